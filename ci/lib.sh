@@ -1,0 +1,41 @@
+# Shared by the scripts beside it: `. "$(dirname "$0")/lib.sh"`.
+# Every script runs from the root of the repository, whoever calls it from where.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# The modules of this repository; bench and e2e are leaves that nobody imports.
+modules=(. bench e2e)
+
+# say prints a heading, so that a long log can be scanned.
+say() { printf '\n== %s\n' "$*"; }
+
+# each_module runs a command in every module.
+each_module() {
+	local module
+	for module in "${modules[@]}"; do
+		(cd "$module" && "$@")
+	done
+}
+
+# find_chromium prints the browser that the browser tests will use, or fails.
+find_chromium() {
+	local name
+	for name in "${TIDEWIRE_CHROMIUM:-}" chromium chromium-browser google-chrome; do
+		if [ -n "$name" ] && command -v "$name"; then return 0; fi
+	done
+	return 1
+}
+
+# need PACKAGE WHY installs a Debian package, or says what to install.
+need() {
+	local package=$1 why=$2 sudo=
+	[ "$(id -u)" -eq 0 ] || sudo=sudo
+	if command -v apt-get >/dev/null && { [ -z "$sudo" ] || command -v sudo >/dev/null; }; then
+		say "installing $package ($why)"
+		$sudo apt-get update -qq
+		$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+		return
+	fi
+	printf 'ci: %s is missing (%s). Install it with the package manager of this system and run this script again.\n' "$package" "$why" >&2
+	exit 1
+}

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Vets and lints every module, and fails where go.mod is not tidy.
+. "$(dirname "$0")/lib.sh"
+
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+each_module go mod tidy -diff
+each_module go vet ./...
+each_module go run "$staticcheck" ./...

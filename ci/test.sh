@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs every check that a change must pass: format, vet, lint, all tests under the race
+# detector, and the browser tests. On Debian it installs what it lacks (a C compiler for the
+# race detector, Chromium); elsewhere it says what to install.
+. "$(dirname "$0")/lib.sh"
+
+command -v go >/dev/null || {
+	echo 'ci: Go is missing: install Go 1.26 or newer from https://go.dev/dl/' >&2
+	exit 1
+}
+command -v "$(go env CC)" >/dev/null || need gcc "the race detector needs a C compiler"
+echo '#include <stdlib.h>' | "$(go env CC)" -E - >/dev/null 2>&1 || need libc6-dev "the race detector needs the C headers"
+
+say format
+ci/fmt.sh --check
+say lint
+ci/lint.sh
+say tests
+CGO_ENABLED=1 go test -race -shuffle=on ./...
+say benchmarks compile and their checks pass
+(cd bench && go test ./...)
+say browser tests
+ci/e2e.sh
