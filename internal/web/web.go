@@ -1,0 +1,144 @@
+// Package web is the live page: HTML, CSS and ES modules that are embedded as
+// they are written, without a build step.
+//
+// [Handler] serves the page at / and everything it needs below /static/. The
+// page itself knows nothing but the HTTP API: it lists sources and jobs, then
+// follows one event stream. The package imports the standard library alone.
+//
+// Caching: embedded files have no modification time, so each asset's name
+// carries a hash of the content and may be kept for ever; the page, whose
+// name never changes, is revalidated by its ETag on each visit.
+//
+// Security: a Content-Security-Policy admits scripts, styles and connections
+// from the page's own origin alone, inline code nowhere, and forbids turning
+// strings into markup or code (Trusted Types). Values of sources and output
+// of jobs are hostile until proven otherwise; they reach the document as
+// text.
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+//go:embed static
+var static embed.FS
+
+// policy is the Content-Security-Policy of every response. Requests of the
+// page go to the API of its own origin; data: images are its masks.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+	"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'"
+
+// Handler returns a handler of the page at / and of its assets at
+// /static/<name>.<hash>.<ext>. Other paths are 404; methods other than GET
+// and HEAD are 405. Every response carries the security headers that the
+// package's documentation describes. The handler is safe for concurrent use
+// and depends on nothing but its own files.
+func Handler() http.Handler {
+	index, assets := load()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", `"`+digest(index)+`"`)
+		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(index))
+	})
+	mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("name")
+		data, ok := assets[name]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("Content-Type", contentType(name))
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// load returns the page and the assets by hashed name. The files name each
+// other plainly ("./store.js", "/static/app.css"), so that they work as they
+// are written; load puts the hashed names in their place.
+//
+// One hash over all files names them all: modules import each other, so a
+// change of one renames whoever imports it anyway, and all of them leave the
+// same binary together.
+func load() (index []byte, assets map[string][]byte) {
+	sum := sha256.New()
+	plain := map[string][]byte{}
+	err := fs.WalkDir(static, "static", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := static.ReadFile(file)
+		plain[path.Base(file)] = data
+		sum.Write(data) // WalkDir's order is lexical, so the hash is stable
+		return err
+	})
+	if err != nil {
+		panic("web: the embedded files cannot be read: " + err.Error())
+	}
+	hash := hex.EncodeToString(sum.Sum(nil))[:12]
+
+	var pairs []string
+	hashed := map[string]string{}
+	for name := range plain {
+		ext := path.Ext(name)
+		hashed[name] = strings.TrimSuffix(name, ext) + "." + hash + ext
+		pairs = append(pairs,
+			`"./`+name+`"`, `"./`+hashed[name]+`"`,
+			`"/static/`+name+`"`, `"/static/`+hashed[name]+`"`)
+	}
+	rename := strings.NewReplacer(pairs...)
+	assets = map[string][]byte{}
+	for name, data := range plain {
+		data = []byte(rename.Replace(string(data)))
+		if name == "index.html" {
+			index = data
+			continue
+		}
+		assets[hashed[name]] = data
+	}
+	return index, assets
+}
+
+// contentType returns the type of an asset by its extension; the table of the
+// machine's mime files is not asked, since browsers refuse modules of any
+// other type.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	default:
+		return mime.TypeByExtension(path.Ext(name))
+	}
+}
+
+// digest returns a short name of data's content.
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])[:16]
+}
