@@ -1,0 +1,135 @@
+// Package jq compiles jq expressions when a configuration is loaded and runs
+// them within bounds when values arrive.
+//
+//	p, err := jq.Compile(".main.temp | round")   // a *SyntaxError says where and what
+//	temp, err := p.Run(ctx, value)               // exactly one result
+//
+// # Results
+//
+// An expression gives exactly one result: none, several, a jq error and halt
+// are errors of that run. Results are what encoding/json can encode: nil, bool,
+// int, float64, [json.Number], string, []any and map[string]any. As in jq's own
+// output, NaN becomes null and an infinite number the largest finite one.
+//
+// # Bounds
+//
+// An expression has at most [MaxSource] bytes. A run takes at most [Deadline],
+// its input and its result have at most [MaxSize] bytes and [MaxDepth] levels,
+// and a panic in the interpreter is an error. Not bounded is what one builtin
+// does in one step: "x" * 1000000000 takes a gigabyte and half a second. Expressions come from the configuration, whose author is
+// trusted; what that author must not do is take a repeat count, a range or an
+// array index to assign to from a value of the outside world.
+//
+// # What is left out
+//
+// The environment is empty, and import, include, input, inputs, debug and
+// stderr do not compile: a result depends on the input, and at most on the
+// clock.
+//
+// # Concurrency
+//
+// A [Program] is immutable: any number of goroutines may run it, also on the
+// same value, which is never modified. Results may share memory with the input,
+// so whoever keeps either treats both as immutable.
+package jq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/itchyny/gojq"
+)
+
+// Deadline bounds one run.
+const Deadline = 250 * time.Millisecond
+
+// maxCounted bounds how many surplus results are counted for the error.
+const maxCounted = 1000
+
+// A Program is a compiled expression, made by [Compile] and safe for
+// concurrent use.
+type Program struct {
+	src  string
+	code *gojq.Code
+}
+
+// String returns the source text.
+func (p *Program) String() string { return p.src }
+
+// Run evaluates p on v and returns its one result. v is what encoding/json
+// decodes; any other Go value is first encoded as JSON. Run returns
+// [context.Cause] of ctx, wrapped, if ctx ends before [Deadline].
+func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			result, err = nil, fmt.Errorf("jq: the interpreter panicked: %s", brief(fmt.Sprint(r)))
+		}
+	}()
+	in, err := plain(v)
+	if err != nil {
+		return nil, fmt.Errorf("jq: input: %w", err)
+	}
+	bounded, cancel := context.WithTimeout(ctx, Deadline)
+	defer cancel()
+
+	iter := p.code.RunWithContext(bounded, in)
+	count := 0
+	for ; count < maxCounted; count++ {
+		v, ok := iter.Next()
+		if !ok {
+			break
+		}
+		if e, ok := v.(error); ok {
+			return nil, p.failed(ctx, bounded, e)
+		}
+		if count == 0 {
+			result = v
+		}
+	}
+	switch count {
+	case 0:
+		return nil, fmt.Errorf("jq: %s gives no result, want exactly one: (...) // null gives null instead", brief(p.src))
+	case 1:
+		if result, err = plain(result); err != nil {
+			return nil, fmt.Errorf("jq: result of %s: %w", brief(p.src), err)
+		}
+		return result, nil
+	case maxCounted:
+		return nil, fmt.Errorf("jq: %s gives %d results or more, want exactly one: take first(...), or collect them with [...]", brief(p.src), count)
+	default:
+		return nil, fmt.Errorf("jq: %s gives %d results, want exactly one: collect them with [...], or take first(...)", brief(p.src), count)
+	}
+}
+
+// failed says why a run ended with err. A context's end counts only when the
+// interpreter was stopped by it, not when it merely ended meanwhile.
+func (p *Program) failed(ctx, bounded context.Context, err error) error {
+	var halt *gojq.HaltError
+	switch {
+	case errors.Is(err, bounded.Err()) && ctx.Err() != nil:
+		return fmt.Errorf("jq: %s: %w", brief(p.src), context.Cause(ctx))
+	case errors.Is(err, bounded.Err()):
+		return fmt.Errorf("jq: %s is stopped after %v: it loops, or its input is too large for it", brief(p.src), Deadline)
+	case errors.As(err, &halt):
+		return fmt.Errorf("jq: %s halts, want a result: use error(...) to fail", brief(p.src))
+	}
+	return fmt.Errorf("jq: %s: %s", brief(p.src), brief(strings.TrimPrefix(err.Error(), "error: ")))
+}
+
+// brief cuts s to what fits in a line of a page.
+func brief(s string) string {
+	const most = 120
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}

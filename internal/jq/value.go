@@ -1,0 +1,133 @@
+package jq
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"math/big"
+	"slices"
+)
+
+// Bounds of an input and of a result.
+const (
+	// MaxSize bounds the bytes of a value: its strings, keys and numbers, and
+	// one byte for everything else. It is never more than the JSON text has.
+	MaxSize = 4 << 20
+	// MaxDepth bounds how deep arrays and objects nest. The interpreter and
+	// encoding/json recurse, and a stack overflow cannot be recovered from.
+	MaxDepth = 1000
+	// maxDigits bounds a number's text: the interpreter does exact arithmetic
+	// on integers of any length, in one step that no deadline interrupts.
+	maxDigits = 1000
+)
+
+// plain returns v in the types that the interpreter takes and encoding/json
+// encodes: nil, bool, int, float64, json.Number, string, []any, map[string]any.
+// Everything else goes through JSON, since the interpreter panics on it. plain
+// copies only what it changes.
+func plain(v any) (any, error) {
+	w := walk{left: MaxSize}
+	p, _, err := w.plain(v, 0)
+	return p, err
+}
+
+type walk struct{ left int } // bytes that the rest of the value may have
+
+// plain also says whether the value it returns is another one than v.
+func (w *walk) plain(v any, depth int) (_ any, changed bool, err error) {
+	if err := w.take(1); err != nil {
+		return nil, false, err
+	}
+	if depth > MaxDepth {
+		return nil, false, fmt.Errorf("arrays and objects nest deeper than %d levels", MaxDepth)
+	}
+	switch v := v.(type) {
+	case nil, bool, int:
+		return v, false, nil
+	case float64:
+		switch {
+		case math.IsNaN(v):
+			return nil, true, nil
+		case math.IsInf(v, 0):
+			return math.Copysign(math.MaxFloat64, v), true, nil
+		}
+		return v, false, nil
+	case string:
+		return v, false, w.take(len(v))
+	case json.Number:
+		if len(v) > maxDigits {
+			return nil, false, fmt.Errorf("a number has %d digits, want at most %d", len(v), maxDigits)
+		}
+		if !isNumber(string(v)) {
+			return nil, false, fmt.Errorf("%q is not a JSON number", string(v))
+		}
+		return v, false, w.take(len(v) - 1)
+	case *big.Int:
+		// Through text, as a number that encoding/json decoded.
+		if v == nil {
+			return nil, true, nil
+		}
+		if v.BitLen() > maxDigits*10/3 {
+			return nil, false, fmt.Errorf("a number has more than %d digits", maxDigits)
+		}
+		return json.Number(v.String()), true, nil
+	case []any:
+		list := v
+		for i, e := range v {
+			p, c, err := w.plain(e, depth+1)
+			if err != nil {
+				return nil, false, err
+			}
+			if c {
+				if !changed {
+					list, changed = slices.Clone(v), true
+				}
+				list[i] = p
+			}
+		}
+		return list, changed, nil
+	case map[string]any:
+		object := v
+		for k, e := range v {
+			if err := w.take(len(k)); err != nil {
+				return nil, false, err
+			}
+			p, c, err := w.plain(e, depth+1)
+			if err != nil {
+				return nil, false, err
+			}
+			if c {
+				if !changed {
+					object, changed = maps.Clone(v), true
+				}
+				object[k] = p
+			}
+		}
+		return object, changed, nil
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, false, err
+	}
+	var decoded any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&decoded); err != nil {
+		return nil, false, err
+	}
+	p, _, err := w.plain(decoded, depth)
+	return p, true, err
+}
+
+func (w *walk) take(n int) error {
+	if w.left -= n; w.left < 0 {
+		return fmt.Errorf("the value is larger than %d MiB", MaxSize>>20)
+	}
+	return nil
+}
+
+func isNumber(s string) bool {
+	return s != "" && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && json.Valid([]byte(s))
+}
