@@ -1,0 +1,99 @@
+package sse
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Event is one event of a stream, as WHATWG HTML §9.2.5 and §9.2.6 define it.
+type Event struct {
+	// ID is the event's id field. A client that reconnects sends the last one back. Empty means no id field. It must not
+	// contain CR, LF or NUL.
+	ID string
+	// Name is the event's type. Empty means an unnamed event, which browsers dispatch as "message". It must not contain
+	// CR, LF or NUL.
+	Name string
+	// Data is the payload. It is sent as one data line for each of its lines; CRLF, CR and LF end a line, and a reader
+	// gets LF for each of them. Nil means no data field at all: clients take note of ID and Retry, but dispatch nothing.
+	// Empty, but not nil, means one empty data line.
+	Data []byte
+	// Retry asks the client to wait so long before it reconnects. It is sent in whole milliseconds; less than one means
+	// no retry field.
+	Retry time.Duration
+}
+
+// AppendTo appends the event in wire form, blank line included, to b and returns the result. It fails, and returns b
+// unchanged, if ID or Name contains CR, LF or NUL. The fields come in the order id, event, retry, data.
+func (e Event) AppendTo(b []byte) ([]byte, error) {
+	if err := e.check(); err != nil {
+		return b, err
+	}
+	if e.ID != "" {
+		b = appendField(b, "id", e.ID)
+	}
+	return e.appendBody(b), nil
+}
+
+// check reports why e cannot be encoded, if so.
+func (e Event) check() error {
+	if i := strings.IndexAny(e.ID, "\r\n\x00"); i >= 0 {
+		return fmt.Errorf("sse: event id %.64q has %q at byte %d: an id is one line without NUL", e.ID, e.ID[i], i)
+	}
+	if i := strings.IndexAny(e.Name, "\r\n\x00"); i >= 0 {
+		return fmt.Errorf("sse: event name %.64q has %q at byte %d: a name is one line without NUL", e.Name, e.Name[i], i)
+	}
+	return nil
+}
+
+// appendBody appends everything but the id line.
+func (e Event) appendBody(b []byte) []byte {
+	if e.Name != "" {
+		b = appendField(b, "event", e.Name)
+	}
+	if ms := e.Retry.Milliseconds(); ms > 0 {
+		b = appendField(b, "retry", strconv.FormatInt(ms, 10))
+	}
+	if e.Data != nil {
+		b = appendData(b, e.Data)
+	}
+	return append(b, '\n')
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, value...)
+	return append(b, '\n')
+}
+
+// appendData appends a data line for each line of data, split at CRLF, CR and LF (§9.2.5: any of them ends a line, so
+// one left inside would let a payload forge fields).
+func appendData(b, data []byte) []byte {
+	for {
+		line, rest, more := data, []byte(nil), false
+		if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+			line, rest, more = data[:i], data[i+1:], true
+			if data[i] == '\r' && len(rest) > 0 && rest[0] == '\n' {
+				rest = rest[1:]
+			}
+		}
+		b = append(b, "data:"...)
+		if len(line) > 0 {
+			b = append(b, ' ')
+			b = append(b, line...)
+		}
+		b = append(b, '\n')
+		if !more {
+			return b
+		}
+		data = rest
+	}
+}
+
+// size is an upper bound of the wire form's length, unless Data has many lines.
+func (e Event) size() int {
+	return len("id: \nevent: \nretry: 9223372036854\ndata: \n\n") + len(e.ID) + len(e.Name) + len(e.Data)
+}
