@@ -1,0 +1,52 @@
+package snapshot
+
+import (
+	"crypto/rand"
+	"fmt"
+)
+
+// State says where in its life an entry is. The zero value is none of them.
+type State uint8
+
+const (
+	Live  State = iota + 1 // the run goes on
+	Final                  // the run has ended; its last data is kept for a while
+	Gone                   // forgotten; only followers see this, once, without data
+)
+
+// String returns the state's name in lower case.
+func (s State) String() string {
+	switch s {
+	case Live:
+		return "live"
+	case Final:
+		return "final"
+	case Gone:
+		return "gone"
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Entry is the newest state of a topic.
+type Entry struct {
+	Topic string
+	Run   string // id of the run that wrote it: letters and digits
+	N     uint64 // number inside the run: 0 is the claim itself, each Put and the Finish add at least one
+	State State
+	Data  []byte // must not be modified; nil before the first Put and in a Gone entry
+}
+
+// newRun returns a random id of 26 letters and digits.
+func newRun() string { return rand.Text() }
+
+// checkRun panics unless run is made of ASCII letters and digits: ids of events are made as run, "-" and a number, so a "-" in the
+// run would make two runs look like one.
+func checkRun(run string) {
+	for i := range len(run) {
+		switch c := run[i]; {
+		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':
+		default:
+			panic(fmt.Sprintf("snapshot: ClaimOptions.Run is %q: it must consist of ASCII letters and digits", run))
+		}
+	}
+}

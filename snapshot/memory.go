@@ -1,0 +1,191 @@
+package snapshot
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memory is a [Store] inside the process. Its claims are never lost, and it tells its followers about every change before the
+// call that made it returns, in the goroutine of that call, one change after the other.
+//
+// It owns no goroutine. All entries share one timer, which runs while a Final entry waits for the end of its retention; it fires
+// at the earliest of them.
+//
+// Make one with [NewMemory].
+type Memory struct {
+	mu sync.Mutex // guards the fields below, and is held while followers are told; no other lock of this package exists
+
+	cells     map[string]*cell
+	followers []*func(Entry) // by address: functions cannot be compared
+	retained  expiries       // the Final cells, earliest first
+	timer     *time.Timer    // runs expire at retained[0].expires; nil until first needed
+}
+
+// cell is a topic's entry, and the claim of the run that wrote it. A new run gets a new cell.
+type cell struct {
+	m       *Memory
+	entry   Entry
+	expires time.Time // when Final: the end of its retention
+	index   int       // when Final: its place in m.retained
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory { return &Memory{cells: make(map[string]*cell)} }
+
+// Claim implements [Store]. It never waits; the only error is ctx's, if that has ended already.
+func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error) {
+	checkRun(opts.Run)
+	if err := ctx.Err(); err != nil {
+		return nil, Entry{}, fmt.Errorf("snapshot: claim %q: %w", topic, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old := m.cells[topic]; old != nil {
+		if old.entry.State == Live || opts.KeepFinal {
+			return nil, old.entry, nil
+		}
+		heap.Remove(&m.retained, old.index)
+	}
+	c := &cell{m: m, entry: Entry{Topic: topic, Run: opts.Run, State: Live}}
+	if c.entry.Run == "" {
+		c.entry.Run = newRun()
+	}
+	m.cells[topic] = c
+	m.tellLocked(c.entry)
+	return c, c.entry, nil
+}
+
+// Follow implements [Store].
+func (m *Memory) Follow(ctx context.Context, fn func(Entry), synced func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.attach(&fn, synced)
+	<-ctx.Done()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.followers = slices.DeleteFunc(m.followers, func(f *func(Entry)) bool { return f == &fn })
+	return ctx.Err()
+}
+
+// attach tells fn all there is and makes it a follower, with no change in between.
+func (m *Memory) attach(fn *func(Entry), synced func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.cells {
+		(*fn)(c.entry)
+	}
+	if synced != nil {
+		synced()
+	}
+	m.followers = append(m.followers, fn)
+}
+
+// tellLocked tells the followers of a change.
+func (m *Memory) tellLocked(e Entry) {
+	for _, fn := range m.followers {
+		(*fn)(e)
+	}
+}
+
+// Run implements [Claim].
+func (c *cell) Run() string { return c.entry.Run }
+
+// Lost implements [Claim]: within one process nothing can take a claim away.
+func (c *cell) Lost() <-chan struct{} { return nil }
+
+// Put implements [Claim].
+func (c *cell) Put(data []byte) {
+	c.m.mu.Lock()
+	defer c.m.mu.Unlock()
+	if c.entry.State != Live {
+		return
+	}
+	c.entry.N++
+	c.entry.Data = data
+	c.m.tellLocked(c.entry)
+}
+
+// Finish implements [Claim]. It never waits, so ctx does not matter.
+func (c *cell) Finish(_ context.Context, data []byte, retention time.Duration) error {
+	m := c.m
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c.entry.State != Live {
+		return fmt.Errorf("%w: run %s of %q", ErrOver, c.entry.Run, c.entry.Topic)
+	}
+	c.entry.N++
+	c.entry.State = Final
+	c.entry.Data = data
+	m.tellLocked(c.entry)
+	if retention <= 0 {
+		m.forgetLocked(c)
+		return nil
+	}
+	c.expires = time.Now().Add(retention)
+	heap.Push(&m.retained, c)
+	if c.index == 0 {
+		m.armLocked()
+	}
+	return nil
+}
+
+// forgetLocked drops a cell that is the current one of its topic and not in m.retained.
+func (m *Memory) forgetLocked(c *cell) {
+	c.entry.State = Gone
+	c.entry.Data = nil
+	delete(m.cells, c.entry.Topic)
+	m.tellLocked(c.entry)
+}
+
+// expire forgets the cells whose retention is over; the timer calls it. It may find none: a claim that takes over the
+// earliest cell leaves the timer alone.
+func (m *Memory) expire() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for now := time.Now(); len(m.retained) > 0 && !m.retained[0].expires.After(now); {
+		m.forgetLocked(heap.Pop(&m.retained).(*cell))
+	}
+	if len(m.retained) > 0 {
+		m.armLocked()
+	}
+}
+
+// armLocked sets the timer to the earliest expiry.
+func (m *Memory) armLocked() {
+	d := time.Until(m.retained[0].expires)
+	if m.timer == nil {
+		m.timer = time.AfterFunc(d, m.expire)
+		return
+	}
+	m.timer.Reset(d)
+}
+
+// expiries is a heap of Final cells that know their place, so that a replaced one can leave.
+type expiries []*cell
+
+func (h expiries) Len() int           { return len(h) }
+func (h expiries) Less(i, j int) bool { return h[i].expires.Before(h[j].expires) }
+
+func (h expiries) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = i, j
+}
+
+func (h *expiries) Push(x any) {
+	c := x.(*cell)
+	c.index = len(*h)
+	*h = append(*h, c)
+}
+
+func (h *expiries) Pop() any {
+	last := len(*h) - 1
+	c := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return c
+}

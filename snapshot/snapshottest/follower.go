@@ -1,0 +1,147 @@
+package snapshottest
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// follower records what Follow tells, and fails the test when the order breaks the contract.
+type follower struct {
+	t    *testing.T
+	busy atomic.Bool // a call is under way
+
+	mu      sync.Mutex // guards the fields below
+	seen    []snapshot.Entry
+	copies  [][]byte                  // the data of seen as it was then
+	newest  map[string]snapshot.Entry // by topic, Gone ones included
+	over    map[string]bool           // runs that ended: a Final, a Gone or a newer run was seen
+	isSync  bool
+	stopped bool // Follow has returned
+}
+
+// follow starts a follower of s, which ends with the test or with the returned function, and returns once it is synced.
+func follow(t *testing.T, s snapshot.Store) (*follower, func()) {
+	t.Helper()
+	f := &follower{t: t, newest: make(map[string]snapshot.Entry), over: make(map[string]bool)}
+	ctx, cancel := context.WithCancel(context.Background())
+	synced, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		err := s.Follow(ctx, f.tell, func() {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			if f.isSync {
+				t.Error("Follow called synced twice")
+			}
+			f.isSync = true
+			close(synced)
+		})
+		if ctx.Err() == nil {
+			t.Errorf("Follow() = %v before its context ended", err)
+		}
+		f.mu.Lock()
+		f.stopped = true
+		f.mu.Unlock()
+	}()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		<-done
+		f.checkData()
+	})
+	t.Cleanup(stop)
+	select {
+	case <-synced:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Follow did not call synced within 10 s")
+	}
+	return f, stop
+}
+
+func (f *follower) tell(e snapshot.Entry) {
+	if !f.busy.CompareAndSwap(false, true) {
+		f.t.Error("Follow called fn twice at once")
+	}
+	defer f.busy.Store(false)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopped {
+		f.t.Errorf("Follow called fn(%v) after it had returned", e)
+	}
+	last, known := f.newest[e.Topic]
+	switch id := e.Topic + "/" + e.Run; {
+	case known && last.Run == e.Run && e.N < last.N:
+		f.t.Errorf("Follow went back from %v to %v", last, e)
+	case f.over[id] && e.State != snapshot.Gone:
+		f.t.Errorf("Follow showed %v, whose run was over", e)
+	case e.State == snapshot.Gone && known && last.Run != e.Run:
+		f.t.Errorf("Follow showed %v, which is not the current run's: %v", e, last)
+	case e.State == snapshot.Gone && e.Data != nil:
+		f.t.Errorf("Follow showed %v, want no data in a Gone entry", e)
+	}
+	if e.State != snapshot.Live {
+		f.over[e.Topic+"/"+e.Run] = true
+	}
+	if known && last.Run != e.Run {
+		f.over[e.Topic+"/"+last.Run] = true
+	}
+	f.newest[e.Topic] = e
+	f.seen = append(f.seen, e)
+	f.copies = append(f.copies, bytes.Clone(e.Data))
+}
+
+// checkData fails the test if data that was told has changed since.
+func (f *follower) checkData() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, e := range f.seen {
+		if !bytes.Equal(e.Data, f.copies[i]) {
+			f.t.Errorf("data of %s %s/%d is %q, but was told as %q", e.Topic, e.Run, e.N, e.Data, f.copies[i])
+		}
+	}
+}
+
+// last returns the newest entry of topic, the zero Entry if none was seen.
+func (f *follower) last(topic string) snapshot.Entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.newest[topic]
+}
+
+// all returns what was seen so far.
+func (f *follower) all() []snapshot.Entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.seen)
+}
+
+// current returns the entries that a new follower is told before synced, by topic.
+func current(t *testing.T, s snapshot.Store) map[string]snapshot.Entry {
+	t.Helper()
+	f, stop := follow(t, s)
+	defer stop()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.newest)
+}
+
+// waitFor waits until the follower's newest entry of topic is in state with data.
+func (f *follower) waitFor(topic string, state snapshot.State, data string) snapshot.Entry {
+	f.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		e := f.last(topic)
+		if e.State == state && string(e.Data) == data {
+			return e
+		}
+		if time.Now().After(deadline) {
+			f.t.Fatalf("newest entry of %q is %v after 10 s, want it %v with data %q", topic, e, state, data)
+		}
+	}
+}
