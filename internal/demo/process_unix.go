@@ -1,0 +1,11 @@
+//go:build unix && !linux
+
+package demo
+
+import "syscall"
+
+// sysProcAttr puts a process into a group of its own, out of reach of the
+// terminal's Ctrl-C.
+func sysProcAttr() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
