@@ -1,0 +1,206 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const maxArgBytes = 1024 // of a string argument
+
+// An ArgError says what is wrong with the value given for an argument.
+type ArgError struct {
+	Arg  string // its name
+	What string // for example `"x" is not a number`
+	Want string // for example "write one such as 0.5"
+}
+
+// Error returns the argument's name, what is wrong and what would be right.
+func (e *ArgError) Error() string { return e.Arg + ": " + e.What + ", " + e.Want }
+
+func (a *Arg) wrong(want, what string, args ...any) *ArgError {
+	return &ArgError{Arg: a.Name, What: fmt.Sprintf(what, args...), Want: want}
+}
+
+// parse returns a given value as Type asks: int64 for int, float64 for number,
+// bool for bool and string for the others.
+func (a *Arg) parse(v any) (any, *ArgError) {
+	text, ok := argText(v)
+	if !ok {
+		return nil, a.wrong("write a text, a number, true or false", "this is not a single value")
+	}
+	switch a.Type {
+	case ArgInt:
+		f, err := a.number(text)
+		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+			return nil, a.wrong("write one such as 5", "%s is not a whole number", quote(text))
+		}
+		return int64(f), a.inRange(f)
+	case ArgNumber:
+		f, err := a.number(text)
+		if err != nil {
+			return nil, err
+		}
+		return f, a.inRange(f)
+	case ArgBool:
+		if text != "true" && text != "false" {
+			return nil, a.wrong("write one of the two", "%s is neither true nor false", quote(text))
+		}
+		return text == "true", nil
+	case ArgEnum:
+		if !slices.Contains(a.Values, text) {
+			return nil, a.wrong(suggest(text, "the choices", a.Values), "%s is not a choice", quote(text))
+		}
+	case ArgHost:
+		if _, err := netip.ParseAddr(text); err != nil && (len(text) > 253 || !hostName.MatchString(text)) {
+			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host", quote(text))
+		}
+	case ArgCIDR:
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, a.wrong("write one such as 10.0.4.0/24", "%s is not a subnet", quote(text))
+		}
+		return p.Masked().String(), nil
+	default:
+		if err := a.string(text); err != nil {
+			return nil, err
+		}
+	}
+	return text, nil
+}
+
+// argText returns a value as a command line has it. Every type may come as
+// text, since forms and command lines have nothing else.
+func argText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}
+
+func (a *Arg) number(text string) (float64, *ArgError) {
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || !decimal.MatchString(text) {
+		return 0, a.wrong("write one such as 0.5", "%s is not a number", quote(text))
+	}
+	return f, nil
+}
+
+func (a *Arg) inRange(f float64) *ArgError {
+	switch {
+	case a.Min != nil && f < *a.Min:
+		return a.wrong(fmt.Sprintf("write at least %v", *a.Min), "%v is too small", f)
+	case a.Max != nil && f > *a.Max:
+		return a.wrong(fmt.Sprintf("write at most %v", *a.Max), "%v is too large", f)
+	}
+	return nil
+}
+
+// string checks a text. One that begins with a dash could pass for an option of
+// the program (CWE-88).
+func (a *Arg) string(text string) *ArgError {
+	switch {
+	case text == "":
+		return a.wrong("write one", "the text is empty")
+	case len(text) > a.MaxBytes:
+		return a.wrong(fmt.Sprintf("write at most %d", a.MaxBytes), "the text has %d bytes", len(text))
+	case !utf8.ValidString(text):
+		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
+	case strings.HasPrefix(text, "-"):
+		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", quote(text))
+	case strings.ContainsFunc(text, isControl):
+		return a.wrong("write one line", "the text contains a line break or another control character")
+	case a.Pattern != nil && !a.Pattern.MatchString(text):
+		return a.wrong("write one that does", "%s does not match %s", quote(text), a.Pattern)
+	}
+	return nil
+}
+
+// hostName is the preferred syntax of names, RFC 1123, section 2.1.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
+
+// arg reads one entry of args. Without a value it is a text.
+func (r *reader) arg(e named) Arg {
+	a := Arg{Name: e.name, Type: ArgString, MaxBytes: maxArgBytes}
+	if isNull(e.value) {
+		return a
+	}
+	where := "argument " + quote(e.name)
+	before := len(r.problems)
+	var low, values, deflt *yaml.Node
+	only := map[string]*yaml.Node{} // keys of some types alone
+	r.mapping(e.value, where,
+		key{name: "type", read: func(v *yaml.Node) {
+			if t := r.choice(v, "type", string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool),
+				string(ArgEnum), string(ArgHost), string(ArgCIDR)); t != "" {
+				a.Type = ArgType(t)
+			}
+		}},
+		key{name: "title", read: func(v *yaml.Node) { a.Title = r.line(v, "title") }},
+		key{name: "default", read: func(v *yaml.Node) { deflt = v }},
+		key{name: "min", read: func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") }},
+		key{name: "max", read: func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") }},
+		key{name: "values", read: func(v *yaml.Node) { only["values"], values = v, v }},
+		key{name: "pattern", read: func(v *yaml.Node) {
+			only["pattern"] = v
+			if re := r.regexp(v, "pattern"); re != nil {
+				a.Pattern = regexp.MustCompile("^(?:" + re.String() + ")$")
+			}
+		}},
+	)
+	typeKnown := len(r.problems) == before
+	if values != nil {
+		a.Values = r.values(values)
+	}
+	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
+		r.problem(low, fmt.Sprintf("min of %v is above max of %v", *a.Min, *a.Max), "make min at most max")
+	}
+	if typeKnown {
+		for name, of := range map[string][]ArgType{"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString}} {
+			if n := only[name]; n != nil && !slices.Contains(of, a.Type) {
+				r.problem(n, fmt.Sprintf("%s has no meaning for the type %s", name, a.Type), fmt.Sprintf("remove it, or write type: %s", of[0]))
+			}
+		}
+		if a.Type == ArgEnum && values == nil {
+			r.problem(e.key, where+" is an enum without values", "add its choices such as values: [fast, thorough]")
+		}
+	}
+	if deflt != nil {
+		if text, ok := r.text(deflt, "default"); ok && len(r.problems) == before {
+			v, err := a.parse(text)
+			if err != nil {
+				r.problem(deflt, "default: "+err.What, err.Want)
+			}
+			a.Default = v
+		}
+	}
+	return a
+}
+
+// values reads the choices of an enum.
+func (r *reader) values(n *yaml.Node) []string {
+	var values []string
+	for _, e := range r.list(n, "values") {
+		s := r.line(e, "a choice in values")
+		if s != "" && slices.Contains(values, s) {
+			r.problem(e, "values has "+quote(s)+" twice", "remove one of them")
+		}
+		values = append(values, s)
+	}
+	return values
+}

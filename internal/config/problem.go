@@ -1,0 +1,41 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Problem is one thing that is wrong with a configuration file.
+type Problem struct {
+	File   string // as given to [Load]
+	Line   int    // from 1
+	Column int    // from 1, counted in characters
+	What   string // what is wrong, for example `unknown key "evry" in source "tank"`
+	Want   string // what would be right, for example `did you mean "every"?`
+}
+
+// String returns file:line:column: what, and what would be right. It is one line.
+func (p Problem) String() string {
+	return fmt.Sprintf("%s:%d:%d: %s, %s", p.File, p.Line, p.Column, p.What, p.Want)
+}
+
+// Problems is everything that is wrong with a configuration file, in the
+// order of the file. [Load] returns nil for a good one.
+type Problems []Problem
+
+// Error returns the problems one a line, without a line break at the end.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (ps Problems) sort() {
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}

@@ -1,0 +1,138 @@
+package config
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// upstream reads one entry of upstreams. It returns nil if its address is
+// missing or wrong, so that sources need not complain about it again.
+func (r *reader) upstream(e named) *Upstream {
+	where := "upstream " + quote(e.name)
+	if !r.spoiled[e.value] && e.value.Kind == yaml.MappingNode {
+		for i := 0; i < len(e.value.Content); i += 2 {
+			switch k := e.value.Content[i]; k.Value {
+			case "modbus", "mqtt": // its other keys are not known to this version either
+				r.problem(k, quote(k.Value)+" is not supported by this version", `an upstream here is "http"`)
+				return nil
+			}
+		}
+	}
+	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1}
+	var address, bearer, limit, burst *yaml.Node
+	r.mapping(e.value, where,
+		key{name: "http", read: func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) }},
+		key{name: "bearer", read: func(v *yaml.Node) { bearer = v }},
+		key{name: "headers", read: func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) }},
+		key{name: "limit", read: func(v *yaml.Node) { limit = v; u.Limit = r.rate(v, "limit") }},
+		key{name: "burst", read: func(v *yaml.Node) {
+			burst = v
+			if n, ok := r.integer(v, "burst", 1, 1_000_000); ok {
+				u.Burst = n
+			}
+		}},
+	)
+	if bearer != nil {
+		if token, ok := r.text(bearer, "bearer"); ok {
+			// The token itself is never quoted.
+			switch {
+			case token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+				r.problem(bearer, "bearer is not a token", "write its characters alone, without spaces")
+			case u.Header.Get("Authorization") != "":
+				r.problem(bearer, "bearer and the header Authorization exclude each other", "remove one of them")
+			default:
+				u.Header.Set("Authorization", "Bearer "+token)
+			}
+		}
+	}
+	if burst != nil && limit == nil {
+		r.problem(burst, "burst without limit has no effect", "add a limit such as 60/h or remove burst")
+	}
+	if address == nil && e.value.Kind == yaml.MappingNode && !r.spoiled[e.value] {
+		r.problem(e.key, where+" has no address", "add one such as http: https://api.example.com")
+	}
+	if u.URL == nil {
+		return nil
+	}
+	return u
+}
+
+// baseURL reads an address that paths can be joined to.
+func (r *reader) baseURL(n *yaml.Node) *url.URL {
+	s, ok := r.text(n, "http")
+	if !ok {
+		return nil
+	}
+	u, err := url.Parse(s)
+	const example = "write an address such as https://api.example.com"
+	switch {
+	case err == nil && u.User != nil: // not quoted: it holds a password
+		r.problem(n, "http contains a user", "write credentials into bearer or headers")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		r.problem(n, fmt.Sprintf("http: %s is not an http or https address", quote(s)), example)
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		r.problem(n, fmt.Sprintf("http: %s has a query or fragment", quote(s)), "write queries into the sources and leave fragments out")
+	case !validPort(u.Port()):
+		r.problem(n, fmt.Sprintf("http: %s is not a port", quote(u.Port())), "write a port from 1 to 65535")
+	default:
+		return u
+	}
+	return nil
+}
+
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
+}
+
+var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token, RFC 9110, section 5.6.2
+
+// headers adds what the mapping n says to h. Values may be credentials: they
+// are never quoted.
+func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
+	first := map[string]*yaml.Node{}
+	for k, v := range r.entries(n, where) {
+		value, ok := r.text(v, "header "+quote(k.Value))
+		name := http.CanonicalHeaderKey(k.Value)
+		switch f := first[name]; {
+		case !headerName.MatchString(k.Value):
+			r.problem(k, quote(k.Value)+" is not the name of a header", "use letters, digits and dashes")
+		case name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Trailer" || name == "Connection":
+			r.problem(k, fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
+		case f != nil:
+			r.problem(k, fmt.Sprintf("duplicate header %s in %s", quote(k.Value), where),
+				fmt.Sprintf("the first one is at line %d, column %d: remove one of them", f.Line, f.Column))
+		case ok && strings.ContainsFunc(value, isControl):
+			r.problem(v, fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
+		case ok:
+			first[name] = k
+			h.Set(name, value)
+		}
+	}
+}
+
+var rateGrammar = regexp.MustCompile(`^([1-9][0-9]{0,8})/([smh])$`)
+
+// rate reads requests a second.
+func (r *reader) rate(n *yaml.Node, what string) float64 {
+	s, ok := r.text(n, what)
+	if !ok {
+		return 0
+	}
+	m := rateGrammar.FindStringSubmatch(s)
+	if m == nil {
+		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), "write requests per second, minute or hour such as 5/s, 10/m or 60/h")
+		return 0
+	}
+	count, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		panic(fmt.Sprintf("config: %q matched the grammar of a rate: %v", s, err))
+	}
+	return count / map[string]float64{"s": 1, "m": 60, "h": 3600}[m[2]]
+}
