@@ -1,0 +1,9 @@
+module github.com/tidewire/tidewire/bench
+
+go 1.26.0
+
+require github.com/tidewire/tidewire v0.0.0
+
+require golang.org/x/time v0.16.0 // indirect
+
+replace github.com/tidewire/tidewire => ../

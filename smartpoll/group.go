@@ -1,0 +1,193 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// GroupConfig is what a [Group] admits. The zero value admits everything.
+type GroupConfig struct {
+	// Running is how many members may be running at once, from the start of a
+	// task to the end of its hook. Zero means any number.
+	Running int
+	// Rate is how many members may start per second. Zero means any number, as
+	// does [rate.Inf].
+	Rate rate.Limit
+	// Burst is how many may start at once before Rate holds them back. Zero
+	// means 1.
+	Burst int
+}
+
+// Group limits the tasks that are in it together, for example those that ask one
+// upstream. It is made by [NewGroup], joined by the option [In], and belongs to
+// the one [Scheduler] whose tasks joined it.
+//
+// A task that is due but not admitted waits without occupying anything, in the
+// order in which the members became due. It counts as ready all the while:
+// StopTimer returns true, Next stays, and withdrawing its schedule withdraws it
+// from the group too. A task that waits for its turn under Rate has that start
+// reserved; withdrawing it gives the start back as far as [rate.Reservation]
+// allows, which is when no later one has been reserved.
+type Group struct {
+	places  int           // 0: any number
+	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
+	owner   atomic.Pointer[control]
+
+	// The fields below are guarded by the owner's mu. A parked member means that
+	// running + offered == places: no place is free that nobody is about to take.
+
+	running int  // members whose invocation is in progress
+	offered int  // members in control.ready that were parked here and have a place kept
+	parked  list // members that found no place
+}
+
+// NewGroup returns a Group without members. It panics if a number in config is
+// negative or Rate is not a number.
+func NewGroup(config GroupConfig) *Group {
+	switch {
+	case config.Running < 0:
+		panic(fmt.Sprintf(`smartpoll: NewGroup: Running is %d, use a positive number, or zero for no limit`, config.Running))
+	case !(config.Rate >= 0):
+		panic(fmt.Sprintf(`smartpoll: NewGroup: Rate is %v, use a positive number of starts per second, or zero for no limit`, config.Rate))
+	case config.Burst < 0:
+		panic(fmt.Sprintf(`smartpoll: NewGroup: Burst is %d, use a positive number, or zero for 1`, config.Burst))
+	}
+	g := &Group{places: config.Running}
+	if config.Rate > 0 && config.Rate != rate.Inf {
+		g.limiter = rate.NewLimiter(config.Rate, max(config.Burst, 1))
+	}
+	return g
+}
+
+// In makes the task a member of g. A task may be in several groups: it starts
+// when all of them admit it, and occupies none of them before.
+func In(g *Group) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		if g == nil {
+			return errors.New(`smartpoll: group must not be nil, use one made by NewGroup`)
+		}
+		if e.member == nil {
+			e.member = new(membership)
+		}
+		for _, joined := range e.member.groups {
+			if joined == g {
+				return nil
+			}
+		}
+		e.member.groups = append(e.member.groups, g)
+		return nil
+	})
+}
+
+// membership is what an entry knows of its groups, guarded by control.mu.
+type membership struct {
+	groups []*Group
+	offer  *Group              // keeps a place for this entry, while it is in control.ready
+	starts []*rate.Reservation // starts reserved and not yet made; none or one per limiter
+}
+
+// claimGroups makes c the owner of the groups of its tasks.
+func (c *control) claimGroups() error {
+	for _, e := range c.tasks {
+		if e.member == nil {
+			continue
+		}
+		for _, g := range e.member.groups {
+			if !g.owner.CompareAndSwap(nil, c) && g.owner.Load() != c {
+				return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, e.key)
+			}
+		}
+	}
+	return nil
+}
+
+// join admits e, taken from c.ready, to all of its groups or to none. If one
+// refuses, e waits there and join returns false.
+func (c *control) join(e *entry) bool {
+	m := e.member
+	for _, g := range m.groups {
+		if g != m.offer && g.places > 0 && g.running+g.offered >= g.places {
+			c.decline(m)
+			g.parked.push(e)
+			return false
+		}
+	}
+	if delay, now := m.reserve(); delay > 0 {
+		c.decline(m)
+		e.at = saturate(c.since(now), delay)
+		c.timed.push(e)
+		return false
+	}
+	m.starts = m.starts[:0]
+	for _, g := range m.groups {
+		g.running++
+	}
+	if m.offer != nil {
+		m.offer.offered--
+		m.offer = nil
+	}
+	return true
+}
+
+// reserve takes a start from each group with a rate, unless they have been taken
+// before, and returns how long the latest of them is ahead of now.
+func (m *membership) reserve() (delay time.Duration, now time.Time) {
+	if len(m.starts) > 0 {
+		return 0, now // e has waited for them
+	}
+	for _, g := range m.groups {
+		if g.limiter == nil {
+			continue
+		}
+		if now.IsZero() {
+			now = time.Now()
+		}
+		start := g.limiter.ReserveN(now, 1)
+		m.starts = append(m.starts, start)
+		delay = max(delay, start.DelayFrom(now))
+	}
+	return delay, now
+}
+
+// withdraw gives back what the groups keep for an entry that is not going to
+// start now.
+func (c *control) withdraw(m *membership) {
+	c.decline(m)
+	for _, start := range m.starts {
+		start.Cancel()
+	}
+	m.starts = m.starts[:0]
+}
+
+// decline gives back the place that is kept for an entry, if one is.
+func (c *control) decline(m *membership) {
+	if g := m.offer; g != nil {
+		m.offer = nil
+		g.offered--
+		c.offer(g)
+	}
+}
+
+// quit is called when an invocation has ended.
+func (c *control) quit(m *membership) {
+	for _, g := range m.groups {
+		g.running--
+		c.offer(g)
+	}
+}
+
+// offer keeps the free places of g for those that are parked, first come, first
+// served. Without that a member that becomes due just now could overtake them
+// for ever.
+func (c *control) offer(g *Group) {
+	for g.parked.head != nil && g.running+g.offered < g.places {
+		e := g.parked.pop()
+		e.member.offer = g
+		g.offered++
+		c.ready.push(e)
+	}
+}

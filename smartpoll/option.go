@@ -1,0 +1,78 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Option configures a [Scheduler], see [New]. Options are made by the functions
+// named With.
+type Option interface {
+	apply(x *Scheduler) error
+}
+
+type optionFunc func(x *Scheduler) error
+
+func (f optionFunc) apply(x *Scheduler) error { return f(x) }
+
+// TaskOption configures one task, see [WithTask]: [In] and [Retry] make them.
+type TaskOption interface {
+	applyTask(e *entry) error
+}
+
+type taskOptionFunc func(e *entry) error
+
+func (f taskOptionFunc) applyTask(e *entry) error { return f(e) }
+
+// WithTask adds a task, identified by the given key. The provided task may be
+// scheduled, and nothing runs it until it is.
+//
+// The key may be any comparable value, nil included. Keys are equal as the keys
+// of a map are: int(1) is not int64(1). Of two tasks with equal keys the last
+// one counts. A nil task, and a key that is not comparable or not equal to
+// itself (a NaN), is an error of [New].
+func WithTask(key any, task Task, opts ...TaskOption) Option {
+	return optionFunc(func(x *Scheduler) error {
+		if task == nil {
+			return errors.New(`smartpoll: task func must not be nil`)
+		}
+		if !isComparable(key) {
+			return fmt.Errorf(`smartpoll: task key type %T is not comparable`, key)
+		}
+		e := &entry{key: key, task: task}
+		for _, opt := range opts {
+			if opt == nil {
+				return fmt.Errorf(`smartpoll: option of task %v must not be nil`, key)
+			}
+			if err := opt.applyTask(e); err != nil {
+				return err
+			}
+		}
+		x.tasks[key] = e
+		return nil
+	})
+}
+
+// isComparable tells whether key can be found again in a map.
+func isComparable(key any) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	again := key
+	return again == key
+}
+
+// WithRunHook adds a [RunHook] to be called on each [Scheduler.Run], just prior
+// to starting the main loop. If more than one RunHook is configured, they will
+// be called in the order they were configured.
+func WithRunHook(hook RunHook) Option {
+	return optionFunc(func(x *Scheduler) error {
+		if hook == nil {
+			return errors.New(`smartpoll: run hook must not be nil`)
+		}
+		x.runHooks = append(x.runHooks, hook)
+		return nil
+	})
+}

@@ -1,0 +1,128 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff says how long to wait before a failed task is tried again: after the
+// nth failure in a row Min·Factor^(n-1), at most Max, less a random part of up
+// to Jitter of it. The zero value waits 1 s, 2 s, 4 s and so on up to 5 min.
+type Backoff struct {
+	// Min is the delay after the first failure. Zero means 1 s, or Max if that is
+	// shorter.
+	Min time.Duration
+	// Max is the longest delay, before which growth stops. Zero means 5 min, or
+	// Min if that is longer.
+	Max time.Duration
+	// Factor, at least 1, is what each further failure multiplies the delay by.
+	// Zero means 2.
+	Factor float64
+	// Jitter, from 0 to 1, is the part of the delay that is random: with 0.2 the
+	// delay is drawn evenly from the upper fifth. Zero means none.
+	Jitter float64
+}
+
+// Retry keeps a task's errors from ending [Scheduler.Run]: a task that fails is
+// scheduled again after a delay that grows with the failures in a row, as b
+// says, unless it is scheduled already. Success, of the task and its hook, ends
+// the row, and so does the end of Run.
+//
+// An error that has a method RetryAfter() time.Duration, itself or anywhere in
+// its chain, sets the delay if it asks for a longer one, beyond b.Max too.
+//
+// Only errors of the task itself, and of the fetch of a [Poll], are retried.
+// Those of its [TaskHook], a panic and a runtime.Goexit remain fatal. A b that
+// makes no sense is an error of [New].
+func Retry(b Backoff) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		b, err := b.normal()
+		if err != nil {
+			return err
+		}
+		e.retry = &retry{backoff: b}
+		return nil
+	})
+}
+
+// normal returns b with its defaults filled in.
+func (b Backoff) normal() (Backoff, error) {
+	switch {
+	case b.Min < 0:
+		return b, fmt.Errorf(`smartpoll: backoff min %s is negative, use a positive duration, or zero for 1s`, b.Min)
+	case b.Max < 0:
+		return b, fmt.Errorf(`smartpoll: backoff max %s is negative, use a positive duration, or zero for 5m`, b.Max)
+	case b.Factor != 0 && !(b.Factor >= 1):
+		return b, fmt.Errorf(`smartpoll: backoff factor %v would not grow the delay, use at least 1, or zero for 2`, b.Factor)
+	case !(b.Jitter >= 0 && b.Jitter <= 1):
+		return b, fmt.Errorf(`smartpoll: backoff jitter %v is not a part of the delay, use a number from 0 to 1`, b.Jitter)
+	}
+	if b.Min == 0 {
+		b.Min = time.Second
+		if b.Max > 0 {
+			b.Min = min(b.Min, b.Max)
+		}
+	}
+	if b.Max == 0 {
+		b.Max = max(b.Min, 5*time.Minute)
+	}
+	if b.Max < b.Min {
+		return b, fmt.Errorf(`smartpoll: backoff max %s is less than min %s, use at least as much`, b.Max, b.Min)
+	}
+	if b.Factor == 0 {
+		b.Factor = 2
+	}
+	return b, nil
+}
+
+// delay returns the wait after the nth failure in a row, n at least 1, for a
+// random number in [0, 1). b must be normal.
+func (b Backoff) delay(n int, random float64) time.Duration {
+	whole := b.Max // also if the power overflows
+	if d := float64(b.Min) * math.Pow(b.Factor, float64(n-1)); d < float64(b.Max) {
+		whole = time.Duration(d)
+	}
+	return whole - min(time.Duration(float64(whole)*b.Jitter*random), whole)
+}
+
+// retry is the state of a task with [Retry], guarded by control.mu.
+type retry struct {
+	backoff  Backoff
+	failures int  // in a row
+	failed   bool // the invocation in progress has failed
+}
+
+// retry schedules e again after err, if e has [Retry], and tells whether it has.
+// The caller has the turn, and not mu.
+func (c *control) retry(e *entry, err error) bool {
+	if e == nil || e.retry == nil {
+		return false
+	}
+	asked := retryAfter(err) // runs methods of the user's error: before the lock
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := e.retry
+	r.failed = true
+	r.failures++
+	if !e.scheduled() {
+		c.setAfter(e, now, max(asked, r.backoff.delay(r.failures, rand.Float64())))
+	}
+	return true
+}
+
+// failed is [control.retry] for the task whose hook is running.
+func (c *control) failed(err error) bool {
+	return c.retry(c.cur, err)
+}
+
+func retryAfter(err error) time.Duration {
+	var after interface{ RetryAfter() time.Duration }
+	if errors.As(err, &after) {
+		return after.RetryAfter()
+	}
+	return 0
+}

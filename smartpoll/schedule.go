@@ -1,0 +1,224 @@
+package smartpoll
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// The methods of this file are those of [Internal] and of [Scheduler] alike.
+
+// Next returns an advisory timestamp for when the given task key will next be
+// ready, or the zero time if the task is not scheduled. The time of a task that
+// is due but not yet started, because it still runs or waits for its [Group],
+// lies in the past. It is consumed when the task starts.
+//
+// Next panics if no task has the key. It may be called from any goroutine.
+func (c *control) Next(key any) time.Time {
+	e := c.find(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.next
+}
+
+// Running returns true if the given task key is currently running: from the
+// start of the [Task] to the return of its [TaskHook], within which it is still
+// true.
+//
+// Running panics if no task has the key. It may be called from any goroutine.
+func (c *control) Running(key any) bool {
+	e := c.find(key)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return e.running
+}
+
+// Schedule schedules the given task key to be ready after the given duration,
+// immediately if the duration is zero, or clears any scheduling if the duration
+// is negative. It replaces an earlier schedule, also one that is due already,
+// except that Schedule(key, 0) changes nothing for a task that is ready. The
+// scheduled time will be returned by Next, until it is consumed, or the task is
+// rescheduled.
+//
+// There is one schedule per key. A task that becomes due while it runs is
+// started once when that run is over, however often it was scheduled meanwhile.
+//
+// Schedule panics if no task has the key. It may be called from any goroutine,
+// also when the Scheduler is not running: the next Run finds the schedule.
+func (c *control) Schedule(key any, d time.Duration) {
+	e := c.find(key)
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case d < 0:
+		c.unset(e)
+	case d > 0 || !e.ready:
+		c.setAfter(e, now, d)
+	}
+	c.kick()
+}
+
+// ScheduleAt schedules the given task key to be ready after the given time, at
+// once if that has passed, or clears any scheduling if t is the zero value. The
+// return value of Next will be the provided time, until it is consumed, or the
+// task is rescheduled.
+//
+// ScheduleAt panics if no task has the key. It may be called from any goroutine.
+func (c *control) ScheduleAt(key any, t time.Time) {
+	e := c.find(key)
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t == (time.Time{}) {
+		c.unset(e)
+	} else {
+		c.set(e, now, t, t.Sub(now))
+	}
+	c.kick()
+}
+
+// ScheduleSooner is like Schedule, except it will use the sooner of the existing
+// schedule and the given duration. It will panic if the given duration is not
+// positive (use Schedule if you wish to immediately schedule a task), and if no
+// task has the key. It may be called from any goroutine.
+func (c *control) ScheduleSooner(key any, d time.Duration) {
+	if d <= 0 {
+		panic(fmt.Sprintf(`smartpoll: cannot schedule sooner of invalid duration: %s`, d))
+	}
+	now := time.Now()
+	c.sooner(c.find(key), now, now.Add(d), d)
+}
+
+// ScheduleAtSooner is like ScheduleAt, except it will use the sooner of the
+// existing schedule and the given time. It will panic if the given time is the
+// zero value, and if no task has the key. It may be called from any goroutine.
+func (c *control) ScheduleAtSooner(key any, t time.Time) {
+	e := c.find(key)
+	if t == (time.Time{}) {
+		panic(`smartpoll: cannot schedule at sooner of zero time`)
+	}
+	now := time.Now()
+	c.sooner(e, now, t, t.Sub(now))
+}
+
+// StopTimer takes back what has not become due: it returns true, and changes
+// nothing, if the task is ready, due or waiting for a [Group], and otherwise
+// clears its schedule and returns false. Note that a task may be running,
+// regardless of whether it is scheduled.
+//
+// StopTimer panics if no task has the key. It may be called from any goroutine.
+func (c *control) StopTimer(key any) (ready bool) {
+	e := c.find(key)
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !e.ready {
+		if e.pos == 0 || e.at > c.since(now) {
+			c.unset(e)
+			return false
+		}
+		c.timed.remove(e)
+		c.promote(e)
+	}
+	c.kick()
+	return true
+}
+
+// find returns the entry of key. The tasks are written once, by New: no lock, so
+// that the panics below, and the runtime's for an unhashable key, leave none.
+func (c *control) find(key any) *entry {
+	if e, ok := c.tasks[key]; ok {
+		return e
+	}
+	panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
+}
+
+func (c *control) sooner(e *entry, now, t time.Time, d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case e.scheduled() && !t.Before(e.next):
+		return
+	case e.ready:
+		e.next = t
+	default:
+		c.set(e, now, t, d)
+	}
+	c.kick()
+}
+
+// setAfter makes e due d after now. The caller holds mu.
+func (c *control) setAfter(e *entry, now time.Time, d time.Duration) {
+	c.set(e, now, now.Add(d), d)
+}
+
+// set makes e due at next, which is d after now, in place of whatever was there.
+// The caller holds mu.
+func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
+	if d <= 0 && e.ready {
+		e.next = next // keeps its place
+		return
+	}
+	c.unset(e)
+	e.next = next
+	if d <= 0 {
+		c.promote(e)
+		return
+	}
+	e.at = saturate(c.since(now), d)
+	c.timed.push(e)
+}
+
+// unset clears the schedule of e. The caller holds mu.
+func (c *control) unset(e *entry) {
+	if e.pos != 0 {
+		c.timed.remove(e)
+	}
+	if e.list != nil {
+		e.list.remove(e)
+	}
+	e.ready = false
+	e.next = time.Time{}
+	if e.member != nil {
+		c.withdraw(e.member)
+	}
+}
+
+// promote makes e, which has become due, ready. The caller holds mu.
+func (c *control) promote(e *entry) {
+	e.ready = true
+	if !e.running { // else finished will queue it
+		c.ready.push(e)
+	}
+}
+
+// expire makes ready what has become due, at most a batch of it. The caller
+// holds mu.
+func (c *control) expire() {
+	now := c.since(time.Now())
+	for range batchSize {
+		if len(c.timed) == 0 || c.timed[0].at > now {
+			c.due = false
+			return
+		}
+		e := c.timed[0].e
+		c.timed.remove(e)
+		c.promote(e)
+	}
+}
+
+// since returns the order of t in the heap. All readings of the clock are
+// monotonic, whatever is done to the wall clock.
+func (c *control) since(t time.Time) int64 { return int64(t.Sub(c.base)) }
+
+// never is later than any clock reading.
+const never = math.MaxInt64
+
+// saturate returns at + d, or never if that is too far ahead to be told.
+func saturate(at int64, d time.Duration) int64 {
+	if d > 0 && at > never-int64(d) {
+		return never
+	}
+	return at + int64(d)
+}

@@ -1,0 +1,239 @@
+package smartpoll
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrPanicInTask will be returned by [Scheduler.Run] if a task, or its hook,
+// calls [runtime.Goexit]. Note that it will technically also be returned if a
+// task panics, but that will bubble, and cause the process to exit.
+var ErrPanicInTask = errors.New(`smartpoll: panic in task`)
+
+// Task performs an arbitrary operation in the background, returning either a
+// fatal error, or a [TaskHook], or neither (`return nil, nil`). The context
+// provided to Task will be cancelled after this function (not the TaskHook)
+// returns, or when the [Scheduler.Run] context is canceled. A hook that is
+// returned along with an error is not called.
+//
+// Each configured task runs independently, and only one will run per key, at any
+// given time.
+//
+// A Task that changes its goroutine, by [runtime.LockOSThread] or by labels, must
+// undo that before it returns: hooks of other tasks may run on it next.
+type Task func(ctx context.Context) (TaskHook, error)
+
+// TaskHook performs an arbitrary operation, synchronised with the main loop,
+// within [Scheduler.Run]. The typical usage of this is to handle results (e.g.
+// store them in an in-memory cache), and/or to reschedule the task. The context
+// provided to TaskHook will be cancelled after this function returns, or the
+// Scheduler.Run context is canceled. An error ends Run, which returns it.
+//
+// Like all "hooks" in this package, TaskHook runs synchronously with the main
+// loop. It will always be run, prior to the next [Task] (of the same key), though
+// it may not be called, in the event a fatal error occurs.
+type TaskHook func(ctx context.Context, internal *Internal) error
+
+// RunHook is a hook which is called on each [Scheduler.Run], just prior to
+// starting the main loop, on Run's goroutine. The context will be a descendent of
+// the Scheduler.Run context, and will be cancelled after the hook returns. An
+// error ends Run, which returns it.
+type RunHook func(ctx context.Context, internal *Internal) error
+
+// Internal models the internal API, accessible from within hooks. Its methods
+// are those of [Scheduler]: it is safe to retain a reference to Internal, and to
+// use it from any goroutine.
+type Internal struct {
+	*control
+}
+
+// Scheduler schedules "tasks", implements a "main loop", and provides various
+// means to manage the scheduler (and other, arbitrary) state, via "hooks", which
+// run within, or are synchronised with, the main loop.
+//
+// Scheduler must be constructed with [New]. The Run method is used to run the
+// scheduler. All other methods may be called from any goroutine at any time.
+//
+// See also the package docs for smartpoll.
+type Scheduler struct {
+	control
+
+	made     bool // by New
+	active   atomic.Bool
+	drain    Drain
+	runHooks []RunHook
+	hooks    []func() // the goroutines of the channel hooks
+}
+
+// New initialises a [Scheduler], with the given options. See also `With*`
+// prefixed functions. At least one task is needed. The first option that is
+// wrong is the error.
+func New(options ...Option) (*Scheduler, error) {
+	x := &Scheduler{made: true}
+	c := &x.control
+	c.base = time.Now()
+	c.tasks = make(map[any]*entry)
+	c.internal = Internal{c}
+	c.stopped = true
+	for _, option := range options {
+		if option == nil {
+			return nil, errors.New(`smartpoll: option must not be nil`)
+		}
+		if err := option.apply(x); err != nil {
+			return nil, err
+		}
+	}
+	if len(c.tasks) == 0 {
+		return nil, errors.New(`smartpoll: no tasks configured`)
+	}
+	if err := c.claimGroups(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// Run runs the scheduler, blocking until the context is cancelled, or an error is
+// returned from a [Hook] or a [Task]. It returns that error as it is, or else
+// ctx.Err(). A panic will occur if called concurrently (called again before the
+// previous call returns), or if called on a scheduler which was not initialized
+// with [New].
+//
+// The context, passed to tasks and hooks, will be derived from the context passed
+// to Run, and will be cancelled when Run returns, and every schedule cleared.
+//
+// It is important to note that Run does not wait for all running tasks to
+// complete, prior to exit, unless [WithDrain] says so. It does wait for a hook
+// that is running. Calling Run again will block on any tasks which are still
+// running, dropping any errors (likely context cancellation) which occur.
+func (x *Scheduler) Run(ctx context.Context) error {
+	if x == nil || !x.made {
+		panic(`smartpoll: scheduler must be initialized with New`)
+	}
+	if !x.active.CompareAndSwap(false, true) {
+		panic(`smartpoll: scheduler already running`)
+	}
+	defer x.active.Store(false)
+
+	c := &x.control
+	stop, cancel := context.WithCancel(ctx)
+	defer cancel()
+	calls := stop
+	if x.drain.Grace > 0 {
+		var cancelCalls func()
+		calls, cancelCalls = context.WithCancel(context.WithoutCancel(ctx))
+		cancelStop := cancel
+		cancel = func() { cancelStop(); cancelCalls() }
+		defer cancelCalls()
+	}
+
+	defer c.clear()
+	if idle := c.whenIdle(); idle != nil {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	wait := make(chan struct{}, 1)
+	c.enter(wait)
+	c.begin(stop, calls, cancel)
+	defer c.end()
+	for _, hook := range x.runHooks {
+		call := &callCtx{parent: calls}
+		err := hook(call, &c.internal)
+		call.end()
+		if err != nil {
+			return err
+		}
+	}
+
+	var hooks sync.WaitGroup
+	for _, hook := range x.hooks {
+		hooks.Go(hook)
+	}
+	c.leave()
+	<-stop.Done()
+	if x.drain.Grace > 0 {
+		c.await(x.drain.Grace, calls.Done())
+	}
+	c.halt()
+	hooks.Wait()
+	c.enter(wait) // a TaskHook in progress ends before Run does
+	late := x.late()
+	if c.crash != nil {
+		c.crash()
+	}
+	err := c.err
+	if err == nil {
+		err = ctx.Err()
+	}
+	if late != nil {
+		return errors.Join(err, late)
+	}
+	return err
+}
+
+// late waits for the tasks that were cancelled, and returns a [*DrainError] if
+// that takes too long.
+func (x *Scheduler) late() error {
+	if x.drain.Wait == 0 || x.await(x.drain.Wait, nil) {
+		return nil
+	}
+	keys := x.stragglers()
+	if len(keys) == 0 {
+		return nil // the last one has ended just now
+	}
+	return &DrainError{Keys: keys, Wait: x.drain.Wait}
+}
+
+// begin opens a Run, whose goroutine has the turn.
+func (c *control) begin(stop, calls context.Context, cancel func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stop, c.ctx, c.cancel = stop, calls, cancel
+	c.err, c.crash = nil, nil
+	c.stopped = false
+	c.armed = never
+	// Made here and not by New, so that it belongs to the synctest bubble of Run,
+	// and stopped at once, so that it keeps none alive.
+	c.timer = time.AfterFunc(math.MaxInt64, c.fire)
+	c.timer.Stop()
+}
+
+// halt ends the starts and the TaskHooks of a Run.
+func (c *control) halt() {
+	c.mu.Lock()
+	c.stopped = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	cancel()
+}
+
+// end closes a Run, whose goroutine has the turn: no more hooks are running. What
+// is in q are results that came before the stop.
+func (c *control) end() {
+	c.halt()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.timer.Stop()
+	for c.q.n > 0 {
+		c.finished(c.q.pop().e)
+	}
+	c.busy = false
+}
+
+// clear clears every schedule.
+func (c *control) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.tasks {
+		c.unset(e)
+		if e.retry != nil {
+			e.retry.failures = 0
+		}
+	}
+}
