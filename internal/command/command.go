@@ -1,0 +1,296 @@
+// Package command runs an argv and everything that it starts, within bounds.
+//
+//	c := &command.Command{
+//		Argv:   []string{"./discover.sh", "--subnet", "10.0.4.0/24"},
+//		Stdout: func(line string) { fmt.Println(line) },
+//	}
+//	result, err := c.Run(ctx)
+//
+// # What a command gets
+//
+// There is no shell: each element of Argv is one argument, whatever is in it.
+// Standard input is /dev/null. The environment is PATH, HOME, LANG, LC_ALL, TZ,
+// TMPDIR and USER of this process and what [Command.Env] adds, so no secret
+// of this process reaches a command by accident.
+//
+// # Output
+//
+// Lines of both outputs come through callbacks while the command runs: one at a
+// time, on the goroutine that called Run, in order within each output. LF, CRLF and CR end a
+// line, so a progress bar that returns to the start of its line gives a line
+// each time. Invalid UTF-8 becomes U+FFFD and a line is cut after 64 KiB. A
+// callback that blocks makes the command wait, and ctx too; one that panics
+// ends the command before the panic reaches the caller of Run.
+//
+// # The end
+//
+// The command is over when its first process exits; what is left of its process
+// group is then killed. When ctx ends first, the group gets TERM, and KILL after
+// [Command.Grace]. So no process of the group survives Run. One that left
+// the group (setsid) may, but does not hold Run up for more than a second by
+// keeping an output open. On Linux the first process is also killed when this
+// process dies. Without process groups (not Unix), only the first process is
+// ended, with KILL.
+package command
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	defaultMaxOutput = 64 << 10
+	defaultGrace     = 5 * time.Second
+
+	// waitDelay bounds how long the outputs stay open after the group was killed:
+	// what the pipes hold (64 KiB each) is read in far less.
+	waitDelay = time.Second
+
+	chunkSize = 32 << 10
+)
+
+// A Command is an argv with its surroundings. It is not modified by Run, which
+// any number of goroutines may call.
+type Command struct {
+	Argv []string // the program, looked up in PATH unless it has a slash, and its arguments
+	Dir  string   // working directory; empty: that of this process
+	Env  []string // KEY=value, added to the clean environment
+
+	Stdout func(line string) // called for each line of standard output; nil: ignored
+	Stderr func(line string) // called for each line of standard error; nil: ignored
+
+	MaxOutput int           // bytes of Result.Stdout and of Result.Tail kept, each; 0: 64 KiB
+	Grace     time.Duration // between TERM and KILL; 0: 5 s
+}
+
+// A Result is what is left of a run. It is filled as far as the run came, also
+// when Run returns an error.
+type Result struct {
+	Stdout    []byte // the first MaxOutput bytes of standard output, as they are
+	Truncated bool   // standard output was longer
+	Tail      []byte // the last lines of both outputs, whole ones, at most MaxOutput bytes; of lines ended by CR only what a terminal would show
+	ExitCode  int    // -1: not started, or ended by a signal
+}
+
+// An ExitError says that a command ended, but not well.
+type ExitError struct {
+	Code   int    // exit code, 1 to 255; -1: ended by a signal
+	Signal string // for example "killed" or "segmentation fault"; empty: exited by itself
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != "" {
+		return fmt.Sprintf("command: ended by a signal (%s)", e.Signal)
+	}
+	return fmt.Sprintf("command: exit status %d, want 0", e.Code)
+}
+
+// Run starts the command and returns when it is over (see the package). Its
+// error is an [*ExitError], the reason why the command did not start, or wraps
+// [context.Cause] of ctx if that ended the command; then the exit code does not count.
+func (c *Command) Run(ctx context.Context) (Result, error) {
+	if ctx.Err() != nil {
+		return Result{ExitCode: -1}, fmt.Errorf("command: not started: %w", context.Cause(ctx))
+	}
+	p, err := c.start()
+	if err != nil {
+		return Result{ExitCode: -1}, c.startError(err)
+	}
+	defer p.end() // for a callback that panics; otherwise it has happened
+
+	out := newOutput(c)
+	var (
+		stopped      error // why the group was told to stop
+		done         = ctx.Done()
+		exited       = p.exited
+		grace, delay <-chan time.Time
+	)
+	for open := 2; open > 0 || exited != nil; {
+		select {
+		case k := <-p.chunks:
+			if k.data == nil {
+				open--
+			}
+			out.write(k)
+		case <-done:
+			done = nil
+			stopped = context.Cause(ctx)
+			p.signal(syscall.SIGTERM)
+			grace = time.After(orDefault(c.Grace, defaultGrace))
+		case <-grace:
+			p.signal(syscall.SIGKILL)
+			delay = time.After(waitDelay)
+		case <-exited:
+			exited, done = nil, nil
+			if stopped == nil { // else the others have the rest of the grace
+				p.signal(syscall.SIGKILL)
+				delay = time.After(waitDelay)
+			}
+		case <-delay:
+			if exited == nil {
+				open = 0
+			} else {
+				delay = time.After(waitDelay)
+			}
+		}
+	}
+	out.end()
+	state := p.end()
+
+	r := Result{Stdout: out.stdout, Truncated: out.truncated, Tail: out.tail.bytes(), ExitCode: state.ExitCode()}
+	if stopped != nil {
+		return r, fmt.Errorf("command: stopped: %w", stopped)
+	}
+	if !state.Success() {
+		return r, &ExitError{Code: r.ExitCode, Signal: signalOf(state)}
+	}
+	return r, nil
+}
+
+func orDefault[T int | time.Duration](v, fallback T) T {
+	if v <= 0 {
+		return fallback
+	}
+	return v
+}
+
+// environment is what a command gets without asking.
+func environment() []string {
+	env := []string{}
+	for _, k := range []string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"} {
+		if v, ok := os.LookupEnv(k); ok {
+			env = append(env, k+"="+v)
+		}
+	}
+	return env
+}
+
+// A process is a started command: the goroutine of Run owns it. Its three
+// goroutines end before end returns: one for each output and one that waits for the exit.
+type process struct {
+	cmd    *exec.Cmd
+	stdout *os.File // reading ends
+	stderr *os.File
+	chunks chan chunk    // unbuffered: a received chunk is valid until the next one of its output
+	exited chan struct{} // closed when the first process has exited
+	quit   chan struct{} // closed by end: nobody receives chunks any more
+	wg     sync.WaitGroup
+	ended  bool
+}
+
+// A chunk is a piece of an output; without data, its end.
+type chunk struct {
+	stderr bool
+	data   []byte
+}
+
+func (c *Command) start() (*process, error) {
+	if len(c.Argv) == 0 {
+		return nil, errEmptyArgv
+	}
+	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
+	cmd.Dir = c.Dir
+	cmd.Env = append(environment(), c.Env...)
+	cmd.SysProcAttr = attributes()
+
+	p := &process{cmd: cmd, chunks: make(chan chunk), exited: make(chan struct{}), quit: make(chan struct{})}
+	var files []*os.File
+	pipe := func() (r, w *os.File, err error) {
+		if r, w, err = os.Pipe(); err == nil {
+			files = append(files, r, w)
+		}
+		return r, w, err
+	}
+	var outW, errW *os.File
+	var err error
+	if p.stdout, outW, err = pipe(); err == nil {
+		p.stderr, errW, err = pipe()
+	}
+	if err == nil {
+		cmd.Stdout, cmd.Stderr = outW, errW
+		err = p.startAndWatch()
+	}
+	if err != nil {
+		for _, f := range files {
+			f.Close()
+		}
+		return nil, err
+	}
+	outW.Close()
+	errW.Close()
+	p.wg.Go(func() { p.read(p.stdout, false) })
+	p.wg.Go(func() { p.read(p.stderr, true) })
+	return p, nil
+}
+
+// startAndWatch starts the process on a thread that then waits for its exit:
+// the kernel sends the parent-death signal when the thread ends that started the
+// process, and the runtime may end any thread but a locked one.
+func (p *process) startAndWatch() error {
+	started := make(chan error)
+	p.wg.Go(func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			awaitExit(p.cmd)
+			close(p.exited)
+		}
+	})
+	err := <-started
+	if err != nil {
+		p.wg.Wait()
+	}
+	return err
+}
+
+func (p *process) read(f *os.File, stderr bool) {
+	// Run receives a chunk only after it has handled the one before, so two
+	// buffers in turn are never written while they are read.
+	buffers := [2][]byte{make([]byte, chunkSize), make([]byte, chunkSize)}
+	for i := 0; ; i ^= 1 {
+		n, err := f.Read(buffers[i])
+		if n > 0 && !p.send(chunk{stderr, buffers[i][:n]}) {
+			return
+		}
+		if err != nil {
+			p.send(chunk{stderr, nil})
+			return
+		}
+	}
+}
+
+func (p *process) send(k chunk) bool {
+	select {
+	case p.chunks <- k:
+		return true
+	case <-p.quit:
+		return false
+	}
+}
+
+// end kills what is left of the group, reaps the process and waits for the
+// goroutines.
+func (p *process) end() *os.ProcessState {
+	if p.ended {
+		return p.cmd.ProcessState
+	}
+	p.ended = true
+	p.signal(syscall.SIGKILL) // before the process is reaped: until then its number is not given to another
+	<-p.exited
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Wait() // the state says it all
+	}
+	close(p.quit)
+	p.stdout.Close()
+	p.stderr.Close()
+	p.wg.Wait()
+	return p.cmd.ProcessState
+}
