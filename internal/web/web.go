@@ -21,6 +21,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -91,7 +92,7 @@ func load() (index []byte, assets map[string][]byte) {
 		}
 		data, err := static.ReadFile(file)
 		plain[path.Base(file)] = data
-		sum.Write(data) // WalkDir's order is lexical, so the hash is stable
+		fmt.Fprintf(sum, "%s %d %s", file, len(data), data) // WalkDir's order is lexical, so the hash is stable
 		return err
 	})
 	if err != nil {

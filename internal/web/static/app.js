@@ -1,0 +1,74 @@
+// The page: what the store knows, drawn once per animation frame.
+//
+//	stream.js --snapshot--> store.js --frame()--> cards, toolbar
+//	             job-card.js --trigger--> api.js --run--> store.js
+//
+// Everything that changes calls draw(); the browser asks for a frame when the
+// page is visible, so a hidden page lays out nothing, and a burst of events
+// costs one pass.
+
+import { Announcer } from "./announcer.js";
+import { byId, List, optional } from "./dom.js";
+import { JobCard } from "./job-card.js";
+import { SourceCard } from "./source-card.js";
+import { Store } from "./store.js";
+import { Stream } from "./stream.js";
+import { Toolbar } from "./toolbar.js";
+
+const ui = byId("announcer", "source-list", "job-list", "no-sources", "no-jobs");
+
+let drawing = 0;
+function draw() {
+  drawing ||= requestAnimationFrame(frame);
+}
+
+const announcer = new Announcer(ui.announcer);
+const toolbar = new Toolbar(draw);
+const store = new Store(() => toolbar.paused || draw(), (sentence) => announcer.say(sentence));
+const sourceCards = new List(ui["source-list"], () => new SourceCard());
+const jobCards = new List(ui["job-list"], () => new JobCard((run) => {
+  toolbar.pause(false); // whoever starts a run wants to see it move
+  store.started(run);
+}));
+
+// The lists as they are shown: while paused, as they were.
+let view = { sources: new Map(), jobs: new Map() };
+
+function frame() {
+  drawing = 0;
+  const counts = { all: store.sources.size };
+  for (const { state } of store.sources.values()) counts[state] = (counts[state] ?? 0) + 1;
+  toolbar.update(counts);
+  if (!store.loaded) return;
+  if (!toolbar.paused) view = { sources: new Map(store.sources), jobs: new Map(store.jobs) };
+
+  const sources = select(view.sources, (source) => source);
+  for (const [name, source] of sources) sources.set(name, { source, samples: store.samples(name) });
+  const jobs = select(view.jobs, ({ job }) => ({ name: job.name, title: job.title }));
+  sourceCards.show(sources);
+  jobCards.show(jobs);
+  optional(ui["no-sources"], emptiness(view.sources, sources, "sources"));
+  optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
+}
+
+function select(items, describe) {
+  return new Map([...items].filter(([, item]) => toolbar.wants(describe(item))));
+}
+
+function emptiness(all, shown, what) {
+  if (shown.size > 0) return "";
+  if (all.size > 0) return `No ${what} match this view.`;
+  return `No ${what} yet. Add some below “${what}:” in the configuration, then start Tidewire again.`;
+}
+
+const stream = new Stream("/api/v1/stream", {
+  event: (snapshot) => store.apply(snapshot),
+  fresh: () => store.reload(),
+  state: (state, until) => {
+    toolbar.connection(state, until);
+    draw();
+  },
+});
+stream.open();
+setInterval(() => toolbar.paused || draw(), 1000); // ages and countdowns
+draw();

@@ -1,0 +1,70 @@
+// Numbers, times and untrusted text as people read them.
+
+const ages = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const numbers = new Map(); // formats by number of decimals
+
+/** Formats a number: grouped, with exactly `decimals` digits behind the point, or at most two. */
+export function number(value, decimals) {
+  let format = numbers.get(decimals);
+  if (!format) {
+    const digits = decimals === undefined ? { maximumFractionDigits: 2 } :
+      { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    numbers.set(decimals, format = new Intl.NumberFormat("en", digits));
+  }
+  const small = decimals === undefined && value !== 0 && Math.abs(value) < 0.01;
+  return small ? value.toPrecision(2) : format.format(value);
+}
+
+/** Formats any single value; lists and objects become one line. */
+export function scalar(value, decimals) {
+  switch (typeof value) {
+    case "number": return number(value, decimals);
+    case "boolean": return value ? "yes" : "no";
+    case "string": return printable(value);
+  }
+  if (value === null || value === undefined) return "–";
+  if (Array.isArray(value)) return value.length ? value.map((v) => scalar(v, decimals)).join(", ") : "none";
+  return Object.entries(value).map(([k, v]) => `${label(k)} ${scalar(v, decimals)}`).join(", ") || "none";
+}
+
+/** Turns a field's name into a label: underscores are spaces. */
+export function label(name) {
+  return printable(name).replaceAll("_", " ");
+}
+
+/** Formats how long something takes: "7 s", "4:10 min", "2 h 05 min". */
+export function duration(ms) {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const two = (n) => String(n).padStart(2, "0");
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}:${two(seconds % 60)} min`;
+  return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
+}
+
+/** Formats how long ago a time is: "2 seconds ago". */
+export function age(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 1) return "just now";
+  if (seconds < 60) return ages.format(-seconds, "second");
+  if (seconds < 3600) return ages.format(-Math.floor(seconds / 60), "minute");
+  if (seconds < 86400) return ages.format(-Math.floor(seconds / 3600), "hour");
+  return ages.format(-Math.floor(seconds / 86400), "day");
+}
+
+/** Formats a point in time with its date, for tooltips. */
+export function moment(date) {
+  return clock.format(date);
+}
+
+/**
+ * Makes untrusted text fit to show: escape sequences of terminals go, other
+ * control characters and those that turn the writing direction become visible.
+ */
+export function printable(string) {
+  return string
+    .replace(/\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])/g, "")
+    .replace(/\r\n?/g, "\n")
+    .replace(/[\x00-\x08\x0b-\x1f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+    .replace(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+}

@@ -1,0 +1,46 @@
+// A line of recent numbers with its area, and the same in words.
+
+import { number } from "./format.js";
+
+const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
+
+/**
+ * Draws samples ([[time, number], ...], oldest first) into the paths of `svg`
+ * and returns a summary for those who do not see it, or "" if two samples are
+ * not there yet. `scale` ({decimals, unit}) formats the summary's numbers.
+ */
+export function sparkline(svg, samples, { decimals, unit }) {
+  if (samples.length < 2) return "";
+  const values = samples.map(([, value]) => value);
+  const low = Math.min(...values), high = Math.max(...values);
+  const begin = samples[0][0], span = samples.at(-1)[0] - begin;
+  const x = (time) => round(((time - begin) / span) * WIDTH);
+  const y = (value) => round(high === low ? HEIGHT / 2 :
+    HEIGHT - MARGIN - ((value - low) / (high - low)) * (HEIGHT - 2 * MARGIN));
+
+  const line = "M" + samples.map(([time, value]) => `${x(time)} ${y(value)}`).join("L");
+  draw(svg, ".line", line);
+  draw(svg, ".area", `${line}V${HEIGHT}H0Z`);
+  draw(svg, ".dot", `M${WIDTH} ${y(values.at(-1))}h0`);
+
+  const format = (value) => number(value, decimals) + (unit ? ` ${unit}` : "");
+  return `min ${format(low)} · max ${format(high)} · ${trend(values, high - low)}`;
+}
+
+/** Compares the newest quarter with the one before, in terms of the whole range. */
+function trend(values, range) {
+  const n = Math.max(1, Math.floor(values.length / 4));
+  const mean = (list) => list.reduce((sum, v) => sum + v, 0) / list.length;
+  const change = mean(values.slice(-n)) - mean(values.slice(-2 * n, -n));
+  if (range === 0 || Math.abs(change) < range / 10) return "steady";
+  return change > 0 ? "rising" : "falling";
+}
+
+function draw(svg, selector, path) {
+  const node = svg.querySelector(selector);
+  if (node.getAttribute("d") !== path) node.setAttribute("d", path);
+}
+
+function round(n) {
+  return Math.round(n * 100) / 100;
+}

@@ -1,0 +1,136 @@
+// What the page knows: the newest snapshot of each source and run, and the
+// recent numbers of each source. Snapshots replace each other; nothing queues.
+
+import * as api from "./api.js";
+
+const SAMPLES = 120; // numbers kept for each source
+const RETRY = 3_000; // ms after which failed lists are asked for again
+
+const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
+
+/** Reports whether a run has reached its end. */
+export function ended(run) {
+  return terminal.has(run.status);
+}
+
+/**
+ * Splits a source's value into the part that is shown big (undefined if no
+ * part stands out) and the rest: what `show.value` names, a lone field, or a
+ * value that is no object in the first place.
+ */
+export function headline({ value, show }) {
+  if (value === null || value === undefined) return {};
+  if (Array.isArray(value)) return { rest: value };
+  if (typeof value !== "object") return { big: value };
+  const names = Object.keys(value);
+  const name = show?.value || (names.length === 1 ? names[0] : "");
+  if (typeof value[name] === "object" || !(name in value)) return { rest: value };
+  const { [name]: big, ...rest } = value;
+  return { big, rest };
+}
+
+export class Store {
+  /** Sources by name, jobs (as {job, run}) by name, in the configuration's order. */
+  sources = new Map();
+  jobs = new Map();
+  /** Whether the lists have arrived: before, the order is not known. */
+  loaded = false;
+
+  #samples = new Map();
+  #changed; #transition;
+  #heard = new Set(); // keys that the stream has sent since the last reload began
+  #runs = new Map(); // newest run by job, also of jobs not listed yet
+
+  /** `changed` is called after each change; `transition` gets a sentence for people. */
+  constructor(changed, transition) {
+    this.#changed = changed;
+    this.#transition = transition;
+  }
+
+  /** Takes a snapshot from the stream. */
+  apply(snapshot) {
+    this.#heard.add(snapshot.key);
+    if (snapshot.key.startsWith("source/")) this.#source(snapshot);
+    else this.#run(snapshot);
+    this.#changed();
+  }
+
+  /** Takes the answer to a trigger, unless the stream told about the run before. */
+  started(run) {
+    const known = this.#runs.get(run.job);
+    if (known && (known.id === run.id || known.started_at > run.started_at)) return;
+    this.#run(run);
+    this.#changed();
+  }
+
+  /**
+   * Asks which sources and jobs exist and in what order. What is listed no
+   * more is forgotten; what the stream has sent meanwhile is newer and stays.
+   */
+  async reload() {
+    const heard = this.#heard = new Set();
+    try {
+      const [sources, jobs] = await Promise.all([api.sources(), api.jobs()]);
+      if (heard !== this.#heard) return; // a later reload knows better
+      this.#list(sources, jobs);
+      this.#changed();
+    } catch {
+      setTimeout(() => heard === this.#heard && this.reload(), RETRY);
+    }
+  }
+
+  /** The recent numbers of a source: [[ms since the epoch, number], ...]. */
+  samples(name) {
+    return this.#samples.get(name) ?? [];
+  }
+
+  #list(sources, jobs) {
+    const known = this.sources;
+    this.sources = new Map();
+    for (const source of sources) {
+      const newer = this.#heard.has("source/" + source.name) && known.get(source.name);
+      this.sources.set(source.name, newer || source);
+      this.#sample(source);
+    }
+    const runs = this.#runs;
+    this.#runs = new Map();
+    this.jobs = new Map();
+    for (const job of jobs) {
+      const run = this.#heard.has("job/" + job.name) ? runs.get(job.name) : job.last_run;
+      if (run) this.#runs.set(job.name, run);
+      this.jobs.set(job.name, { job, run });
+    }
+    this.loaded = true;
+  }
+
+  #source(source) {
+    const before = this.sources.get(source.name)?.state;
+    this.sources.set(source.name, source);
+    this.#sample(source);
+    if (!before || before === source.state || before === "pending") return;
+    const now = { ok: "is ok again", stale: "is stale", failing: "is failing", pending: "waits for its first value" };
+    this.#transition(`${source.title || source.name} ${now[source.state]}`);
+  }
+
+  #run(run) {
+    const before = this.#runs.get(run.job);
+    this.#runs.set(run.job, run);
+    const entry = this.jobs.get(run.job);
+    if (!entry) return;
+    this.jobs.set(run.job, { job: entry.job, run });
+    if (before?.id === run.id && !ended(before) && ended(run)) {
+      this.#transition(`${entry.job.title || run.job} ${run.status.replace("_", " ")}`);
+    }
+  }
+
+  #sample(source) {
+    const { big } = headline(source);
+    const at = Date.parse(source.updated_at);
+    if (typeof big !== "number" || Number.isNaN(at)) return;
+    let list = this.#samples.get(source.name);
+    if (!list) this.#samples.set(source.name, list = []);
+    if (list.length && list.at(-1)[0] >= at) return;
+    list.push([at, big]);
+    if (list.length > SAMPLES) list.shift();
+  }
+}

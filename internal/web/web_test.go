@@ -1,0 +1,205 @@
+package web_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/web"
+)
+
+// get serves one GET of target by h.
+func get(h http.Handler, target string, header ...string) *httptest.ResponseRecorder {
+	return do(h, "GET", target, header...)
+}
+
+func do(h http.Handler, method, target string, header ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+var (
+	assetInPage = regexp.MustCompile(`(?:src|href)="(/[^"]*)"`)
+	importInJS  = regexp.MustCompile(`(?m)(?:\bfrom|^import) "([^"]+)";`)
+	hashedName  = regexp.MustCompile(`^/static/[a-z-]+\.[0-9a-f]{12}\.(js|css|svg)$`)
+)
+
+// assets returns every path that the page needs: what the HTML names, and
+// what the modules import, each by following its name as a browser does.
+func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
+	all := map[string]*httptest.ResponseRecorder{}
+	var follow func(string)
+	follow = func(target string) {
+		if all[target] != nil {
+			return
+		}
+		resp := get(h, target)
+		all[target] = resp
+		if !strings.HasSuffix(target, ".js") {
+			return
+		}
+		for _, m := range importInJS.FindAllStringSubmatch(resp.Body.String(), -1) {
+			follow(path.Join(path.Dir(target), m[1]))
+		}
+	}
+	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/").Body.String(), -1) {
+		if !strings.HasPrefix(m[1], "/api/") {
+			follow(m[1])
+		}
+	}
+	return all
+}
+
+func TestEveryAssetHasHashedNameAndIsImmutable(t *testing.T) {
+	h := web.Handler()
+	all := assets(h)
+	types := map[string]string{
+		".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+	}
+	count := map[string]int{}
+	for target, resp := range all {
+		count[path.Ext(target)]++
+		if resp.Code != 200 {
+			t.Errorf("GET %s: status %d, want 200", target, resp.Code)
+		}
+		if !hashedName.MatchString(target) {
+			t.Errorf("the page needs %s, want a name that matches %s", target, hashedName)
+		}
+		if got, want := resp.Header().Get("Cache-Control"), "public, max-age=31536000, immutable"; got != want {
+			t.Errorf("GET %s: Cache-Control %q, want %q", target, got, want)
+		}
+		if got, want := resp.Header().Get("Content-Type"), types[path.Ext(target)]; got != want {
+			t.Errorf("GET %s: Content-Type %q, want %q", target, got, want)
+		}
+	}
+	if count[".js"] < 10 || count[".css"] != 1 || count[".svg"] != 1 {
+		t.Errorf("the page needs %v assets by extension, want at least 10 modules, one style sheet, one icon", count)
+	}
+}
+
+// Every module that is imported is preloaded, so that the page needs one
+// round trip for its code and not one for each level of imports.
+func TestModulesArePreloaded(t *testing.T) {
+	h := web.Handler()
+	page := get(h, "/").Body.String()
+	for target := range assets(h) {
+		if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target+`"`) {
+			t.Errorf("the page does not name %s, want a modulepreload", target)
+		}
+	}
+}
+
+func TestPlainNamesAreNotServed(t *testing.T) {
+	h := web.Handler()
+	for _, target := range []string{
+		"/static/app.js", "/static/index.html", "/static/", "/static/app.000000000000.js",
+		"/index.html", "/other", "/static/../web.go",
+	} {
+		if got := get(h, target).Code; got == 200 {
+			t.Errorf("GET %s: status %d, want none of 2xx", target, got)
+		}
+	}
+}
+
+func TestPageIsRevalidatedByETag(t *testing.T) {
+	h := web.Handler()
+	first := get(h, "/")
+	if got, want := first.Header().Get("Cache-Control"), "no-cache"; got != want {
+		t.Errorf("GET /: Cache-Control %q, want %q", got, want)
+	}
+	if got, want := first.Header().Get("Content-Type"), "text/html; charset=utf-8"; got != want {
+		t.Errorf("GET /: Content-Type %q, want %q", got, want)
+	}
+	tag := first.Header().Get("ETag")
+	if !regexp.MustCompile(`^"[0-9a-f]{16}"$`).MatchString(tag) {
+		t.Fatalf("GET /: ETag %q, want a strong one", tag)
+	}
+	for given, want := range map[string]int{tag: 304, `W/` + tag: 304, `"other"`: 200} {
+		resp := get(h, "/", "If-None-Match", given)
+		if resp.Code != want {
+			t.Errorf("GET / with If-None-Match %s: status %d, want %d", given, resp.Code, want)
+		}
+		if got := resp.Header().Get("ETag"); got != tag {
+			t.Errorf("GET / with If-None-Match %s: ETag %s, want %s", given, got, tag)
+		}
+	}
+	if again := get(web.Handler(), "/").Header().Get("ETag"); again != tag {
+		t.Errorf("a second Handler has ETag %s, want %s", again, tag)
+	}
+}
+
+func TestSecurityHeaders(t *testing.T) {
+	h := web.Handler()
+	want := map[string]string{
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+			"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+			"require-trusted-types-for 'script'; trusted-types 'none'",
+		"X-Content-Type-Options":     "nosniff",
+		"X-Frame-Options":            "DENY",
+		"Referrer-Policy":            "no-referrer",
+		"Cross-Origin-Opener-Policy": "same-origin",
+	}
+	targets := []string{"/", "/missing", "/static/missing.js"}
+	for target := range assets(h) {
+		targets = append(targets, target)
+	}
+	for _, target := range targets {
+		resp := get(h, target)
+		for name, value := range want {
+			if got := resp.Header().Get(name); got != value {
+				t.Errorf("GET %s: %s %q, want %q", target, name, got, value)
+			}
+		}
+	}
+}
+
+// The policy forbids what the files must therefore not contain.
+func TestFilesHaveNothingInline(t *testing.T) {
+	h := web.Handler()
+	page := get(h, "/").Body.String()
+	for _, bad := range []string{"<style", " style=", " onclick=", " onload=", "javascript:"} {
+		if strings.Contains(page, bad) {
+			t.Errorf("the page contains %q, which its policy forbids", bad)
+		}
+	}
+	if m := regexp.MustCompile(`<script[^>]*>[^<]`).FindString(page); m != "" {
+		t.Errorf("the page contains the inline script %q, which its policy forbids", m)
+	}
+	sinks := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser|srcdoc`)
+	for target, resp := range assets(h) {
+		if m := sinks.FindString(resp.Body.String()); m != "" {
+			t.Errorf("%s contains %s, which turns text into markup or code", target, m)
+		}
+	}
+}
+
+func TestOtherMethodsAreNotAllowed(t *testing.T) {
+	h := web.Handler()
+	targets := []string{"/"}
+	for target := range assets(h) {
+		targets = append(targets, target)
+	}
+	for _, target := range targets {
+		for _, method := range []string{"POST", "PUT", "DELETE", "OPTIONS"} {
+			resp := do(h, method, target)
+			if got, want := resp.Code, 405; got != want {
+				t.Errorf("%s %s: status %d, want %d", method, target, got, want)
+			}
+			if got, want := resp.Header().Get("Allow"), "GET, HEAD"; got != want {
+				t.Errorf("%s %s: Allow %q, want %q", method, target, got, want)
+			}
+		}
+		head := do(h, "HEAD", target)
+		if head.Code != 200 || head.Body.String() != "" {
+			t.Errorf("HEAD %s: status %d and a body, want 200 and none", target, head.Code)
+		}
+	}
+}
