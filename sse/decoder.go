@@ -1,39 +1,209 @@
 package sse
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"math"
+	"strconv"
 	"time"
 )
 
-// ErrTooLong is what a [Decoder] fails with when an event is larger than ReadOptions.MaxEvent allows.
+// ErrTooLong is what a [Decoder] fails with when an event is larger than ReadOptions.MaxEvent allows. The error that
+// wraps it names the line.
 var ErrTooLong = errors.New("event too long")
 
 // ReadOptions bound what a [Decoder] accepts. The zero value is the default.
 type ReadOptions struct {
-	// MaxEvent bounds the bytes of one event, and of one line (comments included). Zero means 1 MiB.
+	// MaxEvent bounds the bytes of one event's lines together, comments left out, and of any one line. Zero means 1 MiB.
 	MaxEvent int
 }
 
-// Decoder reads events from a stream in the format of WHATWG HTML §9.2.5.
+// Decoder reads events from a stream in the format of WHATWG HTML §9.2.5 and interprets them by §9.2.6, in time linear in
+// its length however it is cut into reads. Use it from one goroutine at a time. The bytes of names, ids and data are
+// passed on as they are, valid UTF-8 or not.
 type Decoder struct {
-	r io.Reader
+	r   io.Reader
+	max int
+
+	buf     []byte // read and not yet taken
+	scanned int    // how many bytes of buf are known to hold no line end
+	skipLF  bool   // the line taken last ended with CR: a LF that follows belongs to it
+	begun   bool   // the first bytes have been looked at for a BOM
+	err     error  // of r
+
+	line int // lines taken
+	size int // bytes of the block's lines so far
+
+	lastID string
+	retry  time.Duration
 }
 
 // NewDecoder returns a Decoder that reads from r. opts may be nil.
-func NewDecoder(r io.Reader, opts *ReadOptions) *Decoder { return &Decoder{r: r} }
+func NewDecoder(r io.Reader, opts *ReadOptions) *Decoder {
+	d := &Decoder{r: r, max: 1 << 20}
+	if opts != nil && opts.MaxEvent > 0 {
+		d.max = opts.MaxEvent
+	}
+	return d
+}
 
-// Next returns the next event.
-func (d *Decoder) Next() (Event, error) { return Event{}, io.EOF }
-
-// LastEventID returns the id that a client would send when it reconnects now.
-func (d *Decoder) LastEventID() string { return "" }
+// LastEventID returns the id that a client would send when it reconnects now: that of the last complete block which had
+// one, whether or not that block was an event.
+func (d *Decoder) LastEventID() string { return d.lastID }
 
 // Retry returns the reconnection time that the stream asked for last, 0 if it did not.
-func (d *Decoder) Retry() time.Duration { return 0 }
+func (d *Decoder) Retry() time.Duration { return d.retry }
 
-// Read returns the events of r.
+// Next returns the next event that is dispatched: blocks without a data field count for [Decoder.LastEventID] and
+// [Decoder.Retry] only. The event's ID is the id in force, which persists from block to block until it changes; Name is
+// empty for an unnamed event; Data is never nil, and the caller's; Retry is that of the event's own block.
+//
+// At the end of the stream it returns io.EOF; a block without its blank line is discarded, its id too. Other errors are
+// the reader's, or wrap [ErrTooLong]. Errors are final.
+func (d *Decoder) Next() (Event, error) {
+	ev := Event{ID: d.lastID}
+	hasData := false
+	d.size = 0
+	for {
+		line, err := d.readLine()
+		if err != nil {
+			return Event{}, err
+		}
+		if len(line) == 0 { // dispatch
+			d.lastID, d.size = ev.ID, 0
+			if hasData {
+				return ev, nil
+			}
+			ev = Event{ID: d.lastID}
+			continue
+		}
+		name, value, colon := bytes.Cut(line, []byte{':'})
+		if colon && len(name) == 0 {
+			continue // a comment
+		}
+		if d.size += len(line); d.size > d.max {
+			return Event{}, d.tooLong()
+		}
+		value = bytes.TrimPrefix(value, []byte{' '})
+		switch string(name) {
+		case "data":
+			if hasData {
+				ev.Data = append(ev.Data, '\n')
+			} else {
+				ev.Data = make([]byte, 0, len(value))
+			}
+			ev.Data = append(ev.Data, value...)
+			hasData = true
+		case "event":
+			ev.Name = string(value)
+		case "id":
+			if bytes.IndexByte(value, 0) < 0 {
+				ev.ID = string(value)
+			}
+		case "retry":
+			if ms, ok := milliseconds(value); ok {
+				d.retry, ev.Retry = ms, ms
+			}
+		}
+	}
+}
+
+// milliseconds parses a retry field: ASCII digits only. What is beyond a Duration becomes the longest one.
+func milliseconds(value []byte) (time.Duration, bool) {
+	if len(value) == 0 {
+		return 0, false
+	}
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	ms, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || ms > math.MaxInt64/int64(time.Millisecond) {
+		ms = math.MaxInt64 / int64(time.Millisecond)
+	}
+	return time.Duration(ms) * time.Millisecond, true
+}
+
+// readLine returns the next line without its end: CRLF, LF or CR, which ends the line at once, so that an event is not
+// held back until the byte after it comes. The line is valid until the next call.
+func (d *Decoder) readLine() ([]byte, error) {
+	for {
+		if d.skipLF && len(d.buf) > 0 {
+			if d.buf[0] == '\n' {
+				d.buf = d.buf[1:]
+			}
+			d.skipLF = false
+		}
+		if !d.begun && (len(d.buf) >= len(bom) || !bytes.HasPrefix(bom, d.buf)) {
+			d.buf = bytes.TrimPrefix(d.buf, bom)
+			d.begun = true
+		}
+		if d.begun {
+			if i := bytes.IndexAny(d.buf[d.scanned:], "\r\n"); i >= 0 {
+				end := d.scanned + i
+				line := d.buf[:end]
+				d.skipLF = d.buf[end] == '\r'
+				d.buf, d.scanned = d.buf[end+1:], 0
+				d.line++
+				if len(line) > d.max {
+					return nil, d.tooLong()
+				}
+				return line, nil
+			}
+			d.scanned = len(d.buf)
+			if len(d.buf) > d.max {
+				d.line++
+				return nil, d.tooLong()
+			}
+		}
+		if d.err != nil {
+			return nil, d.err
+		}
+		d.fill()
+	}
+}
+
+// bom is the byte order mark, of which the format allows one at the start.
+var bom = []byte("\uFEFF")
+
+// fill reads once from r into buf, or sets err.
+func (d *Decoder) fill() {
+	if cap(d.buf)-len(d.buf) < 512 {
+		// The front of buf has been taken, so a new one is needed; twice the rest, or large lines would be copied too often.
+		next := make([]byte, len(d.buf), max(4096, 2*len(d.buf)))
+		copy(next, d.buf)
+		d.buf = next
+	}
+	for range 100 {
+		n, err := d.r.Read(d.buf[len(d.buf):cap(d.buf)])
+		d.buf = d.buf[:len(d.buf)+n]
+		d.err = err
+		if n > 0 || err != nil {
+			return
+		}
+	}
+	d.err = io.ErrNoProgress
+}
+
+func (d *Decoder) tooLong() error {
+	d.err = fmt.Errorf("sse: line %d: %w: want at most %d bytes", d.line, ErrTooLong, d.max)
+	d.buf = nil
+	return d.err
+}
+
+// Read returns the events of r, as [Decoder.Next] does. At the end of the stream the loop ends; another error comes as
+// the last pair. opts may be nil.
 func Read(r io.Reader, opts *ReadOptions) iter.Seq2[Event, error] {
-	return func(yield func(Event, error) bool) {}
+	return func(yield func(Event, error) bool) {
+		for d := NewDecoder(r, opts); ; {
+			ev, err := d.Next()
+			if err == io.EOF || !yield(ev, err) || err != nil {
+				return
+			}
+		}
+	}
 }

@@ -1,56 +1,358 @@
 package sse
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"iter"
+	"math"
+	"strconv"
+	"sync"
+	"sync/atomic"
 )
 
 // ErrClosed is returned by [Topic.Publish] and [Topic.Close] when the topic's run has had its terminal.
 var ErrClosed = errors.New("sse: the topic's run is closed")
 
 // ErrGone is returned by [Hub.Serve] for a topic that was removed and has not been opened or published to since.
+// [ServeGone] is the first half of a good answer.
 var ErrGone = errors.New("sse: the topic was removed")
 
 // TopicOptions configure a [Topic] at its creation. The zero value is the default.
 type TopicOptions struct {
-	// Backlog is how many of its newest events the topic keeps. 0 and 1 mean the newest only.
+	// Backlog is how many of its newest events the topic keeps for readers that are behind, for events that are not
+	// snapshots. 0 and 1 mean the newest only. It keeps fewer if they come to more than 4 MiB. A reader that is further
+	// behind gets an event named gap, whose data is the number of events that it missed, and then the oldest one kept. A
+	// reader that comes anew begins with the newest event.
 	Backlog int
-	// OnWatched, if not nil, is called with true when somebody begins to watch the topic (a stream or a
-	// [Topic.Watch]), and with false when nobody does any more. Calls never overlap and alternate.
+	// OnWatched, if not nil, is called with true when somebody begins to watch the topic (a stream or a [Topic.Watch]),
+	// and with false when nobody does any more. Calls never overlap and alternate; a change that is undone while an
+	// earlier call lasts is not told. It is called on the goroutine of one of the readers, with no lock held.
 	OnWatched func(watched bool)
 }
 
-// Topic is a named place that keeps its newest event.
+// Topic is a named place that keeps its newest event, encoded, for any number of readers. [Hub.Topic] makes one. All
+// methods may be called from any goroutine, and none waits for a reader.
+//
+// What is published between Open and Close is a run, and the runs of a topic follow one another. A stream made by
+// [Hub.Serve] belongs to one run; it gets that run's terminal even if the next one has begun meanwhile. A run that is
+// replaced before its end hands its streams on to the next one.
+//
+// A handle names the topic: it stays good when the topic was removed and came back.
 type Topic struct {
 	hub  *Hub
 	name string
 	opts TopicOptions
+
+	current atomic.Pointer[run] // written under mu
+	dirty   atomic.Bool         // in the dispatcher's queue
+	gone    atomic.Bool         // has left the hub; written under Hub.mu and mu
+
+	mu sync.Mutex // guards the fields below; after Hub.mu, before Hub.seqMu
+
+	removed  bool // by Remove, and not opened since
+	watchers []*watcher
+	told     bool // what OnWatched was told last
+	telling  bool // somebody is calling OnWatched
+}
+
+// watcher is one reader's place in a topic's list.
+type watcher struct {
+	wake chan struct{} // of 1
+	pos  int           // in Topic.watchers; guarded by Topic.mu
 }
 
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
-// Open starts a run that has no event yet.
-func (t *Topic) Open(run string) {}
+// Open starts a run that has no event yet: streams get the head and heartbeats until there is one. What was published
+// before is forgotten, though the streams of an ended run still get its terminal. Open does nothing if run is the
+// current one. A run's name is 1 to 40 ASCII letters and digits; another panics.
+func (t *Topic) Open(run string) {
+	if !validRun(run) {
+		panic(fmt.Sprintf("sse: Topic.Open(%q): a run's name is 1 to 40 ASCII letters and digits", run))
+	}
+	t = t.lockCurrent()
+	t.openLocked(run)
+	t.mu.Unlock()
+	t.hub.wake(t)
+}
 
-// Publish makes ev the topic's newest event.
-func (t *Topic) Publish(ev Event) error { return nil }
+// Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data.
+//
+// An event without ID gets `<run>-<n>`, n counting from 1, in the current run, or in a new one of a random name if there
+// is none. An ID stands as it is; one of the form `<run>-<n>` or `<run>-end` with the name of another run than the
+// current one first resets the topic as [Topic.Open] does.
+//
+// It fails with [ErrClosed] after Close, and if ID or Name cannot be encoded (see [Event.AppendTo]); then nothing
+// changes.
+func (t *Topic) Publish(ev Event) error { return t.publish(ev, false) }
 
-// Close publishes last as the terminal of the topic's run.
-func (t *Topic) Close(last Event) error { return nil }
+// Close publishes last as the terminal of the topic's run, after which single-topic streams end. An event without ID
+// gets `<run>-end`; a client that returns with the terminal's id gets 204 No Content. IDs otherwise count as in
+// [Topic.Publish]. The first terminal of a run counts, later ones fail with [ErrClosed].
+func (t *Topic) Close(last Event) error { return t.publish(last, true) }
 
-// Latest returns the newest event, and whether there is one. Its Data must not be modified.
-func (t *Topic) Latest() (Event, bool) { return Event{}, false }
+func (t *Topic) publish(ev Event, end bool) error {
+	if err := ev.check(); err != nil {
+		return err
+	}
+	t = t.lockCurrent()
+	run := runOf(ev.ID)
+	if run == "" {
+		run = t.Run()
+	}
+	if run == "" {
+		run = rand.Text()[:16]
+	}
+	t.openLocked(run)
+	err := t.storeLocked(ev, end)
+	t.mu.Unlock()
+	t.hub.wake(t)
+	return err
+}
 
-// Run returns the current run, "" if there is none.
-func (t *Topic) Run() string { return "" }
+// openLocked makes run the current one if it is not.
+func (t *Topic) openLocked(run string) {
+	old := t.current.Load()
+	if old.name == run {
+		return
+	}
+	t.removed = false
+	next := newRun(run, t.opts.Backlog)
+	t.current.Store(next)
+	old.next.Store(next)
+}
+
+// storeLocked gives ev its numbers in the current run and in the hub, encodes it and stores it.
+func (t *Topic) storeLocked(ev Event, end bool) error {
+	r := t.current.Load()
+	last := r.newest.Load()
+	f := &frame{n: 1, end: end}
+	if last != nil {
+		if last.end {
+			return ErrClosed
+		}
+		f.n = last.n + 1
+		if end {
+			f.prev = last
+		}
+	}
+	if ev.ID == "" {
+		if end {
+			ev.ID = r.name + "-end"
+		} else {
+			ev.ID = r.name + "-" + strconv.FormatUint(f.n, 10)
+		}
+	}
+	b := make([]byte, 0, ev.size())
+	b = appendField(b, "id", ev.ID)
+	head := len(b)
+	b = ev.appendBody(b)
+	f.single, f.body = b, b[head:]
+	f.ev = ev
+	switch {
+	case ev.Data == nil:
+	case bytes.ContainsAny(ev.Data, "\r\n"):
+		f.ev.Data = bytes.Clone(ev.Data)
+	default: // one data line, just before the blank one: keep no second copy of it
+		from, to := len(b)-len("\n\n")-len(ev.Data), len(b)-len("\n\n")
+		f.ev.Data = b[from:to:to]
+	}
+
+	t.hub.seqMu.Lock()
+	f.seq = t.hub.seq.Load() + 1
+	r.store(f)
+	t.hub.seq.Store(f.seq) // after the store: who reads seq finds every frame up to it
+	t.hub.seqMu.Unlock()
+	return nil
+}
+
+// Latest returns the newest event of the current run (the terminal, if it has ended) with its ID, and whether there is
+// one. Its Data must not be modified.
+func (t *Topic) Latest() (Event, bool) {
+	if f := t.resolve().current.Load().newest.Load(); f != nil {
+		return f.ev, true
+	}
+	return Event{}, false
+}
+
+// Run returns the current run's name, "" if there is none.
+func (t *Topic) Run() string { return t.resolve().current.Load().name }
 
 // Ended reports whether the current run has had its terminal.
-func (t *Topic) Ended() bool { return false }
+func (t *Topic) Ended() bool { return t.resolve().current.Load().ended() }
 
-// Remove forgets run, if it is still the current one, and reports whether it was.
-func (t *Topic) Remove(run string) bool { return false }
+// Remove forgets run, if it is still the current one, and reports whether it was. The topic leaves the hub once nobody
+// watches it. Streams of the run get its terminal if it has ended, and just end if it has not.
+func (t *Topic) Remove(run string) bool {
+	if run == "" {
+		return false
+	}
+	h := t.hub
+	h.mu.Lock()
+	t = h.resolveLocked(t)
+	t.mu.Lock()
+	r := t.current.Load()
+	ok := r.name == run
+	if ok {
+		t.removed = true
+		t.current.Store(newRun("", 0))
+		r.next.Store(&removed)
+		t.leaveLocked()
+	}
+	t.mu.Unlock()
+	h.mu.Unlock()
+	if ok {
+		h.wake(t)
+	}
+	return ok
+}
 
-// Watch returns the topic's events in process.
-func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] { return func(func(Event) bool) {} }
+// leaveLocked takes a removed topic out of the hub if nobody watches it. The caller holds Hub.mu and mu.
+func (t *Topic) leaveLocked() {
+	if t.removed && len(t.watchers) == 0 && !t.gone.Load() {
+		t.gone.Store(true)
+		delete(t.hub.topics, t.name)
+	}
+}
+
+// lockCurrent locks and returns the topic that bears t's name now, which it makes if t has left the hub.
+func (t *Topic) lockCurrent() *Topic {
+	for {
+		t.mu.Lock()
+		if !t.gone.Load() {
+			return t
+		}
+		t.mu.Unlock()
+		t = t.hub.Topic(t.name, t.opts)
+	}
+}
+
+// resolve returns the topic that bears t's name now, or t itself, without a run, if none does.
+func (t *Topic) resolve() *Topic {
+	if !t.gone.Load() {
+		return t
+	}
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	return t.hub.resolveLocked(t)
+}
+
+// attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it. It
+// reports false if the topic has left the hub.
+func (t *Topic) attach(w *watcher) bool {
+	t.mu.Lock()
+	ok := !t.gone.Load()
+	if ok {
+		w.pos = len(t.watchers)
+		t.watchers = append(t.watchers, w)
+	}
+	t.mu.Unlock()
+	t.tellWatched()
+	return ok
+}
+
+// detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
+func (t *Topic) detach(w *watcher) {
+	t.hub.mu.Lock()
+	t.mu.Lock()
+	last := len(t.watchers) - 1
+	t.watchers[w.pos] = t.watchers[last]
+	t.watchers[w.pos].pos = w.pos
+	t.watchers[last] = nil
+	t.watchers = t.watchers[:last]
+	t.leaveLocked()
+	t.mu.Unlock()
+	t.hub.mu.Unlock()
+	t.tellWatched()
+}
+
+// tellWatched calls OnWatched until it has been told how things are. One goroutine at a time does, the others leave it
+// to that one.
+func (t *Topic) tellWatched() {
+	if t.opts.OnWatched == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.telling {
+		return
+	}
+	t.telling = true
+	defer func() { t.telling = false }() // also when OnWatched panics
+	for t.told != (len(t.watchers) > 0) {
+		t.told = !t.told
+		t.call(t.told)
+	}
+}
+
+// call calls OnWatched with mu released.
+func (t *Topic) call(watched bool) {
+	t.mu.Unlock()
+	defer t.mu.Lock()
+	t.opts.OnWatched(watched)
+}
+
+// Watch returns the topic's events in process: the newest at once, then each change, of which a slow caller sees only
+// the latest (with a Backlog, see [TopicOptions], those that it still finds). Like a stream of [Hub.Serve] it belongs to
+// the run that is current when the loop begins, and ends after the run's terminal, when the run is removed, and with
+// ctx or the hub. Data must not be modified.
+func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		t, w := t, &watcher{wake: make(chan struct{}, 1)}
+		for !t.attach(w) {
+			t = t.hub.Topic(t.name, t.opts)
+		}
+		defer t.detach(w)
+		r := t.current.Load()
+		c := cursor{run: r, n: r.resumeAt("")}
+		for {
+			frames, last := c.due(nil)
+			for _, f := range frames {
+				if f.missed > 0 && !yield(gapEvent(f.missed)) || !yield(f.ev) {
+					return
+				}
+			}
+			if last {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.hub.ctx.Done():
+				return
+			case <-w.wake:
+			}
+		}
+	}
+}
+
+// cursor is a reader's place in the run that it belongs to.
+type cursor struct {
+	run *run
+	n   uint64 // the frame that it has had
+}
+
+// due returns what the reader should get now, and whether that is all there will ever be. It appends to out.
+func (c *cursor) due(out []due) (_ []due, last bool) {
+	for {
+		next := c.run.next.Load() // before the frames: once a run is replaced, it gets no more
+		out = c.run.since(c.n, math.MaxUint64, out)
+		if len(out) > 0 {
+			c.n = out[len(out)-1].n
+		}
+		switch newest := c.run.newest.Load(); {
+		case newest != nil && newest.end && newest.n == c.n:
+			return out, true
+		case next == nil: // anything newer by now has a wake-up of its own
+			return out, false
+		case next == &removed:
+			return out[:0], true
+		}
+		*c = cursor{run: next}
+		out = out[:0] // snapshots of a run that was replaced before its end
+	}
+}

@@ -1,57 +1,206 @@
-// Package ssetest helps to test handlers that serve Server-Sent Events.
+// Package ssetest helps to test handlers that serve Server-Sent Events: a [Server] in memory whose streams can be read
+// event by event, and a [Writer] whose methods can be replaced. Both work in a testing/synctest bubble, where heartbeats
+// and timeouts take no time.
 package ssetest
 
 import (
+	"context"
+	"errors"
+	"net"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Server serves a handler over connections in memory ([net.Pipe]), so that it works in a testing/synctest bubble: a
-// client that does not read blocks the server's next write at once.
+// Server serves HTTP/1.1 over connections in memory ([net.Pipe]). Nothing buffers between the two sides but 4 KB in
+// Client: beyond that, a client that does not read blocks the server's next write at once.
 type Server struct {
 	// Client makes requests to the server, whatever host their URL names.
 	Client *http.Client
 }
 
 // NewServer starts a server for h, which ends with the test.
-func NewServer(t testing.TB, h http.Handler) *Server { return &Server{} }
+func NewServer(t testing.TB, h http.Handler) *Server {
+	t.Helper()
+	return Start(t, &http.Server{Handler: h})
+}
 
-// Open requests path (such as "/x?topic=a") and returns the response as a stream. header may be nil. It fails the test if
-// there is no response; any status is fine. The stream ends with the test, if not before.
-func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream { return &Stream{} }
+// Start is NewServer for a server with settings of its own, such as timeouts. The test ends srv.
+func Start(t testing.TB, srv *http.Server) *Server {
+	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	transport := &http.Transport{DialContext: l.dial}
+	t.Cleanup(func() {
+		_ = srv.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("http.Server.Serve: %v, want %v", err, http.ErrServerClosed)
+		}
+		transport.CloseIdleConnections()
+	})
+	return &Server{Client: &http.Client{Transport: transport}}
+}
 
-// Stream is a response being read.
+// Open requests path (such as "/x?topic=a") and returns the response, once its head is there, as a stream. header may be
+// nil. It fails the test if there is no response; any status is fine. The stream ends with the test, if not before.
+func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ssetest"+path, nil)
+	if err != nil {
+		t.Fatalf("ssetest: %v", err)
+	}
+	if header != nil {
+		req.Header = header.Clone()
+	}
+	resp, err := s.Client.Do(req)
+	if err != nil {
+		t.Fatalf("ssetest: GET %s: %v", path, err)
+	}
+	return &Stream{Decoder: sse.NewDecoder(resp.Body, nil), Response: resp, cancel: cancel}
+}
+
+// Stream is a response being read. Its Next, from [sse.Decoder], blocks until there is an event.
 type Stream struct {
 	*sse.Decoder
 	// Response is the response; its Body is what the Decoder reads.
 	Response *http.Response
+
+	cancel context.CancelFunc
+}
+
+// Event returns the next event and fails the test if there is none.
+func (s *Stream) Event(t testing.TB) sse.Event {
+	t.Helper()
+	ev, err := s.Next()
+	if err != nil {
+		t.Fatalf("ssetest: next event: %v", err)
+	}
+	return ev
 }
 
 // Close breaks the request off.
-func (s *Stream) Close() {}
-
-// Writer is an http.ResponseWriter whose methods can be replaced. The zero value accepts everything and keeps what was
-// written. It is not safe for concurrent use, but SetWriteDeadline is.
-type Writer struct {
-	OnWrite            func([]byte) (int, error)
-	OnFlush            func() error
-	OnSetWriteDeadline func(time.Time) error
+func (s *Stream) Close() {
+	s.cancel()
+	_ = s.Response.Body.Close()
 }
 
-// Header implements http.ResponseWriter.
-func (w *Writer) Header() http.Header { return nil }
+// listener hands the server's ends of pipes to Accept.
+type listener struct {
+	conns  chan net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
 
-// WriteHeader implements http.ResponseWriter.
-func (w *Writer) WriteHeader(status int) {}
+func (l *listener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case l.conns <- server:
+		return client, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
-// Write implements http.ResponseWriter.
-func (w *Writer) Write(p []byte) (int, error) { return len(p), nil }
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
 
-// FlushError implements the flushing that http.ResponseController looks for.
-func (w *Writer) FlushError() error { return nil }
+func (l *listener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
 
-// SetWriteDeadline implements the deadline that http.ResponseController looks for.
-func (w *Writer) SetWriteDeadline(t time.Time) error { return nil }
+func (l *listener) Addr() net.Addr { return addr{} }
+
+type addr struct{}
+
+func (addr) Network() string { return "pipe" }
+func (addr) String() string  { return "ssetest" }
+
+// Writer is an [http.ResponseWriter] that can flush and takes deadlines, and keeps what is written. Set the fields before
+// use to replace what a method does. All methods may be called from any goroutine.
+type Writer struct {
+	OnWrite            func(p []byte) (int, error)
+	OnFlush            func() error
+	OnSetWriteDeadline func(t time.Time) error
+
+	mu sync.Mutex // guards the fields below
+
+	header http.Header // the map itself is the handler's
+	status int
+	body   []byte
+}
+
+// Header implements [http.ResponseWriter].
+func (w *Writer) Header() http.Header {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.header == nil {
+		w.header = http.Header{}
+	}
+	return w.header
+}
+
+// WriteHeader implements [http.ResponseWriter]. The first status counts.
+func (w *Writer) WriteHeader(status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+// Write implements [http.ResponseWriter]: it calls OnWrite, or else keeps p.
+func (w *Writer) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.OnWrite != nil {
+		return w.OnWrite(p)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.body = append(w.body, p...)
+	return len(p), nil
+}
+
+// FlushError is what [http.ResponseController.Flush] calls; it calls OnFlush, if set.
+func (w *Writer) FlushError() error {
+	w.WriteHeader(http.StatusOK)
+	if w.OnFlush != nil {
+		return w.OnFlush()
+	}
+	return nil
+}
+
+// SetWriteDeadline is what [http.ResponseController.SetWriteDeadline] calls; it calls OnSetWriteDeadline, if set.
+func (w *Writer) SetWriteDeadline(t time.Time) error {
+	if w.OnSetWriteDeadline != nil {
+		return w.OnSetWriteDeadline(t)
+	}
+	return nil
+}
+
+// Status returns the status written, 0 if nothing has been written yet.
+func (w *Writer) Status() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status
+}
+
+// Body returns what has been written.
+func (w *Writer) Body() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return string(w.body)
+}

@@ -1,0 +1,83 @@
+package sse
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+)
+
+// feed is what a stream carries.
+type feed interface {
+	// pending appends what the reader should get now, encoded, to out, and says whether that is all there will ever be.
+	pending(out [][]byte) (_ [][]byte, last bool)
+}
+
+// single is the feed of one topic.
+type single struct {
+	cursor
+	buf []due
+}
+
+func (s *single) pending(out [][]byte) ([][]byte, bool) {
+	frames, last := s.due(s.buf[:0])
+	for _, f := range frames {
+		if f.missed > 0 {
+			out = append(out, gap(f.missed))
+		}
+		out = append(out, f.single)
+	}
+	s.buf = frames
+	clear(frames) // an idle stream keeps no frame alive
+	return out, last
+}
+
+// multiplexed is the feed of any number of topics.
+type multiplexed struct {
+	hub    *Hub
+	topics []topicCursor
+	reset  bool // tell the client to forget, once
+	buf    []due
+}
+
+type topicCursor struct {
+	topic *Topic
+	cursor
+}
+
+// pending takes a limit first and leaves what was published after it to the next pass. Otherwise, with X stored as 10
+// after X was looked at and Y as 11 before Y was, a client that breaks off with id 11 would never get 10.
+func (m *multiplexed) pending(out [][]byte) ([][]byte, bool) {
+	limit := m.hub.seq.Load()
+	frames := m.buf[:0]
+	for i := range m.topics {
+		t := &m.topics[i]
+		if r := t.topic.current.Load(); r != t.run {
+			t.cursor = cursor{run: r}
+		}
+		before := len(frames)
+		if frames = t.run.since(t.n, limit, frames); len(frames) > before {
+			t.n = frames[len(frames)-1].n
+		}
+	}
+	slices.SortFunc(frames, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
+	if m.reset {
+		m.reset = false
+		out = append(out, []byte("event: reset\ndata:\n\n"))
+	}
+	for _, f := range frames {
+		if f.missed > 0 {
+			out = append(out, gap(f.missed))
+		}
+		out = append(out, f.multiplexed(m.hub.epoch))
+	}
+	m.buf = frames
+	clear(frames)
+	return out, false
+}
+
+// gapEvent tells a reader how many events it missed. It has no id: what comes next has one.
+func gapEvent(missed uint64) Event {
+	return Event{Name: "gap", Data: strconv.AppendUint(nil, missed, 10)}
+}
+
+func gap(missed uint64) []byte { return gapEvent(missed).appendBody(nil) }

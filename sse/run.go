@@ -1,0 +1,195 @@
+package sse
+
+import (
+	"strconv"
+	"sync/atomic"
+)
+
+// frame is one published event, encoded once. It is immutable once stored, but for the lazily made multiplexed form.
+type frame struct {
+	ev   Event  // ID assigned, Data the topic's own
+	n    uint64 // place in its run, from 1
+	seq  uint64 // place in its hub, from 1
+	end  bool   // the run's terminal
+	prev *frame // of a terminal: the frame before it (the pair rule); nil otherwise, so frames never chain
+
+	single []byte // wire form with ev.ID
+	body   []byte // the part of single after the id line
+	multi  atomic.Pointer[[]byte]
+}
+
+// multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it.
+func (f *frame) multiplexed(epoch string) []byte {
+	if p := f.multi.Load(); p != nil {
+		return *p
+	}
+	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(f.body))
+	b = append(b, "id: "...)
+	b = append(b, epoch...)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, f.seq, 10)
+	b = append(b, '\n')
+	b = append(b, f.body...)
+	f.multi.Store(&b)
+	return b
+}
+
+// maxRingBytes bounds what the ring of one topic keeps, its newest frame aside.
+const maxRingBytes = 4 << 20
+
+// run is one life of a topic, from Open (or the first Publish) to its terminal, to the next run, or to Remove. Readers
+// load its fields without a lock; the topic's publishers write them under Topic.mu.
+type run struct {
+	name   string // "" in the run that a topic has before it is opened
+	newest atomic.Pointer[frame]
+	ring   []atomic.Pointer[frame] // frame n is in slot n mod len; nil when the backlog is the newest frame alone
+	next   atomic.Pointer[run]     // what replaced it, &removed if nothing did
+
+	ringBytes int    // guarded by Topic.mu
+	oldest    uint64 // guarded by Topic.mu: number of the oldest frame in the ring
+}
+
+// removed stands for the successor of a run that was removed.
+var removed run
+
+func newRun(name string, backlog int) *run {
+	r := &run{name: name, oldest: 1}
+	if backlog > 1 {
+		r.ring = make([]atomic.Pointer[frame], backlog)
+	}
+	return r
+}
+
+func (r *run) ended() bool {
+	f := r.newest.Load()
+	return f != nil && f.end
+}
+
+// store makes f the newest frame. The caller holds Topic.mu and has given f the next n.
+func (r *run) store(f *frame) {
+	if k := uint64(len(r.ring)); k > 0 {
+		// Room first: a reader that finds a slot empty or with another number in it counts the frame as missed.
+		for r.oldest < f.n && (f.n-r.oldest >= k || r.ringBytes+len(f.single) > maxRingBytes) {
+			slot := &r.ring[r.oldest%k]
+			r.ringBytes -= len(slot.Load().single)
+			slot.Store(nil)
+			r.oldest++
+		}
+		r.ringBytes += len(f.single)
+		r.ring[f.n%k].Store(f)
+	}
+	r.newest.Store(f)
+}
+
+// due is a frame that a reader should get, and how many it missed just before.
+type due struct {
+	*frame
+	missed uint64
+}
+
+// since appends to out the frames after number n that a reader gets, up to sequence number limit. Of snapshots that is
+// the newest, and the one before a terminal if the reader has not had it; of a backlog everything that is left of it.
+func (r *run) since(n, limit uint64, out []due) []due {
+	newest := r.newest.Load()
+	if newest == nil || newest.n <= n {
+		return out
+	}
+	if r.ring == nil {
+		if p := newest.prev; p != nil && p.n > n && p.seq <= limit {
+			out = append(out, due{frame: p})
+		}
+		if newest.seq <= limit {
+			out = append(out, due{frame: newest})
+		}
+		return out
+	}
+	k := uint64(len(r.ring))
+	first := n + 1
+	if newest.n > k {
+		first = max(first, newest.n-k+1)
+	}
+	missed := first - (n + 1)
+	for i := first; i <= newest.n; i++ {
+		f := r.ring[i%k].Load()
+		if i == newest.n {
+			f = newest // whatever the publisher did to the slot meanwhile
+		}
+		if f == nil || f.n != i {
+			missed++
+			continue
+		}
+		if f.seq > limit {
+			break
+		}
+		out = append(out, due{frame: f, missed: missed})
+		missed = 0
+	}
+	return out
+}
+
+// resumeAt returns the number of the newest frame that a reader with this last event id has had or does not need. A
+// reader whose id says nothing begins with the newest frame. An id of a backlog's own numbering goes on after it; ids are
+// never searched for.
+func (r *run) resumeAt(lastID string) uint64 {
+	newest := r.newest.Load()
+	switch {
+	case newest == nil:
+		return 0
+	case lastID == newest.ev.ID:
+		return newest.n
+	case r.ring != nil:
+		if n, ok := numberIn(lastID, r.name); ok && 0 < n && n < newest.n {
+			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.ev.ID == lastID {
+				return n
+			}
+		}
+	}
+	return newest.n - 1
+}
+
+// resumeAfter is resumeAt for a reader that has had everything up to sequence number seq.
+func (r *run) resumeAfter(seq uint64) uint64 {
+	newest := r.newest.Load()
+	if newest == nil {
+		return 0
+	}
+	if newest.seq <= seq {
+		return newest.n
+	}
+	n := newest.n - 1
+	if k := uint64(len(r.ring)); k > 0 {
+		for ; n > 0 && newest.n-n < k; n-- {
+			if f := r.ring[n%k].Load(); f == nil || f.n != n || f.seq <= seq {
+				break
+			}
+		}
+	}
+	return n
+}
+
+// numberIn returns the n of an id `<run>-<n>`.
+func numberIn(id, run string) (uint64, bool) {
+	if len(id) <= len(run)+1 || id[:len(run)] != run || id[len(run)] != '-' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(id[len(run)+1:], 10, 64)
+	return n, err == nil
+}
+
+// runOf returns the run that an id of the form `<run>-<n>` or `<run>-end` names, "" for an id of any other form.
+func runOf(id string) string {
+	for i := range len(id) {
+		if id[i] != '-' {
+			continue
+		}
+		run, rest := id[:i], id[i+1:]
+		if !validRun(run) {
+			return ""
+		}
+		if _, err := strconv.ParseUint(rest, 10, 64); err != nil && rest != "end" {
+			return ""
+		}
+		return run
+	}
+	return ""
+}
