@@ -39,14 +39,15 @@ type Entry struct {
 // newRun returns a random id of 26 letters and digits.
 func newRun() string { return rand.Text() }
 
-// checkRun panics unless run is made of ASCII letters and digits: ids of events are made as run, "-" and a number, so a "-" in the
-// run would make two runs look like one.
+// checkRun panics unless run is one of 1 to 40 ASCII letters and digits: ids of events are made of the run, "-" and a number, so a
+// "-" in a run would make two runs look like one.
 func checkRun(run string) {
-	for i := range len(run) {
-		switch c := run[i]; {
-		case '0' <= c && c <= '9', 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z':
-		default:
-			panic(fmt.Sprintf("snapshot: ClaimOptions.Run is %q: it must consist of ASCII letters and digits", run))
+	for _, c := range []byte(run) {
+		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {
+			panic(fmt.Sprintf("snapshot: run %q has the character %q: want 1 to 40 ASCII letters and digits", run, c))
 		}
+	}
+	if len(run) < 1 || len(run) > 40 {
+		panic(fmt.Sprintf("snapshot: run %q has %d bytes: want 1 to 40 ASCII letters and digits", run, len(run)))
 	}
 }

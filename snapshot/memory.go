@@ -38,7 +38,11 @@ func NewMemory() *Memory { return &Memory{cells: make(map[string]*cell)} }
 
 // Claim implements [Store]. It never waits; the only error is ctx's, if that has ended already.
 func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error) {
-	checkRun(opts.Run)
+	run := opts.Run
+	if run == "" {
+		run = newRun()
+	}
+	checkRun(run)
 	if err := ctx.Err(); err != nil {
 		return nil, Entry{}, fmt.Errorf("snapshot: claim %q: %w", topic, err)
 	}
@@ -50,10 +54,7 @@ func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Cl
 		}
 		heap.Remove(&m.retained, old.index)
 	}
-	c := &cell{m: m, entry: Entry{Topic: topic, Run: opts.Run, State: Live}}
-	if c.entry.Run == "" {
-		c.entry.Run = newRun()
-	}
+	c := &cell{m: m, entry: Entry{Topic: topic, Run: run, State: Live}}
 	m.cells[topic] = c
 	m.tellLocked(c.entry)
 	return c, c.entry, nil

@@ -66,9 +66,9 @@ func TestMemoryRetentionToTheTick(t *testing.T) {
 			}
 		})
 		want := make(map[string]time.Duration)
-		for i, seconds := range rand.Perm(200) {
+		for i, tenths := range rand.Perm(200) {
 			topic := fmt.Sprint("a", i)
-			want[topic] = time.Duration(seconds+1) * time.Second
+			want[topic] = time.Duration(tenths+1) * 100 * time.Millisecond
 			claim(t, m, topic).Finish(t.Context(), nil, want[topic])
 		}
 		for i := 0; i < 200; i += 3 { // replaced ones expire when the new run does

@@ -28,7 +28,7 @@ type Store interface {
 
 // Claim is the right to write a topic, held by one run. Its methods may be called from any goroutine.
 type Claim interface {
-	// Run returns the id of the run: letters and digits, unique.
+	// Run returns the id of the run: 1 to 40 ASCII letters and digits, unique.
 	Run() string
 
 	// Put replaces the topic's data. It never blocks: if puts come faster than the store can take them, the newest wins. After the
@@ -50,6 +50,7 @@ type ClaimOptions struct {
 	// KeepFinal joins a retained Final entry where otherwise a new run would replace it.
 	KeepFinal bool
 
-	// Run is the id for the new run: ASCII letters and digits, never used before. Empty means a random one.
+	// Run is the id for the new run: 1 to 40 ASCII letters and digits, never used before; anything else panics. Empty means a
+	// random one.
 	Run string
 }

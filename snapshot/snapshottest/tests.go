@@ -129,10 +129,10 @@ func runIDs(t *testing.T, s snapshot.Store) {
 	seen := make(map[string]bool)
 	for i := range 50 {
 		run := claim(t, s, fmt.Sprint("a", i)).Run()
-		if run == "" || len(run) > 48 || seen[run] || strings.ContainsFunc(run, func(r rune) bool {
+		if run == "" || len(run) > 40 || seen[run] || strings.ContainsFunc(run, func(r rune) bool {
 			return !('0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z')
 		}) {
-			t.Errorf("run id %q: want up to 48 letters and digits, a new one each time", run)
+			t.Errorf("run id %q: want up to 40 letters and digits, a new one each time", run)
 		}
 		seen[run] = true
 	}

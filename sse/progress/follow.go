@@ -1,0 +1,92 @@
+package progress
+
+import (
+	"strconv"
+
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// lost is the terminal of a run whose entry left the store before its end.
+var lost = terminal("lost", "the job's process is gone: its state was removed before it had finished")
+
+// follow begins to follow the store, in a goroutine that ends with t.ctx, and returns once its state is in the hub.
+func (t *Tracker) follow() error {
+	synced, failed := make(chan struct{}), make(chan error, 1)
+	go func() {
+		err := t.store.Follow(t.ctx, t.apply, func() { close(synced) })
+		if t.ctx.Err() == nil {
+			t.log.Error("the store cannot be followed any more", "err", err)
+		}
+		t.cancel(err)
+		t.leave()
+		failed <- err
+	}()
+	select {
+	case <-synced:
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+// leave ends everything in the hub that is ours, without a terminal.
+func (t *Tracker) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	for name, rec := range t.records {
+		rec.topic.Remove(rec.run)
+		delete(t.records, name)
+	}
+}
+
+// apply brings the records and the hub to what the store says. The store calls it, one entry after the other, possibly inside our own calls of
+// Claim, Put and Finish; so it takes only mu, and what comes after that in the lock order, and never blocks.
+func (t *Tracker) apply(e snapshot.Entry) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
+	rec, known := t.records[e.Topic]
+	if e.State == snapshot.Gone {
+		if known && rec.run == e.Run { // else a newer run has the topic
+			t.removeLocked(e.Topic, rec)
+		}
+		return
+	}
+	if !known || rec.run != e.Run {
+		if rec.job != nil {
+			rec.job.end(ErrLost) // no more than a formality for one that has finished
+		}
+		rec = record{topic: t.hub.Topic(e.Topic, sse.TopicOptions{}), run: e.Run}
+		rec.topic.Open(e.Run)
+		t.records[e.Topic] = rec
+	}
+	var err error
+	switch {
+	case e.State == snapshot.Final:
+		err = rec.topic.Close(sse.Event{ID: e.Run + "-end", Data: e.Data})
+		if rec.job != nil {
+			rec.job.end(nil)
+		}
+	case e.N > 0:
+		err = rec.topic.Publish(sse.Event{ID: e.Run + "-" + strconv.FormatUint(e.N, 10), Data: e.Data})
+	}
+	if err != nil {
+		t.log.Error("the topic refused an entry of the store", "topic", e.Topic, "run", e.Run, "n", e.N, "err", err)
+	}
+}
+
+// removeLocked drops the record of a topic whose entry has left the store.
+func (t *Tracker) removeLocked(name string, rec record) {
+	if !rec.topic.Ended() {
+		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: lost}) // fails only if it has ended
+	}
+	rec.topic.Remove(rec.run)
+	delete(t.records, name)
+	if rec.job != nil {
+		rec.job.end(ErrLost)
+	}
+}

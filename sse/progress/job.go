@@ -1,0 +1,143 @@
+package progress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// Causes of the end of a [Job.Context], for [context.Cause].
+var (
+	// ErrCancelled says that somebody called [Tracker.Cancel].
+	ErrCancelled = errors.New("progress: the job was cancelled")
+
+	// ErrLost says that the run lost its topic: its claim could not be renewed, or the entry was removed from the store. The worker
+	// should stop, since another one may have begun.
+	ErrLost = errors.New("progress: the job lost its topic")
+)
+
+// Job is the handle of one run. It belongs to whoever was told isNew by [Tracker.Start]; those who joined get the same Job if the
+// run is in their process. For a run in another process they get one that only names it: publishing to it does nothing.
+//
+// Its methods may be called from any goroutine, also after the Tracker has ended. Lock order: Tracker.starting, the store's own locks,
+// Tracker.mu, then mu; Publish and Finish take none of the Tracker's.
+type Job struct {
+	tracker *Tracker
+	topic   string
+	run     string
+	claim   snapshot.Claim // nil: the run is another process's, or could not begin
+	over    atomic.Bool    // set by the first Finish, or by the end of the run
+
+	mu sync.Mutex // guards the fields below
+
+	ctx    context.Context // nil until first needed
+	cancel context.CancelCauseFunc
+}
+
+// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if the store failed in [Tracker.Start].
+func (j *Job) ID() string { return j.run }
+
+// Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed afterwards. After Finish
+// it does nothing. Nil is a payload as well: null. What cannot be encoded is logged, and what was published before stays.
+func (j *Job) Publish(data any) {
+	if j.claim == nil || j.over.Load() {
+		return
+	}
+	payload, err := json.Marshal(data)
+	if err != nil {
+		j.tracker.log.Error("payload dropped: it cannot be encoded", "topic", j.topic, "run", j.run, "err", err)
+		return
+	}
+	j.claim.Put(payload)
+}
+
+// Finish ends the job with data as its terminal, which is kept for the Tracker's retention; whether that is success or failure is said
+// in data. The first Finish counts, later ones do nothing, so a deferred one is a safety net. If data cannot be encoded that
+// is logged, and the terminal is `{"status":"failed","error":"..."}` with the reason.
+//
+// With a store in the process it returns at once. Another store may be out of reach; then Finish keeps trying for the
+// retention, logs that it failed, and the store shows the run as lost in the end.
+func (j *Job) Finish(data any) {
+	if j.claim == nil || j.over.Load() {
+		return
+	}
+	payload, err := json.Marshal(data)
+	if err != nil {
+		j.tracker.log.Error("terminal replaced: it cannot be encoded", "topic", j.topic, "run", j.run, "err", err)
+		payload = terminal("failed", "progress: the result cannot be encoded: "+err.Error())
+	}
+	if !j.over.CompareAndSwap(false, true) {
+		return
+	}
+	retention := j.tracker.retention
+	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a store that others see.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), retention)
+	defer cancel()
+	if err := j.claim.Finish(ctx, payload, retention); err != nil {
+		j.tracker.log.Error("terminal not stored", "topic", j.topic, "run", j.run, "err", err)
+	}
+	j.end(nil)
+}
+
+// terminal returns a terminal of our own making.
+func terminal(status, reason string) []byte {
+	b, err := json.Marshal(struct {
+		Status string `json:"status"`
+		Error  string `json:"error"`
+	}{status, reason})
+	if err != nil {
+		panic("progress: two strings cannot be encoded: " + err.Error())
+	}
+	return b
+}
+
+// Context returns a context for the work. It ends when [Tracker.Cancel] is called (with the cause [ErrCancelled]), when the run loses its topic
+// ([ErrLost]), after Finish, and with the Tracker.
+func (j *Job) Context() context.Context {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.contextLocked()
+}
+
+func (j *Job) contextLocked() context.Context {
+	if j.ctx != nil {
+		return j.ctx
+	}
+	j.ctx, j.cancel = context.WithCancelCause(j.tracker.ctx)
+	if j.claim == nil || j.claim.Lost() == nil {
+		return j.ctx
+	}
+	go func(ctx context.Context, cancel context.CancelCauseFunc) { // ends with the context, hence with the run
+		select {
+		case <-j.claim.Lost():
+			cancel(ErrLost)
+		case <-ctx.Done():
+		}
+	}(j.ctx, j.cancel)
+	return j.ctx
+}
+
+// requestCancel asks the worker to stop, and reports whether there is one in this process.
+func (j *Job) requestCancel() bool {
+	if j.claim == nil || j.over.Load() {
+		return false
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.contextLocked()
+	j.cancel(ErrCancelled)
+	return true
+}
+
+// end ends the job's context, if the first end with cause. The run is over.
+func (j *Job) end(cause error) {
+	j.over.Store(true)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.contextLocked()
+	j.cancel(cause)
+}
