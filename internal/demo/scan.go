@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// maxIdentity bounds what [Scan] reads of an answer, in bytes.
-const maxIdentity = 16 << 10
+// maxAnswer bounds what [Scan] reads of an answer, header included, in bytes.
+const maxAnswer = 16 << 10
 
 // ScanOptions are the settings of [Scan]. The zero value is the default.
 type ScanOptions struct {
@@ -105,7 +106,6 @@ type scanner struct {
 	subnet Subnet
 	opts   ScanOptions
 	total  int
-	client http.Client
 }
 
 func newScanner(subnet Subnet, opts *ScanOptions) (*scanner, error) {
@@ -129,8 +129,6 @@ func newScanner(subnet Subnet, opts *ScanOptions) (*scanner, error) {
 	if o.Dial == nil {
 		o.Dial = new(net.Dialer).DialContext
 	}
-	s.client.Transport = &http.Transport{DialContext: o.Dial, DisableKeepAlives: true, MaxResponseHeaderBytes: maxIdentity}
-	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return s, nil
 }
 
@@ -155,26 +153,40 @@ func (s *scanner) aim(ctx context.Context, targets chan<- netip.AddrPort) {
 }
 
 // probe asks one address for its identity; nil means that no device answered.
+// It speaks HTTP on a connection of its own: a Transport goes on dialling
+// after the request has timed out, so Workers would bound nothing.
 func (s *scanner) probe(ctx context.Context, target netip.AddrPort) *Found {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
 	begun := time.Now()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+target.String()+"/identity", nil)
+	conn, err := s.opts.Dial(ctx, "tcp", target.String())
 	if err != nil {
 		return nil
 	}
-	resp, err := s.client.Do(req)
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+
+	req, err := http.NewRequest(http.MethodGet, "http://"+target.String()+"/identity", nil)
 	if err != nil {
 		return nil
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxIdentity))
-	latency := time.Since(begun)
-	found := &Found{target: target, Address: target.String(), Latency: math.Round(latency.Seconds()*1e4) / 10}
+	req.Close = true
+	if err := req.Write(conn); err != nil {
+		return nil
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(io.LimitReader(conn, maxAnswer)), req)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return nil
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil
+	}
+	found := &Found{target: target, Address: target.String(), Latency: math.Round(time.Since(begun).Seconds()*1e4) / 10}
 	if s.opts.FirstPort == s.opts.LastPort {
 		found.Address = target.Addr().String()
 	}
-	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(body, &found.Identity) != nil || found.Serial == "" {
+	if json.Unmarshal(body, &found.Identity) != nil || found.Serial == "" {
 		return nil
 	}
 	return found

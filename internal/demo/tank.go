@@ -27,9 +27,10 @@ type tank struct {
 	outflow float64 // l/s
 }
 
-// newPlant is the plant with its tank, which is half full to begin with.
+// newPlant is the plant with its tank, which was half full a second ago, so
+// that the first answer has flows.
 func newPlant() http.Handler {
-	return route("GET /tank", &tank{at: time.Now(), level: 52})
+	return route("GET /tank", &tank{at: time.Now().Add(-time.Second), level: 52})
 }
 
 // advance simulates what happened until now, in steps short enough for the
