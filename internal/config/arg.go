@@ -52,12 +52,12 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		return f, a.inRange(f)
 	case ArgBool:
 		if text != "true" && text != "false" {
-			return nil, a.wrong("write one of the two", "%s is neither true nor false", quote(text))
+			return nil, a.wrong("write true or false", "%s is neither true nor false", quote(text))
 		}
 		return text == "true", nil
 	case ArgEnum:
 		if !slices.Contains(a.Values, text) {
-			return nil, a.wrong(suggest(text, "the choices", a.Values), "%s is not a choice", quote(text))
+			return nil, a.wrong(suggest(text, "choices", a.Values), "%s is not a choice", quote(text))
 		}
 	case ArgHost:
 		if _, err := netip.ParseAddr(text); err != nil && (len(text) > 253 || !hostName.MatchString(text)) {
@@ -181,7 +181,12 @@ func (r *reader) arg(e named) Arg {
 		}
 	}
 	if deflt != nil {
-		if text, ok := r.text(deflt, "default"); ok && len(r.problems) == before {
+		text, ok := r.text(deflt, "default", "write a value")
+		switch {
+		case !ok || len(r.problems) > before: // what it must be is not known
+		case text == "" && a.Type == ArgString:
+			a.Default = "" // so the argument can be left out
+		default:
 			v, err := a.parse(text)
 			if err != nil {
 				r.problem(deflt, "default: "+err.What, err.Want)
@@ -195,7 +200,7 @@ func (r *reader) arg(e named) Arg {
 // values reads the choices of an enum.
 func (r *reader) values(n *yaml.Node) []string {
 	var values []string
-	for _, e := range r.list(n, "values") {
+	for _, e := range r.list(n, "values", "write a list such as [fast, thorough]") {
 		s := r.line(e, "a choice in values")
 		if s != "" && slices.Contains(values, s) {
 			r.problem(e, "values has "+quote(s)+" twice", "remove one of them")

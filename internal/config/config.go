@@ -9,6 +9,8 @@
 package config
 
 import (
+	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,6 +35,7 @@ type Config struct {
 // either a complete [Config] or every problem in the file, never both. A file
 // that is not YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
 	r := &reader{file: file, lines: splitLines(string(data)), spoiled: map[*yaml.Node]bool{}}
 	root := r.parse(data)
 	if root == nil {
@@ -64,8 +67,10 @@ func (r *reader) config(root *yaml.Node) *Config {
 	)
 	c := &Config{Listen: defaultListen}
 	if version != nil {
-		r.integer(version, "version", 1, 1)
-	} else if root.Kind == yaml.MappingNode && !r.spoiled[root] {
+		if v, ok := r.text(version, "version", "write 1"); ok && v != "1" {
+			r.problem(version, fmt.Sprintf("version: %s is not a version of this format", quote(v)), "write 1")
+		}
+	} else if r.complete(root) {
 		r.problem(root, "there is no version", "write version: 1 at the top")
 	}
 	pace := builtIn
@@ -89,7 +94,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 		c.Jobs = append(c.Jobs, r.job(e))
 	}
 	if listen != nil {
-		if addr, ok := r.text(listen, "listen"); ok {
+		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {
 			if what, want := checkListen(addr, len(c.Jobs) > 0); what != "" {
 				r.problem(listen, what, want)
 			}

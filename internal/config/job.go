@@ -44,7 +44,7 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 	}
 	for name := range given {
 		if !slices.Contains(names, name) {
-			errs = append(errs, &ArgError{name, "there is no such argument", suggest(name, "the arguments", names)})
+			errs = append(errs, &ArgError{name, "there is no such argument", suggest(name, "arguments", names)})
 		}
 	}
 	slices.SortFunc(errs, func(a, b *ArgError) int { return strings.Compare(a.Arg, b.Arg) })
@@ -75,7 +75,7 @@ func (j *Job) Argv(values map[string]any) []string {
 func (r *reader) job(e named) *Job {
 	where := "job " + quote(e.name)
 	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: "join"}
-	var exec, otherKind *yaml.Node
+	var exec *yaml.Node
 	args := map[string]*yaml.Node{} // the key of each
 	r.mapping(e.value, where,
 		key{name: "title", read: func(v *yaml.Node) { j.Title = r.line(v, "title") }},
@@ -106,16 +106,8 @@ func (r *reader) job(e named) *Job {
 		key{name: "roles", later: "remove it"},
 		key{name: "then", later: "remove it"},
 	)
-	if e.value.Kind != yaml.MappingNode || r.spoiled[e.value] {
-		return j
-	}
-	for i := 0; i < len(e.value.Content); i += 2 {
-		if k := e.value.Content[i]; k.Value == "http" {
-			otherKind = k
-		}
-	}
 	switch {
-	case exec == nil && otherKind == nil:
+	case exec == nil && r.complete(e.value) && find(e.value, "http") == nil:
 		r.problem(e.key, where+" does not say what to run", "add exec: [program, argument]")
 	case exec != nil && exec.Kind == yaml.SequenceNode && !r.spoiled[exec]:
 		r.placeholders(exec, where, args)
@@ -148,7 +140,7 @@ func (r *reader) placeholders(exec *yaml.Node, where string, args map[string]*ya
 		shell = shell || shellText.MatchString(e.Value)
 	}
 	for name, key := range args {
-		if !used[name] {
+		if !used[name] && nameGrammar.MatchString(name) {
 			r.problem(key, fmt.Sprintf("argument %s is not used by %s", quote(name), where), fmt.Sprintf("write {%s} into exec, or remove it", name))
 		}
 	}
@@ -158,7 +150,7 @@ func unknownArg(name string, args map[string]*yaml.Node) string {
 	if len(args) == 0 {
 		return fmt.Sprintf("add it as args: {%s: {type: string}}", name)
 	}
-	return suggest(name, "the arguments", slices.Sorted(maps.Keys(args)))
+	return suggest(name, "arguments", slices.Sorted(maps.Keys(args)))
 }
 
 // progress reads the pattern of progress lines.

@@ -7,6 +7,7 @@ import (
 	"math"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,7 +29,15 @@ type reader struct {
 	spoiled  map[*yaml.Node]bool // nodes about which a problem is reported that covers the whole node
 }
 
+// report adds a problem. What jq or a regular expression quotes may hold line
+// breaks; a problem is one line.
 func (r *reader) report(line, column int, what, want string) {
+	what = strings.Map(func(c rune) rune {
+		if isControl(c) {
+			return ' '
+		}
+		return c
+	}, what)
 	r.problems = append(r.problems, Problem{File: r.file, Line: line, Column: column, What: what, Want: want})
 }
 
@@ -98,8 +107,35 @@ next:
 				known = append(known, key.name)
 			}
 		}
-		r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "the keys here", known))
+		r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", known))
 	}
+}
+
+// complete reports whether all that the mapping n says was understood, so that
+// what is not there is missing.
+func (r *reader) complete(n *yaml.Node) bool {
+	if n.Kind != yaml.MappingNode || r.spoiled[n] {
+		return false
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if r.spoiled[n.Content[i]] { // a merge key
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the first key of the mapping n that is one of names, or nil.
+func find(n *yaml.Node, names ...string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if slices.Contains(names, n.Content[i].Value) {
+			return n.Content[i]
+		}
+	}
+	return nil
 }
 
 // A named is one entry of a mapping whose keys are names.
@@ -128,30 +164,29 @@ func (r *reader) names(n *yaml.Node, where string) []named {
 	return all
 }
 
-// list returns the elements of a list.
-func (r *reader) list(n *yaml.Node, what string) []*yaml.Node {
+// list returns the elements of a list. Want says what would be right if it is
+// something else.
+func (r *reader) list(n *yaml.Node, what, want string) []*yaml.Node {
 	switch {
 	case r.spoiled[n]:
 		return nil
 	case n.Kind != yaml.SequenceNode:
-		r.problem(n, fmt.Sprintf("%s is %s", what, describe(n)), "write a list such as [a, b]")
+		r.problem(n, fmt.Sprintf("%s is %s", what, describe(n)), want)
 		return nil
 	case len(n.Content) == 0:
-		r.problem(n, what+" is an empty list", "give it at least one element")
+		r.problem(n, what+" is an empty list", want)
 	}
 	return n.Content
 }
 
 // text reads any scalar as it stands in the file: 8080 and true are texts too.
-func (r *reader) text(n *yaml.Node, what string) (string, bool) {
+// Want says what would be right if it is something else.
+func (r *reader) text(n *yaml.Node, what, want string) (string, bool) {
 	switch {
 	case r.spoiled[n]:
 		return "", false
-	case n.Kind != yaml.ScalarNode:
-		r.problem(n, fmt.Sprintf("%s is %s", what, describe(n)), "write a text")
-		return "", false
-	case isNull(n):
-		r.problem(n, what+" has no value", "write one or remove the key")
+	case n.Kind != yaml.ScalarNode || isNull(n):
+		r.problem(n, fmt.Sprintf("%s is %s", what, describe(n)), want)
 		return "", false
 	}
 	return n.Value, true
@@ -159,20 +194,30 @@ func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 
 // line reads a text of one line that is not empty.
 func (r *reader) line(n *yaml.Node, what string) string {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, aText)
 	switch {
 	case !ok:
 	case s == "":
-		r.problem(n, what+" is empty", "write a text or remove the key")
+		r.problem(n, what+" is empty", aText)
 	case strings.ContainsFunc(s, isControl):
 		r.problem(n, what+" contains a line break or another control character", "write it in one line")
 	}
 	return s
 }
 
+// What would be right where something else stands.
+const (
+	aText        = "write a text"
+	aDuration    = "write a duration with a unit such as 30s"
+	aNumber      = "write a number such as 5 or 0.5, without quotes"
+	aPercentage  = "write a percentage such as 10%, from 0% to below 100%"
+	anExpression = "write an expression such as .main.temp"
+	aPattern     = "write a regular expression in Go's syntax (RE2)"
+)
+
 // choice reads one of a few words.
 func (r *reader) choice(n *yaml.Node, what string, words ...string) string {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, "write "+list(words, "or"))
 	if !ok {
 		return ""
 	}
@@ -181,15 +226,13 @@ func (r *reader) choice(n *yaml.Node, what string, words ...string) string {
 			return s
 		}
 	}
-	r.problem(n, fmt.Sprintf("%s: unknown word %s", what, quote(s)), suggest(s, "the words here", words))
+	r.problem(n, fmt.Sprintf("%s: unknown word %s", what, quote(s)), suggest(s, "words here", words))
 	return ""
 }
 
-const aDuration = "write a duration with a unit such as 30s"
-
-// duration reads a duration of at least a millisecond.
+// duration reads a duration from a millisecond to a year.
 func (r *reader) duration(n *yaml.Node, what string) time.Duration {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, aDuration)
 	if !ok {
 		return 0
 	}
@@ -202,6 +245,8 @@ func (r *reader) duration(n *yaml.Node, what string) time.Duration {
 		r.problem(n, fmt.Sprintf("%s: %s is not a duration", what, quote(s)), aDuration+"; units are ms, s, m and h")
 	case d < time.Millisecond:
 		r.problem(n, fmt.Sprintf("%s: %s is too short", what, quote(s)), "write a duration of at least 1ms")
+	case d > 8760*time.Hour:
+		r.problem(n, fmt.Sprintf("%s: %s is too long", what, quote(s)), "write a duration of at most 8760h, a year")
 	default:
 		return d
 	}
@@ -212,14 +257,14 @@ var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9
 
 // number reads a finite decimal number.
 func (r *reader) number(n *yaml.Node, what string) *float64 {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, aNumber)
 	if !ok {
 		return nil
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	switch {
 	case n.Tag == "!!str" || !decimal.MatchString(s):
-		r.problem(n, fmt.Sprintf("%s: %s is not a decimal number", what, quote(s)), "write a number such as 5 or 0.5, without quotes")
+		r.problem(n, fmt.Sprintf("%s: %s is not a decimal number", what, quote(s)), aNumber)
 		return nil
 	case err != nil:
 		r.problem(n, fmt.Sprintf("%s: %s is too large", what, quote(s)), "write a smaller number")
@@ -243,14 +288,14 @@ func (r *reader) integer(n *yaml.Node, what string, lowest, highest int) (int, b
 
 // percentage reads 0 or a percentage below 100% as a fraction.
 func (r *reader) percentage(n *yaml.Node, what string) float64 {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, aPercentage)
 	if !ok || s == "0" {
 		return 0
 	}
 	number, percent := strings.CutSuffix(s, "%")
 	f, err := strconv.ParseFloat(number, 64)
 	if !percent || err != nil || !decimal.MatchString(number) || f < 0 || f >= 100 {
-		r.problem(n, fmt.Sprintf("%s: %s is not a percentage", what, quote(s)), "write one such as 10%, from 0% to below 100%")
+		r.problem(n, fmt.Sprintf("%s: %s is not a percentage", what, quote(s)), aPercentage)
 		return 0
 	}
 	return f / 100
@@ -258,13 +303,9 @@ func (r *reader) percentage(n *yaml.Node, what string) float64 {
 
 // argv reads the list of a program and its arguments.
 func (r *reader) argv(n *yaml.Node) []string {
-	if n.Kind == yaml.ScalarNode && !isNull(n) && !r.spoiled[n] {
-		r.problem(n, "exec is a text", "write the program and its arguments as a list such as [df, -h]; there is no shell")
-		return nil
-	}
 	var argv []string
-	for i, e := range r.list(n, "exec") {
-		s, ok := r.text(e, fmt.Sprintf("element %d of exec", i+1))
+	for i, e := range r.list(n, "exec", "write the program and its arguments as a list such as [df, -h]; there is no shell") {
+		s, ok := r.text(e, fmt.Sprintf("element %d of exec", i+1), aText)
 		switch {
 		case !ok:
 		case strings.ContainsRune(s, 0):
@@ -280,8 +321,12 @@ func (r *reader) argv(n *yaml.Node) []string {
 // jq reads and compiles an expression. Its problem is placed at the offending
 // token.
 func (r *reader) jq(n *yaml.Node, what string) *jq.Program {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, anExpression)
 	if !ok {
+		return nil
+	}
+	if strings.TrimSpace(s) == "" {
+		r.problem(n, what+" is empty", anExpression)
 		return nil
 	}
 	p, err := jq.Compile(s)
@@ -293,13 +338,13 @@ func (r *reader) jq(n *yaml.Node, what string) *jq.Program {
 		offset, message = e.Offset, e.Message
 	}
 	line, column := r.within(n, offset)
-	r.report(line, column, fmt.Sprintf("%s is not a jq expression: %s", what, message), "write one such as .main.temp")
+	r.report(line, column, fmt.Sprintf("%s is not valid jq: %s", what, message), anExpression)
 	return nil
 }
 
 // regexp reads and compiles a regular expression.
 func (r *reader) regexp(n *yaml.Node, what string) *regexp.Regexp {
-	s, ok := r.text(n, what)
+	s, ok := r.text(n, what, aPattern)
 	if !ok {
 		return nil
 	}
@@ -309,13 +354,13 @@ func (r *reader) regexp(n *yaml.Node, what string) *regexp.Regexp {
 	}
 	offset, message := 0, err.Error()
 	if e, ok := errors.AsType[*syntax.Error](err); ok {
-		message = fmt.Sprintf("%s at %s", e.Code, quote(e.Expr))
+		message = fmt.Sprintf("%s at `%s`", e.Code, e.Expr)
 		if i := strings.Index(s, e.Expr); i > 0 {
 			offset = utf8.RuneCountInString(s[:i])
 		}
 	}
 	line, column := r.within(n, offset)
-	r.report(line, column, fmt.Sprintf("%s is not a regular expression: %s", what, message), "write one in Go's syntax (RE2)")
+	r.report(line, column, fmt.Sprintf("%s is not a regular expression: %s", what, message), aPattern)
 	return nil
 }
 

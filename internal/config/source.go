@@ -86,8 +86,8 @@ func (r *reader) staleAfter(n *yaml.Node, p *pace) {
 		return
 	}
 	polls, err := strconv.Atoi(m[1])
-	if err != nil || polls < 2 || polls > 1000 {
-		r.problem(n, fmt.Sprintf("stale_after: %s is not a number of polls that makes sense", quote(n.Value)), `write "2 polls" to "1000 polls", or a duration such as 5m`)
+	if err != nil || polls < 2 || polls > 100 {
+		r.problem(n, fmt.Sprintf("stale_after: %s is out of range", quote(n.Value)), "write 2 polls to 100 polls, or a duration such as 5m")
 		return
 	}
 	p.stalePolls, p.staleAfter = polls, 0
@@ -167,19 +167,12 @@ func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) 
 // oneKind checks that a source has exactly one kind; kinds are the values of
 // those that it has.
 func (r *reader) oneKind(e named, where string, kinds []*yaml.Node) {
-	if len(kinds) == 1 || r.spoiled[e.value] || e.value.Kind != yaml.MappingNode {
-		return
-	}
-	if len(kinds) > 1 {
+	switch {
+	case len(kinds) > 1:
 		r.problem(e.key, where+" has more than one kind", `keep exactly one of "http", "exec" and "from"`)
-		return
+	case len(kinds) == 0 && r.complete(e.value) && find(e.value, "modbus", "mqtt", "sql") == nil:
+		r.problem(e.key, where+" does not say what to poll", `add exactly one of "http", "exec" and "from"`)
 	}
-	for i := 0; i < len(e.value.Content); i += 2 {
-		if k := e.value.Content[i].Value; k == "modbus" || k == "mqtt" || k == "sql" {
-			return // that is reported already
-		}
-	}
-	r.problem(e.key, where+" does not say what to poll", `add exactly one of "http", "exec" and "from"`)
 }
 
 // request reads the http key of a source.
@@ -195,7 +188,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		key{name: "path", read: func(v *yaml.Node) { path = v }},
 		key{name: "query", read: func(v *yaml.Node) {
 			for k, v := range r.entries(v, "query of "+where) {
-				if s, ok := r.text(v, "query "+quote(k.Value)); ok {
+				if s, ok := r.text(v, "query "+quote(k.Value), aText); ok {
 					query.Set(k.Value, s)
 				}
 			}
@@ -207,18 +200,18 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		join = r.path(path)
 	}
 	if upstream == nil {
-		if n.Kind == yaml.MappingNode && !r.spoiled[n] {
+		if r.complete(n) {
 			r.problem(n, "http of "+where+" has no upstream", "add the name of one such as upstream: weather")
 		}
 		return nil
 	}
-	name, ok := r.text(upstream, "upstream")
+	name, ok := r.text(upstream, "upstream", "write the name of one")
 	if !ok {
 		return nil
 	}
 	h.Upstream, ok = upstreams[name]
 	if !ok {
-		r.problem(upstream, "unknown upstream "+quote(name), suggest(name, "the upstreams", slices.Sorted(maps.Keys(upstreams))))
+		r.problem(upstream, "unknown upstream "+quote(name), suggest(name, "upstreams", slices.Sorted(maps.Keys(upstreams))))
 	}
 	if h.Upstream == nil {
 		return nil
@@ -235,16 +228,18 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 	return h
 }
 
-// path reads the path of a request.
+// path reads the path of a request, in which escapes stay as they are and what
+// has no place in a path is escaped.
 func (r *reader) path(n *yaml.Node) string {
-	s, ok := r.text(n, "path")
+	const example = "write a path such as /v1/now"
+	s, ok := r.text(n, "path", example)
 	if !ok {
 		return ""
 	}
 	_, err := url.PathUnescape(s)
 	switch {
 	case !strings.HasPrefix(s, "/"):
-		r.problem(n, fmt.Sprintf("path: %s does not begin with a slash", quote(s)), "write a path such as /v1/now")
+		r.problem(n, fmt.Sprintf("path: %s does not begin with a slash", quote(s)), example)
 	case strings.ContainsAny(s, "?#"):
 		r.problem(n, fmt.Sprintf(`path: %s contains a "?" or "#"`, quote(s)), "write queries as query: {name: value}")
 	case err != nil:
@@ -252,7 +247,15 @@ func (r *reader) path(n *yaml.Node) string {
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		r.problem(n, fmt.Sprintf(`path: %s contains ".."`, quote(s)), "write the path without it")
 	default:
-		return s
+		var escaped strings.Builder
+		for _, c := range []byte(s) {
+			if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+				fmt.Fprintf(&escaped, "%%%02X", c)
+			} else {
+				escaped.WriteByte(c)
+			}
+		}
+		return escaped.String()
 	}
 	return ""
 }
@@ -281,7 +284,7 @@ func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Nod
 	var low *yaml.Node
 	r.mapping(n, "show of "+where,
 		key{name: "value", read: func(v *yaml.Node) {
-			name, ok := r.text(v, "value")
+			name, ok := r.text(v, "value", "write the name of a field")
 			if !ok {
 				return
 			}
@@ -294,7 +297,7 @@ func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Nod
 				known = append(known, f.Name)
 			}
 			if !slices.Contains(known, name) {
-				r.problem(v, fmt.Sprintf("value: %s is not picked", quote(name)), suggest(name, "the fields of pick", known))
+				r.problem(v, fmt.Sprintf("value: %s is not picked", quote(name)), suggest(name, "fields of pick", known))
 			}
 		}},
 		key{name: "unit", read: func(v *yaml.Node) { s.Unit = r.line(v, "unit") }},
@@ -329,14 +332,14 @@ func (r *reader) references(sources []*Source, from map[*Source]*yaml.Node) {
 			continue
 		}
 		first := map[string]*yaml.Node{}
-		for _, e := range r.list(n, "from") {
-			name, ok := r.text(e, "a name in from")
+		for _, e := range r.list(n, "from", "write a list of sources such as [a, b]") {
+			name, ok := r.text(e, "a name in from", "write the name of a source")
 			switch f := first[name]; {
 			case !ok:
 			case f != nil:
 				r.problem(e, fmt.Sprintf("from has %s twice", quote(name)), fmt.Sprintf("the first one is at line %d, column %d: remove one of them", f.Line, f.Column))
 			case byName[name] == nil:
-				r.problem(e, "unknown source "+quote(name), suggest(name, "the sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
+				r.problem(e, "unknown source "+quote(name), suggest(name, "sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
 			default:
 				first[name] = e
 				s.From = append(s.From, name)

@@ -1,16 +1,22 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
 
 // suggest says what could be meant by the unknown word got: the nearest of
-// known, or all of them when none is near. kind names them: "the keys here".
+// known, or all of them when none is near. They are called kind, for example
+// "keys here".
 func suggest(got, kind string, known []string) string {
-	best, least := "", 1+len(got)/3
+	const longest, most = 64, 20 // of a word compared, of words listed
+	best, least := "", (len(got)+1)/3+1
 	for _, k := range known {
-		if d := distance(strings.ToLower(got), k); d <= least && (best == "" || d < least) {
+		if len(got) > longest || len(k) > longest {
+			continue
+		}
+		if d := distance(strings.ToLower(got), k); d < least {
 			best, least = k, d
 		}
 	}
@@ -18,12 +24,14 @@ func suggest(got, kind string, known []string) string {
 	case best != "":
 		return "did you mean " + strconv.Quote(best) + "?"
 	case len(known) == 0:
-		return "there are no " + strings.TrimPrefix(kind, "the ")
+		return "there are no " + kind
+	case len(known) > most:
+		known = append(known[:most:most], fmt.Sprintf("%d more", len(known)-most))
 	}
-	return kind + " are " + list(known, "and")
+	return "the " + kind + " are " + list(known, "and")
 }
 
-// list returns the words as "a, b and c".
+// list returns words as "a, b and c", with another word for "and" if so wanted.
 func list(words []string, and string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -36,25 +44,25 @@ func list(words []string, and string) string {
 // with their neighbour to make b of a (optimal string alignment).
 func distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
-	var before []int // the row before row
-	row := make([]int, len(t)+1)
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(s)+1)
+	for i := range rows {
+		rows[i] = make([]int, len(t)+1)
+		rows[i][0] = i
+	}
+	for j := range rows[0] {
+		rows[0][j] = j
 	}
 	for i := 1; i <= len(s); i++ {
-		next := make([]int, len(t)+1)
-		next[0] = i
 		for j := 1; j <= len(t); j++ {
-			cost := 1
-			if s[i-1] == t[j-1] {
-				cost = 0
+			replaced := rows[i-1][j-1]
+			if s[i-1] != t[j-1] {
+				replaced++
 			}
-			next[j] = min(row[j]+1, next[j-1]+1, row[j-1]+cost)
+			rows[i][j] = min(rows[i-1][j]+1, rows[i][j-1]+1, replaced)
 			if i > 1 && j > 1 && s[i-1] == t[j-2] && s[i-2] == t[j-1] {
-				next[j] = min(next[j], before[j-2]+1)
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
 			}
 		}
-		before, row = row, next
 	}
-	return row[len(t)]
+	return rows[len(s)][len(t)]
 }

@@ -82,7 +82,7 @@ var syntaxErrors = []struct {
 	begin            bool
 	what, want       string
 }{
-	{"found character that cannot start any token", "", false, "this character cannot begin a value", "put the text into quotes, and indent with spaces, never with tabs"},
+	{"found character that cannot start any token", "", false, "nothing can begin with this character", "put the text into quotes"},
 	{"found unexpected end of stream", "while scanning a quoted scalar", true, "this quoted text never ends", "add the closing quote"},
 	{"found unknown escape character", "", false, "there is no such escape in a double-quoted text", `write \\ for a backslash, or use single quotes`},
 	{"did not find expected ',' or ']'", "", true, "this list is not closed properly", `separate its elements by "," and end it with "]"`},
@@ -115,6 +115,9 @@ func (r *reader) syntaxError(err error) {
 		}
 	}
 	line, column := r.inside(mark.Line, mark.Column)
+	if rest := []rune(r.lines[line-1])[column-1:]; len(rest) > 0 && rest[0] == '\t' {
+		what, want = "a tab cannot stand here", "indent with spaces"
+	}
 	r.report(line, column, what, want)
 }
 

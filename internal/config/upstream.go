@@ -15,14 +15,9 @@ import (
 // missing or wrong, so that sources need not complain about it again.
 func (r *reader) upstream(e named) *Upstream {
 	where := "upstream " + quote(e.name)
-	if !r.spoiled[e.value] && e.value.Kind == yaml.MappingNode {
-		for i := 0; i < len(e.value.Content); i += 2 {
-			switch k := e.value.Content[i]; k.Value {
-			case "modbus", "mqtt": // its other keys are not known to this version either
-				r.problem(k, quote(k.Value)+" is not supported by this version", `an upstream here is "http"`)
-				return nil
-			}
-		}
+	if k := find(e.value, "modbus", "mqtt"); k != nil { // this version does not know their other keys either
+		r.problem(k, quote(k.Value)+" is not supported by this version", `an upstream here is "http"`)
+		return nil
 	}
 	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1}
 	var address, bearer, limit, burst *yaml.Node
@@ -39,7 +34,7 @@ func (r *reader) upstream(e named) *Upstream {
 		}},
 	)
 	if bearer != nil {
-		if token, ok := r.text(bearer, "bearer"); ok {
+		if token, ok := r.text(bearer, "bearer", "write a token"); ok {
 			// The token itself is never quoted.
 			switch {
 			case token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
@@ -54,7 +49,7 @@ func (r *reader) upstream(e named) *Upstream {
 	if burst != nil && limit == nil {
 		r.problem(burst, "burst without limit has no effect", "add a limit such as 60/h or remove burst")
 	}
-	if address == nil && e.value.Kind == yaml.MappingNode && !r.spoiled[e.value] {
+	if address == nil && r.complete(e.value) {
 		r.problem(e.key, where+" has no address", "add one such as http: https://api.example.com")
 	}
 	if u.URL == nil {
@@ -65,15 +60,15 @@ func (r *reader) upstream(e named) *Upstream {
 
 // baseURL reads an address that paths can be joined to.
 func (r *reader) baseURL(n *yaml.Node) *url.URL {
-	s, ok := r.text(n, "http")
+	const example = "write an address such as https://api.example.com"
+	s, ok := r.text(n, "http", example)
 	if !ok {
 		return nil
 	}
 	u, err := url.Parse(s)
-	const example = "write an address such as https://api.example.com"
 	switch {
-	case err == nil && u.User != nil: // not quoted: it holds a password
-		r.problem(n, "http contains a user", "write credentials into bearer or headers")
+	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"): // not quoted: it holds a password
+		r.problem(n, "http contains a user name or password", "write credentials into bearer or headers")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		r.problem(n, fmt.Sprintf("http: %s is not an http or https address", quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
@@ -98,7 +93,7 @@ var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token,
 func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 	first := map[string]*yaml.Node{}
 	for k, v := range r.entries(n, where) {
-		value, ok := r.text(v, "header "+quote(k.Value))
+		value, ok := r.text(v, "header "+quote(k.Value), aText)
 		name := http.CanonicalHeaderKey(k.Value)
 		switch f := first[name]; {
 		case !headerName.MatchString(k.Value):
@@ -121,13 +116,14 @@ var rateGrammar = regexp.MustCompile(`^([1-9][0-9]{0,8})/([smh])$`)
 
 // rate reads requests a second.
 func (r *reader) rate(n *yaml.Node, what string) float64 {
-	s, ok := r.text(n, what)
+	const example = "write requests per second, minute or hour such as 5/s, 10/m or 60/h"
+	s, ok := r.text(n, what, example)
 	if !ok {
 		return 0
 	}
 	m := rateGrammar.FindStringSubmatch(s)
 	if m == nil {
-		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), "write requests per second, minute or hour such as 5/s, 10/m or 60/h")
+		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), example)
 		return 0
 	}
 	count, err := strconv.ParseFloat(m[1], 64)

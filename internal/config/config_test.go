@@ -1,0 +1,298 @@
+package config_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// load loads a file that must be good.
+func load(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, problems := config.Load("good.yaml", []byte(text))
+	if problems != nil {
+		t.Fatalf("Load: problems\n%v\nwant none", problems)
+	}
+	return c
+}
+
+// TestBadFiles compares the problems of each testdata/bad/NAME.yaml with
+// NAME.problems.
+func TestBadFiles(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) < 9 {
+		t.Fatalf("Glob: %d files, %v, want at least 9", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden, err := os.ReadFile(strings.TrimSuffix(file, ".yaml") + ".problems")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, problems := config.Load(name, data)
+			if c != nil {
+				t.Errorf("Load returned a configuration besides problems")
+			}
+			got := strings.Split(problems.Error(), "\n")
+			want := strings.Split(strings.TrimSuffix(string(golden), "\n"), "\n")
+			for i := range max(len(got), len(want)) {
+				var g, w string
+				if i < len(got) {
+					g = got[i]
+				}
+				if i < len(want) {
+					w = want[i]
+				}
+				if g != w {
+					t.Fatalf("problem %d is\n%s\nwant\n%s", i+1, g, w)
+				}
+			}
+		})
+	}
+}
+
+// TestSyntax is about files that are not YAML, or more or less than one
+// document of it.
+func TestSyntax(t *testing.T) {
+	for _, test := range []struct{ file, want string }{
+		{"", `1:1: the file is empty, write at least "version: 1" and a source`},
+		{"\n\n# only comments\n", `1:1: the file is empty, write at least "version: 1" and a source`},
+		{"---\n", `1:1: the file is empty, write at least "version: 1" and a source`},
+		{"- version: 1\n", `1:1: the file is a list, write a mapping of "key: value"`},
+		{"version\n", `1:1: the file is a text, write a mapping of "key: value"`},
+		{"version: 1\n---\nversion: 1\n", `2:1: a second YAML document begins here, keep one document a file and remove the "---"`},
+		{"version: 2\n---\nversion: 1\n", "1:10: version: \"2\" is not a version of this format, write 1\n" +
+			`2:1: a second YAML document begins here, keep one document a file and remove the "---"`},
+		{"version: 2\n---\na: [\n", "1:10: version: \"2\" is not a version of this format, write 1\n" +
+			`3:5: a value is missing here, close what is open and give each key a value`},
+		{"version: 1\n listen: x\n", `2:8: ":" is not expected here, give keys of one mapping the same indentation, and put a text that contains ": " into quotes`},
+		{"version: 1\nlisten: \"x\n", "2:9: this quoted text never ends, add the closing quote"},
+		{"version: 1\nlisten: 'x", "2:9: this quoted text never ends, add the closing quote"},
+		{"version: [1, 2\n", `1:10: this list is not closed properly, separate its elements by "," and end it with "]"`},
+		{"defaults: {every: 1s\n", `1:11: this mapping is not closed properly, separate its entries by "," and end it with "}"`},
+		{"{", "1:2: a value is missing here, close what is open and give each key a value"},
+		{"defaults:\n\tevery: 1s\n", "2:1: a tab cannot stand here, indent with spaces"},
+		{"listen: @home\n", "1:9: nothing can begin with this character, put the text into quotes"},
+		{"version: 1\nlisten\n", `2:1: this line has no ":", write "key: value"`},
+		{"defaults:\n  every: 1s\n jitter: 0\n", "3:2: no key begins here, give keys of one mapping the same indentation, and close quotes at the end of a text"},
+		{`listen: "a\qb"`, `1:11: there is no such escape in a double-quoted text, write \\ for a backslash, or use single quotes`},
+		{"listen: *home\n", "1:9: aliases are not supported, write the value out"},
+		{strings.Repeat("[", 20_000), "1:10001: the nesting is too deep, a configuration needs less than ten levels"},
+		{"listen: -\n", "1:9: this is not valid YAML: block sequence entries are not allowed in this context, check brackets, quotes and indentation"},
+		{"ä: \xe9\n", "1:4: this is not UTF-8 text, save the file as UTF-8"},
+		{"v\x00: 1\n", `1:2: there is an invisible character U+0000 here, remove it, or write it as "\u0000" in double quotes`},
+		{"a: 1\r\nb: 2\rc: \u2028\n", `3:4: there is an invisible character U+2028 here, remove it, or write it as "\u2028" in double quotes`},
+		{"version: 1\n\ufeff", `2:1: there is an invisible character U+FEFF here, remove it, or write it as "\ufeff" in double quotes`},
+		// Lines are counted with any line end, columns without a byte order mark.
+		{"\ufeffversion: 2\r\nlisten: x\rjobs: x\n", "1:10: version: \"2\" is not a version of this format, write 1\n" +
+			"2:9: listen: \"x\" is not host:port, write an address such as 127.0.0.1:8480 or [::1]:8480\n" +
+			`3:7: jobs is a text, write a mapping of "key: value"`},
+	} {
+		_, problems := config.Load("f", []byte(test.file))
+		want := "f:" + strings.ReplaceAll(test.want, "\n", "\nf:")
+		if got := problems.Error(); got != want {
+			t.Errorf("Load(%.40q):\n%s\nwant\n%s", test.file, got, want)
+		}
+	}
+}
+
+// TestSecretsAreNotQuoted: a problem never shows what may be a credential.
+func TestSecretsAreNotQuoted(t *testing.T) {
+	_, problems := config.Load("f", []byte(`version: 1
+upstreams:
+  a: {http: "https://user:hunter2@example.com"}
+  b: {http: "https://user:hunter2@exam ple.com"}
+  c: {http: https://example.com, bearer: "hunter2 ", headers: {X-Key: "hunter2\n", "A B": hunter2}}
+  d: {http: https://example.com, bearer: "hunter2\n", headers: {X-Key: [hunter2], Host: hunter2}}
+`))
+	if len(problems) != 8 {
+		t.Errorf("Load: %d problems, want 8:\n%v", len(problems), problems)
+	}
+	if strings.Contains(problems.Error(), "hunter2") {
+		t.Errorf("Load quotes a credential:\n%v", problems)
+	}
+}
+
+func TestEveryKey(t *testing.T) {
+	data, err := os.ReadFile("testdata/every-key.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := load(t, string(data))
+
+	if got, want := c.Listen, "[::1]:9000"; got != want {
+		t.Errorf("Listen = %q, want %q", got, want)
+	}
+	weather, plain := c.Upstreams[0], c.Upstreams[1]
+	if got, want := weather.Header, (http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("headers of weather = %v, want %v", got, want)
+	}
+	if weather.Name != "weather" || weather.URL.String() != "https://api.example.com/base/" || weather.Limit != 60./3600 || weather.Burst != 5 {
+		t.Errorf("weather = %+v", weather)
+	}
+	if plain.Header == nil || len(plain.Header) != 0 || plain.Limit != 0 || plain.Burst != 1 {
+		t.Errorf("plain = %+v, want no headers, no limit and a burst of 1", plain)
+	}
+
+	byName := map[string]*config.Source{}
+	var names []string
+	for _, s := range c.Sources {
+		byName[s.Name] = s
+		names = append(names, s.Name)
+	}
+	if got, want := strings.Join(names, " "), "outdoor root disk uptime site both"; got != want {
+		t.Errorf("sources are %s, want %s, the order of the file", got, want)
+	}
+	outdoor := byName["outdoor"]
+	if got, want := outdoor.HTTP.URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&q=Perth+%26+more"; got != want {
+		t.Errorf("URL of outdoor = %s, want %s", got, want)
+	}
+	if got, want := outdoor.HTTP.Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
+		t.Errorf("headers of outdoor = %v, want %v", got, want)
+	}
+	if outdoor.HTTP.Upstream != weather {
+		t.Errorf("upstream of outdoor is not weather")
+	}
+	if outdoor.Title != "Outdoor" || outdoor.Parse != config.ParseText || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
+		t.Errorf("outdoor = %+v", outdoor)
+	}
+	show := outdoor.Show
+	if show.Value != "temp" || show.Unit != "°C" || *show.Min != -20 || *show.Max != 45.5 || *show.Decimals != 1 {
+		t.Errorf("show of outdoor = %+v", show)
+	}
+	root := byName["root"]
+	if got, want := root.HTTP.URL.String(), "http://10.0.0.9:8080"; got != want {
+		t.Errorf("URL of root = %s, want %s", got, want)
+	}
+	if root.Parse != config.ParseJSON || len(root.Pick) != 1 || root.Pick[0].Name != "" || root.Pick[0].Expr.String() != ".a" || root.Title != "root" {
+		t.Errorf("root = %+v", root)
+	}
+	disk := byName["disk"]
+	if got, want := disk.Exec, []string{"df", "--output=pcent", "/data", "5", "-c", "{print}"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("exec of disk = %q, want %q", got, want)
+	}
+	if disk.Parse != config.ParseLines || byName["uptime"].Parse != config.ParseText || byName["uptime"].Pick != nil {
+		t.Errorf("disk = %+v, uptime = %+v", disk, byName["uptime"])
+	}
+	site := byName["site"]
+	if !reflect.DeepEqual(site.From, []string{"outdoor", "disk"}) || site.Combine == nil || site.StaleAfter != time.Hour || site.Every != 0 || len(site.Pick) != 1 {
+		t.Errorf("site = %+v", site)
+	}
+	if both := byName["both"]; both.Combine != nil || both.StaleAfter != 0 {
+		t.Errorf("both = %+v", both)
+	}
+
+	j := c.Jobs[0]
+	if j.Name != "discover" || j.Title != "Discover devices" || j.Timeout != 2*time.Minute || j.OnBusy != "join" || j.Progress.SubexpIndex("message") != 2 {
+		t.Errorf("job = %+v", j)
+	}
+	var got []string
+	for _, a := range j.Args {
+		got = append(got, fmt.Sprintf("%s %s %#v", a.Name, a.Type, a.Default))
+	}
+	want := []string{`subnet cidr "10.0.4.0/24"`, "n int 5", "ratio number 0.5", "fast bool false", `mode enum "3"`, `host host "plc.example.com"`, `text string "abc"`, "bare string <nil>"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("args are\n%q\nwant\n%q", got, want)
+	}
+	if n := j.Args[1]; *n.Min != 1 || *n.Max != 10 {
+		t.Errorf("n = %+v", n)
+	}
+	if text := j.Args[6]; text.Pattern.MatchString("ab x") || !text.Pattern.MatchString("ab") || text.MaxBytes != 1024 {
+		t.Errorf("text = %+v, want a pattern that matches the whole value", text)
+	}
+	if plain := c.Jobs[1]; plain.Title != "plain" || plain.Timeout != 15*time.Minute || plain.OnBusy != "join" || plain.Progress != nil || plain.Args != nil {
+		t.Errorf("plain = %+v", plain)
+	}
+}
+
+// TestDefaults: a source's own keys come before defaults, and those before
+// what is built in; each key by itself.
+func TestDefaults(t *testing.T) {
+	type pace struct {
+		Every, Timeout time.Duration
+		Jitter         float64
+		Backoff        config.Backoff
+		StaleAfter     time.Duration
+	}
+	const s, m = time.Second, time.Minute
+	builtIn := pace{30 * s, 5 * s, 0.1, config.Backoff{Min: s, Max: 5 * m}, 99 * s}
+	for _, test := range []struct {
+		defaults, source string
+		want             func(p *pace)
+	}{
+		{"", "", func(*pace) {}},
+		{"", "every: 10s", func(p *pace) { p.Every, p.StaleAfter = 10*s, 33*s }},
+		{"every: 10s", "", func(p *pace) { p.Every, p.StaleAfter = 10*s, 33*s }},
+		{"every: 10s", "every: 20s", func(p *pace) { p.Every, p.StaleAfter = 20*s, 66*s }},
+		{"timeout: 9s", "", func(p *pace) { p.Timeout = 9 * s }},
+		{"timeout: 9s", "timeout: 1500ms", func(p *pace) { p.Timeout = 1500 * time.Millisecond }},
+		{"jitter: 50%", "", func(p *pace) { p.Jitter, p.StaleAfter = 0.5, 135*s }},
+		{"jitter: 50%", "jitter: 0", func(p *pace) { p.Jitter, p.StaleAfter = 0, 90*s }},
+		{"backoff: {min: 2s}", "", func(p *pace) { p.Backoff.Min = 2 * s }},
+		{"backoff: {min: 2s}", "backoff: {max: 1h}", func(p *pace) { p.Backoff = config.Backoff{Min: 2 * s, Max: time.Hour} }},
+		{"stale_after: 5 polls", "", func(p *pace) { p.StaleAfter = 165 * s }},
+		{"stale_after: 5 polls", "stale_after: 2 polls", func(p *pace) { p.StaleAfter = 66 * s }},
+		{"stale_after: 5 polls", "stale_after: 7s", func(p *pace) { p.StaleAfter = 7 * s }},
+		{"stale_after: 7s", "stale_after: 2 polls", func(p *pace) { p.StaleAfter = 66 * s }},
+		{"stale_after: 7s", "every: 1h", func(p *pace) { p.Every, p.StaleAfter = time.Hour, 7*s }},
+	} {
+		source := test.source
+		if source != "" {
+			source = ", " + source
+		}
+		c := load(t, fmt.Sprintf("sources: {a: {exec: [date]%s}}\ndefaults: {%s}\nversion: 1\n", source, test.defaults))
+		got, want := c.Sources[0], builtIn
+		test.want(&want)
+		if got := (pace{got.Every, got.Timeout, got.Jitter, got.Backoff, got.StaleAfter}); got != want {
+			t.Errorf("defaults {%s}, source {%s}: %+v, want %+v", test.defaults, test.source, got, want)
+		}
+	}
+}
+
+// TestNothing: what is empty or commented out but for its key is nothing.
+func TestNothing(t *testing.T) {
+	c := load(t, "version: 1\nupstreams:\nsources:\n#  a: {exec: [a]}\njobs: {}\n")
+	want := &config.Config{Listen: "127.0.0.1:8480"}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("Load = %+v, want %+v", c, want)
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for _, test := range []struct{ base, path, want string }{
+		{"http://h", "/v1/now", "http://h/v1/now"},
+		{"http://h/", "/v1/now/", "http://h/v1/now/"},
+		{"http://h/api", "/v1", "http://h/api/v1"},
+		{"http://h/api/", "/", "http://h/api/"},
+		{"http://h", "/a%2Fb/ü x", "http://h/a%2Fb/%C3%BC%20x"},
+		{"http://h", "/{a}[b]", "http://h/%7Ba%7D[b]"},
+		{"http://h", "//evil.example/x", "http://h/evil.example/x"},
+		{"http://[::1]:8080", "/x:y@z", "http://[::1]:8080/x:y@z"},
+	} {
+		c := load(t, fmt.Sprintf("{version: 1, upstreams: {u: {http: %q}}, sources: {s: {http: {upstream: u, path: %q}}}}", test.base, test.path))
+		if got := c.Sources[0].HTTP.URL.String(); got != test.want {
+			t.Errorf("%s and %s: %s, want %s", test.base, test.path, got, test.want)
+		}
+	}
+}
+
+func TestRates(t *testing.T) {
+	for rate, want := range map[string]float64{"60/h": 1. / 60, "10/m": 1. / 6, "5/s": 5, "999999999/s": 999999999} {
+		c := load(t, "{version: 1, upstreams: {u: {http: 'http://h', limit: "+rate+"}}}")
+		if got := c.Upstreams[0].Limit; got != want {
+			t.Errorf("limit %s = %v, want %v", rate, got, want)
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// goNames matches how Go names its types and this package its own.
+var goNames = regexp.MustCompile(`\b(config|yaml|libyaml|jq|gojq|time|url|http|strconv)\.[A-Z]|\*[a-z]+\.|\[\]string|map\[|int64|float64|%!`)
+
+// FuzzLoad: Load returns either a configuration or problems, the same each
+// time. Each problem is one line that names a place in the file, what is wrong
+// and what would be right, in the file's order.
+func FuzzLoad(f *testing.F) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range append(files, "testdata/every-key.yaml") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data))
+	}
+	for _, s := range []string{"", "{", "a: \"x\n\n y\\\n", "? a\n: |1\n  x\n", "- - a\n-", "\r\n\r", "a: &a [*a]", "version: 1\n--- |\n", "v: \"\\u2028\"",
+		"{version: 1, sources: {a: {exec: [a], pick: \"(\n\n\"}}}", "{version: 1, jobs: {j: {exec: [a], progress: \"(\\n\"}}}"} {
+		f.Add(s)
+	}
+	lineEnd := regexp.MustCompile("\r\n|\r|\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, problems := config.Load("f.yaml", []byte(text))
+		if again, same := config.Load("f.yaml", []byte(text)); !slices.Equal(problems, same) || (c == nil) != (again == nil) {
+			t.Errorf("Load gives\n%v\nthen\n%v", problems, same)
+		} else if c != nil && !reflect.DeepEqual(plain(c), plain(again)) {
+			t.Errorf("Load gives\n%+v\nthen\n%+v", c, again)
+		}
+		if (c == nil) != (len(problems) > 0) {
+			t.Errorf("Load = %v with %d problems, want one of the two", c, len(problems))
+		}
+		lines := lineEnd.Split(strings.TrimPrefix(text, "\ufeff"), -1)
+		for i, p := range problems {
+			if p.Line < 1 || p.Line > len(lines) || p.Column < 1 || p.Column > utf8.RuneCountInString(lines[p.Line-1])+1 {
+				t.Errorf("%v is not in the file", p)
+			}
+			if i > 0 && (p.Line < problems[i-1].Line || p.Line == problems[i-1].Line && p.Column < problems[i-1].Column) {
+				t.Errorf("%v comes after %v", p, problems[i-1])
+			}
+			if p.What == "" || p.Want == "" || strings.ContainsAny(p.String(), "\n\r") {
+				t.Errorf("%q is not one line of what is wrong and what is right", p.String())
+			}
+		}
+		if c == nil {
+			return
+		}
+		for _, s := range c.Sources {
+			if s.From == nil && (s.Every <= 0 || s.Timeout <= 0 || s.Backoff.Min <= 0 || s.Backoff.Max < s.Backoff.Min || s.StaleAfter <= 0 || s.Jitter < 0 || s.Jitter >= 1) {
+				t.Errorf("source %+v cannot be polled", s)
+			}
+			if (s.HTTP != nil) == (len(s.Exec) > 0) && s.From == nil {
+				t.Errorf("source %+v is not of one kind", s)
+			}
+		}
+		for _, j := range c.Jobs {
+			if len(j.Exec) == 0 || j.Timeout <= 0 || j.OnBusy != "join" {
+				t.Errorf("job %+v cannot run", j)
+			}
+		}
+	})
+}
+
+// plain is c without its compiled expressions, which hold functions.
+func plain(c *config.Config) *config.Config {
+	for _, s := range c.Sources {
+		s.Combine = nil
+		for i := range s.Pick {
+			s.Pick[i].Expr = nil
+		}
+	}
+	return c
+}
+
+// TestNoGoNames: the problems speak of the file, not of our types.
+func TestNoGoNames(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.problems")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := goNames.FindString(string(data)); found != "" {
+			t.Errorf("%s contains %q", file, found)
+		}
+	}
+}

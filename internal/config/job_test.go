@@ -1,0 +1,147 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// TestBind gives values to one argument x of each type.
+func TestBind(t *testing.T) {
+	const required = "x: this has no value, give it one"
+	long := strings.Repeat("x", 1024)
+	for _, test := range []struct {
+		arg   string
+		given any
+		want  any // an error's text begins with "x: "
+	}{
+		{"type: string", "a b;$(c)", "a b;$(c)"},
+		{"type: string", 5., "5"},
+		{"type: string", long, long},
+		{"type: string", long + "x", "x: the text has 1025 bytes, write at most 1024"},
+		{"type: string", "-rf", `x: "-rf" begins with a dash, write a text that cannot be taken for an option`},
+		{"type: string", "a\nb", "x: the text contains a line break or another control character, write one line"},
+		{"type: string", "a\x00b", "x: the text contains a line break or another control character, write one line"},
+		{"type: string", "a\xff", "x: the text is not valid UTF-8, write it in UTF-8"},
+		{"type: string", "", required},
+		{"type: string", nil, required},
+		{`type: string, default: ""`, "", ""},
+		{`type: string, default: ""`, nil, ""},
+		{"type: string, default: abc", "", "abc"},
+		{"type: string, pattern: 'a|b+'", "bb", "bb"},
+		{"type: string, pattern: 'a|b+'", "ab", "x: \"ab\" does not match ^(?:a|b+)$, write one that does"},
+		{"type: string", []any{"a"}, "x: this is not a single value, write a text, a number, true or false"},
+		{"type: string", map[string]any{}, "x: this is not a single value, write a text, a number, true or false"},
+		{"type: int", 5., int64(5)},
+		{"type: int", "-5", int64(-5)},
+		{"type: int", json.Number("5"), int64(5)},
+		{"type: int", 5.5, `x: "5.5" is not a whole number, write one such as 5`},
+		{"type: int", 1e300, "x: "},
+		{"type: int", "0x10", `x: "0x10" is not a whole number, write one such as 5`},
+		{"type: int", true, `x: "true" is not a whole number, write one such as 5`},
+		{"type: int, min: 1, max: 3", 0., "x: 0 is too small, write at least 1"},
+		{"type: int, min: 1, max: 3", 4., "x: 4 is too large, write at most 3"},
+		{"type: int, min: 1, max: 3", 3., int64(3)},
+		{"type: int, default: 0", nil, int64(0)},
+		{"type: number", "0.5", 0.5},
+		{"type: number, min: 0.6", 0.5, "x: 0.5 is too small, write at least 0.6"},
+		{"type: number", "NaN", `x: "NaN" is not a number, write one such as 0.5`},
+		{"type: number", "1e999", `x: "1e999" is not a number, write one such as 0.5`},
+		{"type: bool", true, true},
+		{"type: bool", "false", false},
+		{"type: bool", "yes", `x: "yes" is neither true nor false, write true or false`},
+		{"type: bool, default: false", nil, false},
+		{"type: enum, values: [slow, fast]", "fast", "fast"},
+		{"type: enum, values: [slow, fast]", "fats", `x: "fats" is not a choice, did you mean "fast"?`},
+		{"type: enum, values: [slow, fast]", "medium", `x: "medium" is not a choice, the choices are slow and fast`},
+		{"type: host", "plc-1.example.com.", "plc-1.example.com."},
+		{"type: host", "10.0.4.9", "10.0.4.9"},
+		{"type: host", "fe80::1", "fe80::1"},
+		{"type: host", "-oProxyCommand=x", "x: "},
+		{"type: host", "a..b", "x: "},
+		{"type: host", strings.Repeat("a.", 127) + "a", "x: "},
+		{"type: cidr", "10.0.4.7/24", "10.0.4.0/24"},
+		{"type: cidr", "10.0.4.7/33", `x: "10.0.4.7/33" is not a subnet, write one such as 10.0.4.0/24`},
+	} {
+		c := load(t, fmt.Sprintf("{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {%s}}}}}", test.arg))
+		values, errs := c.Jobs[0].Bind(map[string]any{"x": test.given})
+		if want, _ := test.want.(string); strings.HasPrefix(want, "x: ") {
+			if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), want) {
+				t.Errorf("{%s}: Bind(%.40v) = %v, want %s", test.arg, test.given, errs, want)
+			}
+		} else if len(errs) != 0 || values["x"] != test.want {
+			t.Errorf("{%s}: Bind(%.40v) = %#v, %v, want %#v", test.arg, test.given, values["x"], errs, test.want)
+		}
+	}
+}
+
+func TestBindAll(t *testing.T) {
+	c := load(t, `{version: 1, jobs: {j: {exec: [a, "{b}{c}{d}"], args: {d: {type: int}, c: {default: x}, b: }}}}`)
+	j := c.Jobs[0]
+	_, errs := j.Bind(map[string]any{"d": "x", "cc": 1., "e": nil})
+	var got []string
+	for _, e := range errs {
+		got = append(got, e.Error())
+	}
+	want := []string{
+		"b: this has no value, give it one",
+		`cc: there is no such argument, did you mean "c"?`,
+		`d: "x" is not a whole number, write one such as 5`,
+		`e: there is no such argument, the arguments are d, c and b`,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Bind: errors\n%q\nwant\n%q", got, want)
+	}
+	values, errs := j.Bind(map[string]any{"d": 5., "b": "y"})
+	if want := (map[string]any{"b": "y", "c": "x", "d": int64(5)}); errs != nil || !maps.Equal(values, want) {
+		t.Errorf("Bind = %v, %v, want %v", values, errs, want)
+	}
+}
+
+func TestArgv(t *testing.T) {
+	c := load(t, `
+version: 1
+jobs:
+  j:
+    exec: [scan, --to=, "--n={n}", "{s}-{s}-{r}", "{}", "{ s }", "{b}", -c, "echo ${home} {print}"]
+    args: {n: {type: int}, r: {type: number}, s: {}, b: {type: bool}}
+`)
+	j := c.Jobs[0]
+	got := j.Argv(map[string]any{"n": int64(1_000_000), "r": 1e21, "s": "{n} $(x)", "b": true})
+	want := []string{"scan", "--to=", "--n=1000000", "{n} $(x)-{n} $(x)-1000000000000000000000", "{}", "{ s }", "true", "-c", "echo ${home} {print}"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("Argv = %q, want %q", got, want)
+	}
+	if !strings.Contains(j.Exec[2], "{n}") {
+		t.Errorf("Argv changed Exec to %q", j.Exec)
+	}
+}
+
+// FuzzArgv: whatever an argument's value is, argv has the elements of exec,
+// and each is what stands in exec with the value in its place.
+func FuzzArgv(f *testing.F) {
+	for _, s := range []string{"a", "{x}", "{y}", "a b", "$(x)", "-c", "' \"", "\x00", "ü", "--", strings.Repeat("x", 2000)} {
+		f.Add(s)
+	}
+	c, problems := config.Load("f", []byte(`{version: 1, jobs: {j: {exec: [a, "{x}", "--x={x}{y}"], args: {x: , y: {default: y}}}}}`))
+	if problems != nil {
+		f.Fatal(problems)
+	}
+	j := c.Jobs[0]
+	f.Fuzz(func(t *testing.T, s string) {
+		values, errs := j.Bind(map[string]any{"x": s})
+		if errs != nil {
+			return
+		}
+		got, want := j.Argv(values), []string{"a", s, "--x=" + s + "y"}
+		if !slices.Equal(got, want) || strings.HasPrefix(got[1], "-") {
+			t.Errorf("Argv for %q = %q, want %q", s, got, want)
+		}
+	})
+}
