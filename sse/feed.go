@@ -34,14 +34,9 @@ func (s *single) pending(out [][]byte) ([][]byte, bool) {
 // multiplexed is the feed of any number of topics.
 type multiplexed struct {
 	hub    *Hub
-	topics []topicCursor
+	topics []cursor
 	reset  bool // tell the client to forget, once
 	buf    []due
-}
-
-type topicCursor struct {
-	topic *Topic
-	cursor
 }
 
 // pending takes a limit first and leaves what was published after it to the next pass. Otherwise, with X stored as 10
@@ -50,14 +45,16 @@ func (m *multiplexed) pending(out [][]byte) ([][]byte, bool) {
 	limit := m.hub.seq.Load()
 	frames := m.buf[:0]
 	for i := range m.topics {
-		t := &m.topics[i]
-		if r := t.topic.current.Load(); r != t.run {
-			t.cursor = cursor{run: r}
+		c := &m.topics[i]
+		if now := c.topic.current.Load(); now != c.run {
+			if c.run.ended() { // an end is not skipped, however soon the next run begins
+				if frames = c.take(limit, frames); !c.done() {
+					continue // beyond the limit
+				}
+			}
+			c.run, c.n = now, 0
 		}
-		before := len(frames)
-		if frames = t.run.since(t.n, limit, frames); len(frames) > before {
-			t.n = frames[len(frames)-1].n
-		}
+		frames = c.take(limit, frames)
 	}
 	slices.SortFunc(frames, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
 	if m.reset {

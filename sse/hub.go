@@ -190,7 +190,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
 		noContent(w)
 		return nil
 	}
-	st.run(r, &single{cursor: cursor{run: run, n: run.resumeAt(lastID)}})
+	st.run(r, &single{cursor: cursor{topic: t, run: run, n: run.resumeAt(lastID)}})
 	return nil
 }
 
@@ -224,7 +224,7 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 	m.reset = lastID != "" && !known
 	for _, t := range topics {
 		t.mustBeOf(h)
-		if slices.ContainsFunc(m.topics, func(at topicCursor) bool { return at.topic.name == t.name }) {
+		if slices.ContainsFunc(m.topics, func(c cursor) bool { return c.topic.name == t.name }) {
 			continue
 		}
 		watcher := &watcher{wake: st.wake}
@@ -232,13 +232,13 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 			t = h.Topic(t.name, t.opts)
 		}
 		defer t.detach(watcher)
-		at := topicCursor{topic: t, cursor: cursor{run: t.current.Load()}}
+		c := cursor{topic: t, run: t.current.Load()}
 		if known {
-			at.n = at.run.resumeAfter(seq)
+			c.n = c.run.resumeAfter(seq)
 		} else {
-			at.n = at.run.resumeAt("")
+			c.n = c.run.resumeAt("")
 		}
-		m.topics = append(m.topics, at)
+		m.topics = append(m.topics, c)
 	}
 	st.run(r, m)
 	return nil

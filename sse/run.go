@@ -43,14 +43,18 @@ type run struct {
 	name   string // "" in the run that a topic has before it is opened
 	newest atomic.Pointer[frame]
 	ring   []atomic.Pointer[frame] // frame n is in slot n mod len; nil when the backlog is the newest frame alone
-	next   atomic.Pointer[run]     // what replaced it, &removed if nothing did
+	state  atomic.Int32            // of runLive and its successors
 
 	ringBytes int    // guarded by Topic.mu
 	oldest    uint64 // guarded by Topic.mu: number of the oldest frame in the ring
 }
 
-// removed stands for the successor of a run that was removed.
-var removed run
+// What has become of a run. There is no pointer to the next run: a stuck reader would keep a whole chain of them alive.
+const (
+	runLive int32 = iota
+	runReplaced
+	runRemoved
+)
 
 func newRun(name string, backlog int) *run {
 	r := &run{name: name, oldest: 1}

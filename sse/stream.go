@@ -39,12 +39,6 @@ type stream struct {
 
 // admit proves the writer and registers a stream, or answers the request itself and returns no stream.
 func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
-	header := w.Header()
-	if r.Method == http.MethodHead {
-		setStreamHeaders(header)
-		w.WriteHeader(http.StatusOK)
-		return nil, nil
-	}
 	rc := http.NewResponseController(w)
 	err := CheckWriter(w)
 	if err == nil {
@@ -98,8 +92,11 @@ func (st *stream) leave() {
 	h.streams[st.pos].pos = st.pos
 	h.streams[last] = nil
 	h.streams = h.streams[:last]
-	if last == 0 && h.drained != nil {
-		close(h.drained)
+	if last == 0 {
+		poke(h.stir) // the timekeeper may have waited for this to end itself
+		if h.drained != nil {
+			close(h.drained)
+		}
 	}
 }
 
@@ -132,6 +129,9 @@ func spread(lo, hi time.Duration) time.Duration {
 func (st *stream) run(r *http.Request, f feed) {
 	setStreamHeaders(st.w.Header())
 	st.w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return
+	}
 	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
 	batch, last := f.pending([][]byte{retry(2*time.Second, 5*time.Second)})
 	if len(batch) == 1 {

@@ -123,7 +123,7 @@ func (t *Topic) openLocked(run string) {
 	t.removed = false
 	next := newRun(run, t.opts.Backlog)
 	t.current.Store(next)
-	old.next.Store(next)
+	old.state.Store(runReplaced) // after the store of its successor, which readers go on to
 }
 
 // storeLocked gives ev its numbers in the current run and in the hub, encodes it and stores it.
@@ -200,7 +200,7 @@ func (t *Topic) Remove(run string) bool {
 	if ok {
 		t.removed = true
 		t.current.Store(newRun("", 0))
-		r.next.Store(&removed)
+		r.state.Store(runRemoved)
 		t.leaveLocked()
 	}
 	t.mu.Unlock()
@@ -308,7 +308,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 		}
 		defer t.detach(w)
 		r := t.current.Load()
-		c := cursor{run: r, n: r.resumeAt("")}
+		c := cursor{topic: t, run: r, n: r.resumeAt("")}
 		for {
 			frames, last := c.due(nil)
 			for _, f := range frames {
@@ -330,29 +330,44 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	}
 }
 
-// cursor is a reader's place in the run that it belongs to.
+// cursor is a reader's place in a topic: the run that it belongs to, and the number of the frame that it has had.
 type cursor struct {
-	run *run
-	n   uint64 // the frame that it has had
+	topic *Topic
+	run   *run
+	n     uint64
 }
 
-// due returns what the reader should get now, and whether that is all there will ever be. It appends to out.
+// take appends to out the frames that the reader has not had, up to sequence number limit, and takes note of them.
+func (c *cursor) take(limit uint64, out []due) []due {
+	before := len(out)
+	if out = c.run.since(c.n, limit, out); len(out) > before {
+		c.n = out[len(out)-1].n
+	}
+	return out
+}
+
+// done reports whether the reader has had its run's terminal.
+func (c *cursor) done() bool {
+	newest := c.run.newest.Load()
+	return newest != nil && newest.end && newest.n == c.n
+}
+
+// due appends to out what a reader of one run should get now, and reports whether that is all there will ever be.
 func (c *cursor) due(out []due) (_ []due, last bool) {
 	for {
-		next := c.run.next.Load() // before the frames: once a run is replaced, it gets no more
-		out = c.run.since(c.n, math.MaxUint64, out)
-		if len(out) > 0 {
-			c.n = out[len(out)-1].n
-		}
-		switch newest := c.run.newest.Load(); {
-		case newest != nil && newest.end && newest.n == c.n:
+		state := c.run.state.Load() // before the frames: once a run is replaced or removed, it gets no more
+		out = c.take(math.MaxUint64, out)
+		switch {
+		case c.done():
 			return out, true
-		case next == nil: // anything newer by now has a wake-up of its own
+		case state == runLive: // anything newer by now has a wake-up of its own
 			return out, false
-		case next == &removed:
-			return out[:0], true
 		}
-		*c = cursor{run: next}
-		out = out[:0] // snapshots of a run that was replaced before its end
+		out = out[:0] // snapshots of a run that will have no end
+		next := c.topic.current.Load()
+		if state == runRemoved || next.name == "" {
+			return out, true
+		}
+		c.run, c.n = next, 0
 	}
 }
