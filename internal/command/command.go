@@ -88,7 +88,7 @@ func (e *ExitError) Error() string {
 	if e.Signal != "" {
 		return fmt.Sprintf("command: ended by a signal (%s)", e.Signal)
 	}
-	return fmt.Sprintf("command: exit status %d, want 0", e.Code)
+	return fmt.Sprintf("command: exit status %d", e.Code)
 }
 
 // Run starts the command and returns when it is over (see the package). Its

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // helper is this binary in a role.
 func helper(role string, env ...string) *command.Command {
-	return &command.Command{Argv: []string{os.Args[0]}, Env: append([]string{"ROLE=" + role}, env...)}
+	return &command.Command{Argv: []string{os.Args[0]}, Env: append([]string{"ROLE=" + role, "GORACE=atexit_sleep_ms=0"}, env...)}
 }
 
 func play(role string) {

@@ -1,0 +1,78 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/command"
+)
+
+// execGrace is short: a poll has nothing to save, and its timeout should hold.
+const execGrace = time.Second
+
+// Exec runs a program and takes its standard output.
+type Exec struct {
+	Argv  []string // see [command.Command]
+	Parse string   // "json", "text" or "lines"; empty: "text"
+}
+
+// Fetch runs the program once. An exit status other than 0 is an error with the
+// last line of standard error. When ctx ends, the program and what it started
+// have a second to end.
+func (e Exec) Fetch(ctx context.Context) (any, error) {
+	start := time.Now()
+	last := ""
+	c := command.Command{
+		Argv:      e.Argv,
+		MaxOutput: MaxBody,
+		Grace:     execGrace,
+		Stderr: func(line string) {
+			if line = strings.TrimSpace(line); line != "" {
+				last = line
+			}
+		},
+	}
+	r, err := c.Run(ctx)
+	if err == nil {
+		var v any
+		if v, err = e.value(r); err == nil {
+			return v, nil
+		}
+	}
+	var exit *command.ExitError
+	text := strings.TrimPrefix(err.Error(), "command: ")
+	switch {
+	case errors.As(err, &exit):
+		text = e.name() + ": " + text
+		if last != "" {
+			text += ": " + last
+		}
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+		text = e.name() + ": " + interrupted(ctx, start)
+	case r.ExitCode == 0:
+		text = e.name() + ": " + text
+	}
+	return nil, &failure{brief(text), err}
+}
+
+func (e Exec) value(r command.Result) (any, error) {
+	if r.Truncated {
+		return nil, fmt.Errorf("the output is larger than %d MiB", MaxBody>>20)
+	}
+	how := e.Parse
+	if how == "" {
+		how = "text"
+	}
+	return parse(how, r.Stdout)
+}
+
+func (e Exec) name() string {
+	if len(e.Argv) == 0 {
+		return "exec"
+	}
+	return filepath.Base(e.Argv[0])
+}

@@ -1,0 +1,97 @@
+// Package source fetches values from the outside world: one type a protocol,
+// each with
+//
+//	Fetch(ctx context.Context) (any, error)
+//
+// which takes as long as ctx allows and may be called from any goroutine.
+//
+// # Values
+//
+// How bytes become a value is the type's Parse:
+//
+//   - "json": one JSON value as encoding/json decodes it into an any; integers
+//     that a float64 cannot hold exactly are [json.Number].
+//   - "text": a string without surrounding white space.
+//   - "lines": a []any of strings, one a line, each without surrounding white space.
+//
+// # Hostile answers
+//
+// A body has at most [MaxBody] bytes, after decompression, and JSON at most
+// [MaxDepth] levels: an endless body, a gzip bomb and deep nesting end as an
+// error after that much. Redirects are followed three times and on the same host only,
+// so a credential never leaves the host that it is for.
+//
+// # Errors
+//
+// An error is one line for a card on a page:
+//
+//	GET http://127.0.0.1:8080/now: connection refused
+//	GET http://127.0.0.1:8080/now: timed out after 5s
+//	df: exit status 1: df: /data: No such file or directory
+//
+// It names method and address without user, password and query, or the program
+// without its arguments, never a header's value, even if the server repeats it.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	MaxBody  = 4 << 20 // bytes of an answer
+	MaxDepth = 1000    // levels of arrays and objects in JSON
+)
+
+// A failure is a short text with its cause, whose own text is longer.
+type failure struct {
+	text string
+	err  error
+}
+
+func (e *failure) Error() string { return e.text }
+func (e *failure) Unwrap() error { return e.err }
+
+// interrupted says how ctx ended a fetch that began at start, or "" if it did not.
+func interrupted(ctx context.Context, start time.Time) string {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return ""
+	case errors.Is(cause, context.DeadlineExceeded):
+		if deadline, ok := ctx.Deadline(); ok {
+			return fmt.Sprintf("timed out after %v", rounded(deadline.Sub(start)))
+		}
+		return "timed out"
+	}
+	return brief(cause.Error())
+}
+
+// rounded leaves the digits of d that people read: a context is made a moment
+// before the fetch begins.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Millisecond
+	if d > time.Second {
+		unit = 10 * time.Millisecond
+	}
+	return max(0, d.Round(unit))
+}
+
+// brief makes one line of s, short enough for a card.
+func brief(s string) string {
+	const most = 160
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
+	if len(s) <= most {
+		return s
+	}
+	cut := most
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "..."
+}
