@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"runtime"
 	"sync"
@@ -21,6 +22,10 @@ type Options struct {
 	// Executable is the program to run with the subcommands of [Commands].
 	// Empty means [os.Executable].
 	Executable string
+
+	// DevicePort is the first port that is tried for the devices; if it is taken,
+	// others follow in steps of 300. Zero means the constant [DevicePort].
+	DevicePort uint16
 
 	// RestartDelay is how long an upstream that died stays away. Zero means 10 s.
 	RestartDelay time.Duration
@@ -47,8 +52,8 @@ type Upstream struct {
 	PID  int    // 0 while it is not running
 }
 
-// portAttempts is how many ports are tried for the devices: [DevicePort] and
-// every thousandth after it, so that several demos run on one machine.
+// portAttempts is how many ports are tried for the devices, so that several
+// demos run on one machine.
 const portAttempts = 20
 
 // Start starts the demo's upstreams and returns once all have announced where
@@ -66,6 +71,7 @@ func Start(ctx context.Context, opts *Options) (*Demo, error) {
 		}
 		o.Executable = exe
 	}
+	o.DevicePort = cmp.Or(o.DevicePort, DevicePort)
 	o.RestartDelay = cmp.Or(o.RestartDelay, 10*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -104,23 +110,25 @@ func (d *Demo) startServices(ctx context.Context, o Options) error {
 // startDevices starts the devices on the first port that is free at all of
 // their addresses.
 func (d *Demo) startDevices(ctx context.Context, o Options) error {
-	for attempt := range portAttempts {
-		d.layout = newLayout(runtime.GOOS, uint16(DevicePort+1000*attempt))
+	const step = 300 // more than the ports of one layout, so that a scan finds one demo's devices
+	port := o.DevicePort
+	for attempt := 1; ; attempt++ {
+		d.layout = newLayout(runtime.GOOS, port)
 		args := []string{"device", "--until-eof"}
 		for _, host := range hosts {
 			args = append(args, d.layout.address(host).String())
 		}
 		p := newProcess("devices", o, func(string) []string { return args })
 		err := <-d.keep(ctx, p)
-		switch {
-		case err == nil:
+		if err == nil {
 			d.processes = append(d.processes, p)
 			return nil
-		case ctx.Err() != nil || attempt == portAttempts-1:
+		}
+		if attempt == portAttempts || ctx.Err() != nil || port > math.MaxUint16-2*step {
 			return err
 		}
+		port += step
 	}
-	panic("demo: no port was tried")
 }
 
 // keep keeps p running until ctx ends. The channel says how the first start went.
