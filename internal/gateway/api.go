@@ -1,0 +1,349 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// maxBody bounds the body of a request.
+const maxBody = 64 << 10
+
+// handler routes every request. Pages of other origins cannot start anything, and a
+// name that somebody pointed at this machine cannot reach a gateway that listens on
+// loopback only.
+func (g *gateway) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/sources", g.listSources)
+	mux.HandleFunc("GET /api/v1/sources/{name}", g.getSource)
+	mux.HandleFunc("GET /api/v1/stream", g.stream)
+	mux.HandleFunc("GET /api/v1/jobs", g.listJobs)
+	mux.HandleFunc("POST /api/v1/jobs/{job}/runs", g.triggerRun)
+	mux.HandleFunc("GET /api/v1/runs/{id}", g.getRun)
+	mux.HandleFunc("GET /api/v1/runs/{id}/events", g.runEvents)
+	mux.HandleFunc("POST /api/v1/runs/{id}/cancel", g.cancelRun)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) })
+	mux.HandleFunc(apiRest, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) })
+	mux.Handle("/", web.Handler())
+
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, http.StatusForbidden, "requests that change something must come from the gateway's own page")
+	}))
+	return g.knownHost(g.recovered(origin.Handler(mux)))
+}
+
+// apiRest is the pattern of what no other route of the API takes.
+const apiRest = "/api/"
+
+// noRoute answers a request below /api/ that no route takes: 405 where the path exists
+// for another method, else 404.
+func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := mux.Handler(other); pattern != apiRest {
+			allowed = append(allowed, method)
+		}
+	}
+	if allowed == nil {
+		fail(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s", r.Method, strings.Join(allowed, " or ")))
+}
+
+// listSources answers with every source's newest snapshot.
+func (g *gateway) listSources(w http.ResponseWriter, _ *http.Request) {
+	all := make([]json.RawMessage, 0, len(g.sources))
+	for _, s := range g.sources {
+		latest, _ := s.topic.Latest()
+		all = append(all, latest.Data)
+	}
+	answer(w, http.StatusOK, map[string]any{"sources": all})
+}
+
+func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	i := slices.IndexFunc(g.sources, func(s *poller) bool { return s.Name == name })
+	if i < 0 {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
+		return
+	}
+	latest, _ := g.sources[i].topic.Latest()
+	answer(w, http.StatusOK, json.RawMessage(latest.Data))
+}
+
+// stream sends the newest snapshot of every source and job, and each change.
+func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
+	topics := make([]*sse.Topic, 0, len(g.sources)+len(g.jobs))
+	for _, s := range g.sources {
+		topics = append(topics, s.topic)
+	}
+	for _, j := range g.jobs {
+		topics = append(topics, j.topic)
+	}
+	if err := g.hub.ServeAll(w, r, topics...); err != nil {
+		g.failStream(w, r, err)
+	}
+}
+
+// failStream answers for a stream that could not begin.
+func (g *gateway) failStream(w http.ResponseWriter, r *http.Request, err error) {
+	g.log.Error("stream not started", "path", r.URL.Path, "err", err)
+	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
+}
+
+// jobObject is a job as the API answers it.
+type jobObject struct {
+	Name    string               `json:"name"`
+	Title   string               `json:"title"`
+	Args    map[string]argObject `json:"args"`
+	LastRun *runSnapshot         `json:"last_run"`
+}
+
+type argObject struct {
+	config.Arg
+	Required bool `json:"required"`
+}
+
+func (g *gateway) listJobs(w http.ResponseWriter, _ *http.Request) {
+	all := make([]jobObject, 0, len(g.jobs))
+	for _, j := range g.jobs {
+		object := jobObject{Name: j.Name, Title: j.Title, Args: make(map[string]argObject, len(j.Args))}
+		for _, arg := range j.Args {
+			object.Args[arg.Name] = argObject{arg, arg.Default == nil}
+		}
+		if last, ok := latestRun(j.topic); ok {
+			object.LastRun = &last
+		}
+		all = append(all, object)
+	}
+	answer(w, http.StatusOK, map[string]any{"jobs": all})
+}
+
+// triggerRun starts a run or joins the one in progress; either way the answer is 202
+// and says where the run can be followed.
+func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("job")
+	i := slices.IndexFunc(g.jobs, func(j *job) bool { return j.Name == name })
+	if i < 0 {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
+		return
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json")
+		return
+	}
+	var body struct {
+		Args map[string]any `json:"args"`
+	}
+	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&body); err != nil && err != io.EOF {
+		failBody(w, r, err)
+		return
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
+		return
+	}
+	args, problems := checkArgs(g.jobs[i].Args, body.Args)
+	if problems != nil {
+		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: r.URL.Path, Errors: problems})
+		return
+	}
+	run, err := g.jobs[i].trigger(args)
+	switch {
+	case errors.Is(err, errBusy):
+		writeProblem(w, problem{Status: http.StatusConflict, Detail: err.Error() + ": wait for its end or cancel it", Instance: r.URL.Path, Run: run.ID})
+	case errors.Is(err, errStopping):
+		w.Header().Set("Retry-After", "5")
+		fail(w, r, http.StatusServiceUnavailable, err.Error())
+	case err != nil:
+		g.log.Error("run not started", "job", name, "err", err)
+		fail(w, r, http.StatusInternalServerError, "the run could not be started; the log says why")
+	default:
+		w.Header().Set("Location", runPath(run.ID))
+		w.Header().Set("Retry-After", "1")
+		answer(w, http.StatusAccepted, run)
+	}
+}
+
+// runPath is where a run can be looked at.
+func runPath(id string) string { return "/api/v1/runs/" + id }
+
+// findRun finds the run that the path names, or answers 404.
+func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*job, *sse.Topic, runSnapshot, bool) {
+	id := r.PathValue("id")
+	j, topic, run, ok := g.run(id)
+	if !ok {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no run %q: it never was, or it ended so long ago that it was forgotten", id))
+	}
+	return j, topic, run, ok
+}
+
+func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
+	if _, _, run, ok := g.findRun(w, r); ok {
+		if !run.ended() {
+			w.Header().Set("Retry-After", "1")
+		}
+		answer(w, http.StatusOK, run)
+	}
+}
+
+// runEvents streams a run to its end. A reader that has seen the end of a run that is
+// forgotten by now gets 204 and stops.
+func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
+	if _, _, _, ok := g.run(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
+		return
+	}
+	if _, topic, _, ok := g.findRun(w, r); ok {
+		if err := g.hub.Serve(w, r, topic); err != nil {
+			g.failStream(w, r, err)
+		}
+	}
+}
+
+// cancelRun asks a run to end; asking twice, or too late, does no harm.
+func (g *gateway) cancelRun(w http.ResponseWriter, r *http.Request) {
+	j, _, run, ok := g.findRun(w, r)
+	if !ok {
+		return
+	}
+	status := http.StatusOK
+	if !run.ended() && j.cancel(run.ID, errCancelled) {
+		status = http.StatusAccepted
+	}
+	if _, _, now, ok := g.run(run.ID); ok {
+		run = now
+	}
+	answer(w, status, run)
+}
+
+// healthy answers a health check.
+func healthy(w http.ResponseWriter, ok bool) {
+	if !ok {
+		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+		return
+	}
+	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// answer writes v as JSON.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone; everything here encodes
+}
+
+// A problem is an error answer as of RFC 9457.
+type problem struct {
+	Type     string     `json:"type"`
+	Title    string     `json:"title"`
+	Status   int        `json:"status"`
+	Detail   string     `json:"detail,omitempty"`
+	Instance string     `json:"instance,omitempty"`
+	Errors   []argError `json:"errors,omitempty"` // with 422
+	Run      string     `json:"run,omitempty"`    // with 409: the run in progress
+}
+
+func writeProblem(w http.ResponseWriter, p problem) {
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+// fail answers with an error.
+func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path})
+}
+
+// failBody says what is wrong with a body that did not decode.
+func failBody(w http.ResponseWriter, r *http.Request, err error) {
+	var (
+		tooLarge *http.MaxBytesError
+		syntax   *json.SyntaxError
+		wrong    *json.UnmarshalTypeError
+	)
+	switch {
+	case errors.As(err, &tooLarge):
+		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+	case errors.As(err, &syntax):
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not JSON: %v at byte %d", err, syntax.Offset))
+	case errors.As(err, &wrong):
+		where := "#"
+		if wrong.Field != "" {
+			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
+		}
+		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: r.URL.Path,
+			Errors: []argError{{where, fmt.Sprintf("is a %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
+	default:
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
+	}
+}
+
+// recovered turns a panic in a handler into a logged error and a 500, where the answer
+// has not begun.
+func (g *gateway) recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			g.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
+			fail(w, r, http.StatusInternalServerError, "internal error; the log says more")
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// knownHost refuses requests whose Host is not a loopback name while the gateway
+// listens on loopback: otherwise any web site could point a name at 127.0.0.1 and use
+// the gateway through its visitor's browser.
+func (g *gateway) knownHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if ok && isLoopback(local.String()) && !isLoopback(r.Host) {
+			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or 127.0.0.1", r.Host))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isLoopback reports whether a host, with or without a port, is this machine alone.
+func isLoopback(hostport string) bool {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}

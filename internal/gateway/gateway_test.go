@@ -1,0 +1,244 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// patience bounds every wait for something that must happen. It is never waited out
+// where the code is right.
+const patience = 20 * time.Second
+
+// object is a JSON object.
+type object = map[string]any
+
+// TestMain lets the test binary stand in for the commands that jobs run.
+func TestMain(m *testing.M) {
+	if script := os.Getenv("GATEWAY_TEST_SCRIPT"); script != "" {
+		os.Exit(runScript(script))
+	}
+	os.Exit(m.Run())
+}
+
+// A server is a gateway under test.
+type server struct {
+	t    *testing.T
+	url  string
+	stop func() // ends the gateway and waits for it; may be called twice
+	log  *lockedBuffer
+}
+
+// start runs a gateway on the given configuration until the test ends.
+func start(t *testing.T, yaml string) *server {
+	t.Helper()
+	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
+	if len(problems) > 0 {
+		t.Fatalf("the configuration is not valid:\n%v", problems)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &server{t: t, url: "http://" + ln.Addr().String(), log: new(lockedBuffer)}
+	over := make(chan error, 1)
+	go func() { over <- gateway.Run(ctx, cfg, ln, slog.New(slog.NewTextHandler(s.log, nil))) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-over:
+			if err != nil {
+				t.Errorf("Run = %v, want nil", err)
+			}
+		case <-time.After(patience):
+			t.Error("Run did not return after its context ended")
+		}
+	})
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			t.Logf("log of the gateway:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+// do makes a request and returns the status, the header and the body.
+func (s *server) do(method, path, body string, header ...string) (int, http.Header, string) {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(data)
+}
+
+// json makes a request and decodes the answer, which must have the given status.
+func (s *server) json(want int, method, path, body string, header ...string) object {
+	s.t.Helper()
+	status, _, text := s.do(method, path, body, header...)
+	if status != want {
+		s.t.Fatalf("%s %s = %d, want %d:\n%s", method, path, status, want, text)
+	}
+	var v object
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		s.t.Fatalf("%s %s: %v in %s", method, path, err, text)
+	}
+	return v
+}
+
+// events opens a stream and calls each with every event, until it returns false or the
+// stream ends.
+func (s *server) events(path, lastID string, each func(sse.Event) bool) (status int) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if lastID != "" {
+		req.Header.Set("Last-Event-ID", lastID)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	for ev, err := range sse.Read(resp.Body, nil) {
+		if err != nil {
+			s.t.Fatalf("stream %s: %v", path, err)
+		}
+		if !each(ev) {
+			break
+		}
+	}
+	return resp.StatusCode
+}
+
+// await reads the stream of everything until an object satisfies ok, and returns it.
+func (s *server) await(what string, ok func(object) bool) (found object) {
+	s.t.Helper()
+	seen := map[string]string{}
+	s.events("/api/v1/stream", "", func(ev sse.Event) bool {
+		v := decode(s.t, ev.Data)
+		seen[fmt.Sprint(v["key"])] = string(ev.Data)
+		if ok(v) {
+			found = v
+		}
+		return found == nil
+	})
+	if found == nil {
+		s.t.Fatalf("%s did not come; the newest of each key:\n%s", what, strings.Join(slices.Sorted(maps.Values(seen)), "\n"))
+	}
+	return found
+}
+
+// source awaits a state of a source.
+func (s *server) source(name, state string) object {
+	s.t.Helper()
+	return s.await(name+" "+state, func(v object) bool { return v["key"] == "source/"+name && v["state"] == state })
+}
+
+// An upstream is a server whose answer can be changed while it is polled.
+type upstream struct {
+	*httptest.Server
+	mu       sync.Mutex
+	answer   func(w http.ResponseWriter, r *http.Request)
+	requests int
+}
+
+func newUpstream(t *testing.T, body string) *upstream {
+	u := new(upstream)
+	u.say(body)
+	u.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
+		u.requests++
+		answer := u.answer
+		u.mu.Unlock()
+		answer(w, r)
+	}))
+	t.Cleanup(u.Close)
+	return u
+}
+
+// say makes body the answer.
+func (u *upstream) say(body string) {
+	u.does(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) })
+}
+
+// does makes answer the answer.
+func (u *upstream) does(answer func(http.ResponseWriter, *http.Request)) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.answer = answer
+}
+
+// count is how many requests have come.
+func (u *upstream) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.requests
+}
+
+func decode(t *testing.T, data []byte) (v object) {
+	t.Helper()
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatalf("%v in %q", err, data)
+	}
+	return v
+}
+
+// lockedBuffer is a buffer that several goroutines may write.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}

@@ -1,0 +1,253 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// tank is a configuration with one source that is polled every 20 ms.
+func tank(url string) string {
+	return fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources:
+  tank:
+    title: Tank
+    http: {upstream: plant, path: /tank}
+    every: 20ms
+    backoff: {min: 10ms, max: 20ms}
+    pick: {level: .level}
+    show: {value: level, unit: "%%", min: 0, max: 100}
+`, url)
+}
+
+func TestASourceIsPolledPickedAndShown(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41, "more": true}`)
+	s := start(t, tank(plant.URL))
+	got := s.source("tank", "ok")
+	if want := (object{"level": 41.0}); !reflect.DeepEqual(got["value"], want) {
+		t.Errorf("value = %v, want %v", got["value"], want)
+	}
+	if want := (object{"value": "level", "unit": "%", "min": 0.0, "max": 100.0}); !reflect.DeepEqual(got["show"], want) {
+		t.Errorf("show = %v, want %v", got["show"], want)
+	}
+	if got["title"] != "Tank" || got["name"] != "tank" || got["error"] != nil {
+		t.Errorf("title, name, error = %v, %v, %v, want Tank, tank, nil", got["title"], got["name"], got["error"])
+	}
+	updated, next := at(t, got["updated_at"]), at(t, got["next_at"])
+	if next.Before(updated) {
+		t.Errorf("next_at = %v is before updated_at = %v", next, updated)
+	}
+
+	plant.say(`{"level": 42}`)
+	s.await("level 42", func(v object) bool { return reflect.DeepEqual(v["value"], object{"level": 42.0}) })
+
+	one := s.json(200, "GET", "/api/v1/sources/tank", "")
+	all := s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)
+	if one["key"] != "source/tank" || len(all) != 1 || all[0].(object)["key"] != "source/tank" {
+		t.Errorf("the API answers %v and %v, want the one source tank", one, all)
+	}
+}
+
+func TestAFailingSourceKeepsItsLastGoodValueMarkedStale(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	s := start(t, tank(plant.URL))
+	good := s.source("tank", "ok")
+
+	plant.does(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "boom", http.StatusInternalServerError) })
+	stale := s.source("tank", "stale")
+	if !reflect.DeepEqual(stale["value"], good["value"]) {
+		t.Errorf("value while stale = %v, want the last good one %v", stale["value"], good["value"])
+	}
+	if at(t, stale["updated_at"]).Before(at(t, good["updated_at"])) {
+		t.Errorf("updated_at went back from %v to %v", good["updated_at"], stale["updated_at"])
+	}
+	if text, _ := stale["error"].(string); !contains(text, "500") {
+		t.Errorf("error = %q, want one that names the status 500", text)
+	}
+
+	plant.say(`{"level": 7}`)
+	s.await("a fresh value", func(v object) bool {
+		return v["state"] == "ok" && v["error"] == nil && reflect.DeepEqual(v["value"], object{"level": 7.0})
+	})
+}
+
+func TestASourceThatNeverWorkedIsFailing(t *testing.T) {
+	plant := newUpstream(t, `not json`)
+	s := start(t, tank(plant.URL))
+	got := s.source("tank", "failing")
+	if got["value"] != nil || got["updated_at"] != nil || got["error"] == nil {
+		t.Errorf("value, updated_at, error = %v, %v, %v, want nil, nil and a text", got["value"], got["updated_at"], got["error"])
+	}
+}
+
+func TestRetryAfterIsObeyedAndShown(t *testing.T) {
+	plant := newUpstream(t, "")
+	plant.does(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		http.Error(w, "slow down", http.StatusTooManyRequests)
+	})
+	s := start(t, tank(plant.URL))
+	got := s.source("tank", "failing")
+	wait := time.Until(at(t, got["next_at"]))
+	if wait < 59*time.Minute || wait > 61*time.Minute {
+		t.Errorf("next poll in %v, want about an hour", wait)
+	}
+	if n := plant.count(); n != 1 {
+		t.Errorf("the upstream got %d requests, want 1", n)
+	}
+}
+
+func TestAHungPollTimesOut(t *testing.T) {
+	plant := newUpstream(t, `{"level": 1}`)
+	s := start(t, tank(plant.URL)+"    timeout: 50ms\n    stale_after: 1h\n")
+	s.source("tank", "ok")
+	hung := make(chan struct{})
+	defer close(hung)
+	plant.does(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hung:
+		case <-r.Context().Done():
+		}
+	})
+	got := s.source("tank", "stale")
+	if text, _ := got["error"].(string); !contains(text, "timed out after 50ms") {
+		t.Errorf("error = %q, want one that says timed out after 50ms", text)
+	}
+}
+
+func TestAValueThatNobodyRenewsTurnsStale(t *testing.T) {
+	plant := newUpstream(t, `{"level": 1}`)
+	s := start(t, tank(plant.URL)+"    timeout: 1h\n    stale_after: 50ms\n")
+	s.source("tank", "ok")
+	hung := make(chan struct{})
+	defer close(hung)
+	plant.does(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-hung:
+		case <-r.Context().Done():
+		}
+	})
+	got := s.source("tank", "stale")
+	if text, _ := got["error"].(string); text != "no successful poll for 50ms" {
+		t.Errorf("error = %q, want %q", text, "no successful poll for 50ms")
+	}
+}
+
+func TestAnUpstreamsLimitIsKept(t *testing.T) {
+	plant := newUpstream(t, `{"level": 1}`)
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q, limit: 1/h, burst: 2}}
+sources:
+  a: {http: {upstream: plant, path: /a}, every: 1ms}
+  b: {http: {upstream: plant, path: /b}, every: 1ms}
+  c: {http: {upstream: plant, path: /c}, every: 1ms}
+  beat: {exec: ["true"], every: 10ms}
+`, plant.URL))
+	// While another source is polled five times, the limited upstream gets its burst and no more.
+	last := ""
+	for range 5 {
+		last, _ = s.await("a beat", func(v object) bool {
+			return v["name"] == "beat" && v["state"] == "ok" && v["updated_at"] != last
+		})["updated_at"].(string)
+	}
+	if n := plant.count(); n != 2 {
+		t.Errorf("the upstream got %d requests, want its burst of 2", n)
+	}
+}
+
+func TestAComputedSourceFollowsItsInputsAndIsPublishedWhenItChanges(t *testing.T) {
+	plant := newUpstream(t, `{"level": 40}`)
+	s := start(t, tank(plant.URL)+`  site:
+    from: [tank]
+    combine: '{full: (.tank.value.level > 50), state: .tank.state}'
+`)
+	is := func(full bool, state string) func(object) bool {
+		return func(v object) bool {
+			return v["key"] == "source/site" && reflect.DeepEqual(v["value"], object{"full": full, "state": state})
+		}
+	}
+	first := s.await("site from tank", is(false, "ok"))
+
+	// Many more polls, and another level: nothing that the combination shows has changed.
+	plant.say(`{"level": 41}`)
+	s.await("level 41", func(v object) bool { return reflect.DeepEqual(v["value"], object{"level": 41.0}) })
+	plant.say(`{"level": 60}`)
+	published := 0
+	s.events("/api/v1/stream", "", func(ev sse.Event) bool {
+		v := decode(t, ev.Data)
+		if v["key"] != "source/site" {
+			return true
+		}
+		if is(false, "ok")(v) && v["updated_at"] != first["updated_at"] {
+			published++
+		}
+		return !is(true, "ok")(v)
+	})
+	if published != 0 {
+		t.Errorf("the unchanged combination was published %d times again", published)
+	}
+
+	plant.does(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusServiceUnavailable) })
+	s.await("site that knows its input is stale", is(true, "stale"))
+}
+
+func TestACommandIsASource(t *testing.T) {
+	s := start(t, `
+sources:
+  hello:
+    exec: [echo, " 42 "]
+    parse: lines
+    pick: .[0] | tonumber
+`)
+	if got := s.source("hello", "ok")["value"]; got != 42.0 {
+		t.Errorf("value = %v, want 42", got)
+	}
+}
+
+func TestTheStreamBeginsWithEveryKeyAndResumesById(t *testing.T) {
+	s := start(t, `
+sources:
+  a: {exec: [echo, a], every: 1h}
+  b: {exec: [echo, b], every: 1h}
+`)
+	s.source("a", "ok")
+	s.source("b", "ok")
+	var keys []string
+	id := ""
+	s.events("/api/v1/stream", "", func(ev sse.Event) bool {
+		keys = append(keys, decode(t, ev.Data)["key"].(string))
+		id = ev.ID
+		return len(keys) < 2
+	})
+	slices.Sort(keys)
+	if want := []string{"source/a", "source/b"}; !slices.Equal(keys, want) {
+		t.Errorf("the stream began with %v, want %v", keys, want)
+	}
+
+	// With another epoch everything comes again, after a reset.
+	var names []string
+	s.events("/api/v1/stream", "x"+id, func(ev sse.Event) bool {
+		names = append(names, ev.Name)
+		return len(names) < 3
+	})
+	if want := []string{"reset", "", ""}; !slices.Equal(names, want) {
+		t.Errorf("events after another epoch = %q, want %q", names, want)
+	}
+}
+
+// at parses a time of the API.
+func at(t *testing.T, v any) time.Time {
+	t.Helper()
+	text, _ := v.(string)
+	parsed, err := time.Parse(time.RFC3339, text)
+	if err != nil || parsed.Location() != time.UTC {
+		t.Fatalf("time %v is not RFC 3339 in UTC", v)
+	}
+	return parsed
+}
