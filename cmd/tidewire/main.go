@@ -1,0 +1,184 @@
+// Command tidewire polls sources, runs jobs and shows both live.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/demo"
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+// The exit codes, beside 0.
+const (
+	exitFailure = 1 // what was asked for failed, or a configuration is not valid
+	exitUsage   = 2 // the command line is not valid
+)
+
+func main() {
+	// The first signal asks for an orderly stop, a second one ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:           "tidewire",
+		Short:         "Live state: poll what you watch, run what people trigger, stream both",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand())
+	root.AddCommand(upstreamCommands()...)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	// Whatever fails before a command's own code runs is a mistake in the command line.
+	started := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
+
+	err := root.ExecuteContext(ctx)
+	var problems config.Problems
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &problems):
+		fmt.Fprintln(stderr, problems)
+		return exitFailure
+	case !started || errors.As(err, new(*demo.UsageError)):
+		fmt.Fprintf(stderr, "tidewire: %v\nRun 'tidewire --help' for what can be given.\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "tidewire: %v\n", err)
+		return exitFailure
+	}
+}
+
+func serveCommand() *cobra.Command {
+	var listen string
+	cmd := &cobra.Command{
+		Use:   "serve CONFIG",
+		Short: "Poll, run and serve what a configuration says",
+		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
+page, a JSON API and event streams. The first line on stdout names the address; logs go
+to stderr. It runs until it gets SIGINT or SIGTERM.`,
+		Example: "  tidewire serve tidewire.yaml\n  tidewire serve --listen 127.0.0.1:0 tidewire.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			return serve(cmd, cfg, listen, nil)
+		},
+	}
+	listenFlag(cmd, &listen)
+	return cmd
+}
+
+func checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check CONFIG",
+		Short: "Say everything that is wrong with a configuration",
+		Long: `Check reads a configuration file as serve does and prints every problem as
+file:line:col: what, and what would be right. It exits with 1 if there is any.`,
+		Example: "  tidewire check tidewire.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := load(args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", args[0], count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+			return nil
+		},
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		Run: func(cmd *cobra.Command, _ []string) {
+			fmt.Fprintln(cmd.OutOrStdout(), "tidewire", version())
+		},
+	}
+}
+
+// version is the module's version and the commit it was built from, as far as the build
+// recorded them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			v += " " + s.Value[:12]
+		}
+	}
+	return v + " " + info.GoVersion
+}
+
+// listenFlag adds --listen to a command.
+func listenFlag(cmd *cobra.Command, listen *string) {
+	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's; port 0 picks a free one")
+}
+
+// load reads a configuration file. Its error is config.Problems, or says why the file
+// could not be read.
+func load(file string) (*config.Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	cfg, problems := config.Load(file, data)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return cfg, nil
+}
+
+// serve runs cfg until the command's context ends. The address is printed once
+// connections are accepted there, and then calls listening, if there is one.
+func serve(cmd *cobra.Command, cfg *config.Config, listen string, listening func()) error {
+	if listen == "" {
+		listen = cfg.Listen
+	}
+	if err := config.CheckListen(listen, cfg); err != nil {
+		return err
+	}
+	log := logger(cmd)
+	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "tidewire: listening on http://%s\n", ln.Addr())
+	if listening != nil {
+		listening()
+	}
+	return gateway.Run(cmd.Context(), cfg, ln, log)
+}
+
+// count is n and a noun in its right number.
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
