@@ -1,0 +1,91 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Load reads a configuration file; file is its name for messages. It returns
+// either a complete [Config] or every problem in the file, never both. A file
+// that is not YAML at all has the one problem at which reading it ended.
+func Load(file string, data []byte) (*Config, Problems) {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
+	r := &reader{file: file, lines: splitLines(string(data)), spoiled: map[*yaml.Node]bool{}}
+	root := r.parse(data)
+	if root == nil {
+		return nil, r.problems
+	}
+	c := r.config(root)
+	if len(r.problems) > 0 {
+		r.problems.sort()
+		return nil, r.problems
+	}
+	return c, nil
+}
+
+// config reads a whole file. Its parts are read in the order in which they
+// refer to each other, wherever they stand.
+func (r *reader) config(root *yaml.Node) *Config {
+	var version, listen, defaults, upstreams, sources, jobs *yaml.Node
+	r.mapping(root, "the file",
+		key{name: "version", read: func(v *yaml.Node) { version = v }},
+		key{name: "listen", read: func(v *yaml.Node) { listen = v }},
+		key{name: "defaults", read: func(v *yaml.Node) { defaults = v }},
+		key{name: "upstreams", read: func(v *yaml.Node) { upstreams = v }},
+		key{name: "sources", read: func(v *yaml.Node) { sources = v }},
+		key{name: "jobs", read: func(v *yaml.Node) { jobs = v }},
+		key{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
+		key{name: "notify", later: "remove it"},
+		key{name: "include", later: "write everything into one file"},
+		key{name: "store", later: "remove it: the newest values are kept in memory"},
+	)
+	c := &Config{Listen: defaultListen}
+	if version != nil {
+		if v, ok := r.text(version, "version", "write 1"); ok && v != "1" {
+			r.problem(version, fmt.Sprintf("version: %s is not a version of this format", quote(v)), "write 1")
+		}
+	} else if r.complete(root) {
+		r.problem(root, "there is no version", "write version: 1 at the top")
+	}
+	pace := builtIn
+	if defaults != nil {
+		r.mapping(defaults, "defaults", r.paceKeys(&pace)...)
+	}
+	byName := map[string]*Upstream{} // nil for one that has problems of its own
+	for _, e := range r.names(upstreams, "upstreams") {
+		u := r.upstream(e)
+		byName[e.name] = u
+		c.Upstreams = append(c.Upstreams, u)
+	}
+	from := map[*Source]*yaml.Node{}
+	for _, e := range r.names(sources, "sources") {
+		s, n := r.source(e, pace, byName)
+		c.Sources = append(c.Sources, s)
+		from[s] = n
+	}
+	r.references(c.Sources, from)
+	for _, e := range r.names(jobs, "jobs") {
+		c.Jobs = append(c.Jobs, r.job(e))
+	}
+	if listen != nil {
+		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {
+			if what, want := checkListen(addr, len(c.Jobs) > 0); what != "" {
+				r.problem(listen, what, want)
+			}
+			c.Listen = addr
+		}
+	}
+	return c
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// splitLines returns the lines of text as YAML counts them. An empty text has
+// one line, a line break at the end begins none.
+func splitLines(text string) []string {
+	text = lineEnds.Replace(text)
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
