@@ -1,0 +1,860 @@
+package sse_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/ssetest"
+)
+
+// engine is a way to carry streams. Whatever it is, it has to pass conformance.
+type engine struct {
+	name string
+	one  func(*sse.Hub, http.ResponseWriter, *http.Request, *sse.Topic) error
+	all  func(*sse.Hub, http.ResponseWriter, *http.Request, ...*sse.Topic) error
+}
+
+var engines = []engine{
+	{"goroutine", (*sse.Hub).Serve, (*sse.Hub).ServeAll},
+}
+
+// fixture is a hub behind a server in memory: /one/NAME serves a topic, /all/NAME,NAME several.
+type fixture struct {
+	hub     *sse.Hub
+	cancel  context.CancelFunc // ends the hub
+	srv     *ssetest.Server
+	results chan error // of Serve and ServeAll
+
+	mu     sync.Mutex // guards the field below
+	topics map[string]*sse.Topic
+}
+
+func newFixture(t *testing.T, e engine, opts *sse.HubOptions) *fixture {
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	f := &fixture{hub: sse.NewHub(ctx, opts), cancel: cancel, results: make(chan error, 10000), topics: map[string]*sse.Topic{}}
+	f.srv = ssetest.NewServer(t, f.handler(e))
+	return f
+}
+
+func (f *fixture) handler(e engine) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/one/{name}", func(w http.ResponseWriter, r *http.Request) {
+		err := e.one(f.hub, w, r, f.topic(r.PathValue("name")))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+		}
+		f.results <- err
+	})
+	mux.HandleFunc("/all/{names}", func(w http.ResponseWriter, r *http.Request) {
+		var topics []*sse.Topic
+		for name := range strings.SplitSeq(r.PathValue("names"), ",") {
+			topics = append(topics, f.topic(name))
+		}
+		f.results <- e.all(f.hub, w, r, topics...)
+	})
+	return mux
+}
+
+// topic returns the handle of a topic that the test got first, whatever has become of the topic.
+func (f *fixture) topic(name string) *sse.Topic {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.topics[name] == nil {
+		f.topics[name] = f.hub.Topic(name, sse.TopicOptions{})
+	}
+	return f.topics[name]
+}
+
+func (f *fixture) backlog(name string, n int) *sse.Topic {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.topics[name] = f.hub.Topic(name, sse.TopicOptions{Backlog: n})
+	return f.topics[name]
+}
+
+func event(data string) sse.Event { return sse.Event{Data: []byte(data)} }
+
+func publish(t *testing.T, topic *sse.Topic, data ...string) {
+	t.Helper()
+	for _, d := range data {
+		if err := topic.Publish(event(d)); err != nil {
+			t.Fatalf("Publish(%.80q): %v", d, err)
+		}
+	}
+}
+
+func finish(t *testing.T, topic *sse.Topic, data string) {
+	t.Helper()
+	if err := topic.Close(event(data)); err != nil {
+		t.Fatalf("Close(%q): %v", data, err)
+	}
+}
+
+func show(ev sse.Event) string {
+	if ev.Name != "" {
+		return ev.Name + "(" + string(ev.Data) + ")"
+	}
+	return ev.ID + "=" + string(ev.Data)
+}
+
+// next returns the next n events as `id=data` and `name(data)`.
+func next(t *testing.T, st *ssetest.Stream, n int) string {
+	t.Helper()
+	var got []string
+	for range n {
+		got = append(got, show(st.Event(t)))
+	}
+	return strings.Join(got, " ")
+}
+
+// rest returns all events up to the end of the stream.
+func rest(t *testing.T, st *ssetest.Stream) string {
+	t.Helper()
+	var got []string
+	for {
+		ev, err := st.Next()
+		if err == io.EOF {
+			return strings.Join(got, " ")
+		}
+		if err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		got = append(got, show(ev))
+	}
+}
+
+func expect(t *testing.T, what, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s = %q, want %q", what, got, want)
+	}
+}
+
+func lastID(id string) http.Header { return http.Header{"Last-Event-Id": {id}} }
+
+// chunk returns what the server wrote next, at most 64 KB.
+func chunk(t *testing.T, st *ssetest.Stream) string {
+	t.Helper()
+	buf := make([]byte, 64<<10)
+	n, err := st.Response.Body.Read(buf)
+	if err != nil && n == 0 {
+		t.Fatalf("read: %v", err)
+	}
+	return string(buf[:n])
+}
+
+func TestConformance(t *testing.T) {
+	for _, e := range engines {
+		for _, b := range conformance {
+			t.Run(e.name+"/"+b.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { b.test(t, e) })
+			})
+		}
+	}
+}
+
+var conformance = []struct {
+	name string
+	test func(*testing.T, engine)
+}{
+	{"newest at once, then live, then the terminal, then the end", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1", "2")
+		st := f.srv.Open(t, "/one/a", nil)
+		expect(t, "first event", next(t, st, 1), "r-2=2")
+		publish(t, a, "3")
+		expect(t, "live event", next(t, st, 1), "r-3=3")
+		publish(t, a, "4")
+		expect(t, "live event", next(t, st, 1), "r-4=4")
+		finish(t, a, "end")
+		expect(t, "rest", rest(t, st), "r-end=end")
+		if err := <-f.results; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+	}},
+	{"head and first bytes", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		f.topic("empty").Open("r")
+		publish(t, f.topic("a"), "x")
+		retries := map[time.Duration]bool{}
+		for range 30 {
+			st := f.srv.Open(t, "/one/a", nil)
+			ev := st.Event(t)
+			expect(t, "data", string(ev.Data), "x")
+			if got := st.Retry(); got < 2*time.Second || got > 5*time.Second {
+				t.Errorf("retry = %v, want 2 to 5 s", got)
+			}
+			retries[st.Retry()] = true
+			if got := st.Response.Status; got != "200 OK" {
+				t.Errorf("status = %q, want 200 OK", got)
+			}
+			for key, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"} {
+				expect(t, key, st.Response.Header.Get(key), want)
+			}
+		}
+		if len(retries) < 10 {
+			t.Errorf("30 streams were given %d different retry times, want random ones", len(retries))
+		}
+		st := f.srv.Open(t, "/one/empty", nil)
+		if got := chunk(t, st); !strings.HasPrefix(got, "retry: ") || !strings.HasSuffix(got, "\n\n:\n\n") {
+			t.Errorf("first bytes without an event = %q, want retry and a comment", got)
+		}
+	}},
+	{"a late stream gets the terminal alone", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1", "2")
+		finish(t, a, "end")
+		expect(t, "stream", rest(t, f.srv.Open(t, "/one/a", nil)), "r-end=end")
+		b := f.backlog("b", 8)
+		b.Open("r")
+		publish(t, b, "1", "2")
+		finish(t, b, "end")
+		expect(t, "stream of a backlog", rest(t, f.srv.Open(t, "/one/b", nil)), "r-end=end")
+	}},
+	{"the pair rule", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		for i := range 20 {
+			a := f.topic(strconv.Itoa(i))
+			a.Open("r")
+			one, all := f.srv.Open(t, "/one/"+a.Name(), nil), f.srv.Open(t, "/all/"+a.Name(), nil)
+			synctest.Wait()
+			publish(t, a, "1")
+			finish(t, a, "end")
+			expect(t, "stream", rest(t, one), "r-1=1 r-end=end")
+			if got := next(t, all, 2); !strings.HasSuffix(got, "=end") || !strings.Contains(got, "=1 ") {
+				t.Errorf("stream of many = %q, want both", got)
+			}
+		}
+	}},
+	{"a slow stream gets its run's terminal though the next run has begun", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		one, all := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/all/a", nil)
+		publish(t, a, strings.Repeat("x", 100_000))
+		synctest.Wait() // both streams are in the middle of it
+		publish(t, a, "skipped", "2")
+		finish(t, a, "end")
+		a.Open("s")
+		publish(t, a, "s1")
+		if n := len(one.Event(t).Data); n != 100_000 {
+			t.Errorf("first event has %d bytes, want 100000", n)
+		}
+		expect(t, "rest", rest(t, one), "r-3=2 r-end=end")
+		all.Event(t)
+		got := next(t, all, 3)
+		for _, id := range []string{"2", "end", "s1"} {
+			if !strings.Contains(got, "="+id) {
+				t.Errorf("stream of many = %q, want %q too", got, id)
+			}
+		}
+		expect(t, "new stream", next(t, f.srv.Open(t, "/one/a", nil), 1), "s-1=s1")
+	}},
+	{"a run replaced before its end hands its streams on", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		st := f.srv.Open(t, "/one/a", nil)
+		expect(t, "first", next(t, st, 1), "r-1=1")
+		a.Open("s")
+		synctest.Wait()
+		publish(t, a, "2")
+		expect(t, "second", next(t, st, 1), "s-1=2")
+		if err := a.Publish(sse.Event{ID: "t-7", Data: []byte("3")}); err != nil {
+			t.Error(err)
+		}
+		expect(t, "third", next(t, st, 1), "t-7=3")
+		finish(t, a, "end")
+		expect(t, "rest", rest(t, st), "t-end=end")
+	}},
+	{"resume", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		for name, topic := range map[string]*sse.Topic{"live": f.topic("live"), "log": f.backlog("log", 3), "ended": f.topic("ended")} {
+			topic.Open("r")
+			publish(t, topic, "1", "2", "3", "4", "5")
+			if name == "ended" {
+				finish(t, topic, "end")
+			}
+		}
+		if err := f.topic("free").Publish(sse.Event{ID: "any thing", Data: []byte("1")}); err != nil {
+			t.Fatal(err)
+		}
+		for _, tt := range []struct{ topic, id, want string }{
+			{"live", "", "r-5=5 next"},
+			{"live", "r-5", "next"},
+			{"live", "r-4", "r-5=5 next"},
+			{"live", "r-6", "r-5=5 next"},
+			{"live", "s-5", "r-5=5 next"},
+			{"live", "r-end", "r-5=5 next"},
+			{"live", "s-end", "r-5=5 next"},
+			{"live", strings.Repeat("x", 10_000), "r-5=5 next"},
+			{"free", "any thing", "next"},
+			{"free", "any", "any thing=1 next"},
+			{"log", "", "r-5=5 next"},
+			{"log", "r-5", "next"},
+			{"log", "r-3", "r-4=4 r-5=5 next"},
+			{"log", "r-2", "r-3=3 r-4=4 r-5=5 next"},
+			{"log", "r-1", "gap(1) r-3=3 r-4=4 r-5=5 next"},
+			{"log", "r-0", "r-5=5 next"},
+			{"log", "r-9", "r-5=5 next"},
+			{"log", "r-x", "r-5=5 next"},
+			{"log", "s-3", "r-5=5 next"},
+			{"ended", "", "r-end=end"},
+			{"ended", "r-5", "r-end=end"},
+			{"ended", "s-end", "r-end=end"},
+			{"ended", "r-end", "204"},
+		} {
+			for _, how := range []string{"header", "query"} {
+				path, header := "/one/"+tt.topic, lastID(tt.id)
+				if how == "query" {
+					path, header = path+"?last_event_id="+strings.ReplaceAll(tt.id, " ", "%20"), nil
+				}
+				st := f.srv.Open(t, path, header)
+				var got []string
+				switch {
+				case st.Response.StatusCode != http.StatusOK:
+					got = []string{strconv.Itoa(st.Response.StatusCode)}
+				case tt.topic == "ended":
+					got = []string{rest(t, st)}
+				default: // up to an event that is published when the stream is idle
+					synctest.Wait()
+					topic, newest := f.topic(tt.topic), sse.Event{}
+					newest, _ = topic.Latest()
+					if err := topic.Publish(event("next")); err != nil {
+						t.Fatal(err)
+					}
+					for {
+						ev := st.Event(t)
+						if string(ev.Data) == "next" {
+							break
+						}
+						got = append(got, show(ev))
+					}
+					got = append(got, "next")
+					st.Close()
+					// As it was, for the next line of the table.
+					topic.Open("tmp")
+					topic.Open("r")
+					if tt.topic == "free" {
+						_ = topic.Publish(newest)
+					} else {
+						publish(t, topic, "1", "2", "3", "4", "5")
+					}
+				}
+				expect(t, fmt.Sprintf("stream of %s, %.20q by %s", tt.topic, tt.id, how), strings.Join(got, " "), tt.want)
+			}
+		}
+	}},
+	{"a topic that is gone", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		finish(t, a, "end")
+		for _, watched := range []bool{false, true} {
+			if watched {
+				a.Open("r")
+				defer f.srv.Open(t, "/all/a", nil).Close()
+			}
+			if !a.Remove("r") {
+				t.Errorf("Remove(r) = false, want true")
+			}
+			if got := f.srv.Open(t, "/one/a", lastID("x-end")).Response.StatusCode; got != http.StatusNoContent {
+				t.Errorf("with a terminal's id: status %d, want 204", got)
+			}
+			if err := <-f.results; err != nil {
+				t.Errorf("Serve = %v, want nil", err)
+			}
+			if got := f.srv.Open(t, "/one/a", lastID("x-1")).Response.StatusCode; got != http.StatusNotFound {
+				t.Errorf("with another id: status %d, want the handler's own, 404", got)
+			}
+			if err := <-f.results; !errors.Is(err, sse.ErrGone) {
+				t.Errorf("Serve = %v, want %v", err, sse.ErrGone)
+			}
+		}
+		a.Open("s")
+		publish(t, a, "back")
+		expect(t, "once it is back", next(t, f.srv.Open(t, "/one/a", nil), 1), "s-1=back")
+	}},
+	{"removal ends the streams of a live run, and those of an ended one get its terminal", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		st := f.srv.Open(t, "/one/a", nil)
+		next(t, st, 1)
+		a.Remove("r")
+		expect(t, "rest of the live run", rest(t, st), "")
+
+		a.Open("s")
+		st = f.srv.Open(t, "/one/a", nil)
+		publish(t, a, strings.Repeat("x", 100_000))
+		synctest.Wait()
+		finish(t, a, "end")
+		a.Remove("s")
+		st.Event(t)
+		expect(t, "rest of the ended run", rest(t, st), "s-end=end")
+		synctest.Wait()
+		if _, ok := f.hub.Lookup("a"); ok {
+			t.Errorf("Lookup(a) finds it, want it gone")
+		}
+	}},
+	{"HEAD gets the headers alone", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		publish(t, f.topic("a"), "x")
+		resp, err := f.srv.Client.Head("http://x/one/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "Content-Type", resp.Header.Get("Content-Type"), "text/event-stream")
+		if err := <-f.results; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+	}},
+	{"heartbeats only after silence", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{Heartbeat: 10 * time.Second})
+		a := f.topic("a")
+		st := f.srv.Open(t, "/one/a", nil)
+		chunk(t, st)
+		for i := range 20 { // 100 s of traffic
+			time.Sleep(5 * time.Second)
+			publish(t, a, "x")
+			if got := chunk(t, st); !strings.Contains(got, "data: x") {
+				t.Errorf("after %d s: %q, want the event alone", 5*(i+1), got)
+			}
+		}
+		for range 3 {
+			start := time.Now()
+			if got := chunk(t, st); got != ":\n\n" {
+				t.Errorf("in silence: %q, want a comment", got)
+			}
+			if d := time.Since(start); d < 10*time.Second || d > 11*time.Second {
+				t.Errorf("comment after %v of silence, want 10 s to 11 s", d)
+			}
+		}
+	}},
+	{"streams end with the request and with the hub", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		st := f.srv.Open(t, "/one/a", nil)
+		st.Close()
+		if err := <-f.results; err != nil {
+			t.Errorf("Serve = %v when the client left, want nil", err)
+		}
+		idle, stuck := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/all/a", nil)
+		next := f.srv.Open(t, "/one/b", nil)
+		publish(t, a, strings.Repeat("x", 100_000))
+		synctest.Wait()
+		start := time.Now()
+		f.cancel()
+		for range 3 {
+			if err := <-f.results; err != nil {
+				t.Errorf("Serve = %v when the hub ended, want nil", err)
+			}
+		}
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("streams ended after %v, want promptly", d)
+		}
+		expect(t, "rest of an idle stream", rest(t, next), "")
+		_, _ = idle, stuck
+		late := f.srv.Open(t, "/one/a", nil)
+		expect(t, "a stream that comes later", rest(t, late), "")
+		if got := late.Retry(); got < 5*time.Second {
+			t.Errorf("retry of a stream that comes later = %v, want 5 s or more", got)
+		}
+	}},
+	{"a stuck client is cut off, the others see nothing of it", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{StallTimeout: 10 * time.Second, Heartbeat: 24 * time.Hour})
+		a := f.topic("a")
+		stuck := f.srv.Open(t, "/one/a", nil)
+		publish(t, a, "0")
+		next(t, stuck, 1)
+		well := f.srv.Open(t, "/one/a", nil)
+		chunk(t, well)
+		time.Sleep(time.Hour) // silence is no stall
+		go func() { _, _ = io.Copy(io.Discard, well.Response.Body) }()
+		start := time.Now()
+		publish(t, a, strings.Repeat("x", 100_000))
+		if err := <-f.results; err != nil {
+			t.Errorf("Serve = %v for a stuck client, want nil", err)
+		}
+		if d := time.Since(start); d < 10*time.Second || d > 11*time.Second {
+			t.Errorf("cut off after %v, want 10 s to 11 s", d)
+		}
+		synctest.Wait()
+		if len(f.results) != 0 {
+			t.Errorf("the other stream ended too")
+		}
+	}},
+	{"a slow client that makes progress is not cut off", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{StallTimeout: 20 * time.Second})
+		a := f.topic("a")
+		st := f.srv.Open(t, "/one/a", nil)
+		synctest.Wait()
+		publish(t, a, strings.Repeat("x", 200_000)) // for which it takes more than 100 s
+		d := sse.NewDecoder(slow{st.Response.Body}, nil)
+		if ev, err := d.Next(); len(ev.Data) != 200_000 || err != nil {
+			t.Errorf("Next() = %d bytes, %v, want 200000", len(ev.Data), err)
+		}
+	}},
+	{"large events arrive whole, and the payload may be reused", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		st := f.srv.Open(t, "/one/a", nil)
+		data := make([]byte, 10<<20)
+		for i := range data {
+			data[i] = 'a' + byte(i%23)
+		}
+		want := string(data)
+		if err := a.Publish(sse.Event{Data: data}); err != nil {
+			t.Fatal(err)
+		}
+		clear(data)
+		ev, err := sse.NewDecoder(st.Response.Body, &sse.ReadOptions{MaxEvent: 11 << 20}).Next()
+		if string(ev.Data) != want || err != nil {
+			t.Errorf("Next() = %d bytes, %v, want what was published", len(ev.Data), err)
+		}
+		small := []byte("two\nlines")
+		_ = a.Publish(sse.Event{Data: small})
+		clear(small)
+		if ev, _ := a.Latest(); string(ev.Data) != "two\nlines" {
+			t.Errorf("Latest() = %q, want what was published", ev.Data)
+		}
+	}},
+	{"a backlog keeps what a slow reader has not had, and tells it what it missed", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 4)
+		a.Open("r")
+		one, all := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/all/a", nil)
+		synctest.Wait()
+		publish(t, a, "1", "2", "3", "4")
+		expect(t, "all that is kept", next(t, one, 4), "r-1=1 r-2=2 r-3=3 r-4=4")
+		next(t, all, 4)
+		publish(t, a, strings.Repeat("x", 100_000))
+		synctest.Wait()
+		publish(t, a, "6", "7", "8", "9", "10", "11", "12")
+		one.Event(t)
+		expect(t, "after a gap", next(t, one, 5), "gap(3) r-9=9 r-10=10 r-11=11 r-12=12")
+		all.Event(t)
+		if got := next(t, all, 5); !strings.HasPrefix(got, "gap(3) ") || !strings.HasSuffix(got, "=12") {
+			t.Errorf("stream of many = %q, want the gap and the rest", got)
+		}
+	}},
+	{"a backlog is bounded in bytes", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 100)
+		a.Open("r")
+		st := f.srv.Open(t, "/one/a", nil)
+		d := sse.NewDecoder(st.Response.Body, &sse.ReadOptions{MaxEvent: 10 << 20})
+		publish(t, a, strings.Repeat("0", 100_000))
+		synctest.Wait()
+		for i := range 9 { // 9 MiB, of which 4 are kept, less the fields
+			publish(t, a, strings.Repeat(strconv.Itoa(i+1), 1<<20))
+		}
+		var got []string
+		for range 5 {
+			ev, err := d.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, ev.Name+string(ev.Data[:1]))
+		}
+		expect(t, "events", strings.Join(got, " "), "0 gap6 7 8 9")
+		publish(t, a, strings.Repeat("x", 5<<20)) // the newest is always kept
+		if ev, err := d.Next(); len(ev.Data) != 5<<20 || err != nil {
+			t.Errorf("Next() = %d bytes, %v, want 5 MiB", len(ev.Data), err)
+		}
+	}},
+	{"many topics on one stream", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a, b := f.topic("a"), f.topic("b")
+		b.Open("s")
+		publish(t, b, "b1")
+		publish(t, a, "a1")
+		publish(t, f.topic("x"), "of no concern")
+		st := f.srv.Open(t, "/all/a,b,a,c", nil)
+		first := st.Event(t)
+		epoch, _, _ := strings.Cut(first.ID, "-")
+		if len(epoch) < 16 {
+			t.Errorf("id = %q, want <epoch>-<seq>", first.ID)
+		}
+		id := func(seq int) string { return fmt.Sprintf("%s-%d", epoch, seq) }
+		expect(t, "first two", show(first)+" "+next(t, st, 1), id(1)+"=b1 "+id(2)+"=a1")
+		publish(t, f.topic("c"), "c1")
+		expect(t, "third", next(t, st, 1), id(4)+"=c1")
+		finish(t, b, "b end")
+		expect(t, "terminal", next(t, st, 1), id(5)+"=b end")
+		b.Open("t")
+		publish(t, b, "b2")
+		expect(t, "next run", next(t, st, 1), id(6)+"=b2")
+		b.Remove("t")
+		synctest.Wait()
+		publish(t, b, "b3")
+		expect(t, "after removal", next(t, st, 1), id(7)+"=b3")
+
+		for lastEventID, want := range map[string]string{
+			"":                     id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			id(0):                  id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			id(2):                  id(4) + "=c1 " + id(7) + "=b3",
+			id(5):                  id(7) + "=b3",
+			id(7):                  "",
+			id(8):                  "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			"OTHER-2":              "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			epoch:                  "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			"s-end":                "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			epoch + "-" + "x":      "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			epoch + "-" + "7 ":     "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+			strings.ToLower(epoch): "reset() " + id(2) + "=a1 " + id(4) + "=c1 " + id(7) + "=b3",
+		} {
+			ctx, cancel := context.WithCancel(t.Context())
+			w := &ssetest.Writer{}
+			req, _ := http.NewRequestWithContext(ctx, "GET", "http://x/", nil)
+			req.Header.Set("Last-Event-ID", lastEventID)
+			go func() { f.results <- e.all(f.hub, w, req, a, b, f.topic("c")) }()
+			synctest.Wait()
+			cancel()
+			<-f.results
+			var got []string
+			for ev := range sse.Read(strings.NewReader(w.Body()), nil) {
+				got = append(got, show(ev))
+			}
+			expect(t, fmt.Sprintf("stream after %q", lastEventID), strings.Join(got, " "), want)
+		}
+	}},
+	{"resume on a stream of many with a backlog", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 3)
+		a.Open("r")
+		st := f.srv.Open(t, "/all/a", nil)
+		synctest.Wait()
+		publish(t, a, "1", "2")
+		next(t, st, 2)
+		id := st.LastEventID()
+		st.Close()
+		publish(t, a, "3", "4")
+		got := next(t, f.srv.Open(t, "/all/a", lastID(id)), 2)
+		if !strings.Contains(got, "=3 ") || !strings.HasSuffix(got, "=4") {
+			t.Errorf("resumed = %q, want 3 and 4", got)
+		}
+	}},
+	{"drain", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{DrainWindow: 8 * time.Second})
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		const n = 64
+		ends, retries := make(chan time.Duration, n), make(chan time.Duration, n)
+		start := time.Now()
+		for i := range n {
+			st := f.srv.Open(t, []string{"/one/a", "/all/a"}[i%2], nil)
+			st.Event(t)
+			go func() {
+				got := rest(t, st)
+				ends <- time.Since(start)
+				retries <- st.Retry()
+				expect(t, "rest of a drained stream", got, "bye()")
+			}()
+		}
+		stuck := f.srv.Open(t, "/one/big", nil)
+		publish(t, f.topic("big"), strings.Repeat("x", 100_000))
+		synctest.Wait()
+		again := make(chan error)
+		go func() { again <- f.hub.Drain(context.Background()) }()
+		synctest.Wait()
+		late := f.srv.Open(t, "/one/a", nil)
+		expect(t, "a stream that comes while draining", rest(t, late), "")
+		if got := late.Retry(); late.Response.StatusCode != 200 || got < 5*time.Second || got > 30*time.Second {
+			t.Errorf("a stream that comes while draining: status %d, retry %v, want 200, 5 s to 30 s", late.Response.StatusCode, got)
+		}
+		if err := f.hub.Drain(context.Background()); err != nil {
+			t.Errorf("Drain = %v, want nil", err)
+		}
+		if d := time.Since(start); d < 8*time.Second || d > 9*time.Second {
+			t.Errorf("Drain took %v with a stuck stream, want 8 s and a moment", d)
+		}
+		if err := <-again; err != nil {
+			t.Errorf("Drain = %v, want nil", err)
+		}
+		_ = stuck
+		var early, differ int
+		seen := map[time.Duration]bool{}
+		for range n {
+			if d := <-ends; d < 4*time.Second {
+				early++
+			} else if d > 8*time.Second+500*time.Millisecond {
+				t.Errorf("a stream ended after %v, want within 8 s", d)
+			}
+			r := <-retries
+			if r < 500*time.Millisecond || r > 16*time.Second {
+				t.Errorf("retry = %v, want at most 16 s", r)
+			}
+			if !seen[r] {
+				differ++
+			}
+			seen[r] = true
+		}
+		if early < n/8 || early > n-n/8 || differ < n/2 {
+			t.Errorf("%d of %d ended in the first half, %d different retry times; want them spread", early, n, differ)
+		}
+		if err := f.hub.Drain(context.Background()); err != nil {
+			t.Errorf("Drain again = %v, want nil", err)
+		}
+	}},
+	{"drain sends the terminal rather than a goodbye", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		st := f.srv.Open(t, "/one/a", nil)
+		publish(t, a, strings.Repeat("x", 100_000))
+		synctest.Wait()
+		go f.hub.Drain(context.Background())
+		time.Sleep(6 * time.Second / 2)
+		finish(t, a, "end")
+		st.Event(t)
+		expect(t, "rest", rest(t, st), "r-end=end")
+	}},
+	{"drain ends at once when its ctx does", func(t *testing.T, e engine) {
+		for _, before := range []bool{false, true} {
+			f := newFixture(t, e, nil)
+			st := f.srv.Open(t, "/one/a", nil)
+			if before {
+				f.cancel()
+				if err := f.hub.Drain(context.Background()); err != nil {
+					t.Errorf("Drain = %v after the hub's end, want nil", err)
+				}
+			} else {
+				ctx, cancel := context.WithCancelCause(context.Background())
+				cause := errors.New("enough")
+				cancel(cause)
+				if err := f.hub.Drain(ctx); err != cause {
+					t.Errorf("Drain = %v, want %v", err, cause)
+				}
+			}
+			if err := <-f.results; err != nil {
+				t.Errorf("Serve = %v, want nil", err)
+			}
+			expect(t, "rest", rest(t, st), "")
+			f.cancel()
+		}
+	}},
+	{"a writer that fails ends the stream without an error", func(t *testing.T, e engine) {
+		boom := errors.New("boom")
+		for name, w := range map[string]*ssetest.Writer{
+			"write":       {OnWrite: func([]byte) (int, error) { return 0, boom }},
+			"short write": {OnWrite: func(p []byte) (int, error) { return len(p) - 1, nil }},
+			"flush":       {OnFlush: func() error { return boom }},
+		} {
+			f := newFixture(t, e, nil)
+			req, _ := http.NewRequest("GET", "http://x/", nil)
+			if err := e.one(f.hub, w, req, f.topic("a")); err != nil {
+				t.Errorf("%s: Serve = %v, want nil", name, err)
+			}
+			f.cancel()
+		}
+	}},
+	{"a flush that hangs is cut off", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		past := make(chan struct{})
+		w := &ssetest.Writer{
+			OnFlush: func() error { <-past; return errors.New("deadline") },
+			OnSetWriteDeadline: func(d time.Time) error {
+				if !d.IsZero() {
+					close(past)
+				}
+				return nil
+			},
+		}
+		req, _ := http.NewRequest("GET", "http://x/", nil)
+		start := time.Now()
+		if err := e.one(f.hub, w, req, f.topic("a")); err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+		if d := time.Since(start); d < 15*time.Second || d > 16*time.Second {
+			t.Errorf("cut off after %v, want 15 s to 16 s by default", d)
+		}
+	}},
+	{"headers that were set before are kept", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		finish(t, f.topic("a"), "end")
+		w := &ssetest.Writer{}
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("Connection", "keep-alive")
+		req, _ := http.NewRequest("GET", "http://x/", nil)
+		if err := e.one(f.hub, w, req, f.topic("a")); err != nil {
+			t.Error(err)
+		}
+		expect(t, "Cache-Control", w.Header().Get("Cache-Control"), "no-cache")
+		expect(t, "Connection", w.Header().Get("Connection"), "keep-alive")
+		expect(t, "Content-Type", w.Header().Get("Content-Type"), "text/event-stream")
+	}},
+	{"a writer that hides a capability is refused before the first byte", func(t *testing.T, e engine) {
+		var log strings.Builder
+		f := newFixture(t, e, &sse.HubOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		w := &ssetest.Writer{}
+		req, _ := http.NewRequest("GET", "http://x/path", nil)
+		const want = "sse: *sse_test.hider hides Flush and SetWriteDeadline: add an Unwrap method"
+		err := e.one(f.hub, &hider{w}, req, f.topic("a"))
+		if err == nil || err.Error() != want {
+			t.Errorf("Serve = %v, want %s", err, want)
+		}
+		if err := e.all(f.hub, &hider{w}, req, f.topic("a")); err == nil {
+			t.Errorf("ServeAll = nil, want an error")
+		}
+		if w.Status() != 0 || w.Body() != "" || len(w.Header()) != 0 {
+			t.Errorf("wrote status %d, %v, %q, want nothing", w.Status(), w.Header(), w.Body())
+		}
+		if n := strings.Count(log.String(), "sse_test.hider"); n != 2 || !strings.Contains(log.String(), "/path") {
+			t.Errorf("log = %q, want the type and the path, once a request", log.String())
+		}
+		boom := errors.New("boom")
+		err = e.one(f.hub, &ssetest.Writer{OnSetWriteDeadline: func(time.Time) error { return boom }}, req, f.topic("a"))
+		if !errors.Is(err, boom) {
+			t.Errorf("Serve = %v, want %v", err, boom)
+		}
+	}},
+	{"the server's timeouts are lifted", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		srv := ssetest.Start(t, &http.Server{Handler: f.handler(e), WriteTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second})
+		st := srv.Open(t, "/one/a", nil)
+		time.Sleep(10 * time.Second)
+		publish(t, f.topic("a"), "x")
+		expect(t, "data", string(st.Event(t).Data), "x")
+	}},
+	{"two clients with one id", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		x, y := f.srv.Open(t, "/one/a", lastID("r-1")), f.srv.Open(t, "/one/a", lastID("r-1"))
+		publish(t, a, "2")
+		expect(t, "one", next(t, x, 1), "r-2=2")
+		expect(t, "the other", next(t, y, 1), "r-2=2")
+	}},
+}
+
+// hider is a middleware's writer that forgot to Unwrap.
+type hider struct{ http.ResponseWriter }
+
+// slow reads 2 KB a second.
+type slow struct{ r io.Reader }
+
+func (s slow) Read(p []byte) (int, error) {
+	time.Sleep(time.Second)
+	return s.r.Read(p[:min(len(p), 2000)])
+}
