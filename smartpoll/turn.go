@@ -159,6 +159,7 @@ func (c *control) loop(own *entry) *entry {
 		}
 		n := 0
 		if c.open() {
+			c.arm() // for what hooks have scheduled: q may never get empty
 			if c.due {
 				c.expire()
 			}
@@ -186,8 +187,7 @@ func (c *control) loop(own *entry) *entry {
 			continue
 		}
 		if n == 0 || n == 1 && batch[0] == own {
-			if !c.pending() {
-				c.arm()
+			if c.arm(); !c.pending() {
 				c.busy = false
 				c.mu.Unlock()
 				if n == 0 {
@@ -281,22 +281,27 @@ func (c *control) kick() {
 	if c.busy || c.stopped {
 		return
 	}
-	if c.pending() {
+	if c.arm(); c.pending() {
 		c.busy = true
 		go c.work(nil)
-		return
 	}
-	c.arm()
 }
 
 // arm sets the timer to the earliest entry, if that is earlier than what it is
-// set to. A timer that fires too early costs one pass of the loop.
+// set to, or notes that it is due already. A timer that fires too early costs one
+// pass of the loop.
 func (c *control) arm() {
-	if len(c.timed) == 0 || c.timed[0].at >= c.armed || !c.open() {
+	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed || !c.open() {
 		return
 	}
-	c.armed = c.timed[0].at
-	c.timer.Reset(time.Duration(c.armed - c.since(time.Now())))
+	at := c.timed[0].at
+	d := time.Duration(at - c.since(time.Now()))
+	if d <= 0 {
+		c.due = true
+		return
+	}
+	c.armed = at
+	c.timer.Reset(d)
 }
 
 // fire is called by the timer. That of an old Run may come late, and only makes
@@ -346,12 +351,10 @@ func (c *control) enter(wait chan struct{}) {
 // leave gives the turn back, to a goroutine of its own if anything is left to do.
 func (c *control) leave() {
 	c.mu.Lock()
-	if c.q.n > 0 || c.pending() {
-		c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.arm(); c.q.n > 0 || c.pending() {
 		go c.work(nil)
 		return
 	}
-	c.arm()
 	c.busy = false
-	c.mu.Unlock()
 }
