@@ -808,12 +808,12 @@ var conformance = []struct {
 		f := newFixture(t, e, &sse.HubOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		w := &ssetest.Writer{}
 		req, _ := http.NewRequest("GET", "http://x/path", nil)
-		const want = "sse: *sse_test.hider hides Flush and SetWriteDeadline: add an Unwrap method"
-		err := e.one(f.hub, &hider{w}, req, f.topic("a"))
+		const want = "sse: sse_test.hider hides Flush and SetWriteDeadline: add an Unwrap method"
+		err := e.one(f.hub, hider{w}, req, f.topic("a"))
 		if err == nil || err.Error() != want {
 			t.Errorf("Serve = %v, want %s", err, want)
 		}
-		if err := e.all(f.hub, &hider{w}, req, f.topic("a")); err == nil {
+		if err := e.all(f.hub, hider{w}, req, f.topic("a")); err == nil {
 			t.Errorf("ServeAll = nil, want an error")
 		}
 		if w.Status() != 0 || w.Body() != "" || len(w.Header()) != 0 {

@@ -212,6 +212,9 @@ func gone(w http.ResponseWriter, r *http.Request) error {
 //
 // Errors, headers and timeouts are as in Serve.
 func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {
+	for _, t := range topics {
+		t.mustBeOf(h)
+	}
 	st, err := h.admit(w, r)
 	if st == nil {
 		return err
@@ -223,7 +226,6 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 	seq, known := h.parseSeq(lastID)
 	m.reset = lastID != "" && !known
 	for _, t := range topics {
-		t.mustBeOf(h)
 		if slices.ContainsFunc(m.topics, func(c cursor) bool { return c.topic.name == t.name }) {
 			continue
 		}
