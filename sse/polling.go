@@ -1,0 +1,230 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Publisher is where a [PollingService] puts its values. Publish encodes data
+// before it returns, so that the caller may reuse it, and never waits for a
+// reader; it may be called from any goroutine.
+type Publisher interface {
+	Publish(data any)
+}
+
+// PollingService produces the values of topics while somebody watches them.
+// [Polling] is the one to use; an application may bring its own.
+//
+// A [Manager] never calls Start or Stop of a service from two goroutines at
+// once, and calls them by turns: Start, Stop, Start, … A service that can end
+// by itself may have a method Running() bool as well: when a stream joins and
+// Running is false, the Manager calls Stop and then Start again.
+type PollingService interface {
+	// Start begins to produce values for publisher and returns at once.
+	Start(publisher Publisher)
+	// Stop ends it; after Stop has returned, nothing is published any more.
+	// The Manager logs the error.
+	Stop() error
+}
+
+// Polling is a [PollingService] that calls a function at an interval and
+// publishes what it returns. Make one with [NewPolling]. All methods may be
+// called from any goroutine.
+//
+// The first call is immediate. Calls never overlap: while one takes longer
+// than the interval, the ticks that it misses are skipped.
+//
+// When the function fails or panics, {"apiVersion","message","statusCode"} is
+// published in place of a value, and polling goes on. The status code is that of
+// the first error in the chain with a method Code() int, if that lies between
+// 100 and 599, and otherwise 500; a panic counts as 500.
+//
+// Each Start owns one goroutine. It ends with the next Stop or Start, or when the stop
+// condition is met, and it begins to poll only when that of the Start before
+// has ended. So a Start never waits, there is never more than one loop at work,
+// and none is left that Stop cannot reach.
+type Polling struct {
+	fetch      func(context.Context) (any, error)
+	log        *slog.Logger
+	interval   time.Duration
+	apiVersion string
+	stopWhen   func(any) bool
+	stopped    func()
+
+	mu sync.Mutex // guards the fields below
+
+	run *pollingRun // of the newest Start; nil before the first
+}
+
+// A pollingRun is what one Start began.
+type pollingRun struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	ended  atomic.Bool   // nothing will be fetched any more
+	done   chan struct{} // closed when its goroutine has ended
+}
+
+// PollingOption changes what [NewPolling] makes.
+type PollingOption func(*Polling)
+
+// WithCustomPollingInterval sets the time from one poll to the next. Zero and
+// less mean 5 s.
+func WithCustomPollingInterval(d time.Duration) PollingOption {
+	return func(p *Polling) { p.interval = d }
+}
+
+// WithCustomApiVersion sets the apiVersion that errors carry. Empty means "v1".
+func WithCustomApiVersion(version string) PollingOption {
+	return func(p *Polling) { p.apiVersion = version }
+}
+
+// WithStopCondition ends polling once met is true of a value, which is still
+// published. It is not asked about errors. A panic in it counts as one of the
+// polled function. A stream that comes to a [Manager] later makes polling start
+// again, though the value that is there is what it sees first.
+func WithStopCondition(met func(data any) bool) PollingOption {
+	return func(p *Polling) { p.stopWhen = met }
+}
+
+// WithStopCallback makes f run once after each Start, when its polling is over,
+// for whatever reason. Stop waits for it.
+func WithStopCallback(f func()) PollingOption {
+	return func(p *Polling) { p.stopped = f }
+}
+
+// NewPolling returns a Polling of fetch. The context of fetch ends with Stop.
+// What fails is logged to log; nil discards it.
+func NewPolling(log *slog.Logger, fetch func(context.Context) (any, error), opts ...PollingOption) *Polling {
+	p := &Polling{fetch: fetch, log: log}
+	for _, opt := range opts {
+		opt(p)
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.interval <= 0 {
+		p.interval = 5 * time.Second
+	}
+	if p.apiVersion == "" {
+		p.apiVersion = "v1"
+	}
+	return p
+}
+
+// Start begins to poll for publisher and returns at once. If it polls already,
+// that ends: a Polling has one publisher at a time.
+func (p *Polling) Start(publisher Publisher) {
+	ctx, cancel := context.WithCancel(context.Background())
+	run := &pollingRun{ctx: ctx, cancel: cancel, done: make(chan struct{})}
+	p.mu.Lock()
+	before := p.run
+	p.run = run
+	p.mu.Unlock()
+	if before != nil {
+		before.cancel()
+	}
+	go func() {
+		defer close(run.done)
+		defer cancel()
+		if before != nil {
+			<-before.done
+		}
+		p.loop(run, publisher)
+	}()
+}
+
+// Stop ends polling: it ends the context of a call that is under way, and
+// returns when that call and the stop callback have returned. Before the first
+// Start it does nothing. It must not be called from the polled function or from a
+// callback, for which it would wait for ever. The error is always nil.
+func (p *Polling) Stop() error {
+	p.mu.Lock()
+	run := p.run
+	p.mu.Unlock()
+	if run == nil {
+		return nil
+	}
+	run.cancel()
+	<-run.done
+	return nil
+}
+
+// Running reports whether there is more to come: false before Start, after Stop,
+// and from before the value is published that met the stop condition.
+func (p *Polling) Running() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.run != nil && p.run.ctx.Err() == nil && !p.run.ended.Load()
+}
+
+func (p *Polling) loop(run *pollingRun, publisher Publisher) {
+	defer func() {
+		run.ended.Store(true) // also when fetch has ended the goroutine
+		if p.stopped != nil {
+			p.stopped()
+		}
+	}()
+	ticker := time.NewTicker(p.interval)
+	defer ticker.Stop()
+	for run.ctx.Err() == nil {
+		value, last, err := p.poll(run.ctx)
+		if run.ctx.Err() != nil {
+			return // stopped meanwhile: nobody waits for this value
+		}
+		if err != nil {
+			p.log.Error("poll failed", "err", err)
+			value = newPollingError(p.apiVersion, err)
+		}
+		if last {
+			run.ended.Store(true) // first: who comes after the value finds it ended
+		}
+		publisher.Publish(value)
+		if last {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-run.ctx.Done():
+		}
+	}
+}
+
+// poll fetches one value; last says that it met the stop condition.
+func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.Error("poll panicked", "panic", v, "stack", string(debug.Stack()))
+			value, last, err = nil, false, fmt.Errorf("sse: polling panicked: %v", v)
+		}
+	}()
+	value, err = p.fetch(ctx)
+	if err == nil && p.stopWhen != nil {
+		last = p.stopWhen(value)
+	}
+	return value, last, err
+}
+
+// A pollingError stands in place of a value when a poll failed.
+type pollingError struct {
+	ApiVersion string `json:"apiVersion"`
+	Message    string `json:"message"`
+	StatusCode int    `json:"statusCode"`
+}
+
+func newPollingError(apiVersion string, err error) pollingError {
+	e := pollingError{ApiVersion: apiVersion, Message: err.Error(), StatusCode: http.StatusInternalServerError}
+	var coded interface{ Code() int }
+	if errors.As(err, &coded) {
+		if code := coded.Code(); code >= 100 && code <= 599 {
+			e.StatusCode = code
+		}
+	}
+	return e
+}
