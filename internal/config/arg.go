@@ -115,8 +115,6 @@ func (a *Arg) inRange(f float64) *ArgError {
 // the program (CWE-88).
 func (a *Arg) string(text string) *ArgError {
 	switch {
-	case text == "":
-		return a.wrong("write one", "the text is empty")
 	case len(text) > a.MaxBytes:
 		return a.wrong(fmt.Sprintf("write at most %d", a.MaxBytes), "the text has %d bytes", len(text))
 	case !utf8.ValidString(text):

@@ -75,12 +75,13 @@ func (j *Job) Argv(values map[string]any) []string {
 func (r *reader) job(e named) *Job {
 	where := "job " + quote(e.name)
 	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: "join"}
-	var exec *yaml.Node
+	var exec, argsNode *yaml.Node
 	args := map[string]*yaml.Node{} // the key of each
 	r.mapping(e.value, where,
 		key{name: "title", read: func(v *yaml.Node) { j.Title = r.line(v, "title") }},
 		key{name: "exec", read: func(v *yaml.Node) { exec = v; j.Exec = r.argv(v) }},
 		key{name: "args", read: func(v *yaml.Node) {
+			argsNode = v
 			for _, a := range r.names(v, "args of "+where) {
 				args[a.name] = a.key
 				j.Args = append(j.Args, r.arg(a))
@@ -109,7 +110,7 @@ func (r *reader) job(e named) *Job {
 	switch {
 	case exec == nil && r.complete(e.value) && find(e.value, "http") == nil:
 		r.problem(e.key, where+" does not say what to run", "add exec: [program, argument]")
-	case exec != nil && exec.Kind == yaml.SequenceNode && !r.spoiled[exec]:
+	case exec != nil && exec.Kind == yaml.SequenceNode && (argsNode == nil || isNull(argsNode) || r.complete(argsNode)):
 		r.placeholders(exec, where, args)
 	}
 	return j

@@ -98,10 +98,9 @@ var syntaxErrors = []struct {
 
 // syntaxError reports err, which [yaml.Loader.Load] returned.
 func (r *reader) syntaxError(err error) {
-	var le *yaml.LoadError
-	if !errors.As(err, &le) {
-		r.report(1, 1, "this is not valid YAML: "+err.Error(), "check brackets, quotes and indentation")
-		return
+	le, ok := errors.AsType[*yaml.LoadError](err)
+	if !ok {
+		le = &yaml.LoadError{Message: err.Error()}
 	}
 	mark := le.Mark
 	what, want := "this is not valid YAML: "+le.Message, "check brackets, quotes and indentation"
@@ -124,13 +123,11 @@ func (r *reader) syntaxError(err error) {
 // inside moves a place that the YAML library gives to the nearest one in the
 // file: at the end of the text it counts a line that is not there.
 func (r *reader) inside(line, column int) (int, int) {
-	if line < 1 {
-		return 1, 1
-	}
 	if line > len(r.lines) {
 		line = len(r.lines)
 		column = utf8.RuneCountInString(r.lines[line-1]) + 1
 	}
+	line = max(1, line)
 	return line, max(1, min(column, utf8.RuneCountInString(r.lines[line-1])+1))
 }
 
@@ -138,14 +135,15 @@ func (r *reader) inside(line, column int) (int, int) {
 // plain text would send "${env:TOKEN}" as a credential.
 var expansion = regexp.MustCompile(`\$\{(env|file):[^}]*\}?`)
 
-// refuse reports what is not supported in any place below n, and spoils those
-// nodes, so that nothing else is said about them.
+// refuse reports what is not supported in any place below n, and spoils the
+// nodes that cannot be read because of it.
 func (r *reader) refuse(n *yaml.Node) {
+	if n.Anchor != "" {
+		r.problem(n, "anchors are not supported", fmt.Sprintf("remove %q and write the value out where it is needed", "&"+n.Anchor))
+	}
 	switch {
 	case n.Kind == yaml.AliasNode:
 		r.spoil(n, "aliases are not supported", "write the value out")
-	case n.Anchor != "":
-		r.spoil(n, "anchors are not supported", fmt.Sprintf("remove %q and write the value out where it is needed", "&"+n.Anchor))
 	case n.Style&yaml.TaggedStyle != 0:
 		r.spoil(n, "tags are not supported", fmt.Sprintf("remove %q; put a text into quotes where it looks like a number", n.Tag))
 	case n.Kind == yaml.ScalarNode:

@@ -112,8 +112,6 @@ func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 	}
 }
 
-var rateGrammar = regexp.MustCompile(`^([1-9][0-9]{0,8})/([smh])$`)
-
 // rate reads requests a second.
 func (r *reader) rate(n *yaml.Node, what string) float64 {
 	const example = "write requests per second, minute or hour such as 5/s, 10/m or 60/h"
@@ -121,14 +119,12 @@ func (r *reader) rate(n *yaml.Node, what string) float64 {
 	if !ok {
 		return 0
 	}
-	m := rateGrammar.FindStringSubmatch(s)
-	if m == nil {
+	count, per, _ := strings.Cut(s, "/")
+	requests, err := strconv.ParseUint(count, 10, 32)
+	seconds := map[string]float64{"s": 1, "m": 60, "h": 3600}[per]
+	if err != nil || requests == 0 || seconds == 0 {
 		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), example)
 		return 0
 	}
-	count, err := strconv.ParseFloat(m[1], 64)
-	if err != nil {
-		panic(fmt.Sprintf("config: %q matched the grammar of a rate: %v", s, err))
-	}
-	return count / map[string]float64{"s": 1, "m": 60, "h": 3600}[m[2]]
+	return float64(requests) / seconds
 }

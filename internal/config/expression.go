@@ -1,11 +1,63 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tidewire/tidewire/internal/jq"
 )
+
+// jq reads and compiles an expression. Its problem is placed at the offending
+// token.
+func (r *reader) jq(n *yaml.Node, what string) *jq.Program {
+	s, ok := r.text(n, what, anExpression)
+	if !ok {
+		return nil
+	}
+	if strings.TrimSpace(s) == "" {
+		r.problem(n, what+" is empty", anExpression)
+		return nil
+	}
+	p, err := jq.Compile(s)
+	if err == nil {
+		return p
+	}
+	offset, message := 0, err.Error()
+	if e, ok := errors.AsType[*jq.SyntaxError](err); ok {
+		offset, message = e.Offset, e.Message
+	}
+	line, column := r.within(n, offset)
+	r.report(line, column, fmt.Sprintf("%s is not valid jq: %s", what, message), anExpression)
+	return nil
+}
+
+// regexp reads and compiles a regular expression.
+func (r *reader) regexp(n *yaml.Node, what string) *regexp.Regexp {
+	s, ok := r.text(n, what, aPattern)
+	if !ok {
+		return nil
+	}
+	re, err := regexp.Compile(s)
+	if err == nil {
+		return re
+	}
+	offset, message := 0, err.Error()
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
+		message = fmt.Sprintf("%s at `%s`", e.Code, e.Expr)
+		if i := strings.Index(s, e.Expr); i > 0 {
+			offset = utf8.RuneCountInString(s[:i])
+		}
+	}
+	line, column := r.within(n, offset)
+	r.report(line, column, fmt.Sprintf("%s is not a regular expression: %s", what, message), aPattern)
+	return nil
+}
 
 // within returns the place of the character at offset of n's value. It follows
 // a scalar through quotes and escapes and into the lines of a literal block.

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"fmt"
+	"iter"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// entries yields the keys and values of the mapping n, each key once.
+func (r *reader) entries(n *yaml.Node, where string) iter.Seq2[*yaml.Node, *yaml.Node] {
+	return func(yield func(k, v *yaml.Node) bool) {
+		if r.spoiled[n] {
+			return
+		}
+		if n.Kind != yaml.MappingNode {
+			r.problem(n, fmt.Sprintf("%s is %s", where, describe(n)), `write a mapping of "key: value"`)
+			return
+		}
+		first := map[string]*yaml.Node{}
+		for i := 0; i < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			switch f := first[k.Value]; {
+			case r.spoiled[k]:
+			case k.Kind != yaml.ScalarNode || isNull(k):
+				r.problem(k, fmt.Sprintf("a key of %s is %s", where, describe(k)), "write a name before the colon")
+			case f != nil:
+				r.problem(k, fmt.Sprintf("duplicate key %s in %s", quote(k.Value), where),
+					fmt.Sprintf("the first one is at line %d, column %d: remove or rename one of them", f.Line, f.Column))
+			default:
+				first[k.Value] = k
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A key is one key that a mapping may have.
+type key struct {
+	name  string
+	read  func(v *yaml.Node) // called with the value, if the key is there
+	later string             // instead of read, for what this version does not support: what to do about it
+}
+
+// mapping reads a mapping with fixed keys.
+func (r *reader) mapping(n *yaml.Node, where string, keys ...key) {
+next:
+	for k, v := range r.entries(n, where) {
+		var known []string
+		for _, key := range keys {
+			switch {
+			case key.name == k.Value && key.later != "":
+				r.problem(k, quote(key.name)+" is not supported by this version", key.later)
+				continue next
+			case key.name == k.Value:
+				key.read(v)
+				continue next
+			case key.later == "":
+				known = append(known, key.name)
+			}
+		}
+		r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", known))
+	}
+}
+
+// complete reports whether all that the mapping n says was understood, so that
+// what is not there is missing.
+func (r *reader) complete(n *yaml.Node) bool {
+	if n.Kind != yaml.MappingNode || r.spoiled[n] {
+		return false
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if r.spoiled[n.Content[i]] { // a merge key
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the first key of the mapping n that is one of names, or nil.
+func find(n *yaml.Node, names ...string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if slices.Contains(names, n.Content[i].Value) {
+			return n.Content[i]
+		}
+	}
+	return nil
+}
+
+// A named is one entry of a mapping whose keys are names.
+type named struct {
+	name       string
+	key, value *yaml.Node
+}
+
+var nameGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// names reads a mapping of names. Nothing at all is an empty one, so that its
+// last entry can be commented out. Entries with a bad name are kept, since
+// their values may have problems too.
+func (r *reader) names(n *yaml.Node, where string) []named {
+	if n == nil || isNull(n) {
+		return nil
+	}
+	var all []named
+	for k, v := range r.entries(n, where) {
+		if !nameGrammar.MatchString(k.Value) {
+			r.problem(k, fmt.Sprintf("bad name %s in %s", quote(k.Value), where),
+				"use a-z, 0-9, dot, underscore and dash, beginning with a letter or digit, at most 64 characters")
+		}
+		all = append(all, named{k.Value, k, v})
+	}
+	return all
+}
