@@ -97,8 +97,8 @@ func Check(s *Scheduler) string {
 		}
 		if g := e.member.offer; g != nil {
 			offers[g]++
-			if e.list != &c.ready {
-				return "a place is kept for an entry that is not about to take it"
+			if e.list != &c.ready && (e.pos == 0 || len(e.member.starts) == 0) {
+				return "a place is kept for an entry that waits elsewhere"
 			}
 		}
 		for _, g := range e.member.groups {

@@ -29,9 +29,11 @@ type GroupConfig struct {
 // A task that is due but not admitted waits without occupying anything, in the
 // order in which the members became due. It counts as ready all the while:
 // StopTimer returns true, Next stays, and withdrawing its schedule withdraws it
-// from the group too. A task that waits for its turn under Rate has that start
-// reserved; withdrawing it gives the start back as far as [rate.Reservation]
-// allows, which is when no later one has been reserved.
+// from the group too. A task that waits under Rate has its start reserved;
+// withdrawing it gives the start back as far as [rate.Reservation] allows, which
+// is when no later one has been reserved. So does finding no place when that start
+// has come. Rate is kept to by the loop: starts that a blocking hook holds up are
+// made together when it returns.
 type Group struct {
 	places  int           // 0: any number
 	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
@@ -41,7 +43,7 @@ type Group struct {
 	// running + offered == places: no place is free that nobody is about to take.
 
 	running int  // members whose invocation is in progress
-	offered int  // members in control.ready that were parked here and have a place kept
+	offered int  // members that were parked here and have a place kept
 	parked  list // members that found no place
 }
 
@@ -64,7 +66,9 @@ func NewGroup(config GroupConfig) *Group {
 }
 
 // In makes the task a member of g. A task may be in several groups: it starts
-// when all of them admit it, and occupies none of them before.
+// when all of them admit it, and occupies none of them before. In several groups
+// with a Rate it starts when the last of them lets it, and the others have
+// counted the start from when they would have let it.
 func In(g *Group) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if g == nil {
@@ -86,7 +90,7 @@ func In(g *Group) TaskOption {
 // membership is what an entry knows of its groups, guarded by control.mu.
 type membership struct {
 	groups []*Group
-	offer  *Group              // keeps a place for this entry, while it is in control.ready
+	offer  *Group              // keeps a place for this entry, which was parked there
 	starts []*rate.Reservation // starts reserved and not yet made; none or one per limiter
 }
 
@@ -106,18 +110,22 @@ func (c *control) claimGroups() error {
 }
 
 // join admits e, taken from c.ready, to all of its groups or to none. If one
-// refuses, e waits there and join returns false.
+// refuses, e waits there, and join returns false.
+//
+// Who waits for a place keeps no start, since starts that were saved up would
+// exceed the rate when places get free. Who waits for a start keeps the place
+// that was offered, since it might be taken each time that the start comes; that
+// wait is bounded, so groups cannot wait for each other.
 func (c *control) join(e *entry) bool {
 	m := e.member
 	for _, g := range m.groups {
 		if g != m.offer && g.places > 0 && g.running+g.offered >= g.places {
-			c.decline(m)
+			c.withdraw(m)
 			g.parked.push(e)
 			return false
 		}
 	}
 	if delay, now := m.reserve(); delay > 0 {
-		c.decline(m)
 		e.at = saturate(c.since(now), delay)
 		c.timed.push(e)
 		return false
@@ -153,23 +161,17 @@ func (m *membership) reserve() (delay time.Duration, now time.Time) {
 	return delay, now
 }
 
-// withdraw gives back what the groups keep for an entry that is not going to
-// start now.
+// withdraw gives back what the groups keep for an entry.
 func (c *control) withdraw(m *membership) {
-	c.decline(m)
-	for _, start := range m.starts {
-		start.Cancel()
-	}
-	m.starts = m.starts[:0]
-}
-
-// decline gives back the place that is kept for an entry, if one is.
-func (c *control) decline(m *membership) {
 	if g := m.offer; g != nil {
 		m.offer = nil
 		g.offered--
 		c.offer(g)
 	}
+	for _, start := range m.starts {
+		start.Cancel()
+	}
+	m.starts = m.starts[:0]
 }
 
 // quit is called when an invocation has ended.

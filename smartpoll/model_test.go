@@ -1,0 +1,143 @@
+package smartpoll_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// Random operations on tasks in groups. After each: the counters of the groups
+// are the members that run, heap and lists are in order, nobody waits beside a
+// free place (Check); no group with a rate has started more than it may; and at
+// the end everything that was scheduled has run.
+func TestModelOfGroups(t *testing.T) {
+	for n := range 60 {
+		synctest.Test(t, func(t *testing.T) { modelOfGroups(t, rand.New(rand.NewPCG(uint64(n), 0)), n%2 == 0) })
+	}
+}
+
+// blocking says whether hooks take time, which starts must wait for.
+func modelOfGroups(t *testing.T, r *rand.Rand, blocking bool) {
+	const keys = 16
+	configs := []smartpoll.GroupConfig{{Running: 1}, {Running: 3}, {Rate: 20, Burst: 3}, {Running: 2, Rate: 50}}
+	var groups []smartpoll.TaskOption
+	for _, config := range configs {
+		groups = append(groups, smartpoll.In(smartpoll.NewGroup(config)))
+	}
+	begin := time.Now()
+	starts := make([][]time.Duration, len(configs))
+	lock := make(chan struct{}, 1)
+	options := []smartpoll.Option{smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour})}
+	for key := range keys {
+		var opts []smartpoll.TaskOption
+		var in []int
+		for g := range groups {
+			if r.IntN(3) == 0 && (g < 3 || !slices.Contains(in, 2)) { // one with a rate at most: see In
+				opts = append(opts, groups[g])
+				in = append(in, g)
+			}
+		}
+		if key%4 == 0 {
+			opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: time.Millisecond}))
+		}
+		p := rand.New(rand.NewPCG(r.Uint64(), 0))
+		options = append(options, smartpoll.WithTask(key, func(context.Context) (hook, error) {
+			lock <- struct{}{}
+			for _, g := range in {
+				starts[g] = append(starts[g], since(begin))
+			}
+			<-lock
+			time.Sleep(pause(p))
+			switch p.IntN(4) {
+			case 0:
+				return nil, nil
+			case 1:
+				if key%4 == 0 {
+					return nil, errFlaky
+				}
+			}
+			return func(_ context.Context, i *internal) error {
+				i.ScheduleSooner(p.IntN(keys), pause(p))
+				if blocking {
+					time.Sleep(pause(p) / 20)
+				}
+				return nil
+			}, nil
+		}, opts...))
+	}
+	s := mustNew(t, options...)
+	check := func(when string) {
+		if wrong := smartpoll.Check(s); wrong != "" {
+			t.Fatalf("%s: %s", when, wrong)
+		}
+	}
+	for range 2 { // Runs
+		run := run(s)
+		for step := range 150 {
+			key := r.IntN(keys)
+			op := r.IntN(6)
+			switch op {
+			case 0, 1:
+				s.Schedule(key, 0)
+			case 2:
+				s.Schedule(key, pause(r))
+			case 3:
+				s.Schedule(key, -1)
+			case 4:
+				s.StopTimer(key)
+			case 5:
+				s.ScheduleAtSooner(key, time.Now().Add(pause(r)-20*time.Millisecond))
+			}
+			check(fmt.Sprintf("step %d, operation %d", step, op))
+			if r.IntN(3) == 0 {
+				time.Sleep(pause(r))
+			}
+			synctest.Wait()
+			check(fmt.Sprintf("after step %d, operation %d", step, op))
+		}
+		// Liveness: whatever waits now has started soon.
+		var waiting []int
+		for key := range keys {
+			if s.StopTimer(key) {
+				waiting = append(waiting, key)
+			}
+		}
+		since := time.Now()
+		time.Sleep(20 * time.Second)
+		for _, key := range waiting {
+			if next := s.Next(key); !next.IsZero() && next.Before(since) {
+				t.Errorf("key %d has been ready for %v", key, time.Since(next))
+			}
+		}
+		if got := run.stop(); got != context.Canceled {
+			t.Fatalf("Run() = %v, want %v", got, context.Canceled)
+		}
+		check("after Run")
+	}
+	for g, config := range configs {
+		if config.Rate > 0 && !blocking {
+			wantRate(t, config.Rate, max(config.Burst, 1), starts[g])
+		}
+	}
+}
+
+// wantRate checks that no span of time has more starts than the rate allows.
+func wantRate(t *testing.T, limit rate.Limit, burst int, starts []time.Duration) {
+	t.Helper()
+	for i := range starts {
+		for j := i; j < len(starts); j++ {
+			if allowed := float64(burst) + float64(limit)*(starts[j]-starts[i]).Seconds() + 1e-3; float64(j-i+1) > allowed {
+				t.Errorf("%d starts within %v, want at most %v", j-i+1, starts[j]-starts[i], allowed)
+				return
+			}
+		}
+	}
+}
