@@ -12,7 +12,7 @@ import (
 type Forbidden map[string]string
 
 // Check fails t for each forbidden package that the package under test (the one in the current directory) depends on.
-func Check(t *testing.T, forbidden Forbidden) {
+func Check(t testing.TB, forbidden Forbidden) {
 	t.Helper()
 	for _, dep := range list(t, "{{.ImportPath}}") {
 		for path, reason := range forbidden {
@@ -25,7 +25,7 @@ func Check(t *testing.T, forbidden Forbidden) {
 
 // StandardOnly fails t for each package outside the standard library, and outside allowed (import paths of this module),
 // that the package under test depends on.
-func StandardOnly(t *testing.T, reason string, allowed ...string) {
+func StandardOnly(t testing.TB, reason string, allowed ...string) {
 	t.Helper()
 	deps := list(t, "{{if not .Standard}}{{.ImportPath}}{{end}}")
 	deps = deps[:max(0, len(deps)-1)] // dependencies come first, so the last one is the package itself
@@ -41,7 +41,7 @@ next:
 }
 
 // list returns one line a dependency of the package in the current directory, itself last; empty lines are left out.
-func list(t *testing.T, format string) []string {
+func list(t testing.TB, format string) []string {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-deps", "-f", format, ".")
 	out, err := cmd.Output()
