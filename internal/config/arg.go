@@ -180,11 +180,7 @@ func (r *reader) arg(e named) Arg {
 	}
 	if deflt != nil {
 		text, ok := r.text(deflt, "default", "write a value")
-		switch {
-		case !ok || len(r.problems) > before: // what it must be is not known
-		case text == "" && a.Type == ArgString:
-			a.Default = "" // so the argument can be left out
-		default:
+		if ok && len(r.problems) == before { // else it is not known what it must be
 			v, err := a.parse(text)
 			if err != nil {
 				r.problem(deflt, "default: "+err.What, err.Want)

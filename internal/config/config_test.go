@@ -94,6 +94,7 @@ func TestSyntax(t *testing.T) {
 		{"ä: \xe9\n", "1:4: this is not UTF-8 text, save the file as UTF-8"},
 		{"v\x00: 1\n", `1:2: there is an invisible character U+0000 here, remove it, or write it as "\u0000" in double quotes`},
 		{"a: 1\r\nb: 2\rc: \u2028\n", `3:4: there is an invisible character U+2028 here, remove it, or write it as "\u2028" in double quotes`},
+		{"version: 1 \u0085\n", `1:12: there is an invisible character U+0085 here, remove it, or write it as "\u0085" in double quotes`},
 		{"version: 1\n\ufeff", `2:1: there is an invisible character U+FEFF here, remove it, or write it as "\ufeff" in double quotes`},
 		// Lines are counted with any line end, columns without a byte order mark.
 		{"\ufeffversion: 2\r\nlisten: x\rjobs: x\n", "1:10: version: \"2\" is not a version of this format, write 1\n" +
@@ -284,6 +285,64 @@ func TestPaths(t *testing.T) {
 		c := load(t, fmt.Sprintf("{version: 1, upstreams: {u: {http: %q}}, sources: {s: {http: {upstream: u, path: %q}}}}", test.base, test.path))
 		if got := c.Sources[0].HTTP.URL.String(); got != test.want {
 			t.Errorf("%s and %s: %s, want %s", test.base, test.path, got, test.want)
+		}
+	}
+}
+
+// TestQueriesAreOfOneSource: what a source adds to its upstream is not seen by
+// others.
+func TestQueriesAreOfOneSource(t *testing.T) {
+	c := load(t, `
+version: 1
+upstreams: {u: {http: "http://h/x"}}
+sources:
+  a: {http: {upstream: u, query: {a: 1}, headers: {a: "1"}}}
+  b: {http: {upstream: u, query: {b: 2}, headers: {b: "2"}}}
+  c: {http: {upstream: u}}
+`)
+	for i, want := range []string{"http://h/x?a=1 map[A:[1]]", "http://h/x?b=2 map[B:[2]]", "http://h/x map[]"} {
+		if got := fmt.Sprint(c.Sources[i].HTTP.URL, " ", c.Sources[i].HTTP.Header); got != want {
+			t.Errorf("source %d asks %s, want %s", i, got, want)
+		}
+	}
+	if u := c.Upstreams[0]; u.URL.String() != "http://h/x" || len(u.Header) != 0 {
+		t.Errorf("upstream = %v %v, want it unchanged", u.URL, u.Header)
+	}
+}
+
+// TestSuggestions: a near word is suggested, else the known ones are listed,
+// but not hundreds of them.
+func TestSuggestions(t *testing.T) {
+	long := strings.Repeat("a", 64)
+	var many strings.Builder
+	for i := range 25 {
+		fmt.Fprintf(&many, "u%02d: {http: 'http://h'}, ", i)
+	}
+	for _, test := range []struct{ upstreams, name, want string }{
+		{"", "x", "there are no upstreams"},
+		{"weather: {http: 'http://h'}", "wheather", `did you mean "weather"?`},
+		{"weather: {http: 'http://h'}", "weahter", `did you mean "weather"?`},
+		{"weather: {http: 'http://h'}", "WEATHER", `did you mean "weather"?`},
+		{"weather: {http: 'http://h'}", "wet", "the upstreams are weather"},
+		{"a: {http: 'http://h'}, b: {http: 'http://h'}", "c", "the upstreams are a and b"},
+		{"ab: {http: 'http://h'}, abc: {http: 'http://h'}", "abcd", `did you mean "abc"?`},
+		{long + ": {http: 'http://h'}", long[1:], `did you mean "` + long + `"?`},
+		{long + ": {http: 'http://h'}", long + "a", "the upstreams are " + long},
+		{many.String(), "plant", "the upstreams are u00, u01, u02, u03, u04, u05, u06, u07, u08, u09, u10, u11, u12, u13, u14, u15, u16, u17, u18, u19 and 5 more"},
+	} {
+		_, problems := config.Load("f", []byte(fmt.Sprintf("{version: 1, upstreams: {%s}, sources: {s: {http: {upstream: %s}}}}", test.upstreams, test.name)))
+		if len(problems) != 1 || problems[0].Want != test.want {
+			t.Errorf("upstream %.70s: %v, want %s", test.name, problems, test.want)
+		}
+	}
+}
+
+// TestProgress: one of the two groups is enough.
+func TestProgress(t *testing.T) {
+	for _, pattern := range []string{`(?P<percent>\d+)%`, `(?<message>.*)`} {
+		c := load(t, "{version: 1, jobs: {j: {exec: [a], progress: '"+pattern+"'}}}")
+		if got := c.Jobs[0].Progress.String(); got != pattern {
+			t.Errorf("progress = %s, want %s", got, pattern)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func (r *reader) within(n *yaml.Node, offset int) (line, column int) {
 			}
 		}
 		at += width
-		if at > len(raw) || at == len(raw) && quoted { // it goes on in the next line
+		if at > len(raw) { // it goes on in the next line
 			return line, column
 		}
 	}

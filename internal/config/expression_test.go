@@ -31,6 +31,7 @@ func TestPlaceInScalar(t *testing.T) {
 		"literal, keep":                "|+\n      nope\n\n\n",
 		"literal, blank lines first":   "|\n\n      \n      .a | nope\n",
 		"folded":                       "@>\n      .a\n      | nope\n",
+		"folded, comment":              "@>- # the level of the tank\n      .a | nope\n",
 		"literal, comment":             "| # the level\n      .a | nope\n",
 		"literal, carriage returns":    "|\r\n      .a\r\n      | nope\r\n",
 		"single quotes, then comments": "'.a | nope' # it's nope'",

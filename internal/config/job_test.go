@@ -33,6 +33,7 @@ func TestBind(t *testing.T) {
 		{"type: string", nil, required},
 		{`type: string, default: ""`, "", ""},
 		{`type: string, default: ""`, nil, ""},
+		{`type: string, default: "", pattern: "x?"`, nil, ""},
 		{"type: string, default: abc", "", "abc"},
 		{"type: string, pattern: 'a|b+'", "bb", "bb"},
 		{"type: string, pattern: 'a|b+'", "ab", "x: \"ab\" does not match ^(?:a|b+)$, write one that does"},

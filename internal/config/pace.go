@@ -15,7 +15,7 @@ type pace struct {
 	timeout    time.Duration
 	jitter     float64
 	backoff    Backoff
-	stalePolls int // value is stale after so many polls; 0: after staleAfter
+	stalePolls int // a value is stale after so many polls; 0: after staleAfter
 	staleAfter time.Duration
 }
 
@@ -85,5 +85,5 @@ func (r *reader) staleAfter(n *yaml.Node, p *pace) {
 		r.problem(n, fmt.Sprintf("stale_after: %s is out of range", quote(n.Value)), "write 2 polls to 100 polls, or a duration such as 5m")
 		return
 	}
-	p.stalePolls, p.staleAfter = polls, 0
+	p.stalePolls = polls
 }
