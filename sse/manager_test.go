@@ -685,7 +685,7 @@ func TestWithPollingServiceWantsAComparableType(t *testing.T) {
 }
 
 // Streams come and go on one topic while others publish to it and to others.
-func TestStressPublishAgainstLastLeave(t *testing.T) {
+func TestBehaviour22StressPublishAgainstLastLeave(t *testing.T) {
 	m := sse.NewManager(t.Context(), nil, 0)
 	var wg, publishers sync.WaitGroup
 	done := make(chan struct{})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -65,9 +64,8 @@ type Polling struct {
 
 // A pollingRun is what one Start began.
 type pollingRun struct {
-	ctx    context.Context
+	ctx    context.Context // ends when nothing is to be fetched any more
 	cancel context.CancelFunc
-	ended  atomic.Bool   // nothing will be fetched any more
 	done   chan struct{} // closed when its goroutine has ended
 }
 
@@ -132,7 +130,6 @@ func (p *Polling) Start(publisher Publisher) {
 	}
 	go func() {
 		defer close(run.done)
-		defer cancel()
 		if before != nil {
 			<-before.done
 		}
@@ -161,12 +158,12 @@ func (p *Polling) Stop() error {
 func (p *Polling) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.run != nil && p.run.ctx.Err() == nil && !p.run.ended.Load()
+	return p.run != nil && p.run.ctx.Err() == nil
 }
 
 func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 	defer func() {
-		run.ended.Store(true) // also when fetch has ended the goroutine
+		run.cancel() // also when fetch has ended the goroutine
 		if p.stopped != nil {
 			p.stopped()
 		}
@@ -183,12 +180,9 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 			value = newPollingError(p.apiVersion, err)
 		}
 		if last {
-			run.ended.Store(true) // first: who comes after the value finds it ended
+			run.cancel() // first: who comes after the value finds polling over
 		}
 		publisher.Publish(value)
-		if last {
-			return
-		}
 		select {
 		case <-ticker.C:
 		case <-run.ctx.Done():

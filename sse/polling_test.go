@@ -197,7 +197,13 @@ func TestBehaviour27StopCallbackRunsWhateverTheReason(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := 0
-				p := sse.NewPolling(nil, tt.fetch, sse.WithStopCallback(func() { over++ }))
+				var p *sse.Polling
+				p = sse.NewPolling(nil, tt.fetch, sse.WithStopCallback(func() {
+					over++
+					if p.Running() {
+						t.Error("Running() = true when polling is over")
+					}
+				}))
 				p.Start(newPublished())
 				synctest.Wait()
 				p.Stop()
