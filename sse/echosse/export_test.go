@@ -1,0 +1,3 @@
+package echosse
+
+var Structured = structured

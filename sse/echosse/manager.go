@@ -1,0 +1,55 @@
+package echosse
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// The names of package sse that go with [Handler] and [NewPolling].
+type (
+	Manager        = sse.Manager
+	HandlerOption  = sse.HandlerOption
+	Publisher      = sse.Publisher
+	PollingService = sse.PollingService
+	Polling        = sse.Polling
+	PollingOption  = sse.PollingOption
+)
+
+// The options of package sse.
+var (
+	WithCustomTopic           = sse.WithCustomTopic
+	WithPollingService        = sse.WithPollingService
+	WithCustomPollingInterval = sse.WithCustomPollingInterval
+	WithCustomApiVersion      = sse.WithCustomApiVersion
+	WithStopCondition         = sse.WithStopCondition
+	WithStopCallback          = sse.WithStopCallback
+)
+
+// NewManager is [sse.NewManager] with a printf-style logger, which may be nil.
+func NewManager(ctx context.Context, lc Logger, heartbeat time.Duration) *Manager {
+	return sse.NewManager(ctx, structured(lc), heartbeat)
+}
+
+// NewPolling is [sse.NewPolling] with a printf-style logger, which may be nil.
+func NewPolling(lc Logger, fetch func(context.Context) (any, error), opts ...PollingOption) *Polling {
+	return sse.NewPolling(structured(lc), fetch, opts...)
+}
+
+// Handler answers with a stream of m as [sse.Manager.Serve] does. Its error is
+// Echo's to answer; nothing is written then.
+func Handler(m *Manager, opts ...HandlerOption) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		return stream(c, func(w http.ResponseWriter, r *http.Request) error {
+			return m.Serve(w, r, opts...)
+		})
+	}
+}
+
+// ConstructSSETopic is [sse.TopicOf] the request of c: its path, not the route's
+// pattern, and the query with its parameters in order.
+func ConstructSSETopic(c echo.Context) string { return sse.TopicOf(c.Request()) }
