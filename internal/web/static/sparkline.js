@@ -6,11 +6,12 @@ const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
 
 /**
  * Draws samples ([[time, number], ...], oldest first) into the paths of `svg`
- * and returns a summary for those who do not see it, or "" if two samples are
- * not there yet. `scale` ({decimals, unit}) formats the summary's numbers.
+ * and returns a summary for those who do not see it, or "" without samples.
+ * `show` ({decimals, unit}) says how the summary's numbers are written.
  */
 export function sparkline(svg, samples, { decimals, unit }) {
-  if (samples.length < 2) return "";
+  if (samples.length === 0) return "";
+  if (samples.length === 1) samples = [[samples[0][0] - 1, samples[0][1]], samples[0]]; // a level line
   const values = samples.map(([, value]) => value);
   const low = Math.min(...values), high = Math.max(...values);
   const begin = samples[0][0], span = samples.at(-1)[0] - begin;
