@@ -1,0 +1,86 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+// A server is a gateway in this process that can be stopped and started again at
+// the same address.
+type server struct {
+	t    *testing.T
+	cfg  *config.Config
+	addr string
+	url  string
+	stop func() // ends the gateway and waits for it; may be called twice
+	log  logBuffer
+}
+
+// serve runs a gateway on the given configuration until the test ends.
+func serve(t *testing.T, yaml string) *server {
+	t.Helper()
+	cfg, problems := config.Load("e2e.yaml", []byte("version: 1\n"+yaml))
+	if len(problems) > 0 {
+		t.Fatalf("the configuration is not valid:\n%v", problems)
+	}
+	s := &server{t: t, cfg: cfg, addr: "127.0.0.1:0"}
+	s.start()
+	t.Cleanup(func() {
+		s.stop()
+		if t.Failed() {
+			t.Logf("log of the gateway:\n%s", s.log.String())
+		}
+	})
+	return s
+}
+
+// start runs the gateway; after a stop, where it was before.
+func (s *server) start() {
+	s.t.Helper()
+	ln, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	s.url = "http://" + s.addr + "/"
+	ctx, cancel := context.WithCancel(context.Background())
+	over := make(chan error, 1)
+	go func() { over <- gateway.Run(ctx, s.cfg, ln, slog.New(slog.NewTextHandler(&s.log, nil))) }()
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-over:
+			if err != nil {
+				s.t.Errorf("Run = %v, want nil", err)
+			}
+		case <-time.After(patience):
+			s.t.Error("Run did not return after its context ended")
+		}
+	})
+}
+
+// A logBuffer is a buffer for concurrent writers.
+type logBuffer struct {
+	mu     sync.Mutex // guards buffer
+	buffer bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buffer.String()
+}
