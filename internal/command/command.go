@@ -24,11 +24,11 @@
 //
 // # The end
 //
-// The command is over when its first process exits; what is left of its process
-// group is then killed. When ctx ends first, the group gets TERM, and KILL after
-// [Command.Grace]. So no process of the group survives Run. One that left
-// the group (setsid) may, but does not hold Run up for more than a second by
-// keeping an output open. On Linux the first process is also killed when this
+// The command is over when its first process has exited and the outputs are
+// closed. Processes that keep an output open after that have a second to finish;
+// then what is left of the process group is killed. When ctx ends first, the group
+// gets TERM, and KILL after [Command.Grace]. So no process of the group survives
+// Run. One that left the group (setsid) may, but does not hold Run up. On Linux the first process is also killed when this
 // process dies. Without process groups (not Unix), only the first process is
 // ended, with KILL.
 package command
@@ -48,8 +48,8 @@ const (
 	defaultMaxOutput = 64 << 10
 	defaultGrace     = 5 * time.Second
 
-	// waitDelay bounds how long the outputs stay open after the group was killed:
-	// what the pipes hold (64 KiB each) is read in far less.
+	// waitDelay bounds how long an output stays open after the first process exited
+	// or the group was killed: what the pipes hold (64 KiB each) is read in far less.
 	waitDelay = time.Second
 
 	chunkSize = 32 << 10
@@ -129,7 +129,6 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		case <-exited:
 			exited, done = nil, nil
 			if stopped == nil { // else the others have the rest of the grace
-				p.signal(syscall.SIGKILL)
 				delay = time.After(waitDelay)
 			}
 		case <-delay:

@@ -42,6 +42,12 @@ func play(role string) {
 		meet("ready")
 		<-terms
 		fmt.Println("bye")
+	case "slow": // needs longer to end than outputs stay open after an exit
+		signal.Notify(terms, syscall.SIGTERM)
+		meet("ready")
+		<-terms
+		time.Sleep(1200 * time.Millisecond)
+		fmt.Println("bye")
 	case "stubborn": // hears TERM and stays
 		signal.Notify(terms, syscall.SIGTERM)
 		meet("ready")
@@ -58,6 +64,17 @@ func play(role string) {
 		leave(nil)
 	case "daemon": // exits while its child, of its own session, goes on
 		leave(&syscall.SysProcAttr{Setsid: true})
+	case "heir": // exits; its child speaks at the end
+		r, w, err := os.Pipe()
+		if err != nil {
+			os.Exit(2)
+		}
+		spawn("orphan", nil, r)
+		meet("ready")
+		w.Close() // the exit would do it too
+	case "orphan":
+		_, _ = io.Copy(io.Discard, os.NewFile(3, "parent"))
+		fmt.Println("orphan")
 	case "runner": // runs a command as the gateway does
 		_, _ = helper("polite", "WITNESS="+os.Getenv("WITNESS")).Run(context.Background())
 	default:
@@ -84,10 +101,11 @@ func meet(line string) {
 	fmt.Println(line)
 }
 
-func spawn(role string, attr *syscall.SysProcAttr) *exec.Cmd {
+func spawn(role string, attr *syscall.SysProcAttr, files ...*os.File) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "ROLE="+role)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = os.Stdout, os.Stderr, attr
+	cmd.ExtraFiles = files
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
