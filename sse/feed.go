@@ -19,15 +19,14 @@ type single struct {
 }
 
 func (s *single) pending(out [][]byte) ([][]byte, bool) {
-	frames, last := s.due(s.buf[:0])
+	frames, last := s.due(s.buf)
 	for _, f := range frames {
 		if f.missed > 0 {
 			out = append(out, gap(f.missed))
 		}
 		out = append(out, f.single)
 	}
-	s.buf = frames
-	clear(frames) // an idle stream keeps no frame alive
+	s.buf = emptied(frames)
 	return out, last
 }
 
@@ -43,7 +42,7 @@ type multiplexed struct {
 // after X was looked at and Y as 11 before Y was, a client that breaks off with id 11 would never get 10.
 func (m *multiplexed) pending(out [][]byte) ([][]byte, bool) {
 	limit := m.hub.seq.Load()
-	frames := m.buf[:0]
+	frames := m.buf
 	for i := range m.topics {
 		c := &m.topics[i]
 		if now := c.topic.current.Load(); now != c.run {
@@ -67,8 +66,7 @@ func (m *multiplexed) pending(out [][]byte) ([][]byte, bool) {
 		}
 		out = append(out, f.multiplexed(m.hub.epoch))
 	}
-	m.buf = frames
-	clear(frames)
+	m.buf = emptied(frames)
 	return out, false
 }
 

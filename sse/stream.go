@@ -138,7 +138,7 @@ func (st *stream) run(r *http.Request, f feed) {
 		batch = append(batch, comment)
 	}
 	for st.send(batch) == nil && !last {
-		clear(batch) // an idle stream keeps no frame alive
+		batch = emptied(batch)
 		select {
 		case <-r.Context().Done():
 			return
@@ -146,7 +146,7 @@ func (st *stream) run(r *http.Request, f feed) {
 			return
 		case <-st.wake:
 		}
-		batch, last = f.pending(batch[:0])
+		batch, last = f.pending(batch)
 		switch beat := st.beat.Swap(false); {
 		case last:
 		case st.part.Load():
@@ -155,6 +155,16 @@ func (st *stream) run(r *http.Request, f feed) {
 			batch = append(batch, comment)
 		}
 	}
+}
+
+// emptied returns s with length 0, for use again: without what it held, since an idle stream keeps no frame alive, and
+// without its memory if that is large.
+func emptied[T any](s []T) []T {
+	if cap(s) > 64 {
+		return nil
+	}
+	clear(s)
+	return s[:0]
 }
 
 // send writes batch and flushes it. While it does, the timekeeper watches its progress.
