@@ -323,11 +323,11 @@ func TestSuggestions(t *testing.T) {
 		{"weather: {http: 'http://h'}", "wheather", `did you mean "weather"?`},
 		{"weather: {http: 'http://h'}", "weahter", `did you mean "weather"?`},
 		{"weather: {http: 'http://h'}", "WEATHER", `did you mean "weather"?`},
-		{"weather: {http: 'http://h'}", "wet", "the upstreams are weather"},
+		{"weather: {http: 'http://h'}", "wet", `the only one is "weather"`},
 		{"a: {http: 'http://h'}, b: {http: 'http://h'}", "c", "the upstreams are a and b"},
 		{"ab: {http: 'http://h'}, abc: {http: 'http://h'}", "abcd", `did you mean "abc"?`},
 		{long + ": {http: 'http://h'}", long[1:], `did you mean "` + long + `"?`},
-		{long + ": {http: 'http://h'}", long + "a", "the upstreams are " + long},
+		{long + ": {http: 'http://h'}", long + "a", `the only one is "` + long + `"`},
 		{many.String(), "plant", "the upstreams are u00, u01, u02, u03, u04, u05, u06, u07, u08, u09, u10, u11, u12, u13, u14, u15, u16, u17, u18, u19 and 5 more"},
 	} {
 		_, problems := config.Load("f", []byte(fmt.Sprintf("{version: 1, upstreams: {%s}, sources: {s: {http: {upstream: %s}}}}", test.upstreams, test.name)))

@@ -25,6 +25,8 @@ func suggest(got, kind string, known []string) string {
 		return "did you mean " + strconv.Quote(best) + "?"
 	case len(known) == 0:
 		return "there are no " + kind
+	case len(known) == 1:
+		return "the only one is " + strconv.Quote(known[0])
 	case len(known) > most:
 		known = append(known[:most:most], fmt.Sprintf("%d more", len(known)-most))
 	}
