@@ -317,10 +317,7 @@ func TestBehaviour22NothingIsLeft(t *testing.T) {
 			r.stop()
 		}
 	})
-	for range 100 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
 	if got := runtime.NumGoroutine(); got > before {

@@ -102,11 +102,23 @@ func (c *control) claimGroups() error {
 		}
 		for _, g := range e.member.groups {
 			if !g.owner.CompareAndSwap(nil, c) && g.owner.Load() != c {
+				c.disownGroups()
 				return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, e.key)
 			}
 		}
 	}
 	return nil
+}
+
+// disownGroups lets another scheduler have the groups that c has claimed.
+func (c *control) disownGroups() {
+	for _, e := range c.tasks {
+		if e.member != nil {
+			for _, g := range e.member.groups {
+				g.owner.CompareAndSwap(c, nil)
+			}
+		}
+	}
 }
 
 // join admits e, taken from c.ready, to all of its groups or to none. If one

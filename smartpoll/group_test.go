@@ -210,8 +210,7 @@ func TestGroupPlaceOfAWithdrawnKeyGoesOn(t *testing.T) {
 		begin := time.Now()
 		in := smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Running: 1}))
 		ch := make(chan int)
-		var s *smartpoll.Scheduler
-		s = mustNew(t, start("a"),
+		s := mustNew(t, start("a"),
 			smartpoll.WithTask("a", func(context.Context) (hook, error) { time.Sleep(time.Second); return nil, nil }, in),
 			starts(&j, begin, "b", time.Second, in),
 			starts(&j, begin, "c", time.Second, in),
@@ -302,4 +301,12 @@ func TestGroupMisuse(t *testing.T) {
 	if _, err := smartpoll.New(smartpoll.WithTask("k", nothing, smartpoll.In(g))); err == nil || err.Error() != wantUsed {
 		t.Errorf("New() with the group of another = %v, want %s", err, wantUsed)
 	}
+	// A New that fails leaves the other groups free.
+	free := smartpoll.NewGroup(smartpoll.GroupConfig{})
+	for range 10 {
+		if _, err := smartpoll.New(smartpoll.WithTask("free", nothing, smartpoll.In(free)), smartpoll.WithTask("k", nothing, smartpoll.In(g))); err == nil || err.Error() != wantUsed {
+			t.Errorf("New() with the group of another = %v, want %s", err, wantUsed)
+		}
+	}
+	mustNew(t, smartpoll.WithTask("free", nothing, smartpoll.In(free)))
 }

@@ -73,7 +73,7 @@ func runCtx(ctx context.Context, cancel context.CancelFunc, s *smartpoll.Schedul
 }
 
 // errGone is the result of a Run whose goroutine ended.
-var errGone = errors.New("Run did not return")
+var errGone = errors.New("the goroutine of Run has ended")
 
 func (r *background) wait() error {
 	<-r.done

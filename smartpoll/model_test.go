@@ -19,7 +19,7 @@ import (
 // free place (Check); no group with a rate has started more than it may; and at
 // the end everything that was scheduled has run.
 func TestModelOfGroups(t *testing.T) {
-	for n := range 60 {
+	for n := range 24 {
 		synctest.Test(t, func(t *testing.T) { modelOfGroups(t, rand.New(rand.NewPCG(uint64(n), 0)), n%2 == 0) })
 	}
 }

@@ -51,7 +51,7 @@ func TestPitfallDueWhileHooksQueueUp(t *testing.T) {
 			options = append(options, start(key), smartpoll.WithTask(key, then(func(i *internal) error {
 				i.Schedule(key, 0)
 				if begin.Equal(time.Now()) {
-					i.Schedule("due", 10*time.Second)
+					i.Schedule("due", 9500*time.Millisecond)
 				}
 				time.Sleep(time.Second)
 				return nil
@@ -84,6 +84,28 @@ func TestPitfallOverflow(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// The bubble's clock is another than that by which the scheduler was made.
+func TestSchedulerOfAnotherClock(t *testing.T) {
+	var ran []time.Duration
+	var begin time.Time
+	s := mustNew(t, smartpoll.WithDrain(smartpoll.Drain{Wait: time.Minute}), smartpoll.WithTask("k", then(func(i *internal) error {
+		ran = append(ran, since(begin))
+		i.ScheduleAt("k", time.Now().Add(time.Minute))
+		return nil
+	})))
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) {
+			begin, ran = time.Now(), nil
+			r := run(s)
+			synctest.Wait()
+			s.Schedule("k", time.Second)
+			time.Sleep(2 * time.Minute)
+			r.stop()
+			wantRan(t, "in a bubble", ran, time.Second, 61*time.Second)
+		})
+	}
 }
 
 // What a timer of an old Run does when it fires late concerns the next one only
