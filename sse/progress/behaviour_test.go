@@ -161,19 +161,32 @@ func TestBehaviour06FirstFinishCounts(t *testing.T) {
 	ended(t, s)
 
 	job = mustStart(t, f.Tracker, "b")
+	job.Finish(meanwhile(func() { job.Finish("first") })) // overtaken while it encodes
+	s = f.open(t, "b", "")
+	next(t, s, job, "end", `"first"`)
+
+	job = mustStart(t, f.Tracker, "c")
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() { job.Finish(i) })
 	}
 	wg.Wait()
-	first := nextData(t, f.open(t, "b", ""))
+	first := nextData(t, f.open(t, "c", ""))
 	job.Finish("late")
-	if again := nextData(t, f.open(t, "b", "")); string(again.Data) != string(first.Data) {
+	if again := nextData(t, f.open(t, "c", "")); string(again.Data) != string(first.Data) {
 		t.Errorf("terminal changed from %s to %s", first.Data, again.Data)
 	}
 	if log := f.log.String(); log != "" {
 		t.Errorf("later calls of Finish are no-ops, but the log says %s", log)
 	}
+}
+
+// meanwhile is a payload that does something while it is encoded.
+type meanwhile func()
+
+func (m meanwhile) MarshalJSON() ([]byte, error) {
+	m()
+	return []byte(`"second"`), nil
 }
 
 func TestBehaviour07UnknownTopic(t *testing.T) {
@@ -437,64 +450,76 @@ func TestBehaviour15ExpirySparesReplacement(t *testing.T) {
 	})
 }
 
-// Finding the job and attaching to it is one step: whenever a topic has a run, Serve attaches to it, and no stream hangs on a run
-// that has left.
+// Finding the job and attaching to it is one step: whatever happens to the topic just before a stream attaches, it gets the run that the
+// topic has then, or ErrNoTopic; it never hangs on a run that has left.
 func TestBehaviour16FindAndAttach(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		f := &fixture{Tracker: progress.New(ctx, time.Nanosecond, 0, nil)}
-		f.serve(t)
-		stop := make(chan struct{})
-		var wg sync.WaitGroup
-		wg.Go(func() { // runs come and leave the topic as fast as they can
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
+	for _, test := range []struct {
+		name   string
+		before func(t *testing.T, f *fixture, old *progress.Job) // the stream has found the topic, but is not attached yet
+		want   string                                            // data of the events; "" is ErrNoTopic
+	}{
+		{"nothing", func(*testing.T, *fixture, *progress.Job) {}, "old late"},
+		{"finished", func(_ *testing.T, _ *fixture, old *progress.Job) { old.Finish("end") }, "end"},
+		{"replaced", func(t *testing.T, f *fixture, old *progress.Job) {
+			old.Finish("end")
+			mustStart(t, f.Tracker, "a").Publish("new")
+		}, "new late"},
+		{"gone", func(_ *testing.T, _ *fixture, old *progress.Job) {
+			old.Finish("end")
+			time.Sleep(retention + 1)
+		}, ""},
+		{"gone but for a slow reader", func(t *testing.T, f *fixture, old *progress.Job) {
+			go func() {
+				for range f.Watch(t.Context(), "a") {
+					<-t.Context().Done()
 				}
-				job, _ := f.Start("a")
-				job.Publish(n)
-				job.Finish(fmt.Sprint(n))
-				time.Sleep(time.Duration(n%3) * time.Nanosecond)
-			}
-		})
-		var readers sync.WaitGroup
-		outcomes := make([]int, 3)
-		var mu sync.Mutex
-		for range 4 {
-			readers.Go(func() {
-				for range 200 {
-					w := &ssetest.Writer{}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-					r := httptest.NewRequest("GET", "/", nil).WithContext(ctx)
-					began := time.Now()
-					err := f.Serve(w, r, "a")
-					cancel()
-					kind := 0
-					switch {
-					case time.Since(began) >= time.Minute:
-						kind = 2
-					case errors.Is(err, progress.ErrNoTopic):
-						kind = 1
-					case err != nil:
-						t.Errorf("Serve() = %v", err)
+			}()
+			synctest.Wait() // it has the first value
+			old.Finish("end")
+			time.Sleep(retention + 1)
+		}, ""},
+		{"gone and replaced", func(t *testing.T, f *fixture, old *progress.Job) {
+			old.Finish("end")
+			time.Sleep(retention + 1)
+			mustStart(t, f.Tracker, "a").Publish("new")
+		}, "new late"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				old := mustStart(t, f.Tracker, "a")
+				old.Publish("old")
+				var once sync.Once
+				w, got := &ssetest.Writer{}, &recorder{}
+				w.OnWrite = got.Write
+				w.OnSetWriteDeadline = func(time.Time) error { // the hub proves the writer before it attaches
+					once.Do(func() { test.before(t, f, old) })
+					return nil
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				time.AfterFunc(10*time.Minute, func() {
+					if job, isNew := f.Start("a"); !isNew {
+						job.Finish("late")
 					}
-					mu.Lock()
-					outcomes[kind]++
-					mu.Unlock()
-					time.Sleep(time.Nanosecond)
+				})
+				err := f.Serve(w, httptest.NewRequest("GET", "/", nil).WithContext(ctx), "a")
+				if test.want == "" {
+					if !errors.Is(err, progress.ErrNoTopic) {
+						t.Errorf("Serve() = %v, want ErrNoTopic", err)
+					}
+				} else if err != nil {
+					t.Errorf("Serve() = %v", err)
+				}
+				if data := got.data(t); data != test.want {
+					t.Errorf("the stream got %q, want %q", data, test.want)
+				}
+				if ctx.Err() != nil {
+					t.Error("the stream hung until its request ended")
 				}
 			})
-		}
-		readers.Wait()
-		close(stop)
-		wg.Wait()
-		if outcomes[2] > 0 {
-			t.Errorf("%d streams hung on a run that had left, %d served, %d without a topic", outcomes[2], outcomes[0], outcomes[1])
-		}
-	})
+		})
+	}
 }
 
 func TestBehaviour17ErrorsBeforeTheFirstByte(t *testing.T) {
@@ -630,6 +655,7 @@ func (s *stuckStore) Claim(ctx context.Context, topic string, opts snapshot.Clai
 // readUntil reads the raw bytes of a stream up to end and returns them.
 func readUntil(t *testing.T, s *ssetest.Stream, end string) string {
 	t.Helper()
+	defer time.AfterFunc(4*heartbeat, s.Close).Stop()
 	var b []byte
 	for p := make([]byte, 1); !strings.HasSuffix(string(b), end); {
 		n, err := s.Response.Body.Read(p)

@@ -30,11 +30,10 @@ func (t *Tracker) follow() error {
 	}
 }
 
-// leave ends everything in the hub that is ours, without a terminal.
+// leave ends everything in the hub that is ours, without a terminal. The store has told its last by then.
 func (t *Tracker) leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ended = true
 	for name, rec := range t.records {
 		rec.topic.Remove(rec.run)
 		delete(t.records, name)
@@ -46,9 +45,6 @@ func (t *Tracker) leave() {
 func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended {
-		return
-	}
 	rec, known := t.records[e.Topic]
 	if e.State == snapshot.Gone {
 		if known && rec.run == e.Run { // else a newer run has the topic

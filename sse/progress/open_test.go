@@ -1,6 +1,7 @@
 package progress_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -103,8 +104,10 @@ func TestTwoTrackersOneStore(t *testing.T) {
 		job.Finish("stopped")
 		next(t, s, job, "end", `"stopped"`)
 		ended(t, s)
-		if joined, isNew := b.StartOrJoin("x"); isNew || joined.ID() != job.ID() || joined.Context().Err() == nil {
-			t.Errorf("StartOrJoin of a retained run = %q, %v, want run %q, false, over", joined.ID(), isNew, job.ID())
+		for _, f := range []*fixture{b, openFixture(t, store, progress.Options{})} { // one that knew the run, and one that did not
+			if joined, isNew := f.StartOrJoin("x"); isNew || joined.ID() != job.ID() || joined.Context().Err() == nil {
+				t.Errorf("StartOrJoin of a retained run = %q, %v, want run %q, false, over", joined.ID(), isNew, job.ID())
+			}
 		}
 	})
 }
@@ -226,8 +229,8 @@ type failingClaim struct {
 }
 
 func (c failingClaim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
-	if c.finish != nil {
-		return c.finish
+	if err := cmp.Or(ctx.Err(), c.finish); err != nil {
+		return err
 	}
 	return c.Claim.Finish(ctx, data, retention)
 }
@@ -267,6 +270,16 @@ func TestStoreFails(t *testing.T) {
 		}
 		if job.Context().Err() == nil {
 			t.Error("the job's context goes on after Finish")
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // a worker that stops with the Tracker can still say how it ended
+		f := openFixture(t, &failingStore{Memory: snapshot.NewMemory()}, progress.Options{})
+		job := mustStart(t, f.Tracker, "a")
+		f.end()
+		<-job.Context().Done()
+		job.Finish("stopped")
+		if log := f.log.String(); log != "" {
+			t.Errorf("Finish after the Tracker's end: %s", log)
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {

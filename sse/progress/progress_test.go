@@ -68,7 +68,7 @@ func (f *fixture) open(t *testing.T, topic, lastID string) *ssetest.Stream {
 	return f.server.Open(t, "/"+topic, header)
 }
 
-// get makes a request for topic and returns its status once it is known.
+// status makes a request for topic and returns its status.
 func (f *fixture) status(t *testing.T, topic, lastID string) int {
 	t.Helper()
 	s := f.open(t, topic, lastID)
@@ -95,9 +95,10 @@ func next(t *testing.T, s *ssetest.Stream, job *progress.Job, wantID, wantData s
 	}
 }
 
-// nextData reads the next event that a browser would dispatch.
+// nextData reads the next event that a browser would dispatch. It does not wait long: heartbeats keep a stream up for ever.
 func nextData(t *testing.T, s *ssetest.Stream) sse.Event {
 	t.Helper()
+	defer time.AfterFunc(10*time.Second, s.Close).Stop()
 	for {
 		ev, err := s.Next()
 		if err != nil {
@@ -112,6 +113,11 @@ func nextData(t *testing.T, s *ssetest.Stream) sse.Event {
 // ended checks that the stream has no more events and is over.
 func ended(t *testing.T, s *ssetest.Stream) {
 	t.Helper()
+	began := time.Now()
+	defer time.AfterFunc(10*time.Second, func() {
+		t.Errorf("stream still open after %v, want its end", time.Since(began))
+		s.Close()
+	}).Stop()
 	for {
 		ev, err := s.Next()
 		if err != nil {

@@ -36,8 +36,7 @@ type Tracker struct {
 
 	mu sync.Mutex // guards the fields below
 
-	records map[string]record // by topic: what the store told
-	ended   bool              // records is empty and stays so
+	records map[string]record // by topic: what the store told; empty for good once the store is not followed any more
 }
 
 // record is what a Tracker knows of a topic that has a run.
