@@ -115,8 +115,8 @@ func (a *Arg) inRange(f float64) *ArgError {
 // the program (CWE-88).
 func (a *Arg) string(text string) *ArgError {
 	switch {
-	case len(text) > a.MaxBytes:
-		return a.wrong(fmt.Sprintf("write at most %d", a.MaxBytes), "the text has %d bytes", len(text))
+	case len(text) > maxArgBytes:
+		return a.wrong(fmt.Sprintf("write at most %d", maxArgBytes), "the text has %d bytes", len(text))
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
 	case strings.HasPrefix(text, "-"):
@@ -134,7 +134,7 @@ var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?
 
 // arg reads one entry of args. Without a value it is a text.
 func (r *reader) arg(e named) Arg {
-	a := Arg{Name: e.name, Type: ArgString, MaxBytes: maxArgBytes}
+	a := Arg{Name: e.name, Type: ArgString}
 	if isNull(e.value) {
 		return a
 	}

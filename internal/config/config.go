@@ -141,13 +141,12 @@ const (
 
 // An Arg is an argument of a job.
 type Arg struct {
-	Name     string         `json:"-"`
-	Type     ArgType        `json:"type"`
-	Title    string         `json:"title,omitempty"`
-	Default  any            `json:"default,omitempty"` // string, float64, int64 or bool as of Type; nil: the argument is required
-	Min      *float64       `json:"min,omitempty"`     // of int and number
-	Max      *float64       `json:"max,omitempty"`
-	Values   []string       `json:"values,omitempty"` // of enum
-	Pattern  *regexp.Regexp `json:"-"`                // of string, matched against the whole value
-	MaxBytes int            `json:"-"`                // of string: 1024
+	Name    string         `json:"-"`
+	Type    ArgType        `json:"type"`
+	Title   string         `json:"title,omitempty"`
+	Default any            `json:"default,omitempty"` // string, float64, int64 or bool as of Type; nil: the argument is required
+	Min     *float64       `json:"min,omitempty"`     // of int and number
+	Max     *float64       `json:"max,omitempty"`
+	Values  []string       `json:"values,omitempty"` // of enum
+	Pattern *regexp.Regexp `json:"-"`                // of string, matched against the whole value
 }

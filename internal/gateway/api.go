@@ -162,9 +162,9 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
 		return
 	}
-	args, problems := checkArgs(g.jobs[i].Args, body.Args)
+	args, problems := g.jobs[i].Bind(body.Args)
 	if problems != nil {
-		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: r.URL.Path, Errors: problems})
+		failArgs(w, r, problems)
 		return
 	}
 	run, err := g.jobs[i].trigger(args)
@@ -253,6 +253,12 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client may be gone; everything here encodes
 }
 
+// An argError says what is wrong with a part of a body.
+type argError struct {
+	Pointer string `json:"pointer"` // JSON pointer (RFC 6901), as a URI fragment
+	Detail  string `json:"detail"`
+}
+
 // A problem is an error answer as of RFC 9457.
 type problem struct {
 	Type     string     `json:"type"`
@@ -276,6 +282,16 @@ func writeProblem(w http.ResponseWriter, p problem) {
 // fail answers with an error.
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path})
+}
+
+// failArgs says what is wrong with the arguments of a trigger.
+func failArgs(w http.ResponseWriter, r *http.Request, problems []*config.ArgError) {
+	p := problem{Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: r.URL.Path}
+	for _, e := range problems {
+		name := strings.NewReplacer("~", "~0", "/", "~1").Replace(e.Arg)
+		p.Errors = append(p.Errors, argError{"#/args/" + name, e.What + ", " + e.Want})
+	}
+	writeProblem(w, p)
 }
 
 // failBody says what is wrong with a body that did not decode.

@@ -165,7 +165,7 @@ func (r *run) execute(ctx context.Context) {
 	defer stop()
 	log.Info("run started")
 	result, err := (&command.Command{
-		Argv:      expand(j.Exec, r.snapshot().Args),
+		Argv:      j.Argv(r.snapshot().Args),
 		Stdout:    r.line,
 		Stderr:    r.line,
 		MaxOutput: outputTail,
@@ -185,6 +185,13 @@ func (r *run) execute(ctx context.Context) {
 type errTimedOut struct{ after time.Duration }
 
 func (e errTimedOut) Error() string { return fmt.Sprintf("timed out after %v", e.after) }
+
+// sameArgs reports whether two sets of bound arguments mean the same run.
+func sameArgs(a, b map[string]any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
 
 // finish stores how the run ended: first the record that stays, then the job's topic,
 // so that at no moment the run is unknown.
