@@ -31,10 +31,15 @@ export function optional(node, value) {
   node.hidden = text(node, value) === "";
 }
 
+/** Sets an attribute of node if it differs; null removes it. */
+export function attribute(node, name, value) {
+  if (value === null) node.removeAttribute(name);
+  else if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+}
+
 /** Shows the glyph with the given symbol id in node's <svg>. */
 export function glyph(node, symbol) {
-  const use = node.querySelector("use");
-  if (use.getAttribute("href") !== "#" + symbol) use.setAttribute("href", "#" + symbol);
+  attribute(node.querySelector("use"), "href", "#" + symbol);
 }
 
 /**

@@ -1,7 +1,7 @@
 // One job: Run, and how its newest run goes or went.
 
 import * as api from "./api.js";
-import { clone, glyph, optional, text } from "./dom.js";
+import { attribute, clone, glyph, optional, text } from "./dom.js";
 import { age, duration, label, printable, scalar } from "./format.js";
 import { RunDialog } from "./run-dialog.js";
 import { ended } from "./store.js";
@@ -53,17 +53,17 @@ export class JobCard {
     text(this.#title, title);
     glyph(this.#state, glyphs[status] ?? "pending");
     text(this.#state.lastElementChild, status === "idle" ? "not run yet" : status.replace("_", " "));
-    this.#bar.setAttribute("aria-label", `${title} progress`);
+    attribute(this.#bar, "aria-label", `${title} progress`);
     this.#buttons(title, run);
     this.#showProgress(run);
     optional(this.#message, run?.message && printable(run.message));
-    optional(this.#error, run?.error && printable(run.error));
+    optional(this.#error, run?.error && run.error !== status && printable(run.error)); // "cancelled" is said once
     optional(this.#with, run && conditions(run));
     this.#result.hidden = isEmpty(run?.result);
     showValue(this.#result.lastElementChild, run?.result);
     this.#output.hidden = !run?.output;
     text(this.#output.lastElementChild, run?.output && printable(run.output));
-    this.#output.lastElementChild.setAttribute("aria-label", `${title} output`);
+    attribute(this.#output.lastElementChild, "aria-label", `${title} output`);
     text(this.#when, run && when(run));
   }
 
@@ -73,8 +73,7 @@ export class JobCard {
     // Where it stopped is worth seeing, unless that is the end.
     this.#progress.hidden = !(going || (known && run.status !== "succeeded"));
     if (this.#progress.hidden) return;
-    if (known) this.#bar.value = Math.min(100, Math.max(0, run.percent));
-    else this.#bar.removeAttribute("value");
+    attribute(this.#bar, "value", known ? String(run.percent) : null); // none: indeterminate
     text(this.#percent, known ? `${Math.floor(run.percent)} %` : run.status === "queued" ? "waiting" : "working");
     text(this.#elapsed, duration((run.finished_at ? Date.parse(run.finished_at) : api.now()) - Date.parse(run.started_at)));
   }
@@ -131,5 +130,7 @@ function conditions({ args, requests }) {
 function when(run) {
   if (!ended(run)) return "";
   const begin = Date.parse(run.started_at), end = Date.parse(run.finished_at);
-  return Number.isNaN(end) ? "" : `${age(api.now() - end)} · took ${duration(end - begin)}`;
+  if (Number.isNaN(end)) return "";
+  const took = end - begin < 1000 ? `${end - begin} ms` : duration(end - begin);
+  return `${age(api.now() - end)} · took ${took}`;
 }

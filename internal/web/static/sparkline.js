@@ -1,5 +1,6 @@
 // A line of recent numbers with its area, and the same in words.
 
+import { attribute } from "./dom.js";
 import { number } from "./format.js";
 
 const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
@@ -20,9 +21,9 @@ export function sparkline(svg, samples, { decimals, unit }) {
     HEIGHT - MARGIN - ((value - low) / (high - low)) * (HEIGHT - 2 * MARGIN));
 
   const line = "M" + samples.map(([time, value]) => `${x(time)} ${y(value)}`).join("L");
-  draw(svg, ".line", line);
-  draw(svg, ".area", `${line}V${HEIGHT}H0Z`);
-  draw(svg, ".dot", `M${WIDTH} ${y(values.at(-1))}h0`);
+  attribute(svg.querySelector(".line"), "d", line);
+  attribute(svg.querySelector(".area"), "d", `${line}V${HEIGHT}H0Z`);
+  attribute(svg.querySelector(".dot"), "d", `M${WIDTH} ${y(values.at(-1))}h0`);
 
   const format = (value) => number(value, decimals) + (unit ? ` ${unit}` : "");
   return `min ${format(low)} · max ${format(high)} · ${trend(values, high - low)}`;
@@ -35,11 +36,6 @@ function trend(values, range) {
   const change = mean(values.slice(-n)) - mean(values.slice(-2 * n, -n));
   if (range === 0 || Math.abs(change) < range / 10) return "steady";
   return change > 0 ? "rising" : "falling";
-}
-
-function draw(svg, selector, path) {
-  const node = svg.querySelector(selector);
-  if (node.getAttribute("d") !== path) node.setAttribute("d", path);
 }
 
 function round(n) {
