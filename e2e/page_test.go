@@ -54,6 +54,7 @@ type view struct {
 	width, height int64  // in CSS pixels; 0: 1280 by 900
 	scheme        string // "dark" or "light"; "": dark
 	scale         float64
+	before        string // JavaScript that runs before the page's own
 }
 
 // open looks at url until the test ends.
@@ -78,7 +79,7 @@ func open(t *testing.T, url string, v view) *page {
 			{Name: "prefers-reduced-motion", Value: "reduce"},
 		}}),
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
-		call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: helpers}),
+		call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: helpers + v.before}),
 		chromedp.EmulateViewport(v.width, v.height, chromedp.EmulateScale(v.scale)),
 		chromedp.Navigate(url),
 	)
@@ -251,10 +252,10 @@ func (p *page) fail(format string, args ...any) {
 	p.t.Fatalf("%s\nconsole:\n%s\npage:\n%s", fmt.Sprintf(format, args...), said, shown)
 }
 
-// save writes a picture of the whole page.
+// save writes a picture of what the window shows.
 func (p *page) save(file string) {
 	p.t.Helper()
-	picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(file, picture, 0o644)
 	}

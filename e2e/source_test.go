@@ -15,6 +15,7 @@ sources:
     title: Tank T-101
     http: {upstream: plant, path: /tank}
     every: 50ms
+    stale_after: 1m # a machine that is busy with something else makes nothing stale
     backoff: {min: 20ms, max: 50ms}
     show: {value: level, unit: "%%", min: 0, max: 100, decimals: 1}
 `, url)
@@ -54,7 +55,7 @@ func TestValuesOfEveryShapeAreShown(t *testing.T) {
 		"names": ["aurora", "boreas"], "text": "light clouds", "nothing": null, "number": 184320512}`)
 	var sources strings.Builder
 	for _, name := range []string{"object", "devices", "names", "text", "nothing", "number"} {
-		fmt.Fprintf(&sources, "  %s: {http: {upstream: plant, path: /}, every: 50ms, pick: .%s}\n", name, name)
+		fmt.Fprintf(&sources, "  %s: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, pick: .%s}\n", name, name)
 	}
 	p := open(t, serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources.String())).url, view{})
 	p.await(`document.querySelectorAll("#source-list > [data-state=ok]").length === 6`)
@@ -109,7 +110,7 @@ func TestFiltersSearchAndPause(t *testing.T) {
 	g := serve(t, fmt.Sprintf(`
 upstreams: {plant: {http: %q}, shop: {http: %q}}
 sources:
-  tank: {http: {upstream: plant, path: /}, every: 50ms, show: {value: level, decimals: 1}}
+  tank: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, show: {value: level, decimals: 1}}
   orders: {http: {upstream: shop, path: /}, every: 50ms}
 jobs: {tidy: {exec: ["true"]}}
 `, plant.url, gone.url))
