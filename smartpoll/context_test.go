@@ -43,13 +43,16 @@ func TestPitfallErrDoesNotChangeAfterTheCall(t *testing.T) {
 				defer cancel()
 				ctx := capture(t, parent, use)
 				check := func(when string) {
+					if got := ctx.Err(); got != context.Canceled { // before Done, which would settle it
+						t.Errorf("%s: Err() %s = %v, want %v", name, when, got, context.Canceled)
+					}
+					if got := context.Cause(ctx); got != context.Canceled {
+						t.Errorf("%s: Cause %s = %v, want %v", name, when, got, context.Canceled)
+					}
 					select {
 					case <-ctx.Done():
 					default:
 						t.Errorf("%s: Done() %s is open", name, when)
-					}
-					if ctx.Err() != context.Canceled || context.Cause(ctx) != context.Canceled {
-						t.Errorf("%s: Err() = %v, Cause = %v %s, want %v", name, ctx.Err(), context.Cause(ctx), when, context.Canceled)
 					}
 					child, cancel := context.WithCancel(ctx)
 					defer cancel()

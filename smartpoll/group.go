@@ -26,14 +26,16 @@ type GroupConfig struct {
 // upstream. It is made by [NewGroup], joined by the option [In], and belongs to
 // the one [Scheduler] whose tasks joined it.
 //
-// A task that is due but not admitted waits without occupying anything, in the
-// order in which the members became due. It counts as ready all the while:
-// StopTimer returns true, Next stays, and withdrawing its schedule withdraws it
-// from the group too. A task that waits under Rate has its start reserved;
-// withdrawing it gives the start back as far as [rate.Reservation] allows, which
-// is when no later one has been reserved. So does finding no place when that start
-// has come. Rate is kept to by the loop: starts that a blocking hook holds up are
-// made together when it returns.
+// A task that is due but not admitted waits, without a goroutine, in the order in
+// which the members became due. It counts as ready all the while: StopTimer
+// returns true, Next stays, and clearing its schedule takes it out of the group's
+// queue too.
+//
+// A task that waits under Rate has its start reserved. The start is given back if
+// the schedule is cleared, as far as [rate.Reservation] allows, which is when no
+// later one has been reserved; and it is lost if there is no place under Running
+// when it comes. Starts that a blocking hook holds up are made together when it
+// returns.
 type Group struct {
 	places  int           // 0: any number
 	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
