@@ -123,16 +123,10 @@ func next(t *testing.T, st *ssetest.Stream, n int) string {
 func rest(t *testing.T, st *ssetest.Stream) string {
 	t.Helper()
 	var got []string
-	for {
-		ev, err := st.Next()
-		if err == io.EOF {
-			return strings.Join(got, " ")
-		}
-		if err != nil {
-			t.Fatalf("after %v: %v", got, err)
-		}
+	for _, ev := range st.Rest(t) {
 		got = append(got, show(ev))
 	}
+	return strings.Join(got, " ")
 }
 
 func expect(t *testing.T, what, got, want string) {

@@ -163,8 +163,8 @@ func (h *Hub) wake(t *Topic) {
 //
 // Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], or one
 // that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too). Headers that were set before are
-// kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout and
-// ReadTimeout are lifted for this request. A HEAD request gets the headers alone.
+// kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout is
+// lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
 	t.mustBeOf(h)
 	st, err := h.admit(w, r)

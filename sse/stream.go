@@ -50,10 +50,6 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		h.opts.Logger.Error("stream refused", "path", r.URL.Path, "err", err)
 		return nil, err
 	}
-	// The server reads on to notice that the client leaves; its ReadTimeout would look like that. Where it cannot be
-	// lifted there is none.
-	_ = rc.SetReadDeadline(time.Time{})
-
 	st := &stream{hub: h, w: w, rc: rc, wake: make(chan struct{}, 1)}
 	st.wrote.Store(h.now())
 	if !h.register(st) {

@@ -6,6 +6,7 @@ package ssetest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -73,14 +74,37 @@ type Stream struct {
 	cancel context.CancelFunc
 }
 
-// Event returns the next event and fails the test if there is none.
+// patience is how long Event and Rest wait, so that a test whose event never comes fails instead of hanging on.
+const patience = time.Minute
+
+// Event returns the next event, and fails the test if none comes within a minute.
 func (s *Stream) Event(t testing.TB) sse.Event {
 	t.Helper()
+	defer time.AfterFunc(patience, s.cancel).Stop()
 	ev, err := s.Next()
 	if err != nil {
 		t.Fatalf("ssetest: next event: %v", err)
 	}
 	return ev
+}
+
+// Rest returns all events up to the end of the stream. If that does not come within a minute, or not cleanly, it marks the
+// test as failed.
+func (s *Stream) Rest(t testing.TB) []sse.Event {
+	t.Helper()
+	defer time.AfterFunc(patience, s.cancel).Stop()
+	var events []sse.Event
+	for {
+		ev, err := s.Next()
+		if err == io.EOF {
+			return events
+		}
+		if err != nil {
+			t.Errorf("ssetest: end of the stream, after %d events: %v", len(events), err)
+			return events
+		}
+		events = append(events, ev)
+	}
 }
 
 // Close breaks the request off.
