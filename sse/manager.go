@@ -195,6 +195,10 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 		m.log.Error("stream refused", "path", r.URL.Path, "err", err)
 		return err
 	}
+	if m.hub.ctx.Err() != nil { // or a late client would start polling for a moment
+		m.hub.turnAway(w)
+		return nil
+	}
 	t := m.join(r, c)
 	if t == nil {
 		m.refuse(w, r)

@@ -206,8 +206,11 @@ func TestBehaviour22ShutdownEndsTheStreams(t *testing.T) {
 					t.Error("the stream goes on")
 					r.close()
 				}
-				checkLines(t, "calls", polls.calls(), "start", "stop")
 				m.Publish("/tank", 1) // does nothing
+				late := read(t, m, "/tank", sse.WithPollingService(polls))
+				<-late.ended
+				late.want(t)
+				checkLines(t, "calls", polls.calls(), "start", "stop")
 			})
 		})
 	}
@@ -481,8 +484,8 @@ func TestManagerSlowReaderEndsAtTheNewest(t *testing.T) {
 				break
 			}
 		}
-		if got := data[len(data)-64]; got != "137" {
-			t.Errorf("64 before the end: %s, want 137; all: %v", got, data)
+		if len(data) < 64 || data[len(data)-64] != "137" {
+			t.Errorf("got %v, want it to end with 137 to 200", data)
 		}
 		missed, shown := 0, 0
 		for _, d := range data {
@@ -497,6 +500,34 @@ func TestManagerSlowReaderEndsAtTheNewest(t *testing.T) {
 			t.Errorf("%d shown and %d told as missed, want 200 in all: %v", shown, missed, data)
 		}
 		s.Close()
+	})
+}
+
+func TestManagerResumesByID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := sse.NewManager(t.Context(), nil, 0)
+		srv := ssetest.NewServer(t, m.Handler())
+		stays, leaves := srv.Open(t, "/tank?a=1", nil), srv.Open(t, "/tank?a=1", nil)
+		m.Publish("/tank?a=1", 1)
+		if got := string(leaves.Event(t).Data); got != "1" {
+			t.Errorf("got %s, want 1", got)
+		}
+		leaves.Close()
+		for i := range 3 {
+			m.Publish("/tank?a=1", i+2)
+		}
+		for _, back := range []*ssetest.Stream{
+			srv.Open(t, "/tank?a=1", http.Header{"Last-Event-Id": {leaves.LastEventID()}}),
+			srv.Open(t, "/tank?a=1&last_event_id="+leaves.LastEventID(), nil),
+		} {
+			for _, want := range []string{"2", "3", "4"} {
+				if got := string(back.Event(t).Data); got != want {
+					t.Errorf("back again: got %s, want %s", got, want)
+				}
+			}
+			back.Close()
+		}
+		stays.Close()
 	})
 }
 
