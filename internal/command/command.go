@@ -25,7 +25,7 @@
 // # The end
 //
 // The command is over when its first process has exited and the outputs are
-// closed. Processes that keep an output open after that have a second to finish;
+// closed. Processes that keep an output open after that have two seconds to finish;
 // then what is left of the process group is killed. When ctx ends first, the group
 // gets TERM, and KILL after [Command.Grace]. So no process of the group survives
 // Run. One that left the group (setsid) may, but does not hold Run up. On Linux the first process is also killed when this
@@ -49,8 +49,8 @@ const (
 	defaultGrace     = 5 * time.Second
 
 	// waitDelay bounds how long an output stays open after the first process exited
-	// or the group was killed: what the pipes hold (64 KiB each) is read in far less.
-	waitDelay = time.Second
+	// or the group was killed: what the pipes hold (64 KiB each) is read in far less, even on a busy machine.
+	waitDelay = 2 * time.Second
 
 	chunkSize = 32 << 10
 )

@@ -185,6 +185,7 @@ func TestKillReachesGrandchildren(t *testing.T) {
 
 // The first process ends with TERM at once; its child has the grace too.
 func TestChildrenHaveTheGrace(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	c := helper("parent", "CHILD=slow")
@@ -201,6 +202,7 @@ func TestChildrenHaveTheGrace(t *testing.T) {
 }
 
 func TestTheFirstProcessEndsTheCommand(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	over := make(chan error, 1)
 	go func() {
@@ -221,6 +223,7 @@ func TestTheFirstProcessEndsTheCommand(t *testing.T) {
 
 // What a child writes just after the first process exited is not lost.
 func TestLastWordsOfChildren(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	var r command.Result
 	over := make(chan error, 1)
@@ -239,6 +242,7 @@ func TestLastWordsOfChildren(t *testing.T) {
 
 // A process that left the group keeps the outputs open.
 func TestEscapedProcessDoesNotHoldRunUp(t *testing.T) {
+	t.Parallel()
 	w := newWitness(t)
 	over := make(chan error, 1)
 	go func() {

@@ -46,7 +46,7 @@ func play(role string) {
 		signal.Notify(terms, syscall.SIGTERM)
 		meet("ready")
 		<-terms
-		time.Sleep(1200 * time.Millisecond)
+		time.Sleep(2200 * time.Millisecond)
 		fmt.Println("bye")
 	case "stubborn": // hears TERM and stays
 		signal.Notify(terms, syscall.SIGTERM)

@@ -13,12 +13,13 @@
 //
 // # Bounds
 //
-// An expression has at most [MaxSource] bytes. A run takes at most [Deadline],
-// its input and its result have at most [MaxSize] bytes and [MaxDepth] levels,
-// and a panic in the interpreter is an error. Not bounded is what one builtin
-// does in one step: "x" * 1000000000 takes a gigabyte and half a second. Expressions come from the configuration, whose author is
-// trusted; what that author must not do is take a repeat count, a range or an
-// array index to assign to from a value of the outside world.
+// An expression has at most [MaxSource] bytes. A run takes at most [Deadline]
+// ([Patience] while it has taken few steps), its input and its result have at most
+// [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error.
+// Not bounded is what one builtin does in one step: "x" * 1000000000 takes a
+// gigabyte and half a second. Expressions come from the configuration, whose
+// author is trusted; what that author must not do is take a repeat count, a range
+// or an array index to assign to from a value of the outside world.
 //
 // # What is left out
 //
@@ -44,8 +45,13 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// Deadline bounds one run.
-const Deadline = 250 * time.Millisecond
+// Deadline bounds one run, and Patience one of fewer than [MinSteps]: a few
+// milliseconds of work, which a busy machine may not get done within Deadline.
+const (
+	Deadline = 250 * time.Millisecond
+	Patience = 10 * Deadline
+	MinSteps = 100_000 // of the interpreter
+)
 
 // maxCounted bounds how many surplus results are counted for the error.
 const maxCounted = 1000
@@ -62,7 +68,7 @@ func (p *Program) String() string { return p.src }
 
 // Run evaluates p on v and returns its one result. v is what encoding/json
 // decodes; any other Go value is first encoded as JSON. Run returns
-// [context.Cause] of ctx, wrapped, if ctx ends before [Deadline].
+// [context.Cause] of ctx, wrapped, if ctx ends before the run.
 func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -73,10 +79,12 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("jq: input: %w", err)
 	}
-	bounded, cancel := context.WithTimeout(ctx, Deadline)
+	long, cancel := context.WithTimeout(ctx, Patience)
+	defer cancel()
+	short, cancel := context.WithTimeout(long, Deadline)
 	defer cancel()
 
-	iter := p.code.RunWithContext(bounded, in)
+	iter := p.code.RunWithContext(&patient{Context: short, long: long}, in)
 	count := 0
 	for ; count < maxCounted; count++ {
 		v, ok := iter.Next()
@@ -84,7 +92,7 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 			break
 		}
 		if e, ok := v.(error); ok {
-			return nil, p.failed(ctx, bounded, e)
+			return nil, p.failed(ctx, short, e)
 		}
 		if count == 0 {
 			result = v
@@ -105,15 +113,31 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	}
 }
 
+// A patient context hides its deadline for the first MinSteps times that it is
+// asked: the interpreter asks before each step. Only the goroutine of Run uses it.
+type patient struct {
+	context.Context
+	long  context.Context
+	steps int
+}
+
+func (p *patient) Done() <-chan struct{} {
+	if p.steps < MinSteps {
+		p.steps++
+		return p.long.Done()
+	}
+	return p.Context.Done()
+}
+
 // failed says why a run ended with err. A context's end counts only when the
 // interpreter was stopped by it, not when it merely ended meanwhile.
-func (p *Program) failed(ctx, bounded context.Context, err error) error {
+func (p *Program) failed(ctx, short context.Context, err error) error {
 	var halt *gojq.HaltError
 	switch {
-	case errors.Is(err, bounded.Err()) && ctx.Err() != nil:
+	case errors.Is(err, short.Err()) && ctx.Err() != nil:
 		return fmt.Errorf("jq: %s: %w", brief(p.src), context.Cause(ctx))
-	case errors.Is(err, bounded.Err()):
-		return fmt.Errorf("jq: %s is stopped after %v: it loops, or its input is too large for it", brief(p.src), Deadline)
+	case errors.Is(err, short.Err()):
+		return fmt.Errorf("jq: %s takes longer than %v: it loops, or its input is too large for it", brief(p.src), Deadline)
 	case errors.As(err, &halt):
 		return fmt.Errorf("jq: %s halts, want a result: use error(...) to fail", brief(p.src))
 	}

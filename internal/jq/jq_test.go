@@ -245,13 +245,37 @@ func TestEndlessExpressionsStop(t *testing.T) {
 	} {
 		start := time.Now()
 		_, err := compile(t, src).Run(t.Context(), nil)
-		if want := "is stopped after 250ms: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		if want := "takes longer than 250ms: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q = %v, want the suffix %q", src, err, want)
 		}
 		// Far more than the deadline, for busy machines; without it this takes minutes.
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("%q took %v, want about %v", src, took, jq.Deadline)
 		}
+	}
+}
+
+// A run of few steps is not stopped, however long they take.
+func TestShortRunsAreNotStopped(t *testing.T) {
+	in := strings.Repeat("x", 4_000_000) // searched through in one step
+	for n := 100; n < jq.MinSteps/20; n += n / 4 {
+		start := time.Now()
+		got, err := compile(t, fmt.Sprintf(`[range(%d) as $i | contains("yx")] | length`, n)).Run(t.Context(), in)
+		if err != nil || got != n {
+			t.Fatalf("Run = %v, %v, want %d", got, err, n)
+		}
+		if time.Since(start) > jq.Deadline*6/5 {
+			return // long enough to be stopped
+		}
+	}
+}
+
+// Patience has an end too.
+func TestSlowStepsStop(t *testing.T) {
+	in := strings.Repeat("X", 4_000_000)
+	_, err := compile(t, "[range(3000) as $i | ascii_downcase | length] | length").Run(t.Context(), in)
+	if err == nil || !strings.Contains(err.Error(), "takes longer") {
+		t.Errorf("Run = %v, want it stopped", err)
 	}
 }
 
@@ -267,7 +291,7 @@ func TestContextEndsRun(t *testing.T) {
 // An error of the expression itself that reads like a context's is not one.
 func TestErrorNamedLikeADeadline(t *testing.T) {
 	_, err := compile(t, `error("context deadline exceeded")`).Run(t.Context(), nil)
-	if err == nil || strings.Contains(err.Error(), "stopped") {
+	if err == nil || strings.Contains(err.Error(), "takes longer") {
 		t.Errorf("Run = %v, want the expression's own error", err)
 	}
 }

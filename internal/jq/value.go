@@ -35,17 +35,17 @@ func plain(v any) (any, error) {
 
 type walk struct{ left int } // bytes that the rest of the value may have
 
-// plain also says whether the value it returns is another one than v.
-func (w *walk) plain(v any, depth int) (_ any, changed bool, err error) {
+// plain also says whether the value it returns is another one than x.
+func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	if err := w.take(1); err != nil {
 		return nil, false, err
 	}
 	if depth > MaxDepth {
 		return nil, false, fmt.Errorf("arrays and objects nest deeper than %d levels", MaxDepth)
 	}
-	switch v := v.(type) {
+	switch v := x.(type) {
 	case nil, bool, int:
-		return v, false, nil
+		return x, false, nil
 	case float64:
 		switch {
 		case math.IsNaN(v):
@@ -53,9 +53,9 @@ func (w *walk) plain(v any, depth int) (_ any, changed bool, err error) {
 		case math.IsInf(v, 0):
 			return math.Copysign(math.MaxFloat64, v), true, nil
 		}
-		return v, false, nil
+		return x, false, nil // as it is: a new interface value would be an allocation
 	case string:
-		return v, false, w.take(len(v))
+		return x, false, w.take(len(v))
 	case json.Number:
 		if len(v) > maxDigits {
 			return nil, false, fmt.Errorf("a number has %d digits, want at most %d", len(v), maxDigits)
@@ -63,7 +63,7 @@ func (w *walk) plain(v any, depth int) (_ any, changed bool, err error) {
 		if !isNumber(string(v)) {
 			return nil, false, fmt.Errorf("%q is not a JSON number", string(v))
 		}
-		return v, false, w.take(len(v) - 1)
+		return x, false, w.take(len(v) - 1)
 	case *big.Int:
 		// Through text, as a number that encoding/json decoded.
 		if v == nil {
@@ -107,7 +107,7 @@ func (w *walk) plain(v any, depth int) (_ any, changed bool, err error) {
 		}
 		return object, changed, nil
 	}
-	text, err := json.Marshal(v)
+	text, err := json.Marshal(x)
 	if err != nil {
 		return nil, false, err
 	}
