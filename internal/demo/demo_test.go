@@ -148,6 +148,20 @@ func TestContextEndsTheDemo(t *testing.T) {
 	}
 }
 
+// TestCloseKillsTheStubborn: a process that does not end with its stdin is killed.
+func TestCloseKillsTheStubborn(t *testing.T) {
+	t.Setenv(stubborn, "1")
+	d, err := demo.Start(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ups := d.Upstreams()
+	d.Close()
+	for _, u := range ups {
+		checkGone(t, u)
+	}
+}
+
 // TestCloseWhileAnUpstreamIsAway: Close does not wait for the restart.
 func TestCloseWhileAnUpstreamIsAway(t *testing.T) {
 	d, log := startDemo(t, demo.Options{RestartDelay: time.Hour})
@@ -180,8 +194,10 @@ func TestKilledUpstreamComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port := devicePort + uint16(7+i) // of its own
-			d, log := startDemo(t, demo.Options{DevicePort: port, RestartDelay: 1500 * time.Millisecond})
+			const delay = 1500 * time.Millisecond
+			d, log := startDemo(t, demo.Options{DevicePort: port, RestartDelay: delay})
 			before := upstream(t, d, name)
+			killed := time.Now()
 			kill(t, before.PID)
 			await(t, log, "upstream died "+name)
 			if got := status(before.URL + paths[name]); got != "refused" {
@@ -191,6 +207,9 @@ func TestKilledUpstreamComesBack(t *testing.T) {
 				t.Errorf("the killed upstream is %+v, want no pid and URL %s", away, before.URL)
 			}
 			await(t, log, "upstream is back "+name)
+			if away := time.Since(killed); away < delay {
+				t.Errorf("the killed upstream was back after %v, want %v at least", away, delay)
+			}
 			if got := status(before.URL + paths[name]); got != "200 OK" {
 				t.Errorf("GET of the upstream that is back: %s, want 200", got)
 			}
@@ -278,8 +297,17 @@ func TestStartTellsWhyAProcessEnded(t *testing.T) {
 	}
 }
 
-// TestNothingSurvivesTheProgram: a program that is killed takes the demo with it.
+// TestNothingSurvivesTheProgram: a program that is killed takes the demo with
+// it, on Linux even what does not notice.
 func TestNothingSurvivesTheProgram(t *testing.T) {
+	t.Run("attentive", checkNothingSurvives)
+	if runtime.GOOS == "linux" {
+		t.Setenv(stubborn, "1")
+		t.Run("stubborn", checkNothingSurvives)
+	}
+}
+
+func checkNothingSurvives(t *testing.T) {
 	program := exec.Command(executable(t), "start-demo")
 	out, err := program.StdoutPipe()
 	if err != nil {
@@ -295,16 +323,17 @@ func TestNothingSurvivesTheProgram(t *testing.T) {
 	}
 	kill(t, program.Process.Pid)
 	program.Wait()
+	deadline := time.Now().Add(10 * time.Second)
 	for _, url := range urls {
 		addr := strings.TrimPrefix(url, "http://")
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for ; ; time.Sleep(10 * time.Millisecond) {
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
 				break
 			}
 			conn.Close()
 			if time.Now().After(deadline) {
-				t.Errorf("%s still answers 10 s after the program was killed", url)
+				t.Errorf("%s still answers after the program was killed", url)
 				break
 			}
 		}
@@ -314,7 +343,7 @@ func TestNothingSurvivesTheProgram(t *testing.T) {
 	}
 }
 
-// startDemoCommand is the program that TestNothingSurvivesTheProgram kills.
+// startDemoCommand is the program that checkNothingSurvives kills.
 func startDemoCommand() int {
 	d, err := demo.Start(context.Background(), nil)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -28,10 +29,18 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// stubborn is an environment variable: with it, subcommands do not notice the
+// end of their stdin.
+const stubborn = "TIDEWIRE_TEST_STUBBORN"
+
 func runCommand(c demo.Command) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	err := c.Run(ctx, os.Args[2:], os.Stdin, os.Stdout)
+	var stdin io.Reader = os.Stdin
+	if os.Getenv(stubborn) != "" {
+		stdin, _ = io.Pipe()
+	}
+	err := c.Run(ctx, os.Args[2:], stdin, os.Stdout)
 	if err == nil {
 		return 0
 	}
