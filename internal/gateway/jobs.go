@@ -212,7 +212,7 @@ func (r *run) finish(result command.Result, err error) {
 		snap.Status = statusFailed
 	}
 	if err != nil {
-		text := err.Error()
+		text := strings.TrimPrefix(err.Error(), "command: ") // people read it beside the job's name
 		snap.Error = &text
 	}
 	final := *snap
