@@ -1,7 +1,8 @@
 // Package snapshot is where the newest state of a topic lives: one entry a topic, and a newer one replaces it.
 //
-// A [Store] gives a topic to exactly one writer at a time. Whoever wins [Store.Claim] holds a [Claim] and writes through it;
-// everybody else learns which run to join. [Store.Follow] tells every change to whoever shows the state to people.
+// A [Store] gives a topic to exactly one writer at a time. Whoever wins [Store.Claim] holds a [Claim] and writes
+// through it; everybody else learns which run to join. [Store.Follow] tells every change to whoever shows the state
+// to people.
 //
 //	claim, entry, err := store.Claim(ctx, "job/scan", snapshot.ClaimOptions{})
 //	if claim == nil { ... join entry.Run ... }
@@ -10,21 +11,21 @@
 //
 // # Life of a topic
 //
-// A topic has no entry, or one that is [Live] or [Final]. A claim makes it Live with a new run and N = 0, without data. Each Put
-// adds one to N and replaces the data. Finish makes it Final; after its retention the entry is forgotten, which followers see
-// as [Gone]. A new claim may replace a Final entry before that: the follower then sees the new run's Live entry at once, and
-// never a Gone of the run before it.
+// A topic has no entry, or one that is [Live] or [Final]. A claim makes it Live with a new run and N = 0, without
+// data. Each Put adds one to N and replaces the data. Finish makes it Final; after its retention the entry is
+// forgotten, which followers see as [Gone]. A new claim may replace a Final entry before that: the follower then sees
+// the new run's Live entry at once, and never a Gone of the run before it.
 //
 // # Order and loss
 //
-// A snapshot subsumes what came before it, so a follower may miss intermediate states. It never misses the last one, it never sees
-// N of a run go down, and it never sees a run again once it has seen its Final, its Gone or a newer run. Between two
-// topics there is no order.
+// A snapshot subsumes what came before it, so a follower may miss intermediate states. It never misses the last one,
+// it never sees N of a run go down, and it never sees a run again once it has seen its Final, its Gone or a newer
+// run. Between two topics there is no order.
 //
 // # Data
 //
-// Bytes handed to a Claim belong to the store and must not be modified afterwards; bytes in an [Entry] are shared by all who
-// see it and must not be modified either. Nothing is copied.
+// Bytes handed to a Claim belong to the store and must not be modified afterwards; bytes in an [Entry] are shared by
+// all who see it and must not be modified either. Nothing is copied.
 //
 // # Implementations
 //

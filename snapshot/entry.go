@@ -39,8 +39,8 @@ type Entry struct {
 // newRun returns a random id of 26 letters and digits.
 func newRun() string { return rand.Text() }
 
-// checkRun panics unless run is one of 1 to 40 ASCII letters and digits: ids of events are made of the run, "-" and a number, so a
-// "-" in a run would make two runs look like one.
+// checkRun panics unless run is one of 1 to 40 ASCII letters and digits: ids of events are made of the run, "-" and a
+// number, so a "-" in a run would make two runs look like one.
 func checkRun(run string) {
 	for _, c := range []byte(run) {
 		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {

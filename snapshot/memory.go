@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Memory is a [Store] inside the process. Its claims are never lost, and it tells its followers about every change before the
-// call that made it returns, in the goroutine of that call, one change after the other.
+// Memory is a [Store] inside the process. Its claims are never lost, and it tells its followers about every change
+// before the call that made it returns, in the goroutine of that call, one change after the other.
 //
-// It owns no goroutine. All entries share one timer, which runs while a Final entry waits for the end of its retention; it fires
-// at the earliest of them.
+// It owns no goroutine. All entries share one timer, which runs while a Final entry waits for the end of its
+// retention; it fires at the earliest of them.
 //
 // Make one with [NewMemory].
 type Memory struct {

@@ -35,7 +35,8 @@ func follow(t testing.TB, m *snapshot.Memory, fn func(snapshot.Entry)) {
 	<-synced
 }
 
-// Everything has been told, in order and by the caller's goroutine, when a call returns: nothing is skipped in memory.
+// Everything has been told, in order and by the caller's goroutine, when a call returns: nothing is skipped in
+// memory.
 func TestMemoryTellsSynchronously(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := snapshot.NewMemory()

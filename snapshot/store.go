@@ -6,23 +6,24 @@ import (
 	"time"
 )
 
-// ErrOver is returned by [Claim.Finish] when the run no longer has its topic: it was finished before, or the claim was lost.
+// ErrOver is returned by [Claim.Finish] when the run no longer has its topic: it was finished before, or the claim
+// was lost.
 var ErrOver = errors.New("snapshot: the run is over")
 
 // Store holds one entry a topic. Its methods may be called from any goroutine.
 type Store interface {
-	// Claim takes topic for a new run. Of any number of callers, in any number of processes that share the store, exactly one
-	// gets a Claim, together with the Live entry that it made. The others get a nil Claim and the entry to join: the Live one or,
-	// with opts.KeepFinal, a retained Final one. When Claim returns, the followers of this Store value have been told of that entry
-	// or a newer one.
+	// Claim takes topic for a new run. Of any number of callers, in any number of processes that share the store,
+	// exactly one gets a Claim, together with the Live entry that it made. The others get a nil Claim and the entry
+	// to join: the Live one or, with opts.KeepFinal, a retained Final one. When Claim returns, the followers of this
+	// Store value have been told of that entry or a newer one.
 	//
 	// An error means that nothing was claimed: ctx ended, or the store cannot be reached.
 	Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error)
 
-	// Follow calls fn with each current entry, then synced once (it may be nil), then fn with the changes until ctx ends; it
-	// returns ctx's error then, and another one only if it cannot go on. Intermediate states may be skipped, the last never. Calls
-	// never overlap, and none happens after Follow has returned. fn and synced run where the store's locks may be held: they must
-	// neither block nor call the store or one of its claims.
+	// Follow calls fn with each current entry, then synced once (it may be nil), then fn with the changes until ctx
+	// ends; it returns ctx's error then, and another one only if it cannot go on. Intermediate states may be skipped,
+	// the last never. Calls never overlap, and none happens after Follow has returned. fn and synced run where the
+	// store's locks may be held: they must neither block nor call the store or one of its claims.
 	Follow(ctx context.Context, fn func(Entry), synced func()) error
 }
 
@@ -31,17 +32,18 @@ type Claim interface {
 	// Run returns the id of the run: 1 to 40 ASCII letters and digits, unique.
 	Run() string
 
-	// Put replaces the topic's data. It never blocks: if puts come faster than the store can take them, the newest wins. After the
-	// end of the run it does nothing. data must not be modified afterwards.
+	// Put replaces the topic's data. It never blocks: if puts come faster than the store can take them, the newest
+	// wins. After the end of the run it does nothing. data must not be modified afterwards.
 	Put(data []byte)
 
-	// Finish ends the run with its last data, which is kept for retention and then forgotten; with zero or less it is forgotten
-	// at once, after followers had their chance to see it. The first Finish counts, later ones return [ErrOver], as does one whose
-	// topic belongs to another run by now. It may block until ctx ends if the store cannot be reached. data must not be modified
-	// afterwards.
+	// Finish ends the run with its last data, which is kept for retention and then forgotten; with zero or less it is
+	// forgotten at once, after followers had their chance to see it. The first Finish counts, later ones return
+	// [ErrOver], as does one whose topic belongs to another run by now. It may block until ctx ends if the store
+	// cannot be reached. data must not be modified afterwards.
 	Finish(ctx context.Context, data []byte, retention time.Duration) error
 
-	// Lost returns a channel that is closed when the run loses its topic without Finish, or nil if that cannot happen.
+	// Lost returns a channel that is closed when the run loses its topic without Finish, or nil if that cannot
+	// happen.
 	Lost() <-chan struct{}
 }
 
@@ -50,7 +52,7 @@ type ClaimOptions struct {
 	// KeepFinal joins a retained Final entry where otherwise a new run would replace it.
 	KeepFinal bool
 
-	// Run is the id for the new run: 1 to 40 ASCII letters and digits, never used before; anything else panics. Empty means a
-	// random one.
+	// Run is the id for the new run: 1 to 40 ASCII letters and digits, never used before; anything else panics. Empty
+	// means a random one.
 	Run string
 }

@@ -27,7 +27,8 @@ type follower struct {
 	stopped bool // Follow has returned
 }
 
-// follow starts a follower of s, which ends with the test or with the returned function, and returns once it is synced.
+// follow starts a follower of s, which ends with the test or with the returned function, and returns once it is
+// synced.
 func follow(t *testing.T, s snapshot.Store) (*follower, func()) {
 	t.Helper()
 	f := &follower{t: t, newest: make(map[string]snapshot.Entry), over: make(map[string]bool)}

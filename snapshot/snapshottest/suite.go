@@ -4,9 +4,9 @@
 //		snapshottest.Run(t, func(t *testing.T) snapshot.Store { return openMyStore(t) })
 //	}
 //
-// Each test gets a store of its own, as empty as the day it was made. The suite asks for what package snapshot promises and for
-// nothing more: a store may skip intermediate states, and may take its time to tell followers, except where the contract
-// forbids it. Retentions are one second, so stores that count in seconds can pass.
+// Each test gets a store of its own, as empty as the day it was made. The suite asks for what package snapshot
+// promises and for nothing more: a store may skip intermediate states, and may take its time to tell followers,
+// except where the contract forbids it. Retentions are one second, so stores that count in seconds can pass.
 package snapshottest
 
 import (
@@ -24,8 +24,8 @@ func Run(t *testing.T, open func(t *testing.T) snapshot.Store) {
 	}
 }
 
-// RunInBubble is Run with each test, open included, in a [synctest] bubble of its own: for stores that live wholly in the process, whose
-// retentions then pass at once and whose leaked goroutines fail the test.
+// RunInBubble is Run with each test, open included, in a [synctest] bubble of its own: for stores that live wholly in
+// the process, whose retentions then pass at once and whose leaked goroutines fail the test.
 func RunInBubble(t *testing.T, open func(t *testing.T) snapshot.Store) {
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package progress shows people the last state of a job: start it or join it, publish snapshots, finish once, and keep the end
-// for a while for those who come late.
+// Package progress shows people the last state of a job: start it or join it, publish snapshots, finish once, and
+// keep the end for a while for those who come late.
 //
 //	tracker := progress.New(ctx, 30*time.Second, 30*time.Second, slog.Default())
 //
@@ -14,43 +14,45 @@
 //
 //	err := tracker.Serve(w, r, "discovery/line-1") // on the request that watches it
 //
-// Use it for work with a definite end whose events are snapshots: each says everything that those before it said. Whether the end is
-// good or bad is said in the payload.
+// Use it for work with a definite end whose events are snapshots: each says everything that those before it said.
+// Whether the end is good or bad is said in the payload.
 //
 // # Topics and runs
 //
-// A topic is a name, such as "discovery/line-1". It has at most one run at a time: nobody's until a Start, then running, then, from
-// Finish on, retained for the Tracker's retention (30 seconds by default), then forgotten. [Tracker.Start] joins a running job and
-// begins a new run in any other case, so that a trigger never takes an old result for its own; [Tracker.StartOrJoin] joins a retained
-// one too, for work that is done once and shown to many. Of any number of callers at once one begins the run, the others
-// join it.
+// A topic is a name, such as "discovery/line-1". It has at most one run at a time: nobody's until a Start, then
+// running, then, from Finish on, retained for the Tracker's retention (30 seconds by default), then forgotten.
+// [Tracker.Start] joins a running job and begins a new run in any other case, so that a trigger never takes an old
+// result for its own; [Tracker.StartOrJoin] joins a retained one too, for work that is done once and shown to many.
+// Of any number of callers at once one begins the run, the others join it.
 //
 // # Streams
 //
-// A stream ([Tracker.Serve]) gets the newest snapshot at once, then what is published, then the terminal, and ends. It may skip
-// snapshots if they come faster than it can send them, but never goes back and never misses the terminal. A stream that was there before
-// Finish gets the last snapshot and the terminal, one that came later the terminal alone. Events are unnamed, one line of JSON each; their ids are
-// `<run>-<n>`, the terminal's is `<run>-end`. A client that comes back with a terminal's id is told by 204 to stay away, even when the
-// topic is long forgotten.
+// A stream ([Tracker.Serve]) gets the newest snapshot at once, then what is published, then the terminal, and ends.
+// It may skip snapshots if they come faster than it can send them, but never goes back and never misses the terminal.
+// A stream that was there before Finish gets the last snapshot and the terminal, one that came later the terminal
+// alone. Events are unnamed, one line of JSON each; their ids are `<run>-<n>`, the terminal's is `<run>-end`. A
+// client that comes back with a terminal's id is told by 204 to stay away, even when the topic is long forgotten.
 //
 // # Cost and slow readers
 //
-// A payload is encoded once, in Publish, whatever the number of streams. Publish waits for no stream: a slow one skips, one that does not
-// read at all is cut off by the [sse.Hub]. A job that idles costs its newest snapshot and an entry in a few maps: no goroutine, no
-// timer.
+// A payload is encoded once, in Publish, whatever the number of streams. Publish waits for no stream: a slow one
+// skips, one that does not read at all is cut off by the [sse.Hub]. A job that idles costs its newest snapshot and an
+// entry in a few maps: no goroutine, no timer.
 //
 // # Where state lives
 //
-// A Tracker writes to a [snapshot.Store] and shows what the store tells it, nothing else. [New] makes one that keeps everything in the process.
-// [Open] takes a store that may be shared: the Tracker then shows every entry of it, whoever wrote it. A run whose writer disappears
-// from the store without a terminal is shown to end with `{"status":"lost",...}`.
+// A Tracker writes to a [snapshot.Store] and shows what the store tells it, nothing else. [New] makes one that keeps
+// everything in the process. [Open] takes a store that may be shared: the Tracker then shows every entry of it,
+// whoever wrote it. A run whose writer disappears from the store without a terminal is shown to end with
+// `{"status":"lost",...}`.
 //
 // # Concurrency and shutdown
 //
-// All methods may be called from any goroutine. A Tracker lives as long as the context it was given and has no Close: when that ends,
-// its streams end without a terminal and all its entries leave. Handles stay safe to use.
+// All methods may be called from any goroutine. A Tracker lives as long as the context it was given and has no Close:
+// when that ends, its streams end without a terminal and all its entries leave. Handles stay safe to use.
 //
 // # What it leaves to others
 //
-// Mutual exclusion between topics, dropping equal payloads, and history: a stream sees the newest state, not each event.
+// Mutual exclusion between topics, dropping equal payloads, and history: a stream sees the newest state, not each
+// event.
 package progress

@@ -15,7 +15,8 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// The POST that triggers the work answers 202, or 200 if it joined a run that is under way; the GET streams the progress.
+// The POST that triggers the work answers 202, or 200 if it joined a run that is under way; the GET streams the
+// progress.
 func Example_quickStart() {
 	serviceCtx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -65,13 +66,15 @@ type controller struct {
 func (c controller) trigger(w http.ResponseWriter, r *http.Request) {
 	job, isNew := c.tracker.Start("discovery/" + r.PathValue("edge") + "/" + r.PathValue("service"))
 	if !isNew {
-		// Coalesce: another trigger is already running on this topic; the caller typically returns 200 to signal "joined existing".
+		// Coalesce: another trigger is already running on this topic; the caller typically returns 200 to signal
+		// "joined existing".
 		w.WriteHeader(http.StatusOK)
 		return
 	}
 
 	go func() {
-		// Safety-net terminal in case work returns early without calling Finish (idempotent: the happy-path Finish below wins if called).
+		// Safety-net terminal in case work returns early without calling Finish (idempotent: the happy-path Finish
+		// below wins if called).
 		defer job.Finish(progressFailed(errors.New("job did not complete")))
 
 		if err := c.doWork(c.ctx, job); err != nil {

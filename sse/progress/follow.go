@@ -15,8 +15,12 @@ func (t *Tracker) follow() error {
 	synced, failed := make(chan struct{}), make(chan error, 1)
 	go func() {
 		err := t.store.Follow(t.ctx, t.apply, func() { close(synced) })
-		if t.ctx.Err() == nil {
-			t.log.Error("the store cannot be followed any more", "err", err)
+		select {
+		case <-synced:
+			if t.ctx.Err() == nil {
+				t.log.Error("the store cannot be followed any more", "err", err)
+			}
+		default: // Open returns it
 		}
 		t.cancel(err)
 		t.leave()
@@ -40,8 +44,9 @@ func (t *Tracker) leave() {
 	}
 }
 
-// apply brings the records and the hub to what the store says. The store calls it, one entry after the other, possibly inside our own calls of
-// Claim, Put and Finish; so it takes only mu, and what comes after that in the lock order, and never blocks.
+// apply brings the records and the hub to what the store says. The store calls it, one entry after the other,
+// possibly inside our own calls of Claim, Put and Finish; so it takes only mu, and what comes after that in the lock
+// order, and never blocks.
 func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,16 +15,17 @@ var (
 	// ErrCancelled says that somebody called [Tracker.Cancel].
 	ErrCancelled = errors.New("progress: the job was cancelled")
 
-	// ErrLost says that the run lost its topic: its claim could not be renewed, or the entry was removed from the store. The worker
-	// should stop, since another one may have begun.
+	// ErrLost says that the run lost its topic: its claim could not be renewed, or the entry was removed from the
+	// store. The worker should stop, since another one may have begun.
 	ErrLost = errors.New("progress: the job lost its topic")
 )
 
-// Job is the handle of one run. It belongs to whoever was told isNew by [Tracker.Start]; those who joined get the same Job if the
-// run is in their process. For a run in another process they get one that only names it: publishing to it does nothing.
+// Job is the handle of one run. It belongs to whoever was told isNew by [Tracker.Start]; those who joined get the
+// same Job if the run is in their process. For a run in another process they get one that only names it: publishing
+// to it does nothing.
 //
-// Its methods may be called from any goroutine, also after the Tracker has ended. Lock order: Tracker.starting, the store's own locks,
-// Tracker.mu, then mu; Publish and Finish take none of the Tracker's.
+// Its methods may be called from any goroutine, also after the Tracker has ended. Lock order: Tracker.starting, the
+// store's own locks, Tracker.mu, then mu; Publish and Finish take none of the Tracker's.
 type Job struct {
 	tracker *Tracker
 	topic   string
@@ -38,11 +39,13 @@ type Job struct {
 	cancel context.CancelCauseFunc
 }
 
-// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if the store failed in [Tracker.Start].
+// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if the store failed
+// in [Tracker.Start].
 func (j *Job) ID() string { return j.run }
 
-// Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed afterwards. After Finish
-// it does nothing. Nil is a payload as well: null. What cannot be encoded is logged, and what was published before stays.
+// Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed
+// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded is logged, and
+// what was published before stays.
 func (j *Job) Publish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
@@ -55,9 +58,9 @@ func (j *Job) Publish(data any) {
 	j.claim.Put(payload)
 }
 
-// Finish ends the job with data as its terminal, which is kept for the Tracker's retention; whether that is success or failure is said
-// in data. The first Finish counts, later ones do nothing, so a deferred one is a safety net. If data cannot be encoded that
-// is logged, and the terminal is `{"status":"failed","error":"..."}` with the reason.
+// Finish ends the job with data as its terminal, which is kept for the Tracker's retention; whether that is success
+// or failure is said in data. The first Finish counts, later ones do nothing, so a deferred one is a safety net. If
+// data cannot be encoded that is logged, and the terminal is `{"status":"failed","error":"..."}` with the reason.
 //
 // With a store in the process it returns at once. Another store may be out of reach; then Finish keeps trying for the
 // retention, logs that it failed, and the store shows the run as lost in the end.
@@ -74,7 +77,8 @@ func (j *Job) Finish(data any) {
 		return
 	}
 	retention := j.tracker.retention
-	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a store that others see.
+	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a
+	// store that others see.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), retention)
 	defer cancel()
 	if err := j.claim.Finish(ctx, payload, retention); err != nil {
@@ -95,8 +99,8 @@ func terminal(status, reason string) []byte {
 	return b
 }
 
-// Context returns a context for the work. It ends when [Tracker.Cancel] is called (with the cause [ErrCancelled]), when the run loses its topic
-// ([ErrLost]), after Finish, and with the Tracker.
+// Context returns a context for the work. It ends when [Tracker.Cancel] is called (with the cause [ErrCancelled]),
+// when the run loses its topic ([ErrLost]), after Finish, and with the Tracker.
 func (j *Job) Context() context.Context {
 	j.mu.Lock()
 	defer j.mu.Unlock()

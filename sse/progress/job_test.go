@@ -141,8 +141,8 @@ type counting struct{ n *atomic.Int32 }
 
 func (c counting) MarshalJSON() ([]byte, error) { return json.Marshal(c.n.Add(1)) }
 
-// A job that waits costs neither a goroutine nor a timer: with 20,000 of them, running and retained, there are as many
-// goroutines as before.
+// A job that waits costs neither a goroutine nor a timer: with 20,000 of them, running and retained, there are as
+// many goroutines as before.
 func TestIdleJobsOwnNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)

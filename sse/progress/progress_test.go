@@ -95,7 +95,8 @@ func next(t *testing.T, s *ssetest.Stream, job *progress.Job, wantID, wantData s
 	}
 }
 
-// nextData reads the next event that a browser would dispatch. It does not wait long: heartbeats keep a stream up for ever.
+// nextData reads the next event that a browser would dispatch. It does not wait long: heartbeats keep a stream up for
+// ever.
 func nextData(t *testing.T, s *ssetest.Stream) sse.Event {
 	t.Helper()
 	defer time.AfterFunc(10*time.Second, s.Close).Stop()

@@ -21,8 +21,8 @@ import (
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
-// Start, Publish, Finish, Serve, Watch, Cancel, expiry and the end of the Tracker in any order: every stream gets one run's snapshots in
-// order and at most one terminal, the last, and everything comes to its end.
+// Start, Publish, Finish, Serve, Watch, Cancel, expiry and the end of the Tracker in any order: every stream gets one
+// run's snapshots in order and at most one terminal, the last, and everything comes to its end.
 func TestStress(t *testing.T) {
 	for round := range 5 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -134,8 +134,8 @@ func (r *recorder) check(t *testing.T) {
 	}
 }
 
-// Under a flood, over real sockets: every reader sees growing snapshots and ends with the terminal; one that stops reading is cut off while
-// the publisher and the others see nothing of it.
+// Under a flood, over real sockets: every reader sees growing snapshots and ends with the terminal; one that stops
+// reading is cut off while the publisher and the others see nothing of it.
 func TestFlood(t *testing.T) {
 	const readers, stall = 20, 2 * time.Second
 	ctx := t.Context()

@@ -13,16 +13,17 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// ErrNoTopic says that a topic has neither a running job nor one that ended within the retention. Callers typically answer 404.
+// ErrNoTopic says that a topic has neither a running job nor one that ended within the retention. Callers typically
+// answer 404.
 var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 
-// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open]. Its methods may be called
-// from any goroutine.
+// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open]. Its
+// methods may be called from any goroutine.
 //
 // It owns one goroutine, which follows the store and ends with the Tracker's context.
 //
-// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim, so nothing holds mu or a
-// Job.mu while it calls the store.
+// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim,
+// so nothing holds mu or a Job.mu while it calls the store.
 type Tracker struct {
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
@@ -31,7 +32,8 @@ type Tracker struct {
 	retention time.Duration
 	log       *slog.Logger
 
-	// starting has room for the one start that may be claiming. Not a mutex, for a start that waits must still see its context end.
+	// starting has room for the one start that may be claiming. Not a mutex, for a start that waits must still see
+	// its context end.
 	starting chan struct{}
 
 	mu sync.Mutex // guards the fields below
@@ -51,11 +53,12 @@ type Options struct {
 	// Retention is how long a terminal is kept. Zero or less means 30 seconds.
 	Retention time.Duration
 
-	// Heartbeat is the silence after which a stream gets a comment; it counts only if Hub is nil. Zero or less means 30 seconds.
+	// Heartbeat is the silence after which a stream gets a comment; it counts only if Hub is nil. Zero or less means
+	// 30 seconds.
 	Heartbeat time.Duration
 
-	// Hub is where the topics live, under the names they have in the store. It should live as long as the Tracker. Nil means a hub
-	// of the Tracker's own.
+	// Hub is where the topics live, under the names they have in the store. It should live as long as the Tracker.
+	// Nil means a hub of the Tracker's own.
 	Hub *sse.Hub
 
 	// Logger gets what no caller can be told: payloads that cannot be encoded, a store that fails. Nil discards it.
@@ -64,17 +67,18 @@ type Options struct {
 
 const defaultDuration = 30 * time.Second
 
-// New returns a Tracker that keeps its state in this process and lives as long as ctx. A terminal is kept for retention, and a stream
-// gets a comment after a silence of heartbeat; zero or less means 30 seconds each. log may be nil.
+// New returns a Tracker that keeps its state in this process and lives as long as ctx. A terminal is kept for
+// retention, and a stream gets a comment after a silence of heartbeat; zero or less means 30 seconds each. log may be
+// nil.
 func New(ctx context.Context, retention, heartbeat time.Duration, log *slog.Logger) *Tracker {
 	t := newTracker(ctx, snapshot.NewMemory(), &Options{Retention: retention, Heartbeat: heartbeat, Logger: log})
 	_ = t.follow() // a store in memory fails only if ctx has ended; the Tracker is over then, and safe to use
 	return t
 }
 
-// Open returns a Tracker on store that lives as long as ctx. It blocks until all that the store holds can be served, and fails if
-// the store does, or when ctx ends before that. If the store fails later, that is logged and the Tracker ends as if ctx had ended. opts
-// may be nil.
+// Open returns a Tracker on store that lives as long as ctx. It blocks until all that the store holds can be served,
+// and fails if the store does, or when ctx ends before that. If the store fails later, that is logged and the Tracker
+// ends as if ctx had ended. opts may be nil.
 func Open(ctx context.Context, store snapshot.Store, opts *Options) (*Tracker, error) {
 	t := newTracker(ctx, store, opts)
 	if err := t.follow(); err != nil {
@@ -112,11 +116,12 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 	return t
 }
 
-// Start begins a new run on topic unless one is running; then it joins that. isNew says which, and of any number of callers at
-// once exactly one is told true: the one that does the work. The others get the same Job. A retained terminal is dropped.
+// Start begins a new run on topic unless one is running; then it joins that. isNew says which, and of any number of
+// callers at once exactly one is told true: the one that does the work. The others get the same Job. A retained
+// terminal is dropped.
 //
-// If the store fails, or the Tracker has ended, that is logged, and the Job returned is already over, with isNew false. [Tracker.StartContext]
-// returns the error instead.
+// If the store fails, or the Tracker has ended, that is logged, and the Job returned is already over, with isNew
+// false. [Tracker.StartContext] returns the error instead.
 func (t *Tracker) Start(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, snapshot.ClaimOptions{})
 }
@@ -126,8 +131,8 @@ func (t *Tracker) StartOrJoin(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, snapshot.ClaimOptions{KeepFinal: true})
 }
 
-// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, or the store fails, nothing was started. The run that
-// it begins does not depend on ctx.
+// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, or the store fails, nothing
+// was started. The run that it begins does not depend on ctx.
 func (t *Tracker) StartContext(ctx context.Context, topic string) (job *Job, isNew bool, err error) {
 	return t.start(ctx, topic, snapshot.ClaimOptions{})
 }
@@ -159,8 +164,8 @@ func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOp
 	return t.jobOf(entry, claim), claim != nil, nil
 }
 
-// jobOf returns this process's one Job for the run of entry. The store has told apply of it by now; if that has also told its end already, the
-// Job is over.
+// jobOf returns this process's one Job for the run of entry. The store has told apply of it by now; if that has also
+// told its end already, the Job is over.
 func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim) *Job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,8 +186,8 @@ func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim) *Job {
 	return job
 }
 
-// Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether there is one
-// in this process. The job goes on until its worker calls Finish.
+// Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether
+// there is one in this process. The job goes on until its worker calls Finish.
 func (t *Tracker) Cancel(topic string) bool {
 	t.mu.Lock()
 	job := t.records[topic].job
@@ -190,15 +195,17 @@ func (t *Tracker) Cancel(topic string) bool {
 	return job != nil && job.requestCancel()
 }
 
-// Serve streams topic to a client: the newest snapshot, what is published from then on, the terminal. It blocks until the stream has
-// ended, and returns nil when that was after the terminal, with the request, with the Tracker, or because the client did not read.
+// Serve streams topic to a client: the newest snapshot, what is published from then on, the terminal. It blocks until
+// the stream has ended, and returns nil when that was after the terminal, with the request, with the Tracker, or
+// because the client did not read.
 //
-// An error is returned only before the first byte, so that the caller can still answer: [ErrNoTopic], or what is missing in w (see
-// [sse.CheckWriter]). A client that comes back for a topic that is gone with the id of a terminal is answered with 204, and the
-// result is nil.
+// An error is returned only before the first byte, so that the caller can still answer: [ErrNoTopic], or what is
+// missing in w (see [sse.CheckWriter]). A client that comes back for a topic that is gone with the id of a terminal
+// is answered with 204, and the result is nil.
 func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) error {
 	if rec, ok := t.lookup(topic); ok {
-		// The hub attaches the stream to whatever run the topic has at that moment, under the topic's lock, or says that it is gone by now.
+		// The hub attaches the stream to whatever run the topic has at that moment, under the topic's lock, or says
+		// that it is gone by now.
 		if err := t.hub.Serve(w, r, rec.topic); !errors.Is(err, sse.ErrGone) {
 			return err
 		}
@@ -209,7 +216,8 @@ func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) er
 	return ErrNoTopic
 }
 
-// Hub returns the hub that holds the topics, for instance to show many of them on one stream ([sse.Hub.ServeAll]), or to drain it.
+// Hub returns the hub that holds the topics, for instance to show many of them on one stream ([sse.Hub.ServeAll]), or
+// to drain it.
 func (t *Tracker) Hub() *sse.Hub { return t.hub }
 
 // lookup returns the record of topic, if it has a run.

@@ -13,9 +13,10 @@ type Snapshot struct {
 	Data  []byte // JSON; must not be modified
 }
 
-// Watch yields what a stream of topic would get ([Tracker.Serve]): the newest snapshot at once if there is one, then later ones, and the
-// terminal, after which it ends. A slow loop body skips snapshots. If it cannot go on, the last pair is an error and no snapshot:
-// [ErrNoTopic] if topic has no run, or none any more because the Tracker ended; or ctx's.
+// Watch yields what a stream of topic would get ([Tracker.Serve]): the newest snapshot at once if there is one, then
+// later ones, and the terminal, after which it ends. A slow loop body skips snapshots. If it cannot go on, the last
+// pair is an error and no snapshot: [ErrNoTopic] if topic has no run, or none any more because the Tracker ended; or
+// ctx's.
 func (t *Tracker) Watch(ctx context.Context, topic string) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		if rec, ok := t.lookup(topic); ok {
