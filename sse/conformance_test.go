@@ -511,7 +511,7 @@ var conformance = []struct {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")
 		st := f.srv.Open(t, "/one/a", nil)
-		data := make([]byte, 10<<20)
+		data := make([]byte, 5<<20)
 		for i := range data {
 			data[i] = 'a' + byte(i%23)
 		}
@@ -520,7 +520,7 @@ var conformance = []struct {
 			t.Fatal(err)
 		}
 		clear(data)
-		ev, err := sse.NewDecoder(st.Response.Body, &sse.ReadOptions{MaxEvent: 11 << 20}).Next()
+		ev, err := sse.NewDecoder(st.Response.Body, &sse.ReadOptions{MaxEvent: 6 << 20}).Next()
 		if string(ev.Data) != want || err != nil {
 			t.Errorf("Next() = %d bytes, %v, want what was published", len(ev.Data), err)
 		}
@@ -558,7 +558,7 @@ var conformance = []struct {
 		d := sse.NewDecoder(st.Response.Body, &sse.ReadOptions{MaxEvent: 10 << 20})
 		publish(t, a, strings.Repeat("0", 100_000))
 		synctest.Wait()
-		for i := range 9 { // 9 MiB, of which 4 are kept, less the fields
+		for i := range 6 { // 6 MiB, of which 4 are kept, less the fields
 			publish(t, a, strings.Repeat(strconv.Itoa(i+1), 1<<20))
 		}
 		var got []string
@@ -569,7 +569,7 @@ var conformance = []struct {
 			}
 			got = append(got, ev.Name+string(ev.Data[:1]))
 		}
-		expect(t, "events", strings.Join(got, " "), "0 gap6 7 8 9")
+		expect(t, "events", strings.Join(got, " "), "0 gap3 4 5 6")
 		publish(t, a, strings.Repeat("x", 5<<20)) // the newest is always kept
 		if ev, err := d.Next(); len(ev.Data) != 5<<20 || err != nil {
 			t.Errorf("Next() = %d bytes, %v, want 5 MiB", len(ev.Data), err)

@@ -6,7 +6,6 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -97,12 +96,16 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 
 // Topic returns the topic of that name, and makes it first if there is none; only then opts count. A topic stays until
 // [Topic.Remove].
-func (h *Hub) Topic(name string, opts TopicOptions) *Topic {
+func (h *Hub) Topic(name string, opts TopicOptions) *Topic { return h.getOrMake(name, opts, false) }
+
+// getOrMake returns the topic of that name. One that it makes with removed leaves the hub like any removed topic, when
+// its last reader does.
+func (h *Hub) getOrMake(name string, opts TopicOptions, removed bool) *Topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[name]
 	if t == nil {
-		t = &Topic{hub: h, name: name, opts: opts}
+		t = &Topic{hub: h, name: name, opts: opts, removed: removed}
 		t.current.Store(newRun("", 0))
 		h.topics[name] = t
 	}
@@ -225,13 +228,15 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 	lastID := RequestLastEventID(r)
 	seq, known := h.parseSeq(lastID)
 	m.reset = lastID != "" && !known
+	seen := make(map[string]bool, len(topics))
 	for _, t := range topics {
-		if slices.ContainsFunc(m.topics, func(c cursor) bool { return c.topic.name == t.name }) {
+		if seen[t.name] {
 			continue
 		}
+		seen[t.name] = true
 		watcher := &watcher{wake: st.wake}
 		for !t.attach(watcher) {
-			t = h.Topic(t.name, t.opts)
+			t = t.revive()
 		}
 		defer t.detach(watcher)
 		c := cursor{topic: t, run: t.current.Load()}

@@ -227,9 +227,12 @@ func (t *Topic) lockCurrent() *Topic {
 			return t
 		}
 		t.mu.Unlock()
-		t = t.hub.Topic(t.name, t.opts)
+		t = t.revive()
 	}
 }
+
+// revive returns the topic that bears t's name now, and makes one if none does.
+func (t *Topic) revive() *Topic { return t.hub.getOrMake(t.name, t.opts, true) }
 
 // resolve returns the topic that bears t's name now, or t itself, without a run, if none does.
 func (t *Topic) resolve() *Topic {
@@ -304,7 +307,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		t, w := t, &watcher{wake: make(chan struct{}, 1)}
 		for !t.attach(w) {
-			t = t.hub.Topic(t.name, t.opts)
+			t = t.revive()
 		}
 		defer t.detach(w)
 		r := t.current.Load()

@@ -254,27 +254,44 @@ func TestOnWatched(t *testing.T) {
 			calls <- watched
 			time.Sleep(time.Second)
 		}})
+		expectCall := func(when string, want bool) {
+			t.Helper()
+			synctest.Wait()
+			if n := len(calls); n != 1 {
+				t.Fatalf("%s: %d calls, want one, %v", when, n, want)
+			}
+			if got := <-calls; got != want {
+				t.Errorf("%s: OnWatched(%v), want %v", when, got, want)
+			}
+		}
 		ctx, cancel := context.WithCancel(t.Context())
-		var watchers sync.WaitGroup
 		for range 10 {
-			watchers.Go(func() {
+			go func() {
 				for range a.Watch(ctx) {
 				}
-			})
+			}()
 		}
-		synctest.Wait()
-		if n := len(calls); n != 1 || !<-calls {
-			t.Errorf("%d calls for 10 watchers who are there, want one, true", n)
-		}
-		cancel() // while the call lasts: told when it has returned
+		expectCall("ten watchers", true)
+		time.Sleep(2 * time.Second)
+		cancel()
+		expectCall("all have left", false)
+
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		go func() { // comes while that call lasts
+			for range a.Watch(ctx) {
+			}
+		}()
 		synctest.Wait()
 		if len(calls) != 0 {
 			t.Errorf("calls overlap")
 		}
-		watchers.Wait()
-		if n := len(calls); n != 1 || <-calls {
-			t.Errorf("%d calls when all have left, want one, false", n)
-		}
+		time.Sleep(time.Second)
+		expectCall("another watcher", true)
+		cancel()
+		time.Sleep(time.Second)
+		expectCall("it has left", false)
+		time.Sleep(time.Second)
 	})
 }
 
