@@ -302,7 +302,7 @@ func TestBehaviour22DueKeysStartTogether(t *testing.T) {
 }
 
 func TestBehaviour22NothingIsLeft(t *testing.T) {
-	// A bubble fails if a goroutine is left blocked, and runs on if a timer is.
+	// A bubble fails if a goroutine is left blocked.
 	before := runtime.NumGoroutine()
 	synctest.Test(t, func(t *testing.T) {
 		ch := make(chan int)
@@ -315,6 +315,9 @@ func TestBehaviour22NothingIsLeft(t *testing.T) {
 			r := run(s)
 			time.Sleep(10 * time.Second)
 			r.stop()
+			if smartpoll.TimerIsSet(s) {
+				t.Error("the timer is set after Run, want it stopped")
+			}
 		}
 	})
 	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(deadline); {

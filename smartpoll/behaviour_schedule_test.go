@@ -15,12 +15,16 @@ import (
 func inHook(t *testing.T, f func(i *internal, ran *[]time.Duration)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
+		var begin time.Time
 		var ran []time.Duration
 		s := mustNew(t,
 			smartpoll.WithTask("k", then(func(*internal) error { ran = append(ran, since(begin)); return nil })),
 			smartpoll.WithTask("busy", func(ctx context.Context) (hook, error) { time.Sleep(time.Hour); return nil, nil }),
-			smartpoll.WithTask("f", then(func(i *internal) error { f(i, &ran); return nil })),
+			smartpoll.WithTask("f", func(context.Context) (hook, error) {
+				time.Sleep(time.Second) // so that the clock of the scheduler is not at zero
+				begin = time.Now()
+				return func(_ context.Context, i *internal) error { f(i, &ran); return nil }, nil
+			}),
 			start("busy", "f"))
 		r := run(s)
 		time.Sleep(100 * 24 * time.Hour)

@@ -60,6 +60,9 @@ func (h heap) check() string {
 	return ""
 }
 
+// TimerIsSet tells whether the timer of s is going to fire, and stops it.
+func TimerIsSet(s *Scheduler) bool { return s.timer.Stop() }
+
 // TimedLen returns how many entries are in the heap of s.
 func TimedLen(s *Scheduler) int {
 	s.mu.Lock()

@@ -18,7 +18,10 @@ func TestPitfallNobodyWaitsForTheTurn(t *testing.T) {
 		const n = 1000
 		hooks := 0
 		options := []smartpoll.Option{start("blocks"), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}),
-			smartpoll.WithTask("blocks", then(func(*internal) error { time.Sleep(time.Hour); return nil }))}
+			smartpoll.WithTask("blocks", func(context.Context) (hook, error) {
+				time.Sleep(time.Second) // until all have been started
+				return func(context.Context, *internal) error { time.Sleep(time.Hour); return nil }, nil
+			})}
 		for key := range n {
 			options = append(options, smartpoll.WithTask(key, func(context.Context) (hook, error) {
 				time.Sleep(time.Minute)

@@ -140,7 +140,7 @@ func (c *control) sooner(e *entry, now, t time.Time, d time.Duration) {
 	switch {
 	case e.scheduled() && !t.Before(e.next):
 		return
-	case e.ready:
+	case e.ready: // and t may be ahead: next may be a wall time, and the wall clock have been set back
 		e.next = t
 	default:
 		c.set(e, now, t, d)
