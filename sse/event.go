@@ -93,7 +93,20 @@ func appendData(b, data []byte) []byte {
 	}
 }
 
-// size is an upper bound of the wire form's length, unless Data has many lines.
+// size is the length of the wire form, or a little more, or less if Data has many lines.
 func (e Event) size() int {
-	return len("id: \nevent: \nretry: 9223372036854\ndata: \n\n") + len(e.ID) + len(e.Name) + len(e.Data)
+	n := len("\n")
+	if e.ID != "" {
+		n += len("id: \n") + len(e.ID)
+	}
+	if e.Name != "" {
+		n += len("event: \n") + len(e.Name)
+	}
+	if e.Retry > 0 {
+		n += len("retry: 9223372036854\n")
+	}
+	if e.Data != nil {
+		n += len("data: \n") + len(e.Data)
+	}
+	return n
 }

@@ -140,14 +140,6 @@ func (h *Hub) Topics() iter.Seq[*Topic] {
 	}
 }
 
-// resolveLocked returns the topic that bears t's name now, or t itself if none does. The caller holds mu.
-func (h *Hub) resolveLocked(t *Topic) *Topic {
-	if now, ok := h.topics[t.name]; ok {
-		return now
-	}
-	return t
-}
-
 // wake has the dispatcher wake everyone who watches t.
 func (h *Hub) wake(t *Topic) {
 	if t.dirty.CompareAndSwap(false, true) {

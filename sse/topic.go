@@ -191,9 +191,7 @@ func (t *Topic) Remove(run string) bool {
 	if run == "" {
 		return false
 	}
-	h := t.hub
-	h.mu.Lock()
-	t = h.resolveLocked(t)
+	t = t.resolve()
 	t.mu.Lock()
 	r := t.current.Load()
 	ok := r.name == run
@@ -201,18 +199,22 @@ func (t *Topic) Remove(run string) bool {
 		t.removed = true
 		t.current.Store(newRun("", 0))
 		r.state.Store(runRemoved)
-		t.leaveLocked()
 	}
 	t.mu.Unlock()
-	h.mu.Unlock()
 	if ok {
-		h.wake(t)
+		t.leaveUnwatched()
+		t.hub.wake(t)
 	}
 	return ok
 }
 
-// leaveLocked takes a removed topic out of the hub if nobody watches it. The caller holds Hub.mu and mu.
-func (t *Topic) leaveLocked() {
+// leaveUnwatched takes t out of the hub if it was removed and nobody watches it. Only then are both locks taken: a
+// publisher may hold mu for as long as it takes to encode a large event.
+func (t *Topic) leaveUnwatched() {
+	t.hub.mu.Lock()
+	defer t.hub.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.removed && len(t.watchers) == 0 && !t.gone.Load() {
 		t.gone.Store(true)
 		delete(t.hub.topics, t.name)
@@ -241,7 +243,10 @@ func (t *Topic) resolve() *Topic {
 	}
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
-	return t.hub.resolveLocked(t)
+	if now, ok := t.hub.topics[t.name]; ok {
+		return now
+	}
+	return t
 }
 
 // attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it. It
@@ -260,16 +265,17 @@ func (t *Topic) attach(w *watcher) bool {
 
 // detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
 func (t *Topic) detach(w *watcher) {
-	t.hub.mu.Lock()
 	t.mu.Lock()
 	last := len(t.watchers) - 1
 	t.watchers[w.pos] = t.watchers[last]
 	t.watchers[w.pos].pos = w.pos
 	t.watchers[last] = nil
 	t.watchers = t.watchers[:last]
-	t.leaveLocked()
+	unwatched := t.removed && last == 0
 	t.mu.Unlock()
-	t.hub.mu.Unlock()
+	if unwatched {
+		t.leaveUnwatched()
+	}
 	t.tellWatched()
 }
 
