@@ -112,6 +112,7 @@ func TestLook(t *testing.T) {
 		"page-320":    {scheme: "light", width: 320, height: 640},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := lived(t, v)
 			p.fits()
 			p.readable()

@@ -235,7 +235,7 @@ func (p *page) fits() {
 	size := eval[[2]int](p, "[document.documentElement.scrollWidth, innerWidth]")
 	if size[0] > size[1] {
 		wide := eval[[]string](p, `[...document.querySelectorAll("body *")]
-			.filter((n) => n.getBoundingClientRect().right > innerWidth + 1 && !n.closest(".scroll, pre, .symbols"))
+			.filter((n) => n.getBoundingClientRect().left + n.scrollWidth > innerWidth + 1 && !n.closest(".scroll, pre, .symbols"))
 			.map((n) => n.outerHTML.slice(0, 120))`)
 		p.t.Errorf("the page is %d pixels wide in a window of %d: %q", size[0], size[1], wide)
 	}
