@@ -161,6 +161,17 @@ func (h *Hub) wake(t *Topic) {
 // kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout is
 // lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
+	return h.serve(w, r, t, "")
+}
+
+// ServeRun is [Hub.Serve] for the run of that name and no other: if it is not the topic's current one when the stream
+// is attached, that is ErrGone.
+func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run string) error {
+	return h.serve(w, r, t, run)
+}
+
+// serve streams t: the run named only, or whichever is current if that is "".
+func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string) error {
 	t.mustBeOf(h)
 	st, err := h.admit(w, r)
 	if st == nil {
@@ -178,7 +189,7 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
 	t.mu.Lock()
 	run, isRemoved := t.current.Load(), t.removed
 	t.mu.Unlock()
-	if isRemoved {
+	if isRemoved || only != "" && run.name != only {
 		return gone(w, r)
 	}
 	if last := run.newest.Load(); last != nil && last.end && lastID == last.ev.ID {

@@ -583,3 +583,21 @@ func TestClients(t *testing.T) {
 	cancel()
 	within(t, "departure through a proxy", f.results)
 }
+
+func TestServeRunServesThatRunAlone(t *testing.T) {
+	hub := sse.NewHub(t.Context(), nil)
+	topic := hub.Topic("job", sse.TopicOptions{})
+	for _, run := range []string{"a", "b"} {
+		topic.Open(run)
+		if err := topic.Close(sse.Event{Data: []byte("end of " + run)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, now := &ssetest.Writer{}, &ssetest.Writer{}
+	if err := hub.ServeRun(old, httptest.NewRequest("GET", "/", nil), topic, "a"); err != sse.ErrGone || old.Status() != 0 {
+		t.Errorf("ServeRun of the run before = %v with status %d, want ErrGone and nothing written", err, old.Status())
+	}
+	if err := hub.ServeRun(now, httptest.NewRequest("GET", "/", nil), topic, "b"); err != nil || !strings.Contains(now.Body(), "data: end of b\n") {
+		t.Errorf("ServeRun of the current run = %v, %q, want its terminal", err, now.Body())
+	}
+}

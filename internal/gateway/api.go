@@ -98,13 +98,12 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 		topics = append(topics, j.topic)
 	}
 	if err := g.hub.ServeAll(w, r, topics...); err != nil {
-		g.failStream(w, r, err)
+		failStream(w, r)
 	}
 }
 
-// failStream answers for a stream that could not begin.
-func (g *gateway) failStream(w http.ResponseWriter, r *http.Request, err error) {
-	g.log.Error("stream not started", "path", r.URL.Path, "err", err)
+// failStream answers for a stream that could not begin; the hub has logged why.
+func failStream(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
 }
 
@@ -212,10 +211,19 @@ func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
 	if _, _, _, ok := g.run(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
 		return
 	}
-	if _, topic, _, ok := g.findRun(w, r); ok {
-		if err := g.hub.Serve(w, r, topic); err != nil {
-			g.failStream(w, r, err)
+	for {
+		_, topic, run, ok := g.findRun(w, r)
+		if !ok {
+			return
 		}
+		err := g.hub.ServeRun(w, r, topic, run.ID)
+		if errors.Is(err, sse.ErrGone) {
+			continue // the next run has begun just now: this one has its record
+		}
+		if err != nil {
+			failStream(w, r)
+		}
+		return
 	}
 }
 
