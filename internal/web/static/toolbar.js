@@ -44,7 +44,6 @@ export class Toolbar {
     this.#ui.pause.ariaPressed = String(paused);
     glyph(this.#ui.pause, paused ? "resume-glyph" : "pause-glyph");
     text(this.#ui.pause.lastElementChild, paused ? "Resume" : "Pause");
-    document.body.classList.toggle("paused", paused);
     this.#changed();
   }
 
@@ -78,7 +77,8 @@ export class Toolbar {
 
     const { state, until } = this.#connection;
     const node = this.#ui.connection;
-    const wait = until > Date.now() ? ` in ${duration(until - Date.now())}` : "";
+    const seconds = Math.ceil((until - Date.now()) / 1000);
+    const wait = seconds > 0 ? ` in ${duration(seconds * 1000)}` : "";
     node.dataset.state = state;
     glyph(node, glyphs[state]);
     text(node.lastElementChild, words[state] + wait);
