@@ -1,0 +1,90 @@
+package sse
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+	"time"
+)
+
+// Client reads event streams of HTTP servers, and connects again whenever one breaks off, as WHATWG HTML §9.2.3 has an
+// EventSource do. Unlike that it sends any request, spreads and slows down its attempts, notices a connection that has
+// gone silent, and passes over the errors of a proxy whose server is away. The zero value is ready to use. A Client may
+// be used from any number of goroutines; its fields must not be changed meanwhile.
+type Client struct {
+	// HTTP makes the requests and follows redirects. It should have no Timeout, which would bound the life of a stream.
+	// Nil means [http.DefaultClient].
+	HTTP *http.Client
+	// MaxEvent bounds the bytes of one event and of any one line, as in [ReadOptions]. A larger one ends the loop with
+	// [ErrTooLong]. Zero means 1 MiB.
+	MaxEvent int
+	// Silence is how long no byte may come before the connection is given up and made anew. It should be 2.5 times the
+	// server's heartbeat. Zero means 37.5 seconds, negative that a stream may be silent for ever.
+	Silence time.Duration
+	// Retry is the time to wait before connecting again, until the server names another one. Zero means 3 seconds.
+	Retry time.Duration
+	// MaxRetry bounds what the wait grows to while connections bring nothing. Zero means 30 seconds.
+	MaxRetry time.Duration
+	// StopAtTerminal ends the loop when the server closes a stream whose last id is that of a terminal (see
+	// [IsTerminalID]), without the further request that the server would answer with 204. Leave it false for servers
+	// whose ids may end in -end by chance.
+	StopAtTerminal bool
+	// OnRetry, if not nil, is told why a connection ended, [io.EOF] when the server closed it, and how long the wait for
+	// the next one is. It is called by the loop. To give up, it cancels the context.
+	OnRetry func(err error, wait time.Duration)
+}
+
+// Events makes req and yields the events of its answer, control events included (see the package's own names), and those
+// of every connection after it. Each range over the result begins anew. The loop ends:
+//
+//   - without an error when the server answers 204, or at a terminal if StopAtTerminal says so;
+//   - with context.Cause(ctx) as its last pair when ctx ends;
+//   - with any other error as its last pair when a further attempt would not help: a [*StatusError], [ErrTooLong], a
+//     certificate that cannot be verified, a redirect that http.Client refuses, a request that cannot be repeated.
+//
+// Every other end of a connection is followed by a wait and the next attempt, for as long as ctx lasts: network errors,
+// the server's close, a silence, and the statuses 429, 502, 503 and 504. The wait is what the server asked for last with
+// `retry:`, or Retry-After, or else [Client].Retry. It doubles, up to MaxRetry, while connections bring neither an event
+// nor a `retry:`, and is extended by up to a half at random.
+//
+// A repeated request has the id of the last event in Last-Event-ID; one in req counts for the first. An id that no header
+// can carry is not sent. If req has a body, it needs GetBody, which [http.NewRequest] sets for the readers that it knows;
+// the context of req does not count. The event before which a connection broke off is discarded. While the loop body
+// runs nothing is read, and no silence counts.
+func (c *Client) Events(ctx context.Context, req *http.Request) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		s := &subscription{
+			Client: c,
+			req:    req,
+			lastID: req.Header.Get("Last-Event-ID"),
+			retry:  cmp.Or(max(c.Retry, 0), 3*time.Second),
+		}
+		for {
+			asked, err := s.connect(ctx, yield)
+			if err == nil || err == errLeft {
+				return
+			}
+			final := new(finalError)
+			switch {
+			case ctx.Err() != nil:
+				yield(Event{}, context.Cause(ctx))
+				return
+			case errors.As(err, final):
+				yield(Event{}, final.error)
+				return
+			}
+			wait := s.wait(asked)
+			if c.OnRetry != nil {
+				c.OnRetry(err, wait)
+			}
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				yield(Event{}, context.Cause(ctx))
+				return
+			}
+		}
+	}
+}

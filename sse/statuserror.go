@@ -1,0 +1,68 @@
+package sse
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// maxDetail is how much of a body a StatusError keeps.
+const maxDetail = 4 << 10
+
+// StatusError is an answer that is no event stream: another status than 200 and 204, or another content type.
+type StatusError struct {
+	Method, URL string // of the request
+	StatusCode  int
+	Header      http.Header
+	Body        []byte // its first 4 KiB
+}
+
+// Error names the request and the status, and what an RFC 9457 problem in the body says.
+func (e *StatusError) Error() string {
+	s := fmt.Sprintf("%s %s: %d %s", e.Method, e.URL, e.StatusCode, http.StatusText(e.StatusCode))
+	if detail := problemDetail(e.Header, e.Body); detail != "" {
+		return s + ": " + detail
+	}
+	if e.StatusCode == http.StatusOK {
+		s += fmt.Sprintf(" with content type %q, want text/event-stream", e.Header.Get("Content-Type"))
+	}
+	return s
+}
+
+// problemDetail returns what an RFC 9457 problem says about this occurrence, "" if body is none.
+func problemDetail(h http.Header, body []byte) string {
+	var problem struct{ Detail string }
+	if media, _, _ := mime.ParseMediaType(h.Get("Content-Type")); media != "application/problem+json" {
+		return ""
+	}
+	_ = json.Unmarshal(body, &problem) // a body that is cut off says nothing
+	return problem.Detail
+}
+
+// refusal returns what an answer that is no stream means: an error, and how long the server asks to wait.
+func refusal(resp *http.Response, body io.Reader) (asked time.Duration, err error) {
+	e := &StatusError{Method: resp.Request.Method, URL: resp.Request.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header}
+	e.Body, _ = io.ReadAll(io.LimitReader(body, maxDetail)) // what came of it
+	err = fmt.Errorf("sse: %w", e)
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		if seconds, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
+			asked = seconds
+		}
+		return asked, err
+	}
+	return 0, finalError{err}
+}
+
+// retryAfter parses the value of a Retry-After field: seconds or a date (RFC 9110 §10.2.3).
+func retryAfter(value string, now time.Time) (time.Duration, bool) {
+	if seconds, err := strconv.ParseUint(value, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	date, err := http.ParseTime(value)
+	return max(date.Sub(now), 0), err == nil
+}

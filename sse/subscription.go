@@ -1,0 +1,201 @@
+package sse
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"time"
+)
+
+const (
+	minRetry  = 100 * time.Millisecond // the least wait, whatever a server asks for
+	maxAsked  = time.Hour              // the longest wait that a server can ask for
+	maxSentID = 4 << 10                // servers refuse requests with very large headers
+)
+
+// errSilent is why a connection is given up on which nothing comes.
+var errSilent = errors.New("nothing came for too long")
+
+// errLeft says that the loop was left.
+var errLeft = errors.New("left")
+
+// subscription is one loop over [Client.Events], on that loop's goroutine.
+type subscription struct {
+	*Client
+	req *http.Request
+
+	lastID string        // of the last complete block that had one, on any connection
+	retry  time.Duration // in force
+	failed int           // connections in a row that brought no event
+}
+
+// finalError ends the loop.
+type finalError struct{ error }
+
+// wait returns how long to wait before the next connection, if the server asked for so long on the last one.
+func (s *subscription) wait(asked time.Duration) time.Duration {
+	wait := min(asked, maxAsked)
+	if wait <= 0 {
+		wait = s.retry
+		limit := cmp.Or(max(s.MaxRetry, 0), 30*time.Second)
+		for n := s.failed; n > 1 && wait < limit; n-- {
+			wait = min(2*wait, limit)
+		}
+	}
+	wait = max(wait, minRetry)
+	return wait + rand.N(wait/2)
+}
+
+// connect makes one connection and yields its events. It returns the wait that the server asked for, 0 if none, and why
+// the connection ended: nil if that is the end of it all.
+func (s *subscription) connect(ctx context.Context, yield func(Event, error) bool) (asked time.Duration, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := s.request(ctx)
+	if err != nil {
+		return 0, finalError{err}
+	}
+	s.failed++
+	alarm := newAlarm(s.Silence, func() { cancel(errSilent) })
+	client := cmp.Or(s.HTTP, http.DefaultClient)
+	alarm.arm()
+	resp, err := client.Do(req)
+	alarm.disarm()
+	if err != nil {
+		refused := resp != nil // by CheckRedirect; the body is closed
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		err = fmt.Errorf("sse: %w", err)
+		if refused || errors.As(err, new(*tls.CertificateVerificationError)) {
+			err = finalError{err}
+		}
+		return 0, err
+	}
+	defer resp.Body.Close()
+	body := &alarmedReader{resp.Body, alarm}
+	switch {
+	case resp.StatusCode == http.StatusNoContent:
+		return 0, nil
+	case resp.StatusCode != http.StatusOK || !isEventStream(resp.Header):
+		return refusal(resp, body)
+	}
+
+	d := NewDecoder(body, &ReadOptions{MaxEvent: s.MaxEvent})
+	d.lastID = s.lastID // it outlives the connection that brought it
+	for {
+		ev, err := d.Next()
+		s.lastID = d.LastEventID()
+		if asked = d.Retry(); asked > 0 {
+			s.retry = asked
+		}
+		switch {
+		case err == nil:
+			s.failed = 0
+			if !yield(ev, nil) {
+				return 0, errLeft
+			}
+		case errors.Is(err, ErrTooLong):
+			return 0, finalError{err}
+		case err == io.EOF && s.StopAtTerminal && IsTerminalID(s.lastID):
+			return 0, nil
+		default:
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return asked, fmt.Errorf("sse: the stream ended: %w", err)
+		}
+	}
+}
+
+// request returns the request for the next connection.
+func (s *subscription) request(ctx context.Context) (*http.Request, error) {
+	if u := s.req.URL; u == nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("sse: the request's URL is %v: an absolute http or https URL is needed", u)
+	}
+	req := s.req.Clone(ctx)
+	if s.req.Body != nil && s.req.Body != http.NoBody {
+		if s.req.GetBody == nil {
+			return nil, errors.New("sse: the request has a body that can be sent only once: set its GetBody")
+		}
+		body, err := s.req.GetBody()
+		if err != nil {
+			return nil, fmt.Errorf("sse: get the request's body: %w", err)
+		}
+		req.Body = body
+	}
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	setDefault(req.Header, "Accept", "text/event-stream")
+	setDefault(req.Header, "Accept-Encoding", "identity") // a compressed stream comes when a window is full
+	setDefault(req.Header, "Cache-Control", "no-cache")
+	req.Header.Del("Last-Event-ID")
+	if s.lastID != "" && sendable(s.lastID) {
+		req.Header.Set("Last-Event-ID", s.lastID)
+	}
+	return req, nil
+}
+
+// sendable reports whether id can stand in a header (RFC 9110 §5.5): otherwise no request would leave any more.
+func sendable(id string) bool {
+	for _, c := range []byte(id) {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return len(id) <= maxSentID
+}
+
+// isEventStream reports whether the content type is text/event-stream, whatever its parameters: the encoding is UTF-8 in
+// any case (§9.2.5).
+func isEventStream(h http.Header) bool {
+	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	return media == "text/event-stream" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
+}
+
+// alarm calls a function when it has been armed for too long.
+type alarm struct {
+	silence time.Duration
+	call    func()
+	timer   *time.Timer // nil until armed
+}
+
+// newAlarm returns an alarm that goes off after silence, never if that is negative.
+func newAlarm(silence time.Duration, call func()) *alarm {
+	return &alarm{silence: cmp.Or(silence, 37500*time.Millisecond), call: call}
+}
+
+func (a *alarm) arm() {
+	switch {
+	case a.silence < 0:
+	case a.timer == nil:
+		a.timer = time.AfterFunc(a.silence, a.call)
+	default:
+		a.timer.Reset(a.silence)
+	}
+}
+
+func (a *alarm) disarm() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+}
+
+// alarmedReader arms the alarm for each Read.
+type alarmedReader struct {
+	io.Reader
+	alarm *alarm
+}
+
+func (r *alarmedReader) Read(p []byte) (int, error) {
+	r.alarm.arm()
+	defer r.alarm.disarm()
+	return r.Reader.Read(p)
+}
