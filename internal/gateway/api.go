@@ -109,24 +109,41 @@ func failStream(w http.ResponseWriter, r *http.Request) {
 
 // jobObject is a job as the API answers it.
 type jobObject struct {
-	Name    string               `json:"name"`
-	Title   string               `json:"title"`
-	Args    map[string]argObject `json:"args"`
-	LastRun *runSnapshot         `json:"last_run"`
+	Name    string       `json:"name"`
+	Title   string       `json:"title"`
+	Args    argsObject   `json:"args"`
+	LastRun *runSnapshot `json:"last_run"`
 }
 
-type argObject struct {
-	config.Arg
-	Required bool `json:"required"`
+// argsObject is a job's arguments by name, in the order of the file: a form shows them so.
+type argsObject []config.Arg
+
+func (args argsObject) MarshalJSON() ([]byte, error) {
+	object := []byte{'{'}
+	for i, arg := range args {
+		if i > 0 {
+			object = append(object, ',')
+		}
+		name, err := json.Marshal(arg.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(struct {
+			config.Arg
+			Required bool `json:"required"`
+		}{arg, arg.Default == nil})
+		if err != nil {
+			return nil, err
+		}
+		object = append(append(append(object, name...), ':'), value...)
+	}
+	return append(object, '}'), nil
 }
 
 func (g *gateway) listJobs(w http.ResponseWriter, _ *http.Request) {
 	all := make([]jobObject, 0, len(g.jobs))
 	for _, j := range g.jobs {
-		object := jobObject{Name: j.Name, Title: j.Title, Args: make(map[string]argObject, len(j.Args))}
-		for _, arg := range j.Args {
-			object.Args[arg.Name] = argObject{arg, arg.Default == nil}
-		}
+		object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args}
 		if last, ok := latestRun(j.topic); ok {
 			object.LastRun = &last
 		}

@@ -68,3 +68,12 @@ func TestThePageIsServed(t *testing.T) {
 		t.Errorf("GET / = %d, CSP %q, want the page under a policy:\n%.200s", status, header.Get("Content-Security-Policy"), body)
 	}
 }
+
+func TestArgumentsKeepTheOrderOfTheFile(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: ['true', '{z}', '{a}', '{m}'], args: {z: {type: int, min: 1}, a: {default: x}, m: {}}}}\n")
+	_, _, body := s.do("GET", "/api/v1/jobs", "")
+	want := `"args":{"z":{"type":"int","min":1,"required":true},"a":{"type":"string","default":"x","required":false},"m":{"type":"string","required":true}}`
+	if !contains(body, want) {
+		t.Errorf("GET jobs = %s, want %s in it", body, want)
+	}
+}
