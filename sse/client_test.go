@@ -2,11 +2,14 @@ package sse_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -535,6 +538,22 @@ func TestClientFutileRequests(t *testing.T) {
 			t.Errorf("error after %d requests: %v, want 10 redirects", len(s.seen()), err)
 		}
 	})
+}
+
+func TestClientCertificate(t *testing.T) {
+	srv := httptest.NewUnstartedServer(&script{})
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	defer srv.Close()
+	req, err := http.NewRequest(http.MethodGet, srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := collect(ctx, new(sse.Client), req); !errors.As(err, new(*tls.CertificateVerificationError)) {
+		t.Errorf("error: %v, want that of the certificate, at once", err)
+	}
 }
 
 // A request without a header or a body is fine.
