@@ -479,6 +479,7 @@ func TestClientRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		req.ContentLength = -1 // or net/http itself would notice that a body is used up
 		req.Header.Set("Authorization", "Bearer x")
 		req.Header.Set("Accept", "text/event-stream, application/json")
 		c := s.client(t)

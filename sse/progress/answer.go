@@ -1,0 +1,43 @@
+package progress
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// answer is what a Handler says of a run to whoever starts or cancels it.
+type answer struct {
+	ID        string          `json:"id"`
+	Coalesced bool            `json:"coalesced"`
+	Events    string          `json:"events"`
+	Snapshot  json.RawMessage `json:"snapshot"`
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	header(w.Header(), "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // the client may be gone; everything here encodes
+}
+
+func header(h http.Header, contentType string) {
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+func failGone(w http.ResponseWriter, r *http.Request) {
+	fail(w, r, http.StatusNotFound, "there is no such run, or it ended so long ago that it was forgotten")
+}
+
+// fail answers with a problem (RFC 9457).
+func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
+	header(w.Header(), "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(struct {
+		Type     string `json:"type"`
+		Title    string `json:"title"`
+		Status   int    `json:"status"`
+		Detail   string `json:"detail"`
+		Instance string `json:"instance"`
+	}{"about:blank", http.StatusText(status), status, detail, r.URL.Path})
+}

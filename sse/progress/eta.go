@@ -1,0 +1,44 @@
+package progress
+
+import (
+	"math"
+	"time"
+)
+
+// etaMemory is the time after which a step counts 1/e of what a new one does: long enough that bursts do not shake the estimate,
+// short enough that a stage of another speed is soon believed.
+const etaMemory = 15 * time.Second
+
+// eta estimates when a growing percentage will arrive at 100. The zero value knows nothing.
+type eta struct {
+	percent float64
+	at      time.Time // of the last change of percent; zero before the first
+	gained  float64   // percents, older ones weighing less
+	spent   float64   // seconds, likewise; gained / spent is the speed
+	left    float64   // seconds from at, if gained is not 0
+}
+
+// update takes note that the percentage is percent at now.
+func (e *eta) update(percent float64, now time.Time) {
+	switch {
+	case e.at.IsZero() || percent < e.percent: // begins, or begins again
+		*e = eta{percent: percent, at: now}
+	case percent > e.percent:
+		took := now.Sub(e.at).Seconds()
+		fade := math.Exp(-took / etaMemory.Seconds())
+		e.gained = e.gained*fade + percent - e.percent
+		e.spent = e.spent*fade + max(took, 0)
+		e.percent, e.at = percent, now
+		e.left = (100 - percent) * e.spent / e.gained
+	}
+}
+
+// remaining returns the seconds from now to the end, counting down between steps, and whether they are known. They are not once the
+// estimated end has passed.
+func (e *eta) remaining(now time.Time) (seconds float64, ok bool) {
+	if e.gained == 0 || math.IsInf(e.left, 0) {
+		return 0, false
+	}
+	seconds = e.left - now.Sub(e.at).Seconds()
+	return max(seconds, 0), seconds > 0 || e.percent == 100
+}

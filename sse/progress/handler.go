@@ -1,0 +1,294 @@
+package progress
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// HandlerOptions are the options of [Handler]. Work is needed; all else has a default.
+type HandlerOptions struct {
+	// Topic names the topic of a request, from its path, query or user; requests of one topic share a run. "" is answered with
+	// 404. Nil means the request's path.
+	Topic func(*http.Request) string
+
+	// Work does what a POST asks for, as [Job.Run] describes; one call a run. ctx is [Job.Context], which outlives the request. r is
+	// the request that began the run, with ctx as its context and its body read in advance.
+	Work func(ctx context.Context, report *Reporter, r *http.Request) (result any, err error)
+
+	// JoinEnded makes a POST join a run that has ended and is retained, as [Tracker.StartOrJoin] does.
+	JoinEnded bool
+
+	// Go starts the goroutine of a run. A program that waits for its runs when it stops sets it to the Go method of a
+	// [sync.WaitGroup]. Nil means a go statement.
+	Go func(func())
+
+	// MaxBody bounds the body of a POST, in bytes. Zero or less means 64 KiB.
+	MaxBody int64
+
+	// MaxWait bounds what `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
+	MaxWait time.Duration
+}
+
+// Handler serves jobs of tracker to whoever may start, watch and cancel them:
+//
+//   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id, coalesced, events,
+//     snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and is 200 if that came. With an
+//     Idempotency-Key, the same key on the same topic leads to the same run, as long as that is kept; 422 if the body is another
+//     one, and 409 if another run has begun since.
+//   - GET streams as [Tracker.Serve] does. If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
+//     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
+//   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
+//
+// GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are problems (RFC 9457); 404 says
+// that there is no such run, or none any more. Who may ask is left to the handlers around it: wrap it in a check of the user, and of the origin
+// ([http.CrossOriginProtection]) if browsers are among the clients. Idempotency keys are remembered in the process.
+//
+// Handler panics if Work is nil.
+func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
+	if opts.Work == nil {
+		panic("progress: Handler without HandlerOptions.Work: nothing could be started")
+	}
+	if opts.Topic == nil {
+		opts.Topic = func(r *http.Request) string { return r.URL.Path }
+	}
+	if opts.Go == nil {
+		opts.Go = func(f func()) { go f() }
+	}
+	if opts.MaxBody <= 0 {
+		opts.MaxBody = 64 << 10
+	}
+	if opts.MaxWait <= 0 {
+		opts.MaxWait = time.Minute
+	}
+	return &handler{
+		HandlerOptions: opts,
+		tracker:        tracker,
+		keys:           keys{retention: tracker.retention, known: map[keyOf]*keyed{}},
+	}
+}
+
+type handler struct {
+	HandlerOptions
+	tracker *Tracker
+	keys    keys
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	topic := h.Topic(r)
+	if topic == "" {
+		fail(w, r, http.StatusNotFound, "there is nothing here")
+		return
+	}
+	switch r.Method {
+	case http.MethodPost:
+		h.post(w, r, topic)
+	case http.MethodGet, http.MethodHead:
+		h.get(w, r, topic)
+	case http.MethodDelete:
+		h.delete(w, r, topic)
+	default:
+		w.Header().Set("Allow", "DELETE, GET, HEAD, POST")
+		fail(w, r, http.StatusMethodNotAllowed, r.Method+" is not allowed here")
+	}
+}
+
+// post starts or joins a run.
+func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.MaxBody))
+	if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
+		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+		return
+	}
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, "the body broke off")
+		return
+	}
+	start := func() (*Job, bool, error) { return h.start(r, topic, body) }
+	var job *Job
+	var isNew bool
+	switch key := r.Header.Get("Idempotency-Key"); {
+	case len(key) > 255:
+		fail(w, r, http.StatusBadRequest, "the Idempotency-Key is longer than 255 bytes")
+		return
+	case key != "":
+		job, isNew, err = h.keys.start(r.Context(), keyOf{topic, key}, body, start)
+	default:
+		job, isNew, err = start()
+	}
+	switch {
+	case err == errKeyReused:
+		fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		return
+	case err != nil:
+		h.tracker.log.Error("run not started", "topic", topic, "err", err)
+		w.Header().Set("Retry-After", "5")
+		fail(w, r, http.StatusServiceUnavailable, "no run can be started at present")
+		return
+	}
+	if _, ok := h.find(topic, job.run); !ok && !isNew {
+		fail(w, r, http.StatusConflict, fmt.Sprintf("run %s, to which this request led before, is over, and another has begun since", job.run))
+		return
+	}
+	status := http.StatusAccepted
+	prefer := preferencesOf(r, h.MaxWait)
+	prefer.applied(w.Header())
+	if prefer.hasWait {
+		if h.await(r, topic, job.run, prefer.wait, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
+			status = http.StatusOK
+		}
+	}
+	w.Header().Set("Location", runURL(r, job.run))
+	h.answer(w, r, status, topic, job.run, !isNew)
+}
+
+// start starts or joins a run for r.
+func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool, error) {
+	job, isNew, err := h.tracker.start(r.Context(), topic, snapshot.ClaimOptions{KeepFinal: h.JoinEnded})
+	if !isNew {
+		return job, false, err
+	}
+	report := newReporter(job) // before the answer, which shows it
+	r = r.Clone(job.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h.Go(func() {
+		report.do(func(ctx context.Context, report *Reporter) (any, error) { return h.Work(ctx, report, r) })
+	})
+	return job, true, nil
+}
+
+// get streams a run, or answers with its newest snapshot.
+func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
+	w.Header().Add("Vary", "Accept")
+	rec, ok := h.find(topic, r.URL.Query().Get("run"))
+	if !prefersJSON(r) {
+		h.stream(w, r, topic, ok)
+		return
+	}
+	if !ok {
+		failGone(w, r)
+		return
+	}
+	prefer := preferencesOf(r, h.MaxWait)
+	prefer.applied(w.Header())
+	if prefer.hasWait {
+		h.await(r, topic, rec.run, prefer.wait, func(ev sse.Event) bool { return !matches(r, tag(ev)) })
+	}
+	newest, ok := h.newest(topic, rec.run)
+	if !ok {
+		failGone(w, r)
+		return
+	}
+	if newest.ID != "" {
+		w.Header().Set("ETag", tag(newest))
+		if matches(r, tag(newest)) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	if !sse.IsTerminalID(newest.ID) {
+		w.Header().Set("Retry-After", "1")
+	}
+	writeJSON(w, http.StatusOK, json.RawMessage(newest.Data))
+}
+
+// stream streams the run of topic, if there is the one that is asked for.
+func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic string, ok bool) {
+	err := ErrNoTopic
+	if ok {
+		err = h.tracker.Serve(w, r, topic)
+	} else if sse.ServeGone(w, r) {
+		return
+	}
+	switch {
+	case errors.Is(err, ErrNoTopic):
+		failGone(w, r)
+	case err != nil: // the hub has logged it
+		fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
+	}
+}
+
+// delete asks a run to stop.
+func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
+	rec, ok := h.find(topic, r.URL.Query().Get("run"))
+	switch {
+	case !ok:
+		failGone(w, r)
+	case rec.job != nil && rec.job.requestCancel():
+		h.answer(w, r, http.StatusAccepted, topic, rec.run, true)
+	case rec.topic.Ended():
+		h.answer(w, r, http.StatusOK, topic, rec.run, true)
+	default:
+		fail(w, r, http.StatusConflict, "the run is another process's, which alone can cancel it")
+	}
+}
+
+// find returns the record of topic, if it has the run that is asked for; "" asks for any.
+func (h *handler) find(topic, run string) (record, bool) {
+	rec, ok := h.tracker.lookup(topic)
+	return rec, ok && (run == "" || run == rec.run)
+}
+
+// newest returns the newest snapshot of a run, null without an ID if it has none yet, and whether topic still has that run.
+func (h *handler) newest(topic, run string) (sse.Event, bool) {
+	rec, ok := h.find(topic, run)
+	if ok {
+		if ev, ok := rec.topic.Latest(); ok && ofRun(ev, run) {
+			return ev, true
+		}
+	}
+	return sse.Event{Data: []byte("null")}, ok
+}
+
+// await waits for a snapshot of a run that is enough, and reports whether it came within d, and before the request ended.
+func (h *handler) await(r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
+	rec, ok := h.find(topic, run)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), d)
+	defer cancel()
+	for ev := range rec.topic.Watch(ctx) {
+		if !ofRun(ev, run) {
+			return false
+		}
+		if enough(ev) {
+			return true
+		}
+	}
+	return false
+}
+
+// ofRun reports whether ev is a snapshot of run.
+func ofRun(ev sse.Event, run string) bool { return strings.HasPrefix(ev.ID, run+"-") }
+
+// tag returns the entity tag of a snapshot.
+func tag(ev sse.Event) string { return `"` + ev.ID + `"` }
+
+// runURL returns the path and query at which the run of a request can be reached alone, as the client sees them.
+func runURL(r *http.Request, run string) string {
+	u, err := url.ParseRequestURI(r.RequestURI) // what handlers around this one did to r.URL is not the client's
+	if err != nil {
+		u = r.URL
+	}
+	query := u.Query()
+	query.Set("run", run)
+	return "/" + strings.TrimLeft(u.EscapedPath(), "/") + "?" + query.Encode() // one slash: two would be another host's
+}
+
+// answer answers with the state of a run.
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, status int, topic, run string, coalesced bool) {
+	newest, _ := h.newest(topic, run)
+	writeJSON(w, status, answer{run, coalesced, runURL(r, run), newest.Data})
+}
