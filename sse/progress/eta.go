@@ -24,10 +24,13 @@ func (e *eta) update(percent float64, now time.Time) {
 	case e.at.IsZero() || percent < e.percent: // begins, or begins again
 		*e = eta{percent: percent, at: now}
 	case percent > e.percent:
-		took := now.Sub(e.at).Seconds()
-		fade := math.Exp(-took / etaMemory.Seconds())
-		e.gained = e.gained*fade + percent - e.percent
-		e.spent = e.spent*fade + max(took, 0)
+		took, memory := now.Sub(e.at).Seconds(), etaMemory.Seconds()
+		fade, weight := math.Exp(-took/memory), 1.0
+		if took > 0 { // the early part of a long step has faded by its end
+			weight = (1 - fade) * memory / took
+		}
+		e.gained = e.gained*fade + weight*(percent-e.percent)
+		e.spent = e.spent*fade + weight*took
 		e.percent, e.at = percent, now
 		e.left = (100 - percent) * e.spent / e.gained
 	}
