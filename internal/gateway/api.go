@@ -68,13 +68,9 @@ func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 }
 
 // listSources answers with every source's newest snapshot.
-func (g *gateway) listSources(w http.ResponseWriter, _ *http.Request) {
-	all := make([]json.RawMessage, 0, len(g.sources))
-	for _, s := range g.sources {
-		latest, _ := s.topic.Latest()
-		all = append(all, latest.Data)
-	}
-	answer(w, http.StatusOK, map[string]any{"sources": all})
+func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
+	topics := g.sourceTopics()
+	g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"sources": newest(topics)}), true }, topics...)
 }
 
 func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
@@ -84,19 +80,19 @@ func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		return
 	}
-	latest, _ := g.sources[i].topic.Latest()
-	answer(w, http.StatusOK, json.RawMessage(latest.Data))
+	topic := g.sources[i].topic
+	g.serveState(w, r, func() (state, bool) { return newestOf(topic), true }, topic)
 }
 
-// stream sends the newest snapshot of every source and job, and each change.
+// stream sends the newest snapshot of every source and job, and each change; or the
+// newest ones alone to who asks for JSON.
 func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
-	topics := make([]*sse.Topic, 0, len(g.sources)+len(g.jobs))
-	for _, s := range g.sources {
-		topics = append(topics, s.topic)
+	topics := g.everything()
+	if wantsState(r) {
+		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"snapshots": newest(topics)}), true }, topics...)
+		return
 	}
-	for _, j := range g.jobs {
-		topics = append(topics, j.topic)
-	}
+	w.Header().Add("Vary", "Accept")
 	if err := g.hub.ServeAll(w, r, topics...); err != nil {
 		failStream(w, r)
 	}
@@ -140,16 +136,18 @@ func (args argsObject) MarshalJSON() ([]byte, error) {
 	return append(object, '}'), nil
 }
 
-func (g *gateway) listJobs(w http.ResponseWriter, _ *http.Request) {
-	all := make([]jobObject, 0, len(g.jobs))
-	for _, j := range g.jobs {
-		object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args}
-		if last, ok := latestRun(j.topic); ok {
-			object.LastRun = &last
+func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
+	g.serveState(w, r, func() (state, bool) {
+		all := make([]jobObject, 0, len(g.jobs))
+		for _, j := range g.jobs {
+			object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args}
+			if last, ok := latestRun(j.topic); ok {
+				object.LastRun = &last
+			}
+			all = append(all, object)
 		}
-		all = append(all, object)
-	}
-	answer(w, http.StatusOK, map[string]any{"jobs": all})
+		return stateOf(map[string]any{"jobs": all}), true
+	}, g.jobTopics()...)
 }
 
 // triggerRun starts a run or joins the one in progress; either way the answer is 202
@@ -214,17 +212,31 @@ func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*job, *sse.To
 }
 
 func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
-	if _, _, run, ok := g.findRun(w, r); ok {
+	_, topic, _, ok := g.findRun(w, r)
+	if !ok {
+		return
+	}
+	g.serveState(w, r, func() (state, bool) {
+		_, topic, run, ok := g.findRun(w, r) // the run may have got its record, or been forgotten, meanwhile
+		if !ok {
+			return state{}, false
+		}
+		w.Header().Del("Retry-After")
 		if !run.ended() {
 			w.Header().Set("Retry-After", "1")
 		}
-		answer(w, http.StatusOK, run)
-	}
+		return newestOf(topic), true
+	}, topic)
 }
 
-// runEvents streams a run to its end. A reader that has seen the end of a run that is
-// forgotten by now gets 204 and stops.
+// runEvents streams a run to its end, or answers as getRun to who asks for JSON. A reader
+// that has seen the end of a run that is forgotten by now gets 204 and stops.
 func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
+	if wantsState(r) {
+		g.getRun(w, r)
+		return
+	}
+	w.Header().Add("Vary", "Accept")
 	if _, _, _, ok := g.run(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
 		return
 	}
@@ -271,11 +283,17 @@ func healthy(w http.ResponseWriter, ok bool) {
 
 // answer writes v as JSON.
 func answer(w http.ResponseWriter, status int, v any) {
+	body, _ := json.Marshal(v) // everything here encodes
+	answerJSON(w, status, body)
+}
+
+// answerJSON writes a value that is JSON already.
+func answerJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone; everything here encodes
+	_, _ = w.Write(append(body, '\n')) // the client may be gone
 }
 
 // An argError says what is wrong with a part of a body.

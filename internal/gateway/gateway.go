@@ -120,9 +120,9 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	polling, stopPolling := context.WithCancel(live)
 	defer stopPolling()
 	served, polled := make(chan error, 1), make(chan error, 1)
+	g.ready.Store(true) // first: whoever is answered at all finds it so
 	go func() { served <- server.Serve(ln) }()
 	go func() { polled <- g.poll(polling) }()
-	g.ready.Store(true)
 
 	var failure error
 	select {

@@ -101,7 +101,7 @@ func (j *job) trigger(args map[string]any) (runSnapshot, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if r := j.current; r != nil {
-		if !sameArgs(r.snap.Args, args) {
+		if !sameArgs(r.snapshot().Args, args) {
 			return r.snapshot(), errBusy
 		}
 		r.update(func(snap *runSnapshot) { snap.Requests++ })
@@ -141,8 +141,11 @@ func (j *job) cancel(id string, cause error) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := j.current
-	if r == nil || id != "" && r.snap.ID != id {
+	if r == nil || id != "" && r.handle.ID() != id {
 		return false
+	}
+	if over := r.snapshot(); over.ended() {
+		return false // its end is being stored just now
 	}
 	r.update(func(snap *runSnapshot) { snap.Status = statusCancelling })
 	r.cancel(cause)
@@ -152,7 +155,7 @@ func (j *job) cancel(id string, cause error) bool {
 // execute runs the command to its end and publishes what it says on the way.
 func (r *run) execute(ctx context.Context) {
 	j := r.job
-	log := j.g.log.With("job", j.Name, "run", r.snap.ID)
+	log := j.g.log.With("job", j.Name, "run", r.handle.ID())
 	defer j.g.runs.Done()
 	defer r.cancel(nil)
 	defer func() {

@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// maxWait bounds what `Prefer: wait=N` can ask for.
+const maxWait = time.Minute
+
+// A state is what a GET answers: JSON, and the entity tag that names this version of it.
+type state struct {
+	body []byte
+	tag  string // quoted, as RFC 9110 §8.8.3 has it
+}
+
+// stateOf is v as JSON, named after its content.
+func stateOf(v any) state {
+	body, _ := json.Marshal(v) // everything here encodes
+	sum := sha256.Sum256(body)
+	return state{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
+}
+
+// newestOf is the newest snapshot of a topic, named by its event's id: the tag of a run
+// that is over ends in -end, like the id that ends its stream.
+func newestOf(topic *sse.Topic) state {
+	latest, _ := topic.Latest()
+	return state{bytes.Clone(latest.Data), `"` + latest.ID + `"`}
+}
+
+// serveState answers with the current state of something that changes with topics: 304
+// (RFC 9110 §15.4.5) if the client has it, and with `Prefer: wait=N` (RFC 7240 §4.3) not
+// before it changes, for N seconds at most. current reports false once there is nothing
+// to answer with any more, having answered itself.
+//
+// The wait is a stream of the hub, so it ends with the request, with the drain and with
+// the hub, and costs what a stream costs: no goroutine but the request's own.
+func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
+	now, ok := current()
+	wait, prefers := preferredWait(r)
+	if ok && prefers && hasTag(r, now.tag) {
+		ctx, cancel := context.WithTimeout(r.Context(), wait)
+		defer cancel()
+		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
+		watch := lookout{header: http.Header{}, look: func() {
+			if now, ok = current(); !ok || !hasTag(r, now.tag) {
+				cancel()
+			}
+		}}
+		_ = g.hub.ServeAll(watch, r.WithContext(ctx), topics...) // the writer can all that a stream needs
+	}
+	if !ok {
+		return
+	}
+	h := w.Header()
+	h.Add("Vary", "Accept, Prefer")
+	h.Set("ETag", now.tag)
+	if prefers {
+		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+	}
+	if hasTag(r, now.tag) {
+		h.Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	answerJSON(w, http.StatusOK, now.body)
+}
+
+// A lookout is the writer of a stream that nobody reads: it calls look where a client
+// would read.
+type lookout struct {
+	header http.Header
+	look   func()
+}
+
+func (l lookout) Header() http.Header              { return l.header }
+func (l lookout) WriteHeader(int)                  {}
+func (l lookout) Write(p []byte) (int, error)      { return len(p), nil }
+func (l lookout) Flush()                           { l.look() }
+func (l lookout) SetWriteDeadline(time.Time) error { return nil }
+
+// hasTag reports whether the client has the version of that tag, by If-None-Match
+// (RFC 9110 §13.1.2).
+func hasTag(r *http.Request, tag string) bool {
+	for _, line := range r.Header.Values("If-None-Match") {
+		for given := range strings.SplitSeq(line, ",") { // no tag of ours has a comma in it
+			given = strings.TrimSpace(given)
+			if given == "*" || strings.TrimPrefix(given, "W/") == tag {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// preferredWait is how long the client would rather wait for a change than be answered
+// that there is none.
+func preferredWait(r *http.Request) (time.Duration, bool) {
+	for _, line := range r.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(line, ",") {
+			preference, _, _ = strings.Cut(preference, ";")
+			name, value, _ := strings.Cut(preference, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
+			if err != nil {
+				return 0, false
+			}
+			return min(time.Duration(seconds)*time.Second, maxWait), true
+		}
+	}
+	return 0, false
+}
+
+// wantsState reports whether a request of an event stream asks for one answer instead:
+// Accept names application/json and not text/event-stream.
+func wantsState(r *http.Request) bool {
+	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
+}
+
+// everything is the topics of all sources and jobs.
+func (g *gateway) everything() []*sse.Topic { return slices.Concat(g.sourceTopics(), g.jobTopics()) }
+
+func (g *gateway) sourceTopics() []*sse.Topic {
+	topics := make([]*sse.Topic, len(g.sources))
+	for i, s := range g.sources {
+		topics[i] = s.topic
+	}
+	return topics
+}
+
+func (g *gateway) jobTopics() []*sse.Topic {
+	topics := make([]*sse.Topic, len(g.jobs))
+	for i, j := range g.jobs {
+		topics[i] = j.topic
+	}
+	return topics
+}
+
+// newest is the newest snapshot of each topic that has one.
+func newest(topics []*sse.Topic) []json.RawMessage {
+	all := make([]json.RawMessage, 0, len(topics))
+	for _, topic := range topics {
+		if latest, ok := topic.Latest(); ok {
+			all = append(all, latest.Data)
+		}
+	}
+	return all
+}
