@@ -1,15 +1,18 @@
 package sse_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,10 +26,25 @@ type engine struct {
 	name string
 	one  func(*sse.Hub, http.ResponseWriter, *http.Request, *sse.Topic) error
 	all  func(*sse.Hub, http.ResponseWriter, *http.Request, ...*sse.Topic) error
+
+	start func(*testing.T, *http.Server) *ssetest.Server // over connections in memory
 }
 
 var engines = []engine{
-	{"goroutine", (*sse.Hub).Serve, (*sse.Hub).ServeAll},
+	{
+		"goroutine", (*sse.Hub).Serve, (*sse.Hub).ServeAll,
+		func(t *testing.T, srv *http.Server) *ssetest.Server { return ssetest.Start(t, srv) },
+	},
+	{
+		"handoff",
+		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, t *sse.Topic) error {
+			return h.Serve(sse.HandOff(w), r, t)
+		},
+		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, topics ...*sse.Topic) error {
+			return h.ServeAll(sse.HandOff(w), r, topics...)
+		},
+		memoryServer,
+	},
 }
 
 // fixture is a hub behind a server in memory: /one/NAME serves a topic, /all/NAME,NAME several.
@@ -34,35 +52,89 @@ type fixture struct {
 	hub     *sse.Hub
 	cancel  context.CancelFunc // ends the hub
 	srv     *ssetest.Server
-	results chan error // of Serve and ServeAll
+	results chan error // of Serve and ServeAll, or nil for each stream that was handed off and has ended
+	opened  map[sse.Engine]*atomic.Int64
 
 	mu     sync.Mutex // guards the field below
 	topics map[string]*sse.Topic
 }
 
 func newFixture(t *testing.T, e engine, opts *sse.HubOptions) *fixture {
+	f := newHubFixture(t, opts)
+	f.hub.TakeMemorySockets()
+	f.srv = e.start(t, &http.Server{Handler: f.handler(e)})
+	return f
+}
+
+// newHubFixture is a fixture without a server. Its observer tells it of streams that end after their request.
+func newHubFixture(t *testing.T, opts *sse.HubOptions) *fixture {
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	f := &fixture{hub: sse.NewHub(ctx, opts), cancel: cancel, results: make(chan error, 10000), topics: map[string]*sse.Topic{}}
-	f.srv = ssetest.NewServer(t, f.handler(e))
+	f := &fixture{
+		cancel:  cancel,
+		results: make(chan error, 20000),
+		opened:  map[sse.Engine]*atomic.Int64{sse.EngineGoroutine: {}, sse.EngineHandOff: {}},
+		topics:  map[string]*sse.Topic{},
+	}
+	var own sse.HubOptions
+	if opts != nil {
+		own = *opts
+	}
+	var observer sse.Observer
+	if own.Observer != nil {
+		observer = *own.Observer
+	}
+	ended := observer.Ended
+	observer.Opened = func(e sse.Engine) { f.opened[e].Add(1) }
+	observer.Ended = func(e sse.Ended) {
+		if ended != nil {
+			ended(e)
+		}
+		if e.Engine == sse.EngineHandOff {
+			f.results <- nil
+		}
+	}
+	own.Observer = &observer
+	f.hub = sse.NewHub(ctx, &own)
 	return f
+}
+
+// spy notes that the connection was taken.
+type spy struct {
+	http.ResponseWriter
+	hijacked bool
+}
+
+func (s *spy) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+func (s *spy) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(s.ResponseWriter).Hijack()
+	s.hijacked = err == nil
+	return conn, rw, err
 }
 
 func (f *fixture) handler(e engine) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/one/{name}", func(w http.ResponseWriter, r *http.Request) {
-		err := e.one(f.hub, w, r, f.topic(r.PathValue("name")))
+		s := &spy{ResponseWriter: w}
+		err := e.one(f.hub, s, r, f.topic(r.PathValue("name")))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusNotFound)
 		}
-		f.results <- err
+		if !s.hijacked {
+			f.results <- err
+		}
 	})
 	mux.HandleFunc("/all/{names}", func(w http.ResponseWriter, r *http.Request) {
 		var topics []*sse.Topic
 		for name := range strings.SplitSeq(r.PathValue("names"), ",") {
 			topics = append(topics, f.topic(name))
 		}
-		f.results <- e.all(f.hub, w, r, topics...)
+		s := &spy{ResponseWriter: w}
+		err := e.all(f.hub, s, r, topics...)
+		if !s.hijacked {
+			f.results <- err
+		}
 	})
 	return mux
 }
@@ -824,7 +896,7 @@ var conformance = []struct {
 	}},
 	{"the server's timeouts are lifted", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
-		srv := ssetest.Start(t, &http.Server{Handler: f.handler(e), WriteTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second})
+		srv := e.start(t, &http.Server{Handler: f.handler(e), WriteTimeout: 2 * time.Second, ReadTimeout: 3 * time.Second})
 		st := srv.Open(t, "/one/a", nil)
 		time.Sleep(10 * time.Second)
 		publish(t, f.topic("a"), "x")

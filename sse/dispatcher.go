@@ -1,53 +1,128 @@
 package sse
 
 import (
-	"context"
+	"slices"
 	"sync"
 )
 
-// dispatcher wakes the readers of topics that have changed, so that a publisher does not have to. One goroutine runs it.
+// maxDispatchers bounds a hub's dispatchers; there is one a processor up to that.
+const maxDispatchers = 4
+
+// dispatcher serves one share of the readers of each topic, so that a publisher does not have to: it wakes those that have
+// a goroutine, and writes to the connections that were handed off, without ever waiting for one. One goroutine runs it,
+// until the hub is over.
 type dispatcher struct {
-	kick chan struct{} // of 1
+	share int
+	kick  chan struct{} // of 1
 
-	mu sync.Mutex // guards the field below; nothing is locked under it
+	mu sync.Mutex // guards the fields below; nothing is locked under it
 
-	queue []*Topic
+	topics  []*Topic
+	streams []*stream
 }
 
-// add queues t, whose dirty flag the caller has set.
-func (d *dispatcher) add(t *Topic) {
+// addTopic queues t, whose dirty flag for this share the caller has set.
+func (d *dispatcher) addTopic(t *Topic) {
 	d.mu.Lock()
-	d.queue = append(d.queue, t)
+	d.topics = append(d.topics, t)
 	d.mu.Unlock()
 	poke(d.kick)
 }
 
-func (d *dispatcher) run(ctx context.Context) {
+// addStream queues one parked stream for a look.
+func (d *dispatcher) addStream(st *stream) {
+	d.mu.Lock()
+	d.streams = append(d.streams, st)
+	d.mu.Unlock()
+	poke(d.kick)
+}
+
+func (d *dispatcher) run(over <-chan struct{}) {
 	var topics []*Topic
+	var streams []*stream
 	var watchers []*watcher
+	var b batch
 	for {
 		select {
-		case <-ctx.Done():
+		case <-over:
 			return
 		case <-d.kick:
 		}
 		d.mu.Lock()
-		topics, d.queue = d.queue, topics[:0]
+		topics, d.topics = d.topics, topics[:0]
+		streams, d.streams = d.streams, streams[:0]
 		d.mu.Unlock()
+		for _, st := range streams {
+			if st.parked.Load() {
+				st.look(&b)
+			}
+		}
 		for _, t := range topics {
 			// Cleared before the readers are told to look: a frame stored after they looked queues the topic again.
-			t.dirty.Store(false)
+			t.dirty[d.share].Store(false)
 			t.mu.Lock() // for the copy alone: a publisher waits some 10 µs for 10,000 readers, not for their wake-ups
-			watchers = append(watchers[:0], t.watchers...)
+			watchers = append(watchers[:0], t.watchers[d.share]...)
 			t.mu.Unlock()
 			for _, w := range watchers {
-				poke(w.wake)
+				if w.stream != nil && w.stream.parked.Load() {
+					w.stream.look(&b)
+				} else {
+					poke(w.wake)
+				}
 			}
 			clear(watchers)
 		}
+		clear(streams)
 		clear(topics)
+		b.reset()
+		b.forget()
 	}
 }
+
+// look writes what a parked stream should get now. It is called by st's dispatcher alone. A connection that cannot take
+// it all gets a goroutine for as long as the rest takes: without one, the newest snapshot would wait for the next.
+func (st *stream) look(b *batch) {
+	if st.ending.Load() != 0 {
+		st.unpark()
+		go st.end(0)
+		return
+	}
+	last := st.next(b)
+	for rest := b.wire; len(rest) > 0; {
+		piece, n := b.join(rest)
+		written, err := st.socket.tryWrite(piece)
+		st.bytes += int64(written)
+		if err != nil {
+			st.unpark()
+			go st.end(causeOf(err))
+			return
+		}
+		if written < len(piece) {
+			tail := piece[written:]
+			if n > 1 {
+				tail = slices.Clone(tail) // of joined events, whose memory is used again
+			}
+			st.unpark()
+			go st.finish(append([][]byte{tail}, rest[n:]...), slices.Clone(b.events), last)
+			return
+		}
+		rest = rest[n:]
+	}
+	if len(b.wire) > 0 {
+		st.wrote.Store(st.hub.now())
+		st.hub.delivered(b.events)
+	}
+	switch {
+	case last:
+		st.unpark()
+		go st.end(CauseFinished)
+	case b.more:
+		st.home.addStream(st)
+	}
+}
+
+// unpark takes st from its dispatcher; what it does about st from then on is nothing.
+func (st *stream) unpark() { st.parked.Store(false) }
 
 // poke sends on a channel of 1 unless that is full: whoever receives has yet to look then, and will see everything.
 func poke(c chan struct{}) {

@@ -1,8 +1,34 @@
 package sse
 
+import "net"
+
 // Size returns how many topics and streams the hub holds.
 func (h *Hub) Size() (topics, streams int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.topics), len(h.streams)
 }
+
+// MemorySocket is a connection that a test hands off: it has what a TCP connection has.
+type MemorySocket interface {
+	net.Conn
+	TryWrite(p []byte) (int, error)
+	TryLeft() bool
+}
+
+// TakeMemorySockets has h hand off connections of type MemorySocket too, on any system.
+func (h *Hub) TakeMemorySockets() {
+	h.newSocket = func(c net.Conn) socket {
+		if m, ok := c.(MemorySocket); ok {
+			return memorySocket{m}
+		}
+		return nil
+	}
+}
+
+type memorySocket struct{ MemorySocket }
+
+func (s memorySocket) Flush() error                   { return nil }
+func (s memorySocket) tryWrite(p []byte) (int, error) { return s.TryWrite(p) }
+func (s memorySocket) tryLeft() bool                  { return s.TryLeft() }
+func (s memorySocket) close(bool)                     { _ = s.Close() }

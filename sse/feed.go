@@ -8,66 +8,72 @@ import (
 
 // feed is what a stream carries.
 type feed interface {
-	// pending appends what the reader should get now, encoded, to out, and says whether that is all there will ever be.
-	pending(out [][]byte) (_ [][]byte, last bool)
+	// pending appends what the reader should get now to b, and says whether that is all there will ever be.
+	pending(b *batch) (last bool)
+	// detach takes the reader from its topics.
+	detach()
 }
 
 // single is the feed of one topic.
 type single struct {
+	watcher
 	cursor
-	buf []due
 }
 
-func (s *single) pending(out [][]byte) ([][]byte, bool) {
-	frames, last := s.due(s.buf)
-	for _, f := range frames {
+func (s *single) pending(b *batch) bool {
+	last := s.due(b)
+	for _, f := range b.events {
 		if f.missed > 0 {
-			out = append(out, gap(f.missed))
+			b.wire = append(b.wire, gap(f.missed))
 		}
-		out = append(out, f.single)
+		b.wire = append(b.wire, f.single)
 	}
-	s.buf = emptied(frames)
-	return out, last
+	return last
 }
+
+func (s *single) detach() { s.topic.detach(&s.watcher) }
 
 // multiplexed is the feed of any number of topics.
 type multiplexed struct {
 	hub    *Hub
-	topics []cursor
+	topics []single
 	reset  bool // tell the client to forget, once
-	buf    []due
+}
+
+func (m *multiplexed) detach() {
+	for i := range m.topics {
+		m.topics[i].detach()
+	}
 }
 
 // pending takes a limit first and leaves what was published after it to the next pass. Otherwise, with X stored as 10
 // after X was looked at and Y as 11 before Y was, a client that breaks off with id 11 would never get 10.
-func (m *multiplexed) pending(out [][]byte) ([][]byte, bool) {
+func (m *multiplexed) pending(b *batch) bool {
 	limit := m.hub.seq.Load()
-	frames := m.buf
 	for i := range m.topics {
-		c := &m.topics[i]
+		c := &m.topics[i].cursor
 		if now := c.topic.current.Load(); now != c.run {
 			if c.run.ended() { // an end is not skipped, however soon the next run begins
-				if frames = c.take(limit, frames); !c.done() {
+				if c.take(limit, false, b); !c.done() {
 					continue // beyond the limit
 				}
 			}
 			c.run, c.n = now, 0
 		}
-		frames = c.take(limit, frames)
+		c.take(limit, false, b)
 	}
-	slices.SortFunc(frames, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(b.events, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
 	if m.reset {
 		m.reset = false
-		out = append(out, []byte("event: reset\ndata:\n\n"))
+		b.wire = append(b.wire, []byte("event: reset\ndata:\n\n"))
 	}
-	for _, f := range frames {
+	for _, f := range b.events {
 		if f.missed > 0 {
-			out = append(out, gap(f.missed))
+			b.wire = append(b.wire, gap(f.missed))
 		}
-		out = append(out, f.multiplexed(m.hub.epoch))
+		b.wire = append(b.wire, f.multiplexed(m.hub.epoch))
 	}
-	m.buf = emptied(frames)
-	return out, false
+	return false
 }
 
 // gapEvent tells a reader how many events it missed. It has no id: what comes next has one.

@@ -5,7 +5,10 @@ import (
 	"crypto/rand"
 	"iter"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/netip"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,8 +24,28 @@ type HubOptions struct {
 	StallTimeout time.Duration
 	// DrainWindow is the time over which [Hub.Drain] spreads the ends of the streams. Zero means 5 seconds.
 	DrainWindow time.Duration
+	// MaxStreams bounds the streams that are open at once. Zero means no bound. A client beyond a bound is told to come back
+	// in 5 to 30 seconds: with 200, `retry:` and the end if its Accept asks for text/event-stream, since any other status
+	// would end an EventSource for good; otherwise with 503 and Retry-After.
+	MaxStreams int
+	// MaxStreamsPerClient bounds the streams of one client address, or for IPv6 of one /64. Zero means no bound.
+	MaxStreamsPerClient int
+	// ClientAddr returns the address that counts for MaxStreamsPerClient; an invalid one is not bounded. Nil means that of
+	// the connection, which behind a reverse proxy is the proxy's.
+	ClientAddr func(*http.Request) netip.Addr
+	// MaxStreamsPerTopic bounds the streams of one topic. Zero means no bound.
+	MaxStreamsPerTopic int
 	// MaxRequestTopics bounds the topics that exist because requests asked for them (see [Manager]). Zero means 1000.
 	MaxRequestTopics int
+	// OnSubscribe, if not nil, is asked whether a request may read a topic, for each topic of a stream, before anything is
+	// attached or written. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It is called on the
+	// request's goroutine, with no lock held.
+	OnSubscribe func(*http.Request, *Topic) error
+	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
+	// credentials. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
+	AllowedOrigins []string
+	// Observer is told what happens to streams. Nil means nobody is.
+	Observer *Observer
 	// Logger gets what no client can be told. Nil discards it.
 	Logger *slog.Logger
 }
@@ -44,6 +67,9 @@ func (o *HubOptions) withDefaults() HubOptions {
 	if d.MaxRequestTopics <= 0 {
 		d.MaxRequestTopics = 1000
 	}
+	if d.Observer == nil {
+		d.Observer = &Observer{}
+	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -52,8 +78,9 @@ func (o *HubOptions) withDefaults() HubOptions {
 
 // Hub holds topics and serves their streams. [NewHub] makes one. All methods may be called from any goroutine.
 //
-// A Hub owns two goroutines, the dispatcher, which wakes the readers of what was published, and the timekeeper, which
-// beats, evicts and drains. They end with the ctx of NewHub, once the last stream has ended.
+// A Hub owns a few goroutines: its dispatchers, at most four, which wake the readers of what was published and write to the
+// connections that were handed off (see [HandOff]), and the timekeeper, which beats, evicts and drains. They end with the
+// ctx of NewHub, once the last stream has ended.
 type Hub struct {
 	ctx   context.Context
 	opts  HubOptions
@@ -63,33 +90,43 @@ type Hub struct {
 	seqMu sync.Mutex    // held to give a frame its seq and store it; after Topic.mu
 	seq   atomic.Uint64 // every frame up to it is stored; written under seqMu
 
-	dispatcher dispatcher
+	dispatchers []*dispatcher
+	placed      atomic.Uint64         // streams and watches given to a dispatcher
+	newSocket   func(net.Conn) socket // of a connection that can be handed off; nil where none can
 
 	streamCtx  context.Context // ends with ctx, or when Drain's patience does
 	endStreams context.CancelFunc
 	stir       chan struct{} // of 1: the timekeeper has something to watch
+	over       chan struct{} // closed when ctx and the last stream have ended
 
 	mu sync.Mutex // guards the fields below; before Topic.mu
 
 	topics   map[string]*Topic
 	streams  []*stream
-	drained  chan struct{} // not nil once draining; closed when the last stream has ended
-	drainEnd int64         // on the hub's clock
+	clients  map[netip.Addr]int // streams of each, as clientOf names them
+	drained  chan struct{}      // not nil once draining; closed when the last stream has ended
+	drainEnd int64              // on the hub's clock
 }
 
 // NewHub returns a hub that lives as long as ctx; when ctx ends, its streams end, and Serve returns nil. opts may be nil.
 func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 	h := &Hub{
-		ctx:        ctx,
-		opts:       opts.withDefaults(),
-		born:       time.Now(),
-		epoch:      rand.Text()[:16],
-		dispatcher: dispatcher{kick: make(chan struct{}, 1)},
-		stir:       make(chan struct{}, 1),
-		topics:     map[string]*Topic{},
+		ctx:       ctx,
+		opts:      opts.withDefaults(),
+		born:      time.Now(),
+		epoch:     rand.Text()[:16],
+		newSocket: newSocket,
+		stir:      make(chan struct{}, 1),
+		over:      make(chan struct{}),
+		topics:    map[string]*Topic{},
+		clients:   map[netip.Addr]int{},
 	}
 	h.streamCtx, h.endStreams = context.WithCancel(ctx)
-	go h.dispatcher.run(ctx)
+	for i := range min(runtime.GOMAXPROCS(0), maxDispatchers) {
+		d := &dispatcher{share: i, kick: make(chan struct{}, 1)}
+		h.dispatchers = append(h.dispatchers, d)
+		go d.run(h.over)
+	}
 	go h.keepTime()
 	return h
 }
@@ -140,11 +177,9 @@ func (h *Hub) Topics() iter.Seq[*Topic] {
 	}
 }
 
-// wake has the dispatcher wake everyone who watches t.
-func (h *Hub) wake(t *Topic) {
-	if t.dirty.CompareAndSwap(false, true) {
-		h.dispatcher.add(t)
-	}
+// nextDispatcher returns the dispatchers in turn.
+func (h *Hub) nextDispatcher() *dispatcher {
+	return h.dispatchers[h.placed.Add(1)%uint64(len(h.dispatchers))]
 }
 
 // Serve streams t to the client of r: `retry:`, the newest event at once, then each change, of which a slow client sees
@@ -173,30 +208,40 @@ func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run str
 // serve streams t: the run named only, or whichever is current if that is "".
 func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string) error {
 	t.mustBeOf(h)
-	st, err := h.admit(w, r)
+	st, err := h.admit(w, r, []*Topic{t})
 	if st == nil {
 		return err
 	}
-	defer st.leave()
-
 	t = t.resolve()
-	watcher := &watcher{wake: st.wake}
-	lastID := RequestLastEventID(r)
-	if !t.attach(watcher) {
+	s := &single{watcher: st.watcher()}
+	switch t.attach(&s.watcher) {
+	case errUnlisted:
+		st.leave(CauseFinished)
 		return gone(w, r)
-	}
-	defer t.detach(watcher)
-	t.mu.Lock()
-	run, isRemoved := t.current.Load(), t.removed
-	t.mu.Unlock()
-	if isRemoved || only != "" && run.name != only {
-		return gone(w, r)
-	}
-	if last := run.newest.Load(); last != nil && last.end && lastID == last.ev.ID {
-		noContent(w)
+	case errFull:
+		st.leave(CauseTopic)
+		h.turnAway(w, r, CauseTopic)
 		return nil
 	}
-	st.run(r, &single{cursor: cursor{topic: t, run: run, n: run.resumeAt(lastID)}})
+	lastID := RequestLastEventID(r)
+	t.mu.Lock()
+	var how Resume
+	s.cursor, how = t.cursorAt(lastID)
+	isRemoved := t.removed
+	t.mu.Unlock()
+	st.feed = s
+	if isRemoved || only != "" && s.run.name != only {
+		st.leave(CauseFinished)
+		return gone(w, r)
+	}
+	if how == ResumeCurrent && s.done() {
+		h.resumed(ResumeEnded)
+		noContent(w)
+		st.leave(CauseFinished)
+		return nil
+	}
+	h.resumed(how)
+	st.run(w, r)
 	return nil
 }
 
@@ -221,37 +266,59 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 	for _, t := range topics {
 		t.mustBeOf(h)
 	}
-	st, err := h.admit(w, r)
+	topics = unique(topics)
+	st, err := h.admit(w, r, topics)
 	if st == nil {
 		return err
 	}
-	defer st.leave()
-
-	m := &multiplexed{hub: h}
 	lastID := RequestLastEventID(r)
 	seq, known := h.parseSeq(lastID)
-	m.reset = lastID != "" && !known
-	seen := make(map[string]bool, len(topics))
-	for _, t := range topics {
-		if seen[t.name] {
-			continue
-		}
-		seen[t.name] = true
-		watcher := &watcher{wake: st.wake}
-		for !t.attach(watcher) {
+	m := &multiplexed{hub: h, reset: lastID != "" && !known, topics: make([]single, len(topics))}
+	st.feed = m
+	for i, t := range topics {
+		s := &m.topics[i]
+		s.watcher = st.watcher()
+		err := t.attach(&s.watcher)
+		for err == errUnlisted {
 			t = t.revive()
+			err = t.attach(&s.watcher)
 		}
-		defer t.detach(watcher)
-		c := cursor{topic: t, run: t.current.Load()}
+		if err != nil {
+			m.topics = m.topics[:i]
+			st.leave(CauseTopic)
+			h.turnAway(w, r, CauseTopic)
+			return nil
+		}
+		s.cursor, _ = t.cursorAt("")
 		if known {
-			c.n = c.run.resumeAfter(seq)
-		} else {
-			c.n = c.run.resumeAt("")
+			s.n = s.run.resumeAfter(seq)
 		}
-		m.topics = append(m.topics, c)
 	}
-	st.run(r, m)
+	switch {
+	case lastID == "":
+		h.resumed(ResumeFresh)
+	case !known:
+		h.resumed(ResumeResent)
+	case seq == h.seq.Load():
+		h.resumed(ResumeCurrent)
+	default:
+		h.resumed(ResumeReplayed)
+	}
+	st.run(w, r)
 	return nil
+}
+
+// unique returns topics with each name once.
+func unique(topics []*Topic) []*Topic {
+	seen := make(map[string]bool, len(topics))
+	out := make([]*Topic, 0, len(topics))
+	for _, t := range topics {
+		if !seen[t.name] {
+			seen[t.name] = true
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // parseSeq returns the seq of an id of this hub, and whether it is one.

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -196,12 +195,12 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 		return err
 	}
 	if m.hub.ctx.Err() != nil { // or a late client would start polling for a moment
-		m.hub.turnAway(w)
+		m.hub.turnAway(w, r, CauseStopped)
 		return nil
 	}
 	t := m.join(r, c)
 	if t == nil {
-		m.refuse(w, r)
+		m.hub.turnAway(w, r, CauseTopic)
 		return nil
 	}
 	defer m.leave(t)
@@ -255,18 +254,6 @@ func (m *Manager) leave(t *managed) {
 		t.poller.dropLocked(t)
 	}
 	t.Remove(t.Run())
-}
-
-// refuse tells the client to come back in 5 to 30 s: an EventSource, which any
-// other status would end for good, by an empty stream.
-func (m *Manager) refuse(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
-		m.hub.turnAway(w)
-		return
-	}
-	after := spread(5*time.Second, 30*time.Second)
-	w.Header().Set("Retry-After", strconv.Itoa(int(after.Seconds())))
-	http.Error(w, "too many topics are being watched", http.StatusServiceUnavailable)
 }
 
 // TopicOf returns the name of the topic that a request means: its path and, if

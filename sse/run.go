@@ -10,6 +10,7 @@ type frame struct {
 	ev   Event  // ID assigned, Data the topic's own
 	n    uint64 // place in its run, from 1
 	seq  uint64 // place in its hub, from 1
+	born int64  // when it was published, on the hub's clock
 	end  bool   // the run's terminal
 	prev *frame // of a terminal: the frame before it (the pair rule); nil otherwise, so frames never chain
 
@@ -91,28 +92,31 @@ type due struct {
 	missed uint64
 }
 
-// since appends to out the frames after number n that a reader gets, up to sequence number limit. Of snapshots that is
-// the newest, and the one before a terminal if the reader has not had it; of a backlog everything that is left of it.
-func (r *run) since(n, limit uint64, out []due) []due {
+// since adds to b the frames after number n that a reader gets, up to sequence number limit. Of snapshots that is the
+// newest, and the one before a terminal if the reader has not had it; of a backlog what is left of it, or the first of that if bounded.
+func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 	newest := r.newest.Load()
 	if newest == nil || newest.n <= n {
-		return out
+		return
 	}
 	if r.ring == nil {
 		if p := newest.prev; p != nil && p.n > n && p.seq <= limit {
-			out = append(out, due{frame: p})
+			b.coalesced += p.n - n - 1
+			b.events = append(b.events, due{frame: p})
+			n = p.n
 		}
 		if newest.seq <= limit {
-			out = append(out, due{frame: newest})
+			b.coalesced += newest.n - n - 1
+			b.events = append(b.events, due{frame: newest})
 		}
-		return out
+		return
 	}
 	k := uint64(len(r.ring))
 	first := n + 1
 	if newest.n > k {
 		first = max(first, newest.n-k+1)
 	}
-	missed := first - (n + 1)
+	missed, taken, size := first-(n+1), 0, 0
 	for i := first; i <= newest.n; i++ {
 		f := r.ring[i%k].Load()
 		if i == newest.n {
@@ -125,30 +129,42 @@ func (r *run) since(n, limit uint64, out []due) []due {
 		if f.seq > limit {
 			break
 		}
-		out = append(out, due{frame: f, missed: missed})
+		if size += len(f.single); bounded && taken > 0 && (taken == maxBatch || size > maxPiece) {
+			b.more = true
+			break
+		}
+		taken++
+		b.coalesced += missed
+		b.events = append(b.events, due{frame: f, missed: missed})
 		missed = 0
 	}
-	return out
 }
 
-// resumeAt returns the number of the newest frame that a reader with this last event id has had or does not need. A
-// reader whose id says nothing begins with the newest frame. An id of a backlog's own numbering goes on after it; ids are
-// never searched for.
-func (r *run) resumeAt(lastID string) uint64 {
+// resumeAt returns the number of the newest frame that a reader with this last event id has had or does not need, and
+// what the id came to. A reader whose id says nothing begins with the newest frame. An id of a backlog's own numbering goes
+// on after it; ids are never searched for.
+func (r *run) resumeAt(lastID string) (uint64, Resume) {
+	how := ResumeResent
+	if lastID == "" {
+		how = ResumeFresh
+	}
 	newest := r.newest.Load()
 	switch {
 	case newest == nil:
-		return 0
+		return 0, how
 	case lastID == newest.ev.ID:
-		return newest.n
+		return newest.n, ResumeCurrent
 	case r.ring != nil:
 		if n, ok := numberIn(lastID, r.name); ok && 0 < n && n < newest.n {
 			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.ev.ID == lastID {
-				return n
+				if next := r.ring[(n+1)%uint64(len(r.ring))].Load(); next == nil || next.n != n+1 {
+					return n, ResumeGap
+				}
+				return n, ResumeReplayed
 			}
 		}
 	}
-	return newest.n - 1
+	return newest.n - 1, how
 }
 
 // resumeAfter is resumeAt for a reader that has had everything up to sequence number seq.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,33 +17,44 @@ const maxPiece = 16 << 10
 // comment is what a client gets when there is nothing else to say (§9.2.7).
 var comment = []byte(":\n\n")
 
-// stream is one response under way: a goroutine of the server's, in Serve, that writes whenever it is woken. The
-// timekeeper reads its atomic fields and sets flags; only expire touches the writer from outside.
+// stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's, in
+// Serve, which waits to be woken and stays to the end; or, once the connection was handed off and the stream is parked, its
+// dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it can. The
+// timekeeper reads the atomic fields, sets flags, and makes writes fail that are stuck.
 type stream struct {
-	hub  *Hub
-	w    http.ResponseWriter
-	rc   *http.ResponseController
-	wake chan struct{} // of 1
-	pos  int           // in Hub.streams; guarded by Hub.mu
+	hub    *Hub
+	feed   feed
+	home   *dispatcher
+	wake   chan struct{} // of 1; for the server's goroutine
+	socket socket        // once handed off; not written after the stream was first parked
+	client netip.Addr    // counted in Hub.clients, if valid
+	pos    int           // in Hub.streams; guarded by Hub.mu
 
+	parked  atomic.Bool  // the dispatcher has it
 	writing atomic.Int64 // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64 // hub clock when the last write ended
 	beat    atomic.Bool  // say something
 	part    atomic.Bool  // say goodbye: the hub drains
+	ending  atomic.Int32 // the Cause for which the timekeeper ends it, 0 if it does not
 
-	leaveAt int64 // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
+	bytes   int64  // written
+	begun   int64  // on the hub's clock
+	engine  Engine // "" until the observer was told
+	leaveAt int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
-	mu sync.Mutex // guards the field below; held while rc is used from outside; never waited for by the timekeeper
+	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
-	closed bool // the handler is about to return: rc must not be used any more
+	out    sink
+	closed bool // the stream is about to end: out must not be used any more
 }
 
 // admit proves the writer and registers a stream, or answers the request itself and returns no stream.
-func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
-	rc := http.NewResponseController(w)
+func (h *Hub) admit(w http.ResponseWriter, r *http.Request, topics []*Topic) (*stream, error) {
+	h.allowOrigin(w.Header(), r)
+	out := &response{w, http.NewResponseController(w)}
 	err := CheckWriter(w)
 	if err == nil {
-		if err = rc.SetWriteDeadline(time.Time{}); err != nil {
+		if err = out.SetWriteDeadline(time.Time{}); err != nil {
 			err = fmt.Errorf("sse: set write deadline: %w", err)
 		}
 	}
@@ -50,58 +62,48 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		h.opts.Logger.Error("stream refused", "path", r.URL.Path, "err", err)
 		return nil, err
 	}
-	st := &stream{hub: h, w: w, rc: rc, wake: make(chan struct{}, 1)}
-	st.wrote.Store(h.now())
-	if !h.register(st) {
-		h.turnAway(w)
+	now := h.now()
+	st := &stream{hub: h, out: out, wake: make(chan struct{}, 1), home: h.nextDispatcher(), client: h.clientOf(r), begun: now}
+	st.wrote.Store(now)
+	if why := h.register(st); why != 0 {
+		h.turnAway(w, r, why)
 		return nil, nil
+	}
+	if err := h.authorise(r, topics); err != nil {
+		st.leave(CauseForbidden)
+		return nil, err
 	}
 	return st, nil
 }
 
-// register adds st to the hub's streams unless these are ending.
-func (h *Hub) register(st *stream) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.drained != nil || h.streamCtx.Err() != nil {
-		return false
-	}
-	st.pos = len(h.streams)
-	h.streams = append(h.streams, st)
-	if st.pos == 0 {
-		poke(h.stir)
-	}
-	return true
+// watcher returns a place for st in a topic's list.
+func (st *stream) watcher() watcher {
+	return watcher{wake: st.wake, stream: st, share: st.home.share}
 }
 
-// leave ends st's life in the hub, before the handler returns.
-func (st *stream) leave() {
+// leave ends st's life in the hub, by whoever has it.
+func (st *stream) leave(why Cause) {
 	st.mu.Lock()
 	st.closed = true
 	st.mu.Unlock()
-
-	h := st.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	last := len(h.streams) - 1
-	h.streams[st.pos] = h.streams[last]
-	h.streams[st.pos].pos = st.pos
-	h.streams[last] = nil
-	h.streams = h.streams[:last]
-	if last == 0 {
-		poke(h.stir) // the timekeeper may have waited for this to end itself
-		if h.drained != nil {
-			close(h.drained)
-		}
+	if st.feed != nil {
+		st.feed.detach()
+	}
+	st.hub.unregister(st)
+	if c := Cause(st.ending.Load()); c != 0 {
+		why = c
+	}
+	if f := st.hub.opts.Observer.Ended; f != nil && st.engine != "" {
+		f(Ended{Engine: st.engine, Cause: why, Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun)})
 	}
 }
 
-// turnAway answers a client that comes while the hub's streams are ending. Any status but 200 would end an EventSource
-// for good (§9.2.3), so it gets a stream that says when to come back.
-func (h *Hub) turnAway(w http.ResponseWriter) {
-	setStreamHeaders(w.Header())
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(retry(5*time.Second, 30*time.Second)) // the client sees the end either way
+// opened tells the observer, once.
+func (st *stream) opened(e Engine) {
+	st.engine = e
+	if f := st.hub.opts.Observer.Opened; f != nil {
+		f(e)
+	}
 }
 
 func setStreamHeaders(h http.Header) {
@@ -120,64 +122,122 @@ func spread(lo, hi time.Duration) time.Duration {
 	return lo + rand.N(max(hi-lo, 1))
 }
 
-// run writes f to the client until f or the stream ends. An error of the writer ends it too: it means that the client is
-// gone or was cut off, and nobody can be told.
-func (st *stream) run(r *http.Request, f feed) {
-	setStreamHeaders(st.w.Header())
-	st.w.WriteHeader(http.StatusOK)
+// run writes to the client until the feed or the stream ends, and then leaves; or hands the connection off. An error of the
+// writer ends the stream too: it means that the client is gone or was cut off, and nobody can be told.
+func (st *stream) run(w http.ResponseWriter, r *http.Request) {
+	handedOff, why := false, CauseReset // of a panic
+	defer func() {
+		if !handedOff {
+			st.leave(why)
+		}
+	}()
+	left := r.Context().Done()
+	marked, mayHandOff := w.(handOff)
+	mayHandOff = mayHandOff && st.hub.mayHandOff(r)
+	if mayHandOff {
+		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
+		w.Header().Set("Transfer-Encoding", "identity")
+	}
+	setStreamHeaders(w.Header())
+	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
+		why = CauseFinished
 		return
 	}
+
 	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
-	batch, last := f.pending([][]byte{retry(2*time.Second, 5*time.Second)})
-	if len(batch) == 1 {
-		batch = append(batch, comment)
+	b := &batch{wire: [][]byte{retry(2*time.Second, 5*time.Second)}}
+	last := st.feed.pending(b)
+	if len(b.wire) == 1 {
+		b.wire = append(b.wire, comment)
 	}
-	for st.send(batch) == nil && !last {
-		batch = emptied(batch)
-		select {
-		case <-r.Context().Done():
-			return
-		case <-st.hub.streamCtx.Done():
-			return
-		case <-st.wake:
+	err := st.send(b.wire)
+	if mayHandOff && err == nil && !last {
+		if conn, _, err := http.NewResponseController(marked.ResponseWriter).Hijack(); err == nil {
+			if st.socket = st.hub.newSocket(conn); st.socket != nil {
+				st.replace(st.socket)
+				st.opened(EngineHandOff)
+				st.hub.coalesced(b.coalesced)
+				st.hub.delivered(b.events)
+				handedOff = true
+				st.park()
+				return
+			}
+			defer conn.Close()
+			st.replace(hijacked{conn})
+			left = hijacked{conn}.left()
 		}
-		batch, last = f.pending(batch)
-		switch beat := st.beat.Swap(false); {
-		case last:
-		case st.part.Load():
-			batch, last = append(batch, st.hub.goodbye()), true
-		case beat && len(batch) == 0:
-			batch = append(batch, comment)
+	}
+	st.opened(EngineGoroutine)
+	st.hub.coalesced(b.coalesced)
+	for {
+		if err != nil {
+			why = causeOf(err)
+			return
 		}
+		st.hub.delivered(b.events)
+		if last {
+			why = CauseFinished
+			return
+		}
+		if !b.more {
+			b.reset()
+			select {
+			case <-left:
+				why = CauseLeft
+				return
+			case <-st.hub.streamCtx.Done():
+				why = CauseStopped
+				return
+			case <-st.wake:
+			}
+		}
+		last = st.next(b)
+		err = st.send(b.wire)
 	}
 }
 
-// emptied returns s with length 0, for use again: without what it held, since an idle stream keeps no frame alive, and
-// without its memory if that is large.
-func emptied[T any](s []T) []T {
-	if cap(s) > 64 {
-		return nil
-	}
-	clear(s)
-	return s[:0]
+// replace changes what st is written to.
+func (st *stream) replace(out sink) {
+	st.mu.Lock()
+	st.out = out
+	st.mu.Unlock()
 }
 
-// send writes batch and flushes it. While it does, the timekeeper watches its progress.
-func (st *stream) send(batch [][]byte) error {
-	if len(batch) == 0 {
+// next fills b with what the client should get now, and says whether that is all there will ever be.
+func (st *stream) next(b *batch) (last bool) {
+	b.reset()
+	last = st.feed.pending(b)
+	st.hub.coalesced(b.coalesced)
+	beat := st.beat.Load() && st.beat.Swap(false)
+	switch {
+	case last:
+	case st.part.Load() && !b.more:
+		st.ending.CompareAndSwap(0, int32(CauseDrained))
+		b.wire, last = append(b.wire, st.hub.goodbye()), true
+	case beat && len(b.wire) == 0:
+		b.wire = append(b.wire, comment)
+	}
+	return last
+}
+
+// send writes pieces and flushes them. While it does, the timekeeper watches its progress.
+func (st *stream) send(pieces [][]byte) error {
+	if len(pieces) == 0 {
 		return nil
 	}
 	defer st.writing.Store(0)
-	for _, p := range batch {
+	for _, p := range pieces {
 		for len(p) > 0 {
 			st.writing.Store(st.hub.now())
 			// Looked at after the stamp is set: either this sees the end, or the timekeeper's last looks see the stamp.
 			if err := st.hub.streamCtx.Err(); err != nil {
+				st.ending.CompareAndSwap(0, int32(CauseStopped))
 				return err
 			}
 			piece := p[:min(len(p), maxPiece)]
-			n, err := st.w.Write(piece)
+			n, err := st.out.Write(piece)
+			st.bytes += int64(n)
 			if err != nil {
 				return err
 			}
@@ -188,18 +248,28 @@ func (st *stream) send(batch [][]byte) error {
 		}
 	}
 	st.writing.Store(st.hub.now())
-	err := st.rc.Flush()
+	err := st.out.Flush()
 	st.wrote.Store(st.hub.now())
 	return err
 }
 
-// expire makes the write under way fail, if the handler has not returned yet. It never waits.
-func (st *stream) expire() {
+// expire makes the write under way fail, unless the stream is about to end anyway. It never waits.
+func (st *stream) expire(why Cause) {
 	if !st.mu.TryLock() {
 		return
 	}
 	defer st.mu.Unlock()
 	if !st.closed {
-		_ = st.rc.SetWriteDeadline(time.Unix(1, 0)) // the writer proved that it can
+		st.ending.CompareAndSwap(0, int32(why))
+		_ = st.out.SetWriteDeadline(time.Unix(1, 0)) // the writer proved that it can
+	}
+}
+
+// nudge has whoever has st look at it.
+func (st *stream) nudge() {
+	if st.parked.Load() {
+		st.home.addStream(st)
+	} else {
+		poke(st.wake)
 	}
 }

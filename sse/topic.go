@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/bits"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -46,22 +47,26 @@ type Topic struct {
 	name string
 	opts TopicOptions
 
-	current atomic.Pointer[run] // written under mu
-	dirty   atomic.Bool         // in the dispatcher's queue
-	gone    atomic.Bool         // has left the hub; written under Hub.mu and mu
+	current atomic.Pointer[run]         // written under mu
+	watched atomic.Uint32               // bit i: share i has watchers; written under mu
+	dirty   [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
+	gone    atomic.Bool                 // has left the hub; written under Hub.mu and mu
 
 	mu sync.Mutex // guards the fields below; after Hub.mu, before Hub.seqMu
 
-	removed  bool // by Remove, and not opened since
-	watchers []*watcher
-	told     bool // what OnWatched was told last
-	telling  bool // somebody is calling OnWatched
+	removed  bool                       // by Remove, and not opened since
+	watchers [maxDispatchers][]*watcher // one share a dispatcher
+	streams  int                        // how many of them are streams
+	told     bool                       // what OnWatched was told last
+	telling  bool                       // somebody is calling OnWatched
 }
 
 // watcher is one reader's place in a topic's list.
 type watcher struct {
-	wake chan struct{} // of 1
-	pos  int           // in Topic.watchers; guarded by Topic.mu
+	wake   chan struct{} // of 1
+	stream *stream       // nil for a Watch
+	share  int
+	pos    int // in its share; guarded by Topic.mu
 }
 
 // Name returns the topic's name.
@@ -77,7 +82,7 @@ func (t *Topic) Open(run string) {
 	t = t.lockCurrent()
 	t.openLocked(run)
 	t.mu.Unlock()
-	t.hub.wake(t)
+	t.wakeWatchers()
 }
 
 // Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data.
@@ -110,7 +115,7 @@ func (t *Topic) publish(ev Event, end bool) error {
 	t.openLocked(run)
 	err := t.storeLocked(ev, end)
 	t.mu.Unlock()
-	t.hub.wake(t)
+	t.wakeWatchers()
 	return err
 }
 
@@ -130,7 +135,7 @@ func (t *Topic) openLocked(run string) {
 func (t *Topic) storeLocked(ev Event, end bool) error {
 	r := t.current.Load()
 	last := r.newest.Load()
-	f := &frame{n: 1, end: end}
+	f := &frame{n: 1, end: end, born: t.hub.now()}
 	if last != nil {
 		if last.end {
 			return ErrClosed
@@ -203,7 +208,7 @@ func (t *Topic) Remove(run string) bool {
 	t.mu.Unlock()
 	if ok {
 		t.leaveUnwatched()
-		t.hub.wake(t)
+		t.wakeWatchers()
 	}
 	return ok
 }
@@ -215,7 +220,7 @@ func (t *Topic) leaveUnwatched() {
 	defer t.hub.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.removed && len(t.watchers) == 0 && !t.gone.Load() {
+	if t.removed && t.watched.Load() == 0 && !t.gone.Load() {
 		t.gone.Store(true)
 		delete(t.hub.topics, t.name)
 	}
@@ -249,29 +254,57 @@ func (t *Topic) resolve() *Topic {
 	return t
 }
 
-// attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it. It
-// reports false if the topic has left the hub.
-func (t *Topic) attach(w *watcher) bool {
-	t.mu.Lock()
-	ok := !t.gone.Load()
-	if ok {
-		w.pos = len(t.watchers)
-		t.watchers = append(t.watchers, w)
+// Why attach can fail.
+var (
+	errUnlisted = errors.New("the topic has left the hub")
+	errFull     = errors.New("the topic has as many streams as it may")
+)
+
+// attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it.
+func (t *Topic) attach(w *watcher) error {
+	if err := t.tryAttach(w); err != nil {
+		return err
 	}
-	t.mu.Unlock()
 	t.tellWatched()
-	return ok
+	return nil
+}
+
+func (t *Topic) tryAttach(w *watcher) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone.Load() {
+		return errUnlisted
+	}
+	if w.stream != nil {
+		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && t.streams >= most {
+			return errFull
+		}
+		t.streams++
+	}
+	share := &t.watchers[w.share]
+	w.pos = len(*share)
+	*share = append(*share, w)
+	t.watched.Or(1 << w.share)
+	return nil
 }
 
 // detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
 func (t *Topic) detach(w *watcher) {
 	t.mu.Lock()
-	last := len(t.watchers) - 1
-	t.watchers[w.pos] = t.watchers[last]
-	t.watchers[w.pos].pos = w.pos
-	t.watchers[last] = nil
-	t.watchers = t.watchers[:last]
-	unwatched := t.removed && last == 0
+	share := t.watchers[w.share]
+	last := len(share) - 1
+	share[w.pos] = share[last]
+	share[w.pos].pos = w.pos
+	share[last] = nil
+	t.watchers[w.share] = share[:last]
+	if last == 0 {
+		t.watchers[w.share] = nil
+		t.watched.And(^(uint32(1) << w.share))
+	}
+	if w.stream != nil {
+		t.streams--
+	}
+	unwatched := t.removed && t.watched.Load() == 0
 	t.mu.Unlock()
 	if unwatched {
 		t.leaveUnwatched()
@@ -292,7 +325,7 @@ func (t *Topic) tellWatched() {
 	}
 	t.telling = true
 	defer func() { t.telling = false }() // also when OnWatched panics
-	for t.told != (len(t.watchers) > 0) {
+	for t.told != (t.watched.Load() != 0) {
 		t.told = !t.told
 		t.call(t.told)
 	}
@@ -311,22 +344,26 @@ func (t *Topic) call(watched bool) {
 // ctx or the hub. Data must not be modified.
 func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		t, w := t, &watcher{wake: make(chan struct{}, 1)}
-		for !t.attach(w) {
+		t, w := t, &watcher{wake: make(chan struct{}, 1), share: t.hub.nextDispatcher().share}
+		for t.attach(w) != nil {
 			t = t.revive()
 		}
 		defer t.detach(w)
-		r := t.current.Load()
-		c := cursor{topic: t, run: r, n: r.resumeAt("")}
+		c, _ := t.cursorAt("")
+		var b batch
 		for {
-			frames, last := c.due(nil)
-			for _, f := range frames {
+			b.reset()
+			last := c.due(&b)
+			for _, f := range b.events {
 				if f.missed > 0 && !yield(gapEvent(f.missed)) || !yield(f.ev) {
 					return
 				}
 			}
 			if last {
 				return
+			}
+			if b.more {
+				continue
 			}
 			select {
 			case <-ctx.Done():
@@ -339,6 +376,16 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	}
 }
 
+// wakeWatchers has the dispatchers wake everyone who watches t.
+func (t *Topic) wakeWatchers() {
+	for shares := t.watched.Load(); shares != 0; shares &= shares - 1 {
+		i := bits.TrailingZeros32(shares)
+		if t.dirty[i].CompareAndSwap(false, true) {
+			t.hub.dispatchers[i].addTopic(t)
+		}
+	}
+}
+
 // cursor is a reader's place in a topic: the run that it belongs to, and the number of the frame that it has had.
 type cursor struct {
 	topic *Topic
@@ -346,13 +393,20 @@ type cursor struct {
 	n     uint64
 }
 
-// take appends to out the frames that the reader has not had, up to sequence number limit, and takes note of them.
-func (c *cursor) take(limit uint64, out []due) []due {
-	before := len(out)
-	if out = c.run.since(c.n, limit, out); len(out) > before {
-		c.n = out[len(out)-1].n
+// cursorAt returns the place in the current run of a reader with this last event id, and what the id came to.
+func (t *Topic) cursorAt(lastID string) (cursor, Resume) {
+	r := t.current.Load()
+	n, how := r.resumeAt(lastID)
+	return cursor{topic: t, run: r, n: n}, how
+}
+
+// take adds to b the frames that the reader has not had, up to sequence number limit, or the first of them if bounded, and
+// takes note of them.
+func (c *cursor) take(limit uint64, bounded bool, b *batch) {
+	before := len(b.events)
+	if c.run.since(c.n, limit, bounded, b); len(b.events) > before {
+		c.n = b.events[len(b.events)-1].n
 	}
-	return out
 }
 
 // done reports whether the reader has had its run's terminal.
@@ -361,21 +415,24 @@ func (c *cursor) done() bool {
 	return newest != nil && newest.end && newest.n == c.n
 }
 
-// due appends to out what a reader of one run should get now, and reports whether that is all there will ever be.
-func (c *cursor) due(out []due) (_ []due, last bool) {
+// due adds to b, which is empty, what a reader of one run should get now, and reports whether that is all there will ever
+// be.
+func (c *cursor) due(b *batch) (last bool) {
 	for {
 		state := c.run.state.Load() // before the frames: once a run is replaced or removed, it gets no more
-		out = c.take(math.MaxUint64, out)
+		c.take(math.MaxUint64, true, b)
 		switch {
 		case c.done():
-			return out, true
+			return true
 		case state == runLive: // anything newer by now has a wake-up of its own
-			return out, false
+			return false
+		case c.run.ended():
+			return false // there is more
 		}
-		out = out[:0] // snapshots of a run that will have no end
+		b.reset() // snapshots of a run that will have no end
 		next := c.topic.current.Load()
 		if state == runRemoved || next.name == "" {
-			return out, true
+			return true
 		}
 		c.run, c.n = next, 0
 	}

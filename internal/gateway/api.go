@@ -93,7 +93,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if err := g.hub.ServeAll(w, r, topics...); err != nil {
+	if err := g.hub.ServeAll(sse.HandOff(w), r, topics...); err != nil {
 		failStream(w, r)
 	}
 }
@@ -245,7 +245,7 @@ func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		err := g.hub.ServeRun(w, r, topic, run.ID)
+		err := g.hub.ServeRun(sse.HandOff(w), r, topic, run.ID)
 		if errors.Is(err, sse.ErrGone) {
 			continue // the next run has begun just now: this one has its record
 		}

@@ -121,7 +121,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	defer stopPolling()
 	served, polled := make(chan error, 1), make(chan error, 1)
 	g.ready.Store(true) // first: whoever is answered at all finds it so
-	go func() { served <- server.Serve(ln) }()
+	go func() { served <- server.Serve(sse.NewListener(ln)) }()
 	go func() { polled <- g.poll(polling) }()
 
 	var failure error

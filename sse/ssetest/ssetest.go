@@ -46,7 +46,7 @@ func Start(t testing.TB, srv *http.Server) *Server {
 }
 
 // Open requests path (such as "/x?topic=a") and returns the response, once its head is there, as a stream. header may be
-// nil. It fails the test if there is no response; any status is fine. The stream ends with the test, if not before.
+// nil; as an EventSource does, the request asks for text/event-stream unless header has an Accept. It fails the test if there is no response; any status is fine. The stream ends with the test, if not before.
 func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -57,6 +57,9 @@ func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream {
 	}
 	if header != nil {
 		req.Header = header.Clone()
+	}
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "text/event-stream")
 	}
 	resp, err := s.Client.Do(req)
 	if err != nil {

@@ -1,0 +1,133 @@
+package sse
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ErrForbidden is wrapped by what [Hub.Serve] returns when [HubOptions].OnSubscribe refuses, together with the hook's
+// own error.
+var ErrForbidden = errors.New("sse: subscription refused")
+
+// clientOf returns what the streams of r's client are counted under: its address, or for IPv6, where a client has a
+// whole network to choose from, the /64. It is invalid if there is none, and then does not count.
+func (h *Hub) clientOf(r *http.Request) netip.Addr {
+	if h.opts.MaxStreamsPerClient <= 0 {
+		return netip.Addr{}
+	}
+	var addr netip.Addr
+	if h.opts.ClientAddr != nil {
+		addr = h.opts.ClientAddr(r)
+	} else if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		addr = at.Addr()
+	}
+	addr = addr.Unmap().WithZone("")
+	if addr.Is6() {
+		network, _ := addr.Prefix(64)
+		addr = network.Addr()
+	}
+	return addr
+}
+
+// register adds st to the hub's streams, or returns why it may not. Topic limits come later, in [Topic.attach].
+func (h *Hub) register(st *stream) Cause {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	limited := st.client.IsValid()
+	switch {
+	case h.drained != nil:
+		return CauseDrained
+	case h.streamCtx.Err() != nil:
+		return CauseStopped
+	case h.opts.MaxStreams > 0 && len(h.streams) >= h.opts.MaxStreams:
+		return CauseTotal
+	case limited && h.clients[st.client] >= h.opts.MaxStreamsPerClient:
+		return CauseClient
+	}
+	if limited {
+		h.clients[st.client]++
+	}
+	st.pos = len(h.streams)
+	h.streams = append(h.streams, st)
+	if st.pos == 0 {
+		poke(h.stir)
+	}
+	return 0
+}
+
+// unregister undoes register.
+func (h *Hub) unregister(st *stream) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	last := len(h.streams) - 1
+	h.streams[st.pos] = h.streams[last]
+	h.streams[st.pos].pos = st.pos
+	h.streams[last] = nil
+	h.streams = h.streams[:last]
+	if st.client.IsValid() {
+		if h.clients[st.client]--; h.clients[st.client] == 0 {
+			delete(h.clients, st.client)
+		}
+	}
+	if last == 0 {
+		poke(h.stir) // the timekeeper may have waited for this to end itself
+		if h.drained != nil {
+			close(h.drained)
+		}
+	}
+}
+
+// authorise asks OnSubscribe about each topic.
+func (h *Hub) authorise(r *http.Request, topics []*Topic) error {
+	if h.opts.OnSubscribe == nil {
+		return nil
+	}
+	for _, t := range topics {
+		if err := h.opts.OnSubscribe(r, t); err != nil {
+			h.refused(CauseForbidden)
+			return fmt.Errorf("%w: topic %q: %w", ErrForbidden, t.name, err)
+		}
+	}
+	return nil
+}
+
+// turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a stream
+// that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others with 503.
+func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
+	h.refused(why)
+	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
+		setStreamHeaders(w.Header())
+		w.WriteHeader(http.StatusOK)
+		if r.Method != http.MethodHead {
+			_, _ = w.Write(retry(5*time.Second, 30*time.Second)) // the client sees the end either way
+		}
+		return
+	}
+	setDefault(w.Header(), "Cache-Control", cacheControl)
+	w.Header().Set("Retry-After", strconv.Itoa(int(spread(5*time.Second, 30*time.Second).Seconds())))
+	http.Error(w, "too many streams are open, or the server is stopping", http.StatusServiceUnavailable)
+}
+
+// allowOrigin lets pages of the origins in HubOptions.AllowedOrigins read the answer (Fetch §3.3), credentials included,
+// for which the header has to name the one origin. It reports whether the request comes from such a page.
+func (h *Hub) allowOrigin(header http.Header, r *http.Request) bool {
+	if len(h.opts.AllowedOrigins) == 0 {
+		return false
+	}
+	if !slices.Contains(header.Values("Vary"), "Origin") {
+		header.Add("Vary", "Origin")
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" || !slices.Contains(h.opts.AllowedOrigins, origin) {
+		return false
+	}
+	header.Set("Access-Control-Allow-Origin", origin)
+	header.Set("Access-Control-Allow-Credentials", "true")
+	return true
+}

@@ -1,0 +1,28 @@
+package sse
+
+import (
+	"net"
+	"syscall"
+)
+
+// From linux/tcp.h; package syscall has them not.
+const (
+	tcpUserTimeout  = 18
+	tcpNotsentLowat = 25
+)
+
+// tune sets the options that streams want. One that the kernel refuses is left as it was: streams work without.
+func tune(ln net.Listener) {
+	conn, ok := ln.(syscall.Conn)
+	if !ok {
+		return
+	}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpNotsentLowat, 4096)
+		_ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, 20_000)
+	})
+}

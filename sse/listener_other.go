@@ -1,0 +1,7 @@
+//go:build !linux
+
+package sse
+
+import "net"
+
+func tune(net.Listener) {}

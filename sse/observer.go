@@ -1,0 +1,116 @@
+package sse
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Observer is told what happens to the streams of a [Hub], for metrics. Nil fields are free. The functions are called from
+// many goroutines, some of which write to thousands of streams: they must not block, nor call the hub.
+type Observer struct {
+	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was published:
+	// how old a snapshot is when its reader gets it. Events that were there before the stream began count too.
+	Delivered func(age time.Duration)
+	// Coalesced is called with the number of events that a stream skipped, because newer ones had replaced them before it
+	// could take them.
+	Coalesced func(n uint64)
+	// Resumed is called for each request for a stream that is admitted.
+	Resumed func(Resume)
+	// Opened is called when a stream has written its first bytes, with the engine that carries it from then on.
+	Opened func(Engine)
+	// Ended is called once for each Opened.
+	Ended func(Ended)
+	// Refused is called for each request that gets no stream because of a limit, of [HubOptions].OnSubscribe or since the
+	// hub's streams are ending.
+	Refused func(Cause)
+}
+
+// Engine is a way to carry a stream.
+type Engine string
+
+const (
+	EngineGoroutine Engine = "goroutine" // the server's goroutine, for as long as the stream lasts
+	EngineHandOff   Engine = "handoff"   // see HandOff
+)
+
+// Ended describes a stream that has ended.
+type Ended struct {
+	Engine   Engine
+	Cause    Cause
+	Bytes    int64 // of the body that were written
+	Duration time.Duration
+}
+
+// Cause is why a stream ended or was refused. Its String is a word, fit for a metric's label.
+type Cause int32
+
+// The causes of ends: of evictions CauseStalled, CauseTimeout and CauseReset.
+const (
+	CauseFinished  Cause = iota + 1 // the run has had its terminal, or was removed
+	CauseLeft                       // the client closed
+	CauseStalled                    // a write made no progress for StallTimeout
+	CauseTimeout                    // the kernel gave up a peer that answers nothing
+	CauseReset                      // any other error of a write
+	CauseDrained                    // the hub drains
+	CauseStopped                    // the hub's ctx, or Drain's, has ended
+	CauseTotal                      // refused by MaxStreams
+	CauseClient                     // refused by MaxStreamsPerClient
+	CauseTopic                      // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
+	CauseForbidden                  // refused by OnSubscribe
+)
+
+func (c Cause) String() string {
+	words := [...]string{"", "finished", "left", "stalled", "timeout", "reset", "drained", "stopped", "total", "client", "topic", "forbidden"}
+	return words[c]
+}
+
+// causeOf is why a write failed that nobody has cut off.
+func causeOf(err error) Cause {
+	if errors.Is(err, syscall.ETIMEDOUT) || errors.Is(err, os.ErrDeadlineExceeded) {
+		return CauseTimeout
+	}
+	return CauseReset
+}
+
+// Resume is what a request's last event id came to.
+type Resume string
+
+const (
+	ResumeFresh    Resume = "fresh"    // there was none
+	ResumeCurrent  Resume = "current"  // nothing was missed
+	ResumeReplayed Resume = "replayed" // what was missed follows
+	ResumeGap      Resume = "gap"      // a part of what was missed is lost, the rest follows
+	ResumeResent   Resume = "resent"   // it says nothing here: the newest follows
+	ResumeEnded    Resume = "ended"    // the run is over, and the client has had its terminal: 204
+)
+
+// refused tells the observer.
+func (h *Hub) refused(c Cause) {
+	if f := h.opts.Observer.Refused; f != nil {
+		f(c)
+	}
+}
+
+func (h *Hub) resumed(r Resume) {
+	if f := h.opts.Observer.Resumed; f != nil {
+		f(r)
+	}
+}
+
+// delivered tells the observer of events that the kernel has taken.
+func (h *Hub) delivered(events []due) {
+	if f := h.opts.Observer.Delivered; f != nil {
+		now := h.now()
+		for _, ev := range events {
+			f(time.Duration(now - ev.born))
+		}
+	}
+}
+
+func (h *Hub) coalesced(n uint64) {
+	if f := h.opts.Observer.Coalesced; f != nil && n > 0 {
+		f(n)
+	}
+}

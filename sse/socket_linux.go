@@ -1,0 +1,88 @@
+package sse
+
+import (
+	"net"
+	"syscall"
+)
+
+// tcpSocket is a TCP connection with writes that do not block. They go through a RawConn, which keeps the descriptor from
+// being closed, and reused for another connection, in the middle of one.
+type tcpSocket struct {
+	*net.TCPConn
+	raw syscall.RawConn
+	try func(fd uintptr) bool // s.write, made once: a closure a write would be an allocation a write
+
+	p   []byte // what write writes
+	n   int    // and what came of it
+	err error
+}
+
+// newSocket returns conn as a socket, nil if it cannot be one.
+func newSocket(conn net.Conn) socket {
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	s := &tcpSocket{TCPConn: tcp, raw: raw}
+	s.try = s.write
+	return s
+}
+
+func (s *tcpSocket) Flush() error { return nil }
+
+func (s *tcpSocket) tryWrite(p []byte) (int, error) {
+	s.p = p
+	err := s.raw.Write(s.try)
+	s.p = nil
+	if err != nil {
+		return 0, err
+	}
+	return s.n, s.err
+}
+
+// write always reports that it is done, so that RawConn does not wait.
+func (s *tcpSocket) write(fd uintptr) bool {
+	for {
+		n, err := syscall.Write(int(fd), s.p)
+		switch err {
+		case syscall.EINTR:
+			continue
+		case syscall.EAGAIN:
+			n, err = 0, nil
+		}
+		s.n, s.err = max(n, 0), err
+		return true
+	}
+}
+
+func (s *tcpSocket) tryLeft() bool {
+	left := false
+	err := s.raw.Read(func(fd uintptr) bool {
+		var drop [1024]byte
+		for range 64 { // one that sends without end is left to fill its window
+			switch n, err := syscall.Read(int(fd), drop[:]); {
+			case n > 0, err == syscall.EINTR:
+			case err == syscall.EAGAIN:
+				return true
+			default:
+				left = true
+				return true
+			}
+		}
+		return true
+	})
+	return left || err != nil
+}
+
+func (s *tcpSocket) close(abort bool) {
+	if abort {
+		_ = s.SetLinger(0) // frees what a stuck client has not taken, instead of keeping it for minutes
+	} else {
+		s.tryLeft() // what was sent and not read would turn the end into a reset, and cost the client the last events
+	}
+	_ = s.Close()
+}
