@@ -5,9 +5,13 @@
 // page itself knows nothing but the HTTP API: it lists sources and jobs, then
 // follows one event stream. The package imports the standard library alone.
 //
+// The module with which the page follows streams is for everyone: it needs no
+// other file, and is also at /tidewire.js, for pages of any origin.
+//
 // Caching: embedded files have no modification time, so each asset's name
-// carries a hash of the content and may be kept for ever; the page, whose
-// name never changes, is revalidated by its ETag on each visit.
+// carries a hash of the content and may be kept for ever; the page and
+// /tidewire.js, whose names never change, are revalidated by their ETag on
+// each visit.
 //
 // Security: a Content-Security-Policy admits scripts, styles and connections
 // from the page's own origin alone, inline code nowhere, and forbids turning
@@ -33,14 +37,20 @@ import (
 //go:embed static
 var static embed.FS
 
+// module is the browser module, which names no other file.
+//
+//go:embed static/tidewire.js
+var module []byte
+
 // policy is the Content-Security-Policy of every response. Requests of the
 // page go to the API of its own origin; data: images are its masks.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Handler returns a handler of the page at / and of its assets at
-// /static/<name>.<hash>.<ext>. Other paths are 404; methods other than GET
+// Handler returns a handler of the page at /, of the browser module at
+// /tidewire.js and of the page's assets at /static/<name>.<hash>.<ext>. Other
+// paths are 404; methods other than GET
 // and HEAD are 405. Every response carries the security headers that the
 // package's documentation describes. The handler is safe for concurrent use
 // and depends on nothing but its own files.
@@ -48,10 +58,11 @@ func Handler() http.Handler {
 	index, assets := load()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-cache")
-		h.Set("ETag", `"`+digest(index)+`"`)
-		http.ServeContent(w, r, "index.html", time.Time{}, bytes.NewReader(index))
+		serveRevalidated(w, r, "index.html", index)
+	})
+	mux.HandleFunc("GET /tidewire.js", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS; this one is no secret
+		serveRevalidated(w, r, "tidewire.js", module)
 	})
 	mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("name")
@@ -74,6 +85,16 @@ func Handler() http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// serveRevalidated serves a file whose name says nothing about its content:
+// browsers ask each time whether it has changed.
+func serveRevalidated(w http.ResponseWriter, r *http.Request, name string, data []byte) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache")
+	h.Set("Content-Type", contentType(name))
+	h.Set("ETag", `"`+digest(data)+`"`)
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }
 
 // load returns the page and the assets by hashed name. The files name each
@@ -127,6 +148,8 @@ func load() (index []byte, assets map[string][]byte) {
 // other type.
 func contentType(name string) string {
 	switch path.Ext(name) {
+	case ".html":
+		return "text/html; charset=utf-8"
 	case ".js":
 		return "text/javascript; charset=utf-8"
 	case ".css":

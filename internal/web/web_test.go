@@ -100,7 +100,7 @@ func TestModulesArePreloaded(t *testing.T) {
 func TestPlainNamesAreNotServed(t *testing.T) {
 	h := web.Handler()
 	for _, target := range []string{
-		"/static/app.js", "/static/index.html", "/static/", "/static/app.000000000000.js",
+		"/static/app.js", "/static/tidewire.js", "/static/index.html", "/static/", "/static/app.000000000000.js",
 		"/index.html", "/other", "/static/../web.go",
 	} {
 		if got := get(h, target).Code; got == 200 {
@@ -111,29 +111,56 @@ func TestPlainNamesAreNotServed(t *testing.T) {
 
 func TestPageIsRevalidatedByETag(t *testing.T) {
 	h := web.Handler()
-	first := get(h, "/")
-	if got, want := first.Header().Get("Cache-Control"), "no-cache"; got != want {
-		t.Errorf("GET /: Cache-Control %q, want %q", got, want)
+	for target, want := range map[string]string{"/": "text/html; charset=utf-8", "/tidewire.js": "text/javascript; charset=utf-8"} {
+		isRevalidated(t, h, target, want)
 	}
-	if got, want := first.Header().Get("Content-Type"), "text/html; charset=utf-8"; got != want {
-		t.Errorf("GET /: Content-Type %q, want %q", got, want)
+}
+
+// isRevalidated checks that target keeps its name, and has an ETag that names its content.
+func isRevalidated(t *testing.T, h http.Handler, target, contentType string) {
+	t.Helper()
+	first := get(h, target)
+	if got, want := first.Header().Get("Cache-Control"), "no-cache"; got != want {
+		t.Errorf("GET %s: Cache-Control %q, want %q", target, got, want)
+	}
+	if got := first.Header().Get("Content-Type"); got != contentType {
+		t.Errorf("GET %s: Content-Type %q, want %q", target, got, contentType)
 	}
 	tag := first.Header().Get("ETag")
 	if !regexp.MustCompile(`^"[0-9a-f]{16}"$`).MatchString(tag) {
-		t.Fatalf("GET /: ETag %q, want a strong one", tag)
+		t.Fatalf("GET %s: ETag %q, want a strong one", target, tag)
 	}
 	for given, want := range map[string]int{tag: 304, `W/` + tag: 304, `"other"`: 200} {
-		resp := get(h, "/", "If-None-Match", given)
+		resp := get(h, target, "If-None-Match", given)
 		if resp.Code != want {
-			t.Errorf("GET / with If-None-Match %s: status %d, want %d", given, resp.Code, want)
+			t.Errorf("GET %s with If-None-Match %s: status %d, want %d", target, given, resp.Code, want)
 		}
 		if got := resp.Header().Get("ETag"); got != tag {
-			t.Errorf("GET / with If-None-Match %s: ETag %s, want %s", given, got, tag)
+			t.Errorf("GET %s with If-None-Match %s: ETag %s, want %s", target, given, got, tag)
 		}
 	}
-	if again := get(web.Handler(), "/").Header().Get("ETag"); again != tag {
+	if again := get(web.Handler(), target).Header().Get("ETag"); again != tag {
 		t.Errorf("a second Handler has ETag %s, want %s", again, tag)
 	}
+}
+
+// Pages of any origin can import the module: it is readable for them, needs no other
+// file, and is the one that the page itself uses.
+func TestTheModuleStandsAlone(t *testing.T) {
+	h := web.Handler()
+	resp := get(h, "/tidewire.js")
+	if got := resp.Header().Get("Access-Control-Allow-Origin"); got != "*" {
+		t.Errorf("GET /tidewire.js: Access-Control-Allow-Origin %q, want *", got)
+	}
+	if m := regexp.MustCompile(`(?m)^\s*import\b|\bimport\(`).FindString(resp.Body.String()); m != "" {
+		t.Errorf("/tidewire.js contains %q, want no other file needed", m)
+	}
+	for target, asset := range assets(h) {
+		if strings.HasPrefix(target, "/static/tidewire.") && asset.Body.String() == resp.Body.String() {
+			return
+		}
+	}
+	t.Error("the page uses another module than /tidewire.js")
 }
 
 func TestSecurityHeaders(t *testing.T) {
@@ -147,7 +174,7 @@ func TestSecurityHeaders(t *testing.T) {
 		"Referrer-Policy":            "no-referrer",
 		"Cross-Origin-Opener-Policy": "same-origin",
 	}
-	targets := []string{"/", "/missing", "/static/missing.js"}
+	targets := []string{"/", "/tidewire.js", "/missing", "/static/missing.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}
@@ -183,7 +210,7 @@ func TestFilesHaveNothingInline(t *testing.T) {
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	h := web.Handler()
-	targets := []string{"/"}
+	targets := []string{"/", "/tidewire.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}

@@ -1,7 +1,7 @@
 // The page: what the store knows, drawn once per animation frame.
 //
-//	stream.js --snapshot--> store.js --frame()--> cards, toolbar
-//	             job-card.js --trigger--> api.js --run--> store.js
+//	tidewire.js --snapshot--> store.js --frame()--> cards, toolbar
+//	               job-card.js --trigger--> api.js --run--> store.js
 //
 // Everything that changes calls draw(); the browser asks for a frame when the
 // page is visible, so a hidden page lays out nothing, and a burst of events
@@ -12,7 +12,7 @@ import { byId, List, optional } from "./dom.js";
 import { JobCard } from "./job-card.js";
 import { SourceCard } from "./source-card.js";
 import { Store } from "./store.js";
-import { Stream } from "./stream.js";
+import { subscribe } from "./tidewire.js";
 import { Toolbar } from "./toolbar.js";
 
 const ui = byId("announcer", "source-list", "job-list", "no-sources", "no-jobs");
@@ -61,14 +61,15 @@ function emptiness(all, shown, what) {
   return `No ${what} yet. Add some below “${what}:” in the configuration, then start Tidewire again.`;
 }
 
-const stream = new Stream("/api/v1/stream", {
-  event: (snapshot) => store.apply(snapshot),
-  fresh: () => store.reload(),
-  state: (state, until) => {
+subscribe("/api/v1/stream", {
+  unpack: (body) => body.snapshots,
+  onSnapshot: (snapshot) => store.apply(snapshot),
+  onReset: () => store.reload(),
+  onState: (state, until) => {
+    if (state === "live" || state === "polling") store.reload(); // meanwhile sources and jobs may have come and gone
     toolbar.connection(state, until);
     draw();
   },
 });
-stream.open();
 setInterval(() => toolbar.paused || draw(), 1000); // ages and countdowns
 draw();
