@@ -1,0 +1,210 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// firstLight is the last commit before smartpoll got its options: with them unused, the hot cycle must cost the same.
+const firstLight = "1a81e71"
+
+const module = "github.com/tidewire/tidewire"
+
+// plan is how much is measured.
+type plan struct {
+	rounds, pairs int // pairs are those with the baseline
+	sizes         []int
+	time          string // of a figure, as -benchtime
+	tenths        string // of a figure of Every10ms, in tenths of a second
+}
+
+var (
+	fullPlan  = plan{rounds: 5, pairs: 40, sizes: []int{10, 100, 1000, 10_000, 50_000}, time: "100ms", tenths: "6x"}
+	quickPlan = plan{rounds: 3, pairs: 20, sizes: []int{10, 1000, 10_000}, time: "20ms", tenths: "2x"}
+)
+
+// pairSizes are the numbers of tasks among which the hot cycle is compared with the baseline's.
+var pairSizes = []int{10, 1000}
+
+// measure runs the benchmarks and returns their output, with the facts about the run ahead of it as "key: value".
+func measure(quick bool, baseline string) ([]byte, error) {
+	p := fullPlan
+	if quick {
+		p = quickPlan
+	}
+	dir, err := os.MkdirTemp("", "report")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+
+	var out bytes.Buffer
+	if err := describe(&out, p); err != nil {
+		return nil, err
+	}
+	now, err := build(dir, "now", "")
+	if err != nil {
+		return nil, err
+	}
+	var before string
+	if baseline != "" {
+		if before, err = build(dir, "before", baseline); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&out, "baseline: %s\n", baseline)
+	}
+
+	begin := time.Now()
+	for round := range p.rounds {
+		fmt.Fprintf(os.Stderr, "\rround %d of %d, %v ", round+1, p.rounds, time.Since(begin).Round(time.Second))
+		fmt.Fprintf(&out, "load: %s\n", load())
+		for _, w := range workloads {
+			for _, f := range w.figures(p.sizes) {
+				amount := p.time
+				if w.tenths {
+					amount = p.tenths
+				}
+				if err := run(&out, now, f, amount, ""); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	for pair := range p.pairs {
+		if before == "" {
+			break
+		}
+		fmt.Fprintf(os.Stderr, "\rpair %d of %d, %v   ", pair+1, p.pairs, time.Since(begin).Round(time.Second))
+		for _, n := range pairSizes {
+			f := figure{"HotCycle", "smartpoll", n}
+			for _, one := range []struct{ binary, name string }{{before, "Before"}, {now, "Now"}} {
+				if err := run(&out, one.binary, f, p.time, one.name); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	fmt.Fprintf(os.Stderr, "\r%40s\r", "")
+	fmt.Fprintf(&out, "took: %v\n", time.Since(begin).Round(time.Second))
+	return out.Bytes(), nil
+}
+
+var resultLine = regexp.MustCompile(`(?m)^Benchmark(\w+)(/.*)$`)
+
+// run appends the result of one figure to out, under another name of the workload if it is not empty. Some figures do
+// not exist, and give no result.
+func run(out *bytes.Buffer, binary string, f figure, amount, rename string) error {
+	pattern := "^Benchmark" + f.workload + "$/^" + regexp.QuoteMeta(f.series) + "$/^" + fmt.Sprintf("%s=%d", axis(f.workload), f.n) + "$"
+	cmd := exec.Command(binary, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+amount)
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", pattern, err, text)
+	}
+	for _, line := range resultLine.FindAllStringSubmatch(string(text), -1) {
+		name := line[1]
+		if rename != "" {
+			name = rename
+		}
+		fmt.Fprintf(out, "Benchmark%s%s\n", name, line[2])
+	}
+	return nil
+}
+
+// build compiles the benchmarks, against the repository as it is or as it was at a revision.
+func build(dir, name, revision string) (binary string, err error) {
+	binary = filepath.Join(dir, name+".test")
+	args := []string{"test", "-c", "-o", binary}
+	if revision != "" {
+		tree := filepath.Join(dir, name)
+		if err := os.Mkdir(tree, 0o755); err != nil {
+			return "", err
+		}
+		archive := tree + ".tar"
+		if _, err := output("git", "-C", "..", "archive", "-o", archive, revision); err != nil {
+			return "", err
+		}
+		if _, err := output("tar", "-x", "-C", tree, "-f", archive); err != nil {
+			return "", err
+		}
+		for _, file := range []string{"go.mod", "go.sum"} {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", err
+			}
+			if err := os.WriteFile(tree+strings.TrimPrefix(file, "go"), text, 0o644); err != nil {
+				return "", err
+			}
+		}
+		if _, err := output("go", "mod", "edit", "-replace="+module+"="+tree, tree+".mod"); err != nil {
+			return "", err
+		}
+		args = append(args, "-modfile="+tree+".mod")
+	}
+	_, err = output("go", append(args, "./smartpoll")...)
+	return binary, err
+}
+
+// describe writes what was measured, where, and when.
+func describe(out *bytes.Buffer, p plan) error {
+	commit, err := output("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+	if err != nil {
+		return err
+	}
+	peers, err := output("go", "list", "-m", "-f", "{{.Path}} {{.Version}}",
+		"github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3", "github.com/reugn/go-quartz")
+	if err != nil {
+		return err
+	}
+	kernel, err := output("uname", "-sr")
+	if err != nil {
+		return err
+	}
+	for _, fact := range [][2]string{
+		{"date", time.Now().UTC().Format(time.DateOnly)},
+		{"machine", fmt.Sprintf("%s, %d cores, %s/%s, %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel)},
+		{"go", runtime.Version()},
+		{"commit", commit},
+		{"peers", strings.Join(strings.Split(peers, "\n"), ", ")},
+		{"rounds", fmt.Sprint(p.rounds)},
+		{"pairs", fmt.Sprint(p.pairs)},
+	} {
+		fmt.Fprintf(out, "%s: %s\n", fact[0], fact[1])
+	}
+	return nil
+}
+
+// processor is the model of the processor, as the kernel calls it.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+// load is the load average of the last minute.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// output runs a command and returns what it prints.
+func output(name string, args ...string) (string, error) {
+	text, err := exec.Command(name, args...).Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return "", fmt.Errorf("%s: %w: %s", strings.Join(slices.Insert(args, 0, name), " "), err, exit.Stderr)
+	}
+	return strings.TrimSpace(string(text)), err
+}
