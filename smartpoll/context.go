@@ -20,10 +20,10 @@ type callCtx struct {
 	// real is what Done, Value and Err stand on once it exists: then the context
 	// package finds its own type behind Value, and contexts derived from this one
 	// cost no goroutine.
-	real     context.Context
-	cancel   context.CancelFunc
-	err      error // not nil once the call has returned; what Err says for ever
-	orphaned bool  // the call returned while the parent was live
+	real   context.Context
+	cancel context.CancelCauseFunc
+	err    error // not nil once the call has ended; what Err says for ever
+	cause  error // not nil if it ended while the parent was live
 }
 
 func (c *callCtx) Deadline() (time.Time, bool) { return c.parent.Deadline() }
@@ -65,28 +65,41 @@ func (c *callCtx) Value(key any) any {
 func (c *callCtx) realLocked() context.Context {
 	if c.real == nil {
 		parent := c.parent
-		if c.orphaned {
+		if c.cause != nil {
 			parent = context.WithoutCancel(parent)
 		}
-		c.real, c.cancel = context.WithCancel(parent)
-		if c.orphaned {
-			c.cancel()
+		c.real, c.cancel = context.WithCancelCause(parent)
+		if c.cause != nil {
+			c.cancel(c.cause)
 		}
 	}
 	return c.real
 }
 
-// end is called when the call has returned.
-func (c *callCtx) end() {
+// end is called when the call has returned, with [context.Canceled] for a cause,
+// or earlier to cancel it with another one. The first one counts.
+func (c *callCtx) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
 	if c.real != nil {
-		c.cancel() // runs no code of the user's: AfterFunc has goroutines of its own
+		c.cancel(cause) // runs no code of the user's: AfterFunc has goroutines of its own
 		c.err = c.real.Err()
 		return
 	}
 	c.err = c.parent.Err()
 	if c.err == nil {
-		c.err, c.orphaned = context.Canceled, true
+		c.err, c.cause = context.Canceled, cause
 	}
+}
+
+// limit lets the call take d. It is called before the call begins, and release
+// when it has returned.
+func (c *callCtx) limit(d time.Duration) (release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.parent, release = context.WithTimeoutCause(c.parent, d, ErrTaskTimeout)
+	return release
 }

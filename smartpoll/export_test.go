@@ -27,7 +27,7 @@ func (h *Heap) Push(n int, at int64) {
 	}
 	e := &entry{key: n, at: at}
 	h.entries[n] = e
-	h.h.push(e)
+	h.h.push(e, at)
 }
 
 // Remove takes entry n out.
@@ -51,7 +51,7 @@ func (h heap) check() string {
 		switch {
 		case int(n.e.pos) != i+1:
 			return "an entry does not know its position"
-		case n.at != n.e.at:
+		case n.e.line == nil && n.at != n.e.at:
 			return "a node has another order than its entry"
 		case i > 0 && h[(i-1)/arity].at > n.at:
 			return "a child is earlier than its parent"
@@ -79,43 +79,80 @@ func Check(s *Scheduler) string {
 	if wrong := c.timed.check(); wrong != "" {
 		return wrong
 	}
-	inList := make(map[*entry]*list)
-	walk := func(l *list) (n int) {
+	inLine := make(map[*entry]*line)
+	walk := func(l *line) (n int) {
 		for e := l.head; e != nil; e = e.succ {
-			inList[e] = l
+			inLine[e] = l
+			if e.succ != nil && e.succ.at < e.at {
+				n = -1 << 30
+			}
+			n++
+		}
+		for _, node := range l.ahead {
+			inLine[node.e] = l
 			n++
 		}
 		return n
 	}
-	walk(&c.ready)
-	running := 0
+	wrong := ""
+	if walk(&c.ready) < 0 || walk(&c.plans) < 0 {
+		return "a line is out of order"
+	}
+	entries := make(map[*entry]bool) // known, removed and running ones
+	blocked := make(map[*entry]bool)
+	for _, e := range c.tasks {
+		entries[e] = true
+	}
+	for old, heir := range c.heirs {
+		entries[old] = true
+		blocked[heir] = true
+		if !old.running || !old.removed || !heir.running || heir.run != nil {
+			return "an heir of one that does not run, or that runs itself"
+		}
+	}
+	running, walls := 0, 0
 	members := make(map[*Group]int)
 	offers := make(map[*Group]int)
-	for _, e := range c.tasks {
-		if e.running {
+	for e := range entries {
+		if e.running && !blocked[e] {
 			running++
 		}
-		if e.member == nil {
+		if e.wall {
+			walls++
+		}
+		if e.extra == nil || e.extra.member == nil {
 			continue
 		}
-		if g := e.member.offer; g != nil {
+		m := e.extra.member
+		if g := m.offer; g != nil {
 			offers[g]++
-			if e.list != &c.ready && (e.pos == 0 || len(e.member.starts) == 0) {
+			if e.line != &c.ready && (e.pos == 0 || len(m.starts) == 0) {
 				return "a place is kept for an entry that waits elsewhere"
 			}
 		}
-		for _, g := range e.member.groups {
-			if inList := walk(&g.parked); inList > 0 && g.running+g.offered < g.places {
+		for _, g := range m.groups {
+			if n := walk(&g.parked); n < 0 {
+				return "a group's line is out of order"
+			} else if n > 0 && g.running+g.offered < g.places {
 				return "an entry is parked though a place is free"
 			}
 			members[g] += 0
-			if e.running {
+			if e.running && !blocked[e] {
 				members[g]++
 			}
 		}
 	}
 	if running != c.inflight {
 		return "inflight is not the number of running entries"
+	}
+	if walls != c.walls {
+		return "walls is not the number of entries due by the wall clock"
+	}
+	if c.limit > 0 && c.inflight > c.limit {
+		return "more tasks run than WithMaxRunning says"
+	}
+	if !c.busy && !c.stopped && c.stop.Err() == nil && c.room() && !c.ready.empty() {
+		return "entries are ready and nobody starts them"
 	}
 	for g, n := range members {
 		switch {
@@ -127,30 +164,46 @@ func Check(s *Scheduler) string {
 			return "more members run than the group has places"
 		}
 	}
-	for _, e := range c.tasks {
-		somewhere := 0
-		if e.pos != 0 {
-			somewhere++
-		}
-		if e.list != nil {
-			somewhere++
-		}
+	for e := range entries {
+		timed := e.pos != 0 && e.line == nil
+		planning := e.line == &c.plans
+		starts := e.extra != nil && e.extra.member != nil && len(e.extra.member.starts) > 0
 		switch {
-		case e.list != inList[e]:
-			return "an entry is not in the list that it says"
-		case e.scheduled() != (e.ready || e.pos != 0):
-			return "an entry is scheduled and nowhere, or the reverse"
-		case somewhere > 1:
-			return "an entry is in two places"
-		case e.ready && !e.running && somewhere == 0:
-			return "a ready entry waits nowhere"
-		case e.list != nil && (!e.ready || e.running):
-			return "an entry in a list is not ready, or runs"
-		case e.pos != 0 && e.ready && (e.member == nil || len(e.member.starts) == 0):
-			return "a ready entry waits for no reserved start"
-		case !e.ready && e.member != nil && len(e.member.starts) > 0:
-			return "an entry keeps a start and is not ready"
+		case e.line != inLine[e]:
+			wrong = "an entry is not in the line that it says"
+		case e.removed && (e.scheduled() || e.line != nil):
+			wrong = "a removed entry is scheduled"
+		case e.scheduled() != (e.ready || timed):
+			wrong = "an entry is scheduled and nowhere, or the reverse"
+		case e.ready && !e.running && !e.paused && e.line == nil && !timed:
+			wrong = "a ready entry waits nowhere"
+		case planning && e.scheduled():
+			wrong = "a scheduled entry waits to be planned"
+		case e.line != nil && !planning && (!e.ready || e.running || e.paused):
+			wrong = "an entry in a line is not ready, or runs, or is paused"
+		case timed && e.ready && !starts:
+			wrong = "a ready entry waits for no reserved start"
+		case !e.ready && starts:
+			wrong = "an entry keeps a start and is not ready"
+		case e.wall && !timed:
+			wrong = "an entry is due by the wall clock and not in the heap"
+		case (e.run != nil) != (e.running && !blocked[e]):
+			wrong = "an entry runs without an invocation, or the reverse"
+		}
+		if wrong != "" {
+			return wrong
 		}
 	}
 	return ""
+}
+
+// SetWallClock makes now what s takes for its wall clock, given the time.
+func SetWallClock(s *Scheduler, now func(time.Time) time.Time) { s.now = now }
+
+// TimerIsCapped tells whether the timer of s is set no further ahead than the
+// wall clock has to be looked at.
+func TimerIsCapped(s *Scheduler) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.capped
 }

@@ -3,6 +3,7 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,7 @@ type Group struct {
 
 	running int  // members whose invocation is in progress
 	offered int  // members that were parked here and have a place kept
-	parked  list // members that found no place
+	parked  line // members that found no place
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is
@@ -76,15 +77,13 @@ func In(g *Group) TaskOption {
 		if g == nil {
 			return errors.New(`smartpoll: group must not be nil, use one made by NewGroup`)
 		}
-		if e.member == nil {
-			e.member = new(membership)
+		x := e.more()
+		if x.member == nil {
+			x.member = new(membership)
 		}
-		for _, joined := range e.member.groups {
-			if joined == g {
-				return nil
-			}
+		if !slices.Contains(x.member.groups, g) {
+			x.member.groups = append(x.member.groups, g)
 		}
-		e.member.groups = append(e.member.groups, g)
 		return nil
 	})
 }
@@ -96,17 +95,22 @@ type membership struct {
 	starts []*rate.Reservation // starts reserved and not yet made; none or one per limiter
 }
 
-// claimGroups makes c the owner of the groups of its tasks.
-func (c *control) claimGroups() error {
-	for _, e := range c.tasks {
-		if e.member == nil {
-			continue
-		}
-		for _, g := range e.member.groups {
-			if !g.owner.CompareAndSwap(nil, c) && g.owner.Load() != c {
-				c.disownGroups()
-				return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, e.key)
+// claimGroups makes c the owner of the groups of e. It is an error if another
+// scheduler owns one of them; then those that were free are again.
+func (c *control) claimGroups(e *entry) error {
+	if e.extra == nil || e.extra.member == nil {
+		return nil
+	}
+	var claimed []*Group
+	for _, g := range e.extra.member.groups {
+		switch {
+		case g.owner.CompareAndSwap(nil, c):
+			claimed = append(claimed, g)
+		case g.owner.Load() != c:
+			for _, g := range claimed {
+				g.owner.Store(nil)
 			}
+			return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, e.key)
 		}
 	}
 	return nil
@@ -115,8 +119,8 @@ func (c *control) claimGroups() error {
 // disownGroups lets another scheduler have the groups that c has claimed.
 func (c *control) disownGroups() {
 	for _, e := range c.tasks {
-		if e.member != nil {
-			for _, g := range e.member.groups {
+		if e.extra != nil && e.extra.member != nil {
+			for _, g := range e.extra.member.groups {
 				g.owner.CompareAndSwap(c, nil)
 			}
 		}
@@ -131,7 +135,7 @@ func (c *control) disownGroups() {
 // that was offered, since it might be taken each time that the start comes; that
 // wait is bounded, so groups cannot wait for each other.
 func (c *control) join(e *entry) bool {
-	m := e.member
+	m := e.extra.member
 	for _, g := range m.groups {
 		if g != m.offer && g.places > 0 && g.running+g.offered >= g.places {
 			c.withdraw(m)
@@ -141,7 +145,7 @@ func (c *control) join(e *entry) bool {
 	}
 	if delay, now := m.reserve(); delay > 0 {
 		e.at = saturate(c.since(now), delay)
-		c.timed.push(e)
+		c.timed.push(e, e.at)
 		return false
 	}
 	m.starts = m.starts[:0]
@@ -200,9 +204,9 @@ func (c *control) quit(m *membership) {
 // served. Without that a member that becomes due just now could overtake them
 // for ever.
 func (c *control) offer(g *Group) {
-	for g.parked.head != nil && g.running+g.offered < g.places {
+	for !g.parked.empty() && g.running+g.offered < g.places {
 		e := g.parked.pop()
-		e.member.offer = g
+		e.extra.member.offer = g
 		g.offered++
 		c.ready.push(e)
 	}

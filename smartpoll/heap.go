@@ -1,6 +1,6 @@
 package smartpoll
 
-// heap orders the scheduled entries by the instant at which they become due.
+// heap orders entries by an instant.
 //
 // It is 4-ary and indexed: each entry knows its position, so postponing or
 // withdrawing one leaves nothing behind, however often it happens. The keys
@@ -15,9 +15,9 @@ type node struct {
 
 const arity = 4
 
-// push adds e, which must not be in the heap, to be ordered by e.at.
-func (h *heap) push(e *entry) {
-	*h = append(*h, node{at: e.at, e: e})
+// push adds e, which must not be in a heap.
+func (h *heap) push(e *entry, at int64) {
+	*h = append(*h, node{at: at, e: e})
 	h.up(len(*h) - 1)
 }
 
@@ -80,4 +80,13 @@ func (h heap) down(i int) bool {
 func (h heap) place(i int, n node) {
 	h[i] = n
 	n.e.pos = int32(i + 1)
+}
+
+// build orders a heap whose orders have changed.
+func (h heap) build() {
+	for i := len(h)/arity + 1; i >= 0; i-- {
+		if i < len(h) {
+			h.down(i)
+		}
+	}
 }

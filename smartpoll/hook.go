@@ -45,7 +45,7 @@ var errCrashed = errors.New(`smartpoll: hook crashed`)
 // not end this one.
 func serve[T any](c *control, ch <-chan T, hook Hook[T]) {
 	stop := c.stop
-	wait := make(chan struct{}, 1)
+	wait := make(chan bool, 1)
 	inHook := false
 	defer func() {
 		if !inHook {
@@ -70,9 +70,9 @@ func serve[T any](c *control, ch <-chan T, hook Hook[T]) {
 		case value, ok := <-ch:
 			c.enter(wait)
 			inHook = true
-			ctx := &callCtx{parent: c.ctx}
-			err := hook(ctx, &c.internal, value, ok)
-			ctx.end()
+			err := c.hook(nil, func(ctx context.Context, internal *Internal) error {
+				return hook(ctx, internal, value, ok)
+			})
 			inHook = false
 			if err != nil {
 				c.fail(err)

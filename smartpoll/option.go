@@ -15,7 +15,8 @@ type optionFunc func(x *Scheduler) error
 
 func (f optionFunc) apply(x *Scheduler) error { return f(x) }
 
-// TaskOption configures one task, see [WithTask]: [In] and [Retry] make them.
+// TaskOption configures one task, see [WithTask] and Add: [HeadStart], [In],
+// [Missed], [On], [OnError], [Overlap], [Retry] and [Timeout] make them.
 type TaskOption interface {
 	applyTask(e *entry) error
 }
@@ -33,24 +34,32 @@ func (f taskOptionFunc) applyTask(e *entry) error { return f(e) }
 // itself (a NaN), is an error of [New].
 func WithTask(key any, task Task, opts ...TaskOption) Option {
 	return optionFunc(func(x *Scheduler) error {
-		if task == nil {
-			return errors.New(`smartpoll: task func must not be nil`)
-		}
-		if !isComparable(key) {
-			return fmt.Errorf(`smartpoll: task key type %T is not comparable`, key)
-		}
-		e := &entry{key: key, task: task}
-		for _, opt := range opts {
-			if opt == nil {
-				return fmt.Errorf(`smartpoll: option of task %v must not be nil`, key)
-			}
-			if err := opt.applyTask(e); err != nil {
-				return err
-			}
+		e, err := newEntry(key, task, opts)
+		if err != nil {
+			return err
 		}
 		x.tasks[key] = e
 		return nil
 	})
+}
+
+func newEntry(key any, task Task, opts []TaskOption) (*entry, error) {
+	if task == nil {
+		return nil, errors.New(`smartpoll: task func must not be nil`)
+	}
+	if !isComparable(key) {
+		return nil, fmt.Errorf(`smartpoll: task key type %T is not comparable`, key)
+	}
+	e := &entry{key: key, task: task}
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf(`smartpoll: option of task %v must not be nil`, key)
+		}
+		if err := opt.applyTask(e); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
 }
 
 // isComparable tells whether key can be found again in a map.

@@ -27,7 +27,7 @@ func Poll[T any](fetch func(context.Context) (T, error), commit func(context.Con
 	return func(ctx context.Context) (TaskHook, error) {
 		value, err := fetch(ctx)
 		return func(ctx context.Context, internal *Internal) error {
-			retried := err != nil && internal.failed(err)
+			retried := err != nil && internal.failed(internal.cur, err)
 			committed := commit(ctx, internal, value, err)
 			if retried && same(committed, err) {
 				return nil

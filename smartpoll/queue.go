@@ -1,31 +1,49 @@
 package smartpoll
 
-// list is a FIFO of entries, linked through them, so that one can leave from
-// the middle. An entry is in one list at most.
-type list struct {
-	head, tail *entry
+// line is where entries wait in the order in which they became due, those with a
+// [HeadStart] as if they had done so that much earlier. An entry is in one line at
+// most, and can leave from the middle.
+type line struct {
+	head, tail *entry // those without a head start: a FIFO, linked through them
+	ahead      heap   // those with one
 }
 
-func (l *list) push(e *entry) {
-	e.list, e.prev, e.succ = l, l.tail, nil
+func (l *line) empty() bool { return l.head == nil && len(l.ahead) == 0 }
+
+func (l *line) push(e *entry) {
+	e.line = l
+	if x := e.extra; x != nil && x.headStart > 0 {
+		l.ahead.push(e, e.at-x.headStart)
+		return
+	}
+	e.prev, e.succ = l.tail, nil
 	if l.tail != nil {
 		l.tail.succ = e
+		e.at = max(e.at, l.tail.at) // whoever comes late has not waited here for longer
 	} else {
 		l.head = e
 	}
 	l.tail = e
 }
 
-// pop returns nil if the list is empty.
-func (l *list) pop() *entry {
+// pop returns nil if the line is empty.
+func (l *line) pop() *entry {
 	e := l.head
+	if len(l.ahead) > 0 && (e == nil || l.ahead[0].at < e.at) {
+		e = l.ahead[0].e
+	}
 	if e != nil {
 		l.remove(e)
 	}
 	return e
 }
 
-func (l *list) remove(e *entry) {
+func (l *line) remove(e *entry) {
+	e.line = nil
+	if e.pos != 0 {
+		l.ahead.remove(e)
+		return
+	}
 	if e.prev != nil {
 		e.prev.succ = e.succ
 	} else {
@@ -36,7 +54,7 @@ func (l *list) remove(e *entry) {
 	} else {
 		l.tail = e.prev
 	}
-	e.list, e.prev, e.succ = nil, nil, nil
+	e.prev, e.succ = nil, nil
 }
 
 // item is what waits for the turn: the result of an ended invocation, or a
@@ -45,7 +63,7 @@ type item struct {
 	e    *entry
 	hook TaskHook
 	err  error
-	wait chan struct{} // not nil: the turn is handed over by a send, which never blocks
+	wait chan bool // not nil: the turn is handed over by a send of true, which never blocks; or refused
 }
 
 // ring is a FIFO of items that keeps its memory.
@@ -74,4 +92,16 @@ func (r *ring) pop() item {
 	r.head = (r.head + 1) & (len(r.items) - 1)
 	r.n--
 	return it
+}
+
+// withdraw takes back the item of who waits by wait, and tells whether it was
+// there still.
+func (r *ring) withdraw(wait chan bool) bool {
+	for i := range r.n {
+		if it := &r.items[(r.head+i)&(len(r.items)-1)]; it.wait == wait {
+			*it = item{} // for the loop to pass over
+			return true
+		}
+	}
+	return false
 }

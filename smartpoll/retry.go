@@ -43,7 +43,7 @@ func Retry(b Backoff) TaskOption {
 		if err != nil {
 			return err
 		}
-		e.retry = &retry{backoff: b}
+		e.more().backoff = &b
 		return nil
 	})
 }
@@ -88,35 +88,33 @@ func (b Backoff) delay(n int, random float64) time.Duration {
 	return whole - min(time.Duration(float64(whole)*b.Jitter*random), whole)
 }
 
-// retry is the state of a task with [Retry], guarded by control.mu.
-type retry struct {
-	backoff  Backoff
-	failures int  // in a row
-	failed   bool // the invocation in progress has failed
+// count notes that the invocation of e in progress has failed. The caller has the
+// turn, and not mu.
+func (c *control) count(e *entry, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := e.more()
+	x.failed = true
+	x.failures++
+	x.err = err
 }
 
-// retry schedules e again after err, if e has [Retry], and tells whether it has.
-// The caller has the turn, and not mu.
-func (c *control) retry(e *entry, err error) bool {
-	if e == nil || e.retry == nil {
+// failed is called when stage one of e has failed. It schedules e again, if e has
+// [Retry], and tells whether it has. The caller has the turn, and not mu.
+func (c *control) failed(e *entry, err error) (retried bool) {
+	c.count(e, err)
+	x := e.extra
+	if x.backoff == nil {
 		return false
 	}
 	asked := retryAfter(err) // runs methods of the user's error: before the lock
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := e.retry
-	r.failed = true
-	r.failures++
-	if !e.scheduled() {
-		c.setAfter(e, now, max(asked, r.backoff.delay(r.failures, rand.Float64())))
+	if !e.scheduled() && !e.removed {
+		c.setAfter(e, now, max(asked, x.backoff.delay(x.failures, rand.Float64())))
 	}
 	return true
-}
-
-// failed is [control.retry] for the task whose hook is running.
-func (c *control) failed(err error) bool {
-	return c.retry(c.cur, err)
 }
 
 func retryAfter(err error) time.Duration {

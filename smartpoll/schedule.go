@@ -15,10 +15,12 @@ import (
 //
 // Next panics if no task has the key. It may be called from any goroutine.
 func (c *control) Next(key any) time.Time {
-	e := c.find(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return e.next
+	if e := c.find(key); e != nil {
+		return e.next
+	}
+	return time.Time{}
 }
 
 // Running returns true if the given task key is currently running: from the
@@ -27,10 +29,10 @@ func (c *control) Next(key any) time.Time {
 //
 // Running panics if no task has the key. It may be called from any goroutine.
 func (c *control) Running(key any) bool {
-	e := c.find(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return e.running
+	e := c.find(key)
+	return e != nil && e.running
 }
 
 // Schedule schedules the given task key to be ready after the given duration,
@@ -46,15 +48,19 @@ func (c *control) Running(key any) bool {
 // Schedule panics if no task has the key. It may be called from any goroutine,
 // also when the Scheduler is not running: the next Run finds the schedule.
 func (c *control) Schedule(key any, d time.Duration) {
-	e := c.find(key)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	switch {
+	case e == nil:
+		return
 	case d < 0:
 		c.unset(e)
 	case d > 0 || !e.ready:
 		c.setAfter(e, now, d)
+	default:
+		e.again()
 	}
 	c.kick()
 }
@@ -66,14 +72,17 @@ func (c *control) Schedule(key any, d time.Duration) {
 //
 // ScheduleAt panics if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAt(key any, t time.Time) {
-	e := c.find(key)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t == (time.Time{}) {
+	e := c.find(key)
+	switch {
+	case e == nil:
+		return
+	case t == (time.Time{}):
 		c.unset(e)
-	} else {
-		c.set(e, now, t, t.Sub(now))
+	default:
+		c.setAt(e, now, t)
 	}
 	c.kick()
 }
@@ -87,19 +96,27 @@ func (c *control) ScheduleSooner(key any, d time.Duration) {
 		panic(fmt.Sprintf(`smartpoll: cannot schedule sooner of invalid duration: %s`, d))
 	}
 	now := time.Now()
-	c.sooner(c.find(key), now, now.Add(d), d)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.find(key); e != nil {
+		c.sooner(e, now, now.Add(d))
+	}
 }
 
 // ScheduleAtSooner is like ScheduleAt, except it will use the sooner of the
 // existing schedule and the given time. It will panic if the given time is the
 // zero value, and if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAtSooner(key any, t time.Time) {
+	now := time.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	e := c.find(key)
 	if t == (time.Time{}) {
 		panic(`smartpoll: cannot schedule at sooner of zero time`)
 	}
-	now := time.Now()
-	c.sooner(e, now, t, t.Sub(now))
+	if e != nil {
+		c.sooner(e, now, t)
+	}
 }
 
 // StopTimer takes back what has not become due: it returns true, and changes
@@ -109,41 +126,47 @@ func (c *control) ScheduleAtSooner(key any, t time.Time) {
 //
 // StopTimer panics if no task has the key. It may be called from any goroutine.
 func (c *control) StopTimer(key any) (ready bool) {
-	e := c.find(key)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
+	if e == nil {
+		return false
+	}
 	if !e.ready {
-		if e.pos == 0 || e.at > c.since(now) {
+		if !e.scheduled() || e.at > c.since(now) {
 			c.unset(e)
 			return false
 		}
-		c.timed.remove(e)
+		c.untime(e)
 		c.promote(e)
 	}
 	c.kick()
-	return true
+	return e.ready
 }
 
-// find returns the entry of key. The tasks are written once, by New: no lock, so
-// that the panics below, and the runtime's for an unhashable key, leave none.
+// find returns the entry of key, or nil if it was removed a moment ago. It panics
+// if there is none, as the runtime does for an unhashable key: the caller holds mu,
+// and lets go of it by defer.
 func (c *control) find(key any) *entry {
-	if e, ok := c.tasks[key]; ok {
-		return e
+	e, ok := c.tasks[key]
+	if !ok {
+		panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
 	}
-	panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
+	if e.removed {
+		return nil
+	}
+	return e
 }
 
-func (c *control) sooner(e *entry, now, t time.Time, d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *control) sooner(e *entry, now, t time.Time) {
 	switch {
 	case e.scheduled() && !t.Before(e.next):
 		return
 	case e.ready: // and t may be ahead: next may be a wall time, and the wall clock have been set back
 		e.next = t
 	default:
-		c.set(e, now, t, d)
+		c.setAt(e, now, t)
 	}
 	c.kick()
 }
@@ -156,55 +179,72 @@ func (c *control) setAfter(e *entry, now time.Time, d time.Duration) {
 // set makes e due at next, which is d after now, in place of whatever was there.
 // The caller holds mu.
 func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
+	c.clock, c.fresh = c.since(now), true
 	if d <= 0 && e.ready {
 		e.next = next // keeps its place
+		e.again()
 		return
 	}
 	c.unset(e)
 	e.next = next
+	e.at = saturate(c.clock, d)
 	if d <= 0 {
 		c.promote(e)
 		return
 	}
-	e.at = saturate(c.since(now), d)
-	c.timed.push(e)
+	c.timed.push(e, e.at)
 }
 
 // unset clears the schedule of e. The caller holds mu.
 func (c *control) unset(e *entry) {
-	if e.pos != 0 {
-		c.timed.remove(e)
-	}
-	if e.list != nil {
-		e.list.remove(e)
-	}
+	c.dequeue(e)
 	e.ready = false
 	e.next = time.Time{}
-	if e.member != nil {
-		c.withdraw(e.member)
+	if e.extra != nil {
+		e.extra.pending = 0
+	}
+}
+
+// dequeue takes e out of wherever it waits. The caller holds mu.
+func (c *control) dequeue(e *entry) {
+	switch {
+	case e.line != nil:
+		e.line.remove(e)
+	case e.pos != 0:
+		c.untime(e)
+	}
+	if e.extra != nil && e.extra.member != nil {
+		c.withdraw(e.extra.member)
 	}
 }
 
 // promote makes e, which has become due, ready. The caller holds mu.
 func (c *control) promote(e *entry) {
-	e.ready = true
-	if !e.running { // else finished will queue it
-		c.ready.push(e)
+	if e.running && !c.overlaps(e) {
+		return
 	}
+	e.ready = true
+	c.queue(e) // not if it is running: then finished will
 }
 
 // expire makes ready what has become due, at most a batch of it. The caller
 // holds mu.
 func (c *control) expire() {
-	now := c.since(time.Now())
+	now := time.Now()
+	c.clock, c.fresh = c.since(now), true
+	if c.walls > 0 {
+		c.followWall(now)
+	}
 	for range batchSize {
-		if len(c.timed) == 0 || c.timed[0].at > now {
+		if len(c.timed) == 0 || c.timed[0].at > c.clock {
 			c.due = false
 			return
 		}
 		e := c.timed[0].e
-		c.timed.remove(e)
-		c.promote(e)
+		c.untime(e)
+		if e.ready || e.paused || !c.overdue(e, now) {
+			c.promote(e)
+		}
 	}
 }
 

@@ -63,6 +63,7 @@ type Scheduler struct {
 	control
 
 	made     bool // by New
+	dynamic  bool
 	active   atomic.Bool
 	drain    Drain
 	runHooks []RunHook
@@ -87,12 +88,16 @@ func New(options ...Option) (*Scheduler, error) {
 			return nil, err
 		}
 	}
-	if len(c.tasks) == 0 {
+	if len(c.tasks) == 0 && !x.dynamic {
 		return nil, errors.New(`smartpoll: no tasks configured`)
 	}
-	if err := c.claimGroups(); err != nil {
-		return nil, err
+	for _, e := range c.tasks {
+		if err := c.claimGroups(e); err != nil {
+			c.disownGroups()
+			return nil, err
+		}
 	}
+	c.plain = c.observer == nil && !c.recovers
 	return x, nil
 }
 
@@ -138,18 +143,16 @@ func (x *Scheduler) Run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	wait := make(chan struct{}, 1)
+	wait := make(chan bool, 1)
 	c.enter(wait)
 	c.begin(stop, calls, cancel)
 	defer c.end()
 	for _, hook := range x.runHooks {
-		call := &callCtx{parent: calls}
-		err := hook(call, &c.internal)
-		call.end()
-		if err != nil {
+		if err := c.hook(nil, TaskHook(hook)); err != nil {
 			return err
 		}
 	}
+	c.planAll()
 
 	var hooks sync.WaitGroup
 	for _, hook := range x.hooks {
@@ -197,7 +200,8 @@ func (c *control) begin(stop, calls context.Context, cancel func()) {
 	c.stop, c.ctx, c.cancel = stop, calls, cancel
 	c.err, c.crash = nil, nil
 	c.stopped = false
-	c.armed = never
+	c.armed, c.capped = never, false
+	c.due = c.walls > 0 // the wall clock may have been set since the last Run
 	// Made here and not by New, so that it belongs to the synctest bubble of Run,
 	// and stopped at once, so that it keeps none alive.
 	c.timer = time.AfterFunc(math.MaxInt64, c.fire)
@@ -221,9 +225,26 @@ func (c *control) end() {
 	defer c.mu.Unlock()
 	c.timer.Stop()
 	for c.q.n > 0 {
-		c.finished(c.q.pop().e)
+		switch it := c.q.pop(); {
+		case it.e != nil:
+			c.finished(it.e)
+		case it.wait != nil: // of a Do that came before the RunHooks had returned
+			it.wait <- false
+		}
 	}
 	c.busy = false
+	c.sweep()
+}
+
+// planAll has all tasks planned that have a [Schedule].
+func (c *control) planAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.tasks {
+		if e.planned() && !e.scheduled() && e.line == nil && !e.removed {
+			c.plans.push(e)
+		}
+	}
 }
 
 // clear clears every schedule.
@@ -232,8 +253,8 @@ func (c *control) clear() {
 	defer c.mu.Unlock()
 	for _, e := range c.tasks {
 		c.unset(e)
-		if e.retry != nil {
-			e.retry.failures = 0
+		if x := e.extra; x != nil {
+			x.failures, x.caughtUp, x.due = 0, 0, time.Time{}
 		}
 	}
 }

@@ -10,29 +10,6 @@ import (
 // pass of the loop: how long mu is held, and how long a hook waits behind starts.
 const batchSize = 32
 
-// entry is what is known of one task: one slot, so that "sooner", coalescing
-// and taking back are trivial. The fields after task are guarded by control.mu.
-//
-// A scheduled entry is in control.timed until it is due, and from then on ready:
-// in control.ready; or nowhere, while it runs; or parked in a [Group]; or in
-// control.timed again, until the start that a group has reserved for it.
-type entry struct {
-	key  any
-	task Task
-
-	next       time.Time // what Next returns
-	at         int64     // the order in control.timed, see control.since
-	pos        int32     // its index in control.timed plus 1, or 0
-	ready      bool
-	running    bool
-	list       *list // control.ready, or the list of those parked in a group, or nil
-	prev, succ *entry
-	member     *membership // nil: in no group
-	retry      *retry      // nil: an error is fatal
-}
-
-func (e *entry) scheduled() bool { return e.next != (time.Time{}) }
-
 // control is the main loop, and the state it works on.
 //
 // The loop is a turn, not a goroutine: busy says that somebody has the turn,
@@ -50,18 +27,30 @@ type control struct {
 	// Written by New.
 
 	base     time.Time // the origin of entry.at
-	tasks    map[any]*entry
 	internal Internal
+	limit    int       // of inflight; 0: any number
+	observer *Observer // nil: none
+	recovers bool      // see WithRecover
+	plain    bool      // neither of the two
+
+	// now, if not nil, maps a reading of the clock to what the wall clock says: that
+	// of a test, which sets it.
+	now func(time.Time) time.Time
 
 	// mu is held for moments: never while code of the user's runs, nor across
 	// anything that blocks. It is the only lock; that of a group's limiter is
 	// taken under it.
 	mu sync.Mutex // guards the fields below
 
+	tasks    map[any]*entry
+	gone     []*entry          // removed ones, to be forgotten between hooks
+	heirs    map[*entry]*entry // of a removed one that still runs: who has its key now
 	timed    heap
-	ready    list
+	ready    line
+	plans    line          // those that are to be planned, see plan
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // whose TaskHook is running; read without mu by who has the turn
+	planning bool          // one of plans is; by who has the turn, as cur
 	busy     bool          // somebody has the turn
 	due      bool          // the timer has fired, timed may hold what is due
 	stopped  bool          // no starts and no TaskHooks: no Run is on, or it is ending
@@ -69,6 +58,11 @@ type control struct {
 	idle     chan struct{} // closed when inflight gets to 0, if somebody waits for that
 	timer    *time.Timer   // calls fire
 	armed    int64         // what the timer is set to
+	capped   bool          // and that is near, for the sake of walls
+	walls    int           // entries in timed that are due by the wall clock
+	skew     int64         // wall clock less monotonic clock, when that was looked at
+	clock    int64         // the last reading of the clock, see tick
+	fresh    bool          // it was made since the last hook began
 
 	// Of the Run that is on, or was. Read without mu by who has the turn, and by
 	// the goroutines of its tasks and hooks.
@@ -93,12 +87,14 @@ func (c *control) work(e *entry) {
 		}
 		if inTask {
 			c.lost(e)
-		} else if c.cur != nil { // in its TaskHook
+		} else if c.cur != nil || c.planning { // in a TaskHook, or in the Next of a Schedule
 			c.fail(ErrPanicInTask)
 			c.mu.Lock()
-			e := c.cur
-			c.cur = nil
-			c.finished(e)
+			if e := c.cur; e != nil {
+				c.cur = nil
+				c.finished(e)
+			}
+			c.planning = false
 			c.loop(nil)
 		}
 	}()
@@ -107,14 +103,15 @@ func (c *control) work(e *entry) {
 		var err error
 		if e != nil {
 			inTask = true
-			ctx := &callCtx{parent: c.ctx}
-			hook, err = e.task(ctx)
-			ctx.end()
+			hook, err = c.call(e)
 			inTask = false
 		}
 		c.mu.Lock()
 		if e != nil {
-			if c.stopped || hook == nil && err == nil {
+			if e.dropped {
+				hook, err = nil, nil
+			}
+			if c.stopped || hook == nil && err == nil && !e.planned() {
 				c.finished(e)
 			} else {
 				c.q.push(item{e: e, hook: hook, err: err})
@@ -136,14 +133,18 @@ func (c *control) work(e *entry) {
 // lost ends the invocation of e, whose task did not return.
 func (c *control) lost(e *entry) {
 	c.mu.Lock()
-	dropped := c.stopped || c.ctx.Err() != nil
+	dropped := e.dropped || c.stopped || c.ctx.Err() != nil
 	c.mu.Unlock()
 	if !dropped {
 		c.fail(ErrPanicInTask)
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.finished(e)
-	c.mu.Unlock()
+	if e.planned() && !e.scheduled() && !e.removed {
+		c.plans.push(e)
+	}
+	c.kick()
 }
 
 // loop is the main loop: it is entered with mu and the turn, and gives back
@@ -152,7 +153,11 @@ func (c *control) lost(e *entry) {
 // otherwise nil.
 func (c *control) loop(own *entry) *entry {
 	var batch [batchSize]*entry
+	c.fresh = false
 	for {
+		if len(c.gone) > 0 {
+			c.sweep()
+		}
 		// Before anything is taken: what is taken is started.
 		if c.ctx.Err() != nil {
 			c.stopped = true
@@ -164,6 +169,15 @@ func (c *control) loop(own *entry) *entry {
 				c.expire()
 			}
 			n = c.admit(&batch)
+			if e := c.plans.pop(); e != nil {
+				c.planning = true
+				c.mu.Unlock()
+				c.start(batch[:n])
+				c.plan(e)
+				c.mu.Lock()
+				c.planning = false
+				continue
+			}
 		}
 		if c.q.n > 0 {
 			it := c.q.pop()
@@ -171,12 +185,20 @@ func (c *control) loop(own *entry) *entry {
 			case it.wait != nil:
 				c.mu.Unlock()
 				c.start(batch[:n])
-				it.wait <- struct{}{}
+				it.wait <- true
 				return nil
+			case it.e == nil: // withdrawn
+				c.mu.Unlock()
+				c.start(batch[:n])
+				c.mu.Lock()
 			case c.stopped:
 				c.finished(it.e)
 			default:
 				c.cur = it.e
+				c.fresh = false
+				if it.e.dropped {
+					it.hook, it.err = nil, nil
+				}
 				c.mu.Unlock()
 				c.start(batch[:n])
 				c.settle(it)
@@ -206,26 +228,62 @@ func (c *control) loop(own *entry) *entry {
 func (c *control) open() bool { return !c.stopped && c.stop.Err() == nil }
 
 // pending tells whether there may be something to start.
-func (c *control) pending() bool { return (c.due || c.ready.head != nil) && c.open() }
+func (c *control) pending() bool {
+	return (c.due || !c.plans.empty() || c.room() && !c.ready.empty()) && c.open()
+}
+
+// room tells whether [WithMaxRunning] admits one more.
+func (c *control) room() bool { return c.limit == 0 || c.inflight < c.limit }
 
 // admit fills batch with what is to be started now, and returns how many.
 func (c *control) admit(batch *[batchSize]*entry) int {
 	n := 0
 	for range batchSize {
+		if !c.room() {
+			break
+		}
 		e := c.ready.pop()
 		if e == nil {
 			break
 		}
-		if e.member != nil && !c.join(e) {
+		x := e.extra
+		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
-		e.ready, e.running = false, true
-		e.next = time.Time{}
+		c.tick()
+		if c.observer != nil {
+			e.more().late = c.lateness(e, time.Now())
+		}
+		e.started = c.clock
+		e.runs++
+		e.running, e.dropped = true, false
+		e.run = &callCtx{parent: c.ctx}
 		c.inflight++
+		if x != nil && x.schedule != nil {
+			x.due = e.next
+		}
+		if x != nil && x.pending > 0 {
+			x.pending-- // and still ready
+		} else {
+			e.ready = false
+			e.next = time.Time{}
+			if x != nil && x.schedule != nil && x.overlap == Replace {
+				x.due = time.Time{}
+				c.plans.push(e) // now already: it says when to replace this run
+			}
+		}
 		batch[n] = e
 		n++
 	}
 	return n
+}
+
+// tick reads the clock, unless that has been done since the last hook began: the
+// hook of a task that runs without a break has read it to schedule the task.
+func (c *control) tick() {
+	if !c.fresh {
+		c.clock, c.fresh = c.since(time.Now()), true
+	}
 }
 
 // start is called without mu: starting goroutines under it cost a fifth of the
@@ -238,39 +296,54 @@ func (c *control) start(batch []*entry) {
 
 // settle deals with the result of a task, without mu.
 func (c *control) settle(it item) {
-	err := it.err
+	e, err := it.e, it.err
 	if err != nil {
-		if c.retry(it.e, err) {
-			return
+		err = c.failure(e, err)
+	} else if it.hook != nil {
+		if err = c.hook(e.key, it.hook); err != nil && e.extra != nil && e.extra.onError != nil {
+			c.count(e, err)
+			err = c.handle(e, err)
 		}
-	} else {
-		ctx := &callCtx{parent: c.ctx}
-		err = it.hook(ctx, &c.internal)
-		ctx.end()
 	}
 	if err != nil {
 		c.fail(err)
+	} else if e.planned() {
+		c.plan(e)
 	}
 }
 
 // finished ends the invocation of e. The caller holds mu.
 func (c *control) finished(e *entry) {
-	e.running = false
 	c.inflight--
 	if c.inflight == 0 && c.idle != nil {
 		close(c.idle)
 		c.idle = nil
 	}
-	if r := e.retry; r != nil {
-		if !r.failed {
-			r.failures = 0
+	if x := e.extra; x != nil {
+		if !x.failed && !e.dropped {
+			x.failures = 0
 		}
-		r.failed = false
+		x.failed = false
+		if x.member != nil {
+			c.quit(x.member)
+		}
 	}
-	if e.member != nil {
-		c.quit(e.member)
+	c.over(e)
+}
+
+// over makes e one that is not running. The caller holds mu.
+func (c *control) over(e *entry) {
+	e.running, e.run = false, nil
+	c.queue(e)
+	if e.removed {
+		c.forget(e)
 	}
-	if e.ready {
+}
+
+// queue puts e in line to be started, if it is ready for that. The caller holds
+// mu.
+func (c *control) queue(e *entry) {
+	if e.ready && !e.running && !e.paused {
 		c.ready.push(e)
 	}
 }
@@ -291,16 +364,19 @@ func (c *control) kick() {
 // set to, or notes that it is due already. A timer that fires too early costs one
 // pass of the loop.
 func (c *control) arm() {
-	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed || !c.open() {
+	if c.due || len(c.timed) == 0 || !c.open() || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) {
 		return
 	}
-	at := c.timed[0].at
-	d := time.Duration(at - c.since(time.Now()))
+	now := c.since(time.Now())
+	d := time.Duration(c.timed[0].at - now)
 	if d <= 0 {
 		c.due = true
 		return
 	}
-	c.armed = at
+	if c.capped = c.walls > 0; c.capped {
+		d = min(d, wallCheck)
+	}
+	c.armed = saturate(now, d)
 	c.timer.Reset(d)
 }
 
@@ -336,7 +412,7 @@ func (c *control) fail(err error) {
 
 // enter waits for the turn. It is granted first come, first served, by a send to
 // wait, which must have room for one.
-func (c *control) enter(wait chan struct{}) {
+func (c *control) enter(wait chan bool) {
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
@@ -352,6 +428,9 @@ func (c *control) enter(wait chan struct{}) {
 func (c *control) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(c.gone) > 0 {
+		c.sweep()
+	}
 	if c.arm(); c.q.n > 0 || c.pending() {
 		go c.work(nil)
 		return

@@ -1,0 +1,107 @@
+package smartpoll
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"time"
+)
+
+// Interval is a [Schedule] at a fixed rate, made by [Every]. It is a value that does
+// not change: its methods return another one.
+//
+// An Interval is pinned, by any of these methods, to the multiples of its duration
+// since year 1 in UTC, so those of a day are midnights, and those of 7 days are
+// those of Mondays. Then restarts and replicas agree on its times, which are on the
+// wall clock.
+type Interval struct {
+	every  time.Duration
+	pinned bool
+	offset time.Duration // from 0 to less than every
+	jitter float64       // from 0 to less than 1
+	seed   uint64        // of jitter
+}
+
+// Every returns the times d apart, whichever the first one is. It panics if d is
+// not positive.
+func Every(d time.Duration) Interval {
+	if d <= 0 {
+		panic(fmt.Sprintf(`smartpoll: Every(%s) would never come to an end, use a positive duration`, d))
+	}
+	return Interval{every: d}
+}
+
+// Offset pins i, and moves its times by d, which may be negative.
+func (i Interval) Offset(d time.Duration) Interval {
+	i.pinned = true
+	d %= i.every
+	i.offset += d // both less than every, so of different signs where it could overflow
+	if d > 0 && (i.offset >= i.every || i.offset < 0) {
+		i.offset -= i.every
+	}
+	if i.offset < 0 {
+		i.offset += i.every
+	}
+	return i
+}
+
+// Spread pins i, and moves its times by a part of its duration that depends on id,
+// so that tasks with different ids do not all run at once: always the same part,
+// in all processes.
+func (i Interval) Spread(id string) Interval {
+	return i.Offset(time.Duration(fraction(fnv64([]byte(id))) * float64(i.every)))
+}
+
+// Jitter pins i, and delays each of its times by a part of its duration from 0 to f,
+// which depends on id and that time. No delay is carried over to the next time: the
+// rate remains what it is. Jitter panics unless f is at least 0 and less than 1.
+func (i Interval) Jitter(f float64, id string) Interval {
+	if !(f >= 0 && f < 1) {
+		panic(fmt.Sprintf(`smartpoll: Jitter(%v) is not a part of the interval, use a number from 0 to less than 1`, f))
+	}
+	i.pinned, i.jitter, i.seed = true, f, fnv64([]byte(id))
+	return i
+}
+
+// Next returns the first time of i after t. If i is not pinned, that is its duration
+// later. It is in the location of t.
+func (i Interval) Next(t time.Time) time.Time {
+	if !i.pinned {
+		return t.Add(i.every)
+	}
+	point := t.Add(-i.offset).Truncate(i.every).Add(i.offset) // not after t
+	if next := i.delayed(point); next.After(t) {
+		return next
+	}
+	return i.delayed(point.Add(i.every))
+}
+
+// delayed returns the time of i that belongs to the given point.
+func (i Interval) delayed(point time.Time) time.Time {
+	if i.jitter == 0 {
+		return point
+	}
+	var text [20]byte
+	binary.BigEndian.PutUint64(text[0:], i.seed)
+	binary.BigEndian.PutUint64(text[8:], uint64(point.Unix()))
+	binary.BigEndian.PutUint32(text[16:], uint32(point.Nanosecond()))
+	d := time.Duration(fraction(fnv64(text[:])) * i.jitter * float64(i.every))
+	return point.Add(min(d, i.every-1)) // the product may have been rounded up
+}
+
+func fnv64(text []byte) uint64 {
+	h := fnv.New64a()
+	h.Write(text)
+	return h.Sum64()
+}
+
+// fraction returns a number in [0, 1) that depends on all bits of h: the last bytes
+// that FNV has read have not reached its upper bits.
+func fraction(h uint64) float64 {
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	h ^= h >> 33
+	return float64(h>>11) / (1 << 53)
+}

@@ -1,0 +1,45 @@
+package smartpoll
+
+import (
+	"errors"
+	"time"
+)
+
+// Observer is told what happens, for metrics and logs. A func that is nil costs
+// nothing, and no Observer no reading of the clock.
+//
+// The funcs must return fast, and may call all methods but [Scheduler.Do]. OnStart
+// and OnDone are called on the goroutine of the task, so concurrently for several
+// tasks; OnHook between two hooks. A panic in one of them ends [Scheduler.Run] with
+// a [*TaskError].
+type Observer struct {
+	// OnStart is called before a task is, late after the time for which it was
+	// scheduled.
+	OnStart func(key any, late time.Duration)
+	// OnDone is called when a task has returned err, took after its start. For an
+	// invocation that was dropped it is the cause: [ErrTaskCancelled],
+	// [ErrTaskRemoved] or [ErrTaskReplaced].
+	OnDone func(key any, took time.Duration, err error)
+	// OnHook is called when a hook has returned err, during which nothing else was
+	// started: that of a task with its key, and that of a channel with nil.
+	OnHook func(key any, took time.Duration, err error)
+}
+
+// WithObserver has o told what happens. With it, [TaskInfo] says how late tasks
+// started and how long they took, also if all funcs of o are nil.
+func WithObserver(o *Observer) Option {
+	return optionFunc(func(x *Scheduler) error {
+		if o == nil {
+			return errors.New(`smartpoll: observer must not be nil`)
+		}
+		x.observer = o
+		return nil
+	})
+}
+
+// observe calls a func of the Observer. The caller does not hold mu.
+func (c *control) observe(key any, f func()) {
+	if err := contained(key, func() error { f(); return nil }); err != nil {
+		c.fail(err)
+	}
+}

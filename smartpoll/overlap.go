@@ -1,0 +1,104 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrTaskReplaced is the cause, see [context.Cause], of the end of the context of a
+// task that has become due again while it ran, and has [Overlap] with [Replace].
+var ErrTaskReplaced = errors.New(`smartpoll: task replaced`)
+
+// OverlapPolicy is what [Overlap] makes of a task that is due while it runs.
+type OverlapPolicy int
+
+const (
+	// Coalesce starts the task once when the run is over, however often it was
+	// scheduled.
+	Coalesce OverlapPolicy = 0
+	// Skip drops the due time and counts it, see [TaskInfo]: the schedule is
+	// cleared.
+	Skip OverlapPolicy = -1
+	// Replace ends the context of the run with the cause [ErrTaskReplaced], drops
+	// its result, and starts the task again as soon as it has returned.
+	Replace OverlapPolicy = -2
+)
+
+// Queue keeps up to n runs waiting, where [Coalesce] keeps one: each call that
+// schedules a task for now, and finds it due already, adds one. What is beyond n
+// is dropped and counted, see [TaskInfo]. Clearing or postponing the schedule
+// clears them all. Queue panics if n is not positive.
+func Queue(n int) OverlapPolicy {
+	if n < 1 {
+		panic(fmt.Sprintf(`smartpoll: Queue(%d) would keep nothing, use a positive number, or Skip`, n))
+	}
+	return OverlapPolicy(n)
+}
+
+// Overlap says what becomes of a task that is due while it runs. Without it, that is
+// [Coalesce]: nothing ever runs twice at once.
+//
+// With [Skip] and [Replace], a run counts as over when its [TaskHook] begins: what
+// that one schedules is the next run.
+//
+// A [Schedule] plans the next run when one is over, so that nothing overlaps, and
+// [Missed] says what becomes of times that have passed meanwhile. It plans at the
+// start with [Replace] alone.
+func Overlap(policy OverlapPolicy) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		if policy < Replace {
+			return fmt.Errorf(`smartpoll: overlap policy %d is none, use Coalesce, Queue, Skip or Replace`, policy)
+		}
+		e.more().overlap = policy
+		return nil
+	})
+}
+
+// overlaps applies the policy to e, which has become due, and tells whether it
+// remains so. The caller holds mu.
+func (c *control) overlaps(e *entry) bool {
+	if e.extra == nil || e.run == nil || c.cur == e {
+		return true
+	}
+	switch e.extra.overlap {
+	case Skip:
+		e.extra.skipped++
+		c.unset(e)
+		return false
+	case Replace:
+		if run := c.drop(e); run != nil {
+			go run.end(ErrTaskReplaced) // by somebody without mu
+		}
+	}
+	return true
+}
+
+// again is called when e, which is ready, has been scheduled for now. The caller
+// holds mu.
+func (e *entry) again() {
+	x := e.extra
+	if x == nil || x.overlap <= 0 {
+		return
+	}
+	if x.pending < int(x.overlap)-1 {
+		x.pending++
+	} else {
+		x.skipped++
+	}
+}
+
+// HeadStart has the task count as due d earlier than it is, among those that wait
+// for [WithMaxRunning] or for a place in a [Group]: it overtakes those that have
+// become due up to d before it, and nobody else, so none of them waits for ever. It
+// is never started before its time. A d that is not positive is an error of [New]
+// and Add.
+func HeadStart(d time.Duration) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		if d <= 0 {
+			return fmt.Errorf(`smartpoll: head start %s is not positive, leave the option out for none`, d)
+		}
+		e.more().headStart = int64(d)
+		return nil
+	})
+}

@@ -1,0 +1,174 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Schedule says when a task is due: Next returns the first time after t, or the
+// zero time if there is none. Each must be later than the one before. [Every] makes
+// one, and the schedules of cron libraries have this method; see [On].
+//
+// Next is called as a hook is, one at a time and never for long, please. A panic in
+// it ends [Scheduler.Run] with a [*TaskError].
+type Schedule interface {
+	Next(t time.Time) time.Time
+}
+
+// On schedules the task as s says: for the first time after the start of
+// [Scheduler.Run], when its RunHooks have returned, or after Add, and then, whenever
+// an invocation is over, hook included, for the time that follows the one for which
+// it was scheduled. Retries come first, and so does whatever else has scheduled the
+// task: the schedule goes on from there. A task that is cleared is off its schedule
+// until it has run again.
+//
+// What s returns without a monotonic reading, such as any time made of a date, is
+// a time of the wall clock, and is followed when that clock is set. Apart from an
+// [Interval] that is not pinned, s is asked with local times of the wall clock.
+//
+// Times that have passed before they could be planned, or by more than a second
+// before they were noticed, because the process was busy or suspended or the task
+// paused, are missed: see [Missed]. A nil s is an error of [New] and Add.
+func On(s Schedule) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		if s == nil {
+			return errors.New(`smartpoll: schedule must not be nil`)
+		}
+		e.more().schedule = s
+		return nil
+	})
+}
+
+// MissedPolicy is what [Missed] makes of missed times.
+type MissedPolicy int
+
+const (
+	// MissedOnce makes up for all of them by one run, now, and goes on from now.
+	MissedOnce MissedPolicy = 0
+	// MissedSkip makes up for none.
+	MissedSkip MissedPolicy = -1
+)
+
+// MissedAll makes up for up to n in a row, one by one, and for no more until the
+// task is on time again. It panics if n is not positive.
+func MissedAll(n int) MissedPolicy {
+	if n < 1 {
+		panic(fmt.Sprintf(`smartpoll: MissedAll(%d) would make up for nothing, use a positive number, or MissedSkip`, n))
+	}
+	return MissedPolicy(n)
+}
+
+// Missed says what becomes of times of the task's [Schedule] that have passed, see
+// [On]. Without it, that is [MissedOnce].
+func Missed(policy MissedPolicy) TaskOption {
+	return taskOptionFunc(func(e *entry) error {
+		if policy < MissedSkip {
+			return fmt.Errorf(`smartpoll: missed policy %d is none, use MissedOnce, MissedSkip or MissedAll`, policy)
+		}
+		e.more().missed = policy
+		return nil
+	})
+}
+
+const (
+	// noticed is how late a planned time may be noticed and not be missed.
+	noticed = time.Second
+	// backwards is how far the wall clock may have been set back without times
+	// that were lived through being planned once more.
+	backwards = 3 * time.Hour
+)
+
+// plan schedules e by its [Schedule], unless it is scheduled. The caller has the
+// turn, and not mu.
+func (c *control) plan(e *entry) {
+	c.mu.Lock()
+	x := e.extra
+	due, idle := x.due, !e.scheduled() && !e.removed
+	c.mu.Unlock()
+	if !idle {
+		return
+	}
+	mono := time.Now()
+	now := mono
+	if i, ok := x.schedule.(Interval); !ok || i.pinned {
+		now = c.wallTime(mono).Local()
+		due = due.Round(0).Local()
+	}
+	if due.IsZero() || due.Sub(now) > backwards {
+		due = now
+	}
+	next := c.ask(e, due)
+	skipped := false
+	catchUp := 0
+	if !next.IsZero() && !next.After(now) {
+		switch {
+		case x.missed == MissedOnce:
+			next = now
+		case x.missed > 0 && x.caughtUp < int(x.missed):
+			catchUp = x.caughtUp + 1
+		default:
+			skipped = true
+			next = c.ask(e, now)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x.caughtUp = catchUp
+	if skipped {
+		x.skipped++
+	}
+	if !next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
+		x.due = next
+		c.setAt(e, mono, next)
+	}
+}
+
+// ask returns what the Schedule of e says. A panic, and a time that is not later,
+// ends Run.
+func (c *control) ask(e *entry, t time.Time) (next time.Time) {
+	err := contained(e.key, func() error {
+		next = e.extra.schedule.Next(t)
+		if !next.IsZero() && !next.After(t) {
+			return fmt.Errorf(`smartpoll: the schedule of task %v says that %v follows %v, want a later time`, e.key, next, t)
+		}
+		return nil
+	})
+	if err != nil {
+		c.fail(err)
+		return time.Time{}
+	}
+	return next
+}
+
+// overdue deals with e, which is due by its Schedule, if that was missed: it goes
+// on from now. It tells whether e is to be planned anew, and not started. The caller
+// holds mu.
+func (c *control) overdue(e *entry, now time.Time) bool {
+	x := e.extra
+	if x == nil || x.schedule == nil || e.next != x.due || c.lateness(e, now) <= noticed {
+		return false
+	}
+	switch x.missed {
+	case MissedOnce:
+		if isWall(e.next) {
+			now = c.wallTime(now)
+		}
+		e.next, x.due = now, now
+	case MissedSkip:
+		c.unset(e)
+		x.skipped++
+		x.due = time.Time{}
+		c.plans.push(e)
+		return true
+	}
+	return false
+}
+
+// lateness returns how long ago e, which is due, became so.
+func (c *control) lateness(e *entry, now time.Time) time.Duration {
+	if isWall(e.next) {
+		now = c.wallTime(now)
+	}
+	return now.Sub(e.next)
+}

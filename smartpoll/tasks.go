@@ -1,0 +1,200 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+var (
+	// ErrTaskExists is wrapped by what Add returns if the key is taken.
+	ErrTaskExists = errors.New(`smartpoll: task exists already`)
+	// ErrTaskRemoved is the cause, see [context.Cause], of the end of the context
+	// of a task that was removed while it ran.
+	ErrTaskRemoved = errors.New(`smartpoll: task removed`)
+	// ErrTaskCancelled is that of a task that was cancelled.
+	ErrTaskCancelled = errors.New(`smartpoll: task cancelled`)
+)
+
+// WithDynamic allows [New] without tasks: they come later, by Add.
+func WithDynamic() Option {
+	return optionFunc(func(x *Scheduler) error {
+		x.dynamic = true
+		return nil
+	})
+}
+
+// WithMaxRunning bounds how many tasks run at once, from the start of a task to the
+// end of its hook. Those that are due meanwhile wait in the order in which they
+// became due, see [HeadStart], and count as ready. An n that is not positive is an
+// error of [New].
+func WithMaxRunning(n int) Option {
+	return optionFunc(func(x *Scheduler) error {
+		if n < 1 {
+			return fmt.Errorf(`smartpoll: max running %d admits nothing, use a positive number, or leave the option out`, n)
+		}
+		x.limit = n
+		return nil
+	})
+}
+
+// Add adds a task as [WithTask] does. It is not scheduled by that, unless it has a
+// [Schedule].
+//
+// It is an error if the key is taken, which wraps [ErrTaskExists], and what is one
+// of [New]. Add may be called from any goroutine.
+//
+// If a task was removed while it ran, and one with its key is added meanwhile,
+// that one does not start before the old one has returned; until then it is
+// running.
+func (c *control) Add(key any, task Task, opts ...TaskOption) error {
+	e, err := newEntry(key, task, opts)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.tasks[key]
+	if old != nil && !old.removed {
+		return fmt.Errorf(`%w: %T: %v`, ErrTaskExists, key, key)
+	}
+	if err := c.claimGroups(e); err != nil {
+		return err
+	}
+	if old != nil && old.running {
+		if c.heirs == nil {
+			c.heirs = make(map[*entry]*entry)
+		}
+		c.heirs[old] = e
+		e.running = true
+	}
+	c.tasks[key] = e
+	if e.planned() && c.open() {
+		c.plans.push(e)
+		c.kick()
+	}
+	return nil
+}
+
+// Remove removes the task with the key, and tells whether there was one. Its
+// schedule is cleared. If it is running, its context ends with the cause
+// [ErrTaskRemoved], and its result is dropped, unless its hook has begun.
+//
+// Remove may be called from any goroutine. A hook that is in progress then may go
+// on to use the key: until it has returned, and the task has, calls with the key do
+// nothing, where they would panic later.
+func (c *control) Remove(key any) bool {
+	run, ok := c.remove(key)
+	if run != nil {
+		run.end(ErrTaskRemoved)
+	}
+	return ok
+}
+
+// remove returns the invocation that is to be cancelled, if any, when mu is free.
+func (c *control) remove(key any) (run *callCtx, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.tasks[key]
+	if e == nil || e.removed {
+		return nil, false
+	}
+	e.removed = true
+	c.unset(e)
+	run = c.drop(e)
+	c.forget(e)
+	c.kick() // what it kept from a group may start another one
+	return run, true
+}
+
+// drop makes the result of the invocation of e, if there is one whose hook has not
+// begun, count for nothing, and returns its context, which the caller cancels. The
+// caller holds mu.
+func (c *control) drop(e *entry) *callCtx {
+	if e.run == nil || e.dropped || c.cur == e {
+		return nil
+	}
+	e.dropped = true
+	return e.run
+}
+
+// forget forgets e, which was removed, once nobody can be in the middle of using
+// it. The caller holds mu.
+func (c *control) forget(e *entry) {
+	if heir := c.heirs[e]; heir != nil && !e.running {
+		delete(c.heirs, e)
+		c.over(heir)
+	}
+	c.gone = append(c.gone, e)
+	if !c.busy {
+		c.sweep()
+	}
+}
+
+// sweep is called while no hook is running. The caller holds mu.
+func (c *control) sweep() {
+	for _, e := range c.gone {
+		if !e.running && c.tasks[e.key] == e { // else finished will see to it, or it has an heir
+			delete(c.tasks, e.key)
+		}
+	}
+	clear(c.gone)
+	c.gone = c.gone[:0]
+}
+
+// Cancel ends the context of the task with the key, with the cause
+// [ErrTaskCancelled], and makes whatever it returns count for nothing: its hook is
+// not called, and its error is no failure. It may be called from any goroutine.
+//
+// Cancel tells whether there was something to cancel, which is not so if the task
+// is not running, or if its hook has begun. The task remains running until it
+// returns, and its schedule is left alone. Cancel panics if no task has the key.
+func (c *control) Cancel(key any) bool {
+	c.mu.Lock()
+	run := func() *callCtx {
+		defer c.mu.Unlock()
+		if e := c.find(key); e != nil {
+			return c.drop(e)
+		}
+		return nil
+	}()
+	if run != nil {
+		run.end(ErrTaskCancelled)
+	}
+	return run != nil
+}
+
+// Pause keeps the task with the key from being started, until Resume is called,
+// also by a later Run. Its schedule is kept, and when it is due it stays ready. It
+// may still be running. Pause may be called from any goroutine, and panics if no
+// task has the key.
+func (c *control) Pause(key any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.find(key)
+	if e == nil || e.paused {
+		return
+	}
+	e.paused = true
+	if e.ready {
+		c.dequeue(e)
+		c.kick() // what it kept from a group may start another one
+	}
+}
+
+// Resume takes back Pause. A task that has become due meanwhile is started once,
+// or as its [Missed] says. It may be called from any goroutine, and panics if no
+// task has the key.
+func (c *control) Resume(key any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.find(key)
+	if e == nil || !e.paused {
+		return
+	}
+	e.paused = false
+	if e.ready && !c.overdue(e, time.Now()) {
+		c.queue(e)
+	}
+	c.kick()
+}
