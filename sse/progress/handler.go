@@ -45,7 +45,7 @@ type HandlerOptions struct {
 //   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id, coalesced, events,
 //     snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and is 200 if that came. With an
 //     Idempotency-Key, the same key on the same topic leads to the same run, as long as that is kept; 422 if the body is another
-//     one, and 409 if another run has begun since.
+//     one, and 409 if another run has taken its place.
 //   - GET streams as [Tracker.Serve] does. If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
 //     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
 //   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
@@ -138,7 +138,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		return
 	}
 	if _, ok := h.find(topic, job.run); !ok && !isNew {
-		fail(w, r, http.StatusConflict, fmt.Sprintf("run %s, to which this request led before, is over, and another has begun since", job.run))
+		fail(w, r, http.StatusConflict, fmt.Sprintf("run %s, to which this request led before, is over and no longer kept", job.run))
 		return
 	}
 	status := http.StatusAccepted

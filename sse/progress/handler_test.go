@@ -397,6 +397,62 @@ func TestHandlerIdempotencyKey(t *testing.T) {
 	})
 }
 
+// The retention of a key begins with the run's end, not with the wish for it.
+func TestHandlerIdempotencyKeyOfCancelledRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandlerFixture(t, progress.HandlerOptions{Work: func(ctx context.Context, _ *progress.Reporter, _ *http.Request) (any, error) {
+			<-ctx.Done()
+			time.Sleep(retention + 10*time.Second)
+			return nil, ctx.Err()
+		}})
+		first := h.do("POST", "/a", "", "Idempotency-Key", "k")
+		h.do("DELETE", "/a", "")
+		time.Sleep(retention + 20*time.Second)
+		if got := h.do("POST", "/a", "", "Idempotency-Key", "k"); got.ID != first.ID || got.Snapshot.Status != "cancelled" {
+			t.Errorf("repeated 10 s after the end: %s, want run %s, cancelled", got.text, first.ID)
+		}
+	})
+}
+
+// Keys are forgotten with their runs, and the oldest of too many at any rate.
+func TestHandlerForgetsKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		h := progress.Handler(progress.New(ctx, retention, heartbeat, nil), progress.HandlerOptions{
+			Work: func(ctx context.Context, _ *progress.Reporter, r *http.Request) (any, error) {
+				if r.URL.Path == "/long" {
+					<-ctx.Done()
+				}
+				return nil, nil
+			},
+		})
+		post := func(path string, key int) {
+			r := httptest.NewRequest("POST", path, nil)
+			r.Header.Set("Idempotency-Key", fmt.Sprint(key))
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, r); w.Code != 202 {
+				t.Fatalf("POST %s: %d %s", path, w.Code, w.Body)
+			}
+		}
+		for key := range 100 {
+			post("/short", key)
+			synctest.Wait()
+		}
+		time.Sleep(retention + time.Second)
+		post("/long", 0)
+		if got := progress.Keys(h); got != 1 {
+			t.Errorf("%d keys after the retention of 100, want the new one", got)
+		}
+		for key := range progress.MaxKeys + 10 {
+			post("/long", key)
+		}
+		if got := progress.Keys(h); got != progress.MaxKeys {
+			t.Errorf("%d keys of one run, want %d", got, progress.MaxKeys)
+		}
+	})
+}
+
 // Of many requests with one key at once, one starts the run, even if that ends at once.
 func TestHandlerIdempotencyKeyAtOnce(t *testing.T) {
 	for round := range 20 {

@@ -32,7 +32,7 @@ type keyed struct {
 	body  [sha256.Size]byte
 	ready chan struct{} // closed when job is there, or nothing was started
 	job   *Job          // nil until ready; guarded by keys.mu until then
-	ended time.Time     // of the job's context; guarded by keys.mu
+	ended time.Time     // when the run was first seen to be over; guarded by keys.mu
 }
 
 // start returns the job that key led to on topic, and waits for it if it is just being started. If there is none yet, it is start's, which
@@ -42,7 +42,10 @@ func (k *keys) start(ctx context.Context, key keyOf, body []byte, start func() (
 	for {
 		e, first := k.enter(key, sum)
 		if first {
-			return k.fill(key, e, start)
+			if job, isNew, err = k.fill(key, e, start); err == nil {
+				k.noteEnds(e)
+			}
+			return job, isNew, err
 		}
 		if e.body != sum {
 			return nil, false, errKeyReused
@@ -63,7 +66,7 @@ func (k *keys) enter(key keyOf, sum [sha256.Size]byte) (e *keyed, first bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := time.Now()
-	if e := k.known[key]; e != nil && !k.expired(e, now) {
+	if e := k.known[key]; e != nil && !k.expiredLocked(e, now) {
 		return e, false
 	}
 	k.pruneLocked(now)
@@ -74,7 +77,7 @@ func (k *keys) enter(key keyOf, sum [sha256.Size]byte) (e *keyed, first bool) {
 
 // fill starts a job for e, or takes e out again.
 func (k *keys) fill(key keyOf, e *keyed, start func() (*Job, bool, error)) (job *Job, isNew bool, err error) {
-	defer func() {
+	defer func() { // also when start panics: others wait
 		k.mu.Lock()
 		if e.job = job; job == nil {
 			delete(k.known, key)
@@ -82,21 +85,32 @@ func (k *keys) fill(key keyOf, e *keyed, start func() (*Job, bool, error)) (job 
 		k.mu.Unlock()
 		close(e.ready)
 	}()
-	job, isNew, err = start()
-	if err != nil {
+	if job, isNew, err = start(); err != nil {
 		return nil, false, err
 	}
-	context.AfterFunc(job.Context(), func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		e.ended = time.Now()
-	})
 	return job, isNew, nil
 }
 
-// expired reports whether e's run has been over for the retention. The caller holds mu.
-func (k *keys) expired(e *keyed, now time.Time) bool {
-	return !e.ended.IsZero() && e.job.over.Load() && now.Sub(e.ended) > k.retention
+// noteEnds takes note of the end of e's run when it comes.
+func (k *keys) noteEnds(e *keyed) {
+	context.AfterFunc(e.job.Context(), func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		e.noteEnd(time.Now())
+	})
+}
+
+// expiredLocked reports whether e's run has been over for the retention.
+func (k *keys) expiredLocked(e *keyed, now time.Time) bool {
+	e.noteEnd(now)
+	return !e.ended.IsZero() && now.Sub(e.ended) > k.retention
+}
+
+// noteEnd takes note of the run's end. The end of its context may be no more than a wish.
+func (e *keyed) noteEnd(now time.Time) {
+	if e.ended.IsZero() && e.job != nil && e.job.over.Load() {
+		e.ended = now
+	}
 }
 
 // pruneLocked makes room for one more key.
@@ -107,7 +121,7 @@ func (k *keys) pruneLocked(now time.Time) {
 	}
 	k.pruned = now
 	for key, e := range k.known {
-		if k.expired(e, now) {
+		if k.expiredLocked(e, now) {
 			delete(k.known, key)
 		}
 	}
