@@ -166,7 +166,7 @@ func (r *reader) arg(e named) Arg {
 		a.Values = r.values(values)
 	}
 	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
-		r.problem(low, fmt.Sprintf("min of %v is above max of %v", *a.Min, *a.Max), "make min at most max")
+		r.problem(low, "min is above max", "make min at most max")
 	}
 	if typeKnown {
 		for name, of := range map[string][]ArgType{"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString}} {
@@ -182,7 +182,10 @@ func (r *reader) arg(e named) Arg {
 		text, ok := r.text(deflt, "default", "write a value")
 		if ok && len(r.problems) == before { // else it is not known what it must be
 			v, err := a.parse(text)
-			if err != nil {
+			switch {
+			case err != nil && r.expanded(e.value): // the error may quote min, pattern and others too
+				r.problem(deflt, "default does not fit", "write a value that type, min, max, values and pattern allow")
+			case err != nil:
 				r.problem(deflt, "default: "+err.What, err.Want)
 			}
 			a.Default = v

@@ -12,10 +12,18 @@
 //
 // A [Problem] is one line, in words that the writer of the file knows: keys
 // and values of the file, never Go types. It does not quote what may be a
-// credential (bearer, headers, an address with a password). Places are lines
+// credential (bearer, headers, an address with a password), nor what the
+// environment or a file gave for a reference. Places are lines
 // and characters as an editor counts them; inside of a jq or regular
 // expression they are those of the offending token wherever the scalar's
 // characters stand in the file as they are.
+//
+// # References
+//
+// "${env:NAME}", "${env:NAME:-default}" and "${file:PATH}" are expanded in the
+// scalars of the parsed file, so that a value never becomes syntax. The values
+// are secrets: whatever a Config prints of itself, as text or as JSON, is the
+// names of its parts.
 //
 // # Arguments of jobs
 //
@@ -77,7 +85,7 @@ type Source struct {
 	Show       Show
 }
 
-// HTTP is a request to an upstream.
+// HTTP is a request to an upstream. Its address and header may hold secrets.
 type HTTP struct {
 	Upstream *Upstream
 	URL      *url.URL // complete: upstream, path and query

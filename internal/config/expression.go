@@ -32,8 +32,7 @@ func (r *reader) jq(n *yaml.Node, what string) *jq.Program {
 	if e, ok := errors.AsType[*jq.SyntaxError](err); ok {
 		offset, message = e.Offset, e.Message
 	}
-	line, column := r.within(n, offset)
-	r.report(line, column, fmt.Sprintf("%s is not valid jq: %s", what, message), anExpression)
+	r.problemWithin(n, offset, fmt.Sprintf("%s is not valid jq: %s", what, message), anExpression)
 	return nil
 }
 
@@ -54,9 +53,18 @@ func (r *reader) regexp(n *yaml.Node, what string) *regexp.Regexp {
 			offset = utf8.RuneCountInString(s[:i])
 		}
 	}
-	line, column := r.within(n, offset)
-	r.report(line, column, fmt.Sprintf("%s is not a regular expression: %s", what, message), aPattern)
+	r.problemWithin(n, offset, fmt.Sprintf("%s is not a regular expression: %s", what, message), aPattern)
 	return nil
+}
+
+// problemWithin reports at the character at offset of n's value.
+func (r *reader) problemWithin(n *yaml.Node, offset int, what, want string) {
+	if _, ok := r.written[n]; ok { // the file has other characters
+		r.problem(n, what, want)
+		return
+	}
+	line, column := r.within(n, offset)
+	r.report(line, column, what, want)
 }
 
 // within returns the place of the character at offset of n's value. It follows
@@ -64,7 +72,7 @@ func (r *reader) regexp(n *yaml.Node, what string) *regexp.Regexp {
 // Where the value's characters are not those of the file (folded blocks, other
 // scalars over several lines) it returns where the scalar begins.
 func (r *reader) within(n *yaml.Node, offset int) (line, column int) {
-	line, column = r.inside(n.Line, n.Column)
+	line, column = n.Line, n.Column
 	if n.Style&yaml.LiteralStyle != 0 {
 		if l, c, ok := r.withinBlock(n, offset); ok {
 			return l, c

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -124,17 +125,21 @@ func (r *reader) placeholders(exec *yaml.Node, where string, args map[string]*ya
 	used := map[string]bool{}
 	shell := false
 	for i, e := range exec.Content {
+		text, ok := r.written[e]
+		if !ok {
+			text = e.Value
+		}
 		for _, m := range placeholder.FindAllStringSubmatchIndex(e.Value, -1) {
 			p, name := e.Value[m[0]:m[1]], e.Value[m[2]:m[3]]
-			line, column := r.within(e, len([]rune(e.Value[:m[0]])))
+			at := utf8.RuneCountInString(e.Value[:m[0]])
 			switch {
-			case args[name] == nil && shell: // ${x} is the shell's own
+			case args[name] == nil && (shell || !strings.Contains(text, p)): // ${x} is the shell's own, and so is what comes from elsewhere
 			case args[name] == nil:
-				r.report(line, column, fmt.Sprintf("%s is not an argument of %s", p, where), unknownArg(name, args))
+				r.problemWithin(e, at, fmt.Sprintf("%s is not an argument of %s", p, where), unknownArg(name, args))
 			case shell:
-				r.report(line, column, p+" after -c would become part of a command", "put the command into a script and give it "+p+" as an argument")
+				r.problemWithin(e, at, p+" after -c would become part of a command", "put the command into a script and give it "+p+" as an argument")
 			case i == 0:
-				r.report(line, column, "the program to run is given by "+p, "write its name or path; only its arguments can vary")
+				r.problemWithin(e, at, "the program to run is given by "+p, "write its name or path; only its arguments can vary")
 			}
 			used[name] = true
 		}

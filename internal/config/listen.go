@@ -34,7 +34,7 @@ func checkListen(addr string, jobs bool) (what, want string) {
 		return fmt.Sprintf("listen: %s is not an address of this machine", quote(host)), "write an IP address such as 127.0.0.1"
 	case jobs && host != "localhost" && !ip.IsLoopback():
 		return fmt.Sprintf("listen: %s would let anybody on the network run jobs (there is no access control yet)", quote(addr)),
-			"listen on loopback such as 127.0.0.1:" + port + " or remove the jobs"
+			"listen on loopback such as " + defaultListen + " or remove the jobs"
 	}
 	return "", ""
 }

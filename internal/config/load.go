@@ -1,27 +1,25 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// Load reads a configuration file; file is its name for messages. It returns
-// either a complete [Config] or every problem in the file, never both. A file
-// that is not YAML at all has the one problem at which reading it ended.
+// Load reads a configuration whose file has the text data. The name file
+// stands in messages, and paths in the text are relative to its directory. Load
+// also reads the environment and the files that the text refers to. It returns
+// either a complete [Config] or every problem, never both. A file that is not
+// YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
-	r := &reader{file: file, lines: splitLines(string(data)), spoiled: map[*yaml.Node]bool{}}
-	root := r.parse(data)
-	if root == nil {
-		return nil, r.problems
+	r := &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}}
+	var c *Config
+	if root := r.parse(file, data); root != nil {
+		c = r.config(root)
 	}
-	c := r.config(root)
 	if len(r.problems) > 0 {
-		r.problems.sort()
-		return nil, r.problems
+		return nil, r.found()
 	}
 	return c, nil
 }

@@ -28,7 +28,7 @@ func (r *reader) entries(n *yaml.Node, where string) iter.Seq2[*yaml.Node, *yaml
 				r.problem(k, fmt.Sprintf("a key of %s is %s", where, describe(k)), "write a name before the colon")
 			case f != nil:
 				r.problem(k, fmt.Sprintf("duplicate key %s in %s", quote(k.Value), where),
-					fmt.Sprintf("the first one is at line %d, column %d: remove or rename one of them", f.Line, f.Column))
+					fmt.Sprintf("the first one is at %s: remove or rename one of them", r.at(f, k.Line)))
 			default:
 				first[k.Value] = k
 				if !yield(k, v) {

@@ -61,8 +61,7 @@ func (r *reader) paceKeys(p *pace) []key {
 				key{name: "max", read: func(v *yaml.Node) { set(&p.backoff.Max, v, "max") }},
 			)
 			if p.backoff.Min > p.backoff.Max && before == len(r.problems) {
-				r.problem(v, fmt.Sprintf("backoff begins with %v, which is more than its max of %v", p.backoff.Min, p.backoff.Max),
-					"make min at most max")
+				r.problem(v, "backoff begins with more than its max", "make min at most max, which are 1s and 5m unless set")
 			}
 		}},
 		{name: "stale_after", read: func(v *yaml.Node) { r.staleAfter(v, p) }},

@@ -1,6 +1,9 @@
 package config
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -8,15 +11,28 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// A reader walks the tree of one file with small typed readers. Each of them
-// takes a node, returns the Go value, and reports what is wrong at the node's
-// place; then its value is the zero value and the walk goes on, so that one
-// pass finds everything.
+// A reader walks the tree of a configuration with small typed readers. Each of
+// them takes a node, returns the Go value, and reports what is wrong at the
+// node's place; then its value is the zero value and the walk goes on, so that
+// one pass finds everything.
 type reader struct {
-	file     string
-	lines    []string // of the file, without line ends
-	problems Problems
-	spoiled  map[*yaml.Node]bool // nodes about which a problem is reported that covers the whole node
+	files    []file
+	lines    []string // of all files, one file behind the other, without line ends; the lines of nodes and problems count through them
+	problems []problem
+	spoiled  map[*yaml.Node]bool   // nodes about which a problem is reported that covers the whole node
+	written  map[*yaml.Node]string // what stands in the file where a scalar's references are expanded
+}
+
+// A file is one that a reader has read.
+type file struct {
+	name   string
+	before int // lines of the reader's before the first of this file
+}
+
+// A problem is a [Problem] whose line counts through all files.
+type problem struct {
+	line, column int
+	what, want   string
 }
 
 // report adds a problem. What jq or a regular expression quotes may hold line
@@ -28,19 +44,73 @@ func (r *reader) report(line, column int, what, want string) {
 		}
 		return c
 	}, what)
-	r.problems = append(r.problems, Problem{File: r.file, Line: line, Column: column, What: what, Want: want})
+	r.problems = append(r.problems, problem{line, column, what, want})
 }
 
-// problem reports at the beginning of n.
+// problem reports at the beginning of n. Where n's value comes from elsewhere
+// it may be a secret, and what would quote it: then the reference is named
+// instead. So want must not tell anything of a value.
 func (r *reader) problem(n *yaml.Node, what, want string) {
-	line, column := r.inside(n.Line, n.Column)
-	r.report(line, column, what, want)
+	if ref, ok := r.written[n]; ok {
+		what = "the value of " + quote(ref) + " is not right here"
+	}
+	r.report(n.Line, n.Column, what, want)
 }
 
 // spoil is problem for something that makes n unreadable.
 func (r *reader) spoil(n *yaml.Node, what, want string) {
 	r.problem(n, what, want)
 	r.spoiled[n] = true
+}
+
+// expanded reports whether the value of n, or of anything in it, comes from
+// elsewhere.
+func (r *reader) expanded(n *yaml.Node) bool {
+	_, ok := r.written[n]
+	return ok || slices.ContainsFunc(n.Content, r.expanded)
+}
+
+// found returns the problems in the order of the files and their lines.
+func (r *reader) found() Problems {
+	slices.SortStableFunc(r.problems, func(a, b problem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	var all Problems
+	for _, p := range r.problems {
+		f := r.fileOf(p.line)
+		all = append(all, Problem{File: f.name, Line: p.line - f.before, Column: p.column, What: p.what, Want: p.want})
+	}
+	return all
+}
+
+// fileOf returns the file in which a line is.
+func (r *reader) fileOf(line int) file {
+	i := len(r.files) - 1
+	for r.files[i].before >= line {
+		i--
+	}
+	return r.files[i]
+}
+
+// inside returns the place in r.lines that is nearest to one that the YAML
+// library gives for the newest file: at the end of the text it counts a line
+// that is not there.
+func (r *reader) inside(line, column int) (int, int) {
+	line = r.files[len(r.files)-1].before + max(1, line)
+	if line > len(r.lines) {
+		line = len(r.lines)
+		column = utf8.RuneCountInString(r.lines[line-1]) + 1
+	}
+	return line, max(1, min(column, utf8.RuneCountInString(r.lines[line-1])+1))
+}
+
+// at names the place of n in a message about a place in line from.
+func (r *reader) at(n *yaml.Node, from int) string {
+	f := r.fileOf(n.Line)
+	if f != r.fileOf(from) {
+		return fmt.Sprintf("%s:%d:%d", f.name, n.Line-f.before, n.Column)
+	}
+	return fmt.Sprintf("line %d, column %d", n.Line-f.before, n.Column)
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }

@@ -29,7 +29,7 @@ func (r *reader) references(sources []*Source, from map[*Source]*yaml.Node) {
 			switch f := first[name]; {
 			case !ok:
 			case f != nil:
-				r.problem(e, fmt.Sprintf("from has %s twice", quote(name)), fmt.Sprintf("the first one is at line %d, column %d: remove one of them", f.Line, f.Column))
+				r.problem(e, fmt.Sprintf("from has %s twice", quote(name)), fmt.Sprintf("the first one is at %s: remove one of them", r.at(f, e.Line)))
 			case byName[name] == nil:
 				r.problem(e, "unknown source "+quote(name), suggest(name, "sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
 			default:

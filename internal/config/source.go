@@ -142,7 +142,7 @@ func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Nod
 		key{name: "history", later: "remove it"},
 	)
 	if s.Min != nil && s.Max != nil && *s.Min >= *s.Max {
-		r.problem(low, fmt.Sprintf("min of %v is not below max of %v", *s.Min, *s.Max), "make min smaller than max")
+		r.problem(low, "min is not below max", "make min smaller than max")
 	}
 	return s
 }

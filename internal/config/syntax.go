@@ -5,17 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
 
-// parse returns the root of the file's one document, or nil when there is
-// none to look at. What is not allowed anywhere (aliases, tags, merge keys,
-// references to the environment) is reported, and its nodes are spoiled.
-func (r *reader) parse(data []byte) *yaml.Node {
+// parse returns the root of a file's one document, or nil when there is none to
+// look at. References to the environment and to files are expanded; what is not
+// allowed anywhere (aliases, tags, merge keys) is reported, and its nodes are
+// spoiled.
+func (r *reader) parse(name string, data []byte) *yaml.Node {
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
+	r.files = append(r.files, file{name: name, before: len(r.lines)})
+	r.lines = append(r.lines, splitLines(string(data))...)
 	if !r.checkText(string(data)) {
 		return nil
 	}
@@ -25,25 +28,31 @@ func (r *reader) parse(data []byte) *yaml.Node {
 	}
 	var first, second yaml.Node
 	if err := loader.Load(&first); err == io.EOF {
-		r.report(1, 1, "the file is empty", `write at least "version: 1" and a source`)
+		r.empty()
 		return nil
 	} else if err != nil {
 		r.syntaxError(err)
 		return nil
 	}
 	if err := loader.Load(&second); err == nil {
-		r.report(second.Line, second.Column, "a second YAML document begins here",
+		line, column := r.inside(second.Line, second.Column)
+		r.report(line, column, "a second YAML document begins here",
 			`keep one document a file and remove the "---"`)
 	} else if err != io.EOF {
 		r.syntaxError(err)
 	}
 	root := first.Content[0]
 	if isNull(root) {
-		r.report(1, 1, "the file is empty", `write at least "version: 1" and a source`)
+		r.empty()
 		return nil
 	}
-	r.refuse(root)
+	r.prepare(root)
 	return root
+}
+
+func (r *reader) empty() {
+	line, column := r.inside(1, 1)
+	r.report(line, column, "the file is empty", `write at least "version: 1" and a source`)
 }
 
 // checkText reports the first character that makes line and column numbers
@@ -64,6 +73,7 @@ func (r *reader) checkText(text string) bool {
 			if c == utf8.RuneError {
 				want = "save the file as UTF-8"
 			}
+			line, column = r.inside(line, column)
 			r.report(line, column, what, want)
 			return false
 		}
@@ -120,24 +130,11 @@ func (r *reader) syntaxError(err error) {
 	r.report(line, column, what, want)
 }
 
-// inside moves a place that the YAML library gives to the nearest one in the
-// file: at the end of the text it counts a line that is not there.
-func (r *reader) inside(line, column int) (int, int) {
-	if line > len(r.lines) {
-		line = len(r.lines)
-		column = utf8.RuneCountInString(r.lines[line-1]) + 1
-	}
-	line = max(1, line)
-	return line, max(1, min(column, utf8.RuneCountInString(r.lines[line-1])+1))
-}
-
-// expansion matches references that a later version expands. To take them for
-// plain text would send "${env:TOKEN}" as a credential.
-var expansion = regexp.MustCompile(`\$\{(env|file):[^}]*\}?`)
-
-// refuse reports what is not supported in any place below n, and spoils the
-// nodes that cannot be read because of it.
-func (r *reader) refuse(n *yaml.Node) {
+// prepare makes everything below n ready to be read: places become those of
+// the reader, references are expanded, and what is not supported anywhere is
+// reported and spoiled.
+func (r *reader) prepare(n *yaml.Node) {
+	n.Line, n.Column = r.inside(n.Line, n.Column)
 	if n.Anchor != "" {
 		r.problem(n, "anchors are not supported", fmt.Sprintf("remove %q and write the value out where it is needed", "&"+n.Anchor))
 	}
@@ -147,18 +144,21 @@ func (r *reader) refuse(n *yaml.Node) {
 	case n.Style&yaml.TaggedStyle != 0:
 		r.spoil(n, "tags are not supported", fmt.Sprintf("remove %q; put a text into quotes where it looks like a number", n.Tag))
 	case n.Kind == yaml.ScalarNode:
-		if ref := expansion.FindString(n.Value); ref != "" {
-			r.spoil(n, quote(ref)+" is not supported by this version", "write the value itself")
-		}
+		r.expand(n)
 	}
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i < len(n.Content); i += 2 {
-			if k := n.Content[i]; k.Tag == "!!merge" {
-				r.spoil(k, `merge keys "<<" are not supported`, "write the keys out")
-			}
+	for i, c := range n.Content {
+		if n.Kind != yaml.MappingNode || i%2 != 0 {
+			r.prepare(c)
+			continue
 		}
-	}
-	for _, c := range n.Content {
-		r.refuse(c)
+		if ref := reference.FindString(c.Value); ref != "" { // the names of things are in the file
+			c.Line, c.Column = r.inside(c.Line, c.Column)
+			r.spoil(c, quote(ref)+" cannot stand in a key", "write the key itself")
+			continue
+		}
+		r.prepare(c)
+		if c.Tag == "!!merge" {
+			r.spoil(c, `merge keys "<<" are not supported`, "write the keys out")
+		}
 	}
 }

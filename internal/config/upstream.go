@@ -102,7 +102,7 @@ func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 			r.problem(k, fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
 		case f != nil:
 			r.problem(k, fmt.Sprintf("duplicate header %s in %s", quote(k.Value), where),
-				fmt.Sprintf("the first one is at line %d, column %d: remove one of them", f.Line, f.Column))
+				fmt.Sprintf("the first one is at %s: remove one of them", r.at(f, k.Line)))
 		case ok && strings.ContainsFunc(value, isControl):
 			r.problem(v, fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
 		case ok:

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const maxFileBytes = 64 << 10 // of a file that a reference names
+
+// reference matches "$${", which stands for "${", and references to the
+// environment and to files, the latter also where they do not end.
+var reference = regexp.MustCompile(`\$\$\{|\$\{(env|file):([^}]*)(\}?)`)
+
+// expand replaces the references in the scalar n. It works on the parsed node,
+// so that a value never becomes syntax; a value is not expanded again. A node
+// whose references cannot be replaced is spoiled.
+func (r *reader) expand(n *yaml.Node) {
+	matches := reference.FindAllStringSubmatchIndex(n.Value, -1)
+	if matches == nil {
+		return
+	}
+	var b strings.Builder
+	end, references := 0, 0
+	for _, m := range matches {
+		b.WriteString(n.Value[end:m[0]])
+		end = m[1]
+		if m[2] < 0 { // $${
+			b.WriteString("${")
+			continue
+		}
+		references++
+		value, what, want := r.resolve(n, n.Value[m[2]:m[3]], n.Value[m[4]:m[5]], m[6] < m[7])
+		if what != "" {
+			line, column := r.within(n, utf8.RuneCountInString(n.Value[:m[0]]))
+			r.report(line, column, quote(n.Value[m[0]:m[1]])+" "+what, want)
+			r.spoiled[n] = true
+		}
+		b.WriteString(value)
+	}
+	b.WriteString(n.Value[end:])
+	switch {
+	case r.spoiled[n]:
+		return
+	case references > 0:
+		r.written[n] = n.Value
+		n.Tag = "" // it may be a number, whatever quotes are around the reference
+	}
+	n.Value = b.String()
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// resolve returns the value of a reference in n, or what is wrong with it.
+func (r *reader) resolve(n *yaml.Node, kind, arg string, closed bool) (value, what, want string) {
+	switch {
+	case !closed:
+		return "", "does not end", `add the closing "}", or write "$${" if it is no reference`
+	case kind == "env":
+		name, fallback, optional := strings.Cut(arg, ":-")
+		if !envName.MatchString(name) {
+			return "", "does not name an environment variable", "write ${env:NAME} or ${env:NAME:-default}"
+		}
+		value, set := os.LookupEnv(name)
+		switch {
+		case value == "" && optional:
+			return fallback, "", ""
+		case !set:
+			return "", "is not set", fmt.Sprintf("set the environment variable %s, or write ${env:%s:-default}", name, name)
+		case !utf8.ValidString(value):
+			return "", "is not UTF-8 text", "set it to a text"
+		}
+		return value, "", ""
+	case arg == "":
+		return "", "does not name a file", "write ${file:PATH}"
+	}
+	data, why := readFile(r.beside(n, arg), maxFileBytes)
+	switch {
+	case why != "":
+		return "", "cannot be read: " + why, "name a file that this user can read, relative to the configuration file"
+	case !utf8.Valid(data):
+		return "", "is not UTF-8 text", "name a file that holds a text"
+	}
+	value, _ = strings.CutSuffix(string(data), "\n")
+	value, _ = strings.CutSuffix(value, "\r")
+	return value, "", ""
+}
+
+// beside returns a path that n names, which is relative to n's file.
+func (r *reader) beside(n *yaml.Node, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(r.fileOf(n.Line).name), path)
+}
+
+// readFile reads a regular file of at most so many bytes, or says why not.
+// Others are not opened: a pipe would wait, a device might never end.
+func readFile(path string, most int64) (data []byte, why string) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		return nil, "it is not a regular file"
+	case info.Size() > most:
+		return nil, fmt.Sprintf("it has more than %d bytes", most)
+	default:
+		data, err = os.ReadFile(path)
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		err = e.Err
+	}
+	if err != nil {
+		return nil, err.Error()
+	}
+	return data, ""
+}
