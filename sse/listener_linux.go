@@ -12,8 +12,8 @@ const (
 )
 
 // tune sets the options that streams want. One that the kernel refuses is left as it was: streams work without.
-func tune(ln net.Listener) {
-	conn, ok := ln.(syscall.Conn)
+func tune(c net.Conn) {
+	conn, ok := c.(syscall.Conn)
 	if !ok {
 		return
 	}

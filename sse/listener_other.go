@@ -4,4 +4,4 @@ package sse
 
 import "net"
 
-func tune(net.Listener) {}
+func tune(net.Conn) {}
