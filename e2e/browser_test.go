@@ -35,6 +35,7 @@ func run(m *testing.M) int {
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("ignore-certificate-errors", true), // those of httptest's servers
 		// Containers let nobody but root set up Chromium's sandbox, and root may not
 		// use it. The pages are our own.
 		chromedp.Flag("no-sandbox", os.Geteuid() == 0),

@@ -41,8 +41,9 @@ const helpers = `
 
 // A page is one tab in a browser context of its own, looking at a gateway.
 type page struct {
-	t   *testing.T
-	ctx context.Context
+	t    *testing.T
+	ctx  context.Context
+	gone context.CancelFunc // closes the tab; nil once it is closed
 
 	mu        sync.Mutex // guards the fields below
 	complaint []string   // what the console said that it should not
@@ -60,6 +61,25 @@ type view struct {
 // open looks at url until the test ends.
 func open(t *testing.T, url string, v view) *page {
 	t.Helper()
+	return show(t, browser, url, v, chromedp.WithNewBrowserContext())
+}
+
+// tab opens another tab of the same browser, which ends with the tab that open opened.
+func (p *page) tab(url string, v view) *page {
+	p.t.Helper()
+	return show(p.t, p.ctx, url, v)
+}
+
+// close closes the tab; nothing else can be done with it then.
+func (p *page) close() {
+	p.t.Helper()
+	p.finish()
+	p.gone()
+	p.gone = nil
+}
+
+func show(t *testing.T, parent context.Context, url string, v view, options ...chromedp.ContextOption) *page {
+	t.Helper()
 	if v.width == 0 {
 		v.width, v.height = 1280, 900
 	}
@@ -70,9 +90,9 @@ func open(t *testing.T, url string, v view) *page {
 		v.scale = 1
 	}
 	p := &page{t: t}
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.listen))
+	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(p.listen))...)
 	t.Cleanup(cancel)
-	p.ctx = ctx
+	p.ctx, p.gone = ctx, cancel
 	p.do(
 		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: v.scheme},
@@ -135,7 +155,7 @@ func (p *page) expect(pattern string) {
 
 // finish checks what holds for every page at the end of every test.
 func (p *page) finish() {
-	if p.t.Failed() {
+	if p.t.Failed() || p.gone == nil {
 		return
 	}
 	p.fits()

@@ -1,12 +1,8 @@
 package e2e_test
 
 import (
+	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
-	"strings"
-	"sync/atomic"
 	"testing"
 )
 
@@ -37,49 +33,57 @@ func TestThePageRecoversWhenTheServerRestarts(t *testing.T) {
 	p.await(`card("report").dataset.state === "succeeded"`)
 }
 
-// Three losses that a browser does not mend by itself: an answer that is no stream
-// closes an EventSource for good, and a path that went dead leaves it open, silently.
+// Losses that a browser does not mend by itself: an answer that is no stream closes an
+// EventSource for good, and a path that went dead leaves it open, silently.
 func TestThePageOpensAnewWhatTheBrowserGaveUp(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	target, err := url.Parse(serve(t, tank(plant.url)).url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forward := httputil.NewSingleHostReverseProxy(target)
-	forward.FlushInterval = -1
-	var streams atomic.Int32
-	recover := make(chan struct{})
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/stream") {
-			switch streams.Add(1) {
-			case 1:
-				<-recover
-				http.Error(w, "no backend", http.StatusServiceUnavailable)
-				return
-			case 2:
-				w.Header().Set("Content-Type", "text/event-stream")
-				w.WriteHeader(http.StatusOK)
-				http.NewResponseController(w).Flush()
-				<-r.Context().Done()
-				return
-			}
+	f := newFront(t, serve(t, tank(plant.url)).url)
+	first, recover := make(chan struct{}), make(chan struct{})
+	f.instead(func(n int, w http.ResponseWriter, r *http.Request) bool {
+		switch n {
+		case 1:
+			close(first)
+			<-recover
+			http.Error(w, "no backend", http.StatusServiceUnavailable)
+		case 2:
+			w.Header().Set("Content-Type", "text/event-stream")
+			io.WriteString(w, "retry: 3000\n\nid: x-1\ndata: {\"key\":\"source/other\",\"name\":\"other\",\"state\":\"ok\",\"value\":1}\n\n")
+			http.NewResponseController(w).Flush()
+			<-r.Context().Done()
 		}
-		forward.ServeHTTP(w, r)
-	}))
-	t.Cleanup(proxy.Close)
-	t.Cleanup(proxy.CloseClientConnections)
-
-	p := open(t, proxy.URL, view{before: `
-		var wait = setTimeout; // a minute of silence is over sooner here
-		window.setTimeout = (f, ms) => wait(f, ms === 60000 ? 500 : ms);`})
+		return n <= 2
+	})
+	p := open(t, f.url, view{before: sooner(45_000, 500)}) // silence is told from rest sooner here
 	p.expect(`status of 503`)
+	<-first
 	p.await(`connection() === "connecting"`)
 	close(recover)
 	p.await(`connection() === "reconnecting" && document.getElementById("connection").textContent.trim() === "Reconnecting in 1 s"`)
 	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
 	plant.say(`{"level": 42}`)
 	p.await(`text("tank", ".figure") === "42.0"`)
-	if got := streams.Load(); got < 3 {
-		t.Errorf("the page opened %d streams, want the refused, the silent and a good one", got)
+	f.await("a refused, a silent and a good stream", func(f *front) bool { return len(f.streams) == 3 && f.open == 1 })
+	if got := f.stream(3).Query().Get("last_event_id"); got != "x-1" {
+		t.Errorf("the page goes on after %q, want the last id that it has had", got)
 	}
+}
+
+// A server that takes no more streams says so with 200 and the time to come back: any
+// other status would end an EventSource for good.
+func TestThePageComesBackWhereItWasTurnedAway(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	f := newFront(t, serve(t, tank(plant.url)).url)
+	f.instead(func(n int, w http.ResponseWriter, r *http.Request) bool {
+		if n > 2 {
+			return false
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "retry: 100\n\n")
+		return true
+	})
+	p := open(t, f.url, view{})
+	f.await("three streams", func(f *front) bool { return len(f.streams) == 3 && f.open == 1 })
+	p.await(`connection() === "live"`)
+	plant.say(`{"level": 42}`)
+	p.await(`text("tank", ".figure") === "42.0"`)
 }
