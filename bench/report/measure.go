@@ -73,9 +73,7 @@ func measure(quick bool, baseline string) ([]byte, error) {
 				if w.tenths {
 					amount = p.tenths
 				}
-				if err := run(&out, now, f, amount, ""); err != nil {
-					return nil, err
-				}
+				run(&out, now, f, amount, "")
 			}
 		}
 	}
@@ -87,9 +85,7 @@ func measure(quick bool, baseline string) ([]byte, error) {
 		for _, n := range pairSizes {
 			f := figure{"HotCycle", "smartpoll", n}
 			for _, one := range []struct{ binary, name string }{{before, "Before"}, {now, "Now"}} {
-				if err := run(&out, one.binary, f, p.time, one.name); err != nil {
-					return nil, err
-				}
+				run(&out, one.binary, f, p.time, one.name)
 			}
 		}
 	}
@@ -101,13 +97,15 @@ func measure(quick bool, baseline string) ([]byte, error) {
 var resultLine = regexp.MustCompile(`(?m)^Benchmark(\w+)(/.*)$`)
 
 // run appends the result of one figure to out, under another name of the workload if it is not empty. Some figures do
-// not exist, and give no result.
-func run(out *bytes.Buffer, binary string, f figure, amount, rename string) error {
+// not exist, and give no result; one that fails is a fact about the run.
+func run(out *bytes.Buffer, binary string, f figure, amount, rename string) {
 	pattern := "^Benchmark" + f.workload + "$/^" + regexp.QuoteMeta(f.series) + "$/^" + fmt.Sprintf("%s=%d", axis(f.workload), f.n) + "$"
 	cmd := exec.Command(binary, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+amount)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", pattern, err, text)
+		fmt.Fprintf(os.Stderr, "\n%s: %v\n%s", pattern, err, text)
+		fmt.Fprintf(out, "failed: %s of %s with %s\n", f.workload, title(f.series), count(float64(f.n)))
+		return
 	}
 	for _, line := range resultLine.FindAllStringSubmatch(string(text), -1) {
 		name := line[1]
@@ -116,7 +114,6 @@ func run(out *bytes.Buffer, binary string, f figure, amount, rename string) erro
 		}
 		fmt.Fprintf(out, "Benchmark%s%s\n", name, line[2])
 	}
-	return nil
 }
 
 // build compiles the benchmarks, against the repository as it is or as it was at a revision.

@@ -100,6 +100,9 @@ func page(r *results, bars []bar) []byte {
 	p("| Commit | %s, %s |", r.fact("commit"), r.fact("date"))
 	p("| Peers | %s; time.AfterFunc of Go itself |", strings.Join(strings.Split(strings.ReplaceAll(r.fact("peers"), "github.com/", ""), ", "), ", "))
 	p("| Load average | %s while measuring, the measurement itself included |", loads(r))
+	if failed := r.facts["failed"]; len(failed) > 0 {
+		p("| Failed | %s |", strings.Join(failed, ", "))
+	}
 	p("")
 	p("Every figure is the median of %s rounds; in a round each figure is measured once, in a process of its own. Figures on a", r.fact("rounds"))
 	p("shared machine vary by a third and more: compare within a table, and ratios rather than nanoseconds. × is the contender's")
