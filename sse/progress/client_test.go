@@ -123,6 +123,9 @@ func TestClientMissedEnd(t *testing.T) {
 				io.WriteString(w, `{"id":"r1"}`)
 				return
 			}
+			if r.URL.Path != "/runs/r1" {
+				t.Errorf("GET %s, want the Location", r.URL)
+			}
 			n++
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprintf(w, "id: r%d-1\ndata: {}\n\n", n)
