@@ -12,11 +12,12 @@ import (
 // when the last one has ended. Writes that are still under way a moment after the window are cut off. If ctx ends first,
 // Drain ends the rest at once, and returns ctx's cause. Called again, it waits for the same end.
 //
-// Topics, and [Topic.Watch], live on. Use it as
+// Topics, and [Topic.Watch], live on. Use it beside [http.Server.Shutdown], which waits for streams but does not end them,
+// and does not know those that were handed off:
 //
-//	server.RegisterOnShutdown(func() { hub.Drain(ctx) })
-//
-// since [http.Server.Shutdown] waits for streams but does not end them.
+//	drained := make(chan error, 1)
+//	go func() { drained <- hub.Drain(ctx) }()
+//	err := errors.Join(server.Shutdown(ctx), <-drained)
 func (h *Hub) Drain(ctx context.Context) error {
 	h.mu.Lock()
 	if h.drained == nil {

@@ -131,16 +131,9 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 			st.leave(why)
 		}
 	}()
-	left := r.Context().Done()
-	marked, mayHandOff := w.(handOff)
-	mayHandOff = mayHandOff && st.hub.mayHandOff(r)
-	if mayHandOff {
-		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
-		w.Header().Set("Transfer-Encoding", "identity")
-	}
 	setStreamHeaders(w.Header())
-	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
 		why = CauseFinished
 		return
 	}
@@ -151,9 +144,16 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	if len(b.wire) == 1 {
 		b.wire = append(b.wire, comment)
 	}
-	err := st.send(b.wire)
-	if mayHandOff && err == nil && !last {
-		if conn, _, err := http.NewResponseController(marked.ResponseWriter).Hijack(); err == nil {
+	_, mayHandOff := w.(handOff)
+	mayHandOff = mayHandOff && !last && st.hub.mayHandOff(r)
+	if mayHandOff {
+		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
+		w.Header().Set("Transfer-Encoding", "identity")
+	}
+	w.WriteHeader(http.StatusOK)
+	err, left := st.send(b.wire), r.Context().Done()
+	if mayHandOff && err == nil {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			if st.socket = st.hub.newSocket(conn); st.socket != nil {
 				st.replace(st.socket)
 				st.opened(EngineHandOff)

@@ -3,6 +3,7 @@ package sse_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -25,10 +26,18 @@ import (
 // The tests of this file use real sockets, or real parallelism. They wait for what can be observed, for at most so long:
 const patience = 30 * time.Second
 
+// onBoth runs test for each engine.
+func onBoth(t *testing.T, test func(*testing.T, engine)) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { test(t, e) })
+	}
+}
+
 // newNetFixture is newFixture on a TCP socket, which configure may set up.
-func newNetFixture(t *testing.T, opts *sse.HubOptions, configure func(*httptest.Server)) (*fixture, *httptest.Server) {
-	f := newFixture(t, engines[0], opts)
-	srv := httptest.NewUnstartedServer(f.handler(engines[0]))
+func newNetFixture(t *testing.T, e engine, opts *sse.HubOptions, configure func(*httptest.Server)) (*fixture, *httptest.Server) {
+	f := newHubFixture(t, opts)
+	srv := httptest.NewUnstartedServer(f.handler(e))
+	srv.Listener = sse.NewListener(srv.Listener)
 	if configure != nil {
 		configure(srv)
 	}
@@ -67,7 +76,7 @@ func within[T any](t *testing.T, what string, c <-chan T) T {
 
 // A write deadline that stands while a stream is idle makes Go's HTTP/2 server reset it.
 func TestIdleHTTP2StreamsLiveOn(t *testing.T) {
-	f, _ := newNetFixture(t, &sse.HubOptions{Heartbeat: 100 * time.Millisecond}, func(srv *httptest.Server) {
+	f, _ := newNetFixture(t, engines[1], &sse.HubOptions{Heartbeat: 100 * time.Millisecond}, func(srv *httptest.Server) {
 		unencryptedHTTP2(srv)
 		srv.Config.WriteTimeout = 250 * time.Millisecond
 		srv.Config.ReadTimeout = 250 * time.Millisecond
@@ -98,9 +107,9 @@ func TestIdleHTTP2StreamsLiveOn(t *testing.T) {
 }
 
 func TestStalledReaderIsEvicted(t *testing.T) {
-	t.Run("HTTP/1.1", func(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
 		t.Parallel()
-		f, srv := newNetFixture(t, &sse.HubOptions{StallTimeout: 2 * time.Second}, nil)
+		f, srv := newNetFixture(t, e, &sse.HubOptions{StallTimeout: 2 * time.Second}, nil)
 		a := f.topic("a")
 		a.Open("r")
 		var conns []net.Conn
@@ -154,7 +163,7 @@ func TestStalledReaderIsEvicted(t *testing.T) {
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
 		t.Parallel()
-		f, _ := newNetFixture(t, &sse.HubOptions{StallTimeout: 2 * time.Second}, unencryptedHTTP2)
+		f, _ := newNetFixture(t, engines[1], &sse.HubOptions{StallTimeout: 2 * time.Second}, unencryptedHTTP2)
 		f.useHTTP2()
 		stuck, neighbour := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/one/b", nil)
 		b := f.topic("b")
@@ -172,8 +181,10 @@ func TestStalledReaderIsEvicted(t *testing.T) {
 }
 
 // The publisher stops while a reader is blocked: the reader gets whole frames, and the newest one last.
-func TestSlowReaderEndsAtTheNewest(t *testing.T) {
-	f, srv := newNetFixture(t, nil, func(srv *httptest.Server) {
+func TestSlowReaderEndsAtTheNewest(t *testing.T) { onBoth(t, testSlowReaderEndsAtTheNewest) }
+
+func testSlowReaderEndsAtTheNewest(t *testing.T, e engine) {
+	f, srv := newNetFixture(t, e, nil, func(srv *httptest.Server) {
 		srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
 			_ = c.(*net.TCPConn).SetWriteBuffer(16 << 10)
 			return ctx
@@ -213,8 +224,10 @@ func TestSlowReaderEndsAtTheNewest(t *testing.T) {
 	}
 }
 
-func TestFloodThenTerminal(t *testing.T) {
-	f, _ := newNetFixture(t, nil, nil)
+func TestFloodThenTerminal(t *testing.T) { onBoth(t, testFloodThenTerminal) }
+
+func testFloodThenTerminal(t *testing.T, e engine) {
+	f, _ := newNetFixture(t, e, nil, nil)
 	a := f.topic("a")
 	a.Open("r")
 	var readers sync.WaitGroup
@@ -296,9 +309,11 @@ func TestIDsRiseOverTopics(t *testing.T) {
 }
 
 // A client that breaks off anywhere and comes back with its last id ends up with the newest of each topic.
-func TestResumeSkipsNoTopic(t *testing.T) {
+func TestResumeSkipsNoTopic(t *testing.T) { onBoth(t, testResumeSkipsNoTopic) }
+
+func testResumeSkipsNoTopic(t *testing.T, e engine) {
 	const topics, clients = 40, 4
-	f := newFixture(t, engines[0], nil)
+	f := newFixture(t, e, nil)
 	var names []string
 	for i := range topics {
 		names = append(names, fmt.Sprint("t", i))
@@ -483,19 +498,22 @@ func TestStartStop(t *testing.T) {
 	}
 }
 
-func TestShutdownDrains(t *testing.T) {
+func TestShutdownDrains(t *testing.T) { onBoth(t, testShutdownDrains) }
+
+func testShutdownDrains(t *testing.T, e engine) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFixture(t, engines[0], nil)
-		srv := &http.Server{Handler: f.handler(engines[0])}
-		srv.RegisterOnShutdown(func() { _ = f.hub.Drain(context.Background()) })
-		mem := ssetest.Start(t, srv)
+		f := newFixture(t, e, nil)
+		srv := &http.Server{Handler: f.handler(e)}
+		mem := e.start(t, srv)
 		for range 100 {
 			st := mem.Open(t, "/one/a", nil)
 			go func() { _, _ = io.Copy(io.Discard, st.Response.Body) }()
 		}
 		start := time.Now()
-		if err := srv.Shutdown(context.Background()); err != nil {
-			t.Errorf("Shutdown = %v", err)
+		drained := make(chan error)
+		go func() { drained <- f.hub.Drain(context.Background()) }()
+		if err := errors.Join(srv.Shutdown(context.Background()), <-drained); err != nil {
+			t.Errorf("Shutdown and Drain = %v", err)
 		}
 		if d := time.Since(start); d < 2*time.Second || d > 6*time.Second {
 			t.Errorf("Shutdown took %v, want the drain window, 5 s", d)
@@ -504,8 +522,10 @@ func TestShutdownDrains(t *testing.T) {
 }
 
 // What clients and proxies do to connections.
-func TestClients(t *testing.T) {
-	f, srv := newNetFixture(t, &sse.HubOptions{Heartbeat: 50 * time.Millisecond}, nil)
+func TestClients(t *testing.T) { onBoth(t, testClients) }
+
+func testClients(t *testing.T, e engine) {
+	f, srv := newNetFixture(t, e, &sse.HubOptions{Heartbeat: 50 * time.Millisecond}, nil)
 	ended := f.topic("ended")
 	ended.Open("r")
 	finish(t, ended, "end")
@@ -539,18 +559,17 @@ func TestClients(t *testing.T) {
 		within(t, "end", f.results)
 	}
 
-	get = "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\n"
 	for name, leave := range map[string]func(*net.TCPConn) error{
 		"close":      (*net.TCPConn).Close,
 		"half close": (*net.TCPConn).CloseWrite,
 		"reset in the middle of a frame": func(c *net.TCPConn) error {
-			publish(t, f.topic("a"), strings.Repeat("x", 4<<20))
+			publish(t, f.topic("reset in the middle of a frame"), strings.Repeat("x", 4<<20))
 			_, _ = io.CopyN(io.Discard, c, 64<<10)
 			_ = c.SetLinger(0)
 			return c.Close()
 		},
 	} {
-		conn := dial(get)
+		conn := dial("GET /one/" + url.PathEscape(name) + " HTTP/1.1\r\nHost: x\r\n\r\n")
 		if _, err := bufio.NewReaderSize(conn, 16).ReadString('\n'); err != nil {
 			t.Fatal(err)
 		}

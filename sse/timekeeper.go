@@ -66,7 +66,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		patience, why = min(patience, endGrace), CauseStopped
 		next = min(next, patience/4)
 	}
-	for i, st := range streams {
+	for _, st := range streams {
 		parked := st.parked.Load()
 		if since := st.writing.Load(); since != 0 {
 			if now-since >= int64(patience) {
@@ -78,7 +78,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		case parked && stopped:
 			st.ending.CompareAndSwap(0, int32(CauseStopped))
 			st.nudge()
-		case parked && (ticks+i)%lookTicks == 0 && st.socket.tryLeft():
+		case parked && (ticks+int(st.begun))%lookTicks == 0 && st.socket.tryLeft():
 			st.ending.CompareAndSwap(0, int32(CauseLeft))
 			st.nudge()
 		case now-st.wrote.Load() >= int64(h.opts.Heartbeat) && !st.beat.Swap(true):

@@ -1,0 +1,212 @@
+package sse_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// A reader that is slower than its topic gets recent snapshots, not what the kernel kept for it.
+func TestSlowReaderIsNotStale(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
+		t.Parallel()
+		f, srv := newNetFixture(t, e, nil, nil)
+		a := f.topic("a")
+		a.Open("r")
+		conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.(*net.TCPConn).SetReadBuffer(4096)
+		fmt.Fprintf(conn, "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\n")
+		stop := make(chan bool)
+		defer close(stop)
+		var published atomic.Int64
+		go func() { // 200 a second, 41 kB/s
+			tick := time.NewTicker(5 * time.Millisecond)
+			defer tick.Stop()
+			for n := 1; ; n++ {
+				select {
+				case <-stop:
+					return
+				case <-tick.C:
+					published.Store(int64(n))
+					publish(t, a, fmt.Sprintf("~%d~%s", n, strings.Repeat("x", 180)))
+				}
+			}
+		}()
+		var lag int64
+		var rest []byte
+		buf := make([]byte, 500)
+		for start := time.Now(); time.Since(start) < 3*time.Second; time.Sleep(50 * time.Millisecond) { // 10 kB/s
+			n, err := conn.Read(buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest = append(rest, buf[:n]...)
+			if i := bytes.LastIndexByte(rest, '~'); i > 0 {
+				if j := bytes.LastIndexByte(rest[:i], '~'); j >= 0 {
+					var n int64
+					if _, err := fmt.Sscan(string(rest[j+1:i]), &n); err == nil {
+						lag = published.Load() - n
+					}
+				}
+			}
+		}
+		// The receive buffer and 4 KB unsent are about a second's reading; without the option it is 2.3 s behind by now and
+		// loses 0.75 s a second.
+		if lag == 0 || lag > 300 {
+			t.Errorf("the reader is %d snapshots of 5 ms behind, want less than 1.5 s", lag)
+		}
+		t.Logf("%d snapshots behind", lag)
+	})
+}
+
+// 10,000 connections are opened and closed under a running fan-out, so that descriptors are used again all the time. Every
+// stream carries the events of its own topic, and in the end no descriptor and no goroutine is left.
+func TestConnectionsComeAndGo(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
+		const workers, topics = 16, 8
+		total := 10_000
+		if e.name == "goroutine" {
+			total = 2000 // net/http's own connections, for which less will do
+		}
+		before, goroutines := descriptors(t), runtime.NumGoroutine()
+		f, srv := newNetFixture(t, e, &sse.HubOptions{Heartbeat: 50 * time.Millisecond}, nil)
+		stop := make(chan bool)
+		var publisher, clients sync.WaitGroup
+		for i := range topics {
+			f.topic(fmt.Sprint(i)).Open("r")
+			publish(t, f.topic(fmt.Sprint(i)), own(i))
+		}
+		publisher.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+					publish(t, f.topic(fmt.Sprint(i%topics)), own(i%topics))
+					if i%topics == 0 {
+						time.Sleep(time.Millisecond)
+					}
+				}
+			}
+		})
+		var left atomic.Int64
+		left.Store(int64(total))
+		for range workers {
+			clients.Go(func() {
+				buf := make([]byte, 32<<10)
+				for left.Add(-1) >= 0 && !t.Failed() {
+					i := rand.N(topics)
+					conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+					if err != nil {
+						t.Errorf("dial: %v", err)
+						return
+					}
+					_ = conn.SetDeadline(time.Now().Add(patience))
+					fmt.Fprintf(conn, "GET /one/%d HTTP/1.1\r\nHost: x\r\n\r\n", i)
+					seen := 0
+					for reads := 1 + rand.N(3); reads > 0; reads-- {
+						n, err := conn.Read(buf[seen:])
+						if err != nil {
+							t.Errorf("read: %v", err)
+							break
+						}
+						seen += n
+					}
+					for j := range topics {
+						if n := bytes.Count(buf[:seen], []byte(own(j))); j != i && n > 0 {
+							t.Errorf("a stream of topic %d has an event of topic %d", i, j)
+						} else if j == i && n == 0 {
+							t.Errorf("a stream of topic %d has none of its events: %q", i, buf[:seen])
+						}
+					}
+					if rand.N(2) == 0 {
+						_ = conn.(*net.TCPConn).SetLinger(0) // a reset
+					}
+					conn.Close()
+				}
+			})
+		}
+		clients.Wait()
+		for range total {
+			if err := within(t, "departure", f.results); err != nil {
+				t.Errorf("Serve = %v, want nil", err)
+			}
+		}
+		close(stop)
+		publisher.Wait()
+		if topics, streams := f.hub.Size(); streams != 0 {
+			t.Errorf("the hub holds %d topics and %d streams, want no stream", topics, streams)
+		}
+		f.cancel()
+		srv.Close()
+		for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+			files, running := descriptors(t), runtime.NumGoroutine()
+			if files <= before && running <= goroutines {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatalf("%d descriptors and %d goroutines, want %d and %d as before", files, running, before, goroutines)
+			}
+		}
+	})
+}
+
+func own(topic int) string { return fmt.Sprintf("of topic %d only", topic) }
+
+func descriptors(t *testing.T) int {
+	all, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
+}
+
+// Streams that were handed off end with their hub, the stuck ones included, and hold nothing afterwards.
+func TestHandedOffStreamsEndWithTheHub(t *testing.T) {
+	f := newHubFixture(t, nil)
+	a := f.topic("a")
+	srv := serve(t, f.hub.Handler(one(a)), nil)
+	var idle []io.Reader
+	for range 20 {
+		_, resp := ask(t, srv, plain)
+		idle = append(idle, resp.Body)
+	}
+	for range 20 {
+		ask(t, srv, plain) // stuck: it reads no more than the head
+	}
+	publish(t, a, strings.Repeat("x", 8<<20))
+	var readers sync.WaitGroup
+	for _, r := range idle {
+		readers.Go(func() { _, _ = io.Copy(io.Discard, r) })
+	}
+	time.Sleep(50 * time.Millisecond)
+	start := time.Now()
+	f.cancel()
+	for range 40 {
+		within(t, "end", f.results)
+	}
+	readers.Wait()
+	if d := time.Since(start); d > 2*time.Second {
+		t.Errorf("streams ended %v after their hub, want promptly", d)
+	}
+	resp, err := http.Get(srv.URL)
+	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a request after the hub's end: %v, %v, want 503", resp, err)
+	}
+}
