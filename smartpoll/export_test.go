@@ -207,3 +207,10 @@ func TimerIsCapped(s *Scheduler) bool {
 	defer s.mu.Unlock()
 	return s.capped
 }
+
+// Known returns how many tasks are remembered, removed ones included.
+func Known(s *Scheduler) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tasks)
+}

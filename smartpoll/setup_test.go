@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,3 +120,6 @@ func (j *journal) want(t *testing.T, want ...string) {
 
 // since returns the time in the bubble since begin, without the date.
 func since(begin time.Time) time.Duration { return time.Since(begin) }
+
+// contains tells whether the text of err contains text.
+func contains(err error, text string) bool { return err != nil && strings.Contains(err.Error(), text) }

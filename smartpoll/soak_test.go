@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"sync"
@@ -17,7 +18,7 @@ import (
 var soak = flag.Duration("soak", 1500*time.Millisecond, "how long the soak takes")
 
 // Everything at once, restarted all the time: errors, Goexit and panics in all
-// places, groups and retries, calls and sends from outside.
+// places, all options of tasks, calls of all methods and sends from outside.
 func TestSoak(t *testing.T) {
 	const keys = 20
 	before := runtime.NumGoroutine()
@@ -39,6 +40,29 @@ func TestSoak(t *testing.T) {
 	fail := func() error { return boom }
 	exit := func() error { runtime.Goexit(); return nil }
 	blow := func() error { panic(crash) }
+	// byKey calls methods by a key that may be unknown, which panics.
+	byKey := func(f func()) {
+		if value := caught(f); value != nil && !contains(fmt.Errorf("%v", value), "smartpoll: task not found") {
+			t.Errorf("panic: %v", value)
+		}
+	}
+	call := func(i *internal, key int, d time.Duration) {
+		switch rand.IntN(6) {
+		case 0:
+			i.ScheduleSooner(key, d+1)
+		case 1:
+			i.ScheduleAt(key, time.Now().Add(d-100*time.Microsecond))
+		case 2:
+			i.StopTimer(key)
+			if i.Cancel(key) && rand.IntN(2) == 0 {
+				i.Schedule(key, 0)
+			}
+		case 3:
+			i.Schedule(key, d)
+		default:
+			i.Schedule(key, 0)
+		}
+	}
 	inHook := func(i *internal, places ...func() error) error {
 		if hooks.Add(1) != 1 {
 			t.Error("two hooks at once")
@@ -47,18 +71,7 @@ func TestSoak(t *testing.T) {
 		for range 1 + rand.IntN(2) {
 			d := time.Duration(rand.IntN(300)) * time.Microsecond
 			key := rand.IntN(keys)
-			switch rand.IntN(6) {
-			case 0:
-				i.ScheduleSooner(key, d+1)
-			case 1:
-				i.ScheduleAt(key, time.Now().Add(d-100*time.Microsecond))
-			case 2:
-				i.StopTimer(key)
-			case 3:
-				i.Schedule(key, d)
-			default:
-				i.Schedule(key, 0)
-			}
+			byKey(func() { call(i, key, d) })
 		}
 		return end(places...)
 	}
@@ -68,15 +81,16 @@ func TestSoak(t *testing.T) {
 		return inHook(i, fail, exit, blow)
 	}
 	options := []smartpoll.Option{
+		smartpoll.WithDynamic(), smartpoll.WithMaxRunning(9),
 		smartpoll.WithHook(ch, take), smartpoll.WithHook(shared, take), smartpoll.WithHook(shared, take),
 		smartpoll.WithRunHook(func(_ context.Context, i *internal) error {
 			for key := range keys {
-				i.Schedule(key, 0)
+				byKey(func() { i.Schedule(key, 0) })
 			}
 			return inHook(i, fail, exit, blow)
 		}),
 	}
-	for key := range keys {
+	task := func(key int) (any, smartpoll.Task, []smartpoll.TaskOption) {
 		var opts []smartpoll.TaskOption
 		for n, in := range groups {
 			if key%4 == n || key%4 == 2 {
@@ -86,7 +100,26 @@ func TestSoak(t *testing.T) {
 		if key%3 == 0 {
 			opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: time.Microsecond, Max: time.Millisecond, Jitter: 1}))
 		}
-		options = append(options, smartpoll.WithTask(key, func(ctx context.Context) (hook, error) {
+		switch key % 7 {
+		case 0:
+			opts = append(opts, smartpoll.HeadStart(100*time.Microsecond))
+		case 1:
+			opts = append(opts, smartpoll.Overlap(smartpoll.Replace), smartpoll.On(smartpoll.Every(200*time.Microsecond)))
+		case 2:
+			opts = append(opts, smartpoll.Overlap(smartpoll.Skip), smartpoll.Timeout(100*time.Microsecond))
+		case 3:
+			opts = append(opts, smartpoll.Overlap(smartpoll.Queue(3)), smartpoll.OnError(func(_ context.Context, i *internal, _ any, err error) error {
+				if rand.IntN(2) == 0 {
+					return err
+				}
+				return inHook(i)
+			}))
+		case 4:
+			opts = append(opts, smartpoll.On(smartpoll.Every(time.Millisecond).Jitter(0.5, "soak")), smartpoll.Missed(smartpoll.MissedAll(3)))
+		case 5:
+			opts = append(opts, smartpoll.On(smartpoll.Every(time.Millisecond)), smartpoll.Missed(smartpoll.MissedSkip))
+		}
+		return key, func(ctx context.Context) (hook, error) {
 			runs.Add(1)
 			if overlap[key].Add(1) != 1 {
 				t.Errorf("two invocations of key %d at once", key)
@@ -114,7 +147,11 @@ func TestSoak(t *testing.T) {
 				return nil, nil
 			}
 			return func(_ context.Context, i *internal) error { return inHook(i, fail, exit) }, nil
-		}, opts...))
+		}, opts
+	}
+	for key := range keys {
+		key, task, opts := task(key)
+		options = append(options, smartpoll.WithTask(key, task, opts...))
 	}
 	s := mustNew(t, options...)
 
@@ -135,26 +172,72 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
-	outside.Go(func() {
-		for {
-			select {
-			case <-quit:
-				return
-			default:
+	var did, added, removed, cancelled atomic.Int64
+	for range 2 {
+		outside.Go(func() {
+			for {
+				select {
+				case <-quit:
+					return
+				default:
+				}
+				if wrong := smartpoll.Check(s); wrong != "" {
+					t.Error(wrong)
+					return
+				}
+				key := rand.IntN(keys)
+				switch rand.IntN(12) {
+				case 0:
+					if s.Remove(key) {
+						removed.Add(1)
+					}
+				case 1:
+					key, task, opts := task(key)
+					if s.Add(key, task, opts...) == nil {
+						added.Add(1)
+					}
+				case 2:
+					byKey(func() {
+						if s.Cancel(key) {
+							cancelled.Add(1)
+						}
+					})
+				case 3:
+					byKey(func() { s.Pause(key) })
+				case 4, 5, 6:
+					byKey(func() { s.Resume(key) })
+				case 7:
+					for info := range s.Tasks() {
+						s.Info(info.Key)
+						if rand.IntN(30) == 0 {
+							break
+						}
+					}
+				case 8:
+					ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rand.IntN(300))*time.Microsecond)
+					switch err := s.Do(ctx, func(_ context.Context, i *internal) error { return inHook(i) }); err {
+					case nil:
+						did.Add(1)
+					case context.DeadlineExceeded, smartpoll.ErrNotRunning:
+					default:
+						t.Errorf("Do() = %v", err)
+					}
+					cancel()
+				default:
+					byKey(func() {
+						s.Schedule(key, time.Duration(rand.IntN(200)-10)*time.Microsecond)
+						s.StopTimer(key)
+						s.ScheduleAt(key, time.Now().Round(0).Add(time.Duration(rand.IntN(100))*time.Microsecond))
+						s.Next(key)
+						s.Running(key)
+					})
+				}
+				if rand.IntN(4) == 0 {
+					time.Sleep(20 * time.Microsecond)
+				}
 			}
-			if wrong := smartpoll.Check(s); wrong != "" {
-				t.Error(wrong)
-				return
-			}
-			key := rand.IntN(keys)
-			s.Schedule(key, time.Duration(rand.IntN(200)-10)*time.Microsecond)
-			s.StopTimer(key)
-			s.ScheduleAt(rand.IntN(keys), time.Now())
-			s.Next(key)
-			s.Running(key)
-			time.Sleep(20 * time.Microsecond)
-		}
-	})
+		})
+	}
 
 	ends := make(map[any]int)
 	for deadline := time.Now().Add(*soak); time.Now().Before(deadline); {
@@ -194,10 +277,13 @@ func TestSoak(t *testing.T) {
 	if got := runtime.NumGoroutine(); got > before {
 		t.Errorf("%d goroutines at the end, want %d as before", got, before)
 	}
-	if runs.Load() == 0 {
-		t.Error("nothing ran")
+	for what, n := range map[string]*atomic.Int64{"run": &runs, "Do": &did, "Add": &added, "Remove": &removed, "Cancel": &cancelled} {
+		if n.Load() == 0 {
+			t.Errorf("no %s has succeeded", what)
+		}
+		t.Logf("%d %s", n.Load(), what)
 	}
-	t.Logf("%d task runs, %d values, Run ended %v", runs.Load(), sent.Load(), ends)
+	t.Logf("%d values, Run ended %v", sent.Load(), ends)
 }
 
 // A batch that was taken from the ready ones is started, also if Run ends at that

@@ -141,7 +141,7 @@ func (c *control) lost(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.finished(e)
-	if e.planned() && !e.scheduled() && !e.removed {
+	if e.planned() && !e.scheduled() && e.line == nil && !e.removed {
 		c.plans.push(e)
 	}
 	c.kick()
@@ -169,7 +169,8 @@ func (c *control) loop(own *entry) *entry {
 				c.expire()
 			}
 			n = c.admit(&batch)
-			if e := c.plans.pop(); e != nil {
+			if !c.plans.empty() {
+				e := c.plans.pop()
 				c.planning = true
 				c.mu.Unlock()
 				c.start(batch[:n])
@@ -239,13 +240,10 @@ func (c *control) room() bool { return c.limit == 0 || c.inflight < c.limit }
 func (c *control) admit(batch *[batchSize]*entry) int {
 	n := 0
 	for range batchSize {
-		if !c.room() {
+		if c.ready.empty() || !c.room() {
 			break
 		}
 		e := c.ready.pop()
-		if e == nil {
-			break
-		}
 		x := e.extra
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
