@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs the browser tests: the real gateway in process, and headless Chromium. Arguments go to `go test`.
+# Runs the browser tests: the real gateway in process, headless Chromium, and nginx between them. Arguments go to `go test`.
 . "$(dirname "$0")/lib.sh"
 
 find_chromium >/dev/null || need chromium "the browser tests drive it"
+command -v nginx >/dev/null || need nginx-light "the browser tests put it between page and gateway"
 cd e2e
 go test -race -shuffle=on "$@" ./...

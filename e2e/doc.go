@@ -12,6 +12,6 @@
 // sideways.
 //
 // Chromium is found as TIDEWIRE_CHROMIUM says, or in the PATH as chromium,
-// chromium-browser or google-chrome. With UPDATE_SCREENSHOTS=1 the pictures
+// chromium-browser or google-chrome; nginx in the PATH. With UPDATE_SCREENSHOTS=1 the pictures
 // in docs/images are taken anew.
 package e2e

@@ -48,6 +48,7 @@ func TestSevenTabsShareOneStream(t *testing.T) {
 
 // A leading tab that has come to a halt keeps its lock, and answers nobody.
 func TestATabTakesOverFromOneThatHangs(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
 	first := open(t, f.url, view{before: `
