@@ -56,9 +56,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err == nil:
 		return 0
 	case errors.As(err, &problems):
-		fmt.Fprintln(stderr, problems)
+		writeText(stderr, problems)
 		return exitFailure
-	case !started || errors.As(err, new(*demo.UsageError)):
+	case errors.Is(err, errReported):
+		return exitFailure
+	case !started || errors.As(err, new(*demo.UsageError)) || errors.As(err, new(usageError)):
 		fmt.Fprintf(stderr, "tidewire: %v\nRun 'tidewire --help' for what can be given.\n", err)
 		return exitUsage
 	default:
@@ -89,23 +91,51 @@ to stderr. It runs until it gets SIGINT or SIGTERM.`,
 	return cmd
 }
 
+// errReported ends a command that has said itself what is wrong.
+var errReported = errors.New("reported")
+
+// A usageError is a mistake in the command line that only a command's own code finds.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var format string
+	cmd := &cobra.Command{
 		Use:   "check CONFIG",
 		Short: "Say everything that is wrong with a configuration",
-		Long: `Check reads a configuration file as serve does and prints every problem as
-file:line:col: what, and what would be right. It exits with 1 if there is any.`,
-		Example: "  tidewire check tidewire.yaml",
+		Long: `Check reads a configuration file as serve does and reports every problem: as text on stderr,
+with file:line:col: what, and what would be right, and the place in the file below it; or on
+stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.`,
+		Example: "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if format != formatText && format != formatJSON && format != formatGitHub {
+				return usageError(fmt.Sprintf("--format %s is not text, json or github", format))
+			}
 			cfg, err := load(args[0])
-			if err != nil {
+			var problems config.Problems
+			if err != nil && (format == formatText || !errors.As(err, &problems)) {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", args[0], count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+			switch format {
+			case formatText:
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", args[0], count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+			case formatJSON:
+				if err := writeJSON(cmd.OutOrStdout(), problems); err != nil {
+					return err
+				}
+			case formatGitHub:
+				writeGitHub(cmd.OutOrStdout(), problems)
+			}
+			if problems != nil {
+				return errReported
+			}
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the report: text, json or github")
+	return cmd
 }
 
 func versionCommand() *cobra.Command {

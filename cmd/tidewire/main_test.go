@@ -66,14 +66,71 @@ sources:
 		}
 		lines := strings.Split(strings.TrimSuffix(stderr, "\n"), "\n")
 		want := []string{name + ":4:27: ", name + ":4:43: ", name + ":5:45: ", name + ":5:58: "}
-		if len(lines) != len(want) {
-			t.Fatalf("%s prints %d problems, want %d:\n%s", command[0], len(lines), len(want), stderr)
+		if len(lines) != 3*len(want) { // each with an excerpt of two lines
+			t.Fatalf("%s prints %d lines, want %d:\n%s", command[0], len(lines), 3*len(want), stderr)
 		}
-		for i, line := range lines {
-			if !strings.HasPrefix(line, want[i]) {
+		for i := range want {
+			if line := lines[3*i]; !strings.HasPrefix(line, want[i]) {
 				t.Errorf("problem %d = %q, want one at %q", i+1, line, want[i])
 			}
+			if caret := lines[3*i+2]; strings.TrimLeft(caret, " ") != "^" {
+				t.Errorf("below problem %d is %q, want a caret", i+1, caret)
+			}
 		}
+	}
+}
+
+func TestCheckFormats(t *testing.T) {
+	name := file(t, "version: 1\nlisten: 100%\nupstreams: {a: {http: 'http://h', bearer: hunter2, limit: 5}}\n")
+	odd := strings.TrimSuffix(name, ".yaml") + ",x:y%.yaml"
+	if err := os.Rename(name, odd); err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{
+		"text": odd + `:2:9: listen: "100%" is not host:port, write an address such as 127.0.0.1:8480 or [::1]:8480
+    listen: 100%
+            ^
+` + odd + `:3:59: limit: "5" is not a rate, write requests per second, minute or hour such as 5/s, 10/m or 60/h
+    upstreams: {a: {http: 'http://h', bearer: *******, limit: 5}}
+                                                              ^
+`,
+		"json": `[
+  {
+    "file": "` + odd + `",
+    "line": 2,
+    "column": 9,
+    "what": "listen: \"100%\" is not host:port",
+    "want": "write an address such as 127.0.0.1:8480 or [::1]:8480"
+  },
+  {
+    "file": "` + odd + `",
+    "line": 3,
+    "column": 59,
+    "what": "limit: \"5\" is not a rate",
+    "want": "write requests per second, minute or hour such as 5/s, 10/m or 60/h"
+  }
+]
+`,
+		"github": `::error file=` + strings.NewReplacer("%", "%25", ",", "%2C", ":", "%3A").Replace(odd) + `,line=2,col=9::listen: "100%25" is not host:port, write an address such as 127.0.0.1:8480 or [::1]:8480
+::error file=` + strings.NewReplacer("%", "%25", ",", "%2C", ":", "%3A").Replace(odd) + `,line=3,col=59::limit: "5" is not a rate, write requests per second, minute or hour such as 5/s, 10/m or 60/h
+`,
+	} {
+		code, stdout, stderr := tidewire(t, "check", "--format", format, odd)
+		if format == "text" {
+			stdout, stderr = stderr, stdout
+		}
+		if code != exitFailure || stdout != want || stderr != "" {
+			t.Errorf("check --format %s = %d,\n%s\nwant %d,\n%s\nand nothing else, not %q", format, code, stdout, exitFailure, want, stderr)
+		}
+	}
+	good := file(t, "version: 1\n")
+	for format, want := range map[string]string{"json": "[]\n", "github": ""} {
+		if code, stdout, stderr := tidewire(t, "check", "--format", format, good); code != 0 || stdout != want || stderr != "" {
+			t.Errorf("check --format %s of a good file = %d, %q, %q, want 0, %q", format, code, stdout, stderr, want)
+		}
+	}
+	if code, _, stderr := tidewire(t, "check", "--format", "xml", good); code != exitUsage || !strings.Contains(stderr, "xml") {
+		t.Errorf("check --format xml = %d, %q, want %d and what is wrong", code, stderr, exitUsage)
 	}
 }
 

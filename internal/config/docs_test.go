@@ -26,8 +26,13 @@ func TestDocumentation(t *testing.T) {
 		case "yaml bad":
 			bad = text
 		case "text":
-			if _, problems := config.Load("tidewire.yaml", []byte(bad)); problems.Error()+"\n" != text {
-				t.Errorf("the documented problems are\n%sLoad says\n%v", text, problems)
+			_, problems := config.Load("tidewire.yaml", []byte(bad))
+			want := ""
+			for _, p := range problems {
+				want += p.String() + "\n" + p.Excerpt() + "\n"
+			}
+			if text != want {
+				t.Errorf("the documented problems are\n%sLoad says\n%s", text, want)
 			}
 			bad = ""
 		}

@@ -40,7 +40,11 @@ func (r *reader) expand(n *yaml.Node) {
 		value, what, want := r.resolve(n, n.Value[m[2]:m[3]], n.Value[m[4]:m[5]], m[6] < m[7])
 		if what != "" {
 			line, column := r.within(n, utf8.RuneCountInString(n.Value[:m[0]]))
-			r.report(line, column, quote(n.Value[m[0]:m[1]])+" "+what, want)
+			ref := n.Value[m[0]:m[1]]
+			if m[6] == m[7] { // what follows may be anything
+				ref = n.Value[m[0]:m[4]]
+			}
+			r.report(line, column, quote(ref)+" "+what, want)
 			r.spoiled[n] = true
 		}
 		b.WriteString(value)

@@ -180,7 +180,7 @@ func TestNothingShowsAReference(t *testing.T) {
 		c, problems := config.Load("f.yaml", text)
 		for _, p := range problems {
 			found++
-			if all := p.What + p.Want; strings.Contains(all, "canary") || strings.Contains(all, "7777") {
+			if all := p.What + p.Want + p.Text; strings.Contains(all, "canary") || strings.Contains(all, "7777") {
 				t.Errorf("%q for line %d: %v", canary, nodes[0].Line, p)
 			}
 		}

@@ -57,6 +57,9 @@ func FuzzLoad(f *testing.F) {
 			if p.What == "" || p.Want == "" || strings.ContainsAny(p.String(), "\n\r") {
 				t.Errorf("%q is not one line of what is wrong and what is right", p.String())
 			}
+			if excerpt := p.Excerpt(); strings.Count(excerpt, "\n") != 1 || utf8.RuneCountInString(p.Text) != utf8.RuneCountInString(lines[p.Line-1]) {
+				t.Errorf("%q is not the place of %v in %q", excerpt, p, lines[p.Line-1])
+			}
 		}
 		if c == nil {
 			return

@@ -13,7 +13,7 @@ import (
 // either a complete [Config] or every problem, never both. A file that is not
 // YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
-	r := &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}}
+	r := &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
 	var c *Config
 	if root := r.parse(file, data); root != nil {
 		c = r.config(root)

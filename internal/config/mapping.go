@@ -44,6 +44,8 @@ type key struct {
 	name  string
 	read  func(v *yaml.Node) // called with the value, if the key is there
 	later string             // instead of read, for what this version does not support: what to do about it
+
+	secret bool // its value, or texts in it, may be credentials
 }
 
 // mapping reads a mapping with fixed keys.
@@ -51,17 +53,25 @@ func (r *reader) mapping(n *yaml.Node, where string, keys ...key) {
 next:
 	for k, v := range r.entries(n, where) {
 		var known []string
+		harmless := map[string]bool{}
 		for _, key := range keys {
+			harmless[key.name] = !key.secret
 			switch {
 			case key.name == k.Value && key.later != "":
 				r.problem(k, quote(key.name)+" is not supported by this version", key.later)
 				continue next
 			case key.name == k.Value:
+				if !key.secret {
+					r.reveal(v)
+				}
 				key.read(v)
 				continue next
 			case key.later == "":
 				known = append(known, key.name)
 			}
+		}
+		if harmless[nearest(k.Value, known)] {
+			r.reveal(v)
 		}
 		r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", known))
 	}

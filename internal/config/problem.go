@@ -7,11 +7,12 @@ import (
 
 // A Problem is one thing that is wrong with a configuration file.
 type Problem struct {
-	File   string // as given to [Load]
-	Line   int    // from 1
-	Column int    // from 1, counted in characters
-	What   string // what is wrong, for example `unknown key "evry" in source "tank"`
-	Want   string // what would be right, for example `did you mean "every"?`
+	File   string `json:"file"`   // as given to [Load]
+	Line   int    `json:"line"`   // from 1
+	Column int    `json:"column"` // from 1, counted in characters
+	What   string `json:"what"`   // what is wrong, for example `unknown key "evry" in source "tank"`
+	Want   string `json:"want"`   // what would be right, for example `did you mean "every"?`
+	Text   string `json:"-"`      // the line of the file, with an asterisk for each character of what may be a credential
 }
 
 // String returns file:line:column: what, and what would be right. It is one line.

@@ -21,6 +21,8 @@ type reader struct {
 	problems []problem
 	spoiled  map[*yaml.Node]bool   // nodes about which a problem is reported that covers the whole node
 	written  map[*yaml.Node]string // what stands in the file where a scalar's references are expanded
+	nodes    []*yaml.Node          // of all files, in their order
+	shown    map[*yaml.Node]bool   // scalars that an excerpt may show; any other may be a credential
 }
 
 // A file is one that a reader has read.
@@ -33,6 +35,7 @@ type file struct {
 type problem struct {
 	line, column int
 	what, want   string
+	unparsed     bool // the nodes of its line are not known
 }
 
 // report adds a problem. What jq or a regular expression quotes may hold line
@@ -44,7 +47,7 @@ func (r *reader) report(line, column int, what, want string) {
 		}
 		return c
 	}, what)
-	r.problems = append(r.problems, problem{line, column, what, want})
+	r.problems = append(r.problems, problem{line: line, column: column, what: what, want: want})
 }
 
 // problem reports at the beginning of n. Where n's value comes from elsewhere
@@ -75,10 +78,15 @@ func (r *reader) found() Problems {
 	slices.SortStableFunc(r.problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})
+	masked := r.masked()
 	var all Problems
 	for _, p := range r.problems {
 		f := r.fileOf(p.line)
-		all = append(all, Problem{File: f.name, Line: p.line - f.before, Column: p.column, What: p.what, Want: p.want})
+		text := masked[p.line-1]
+		if p.unparsed {
+			text = r.maskedUnparsed(p.line)
+		}
+		all = append(all, Problem{File: f.name, Line: p.line - f.before, Column: p.column, What: p.what, Want: p.want, Text: text})
 	}
 	return all
 }

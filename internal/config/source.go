@@ -104,6 +104,7 @@ func (r *reader) pick(n *yaml.Node, where string) []Field {
 		if strings.TrimSpace(k.Value) == "" {
 			r.problem(k, "a field of pick has an empty name", "write a name such as temp")
 		}
+		r.reveal(v)
 		fields = append(fields, Field{Name: k.Value, Expr: r.jq(v, "field "+quote(k.Value))})
 	}
 	return fields

@@ -10,7 +10,24 @@ import (
 // known, or all of them when none is near. They are called kind, for example
 // "keys here".
 func suggest(got, kind string, known []string) string {
-	const longest, most = 64, 20 // of a word compared, of words listed
+	const most = 20 // words listed
+	near := nearest(got, known)
+	switch {
+	case near != "":
+		return "did you mean " + strconv.Quote(near) + "?"
+	case len(known) == 0:
+		return "there are no " + kind
+	case len(known) == 1:
+		return "the only one is " + strconv.Quote(known[0])
+	case len(known) > most:
+		known = append(known[:most:most], fmt.Sprintf("%d more", len(known)-most))
+	}
+	return "the " + kind + " are " + list(known, "and")
+}
+
+// nearest returns the one of known that got is likely to mean, or "".
+func nearest(got string, known []string) string {
+	const longest = 64 // of a word compared
 	best, least := "", (len(got)+1)/3+1
 	for _, k := range known {
 		if len(got) > longest || len(k) > longest {
@@ -20,17 +37,7 @@ func suggest(got, kind string, known []string) string {
 			best, least = k, d
 		}
 	}
-	switch {
-	case best != "":
-		return "did you mean " + strconv.Quote(best) + "?"
-	case len(known) == 0:
-		return "there are no " + kind
-	case len(known) == 1:
-		return "the only one is " + strconv.Quote(known[0])
-	case len(known) > most:
-		known = append(known[:most:most], fmt.Sprintf("%d more", len(known)-most))
-	}
-	return "the " + kind + " are " + list(known, "and")
+	return best
 }
 
 // list returns words as "a, b and c", with another word for "and" if so wanted.

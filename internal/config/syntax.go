@@ -19,6 +19,19 @@ func (r *reader) parse(name string, data []byte) *yaml.Node {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
 	r.files = append(r.files, file{name: name, before: len(r.lines)})
 	r.lines = append(r.lines, splitLines(string(data))...)
+	before := len(r.problems)
+	root := r.document(data)
+	for i := range r.problems[before:] {
+		r.problems[before+i].unparsed = true
+	}
+	if root != nil {
+		r.prepare(root)
+	}
+	return root
+}
+
+// document returns the root of the one document in data, as YAML has it.
+func (r *reader) document(data []byte) *yaml.Node {
 	if !r.checkText(string(data)) {
 		return nil
 	}
@@ -46,7 +59,6 @@ func (r *reader) parse(name string, data []byte) *yaml.Node {
 		r.empty()
 		return nil
 	}
-	r.prepare(root)
 	return root
 }
 
@@ -134,6 +146,7 @@ func (r *reader) syntaxError(err error) {
 // the reader, references are expanded, and what is not supported anywhere is
 // reported and spoiled.
 func (r *reader) prepare(n *yaml.Node) {
+	r.nodes = append(r.nodes, n)
 	n.Line, n.Column = r.inside(n.Line, n.Column)
 	if n.Anchor != "" {
 		r.problem(n, "anchors are not supported", fmt.Sprintf("remove %q and write the value out where it is needed", "&"+n.Anchor))
@@ -152,6 +165,7 @@ func (r *reader) prepare(n *yaml.Node) {
 			continue
 		}
 		if ref := reference.FindString(c.Value); ref != "" { // the names of things are in the file
+			r.nodes = append(r.nodes, c)
 			c.Line, c.Column = r.inside(c.Line, c.Column)
 			r.spoil(c, quote(ref)+" cannot stand in a key", "write the key itself")
 			continue

@@ -23,8 +23,8 @@ func (r *reader) upstream(e named) *Upstream {
 	var address, bearer, limit, burst *yaml.Node
 	r.mapping(e.value, where,
 		key{name: "http", read: func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) }},
-		key{name: "bearer", read: func(v *yaml.Node) { bearer = v }},
-		key{name: "headers", read: func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) }},
+		key{name: "bearer", secret: true, read: func(v *yaml.Node) { bearer = v }},
+		key{name: "headers", secret: true, read: func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) }},
 		key{name: "limit", read: func(v *yaml.Node) { limit = v; u.Limit = r.rate(v, "limit") }},
 		key{name: "burst", read: func(v *yaml.Node) {
 			burst = v
@@ -67,7 +67,8 @@ func (r *reader) baseURL(n *yaml.Node) *url.URL {
 	}
 	u, err := url.Parse(s)
 	switch {
-	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"): // not quoted: it holds a password
+	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"): // it holds a password
+		r.conceal(n)
 		r.problem(n, "http contains a user name or password", "write credentials into bearer or headers")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		r.problem(n, fmt.Sprintf("http: %s is not an http or https address", quote(s)), example)

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// The formats of check.
+const (
+	formatText   = "text"
+	formatJSON   = "json"
+	formatGitHub = "github"
+)
+
+// writeText writes each problem as a line that editors can follow, and below it the place.
+func writeText(w io.Writer, problems config.Problems) {
+	for _, p := range problems {
+		fmt.Fprintf(w, "%v\n%s\n", p, p.Excerpt())
+	}
+}
+
+// writeJSON writes problems as an array, also an empty one.
+func writeJSON(w io.Writer, problems config.Problems) error {
+	if problems == nil {
+		problems = config.Problems{}
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode([]config.Problem(problems))
+}
+
+// What GitHub's workflow commands need escaped, in messages and in properties.
+var (
+	gitHubMessage  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	gitHubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
+
+// writeGitHub writes problems as workflow commands, which GitHub shows in the changed files.
+func writeGitHub(w io.Writer, problems config.Problems) {
+	for _, p := range problems {
+		fmt.Fprintf(w, "::error file=%s,line=%d,col=%d::%s\n", gitHubProperty.Replace(p.File), p.Line, p.Column,
+			gitHubMessage.Replace(p.What+", "+p.Want))
+	}
+}

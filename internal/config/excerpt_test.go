@@ -1,0 +1,82 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// TestExcerpt: a file with one problem, and its excerpt.
+func TestExcerpt(t *testing.T) {
+	for _, test := range []struct{ file, want string }{
+		{"version: 1\nsources: {a: {evry: 1s, exec: [a]}}", "    sources: {a: {evry: 1s, exec: [a]}}\n                  ^"},
+		{"version:\t\t2", "    version:\t\t2\n            \t\t^"},
+		{"{version: 1, sources: {a: {exec: [größe, 温度, \U0001f30a, e\u0301], every: 5}}}",
+			"    {version: 1, sources: {a: {exec: [größe, 温度, \U0001f30a, e\u0301], every: 5}}}\n" + strings.Repeat(" ", 4+60+3-1) + "^"},
+		{"version: 2\r\n", "    version: 2\n             ^"},
+		{"\ufeffversion: 2", "    version: 2\n             ^"},
+		{"", "    \n    ^"},
+		{"{version: 1, listen: 'x", "    {version: 1, listen: 'x\n                         ^"},
+		{"{version: 1, sources: {a: {exec: [a], pick: '.a | (' }}}", "    {version: 1, sources: {a: {exec: [a], pick: '.a | (' }}}\n" + strings.Repeat(" ", 4+51) + "^"},
+		// Only what is near of a long line.
+		{"{version: 1, sources: {" + strings.Repeat("x", 64) + ": {exec: [a], evry: " + strings.Repeat("2", 100) + "s}}}",
+			"    …" + strings.Repeat("x", 45) + ": {exec: [a], evry: " + strings.Repeat("2", 53) + "…\n" + strings.Repeat(" ", 4+60) + "^"},
+	} {
+		_, problems := config.Load("f", []byte(test.file))
+		if len(problems) != 1 {
+			t.Errorf("%q: problems %v, want one", test.file, problems)
+			continue
+		}
+		if got := problems[0].Excerpt(); got != test.want {
+			t.Errorf("%q: the excerpt is\n%s\nwant\n%s", test.file, got, test.want)
+		}
+	}
+}
+
+// TestExcerptMasks: what may be a credential is not in an excerpt, and what
+// cannot be one is.
+func TestExcerptMasks(t *testing.T) {
+	for _, test := range []struct{ file, want string }{
+		{"{http: https://h, bearer: hunter2, limit: 5}", "{http: https://h, bearer: *******, limit: 5}"},
+		{"{http: https://h, bearer: 'hunter2 }, ', limit: 5}", "{http: https://h, bearer: ******** ** *, limit: 5}"},
+		{"{http: https://h, baerer: hunter2}", "{http: https://h, baerer: *******}"},
+		{"{http: https://h, password: hunter2}", "{http: https://h, password: *******}"},
+		{"{http: https://h, limt: 5/s}", "{http: https://h, limt: 5/s}"},
+		{"{http: https://h, headers: {X-Key: hunter2, Host: hunter2}}", "{http: https://h, headers: {X-Key: *******, Host: *******}}"},
+		{"{http: https://h, headers: [hunter2]}", "{http: https://h, headers: [*******]}"},
+		{"{http: https://h, bearer: [hunter2]}", "{http: https://h, bearer: [*******]}"},
+		{"{http: 'https://u:hunter2@h'}", "{http: *********************}"},
+		{"{http: 'https://u:hunter2@h h'}", "{http: ******************** **}"},
+		{"{http: https://h, bearer: a, bearer: hunter2}", "{http: https://h, bearer: *, bearer: *******}"},
+		{"[{bearer: hunter2}]", "[{bearer: *******}]"},
+		{"!!map {http: https://h, bearer: hunter2}", "!!map {http: *********, bearer: *******}"},
+		{"{mqtt: hunter2, password: hunter2}", "{mqtt: *******, password: *******}"},
+		{"{http: https://h, limit: 5, bearer: 'a${env:UNSET:-b} c'}", "{http: https://h, limit: 5, bearer: **${env:UNSET:-b} **}"},
+		{"hunter2", "*******"},
+	} {
+		_, problems := config.Load("f", []byte("version: 1\nupstreams:\n  u: "+test.file+"\n  v: {http: https://h}\n"))
+		if len(problems) == 0 {
+			t.Errorf("%s has no problem", test.file)
+		}
+		for _, p := range problems {
+			if got := p.Text; got != "  u: "+test.want {
+				t.Errorf("%v: the text is\n%s\nwant\n%s", p, got, "  u: "+test.want)
+			}
+		}
+	}
+	for _, test := range []struct{ file, want string }{ // each with a problem in its last line
+		{"upstreams:\n  u:\n    http: https://h\n    bearer: >\n      hunter2\n\n      hunter2\n    limit: 5", "    limit: 5"},
+		{"upstreams:\n  u: {http: https://h, bearer: \"hunter2\n    hunter2\", limit: 5}", "    ********, limit: 5}"},
+		{"upstreams:\n  u:\n    http: https://h\n    headers:\n      A: |\n        hunter2\n\n", "      A: *"},
+		// Files that are not YAML.
+		{"upstreams: {u: {bearer: \"hunter2}}", "upstreams: {*: {******: \"*******}}"},
+		{"upstreams:\n  u:\n    headers:\n\n      X: \"hunter2 ü", "      X: \"******* *"},
+		{"sources:\n  u:\n    evry: \"10m", "    evry: \"10m"},
+	} {
+		_, problems := config.Load("f", []byte("version: 1\n"+test.file))
+		if len(problems) == 0 || problems[len(problems)-1].Text != test.want {
+			t.Errorf("%s: %v, the last with the text %q", test.file, problems, test.want)
+		}
+	}
+}
