@@ -61,8 +61,11 @@ func TestTheElementShowsAJobOfAnotherProgram(t *testing.T) {
 		return <-reports
 	}
 
-	report := start()
 	p := open(t, server.URL+"/", view{before: parts})
+	p.expect("status of 404")
+	p.await(`shown("status") === "There is no such run." && element().dataset.connection === "ended"`)
+	report := start()
+	eval[bool](p, `(element().setAttribute("src", "/discovery?"), true)`)
 	p.await(`shown("status") === "Running" && bar().matches(":indeterminate") && element().dataset.connection === "live"`)
 	report.Update(func(s *progress.Progress) { s.Stage, s.Message = "scan", `<img src=x onerror="pwned=1">` })
 	report.Step(37, 100, `<img src=x onerror="pwned=1">`)

@@ -198,7 +198,7 @@ class Link {
   #poll = null; // AbortController of the polls, null while there are none
   #asking = new AbortController(); // of single questions
   #tag = ""; // entity tag of the last JSON answer
-  #heardAt = 0; #failures = 0;
+  #heardAt = 0; #events = 0; #failures = 0;
   #timers = new Timers();
 
   /** Prepares a link that goes on after the event `id`; `known` has the newest snapshots by key. */
@@ -287,6 +287,7 @@ class Link {
 
   /** Takes note that the stream comes through. */
   #arrived() {
+    this.#events++;
     this.#timers.stop("doubt");
     this.#heard();
     if (!this.#poll) return;
@@ -301,10 +302,10 @@ class Link {
     this.#timers.start("doubt", FIRST_BYTE, async () => {
       if (this.#poll) return this.#probeLater();
       const { signal } = this.#asking;
-      const heardAt = this.#heardAt;
+      const events = this.#events;
       const news = await this.#ask(signal).catch(() => null);
       if (news) await pause(PACE); // it may have come about just now: then the stream brings it too
-      if (news === null || signal.aborted || this.#source !== source || this.#heardAt !== heardAt) return;
+      if (news === null || signal.aborted || this.#source !== source || this.#events !== events) return;
       if (news || source.readyState !== EventSource.OPEN) this.#pollOn();
     });
   }
@@ -347,6 +348,7 @@ class Link {
     if (wait) headers.Prefer = `wait=${wait}`;
     if (this.#tag) headers["If-None-Match"] = this.#tag;
     const { withCredentials, unpack = (body) => [body] } = this.#options;
+    const events = this.#events;
     const response = await fetch(this.#url, {
       headers, cache: "no-store", credentials: withCredentials ? "include" : "same-origin",
       signal: AbortSignal.any([signal, AbortSignal.timeout((wait + 15) * 1000)]),
@@ -361,6 +363,7 @@ class Link {
     if (response.status !== 200 || !type.startsWith("application/json")) throw new Error(`tidewire: GET ${this.#url} was answered ${response.status} ${type}`);
     const body = await response.json();
     signal.throwIfAborted();
+    if (this.#events !== events) return false; // what the stream has brought meanwhile is newer
     this.#tag = response.headers.get("ETag") ?? "";
     const news = compare(this.#known, body === null ? [] : [...unpack(body)]);
     for (const message of news) this.#tell(message);
@@ -498,6 +501,7 @@ class TidewireProgress extends HTMLElement {
       onEnd: (snapshot) => {
         this.dataset.connection = "ended";
         this.#cancel.hidden = true;
+        if (!this.dataset.status) this.#status.textContent = "There is no such run.";
         this.dispatchEvent(new CustomEvent("end", { detail: snapshot }));
       },
     });
