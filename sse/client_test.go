@@ -580,6 +580,39 @@ func TestClientTooLong(t *testing.T) {
 	})
 }
 
+// Lines of some size are nothing special.
+func TestClientLongLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		long := strings.Repeat("x", 1<<20-len("data: "))
+		s := &script{steps: []http.HandlerFunc{sends("data: " + long + "\n\n")}}
+		if got, err := collect(t.Context(), s.client(t), get(t, "/stream")); got != "="+long || err != nil {
+			t.Errorf("%d bytes, %v, want %d", len(got), err, len(long))
+		}
+	})
+}
+
+// Over HTTP/2 a stream is read, left and ended as over HTTP/1.1.
+func TestClientHTTP2(t *testing.T) {
+	f, _ := newNetFixture(t, engines[0], nil, unencryptedHTTP2)
+	f.useHTTP2()
+	a := f.topic("a")
+	a.Open("r")
+	publish(t, a, "1")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c := &sse.Client{HTTP: f.srv.Client, StopAtTerminal: true}
+	for range c.Events(ctx, get(t, "/one/a")) {
+		break
+	}
+	if err := within(t, "end of the stream that was left", f.results); err != nil {
+		t.Errorf("Serve = %v, want nil", err)
+	}
+	time.AfterFunc(10*time.Millisecond, func() { _ = a.Close(event("end")) })
+	if got, err := collect(ctx, c, get(t, "/one/a")); got != "r-1=1 r-end=end" || err != nil {
+		t.Errorf("events: %s, %v, want 1 and the end", got, err)
+	}
+}
+
 // Leaving the loop ends the request, and nothing goes on behind it.
 func TestClientLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

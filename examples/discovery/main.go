@@ -45,7 +45,8 @@ func main() {
 	for topic := range tracker.Hub().Topics() {
 		tracker.Cancel(topic.Name())
 	}
-	scans.Wait() // now each has its end, and streams that have shown it end too
+	scans.Wait()                                  // now each has its end
+	_ = tracker.Hub().Drain(context.Background()) // and has shown it
 	_ = server.Shutdown(context.Background())
 }
 

@@ -30,7 +30,7 @@ type Client struct {
 	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway.
 	URL string
 
-	// Header is sent with every request, for instance Authorization.
+	// Header is sent with every request, for instance Authorization, unless the server's answer leads to another host than URL's.
 	Header http.Header
 
 	// Silence is as in [sse.Client], except that zero means 75 seconds, 2.5 times a Tracker's default heartbeat.
@@ -152,12 +152,12 @@ func (r *Run) Cancel(ctx context.Context) error {
 }
 
 // request makes a request with the Client's header.
-func (c *Client) request(ctx context.Context, method, url string, body []byte) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
+func (c *Client) request(ctx context.Context, method, at string, body []byte) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	if c.Header != nil {
+	if own, err := url.Parse(c.URL); err == nil && own.Host == req.URL.Host && c.Header != nil {
 		req.Header = c.Header.Clone()
 	}
 	if method == http.MethodPost {

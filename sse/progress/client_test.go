@@ -250,6 +250,29 @@ func TestClientIdempotencyKey(t *testing.T) {
 	})
 }
 
+// What is for the server alone is not told to another one.
+func TestClientOtherHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := map[string]string{}
+		s := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			told[r.Method+" "+r.Host] = r.Header.Get("Authorization")
+			switch r.Method {
+			case "POST":
+				says(202, "http://other/runs/r1", `{"id":"r1"}`)(w, r)
+			case "GET":
+				streams("id: r1-end\ndata: {}\n\n")(w, r)
+			}
+		}))
+		run := startRun(t, &progress.Client{HTTP: s.Client, URL: "http://server/", Header: http.Header{"Authorization": {"Bearer x"}}}, nil)
+		if _, err := follow(t.Context(), run, nil); err != nil {
+			t.Error(err)
+		}
+		if got, want := fmt.Sprint(told), "map[GET other: POST server:Bearer x]"; got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
+	})
+}
+
 func TestClientFollowEnds(t *testing.T) {
 	cause := errors.New("the window is closed")
 	hang := func(w http.ResponseWriter, r *http.Request) {

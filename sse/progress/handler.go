@@ -46,13 +46,13 @@ type HandlerOptions struct {
 //     snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and is 200 if that came. With an
 //     Idempotency-Key, the same key on the same topic leads to the same run, as long as that is kept; 422 if the body is another
 //     one, and 409 if another run has taken its place.
-//   - GET streams as [Tracker.Serve] does. If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
+//   - GET streams as [Tracker.Serve] does, with leave to hand the connection off ([sse.HandOff]). If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
 //     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
 //   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
 //
 // GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are problems (RFC 9457); 404 says
 // that there is no such run, or none any more. Who may ask is left to the handlers around it: wrap it in a check of the user, and of the origin
-// ([http.CrossOriginProtection]) if browsers are among the clients. Idempotency keys are remembered in the process.
+// ([http.CrossOriginProtection]) if browsers are among the clients; the hook [sse.HubOptions].OnSubscribe is asked for streams alone. Idempotency keys are remembered in the process.
 //
 // Handler panics if Work is nil.
 func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
@@ -145,7 +145,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	prefer := preferencesOf(r, h.MaxWait)
 	prefer.applied(w.Header())
 	if prefer.hasWait {
-		if h.await(r, topic, job.run, prefer.wait, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
+		if h.await(w, r, topic, job.run, prefer.wait, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
 			status = http.StatusOK
 		}
 	}
@@ -171,11 +171,12 @@ func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool,
 // get streams a run, or answers with its newest snapshot.
 func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	w.Header().Add("Vary", "Accept")
-	rec, ok := h.find(topic, r.URL.Query().Get("run"))
+	run := r.URL.Query().Get("run")
 	if !prefersJSON(r) {
-		h.stream(w, r, topic, ok)
+		h.stream(w, r, topic, run)
 		return
 	}
+	rec, ok := h.find(topic, run)
 	if !ok {
 		failGone(w, r)
 		return
@@ -183,7 +184,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	prefer := preferencesOf(r, h.MaxWait)
 	prefer.applied(w.Header())
 	if prefer.hasWait {
-		h.await(r, topic, rec.run, prefer.wait, func(ev sse.Event) bool { return !matches(r, tag(ev)) })
+		h.await(w, r, topic, rec.run, prefer.wait, func(ev sse.Event) bool { return !matches(r, tag(ev)) })
 	}
 	newest, ok := h.newest(topic, rec.run)
 	if !ok {
@@ -203,18 +204,21 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	writeJSON(w, http.StatusOK, json.RawMessage(newest.Data))
 }
 
-// stream streams the run of topic, if there is the one that is asked for.
-func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic string, ok bool) {
-	err := ErrNoTopic
-	if ok {
-		err = h.tracker.Serve(w, r, topic)
-	} else if sse.ServeGone(w, r) {
-		return
+// stream streams topic, or only that run of it, if run is not "".
+func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
+	err := sse.ErrGone
+	if rec, ok := h.find(topic, run); ok {
+		err = h.tracker.hub.ServeRun(sse.HandOff(w), r, rec.topic, run)
 	}
 	switch {
-	case errors.Is(err, ErrNoTopic):
-		failGone(w, r)
-	case err != nil: // the hub has logged it
+	case err == nil:
+	case errors.Is(err, sse.ErrForbidden):
+		fail(w, r, http.StatusForbidden, "this may not be watched by whoever asks")
+	case errors.Is(err, sse.ErrGone):
+		if !sse.ServeGone(w, r) {
+			failGone(w, r)
+		}
+	default: // the hub has logged it
 		fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
 	}
 }
@@ -252,11 +256,12 @@ func (h *handler) newest(topic, run string) (sse.Event, bool) {
 }
 
 // await waits for a snapshot of a run that is enough, and reports whether it came within d, and before the request ended.
-func (h *handler) await(r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
+func (h *handler) await(w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
 	rec, ok := h.find(topic, run)
 	if !ok {
 		return false
 	}
+	extend(w, d)
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
 	for ev := range rec.topic.Watch(ctx) {
@@ -269,6 +274,14 @@ func (h *handler) await(r *http.Request, topic, run string, d time.Duration, eno
 	}
 	return false
 }
+
+// extend lets an answer come d later than the server's WriteTimeout would. A writer that knows no deadline has none to extend.
+func extend(w http.ResponseWriter, d time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + timeToAnswer))
+}
+
+// timeToAnswer is how long the answer itself may take after a wait.
+const timeToAnswer = 10 * time.Second
 
 // ofRun reports whether ev is a snapshot of run.
 func ofRun(ev sse.Event, run string) bool { return strings.HasPrefix(ev.ID, run+"-") }

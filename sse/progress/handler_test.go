@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
@@ -284,6 +285,25 @@ func TestHandlerWait(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The server's timeouts do not end a wait, and count again for the next request.
+func TestHandlerWaitsBeyondTimeouts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandlerFixture(t, progress.HandlerOptions{})
+		var inner http.Handler = progress.Handler(h.Tracker, progress.HandlerOptions{Work: h.work})
+		h.server = ssetest.Start(t, &http.Server{Handler: inner, ReadTimeout: 2 * time.Second, WriteTimeout: 3 * time.Second})
+		for range 2 {
+			began := time.Now()
+			if got := h.do("POST", "/a", "", "Prefer", "wait=20"); got.StatusCode != 202 || time.Since(began) != 20*time.Second {
+				t.Errorf("POST: %d after %v, want 202 after 20 s", got.StatusCode, time.Since(began))
+			}
+		}
+		time.AfterFunc(10*time.Second, func() { h.ends <- nil })
+		if got := h.do("POST", "/a", "", "Prefer", "wait=20"); got.StatusCode != 200 || got.Snapshot.Status != "succeeded" {
+			t.Errorf("POST: %d %s, want the end", got.StatusCode, got.text)
+		}
+	})
 }
 
 // A GET with If-None-Match and Prefer: wait is a long poll, for where streams do not come through.
@@ -657,4 +677,18 @@ func TestHandlerCannotStream(t *testing.T) {
 	if w.Code != 500 || w.Header().Get("Content-Type") != "application/problem+json" {
 		t.Errorf("answer %d %s, want a problem 500", w.Code, w.Body)
 	}
+}
+
+// The hub's own check of subscribers counts.
+func TestHandlerForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hub := sse.NewHub(ctx, &sse.HubOptions{OnSubscribe: func(*http.Request, *sse.Topic) error { return errors.New("no ticket") }})
+		f := openFixture(t, snapshot.NewMemory(), progress.Options{Hub: hub})
+		h := &handlerFixture{fixture: f, t: t}
+		h.server = ssetest.NewServer(t, progress.Handler(f.Tracker, progress.HandlerOptions{Work: h.work}))
+		mustStart(t, f.Tracker, "/a")
+		h.do("GET", "/a", "").problem(t, 403, "may not be watched")
+	})
 }
