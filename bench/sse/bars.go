@@ -1,0 +1,73 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/tidewire/tidewire/bench/figures"
+)
+
+// judge holds the results to the bars. A quick run is held to those whose workloads it has.
+func judge(r *results) []figures.Bar {
+	var bars []figures.Bar
+	atMost := func(what string, want float64, format func(float64) string, got float64) {
+		bars = append(bars, figures.AtMost(what, want, format, got))
+	}
+	atLeast := func(what string, want float64, format func(float64) string, got float64) {
+		bars = append(bars, figures.AtLeast(what, want, format, got))
+	}
+
+	idle := func(s string) float64 { return r.at("memory", s, 10_000, "rss-KB") }
+	others := append([]string{parked}, peers...)
+	atMost("Idle stream among 10,000, hand-off engine", 5, figures.Kilobytes, idle(handOff))
+	atMost("Idle stream among 10,000, hand-off engine, over the best of net/http and the peers", 0.25, figures.Times,
+		idle(handOff)/r.least("memory", 10_000, "rss-KB", others...))
+	atMost("Idle stream among 10,000, goroutine engine, over a parked net/http handler", 1.15, figures.Times, idle(goroutine)/idle(parked))
+
+	cpu := r.at("paced", handOff, 1000, "cpu-us")
+	atMost("Processor time of a delivery, hand-off engine, over the best peer", 0.85, figures.Times,
+		cpu/r.least("paced", 1000, "cpu-us", peers...))
+	atMost("Processor time of a delivery, hand-off engine, over write(2) in a loop", 1.9, figures.Times,
+		cpu/r.at("floor", rawLoop, 1000, "cpu-us"))
+
+	for _, s := range ours {
+		atMost(fmt.Sprintf("Publisher flat out, 1,000 streams, %s engine: age, median", s), 5, figures.Milliseconds, r.at("flat", s, 1000, "p50-ms"))
+		atMost(fmt.Sprintf("Publisher flat out, 1,000 streams, %s engine: age, 99th percentile", s), 15, figures.Milliseconds, r.at("flat", s, 1000, "p99-ms"))
+	}
+	for _, s := range ours {
+		if r.Quick && !r.has("publish", s) {
+			continue
+		}
+		mean := r.at("publish", s, 10_000, "publish-us")
+		atMost(fmt.Sprintf("Publish to 10,000 streams, %s engine, mean", s), 100, figures.Microseconds, mean)
+		atMost(fmt.Sprintf("Publish to 10,000 streams, %s engine, over Publish to one", s), 2, figures.Times, mean/r.at("publish", s, 1, "publish-us"))
+	}
+	for _, s := range ours {
+		if r.Quick && !r.has("stall", s) {
+			continue
+		}
+		at := func(name string) float64 { return r.at("stall", s, 1000, name) }
+		what := fmt.Sprintf("100 of 1,000 readers stalled, %s engine: ", s)
+		atLeast(what+"snapshots that the others get", 99, figures.Percent, at("healthy-%"))
+		atLeast(what+"stalled streams evicted", 100, figures.Percent, at("evicted-%"))
+		atMost(fmt.Sprintf("%stime to the last eviction (the limit is %v)", what, stallLimit), (stallLimit + 2e9).Seconds(), figures.Seconds, at("evicted-after-s"))
+		atMost(what+"longest Publish", 5, figures.Milliseconds, at("publish-max-ms"))
+		atMost(what+"memory grown", 2, figures.Megabytes, at("grown-MB"))
+	}
+	for _, s := range ours {
+		atMost(fmt.Sprintf("Reader of 10 kB/s, %s engine: age at the end", s), 1, figures.Seconds, r.at("slow", s, 1, "end-s"))
+	}
+	for _, s := range ours {
+		atMost(fmt.Sprintf("Publishing stops while a reader sleeps, %s engine: snapshots missing at its end", s), 0, figures.Count, r.at("last", s, 1, "missing"))
+		atLeast(fmt.Sprintf("Publishing stops while a reader sleeps, %s engine: all frames whole", s), 1, figures.Count, r.at("last", s, 1, "whole"))
+	}
+	for _, s := range ours {
+		name := map[string]string{handOff: "Hub.Handler", goroutine: "Hub.Serve"}[s]
+		atMost(fmt.Sprintf("200 idle HTTP/2 streams, %s: streams reset", name), 0, figures.Count, r.at("h2", s, 200, "ended"))
+		atLeast(fmt.Sprintf("200 idle HTTP/2 streams, %s: heartbeats that each has got", name), 3, figures.Count, r.at("h2", s, 200, "beats"))
+	}
+	atMost("Idle job among 100,000: resident memory", 1024, figures.Bytes, r.at("jobs", progressJobs, 100_000, "rss-B"))
+	atMost("100,000 idle jobs: goroutines", 0, figures.Count, r.at("jobs", progressJobs, 100_000, "goroutines"))
+	return bars
+}

@@ -1,0 +1,147 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/bench/figures"
+)
+
+// limit bounds the whole run; what is left then is not measured.
+const limit = 8 * time.Minute
+
+// disturbance is from how many cores of other processes on a figure counts only if there is no better one.
+const disturbance = 0.3
+
+// plan returns the jobs in their order. The jobs of one batch, which take next to no processor time, run at once.
+func plan(quick, nchan bool) (batches [][]job) {
+	const second = time.Second
+	patience := second
+	if quick {
+		patience = 0
+	}
+	one := func(workload string, n int, window time.Duration, subjects ...string) {
+		for _, s := range subjects {
+			batches = append(batches, []job{{Workload: workload, Subject: s, N: n, Time: window, Patience: patience}})
+		}
+	}
+	all := append([]string{}, libraries...)
+	withNchan := all
+	if nchan {
+		withNchan = append(withNchan, nchanName)
+	}
+	slowTime := 30 * second
+	if quick {
+		slowTime = 6 * second
+		one("memory", 10_000, 0, handOff, goroutine, parked)
+		one("paced", 1000, 2*second, handOff, "r3labs/sse", "go-sse")
+		one("floor", 1000, second, rawLoop)
+		one("flat", 1000, 2*second, ours...)
+		one("publish", 10_000, 3*second, handOff)
+		one("publish", 1, 3*second, handOff)
+		one("stall", 1000, 7*second, handOff)
+		all = ours
+	} else {
+		for range 3 {
+			one("paced", 1000, 4*second, withNchan...)
+			one("floor", 1000, 2*second, rawLoop)
+			one("flat", 1000, 4*second, withNchan...)
+		}
+		one("memory", 1000, 0, append(withNchan, parked)...)
+		one("memory", 10_000, 0, append(withNchan, parked)...)
+		one("publish", 1, 4*second, all...)
+		one("publish", 10_000, 5*second, all...)
+		one("stall", 1000, 10*second, all...)
+	}
+	var batch []job
+	for _, s := range all {
+		batch = append(batch, job{Workload: "slow", Subject: s, N: 1, Time: slowTime}, job{Workload: "last", Subject: s, N: 1, Time: 2 * second})
+	}
+	for _, s := range ours {
+		batch = append(batch, job{Workload: "h2", Subject: s, N: 200, Time: min(slowTime, 10*second)})
+	}
+	batch = append(batch, job{Workload: "jobs", Subject: progressJobs, N: 100_000})
+	if !quick {
+		batch = append(batch, job{Workload: "topics", Subject: "r3labs/sse", N: 10_000})
+	}
+	return append(batches, batch)
+}
+
+// progressJobs is the subject of the workload jobs.
+const progressJobs = "progress.Job"
+
+// measure does all jobs, and then once more those that other processes have disturbed, as long as there is time.
+func (r *results) measure(ctx context.Context, quick, nchan bool) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	batches := plan(quick, nchan)
+	do := func(batch []job, what string) {
+		fmt.Fprintf(os.Stderr, "\r\x1b[K%s: %s, %s, N=%d, %v", what, batch[0].Workload, batch[0].Subject, batch[0].N, time.Since(began).Round(time.Second))
+		r.Load = append(r.Load, load())
+		done := make([]measured, len(batch))
+		var wg sync.WaitGroup
+		for i, j := range batch {
+			wg.Go(func() { done[i] = j.run(ctx) })
+		}
+		wg.Wait()
+		r.Measured = append(r.Measured, done...)
+	}
+	for i, batch := range batches {
+		do(batch, fmt.Sprintf("%d of %d", i+1, len(batches)))
+	}
+	for _, batch := range batches {
+		j := batch[0]
+		if quick || len(batch) > 1 || !r.disturbed(j.Workload, j.Subject, j.N) {
+			continue
+		}
+		if time.Since(began)+j.Time+10*time.Second > limit {
+			break
+		}
+		do(batch, "again")
+	}
+	fmt.Fprint(os.Stderr, "\r\x1b[K")
+	r.Took = time.Since(began).Round(time.Second).String()
+}
+
+// describe notes what is measured, where and when.
+func (r *results) describe(quick, nchan bool) (err error) {
+	r.Quick, r.Go, r.Date = quick, runtime.Version(), time.Now().UTC().Format(time.DateOnly)
+	if r.Machine, err = figures.Machine(); err != nil {
+		return err
+	}
+	if r.Commit, err = figures.Commit(); err != nil {
+		return err
+	}
+	var modules []string
+	for _, s := range subjects {
+		if s.module != "" {
+			modules = append(modules, s.module)
+		}
+	}
+	if r.Peers, err = figures.Modules(modules...); err != nil {
+		return err
+	}
+	if nchan {
+		version, err := nchanVersion()
+		if err != nil {
+			return err
+		}
+		r.Peers += ", " + version
+	}
+	return nil
+}
+
+// load is the load average of the last minute.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}

@@ -1,0 +1,493 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	r3labs "github.com/r3labs/sse/v2"
+
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+const kb = 1024
+
+// memoryOfStreams is what N idle streams cost that have had one event.
+func memoryOfStreams(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	b.send()
+	before := b.memory()
+	if err := b.connect(b.job.N, fast, 0); err != nil {
+		return err
+	}
+	if err := b.reach(b.job.N); err != nil {
+		return err
+	}
+	time.Sleep(500 * time.Millisecond)
+	per := b.memory().minus(before, b.job.N)
+	b.report("rss-KB", per.rss/kb)
+	if per.heap > 0 { // nginx has none of these
+		b.report("heap-KB", per.heap/kb)
+		b.report("stack-KB", per.stack/kb)
+		b.report("goroutines", per.goroutines)
+	}
+	return nil
+}
+
+// deliveries is the rate of the workload paced, over all streams.
+const deliveries = 50_000
+
+// paced publishes at a steady rate to N streams.
+func paced(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	return b.paced(deliveries / float64(b.job.N))
+}
+
+// publishCost publishes twice a second to N streams.
+func publishCost(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	return b.paced(2)
+}
+
+func (b *bench) paced(hz float64) error {
+	if err := b.connect(b.job.N, fast, 0); err != nil {
+		return err
+	}
+	if err := b.reach(b.job.N); err != nil {
+		return err
+	}
+	b.pace(hz, min(time.Second, b.job.Time), func(time.Duration) {}) // warms up
+	others, err := b.window(true)
+	if err != nil {
+		return err
+	}
+	var calls publishing
+	cpu := b.cpu()
+	b.pace(hz, b.job.Time, calls.add)
+	if _, err := b.readers.rest(); err != nil {
+		return err
+	}
+	cpu = b.cpu() - cpu
+	c, err := b.readers.do(order{Do: "results"})
+	if err != nil {
+		return err
+	}
+	b.out.Others = others.cores()
+	if c.Frames == 0 {
+		return errors.New("nothing was received")
+	}
+	b.report("cpu-us", microseconds(cpu)/float64(c.Frames))
+	b.report("received-%", 100*float64(c.Frames)/float64(calls.calls*b.job.N))
+	b.report("frame-B", float64(c.Bytes)/float64(c.Frames))
+	b.report("publish-us", microseconds(calls.mean()))
+	b.report("publish-max-us", microseconds(calls.most))
+	b.reportAges(c)
+	return nil
+}
+
+// floor writes one prepared frame to N sockets with write(2), round by round from one thread: no publisher, no encoding.
+func floor(ctx context.Context, b *bench) error {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { _ = l.Close() })
+	if err := b.startReaders(portOf(l), func([]byte) {}); err != nil {
+		return err
+	}
+	accepted := make(chan []net.Conn, 1)
+	go func() {
+		var conns []net.Conn
+		for len(conns) < b.job.N {
+			c, err := l.Accept()
+			if err != nil {
+				break
+			}
+			conns = append(conns, c)
+		}
+		accepted <- conns
+	}()
+	if err := b.connect(b.job.N, fast, 0); err != nil {
+		return err
+	}
+	conns := <-accepted
+	if len(conns) < b.job.N {
+		return fmt.Errorf("%d of %d connections", len(conns), b.job.N)
+	}
+	fds := make([]int, len(conns))
+	for i, c := range conns {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			return err
+		}
+		if err := raw.Control(func(fd uintptr) { fds[i] = int(fd) }); err != nil {
+			return err
+		}
+	}
+	runtime.GC() // so that none runs in the window
+	waitForQuiet(b.job.Patience, b.pids...)
+	if _, err := b.readers.do(order{Do: "begin", Pause: 20 * time.Millisecond}); err != nil {
+		return err
+	}
+	others := watchOthers(b.pids...)
+	frame, err := sse.Event{ID: "0123456789abcdef-1", Data: encode(1)}.AppendTo(nil)
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	tails := make([]int, len(fds)) // how much of the last frame is unsent
+	cpu, began, again := b.cpu(), time.Now(), 0
+	for time.Since(began) < b.job.Time {
+		for i, fd := range fds {
+			rest := frame
+			if tails[i] > 0 {
+				rest = frame[len(frame)-tails[i]:]
+			}
+			switch n, err := syscall.Write(fd, rest); err {
+			case nil:
+				tails[i] = len(rest) - n
+			case syscall.EAGAIN:
+				again++
+			default:
+				return err
+			}
+		}
+	}
+	took := time.Since(began)
+	cpu = b.cpu() - cpu
+	c, err := b.readers.rest()
+	if err != nil {
+		return err
+	}
+	b.out.Others = others.cores()
+	b.report("cpu-us", microseconds(cpu)/float64(c.Frames))
+	b.report("deliveries/s", float64(c.Frames)/took.Seconds())
+	b.report("frame-B", float64(len(frame)))
+	b.report("again", float64(again))
+	runtime.KeepAlive(conns)
+	return nil
+}
+
+// flatOut publishes without a pause.
+func flatOut(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	if err := b.connect(b.job.N, fast, 0); err != nil {
+		return err
+	}
+	if err := b.reach(b.job.N); err != nil {
+		return err
+	}
+	others, err := b.window(true)
+	if err != nil {
+		return err
+	}
+	var calls publishing
+	cpu, began, published := b.cpu(), time.Now(), make(chan struct{})
+	go func() {
+		defer close(published)
+		for time.Since(began) < b.job.Time {
+			calls.add(b.send())
+		}
+	}()
+	select {
+	case <-published:
+	case <-time.After(3 * b.job.Time):
+		return fmt.Errorf("a publish does not return within %v", 2*b.job.Time)
+	}
+	took := time.Since(began)
+	cpu = b.cpu() - cpu
+	c, err := b.readers.do(order{Do: "results"})
+	if err != nil {
+		return err
+	}
+	b.out.Others = others.cores()
+	b.report("deliveries/s", float64(c.Frames)/took.Seconds())
+	b.report("publishes/s", float64(calls.calls)/took.Seconds())
+	b.report("cpu-us", microseconds(cpu)/float64(max(1, c.Frames)))
+	b.reportAges(c)
+	return nil
+}
+
+// stallLimit is the stall timeout of a stream whose client does not read.
+const stallLimit = 3 * time.Second
+
+// stall is N streams of which every tenth is not read, at 50 snapshots a second.
+func stall(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{stallTimeout: stallLimit, sendBuffer: 16 << 10}); err != nil {
+		return err
+	}
+	lazy := b.job.N / 10
+	healthy := b.job.N - lazy
+	if err := b.connect(healthy, fast, 0); err != nil {
+		return err
+	}
+	if err := b.reach(healthy); err != nil {
+		return err
+	}
+	b.pace(50, min(time.Second, b.job.Time), func(time.Duration) {}) // warms up
+	others, err := b.window(false)
+	if err != nil {
+		return err
+	}
+	if err := b.connect(lazy, stalled, 4096); err != nil {
+		return err
+	}
+	time.Sleep(200 * time.Millisecond)
+	all, rss := descriptors(), residentSet()
+
+	// The publisher may be held up for good, so that it has a goroutine of its own.
+	const hz = 50
+	var calls, longest atomic.Int64
+	began, published := time.Now(), make(chan struct{})
+	go func() {
+		defer close(published)
+		b.pace(hz, b.job.Time, func(took time.Duration) {
+			calls.Add(1)
+			longest.Store(max(longest.Load(), int64(took)))
+		})
+	}()
+
+	var full, gone time.Duration // when the last receive buffer was full, and the last stalled stream evicted
+	var unread, frames int64
+	peak := rss
+	for second := 0; time.Since(began) < b.job.Time+500*time.Millisecond; {
+		time.Sleep(100 * time.Millisecond)
+		c, err := b.readers.do(order{Do: "count"})
+		if err != nil {
+			return err
+		}
+		since := time.Since(began)
+		if c.Unread > unread {
+			unread, full = c.Unread, since
+		}
+		if gone == 0 && descriptors() <= all-lazy {
+			gone = since
+		}
+		peak = max(peak, residentSet())
+		if int(since.Seconds()) > second {
+			second++
+			b.out.Series = append(b.out.Series, point{float64(second), float64(c.Frames-frames) / float64(healthy)})
+			frames = c.Frames
+		}
+	}
+	c, err := b.readers.rest()
+	if err != nil {
+		return err
+	}
+	b.out.Others = others.cores()
+	due := int64(math.Ceil(hz * b.job.Time.Seconds()))
+	b.report("healthy-%", 100*float64(c.Frames)/float64(due*int64(healthy)))
+	b.report("healthy-least-%", 100*float64(c.Least)/float64(due))
+	b.report("published-%", 100*float64(calls.Load())/float64(due))
+	b.report("publish-max-ms", float64(longest.Load())/1e6)
+	b.report("evicted-%", 100*float64(max(0, all-descriptors()))/float64(lazy))
+	if gone > 0 {
+		b.report("evicted-after-s", (gone - full).Seconds())
+	}
+	b.report("grown-MB", (peak-rss)/(1<<20))
+	b.report("rss-MB", peak/(1<<20))
+	select {
+	case <-published:
+	default: // held up; this process ends anyway
+		b.report("publisher-blocked", 1)
+	}
+	return nil
+}
+
+// slowReader is one client that reads 10 kB/s of a stream of 200 snapshots a second.
+func slowReader(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	if err := b.connect(1, slow, 4096); err != nil {
+		return err
+	}
+	if err := b.reach(1); err != nil {
+		return err
+	}
+	others := watchOthers(b.pids...)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.pace(200, b.job.Time, func(time.Duration) {})
+	}()
+	began := time.Now()
+	for time.Since(began) < b.job.Time {
+		time.Sleep(min(time.Second, time.Until(began.Add(b.job.Time))))
+		c, err := b.readers.do(order{Do: "count"})
+		if err != nil {
+			return err
+		}
+		b.out.Series = append(b.out.Series, point{time.Since(began).Seconds(), c.Stale / 1e3})
+	}
+	b.out.Others = others.cores()
+	var second []float64
+	for _, p := range b.out.Series[len(b.out.Series)/2:] {
+		second = append(second, p.Y)
+	}
+	slices.Sort(second)
+	b.report("median-s", second[len(second)/2])
+	b.report("end-s", b.out.Series[len(b.out.Series)-1].Y)
+	return nil
+}
+
+// lastOf is how many snapshots lastValue publishes.
+const lastOf = 20_000
+
+// lastValue is a client that sleeps while snapshots are published and then publishing stops; then it reads all there is.
+func lastValue(ctx context.Context, b *bench) error {
+	if err := b.start(ctx, subjectOptions{}); err != nil {
+		return err
+	}
+	if err := b.connect(1, stalled, 4096); err != nil {
+		return err
+	}
+	time.Sleep(300 * time.Millisecond) // it is subscribed
+	published := make(chan struct{})
+	go func() {
+		defer close(published)
+		for range lastOf {
+			b.send()
+		}
+	}()
+	time.Sleep(b.job.Time)
+	if _, err := b.readers.do(order{Do: "release"}); err != nil {
+		return err
+	}
+	select {
+	case <-published:
+	case <-time.After(10 * time.Second):
+		return errors.New("publishing does not end")
+	}
+	time.Sleep(500 * time.Millisecond)
+	read, err := b.readers.rest()
+	if err != nil {
+		return err
+	}
+	c, err := b.readers.do(order{Do: "check"})
+	if err != nil {
+		return err
+	}
+	b.report("missing", float64(lastOf-1-c.Last))
+	if c.Whole {
+		b.report("whole", 1)
+	} else {
+		b.report("whole", 0)
+	}
+	b.report("read-KB", float64(read.Bytes)/kb)
+	return nil
+}
+
+// idleHTTP2 is N streams over shared HTTP/2 connections in clear text, without events for three heartbeats.
+func idleHTTP2(ctx context.Context, b *bench) error {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	heartbeat := b.job.Time / 5
+	l, publish, err := subjectOf(b.job.Subject).serve(ctx, subjectOptions{heartbeat: heartbeat}, &protocols)
+	if err != nil {
+		return err
+	}
+	publish(encode(0))
+	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	var beats, ended, open atomic.Int64
+	for range b.job.N {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String()+path, nil)
+		if err != nil {
+			return err
+		}
+		response, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		if response.ProtoMajor != 2 {
+			return fmt.Errorf("answered over %s, want HTTP/2", response.Proto)
+		}
+		open.Add(1)
+		go func() {
+			defer response.Body.Close()
+			buf := make([]byte, 4096)
+			for {
+				n, err := response.Body.Read(buf)
+				if n == len(":\n\n") {
+					beats.Add(1)
+				}
+				if err != nil {
+					ended.Add(1)
+					return
+				}
+			}
+		}()
+	}
+	time.Sleep(b.job.Time)
+	b.report("ended", float64(ended.Load()))
+	b.report("beats", float64(beats.Load())/float64(b.job.N))
+	return nil
+}
+
+// idleJobs is N progress jobs with a snapshot each, which nobody watches.
+func idleJobs(ctx context.Context, b *bench) error {
+	tracker := progress.New(ctx, 0, 0, nil)
+	topics := names(b.job.N)
+	before := settledMemory()
+	for i, topic := range topics {
+		job, _ := tracker.Start(topic)
+		job.Publish(snapshot{TS: "2026-01-02T15:04:05.6Z", Status: "running", Percent: 12.5, Stage: "scan",
+			Message: "probing 127.0.0.42 on port 502", Found: 12, Scanned: i, Total: 1 << 20, StartedAt: "2026-01-02T15:04:05Z"})
+	}
+	b.reportTopics(before)
+	runtime.KeepAlive(tracker)
+	runtime.KeepAlive(topics)
+	return nil
+}
+
+// idleTopics is N streams of a peer with an event each, which nobody watches.
+func idleTopics(_ context.Context, b *bench) error {
+	server := r3labs.New()
+	server.AutoReplay = false
+	topics := names(b.job.N)
+	before := settledMemory()
+	for i, topic := range topics {
+		server.CreateStream(topic)
+		server.Publish(topic, &r3labs.Event{Data: encode(i)})
+	}
+	b.reportTopics(before)
+	runtime.KeepAlive(server)
+	runtime.KeepAlive(topics)
+	return nil
+}
+
+func names(n int) []string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("discovery/%06d", i)
+	}
+	return names
+}
+
+func (b *bench) reportTopics(before memory) {
+	time.Sleep(200 * time.Millisecond)
+	per := settledMemory().minus(before, b.job.N)
+	b.report("rss-B", per.rss)
+	b.report("heap-B", per.heap)
+	b.report("goroutines", per.goroutines*float64(b.job.N))
+}
