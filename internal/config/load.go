@@ -9,13 +9,15 @@ import (
 
 // Load reads a configuration whose file has the text data. The name file
 // stands in messages, and paths in the text are relative to its directory. Load
-// also reads the environment and the files that the text refers to. It returns
+// also reads the environment and the files that the text includes or refers to,
+// whose own paths are relative to them. It returns
 // either a complete [Config] or every problem, never both. A file that is not
 // YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
 	r := &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
 	var c *Config
 	if root := r.parse(file, data); root != nil {
+		r.include(root, file)
 		c = r.config(root)
 	}
 	if len(r.problems) > 0 {
@@ -37,14 +39,12 @@ func (r *reader) config(root *yaml.Node) *Config {
 		key{name: "jobs", read: func(v *yaml.Node) { jobs = v }},
 		key{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
 		key{name: "notify", later: "remove it"},
-		key{name: "include", later: "write everything into one file"},
+		key{name: "include", read: func(*yaml.Node) {}}, // done before
 		key{name: "store", later: "remove it: the newest values are kept in memory"},
 	)
 	c := &Config{Listen: defaultListen}
 	if version != nil {
-		if v, ok := r.text(version, "version", "write 1"); ok && v != "1" {
-			r.problem(version, fmt.Sprintf("version: %s is not a version of this format", quote(v)), "write 1")
-		}
+		r.version(version)
 	} else if r.complete(root) {
 		r.problem(root, "there is no version", "write version: 1 at the top")
 	}
@@ -77,6 +77,12 @@ func (r *reader) config(root *yaml.Node) *Config {
 		}
 	}
 	return c
+}
+
+func (r *reader) version(n *yaml.Node) {
+	if v, ok := r.text(n, "version", "write 1"); ok && v != "1" {
+		r.problem(n, fmt.Sprintf("version: %s is not a version of this format", quote(v)), "write 1")
+	}
 }
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")

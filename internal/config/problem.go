@@ -7,12 +7,12 @@ import (
 
 // A Problem is one thing that is wrong with a configuration file.
 type Problem struct {
-	File   string `json:"file"`   // as given to [Load]
+	File   string `json:"file"`   // as given to [Load], or an included file
 	Line   int    `json:"line"`   // from 1
 	Column int    `json:"column"` // from 1, counted in characters
 	What   string `json:"what"`   // what is wrong, for example `unknown key "evry" in source "tank"`
 	Want   string `json:"want"`   // what would be right, for example `did you mean "every"?`
-	Text   string `json:"-"`      // the line of the file, with an asterisk for each character of what may be a credential
+	Text   string `json:"-"`      // the line, with an asterisk for each character of what may be a credential
 }
 
 // String returns file:line:column: what, and what would be right. It is one line.
