@@ -73,7 +73,7 @@ func measure(quick bool, baseline string) ([]byte, error) {
 				if w.tenths {
 					amount = p.tenths
 				}
-				run(&out, now, f, amount, "")
+				run(&out, exec.Command(now), f, amount, "")
 			}
 		}
 	}
@@ -85,7 +85,9 @@ func measure(quick bool, baseline string) ([]byte, error) {
 		for _, n := range pairSizes {
 			f := figure{"HotCycle", "smartpoll", n}
 			for _, one := range []struct{ binary, name string }{{before, "Before"}, {now, "Now"}} {
-				run(&out, one.binary, f, p.time, one.name)
+				cmd := exec.Command(one.binary)
+				cmd.Env = append(os.Environ(), "GOMAXPROCS=1") // less depends on what else the machine does
+				run(&out, cmd, f, p.time, one.name)
 			}
 		}
 	}
@@ -96,11 +98,11 @@ func measure(quick bool, baseline string) ([]byte, error) {
 
 var resultLine = regexp.MustCompile(`(?m)^Benchmark(\w+)(/.*)$`)
 
-// run appends the result of one figure to out, under another name of the workload if it is not empty. Some figures do
-// not exist, and give no result; one that fails is a fact about the run.
-func run(out *bytes.Buffer, binary string, f figure, amount, rename string) {
+// run appends the result of one figure to out, measured by the benchmarks that cmd starts, under another name of the
+// workload if it is not empty. Some figures do not exist, and give no result; one that fails is a fact about the run.
+func run(out *bytes.Buffer, cmd *exec.Cmd, f figure, amount, rename string) {
 	pattern := "^Benchmark" + f.workload + "$/^" + regexp.QuoteMeta(f.series) + "$/^" + fmt.Sprintf("%s=%d", axis(f.workload), f.n) + "$"
-	cmd := exec.Command(binary, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+amount)
+	cmd.Args = append(cmd.Args, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+amount)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\n%s: %v\n%s", pattern, err, text)

@@ -121,7 +121,7 @@ func page(r *results, bars []bar) []byte {
 	}
 	if len(r.facts["baseline"]) > 0 {
 		p("")
-		p("Commit %s is smartpoll before it got its options; %s pairs of runs, in turns.", r.fact("baseline"), r.fact("pairs"))
+		p("Commit %s is smartpoll before it got its options; %s pairs of runs, in turns, on one processor.", r.fact("baseline"), r.fact("pairs"))
 	}
 	for _, w := range workloads {
 		p("")

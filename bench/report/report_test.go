@@ -78,8 +78,8 @@ func measured() *results {
 	}
 	r.set("Memory", ours, 10_000, "B/task", 250)
 	for _, n := range pairSizes {
-		r.set("Now", ours, n, "ns/op", 110)
-		r.set("Before", ours, n, "ns/op", 100)
+		r.set("Now", ours, n, "cpu-ns/op", 110)
+		r.set("Before", ours, n, "cpu-ns/op", 100)
 	}
 	return r
 }
@@ -130,8 +130,8 @@ func TestJudge(t *testing.T) {
 		{"Deliver", ours, 1000, "ns/op", 601, "Delivery, slowest over fastest N"},
 		{"Hooks", "deliver", 64, "ns/op", 601, "Delivery, slowest over fastest number of hooks"},
 		{"Memory", ours, 10_000, "B/task", 251, "Memory of a scheduled task"},
-		{"Now", ours, 10, "ns/op", 111, "Hot cycle among 10 with no option used, over that of commit abc"},
-		{"Before", ours, 1000, "ns/op", 99, "Hot cycle among 1,000 with no option used, over that of commit abc"},
+		{"Now", ours, 10, "cpu-ns/op", 111, "Hot cycle among 10 with no option used: processor time, over that of commit abc"},
+		{"Before", ours, 1000, "cpu-ns/op", 99, "Hot cycle among 1,000 with no option used: processor time, over that of commit abc"},
 	} {
 		r := measured()
 		r.set(test.workload, test.series, test.n, test.unit, test.v)

@@ -71,14 +71,22 @@ func each(b *testing.B, sizes []int, f func(contender) func(b *testing.B, n int)
 	}
 }
 
-// looped is a workload that repeats itself as long as b.Loop says so.
+// looped is a workload that repeats itself as long as b.Loop says so. Besides the time it takes, which includes waiting
+// for a processor, it tells the processor time of the process.
 func looped(run func(tb testing.TB, n int, more func() bool)) func(b *testing.B, n int) {
 	if run == nil {
 		return nil
 	}
 	return func(b *testing.B, n int) {
 		b.ReportAllocs()
-		run(b, n, b.Loop)
+		var cpu time.Duration
+		run(b, n, func() bool {
+			if cpu == 0 {
+				cpu = processTime()
+			}
+			return b.Loop()
+		})
+		b.ReportMetric(float64(processTime()-cpu)/float64(b.N), "cpu-ns/op")
 	}
 }
 
