@@ -1,0 +1,498 @@
+package smartpoll_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// modelTask is what the model knows of a task.
+type modelTask struct {
+	key, inc int // which of those that had the key
+	// Options.
+	headStart time.Duration
+	overlap   smartpoll.OverlapPolicy
+	every     time.Duration // 0: no Schedule
+	missed    smartpoll.MissedPolicy
+	retry     time.Duration // 0: none, and no failures
+
+	smartpoll.TaskInfo
+	ready, running, dropped bool
+	at, ends, due           time.Time
+	pending, caughtUp       int
+}
+
+// model is a scheduler that is simple enough to be believed, at one instant: hooks
+// take no time, and no two things happen at once.
+type model struct {
+	now   time.Time
+	room  int
+	tasks map[int]*modelTask
+	gone  []*modelTask // removed ones that still run
+	line  []*modelTask
+	inc   int
+}
+
+// run is what the nth invocation of a task does.
+type modelRun struct {
+	takes     time.Duration
+	stubborn  bool
+	fails     bool
+	hook      bool
+	schedules time.Duration // what its hook does
+}
+
+func (k *modelTask) run(n uint64) (r modelRun) {
+	p := rand.New(rand.NewPCG(uint64(k.key*1000+k.inc), n))
+	r.takes, r.stubborn = 3*pause(p), p.IntN(3) == 0
+	r.fails, r.hook = k.retry > 0 && p.IntN(3) == 0, p.IntN(2) == 0
+	if r.schedules = pause(p); p.IntN(3) == 0 {
+		r.schedules = 0
+	}
+	return r
+}
+
+func (m *model) add(key int) *modelTask {
+	m.inc++
+	k := &modelTask{key: key, inc: m.inc, TaskInfo: smartpoll.TaskInfo{Key: key}}
+	switch p := rand.New(rand.NewPCG(uint64(m.inc), 1)); key % 8 {
+	case 0:
+		k.headStart = pause(p)
+	case 1:
+		k.overlap = smartpoll.Skip
+	case 2:
+		k.overlap = smartpoll.Replace
+	case 3:
+		k.overlap = smartpoll.Queue(3)
+	case 4:
+		k.every = pause(p) + time.Millisecond
+	case 5:
+		k.every, k.missed = pause(p)+time.Millisecond, smartpoll.MissedSkip
+	case 6:
+		k.every, k.missed, k.retry = pause(p)+time.Millisecond, smartpoll.MissedAll(2), time.Millisecond+pause(p)
+	case 7:
+		k.every, k.overlap = pause(p)+20*time.Millisecond, smartpoll.Replace
+	}
+	m.tasks[key] = k
+	return k
+}
+
+// task returns the real one.
+func (k *modelTask) task() (any, smartpoll.Task, []smartpoll.TaskOption) {
+	opts := []smartpoll.TaskOption{smartpoll.Overlap(k.overlap), smartpoll.Missed(k.missed)}
+	if k.headStart > 0 {
+		opts = append(opts, smartpoll.HeadStart(k.headStart))
+	}
+	if k.every > 0 {
+		opts = append(opts, smartpoll.On(smartpoll.Every(k.every)))
+	}
+	if k.retry > 0 {
+		opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: k.retry, Max: k.retry}))
+	}
+	n := uint64(0)
+	return k.key, func(ctx context.Context) (hook, error) {
+		n++
+		r := k.run(n)
+		if r.stubborn {
+			time.Sleep(r.takes)
+		} else {
+			select {
+			case <-time.After(r.takes):
+			case <-ctx.Done():
+			}
+		}
+		switch {
+		case r.fails:
+			return nil, errFlaky
+		case !r.hook:
+			return nil, nil
+		}
+		return func(_ context.Context, i *internal) error { i.Schedule(k.key, r.schedules); return nil }, nil
+	}, opts
+}
+
+func (m *model) running(key int) bool {
+	return slices.ContainsFunc(m.gone, func(k *modelTask) bool { return k.key == key }) || m.tasks[key] != nil && m.tasks[key].running
+}
+
+func (m *model) clear(k *modelTask) {
+	m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
+	k.Next, k.ready, k.pending = time.Time{}, false, 0
+}
+
+func (m *model) queue(k *modelTask) {
+	if !k.ready || k.Paused || m.running(k.key) {
+		return
+	}
+	if k.headStart == 0 {
+		for _, o := range m.line {
+			if o.headStart == 0 && o.at.After(k.at) {
+				k.at = o.at
+			}
+		}
+	}
+	m.line = append(m.line, k)
+}
+
+func (m *model) again(k *modelTask) {
+	switch {
+	case k.overlap <= 0:
+	case k.pending < int(k.overlap)-1:
+		k.pending++
+	default:
+		k.Skipped++
+	}
+}
+
+func (m *model) set(k *modelTask, t time.Time, inHook bool) {
+	if !t.After(m.now) && k.ready {
+		k.Next = t
+		m.again(k)
+		return
+	}
+	m.clear(k)
+	k.Next, k.at = t, t
+	if !t.After(m.now) {
+		m.promote(k, inHook)
+	}
+}
+
+func (m *model) promote(k *modelTask, inHook bool) {
+	if k.running && !inHook {
+		switch k.overlap {
+		case smartpoll.Skip:
+			k.Skipped++
+			m.clear(k)
+			return
+		case smartpoll.Replace:
+			m.drop(k)
+		}
+	}
+	k.ready = true
+	m.queue(k)
+}
+
+func (m *model) drop(k *modelTask) bool {
+	if !k.running || k.dropped {
+		return false
+	}
+	k.dropped = true
+	if !k.run(k.Runs).stubborn {
+		k.ends = m.now
+	}
+	return true
+}
+
+func (m *model) plan(k *modelTask) {
+	if k.every == 0 || !k.Next.IsZero() {
+		return
+	}
+	if k.due.IsZero() {
+		k.due = m.now
+	}
+	next := k.due.Add(k.every)
+	caughtUp := 0
+	if !next.After(m.now) {
+		switch {
+		case k.missed == smartpoll.MissedOnce:
+			next = m.now
+		case k.missed > 0 && k.caughtUp < int(k.missed):
+			caughtUp = k.caughtUp + 1
+		default:
+			k.Skipped++
+			next = m.now.Add(k.every)
+		}
+	}
+	k.caughtUp = caughtUp
+	k.due = next
+	m.set(k, next, true)
+}
+
+// settle starts what can be started.
+func (m *model) settle() {
+	for {
+		running := len(m.gone)
+		for _, k := range m.tasks {
+			if k.running {
+				running++
+			}
+		}
+		if len(m.line) == 0 || running >= m.room {
+			return
+		}
+		var k *modelTask // the first one in line, or who overtakes it
+		for _, o := range m.line {
+			if o.headStart == 0 {
+				k = o
+				break
+			}
+		}
+		var best *modelTask
+		for _, o := range m.line {
+			if o.headStart > 0 && (best == nil || o.at.Add(-o.headStart).Before(best.at.Add(-best.headStart))) {
+				best = o
+			}
+		}
+		if k == nil || best != nil && best.at.Add(-best.headStart).Before(k.at) {
+			k = best
+		}
+		m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
+		k.Runs++
+		k.running, k.dropped, k.ends, k.due = true, false, m.now.Add(k.run(k.Runs).takes), k.Next
+		if k.pending > 0 {
+			k.pending--
+		} else {
+			k.ready, k.Next = false, time.Time{}
+			if k.overlap == smartpoll.Replace {
+				k.due = time.Time{}
+				m.plan(k)
+			}
+		}
+	}
+}
+
+// advance lets everything happen until t.
+func (m *model) advance(t time.Time) {
+	for {
+		m.settle()
+		var k *modelTask
+		var at time.Time
+		earlier := func(o *modelTask, t time.Time) {
+			if k == nil || t.Before(at) {
+				k, at = o, t
+			}
+		}
+		for _, o := range append(slices.Collect(values(m.tasks)), m.gone...) {
+			if o.running {
+				earlier(o, o.ends)
+			}
+			if !o.Next.IsZero() && !o.ready {
+				earlier(o, o.Next)
+			}
+		}
+		if k == nil || at.After(t) {
+			m.now = t
+			return
+		}
+		m.now = at
+		if !k.running || k.ends != at {
+			m.promote(k, false)
+			continue
+		}
+		if r := k.run(k.Runs); m.tasks[k.key] == k {
+			switch {
+			case k.dropped:
+			case r.fails:
+				k.Failures++
+				if k.Next.IsZero() {
+					m.set(k, m.now.Add(k.retry), true)
+				}
+			default:
+				if k.Failures = 0; r.hook {
+					if r.schedules > 0 || !k.ready {
+						m.set(k, m.now.Add(r.schedules), true)
+					} else {
+						m.again(k)
+					}
+				}
+			}
+			m.plan(k)
+		}
+		k.running = false
+		m.gone = slices.DeleteFunc(m.gone, func(o *modelTask) bool { return o == k })
+		if heir := m.tasks[k.key]; heir != nil {
+			m.queue(heir)
+		}
+	}
+}
+
+func values(tasks map[int]*modelTask) func(func(*modelTask) bool) {
+	return func(yield func(*modelTask) bool) {
+		for _, k := range tasks {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// info completes what the model says.
+func (m *model) info(k *modelTask) smartpoll.TaskInfo {
+	info := k.TaskInfo
+	switch {
+	case m.running(k.key):
+		info.State = smartpoll.Running
+	case k.ready:
+		info.State = smartpoll.Ready
+	case !info.Next.IsZero():
+		info.State = smartpoll.Waiting
+	default:
+		info.State = smartpoll.Idle
+	}
+	return info
+}
+
+// Random calls of all methods, on tasks with all options: after each, what Info says
+// of every key is what the model says.
+func TestModelOfTasks(t *testing.T) {
+	for seed := range 40 {
+		synctest.Test(t, func(t *testing.T) { modelOfTasks(t, uint64(seed)) })
+	}
+}
+
+func modelOfTasks(t *testing.T, seed uint64) {
+	const keys = 16
+	r := rand.New(rand.NewPCG(seed, 0))
+	m := &model{now: time.Now(), room: 1 + r.IntN(6), tasks: make(map[int]*modelTask), inc: int(seed) * 1000}
+	s := mustNew(t, smartpoll.WithDynamic(), smartpoll.WithMaxRunning(m.room), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}))
+	for range 2 { // Runs
+		real := run(s)
+		for _, k := range m.tasks {
+			m.plan(k)
+		}
+		synctest.Wait()
+		for step := range 150 {
+			d := pause(r)
+			time.Sleep(d)
+			m.advance(m.now.Add(d))
+			key, d := r.IntN(keys), 2*pause(r)
+			var x interface {
+				scheduler
+				manager
+			} = s
+			op := r.IntN(14)
+			do := func() {
+				k := m.tasks[key]
+				if k == nil {
+					if op < 7 {
+						key, task, opts := m.add(key).task()
+						mustAdd(t, x, key, task, opts...)
+						m.plan(m.tasks[key.(int)])
+					} else if x.Remove(key) {
+						t.Errorf("Remove() of an unknown key = true")
+					}
+					return
+				}
+				switch op {
+				case 0, 1, 2:
+					x.Schedule(key, 0)
+					if k.ready {
+						m.again(k)
+					} else {
+						m.set(k, m.now, false)
+					}
+				case 3:
+					x.Schedule(key, d)
+					m.set(k, m.now.Add(d), false)
+				case 4:
+					if r.IntN(3) == 0 {
+						x.Schedule(key, -1)
+						m.clear(k)
+					}
+				case 5, 6:
+					at := m.now.Add(d - 40*time.Millisecond)
+					x.ScheduleAtSooner(key, at)
+					switch {
+					case !k.Next.IsZero() && !at.Before(k.Next):
+					case k.ready:
+						k.Next = at
+					default:
+						m.set(k, at, false)
+					}
+				case 7:
+					if got := x.StopTimer(key); got != k.ready {
+						t.Errorf("StopTimer() = %v, want %v", got, k.ready)
+					}
+					if !k.ready {
+						m.clear(k)
+					}
+				case 8:
+					if got, want := x.Cancel(key), m.drop(k); got != want {
+						t.Errorf("Cancel() = %v, want %v", got, want)
+					}
+				case 9:
+					x.Pause(key)
+					k.Paused = true
+					m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
+				case 10, 11, 12:
+					x.Resume(key)
+					if !k.Paused {
+						return
+					}
+					k.Paused = false
+					if k.ready && k.every > 0 && k.Next.Equal(k.due) && m.now.Sub(k.Next) > time.Second {
+						switch k.missed {
+						case smartpoll.MissedOnce:
+							k.Next, k.due = m.now, m.now
+						case smartpoll.MissedSkip:
+							m.clear(k)
+							k.Skipped++
+							k.due = time.Time{}
+							m.plan(k)
+							return
+						}
+					}
+					m.queue(k)
+				case 13:
+					x.Remove(key)
+					m.clear(k)
+					if m.drop(k); k.running {
+						m.gone = append(m.gone, k)
+					}
+					delete(m.tasks, key)
+				}
+			}
+			if r.IntN(3) == 0 {
+				if err := s.Do(t.Context(), func(_ context.Context, i *internal) error { x = i; do(); return nil }); err != nil {
+					t.Errorf("Do() = %v, want nil", err)
+				}
+			} else {
+				do()
+			}
+			synctest.Wait()
+			m.advance(m.now)
+			compare(t, s, m, fmt.Sprintf("seed %d, step %d, operation %d on %d", seed, step, op, key))
+		}
+		if got := real.stop(); got != context.Canceled {
+			t.Fatalf("Run() = %v, want %v", got, context.Canceled)
+		}
+		m.now, m.gone = time.Now(), nil
+		for _, k := range m.tasks {
+			m.clear(k)
+			k.running, k.Failures, k.due, k.caughtUp = false, 0, time.Time{}, 0
+		}
+		compare(t, s, m, fmt.Sprintf("seed %d, after Run", seed))
+	}
+}
+
+func compare(t *testing.T, s *smartpoll.Scheduler, m *model, when string) {
+	t.Helper()
+	if wrong := smartpoll.Check(s); wrong != "" {
+		t.Fatalf("%s: %s", when, wrong)
+	}
+	n := 0
+	for got := range s.Tasks() {
+		n++
+		k := m.tasks[got.Key.(int)]
+		if k == nil {
+			t.Fatalf("%s: %v is known, want it removed", when, got.Key)
+		}
+		want := m.info(k)
+		got.Started, got.Err = time.Time{}, nil
+		if !got.Next.Equal(want.Next) {
+			t.Fatalf("%s: Next of %v = %v, want %v", when, got.Key, got.Next, want.Next)
+		}
+		if got.Next = want.Next; got != want {
+			t.Fatalf("%s:\ngot  %+v\nwant %+v", when, got, want)
+		}
+	}
+	if n != len(m.tasks) {
+		t.Fatalf("%s: %d tasks, want %d", when, n, len(m.tasks))
+	}
+}
