@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/tidewire/tidewire/bench/figures"
 )
 
 func main() {
@@ -54,14 +56,14 @@ func main() {
 		}
 	}
 	for _, b := range bars {
-		if !b.met {
+		if !b.Met {
 			os.Exit(1)
 		}
 	}
 }
 
 // write writes the page and its pictures.
-func write(docs string, r *results, bars []bar) error {
+func write(docs string, r *results, bars []figures.Bar) error {
 	if err := os.WriteFile(filepath.Join(docs, "benchmarks-smartpoll.md"), page(r, bars), 0o644); err != nil {
 		return err
 	}

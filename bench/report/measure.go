@@ -2,16 +2,16 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidewire/tidewire/bench/figures"
 )
 
 // firstLight is the last commit before smartpoll got its options: with them unused, the hot cycle must cost the same.
@@ -106,7 +106,7 @@ func run(out *bytes.Buffer, cmd *exec.Cmd, f figure, amount, rename string) {
 	text, err := cmd.CombinedOutput()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "\n%s: %v\n%s", pattern, err, text)
-		fmt.Fprintf(out, "failed: %s of %s with %s\n", f.workload, title(f.series), count(float64(f.n)))
+		fmt.Fprintf(out, "failed: %s of %s with %s\n", f.workload, title(f.series), figures.Count(float64(f.n)))
 		return
 	}
 	for _, line := range resultLine.FindAllStringSubmatch(string(text), -1) {
@@ -128,10 +128,10 @@ func build(dir, name, revision string) (binary string, err error) {
 			return "", err
 		}
 		archive := tree + ".tar"
-		if _, err := output("git", "-C", "..", "archive", "-o", archive, revision); err != nil {
+		if _, err := figures.Output("git", "-C", "..", "archive", "-o", archive, revision); err != nil {
 			return "", err
 		}
-		if _, err := output("tar", "-x", "-C", tree, "-f", archive); err != nil {
+		if _, err := figures.Output("tar", "-x", "-C", tree, "-f", archive); err != nil {
 			return "", err
 		}
 		for _, file := range []string{"go.mod", "go.sum"} {
@@ -143,36 +143,35 @@ func build(dir, name, revision string) (binary string, err error) {
 				return "", err
 			}
 		}
-		if _, err := output("go", "mod", "edit", "-replace="+module+"="+tree, tree+".mod"); err != nil {
+		if _, err := figures.Output("go", "mod", "edit", "-replace="+module+"="+tree, tree+".mod"); err != nil {
 			return "", err
 		}
 		args = append(args, "-modfile="+tree+".mod")
 	}
-	_, err = output("go", append(args, "./smartpoll")...)
+	_, err = figures.Output("go", append(args, "./smartpoll")...)
 	return binary, err
 }
 
 // describe writes what was measured, where, and when.
 func describe(out *bytes.Buffer, p plan) error {
-	commit, err := output("git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+	machine, err := figures.Machine()
 	if err != nil {
 		return err
 	}
-	peers, err := output("go", "list", "-m", "-f", "{{.Path}} {{.Version}}",
-		"github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3", "github.com/reugn/go-quartz")
+	commit, err := figures.Commit()
 	if err != nil {
 		return err
 	}
-	kernel, err := output("uname", "-sr")
+	peers, err := figures.Modules("github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3", "github.com/reugn/go-quartz")
 	if err != nil {
 		return err
 	}
 	for _, fact := range [][2]string{
 		{"date", time.Now().UTC().Format(time.DateOnly)},
-		{"machine", fmt.Sprintf("%s, %d cores, %s/%s, %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel)},
+		{"machine", machine},
 		{"go", runtime.Version()},
 		{"commit", commit},
-		{"peers", strings.Join(strings.Split(peers, "\n"), ", ")},
+		{"peers", peers},
 		{"rounds", fmt.Sprint(p.rounds)},
 		{"pairs", fmt.Sprint(p.pairs)},
 	} {
@@ -181,29 +180,9 @@ func describe(out *bytes.Buffer, p plan) error {
 	return nil
 }
 
-// processor is the model of the processor, as the kernel calls it.
-func processor() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
-}
-
 // load is the load average of the last minute.
 func load() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	first, _, _ := strings.Cut(string(text), " ")
 	return first
-}
-
-// output runs a command and returns what it prints.
-func output(name string, args ...string) (string, error) {
-	text, err := exec.Command(name, args...).Output()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return "", fmt.Errorf("%s: %w: %s", strings.Join(slices.Insert(args, 0, name), " "), err, exit.Stderr)
-	}
-	return strings.TrimSpace(string(text)), err
 }

@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/tidewire/tidewire/bench/figures"
 )
 
 // summary is what the command prints.
-func summary(r *results, bars []bar) string {
+func summary(r *results, bars []figures.Bar) string {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "%s\n%s, commit %s, load average %s\n\n", r.fact("machine"), r.fact("go"), r.fact("commit"), loads(r))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
@@ -25,17 +27,10 @@ func summary(r *results, bars []bar) string {
 	}
 	table.Flush()
 	for _, b := range bars {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", verdict(b), b.what, b.got, b.want)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", b.Mark(), b.What, b.Got, b.Want)
 	}
 	table.Flush()
 	return out.String()
-}
-
-func verdict(b bar) string {
-	if b.met {
-		return "met"
-	}
-	return "MISSED"
 }
 
 // table returns the rows of a table, the head first: a series each, a size per column.
@@ -58,15 +53,15 @@ func (w *workload) table(r *results, u unit) [][]string {
 
 func (w *workload) cell(r *results, u unit, series string, n int) string {
 	v := r.at(w.name, series, n, u.name)
-	cell := shown(v, u.format)
+	cell := figures.Shown(v, u.format)
 	if math.IsNaN(v) {
 		return cell
 	}
 	if u.allocs {
-		cell += " (" + shown(r.at(w.name, series, n, "allocs/op"), count) + ")"
+		cell += " (" + figures.Shown(r.at(w.name, series, n, "allocs/op"), figures.Count) + ")"
 	}
 	if own := r.at(w.name, ours, n, u.name); u.ratio && series != ours && !math.IsNaN(own) {
-		cell += " " + times(v/own)
+		cell += " " + figures.Times(v/own)
 	}
 	return cell
 }
@@ -83,7 +78,7 @@ func loads(r *results) string {
 }
 
 // page is docs/benchmarks-smartpoll.md.
-func page(r *results, bars []bar) []byte {
+func page(r *results, bars []figures.Bar) []byte {
 	var out bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 
@@ -98,7 +93,7 @@ func page(r *results, bars []bar) []byte {
 	p("| Machine | %s |", r.fact("machine"))
 	p("| Go | %s |", r.fact("go"))
 	p("| Commit | %s, %s |", r.fact("commit"), r.fact("date"))
-	p("| Peers | %s; time.AfterFunc of Go itself |", strings.Join(strings.Split(strings.ReplaceAll(r.fact("peers"), "github.com/", ""), ", "), ", "))
+	p("| Peers | %s; time.AfterFunc of Go itself |", r.fact("peers"))
 	p("| Load average | %s while measuring, the measurement itself included |", loads(r))
 	if failed := r.facts["failed"]; len(failed) > 0 {
 		p("| Failed | %s |", strings.Join(failed, ", "))
@@ -113,11 +108,11 @@ func page(r *results, bars []bar) []byte {
 	p("| | bar | measured | |")
 	p("|---|---|---|---|")
 	for _, b := range bars {
-		mark := "met"
-		if !b.met {
-			mark = "**missed**"
+		mark := b.Mark()
+		if !b.Met {
+			mark = "**" + mark + "**"
 		}
-		p("| %s | %s | %s | %s |", b.what, b.want, b.got, mark)
+		p("| %s | %s | %s | %s |", b.What, b.Want, b.Got, mark)
 	}
 	if len(r.facts["baseline"]) > 0 {
 		p("")

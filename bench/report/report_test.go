@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"encoding/xml"
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tidewire/tidewire/bench/figures"
 )
 
 func TestParse(t *testing.T) {
@@ -92,11 +90,11 @@ func (r *results) set(workload, series string, n int, unit string, v float64) {
 	r.values[f][unit] = []float64{v}
 }
 
-func missed(bars []bar) []string {
+func missed(bars []figures.Bar) []string {
 	var names []string
 	for _, b := range bars {
-		if !b.met {
-			names = append(names, b.what)
+		if !b.Met {
+			names = append(names, b.What)
 		}
 	}
 	return names
@@ -141,8 +139,8 @@ func TestJudge(t *testing.T) {
 		seen[test.want] = true
 	}
 	for _, b := range bars {
-		if !seen[b.what] {
-			t.Errorf("nothing misses the bar %q", b.what)
+		if !seen[b.What] {
+			t.Errorf("nothing misses the bar %q", b.What)
 		}
 	}
 	if got, want := len(missed(judge(&results{facts: map[string][]string{"baseline": {"abc"}}}))), len(bars); got != want {
@@ -166,59 +164,6 @@ func TestPage(t *testing.T) {
 	for row := range strings.Lines(text) {
 		if strings.Contains(row, "NaN") || strings.Contains(row, "Inf") {
 			t.Errorf("the page says %q", row)
-		}
-	}
-}
-
-func TestSVG(t *testing.T) {
-	c := chart{title: "A & B", xLabel: "tasks", yLabel: "time", format: duration, lines: []line{
-		{ours, []point{{10, 100}, {100, 1000}, {1000, 10_000}}},
-		{"robfig", []point{{10, 100}, {1000, 9_999}}},
-		{"gocron", nil},
-	}}
-	text := c.svg()
-	decoder := xml.NewDecoder(bytes.NewReader(text))
-	for {
-		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatalf("%v in\n%s", err, text)
-		}
-	}
-	// Two decades each way: from corner to corner.
-	for _, want := range []string{"A &amp; B", `d="M90.0 380.0L370.0 218.0L650.0 56.0"`, ">10 µs<", ">1,000<"} {
-		if !bytes.Contains(text, []byte(want)) {
-			t.Errorf("the picture does not contain %q:\n%s", want, text)
-		}
-	}
-	ys := logAxis{from: 100, to: 10_000, at: bottom, end: top}
-	heights := c.nameHeights(ys)
-	if got := math.Abs(heights[0] - heights[1]); got < lineHeight {
-		t.Errorf("two names are %v apart, want at least %v", got, lineHeight)
-	}
-}
-
-func TestFormats(t *testing.T) {
-	for _, test := range []struct{ got, want string }{
-		{duration(0.5), "0.5 ns"},
-		{duration(35.84), "35.8 ns"},
-		{duration(999.6), "1 µs"},
-		{duration(14_215), "14.2 µs"},
-		{milliseconds(0.94), "940 µs"},
-		{milliseconds(1470), "1.47 s"},
-		{microseconds(1.753), "1.75 µs"},
-		{count(0), "0"},
-		{count(10), "10"},
-		{count(1000), "1,000"},
-		{count(94_123), "94,100"},
-		{count(1_234_567), "1,230,000"},
-		{times(0.3234), "0.32×"},
-		{times(1), "1×"},
-		{times(31_714), "31,700×"},
-		{percent(100), "100 %"},
-	} {
-		if test.got != test.want {
-			t.Errorf("got %q, want %q", test.got, test.want)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/tidewire/tidewire/bench/figures"
+
 // workload is one of the benchmarks, and how it is shown.
 type workload struct {
 	name    string // of the benchmark
@@ -23,12 +25,6 @@ type unit struct {
 	ratio  bool // to smartpoll's
 }
 
-const ours, yardstick = "smartpoll", "AfterFunc"
-
-var peers = []string{"gocron", "robfig", "go-quartz"}
-
-var everyone = append([]string{ours, yardstick}, peers...)
-
 var workloads = []*workload{
 	{
 		name:  "HotCycle",
@@ -40,7 +36,7 @@ anything to allocate, and so the least that a timer of the runtime can cost. goc
 go-quartz have a schedule that is always due, with their own guards against overlapping runs, which is faster than
 rescheduling.`,
 		series:  []string{ours, yardstick, "Timer.Reset", "gocron", "robfig", "go-quartz"},
-		units:   []unit{{name: "ns/op", title: "Time of a cycle (allocations)", format: duration, allocs: true, ratio: true}},
+		units:   []unit{{name: "ns/op", title: "Time of a cycle (allocations)", format: figures.Duration, allocs: true, ratio: true}},
 		picture: "smartpoll-hot-cycle.svg",
 		yLabel:  "time of a two-stage cycle",
 	},
@@ -50,7 +46,7 @@ rescheduling.`,
 		about: `Another time for one task that is scheduled and not running, among N. AfterFunc: Timer.Reset, with the timer at
 hand. gocron: Update. robfig/cron: Remove and Schedule. go-quartz: ScheduleJob with Replace.`,
 		series:  everyone,
-		units:   []unit{{name: "ns/op", title: "Time of a call (allocations)", format: duration, allocs: true, ratio: true}},
+		units:   []unit{{name: "ns/op", title: "Time of a call (allocations)", format: figures.Duration, allocs: true, ratio: true}},
 		picture: "smartpoll-schedule.svg",
 		yLabel:  "time of a call",
 	},
@@ -64,11 +60,11 @@ than 10 ms it took from one start of a task to its next; with 10,000 tasks and m
 grows until each has its turn. Counting begins when all tasks have run once, or after three seconds.`,
 		series: everyone,
 		units: []unit{
-			{name: "runs/s", title: "Runs per second", format: count},
-			{name: "%ideal", title: "Runs, of the ideal 100 per second and task", format: percent},
-			{name: "p50-ms", title: "Lateness, median", format: milliseconds},
-			{name: "p99-ms", title: "Lateness, 99th percentile", format: milliseconds},
-			{name: "cpu-us/run", title: "Processor time of a run, of the whole process", format: microseconds},
+			{name: "runs/s", title: "Runs per second", format: figures.Count},
+			{name: "%ideal", title: "Runs, of the ideal 100 per second and task", format: figures.Percent},
+			{name: "p50-ms", title: "Lateness, median", format: figures.Milliseconds},
+			{name: "p99-ms", title: "Lateness, 99th percentile", format: figures.Milliseconds},
+			{name: "cpu-us/run", title: "Processor time of a run, of the whole process", format: figures.Microseconds},
 		},
 		tenths:  true,
 		picture: "smartpoll-every-10ms.svg",
@@ -81,7 +77,7 @@ grows until each has its turn. Counting begins when all tasks have run once, or 
 loop listens to; what is shown for them is the nearest thing, a question to their loop (gocron: NextRun, robfig/cron: Entry,
 go-quartz: GetScheduledJob). AfterFunc is a goroutine that receives from the channel and takes the mutex.`,
 		series:  everyone,
-		units:   []unit{{name: "ns/op", title: "Time of a delivery (allocations)", format: duration, allocs: true, ratio: true}},
+		units:   []unit{{name: "ns/op", title: "Time of a delivery (allocations)", format: figures.Duration, allocs: true, ratio: true}},
 		picture: "smartpoll-deliver.svg",
 		yLabel:  "time of a delivery",
 	},
@@ -90,7 +86,7 @@ go-quartz: GetScheduledJob). AfterFunc is a goroutine that receives from the cha
 		title:  "Number of hooks",
 		about:  `smartpoll among 100 tasks, with hooks on further channels on which nothing is sent.`,
 		series: []string{"cycle", "deliver"},
-		units:  []unit{{name: "ns/op", title: "Time of a hot cycle and of a delivery (allocations)", format: duration, allocs: true}},
+		units:  []unit{{name: "ns/op", title: "Time of a hot cycle and of a delivery (allocations)", format: figures.Duration, allocs: true}},
 		hooks:  true,
 	},
 	{
@@ -98,7 +94,7 @@ go-quartz: GetScheduledJob). AfterFunc is a goroutine that receives from the cha
 		title:  "Memory",
 		about:  `What a scheduled task occupies, heap and stacks, its function and its key included.`,
 		series: everyone,
-		units:  []unit{{name: "B/task", title: "Memory of a task", format: bytesOf, ratio: true}},
+		units:  []unit{{name: "B/task", title: "Memory of a task", format: figures.Bytes, ratio: true}},
 		memory: true,
 	},
 }
@@ -120,7 +116,7 @@ func (w *workload) figures(sizes []int) []figure {
 	return figures
 }
 
-// axis is what the sizes of a workload count, in the names of its benchmarks.
+// axis is what the sizes of a workload figures.Count, in the names of its benchmarks.
 func axis(name string) string {
 	for _, w := range workloads {
 		if w.name == name && w.hooks {
@@ -132,15 +128,19 @@ func axis(name string) string {
 
 // plot draws the workload's first table.
 func (w *workload) plot(r *results) []byte {
-	c := chart{title: w.title, xLabel: "tasks", yLabel: w.yLabel, format: w.units[0].format}
+	c := figures.Chart{
+		Title: w.title,
+		X:     figures.Axis{Label: "tasks", Format: figures.Count},
+		Y:     figures.Axis{Label: w.yLabel, Format: w.units[0].format},
+	}
 	for _, s := range w.series {
-		l := line{name: s}
+		l := figures.Line{Name: title(s), Colour: colours[s], Bold: s == ours}
 		for _, n := range r.sizes(w.name) {
 			if v := r.at(w.name, s, n, w.units[0].name); v > 0 {
-				l.points = append(l.points, point{float64(n), v})
+				l.Points = append(l.Points, figures.Point{X: float64(n), Y: v})
 			}
 		}
-		c.lines = append(c.lines, l)
+		c.Lines = append(c.Lines, l)
 	}
-	return c.svg()
+	return c.SVG()
 }
