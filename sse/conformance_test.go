@@ -519,9 +519,14 @@ var conformance = []struct {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")
 		st := f.srv.Open(t, "/one/a", nil)
+		synctest.Wait()
+		gone := time.Now()
 		st.Close()
 		if err := <-f.results; err != nil {
 			t.Errorf("Serve = %v when the client left, want nil", err)
+		}
+		if d := time.Since(gone); d > 6*time.Second {
+			t.Errorf("the stream ended %v after its client had left, want at most 6 s", d)
 		}
 		idle, stuck := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/all/a", nil)
 		next := f.srv.Open(t, "/one/b", nil)
@@ -718,6 +723,27 @@ var conformance = []struct {
 		if !strings.Contains(got, "=3 ") || !strings.HasSuffix(got, "=4") {
 			t.Errorf("resumed = %q, want 3 and 4", got)
 		}
+	}},
+	{"a slow stream of many gets the newest of each", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		st := f.srv.Open(t, "/all/a,b,c", nil)
+		big := func(name string) string { return name + strings.Repeat("x", 50_000) }
+		publish(t, f.topic("a"), big("a0"))
+		synctest.Wait() // the stream is in the middle of it
+		for _, round := range []string{"1", "2"} {
+			for _, name := range []string{"a", "b", "c"} {
+				publish(t, f.topic(name), big(name+round))
+			}
+		}
+		var got []string
+		for range 4 {
+			data := string(st.Event(t).Data)
+			got = append(got, data[:2])
+			if data != big(data[:2]) {
+				t.Errorf("event %s has %d bytes, want it whole", data[:2], len(data))
+			}
+		}
+		expect(t, "events", strings.Join(got, " "), "a0 a2 b2 c2")
 	}},
 	{"drain", func(t *testing.T, e engine) {
 		f := newFixture(t, e, &sse.HubOptions{DrainWindow: 8 * time.Second})

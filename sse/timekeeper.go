@@ -2,9 +2,9 @@ package sse
 
 import "time"
 
-// lookTicks is every how many ticks the timekeeper looks whether the client of a parked stream has left: a second is the
-// longest tick, and 2,000 looks a second, at 10,000 streams, take 0.2% of a processor. A goroutine that waits for it
-// notices at once, and costs 2.5 KB a stream.
+// lookTicks is every how many ticks the timekeeper looks whether the client of a parked stream has left. A tick is a second
+// at most, and 10,000 idle streams, looks and heartbeats together, take 0.4% of a processor. A goroutine a stream that
+// waits for its client to leave would notice at once, and cost 2.5 KB where the whole stream costs 1.7.
 const lookTicks = 5
 
 // endGrace is how long a write may still take when its stream has to end.
