@@ -13,6 +13,7 @@ import (
 
 func TestFormat(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
+		{figures.Duration(0), "0"},
 		{figures.Duration(1), "1 ns"},
 		{figures.Duration(999.7), "1 µs"},
 		{figures.Milliseconds(12.34), "12.3 ms"},

@@ -19,6 +19,9 @@ func Shown(v float64, format func(float64) string) string {
 
 // Duration formats nanoseconds.
 func Duration(ns float64) string {
+	if ns == 0 {
+		return "0"
+	}
 	for _, unit := range []string{"ns", "µs", "ms"} {
 		if ns < 999.5 {
 			return significant(ns) + " " + unit

@@ -3,10 +3,12 @@ package figures
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -36,6 +38,24 @@ func processor() string {
 		}
 	}
 	return "unknown processor"
+}
+
+// Load is the load average of the last minute.
+func Load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// Range is from the least to the greatest of several loads.
+func Range(loads []string) string {
+	least, most := math.Inf(1), math.Inf(-1)
+	for _, l := range loads {
+		if v, err := strconv.ParseFloat(l, 64); err == nil {
+			least, most = min(least, v), max(most, v)
+		}
+	}
+	return fmt.Sprintf("%.1f to %.1f", least, most)
 }
 
 // Output runs a command and returns what it prints.

@@ -66,7 +66,7 @@ func measure(quick bool, baseline string) ([]byte, error) {
 	begin := time.Now()
 	for round := range p.rounds {
 		fmt.Fprintf(os.Stderr, "\rround %d of %d, %v ", round+1, p.rounds, time.Since(begin).Round(time.Second))
-		fmt.Fprintf(&out, "load: %s\n", load())
+		fmt.Fprintf(&out, "load: %s\n", figures.Load())
 		for _, w := range workloads {
 			for _, f := range w.figures(p.sizes) {
 				amount := p.time
@@ -178,11 +178,4 @@ func describe(out *bytes.Buffer, p plan) error {
 		fmt.Fprintf(out, "%s: %s\n", fact[0], fact[1])
 	}
 	return nil
-}
-
-// load is the load average of the last minute.
-func load() string {
-	text, _ := os.ReadFile("/proc/loadavg")
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
 }

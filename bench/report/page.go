@@ -14,7 +14,7 @@ import (
 // summary is what the command prints.
 func summary(r *results, bars []figures.Bar) string {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\n%s, commit %s, load average %s\n\n", r.fact("machine"), r.fact("go"), r.fact("commit"), loads(r))
+	fmt.Fprintf(&out, "%s\n%s, commit %s, load average %s\n\n", r.fact("machine"), r.fact("go"), r.fact("commit"), figures.Range(r.facts["load"]))
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, w := range workloads {
 		for _, u := range w.units {
@@ -66,17 +66,6 @@ func (w *workload) cell(r *results, u unit, series string, n int) string {
 	return cell
 }
 
-// loads is the range of the load averages.
-func loads(r *results) string {
-	least, most := math.Inf(1), math.Inf(-1)
-	for _, l := range r.facts["load"] {
-		if v, err := strconv.ParseFloat(l, 64); err == nil {
-			least, most = min(least, v), max(most, v)
-		}
-	}
-	return fmt.Sprintf("%.1f to %.1f", least, most)
-}
-
 // page is docs/benchmarks-smartpoll.md.
 func page(r *results, bars []figures.Bar) []byte {
 	var out bytes.Buffer
@@ -94,7 +83,7 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("| Go | %s |", r.fact("go"))
 	p("| Commit | %s, %s |", r.fact("commit"), r.fact("date"))
 	p("| Peers | %s; time.AfterFunc of Go itself |", r.fact("peers"))
-	p("| Load average | %s while measuring, the measurement itself included |", loads(r))
+	p("| Load average | %s while measuring, the measurement itself included |", figures.Range(r.facts["load"]))
 	if failed := r.facts["failed"]; len(failed) > 0 {
 		p("| Failed | %s |", strings.Join(failed, ", "))
 	}

@@ -40,8 +40,8 @@ PASS
 	if got, want := r.fact("machine"), "a machine: with a colon"; got != want {
 		t.Errorf("fact = %q, want %q", got, want)
 	}
-	if got, want := loads(r), "0.5 to 1.2"; got != want {
-		t.Errorf("loads() = %q, want %q", got, want)
+	if got, want := figures.Range(r.facts["load"]), "0.5 to 1.2"; got != want {
+		t.Errorf("Range() = %q, want %q", got, want)
 	}
 	for _, bad := range []string{"BenchmarkX/y/n=1 1 nothing ns/op", "BenchmarkX/y/n=1 1 5", "BenchmarkX/y 1 5 ns/op", "BenchmarkX/y/n=many 1 5 ns/op", "Benchmark"} {
 		if _, err := parse(strings.NewReader(bad)); err == nil {

@@ -218,7 +218,7 @@ func (c column) cell(r *results, subject string) string {
 // summary is what the command prints.
 func summary(r *results, bars []figures.Bar) string {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\n%s, commit %s, %s; load average %s; took %s\n\n", r.Machine, r.Go, r.Commit, r.Peers, r.loads(), r.Took)
+	fmt.Fprintf(&out, "%s\n%s, commit %s, %s; load average %s; took %s\n\n", r.Machine, r.Go, r.Commit, r.Peers, figures.Range(r.Load), r.Took)
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, s := range sections {
 		rows := s.table(r)
@@ -259,7 +259,7 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("| Go | %s |", r.Go)
 	p("| Commit | %s, %s |", r.Commit, r.Date)
 	p("| Peers | %s |", r.Peers)
-	p("| Load average | %s while measuring, the measurement itself included |", r.loads())
+	p("| Load average | %s while measuring, the measurement itself included |", figures.Range(r.Load))
 	p("")
 	p("Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text over loopback to readers in a second")
 	p("process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Processor time, ages and memory of streams")

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,7 +84,7 @@ func (r *results) measure(ctx context.Context, quick, nchan bool) {
 	batches := plan(quick, nchan)
 	do := func(batch []job, what string) {
 		fmt.Fprintf(os.Stderr, "\r\x1b[K%s: %s, %s, N=%d, %v", what, batch[0].Workload, batch[0].Subject, batch[0].N, time.Since(began).Round(time.Second))
-		r.Load = append(r.Load, load())
+		r.Load = append(r.Load, figures.Load())
 		done := make([]measured, len(batch))
 		var wg sync.WaitGroup
 		for i, j := range batch {
@@ -137,11 +136,4 @@ func (r *results) describe(quick, nchan bool) (err error) {
 		r.Peers += ", " + version
 	}
 	return nil
-}
-
-// load is the load average of the last minute.
-func load() string {
-	text, _ := os.ReadFile("/proc/loadavg")
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
 }

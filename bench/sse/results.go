@@ -5,7 +5,6 @@ package main
 import (
 	"math"
 	"slices"
-	"strconv"
 
 	"github.com/tidewire/tidewire/bench/figures"
 )
@@ -71,17 +70,6 @@ func (r *results) least(workload string, n int, name string, subjects ...string)
 // has reports whether a workload was measured on a subject, successfully or not.
 func (r *results) has(workload, subject string) bool {
 	return slices.ContainsFunc(r.Measured, func(m measured) bool { return m.Job.Workload == workload && m.Job.Subject == subject })
-}
-
-// loads is the range of the load averages.
-func (r *results) loads() string {
-	least, most := math.Inf(1), math.Inf(-1)
-	for _, l := range r.Load {
-		if v, err := strconv.ParseFloat(l, 64); err == nil {
-			least, most = min(least, v), max(most, v)
-		}
-	}
-	return strconv.FormatFloat(least, 'f', 1, 64) + " to " + strconv.FormatFloat(most, 'f', 1, 64)
 }
 
 // title is the name of a subject for a reader.
