@@ -27,9 +27,23 @@
 // when that is over, however often it was scheduled. The time of the next run
 // usually counts from the hook, that is from completion.
 //
-// Times are kept on the monotonic clock. A task runs at the earliest when its
-// time has come; nothing is promised about the order of what is due at one
-// instant, but nothing waits for ever while other things are busy.
+// A task runs at the earliest when its time has come; nothing is promised about
+// the order of what is due at one instant, but nothing waits for ever while other
+// things are busy. Times are kept on the monotonic clock, unless they have no
+// reading of it, as those made of a date: these follow the wall clock when it is
+// set, and are due within 30 seconds after the process was suspended.
+//
+// [On] schedules a task by a [Schedule]: one made by [Every], or one of a cron
+// library, and [Missed] says what becomes of times that have passed. [Overlap] says
+// what else may become of a task that is due while it runs. Add, Remove, Pause,
+// Resume and Cancel change what is scheduled while it is.
+//
+// # Limits
+//
+// [Group] limits how many tasks run at once, and how many start per second,
+// [WithMaxRunning] how many run in all, and [Timeout] how long one may take. Who
+// waits does so in the order of due times, which [HeadStart] moves by a time that
+// is bounded, so nobody starves.
 //
 // # Hooks and visibility
 //
@@ -46,22 +60,33 @@
 //
 // # Concurrency
 //
-// The scheduling methods, on [Internal] and on [Scheduler], may be called from any
+// All methods but Run, on [Internal] and on [Scheduler], may be called from any
 // goroutine, and are each atomic. Between two Runs they change what the next one
-// finds. [Group] limits how many tasks run at once, and how many start per second.
+// finds. [Scheduler.Do] runs a func as a hook, from any goroutine but that of one.
+// Tasks and Info answer at any time, also while a hook or a task does not return.
+//
+// A method that names a key panics if no task has it, but for Info and Remove,
+// which say so, and Add. A key that was removed is remembered until the hook in
+// progress, and the task, are over: until then calls do nothing.
 //
 // # Errors
 //
 // The first error of a task or hook ends Run, which returns the identical value:
 // polling is over, and the caller decides. [Retry] keeps a task's errors from
-// being fatal, [Poll] hands them to the function that commits the result.
+// being fatal, [OnError] decides on each, [Poll] hands them to the function that
+// commits the result. What was cancelled, removed or replaced has no error.
+//
+// A panic in a task or its hook ends the process, one in the hook of a channel or
+// of a Run reaches the caller of Run; [WithRecover] makes all of them errors. A
+// panic in an [OnError], a [Schedule] or an [Observer] always is one: a
+// [*TaskError], which ends Run.
 //
 // # Shutdown
 //
 // Run ends with its context or with the first error. It waits for the hook in
 // progress, and cancels the contexts of running tasks, but waits for them only if
 // [WithDrain] says so; the next Run waits for them in any case. A result that comes
-// after the end is dropped. Every schedule is cleared. After a Run that waited for
+// after the end is dropped. Every schedule is cleared; pauses remain. After a Run that waited for
 // its tasks, no goroutine and no timer is left.
 //
 // # Testing
@@ -72,5 +97,7 @@
 // # What it leaves to others
 //
 // Schedules are not kept over restarts of the process, and nothing is shared
-// between processes.
+// between processes. Cron expressions are parsed by a library of your choice. A
+// task that ignores its context cannot be ended: it keeps its key, and nothing
+// else. Metrics and logs are for an [Observer] to write.
 package smartpoll

@@ -34,9 +34,10 @@ type Backoff struct {
 // An error that has a method RetryAfter() time.Duration, itself or anywhere in
 // its chain, sets the delay if it asks for a longer one, beyond b.Max too.
 //
-// Only errors of the task itself, and of the fetch of a [Poll], are retried.
-// Those of its [TaskHook], a panic and a runtime.Goexit remain fatal. A b that
-// makes no sense is an error of [New].
+// Only errors of the task itself, and of the fetch of a [Poll], are retried, and a
+// panic of the task with [WithRecover]. Those of its [TaskHook], and a
+// runtime.Goexit, remain fatal. A b that makes no sense is an error of [New] and
+// Add.
 func Retry(b Backoff) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		b, err := b.normal()

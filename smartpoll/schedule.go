@@ -10,8 +10,8 @@ import (
 
 // Next returns an advisory timestamp for when the given task key will next be
 // ready, or the zero time if the task is not scheduled. The time of a task that
-// is due but not yet started, because it still runs or waits for its [Group],
-// lies in the past. It is consumed when the task starts.
+// is due but not yet started, because it still runs, is paused or waits for its
+// [Group], lies in the past. It is consumed when the task starts.
 //
 // Next panics if no task has the key. It may be called from any goroutine.
 func (c *control) Next(key any) time.Time {
@@ -69,6 +69,9 @@ func (c *control) Schedule(key any, d time.Duration) {
 // once if that has passed, or clears any scheduling if t is the zero value. The
 // return value of Next will be the provided time, until it is consumed, or the
 // task is rescheduled.
+//
+// A t without a reading of the monotonic clock, such as one made of a date, is a
+// time of the wall clock, and is followed when that clock is set.
 //
 // ScheduleAt panics if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAt(key any, t time.Time) {

@@ -122,7 +122,7 @@ func links(tasks []task, f filter) []link {
 	return all
 }
 
-// HookSince is for how long the hook has kept the loop, at most.
+// HookSince is for how long the hook has kept the loop at most.
 func (v view) HookSince() string { return span(time.Since(v.Loop.Hook.Since)) }
 
 // Word is what the task is about.
@@ -160,7 +160,7 @@ func (r tableRow) When() string {
 	}
 	d := r.Next.Sub(r.at)
 	switch {
-	case d >= 0:
+	case d >= 100*time.Millisecond:
 		return "in " + span(d)
 	case r.IsLate():
 		return "due for " + span(-d)
@@ -176,16 +176,19 @@ func (r tableRow) Last() string {
 	case r.Running():
 		return "for " + span(r.at.Sub(r.Started))
 	}
-	return span(r.at.Sub(r.Started)) + " ago"
+	if d := r.at.Sub(r.Started); d >= time.Second {
+		return span(d) + " ago"
+	}
+	return "just now"
 }
 
-// TookText and LateText are durations, empty if they are not known.
+// TookText and LateText are durations, if they are known.
 func (r tableRow) TookText() string { return known(r.Took > 0, r.Took) }
 func (r tableRow) LateText() string { return known(r.Took > 0 || r.Late > 0, r.Late) }
 
 func known(is bool, d millis) string {
 	if !is {
-		return ""
+		return "–"
 	}
 	return span(time.Duration(d))
 }
@@ -205,8 +208,10 @@ func exact(t time.Time) string {
 func span(d time.Duration) string {
 	d = max(d, 0)
 	switch {
+	case d < time.Microsecond:
+		return "< 1 µs"
 	case d < time.Millisecond:
-		return fmt.Sprintf("%.2g ms", float64(d)/1e6)
+		return fmt.Sprintf("%d µs", d.Microseconds())
 	case d < 10*time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(d)/1e6)
 	case d < time.Second:
