@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 
 	"github.com/tidewire/tidewire/bench/figures"
 )
@@ -86,9 +87,9 @@ func must(err error) {
 func pictures(r *results) map[string][]byte {
 	return map[string][]byte{
 		"sse-memory.svg": compare(r, "Resident memory of an idle stream among 10,000", "memory", 10_000, "rss-KB", figures.Kilobytes,
-			append(append([]string{}, libraries...), parked, nchanName)),
+			slices.Concat(libraries, []string{parked, nchanName})),
 		"sse-cpu.svg": compare(r, "Processor time of a delivery, 1,000 streams", "paced", 1000, "cpu-us", figures.Microseconds,
-			append(append([]string{}, libraries...), rawLoop, nchanName)),
+			slices.Concat(libraries, []string{rawLoop, nchanName})),
 		"sse-slow.svg": overTime(r, "A reader of 10 kB/s", "age of the newest snapshot that it has", "slow", 1, figures.Seconds),
 		"sse-stall.svg": overTime(r, "100 of 1,000 readers stalled", "snapshots a second that each of the others gets", "stall", 1000,
 			figures.Count),

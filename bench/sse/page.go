@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -45,7 +46,7 @@ waits for its client to leave: less than that, no handler that keeps its gorouti
 goroutines and buffers of net/http back.`,
 		picture:  "sse-memory.svg",
 		alt:      "Resident memory of an idle stream among 10,000",
-		subjects: append(append([]string{}, libraries...), parked, nchanName),
+		subjects: slices.Concat(libraries, []string{parked, nchanName}),
 		columns: []column{
 			{"N=1,000", "memory", 1000, "rss-KB", figures.Kilobytes},
 			{"N=10,000", "memory", 10_000, "rss-KB", figures.Kilobytes},
@@ -61,7 +62,7 @@ frames received. The loop of write(2) is the floor: it writes one prepared frame
 with readers that read in rounds of 20 ms. Age is the moment of receipt minus the moment of publishing.`,
 		picture:  "sse-cpu.svg",
 		alt:      "Processor time of a delivery",
-		subjects: append(append([]string{}, libraries...), rawLoop, nchanName),
+		subjects: slices.Concat(libraries, []string{rawLoop, nchanName}),
 		columns: []column{
 			{"processor time", "paced", 1000, "cpu-us", figures.Microseconds},
 			{"received", "paced", 1000, "received-%", figures.Percent},
@@ -75,7 +76,7 @@ with readers that read in rounds of 20 ms. Age is the moment of receipt minus th
 		about: `One publisher in a loop, 1,000 streams. Where the newest snapshot is all that counts, the question is how old it is
 when it arrives. Libraries that queue deliver more frames and older ones; publishes differ because some calls wait for all
 readers, and others replace a pointer.`,
-		subjects: append(append([]string{}, libraries...), nchanName),
+		subjects: slices.Concat(libraries, []string{nchanName}),
 		columns: []column{
 			{"age, median", "flat", 1000, "p50-ms", figures.Milliseconds},
 			{"99th percentile", "flat", 1000, "p99-ms", figures.Milliseconds},

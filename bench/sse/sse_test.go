@@ -121,7 +121,7 @@ func passing() *results {
 	add := func(workload, subject string, n int, values map[string]float64) {
 		r.Measured = append(r.Measured, measured{Job: job{Workload: workload, Subject: subject, N: n}, Values: values})
 	}
-	for _, s := range append(append([]string{}, libraries...), parked) {
+	for _, s := range slices.Concat(libraries, []string{parked}) {
 		add("memory", s, 10_000, map[string]float64{"rss-KB": 20})
 		add("paced", s, 1000, map[string]float64{"cpu-us": 6})
 		add("flat", s, 1000, map[string]float64{"p50-ms": 5, "p99-ms": 15})

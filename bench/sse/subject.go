@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
 	"time"
 
@@ -47,7 +48,7 @@ var ours = []string{handOff, goroutine}
 var peers = []string{"r3labs/sse", "go-sse"}
 
 // libraries are those that publish to streams.
-var libraries = append(append([]string{}, ours...), peers...)
+var libraries = slices.Concat(ours, peers)
 
 var subjects = []subject{
 	{

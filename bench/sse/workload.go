@@ -325,7 +325,6 @@ func slowReader(ctx context.Context, b *bench) error {
 	if err := b.reach(1); err != nil {
 		return err
 	}
-	others := watchOthers(b.pids...)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -340,7 +339,6 @@ func slowReader(ctx context.Context, b *bench) error {
 		}
 		b.out.Series = append(b.out.Series, point{time.Since(began).Seconds(), c.Stale / 1e3})
 	}
-	b.out.Others = others.cores()
 	var second []float64
 	for _, p := range b.out.Series[len(b.out.Series)/2:] {
 		second = append(second, p.Y)
