@@ -88,7 +88,7 @@ readers, and others replace a pointer.`,
 		title: "What Publish costs",
 		about: `Twice a second, to one stream and to 10,000; the encoding of the snapshot, some 2 µs, is included. What a publisher
 does not wait for is done by others afterwards: the age at 10,000 streams is how long that takes, the reading of all of them
-included. With seconds between the calls all caches are cold.`,
+included. With half a second between the calls all caches are cold.`,
 		subjects: libraries,
 		columns: []column{
 			{"N=1, mean", "publish", 1, "publish-us", figures.Microseconds},
