@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), schemaCommand(), versionCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -136,6 +136,21 @@ stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if
 	}
 	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the report: text, json or github")
 	return cmd
+}
+
+func schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of configurations",
+		Long: `Schema prints a JSON Schema (draft 2020-12) with which editors complete and explain the keys of
+a configuration. It finds less than check does.`,
+		Example: "  tidewire schema > tidewire.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := cmd.OutOrStdout().Write(config.Schema())
+			return err
+		},
+	}
 }
 
 func versionCommand() *cobra.Command {

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -139,6 +140,13 @@ func TestCheckSaysThatAConfigurationIsValid(t *testing.T) {
 	code, stdout, stderr := tidewire(t, "check", name)
 	if want := name + " is valid: 1 source, 1 job\n"; code != 0 || stdout != want || stderr != "" {
 		t.Errorf("check = %d, %q, %q, want 0 and %q", code, stdout, stderr, want)
+	}
+}
+
+func TestSchemaIsPrinted(t *testing.T) {
+	code, stdout, stderr := tidewire(t, "schema")
+	if code != 0 || stdout != string(config.Schema()) || stderr != "" {
+		t.Errorf("schema = %d, %.100q, %q, want 0 and the schema", code, stdout, stderr)
 	}
 }
 

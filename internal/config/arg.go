@@ -142,25 +142,25 @@ func (r *reader) arg(e named) Arg {
 	before := len(r.problems)
 	var low, values, deflt *yaml.Node
 	only := map[string]*yaml.Node{} // keys of some types alone
-	r.mapping(e.value, where,
-		key{name: "type", read: func(v *yaml.Node) {
+	r.mapping(e.value, where, argKeys, reads{
+		"type": func(v *yaml.Node) {
 			if t := r.choice(v, "type", string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool),
 				string(ArgEnum), string(ArgHost), string(ArgCIDR)); t != "" {
 				a.Type = ArgType(t)
 			}
-		}},
-		key{name: "title", read: func(v *yaml.Node) { a.Title = r.line(v, "title") }},
-		key{name: "default", read: func(v *yaml.Node) { deflt = v }},
-		key{name: "min", read: func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") }},
-		key{name: "max", read: func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") }},
-		key{name: "values", read: func(v *yaml.Node) { only["values"], values = v, v }},
-		key{name: "pattern", read: func(v *yaml.Node) {
+		},
+		"title":   func(v *yaml.Node) { a.Title = r.line(v, "title") },
+		"default": func(v *yaml.Node) { deflt = v },
+		"min":     func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") },
+		"max":     func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") },
+		"values":  func(v *yaml.Node) { only["values"], values = v, v },
+		"pattern": func(v *yaml.Node) {
 			only["pattern"] = v
 			if re := r.regexp(v, "pattern"); re != nil {
 				a.Pattern = regexp.MustCompile("^(?:" + re.String() + ")$")
 			}
-		}},
-	)
+		},
+	})
 	typeKnown := len(r.problems) == before
 	if values != nil {
 		a.Values = r.values(values)

@@ -1,8 +1,13 @@
 package config_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,28 +46,74 @@ func TestDocumentation(t *testing.T) {
 		t.Errorf("%d good examples and an unexplained bad one %q, want at least 5 and none", good, bad)
 	}
 
-	// An unknown key makes Load list the known ones.
-	_, problems := config.Load("f", []byte(`
-??????: 1
-defaults: {??????: 1, backoff: {??????: 1}}
-upstreams: {u: {??????: 1}}
-sources: {s: {??????: 1, http: {??????: 1}, show: {??????: 1}}}
-jobs: {j: {??????: 1, args: {a: {??????: 1}}}}
-`))
+	// Each key of the schema has a row that begins with its name and ends with
+	// what the schema says it means.
+	rows := regexp.MustCompile(`(?m)^\| (.*?) \|.* \| (.*) \|$`).FindAllStringSubmatch(doc, -1)
 	keys := 0
-	for _, p := range problems {
-		names, ok := strings.CutPrefix(p.Want, "the keys here are ")
-		if !ok {
-			continue
+	var walk func(s map[string]any)
+	walk = func(s map[string]any) {
+		if properties, ok := s["properties"].(map[string]any); ok {
+			for name, property := range properties {
+				keys++
+				means := property.(map[string]any)["description"]
+				if !slices.ContainsFunc(rows, func(row []string) bool {
+					return regexp.MustCompile("`([a-z_]+\\.)?"+name+"`").MatchString(row[1]) && row[2] == means
+				}) {
+					t.Errorf("docs/configuration.md has no row of the key %s that says %q", name, means)
+				}
+			}
 		}
-		for _, key := range regexp.MustCompile(`, | and `).Split(names, -1) {
-			keys++
-			if !regexp.MustCompile("`([a-z_]+\\.)?" + key + "`").MatchString(doc) {
-				t.Errorf("docs/configuration.md does not name the key %s (%v)", key, p)
+		for _, v := range s {
+			if v, ok := v.(map[string]any); ok {
+				walk(v)
 			}
 		}
 	}
+	var schema map[string]any
+	if err := json.Unmarshal(config.Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	walk(schema)
 	if keys < 45 {
-		t.Errorf("Load lists %d keys, want at least 45:\n%v", keys, problems)
+		t.Errorf("the schema has %d keys, want at least 45", keys)
+	}
+}
+
+// TestBuiltIn: a file that says what is built in is one that does not say it.
+func TestBuiltIn(t *testing.T) {
+	var schema struct{ Properties map[string]any }
+	if err := json.Unmarshal(config.Schema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	said := 0
+	// builtIn returns the defaults in the schema of the value at path.
+	builtIn := func(path ...string) string {
+		at := any(map[string]any{"properties": schema.Properties})
+		for _, name := range path {
+			at = at.(map[string]any)[name]
+		}
+		var b strings.Builder
+		properties := at.(map[string]any)["properties"].(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(properties)) {
+			property := properties[name].(map[string]any)
+			if value, ok := property["default"]; ok {
+				said++
+				fmt.Fprintf(&b, ", %s: %v", name, value)
+			}
+			if name == "backoff" {
+				fmt.Fprintf(&b, ", backoff: {min: %v, max: %v}", property["properties"].(map[string]any)["min"].(map[string]any)["default"],
+					property["properties"].(map[string]any)["max"].(map[string]any)["default"])
+			}
+		}
+		return b.String()
+	}
+	const silent = `{version: 1, upstreams: {u: {http: http://h, limit: 1/s%s}}, sources: {s: {exec: [a]%s}}, jobs: {j: {exec: [a, "{x}"]%s, args: {x: {title: x%s}}}}%s}`
+	got := load(t, fmt.Sprintf(silent, builtIn("properties", "upstreams", "additionalProperties"), builtIn("properties", "sources", "additionalProperties"),
+		builtIn("properties", "jobs", "additionalProperties"), builtIn("properties", "jobs", "additionalProperties", "properties", "args", "additionalProperties"), builtIn()))
+	if want := load(t, fmt.Sprintf(silent, "", "", "", "", "")); !reflect.DeepEqual(got, want) {
+		t.Errorf("with what is built in Load gives\n%#v\nwithout\n%#v", got.Sources[0], want.Sources[0])
+	}
+	if said != 9 {
+		t.Errorf("%d built-in values, want 9", said)
 	}
 }

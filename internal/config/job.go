@@ -78,36 +78,31 @@ func (r *reader) job(e named) *Job {
 	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: "join"}
 	var exec, argsNode *yaml.Node
 	args := map[string]*yaml.Node{} // the key of each
-	r.mapping(e.value, where,
-		key{name: "title", read: func(v *yaml.Node) { j.Title = r.line(v, "title") }},
-		key{name: "exec", read: func(v *yaml.Node) { exec = v; j.Exec = r.argv(v) }},
-		key{name: "args", read: func(v *yaml.Node) {
+	r.mapping(e.value, where, jobKeys, reads{
+		"title": func(v *yaml.Node) { j.Title = r.line(v, "title") },
+		"exec":  func(v *yaml.Node) { exec = v; j.Exec = r.argv(v) },
+		"args": func(v *yaml.Node) {
 			argsNode = v
 			for _, a := range r.names(v, "args of "+where) {
 				args[a.name] = a.key
 				j.Args = append(j.Args, r.arg(a))
 			}
-		}},
-		key{name: "progress", read: func(v *yaml.Node) { j.Progress = r.progress(v) }},
-		key{name: "timeout", read: func(v *yaml.Node) {
+		},
+		"progress": func(v *yaml.Node) { j.Progress = r.progress(v) },
+		"timeout": func(v *yaml.Node) {
 			if d := r.duration(v, "timeout"); d > 0 {
 				j.Timeout = d
 			}
-		}},
-		key{name: "on_busy", read: func(v *yaml.Node) {
+		},
+		"on_busy": func(v *yaml.Node) {
 			switch v.Value {
 			case "queue", "reject", "replace":
 				r.problem(v, "on_busy: "+v.Value+" is not supported by this version", `write "join"`)
 			default:
 				r.choice(v, "on_busy", "join")
 			}
-		}},
-		key{name: "http", later: `a job here has "exec"`},
-		key{name: "confirm", later: "remove it"},
-		key{name: "limit", later: "remove it"},
-		key{name: "roles", later: "remove it"},
-		key{name: "then", later: "remove it"},
-	)
+		},
+	})
 	switch {
 	case exec == nil && r.complete(e.value) && find(e.value, "http") == nil:
 		r.problem(e.key, where+" does not say what to run", "add exec: [program, argument]")

@@ -30,18 +30,15 @@ func Load(file string, data []byte) (*Config, Problems) {
 // refer to each other, wherever they stand.
 func (r *reader) config(root *yaml.Node) *Config {
 	var version, listen, defaults, upstreams, sources, jobs *yaml.Node
-	r.mapping(root, "the file",
-		key{name: "version", read: func(v *yaml.Node) { version = v }},
-		key{name: "listen", read: func(v *yaml.Node) { listen = v }},
-		key{name: "defaults", read: func(v *yaml.Node) { defaults = v }},
-		key{name: "upstreams", read: func(v *yaml.Node) { upstreams = v }},
-		key{name: "sources", read: func(v *yaml.Node) { sources = v }},
-		key{name: "jobs", read: func(v *yaml.Node) { jobs = v }},
-		key{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
-		key{name: "notify", later: "remove it"},
-		key{name: "include", read: func(*yaml.Node) {}}, // done before
-		key{name: "store", later: "remove it: the newest values are kept in memory"},
-	)
+	r.mapping(root, "the file", fileKeys, reads{
+		"version":   func(v *yaml.Node) { version = v },
+		"listen":    func(v *yaml.Node) { listen = v },
+		"defaults":  func(v *yaml.Node) { defaults = v },
+		"upstreams": func(v *yaml.Node) { upstreams = v },
+		"sources":   func(v *yaml.Node) { sources = v },
+		"jobs":      func(v *yaml.Node) { jobs = v },
+		"include":   func(*yaml.Node) {}, // done before
+	})
 	c := &Config{Listen: defaultListen}
 	if version != nil {
 		r.version(version)
@@ -50,7 +47,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	}
 	pace := builtIn
 	if defaults != nil {
-		r.mapping(defaults, "defaults", r.paceKeys(&pace)...)
+		r.mapping(defaults, "defaults", paceKeys, r.paceReads(&pace))
 	}
 	byName := map[string]*Upstream{} // nil for one that has problems of its own
 	for _, e := range r.names(upstreams, "upstreams") {

@@ -39,41 +39,36 @@ func (r *reader) entries(n *yaml.Node, where string) iter.Seq2[*yaml.Node, *yaml
 	}
 }
 
-// A key is one key that a mapping may have.
-type key struct {
-	name  string
-	read  func(v *yaml.Node) // called with the value, if the key is there
-	later string             // instead of read, for what this version does not support: what to do about it
-
-	secret bool // its value, or texts in it, may be credentials
-}
+// reads has what to do with the value of each key of a table.
+type reads map[string]func(v *yaml.Node)
 
 // mapping reads a mapping with fixed keys.
-func (r *reader) mapping(n *yaml.Node, where string, keys ...key) {
-next:
-	for k, v := range r.entries(n, where) {
-		var known []string
-		harmless := map[string]bool{}
-		for _, key := range keys {
-			harmless[key.name] = !key.secret
-			switch {
-			case key.name == k.Value && key.later != "":
-				r.problem(k, quote(key.name)+" is not supported by this version", key.later)
-				continue next
-			case key.name == k.Value:
-				if !key.secret {
-					r.reveal(v)
-				}
-				key.read(v)
-				continue next
-			case key.later == "":
-				known = append(known, key.name)
+func (r *reader) mapping(n *yaml.Node, where string, keys []key, read reads) {
+	known := map[string]key{}
+	var supported []string
+	for _, k := range keys {
+		if known[k.name] = k; k.later == "" {
+			supported = append(supported, k.name)
+			if read[k.name] == nil {
+				panic(fmt.Sprintf("config: nobody reads the key %s of %s", k.name, where))
 			}
 		}
-		if harmless[nearest(k.Value, known)] {
-			r.reveal(v)
+	}
+	for k, v := range r.entries(n, where) {
+		switch key, ok := known[k.Value]; {
+		case ok && key.later != "":
+			r.problem(k, quote(key.name)+" is not supported by this version", key.later)
+		case ok:
+			if !key.secret {
+				r.reveal(v)
+			}
+			read[key.name](v)
+		default:
+			if near, ok := known[nearest(k.Value, supported)]; ok && !near.secret {
+				r.reveal(v)
+			}
+			r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", supported))
 		}
-		r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", known))
 	}
 }
 

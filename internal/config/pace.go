@@ -37,34 +37,34 @@ func (p pace) stale() time.Duration {
 	return time.Duration(float64(p.stalePolls) * float64(p.every) * (1 + p.jitter))
 }
 
-// paceKeys are the keys that set p.
-func (r *reader) paceKeys(p *pace) []key {
+// paceReads reads paceKeys into p.
+func (r *reader) paceReads(p *pace) reads {
 	set := func(to *time.Duration, v *yaml.Node, what string) {
 		if d := r.duration(v, what); d > 0 {
 			*to = d
 		}
 	}
-	return []key{
-		{name: "every", read: func(v *yaml.Node) {
+	return reads{
+		"every": func(v *yaml.Node) {
 			if v.Kind == yaml.MappingNode && !r.spoiled[v] {
 				r.problem(v, "every as a mapping is not supported by this version", "write one duration such as 30s")
 				return
 			}
 			set(&p.every, v, "every")
-		}},
-		{name: "timeout", read: func(v *yaml.Node) { set(&p.timeout, v, "timeout") }},
-		{name: "jitter", read: func(v *yaml.Node) { p.jitter = r.percentage(v, "jitter") }},
-		{name: "backoff", read: func(v *yaml.Node) {
+		},
+		"timeout": func(v *yaml.Node) { set(&p.timeout, v, "timeout") },
+		"jitter":  func(v *yaml.Node) { p.jitter = r.percentage(v, "jitter") },
+		"backoff": func(v *yaml.Node) {
 			before := len(r.problems)
-			r.mapping(v, "backoff",
-				key{name: "min", read: func(v *yaml.Node) { set(&p.backoff.Min, v, "min") }},
-				key{name: "max", read: func(v *yaml.Node) { set(&p.backoff.Max, v, "max") }},
-			)
+			r.mapping(v, "backoff", backoffKeys, reads{
+				"min": func(v *yaml.Node) { set(&p.backoff.Min, v, "min") },
+				"max": func(v *yaml.Node) { set(&p.backoff.Max, v, "max") },
+			})
 			if p.backoff.Min > p.backoff.Max && before == len(r.problems) {
 				r.problem(v, "backoff begins with more than its max", "make min at most max, which are 1s and 5m unless set")
 			}
-		}},
-		{name: "stale_after", read: func(v *yaml.Node) { r.staleAfter(v, p) }},
+		},
+		"stale_after": func(v *yaml.Node) { r.staleAfter(v, p) },
 	}
 }
 

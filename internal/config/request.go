@@ -19,18 +19,18 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		query          = url.Values{}
 		own            = http.Header{}
 	)
-	r.mapping(n, "http of "+where,
-		key{name: "upstream", read: func(v *yaml.Node) { upstream = v }},
-		key{name: "path", read: func(v *yaml.Node) { path = v }},
-		key{name: "query", secret: true, read: func(v *yaml.Node) {
+	r.mapping(n, "http of "+where, requestKeys, reads{
+		"upstream": func(v *yaml.Node) { upstream = v },
+		"path":     func(v *yaml.Node) { path = v },
+		"query": func(v *yaml.Node) {
 			for k, v := range r.entries(v, "query of "+where) {
 				if s, ok := r.text(v, "query "+quote(k.Value), aText); ok {
 					query.Set(k.Value, s)
 				}
 			}
-		}},
-		key{name: "headers", secret: true, read: func(v *yaml.Node) { r.headers(v, "headers of "+where, own) }},
-	)
+		},
+		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, own) },
+	})
 	join := ""
 	if path != nil {
 		join = r.path(path)

@@ -24,31 +24,23 @@ func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) 
 	kind := func(read func(v *yaml.Node)) func(v *yaml.Node) {
 		return func(v *yaml.Node) { kinds = append(kinds, v); read(v) }
 	}
-	const otherKinds = `a source here is one of "http", "exec" and "from"`
-	keys := []key{
-		{name: "http", read: kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, upstreams) })},
-		{name: "exec", read: kind(func(v *yaml.Node) { s.Exec = r.argv(v) })},
-		{name: "from", read: kind(func(v *yaml.Node) { from = v })},
-		{name: "combine", read: func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") }},
-		{name: "title", read: func(v *yaml.Node) { s.Title = r.line(v, "title") }},
-		{name: "parse", read: func(v *yaml.Node) {
-			parse = r.choice(v, "parse", string(ParseJSON), string(ParseText), string(ParseLines))
-		}},
-		{name: "pick", read: func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) }},
-		{name: "show", read: func(v *yaml.Node) { show = v }},
-		{name: "modbus", later: otherKinds},
-		{name: "mqtt", later: otherKinds},
-		{name: "sql", later: otherKinds},
-		{name: "alert", later: "remove it"},
+	read := r.paceReads(&p)
+	read["parse"] = func(v *yaml.Node) {
+		parse = r.choice(v, "parse", string(ParseJSON), string(ParseText), string(ParseLines))
 	}
-	keys = append(keys, r.paceKeys(&p)...)
-	for i, k := range keys { // what a source made from others has not
-		switch k.name {
-		case "every", "timeout", "jitter", "backoff", "parse", "stale_after":
-			keys[i].read = func(v *yaml.Node) { polled[k.name] = v; k.read(v) }
-		}
+	for name, f := range read { // what a source made from others has not
+		read[name] = func(v *yaml.Node) { polled[name] = v; f(v) }
 	}
-	r.mapping(e.value, where, keys...)
+	maps.Copy(read, reads{
+		"http":    kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, upstreams) }),
+		"exec":    kind(func(v *yaml.Node) { s.Exec = r.argv(v) }),
+		"from":    kind(func(v *yaml.Node) { from = v }),
+		"combine": func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
+		"title":   func(v *yaml.Node) { s.Title = r.line(v, "title") },
+		"pick":    func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) },
+		"show":    func(v *yaml.Node) { show = v },
+	})
+	r.mapping(e.value, where, sourceKeys, read)
 	r.oneKind(e, where, kinds)
 	if show != nil {
 		s.Show = r.show(show, where, s.Pick, pick)
@@ -114,8 +106,8 @@ func (r *reader) pick(n *yaml.Node, where string) []Field {
 func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Node) Show {
 	var s Show
 	var low *yaml.Node
-	r.mapping(n, "show of "+where,
-		key{name: "value", read: func(v *yaml.Node) {
+	r.mapping(n, "show of "+where, showKeys, reads{
+		"value": func(v *yaml.Node) {
 			name, ok := r.text(v, "value", "write the name of a field")
 			if !ok {
 				return
@@ -131,17 +123,16 @@ func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Nod
 			if !slices.Contains(known, name) {
 				r.problem(v, fmt.Sprintf("value: %s is not picked", quote(name)), suggest(name, "fields of pick", known))
 			}
-		}},
-		key{name: "unit", read: func(v *yaml.Node) { s.Unit = r.line(v, "unit") }},
-		key{name: "min", read: func(v *yaml.Node) { low = v; s.Min = r.number(v, "min") }},
-		key{name: "max", read: func(v *yaml.Node) { s.Max = r.number(v, "max") }},
-		key{name: "decimals", read: func(v *yaml.Node) {
+		},
+		"unit": func(v *yaml.Node) { s.Unit = r.line(v, "unit") },
+		"min":  func(v *yaml.Node) { low = v; s.Min = r.number(v, "min") },
+		"max":  func(v *yaml.Node) { s.Max = r.number(v, "max") },
+		"decimals": func(v *yaml.Node) {
 			if n, ok := r.integer(v, "decimals", 0, 10); ok {
 				s.Decimals = &n
 			}
-		}},
-		key{name: "history", later: "remove it"},
-	)
+		},
+	})
 	if s.Min != nil && s.Max != nil && *s.Min >= *s.Max {
 		r.problem(low, "min is not below max", "make min smaller than max")
 	}

@@ -21,18 +21,18 @@ func (r *reader) upstream(e named) *Upstream {
 	}
 	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1}
 	var address, bearer, limit, burst *yaml.Node
-	r.mapping(e.value, where,
-		key{name: "http", read: func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) }},
-		key{name: "bearer", secret: true, read: func(v *yaml.Node) { bearer = v }},
-		key{name: "headers", secret: true, read: func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) }},
-		key{name: "limit", read: func(v *yaml.Node) { limit = v; u.Limit = r.rate(v, "limit") }},
-		key{name: "burst", read: func(v *yaml.Node) {
+	r.mapping(e.value, where, upstreamKeys, reads{
+		"http":    func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) },
+		"bearer":  func(v *yaml.Node) { bearer = v },
+		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) },
+		"limit":   func(v *yaml.Node) { limit = v; u.Limit = r.rate(v, "limit") },
+		"burst": func(v *yaml.Node) {
 			burst = v
 			if n, ok := r.integer(v, "burst", 1, 1_000_000); ok {
 				u.Burst = n
 			}
-		}},
-	)
+		},
+	})
 	if bearer != nil {
 		if token, ok := r.text(bearer, "bearer", "write a token"); ok {
 			// The token itself is never quoted.

@@ -1,0 +1,134 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// compiled is the schema of the configuration, as an independent validator
+// understands it, which has checked it against the schema of schemas.
+func compiled(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(config.Schema()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("tidewire.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("tidewire.schema.json")
+	if err != nil {
+		t.Fatalf("the schema is not valid: %v", err)
+	}
+	if s.DraftVersion != 2020 {
+		t.Fatalf("the schema is of draft %d, want 2020", s.DraftVersion)
+	}
+	return s
+}
+
+// validate asks the schema about a file, read as an editor does.
+func validate(t *testing.T, s *jsonschema.Schema, text string) error {
+	t.Helper()
+	var tree any
+	if err := yaml.Load([]byte(text), &tree); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	data, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(value)
+}
+
+// TestSchemaAcceptsWhatLoads: the file with every key, the examples of the
+// documentation, and values that may be written in several ways.
+func TestSchemaAcceptsWhatLoads(t *testing.T) {
+	s := compiled(t)
+	read := func(name string) string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	good := []string{
+		read("../internal/config/testdata/every-key.yaml"),
+		"{version: '1', upstreams: , sources: , jobs: }",
+		"{version: '${env:V:-1}'}",
+		"{version: 1, upstreams: {u: {http: '${env:U:-http://h}', bearer: 5, headers: {X-Y: 5}, limit: '${env:L:-5/s}', burst: '${env:B:-5}'}, v: {http: 'HTTPS://${env:U:-h}/x'}}}",
+		"{version: 1, sources: {s: {exec: ['${env:E:-a}', 5, true], every: '${env:D:-5s}', timeout: 1.5h30m, jitter: '0', backoff: {}, parse: '${env:P:-json}', stale_after: '2 poll${env:S:-s}', title: 5}}}",
+		"{version: 1, sources: {s: {exec: [a], jitter: 0, stale_after: 2 polls, pick: {a: 1, b: .b}, show: {value: a, min: '${env:N:-1}', max: 1e3, decimals: '${env:N:-1}', unit: 5}}, t: {from: [s], combine: 5}}}",
+		"{version: 1, jobs: {j: {exec: [a, '{x}{y}'], args: {x: , y: {type: int, default: 5}}, timeout: 1m, title: true}}}",
+	}
+	for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(read("../docs/configuration.md"), -1) {
+		good = append(good, block[1])
+	}
+	if len(good) < 12 {
+		t.Fatalf("%d files, want at least 12", len(good))
+	}
+	for _, text := range good {
+		if _, problems := config.Load("good.yaml", []byte(text)); problems != nil {
+			t.Errorf("%v\nin %s", problems, text)
+		}
+		if err := validate(t, s, text); err != nil {
+			t.Errorf("%v\nfor\n%s", err, text)
+		}
+	}
+}
+
+// TestSchemaRejects has one mistake a file. The bad files of the loader's tests
+// are rejected too, those whose mistakes a schema can see.
+func TestSchemaRejects(t *testing.T) {
+	s := compiled(t)
+	bad := []string{
+		"{}", "[]", "version: 2", "{version: 1, listn: x}", "{version: 1, access: {}}", "{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
+		"{version: 1, sources: {s: {}}}", "{version: 1, sources: {s: {exec: [a], from: [b]}}}", "{version: 1, sources: {s: {exec: a}}}", "{version: 1, sources: {s: {exec: []}}}",
+		"{version: 1, sources: {s: {exec: [a], evry: 5s}}}", "{version: 1, sources: {s: {exec: [a], every: 5}}}", "{version: 1, sources: {s: {exec: [a], every: soon}}}",
+		"{version: 1, sources: {s: {exec: [a], jitter: 10}}}", "{version: 1, sources: {s: {exec: [a], parse: xml}}}", "{version: 1, sources: {s: {exec: [a], pick: [a]}}}",
+		"{version: 1, sources: {s: {exec: [a], show: {decimals: 11}}}}", "{version: 1, sources: {s: {exec: [a], show: {min: low}}}}", "{version: 1, sources: {s: {exec: [a], title: ''}}}",
+		"{version: 1, sources: {s: {http: {path: /x}}}}", "{version: 1, upstreams: {u: {}}}", "{version: 1, upstreams: {u: {http: 'ftp://h'}}}", "{version: 1, upstreams: {u: {http: 'http://h', limit: 5}}}",
+		"{version: 1, upstreams: {u: {http: 'http://h', headers: {'A B': c}}}}", "{version: 1, upstreams: {u: {http: 'http://h', burst: 0.5}}}",
+		"{version: 1, jobs: {j: {}}}", "{version: 1, jobs: {j: {exec: [a], on_busy: queue}}}", "{version: 1, jobs: {j: {exec: [a], args: {x: {type: strng}}}}}", "{version: 1, jobs: {j: }}",
+		"{version: 1, defaults: {stale_after: 3}}", "{version: 1, defaults: {backoff: {mim: 1s}}}", "{version: 1, include: [a]}",
+	}
+	for _, text := range bad {
+		if err := validate(t, s, text); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+		if c, _ := config.Load("bad.yaml", []byte(text)); c != nil {
+			t.Errorf("%s loads", text)
+		}
+	}
+	files, err := filepath.Glob("../internal/config/testdata/bad/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, files)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch name := strings.TrimSuffix(filepath.Base(file), ".yaml"); name {
+		case "keys", "features", "expressions", "expand", "nothing", "references": // duplicates, aliases, jq, the environment, other values
+			continue
+		}
+		if err := validate(t, s, strings.ReplaceAll(string(data), ".inf", "x")); err == nil {
+			t.Errorf("%s is accepted", file)
+		}
+	}
+}

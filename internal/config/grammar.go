@@ -1,0 +1,181 @@
+package config
+
+import "maps"
+
+// A key is one key that a mapping may have. The tables of keys below are all
+// that there is: [reader.mapping] reads by them, [Schema] is made of them and the
+// tables of docs/configuration.md repeat them.
+type key struct {
+	name    string
+	doc     string // what it means
+	is      schema // what its value looks like
+	builtIn any    // the value that holds if there is none
+	need    bool   // it must be there
+	kind    bool   // exactly one of the keys that are marked so must be there
+	secret  bool   // its value, or texts in it, may be credentials
+	later   string // for what this version does not support, without the above: what to do about it
+}
+
+// A schema is a JSON Schema of the draft 2020-12. It accepts every good file. Of
+// bad ones it rejects what can be told from one value, not what follows from
+// two, from the grammar of an expression or from the world.
+type schema map[string]any
+
+var fileKeys = []key{
+	{name: "version", doc: "the version of this format", is: either(schema{"enum": []any{1, "1"}}), need: true},
+	{name: "listen", doc: "where to serve; port 0 is any free one. The host is an IP address or `localhost`; none is every address of the machine", is: lineSchema, builtIn: defaultListen},
+	{name: "defaults", doc: "how sources are polled that do not say it themselves", is: object(paceKeys)},
+	{name: "upstreams", doc: "services that sources poll", is: names(object(upstreamKeys))},
+	{name: "sources", doc: "what to poll", is: names(object(sourceKeys))},
+	{name: "jobs", doc: "what people start", is: names(object(jobKeys))},
+	{name: "include", doc: "further files; see [More files](#more-files)", is: lineSchema},
+	{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
+	{name: "notify", later: "remove it"},
+	{name: "store", later: "remove it: the newest values are kept in memory"},
+}
+
+var paceKeys = []key{
+	{name: "every", doc: "the pause between polls", is: durationSchema, builtIn: "30s"},
+	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
+	{name: "jitter", doc: "how much later than `every` a poll may be, at random, so that polls spread", is: percentageSchema, builtIn: "10%"},
+	{name: "backoff", doc: "pauses after failed polls", is: object(backoffKeys)},
+	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
+}
+
+var backoffKeys = []key{
+	{name: "min", doc: "the pause after the first failure; it doubles with each further one", is: durationSchema, builtIn: "1s"},
+	{name: "max", doc: "the longest pause; at least `min`", is: durationSchema, builtIn: "5m"},
+}
+
+var upstreamKeys = []key{
+	{name: "http", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: like(`^[hH][tT][tT][pP][sS]?://`), need: true},
+	{name: "bearer", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
+	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
+	{name: "limit", doc: "requests a second, minute or hour", is: like(`^[0-9]+/[smh]$`)},
+	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1},
+}
+
+var sourceKeys = append([]key{
+	{name: "http", doc: "ask an upstream by GET", is: object(requestKeys), kind: true},
+	{name: "exec", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
+	{name: "from", doc: "other sources; recomputed when one of them changes. No source can be made from itself", is: textsSchema, kind: true},
+	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema},
+	{name: "title", doc: "for people", is: lineSchema},
+	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(string(ParseJSON), string(ParseText), string(ParseLines))},
+	{name: "pick", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},
+	{name: "show", doc: "how the page presents the value", is: object(showKeys)},
+	{name: "modbus", later: otherKinds},
+	{name: "mqtt", later: otherKinds},
+	{name: "sql", later: otherKinds},
+	{name: "alert", later: "remove it"},
+}, paceKeys...)
+
+const otherKinds = `a source here is one of "http", "exec" and "from"`
+
+var requestKeys = []key{
+	{name: "upstream", doc: "one of `upstreams`", is: lineSchema, need: true},
+	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
+	{name: "query", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
+}
+
+var showKeys = []key{
+	{name: "value", doc: "the field that is the headline; one of `pick` if it has names", is: textSchema},
+	{name: "unit", doc: "for example `°C`", is: lineSchema},
+	{name: "min", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
+	{name: "max", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
+	{name: "decimals", doc: "digits behind the point", is: integer(0, 10)},
+	{name: "history", later: "remove it"},
+}
+
+var jobKeys = []key{
+	{name: "title", doc: "for people", is: lineSchema},
+	{name: "exec", doc: "the program and its arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, need: true},
+	{name: "args", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
+	{name: "progress", doc: "matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
+	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
+	{name: "on_busy", doc: "what happens to a start while the job runs: it joins that run", is: oneOf("join"), builtIn: "join"},
+	{name: "http", later: `a job here has "exec"`},
+	{name: "confirm", later: "remove it"},
+	{name: "limit", later: "remove it"},
+	{name: "roles", later: "remove it"},
+	{name: "then", later: "remove it"},
+}
+
+var argKeys = []key{
+	{name: "type", doc: "what is accepted", is: oneOf(string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool), string(ArgEnum), string(ArgHost), string(ArgCIDR)), builtIn: string(ArgString)},
+	{name: "title", doc: "for people", is: lineSchema},
+	{name: "default", doc: "without one the argument is required. For a string `\"\"` makes it optional", is: textSchema},
+	{name: "min", doc: "of `int` and `number`", is: numberSchema},
+	{name: "max", doc: "of `int` and `number`", is: numberSchema},
+	{name: "values", doc: "of `enum`: the choices", is: textsSchema},
+	{name: "pattern", doc: "of `string`: must match the whole text", is: textSchema},
+}
+
+// What values look like. A text needs no quotes where it looks like a number.
+// Anything but a text can also be a reference.
+var (
+	textSchema       = schema{"type": []string{"string", "number", "boolean"}}
+	lineSchema       = schema{"type": []string{"string", "number", "boolean"}, "minLength": 1}
+	textsSchema      = schema{"type": "array", "minItems": 1, "items": textSchema}
+	numberSchema     = either(schema{"type": "number"})
+	durationSchema   = like(`^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`)
+	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})
+	headersSchema    = schema{"type": "object", "propertyNames": schema{"pattern": headerName.String()}, "additionalProperties": textSchema}
+)
+
+func like(pattern string) schema { return either(schema{"type": "string", "pattern": pattern}) }
+
+func oneOf(words ...string) schema { return either(schema{"enum": words}) }
+
+func integer(lowest, highest int) schema {
+	return either(schema{"type": "integer", "minimum": lowest, "maximum": highest})
+}
+
+// either is any of the alternatives, or a reference.
+func either(alternatives ...schema) schema {
+	return schema{"anyOf": append(alternatives, schema{"$ref": "#/$defs/reference"})}
+}
+
+// names is a mapping of names to values, which may be empty.
+func names(value schema) schema {
+	return schema{"type": []string{"object", "null"}, "propertyNames": schema{"pattern": nameGrammar.String()}, "additionalProperties": value}
+}
+
+func orNull(s schema) schema {
+	s = maps.Clone(s)
+	s["type"] = []string{"object", "null"}
+	return s
+}
+
+// object is a mapping with fixed keys.
+func object(keys []key) schema {
+	properties := schema{}
+	var need []string
+	var kinds []schema
+	for _, k := range keys {
+		if k.later != "" {
+			continue
+		}
+		property := maps.Clone(k.is)
+		property["description"] = k.doc
+		if k.builtIn != nil {
+			property["default"] = k.builtIn
+		}
+		properties[k.name] = property
+		if k.need {
+			need = append(need, k.name)
+		}
+		if k.kind {
+			kinds = append(kinds, schema{"required": []string{k.name}})
+		}
+	}
+	s := schema{"type": "object", "properties": properties, "additionalProperties": false}
+	if need != nil {
+		s["required"] = need
+	}
+	if kinds != nil {
+		s["oneOf"] = kinds
+	}
+	return s
+}
