@@ -74,7 +74,7 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("# smartpoll beside its peers")
 	p("")
 	p("This page is written by the command that measures: `cd bench && go run ./report`, some five minutes on two cores. It exits")
-	p("with an error if a bar below is missed; `-quick` takes less than a minute and writes nothing. `ci/bench.sh` runs the same")
+	p("with an error if a bar below is missed; `-quick` takes about a minute and writes nothing. `ci/bench.sh` runs the same")
 	p("benchmarks as `go test -bench` does. The code of each contender is in [bench/smartpoll](../bench/smartpoll).")
 	p("")
 	p("| | |")
