@@ -20,6 +20,7 @@ const PROBE = 120_000; // ms of polling after which the stream is tried again
 const WAIT = 25; // s that a poll waits for a change
 const PACE = 1_000; // ms at least between two polls
 const ANSWER = 1_500; // ms after which a leading tab that does not answer is replaced
+const PARTING = 200; // ms that the tab that has led stays, so that the others hear of the end
 const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our own
 
 /**
@@ -73,6 +74,7 @@ class Subscription {
 
   /** Ends the subscription; no handler is called any more. */
   close() {
+    if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#leave();
   }
@@ -145,6 +147,7 @@ class Subscription {
 
   /** Takes a message of another tab. */
   #hear(message) {
+    if (this.#over.signal.aborted) return;
     if (this.#link) {
       if (message.type === "hello") this.#channel.postMessage({
         type: "welcome", to: message.from, snapshots: [...this.#known.values()], id: this.#id, state: this.#state, until: this.#until,
@@ -185,7 +188,12 @@ class Subscription {
         onGap?.(message.missed);
         break;
       case "end":
-        this.close();
+        this.#over.abort();
+        this.#timers.clear();
+        this.#link?.close();
+        this.#link = null;
+        // A channel that is closed at once loses what it was given, and who gets the lock first asks once more.
+        setTimeout(() => this.#leave(), PARTING);
         onEnd?.(this.#newest);
     }
   }
