@@ -1,7 +1,7 @@
 // Command report measures smartpoll beside its peers, holds the results to the bars, and writes the results page:
 //
 //	go run ./report          # in bench/: some five minutes; writes ../docs/benchmarks-smartpoll.md and its pictures
-//	go run ./report -quick   # under a minute; writes nothing
+//	go run ./report -quick   # about a minute; writes nothing
 //
 // It runs the benchmarks in ../smartpoll, each figure in a process of its own, all of them once per round, so that what
 // else the machine does meets all alike, and takes medians over the rounds. It exits with 1 if a bar is missed.
