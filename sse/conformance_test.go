@@ -584,6 +584,32 @@ var conformance = []struct {
 			t.Errorf("Next() = %d bytes, %v, want 200000", len(ev.Data), err)
 		}
 	}},
+	{"a client that reads a byte a second is cut off", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.topic("a")
+		st := f.srv.Open(t, "/one/a", nil)
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			for one := make([]byte, 1); ; time.Sleep(time.Second) {
+				if _, err := st.Response.Body.Read(one); err != nil {
+					return
+				}
+			}
+		})
+		start := time.Now()
+		for len(f.results) == 0 && time.Since(start) < time.Hour {
+			publish(t, a, strings.Repeat("x", 2000))
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err := <-f.results; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+		if d := time.Since(start); d > 35*time.Second { // its reader takes 4 KB once more when it has read what it got first
+			t.Errorf("cut off after %v, want 15 s after the connection has filled for good", d)
+		}
+		st.Close()
+		reading.Wait()
+	}},
 	{"large events arrive whole, and the payload may be reused", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")

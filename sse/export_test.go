@@ -13,7 +13,7 @@ func (h *Hub) Size() (topics, streams int) {
 type MemorySocket interface {
 	net.Conn
 	TryWrite(p []byte) (int, error)
-	TryLeft() bool
+	Left() bool
 }
 
 // TakeMemorySockets has h hand off connections of type MemorySocket too, on any system.
@@ -30,5 +30,12 @@ type memorySocket struct{ MemorySocket }
 
 func (s memorySocket) Flush() error                   { return nil }
 func (s memorySocket) tryWrite(p []byte) (int, error) { return s.TryWrite(p) }
-func (s memorySocket) tryLeft() bool                  { return s.TryLeft() }
-func (s memorySocket) close(bool)                     { _ = s.Close() }
+
+func (s memorySocket) tryLeft() Cause {
+	if s.Left() {
+		return CauseLeft
+	}
+	return 0
+}
+
+func (s memorySocket) close(bool) { _ = s.Close() }

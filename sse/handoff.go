@@ -74,9 +74,9 @@ type socket interface {
 	sink
 	// tryWrite writes what can be written at once; what cannot is no error.
 	tryWrite(p []byte) (n int, err error)
-	// tryLeft drops what the client has sent, and reports whether it has closed its side or the connection failed. It may
-	// be called at any time, from any goroutine.
-	tryLeft() bool
+	// tryLeft drops what the client has sent, and returns CauseLeft if it has closed its side, another cause if the
+	// connection has failed, or 0. It may be called at any time, from any goroutine.
+	tryLeft() Cause
 	// close closes the connection; with abort what it still holds is given up.
 	close(abort bool)
 }

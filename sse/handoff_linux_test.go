@@ -2,18 +2,22 @@ package sse_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/tidewire/tidewire/sse"
 )
@@ -174,6 +178,48 @@ func descriptors(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(all)
+}
+
+// A client that vanishes without a word, as one that has lost its network does: nothing that is sent to it arrives. The
+// kernel gives it up when what was sent has not been acknowledged for TCP_USER_TIMEOUT, which is shortened here; if the
+// stream has much to say, StallTimeout may come first.
+func TestHalfOpenClient(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
+		t.Parallel()
+		ends := make(chan sse.Ended, 1)
+		f, srv := newNetFixture(t, e, &sse.HubOptions{
+			Heartbeat:    200 * time.Millisecond,
+			StallTimeout: time.Hour,
+			Observer:     &sse.Observer{Ended: func(e sse.Ended) { ends <- e }},
+		}, func(srv *httptest.Server) {
+			srv.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+				raw, _ := c.(*net.TCPConn).SyscallConn()
+				_ = raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, 18, 1000) })
+				return ctx
+			}
+		})
+		f.topic("a").Open("r")
+		conn, _ := ask(t, srv, "GET /one/a HTTP/1.1\r\nHost: x\r\n\r\n")
+		raw, _ := conn.SyscallConn()
+		_ = raw.Control(func(fd uintptr) {
+			drop := []syscall.SockFilter{{Code: syscall.BPF_RET}} // keep 0 bytes of every packet: none arrives
+			program := syscall.SockFprog{Len: 1, Filter: &drop[0]}
+			_, _, errno := syscall.Syscall6(syscall.SYS_SETSOCKOPT, fd, syscall.SOL_SOCKET, syscall.SO_ATTACH_FILTER,
+				uintptr(unsafe.Pointer(&program)), unsafe.Sizeof(program), 0)
+			if errno != 0 {
+				t.Errorf("drop packets: %v", errno)
+			}
+		})
+		want := sse.CauseTimeout
+		if e.name == "goroutine" {
+			want = sse.CauseLeft // all that net/http says
+		}
+		start := time.Now()
+		end := within(t, "end", ends)
+		if d := time.Since(start); end.Cause != want || d > 10*time.Second {
+			t.Errorf("ended after %v, %v, want %v within a few seconds", d, end.Cause, want)
+		}
+	})
 }
 
 // Streams that were handed off end with their hub, the stuck ones included, and hold nothing afterwards.

@@ -92,7 +92,7 @@ func (c serverConn) SetDeadline(at time.Time) error {
 	return c.Conn.SetReadDeadline(at)
 }
 
-func (c serverConn) TryLeft() bool {
+func (c serverConn) Left() bool {
 	c.answers.mu.Lock()
 	defer c.answers.mu.Unlock()
 	return c.answers.left

@@ -59,8 +59,7 @@ func (s *tcpSocket) write(fd uintptr) bool {
 	}
 }
 
-func (s *tcpSocket) tryLeft() bool {
-	left := false
+func (s *tcpSocket) tryLeft() (why Cause) {
 	err := s.raw.Read(func(fd uintptr) bool {
 		var drop [1024]byte
 		for range 64 { // one that sends without end is left to fill its window
@@ -68,14 +67,20 @@ func (s *tcpSocket) tryLeft() bool {
 			case n > 0, err == syscall.EINTR:
 			case err == syscall.EAGAIN:
 				return true
+			case err != nil:
+				why = causeOf(err)
+				return true
 			default:
-				left = true
+				why = CauseLeft
 				return true
 			}
 		}
 		return true
 	})
-	return left || err != nil
+	if err != nil { // closed already
+		why = CauseLeft
+	}
+	return why
 }
 
 func (s *tcpSocket) close(abort bool) {

@@ -67,19 +67,22 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		next = min(next, patience/4)
 	}
 	for _, st := range streams {
-		parked := st.parked.Load()
+		parked, left := st.parked.Load(), Cause(0)
 		if since := st.writing.Load(); since != 0 {
 			if now-since >= int64(patience) {
 				st.expire(why)
 			}
 			continue
 		}
+		if parked && (ticks+int(st.begun))%lookTicks == 0 {
+			left = st.socket.tryLeft()
+		}
 		switch {
 		case parked && stopped:
 			st.ending.CompareAndSwap(0, int32(CauseStopped))
 			st.nudge()
-		case parked && (ticks+int(st.begun))%lookTicks == 0 && st.socket.tryLeft():
-			st.ending.CompareAndSwap(0, int32(CauseLeft))
+		case left != 0:
+			st.ending.CompareAndSwap(0, int32(left))
 			st.nudge()
 		case now-st.wrote.Load() >= int64(h.opts.Heartbeat) && !st.beat.Swap(true):
 			st.nudge()
