@@ -56,6 +56,18 @@
 // events of a backlog were missed; data is their number), reset (forget everything, all follows) and bye (the server
 // drains; come back after the retry time).
 //
+// # Engines
+//
+// A stream is carried by the server's goroutine, over any transport; or, through [HandOff] or [Hub.Handler], it gives that
+// back with all of its buffers after the first events, and the hub's few dispatchers write to the connection, on Linux and
+// over HTTP/1.x in clear text. What a client gets is the same. [NewListener] keeps the kernel from queueing what a slow
+// client has no use for any more.
+//
+// # Admission
+//
+// [HubOptions] bound streams in total, per client and per topic, ask an OnSubscribe hook who may read what, name the
+// origins whose pages may (CORS), and take an [Observer] for metrics.
+//
 // # Shutdown
 //
 // A hub lives as long as its ctx; then streams end without a word. [Hub.Drain] comes first where clients should not all
@@ -63,6 +75,6 @@
 //
 // # What is left to others
 //
-// Authentication, CORS and compression: a compressing middleware buffers, and streams say no-transform. A writer that hides
+// Authentication and compression: a compressing middleware buffers, and streams say no-transform. A writer that hides
 // flushing or write deadlines is refused before the first byte (see [CheckWriter]).
 package sse

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -86,6 +87,47 @@ func ExampleHub_ServeAll() {
 	// {"key":"tank","level":12}
 	// {"key":"pump","on":false}
 	// {"key":"pump","on":true}
+}
+
+// A handler whose streams need no goroutine, behind a listener that keeps slow readers fresh; an observer counts them.
+func ExampleHub_Handler() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	opened := make(chan sse.Engine, 1)
+	hub := sse.NewHub(ctx, &sse.HubOptions{
+		MaxStreamsPerClient: 20,
+		Observer:            &sse.Observer{Opened: func(e sse.Engine) { opened <- e }},
+	})
+	tank := hub.Topic("tank", sse.TopicOptions{})
+	tank.Publish(sse.Event{Data: []byte(`{"level":12}`)})
+
+	srv := httptest.NewUnstartedServer(hub.Handler(func(r *http.Request) ([]*sse.Topic, error) {
+		if topic, ok := hub.Lookup(r.URL.Query().Get("topic")); ok {
+			return []*sse.Topic{topic}, nil
+		}
+		return nil, sse.ErrGone
+	}))
+	srv.Listener = sse.NewListener(srv.Listener)
+	srv.Start()
+	defer srv.Close()
+
+	resp, err := http.Get(srv.URL + "?topic=tank")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	d := sse.NewDecoder(resp.Body, nil)
+	for level := 13; level < 15; level++ {
+		ev, _ := d.Next()
+		fmt.Printf("%s\n", ev.Data)
+		tank.Publish(sse.Event{Data: fmt.Appendf(nil, `{"level":%d}`, level)})
+	}
+	fmt.Println("handed off:", <-opened == sse.EngineHandOff || runtime.GOOS != "linux")
+	// Output:
+	// {"level":12}
+	// {"level":13}
+	// handed off: true
 }
 
 func ExampleEvent_AppendTo() {
