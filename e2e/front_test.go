@@ -49,13 +49,7 @@ func prepareFront(t *testing.T, target string) *front {
 		t.Fatal(err)
 	}
 	f := &front{t: t, changed: make(chan struct{})}
-	forward := httputil.NewSingleHostReverseProxy(to)
-	direct := forward.Director
-	forward.Director = func(r *http.Request) {
-		direct(r)
-		r.Host = to.Host
-	}
-	forward.FlushInterval = -1
+	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }, FlushInterval: -1}
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/stream") && !strings.HasSuffix(r.URL.Path, "/events") || r.Header.Get("Accept") != "text/event-stream" {
 			forward.ServeHTTP(w, r)

@@ -87,3 +87,34 @@ func TestThePageComesBackWhereItWasTurnedAway(t *testing.T) {
 	plant.say(`{"level": 42}`)
 	p.await(`text("tank", ".figure") === "42.0"`)
 }
+
+// When the network is back, nobody waits for the next attempt.
+func TestThePageComesBackWithTheNetwork(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	f := newFront(t, serve(t, tank(plant.url)).url)
+	f.instead(func(n int, w http.ResponseWriter, r *http.Request) bool {
+		if n > 1 {
+			return false
+		}
+		http.Error(w, "no backend", http.StatusBadGateway)
+		return true
+	})
+	p := open(t, f.url, view{before: `
+		window.setTimeout = ((set) => (f, ms) => set(f, 500 <= ms && ms < 1000 ? 1e9 : ms))(window.setTimeout); // the first backoff`})
+	p.expect(`status of 502`)
+	p.await(`connection() === "reconnecting"`)
+	eval[bool](p, `dispatchEvent(new Event("online"))`)
+	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
+}
+
+// A machine that sleeps stops the clocks of the page as well: it looks at the time when
+// it is seen again.
+func TestThePageOpensAnewAfterASleep(t *testing.T) {
+	f := newFront(t, serve(t, "").url)
+	p := open(t, f.url, view{before: hidden})
+	p.await(`connection() === "live"`)
+	eval[bool](p, `(hide(true), hide(false))`)
+	eval[bool](p, `(Date.now = ((now) => () => now() + 46_000)(Date.now), hide(true), hide(false))`)
+	f.await("a second stream", func(f *front) bool { return len(f.streams) == 2 && f.open == 1 })
+	p.await(`connection() === "live"`)
+}
