@@ -20,10 +20,14 @@ type callCtx struct {
 	// real is what Done, Value and Err stand on once it exists: then the context
 	// package finds its own type behind Value, and contexts derived from this one
 	// cost no goroutine.
-	real   context.Context
+	real  *realCtx
+	err   error // not nil once the call has ended; what Err says for ever
+	cause error // not nil if it ended while the parent was live
+}
+
+type realCtx struct {
+	context.Context
 	cancel context.CancelCauseFunc
-	err    error // not nil once the call has ended; what Err says for ever
-	cause  error // not nil if it ended while the parent was live
 }
 
 func (c *callCtx) Deadline() (time.Time, bool) { return c.parent.Deadline() }
@@ -49,28 +53,29 @@ func (c *callCtx) Err() error {
 
 func (c *callCtx) Value(key any) any {
 	c.mu.Lock()
-	ctx := c.real
-	if ctx == nil && c.err != nil {
+	real := c.real
+	if real == nil && c.err != nil {
 		// context.Cause asks through Value, and the parent's answer may change
 		// after the call has returned.
-		ctx = c.realLocked()
+		real = c.realLocked()
 	}
 	c.mu.Unlock()
-	if ctx == nil {
-		ctx = c.parent
+	if real == nil {
+		return c.parent.Value(key)
 	}
-	return ctx.Value(key)
+	return real.Value(key)
 }
 
-func (c *callCtx) realLocked() context.Context {
+func (c *callCtx) realLocked() *realCtx {
 	if c.real == nil {
 		parent := c.parent
 		if c.cause != nil {
 			parent = context.WithoutCancel(parent)
 		}
-		c.real, c.cancel = context.WithCancelCause(parent)
+		c.real = new(realCtx)
+		c.real.Context, c.real.cancel = context.WithCancelCause(parent)
 		if c.cause != nil {
-			c.cancel(c.cause)
+			c.real.cancel(c.cause)
 		}
 	}
 	return c.real
@@ -85,7 +90,7 @@ func (c *callCtx) end(cause error) {
 		return
 	}
 	if c.real != nil {
-		c.cancel(cause) // runs no code of the user's: AfterFunc has goroutines of its own
+		c.real.cancel(cause) // runs no code of the user's: AfterFunc has goroutines of its own
 		c.err = c.real.Err()
 		return
 	}

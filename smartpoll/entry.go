@@ -31,7 +31,7 @@ type entry struct {
 
 	run     *callCtx // of the invocation in progress
 	runs    uint64
-	started int64 // the last one, see control.tick
+	started int64 // the last one, see control.since
 
 	extra *extra // nil: nothing of it is needed
 }

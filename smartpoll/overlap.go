@@ -55,10 +55,10 @@ func Overlap(policy OverlapPolicy) TaskOption {
 	})
 }
 
-// overlaps applies the policy to e, which has become due, and tells whether it
-// remains so. The caller holds mu.
+// overlaps applies the policy to e, which has become due while it is running, and
+// tells whether it remains so. The caller holds mu.
 func (c *control) overlaps(e *entry) bool {
-	if e.extra == nil || e.run == nil || c.cur == e {
+	if e.run == nil || c.cur == e {
 		return true
 	}
 	switch e.extra.overlap {

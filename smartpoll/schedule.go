@@ -200,12 +200,14 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 
 // unset clears the schedule of e. The caller holds mu.
 func (c *control) unset(e *entry) {
-	c.dequeue(e)
+	if e.line != nil || e.pos != 0 || e.extra != nil {
+		c.dequeue(e)
+		if e.extra != nil {
+			e.extra.pending = 0
+		}
+	}
 	e.ready = false
 	e.next = time.Time{}
-	if e.extra != nil {
-		e.extra.pending = 0
-	}
 }
 
 // dequeue takes e out of wherever it waits. The caller holds mu.
@@ -223,7 +225,7 @@ func (c *control) dequeue(e *entry) {
 
 // promote makes e, which has become due, ready. The caller holds mu.
 func (c *control) promote(e *entry) {
-	if e.running && !c.overlaps(e) {
+	if e.running && e.extra != nil && !c.overlaps(e) {
 		return
 	}
 	e.ready = true

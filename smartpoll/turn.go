@@ -61,7 +61,7 @@ type control struct {
 	capped   bool          // and that is near, for the sake of walls
 	walls    int           // entries in timed that are due by the wall clock
 	skew     int64         // wall clock less monotonic clock, when that was looked at
-	clock    int64         // the last reading of the clock, see tick
+	clock    int64         // the last reading of the clock
 	fresh    bool          // it was made since the last hook began
 
 	// Of the Run that is on, or was. Read without mu by who has the turn, and by
@@ -248,7 +248,9 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
-		c.tick()
+		if !c.fresh { // or else by the hook that has scheduled it, if it runs without a break
+			c.clock, c.fresh = c.since(time.Now()), true
+		}
 		if c.observer != nil {
 			e.more().late = c.lateness(e, time.Now())
 		}
@@ -274,14 +276,6 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		n++
 	}
 	return n
-}
-
-// tick reads the clock, unless that has been done since the last hook began: the
-// hook of a task that runs without a break has read it to schedule the task.
-func (c *control) tick() {
-	if !c.fresh {
-		c.clock, c.fresh = c.since(time.Now()), true
-	}
 }
 
 // start is called without mu: starting goroutines under it cost a fifth of the
@@ -362,7 +356,7 @@ func (c *control) kick() {
 // set to, or notes that it is due already. A timer that fires too early costs one
 // pass of the loop.
 func (c *control) arm() {
-	if c.due || len(c.timed) == 0 || !c.open() || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) {
+	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) || !c.open() {
 		return
 	}
 	now := c.since(time.Now())

@@ -1,0 +1,8 @@
+package debug
+
+var (
+	Span    = span
+	KeyText = keyText
+)
+
+const MaxRows = maxRows
