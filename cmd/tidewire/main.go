@@ -40,7 +40,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(serveCommand(), checkCommand(), demoCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), demoCommand(), initCommand(), schemaCommand(), versionCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
 	root.SetIn(stdin)

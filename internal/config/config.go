@@ -6,7 +6,11 @@
 // [Config] that Load returned without problems is complete: defaults are
 // applied, references resolved and expressions compiled, so whoever runs it
 // need not check again. What every key means is written in
-// docs/configuration.md.
+// docs/configuration.md. A file may include others: they are one configuration.
+//
+// [Schema] is a JSON Schema of it for editors, [Explain] says where each value
+// that holds for a source is written. Both are made of the tables of keys by
+// which Load reads.
 //
 // # Problems
 //

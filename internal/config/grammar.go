@@ -8,7 +8,8 @@ import "maps"
 type key struct {
 	name    string
 	doc     string // what it means
-	is      schema // what its value looks like
+	is      schema // what its value looks like, unless
+	keys    []key  // it is a mapping with these
 	builtIn any    // the value that holds if there is none
 	need    bool   // it must be there
 	kind    bool   // exactly one of the keys that are marked so must be there
@@ -24,7 +25,7 @@ type schema map[string]any
 var fileKeys = []key{
 	{name: "version", doc: "the version of this format", is: either(schema{"enum": []any{1, "1"}}), need: true},
 	{name: "listen", doc: "where to serve; port 0 is any free one. The host is an IP address or `localhost`; none is every address of the machine", is: lineSchema, builtIn: defaultListen},
-	{name: "defaults", doc: "how sources are polled that do not say it themselves", is: object(paceKeys)},
+	{name: "defaults", doc: "how sources are polled that do not say it themselves", keys: paceKeys},
 	{name: "upstreams", doc: "services that sources poll", is: names(object(upstreamKeys))},
 	{name: "sources", doc: "what to poll", is: names(object(sourceKeys))},
 	{name: "jobs", doc: "what people start", is: names(object(jobKeys))},
@@ -38,7 +39,7 @@ var paceKeys = []key{
 	{name: "every", doc: "the pause between polls", is: durationSchema, builtIn: "30s"},
 	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
 	{name: "jitter", doc: "how much later than `every` a poll may be, at random, so that polls spread", is: percentageSchema, builtIn: "10%"},
-	{name: "backoff", doc: "pauses after failed polls", is: object(backoffKeys)},
+	{name: "backoff", doc: "pauses after failed polls", keys: backoffKeys},
 	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
 }
 
@@ -56,14 +57,14 @@ var upstreamKeys = []key{
 }
 
 var sourceKeys = append([]key{
-	{name: "http", doc: "ask an upstream by GET", is: object(requestKeys), kind: true},
+	{name: "http", doc: "ask an upstream by GET", keys: requestKeys, kind: true},
 	{name: "exec", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
 	{name: "from", doc: "other sources; recomputed when one of them changes. No source can be made from itself", is: textsSchema, kind: true},
 	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema},
 	{name: "title", doc: "for people", is: lineSchema},
 	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(string(ParseJSON), string(ParseText), string(ParseLines))},
 	{name: "pick", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},
-	{name: "show", doc: "how the page presents the value", is: object(showKeys)},
+	{name: "show", doc: "how the page presents the value", keys: showKeys},
 	{name: "modbus", later: otherKinds},
 	{name: "mqtt", later: otherKinds},
 	{name: "sql", later: otherKinds},
@@ -158,6 +159,9 @@ func object(keys []key) schema {
 			continue
 		}
 		property := maps.Clone(k.is)
+		if k.keys != nil {
+			property = object(k.keys)
+		}
 		property["description"] = k.doc
 		if k.builtIn != nil {
 			property["default"] = k.builtIn

@@ -15,11 +15,10 @@ const maxIncludedBytes = 1 << 20 // of one included file
 // include adds to root what the files say that root includes, and those that
 // they include. Way names the files from the first one to root's.
 func (r *reader) include(root *yaml.Node, way ...string) {
-	key := find(root, "include")
-	if key == nil {
+	pattern := value(root, "include")
+	if pattern == nil {
 		return
 	}
-	pattern := root.Content[slices.Index(root.Content, key)+1]
 	r.reveal(pattern)
 	for _, name := range r.matches(pattern) {
 		same := func(other string) bool { return filepath.Clean(other) == name }

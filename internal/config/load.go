@@ -14,16 +14,21 @@ import (
 // either a complete [Config] or every problem, never both. A file that is not
 // YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
-	r := &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
-	var c *Config
-	if root := r.parse(file, data); root != nil {
-		r.include(root, file)
-		c = r.config(root)
-	}
+	r, _, c := read(file, data)
 	if len(r.problems) > 0 {
 		return nil, r.found()
 	}
 	return c, nil
+}
+
+// read is what Load does; root is the tree of all files.
+func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
+	r = &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
+	if root = r.parse(file, data); root != nil {
+		r.include(root, file)
+		c = r.config(root)
+	}
+	return r, root, c
 }
 
 // config reads a whole file. Its parts are read in the order in which they

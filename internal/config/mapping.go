@@ -99,6 +99,14 @@ func find(n *yaml.Node, names ...string) *yaml.Node {
 	return nil
 }
 
+// value returns the value of the key name of the mapping n, or nil.
+func value(n *yaml.Node, name string) *yaml.Node {
+	if n == nil || find(n, name) == nil {
+		return nil
+	}
+	return n.Content[slices.Index(n.Content, find(n, name))+1]
+}
+
 // A named is one entry of a mapping whose keys are names.
 type named struct {
 	name       string

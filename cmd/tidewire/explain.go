@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+func explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain CONFIG SOURCE",
+		Short: "Say what holds for a source, and where that is written",
+		Long: `Explain prints each setting that holds for a source: the key, the value, and the line it comes
+from, of the source itself or of the defaults, or that it is built in. What may be a credential, and
+what comes from the environment or a file, is shown as ***.`,
+		Example: "  tidewire explain tidewire.yaml tank",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			data, err := os.ReadFile(args[0])
+			if err != nil {
+				return fmt.Errorf("read the configuration: %w", err)
+			}
+			settings, err := config.Explain(args[0], data, args[1])
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			for _, s := range settings {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", s.Key, s.Value, s.From)
+			}
+			return w.Flush()
+		},
+	}
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// starter is a configuration that works as it is.
+//
+//go:embed starter.yaml
+var starter []byte
+
+func initCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "init [FILE]",
+		Short: "Write a configuration to start from",
+		Long: `Init writes a configuration with comments, tidewire.yaml unless another file is named. It works
+as it is. A file that is there is left alone.`,
+		Example: "  tidewire init\n  tidewire serve tidewire.yaml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := "tidewire.yaml"
+			if len(args) > 0 {
+				name = args[0]
+			}
+			f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+			if errors.Is(err, fs.ErrExist) {
+				return fmt.Errorf("%s is there already; name another file", name)
+			} else if err != nil {
+				return fmt.Errorf("write the configuration: %w", err)
+			}
+			_, err = f.Write(starter)
+			if err := errors.Join(err, f.Close()); err != nil {
+				return fmt.Errorf("write the configuration: %w", err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is written. Run it with: tidewire serve %s\n", name, name)
+			return nil
+		},
+	}
+}

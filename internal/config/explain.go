@@ -1,0 +1,116 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// A Setting is one value that holds for a source.
+type Setting struct {
+	Key   string // for example backoff.min, or upstreams.weather.limit
+	Value string // as the file has it; *** for what may be a credential or comes from a reference
+	From  string // the place file:line, with the references in it, or "built in"
+}
+
+// Explain returns what holds for a source of a configuration, which is given as
+// to [Load], and where each value comes from: the source itself, the defaults,
+// or what is built in; and the same of its upstream. The order is that of the
+// documentation. The error is [Problems], or says that there is no such source.
+func Explain(file string, data []byte, source string) ([]Setting, error) {
+	r, root, c := read(file, data)
+	if len(r.problems) > 0 {
+		return nil, r.found()
+	}
+	var known []string
+	for _, s := range c.Sources {
+		known = append(known, s.Name)
+		if s.Name == source {
+			return r.explain(s, root), nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no source %s, %s", file, quote(source), suggest(source, "sources", known))
+}
+
+func (r *reader) explain(s *Source, root *yaml.Node) []Setting {
+	own := value(value(root, "sources"), s.Name)
+	if s.From != nil { // it is not polled: nothing holds but what it says
+		return r.settings("", sourceKeys, nil, own)
+	}
+	all := r.settings("", sourceKeys, map[string]any{"title": s.Title, "parse": s.Parse}, own, value(root, "defaults"))
+	if s.HTTP != nil {
+		u := s.HTTP.Upstream.Name
+		all = append(all, r.settings("upstreams."+u+".", upstreamKeys, map[string]any{}, value(value(root, "upstreams"), u))...)
+	}
+	return all
+}
+
+// settings returns what mappings say of keys; the first one that has a key
+// counts. BuiltIn has what is built in besides the values in keys; nil means that
+// nothing is.
+func (r *reader) settings(prefix string, keys []key, builtIn map[string]any, mappings ...*yaml.Node) []Setting {
+	var all []Setting
+	for _, k := range keys {
+		name := prefix + k.name
+		var values []*yaml.Node
+		for _, m := range mappings {
+			if v := value(m, k.name); v != nil {
+				values = append(values, v)
+			}
+		}
+		switch {
+		case k.keys != nil:
+			all = append(all, r.settings(name+".", k.keys, builtIn, values...)...)
+		case values != nil:
+			all = append(all, r.setting(name, values[0], k.secret)...)
+		case builtIn[name] != nil:
+			all = append(all, Setting{name, fmt.Sprint(builtIn[name]), "built in"})
+		case builtIn != nil && k.builtIn != nil:
+			all = append(all, Setting{name, fmt.Sprint(k.builtIn), "built in"})
+		}
+	}
+	return all
+}
+
+// setting returns n as a setting, or each entry of it.
+func (r *reader) setting(name string, n *yaml.Node, secret bool) []Setting {
+	if n.Kind == yaml.MappingNode {
+		var all []Setting
+		for i := 0; i < len(n.Content); i += 2 {
+			all = append(all, r.setting(name+"."+n.Content[i].Value, n.Content[i+1], secret)...)
+		}
+		return all
+	}
+	f := r.fileOf(n.Line)
+	from := fmt.Sprintf("%s:%d", f.name, n.Line-f.before)
+	for _, e := range append([]*yaml.Node{n}, n.Content...) {
+		for _, ref := range reference.FindAllStringSubmatch(r.written[e], -1) {
+			if ref[1] != "" {
+				target, _, _ := strings.Cut(ref[2], ":-")
+				from += fmt.Sprintf(" ${%s:%s}", ref[1], target)
+			}
+		}
+	}
+	return []Setting{{name, r.plain(n, secret), from}}
+}
+
+// plain returns the value of a scalar, or of a list of them, in one line.
+func (r *reader) plain(n *yaml.Node, secret bool) string {
+	if n.Kind == yaml.SequenceNode {
+		var elements []string
+		for _, e := range n.Content {
+			elements = append(elements, r.plain(e, secret))
+		}
+		return "[" + strings.Join(elements, ", ") + "]"
+	}
+	switch s := n.Value; {
+	case secret || r.expanded(n):
+		return "***"
+	case s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, isControl):
+		return strconv.Quote(s)
+	default:
+		return s
+	}
+}

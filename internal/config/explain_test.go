@@ -1,0 +1,68 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+func TestExplain(t *testing.T) {
+	t.Setenv("TOKEN", "canary")
+	t.Setenv("EVERY", "7s")
+	t.Chdir(inDir(t, map[string]string{
+		"t.yaml": `version: 1
+include: more.yaml
+defaults:
+  timeout: 4s
+  backoff: {min: 2s, max: 10m}
+upstreams:
+  u:
+    http: https://${env:HOST:-h}/base
+    bearer: abc-${env:TOKEN:-secret}
+    limit: 5/s
+sources:
+  s:
+    http: {upstream: u, path: /x, query: {q: 1}, headers: {A: secret}}
+    every: "${env:EVERY}"
+    backoff: {max: 5m}
+    pick: {a: .a, b: " .b\n"}
+    show: {value: a, min: -1}
+  f: {from: [s, x], stale_after: 1h}
+`, "more.yaml": "sources:\n  x: {exec: [x, '${env:TOKEN}', a b], title: X}\n"}))
+	data, err := os.ReadFile("t.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, want := range map[string][]string{
+		"s": {
+			"http.upstream = u (t.yaml:13)", "http.path = /x (t.yaml:13)", "http.query.q = *** (t.yaml:13)", "http.headers.A = *** (t.yaml:13)",
+			"title = s (built in)", "parse = json (built in)", "pick.a = .a (t.yaml:16)", `pick.b = " .b\n" (t.yaml:16)`, "show.value = a (t.yaml:17)", "show.min = -1 (t.yaml:17)",
+			"every = *** (t.yaml:14 ${env:EVERY})", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
+			"upstreams.u.http = *** (t.yaml:8 ${env:HOST})", "upstreams.u.bearer = *** (t.yaml:9 ${env:TOKEN})", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
+		},
+		"x": {
+			"exec = [x, ***, a b] (more.yaml:2 ${env:TOKEN})", "title = X (more.yaml:2)", "parse = text (built in)", "every = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
+			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
+		},
+		"f": {"from = [s, x] (t.yaml:18)", "stale_after = 1h (t.yaml:18)"},
+	} {
+		settings, err := config.Explain("t.yaml", data, source)
+		var got []string
+		for _, s := range settings {
+			got = append(got, fmt.Sprintf("%s = %s (%s)", s.Key, s.Value, s.From))
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source "y", the sources are s, f and x` {
+		t.Errorf("Explain of no source: %v", err)
+	}
+	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {
+		t.Errorf("Explain of a bad file: %v, want its problem", err)
+	}
+}
