@@ -19,5 +19,7 @@ say tests
 CGO_ENABLED=1 go test -race -shuffle=on ./...
 say benchmarks compile and their checks pass
 (cd bench && go test ./...)
+say examples with modules of their own
+(cd examples/cron && go test ./...)
 say browser tests
 ci/e2e.sh
