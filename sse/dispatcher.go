@@ -84,7 +84,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 func (st *stream) look(b *batch) {
 	if st.ending.Load() != 0 {
 		st.unpark()
-		go st.end(0)
+		go st.end(0, false) // for that reason
 		return
 	}
 	last := st.next(b)
@@ -94,7 +94,7 @@ func (st *stream) look(b *batch) {
 		st.bytes += int64(written)
 		if err != nil {
 			st.unpark()
-			go st.end(causeOf(err))
+			go st.end(causeOf(err), true)
 			return
 		}
 		if written < len(piece) {
@@ -110,12 +110,12 @@ func (st *stream) look(b *batch) {
 	}
 	if len(b.wire) > 0 {
 		st.wrote.Store(st.hub.now())
-		st.hub.delivered(b.events)
+		st.delivered(b.events)
 	}
 	switch {
 	case last:
 		st.unpark()
-		go st.end(CauseFinished)
+		go st.end(CauseFinished, false)
 	case b.more:
 		st.home.addStream(st)
 	}

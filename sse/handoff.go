@@ -103,22 +103,20 @@ func (st *stream) finish(rest [][]byte, events []due, last bool) {
 	err := st.send(rest)
 	switch {
 	case err != nil:
-		st.end(causeOf(err))
+		st.end(causeOf(err), true)
 	case last:
-		st.hub.delivered(events)
-		st.end(CauseFinished)
+		st.delivered(events)
+		st.end(CauseFinished, false)
 	default:
-		st.hub.delivered(events)
+		st.delivered(events)
 		st.park()
 	}
 }
 
-// end ends a stream that was handed off. It is called by the goroutine that has it, and calls back (see OnWatched).
-func (st *stream) end(why Cause) {
-	if c := Cause(st.ending.Load()); c != 0 {
-		why = c
-	}
-	st.socket.close(why == CauseStalled || why == CauseStopped)
+// end ends a stream that was handed off, and with abort gives up what its connection still holds. It is called by the
+// goroutine that has it, and calls back (see OnWatched).
+func (st *stream) end(why Cause, abort bool) {
+	st.socket.close(abort)
 	st.leave(why)
 }
 

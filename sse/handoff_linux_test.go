@@ -79,13 +79,13 @@ func TestSlowReaderIsNotStale(t *testing.T) {
 	})
 }
 
-// 10,000 connections, or as many as 3 seconds are enough for, are opened and closed under a running fan-out, so that
+// 10,000 connections, or as many as 2 seconds are enough for, are opened and closed under a running fan-out, so that
 // descriptors are used again all the time. Every stream carries the events of its own topic, and in the end no descriptor
 // and no goroutine is left.
 func TestConnectionsComeAndGo(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine) {
 		const workers, topics = 16, 8
-		const most, enough = 10_000, 3 * time.Second
+		const most, enough = 10_000, 2 * time.Second
 		before, goroutines := descriptors(t), runtime.NumGoroutine()
 		f, srv := newNetFixture(t, e, &sse.HubOptions{Heartbeat: 50 * time.Millisecond}, nil)
 		stop := make(chan bool)
@@ -235,6 +235,8 @@ func TestHandedOffStreamsEndWithTheHub(t *testing.T) {
 	for range 20 {
 		ask(t, srv, plain) // stuck: it reads no more than the head
 	}
+	quiet := serve(t, f.hub.Handler(one(f.topic("b"))), nil)
+	_, resp := ask(t, quiet, plain)
 	publish(t, a, strings.Repeat("x", 8<<20))
 	var readers sync.WaitGroup
 	for _, r := range idle {
@@ -243,15 +245,18 @@ func TestHandedOffStreamsEndWithTheHub(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	start := time.Now()
 	f.cancel()
-	for range 40 {
+	for range 41 {
 		within(t, "end", f.results)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("an idle stream ends with %v, want the end of the body", err)
 	}
 	readers.Wait()
 	if d := time.Since(start); d > 2*time.Second {
 		t.Errorf("streams ended %v after their hub, want promptly", d)
 	}
-	resp, err := http.Get(srv.URL)
-	if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
-		t.Errorf("a request after the hub's end: %v, %v, want 503", resp, err)
+	late, err := http.Get(srv.URL)
+	if err != nil || late.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a request after the hub's end: %v, %v, want 503", late, err)
 	}
 }

@@ -11,7 +11,8 @@ import (
 // many goroutines, some of which write to thousands of streams: they must not block, nor call the hub.
 type Observer struct {
 	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was published:
-	// how old a snapshot is when its reader gets it. Events that were there before the stream began count too.
+	// how old a snapshot is when its reader gets it. Events that were there before the stream began, whose age says
+	// nothing about the hub, do not count.
 	Delivered func(age time.Duration)
 	// Coalesced is called with the number of events that a stream skipped, because newer ones had replaced them before it
 	// could take them.
@@ -46,13 +47,13 @@ type Ended struct {
 // Cause is why a stream ended or was refused. Its String is a word, fit for a metric's label.
 type Cause int32
 
-// The causes of ends: of evictions CauseStalled, CauseTimeout and CauseReset.
+// The causes of ends, of which CauseStalled and CauseTimeout are evictions, and of refusals.
 const (
 	CauseFinished  Cause = iota + 1 // the run has had its terminal, or was removed
 	CauseLeft                       // the client closed
 	CauseStalled                    // a write made no progress for StallTimeout
 	CauseTimeout                    // the kernel gave up a peer that answers nothing
-	CauseReset                      // any other error of a write
+	CauseReset                      // a write failed otherwise: mostly, the client has left
 	CauseDrained                    // the hub drains
 	CauseStopped                    // the hub's ctx, or Drain's, has ended
 	CauseTotal                      // refused by MaxStreams
@@ -100,11 +101,13 @@ func (h *Hub) resumed(r Resume) {
 }
 
 // delivered tells the observer of events that the kernel has taken.
-func (h *Hub) delivered(events []due) {
-	if f := h.opts.Observer.Delivered; f != nil {
-		now := h.now()
+func (st *stream) delivered(events []due) {
+	if f := st.hub.opts.Observer.Delivered; f != nil {
+		now := st.hub.now()
 		for _, ev := range events {
-			f(time.Duration(now - ev.born))
+			if ev.born >= st.begun {
+				f(time.Duration(now - ev.born))
+			}
 		}
 	}
 }

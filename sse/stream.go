@@ -158,7 +158,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 				st.replace(st.socket)
 				st.opened(EngineHandOff)
 				st.hub.coalesced(b.coalesced)
-				st.hub.delivered(b.events)
+				st.delivered(b.events)
 				handedOff = true
 				st.park()
 				return
@@ -175,7 +175,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 			why = causeOf(err)
 			return
 		}
-		st.hub.delivered(b.events)
+		st.delivered(b.events)
 		if last {
 			why = CauseFinished
 			return
@@ -212,7 +212,7 @@ func (st *stream) next(b *batch) (last bool) {
 	beat := st.beat.Load() && st.beat.Swap(false)
 	switch {
 	case last:
-	case st.part.Load() && !b.more:
+	case st.part.Load(): // an id tells what was not taken yet
 		st.ending.CompareAndSwap(0, int32(CauseDrained))
 		b.wire, last = append(b.wire, st.hub.goodbye()), true
 	case beat && len(b.wire) == 0:
