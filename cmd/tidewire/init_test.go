@@ -63,17 +63,17 @@ func TestExplain(t *testing.T) {
 	name := file(t, "version: 1\nupstreams: {u: {http: 'http://h', bearer: '${env:TOKEN}'}}\nsources:\n  s:\n    http: {upstream: u, query: {q: '${env:TOKEN}'}}\n    every: '${env:NO:-5s}'\n")
 	code, stdout, stderr := tidewire(t, "explain", name, "s")
 	want := strings.ReplaceAll(`http.upstream       u        FILE:5
-http.query.q        ***      FILE:5 ${env:TOKEN}
+http.query.q        ***      FILE:5 "${env:TOKEN}"
 title               s        built in
 parse               json     built in
-every               ***      FILE:6 ${env:NO}
+every               ***      FILE:6 "${env:NO}"
 timeout             5s       built in
 jitter              10%      built in
 backoff.min         1s       built in
 backoff.max         5m       built in
 stale_after         3 polls  built in
 upstreams.u.http    http://h FILE:2
-upstreams.u.bearer  ***      FILE:2 ${env:TOKEN}
+upstreams.u.bearer  ***      FILE:2 "${env:TOKEN}"
 upstreams.u.burst   1        built in
 `, "FILE", name)
 	spaces := regexp.MustCompile(` +`)

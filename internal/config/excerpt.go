@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -105,17 +106,22 @@ func (r *reader) masked() []string {
 	return masked
 }
 
-// closed matches a reference, which is no secret itself.
-var closed = regexp.MustCompile(`\$\{(env|file):[^}]*\}`)
+// closed matches a reference, which is no secret itself, and its default, which
+// may be one.
+var closed = regexp.MustCompile(`\$\{(?:env|file):[^}]*?(:-[^}]*)?\}`)
 
 // mask puts asterisks in place of all but references, and of what closes a
 // value or begins the next one.
 func mask(text []rune) {
 	keep := map[int]bool{}
-	for _, m := range closed.FindAllStringIndex(string(text), -1) {
-		begin := len([]rune(string(text)[:m[0]]))
-		for i := range []rune(string(text)[m[0]:m[1]]) {
-			keep[begin+i] = true
+	for _, m := range closed.FindAllStringSubmatchIndex(string(text), -1) {
+		begin, end := m[0], m[1]
+		if m[2] >= 0 {
+			end = m[2]
+		}
+		begin, end = utf8.RuneCountInString(string(text)[:begin]), utf8.RuneCountInString(string(text)[:end])
+		for i := begin; i < end; i++ {
+			keep[i] = true
 		}
 	}
 	for len(text) > 0 && strings.ContainsRune(" ,}]-?", text[len(text)-1]) {

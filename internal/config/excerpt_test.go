@@ -52,7 +52,7 @@ func TestExcerptMasks(t *testing.T) {
 		{"[{bearer: hunter2}]", "[{bearer: *******}]"},
 		{"!!map {http: https://h, bearer: hunter2}", "!!map {http: *********, bearer: *******}"},
 		{"{mqtt: hunter2, password: hunter2}", "{mqtt: *******, password: *******}"},
-		{"{http: https://h, limit: 5, bearer: 'a${env:UNSET:-b} c'}", "{http: https://h, limit: 5, bearer: **${env:UNSET:-b} **}"},
+		{"{http: https://h, limit: 5, bearer: 'a${env:UNSET:-b} c'}", "{http: https://h, limit: 5, bearer: **${env:UNSET**** **}"},
 		{"hunter2", "*******"},
 	} {
 		_, problems := config.Load("f", []byte("version: 1\nupstreams:\n  u: "+test.file+"\n  v: {http: https://h}\n"))

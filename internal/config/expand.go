@@ -40,9 +40,9 @@ func (r *reader) expand(n *yaml.Node) {
 		value, what, want := r.resolve(n, n.Value[m[2]:m[3]], n.Value[m[4]:m[5]], m[6] < m[7])
 		if what != "" {
 			line, column := r.within(n, utf8.RuneCountInString(n.Value[:m[0]]))
-			ref := n.Value[m[0]:m[1]]
-			if m[6] == m[7] { // what follows may be anything
-				ref = n.Value[m[0]:m[4]]
+			ref := n.Value[m[0]:m[4]] // what follows may be anything if it does not end
+			if m[6] < m[7] {
+				ref = refName(n.Value[m[2]:m[3]], n.Value[m[4]:m[5]])
 			}
 			r.report(line, column, quote(ref)+" "+what, want)
 			r.spoiled[n] = true
@@ -58,6 +58,25 @@ func (r *reader) expand(n *yaml.Node) {
 		n.Tag = "" // it may be a number, whatever quotes are around the reference
 	}
 	n.Value = b.String()
+}
+
+// refs names the references of which the value of n is made.
+func (r *reader) refs(n *yaml.Node) []string {
+	var refs []string
+	for _, m := range reference.FindAllStringSubmatch(r.written[n], -1) {
+		if m[1] != "" {
+			refs = append(refs, quote(refName(m[1], m[2])))
+		}
+	}
+	return refs
+}
+
+// refName is a reference without its default, which may be a credential.
+func refName(kind, arg string) string {
+	if kind == "env" {
+		arg, _, _ = strings.Cut(arg, ":-")
+	}
+	return "${" + kind + ":" + arg + "}"
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

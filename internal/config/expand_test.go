@@ -94,6 +94,25 @@ jobs: {j: {exec: [a, "{n}{b}"], args: {n: {type: int, default: "${env:N}", max: 
 	}
 }
 
+// TestDefaultsAreNotShown: what stands beside a reference, or as its default, may
+// be a credential.
+func TestDefaultsAreNotShown(t *testing.T) {
+	_, problems := config.Load("f", []byte(`version: 1
+upstreams:
+  u: {http: http://h, bearer: "hunter2 ${env:UNSET:-hunter2}${env:UNSET:-}"}
+  v: {http: http://h, bearer: "hunter2 ${env:UN SET:-hunter2} ${file:}"}
+`))
+	want := []string{`the value of "${env:UNSET}" and "${env:UNSET}" is not right here`, `"${env:UN SET}" does not name an environment variable`, `"${file:}" does not name a file`}
+	for i, p := range problems {
+		if i >= len(want) || p.What != want[i] || strings.Contains(p.String()+p.Text, "hunter2") {
+			t.Errorf("%v\n%s\nwant %s", p, p.Excerpt(), want[min(i, len(want)-1)])
+		}
+	}
+	if len(problems) != len(want) {
+		t.Errorf("%d problems, want %d", len(problems), len(want))
+	}
+}
+
 // TestReferenceIsNoPlaceholder: braces in a value from elsewhere are no
 // argument of a job.
 func TestReferenceIsNoPlaceholder(t *testing.T) {

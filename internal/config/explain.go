@@ -86,11 +86,8 @@ func (r *reader) setting(name string, n *yaml.Node, secret bool) []Setting {
 	f := r.fileOf(n.Line)
 	from := fmt.Sprintf("%s:%d", f.name, n.Line-f.before)
 	for _, e := range append([]*yaml.Node{n}, n.Content...) {
-		for _, ref := range reference.FindAllStringSubmatch(r.written[e], -1) {
-			if ref[1] != "" {
-				target, _, _ := strings.Cut(ref[2], ":-")
-				from += fmt.Sprintf(" ${%s:%s}", ref[1], target)
-			}
+		for _, ref := range r.refs(e) {
+			from += " " + ref
 		}
 	}
 	return []Setting{{name, r.plain(n, secret), from}}

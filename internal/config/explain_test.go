@@ -41,11 +41,11 @@ sources:
 		"s": {
 			"http.upstream = u (t.yaml:13)", "http.path = /x (t.yaml:13)", "http.query.q = *** (t.yaml:13)", "http.headers.A = *** (t.yaml:13)",
 			"title = s (built in)", "parse = json (built in)", "pick.a = .a (t.yaml:16)", `pick.b = " .b\n" (t.yaml:16)`, "show.value = a (t.yaml:17)", "show.min = -1 (t.yaml:17)",
-			"every = *** (t.yaml:14 ${env:EVERY})", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
-			"upstreams.u.http = *** (t.yaml:8 ${env:HOST})", "upstreams.u.bearer = *** (t.yaml:9 ${env:TOKEN})", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
+			"every = *** (t.yaml:14 \"${env:EVERY}\")", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
+			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
 		},
 		"x": {
-			"exec = [x, ***, a b] (more.yaml:2 ${env:TOKEN})", "title = X (more.yaml:2)", "parse = text (built in)", "every = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
+			"exec = [x, ***, a b] (more.yaml:2 \"${env:TOKEN}\")", "title = X (more.yaml:2)", "parse = text (built in)", "every = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
 		},
 		"f": {"from = [s, x] (t.yaml:18)", "stale_after = 1h (t.yaml:18)"},

@@ -70,7 +70,7 @@ func TestIncludeProblems(t *testing.T) {
 		{map[string]string{"t.yaml": "version: 1\ninclude: a.yaml\n", "a.yaml": "sources: {x: {exec: [a], title: \"${file:none}\"}}"},
 			"a.yaml:1:34: \"${file:none}\" cannot be read: no such file or directory, name a file that this user can read, relative to the configuration file"},
 		{map[string]string{"t.yaml": "version: 1\ninclude: [a.yaml]\n"}, "t.yaml:2:10: include is a list, write a file or a pattern such as conf.d/*.yaml"},
-		{map[string]string{"t.yaml": "version: 1\ninclude: '${env:DIR}/*.yaml'\n"}, "t.yaml:2:10: the value of \"${env:DIR}/*.yaml\" is not right here, write a file or a pattern such as conf.d/*.yaml"},
+		{map[string]string{"t.yaml": "version: 1\ninclude: '${env:DIR}/*.yaml'\n"}, "t.yaml:2:10: the value of \"${env:DIR}\" is not right here, write a file or a pattern such as conf.d/*.yaml"},
 		{map[string]string{"t.yaml": "version: 1\ninclude: ''\n"}, "t.yaml:2:10: include is empty, write a file or a pattern such as conf.d/*.yaml"},
 		{map[string]string{"t.yaml": "include: a.yaml\n", "a.yaml": "version: 1"}, "t.yaml:1:1: there is no version, write version: 1 at the top"},
 	} {

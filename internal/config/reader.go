@@ -54,8 +54,8 @@ func (r *reader) report(line, column int, what, want string) {
 // it may be a secret, and what would quote it: then the reference is named
 // instead. So want must not tell anything of a value.
 func (r *reader) problem(n *yaml.Node, what, want string) {
-	if ref, ok := r.written[n]; ok {
-		what = "the value of " + quote(ref) + " is not right here"
+	if refs := r.refs(n); refs != nil {
+		what = "the value of " + list(refs, "and") + " is not right here"
 	}
 	r.report(n.Line, n.Column, what, want)
 }
