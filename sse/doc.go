@@ -18,7 +18,7 @@
 //
 // [Hub.ServeAll] puts many topics on one stream, since browsers open no more than six connections to an origin over
 // HTTP/1.1. [Topic.Watch] reads a topic in process. [Manager] is for topics that exist while somebody watches them.
-// [Decoder] and [Read] are for clients.
+// [Client] reads such a stream through restarts of its server; [Decoder] and [Read] read one body.
 //
 // # Snapshots
 //

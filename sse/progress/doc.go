@@ -14,6 +14,9 @@
 //
 //	err := tracker.Serve(w, r, "discovery/line-1") // on the request that watches it
 //
+// [Job.Run] does the first half with a work function: it reports as a [Progress], recovers a panic into a failed terminal,
+// and always finishes. [Handler] is all of it as one http.Handler, and [Client] its other end in Go.
+//
 // Use it for work with a definite end whose events are snapshots: each says everything that those before it said.
 // Whether the end is good or bad is said in the payload.
 //
