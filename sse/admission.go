@@ -84,7 +84,7 @@ func (h *Hub) unregister(st *stream) {
 }
 
 // authorise asks OnSubscribe about each topic.
-func (h *Hub) authorise(r *http.Request, topics []*Topic) error {
+func (h *Hub) authorise(r *http.Request, topics ...*Topic) error {
 	if h.opts.OnSubscribe == nil {
 		return nil
 	}

@@ -640,3 +640,35 @@ func TestBacklogUnderLoad(t *testing.T) {
 		t.Logf("%d reconnects, %d gaps", breaks.Load(), gaps.Load())
 	})
 }
+
+// A hook or a writer that panics leaves no stream behind, which a drain would wait for.
+func TestPanicsLeaveNothing(t *testing.T) {
+	boom := func() { panic("boom") }
+	for name, tt := range map[string]struct {
+		opts sse.HubOptions
+		w    *ssetest.Writer
+	}{
+		"hook":   {opts: sse.HubOptions{OnSubscribe: func(*http.Request, *sse.Topic) error { boom(); return nil }}, w: &ssetest.Writer{}},
+		"writer": {w: &ssetest.Writer{OnWrite: func([]byte) (int, error) { boom(); return 0, nil }}},
+	} {
+		hub := newHub(t, &tt.opts)
+		a := hub.Topic("a", sse.TopicOptions{})
+		for _, all := range []bool{false, true} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s: no panic", name)
+					}
+				}()
+				if all {
+					_ = hub.ServeAll(tt.w, httptest.NewRequest("GET", "/", nil), a)
+				} else {
+					_ = hub.Serve(tt.w, httptest.NewRequest("GET", "/", nil), a)
+				}
+			}()
+		}
+		if _, streams := hub.Size(); streams != 0 {
+			t.Errorf("%s: the hub holds %d streams, want none", name, streams)
+		}
+	}
+}

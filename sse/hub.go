@@ -20,7 +20,8 @@ import (
 type HubOptions struct {
 	// Heartbeat is the silence after which a stream gets a comment, to within a second. Zero means 15 seconds.
 	Heartbeat time.Duration
-	// StallTimeout ends a stream whose write has made no progress for so long, to within a second. Zero means 15 seconds.
+	// StallTimeout ends a stream whose write has made no progress for so long, to within a second. Progress is a whole
+	// write, or 16 KB of a large one. Zero means 15 seconds.
 	StallTimeout time.Duration
 	// DrainWindow is the time over which [Hub.Drain] spreads the ends of the streams. Zero means 5 seconds.
 	DrainWindow time.Duration
@@ -191,8 +192,8 @@ func (h *Hub) nextDispatcher() *dispatcher {
 // current run's terminal it gets 204 No Content, so that browsers stop; with the id of an event of the topic's Backlog
 // it gets what came after; with any other, what a new client gets.
 //
-// Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], or one
-// that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too). Headers that were set before are
+// Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], one that
+// wraps [ErrForbidden], or one that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too). Headers that were set before are
 // kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout is
 // lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
@@ -208,18 +209,20 @@ func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run str
 // serve streams t: the run named only, or whichever is current if that is "".
 func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string) error {
 	t.mustBeOf(h)
-	st, err := h.admit(w, r, []*Topic{t})
+	st, err := h.admit(w, r)
 	if st == nil {
+		return err
+	}
+	defer st.release()
+	if err := h.authorise(r, t); err != nil {
 		return err
 	}
 	t = t.resolve()
 	s := &single{watcher: st.watcher()}
 	switch t.attach(&s.watcher) {
 	case errUnlisted:
-		st.leave(CauseFinished)
 		return gone(w, r)
 	case errFull:
-		st.leave(CauseTopic)
 		h.turnAway(w, r, CauseTopic)
 		return nil
 	}
@@ -231,13 +234,11 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 	t.mu.Unlock()
 	st.feed = s
 	if isRemoved || only != "" && s.run.name != only {
-		st.leave(CauseFinished)
 		return gone(w, r)
 	}
 	if how == ResumeCurrent && s.done() {
 		h.resumed(ResumeEnded)
 		noContent(w)
-		st.leave(CauseFinished)
 		return nil
 	}
 	h.resumed(how)
@@ -267,8 +268,12 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 		t.mustBeOf(h)
 	}
 	topics = unique(topics)
-	st, err := h.admit(w, r, topics)
+	st, err := h.admit(w, r)
 	if st == nil {
+		return err
+	}
+	defer st.release()
+	if err := h.authorise(r, topics...); err != nil {
 		return err
 	}
 	lastID := RequestLastEventID(r)
@@ -285,7 +290,6 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 		}
 		if err != nil {
 			m.topics = m.topics[:i]
-			st.leave(CauseTopic)
 			h.turnAway(w, r, CauseTopic)
 			return nil
 		}

@@ -37,10 +37,12 @@ type stream struct {
 	part    atomic.Bool  // say goodbye: the hub drains
 	ending  atomic.Int32 // the Cause for which the timekeeper ends it, 0 if it does not
 
-	bytes   int64  // written
-	begun   int64  // on the hub's clock
-	engine  Engine // "" until the observer was told
-	leaveAt int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
+	bytes     int64  // written
+	begun     int64  // on the hub's clock
+	engine    Engine // "" until the observer was told
+	handedOff bool   // read and written by the handler alone
+	why       Cause  // of the end by the handler
+	leaveAt   int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
@@ -49,7 +51,7 @@ type stream struct {
 }
 
 // admit proves the writer and registers a stream, or answers the request itself and returns no stream.
-func (h *Hub) admit(w http.ResponseWriter, r *http.Request, topics []*Topic) (*stream, error) {
+func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	h.allowOrigin(w.Header(), r)
 	out := &response{w, http.NewResponseController(w)}
 	err := CheckWriter(w)
@@ -69,11 +71,14 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, topics []*Topic) (*s
 		h.turnAway(w, r, why)
 		return nil, nil
 	}
-	if err := h.authorise(r, topics); err != nil {
-		st.leave(CauseForbidden)
-		return nil, err
-	}
 	return st, nil
+}
+
+// release has the handler leave, unless it has handed the connection off. It is deferred: hooks and writers may panic.
+func (st *stream) release() {
+	if !st.handedOff {
+		st.leave(st.why)
+	}
 }
 
 // watcher returns a place for st in a topic's list.
@@ -122,19 +127,13 @@ func spread(lo, hi time.Duration) time.Duration {
 	return lo + rand.N(max(hi-lo, 1))
 }
 
-// run writes to the client until the feed or the stream ends, and then leaves; or hands the connection off. An error of the
-// writer ends the stream too: it means that the client is gone or was cut off, and nobody can be told.
+// run writes to the client until the feed or the stream ends, or hands the connection off. An error of the writer ends the
+// stream too: it means that the client is gone or was cut off, and nobody can be told.
 func (st *stream) run(w http.ResponseWriter, r *http.Request) {
-	handedOff, why := false, CauseReset // of a panic
-	defer func() {
-		if !handedOff {
-			st.leave(why)
-		}
-	}()
+	st.why = CauseReset // of a panic
 	setStreamHeaders(w.Header())
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
-		why = CauseFinished
 		return
 	}
 
@@ -159,7 +158,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 				st.opened(EngineHandOff)
 				st.hub.coalesced(b.coalesced)
 				st.delivered(b.events)
-				handedOff = true
+				st.handedOff = true
 				st.park()
 				return
 			}
@@ -172,22 +171,22 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	st.hub.coalesced(b.coalesced)
 	for {
 		if err != nil {
-			why = causeOf(err)
+			st.why = causeOf(err)
 			return
 		}
 		st.delivered(b.events)
 		if last {
-			why = CauseFinished
+			st.why = CauseFinished
 			return
 		}
 		if !b.more {
 			b.reset()
 			select {
 			case <-left:
-				why = CauseLeft
+				st.why = CauseLeft
 				return
 			case <-st.hub.streamCtx.Done():
-				why = CauseStopped
+				st.why = CauseStopped
 				return
 			case <-st.wake:
 			}
