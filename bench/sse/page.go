@@ -101,8 +101,9 @@ included. With half a second between the calls all caches are cold.`,
 	{
 		title: "Readers that stall",
 		about: `100 of 1,000 clients never read, at 50 snapshots a second; the sockets buffer little (SO_SNDBUF of 16 KB, SO_RCVBUF
-of 4 KB), so that ten seconds suffice. Ours have a StallTimeout of 3 s. The time to the last eviction begins when the last
-receive buffer is full, and so includes the filling of the send buffer.`,
+of 4 KB), so that nine seconds suffice. Ours have a StallTimeout of 3 s. The time to the last eviction begins when the last
+receive buffer is full, and so includes the filling of the send buffer. Memory is resident memory after two collections:
+once when all that stall do so, and once at the end.`,
 		picture:  "sse-stall.svg",
 		alt:      "Snapshots a second that the readers get which do read",
 		subjects: libraries,
@@ -263,10 +264,10 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("| Load average | %s while measuring, the measurement itself included |", figures.Range(r.Load))
 	p("")
 	p("Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text over loopback to readers in a second")
-	p("process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Processor time, ages and memory of streams")
-	p("under load are medians of three rounds, in which the contenders take turns. A window in which other processes took more than")
-	p("%v cores is left out if there is a better one; ~ marks what has none. Differences under 20 %% are noise: compare within a", disturbance)
-	p("table, and ratios rather than microseconds. – is what was not measured or does not exist.")
+	p("process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Deliveries and ages, and what our Publish")
+	p("costs, are medians of three rounds, in which the contenders take turns. A window in which other processes took more than %v", disturbance)
+	p("cores is left out if there is a better one; ~ marks what has none. Differences under 20 %% are noise: compare within a table,")
+	p("and ratios rather than microseconds. – is what was not measured or does not exist.")
 	p("")
 	p("## Bars")
 	p("")

@@ -50,9 +50,9 @@ func plan(quick, nchan bool) (batches [][]job) {
 	} else {
 		one("memory", 1000, 0, slices.Concat(withNchan, []string{parked})...)
 		one("memory", 10_000, 0, slices.Concat(withNchan, []string{parked})...)
-		one("publish", 1, 4*second, all...)
-		one("publish", 10_000, 5*second, all...)
-		one("stall", 1000, 10*second, all...)
+		one("publish", 1, 3*second, peers...)
+		one("publish", 10_000, 4*second, peers...)
+		one("stall", 1000, 9*second, all...)
 	}
 	var batch []job
 	for _, s := range all {
@@ -71,6 +71,8 @@ func plan(quick, nchan bool) (batches [][]job) {
 			one("paced", 1000, 3*second, withNchan...)
 			one("floor", 1000, 2*second, rawLoop)
 			one("flat", 1000, 3*second, withNchan...)
+			one("publish", 1, 3*second, ours...)
+			one("publish", 10_000, 4*second, ours...)
 		}
 	}
 	return batches

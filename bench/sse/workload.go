@@ -253,7 +253,7 @@ func stall(ctx context.Context, b *bench) error {
 		return err
 	}
 	time.Sleep(200 * time.Millisecond)
-	all, rss := descriptors(), residentSet()
+	all, before := descriptors(), settledMemory().rss
 
 	// The publisher may be held up for good, so that it has a goroutine of its own.
 	const hz = 50
@@ -269,7 +269,7 @@ func stall(ctx context.Context, b *bench) error {
 
 	var full, gone time.Duration // when the last receive buffer was full, and the last stalled stream evicted
 	var unread, frames int64
-	peak := rss
+	peak, settled := before, false
 	for second := 0; time.Since(began) < b.job.Time+500*time.Millisecond; {
 		time.Sleep(100 * time.Millisecond)
 		c, err := b.readers.do(order{Do: "count"})
@@ -283,7 +283,9 @@ func stall(ctx context.Context, b *bench) error {
 		if gone == 0 && descriptors() <= all-lazy {
 			gone = since
 		}
-		peak = max(peak, residentSet())
+		if !settled && since > stallLimit { // all stall, none is evicted
+			peak, settled = settledMemory().rss, true
+		}
 		if int(since.Seconds()) > second {
 			second++
 			b.out.Series = append(b.out.Series, point{float64(second), float64(c.Frames-frames) / float64(healthy)})
@@ -304,7 +306,8 @@ func stall(ctx context.Context, b *bench) error {
 	if gone > 0 {
 		b.report("evicted-after-s", (gone - full).Seconds())
 	}
-	b.report("grown-MB", (peak-rss)/(1<<20))
+	peak = max(peak, settledMemory().rss)
+	b.report("grown-MB", (peak-before)/(1<<20))
 	b.report("rss-MB", peak/(1<<20))
 	select {
 	case <-published:
