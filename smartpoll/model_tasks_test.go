@@ -341,7 +341,7 @@ func (m *model) info(k *modelTask) smartpoll.TaskInfo {
 // Random calls of all methods, on tasks with all options: after each, what Info says
 // of every key is what the model says.
 func TestModelOfTasks(t *testing.T) {
-	for seed := range 40 {
+	for seed := range 24 {
 		synctest.Test(t, func(t *testing.T) { modelOfTasks(t, uint64(seed)) })
 	}
 }

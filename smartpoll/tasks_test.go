@@ -569,3 +569,55 @@ func TestRemovedTasksAreCollected(t *testing.T) {
 		t.Errorf("%d tasks are known, want 0", got)
 	}
 }
+
+// Whoever is taken back while a group keeps a place for it, and another one has it
+// wait for its start, gives that place to the next at once.
+func TestTakenBackGivesItsPlaceAway(t *testing.T) {
+	for name, take := range map[string]func(s *smartpoll.Scheduler){
+		"Pause":    func(s *smartpoll.Scheduler) { s.Pause("b") },
+		"Remove":   func(s *smartpoll.Scheduler) { s.Remove("b") },
+		"Schedule": func(s *smartpoll.Scheduler) { s.Schedule("b", -1) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var j journal
+			place := smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Running: 1}))
+			hourly := smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Rate: 1.0 / 3600}))
+			s := empty(t, starts(&j, begin, "first", 0, hourly), starts(&j, begin, "long", time.Second, place),
+				starts(&j, begin, "b", 0, place, hourly), starts(&j, begin, "c", 0, place))
+			r := run(s)
+			for _, key := range []string{"first", "long", "b", "c"} {
+				s.Schedule(key, 0)
+				synctest.Wait()
+			}
+			time.Sleep(10 * time.Second)
+			take(s)
+			synctest.Wait()
+			if wrong := smartpoll.Check(s); wrong != "" {
+				t.Errorf("%s: %s", name, wrong)
+			}
+			j.want(t, "first 0s", "long 0s", "c 10s")
+			r.stop()
+		})
+	}
+}
+
+// The context of a run that was cancelled says so for ever, whoever asks first when.
+func TestCancelledContextKeepsItsCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var kept context.Context
+		s := empty(t, smartpoll.WithTask("k", func(ctx context.Context) (hook, error) {
+			kept = ctx
+			time.Sleep(time.Minute)
+			return nil, nil
+		}), start("k"))
+		r := run(s)
+		time.Sleep(time.Second)
+		s.Cancel("k")
+		time.Sleep(time.Hour)
+		r.stop()
+		if err, cause := kept.Err(), context.Cause(kept); err != context.Canceled || cause != smartpoll.ErrTaskCancelled {
+			t.Errorf("Err() and Cause() long after = %v, %v, want %v, %v", err, cause, context.Canceled, smartpoll.ErrTaskCancelled)
+		}
+	})
+}

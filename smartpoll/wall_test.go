@@ -88,21 +88,24 @@ func TestSuspend(t *testing.T) {
 	}
 }
 
-// A clock that was years ahead does not cost years.
+// A clock that was years ahead does not cost years, whether the task waits or runs
+// when it is set.
 func TestClockFarBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		var ran []time.Duration
-		s := mustNew(t, takes(&ran, begin, nil, smartpoll.On(smartpoll.Every(5*time.Minute).Offset(0))))
-		set := wallClock(s)
-		set(4 * 365 * 24 * time.Hour)
-		r := run(s)
-		time.Sleep(6 * time.Minute)
-		set(-4 * 365 * 24 * time.Hour)
-		time.Sleep(15 * time.Minute)
-		r.stop()
-		wantRan(t, "set back by years", ran, 5*time.Minute, 10*time.Minute, 15*time.Minute, 20*time.Minute)
-	})
+	for _, took := range []time.Duration{0, 2 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var ran []time.Duration
+			s := mustNew(t, takes(&ran, begin, []time.Duration{took}, smartpoll.On(smartpoll.Every(5*time.Minute).Offset(0))))
+			set := wallClock(s)
+			set(4 * 365 * 24 * time.Hour)
+			r := run(s)
+			time.Sleep(6 * time.Minute)
+			set(-4 * 365 * 24 * time.Hour)
+			time.Sleep(15 * time.Minute)
+			r.stop()
+			wantRan(t, "set back by years", ran, 5*time.Minute, 10*time.Minute, 15*time.Minute, 20*time.Minute)
+		})
+	}
 }
 
 // The clock is set back a little: no time is lived through twice.
