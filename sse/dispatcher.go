@@ -59,9 +59,9 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		for _, t := range topics {
 			// Cleared before the readers are told to look: a frame stored after they looked queues the topic again.
-			t.dirty[d.share].Store(false)
+			t.shares.dirty[d.share].Store(false)
 			t.mu.Lock() // for the copy alone: a publisher waits some 10 µs for 10,000 readers, not for their wake-ups
-			watchers = append(watchers[:0], t.watchers[d.share]...)
+			watchers = append(watchers[:0], t.shares.watchers[d.share]...)
 			t.mu.Unlock()
 			for _, w := range watchers {
 				if w.stream != nil && w.stream.parked.Load() {

@@ -15,7 +15,7 @@ type frame struct {
 	prev *frame // of a terminal: the frame before it (the pair rule); nil otherwise, so frames never chain
 
 	single []byte // wire form with ev.ID
-	body   []byte // the part of single after the id line
+	head   int    // length of its id line
 	multi  atomic.Pointer[[]byte]
 }
 
@@ -24,13 +24,13 @@ func (f *frame) multiplexed(epoch string) []byte {
 	if p := f.multi.Load(); p != nil {
 		return *p
 	}
-	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(f.body))
+	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(f.single)-f.head)
 	b = append(b, "id: "...)
 	b = append(b, epoch...)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, f.seq, 10)
 	b = append(b, '\n')
-	b = append(b, f.body...)
+	b = append(b, f.single[f.head:]...)
 	f.multi.Store(&b)
 	return b
 }
@@ -41,13 +41,18 @@ const maxRingBytes = 4 << 20
 // run is one life of a topic, from Open (or the first Publish) to its terminal, to the next run, or to Remove. Readers
 // load its fields without a lock; the topic's publishers write them under Topic.mu.
 type run struct {
-	name   string // "" in the run that a topic has before it is opened
-	newest atomic.Pointer[frame]
-	ring   []atomic.Pointer[frame] // frame n is in slot n mod len; nil when the backlog is the newest frame alone
-	state  atomic.Int32            // of runLive and its successors
+	name     string // "" in the run that a topic has before it is opened
+	newest   atomic.Pointer[frame]
+	state    atomic.Int32 // of runLive and its successors
+	*backlog              // nil when it is the newest frame alone
+}
 
-	ringBytes int    // guarded by Topic.mu
-	oldest    uint64 // guarded by Topic.mu: number of the oldest frame in the ring
+// backlog is what a run keeps besides its newest frame.
+type backlog struct {
+	ring []atomic.Pointer[frame] // frame n is in slot n mod len
+
+	bytes  int    // guarded by Topic.mu
+	oldest uint64 // guarded by Topic.mu: number of the oldest frame in the ring
 }
 
 // What has become of a run. There is no pointer to the next run: a stuck reader would keep a whole chain of them alive.
@@ -57,10 +62,10 @@ const (
 	runRemoved
 )
 
-func newRun(name string, backlog int) *run {
-	r := &run{name: name, oldest: 1}
-	if backlog > 1 {
-		r.ring = make([]atomic.Pointer[frame], backlog)
+func newRun(name string, kept int) *run {
+	r := &run{name: name}
+	if kept > 1 {
+		r.backlog = &backlog{ring: make([]atomic.Pointer[frame], kept), oldest: 1}
 	}
 	return r
 }
@@ -72,15 +77,16 @@ func (r *run) ended() bool {
 
 // store makes f the newest frame. The caller holds Topic.mu and has given f the next n.
 func (r *run) store(f *frame) {
-	if k := uint64(len(r.ring)); k > 0 {
+	if r.backlog != nil {
+		k := uint64(len(r.ring))
 		// Room first: a reader that finds a slot empty or with another number in it counts the frame as missed.
-		for r.oldest < f.n && (f.n-r.oldest >= k || r.ringBytes+len(f.single) > maxRingBytes) {
+		for r.oldest < f.n && (f.n-r.oldest >= k || r.bytes+len(f.single) > maxRingBytes) {
 			slot := &r.ring[r.oldest%k]
-			r.ringBytes -= len(slot.Load().single)
+			r.bytes -= len(slot.Load().single)
 			slot.Store(nil)
 			r.oldest++
 		}
-		r.ringBytes += len(f.single)
+		r.bytes += len(f.single)
 		r.ring[f.n%k].Store(f)
 	}
 	r.newest.Store(f)
@@ -99,7 +105,7 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 	if newest == nil || newest.n <= n {
 		return
 	}
-	if r.ring == nil {
+	if r.backlog == nil {
 		if p := newest.prev; p != nil && p.n > n && p.seq <= limit {
 			b.coalesced += p.n - n - 1
 			b.events = append(b.events, due{frame: p})
@@ -154,7 +160,7 @@ func (r *run) resumeAt(lastID string) (uint64, Resume) {
 		return 0, how
 	case lastID == newest.ev.ID:
 		return newest.n, ResumeCurrent
-	case r.ring != nil:
+	case r.backlog != nil:
 		if n, ok := numberIn(lastID, r.name); ok && 0 < n && n < newest.n {
 			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.ev.ID == lastID {
 				if next := r.ring[(n+1)%uint64(len(r.ring))].Load(); next == nil || next.n != n+1 {
@@ -177,7 +183,8 @@ func (r *run) resumeAfter(seq uint64) uint64 {
 		return newest.n
 	}
 	n := newest.n - 1
-	if k := uint64(len(r.ring)); k > 0 {
+	if r.backlog != nil {
+		k := uint64(len(r.ring))
 		for ; n > 0 && newest.n-n < k; n-- {
 			if f := r.ring[n%k].Load(); f == nil || f.n != n || f.seq <= seq {
 				break

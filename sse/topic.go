@@ -47,18 +47,23 @@ type Topic struct {
 	name string
 	opts TopicOptions
 
-	current atomic.Pointer[run]         // written under mu
-	watched atomic.Uint32               // bit i: share i has watchers; written under mu
-	dirty   [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
-	gone    atomic.Bool                 // has left the hub; written under Hub.mu and mu
+	current atomic.Pointer[run] // written under mu
+	watched atomic.Uint32       // bit i: share i has watchers; written under mu
+	gone    atomic.Bool         // has left the hub; written under Hub.mu and mu
+	shares  *shares             // made for the first watcher, before watched has a bit: most topics have none at a time
 
 	mu sync.Mutex // guards the fields below; after Hub.mu, before Hub.seqMu
 
-	removed  bool                       // by Remove, and not opened since
-	watchers [maxDispatchers][]*watcher // one share a dispatcher
-	streams  int                        // how many of them are streams
-	told     bool                       // what OnWatched was told last
-	telling  bool                       // somebody is calling OnWatched
+	removed bool // by Remove, and not opened since
+	told    bool // what OnWatched was told last
+	telling bool // somebody is calling OnWatched
+}
+
+// shares are the watchers of a topic: one share a dispatcher, which reads it under Topic.mu.
+type shares struct {
+	dirty    [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
+	watchers [maxDispatchers][]*watcher  // guarded by Topic.mu
+	streams  int                         // how many of all watchers are streams; guarded by Topic.mu
 }
 
 // watcher is one reader's place in a topic's list.
@@ -154,10 +159,9 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 	}
 	b := make([]byte, 0, ev.size())
 	b = appendField(b, "id", ev.ID)
-	head := len(b)
+	f.head = len(b)
 	b = ev.appendBody(b)
-	f.single, f.body = b, b[head:]
-	f.ev = ev
+	f.single, f.ev = b, ev
 	switch {
 	case ev.Data == nil:
 	case bytes.ContainsAny(ev.Data, "\r\n"):
@@ -275,13 +279,16 @@ func (t *Topic) tryAttach(w *watcher) error {
 	if t.gone.Load() {
 		return errUnlisted
 	}
+	if t.shares == nil {
+		t.shares = new(shares)
+	}
 	if w.stream != nil {
-		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && t.streams >= most {
+		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && t.shares.streams >= most {
 			return errFull
 		}
-		t.streams++
+		t.shares.streams++
 	}
-	share := &t.watchers[w.share]
+	share := &t.shares.watchers[w.share]
 	w.pos = len(*share)
 	*share = append(*share, w)
 	t.watched.Or(1 << w.share)
@@ -291,18 +298,18 @@ func (t *Topic) tryAttach(w *watcher) error {
 // detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
 func (t *Topic) detach(w *watcher) {
 	t.mu.Lock()
-	share := t.watchers[w.share]
+	share := t.shares.watchers[w.share]
 	last := len(share) - 1
 	share[w.pos] = share[last]
 	share[w.pos].pos = w.pos
 	share[last] = nil
-	t.watchers[w.share] = share[:last]
+	t.shares.watchers[w.share] = share[:last]
 	if last == 0 {
-		t.watchers[w.share] = nil
+		t.shares.watchers[w.share] = nil
 		t.watched.And(^(uint32(1) << w.share))
 	}
 	if w.stream != nil {
-		t.streams--
+		t.shares.streams--
 	}
 	unwatched := t.removed && t.watched.Load() == 0
 	t.mu.Unlock()
@@ -380,7 +387,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 func (t *Topic) wakeWatchers() {
 	for shares := t.watched.Load(); shares != 0; shares &= shares - 1 {
 		i := bits.TrailingZeros32(shares)
-		if t.dirty[i].CompareAndSwap(false, true) {
+		if t.shares.dirty[i].CompareAndSwap(false, true) {
 			t.hub.dispatchers[i].addTopic(t)
 		}
 	}
