@@ -52,8 +52,8 @@ type TaskInfo struct {
 	Next time.Time
 	// Runs is how often the task was started.
 	Runs uint64
-	// Started is when it last was, the zero time if never. It may be earlier by as
-	// much as the hook took, in which the task was scheduled, after it had done so.
+	// Started is when it last was, the zero time if never. For a start that a hook
+	// has scheduled for now, it is when the hook did so.
 	Started time.Time
 	// Late is how long after its time that was, and Took how long the last
 	// invocation took that has ended, without the hook: if there is an [Observer].

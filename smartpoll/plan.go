@@ -10,8 +10,9 @@ import (
 // zero time if there is none. Each must be later than the one before. [Every] makes
 // one, and the schedules of cron libraries have this method; see [On].
 //
-// Next is called as a hook is, one at a time and never for long, please. A panic in
-// it ends [Scheduler.Run] with a [*TaskError].
+// Next is called between hooks, on the goroutine of any task, and nothing is started
+// meanwhile. A panic in it, and a time that is not later, ends [Scheduler.Run]: the
+// former with a [*TaskError].
 type Schedule interface {
 	Next(t time.Time) time.Time
 }
