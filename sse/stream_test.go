@@ -505,7 +505,7 @@ func testShutdownDrains(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		srv := &http.Server{Handler: f.handler(e)}
 		mem := e.start(t, srv)
-		for range 100 {
+		for range 1000 {
 			st := mem.Open(t, "/one/a", nil)
 			go func() { _, _ = io.Copy(io.Discard, st.Response.Body) }()
 		}
