@@ -14,20 +14,16 @@ func act(s *smartpoll.Scheduler, key any, action string) (status int, detail str
 			if _, ok := s.Info(key); ok {
 				panic(value)
 			}
-			status, detail = http.StatusNotFound, gone(key) // removed since Info
+			status, detail = http.StatusNotFound, gone(key) // not asked before, since a task may go at any time
 		}
 	}()
-	info, ok := s.Info(key)
-	if !ok {
-		return http.StatusNotFound, gone(key)
-	}
 	switch action {
 	case "pause":
 		s.Pause(key)
 	case "resume":
 		s.Resume(key)
 	case "run":
-		if info.Paused {
+		if info, _ := s.Info(key); info.Paused {
 			return http.StatusConflict, "task " + keyText(key) + " is paused, resume it to run it"
 		}
 		s.Schedule(key, 0)

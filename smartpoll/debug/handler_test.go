@@ -54,6 +54,9 @@ func TestActions(t *testing.T) {
 		if got := post(t, h, id, "run", 404); got.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(got.Body.String(), "tank was removed") {
 			t.Errorf("run of what was removed: %v %s, want a problem that says so", got.Header(), got.Body)
 		}
+		for _, action := range []string{"pause", "resume", "cancel"} {
+			post(t, h, id, action, 404)
+		}
 		if got := look(t, h, ""); len(got.Tasks) != 0 {
 			t.Errorf("tasks %+v, want none", got.Tasks)
 		}
@@ -105,8 +108,8 @@ func TestKeys(t *testing.T) {
 			}
 			seen[key] = true
 			post(t, h, task.ID, "resume", 200)
-			if len(task.Key) > 3000 || strings.TrimSpace(task.Key) == "" || strings.ContainsAny(task.Key, "\n\u202e") {
-				t.Errorf("key %q, want it legible", task.Key)
+			if len(task.Key) > 3000 || strings.TrimSpace(task.Key) == "" || strings.ContainsAny(task.Key, "\n\u202e") || strings.HasPrefix(task.Key, "&{") {
+				t.Errorf("key %q, want it legible, and not what a pointer points to", task.Key)
 			}
 		}
 		if got := find(t, h, "1.5"); got.ID != tasks[3].ID {

@@ -20,16 +20,23 @@ func TestStatus(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		return nil, errors.New("no route")
 	}
+	runs := 0
+	slower := func(ctx context.Context) (smartpoll.TaskHook, error) {
+		runs++
+		return takes(time.Duration(runs*runs) * time.Second)(ctx)
+	}
 	run(t, func(t *testing.T, s *smartpoll.Scheduler, h http.Handler) {
 		begin := time.Now().UTC()
 		s.Pause("paused")
-		for _, key := range []string{"broken", "long", "quick", "paused"} {
+		for _, key := range []string{"broken", "long", "quick", "paused", "slower"} {
 			s.Schedule(key, 0)
 		}
 		s.Schedule("later", time.Hour)
 		synctest.Wait()
 		s.Schedule("parked", 0)
-		time.Sleep(3 * time.Second)
+		time.Sleep(2 * time.Second)
+		s.Schedule("slower", 0)
+		time.Sleep(time.Second)
 		got := look(t, h, "")
 		for i := range got.Tasks {
 			if got.Tasks[i].ID == "" || got.Tasks[i].Type != "string" {
@@ -47,6 +54,7 @@ func TestStatus(t *testing.T) {
 			{Key: "parked", State: "parked", Next: begin, Overdue: 3000},
 			{Key: "paused", State: "ready", Paused: true, Next: begin},
 			{Key: "quick", State: "idle", Started: begin, Ended: at(1500 * time.Microsecond), Took: 1.5, Runs: 1},
+			{Key: "slower", State: "running", Started: at(2 * time.Second), Took: 1000, Runs: 2},
 		}
 		if fmt.Sprint(got.Tasks) != fmt.Sprint(want) {
 			t.Errorf("tasks\n%+v, want\n%+v", got.Tasks, want)
@@ -54,8 +62,8 @@ func TestStatus(t *testing.T) {
 		if got.Loop.State != "running" || got.Loop.Hook != nil || !got.At.Equal(at(3*time.Second)) {
 			t.Errorf("loop %+v at %v, want it running and free at %v", got.Loop, got.At, at(3*time.Second))
 		}
-		for show, want := range map[string]string{"": "broken idle later long parked paused quick",
-			"running": "long", "failing": "broken", "late": "parked", "paused": "paused"} {
+		for show, want := range map[string]string{"": "broken idle later long parked paused quick slower",
+			"running": "long slower", "failing": "broken", "late": "parked", "paused": "paused"} {
 			if got := keys(look(t, h, "&show="+show).Tasks); got != want {
 				t.Errorf("show=%s gives %s, want %s", show, got, want)
 			}
@@ -74,7 +82,8 @@ func TestStatus(t *testing.T) {
 		smartpoll.WithTask("long", takes(time.Hour), smartpoll.In(upstream)),
 		smartpoll.WithTask("parked", takes(0), smartpoll.In(upstream)),
 		smartpoll.WithTask("paused", takes(0)),
-		smartpoll.WithTask("quick", takes(1500*time.Microsecond)))
+		smartpoll.WithTask("quick", takes(1500*time.Microsecond)),
+		smartpoll.WithTask("slower", slower))
 }
 
 // TestStuckHook: a hook that does not return is named, and holds up nobody who looks
