@@ -151,7 +151,7 @@ func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error)
 // hook calls a hook, of the task with the key or, with nil, of none. The caller has
 // the turn.
 func (c *control) hook(key any, hook TaskHook) (err error) {
-	ctx := &callCtx{parent: c.ctx}
+	ctx := c.newCall()
 	if c.plain {
 		err = hook(ctx, &c.internal)
 	} else {
@@ -193,7 +193,7 @@ func (c *control) failure(e *entry, err error) error {
 
 // handle calls the [OnError] of e. The caller has the turn.
 func (c *control) handle(e *entry, err error) error {
-	ctx := &callCtx{parent: c.ctx}
+	ctx := c.newCall()
 	err = contained(e.key, func() error { return e.extra.onError(ctx, &c.internal, e.key, err) })
 	ctx.end(context.Canceled)
 	return err

@@ -25,6 +25,22 @@ type callCtx struct {
 	cause error // not nil if it ended while the parent was live
 }
 
+// slab is how many contexts are allocated at once. One that is kept after its call,
+// or for as long as its task runs, keeps a slab of about 1 KB.
+const slab = 16
+
+// newCall returns a context for a call. An allocation for each was a sixth of the
+// time of a cycle. The caller has the turn.
+func (c *control) newCall() *callCtx {
+	if len(c.calls) == 0 {
+		c.calls = make([]callCtx, slab)
+	}
+	ctx := &c.calls[0]
+	c.calls = c.calls[1:]
+	ctx.parent = c.ctx
+	return ctx
+}
+
 type realCtx struct {
 	context.Context
 	cancel context.CancelCauseFunc

@@ -51,6 +51,7 @@ type control struct {
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // whose TaskHook is running; read without mu by who has the turn
 	planning bool          // one of plans is; by who has the turn, as cur
+	calls    []callCtx     // what is left of a slab, see newCall; for who has the turn
 	busy     bool          // somebody has the turn
 	due      bool          // the timer has fired, timed may hold what is due
 	stopped  bool          // no starts and no TaskHooks: no Run is on, or it is ending
@@ -257,7 +258,7 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		e.started = c.clock
 		e.runs++
 		e.running, e.dropped = true, false
-		e.run = &callCtx{parent: c.ctx}
+		e.run = c.newCall()
 		c.inflight++
 		if x != nil && x.schedule != nil {
 			x.due = e.next
