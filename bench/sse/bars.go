@@ -67,7 +67,7 @@ func judge(r *results) []figures.Bar {
 		atMost(fmt.Sprintf("200 idle HTTP/2 streams, %s: streams reset", name), 0, figures.Count, r.at("h2", s, 200, "ended"))
 		atLeast(fmt.Sprintf("200 idle HTTP/2 streams, %s: heartbeats that each has got", name), 3, figures.Count, r.at("h2", s, 200, "beats"))
 	}
-	atMost("Idle job among 100,000: resident memory", 1024, figures.Bytes, r.at("jobs", progressJobs, 100_000, "rss-B"))
+	atMost("Idle job among 100,000: resident memory", kb, kilobytes, r.at("jobs", progressJobs, 100_000, "rss-B"))
 	atMost("100,000 idle jobs: goroutines", 0, figures.Count, r.at("jobs", progressJobs, 100_000, "goroutines"))
 	return bars
 }

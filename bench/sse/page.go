@@ -37,6 +37,8 @@ func yes(v float64) string {
 	return "no"
 }
 
+func kilobytes(bytes float64) string { return figures.Kilobytes(bytes / kb) }
+
 var sections = []section{
 	{
 		title: "Memory of an idle stream",
@@ -155,11 +157,11 @@ counts is that it ends at the newest one, and that nothing is torn.`,
 streams of r3labs/sse with one event.`,
 		subjects: []string{progressJobs, "r3labs/sse"},
 		columns: []column{
-			{"resident memory, N=100,000", "jobs", 100_000, "rss-B", figures.Bytes},
-			{"heap", "jobs", 100_000, "heap-B", figures.Bytes},
+			{"resident memory, N=100,000", "jobs", 100_000, "rss-B", kilobytes},
+			{"heap", "jobs", 100_000, "heap-B", kilobytes},
 			{"goroutines", "jobs", 100_000, "goroutines", figures.Count},
-			{"resident memory, N=10,000", "topics", 10_000, "rss-B", figures.Bytes},
-			{"heap", "topics", 10_000, "heap-B", figures.Bytes},
+			{"resident memory, N=10,000", "topics", 10_000, "rss-B", kilobytes},
+			{"heap", "topics", 10_000, "heap-B", kilobytes},
 			{"goroutines", "topics", 10_000, "goroutines", figures.Count},
 		},
 	},

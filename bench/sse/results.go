@@ -99,7 +99,7 @@ func colour(name string) string {
 func compare(r *results, heading, workload string, n int, name string, format func(float64) string, subjects []string) []byte {
 	c := figures.BarChart{Title: heading, Format: format}
 	for _, s := range subjects {
-		if v := r.at(workload, s, n, name); !math.IsNaN(v) {
+		if v := r.at(column{workload: workload}.of(s), s, n, name); !math.IsNaN(v) {
 			c.Values = append(c.Values, figures.Value{Name: title(s), Colour: colour(s), V: v})
 		}
 	}

@@ -214,6 +214,9 @@ func TestPage(t *testing.T) {
 			t.Errorf("%s is no picture of the page", name)
 		}
 	}
+	if !strings.Contains(string(pictures(r)["sse-cpu.svg"]), "write(2)") {
+		t.Error("the picture of processor times lacks the floor")
+	}
 	if got := (column{"", "paced", 1000, "cpu-us", figures.Microseconds}).cell(r, "no such"); got != "–" {
 		t.Errorf("cell of nothing = %q, want –", got)
 	}
