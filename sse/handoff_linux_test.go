@@ -24,6 +24,7 @@ import (
 
 // A reader that is slower than its topic gets recent snapshots, not what the kernel kept for it.
 func TestSlowReaderIsNotStale(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, e engine) {
 		t.Parallel()
 		f, srv := newNetFixture(t, e, nil, nil)
@@ -79,13 +80,13 @@ func TestSlowReaderIsNotStale(t *testing.T) {
 	})
 }
 
-// 10,000 connections, or as many as 2 seconds are enough for, are opened and closed under a running fan-out, so that
+// 10,000 connections, or as many as 1.5 seconds are enough for, are opened and closed under a running fan-out, so that
 // descriptors are used again all the time. Every stream carries the events of its own topic, and in the end no descriptor
 // and no goroutine is left.
 func TestConnectionsComeAndGo(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine) {
 		const workers, topics = 16, 8
-		const most, enough = 10_000, 2 * time.Second
+		const most, enough = 10_000, 1500 * time.Millisecond
 		before, goroutines := descriptors(t), runtime.NumGoroutine()
 		f, srv := newNetFixture(t, e, &sse.HubOptions{Heartbeat: 50 * time.Millisecond}, nil)
 		stop := make(chan bool)
@@ -184,6 +185,7 @@ func descriptors(t *testing.T) int {
 // kernel gives it up when what was sent has not been acknowledged for TCP_USER_TIMEOUT, which is shortened here; if the
 // stream has much to say, StallTimeout may come first.
 func TestHalfOpenClient(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, e engine) {
 		t.Parallel()
 		ends := make(chan sse.Ended, 1)

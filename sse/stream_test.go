@@ -107,6 +107,7 @@ func TestIdleHTTP2StreamsLiveOn(t *testing.T) {
 }
 
 func TestStalledReaderIsEvicted(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, e engine) {
 		t.Parallel()
 		f, srv := newNetFixture(t, e, &sse.HubOptions{StallTimeout: 2 * time.Second}, nil)
