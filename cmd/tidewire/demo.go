@@ -24,7 +24,8 @@ its own on loopback, and serves a configuration that polls and scans them. It ne
 else. Ctrl-C ends everything.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := demo.Start(cmd.Context(), &demo.Options{RestartDelay: restart, Logger: logger(cmd)})
+			log := logger(cmd)
+			d, err := demo.Start(cmd.Context(), &demo.Options{RestartDelay: restart, Logger: log})
 			if err != nil {
 				return err
 			}
@@ -33,7 +34,7 @@ else. Ctrl-C ends everything.`,
 			if len(problems) > 0 {
 				return problems
 			}
-			return serve(cmd, cfg, listen, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) })
+			return serve(cmd, cfg, listen, log, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) })
 		},
 	}
 	listenFlag(cmd, &listen)
@@ -74,7 +75,7 @@ func upstreamCommands() []*cobra.Command {
 	return commands
 }
 
-// logger writes to stderr.
+// logger writes to stderr. A command has one: two would write at the same time.
 func logger(cmd *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 }

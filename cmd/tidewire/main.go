@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -84,7 +85,7 @@ to stderr. It runs until it gets SIGINT or SIGTERM.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd, cfg, listen, nil)
+			return serve(cmd, cfg, listen, logger(cmd), nil)
 		},
 	}
 	listenFlag(cmd, &listen)
@@ -201,14 +202,13 @@ func load(file string) (*config.Config, error) {
 
 // serve runs cfg until the command's context ends. The address is printed once
 // connections are accepted there, and then calls listening, if there is one.
-func serve(cmd *cobra.Command, cfg *config.Config, listen string, listening func()) error {
+func serve(cmd *cobra.Command, cfg *config.Config, listen string, log *slog.Logger, listening func()) error {
 	if listen == "" {
 		listen = cfg.Listen
 	}
 	if err := config.CheckListen(listen, cfg); err != nil {
 		return err
 	}
-	log := logger(cmd)
 	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
