@@ -2,6 +2,8 @@
 # Runs the browser tests: the real gateway in process, headless Chromium, and nginx between them. Arguments go to `go test`.
 . "$(dirname "$0")/lib.sh"
 
+export PATH="$PATH:/usr/sbin" # Debian has nginx there, which is not in every user's path
+
 find_chromium >/dev/null || need chromium "the browser tests drive it"
 command -v nginx >/dev/null || need nginx-light "the browser tests put it between page and gateway"
 cd e2e
