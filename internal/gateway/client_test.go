@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"testing"
 
 	"github.com/tidewire/tidewire/sse"
@@ -48,10 +49,13 @@ func TestProgressClient(t *testing.T) {
 		t.Errorf("second start: run %q (coalesced: %v), want to join %q", joined.ID, joined.Coalesced, run.ID)
 	}
 	p.print("40% 12 found")
+	finish := sync.OnceFunc(func() { // the snapshot with the result has the same progress
+		p.print(`::result {"found":14}`)
+		p.exit(0)
+	})
 	last := follow(run, func(now progress.Progress) {
 		if now.Percent != nil && *now.Percent == 40 && now.Message == "12 found" {
-			p.print(`::result {"found":14}`)
-			p.exit(0)
+			finish()
 		}
 	})
 	if last.Status != progress.StatusSucceeded || string(last.Result) != `{"found":14}` || last.Error != "" {
