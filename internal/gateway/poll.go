@@ -126,7 +126,7 @@ func (g *gateway) firstPolls(_ context.Context, internal *smartpoll.Internal) er
 func (s *poller) poll(ctx context.Context) (json.RawMessage, error) {
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.Timeout)
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("timed out after %v", s.Timeout))
 		defer cancel()
 	}
 	raw, err := s.fetch(ctx)
