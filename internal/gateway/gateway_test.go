@@ -210,6 +210,16 @@ func (u *upstream) does(answer func(http.ResponseWriter, *http.Request)) {
 	u.answer = answer
 }
 
+// hangs has requests get no answer until the client gives up, or the test is over.
+func (u *upstream) hangs(t *testing.T) {
+	u.does(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-t.Context().Done(): // before u is closed, which waits for its requests
+		case <-r.Context().Done():
+		}
+	})
+}
+
 // count is how many requests have come.
 func (u *upstream) count() int {
 	u.mu.Lock()

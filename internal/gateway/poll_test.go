@@ -107,14 +107,7 @@ func TestAHungPollTimesOut(t *testing.T) {
 	plant := newUpstream(t, `{"level": 1}`)
 	s := start(t, tank(plant.URL)+"    timeout: 50ms\n    stale_after: 1h\n")
 	s.source("tank", "ok")
-	hung := make(chan struct{})
-	defer close(hung)
-	plant.does(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hung:
-		case <-r.Context().Done():
-		}
-	})
+	plant.hangs(t)
 	got := s.source("tank", "stale")
 	if text, _ := got["error"].(string); !contains(text, "timed out after 50ms") {
 		t.Errorf("error = %q, want one that says timed out after 50ms", text)
@@ -125,14 +118,7 @@ func TestAValueThatNobodyRenewsTurnsStale(t *testing.T) {
 	plant := newUpstream(t, `{"level": 1}`)
 	s := start(t, tank(plant.URL)+"    timeout: 1h\n    stale_after: 50ms\n")
 	s.source("tank", "ok")
-	hung := make(chan struct{})
-	defer close(hung)
-	plant.does(func(_ http.ResponseWriter, r *http.Request) {
-		select {
-		case <-hung:
-		case <-r.Context().Done():
-		}
-	})
+	plant.hangs(t)
 	got := s.source("tank", "stale")
 	if text, _ := got["error"].(string); text != "no successful poll for 50ms" {
 		t.Errorf("error = %q, want %q", text, "no successful poll for 50ms")
