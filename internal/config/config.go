@@ -43,8 +43,10 @@ package config
 
 import (
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/jq"
@@ -53,10 +55,76 @@ import (
 // Config is a whole configuration, valid and with its defaults applied.
 // Lists are in the order of the file.
 type Config struct {
-	Listen    string // host:port to serve on; 127.0.0.1:8480 unless set
+	Listen    string   // host:port to serve on; 127.0.0.1:8480 unless set
+	PublicURL *url.URL // the address that people use, if it is not Listen: scheme, host and the path below which all is served; nil unless set
+	TLS       *TLS     // nil: clear text
+	Access    *Access  // nil: whoever reaches the address may do everything
+	Audit     string   // the file to which every trigger, cancel, refresh, reload and sign-in is appended as a line of JSON; empty: none
 	Upstreams []*Upstream
 	Sources   []*Source
 	Jobs      []*Job
+	Notify    []*Notify
+	Files     []string // all that was read, as it can be opened: the file, what it includes, what ${file:} names, in this order
+}
+
+// TLS names the files of a certificate and its key, in PEM. Whoever serves reads
+// them again when they change.
+type TLS struct{ Cert, Key string }
+
+// A Role is what somebody may do: a viewer sees, an operator also starts and
+// cancels jobs and refreshes sources, an admin also reloads the configuration.
+type Role string
+
+// The values of [Role].
+const (
+	RoleNone     Role = ""
+	RoleViewer   Role = "viewer"
+	RoleOperator Role = "operator"
+	RoleAdmin    Role = "admin"
+)
+
+// Access says who may do what.
+type Access struct {
+	Anonymous Role // of who does not say who they are: RoleNone or RoleViewer
+	Tokens    []*Token
+	OIDC      *OIDC  // nil: no sign-in through an identity provider
+	Proxy     *Proxy // nil: no proxy is trusted to name people
+}
+
+// A Token is a credential of a program, of which only the hash is known here.
+type Token struct {
+	Name   string
+	SHA256 [32]byte // of the token's text
+	Role   Role
+	Jobs   []string // the jobs that it may start and cancel; nil: all that its role may
+}
+
+// OIDC is an OpenID Connect provider through which people sign in.
+type OIDC struct {
+	Issuer       string // URL; its discovery document is below it
+	ClientID     string
+	ClientSecret string // empty: a public client, which PKCE protects
+	Scopes       []string
+	GroupsClaim  string          // the claim of the ID token that lists a person's groups; "groups" unless set
+	Groups       map[string]Role // the role of each group; who is in several has the highest
+}
+
+// Proxy is a reverse proxy that has signed people in and names them in headers.
+type Proxy struct {
+	Trust        []netip.Prefix // the addresses from which the headers are believed; from others they are dropped
+	UserHeader   string         // "X-Forwarded-User" unless set
+	GroupsHeader string         // comma-separated; "X-Forwarded-Groups" unless set
+	Groups       map[string]Role
+	Role         Role // of a person without any of Groups; RoleViewer unless set
+}
+
+// A Notify is a webhook that tells people of an alert.
+type Notify struct {
+	Name   string
+	Method string // POST unless set
+	URL    *url.URL
+	Header http.Header // never nil
+	Body   string      // in which {source}, {title}, {state}, {value}, {error} and {since} stand for the alert's; empty: a JSON object of them all
 }
 
 // An Upstream is one service that sources poll: one credential, one limit.
@@ -82,11 +150,38 @@ type Source struct {
 	Parse      Parse         // how the raw result becomes a value
 	Pick       []Field       // what to take of it; empty: all of it
 	Every      time.Duration // pause between polls; 0 with From
+	Unwatched  time.Duration // the pause while nobody looks; Never: no polls then; Every unless set
+	When       []When        // other pauses, by the value; the first that holds counts
+	Deadband   []Deadband    // how far numbers must move to count as changed
 	Jitter     float64       // 0 <= Jitter < 1: the fraction of Every that a poll may be late, to spread load
 	Timeout    time.Duration // bound of one poll
 	Backoff    Backoff       // pauses after failures
 	StaleAfter time.Duration // age from which a value without a successful poll is stale; 0 with From unless set
 	Show       Show
+	Alert      *Alert // nil: none
+}
+
+// Never is the pause of a source that is polled only while somebody looks.
+const Never time.Duration = -1
+
+// A When is a pause between polls that holds while a condition does.
+type When struct {
+	If    *jq.Program // of the picked value; true or not
+	Every time.Duration
+}
+
+// A Deadband is the least move that counts as a change: a number that is nearer to
+// its published value keeps that.
+type Deadband struct {
+	Field string  // a name of Pick; empty: the value itself, or every number that is picked
+	Least float64 // more than 0
+}
+
+// An Alert tells people when a source needs them, and when it does no more.
+type Alert struct {
+	If     *jq.Program   // of the picked value; nil: the source is stale or failing
+	For    time.Duration // how long it must hold; 0: at once
+	Notify []*Notify     // at least one
 }
 
 // HTTP is a request to an upstream. Its address and header may hold secrets.
@@ -124,17 +219,91 @@ type Show struct {
 	Min      *float64 `json:"min,omitempty"`      // lower end of the scale
 	Max      *float64 `json:"max,omitempty"`      // upper end of the scale
 	Decimals *int     `json:"decimals,omitempty"` // digits behind the point, 0 to 10
+	History  Span     `json:"history,omitempty"`  // how long numbers are remembered; 0: not at all
 }
 
-// A Job is a command that people start.
+// A Span is a duration that is JSON as people write it: "24h".
+type Span time.Duration
+
+// MarshalText gives the span as "24h", "1h30m" or "45s".
+func (s Span) MarshalText() ([]byte, error) {
+	text := time.Duration(s).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return []byte(text), nil
+}
+
+// A Job is what people start: a program or a request. Exactly one of Exec and HTTP
+// is set.
 type Job struct {
 	Name     string
 	Title    string
 	Exec     []string // argv in which each {arg} stands for one argument, inside exactly one element
+	HTTP     *JobHTTP
+	Env      []string // NAME=value, added to a program's environment, which is otherwise PATH, HOME, LANG and TZ alone
+	Dir      string   // where a program runs; empty: where Tidewire does
 	Args     []Arg
-	Progress *regexp.Regexp // groups "percent" and "message", either may be missing; nil: only "::progress" lines count
+	Progress *regexp.Regexp // groups "percent" and "message", either may be missing; nil: only "::progress" lines and OSC 9;4 count
 	Timeout  time.Duration  // bound of one run
-	OnBusy   string         // "join"
+	OnBusy   OnBusy
+	Queue    int      // runs that may wait with OnBusy queue; at least 1
+	Limit    Limit    // starts in a time; zero: any number
+	Group    string   // jobs of the same group do not run at the same time; empty: none
+	At       *At      // when it starts by itself; nil: never
+	Confirm  string   // what people are asked before a start; empty: nothing
+	Roles    []Role   // who may start and cancel it; nil: operators and admins
+	Refresh  []string // sources that are polled at once when a run has ended (then: refresh)
+	Keep     Keep     // ended runs that can be asked for
+}
+
+// JobHTTP is the request that a run makes. In its path, query, header and body each
+// {arg} stands for one argument, escaped for its place.
+type JobHTTP struct {
+	Upstream *Upstream
+	Method   string // POST unless set
+	Path     string // begins with /; joined to the upstream's path
+	Query    []Pair
+	Header   http.Header // never nil
+	Body     string      // empty: the arguments as a JSON object, unless Method is GET or DELETE
+	Follow   bool        // the answer's Operation-Location (or Location) is asked until the operation has ended
+}
+
+// A Pair is one parameter of a query.
+type Pair struct{ Name, Value string }
+
+// OnBusy says what a start does while the job is busy.
+type OnBusy string
+
+// The values of [OnBusy].
+const (
+	BusyJoin    OnBusy = "join"    // equal arguments share the run in progress, others are refused
+	BusyQueue   OnBusy = "queue"   // it waits for its turn
+	BusyReject  OnBusy = "reject"  // it is refused
+	BusyReplace OnBusy = "replace" // the run in progress is cancelled, and the new one starts when it has ended
+)
+
+// A Limit is a number of starts in any window of a length.
+type Limit struct {
+	Starts int
+	Per    time.Duration
+}
+
+// At is a time table, by cron's five fields or its @words.
+type At struct {
+	Cron string         // as it is written
+	Zone *time.Location // local unless set
+	Next func(time.Time) time.Time
+}
+
+// Keep bounds the ended runs of a job that can be asked for: the newest Runs, and
+// none that ended longer ago than For.
+type Keep struct {
+	Runs int           // 50 unless set
+	For  time.Duration // 24 h unless set
 }
 
 // ArgType is the type of a job's argument.
@@ -149,6 +318,8 @@ const (
 	ArgEnum   ArgType = "enum"
 	ArgHost   ArgType = "host"
 	ArgCIDR   ArgType = "cidr"
+	ArgURL    ArgType = "url"  // https
+	ArgPath   ArgType = "path" // of a file or directory below Under
 )
 
 // An Arg is an argument of a job.
@@ -161,4 +332,8 @@ type Arg struct {
 	Max     *float64       `json:"max,omitempty"`
 	Values  []string       `json:"values,omitempty"` // of enum
 	Pattern *regexp.Regexp `json:"-"`                // of string, matched against the whole value
+
+	Under     string `json:"-"`                // of path: the directory in which it is, symbolic links included
+	AllowDash bool   `json:"-"`                // of string: the value may begin with a dash, as an option does
+	Secret    bool   `json:"secret,omitempty"` // the value is shown and logged nowhere
 }

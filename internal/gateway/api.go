@@ -6,88 +6,36 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
-	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/sse"
 )
 
 // maxBody bounds the body of a request.
 const maxBody = 64 << 10
 
-// handler routes every request. Pages of other origins cannot start anything, and a
-// name that somebody pointed at this machine cannot reach a gateway that listens on
-// loopback only.
-func (g *gateway) handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/sources", g.listSources)
-	mux.HandleFunc("GET /api/v1/sources/{name}", g.getSource)
-	mux.HandleFunc("GET /api/v1/stream", g.stream)
-	mux.HandleFunc("GET /api/v1/jobs", g.listJobs)
-	mux.HandleFunc("POST /api/v1/jobs/{job}/runs", g.triggerRun)
-	mux.HandleFunc("GET /api/v1/runs/{id}", g.getRun)
-	mux.HandleFunc("GET /api/v1/runs/{id}/events", g.runEvents)
-	mux.HandleFunc("POST /api/v1/runs/{id}/cancel", g.cancelRun)
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) })
-	mux.HandleFunc(apiRest, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) })
-	mux.Handle("/", web.Handler())
-
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusForbidden, "requests that change something must come from the gateway's own page")
-	}))
-	return g.knownHost(g.recovered(origin.Handler(mux)))
-}
-
-// apiRest is the pattern of what no other route of the API takes.
-const apiRest = "/api/"
-
-// noRoute answers a request below /api/ that no route takes: 405 where the path exists
-// for another method, else 404.
-func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
-	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
-		other := r.Clone(r.Context())
-		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != apiRest {
-			allowed = append(allowed, method)
-		}
-	}
-	if allowed == nil {
-		fail(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
-		return
-	}
-	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s", r.Method, strings.Join(allowed, " or ")))
-}
-
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
-	topics := g.sourceTopics()
+	topics := g.plan.Load().sourceTopics()
 	g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"sources": newest(topics)}), true }, topics...)
 }
 
 func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	i := slices.IndexFunc(g.sources, func(s *poller) bool { return s.Name == name })
-	if i < 0 {
+	s := g.plan.Load().source(name)
+	if s == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		return
 	}
-	topic := g.sources[i].topic
-	g.serveState(w, r, func() (state, bool) { return newestOf(topic), true }, topic)
+	g.serveState(w, r, func() (state, bool) { return newestOf(s.topic), true }, s.topic)
 }
 
 // stream sends the newest snapshot of every source and job, and each change; or the
 // newest ones alone to who asks for JSON.
 func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
-	topics := g.everything()
+	topics := g.plan.Load().everything()
 	if wantsState(r) {
 		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"snapshots": newest(topics)}), true }, topics...)
 		return
@@ -137,9 +85,10 @@ func (args argsObject) MarshalJSON() ([]byte, error) {
 }
 
 func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
+	p := g.plan.Load()
 	g.serveState(w, r, func() (state, bool) {
-		all := make([]jobObject, 0, len(g.jobs))
-		for _, j := range g.jobs {
+		all := make([]jobObject, 0, len(p.jobs))
+		for _, j := range p.jobs {
 			object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args}
 			if last, ok := latestRun(j.topic); ok {
 				object.LastRun = &last
@@ -147,15 +96,15 @@ func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 			all = append(all, object)
 		}
 		return stateOf(map[string]any{"jobs": all}), true
-	}, g.jobTopics()...)
+	}, p.jobTopics()...)
 }
 
 // triggerRun starts a run or joins the one in progress; either way the answer is 202
 // and says where the run can be followed.
 func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("job")
-	i := slices.IndexFunc(g.jobs, func(j *job) bool { return j.Name == name })
-	if i < 0 {
+	j := g.plan.Load().job(name)
+	if j == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
 		return
 	}
@@ -176,12 +125,12 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
 		return
 	}
-	args, problems := g.jobs[i].Bind(body.Args)
+	args, problems := j.Bind(body.Args)
 	if problems != nil {
 		failArgs(w, r, problems)
 		return
 	}
-	run, err := g.jobs[i].trigger(args)
+	run, err := j.trigger(args)
 	switch {
 	case errors.Is(err, errBusy):
 		writeProblem(w, problem{Status: http.StatusConflict, Detail: err.Error() + ": wait for its end or cancel it", Instance: r.URL.Path, Run: run.ID})
@@ -359,50 +308,4 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
 	}
-}
-
-// recovered turns a panic in a handler into a logged error and a 500, where the answer
-// has not begun.
-func (g *gateway) recovered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			p := recover()
-			if p == nil {
-				return
-			}
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
-			g.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
-			fail(w, r, http.StatusInternalServerError, "internal error; the log says more")
-		}()
-		next.ServeHTTP(w, r)
-	})
-}
-
-// knownHost refuses requests whose Host is not a loopback name while the gateway
-// listens on loopback: otherwise any web site could point a name at 127.0.0.1 and use
-// the gateway through its visitor's browser.
-func (g *gateway) knownHost(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if ok && isLoopback(local.String()) && !isLoopback(r.Host) {
-			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or 127.0.0.1", r.Host))
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// isLoopback reports whether a host, with or without a port, is this machine alone.
-func isLoopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

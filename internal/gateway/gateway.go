@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,20 +49,42 @@ var errStopping = errors.New("tidewire is stopping")
 // started by serve and by trigger, and serve waits for all of them. The hub's and
 // the tracker's end with the context given to open.
 type gateway struct {
-	cfg       *config.Config
 	log       *slog.Logger
 	store     snapshot.Store
 	hub       *sse.Hub
 	tracker   *progress.Tracker
-	sources   []*poller
-	jobs      []*job
-	scheduler *smartpoll.Scheduler // nil without sources
+	scheduler *smartpoll.Scheduler
+	plan      atomic.Pointer[plan] // what is configured now
 	stopping  context.Context      // done when the gateway begins to stop
 	ready     atomic.Bool          // the store is followed and requests are answered
 
 	mu     sync.Mutex // guards closed, and orders runs.Add before runs.Wait
 	closed bool       // no run may start any more
 	runs   sync.WaitGroup
+}
+
+// A plan is what the gateway makes of a configuration. It is replaced as a whole and
+// never changed, so whoever answers a request loads it once.
+type plan struct {
+	cfg     *config.Config
+	sources []*poller
+	jobs    []*job
+}
+
+// source returns the source of that name, nil if there is none.
+func (p *plan) source(name string) *poller {
+	if i := slices.IndexFunc(p.sources, func(s *poller) bool { return s.Name == name }); i >= 0 {
+		return p.sources[i]
+	}
+	return nil
+}
+
+// job returns the job of that name, nil if there is none.
+func (p *plan) job(name string) *job {
+	if i := slices.IndexFunc(p.jobs, func(j *job) bool { return j.Name == name }); i >= 0 {
+		return p.jobs[i]
+	}
+	return nil
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -83,7 +106,6 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 // end with stopping.
 func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{
-		cfg:   cfg,
 		log:   log,
 		store: snapshot.NewMemory(),
 		hub: sse.NewHub(live, &sse.HubOptions{
@@ -98,12 +120,14 @@ func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
+	p := &plan{cfg: cfg}
 	for _, cfg := range cfg.Jobs {
-		g.jobs = append(g.jobs, newJob(g, cfg))
+		p.jobs = append(p.jobs, newJob(g, cfg))
 	}
-	if err := g.openSources(live); err != nil {
+	if err := g.openSources(live, p); err != nil {
 		return nil, err
 	}
+	g.plan.Store(p)
 	return g, nil
 }
 
@@ -122,7 +146,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	served, polled := make(chan error, 1), make(chan error, 1)
 	g.ready.Store(true) // first: whoever is answered at all finds it so
 	go func() { served <- server.Serve(sse.NewListener(ln)) }()
-	go func() { polled <- g.poll(polling) }()
+	go func() { polled <- g.scheduler.Run(polling) }()
 
 	var failure error
 	select {
@@ -155,15 +179,6 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	return failure
 }
 
-// poll runs the scheduler until ctx ends, or waits for that if there is nothing to poll.
-func (g *gateway) poll(ctx context.Context) error {
-	if g.scheduler == nil {
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	return g.scheduler.Run(ctx)
-}
-
 // startRun counts one run in, unless the gateway has begun to stop. Whoever gets
 // true calls g.runs.Done when the run is over.
 func (g *gateway) startRun() bool {
@@ -181,7 +196,7 @@ func (g *gateway) stopRuns() {
 	g.mu.Lock()
 	g.closed = true
 	g.mu.Unlock()
-	for _, j := range g.jobs {
+	for _, j := range g.plan.Load().jobs {
 		j.cancel("", errStopping)
 	}
 	g.runs.Wait()

@@ -276,7 +276,7 @@ func (j *job) recordTopic(id string) string { return "run/" + j.Name + "/" + id 
 
 // run finds the newest state of the run with the given id and the topic it is in.
 func (g *gateway) run(id string) (*job, *sse.Topic, runSnapshot, bool) {
-	for _, j := range g.jobs {
+	for _, j := range g.plan.Load().jobs {
 		for _, name := range []string{j.key, j.recordTopic(id)} {
 			topic, ok := g.hub.Lookup(name)
 			if !ok || topic.Run() != id {

@@ -54,17 +54,16 @@ type poller struct {
 // succeeded for its stale_after.
 type staleKey string
 
-// openSources claims the sources' topics and builds the scheduler that polls them.
-func (g *gateway) openSources(ctx context.Context) error {
+// openSources claims the topics of p's sources and builds the scheduler that polls them.
+func (g *gateway) openSources(ctx context.Context, p *plan) error {
 	client := source.NewClient()
 	groups := make(map[*config.Upstream]*smartpoll.Group)
-	for _, u := range g.cfg.Upstreams {
+	for _, u := range p.cfg.Upstreams {
 		if u.Limit > 0 {
 			groups[u] = smartpoll.NewGroup(smartpoll.GroupConfig{Rate: rate.Limit(u.Limit), Burst: u.Burst})
 		}
 	}
-	byName := make(map[string]*poller)
-	for _, cfg := range g.cfg.Sources {
+	for _, cfg := range p.cfg.Sources {
 		s := &poller{Source: cfg, key: "source/" + cfg.Name}
 		s.topic = g.hub.Topic(s.key, sse.TopicOptions{})
 		switch {
@@ -77,23 +76,21 @@ func (g *gateway) openSources(ctx context.Context) error {
 		if s.claim, _, err = g.store.Claim(ctx, s.key, snapshot.ClaimOptions{}); err != nil {
 			return fmt.Errorf("claim %s: %w", s.key, err)
 		}
-		g.sources = append(g.sources, s)
-		byName[s.Name] = s
+		p.sources = append(p.sources, s)
 	}
 
-	if g.sources == nil {
-		return nil
-	}
 	options := []smartpoll.Option{
-		smartpoll.WithRunHook(g.firstPolls),
+		smartpoll.WithDynamic(),
+		smartpoll.WithRunHook(p.firstPolls),
 		smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 	}
-	for _, s := range g.sources {
+	for _, s := range p.sources {
 		if s.From != nil {
 			var inputs []*poller
 			for _, name := range s.From {
-				byName[name].dependents = append(byName[name].dependents, s.key)
-				inputs = append(inputs, byName[name])
+				input := p.source(name)
+				input.dependents = append(input.dependents, s.key)
+				inputs = append(inputs, input)
 			}
 			s.fetch = combine(inputs, s.Source)
 		}
@@ -113,8 +110,8 @@ func (g *gateway) openSources(ctx context.Context) error {
 
 // firstPolls schedules every source that polls at once; the limits of the upstreams
 // spread them. A source computed from others follows its inputs.
-func (g *gateway) firstPolls(_ context.Context, internal *smartpoll.Internal) error {
-	for _, s := range g.sources {
+func (p *plan) firstPolls(_ context.Context, internal *smartpoll.Internal) error {
+	for _, s := range p.sources {
 		if s.From == nil {
 			internal.Schedule(s.key, 0)
 		}

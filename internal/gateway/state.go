@@ -131,19 +131,19 @@ func wantsState(r *http.Request) bool {
 }
 
 // everything is the topics of all sources and jobs.
-func (g *gateway) everything() []*sse.Topic { return slices.Concat(g.sourceTopics(), g.jobTopics()) }
+func (p *plan) everything() []*sse.Topic { return slices.Concat(p.sourceTopics(), p.jobTopics()) }
 
-func (g *gateway) sourceTopics() []*sse.Topic {
-	topics := make([]*sse.Topic, len(g.sources))
-	for i, s := range g.sources {
+func (p *plan) sourceTopics() []*sse.Topic {
+	topics := make([]*sse.Topic, len(p.sources))
+	for i, s := range p.sources {
 		topics[i] = s.topic
 	}
 	return topics
 }
 
-func (g *gateway) jobTopics() []*sse.Topic {
-	topics := make([]*sse.Topic, len(g.jobs))
-	for i, j := range g.jobs {
+func (p *plan) jobTopics() []*sse.Topic {
+	topics := make([]*sse.Topic, len(p.jobs))
+	for i, j := range p.jobs {
 		topics[i] = j.topic
 	}
 	return topics
