@@ -1,6 +1,12 @@
 package source
 
-import "time"
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
 
 // RetryAfter reads a Retry-After header's value.
 func RetryAfter(v string, now time.Time) time.Duration { return retryAfter(v, now) }
@@ -10,3 +16,14 @@ func Lines(data []byte) []any { return parseLines(data) }
 
 // JSON is what "json" makes of data.
 func JSON(data []byte) (any, error) { return parseJSON(data) }
+
+// NewClientWith is NewClient with another resolver and proxy.
+func NewClientWith(r *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	return newClient(&net.Dialer{Control: guard, Resolver: r}, proxy)
+}
+
+// Forbidden says whether addr is one that the guard refuses.
+func Forbidden(addr netip.Addr) bool { return forbidden(addr) }
+
+// ValidatorOf is what is remembered of an answer's header.
+func ValidatorOf(h http.Header) Validator { return validatorOf(h) }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 const (
 	maxRedirects  = 3
 	maxRetryAfter = 24 * time.Hour
+	maxValidator  = 1 << 10 // bytes of an ETag that is remembered
 	userAgent     = "tidewire"
 )
 
@@ -29,19 +31,25 @@ type HTTP struct {
 	Parse  string       // "json", "text" or "lines"; empty: "json"
 }
 
-// NewClient returns a client for any number of sources: it reuses connections,
-// keeps no cookies, and bounds what one host may take (16 connections, 4 of them
-// idle). How long a request may take is up to its context.
+// NewClient returns a client for any number of sources. It reuses connections, of
+// which one host gets at most [MaxConns], keeps no cookies, and connects to no
+// link-local address and to no metadata service of a cloud, whatever names resolve to
+// (see the package's "Where requests go"). How long a request may take is up to its
+// context.
 func NewClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard}
+	return newClient(dialer, http.ProxyFromEnvironment)
+}
+
+func newClient(dialer *net.Dialer, proxy func(*http.Request) (*url.URL, error)) *http.Client {
 	return &http.Client{Transport: &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
+		Proxy:                  guardProxied(proxy),
 		DialContext:            dialer.DialContext,
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    4,
-		MaxConnsPerHost:        16,
+		MaxIdleConns:           1000,
+		MaxIdleConnsPerHost:    MaxConns, // fewer would be opened and closed in turn by sources that poll at the same time
+		MaxConnsPerHost:        MaxConns,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
@@ -68,13 +76,21 @@ func (e *StatusError) RetryAfter() time.Duration { return e.After }
 // went wrong on the way: a network error, [context.Cause] of ctx, or a body
 // that is too large or not what Parse wants.
 func (h HTTP) Fetch(ctx context.Context) (any, error) {
+	v, _, err := h.FetchIf(ctx, Validator{})
+	return v, err
+}
+
+// FetchIf is Fetch unless the answer is still the one that known names: then it
+// returns [ErrNotModified] and nothing was transferred or read. The Validator that it
+// returns names the answer that it got, and is zero where the server named none.
+func (h HTTP) FetchIf(ctx context.Context, known Validator) (any, Validator, error) {
 	start := time.Now()
-	v, err := h.fetch(ctx)
+	v, now, err := h.fetch(ctx, known)
 	if err == nil {
-		return v, nil
+		return v, now, nil
 	}
-	if _, ok := err.(*StatusError); ok {
-		return nil, err
+	if _, ok := err.(*StatusError); ok || err == ErrNotModified {
+		return nil, Validator{}, err
 	}
 	text := interrupted(ctx, start)
 	if text == "" {
@@ -82,21 +98,27 @@ func (h HTTP) Fetch(ctx context.Context) (any, error) {
 	} else {
 		err = context.Cause(ctx)
 	}
-	return nil, &failure{"GET " + address(h.URL) + ": " + brief(h.hide(text)), err}
+	return nil, Validator{}, &failure{"GET " + address(h.URL) + ": " + brief(h.hide(text)), err}
 }
 
-func (h HTTP) fetch(ctx context.Context) (any, error) {
+// request returns the request of a fetch, which is made conditional on known.
+func (h HTTP) request(ctx context.Context, known Validator) (*http.Request, error) {
+	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
+		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
-	how := h.Parse
-	if how == "" {
-		how = "json"
-	}
 	req.Header.Set("User-Agent", userAgent)
-	if how == "json" {
+	if h.parse() == "json" {
 		req.Header.Set("Accept", "application/json, */*;q=0.1")
+	}
+	if known.ETag != "" {
+		req.Header.Set("If-None-Match", known.ETag)
+	}
+	if known.LastModified != "" {
+		req.Header.Set("If-Modified-Since", known.LastModified)
 	}
 	for k, values := range h.Header {
 		if k = http.CanonicalHeaderKey(k); k == "Host" && len(values) > 0 {
@@ -105,41 +127,76 @@ func (h HTTP) fetch(ctx context.Context) (any, error) {
 			req.Header[k] = values
 		}
 	}
+	return req, nil
+}
+
+func (h HTTP) parse() string {
+	if h.Parse == "" {
+		return "json"
+	}
+	return h.Parse
+}
+
+func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator, err error) {
+	req, err := h.request(ctx, known)
+	if err != nil {
+		return nil, now, err
+	}
 	client := http.Client{CheckRedirect: redirect, Transport: shared.Transport}
 	if h.Client != nil {
 		client.Transport = h.Client.Transport
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, now, err
 	}
 	defer resp.Body.Close()
 
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	switch {
+	case resp.StatusCode == http.StatusNotModified && known != Validator{}:
+		return nil, now, ErrNotModified
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		// So that the connection serves again; a body of unknown length is not waited for.
 		if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
 			_, _ = io.Copy(io.Discard, resp.Body)
 		}
-		return nil, h.statusError(resp)
+		return nil, now, h.statusError(resp)
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+		return nil, now, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxBody+1))
+	body, err := readBody(resp)
 	if err != nil {
-		return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", len(body), err)
+		return nil, now, err
 	}
-	if len(body) > MaxBody {
-		return nil, fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
-	}
-	v, err := parse(how, body)
+	v, err = parse(h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
 			e.what = "got " + brief(kind) + ", want JSON"
 		}
 		e.start = h.hide(e.start)
 	}
-	return v, err
+	if err == nil && resp.StatusCode == http.StatusOK {
+		now = validatorOf(resp.Header)
+	}
+	return v, now, err
+}
+
+// readBody reads the whole body, or as much as it takes to know that it is too large.
+func readBody(resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > MaxBody {
+		return nil, errTooLarge
+	}
+	// What is announced is believed as far as a usual answer goes: it need not come.
+	size := min(max(resp.ContentLength, 0), 64<<10) + bytes.MinRead
+	body := bytes.NewBuffer(make([]byte, 0, size))
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, MaxBody+1)); err != nil {
+		return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
+	}
+	if body.Len() > MaxBody {
+		return nil, errTooLarge
+	}
+	return body.Bytes(), nil
 }
 
 // redirect follows where the credential may go too.
@@ -150,6 +207,8 @@ func redirect(req *http.Request, via []*http.Request) error {
 		return fmt.Errorf("redirected more than %d times", maxRedirects)
 	case !strings.EqualFold(req.URL.Host, from.Host):
 		return fmt.Errorf("redirected to another host, %s: want its own upstream", req.URL.Host)
+	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		return fmt.Errorf("redirected to a %s address, want http or https", req.URL.Scheme)
 	case req.URL.Scheme != from.Scheme && req.URL.Scheme != "https":
 		return errors.New("redirected from https to http")
 	}
@@ -203,6 +262,7 @@ func address(u *url.URL) string {
 func reason(err error) string {
 	var (
 		bad   *parseError
+		ours  *guardError
 		dns   *net.DNSError
 		errno syscall.Errno
 		op    *net.OpError
@@ -211,6 +271,8 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &bad):
 		return bad.Error()
+	case errors.As(err, &ours):
+		return ours.Error()
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host: " + dns.Name
 	case errors.As(err, &dns):

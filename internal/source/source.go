@@ -21,6 +21,16 @@
 // error after that much. Redirects are followed three times and on the same host only,
 // so a credential never leaves the host that it is for.
 //
+// # Where requests go
+//
+// Whoever writes the address of a source is trusted, also with one on loopback or in a
+// private network. What a name resolves to is not: the addresses of link-local
+// networks and of the clouds' metadata services, which hand out credentials to whoever
+// asks from the machine, are refused when the connection is made, in every way in
+// which IPv6 writes them. Through a proxy (HTTP_PROXY, HTTPS_PROXY) such an address is
+// refused where the URL itself has it; names are resolved by the proxy, in its
+// network and by its rules.
+//
 // # Errors
 //
 // An error is one line for a card on a page:
@@ -45,7 +55,10 @@ import (
 const (
 	MaxBody  = 4 << 20 // bytes of an answer
 	MaxDepth = 1000    // levels of arrays and objects in JSON
+	MaxConns = 64      // connections of a client to one host
 )
+
+var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxBody>>20)
 
 // A failure is a short text with its cause, whose own text is longer.
 type failure struct {
