@@ -81,7 +81,7 @@ to stderr. It runs until it gets SIGINT or SIGTERM.`,
 		Example: "  tidewire serve tidewire.yaml\n  tidewire serve --listen 127.0.0.1:0 tidewire.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := load(args[0])
+			cfg, _, err := config.Open(args[0])
 			if err != nil {
 				return err
 			}
@@ -114,7 +114,7 @@ stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if
 			if format != formatText && format != formatJSON && format != formatGitHub {
 				return usageError(fmt.Sprintf("--format %s is not text, json or github", format))
 			}
-			cfg, err := load(args[0])
+			cfg, _, err := config.Open(args[0])
 			var problems config.Problems
 			if err != nil && (format == formatText || !errors.As(err, &problems)) {
 				return err
@@ -184,20 +184,6 @@ func version() string {
 // listenFlag adds --listen to a command.
 func listenFlag(cmd *cobra.Command, listen *string) {
 	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's; port 0 picks a free one")
-}
-
-// load reads a configuration file. Its error is config.Problems, or says why the file
-// could not be read.
-func load(file string) (*config.Config, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
-	}
-	cfg, problems := config.Load(file, data)
-	if len(problems) > 0 {
-		return nil, problems
-	}
-	return cfg, nil
 }
 
 // serve runs cfg until the command's context ends. The address is printed once

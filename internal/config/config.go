@@ -64,7 +64,6 @@ type Config struct {
 	Sources   []*Source
 	Jobs      []*Job
 	Notify    []*Notify
-	Files     []string // all that was read, as it can be opened: the file, what it includes, what ${file:} names, in this order
 }
 
 // TLS names the files of a certificate and its key, in PEM. Whoever serves reads

@@ -104,7 +104,7 @@ func (r *reader) resolve(n *yaml.Node, kind, arg string, closed bool) (value, wh
 	case arg == "":
 		return "", "does not name a file", "write ${file:PATH}"
 	}
-	data, why := readFile(r.beside(n, arg), maxFileBytes)
+	data, why := r.readFile(r.beside(n, arg), maxFileBytes)
 	switch {
 	case why != "":
 		return "", "cannot be read: " + why, "name a file that this user can read, relative to the configuration file"
@@ -126,7 +126,8 @@ func (r *reader) beside(n *yaml.Node, path string) string {
 
 // readFile reads a regular file of at most so many bytes, or says why not.
 // Others are not opened: a pipe would wait, a device might never end.
-func readFile(path string, most int64) (data []byte, why string) {
+func (r *reader) readFile(path string, most int64) (data []byte, why string) {
+	defer func() { r.inputs.addRead(path, data, why) }()
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:

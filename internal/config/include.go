@@ -30,7 +30,7 @@ func (r *reader) include(root *yaml.Node, way ...string) {
 			r.problem(pattern, fmt.Sprintf("include: %s is included twice", quote(name)), "include each file once")
 			continue
 		}
-		data, why := readFile(name, maxIncludedBytes)
+		data, why := r.readFile(name, maxIncludedBytes)
 		if why != "" {
 			r.problem(pattern, fmt.Sprintf("include: %s cannot be read: %s", quote(name), why), "name files that this user can read, relative to the file that includes them")
 			continue
@@ -55,20 +55,21 @@ func (r *reader) matches(n *yaml.Node) []string {
 	case pattern == "" || r.expanded(n): // messages name the files
 		r.problem(n, "include is empty", want)
 		return nil
-	case !strings.ContainsAny(pattern, `*?[\`):
+	case !strings.ContainsAny(pattern, wildcards):
 		return []string{r.beside(n, pattern)}
 	}
 	whole := filepath.Clean(pattern)
 	if !filepath.IsAbs(whole) {
 		whole = filepath.Join(noPattern.Replace(filepath.Dir(r.fileOf(n.Line).name)), whole)
 	}
+	r.inputs.addDirs(whole)
 	names, err := filepath.Glob(whole)
 	if err != nil {
 		r.problem(n, fmt.Sprintf("include: %s is not a pattern", quote(pattern)), want)
 	}
 	// A directory may be empty, but one that is missing is a mistake.
 	dir := filepath.Dir(pattern)
-	if _, err := os.Stat(r.beside(n, dir)); err != nil && !strings.ContainsAny(dir, `*?[\`) {
+	if _, err := os.Stat(r.beside(n, dir)); err != nil && !strings.ContainsAny(dir, wildcards) {
 		r.problem(n, fmt.Sprintf("include: there is no directory %s", quote(dir)), "create it or correct its name; it is relative to this file")
 	}
 	slices.Sort(names)

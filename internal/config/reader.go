@@ -17,6 +17,7 @@ import (
 // one pass finds everything.
 type reader struct {
 	files    []file
+	inputs   Files    // what was read besides the text that it was given
 	lines    []string // of all files, one file behind the other, without line ends; the lines of nodes and problems count through them
 	problems []problem
 	spoiled  map[*yaml.Node]bool   // nodes about which a problem is reported that covers the whole node

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Open reads the configuration in a file, as [Load] does with its text. Beside
+// the configuration, or beside the error, it returns what that depends on. The
+// error is [Problems], or says why the file cannot be read.
+func Open(name string) (*Config, *Files, error) {
+	files := new(Files)
+	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() { // what else there is, a pipe, cannot be read again
+		files.add(name)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, files, fmt.Errorf("read the configuration: %w", err)
+	}
+	if len(files.all) > 0 {
+		files.all[0].read = sha256.Sum256(data)
+	}
+	r, _, c := read(name, data)
+	for _, f := range r.inputs.all {
+		if !files.has(f.name) {
+			files.all = append(files.all, f)
+		}
+	}
+	if len(r.problems) > 0 {
+		return nil, files, r.found()
+	}
+	return c, files, nil
+}
+
+// A Sum stands for the content of files.
+type Sum [sha256.Size]byte
+
+// Files are what the outcome of reading a configuration depends on: the file,
+// what it includes, the directories in which its patterns look for that, and
+// what ${file:} names, whether it could be read or not. One goroutine at a time
+// may use them.
+type Files struct{ all []*input }
+
+// An input is one of [Files].
+type input struct {
+	name string
+	read Sum         // of what was read; zero if it could not be
+	info fs.FileInfo // at the last look, nil if there was nothing
+	now  Sum         // at the last look
+}
+
+func (f *Files) has(name string) bool {
+	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })
+}
+
+// add adds a file or directory with what it holds now.
+func (f *Files) add(name string) {
+	if !f.has(name) {
+		in := &input{name: name}
+		in.look()
+		in.read = in.now
+		f.all = append(f.all, in)
+	}
+}
+
+// addRead adds a file of which data was read, or nothing: then why is not empty.
+func (f *Files) addRead(name string, data []byte, why string) {
+	switch {
+	case why != "":
+		f.add(name)
+	case !f.has(name):
+		f.all = append(f.all, &input{name: name, read: sha256.Sum256(data)})
+	}
+}
+
+const wildcards = `*?[\`
+
+// addDirs adds the directories in which [filepath.Glob] looks for a pattern.
+func (f *Files) addDirs(pattern string) {
+	for strings.ContainsAny(pattern, wildcards) {
+		pattern = filepath.Dir(pattern)
+		dirs, _ := filepath.Glob(pattern) // a bad pattern has none
+		for _, dir := range dirs {
+			f.add(dir)
+		}
+	}
+	f.add(pattern) // also if it is missing
+}
+
+// Look looks at all of them. It returns a sum of what they hold now, and whether
+// that is something else than what was read. A file is read only if it has
+// changed since the last look by its time, size or identity.
+func (f *Files) Look() (now Sum, changed bool) {
+	h := sha256.New()
+	for _, in := range f.all {
+		in.look()
+		h.Write(in.now[:])
+		changed = changed || in.now != in.read
+	}
+	return Sum(h.Sum(nil)), changed
+}
+
+func (in *input) look() {
+	info, err := os.Stat(in.name)
+	if err != nil {
+		in.info, in.now = nil, Sum{}
+		return
+	}
+	// Within the resolution of its time, a file may change twice.
+	if before := in.info; before != nil && os.SameFile(before, info) && before.Size() == info.Size() &&
+		before.ModTime().Equal(info.ModTime()) && time.Since(info.ModTime()) > 2*time.Second {
+		return
+	}
+	in.info, in.now = info, sumOf(in.name, info)
+}
+
+// sumOf returns the sum of a file's content or of a directory's names, zero if
+// there is neither.
+func sumOf(name string, info fs.FileInfo) Sum {
+	h := sha256.New()
+	switch {
+	case info.IsDir():
+		entries, err := os.ReadDir(name)
+		if err != nil {
+			return Sum{}
+		}
+		for _, e := range entries {
+			io.WriteString(h, e.Name()+"\x00")
+		}
+	case info.Mode().IsRegular():
+		file, err := os.Open(name)
+		if err != nil {
+			return Sum{}
+		}
+		defer file.Close()
+		if _, err := io.Copy(h, file); err != nil {
+			return Sum{}
+		}
+	default:
+		return Sum{}
+	}
+	return Sum(h.Sum(nil))
+}

@@ -1,0 +1,69 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/jq"
+)
+
+// Same reports whether two parts of configurations, such as two values of
+// *[Source], say the same, including what they refer to: expressions by their
+// text, time tables by theirs.
+func Same[T any](a, b T) bool {
+	return same(reflect.ValueOf(&a).Elem(), reflect.ValueOf(&b).Elem())
+}
+
+func same(a, b reflect.Value) bool {
+	switch a.Kind() {
+	case reflect.Pointer:
+		switch {
+		case a.IsNil() || b.IsNil() || a.Pointer() == b.Pointer():
+			return a.Pointer() == b.Pointer()
+		case byText[a.Type()]:
+			return a.Interface().(fmt.Stringer).String() == b.Interface().(fmt.Stringer).String()
+		}
+		return same(a.Elem(), b.Elem())
+	case reflect.Interface:
+		return a.IsNil() == b.IsNil() && (a.IsNil() || a.Elem().Type() == b.Elem().Type() && same(a.Elem(), b.Elem()))
+	case reflect.Struct:
+		for i := range a.NumField() {
+			if !same(a.Field(i), b.Field(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Slice:
+		if a.IsNil() != b.IsNil() || a.Len() != b.Len() {
+			return false
+		}
+		for i := range a.Len() {
+			if !same(a.Index(i), b.Index(i)) {
+				return false
+			}
+		}
+		return true
+	case reflect.Map:
+		if a.IsNil() != b.IsNil() || a.Len() != b.Len() {
+			return false
+		}
+		for _, k := range a.MapKeys() {
+			if other := b.MapIndex(k); !other.IsValid() || !same(a.MapIndex(k), other) {
+				return false
+			}
+		}
+		return true
+	case reflect.Func:
+		return a.IsNil() == b.IsNil() // it is made from what is compared beside it, as At.Next from At.Cron
+	}
+	return a.Equal(b)
+}
+
+// byText are the types whose text says all.
+var byText = map[reflect.Type]bool{
+	reflect.TypeFor[*jq.Program]():    true,
+	reflect.TypeFor[*regexp.Regexp](): true,
+	reflect.TypeFor[*time.Location](): true,
+}
