@@ -66,7 +66,7 @@ func TestExplain(t *testing.T) {
 http.query.q        ***      FILE:5 "${env:TOKEN}"
 title               s        built in
 parse               json     built in
-every               ***      FILE:6 "${env:NO}"
+every.normal        ***      FILE:6 "${env:NO}"
 timeout             5s       built in
 jitter              10%      built in
 backoff.min         1s       built in

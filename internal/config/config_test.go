@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -173,7 +174,32 @@ func TestEveryKey(t *testing.T) {
 	if show.Value != "temp" || show.Unit != "°C" || *show.Min != -20 || *show.Max != 45.5 || *show.Decimals != 1 {
 		t.Errorf("show of outdoor = %+v", show)
 	}
+	ops, leads := c.Notify[0], c.Notify[1]
+	if ops.Name != "ops" || ops.Method != "PUT" || ops.URL.String() != "https://ntfy.example.com/ops?priority=high" || ops.Header.Get("Title") != "Tidewire" || !strings.HasPrefix(ops.Body, "{source} is {state}") {
+		t.Errorf("ops = %#v", ops)
+	}
+	if leads.Method != "POST" || leads.Header == nil || leads.Body != "" {
+		t.Errorf("leads = %#v, want a POST without a body of its own", leads)
+	}
+	if a := outdoor.Alert; a.If.String() != ".temp > 40" || a.For != time.Minute || !reflect.DeepEqual(a.Notify, []*config.Notify{ops, leads}) {
+		t.Errorf("alert of outdoor = %+v", a)
+	}
+	if outdoor.Every != 10*time.Minute || outdoor.Unwatched != 10*time.Minute || outdoor.When != nil || time.Duration(show.History) != 24*time.Hour {
+		t.Errorf("outdoor = %+v", outdoor)
+	}
+	if want := []config.Deadband{{"temp", 0.5}, {"wind", 2}}; !reflect.DeepEqual(outdoor.Deadband, want) {
+		t.Errorf("deadband of outdoor = %v, want %v", outdoor.Deadband, want)
+	}
 	root := byName["root"]
+	if root.Every != 5*time.Second || root.Unwatched != config.Never || len(root.When) != 2 || root.When[0].If.String() != ". > 5" || root.When[1].Every != time.Minute {
+		t.Errorf("pauses of root = %v, %v, %v", root.Every, root.Unwatched, root.When)
+	}
+	if want := 135 * time.Second; root.StaleAfter != want {
+		t.Errorf("root is stale after %v, want %v: 2 polls of its longest pause with their jitter", root.StaleAfter, want)
+	}
+	if a := root.Alert; a.If != nil || a.For != 0 || !reflect.DeepEqual(a.Notify, []*config.Notify{leads}) || !reflect.DeepEqual(root.Deadband, []config.Deadband{{"", 0.1}}) {
+		t.Errorf("root = %+v, alert %+v", root, a)
+	}
 	if got, want := root.HTTP.URL.String(), "http://10.0.0.9:8080"; got != want {
 		t.Errorf("URL of root = %s, want %s", got, want)
 	}
@@ -222,13 +248,13 @@ func TestEveryKey(t *testing.T) {
 // what is built in; each key by itself.
 func TestDefaults(t *testing.T) {
 	type pace struct {
-		Every, Timeout time.Duration
-		Jitter         float64
-		Backoff        config.Backoff
-		StaleAfter     time.Duration
+		Every, Timeout, Unwatched time.Duration
+		Jitter                    float64
+		Backoff                   config.Backoff
+		StaleAfter                time.Duration
 	}
 	const s, m = time.Second, time.Minute
-	builtIn := pace{30 * s, 5 * s, 0.1, config.Backoff{Min: s, Max: 5 * m}, 99 * s}
+	builtIn := pace{30 * s, 5 * s, 0, 0.1, config.Backoff{Min: s, Max: 5 * m}, 99 * s}
 	for _, test := range []struct {
 		defaults, source string
 		want             func(p *pace)
@@ -247,6 +273,12 @@ func TestDefaults(t *testing.T) {
 		{"stale_after: 5 polls", "stale_after: 2 polls", func(p *pace) { p.StaleAfter = 66 * s }},
 		{"stale_after: 5 polls", "stale_after: 7s", func(p *pace) { p.StaleAfter = 7 * s }},
 		{"stale_after: 7s", "stale_after: 2 polls", func(p *pace) { p.StaleAfter = 66 * s }},
+		{"every: {normal: 10s, unwatched: 1m}", "", func(p *pace) { p.Every, p.Unwatched, p.StaleAfter = 10*s, m, 198*s }},
+		{"every: {unwatched: never}", "every: 10s", func(p *pace) { p.Every, p.Unwatched, p.StaleAfter = 10*s, config.Never, 33*s }},
+		{"every: {unwatched: 1m}", "every: {normal: 2m}", func(p *pace) { p.Every, p.Unwatched, p.StaleAfter = 2*m, 2*m, 396*s }},
+		{"every: {normal: 10s}", "every: {unwatched: 1m}", func(p *pace) { p.Every, p.Unwatched, p.StaleAfter = 10*s, m, 198*s }},
+		{"every: {when: [{if: ., every: 1m}]}", "", func(p *pace) { p.StaleAfter = 198 * s }},
+		{"every: {when: [{if: ., every: 1m}]}", "every: {when: [{if: ., every: 1s}]}", func(*pace) {}},
 		{"stale_after: 7s", "every: 1h", func(p *pace) { p.Every, p.StaleAfter = time.Hour, 7*s }},
 	} {
 		source := test.source
@@ -256,7 +288,8 @@ func TestDefaults(t *testing.T) {
 		c := load(t, fmt.Sprintf("sources: {a: {exec: [date]%s}}\ndefaults: {%s}\nversion: 1\n", source, test.defaults))
 		got, want := c.Sources[0], builtIn
 		test.want(&want)
-		if got := (pace{got.Every, got.Timeout, got.Jitter, got.Backoff, got.StaleAfter}); got != want {
+		want.Unwatched = cmp.Or(want.Unwatched, want.Every)
+		if got := (pace{got.Every, got.Timeout, got.Unwatched, got.Jitter, got.Backoff, got.StaleAfter}); got != want {
 			t.Errorf("defaults {%s}, source {%s}: %+v, want %+v", test.defaults, test.source, got, want)
 		}
 	}

@@ -57,15 +57,22 @@ func TestDocumentation(t *testing.T) {
 				keys++
 				means := property.(map[string]any)["description"]
 				if !slices.ContainsFunc(rows, func(row []string) bool {
-					return regexp.MustCompile("`([a-z_]+\\.)?"+name+"`").MatchString(row[1]) && row[2] == means
+					return regexp.MustCompile("`([a-z_.]+\\.)?"+name+"`").MatchString(row[1]) && row[2] == means
 				}) {
 					t.Errorf("docs/configuration.md has no row of the key %s that says %q", name, means)
 				}
 			}
 		}
 		for _, v := range s {
-			if v, ok := v.(map[string]any); ok {
+			switch v := v.(type) {
+			case map[string]any:
 				walk(v)
+			case []any:
+				for _, v := range v {
+					if v, ok := v.(map[string]any); ok {
+						walk(v)
+					}
+				}
 			}
 		}
 	}

@@ -37,32 +37,35 @@ func Explain(file string, data []byte, source string) ([]Setting, error) {
 func (r *reader) explain(s *Source, root *yaml.Node) []Setting {
 	own := value(value(root, "sources"), s.Name)
 	if s.From != nil { // it is not polled: nothing holds but what it says
-		return r.settings("", sourceKeys, nil, own)
+		return r.settings("", sourceKeys, "", nil, own)
 	}
-	all := r.settings("", sourceKeys, map[string]any{"title": s.Title, "parse": s.Parse}, own, value(root, "defaults"))
+	all := r.settings("", sourceKeys, "", map[string]any{"title": s.Title, "parse": s.Parse}, own, value(root, "defaults"))
 	if s.HTTP != nil {
 		u := s.HTTP.Upstream.Name
-		all = append(all, r.settings("upstreams."+u+".", upstreamKeys, map[string]any{}, value(value(root, "upstreams"), u))...)
+		all = append(all, r.settings("upstreams."+u+".", upstreamKeys, "", map[string]any{}, value(value(root, "upstreams"), u))...)
 	}
 	return all
 }
 
 // settings returns what mappings say of keys; the first one that has a key
-// counts. BuiltIn has what is built in besides the values in keys; nil means that
+// counts. One that is no mapping is the value of the key short. BuiltIn has what is built in besides the values in keys; nil means that
 // nothing is.
-func (r *reader) settings(prefix string, keys []key, builtIn map[string]any, mappings ...*yaml.Node) []Setting {
+func (r *reader) settings(prefix string, keys []key, short string, builtIn map[string]any, mappings ...*yaml.Node) []Setting {
 	var all []Setting
 	for _, k := range keys {
 		name := prefix + k.name
 		var values []*yaml.Node
 		for _, m := range mappings {
-			if v := value(m, k.name); v != nil {
+			switch v := value(m, k.name); {
+			case v != nil:
 				values = append(values, v)
+			case m != nil && m.Kind != yaml.MappingNode && k.name == short:
+				values = append(values, m)
 			}
 		}
 		switch {
 		case k.keys != nil:
-			all = append(all, r.settings(name+".", k.keys, builtIn, values...)...)
+			all = append(all, r.settings(name+".", k.keys, k.short, builtIn, values...)...)
 		case values != nil:
 			all = append(all, r.setting(name, values[0], k.secret)...)
 		case builtIn[name] != nil:
@@ -93,7 +96,7 @@ func (r *reader) setting(name string, n *yaml.Node, secret bool) []Setting {
 	return []Setting{{name, r.plain(n, secret), from}}
 }
 
-// plain returns the value of a scalar, or of a list of them, in one line.
+// plain returns a value in one line.
 func (r *reader) plain(n *yaml.Node, secret bool) string {
 	if n.Kind == yaml.SequenceNode {
 		var elements []string
@@ -101,6 +104,13 @@ func (r *reader) plain(n *yaml.Node, secret bool) string {
 			elements = append(elements, r.plain(e, secret))
 		}
 		return "[" + strings.Join(elements, ", ") + "]"
+	}
+	if n.Kind == yaml.MappingNode {
+		var entries []string
+		for i := 0; i < len(n.Content); i += 2 {
+			entries = append(entries, n.Content[i].Value+": "+r.plain(n.Content[i+1], secret))
+		}
+		return "{" + strings.Join(entries, ", ") + "}"
 	}
 	switch s := n.Value; {
 	case secret || r.expanded(n):

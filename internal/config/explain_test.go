@@ -32,6 +32,8 @@ sources:
     pick: {a: .a, b: " .b\n"}
     show: {value: a, min: -1}
   f: {from: [s, x], stale_after: 1h}
+  w: {exec: [a], every: {unwatched: never, when: [{if: .a, every: 1s}]}, deadband: 1, alert: {notify: ops}}
+notify: {ops: {http: {url: https://h/secret}}}
 `, "more.yaml": "sources:\n  x: {exec: [x, '${env:TOKEN}', a b], title: X}\n"}))
 	data, err := os.ReadFile("t.yaml")
 	if err != nil {
@@ -41,11 +43,16 @@ sources:
 		"s": {
 			"http.upstream = u (t.yaml:13)", "http.path = /x (t.yaml:13)", "http.query.q = *** (t.yaml:13)", "http.headers.A = *** (t.yaml:13)",
 			"title = s (built in)", "parse = json (built in)", "pick.a = .a (t.yaml:16)", `pick.b = " .b\n" (t.yaml:16)`, "show.value = a (t.yaml:17)", "show.min = -1 (t.yaml:17)",
-			"every = *** (t.yaml:14 \"${env:EVERY}\")", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
+			"every.normal = *** (t.yaml:14 \"${env:EVERY}\")", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
 			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
 		},
 		"x": {
-			"exec = [x, ***, a b] (more.yaml:2 \"${env:TOKEN}\")", "title = X (more.yaml:2)", "parse = text (built in)", "every = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
+			"exec = [x, ***, a b] (more.yaml:2 \"${env:TOKEN}\")", "title = X (more.yaml:2)", "parse = text (built in)", "every.normal = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
+			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
+		},
+		"w": {
+			"exec = [a] (t.yaml:19)", "title = w (built in)", "parse = text (built in)", "deadband = 1 (t.yaml:19)", "alert.notify = ops (t.yaml:19)",
+			"every.normal = 30s (built in)", "every.unwatched = never (t.yaml:19)", "every.when = [{if: .a, every: 1s}] (t.yaml:19)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
 		},
 		"f": {"from = [s, x] (t.yaml:18)", "stale_after = 1h (t.yaml:18)"},
@@ -59,7 +66,7 @@ sources:
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source "y", the sources are s, f and x` {
+	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source "y", the sources are s, f, w and x` {
 		t.Errorf("Explain of no source: %v", err)
 	}
 	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {

@@ -43,8 +43,12 @@ func FuzzLoad(f *testing.F) {
 		c, problems := config.Load("f.yaml", []byte(text))
 		if again, same := config.Load("f.yaml", []byte(text)); !slices.Equal(problems, same) || (c == nil) != (again == nil) {
 			t.Errorf("Load gives\n%v\nthen\n%v", problems, same)
-		} else if c != nil && !reflect.DeepEqual(plain(c), plain(again)) {
-			t.Errorf("Load gives\n%+v\nthen\n%+v", c, again)
+		} else if c != nil {
+			defer func() {
+				if !reflect.DeepEqual(plain(c), plain(again)) {
+					t.Errorf("Load gives\n%+v\nthen\n%+v", c, again)
+				}
+			}()
 		}
 		if (c == nil) != (len(problems) > 0) {
 			t.Errorf("Load = %v with %d problems, want one of the two", c, len(problems))
@@ -71,8 +75,19 @@ func FuzzLoad(f *testing.F) {
 			if s.From == nil && (s.Every <= 0 || s.Timeout <= 0 || s.Backoff.Min <= 0 || s.Backoff.Max < s.Backoff.Min || s.StaleAfter <= 0 || s.Jitter < 0 || s.Jitter >= 1) {
 				t.Errorf("source %+v cannot be polled", s)
 			}
+			if s.From == nil && s.Unwatched != config.Never && s.Unwatched < s.Every || slices.ContainsFunc(s.When, func(w config.When) bool { return w.If == nil || w.Every <= 0 }) {
+				t.Errorf("source %+v has pauses %v, %v, %v", s, s.Every, s.Unwatched, s.When)
+			}
+			if s.Alert != nil && (s.Alert.If == nil && len(s.Alert.Notify) == 0 || slices.Contains(s.Alert.Notify, nil)) || slices.ContainsFunc(s.Deadband, func(d config.Deadband) bool { return d.Least <= 0 }) {
+				t.Errorf("source %+v has the alert %+v and %v", s, s.Alert, s.Deadband)
+			}
 			if (s.HTTP != nil) == (len(s.Exec) > 0) && s.From == nil {
 				t.Errorf("source %+v is not of one kind", s)
+			}
+		}
+		for _, n := range c.Notify {
+			if n.URL == nil || n.Header == nil || n.Method == "" {
+				t.Errorf("%v cannot be called: %#v", n, n)
 			}
 		}
 		for _, j := range c.Jobs {
@@ -89,6 +104,12 @@ func plain(c *config.Config) *config.Config {
 		s.Combine = nil
 		for i := range s.Pick {
 			s.Pick[i].Expr = nil
+		}
+		for i := range s.When {
+			s.When[i].If = nil
+		}
+		if s.Alert != nil {
+			s.Alert.If = nil
 		}
 	}
 	return c

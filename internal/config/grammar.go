@@ -1,6 +1,10 @@
 package config
 
-import "maps"
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
 
 // A key is one key that a mapping may have. The tables of keys below are all
 // that there is: [reader.mapping] reads by them, [Schema] is made of them and the
@@ -9,7 +13,8 @@ type key struct {
 	name    string
 	doc     string // what it means
 	is      schema // what its value looks like, unless
-	keys    []key  // it is a mapping with these
+	keys    []key  // it is a mapping with these, or
+	short   string // the value of this one of them alone
 	builtIn any    // the value that holds if there is none
 	need    bool   // it must be there
 	kind    bool   // exactly one of the keys that are marked so must be there
@@ -30,17 +35,28 @@ var fileKeys = []key{
 	{name: "sources", doc: "what to poll", is: names(object(sourceKeys))},
 	{name: "jobs", doc: "what people start", is: names(object(jobKeys))},
 	{name: "include", doc: "further files; see [More files](#more-files)", is: lineSchema},
+	{name: "notify", doc: "where people are told of alerts", is: names(object(notifyKeys))},
 	{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
-	{name: "notify", later: "remove it"},
 	{name: "store", later: "remove it: the newest values are kept in memory"},
 }
 
 var paceKeys = []key{
-	{name: "every", doc: "the pause between polls", is: durationSchema, builtIn: "30s"},
+	{name: "every", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s"},
 	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
 	{name: "jitter", doc: "how much later than `every` a poll may be, at random, so that polls spread", is: percentageSchema, builtIn: "10%"},
 	{name: "backoff", doc: "pauses after failed polls", keys: backoffKeys},
-	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
+	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
+}
+
+var everyKeys = []key{
+	{name: "normal", doc: "the pause while somebody looks, unless one of `when` holds", is: durationSchema, builtIn: "30s"},
+	{name: "unwatched", doc: "the pause while nobody looks: at least `normal`, or `never`", is: either(durationSchema, schema{"const": "never"})},
+	{name: "when", doc: "other pauses, by the newest value; the first one that holds counts", is: schema{"type": "array", "minItems": 1, "items": object(whenKeys)}},
+}
+
+var whenKeys = []key{
+	{name: "if", doc: "whether the pause holds, of the picked value: true or false", is: lineSchema, need: true},
+	{name: "every", doc: "the pause", is: durationSchema, need: true},
 }
 
 var backoffKeys = []key{
@@ -49,7 +65,7 @@ var backoffKeys = []key{
 }
 
 var upstreamKeys = []key{
-	{name: "http", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: like(`^[hH][tT][tT][pP][sS]?://`), need: true},
+	{name: "http", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: addressSchema, need: true},
 	{name: "bearer", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
 	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
 	{name: "limit", doc: "requests a second, minute or hour", is: like(`^[0-9]+/[smh]$`)},
@@ -68,7 +84,8 @@ var sourceKeys = append([]key{
 	{name: "modbus", later: otherKinds},
 	{name: "mqtt", later: otherKinds},
 	{name: "sql", later: otherKinds},
-	{name: "alert", later: "remove it"},
+	{name: "deadband", doc: "how far a number must move to count as changed: one for every number that is picked, or one a field", is: either(aboveZero, schema{"type": "object", "additionalProperties": either(aboveZero)})},
+	{name: "alert", doc: "when people are told", keys: alertKeys},
 }, paceKeys...)
 
 const otherKinds = `a source here is one of "http", "exec" and "from"`
@@ -86,7 +103,24 @@ var showKeys = []key{
 	{name: "min", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
 	{name: "max", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
 	{name: "decimals", doc: "digits behind the point", is: integer(0, 10)},
-	{name: "history", later: "remove it"},
+	{name: "history", doc: "how long numbers are remembered, from `1m` to `744h` (31 days)", is: durationSchema},
+}
+
+var alertKeys = []key{
+	{name: "if", doc: "the condition, of the picked value: true or false. Without one it is that the source is `stale` or `failing`", is: lineSchema},
+	{name: "for", doc: "how long it must hold", is: either(schema{"const": 0}, durationSchema)},
+	{name: "notify", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, textsSchema)},
+}
+
+var notifyKeys = []key{
+	{name: "http", doc: "call a webhook when an alert begins, and when it ends. An address alone is `http.url`", keys: webhookKeys, short: "url", need: true, secret: true},
+}
+
+var webhookKeys = []key{
+	{name: "url", doc: "`http://` or `https://`, without a user", is: addressSchema, need: true, secret: true},
+	{name: "method", doc: "the request's method", is: oneOf(hookMethods...), builtIn: http.MethodPost},
+	{name: "headers", doc: "sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`", is: headersSchema, secret: true},
+	{name: "body", doc: "what is sent. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for the alert's; without a body it is a JSON object of them all", is: textSchema, secret: true},
 }
 
 var jobKeys = []key{
@@ -121,6 +155,8 @@ var (
 	textsSchema      = schema{"type": "array", "minItems": 1, "items": textSchema}
 	numberSchema     = either(schema{"type": "number"})
 	durationSchema   = like(`^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`)
+	addressSchema    = like(`^[hH][tT][tT][pP][sS]?://`)
+	aboveZero        = schema{"type": "number", "exclusiveMinimum": 0}
 	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})
 	headersSchema    = schema{"type": "object", "propertyNames": schema{"pattern": headerName.String()}, "additionalProperties": textSchema}
 )
@@ -161,6 +197,10 @@ func object(keys []key) schema {
 		property := maps.Clone(k.is)
 		if k.keys != nil {
 			property = object(k.keys)
+		}
+		if k.short != "" {
+			i := slices.IndexFunc(k.keys, func(of key) bool { return of.name == k.short })
+			property = either(k.keys[i].is, property)
 		}
 		property["description"] = k.doc
 		if k.builtIn != nil {

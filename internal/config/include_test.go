@@ -61,11 +61,11 @@ func TestIncludeProblems(t *testing.T) {
 			"b.yaml:1:10: include: \"c.yaml\" is included twice, include each file once"},
 		{map[string]string{"t.yaml": "version: 1\ninclude: a.yaml\n", "a.yaml": "sources: {x: {exec: [a]}}\nsources: {y: {exec: [a]}}\n"},
 			"a.yaml:2:1: duplicate key \"sources\" in the file, the first one is at line 1, column 1: remove or rename one of them"},
-		{map[string]string{"t.yaml": "version: 1\ninclude: '[a-d].yaml'\n", "a.yaml": "- x", "b.yaml": "# nothing", "c.yaml": "version: 2\nx: y", "d.yaml": "sources:\n  a: 'x"},
+		{map[string]string{"t.yaml": "version: 1\ninclude: '[a-d].yaml'\n", "a.yaml": "- x", "b.yaml": "# nothing", "c.yaml": "version: 2\nsourcs: y", "d.yaml": "sources:\n  a: 'x"},
 			"a.yaml:1:1: the file is a list, write a mapping of \"key: value\"\n" +
 				"b.yaml:1:1: the file is empty, write at least \"version: 1\" and a source\n" +
 				"c.yaml:1:10: version: \"2\" is not a version of this format, write 1\n" +
-				"c.yaml:2:1: unknown key \"x\" in the file, the keys here are version, listen, defaults, upstreams, sources, jobs and include\n" +
+				"c.yaml:2:1: unknown key \"sourcs\" in the file, did you mean \"sources\"?\n" +
 				"d.yaml:2:6: this quoted text never ends, add the closing quote"},
 		{map[string]string{"t.yaml": "version: 1\ninclude: a.yaml\n", "a.yaml": "sources: {x: {exec: [a], title: \"${file:none}\"}}"},
 			"a.yaml:1:34: \"${file:none}\" cannot be read: no such file or directory, name a file that this user can read, relative to the configuration file"},

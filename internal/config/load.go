@@ -31,10 +31,17 @@ func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
 	return r, root, c
 }
 
+// parts has what sources and jobs refer to, by name; nil is one that has problems of
+// its own.
+type parts struct {
+	upstreams map[string]*Upstream
+	notify    map[string]*Notify
+}
+
 // config reads a whole file. Its parts are read in the order in which they
 // refer to each other, wherever they stand.
 func (r *reader) config(root *yaml.Node) *Config {
-	var version, listen, defaults, upstreams, sources, jobs *yaml.Node
+	var version, listen, defaults, upstreams, sources, jobs, notify *yaml.Node
 	r.mapping(root, "the file", fileKeys, reads{
 		"version":   func(v *yaml.Node) { version = v },
 		"listen":    func(v *yaml.Node) { listen = v },
@@ -42,6 +49,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 		"upstreams": func(v *yaml.Node) { upstreams = v },
 		"sources":   func(v *yaml.Node) { sources = v },
 		"jobs":      func(v *yaml.Node) { jobs = v },
+		"notify":    func(v *yaml.Node) { notify = v },
 		"include":   func(*yaml.Node) {}, // done before
 	})
 	c := &Config{Listen: defaultListen}
@@ -54,15 +62,20 @@ func (r *reader) config(root *yaml.Node) *Config {
 	if defaults != nil {
 		r.mapping(defaults, "defaults", paceKeys, r.paceReads(&pace))
 	}
-	byName := map[string]*Upstream{} // nil for one that has problems of its own
+	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}}
 	for _, e := range r.names(upstreams, "upstreams") {
 		u := r.upstream(e)
-		byName[e.name] = u
+		known.upstreams[e.name] = u
 		c.Upstreams = append(c.Upstreams, u)
+	}
+	for _, e := range r.names(notify, "notify") {
+		to := r.notify(e)
+		known.notify[e.name] = to
+		c.Notify = append(c.Notify, to)
 	}
 	from := map[*Source]*yaml.Node{}
 	for _, e := range r.names(sources, "sources") {
-		s, n := r.source(e, pace, byName)
+		s, n := r.source(e, pace, known)
 		c.Sources = append(c.Sources, s)
 		from[s] = n
 	}

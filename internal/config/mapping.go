@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"regexp"
 	"slices"
 
@@ -72,6 +73,13 @@ func (r *reader) mapping(n *yaml.Node, where string, keys []key, read reads) {
 	}
 }
 
+// need reports that the mapping n has not the key name, which example shows.
+func (r *reader) need(n *yaml.Node, where, name, example string) {
+	if r.complete(n) && find(n, name) == nil {
+		r.problem(n, where+" has no "+name, "add one such as "+name+": "+example)
+	}
+}
+
 // complete reports whether all that the mapping n says was understood, so that
 // what is not there is missing.
 func (r *reader) complete(n *yaml.Node) bool {
@@ -84,6 +92,21 @@ func (r *reader) complete(n *yaml.Node) bool {
 		}
 	}
 	return true
+}
+
+// lookup returns what known has under the name that n is, nil if that is nothing
+// or has problems of its own. Kind says what it is a name of, for example
+// "webhook"; a nil in known is a part with problems.
+func lookup[T any](r *reader, n *yaml.Node, kind string, known map[string]*T) *T {
+	name, ok := r.text(n, kind, "write the name of one")
+	if !ok {
+		return nil
+	}
+	found, ok := known[name]
+	if !ok {
+		r.problem(n, fmt.Sprintf("unknown %s %s", kind, quote(name)), suggest(name, kind+"s", slices.Sorted(maps.Keys(known))))
+	}
+	return found
 }
 
 // find returns the first key of the mapping n that is one of names, or nil.

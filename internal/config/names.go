@@ -15,6 +15,12 @@ func (j *Job) String() string { return "job " + quote(j.Name) }
 // String returns the upstream's name.
 func (h *HTTP) String() string { return "a request to " + h.Upstream.String() }
 
+// String returns the kind and the name of n.
+func (n *Notify) String() string { return "notify " + quote(n.Name) }
+
+// MarshalText returns what String does.
+func (n *Notify) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
 // MarshalText returns what String does.
 func (u *Upstream) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 

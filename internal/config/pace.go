@@ -12,6 +12,8 @@ import (
 // A pace is how a source is polled: what defaults and sources have in common.
 type pace struct {
 	every      time.Duration
+	unwatched  time.Duration // 0: as every
+	when       []When
 	timeout    time.Duration
 	jitter     float64
 	backoff    Backoff
@@ -28,13 +30,26 @@ var builtIn = pace{
 	stalePolls: 3,
 }
 
-// stale is the age from which a value is stale: after n polls, each as late
-// as jitter lets it be.
+// idle is the pause while nobody looks, which is not shorter than the usual one.
+func (p pace) idle() time.Duration {
+	if p.unwatched == Never {
+		return Never
+	}
+	return max(p.every, p.unwatched)
+}
+
+// stale is the age from which a value is stale: after n polls, each as late as
+// jitter lets it be, with the longest of the pauses. Never is none of them: who
+// comes to look then sees how old the value is.
 func (p pace) stale() time.Duration {
 	if p.stalePolls == 0 {
 		return p.staleAfter
 	}
-	return time.Duration(float64(p.stalePolls) * float64(p.every) * (1 + p.jitter))
+	longest := max(p.every, p.idle())
+	for _, w := range p.when {
+		longest = max(longest, w.Every)
+	}
+	return time.Duration(float64(p.stalePolls) * float64(longest) * (1 + p.jitter))
 }
 
 // paceReads reads paceKeys into p.
@@ -46,11 +61,14 @@ func (r *reader) paceReads(p *pace) reads {
 	}
 	return reads{
 		"every": func(v *yaml.Node) {
-			if v.Kind == yaml.MappingNode && !r.spoiled[v] {
-				r.problem(v, "every as a mapping is not supported by this version", "write one duration such as 30s")
-				return
+			switch {
+			case v.Kind == yaml.MappingNode:
+				r.every(v, p)
+			case v.Value == "never":
+				r.problem(v, "every: never would poll nothing", "write every: {unwatched: never} to poll while somebody looks, or remove the source")
+			default:
+				set(&p.every, v, "every")
 			}
-			set(&p.every, v, "every")
 		},
 		"timeout": func(v *yaml.Node) { set(&p.timeout, v, "timeout") },
 		"jitter":  func(v *yaml.Node) { p.jitter = r.percentage(v, "jitter") },
@@ -66,6 +84,47 @@ func (r *reader) paceReads(p *pace) reads {
 		},
 		"stale_after": func(v *yaml.Node) { r.staleAfter(v, p) },
 	}
+}
+
+// every reads the pauses of a source that has several. Those that it does not name
+// stay as they are.
+func (r *reader) every(n *yaml.Node, p *pace) {
+	var normal, unwatched *yaml.Node
+	r.mapping(n, "every", everyKeys, reads{
+		"normal": func(v *yaml.Node) {
+			if d := r.duration(v, "normal"); d > 0 {
+				normal, p.every = v, d
+			}
+		},
+		"unwatched": func(v *yaml.Node) {
+			if v.Value == "never" {
+				p.unwatched = Never
+			} else if d := r.duration(v, "unwatched"); d > 0 {
+				unwatched, p.unwatched = v, d
+			}
+		},
+		"when": func(v *yaml.Node) {
+			p.when = nil
+			for _, e := range r.list(v, "when", "write a list such as [{if: .pump, every: 1s}]") {
+				p.when = append(p.when, r.when(e))
+			}
+		},
+	})
+	if normal != nil && unwatched != nil && p.unwatched < p.every {
+		r.problem(unwatched, "unwatched is shorter than normal", "make it at least as long, or write never")
+	}
+}
+
+// when reads a pause that holds while a condition does.
+func (r *reader) when(n *yaml.Node) When {
+	var w When
+	r.mapping(n, "when", whenKeys, reads{
+		"if":    func(v *yaml.Node) { w.If = r.jq(v, "if") },
+		"every": func(v *yaml.Node) { w.Every = r.duration(v, "every") },
+	})
+	r.need(n, "when", "if", ".pump")
+	r.need(n, "when", "every", "1s")
+	return w
 }
 
 var pollsGrammar = regexp.MustCompile(`^([0-9]+) polls?$`)

@@ -41,15 +41,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		}
 		return nil
 	}
-	name, ok := r.text(upstream, "upstream", "write the name of one")
-	if !ok {
-		return nil
-	}
-	h.Upstream, ok = upstreams[name]
-	if !ok {
-		r.problem(upstream, "unknown upstream "+quote(name), suggest(name, "upstreams", slices.Sorted(maps.Keys(upstreams))))
-	}
-	if h.Upstream == nil {
+	if h.Upstream = lookup(r, upstream, "upstream", upstreams); h.Upstream == nil {
 		return nil
 	}
 	h.URL = h.Upstream.URL

@@ -11,7 +11,7 @@ import (
 
 // source reads one entry of sources, of which references to others (from) are
 // checked later.
-func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) (*Source, *yaml.Node) {
+func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Node) {
 	where := "source " + quote(e.name)
 	s := &Source{Name: e.name, Title: e.name}
 	p := defaults
@@ -19,6 +19,7 @@ func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) 
 		kinds                     []*yaml.Node // the values of the kinds that it has
 		polled                    = map[string]*yaml.Node{}
 		from, combine, show, pick *yaml.Node
+		deadband                  *yaml.Node
 		parse                     string
 	)
 	kind := func(read func(v *yaml.Node)) func(v *yaml.Node) {
@@ -32,18 +33,23 @@ func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) 
 		read[name] = func(v *yaml.Node) { polled[name] = v; f(v) }
 	}
 	maps.Copy(read, reads{
-		"http":    kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, upstreams) }),
-		"exec":    kind(func(v *yaml.Node) { s.Exec = r.argv(v) }),
-		"from":    kind(func(v *yaml.Node) { from = v }),
-		"combine": func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
-		"title":   func(v *yaml.Node) { s.Title = r.line(v, "title") },
-		"pick":    func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) },
-		"show":    func(v *yaml.Node) { show = v },
+		"http":     kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, known.upstreams) }),
+		"exec":     kind(func(v *yaml.Node) { s.Exec = r.argv(v) }),
+		"from":     kind(func(v *yaml.Node) { from = v }),
+		"combine":  func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
+		"title":    func(v *yaml.Node) { s.Title = r.line(v, "title") },
+		"pick":     func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) },
+		"show":     func(v *yaml.Node) { show = v },
+		"alert":    func(v *yaml.Node) { s.Alert = r.alert(v, where, known.notify) },
+		"deadband": func(v *yaml.Node) { deadband = v },
 	})
 	r.mapping(e.value, where, sourceKeys, read)
 	r.oneKind(e, where, kinds)
 	if show != nil {
 		s.Show = r.show(show, where, s.Pick, pick)
+	}
+	if deadband != nil {
+		s.Deadband = r.deadband(deadband, where, s.Pick, pick)
 	}
 	if from == nil {
 		if combine != nil {
@@ -56,7 +62,8 @@ func (r *reader) source(e named, defaults pace, upstreams map[string]*Upstream) 
 		if parse != "" {
 			s.Parse = Parse(parse)
 		}
-		s.Every, s.Timeout, s.Jitter, s.Backoff, s.StaleAfter = p.every, p.timeout, p.jitter, p.backoff, p.stale()
+		s.Every, s.Unwatched, s.When = p.every, p.idle(), p.when
+		s.Timeout, s.Jitter, s.Backoff, s.StaleAfter = p.timeout, p.jitter, p.backoff, p.stale()
 		return s, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(polled)) {
@@ -100,41 +107,4 @@ func (r *reader) pick(n *yaml.Node, where string) []Field {
 		fields = append(fields, Field{Name: k.Value, Expr: r.jq(v, "field "+quote(k.Value))})
 	}
 	return fields
-}
-
-// show reads how a value is presented. Fields are those of pick, nil without it.
-func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Node) Show {
-	var s Show
-	var low *yaml.Node
-	r.mapping(n, "show of "+where, showKeys, reads{
-		"value": func(v *yaml.Node) {
-			name, ok := r.text(v, "value", "write the name of a field")
-			if !ok {
-				return
-			}
-			s.Value = name
-			if pick == nil || pick.Kind != yaml.MappingNode || r.spoiled[pick] {
-				return
-			}
-			var known []string
-			for _, f := range fields {
-				known = append(known, f.Name)
-			}
-			if !slices.Contains(known, name) {
-				r.problem(v, fmt.Sprintf("value: %s is not picked", quote(name)), suggest(name, "fields of pick", known))
-			}
-		},
-		"unit": func(v *yaml.Node) { s.Unit = r.line(v, "unit") },
-		"min":  func(v *yaml.Node) { low = v; s.Min = r.number(v, "min") },
-		"max":  func(v *yaml.Node) { s.Max = r.number(v, "max") },
-		"decimals": func(v *yaml.Node) {
-			if n, ok := r.integer(v, "decimals", 0, 10); ok {
-				s.Decimals = &n
-			}
-		},
-	})
-	if s.Min != nil && s.Max != nil && *s.Min >= *s.Max {
-		r.problem(low, "min is not below max", "make min smaller than max")
-	}
-	return s
 }
