@@ -47,6 +47,7 @@ type poller struct {
 	fetch      func(context.Context) (any, error)
 	claim      snapshot.Claim
 	topic      *sse.Topic
+	history    *history // nil: nothing is remembered
 	dependents []string // keys of the sources that are computed from this one
 }
 
@@ -65,6 +66,9 @@ func (g *gateway) openSources(ctx context.Context, p *plan) error {
 	}
 	for _, cfg := range p.cfg.Sources {
 		s := &poller{Source: cfg, key: "source/" + cfg.Name}
+		if span := time.Duration(cfg.Show.History); span > 0 {
+			s.history = newHistory(span)
+		}
 		s.topic = g.hub.Topic(s.key, sse.TopicOptions{})
 		switch {
 		case cfg.HTTP != nil:
@@ -119,8 +123,14 @@ func (p *plan) firstPolls(_ context.Context, internal *smartpoll.Internal) error
 	return nil
 }
 
-// poll gets the source's value as JSON. It runs on a goroutine of its own.
-func (s *poller) poll(ctx context.Context) (json.RawMessage, error) {
+// A reading is what a poll got.
+type reading struct {
+	value any             // what is picked
+	data  json.RawMessage // value as JSON
+}
+
+// poll gets the source's value. It runs on a goroutine of its own.
+func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("timed out after %v", s.Timeout))
@@ -128,17 +138,15 @@ func (s *poller) poll(ctx context.Context) (json.RawMessage, error) {
 	}
 	raw, err := s.fetch(ctx)
 	if err != nil {
-		return nil, err
+		return got, err
 	}
-	value, err := pick(ctx, s.Pick, raw)
-	if err != nil {
-		return nil, err
+	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
+		return got, err
 	}
-	data, err := json.Marshal(value)
-	if err != nil {
-		return nil, fmt.Errorf("the value cannot be shown as JSON: %w", err)
+	if got.data, err = json.Marshal(got.value); err != nil {
+		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
-	return data, nil
+	return got, nil
 }
 
 // pick takes the configured fields of a value, all of it where none is configured.
@@ -189,14 +197,15 @@ func combine(inputs []*poller, cfg *config.Source) func(context.Context) (any, e
 // snapshot. A failure is state here, never an error that would end all polling: the
 // last good value stays, marked stale, and the scheduler has already put the next
 // attempt where the backoff, or the upstream's Retry-After, wants it.
-func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal, json.RawMessage, error) error {
-	return func(_ context.Context, internal *smartpoll.Internal, value json.RawMessage, err error) error {
+func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal, reading, error) error {
+	return func(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
 		now := time.Now()
 		before := s.snapshot()
 		after := before
 		if err != nil {
 			text := err.Error()
 			after.Error = &text
+			s.history.add(now, nil)
 			after.State = stateFailing
 			if before.UpdatedAt != nil {
 				after.State = stateStale
@@ -205,8 +214,9 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 				g.log.Warn("poll failed", "source", s.Name, "err", err)
 			}
 		} else {
-			after.State, after.Value, after.Error = stateOK, value, nil
+			after.State, after.Value, after.Error = stateOK, got.data, nil
 			after.UpdatedAt = utc(now)
+			s.history.add(now, got.value)
 			if s.Every > 0 {
 				internal.Schedule(s.key, s.Every+time.Duration(rand.Float64()*s.Jitter*float64(s.Every)))
 			}
@@ -238,6 +248,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	}
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
 	snap.State, snap.Error = stateStale, &text
+	s.history.add(time.Now(), nil)
 	s.put(snap)
 	s.notify(internal)
 	return nil

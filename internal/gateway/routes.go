@@ -33,6 +33,7 @@ func (g *gateway) routes() []route {
 	return []route{
 		{"GET /api/v1/sources", view, g.listSources},
 		{"GET /api/v1/sources/{name}", view, g.getSource},
+		{"GET /api/v1/sources/{name}/history", view, g.getHistory},
 		{"GET /api/v1/stream", view, g.stream},
 		{"GET /api/v1/jobs", view, g.listJobs},
 		{"POST /api/v1/jobs/{job}/runs", operate, g.triggerRun},
