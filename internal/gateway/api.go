@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
@@ -56,6 +57,7 @@ type jobObject struct {
 	Name    string       `json:"name"`
 	Title   string       `json:"title"`
 	Args    argsObject   `json:"args"`
+	Allowed bool         `json:"allowed"` // whoever asks may start and cancel it
 	LastRun *runSnapshot `json:"last_run"`
 }
 
@@ -89,7 +91,7 @@ func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
 		all := make([]jobObject, 0, len(p.jobs))
 		for _, j := range p.jobs {
-			object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args}
+			object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args, Allowed: userOf(r).Can(operate, j.Job)}
 			if last, ok := latestRun(j.topic); ok {
 				object.LastRun = &last
 			}
@@ -141,14 +143,15 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		g.log.Error("run not started", "job", name, "err", err)
 		fail(w, r, http.StatusInternalServerError, "the run could not be started; the log says why")
 	default:
-		w.Header().Set("Location", runPath(run.ID))
+		g.audit(r, "trigger", slog.String("job", name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))
+		w.Header().Set("Location", g.runPath(run.ID))
 		w.Header().Set("Retry-After", "1")
 		answer(w, http.StatusAccepted, run)
 	}
 }
 
 // runPath is where a run can be looked at.
-func runPath(id string) string { return "/api/v1/runs/" + id }
+func (g *gateway) runPath(id string) string { return g.link("/api/v1/runs/" + id) }
 
 // findRun finds the run that the path names, or answers 404.
 func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*job, *sse.Topic, runSnapshot, bool) {
@@ -214,6 +217,7 @@ func (g *gateway) cancelRun(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	if !run.ended() && j.cancel(run.ID, errCancelled) {
 		status = http.StatusAccepted
+		g.audit(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
 	}
 	if _, _, now, ok := g.run(run.ID); ok {
 		run = now

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -55,8 +56,10 @@ type gateway struct {
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
 	plan      atomic.Pointer[plan] // what is configured now
-	stopping  context.Context      // done when the gateway begins to stop
-	ready     atomic.Bool          // the store is followed and requests are answered
+	guard     *access.Guard
+	auditing  auditLog
+	stopping  context.Context // done when the gateway begins to stop
+	ready     atomic.Bool     // the store is followed and requests are answered
 
 	mu     sync.Mutex // guards closed, and orders runs.Add before runs.Wait
 	closed bool       // no run may start any more
@@ -111,11 +114,19 @@ func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) 
 		hub: sse.NewHub(live, &sse.HubOptions{
 			Heartbeat:   heartbeat,
 			DrainWindow: drainWindow,
+			OnSubscribe: maySee,
 			Logger:      log,
 		}),
+		auditing: auditLog{log: log},
 		stopping: stopping,
 	}
+	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
 	var err error
+	if cfg.Audit != "" {
+		if _, err = g.auditing.open(cfg.Audit); err != nil {
+			return nil, err
+		}
+	}
 	g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: log})
 	if err != nil {
 		return nil, err
@@ -176,6 +187,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	}
 	<-drained
 	<-served
+	g.auditing.close()
 	return failure
 }
 

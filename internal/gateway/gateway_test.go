@@ -49,10 +49,22 @@ type server struct {
 // start runs a gateway on the given configuration until the test ends.
 func start(t *testing.T, yaml string) *server {
 	t.Helper()
+	return startConfig(t, load(t, yaml))
+}
+
+// load reads a configuration, which must be valid.
+func load(t *testing.T, yaml string) *config.Config {
+	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
 		t.Fatalf("the configuration is not valid:\n%v", problems)
 	}
+	return cfg
+}
+
+// startConfig runs a gateway on a configuration until the test ends.
+func startConfig(t *testing.T, cfg *config.Config) *server {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -126,7 +126,7 @@ func (j *job) trigger(args map[string]any) (runSnapshot, error) {
 		Requests:  1,
 		Args:      args,
 		StartedAt: utc(time.Now()),
-		Events:    runPath(handle.ID()) + "/events",
+		Events:    j.g.runPath(handle.ID()) + "/events",
 	}}
 	r.update(func(*runSnapshot) {}) // the first snapshot
 	j.current = r
@@ -222,6 +222,7 @@ func (r *run) finish(result command.Result, err error) {
 	r.mu.Unlock()
 
 	r.job.record(final)
+	r.job.g.auditRun(&final)
 	r.job.mu.Lock()
 	defer r.job.mu.Unlock()
 	r.job.current = nil

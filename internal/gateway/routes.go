@@ -7,30 +7,40 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/web"
 )
 
-// A verb is what a caller of a route must be allowed to do.
-type verb int
-
+// What a caller of a route must be allowed to do.
 const (
-	public  verb = iota // nothing: health checks, the page's own files, signing in
-	view                // see sources, jobs and runs
-	operate             // start and cancel jobs, refresh sources
-	manage              // what concerns the gateway itself
+	public  = access.Public
+	view    = access.View
+	operate = access.Operate
+	manage  = access.Manage
 )
 
-// A route is one method and path of the API. Every request is answered by one of
-// them, by the page, or by a problem.
+// A route is one method and path. Every request is answered by one of them, or by a
+// problem. Who may not do verb gets no further than that: where the pattern has {job} or
+// {id}, to that job, or to the job of that run.
 type route struct {
 	pattern string // as [http.ServeMux] has it
-	verb    verb
+	verb    access.Verb
 	handle  http.HandlerFunc
 }
 
 // routes is all that there is.
 func (g *gateway) routes() []route {
+	page := web.Handler().ServeHTTP
 	return []route{
+		{"GET /{$}", public, page},
+		{"GET /tidewire.js", public, page},
+		{"GET /static/{name}", public, page},
+		{"GET /auth/login", public, g.signInPage},
+		{"POST /auth/token", public, g.signIn},
+		{"GET /auth/oidc", public, g.beginSignIn},
+		{"GET /auth/callback", public, g.completeSignIn},
+		{"POST /auth/logout", public, g.signOut},
+		{"GET /api/v1/me", public, g.me},
 		{"GET /api/v1/sources", view, g.listSources},
 		{"GET /api/v1/sources/{name}", view, g.getSource},
 		{"GET /api/v1/sources/{name}/history", view, g.getHistory},
@@ -46,34 +56,28 @@ func (g *gateway) routes() []route {
 }
 
 // handler routes every request. Pages of other origins cannot start anything, and a
-// name that somebody pointed at this machine cannot reach a gateway that listens on
-// loopback only.
+// name that somebody pointed at this machine cannot reach a gateway that does not have
+// that name. What no route takes is denied to who may not view, like what one does take.
 func (g *gateway) handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range g.routes() {
-		mux.HandleFunc(route.pattern, route.handle)
+		mux.HandleFunc(route.pattern, g.guarded(route))
 	}
-	mux.HandleFunc(apiRest, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) })
-	mux.Handle("/", web.Handler())
-
-	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fail(w, r, http.StatusForbidden, "requests that change something must come from the gateway's own page")
-	}))
-	return g.knownHost(g.recovered(origin.Handler(mux)))
+	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) }}))
+	return g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux))))))
 }
 
-// apiRest is the pattern of what no other route of the API takes.
-const apiRest = "/api/"
+// rest is the pattern of what no other route takes.
+const rest = "/"
 
-// noRoute answers a request below /api/ that no route takes: 405 where the path exists
-// for another method, else 404.
+// noRoute answers a request that no route takes: 405 where the path exists for another
+// method, else 404.
 func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
 		other.Method = method
-		if _, pattern := mux.Handler(other); pattern != apiRest {
+		if _, pattern := mux.Handler(other); pattern != rest {
 			allowed = append(allowed, method)
 		}
 	}
@@ -83,6 +87,52 @@ func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
 	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s", r.Method, strings.Join(allowed, " or ")))
+}
+
+// hardened gives every answer the headers by which browsers make the least of it; the
+// page has a policy of its own.
+func hardened(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// belowBase serves everything below the path of the public address, too. A proxy in
+// front may have removed it from requests.
+func (g *gateway) belowBase(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch base := g.link(""); {
+		case base == "":
+		case r.URL.Path == base:
+			http.Redirect(w, r, base+"/", http.StatusPermanentRedirect)
+			return
+		case strings.HasPrefix(r.URL.Path, base+"/"):
+			http.StripPrefix(base, next).ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// link is a path of the API as clients have to write it: below that of the public address.
+func (g *gateway) link(path string) string {
+	return access.Base(g.plan.Load().cfg.PublicURL) + path
+}
+
+// sameOrigin refuses requests by which a page of another origin would change something.
+func (g *gateway) sameOrigin(next http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	if public := g.plan.Load().cfg.PublicURL; public != nil {
+		_ = origin.AddTrustedOrigin(public.Scheme + "://" + public.Host) // the configuration's reader knows that it is one
+	}
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fail(w, r, http.StatusForbidden, "requests that change something must come from the gateway's own page")
+	}))
+	return origin.Handler(next)
 }
 
 // recovered turns a panic in a handler into a logged error and a 500, where the answer
@@ -104,29 +154,47 @@ func (g *gateway) recovered(next http.Handler) http.Handler {
 	})
 }
 
-// knownHost refuses requests whose Host is not a loopback name while the gateway
-// listens on loopback: otherwise any web site could point a name at 127.0.0.1 and use
-// the gateway through its visitor's browser.
+// knownHost refuses requests whose Host is no name of the gateway: otherwise any web site
+// could point a name of its own at the gateway's address and use it through a visitor's
+// browser (DNS rebinding). Names are those of loopback, the public address's, and, where
+// the connection did not come by loopback, any address in digits: of those a site has none.
 func (g *gateway) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-		if ok && isLoopback(local.String()) && !isLoopback(r.Host) {
-			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or 127.0.0.1", r.Host))
+		if !g.isOurs(r) {
+			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or 127.0.0.1, or set public_url to the address that people use", r.Host))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
+func (g *gateway) isOurs(r *http.Request) bool {
+	if isLoopback(r.Host) {
+		return true
+	}
+	if public := g.plan.Load().cfg.PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	_, err := netip.ParseAddr(hostOf(r.Host))
+	return ok && !isLoopback(local.String()) && err == nil
+}
+
 // isLoopback reports whether a host, with or without a port, is this machine alone.
 func isLoopback(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = strings.Trim(hostport, "[]")
-	}
+	host := hostOf(hostport)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// hostOf is a host without its port, if it has one, and without brackets.
+func hostOf(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = strings.Trim(hostport, "[]")
+	}
+	return host
 }

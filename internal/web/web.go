@@ -5,6 +5,9 @@
 // page itself knows nothing but the HTTP API: it lists sources and jobs, then
 // follows one event stream. The package imports the standard library alone.
 //
+// Whatever the page names, it names relative to itself, so that it works below
+// any path.
+//
 // The module with which the page follows streams is for everyone: it needs no
 // other file, and is also at /tidewire.js, for pages of any origin.
 //
@@ -26,11 +29,13 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -55,10 +60,10 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 // package's documentation describes. The handler is safe for concurrent use
 // and depends on nothing but its own files.
 func Handler() http.Handler {
-	index, assets := load()
+	all := files()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		serveRevalidated(w, r, "index.html", index)
+		serveRevalidated(w, r, "index.html", all.index)
 	})
 	mux.HandleFunc("GET /tidewire.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS; this one is no secret
@@ -66,7 +71,7 @@ func Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("name")
-		data, ok := assets[name]
+		data, ok := all.assets[name]
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -77,14 +82,30 @@ func Handler() http.Handler {
 		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", policy)
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		harden(w.Header())
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// harden sets the security headers of a document.
+func harden(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// Message answers a person's request with a page that says one thing, in the look of
+// the live page, with a way back to that. It is for addresses of two segments, such as
+// /auth/callback. Title and text are shown as they are, whatever is in them.
+func Message(w http.ResponseWriter, status int, title, text string) {
+	h := w.Header()
+	harden(h)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", contentType("message.html"))
+	w.WriteHeader(status)
+	_ = files().message.Execute(w, struct{ Title, Text string }{title, text}) // the client may be gone
 }
 
 // serveRevalidated serves a file whose name says nothing about its content:
@@ -97,14 +118,21 @@ func serveRevalidated(w http.ResponseWriter, r *http.Request, name string, data 
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }
 
-// load returns the page and the assets by hashed name. The files name each
-// other plainly ("./store.js", "/static/app.css"), so that they work as they
-// are written; load puts the hashed names in their place.
+// served is the embedded files as browsers get them.
+type served struct {
+	index   []byte
+	message *template.Template
+	assets  map[string][]byte // by hashed name
+}
+
+// files is the embedded files, prepared once. They name each other plainly
+// ("./store.js", "static/app.css"), so that they work as they are written;
+// hashed names are put in their place.
 //
 // One hash over all files names them all: modules import each other, so a
 // change of one renames whoever imports it anyway, and all of them leave the
 // same binary together.
-func load() (index []byte, assets map[string][]byte) {
+var files = sync.OnceValue(func() served {
 	sum := sha256.New()
 	plain := map[string][]byte{}
 	err := fs.WalkDir(static, "static", func(file string, d fs.DirEntry, err error) error {
@@ -128,20 +156,24 @@ func load() (index []byte, assets map[string][]byte) {
 		hashed[name] = strings.TrimSuffix(name, ext) + "." + hash + ext
 		pairs = append(pairs,
 			`"./`+name+`"`, `"./`+hashed[name]+`"`,
-			`"/static/`+name+`"`, `"/static/`+hashed[name]+`"`)
+			`"static/`+name+`"`, `"static/`+hashed[name]+`"`,
+			`"../static/`+name+`"`, `"../static/`+hashed[name]+`"`)
 	}
 	rename := strings.NewReplacer(pairs...)
-	assets = map[string][]byte{}
+	all := served{assets: map[string][]byte{}}
 	for name, data := range plain {
 		data = []byte(rename.Replace(string(data)))
-		if name == "index.html" {
-			index = data
-			continue
+		switch name {
+		case "index.html":
+			all.index = data
+		case "message.html":
+			all.message = template.Must(template.New(name).Parse(string(data)))
+		default:
+			all.assets[hashed[name]] = data
 		}
-		assets[hashed[name]] = data
 	}
-	return index, assets
-}
+	return all
+})
 
 // contentType returns the type of an asset by its extension; the table of the
 // machine's mime files is not asked, since browsers refuse modules of any

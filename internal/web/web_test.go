@@ -27,7 +27,7 @@ func do(h http.Handler, method, target string, header ...string) *httptest.Respo
 }
 
 var (
-	assetInPage = regexp.MustCompile(`(?:src|href)="(/[^"]*)"`)
+	assetInPage = regexp.MustCompile(`(?:src|href)="([a-z][^"#]*)"`)
 	importInJS  = regexp.MustCompile(`(?m)(?:\bfrom|^import) "([^"]+)";`)
 	hashedName  = regexp.MustCompile(`^/static/[a-z-]+\.[0-9a-f]{12}\.(js|css|svg)$`)
 )
@@ -51,8 +51,8 @@ func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
 		}
 	}
 	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/").Body.String(), -1) {
-		if !strings.HasPrefix(m[1], "/api/") {
-			follow(m[1])
+		if !strings.HasPrefix(m[1], "api/") {
+			follow("/" + m[1])
 		}
 	}
 	return all
@@ -91,7 +91,7 @@ func TestModulesArePreloaded(t *testing.T) {
 	h := web.Handler()
 	page := get(h, "/").Body.String()
 	for target := range assets(h) {
-		if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target+`"`) {
+		if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target[1:]+`"`) {
 			t.Errorf("the page does not name %s, want a modulepreload", target)
 		}
 	}
@@ -100,7 +100,7 @@ func TestModulesArePreloaded(t *testing.T) {
 func TestPlainNamesAreNotServed(t *testing.T) {
 	h := web.Handler()
 	for _, target := range []string{
-		"/static/app.js", "/static/tidewire.js", "/static/index.html", "/static/", "/static/app.000000000000.js",
+		"/static/app.js", "/static/tidewire.js", "/static/index.html", "/static/message.html", "/static/", "/static/app.000000000000.js",
 		"/index.html", "/other", "/static/../web.go",
 	} {
 		if got := get(h, target).Code; got == 200 {
@@ -228,5 +228,21 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 		if head.Code != 200 || head.Body.String() != "" {
 			t.Errorf("HEAD %s: status %d and a body, want 200 and none", target, head.Code)
 		}
+	}
+}
+
+func TestMessageIsPlainText(t *testing.T) {
+	w := httptest.NewRecorder()
+	web.Message(w, 403, "You have no access", "<b>&\"name\"</b>")
+	body := w.Body.String()
+	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>") {
+		t.Errorf("Message = %d\n%s\nwant 403 and its text escaped", w.Code, body)
+	}
+	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/").Header().Get("Content-Security-Policy") {
+		t.Errorf("Message has the policy %q, want the page's", got)
+	}
+	style := regexp.MustCompile(`href="\.\.(/static/app\.[^"]+)"`).FindStringSubmatch(body)
+	if style == nil || get(web.Handler(), style[1]).Code != 200 {
+		t.Errorf("Message names the style %q, want one that is there", style)
 	}
 }

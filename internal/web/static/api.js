@@ -1,4 +1,5 @@
-// The gateway's HTTP API: JSON in, JSON out, failures as Problem.
+// The gateway's HTTP API: JSON in, JSON out, failures as Problem. Addresses are
+// relative to the page, which may be below any path.
 
 let skew = 0; // the server's clock minus this one, in ms
 
@@ -16,10 +17,10 @@ export class Problem extends Error {
   }
 }
 
-export const sources = async () => (await request("/api/v1/sources")).sources;
-export const jobs = async () => (await request("/api/v1/jobs")).jobs;
-export const start = (job, args) => post(`/api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
-export const cancel = (run) => post(`/api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
+export const sources = async () => (await request("api/v1/sources")).sources;
+export const jobs = async () => (await request("api/v1/jobs")).jobs;
+export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
+export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
 
 function post(path, body) {
   return request(path, {

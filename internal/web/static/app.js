@@ -61,7 +61,7 @@ function emptiness(all, shown, what) {
   return `No ${what} yet. Add some below “${what}:” in the configuration, then start Tidewire again.`;
 }
 
-subscribe("/api/v1/stream", {
+subscribe("api/v1/stream", {
   unpack: (body) => body.snapshots,
   onSnapshot: (snapshot) => store.apply(snapshot),
   onReset: () => store.reload(),

@@ -1,0 +1,215 @@
+package access
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// ErrUnknownToken says that a token is none of those that are configured.
+var ErrUnknownToken = errors.New("the token is not known")
+
+// A TooManyError says that an address has tried too often with what was not right.
+type TooManyError struct{ Wait time.Duration }
+
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("too many attempts failed: try again in %v", e.Wait)
+}
+
+// kind is a way to say who one is.
+type kind string
+
+const (
+	byNothing kind = "anonymous"
+	byToken   kind = "token"   // of the request
+	bySession kind = "session" // its cookie
+	byProxy   kind = "proxy"
+)
+
+// A credential is what a user was recognised by; with it the question can be asked again.
+type credential struct {
+	kind   kind
+	hash   [sha256.Size]byte // of the token, or of the session's id
+	person person            // by a proxy
+}
+
+// A person is somebody whom another service has named.
+type person struct {
+	name    string
+	subject string // the service's own name for the person, which never changes; "" of a proxy
+	groups  []string
+}
+
+// A Guard knows who is asking. It lives as long as the process: sessions outlive a
+// change of the configuration, and what they may do follows it. Its methods may be
+// called from any goroutine; it has none of its own.
+type Guard struct {
+	current  func() *config.Config
+	sessions sessions
+	attempts limiter
+	provider provider
+	aead     cipher.AEAD // seals what a browser keeps while it is at the provider
+}
+
+// New returns a guard. current returns the configuration at work, whose Access,
+// PublicURL and nothing else count; it is called for each request.
+func New(current func() *config.Config) *Guard {
+	var key [32]byte
+	_, _ = rand.Read(key[:])          // never fails
+	block, _ := aes.NewCipher(key[:]) // the key has the right length
+	aead, _ := cipher.NewGCM(block)   // so has the block
+	return &Guard{current: current, aead: aead, provider: provider{turn: make(chan struct{}, 1)}}
+}
+
+// Identify returns who makes a request, which may be anonymous, or [Nobody]. A request
+// with a bearer token that is wrong is Nobody's, whatever the anonymous may do: with
+// [ErrUnknownToken], or a [*TooManyError] after too many of them. Headers by which a
+// proxy names people are removed from r unless they come from one that is trusted.
+func (g *Guard) Identify(r *http.Request) (*User, error) {
+	access := g.current().Access
+	if access == nil {
+		return Everybody, nil
+	}
+	trusted := trustedProxy(access.Proxy, r)
+	if access.Proxy != nil && !trusted {
+		r.Header.Del(access.Proxy.UserHeader)
+		r.Header.Del(access.Proxy.GroupsHeader)
+	}
+	if token, ok := bearer(r); ok {
+		hash, err := g.check(access, r, token)
+		if err != nil {
+			return Nobody, err
+		}
+		return g.user(access, credential{kind: byToken, hash: hash}), nil
+	}
+	if cookie, err := r.Cookie(g.cookieName(r, "")); err == nil {
+		by := credential{kind: bySession, hash: sha256.Sum256([]byte(cookie.Value))}
+		if u := g.user(access, by); u != Nobody {
+			g.sessions.touch(time.Now(), by.hash)
+			return u, nil
+		}
+	}
+	if trusted {
+		if p, ok := named(access.Proxy, r); ok {
+			return g.user(access, credential{kind: byProxy, person: p}), nil
+		}
+	}
+	return g.user(access, credential{kind: byNothing}), nil
+}
+
+// Again returns what a user is by now: [Nobody] once the token, the session or the trust
+// in the proxy is no more. It does not count as use of a session.
+func (g *Guard) Again(u *User) *User {
+	access := g.current().Access
+	if access == nil {
+		return Everybody
+	}
+	return g.user(access, u.by)
+}
+
+// Methods returns by which means people can sign in: "token", "oidc".
+func (g *Guard) Methods() []string {
+	methods := []string{}
+	if access := g.current().Access; access != nil {
+		if len(access.Tokens) > 0 {
+			methods = append(methods, "token")
+		}
+		if access.OIDC != nil {
+			methods = append(methods, "oidc")
+		}
+	}
+	return methods
+}
+
+// user returns whom a credential stands for, as the configuration has it.
+func (g *Guard) user(access *config.Access, by credential) *User {
+	switch by.kind {
+	case byToken:
+		return tokenUser(access, by)
+	case bySession:
+		s, ok := g.sessions.find(time.Now(), by.hash)
+		switch {
+		case !ok:
+			return Nobody
+		case s.provider == (providerID{}):
+			u := *tokenUser(access, credential{hash: s.token})
+			if u.Role == config.RoleNone {
+				return Nobody
+			}
+			u.by = by
+			return &u
+		case access.OIDC == nil || s.provider != idOf(access.OIDC):
+			return Nobody
+		default:
+			return grouped(s.person, access.OIDC.Groups, config.RoleNone, by)
+		}
+	case byProxy:
+		if access.Proxy == nil {
+			return Nobody
+		}
+		return grouped(by.person, access.Proxy.Groups, access.Proxy.Role, by)
+	case byNothing:
+		if access.Anonymous == config.RoleNone {
+			return Nobody
+		}
+		return &User{Name: "anonymous", Role: access.Anonymous, by: by}
+	default:
+		return Nobody
+	}
+}
+
+// tokenUser returns whom a token stands for. Every token is compared, in constant time.
+func tokenUser(access *config.Access, by credential) *User {
+	found := Nobody
+	for _, token := range access.Tokens {
+		if subtle.ConstantTimeCompare(token.SHA256[:], by.hash[:]) == 1 {
+			found = &User{Name: token.Name, Role: token.Role, Jobs: token.Jobs, by: by}
+		}
+	}
+	return found
+}
+
+// grouped returns a person with the highest role of the groups, at least the given one.
+func grouped(p person, groups map[string]config.Role, least config.Role, by credential) *User {
+	role := least
+	for _, group := range p.groups {
+		if rank(groups[group]) > rank(role) {
+			role = groups[group]
+		}
+	}
+	if role == config.RoleNone {
+		return Nobody
+	}
+	return &User{Name: p.name, Role: role, by: by}
+}
+
+// check returns the hash of a token that is known. What is wrong counts against the
+// address that it came from.
+func (g *Guard) check(access *config.Access, r *http.Request, token string) ([sha256.Size]byte, error) {
+	from, now := g.Address(r), time.Now()
+	if wait := g.attempts.wait(now, from); wait > 0 {
+		return [sha256.Size]byte{}, &TooManyError{wait}
+	}
+	hash := sha256.Sum256([]byte(token))
+	if tokenUser(access, credential{hash: hash}) == Nobody {
+		g.attempts.failed(now, from, hash)
+		return hash, ErrUnknownToken
+	}
+	return hash, nil
+}
+
+// bearer returns the token of a request (RFC 6750 §2.1). Other schemes are not for us:
+// a proxy in front may have asked for a password.
+func bearer(r *http.Request) (string, bool) {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")
+}

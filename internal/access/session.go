@@ -1,0 +1,166 @@
+package access
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	idleFor     = 12 * time.Hour     // a session ends when no request has come for so long
+	longest     = 7 * 24 * time.Hour // and so long after it began in any case
+	maxSessions = 10_000             // beyond that the one ends that was not used for longest
+)
+
+// A session is what a cookie stands for. What it may do is not in it: that is asked of
+// the configuration each time.
+type session struct {
+	token    [sha256.Size]byte // that began it
+	provider providerID        // that did instead, zero if none
+	person   person            // as the provider says
+	begun    time.Time
+	used     time.Time
+}
+
+// over reports whether the session has expired.
+func (s *session) over(now time.Time) bool {
+	return now.Sub(s.used) >= idleFor || now.Sub(s.begun) >= longest
+}
+
+// sessions are those that have not ended, by the hash of their id. The zero value has none.
+type sessions struct {
+	mu  sync.Mutex // guards all
+	all map[[sha256.Size]byte]*session
+}
+
+// begin adds a session and returns its id: 256 random bits.
+func (s *sessions) begin(now time.Time, begun session) (id string) {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails
+	id = base64.RawURLEncoding.EncodeToString(random[:])
+	begun.begun, begun.used = now, now
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil {
+		s.all = map[[sha256.Size]byte]*session{}
+	}
+	var oldest *[sha256.Size]byte
+	for hash, other := range s.all {
+		if other.over(now) {
+			delete(s.all, hash)
+		} else if oldest == nil || other.used.Before(s.all[*oldest].used) {
+			oldest = &hash
+		}
+	}
+	if len(s.all) >= maxSessions {
+		delete(s.all, *oldest)
+	}
+	s.all[sha256.Sum256([]byte(id))] = &begun
+	return id
+}
+
+// find returns the session whose id has that hash.
+func (s *sessions) find(now time.Time, hash [sha256.Size]byte) (session, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.all[hash]
+	if found == nil || found.over(now) {
+		return session{}, false
+	}
+	return *found, true
+}
+
+// touch notes that a session was used.
+func (s *sessions) touch(now time.Time, hash [sha256.Size]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.all[hash]; found != nil {
+		found.used = now
+	}
+}
+
+// end removes the session whose id has that hash.
+func (s *sessions) end(hash [sha256.Size]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.all, hash)
+}
+
+// SignIn begins a session with a token, in place of the one that the browser had. The
+// error is [ErrUnknownToken] or a [*TooManyError].
+func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*User, error) {
+	access := g.current().Access
+	if access == nil {
+		return nil, ErrUnknownToken
+	}
+	hash, err := g.check(access, r, strings.TrimSpace(token))
+	if err != nil {
+		return nil, err
+	}
+	return g.begin(w, r, session{token: hash}), nil
+}
+
+// SignOut ends the session of a request, if it has one, here and in the browser.
+func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
+	name := g.cookieName(r, "")
+	if cookie, err := r.Cookie(name); err == nil {
+		g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
+	}
+	g.setCookie(w, r, &http.Cookie{Name: name, MaxAge: -1, SameSite: http.SameSiteStrictMode})
+}
+
+// begin gives the browser a new session, never one that it brought: nobody can have
+// placed its id there before (session fixation).
+func (g *Guard) begin(w http.ResponseWriter, r *http.Request, begun session) *User {
+	name := g.cookieName(r, "")
+	if cookie, err := r.Cookie(name); err == nil {
+		g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
+	}
+	id := g.sessions.begin(time.Now(), begun)
+	g.setCookie(w, r, &http.Cookie{Name: name, Value: id, MaxAge: int(longest / time.Second), SameSite: http.SameSiteStrictMode})
+	return g.user(g.current().Access, credential{kind: bySession, hash: sha256.Sum256([]byte(id))})
+}
+
+// cookieName is the name of a cookie of ours, with the prefix that keeps other hosts of
+// the domain from setting it (RFC 6265bis §4.1.3), where there can be one.
+func (g *Guard) cookieName(r *http.Request, what string) string {
+	switch {
+	case !g.secure(r):
+		return "tidewire" + what
+	case g.cookiePath() == "/":
+		return "__Host-tidewire" + what
+	default:
+		return "__Secure-tidewire" + what
+	}
+}
+
+// setCookie sets a cookie that no script can read, for the gateway's own path.
+func (g *Guard) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) {
+	cookie.Path, cookie.HttpOnly, cookie.Secure = g.cookiePath(), true, g.secure(r)
+	http.SetCookie(w, cookie)
+}
+
+// secure reports whether browsers reach the gateway by https.
+func (g *Guard) secure(r *http.Request) bool {
+	public := g.current().PublicURL
+	return r.TLS != nil || public != nil && public.Scheme == "https"
+}
+
+func (g *Guard) cookiePath() string {
+	return Base(g.current().PublicURL) + "/"
+}
+
+// Base returns the path below which a public address has everything, without a slash at
+// its end: "" for the root, and of nil.
+func Base(public *url.URL) string {
+	if public == nil {
+		return ""
+	}
+	return strings.TrimRight(public.EscapedPath(), "/")
+}

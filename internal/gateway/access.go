@@ -1,0 +1,223 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// asking is who makes a request, in its context.
+type asking struct {
+	user *access.User
+	err  error // why the user is nobody, if more is to be said
+}
+
+type askingKey struct{}
+
+// identified finds out who makes a request, before anything answers it.
+func (g *gateway) identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, err := g.guard.Identify(r)
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user, err})))
+	})
+}
+
+// userOf is who makes a request; nobody of one that nothing has identified.
+func userOf(r *http.Request) *access.User {
+	if a, ok := r.Context().Value(askingKey{}).(asking); ok {
+		return a.user
+	}
+	return access.Nobody
+}
+
+// addressOf is where a request comes from, behind proxies that are trusted.
+func (g *gateway) addressOf(r *http.Request) string {
+	if addr := g.guard.Address(r); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
+}
+
+// guarded answers a route for those who may, and refuses all others.
+func (g *gateway) guarded(route route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !userOf(r).Can(route.verb, g.jobOf(r)) {
+			g.refuse(w, r)
+			return
+		}
+		route.handle(w, r)
+	}
+}
+
+// jobOf is the job that the path of a request is about, directly or by a run; nil if
+// there is none.
+func (g *gateway) jobOf(r *http.Request) *config.Job {
+	if name := r.PathValue("job"); name != "" {
+		if j := g.plan.Load().job(name); j != nil {
+			return j.Job
+		}
+	} else if id := r.PathValue("id"); id != "" {
+		if j, _, _, ok := g.run(id); ok {
+			return j.Job
+		}
+	}
+	return nil
+}
+
+// refuse answers a request of somebody who may not make it: 403 to who is known, which
+// is recorded, and 401 to others, who may sign in. Neither says whether there is
+// anything at the path.
+func (g *gateway) refuse(w http.ResponseWriter, r *http.Request) {
+	user := userOf(r)
+	if user.Known() {
+		g.audit(r, "denied", slog.String("method", r.Method), slog.String("path", r.URL.Path))
+		fail(w, r, http.StatusForbidden, fmt.Sprintf("%s may not do that", user.Name))
+		return
+	}
+	who, _ := r.Context().Value(askingKey{}).(asking)
+	g.failSignIn(w, r, who.err)
+}
+
+// failSignIn says why somebody is not known, without saying anything about the token.
+func (g *gateway) failSignIn(w http.ResponseWriter, r *http.Request, err error) {
+	var tooMany *access.TooManyError
+	switch {
+	case errors.As(err, &tooMany):
+		w.Header().Set("Retry-After", strconv.Itoa(int(tooMany.Wait/time.Second)))
+		fail(w, r, http.StatusTooManyRequests, err.Error())
+	case errors.Is(err, access.ErrUnknownToken):
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire", error="invalid_token"`)
+		fail(w, r, http.StatusUnauthorized, err.Error())
+	default:
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire"`)
+		fail(w, r, http.StatusUnauthorized, "sign in, or send a token: Authorization: Bearer TOKEN")
+	}
+}
+
+// maySee refuses topics to who may not view; who may sees all of them.
+func maySee(r *http.Request, _ *sse.Topic) error {
+	if !userOf(r).Can(view, nil) {
+		return errors.New("the user may not view")
+	}
+	return nil
+}
+
+// me says who makes the request, what they may do, and how they could sign in.
+func (g *gateway) me(w http.ResponseWriter, r *http.Request) {
+	user, methods := userOf(r), g.guard.Methods()
+	var signIn *string
+	if len(methods) > 0 {
+		path := g.link("/auth/login")
+		signIn = &path
+	}
+	role := user.Role
+	if role == config.RoleNone {
+		role = "none"
+	}
+	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": role, "known": user.Known(), "methods": methods, "sign_in": signIn})
+}
+
+// signInPage leads to the form of the page.
+func (g *gateway) signInPage(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, g.link("/#sign-in"), http.StatusSeeOther)
+}
+
+// signIn begins a session with a token, which comes as JSON, or from a form that knows
+// no script; that one is led back to the page.
+func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	var body struct {
+		Token string `json:"token"`
+	}
+	switch media {
+	case "application/json":
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		if decoder.Decode(&body) != nil { // whose error might quote it
+			fail(w, r, http.StatusBadRequest, `the body is not {"token": "…"}`)
+			return
+		}
+	case "application/x-www-form-urlencoded":
+		body.Token = r.PostFormValue("token")
+	default:
+		fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON or a form")
+		return
+	}
+	user, err := g.guard.SignIn(w, r, body.Token)
+	if err != nil {
+		g.signedIn(r, nil, "token", err)
+		g.failSignIn(w, r, err)
+		return
+	}
+	g.signedIn(r, user, "token", nil)
+	if media != "application/json" {
+		http.Redirect(w, r, g.link("/"), http.StatusSeeOther)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": user.Role})
+}
+
+// beginSignIn sends the browser to the OpenID Connect provider.
+func (g *gateway) beginSignIn(w http.ResponseWriter, r *http.Request) {
+	if err := g.guard.Begin(w, r); err != nil {
+		g.log.Warn("sign-in not begun", "err", err)
+		web.Message(w, http.StatusServiceUnavailable, "Sign-in is not possible now",
+			"The identity provider cannot be asked. Try again in a moment, or sign in with a token.")
+	}
+}
+
+// completeSignIn takes the browser back from the provider.
+func (g *gateway) completeSignIn(w http.ResponseWriter, r *http.Request) {
+	user, err := g.guard.Complete(w, r)
+	g.signedIn(r, user, "oidc", err)
+	var noRole *access.NoRoleError
+	var tooMany *access.TooManyError
+	switch {
+	case err == nil:
+		http.Redirect(w, r, g.link("/"), http.StatusSeeOther)
+	case errors.As(err, &noRole):
+		web.Message(w, http.StatusForbidden, "You have no access",
+			fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. Its administrator can give one of them a role.", noRole.Name))
+	case errors.As(err, &tooMany):
+		w.Header().Set("Retry-After", strconv.Itoa(int(tooMany.Wait/time.Second)))
+		web.Message(w, http.StatusTooManyRequests, "Too many attempts", "Wait a minute, then sign in again.")
+	default:
+		g.log.Warn("sign-in failed", "method", "oidc", "address", g.addressOf(r), "err", err)
+		web.Message(w, http.StatusBadRequest, "The sign-in did not succeed", "Begin again. If that does not help, the log of the gateway says why.")
+	}
+}
+
+// signedIn records an attempt to sign in.
+func (g *gateway) signedIn(r *http.Request, user *access.User, method string, err error) {
+	name, result := "", "ok"
+	if user != nil {
+		name = user.Name
+	}
+	var noRole *access.NoRoleError
+	switch {
+	case errors.As(err, &noRole):
+		name, result = noRole.Name, "no role"
+	case err != nil:
+		result = "refused"
+	}
+	g.audit(r, "sign-in", slog.String("as", name), slog.String("method", method), slog.String("result", result))
+}
+
+// signOut ends the session of the request, and its streams.
+func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
+	g.guard.SignOut(w, r)
+	g.audit(r, "sign-out")
+	w.WriteHeader(http.StatusNoContent)
+}

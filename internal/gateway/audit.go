@@ -1,0 +1,188 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// maxAuditLine bounds a line of the audit log, in bytes. Arguments may be long, and the
+// file belongs to the administrator, not to whoever fills a form.
+const maxAuditLine = 8 << 10
+
+// An auditLog appends lines of JSON to a file: who did what, from where, and what came
+// of it. The file is opened anew when it was renamed or removed, or when the
+// configuration names another one.
+//
+// What cannot be written is lost, and that is logged when it begins and when it ends:
+// a full disk stops nobody from cancelling a job. The file must be writable when the
+// gateway starts.
+//
+// Its methods may be called from any goroutine. A line is one write to a file in append
+// mode, so lines of several goroutines, and of several processes, do not mix.
+type auditLog struct {
+	log *slog.Logger
+
+	mu      sync.Mutex // guards the fields below; nothing is read or written under it
+	file    *os.File   // nil before the first line and after a failure
+	failing bool       // the last line was not written
+}
+
+// open opens the file of that name for appending, readable for its owner alone.
+func (a *auditLog) open(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w (it must be a file that the gateway may append to)", err)
+	}
+	a.mu.Lock()
+	old := a.file
+	a.file = file
+	a.mu.Unlock()
+	if old != nil {
+		old.Close() // a line under way to it is written again
+	}
+	return file, nil
+}
+
+// write appends a line to the file of that name.
+func (a *auditLog) write(name string, line []byte) {
+	err := a.append(name, line)
+	a.mu.Lock()
+	changed := a.failing != (err != nil)
+	a.failing = err != nil
+	a.mu.Unlock()
+	switch {
+	case changed && err != nil:
+		a.log.Error("the audit log cannot be written; lines are lost", "err", err)
+	case changed:
+		a.log.Info("the audit log is written again", "file", name)
+	}
+}
+
+func (a *auditLog) append(name string, line []byte) error {
+	for attempt := 0; ; attempt++ {
+		file, err := a.current(name)
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(line)
+		if err == nil || attempt > 0 {
+			return err
+		}
+		// It was exchanged meanwhile, or is broken: a new one may work.
+		if _, err := a.open(name); err != nil {
+			return err
+		}
+	}
+}
+
+// current returns the file that has the name now.
+func (a *auditLog) current(name string) (*os.File, error) {
+	a.mu.Lock()
+	file := a.file
+	a.mu.Unlock()
+	if file != nil {
+		is, errIs := file.Stat()
+		named, errNamed := os.Stat(name)
+		if errIs == nil && errNamed == nil && os.SameFile(is, named) {
+			return file, nil
+		}
+	}
+	return a.open(name)
+}
+
+// close ends the log.
+func (a *auditLog) close() {
+	a.mu.Lock()
+	file := a.file
+	a.file = nil
+	a.mu.Unlock()
+	if file != nil {
+		file.Close()
+	}
+}
+
+// audit records what the user of r did, or tried to. r is nil of what the gateway does
+// by itself, as a job's time table says. Attributes must hold no secret: arguments of a
+// job go through [maskedArgs].
+func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
+	name := g.plan.Load().cfg.Audit
+	if name == "" {
+		return
+	}
+	who := []slog.Attr{slog.String("user", "tidewire")}
+	if r != nil {
+		who = []slog.Attr{slog.String("user", userOf(r).Name), slog.String("address", g.addressOf(r))}
+	}
+	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
+}
+
+// auditRun records how a run ended.
+func (g *gateway) auditRun(run *runSnapshot) {
+	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
+	if run.StartedAt != nil && run.FinishedAt != nil {
+		attrs = append(attrs, slog.Float64("seconds", run.FinishedAt.Sub(*run.StartedAt).Seconds()))
+	}
+	g.audit(nil, "run-ended", attrs...)
+}
+
+// auditLine encodes a line of at most maxAuditLine bytes. Of a longer one, the longest
+// attributes are left out, which "truncated" says.
+func auditLine(at time.Time, action string, attrs []slog.Attr) []byte {
+	line := encodeAudit(at, action, attrs)
+	for len(line) > maxAuditLine && len(attrs) > 0 {
+		longest, size := 0, 0
+		for i, attr := range attrs {
+			if n := len(encodeAudit(time.Time{}, "", []slog.Attr{attr})); n > size {
+				longest, size = i, n
+			}
+		}
+		attrs = append(append([]slog.Attr{}, attrs[:longest]...), attrs[longest+1:]...)
+		line = encodeAudit(at, action, append(attrs[:len(attrs):len(attrs)], slog.Bool("truncated", true)))
+	}
+	return line
+}
+
+func encodeAudit(at time.Time, action string, attrs []slog.Attr) []byte {
+	var line bytes.Buffer
+	handler := slog.NewJSONHandler(&line, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		switch {
+		case len(groups) == 0 && a.Key == slog.LevelKey:
+			return slog.Attr{}
+		case len(groups) == 0 && a.Key == slog.MessageKey:
+			a.Key = "action"
+		}
+		return a
+	}})
+	record := slog.NewRecord(at.UTC(), slog.LevelInfo, action, 0)
+	record.AddAttrs(attrs...)
+	_ = handler.Handle(context.Background(), record) // a buffer takes everything
+	return line.Bytes()
+}
+
+// maskedArgs is the arguments of a run as they may be recorded: those that are secret
+// are asterisks.
+func maskedArgs(job *config.Job, args map[string]any) slog.Attr {
+	shown := make(map[string]any, len(args))
+	for name, value := range args {
+		shown[name] = value
+	}
+	for _, arg := range job.Args {
+		if _, ok := shown[arg.Name]; ok && arg.Secret {
+			shown[arg.Name] = "***"
+		}
+	}
+	data, err := json.Marshal(shown)
+	if err != nil {
+		return slog.String("args", "not JSON")
+	}
+	return slog.Any("args", json.RawMessage(data))
+}

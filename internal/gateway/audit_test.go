@@ -1,0 +1,158 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+// auditLines reads the audit log.
+func auditLines(t *testing.T, file string) (lines []object) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		lines = append(lines, decode(t, []byte(line)))
+	}
+	return lines
+}
+
+func TestAuditSaysWhoDidWhat(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	script := newScript(t)
+	cfg := load(t, script.scan())
+	cfg.Audit = file
+	cfg.Jobs[0].Args[0].Secret = true
+	s := startConfig(t, cfg)
+
+	run := s.json(202, "POST", runs, `{"args":{"subnet":"10.1.2.0/24","fast":true}}`)
+	script.begun()
+	s.json(202, "POST", runs, `{"args":{"subnet":"10.1.2.0/24","fast":true}}`)
+	s.json(202, "POST", "/api/v1/runs/"+run["id"].(string)+"/cancel", "")
+	s.stop()
+
+	lines := auditLines(t, file)
+	var actions []string
+	for _, line := range lines {
+		actions = append(actions, line["action"].(string))
+		if line["run"] != run["id"] || line["job"] != "scan" {
+			t.Errorf("%v, want the job and the run %v", line, run["id"])
+		}
+		if at, err := time.Parse(time.RFC3339, line["time"].(string)); err != nil || at.Location() != time.UTC {
+			t.Errorf("time %v (%v), want RFC 3339 in UTC", line["time"], err)
+		}
+	}
+	if got, want := strings.Join(actions, " "), "trigger trigger cancel run-ended"; got != want {
+		t.Fatalf("actions %q, want %q", got, want)
+	}
+	for i, line := range lines[:3] {
+		if line["user"] != "anonymous" || line["address"] != "127.0.0.1" {
+			t.Errorf("line %d is by %v from %v, want anonymous from 127.0.0.1", i, line["user"], line["address"])
+		}
+	}
+	args := lines[0]["args"].(object)
+	if args["subnet"] != "***" || args["fast"] != true || lines[0]["coalesced"] != false || lines[1]["coalesced"] != true {
+		t.Errorf("triggers %v, want the secret argument masked and the second one coalesced", lines[:2])
+	}
+	if last := lines[3]; last["user"] != "tidewire" || last["status"] != "cancelled" || last["seconds"] == nil {
+		t.Errorf("end %v, want tidewire, cancelled, after some seconds", last)
+	}
+}
+
+// A file that is renamed away, as logrotate does, is left alone from then on.
+func TestAuditFollowsRotation(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg := load(t, "jobs: {scan: {exec: ['true']}}\n")
+	cfg.Audit = file
+	s := startConfig(t, cfg)
+	trigger := func() {
+		s.json(202, "POST", runs, `{}`)
+		s.await("the end of the run", func(v object) bool { return v["status"] == "succeeded" })
+	}
+	trigger()
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	before := len(auditLines(t, file+".1"))
+	trigger()
+	s.stop()
+	if got := len(auditLines(t, file+".1")); got != before || got == 0 {
+		t.Errorf("the renamed file has %d lines, want the %d of before", got, before)
+	}
+	if lines := auditLines(t, file); len(lines) != 2 || lines[0]["action"] != "trigger" {
+		t.Errorf("the new file has %v, want the second run", lines)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file has mode %v (%v), want it readable for its owner alone", info.Mode(), err)
+	}
+}
+
+// What cannot be recorded happens all the same, and the log says so once.
+func TestAuditThatCannotBeWritten(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "log")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, "jobs: {scan: {exec: ['true']}}\n")
+	cfg.Audit = filepath.Join(dir, "audit.jsonl")
+	s := startConfig(t, cfg)
+	s.json(200, "GET", "/readyz", "")
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		s.json(202, "POST", runs, `{}`)
+	}
+	if got := strings.Count(s.log.String(), "audit log cannot be written"); got != 1 {
+		t.Errorf("said %d times that the audit log cannot be written, want once", got)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.json(202, "POST", runs, `{}`)
+	if !contains(s.log.String(), "audit log is written again") || len(auditLines(t, cfg.Audit)) == 0 {
+		t.Error("a directory that is there again gets no lines, or the log does not say so")
+	}
+}
+
+func TestAuditMustBeWritableAtTheStart(t *testing.T) {
+	cfg := load(t, "jobs: {scan: {exec: ['true']}}\n")
+	cfg.Audit = t.TempDir() // a directory
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = gateway.Run(context.Background(), cfg, ln, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err == nil || !contains(err.Error(), "audit") || !contains(err.Error(), cfg.Audit) {
+		t.Errorf("Run = %v, want an error that names the audit log", err)
+	}
+}
+
+// However long the arguments are, a line is not.
+func TestAuditLinesAreBounded(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg := load(t, "jobs: {scan: {exec: ['true', '{a}', '{b}'], args: {a: {}, b: {}}}}\n")
+	cfg.Audit = file
+	s := startConfig(t, cfg)
+	s.json(202, "POST", runs, `{"args":{"a":"`+strings.Repeat("<", 1000)+`","b":"`+strings.Repeat("<", 1000)+`"}}`)
+	s.stop()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(data), "\n")
+	line := decode(t, []byte(first))
+	if len(first) > 8<<10 || line["truncated"] != true || line["run"] == nil || line["args"] != nil {
+		t.Errorf("a line of %d bytes: %.200s…, want it without the arguments, and to say so", len(first), first)
+	}
+}
