@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -18,12 +19,15 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/terminal"
 )
 
 // The exit codes, beside 0.
 const (
 	exitFailure = 1 // what was asked for failed, or a configuration is not valid
 	exitUsage   = 2 // the command line is not valid
+
+	exitInterrupted = 130 // Ctrl-C, as shells have it; or the run that was followed was cancelled
 )
 
 func main() {
@@ -41,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), demoCommand(), initCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), runCommand(), watchCommand(), demoCommand(), initCommand(), schemaCommand(), versionCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -53,21 +57,31 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 	err := root.ExecuteContext(ctx)
 	var problems config.Problems
+	var status exitStatus
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &problems):
 		writeText(stderr, problems)
 		return exitFailure
-	case errors.Is(err, errReported):
-		return exitFailure
+	case errors.As(err, &status):
+		return int(status)
 	case !started || errors.As(err, new(*demo.UsageError)) || errors.As(err, new(usageError)):
-		fmt.Fprintf(stderr, "tidewire: %v\nRun 'tidewire --help' for what can be given.\n", err)
+		fmt.Fprintf(stderr, "tidewire: %s\nRun 'tidewire --help' for what can be given.\n", harmless(err))
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "tidewire: %v\n", err)
+		fmt.Fprintf(stderr, "tidewire: %s\n", harmless(err))
 		return exitFailure
 	}
+}
+
+// harmless is what err says, which may come from elsewhere, without what would command a terminal.
+func harmless(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = terminal.Line(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func serveCommand() *cobra.Command {
@@ -92,8 +106,10 @@ to stderr. It runs until it gets SIGINT or SIGTERM.`,
 	return cmd
 }
 
-// errReported ends a command that has said itself what is wrong.
-var errReported = errors.New("reported")
+// An exitStatus ends a command that has said itself what went wrong with this exit code.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
 // A usageError is a mistake in the command line that only a command's own code finds.
 type usageError string
@@ -130,7 +146,7 @@ stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if
 				writeGitHub(cmd.OutOrStdout(), problems)
 			}
 			if problems != nil {
-				return errReported
+				return exitStatus(exitFailure)
 			}
 			return nil
 		},

@@ -62,7 +62,8 @@ type runSnapshot struct {
 	Events     string          `json:"events"`
 	Result     json.RawMessage `json:"result"`
 	Error      *string         `json:"error"`
-	Output     string          `json:"output"` // the end of what the run printed, once it is over
+	ExitCode   *int            `json:"exit_code"` // of the command; null before it has exited, and if a signal ended it
+	Output     string          `json:"output"`    // the end of what the run printed, once it is over
 }
 
 // ended reports whether the run is over.
@@ -203,6 +204,9 @@ func (r *run) finish(result command.Result, err error) {
 	snap := &r.snap
 	snap.FinishedAt = utc(time.Now())
 	snap.Output = string(result.Tail)
+	if exit := new(command.ExitError); err == nil || errors.As(err, &exit) && exit.Signal == "" {
+		snap.ExitCode = &result.ExitCode
+	}
 	switch {
 	case err == nil:
 		full := 100.0

@@ -35,6 +35,9 @@ type Client struct {
 
 	// Silence is as in [sse.Client], except that zero means 75 seconds, 2.5 times a Tracker's default heartbeat.
 	Silence time.Duration
+
+	// OnRetry, if not nil, is as in [sse.Client]: [Run.Follow] calls it when its connection has ended and it will try again.
+	OnRetry func(err error, wait time.Duration)
 }
 
 // Run is a run on a server, as [Client.Start] has found it.
@@ -108,6 +111,7 @@ func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 			MaxEvent:       maxSnapshot,
 			Silence:        cmp.Or(r.client.Silence, 5*defaultDuration/2),
 			StopAtTerminal: true,
+			OnRetry:        r.client.OnRetry,
 		}
 		for ev, err := range stream.Events(ctx, req) {
 			switch {

@@ -188,6 +188,8 @@ func TestClientRunsAPI(t *testing.T) {
 			says(202, "", `{"id":"r1"}`), // of the cancel
 			streams("id: r1-end\ndata: {\"status\":\"cancelled\"}\n\n"),
 		)
+		var ends []string
+		c.OnRetry = func(err error, _ time.Duration) { ends = append(ends, err.Error()) }
 		run := startRun(t, c, map[string]any{"args": map[string]any{}})
 		time.AfterFunc(5*time.Second, func() { // between the second and the third attempt
 			if err := run.Cancel(t.Context()); err != nil {
@@ -197,6 +199,9 @@ func TestClientRunsAPI(t *testing.T) {
 		got, err := follow(t.Context(), run, nil)
 		if want := "running unknown, cancelled unknown"; got != want || err != nil {
 			t.Errorf("followed %s, %v, want %s", got, err, want)
+		}
+		if len(ends) != 2 || !strings.HasSuffix(ends[0], "EOF") || !strings.Contains(ends[1], "502") {
+			t.Errorf("OnRetry was told of %q, want of the server's close and the proxy's 502", ends)
 		}
 		want := `POST /api/v1/jobs/scan/runs {"args":{}}; GET /api/v1/runs/r1/events; GET /api/v1/runs/r1/events r1-1; POST /api/v1/runs/r1/cancel; GET /api/v1/runs/r1/events r1-1`
 		if got := requests(); got != want {

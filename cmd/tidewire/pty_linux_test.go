@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+)
+
+// A pty is a terminal whose screen a test reads.
+type pty struct {
+	t    *testing.T
+	user *os.File // where a person would type and look
+	Tty  *os.File // where a program prints
+
+	mu   sync.Mutex // guards seen
+	seen string
+	news chan struct{} // has one value if seen has grown
+}
+
+func newPty(t *testing.T, columns, rows uint16) *pty {
+	t.Helper()
+	t.Setenv("TERM", "xterm")
+	t.Setenv("NO_COLOR", "")
+	user, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("there are no pseudo-terminals here: ", err)
+	}
+	t.Cleanup(func() { user.Close() })
+	n := -1
+	control(t, user, func(fd int) error {
+		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+			return err
+		}
+		n, err = unix.IoctlGetInt(fd, unix.TIOCGPTN)
+		return err
+	})
+	p := &pty{t: t, user: user, news: make(chan struct{}, 1)}
+	if p.Tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Tty.Close() })
+	p.resize(columns, rows)
+	go p.look()
+	return p
+}
+
+func control(t *testing.T, f *os.File, do func(fd int) error) {
+	t.Helper()
+	conn, err := f.SyscallConn()
+	if err == nil {
+		other := conn.Control(func(fd uintptr) { err = do(int(fd)) })
+		if err == nil {
+			err = other
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *pty) resize(columns, rows uint16) {
+	control(p.t, p.Tty, func(fd int) error {
+		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: columns})
+	})
+}
+
+// look reads until the terminal is closed.
+func (p *pty) look() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := p.user.Read(buf)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		p.seen += string(buf[:n])
+		p.mu.Unlock()
+		select {
+		case p.news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// await waits for the terminal to have been sent what the pattern matches.
+func (p *pty) await(pattern string) string {
+	p.t.Helper()
+	re, late := regexp.MustCompile(pattern), time.After(patience)
+	for {
+		p.mu.Lock()
+		seen := p.seen
+		p.mu.Unlock()
+		if re.MatchString(seen) {
+			return seen
+		}
+		select {
+		case <-p.news:
+		case <-late:
+			p.t.Fatalf("the terminal was never sent %s, but %q", pattern, seen)
+		}
+	}
+}
+
+// ours is every sequence that a program here may send.
+var ours = regexp.MustCompile(`\x1b\[(\d*[mK]|0m|H|J|\?25[hl]|\?1049[hl])`)
+
+// unharmed fails the test if a terminal was sent anything else that could command it.
+func unharmed(t *testing.T, seen string) {
+	t.Helper()
+	for _, r := range ours.ReplaceAllString(seen, "") {
+		if r != '\n' && r != '\r' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf)) {
+			t.Fatalf("%U is sent to the terminal in %q", r, seen)
+		}
+	}
+}
+
+func TestRunInATerminal(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+jobs:
+  fill:
+    exec: [sh, -c, 'printf "::progress 50 \033[2J\033]0;owned\007half 水\n"; sleep 1; printf "\033[31mbroken\033[0m\n"; exit 7']
+`))
+	p := newPty(t, 60, 20)
+	code := make(chan int, 1)
+	go func() {
+		code <- run(t.Context(), []string{"run", "--url", r.url, "fill"}, strings.NewReader(""), p.Tty, p.Tty)
+	}()
+	p.await(`\rfill  ████▌░░░░  50%  half 水 +.*0:00`)
+	seen := p.await(`✖.* fill failed after 0:0\d: exit status 7\r\n.*  broken\r\n`)
+	if got := <-code; got != 7 {
+		t.Errorf("exit code %d, want that of the command, 7", got)
+	}
+	if !strings.Contains(seen, "Ctrl-C cancels it\r\n") {
+		t.Errorf("what Ctrl-C does is not said in %q", seen)
+	}
+	unharmed(t, seen)
+	for _, line := range strings.Split(seen, "\r") {
+		if n := len([]rune(ours.ReplaceAllString(line, ""))); strings.Contains(line, "█") && n > 59 {
+			t.Errorf("%q is %d columns wide in a terminal of 60", line, n)
+		}
+	}
+}
+
+func TestWatchInATerminal(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+sources:
+  tank: {exec: [echo, '41.5'], parse: json, show: {unit: "%"}}
+  evil: {exec: [sh, -c, 'printf "\033[2J\033]0;owned\007\033[31mred\302\2335n \342\200\256gnp \177\b水位"'], parse: text, show: {unit: "\u202e°"}}
+  gone: {exec: [sh, -c, 'printf "\033[2Joops" >&2; exit 1']}
+`))
+	r.await("a failure", func(v map[string]any) bool { return v["name"] == "gone" && v["state"] == "failing" })
+	p := newPty(t, 80, 8)
+	ctx, cancel := contextWithCancel(t)
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"watch", r.url}, strings.NewReader(""), p.Tty, p.Tty) }()
+	p.await(`\x1b\[\?1049h.*\x1b\[H` + r.url + `  2 ok, 1 failing +.*live`)
+	seen := p.await(`tank +.*● ok.* +41\.5 % .*`)
+	if !strings.Contains(seen, "red\ufffd5n \ufffdgnp \ufffd␈水位") {
+		t.Errorf("the hostile text is not shown as harmless in %q", seen)
+	}
+	p.resize(30, 4) // the headline, an empty line, the table's, and what does not fit
+	p.await(`\x1b\[H` + r.url[:18] + `.*\r\n.*\r\n.*SOURCE.*\r\nand 3 more`)
+	cancel()
+	if got := <-code; got != 0 {
+		t.Errorf("exit code %d, want 0", got)
+	}
+	seen = p.await(`\x1b\[\?1049l(?s).*gone.*\r\n`)
+	unharmed(t, seen)
+	_, frame, _ := strings.Cut(seen, "and 3 more")
+	_, after, _ := strings.Cut(frame, "\x1b[?1049l")
+	for _, line := range strings.Split(after, "\r\n") {
+		if n := len([]rune(ours.ReplaceAllString(line, ""))); n > 30 {
+			t.Errorf("%q is %d columns wide in a terminal of 30", line, n)
+		}
+	}
+}

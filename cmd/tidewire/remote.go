@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// What the commands that talk to a gateway read from the environment.
+const (
+	envURL   = "TIDEWIRE_URL"
+	envToken = "TIDEWIRE_TOKEN"
+)
+
+// maxAnswer bounds the body of an answer.
+const maxAnswer = 64 << 20
+
+// A remote is a gateway that is reached by HTTP. It is safe for concurrent use.
+type remote struct {
+	base   *url.URL
+	header http.Header // goes with every request
+}
+
+// tokenFlag adds --token-file.
+func tokenFlag(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "token-file", "", "`file` that holds the token to sign in with; without it, $"+envToken+" is used")
+	_ = cmd.MarkFlagFilename("token-file") // the flag is there
+}
+
+// newRemote is the gateway at address, where the token signs in that is in tokenFile, or
+// else in the environment. No error says what the token is.
+func newRemote(address, tokenFile string) (*remote, error) {
+	base, err := url.Parse(address)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write one such as http://127.0.0.1:8480", address))
+	}
+	base.RawQuery, base.Fragment = "", ""
+	token, from := os.Getenv(envToken), "$"+envToken
+	if tokenFile != "" {
+		data, err := os.ReadFile(tokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the token: %w", err)
+		}
+		token, from = strings.TrimSpace(string(data)), tokenFile
+		if token == "" {
+			return nil, fmt.Errorf("%s holds no token", tokenFile)
+		}
+	}
+	r := &remote{base: base, header: http.Header{"User-Agent": {"tidewire/" + version()}}}
+	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return nil, fmt.Errorf("the token in %s is not one: it has spaces, line breaks or characters beyond ASCII in it", from)
+	}
+	if token != "" {
+		r.header.Set("Authorization", "Bearer "+token)
+	}
+	return r, nil
+}
+
+// url is the place of a path of the API.
+func (r *remote) url(path ...string) *url.URL {
+	return r.base.JoinPath(append([]string{"api/v1"}, path...)...)
+}
+
+// request makes a GET of a path of the API.
+func (r *remote) request(ctx context.Context, path ...string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url(path...).String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = r.header.Clone()
+	return req, nil
+}
+
+// get decodes the answer to a GET into v. An answer other than 200 is a [*sse.StatusError].
+func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, error) {
+	req, err := r.request(ctx, path...)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode != http.StatusOK {
+		return nil, &sse.StatusError{Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body[:min(len(body), 4<<10)]}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the answer of %s: %w", req.URL.Redacted(), err)
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return nil, fmt.Errorf("%s does not answer as a gateway does: %w", req.URL.Redacted(), err)
+	}
+	return resp.Header, nil
+}
+
+// explained is err in the words of whoever gave the command: a gateway's problem by what it
+// says, and what can be done about it.
+func (r *remote) explained(err error) error {
+	var status *sse.StatusError
+	var dial *url.Error
+	switch {
+	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%s does not know who is asking: give a token with --token-file or in $%s", r.base.Redacted(), envToken)
+	case errors.As(err, &status):
+		return &refusal{status, problemText(status)}
+	case errors.As(err, &dial):
+		return fmt.Errorf("%s cannot be reached: %w", r.base.Redacted(), dial.Err)
+	}
+	return err
+}
+
+// A refusal is a gateway's answer that it will not.
+type refusal struct {
+	*sse.StatusError
+	text string
+}
+
+func (e *refusal) Error() string { return e.text }
+func (e *refusal) Unwrap() error { return e.StatusError }
+
+// problemText is what the RFC 9457 problem of an answer says, in one line for each part that is wrong.
+func problemText(status *sse.StatusError) string {
+	var p struct {
+		Detail string
+		Errors []struct{ Pointer, Detail string }
+	}
+	if json.Unmarshal(bytes.TrimSpace(status.Body), &p) != nil || p.Detail == "" {
+		return status.Error()
+	}
+	text := terminal.Line(p.Detail)
+	for _, e := range p.Errors {
+		where := strings.TrimPrefix(strings.TrimPrefix(e.Pointer, "#/"), "args/")
+		text += "\n  " + terminal.Line(where+": "+e.Detail)
+	}
+	return text
+}

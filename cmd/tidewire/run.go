@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// unreachable is how long a gateway may be away before run gives up a run.
+const unreachable = 2 * time.Minute
+
+func runCommand() *cobra.Command {
+	var address, tokenFile string
+	cmd := &cobra.Command{
+		Use:   "run JOB [ARG=VALUE ...]",
+		Short: "Run a job of a gateway and follow it to its end",
+		Long: `Run asks a gateway to run a job, or joins the run of it that has the same arguments, and follows
+it to its end: in a terminal with a bar, else with a line for each step, on stderr. The result of the
+run, if it has one, is printed on stdout as JSON.
+
+Ctrl-C cancels the run and waits for its end; a run that others asked for too goes on. A second Ctrl-C
+ends the command at once. If the gateway goes away, run waits for it to come back, for 2 minutes.
+
+The exit code is 0 if the run succeeded, that of the job's command if it failed, 130 if it was cancelled,
+2 if the command line or an argument is not valid, and else 1.`,
+		Example: `  tidewire run discover
+  tidewire run discover subnet=10.0.4.0/24 > found.json
+  tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			values, err := parseArgs(args[1:])
+			if err != nil {
+				return err
+			}
+			gw, err := newRemote(address, tokenFile)
+			if err != nil {
+				return err
+			}
+			return runJob(cmd.Context(), gw, args[0], values, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	fallback := "http://127.0.0.1:8480"
+	if env := os.Getenv(envURL); env != "" {
+		fallback = env
+	}
+	cmd.Flags().StringVar(&address, "url", fallback, "`URL` of the gateway; $"+envURL+" sets another default")
+	tokenFlag(cmd, &tokenFile)
+	return cmd
+}
+
+// parseArgs takes the arguments of a job as name=value.
+func parseArgs(args []string) (map[string]string, error) {
+	values := make(map[string]string, len(args))
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return nil, usageError(fmt.Sprintf("%q is not an argument of a job: write NAME=VALUE", arg))
+		}
+		if _, twice := values[name]; twice {
+			return nil, usageError(fmt.Sprintf("the argument %s is given twice", name))
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+// A runState is what a gateway says of a run.
+type runState struct {
+	Status     progress.Status `json:"status"`
+	Requests   int             `json:"requests"`
+	Position   int             `json:"position"`
+	Percent    *float64        `json:"percent"`
+	Stage      string          `json:"stage"`
+	Message    string          `json:"message"`
+	StartedAt  time.Time       `json:"started_at"`
+	FinishedAt time.Time       `json:"finished_at"`
+	Result     json.RawMessage `json:"result"`
+	Error      string          `json:"error"`
+	ExitCode   int             `json:"exit_code"`
+	Output     string          `json:"output"`
+}
+
+// An update is the next thing that is known of a run: its state, that a connection stands
+// or has broken, or why there is no more.
+type update struct {
+	state     runState
+	connected bool
+	retry     time.Duration // of a connection that broke: how long until the next attempt
+	err       error
+}
+
+// A dialler makes requests, and calls answered when one is.
+type dialler struct{ answered func() }
+
+func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusOK {
+		d.answered()
+	}
+	return resp, err
+}
+
+// runJob starts a run and follows it until it ends, or until ctx does and the run is others' too.
+func runJob(ctx context.Context, gw *remote, job string, values map[string]string, stdout, stderr io.Writer) error {
+	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
+	defer end()
+	updates := make(chan update)
+	tell := func(u update) {
+		select {
+		case updates <- u:
+		case <-live.Done():
+		}
+	}
+	client := &progress.Client{
+		URL:     gw.url("jobs", job, "runs").String(),
+		Header:  gw.header,
+		OnRetry: func(err error, wait time.Duration) { tell(update{retry: wait, err: err}) },
+	}
+	run, err := client.Start(ctx, map[string]any{"args": values})
+	if err != nil {
+		return startError(ctx, gw, err)
+	}
+	client.HTTP = &http.Client{Transport: dialler{func() { tell(update{connected: true}) }}}
+	go func() { // ends with live, which ends with runJob
+		for snap, err := range run.Follow(live) {
+			var u update
+			if u.err = err; err == nil {
+				u.err = json.Unmarshal(snap.Data, &u.state)
+			}
+			tell(u)
+		}
+	}()
+
+	view := newRunView(stderr, job)
+	defer view.close()
+	view.note(fmt.Sprintf("%s: run %s%s", job, terminal.Line(run.ID), beginning(run.Coalesced, view.screen != nil)))
+	tick := time.NewTicker(view.interval())
+	defer tick.Stop()
+	interrupted := ctx.Done()
+	var away time.Time // since when the gateway cannot be reached, zero if it can
+	for {
+		select {
+		case u := <-updates:
+			switch {
+			case u.connected:
+				away, view.retryAt = time.Time{}, time.Time{}
+			case u.retry > 0:
+				if away.IsZero() {
+					away = time.Now()
+				} else if time.Since(away) > unreachable {
+					return fmt.Errorf("%s has not answered for %v; the run may go on there: %w", gw.base.Redacted(), unreachable, gw.explained(u.err))
+				}
+				view.lost(u.err, time.Now().Add(u.retry))
+			case u.err != nil:
+				return followError(gw, u.err)
+			default:
+				view.update(u.state, run.Coalesced)
+				if u.state.Status.Ended() {
+					view.finish()
+					return outcome(view.state, stdout, stderr)
+				}
+			}
+		case now := <-tick.C:
+			view.draw(now)
+		case <-interrupted:
+			interrupted = nil
+			if view.state.Requests > 1 {
+				view.note(fmt.Sprintf("%s goes on, because others asked for it too; who wants it to end can cancel it on the page", job))
+				return exitStatus(exitInterrupted)
+			}
+			view.note(fmt.Sprintf("%s is asked to end; Ctrl-C again to leave it to itself", job))
+			go func() {
+				if err := run.Cancel(live); err != nil {
+					tell(update{err: err})
+				}
+			}()
+		}
+	}
+}
+
+// beginning says how a run began, and to people what Ctrl-C does to it.
+func beginning(joined, people bool) string {
+	text, interrupt := " started", "; Ctrl-C cancels it"
+	if joined {
+		text, interrupt = " was in progress and is joined", "; Ctrl-C leaves it to the others"
+	}
+	if people {
+		text += interrupt
+	}
+	return text
+}
+
+// startError says why a run did not start, or that there is no such job, and which there are.
+func startError(ctx context.Context, gw *remote, err error) error {
+	if ctx.Err() != nil {
+		return exitStatus(exitInterrupted)
+	}
+	var status *sse.StatusError
+	err = gw.explained(err)
+	if !errors.As(err, &status) {
+		return err
+	}
+	switch status.StatusCode {
+	case http.StatusNotFound:
+		var list struct{ Jobs []struct{ Name string } }
+		if _, other := gw.get(ctx, &list, "jobs"); other != nil || len(list.Jobs) == 0 {
+			return err
+		}
+		var names []string
+		for _, j := range list.Jobs {
+			names = append(names, terminal.Line(j.Name))
+		}
+		return fmt.Errorf("%w; there are: %s", err, strings.Join(names, ", "))
+	case http.StatusUnprocessableEntity:
+		return usageError(err.Error())
+	}
+	return err
+}
+
+// followError says why a run cannot be followed any further.
+func followError(gw *remote, err error) error {
+	var status *sse.StatusError
+	if errors.As(err, &status) && status.StatusCode != http.StatusNotFound && status.StatusCode != http.StatusGone {
+		return gw.explained(err)
+	}
+	return fmt.Errorf("the run is lost: %s does not know it any more, as after a restart: %w", gw.base.Redacted(), err)
+}
+
+// tailLines is how many of the last lines of its output a run that failed is shown with.
+const tailLines = 20
+
+// outcome prints the result of a run that has ended, or the end of what it printed, and
+// turns the end into an exit code.
+func outcome(s runState, stdout, stderr io.Writer) error {
+	if s.Status == progress.StatusSucceeded {
+		if len(s.Result) == 0 || string(s.Result) == "null" {
+			return nil
+		}
+		_, err := fmt.Fprintf(stdout, "%s\n", s.Result)
+		return err
+	}
+	lines := slices.DeleteFunc(strings.Split(s.Output, "\n"), func(l string) bool {
+		return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") // what was for the gateway
+	})
+	for _, line := range lines[max(0, len(lines)-tailLines):] {
+		fmt.Fprintf(stderr, "  %s\n", terminal.Line(line))
+	}
+	switch {
+	case s.Status == progress.StatusCancelled:
+		return exitStatus(exitInterrupted)
+	case 0 < s.ExitCode && s.ExitCode < 256:
+		return exitStatus(s.ExitCode)
+	}
+	return exitStatus(exitFailure)
+}

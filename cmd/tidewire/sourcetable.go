@@ -1,0 +1,220 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/terminal"
+)
+
+// A sourceRow is what a gateway says of a source.
+type sourceRow struct {
+	Name  string          `json:"name"`
+	State string          `json:"state"`
+	Value json.RawMessage `json:"value"`
+	Show  struct {
+		Value    string `json:"value"`
+		Unit     string `json:"unit"`
+		Decimals *int   `json:"decimals"`
+	} `json:"show"`
+	UpdatedAt time.Time `json:"updated_at"`
+	NextAt    time.Time `json:"next_at"`
+	Error     string    `json:"error"`
+}
+
+// reading is the source's value and unit in one line.
+func (s *sourceRow) reading() string {
+	value := s.Value
+	if s.Show.Value != "" {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(value, &fields) == nil {
+			value = fields[s.Show.Value]
+		}
+	}
+	var v any
+	if json.Unmarshal(value, &v) != nil || v == nil {
+		return "–"
+	}
+	text := scalar(v, s.Show.Decimals)
+	if s.Show.Unit != "" {
+		text += " " + terminal.Line(s.Show.Unit)
+	}
+	return text
+}
+
+// scalar is any JSON value as the page shows it: numbers with as many decimals as are
+// configured, else at most two, objects and lists on one line.
+func scalar(v any, decimals *int) string {
+	switch v := v.(type) {
+	case nil:
+		return "–"
+	case float64:
+		if decimals != nil {
+			return strconv.FormatFloat(v, 'f', *decimals, 64)
+		}
+		if v != 0 && math.Abs(v) < 0.01 || math.Abs(v) >= 1e15 {
+			return strconv.FormatFloat(v, 'g', 3, 64)
+		}
+		return strconv.FormatFloat(math.Round(v*100)/100, 'f', -1, 64)
+	case bool:
+		if v {
+			return "yes"
+		}
+		return "no"
+	case string:
+		return terminal.Line(v)
+	case []any:
+		if len(v) == 0 {
+			return "none"
+		}
+		parts := make([]string, len(v))
+		for i := range v {
+			parts[i] = scalar(v[i], nil)
+		}
+		return strings.Join(parts, ", ")
+	case map[string]any:
+		if len(v) == 0 {
+			return "none"
+		}
+		var parts []string
+		for name, field := range v {
+			parts = append(parts, terminal.Line(name)+" "+scalar(field, nil))
+		}
+		slices.Sort(parts)
+		return strings.Join(parts, ", ")
+	}
+	return ""
+}
+
+// A sourceTable is the sources that are watched, in the gateway's order.
+type sourceTable struct {
+	rows    []sourceRow
+	skew    time.Duration // how far this machine's clock is before the gateway's
+	retryAt time.Time     // when the connection is tried again that broke; zero if it stands
+}
+
+// reset takes rows for all there is, of which only those are shown that only names, if it
+// names any.
+func (t *sourceTable) reset(rows []sourceRow, only []string) error {
+	if len(only) == 0 {
+		t.rows = rows
+		return nil
+	}
+	var names, missing []string
+	for _, s := range rows {
+		names = append(names, terminal.Line(s.Name))
+	}
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			missing = append(missing, name)
+		}
+	}
+	if missing != nil {
+		return fmt.Errorf("there is no source %s; there are: %s", strings.Join(missing, ", "), strings.Join(names, ", "))
+	}
+	t.rows = slices.DeleteFunc(rows, func(s sourceRow) bool { return !slices.Contains(only, s.Name) })
+	return nil
+}
+
+// put takes the new state of a source. One that is not in the table is not watched.
+func (t *sourceTable) put(s sourceRow) {
+	if i := slices.IndexFunc(t.rows, func(r sourceRow) bool { return r.Name == s.Name }); i >= 0 {
+		t.rows[i] = s
+	}
+}
+
+// looks is how states are marked.
+var looks = map[string]struct {
+	glyph  string
+	colour terminal.Colour
+}{
+	"ok":      {"●", terminal.Green},
+	"stale":   {"▲", terminal.Yellow},
+	"failing": {"✖", terminal.Red},
+	"pending": {"○", terminal.Faint},
+}
+
+// counts says how many sources are in which state.
+func (t *sourceTable) counts() string {
+	n := make(map[string]int)
+	for _, s := range t.rows {
+		n[s.State]++
+	}
+	var parts []string
+	for _, state := range []string{"ok", "stale", "failing", "pending"} {
+		if n[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[state], state))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// lines is the table, a headline first, in as many columns as there are; 0 for any number.
+func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time) []string {
+	now = now.Add(-t.skew)
+	cells := [][]string{{"SOURCE", "STATE", "VALUE", "AGE", "NEXT", "ERROR"}}
+	limits := []int{32, 9, 32, 8, 8, math.MaxInt}
+	if columns == 0 {
+		columns, limits = math.MaxInt, slices.Repeat([]int{math.MaxInt}, len(limits))
+	}
+	for _, s := range t.rows {
+		age, next := "–", "–"
+		if !s.UpdatedAt.IsZero() {
+			age = since(now.Sub(s.UpdatedAt))
+		}
+		if !s.NextAt.IsZero() {
+			next = "now"
+			if left := s.NextAt.Sub(now); left >= time.Second/2 {
+				next = since(left + time.Second/2)
+			}
+		}
+		state := terminal.Line(s.State)
+		cells = append(cells, []string{terminal.Line(s.Name), looks[s.State].glyph + " " + state, s.reading(), age, next, terminal.Line(s.Error)})
+	}
+	widths := make([]int, len(limits))
+	for _, row := range cells {
+		for i, cell := range row {
+			widths[i] = max(widths[i], min(terminal.Width(cell), limits[i]))
+		}
+	}
+	lines := make([]string, len(cells))
+	for n, row := range cells {
+		room, colour := columns, terminal.Bold
+		if n > 0 {
+			colour = looks[t.rows[n-1].State].colour
+		}
+		for i, cell := range row {
+			cell = terminal.Cut(cell, min(widths[i], room))
+			room -= terminal.Width(cell)
+			gap := min(widths[i]-terminal.Width(cell)+2, room)
+			room -= gap
+			if screen != nil && (n == 0 || i == 1) {
+				cell = screen.Paint(colour, cell)
+			}
+			lines[n] += cell
+			if i < len(row)-1 {
+				lines[n] += strings.Repeat(" ", gap)
+			}
+		}
+		lines[n] = strings.TrimRight(lines[n], " ")
+	}
+	return lines
+}
+
+// since is how long something is, in one unit.
+func since(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	}
+	return fmt.Sprintf("%d d", d/(24*time.Hour))
+}

@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/sse"
+)
+
+func watchCommand() *cobra.Command {
+	var tokenFile string
+	var once bool
+	cmd := &cobra.Command{
+		Use:   "watch URL [SOURCE ...]",
+		Short: "Show the sources of a gateway live",
+		Long: `Watch shows the sources of a gateway, all or those that are named: in a terminal as a table that
+follows every change until Ctrl-C, else with a line for each change. It connects again by itself.`,
+		Example: `  tidewire watch http://127.0.0.1:8480
+  tidewire watch --token-file ~/.tidewire-token https://tidewire.plant tank disk
+  tidewire watch --once http://127.0.0.1:8480 | grep failing`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			gw, err := newRemote(args[0], tokenFile)
+			if err != nil {
+				return err
+			}
+			w := &watcher{gw: gw, only: args[1:], out: cmd.OutOrStdout()}
+			if once {
+				return w.once(cmd.Context())
+			}
+			return w.watch(cmd.Context())
+		},
+	}
+	tokenFlag(cmd, &tokenFile)
+	cmd.Flags().BoolVar(&once, "once", false, "print the table as it is now, and end")
+	return cmd
+}
+
+// A watcher follows the sources of a gateway. It is for one goroutine.
+type watcher struct {
+	gw    *remote
+	only  []string // the names of the sources to show; none: all
+	out   io.Writer
+	table sourceTable
+	late  bool              // the sources are others now, and could not be got yet
+	last  map[string]string // what was printed last of each source, where there is no screen
+}
+
+// once prints the table as it is now.
+func (w *watcher) once(ctx context.Context) error {
+	if err := w.load(ctx); err != nil {
+		return w.gw.explained(err)
+	}
+	columns := 0
+	screen := terminal.Open(w.out)
+	if screen != nil {
+		columns, _ = screen.Size()
+	}
+	for _, line := range w.table.lines(screen, columns, time.Now()) {
+		fmt.Fprintln(w.out, line)
+	}
+	return nil
+}
+
+// load gets all sources, and the difference of the clocks.
+func (w *watcher) load(ctx context.Context) error {
+	var list struct{ Sources []sourceRow }
+	header, err := w.gw.get(ctx, &list, "sources")
+	if err != nil {
+		return err
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		if skew := time.Since(date); skew.Abs() > 2*time.Second { // less is the header's own second
+			w.table.skew = skew
+		}
+	}
+	return w.table.reset(list.Sources, w.only)
+}
+
+// A watchEvent is the next thing that happens: a source's new state, that the sources are
+// others now, that a connection stands or has broken, or why there is no more.
+type watchEvent struct {
+	source    *sourceRow
+	others    bool
+	connected bool
+	retryAt   time.Time // of a connection that broke
+	err       error
+}
+
+// watch shows the table until ctx ends.
+func (w *watcher) watch(ctx context.Context) error {
+	if err := w.load(ctx); err != nil {
+		return w.gw.explained(err)
+	}
+	screen := terminal.Open(w.out)
+	if screen != nil {
+		screen.Enter()
+		defer func() { // what was seen last stays
+			screen.Leave()
+			columns, _ := screen.Size()
+			fmt.Fprintln(w.out, strings.Join(w.table.lines(screen, columns, time.Now()), "\n"))
+		}()
+	}
+	stop, done := context.WithCancel(ctx)
+	defer done()
+	events := make(chan watchEvent)
+	go w.follow(stop, events)
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	dirty, drawn := true, time.Time{}
+	w.print(screen)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-events:
+			if err := w.take(ctx, ev); ctx.Err() != nil {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			if screen == nil {
+				w.print(nil)
+			}
+			dirty = true
+		case now := <-tick.C: // at most ten times a second, and for the ages once
+			if screen != nil && (dirty || now.Sub(drawn) >= time.Second) {
+				w.draw(screen, now)
+				dirty, drawn = false, now
+			}
+		}
+	}
+}
+
+// take is what an event means.
+func (w *watcher) take(ctx context.Context, ev watchEvent) error {
+	switch {
+	case ev.err != nil:
+		return w.gw.explained(ev.err)
+	case !ev.retryAt.IsZero():
+		w.table.retryAt = ev.retryAt
+	case ev.source != nil:
+		w.table.put(*ev.source)
+	case ev.connected:
+		w.table.retryAt = time.Time{}
+	case ev.others:
+		w.late = true
+	}
+	if !w.late {
+		return nil
+	}
+	err := w.load(ctx)
+	if w.late = errors.As(err, new(*url.Error)); w.late {
+		return nil // it has gone away again: once more when it is back
+	}
+	return w.gw.explained(err)
+}
+
+// draw shows the table on a screen.
+func (w *watcher) draw(screen *terminal.Screen, now time.Time) {
+	columns, rows := screen.Size()
+	lines := append([]string{w.headline(screen, columns, now), ""}, w.table.lines(screen, columns, now)...)
+	if len(lines) > rows {
+		hidden := len(lines) - rows + 1
+		lines = append(lines[:rows-1], terminal.Cut(fmt.Sprintf("and %d more", hidden), columns))
+	}
+	screen.Fill(lines[:min(len(lines), rows)])
+}
+
+// headline says what is watched, how it is, and whether the table is live.
+func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) string {
+	state, colour := "live", terminal.Green
+	if !w.table.retryAt.IsZero() {
+		state, colour = "reconnecting", terminal.Yellow
+		if wait := w.table.retryAt.Sub(now); wait > 0 {
+			state += " in " + clock(wait+time.Second/2)
+		}
+	}
+	left := fmt.Sprintf("%s  %s", w.gw.base.Redacted(), w.table.counts())
+	return terminal.Pad(terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2) + "  " + screen.Paint(colour, state)
+}
+
+// print prints a line for each source that is otherwise than when it was printed last, where
+// there is no screen.
+func (w *watcher) print(screen *terminal.Screen) {
+	if screen != nil {
+		return
+	}
+	if w.last == nil {
+		w.last = make(map[string]string)
+	}
+	for _, s := range w.table.rows {
+		line := fmt.Sprintf("%-7s  %s", s.State, s.reading())
+		if s.Error != "" {
+			line += "  (" + terminal.Line(s.Error) + ")"
+		}
+		if w.last[s.Name] != line {
+			w.last[s.Name] = line
+			fmt.Fprintf(w.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), terminal.Line(s.Name), line)
+		}
+	}
+}
+
+// follow sends what happens until ctx ends; its last event is the reason why it cannot go on.
+func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
+	tell := func(ev watchEvent) {
+		select {
+		case events <- ev:
+		case <-ctx.Done():
+		}
+	}
+	client := &sse.Client{
+		HTTP:    &http.Client{Transport: dialler{func() { tell(watchEvent{connected: true}) }}},
+		OnRetry: func(_ error, wait time.Duration) { tell(watchEvent{retryAt: time.Now().Add(wait)}) },
+	}
+	for ctx.Err() == nil {
+		err := w.stream(ctx, client, tell)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == errOthers:
+			tell(watchEvent{others: true})
+		case err == nil:
+			tell(watchEvent{err: errors.New("the gateway says that there is no more to watch")})
+			return
+		default:
+			tell(watchEvent{err: err})
+			return
+		}
+	}
+}
+
+// errOthers says that the gateway's sources are others now, so that its stream has to be
+// opened anew.
+var errOthers = errors.New("the sources are others now")
+
+// stream reads one stream, and those that take its place when it breaks.
+func (w *watcher) stream(ctx context.Context, client *sse.Client, tell func(watchEvent)) error {
+	req, err := w.gw.request(ctx, "stream")
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	version := -1
+	for ev, err := range client.Events(ctx, req) {
+		if err != nil {
+			return err
+		}
+		if ev.Name == "reset" { // another process answers, which may have other sources
+			tell(watchEvent{others: true})
+		}
+		if ev.Name != "" {
+			continue
+		}
+		var object struct {
+			Key     string
+			Version int
+		}
+		if err := json.Unmarshal(ev.Data, &object); err != nil {
+			return fmt.Errorf("read the stream: %w", err)
+		}
+		switch kind, _, _ := strings.Cut(object.Key, "/"); kind {
+		case "source":
+			s := new(sourceRow)
+			if err := json.Unmarshal(ev.Data, s); err != nil {
+				return fmt.Errorf("read the stream: %w", err)
+			}
+			tell(watchEvent{source: s})
+		case "config":
+			if version >= 0 && version != object.Version {
+				return errOthers
+			}
+			version = object.Version
+		}
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package terminal
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+)
+
+// escapes are the escape sequences of terminals (ECMA-48 §5.3, §5.4 and §5.6), of which
+// one that has no end takes what follows up to the next control character.
+var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n\r]*(?:\x07|\x1b\\)?|[@-Z\\])`)
+
+// Line returns text from outside as one line that is safe to print: escape sequences are
+// left out, line breaks and tabs are spaces, and what else moves the cursor, turns the
+// direction of writing or is no UTF-8 is shown as a sign that it was there.
+func Line(s string) string {
+	if plain(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
+			return ' '
+		case r < ' ':
+			return '\u2400' + r
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == utf8.RuneError:
+			return utf8.RuneError
+		case unicode.Is(unicode.Cf, r): // has no width, and no effect that would be missed
+			return -1
+		}
+		return r
+	}, escapes.ReplaceAllString(s, ""))
+}
+
+// plain reports whether s is printable ASCII, as most text is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// Width is the number of columns that a terminal shows s in, which is a result of [Line].
+func Width(s string) int {
+	if plain(s) {
+		return len(s)
+	}
+	n := 0
+	for _, r := range s {
+		n += columns(r)
+	}
+	return n
+}
+
+// columns is how many columns r takes: none if it stands upon the rune before it, two if
+// it is as wide as a Chinese character (UAX #11).
+func columns(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return 0
+	case r < 0x1100: // no wide ones
+		return 1
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// Cut returns s, or its beginning and an ellipsis, in at most n columns.
+func Cut(s string, n int) string {
+	if Width(s) <= n {
+		return s
+	}
+	used := 0
+	for i, r := range s {
+		w := columns(r)
+		if used+w > n-1 {
+			if n < 1 {
+				return ""
+			}
+			return s[:i] + "…"
+		}
+		used += w
+	}
+	return s
+}
+
+// Pad returns s with spaces behind it, so that it takes n columns.
+func Pad(s string, n int) string {
+	return s + strings.Repeat(" ", max(0, n-Width(s)))
+}
