@@ -834,6 +834,42 @@ var conformance = []struct {
 			t.Errorf("Drain again = %v, want nil", err)
 		}
 	}},
+	{"end", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{Subject: func(r *http.Request) any { return r.URL.Query().Get("who") }})
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		ann, bob := f.srv.Open(t, "/one/a?who=ann", nil), f.srv.Open(t, "/all/a?who=bob", nil)
+		annAll := f.srv.Open(t, "/all/a?who=ann", nil)
+		for _, st := range []*ssetest.Stream{ann, bob, annAll} {
+			st.Event(t)
+		}
+		slow := f.srv.Open(t, "/one/slow?who=ann", nil)
+		publish(t, f.topic("slow"), "first "+strings.Repeat("x", 100_000))
+		synctest.Wait() // it is stuck in the first one
+		publish(t, f.topic("slow"), "second")
+
+		f.hub.End(func(subject any) bool { return subject == "ann" }, "session")
+		synctest.Wait()
+		publish(t, a, "2")
+		for _, st := range []*ssetest.Stream{ann, annAll} {
+			expect(t, "rest of an ended stream", rest(t, st), "bye(session)")
+			if got := st.Retry(); got < 100*time.Millisecond || got > 2*time.Second {
+				t.Errorf("retry = %v, want 0.1 s to 2 s", got)
+			}
+		}
+		if got := rest(t, slow); !strings.Contains(got, "first") || strings.Contains(got, "second") || !strings.HasSuffix(got, "bye(session)") {
+			t.Errorf("rest of a slow stream that was ended is %.40q… with %d bytes, want the event under way and the goodbye", got, len(got))
+		}
+		if ev := bob.Event(t); string(ev.Data) != "2" {
+			t.Errorf("another subject's stream has %q next, want 2", ev.Data)
+		}
+		for range 3 {
+			if err := <-f.results; err != nil {
+				t.Errorf("Serve = %v, want nil", err)
+			}
+		}
+	}},
 	{"drain sends the terminal rather than a goodbye", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")

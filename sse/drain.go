@@ -44,8 +44,32 @@ func (h *Hub) Drain(ctx context.Context) error {
 	}
 }
 
-// goodbye is the last that a drained stream sends.
-func (h *Hub) goodbye() []byte {
+// End ends the streams of those subjects, as HubOptions.Subject has named them, for which over reports true: with an event
+// named bye whose data is reason, a line for programs, and whose retry has the client ask again within two seconds. What
+// was published but not written yet is not sent. over is called for each stream, also with nil, and must not call the hub;
+// it may be called for a stream that is not attached yet. End does not wait for the ends.
+func (h *Hub) End(over func(subject any) bool, reason string) {
+	h.mu.Lock()
+	streams := append([]*stream(nil), h.streams...)
+	h.mu.Unlock()
+	for _, st := range streams {
+		if over(st.subject) {
+			bye := Event{Name: "bye", Data: []byte(reason), Retry: spread(100*time.Millisecond, 2*time.Second)}
+			st.part.Store(&parting{bye.appendBody(nil), CauseForbidden})
+			st.nudge()
+		}
+	}
+}
+
+// parting is the last that a stream sends, and why it ends.
+type parting struct {
+	bye []byte
+	why Cause
+}
+
+// goodbye is the parting of a stream of a hub that drains.
+func (h *Hub) goodbye() *parting {
 	window := h.opts.DrainWindow
-	return Event{Name: "bye", Data: []byte{}, Retry: spread(min(window, 500*time.Millisecond), 2*window)}.appendBody(nil)
+	ev := Event{Name: "bye", Data: []byte{}, Retry: spread(min(window, 500*time.Millisecond), 2*window)}
+	return &parting{ev.appendBody(nil), CauseDrained}
 }

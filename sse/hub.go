@@ -42,6 +42,9 @@ type HubOptions struct {
 	// attached or written. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It is called on the
 	// request's goroutine, with no lock held.
 	OnSubscribe func(*http.Request, *Topic) error
+	// Subject, if not nil, says on whose behalf a request reads, in a word of the application's own that [Hub.End] gives
+	// back to it: a stream keeps that, and not the request. It is called on the request's goroutine, with no lock held.
+	Subject func(*http.Request) any
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
 	// credentials. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
 	AllowedOrigins []string

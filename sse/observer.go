@@ -59,7 +59,7 @@ const (
 	CauseTotal                      // refused by MaxStreams
 	CauseClient                     // refused by MaxStreamsPerClient
 	CauseTopic                      // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
-	CauseForbidden                  // refused by OnSubscribe
+	CauseForbidden                  // refused by OnSubscribe, or ended by Hub.End
 )
 
 func (c Cause) String() string {

@@ -34,9 +34,11 @@ type stream struct {
 	writing atomic.Int64 // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64 // hub clock when the last write ended
 	beat    atomic.Bool  // say something
-	part    atomic.Bool  // say goodbye: the hub drains
 	ending  atomic.Int32 // the Cause for which the timekeeper ends it, 0 if it does not
 
+	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
+
+	subject   any    // what HubOptions.Subject has said
 	bytes     int64  // written
 	begun     int64  // on the hub's clock
 	engine    Engine // "" until the observer was told
@@ -66,6 +68,9 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	}
 	now := h.now()
 	st := &stream{hub: h, out: out, wake: make(chan struct{}, 1), home: h.nextDispatcher(), client: h.clientOf(r), begun: now}
+	if h.opts.Subject != nil {
+		st.subject = h.opts.Subject(r)
+	}
 	st.wrote.Store(now)
 	if why := h.register(st); why != 0 {
 		h.turnAway(w, r, why)
@@ -206,14 +211,20 @@ func (st *stream) replace(out sink) {
 // next fills b with what the client should get now, and says whether that is all there will ever be.
 func (st *stream) next(b *batch) (last bool) {
 	b.reset()
+	part := st.part.Load()
+	if part != nil && part.why == CauseForbidden { // what it has not got yet, it may not have any more
+		st.ending.CompareAndSwap(0, int32(part.why))
+		b.wire = append(b.wire, part.bye)
+		return true
+	}
 	last = st.feed.pending(b)
 	st.hub.coalesced(b.coalesced)
 	beat := st.beat.Load() && st.beat.Swap(false)
 	switch {
 	case last:
-	case st.part.Load(): // an id tells what was not taken yet
-		st.ending.CompareAndSwap(0, int32(CauseDrained))
-		b.wire, last = append(b.wire, st.hub.goodbye()), true
+	case part != nil: // an id tells what was not taken yet
+		st.ending.CompareAndSwap(0, int32(part.why))
+		b.wire, last = append(b.wire, part.bye), true
 	case beat && len(b.wire) == 0:
 		b.wire = append(b.wire, comment)
 	}

@@ -50,7 +50,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 	draining, overdue := h.drained != nil, h.drained != nil && now >= h.drainEnd
 	if draining {
 		for _, st := range streams {
-			if now >= st.leaveAt && !st.part.Swap(true) {
+			if now >= st.leaveAt && st.part.Load() == nil && st.part.CompareAndSwap(nil, h.goodbye()) {
 				st.nudge()
 			}
 		}

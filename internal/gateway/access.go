@@ -113,6 +113,32 @@ func maySee(r *http.Request, _ *sse.Topic) error {
 	return nil
 }
 
+// accessTick is how long a stream may outlive the access of who reads it.
+const accessTick = time.Second
+
+// watchAccess ends the streams of who has lost access: a session that has expired, or a
+// token that the configuration names no more. It runs until ctx ends.
+func (g *gateway) watchAccess(ctx context.Context) {
+	ticker := time.NewTicker(accessTick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			g.endStreams()
+		}
+	}
+}
+
+// endStreams ends the streams of everybody who may not view any more.
+func (g *gateway) endStreams() {
+	g.hub.End(func(subject any) bool {
+		user, ok := subject.(*access.User)
+		return !ok || !g.guard.Again(user).Can(view, nil)
+	}, `{"reason":"session"}`)
+}
+
 // me says who makes the request, what they may do, and how they could sign in.
 func (g *gateway) me(w http.ResponseWriter, r *http.Request) {
 	user, methods := userOf(r), g.guard.Methods()
@@ -219,5 +245,6 @@ func (g *gateway) signedIn(r *http.Request, user *access.User, method string, er
 func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
 	g.guard.SignOut(w, r)
 	g.audit(r, "sign-out")
+	g.endStreams()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -89,7 +89,7 @@ func TestAuditFollowsRotation(t *testing.T) {
 	if got := len(auditLines(t, file+".1")); got != before || got == 0 {
 		t.Errorf("the renamed file has %d lines, want the %d of before", got, before)
 	}
-	if lines := auditLines(t, file); len(lines) != 2 || lines[0]["action"] != "trigger" {
+	if lines := auditLines(t, file); len(lines) != 2 || lines[0]["run"] != lines[1]["run"] {
 		t.Errorf("the new file has %v, want the second run", lines)
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {

@@ -115,6 +115,7 @@ func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) 
 			Heartbeat:   heartbeat,
 			DrainWindow: drainWindow,
 			OnSubscribe: maySee,
+			Subject:     func(r *http.Request) any { return userOf(r) },
 			Logger:      log,
 		}),
 		auditing: auditLog{log: log},
@@ -158,6 +159,11 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	g.ready.Store(true) // first: whoever is answered at all finds it so
 	go func() { served <- server.Serve(sse.NewListener(ln)) }()
 	go func() { polled <- g.scheduler.Run(polling) }()
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		g.watchAccess(polling)
+	}()
 
 	var failure error
 	select {
@@ -173,6 +179,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 
 	g.ready.Store(false)
 	stopPolling()
+	<-watched
 	if err := <-polled; errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}
