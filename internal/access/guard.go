@@ -85,8 +85,8 @@ func (g *Guard) Identify(r *http.Request) (*User, error) {
 		r.Header.Del(access.Proxy.GroupsHeader)
 	}
 	if token, ok := bearer(r); ok {
-		hash, err := g.check(access, r, token)
-		if err != nil {
+		hash := sha256.Sum256([]byte(token))
+		if err := g.check(access, r, hash, &hash); err != nil {
 			return Nobody, err
 		}
 		return g.user(access, credential{kind: byToken, hash: hash}), nil
@@ -192,19 +192,18 @@ func grouped(p person, groups map[string]config.Role, least config.Role, by cred
 	return &User{Name: p.name, Role: role, by: by}
 }
 
-// check returns the hash of a token that is known. What is wrong counts against the
-// address that it came from.
-func (g *Guard) check(access *config.Access, r *http.Request, token string) ([sha256.Size]byte, error) {
+// check returns an error unless a token is known. What is wrong counts against the
+// address that it came from, but if it is given as again not again and again.
+func (g *Guard) check(access *config.Access, r *http.Request, hash [sha256.Size]byte, again *[sha256.Size]byte) error {
 	from, now := g.Address(r), time.Now()
 	if wait := g.attempts.wait(now, from); wait > 0 {
-		return [sha256.Size]byte{}, &TooManyError{wait}
+		return &TooManyError{wait}
 	}
-	hash := sha256.Sum256([]byte(token))
 	if tokenUser(access, credential{hash: hash}) == Nobody {
-		g.attempts.failed(now, from, hash)
-		return hash, ErrUnknownToken
+		g.attempts.failed(now, from, again)
+		return ErrUnknownToken
 	}
-	return hash, nil
+	return nil
 }
 
 // bearer returns the token of a request (RFC 6750 §2.1). Other schemes are not for us:

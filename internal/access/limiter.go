@@ -46,10 +46,10 @@ func (l *limiter) wait(now time.Time, from netip.Addr) time.Duration {
 	return 0
 }
 
-// failed counts an attempt that failed. The same token again teaches who guesses
-// nothing, so it does not count: a program that was forgotten when its token was
-// changed does not lock out everybody who shares its address.
-func (l *limiter) failed(now time.Time, from netip.Addr, token [sha256.Size]byte) {
+// failed counts an attempt that failed. A token that is the same as last time does not
+// count, if there is one: it teaches who guesses nothing, and a program that was
+// forgotten when its token was changed does not lock out everybody at its address.
+func (l *limiter) failed(now time.Time, from netip.Addr, token *[sha256.Size]byte) {
 	from = network(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,10 +63,13 @@ func (l *limiter) failed(now time.Time, from netip.Addr, token [sha256.Size]byte
 		}
 		a = &attempts{left: burst, at: now}
 		l.clients[from] = a
-	} else if a.last == token {
+	} else if token != nil && a.last == *token {
 		return
 	}
-	a.left, a.at, a.last = a.leftAt(now)-1, now, token
+	a.left, a.at = a.leftAt(now)-1, now
+	if token != nil {
+		a.last = *token
+	}
 }
 
 // forgetLocked makes room: by those who have waited long enough, or else by the one who

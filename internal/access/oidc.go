@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/json"
@@ -175,7 +174,7 @@ func (g *Guard) Complete(w http.ResponseWriter, r *http.Request) (*User, error) 
 	// Whatever has become of it, it does not count a second time.
 	g.setCookie(w, r, &http.Cookie{Name: g.cookieName(r, stateCookie), MaxAge: -1, SameSite: http.SameSiteLaxMode})
 	if err != nil {
-		g.attempts.failed(now, from, sha256.Sum256([]byte(rand.Text())))
+		g.attempts.failed(now, from, nil)
 		return nil, err
 	}
 	if grouped(who, cfg.Groups, config.RoleNone, credential{}) == Nobody {

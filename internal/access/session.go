@@ -99,8 +99,8 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*U
 	if access == nil {
 		return nil, ErrUnknownToken
 	}
-	hash, err := g.check(access, r, strings.TrimSpace(token))
-	if err != nil {
+	hash := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	if err := g.check(access, r, hash, nil); err != nil {
 		return nil, err
 	}
 	return g.begin(w, r, session{token: hash}), nil

@@ -52,7 +52,11 @@ func (g *gateway) addressOf(r *http.Request) string {
 // guarded answers a route for those who may, and refuses all others.
 func (g *gateway) guarded(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !userOf(r).Can(route.verb, g.jobOf(r)) {
+		var job *config.Job
+		if route.verb == operate {
+			job = g.jobOf(r)
+		}
+		if !userOf(r).Can(route.verb, job) {
 			g.refuse(w, r)
 			return
 		}
@@ -225,7 +229,7 @@ func (g *gateway) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signedIn records an attempt to sign in.
+// signedIn records an attempt to sign in, unless it was one too many.
 func (g *gateway) signedIn(r *http.Request, user *access.User, method string, err error) {
 	name, result := "", "ok"
 	if user != nil {
@@ -233,6 +237,8 @@ func (g *gateway) signedIn(r *http.Request, user *access.User, method string, er
 	}
 	var noRole *access.NoRoleError
 	switch {
+	case errors.As(err, new(*access.TooManyError)):
+		return
 	case errors.As(err, &noRole):
 		name, result = noRole.Name, "no role"
 	case err != nil:
@@ -243,8 +249,10 @@ func (g *gateway) signedIn(r *http.Request, user *access.User, method string, er
 
 // signOut ends the session of the request, and its streams.
 func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
+	if userOf(r).Known() { // nobody fills the disk
+		g.audit(r, "sign-out")
+	}
 	g.guard.SignOut(w, r)
-	g.audit(r, "sign-out")
 	g.endStreams()
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -1,6 +1,15 @@
 package gateway
 
-import "time"
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
+)
 
 // A History is what a source's numbers were.
 type History struct{ *history }
@@ -17,4 +26,23 @@ func (h History) Add(now time.Time, value any) { h.add(now, value) }
 
 func (h History) Read(field string, since, now time.Time, points int) HistoryObject {
 	return h.read(field, since, now, points)
+}
+
+// Routes returns the verb of each route, by pattern.
+func Routes() map[string]access.Verb {
+	all := map[string]access.Verb{}
+	for _, route := range (&gateway{}).routes() {
+		all[route.pattern] = route.verb
+	}
+	return all
+}
+
+// NewHandler is what a gateway answers with, which polls nothing, until stop is called.
+func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	g, err := open(ctx, ctx, cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.handler(), cancel
 }

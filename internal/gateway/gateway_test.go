@@ -40,10 +40,11 @@ func TestMain(m *testing.M) {
 
 // A server is a gateway under test.
 type server struct {
-	t    *testing.T
-	url  string
-	stop func() // ends the gateway and waits for it; may be called twice
-	log  *lockedBuffer
+	t      *testing.T
+	url    string
+	client *http.Client // makes the requests
+	stop   func()       // ends the gateway and waits for it; may be called twice
+	log    *lockedBuffer
 }
 
 // start runs a gateway on the given configuration until the test ends.
@@ -53,7 +54,7 @@ func start(t *testing.T, yaml string) *server {
 }
 
 // load reads a configuration, which must be valid.
-func load(t *testing.T, yaml string) *config.Config {
+func load(t testing.TB, yaml string) *config.Config {
 	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
@@ -70,7 +71,7 @@ func startConfig(t *testing.T, cfg *config.Config) *server {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &server{t: t, url: "http://" + ln.Addr().String(), log: new(lockedBuffer)}
+	s := &server{t: t, url: "http://" + ln.Addr().String(), client: http.DefaultClient, log: new(lockedBuffer)}
 	over := make(chan error, 1)
 	go func() { over <- gateway.Run(ctx, cfg, ln, slog.New(slog.NewTextHandler(s.log, nil))) }()
 	s.stop = sync.OnceFunc(func() {
@@ -109,7 +110,7 @@ func (s *server) do(method, path, body string, header ...string) (int, http.Head
 			req.Host = header[i+1]
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -137,7 +138,7 @@ func (s *server) json(want int, method, path, body string, header ...string) obj
 
 // events opens a stream and calls each with every event, until it returns false or the
 // stream ends.
-func (s *server) events(path, lastID string, each func(sse.Event) bool) (status int) {
+func (s *server) events(path, lastID string, each func(sse.Event) bool, header ...string) (status int) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -148,7 +149,10 @@ func (s *server) events(path, lastID string, each func(sse.Event) bool) (status 
 	if lastID != "" {
 		req.Header.Set("Last-Event-ID", lastID)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

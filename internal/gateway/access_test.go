@@ -1,0 +1,454 @@
+package gateway_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// guardedConfig has a source, two jobs, and tokens named after what they are for, whose
+// text is their name and "-secret".
+func guardedConfig(t testing.TB, anonymous config.Role) *config.Config {
+	cfg := load(t, `
+sources: {a: {exec: [echo, '1'], every: 1h, show: {history: 1h}}}
+jobs: {scan: {exec: [sleep, 60]}, other: {exec: ['true']}}
+`)
+	cfg.Access = &config.Access{Anonymous: anonymous}
+	token := func(name string, role config.Role, jobs ...string) {
+		cfg.Access.Tokens = append(cfg.Access.Tokens, &config.Token{Name: name, SHA256: sha256.Sum256([]byte(name + "-secret")), Role: role, Jobs: jobs})
+	}
+	token("viewer", config.RoleViewer)
+	token("operator", config.RoleOperator)
+	token("scanner", config.RoleOperator, "scan")
+	token("stranger", config.RoleOperator, "other")
+	token("admin", config.RoleAdmin)
+	return cfg
+}
+
+// bearer is the header with the token of that name; "" is nobody.
+func bearer(name string) []string {
+	if name == "" {
+		return nil
+	}
+	return []string{"Authorization", "Bearer " + name + "-secret"}
+}
+
+// What each caller may do, by class of routes.
+var classes = map[string]string{
+	"public":  "nobody viewer operator scanner stranger admin",
+	"view":    "viewer operator scanner stranger admin",
+	"operate": "operator admin",         // what is about no job
+	"scan":    "operator scanner admin", // what is about the job scan
+	"manage":  "admin",
+}
+
+// Every route has a row here: its class, a request that works, and the status of that. SCAN stands for the id of a run
+// of the job scan. A route without a row fails the test: decide who may use it, and write that down.
+var matrix = map[string]struct {
+	class, path, body string
+	status            int
+}{
+	"GET /{$}":                           {"public", "/", "", 200},
+	"GET /tidewire.js":                   {"public", "/tidewire.js", "", 200},
+	"GET /static/{name}":                 {"public", "/static/none.js", "", 404},
+	"GET /auth/login":                    {"public", "/auth/login", "", 303},
+	"POST /auth/token":                   {"public", "/auth/token", `{"token":"viewer-secret"}`, 200},
+	"GET /auth/oidc":                     {"public", "/auth/oidc", "", 503},     // there is no provider
+	"GET /auth/callback":                 {"public", "/auth/callback", "", 400}, // nor has anybody been there
+	"POST /auth/logout":                  {"public", "/auth/logout", "", 204},
+	"GET /api/v1/me":                     {"public", "/api/v1/me", "", 200},
+	"GET /livez":                         {"public", "/livez", "", 200},
+	"GET /readyz":                        {"public", "/readyz", "", 200},
+	"GET /api/v1/sources":                {"view", "/api/v1/sources", "", 200},
+	"GET /api/v1/sources/{name}":         {"view", "/api/v1/sources/a", "", 200},
+	"GET /api/v1/sources/{name}/history": {"view", "/api/v1/sources/a/history", "", 200},
+	"GET /api/v1/stream":                 {"view", "/api/v1/stream", "", 200},
+	"GET /api/v1/jobs":                   {"view", "/api/v1/jobs", "", 200},
+	"POST /api/v1/jobs/{job}/runs":       {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
+	"GET /api/v1/runs/{id}":              {"view", "/api/v1/runs/SCAN", "", 200},
+	"GET /api/v1/runs/{id}/events":       {"view", "/api/v1/runs/SCAN/events", "", 200},
+	"POST /api/v1/runs/{id}/cancel":      {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
+}
+
+// Every route with every caller: who may gets the answer, who is nobody 401, who is known 403.
+func TestEveryRouteIsGuarded(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for pattern := range gateway.Routes() {
+		row, ok := matrix[pattern]
+		if !ok {
+			t.Errorf("the route %q has no row in matrix: who may use it?", pattern)
+			continue
+		}
+		method, _, _ := strings.Cut(pattern, " ")
+		for caller := range strings.SplitSeq(classes["public"], " ") {
+			// With each request there is a run in progress, which the request may end.
+			run := s.json(202, "POST", runs, "{}", bearer("admin")...)["id"].(string)
+			header := append(bearer(strings.TrimPrefix(caller, "nobody")), "Accept", "application/json")
+			status, head, body := s.do(method, strings.ReplaceAll(row.path, "SCAN", run), row.body, header...)
+			want := 403
+			switch {
+			case contains(" "+classes[row.class]+" ", " "+caller+" "):
+				want = row.status
+			case caller == "nobody":
+				want = 401
+			}
+			if status != want {
+				t.Errorf("%s by %s = %d, want %d:\n%s", pattern, caller, status, want, body)
+			}
+			if row.status == 202 && status == 202 && contains(row.path, "cancel") {
+				s.do("GET", "/api/v1/runs/"+run+"/events", "", bearer("admin")...) // to the end
+			}
+			if got := head.Get("WWW-Authenticate"); (got != "") != (status == 401) {
+				t.Errorf("%s by %s = %d with WWW-Authenticate %q, want it with 401 alone", pattern, caller, status, got)
+			}
+			for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+				if got := head.Get(name); got != value {
+					t.Errorf("%s: %s %q, want %q", pattern, name, got, value)
+				}
+			}
+			if !contains(head.Get("Content-Security-Policy"), "frame-ancestors 'none'") || head.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s: headers %v, want a policy against frames, and no CORS with credentials", pattern, head)
+			}
+		}
+	}
+	for pattern := range matrix {
+		if _, ok := gateway.Routes()[pattern]; !ok {
+			t.Errorf("matrix has a row for %q, which is no route", pattern)
+		}
+	}
+}
+
+// Whatever the method and the path: nobody gets no more than a row of the matrix gives,
+// and the answer does not tell whether there is anything.
+func TestNobodyLearnsNothing(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	run := s.json(202, "POST", runs, "{}", bearer("admin")...)["id"].(string)
+	paths := []string{"/api/v1/none", "/api/v1/sources/none", "/api/v1/jobs/none/runs", "/api/v1/runs/none", "/metricz", "/api", "/auth/none"}
+	for _, row := range matrix {
+		if row.class != "public" {
+			paths = append(paths, strings.ReplaceAll(row.path, "SCAN", run))
+		}
+	}
+	for _, path := range paths {
+		bodies := map[string]string{}
+		for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "BREW"} {
+			status, head, body := s.do(method, path, "")
+			if status != 401 || head.Get("Allow") != "" || head.Get("ETag") != "" {
+				t.Errorf("%s %s = %d, Allow %q, ETag %q, want 401 and neither", method, path, status, head.Get("Allow"), head.Get("ETag"))
+			}
+			bodies[strings.ReplaceAll(body, path, "PATH")] = method
+		}
+		delete(bodies, "") // of HEAD
+		if len(bodies) != 1 || !contains(oneOf(bodies), `"sign in`) {
+			t.Errorf("%s: the answers %q, want one and the same", path, bodies)
+		}
+	}
+}
+
+func oneOf(m map[string]string) string {
+	for key := range m {
+		return key
+	}
+	return ""
+}
+
+func TestAnonymousViewers(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleViewer))
+	if got := len(s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)); got != 1 {
+		t.Errorf("%d sources, want 1", got)
+	}
+	s.json(401, "POST", runs, "{}")
+	s.json(404, "GET", "/api/v1/sources/none", "")
+	// Who says something wrong is not taken for somebody who says nothing.
+	s.json(401, "GET", "/api/v1/sources", "", bearer("wrong")...)
+	s.json(200, "GET", "/api/v1/sources", "", "Authorization", "Basic d3Jvbmc6d3Jvbmc=") // a proxy's business
+}
+
+// The roles of a job say from which role on it is operated; the list of jobs says who may.
+func TestRolesOfAJob(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleViewer)
+	cfg.Jobs[0].Roles = []config.Role{config.RoleAdmin}
+	cfg.Jobs[1].Roles = []config.Role{config.RoleViewer}
+	s := startConfig(t, cfg)
+	for caller, want := range map[string][2]bool{
+		"": {false, true}, "viewer": {false, true}, "operator": {false, true}, "scanner": {false, false}, "stranger": {false, true}, "admin": {true, true},
+	} {
+		for i, job := range s.json(200, "GET", "/api/v1/jobs", "", bearer(caller)...)["jobs"].([]any) {
+			if got := job.(object)["allowed"]; got != want[i] {
+				t.Errorf("job %d is allowed to %q: %v, want %v", i, caller, got, want[i])
+			}
+			status, _, _ := s.do("POST", "/api/v1/jobs/"+job.(object)["name"].(string)+"/runs", "{}", bearer(caller)...)
+			if (status == 202) != want[i] || !want[i] && status != 401 && status != 403 {
+				t.Errorf("%q starts job %d: %d, want it allowed: %v", caller, i, status, want[i])
+			}
+		}
+	}
+}
+
+func TestWithoutAccessEverybodyIsAdmin(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: ['true']}}\n")
+	me := s.json(200, "GET", "/api/v1/me", "")
+	if me["name"] != "anonymous" || me["role"] != "admin" || me["sign_in"] != nil || len(me["methods"].([]any)) != 0 {
+		t.Errorf("me = %v, want anonymous, admin, and no way to sign in", me)
+	}
+}
+
+// A jar has s keep cookies from now on, as a browser does.
+func (s *server) jar() {
+	s.t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.client = &http.Client{Jar: jar}
+}
+
+func TestASession(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	s := startConfig(t, cfg)
+	s.jar()
+	me := s.json(200, "GET", "/api/v1/me", "")
+	if me["role"] != "none" || me["name"] != "" || me["sign_in"] != "/auth/login" || len(me["methods"].([]any)) != 1 {
+		t.Errorf("me = %v, want nobody, who can sign in with a token", me)
+	}
+	s.json(401, "POST", "/auth/token", `{"token":"wrong"}`)
+	s.json(400, "POST", "/auth/token", `{"token":["canary-in-the-body"]}`)
+	s.json(415, "POST", "/auth/token", `token=operator-secret`, "Content-Type", "text/plain")
+
+	status, head, _ := s.do("POST", "/auth/token", `{"token":"operator-secret"}`)
+	cookie := head.Get("Set-Cookie")
+	if status != 200 || !strings.HasPrefix(cookie, "tidewire=") || !contains(cookie, "HttpOnly") || !contains(cookie, "SameSite=Strict") || contains(cookie, "Secure") {
+		t.Errorf("sign-in = %d, %q, want a cookie for this site and no script", status, cookie)
+	}
+	if me := s.json(200, "GET", "/api/v1/me", ""); me["name"] != "operator" || me["role"] != "operator" || me["known"] != true {
+		t.Errorf("me = %v, want operator", me)
+	}
+	s.json(202, "POST", runs, "{}")
+
+	// Another browser with a copy of the cookie has the session, until it is ended.
+	stolen, _, _ := strings.Cut(cookie, ";")
+	thief := &server{t: t, url: s.url, client: http.DefaultClient}
+	thief.json(200, "GET", "/api/v1/sources", "", "Cookie", stolen)
+	opened, reason := make(chan bool, 9), make(chan string)
+	go func() {
+		var last sse.Event
+		thief.events("/api/v1/stream", "", func(ev sse.Event) bool { last = ev; opened <- true; return true }, "Cookie", stolen)
+		reason <- last.Name + " " + string(last.Data)
+	}()
+	<-opened
+	if status, _, _ := s.do("POST", "/auth/logout", ""); status != 204 {
+		t.Errorf("sign-out = %d, want 204", status)
+	}
+	if got, want := <-reason, `bye {"reason":"session"}`; got != want {
+		t.Errorf("the open stream ends with %q, want %q", got, want)
+	}
+	thief.json(401, "GET", "/api/v1/sources", "", "Cookie", stolen)
+	s.json(401, "GET", "/api/v1/sources", "")
+
+	// A form without scripts, and a new session beside the one that the browser brings.
+	status, head, _ = s.do("POST", "/auth/token", "token=viewer-secret", "Content-Type", "application/x-www-form-urlencoded", "Cookie", stolen)
+	if fresh, _, _ := strings.Cut(head.Get("Set-Cookie"), ";"); fresh == stolen && status != 303 {
+		t.Errorf("a form = %d with the cookie %q, want 303 and a new one", status, fresh)
+	}
+	if me := s.json(200, "GET", "/api/v1/me", ""); me["role"] != "viewer" {
+		t.Errorf("me = %v, want viewer", me)
+	}
+	s.json(403, "POST", runs, "{}")
+	s.stop()
+
+	var did []string
+	for _, line := range auditLines(t, cfg.Audit) {
+		if line["action"] != "run-ended" {
+			did = append(did, strings.TrimSpace(line["action"].(string)+" "+str(line["result"])))
+		}
+	}
+	if got, want := strings.Join(did, ", "), "sign-in refused, sign-in ok, trigger, sign-out, sign-in ok, denied"; got != want {
+		t.Errorf("audited %q, want %q", got, want)
+	}
+	if log := s.log.String(); contains(log, "secret") || contains(log, "canary") {
+		t.Errorf("a token is in the log:\n%s", log)
+	}
+}
+
+func str(v any) string {
+	text, _ := v.(string)
+	return text
+}
+
+// Guessing has its limit; who knows a token is not held up by a program that knows an old one.
+func TestGuessingIsLimited(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	for range 30 {
+		s.json(401, "GET", "/api/v1/sources", "", bearer("old")...)
+	}
+	s.json(200, "GET", "/api/v1/sources", "", bearer("viewer")...)
+	for i := 0; ; i++ {
+		status, head, _ := s.do("POST", "/auth/token", `{"token":"guess"}`)
+		if status == 429 && head.Get("Retry-After") != "" {
+			break
+		}
+		if status != 401 || i > 100 {
+			t.Fatalf("guess %d = %d, Retry-After %q, want 401, and 429 soon", i, status, head.Get("Retry-After"))
+		}
+	}
+	s.json(429, "GET", "/api/v1/sources", "", bearer("guess")...)
+}
+
+func TestProxyHeaders(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg.Access.Proxy = &config.Proxy{
+		Trust: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UserHeader: "X-Forwarded-User", GroupsHeader: "X-Forwarded-Groups",
+		Groups: map[string]config.Role{"ops": config.RoleOperator}, Role: config.RoleViewer,
+	}
+	s := startConfig(t, cfg)
+	if me := s.json(200, "GET", "/api/v1/me", "", "X-Forwarded-User", "ann"); me["name"] != "ann" || me["role"] != "viewer" {
+		t.Errorf("me = %v, want ann, viewer", me)
+	}
+	s.json(403, "POST", runs, "{}", "X-Forwarded-User", "ann", "X-Forwarded-Groups", "cooks")
+	s.json(202, "POST", runs, "{}", "X-Forwarded-User", "ann", "X-Forwarded-Groups", "cooks, ops", "X-Forwarded-For", "6.6.6.6, 10.1.2.3, 127.0.0.9")
+	s.stop()
+	lines := auditLines(t, cfg.Audit)
+	if got := lines[1]; got["user"] != "ann" || got["address"] != "10.1.2.3" {
+		t.Errorf("audited %v, want ann from 10.1.2.3", got)
+	}
+
+	cfg = guardedConfig(t, config.RoleNone)
+	cfg.Access.Proxy = &config.Proxy{Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, UserHeader: "X-Forwarded-User", GroupsHeader: "X-Forwarded-Groups", Role: config.RoleAdmin}
+	s = startConfig(t, cfg)
+	s.json(401, "GET", "/api/v1/sources", "", "X-Forwarded-User", "ann", "X-Forwarded-For", "10.1.2.3")
+}
+
+// Below a path: with it, as a proxy passes it on, or without.
+func TestPublicURL(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleViewer)
+	cfg.PublicURL, _ = url.Parse("https://plant.example/tide/")
+	s := startConfig(t, cfg)
+	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, base := range []string{"/tide", ""} {
+		status, head, body := s.do("POST", base+runs, "{}", append(bearer("admin"), "Host", "plant.example", "Origin", "https://plant.example", "Sec-Fetch-Site", "same-site")...)
+		run := decode(t, []byte(body))
+		if where := "/tide/api/v1/runs/" + str(run["id"]); status != 202 || head.Get("Location") != where || run["events"] != where+"/events" {
+			t.Errorf("a trigger below %q = %d, Location %q, events %v, want both below /tide", base, status, head.Get("Location"), run["events"])
+		}
+	}
+	if status, head, _ := s.do("GET", "/tide", ""); status != 308 || head.Get("Location") != "/tide/" {
+		t.Errorf("GET /tide = %d to %q, want 308 to /tide/", status, head.Get("Location"))
+	}
+	if status, _, body := s.do("GET", "/tide/", ""); status != 200 || !contains(body, "<title>Tidewire") {
+		t.Errorf("GET /tide/ = %d, want the page", status)
+	}
+	if got := s.json(200, "GET", "/tide/api/v1/me", "")["sign_in"]; got != "/tide/auth/login" {
+		t.Errorf("sign_in = %v, want it below /tide", got)
+	}
+	_, head, _ := s.do("POST", "/tide/auth/token", `{"token":"viewer-secret"}`)
+	if cookie := head.Get("Set-Cookie"); !strings.HasPrefix(cookie, "__Secure-tidewire=") || !contains(cookie, "Path=/tide/;") || !contains(cookie, "Secure") {
+		t.Errorf("cookie %q, want a secure one for /tide/", cookie)
+	}
+	for host, want := range map[string]int{"plant.example": 200, "PLANT.example:443": 200, "evil.example": 421, "evil.plant.example": 421, "192.0.2.7": 421} {
+		if status, _, _ := s.do("GET", "/api/v1/jobs", "", "Host", host); status != want {
+			t.Errorf("Host %s = %d, want %d", host, status, want)
+		}
+	}
+	if status, _, _ := s.do("POST", runs, "{}", append(bearer("admin"), "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")...); status != 403 {
+		t.Errorf("a trigger from another origin = %d, want 403", status)
+	}
+}
+
+// The long poll of somebody whose session ends meanwhile brings nothing.
+func TestALongPollEndsWithTheSession(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	s.jar()
+	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
+	_, head, _ := s.do("GET", "/api/v1/jobs", "")
+	status := make(chan int)
+	asked := make(chan bool, 1)
+	go func() {
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked <- true }})
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/api/v1/jobs", nil)
+		req.Header.Set("If-None-Match", head.Get("ETag"))
+		req.Header.Set("Prefer", "wait=50")
+		resp, err := s.client.Do(req)
+		if err != nil {
+			t.Error(err)
+			status <- 0
+			return
+		}
+		resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	<-asked // should the sign-out overtake it, it finds no session either
+	s.do("POST", "/auth/logout", "")
+	if got := <-status; got != 401 {
+		t.Errorf("the long poll = %d after the sign-out, want 401", got)
+	}
+}
+
+// FuzzNobody asks for anything at all, by nobody.
+func FuzzNobody(f *testing.F) {
+	for _, row := range matrix {
+		f.Add("GET", row.path, "X-Forwarded-User", "admin")
+		f.Add("POST", "/"+row.path, "X-HTTP-Method-Override", "GET")
+	}
+	f.Add("GET", "/static/..%2f..%2fapi/v1/jobs", "Cookie", "tidewire=x; tidewire-sign-in=y")
+	f.Add("GET", "/api/v1/jobs?token=admin-secret", "Authorization", "Bearer ")
+	f.Add("POST", "/auth/token", "Content-Type", "application/json")
+	handler, stop := gateway.NewHandler(f, guardedConfig(f, config.RoleNone))
+	f.Cleanup(stop)
+	public := map[string]bool{"/": true}
+	for _, row := range matrix {
+		if row.class == "public" {
+			public[row.path] = true
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, target, name, value string) {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			t.Skip()
+		}
+		w := &recorder{header: http.Header{}}
+		r := (&http.Request{
+			Method: method, URL: u, Host: "localhost", RequestURI: target, RemoteAddr: "192.0.2.1:80", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{http.CanonicalHeaderKey(name): {value}}, Body: http.NoBody,
+		}).WithContext(context.Background())
+		handler.ServeHTTP(w, r)
+		if w.status == 500 {
+			t.Errorf("%s %q with %q: %q = 500", method, target, name, value)
+		}
+		if w.status < 300 && !public[u.Path] && !strings.HasPrefix(u.Path, "/static/") {
+			t.Errorf("%s %q with %q: %q = %d, want nobody to get nothing", method, target, name, value, w.status)
+		}
+	})
+}
+
+// A recorder notes the status of an answer.
+type recorder struct {
+	header http.Header
+	status int
+}
+
+func (w *recorder) Header() http.Header { return w.header }
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return len(p), nil
+}
