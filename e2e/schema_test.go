@@ -67,13 +67,14 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 		return string(data)
 	}
 	good := []string{
-		read("../internal/config/testdata/every-key.yaml"),
 		"{version: '1', upstreams: , sources: , jobs: }",
 		"{version: '${env:V:-1}'}",
 		"{version: 1, upstreams: {u: {http: '${env:U:-http://h}', bearer: 5, headers: {X-Y: 5}, limit: '${env:L:-5/s}', burst: '${env:B:-5}'}, v: {http: 'HTTPS://${env:U:-h}/x'}}}",
 		"{version: 1, sources: {s: {exec: ['${env:E:-a}', 5, true], every: '${env:D:-5s}', timeout: 1.5h30m, jitter: '0', backoff: {}, parse: '${env:P:-json}', stale_after: '2 poll${env:S:-s}', title: 5}}}",
 		"{version: 1, sources: {s: {exec: [a], jitter: 0, stale_after: 2 polls, pick: {a: 1, b: .b}, show: {value: a, min: '${env:N:-1}', max: 1e3, decimals: '${env:N:-1}', unit: 5}}, t: {from: [s], combine: 5}}}",
 		"{version: 1, sources: {s: {exec: [a], every: {unwatched: never, when: [{if: true, every: '${env:W:-5s}'}]}, deadband: '${env:D:-1}', alert: {for: 0, notify: n}}, t: {exec: [a], pick: {a: .}, deadband: {a: 1}, alert: {if: .a > 1, notify: [n]}}}, notify: {n: {http: 'http://${env:H:-h}'}}}",
+		"{version: 1, upstreams: {u: {http: 'http://h', limit: 5/d}}, jobs: {j: {http: {upstream: u, method: GET, query: {a: 1}, follow: operation-location}, limit: '${env:L:-4/h}', group: g, roles: admin, on_busy: reject}}}",
+		"{version: 1, sources: {s: {exec: [a]}}, jobs: {j: {exec: [a, '--x={x}'], args: {x: {allow_dash: '${env:B:-true}', secret: true}}, env: {A: 1}, on_busy: queue, queue: 5, roles: [admin], then: {refresh: s}, keep: {runs: 5}}, k: {exec: [a], at: {cron: '0 3 * * *', zone: UTC}}, l: {exec: [a], at: '@daily'}}}",
 		"{version: 1, jobs: {j: {exec: [a, '{x}{y}'], args: {x: , y: {type: int, default: 5}}, timeout: 1m, title: true}}}",
 	}
 	for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(read("../docs/configuration.md"), -1) {
@@ -82,8 +83,9 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 	if len(good) < 12 {
 		t.Fatalf("%d files, want at least 12", len(good))
 	}
+	good = append(good, read("../internal/config/testdata/every-key.yaml"))
 	for _, text := range good {
-		if _, problems := config.Load("good.yaml", []byte(text)); problems != nil {
+		if _, problems := config.Load("../internal/config/testdata/good.yaml", []byte(text)); problems != nil {
 			t.Errorf("%v\nin %s", problems, text)
 		}
 		if err := validate(t, s, text); err != nil {
@@ -104,7 +106,9 @@ func TestSchemaRejects(t *testing.T) {
 		"{version: 1, sources: {s: {exec: [a], show: {decimals: 11}}}}", "{version: 1, sources: {s: {exec: [a], show: {min: low}}}}", "{version: 1, sources: {s: {exec: [a], title: ''}}}",
 		"{version: 1, sources: {s: {http: {path: /x}}}}", "{version: 1, upstreams: {u: {}}}", "{version: 1, upstreams: {u: {http: 'ftp://h'}}}", "{version: 1, upstreams: {u: {http: 'http://h', limit: 5}}}",
 		"{version: 1, upstreams: {u: {http: 'http://h', headers: {'A B': c}}}}", "{version: 1, upstreams: {u: {http: 'http://h', burst: 0.5}}}",
-		"{version: 1, jobs: {j: {}}}", "{version: 1, jobs: {j: {exec: [a], on_busy: queue}}}", "{version: 1, jobs: {j: {exec: [a], args: {x: {type: strng}}}}}", "{version: 1, jobs: {j: }}",
+		"{version: 1, jobs: {j: {}}}", "{version: 1, jobs: {j: {exec: [a], on_busy: wait}}}", "{version: 1, jobs: {j: {exec: [a], http: {upstream: u}}}}", "{version: 1, jobs: {j: {http: {path: /x}}}}",
+		"{version: 1, jobs: {j: {exec: [a], queue: 0}}}", "{version: 1, jobs: {j: {exec: [a], limit: 5}}}", "{version: 1, jobs: {j: {exec: [a], group: A}}}", "{version: 1, jobs: {j: {exec: [a], at: {zone: UTC}}}}",
+		"{version: 1, jobs: {j: {exec: [a], roles: viewer}}}", "{version: 1, jobs: {j: {exec: [a], then: {}}}}", "{version: 1, jobs: {j: {exec: [a], env: {A-B: a}}}}", "{version: 1, jobs: {j: {exec: [a], keep: 5}}}", "{version: 1, jobs: {j: {exec: [a], args: {x: {type: strng}}}}}", "{version: 1, jobs: {j: }}",
 		"{version: 1, sources: {s: {exec: [a], every: {normal: never}}}}", "{version: 1, sources: {s: {exec: [a], every: {when: []}}}}", "{version: 1, sources: {s: {exec: [a], every: {when: [{if: .a}]}}}}",
 		"{version: 1, sources: {s: {exec: [a], deadband: 0}}}", "{version: 1, sources: {s: {exec: [a], deadband: {a: -1}}}}", "{version: 1, sources: {s: {exec: [a], alert: {iff: .a}}}}",
 		"{version: 1, notify: {n: {}}}", "{version: 1, notify: {n: {http: {method: GET, url: 'http://h'}}}}", "{version: 1, notify: {n: {http: h}}}",

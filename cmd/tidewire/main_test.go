@@ -91,7 +91,7 @@ func TestCheckFormats(t *testing.T) {
 		"text": odd + `:2:9: listen: "100%" is not host:port, write an address such as 127.0.0.1:8480 or [::1]:8480
     listen: 100%
             ^
-` + odd + `:3:59: limit: "5" is not a rate, write requests per second, minute or hour such as 5/s, 10/m or 60/h
+` + odd + `:3:59: limit: "5" is not a rate, write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d
     upstreams: {a: {http: 'http://h', bearer: *******, limit: 5}}
                                                               ^
 `,
@@ -108,12 +108,12 @@ func TestCheckFormats(t *testing.T) {
     "line": 3,
     "column": 59,
     "what": "limit: \"5\" is not a rate",
-    "want": "write requests per second, minute or hour such as 5/s, 10/m or 60/h"
+    "want": "write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d"
   }
 ]
 `,
 		"github": `::error file=` + strings.NewReplacer("%", "%25", ",", "%2C", ":", "%3A").Replace(odd) + `,line=2,col=9::listen: "100%25" is not host:port, write an address such as 127.0.0.1:8480 or [::1]:8480
-::error file=` + strings.NewReplacer("%", "%25", ",", "%2C", ":", "%3A").Replace(odd) + `,line=3,col=59::limit: "5" is not a rate, write requests per second, minute or hour such as 5/s, 10/m or 60/h
+::error file=` + strings.NewReplacer("%", "%25", ",", "%2C", ":", "%3A").Replace(odd) + `,line=3,col=59::limit: "5" is not a rate, write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d
 `,
 	} {
 		code, stdout, stderr := tidewire(t, "check", "--format", format, odd)

@@ -19,7 +19,7 @@ func (r *reader) alert(n *yaml.Node, where string, known map[string]*Notify) *Al
 		},
 		"notify": func(v *yaml.Node) {
 			first := map[*Notify]*yaml.Node{}
-			for _, e := range r.oneOrMore(v, "notify") {
+			for _, e := range r.oneOrMore(v, "notify", "[ops, leads]") {
 				switch to := lookup(r, e, "webhook", known); {
 				case to == nil:
 				case first[to] != nil:

@@ -2,9 +2,14 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,7 +19,9 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const maxArgBytes = 1024 // of a string argument
+const maxArgBytes = 1024 // of a text
+
+var argWords = []string{string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool), string(ArgEnum), string(ArgHost), string(ArgCIDR), string(ArgURL), string(ArgPath)}
 
 // An ArgError says what is wrong with the value given for an argument.
 type ArgError struct {
@@ -69,12 +76,69 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 			return nil, a.wrong("write one such as 10.0.4.0/24", "%s is not a subnet", quote(text))
 		}
 		return p.Masked().String(), nil
+	case ArgURL:
+		if err := a.url(text); err != nil {
+			return nil, err
+		}
+	case ArgPath:
+		if err := a.path(text); err != nil {
+			return nil, err
+		}
+		return filepath.Clean(text), nil
 	default:
 		if err := a.string(text); err != nil {
 			return nil, err
 		}
 	}
 	return text, nil
+}
+
+// quote quotes a value for a message, unless it is a secret.
+func (a *Arg) quote(text string) string {
+	if a.Secret {
+		return "this"
+	}
+	return quote(text)
+}
+
+// url checks an address. Other schemes than https would let a caller read files of
+// this machine through some programs, or talk in clear text.
+func (a *Arg) url(text string) *ArgError {
+	if err := a.text(text); err != nil {
+		return err
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " \\"):
+		return a.wrong("write one such as https://example.com/x", "%s is not an https address", a.quote(text))
+	case u.User != nil:
+		return a.wrong("write it without", "the address contains a user name or password")
+	case !validPort(u.Port()):
+		return a.wrong("write a port from 1 to 65535", "%s has a bad port", a.quote(text))
+	}
+	return nil
+}
+
+// path checks a path below a.Under, at this moment: it names something that is there,
+// and no symbolic link on the way leads out.
+func (a *Arg) path(text string) *ArgError {
+	if err := a.text(text); err != nil {
+		return err
+	}
+	if !filepath.IsLocal(text) {
+		return a.wrong("write one such as reports/today.csv", "%s is not a path inside of the directory", quote(text))
+	}
+	root, err := os.OpenRoot(a.Under)
+	if err != nil {
+		return a.wrong("ask whoever runs this machine", "the directory cannot be opened")
+	}
+	defer root.Close()
+	if _, err := root.Stat(text); errors.Is(err, fs.ErrNotExist) {
+		return a.wrong("name one that is there", "there is no %s", quote(text))
+	} else if err != nil {
+		return a.wrong("write another path", "%s leads out of the directory, or cannot be read", quote(text))
+	}
+	return nil
 }
 
 // argText returns a value as a command line has it. Every type may come as
@@ -114,23 +178,38 @@ func (a *Arg) inRange(f float64) *ArgError {
 // string checks a text. One that begins with a dash could pass for an option of
 // the program (CWE-88).
 func (a *Arg) string(text string) *ArgError {
+	switch err := a.text(text); {
+	case err != nil:
+		return err
+	case strings.HasPrefix(text, "-") && !a.AllowDash:
+		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", a.quote(text))
+	case a.Pattern != nil && !a.Pattern.MatchString(text):
+		return a.wrong("write one that does", "%s does not match %s", a.quote(text), a.Pattern)
+	}
+	return nil
+}
+
+// text checks what holds for each text.
+func (a *Arg) text(text string) *ArgError {
 	switch {
 	case len(text) > maxArgBytes:
 		return a.wrong(fmt.Sprintf("write at most %d", maxArgBytes), "the text has %d bytes", len(text))
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
-	case strings.HasPrefix(text, "-"):
-		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", quote(text))
 	case strings.ContainsFunc(text, isControl):
 		return a.wrong("write one line", "the text contains a line break or another control character")
-	case a.Pattern != nil && !a.Pattern.MatchString(text):
-		return a.wrong("write one that does", "%s does not match %s", quote(text), a.Pattern)
 	}
 	return nil
 }
 
 // hostName is the preferred syntax of names, RFC 1123, section 2.1.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
+
+// keysOfTypes are the keys that some types alone have.
+var keysOfTypes = map[string][]ArgType{
+	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
+	"under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
+}
 
 // arg reads one entry of args. Without a value it is a text.
 func (r *reader) arg(e named) Arg {
@@ -144,16 +223,18 @@ func (r *reader) arg(e named) Arg {
 	only := map[string]*yaml.Node{} // keys of some types alone
 	r.mapping(e.value, where, argKeys, reads{
 		"type": func(v *yaml.Node) {
-			if t := r.choice(v, "type", string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool),
-				string(ArgEnum), string(ArgHost), string(ArgCIDR)); t != "" {
+			if t := r.choice(v, "type", argWords...); t != "" {
 				a.Type = ArgType(t)
 			}
 		},
-		"title":   func(v *yaml.Node) { a.Title = r.line(v, "title") },
-		"default": func(v *yaml.Node) { deflt = v },
-		"min":     func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") },
-		"max":     func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") },
-		"values":  func(v *yaml.Node) { only["values"], values = v, v },
+		"title":      func(v *yaml.Node) { a.Title = r.line(v, "title") },
+		"default":    func(v *yaml.Node) { deflt = v },
+		"min":        func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") },
+		"max":        func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") },
+		"values":     func(v *yaml.Node) { only["values"], values = v, v },
+		"under":      func(v *yaml.Node) { only["under"] = v; a.Under = r.dir(v, "under") },
+		"allow_dash": func(v *yaml.Node) { only["allow_dash"] = v; a.AllowDash = r.boolean(v, "allow_dash") },
+		"secret":     func(v *yaml.Node) { only["secret"] = v; a.Secret = r.boolean(v, "secret") },
 		"pattern": func(v *yaml.Node) {
 			only["pattern"] = v
 			if re := r.regexp(v, "pattern"); re != nil {
@@ -169,17 +250,25 @@ func (r *reader) arg(e named) Arg {
 		r.problem(low, "min is above max", "make min at most max")
 	}
 	if typeKnown {
-		for name, of := range map[string][]ArgType{"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString}} {
-			if n := only[name]; n != nil && !slices.Contains(of, a.Type) {
+		for name, of := range keysOfTypes {
+			if n := only[name]; n != nil && n.Value != "false" && !slices.Contains(of, a.Type) {
 				r.problem(n, fmt.Sprintf("%s has no meaning for the type %s", name, a.Type), fmt.Sprintf("remove it, or write type: %s", of[0]))
 			}
 		}
 		if a.Type == ArgEnum && values == nil {
 			r.problem(e.key, where+" is an enum without values", "add its choices such as values: [fast, thorough]")
 		}
+		if a.Type == ArgPath && only["under"] == nil {
+			r.problem(e.key, where+" is a path under no directory", "add the one in which it must be such as under: /data")
+		}
 	}
 	if deflt != nil {
 		text, ok := r.text(deflt, "default", "write a value")
+		if ok && a.Secret && text != "" {
+			r.conceal(deflt)
+			r.problem(deflt, "a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
+			return a
+		}
 		if ok && len(r.problems) == before { // else it is not known what it must be
 			v, err := a.parse(text)
 			switch {

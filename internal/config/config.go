@@ -249,7 +249,7 @@ type Job struct {
 	Progress *regexp.Regexp // groups "percent" and "message", either may be missing; nil: only "::progress" lines and OSC 9;4 count
 	Timeout  time.Duration  // bound of one run
 	OnBusy   OnBusy
-	Queue    int      // runs that may wait with OnBusy queue; at least 1
+	Queue    int      // runs that may wait with OnBusy queue, or in a Group; at least 1
 	Limit    Limit    // starts in a time; zero: any number
 	Group    string   // jobs of the same group do not run at the same time; empty: none
 	At       *At      // when it starts by itself; nil: never
@@ -260,13 +260,13 @@ type Job struct {
 }
 
 // JobHTTP is the request that a run makes. In its path, query, header and body each
-// {arg} stands for one argument, escaped for its place.
+// {arg} stands for one argument, to be escaped for its place.
 type JobHTTP struct {
 	Upstream *Upstream
 	Method   string // POST unless set
-	Path     string // begins with /; joined to the upstream's path
+	Path     string // escaped but for {arg}, begins with / unless empty; joined to the upstream's path
 	Query    []Pair
-	Header   http.Header // never nil
+	Header   http.Header // added to the upstream's, of which it replaces those of the same name; never nil
 	Body     string      // empty: the arguments as a JSON object, unless Method is GET or DELETE
 	Follow   bool        // the answer's Operation-Location (or Location) is asked until the operation has ended
 }
@@ -318,7 +318,7 @@ const (
 	ArgHost   ArgType = "host"
 	ArgCIDR   ArgType = "cidr"
 	ArgURL    ArgType = "url"  // https
-	ArgPath   ArgType = "path" // of a file or directory below Under
+	ArgPath   ArgType = "path" // of a file or directory that is below Under, relative to it
 )
 
 // An Arg is an argument of a job.
@@ -332,7 +332,7 @@ type Arg struct {
 	Values  []string       `json:"values,omitempty"` // of enum
 	Pattern *regexp.Regexp `json:"-"`                // of string, matched against the whole value
 
-	Under     string `json:"-"`                // of path: the directory in which it is, symbolic links included
+	Under     string `json:"-"`                // of path: the absolute name of the directory in which it is, symbolic links included
 	AllowDash bool   `json:"-"`                // of string: the value may begin with a dash, as an option does
-	Secret    bool   `json:"secret,omitempty"` // the value is shown and logged nowhere
+	Secret    bool   `json:"secret,omitempty"` // of string and url: the value is shown and logged nowhere
 }

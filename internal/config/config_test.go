@@ -132,7 +132,10 @@ func TestEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := load(t, string(data))
+	c, problems := config.Load("testdata/every-key.yaml", data)
+	if problems != nil {
+		t.Fatal(problems)
+	}
 
 	if got, want := c.Listen, "[::1]:9000"; got != want {
 		t.Errorf("Listen = %q, want %q", got, want)
@@ -221,15 +224,51 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("both = %+v", both)
 	}
 
-	j := c.Jobs[0]
-	if j.Name != "discover" || j.Title != "Discover devices" || j.Timeout != 2*time.Minute || j.OnBusy != "join" || j.Progress.SubexpIndex("message") != 2 {
-		t.Errorf("job = %+v", j)
+	byJob := map[string]*config.Job{}
+	for _, j := range c.Jobs {
+		byJob[j.Name] = j
+	}
+	j := byJob["discover"]
+	if j.Title != "Discover devices" || j.Timeout != 2*time.Minute || j.Progress.SubexpIndex("message") != 2 || j.HTTP != nil || j.At != nil {
+		t.Errorf("job = %#v", j)
+	}
+	if j.OnBusy != config.BusyQueue || j.Queue != 3 || j.Limit != (config.Limit{Starts: 20, Per: 24 * time.Hour}) || j.Group != "scans" || j.Keep != (config.Keep{Runs: 5, For: time.Hour}) {
+		t.Errorf("job = %#v", j)
+	}
+	here, err := filepath.Abs("testdata/bad")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(j.Env, []string{"LEVEL=5", "TOKEN=s3cret"}) || j.Dir != here || j.Confirm != "Really?" ||
+		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Refresh, []string{"disk", "site"}) {
+		t.Errorf("job = %#v", j)
+	}
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) // a Saturday
+	if nightly := byJob["nightly"]; nightly.At.Zone.String() != "Asia/Tokyo" || !nightly.At.Next(at).Equal(time.Date(2026, 11, 22, 18, 30, 0, 0, time.UTC)) {
+		t.Errorf("at of nightly = %+v, next %v", nightly.At, nightly.At.Next(at))
+	}
+	if hourly := byJob["hourly"]; hourly.At.Zone != time.Local || hourly.At.Cron != "@hourly" || !hourly.At.Next(at).Equal(at.Add(time.Hour)) || hourly.OnBusy != config.BusyReplace {
+		t.Errorf("hourly = %#v, at %+v", hourly, hourly.At)
+	}
+	reindex := byJob["reindex"]
+	if h, want := reindex.HTTP, (&config.JobHTTP{
+		Upstream: weather, Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []config.Pair{{"q", "{name}"}, {"x", "1"}},
+		Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`, Follow: true,
+	}); !reflect.DeepEqual(h, want) || reindex.OnBusy != config.BusyReject || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {
+		t.Errorf("reindex = %#v with\n%#v, want\n%#v", reindex, h, want)
+	}
+	if h := byJob["ping"].HTTP; h.Upstream != plain || h.Method != "POST" || h.Path != "" || h.Header == nil || h.Body != "" || h.Follow {
+		t.Errorf("ping = %#v", h)
+	}
+	if h := byJob["get"].HTTP; h.Method != "GET" || h.Path != "/{x}" {
+		t.Errorf("get = %#v", h)
 	}
 	var got []string
 	for _, a := range j.Args {
 		got = append(got, fmt.Sprintf("%s %s %#v", a.Name, a.Type, a.Default))
 	}
-	want := []string{`subnet cidr "10.0.4.0/24"`, "n int 5", "ratio number 0.5", "fast bool false", `mode enum "3"`, `host host "plc.example.com"`, `text string "abc"`, "bare string <nil>"}
+	want := []string{`subnet cidr "10.0.4.0/24"`, "n int 5", "ratio number 0.5", "fast bool false", `mode enum "3"`, `host host "plc.example.com"`, `text string "abc"`, "bare string <nil>",
+		`url url "https://example.com/x?y=1"`, `file path "kinds.yaml"`, `note string "-x"`, `pin string ""`}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("args are\n%q\nwant\n%q", got, want)
 	}
@@ -239,8 +278,12 @@ func TestEveryKey(t *testing.T) {
 	if text := j.Args[6]; text.Pattern.MatchString("ab x") || !text.Pattern.MatchString("ab") {
 		t.Errorf("text = %+v, want a pattern that matches the whole value", text)
 	}
-	if plain := c.Jobs[1]; plain.Title != "plain" || plain.Timeout != 15*time.Minute || plain.OnBusy != "join" || plain.Progress != nil || plain.Args != nil {
-		t.Errorf("plain = %+v", plain)
+	if file, note, pin := j.Args[9], j.Args[10], j.Args[11]; file.Under != here || !note.AllowDash || note.Secret || !pin.Secret || pin.AllowDash {
+		t.Errorf("args = %+v", j.Args[9:])
+	}
+	if p := byJob["plain"]; p.Title != "plain" || p.Timeout != 15*time.Minute || p.OnBusy != config.BusyJoin || p.Queue != 10 || p.Keep != (config.Keep{Runs: 50, For: 24 * time.Hour}) ||
+		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || p.Refresh != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
+		t.Errorf("plain = %#v", p)
 	}
 }
 

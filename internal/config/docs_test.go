@@ -81,8 +81,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	walk(schema)
-	if keys < 45 {
-		t.Errorf("the schema has %d keys, want at least 45", keys)
+	if keys < 95 {
+		t.Errorf("the schema has %d keys, want at least 95", keys)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestBuiltIn(t *testing.T) {
 	if want := load(t, fmt.Sprintf(silent, "", "", "", "", "")); !reflect.DeepEqual(got, want) {
 		t.Errorf("with what is built in Load gives\n%#v\nwithout\n%#v", got.Sources[0], want.Sources[0])
 	}
-	if said != 9 {
-		t.Errorf("%d built-in values, want 9", said)
+	if said != 11 {
+		t.Errorf("%d built-in values, want 11", said)
 	}
 }

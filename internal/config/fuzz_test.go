@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -91,8 +92,16 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		for _, j := range c.Jobs {
-			if len(j.Exec) == 0 || j.Timeout <= 0 || j.OnBusy != "join" {
-				t.Errorf("job %+v cannot run", j)
+			if (len(j.Exec) == 0) == (j.HTTP == nil) || j.Timeout <= 0 || j.OnBusy == "" || j.Queue < 1 || j.Keep.Runs < 1 || j.Keep.For <= 0 {
+				t.Errorf("job %#v cannot run", j)
+			}
+			if j.HTTP != nil && (j.HTTP.Upstream == nil || j.HTTP.Header == nil || j.HTTP.Method == "") || (j.Limit.Starts > 0) != (j.Limit.Per > 0) {
+				t.Errorf("job %#v cannot ask", j)
+			}
+			if j.At != nil {
+				if _, errs := j.Bind(nil); errs != nil || j.At.Zone == nil || j.At.Next(time.Now()).IsZero() {
+					t.Errorf("job %#v cannot start by itself: %v", j, errs)
+				}
 			}
 		}
 	})
@@ -110,6 +119,11 @@ func plain(c *config.Config) *config.Config {
 		}
 		if s.Alert != nil {
 			s.Alert.If = nil
+		}
+	}
+	for _, j := range c.Jobs {
+		if j.At != nil {
+			j.At.Next = nil
 		}
 	}
 	return c

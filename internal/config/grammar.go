@@ -68,7 +68,7 @@ var upstreamKeys = []key{
 	{name: "http", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: addressSchema, need: true},
 	{name: "bearer", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
 	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
-	{name: "limit", doc: "requests a second, minute or hour", is: like(`^[0-9]+/[smh]$`)},
+	{name: "limit", doc: "requests a second, minute, hour or day", is: rateSchema},
 	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1},
 }
 
@@ -125,26 +125,59 @@ var webhookKeys = []key{
 
 var jobKeys = []key{
 	{name: "title", doc: "for people", is: lineSchema},
-	{name: "exec", doc: "the program and its arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, need: true},
+	{name: "exec", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, kind: true},
+	{name: "http", doc: "ask an upstream to do it", keys: jobRequestKeys, kind: true},
 	{name: "args", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
-	{name: "progress", doc: "matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
+	{name: "progress", doc: "of `exec`: matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
+	{name: "env", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG` and `TZ` alone. No name begins with `TIDEWIRE_`", is: schema{"type": "object", "propertyNames": schema{"pattern": envName.String()}, "additionalProperties": textSchema}, secret: true},
+	{name: "dir", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
 	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
-	{name: "on_busy", doc: "what happens to a start while the job runs: it joins that run", is: oneOf("join"), builtIn: "join"},
-	{name: "http", later: `a job here has "exec"`},
-	{name: "confirm", later: "remove it"},
-	{name: "limit", later: "remove it"},
-	{name: "roles", later: "remove it"},
-	{name: "then", later: "remove it"},
+	{name: "on_busy", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
+	{name: "queue", doc: "how many runs may wait, with `on_busy: queue` or in a `group`", is: integer(1, 1000)},
+	{name: "limit", doc: "starts in any second, minute, hour or day", is: rateSchema},
+	{name: "group", doc: "a name: jobs of one group do not run at the same time", is: like(nameGrammar.String())},
+	{name: "at", doc: "when it starts by itself, with the defaults of its arguments. An expression alone is `at.cron`", keys: atKeys, short: "cron"},
+	{name: "confirm", doc: "what people are asked before a start", is: lineSchema},
+	{name: "roles", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(schema{"enum": roleWords}, schema{"type": "array", "minItems": 1, "items": oneOf(roleWords...)})},
+	{name: "then", doc: "what follows a run that has succeeded", keys: thenKeys},
+	{name: "keep", doc: "which ended runs can be asked for", keys: keepKeys},
+}
+
+var jobRequestKeys = []key{
+	{name: "upstream", doc: "one of `upstreams`, with its credential and its limit", is: lineSchema, need: true},
+	{name: "method", doc: "the method", is: oneOf(jobMethods...), builtIn: http.MethodPost},
+	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
+	{name: "query", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
+	{name: "body", doc: "what is sent. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object", is: textSchema, secret: true},
+	{name: "follow", doc: "where an answer 202 says how the operation goes on, which is then asked until it has ended", is: oneOf(followWord)},
+}
+
+var atKeys = []key{
+	{name: "cron", doc: "minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 90m`", is: lineSchema, need: true},
+	{name: "zone", doc: "the time zone, such as `Europe/Berlin` or `UTC`", is: lineSchema},
+}
+
+var thenKeys = []key{
+	{name: "refresh", doc: "sources that are polled at once: a name, or a list of them", is: either(lineSchema, textsSchema), need: true},
+}
+
+var keepKeys = []key{
+	{name: "runs", doc: "how many, the newest", is: integer(1, 1000), builtIn: defaultKeep.Runs},
+	{name: "for", doc: "how long", is: durationSchema, builtIn: "24h"},
 }
 
 var argKeys = []key{
-	{name: "type", doc: "what is accepted", is: oneOf(string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool), string(ArgEnum), string(ArgHost), string(ArgCIDR)), builtIn: string(ArgString)},
+	{name: "type", doc: "what is accepted", is: oneOf(argWords...), builtIn: string(ArgString)},
 	{name: "title", doc: "for people", is: lineSchema},
 	{name: "default", doc: "without one the argument is required. For a string `\"\"` makes it optional", is: textSchema},
 	{name: "min", doc: "of `int` and `number`", is: numberSchema},
 	{name: "max", doc: "of `int` and `number`", is: numberSchema},
 	{name: "values", doc: "of `enum`: the choices", is: textsSchema},
 	{name: "pattern", doc: "of `string`: must match the whole text", is: textSchema},
+	{name: "under", doc: "of `path`: the directory, which exists; relative to this file", is: lineSchema},
+	{name: "allow_dash", doc: "of `string`: it may begin with `-`", is: booleanSchema, builtIn: false},
+	{name: "secret", doc: "of `string` and `url`: the value is shown and logged nowhere; no default but `\"\"`", is: booleanSchema, builtIn: false},
 }
 
 // What values look like. A text needs no quotes where it looks like a number.
@@ -155,6 +188,8 @@ var (
 	textsSchema      = schema{"type": "array", "minItems": 1, "items": textSchema}
 	numberSchema     = either(schema{"type": "number"})
 	durationSchema   = like(`^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`)
+	booleanSchema    = either(schema{"type": "boolean"})
+	rateSchema       = like(`^[0-9]+/[smhd]$`)
 	addressSchema    = like(`^[hH][tT][tT][pP][sS]?://`)
 	aboveZero        = schema{"type": "number", "exclusiveMinimum": 0}
 	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})

@@ -1,22 +1,32 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
 
-const jobTimeout = 15 * time.Minute // of a job that sets none
+// What holds for a job that does not say it.
+const (
+	jobTimeout   = 15 * time.Minute
+	defaultQueue = 10
+)
 
-// placeholder matches what stands for an argument in a job's argv.
-var placeholder = regexp.MustCompile(`\{([a-z0-9][a-z0-9._-]{0,63})\}`)
+var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour}
+
+var (
+	busyWords = []string{string(BusyJoin), string(BusyQueue), string(BusyReject), string(BusyReplace)}
+	roleWords = []string{string(RoleOperator), string(RoleAdmin)}
+)
+
+const maxStarts = 10_000 // of a limit: each of them is remembered
 
 // Bind checks the values given for j's arguments, as encoding/json decodes
 // them, and completes them by the defaults: an argument that is not given, or
@@ -52,18 +62,24 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 	return values, errs
 }
 
-// Argv returns j.Exec with each {arg} replaced by its value. Values come from
-// [Job.Bind]. Whatever a value contains, it stays inside the element in which
-// its placeholder stands.
+// Argv returns j.Exec with each {arg} replaced by its value; for one of the type path
+// that is the whole path. Values come from [Job.Bind]. Whatever a value contains, it
+// stays inside the element in which its placeholder stands.
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, len(j.Exec))
 	for i, e := range j.Exec {
 		argv[i] = placeholder.ReplaceAllStringFunc(e, func(p string) string {
-			switch v := values[p[1:len(p)-1]].(type) {
+			name := p[1 : len(p)-1]
+			switch v := values[name].(type) {
 			case nil:
 				return p // the text of a shell after -c
 			case float64:
 				return strconv.FormatFloat(v, 'f', -1, 64)
+			case string:
+				if at := slices.IndexFunc(j.Args, func(a Arg) bool { return a.Name == name && a.Type == ArgPath }); at >= 0 && v != "" {
+					return filepath.Join(j.Args[at].Under, v)
+				}
+				return v
 			default:
 				return fmt.Sprint(v)
 			}
@@ -73,14 +89,26 @@ func (j *Job) Argv(values map[string]any) []string {
 }
 
 // job reads one entry of jobs.
-func (r *reader) job(e named) *Job {
+func (r *reader) job(e named, known parts) *Job {
 	where := "job " + quote(e.name)
-	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: "join"}
-	var exec, argsNode *yaml.Node
-	args := map[string]*yaml.Node{} // the key of each
+	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: BusyJoin, Queue: defaultQueue, Keep: defaultKeep}
+	var (
+		kinds           []*yaml.Node // the values of the kinds that it has
+		texts           []*yaml.Node // in which arguments of a request can stand
+		all             bool         // all arguments are sent anyway
+		exec, queue, at *yaml.Node
+		argsNode        *yaml.Node
+		args            = map[string]*yaml.Node{} // the key of each
+		ofExec          = map[string]*yaml.Node{} // keys that a request has not
+		set             = func(to *time.Duration, d time.Duration) { *to = cmp.Or(d, *to) }
+	)
 	r.mapping(e.value, where, jobKeys, reads{
 		"title": func(v *yaml.Node) { j.Title = r.line(v, "title") },
-		"exec":  func(v *yaml.Node) { exec = v; j.Exec = r.argv(v) },
+		"exec":  func(v *yaml.Node) { kinds = append(kinds, v); exec = v; j.Exec = r.argv(v) },
+		"http": func(v *yaml.Node) {
+			kinds = append(kinds, v)
+			j.HTTP, texts, all = r.jobRequest(v, where, known.upstreams)
+		},
 		"args": func(v *yaml.Node) {
 			argsNode = v
 			for _, a := range r.names(v, "args of "+where) {
@@ -88,70 +116,101 @@ func (r *reader) job(e named) *Job {
 				j.Args = append(j.Args, r.arg(a))
 			}
 		},
-		"progress": func(v *yaml.Node) { j.Progress = r.progress(v) },
-		"timeout": func(v *yaml.Node) {
-			if d := r.duration(v, "timeout"); d > 0 {
-				j.Timeout = d
+		"progress": func(v *yaml.Node) { ofExec["progress"] = v; j.Progress = r.progress(v) },
+		"env":      func(v *yaml.Node) { ofExec["env"] = v; j.Env = r.env(v, where) },
+		"dir":      func(v *yaml.Node) { ofExec["dir"] = v; j.Dir = r.dir(v, "dir") },
+		"timeout":  func(v *yaml.Node) { set(&j.Timeout, r.duration(v, "timeout")) },
+		"on_busy":  func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", busyWords...)) },
+		"queue": func(v *yaml.Node) {
+			queue = v
+			if n, ok := r.integer(v, "queue", 1, 1000); ok {
+				j.Queue = n
 			}
 		},
-		"on_busy": func(v *yaml.Node) {
-			switch v.Value {
-			case "queue", "reject", "replace":
-				r.problem(v, "on_busy: "+v.Value+" is not supported by this version", `write "join"`)
-			default:
-				r.choice(v, "on_busy", "join")
+		"limit": func(v *yaml.Node) {
+			j.Limit.Starts, j.Limit.Per = r.rate(v, "limit")
+			if j.Limit.Starts > maxStarts {
+				r.problem(v, fmt.Sprintf("limit: %s is too much", quote(v.Value)), fmt.Sprintf("write at most %d starts, or none", maxStarts))
 			}
+		},
+		"group": func(v *yaml.Node) {
+			if j.Group = r.line(v, "group"); j.Group != "" && !nameGrammar.MatchString(j.Group) {
+				r.problem(v, "bad name "+quote(j.Group)+" of a group", aName)
+			}
+		},
+		"at":      func(v *yaml.Node) { at = v; j.At = r.timetable(v, where) },
+		"confirm": func(v *yaml.Node) { j.Confirm = r.line(v, "confirm") },
+		"roles": func(v *yaml.Node) {
+			for _, n := range r.oneOrMore(v, "roles", "[operator, admin]") {
+				if n.Value == string(RoleViewer) {
+					r.problem(n, "roles: a viewer cannot start jobs", "write "+list(roleWords, "or"))
+				} else if role := Role(r.choice(n, "roles", roleWords...)); role != RoleNone && !slices.Contains(j.Roles, role) {
+					j.Roles = append(j.Roles, role)
+				}
+			}
+		},
+		"then": func(v *yaml.Node) {
+			r.mapping(v, "then of "+where, thenKeys, reads{"refresh": func(v *yaml.Node) {
+				for _, n := range r.oneOrMore(v, "refresh", "[tank, disk]") {
+					if s := lookup(r, n, "source", known.sources); s != nil && !slices.Contains(j.Refresh, s.Name) {
+						j.Refresh = append(j.Refresh, s.Name)
+					}
+				}
+			}})
+			r.need(v, "then of "+where, "refresh", "[tank]")
+		},
+		"keep": func(v *yaml.Node) {
+			r.mapping(v, "keep of "+where, keepKeys, reads{
+				"runs": func(v *yaml.Node) {
+					if n, ok := r.integer(v, "runs", 1, 1000); ok {
+						j.Keep.Runs = n
+					}
+				},
+				"for": func(v *yaml.Node) { set(&j.Keep.For, r.duration(v, "for")) },
+			})
 		},
 	})
-	switch {
-	case exec == nil && r.complete(e.value) && find(e.value, "http") == nil:
-		r.problem(e.key, where+" does not say what to run", "add exec: [program, argument]")
-	case exec != nil && exec.Kind == yaml.SequenceNode && (argsNode == nil || isNull(argsNode) || r.complete(argsNode)):
-		r.placeholders(exec, where, args)
+	r.oneKind(e, where, "run", kinds, `"exec"`, `"http"`)
+	if j.HTTP != nil && exec == nil {
+		for name, v := range ofExec {
+			r.problem(v, name+" in a job that makes a request", "remove it; it is for jobs with exec")
+		}
+	}
+	if queue != nil && j.OnBusy != BusyQueue && j.OnBusy != "" && j.Group == "" {
+		r.problem(queue, "queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
+	}
+	if argsNode == nil || isNull(argsNode) || r.complete(argsNode) {
+		switch {
+		case len(kinds) != 1:
+		case exec != nil && exec.Kind == yaml.SequenceNode:
+			r.argvPlaceholders(exec, where, j.Args, args)
+		case j.HTTP != nil && r.complete(kinds[0]):
+			r.requestPlaceholders(texts, where, args, all)
+		}
+	}
+	required := func(a Arg) bool { return a.Default == nil && value(value(argsNode, a.Name), "default") == nil }
+	if i := slices.IndexFunc(j.Args, required); at != nil && i >= 0 {
+		r.problem(at, fmt.Sprintf("at would start %s without the argument %s", where, quote(j.Args[i].Name)), "give it a default")
 	}
 	return j
 }
 
-var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
-
-// placeholders checks that arguments and argv belong together. Args holds the
-// key of each argument.
-func (r *reader) placeholders(exec *yaml.Node, where string, args map[string]*yaml.Node) {
-	used := map[string]bool{}
-	shell := false
-	for i, e := range exec.Content {
-		text, ok := r.written[e]
-		if !ok {
-			text = e.Value
-		}
-		for _, m := range placeholder.FindAllStringSubmatchIndex(e.Value, -1) {
-			p, name := e.Value[m[0]:m[1]], e.Value[m[2]:m[3]]
-			at := utf8.RuneCountInString(e.Value[:m[0]])
-			switch {
-			case args[name] == nil && (shell || !strings.Contains(text, p)): // ${x} is the shell's own, and so is what comes from elsewhere
-			case args[name] == nil:
-				r.problemWithin(e, at, fmt.Sprintf("%s is not an argument of %s", p, where), unknownArg(name, args))
-			case shell:
-				r.problemWithin(e, at, p+" after -c would become part of a command", "put the command into a script and give it "+p+" as an argument")
-			case i == 0:
-				r.problemWithin(e, at, "the program to run is given by "+p, "write its name or path; only its arguments can vary")
-			}
-			used[name] = true
-		}
-		shell = shell || shellText.MatchString(e.Value)
-	}
-	for name, key := range args {
-		if !used[name] && nameGrammar.MatchString(name) {
-			r.problem(key, fmt.Sprintf("argument %s is not used by %s", quote(name), where), fmt.Sprintf("write {%s} into exec, or remove it", name))
+// env reads the environment of a program. Values may be credentials: they are never
+// quoted.
+func (r *reader) env(n *yaml.Node, where string) []string {
+	var env []string
+	for k, v := range r.entries(n, "env of "+where) {
+		s, ok := r.text(v, "environment variable "+quote(k.Value), aText)
+		switch {
+		case !envName.MatchString(k.Value) || strings.HasPrefix(k.Value, "TIDEWIRE_"):
+			r.problem(k, fmt.Sprintf("%s is not a name for an environment variable here", quote(k.Value)), "use letters, digits and underscores, beginning with none of the digits and not with TIDEWIRE_")
+		case ok && strings.ContainsRune(s, 0):
+			r.problem(v, "the value of "+k.Value+" contains a NUL character", "remove it; no program can be given one")
+		case ok:
+			env = append(env, k.Value+"="+s)
 		}
 	}
-}
-
-func unknownArg(name string, args map[string]*yaml.Node) string {
-	if len(args) == 0 {
-		return fmt.Sprintf("add it as args: {%s: {type: string}}", name)
-	}
-	return suggest(name, "arguments", slices.Sorted(maps.Keys(args)))
+	return env
 }
 
 // progress reads the pattern of progress lines.

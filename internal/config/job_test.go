@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -69,8 +71,24 @@ func TestBind(t *testing.T) {
 		{"type: host", strings.Repeat("a.", 127) + "a", "x: "},
 		{"type: cidr", "10.0.4.7/24", "10.0.4.0/24"},
 		{"type: cidr", "10.0.4.7/33", `x: "10.0.4.7/33" is not a subnet, write one such as 10.0.4.0/24`},
+		{"type: string, allow_dash: true", "-rf", "-rf"},
+		{"type: string, secret: true, pattern: 'a+'", "hunter2", "x: this does not match ^(?:a+)$, write one that does"},
+		{"type: string, secret: true", "-hunter2", "x: this begins with a dash, write a text that cannot be taken for an option"},
+		{"type: url", "https://example.com:8443/a?b=%20#c", "https://example.com:8443/a?b=%20#c"},
+		{"type: url", "HTTPS://example.com", "HTTPS://example.com"},
+		{"type: url", "http://example.com", `x: "http://example.com" is not an https address, write one such as https://example.com/x`},
+		{"type: url", "file:///etc/passwd", `x: "file:///etc/passwd" is not an https address`},
+		{"type: url", "https:example.com", `x: "https:example.com" is not an https address`},
+		{"type: url", "https:///x", `x: "https:///x" is not an https address`},
+		{"type: url", `https://example.com\@evil.example`, "x: "},
+		{"type: url", "-https://example.com", "x: "},
+		{"type: url", "https://a:b@example.com", "x: the address contains a user name or password, write it without"},
+		{"type: url", "https://example.com:0", `x: "https://example.com:0" has a bad port`},
+		{"type: url", "https://example.com/a b", "x: "},
+		{"type: url, secret: true", "http://hunter2", "x: this is not an https address"},
+		{"type: url", "https://" + long, "x: the text has 1032 bytes"},
 	} {
-		c := load(t, fmt.Sprintf("{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {%s}}}}}", test.arg))
+		c := load(t, fmt.Sprintf("{version: 1, jobs: {j: {exec: [a, --, '{x}'], args: {x: {%s}}}}}", test.arg))
 		values, errs := c.Jobs[0].Bind(map[string]any{"x": test.given})
 		if want, _ := test.want.(string); strings.HasPrefix(want, "x: ") {
 			if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), want) {
@@ -79,6 +97,59 @@ func TestBind(t *testing.T) {
 		} else if len(errs) != 0 || values["x"] != test.want {
 			t.Errorf("{%s}: Bind(%.40v) = %#v, %v, want %#v", test.arg, test.given, values["x"], errs, test.want)
 		}
+	}
+}
+
+// TestPath: an argument of the type path names what is below a directory, whatever
+// it looks like, and the program gets its whole name.
+func TestPath(t *testing.T) {
+	dir := inDir(t, map[string]string{"in/a.txt": "", "in/sub/b.txt": "", "in/-rf": "", "out.txt": ""})
+	for link, to := range map[string]string{"in/good": "sub/b.txt", "in/bad": "../out.txt", "in/away": "/etc", "in/loop": "loop"} {
+		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, problems := config.Load(filepath.Join(dir, "t.yaml"), []byte("{version: 1, jobs: {j: {exec: [cat, '{x}', '--in={x}'], args: {x: {type: path, under: in}}}}}"))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	j := c.Jobs[0]
+	for _, test := range []struct{ given, want string }{ // an error's text begins with "x: "
+		{"a.txt", "a.txt"},
+		{"./sub//b.txt", "sub/b.txt"},
+		{"sub", "sub"},
+		{".", "."},
+		{"sub/../a.txt", "a.txt"},
+		{"-rf", "-rf"},
+		{"good", "good"},
+		{"bad", `x: "bad" leads out of the directory, or cannot be read`},
+		{"away/passwd", `x: "away/passwd" leads out of the directory, or cannot be read`},
+		{"loop", `x: "loop" leads out of the directory, or cannot be read`},
+		{"../out.txt", `x: "../out.txt" is not a path inside of the directory`},
+		{"sub/../../out.txt", `x: "sub/../../out.txt" is not a path inside of the directory`},
+		{"/etc/passwd", `x: "/etc/passwd" is not a path inside of the directory`},
+		{filepath.Join(dir, "in/a.txt"), "x: "},
+		{"none", `x: there is no "none", name one that is there`},
+		{"a.txt\x00", "x: the text contains a line break or another control character"},
+		{strings.Repeat("a/", 600), "x: the text has 1200 bytes"},
+	} {
+		values, errs := j.Bind(map[string]any{"x": test.given})
+		if strings.HasPrefix(test.want, "x: ") {
+			if len(errs) != 1 || !strings.HasPrefix(errs[0].Error(), test.want) {
+				t.Errorf("Bind(%.40q) = %v, want %s", test.given, errs, test.want)
+			}
+			continue
+		}
+		whole := filepath.Join(dir, "in", test.want)
+		if want := []string{"cat", whole, "--in=" + whole}; errs != nil || values["x"] != test.want || !slices.Equal(j.Argv(values), want) {
+			t.Errorf("Bind(%q) = %v, %v and %q, want %q and %q", test.given, values, errs, j.Argv(values), test.want, want)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "in")); err != nil {
+		t.Fatal(err)
+	}
+	if _, errs := j.Bind(map[string]any{"x": "a.txt"}); len(errs) != 1 || errs[0].What != "the directory cannot be opened" {
+		t.Errorf("Bind without the directory: %v", errs)
 	}
 }
 
@@ -130,13 +201,18 @@ func FuzzArgv(f *testing.F) {
 	for _, s := range []string{"a", "{x}", "{y}", "a b", "$(x)", "-c", "' \"", "\x00", "ü", "--", strings.Repeat("x", 2000)} {
 		f.Add(s)
 	}
-	c, problems := config.Load("f", []byte(`{version: 1, jobs: {j: {exec: [a, "{x}", "--x={x}{y}"], args: {x: , y: {default: y}}}}}`))
+	c, problems := config.Load("f", []byte(`{version: 1, jobs: {j: {exec: [a, "{x}", "--x={x}{y}"], args: {x: , y: {default: y}}}, k: {exec: [a, --, "{x}"], args: {x: {allow_dash: true}}}}}`))
 	if problems != nil {
 		f.Fatal(problems)
 	}
 	j := c.Jobs[0]
 	f.Fuzz(func(t *testing.T, s string) {
 		values, errs := j.Bind(map[string]any{"x": s})
+		if dash, _ := c.Jobs[1].Bind(map[string]any{"x": s}); dash["x"] == s {
+			if got, want := c.Jobs[1].Argv(dash), []string{"a", "--", s}; !slices.Equal(got, want) {
+				t.Errorf("Argv for %q = %q, want %q", s, got, want)
+			}
+		}
 		if errs != nil {
 			return
 		}

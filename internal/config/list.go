@@ -22,13 +22,13 @@ func (r *reader) list(n *yaml.Node, what, want string) []*yaml.Node {
 	return n.Content
 }
 
-// oneOrMore returns the elements of a list of names, or the one that stands there
-// without a list.
-func (r *reader) oneOrMore(n *yaml.Node, what string) []*yaml.Node {
+// oneOrMore returns the elements of a list of names, which example shows, or the one
+// that stands there without a list.
+func (r *reader) oneOrMore(n *yaml.Node, what, example string) []*yaml.Node {
 	if n.Kind == yaml.ScalarNode {
 		return []*yaml.Node{n}
 	}
-	return r.list(n, what, "write a name, or a list of names such as [ops, leads]")
+	return r.list(n, what, "write a name, or a list of names such as "+example)
 }
 
 // argv reads the list of a program and its arguments.

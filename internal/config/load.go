@@ -36,6 +36,7 @@ func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
 type parts struct {
 	upstreams map[string]*Upstream
 	notify    map[string]*Notify
+	sources   map[string]*Source
 }
 
 // config reads a whole file. Its parts are read in the order in which they
@@ -62,7 +63,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	if defaults != nil {
 		r.mapping(defaults, "defaults", paceKeys, r.paceReads(&pace))
 	}
-	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}}
+	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}, sources: map[string]*Source{}}
 	for _, e := range r.names(upstreams, "upstreams") {
 		u := r.upstream(e)
 		known.upstreams[e.name] = u
@@ -76,12 +77,13 @@ func (r *reader) config(root *yaml.Node) *Config {
 	from := map[*Source]*yaml.Node{}
 	for _, e := range r.names(sources, "sources") {
 		s, n := r.source(e, pace, known)
+		known.sources[e.name] = s
 		c.Sources = append(c.Sources, s)
 		from[s] = n
 	}
 	r.references(c.Sources, from)
 	for _, e := range r.names(jobs, "jobs") {
-		c.Jobs = append(c.Jobs, r.job(e))
+		c.Jobs = append(c.Jobs, r.job(e, known))
 	}
 	if listen != nil {
 		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {

@@ -136,6 +136,8 @@ type named struct {
 	key, value *yaml.Node
 }
 
+const aName = "use a-z, 0-9, dot, underscore and dash, beginning with a letter or digit, at most 64 characters"
+
 var nameGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
 // names reads a mapping of names. Nothing at all is an empty one, so that its
@@ -149,7 +151,7 @@ func (r *reader) names(n *yaml.Node, where string) []named {
 	for k, v := range r.entries(n, where) {
 		if !nameGrammar.MatchString(k.Value) {
 			r.problem(k, fmt.Sprintf("bad name %s in %s", quote(k.Value), where),
-				"use a-z, 0-9, dot, underscore and dash, beginning with a letter or digit, at most 64 characters")
+				aName)
 		}
 		all = append(all, named{k.Value, k, v})
 	}

@@ -18,6 +18,12 @@ func (h *HTTP) String() string { return "a request to " + h.Upstream.String() }
 // String returns the kind and the name of n.
 func (n *Notify) String() string { return "notify " + quote(n.Name) }
 
+// String returns the upstream's name.
+func (h *JobHTTP) String() string { return "a request to " + h.Upstream.String() }
+
+// MarshalText returns what String does.
+func (h *JobHTTP) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
 // MarshalText returns what String does.
 func (n *Notify) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
 

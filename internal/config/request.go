@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,7 +34,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 	})
 	join := ""
 	if path != nil {
-		join = r.path(path)
+		join = r.path(path, nil)
 	}
 	if upstream == nil {
 		if r.complete(n) {
@@ -57,8 +58,9 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 }
 
 // path reads the path of a request, in which escapes stay as they are and what
-// has no place in a path is escaped.
-func (r *reader) path(n *yaml.Node) string {
+// has no place in a path is escaped. Keep says which braces are placeholders, nil that
+// none is.
+func (r *reader) path(n *yaml.Node, keep *regexp.Regexp) string {
 	const example = "write a path such as /v1/now"
 	s, ok := r.text(n, "path", example)
 	if !ok {
@@ -74,16 +76,28 @@ func (r *reader) path(n *yaml.Node) string {
 		r.problem(n, fmt.Sprintf("path: %s has a bad escape", quote(s)), `write %25 for a percent sign`)
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		r.problem(n, fmt.Sprintf(`path: %s contains ".."`, quote(s)), "write the path without it")
+	case keep == nil:
+		return escapePath(s)
 	default:
 		var escaped strings.Builder
-		for _, c := range []byte(s) {
-			if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
-				fmt.Fprintf(&escaped, "%%%02X", c)
-			} else {
-				escaped.WriteByte(c)
-			}
+		end := 0
+		for _, m := range keep.FindAllStringIndex(s, -1) {
+			escaped.WriteString(escapePath(s[end:m[0]]) + s[m[0]:m[1]])
+			end = m[1]
 		}
-		return escaped.String()
+		return escaped.String() + escapePath(s[end:])
 	}
 	return ""
+}
+
+func escapePath(s string) string {
+	var escaped strings.Builder
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+			fmt.Fprintf(&escaped, "%%%02X", c)
+		} else {
+			escaped.WriteByte(c)
+		}
+	}
+	return escaped.String()
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -111,6 +113,33 @@ func (r *reader) integer(n *yaml.Node, what string, lowest, highest int) (int, b
 		return 0, false
 	}
 	return int(*f), true
+}
+
+// boolean reads true or false.
+func (r *reader) boolean(n *yaml.Node, what string) bool {
+	s, ok := r.text(n, what, "write true or false")
+	if ok && s != "true" && s != "false" {
+		r.problem(n, fmt.Sprintf("%s: %s is neither true nor false", what, quote(s)), "write true or false")
+	}
+	return s == "true"
+}
+
+// dir reads the name of a directory that exists, relative to n's file, and returns
+// its absolute name.
+func (r *reader) dir(n *yaml.Node, what string) string {
+	s := r.line(n, what)
+	if s == "" {
+		return ""
+	}
+	dir, err := filepath.Abs(r.beside(n, s))
+	if err != nil {
+		r.problem(n, fmt.Sprintf("%s: %s cannot be found: %v", what, quote(s), err), "write an absolute path")
+		return ""
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		r.problem(n, fmt.Sprintf("%s: there is no directory %s", what, quote(s)), "create it or correct its name; it is relative to this file")
+	}
+	return dir
 }
 
 // percentage reads 0 or a percentage below 100% as a fraction.

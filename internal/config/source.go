@@ -44,7 +44,7 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		"deadband": func(v *yaml.Node) { deadband = v },
 	})
 	r.mapping(e.value, where, sourceKeys, read)
-	r.oneKind(e, where, kinds)
+	r.oneKind(e, where, "poll", kinds, `"http"`, `"exec"`, `"from"`)
 	if show != nil {
 		s.Show = r.show(show, where, s.Pick, pick)
 	}
@@ -79,14 +79,14 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 	return s, from // its place, for [reader.references]
 }
 
-// oneKind checks that a source has exactly one kind; kinds are the values of
-// those that it has.
-func (r *reader) oneKind(e named, where string, kinds []*yaml.Node) {
+// oneKind checks that a source or job has exactly one kind; kinds are the values of
+// those that it has, of the words.
+func (r *reader) oneKind(e named, where, verb string, kinds []*yaml.Node, words ...string) {
 	switch {
 	case len(kinds) > 1:
-		r.problem(e.key, where+" has more than one kind", `keep exactly one of "http", "exec" and "from"`)
+		r.problem(e.key, where+" has more than one kind", "keep exactly one of "+list(words, "and"))
 	case len(kinds) == 0 && r.complete(e.value) && find(e.value, "modbus", "mqtt", "sql") == nil:
-		r.problem(e.key, where+" does not say what to poll", `add exactly one of "http", "exec" and "from"`)
+		r.problem(e.key, where+" does not say what to "+verb, "add exactly one of "+list(words, "and"))
 	}
 }
 

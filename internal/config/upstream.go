@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -25,7 +26,12 @@ func (r *reader) upstream(e named) *Upstream {
 		"http":    func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) },
 		"bearer":  func(v *yaml.Node) { bearer = v },
 		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) },
-		"limit":   func(v *yaml.Node) { limit = v; u.Limit = r.rate(v, "limit") },
+		"limit": func(v *yaml.Node) {
+			limit = v
+			if count, per := r.rate(v, "limit"); count > 0 {
+				u.Limit = float64(count) / per.Seconds()
+			}
+		},
 		"burst": func(v *yaml.Node) {
 			burst = v
 			if n, ok := r.integer(v, "burst", 1, 1_000_000); ok {
@@ -113,19 +119,19 @@ func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 	}
 }
 
-// rate reads requests a second.
-func (r *reader) rate(n *yaml.Node, what string) float64 {
-	const example = "write requests per second, minute or hour such as 5/s, 10/m or 60/h"
+// rate reads a number in a second, minute, hour or day.
+func (r *reader) rate(n *yaml.Node, what string) (count int, per time.Duration) {
+	const example = "write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d"
 	s, ok := r.text(n, what, example)
 	if !ok {
-		return 0
+		return 0, 0
 	}
-	count, per, _ := strings.Cut(s, "/")
-	requests, err := strconv.ParseUint(count, 10, 32)
-	seconds := map[string]float64{"s": 1, "m": 60, "h": 3600}[per]
-	if err != nil || requests == 0 || seconds == 0 {
+	number, unit, _ := strings.Cut(s, "/")
+	c, err := strconv.ParseUint(number, 10, 31)
+	per = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]
+	if err != nil || c == 0 || per == 0 {
 		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), example)
-		return 0
+		return 0, 0
 	}
-	return float64(requests) / seconds
+	return int(c), per
 }

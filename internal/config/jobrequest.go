@@ -1,0 +1,57 @@
+package config
+
+import (
+	"net/http"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+)
+
+var jobMethods = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodGet}
+
+const followWord = "operation-location"
+
+// jobRequest reads the http key of a job. It returns also the texts in which
+// arguments can stand, and whether all arguments are sent anyway.
+func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Upstream) (h *JobHTTP, texts []*yaml.Node, all bool) {
+	h = &JobHTTP{Method: http.MethodPost, Header: http.Header{}}
+	var upstream, method, body *yaml.Node
+	r.mapping(n, "http of "+where, jobRequestKeys, reads{
+		"upstream": func(v *yaml.Node) { upstream = v },
+		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods...) },
+		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, placeholder) },
+		"query": func(v *yaml.Node) {
+			for k, v := range r.entries(v, "query of "+where) {
+				if s, ok := r.text(v, "query "+quote(k.Value), aText); ok {
+					texts = append(texts, v)
+					h.Query = append(h.Query, Pair{k.Value, s})
+				}
+			}
+		},
+		"headers": func(v *yaml.Node) {
+			r.headers(v, "headers of "+where, h.Header)
+			if v.Kind == yaml.MappingNode {
+				for i := 1; i < len(v.Content); i += 2 {
+					texts = append(texts, v.Content[i])
+				}
+			}
+		},
+		"body": func(v *yaml.Node) {
+			if s, ok := r.text(v, "body", aText); ok {
+				texts, body = append(texts, v), v
+				h.Body = s
+			}
+		},
+		"follow": func(v *yaml.Node) { h.Follow = r.choice(v, "follow", followWord) != "" },
+	})
+	bodiless := h.Method == http.MethodGet || h.Method == http.MethodDelete
+	if body != nil && bodiless {
+		r.problem(body, "a "+h.Method+" has no body", "remove it, or write method: POST")
+	}
+	r.need(n, "http of "+where, "upstream", "weather")
+	if upstream != nil {
+		h.Upstream = lookup(r, upstream, "upstream", upstreams)
+	}
+	all = !bodiless && (body == nil || h.Body == "") && (method == nil || h.Method != "")
+	return h, slices.DeleteFunc(texts, func(n *yaml.Node) bool { return r.spoiled[n] || n.Kind != yaml.ScalarNode }), all
+}
