@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -17,6 +18,8 @@ import (
 //
 // Make one with [NewMemory].
 type Memory struct {
+	born time.Time // zero of the clock, which does not jump with the wall clock
+
 	mu sync.Mutex // guards the fields below, and is held while followers are told; no other lock of this package exists
 
 	cells     map[string]*cell
@@ -29,12 +32,15 @@ type Memory struct {
 type cell struct {
 	m       *Memory
 	entry   Entry
-	expires time.Time // when Final: the end of its retention
-	index   int       // when Final: its place in m.retained
+	expires int64 // when Final: the end of its retention, on m's clock
+	index   int   // when Final: its place in m.retained
 }
 
 // NewMemory returns an empty store.
-func NewMemory() *Memory { return &Memory{cells: make(map[string]*cell)} }
+func NewMemory() *Memory { return &Memory{born: time.Now(), cells: make(map[string]*cell)} }
+
+// now is the time on m's clock.
+func (m *Memory) now() int64 { return int64(time.Since(m.born)) }
 
 // Claim implements [Store]. It never waits; the only error is ctx's, if that has ended already.
 func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error) {
@@ -127,7 +133,8 @@ func (c *cell) Finish(_ context.Context, data []byte, retention time.Duration) e
 		m.forgetLocked(c)
 		return nil
 	}
-	c.expires = time.Now().Add(retention)
+	now := m.now()
+	c.expires = now + min(int64(retention), math.MaxInt64-now)
 	heap.Push(&m.retained, c)
 	if c.index == 0 {
 		m.armLocked()
@@ -148,7 +155,7 @@ func (m *Memory) forgetLocked(c *cell) {
 func (m *Memory) expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for now := time.Now(); len(m.retained) > 0 && !m.retained[0].expires.After(now); {
+	for now := m.now(); len(m.retained) > 0 && m.retained[0].expires <= now; {
 		m.forgetLocked(heap.Pop(&m.retained).(*cell))
 	}
 	if len(m.retained) > 0 {
@@ -158,7 +165,7 @@ func (m *Memory) expire() {
 
 // armLocked sets the timer to the earliest expiry.
 func (m *Memory) armLocked() {
-	d := time.Until(m.retained[0].expires)
+	d := time.Duration(m.retained[0].expires - m.now())
 	if m.timer == nil {
 		m.timer = time.AfterFunc(d, m.expire)
 		return
@@ -170,7 +177,7 @@ func (m *Memory) armLocked() {
 type expiries []*cell
 
 func (h expiries) Len() int           { return len(h) }
-func (h expiries) Less(i, j int) bool { return h[i].expires.Before(h[j].expires) }
+func (h expiries) Less(i, j int) bool { return h[i].expires < h[j].expires }
 
 func (h expiries) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]

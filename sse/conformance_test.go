@@ -634,6 +634,26 @@ var conformance = []struct {
 			t.Errorf("Latest() = %q, want what was published", ev.Data)
 		}
 	}},
+	{"data that is kept is sent, and not copied", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.hub.Topic("a", sse.TopicOptions{KeepData: true})
+		f.topics["a"] = a
+		a.Open("r")
+		one, all := f.srv.Open(t, "/one/a", nil), f.srv.Open(t, "/all/a", nil)
+		for i, tt := range []struct{ data, want string }{{"one line", "one line"}, {"two\r\nlines\r", "two\nlines\n"}, {"\n", "\n"}} {
+			kept := []byte(tt.data)
+			if err := a.Publish(sse.Event{Data: kept}); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "stream of one", next(t, one, 1), fmt.Sprintf("r-%d=%s", i+1, tt.want))
+			if ev := all.Event(t); string(ev.Data) != tt.want {
+				t.Errorf("stream of all got %q, want %q", ev.Data, tt.want)
+			}
+			if ev, _ := a.Latest(); &ev.Data[0] != &kept[0] {
+				t.Errorf("Latest() has a copy of %q, want what was published", kept)
+			}
+		}
+	}},
 	{"a backlog keeps what a slow reader has not had, and tells it what it missed", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.backlog("a", 4)

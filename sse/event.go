@@ -72,25 +72,34 @@ func appendField(b []byte, name, value string) []byte {
 // appendData appends a data line for each line of data, split at CRLF, CR and LF (§9.2.5: any of them ends a line, so
 // one left inside would let a payload forge fields).
 func appendData(b, data []byte) []byte {
-	for {
-		line, rest, more := data, []byte(nil), false
-		if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
-			line, rest, more = data[:i], data[i+1:], true
-			if data[i] == '\r' && len(rest) > 0 && rest[0] == '\n' {
-				rest = rest[1:]
-			}
-		}
-		b = append(b, "data:"...)
-		if len(line) > 0 {
-			b = append(b, ' ')
-			b = append(b, line...)
-		}
-		b = append(b, '\n')
-		if !more {
-			return b
-		}
-		data = rest
+	if oneLine(data) { // asked once: in lines of CR alone it looks through all that follows
+		return appendDataLine(b, data)
 	}
+	for {
+		i := bytes.IndexAny(data, "\r\n")
+		if i < 0 {
+			return appendDataLine(b, data)
+		}
+		b = appendDataLine(b, data[:i])
+		if data[i] == '\r' && i+1 < len(data) && data[i+1] == '\n' {
+			i++
+		}
+		data = data[i+1:]
+	}
+}
+
+func appendDataLine(b, line []byte) []byte {
+	b = append(b, "data:"...)
+	if len(line) > 0 {
+		b = append(b, ' ')
+		b = append(b, line...)
+	}
+	return append(b, '\n')
+}
+
+// oneLine reports whether data has no line end.
+func oneLine(data []byte) bool {
+	return bytes.IndexByte(data, '\n') < 0 && bytes.IndexByte(data, '\r') < 0 // IndexAny takes several times as long
 }
 
 // size is the length of the wire form, or a little more, or less if Data has many lines.

@@ -26,7 +26,7 @@ func (s *single) pending(b *batch) bool {
 		if f.missed > 0 {
 			b.wire = append(b.wire, gap(f.missed))
 		}
-		b.wire = append(b.wire, f.single)
+		b.wire = append(b.wire, f.wire().single)
 	}
 	return last
 }

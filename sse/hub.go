@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"iter"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -146,7 +147,10 @@ func (h *Hub) getOrMake(name string, opts TopicOptions, removed bool) *Topic {
 	defer h.mu.Unlock()
 	t := h.topics[name]
 	if t == nil {
-		t = &Topic{hub: h, name: name, opts: opts, removed: removed}
+		t = &Topic{
+			hub: h, name: name, removed: removed,
+			onWatched: opts.OnWatched, backlog: int32(min(opts.Backlog, math.MaxInt32)), keepData: opts.KeepData,
+		}
 		t.current.Store(newRun("", 0))
 		h.topics[name] = t
 	}

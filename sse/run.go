@@ -5,33 +5,85 @@ import (
 	"sync/atomic"
 )
 
-// frame is one published event, encoded once. It is immutable once stored, but for the lazily made multiplexed form.
+// frame is one published event. It is immutable once stored, but for its wire form, made when that is first needed.
 type frame struct {
-	ev   Event  // ID assigned, Data the topic's own
+	run  *run
+	ev   Event  // Data the topic's own; ID "" if it is the one that the topic gives
 	n    uint64 // place in its run, from 1
 	seq  uint64 // place in its hub, from 1
 	born int64  // when it was published, on the hub's clock
 	end  bool   // the run's terminal
-	prev *frame // of a terminal: the frame before it (the pair rule); nil otherwise, so frames never chain
 
-	single []byte // wire form with ev.ID
+	encoded atomic.Pointer[wire]
+}
+
+// wire is an event as it is sent.
+type wire struct {
+	single []byte // with the event's id
 	head   int    // length of its id line
 	multi  atomic.Pointer[[]byte]
 }
 
+// appendID appends the event's id to b.
+func (f *frame) appendID(b []byte) []byte {
+	if f.ev.ID != "" {
+		return append(b, f.ev.ID...)
+	}
+	b = append(append(b, f.run.name...), '-')
+	if f.end {
+		return append(b, "end"...)
+	}
+	return strconv.AppendUint(b, f.n, 10)
+}
+
+// maxID is the length that an id of the form `<run>-<n>` can have, and a little more.
+const maxID = 64
+
+func (f *frame) hasID(id string) bool {
+	var b [maxID]byte
+	return string(f.appendID(b[:0])) == id
+}
+
+// event returns the event with its id.
+func (f *frame) event() Event {
+	ev := f.ev
+	if ev.ID == "" {
+		var b [maxID]byte
+		ev.ID = string(f.appendID(b[:0]))
+	}
+	return ev
+}
+
+// size is about the length of the wire form, see [Event.size].
+func (f *frame) size() int { return maxID + f.ev.size() }
+
+// wire returns the wire form, made by the first that needs it.
+func (f *frame) wire() *wire {
+	if w := f.encoded.Load(); w != nil {
+		return w
+	}
+	b := make([]byte, 0, len("id: \n")+len(f.run.name)+len("-123456")+f.ev.size())
+	b = append(f.appendID(append(b, "id: "...)), '\n')
+	head := len(b)
+	f.encoded.CompareAndSwap(nil, &wire{single: f.ev.appendBody(b), head: head}) // or another one was faster
+	return f.encoded.Load()
+}
+
 // multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it.
 func (f *frame) multiplexed(epoch string) []byte {
-	if p := f.multi.Load(); p != nil {
+	w := f.wire()
+	if p := w.multi.Load(); p != nil {
 		return *p
 	}
-	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(f.single)-f.head)
+	body := w.single[w.head:]
+	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(body))
 	b = append(b, "id: "...)
 	b = append(b, epoch...)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, f.seq, 10)
 	b = append(b, '\n')
-	b = append(b, f.single[f.head:]...)
-	f.multi.Store(&b)
+	b = append(b, body...)
+	w.multi.Store(&b)
 	return b
 }
 
@@ -41,10 +93,11 @@ const maxRingBytes = 4 << 20
 // run is one life of a topic, from Open (or the first Publish) to its terminal, to the next run, or to Remove. Readers
 // load its fields without a lock; the topic's publishers write them under Topic.mu.
 type run struct {
-	name     string // "" in the run that a topic has before it is opened
-	newest   atomic.Pointer[frame]
-	state    atomic.Int32 // of runLive and its successors
-	*backlog              // nil when it is the newest frame alone
+	name      string // "" in the run that a topic has before it is opened
+	newest    atomic.Pointer[frame]
+	beforeEnd *frame       // once newest is a terminal, the one before that, if any
+	state     atomic.Int32 // of runLive and its successors
+	*backlog               // nil when it is the newest frame alone
 }
 
 // backlog is what a run keeps besides its newest frame.
@@ -80,14 +133,17 @@ func (r *run) store(f *frame) {
 	if r.backlog != nil {
 		k := uint64(len(r.ring))
 		// Room first: a reader that finds a slot empty or with another number in it counts the frame as missed.
-		for r.oldest < f.n && (f.n-r.oldest >= k || r.bytes+len(f.single) > maxRingBytes) {
+		for r.oldest < f.n && (f.n-r.oldest >= k || r.bytes+f.size() > maxRingBytes) {
 			slot := &r.ring[r.oldest%k]
-			r.bytes -= len(slot.Load().single)
+			r.bytes -= slot.Load().size()
 			slot.Store(nil)
 			r.oldest++
 		}
-		r.bytes += len(f.single)
+		r.bytes += f.size()
 		r.ring[f.n%k].Store(f)
+	}
+	if f.end {
+		r.beforeEnd = r.newest.Load()
 	}
 	r.newest.Store(f)
 }
@@ -106,10 +162,12 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 		return
 	}
 	if r.backlog == nil {
-		if p := newest.prev; p != nil && p.n > n && p.seq <= limit {
-			b.coalesced += p.n - n - 1
-			b.events = append(b.events, due{frame: p})
-			n = p.n
+		if newest.end {
+			if p := r.beforeEnd; p != nil && p.n > n && p.seq <= limit {
+				b.coalesced += p.n - n - 1
+				b.events = append(b.events, due{frame: p})
+				n = p.n
+			}
 		}
 		if newest.seq <= limit {
 			b.coalesced += newest.n - n - 1
@@ -135,7 +193,7 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 		if f.seq > limit {
 			break
 		}
-		if size += len(f.single); bounded && taken > 0 && (taken == maxBatch || size > maxPiece) {
+		if size += f.size(); bounded && taken > 0 && (taken == maxBatch || size > maxPiece) {
 			b.more = true
 			break
 		}
@@ -158,11 +216,11 @@ func (r *run) resumeAt(lastID string) (uint64, Resume) {
 	switch {
 	case newest == nil:
 		return 0, how
-	case lastID == newest.ev.ID:
+	case newest.hasID(lastID):
 		return newest.n, ResumeCurrent
 	case r.backlog != nil:
 		if n, ok := numberIn(lastID, r.name); ok && 0 < n && n < newest.n {
-			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.ev.ID == lastID {
+			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.hasID(lastID) {
 				if next := r.ring[(n+1)%uint64(len(r.ring))].Load(); next == nil || next.n != n+1 {
 					return n, ResumeGap
 				}

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"math"
 	"math/bits"
-	"strconv"
 	"sync"
 	"sync/atomic"
 )
@@ -32,6 +31,9 @@ type TopicOptions struct {
 	// and with false when nobody does any more. Calls never overlap and alternate; a change that is undone while an
 	// earlier call lasts is not told. It is called on the goroutine of one of the readers, with no lock held.
 	OnWatched func(watched bool)
+	// KeepData promises that the Data of an event is not modified after it was published. The topic then keeps it as it
+	// is, which others may share, and encodes it when somebody reads it; otherwise it keeps a copy.
+	KeepData bool
 }
 
 // Topic is a named place that keeps its newest event, encoded, for any number of readers. [Hub.Topic] makes one. All
@@ -45,7 +47,11 @@ type TopicOptions struct {
 type Topic struct {
 	hub  *Hub
 	name string
-	opts TopicOptions
+
+	// The options.
+	onWatched func(watched bool)
+	backlog   int32
+	keepData  bool
 
 	current atomic.Pointer[run] // written under mu
 	watched atomic.Uint32       // bit i: share i has watchers; written under mu
@@ -90,7 +96,8 @@ func (t *Topic) Open(run string) {
 	t.wakeWatchers()
 }
 
-// Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data.
+// Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data, unless
+// [TopicOptions].KeepData says that it does not.
 //
 // An event without ID gets `<run>-<n>`, n counting from 1, in the current run, or in a new one of a random name if there
 // is none. An ID stands as it is; one of the form `<run>-<n>` or `<run>-end` with the name of another run than the
@@ -131,42 +138,30 @@ func (t *Topic) openLocked(run string) {
 		return
 	}
 	t.removed = false
-	next := newRun(run, t.opts.Backlog)
+	next := newRun(run, int(t.backlog))
 	t.current.Store(next)
 	old.state.Store(runReplaced) // after the store of its successor, which readers go on to
 }
 
-// storeLocked gives ev its numbers in the current run and in the hub, encodes it and stores it.
+// storeLocked gives ev its numbers in the current run and in the hub, and stores it.
 func (t *Topic) storeLocked(ev Event, end bool) error {
 	r := t.current.Load()
-	last := r.newest.Load()
-	f := &frame{n: 1, end: end, born: t.hub.now()}
-	if last != nil {
+	f := &frame{run: r, ev: ev, n: 1, end: end, born: t.hub.now()}
+	if last := r.newest.Load(); last != nil {
 		if last.end {
 			return ErrClosed
 		}
 		f.n = last.n + 1
-		if end {
-			f.prev = last
-		}
 	}
-	if ev.ID == "" {
-		if end {
-			ev.ID = r.name + "-end"
-		} else {
-			ev.ID = r.name + "-" + strconv.FormatUint(f.n, 10)
-		}
+	if f.ev.ID = ""; ev.ID != "" && !f.hasID(ev.ID) {
+		f.ev.ID = ev.ID
 	}
-	b := make([]byte, 0, ev.size())
-	b = appendField(b, "id", ev.ID)
-	f.head = len(b)
-	b = ev.appendBody(b)
-	f.single, f.ev = b, ev
 	switch {
-	case ev.Data == nil:
-	case bytes.ContainsAny(ev.Data, "\r\n"):
+	case t.keepData || ev.Data == nil:
+	case !oneLine(ev.Data):
 		f.ev.Data = bytes.Clone(ev.Data)
-	default: // one data line, just before the blank one: keep no second copy of it
+	default: // the wire form is a copy: its data line, just before the blank one
+		b := f.wire().single
 		from, to := len(b)-len("\n\n")-len(ev.Data), len(b)-len("\n\n")
 		f.ev.Data = b[from:to:to]
 	}
@@ -183,7 +178,7 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 // one. Its Data must not be modified.
 func (t *Topic) Latest() (Event, bool) {
 	if f := t.resolve().current.Load().newest.Load(); f != nil {
-		return f.ev, true
+		return f.event(), true
 	}
 	return Event{}, false
 }
@@ -243,7 +238,10 @@ func (t *Topic) lockCurrent() *Topic {
 }
 
 // revive returns the topic that bears t's name now, and makes one if none does.
-func (t *Topic) revive() *Topic { return t.hub.getOrMake(t.name, t.opts, true) }
+func (t *Topic) revive() *Topic {
+	opts := TopicOptions{OnWatched: t.onWatched, Backlog: int(t.backlog), KeepData: t.keepData}
+	return t.hub.getOrMake(t.name, opts, true)
+}
 
 // resolve returns the topic that bears t's name now, or t itself, without a run, if none does.
 func (t *Topic) resolve() *Topic {
@@ -322,7 +320,7 @@ func (t *Topic) detach(w *watcher) {
 // tellWatched calls OnWatched until it has been told how things are. One goroutine at a time does, the others leave it
 // to that one.
 func (t *Topic) tellWatched() {
-	if t.opts.OnWatched == nil {
+	if t.onWatched == nil {
 		return
 	}
 	t.mu.Lock()
@@ -342,7 +340,7 @@ func (t *Topic) tellWatched() {
 func (t *Topic) call(watched bool) {
 	t.mu.Unlock()
 	defer t.mu.Lock()
-	t.opts.OnWatched(watched)
+	t.onWatched(watched)
 }
 
 // Watch returns the topic's events in process: the newest at once, then each change, of which a slow caller sees only
@@ -362,7 +360,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 			b.reset()
 			last := c.due(&b)
 			for _, f := range b.events {
-				if f.missed > 0 && !yield(gapEvent(f.missed)) || !yield(f.ev) {
+				if f.missed > 0 && !yield(gapEvent(f.missed)) || !yield(f.event()) {
 					return
 				}
 			}

@@ -51,6 +51,8 @@ func TestTopicRuns(t *testing.T) {
 		{"publish a-b-c 5", nil, "r false a-b-c=5"}, // not of the form <run>-<n>
 		{"publish x-y 6", nil, "r false x-y=6"},
 		{"publish  7", nil, "r false r-7=7"},
+		{"publish r-8 its own", nil, "r false r-8=its own"},
+		{"publish r-09 8", nil, "r false r-09=8"}, // not the same as r-9
 		{"close  end", nil, "r true r-end=end"},
 		{"close  again", sse.ErrClosed, "r true r-end=end"},
 		{"publish  late", sse.ErrClosed, "r true r-end=end"},

@@ -61,7 +61,7 @@ func (t *Tracker) apply(e snapshot.Entry) {
 		if rec.job != nil {
 			rec.job.end(ErrLost) // no more than a formality for one that has finished
 		}
-		rec = record{topic: t.hub.Topic(e.Topic, sse.TopicOptions{}), run: e.Run}
+		rec = record{topic: t.hub.Topic(e.Topic, sse.TopicOptions{KeepData: true}), run: e.Run}
 		rec.topic.Open(e.Run)
 		t.records[e.Topic] = rec
 	}

@@ -47,8 +47,12 @@ func TestOpenShowsTheStore(t *testing.T) {
 		if !ok {
 			t.Fatal("the hub does not know source/tank")
 		}
-		if ev, _ := topic.Latest(); ev.ID != live.Run()+"-2" || string(ev.Data) != `{"level":2}` {
+		ev, _ := topic.Latest()
+		if ev.ID != live.Run()+"-2" || string(ev.Data) != `{"level":2}` {
 			t.Errorf("Latest() = %q %s, want the newest of the store", ev.ID, ev.Data)
+		}
+		if _, e, _ := store.Claim(t.Context(), "source/tank", snapshot.ClaimOptions{}); &ev.Data[0] != &e.Data[0] {
+			t.Error("the topic has a copy of the data that the store has, want one for both")
 		}
 		if ev := nextData(t, f.open(t, "done", "")); ev.ID != done.Run()+"-end" || string(ev.Data) != `"end"` {
 			t.Errorf("stream of a retained topic got %q %s", ev.ID, ev.Data)
