@@ -53,7 +53,9 @@ func (s *server) start() {
 	s.url = "http://" + s.addr + "/"
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
-	go func() { over <- gateway.Run(ctx, s.cfg, ln, slog.New(slog.NewTextHandler(&s.log, nil))) }()
+	go func() {
+		over <- gateway.Run(ctx, s.cfg, ln, &gateway.Options{Logger: slog.New(slog.NewTextHandler(&s.log, nil))})
+	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		select {

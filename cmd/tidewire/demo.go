@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
+	"github.com/tidewire/tidewire/internal/gateway"
 )
 
 func demoCommand() *cobra.Command {
@@ -34,7 +35,7 @@ else. Ctrl-C ends everything.`,
 			if len(problems) > 0 {
 				return problems
 			}
-			return serve(cmd, cfg, listen, log, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) })
+			return serve(cmd, cfg, listen, &gateway.Options{Logger: log}, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) })
 		},
 	}
 	listenFlag(cmd, &listen)

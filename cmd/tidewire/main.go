@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -86,23 +86,32 @@ func harmless(err error) string {
 
 func serveCommand() *cobra.Command {
 	var listen string
+	var look time.Duration
 	cmd := &cobra.Command{
 		Use:   "serve CONFIG",
 		Short: "Poll, run and serve what a configuration says",
 		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
 page, a JSON API and event streams. The first line on stdout names the address; logs go
-to stderr. It runs until it gets SIGINT or SIGTERM.`,
+to stderr. It runs until it gets SIGINT or SIGTERM.
+
+The configuration is loaded again when its file, or one that it includes or refers to, has
+changed, and at SIGHUP. What is unchanged in it goes on undisturbed. One that is not valid
+changes nothing: the log and the page say what is wrong.`,
 		Example: "  tidewire serve tidewire.yaml\n  tidewire serve --listen 127.0.0.1:0 tidewire.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, _, err := config.Open(args[0])
+			cfg, files, err := config.Open(args[0])
 			if err != nil {
 				return err
 			}
-			return serve(cmd, cfg, listen, logger(cmd), nil)
+			hangup := make(chan os.Signal, 1) // further ones, before the first is taken, ask for nothing else
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			return serve(cmd, cfg, listen, &gateway.Options{Logger: logger(cmd), Files: files, Look: look, Reload: hangup}, nil)
 		},
 	}
 	listenFlag(cmd, &listen)
+	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "how often the files are looked at for changes; `0` means never")
 	return cmd
 }
 
@@ -204,7 +213,7 @@ func listenFlag(cmd *cobra.Command, listen *string) {
 
 // serve runs cfg until the command's context ends. The address is printed once
 // connections are accepted there, and then calls listening, if there is one.
-func serve(cmd *cobra.Command, cfg *config.Config, listen string, log *slog.Logger, listening func()) error {
+func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.Options, listening func()) error {
 	if listen == "" {
 		listen = cfg.Listen
 	}
@@ -219,7 +228,7 @@ func serve(cmd *cobra.Command, cfg *config.Config, listen string, log *slog.Logg
 	if listening != nil {
 		listening()
 	}
-	return gateway.Run(cmd.Context(), cfg, ln, log)
+	return gateway.Run(cmd.Context(), cfg, ln, opts)
 }
 
 // count is n and a noun in its right number.

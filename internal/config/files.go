@@ -16,7 +16,7 @@ import (
 // the configuration, or beside the error, it returns what that depends on. The
 // error is [Problems], or says why the file cannot be read.
 func Open(name string) (*Config, *Files, error) {
-	files := new(Files)
+	files := &Files{name: name}
 	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() { // what else there is, a pipe, cannot be read again
 		files.add(name)
 	}
@@ -46,7 +46,10 @@ type Sum [sha256.Size]byte
 // what it includes, the directories in which its patterns look for that, and
 // what ${file:} names, whether it could be read or not. One goroutine at a time
 // may use them.
-type Files struct{ all []*input }
+type Files struct {
+	name string // of the configuration's
+	all  []*input
+}
 
 // An input is one of [Files].
 type input struct {
@@ -55,6 +58,12 @@ type input struct {
 	info fs.FileInfo // at the last look, nil if there was nothing
 	now  Sum         // at the last look
 }
+
+// Name returns the name of the configuration's file, as it was given to [Open].
+func (f *Files) Name() string { return f.name }
+
+// Open is [Open] of the same file.
+func (f *Files) Open() (*Config, *Files, error) { return Open(f.name) }
 
 func (f *Files) has(name string) bool {
 	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })

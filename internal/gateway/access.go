@@ -73,7 +73,7 @@ func (g *gateway) jobOf(r *http.Request) *config.Job {
 		}
 	} else if id := r.PathValue("id"); id != "" {
 		if j, _, _, ok := g.run(id); ok {
-			return j.Job
+			return j.latest.Load()
 		}
 	}
 	return nil

@@ -78,6 +78,7 @@ var matrix = map[string]struct {
 	"POST /api/v1/jobs/{job}/runs":       {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
 	"GET /api/v1/runs/{id}":              {"view", "/api/v1/runs/SCAN", "", 200},
 	"GET /api/v1/runs/{id}/events":       {"view", "/api/v1/runs/SCAN/events", "", 200},
+	"POST /api/v1/config/reload":         {"manage", "/api/v1/config/reload", "", 409}, // there is no file
 	"POST /api/v1/runs/{id}/cancel":      {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
 }
 

@@ -19,26 +19,38 @@ const maxBody = 64 << 10
 
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
-	topics := g.plan.Load().sourceTopics()
-	g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"sources": newest(topics)}), true }, topics...)
+	g.serveState(w, r, func() (state, bool) {
+		return stateOf(map[string]any{"sources": newest(g.plan.Load().sourceTopics())}), true
+	}, append(g.plan.Load().sourceTopics(), g.loader.topic)...)
 }
 
 func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	s := g.plan.Load().source(name)
+	find := func() *poller {
+		s := g.plan.Load().source(name)
+		if s == nil {
+			fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
+		}
+		return s
+	}
+	s := find()
 	if s == nil {
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		return
 	}
-	g.serveState(w, r, func() (state, bool) { return newestOf(s.topic), true }, s.topic)
+	g.serveState(w, r, func() (state, bool) {
+		if find() == nil { // removed meanwhile
+			return state{}, false
+		}
+		return newestOf(s.topic), true
+	}, s.topic)
 }
 
 // stream sends the newest snapshot of every source and job, and each change; or the
 // newest ones alone to who asks for JSON.
 func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
-	topics := g.plan.Load().everything()
+	topics := g.everything()
 	if wantsState(r) {
-		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"snapshots": newest(topics)}), true }, topics...)
+		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"snapshots": newest(g.everything())}), true }, topics...)
 		return
 	}
 	w.Header().Add("Vary", "Accept")
@@ -87,8 +99,8 @@ func (args argsObject) MarshalJSON() ([]byte, error) {
 }
 
 func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
-	p := g.plan.Load()
 	g.serveState(w, r, func() (state, bool) {
+		p := g.plan.Load()
 		all := make([]jobObject, 0, len(p.jobs))
 		for _, j := range p.jobs {
 			object := jobObject{Name: j.Name, Title: j.Title, Args: j.Args, Allowed: userOf(r).Can(operate, j.Job)}
@@ -98,7 +110,7 @@ func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 			all = append(all, object)
 		}
 		return stateOf(map[string]any{"jobs": all}), true
-	}, p.jobTopics()...)
+	}, append(g.plan.Load().jobTopics(), g.loader.topic)...)
 }
 
 // triggerRun starts a run or joins the one in progress; either way the answer is 202
@@ -154,7 +166,7 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 func (g *gateway) runPath(id string) string { return g.link("/api/v1/runs/" + id) }
 
 // findRun finds the run that the path names, or answers 404.
-func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*job, *sse.Topic, runSnapshot, bool) {
+func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*runner, *sse.Topic, runSnapshot, bool) {
 	id := r.PathValue("id")
 	j, topic, run, ok := g.run(id)
 	if !ok {
@@ -249,10 +261,13 @@ func answerJSON(w http.ResponseWriter, status int, body []byte) {
 	_, _ = w.Write(append(body, '\n')) // the client may be gone
 }
 
-// An argError says what is wrong with a part of a body.
+// An argError says what is wrong with a part of a body, or of the configuration.
 type argError struct {
-	Pointer string `json:"pointer"` // JSON pointer (RFC 6901), as a URI fragment
+	Pointer string `json:"pointer,omitempty"` // JSON pointer (RFC 6901), as a URI fragment
 	Detail  string `json:"detail"`
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"` // from 1, like Column
+	Column  int    `json:"column,omitempty"`
 }
 
 // A problem is an error answer as of RFC 9457.
@@ -285,7 +300,7 @@ func failArgs(w http.ResponseWriter, r *http.Request, problems []*config.ArgErro
 	p := problem{Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: r.URL.Path}
 	for _, e := range problems {
 		name := strings.NewReplacer("~", "~0", "/", "~1").Replace(e.Arg)
-		p.Errors = append(p.Errors, argError{"#/args/" + name, e.What + ", " + e.Want})
+		p.Errors = append(p.Errors, argError{Pointer: "#/args/" + name, Detail: e.What + ", " + e.Want})
 	}
 	writeProblem(w, p)
 }
@@ -308,7 +323,7 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
 		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: r.URL.Path,
-			Errors: []argError{{where, fmt.Sprintf("is a %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
+			Errors: []argError{{Pointer: where, Detail: fmt.Sprintf("is a %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
 	}

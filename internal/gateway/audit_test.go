@@ -2,8 +2,6 @@ package gateway_test
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -132,7 +130,7 @@ func TestAuditMustBeWritableAtTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = gateway.Run(context.Background(), cfg, ln, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	err = gateway.Run(context.Background(), cfg, ln, nil)
 	if err == nil || !contains(err.Error(), "audit") || !contains(err.Error(), cfg.Audit) {
 		t.Errorf("Run = %v, want an error that names the audit log", err)
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -40,7 +39,7 @@ func Routes() map[string]access.Verb {
 // NewHandler is what a gateway answers with, which polls nothing, until stop is called.
 func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	g, err := open(ctx, ctx, cfg, slog.New(slog.DiscardHandler))
+	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +24,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -46,8 +49,8 @@ var errStopping = errors.New("tidewire is stopping")
 
 // A gateway is one configuration at work.
 //
-// Goroutines: the scheduler's loop, the HTTP server and one goroutine a run are
-// started by serve and by trigger, and serve waits for all of them. The hub's and
+// Goroutines: the scheduler's loop, the loader, the HTTP server and one goroutine a run
+// are started by serve and by trigger, and serve waits for all of them. The hub's and
 // the tracker's end with the context given to open.
 type gateway struct {
 	log       *slog.Logger
@@ -55,50 +58,50 @@ type gateway struct {
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
+	client    *http.Client         // of all polls
 	plan      atomic.Pointer[plan] // what is configured now
+	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
+	polling   chan struct{}   // closed when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
 
-	mu     sync.Mutex // guards closed, and orders runs.Add before runs.Wait
-	closed bool       // no run may start any more
-	runs   sync.WaitGroup
+	mu      sync.Mutex // guards the fields below, and orders runs.Add before runs.Wait
+	runners map[string]*runner
+	closed  bool // no run may start any more
+	runs    sync.WaitGroup
 }
 
-// A plan is what the gateway makes of a configuration. It is replaced as a whole and
-// never changed, so whoever answers a request loads it once.
-type plan struct {
-	cfg     *config.Config
-	sources []*poller
-	jobs    []*job
-}
+// Options are what [Run] can do without.
+type Options struct {
+	// Logger gets what happens. Nil discards it.
+	Logger *slog.Logger
 
-// source returns the source of that name, nil if there is none.
-func (p *plan) source(name string) *poller {
-	if i := slices.IndexFunc(p.sources, func(s *poller) bool { return s.Name == name }); i >= 0 {
-		return p.sources[i]
-	}
-	return nil
-}
+	// Files is what the configuration was read from: [config.Open] has returned both. It is
+	// read again when it changes, for each value of Reload, and at POST
+	// /api/v1/config/reload. Nil means that the configuration stays as it is.
+	Files *config.Files
 
-// job returns the job of that name, nil if there is none.
-func (p *plan) job(name string) *job {
-	if i := slices.IndexFunc(p.jobs, func(j *job) bool { return j.Name == name }); i >= 0 {
-		return p.jobs[i]
-	}
-	return nil
+	// Look is how often Files are looked at for changes. Zero or less means never.
+	Look time.Duration
+
+	// Reload asks for Files to be read again, whether they have changed or not.
+	Reload <-chan os.Signal
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
 // server. It returns nil after such a stop, and an error when it could not start or
-// when the server failed. ln is closed when Run returns.
-func Run(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Logger) error {
+// when the server failed. ln is closed when Run returns. opts may be nil.
+func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options) error {
 	defer ln.Close()
+	if opts == nil {
+		opts = &Options{}
+	}
 	// Topics and streams outlive ctx for as long as the goodbye takes.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	g, err := open(ctx, live, cfg, log)
+	g, err := open(ctx, live, cfg, ln.Addr().String(), *opts)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -107,19 +110,25 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, log *slog.Log
 
 // open builds a gateway whose topics live as long as live and whose runs are told to
 // end with stopping.
-func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) (*gateway, error) {
+func open(stopping, live context.Context, cfg *config.Config, addr string, opts Options) (*gateway, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	g := &gateway{
-		log:   log,
+		log:   opts.Logger,
 		store: snapshot.NewMemory(),
 		hub: sse.NewHub(live, &sse.HubOptions{
 			Heartbeat:   heartbeat,
 			DrainWindow: drainWindow,
 			OnSubscribe: maySee,
 			Subject:     func(r *http.Request) any { return userOf(r) },
-			Logger:      log,
+			Logger:      opts.Logger,
 		}),
-		auditing: auditLog{log: log},
+		client:   source.NewClient(),
+		polling:  make(chan struct{}),
+		auditing: auditLog{log: opts.Logger},
 		stopping: stopping,
+		runners:  make(map[string]*runner),
 	}
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
 	var err error
@@ -128,18 +137,20 @@ func open(stopping, live context.Context, cfg *config.Config, log *slog.Logger) 
 			return nil, err
 		}
 	}
-	g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: log})
+	if g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: g.log}); err != nil {
+		return nil, err
+	}
+	if g.scheduler, err = smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
+		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil })); err != nil {
+		return nil, err
+	}
+	g.plan.Store(new(plan))
+	change, err := g.changeTo(live, cfg)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{cfg: cfg}
-	for _, cfg := range cfg.Jobs {
-		p.jobs = append(p.jobs, newJob(g, cfg))
-	}
-	if err := g.openSources(live, p); err != nil {
-		return nil, err
-	}
-	g.plan.Store(p)
+	change.apply()
+	g.loader.open(g, cfg, addr, opts)
 	return g, nil
 }
 
@@ -156,9 +167,12 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	polling, stopPolling := context.WithCancel(live)
 	defer stopPolling()
 	served, polled := make(chan error, 1), make(chan error, 1)
+	reloaded := make(chan struct{})
+	go func() { polled <- g.scheduler.Run(polling) }()
+	<-g.polling
+	go func() { defer close(reloaded); g.loader.run(polling) }()
 	g.ready.Store(true) // first: whoever is answered at all finds it so
 	go func() { served <- server.Serve(sse.NewListener(ln)) }()
-	go func() { polled <- g.scheduler.Run(polling) }()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
@@ -183,6 +197,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	if err := <-polled; errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}
+	<-reloaded
 	g.stopRuns()
 	bye, done := context.WithTimeout(live, goodbye)
 	defer done()
@@ -214,9 +229,10 @@ func (g *gateway) startRun() bool {
 func (g *gateway) stopRuns() {
 	g.mu.Lock()
 	g.closed = true
+	runners := slices.Collect(maps.Values(g.runners))
 	g.mu.Unlock()
-	for _, j := range g.plan.Load().jobs {
-		j.cancel("", errStopping)
+	for _, r := range runners {
+		r.cancel("", errStopping)
 	}
 	g.runs.Wait()
 }

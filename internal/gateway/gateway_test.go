@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,7 @@ type server struct {
 	client *http.Client // makes the requests
 	stop   func()       // ends the gateway and waits for it; may be called twice
 	log    *lockedBuffer
+	file   string // of the configuration; empty: there is none
 }
 
 // start runs a gateway on the given configuration until the test ends.
@@ -66,14 +68,37 @@ func load(t testing.TB, yaml string) *config.Config {
 // startConfig runs a gateway on a configuration until the test ends.
 func startConfig(t *testing.T, cfg *config.Config) *server {
 	t.Helper()
+	return run(t, cfg, gateway.Options{})
+}
+
+// startFile runs a gateway on a configuration in a file, which the server's method reload
+// replaces. It is looked at as often as look says.
+func startFile(t *testing.T, yaml string, look time.Duration) *server {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tidewire.yaml")
+	if err := os.WriteFile(file, []byte("version: 1\n"+yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, files, err := config.Open(file)
+	if err != nil {
+		t.Fatalf("the configuration is not valid:\n%v", err)
+	}
+	s := run(t, cfg, gateway.Options{Files: files, Look: look})
+	s.file = file
+	return s
+}
+
+func run(t *testing.T, cfg *config.Config, opts gateway.Options) *server {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &server{t: t, url: "http://" + ln.Addr().String(), client: http.DefaultClient, log: new(lockedBuffer)}
+	opts.Logger = slog.New(slog.NewTextHandler(s.log, nil))
 	over := make(chan error, 1)
-	go func() { over <- gateway.Run(ctx, cfg, ln, slog.New(slog.NewTextHandler(s.log, nil))) }()
+	go func() { over <- gateway.Run(ctx, cfg, ln, &opts) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		select {

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/command"
@@ -69,13 +71,23 @@ type runSnapshot struct {
 // ended reports whether the run is over.
 func (r *runSnapshot) ended() bool { return r.Status != statusRunning && r.Status != statusCancelling }
 
-// A job is one configured job at work. The newest state of its last run is in its
-// topic, job/NAME; the ends of earlier runs are in topics run/NAME/ID.
+// A job is one definition of a job at work. A run ends under the definition by which
+// it began.
 type job struct {
 	*config.Job
+	*runner
+}
+
+// A runner has the runs of the jobs of one name, whatever their definition is. The newest
+// state of the last run is in its topic, job/NAME; the ends of earlier runs are in topics
+// run/NAME/ID. It stays when the job is no longer configured: its runs can be asked for.
+type runner struct {
 	g     *gateway
+	name  string
 	key   string
 	topic *sse.Topic
+
+	latest atomic.Pointer[config.Job] // the newest definition: it says who may cancel
 
 	mu      sync.Mutex // guards current; makes joining, starting and cancelling one step each
 	current *run       // the run in progress, nil if none
@@ -92,9 +104,16 @@ type run struct {
 }
 
 func newJob(g *gateway, cfg *config.Job) *job {
-	j := &job{Job: cfg, g: g, key: "job/" + cfg.Name}
-	j.topic = g.hub.Topic(j.key, sse.TopicOptions{})
-	return j
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	r := g.runners[cfg.Name]
+	if r == nil {
+		r = &runner{g: g, name: cfg.Name, key: "job/" + cfg.Name}
+		r.topic = g.hub.Topic(r.key, sse.TopicOptions{})
+		g.runners[cfg.Name] = r
+	}
+	r.latest.Store(cfg)
+	return &job{cfg, r}
 }
 
 // trigger starts a run, or joins the one in progress if it has the same arguments.
@@ -138,7 +157,7 @@ func (j *job) trigger(args map[string]any) (runSnapshot, error) {
 // cancel ends the run in progress, for every caller that joined it, if it is the one
 // with the given id; no id means whichever it is. It returns at once; the run is over
 // when its command is.
-func (j *job) cancel(id string, cause error) bool {
+func (j *runner) cancel(id string, cause error) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	r := j.current
@@ -234,14 +253,14 @@ func (r *run) finish(result command.Result, err error) {
 }
 
 // record keeps the end of a run under its id, and forgets the oldest ones beyond keptRuns.
-func (j *job) record(final runSnapshot) {
+func (j *runner) record(final runSnapshot) {
 	ctx := context.WithoutCancel(j.g.stopping)
 	data, err := json.Marshal(final)
 	if err == nil {
 		err = j.keep(ctx, final.ID, data, retention)
 	}
 	if err != nil {
-		j.g.log.Error("the end of a run was not recorded", "job", j.Name, "run", final.ID, "err", err)
+		j.g.log.Error("the end of a run was not recorded", "job", j.name, "run", final.ID, "err", err)
 		return
 	}
 	var ended []runSnapshot
@@ -259,13 +278,13 @@ func (j *job) record(final runSnapshot) {
 	slices.SortFunc(ended, func(a, b runSnapshot) int { return a.FinishedAt.Compare(*b.FinishedAt) })
 	for _, old := range ended[:len(ended)-keptRuns] {
 		if err := j.keep(ctx, old.ID, nil, 0); err != nil {
-			j.g.log.Error("an old run was not forgotten", "job", j.Name, "run", old.ID, "err", err)
+			j.g.log.Error("an old run was not forgotten", "job", j.name, "run", old.ID, "err", err)
 		}
 	}
 }
 
 // keep stores data as the end of run id for the given time; no time forgets it.
-func (j *job) keep(ctx context.Context, id string, data []byte, retention time.Duration) error {
+func (j *runner) keep(ctx context.Context, id string, data []byte, retention time.Duration) error {
 	claim, _, err := j.g.store.Claim(ctx, j.recordTopic(id), snapshot.ClaimOptions{Run: id})
 	if err != nil {
 		return err
@@ -277,11 +296,14 @@ func (j *job) keep(ctx context.Context, id string, data []byte, retention time.D
 }
 
 // recordTopic names the topic that holds the end of run id.
-func (j *job) recordTopic(id string) string { return "run/" + j.Name + "/" + id }
+func (j *runner) recordTopic(id string) string { return "run/" + j.name + "/" + id }
 
 // run finds the newest state of the run with the given id and the topic it is in.
-func (g *gateway) run(id string) (*job, *sse.Topic, runSnapshot, bool) {
-	for _, j := range g.plan.Load().jobs {
+func (g *gateway) run(id string) (*runner, *sse.Topic, runSnapshot, bool) {
+	g.mu.Lock()
+	runners := slices.Collect(maps.Values(g.runners))
+	g.mu.Unlock()
+	for _, j := range runners {
 		for _, name := range []string{j.key, j.recordTopic(id)} {
 			topic, ok := g.hub.Lookup(name)
 			if !ok || topic.Run() != id {

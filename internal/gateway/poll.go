@@ -4,11 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
@@ -23,6 +22,7 @@ const (
 	stateOK      = "ok"
 	stateStale   = "stale"   // a good value, but the last poll failed or it is too old
 	stateFailing = "failing" // polled without ever getting a good value
+	stateRemoved = "removed" // not configured any more: the last that is heard of it
 )
 
 // A sourceSnapshot is the whole state of a source as the API answers it, the streams
@@ -47,80 +47,107 @@ type poller struct {
 	fetch      func(context.Context) (any, error)
 	claim      snapshot.Claim
 	topic      *sse.Topic
-	history    *history // nil: nothing is remembered
-	dependents []string // keys of the sources that are computed from this one
+	history    *history              // nil: nothing is remembered
+	limit      *limit                // of its upstream; nil: none
+	inputs     map[string]*sse.Topic // of what it is computed from, by name
+	dependents []*poller             // what is computed from it
 }
 
 // staleKey is the key of the task that marks a source stale when no poll has
 // succeeded for its stale_after.
 type staleKey string
 
-// openSources claims the topics of p's sources and builds the scheduler that polls them.
-func (g *gateway) openSources(ctx context.Context, p *plan) error {
-	client := source.NewClient()
-	groups := make(map[*config.Upstream]*smartpoll.Group)
-	for _, u := range p.cfg.Upstreams {
-		if u.Limit > 0 {
-			groups[u] = smartpoll.NewGroup(smartpoll.GroupConfig{Rate: rate.Limit(u.Limit), Burst: u.Burst})
-		}
+// newPoller makes what polls a source of p. It has no claim yet, and its tasks are not
+// the scheduler's.
+func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
+	s := &poller{Source: cfg, key: "source/" + cfg.Name}
+	s.topic = g.hub.Topic(s.key, sse.TopicOptions{}) // of every definition of the source: options of the first one stay
+	if span := time.Duration(cfg.Show.History); span > 0 {
+		s.history = newHistory(span)
 	}
-	for _, cfg := range p.cfg.Sources {
-		s := &poller{Source: cfg, key: "source/" + cfg.Name}
-		if span := time.Duration(cfg.Show.History); span > 0 {
-			s.history = newHistory(span)
+	switch {
+	case cfg.HTTP != nil:
+		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse)}.Fetch
+		s.limit = p.limits[cfg.HTTP.Upstream.Name]
+	case cfg.Exec != nil:
+		s.fetch = source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch
+	default:
+		s.inputs = make(map[string]*sse.Topic, len(cfg.From))
+		for _, name := range cfg.From {
+			s.inputs[name] = g.hub.Topic("source/"+name, sse.TopicOptions{})
 		}
-		s.topic = g.hub.Topic(s.key, sse.TopicOptions{})
-		switch {
-		case cfg.HTTP != nil:
-			s.fetch = source.HTTP{Client: client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse)}.Fetch
-		case cfg.Exec != nil:
-			s.fetch = source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch
-		}
-		var err error
-		if s.claim, _, err = g.store.Claim(ctx, s.key, snapshot.ClaimOptions{}); err != nil {
-			return fmt.Errorf("claim %s: %w", s.key, err)
-		}
-		p.sources = append(p.sources, s)
+		s.fetch = s.combine
 	}
-
-	options := []smartpoll.Option{
-		smartpoll.WithDynamic(),
-		smartpoll.WithRunHook(p.firstPolls),
-		smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
-	}
-	for _, s := range p.sources {
-		if s.From != nil {
-			var inputs []*poller
-			for _, name := range s.From {
-				input := p.source(name)
-				input.dependents = append(input.dependents, s.key)
-				inputs = append(inputs, input)
-			}
-			s.fetch = combine(inputs, s.Source)
-		}
-		taskOptions := []smartpoll.TaskOption{smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter})}
-		if s.HTTP != nil && groups[s.HTTP.Upstream] != nil {
-			taskOptions = append(taskOptions, smartpoll.In(groups[s.HTTP.Upstream]))
-		}
-		options = append(options,
-			smartpoll.WithTask(s.key, smartpoll.Poll(s.poll, g.committer(s)), taskOptions...),
-			smartpoll.WithTask(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return s.expire, nil }))
-		s.put(sourceSnapshot{State: statePending})
-	}
-	var err error
-	g.scheduler, err = smartpoll.New(options...)
-	return err
+	return s
 }
 
-// firstPolls schedules every source that polls at once; the limits of the upstreams
-// spread them. A source computed from others follows its inputs.
-func (p *plan) firstPolls(_ context.Context, internal *smartpoll.Internal) error {
-	for _, s := range p.sources {
-		if s.From == nil {
-			internal.Schedule(s.key, 0)
+// takeOver makes s the successor of before, of which the definition has changed. It goes
+// on with the value if that means the same still.
+func (s *poller) takeOver(before *poller) {
+	s.claim = before.claim
+	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
+		s.history = before.history
+	}
+}
+
+// keepsValueOf reports whether a value of before is one of s too: it is the same kind of
+// thing, parsed and picked in the same way.
+func (s *poller) keepsValueOf(before *poller) bool {
+	return (s.HTTP == nil) == (before.HTTP == nil) && (s.Exec == nil) == (before.Exec == nil) &&
+		s.Parse == before.Parse && config.Same(s.Pick, before.Pick) && config.Same(s.Combine, before.Combine)
+}
+
+// addTasks adds the tasks of s to the scheduler, which does not start them by that.
+func (g *gateway) addTasks(s *poller) {
+	options := []smartpoll.TaskOption{smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter})}
+	if s.limit != nil {
+		options = append(options, smartpoll.In(s.limit.group))
+	}
+	err := errors.Join(
+		g.scheduler.Add(s.key, smartpoll.Poll(s.poll, g.committer(s)), options...),
+		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return s.expire, nil }))
+	if err != nil {
+		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
+	}
+}
+
+// removeTasks ends the polling of s, also a poll in progress.
+func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
+	scheduler.Remove(s.key)
+	scheduler.Remove(staleKey(s.key))
+}
+
+// begin publishes the first snapshot of s and has it polled at once; the limits of the
+// upstreams spread the polls. What is computed from others follows these. before is what s
+// has taken over from, nil if it is new.
+func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
+	snap := sourceSnapshot{State: statePending}
+	if before != nil && s.keepsValueOf(before) {
+		if last := before.snapshot(); last.UpdatedAt != nil {
+			snap = last
+			if s.StaleAfter > 0 {
+				scheduler.ScheduleAt(staleKey(s.key), last.UpdatedAt.Add(s.StaleAfter))
+			}
 		}
 	}
-	return nil
+	snap.NextAt = nil
+	s.put(snap)
+	if s.From == nil || s.hasInput() {
+		scheduler.Schedule(s.key, 0)
+	}
+	if before != nil {
+		s.notify(scheduler)
+	}
+}
+
+// hasInput reports whether any of the sources from which s is computed has been polled.
+func (s *poller) hasInput() bool {
+	for _, topic := range s.inputs {
+		if snap := snapshotIn(topic); snap.State != "" && snap.State != statePending {
+			return true
+		}
+	}
+	return false
 }
 
 // A reading is what a poll got.
@@ -171,26 +198,24 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 }
 
 // combine computes a value from the newest snapshots of other sources.
-func combine(inputs []*poller, cfg *config.Source) func(context.Context) (any, error) {
-	return func(ctx context.Context) (any, error) {
-		all := make(map[string]any, len(inputs))
-		for _, s := range inputs {
-			latest, _ := s.topic.Latest()
-			var object any
-			if err := json.Unmarshal(latest.Data, &object); err != nil {
-				return nil, fmt.Errorf("input %s: %w", s.Name, err)
-			}
-			all[s.Name] = object
+func (s *poller) combine(ctx context.Context) (any, error) {
+	all := make(map[string]any, len(s.inputs))
+	for name, topic := range s.inputs {
+		latest, _ := topic.Latest()
+		var object any
+		if err := json.Unmarshal(latest.Data, &object); err != nil {
+			return nil, fmt.Errorf("input %s: %w", name, err)
 		}
-		if cfg.Combine == nil {
-			return all, nil
-		}
-		value, err := cfg.Combine.Run(ctx, all)
-		if err != nil {
-			return nil, fmt.Errorf("combine: %w", err)
-		}
-		return value, nil
+		all[name] = object
 	}
+	if s.Combine == nil {
+		return all, nil
+	}
+	value, err := s.Combine.Run(ctx, all)
+	if err != nil {
+		return nil, fmt.Errorf("combine: %w", err)
+	}
+	return value, nil
 }
 
 // committer returns the hook that turns the result of a poll into the source's next
@@ -255,15 +280,18 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 }
 
 // notify has everything that is computed from s computed again.
-func (s *poller) notify(internal *smartpoll.Internal) {
-	for _, key := range s.dependents {
-		internal.Schedule(key, 0)
+func (s *poller) notify(scheduler interface{ Schedule(any, time.Duration) }) {
+	for _, d := range s.dependents {
+		scheduler.Schedule(d.key, 0)
 	}
 }
 
 // snapshot reads the source's newest snapshot back from its topic.
-func (s *poller) snapshot() (snap sourceSnapshot) {
-	if latest, ok := s.topic.Latest(); ok {
+func (s *poller) snapshot() sourceSnapshot { return snapshotIn(s.topic) }
+
+// snapshotIn reads the newest snapshot of a source from its topic.
+func snapshotIn(topic *sse.Topic) (snap sourceSnapshot) {
+	if latest, ok := topic.Latest(); ok {
 		// What put encoded decodes.
 		_ = json.Unmarshal(latest.Data, &snap)
 	}
@@ -271,7 +299,10 @@ func (s *poller) snapshot() (snap sourceSnapshot) {
 }
 
 // put hands the source's next snapshot to the store.
-func (s *poller) put(snap sourceSnapshot) {
+func (s *poller) put(snap sourceSnapshot) { s.claim.Put(s.encode(snap)) }
+
+// encode completes a snapshot of the source.
+func (s *poller) encode(snap sourceSnapshot) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.Show
 	if snap.Value == nil {
 		snap.Value = json.RawMessage("null")
@@ -280,7 +311,7 @@ func (s *poller) put(snap sourceSnapshot) {
 	if err != nil {
 		panic(fmt.Sprintf("gateway: a snapshot of %s cannot be encoded: %v", s.key, err)) // every field was encoded before
 	}
-	s.claim.Put(data)
+	return data
 }
 
 // utc is t for JSON: in UTC, to the millisecond, null where there is none.

@@ -50,6 +50,7 @@ func (g *gateway) routes() []route {
 		{"GET /api/v1/runs/{id}", view, g.getRun},
 		{"GET /api/v1/runs/{id}/events", view, g.runEvents},
 		{"POST /api/v1/runs/{id}/cancel", operate, g.cancelRun},
+		{"POST /api/v1/config/reload", manage, g.reloadConfig},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
 		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) }},
 	}

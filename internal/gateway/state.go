@@ -53,6 +53,9 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 		defer cancel()
 		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
 		watch := lookout{header: http.Header{}, look: func() {
+			if !ok {
+				return // it has answered
+			}
 			if now, ok = current(); !ok || !hasTag(r, now.tag) {
 				cancel()
 			}
@@ -134,8 +137,11 @@ func wantsState(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
 }
 
-// everything is the topics of all sources and jobs.
-func (p *plan) everything() []*sse.Topic { return slices.Concat(p.sourceTopics(), p.jobTopics()) }
+// everything is the topics of the configuration and of all sources and jobs in it.
+func (g *gateway) everything() []*sse.Topic {
+	p := g.plan.Load()
+	return slices.Concat([]*sse.Topic{g.loader.topic}, p.sourceTopics(), p.jobTopics())
+}
 
 func (p *plan) sourceTopics() []*sse.Topic {
 	topics := make([]*sse.Topic, len(p.sources))

@@ -1,0 +1,246 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse"
+)
+
+const (
+	// settling is how long files must stay as they are before they are read: whoever
+	// writes them may have written a part.
+	settling = 500 * time.Millisecond
+	// shownProblems is how many problems of a configuration pages are told; the log has all.
+	shownProblems = 20
+)
+
+var (
+	// errNoFile is the answer to a reload of a configuration that is in no file.
+	errNoFile = errors.New("this configuration was not read from a file")
+	// errUnsettled is why what was read is not put to work: it is being written.
+	errUnsettled = errors.New("the configuration changed while it was read")
+)
+
+// A configSnapshot is what the streams tell about the configuration.
+type configSnapshot struct {
+	Key      string     `json:"key"`
+	File     string     `json:"file"`
+	LoadedAt *time.Time `json:"loaded_at"` // when what is at work was read
+	Error    *string    `json:"error"`     // why what the file says now is not at work; null if it is
+	Version  int        `json:"version"`   // counts from 1 what was put to work and differed from what was before
+}
+
+// A loader reads the configuration again and puts what it says to work, one time after the
+// other. What cannot be read, or is not valid, changes nothing.
+//
+// Its run is a goroutine that serve starts, and that ends before the runs do.
+type loader struct {
+	g       *gateway
+	options Options
+	addr    string         // where the gateway listens
+	started *config.Config // with which the gateway began
+	topic   *sse.Topic
+
+	// turn holds a token while somebody reads the configuration or looks at its files, who
+	// may use the fields below then.
+	turn  chan struct{}
+	files *config.Files // nil: the configuration is in no file
+	state configSnapshot
+}
+
+// open says that cfg is at work.
+func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Options) {
+	*l = loader{g: g, options: options, addr: addr, started: cfg, files: options.Files, turn: make(chan struct{}, 1)}
+	l.topic = g.hub.Topic("config", sse.TopicOptions{})
+	l.state = configSnapshot{Key: l.topic.Name(), LoadedAt: utc(time.Now()), Version: 1}
+	if l.files != nil {
+		l.state.File = l.files.Name()
+	}
+	l.publish()
+}
+
+// publish tells the streams how it is.
+func (l *loader) publish() {
+	data, _ := json.Marshal(l.state) // times and texts encode
+	_ = l.topic.Publish(sse.Event{Data: data})
+}
+
+// run reads the configuration again when its files have changed and stay so, and when
+// asked to, until ctx ends.
+func (l *loader) run(ctx context.Context) {
+	var look <-chan time.Time
+	timer := time.NewTimer(l.options.Look)
+	defer timer.Stop()
+	if l.options.Look > 0 && l.options.Files != nil {
+		look = timer.C
+	}
+	reload := l.options.Reload
+	var seen config.Sum // what the files held when they were last found changed
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-reload:
+			if !ok {
+				reload = nil
+				continue
+			}
+			_, _ = l.reload(ctx, false) // it has said itself what came of it
+		case <-look:
+			next := l.options.Look
+			switch now, changed := l.look(ctx); {
+			case changed && now == seen:
+				_, _ = l.reload(ctx, true)
+			case changed:
+				seen, next = now, min(next, settling)
+			}
+			timer.Reset(next)
+		}
+	}
+}
+
+// look looks whether the files are other ones than those that were read.
+func (l *loader) look(ctx context.Context) (now config.Sum, changed bool) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+		return l.files.Look()
+	case <-ctx.Done():
+		return config.Sum{}, false
+	}
+}
+
+// reload reads the configuration and puts to work what differs from what is. If it is
+// settled, it must not change meanwhile. The error is [config.Problems] where those are
+// the reason; errStopping if the gateway is, and ctx's; then, and for errNoFile and
+// errUnsettled, nothing is said to anybody else.
+func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) {
+	select {
+	case l.turn <- struct{}{}:
+		defer func() { <-l.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if l.files == nil {
+		return nil, errNoFile
+	}
+	cfg, files, err := l.read()
+	if _, changed := files.Look(); changed && settled {
+		return nil, errUnsettled
+	}
+	l.files = files // of what is not valid, too: it may be mended in any of them
+	var diff *difference
+	if err == nil {
+		diff, err = l.apply(ctx, cfg)
+	}
+	if errors.Is(err, errStopping) || ctx.Err() != nil {
+		return nil, err
+	}
+	log := l.g.log.With("file", files.Name())
+	if err != nil {
+		log.Error("configuration not loaded: what was loaded before stays at work")
+		for line := range strings.Lines(err.Error()) {
+			l.g.log.Error("configuration not loaded", "problem", strings.TrimSuffix(line, "\n"))
+		}
+		text := brief(err)
+		l.state.Error = &text
+		l.publish()
+		return nil, err
+	}
+	log.Info("configuration loaded", "added", diff.Added, "changed", diff.Changed, "removed", diff.Removed, "unchanged", diff.Unchanged)
+	if len(diff.Restart) > 0 {
+		log.Warn("configuration needs a restart", "keys", diff.Restart)
+	}
+	return diff, nil
+}
+
+// read reads the files. A panic there is a defect, but none that should end the gateway.
+func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.g.log.Error("reading the configuration panicked", "panic", p, "stack", string(debug.Stack()))
+			files, err = l.files, errors.New("internal error; the log says more")
+		}
+	}()
+	return l.files.Open()
+}
+
+// apply puts to work what cfg says otherwise, and tells the streams.
+func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, error) {
+	if err := config.CheckListen(l.addr, cfg); err != nil {
+		return nil, err
+	}
+	c, err := l.g.changeTo(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	err = l.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		c.apply()
+		return nil
+	})
+	rest := context.WithoutCancel(ctx)
+	if err != nil {
+		c.withdraw(rest)
+		if errors.Is(err, smartpoll.ErrNotRunning) {
+			err = errStopping
+		}
+		return nil, err
+	}
+	c.finish(rest)
+	l.g.endStreams() // of who may not see them any more
+	if cfg.Listen != l.started.Listen {
+		c.Restart = append(c.Restart, "listen")
+	}
+	if !config.Same(cfg.TLS, l.started.TLS) {
+		c.Restart = append(c.Restart, "tls")
+	}
+	l.state.LoadedAt, l.state.Error = utc(time.Now()), nil
+	if c.changes() {
+		l.state.Version++
+	}
+	l.publish() // last: whoever asks for the lists now gets the new ones
+	return &c.difference, nil
+}
+
+// brief is err for people who look at the page.
+func brief(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	if more := len(lines) - shownProblems; more > 0 {
+		lines = append(lines[:shownProblems], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// reloadConfig reads the configuration again, and answers with what that has changed.
+func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
+	diff, err := g.loader.reload(r.Context(), false)
+	var problems config.Problems
+	switch {
+	case err == nil:
+		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
+		answer(w, http.StatusOK, diff)
+	case errors.As(err, &problems):
+		p := problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: r.URL.Path}
+		for _, e := range problems {
+			p.Errors = append(p.Errors, argError{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
+		}
+		writeProblem(w, p)
+	case errors.Is(err, errNoFile):
+		fail(w, r, http.StatusConflict, err.Error())
+	case errors.Is(err, errStopping), r.Context().Err() != nil:
+		w.Header().Set("Retry-After", "5")
+		fail(w, r, http.StatusServiceUnavailable, errStopping.Error())
+	default:
+		fail(w, r, http.StatusUnprocessableEntity, err.Error())
+	}
+}
