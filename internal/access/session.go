@@ -50,19 +50,28 @@ func (s *sessions) begin(now time.Time, begun session) (id string) {
 	if s.all == nil {
 		s.all = map[[sha256.Size]byte]*session{}
 	}
-	var oldest *[sha256.Size]byte
-	for hash, other := range s.all {
-		if other.over(now) {
-			delete(s.all, hash)
-		} else if oldest == nil || other.used.Before(s.all[*oldest].used) {
-			oldest = &hash
-		}
-	}
 	if len(s.all) >= maxSessions {
-		delete(s.all, *oldest)
+		s.forgetLocked(now)
 	}
 	s.all[sha256.Sum256([]byte(id))] = &begun
 	return id
+}
+
+// forgetLocked makes room: by the sessions that have expired, or else by the one that
+// was not used for longest.
+func (s *sessions) forgetLocked(now time.Time) {
+	var oldest [sha256.Size]byte
+	since := now
+	for hash, other := range s.all {
+		if other.over(now) {
+			delete(s.all, hash)
+		} else if !other.used.After(since) {
+			oldest, since = hash, other.used
+		}
+	}
+	if len(s.all) >= maxSessions {
+		delete(s.all, oldest)
+	}
 }
 
 // find returns the session whose id has that hash.

@@ -1,0 +1,14 @@
+package access
+
+import "time"
+
+const (
+	MaxSessions = maxSessions
+	MaxClients  = maxClients
+)
+
+// AddSession begins a session of nobody.
+func (g *Guard) AddSession() { g.sessions.begin(time.Now(), session{}) }
+
+// Clients is how many addresses the limiter remembers.
+func (g *Guard) Clients() int { return len(g.attempts.clients) }
