@@ -58,7 +58,8 @@ type gateway struct {
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
-	client    *http.Client         // of all polls
+	client    *http.Client // of all polls and webhooks
+	webhooks  *webhooks
 	plan      atomic.Pointer[plan] // what is configured now
 	loader    loader
 	guard     *access.Guard
@@ -131,6 +132,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		runners:  make(map[string]*runner),
 	}
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
+	g.webhooks = newWebhooks(g.log, g.client)
 	var err error
 	if cfg.Audit != "" {
 		if _, err = g.auditing.open(cfg.Audit); err != nil {
@@ -201,13 +203,15 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	g.stopRuns()
 	bye, done := context.WithTimeout(live, goodbye)
 	defer done()
-	drained := make(chan error, 1)
+	drained, told := make(chan error, 1), make(chan struct{})
 	go func() { drained <- g.hub.Drain(bye) }()
+	go func() { defer close(told); g.webhooks.flush(bye) }()
 	if err := server.Shutdown(bye); err != nil {
 		server.Close()
 		g.log.Warn("some requests were cut off", "err", err)
 	}
 	<-drained
+	<-told
 	<-served
 	g.auditing.close()
 	return failure
