@@ -148,9 +148,9 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	}
 	log := l.g.log.With("file", files.Name())
 	if err != nil {
-		log.Error("configuration not loaded: what was loaded before stays at work")
+		log.Error("configuration not loaded, the one before stays at work")
 		for line := range strings.Lines(err.Error()) {
-			l.g.log.Error("configuration not loaded", "problem", strings.TrimSuffix(line, "\n"))
+			l.g.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
 		}
 		text := brief(err)
 		l.state.Error = &text
