@@ -37,7 +37,6 @@ type sourceSnapshot struct {
 	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got
 	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due
 	Error     *string         `json:"error"`
-	Alert     *alertState     `json:"alert"` // null: none, or clear
 }
 
 // A poller is one configured source at work. Its snapshot lives in its topic alone;
@@ -105,9 +104,8 @@ func (g *gateway) addTasks(s *poller) {
 		options = append(options, smartpoll.In(s.limit.group))
 	}
 	err := errors.Join(
-		g.scheduler.Add(s.key, smartpoll.Poll(s.poll, g.committer(s)), options...),
-		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }),
-		g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
+		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return s.expire, nil }))
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
 	}
@@ -117,7 +115,6 @@ func (g *gateway) addTasks(s *poller) {
 func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
-	scheduler.Remove(alertKey(s.key))
 }
 
 // begin publishes the first snapshot of s and has it polled at once; the limits of the
@@ -125,16 +122,12 @@ func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 // has taken over from, nil if it is new.
 func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	snap := sourceSnapshot{State: statePending}
-	if before != nil {
-		last := before.snapshot()
-		if s.keepsValueOf(before) && last.UpdatedAt != nil {
+	if before != nil && s.keepsValueOf(before) {
+		if last := before.snapshot(); last.UpdatedAt != nil {
 			snap = last
 			if s.StaleAfter > 0 {
 				scheduler.ScheduleAt(staleKey(s.key), last.UpdatedAt.Add(s.StaleAfter))
 			}
-		}
-		if snap.Alert = nil; s.Alert != nil {
-			snap.Alert = last.Alert // until the next poll decides
 		}
 	}
 	snap.NextAt = nil
@@ -161,14 +154,13 @@ func (s *poller) hasInput() bool {
 type reading struct {
 	value any             // what is picked
 	data  json.RawMessage // value as JSON
-	alert verdict         // on value
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("timed out after %v", s.Timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
 		defer cancel()
 	}
 	raw, err := s.fetch(ctx)
@@ -181,7 +173,6 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
-	got.alert = judge(ctx, s.Alert, got.value)
 	return got, nil
 }
 
@@ -262,8 +253,7 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			}
 		}
 		after.NextAt = utc(internal.Next(s.key))
-		g.alert(internal, s, now, before, &after, got.alert)
-		changed := after.State != before.State || !bytes.Equal(after.Value, before.Value) || !after.Alert.equal(before.Alert)
+		changed := after.State != before.State || !bytes.Equal(after.Value, before.Value)
 		if s.From != nil && !changed {
 			return nil // what is computed is published when it changes
 		}
@@ -275,23 +265,18 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 	}
 }
 
-// expire returns the hook that marks the value of a source as too old.
-func (g *gateway) expire(s *poller) smartpoll.TaskHook {
-	return func(_ context.Context, internal *smartpoll.Internal) error {
-		before := s.snapshot()
-		if before.State != stateOK {
-			return nil
-		}
-		now := time.Now()
-		text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
-		after := before
-		after.State, after.Error = stateStale, &text
-		s.history.add(now, nil)
-		g.alert(internal, s, now, before, &after, verdict{})
-		s.put(after)
-		s.notify(internal)
+// expire is the hook that marks a value as too old.
+func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
+	snap := s.snapshot()
+	if snap.State != stateOK {
 		return nil
 	}
+	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
+	snap.State, snap.Error = stateStale, &text
+	s.history.add(time.Now(), nil)
+	s.put(snap)
+	s.notify(internal)
+	return nil
 }
 
 // notify has everything that is computed from s computed again.

@@ -19,7 +19,6 @@ export class Problem extends Error {
 
 export const sources = async () => (await request("api/v1/sources")).sources;
 export const jobs = async () => (await request("api/v1/jobs")).jobs;
-export const history = (source, points) => request(`api/v1/sources/${encodeURIComponent(source)}/history?points=${points}`);
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
 

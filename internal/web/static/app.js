@@ -8,14 +8,14 @@
 // costs one pass.
 
 import { Announcer } from "./announcer.js";
-import { byId, List, optional, text } from "./dom.js";
+import { byId, List, optional } from "./dom.js";
 import { JobCard } from "./job-card.js";
 import { SourceCard } from "./source-card.js";
 import { Store } from "./store.js";
 import { subscribe } from "./tidewire.js";
 import { Toolbar } from "./toolbar.js";
 
-const ui = byId("announcer", "config-problem", "source-list", "job-list", "no-sources", "no-jobs");
+const ui = byId("announcer", "source-list", "job-list", "no-sources", "no-jobs");
 
 let drawing = 0;
 function draw() {
@@ -24,10 +24,7 @@ function draw() {
 
 const announcer = new Announcer(ui.announcer);
 const toolbar = new Toolbar(draw);
-const store = new Store(() => toolbar.paused || draw(), (sentence) => announcer.say(sentence), () => {
-  store.reload();
-  stream.renew(); // the one that is open goes on with what there was
-});
+const store = new Store(() => toolbar.paused || draw(), (sentence) => announcer.say(sentence));
 const sourceCards = new List(ui["source-list"], () => new SourceCard());
 const jobCards = new List(ui["job-list"], () => new JobCard((run) => {
   toolbar.pause(false); // whoever starts a run wants to see it move
@@ -42,7 +39,6 @@ function frame() {
   const counts = { all: store.sources.size };
   for (const { state } of store.sources.values()) counts[state] = (counts[state] ?? 0) + 1;
   toolbar.update(counts);
-  misconfigured(store.config);
   if (!store.loaded) return;
   if (!toolbar.paused) view = { sources: new Map(store.sources), jobs: new Map(store.jobs) };
 
@@ -55,15 +51,6 @@ function frame() {
   optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
 }
 
-/** Says what is wrong with the configuration, while what was loaded before is at work. */
-function misconfigured(config) {
-  const banner = ui["config-problem"];
-  banner.hidden = !config?.error;
-  if (banner.hidden) return;
-  text(banner.querySelector(".file"), config.file);
-  text(banner.querySelector("pre"), config.error);
-}
-
 function select(items, describe) {
   return new Map([...items].filter(([, item]) => toolbar.wants(describe(item))));
 }
@@ -71,10 +58,10 @@ function select(items, describe) {
 function emptiness(all, shown, what) {
   if (shown.size > 0) return "";
   if (all.size > 0) return `No ${what} match this view.`;
-  return `No ${what} yet. Add some below “${what}:” in the configuration.`;
+  return `No ${what} yet. Add some below “${what}:” in the configuration, then start Tidewire again.`;
 }
 
-const stream = subscribe("api/v1/stream", {
+subscribe("api/v1/stream", {
   unpack: (body) => body.snapshots,
   onSnapshot: (snapshot) => store.apply(snapshot),
   onReset: () => store.reload(),

@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 
-const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
+const SAMPLES = 120; // numbers kept for each source
 const RETRY = 3_000; // ms after which failed lists are asked for again
 
 const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
@@ -35,32 +35,23 @@ export class Store {
   jobs = new Map();
   /** Whether the lists have arrived: before, the order is not known. */
   loaded = false;
-  /** What the stream says of the configuration; its error is null if the file is at work. */
-  config = null;
 
   #samples = new Map();
-  #asking = new Set(); // names of sources whose history was asked for
-  #asked = Promise.resolve(); // one history after the other
-  #changed; #transition; #reconfigured;
+  #changed; #transition;
   #heard = new Set(); // keys that the stream has sent since the last reload began
   #runs = new Map(); // newest run by job, also of jobs not listed yet
 
-  /**
-   * `changed` is called after each change; `transition` gets a sentence for
-   * people; `reconfigured` is called when other sources and jobs may exist.
-   */
-  constructor(changed, transition, reconfigured) {
+  /** `changed` is called after each change; `transition` gets a sentence for people. */
+  constructor(changed, transition) {
     this.#changed = changed;
     this.#transition = transition;
-    this.#reconfigured = reconfigured;
   }
 
   /** Takes a snapshot from the stream. */
   apply(snapshot) {
     this.#heard.add(snapshot.key);
     if (snapshot.key.startsWith("source/")) this.#source(snapshot);
-    else if (snapshot.key.startsWith("job/")) this.#run(snapshot);
-    else if (snapshot.key === "config") this.#configure(snapshot);
+    else this.#run(snapshot);
     this.#changed();
   }
 
@@ -112,26 +103,10 @@ export class Store {
     this.loaded = true;
   }
 
-  #configure(config) {
-    const before = this.config?.version ?? config.version;
-    this.config = config;
-    if (config.version !== before) this.#reconfigured();
-  }
-
   #source(source) {
-    const known = this.sources.get(source.name), before = known?.state;
-    if (source.state === "removed") {
-      if (this.sources.delete(source.name)) this.#transition(`${source.title || source.name} was removed`);
-      this.#samples.delete(source.name);
-      this.#asking.delete(source.name);
-      return;
-    }
+    const before = this.sources.get(source.name)?.state;
     this.sources.set(source.name, source);
     this.#sample(source);
-    const fires = source.alert?.state === "firing";
-    if (known && fires !== (known.alert?.state === "firing")) {
-      this.#transition(`Alert of ${source.title || source.name} ${fires ? "is firing" : "is over"}`);
-    }
     if (!before || before === source.state || before === "pending") return;
     const now = { ok: "is ok again", stale: "is stale", failing: "is failing", pending: "waits for its first value" };
     this.#transition(`${source.title || source.name} ${now[source.state]}`);
@@ -156,24 +131,6 @@ export class Store {
     if (!list) this.#samples.set(source.name, list = []);
     if (list.length && list.at(-1)[0] >= at) return;
     list.push([at, big]);
-    if (source.show?.history && (list.length === 1 || list.length > 2 * SAMPLES)) this.#remember(source.name, list);
-    if (list.length > 2 * SAMPLES) list.shift();
-  }
-
-  /** Puts what the gateway remembers of a source in the place of what was heard of it meanwhile. */
-  #remember(name, list) {
-    if (this.#asking.has(name)) return;
-    this.#asking.add(name);
-    this.#asked = this.#asked.then(async () => {
-      try {
-        const { t, v } = await api.history(name, SAMPLES);
-        const newer = list.filter(([time]) => time > (t.at(-1) ?? 0));
-        list.splice(0, list.length, ...t.map((time, i) => [time, v[i]]), ...newer);
-        this.#changed();
-      } catch {
-        // What was heard is shown, and the next time it is asked again.
-      }
-      this.#asking.delete(name);
-    });
+    if (list.length > SAMPLES) list.shift();
   }
 }

@@ -20,7 +20,6 @@ const PROBE = 120_000; // ms of polling after which the stream is tried again
 const WAIT = 25; // s that a poll waits for a change
 const PACE = 1_000; // ms at least between two polls
 const ANSWER = 1_500; // ms after which a leading tab that does not answer is replaced
-const RENEW = 100; // ms in which tabs ask for a new connection together
 const PARTING = 200; // ms that the tab that has led stays, so that the others hear of the end
 const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our own
 
@@ -78,15 +77,6 @@ class Subscription {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#leave();
-  }
-
-  /**
-   * Opens the connection anew and goes on after what came last: the stream at
-   * the URL may be of more than it was when it was opened.
-   */
-  renew() {
-    if (this.#link) this.#link.renew();
-    else this.#channel?.postMessage({ type: "renew" });
   }
 
   #join() {
@@ -159,13 +149,12 @@ class Subscription {
   #hear(message) {
     if (this.#over.signal.aborted) return;
     if (this.#link) {
-      if (message.type === "renew") this.#link.renew();
       if (message.type === "hello") this.#channel.postMessage({
         type: "welcome", to: message.from, snapshots: [...this.#known.values()], id: this.#id, state: this.#state, until: this.#until,
       });
       return;
     }
-    if (message.type === "hello" || message.type === "renew" || (message.to && message.to !== this.#me)) return;
+    if (message.type === "hello" || (message.to && message.to !== this.#me)) return;
     this.#timers.stop("answer");
     this.#timers.start("leader", 2 * SILENCE, () => this.#greet());
     if (message.type !== "welcome") return this.#take(message);
@@ -248,11 +237,6 @@ class Link {
   /** Makes the next attempt now, if one is waited for. */
   hurry() {
     if (this.#timers.runs("retry")) this.open();
-  }
-
-  /** Connects anew, once for all tabs that ask for it. A poll is a new request anyway. */
-  renew() {
-    if (!this.#poll) this.#timers.start("renew", RENEW, () => this.open());
   }
 
   /** Connects anew if nothing was heard for too long: timers stand still while a machine sleeps. */
