@@ -74,9 +74,18 @@ export class Store {
       if (heard !== this.#heard) return; // a later reload knows better
       this.#list(sources, jobs);
       this.#changed();
-    } catch {
+    } catch ({ status }) {
+      if (status === 401) return; // whoever signs in begins anew
       setTimeout(() => heard === this.#heard && this.reload(), RETRY);
     }
+  }
+
+  /** Forgets everything, until the next reload. */
+  forget() {
+    this.#heard = new Set();
+    this.loaded = false;
+    for (const known of [this.sources, this.jobs, this.#samples, this.#runs]) known.clear();
+    this.#changed();
   }
 
   /** The recent numbers of a source: [[ms since the epoch, number], ...]. */
