@@ -27,17 +27,10 @@ type server struct {
 // serve runs a gateway on the given configuration until the test ends.
 func serve(t *testing.T, yaml string) *server {
 	t.Helper()
-	return serveWith(t, yaml, func(*config.Config) {})
-}
-
-// serveWith runs a gateway on a configuration that is changed first.
-func serveWith(t *testing.T, yaml string, change func(*config.Config)) *server {
-	t.Helper()
 	cfg, problems := config.Load("e2e.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
 		t.Fatalf("the configuration is not valid:\n%v", problems)
 	}
-	change(cfg)
 	s := &server{t: t, cfg: cfg, addr: "127.0.0.1:0"}
 	s.start()
 	t.Cleanup(func() {

@@ -3,6 +3,7 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,23 @@ func NewGroup(config GroupConfig) *Group {
 		g.limiter = rate.NewLimiter(config.Rate, max(config.Burst, 1))
 	}
 	return g
+}
+
+// Delay returns how long after the given time a member that becomes due then has to
+// wait for a start, as far as Rate and the starts made and reserved until now tell:
+// other members may become due before. It is zero if none is missing then, and without
+// a Rate. A time that has passed counts as the latest at which a start was reserved. Delay
+// may be called from any goroutine.
+func (g *Group) Delay(at time.Time) time.Duration {
+	if g.limiter == nil {
+		return 0
+	}
+	missing := 1 - g.limiter.TokensAt(at)
+	if missing <= 0 {
+		return 0
+	}
+	seconds := missing / float64(g.limiter.Limit())
+	return time.Duration(min(math.Ceil(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
 // In makes the task a member of g. A task may be in several groups: it starts

@@ -65,6 +65,35 @@ func TestGroupRunningIncludesTheHook(t *testing.T) {
 	})
 }
 
+func TestGroupDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		g := smartpoll.NewGroup(smartpoll.GroupConfig{Rate: 1, Burst: 2})
+		var j journal
+		r := run(mustNew(t, start("a", "b", "c"), starts(&j, begin, "a", 0, smartpoll.In(g)), starts(&j, begin, "b", 0, smartpoll.In(g)),
+			starts(&j, begin, "c", 0, smartpoll.In(g))))
+		synctest.Wait()
+		// Two have started, and the start after a second is reserved.
+		for at, want := range map[time.Duration]time.Duration{
+			-time.Hour: 2 * time.Second, 0: 2 * time.Second, 1500 * time.Millisecond: 500 * time.Millisecond, 2 * time.Second: 0, time.Hour: 0,
+		} {
+			if got := g.Delay(begin.Add(at)); got != want {
+				t.Errorf("Delay(%v) = %v, want %v", at, got, want)
+			}
+		}
+		if got := smartpoll.NewGroup(smartpoll.GroupConfig{Running: 1}).Delay(begin); got != 0 {
+			t.Errorf("Delay without a rate = %v, want 0", got)
+		}
+		if got := smartpoll.NewGroup(smartpoll.GroupConfig{Rate: 1e-300}).Delay(begin); got != 0 {
+			t.Errorf("Delay of a slow group that has a start = %v, want 0", got)
+		}
+		time.Sleep(time.Minute)
+		r.stop()
+		slices.Sort(j.lines) // no order is promised among those that start together
+		j.want(t, "a 0s", "b 0s", "c 1s")
+	})
+}
+
 func TestGroupParkedKeyIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

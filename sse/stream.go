@@ -174,12 +174,17 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	}
 	st.opened(EngineGoroutine)
 	st.hub.coalesced(b.coalesced)
+	sparse, _ := w.(atMostEvery)
+	told := st.hub.now() // when events were last written
 	for {
 		if err != nil {
 			st.why = causeOf(err)
 			return
 		}
 		st.delivered(b.events)
+		if len(b.events) > 0 {
+			told = st.hub.now()
+		}
 		if last {
 			st.why = CauseFinished
 			return
@@ -194,6 +199,9 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 				st.why = CauseStopped
 				return
 			case <-st.wake:
+			}
+			if err = st.rest(told+int64(sparse.pause), left); err != nil {
+				continue
 			}
 		}
 		last = st.next(b)

@@ -45,25 +45,6 @@ func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 	}, s.topic)
 }
 
-// stream sends the newest snapshot of every source and job, and each change; or the
-// newest ones alone to who asks for JSON.
-func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
-	topics := g.everything()
-	if wantsState(r) {
-		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"snapshots": newest(g.everything())}), true }, topics...)
-		return
-	}
-	w.Header().Add("Vary", "Accept")
-	if err := g.hub.ServeAll(sse.HandOff(w), r, topics...); err != nil {
-		failStream(w, r)
-	}
-}
-
-// failStream answers for a stream that could not begin; the hub has logged why.
-func failStream(w http.ResponseWriter, r *http.Request) {
-	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
-}
-
 // jobObject is a job as the API answers it.
 type jobObject struct {
 	Name    string       `json:"name"`
@@ -272,13 +253,14 @@ type argError struct {
 
 // A problem is an error answer as of RFC 9457.
 type problem struct {
-	Type     string     `json:"type"`
-	Title    string     `json:"title"`
-	Status   int        `json:"status"`
-	Detail   string     `json:"detail,omitempty"`
-	Instance string     `json:"instance,omitempty"`
-	Errors   []argError `json:"errors,omitempty"` // with 422
-	Run      string     `json:"run,omitempty"`    // with 409: the run in progress
+	Type       string     `json:"type"`
+	Title      string     `json:"title"`
+	Status     int        `json:"status"`
+	Detail     string     `json:"detail,omitempty"`
+	Instance   string     `json:"instance,omitempty"`
+	Errors     []argError `json:"errors,omitempty"`      // with 422
+	Run        string     `json:"run,omitempty"`         // with 409: the run in progress
+	RetryAfter int        `json:"retry_after,omitempty"` // with 429 and 503: seconds
 }
 
 func writeProblem(w http.ResponseWriter, p problem) {

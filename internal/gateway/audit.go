@@ -29,8 +29,7 @@ const maxAuditLine = 8 << 10
 // Its methods may be called from any goroutine. A line is one write to a file in append
 // mode, so lines of several goroutines, and of several processes, do not mix.
 type auditLog struct {
-	log  *slog.Logger
-	lost func() // called for each line that is
+	log *slog.Logger
 
 	mu      sync.Mutex // guards the fields below; nothing is read or written under it
 	file    *os.File   // nil before the first line and after a failure
@@ -60,9 +59,6 @@ func (a *auditLog) write(name string, line []byte) {
 	changed := a.failing != (err != nil)
 	a.failing = err != nil
 	a.mu.Unlock()
-	if err != nil {
-		a.lost()
-	}
 	switch {
 	case changed && err != nil:
 		a.log.Error("the audit log cannot be written; lines are lost", "err", err)
@@ -129,13 +125,8 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
 }
 
-// auditRun records how a run ended, and tells the observer.
+// auditRun records how a run ended.
 func (g *gateway) auditRun(run *runSnapshot) {
-	took := time.Duration(0) // of a run that has not begun
-	if run.StartedAt != nil && run.FinishedAt != nil {
-		took = run.FinishedAt.Sub(*run.StartedAt)
-	}
-	g.observer.RunEnded(run.Job, run.Status, took)
 	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
 	if run.StartedAt != nil && run.FinishedAt != nil {
 		attrs = append(attrs, slog.Float64("seconds", run.FinishedAt.Sub(*run.StartedAt).Seconds()))

@@ -2,12 +2,15 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse"
 )
 
 // A History is what a source's numbers were.
@@ -44,4 +47,98 @@ func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop fu
 		t.Fatal(err)
 	}
 	return g.handler(), cancel
+}
+
+// Webhooks are webhooks whose scheduler does nothing else.
+type Webhooks struct {
+	*webhooks
+	scheduler *smartpoll.Scheduler
+}
+
+// An AlertMessage is what people are told of an alert.
+type AlertMessage = alertMessage
+
+// NewWebhooks makes webhooks on the terms of the gateway.
+func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
+	scheduler, err := smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}))
+	if err != nil {
+		panic(err)
+	}
+	return &Webhooks{newWebhooks(log, client), scheduler}
+}
+
+// Run calls webhooks until ctx ends.
+func (w *Webhooks) Run(ctx context.Context) error { return w.scheduler.Run(ctx) }
+
+// Tell has a webhook hear of an alert.
+func (w *Webhooks) Tell(ctx context.Context, to *config.Notify, m AlertMessage) error {
+	return w.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
+		w.tell(internal, to, m)
+		return nil
+	})
+}
+
+// Flush calls once more for what was not delivered.
+func (w *Webhooks) Flush(ctx context.Context) { w.flush(ctx) }
+
+// Idle reports whether nothing is left to be told, nor a task for it.
+func (w *Webhooks) Idle() bool {
+	for range w.scheduler.Tasks() {
+		return false
+	}
+	return len(w.boxes) == 0
+}
+
+// Body is what a webhook is sent of a message whose source shows a field big.
+func Body(to *config.Notify, m AlertMessage, show config.Show) (body []byte, kind string) {
+	m.headline = headlineOf(show, m.Value)
+	return m.body(to)
+}
+
+// Open makes a gateway whose polls and webhooks make their requests through transport. It
+// returns what answers requests, and what polls until its context ends.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, error) {
+	g, err := open(ctx, ctx, cfg, "", Options{Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	g.client.Transport = transport
+	return g.handler(), g.scheduler.Run, nil
+}
+
+// A Polling is the part of a gateway that polls, with fetches of the test's own.
+type Polling struct{ g *gateway }
+
+// NewPolling opens a gateway whose sources get their values from fetch, by name. It ends
+// with ctx.
+func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string) (any, error)) (Polling, error) {
+	g, err := open(ctx, ctx, cfg, "", Options{})
+	if err != nil {
+		return Polling{}, err
+	}
+	for _, s := range g.plan.Load().sources {
+		if s.From == nil {
+			s.fetch = unversioned(func(context.Context) (any, error) { return fetch(s.Name) })
+		}
+	}
+	return Polling{g}, nil
+}
+
+func (p Polling) Run(ctx context.Context) error { return p.g.scheduler.Run(ctx) }
+
+func (p Polling) Topic(name string) *sse.Topic { return p.g.plan.Load().source(name).topic }
+
+func (p Polling) Refresh(ctx context.Context, name string) (time.Duration, error) {
+	return p.g.refresh(ctx, p.g.plan.Load().source(name))
+}
+
+// Steady is what is published of v, with the given deadbands, after a value in JSON.
+func Steady(bands []config.Deadband, v any, published string) any {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	topic := sse.NewHub(ctx, nil).Topic("x", sse.TopicOptions{})
+	if published != "" {
+		_ = topic.Publish(sse.Event{Data: []byte(`{"value":` + published + `}`)})
+	}
+	return steady(bands, v, topic)
 }

@@ -10,7 +10,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -59,13 +58,12 @@ type gateway struct {
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
-	client    *http.Client         // of all polls
+	client    *http.Client // of all polls and webhooks
+	webhooks  *webhooks
 	plan      atomic.Pointer[plan] // what is configured now
 	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
-	observer  Observer
-	metrics   http.Handler    // nil: there are none
 	polling   chan struct{}   // closed when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
@@ -91,16 +89,6 @@ type Options struct {
 
 	// Reload asks for Files to be read again, whether they have changed or not.
 	Reload <-chan os.Signal
-
-	// TLS makes the gateway speak HTTPS, with HTTP/2. Nil means that it speaks HTTP.
-	TLS *tls.Config
-
-	// Observer is told what happens. Nil means nobody is.
-	Observer *Observer
-
-	// Metrics makes what answers GET /metrics to those who may view. It is called once, with
-	// what says how the gateway is at a moment. Nil means that there are no metrics.
-	Metrics func(now func() Status) http.Handler
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -118,7 +106,7 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	return g.serve(ctx, live, ln, opts.TLS)
+	return g.serve(ctx, live, ln)
 }
 
 // open builds a gateway whose topics live as long as live and whose runs are told to
@@ -127,7 +115,6 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:   opts.Logger,
 		store: snapshot.NewMemory(),
@@ -136,17 +123,16 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 			DrainWindow: drainWindow,
 			OnSubscribe: maySee,
 			Subject:     func(r *http.Request) any { return userOf(r) },
-			Observer:    observer.Streams,
 			Logger:      opts.Logger,
 		}),
-		observer: observer,
 		client:   source.NewClient(),
 		polling:  make(chan struct{}),
-		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
+		auditing: auditLog{log: opts.Logger},
 		stopping: stopping,
 		runners:  make(map[string]*runner),
 	}
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
+	g.webhooks = newWebhooks(g.log, g.client)
 	var err error
 	if cfg.Audit != "" {
 		if _, err = g.auditing.open(cfg.Audit); err != nil {
@@ -156,8 +142,9 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: g.log}); err != nil {
 		return nil, err
 	}
-	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
-		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil }))...); err != nil {
+	if g.scheduler, err = smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
+		smartpoll.WithTask(watchersKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtWatchers, nil }),
+		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil })); err != nil {
 		return nil, err
 	}
 	g.plan.Store(new(plan))
@@ -167,14 +154,11 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	}
 	change.apply()
 	g.loader.open(g, cfg, addr, opts)
-	if opts.Metrics != nil {
-		g.metrics = opts.Metrics(g.status)
-	}
 	return g, nil
 }
 
 // serve runs the gateway until ctx ends or a part of it fails.
-func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.Config) error {
+func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	server := &http.Server{
 		Handler:           g.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -191,21 +175,12 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	<-g.polling
 	go func() { defer close(reloaded); g.loader.run(polling) }()
 	g.ready.Store(true) // first: whoever is answered at all finds it so
-	go func() {
-		if server.TLSConfig = secret; secret != nil {
-			served <- server.ServeTLS(sse.NewListener(ln), "", "")
-			return
-		}
-		served <- server.Serve(sse.NewListener(ln))
-	}()
+	go func() { served <- server.Serve(sse.NewListener(ln)) }()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		g.watchAccess(polling)
 	}()
-	beaten := make(chan struct{})
-	go func() { defer close(beaten); g.beat(polling) }()
-	g.observer.Ready()
 
 	var failure error
 	select {
@@ -220,10 +195,8 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	}
 
 	g.ready.Store(false)
-	g.observer.Stopping()
 	stopPolling()
 	<-watched
-	<-beaten
 	if err := <-polled; errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}
@@ -231,13 +204,15 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.stopRuns()
 	bye, done := context.WithTimeout(live, goodbye)
 	defer done()
-	drained := make(chan error, 1)
+	drained, told := make(chan error, 1), make(chan struct{})
 	go func() { drained <- g.hub.Drain(bye) }()
+	go func() { defer close(told); g.webhooks.flush(bye) }()
 	if err := server.Shutdown(bye); err != nil {
 		server.Close()
 		g.log.Warn("some requests were cut off", "err", err)
 	}
 	<-drained
+	<-told
 	<-served
 	g.auditing.close()
 	return failure

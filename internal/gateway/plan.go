@@ -193,6 +193,7 @@ func (c *change) apply() {
 	for _, s := range c.fresh {
 		s.begin(g.scheduler, c.replaced[s])
 	}
+	g.scheduler.Schedule(watchersKey{}, 0) // of what is computed now from what is watched, or is not any more
 }
 
 // finish gives up the topics of what was removed, after a word to those who look at it.

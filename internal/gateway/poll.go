@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -36,7 +35,9 @@ type sourceSnapshot struct {
 	Show      config.Show     `json:"show"`
 	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got
 	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due
+	Waiting   string          `json:"waiting"`    // why that is not where its pause has it; empty: it is
 	Error     *string         `json:"error"`
+	Alert     *alertState     `json:"alert"` // null: none, or clear
 }
 
 // A poller is one configured source at work. Its snapshot lives in its topic alone;
@@ -44,13 +45,45 @@ type sourceSnapshot struct {
 type poller struct {
 	*config.Source
 	key        string // names its task, its topic and its objects on the stream
-	fetch      func(context.Context) (any, error)
+	fetch      fetch
 	claim      snapshot.Claim
 	topic      *sse.Topic
 	history    *history              // nil: nothing is remembered
 	limit      *limit                // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
 	dependents []*poller             // what is computed from it
+
+	known known // used by its polls alone, of which one runs at a time
+
+	// The fields below are used by hooks alone.
+
+	wanted    bool          // as was found when the watchers were last looked at
+	left      time.Time     // when it was found that the last one has left; zero: it is watched, or never was
+	asked     time.Duration // the pause that the value asks for; 0: none
+	waiting   string        // what the next poll waits for after a failure
+	notBefore time.Time     // when that is over
+}
+
+// A fetch gets a value, or [source.ErrNotModified] if it is still the one that known
+// names. Where nothing names versions, known is ignored and none returned.
+type fetch func(ctx context.Context, known source.Validator) (any, source.Validator, error)
+
+// unversioned is a fetch of what names no versions.
+func unversioned(f func(context.Context) (any, error)) fetch {
+	return func(ctx context.Context, _ source.Validator) (any, source.Validator, error) {
+		v, err := f(ctx)
+		return v, source.Validator{}, err
+	}
+}
+
+// maxKnown bounds the JSON of a reading that is kept for the case that it has not
+// changed.
+const maxKnown = 64 << 10
+
+// known is the last reading whose version had a name. The zero value knows none.
+type known struct {
+	source.Validator
+	reading
 }
 
 // staleKey is the key of the task that marks a source stale when no poll has
@@ -61,22 +94,22 @@ type staleKey string
 // the scheduler's.
 func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 	s := &poller{Source: cfg, key: "source/" + cfg.Name}
-	s.topic = g.hub.Topic(s.key, sse.TopicOptions{}) // of every definition of the source: options of the first one stay
+	s.topic = g.sourceTopic(cfg.Name)
 	if span := time.Duration(cfg.Show.History); span > 0 {
 		s.history = newHistory(span)
 	}
 	switch {
 	case cfg.HTTP != nil:
-		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse)}.Fetch
+		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse)}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:
-		s.fetch = source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch
+		s.fetch = unversioned(source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch)
 	default:
 		s.inputs = make(map[string]*sse.Topic, len(cfg.From))
 		for _, name := range cfg.From {
-			s.inputs[name] = g.hub.Topic("source/"+name, sse.TopicOptions{})
+			s.inputs[name] = g.sourceTopic(name)
 		}
-		s.fetch = s.combine
+		s.fetch = unversioned(s.combine)
 	}
 	return s
 }
@@ -85,6 +118,7 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 // on with the value if that means the same still.
 func (s *poller) takeOver(before *poller) {
 	s.claim = before.claim
+	s.wanted, s.left = before.wanted, before.left
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
 		s.history = before.history
 	}
@@ -104,8 +138,9 @@ func (g *gateway) addTasks(s *poller) {
 		options = append(options, smartpoll.In(s.limit.group))
 	}
 	err := errors.Join(
-		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
-		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return s.expire, nil }))
+		g.scheduler.Add(s.key, smartpoll.Poll(s.poll, g.committer(s)), options...),
+		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }),
+		g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
 	}
@@ -115,6 +150,7 @@ func (g *gateway) addTasks(s *poller) {
 func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
+	scheduler.Remove(alertKey(s.key))
 }
 
 // begin publishes the first snapshot of s and has it polled at once; the limits of the
@@ -122,17 +158,23 @@ func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 // has taken over from, nil if it is new.
 func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	snap := sourceSnapshot{State: statePending}
-	if before != nil && s.keepsValueOf(before) {
-		if last := before.snapshot(); last.UpdatedAt != nil {
+	if before != nil {
+		last := before.snapshot()
+		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
 			if s.StaleAfter > 0 {
 				scheduler.ScheduleAt(staleKey(s.key), last.UpdatedAt.Add(s.StaleAfter))
 			}
 		}
+		if snap.Alert = nil; s.Alert != nil {
+			snap.Alert = last.Alert // until the next poll decides
+		}
 	}
-	snap.NextAt = nil
+	snap.NextAt, snap.Waiting = nil, ""
 	s.put(snap)
-	if s.From == nil || s.hasInput() {
+	switch {
+	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
+	default:
 		scheduler.Schedule(s.key, 0)
 	}
 	if before != nil {
@@ -154,24 +196,38 @@ func (s *poller) hasInput() bool {
 type reading struct {
 	value any             // what is picked
 	data  json.RawMessage // value as JSON
+	asked time.Duration   // the pause that value asks for; 0: none
+	alert verdict         // on value
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("timed out after %v", s.Timeout))
 		defer cancel()
 	}
-	raw, err := s.fetch(ctx)
-	if err != nil {
+	raw, version, err := s.fetch(ctx, s.known.Validator)
+	switch {
+	case errors.Is(err, source.ErrNotModified):
+		return s.known.reading, nil
+	case err != nil:
 		return got, err
 	}
 	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
 		return got, err
 	}
+	if got.asked, err = askedBy(ctx, s.When, got.value); err != nil {
+		return got, err
+	}
+	got.alert = judge(ctx, s.Alert, got.value)
+	got.value = steady(s.Deadband, got.value, s.topic)
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
+	}
+	s.known = known{}
+	if version != (source.Validator{}) && len(got.data) <= maxKnown {
+		s.known = known{version, got}
 	}
 	return got, nil
 }
@@ -231,6 +287,10 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			text := err.Error()
 			after.Error = &text
 			s.history.add(now, nil)
+			s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
+			if s.pause() == config.Never {
+				internal.Schedule(s.key, -1)
+			}
 			after.State = stateFailing
 			if before.UpdatedAt != nil {
 				after.State = stateStale
@@ -242,9 +302,8 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			after.State, after.Value, after.Error = stateOK, got.data, nil
 			after.UpdatedAt = utc(now)
 			s.history.add(now, got.value)
-			if s.Every > 0 {
-				internal.Schedule(s.key, s.Every+time.Duration(rand.Float64()*s.Jitter*float64(s.Every)))
-			}
+			s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
+			s.schedule(internal, now)
 			if s.StaleAfter > 0 {
 				internal.Schedule(staleKey(s.key), s.StaleAfter)
 			}
@@ -252,8 +311,9 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 				g.log.Info("poll recovered", "source", s.Name)
 			}
 		}
-		after.NextAt = utc(internal.Next(s.key))
-		changed := after.State != before.State || !bytes.Equal(after.Value, before.Value)
+		after.NextAt, after.Waiting = s.next(internal)
+		g.alert(internal, s, now, before, &after, got.alert)
+		changed := after.State != before.State || !bytes.Equal(after.Value, before.Value) || !after.Alert.equal(before.Alert)
 		if s.From != nil && !changed {
 			return nil // what is computed is published when it changes
 		}
@@ -265,18 +325,23 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 	}
 }
 
-// expire is the hook that marks a value as too old.
-func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
-	snap := s.snapshot()
-	if snap.State != stateOK {
+// expire returns the hook that marks the value of a source as too old.
+func (g *gateway) expire(s *poller) smartpoll.TaskHook {
+	return func(_ context.Context, internal *smartpoll.Internal) error {
+		before := s.snapshot()
+		if before.State != stateOK {
+			return nil
+		}
+		now := time.Now()
+		text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
+		after := before
+		after.State, after.Error = stateStale, &text
+		s.history.add(now, nil)
+		g.alert(internal, s, now, before, &after, verdict{})
+		s.put(after)
+		s.notify(internal)
 		return nil
 	}
-	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
-	snap.State, snap.Error = stateStale, &text
-	s.history.add(time.Now(), nil)
-	s.put(snap)
-	s.notify(internal)
-	return nil
 }
 
 // notify has everything that is computed from s computed again.

@@ -134,8 +134,6 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	if l.files == nil {
 		return nil, errNoFile
 	}
-	l.g.observer.Reloading(true)
-	defer l.g.observer.Reloading(false)
 	cfg, files, err := l.read()
 	if _, changed := files.Look(); changed && settled {
 		return nil, errUnsettled
@@ -148,7 +146,6 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	if errors.Is(err, errStopping) || ctx.Err() != nil {
 		return nil, err
 	}
-	l.g.observer.Reloaded(err)
 	log := l.g.log.With("file", files.Name())
 	if err != nil {
 		log.Error("configuration not loaded: what was loaded before stays at work")

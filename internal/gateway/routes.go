@@ -44,6 +44,7 @@ func (g *gateway) routes() []route {
 		{"GET /api/v1/sources", view, g.listSources},
 		{"GET /api/v1/sources/{name}", view, g.getSource},
 		{"GET /api/v1/sources/{name}/history", view, g.getHistory},
+		{"POST /api/v1/sources/{name}/refresh", operate, g.refreshSource},
 		{"GET /api/v1/stream", view, g.stream},
 		{"GET /api/v1/jobs", view, g.listJobs},
 		{"POST /api/v1/jobs/{job}/runs", operate, g.triggerRun},
@@ -51,7 +52,6 @@ func (g *gateway) routes() []route {
 		{"GET /api/v1/runs/{id}/events", view, g.runEvents},
 		{"POST /api/v1/runs/{id}/cancel", operate, g.cancelRun},
 		{"POST /api/v1/config/reload", manage, g.reloadConfig},
-		{"GET /metrics", view, g.scrape},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
 		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) }},
 	}
@@ -66,7 +66,7 @@ func (g *gateway) handler() http.Handler {
 		mux.HandleFunc(route.pattern, g.guarded(route))
 	}
 	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) }}))
-	return g.logged(g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux)))))))
+	return g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux))))))
 }
 
 // rest is the pattern of what no other route takes.

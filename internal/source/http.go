@@ -160,7 +160,7 @@ func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator,
 		if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
 			_, _ = io.Copy(io.Discard, resp.Body)
 		}
-		return nil, now, h.statusError(resp)
+		return nil, now, statusError(resp, http.MethodGet, h.URL)
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, now, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
@@ -215,7 +215,7 @@ func redirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func (h HTTP) statusError(resp *http.Response) *StatusError {
+func statusError(resp *http.Response, method string, u *url.URL) *StatusError {
 	status := strconv.Itoa(resp.StatusCode)
 	if text := http.StatusText(resp.StatusCode); text != "" {
 		status += " " + text
@@ -227,8 +227,8 @@ func (h HTTP) statusError(resp *http.Response) *StatusError {
 	return &StatusError{
 		Code:   resp.StatusCode,
 		Status: status,
-		Method: http.MethodGet,
-		URL:    address(h.URL),
+		Method: method,
+		URL:    address(u),
 		After:  retryAfter(resp.Header.Get("Retry-After"), now),
 	}
 }

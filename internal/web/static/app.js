@@ -7,7 +7,6 @@
 // page is visible, so a hidden page lays out nothing, and a burst of events
 // costs one pass.
 
-import { Account } from "./account.js";
 import { Announcer } from "./announcer.js";
 import { byId, List, optional } from "./dom.js";
 import { JobCard } from "./job-card.js";
@@ -25,7 +24,6 @@ function draw() {
 
 const announcer = new Announcer(ui.announcer);
 const toolbar = new Toolbar(draw);
-const account = new Account(follow);
 const store = new Store(() => toolbar.paused || draw(), (sentence) => announcer.say(sentence));
 const sourceCards = new List(ui["source-list"], () => new SourceCard());
 const jobCards = new List(ui["job-list"], () => new JobCard((run) => {
@@ -41,8 +39,8 @@ function frame() {
   const counts = { all: store.sources.size };
   for (const { state } of store.sources.values()) counts[state] = (counts[state] ?? 0) + 1;
   toolbar.update(counts);
-  if (!store.loaded) view = { sources: new Map(), jobs: new Map() };
-  else if (!toolbar.paused) view = { sources: new Map(store.sources), jobs: new Map(store.jobs) };
+  if (!store.loaded) return;
+  if (!toolbar.paused) view = { sources: new Map(store.sources), jobs: new Map(store.jobs) };
 
   const sources = select(view.sources, (source) => source);
   for (const [name, source] of sources) sources.set(name, { source, samples: store.samples(name) });
@@ -58,30 +56,20 @@ function select(items, describe) {
 }
 
 function emptiness(all, shown, what) {
-  if (shown.size > 0 || !store.loaded) return "";
+  if (shown.size > 0) return "";
   if (all.size > 0) return `No ${what} match this view.`;
   return `No ${what} yet. Add some below “${what}:” in the configuration, then start Tidewire again.`;
 }
 
-let subscription = null;
-
-/** Follows the stream, in place of the one that was followed. */
-function follow() {
-  subscription?.close();
-  subscription = subscribe("api/v1/stream", {
-    unpack: (body) => body.snapshots,
-    onSnapshot: (snapshot) => store.apply(snapshot),
-    onReset: () => store.reload(),
-    onState: (state, until) => {
-      if (state === "live" || state === "polling") store.reload(); // meanwhile sources and jobs may have come and gone
-      if (state === "signed-out") store.forget();
-      toolbar.connection(state, until);
-      account.connection(state);
-      draw();
-    },
-  });
-}
-
-follow();
+subscribe("api/v1/stream", {
+  unpack: (body) => body.snapshots,
+  onSnapshot: (snapshot) => store.apply(snapshot),
+  onReset: () => store.reload(),
+  onState: (state, until) => {
+    if (state === "live" || state === "polling") store.reload(); // meanwhile sources and jobs may have come and gone
+    toolbar.connection(state, until);
+    draw();
+  },
+});
 setInterval(() => toolbar.paused || draw(), 1000); // ages and countdowns
 draw();

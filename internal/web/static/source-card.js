@@ -14,6 +14,7 @@ export class SourceCard {
   #part = (selector) => this.node.querySelector(selector);
   #title = this.#part(".title");
   #state = this.#part(".state");
+  #alert = this.#part(".alert");
   #reading = this.#part(".reading");
   #figure = this.#part(".figure");
   #unit = this.#part(".unit");
@@ -34,11 +35,22 @@ export class SourceCard {
     text(this.#title, printable(source.title || source.name));
     glyph(this.#state, state);
     text(this.#state.lastElementChild, state);
+    this.#warning(source);
     this.#value(source, show);
     text(this.#summary, sparkline(this.#spark, samples, show));
     this.#trend.hidden = this.#summary.textContent === "";
     optional(this.#error, source.error && printable(source.error));
     this.#times(source);
+  }
+
+  #warning({ alert }) {
+    this.#alert.hidden = !alert;
+    if (!alert) return;
+    this.#alert.dataset.alert = alert.state;
+    const since = Date.parse(alert.since);
+    const word = { firing: "Alert", pending: "Alert pending" }[alert.state] ?? "Alert unknown";
+    text(this.#alert.lastElementChild, alert.error ? `${word}: ${printable(alert.error)}` : `${word} for ${duration(now() - since)}`);
+    this.#alert.title = moment(new Date(since));
   }
 
   #value(source, show) {

@@ -6,27 +6,45 @@ import { number } from "./format.js";
 const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
 
 /**
- * Draws samples ([[time, number], ...], oldest first) into the paths of `svg`
- * and returns a summary for those who do not see it, or "" without samples.
- * `show` ({decimals, unit}) says how the summary's numbers are written.
+ * Draws samples ([[time, number], ...], oldest first, null where there was
+ * none) into the paths of `svg` and returns a summary for those who do not see
+ * it, or "" without numbers. `show` ({decimals, unit}) says how the summary's
+ * numbers are written.
  */
 export function sparkline(svg, samples, { decimals, unit }) {
-  if (samples.length === 0) return "";
+  const values = samples.map(([, value]) => value).filter((value) => value !== null);
+  if (values.length === 0) return "";
   if (samples.length === 1) samples = [[samples[0][0] - 1, samples[0][1]], samples[0]]; // a level line
-  const values = samples.map(([, value]) => value);
   const low = Math.min(...values), high = Math.max(...values);
   const begin = samples[0][0], span = samples.at(-1)[0] - begin;
   const x = (time) => round(((time - begin) / span) * WIDTH);
   const y = (value) => round(high === low ? HEIGHT / 2 :
     HEIGHT - MARGIN - ((value - low) / (high - low)) * (HEIGHT - 2 * MARGIN));
 
-  const line = "M" + samples.map(([time, value]) => `${x(time)} ${y(value)}`).join("L");
+  let line = "", area = "", end = "";
+  for (const stretch of stretches(samples)) {
+    const points = stretch.map(([time, value]) => `${x(time)} ${y(value)}`);
+    end = `M${points.at(-1)}h0`;
+    if (points.length === 1) line += end; // a dot
+    else line += "M" + points.join("L");
+    area += `M${points.join("L")}V${HEIGHT}H${x(stretch[0][0])}Z`;
+  }
   attribute(svg.querySelector(".line"), "d", line);
-  attribute(svg.querySelector(".area"), "d", `${line}V${HEIGHT}H0Z`);
-  attribute(svg.querySelector(".dot"), "d", `M${WIDTH} ${y(values.at(-1))}h0`);
+  attribute(svg.querySelector(".area"), "d", area);
+  attribute(svg.querySelector(".dot"), "d", end);
 
   const format = (value) => number(value, decimals) + (unit ? ` ${unit}` : "");
   return `min ${format(low)} · max ${format(high)} · ${trend(values, high - low)}`;
+}
+
+/** The runs of samples between those without a number. */
+function* stretches(samples) {
+  let begin = 0;
+  for (let i = 0; i <= samples.length; i++) {
+    if (i < samples.length && samples[i][1] !== null) continue;
+    if (i > begin) yield samples.slice(begin, i);
+    begin = i + 1;
+  }
 }
 
 /** Compares the newest quarter with the one before, in terms of the whole range. */

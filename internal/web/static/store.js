@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 
-const SAMPLES = 120; // numbers kept for each source
+const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
 const RETRY = 3_000; // ms after which failed lists are asked for again
 
 const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
@@ -37,6 +37,8 @@ export class Store {
   loaded = false;
 
   #samples = new Map();
+  #asking = new Set(); // names of sources whose history was asked for
+  #asked = Promise.resolve(); // one history after the other
   #changed; #transition;
   #heard = new Set(); // keys that the stream has sent since the last reload began
   #runs = new Map(); // newest run by job, also of jobs not listed yet
@@ -74,18 +76,9 @@ export class Store {
       if (heard !== this.#heard) return; // a later reload knows better
       this.#list(sources, jobs);
       this.#changed();
-    } catch ({ status }) {
-      if (status === 401) return; // whoever signs in begins anew
+    } catch {
       setTimeout(() => heard === this.#heard && this.reload(), RETRY);
     }
-  }
-
-  /** Forgets everything, until the next reload. */
-  forget() {
-    this.#heard = new Set();
-    this.loaded = false;
-    for (const known of [this.sources, this.jobs, this.#samples, this.#runs]) known.clear();
-    this.#changed();
   }
 
   /** The recent numbers of a source: [[ms since the epoch, number], ...]. */
@@ -113,9 +106,13 @@ export class Store {
   }
 
   #source(source) {
-    const before = this.sources.get(source.name)?.state;
+    const known = this.sources.get(source.name), before = known?.state;
     this.sources.set(source.name, source);
     this.#sample(source);
+    const fires = source.alert?.state === "firing";
+    if (known && fires !== (known.alert?.state === "firing")) {
+      this.#transition(`Alert of ${source.title || source.name} ${fires ? "is firing" : "is over"}`);
+    }
     if (!before || before === source.state || before === "pending") return;
     const now = { ok: "is ok again", stale: "is stale", failing: "is failing", pending: "waits for its first value" };
     this.#transition(`${source.title || source.name} ${now[source.state]}`);
@@ -140,6 +137,24 @@ export class Store {
     if (!list) this.#samples.set(source.name, list = []);
     if (list.length && list.at(-1)[0] >= at) return;
     list.push([at, big]);
-    if (list.length > SAMPLES) list.shift();
+    if (source.show?.history && (list.length === 1 || list.length > 2 * SAMPLES)) this.#remember(source.name, list);
+    if (list.length > 2 * SAMPLES) list.shift();
+  }
+
+  /** Puts what the gateway remembers of a source in the place of what was heard of it meanwhile. */
+  #remember(name, list) {
+    if (this.#asking.has(name)) return;
+    this.#asking.add(name);
+    this.#asked = this.#asked.then(async () => {
+      try {
+        const { t, v } = await api.history(name, SAMPLES);
+        const newer = list.filter(([time]) => time > (t.at(-1) ?? 0));
+        list.splice(0, list.length, ...t.map((time, i) => [time, v[i]]), ...newer);
+        this.#changed();
+      } catch {
+        // What was heard is shown, and the next time it is asked again.
+      }
+      this.#asking.delete(name);
+    });
   }
 }

@@ -28,8 +28,8 @@ const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our ow
  * is called on what this returns. Of `options`, all optional:
  *
  * - onSnapshot(snapshot, id): a new state; JSON is parsed. While polling there is no id.
- * - onState(state, until): "connecting", "live", "polling", "signed-out" (the
- *   server answers 401: it is asked again now and then), or "reconnecting", then with the time (ms since the epoch) of the next attempt where it is known.
+ * - onState(state, until): "connecting", "live", "polling", or "reconnecting",
+ *   then with the time (ms since the epoch) of the next attempt where it is known.
  * - onEnd(snapshot): the run is over, or gone; its newest snapshot if there was one. Nothing follows.
  * - onReset(): what was known is of another life of the server; everything follows.
  * - onGap(missed): so many events of a topic with a backlog were missed.
@@ -149,7 +149,6 @@ class Subscription {
   #hear(message) {
     if (this.#over.signal.aborted) return;
     if (this.#link) {
-      if (message.type === "hello" && this.#state === "signed-out") this.#link.hurry(); // its page may have signed in
       if (message.type === "hello") this.#channel.postMessage({
         type: "welcome", to: message.from, snapshots: [...this.#known.values()], id: this.#id, state: this.#state, until: this.#until,
       });
@@ -208,7 +207,6 @@ class Link {
   #asking = new AbortController(); // of single questions
   #tag = ""; // entity tag of the last JSON answer
   #heardAt = 0; #events = 0; #failures = 0;
-  #refused = false; // with 401, and nothing came since
   #timers = new Timers();
 
   /** Prepares a link that goes on after the event `id`; `known` has the newest snapshots by key. */
@@ -255,7 +253,6 @@ class Link {
     source.onopen = () => {
       if (this.#poll) return; // a head proves nothing, it takes an event
       this.#failures = 0;
-      this.#refused = false;
       this.#heard();
       this.#doubt(source);
       this.#tell({ type: "state", state: "live" });
@@ -345,9 +342,9 @@ class Link {
   #retry() {
     this.close();
     // Full jitter over the upper half: a thousand pages do not return at once.
-    const most = this.#refused ? BACKOFF.most : Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#failures++);
+    const most = Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#failures++);
     const delay = most / 2 + (Math.random() * most) / 2;
-    this.#tell(this.#refused ? { type: "state", state: "signed-out" } : { type: "state", state: "reconnecting", until: Date.now() + delay });
+    this.#tell({ type: "state", state: "reconnecting", until: Date.now() + delay });
     this.#timers.start("retry", delay, () => this.open());
     // An EventSource does not say why it was refused: 204 and 404 mean that the run is over.
     this.#ask(this.#asking.signal).catch(() => {});
@@ -365,10 +362,6 @@ class Link {
       signal: AbortSignal.any([signal, AbortSignal.timeout((wait + 15) * 1000)]),
     });
     if (response.status === 304) return false;
-    if (response.status === 401 && !signal.aborted) {
-      this.#refused = true;
-      this.#tell({ type: "state", state: "signed-out" });
-    }
     const type = response.headers.get("Content-Type") ?? "";
     const gone = [404, 410].includes(response.status) && type.startsWith("application/problem+json"); // not a proxy's
     if (gone || response.status === 204) {

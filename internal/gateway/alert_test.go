@@ -1,0 +1,271 @@
+package gateway_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse/ssetest"
+)
+
+// A plant is a gateway in a bubble, with the upstream that it polls and the webhooks that it
+// calls. It keeps a diary of how the alert of its source tank changed and which calls came.
+type plant struct {
+	t       *testing.T
+	handler http.Handler
+	log     lockedBuffer
+	begun   time.Time
+
+	mu    sync.Mutex // guards the fields below
+	level string     // that the upstream answers; "down": it fails; "hung": it does not
+	diary []string
+}
+
+// alerting is a configuration with one source that is polled every 10 s, after a failure
+// too, and has that alert.
+func alerting(alert string) string {
+	return `
+upstreams: {plant: {http: http://plant.example}}
+notify:
+  ops: {http: {url: http://ops.example/x, body: "{source} {state} at {value} since {since} {error}"}}
+  lead: {http: {url: http://lead.example/x, body: "{state}"}}
+sources:
+  tank:
+    http: {upstream: plant, path: /tank}
+    every: 10s
+    jitter: 0
+    timeout: 1h
+    backoff: {min: 10s, max: 10s}
+    stale_after: 25s
+    pick: {level: .level}
+    alert: ` + alert + "\n"
+}
+
+func newPlant(t *testing.T, yaml string) *plant {
+	t.Helper()
+	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
+	if len(problems) > 0 {
+		t.Fatalf("the configuration is not valid:\n%v", problems)
+	}
+	// Begun at a time of the tank, so that its polls are 10 s apart from the first one on.
+	time.Sleep(time.Until(smartpoll.Every(10 * time.Second).Spread("tank").Next(time.Now())))
+	p := &plant{t: t, begun: time.Now().Truncate(time.Millisecond), level: "50"} // as exact as snapshots are
+	server := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		level := p.level
+		p.mu.Unlock()
+		switch body, _ := io.ReadAll(r.Body); {
+		case r.Host != "plant.example":
+			p.write("%s: %s", strings.TrimSuffix(r.Host, ".example"), strings.TrimSpace(string(body)))
+		case level == "down":
+			w.WriteHeader(http.StatusInternalServerError)
+		case level == "hung":
+			<-r.Context().Done()
+		default:
+			fmt.Fprintf(w, `{"level": %s}`, level)
+		}
+	}))
+	handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&p.log, nil)), server.Client.Transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.handler = handler
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() { over <- run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-over
+		if t.Failed() {
+			t.Logf("log of the gateway:\n%s", &p.log)
+		}
+	})
+	return p
+}
+
+// write puts a line with the time into the diary.
+func (p *plant) write(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line := fmt.Sprintf(format, args...)
+	p.diary = append(p.diary, fmt.Sprintf("%v %s", time.Since(p.begun).Truncate(time.Millisecond), p.relative(line)))
+}
+
+// relative replaces the times of a line by those since the plant began.
+func (p *plant) relative(line string) string {
+	words := strings.Split(line, " ")
+	for i, word := range words {
+		if at, err := time.Parse(time.RFC3339, word); err == nil {
+			words[i] = at.Sub(p.begun).String()
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// tank is the source as the API answers it.
+func (p *plant) tank() (snap struct {
+	State string
+	Alert *struct {
+		State string
+		Since time.Time
+		Error string
+	}
+}) {
+	p.t.Helper()
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, httptest.NewRequestWithContext(p.t.Context(), "GET", "http://localhost/api/v1/sources/tank", nil))
+	if err := json.Unmarshal(w.Body.Bytes(), &snap); err != nil || !strings.Contains(w.Body.String(), `"alert":`) {
+		p.t.Fatalf("GET tank = %d %s", w.Code, w.Body)
+	}
+	return snap
+}
+
+// runs has the upstream answer levels from the given seconds on, and returns the diary of
+// so many seconds.
+func (p *plant) runs(seconds int, levels map[int]string) []string {
+	p.t.Helper()
+	alert := "clear"
+	for now := range seconds {
+		if level, ok := levels[now]; ok {
+			p.mu.Lock()
+			p.level = level
+			p.mu.Unlock()
+		}
+		synctest.Wait()
+		is := "clear"
+		if a := p.tank().Alert; a != nil {
+			is = fmt.Sprintf("%s since %v %s", a.State, a.Since.Sub(p.begun), a.Error)
+		}
+		if is != alert {
+			alert = is
+			p.write("alert %s", strings.TrimSpace(is))
+		}
+		time.Sleep(time.Second)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slices.SortStableFunc(p.diary, func(a, b string) int { // at one time: alerts first, calls by name
+		x, _, _ := strings.Cut(a, " ")
+		y, _, _ := strings.Cut(b, " ")
+		if x == y {
+			return strings.Compare(a, b)
+		}
+		return 0
+	})
+	return p.diary
+}
+
+func TestAlerts(t *testing.T) {
+	const high = "{if: .level > 90, for: 1m, notify: ops}"
+	for _, tt := range []struct {
+		name, alert string
+		levels      map[int]string // by second; polls are at 0, 10, 20 and so on
+		want        []string
+	}{
+		{"it fires when the condition has held for long enough, and is resolved when it does no more", high,
+			map[int]string{35: "95", 115: "50"},
+			[]string{
+				"40s alert pending since 40s",
+				"1m40s alert firing since 40s", "1m40s ops: tank firing at 95 since 40s",
+				"2m0s alert clear", "2m0s ops: tank resolved at 50 since 40s",
+			}},
+		{"a condition that holds for less is nothing", high,
+			map[int]string{35: "95", 85: "50"},
+			[]string{"40s alert pending since 40s", "1m30s alert clear"}},
+		{"the time begins anew with the condition", high,
+			map[int]string{35: "95", 85: "50", 95: "95"},
+			[]string{
+				"40s alert pending since 40s", "1m30s alert clear", "1m40s alert pending since 1m40s",
+				"2m40s alert firing since 1m40s", "2m40s ops: tank firing at 95 since 1m40s",
+			}},
+		{"a time that ends between polls ends then", "{if: .level > 90, for: 15s, notify: ops}",
+			map[int]string{35: "95"},
+			[]string{"40s alert pending since 40s", "55s alert firing since 40s", "55s ops: tank firing at 95 since 40s"}},
+		{"without a time it fires at once", "{if: .level > 90, notify: [ops, lead]}",
+			map[int]string{35: "95", 45: "50", 55: "91"},
+			[]string{
+				"40s alert firing since 40s", "40s lead: firing", "40s ops: tank firing at 95 since 40s",
+				"50s alert clear", "50s lead: resolved", "50s ops: tank resolved at 50 since 40s",
+				"1m0s alert firing since 1m0s", "1m0s lead: firing", "1m0s ops: tank firing at 91 since 1m0s",
+			}},
+		{"a failure clears nothing", "{if: .level > 90, notify: ops}",
+			map[int]string{35: "95", 45: "down", 75: "95", 85: "down", 95: "50"},
+			[]string{"40s alert firing since 40s", "40s ops: tank firing at 95 since 40s", "1m40s alert clear", "1m40s ops: tank resolved at 50 since 40s"}},
+		{"a failure sets nothing off: the next value decides", high,
+			map[int]string{35: "95", 75: "down", 125: "95"},
+			[]string{"40s alert pending since 40s", "2m10s alert firing since 40s", "2m10s ops: tank firing at 95 since 40s"}},
+		{"a value that jumps between failures", high,
+			map[int]string{35: "95", 45: "down", 115: "50", 125: "down", 135: "95"},
+			[]string{
+				"40s alert pending since 40s", "2m0s alert clear", "2m20s alert pending since 2m20s",
+				"3m20s alert firing since 2m20s", "3m20s ops: tank firing at 95 since 2m20s",
+			}},
+		{"nobody need be told", "{if: .level > 90}",
+			map[int]string{35: "95"},
+			[]string{"40s alert firing since 40s"}},
+		{"a condition that is neither true nor false", "{if: 'if .level > 100 then .level else .level > 90 end', for: 15s, notify: ops}",
+			map[int]string{15: "101", 35: "95", 55: "101", 75: "95", 85: "102", 95: "50"},
+			[]string{
+				"20s alert unknown since 20s alert: if .level > 100 then .level else .level > 90 end gives 101, want true or false",
+				"40s alert pending since 40s",
+				"55s alert firing since 40s", "55s ops: tank firing at 95 since 40s",
+				"1m0s alert firing since 40s alert: if .level > 100 then .level else .level > 90 end gives 101, want true or false",
+				"1m20s alert firing since 40s",
+				"1m30s alert firing since 40s alert: if .level > 100 then .level else .level > 90 end gives 102, want true or false",
+				"1m40s alert clear", "1m40s ops: tank resolved at 50 since 40s",
+			}},
+		{"a condition that fails while it is pending does not fire", "{if: 'if .level > 100 then error(\"no\") else .level > 90 end', for: 15s, notify: ops}",
+			map[int]string{35: "95", 45: "101", 65: "95"},
+			[]string{
+				"40s alert pending since 40s", `50s alert pending since 40s alert: jq: if .level > 100 then error("no") else .level > 90 end: no`,
+				"1m10s alert firing since 40s", "1m10s ops: tank firing at 95 since 40s",
+			}},
+		{"without a condition it is that the source is stale", "{for: 30s, notify: ops}",
+			map[int]string{35: "down", 55: "50", 75: "down", 115: "50"},
+			[]string{
+				"40s alert pending since 40s", "1m0s alert clear",
+				"1m20s alert pending since 1m20s",
+				"1m50s alert firing since 1m20s", "1m50s ops: tank firing at 50 since 1m20s GET http://plant.example/tank: 500 Internal Server Error",
+				"2m0s alert clear", "2m0s ops: tank resolved at 50 since 1m20s",
+			}},
+		{"or failing", "{notify: ops}",
+			map[int]string{0: "down", 15: "50"},
+			[]string{
+				"0s alert firing since 0s", "0s ops: tank firing at  since 0s GET http://plant.example/tank: 500 Internal Server Error",
+				"20s alert clear", "20s ops: tank resolved at 50 since 0s",
+			}},
+		{"or that no poll has succeeded for long", "{for: 10s, notify: ops}",
+			map[int]string{35: "hung"},
+			[]string{
+				"55s alert pending since 55s",
+				"1m5s alert firing since 55s", "1m5s ops: tank firing at 50 since 55s no successful poll for 25s",
+			}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlant(t, alerting(tt.alert))
+				if got := p.runs(220, tt.levels); !slices.Equal(got, tt.want) {
+					t.Errorf("it went\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
+				}
+				for line := range strings.Lines(p.log.String()) {
+					if contains(line, "alert") != (contains(line, "alert firing") || contains(line, "alert resolved") || contains(line, "alert condition failed")) {
+						t.Errorf("the log has %s", line)
+					}
+				}
+			})
+		})
+	}
+}

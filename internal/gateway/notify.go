@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+const (
+	// webhookTimeout bounds one call.
+	webhookTimeout = 10 * time.Second
+	// webhookPatience is for how long a message that failed is tried again. With the
+	// pauses of webhookBackoff these are about ten calls.
+	webhookPatience = 15 * time.Minute
+	// lastCalls bounds the calls for what is left at a stop.
+	lastCalls = 3 * time.Second
+	// maxMessageValue bounds the value that a message carries, in bytes of JSON: a larger
+	// one is left out.
+	maxMessageValue = 16 << 10
+)
+
+// webhookBackoff is between calls that fail.
+var webhookBackoff = smartpoll.Backoff{Min: time.Second, Max: 5 * time.Minute, Jitter: 0.1}
+
+// webhooks tells people of alerts. Each webhook with something to tell has a task in the
+// gateway's scheduler, which tells one message after the other, so a webhook that hangs
+// holds up no other one, and there are no more calls in progress than webhooks.
+//
+// What counts is the newest state of each source: a message that is still to be told when
+// the source's next one comes is replaced by it. So an outbox has at most one message a
+// source, and one in progress. Messages of one source arrive in their order, and at least
+// once: a call that broke off may have arrived.
+//
+// Only hooks of the scheduler use it, and flush when the scheduler is at rest.
+type webhooks struct {
+	log    *slog.Logger
+	client *http.Client
+	boxes  map[string]*outbox // what is to be told, by the webhook's name
+}
+
+// webhookKey is the key of the task that calls a webhook.
+type webhookKey string
+
+// An outbox is what one webhook is still to be told.
+type outbox struct {
+	now   *message   // is told next, or just now: no hook changes it while the task runs
+	later []*message // in this order
+}
+
+// A message is what one webhook is told of one source.
+type message struct {
+	to     *config.Notify
+	source string
+	kind   string // of body
+	body   []byte
+	failed time.Time // when a call failed first
+}
+
+func newWebhooks(log *slog.Logger, client *http.Client) *webhooks {
+	return &webhooks{log: log, client: client, boxes: make(map[string]*outbox)}
+}
+
+// tell has a webhook hear of an alert.
+func (w *webhooks) tell(internal *smartpoll.Internal, to *config.Notify, m alertMessage) {
+	next := &message{to: to, source: m.Source}
+	next.body, next.kind = m.body(to)
+	key := webhookKey(to.Name)
+	box := w.boxes[to.Name]
+	if box == nil {
+		box = &outbox{now: next}
+		if err := internal.Add(key, w.task(box), smartpoll.Retry(webhookBackoff)); err != nil {
+			w.log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+			return
+		}
+		w.boxes[to.Name] = box
+		internal.Schedule(key, 0)
+		return
+	}
+	i := slices.IndexFunc(box.later, func(old *message) bool { return old.source == next.source })
+	switch {
+	case box.now.source == next.source && !internal.Running(key):
+		box.now = next
+	case i >= 0:
+		box.later[i] = next
+	default:
+		box.later = append(box.later, next)
+	}
+}
+
+// task returns the task that tells what is in box.
+func (w *webhooks) task(box *outbox) smartpoll.Task {
+	call := func(ctx context.Context) (struct{}, error) { return struct{}{}, w.call(ctx, box.now) }
+	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, _ struct{}, err error) error {
+		told := box.now
+		key := webhookKey(told.to.Name)
+		again := err != nil && w.retry(box, time.Until(internal.Next(key)), err)
+		if again {
+			// Behind the others: it may be this message that the webhook fails for.
+			box.later = append(box.later, told)
+		}
+		if len(box.later) == 0 {
+			delete(w.boxes, told.to.Name)
+			internal.Remove(key)
+			return nil
+		}
+		box.now, box.later = box.later[0], box.later[1:]
+		if err == nil {
+			internal.Schedule(key, 0)
+		}
+		return nil
+	})
+}
+
+// call tells a message once.
+func (w *webhooks) call(ctx context.Context, m *message) error {
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	return source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header}.Send(ctx, m.kind, m.body)
+}
+
+// retry decides whether the message that could not be told is to be told again, in the
+// time that the backoff or the webhook's Retry-After wants.
+func (w *webhooks) retry(box *outbox, in time.Duration, err error) bool {
+	m, now := box.now, time.Now()
+	log := w.log.With("webhook", m.to.Name, "host", m.to.URL.Host, "source", m.source, "err", err)
+	first := m.failed.IsZero()
+	if first {
+		m.failed = now
+	}
+	switch {
+	case slices.ContainsFunc(box.later, func(newer *message) bool { return newer.source == m.source }):
+		return false
+	case refused(err) || now.Sub(m.failed)+in > webhookPatience:
+		log.Error("webhook given up")
+		return false
+	case first:
+		log.Warn("webhook failed, will be tried again")
+	}
+	return true
+}
+
+// refused reports whether a webhook's answer will be the same next time.
+func refused(err error) bool {
+	var status *source.StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.Code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status.Code < 500
+}
+
+// flush tries all that is still to be told once more, for lastCalls at most.
+func (w *webhooks) flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, lastCalls, errStopping)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, box := range w.boxes {
+		all.Go(func() {
+			for _, m := range append([]*message{box.now}, box.later...) {
+				if err := w.call(ctx, m); err != nil {
+					w.log.Error("webhook given up", "webhook", m.to.Name, "host", m.to.URL.Host, "source", m.source, "err", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// The states of a message.
+const (
+	messageFiring   = "firing"
+	messageResolved = "resolved"
+)
+
+// An alertMessage is what people are told of an alert. As JSON it is the body of a webhook
+// that has none of its own.
+type alertMessage struct {
+	Source string          `json:"source"`
+	Title  string          `json:"title"`
+	State  string          `json:"state"` // messageFiring or messageResolved
+	Value  json.RawMessage `json:"value"` // what is picked; null if there is none, or more than maxMessageValue
+	Error  *string         `json:"error"`
+	Since  *time.Time      `json:"since"` // when the condition began to hold
+
+	headline json.RawMessage // the part of Value that the page shows big
+}
+
+// body is what a webhook is sent, and its type. Each placeholder stands for its text, as it
+// is in a text. In JSON it is escaped within a string, and a JSON value elsewhere, so that
+// no value makes anything else of the JSON around it.
+func (m alertMessage) body(to *config.Notify) (body []byte, kind string) {
+	if to.Body == "" {
+		body, _ := json.Marshal(m) // everything in it encodes
+		return body, "application/json"
+	}
+	values := m.placeholders()
+	if !isJSON(to.Header.Get("Content-Type")) {
+		pairs := make([]string, 0, 2*len(values))
+		for name, value := range values {
+			pairs = append(pairs, name, text(value))
+		}
+		return []byte(strings.NewReplacer(pairs...).Replace(to.Body)), "text/plain; charset=utf-8"
+	}
+	rest, quoted := to.Body, false
+next:
+	for rest != "" {
+		switch {
+		case quoted && rest[0] == '\\' && len(rest) > 1:
+			body, rest = append(body, rest[:2]...), rest[2:]
+			continue
+		case rest[0] == '"':
+			quoted = !quoted
+		case rest[0] == '{':
+			for name, value := range values {
+				after, ok := strings.CutPrefix(rest, name)
+				if !ok {
+					continue
+				}
+				if quoted {
+					value, _ = json.Marshal(text(value))
+					value = value[1 : len(value)-1]
+				}
+				body, rest = append(body, value...), after
+				continue next
+			}
+		}
+		body, rest = append(body, rest[0]), rest[1:]
+	}
+	return body, "application/json"
+}
+
+// placeholders is what stands for what, as JSON.
+func (m alertMessage) placeholders() map[string]json.RawMessage {
+	values := map[string]json.RawMessage{"{value}": m.headline}
+	for name, v := range map[string]any{
+		"{source}": m.Source, "{title}": m.Title, "{state}": m.State, "{error}": m.Error, "{since}": m.Since,
+	} {
+		values[name], _ = json.Marshal(v)
+	}
+	return values
+}
+
+// text is a JSON value for people: a string without its quotes, nothing for null.
+func text(value json.RawMessage) string {
+	var s *string
+	if json.Unmarshal(value, &s) != nil {
+		return string(value)
+	}
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// isJSON reports whether a Content-Type is application/json or one that says so by +json
+// (RFC 6839 §3.1).
+func isJSON(kind string) bool {
+	media, _, err := mime.ParseMediaType(kind)
+	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+}

@@ -1,0 +1,115 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// Why the next poll of a source is not when its pause has it.
+const (
+	waitingBackoff = "backoff"    // the last poll failed
+	waitingLimit   = "rate limit" // of the upstream: its own, or the one that is configured
+)
+
+// pause is the time between two polls of s as things are: [config.Never] if it is not
+// polled at all, 0 if it is computed.
+func (s *poller) pause() time.Duration {
+	switch {
+	case !s.wanted && s.Unwatched != s.Every:
+		return s.Unwatched
+	case s.asked > 0:
+		return s.asked
+	}
+	return s.Every
+}
+
+// schedule puts the next poll of s where its pause has it. The times of a source are
+// multiples of its pause, moved by a part of it that depends on the name, and delayed by
+// the jitter: sources that began at the same time are polled spread out, and a poll that
+// took long delays no further one.
+func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
+	switch pause := s.pause(); pause {
+	case 0:
+	case config.Never:
+		internal.Schedule(s.key, -1)
+	default:
+		times := smartpoll.Every(pause).Spread(s.Name)
+		if s.Jitter > 0 {
+			times = times.Jitter(s.Jitter, s.Name)
+		}
+		internal.Schedule(s.key, times.Next(now).Sub(now))
+	}
+}
+
+// repace follows a change of who watches s. A source that was slow and has a watcher now
+// is polled at once if its value is older than its pause; a pause after a failure stands.
+func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
+	if s.From != nil || s.Unwatched == s.Every || internal.Running(s.key) {
+		return // what runs will be scheduled by what wants it then
+	}
+	snap := s.snapshot()
+	switch {
+	case s.wanted && now.Before(s.notBefore):
+		internal.Schedule(s.key, s.notBefore.Sub(now))
+	case s.wanted && (snap.UpdatedAt == nil || now.Sub(*snap.UpdatedAt) >= s.pause()):
+		internal.Schedule(s.key, 0)
+	case s.wanted || !now.Before(s.notBefore) || s.Unwatched == config.Never:
+		s.schedule(internal, now)
+	}
+	if next, waiting := s.next(internal); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
+		snap.NextAt, snap.Waiting = next, waiting
+		s.put(snap)
+	}
+}
+
+// next is when s will be polled, nil if it is not going to be, and why that is not where
+// its pause has it.
+func (s *poller) next(internal *smartpoll.Internal) (at *time.Time, waiting string) {
+	next := internal.Next(s.key)
+	if next.IsZero() {
+		return nil, ""
+	}
+	if s.limit != nil {
+		if delay := s.limit.group.Delay(next); delay > 0 {
+			return utc(next.Add(delay)), waitingLimit
+		}
+	}
+	return utc(next), s.waiting
+}
+
+// waitingAfter says what a source waits for after a poll that failed with err.
+func waitingAfter(err error) string {
+	if e, ok := errors.AsType[*source.StatusError](err); ok && (e.After > 0 || e.Code == http.StatusTooManyRequests) {
+		return waitingLimit
+	}
+	return waitingBackoff
+}
+
+// askedBy is the pause that v asks for by the first `when` that holds, 0 if none does.
+func askedBy(ctx context.Context, when []config.When, v any) (time.Duration, error) {
+	for i, w := range when {
+		holds, err := w.If.Run(ctx, v)
+		if err != nil {
+			return 0, fmt.Errorf("every.when %d: %w", i+1, err)
+		}
+		if holds == true {
+			return w.Every, nil
+		}
+	}
+	return 0, nil
+}
+
+// equalTimes reports whether two times of a snapshot are the same.
+func equalTimes(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
+}

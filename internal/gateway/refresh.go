@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// refreshSource polls a source at once, or joins the poll in flight, and answers with its
+// snapshot of now: the new value comes as every value does. The limit of the upstream
+// holds, whether it is configured or was asked for by the upstream itself.
+func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	s := g.plan.Load().source(name)
+	if s == nil {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
+		return
+	}
+	wait, err := g.refresh(r.Context(), s)
+	switch {
+	case err != nil:
+		w.Header().Set("Retry-After", "5")
+		fail(w, r, http.StatusServiceUnavailable, errStopping.Error())
+	case wait > 0:
+		seconds := int((wait + time.Second - 1) / time.Second)
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		writeProblem(w, problem{
+			Status:     http.StatusTooManyRequests,
+			Detail:     fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, time.Duration(seconds)*time.Second),
+			Instance:   r.URL.Path,
+			RetryAfter: seconds,
+		})
+	default:
+		g.audit(r, "refresh", slog.String("source", name))
+		answerJSON(w, http.StatusAccepted, newestOf(s.topic).body)
+	}
+}
+
+// refresh has s polled at once and returns 0, or how long the limit of its upstream
+// forbids that. It fails when the gateway stops, and with ctx.
+func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, err error) {
+	err = g.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
+		wait = g.plan.Load().refresh(internal, s, time.Now())
+		return nil
+	})
+	return wait, err
+}
+
+// refresh is the hook of that. What is computed from others is refreshed by refreshing
+// these, of which it is enough that one may be.
+func (p *plan) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration) {
+	switch {
+	case p.source(s.Name) != s:
+		return 0 // another definition has come meanwhile, which is polled at once
+	case s.From != nil:
+		for i, name := range s.From {
+			if w := p.refresh(internal, p.source(name), now); i == 0 || w < wait {
+				wait = w
+			}
+		}
+		return wait
+	case internal.Running(s.key):
+		return 0
+	case s.waiting == waitingLimit && now.Before(s.notBefore):
+		return s.notBefore.Sub(now)
+	case s.limit != nil && s.limit.group.Delay(now) > 0:
+		return s.limit.group.Delay(now)
+	}
+	internal.Schedule(s.key, 0)
+	return 0
+}

@@ -1,0 +1,125 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+const twoSourcesAndJobs = `
+sources:
+  a: {exec: [echo, a], every: 1h}
+  b: {exec: [echo, b], every: 1h}
+jobs:
+  j: {exec: [echo, j]}
+  k: {exec: [echo, k]}
+`
+
+func TestAStreamOfSomeKeys(t *testing.T) {
+	s := start(t, twoSourcesAndJobs)
+	s.source("a", "ok")
+	s.source("b", "ok")
+	for _, job := range []string{"j", "k"} {
+		s.json(http.StatusAccepted, "POST", "/api/v1/jobs/"+job+"/runs", "{}")
+	}
+	tests := []struct {
+		query string
+		want  []string
+	}{
+		{"", []string{"config", "job/j", "job/k", "source/a", "source/b"}},
+		{"?sources=a", []string{"source/a"}},
+		{"?sources=b,a&jobs=*", []string{"job/j", "job/k", "source/a", "source/b"}},
+		{"?jobs=k", []string{"job/k"}},
+		{"?sources=*", []string{"source/a", "source/b"}},
+		{"?sources=a&sources=b&min=100ms", []string{"source/a", "source/b"}},
+	}
+	for _, tt := range tests {
+		var got []string
+		status := s.events("/api/v1/stream"+tt.query, "", func(ev sse.Event) bool {
+			if key, _ := decode(t, ev.Data)["key"].(string); !slices.Contains(got, key) {
+				got = append(got, key)
+			}
+			return len(got) < len(tt.want)
+		})
+		slices.Sort(got)
+		if status != http.StatusOK || !slices.Equal(got, tt.want) {
+			t.Errorf("stream%s = %d with %v, want %v", tt.query, status, got, tt.want)
+		}
+		snapshots := s.json(http.StatusOK, "GET", "/api/v1/stream"+tt.query, "", "Accept", "application/json")["snapshots"].([]any)
+		if len(snapshots) != len(tt.want) {
+			t.Errorf("stream%s as JSON has %d snapshots, want %d", tt.query, len(snapshots), len(tt.want))
+		}
+	}
+}
+
+func TestAStreamOfWhatIsNotThere(t *testing.T) {
+	s := start(t, twoSourcesAndJobs)
+	tests := []struct {
+		query  string
+		status int
+		detail string
+	}{
+		{"?sources=a,x", 404, `there is no source "x"`},
+		{"?jobs=a", 404, `there is no job "a"`},
+		{"?min=5", 400, "min=5 is not a pause: write a duration such as 500ms, at most 1m0s"},
+		{"?min=-1s", 400, "min=-1s is not a pause: write a duration such as 500ms, at most 1m0s"},
+		{"?min=2m", 400, "min=2m is not a pause: write a duration such as 500ms, at most 1m0s"},
+	}
+	for _, tt := range tests {
+		for _, accept := range []string{"text/event-stream", "application/json"} {
+			got := s.json(tt.status, "GET", "/api/v1/stream"+tt.query, "", "Accept", accept)["detail"]
+			if got != tt.detail {
+				t.Errorf("stream%s: %v, want %s", tt.query, got, tt.detail)
+			}
+		}
+	}
+}
+
+func TestAStreamWithAPause(t *testing.T) {
+	plant := newUpstream(t, `{"level": 40}`)
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources:
+  tank: {http: {upstream: plant, path: /}, every: 5ms, jitter: 0}
+`, plant.URL))
+	var times []time.Time
+	s.events("/api/v1/stream?sources=tank&min=100ms", "", func(ev sse.Event) bool {
+		times = append(times, at(t, decode(t, ev.Data)["updated_at"]))
+		return len(times) < 5
+	})
+	for i := 2; i < len(times); i++ { // the first two may have been published at any time before
+		if gap := times[i].Sub(times[i-1]); gap < 80*time.Millisecond {
+			t.Errorf("snapshots %v apart, want about 100ms; the source is polled every 5ms", gap)
+		}
+	}
+}
+
+// To look at a source once is not to watch it; to wait for its next value is.
+func TestALongPollWatches(t *testing.T) {
+	plant := newUpstream(t, `40`)
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources:
+  tank: {http: {upstream: plant, path: /}, every: {normal: 1h, unwatched: never}}
+`, plant.URL))
+	var tag string
+	for range 3 {
+		_, header, _ := s.do("GET", "/api/v1/sources/tank", "")
+		tag = header.Get("ETag")
+		if state := s.json(http.StatusOK, "GET", "/api/v1/sources/tank", "")["state"]; state != "pending" {
+			t.Errorf("state after a look = %v, want pending", state)
+		}
+	}
+	got := s.json(http.StatusOK, "GET", "/api/v1/sources/tank", "", "Prefer", "wait=20", "If-None-Match", tag)
+	if got["state"] == "pending" && got["next_at"] == nil {
+		t.Errorf("the long poll brought %v, want that it is polled", got)
+	}
+	s.source("tank", "ok")
+	if n := plant.count(); n != 1 {
+		t.Errorf("the upstream was asked %d times, want once", n)
+	}
+}
