@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -17,7 +19,7 @@ import (
 // the same address.
 type server struct {
 	t    *testing.T
-	cfg  *config.Config
+	file string // of the configuration
 	addr string
 	url  string
 	stop func() // ends the gateway and waits for it; may be called twice
@@ -27,11 +29,8 @@ type server struct {
 // serve runs a gateway on the given configuration until the test ends.
 func serve(t *testing.T, yaml string) *server {
 	t.Helper()
-	cfg, problems := config.Load("e2e.yaml", []byte("version: 1\n"+yaml))
-	if len(problems) > 0 {
-		t.Fatalf("the configuration is not valid:\n%v", problems)
-	}
-	s := &server{t: t, cfg: cfg, addr: "127.0.0.1:0"}
+	s := &server{t: t, file: filepath.Join(t.TempDir(), "tidewire.yaml"), addr: "127.0.0.1:0"}
+	s.write(yaml)
 	s.start()
 	t.Cleanup(func() {
 		s.stop()
@@ -42,9 +41,21 @@ func serve(t *testing.T, yaml string) *server {
 	return s
 }
 
+// write makes yaml what the configuration's file says.
+func (s *server) write(yaml string) {
+	s.t.Helper()
+	if err := os.WriteFile(s.file, []byte("version: 1\n"+yaml), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // start runs the gateway; after a stop, where it was before.
 func (s *server) start() {
 	s.t.Helper()
+	cfg, files, err := config.Open(s.file)
+	if err != nil {
+		s.t.Fatalf("the configuration is not valid:\n%v", err)
+	}
 	ln, err := net.Listen("tcp", s.addr)
 	if err != nil {
 		s.t.Fatal(err)
@@ -54,7 +65,9 @@ func (s *server) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	over := make(chan error, 1)
 	go func() {
-		over <- gateway.Run(ctx, s.cfg, ln, &gateway.Options{Logger: slog.New(slog.NewTextHandler(&s.log, nil))})
+		over <- gateway.Run(ctx, cfg, ln, &gateway.Options{
+			Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Files: files, Look: 50 * time.Millisecond,
+		})
 	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()

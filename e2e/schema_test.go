@@ -75,6 +75,7 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 		"{version: 1, sources: {s: {exec: [a], every: {unwatched: never, when: [{if: true, every: '${env:W:-5s}'}]}, deadband: '${env:D:-1}', alert: {for: 0, notify: n}}, t: {exec: [a], pick: {a: .}, deadband: {a: 1}, alert: {if: .a > 1, notify: [n]}}}, notify: {n: {http: 'http://${env:H:-h}'}}}",
 		"{version: 1, upstreams: {u: {http: 'http://h', limit: 5/d}}, jobs: {j: {http: {upstream: u, method: GET, query: {a: 1}, follow: operation-location}, limit: '${env:L:-4/h}', group: g, roles: admin, on_busy: reject}}}",
 		"{version: 1, sources: {s: {exec: [a]}}, jobs: {j: {exec: [a, '--x={x}'], args: {x: {allow_dash: '${env:B:-true}', secret: true}}, env: {A: 1}, on_busy: queue, queue: 5, roles: [admin], then: {refresh: s}, keep: {runs: 5}}, k: {exec: [a], at: {cron: '0 3 * * *', zone: UTC}}, l: {exec: [a], at: '@daily'}}}",
+		"{version: 1, public_url: 'http://${env:P:-h}', store: '${env:S:-memory}', jobs: {j: {exec: [a]}}, access: {tokens: {t: {sha256: '${env:T:-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}', role: admin, jobs: j}}, oidc: {issuer: 'http://localhost:5556/x', client_id: 5, groups: {a b: viewer}}, proxy: {trust: '::1'}}}",
 		"{version: 1, jobs: {j: {exec: [a, '{x}{y}'], args: {x: , y: {type: int, default: 5}}, timeout: 1m, title: true}}}",
 	}
 	for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(read("../docs/configuration.md"), -1) {
@@ -99,7 +100,9 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 func TestSchemaRejects(t *testing.T) {
 	s := compiled(t)
 	bad := []string{
-		"{}", "[]", "version: 2", "{version: 1, listn: x}", "{version: 1, access: {}}", "{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
+		"{}", "[]", "version: 2", "{version: 1, listn: x}", "{version: 1, access: }", "{version: 1, access: {anonymous: admin}}", "{version: 1, access: {tokens: {t: {role: admin}}}}", "{version: 1, access: {tokens: {t: {role: root, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}}}}",
+		"{version: 1, access: {oidc: {issuer: 'https://h', client_id: t, groups: {}}}}", "{version: 1, access: {proxy: {role: none}}}", "{version: 1, tls: {cert: c}}", "{version: 1, public_url: h}", "{version: 1, store: {dir: d}}",
+		"{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
 		"{version: 1, sources: {s: {}}}", "{version: 1, sources: {s: {exec: [a], from: [b]}}}", "{version: 1, sources: {s: {exec: a}}}", "{version: 1, sources: {s: {exec: []}}}",
 		"{version: 1, sources: {s: {exec: [a], evry: 5s}}}", "{version: 1, sources: {s: {exec: [a], every: 5}}}", "{version: 1, sources: {s: {exec: [a], every: soon}}}",
 		"{version: 1, sources: {s: {exec: [a], jitter: 10}}}", "{version: 1, sources: {s: {exec: [a], parse: xml}}}", "{version: 1, sources: {s: {exec: [a], pick: [a]}}}",
@@ -132,7 +135,7 @@ func TestSchemaRejects(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch name := strings.TrimSuffix(filepath.Base(file), ".yaml"); name {
-		case "keys", "features", "expressions", "expand", "nothing", "references": // duplicates, aliases, jq, the environment, other values
+		case "keys", "features", "expressions", "expand", "nothing", "references", "closed": // duplicates, aliases, jq, the environment, other values
 			continue
 		}
 		if err := validate(t, s, strings.ReplaceAll(string(data), ".inf", "x")); err == nil {

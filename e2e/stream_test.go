@@ -122,7 +122,10 @@ func TestTwentyStreamsOnOneConnection(t *testing.T) {
 	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
 	levels := eval[[]float64](p, `Promise.all(Array.from({ length: 20 }, (_, i) => new Promise((done, failed) => {
 		const source = new EventSource("/api/v1/stream?i=" + i);
-		source.onmessage = (e) => done(JSON.parse(e.data).value.level);
+		source.onmessage = (e) => {
+			const { key, value } = JSON.parse(e.data);
+			if (key === "source/tank") done(value.level);
+		};
 		source.onerror = () => failed(new Error("stream " + i + " broke"));
 	})))`)
 	if len(levels) != 20 || slices.Min(levels) != 41 {

@@ -12,12 +12,13 @@ import (
 
 func explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain CONFIG SOURCE",
-		Short: "Say what holds for a source, and where that is written",
-		Long: `Explain prints each setting that holds for a source: the key, the value, and the line it comes
-from, of the source itself or of the defaults, or that it is built in. What may be a credential, and
-what comes from the environment or a file, is shown as ***.`,
-		Example: "  tidewire explain tidewire.yaml tank",
+		Use:   "explain CONFIG NAME",
+		Short: "Say what holds for a source or job, and where that is written",
+		Long: `Explain prints each setting that holds for a source or job: the key, the value, and the line it
+comes from, of the source itself or of the defaults, or that it is built in. What may be a
+credential, and what comes from the environment or a file, is shown as ***. Where a source and a job
+have one name, write source/NAME or job/NAME.`,
+		Example: "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])

@@ -46,6 +46,7 @@ func TestInit(t *testing.T) {
 // TestStarterExamples: the examples that the starter has as comments are right.
 func TestStarterExamples(t *testing.T) {
 	t.Setenv("WEATHER_TOKEN", "canary")
+	t.Setenv("CI_TOKEN_SHA256", strings.Repeat("a1", 32))
 	t.Chdir(t.TempDir())
 	if err := os.Mkdir("conf.d", 0o700); err != nil {
 		t.Fatal(err)
@@ -53,7 +54,7 @@ func TestStarterExamples(t *testing.T) {
 	// An example begins at once or is indented; prose stands behind one space.
 	text := regexp.MustCompile(`(?m)^#([a-z]|  )`).ReplaceAllString(string(starter), "$1")
 	c, problems := config.Load("t.yaml", []byte(text))
-	if problems != nil || len(c.Upstreams) != 1 || len(c.Sources) != 4 {
+	if problems != nil || len(c.Upstreams) != 1 || len(c.Sources) != 4 || len(c.Jobs) != 4 || len(c.Notify) != 1 || c.Sources[1].Alert == nil || c.Access == nil {
 		t.Errorf("problems\n%v\nwant none\n%s", problems, text)
 	}
 }
@@ -81,7 +82,7 @@ upstreams.u.burst   1        built in
 		t.Errorf("explain = %d,\n%s%s\nwant 0,\n%s", code, stdout, stderr, want)
 	}
 	code, stdout, stderr = tidewire(t, "explain", name, "t")
-	if code != exitFailure || stdout != "" || !strings.Contains(stderr, `has no source "t"`) {
+	if code != exitFailure || stdout != "" || !strings.Contains(stderr, `has no source or job "t"`) {
 		t.Errorf("explain of no source = %d, %q, %q", code, stdout, stderr)
 	}
 }

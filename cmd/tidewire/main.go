@@ -6,19 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
-	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/pid1"
 	"github.com/tidewire/tidewire/internal/terminal"
 )
 
@@ -31,6 +29,12 @@ const (
 )
 
 func main() {
+	if code, was, err := pid1.Become(); err != nil {
+		fmt.Fprintf(os.Stderr, "tidewire: %v\n", err)
+		os.Exit(exitFailure)
+	} else if was {
+		os.Exit(code)
+	}
 	// The first signal asks for an orderly stop, a second one ends the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -82,37 +86,6 @@ func harmless(err error) string {
 		lines[i] = terminal.Line(line)
 	}
 	return strings.Join(lines, "\n")
-}
-
-func serveCommand() *cobra.Command {
-	var listen string
-	var look time.Duration
-	cmd := &cobra.Command{
-		Use:   "serve CONFIG",
-		Short: "Poll, run and serve what a configuration says",
-		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
-page, a JSON API and event streams. The first line on stdout names the address; logs go
-to stderr. It runs until it gets SIGINT or SIGTERM.
-
-The configuration is loaded again when its file, or one that it includes or refers to, has
-changed, and at SIGHUP. What is unchanged in it goes on undisturbed. One that is not valid
-changes nothing: the log and the page say what is wrong.`,
-		Example: "  tidewire serve tidewire.yaml\n  tidewire serve --listen 127.0.0.1:0 tidewire.yaml",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, files, err := config.Open(args[0])
-			if err != nil {
-				return err
-			}
-			hangup := make(chan os.Signal, 1) // further ones, before the first is taken, ask for nothing else
-			signal.Notify(hangup, syscall.SIGHUP)
-			defer signal.Stop(hangup)
-			return serve(cmd, cfg, listen, &gateway.Options{Logger: logger(cmd), Files: files, Look: look, Reload: hangup}, nil)
-		},
-	}
-	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "how often the files are looked at for changes; `0` means never")
-	return cmd
 }
 
 // An exitStatus ends a command that has said itself what went wrong with this exit code.
@@ -204,31 +177,6 @@ func version() string {
 		}
 	}
 	return v + " " + info.GoVersion
-}
-
-// listenFlag adds --listen to a command.
-func listenFlag(cmd *cobra.Command, listen *string) {
-	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's; port 0 picks a free one")
-}
-
-// serve runs cfg until the command's context ends. The address is printed once
-// connections are accepted there, and then calls listening, if there is one.
-func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.Options, listening func()) error {
-	if listen == "" {
-		listen = cfg.Listen
-	}
-	if err := config.CheckListen(listen, cfg); err != nil {
-		return err
-	}
-	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
-	if err != nil {
-		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
-	}
-	fmt.Fprintf(cmd.OutOrStdout(), "tidewire: listening on http://%s\n", ln.Addr())
-	if listening != nil {
-		listening()
-	}
-	return gateway.Run(cmd.Context(), cfg, ln, opts)
 }
 
 // count is n and a noun in its right number.

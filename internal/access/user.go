@@ -73,6 +73,9 @@ func (u *User) Can(verb Verb, job *config.Job) bool {
 // forbidden, while nobody in particular may sign in.
 func (u *User) Known() bool { return u.by.kind != "" && u.by.kind != byNothing }
 
+// InSession reports whether u is known by a session, which can be ended.
+func (u *User) InSession() bool { return u.by.kind == bySession }
+
 // rank orders the roles; what is no role is below all of them.
 func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.RoleNone, config.RoleViewer, config.RoleOperator, config.RoleAdmin}, r)

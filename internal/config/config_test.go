@@ -2,8 +2,10 @@ package config_test
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -139,6 +141,29 @@ func TestEveryKey(t *testing.T) {
 
 	if got, want := c.Listen, "[::1]:9000"; got != want {
 		t.Errorf("Listen = %q, want %q", got, want)
+	}
+	if got, want := c.PublicURL.String(), "https://plant.example.com/tide"; got != want {
+		t.Errorf("PublicURL = %s, want %s", got, want)
+	}
+	if want, err := filepath.Abs("testdata/audit.jsonl"); err != nil || c.Audit != want {
+		t.Errorf("Audit = %s, want %s, %v", c.Audit, want, err)
+	}
+	if a, want := c.Access, (&config.Access{
+		Anonymous: config.RoleViewer,
+		Tokens: []*config.Token{
+			{Name: "ci", SHA256: sha256.Sum256([]byte("test")), Role: config.RoleOperator, Jobs: []string{"discover", "plain"}},
+			{Name: "root", SHA256: sha256.Sum256([]byte("test2")), Role: config.RoleAdmin},
+		},
+		OIDC: &config.OIDC{
+			Issuer: "https://id.example.com/realms/plant", ClientID: "tidewire", ClientSecret: "s3cret", Scopes: []string{"openid", "groups"},
+			GroupsClaim: "roles", Groups: map[string]config.Role{"ops": config.RoleOperator, "leads": config.RoleAdmin},
+		},
+		Proxy: &config.Proxy{
+			Trust:      []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("::1/128")},
+			UserHeader: "Remote-User", GroupsHeader: "Remote-Groups", Groups: map[string]config.Role{"ops": config.RoleOperator}, Role: config.RoleNone,
+		},
+	}); !reflect.DeepEqual(a, want) {
+		t.Errorf("Access = %#v with %#v, %#v, %#v", a, a.Tokens, a.OIDC, a.Proxy)
 	}
 	weather, plain := c.Upstreams[0], c.Upstreams[1]
 	if got, want := weather.Header, (http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {

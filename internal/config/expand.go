@@ -138,11 +138,16 @@ func (r *reader) readFile(path string, most int64) (data []byte, why string) {
 	default:
 		data, err = os.ReadFile(path)
 	}
+	if err != nil {
+		return nil, reason(err)
+	}
+	return data, ""
+}
+
+// reason says why a file cannot be used, without its name.
+func reason(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err
 	}
-	if err != nil {
-		return nil, err.Error()
-	}
-	return data, ""
+	return err.Error()
 }

@@ -8,18 +8,20 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// A Setting is one value that holds for a source.
+// A Setting is one value that holds for a source or job.
 type Setting struct {
 	Key   string // for example backoff.min, or upstreams.weather.limit
 	Value string // as the file has it; *** for what may be a credential or comes from a reference
 	From  string // the place file:line, with the references in it, or "built in"
 }
 
-// Explain returns what holds for a source of a configuration, which is given as
-// to [Load], and where each value comes from: the source itself, the defaults,
-// or what is built in; and the same of its upstream. The order is that of the
-// documentation. The error is [Problems], or says that there is no such source.
-func Explain(file string, data []byte, source string) ([]Setting, error) {
+// Explain returns what holds for a source or job of a configuration, which is given
+// as to [Load], and where each value comes from: the source itself, the defaults, or
+// what is built in; and the same of its upstream. The order is that of the
+// documentation. A name that a source and a job have is the source's;
+// "job/NAME" is the job, "source/NAME" the source. The error is [Problems], or says
+// that there is neither.
+func Explain(file string, data []byte, name string) ([]Setting, error) {
 	r, root, c := read(file, data)
 	if len(r.problems) > 0 {
 		return nil, r.found()
@@ -27,24 +29,41 @@ func Explain(file string, data []byte, source string) ([]Setting, error) {
 	var known []string
 	for _, s := range c.Sources {
 		known = append(known, s.Name)
-		if s.Name == source {
-			return r.explain(s, root), nil
+		if name == s.Name || name == "source/"+s.Name {
+			return r.explainSource(s, root), nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no source %s, %s", file, quote(source), suggest(source, "sources", known))
+	for _, j := range c.Jobs {
+		known = append(known, j.Name)
+		if name == j.Name || name == "job/"+j.Name {
+			return r.explainJob(j, root), nil
+		}
+	}
+	return nil, fmt.Errorf("%s has no source or job %s, %s", file, quote(name), suggest(name, "sources and jobs", known))
 }
 
-func (r *reader) explain(s *Source, root *yaml.Node) []Setting {
+func (r *reader) explainSource(s *Source, root *yaml.Node) []Setting {
 	own := value(value(root, "sources"), s.Name)
 	if s.From != nil { // it is not polled: nothing holds but what it says
 		return r.settings("", sourceKeys, "", nil, own)
 	}
 	all := r.settings("", sourceKeys, "", map[string]any{"title": s.Title, "parse": s.Parse}, own, value(root, "defaults"))
 	if s.HTTP != nil {
-		u := s.HTTP.Upstream.Name
-		all = append(all, r.settings("upstreams."+u+".", upstreamKeys, "", map[string]any{}, value(value(root, "upstreams"), u))...)
+		all = append(all, r.explainUpstream(s.HTTP.Upstream, root)...)
 	}
 	return all
+}
+
+func (r *reader) explainJob(j *Job, root *yaml.Node) []Setting {
+	all := r.settings("", jobKeys, "", map[string]any{"title": j.Title}, value(value(root, "jobs"), j.Name))
+	if j.HTTP != nil {
+		all = append(all, r.explainUpstream(j.HTTP.Upstream, root)...)
+	}
+	return all
+}
+
+func (r *reader) explainUpstream(u *Upstream, root *yaml.Node) []Setting {
+	return r.settings("upstreams."+u.Name+".", upstreamKeys, "", map[string]any{}, value(value(root, "upstreams"), u.Name))
 }
 
 // settings returns what mappings say of keys; the first one that has a key
@@ -64,6 +83,7 @@ func (r *reader) settings(prefix string, keys []key, short string, builtIn map[s
 			}
 		}
 		switch {
+		case k.kind && values == nil: // it is of another kind
 		case k.keys != nil:
 			all = append(all, r.settings(name+".", k.keys, k.short, builtIn, values...)...)
 		case values != nil:

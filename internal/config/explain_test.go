@@ -34,6 +34,14 @@ sources:
   f: {from: [s, x], stale_after: 1h}
   w: {exec: [a], every: {unwatched: never, when: [{if: .a, every: 1s}]}, deadband: 1, alert: {notify: ops}}
 notify: {ops: {http: {url: https://h/secret}}}
+jobs:
+  j:
+    exec: [j, "{x}"]
+    args: {x: {type: int, default: 5}}
+    env: {A: secret}
+    keep: {runs: 5}
+    at: "@daily"
+  s: {http: {upstream: u, path: /s, body: secret}}
 `, "more.yaml": "sources:\n  x: {exec: [x, '${env:TOKEN}', a b], title: X}\n"}))
 	data, err := os.ReadFile("t.yaml")
 	if err != nil {
@@ -50,7 +58,16 @@ notify: {ops: {http: {url: https://h/secret}}}
 			"exec = [x, ***, a b] (more.yaml:2 \"${env:TOKEN}\")", "title = X (more.yaml:2)", "parse = text (built in)", "every.normal = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
 		},
-		"w": {
+		"j": {
+			"title = j (built in)", "exec = [j, {x}] (t.yaml:23)", "args.x.type = int (t.yaml:24)", "args.x.default = 5 (t.yaml:24)", "env.A = *** (t.yaml:25)", "timeout = 15m (built in)",
+			"on_busy = join (built in)", "at.cron = @daily (t.yaml:27)", "keep.runs = 5 (t.yaml:26)", "keep.for = 24h (built in)",
+		},
+		"job/s": {
+			"title = s (built in)", "http.upstream = u (t.yaml:28)", "http.method = POST (built in)", "http.path = /s (t.yaml:28)", "http.body = *** (t.yaml:28)", "timeout = 15m (built in)",
+			"on_busy = join (built in)", "keep.runs = 50 (built in)", "keep.for = 24h (built in)",
+			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
+		},
+		"source/w": {
 			"exec = [a] (t.yaml:19)", "title = w (built in)", "parse = text (built in)", "deadband = 1 (t.yaml:19)", "alert.notify = ops (t.yaml:19)",
 			"every.normal = 30s (built in)", "every.unwatched = never (t.yaml:19)", "every.when = [{if: .a, every: 1s}] (t.yaml:19)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
@@ -66,7 +83,7 @@ notify: {ops: {http: {url: https://h/secret}}}
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source "y", the sources are s, f, w and x` {
+	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source or job "y", the sources and jobs are s, f, w, x, j and s` {
 		t.Errorf("Explain of no source: %v", err)
 	}
 	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {

@@ -47,7 +47,7 @@ func FuzzLoad(f *testing.F) {
 		} else if c != nil {
 			defer func() {
 				if !reflect.DeepEqual(plain(c), plain(again)) {
-					t.Errorf("Load gives\n%+v\nthen\n%+v", c, again)
+					t.Errorf("Load gives\n%#v\nthen\n%#v", c, again)
 				}
 			}()
 		}
@@ -85,6 +85,13 @@ func FuzzLoad(f *testing.F) {
 			if (s.HTTP != nil) == (len(s.Exec) > 0) && s.From == nil {
 				t.Errorf("source %+v is not of one kind", s)
 			}
+		}
+		if a := c.Access; a != nil && a.Anonymous == config.RoleNone && a.Tokens == nil && a.OIDC == nil && a.Proxy == nil {
+			t.Errorf("access %#v lets nobody in", a)
+		} else if a != nil && (slices.ContainsFunc(a.Tokens, func(t *config.Token) bool { return t.SHA256 == [32]byte{} || t.Role == config.RoleNone }) ||
+			a.OIDC != nil && (a.OIDC.Issuer == "" || a.OIDC.ClientID == "" || a.OIDC.GroupsClaim == "" || len(a.OIDC.Groups) == 0) ||
+			a.Proxy != nil && (len(a.Proxy.Trust) == 0 || a.Proxy.UserHeader == "" || a.Proxy.GroupsHeader == "" || a.Proxy.UserHeader == a.Proxy.GroupsHeader)) {
+			t.Errorf("access %#v is not complete: %#v, %#v", a, a.OIDC, a.Proxy)
 		}
 		for _, n := range c.Notify {
 			if n.URL == nil || n.Header == nil || n.Method == "" {

@@ -36,14 +36,52 @@ var fileKeys = []key{
 	{name: "jobs", doc: "what people start", is: names(object(jobKeys))},
 	{name: "include", doc: "further files; see [More files](#more-files)", is: lineSchema},
 	{name: "notify", doc: "where people are told of alerts", is: names(object(notifyKeys))},
-	{name: "access", later: "remove it, and listen on loopback alone if there are jobs"},
-	{name: "store", later: "remove it: the newest values are kept in memory"},
+	{name: "access", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys},
+	{name: "public_url", doc: "the address that people use, if it is not the one of `listen`: of a proxy in front. Below its path all is served", is: addressSchema},
+	{name: "tls", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
+	{name: "audit", doc: "a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; relative to this file", is: lineSchema},
+	{name: "store", doc: "where the newest values are kept", is: oneOf("memory"), builtIn: "memory"},
+}
+
+var accessKeys = []key{
+	{name: "anonymous", doc: "the role of who does not say who they are", is: oneOf(anonymousWords...), builtIn: "none"},
+	{name: "tokens", doc: "credentials of programs", is: names(object(tokenKeys))},
+	{name: "oidc", doc: "people sign in through an OpenID Connect provider", keys: oidcKeys},
+	{name: "proxy", doc: "a reverse proxy has signed people in, and names them in headers", keys: proxyKeys},
+}
+
+var tokenKeys = []key{
+	{name: "sha256", doc: "the SHA-256 sum of the token, as `tidewire hash-token` prints it", is: like("^[0-9a-fA-F]{64}$"), need: true, secret: true},
+	{name: "role", doc: "`viewer` sees, `operator` also starts and cancels jobs and refreshes sources, `admin` also reloads the configuration", is: oneOf(anyRole...), need: true},
+	{name: "jobs", doc: "the jobs that it may start and cancel: a name, or a list of them", is: either(lineSchema, textsSchema)},
+}
+
+var oidcKeys = []key{
+	{name: "issuer", doc: "the provider's address, `https://` unless it is on this machine", is: addressSchema, need: true},
+	{name: "client_id", doc: "what the provider calls Tidewire", is: lineSchema, need: true},
+	{name: "client_secret", doc: "the client's secret; a public client, which PKCE protects, has none", is: lineSchema, secret: true},
+	{name: "scopes", doc: "what the provider is asked for", is: textsSchema},
+	{name: "groups_claim", doc: "the claim that lists a person's groups", is: lineSchema, builtIn: defaultGroupsClaim},
+	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest, who is in none is not let in", is: groupsSchema, need: true},
+}
+
+var proxyKeys = []key{
+	{name: "trust", doc: "the proxy's address or subnet, or a list of them; the headers of others are dropped", is: either(lineSchema, textsSchema), need: true},
+	{name: "user_header", doc: "the header that names the person", is: headerSchema, builtIn: defaultUserHeader},
+	{name: "groups_header", doc: "the header that lists the person's groups, with commas", is: headerSchema, builtIn: defaultGroupsHeader},
+	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest", is: groupsSchema},
+	{name: "role", doc: "the role of a person without any of these groups", is: oneOf(proxyWords...), builtIn: string(RoleViewer)},
+}
+
+var tlsKeys = []key{
+	{name: "cert", doc: "a file with the certificate, and those that lead to its root, in PEM; relative to this file", is: lineSchema, need: true},
+	{name: "key", doc: "a file with its key, in PEM; relative to this file", is: lineSchema, need: true},
 }
 
 var paceKeys = []key{
 	{name: "every", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s"},
 	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
-	{name: "jitter", doc: "how much later than `every` a poll may be, at random, so that polls spread", is: percentageSchema, builtIn: "10%"},
+	{name: "jitter", doc: "how much later than its time a poll may be, differently each time, so that polls spread", is: percentageSchema, builtIn: "10%"},
 	{name: "backoff", doc: "pauses after failed polls", keys: backoffKeys},
 	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
 }
@@ -193,6 +231,8 @@ var (
 	addressSchema    = like(`^[hH][tT][tT][pP][sS]?://`)
 	aboveZero        = schema{"type": "number", "exclusiveMinimum": 0}
 	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})
+	headerSchema     = like(headerName.String())
+	groupsSchema     = schema{"type": "object", "minProperties": 1, "additionalProperties": oneOf(anyRole...)}
 	headersSchema    = schema{"type": "object", "propertyNames": schema{"pattern": headerName.String()}, "additionalProperties": textSchema}
 )
 

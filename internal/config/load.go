@@ -37,23 +37,29 @@ type parts struct {
 	upstreams map[string]*Upstream
 	notify    map[string]*Notify
 	sources   map[string]*Source
+	jobs      map[string]*Job
 }
 
 // config reads a whole file. Its parts are read in the order in which they
 // refer to each other, wherever they stand.
 func (r *reader) config(root *yaml.Node) *Config {
-	var version, listen, defaults, upstreams, sources, jobs, notify *yaml.Node
-	r.mapping(root, "the file", fileKeys, reads{
-		"version":   func(v *yaml.Node) { version = v },
-		"listen":    func(v *yaml.Node) { listen = v },
-		"defaults":  func(v *yaml.Node) { defaults = v },
-		"upstreams": func(v *yaml.Node) { upstreams = v },
-		"sources":   func(v *yaml.Node) { sources = v },
-		"jobs":      func(v *yaml.Node) { jobs = v },
-		"notify":    func(v *yaml.Node) { notify = v },
-		"include":   func(*yaml.Node) {}, // done before
-	})
+	var version, listen, defaults, upstreams, sources, jobs, notify, access *yaml.Node
 	c := &Config{Listen: defaultListen}
+	r.mapping(root, "the file", fileKeys, reads{
+		"version":    func(v *yaml.Node) { version = v },
+		"listen":     func(v *yaml.Node) { listen = v },
+		"defaults":   func(v *yaml.Node) { defaults = v },
+		"upstreams":  func(v *yaml.Node) { upstreams = v },
+		"sources":    func(v *yaml.Node) { sources = v },
+		"jobs":       func(v *yaml.Node) { jobs = v },
+		"notify":     func(v *yaml.Node) { notify = v },
+		"access":     func(v *yaml.Node) { access = v },
+		"tls":        func(v *yaml.Node) { c.TLS = r.tls(v) },
+		"public_url": func(v *yaml.Node) { c.PublicURL = r.publicURL(v) },
+		"audit":      func(v *yaml.Node) { c.Audit = r.auditFile(v) },
+		"store":      r.store,
+		"include":    func(*yaml.Node) {}, // done before
+	})
 	if version != nil {
 		r.version(version)
 	} else if r.complete(root) {
@@ -63,7 +69,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	if defaults != nil {
 		r.mapping(defaults, "defaults", paceKeys, r.paceReads(&pace))
 	}
-	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}, sources: map[string]*Source{}}
+	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}, sources: map[string]*Source{}, jobs: map[string]*Job{}}
 	for _, e := range r.names(upstreams, "upstreams") {
 		u := r.upstream(e)
 		known.upstreams[e.name] = u
@@ -83,11 +89,16 @@ func (r *reader) config(root *yaml.Node) *Config {
 	}
 	r.references(c.Sources, from)
 	for _, e := range r.names(jobs, "jobs") {
-		c.Jobs = append(c.Jobs, r.job(e, known))
+		j := r.job(e, known)
+		known.jobs[e.name] = j
+		c.Jobs = append(c.Jobs, j)
+	}
+	if access != nil {
+		c.Access = r.access(access, known.jobs)
 	}
 	if listen != nil {
 		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {
-			if what, want := checkListen(addr, len(c.Jobs) > 0); what != "" {
+			if what, want := checkListen(addr, c); what != "" {
 				r.problem(listen, what, want)
 			}
 			c.Listen = addr

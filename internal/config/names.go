@@ -1,7 +1,35 @@
 package config
 
+import "fmt"
+
 // Parts of a configuration may hold secrets in any text. So they print as their
 // names, with every verb of fmt but %#v, and in JSON and logs.
+
+// String returns how many of which parts c has.
+func (c *Config) String() string {
+	return fmt.Sprintf("a configuration of %d upstreams, %d sources and %d jobs", len(c.Upstreams), len(c.Sources), len(c.Jobs))
+}
+
+// MarshalText returns what String does.
+func (c *Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// String returns the names of the tokens.
+func (a *Access) String() string { return fmt.Sprintf("access by %v", a.Tokens) }
+
+// String returns the kind and the name of t.
+func (t *Token) String() string { return "token " + quote(t.Name) }
+
+// String returns what it is.
+func (o *OIDC) String() string { return "an OpenID Connect provider" }
+
+// MarshalText returns what String does.
+func (a *Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// MarshalText returns what String does.
+func (t *Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// MarshalText returns what String does.
+func (o *OIDC) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // String returns the kind and the name of u.
 func (u *Upstream) String() string { return "upstream " + quote(u.Name) }

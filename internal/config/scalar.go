@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -127,17 +126,12 @@ func (r *reader) boolean(n *yaml.Node, what string) bool {
 // dir reads the name of a directory that exists, relative to n's file, and returns
 // its absolute name.
 func (r *reader) dir(n *yaml.Node, what string) string {
-	s := r.line(n, what)
-	if s == "" {
-		return ""
-	}
-	dir, err := filepath.Abs(r.beside(n, s))
-	if err != nil {
-		r.problem(n, fmt.Sprintf("%s: %s cannot be found: %v", what, quote(s), err), "write an absolute path")
+	dir := r.file(n, what)
+	if dir == "" {
 		return ""
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		r.problem(n, fmt.Sprintf("%s: there is no directory %s", what, quote(s)), "create it or correct its name; it is relative to this file")
+		r.problem(n, fmt.Sprintf("%s: there is no directory %s", what, quote(n.Value)), "create it or correct its name; it is relative to this file")
 	}
 	return dir
 }

@@ -155,7 +155,7 @@ func (g *gateway) me(w http.ResponseWriter, r *http.Request) {
 	if role == config.RoleNone {
 		role = "none"
 	}
-	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": role, "known": user.Known(), "methods": methods, "sign_in": signIn})
+	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": role, "known": user.Known(), "session": user.InSession(), "methods": methods, "sign_in": signIn})
 }
 
 // signInPage leads to the form of the page.

@@ -29,7 +29,8 @@ const maxAuditLine = 8 << 10
 // Its methods may be called from any goroutine. A line is one write to a file in append
 // mode, so lines of several goroutines, and of several processes, do not mix.
 type auditLog struct {
-	log *slog.Logger
+	log  *slog.Logger
+	lost func() // called for each line that is
 
 	mu      sync.Mutex // guards the fields below; nothing is read or written under it
 	file    *os.File   // nil before the first line and after a failure
@@ -59,6 +60,9 @@ func (a *auditLog) write(name string, line []byte) {
 	changed := a.failing != (err != nil)
 	a.failing = err != nil
 	a.mu.Unlock()
+	if err != nil {
+		a.lost()
+	}
 	switch {
 	case changed && err != nil:
 		a.log.Error("the audit log cannot be written; lines are lost", "err", err)
@@ -125,8 +129,13 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
 }
 
-// auditRun records how a run ended.
+// auditRun records how a run ended, and tells the observer.
 func (g *gateway) auditRun(run *runSnapshot) {
+	took := time.Duration(0) // of a run that has not begun
+	if run.StartedAt != nil && run.FinishedAt != nil {
+		took = run.FinishedAt.Sub(*run.StartedAt)
+	}
+	g.observer.RunEnded(run.Job, run.Status, took)
 	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
 	if run.StartedAt != nil && run.FinishedAt != nil {
 		attrs = append(attrs, slog.Float64("seconds", run.FinishedAt.Sub(*run.StartedAt).Seconds()))

@@ -10,6 +10,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -64,6 +65,8 @@ type gateway struct {
 	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
+	observer  Observer
+	metrics   http.Handler    // nil: there are none
 	polling   chan struct{}   // closed when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
@@ -89,6 +92,16 @@ type Options struct {
 
 	// Reload asks for Files to be read again, whether they have changed or not.
 	Reload <-chan os.Signal
+
+	// TLS makes the gateway speak HTTPS, with HTTP/2. Nil means that it speaks HTTP.
+	TLS *tls.Config
+
+	// Observer is told what happens. Nil means nobody is.
+	Observer *Observer
+
+	// Metrics makes what answers GET /metrics to those who may view. It is called once, with
+	// what says how the gateway is at a moment. Nil means that there are no metrics.
+	Metrics func(now func() Status) http.Handler
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -106,7 +119,7 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	return g.serve(ctx, live, ln)
+	return g.serve(ctx, live, ln, opts.TLS)
 }
 
 // open builds a gateway whose topics live as long as live and whose runs are told to
@@ -115,6 +128,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:   opts.Logger,
 		store: snapshot.NewMemory(),
@@ -123,11 +137,13 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 			DrainWindow: drainWindow,
 			OnSubscribe: maySee,
 			Subject:     func(r *http.Request) any { return userOf(r) },
+			Observer:    observer.Streams,
 			Logger:      opts.Logger,
 		}),
+		observer: observer,
 		client:   source.NewClient(),
 		polling:  make(chan struct{}),
-		auditing: auditLog{log: opts.Logger},
+		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
 		runners:  make(map[string]*runner),
 	}
@@ -142,9 +158,9 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: g.log}); err != nil {
 		return nil, err
 	}
-	if g.scheduler, err = smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
+	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 		smartpoll.WithTask(watchersKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtWatchers, nil }),
-		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil })); err != nil {
+		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil }))...); err != nil {
 		return nil, err
 	}
 	g.plan.Store(new(plan))
@@ -154,11 +170,14 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	}
 	change.apply()
 	g.loader.open(g, cfg, addr, opts)
+	if opts.Metrics != nil {
+		g.metrics = opts.Metrics(g.status)
+	}
 	return g, nil
 }
 
 // serve runs the gateway until ctx ends or a part of it fails.
-func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
+func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.Config) error {
 	server := &http.Server{
 		Handler:           g.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
@@ -175,12 +194,21 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	<-g.polling
 	go func() { defer close(reloaded); g.loader.run(polling) }()
 	g.ready.Store(true) // first: whoever is answered at all finds it so
-	go func() { served <- server.Serve(sse.NewListener(ln)) }()
+	go func() {
+		if server.TLSConfig = secret; secret != nil {
+			served <- server.ServeTLS(sse.NewListener(ln), "", "")
+			return
+		}
+		served <- server.Serve(sse.NewListener(ln))
+	}()
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		g.watchAccess(polling)
 	}()
+	beaten := make(chan struct{})
+	go func() { defer close(beaten); g.beat(polling) }()
+	g.observer.Ready()
 
 	var failure error
 	select {
@@ -195,8 +223,10 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener) error {
 	}
 
 	g.ready.Store(false)
+	g.observer.Stopping()
 	stopPolling()
 	<-watched
+	<-beaten
 	if err := <-polled; errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}

@@ -96,7 +96,7 @@ func run(t *testing.T, cfg *config.Config, opts gateway.Options) *server {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &server{t: t, url: "http://" + ln.Addr().String(), client: http.DefaultClient, log: new(lockedBuffer)}
-	opts.Logger = slog.New(slog.NewTextHandler(s.log, nil))
+	opts.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	over := make(chan error, 1)
 	go func() { over <- gateway.Run(ctx, cfg, ln, &opts) }()
 	s.stop = sync.OnceFunc(func() {

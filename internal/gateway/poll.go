@@ -138,7 +138,7 @@ func (g *gateway) addTasks(s *poller) {
 		options = append(options, smartpoll.In(s.limit.group))
 	}
 	err := errors.Join(
-		g.scheduler.Add(s.key, smartpoll.Poll(s.poll, g.committer(s)), options...),
+		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
 		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }),
 		g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
 	if err != nil {
@@ -204,7 +204,7 @@ type reading struct {
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("timed out after %v", s.Timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
 		defer cancel()
 	}
 	raw, version, err := s.fetch(ctx, s.known.Validator)

@@ -134,6 +134,8 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	if l.files == nil {
 		return nil, errNoFile
 	}
+	l.g.observer.Reloading(true)
+	defer l.g.observer.Reloading(false)
 	cfg, files, err := l.read()
 	if _, changed := files.Look(); changed && settled {
 		return nil, errUnsettled
@@ -146,11 +148,12 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	if errors.Is(err, errStopping) || ctx.Err() != nil {
 		return nil, err
 	}
+	l.g.observer.Reloaded(err)
 	log := l.g.log.With("file", files.Name())
 	if err != nil {
-		log.Error("configuration not loaded: what was loaded before stays at work")
+		log.Error("configuration not loaded, the one before stays at work")
 		for line := range strings.Lines(err.Error()) {
-			l.g.log.Error("configuration not loaded", "problem", strings.TrimSuffix(line, "\n"))
+			l.g.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
 		}
 		text := brief(err)
 		l.state.Error = &text

@@ -52,6 +52,7 @@ func (g *gateway) routes() []route {
 		{"GET /api/v1/runs/{id}/events", view, g.runEvents},
 		{"POST /api/v1/runs/{id}/cancel", operate, g.cancelRun},
 		{"POST /api/v1/config/reload", manage, g.reloadConfig},
+		{"GET /metrics", view, g.scrape},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
 		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) }},
 	}
@@ -66,7 +67,7 @@ func (g *gateway) handler() http.Handler {
 		mux.HandleFunc(route.pattern, g.guarded(route))
 	}
 	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) }}))
-	return g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux))))))
+	return g.logged(g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux)))))))
 }
 
 // rest is the pattern of what no other route takes.

@@ -27,7 +27,7 @@ func do(h http.Handler, method, target string, header ...string) *httptest.Respo
 }
 
 var (
-	assetInPage = regexp.MustCompile(`(?:src|href)="([a-z][^"#]*)"`)
+	assetInPage = regexp.MustCompile(`(?:src|href)="(static/[^"]*)"`)
 	importInJS  = regexp.MustCompile(`(?m)(?:\bfrom|^import) "([^"]+)";`)
 	hashedName  = regexp.MustCompile(`^/static/[a-z-]+\.[0-9a-f]{12}\.(js|css|svg)$`)
 )
@@ -51,9 +51,7 @@ func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
 		}
 	}
 	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/").Body.String(), -1) {
-		if !strings.HasPrefix(m[1], "api/") {
-			follow("/" + m[1])
-		}
+		follow("/" + m[1])
 	}
 	return all
 }

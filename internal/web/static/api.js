@@ -19,6 +19,9 @@ export class Problem extends Error {
 
 export const sources = async () => (await request("api/v1/sources")).sources;
 export const jobs = async () => (await request("api/v1/jobs")).jobs;
+export const me = () => request("api/v1/me");
+export const signIn = (token) => post("auth/token", { token });
+export const signOut = () => post("auth/logout", {});
 export const history = (source, points) => request(`api/v1/sources/${encodeURIComponent(source)}/history?points=${points}`);
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
@@ -41,7 +44,7 @@ async function request(path, options) {
   // Date has whole seconds: only a difference beyond its precision counts.
   const ahead = Date.parse(response.headers.get("Date")) - Date.now();
   skew = Math.abs(ahead) > 2000 ? ahead : 0;
-  const body = await response.json().catch(() => ({}));
+  const body = await response.json().catch(() => ({})); // some answers have none
   if (!response.ok) throw new Problem(response.status, body);
   return body;
 }

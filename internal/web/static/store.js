@@ -35,25 +35,32 @@ export class Store {
   jobs = new Map();
   /** Whether the lists have arrived: before, the order is not known. */
   loaded = false;
+  /** What the stream says of the configuration; its error is null if the file is at work. */
+  config = null;
 
   #samples = new Map();
   #asking = new Set(); // names of sources whose history was asked for
   #asked = Promise.resolve(); // one history after the other
-  #changed; #transition;
+  #changed; #transition; #reconfigured;
   #heard = new Set(); // keys that the stream has sent since the last reload began
   #runs = new Map(); // newest run by job, also of jobs not listed yet
 
-  /** `changed` is called after each change; `transition` gets a sentence for people. */
-  constructor(changed, transition) {
+  /**
+   * `changed` is called after each change; `transition` gets a sentence for
+   * people; `reconfigured` is called when other sources and jobs may exist.
+   */
+  constructor(changed, transition, reconfigured) {
     this.#changed = changed;
     this.#transition = transition;
+    this.#reconfigured = reconfigured;
   }
 
   /** Takes a snapshot from the stream. */
   apply(snapshot) {
     this.#heard.add(snapshot.key);
     if (snapshot.key.startsWith("source/")) this.#source(snapshot);
-    else this.#run(snapshot);
+    else if (snapshot.key.startsWith("job/")) this.#run(snapshot);
+    else if (snapshot.key === "config") this.#configure(snapshot);
     this.#changed();
   }
 
@@ -76,9 +83,18 @@ export class Store {
       if (heard !== this.#heard) return; // a later reload knows better
       this.#list(sources, jobs);
       this.#changed();
-    } catch {
+    } catch ({ status }) {
+      if (status === 401) return; // whoever signs in begins anew
       setTimeout(() => heard === this.#heard && this.reload(), RETRY);
     }
+  }
+
+  /** Forgets everything, until the next reload. */
+  forget() {
+    this.#heard = new Set();
+    this.loaded = false;
+    for (const known of [this.sources, this.jobs, this.#samples, this.#runs]) known.clear();
+    this.#changed();
   }
 
   /** The recent numbers of a source: [[ms since the epoch, number], ...]. */
@@ -105,8 +121,20 @@ export class Store {
     this.loaded = true;
   }
 
+  #configure(config) {
+    const before = this.config?.version ?? config.version;
+    this.config = config;
+    if (config.version !== before) this.#reconfigured();
+  }
+
   #source(source) {
     const known = this.sources.get(source.name), before = known?.state;
+    if (source.state === "removed") {
+      if (this.sources.delete(source.name)) this.#transition(`${source.title || source.name} was removed`);
+      this.#samples.delete(source.name);
+      this.#asking.delete(source.name);
+      return;
+    }
     this.sources.set(source.name, source);
     this.#sample(source);
     const fires = source.alert?.state === "firing";

@@ -20,6 +20,7 @@ const PROBE = 120_000; // ms of polling after which the stream is tried again
 const WAIT = 25; // s that a poll waits for a change
 const PACE = 1_000; // ms at least between two polls
 const ANSWER = 1_500; // ms after which a leading tab that does not answer is replaced
+const RENEW = 100; // ms in which tabs ask for a new connection together
 const PARTING = 200; // ms that the tab that has led stays, so that the others hear of the end
 const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our own
 
@@ -28,8 +29,8 @@ const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our ow
  * is called on what this returns. Of `options`, all optional:
  *
  * - onSnapshot(snapshot, id): a new state; JSON is parsed. While polling there is no id.
- * - onState(state, until): "connecting", "live", "polling", or "reconnecting",
- *   then with the time (ms since the epoch) of the next attempt where it is known.
+ * - onState(state, until): "connecting", "live", "polling", "signed-out" (the
+ *   server answers 401: it is asked again now and then), or "reconnecting", then with the time (ms since the epoch) of the next attempt where it is known.
  * - onEnd(snapshot): the run is over, or gone; its newest snapshot if there was one. Nothing follows.
  * - onReset(): what was known is of another life of the server; everything follows.
  * - onGap(missed): so many events of a topic with a backlog were missed.
@@ -77,6 +78,15 @@ class Subscription {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#leave();
+  }
+
+  /**
+   * Opens the connection anew and goes on after what came last: the stream at
+   * the URL may be of more than it was when it was opened.
+   */
+  renew() {
+    if (this.#link) this.#link.renew();
+    else this.#channel?.postMessage({ type: "renew" });
   }
 
   #join() {
@@ -149,12 +159,14 @@ class Subscription {
   #hear(message) {
     if (this.#over.signal.aborted) return;
     if (this.#link) {
+      if (message.type === "hello" && this.#state === "signed-out") this.#link.hurry(); // its page may have signed in
+      if (message.type === "renew") this.#link.renew();
       if (message.type === "hello") this.#channel.postMessage({
         type: "welcome", to: message.from, snapshots: [...this.#known.values()], id: this.#id, state: this.#state, until: this.#until,
       });
       return;
     }
-    if (message.type === "hello" || (message.to && message.to !== this.#me)) return;
+    if (message.type === "hello" || message.type === "renew" || (message.to && message.to !== this.#me)) return;
     this.#timers.stop("answer");
     this.#timers.start("leader", 2 * SILENCE, () => this.#greet());
     if (message.type !== "welcome") return this.#take(message);
@@ -207,6 +219,7 @@ class Link {
   #asking = new AbortController(); // of single questions
   #tag = ""; // entity tag of the last JSON answer
   #heardAt = 0; #events = 0; #failures = 0;
+  #refused = false; // with 401, and nothing came since
   #timers = new Timers();
 
   /** Prepares a link that goes on after the event `id`; `known` has the newest snapshots by key. */
@@ -239,6 +252,11 @@ class Link {
     if (this.#timers.runs("retry")) this.open();
   }
 
+  /** Connects anew, once for all tabs that ask for it. A poll is a new request anyway. */
+  renew() {
+    if (!this.#poll) this.#timers.start("renew", RENEW, () => this.open());
+  }
+
   /** Connects anew if nothing was heard for too long: timers stand still while a machine sleeps. */
   check() {
     if (this.#source && !this.#poll && Date.now() - this.#heardAt > SILENCE) this.open();
@@ -253,6 +271,7 @@ class Link {
     source.onopen = () => {
       if (this.#poll) return; // a head proves nothing, it takes an event
       this.#failures = 0;
+      this.#refused = false;
       this.#heard();
       this.#doubt(source);
       this.#tell({ type: "state", state: "live" });
@@ -342,9 +361,9 @@ class Link {
   #retry() {
     this.close();
     // Full jitter over the upper half: a thousand pages do not return at once.
-    const most = Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#failures++);
+    const most = this.#refused ? BACKOFF.most : Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#failures++);
     const delay = most / 2 + (Math.random() * most) / 2;
-    this.#tell({ type: "state", state: "reconnecting", until: Date.now() + delay });
+    this.#tell(this.#refused ? { type: "state", state: "signed-out" } : { type: "state", state: "reconnecting", until: Date.now() + delay });
     this.#timers.start("retry", delay, () => this.open());
     // An EventSource does not say why it was refused: 204 and 404 mean that the run is over.
     this.#ask(this.#asking.signal).catch(() => {});
@@ -362,6 +381,10 @@ class Link {
       signal: AbortSignal.any([signal, AbortSignal.timeout((wait + 15) * 1000)]),
     });
     if (response.status === 304) return false;
+    if (response.status === 401 && !signal.aborted) {
+      this.#refused = true;
+      this.#tell({ type: "state", state: "signed-out" });
+    }
     const type = response.headers.get("Content-Type") ?? "";
     const gone = [404, 410].includes(response.status) && type.startsWith("application/problem+json"); // not a proxy's
     if (gone || response.status === 204) {

@@ -5,8 +5,8 @@ import { byId, clone, element, glyph, text } from "./dom.js";
 import { duration } from "./format.js";
 
 const filters = { all: "All", ok: "ok", stale: "stale", failing: "failing" };
-const words = { connecting: "Connecting", live: "Live", polling: "Polling", reconnecting: "Reconnecting" };
-const glyphs = { connecting: "running", live: "live", polling: "pending", reconnecting: "down" };
+const words = { connecting: "Connecting", live: "Live", polling: "Polling", reconnecting: "Reconnecting", "signed-out": "Signed out" };
+const glyphs = { connecting: "running", live: "live", polling: "pending", reconnecting: "down", "signed-out": "locked" };
 
 export class Toolbar {
   /** Whether the page is to stand still. */

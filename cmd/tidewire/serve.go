@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/certificate"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/metrics"
+	"github.com/tidewire/tidewire/internal/systemd"
+)
+
+func serveCommand() *cobra.Command {
+	var listen, format, level string
+	var look time.Duration
+	cmd := &cobra.Command{
+		Use:   "serve CONFIG",
+		Short: "Poll, run and serve what a configuration says",
+		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
+page, a JSON API and event streams. The first line on stdout names the address; logs go
+to stderr. It runs until it gets SIGINT or SIGTERM.
+
+The configuration is loaded again when its file, or one that it includes or refers to, has
+changed, and at SIGHUP. What is unchanged in it goes on undisturbed. One that is not valid
+changes nothing: the log and the page say what is wrong.`,
+		Example: `  tidewire serve tidewire.yaml
+  tidewire serve --listen 127.0.0.1:0 tidewire.yaml
+  tidewire serve --log-format json --log-level debug tidewire.yaml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log, err := newLogger(cmd.ErrOrStderr(), format, level)
+			if err != nil {
+				return err
+			}
+			cfg, files, err := config.Open(args[0])
+			if err != nil {
+				return err
+			}
+			hangup := make(chan os.Signal, 1) // further ones, before the first is taken, ask for nothing else
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(hangup)
+			return serve(cmd, cfg, listen, &gateway.Options{Logger: log, Files: files, Look: look, Reload: hangup}, nil)
+		},
+	}
+	listenFlag(cmd, &listen)
+	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "how often the files are looked at for changes; `0` means never")
+	cmd.Flags().StringVar(&format, "log-format", "text", "`form` of the log: text or json")
+	cmd.Flags().StringVar(&level, "log-level", "info", "the least `level` that is logged: debug, info, warn or error; debug has a line for each request")
+	choices(cmd, "log-format", "text", "json")
+	choices(cmd, "log-level", "debug", "info", "warn", "error")
+	return cmd
+}
+
+// newLogger returns a logger to w.
+func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{}
+	switch level {
+	case "debug":
+		options.Level = slog.LevelDebug
+	case "info":
+		options.Level = slog.LevelInfo
+	case "warn":
+		options.Level = slog.LevelWarn
+	case "error":
+		options.Level = slog.LevelError
+	default:
+		return nil, usageError(fmt.Sprintf("--log-level %s is not debug, info, warn or error", level))
+	}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, usageError(fmt.Sprintf("--log-format %s is not text or json", format))
+}
+
+// listenFlag adds --listen to a command.
+func listenFlag(cmd *cobra.Command, listen *string) {
+	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's; port 0 picks a free one")
+}
+
+// serve runs cfg until the command's context ends. The address is printed once
+// connections are accepted there, and then calls listening, if there is one.
+func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.Options, listening func()) error {
+	if listen == "" {
+		listen = cfg.Listen
+	}
+	if err := config.CheckListen(listen, cfg); err != nil {
+		return err
+	}
+	scheme := "http"
+	if cfg.TLS != nil {
+		files, err := certificate.Open(cfg.TLS.Cert, cfg.TLS.Key, opts.Logger)
+		if err != nil {
+			return err
+		}
+		scheme, opts.TLS = "https", files.Config()
+	}
+	if err := observe(opts); err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
+	if err != nil {
+		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "tidewire: listening on %s://%s\n", scheme, ln.Addr())
+	if listening != nil {
+		listening()
+	}
+	return gateway.Run(cmd.Context(), cfg, ln, opts)
+}
+
+// observe has what the gateway does counted, and told to systemd.
+func observe(opts *gateway.Options) error {
+	service, err := systemd.New()
+	if err != nil {
+		return err
+	}
+	counted := metrics.New(version())
+	o := counted.Observer()
+	o.Ready, o.Stopping = service.Ready, service.Stopping
+	o.Reloading = func(begins bool) {
+		if begins {
+			service.Reloading()
+		} else {
+			service.Ready()
+		}
+	}
+	o.Alive, o.AliveEvery = service.Alive, service.Watchdog()/2
+	opts.Observer, opts.Metrics = o, counted.Handler
+	return nil
+}

@@ -1,0 +1,128 @@
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// guarded lets viewers and operators in, by the tokens viewer-secret and operator-secret.
+func guarded(anonymous string) string {
+	return fmt.Sprintf(`
+access:
+  anonymous: %s
+  tokens:
+    viewer: {sha256: "%x", role: viewer}
+    operator: {sha256: "%x", role: operator}
+`, anonymous, sha256.Sum256([]byte("viewer-secret")), sha256.Sum256([]byte("operator-secret")))
+}
+
+const (
+	signedOut = `connection() === "signed-out" && document.querySelector("#sign-in").checkVisibility() && !document.querySelector("#lists").checkVisibility()`
+	signedIn  = `connection() === "live" && document.querySelector("#lists").checkVisibility() && text("tank", ".figure") === "41.3"`
+)
+
+// signIn writes a token into the form.
+func (p *page) signIn(token string) {
+	p.t.Helper()
+	p.await(`document.querySelector("#sign-in-token").checkVisibility()`)
+	p.fill("#sign-in-token", token)
+	p.press("\r")
+}
+
+func TestSigningIn(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	s := serve(t, tank(plant.url)+"jobs: {scan: {exec: ['true']}}\n"+guarded("none"))
+	p := open(t, s.url, view{})
+	p.expect("status of 401")
+	p.await(signedOut)
+	if got := eval[string](p, `document.querySelector("#connection").textContent.trim()`); got != "Signed out" {
+		t.Errorf("the head says %q, want Signed out", got)
+	}
+	p.signIn("wrong")
+	p.await(`document.querySelector("#sign-in-problem").textContent === "This token is not known."`)
+	p.signIn("operator-secret")
+	p.await(signedIn)
+	p.await(`document.querySelector("#account").textContent.replace(/\s+/g, " ").trim() === "operator Sign out"`)
+	if got := eval[string](p, `document.cookie + location.hash`); got != "" {
+		t.Errorf("scripts see %q, want neither the cookie nor a trace of the form", got)
+	}
+
+	// Another tab is signed in as well, and out as soon as the first one is.
+	other := p.tab(s.url, view{})
+	other.expect("status of 401")
+	other.await(signedIn)
+	p.click("#account-button")
+	p.await(signedOut)
+	other.await(signedOut)
+	p.signIn("viewer-secret")
+	p.await(signedIn)
+	other.await(`connection() === "live"`)
+	if log := s.log.String(); strings.Contains(log, "secret") {
+		t.Errorf("a token is in the log:\n%s", log)
+	}
+}
+
+// A session that ends while the page is open ends what the page shows.
+func TestASessionThatEnds(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	s := serve(t, tank(plant.url)+guarded("none"))
+	p := open(t, s.url, view{})
+	p.expect("status of 401")
+	p.signIn("viewer-secret")
+	p.await(signedIn)
+	eval[bool](p, `fetch("auth/logout", { method: "POST" }).then((r) => r.ok)`) // the page does not know
+	p.await(signedOut)
+}
+
+// Who may look without a name can sign in to do more.
+func TestAnonymousVisitorsCanSignIn(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	p := open(t, serve(t, tank(plant.url)+guarded("viewer")).url, view{width: 390, height: 800, scheme: "light"})
+	p.await(signedIn)
+	p.await(`document.querySelector("#account-button").textContent === "Sign in"`)
+	p.click("#account-button")
+	p.await(`document.activeElement.id === "sign-in-token"`)
+	p.signIn("operator-secret")
+	p.await(signedIn + ` && document.querySelector("#account-button").textContent === "Sign out"`)
+	p.click("#account-button")
+	p.await(signedIn + ` && document.querySelector("#account-button").textContent === "Sign in"`)
+}
+
+// A page of another origin can neither start a job with the visitor's cookie nor read anything.
+func TestAnotherOriginCanDoNothing(t *testing.T) {
+	s := serve(t, "jobs: {scan: {exec: ['true']}}\n"+guarded("none"))
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		io.WriteString(w, `<!doctype html><title>Evil</title><link rel="icon" href="data:,">`)
+	}))
+	t.Cleanup(evil.Close)
+	p := open(t, s.url, view{})
+	p.expect("status of 401")
+	p.signIn("operator-secret")
+	p.await(`connection() === "live" && card("scan") !== null`)
+
+	other := p.tab(evil.URL, view{})
+	other.expect("")
+	attack := fmt.Sprintf(`(async () => {
+		const tries = [];
+		for (const options of [
+			{ method: "POST", mode: "no-cors", credentials: "include", headers: { "Content-Type": "text/plain" }, body: "{}" },
+			{ method: "POST", credentials: "include", headers: { "Content-Type": "application/json" }, body: "{}" },
+		]) tries.push(await fetch(%[1]q + "api/v1/jobs/scan/runs", options).then((r) => r.type, () => "refused"));
+		tries.push(await fetch(%[1]q + "api/v1/jobs", { credentials: "include" }).then((r) => r.text(), () => "refused"));
+		const source = new EventSource(%[1]q + "api/v1/stream", { withCredentials: true });
+		tries.push(await new Promise((told) => { source.onmessage = () => told("read"); source.onerror = () => told("refused"); }));
+		return tries.join(" ");
+	})()`, s.url)
+	if got, want := eval[string](other, attack), "opaque refused refused refused"; got != want {
+		t.Errorf("another origin gets %q, want %q", got, want)
+	}
+	if got := eval[bool](p, `fetch("api/v1/jobs").then((r) => r.json()).then((all) => all.jobs[0].last_run === null)`); !got {
+		t.Error("another origin has started the job")
+	}
+}

@@ -1,0 +1,97 @@
+// Package certificate reads the certificate of a TLS server from files, again when they
+// change.
+package certificate
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// lookAgain is how old what was read may be when a handshake asks for it.
+const lookAgain = time.Second
+
+// Files are a certificate and its key, in PEM, in two files. A handshake looks at them if
+// nobody has for a second, so a renewed pair is used without a restart, however it was put
+// there: written in place, renamed over, or by a symbolic link above it. A pair that cannot
+// be used is logged, and the one before is kept.
+//
+// There is no goroutine: who makes no handshake needs no certificate.
+type Files struct {
+	cert, key string
+	log       *slog.Logger
+	pair      atomic.Pointer[tls.Certificate] // the one in use
+
+	mu     sync.Mutex // guards the fields below; who cannot get it uses the pair there is
+	looked time.Time
+	tried  [2][]byte // what the files held when they were read last
+	failed string    // why that cannot be used; empty if it can
+}
+
+// Open reads the files, which must be a pair now. Log is told of later changes.
+func Open(cert, key string, log *slog.Logger) (*Files, error) {
+	f := &Files{cert: cert, key: key, log: log, looked: time.Now()}
+	pair, err := f.read()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	f.pair.Store(pair)
+	return f, nil
+}
+
+// Config returns what a server needs: TLS 1.2 or newer, with the certificate of the files.
+func (f *Files) Config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.get}
+}
+
+func (f *Files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	if f.mu.TryLock() {
+		defer f.mu.Unlock()
+		if now := time.Now(); now.Sub(f.looked) >= lookAgain {
+			f.looked = now
+			f.lookLocked()
+		}
+	}
+	return f.pair.Load(), nil
+}
+
+// lookLocked takes what the files hold, if it is new and a pair.
+func (f *Files) lookLocked() {
+	pair, err := f.read()
+	switch {
+	case err != nil && err.Error() != f.failed:
+		f.failed = err.Error()
+		f.log.Error("the new certificate cannot be used; the one before is kept", "err", err)
+	case err == nil && pair != nil:
+		f.failed = ""
+		f.pair.Store(pair)
+		f.log.Info("the certificate was renewed", "file", f.cert, "not_after", pair.Leaf.NotAfter.UTC())
+	}
+}
+
+// read returns the pair that the files hold, nil if they hold what they held before and
+// that could be used.
+func (f *Files) read() (*tls.Certificate, error) {
+	cert, err := os.ReadFile(f.cert)
+	if err != nil {
+		return nil, err
+	}
+	key, err := os.ReadFile(f.key)
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Equal(cert, f.tried[0]) && bytes.Equal(key, f.tried[1]) && f.failed == "" {
+		return nil, nil
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("%s and %s are not a certificate and its key: %w", f.cert, f.key, err)
+	}
+	f.tried = [2][]byte{cert, key}
+	return &pair, nil
+}

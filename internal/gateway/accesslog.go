@@ -1,0 +1,48 @@
+package gateway
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// logged logs each request when it is answered, if the level is debug: without the query
+// and the headers, where secrets may be. A stream that was handed off is answered when it
+// has begun; its end is among the metrics.
+func (g *gateway) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.log.Enabled(r.Context(), slog.LevelDebug) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		begun := time.Now()
+		seen := &statusWriter{ResponseWriter: w}
+		defer func() { // also when the handler gives up the connection
+			g.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(begun), "address", g.addressOf(r))
+		}()
+		next.ServeHTTP(seen, r)
+	})
+}
+
+// A statusWriter remembers the status of an answer, 0 until there is one.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	if w.status < http.StatusOK { // informational ones are no answer
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Unwrap is for [http.ResponseController].
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,206 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// An Observer is told what a gateway does, for metrics and for who has started it. Funcs
+// that are nil are free. They are called from many goroutines, and must not block.
+type Observer struct {
+	// Ready is called when the gateway polls and answers.
+	Ready func()
+	// Stopping is called when the gateway has begun to stop.
+	Stopping func()
+	// Alive is called every AliveEvery for as long as the loop of the polls takes turns. No
+	// time means never.
+	Alive      func()
+	AliveEvery time.Duration
+	// Late is called when a poll begins, with the time since it was due.
+	Late func(late time.Duration)
+	// Polled is called when a poll has ended.
+	Polled func(Poll)
+	// RunEnded is called when a run has ended, with its last status and the time that it was
+	// at work.
+	RunEnded func(job, status string, took time.Duration)
+	// Reloading is called with true before the configuration is read again, and with false
+	// after.
+	Reloading func(begins bool)
+	// Reloaded is called when a configuration that was read again is at work, or with the
+	// reason why it is not.
+	Reloaded func(err error)
+	// AuditFailed is called for each line that the audit log has lost.
+	AuditFailed func()
+	// Streams is told what happens to the event streams. Nil means nobody is.
+	Streams *sse.Observer
+}
+
+// withDefaults returns a copy of o in which no func is nil that is called rarely. What is
+// called often stays as it is, and is left out where it is nil.
+func (o *Observer) withDefaults() Observer {
+	var d Observer
+	if o != nil {
+		d = *o
+	}
+	nothing := func() {}
+	for _, f := range []*func(){&d.Ready, &d.Stopping, &d.Alive, &d.AuditFailed} {
+		if *f == nil {
+			*f = nothing
+		}
+	}
+	if d.RunEnded == nil {
+		d.RunEnded = func(string, string, time.Duration) {}
+	}
+	if d.Reloading == nil {
+		d.Reloading = func(bool) {}
+	}
+	if d.Reloaded == nil {
+		d.Reloaded = func(error) {}
+	}
+	return d
+}
+
+// A Poll is one poll of a source.
+type Poll struct {
+	Source   string
+	Kind     string // http, exec or from
+	Upstream string // empty if the source has none
+	Took     time.Duration
+	Err      error
+}
+
+// A Status is what a gateway says of itself at one moment.
+type Status struct {
+	Sources []SourceStatus
+	Jobs    []JobStatus
+	Config  ConfigStatus
+}
+
+// A SourceStatus is how a source is.
+type SourceStatus struct {
+	Name        string
+	State       string    // pending, ok, stale or failing
+	LastSuccess time.Time // zero: there was none yet
+}
+
+// A JobStatus is how busy a job is.
+type JobStatus struct {
+	Name    string
+	Running int
+	Queued  int
+}
+
+// A ConfigStatus is what became of the configuration.
+type ConfigStatus struct {
+	LoadedAt time.Time // when the one was read that holds
+	Good     bool      // false: a newer one was not taken
+}
+
+// States are the words for the state of a source.
+func States() []string { return []string{statePending, stateOK, stateStale, stateFailing} }
+
+// observed is s.poll with word of each poll to the observer.
+func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
+	polled := g.observer.Polled
+	if polled == nil {
+		return s.poll
+	}
+	p := Poll{Source: s.Name, Kind: "from"}
+	switch {
+	case s.HTTP != nil:
+		p.Kind, p.Upstream = "http", s.HTTP.Upstream.Name
+	case s.Exec != nil:
+		p.Kind = "exec"
+	}
+	return func(ctx context.Context) (reading, error) {
+		p, begun := p, time.Now()
+		got, err := s.poll(ctx)
+		p.Took, p.Err = time.Since(begun), err
+		polled(p)
+		return got, err
+	}
+}
+
+// Is makes a time-out known as one: its text says after how long, for people.
+func (errTimedOut) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// schedulerOptions has the scheduler say how late polls begin.
+func (o *Observer) schedulerOptions() []smartpoll.Option {
+	if o.Late == nil {
+		return nil
+	}
+	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late time.Duration) {
+		if name, ok := key.(string); ok && strings.HasPrefix(name, "source/") {
+			o.Late(late)
+		}
+	}})}
+}
+
+// beat calls Alive while the loop takes turns, until ctx ends.
+func (g *gateway) beat(ctx context.Context) {
+	if g.observer.AliveEvery <= 0 {
+		return
+	}
+	tick := time.NewTicker(g.observer.AliveEvery)
+	defer tick.Stop()
+	for {
+		if g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error { return nil }) == nil {
+			g.observer.Alive()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// scrape answers with the metrics, if somebody counts.
+func (g *gateway) scrape(w http.ResponseWriter, r *http.Request) {
+	if g.metrics == nil {
+		fail(w, r, http.StatusNotFound, "this gateway has no metrics")
+		return
+	}
+	g.metrics.ServeHTTP(w, r)
+}
+
+// status says how the gateway is now.
+func (g *gateway) status() Status {
+	p := g.plan.Load()
+	var now Status
+	for _, s := range p.sources {
+		snap := s.snapshot()
+		source := SourceStatus{Name: s.Name, State: snap.State}
+		if snap.UpdatedAt != nil {
+			source.LastSuccess = *snap.UpdatedAt
+		}
+		now.Sources = append(now.Sources, source)
+	}
+	for _, j := range p.jobs {
+		now.Jobs = append(now.Jobs, g.jobStatus(j))
+	}
+	var loaded configSnapshot
+	if latest, ok := g.loader.topic.Latest(); ok {
+		_ = json.Unmarshal(latest.Data, &loaded) // what publish encoded decodes
+	}
+	now.Config.Good = loaded.Error == nil
+	if loaded.LoadedAt != nil {
+		now.Config.LoadedAt = *loaded.LoadedAt
+	}
+	return now
+}
+
+// jobStatus says how busy a job is.
+func (g *gateway) jobStatus(j *job) JobStatus {
+	now := JobStatus{Name: j.Name}
+	if last, ok := latestRun(j.topic); ok && !last.ended() {
+		now.Running = 1
+	}
+	return now
+}

@@ -1,0 +1,30 @@
+package metrics
+
+import "sync"
+
+// children are metrics by the name that labels them. Finding one that is there costs no
+// allocation and no lock that others wait for.
+type children[T any] struct {
+	make func(name string) T
+
+	all sync.Map // name -> T
+}
+
+// of returns the child of that name.
+func (c *children[T]) of(name string) T {
+	if child, ok := c.all.Load(name); ok {
+		return child.(T)
+	}
+	child, _ := c.all.LoadOrStore(name, c.make(name))
+	return child.(T)
+}
+
+// keep drops the children whose names are not in names, and calls drop for each.
+func (c *children[T]) keep(names map[string]bool, drop func(name string)) {
+	for name := range c.all.Range {
+		if !names[name.(string)] {
+			c.all.Delete(name)
+			drop(name.(string))
+		}
+	}
+}

@@ -1,0 +1,199 @@
+// Package metrics counts what a gateway does, for Prometheus. It alone knows
+// client_golang; the gateway knows its own [gateway.Observer].
+//
+// Every name is documented in docs/metrics.md, which a test compares. Labels are names of
+// the configuration, and words of fixed lists: nothing that comes from outside. What
+// concerns a source or a job that is configured no more is forgotten at the next scrape.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/source"
+)
+
+// The results of polls.
+const (
+	resultOK      = "ok"
+	resultLimited = "rate_limited" // the upstream answered 429
+	resultTimeout = "timeout"
+	resultError   = "error"
+)
+
+// Metrics are those of one gateway. Its methods may be called from any goroutine.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	sources children[*sourceCounters]
+	jobs    children[*jobCounters]
+	limited children[prometheus.Counter] // by upstream
+
+	polls        *prometheus.CounterVec
+	pollDuration map[string]prometheus.Observer // by kind of source
+	pollLateness prometheus.Histogram
+	throttled    *prometheus.CounterVec
+	runs         *prometheus.CounterVec
+	runDuration  *prometheus.HistogramVec
+	reloads      *prometheus.CounterVec
+	auditLost    prometheus.Counter
+	streams      streamMetrics
+}
+
+// sourceCounters are the children of one source, found once.
+type sourceCounters struct{ ok, limited, timeout, failed prometheus.Counter }
+
+// jobCounters are the children of one job, those of statuses as they occur.
+type jobCounters struct {
+	ended    *prometheus.CounterVec
+	duration prometheus.Observer
+}
+
+// New returns metrics of a gateway of that version, to which nothing has happened.
+func New(version string) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		polls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_source_polls_total",
+			Help: "Polls of a source that have ended, by result: ok, rate_limited, timeout or error.",
+		}, []string{"source", "result"}),
+		pollLateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "tidewire_poll_lateness_seconds",
+			Help:    "How long after they were due polls began. What an upstream's limit holds back is due when the limit lets it.",
+			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
+		}),
+		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_upstream_rate_limited_total",
+			Help: "Requests that an upstream answered with 429 Too Many Requests.",
+		}, []string{"upstream"}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_job_runs_total",
+			Help: "Runs of a job that have ended, by status: succeeded, failed, cancelled, timed_out or lost.",
+		}, []string{"job", "status"}),
+		runDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "tidewire_job_run_duration_seconds",
+			Help:    "How long runs were at work, without the time in a queue.",
+			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400},
+		}, []string{"job"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_config_reloads_total",
+			Help: "Readings of the configuration since the start, by result: ok or error.",
+		}, []string{"result"}),
+		auditLost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tidewire_audit_failures_total",
+			Help: "Lines of the audit log that could not be written.",
+		}),
+	}
+	m.sources.make = func(name string) *sourceCounters {
+		return &sourceCounters{
+			ok:      m.polls.WithLabelValues(name, resultOK),
+			limited: m.polls.WithLabelValues(name, resultLimited),
+			timeout: m.polls.WithLabelValues(name, resultTimeout),
+			failed:  m.polls.WithLabelValues(name, resultError),
+		}
+	}
+	m.jobs.make = func(name string) *jobCounters {
+		return &jobCounters{ended: m.runs.MustCurryWith(prometheus.Labels{"job": name}), duration: m.runDuration.WithLabelValues(name)}
+	}
+	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "tidewire_poll_duration_seconds",
+		Help:    "How long polls took, by kind of source: http, exec or from.",
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"kind"})
+	m.pollDuration = make(map[string]prometheus.Observer)
+	for _, kind := range []string{"http", "exec", "from"} {
+		m.pollDuration[kind] = durations.WithLabelValues(kind)
+	}
+	for _, result := range []string{resultOK, resultError} {
+		m.reloads.WithLabelValues(result) // 0 is worth seeing
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "tidewire_build_info",
+		Help:        "1; its labels say which version of Tidewire this is, and which of Go built it.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.streams.register(m.registry)
+	return m
+}
+
+// Observer is what the gateway tells m by.
+func (m *Metrics) Observer() *gateway.Observer {
+	return &gateway.Observer{
+		Late:   func(late time.Duration) { m.pollLateness.Observe(late.Seconds()) },
+		Polled: m.polled,
+		RunEnded: func(job, status string, took time.Duration) {
+			c := m.jobs.of(job)
+			c.ended.WithLabelValues(status).Inc()
+			c.duration.Observe(took.Seconds())
+		},
+		Reloaded: func(err error) {
+			result := resultOK
+			if err != nil {
+				result = resultError
+			}
+			m.reloads.WithLabelValues(result).Inc()
+		},
+		AuditFailed: m.auditLost.Inc,
+		Streams:     m.streams.observer(),
+	}
+}
+
+func (m *Metrics) polled(p gateway.Poll) {
+	if d := m.pollDuration[p.Kind]; d != nil {
+		d.Observe(p.Took.Seconds())
+	}
+	c := m.sources.of(p.Source)
+	var status *source.StatusError
+	switch {
+	case p.Err == nil:
+		c.ok.Inc()
+	case errors.As(p.Err, &status) && status.Code == http.StatusTooManyRequests:
+		c.limited.Inc()
+		if p.Upstream != "" {
+			m.limited.of(p.Upstream).Inc()
+		}
+	case errors.Is(p.Err, context.DeadlineExceeded):
+		c.timeout.Inc()
+	default:
+		c.failed.Inc()
+	}
+}
+
+// Handler answers scrapes, with what now says at that moment too.
+func (m *Metrics) Handler(now func() gateway.Status) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := now()
+		m.forget(status)
+		own := prometheus.NewRegistry()
+		own.MustRegister(statusCollector(status))
+		promhttp.HandlerFor(prometheus.Gatherers{m.registry, own}, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+	})
+}
+
+// forget drops the children of what is configured no more.
+func (m *Metrics) forget(now gateway.Status) {
+	sources, jobs := make(map[string]bool), make(map[string]bool)
+	for _, s := range now.Sources {
+		sources[s.Name] = true
+	}
+	for _, j := range now.Jobs {
+		jobs[j.Name] = true
+	}
+	m.sources.keep(sources, func(name string) { m.polls.DeletePartialMatch(prometheus.Labels{"source": name}) })
+	m.jobs.keep(jobs, func(name string) {
+		m.runs.DeletePartialMatch(prometheus.Labels{"job": name})
+		m.runDuration.DeleteLabelValues(name)
+	})
+}

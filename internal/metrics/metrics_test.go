@@ -1,0 +1,228 @@
+package metrics_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/metrics"
+	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// A fixture is metrics, and the gateway that they believe to watch.
+type fixture struct {
+	*gateway.Observer
+	status gateway.Status
+	scrape func(t *testing.T) (map[string]*dto.MetricFamily, string)
+}
+
+func newFixture() *fixture {
+	m := metrics.New("1.2.3")
+	f := &fixture{Observer: m.Observer()}
+	h := m.Handler(func() gateway.Status { return f.status })
+	f.scrape = func(t *testing.T) (map[string]*dto.MetricFamily, string) {
+		t.Helper()
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+		text := w.Body.String()
+		parser := expfmt.NewTextParser(model.UTF8Validation)
+		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+		if w.Code != 200 || err != nil {
+			t.Fatalf("scrape = %d, %v\n%s", w.Code, err, text)
+		}
+		return families, text
+	}
+	return f
+}
+
+// busy has everything happen once.
+func (f *fixture) busy() {
+	f.status = gateway.Status{
+		Sources: []gateway.SourceStatus{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500)}, {Name: "new", State: "pending"}},
+		Jobs:    []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2}},
+		Config:  gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
+	}
+	f.Late(20 * time.Millisecond)
+	for _, err := range []error{nil, nil, &source.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &source.StatusError{Code: 500}} {
+		f.Polled(gateway.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
+	}
+	f.RunEnded("scan", "failed", time.Minute)
+	f.Reloaded(nil)
+	f.Reloaded(errors.New("bad"))
+	f.AuditFailed()
+	f.Streams.Resumed(sse.ResumeFresh)
+	f.Streams.Opened(sse.EngineHandOff)
+	f.Streams.Opened(sse.EngineGoroutine)
+	f.Streams.Delivered(3 * time.Millisecond)
+	f.Streams.Coalesced(7)
+	f.Streams.Ended(sse.Ended{Engine: sse.EngineHandOff, Cause: sse.CauseStalled, Bytes: 100})
+	f.Streams.Refused(sse.CauseTotal)
+}
+
+func TestValues(t *testing.T) {
+	f := newFixture()
+	f.busy()
+	_, text := f.scrape(t)
+	for _, line := range []string{
+		`tidewire_source_polls_total{result="ok",source="tank"} 2`,
+		`tidewire_source_polls_total{result="rate_limited",source="tank"} 1`,
+		`tidewire_source_polls_total{result="timeout",source="tank"} 1`,
+		`tidewire_source_polls_total{result="error",source="tank"} 2`,
+		`tidewire_upstream_rate_limited_total{upstream="plant"} 1`,
+		`tidewire_poll_duration_seconds_sum{kind="http"} 6`,
+		`tidewire_poll_duration_seconds_count{kind="exec"} 0`,
+		`tidewire_poll_lateness_seconds_bucket{le="0.01"} 0`,
+		`tidewire_poll_lateness_seconds_bucket{le="0.025"} 1`,
+		`tidewire_source_state{source="tank",state="ok"} 1`,
+		`tidewire_source_state{source="tank",state="failing"} 0`,
+		`tidewire_source_state{source="new",state="pending"} 1`,
+		`tidewire_source_last_success_timestamp_seconds{source="tank"} 1.7000000005e+09`,
+		`tidewire_job_runs_total{job="scan",status="failed"} 1`,
+		`tidewire_job_run_duration_seconds_sum{job="scan"} 60`,
+		`tidewire_job_runs_in_progress{job="scan"} 1`,
+		`tidewire_job_queue_length{job="scan"} 2`,
+		`tidewire_streams_open{engine="handoff"} 0`,
+		`tidewire_streams_open{engine="goroutine"} 1`,
+		`tidewire_stream_delivery_age_seconds_count 1`,
+		`tidewire_stream_coalesced_total 7`,
+		`tidewire_stream_sent_bytes_total 100`,
+		`tidewire_streams_ended_total{cause="stalled"} 1`,
+		`tidewire_streams_ended_total{cause="timeout"} 0`,
+		`tidewire_streams_refused_total{cause="total"} 1`,
+		`tidewire_streams_resumed_total{resume="fresh"} 1`,
+		`tidewire_config_reloads_total{result="error"} 1`,
+		`tidewire_config_reloads_total{result="ok"} 1`,
+		`tidewire_config_last_reload_successful 1`,
+		`tidewire_config_last_reload_success_timestamp_seconds 1.7e+09`,
+		`tidewire_audit_failures_total 1`,
+	} {
+		if !strings.Contains(text, "\n"+line+"\n") {
+			name, _, _ := strings.Cut(line, "{")
+			t.Errorf("there is no %s, but\n%s", line, strings.Join(regexp.MustCompile(`(?m)^`+name+`.*$`).FindAllString(text, -1), "\n"))
+		}
+	}
+	if strings.Contains(text, `success_timestamp_seconds{source="new"}`) {
+		t.Error("a source without a value has had one")
+	}
+}
+
+// What is configured no more is forgotten.
+func TestForgets(t *testing.T) {
+	f := newFixture()
+	f.busy()
+	f.scrape(t)
+	f.status.Sources, f.status.Jobs = f.status.Sources[1:], nil
+	if _, text := f.scrape(t); strings.Contains(text, "tank") || strings.Contains(text, `"scan"`) {
+		t.Errorf("a source and a job that are gone are still counted:\n%s", text)
+	}
+	f.Polled(gateway.Poll{Source: "new", Kind: "exec"})
+	if _, text := f.scrape(t); !strings.Contains(text, `tidewire_source_polls_total{result="ok",source="new"} 1`) {
+		t.Errorf("a source that is there is not counted:\n%s", text)
+	}
+}
+
+func TestLint(t *testing.T) {
+	f := newFixture()
+	f.busy()
+	_, text := f.scrape(t)
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.HasPrefix(p.Metric, "tidewire_") {
+			t.Errorf("%s: %s", p.Metric, p.Text)
+		}
+	}
+}
+
+// docs/metrics.md has every metric with its type and labels, and no other.
+func TestDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `(tidewire_\\w+)` \\| (\\w+) \\|([^|]*)\\|").FindAllStringSubmatch(string(page), -1) {
+		labels := regexp.MustCompile(`\w+`).FindAllString(row[3], -1)
+		slices.Sort(labels)
+		documented = append(documented, fmt.Sprintf("%s %s %v", row[1], row[2], labels))
+	}
+	f := newFixture()
+	f.busy()
+	families, _ := f.scrape(t)
+	var exposed []string
+	process := 0
+	for name, family := range families {
+		if !strings.HasPrefix(name, "tidewire_") {
+			if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
+				process++
+				continue
+			}
+			t.Errorf("%s has a name of nobody's", name)
+		}
+		var labels []string
+		for _, l := range family.Metric[0].Label {
+			labels = append(labels, l.GetName())
+		}
+		slices.Sort(labels)
+		exposed = append(exposed, fmt.Sprintf("%s %s %v", name, strings.ToLower(family.GetType().String()), labels))
+		if family.GetHelp() == "" {
+			t.Errorf("%s has no help", name)
+		}
+	}
+	slices.Sort(documented)
+	slices.Sort(exposed)
+	if !slices.Equal(documented, exposed) {
+		t.Errorf("docs/metrics.md has\n%s\nbut the gateway shows\n%s", strings.Join(documented, "\n"), strings.Join(exposed, "\n"))
+	}
+	if process < 20 {
+		t.Errorf("%d metrics of Go and the process, want theirs", process)
+	}
+	for _, name := range regexp.MustCompile(`tidewire_\w+`).FindAllString(string(page), -1) { // in the rules too
+		base := regexp.MustCompile(`_bucket$`).ReplaceAllString(name, "")
+		if families[base] == nil {
+			t.Errorf("the page names %s, which is not there", name)
+		}
+	}
+}
+
+func BenchmarkPoll(b *testing.B) {
+	f := newFixture()
+	p := gateway.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: 3 * time.Millisecond}
+	b.ReportAllocs()
+	for b.Loop() {
+		f.Late(time.Millisecond)
+		f.Polled(p)
+	}
+}
+
+func BenchmarkScrape1000(b *testing.B) {
+	m := metrics.New("1")
+	o := m.Observer()
+	var status gateway.Status
+	for i := range 1000 {
+		name := fmt.Sprintf("source-%d", i)
+		status.Sources = append(status.Sources, gateway.SourceStatus{Name: name, State: "ok", LastSuccess: time.Unix(1_700_000_000, 0)})
+		o.Polled(gateway.Poll{Source: name, Kind: "http"})
+	}
+	h := m.Handler(func() gateway.Status { return status })
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/metrics", nil))
+	}
+}

@@ -1,0 +1,58 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+var (
+	sourceState = prometheus.NewDesc("tidewire_source_state",
+		"1 for the state that a source is in, 0 for the others: pending, ok, stale and failing.", []string{"source", "state"}, nil)
+	sourceSuccess = prometheus.NewDesc("tidewire_source_last_success_timestamp_seconds",
+		"When a source got its newest value; absent before the first.", []string{"source"}, nil)
+	jobRunning = prometheus.NewDesc("tidewire_job_runs_in_progress",
+		"Runs of a job that are at work.", []string{"job"}, nil)
+	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
+		"Runs of a job that wait for their turn.", []string{"job"}, nil)
+	configGood = prometheus.NewDesc("tidewire_config_last_reload_successful",
+		"1 if the newest configuration holds, 0 if it was refused and an older one still holds.", nil, nil)
+	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
+		"When the configuration was read that holds.", nil, nil)
+)
+
+// A statusCollector is how a gateway is at one scrape.
+type statusCollector gateway.Status
+
+func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, configGood, configLoaded} {
+		ch <- d
+	}
+}
+
+func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	for _, s := range now.Sources {
+		for _, state := range gateway.States() {
+			gauge(sourceState, is(s.State == state), s.Name, state)
+		}
+		if !s.LastSuccess.IsZero() {
+			gauge(sourceSuccess, float64(s.LastSuccess.UnixMilli())/1000, s.Name)
+		}
+	}
+	for _, j := range now.Jobs {
+		gauge(jobRunning, float64(j.Running), j.Name)
+		gauge(jobQueued, float64(j.Queued), j.Name)
+	}
+	gauge(configGood, is(now.Config.Good))
+	gauge(configLoaded, float64(now.Config.LoadedAt.UnixMilli())/1000)
+}
+
+func is(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,75 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// streamMetrics are those of event streams. The hub calls for every event, so nothing is
+// looked up but what occurs once a stream.
+type streamMetrics struct {
+	open      *prometheus.GaugeVec
+	age       prometheus.Histogram
+	coalesced prometheus.Counter
+	sent      prometheus.Counter
+	ended     *prometheus.CounterVec
+	refused   *prometheus.CounterVec
+	resumed   *prometheus.CounterVec
+}
+
+func (s *streamMetrics) register(r *prometheus.Registry) {
+	s.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "tidewire_streams_open",
+		Help: "Event streams and long polls that are open, by what carries them: goroutine or handoff.",
+	}, []string{"engine"})
+	s.age = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "tidewire_stream_delivery_age_seconds",
+		Help:    "How old snapshots were when the kernel took them for a reader. The count is the number of deliveries.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 15},
+	})
+	s.coalesced = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tidewire_stream_coalesced_total",
+		Help: "Snapshots that a slow reader skipped, because newer ones had replaced them.",
+	})
+	s.sent = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tidewire_stream_sent_bytes_total",
+		Help: "Bytes that ended streams had carried.",
+	})
+	s.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tidewire_streams_ended_total",
+		Help: "Streams that have ended, by cause; stalled and timeout are readers that were evicted.",
+	}, []string{"cause"})
+	s.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tidewire_streams_refused_total",
+		Help: "Requests that got no stream, by cause.",
+	}, []string{"cause"})
+	s.resumed = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tidewire_streams_resumed_total",
+		Help: "Requests that got a stream, by what the id came to that they resumed from; fresh had none.",
+	}, []string{"resume"})
+	for _, e := range []sse.Engine{sse.EngineGoroutine, sse.EngineHandOff} {
+		s.open.WithLabelValues(string(e))
+	}
+	for _, c := range []sse.Cause{sse.CauseStalled, sse.CauseTimeout} {
+		s.ended.WithLabelValues(c.String()) // alerts ask for their rate
+	}
+	r.MustRegister(s.open, s.age, s.coalesced, s.sent, s.ended, s.refused, s.resumed)
+}
+
+func (s *streamMetrics) observer() *sse.Observer {
+	return &sse.Observer{
+		Delivered: func(age time.Duration) { s.age.Observe(age.Seconds()) },
+		Coalesced: func(n uint64) { s.coalesced.Add(float64(n)) },
+		Resumed:   func(r sse.Resume) { s.resumed.WithLabelValues(string(r)).Inc() },
+		Opened:    func(e sse.Engine) { s.open.WithLabelValues(string(e)).Inc() },
+		Ended: func(e sse.Ended) {
+			s.open.WithLabelValues(string(e.Engine)).Dec()
+			s.ended.WithLabelValues(e.Cause.String()).Inc()
+			s.sent.Add(float64(e.Bytes))
+		},
+		Refused: func(c sse.Cause) { s.refused.WithLabelValues(c.String()).Inc() },
+	}
+}
