@@ -118,7 +118,6 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 // on with the value if that means the same still.
 func (s *poller) takeOver(before *poller) {
 	s.claim = before.claim
-	s.wanted, s.left = before.wanted, before.left
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
 		s.history = before.history
 	}
@@ -159,6 +158,7 @@ func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	snap := sourceSnapshot{State: statePending}
 	if before != nil {
+		s.wanted, s.left = before.wanted, before.left
 		last := before.snapshot()
 		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
