@@ -138,8 +138,10 @@ func (g *gateway) addTasks(s *poller) {
 	}
 	err := errors.Join(
 		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
-		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }),
-		g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }))
+	if s.Alert != nil {
+		err = errors.Join(err, g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+	}
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
 	}
