@@ -31,6 +31,11 @@
 // Run. One that left the group (setsid) may, but does not hold Run up. On Linux the first process is also killed when this
 // process dies. Without process groups (not Unix), only the first process is
 // ended, with KILL.
+//
+// # Progress
+//
+// Programs tell a terminal how far they are by the sequence OSC 9;4. [Command.Progress] gets
+// it from either output, wherever it stands in the lines.
 package command
 
 import (
@@ -64,6 +69,9 @@ type Command struct {
 
 	Stdout func(line string) // called for each line of standard output; nil: ignored
 	Stderr func(line string) // called for each line of standard error; nil: ignored
+
+	Printed  func(line string)                 // called for each line of both outputs that stays: of those ended by CR only what a terminal would show; nil: ignored
+	Progress func(percent float64, known bool) // called for each report of progress to a terminal (OSC 9;4) in either output: 0 to 100, or that it is not known; nil: ignored
 
 	MaxOutput int           // bytes of Result.Stdout and of Result.Tail kept, each; 0: 64 KiB
 	Grace     time.Duration // between TERM and KILL; 0: 5 s

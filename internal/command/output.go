@@ -18,11 +18,14 @@ type output struct {
 	truncated bool
 	tail      tail
 	out, err  lines
+
+	outReports, errReports reports
 }
 
 func newOutput(c *Command) *output {
 	o := &output{max: orDefault(c.MaxOutput, defaultMaxOutput)}
-	o.tail.max = o.max
+	o.tail = tail{max: o.max, printed: c.Printed}
+	o.outReports.emit, o.errReports.emit = c.Progress, c.Progress
 	o.out = lines{emit: c.Stdout, tail: &o.tail}
 	o.err = lines{emit: c.Stderr, tail: &o.tail}
 	return o
@@ -30,9 +33,11 @@ func newOutput(c *Command) *output {
 
 func (o *output) write(k chunk) {
 	if k.stderr {
+		o.errReports.write(k.data)
 		o.err.write(k.data)
 		return
 	}
+	o.outReports.write(k.data)
 	n := min(len(k.data), o.max-len(o.stdout))
 	o.stdout = append(o.stdout, k.data[:n]...)
 	o.truncated = o.truncated || n < len(k.data)
@@ -126,11 +131,15 @@ func (l *lines) end() {
 
 // A tail keeps the last whole lines, at most max bytes.
 type tail struct {
-	max int
-	buf []byte // up to 2*max, so that dropping the front is rare
+	max     int
+	printed func(string) // nil: nobody else wants them
+	buf     []byte       // up to 2*max, so that dropping the front is rare
 }
 
 func (t *tail) add(line string) {
+	if t.printed != nil {
+		t.printed(line)
+	}
 	if len(line) >= t.max { // the line end needs one
 		line = strings.ToValidUTF8(line[:t.max-1], "")
 	}

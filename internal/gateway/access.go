@@ -72,8 +72,13 @@ func (g *gateway) jobOf(r *http.Request) *config.Job {
 			return j.Job
 		}
 	} else if id := r.PathValue("id"); id != "" {
-		if j, _, _, ok := g.run(id); ok {
-			return j.latest.Load()
+		if _, run, ok := g.run(id); ok {
+			if j := g.plan.Load().job(run.Job); j != nil {
+				return j.Job
+			}
+		}
+		if r := g.runs.find(id); r != nil { // of a job that is configured no more
+			return r.job.Job
 		}
 	}
 	return nil

@@ -77,9 +77,11 @@ var matrix = map[string]struct {
 	"POST /api/v1/sources/{name}/refresh": {"operate", "/api/v1/sources/a/refresh", "", 202},
 	"GET /api/v1/stream":                  {"view", "/api/v1/stream", "", 200},
 	"GET /api/v1/jobs":                    {"view", "/api/v1/jobs", "", 200},
+	"GET /api/v1/jobs/{job}":              {"view", "/api/v1/jobs/scan", "", 200},
 	"POST /api/v1/jobs/{job}/runs":        {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
 	"GET /api/v1/runs/{id}":               {"view", "/api/v1/runs/SCAN", "", 200},
 	"GET /api/v1/runs/{id}/events":        {"view", "/api/v1/runs/SCAN/events", "", 200},
+	"GET /api/v1/runs/{id}/output":        {"view", "/api/v1/runs/SCAN/output", "", 200},
 	"POST /api/v1/config/reload":          {"manage", "/api/v1/config/reload", "", 409}, // there is no file
 	"POST /api/v1/runs/{id}/cancel":       {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
 }

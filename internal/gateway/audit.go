@@ -180,16 +180,7 @@ func encodeAudit(at time.Time, action string, attrs []slog.Attr) []byte {
 // maskedArgs is the arguments of a run as they may be recorded: those that are secret
 // are asterisks.
 func maskedArgs(job *config.Job, args map[string]any) slog.Attr {
-	shown := make(map[string]any, len(args))
-	for name, value := range args {
-		shown[name] = value
-	}
-	for _, arg := range job.Args {
-		if _, ok := shown[arg.Name]; ok && arg.Secret {
-			shown[arg.Name] = "***"
-		}
-	}
-	data, err := json.Marshal(shown)
+	data, err := json.Marshal(shownArgs(job, args))
 	if err != nil {
 		return slog.String("args", "not JSON")
 	}

@@ -14,12 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,10 +68,8 @@ type gateway struct {
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
 
-	mu      sync.Mutex // guards the fields below, and orders runs.Add before runs.Wait
-	runners map[string]*runner
-	closed  bool // no run may start any more
-	runs    sync.WaitGroup
+	runs    *runs
+	records *records
 }
 
 // Options are what [Run] can do without.
@@ -145,7 +140,6 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		polling:  make(chan struct{}),
 		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
-		runners:  make(map[string]*runner),
 	}
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
 	g.webhooks = newWebhooks(g.log, g.client)
@@ -164,6 +158,10 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		return nil, err
 	}
 	g.plan.Store(new(plan))
+	g.runs = newRuns(g)
+	if g.records, err = openRecords(live, g); err != nil {
+		return nil, err
+	}
 	change, err := g.changeTo(live, cfg)
 	if err != nil {
 		return nil, err
@@ -231,7 +229,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 		g.log.Warn("some polls did not end", "err", err)
 	}
 	<-reloaded
-	g.stopRuns()
+	g.runs.stop()
 	bye, done := context.WithTimeout(live, goodbye)
 	defer done()
 	drained, told := make(chan error, 1), make(chan struct{})
@@ -246,28 +244,4 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	<-served
 	g.auditing.close()
 	return failure
-}
-
-// startRun counts one run in, unless the gateway has begun to stop. Whoever gets
-// true calls g.runs.Done when the run is over.
-func (g *gateway) startRun() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.closed {
-		return false
-	}
-	g.runs.Add(1)
-	return true
-}
-
-// stopRuns lets no further run start, ends those in progress and waits for them.
-func (g *gateway) stopRuns() {
-	g.mu.Lock()
-	g.closed = true
-	runners := slices.Collect(maps.Values(g.runners))
-	g.mu.Unlock()
-	for _, r := range runners {
-		r.cancel("", errStopping)
-	}
-	g.runs.Wait()
 }

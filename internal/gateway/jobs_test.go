@@ -273,12 +273,8 @@ func TestACommandThatCannotStartFailsItsRun(t *testing.T) {
 }
 
 func TestARunTimesOut(t *testing.T) {
-	script := newScript(t)
-	s := start(t, script.scan()+"    timeout: 100ms\n")
-	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	p := script.begun()
-	run := s.ended(id)
-	p.ended()
+	s := start(t, "jobs: {scan: {exec: [sleep, 1h], timeout: 100ms}}\n")
+	run := s.ended(s.json(202, "POST", runs, `{}`)["id"].(string))
 	if run["status"] != "timed_out" || run["error"] != "timed out after 100ms" {
 		t.Errorf("status, error = %v, %v, want timed_out after 100ms", run["status"], run["error"])
 	}
@@ -368,7 +364,7 @@ func TestOnlyTheNewestRunsAreKept(t *testing.T) {
 		status, _, _ := s.do("GET", "/api/v1/runs/"+id, "")
 		want := 200
 		if i < len(ids)-50 {
-			want = 404
+			want = 410
 		}
 		if status != want {
 			t.Errorf("run %d of %d = %d, want %d", i+1, len(ids), status, want)

@@ -189,7 +189,18 @@ func (c *change) apply() {
 	for _, s := range c.fresh {
 		g.addTasks(s)
 	}
+	for _, j := range c.from.jobs {
+		if !slices.Contains(c.to.jobs, j) {
+			j.unschedule()
+		}
+	}
+	for _, j := range c.to.jobs {
+		if !slices.Contains(c.from.jobs, j) {
+			j.schedule()
+		}
+	}
 	g.plan.Store(c.to)
+	g.runs.forget(func(name string) bool { return c.to.job(name) != nil })
 	for _, s := range c.fresh {
 		s.begin(g.scheduler, c.replaced[s])
 	}

@@ -113,21 +113,33 @@ func hasTag(r *http.Request, tag string) bool {
 // preferredWait is how long the client would rather wait for a change than be answered
 // that there is none.
 func preferredWait(r *http.Request) (time.Duration, bool) {
+	value, ok := preference(r, "wait")
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	if !ok || err != nil {
+		return 0, false
+	}
+	return min(time.Duration(seconds)*time.Second, maxWait), true
+}
+
+// prefersAsync reports whether the client asks not to be kept waiting (RFC 7240 §4.1).
+func prefersAsync(r *http.Request) bool {
+	_, ok := preference(r, "respond-async")
+	return ok
+}
+
+// preference returns the value of a preference of that name, of which the first counts
+// (RFC 7240 §2).
+func preference(r *http.Request, name string) (string, bool) {
 	for _, line := range r.Header.Values("Prefer") {
-		for preference := range strings.SplitSeq(line, ",") {
-			preference, _, _ = strings.Cut(preference, ";")
-			name, value, _ := strings.Cut(preference, "=")
-			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
-				continue
+		for part := range strings.SplitSeq(line, ",") {
+			part, _, _ = strings.Cut(part, ";")
+			given, value, _ := strings.Cut(part, "=")
+			if strings.EqualFold(strings.TrimSpace(given), name) {
+				return strings.Trim(strings.TrimSpace(value), `"`), true
 			}
-			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-			if err != nil {
-				return 0, false
-			}
-			return min(time.Duration(seconds)*time.Second, maxWait), true
 		}
 	}
-	return 0, false
+	return "", false
 }
 
 // wantsState reports whether a request of an event stream asks for one answer instead:

@@ -1,0 +1,94 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/command"
+)
+
+// command runs the program of an exec job.
+func (j *job) command(ctx context.Context, r *run) (end, error) {
+	result, err := (&command.Command{
+		Argv:     j.Argv(r.args),
+		Dir:      j.Dir,
+		Env:      append(slices.Clone(j.Env), "TIDEWIRE_JOB="+j.Name, "TIDEWIRE_RUN="+r.id),
+		Stdout:   r.line,
+		Stderr:   r.line,
+		Printed:  func(line string) { r.output.line(r.redact(line)) },
+		Progress: r.percent,
+	}).Run(ctx)
+	exit := new(command.ExitError)
+	if err == nil || errors.As(err, &exit) && exit.Signal == "" {
+		return end{&result.ExitCode}, err
+	}
+	return end{}, err
+}
+
+// line takes one line of the command's output. "::progress 42 text" and "::result JSON"
+// are understood always, the job's own pattern beside them; without a pattern any other
+// line is the message.
+func (r *run) line(line string) {
+	line = r.redact(line)
+	if rest, ok := strings.CutPrefix(line, "::result "); ok {
+		if result := json.RawMessage(strings.TrimSpace(rest)); json.Valid(result) {
+			r.report(func(snap *runSnapshot) { snap.Result = bytes.Clone(result) })
+			return
+		}
+	}
+	percent, message, ok := "", "", false
+	if rest, found := strings.CutPrefix(line, "::progress "); found {
+		percent, message, _ = strings.Cut(strings.TrimSpace(rest), " ")
+		ok = true
+	} else if pattern := r.job.Progress; pattern == nil {
+		message = line
+		ok = shorten(message) != ""
+	} else if match := pattern.FindStringSubmatch(line); match != nil {
+		if i := pattern.SubexpIndex("percent"); i >= 0 {
+			percent = match[i]
+		}
+		if i := pattern.SubexpIndex("message"); i >= 0 {
+			message = match[i]
+		}
+		ok = true
+	}
+	if !ok {
+		return
+	}
+	p, err := strconv.ParseFloat(percent, 64)
+	r.report(func(snap *runSnapshot) {
+		if err == nil && !math.IsNaN(p) {
+			p = min(max(p, 0), 100)
+			snap.Percent = &p
+		}
+		snap.Message = shorten(message)
+	})
+}
+
+// percent takes a report of progress as terminals understand it.
+func (r *run) percent(p float64, known bool) {
+	r.report(func(snap *runSnapshot) {
+		snap.Percent = nil
+		if known {
+			snap.Percent = &p
+		}
+	})
+}
+
+// shorten makes of s what a card shows: the beginning of one line without the controls of
+// a terminal.
+func shorten(s string) string {
+	s = command.Plain(s[:min(len(s), 16*messageLimit)]) // which may have cut a character
+	s = strings.TrimSpace(strings.ToValidUTF8(s, ""))
+	if utf8.RuneCountInString(s) <= messageLimit {
+		return s
+	}
+	return string([]rune(s)[:messageLimit-1]) + "…"
+}

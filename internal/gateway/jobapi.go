@@ -1,0 +1,372 @@
+package gateway
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// maxStartKey bounds an Idempotency-Key.
+const maxStartKey = 255
+
+// runPath is where a run can be looked at.
+func (g *gateway) runPath(id string) string { return g.link("/api/v1/runs/" + id) }
+
+// absolute is the address of a path of ours as whoever sent r can use it.
+func (g *gateway) absolute(r *http.Request, path string) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if public := g.plan.Load().cfg.PublicURL; public != nil {
+		scheme, host = public.Scheme, public.Host
+	}
+	return scheme + "://" + host + path
+}
+
+func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
+	g.serveState(w, r, func() (state, bool) {
+		p := g.plan.Load()
+		all := make([]jobObject, 0, len(p.jobs))
+		for _, j := range p.jobs {
+			all = append(all, j.object(userOf(r).Can(operate, j.Job)))
+		}
+		return stateOf(map[string]any{"jobs": all}), true
+	}, append(g.plan.Load().jobTopics(), g.loader.topic)...)
+}
+
+// findJob finds the job that the path names, or answers 404.
+func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *job {
+	name := r.PathValue("job")
+	j := g.plan.Load().job(name)
+	if j == nil {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
+	}
+	return j
+}
+
+func (g *gateway) getJob(w http.ResponseWriter, r *http.Request) {
+	if j := g.findJob(w, r); j != nil {
+		g.serveState(w, r, func() (state, bool) { return stateOf(j.object(userOf(r).Can(operate, j.Job))), true }, j.topic)
+	}
+}
+
+// triggerRun starts a run or joins one. The answer is 202 and says where the run can be
+// followed (RFC 9110 §15.3.3), or 200 with its end if the client would rather wait and it
+// came in time; for the form of a page it is the way to the run.
+func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
+	j := g.findJob(w, r)
+	if j == nil {
+		return
+	}
+	given, isForm, ok := startArgs(w, r)
+	if !ok {
+		return
+	}
+	args, problems := j.Bind(given)
+	if problems != nil {
+		failArgs(w, r, j.Job, problems)
+		return
+	}
+	key, ok := startKeyOf(w, r)
+	if !ok {
+		return
+	}
+	run, snap, err := g.runs.start(r.Context(), j, start{
+		trigger: triggerAPI,
+		args:    args,
+		caller:  userOf(r).Name,
+		key:     key,
+		made: func(run runSnapshot) {
+			g.audit(r, "trigger", slog.String("job", j.Name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))
+		},
+	})
+	if err != nil {
+		g.failStart(w, r, j, err)
+		return
+	}
+	if isForm {
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, g.runPath(snap.ID), http.StatusSeeOther)
+		return
+	}
+	var applied []string
+	if prefersAsync(r) {
+		applied = append(applied, "respond-async")
+	}
+	status := http.StatusAccepted
+	if wait, ok := preferredWait(r); ok {
+		if run != nil {
+			run.wait(r, wait)
+			coalesced := snap.Coalesced
+			snap = run.snapshot()
+			snap.Coalesced = coalesced
+		}
+		if snap.ended() {
+			status = http.StatusOK
+			applied = append(applied, "wait="+strconv.Itoa(int(wait/time.Second)))
+		}
+	}
+	h := w.Header()
+	h.Set("Location", g.runPath(snap.ID))
+	h.Set("Operation-Location", g.absolute(r, g.runPath(snap.ID)))
+	if !snap.ended() {
+		h.Set("Retry-After", "1")
+	}
+	if applied != nil {
+		h.Set("Preference-Applied", strings.Join(applied, ", "))
+	}
+	answer(w, status, snap)
+}
+
+// wait waits for the end of the run, for as long as that or until the request ends.
+func (r *run) wait(req *http.Request, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	case <-req.Context().Done():
+	}
+}
+
+// startArgs reads the arguments of a start: JSON, or the fields of a form. JSON must be
+// called so: a page of another site can send a text without asking, but not that.
+func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isForm, ok bool) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err == nil && media == "application/json":
+		args, ok = jsonArgs(w, r)
+		return args, false, ok
+	case err == nil && media == "application/x-www-form-urlencoded":
+		args, ok = formArgs(w, r)
+		return args, true, ok
+	}
+	w.Header().Set("Accept", "application/json, application/x-www-form-urlencoded") // RFC 9110 §15.5.16
+	fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json, or a form")
+	return nil, false, false
+}
+
+func jsonArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
+	var body struct {
+		Args map[string]any `json:"args"`
+	}
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&body); err != nil && err != io.EOF {
+		failBody(w, r, err)
+		return nil, false
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
+		return nil, false
+	}
+	return body.Args, true
+}
+
+func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
+	if err := r.ParseForm(); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			failBody(w, r, err)
+		} else {
+			fail(w, r, http.StatusBadRequest, "the body is not a form: a field has a bad escape")
+		}
+		return nil, false
+	}
+	args := map[string]any{}
+	for name, values := range r.PostForm {
+		args[name] = values[0]
+		if len(values) > 1 {
+			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
+			return nil, false
+		}
+	}
+	return args, true
+}
+
+// startKeyOf reads the Idempotency-Key of a start, which may be quoted
+// (draft-ietf-httpapi-idempotency-key-header-07 §2.1); "" is none.
+func startKeyOf(w http.ResponseWriter, r *http.Request) (key string, ok bool) {
+	lines := r.Header.Values("Idempotency-Key")
+	if len(lines) == 0 {
+		return "", true
+	}
+	key = strings.TrimSpace(lines[0])
+	if inner := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); len(inner) == len(key)-2 {
+		key = inner
+	}
+	bad := strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' })
+	if len(lines) > 1 || bad || key == "" || len(key) > maxStartKey {
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the Idempotency-Key must be one text of 1 to %d visible ASCII characters", maxStartKey))
+		return "", false
+	}
+	return key, true
+}
+
+// failStart answers a start that came to nothing.
+func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err error) {
+	var refusal *refusal
+	switch {
+	case errors.As(err, &refusal):
+		writeProblem(w, problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: r.URL.Path, Run: refusal.run, RetryAfter: seconds(refusal.after)})
+	case r.Context().Err() != nil: // nobody hears
+	default:
+		g.log.Error("a run was not started", "job", j.Name, "err", err)
+		writeProblem(w, problem{Status: http.StatusServiceUnavailable, Detail: "the run cannot be stored; the log says more", Instance: r.URL.Path, RetryAfter: 5})
+	}
+}
+
+// seconds is d in whole seconds, not less.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// findRun finds the run that the path names, or answers 404, or 410 if there was one.
+func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, runSnapshot, bool) {
+	id := r.PathValue("id")
+	topic, run, ok := g.run(id)
+	switch {
+	case ok:
+	case g.records.hasExpired(id):
+		fail(w, r, http.StatusGone, fmt.Sprintf("run %q has expired: only the newest runs of a job are kept, and those for a time", id))
+	default:
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no run %q: it never was, or it was before this gateway started", id))
+	}
+	return topic, run, ok
+}
+
+// run finds the newest state of the run with the given id and the topic it is in.
+func (g *gateway) run(id string) (*sse.Topic, runSnapshot, bool) {
+	topic, ok := g.hub.Lookup(runTopic(id))
+	if !ok {
+		return nil, runSnapshot{}, false
+	}
+	snap, ok := latestRun(topic)
+	return topic, snap, ok && snap.ID == id
+}
+
+func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
+	topic, _, ok := g.findRun(w, r)
+	if !ok {
+		return
+	}
+	g.serveState(w, r, func() (state, bool) {
+		_, run, ok := g.findRun(w, r) // the run may have been forgotten meanwhile
+		if !ok {
+			return state{}, false
+		}
+		w.Header().Del("Retry-After")
+		if !run.ended() {
+			w.Header().Set("Retry-After", "1")
+		}
+		return newestOf(topic), true
+	}, topic)
+}
+
+// runEvents streams a run to its end, or answers as getRun to who asks for JSON. A reader
+// that has seen the end of a run that is forgotten by now gets 204 and stops.
+func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
+	if wantsState(r) {
+		g.getRun(w, r)
+		return
+	}
+	w.Header().Add("Vary", "Accept")
+	if _, _, ok := g.run(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
+		return
+	}
+	for {
+		topic, run, ok := g.findRun(w, r)
+		if !ok {
+			return
+		}
+		err := g.hub.ServeRun(sse.HandOff(w), r, topic, run.ID)
+		if errors.Is(err, sse.ErrGone) {
+			continue // it has been forgotten just now
+		}
+		if err != nil {
+			failStream(w, r)
+		}
+		return
+	}
+}
+
+// runOutput answers with what a run has printed from an offset on, and with
+// `Prefer: wait=N` not before there is more, for N seconds at most.
+func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
+	_, run, ok := g.findRun(w, r)
+	if !ok {
+		return
+	}
+	offset := int64(0)
+	if from := r.URL.Query().Get("from"); from != "" {
+		var err error
+		if offset, err = strconv.ParseInt(from, 10, 64); err != nil || offset < 0 {
+			fail(w, r, http.StatusBadRequest, fmt.Sprintf("from=%q is not an offset: give the Tidewire-Next of the answer before", from))
+			return
+		}
+	}
+	var text []byte
+	var begin int64
+	over := run.ended()
+	wait, waits := preferredWait(r)
+	if out := g.runs.outputOf(run.ID); out != nil {
+		var more <-chan struct{}
+		text, begin, more = out.from(offset)
+		if waits && len(text) == 0 && more != nil {
+			timer := time.NewTimer(wait)
+			defer timer.Stop()
+			select {
+			case <-more:
+			case <-timer.C:
+			case <-r.Context().Done():
+			}
+			text, begin, more = out.from(offset)
+		}
+		over = more == nil
+	} else {
+		begin = min(max(offset, run.OutputBytes-int64(len(run.Output))), run.OutputBytes)
+		text = []byte(run.Output[len(run.Output)-int(run.OutputBytes-begin):])
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Tidewire-Next", strconv.FormatInt(begin+int64(len(text)), 10))
+	if begin > offset {
+		h.Set("Tidewire-Truncated", "true")
+	}
+	if over {
+		h.Set("Tidewire-End", "true")
+	}
+	if waits {
+		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+	}
+	_, _ = w.Write(text) // the client may be gone
+}
+
+// cancelRun asks a run to end, for everybody who joined it; asking twice, or too late,
+// does no harm.
+func (g *gateway) cancelRun(w http.ResponseWriter, r *http.Request) {
+	_, run, ok := g.findRun(w, r)
+	if !ok {
+		return
+	}
+	status := http.StatusOK
+	if g.runs.cancel(run.ID, errCancelled) {
+		status = http.StatusAccepted
+		g.audit(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
+	}
+	if _, now, ok := g.run(run.ID); ok {
+		run = now
+	}
+	answer(w, status, run)
+}

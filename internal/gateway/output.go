@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"bytes"
+	"strings"
+	"sync"
+)
+
+// maxOutput is how much of a run's output is held while it runs, and after that until the
+// next run of the job has begun.
+const maxOutput = 1 << 20
+
+// An output is the newest maxOutput bytes of what a run prints. It is written by the run's
+// goroutine and read by any number of others, none of which it waits for.
+type output struct {
+	mu   sync.Mutex // guards the fields below
+	buf  []byte     // the bytes before offset size; up to twice maxOutput, so that dropping the front is rare
+	size int64      // of all that was written
+	over bool
+	more chan struct{} // closed when there is more, or no more to come; nil: nobody waits
+}
+
+func newOutput() *output { return new(output) }
+
+// line adds a line.
+func (o *output) line(text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.buf)+len(text)+1 > 2*maxOutput {
+		o.buf = append(o.buf[:0], o.buf[max(0, len(o.buf)-maxOutput):]...)
+	}
+	o.buf = append(append(o.buf, text...), '\n')
+	o.size += int64(len(text)) + 1
+	o.wakeLocked()
+}
+
+func (o *output) wakeLocked() {
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
+}
+
+// end says that no more comes, and returns the last whole lines, at most most bytes, and
+// how much it was in all.
+func (o *output) end(most int) (tail string, size int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.over = true
+	o.wakeLocked()
+	last := o.buf
+	if len(last) > most {
+		last = last[len(last)-most-1:] // its first byte tells whether a line begins behind it
+		if i := bytes.IndexByte(last, '\n'); i < len(last)-1 {
+			last = last[i+1:]
+		} else {
+			last = last[1:] // one long line
+		}
+	}
+	o.buf = bytes.Clone(o.buf[max(0, len(o.buf)-maxOutput):]) // and no more memory than that
+	return strings.ToValidUTF8(string(last), ""), o.size
+}
+
+// from returns what was printed from offset on, and the offset at which it begins, which is
+// higher if the front is gone. more is closed when there is more; it is nil if no more comes.
+func (o *output) from(offset int64) (text []byte, begin int64, more <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	held := o.buf[max(0, len(o.buf)-maxOutput):]
+	begin = min(max(offset, o.size-int64(len(held))), o.size)
+	text = bytes.Clone(held[len(held)-int(o.size-begin):])
+	if !o.over {
+		if o.more == nil {
+			o.more = make(chan struct{})
+		}
+		more = o.more
+	}
+	return text, begin, more
+}

@@ -1,0 +1,212 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// maxExpired is how many ids of forgotten runs are remembered.
+const maxExpired = 10_000
+
+// records follows the store for what it holds of runs: which ended when, so that the
+// oldest can be forgotten; which have expired, so that they are told from those that never
+// were; and which were cut off, since their entry vanished before their end, as that of a
+// process which went away does when its lease runs out. The latter get the end lost. The
+// records themselves are in the store alone.
+//
+// Two goroutines, begun by open, end with its ctx: one follows, one writes ends.
+type records struct {
+	g   *gateway
+	cut chan struct{} // of 1: something is in lost
+
+	mu      sync.Mutex                // guards the fields below; the last of all locks: the store calls apply within its own
+	live    map[string]snapshot.Entry // by topic: the newest state of runs that are not over, anybody's
+	ended   map[string][]ending       // by job, oldest first
+	jobs    map[string]string         // the job of each run in ended
+	expired map[string]struct{}
+	order   []string         // the ids in expired, oldest first
+	lost    []snapshot.Entry // what was cut off and has no end yet
+}
+
+// An ending is when a run ended.
+type ending struct {
+	id string
+	at time.Time
+}
+
+// openRecords returns once all that the store holds is known.
+func openRecords(ctx context.Context, g *gateway) (*records, error) {
+	s := &records{
+		g:       g,
+		cut:     make(chan struct{}, 1),
+		live:    map[string]snapshot.Entry{},
+		ended:   map[string][]ending{},
+		jobs:    map[string]string{},
+		expired: map[string]struct{}{},
+	}
+	synced, failed := make(chan struct{}), make(chan error, 1)
+	go func() { failed <- g.store.Follow(ctx, s.apply, func() { close(synced) }) }()
+	select {
+	case <-synced:
+	case err := <-failed:
+		return nil, fmt.Errorf("follow the records of runs: %w", err)
+	}
+	go s.mend(ctx)
+	return s, nil
+}
+
+// apply takes note of a change in the store. It is called within the store's locks.
+func (s *records) apply(e snapshot.Entry) {
+	id, ofRun := strings.CutPrefix(e.Topic, runTopic(""))
+	if !ofRun && !strings.HasPrefix(e.Topic, jobTopic("")) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, over := s.expired[id]; over && ofRun {
+		return // it is being removed
+	}
+	switch e.State {
+	case snapshot.Live:
+		s.live[e.Topic] = e
+	case snapshot.Final:
+		delete(s.live, e.Topic)
+		var snap runSnapshot
+		if ofRun && s.jobs[id] == "" && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
+			s.jobs[id] = snap.Job
+			list := append(s.ended[snap.Job], ending{id, *snap.FinishedAt})
+			slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
+			s.ended[snap.Job] = list
+		}
+	case snapshot.Gone:
+		if last, ok := s.live[e.Topic]; ok {
+			delete(s.live, e.Topic)
+			if last.Run == e.Run && last.Data != nil {
+				s.lost = append(s.lost, last)
+				select {
+				case s.cut <- struct{}{}:
+				default:
+				}
+			}
+			return
+		}
+		if ofRun {
+			s.expireLocked(id)
+		}
+	}
+}
+
+// expireLocked takes note that an ended run is forgotten.
+func (s *records) expireLocked(id string) {
+	job, ok := s.jobs[id]
+	if !ok {
+		return
+	}
+	delete(s.jobs, id)
+	s.ended[job] = slices.DeleteFunc(s.ended[job], func(e ending) bool { return e.id == id })
+	if len(s.ended[job]) == 0 {
+		delete(s.ended, job)
+	}
+	s.expired[id] = struct{}{}
+	s.order = append(s.order, id)
+	if len(s.order) > maxExpired {
+		delete(s.expired, s.order[0])
+		s.order = s.order[1:]
+	}
+}
+
+// hasExpired reports whether there was a run of that id, as far as is remembered.
+func (s *records) hasExpired(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.expired[id]
+	return ok
+}
+
+// last returns the id of the job's run that ended last, "" if there is none.
+func (s *records) last(job string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if list := s.ended[job]; len(list) > 0 {
+		return list[len(list)-1].id
+	}
+	return ""
+}
+
+// makeRoom forgets the oldest ended runs of j, so that it keeps no more than it should with
+// one that ends now.
+func (s *records) makeRoom(ctx context.Context, j *job) {
+	s.mu.Lock()
+	var old []string
+	list := s.ended[j.Name]
+	for _, e := range list[:max(0, len(list)+1-j.keepRuns())] {
+		old = append(old, e.id)
+	}
+	for _, id := range old {
+		s.expireLocked(id)
+	}
+	s.mu.Unlock()
+	for _, id := range old {
+		// To take a topic for a run that ends at once, and is not kept, is to clear it.
+		claim, _, err := s.g.store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
+		if err == nil && claim != nil {
+			err = claim.Finish(ctx, []byte("null"), 0)
+		}
+		if err != nil {
+			s.g.log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
+		}
+	}
+}
+
+// mend gives what was cut off its end, until ctx ends.
+func (s *records) mend(ctx context.Context) {
+	for {
+		select {
+		case <-s.cut:
+		case <-ctx.Done():
+			return
+		}
+		s.mu.Lock()
+		lost := s.lost
+		s.lost = nil
+		s.mu.Unlock()
+		for _, e := range lost {
+			if err := s.end(ctx, e); err != nil && ctx.Err() == nil {
+				s.g.log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
+			}
+		}
+	}
+}
+
+// end stores that a run is lost. Another process may be doing the same: one of them is first.
+func (s *records) end(ctx context.Context, e snapshot.Entry) error {
+	var snap jobSnapshot
+	if err := json.Unmarshal(e.Data, &snap); err != nil {
+		return err
+	}
+	keep, now := defaultKeep, time.Now()
+	if j := s.g.plan.Load().job(snap.Job); j != nil {
+		keep = j.keepFor()
+	}
+	text := "the process that ran it went away"
+	snap.Status, snap.Error, snap.Position = statusLost, &text, 0
+	snap.FinishedAt, snap.ExpiresAt = utc(now), utc(now.Add(keep))
+	var final any = snap.runSnapshot
+	if e.Topic == jobTopic(snap.Job) {
+		snap.Queue = []waiting{}
+		final = snap
+	}
+	claim, _, err := s.g.store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})
+	if claim == nil || err != nil {
+		return err
+	}
+	s.g.log.Warn("run lost", "job", snap.Job, "run", snap.ID)
+	return claim.Finish(ctx, encoded(final), keep)
+}

@@ -1,0 +1,452 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// The statuses of a run.
+const (
+	statusQueued     = "queued"
+	statusRunning    = "running"
+	statusCancelling = "cancelling"
+	statusSucceeded  = "succeeded"
+	statusFailed     = "failed"
+	statusCancelled  = "cancelled"
+	statusTimedOut   = "timed_out"
+	statusLost       = "lost"
+)
+
+// What started a run.
+const (
+	triggerAPI      = "api"
+	triggerSchedule = "schedule"
+)
+
+const (
+	outputTail   = 16 << 10              // bytes of a run's output in its record
+	messageLimit = 200                   // characters of a progress message
+	reportPace   = 50 * time.Millisecond // least time between two snapshots that differ in progress alone
+	finishWithin = 30 * time.Second      // bound for storing the end of a run
+	masked       = "***"                 // what is shown of a secret
+)
+
+var (
+	// errCancelled is why a run ends that somebody cancelled.
+	errCancelled = errors.New("cancelled")
+	// errReplaced is why a run ends whose job was started anew with on_busy: replace.
+	errReplaced = errors.New("replaced by a newer start")
+	// errLost is why a run ends whose claim was lost: another process may have begun one.
+	errLost = errors.New("the store took the run away: its process was out of reach for too long")
+)
+
+// errTimedOut is why a run ends that took longer than its job allows.
+type errTimedOut struct{ after time.Duration }
+
+func (e errTimedOut) Error() string { return fmt.Sprintf("timed out after %v", e.after) }
+
+// A runSnapshot is the whole state of a run as the API answers it, the streams send it
+// and the store holds it.
+type runSnapshot struct {
+	Key         string          `json:"key"`
+	ID          string          `json:"id"`
+	Job         string          `json:"job"`
+	Status      string          `json:"status"`
+	Trigger     string          `json:"trigger"`            // "api" or "schedule"
+	Coalesced   bool            `json:"coalesced"`          // this answer joined a run that was there
+	Requests    int             `json:"requests"`           // triggers that share the run
+	Position    int             `json:"position,omitempty"` // while queued: how many are to end before it begins
+	Percent     *float64        `json:"percent"`            // 0 to 100, null while unknown
+	Message     string          `json:"message"`
+	Args        map[string]any  `json:"args"` // without secrets
+	CreatedAt   *time.Time      `json:"created_at"`
+	StartedAt   *time.Time      `json:"started_at"` // null while queued
+	FinishedAt  *time.Time      `json:"finished_at"`
+	ExpiresAt   *time.Time      `json:"expires_at"` // of an ended run: until when it can be asked for, unless newer ones push it out
+	Events      string          `json:"events"`
+	Result      json.RawMessage `json:"result"`
+	Error       *string         `json:"error"`
+	ExitCode    *int            `json:"exit_code"`    // of the command; null before it has exited, and if a signal ended it
+	Output      string          `json:"output"`       // the end of what the run printed, once it is over
+	OutputBytes int64           `json:"output_bytes"` // how much that was, once it is over
+}
+
+// ended reports whether the run is over.
+func (r *runSnapshot) ended() bool {
+	switch r.Status {
+	case statusQueued, statusRunning, statusCancelling:
+		return false
+	}
+	return true
+}
+
+// A jobSnapshot is what the topic of a job holds: the newest run that had its turn or is
+// next, and who waits behind it.
+type jobSnapshot struct {
+	runSnapshot
+	Queue       []waiting  `json:"queue"`
+	AvailableAt *time.Time `json:"available_at"` // when the job's limit lets it start again; null if it does now
+}
+
+// A waiting is a run in the queue of its job.
+type waiting struct {
+	ID       string         `json:"id"`
+	Position int            `json:"position"`
+	Args     map[string]any `json:"args"`
+}
+
+// A run is one execution of a job, from the trigger on that made it. Its newest state is
+// in the topic run/ID; while it is the first of its job it is in that of the job too.
+//
+// Its goroutine, which [runs.start] begins, owns the claims on both topics, waits for its
+// turn, does the work and stores the end. When it may begin, and whether it is in the
+// line at all, is up to runs.
+type run struct {
+	id      string
+	job     *job
+	args    map[string]any    // as bound, secrets included
+	secrets []string          // texts that nobody is shown
+	made    func(runSnapshot) // called before the work begins; nil: nobody wants to know
+	output  *output
+	cancel  context.CancelCauseFunc // ends the context of its goroutine
+
+	ready chan struct{} // closed when the run can be seen, or err is set
+	front chan struct{} // closed when it is the first of its job
+	turn  chan struct{} // closed when it may begin
+	done  chan struct{} // closed when its end is in the store
+	err   error         // why it cannot be seen; not changed once ready is closed
+
+	begun, stopped bool      // had its turn; was cancelled: guarded by runs.mu
+	first          bool      // front is closed: guarded by runs.mu
+	after          *run      // the first of its job before it; written before front is closed
+	created        time.Time // not changed
+
+	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
+	snap      runSnapshot
+	queue     []waiting
+	available *time.Time
+	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
+	published time.Time
+	later     *time.Timer // will publish what came too soon; nil: nothing
+}
+
+// newRun returns a run that is in no line yet.
+func newRun(j *job, id string, wish start, now time.Time) *run {
+	args := wish.args
+	r := &run{
+		id: id, job: j, args: args, made: wish.made, created: now,
+		output: newOutput(),
+		ready:  make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
+	}
+	r.snap = runSnapshot{
+		Key:       j.key,
+		ID:        id,
+		Job:       j.Name,
+		Status:    statusQueued,
+		Trigger:   wish.trigger,
+		Requests:  1,
+		Args:      shownArgs(j.Job, args),
+		CreatedAt: utc(now),
+		Events:    j.g.runPath(id) + "/events",
+	}
+	for _, arg := range j.Args {
+		if secret := fmt.Sprint(args[arg.Name]); arg.Secret && len(secret) > 3 { // shorter ones would spoil every text
+			r.secrets = append(r.secrets, secret)
+		}
+	}
+	return r
+}
+
+// shownArgs is args as people may see them.
+func shownArgs(j *config.Job, args map[string]any) map[string]any {
+	shown := maps.Clone(args)
+	for _, arg := range j.Args {
+		if _, ok := shown[arg.Name]; ok && arg.Secret {
+			shown[arg.Name] = masked
+		}
+	}
+	return shown
+}
+
+// topic names the topic that holds the run.
+func (r *run) topic() string { return runTopic(r.id) }
+
+func runTopic(id string) string { return "run/" + id }
+
+// live is the run's goroutine.
+func (r *run) live(ctx context.Context) {
+	g := r.job.g
+	log := g.log.With("job", r.job.Name, "run", r.id)
+	defer g.runs.wg.Done()
+	defer r.cancel(nil)
+	claim, _, err := g.store.Claim(context.WithoutCancel(ctx), r.topic(), snapshot.ClaimOptions{Run: r.id})
+	if err != nil {
+		log.Error("a run was not started: the store cannot hold it", "err", err)
+		r.err = err
+		g.runs.leave(r)
+		close(r.done)
+		close(r.ready)
+		return
+	}
+	defer r.watch(claim)()
+	r.mu.Lock()
+	r.own = claim
+	r.publishLocked()
+	r.mu.Unlock()
+
+	result, err := r.await(ctx, log)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	r.finish(result, err)
+	if err != nil {
+		log.Warn("run ended", "status", r.snapshot().Status, "err", r.redact(err.Error()))
+		return
+	}
+	log.Info("run ended", "status", statusSucceeded)
+	r.job.refreshThen()
+}
+
+// An end is what is known of a run that ended, beside its error.
+type end struct {
+	exitCode *int
+}
+
+// await waits for the run's turn and does the work.
+func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err error) {
+	announce := sync.OnceFunc(func() {
+		if r.made != nil {
+			r.made(r.snapshot())
+		}
+		close(r.ready)
+	})
+	defer announce()
+	select {
+	case <-r.front: // whoever starts a run that is the first of its job finds it there
+	default:
+		announce()
+	}
+	select {
+	case <-r.front:
+	case <-ctx.Done():
+		return end{}, context.Cause(ctx)
+	}
+	if r.after != nil {
+		<-r.after.done // the topic of the job is free then
+	}
+	claim, other, err := r.job.g.store.Claim(ctx, r.job.key, snapshot.ClaimOptions{Run: r.id})
+	if err != nil {
+		return end{}, err
+	}
+	if claim == nil {
+		return end{}, fmt.Errorf("run %s of another process is in progress", other.Run)
+	}
+	defer r.watch(claim)()
+	r.mu.Lock()
+	r.jobs = claim
+	r.publishJobLocked()
+	r.mu.Unlock()
+	announce()
+	select {
+	case <-r.turn:
+	case <-ctx.Done():
+		return end{}, context.Cause(ctx)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("run panicked", "panic", p, "stack", string(debug.Stack()))
+			err = errors.New("internal error; the log says more")
+		}
+	}()
+	ctx, stop := context.WithTimeoutCause(ctx, r.job.Timeout, errTimedOut{r.job.Timeout})
+	defer stop()
+	log.Info("run started")
+	result, err = r.job.execute(ctx, r)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return result, err
+}
+
+// watch cancels the run if the claim is lost, until the function that it returns is called.
+func (r *run) watch(claim snapshot.Claim) (stop func()) {
+	lost := claim.Lost()
+	if lost == nil {
+		return func() {}
+	}
+	over := make(chan struct{})
+	go func() { // ends with the run
+		select {
+		case <-lost:
+			r.cancel(errLost)
+		case <-over:
+		}
+	}()
+	return func() { close(over) }
+}
+
+// finish stores how the run ended: first out of the line, so that whoever sees the end
+// starts a new run; then the record that stays; then the topic of the job, so that at no
+// moment the run is unknown.
+func (r *run) finish(result end, err error) {
+	g := r.job.g
+	g.runs.leave(r)
+	r.mu.Lock()
+	if r.later != nil {
+		r.later.Stop()
+		r.later = nil
+	}
+	now := time.Now()
+	snap := &r.snap
+	snap.FinishedAt, snap.ExpiresAt = utc(now), utc(now.Add(r.job.keepFor()))
+	snap.Position, snap.ExitCode = 0, result.exitCode
+	snap.Output, snap.OutputBytes = r.output.end(outputTail)
+	switch {
+	case err == nil:
+		full := 100.0
+		snap.Status, snap.Percent = statusSucceeded, &full
+	case errors.As(err, new(errTimedOut)):
+		snap.Status = statusTimedOut
+	case errors.Is(err, errLost):
+		snap.Status = statusLost
+	case errors.Is(err, errCancelled), errors.Is(err, errReplaced), errors.Is(err, errStopping):
+		snap.Status = statusCancelled
+	default:
+		snap.Status = statusFailed
+	}
+	if err != nil {
+		text := r.redact(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
+		snap.Error = &text
+	}
+	final, own, jobs := *snap, r.own, r.jobs
+	state := jobSnapshot{final, []waiting{}, r.available}
+	r.own, r.jobs = nil, nil // what is published from here on is dropped
+	r.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	store := func(claim snapshot.Claim, v any) {
+		data, err := json.Marshal(v)
+		if err == nil {
+			err = claim.Finish(ctx, data, r.job.keepFor())
+		}
+		if err != nil {
+			g.log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)
+		}
+	}
+	g.auditRun(&final)
+	g.records.makeRoom(ctx, r.job)
+	store(own, final)
+	if jobs != nil {
+		store(jobs, state)
+	}
+	close(r.done)
+}
+
+// snapshot returns the run's state now.
+func (r *run) snapshot() runSnapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snap
+}
+
+// update changes the run's state and publishes it.
+func (r *run) update(change func(*runSnapshot)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.snap)
+	r.publishLocked()
+}
+
+// report changes the run's progress. It is published at once, or within reportPace if
+// something was published just before: a command may print a million lines a second.
+func (r *run) report(change func(*runSnapshot)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.snap)
+	if r.later != nil {
+		return
+	}
+	if wait := reportPace - time.Since(r.published); wait > 0 {
+		r.later = time.AfterFunc(wait, func() { r.update(func(*runSnapshot) {}) })
+		return
+	}
+	r.publishLocked()
+}
+
+// place says who waits behind the run, and when its job can start again.
+func (r *run) place(queue []waiting, available *time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	same := slices.EqualFunc(queue, r.queue, func(a, b waiting) bool { return a.ID == b.ID && a.Position == b.Position })
+	if same && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
+		return
+	}
+	r.queue, r.available = queue, available
+	r.publishJobLocked()
+}
+
+// publishLocked hands the run's state to the store, if that holds the run.
+func (r *run) publishLocked() {
+	if r.later != nil {
+		r.later.Stop()
+		r.later = nil
+	}
+	if r.own == nil {
+		return
+	}
+	r.published = time.Now()
+	r.own.Put(encoded(r.snap))
+	r.publishJobLocked()
+}
+
+// publishJobLocked hands the state of the job to the store, if the run is its first.
+func (r *run) publishJobLocked() {
+	if r.jobs == nil {
+		return
+	}
+	queue := r.queue
+	if queue == nil {
+		queue = []waiting{}
+	}
+	r.jobs.Put(encoded(jobSnapshot{r.snap, queue, r.available}))
+}
+
+// encoded is a snapshot as JSON.
+func encoded(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("gateway: a run cannot be encoded: %v", err)) // it is made of texts, numbers and valid JSON
+	}
+	return data
+}
+
+// redact hides the run's secret arguments in a text that people see.
+func (r *run) redact(text string) string {
+	for _, secret := range r.secrets {
+		text = strings.ReplaceAll(text, secret, masked)
+	}
+	return text
+}
+
+// latestRun reads the newest run of a topic.
+func latestRun(topic *sse.Topic) (snap runSnapshot, ok bool) {
+	latest, ok := topic.Latest()
+	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
+		return runSnapshot{}, false
+	}
+	return snap, true
+}

@@ -1,0 +1,435 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+const (
+	maxKeys      = 10_000          // idempotency keys that are remembered
+	fullQueueFor = 5 * time.Second // after which it is worth asking a full queue again
+)
+
+// runs decides which run begins when. It is one line of all runs that are not over, in
+// the order of their triggers. A run may begin when no older one in the line is of the
+// same job or of the same group; so the runs of a job, and those of a group, never
+// overlap, nobody is overtaken by whom it could have stood in the way of, and jobs that
+// have nothing to do with each other do not wait for each other.
+//
+//	            trigger                 turn               end of the work
+//	(nothing) ----------> queued ----------------> running -------------> ended, out of the line
+//	                        | cancel, replaced,       | cancel, replaced,    ^
+//	                        | stop                    v stop, timeout        |
+//	                        |                     cancelling ----------------+
+//	                        +------------------------------------------------+
+//
+// A trigger whose job is in the line already is decided by the job's on_busy:
+//
+//   - A run of equal arguments that has not begun is joined, whatever on_busy says but
+//     reject: who starts now could not ask for more. With join so is one in progress.
+//   - join and reject refuse everything else.
+//   - queue lets it stand behind, while fewer than the job's queue wait.
+//   - replace cancels the older ones, and it stands behind them until they have ended.
+//
+// A group adds waiting and nothing else: a job whose group is busy stands in the line like
+// any other, and on_busy speaks of its own runs alone.
+//
+// Deciding and registering are one step under mu. What takes time, such as claiming the
+// run's topic, is done by the goroutine of the run, and a trigger waits for that outside.
+type runs struct {
+	g *gateway
+
+	wg sync.WaitGroup // the goroutines of the runs; Add under mu
+
+	mu     sync.Mutex             // guards the fields below; before run.mu
+	closed bool                   // no run may start any more
+	line   []*run                 // not over, oldest first
+	newest map[string]*run        // by job: the one that was its first most recently
+	starts map[string][]time.Time // by job: the starts within its limit's time, oldest first
+	keys   map[startKey]replay
+}
+
+// A startKey is an Idempotency-Key of a caller for a job.
+type startKey struct{ caller, job, key string }
+
+// A replay is what a start with a key came to.
+type replay struct {
+	run       string
+	coalesced bool
+	args      [sha256.Size]byte // of the start
+	at        time.Time
+}
+
+// A start is a wish to run a job.
+type start struct {
+	trigger string         // triggerAPI or triggerSchedule
+	args    map[string]any // as bound
+	caller  string         // who asks
+	key     string         // Idempotency-Key; "": none
+
+	made func(runSnapshot) // called with the run that is made or joined, before a new one begins; nil: nobody wants to know
+}
+
+// A refusal is why a start comes to nothing.
+type refusal struct {
+	status int
+	kind   string        // of the problem
+	detail string        // for the caller
+	run    string        // the run that stands in the way
+	after  time.Duration // when to ask again; 0: that is not known
+}
+
+func (e *refusal) Error() string { return e.detail }
+
+func newRuns(g *gateway) *runs {
+	return &runs{g: g, newest: map[string]*run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}}
+}
+
+// start makes a run of j, or finds the one that the wish joins or has led to before, and
+// returns its state; r is nil if it is over. The error is a [*refusal], the store's, or ctx's.
+func (s *runs) start(ctx context.Context, j *job, wish start) (r *run, snap runSnapshot, err error) {
+	r, coalesced, id, err := s.admit(j, wish, time.Now())
+	if err != nil {
+		return nil, runSnapshot{}, err
+	}
+	if r == nil {
+		_, snap, ok := s.g.run(id)
+		if !ok {
+			return nil, runSnapshot{}, &refusal{status: http.StatusGone, detail: "the run of this Idempotency-Key has expired"}
+		}
+		snap.Coalesced = coalesced
+		return nil, snap, nil
+	}
+	select {
+	case <-r.ready:
+	case <-ctx.Done():
+		return nil, runSnapshot{}, context.Cause(ctx)
+	}
+	if r.err != nil {
+		return nil, runSnapshot{}, r.err
+	}
+	snap = r.snapshot()
+	snap.Coalesced = coalesced
+	if coalesced && wish.made != nil {
+		wish.made(snap)
+	}
+	return r, snap, nil
+}
+
+// admit decides about a start and registers what comes of it. Without a run, id is that
+// of one which is over.
+func (s *runs) admit(j *job, wish start, now time.Time) (r *run, coalesced bool, id string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := startKey{wish.caller, j.Name, wish.key}
+	if known, ok := s.keys[key]; ok && wish.key != "" && s.knownLocked(known.run) {
+		if known.args != digest(wish.args) {
+			return nil, false, "", &refusal{status: http.StatusUnprocessableEntity, kind: "idempotency-key-reused", run: known.run,
+				detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
+		}
+		return s.findLocked(known.run), known.coalesced, known.run, nil
+	}
+	if r, coalesced, err = s.decideLocked(j, wish, now); err != nil {
+		return nil, false, "", err
+	}
+	if wish.key != "" {
+		s.rememberLocked(key, replay{r.id, coalesced, digest(wish.args), now})
+	}
+	return r, coalesced, r.id, nil
+}
+
+func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesced bool, err error) {
+	if s.closed {
+		return nil, false, &refusal{status: http.StatusServiceUnavailable, kind: "stopping", detail: errStopping.Error(), after: time.Second}
+	}
+	var mine []*run
+	queued := 0
+	for _, r := range s.line {
+		if r.job.Name != j.Name {
+			continue
+		}
+		mine = append(mine, r)
+		joins := !r.stopped && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
+		if joins && sameArgs(r.args, wish.args) {
+			r.update(func(snap *runSnapshot) { snap.Requests++ })
+			return r, true, nil
+		}
+		if !r.begun {
+			queued++
+		}
+	}
+	if len(mine) > 0 {
+		switch j.OnBusy {
+		case config.BusyQueue:
+			if queued >= j.Queue {
+				return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "queue-full", run: mine[0].id, after: fullQueueFor,
+					detail: fmt.Sprintf("the queue is full: %d wait already", queued)}
+			}
+		case config.BusyReplace:
+		default:
+			return nil, false, busy(j, mine, wish)
+		}
+	}
+	if at := s.availableLocked(j, now); at != nil {
+		return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "limit-reached", after: at.Sub(now),
+			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, at.UTC().Format(time.RFC3339))}
+	}
+	if len(mine) > 0 && j.OnBusy == config.BusyReplace {
+		for _, old := range mine {
+			s.cancelLocked(old, errReplaced)
+		}
+	}
+	r = newRun(j, rand.Text(), wish, now)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(s.g.stopping))
+	r.cancel = cancel
+	if j.Limit.Starts > 0 {
+		s.starts[j.Name] = append(s.starts[j.Name], now)
+	}
+	s.line = append(s.line, r)
+	s.settleLocked()
+	s.wg.Add(1)
+	go r.live(ctx)
+	return r, false, nil
+}
+
+// busy says why a job that is busy refuses a start.
+func busy(j *job, mine []*run, wish start) *refusal {
+	e := &refusal{status: http.StatusConflict, kind: "job-busy", run: mine[0].id}
+	switch {
+	case j.OnBusy == config.BusyReject:
+		e.detail = "a run is in progress: wait for its end or cancel it"
+	case sameArgs(mine[0].args, wish.args):
+		e.detail = "the run in progress is being cancelled: wait for its end"
+	default:
+		e.detail = "a run with other arguments is in progress: wait for its end or cancel it"
+	}
+	return e
+}
+
+// availableLocked returns when the limit of j lets it start again, nil if it does now.
+func (s *runs) availableLocked(j *job, now time.Time) *time.Time {
+	if j.Limit.Starts == 0 {
+		return nil
+	}
+	starts := slices.DeleteFunc(s.starts[j.Name], func(at time.Time) bool { return now.Sub(at) >= j.Limit.Per })
+	s.starts[j.Name] = starts
+	if len(starts) < j.Limit.Starts {
+		return nil
+	}
+	at := starts[len(starts)-j.Limit.Starts].Add(j.Limit.Per)
+	return &at
+}
+
+// availableAt returns when the limit of j lets it start again, nil if it does now.
+func (s *runs) availableAt(j *job) *time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.availableLocked(j, time.Now())
+}
+
+// settleLocked gives everybody in the line their place: their turn to whom nobody stands
+// in the way of, and to the first of each job who waits behind it.
+func (s *runs) settleLocked() {
+	ofJob, ofGroup := map[string]int{}, map[string]int{}
+	firsts, queues := []*run{}, map[string][]waiting{}
+	now := time.Now()
+	for _, r := range s.line {
+		name, group := r.job.Name, r.job.Group
+		if ofJob[name] == 0 {
+			firsts = append(firsts, r)
+			if !r.first {
+				r.first, r.after = true, s.newest[name]
+				s.newest[name] = r
+				close(r.front)
+			}
+		}
+		ahead := ofJob[name]
+		if group != "" {
+			ahead = max(ahead, ofGroup[group])
+			ofGroup[group]++
+		}
+		ofJob[name]++
+		switch {
+		case r.begun:
+		case ahead == 0:
+			r.begun = true
+			r.update(func(snap *runSnapshot) {
+				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, utc(now)
+			})
+			close(r.turn)
+		default:
+			if snap := r.snapshot(); snap.Position != ahead {
+				r.update(func(snap *runSnapshot) { snap.Position = ahead })
+			}
+			queues[name] = append(queues[name], waiting{r.id, ahead, r.snapshot().Args})
+		}
+	}
+	for _, r := range firsts {
+		r.place(queues[r.job.Name], utcOf(s.availableLocked(r.job, now)))
+	}
+}
+
+// utcOf is t for JSON.
+func utcOf(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return utc(*t)
+}
+
+// cancel ends a run for every caller that joined it, and reports whether it was not over.
+// It returns at once; the run is over when its work is.
+func (s *runs) cancel(id string, cause error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.findLocked(id)
+	if r == nil {
+		return false
+	}
+	s.cancelLocked(r, cause)
+	return true
+}
+
+// cancelLocked ends a run of the line. One that has not begun leaves it at once.
+func (s *runs) cancelLocked(r *run, cause error) {
+	if r.stopped {
+		return
+	}
+	r.stopped = true
+	r.update(func(snap *runSnapshot) { snap.Status, snap.Position = statusCancelling, 0 })
+	r.cancel(cause)
+	if !r.begun {
+		s.leaveLocked(r)
+	}
+}
+
+// leave takes a run out of the line, if it is there.
+func (s *runs) leave(r *run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaveLocked(r)
+}
+
+func (s *runs) leaveLocked(r *run) {
+	i := slices.Index(s.line, r)
+	if i < 0 {
+		return
+	}
+	s.line = slices.Delete(s.line, i, i+1)
+	if name := r.job.Name; !r.begun { // it was no start after all
+		if i := slices.Index(s.starts[name], r.created); i >= 0 {
+			s.starts[name] = slices.Delete(s.starts[name], i, i+1)
+		}
+	}
+	s.settleLocked()
+}
+
+// find returns the run of that id, nil if there is none or it is over.
+func (s *runs) find(id string) *run {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.findLocked(id)
+}
+
+func (s *runs) findLocked(id string) *run {
+	if i := slices.IndexFunc(s.line, func(r *run) bool { return r.id == id }); i >= 0 {
+		return s.line[i]
+	}
+	return nil
+}
+
+// outputOf returns the output of a run as far as this process has it: of every run that
+// is not over, and of the newest one of each job.
+func (s *runs) outputOf(id string) *output {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.findLocked(id); r != nil {
+		return r.output
+	}
+	for _, r := range s.newest {
+		if r.id == id {
+			return r.output
+		}
+	}
+	return nil
+}
+
+// knownLocked reports whether a run can still be asked for.
+func (s *runs) knownLocked(id string) bool {
+	if s.findLocked(id) != nil {
+		return true
+	}
+	_, _, ok := s.g.run(id)
+	return ok
+}
+
+// rememberLocked keeps what a start with a key came to, for as long as the run can be
+// asked for, and the newest maxKeys at most.
+func (s *runs) rememberLocked(key startKey, came replay) {
+	if len(s.keys) >= maxKeys {
+		var oldest []startKey
+		for key, known := range s.keys {
+			if !s.knownLocked(known.run) {
+				delete(s.keys, key)
+			} else {
+				oldest = append(oldest, key)
+			}
+		}
+		slices.SortFunc(oldest, func(a, b startKey) int { return s.keys[a].at.Compare(s.keys[b].at) })
+		for _, key := range oldest[:max(0, len(oldest)-maxKeys*9/10)] {
+			delete(s.keys, key)
+		}
+	}
+	s.keys[key] = came
+}
+
+// stop lets no further run start, ends those in the line and waits for them.
+func (s *runs) stop() {
+	s.mu.Lock()
+	s.closed = true
+	for _, r := range slices.Clone(s.line) {
+		s.cancelLocked(r, errStopping)
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// forget drops what is remembered of jobs that are not configured any more.
+func (s *runs) forget(configured func(name string) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, r := range s.newest {
+		if !configured(name) && !slices.Contains(s.line, r) {
+			delete(s.newest, name)
+		}
+	}
+	for name := range s.starts {
+		if !configured(name) {
+			delete(s.starts, name)
+		}
+	}
+}
+
+// sameArgs reports whether two sets of bound arguments mean the same run.
+func sameArgs(a, b map[string]any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return cmp.Or(errX, errY) == nil && bytes.Equal(x, y)
+}
+
+// digest names a set of bound arguments.
+func digest(args map[string]any) [sha256.Size]byte {
+	data, _ := json.Marshal(args) // texts, numbers and truths encode
+	return sha256.Sum256(data)
+}
