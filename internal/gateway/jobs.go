@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,11 +10,6 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
-)
-
-const (
-	defaultKeepRuns = 50
-	defaultKeep     = 24 * time.Hour
 )
 
 // A job is one definition of a job at work; a run ends under the definition by which it
@@ -36,9 +30,6 @@ func newJob(g *gateway, cfg *config.Job) *job {
 
 // jobTopic names the topic of a job.
 func jobTopic(name string) string { return "job/" + name }
-
-func (j *job) keepFor() time.Duration { return cmp.Or(j.Keep.For, defaultKeep) }
-func (j *job) keepRuns() int          { return cmp.Or(j.Keep.Runs, defaultKeepRuns) }
 
 // execute does the work of r.
 func (j *job) execute(ctx context.Context, r *run) (end, error) {

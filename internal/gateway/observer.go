@@ -183,7 +183,8 @@ func (g *gateway) status() Status {
 		now.Sources = append(now.Sources, source)
 	}
 	for _, j := range p.jobs {
-		now.Jobs = append(now.Jobs, g.jobStatus(j))
+		running, queued := g.runs.count(j.Name)
+		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})
 	}
 	var loaded configSnapshot
 	if latest, ok := g.loader.topic.Latest(); ok {
@@ -192,15 +193,6 @@ func (g *gateway) status() Status {
 	now.Config.Good = loaded.Error == nil
 	if loaded.LoadedAt != nil {
 		now.Config.LoadedAt = *loaded.LoadedAt
-	}
-	return now
-}
-
-// jobStatus says how busy a job is.
-func (g *gateway) jobStatus(j *job) JobStatus {
-	now := JobStatus{Name: j.Name}
-	if last, ok := latestRun(j.topic); ok && !last.ended() {
-		now.Running = 1
 	}
 	return now
 }

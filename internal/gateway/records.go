@@ -146,7 +146,7 @@ func (s *records) makeRoom(ctx context.Context, j *job) {
 	s.mu.Lock()
 	var old []string
 	list := s.ended[j.Name]
-	for _, e := range list[:max(0, len(list)+1-j.keepRuns())] {
+	for _, e := range list[:max(0, len(list)+1-j.Keep.Runs)] {
 		old = append(old, e.id)
 	}
 	for _, id := range old {
@@ -191,9 +191,9 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 	if err := json.Unmarshal(e.Data, &snap); err != nil {
 		return err
 	}
-	keep, now := defaultKeep, time.Now()
+	keep, now := retention, time.Now()
 	if j := s.g.plan.Load().job(snap.Job); j != nil {
-		keep = j.keepFor()
+		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"
 	snap.Status, snap.Error, snap.Position = statusLost, &text, 0

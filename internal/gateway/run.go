@@ -311,7 +311,7 @@ func (r *run) finish(result end, err error) {
 	}
 	now := time.Now()
 	snap := &r.snap
-	snap.FinishedAt, snap.ExpiresAt = utc(now), utc(now.Add(r.job.keepFor()))
+	snap.FinishedAt, snap.ExpiresAt = utc(now), utc(now.Add(r.job.Keep.For))
 	snap.Position, snap.ExitCode = 0, result.exitCode
 	snap.Output, snap.OutputBytes = r.output.end(outputTail)
 	switch {
@@ -341,7 +341,7 @@ func (r *run) finish(result end, err error) {
 	store := func(claim snapshot.Claim, v any) {
 		data, err := json.Marshal(v)
 		if err == nil {
-			err = claim.Finish(ctx, data, r.job.keepFor())
+			err = claim.Finish(ctx, data, r.job.Keep.For)
 		}
 		if err != nil {
 			g.log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)

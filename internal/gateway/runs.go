@@ -349,6 +349,22 @@ func (s *runs) findLocked(id string) *run {
 	return nil
 }
 
+// count returns how many runs of a job are at work, and how many wait.
+func (s *runs) count(job string) (running, queued int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.line {
+		switch {
+		case r.job.Name != job:
+		case r.begun:
+			running++
+		default:
+			queued++
+		}
+	}
+	return running, queued
+}
+
 // outputOf returns the output of a run as far as this process has it: of every run that
 // is not over, and of the newest one of each job.
 func (s *runs) outputOf(id string) *output {
