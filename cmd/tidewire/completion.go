@@ -1,10 +1,141 @@
 package main
 
 import (
+	"context"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/terminal"
 )
+
+// A shell waits for completions, and nobody for an error of one.
+const completionTimeout = 2 * time.Second
 
 // choices completes the value of a flag with the words that it may have.
 func choices(cmd *cobra.Command, flag string, words ...string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+}
+
+// completeConfig completes CONFIG, and behind it what more says, if there is such.
+func completeConfig(more func(cfg *config.Config) []cobra.Completion) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		switch {
+		case len(args) == 0:
+			return []cobra.Completion{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		case len(args) > 1 || more == nil:
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		cfg, _, err := config.Open(args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return more(cfg), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// sourceNames are the sources of a configuration, each with its title.
+func sourceNames(cfg *config.Config) (names []cobra.Completion) {
+	for _, s := range cfg.Sources {
+		names = append(names, described(s.Name, s.Title))
+	}
+	return names
+}
+
+// configured are the sources and jobs of a configuration.
+func configured(cfg *config.Config) []cobra.Completion {
+	names := sourceNames(cfg)
+	for _, j := range cfg.Jobs {
+		names = append(names, described(j.Name, j.Title))
+	}
+	return names
+}
+
+// described is a completion with a title that says more than it.
+func described(name, title string) cobra.Completion {
+	if title == name {
+		return name
+	}
+	return cobra.CompletionWithDesc(name, terminal.Line(title))
+}
+
+// completeJob completes JOB and ARG=VALUE with what the gateway has.
+func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var list struct {
+		Jobs []struct {
+			Name, Title string
+			Args        map[string]struct {
+				Title  string
+				Values []string
+			}
+		}
+	}
+	address, _ := cmd.Flags().GetString("url")
+	if !ask(cmd, address, &list, "jobs") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []cobra.Completion
+	for _, job := range list.Jobs {
+		switch {
+		case len(args) == 0:
+			found = append(found, described(job.Name, job.Title))
+		case job.Name != args[0]:
+		default:
+			for name, arg := range job.Args {
+				if given(args[1:], name) {
+					continue
+				}
+				found = append(found, described(name+"=", arg.Title))
+				for _, value := range arg.Values {
+					if strings.HasPrefix(begun, name+"=") {
+						found = append(found, name+"="+value)
+					}
+				}
+			}
+		}
+	}
+	if len(args) > 0 { // the value follows
+		return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// given reports whether the argument of that name is among args.
+func given(args []string, name string) bool {
+	for _, arg := range args {
+		if strings.HasPrefix(arg, name+"=") {
+			return true
+		}
+	}
+	return false
+}
+
+// completeSource completes the sources that watch shows.
+func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var list struct {
+		Sources []struct{ Name, Title string }
+	}
+	if len(args) == 0 || !ask(cmd, args[0], &list, "sources") {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []cobra.Completion
+	for _, s := range list.Sources {
+		found = append(found, described(s.Name, s.Title))
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// ask gets what a completion needs from a gateway.
+func ask(cmd *cobra.Command, address string, v any, path string) bool {
+	tokenFile, _ := cmd.Flags().GetString("token-file")
+	gw, err := newRemote(address, tokenFile)
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	_, err = gw.get(ctx, v, path)
+	return err == nil
 }

@@ -39,7 +39,7 @@ else. Ctrl-C ends everything.`,
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&restart, "restart-after", 10*time.Second, "how `long` an upstream that was killed stays away")
+	cmd.Flags().DurationVar(&restart, "restart-after", 10*time.Second, "`time` for which an upstream that was killed stays away")
 	return cmd
 }
 

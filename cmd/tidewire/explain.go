@@ -18,8 +18,9 @@ func explainCommand() *cobra.Command {
 comes from, of the source itself or of the defaults, or that it is built in. What may be a
 credential, and what comes from the environment or a file, is shown as ***. Where a source and a job
 have one name, write source/NAME or job/NAME.`,
-		Example: "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
-		Args:    cobra.ExactArgs(2),
+		Example:           "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeConfig(configured),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			data, err := os.ReadFile(args[0])
 			if err != nil {

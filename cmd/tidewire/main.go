@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // time tables of jobs name zones, and images have no files of them
 
 	"github.com/spf13/cobra"
 
@@ -44,12 +45,20 @@ func main() {
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
-		Use:           "tidewire",
-		Short:         "Live state: poll what you watch, run what people trigger, stream both",
+		Use:   "tidewire",
+		Short: "Live state: poll what you watch, run what people trigger, stream both",
+		Long: `Tidewire polls what you watch, runs what people trigger, and streams both to whoever looks: as a
+page, a JSON API and event streams. What it polls and runs stands in one file.`,
+		Example: `  tidewire demo                           # see what it is
+  tidewire init                           # write a file to start from
+  tidewire check tidewire.yaml            # say what is wrong with it
+  tidewire serve tidewire.yaml            # put it to work
+  tidewire watch http://127.0.0.1:8480    # see its values in the terminal`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), runCommand(), watchCommand(), demoCommand(), initCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(healthcheckCommand(), manCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -106,8 +115,9 @@ func checkCommand() *cobra.Command {
 		Long: `Check reads a configuration file as serve does and reports every problem: as text on stderr,
 with file:line:col: what, and what would be right, and the place in the file below it; or on
 stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.`,
-		Example: "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml",
-		Args:    cobra.ExactArgs(1),
+		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != formatText && format != formatJSON && format != formatGitHub {
 				return usageError(fmt.Sprintf("--format %s is not text, json or github", format))
@@ -134,6 +144,7 @@ stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the report: text, json or github")
+	choices(cmd, "format", formatText, formatJSON, formatGitHub)
 	return cmd
 }
 

@@ -39,7 +39,8 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 		Example: `  tidewire run discover
   tidewire run discover subnet=10.0.4.0/24 > found.json
   tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeJob,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := parseArgs(args[1:])
 			if err != nil {

@@ -35,7 +35,8 @@ changes nothing: the log and the page say what is wrong.`,
 		Example: `  tidewire serve tidewire.yaml
   tidewire serve --listen 127.0.0.1:0 tidewire.yaml
   tidewire serve --log-format json --log-level debug tidewire.yaml`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {
@@ -52,7 +53,7 @@ changes nothing: the log and the page say what is wrong.`,
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "how often the files are looked at for changes; `0` means never")
+	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "`time` between two looks at the files for changes; 0 means never")
 	cmd.Flags().StringVar(&format, "log-format", "text", "`form` of the log: text or json")
 	cmd.Flags().StringVar(&level, "log-level", "info", "the least `level` that is logged: debug, info, warn or error; debug has a line for each request")
 	choices(cmd, "log-format", "text", "json")

@@ -28,7 +28,8 @@ follows every change until Ctrl-C, else with a line for each change. It connects
 		Example: `  tidewire watch http://127.0.0.1:8480
   tidewire watch --token-file ~/.tidewire-token https://tidewire.plant tank disk
   tidewire watch --once http://127.0.0.1:8480 | grep failing`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			gw, err := newRemote(args[0], tokenFile)
 			if err != nil {

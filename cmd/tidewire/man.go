@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// manCommand is for those who make packages.
+func manCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "man DIR",
+		Short:   "Write the manual pages",
+		Long:    "Man writes a manual page for tidewire, and one for each of its commands, into a directory.",
+		Example: "  tidewire man /usr/local/share/man/man1",
+		Hidden:  true,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o777); err != nil {
+				return fmt.Errorf("write the manual: %w", err)
+			}
+			pages := []*cobra.Command{cmd.Root()}
+			for _, c := range cmd.Root().Commands() {
+				if c.IsAvailableCommand() && c.Name() != "completion" { // that one speaks of shells by itself
+					pages = append(pages, c)
+				}
+			}
+			for _, c := range pages {
+				name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
+				if err := os.WriteFile(filepath.Join(args[0], name), []byte(manPage(c, pages)), 0o666); err != nil {
+					return fmt.Errorf("write the manual: %w", err)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// manPage is the manual page of a command in the macros of man(7). It is made here since
+// there is so little to it: cobra's own generator goes by way of Markdown, with two more
+// modules.
+func manPage(c *cobra.Command, pages []*cobra.Command) string {
+	var b strings.Builder
+	section := func(name string) { fmt.Fprintf(&b, ".SH %s\n", name) }
+	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"tidewire\" \"Tidewire\"\n", strings.ToUpper(roff(name)))
+	section("NAME")
+	fmt.Fprintf(&b, "%s \\- %s\n", roff(name), roff(c.Short))
+	section("SYNOPSIS")
+	use := c.UseLine()
+	if !c.Runnable() {
+		use = c.CommandPath() + " COMMAND"
+	}
+	fmt.Fprintf(&b, ".B %s\n", roff(use))
+	if c.Long != "" {
+		section("DESCRIPTION")
+		b.WriteString(strings.ReplaceAll(roff(c.Long), "\n\n", "\n.PP\n") + "\n")
+	}
+	if !c.Runnable() {
+		section("COMMANDS")
+		for _, page := range pages[1:] {
+			fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(strings.ReplaceAll(page.CommandPath(), " ", "-")), roff(page.Short))
+		}
+	}
+	if c.Flags().HasAvailableFlags() {
+		section("OPTIONS")
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			value, usage := pflag.UnquoteUsage(f)
+			option := "--" + f.Name
+			if f.Shorthand != "" {
+				option = "-" + f.Shorthand + ", " + option
+			}
+			if value != "" {
+				option += " " + value
+			}
+			if f.DefValue != "" && f.DefValue != "false" {
+				usage += fmt.Sprintf(" (default %s)", f.DefValue)
+			}
+			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(option), roff(usage))
+		})
+	}
+	if c.Example != "" {
+		section("EXAMPLES")
+		fmt.Fprintf(&b, ".nf\n%s\n.fi\n", roff(c.Example))
+	}
+	if c.HasParent() {
+		section("SEE ALSO")
+		b.WriteString(".BR tidewire (1)\n")
+	}
+	return b.String()
+}
+
+// roff is text as man(7) takes it: nothing in it is a request, an escape or a hyphen that
+// was meant as a minus.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`).Replace(s)
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, ".") {
+			lines[i] = `\&` + line
+		}
+	}
+	return strings.Join(lines, "\n")
+}
