@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -25,12 +26,17 @@ type tank struct {
 	pumping bool
 	inflow  float64 // l/s
 	outflow float64 // l/s
+	horn    bool    // sounds: an alert of the gateway has switched it on
 }
 
 // newPlant is the plant with its tank, which was half full a second ago, so
-// that the first answer has flows.
+// that the first answer has flows, and the horn beside it.
 func newPlant() http.Handler {
-	return route("GET /tank", &tank{at: time.Now().Add(-time.Second), level: 52})
+	t := &tank{at: time.Now().Add(-time.Second), level: 52}
+	plant := http.NewServeMux()
+	plant.Handle("GET /tank", t)
+	plant.HandleFunc("POST /horn", t.sound)
+	return plant
 }
 
 // advance simulates what happened until now, in steps short enough for the
@@ -66,7 +72,21 @@ func (t *tank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"level": round(t.level, 2),
 		"pump":  object{"running": t.pumping, "flow": round(t.inflow, 2)},
 		"drain": object{"flow": round(t.outflow, 2)},
+		"horn":  t.horn,
 	}
 	t.mu.Unlock()
 	writeJSON(w, state)
+}
+
+// sound is the webhook that switches the horn: on with "firing", off with anything else.
+func (t *tank) sound(w http.ResponseWriter, r *http.Request) {
+	state, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 100))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	t.mu.Lock()
+	t.horn = string(state) == "firing"
+	t.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -2,6 +2,8 @@ package demo_test
 
 import (
 	"math"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +18,7 @@ type tankState struct {
 		Flow    float64
 	}
 	Drain struct{ Flow float64 }
+	Horn  bool
 }
 
 func TestPumpKeepsTheLevel(t *testing.T) {
@@ -69,4 +72,16 @@ func TestTankAfterSleep(t *testing.T) {
 			t.Errorf("level %v %% after ten years, want it between the pump's limits", s.Level)
 		}
 	})
+}
+
+func TestHornIsSwitchedByAWebhook(t *testing.T) {
+	plant := demo.Service("plant")
+	for _, state := range []string{"firing", "resolved", "firing", ""} {
+		rec := httptest.NewRecorder()
+		plant.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "POST", "/horn", strings.NewReader(state)))
+		tank, _ := get(t, plant, "/tank")
+		if got := decode[tankState](t, tank).Horn; rec.Code != 204 || got != (state == "firing") {
+			t.Errorf("POST /horn %q = %d, and the horn sounds: %v, want 204, %v", state, rec.Code, got, state == "firing")
+		}
+	}
 }
