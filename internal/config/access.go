@@ -134,7 +134,7 @@ func (r *reader) oidc(n *yaml.Node) *OIDC {
 	})
 	r.need(n, "oidc", "issuer", "https://id.example.com")
 	r.need(n, "oidc", "client_id", "tidewire")
-	if find(n, "groups") == nil && r.complete(n) {
+	if r.lacks(n, "groups") {
 		r.problem(n, "oidc has no groups, so that it lets nobody in", "say which may do what such as groups: {ops: operator, leads: admin}")
 	}
 	return o

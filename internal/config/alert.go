@@ -31,7 +31,7 @@ func (r *reader) alert(n *yaml.Node, where string, known map[string]*Notify) *Al
 			}
 		},
 	})
-	if r.complete(n) && find(n, "if", "notify") == nil {
+	if r.lacks(n, "if", "notify") {
 		r.problem(n, where+" says neither when nor to whom", "add a condition such as if: .level > 90, or notify")
 	}
 	return a

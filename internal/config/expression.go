@@ -16,7 +16,11 @@ import (
 // jq reads and compiles an expression. Its problem is placed at the offending
 // token.
 func (r *reader) jq(n *yaml.Node, what string) *jq.Program {
-	s, ok := r.text(n, what, anExpression)
+	want := anExpression
+	if n.Kind != yaml.ScalarNode {
+		want = "put the expression into quotes, since YAML takes brackets and braces for its own"
+	}
+	s, ok := r.text(n, what, want)
 	if !ok {
 		return nil
 	}

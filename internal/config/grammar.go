@@ -19,6 +19,7 @@ type key struct {
 	need    bool   // it must be there
 	kind    bool   // exactly one of the keys that are marked so must be there
 	secret  bool   // its value, or texts in it, may be credentials
+	also    string // what others call it, with spaces between, for suggestions
 	later   string // for what this version does not support, without the above: what to do about it
 }
 
@@ -29,16 +30,16 @@ type schema map[string]any
 
 var fileKeys = []key{
 	{name: "version", doc: "the version of this format", is: either(schema{"enum": []any{1, "1"}}), need: true},
-	{name: "listen", doc: "where to serve; port 0 is any free one. The host is an IP address or `localhost`; none is every address of the machine", is: lineSchema, builtIn: defaultListen},
+	{name: "listen", also: "address addr bind host port", doc: "where to serve; port 0 is any free one. The host is an IP address or `localhost`; none is every address of the machine", is: lineSchema, builtIn: defaultListen},
 	{name: "defaults", doc: "how sources are polled that do not say it themselves", keys: paceKeys},
-	{name: "upstreams", doc: "services that sources poll", is: names(object(upstreamKeys))},
-	{name: "sources", doc: "what to poll", is: names(object(sourceKeys))},
-	{name: "jobs", doc: "what people start", is: names(object(jobKeys))},
+	{name: "upstreams", also: "services hosts endpoints connections", doc: "services that sources poll", is: names(object(upstreamKeys))},
+	{name: "sources", also: "checks monitors inputs", doc: "what to poll", is: names(object(sourceKeys))},
+	{name: "jobs", also: "actions tasks commands", doc: "what people start", is: names(object(jobKeys))},
 	{name: "include", doc: "further files; see [More files](#more-files)", is: lineSchema},
-	{name: "notify", doc: "where people are told of alerts", is: names(object(notifyKeys))},
-	{name: "access", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys},
-	{name: "public_url", doc: "the address that people use, if it is not the one of `listen`: of a proxy in front. Below its path all is served", is: addressSchema},
-	{name: "tls", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
+	{name: "notify", also: "alerting webhooks notifiers notifications", doc: "where people are told of alerts", is: names(object(notifyKeys))},
+	{name: "access", also: "auth users security", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys},
+	{name: "public_url", also: "base_url external_url url", doc: "the address that people use, if it is not the one of `listen`: of a proxy in front. Below its path all is served", is: addressSchema},
+	{name: "tls", also: "ssl https", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
 	{name: "audit", doc: "a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; relative to this file", is: lineSchema},
 	{name: "store", doc: "where the newest values are kept", is: oneOf("memory"), builtIn: "memory"},
 }
@@ -46,12 +47,12 @@ var fileKeys = []key{
 var accessKeys = []key{
 	{name: "anonymous", doc: "the role of who does not say who they are", is: oneOf(anonymousWords...), builtIn: "none"},
 	{name: "tokens", doc: "credentials of programs", is: names(object(tokenKeys))},
-	{name: "oidc", doc: "people sign in through an OpenID Connect provider", keys: oidcKeys},
+	{name: "oidc", also: "openid oauth sso", doc: "people sign in through an OpenID Connect provider", keys: oidcKeys},
 	{name: "proxy", doc: "a reverse proxy has signed people in, and names them in headers", keys: proxyKeys},
 }
 
 var tokenKeys = []key{
-	{name: "sha256", doc: "the SHA-256 sum of the token, as `tidewire hash-token` prints it", is: like("^[0-9a-fA-F]{64}$"), need: true, secret: true},
+	{name: "sha256", also: "token hash secret password", doc: "the SHA-256 sum of the token, as `tidewire hash-token` prints it", is: like("^[0-9a-fA-F]{64}$"), need: true, secret: true},
 	{name: "role", doc: "`viewer` sees, `operator` also starts and cancels jobs and refreshes sources, `admin` also reloads the configuration", is: oneOf(anyRole...), need: true},
 	{name: "jobs", doc: "the jobs that it may start and cancel: a name, or a list of them", is: either(lineSchema, textsSchema)},
 }
@@ -66,7 +67,7 @@ var oidcKeys = []key{
 }
 
 var proxyKeys = []key{
-	{name: "trust", doc: "the proxy's address or subnet, or a list of them; the headers of others are dropped", is: either(lineSchema, textsSchema), need: true},
+	{name: "trust", also: "trusted from cidr", doc: "the proxy's address or subnet, or a list of them; the headers of others are dropped", is: either(lineSchema, textsSchema), need: true},
 	{name: "user_header", doc: "the header that names the person", is: headerSchema, builtIn: defaultUserHeader},
 	{name: "groups_header", doc: "the header that lists the person's groups, with commas", is: headerSchema, builtIn: defaultGroupsHeader},
 	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest", is: groupsSchema},
@@ -74,16 +75,16 @@ var proxyKeys = []key{
 }
 
 var tlsKeys = []key{
-	{name: "cert", doc: "a file with the certificate, and those that lead to its root, in PEM; relative to this file", is: lineSchema, need: true},
-	{name: "key", doc: "a file with its key, in PEM; relative to this file", is: lineSchema, need: true},
+	{name: "cert", also: "certificate crt", doc: "a file with the certificate, and those that lead to its root, in PEM; relative to this file", is: lineSchema, need: true},
+	{name: "key", also: "private_key", doc: "a file with its key, in PEM; relative to this file", is: lineSchema, need: true},
 }
 
 var paceKeys = []key{
-	{name: "every", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s"},
+	{name: "every", also: "interval period poll schedule", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s"},
 	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
 	{name: "jitter", doc: "how much later than its time a poll may be, differently each time, so that polls spread", is: percentageSchema, builtIn: "10%"},
-	{name: "backoff", doc: "pauses after failed polls", keys: backoffKeys},
-	{name: "stale_after", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
+	{name: "backoff", also: "retry retries", doc: "pauses after failed polls", keys: backoffKeys},
+	{name: "stale_after", also: "max_age ttl", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
 }
 
 var everyKeys = []key{
@@ -93,8 +94,8 @@ var everyKeys = []key{
 }
 
 var whenKeys = []key{
-	{name: "if", doc: "whether the pause holds, of the picked value: true or false", is: lineSchema, need: true},
-	{name: "every", doc: "the pause", is: durationSchema, need: true},
+	{name: "if", also: "when condition expr", doc: "whether the pause holds, of the picked value: true or false", is: lineSchema, need: true},
+	{name: "every", also: "interval then", doc: "the pause", is: durationSchema, need: true},
 }
 
 var backoffKeys = []key{
@@ -103,21 +104,21 @@ var backoffKeys = []key{
 }
 
 var upstreamKeys = []key{
-	{name: "http", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: addressSchema, need: true},
-	{name: "bearer", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
+	{name: "http", also: "url address base_url", doc: "`http://` or `https://`, host, port and path; no user, query or fragment", is: addressSchema, need: true},
+	{name: "bearer", also: "token auth", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
 	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
-	{name: "limit", doc: "requests a second, minute, hour or day", is: rateSchema},
+	{name: "limit", also: "rate rate_limit", doc: "requests a second, minute, hour or day", is: rateSchema},
 	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1},
 }
 
 var sourceKeys = append([]key{
-	{name: "http", doc: "ask an upstream by GET", keys: requestKeys, kind: true},
-	{name: "exec", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
+	{name: "http", also: "url get", doc: "ask an upstream by GET", keys: requestKeys, kind: true},
+	{name: "exec", also: "command cmd run script shell", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
 	{name: "from", doc: "other sources; recomputed when one of them changes. No source can be made from itself", is: textsSchema, kind: true},
 	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema},
-	{name: "title", doc: "for people", is: lineSchema},
+	{name: "title", also: "label description", doc: "for people", is: lineSchema},
 	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(string(ParseJSON), string(ParseText), string(ParseLines))},
-	{name: "pick", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},
+	{name: "pick", also: "select fields jq extract", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},
 	{name: "show", doc: "how the page presents the value", keys: showKeys},
 	{name: "modbus", later: otherKinds},
 	{name: "mqtt", later: otherKinds},
@@ -131,7 +132,7 @@ const otherKinds = `a source here is one of "http", "exec" and "from"`
 var requestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`", is: lineSchema, need: true},
 	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
-	{name: "query", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "query", also: "params", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
 }
 
@@ -141,17 +142,17 @@ var showKeys = []key{
 	{name: "min", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
 	{name: "max", doc: "the ends of the scale, `min` below `max`", is: numberSchema},
 	{name: "decimals", doc: "digits behind the point", is: integer(0, 10)},
-	{name: "history", doc: "how long numbers are remembered, from `1m` to `744h` (31 days)", is: durationSchema},
+	{name: "history", also: "retention keep", doc: "how long numbers are remembered, from `1m` to `744h` (31 days)", is: durationSchema},
 }
 
 var alertKeys = []key{
-	{name: "if", doc: "the condition, of the picked value: true or false. Without one it is that the source is `stale` or `failing`", is: lineSchema},
+	{name: "if", also: "when condition expr", doc: "the condition, of the picked value: true or false. Without one it is that the source is `stale` or `failing`", is: lineSchema},
 	{name: "for", doc: "how long it must hold", is: either(schema{"const": 0}, durationSchema)},
-	{name: "notify", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, textsSchema)},
+	{name: "notify", also: "to webhook", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, textsSchema)},
 }
 
 var notifyKeys = []key{
-	{name: "http", doc: "call a webhook when an alert begins, and when it ends. An address alone is `http.url`", keys: webhookKeys, short: "url", need: true, secret: true},
+	{name: "http", also: "webhook url slack discord ntfy", doc: "call a webhook when an alert begins, and when it ends. An address alone is `http.url`", keys: webhookKeys, short: "url", need: true, secret: true},
 }
 
 var webhookKeys = []key{
@@ -162,38 +163,38 @@ var webhookKeys = []key{
 }
 
 var jobKeys = []key{
-	{name: "title", doc: "for people", is: lineSchema},
-	{name: "exec", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, kind: true},
-	{name: "http", doc: "ask an upstream to do it", keys: jobRequestKeys, kind: true},
-	{name: "args", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
+	{name: "title", also: "label description", doc: "for people", is: lineSchema},
+	{name: "exec", also: "command cmd run script shell", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, kind: true},
+	{name: "http", also: "url request webhook", doc: "ask an upstream to do it", keys: jobRequestKeys, kind: true},
+	{name: "args", also: "arguments params parameters inputs", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
 	{name: "progress", doc: "of `exec`: matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
-	{name: "env", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG` and `TZ` alone. No name begins with `TIDEWIRE_`", is: schema{"type": "object", "propertyNames": schema{"pattern": envName.String()}, "additionalProperties": textSchema}, secret: true},
-	{name: "dir", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
+	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG` and `TZ` alone. No name begins with `TIDEWIRE_`", is: schema{"type": "object", "propertyNames": schema{"pattern": envName.String()}, "additionalProperties": textSchema}, secret: true},
+	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
 	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
-	{name: "on_busy", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
+	{name: "on_busy", also: "concurrency overlap", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
 	{name: "queue", doc: "how many runs may wait, with `on_busy: queue` or in a `group`", is: integer(1, 1000)},
 	{name: "limit", doc: "starts in any second, minute, hour or day", is: rateSchema},
 	{name: "group", doc: "a name: jobs of one group do not run at the same time", is: like(nameGrammar.String())},
-	{name: "at", doc: "when it starts by itself, with the defaults of its arguments. An expression alone is `at.cron`", keys: atKeys, short: "cron"},
+	{name: "at", also: "schedule cron every", doc: "when it starts by itself, with the defaults of its arguments. An expression alone is `at.cron`", keys: atKeys, short: "cron"},
 	{name: "confirm", doc: "what people are asked before a start", is: lineSchema},
-	{name: "roles", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(schema{"enum": roleWords}, schema{"type": "array", "minItems": 1, "items": oneOf(roleWords...)})},
-	{name: "then", doc: "what follows a run that has succeeded", keys: thenKeys},
-	{name: "keep", doc: "which ended runs can be asked for", keys: keepKeys},
+	{name: "roles", also: "role users allow", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(schema{"enum": roleWords}, schema{"type": "array", "minItems": 1, "items": oneOf(roleWords...)})},
+	{name: "then", also: "after on_success", doc: "what follows a run that has succeeded", keys: thenKeys},
+	{name: "keep", also: "retention history", doc: "which ended runs can be asked for", keys: keepKeys},
 }
 
 var jobRequestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`, with its credential and its limit", is: lineSchema, need: true},
 	{name: "method", doc: "the method", is: oneOf(jobMethods...), builtIn: http.MethodPost},
 	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
-	{name: "query", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "query", also: "params", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
-	{name: "body", doc: "what is sent. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object", is: textSchema, secret: true},
+	{name: "body", also: "data json payload", doc: "what is sent. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object", is: textSchema, secret: true},
 	{name: "follow", doc: "where an answer 202 says how the operation goes on, which is then asked until it has ended", is: oneOf(followWord)},
 }
 
 var atKeys = []key{
 	{name: "cron", doc: "minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly`, `@every 90m`", is: lineSchema, need: true},
-	{name: "zone", doc: "the time zone, such as `Europe/Berlin` or `UTC`", is: lineSchema},
+	{name: "zone", also: "tz timezone time_zone", doc: "the time zone, such as `Europe/Berlin` or `UTC`", is: lineSchema},
 }
 
 var thenKeys = []key{
@@ -211,9 +212,9 @@ var argKeys = []key{
 	{name: "default", doc: "without one the argument is required. For a string `\"\"` makes it optional", is: textSchema},
 	{name: "min", doc: "of `int` and `number`", is: numberSchema},
 	{name: "max", doc: "of `int` and `number`", is: numberSchema},
-	{name: "values", doc: "of `enum`: the choices", is: textsSchema},
-	{name: "pattern", doc: "of `string`: must match the whole text", is: textSchema},
-	{name: "under", doc: "of `path`: the directory, which exists; relative to this file", is: lineSchema},
+	{name: "values", also: "options choices enum", doc: "of `enum`: the choices", is: textsSchema},
+	{name: "pattern", also: "regex regexp match", doc: "of `string`: must match the whole text", is: textSchema},
+	{name: "under", also: "dir root", doc: "of `path`: the directory, which exists; relative to this file", is: lineSchema},
 	{name: "allow_dash", doc: "of `string`: it may begin with `-`", is: booleanSchema, builtIn: false},
 	{name: "secret", doc: "of `string` and `url`: the value is shown and logged nowhere; no default but `\"\"`", is: booleanSchema, builtIn: false},
 }

@@ -170,7 +170,7 @@ func (r *reader) job(e named, known parts) *Job {
 			})
 		},
 	})
-	r.oneKind(e, where, "run", kinds, `"exec"`, `"http"`)
+	r.oneKind(e, where, "run", kinds, "exec", "http")
 	if j.HTTP != nil && exec == nil {
 		for name, v := range ofExec {
 			r.problem(v, name+" in a job that makes a request", "remove it; it is for jobs with exec")

@@ -37,7 +37,7 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 			}
 		},
 		"body": func(v *yaml.Node) {
-			if s, ok := r.text(v, "body", aText); ok {
+			if s, ok := r.text(v, "body", aBody); ok {
 				texts, body = append(texts, v), v
 				h.Body = s
 			}

@@ -23,7 +23,7 @@ func Load(file string, data []byte) (*Config, Problems) {
 
 // read is what Load does; root is the tree of all files.
 func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
-	r = &reader{spoiled: map[*yaml.Node]bool{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
+	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
 	if root = r.parse(file, data); root != nil {
 		r.include(root, file)
 		c = r.config(root)
@@ -62,7 +62,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	})
 	if version != nil {
 		r.version(version)
-	} else if r.complete(root) {
+	} else if r.lacks(root, "version") {
 		r.problem(root, "there is no version", "write version: 1 at the top")
 	}
 	pace := builtIn

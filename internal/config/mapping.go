@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -17,7 +18,7 @@ func (r *reader) entries(n *yaml.Node, where string) iter.Seq2[*yaml.Node, *yaml
 			return
 		}
 		if n.Kind != yaml.MappingNode {
-			r.problem(n, fmt.Sprintf("%s is %s", where, describe(n)), `write a mapping of "key: value"`)
+			r.problem(n, fmt.Sprintf("%s is %s", where, describe(n)), aMappingOfAny)
 			return
 		}
 		first := map[string]*yaml.Node{}
@@ -55,6 +56,10 @@ func (r *reader) mapping(n *yaml.Node, where string, keys []key, read reads) {
 			}
 		}
 	}
+	if n.Kind != yaml.MappingNode && !r.spoiled[n] {
+		r.problem(n, fmt.Sprintf("%s is %s", where, describe(n)), aMapping(supported))
+		return
+	}
 	for k, v := range r.entries(n, where) {
 		switch key, ok := known[k.Value]; {
 		case ok && key.later != "":
@@ -65,17 +70,48 @@ func (r *reader) mapping(n *yaml.Node, where string, keys []key, read reads) {
 			}
 			read[key.name](v)
 		default:
-			if near, ok := known[nearest(k.Value, supported)]; ok && !near.secret {
-				r.reveal(v)
+			want := suggest(k.Value, "keys here", supported)
+			if near, ok := known[meant(k.Value, keys)]; ok {
+				want = didYouMean(near.name)
+				if !near.secret {
+					r.reveal(v)
+				}
+				r.meant[k] = near.name
 			}
-			r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), suggest(k.Value, "keys here", supported))
+			r.problem(k, fmt.Sprintf("unknown key %s in %s", quote(k.Value), where), want)
 		}
 	}
 }
 
+// aMapping says how to write one with such keys.
+func aMapping(keys []string) string {
+	const most = 7 // keys listed
+	if len(keys) > most {
+		return aMappingOfAny
+	}
+	return aMappingOfAny + " with " + list(keys, "and")
+}
+
+const aMappingOfAny = `write a mapping of "key: value"`
+
+// meant returns the key that the unknown word got is likely to mean, or "".
+func meant(got string, keys []key) string {
+	var supported []string
+	for _, k := range keys {
+		if k.later != "" {
+			continue
+		}
+		if slices.Contains(strings.Fields(k.also), strings.ToLower(got)) {
+			return k.name
+		}
+		supported = append(supported, k.name)
+	}
+	return nearest(got, supported)
+}
+
 // need reports that the mapping n has not the key name, which example shows.
 func (r *reader) need(n *yaml.Node, where, name, example string) {
-	if r.complete(n) && find(n, name) == nil {
+	if r.lacks(n, name) {
 		r.problem(n, where+" has no "+name, "add one such as "+name+": "+example)
 	}
 }
@@ -88,6 +124,20 @@ func (r *reader) complete(n *yaml.Node) bool {
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		if r.spoiled[n.Content[i]] { // a merge key
+			return false
+		}
+	}
+	return true
+}
+
+// lacks reports whether the mapping n has none of the keys, nor one that seems to mean
+// one of them.
+func (r *reader) lacks(n *yaml.Node, keys ...string) bool {
+	if !r.complete(n) {
+		return false
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if k := n.Content[i]; slices.Contains(keys, k.Value) || slices.Contains(keys, r.meant[k]) {
 			return false
 		}
 	}

@@ -22,7 +22,7 @@ func (r *reader) notify(e named) *Notify {
 		"http": func(v *yaml.Node) { hook = v },
 	})
 	switch {
-	case hook == nil && r.complete(e.value):
+	case hook == nil && r.lacks(e.value, "http"):
 		r.problem(e.key, where+" does not say how", "add an address such as http: https://ntfy.example.com/ops")
 		return nil
 	case hook == nil:
@@ -38,7 +38,7 @@ func (r *reader) notify(e named) *Notify {
 		"method":  func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods...) },
 		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, to.Header) },
 		"body": func(v *yaml.Node) {
-			if s, ok := r.text(v, "body", aText); ok {
+			if s, ok := r.text(v, "body", aBody); ok {
 				to.Body = s
 				r.hookPlaceholders(v, s)
 			}

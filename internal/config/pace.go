@@ -99,7 +99,7 @@ func (r *reader) every(n *yaml.Node, p *pace) {
 		"unwatched": func(v *yaml.Node) {
 			if v.Value == "never" {
 				p.unwatched = Never
-			} else if d := r.duration(v, "unwatched"); d > 0 {
+			} else if d := r.duration(v, "unwatched", "never"); d > 0 {
 				unwatched, p.unwatched = v, d
 			}
 		},

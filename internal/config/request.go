@@ -37,7 +37,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		join = r.path(path, nil)
 	}
 	if upstream == nil {
-		if r.complete(n) {
+		if r.lacks(n, "upstream") {
 			r.problem(n, "http of "+where+" has no upstream", "add the name of one such as upstream: weather")
 		}
 		return nil

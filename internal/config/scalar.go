@@ -42,6 +42,7 @@ func (r *reader) line(n *yaml.Node, what string) string {
 // What would be right where something else stands.
 const (
 	aText        = "write a text"
+	aBody        = `write a text, also of JSON, such as '{"text": "done"}'`
 	aDuration    = "write a duration with a unit such as 30s"
 	aNumber      = "write a number such as 5 or 0.5, without quotes"
 	aPercentage  = "write a percentage such as 10%, from 0% to below 100%"
@@ -62,19 +63,25 @@ func (r *reader) choice(n *yaml.Node, what string, words ...string) string {
 	return ""
 }
 
-// duration reads a duration from a millisecond to a year.
-func (r *reader) duration(n *yaml.Node, what string) time.Duration {
-	s, ok := r.text(n, what, aDuration)
+// duration reads a duration from a millisecond to a year. Or is a word that the caller
+// accepts too.
+func (r *reader) duration(n *yaml.Node, what string, or ...string) time.Duration {
+	want := strings.Join(append([]string{aDuration}, or...), ", or ")
+	s, ok := r.text(n, what, want)
 	if !ok {
 		return 0
 	}
 	d, err := time.ParseDuration(s)
 	_, number := strconv.ParseFloat(s, 64)
+	days, inDays := strings.CutSuffix(s, "d")
+	wholeDays, notDays := strconv.ParseUint(days, 10, 9)
 	switch {
 	case number == nil:
-		r.problem(n, fmt.Sprintf("%s: %s has no unit", what, quote(s)), aDuration)
+		r.problem(n, fmt.Sprintf("%s: %s has no unit", what, quote(s)), want)
+	case inDays && notDays == nil && !r.expanded(n):
+		r.problem(n, fmt.Sprintf("%s: %s is not a duration", what, quote(s)), fmt.Sprintf("write %dh; units are ms, s, m and h", wholeDays*24))
 	case err != nil:
-		r.problem(n, fmt.Sprintf("%s: %s is not a duration", what, quote(s)), aDuration+"; units are ms, s, m and h")
+		r.problem(n, fmt.Sprintf("%s: %s is not a duration", what, quote(s)), want+"; units are ms, s, m and h")
 	case d < time.Millisecond:
 		r.problem(n, fmt.Sprintf("%s: %s is too short", what, quote(s)), "write a duration of at least 1ms")
 	case d > 8760*time.Hour:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -44,7 +45,7 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		"deadband": func(v *yaml.Node) { deadband = v },
 	})
 	r.mapping(e.value, where, sourceKeys, read)
-	r.oneKind(e, where, "poll", kinds, `"http"`, `"exec"`, `"from"`)
+	r.oneKind(e, where, "poll", kinds, "http", "exec", "from")
 	if show != nil {
 		s.Show = r.show(show, where, s.Pick, pick)
 	}
@@ -79,13 +80,17 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 	return s, from // its place, for [reader.references]
 }
 
-// oneKind checks that a source or job has exactly one kind; kinds are the values of
-// those that it has, of the words.
-func (r *reader) oneKind(e named, where, verb string, kinds []*yaml.Node, words ...string) {
+// oneKind checks that a source or job has exactly one of the keys that are kinds; had
+// are the values of those that it has.
+func (r *reader) oneKind(e named, where, verb string, had []*yaml.Node, kinds ...string) {
+	var words []string
+	for _, k := range kinds {
+		words = append(words, strconv.Quote(k))
+	}
 	switch {
-	case len(kinds) > 1:
+	case len(had) > 1:
 		r.problem(e.key, where+" has more than one kind", "keep exactly one of "+list(words, "and"))
-	case len(kinds) == 0 && r.complete(e.value) && find(e.value, "modbus", "mqtt", "sql") == nil:
+	case r.lacks(e.value, append(kinds, "modbus", "mqtt", "sql")...):
 		r.problem(e.key, where+" does not say what to "+verb, "add exactly one of "+list(words, "and"))
 	}
 }

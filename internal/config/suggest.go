@@ -14,7 +14,7 @@ func suggest(got, kind string, known []string) string {
 	near := nearest(got, known)
 	switch {
 	case near != "":
-		return "did you mean " + strconv.Quote(near) + "?"
+		return didYouMean(near)
 	case len(known) == 0:
 		return "there are no " + kind
 	case len(known) == 1:
@@ -24,6 +24,8 @@ func suggest(got, kind string, known []string) string {
 	}
 	return "the " + kind + " are " + list(known, "and")
 }
+
+func didYouMean(word string) string { return "did you mean " + strconv.Quote(word) + "?" }
 
 // nearest returns the one of known that got is likely to mean, or "".
 func nearest(got string, known []string) string {

@@ -33,7 +33,11 @@ func (r *reader) timetable(n *yaml.Node, where string) *At {
 	}
 	table, err := cron.Parse(s, cmp.Or(zone, time.UTC))
 	if err != nil {
-		r.problem(expression, fmt.Sprintf("%s: %v", what, err), example)
+		want := example
+		if _, err := cron.Parse("@"+s, time.UTC); err == nil && !r.expanded(expression) {
+			want = "write " + quote("@"+s)
+		}
+		r.problem(expression, fmt.Sprintf("%s: %v", what, err), want)
 		return nil
 	}
 	return &At{Cron: s, Zone: zone, Next: table.Next}

@@ -21,9 +21,9 @@ func (r *reader) upstream(e named) *Upstream {
 		return nil
 	}
 	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1}
-	var address, bearer, limit, burst *yaml.Node
+	var bearer, limit, burst *yaml.Node
 	r.mapping(e.value, where, upstreamKeys, reads{
-		"http":    func(v *yaml.Node) { address = v; u.URL = r.baseURL(v) },
+		"http":    func(v *yaml.Node) { u.URL = r.baseURL(v) },
 		"bearer":  func(v *yaml.Node) { bearer = v },
 		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) },
 		"limit": func(v *yaml.Node) {
@@ -55,7 +55,7 @@ func (r *reader) upstream(e named) *Upstream {
 	if burst != nil && limit == nil {
 		r.problem(burst, "burst without limit has no effect", "add a limit such as 60/h or remove burst")
 	}
-	if address == nil && r.complete(e.value) {
+	if r.lacks(e.value, "http") {
 		r.problem(e.key, where+" has no address", "add one such as http: https://api.example.com")
 	}
 	if u.URL == nil {
