@@ -106,6 +106,13 @@ func (g *Guard) Identify(r *http.Request) (*User, error) {
 	return g.user(access, credential{kind: byNothing}), nil
 }
 
+// ByToken reports whether a request is judged by a token that it brings, and by nothing
+// else: whoever made it knows that token.
+func (g *Guard) ByToken(r *http.Request) bool {
+	_, ok := bearer(r)
+	return ok && g.current().Access != nil
+}
+
 // Again returns what a user is by now: [Nobody] once the token, the session or the trust
 // in the proxy is no more. It does not count as use of a session.
 func (g *Guard) Again(u *User) *User {

@@ -368,6 +368,18 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("Host %s = %d, want %d", host, status, want)
 		}
 	}
+	for _, c := range []struct {
+		header []string
+		want   int
+	}{
+		{bearer("viewer"), 200}, // no site knows a token
+		{bearer("wrong"), 401},  // and what is wrong is nobody
+		{[]string{"Authorization", "Basic eDp5"}, 421},
+	} {
+		if status, _, _ := s.do("GET", "/api/v1/jobs", "", append(c.header, "Host", "tidewire.monitoring:8480")...); status != c.want {
+			t.Errorf("another Host with %q = %d, want %d", c.header, status, c.want)
+		}
+	}
 	if status, _, _ := s.do("POST", runs, "{}", append(bearer("admin"), "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site")...); status != 403 {
 		t.Errorf("a trigger from another origin = %d, want 403", status)
 	}

@@ -54,6 +54,9 @@ func TestOtherSitesCannotUseTheGateway(t *testing.T) {
 	if status, _, body := s.do("POST", runs, `{}`, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); status != 403 {
 		t.Errorf("a trigger from another site = %d %s, want 403", status, body)
 	}
+	if status, _, _ := s.do("GET", "/api/v1/jobs", "", "Host", "evil.example", "Authorization", "Bearer x"); status != 421 {
+		t.Errorf("Host evil.example with some token, where none is asked for = %d, want 421", status)
+	}
 	for host, want := range map[string]int{"evil.example": 421, "localhost:80": 200, "127.0.0.1": 200, "[::1]:9": 200, "127.0.0.1.evil.example": 421} {
 		if status, _, _ := s.do("GET", "/api/v1/jobs", "", "Host", host); status != want {
 			t.Errorf("Host %s = %d, want %d", host, status, want)

@@ -131,13 +131,18 @@ func (g *gateway) link(path string) string {
 // sameOrigin refuses requests by which a page of another origin would change something.
 func (g *gateway) sameOrigin(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
-	if public := g.plan.Load().cfg.PublicURL; public != nil {
-		_ = origin.AddTrustedOrigin(public.Scheme + "://" + public.Host) // the configuration's reader knows that it is one
-	}
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusForbidden, "requests that change something must come from the gateway's own page")
 	}))
-	return origin.Handler(next)
+	others := origin.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A proxy in front may have another Host asked for than the browser did.
+		if public := g.plan.Load().cfg.PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
+			next.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
 }
 
 // recovered turns a panic in a handler into a logged error and a 500, where the answer
@@ -163,6 +168,7 @@ func (g *gateway) recovered(next http.Handler) http.Handler {
 // could point a name of its own at the gateway's address and use it through a visitor's
 // browser (DNS rebinding). Names are those of loopback, the public address's, and, where
 // the connection did not come by loopback, any address in digits: of those a site has none.
+// A request that brings a token may call the gateway as it likes: no site knows that.
 func (g *gateway) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.isOurs(r) {
@@ -174,7 +180,7 @@ func (g *gateway) knownHost(next http.Handler) http.Handler {
 }
 
 func (g *gateway) isOurs(r *http.Request) bool {
-	if isLoopback(r.Host) {
+	if isLoopback(r.Host) || g.guard.ByToken(r) {
 		return true
 	}
 	if public := g.plan.Load().cfg.PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
