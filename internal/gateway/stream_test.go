@@ -88,7 +88,9 @@ sources:
 `, plant.URL))
 	var times []time.Time
 	s.events("/api/v1/stream?sources=tank&min=100ms", "", func(ev sse.Event) bool {
-		times = append(times, at(t, decode(t, ev.Data)["updated_at"]))
+		if got := decode(t, ev.Data)["updated_at"]; got != nil { // it is before the first poll
+			times = append(times, at(t, got))
+		}
 		return len(times) < 5
 	})
 	for i := 2; i < len(times); i++ { // the first two may have been published at any time before
