@@ -68,7 +68,7 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var problems config.Problems
 	var status exitStatus
 	switch {
@@ -80,7 +80,7 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 	case errors.As(err, &status):
 		return int(status)
 	case !started || errors.As(err, new(*demo.UsageError)) || errors.As(err, new(usageError)):
-		fmt.Fprintf(stderr, "tidewire: %s\nRun 'tidewire --help' for what can be given.\n", harmless(err))
+		fmt.Fprintf(stderr, "tidewire: %s\nRun '%s --help' for what can be given.\n", harmless(err), cmd.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "tidewire: %s\n", harmless(err))

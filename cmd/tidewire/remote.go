@@ -83,28 +83,37 @@ func (r *remote) request(ctx context.Context, path ...string) (*http.Request, er
 	return req, nil
 }
 
-// get decodes the answer to a GET into v. An answer other than 200 is a [*sse.StatusError].
+// get decodes the answer to a GET into v; errors are as those of do.
 func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, error) {
 	req, err := r.request(ctx, path...)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	header, body, err := do(req)
 	if err != nil {
 		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
-		return nil, &sse.StatusError{Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body[:min(len(body), 4<<10)]}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", req.URL.Redacted(), err)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
 		return nil, fmt.Errorf("%s does not answer as a gateway does: %w", req.URL.Redacted(), err)
 	}
-	return resp.Header, nil
+	return header, nil
+}
+
+// do makes a request. An answer other than 200 is a [*sse.StatusError].
+func do(req *http.Request) (http.Header, []byte, error) {
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, &sse.StatusError{Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body[:min(len(body), 4<<10)]}
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the answer of %s: %w", req.URL.Redacted(), err)
+	}
+	return resp.Header, body, nil
 }
 
 // explained is err in the words of whoever gave the command: a gateway's problem by what it

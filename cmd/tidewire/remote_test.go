@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -104,6 +105,31 @@ jobs:
 	t.Setenv("TIDEWIRE_URL", r.url+"/")
 	if code, _, stderr := tidewire(t, "run", "plain"); code != 0 {
 		t.Errorf("run with $TIDEWIRE_URL = %d, %s", code, stderr)
+	}
+}
+
+// With --output, all that a run prints is shown while it goes on, in order, and once.
+func TestRunShowsOutput(t *testing.T) {
+	gate := filepath.Join(t.TempDir(), "gate")
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+jobs:
+  talk: {exec: [sh, -c, 'printf "\033[1mone\033[0m\n::progress 10 x\ntw"; until [ -e "$0" ]; do sleep 0.02; done; printf "o\nthree\n"; exit 4', `+gate+`]}
+`))
+	b := in(t, "run", "--url", r.url, "--output", "talk")
+	b.await(t, "\none\n")
+	if strings.Contains(b.stderr(), "tw") {
+		t.Errorf("half of a line is shown: %q", b.stderr())
+	}
+	if err := os.WriteFile(gate, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-b.code; code != 4 {
+		t.Errorf("run --output = %d, want 4", code)
+	}
+	lines := strings.Split(b.stderr(), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "talk") })
+	if got := strings.Join(lines, "|"); got != "one|two|three|" {
+		t.Errorf("run --output shows %q, want one|two|three|\n%s", got, b.stderr())
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +18,15 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
+// outputPatience is how long run waits for the rest of the output of a run that is over.
+const outputPatience = 10 * time.Second
+
 // unreachable is how long a gateway may be away before run gives up a run.
 const unreachable = 2 * time.Minute
 
 func runCommand() *cobra.Command {
 	var address, tokenFile string
+	var output bool
 	cmd := &cobra.Command{
 		Use:   "run JOB [ARG=VALUE ...]",
 		Short: "Run a job of a gateway and follow it to its end",
@@ -38,6 +41,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 2 if the command line or an argument is not valid, and else 1.`,
 		Example: `  tidewire run discover
   tidewire run discover subnet=10.0.4.0/24 > found.json
+  tidewire run --output backup
   tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeJob,
@@ -50,7 +54,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 			if err != nil {
 				return err
 			}
-			return runJob(cmd.Context(), gw, args[0], values, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runJob(cmd.Context(), gw, args[0], values, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	fallback := "http://127.0.0.1:8480"
@@ -59,6 +63,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 	}
 	cmd.Flags().StringVar(&address, "url", fallback, "`URL` of the gateway; $"+envURL+" sets another default")
 	tokenFlag(cmd, &tokenFile)
+	cmd.Flags().BoolVar(&output, "output", false, "show on stderr what the run prints, as it prints it")
 	return cmd
 }
 
@@ -94,10 +99,11 @@ type runState struct {
 	Output     string          `json:"output"`
 }
 
-// An update is the next thing that is known of a run: its state, that a connection stands
-// or has broken, or why there is no more.
+// An update is the next thing that is known of a run: its state, what it has printed, that a
+// connection stands or has broken, or why there is no more.
 type update struct {
 	state     runState
+	printed   []string
 	connected bool
 	retry     time.Duration // of a connection that broke: how long until the next attempt
 	err       error
@@ -115,7 +121,8 @@ func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // runJob starts a run and follows it until it ends, or until ctx does and the run is others' too.
-func runJob(ctx context.Context, gw *remote, job string, values map[string]string, stdout, stderr io.Writer) error {
+// If output is set, it shows what the run prints.
+func runJob(ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
 	updates := make(chan update)
@@ -145,15 +152,32 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 		}
 	}()
 
+	printed := make(chan struct{}) // closed when all that the run printed is told
+	if output {
+		go func() { // ends with the output, or with live
+			defer close(printed)
+			followOutput(live, gw, run.ID, func(lines []string) { tell(update{printed: lines}) })
+		}()
+	} else {
+		close(printed)
+	}
+
 	view := newRunView(stderr, job)
 	defer view.close()
 	view.note(fmt.Sprintf("%s: run %s%s", job, terminal.Line(run.ID), beginning(run.Coalesced, view.screen != nil)))
 	tick := time.NewTicker(view.interval())
 	defer tick.Stop()
 	interrupted := ctx.Done()
-	var away time.Time // since when the gateway cannot be reached, zero if it can
+	var away time.Time          // since when the gateway cannot be reached, zero if it can
+	var over <-chan struct{}    // closed when there is nothing more to show; nil while the run goes on
+	var enough <-chan time.Time // after which what the run printed is not waited for
 	for {
 		select {
+		case <-over:
+			view.finish()
+			return outcome(view.state, output, stdout, stderr)
+		case <-enough:
+			over, enough = closed(), nil
 		case u := <-updates:
 			switch {
 			case u.connected:
@@ -167,11 +191,14 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 				view.lost(u.err, time.Now().Add(u.retry))
 			case u.err != nil:
 				return followError(gw, u.err)
+			case u.printed != nil:
+				for _, line := range u.printed {
+					view.note(terminal.Line(line))
+				}
 			default:
 				view.update(u.state, run.Coalesced)
 				if u.state.Status.Ended() {
-					view.finish()
-					return outcome(view.state, stdout, stderr)
+					interrupted, over, enough = nil, printed, time.After(outputPatience)
 				}
 			}
 		case now := <-tick.C:
@@ -243,9 +270,9 @@ func followError(gw *remote, err error) error {
 // tailLines is how many of the last lines of its output a run that failed is shown with.
 const tailLines = 20
 
-// outcome prints the result of a run that has ended, or the end of what it printed, and
-// turns the end into an exit code.
-func outcome(s runState, stdout, stderr io.Writer) error {
+// outcome prints the result of a run that has ended, or the end of what it printed if that
+// is not shown yet, and turns the end into an exit code.
+func outcome(s runState, shown bool, stdout, stderr io.Writer) error {
 	if s.Status == progress.StatusSucceeded {
 		if len(s.Result) == 0 || string(s.Result) == "null" {
 			return nil
@@ -253,11 +280,10 @@ func outcome(s runState, stdout, stderr io.Writer) error {
 		_, err := fmt.Fprintf(stdout, "%s\n", s.Result)
 		return err
 	}
-	lines := slices.DeleteFunc(strings.Split(s.Output, "\n"), func(l string) bool {
-		return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") // what was for the gateway
-	})
-	for _, line := range lines[max(0, len(lines)-tailLines):] {
-		fmt.Fprintf(stderr, "  %s\n", terminal.Line(line))
+	if lines := forPeople(strings.Split(s.Output, "\n")); !shown {
+		for _, line := range lines[max(0, len(lines)-tailLines):] {
+			fmt.Fprintf(stderr, "  %s\n", terminal.Line(line))
+		}
 	}
 	switch {
 	case s.Status == progress.StatusCancelled:
@@ -266,4 +292,11 @@ func outcome(s runState, stdout, stderr io.Writer) error {
 		return exitStatus(s.ExitCode)
 	}
 	return exitStatus(exitFailure)
+}
+
+// closed is a channel that has nothing to wait for.
+func closed() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
 }

@@ -118,8 +118,8 @@ func (v *runView) plain() string {
 func (v *runView) words() (words []string) {
 	s := v.state
 	switch {
-	case s.Status == progress.StatusQueued && s.Position > 1:
-		words = append(words, fmt.Sprintf("queued, %d before it", s.Position-1))
+	case s.Status == progress.StatusQueued && s.Position > 0:
+		words = append(words, fmt.Sprintf("queued, %d before it", s.Position))
 	case s.Status != progress.StatusRunning:
 		words = append(words, terminal.Line(string(s.Status)))
 	}

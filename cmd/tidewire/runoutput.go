@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// followOutput tells what a run prints, whole lines at a time, until it is over, ctx ends,
+// or the gateway does not know the run any more.
+func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []string)) {
+	next, begun := "0", "" // where the next answer begins, and the line that has no end yet
+	for {
+		header, text, err := gw.output(ctx, id, next)
+		switch {
+		case ctx.Err() != nil || errors.As(err, new(*sse.StatusError)):
+			return
+		case err != nil:
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		next = header.Get("Tidewire-Next")
+		if header.Get("Tidewire-Truncated") != "" {
+			begun = ""
+			tell([]string{"… (what was printed here is lost)"})
+		}
+		lines := strings.Split(begun+text, "\n")
+		begun = lines[len(lines)-1]
+		over := header.Get("Tidewire-End") != ""
+		if !over {
+			lines = lines[:len(lines)-1]
+		}
+		if lines = forPeople(lines); len(lines) > 0 {
+			tell(lines)
+		}
+		if over {
+			return
+		}
+	}
+}
+
+// forPeople leaves out empty lines, and those that were for the gateway.
+func forPeople(lines []string) []string {
+	return slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") })
+}
+
+// output is what a run has printed from a place on. It waits until there is some.
+func (r *remote) output(ctx context.Context, id, from string) (http.Header, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	req, err := r.request(ctx, "runs", id, "output")
+	if err != nil {
+		return nil, "", err
+	}
+	req.URL.RawQuery = "from=" + from
+	req.Header.Set("Prefer", "wait=25")
+	header, text, err := do(req)
+	if err == nil && header.Get("Tidewire-Next") == "" {
+		err = fmt.Errorf("%s does not answer as a gateway does", req.URL.Redacted())
+	}
+	return header, string(text), err
+}
