@@ -269,3 +269,207 @@ func TestAlerts(t *testing.T) {
 		})
 	}
 }
+
+// A receiver is a server that webhooks call.
+type receiver struct {
+	*httptest.Server
+	calls chan string // the bodies
+}
+
+// newReceiver makes a server that answers the calls with one status after the other, and
+// 200 after the last; a negative one is no answer at all.
+func newReceiver(t *testing.T, statuses ...int) *receiver {
+	r := &receiver{calls: make(chan string, 100)}
+	var mu sync.Mutex
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		mu.Lock()
+		status := http.StatusOK
+		if len(statuses) > 0 {
+			status, statuses = statuses[0], statuses[1:]
+		}
+		mu.Unlock()
+		r.calls <- string(body)
+		if status < 0 {
+			<-req.Context().Done()
+			return
+		}
+		w.Header().Set("Retry-After", "2")
+		http.Error(w, req.URL.String()+fmt.Sprint(req.Header), status)
+	}))
+	t.Cleanup(r.Close)
+	return r
+}
+
+// hears waits for the next call, which must have that body.
+func (r *receiver) hears(t *testing.T, want string) {
+	t.Helper()
+	select {
+	case got := <-r.calls:
+		if got != want {
+			t.Errorf("the webhook is sent %s, want %s", got, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the webhook is not called, want %s", want)
+	}
+}
+
+func (r *receiver) quiet(t *testing.T) {
+	t.Helper()
+	select {
+	case got := <-r.calls:
+		t.Errorf("the webhook is sent %s, want nothing more", got)
+	default:
+	}
+}
+
+func TestWebhooksOverTheNetwork(t *testing.T) {
+	up := newUpstream(t, `{"level": 95}`)
+	fine, broken, busy, deaf := newReceiver(t), newReceiver(t, 500), newReceiver(t, 429), newReceiver(t, -1, -1)
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+notify:
+  fine: {http: {url: %q, body: "{source} {state}"}}
+  broken: {http: {url: %q, body: "{source} {state}"}}
+  busy: {http: {url: %q, body: "{source} {state}"}}
+  deaf: {http: {url: %q, body: "{source} {state}"}}
+sources:
+  tank:
+    http: {upstream: plant, path: /tank}
+    every: 20ms
+    alert: {if: .level > 90, notify: [fine, broken, busy, deaf]}
+`, up.URL, fine.URL, broken.URL, busy.URL, deaf.URL))
+	for _, r := range []*receiver{deaf, fine, broken} {
+		r.hears(t, "tank firing")
+	}
+	busy.hears(t, "tank firing")
+	told := time.Now()
+	broken.hears(t, "tank firing")
+	busy.hears(t, "tank firing")
+	if took := time.Since(told); took < 1900*time.Millisecond {
+		t.Errorf("called again after %v, want the 2 s of Retry-After", took)
+	}
+	up.say(`{"level": 50}`)
+	for _, r := range []*receiver{fine, broken, busy} {
+		r.hears(t, "tank resolved")
+	}
+	stopped := time.Now()
+	s.stop()
+	if took := time.Since(stopped); took > 8*time.Second {
+		t.Errorf("a webhook that hangs holds up the stop for %v", took)
+	}
+	deaf.hears(t, "tank firing") // the call that the stop broke off, once more
+	if !contains(s.log.String(), `msg="webhook given up" webhook=deaf`) {
+		t.Error("the log does not say what was not told")
+	}
+}
+
+func TestAlertsOutliveReloads(t *testing.T) {
+	up, ops := newUpstream(t, `{"level": 95}`), newReceiver(t)
+	with := func(tank, more string) string {
+		return fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+notify: {ops: {http: {url: %q, body: "{title} {state} {value}"}}}
+sources:
+  tank: {http: {upstream: plant, path: /tank}, every: 10ms, pick: {level: .level}, %s}
+%s`, up.URL, ops.URL, tank, more)
+	}
+	s := startFile(t, with(`alert: {if: .level > 90, notify: ops}`, ""), 0)
+	ops.hears(t, "tank firing 95")
+	since := s.source("tank", "ok")["alert"].(object)["since"]
+
+	same := func(what string) {
+		t.Helper()
+		before := s.source("tank", "ok")["updated_at"]
+		got := s.await("another poll", func(v object) bool { return v["key"] == "source/tank" && v["updated_at"] != before })
+		if alert, _ := got["alert"].(object); alert["state"] != "firing" || alert["since"] != since {
+			t.Errorf("%s: alert = %v, want it firing since %v", what, alert, since)
+		}
+		ops.quiet(t)
+	}
+	s.reload(with(`alert: {if: .level > 90, notify: ops}`, `  other: {exec: [echo, "1"]}`))
+	same("another source was added")
+	s.reload(with(`title: T-101, alert: {if: .level > 80, for: 1h, notify: ops}`, ""))
+	same("the source has changed")
+	s.reload(with(`title: T-101, alert: {if: .level > 99, notify: ops}`, ""))
+	ops.hears(t, "T-101 resolved 95")
+
+	s.reload(with(`alert: {if: .level > 90, notify: ops}`, ""))
+	ops.hears(t, "tank firing 95")
+	s.reload(with(`title: T-101`, ""))
+	s.await("no alert", func(v object) bool { return v["title"] == "T-101" && v["alert"] == nil })
+	s.stop()
+	ops.quiet(t)
+}
+
+// What is a credential, of an upstream or of a webhook, is in nothing that the gateway says.
+func TestCredentialsAreSaidNowhere(t *testing.T) {
+	const canary = "c4n4ry-s3cr3t"
+	up, ops, gone := newUpstream(t, ""), newReceiver(t, 404, 500), httptest.NewServer(nil)
+	gone.Close()
+	up.does(func(w http.ResponseWriter, r *http.Request) { // a server may repeat what it is sent
+		w.Header().Set("Content-Type", r.Header.Get("Authorization"))
+		switch r.URL.Path {
+		case "/text":
+			fmt.Fprint(w, r.Header, r.URL)
+		case "/status":
+			w.Header().Set("Location", "/"+canary)
+			w.WriteHeader(http.StatusFound)
+		default:
+			w.WriteHeader(http.StatusTeapot)
+			fmt.Fprint(w, r.Header, r.URL)
+		}
+	})
+	t.Setenv("GATEWAY_TEST_CANARY", canary)
+	s := start(t, fmt.Sprintf(`
+upstreams:
+  plant: {http: %q, bearer: "${env:GATEWAY_TEST_CANARY}", headers: {X-Key: "key-${env:GATEWAY_TEST_CANARY}"}}
+  gone: {http: %q, bearer: "${env:GATEWAY_TEST_CANARY}"}
+notify:
+  ops: {http: {url: "%s/${env:GATEWAY_TEST_CANARY}?token=${env:GATEWAY_TEST_CANARY}", headers: {Authorization: "Bearer ${env:GATEWAY_TEST_CANARY}"}}}
+  gone: {http: {url: "%s/${env:GATEWAY_TEST_CANARY}", headers: {X-Key: "${env:GATEWAY_TEST_CANARY}"}}}
+defaults: {every: 10ms, backoff: {min: 10ms, max: 10ms}}
+sources:
+  text: {http: {upstream: plant, path: /text, query: {key: "${env:GATEWAY_TEST_CANARY}"}}, alert: {notify: [ops, gone]}}
+  status: {http: {upstream: plant, path: /status}, alert: {notify: [ops, gone]}}
+  teapot: {http: {upstream: plant, path: /, query: {key: "${env:GATEWAY_TEST_CANARY}"}}, alert: {notify: ops}, show: {history: 1h}}
+  gone: {http: {upstream: gone, path: /, query: {key: "${env:GATEWAY_TEST_CANARY}"}}, alert: {notify: ops}}
+jobs:
+  say: {exec: [echo, hello]}
+`, up.URL, gone.URL, ops.URL, gone.URL))
+	for _, name := range []string{"text", "status", "teapot", "gone"} {
+		if got := s.source(name, "failing"); contains(fmt.Sprint(got), canary) {
+			t.Errorf("the stream says %v", got)
+		}
+	}
+	for range 4 { // two of them fail
+		select {
+		case body := <-ops.calls:
+			if contains(body, canary) {
+				t.Errorf("the webhook is sent %s", body)
+			}
+		case <-time.After(patience):
+			t.Fatal("the webhook is not called")
+		}
+	}
+	id := s.json(202, "POST", "/api/v1/jobs/say/runs", `{"args": {}}`)["id"].(string)
+	s.await("the end of the run", func(v object) bool { return v["status"] == "succeeded" })
+	for pattern := range gateway.Routes() {
+		path := strings.NewReplacer("{name}", "teapot", "{job}", "say", "{id}", id).Replace(pattern)
+		method, path, _ := strings.Cut(path, " ")
+		status, header, body := s.do(method, path, "", "Accept", asJSON, "Cookie", canary, "Authorization", "Bearer "+canary)
+		if contains(body, canary) || contains(fmt.Sprint(header), canary) {
+			t.Errorf("%s = %d %v\n%s", pattern, status, header, body)
+		}
+	}
+	s.stop()
+	log := s.log.String()
+	if contains(log, canary) {
+		t.Errorf("the log says it:\n%s", log)
+	}
+	for _, want := range []string{"poll failed", "webhook failed", "webhook given up", "alert firing"} {
+		if !contains(log, want) {
+			t.Errorf("the log does not say %q, want everything to go wrong that can", want)
+		}
+	}
+}

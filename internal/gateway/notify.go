@@ -24,7 +24,7 @@ const (
 	// pauses of webhookBackoff these are about ten calls.
 	webhookPatience = 15 * time.Minute
 	// lastCalls bounds the calls for what is left at a stop.
-	lastCalls = 3 * time.Second
+	lastCalls = 2 * time.Second
 	// maxMessageValue bounds the value that a message carries, in bytes of JSON: a larger
 	// one is left out.
 	maxMessageValue = 16 << 10

@@ -118,7 +118,6 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 // on with the value if that means the same still.
 func (s *poller) takeOver(before *poller) {
 	s.claim = before.claim
-	s.wanted, s.left = before.wanted, before.left
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
 		s.history = before.history
 	}
@@ -139,8 +138,10 @@ func (g *gateway) addTasks(s *poller) {
 	}
 	err := errors.Join(
 		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
-		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }),
-		g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }))
+	if s.Alert != nil {
+		err = errors.Join(err, g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+	}
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
 	}
@@ -159,6 +160,7 @@ func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	snap := sourceSnapshot{State: statePending}
 	if before != nil {
+		s.wanted, s.left = before.wanted, before.left
 		last := before.snapshot()
 		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
