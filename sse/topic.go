@@ -193,17 +193,17 @@ func (t *Topic) Ended() bool { return t.resolve().current.Load().ended() }
 func (t *Topic) Watched() bool { return t.resolve().watched.Load() != 0 }
 
 // Remove forgets run, if it is still the current one, and reports whether it was. The topic leaves the hub once nobody
-// watches it. Streams of the run get its terminal if it has ended, and just end if it has not.
+// watches it. Streams of the run get its terminal if it has ended, and just end if it has not. With "", a topic that has
+// no run leaves in the same way.
 func (t *Topic) Remove(run string) bool {
-	if run == "" {
-		return false
-	}
 	t = t.resolve()
 	t.mu.Lock()
 	r := t.current.Load()
 	ok := r.name == run
 	if ok {
 		t.removed = true
+	}
+	if ok && run != "" {
 		t.current.Store(newRun("", 0))
 		r.state.Store(runRemoved)
 	}

@@ -146,6 +146,11 @@ func TestHubTopics(t *testing.T) {
 	}
 	expect(t, "Topics after Remove", names(), "b")
 
+	idle := hub.Topic("idle", sse.TopicOptions{})
+	if !idle.Remove("") || hub.Topic("idle", sse.TopicOptions{}) == idle {
+		t.Errorf("a topic without a run did not leave")
+	}
+
 	// The handle still names the topic, wherever it comes back.
 	again := hub.Topic("a", sse.TopicOptions{})
 	publish(t, again, "1")

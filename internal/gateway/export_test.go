@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,4 +142,67 @@ func Steady(bands []config.Deadband, v any, published string) any {
 		_ = topic.Publish(sse.Event{Data: []byte(`{"value":` + published + `}`)})
 	}
 	return steady(bands, v, topic)
+}
+
+// A Gateway is one that serves nobody.
+type Gateway struct{ *gateway }
+
+// NewGateway makes a gateway on a configuration, which may be in files. It ends with ctx.
+func NewGateway(t testing.TB, ctx context.Context, cfg *config.Config, opts Options) Gateway {
+	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Gateway{g}
+}
+
+// Run polls, and loads the configuration again as the options say, until ctx ends.
+func (g Gateway) Run(ctx context.Context) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = g.scheduler.Run(ctx)
+	}()
+	<-g.polling
+	g.loader.run(ctx)
+	<-over
+}
+
+// Change puts another configuration to work, while Run is not.
+func (g Gateway) Change(t testing.TB, cfg *config.Config) {
+	c, err := g.changeTo(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.apply()
+	c.finish(t.Context())
+}
+
+// Tasks are what the scheduler knows.
+func (g Gateway) Tasks() map[any]smartpoll.TaskInfo {
+	all := make(map[any]smartpoll.TaskInfo)
+	for task := range g.scheduler.Tasks() {
+		all[task.Key] = task
+	}
+	return all
+}
+
+// Topics are the names of the topics, in order.
+func (g Gateway) Topics() []string {
+	var names []string
+	for topic := range g.hub.Topics() {
+		names = append(names, topic.Name())
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Newest is the newest snapshot of a topic.
+func (g Gateway) Newest(topic string) string {
+	t, ok := g.hub.Lookup(topic)
+	if !ok {
+		return ""
+	}
+	latest, _ := t.Latest()
+	return string(latest.Data)
 }

@@ -75,6 +75,12 @@ func startConfig(t *testing.T, cfg *config.Config) *server {
 // replaces. It is looked at as often as look says.
 func startFile(t *testing.T, yaml string, look time.Duration) *server {
 	t.Helper()
+	return startFileOn(t, "127.0.0.1:0", yaml, look)
+}
+
+// startFileOn is startFile with an address to listen on.
+func startFileOn(t *testing.T, addr, yaml string, look time.Duration) *server {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "tidewire.yaml")
 	if err := os.WriteFile(file, []byte("version: 1\n"+yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -83,19 +89,25 @@ func startFile(t *testing.T, yaml string, look time.Duration) *server {
 	if err != nil {
 		t.Fatalf("the configuration is not valid:\n%v", err)
 	}
-	s := run(t, cfg, gateway.Options{Files: files, Look: look})
+	s := runOn(t, addr, cfg, gateway.Options{Files: files, Look: look})
 	s.file = file
 	return s
 }
 
 func run(t *testing.T, cfg *config.Config, opts gateway.Options) *server {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return runOn(t, "127.0.0.1:0", cfg, opts)
+}
+
+func runOn(t *testing.T, addr string, cfg *config.Config, opts gateway.Options) *server {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &server{t: t, url: "http://" + ln.Addr().String(), client: http.DefaultClient, log: new(lockedBuffer)}
+	s := &server{t: t, url: "http://127.0.0.1:" + port, client: http.DefaultClient, log: new(lockedBuffer)}
 	opts.Logger = slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	over := make(chan error, 1)
 	go func() { over <- gateway.Run(ctx, cfg, ln, &opts) }()

@@ -24,7 +24,7 @@ type job struct {
 
 func newJob(g *gateway, cfg *config.Job) *job {
 	j := &job{Job: cfg, g: g, key: jobTopic(cfg.Name)}
-	j.topic = g.hub.Topic(j.key, sse.TopicOptions{})
+	j.topic = g.hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
 }
 

@@ -102,7 +102,6 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (*change, er
 		if before != nil {
 			c.Changed = append(c.Changed, s.key)
 			c.replaced[s] = before
-			s.takeOver(before)
 		} else {
 			c.Added = append(c.Added, s.key)
 			var err error
@@ -174,8 +173,9 @@ func (c *change) apply() {
 	for _, s := range c.gone {
 		s.removeTasks(g.scheduler)
 	}
-	for _, before := range c.replaced {
+	for s, before := range c.replaced {
 		before.removeTasks(g.scheduler)
+		s.takeOver(before)
 	}
 	inputs := make(map[string]*poller, len(c.to.sources))
 	for _, s := range c.to.sources {
@@ -213,6 +213,11 @@ func (c *change) finish(ctx context.Context) {
 	for _, s := range c.gone {
 		if err := s.claim.Finish(ctx, s.encode(sourceSnapshot{State: stateRemoved}), 0); err != nil {
 			c.g.log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
+		}
+	}
+	for _, j := range c.from.jobs {
+		if c.to.job(j.Name) == nil {
+			j.topic.Remove("") // if it has never run; else the topic leaves with the last run
 		}
 	}
 }

@@ -114,8 +114,8 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 	return s
 }
 
-// takeOver makes s the successor of before, of which the definition has changed. It goes
-// on with the value if that means the same still.
+// takeOver makes s the successor of before, of which the definition has changed, within a
+// hook. It goes on with the value if that means the same still.
 func (s *poller) takeOver(before *poller) {
 	s.claim = before.claim
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {

@@ -61,7 +61,7 @@ type loader struct {
 // open says that cfg is at work.
 func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Options) {
 	*l = loader{g: g, options: options, addr: addr, started: cfg, files: options.Files, turn: make(chan struct{}, 1)}
-	l.topic = g.hub.Topic("config", sse.TopicOptions{})
+	l.topic = g.hub.Topic("config", sse.TopicOptions{KeepData: true})
 	l.state = configSnapshot{Key: l.topic.Name(), LoadedAt: utc(time.Now()), Version: 1}
 	if l.files != nil {
 		l.state.File = l.files.Name()

@@ -1,12 +1,15 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -228,4 +231,75 @@ func TestAChangedFileIsLoadedByItself(t *testing.T) {
 	}
 	value("3")
 	s.await("no error", func(v object) bool { return v["key"] == "config" && v["error"] == nil })
+}
+
+// Reloads, by API and by itself, while sources are polled, jobs run, streams and long polls come and go, and at last a stop
+// in the middle of it all.
+func TestReloadUnderLoad(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	text := func(i int) string {
+		var b strings.Builder
+		fmt.Fprintf(&b, "upstreams: {plant: {http: %q, limit: 1000/s, burst: %d}}\nsources:\n", plant.URL, 1+i%3)
+		for n := range 6 {
+			if n != i%6 {
+				fmt.Fprintf(&b, "  s%d: {http: {upstream: plant, path: /%d}, every: 2ms, pick: {level: .level}, title: T%d, show: {history: 1h}, stale_after: 20ms}\n", n, n, i/(n+1)%2)
+			}
+		}
+		fmt.Fprintf(&b, "  sum: {from: [s%d, s%d], combine: '[.[].value.level] | add'}\n", (i+1)%6, (i+2)%6)
+		fmt.Fprintf(&b, "jobs:\n  j%d: {exec: ['true'], timeout: %dm}\n  j: {exec: ['true'], title: J%d}\n", i%2, 1+i%3, i%2)
+		return b.String()
+	}
+	s := startFile(t, text(0), time.Millisecond)
+	get := func(ctx context.Context, method, path string) (int, error) {
+		var body io.Reader
+		if strings.HasSuffix(path, "/runs") {
+			body = strings.NewReader("{}")
+		}
+		req, err := http.NewRequestWithContext(ctx, method, s.url+path, body)
+		if err != nil {
+			t.Error(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("If-None-Match", "*")
+		req.Header.Set("Prefer", "wait=1")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		defer resp.Body.Close()
+		_, err = io.CopyN(io.Discard, resp.Body, 4<<10)
+		return resp.StatusCode, err
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	for _, path := range []string{"GET /api/v1/stream", "GET /api/v1/sources", "GET /api/v1/sources/s1", "GET /api/v1/sources/sum", "GET /api/v1/jobs", "GET /api/v1/sources/s2/history", "POST /api/v1/jobs/j/runs", "POST /api/v1/jobs/j1/runs", "POST /api/v1/config/reload"} {
+		method, path, _ := strings.Cut(path, " ")
+		group.Go(func() {
+			for ctx.Err() == nil {
+				if status, _ := get(ctx, method, path); status == 500 {
+					t.Errorf("%s %s = 500", method, path)
+				}
+			}
+		})
+	}
+	const loads = 24 // a multiple of 6: s0 is what is left out at last
+	for i := range loads {
+		s.write(text(i))
+		s.do("POST", "/api/v1/config/reload", "")
+	}
+	last := s.reload(text(loads))
+	if n := len(last["added"].([]any)) + len(last["changed"].([]any)) + int(last["unchanged"].(float64)); n != 8 {
+		t.Errorf("after %d reloads there are %d sources and jobs, want 8: %v", loads, n, last)
+	}
+	// Every source that there is goes on being polled, and what is computed of them computed.
+	for _, name := range []string{"s1", "s2", "s3", "s4", "s5"} {
+		s.source(name, "ok")
+	}
+	s.await("the sum", func(v object) bool { return v["key"] == "source/sum" && v["value"] == 82.0 })
+	s.stop()
+	cancel()
+	group.Wait()
+	if contains(s.log.String(), "panicked") {
+		t.Error("something panicked")
+	}
 }

@@ -19,7 +19,10 @@ type watchersKey struct{}
 // sourceTopic is the topic of a source, of all its definitions. It has the watchers looked
 // at when the first one comes and when the last one leaves.
 func (g *gateway) sourceTopic(name string) *sse.Topic {
-	return g.hub.Topic("source/"+name, sse.TopicOptions{OnWatched: func(bool) { g.scheduler.Schedule(watchersKey{}, 0) }})
+	return g.hub.Topic("source/"+name, sse.TopicOptions{
+		OnWatched: func(bool) { g.scheduler.Schedule(watchersKey{}, 0) },
+		KeepData:  true,
+	})
 }
 
 // lookAtWatchers is the hook that gives the sources the pace that their watchers want. A

@@ -1,0 +1,453 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// One of a thousand sources is changed: nobody touches the tasks of the others, nor what is published of them.
+func TestOneOfAThousandChanges(t *testing.T) {
+	const sources = 1000
+	text := many("http://127.0.0.1:9", sources)
+	g := gateway.NewGateway(t, t.Context(), load(t, strings.TrimPrefix(text, "version: 1\n")), gateway.Options{})
+	topics := g.Topics()
+	var before []string
+	for _, name := range topics {
+		before = append(before, g.Newest(name))
+	}
+	tasks := g.Tasks()
+
+	g.Change(t, load(t, strings.TrimPrefix(replaceOnce(t, text, "title: Sensor 500\n", "title: Another 500\n"), "version: 1\n")))
+	now := g.Tasks()
+	for key, task := range tasks {
+		if got := now[key]; !reflect.DeepEqual(got, task) && key != any("source/s0500") {
+			t.Errorf("task %v was %+v and is %+v", key, task, got)
+		}
+	}
+	if len(now) != len(tasks) {
+		t.Errorf("%d tasks, want %d as before", len(now), len(tasks))
+	}
+	if got := g.Topics(); !slices.Equal(got, topics) {
+		t.Errorf("%d topics, want %d as before", len(got), len(topics))
+	}
+	for i, name := range topics {
+		if got := g.Newest(name); (got == before[i]) != (name != "source/s0500") {
+			t.Errorf("%s was %s and is %s", name, before[i], got)
+		}
+	}
+}
+
+// replaceOnce returns text with the one place where before stands changed.
+func replaceOnce(t testing.TB, text, before, after string) string {
+	t.Helper()
+	if strings.Count(text, before) != 1 {
+		t.Fatalf("%q is there %d times, want once", before, strings.Count(text, before))
+	}
+	return strings.Replace(text, before, after, 1)
+}
+
+// A thousand of a thousand polls keep their times while one source is changed again and again.
+func TestReloadKeepsTheRhythm(t *testing.T) {
+	var polls sync.Map // of a path, its requests
+	plant := newUpstream(t, "")
+	plant.does(func(w http.ResponseWriter, r *http.Request) {
+		count, _ := polls.LoadOrStore(r.URL.Path, new(atomic.Int64))
+		count.(*atomic.Int64).Add(1)
+		fmt.Fprint(w, `{"level": 1, "temp": 2}`)
+	})
+	text := strings.ReplaceAll(strings.TrimPrefix(many(plant.URL, 1000), "version: 1\n"), "every: 1s", "every: 8760h") // their times are spread over the pause
+	s := startFile(t, text, 0)
+	list := func() map[string]any {
+		byName := map[string]any{}
+		for _, source := range s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any) {
+			byName[source.(object)["name"].(string)] = source
+		}
+		return byName
+	}
+	for ok := false; !ok; { // until every source was polled; the stream tells when another was
+		ok = true
+		tag := s.tag("/api/v1/sources")
+		for _, source := range list() {
+			ok = ok && source.(object)["state"] == "ok"
+		}
+		if !ok {
+			s.do("GET", "/api/v1/sources", "", "If-None-Match", tag, "Prefer", "wait=20")
+		}
+	}
+	st := s.stream()
+	for range 1001 {
+		st.await("a first event", func(object) bool { return true })
+	}
+	before := list()
+	for i := range 5 {
+		got := s.reload(replaceOnce(t, text, "title: Sensor 500\n", fmt.Sprintf("title: Number %d\n", i)))
+		if got["unchanged"] != 999.0 || !reflect.DeepEqual(got["changed"], []any{"source/s0500"}) {
+			t.Fatalf("reload = %v, want one change", got)
+		}
+		_, keys := st.config(float64(i + 2))
+		for _, key := range keys {
+			if key != "source/s0500" {
+				t.Errorf("the stream got an event of %s", key)
+			}
+		}
+		s.await("the poll after the change", func(v object) bool {
+			return v["key"] == "source/s0500" && v["title"] == fmt.Sprintf("Number %d", i) && v["next_at"] != nil
+		})
+	}
+	after := list()
+	if len(after) != len(before) {
+		t.Fatalf("%d sources, want %d", len(after), len(before))
+	}
+	for name, source := range before {
+		count, _ := polls.Load("/sensor/" + strings.TrimLeft(name[1:4], "0") + name[4:])
+		switch n := count.(*atomic.Int64).Load(); {
+		case name == "s0500":
+			if n < 2 {
+				t.Errorf("the changed source was polled %d times", n)
+			}
+		case n != 1 || !reflect.DeepEqual(after[name], source):
+			t.Errorf("%s was polled %d times, and is %v, want once and as before: %v", name, n, after[name], source)
+		}
+	}
+}
+
+func TestAChangedSourceKeepsAValueThatMeansTheSame(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	base := tank(plant.URL)
+	s := startFile(t, base, 0)
+	good := s.source("tank", "ok")
+	plant.hangs(t) // nothing new from here on
+
+	for _, tt := range []struct{ before, after, state string }{
+		{"title: Tank", "title: Vessel", "ok"},
+		{"path: /tank", "path: /vessel", "ok"},
+		{"show: {value: level, unit", "show: {value: level, decimals: 1, unit", "ok"},
+		{"{level: .level}", "{level: .level, more: .more}", "pending"},
+	} {
+		s.reload(replaceOnce(t, base, tt.before, tt.after))
+		v := s.json(200, "GET", "/api/v1/sources/tank", "")
+		want := good["value"]
+		if tt.state == "pending" {
+			want = nil
+		}
+		if v["state"] != tt.state && v["state"] != "stale" || !reflect.DeepEqual(v["value"], want) {
+			t.Errorf("%s: %v, want %s and the value %v", tt.after, v, tt.state, want)
+		}
+		if tt.state == "ok" && v["updated_at"] != good["updated_at"] {
+			t.Errorf("%s: updated_at %v, want it to stay %v", tt.after, v["updated_at"], good["updated_at"])
+		}
+	}
+	s.reload(base) // the value that was given up does not come back
+	if v := s.json(200, "GET", "/api/v1/sources/tank", ""); v["value"] != nil || v["state"] != "pending" {
+		t.Errorf("back to the first definition: %v, want it pending", v)
+	}
+	plant.say(`{"level": 42}`)
+	s.reload(replaceOnce(t, base, "title: Tank", "title: Barrel"))
+	s.await("a new value", func(v object) bool {
+		return reflect.DeepEqual(v["value"], object{"level": 42.0}) && v["title"] == "Barrel"
+	})
+}
+
+// What an upstream was asked stays asked, as long as its limit is the same.
+func TestReloadDoesNotRenewALimit(t *testing.T) {
+	plant := newUpstream(t, `{"level": 1}`)
+	text := func(limit, token string) string {
+		return fmt.Sprintf(`
+upstreams: {plant: {http: %q, limit: %s, bearer: %s}}
+sources:
+  a: {http: {upstream: plant, path: /a}, every: 1h}
+  b: {http: {upstream: plant, path: /b}, every: 1h}
+  beat: {exec: ["true"], every: 10ms}
+`, plant.URL, limit, token)
+	}
+	s := startFile(t, text("1/h, burst: 2", "one"), 0)
+	s.source("a", "ok")
+	s.source("b", "ok")
+	beats := func() {
+		t.Helper()
+		last := ""
+		for range 5 {
+			last, _ = s.await("a beat", func(v object) bool {
+				return v["name"] == "beat" && v["state"] == "ok" && v["updated_at"] != last
+			})["updated_at"].(string)
+		}
+	}
+	if got := s.reload(text("1/h, burst: 2", "two")); len(got["changed"].([]any)) != 2 || got["unchanged"] != 1.0 {
+		t.Fatalf("reload = %v, want both sources changed", got)
+	}
+	beats()
+	if n := plant.count(); n != 2 {
+		t.Errorf("the upstream got %d requests, want 2: its limit was renewed", n)
+	}
+	s.reload(text("1/h, burst: 3", "two"))
+	beats()
+	if n := plant.count(); n != 4 && n != 5 {
+		t.Errorf("the upstream got %d requests after another limit, want 2 or 3 more", n)
+	}
+}
+
+func TestWhatIsComputedFollowsItsInputsThroughAReload(t *testing.T) {
+	a := newUpstream(t, `{"level": 1}`)
+	b := newUpstream(t, `{"level": 2}`)
+	text := func(url, more string) string {
+		return fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources:
+  sum: {from: [tank, fix], combine: '.tank.value + .fix.value'}
+  tank: {http: {upstream: plant, path: /}, every: 1h, pick: .level}
+  fix: {exec: [echo, "40"], every: 1h, parse: json}
+%s`, url, more)
+	}
+	s := startFile(t, text(a.URL, ""), 0)
+	value := func(name string, want any) {
+		t.Helper()
+		s.await(fmt.Sprint(name, " ", want), func(v object) bool { return v["key"] == "source/"+name && reflect.DeepEqual(v["value"], want) })
+	}
+	value("sum", 41.0)
+	if got := s.reload(text(b.URL, "")); got["unchanged"] != 2.0 {
+		t.Fatalf("reload = %v, want tank alone changed", got)
+	}
+	value("sum", 42.0)
+	// One that is new is computed from what is there: nothing will come within the hour.
+	s.reload(text(b.URL, "  twice: {from: [sum], combine: '.sum.value * 2'}\n"))
+	value("twice", 84.0)
+	s.reload(replaceOnce(t, text(b.URL, "  twice: {from: [sum], combine: '.sum.value * 2'}\n"), "* 2", "* 3"))
+	value("twice", 126.0)
+}
+
+// A run goes on as it began, whatever becomes of its job, and can be asked for as before.
+func TestARunOutlivesTheDefinitionOfItsJob(t *testing.T) {
+	script := newScript(t)
+	with := func(job, more string) string {
+		return fmt.Sprintf("jobs:\n  other: {exec: ['true']}\n  %s: {exec: %s, progress: '^(?<percent>\\d+)%%'%s}\n", job, script.argv(), more)
+	}
+	s := startFile(t, with("scan", ""), 0)
+	status := func(id string) any { return s.json(200, "GET", "/api/v1/runs/"+id, "")["status"] }
+	trigger := func(job string) string { return s.json(202, "POST", "/api/v1/jobs/"+job+"/runs", "{}")["id"].(string) }
+
+	first, p := trigger("scan"), script.begun()
+	if got := s.reload(strings.ReplaceAll(with("scan", ", timeout: 9m"), `^(?<percent>`, `^never(?<percent>`)); !reflect.DeepEqual(got["changed"], []any{"job/scan"}) {
+		t.Fatalf("reload = %v, want scan changed", got)
+	}
+	if joined := s.json(202, "POST", "/api/v1/jobs/scan/runs", "{}"); joined["id"] != first || joined["coalesced"] != true {
+		t.Errorf("a start after the change is %v, want it to join %s", joined, first)
+	}
+	p.print("40%")
+	s.await("progress by the pattern with which it began", func(v object) bool { return v["id"] == first && v["percent"] == 40.0 })
+	p.exit(0)
+	s.await("the end", func(v object) bool { return v["id"] == first && v["status"] == "succeeded" })
+
+	second, p := trigger("scan"), script.begun()
+	if got := s.reload("jobs: {other: {exec: ['true']}}\n"); !reflect.DeepEqual(got["removed"], []any{"job/scan"}) {
+		t.Fatalf("reload = %v, want scan removed", got)
+	}
+	s.json(404, "POST", "/api/v1/jobs/scan/runs", "{}")
+	if got := []any{status(first), status(second)}; !reflect.DeepEqual(got, []any{"succeeded", "running"}) {
+		t.Errorf("runs of the job that is gone are %v, want succeeded and running", got)
+	}
+	s.json(202, "POST", "/api/v1/runs/"+second+"/cancel", "")
+	p.ended()
+	s.events("/api/v1/runs/"+second+"/events", "", func(sse.Event) bool { return true })
+	if got := status(second); got != "cancelled" {
+		t.Errorf("it ended as %v, want cancelled", got)
+	}
+
+	// A stop waits for runs of jobs that are gone, too.
+	s.reload(with("scan", ""))
+	trigger("scan")
+	p = script.begun()
+	s.reload("jobs: {other: {exec: ['true']}}\n")
+	s.stop()
+	p.ended()
+}
+
+func TestAWiderListenerRefusesAReloadThatOpensJobs(t *testing.T) {
+	s := startFileOn(t, "0.0.0.0:0", "sources: {a: {exec: [echo, a], every: 1h}}\n", 0)
+	s.write("jobs: {scan: {exec: ['true']}}\n")
+	status, _, body := s.do("POST", "/api/v1/config/reload", "")
+	if status != 422 || !contains(body, "listen") {
+		t.Errorf("reload = %d %s, want 422 about listen", status, body)
+	}
+	s.json(404, "POST", "/api/v1/jobs/scan/runs", "{}")
+	if got := s.reload("listen: 127.0.0.1:1\nsources: {a: {exec: [echo, a], every: 1h}}\n"); !reflect.DeepEqual(got["restart"], []any{"listen"}) {
+		t.Errorf("reload with another address = %v, want that it needs a restart", got)
+	}
+}
+
+// What was removed leaves nothing behind.
+func TestAThousandReloadsLeaveNothingBehind(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	text := func(i int) string {
+		return fmt.Sprintf(`
+upstreams: {u%[1]d: {http: "http://127.0.0.1:9", limit: 1/h}}
+sources:
+  stays: {exec: [echo], every: 1h}
+  changes: {exec: [echo, "%[1]d"], every: 1h}
+  a%[1]d: {http: {upstream: u%[1]d, path: /}, pick: {level: .level}, show: {value: level, history: 1h}}
+  b%[1]d: {from: [stays, changes, a%[1]d], combine: ".stays"}
+jobs: {j%[1]d: {exec: [echo]}}
+`, i)
+	}
+	g := gateway.NewGateway(t, ctx, load(t, text(0)), gateway.Options{})
+	measure := func() (heap uint64, goroutines int) {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc, runtime.NumGoroutine()
+	}
+	cycle := func(n int) {
+		for i := range n {
+			g.Change(t, load(t, text(i+1)))
+		}
+		g.Change(t, load(t, text(0)))
+	}
+	cycle(100)
+	heap, goroutines := measure()
+	topics, tasks := g.Topics(), slices.Collect(maps.Keys(g.Tasks()))
+	cycle(1000)
+	if got := g.Topics(); !slices.Equal(got, topics) {
+		t.Errorf("topics are %v, want %v", got, topics)
+	}
+	if got := len(g.Tasks()); got != len(tasks) {
+		t.Errorf("%d tasks, want %d", got, len(tasks))
+	}
+	after, now := measure()
+	if grown := int64(after) - int64(heap); grown > 300<<10 {
+		t.Errorf("a thousand reloads grew the heap by %d bytes", grown)
+	}
+	if now > goroutines {
+		t.Errorf("%d goroutines, want %d", now, goroutines)
+	}
+}
+
+// Files that are being written are not read before they stay as they are, so that the part which is there counts for
+// nothing, although it is valid.
+func TestAFileThatIsBeingWrittenIsWaitedFor(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(dir, "tidewire.yaml")
+		whole := "version: 1\nsources:\n  a: {exec: ['true'], every: 1h}\n  b: {exec: ['true'], every: 1h}\n"
+		write := func(text string) {
+			t.Helper()
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(whole)
+		cfg, files, err := config.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		g := gateway.NewGateway(t, ctx, cfg, gateway.Options{Files: files, Look: 2 * time.Second})
+		go g.Run(ctx)
+		defer cancel()
+		at := func(d time.Duration, want string) { // after a time, these sources are there, as of this version
+			t.Helper()
+			time.Sleep(d)
+			synctest.Wait()
+			var names []string
+			for _, name := range g.Topics() {
+				if name, ok := strings.CutPrefix(name, "source/"); ok {
+					names = append(names, name)
+				}
+			}
+			version := decode(t, []byte(g.Newest("config")))["version"]
+			if got := fmt.Sprint(version, names); got != want {
+				t.Errorf("after %v more: %s, want %s", d, got, want)
+			}
+		}
+		at(1900*time.Millisecond, "1 [a b]")
+		changed := strings.Replace(whole, "b:", "c:", 1)
+		write(changed[:len(changed)/2+3]) // without the second source
+		at(200*time.Millisecond, "1 [a b]")
+		write(changed)
+		at(500*time.Millisecond, "1 [a b]")
+		at(500*time.Millisecond, "2 [a c]")
+		write("")
+		at(100*time.Millisecond, "2 [a c]")
+		at(3*time.Second, "2 [a c]")
+		if got := g.Newest("config"); !strings.Contains(got, `"error":"`) {
+			t.Errorf("an empty file is at work: %s", got)
+		}
+		write(changed)
+		at(3*time.Second, "2 [a c]")
+		if got := g.Newest("config"); !strings.Contains(got, `"error":null`) {
+			t.Errorf("the mended file is not at work: %s", got)
+		}
+	})
+}
+
+// Whatever way a file is replaced: by renaming another one to it, as editors do, or by another target of a symbolic
+// link on its way, as Kubernetes does.
+func TestAFileThatIsReplacedIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	text := func(name string) []byte {
+		return []byte("version: 1\nsources:\n  " + name + ": {exec: [echo], every: 1h}\n")
+	}
+	put := func(name string, data []byte) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := time.Now().Add(-time.Hour)
+	for i, name := range []string{"one", "two", "six"} { // of one length and one time
+		put(fmt.Sprint(i, "/t.yaml"), text(name))
+		if err := os.Chtimes(filepath.Join(dir, fmt.Sprint(i), "t.yaml"), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := func(target, name string) {
+		t.Helper()
+		if err := os.Symlink(target, filepath.Join(dir, "new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(dir, "new"), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("0", "..data")
+	link("..data/t.yaml", "t.yaml")
+	_, files, err := config.Open(filepath.Join(dir, "t.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.Look()
+	link("1", "..data")
+	if _, changed := files.Look(); !changed {
+		t.Error("another target was not noticed")
+	}
+	if _, files, err = files.Open(); err != nil {
+		t.Fatal(err)
+	}
+	files.Look()
+	if err := os.Rename(filepath.Join(dir, "2", "t.yaml"), filepath.Join(dir, "1", "t.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	if _, changed := files.Look(); !changed {
+		t.Error("another file was not noticed")
+	}
+}
