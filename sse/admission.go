@@ -83,8 +83,9 @@ func (h *Hub) unregister(st *stream) {
 	}
 }
 
-// authorise asks OnSubscribe about each topic.
-func (h *Hub) authorise(r *http.Request, topics ...*Topic) error {
+// MayRead asks [HubOptions].OnSubscribe whether r may read topics, which streams do themselves: it is for other answers that
+// show what is in a topic. The error of a refusal wraps [ErrForbidden] and the hook's own.
+func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 	if h.opts.OnSubscribe == nil {
 		return nil
 	}

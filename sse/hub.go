@@ -40,8 +40,8 @@ type HubOptions struct {
 	// MaxRequestTopics bounds the topics that exist because requests asked for them (see [Manager]). Zero means 1000.
 	MaxRequestTopics int
 	// OnSubscribe, if not nil, is asked whether a request may read a topic, for each topic of a stream, before anything is
-	// attached or written. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It is called on the
-	// request's goroutine, with no lock held.
+	// attached or written, and by [Hub.MayRead]. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It
+	// is called on the request's goroutine, with no lock held.
 	OnSubscribe func(*http.Request, *Topic) error
 	// Subject, if not nil, says on whose behalf a request reads, in a word of the application's own that [Hub.End] gives
 	// back to it: a stream keeps that, and not the request. It is called on the request's goroutine, with no lock held.
@@ -221,7 +221,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 		return err
 	}
 	defer st.release()
-	if err := h.authorise(r, t); err != nil {
+	if err := h.MayRead(r, t); err != nil {
 		return err
 	}
 	t = t.resolve()
@@ -280,7 +280,7 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 		return err
 	}
 	defer st.release()
-	if err := h.authorise(r, topics...); err != nil {
+	if err := h.MayRead(r, topics...); err != nil {
 		return err
 	}
 	lastID := RequestLastEventID(r)

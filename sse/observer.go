@@ -23,8 +23,8 @@ type Observer struct {
 	Opened func(Engine)
 	// Ended is called once for each Opened.
 	Ended func(Ended)
-	// Refused is called for each request that gets no stream because of a limit, of [HubOptions].OnSubscribe or since the
-	// hub's streams are ending.
+	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending, or is
+	// refused by [HubOptions].OnSubscribe.
 	Refused func(Cause)
 }
 

@@ -29,6 +29,10 @@ func failGone(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusNotFound, "there is no such run, or it ended so long ago that it was forgotten")
 }
 
+func failForbidden(w http.ResponseWriter, r *http.Request) {
+	fail(w, r, http.StatusForbidden, "this may not be watched by whoever asks")
+}
+
 // fail answers with a problem (RFC 9457).
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	header(w.Header(), "application/problem+json")

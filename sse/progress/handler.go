@@ -52,7 +52,7 @@ type HandlerOptions struct {
 //
 // GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are problems (RFC 9457); 404 says
 // that there is no such run, or none any more. Who may ask is left to the handlers around it: wrap it in a check of the user, and of the origin
-// ([http.CrossOriginProtection]) if browsers are among the clients; the hook [sse.HubOptions].OnSubscribe is asked for streams alone. Idempotency keys are remembered in the process.
+// ([http.CrossOriginProtection]) if browsers are among the clients; the hook [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the process.
 //
 // Handler panics if Work is nil.
 func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
@@ -181,6 +181,10 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 		failGone(w, r)
 		return
 	}
+	if h.tracker.hub.MayRead(r, rec.topic) != nil {
+		failForbidden(w, r)
+		return
+	}
 	prefer := preferencesOf(r, h.MaxWait)
 	prefer.applied(w.Header())
 	if prefer.hasWait {
@@ -213,7 +217,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run stri
 	switch {
 	case err == nil:
 	case errors.Is(err, sse.ErrForbidden):
-		fail(w, r, http.StatusForbidden, "this may not be watched by whoever asks")
+		failForbidden(w, r)
 	case errors.Is(err, sse.ErrGone):
 		if !sse.ServeGone(w, r) {
 			failGone(w, r)

@@ -690,5 +690,8 @@ func TestHandlerForbidden(t *testing.T) {
 		h.server = ssetest.NewServer(t, progress.Handler(f.Tracker, progress.HandlerOptions{Work: h.work}))
 		mustStart(t, f.Tracker, "/a")
 		h.do("GET", "/a", "").problem(t, 403, "may not be watched")
+		h.do("GET", "/a", "", asJSON()...).problem(t, 403, "may not be watched")
+		h.do("GET", "/a", "", asJSON("Prefer", "wait=5")...).problem(t, 403, "may not be watched")
+		h.do("GET", "/none", "", asJSON()...).problem(t, 404, "no such run")
 	})
 }
