@@ -3,6 +3,7 @@ package sse
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // maxDispatchers bounds a hub's dispatchers; there is one a processor up to that.
@@ -48,6 +49,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 			return
 		case <-d.kick:
 		}
+		turn := turn{began: time.Now()}
 		d.mu.Lock()
 		topics, d.topics = d.topics, topics[:0]
 		streams, d.streams = d.streams, streams[:0]
@@ -68,6 +70,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 					w.stream.look(&b)
 				} else {
 					poke(w.wake)
+					turn.woke()
 				}
 			}
 			clear(watchers)
@@ -76,6 +79,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		clear(topics)
 		b.reset()
 		b.forget()
+		turn.end()
 	}
 }
 

@@ -1,6 +1,9 @@
 package sse
 
-import "net"
+import (
+	"net"
+	"time"
+)
 
 // Size returns how many topics and streams the hub holds.
 func (h *Hub) Size() (topics, streams int) {
@@ -8,6 +11,13 @@ func (h *Hub) Size() (topics, streams int) {
 	defer h.mu.Unlock()
 	return len(h.topics), len(h.streams)
 }
+
+// Turn is a dispatcher's.
+type Turn struct{ turn }
+
+func NewTurn() *Turn { return &Turn{turn{began: time.Now()}} }
+
+func (t *Turn) Woke() { t.woke() }
 
 // MemorySocket is a connection that a test hands off: it has what a TCP connection has.
 type MemorySocket interface {
