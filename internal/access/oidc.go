@@ -42,6 +42,9 @@ func (e *NoRoleError) Error() string {
 	return fmt.Sprintf("none of the groups of %q has a role", e.Name)
 }
 
+// ErrAway says that the provider could not be reached just now, and was not asked again.
+var ErrAway = errors.New("the provider could not be reached a moment ago")
+
 // errNoOIDC says that there is no provider.
 var errNoOIDC = errors.New("no OpenID Connect provider is configured")
 
@@ -59,7 +62,6 @@ type provider struct {
 	of     string     // the issuer that they are about
 	found  *oidc.Provider
 	failed time.Time // when it could not be reached
-	err    error
 }
 
 // discover returns the provider, which is asked for its addresses if it is not known
@@ -72,19 +74,19 @@ func (p *provider) discover(ctx context.Context, issuer string) (*oidc.Provider,
 		return nil, ctx.Err()
 	}
 	p.mu.Lock()
-	of, found, failed, err := p.of, p.found, p.failed, p.err
+	of, found, failed := p.of, p.found, p.failed
 	p.mu.Unlock()
 	switch {
 	case of != issuer:
 	case found != nil:
 		return found, nil
 	case time.Since(failed) < askAgain:
-		return nil, err
+		return nil, ErrAway
 	}
-	found, err = oidc.NewProvider(ctx, issuer)
+	found, err := oidc.NewProvider(ctx, issuer)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.of, p.found, p.failed, p.err = issuer, found, time.Now(), err
+	p.of, p.found, p.failed = issuer, found, time.Now()
 	return found, err
 }
 

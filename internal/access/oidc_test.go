@@ -10,14 +10,15 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/config"
 )
 
 // newOIDC is a site whose people sign in at an issuer.
-func newOIDC(t *testing.T) (*site, *issuer) {
-	i, s := newIssuer(t), newSite(t)
+func newOIDC(t *testing.T) (*site, *issuertest.Issuer) {
+	i, s := issuertest.New(t), newSite(t)
 	s.cfg.Access.OIDC = &config.OIDC{
-		Issuer: i.URL, ClientID: "tidewire", ClientSecret: "canary-client", Scopes: []string{"profile"}, GroupsClaim: "groups",
+		Issuer: i.URL, ClientID: issuertest.ClientID, ClientSecret: "canary-client", Scopes: []string{"profile"}, GroupsClaim: "groups",
 		Groups: map[string]config.Role{"ops": config.RoleOperator, "leads": config.RoleAdmin},
 	}
 	return s, i
@@ -48,10 +49,18 @@ func (s *site) back(query url.Values, cookie *http.Cookie) (u *access.User, cook
 func TestOIDC(t *testing.T) {
 	s, i := newOIDC(t)
 	to, state := s.sent()
+	sent, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q := sent.Query(); sent.Path != "/authorize" || q.Get("response_type") != "code" || q.Get("client_id") != "tidewire" || q.Get("code_challenge_method") != "S256" ||
+		q.Get("nonce") == "" || q.Get("state") == "" || q.Get("scope") != "openid profile" {
+		t.Errorf("sent to %s, want the code flow with PKCE, a nonce and a state", to)
+	}
 	if state.SameSite != http.SameSiteLaxMode || !state.HttpOnly || state.MaxAge > 600 || strings.Contains(state.Value, "nonce") {
 		t.Errorf("the sign-in's cookie is %v, want a sealed one for some minutes that comes back from another site", state)
 	}
-	query := i.permit(t, to)
+	query := i.Permit(to).Query()
 	u, cookies, err := s.back(query, state)
 	if err != nil {
 		t.Fatal(err)
@@ -112,13 +121,8 @@ func TestOIDCRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s, i := newOIDC(t)
 			to, cookie := s.sent()
-			query := i.permit(t, to)
-			i.set(func(i *issuer) {
-				i.claims = c.claims
-				if c.alg != "" {
-					i.alg = c.alg
-				}
-			})
+			query := i.Permit(to).Query()
+			i.Behave(issuertest.Behaviour{Claims: c.claims, Alg: c.alg})
 			if c.spoil != nil {
 				c.spoil(query, cookie)
 			}
@@ -139,7 +143,7 @@ func TestOIDCRefuses(t *testing.T) {
 func TestOIDCReplay(t *testing.T) {
 	s, i := newOIDC(t)
 	to, cookie := s.sent()
-	query := i.permit(t, to)
+	query := i.Permit(to).Query()
 	if _, _, err := s.back(query, cookie); err != nil {
 		t.Fatal(err)
 	}
@@ -152,16 +156,16 @@ func TestOIDCReplay(t *testing.T) {
 	// A code of one's own, planted in the browser of somebody else.
 	mine, _ := s.sent()
 	_, theirs := s.sent()
-	if _, _, err := s.back(i.permit(t, mine), theirs); err == nil || !strings.Contains(err.Error(), "state") {
+	if _, _, err := s.back(i.Permit(mine).Query(), theirs); err == nil || !strings.Contains(err.Error(), "state") {
 		t.Errorf("another person's code = %v, want it refused", err)
 	}
 }
 
 func TestOIDCNoGroup(t *testing.T) {
 	s, i := newOIDC(t)
-	i.set(func(i *issuer) { i.claims = map[string]any{"groups": []string{"cooks"}} })
+	i.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": []string{"cooks"}}})
 	to, cookie := s.sent()
-	_, _, err := s.back(i.permit(t, to), cookie)
+	_, _, err := s.back(i.Permit(to).Query(), cookie)
 	var noRole *access.NoRoleError
 	if !errors.As(err, &noRole) || noRole.Name != "ann" {
 		t.Errorf("Complete = %v, want that ann has no role", err)
@@ -184,10 +188,10 @@ func TestOIDCGroups(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, i := newOIDC(t)
-			i.set(func(i *issuer) { i.claims, i.userInfo = c.claims, c.info })
+			i.Behave(issuertest.Behaviour{Claims: c.claims, UserInfo: c.info})
 			to, cookie := s.sent()
 			got := "error"
-			if u, _, err := s.back(i.permit(t, to), cookie); err == nil {
+			if u, _, err := s.back(i.Permit(to).Query(), cookie); err == nil {
 				got = u.Name + "/" + string(u.Role)
 			}
 			if got != c.want {
@@ -200,24 +204,22 @@ func TestOIDCGroups(t *testing.T) {
 // The issuer is asked when somebody signs in, and after a failure not again at once; tokens work meanwhile.
 func TestOIDCIssuerIsDown(t *testing.T) {
 	s, i := newOIDC(t)
-	i.set(func(i *issuer) { i.down = true })
+	i.Behave(issuertest.Behaviour{Down: true})
 	for range 5 {
 		if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80")); err == nil {
 			t.Error("Begin = nil while the issuer is down")
 		}
 	}
-	i.set(func(i *issuer) {
-		if got := i.asked["/.well-known/openid-configuration"]; got != 1 {
-			t.Errorf("the issuer was asked %d times, want once", got)
-		}
-		i.down = false
-	})
+	if got := i.Asked("/.well-known/openid-configuration"); got != 1 {
+		t.Errorf("the issuer was asked %d times, want once", got)
+	}
+	i.Behave(issuertest.Behaviour{})
 	if got := s.who(request("192.0.2.1:80", "Authorization", "Bearer viewer-secret")); got != "viewer/viewer" {
 		t.Errorf("a token is %s meanwhile, want viewer/viewer", got)
 	}
 	s.Guard.Later()
 	to, cookie := s.sent()
-	if _, _, err := s.back(i.permit(t, to), cookie); err != nil {
+	if _, _, err := s.back(i.Permit(to).Query(), cookie); err != nil {
 		t.Errorf("once the issuer is back: %v, want nil", err)
 	}
 }

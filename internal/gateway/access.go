@@ -207,7 +207,9 @@ func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 // beginSignIn sends the browser to the OpenID Connect provider.
 func (g *gateway) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	if err := g.guard.Begin(w, r); err != nil {
-		g.log.Warn("sign-in not begun", "err", err)
+		if !errors.Is(err, access.ErrAway) { // which nobody can fill the log with
+			g.log.Warn("sign-in not begun", "err", err)
+		}
 		web.Message(w, http.StatusServiceUnavailable, "Sign-in is not possible now",
 			"The identity provider cannot be asked. Try again in a moment, or sign in with a token.")
 	}

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptrace"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse"
@@ -468,4 +470,70 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return len(p), nil
+}
+
+// From the button to the page, as a browser goes; who has no role is told so.
+func TestSigningInAtAProvider(t *testing.T) {
+	issuer := issuertest.New(t)
+	audit := filepath.Join(t.TempDir(), "audit.jsonl")
+	s := start(t, fmt.Sprintf(`
+audit: %s
+sources: {a: {exec: [echo, '1'], every: 1h}}
+access:
+  oidc: {issuer: %s, client_id: tidewire, client_secret: canary-client, groups: {ops: operator}}
+`, audit, issuer.URL))
+	s.jar()
+	status, _, body := s.do("GET", "/auth/oidc", "")
+	if me := s.json(200, "GET", "/api/v1/me", ""); status != 200 || !contains(body, "<title>Tidewire") || me["name"] != "ann" || me["role"] != "operator" {
+		t.Errorf("signing in ends with %d and me = %v, want the page and ann, operator", status, me)
+	}
+	s.do("POST", "/auth/logout", "")
+	s.json(401, "GET", "/api/v1/sources", "")
+
+	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": []string{"cooks"}}})
+	if status, _, body = s.do("GET", "/auth/oidc", ""); status != 403 || !contains(body, "You are signed in as ann, but none of your groups") {
+		t.Errorf("signing in without a role ends with %d, want 403 and a page that says so:\n%s", status, body)
+	}
+	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"aud": "canary-other"}})
+	if status, _, body = s.do("GET", "/auth/oidc", ""); status != 400 || contains(body, "canary") {
+		t.Errorf("signing in with somebody else's token ends with %d, want 400 and nothing of it:\n%s", status, body)
+	}
+	s.json(401, "GET", "/api/v1/sources", "")
+	s.stop()
+	var did []string
+	for _, line := range auditLines(t, audit) {
+		did = append(did, strings.Join(strings.Fields(str(line["action"])+" "+str(line["as"])+" "+str(line["result"])), " "))
+	}
+	if got, want := strings.Join(did, ", "), "sign-in ann ok, sign-out, sign-in ann no role, sign-in refused"; got != want {
+		t.Errorf("audited %q, want %q", got, want)
+	}
+	if log := s.log.String(); contains(log, "canary-code") || contains(log, "canary-client") || contains(log, "canary-access") || !contains(log, "sign-in failed") {
+		t.Errorf("the log is\n%s\nwant why a sign-in failed, and no secret", log)
+	}
+}
+
+// What a new configuration takes away ends at once, streams included.
+func TestATokenThatIsWithdrawn(t *testing.T) {
+	with := func(names ...string) string {
+		text := "sources: {a: {exec: [echo, '1'], every: 1h}}\naccess:\n  tokens:\n"
+		for _, name := range names {
+			text += fmt.Sprintf("    %s: {sha256: \"%x\", role: admin}\n", name, sha256.Sum256([]byte(name+"-secret")))
+		}
+		return text
+	}
+	s := startFile(t, with("stays", "goes"), 0)
+	opened, last := make(chan bool, 9), make(chan string)
+	go func() {
+		var ev sse.Event
+		s.events("/api/v1/stream", "", func(next sse.Event) bool { ev = next; opened <- true; return true }, bearer("goes")...)
+		last <- ev.Name + " " + string(ev.Data)
+	}()
+	<-opened
+	s.write(with("stays"))
+	s.json(200, "POST", "/api/v1/config/reload", "", bearer("goes")...)
+	if got, want := <-last, `bye {"reason":"session"}`; got != want {
+		t.Errorf("the stream ends with %q, want %q", got, want)
+	}
+	s.json(401, "GET", "/api/v1/sources", "", bearer("goes")...)
+	s.json(200, "GET", "/api/v1/sources", "", bearer("stays")...)
 }
