@@ -8,6 +8,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/tidewire/tidewire/internal/access/issuertest"
 )
 
 // guarded lets viewers and operators in, by the tokens viewer-secret and operator-secret.
@@ -125,4 +129,34 @@ func TestAnotherOriginCanDoNothing(t *testing.T) {
 	if got := eval[bool](p, `fetch("api/v1/jobs").then((r) => r.json()).then((all) => all.jobs[0].last_run === null)`); !got {
 		t.Error("another origin has started the job")
 	}
+}
+
+// At a provider of another site, which sends the browser back: the cookie of the way there survives that, and the
+// session's is there for the page.
+func TestSigningInAtAProvider(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	issuer := issuertest.New(t)
+	issuer.URL = strings.Replace(issuer.URL, "127.0.0.1", "localhost", 1) // another site than the gateway's address
+	s := serve(t, tank(plant.url)+fmt.Sprintf(`
+access:
+  oidc: {issuer: %s, client_id: %s, groups: {ops: operator}}
+`, issuer.URL, issuertest.ClientID))
+	p := open(t, s.url, view{})
+	p.expect("status of 401")
+	p.await(signedOut + ` && !document.querySelector("#sign-in-form").checkVisibility()`)
+	p.follow("#sign-in-oidc", "#lists", signedIn+` && document.querySelector("#account-name").textContent === "ann"`)
+	p.click("#account-button")
+	p.await(signedOut)
+
+	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": []string{"cooks"}, "preferred_username": "<b>bob</b>"}})
+	p.expect("status of 403")
+	p.follow("#sign-in-oidc", "main.message", `document.querySelector("main.message h1").textContent === "You have no access" && document.body.innerText.includes("signed in as <b>bob</b>, but")`)
+	p.follow("main a", "#sign-in", signedOut)
+}
+
+// follow clicks a link and waits until the page behind it has something, and the condition holds there.
+func (p *page) follow(link, something, condition string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(link)), chromedp.WaitVisible(chromedp.CSS(something)))
+	p.await(condition)
 }
