@@ -12,7 +12,7 @@ func TestAnEventSourceStopsAtTheEndOfARun(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newScript(t)
 	f := newFront(t, serve(t, scan(s)).url)
-	p := open(t, f.url+"livez", view{})
+	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")
 	id := endedRun(p, s)
 	ids := eval[[]string](p, `new Promise((done) => {
@@ -59,7 +59,7 @@ func startedRun(p *page) string {
 func TestASubscriptionEndsWithItsRun(t *testing.T) {
 	s := newScript(t)
 	f := newFront(t, serve(t, scan(s)).url)
-	p := open(t, f.url+"livez", view{})
+	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")
 	id := endedRun(p, s)
 	type ending struct{ States, Statuses []string }

@@ -13,7 +13,7 @@ func TestSevenTabsShareOneStream(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
 	small := view{width: 480, height: 640}
-	home := open(t, f.url+"livez", small)
+	home := open(t, f.url+"tidewire.js", small)
 	home.expect("favicon")
 	tabs := []*page{home.tab(f.url, small)}
 	tabs[0].await(`connection() === "live"`)
@@ -96,7 +96,7 @@ func TestAPageComesBackFromTheBackForwardCache(t *testing.T) {
 	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
 	eval[bool](p, `(window.mark = "the same page", true)`)
 	p.expect("favicon")
-	p.do(chromedp.Navigate(f.url + "livez"))
+	p.do(chromedp.Navigate(f.url + "tidewire.js"))
 	f.await("the end of the stream", func(f *front) bool { return f.open == 0 })
 	plant.say(`{"level": 42}`)
 	eval[bool](p, `(history.back(), true)`)
