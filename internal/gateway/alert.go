@@ -101,8 +101,7 @@ func (g *gateway) alert(internal *smartpoll.Internal, s *poller, now time.Time, 
 		return
 	}
 	after.Alert = step(a, before.Alert, v, now)
-	internal.StopTimer(alertKey(s.key))
-	if after.Alert != nil && after.Alert.State == alertPending {
+	if after.Alert != nil && after.Alert.State == alertPending { // the hook of a time that was set before does nothing
 		internal.Schedule(alertKey(s.key), after.Alert.Since.Add(a.For).Sub(now))
 	}
 	if after.Alert.failed() && !before.Alert.failed() {

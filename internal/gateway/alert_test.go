@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -54,7 +55,8 @@ sources:
     alert: ` + alert + "\n"
 }
 
-func newPlant(t *testing.T, yaml string) *plant {
+// newPlant starts a plant whose upstream answers that level at first.
+func newPlant(t *testing.T, yaml, level string) *plant {
 	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
@@ -62,7 +64,7 @@ func newPlant(t *testing.T, yaml string) *plant {
 	}
 	// Begun at a time of the tank, so that its polls are 10 s apart from the first one on.
 	time.Sleep(time.Until(smartpoll.Every(10 * time.Second).Spread("tank").Next(time.Now())))
-	p := &plant{t: t, begun: time.Now().Truncate(time.Millisecond), level: "50"} // as exact as snapshots are
+	p := &plant{t: t, begun: time.Now().Truncate(time.Millisecond), level: level} // as exact as snapshots are
 	server := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		level := p.level
@@ -256,7 +258,7 @@ func TestAlerts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPlant(t, alerting(tt.alert))
+				p := newPlant(t, alerting(tt.alert), cmp.Or(tt.levels[0], "50"))
 				if got := p.runs(220, tt.levels); !slices.Equal(got, tt.want) {
 					t.Errorf("it went\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
 				}

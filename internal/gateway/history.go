@@ -16,9 +16,12 @@ import (
 
 const (
 	// historyBuckets is how many buckets a field has at most, with 24 bytes each, and 8
-	// more for all fields together. A day is in buckets of 2 minutes then, which is finer
-	// than a chart has pixels; 1,000 sources with one number each need 21 MB for it.
-	historyBuckets = 720
+	// more for all fields together. A day is in buckets of 3 minutes then, which is finer
+	// than a card has pixels. 1,000 sources need 15 MB for one number each, 50 MB for four.
+	historyBuckets = 480
+	// historyDoublings is how often buckets become twice as wide until they last for the
+	// span.
+	historyDoublings = 14
 	// historyFields is how many fields of a source are remembered: an upstream may invent
 	// names for ever.
 	historyFields = 32
@@ -35,9 +38,8 @@ const (
 // pump ran.
 //
 // It has as many buckets as polls while these are few, so nothing is lost. When there is
-// no room for another one within the span, the buckets become twice as wide: their width
-// is a power of two in milliseconds, at last one or two 720ths of the span. From then on
-// a poll allocates nothing.
+// no room for another one within the span, the buckets become twice as wide, from a few
+// milliseconds up to about a 480th of the span. From then on a poll allocates nothing.
 //
 // The hooks of the source's poller add to it, any goroutine may read it. A nil history
 // remembers nothing.
@@ -57,7 +59,10 @@ type series struct {
 	last, min, max []float64
 }
 
-func newHistory(span time.Duration) *history { return &history{span: span, width: 1} }
+func newHistory(span time.Duration) *history {
+	const whole = historyBuckets - 2 // within the span: the first and the last may not be
+	return &history{span: span, width: 1 + span.Milliseconds()/(whole<<historyDoublings)}
+}
 
 // add remembers the numbers of a value, or with nil that there is none: a gap.
 func (h *history) add(now time.Time, value any) {
