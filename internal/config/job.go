@@ -3,10 +3,8 @@ package config
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -68,22 +66,7 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, len(j.Exec))
 	for i, e := range j.Exec {
-		argv[i] = placeholder.ReplaceAllStringFunc(e, func(p string) string {
-			name := p[1 : len(p)-1]
-			switch v := values[name].(type) {
-			case nil:
-				return p // the text of a shell after -c
-			case float64:
-				return strconv.FormatFloat(v, 'f', -1, 64)
-			case string:
-				if at := slices.IndexFunc(j.Args, func(a Arg) bool { return a.Name == name && a.Type == ArgPath }); at >= 0 && v != "" {
-					return filepath.Join(j.Args[at].Under, v)
-				}
-				return v
-			default:
-				return fmt.Sprint(v)
-			}
-		})
+		argv[i] = j.fill(e, values, asIs, asIs) // what has no value is the text of a shell after -c
 	}
 	return argv
 }

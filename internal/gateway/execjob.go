@@ -22,7 +22,7 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 		Env:      append(slices.Clone(j.Env), "TIDEWIRE_JOB="+j.Name, "TIDEWIRE_RUN="+r.id),
 		Stdout:   r.line,
 		Stderr:   r.line,
-		Printed:  func(line string) { r.output.line(r.redact(line)) },
+		Printed:  r.print,
 		Progress: r.percent,
 	}).Run(ctx)
 	exit := new(command.ExitError)

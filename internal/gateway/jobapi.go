@@ -74,6 +74,11 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	args, problems := j.Bind(given)
+	if problems == nil && j.HTTP != nil {
+		if _, wrong := j.Request(args); wrong != nil {
+			problems = append(problems, wrong)
+		}
+	}
 	if problems != nil {
 		failArgs(w, r, j.Job, problems)
 		return

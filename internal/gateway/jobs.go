@@ -33,6 +33,9 @@ func jobTopic(name string) string { return "job/" + name }
 
 // execute does the work of r.
 func (j *job) execute(ctx context.Context, r *run) (end, error) {
+	if j.HTTP != nil {
+		return j.request(ctx, r)
+	}
 	return j.command(ctx, r)
 }
 

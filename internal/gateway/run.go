@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -164,7 +165,8 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 	}
 	for _, arg := range j.Args {
 		if secret := fmt.Sprint(args[arg.Name]); arg.Secret && len(secret) > 3 { // shorter ones would spoil every text
-			r.secrets = append(r.secrets, secret)
+			quoted, _ := json.Marshal(secret) // as answers and results may repeat it
+			r.secrets = append(r.secrets, secret, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
 		}
 	}
 	return r

@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+const (
+	followLeast   = 500 * time.Millisecond // between two looks at an operation, whatever its server says
+	followMost    = time.Minute
+	followDefault = 2 * time.Second // if it says nothing
+	lookWithin    = 30 * time.Second
+	maxResult     = 64 << 10 // bytes of a result that is kept
+)
+
+// request does the work of an HTTP job: it makes the request and, with follow, asks the
+// monitor that the answer names until the operation there has ended.
+//
+// A monitor is what Operation-Location names, or the Location of a 202 (RFC 9110 §15.3.3).
+// Its answer says how the operation is by the member status: that of Azure's convention
+// (NotStarted, Running, Succeeded, Failed, Canceled, with percentComplete) or that of a run
+// of Tidewire. Without one, 202 means that it goes on. Whoever cancels the run ends the
+// following alone: the operation is its server's.
+func (j *job) request(ctx context.Context, r *run) (end, error) {
+	req, wrong := j.Request(r.args)
+	if wrong != nil {
+		return end{}, wrong // although the trigger has found it good
+	}
+	answer, err := j.call(ctx, r, source.Call{Client: j.g.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body})
+	if err != nil {
+		return end{}, err
+	}
+	if answer.Code < 200 || answer.Code > 299 {
+		r.printBody(answer)
+		return end{}, fmt.Errorf("%s %s: %s", req.Method, shown(req.URL), answer.Status)
+	}
+	monitor := answer.Header.Get("Operation-Location")
+	if monitor == "" && answer.Code == http.StatusAccepted {
+		monitor = answer.Header.Get("Location")
+	}
+	if !j.HTTP.Follow || monitor == "" {
+		r.keepResult(answer, answer.Body)
+		return end{}, nil
+	}
+	at, err := req.URL.Parse(monitor)
+	if err != nil || !strings.EqualFold(at.Host, req.URL.Host) || at.Scheme != req.URL.Scheme {
+		return end{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
+	}
+	return end{}, j.follow(ctx, r, at, answer.RetryAfter)
+}
+
+// follow asks a monitor until its operation has ended. One that does not answer, or is
+// overloaded, is asked again, up to the time-out of the run.
+func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duration) error {
+	for failures := 0; ; {
+		if wait <= 0 {
+			wait = followDefault << min(failures, 5)
+		}
+		select {
+		case <-time.After(min(max(wait, followLeast), followMost)):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		look, cancel := context.WithTimeoutCause(ctx, lookWithin, errTimedOut{lookWithin})
+		answer, err := j.call(look, r, source.Call{Client: j.g.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header})
+		cancel()
+		wait = 0
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			failures++
+			r.report(func(snap *runSnapshot) { snap.Message = shorten(r.redact(err.Error())) })
+			continue
+		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
+			failures++
+			wait = answer.RetryAfter
+			r.report(func(snap *runSnapshot) { snap.Message = "the operation is asked again: " + answer.Status })
+			continue
+		case answer.Code < 200 || answer.Code > 299:
+			r.printBody(answer)
+			return fmt.Errorf("GET %s: %s", shown(at), answer.Status)
+		}
+		failures, wait = 0, answer.RetryAfter
+		if over, err := r.takeOperation(answer); over {
+			return err
+		}
+	}
+}
+
+// call makes one request when the limit of the upstream lets it, and notes it in the output.
+func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answer, error) {
+	if err := j.g.admitted(ctx, j.HTTP.Upstream); err != nil {
+		return nil, err
+	}
+	answer, err := call.Do(ctx)
+	if err != nil {
+		r.print(err.Error())
+		return nil, err
+	}
+	r.print(fmt.Sprintf("%s %s: %s", call.Method, shown(call.URL), answer.Status))
+	return answer, nil
+}
+
+// admitted waits until the limit of an upstream lets one more request begin: in the order
+// of the polls of its sources, as one of them.
+func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) error {
+	limit := g.plan.Load().limits[upstream.Name]
+	if limit == nil {
+		return nil
+	}
+	turn := make(chan struct{})
+	key := admission{turn}
+	err := g.scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) {
+		close(turn)
+		return func(_ context.Context, internal *smartpoll.Internal) error {
+			internal.Remove(key)
+			return nil
+		}, nil
+	}, smartpoll.In(limit.group))
+	if err != nil {
+		return err
+	}
+	g.scheduler.Schedule(key, 0)
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		g.scheduler.Remove(key)
+		return context.Cause(ctx)
+	}
+}
+
+// An admission is the key of the task by which a request waits for its turn.
+type admission struct{ turn chan struct{} }
+
+// takeOperation takes what a monitor says into the run's state. over is true when the
+// operation has ended; err is how, nil for good.
+func (r *run) takeOperation(answer *source.Answer) (over bool, err error) {
+	var operation struct {
+		Status          string          `json:"status"`
+		Percent         *float64        `json:"percent"`
+		PercentComplete *float64        `json:"percentComplete"`
+		Message         string          `json:"message"`
+		Error           json.RawMessage `json:"error"`
+		Result          json.RawMessage `json:"result"`
+		Properties      json.RawMessage `json:"properties"`
+	}
+	if json.Unmarshal([]byte(r.redact(string(answer.Body))), &operation) != nil {
+		operation.Status = "" // it says nothing that is understood
+	}
+	percent := operation.PercentComplete
+	if percent == nil {
+		percent = operation.Percent
+	}
+	r.report(func(snap *runSnapshot) {
+		if percent != nil && !math.IsNaN(*percent) {
+			p := min(max(*percent, 0), 100)
+			snap.Percent = &p
+		}
+		snap.Message = shorten(operation.Message)
+	})
+	switch strings.ToLower(operation.Status) {
+	case "":
+		if answer.Code == http.StatusAccepted {
+			return false, nil
+		}
+		r.keepResult(answer, answer.Body)
+		return true, nil
+	case "succeeded", "completed":
+		result := answer.Body
+		for _, part := range []json.RawMessage{operation.Properties, operation.Result} {
+			if len(part) > 0 && !bytes.Equal(part, []byte("null")) {
+				result = part
+			}
+		}
+		r.keepResult(answer, result)
+		return true, nil
+	case "failed", "canceled", "cancelled", "timed_out", "lost":
+		text := "the operation " + strings.ReplaceAll(strings.ToLower(operation.Status), "_", " ")
+		if why := reasonOf(operation.Error); why != "" {
+			text += ": " + why
+		}
+		return true, errors.New(text)
+	}
+	return false, nil
+}
+
+// reasonOf is what the error of an operation says: a text, or an object with one.
+func reasonOf(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return shorten(text)
+	}
+	var object struct{ Code, Message string }
+	_ = json.Unmarshal(raw, &object) // what is neither says nothing
+	return shorten(strings.Trim(object.Code+": "+object.Message, ": "))
+}
+
+// keepResult makes body the run's result if it is JSON of a size that can be shown, and
+// otherwise part of its output.
+func (r *run) keepResult(answer *source.Answer, body []byte) {
+	result := bytes.TrimSpace([]byte(r.redact(string(body))))
+	if len(result) == 0 {
+		return
+	}
+	if len(result) > maxResult || !json.Valid(result) {
+		r.printBody(answer)
+		return
+	}
+	r.report(func(snap *runSnapshot) { snap.Result = result })
+}
+
+// printBody adds the beginning of an answer to the output.
+func (r *run) printBody(answer *source.Answer) {
+	for line := range strings.Lines(strings.ToValidUTF8(string(answer.Body[:min(len(answer.Body), outputTail/2)]), "\uFFFD")) {
+		r.print(strings.TrimRight(line, "\r\n"))
+	}
+}
+
+// print adds a line to the output, without secrets.
+func (r *run) print(line string) { r.output.line(r.redact(line)) }
+
+// shown is what of an address people may see.
+func shown(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+}

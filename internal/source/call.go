@@ -1,0 +1,88 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// A Call is one request whose answer counts, whatever its status. No redirect is followed.
+type Call struct {
+	Client *http.Client // its transport is used. nil: one that all share
+	Method string
+	URL    *url.URL    // http or https; not modified
+	Header http.Header // sent as they are; not modified
+	Body   []byte      // nil: none
+}
+
+// An Answer is what a server said.
+type Answer struct {
+	Code       int
+	Status     string // "202 Accepted": the standard's words, not the server's
+	Header     http.Header
+	Body       []byte        // at most [MaxBody]
+	RetryAfter time.Duration // as the header of that name asks, 0 to 24 h; 0: nothing
+}
+
+// Do makes the request. Its error says that there was no answer, or not a whole one, as
+// those of [HTTP.Fetch] do.
+func (c Call) Do(ctx context.Context) (*Answer, error) {
+	start := time.Now()
+	answer, err := c.do(ctx)
+	if err == nil {
+		return answer, nil
+	}
+	text := interrupted(ctx, start)
+	if text == "" {
+		text = reason(err)
+	} else {
+		err = context.Cause(ctx)
+	}
+	text = HTTP{URL: c.URL, Header: c.Header}.hide(text)
+	return nil, &failure{c.Method + " " + address(c.URL) + ": " + brief(text), err}
+}
+
+func (c Call) do(ctx context.Context) (*Answer, error) {
+	var body io.Reader
+	if c.Body != nil {
+		body = bytes.NewReader(c.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, c.URL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json, */*;q=0.1")
+	for k, values := range c.Header {
+		if k = http.CanonicalHeaderKey(k); k == "Host" && len(values) > 0 {
+			req.Host = values[0]
+		} else {
+			req.Header[k] = values
+		}
+	}
+	client := http.Client{
+		Transport:     shared.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if c.Client != nil {
+		client.Transport = c.Client.Transport
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+	}
+	data, err := readBody(resp)
+	if err != nil {
+		return nil, err
+	}
+	status := statusError(resp, c.Method, c.URL)
+	return &Answer{Code: status.Code, Status: status.Status, Header: resp.Header, Body: data, RetryAfter: status.After}, nil
+}
