@@ -9,11 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/tidewire/tidewire/sse"
@@ -72,6 +74,15 @@ func (s *script) begun() *process {
 	return &process{s.t, conn, strings.TrimSuffix(args, "\n")}
 }
 
+// stubborn has the process ignore that it is told to end, and returns when it does.
+func (p *process) stubborn() {
+	p.t.Helper()
+	p.send("stubborn")
+	if _, err := io.ReadFull(p.conn, make([]byte, 1)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // print has the process print a line, exit has it end.
 func (p *process) print(line string) { p.send("print " + line) }
 func (p *process) exit(code int)     { p.send(fmt.Sprintf("exit %d", code)) }
@@ -104,6 +115,9 @@ func runScript(addr string) (code int) {
 		switch verb {
 		case "print":
 			fmt.Println(rest)
+		case "stubborn":
+			signal.Ignore(syscall.SIGTERM)
+			fmt.Fprint(conn, "!")
 		case "exit":
 			fmt.Sscan(rest, &code)
 			return code
