@@ -32,11 +32,11 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 	return end{}, err
 }
 
-// line takes one line of the command's output. "::progress 42 text" and "::result JSON"
+// line takes one line of the command's output, as it would look without colours. "::progress 42 text" and "::result JSON"
 // are understood always, the job's own pattern beside them; without a pattern any other
 // line is the message.
 func (r *run) line(line string) {
-	line = r.redact(line)
+	line = command.Plain(r.redact(line))
 	if rest, ok := strings.CutPrefix(line, "::result "); ok {
 		if result := json.RawMessage(strings.TrimSpace(rest)); json.Valid(result) {
 			r.report(func(snap *runSnapshot) { snap.Result = bytes.Clone(result) })

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -85,7 +86,10 @@ func (p *process) stubborn() {
 
 // print has the process print a line, exit has it end.
 func (p *process) print(line string) { p.send("print " + line) }
-func (p *process) exit(code int)     { p.send(fmt.Sprintf("exit %d", code)) }
+
+// write has it print a text with escapes as Go has them, and no line end.
+func (p *process) write(escaped string) { p.send("write " + escaped) }
+func (p *process) exit(code int)        { p.send(fmt.Sprintf("exit %d", code)) }
 
 func (p *process) send(line string) {
 	p.t.Helper()
@@ -115,6 +119,12 @@ func runScript(addr string) (code int) {
 		switch verb {
 		case "print":
 			fmt.Println(rest)
+		case "write":
+			text, err := strconv.Unquote(`"` + rest + `"`)
+			if err != nil {
+				return 97
+			}
+			fmt.Print(text)
 		case "stubborn":
 			signal.Ignore(syscall.SIGTERM)
 			fmt.Fprint(conn, "!")

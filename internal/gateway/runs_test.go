@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -269,9 +270,9 @@ func TestAFormStartsARun(t *testing.T) {
 // However starts, cancels and ends fall together, runs of a job never overlap, all of
 // them end, and nothing is left in the line.
 func TestRunsUnderStress(t *testing.T) {
-	dir := t.TempDir()
-	// mkdir fails where another run of the group is at work.
-	command := `[sh, -c, 'mkdir ` + dir + `/lock && rmdir ` + dir + `/lock']`
+	lock := filepath.Join(t.TempDir(), "lock")
+	// It fails where another run of the group is at work, and nothing stops it half way.
+	command := fmt.Sprintf("[sh, %q]", shell(t, "trap '' TERM; set -C; : > "+lock+" || exit 1; rm "+lock))
 	s := start(t, fmt.Sprintf(`
 jobs:
   a: {exec: %[1]s, group: g, on_busy: queue, queue: 3}
