@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/terminal"
 )
 
 func contextWithCancel(t *testing.T) (context.Context, context.CancelFunc) {
@@ -58,8 +62,11 @@ func (b *background) stderr() string { b.mu.Lock(); defer b.mu.Unlock(); return 
 // await waits until both outputs, together, have text in them.
 func (b *background) await(t *testing.T, text string) {
 	t.Helper()
+	late := time.After(patience)
 	for !strings.Contains(b.stdout()+b.stderr(), text) {
 		select {
+		case <-late:
+			t.Fatalf("the command did not say %q, but\n%s%s", text, b.stdout(), b.stderr())
 		case <-b.grown:
 		case code := <-b.code:
 			t.Fatalf("the command ended with %d before it said %q:\n%s%s", code, text, b.stdout(), b.stderr())
@@ -262,6 +269,44 @@ func TestRemoteMistakes(t *testing.T) {
 		if strings.Contains(stderr, "t0ken") {
 			t.Errorf("%q prints the token: %s", c.args, stderr)
 		}
+	}
+}
+
+// A firing alert, why a poll waits, and values of every kind are shown in a row.
+func TestSourceRows(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	var rows []sourceRow
+	if err := json.Unmarshal([]byte(`[
+		{"name":"hot","state":"ok","value":{"t":93.456,"u":1},"show":{"value":"t","unit":"°C","decimals":1},"updated_at":"2026-11-21T11:59:58Z","next_at":"2026-11-21T12:00:03Z","alert":{"state":"firing"}},
+		{"name":"away","state":"stale","value":{"b":true,"a":[]},"updated_at":"2026-11-21T09:00:00Z","next_at":"2026-11-21T12:00:40Z","waiting":"backoff","error":"no\nroute","alert":{"state":"pending"}},
+		{"name":"wide-水位","state":"pending","value":null,"next_at":null},
+		{"name":"small","state":"ok","value":0.00123456,"updated_at":"2026-11-18T12:00:00Z","next_at":"2026-11-21T11:59:59Z"}
+	]`), &rows); err != nil {
+		t.Fatal(err)
+	}
+	table := sourceTable{rows: rows, skew: time.Hour}
+	want := []string{
+		"SOURCE     STATE        VALUE          AGE  NEXT           ERROR",
+		"hot        ● ok, alert  93.5 °C        2 s  3 s",
+		"away       ▲ stale      a none, b yes  3 h  40 s, backoff  no route",
+		"wide-水位  ○ pending    –              –    –",
+		"small      ● ok         0.00123        3 d  now",
+	}
+	got := table.lines(nil, 0, now.Add(time.Hour))
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("row %d is\n%q, want\n%q", i, got[i], want[i])
+		}
+	}
+	for columns := range 70 {
+		for _, line := range table.lines(nil, columns+1, now) {
+			if w := terminal.Width(line); w > columns+1 {
+				t.Errorf("%q is %d columns wide, want at most %d", line, w, columns+1)
+			}
+		}
+	}
+	if got, want := table.counts(), "2 ok, 1 stale, 1 pending"; got != want {
+		t.Errorf("counts() = %q, want %q", got, want)
 	}
 }
 

@@ -24,7 +24,28 @@ type sourceRow struct {
 	} `json:"show"`
 	UpdatedAt time.Time `json:"updated_at"`
 	NextAt    time.Time `json:"next_at"`
+	Waiting   string    `json:"waiting"` // why that is later than usual
 	Error     string    `json:"error"`
+	Alert     *struct {
+		State string `json:"state"`
+	} `json:"alert"`
+}
+
+// condition is the source's state, and whether its alert is firing.
+func (s *sourceRow) condition() string {
+	text := terminal.Line(s.State)
+	if s.Alert != nil && s.Alert.State == "firing" {
+		text += ", alert"
+	}
+	return text
+}
+
+// colour is that of the condition.
+func (s *sourceRow) colour() terminal.Colour {
+	if s.Alert != nil && s.Alert.State == "firing" {
+		return terminal.Red
+	}
+	return looks[s.State].colour
 }
 
 // reading is the source's value and unit in one line.
@@ -158,7 +179,7 @@ func (t *sourceTable) counts() string {
 func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time) []string {
 	now = now.Add(-t.skew)
 	cells := [][]string{{"SOURCE", "STATE", "VALUE", "AGE", "NEXT", "ERROR"}}
-	limits := []int{32, 9, 32, 8, 8, math.MaxInt}
+	limits := []int{32, 16, 32, 8, 20, math.MaxInt}
 	if columns == 0 {
 		columns, limits = math.MaxInt, slices.Repeat([]int{math.MaxInt}, len(limits))
 	}
@@ -172,9 +193,11 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 			if left := s.NextAt.Sub(now); left >= time.Second/2 {
 				next = since(left + time.Second/2)
 			}
+			if s.Waiting != "" {
+				next += ", " + terminal.Line(s.Waiting)
+			}
 		}
-		state := terminal.Line(s.State)
-		cells = append(cells, []string{terminal.Line(s.Name), looks[s.State].glyph + " " + state, s.reading(), age, next, terminal.Line(s.Error)})
+		cells = append(cells, []string{terminal.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, terminal.Line(s.Error)})
 	}
 	widths := make([]int, len(limits))
 	for _, row := range cells {
@@ -186,7 +209,7 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 	for n, row := range cells {
 		room, colour := columns, terminal.Bold
 		if n > 0 {
-			colour = looks[t.rows[n-1].State].colour
+			colour = t.rows[n-1].colour()
 		}
 		for i, cell := range row {
 			cell = terminal.Cut(cell, min(widths[i], room))

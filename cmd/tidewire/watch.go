@@ -201,7 +201,7 @@ func (w *watcher) print(screen *terminal.Screen) {
 		w.last = make(map[string]string)
 	}
 	for _, s := range w.table.rows {
-		line := fmt.Sprintf("%-7s  %s", s.State, s.reading())
+		line := fmt.Sprintf("%-7s  %s", s.condition(), s.reading())
 		if s.Error != "" {
 			line += "  (" + terminal.Line(s.Error) + ")"
 		}
