@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -194,6 +195,48 @@ while :; do sleep 0.02; done
 	}
 	if !strings.Contains(p.log.String(), `"msg":"run started"`) {
 		t.Errorf("the log is %s", p.log)
+	}
+}
+
+// SIGHUP has the file read again, and so has its change by itself.
+func TestServiceReloads(t *testing.T) {
+	config := file(t, "version: 1\nsources: {one: {exec: [echo, one]}}\n")
+	for _, by := range []string{"SIGHUP", "change"} {
+		watch := map[string]string{"SIGHUP": "0", "change": "20ms"}[by]
+		p := service(t, nil, "--watch", watch, config)
+		name := "after-" + strings.ToLower(by)
+		if err := os.WriteFile(config, fmt.Appendf(nil, "version: 1\nsources: {%s: {exec: [echo]}}\n", name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if by == "SIGHUP" {
+			p.signal(syscall.SIGHUP)
+		}
+		body, tag, deadline := "", "", time.Now().Add(patience)
+		for !strings.Contains(body, `"name":"`+name+`"`) {
+			if time.Now().After(deadline) {
+				t.Fatalf("by %s, the sources stay %s", by, body)
+			}
+			req, err := http.NewRequest("GET", p.url+"/api/v1/sources", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("If-None-Match", tag)
+			req.Header.Set("Prefer", "wait=5") // a reload ends the wait
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, tag = string(data), resp.Header.Get("ETag")
+		}
+		p.signal(syscall.SIGTERM)
+		if err := p.Wait(); err != nil {
+			t.Errorf("serve ended with %v, want 0\n%s", err, p.log)
+		}
 	}
 }
 

@@ -331,7 +331,7 @@ jobs: {j%[1]d: {exec: [echo]}}
 		t.Errorf("%d tasks, want %d", got, len(tasks))
 	}
 	after, now := measure()
-	if grown := int64(after) - int64(heap); grown > 300<<10 {
+	if grown := int64(after) - int64(heap); grown > 64<<10 {
 		t.Errorf("a thousand reloads grew the heap by %d bytes", grown)
 	}
 	if now > goroutines {

@@ -228,6 +228,9 @@ func brief(err error) string {
 func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	diff, err := g.loader.reload(r.Context(), false)
 	var problems config.Problems
+	if err != nil {
+		g.audit(r, "reload", slog.String("error", brief(err)))
+	}
 	switch {
 	case err == nil:
 		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
