@@ -154,7 +154,7 @@ var canaries = []string{"canary", "77773", "-77773", "77773.5", "0.777735", "777
 	"/canary%zz", "canary:80", "127.0.0.1:77773", "10.77.77.73:80#canary", "77773.1.1.1/24", "0.0.0.0:7777", strings.Repeat("canary", 400)}
 
 // TestNothingShowsAReference puts each canary for each value of a file that has
-// every key: for every third value at once, and for all. No problem shows it,
+// every key: for every second value at once, and for all. No problem shows it,
 // nor does a configuration that it leaves valid, however it is printed.
 func TestNothingShowsAReference(t *testing.T) {
 	data, err := os.ReadFile("testdata/every-key.yaml")
@@ -212,9 +212,11 @@ func TestNothingShowsAReference(t *testing.T) {
 		}
 	}
 	for _, n := range scalars {
-		check("canary", n)
+		if n.ShortTag() == "!!str" { // others cannot be it
+			check("canary", n)
+		}
 	}
-	const stride = 3
+	const stride = 2
 	for _, canary := range canaries {
 		for i := range stride {
 			var nodes []*yaml.Node

@@ -27,7 +27,7 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
 // A Schedule is a time table. It is immutable.
 type Schedule struct{ of cron.Schedule }
