@@ -121,10 +121,23 @@ func TestReferenceIsNoPlaceholder(t *testing.T) {
 	if got := c.Jobs[0].Argv(map[string]any{"x": "y"}); got[1] != "a{b}c y" {
 		t.Errorf("Argv = %q, want a{b}c y", got)
 	}
+	c = load(t, `{version: 1, upstreams: {u: {http: http://h}}, jobs: {j: {http: {upstream: u, body: "${env:TOKEN} {x}"}, args: {x: }}}}`)
+	if got := c.Jobs[0].HTTP.Body; got != "a{b}c {x}" {
+		t.Errorf("Body = %q, want a{b}c {x}", got)
+	}
 	t.Setenv("TOKEN", "rm {x}")
 	_, problems := config.Load("f", []byte(`{version: 1, jobs: {j: {exec: [sh, -c, "${env:TOKEN}", "{x}"], args: {x: }}}}`))
 	if len(problems) != 2 || problems[0].Column != 40 || problems[1].Column != 57 {
 		t.Errorf("an argument in a shell's text that comes from elsewhere: %v, want a problem there", problems)
+	}
+}
+
+// TestDaysOfAReference: what days are in hours is not told of a secret.
+func TestDaysOfAReference(t *testing.T) {
+	t.Setenv("EVERY", "77d")
+	_, problems := config.Load("f", []byte(`{version: 1, defaults: {every: "${env:EVERY}"}}`))
+	if len(problems) != 1 || strings.Contains(problems[0].String(), "1848h") {
+		t.Errorf("every of 77d from elsewhere: %v, want a problem that does not tell it", problems)
 	}
 }
 

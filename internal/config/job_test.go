@@ -185,8 +185,8 @@ jobs:
     args: {n: {type: int}, r: {type: number}, s: {}, b: {type: bool}}
 `)
 	j := c.Jobs[0]
-	got := j.Argv(map[string]any{"n": int64(1_000_000), "r": 1e21, "s": "{n} $(x)", "b": true})
-	want := []string{"scan", "--to=", "--n=1000000", "{n} $(x)-{n} $(x)-1000000000000000000000", "{}", "{ s }", "true", "-c", "echo ${home} {print}"}
+	got := j.Argv(map[string]any{"n": int64(1_000_000), "r": 1e21, "s": "{n} $(x)//y", "b": true})
+	want := []string{"scan", "--to=", "--n=1000000", "{n} $(x)//y-{n} $(x)//y-1000000000000000000000", "{}", "{ s }", "true", "-c", "echo ${home} {print}"}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("Argv = %q, want %q", got, want)
 	}
