@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +50,7 @@ func TestSigningIn(t *testing.T) {
 	}
 	p.signIn("wrong")
 	p.await(`document.querySelector("#sign-in-problem").textContent === "This token is not known."`)
+	p.readable()
 	p.signIn("operator-secret")
 	p.await(signedIn)
 	p.await(`document.querySelector("#account").textContent.replace(/\s+/g, " ").trim() === "operator Sign out"`)
@@ -91,8 +93,13 @@ func TestAnonymousVisitorsCanSignIn(t *testing.T) {
 	p.await(`document.querySelector("#account-button").textContent === "Sign in"`)
 	p.click("#account-button")
 	p.await(`document.activeElement.id === "sign-in-token"`)
+	p.readable()
+	p.fits()
 	p.signIn("operator-secret")
 	p.await(signedIn + ` && document.querySelector("#account-button").textContent === "Sign out"`)
+	p.readable()
+	p.fits()
+	p.save(filepath.Join(t.ArtifactDir(), "signed-in.png"))
 	p.click("#account-button")
 	p.await(signedIn + ` && document.querySelector("#account-button").textContent === "Sign in"`)
 }

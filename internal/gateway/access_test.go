@@ -231,6 +231,7 @@ func TestASession(t *testing.T) {
 	if me["role"] != "none" || me["name"] != "" || me["sign_in"] != "/auth/login" || len(me["methods"].([]any)) != 1 {
 		t.Errorf("me = %v, want nobody, who can sign in with a token", me)
 	}
+	s.do("POST", "/auth/logout", "") // by nobody, of which no line is made
 	s.json(401, "POST", "/auth/token", `{"token":"wrong"}`)
 	s.json(400, "POST", "/auth/token", `{"token":["canary-in-the-body"]}`)
 	s.json(415, "POST", "/auth/token", `token=operator-secret`, "Content-Type", "text/plain")
