@@ -172,7 +172,7 @@ var jobKeys = []key{
 	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
 	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
 	{name: "on_busy", also: "concurrency overlap", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
-	{name: "queue", doc: "how many runs may wait, with `on_busy: queue` or in a `group`", is: integer(1, 1000)},
+	{name: "queue", doc: "how many runs may wait, with `on_busy: queue`", is: integer(1, 1000)},
 	{name: "limit", doc: "starts in any second, minute, hour or day", is: rateSchema},
 	{name: "group", doc: "a name: jobs of one group do not run at the same time", is: like(nameGrammar.String())},
 	{name: "at", also: "schedule cron every", doc: "when it starts by itself, with the defaults of its arguments. An expression alone is `at.cron`", keys: atKeys, short: "cron"},

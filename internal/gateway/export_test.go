@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -206,3 +207,6 @@ func (g Gateway) Newest(topic string) string {
 	latest, _ := t.Latest()
 	return string(latest.Data)
 }
+
+// On returns the options of a gateway whose state is in store.
+func On(store snapshot.Store) Options { return Options{store: store} }

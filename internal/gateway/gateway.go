@@ -97,6 +97,8 @@ type Options struct {
 	// Metrics makes what answers GET /metrics to those who may view. It is called once, with
 	// what says how the gateway is at a moment. Nil means that there are no metrics.
 	Metrics func(now func() Status) http.Handler
+
+	store snapshot.Store // where the newest state lives; nil: in memory
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -123,10 +125,13 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
+	if opts.store == nil {
+		opts.store = snapshot.NewMemory()
+	}
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:   opts.Logger,
-		store: snapshot.NewMemory(),
+		store: opts.store,
 		hub: sse.NewHub(live, &sse.HubOptions{
 			Heartbeat:   heartbeat,
 			DrainWindow: drainWindow,

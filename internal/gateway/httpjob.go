@@ -58,7 +58,7 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 	if err != nil || !strings.EqualFold(at.Host, req.URL.Host) || at.Scheme != req.URL.Scheme {
 		return end{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
-	return end{}, j.follow(ctx, r, at, answer.RetryAfter)
+	return end{}, j.follow(ctx, r, at, pause(answer))
 }
 
 // follow asks a monitor until its operation has ended. One that does not answer, or is
@@ -69,7 +69,7 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			wait = followDefault << min(failures, 5)
 		}
 		select {
-		case <-time.After(min(max(wait, followLeast), followMost)):
+		case <-time.After(min(wait, followMost)):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -86,18 +86,26 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			continue
 		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
 			failures++
-			wait = answer.RetryAfter
+			wait = pause(answer)
 			r.report(func(snap *runSnapshot) { snap.Message = "the operation is asked again: " + answer.Status })
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
 			return fmt.Errorf("GET %s: %s", shown(at), answer.Status)
 		}
-		failures, wait = 0, answer.RetryAfter
+		failures, wait = 0, pause(answer)
 		if over, err := r.takeOperation(answer); over {
 			return err
 		}
 	}
+}
+
+// pause is how long the server of an operation wants to be left alone; 0 if it says nothing.
+func pause(answer *source.Answer) time.Duration {
+	if answer.Header.Get("Retry-After") == "" {
+		return 0
+	}
+	return max(answer.RetryAfter, followLeast)
 }
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.

@@ -1,0 +1,164 @@
+package gateway_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// A leased store outlives the gateway that uses it, and forgets what is live there when it
+// is told that the leases of that gateway have run out.
+type leased struct {
+	snapshot.Store
+
+	mu     sync.Mutex // guards the fields below
+	claims []snapshot.Claim
+	dead   bool // the process that has the claims is
+}
+
+func (l *leased) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	claim, entry, err := l.Store.Claim(ctx, topic, opts)
+	if claim == nil {
+		return nil, entry, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.claims = append(l.claims, claim)
+	return lease{claim, l}, entry, err
+}
+
+// Follow leaves out the ends without data: expire makes them of leases that run out.
+func (l *leased) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
+	return l.Store.Follow(ctx, func(e snapshot.Entry) {
+		if e.State != snapshot.Final || e.Data != nil {
+			fn(e)
+		}
+	}, synced)
+}
+
+func (l *leased) isDead() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dead
+}
+
+func (l *leased) die() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = true
+}
+
+func (l *leased) expire(t *testing.T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, claim := range l.claims {
+		_ = claim.Finish(t.Context(), nil, 0) // of those that have ended it fails
+	}
+}
+
+// A lease is a claim of a process that may die.
+type lease struct {
+	snapshot.Claim
+	of *leased
+}
+
+func (l lease) Put(data []byte) {
+	if !l.of.isDead() {
+		l.Claim.Put(data)
+	}
+}
+
+func (l lease) Finish(ctx context.Context, data []byte, retention time.Duration) error {
+	if l.of.isDead() {
+		return snapshot.ErrOver
+	}
+	return l.Claim.Finish(ctx, data, retention)
+}
+
+func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
+	script := newScript(t)
+	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+script.policy("keep: {runs: 3}")))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	memory := snapshot.NewMemory()
+	before := &leased{Store: memory}
+	s := run(t, cfg, gateway.On(before))
+	over := of(s.trigger(202, 0), "id")
+	script.begun().exit(0)
+	s.ended(over)
+	id := of(s.trigger(202, 1), "id")
+	p := script.begun()
+	p.print("::progress 40 nearly half")
+	s.await("progress", func(v object) bool { return v["key"] == "job/scan" && v["percent"] == 40.0 })
+	before.die()
+	s.stop()
+	p.ended()
+
+	s = run(t, cfg, gateway.On(&leased{Store: memory}))
+	if got := s.json(200, "GET", "/api/v1/runs/"+id, ""); got["status"] != "running" {
+		t.Errorf("the run before its lease has run out = %v, want it as it was", got)
+	}
+	if got := s.json(200, "GET", "/api/v1/runs/"+over, ""); got["status"] != "succeeded" {
+		t.Errorf("a run that had ended = %v, want its record", got)
+	}
+	before.expire(t)
+	for deadline := time.Now().Add(patience); ; {
+		status, _, body := s.do("GET", "/api/v1/runs/"+id, "")
+		last := s.json(200, "GET", "/api/v1/jobs/scan", "")["last_run"]
+		if status == 200 && last != nil {
+			run, last := decode(t, []byte(body)), last.(object)
+			if run["status"] == "lost" && last["status"] == "lost" {
+				if run["percent"] != 40.0 || of(run, "error") == "" || run["expires_at"] == nil || last["id"] != id {
+					t.Errorf("the lost run = %v, the job's last %v, want where it was and why it is over", run, last)
+				}
+				break
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the run = %d %s, the job's last %v, want it lost", status, body, last)
+		}
+	}
+	next := of(s.trigger(202, 1), "id")
+	script.begun().exit(0)
+	if run := s.ended(next); run["status"] != "succeeded" {
+		t.Errorf("the run after it ended as %v", run)
+	}
+}
+
+func TestATimeTableStartsRuns(t *testing.T) {
+	cfg, problems := config.Load("test.yaml", []byte(`
+version: 1
+jobs:
+  scan: {exec: [echo, "{n}"], args: {n: {type: int, default: 7}}, at: "@yearly"}
+  other: {exec: ['true']}
+`))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	next := cfg.Jobs[0].At.Next
+	first := time.Now().Add(50 * time.Millisecond)
+	cfg.Jobs[0].At.Next = func(after time.Time) time.Time {
+		if after.Before(first) {
+			return first
+		}
+		return next(after)
+	}
+	s := run(t, cfg, gateway.Options{})
+	got := s.await("the scheduled run", func(v object) bool { return v["key"] == "job/scan" && v["status"] == "succeeded" })
+	if got["trigger"] != "schedule" || got["output"] != "7\n" {
+		t.Errorf("the run = %v, want one that its schedule has started, with the defaults", got)
+	}
+	at, err := time.Parse(time.RFC3339, of(s.json(200, "GET", "/api/v1/jobs/scan", ""), "next_at"))
+	if now := time.Now(); err != nil || at.Local().Year() != now.Year()+1 {
+		t.Errorf("next_at = %v, %v, want the beginning of the next year", at, err)
+	}
+	if got := s.json(200, "GET", "/api/v1/jobs/other", "")["next_at"]; got != nil {
+		t.Errorf("next_at of a job without a time table = %v, want null", got)
+	}
+}
