@@ -23,7 +23,8 @@ func demoCommand() *cobra.Command {
 		Long: `Demo starts three weather services, a tank and a network of devices, each as a process of
 its own on loopback, and serves a configuration that polls and scans them. It needs nothing
 else. Ctrl-C ends everything.`,
-		Args: cobra.NoArgs,
+		Example: "  tidewire demo\n  tidewire demo --listen 127.0.0.1:0",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := logger(cmd)
 			d, err := demo.Start(cmd.Context(), &demo.Options{RestartDelay: restart, Logger: log})

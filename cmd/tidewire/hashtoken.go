@@ -54,6 +54,7 @@ TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 		},
 	}
 	cmd.Flags().StringVar(&role, "role", "operator", "`role` in the entry: viewer, operator or admin")
+	choices(cmd, "role", "viewer", "operator", "admin")
 	return cmd
 }
 
