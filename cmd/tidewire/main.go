@@ -57,7 +57,7 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), runCommand(), watchCommand(), demoCommand(), initCommand(), hashTokenCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), watchCommand(), demoCommand(), initCommand(), hashTokenCommand(), schemaCommand(), versionCommand())
 	root.AddCommand(healthcheckCommand(), manCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)

@@ -66,3 +66,15 @@ func (j *Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
 
 // MarshalText returns what String does.
 func (h *HTTP) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
+
+// Source returns the source of that name. The error suggests one.
+func (c *Config) Source(name string) (*Source, error) {
+	var known []string
+	for _, s := range c.Sources {
+		if s.Name == name {
+			return s, nil
+		}
+		known = append(known, s.Name)
+	}
+	return nil, fmt.Errorf("there is no source %s, %s", quote(name), suggest(name, "sources", known))
+}

@@ -150,7 +150,7 @@ func headlineOf(show config.Show, value json.RawMessage) json.RawMessage {
 // condition holds: then the next value decides.
 func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
-		before := s.snapshot()
+		before := s.published
 		if a := before.Alert; a == nil || a.State != alertPending || a.Error != nil {
 			return nil
 		}

@@ -54,7 +54,7 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 	if s.From != nil || s.Unwatched == s.Every || internal.Running(s.key) {
 		return // what runs will be scheduled by what wants it then
 	}
-	snap := s.snapshot()
+	snap := s.published
 	switch {
 	case s.wanted && now.Before(s.notBefore):
 		internal.Schedule(s.key, s.notBefore.Sub(now))

@@ -35,9 +35,9 @@ func Compile(src string) (*Program, error) {
 	if i := strings.IndexByte(src, 0); i >= 0 {
 		return nil, at(src, i, "unexpected NUL character")
 	}
-	code, err := compile(src)
+	p, err := compile(src)
 	if err == nil {
-		return &Program{src: src, code: code}, nil
+		return p, nil
 	}
 	if e, ok := errors.AsType[*gojq.ParseError](err); ok {
 		return nil, parseError(src, e)
@@ -45,17 +45,18 @@ func Compile(src string) (*Program, error) {
 	return nil, compileError(src, err)
 }
 
-func compile(src string) (code *gojq.Code, err error) {
+func compile(src string) (p *Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			code, err = nil, fmt.Errorf("the compiler panicked: %v", r)
+			p, err = nil, fmt.Errorf("the compiler panicked: %v", r)
 		}
 	}()
 	query, err := gojq.Parse(src)
 	if err != nil {
 		return nil, err
 	}
-	return gojq.Compile(query)
+	code, err := gojq.Compile(query)
+	return &Program{src: src, code: code, path: pathOf(query)}, err
 }
 
 // at makes the error for the byte offset i of src.

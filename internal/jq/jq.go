@@ -61,6 +61,7 @@ const maxCounted = 1000
 type Program struct {
 	src  string
 	code *gojq.Code
+	path []string // what the expression is, if it is no more than that
 }
 
 // String returns the source text.
@@ -75,6 +76,11 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 			result, err = nil, fmt.Errorf("jq: the interpreter panicked: %s", brief(fmt.Sprint(r)))
 		}
 	}()
+	if p.path != nil && ctx.Err() == nil {
+		if found, ok := follow(p.path, v); ok {
+			return p.result(found)
+		}
+	}
 	in, err := plain(v)
 	if err != nil {
 		return nil, fmt.Errorf("jq: input: %w", err)
@@ -102,15 +108,21 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	case 0:
 		return nil, fmt.Errorf("jq: %s gives no result, want exactly one: (...) // null gives null instead", brief(p.src))
 	case 1:
-		if result, err = plain(result); err != nil {
-			return nil, fmt.Errorf("jq: result of %s: %w", brief(p.src), err)
-		}
-		return result, nil
+		return p.result(result)
 	case maxCounted:
 		return nil, fmt.Errorf("jq: %s gives %d results or more, want exactly one: take first(...), or collect them with [...]", brief(p.src), count)
 	default:
 		return nil, fmt.Errorf("jq: %s gives %d results, want exactly one: collect them with [...], or take first(...)", brief(p.src), count)
 	}
+}
+
+// result makes what a run gives of v.
+func (p *Program) result(v any) (any, error) {
+	v, err := plain(v)
+	if err != nil {
+		return nil, fmt.Errorf("jq: result of %s: %w", brief(p.src), err)
+	}
+	return v, nil
 }
 
 // A patient context hides its deadline for the first MinSteps times that it is

@@ -42,7 +42,7 @@ func (c Call) Do(ctx context.Context) (*Answer, error) {
 	} else {
 		err = context.Cause(ctx)
 	}
-	text = HTTP{URL: c.URL, Header: c.Header}.hide(text)
+	text = HTTP{URL: c.URL, Header: c.Header}.Hide(text)
 	return nil, &failure{c.Method + " " + address(c.URL) + ": " + brief(text), err}
 }
 

@@ -37,6 +37,7 @@ func (e Exec) Fetch(ctx context.Context) (any, error) {
 		},
 	}
 	r, err := c.Run(ctx)
+	traceIn(ctx).exit(r.ExitCode, last, r.Stdout)
 	if err == nil {
 		var v any
 		if v, err = e.value(r); err == nil {

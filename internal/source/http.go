@@ -98,7 +98,7 @@ func (h HTTP) FetchIf(ctx context.Context, known Validator) (any, Validator, err
 	} else {
 		err = context.Cause(ctx)
 	}
-	return nil, Validator{}, &failure{"GET " + address(h.URL) + ": " + brief(h.hide(text)), err}
+	return nil, Validator{}, &failure{"GET " + address(h.URL) + ": " + brief(h.Hide(text)), err}
 }
 
 // request returns the request of a fetch, which is made conditional on known.
@@ -142,6 +142,8 @@ func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator,
 	if err != nil {
 		return nil, now, err
 	}
+	trace := traceIn(ctx)
+	trace.request(req)
 	client := http.Client{CheckRedirect: redirect, Transport: shared.Transport}
 	if h.Client != nil {
 		client.Transport = h.Client.Transport
@@ -151,6 +153,7 @@ func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator,
 		return nil, now, err
 	}
 	defer resp.Body.Close()
+	trace.response(resp)
 
 	switch {
 	case resp.StatusCode == http.StatusNotModified && known != Validator{}:
@@ -169,12 +172,13 @@ func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator,
 	if err != nil {
 		return nil, now, err
 	}
+	trace.body(body)
 	v, err = parse(h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
 			e.what = "got " + brief(kind) + ", want JSON"
 		}
-		e.start = h.hide(e.start)
+		e.start = h.Hide(e.start)
 	}
 	if err == nil && resp.StatusCode == http.StatusOK {
 		now = validatorOf(resp.Header)
@@ -290,9 +294,9 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// hide removes what only the server should know from s: header values, and user,
+// Hide replaces by *** in s what only the server should know: header values, and user,
 // password and query of the address. A server may repeat them.
-func (h HTTP) hide(s string) string {
+func (h HTTP) Hide(s string) string {
 	var secrets []string
 	for _, values := range h.Header {
 		for _, v := range values {

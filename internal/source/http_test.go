@@ -618,6 +618,11 @@ func FuzzJSON(f *testing.F) {
 			if _, err := json.Marshal(v); err != nil {
 				t.Errorf("JSON(%q) = %#v, which does not encode: %v", s, v, err)
 			}
+			// A long number elsewhere changes nothing.
+			text := "[" + strings.TrimSpace(strings.TrimPrefix(s, "\uFEFF")) + ",1234567890123456789]"
+			if beside, err := source.JSON([]byte(text)); err == nil && !reflect.DeepEqual(beside.([]any)[0], v) {
+				t.Errorf("JSON(%q) = %#v, and beside a long number %#v", s, v, beside.([]any)[0])
+			}
 		}
 	})
 }

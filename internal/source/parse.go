@@ -40,9 +40,13 @@ func parseJSON(data []byte) (any, error) {
 	if deeper(data, MaxDepth) {
 		return nil, &parseError{what: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth)}
 	}
+	var v any
+	if !longNumber(data) && json.Unmarshal(data, &v) == nil {
+		return v, nil
+	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
-	var v any
+	v = nil
 	if err := d.Decode(&v); errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, startingWith(data, "JSON that ends too early", err)
 	} else if err != nil {
@@ -95,6 +99,21 @@ func deeper(data []byte, most int) bool {
 			}
 		case c == ']' || c == '}':
 			depth--
+		}
+	}
+	return false
+}
+
+// longNumber says whether data has 16 digits in a row: an integer that may be none of
+// those that a float64 holds exactly, which all shorter ones are. Without any, JSON is
+// decoded at once, in about half the time.
+func longNumber(data []byte) bool {
+	digits := 0
+	for _, c := range data {
+		if c < '0' || c > '9' {
+			digits = 0
+		} else if digits++; digits == 16 {
+			return true
 		}
 	}
 	return false

@@ -34,7 +34,7 @@ func (h Webhook) Send(ctx context.Context, kind string, body []byte) error {
 	} else {
 		err = context.Cause(ctx)
 	}
-	text = HTTP{URL: h.URL, Header: h.Header}.hide(text)
+	text = HTTP{URL: h.URL, Header: h.Header}.Hide(text)
 	return &failure{h.Method + " " + shown.String() + ": " + brief(text), err}
 }
 
