@@ -282,7 +282,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		})
 	}
-	const loads = 24 // a multiple of 6: s0 is what is left out at last
+	const loads = 12 // a multiple of 6: s0 is what is left out at last
 	for i := range loads {
 		s.write(text(i))
 		s.do("POST", "/api/v1/config/reload", "")
