@@ -135,7 +135,7 @@ func mask(text []rune) {
 }
 
 // credential matches keys under which credentials stand.
-var credential = regexp.MustCompile(`(?i)bearer|header|query|auth|cookie|token|secret|pass|key|dsn|@`)
+var credential = regexp.MustCompile(`(?i)bearer|header|query|body|auth|cookie|token|secret|pass|key|sha256|dsn|notify|url|(^|[^{])env:|@`)
 
 // maskedUnparsed returns a line of a file that is not YAML. If one of its keys,
 // or of those that it is indented below, may be that of a credential, only the

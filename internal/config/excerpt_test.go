@@ -80,3 +80,42 @@ func TestExcerptMasks(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretsOfEachKind: whatever a file has under a key whose value may be a
+// credential is in no problem, also if the problem is that value, or beside it.
+func TestSecretsOfEachKind(t *testing.T) {
+	for _, file := range []string{
+		"notify: {n: {http: https://h/hunter2, smtp: x}}",
+		"notify: {n: {http: {url: https://h/hunter2, metod: PUT}}}",
+		"notify: {n: {http: {url: 'https://u:hunter2@h/'}}}",
+		"notify: {n: {http: ftp://hunter2}}",
+		"notify: {n: {http: {url: 'https://h/%zzhunter2'}}}",
+		"notify: {n: {http: {url: https://h, body: 'hunter2 {x}'}}}",
+		"notify: {n: {http: {url: https://h, headers: {A: hunter2, Host: h}}}}",
+		"notify:\n  n:\n    http: \"https://h/hunter2",
+		"notify: {n: {http: {url: \"https://h/hunter2}}}",
+		"jobs: {j: {exec: [a], env: {A: hunter2, 1B: hunter2}}}",
+		"jobs: {j: {exec: [a], env: {A: \"hunter2\\0\"}}}",
+		"jobs: {j: {exec: [a], env: [hunter2]}}",
+		"jobs:\n  j:\n    env:\n      A: \"hunter2",
+		"jobs: {j: {exec: [a], args: {x: {secret: true, default: hunter2}}}}",
+		"jobs: {j: {http: {upstream: u, body: hunter2, query: {a: hunter2}, headers: {A: hunter2}}}}",
+		"jobs: {j: {http: {upstream: u, method: GET, body: hunter2}}}",
+		"access: {tokens: {t: {sha256: hunter2, role: admin}}}",
+		"access: {tokens: {t: {token: hunter2, role: admin}}}",
+		"access: {tokens: {t: hunter2}}",
+		"access: {oidc: {issuer: 'https://u:hunter2@h', client_id: t, client_secret: hunter2}}",
+		"access:\n  oidc: {client_secret: \"hunter2",
+		"public_url: https://u:hunter2@h",
+	} {
+		_, problems := config.Load("f", []byte("version: 1\n"+file+"\n"))
+		if len(problems) == 0 {
+			t.Errorf("%s has no problem", file)
+		}
+		for _, p := range problems {
+			if strings.Contains(p.String()+p.Text, "hunter2") {
+				t.Errorf("%s: %v\n%s", file, p, p.Excerpt())
+			}
+		}
+	}
+}

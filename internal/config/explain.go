@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func Explain(file string, data []byte, name string) ([]Setting, error) {
 			return r.explainJob(j, root), nil
 		}
 	}
-	return nil, fmt.Errorf("%s has no source or job %s, %s", file, quote(name), suggest(name, "sources and jobs", known))
+	return nil, fmt.Errorf("%s has no source or job %s, %s", file, quote(name), suggest(name, "sources and jobs", slices.Compact(slices.Sorted(slices.Values(known)))))
 }
 
 func (r *reader) explainSource(s *Source, root *yaml.Node) []Setting {

@@ -83,7 +83,7 @@ jobs:
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	}
-	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source or job "y", the sources and jobs are s, f, w, x, j and s` {
+	if _, err := config.Explain("t.yaml", data, "y"); err == nil || err.Error() != `t.yaml has no source or job "y", the sources and jobs are f, j, s, w and x` {
 		t.Errorf("Explain of no source: %v", err)
 	}
 	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {
