@@ -27,6 +27,7 @@ access:
 }
 
 const (
+	runOfScan = `card("scan").querySelector("button.run")`
 	signedOut = `connection() === "signed-out" && document.querySelector("#sign-in").checkVisibility() && !document.querySelector("#lists").checkVisibility()`
 	signedIn  = `connection() === "live" && document.querySelector("#lists").checkVisibility() && text("tank", ".figure") === "41.3"`
 )
@@ -58,6 +59,10 @@ func TestSigningIn(t *testing.T) {
 		t.Errorf("scripts see %q, want neither the cookie nor a trace of the form", got)
 	}
 
+	if got := eval[string](p, runOfScan+".ariaDisabled"); got != "false" {
+		t.Errorf("Run of an operator is disabled: %s", got)
+	}
+
 	// Another tab is signed in as well, and out as soon as the first one is.
 	other := p.tab(s.url, view{})
 	other.expect("status of 401")
@@ -66,7 +71,7 @@ func TestSigningIn(t *testing.T) {
 	p.await(signedOut)
 	other.await(signedOut)
 	p.signIn("viewer-secret")
-	p.await(signedIn)
+	p.await(signedIn + ` && ` + runOfScan + `.ariaDisabled === "true"`)
 	other.await(`connection() === "live"`)
 	if log := s.log.String(); strings.Contains(log, "secret") {
 		t.Errorf("a token is in the log:\n%s", log)

@@ -82,10 +82,12 @@ export class JobCard {
     const going = run && !ended(run);
     // Cancel goes with the run; whoever stands on it lands on Run.
     if (!going && document.activeElement === this.#cancel) this.#start.focus();
-    this.#cancel.hidden = !going;
+    const may = this.#job.allowed !== false; // the server checks again
+    this.#cancel.hidden = !going || !may;
     this.#cancel.ariaDisabled = String(run?.status === "cancelling");
     this.#cancel.ariaLabel = `Cancel ${title}`;
-    this.#start.ariaDisabled = String(Boolean(going || this.#starting));
+    this.#start.ariaDisabled = String(Boolean(going || this.#starting || !may));
+    this.#start.title = may ? "" : "You may not run this job.";
     this.#start.ariaLabel = `${going ? "Running" : "Run"} ${title}`;
     text(this.#start, this.#starting ? "Starting" : going ? "Running" : run ? "Run again" : "Run");
   }
