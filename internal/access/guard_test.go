@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -381,4 +383,36 @@ func TestLimiter(t *testing.T) {
 			t.Errorf("who guessed most was forgotten: %v", err)
 		}
 	})
+}
+
+// Everybody at once: signing in and out, asking, and a configuration that changes meanwhile.
+func TestManyAtOnce(t *testing.T) {
+	s := newSite(t)
+	var cfg atomic.Pointer[config.Config]
+	cfg.Store(s.cfg)
+	s.Guard = access.New(cfg.Load)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 80).String()
+			for range 100 {
+				w := httptest.NewRecorder()
+				if _, err := s.SignIn(w, request(from), "viewer-secret"); err != nil {
+					t.Errorf("SignIn = %v, want nil", err)
+					return
+				}
+				cookie := w.Result().Cookies()[0]
+				u, _ := s.Identify(with(cookie))
+				s.Again(u)
+				s.Identify(request(from, "Authorization", "Bearer wrong"))
+				changed := *s.cfg
+				cfg.Store(&changed)
+				s.SignOut(w, with(cookie))
+				if again := s.Again(u); again != access.Nobody {
+					t.Errorf("after the sign-out it is %+v, want nobody", again)
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -35,17 +36,22 @@ type auditLog struct {
 	mu      sync.Mutex // guards the fields below; nothing is read or written under it
 	file    *os.File   // nil before the first line and after a failure
 	failing bool       // the last line was not written
+	torn    bool       // or a part of it was
 }
 
-// open opens the file of that name for appending, readable for its owner alone.
-func (a *auditLog) open(name string) (*os.File, error) {
+// open opens the file of that name for appending, readable for its owner alone, in place
+// of the one that is given, unless somebody has just done that.
+func (a *auditLog) open(name string, old *os.File) (*os.File, error) {
 	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w (it must be a file that the gateway may append to)", err)
 	}
 	a.mu.Lock()
-	old := a.file
-	a.file = file
+	if a.file == old {
+		a.file = file
+	} else {
+		file, old = a.file, file
+	}
 	a.mu.Unlock()
 	if old != nil {
 		old.Close() // a line under way to it is written again
@@ -55,10 +61,16 @@ func (a *auditLog) open(name string) (*os.File, error) {
 
 // write appends a line to the file of that name.
 func (a *auditLog) write(name string, line []byte) {
-	err := a.append(name, line)
+	a.mu.Lock()
+	torn := a.torn
+	a.mu.Unlock()
+	if torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := a.append(name, line)
 	a.mu.Lock()
 	changed := a.failing != (err != nil)
-	a.failing = err != nil
+	a.failing, a.torn = err != nil, err != nil && (torn || n > 0)
 	a.mu.Unlock()
 	if err != nil {
 		a.lost()
@@ -71,19 +83,15 @@ func (a *auditLog) write(name string, line []byte) {
 	}
 }
 
-func (a *auditLog) append(name string, line []byte) error {
-	for attempt := 0; ; attempt++ {
+// append writes a line, and returns how much of it was written if not all.
+func (a *auditLog) append(name string, line []byte) (n int, err error) {
+	for {
 		file, err := a.current(name)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		_, err = file.Write(line)
-		if err == nil || attempt > 0 {
-			return err
-		}
-		// It was exchanged meanwhile, or is broken: a new one may work.
-		if _, err := a.open(name); err != nil {
-			return err
+		if n, err = file.Write(line); !errors.Is(err, os.ErrClosed) { // else it was exchanged meanwhile
+			return n, err
 		}
 	}
 }
@@ -100,7 +108,7 @@ func (a *auditLog) current(name string) (*os.File, error) {
 			return file, nil
 		}
 	}
-	return a.open(name)
+	return a.open(name, file)
 }
 
 // close ends the log.

@@ -2,13 +2,17 @@ package gateway_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 )
 
@@ -152,5 +156,51 @@ func TestAuditLinesAreBounded(t *testing.T) {
 	line := decode(t, []byte(first))
 	if len(first) > 8<<10 || line["truncated"] != true || line["run"] == nil || line["args"] != nil {
 		t.Errorf("a line of %d bytes: %.200s…, want it without the arguments, and to say so", len(first), first)
+	}
+}
+
+// However many are denied at once while the file is renamed again and again, each is in one of the files, on a line
+// of its own.
+func TestAuditOfManyAtOnce(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	s := startConfig(t, cfg)
+	const callers, each = 8, 20
+	var all, rotation sync.WaitGroup
+	for range callers {
+		all.Go(func() {
+			for range each {
+				if status, _, _ := s.do("POST", runs, "{}", bearer("viewer")...); status != 403 {
+					t.Errorf("a viewer's trigger = %d, want 403", status)
+				}
+			}
+		})
+	}
+	over := make(chan struct{})
+	rotated := 0
+	rotation.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				if os.Rename(cfg.Audit, fmt.Sprintf("%s.%d", cfg.Audit, rotated)) == nil { // otherwise there is none yet
+					rotated++
+				}
+				runtime.Gosched()
+			}
+		}
+	})
+	all.Wait()
+	close(over)
+	rotation.Wait()
+	s.stop()
+	lines := 0
+	files, _ := filepath.Glob(cfg.Audit + "*")
+	for _, file := range files {
+		lines += len(auditLines(t, file))
+	}
+	if lines != callers*each {
+		t.Errorf("%d lines in %d files, want %d", lines, len(files), callers*each)
 	}
 }

@@ -150,7 +150,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	g.webhooks = newWebhooks(g.log, g.client)
 	var err error
 	if cfg.Audit != "" {
-		if _, err = g.auditing.open(cfg.Audit); err != nil {
+		if _, err = g.auditing.open(cfg.Audit, nil); err != nil {
 			return nil, err
 		}
 	}
