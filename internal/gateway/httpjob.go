@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -238,8 +239,9 @@ func (r *run) printBody(answer *source.Answer) {
 	}
 }
 
-// print adds a line to the output, without secrets.
-func (r *run) print(line string) { r.output.line(r.redact(line)) }
+// print adds a line to the output, without secrets and without what a terminal would act
+// upon: whoever reads it may do so in one.
+func (r *run) print(line string) { r.output.line(command.Plain(r.redact(line))) }
 
 // shown is what of an address people may see.
 func shown(u *url.URL) string {

@@ -254,7 +254,7 @@ func (s *runs) settleLocked() {
 				close(r.front)
 			}
 		}
-		ahead := ofJob[name]
+		ahead, behind := ofJob[name], ofJob[name] > 0
 		if group != "" {
 			ahead = max(ahead, ofGroup[group])
 			ofGroup[group]++
@@ -272,7 +272,9 @@ func (s *runs) settleLocked() {
 			if snap := r.snapshot(); snap.Position != ahead {
 				r.update(func(snap *runSnapshot) { snap.Position = ahead })
 			}
-			queues[name] = append(queues[name], waiting{r.id, ahead, r.snapshot().Args})
+			if behind {
+				queues[name] = append(queues[name], waiting{r.id, ahead, r.snapshot().Args})
+			}
 		}
 	}
 	for _, r := range firsts {

@@ -2,13 +2,17 @@ package gateway_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -171,8 +175,9 @@ jobs:
 	if second["status"] != "queued" || second["position"] != 1.0 {
 		t.Errorf("a start while the group is busy = %v, want queued, whatever the job does while busy itself", second)
 	}
-	if got := s.json(200, "GET", "/api/v1/jobs/two", "")["last_run"].(object); got["id"] != second["id"] || got["status"] != "queued" {
-		t.Errorf("the job shows %v, want its queued run", got)
+	job := s.json(200, "GET", "/api/v1/jobs/two", "")
+	if got := job["last_run"].(object); got["id"] != second["id"] || got["status"] != "queued" || len(job["queue"].([]any)) != 0 {
+		t.Errorf("the job shows %v, want its queued run, and nobody behind it", job)
 	}
 	s.json(409, "POST", "/api/v1/jobs/two/runs", "{}")
 	p.exit(0)
@@ -367,4 +372,70 @@ func TestStoppingDuringManyRuns(t *testing.T) {
 			t.Errorf("the stream of run %s ended at %q, want cancelled", id, ends[id])
 		}
 	}
+}
+
+// Starts, cancels and reloads go on while the gateway stops: nothing hangs, and all streams of
+// runs have an end.
+func TestRunsReloadAndStopUnderStress(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "tidewire.yaml")
+	write := func(k int) {
+		policy := []string{"queue", "replace", "join", "reject"}[k%4]
+		yaml := fmt.Sprintf("version: 1\njobs:\n  a: {exec: ['true'], group: g, on_busy: %s, at: '@every 1s'}\n", policy)
+		if k%3 > 0 {
+			yaml += "  b: {exec: [sleep, '0.01'], group: g, on_busy: queue}\n"
+		}
+		if err := os.WriteFile(name, []byte(yaml), 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+	write(1)
+	cfg, files, err := config.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := run(t, cfg, gateway.Options{Files: files})
+	post := func(path string) (id string, ok bool) { // until the gateway is gone
+		resp, err := http.Post(s.url+path, "application/json", strings.NewReader("{}"))
+		if err != nil {
+			return "", false
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return "", false
+		}
+		if resp.StatusCode >= 500 && resp.StatusCode != 503 {
+			t.Errorf("POST %s = %d %s", path, resp.StatusCode, body)
+		}
+		return of(decode(t, body), "id"), true
+	}
+	var all sync.WaitGroup
+	enough := make(chan struct{})
+	for i := range 4 {
+		all.Go(func() {
+			for k := 0; ; k++ {
+				id, ok := post("/api/v1/jobs/" + string("ab"[(i+k)%2]) + "/runs")
+				if !ok {
+					return
+				}
+				if id != "" && k%3 == 0 {
+					post("/api/v1/runs/" + id + "/cancel")
+				}
+			}
+		})
+	}
+	all.Go(func() {
+		for k := 0; ; k++ {
+			if k == 30 {
+				close(enough)
+			}
+			write(k)
+			if _, ok := post("/api/v1/config/reload"); !ok {
+				return
+			}
+		}
+	})
+	<-enough
+	s.stop()
+	all.Wait()
 }
