@@ -225,7 +225,7 @@ func TestRunLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := tidewire(t, "run", "--url", url+"/base", "--token-file", token, "scan")
-	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "the connection broke") || !strings.Contains(stderr, "the run is lost: "+url+"/base does not know it any more") {
+	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "the connection broke") || !strings.Contains(stderr, "the run is lost: "+url+"/base does not know it any more: there is no run \n") {
 		t.Errorf("run = %d, %q, %q, want %d and that it is lost", code, stdout, stderr, exitFailure)
 	}
 	if strings.Contains(stdout+stderr, "s3cret") || strings.Contains(stderr, "\x1b") {

@@ -264,7 +264,7 @@ func followError(gw *remote, err error) error {
 	if errors.As(err, &status) && status.StatusCode != http.StatusNotFound && status.StatusCode != http.StatusGone {
 		return gw.explained(err)
 	}
-	return fmt.Errorf("the run is lost: %s does not know it any more, as after a restart: %w", gw.base.Redacted(), err)
+	return fmt.Errorf("the run is lost: %s does not know it any more: %w", gw.base.Redacted(), gw.explained(err))
 }
 
 // tailLines is how many of the last lines of its output a run that failed is shown with.
