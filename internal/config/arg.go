@@ -205,6 +205,12 @@ func (a *Arg) text(text string) *ArgError {
 // hostName is the preferred syntax of names, RFC 1123, section 2.1.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
 
+// typeWords are what others call the types.
+var typeWords = map[string]ArgType{
+	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool, "select": ArgEnum, "choice": ArgEnum,
+	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL, "file": ArgPath, "dir": ArgPath, "directory": ArgPath,
+}
+
 // keysOfTypes are the keys that some types alone have.
 var keysOfTypes = map[string][]ArgType{
 	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
@@ -218,12 +224,22 @@ func (r *reader) arg(e named) Arg {
 		return a
 	}
 	where := "argument " + quote(e.name)
+	switch {
+	case e.value.Kind == yaml.SequenceNode && !r.spoiled[e.value]:
+		r.problem(e.value, where+" is a list", "write a mapping such as {type: enum, values: [fast, thorough]}")
+		return a
+	case e.value.Kind == yaml.ScalarNode && !r.spoiled[e.value]:
+		r.problem(e.value, where+" is "+describe(e.value), "write a mapping such as {type: int, default: 5}")
+		return a
+	}
 	before := len(r.problems)
 	var low, values, deflt *yaml.Node
 	only := map[string]*yaml.Node{} // keys of some types alone
 	r.mapping(e.value, where, argKeys, reads{
 		"type": func(v *yaml.Node) {
-			if t := r.choice(v, "type", argWords...); t != "" {
+			if word := typeWords[v.Value]; word != "" && !r.expanded(v) {
+				r.problem(v, fmt.Sprintf("type: unknown word %s", quote(v.Value)), didYouMean(string(word)))
+			} else if t := r.choice(v, "type", argWords...); t != "" {
 				a.Type = ArgType(t)
 			}
 		},

@@ -50,7 +50,7 @@ func (r *reader) argvPlaceholders(exec *yaml.Node, where string, args []Arg, key
 			case shell:
 				r.problemWithin(e, p.at, p.text+" after -c would become part of a command", "put the command into a script and give it "+p.text+" as an argument")
 			case i == 0:
-				r.problemWithin(e, p.at, "the program to run is given by "+p.text, "write its name or path; only its arguments can vary")
+				r.problemWithin(e, p.at, "the program to run is given by "+p.text, "write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
 			case a >= 0 && args[a].AllowDash && p.at == 0 && !ended:
 				r.problemWithin(e, p.at, p.text+" may begin with a dash and be taken for an option", `write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
 			}
