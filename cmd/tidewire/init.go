@@ -20,7 +20,7 @@ func initCommand() *cobra.Command {
 		Use:   "init [FILE]",
 		Short: "Write a configuration to start from",
 		Long: `Init writes a configuration with comments, tidewire.yaml unless another file is named. It works
-as it is. A file that is there is left alone.`,
+as it is. A file that has something in it is left alone.`,
 		Example: "  tidewire init\n  tidewire serve tidewire.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -30,16 +30,32 @@ as it is. A file that is there is left alone.`,
 			}
 			f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 			if errors.Is(err, fs.ErrExist) {
-				return fmt.Errorf("%s is there already; name another file", name)
-			} else if err != nil {
+				f, err = openEmpty(name)
+			}
+			if err != nil {
 				return fmt.Errorf("write the configuration: %w", err)
 			}
 			_, err = f.Write(starter)
 			if err := errors.Join(err, f.Close()); err != nil {
 				return fmt.Errorf("write the configuration: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is written. Run it with: tidewire serve %s\n", name, name)
+			// Not on stdout, which may be that file: see openEmpty.
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is written. Run it with: tidewire serve %s\n", name, name)
 			return nil
 		},
 	}
+}
+
+// openEmpty opens a file that is there for writing, if it is empty: a shell that was told
+// "tidewire init > tidewire.yaml" has made it.
+func openEmpty(name string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+		f.Close()
+		return nil, fmt.Errorf("%s is there already; name another file", name)
+	}
+	return f, nil
 }

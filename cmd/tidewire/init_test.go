@@ -14,8 +14,8 @@ import (
 // gets a value and a job runs. A file that is there is left alone.
 func TestInit(t *testing.T) {
 	t.Chdir(t.TempDir())
-	if code, stdout, stderr := tidewire(t, "init"); code != 0 || stderr != "" || !strings.Contains(stdout, "tidewire serve tidewire.yaml") {
-		t.Fatalf("init = %d, %q, %q, want 0 and what is next", code, stdout, stderr)
+	if code, stdout, stderr := tidewire(t, "init"); code != 0 || stdout != "" || !strings.Contains(stderr, "tidewire serve tidewire.yaml") {
+		t.Fatalf("init = %d, %q, %q, want 0 and what is next on stderr", code, stdout, stderr)
 	}
 	if code, _, stderr := tidewire(t, "check", "tidewire.yaml"); code != 0 {
 		t.Fatalf("check = %d, %s", code, stderr)
@@ -40,6 +40,26 @@ func TestInit(t *testing.T) {
 	}
 	if code, _, stderr := tidewire(t, "init", filepath.Join("none", "t.yaml")); code != exitFailure || stderr == "" {
 		t.Errorf("init in no directory = %d, %q, want %d and why", code, stderr, exitFailure)
+	}
+}
+
+// TestInitIntoWhatAShellMade: "tidewire init > tidewire.yaml" finds an empty file, which is its own output, too.
+func TestInitIntoWhatAShellMade(t *testing.T) {
+	t.Chdir(t.TempDir())
+	f, err := os.Create("tidewire.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var stderr strings.Builder
+	if code := run(t.Context(), []string{"init"}, strings.NewReader(""), f, &stderr); code != 0 {
+		t.Errorf("init = %d, %q, want 0", code, stderr.String())
+	}
+	if data, err := os.ReadFile("tidewire.yaml"); err != nil || string(data) != string(starter) {
+		t.Errorf("the file is\n%s\n%v, want the starter", data, err)
+	}
+	if code, _, stderr := tidewire(t, "init"); code != exitFailure || !strings.Contains(stderr, "is there already") {
+		t.Errorf("init again = %d, %q, want %d and why", code, stderr, exitFailure)
 	}
 }
 

@@ -103,8 +103,7 @@ func (g *gateway) failSignIn(w http.ResponseWriter, r *http.Request, err error) 
 	var tooMany *access.TooManyError
 	switch {
 	case errors.As(err, &tooMany):
-		w.Header().Set("Retry-After", strconv.Itoa(int(tooMany.Wait/time.Second)))
-		fail(w, r, http.StatusTooManyRequests, err.Error())
+		failForNow(w, r, http.StatusTooManyRequests, err.Error(), tooMany.Wait)
 	case errors.Is(err, access.ErrUnknownToken):
 		w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire", error="invalid_token"`)
 		fail(w, r, http.StatusUnauthorized, err.Error())
@@ -176,18 +175,25 @@ func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Token string `json:"token"`
 	}
+	var err error
 	switch media {
-	case "application/json":
+	case jsonType:
 		decoder := json.NewDecoder(r.Body)
 		decoder.DisallowUnknownFields()
-		if decoder.Decode(&body) != nil { // whose error might quote it
-			fail(w, r, http.StatusBadRequest, `the body is not {"token": "…"}`)
-			return
-		}
-	case "application/x-www-form-urlencoded":
-		body.Token = r.PostFormValue("token")
+		err = decoder.Decode(&body)
+	case formType:
+		err = r.ParseForm()
+		body.Token = r.PostForm.Get("token")
 	default:
-		fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON or a form")
+		failMedia(w, r)
+		return
+	}
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		failBody(w, r, err)
+		return
+	case err != nil: // which might quote it
+		fail(w, r, http.StatusBadRequest, `the body is neither {"token": "…"} nor a form with it`)
 		return
 	}
 	user, err := g.guard.SignIn(w, r, body.Token)
@@ -197,7 +203,7 @@ func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.signedIn(r, user, "token", nil)
-	if media != "application/json" {
+	if media != jsonType {
 		http.Redirect(w, r, g.link("/"), http.StatusSeeOther)
 		return
 	}
@@ -228,7 +234,7 @@ func (g *gateway) completeSignIn(w http.ResponseWriter, r *http.Request) {
 		web.Message(w, http.StatusForbidden, "You have no access",
 			fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. Its administrator can give one of them a role.", noRole.Name))
 	case errors.As(err, &tooMany):
-		w.Header().Set("Retry-After", strconv.Itoa(int(tooMany.Wait/time.Second)))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(tooMany.Wait)))
 		web.Message(w, http.StatusTooManyRequests, "Too many attempts", "Wait a minute, then sign in again.")
 	default:
 		g.log.Warn("sign-in failed", "method", "oidc", "address", g.addressOf(r), "err", err)

@@ -72,6 +72,8 @@ var matrix = map[string]struct {
 	"GET /api/v1/me":                      {"public", "/api/v1/me", "", 200},
 	"GET /livez":                          {"public", "/livez", "", 200},
 	"GET /readyz":                         {"public", "/readyz", "", 200},
+	"GET /openapi.json":                   {"public", "/openapi.json", "", 200},
+	"GET /schema.json":                    {"public", "/schema.json", "", 200},
 	"GET /metrics":                        {"view", "/metrics", "", 404}, // nobody counts here
 	"GET /api/v1/sources":                 {"view", "/api/v1/sources", "", 200},
 	"GET /api/v1/sources/{name}":          {"view", "/api/v1/sources/a", "", 200},

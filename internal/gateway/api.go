@@ -4,16 +4,24 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 )
 
 // maxBody bounds the body of a request.
 const maxBody = 64 << 10
+
+// The media types of bodies.
+const (
+	jsonType = "application/json"
+	formType = "application/x-www-form-urlencoded"
+)
 
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
@@ -120,6 +128,25 @@ func writeProblem(w http.ResponseWriter, p problem) {
 // fail answers with an error.
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path})
+}
+
+// failForNow answers with an error that is over after a time.
+func failForNow(w http.ResponseWriter, r *http.Request, status int, detail string, after time.Duration) {
+	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path, RetryAfter: seconds(after)})
+}
+
+// failStopping answers what cannot be done any more: another process may take over.
+func failStopping(w http.ResponseWriter, r *http.Request) {
+	writeProblem(w, problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: r.URL.Path, RetryAfter: 5})
+}
+
+// seconds is d in whole seconds, not less.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// failMedia says which bodies are understood.
+func failMedia(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Accept", jsonType+", "+formType) // RFC 9110 §15.5.16
+	fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json, or a form")
 }
 
 // failArgs says what is wrong with the arguments of a trigger, without what is secret.

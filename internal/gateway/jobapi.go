@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -151,15 +150,14 @@ func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isF
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
-	case err == nil && media == "application/json":
+	case err == nil && media == jsonType:
 		args, ok = jsonArgs(w, r)
 		return args, false, ok
-	case err == nil && media == "application/x-www-form-urlencoded":
+	case err == nil && media == formType:
 		args, ok = formArgs(w, r)
 		return args, true, ok
 	}
-	w.Header().Set("Accept", "application/json, application/x-www-form-urlencoded") // RFC 9110 §15.5.16
-	fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json, or a form")
+	failMedia(w, r)
 	return nil, false, false
 }
 
@@ -228,12 +226,9 @@ func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err 
 	case r.Context().Err() != nil: // nobody hears
 	default:
 		g.log.Error("a run was not started", "job", j.Name, "err", err)
-		writeProblem(w, problem{Status: http.StatusServiceUnavailable, Detail: "the run cannot be stored; the log says more", Instance: r.URL.Path, RetryAfter: 5})
+		failForNow(w, r, http.StatusServiceUnavailable, "the run cannot be stored; the log says more", 5*time.Second)
 	}
 }
-
-// seconds is d in whole seconds, not less.
-func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // findRun finds the run that the path names, or answers 404, or 410 if there was one.
 func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, runSnapshot, bool) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/tidewire/tidewire/smartpoll"
@@ -24,17 +23,10 @@ func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
 	wait, err := g.refresh(r.Context(), s)
 	switch {
 	case err != nil:
-		w.Header().Set("Retry-After", "5")
-		fail(w, r, http.StatusServiceUnavailable, errStopping.Error())
+		failStopping(w, r)
 	case wait > 0:
-		seconds := int((wait + time.Second - 1) / time.Second)
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		writeProblem(w, problem{
-			Status:     http.StatusTooManyRequests,
-			Detail:     fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, time.Duration(seconds)*time.Second),
-			Instance:   r.URL.Path,
-			RetryAfter: seconds,
-		})
+		again := time.Duration(seconds(wait)) * time.Second
+		failForNow(w, r, http.StatusTooManyRequests, fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again), wait)
 	default:
 		g.audit(r, "refresh", slog.String("source", name))
 		answerJSON(w, http.StatusAccepted, newestOf(s.topic).body)

@@ -244,8 +244,7 @@ func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errNoFile):
 		fail(w, r, http.StatusConflict, err.Error())
 	case errors.Is(err, errStopping), r.Context().Err() != nil:
-		w.Header().Set("Retry-After", "5")
-		fail(w, r, http.StatusServiceUnavailable, errStopping.Error())
+		failStopping(w, r)
 	default:
 		fail(w, r, http.StatusUnprocessableEntity, err.Error())
 	}

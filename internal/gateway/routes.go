@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/web"
 )
 
@@ -55,6 +56,8 @@ func (g *gateway) routes() []route {
 		{"POST /api/v1/runs/{id}/cancel", operate, g.cancelRun},
 		{"POST /api/v1/config/reload", manage, g.reloadConfig},
 		{"GET /metrics", view, g.scrape},
+		{"GET /openapi.json", public, g.openAPI},
+		{"GET /schema.json", public, func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, config.Schema()) }},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
 		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) }},
 	}
