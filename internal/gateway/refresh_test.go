@@ -38,7 +38,7 @@ sources:
 	s.json(http.StatusMethodNotAllowed, "GET", "/api/v1/sources/tank/refresh", "")
 }
 
-// Whoever asks for a refresh while a poll is in flight gets what that one brings.
+// Whoever asks for a refresh while a poll is in flight gets what that one brings, also when the limit is spent.
 func TestRefreshJoinsThePollInFlight(t *testing.T) {
 	plant := newUpstream(t, `40`)
 	asked, answer := make(chan struct{}, 10), make(chan struct{})
@@ -48,7 +48,7 @@ func TestRefreshJoinsThePollInFlight(t *testing.T) {
 		fmt.Fprint(w, "41")
 	})
 	s := start(t, fmt.Sprintf(`
-upstreams: {plant: {http: %q}}
+upstreams: {plant: {http: %q, limit: 1/h}}
 sources:
   tank: {http: {upstream: plant, path: /}, every: 1h, timeout: 1m}
 `, plant.URL))

@@ -19,7 +19,7 @@ func JSON(data []byte) (any, error) { return parseJSON(data) }
 
 // NewClientWith is NewClient with another resolver and proxy.
 func NewClientWith(r *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
-	return newClient(&net.Dialer{Control: guard, Resolver: r}, proxy)
+	return newClient(r, proxy)
 }
 
 // Forbidden says whether addr is one that the guard refuses.

@@ -37,11 +37,11 @@ type HTTP struct {
 // (see the package's "Where requests go"). How long a request may take is up to its
 // context.
 func NewClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard}
-	return newClient(dialer, http.ProxyFromEnvironment)
+	return newClient(nil, http.ProxyFromEnvironment)
 }
 
-func newClient(dialer *net.Dialer, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+func newClient(names *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard, Resolver: names}
 	return &http.Client{Transport: &http.Transport{
 		Proxy:                  guardProxied(proxy),
 		DialContext:            dialer.DialContext,
