@@ -10,8 +10,8 @@ import (
 const defaultListen = "127.0.0.1:8480"
 
 // CheckListen returns an error if c cannot be served on addr: it is not
-// host:port, or it is wider than loopback and c has jobs and no access, so that
-// anybody could run them. [Load] has checked c.Listen; this is for an address that overrides it.
+// host:port, or it is wider than loopback and c has no access, so that anybody could
+// do anything. [Load] has checked c.Listen; this is for an address that overrides it.
 func CheckListen(addr string, c *Config) error {
 	if what, want := checkListen(addr, c); what != "" {
 		return fmt.Errorf("%s, %s", what, want)
@@ -32,9 +32,9 @@ func checkListen(addr string, c *Config) (what, want string) {
 	switch {
 	case host != "" && host != "localhost" && err != nil:
 		return fmt.Sprintf("listen: %s is not an address of this machine", quote(host)), "write an IP address such as 127.0.0.1"
-	case len(c.Jobs) > 0 && c.Access == nil && host != "localhost" && !ip.IsLoopback():
-		return fmt.Sprintf("listen: %s would let anybody on the network run jobs", quote(addr)),
-			"add access, or listen on loopback such as " + defaultListen
+	case c.Access == nil && host != "localhost" && !ip.IsLoopback():
+		return fmt.Sprintf("listen: %s would let anybody on the network do everything", quote(addr)),
+			"add access such as {anonymous: viewer}, or listen on loopback such as " + defaultListen
 	}
 	return "", ""
 }

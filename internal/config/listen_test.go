@@ -7,20 +7,20 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 )
 
-// TestCheckListen: beyond loopback only without jobs; the file's listen and an
+// TestCheckListen: beyond loopback only with access; the file's listen and an
 // address that overrides it obey one rule.
 func TestCheckListen(t *testing.T) {
 	for _, test := range []struct {
-		addr, alone, withJobs string // what the error begins with
+		addr, open, withAccess string // what the error begins with
 	}{
 		{"127.0.0.1:8480", "", ""},
 		{"127.9.9.9:0", "", ""},
 		{"[::1]:65535", "", ""},
 		{"localhost:80", "", ""},
-		{"0.0.0.0:80", "", `listen: "0.0.0.0:80" would let anybody on the network run jobs`},
-		{":80", "", `listen: ":80" would let anybody on the network run jobs`},
-		{"[::]:80", "", `listen: "[::]:80" would let anybody on the network run jobs`},
-		{"10.0.0.1:80", "", `listen: "10.0.0.1:80" would let anybody on the network run jobs`},
+		{"0.0.0.0:80", `listen: "0.0.0.0:80" would let anybody on the network do everything`, ""},
+		{":80", `listen: ":80" would let anybody on the network do everything`, ""},
+		{"[::]:80", `listen: "[::]:80" would let anybody on the network do everything`, ""},
+		{"10.0.0.1:80", `listen: "10.0.0.1:80" would let anybody on the network do everything`, ""},
 		{"example.com:80", `listen: "example.com" is not an address of this machine`, `listen: "example.com"`},
 		{"127.0.0.1", `listen: "127.0.0.1" is not host:port`, `listen: "127.0.0.1"`},
 		{"127.0.0.1:http", `listen: "http" is not a port`, `listen: "http"`},
@@ -28,19 +28,19 @@ func TestCheckListen(t *testing.T) {
 		{"127.0.0.1:", `listen: "" is not a port`, `listen: ""`},
 		{"::1:80", `listen: "::1:80" is not host:port`, `listen: "::1:80"`},
 	} {
-		for jobs, want := range map[string]string{"": test.alone, "jobs: {a: {exec: [a]}}\n": test.withJobs} {
-			c := load(t, "version: 1\n"+jobs)
+		for access, want := range map[string]string{"": test.open, "access: {anonymous: viewer}\n": test.withAccess} {
+			c := load(t, "version: 1\n"+access)
 			err := config.CheckListen(test.addr, c)
 			if got := errorText(err); (got == "") != (want == "") || !strings.HasPrefix(got, want) {
-				t.Errorf("CheckListen(%q) with %q = %q, want %q", test.addr, jobs, got, want)
+				t.Errorf("CheckListen(%q) with %q = %q, want %q", test.addr, access, got, want)
 			}
-			_, problems := config.Load("f", []byte("version: 1\n"+jobs+"listen: '"+test.addr+"'\n"))
+			_, problems := config.Load("f", []byte("version: 1\n"+access+"listen: '"+test.addr+"'\n"))
 			got := ""
 			for _, p := range problems {
 				got = p.What + ", " + p.Want
 			}
 			if got != errorText(err) {
-				t.Errorf("Load with listen: %s and %q = %q, want %q as of CheckListen", test.addr, jobs, got, errorText(err))
+				t.Errorf("Load with listen: %s and %q = %q, want %q as of CheckListen", test.addr, access, got, errorText(err))
 			}
 		}
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
+// MaxClientStreams is how many streams one address may have.
+const MaxClientStreams = maxClientStreams
+
 // A History is what a source's numbers were.
 type History struct{ *history }
 

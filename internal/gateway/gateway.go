@@ -38,6 +38,12 @@ const (
 	// drainWindow is the time over which streams are ended at a stop, so that
 	// their clients do not all come back at one instant.
 	drainWindow = time.Second
+	// maxStreams is how many streams and long polls there may be at once. Each is a
+	// connection, so the process needs as many file descriptors.
+	maxStreams = 10_000
+	// maxClientStreams is how many of them one address may have; a page needs one for all
+	// of its tabs.
+	maxClientStreams = 200
 	// goodbye bounds a stop: what has not ended by then is closed.
 	goodbye = 10 * time.Second
 )
@@ -130,22 +136,25 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	}
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
-		log:   opts.Logger,
-		store: opts.store,
-		hub: sse.NewHub(live, &sse.HubOptions{
-			Heartbeat:   heartbeat,
-			DrainWindow: drainWindow,
-			OnSubscribe: maySee,
-			Subject:     func(r *http.Request) any { return userOf(r) },
-			Observer:    observer.Streams,
-			Logger:      opts.Logger,
-		}),
+		log:      opts.Logger,
+		store:    opts.store,
 		observer: observer,
 		client:   source.NewClient(),
 		polling:  make(chan struct{}),
 		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
 	}
+	g.hub = sse.NewHub(live, &sse.HubOptions{
+		Heartbeat:           heartbeat,
+		DrainWindow:         drainWindow,
+		MaxStreams:          maxStreams,
+		MaxStreamsPerClient: maxClientStreams,
+		ClientAddr:          g.clientAddr,
+		OnSubscribe:         maySee,
+		Subject:             func(r *http.Request) any { return userOf(r) },
+		Observer:            observer.Streams,
+		Logger:              opts.Logger,
+	})
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
 	g.webhooks = newWebhooks(g.log, g.client)
 	var err error

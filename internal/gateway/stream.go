@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -47,6 +48,15 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 	if err := g.hub.ServeAll(out, r, topics...); err != nil {
 		failStream(w, r)
 	}
+}
+
+// clientAddr is the address that counts for the streams that one client may have. This
+// machine's own is not bounded: behind it may be everybody who comes through a proxy.
+func (g *gateway) clientAddr(r *http.Request) netip.Addr {
+	if addr := g.guard.Address(r); !addr.IsLoopback() {
+		return addr
+	}
+	return netip.Addr{}
 }
 
 // failStream answers for a stream that could not begin; the hub has logged why.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -121,5 +123,54 @@ sources:
 	s.source("tank", "ok")
 	if n := plant.count(); n != 1 {
 		t.Errorf("the upstream was asked %d times, want once", n)
+	}
+}
+
+// A client that opens streams without end is told to come back, as often as it likes; all
+// others are served.
+func TestTooManyStreamsOfOneClient(t *testing.T) {
+	s := start(t, `
+access: {anonymous: viewer, proxy: {trust: [127.0.0.1]}}
+sources: {a: {exec: [echo, "1"]}}
+`)
+	s.source("a", "ok")
+	open := func(address string) (first string, end func()) {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/stream?sources=a", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", "text/event-stream")
+		req.Header.Set("X-Forwarded-For", address)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusOK {
+			t.Fatalf("a stream of %s = %s, want 200", address, resp.Status)
+		}
+		for line := range sse.Read(resp.Body, nil) {
+			first = string(line.Data)
+			break
+		}
+		return first, func() { resp.Body.Close() }
+	}
+	for i := range gateway.MaxClientStreams {
+		first, end := open("203.0.113.7")
+		if !strings.Contains(first, "source/a") {
+			t.Fatalf("stream %d of a client began with %q, want its snapshot", i+1, first)
+		}
+		t.Cleanup(end)
+	}
+	first, end := open("203.0.113.7")
+	defer end()
+	if first != "" {
+		t.Errorf("stream %d of a client began with %q, want its end", gateway.MaxClientStreams+1, first)
+	}
+	for _, address := range []string{"203.0.113.8", "127.0.0.1"} {
+		first, end := open(address)
+		defer end()
+		if !strings.Contains(first, "source/a") {
+			t.Errorf("a stream of %s began with %q, want its snapshot", address, first)
+		}
 	}
 }
