@@ -116,7 +116,7 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 	}
 	var ids []string
 	for _, p := range pages {
-		p.await(`text("scan", ".with").endsWith("joined by 1 other")`)
+		p.await(`text("scan", ".with").endsWith("you and 1 other")`)
 		ids = append(ids, eval[string](p, `card("scan").dataset.run`))
 	}
 	work.print("::result 2")

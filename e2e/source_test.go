@@ -41,7 +41,7 @@ func TestValuesAppearAndChange(t *testing.T) {
 	if !eval[bool](p, `before === card("tank") && document.querySelectorAll("#source-list > li").length === 1`) {
 		t.Error("the card was built again, want it updated")
 	}
-	p.await(`text("tank", ".summary").startsWith("min 41.3 % · max 57.0 %")`)
+	p.await(`text("tank", ".summary").startsWith("1 min: min 41.3 %, max 57.0 %, ")`)
 	if got := eval[string](p, `card("tank").querySelector(".gauge span").style.inlineSize`); got != "57%" {
 		t.Errorf("the gauge is filled by %s, want 57%%", got)
 	}

@@ -5,22 +5,25 @@
 // either the page connects anew: what it may show is another matter then.
 
 import * as api from "./api.js";
-import { attribute, byId, optional, text } from "./dom.js";
+import { attribute, byId, glyph, optional, text } from "./dom.js";
+import { printable } from "./format.js";
 
 export class Account {
-  #ui = byId("account", "account-name", "account-button", "sign-in", "sign-in-form", "sign-in-token", "sign-in-problem", "sign-in-oidc", "sign-in-or", "lists");
-  #changed;
+  #ui = byId("account-button", "account-menu", "account-name", "account-role", "sign-out", "sign-in", "sign-in-form", "sign-in-token", "sign-in-problem", "sign-in-oidc", "sign-in-or", "lists");
+  #changed; #known;
   #me = null;
   #out = false; // the server answers 401
 
-  /** `changed` is called when somebody has signed in or out. */
-  constructor(changed) {
+  /** `changed` is called when somebody has signed in or out, `known` when it is known who looks. */
+  constructor(changed, known) {
     this.#changed = changed;
+    this.#known = known;
     this.#ui["sign-in-form"].addEventListener("submit", (e) => {
       e.preventDefault();
       this.#signIn();
     });
-    this.#ui["account-button"].addEventListener("click", () => this.#me?.session ? this.#signOut() : this.#ask());
+    this.#ui["account-button"].addEventListener("click", () => this.#me?.known ? this.#open() : this.#ask());
+    this.#ui["sign-out"].addEventListener("click", () => this.#signOut());
     addEventListener("hashchange", () => this.#show());
     this.refresh();
   }
@@ -41,18 +44,30 @@ export class Account {
       return; // the connection says what is wrong
     }
     this.#show();
+    this.#known();
+  }
+
+  /** Why whoever looks may not do what an operator may, or "". */
+  get refusal() {
+    const { name, role, known, methods } = this.#me ?? {};
+    if (role !== "viewer" && role !== "none") return "";
+    if (known) return `${name} may look, not act: the role is ${role}.`;
+    return methods.length ? "Sign in to do this." : "Whoever is not known may look, not act.";
   }
 
   #show() {
     const { name, role, known, session, methods } = this.#me ?? { role: "", methods: [] };
     const out = this.#out || role === "none";
     const asked = out || (location.hash === "#sign-in" && !known);
-    optional(this.#ui["account-name"], known ? name : "");
-    this.#ui["account-name"].title = known ? `${name} (${role})` : "";
     const button = this.#ui["account-button"];
-    button.hidden = asked || !(session || (!known && methods.length > 0));
-    text(button, session ? "Sign out" : "Sign in");
-    this.#ui.account.hidden = button.hidden && !known;
+    button.hidden = asked || !(known || methods.length > 0);
+    glyph(button, known ? "person" : "locked");
+    text(button.lastElementChild, known ? printable(name) : "Sign in");
+    attribute(button, "aria-haspopup", known ? "dialog" : null);
+    text(this.#ui["account-name"], known ? printable(name) : "");
+    text(this.#ui["account-role"], role);
+    this.#ui["sign-out"].hidden = !session;
+    if (button.hidden) this.#ui["account-menu"].hidePopover();
 
     this.#ui["sign-in"].hidden = !asked;
     this.#ui.lists.hidden = asked;
@@ -61,6 +76,15 @@ export class Account {
     this.#ui["sign-in-oidc"].hidden = !oidc;
     this.#ui["sign-in-or"].hidden = !(token && oidc);
     if (asked && methods.length === 0 && this.#me) this.#problem("There is no way to sign in here: a proxy in front of this page has to say who you are.");
+  }
+
+  /** Opens the menu below its button. */
+  #open() {
+    const { "account-menu": menu, "account-button": button } = this.#ui;
+    menu.togglePopover();
+    const { bottom, right } = button.getBoundingClientRect();
+    menu.style.insetBlockStart = `${bottom + 6}px`;
+    menu.style.left = `${Math.max(8, right - menu.offsetWidth)}px`;
   }
 
   #ask() {
@@ -90,6 +114,7 @@ export class Account {
     } catch {
       return; // still signed in, as the head says
     }
+    this.#ui["account-menu"].hidePopover();
     this.#again();
   }
 

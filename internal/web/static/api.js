@@ -14,17 +14,31 @@ export class Problem extends Error {
     super(body.detail || body.title || `the server answered ${status}`);
     this.status = status;
     this.errors = body.errors ?? []; // [{pointer: "#/args/subnet", detail}]
+    this.run = body.run ?? ""; // the run that stands in the way
+    this.retryAfter = body.retry_after ?? 0; // in s; 0: not known
   }
 }
 
 export const sources = async () => (await request("api/v1/sources")).sources;
 export const jobs = async () => (await request("api/v1/jobs")).jobs;
+export const job = (name) => request(`api/v1/jobs/${encodeURIComponent(name)}`);
 export const me = () => request("api/v1/me");
 export const signIn = (token) => post("auth/token", { token });
 export const signOut = () => post("auth/logout", {});
 export const history = (source, points) => request(`api/v1/sources/${encodeURIComponent(source)}/history?points=${points}`);
+export const refresh = (source) => post(`api/v1/sources/${encodeURIComponent(source)}/refresh`, {});
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
+
+/** What a run has printed since an offset: its text, the next offset, and whether that was all. */
+export async function output(run, from) {
+  const response = await answered(`api/v1/runs/${encodeURIComponent(run)}/output?from=${from}`);
+  const has = (header) => response.headers.get(header) !== null;
+  return {
+    text: await response.text(), next: Number(response.headers.get("Tidewire-Next")),
+    truncated: has("Tidewire-Truncated"), over: has("Tidewire-End"),
+  };
+}
 
 function post(path, body) {
   return request(path, {
@@ -35,6 +49,12 @@ function post(path, body) {
 }
 
 async function request(path, options) {
+  const response = await answered(path, options);
+  return response.json().catch(() => ({})); // some answers have none
+}
+
+/** Makes a request and returns what was answered if that is a success. */
+async function answered(path, options) {
   let response;
   try {
     response = await fetch(path, { cache: "no-store", ...options });
@@ -44,7 +64,6 @@ async function request(path, options) {
   // Date has whole seconds: only a difference beyond its precision counts.
   const ahead = Date.parse(response.headers.get("Date")) - Date.now();
   skew = Math.abs(ahead) > 2000 ? ahead : 0;
-  const body = await response.json().catch(() => ({})); // some answers have none
-  if (!response.ok) throw new Problem(response.status, body);
-  return body;
+  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  return response;
 }

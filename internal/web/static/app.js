@@ -25,10 +25,10 @@ function draw() {
 
 const announcer = new Announcer(ui.announcer);
 const toolbar = new Toolbar(draw);
-const account = new Account(renew);
+const account = new Account(renew, draw);
 const store = new Store(() => toolbar.paused || draw(), (sentence) => announcer.say(sentence), renew);
-const sourceCards = new List(ui["source-list"], () => new SourceCard());
-const jobCards = new List(ui["job-list"], () => new JobCard((run) => {
+const sourceCards = new List(ui["source-list"], () => new SourceCard(draw, (sentence) => announcer.say(sentence)));
+const jobCards = new List(ui["job-list"], () => new JobCard(draw, (run) => {
   toolbar.pause(false); // whoever starts a run wants to see it move
   store.started(run);
 }));
@@ -46,8 +46,10 @@ function frame() {
   else if (!toolbar.paused) view = { sources: new Map(store.sources), jobs: new Map(store.jobs) };
 
   const sources = select(view.sources, (source) => source);
-  for (const [name, source] of sources) sources.set(name, { source, samples: store.samples(name) });
+  const { refusal } = account;
+  for (const [name, source] of sources) sources.set(name, { source, samples: store.samples(name), refusal });
   const jobs = select(view.jobs, ({ job }) => ({ name: job.name, title: job.title }));
+  for (const [name, entry] of jobs) jobs.set(name, { ...entry, refusal, mine: (id) => store.mine(id) });
   sourceCards.show(sources);
   jobCards.show(jobs);
   optional(ui["no-sources"], emptiness(view.sources, sources, "sources"));

@@ -2,6 +2,9 @@
 
 const ages = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const weekdays = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
+const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const numbers = new Map(); // formats by number of decimals
 
 /** Formats a number: grouped, with exactly `decimals` digits behind the point, or at most two. */
@@ -50,6 +53,19 @@ export function age(ms) {
   if (seconds < 3600) return ages.format(-Math.floor(seconds / 60), "minute");
   if (seconds < 86400) return ages.format(-Math.floor(seconds / 3600), "hour");
   return ages.format(-Math.floor(seconds / 86400), "day");
+}
+
+/** Formats the length of a stretch of time roughly, rounded up: "5 min", "24 h", "7 d". */
+export function span(ms) {
+  const minutes = Math.max(1, Math.ceil(ms / 60_000));
+  if (minutes < 120) return `${minutes} min`;
+  return minutes <= 48 * 60 ? `${Math.ceil(minutes / 60)} h` : `${Math.ceil(minutes / 1440)} d`;
+}
+
+/** Formats when something is to happen: "14:02", beyond the next day "Mon 14:02", beyond a week with its date. */
+export function timeOfDay(date, now) {
+  const days = (date - now) / 86_400_000;
+  return (days < 1 ? hours : days < 6 ? weekdays : dates).format(date);
 }
 
 /** Formats a point in time with its date, for tooltips. */

@@ -1,8 +1,9 @@
-// One job: Run, and how its newest run goes or went.
+// One job: Run, how its newest run goes or went, and who waits behind it.
 
 import * as api from "./api.js";
-import { attribute, clone, glyph, optional, text } from "./dom.js";
-import { age, duration, label, printable, scalar } from "./format.js";
+import { attribute, clone, glyph, List, optional, text } from "./dom.js";
+import { age, duration, label, moment, printable, scalar, timeOfDay } from "./format.js";
+import { OutputTail } from "./output-tail.js";
 import { RunDialog } from "./run-dialog.js";
 import { ended } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
@@ -11,6 +12,10 @@ const glyphs = {
   idle: "idle", queued: "pending", running: "running", cancelling: "running", succeeded: "ok",
   failed: "failing", cancelled: "cancelled", timed_out: "stale", lost: "failing",
 };
+
+// What Run does while a run is in progress, for the policies by which it does something.
+const busy = { queue: "Queue", replace: "Replace" };
+const QUEUED = 5; // runs shown of a queue; the others are counted
 
 export class JobCard {
   node = clone("job-card");
@@ -25,26 +30,42 @@ export class JobCard {
   #error = this.#part(".error");
   #with = this.#part(".with");
   #result = this.#part(".result");
-  #output = this.#part(".output");
+  #output = this.#part(".output pre");
+  #tail; // of the output
+  #queue = this.#part(".queue");
+  #queued; // its rows
   #problem = this.#part(".problem");
   #when = this.#part(".when");
+  #next = this.#part(".next");
   #cancel = this.#part("button.cancel");
   #start = this.#part("button.run");
 
-  #job; #run; #starting = false;
-  #started; // called with the run that a trigger answered
+  #item; #job; #run; #starting = false;
+  #reason = ""; // why whoever looks may not start or cancel it
+  #dialog = null;
+  #changed; #started;
 
-  constructor(started) {
+  /** `changed` is called when there is something to draw, `started` with the run that a trigger answered. */
+  constructor(changed, started) {
+    this.#changed = changed;
     this.#started = started;
+    this.#tail = new OutputTail(this.#part(".output"), changed);
+    this.#queued = new List(this.#part(".queue ol"), (id) => new QueuedRun(() => this.#attempt(() => api.cancel(id))));
     this.#start.addEventListener("click", () => this.#press());
     this.#cancel.addEventListener("click", () => this.#stop());
   }
 
-  /** Shows a job and its newest run, if it ever ran. */
-  update({ job, run }) {
+  /**
+   * Shows a job and its newest run, if it ever ran. `refusal` says why whoever looks may
+   * not do what an operator may; mine() which runs this page has started.
+   */
+  update(item) {
+    const { job, run, refusal, mine } = item;
     if (this.#run?.id !== run?.id) optional(this.#problem, "");
+    this.#item = item;
     this.#job = job;
     this.#run = run;
+    this.#reason = job.allowed ? "" : refusal || "You may look at this job, not start or cancel it.";
     const status = run?.status ?? "idle";
     const title = printable(job.title || job.name);
     this.node.dataset.state = status;
@@ -54,55 +75,81 @@ export class JobCard {
     glyph(this.#state, glyphs[status] ?? "pending");
     text(this.#state.lastElementChild, status === "idle" ? "not run yet" : status.replace("_", " "));
     attribute(this.#bar, "aria-label", `${title} progress`);
-    this.#buttons(title, run);
-    this.#showProgress(run);
+    this.#buttons(title, job, run);
+    this.#showProgress(run, job);
     optional(this.#message, run?.message && printable(run.message));
     optional(this.#error, run?.error && run.error !== status && printable(run.error)); // "cancelled" is said once
-    optional(this.#with, run && conditions(run));
+    optional(this.#with, run && conditions(run, mine(run.id)));
     this.#result.hidden = isEmpty(run?.result);
     showValue(this.#result.lastElementChild, run?.result);
-    this.#output.hidden = !run?.output;
-    text(this.#output.lastElementChild, run?.output && printable(run.output));
-    attribute(this.#output.lastElementChild, "aria-label", `${title} output`);
+    this.#tail.update(run);
+    attribute(this.#output, "aria-label", `${title} output`);
+    this.#showQueue(job, mine);
     text(this.#when, run && when(run));
+    const next = Date.parse(job.next_at);
+    optional(this.#next, next > api.now() ? `next ${timeOfDay(next, api.now())}` : "");
+    this.#next.title = this.#next.hidden ? "" : moment(new Date(next));
+    this.#dialog?.update(run);
   }
 
-  #showProgress(run) {
+  #showQueue(job, mine) {
+    const { queue } = job;
+    this.#queue.hidden = queue.length === 0;
+    const others = queue.length > QUEUED ? `, the first ${QUEUED} of which are` : "";
+    text(this.#queue.firstElementChild, `${queue.length} waiting${others}`);
+    const rows = queue.slice(0, QUEUED).map((run) => [run.id, { run, job, mine: mine(run.id) }]);
+    this.#queued.show(new Map(rows));
+  }
+
+  #showProgress(run, { group }) {
     const known = typeof run?.percent === "number";
     const going = run && !ended(run);
     // Where it stopped is worth seeing, unless that is the end.
     this.#progress.hidden = !(going || (known && run.status !== "succeeded"));
     if (this.#progress.hidden) return;
     attribute(this.#bar, "value", known ? String(run.percent) : null); // none: indeterminate
-    text(this.#percent, known ? `${Math.floor(run.percent)} %` : run.status === "queued" ? "waiting" : "working");
-    text(this.#elapsed, duration((run.finished_at ? Date.parse(run.finished_at) : api.now()) - Date.parse(run.started_at)));
+    const waiting = `${run.position ?? 0} before it${group ? ` in the group ${printable(group)}` : ""}`;
+    text(this.#percent, known ? `${Math.floor(run.percent)} %` : run.status === "queued" ? waiting : "working");
+    const took = (run.finished_at ? Date.parse(run.finished_at) : api.now()) - Date.parse(run.started_at ?? run.created_at);
+    const left = going && run.percent >= 5 && took > 5_000 ? (took * (100 - run.percent)) / run.percent : 0;
+    text(this.#elapsed, left > 0 ? `${duration(took)}, about ${duration(left)} left` : duration(took));
   }
 
-  #buttons(title, run) {
+  #buttons(title, job, run) {
     const going = run && !ended(run);
     // Cancel goes with the run; whoever stands on it lands on Run.
     if (!going && document.activeElement === this.#cancel) this.#start.focus();
-    const may = this.#job.allowed !== false; // the server checks again
-    this.#cancel.hidden = !going || !may;
+    this.#cancel.hidden = !going || this.#reason !== "";
+    const all = run?.requests > 1 ? ` for all ${run.requests}` : "";
     this.#cancel.ariaDisabled = String(run?.status === "cancelling");
-    this.#cancel.ariaLabel = `Cancel ${title}`;
-    this.#start.ariaDisabled = String(Boolean(going || this.#starting || !may));
-    this.#start.title = may ? "" : "You may not run this job.";
-    this.#start.ariaLabel = `${going ? "Running" : "Run"} ${title}`;
-    text(this.#start, this.#starting ? "Starting" : going ? "Running" : run ? "Run again" : "Run");
+    this.#cancel.ariaLabel = `Cancel ${title}${all}`;
+    text(this.#cancel, "Cancel" + all);
+
+    const wait = Date.parse(job.available_at) - api.now();
+    const label = this.#starting ? "Starting" :
+      going && !busy[job.on_busy] ? "Running" :
+      wait > 0 ? `Available in ${duration(wait)}` :
+      going ? busy[job.on_busy] : run ? "Run again" : "Run";
+    const able = label === "Run" || label === "Run again" || label === busy[job.on_busy];
+    this.#start.ariaDisabled = String(Boolean(this.#reason) || !able);
+    this.#start.ariaLabel = `${label === "Run again" ? "Run" : label} ${title}`;
+    this.#start.title = this.#reason;
+    this.#start.firstElementChild.toggleAttribute("hidden", !this.#reason);
+    text(this.#start.lastElementChild, label);
   }
 
   #press() {
+    if (this.#reason) return optional(this.#problem, this.#reason);
     if (this.#start.ariaDisabled === "true") return;
-    if (Object.keys(this.#job.args ?? {}).length > 0) new RunDialog(this.#job, this.#started);
-    else this.#trigger();
+    if (!this.#job.confirm && Object.keys(this.#job.args).length === 0) return this.#trigger();
+    this.#dialog = new RunDialog(this.#job, this.#started, () => { this.#dialog = null; });
   }
 
   async #trigger() {
     this.#starting = true;
     await this.#attempt(async () => this.#started(await api.start(this.#job.name, {})));
     this.#starting = false;
-    this.update({ job: this.#job, run: this.#run });
+    this.#changed();
   }
 
   #stop() {
@@ -113,7 +160,7 @@ export class JobCard {
   /** Makes a request; that it failed stands on the card. */
   async #attempt(request) {
     optional(this.#problem, "");
-    this.update({ job: this.#job, run: this.#run });
+    this.update(this.#item);
     try {
       await request();
     } catch (problem) {
@@ -122,17 +169,40 @@ export class JobCard {
   }
 }
 
-/** With what a run was started, and by how many. */
-function conditions({ args, requests }) {
-  const parts = Object.entries(args ?? {}).map(([name, value]) => `${label(name)} ${scalar(value)}`);
-  if (requests > 1) parts.push(`joined by ${requests - 1} ${requests === 2 ? "other" : "others"}`);
-  return parts.join(" · ");
+/** One run of the queue: with what it will be started, after how many others. */
+class QueuedRun {
+  node = clone("queued-run");
+  #remove = this.node.querySelector("button");
+
+  constructor(remove) {
+    this.#remove.addEventListener("click", remove);
+  }
+
+  update({ run, job, mine }) {
+    const before = run.position === 1 ? "next" : `${run.position} before it`;
+    text(this.node.firstElementChild, [before, given(run.args), mine && "yours"].filter(Boolean).join(" · "));
+    this.#remove.hidden = !job.allowed;
+    this.#remove.ariaLabel = `Remove from the queue of ${printable(job.title || job.name)}: ${given(run.args) || before}`;
+  }
+}
+
+/** With what a run was started, and for how many. */
+function conditions({ args, requests }, mine) {
+  const others = `${requests - 1} ${requests === 2 ? "other" : "others"}`;
+  const shared = requests > 1 && (mine ? `you and ${others}` : `joined by ${others}`);
+  return [given(args), shared].filter(Boolean).join(" · ");
+}
+
+/** The arguments of a run in a line. */
+function given(args) {
+  return Object.entries(args ?? {}).map(([name, value]) => `${label(name)} ${scalar(value)}`).join(" · ");
 }
 
 function when(run) {
   if (!ended(run)) return "";
   const begin = Date.parse(run.started_at), end = Date.parse(run.finished_at);
   if (Number.isNaN(end)) return "";
+  if (Number.isNaN(begin)) return age(api.now() - end); // it never had its turn
   const took = end - begin < 1000 ? `${end - begin} ms` : duration(end - begin);
   return `${age(api.now() - end)} · took ${took}`;
 }

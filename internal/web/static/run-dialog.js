@@ -1,10 +1,13 @@
-// The form that asks for a job's arguments, built from their types. It checks
-// what is plain (something is there, a number is one and within its bounds);
-// the server checks everything, and what it says stands at the field.
+// The dialog before a run: the question that the job has people asked, and the
+// form of its arguments, built from their types. It checks what is plain
+// (something is there, a number is one and within its bounds); the server checks
+// everything, and what it says stands at the field. When another run is in the
+// way, the dialog offers to wait for its end, or to cancel it.
 
 import * as api from "./api.js";
 import { clone, element, optional, text } from "./dom.js";
 import { label, number, printable } from "./format.js";
+import { ended } from "./store.js";
 
 let inputs = 0; // numbers the fields' ids
 
@@ -12,34 +15,54 @@ export class RunDialog {
   #dialog = clone("run-form");
   #problem = this.#dialog.querySelector(".problem");
   #submit = this.#dialog.querySelector("button.run");
+  #busy = this.#dialog.querySelector(".busy");
   #job; #started; #fields;
+  #awaited = ""; // id of the run whose end is waited for
 
-  /** Opens the dialog; `started` gets the run that the server answers with. */
-  constructor(job, started) {
+  /** Opens the dialog; `started` gets the run that the server answers with, `closed` is called at the end. */
+  constructor(job, started, closed) {
     this.#job = job;
     this.#started = started;
     text(this.#dialog.querySelector("h2"), `Run ${printable(job.title || job.name)}`);
     this.#fields = new Map(Object.entries(job.args).map(([name, arg]) => [name, new Field(name, arg)]));
-    this.#dialog.querySelector(".inputs").append(...[...this.#fields.values()].map((f) => f.node));
-    this.#dialog.querySelector("button[value=close]").addEventListener("click", () => this.#dialog.close());
+    optional(this.#dialog.querySelector(".confirm"), printable(job.confirm));
+    const inputs = this.#dialog.querySelector(".inputs");
+    inputs.append(...[...this.#fields.values()].map((f) => f.node));
+    inputs.hidden = this.#fields.size === 0;
+    const on = (value, f) => this.#dialog.querySelector(`button[value=${value}]`).addEventListener("click", f);
+    on("close", () => this.#dialog.close());
+    on("wait", () => this.#wait());
+    on("cancel", () => this.#replace());
     this.#dialog.querySelector("form").addEventListener("submit", (e) => {
       e.preventDefault();
       this.#send();
     });
-    this.#dialog.addEventListener("close", () => this.#dialog.remove());
+    this.#dialog.addEventListener("close", () => {
+      this.#dialog.remove();
+      closed();
+    });
     document.body.append(this.#dialog);
     this.#dialog.showModal();
   }
 
+  /** Takes the newest run of the job: it may be what was waited for. */
+  update(run) {
+    if (!this.#awaited || (run?.id === this.#awaited && !ended(run))) return;
+    this.#awaited = "";
+    this.#label("Run");
+    this.#send();
+  }
+
   async #send() {
     optional(this.#problem, "");
+    this.#busy.hidden = true;
     const fields = [...this.#fields.values()];
     for (const field of fields) field.say(field.mistake());
     if (this.#focusMistake() || this.#submit.ariaDisabled === "true") return;
 
     this.#submit.ariaDisabled = "true";
     try {
-      const args = Object.fromEntries([...this.#fields].map(([name, field]) => [name, field.value()]));
+      const args = Object.fromEntries([...this.#fields].filter(([, field]) => field.given()).map(([name, field]) => [name, field.value()]));
       this.#started(await api.start(this.#job.name, args));
       this.#dialog.close();
     } catch (problem) {
@@ -47,8 +70,36 @@ export class RunDialog {
       const atFields = problem.errors?.length > rest.length;
       optional(this.#problem, [atFields ? "" : printable(problem.message), ...rest.map((e) => printable(e.detail))].filter(Boolean).join(" "));
       this.#focusMistake();
+      this.#busy.hidden = problem.status !== 409 || !problem.run;
+      this.#busy.dataset.run = problem.run;
     }
     this.#submit.ariaDisabled = "false";
+  }
+
+  /** Starts as soon as the run in the way has ended. */
+  #wait() {
+    this.#awaited = this.#busy.dataset.run;
+    this.#busy.hidden = true;
+    text(this.#problem, "Starts when the run in progress has ended. Close this to leave it.");
+    this.#label("Waiting");
+    this.#submit.focus();
+  }
+
+  async #replace() {
+    const { run } = this.#busy.dataset;
+    this.#wait();
+    try {
+      await api.cancel(run);
+    } catch (problem) {
+      this.#awaited = "";
+      this.#label("Run");
+      optional(this.#problem, printable(problem.message));
+    }
+  }
+
+  #label(word) {
+    text(this.#submit, word);
+    this.#submit.ariaDisabled = String(word !== "Run");
   }
 
   #focusMistake() {
@@ -81,6 +132,11 @@ class Field {
     caption.after(this.#input);
   }
 
+  /** Reports whether there is a value to send: a secret that is left out has a default. */
+  given() {
+    return !(this.#arg.secret && !this.#arg.required && this.#input.value === "");
+  }
+
   /** The argument as the API takes it. */
   value() {
     const raw = this.#input.value;
@@ -95,6 +151,7 @@ class Field {
   mistake() {
     const { type, min, max, required } = this.#arg;
     const raw = this.#input.value.trim();
+    if (!this.given()) return "";
     if (raw === "" && (required || type !== "string") && type !== "bool") return "Enter a value.";
     if (type !== "int" && type !== "number") return "";
     const value = Number(raw);
@@ -113,23 +170,26 @@ class Field {
   }
 }
 
-function control({ type, default: initial, values }) {
+function control({ type, default: initial, values, secret }) {
   if (type === "enum") {
     const options = (values ?? []).map((value) => element("option", {}, value));
     const select = element("select", {}, ...options);
     if (initial !== undefined && initial !== null) select.value = initial;
     return select;
   }
-  const input = element("input", { type: type === "bool" ? "checkbox" : "text", autocomplete: "off", spellcheck: "false" });
+  const input = element("input", { type: type === "bool" ? "checkbox" : secret ? "password" : "text", autocomplete: "off", spellcheck: "false" });
   if (type === "bool") input.checked = initial === true;
   else input.value = initial ?? "";
+  if (type === "url") input.inputMode = "url";
   if (type === "int" || type === "number") input.inputMode = type === "int" ? "numeric" : "decimal";
   return input;
 }
 
-function describe({ type, min, max }) {
+function describe({ type, min, max, secret, required }) {
   const least = min ?? null, most = max ?? null;
-  const what = { int: "Whole number", number: "Number", cidr: "Network such as 10.0.4.0/24", host: "Host name or address" }[type] ?? "";
+  const what = { int: "Whole number", number: "Number", cidr: "Network such as 10.0.4.0/24", host: "Host name or address",
+    url: "Address that begins with https://", path: "File or directory, by its path" }[type] ?? "";
+  if (secret) return [what, "shown and logged nowhere", !required && "may be left empty"].filter(Boolean).join(", ").replace(/^s/, "S");
   if (least !== null && most !== null) return `${what} from ${number(least)} to ${number(most)}`;
   if (least !== null) return `${what}, ${number(least)} or more`;
   if (most !== null) return `${what}, ${number(most)} or less`;

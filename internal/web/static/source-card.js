@@ -1,8 +1,8 @@
-// One source: its value, how it went lately, and how far to trust it.
+// One source: its value, how it went lately, how far to trust it, and Refresh.
 
-import { now } from "./api.js";
+import * as api from "./api.js";
 import { clone, glyph, optional, text } from "./dom.js";
-import { age, duration, moment, printable, scalar } from "./format.js";
+import { age, duration, moment, printable, scalar, timeOfDay } from "./format.js";
 import { sparkline } from "./sparkline.js";
 import { headline } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
@@ -15,7 +15,7 @@ export class SourceCard {
   #title = this.#part(".title");
   #state = this.#part(".state");
   #alert = this.#part(".alert");
-  #reading = this.#part(".reading");
+  #value = this.#part(".value");
   #figure = this.#part(".figure");
   #unit = this.#part(".unit");
   #gauge = this.#part(".gauge");
@@ -25,22 +25,42 @@ export class SourceCard {
   #fields = this.#part(".fields");
   #error = this.#part(".error");
   #age = this.#part(".age");
+  #problem = this.#part(".problem");
   #next = this.#part(".next");
+  #refresh = this.#part(".refresh");
 
-  /** Shows a source with the samples that its sparkline draws. */
-  update({ source, samples }) {
+  #source; #refusal = "";
+  #asking = false; // for a new value
+  #refused = 0; // by the limit of the upstream, until then
+  #changed; #say;
+
+  /** `changed` is called when there is something to draw; `say` gets a sentence for people. */
+  constructor(changed, say) {
+    this.#changed = changed;
+    this.#say = say;
+    this.#refresh.addEventListener("click", () => this.#press());
+  }
+
+  /**
+   * Shows a source with the samples that its sparkline draws. `refusal` says why whoever
+   * looks may not refresh it, if so.
+   */
+  update({ source, samples, refusal }) {
     const { state, show = {} } = source;
+    this.#source = source;
+    this.#refusal = refusal;
     this.node.dataset.state = state;
     this.node.dataset.name = source.name;
     text(this.#title, printable(source.title || source.name));
     glyph(this.#state, state);
     text(this.#state.lastElementChild, state);
     this.#warning(source);
-    this.#value(source, show);
+    this.#show(source, show);
     text(this.#summary, sparkline(this.#spark, samples, show));
     this.#trend.hidden = this.#summary.textContent === "";
-    optional(this.#error, source.error && printable(source.error));
+    optional(this.#error, [source.error, source.alert?.error].filter(Boolean).map(printable).join("\n"));
     this.#times(source);
+    this.#button();
   }
 
   #warning({ alert }) {
@@ -48,15 +68,15 @@ export class SourceCard {
     if (!alert) return;
     this.#alert.dataset.alert = alert.state;
     const since = Date.parse(alert.since);
-    const word = { firing: "Alert", pending: "Alert pending" }[alert.state] ?? "Alert unknown";
-    text(this.#alert.lastElementChild, alert.error ? `${word}: ${printable(alert.error)}` : `${word} for ${duration(now() - since)}`);
-    this.#alert.title = moment(new Date(since));
+    const word = { firing: "firing", pending: "pending" }[alert.state] ?? "alert unknown";
+    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${duration(api.now() - since)}`);
+    this.#alert.title = Number.isNaN(since) ? "" : `since ${moment(new Date(since))}`;
   }
 
-  #value(source, show) {
+  #show(source, show) {
     const { big, rest } = headline(source);
     const alone = big === undefined && !isEmpty(rest);
-    this.#reading.hidden = alone;
+    this.#value.hidden = alone;
     const before = this.#figure.textContent;
     const after = text(this.#figure, scalar(big, show.decimals));
     this.#figure.dataset.length = typeof big === "string" && after.length > 12 ? "long" : "short";
@@ -80,16 +100,57 @@ export class SourceCard {
     this.#figure.animate([{ color: "var(--accent)" }, {}], { duration: 900, easing: "ease-out" });
   }
 
-  #times({ updated_at, next_at, state }) {
+  #times({ updated_at, next_at, waiting, state }) {
     if (updated_at) {
-      text(this.#age, age(now() - Date.parse(updated_at)));
+      text(this.#age, age(api.now() - Date.parse(updated_at)));
       this.#age.dateTime = updated_at;
       this.#age.title = moment(new Date(updated_at));
     } else {
       text(this.#age, "no value yet");
     }
-    const left = next_at ? Date.parse(next_at) - now() : NaN;
-    const word = state === "ok" ? "next" : "next try";
-    text(this.#next, Number.isNaN(left) ? "" : left <= 500 ? "polling" : `${word} in ${duration(left)}`);
+    text(this.#next, this.#due(Date.parse(next_at), waiting, state));
+    this.#next.title = next_at ? moment(new Date(next_at)) : "";
+  }
+
+  /** When the next value is due, and why not sooner; NaN is never. */
+  #due(at, waiting, state) {
+    const refused = this.#refused > api.now();
+    if (refused) at = this.#refused;
+    const left = at - api.now();
+    if (Number.isNaN(left)) return "";
+    if (left <= 500) return "polling";
+    if (refused || waiting === "rate limit") {
+      return left < 60_000 ? `rate limit, again in ${duration(left)}` : `rate limit until ${timeOfDay(at, api.now())}`;
+    }
+    if (waiting === "backoff") return `backing off, ${duration(left)}`;
+    return `${state === "ok" ? "next" : "next try"} in ${duration(left)}`;
+  }
+
+  #button() {
+    const title = printable(this.#source.title || this.#source.name);
+    this.#refresh.ariaLabel = `Refresh ${title}`;
+    this.#refresh.title = this.#refusal || "Refresh";
+    this.#refresh.ariaDisabled = String(Boolean(this.#refusal || this.#asking || this.#refused > api.now()));
+    this.#refresh.classList.toggle("busy", this.#asking);
+  }
+
+  async #press() {
+    if (this.#refusal) return optional(this.#problem, this.#refusal);
+    if (this.#refresh.ariaDisabled === "true") return;
+    optional(this.#problem, "");
+    this.#asking = true;
+    this.#button();
+    try {
+      await api.refresh(this.#source.name); // the value comes as every value does
+    } catch (problem) {
+      if (problem.status === 429) {
+        this.#refused = api.now() + problem.retryAfter * 1000;
+        this.#say(`${this.#source.title || this.#source.name}: rate limit, again in ${duration(problem.retryAfter * 1000)}`);
+      } else {
+        optional(this.#problem, printable(problem.message));
+      }
+    }
+    this.#asking = false;
+    this.#changed();
   }
 }

@@ -1,40 +1,45 @@
-// A line of recent numbers with its area, and the same in words.
+// A line of recent numbers, the band in which they lay, and the same in words.
 
 import { attribute } from "./dom.js";
-import { number } from "./format.js";
+import { number, span } from "./format.js";
 
 const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
 
 /**
- * Draws samples ([[time, number], ...], oldest first, null where there was
- * none) into the paths of `svg` and returns a summary for those who do not see
- * it, or "" without numbers. `show` ({decimals, unit}) says how the summary's
- * numbers are written.
+ * Draws samples ([[time, number, least, most], ...], oldest first, null where
+ * there was none) into the paths of `svg` and returns a summary for those who
+ * do not see it, or "" without numbers. `show` ({decimals, unit}) says how the
+ * summary's numbers are written.
  */
 export function sparkline(svg, samples, { decimals, unit }) {
-  const values = samples.map(([, value]) => value).filter((value) => value !== null);
-  if (values.length === 0) return "";
-  if (samples.length === 1) samples = [[samples[0][0] - 1, samples[0][1]], samples[0]]; // a level line
-  const low = Math.min(...values), high = Math.max(...values);
-  const begin = samples[0][0], span = samples.at(-1)[0] - begin;
-  const x = (time) => round(((time - begin) / span) * WIDTH);
+  const known = samples.filter(([, value]) => value !== null);
+  if (known.length === 0) return "";
+  if (samples.length === 1) samples = [[samples[0][0] - 1, ...samples[0].slice(1)], samples[0]]; // a level line
+  const low = Math.min(...known.map(([, , least]) => least)), high = Math.max(...known.map(([, , , most]) => most));
+  const begin = samples[0][0], length = samples.at(-1)[0] - begin || 1; // ms
+  const x = (time) => round(((time - begin) / length) * WIDTH);
   const y = (value) => round(high === low ? HEIGHT / 2 :
     HEIGHT - MARGIN - ((value - low) / (high - low)) * (HEIGHT - 2 * MARGIN));
 
-  let line = "", area = "", end = "";
+  let line = "", band = "", area = "", end = "";
   for (const stretch of stretches(samples)) {
-    const points = stretch.map(([time, value]) => `${x(time)} ${y(value)}`);
+    const along = (points) => points.map(([time, value]) => `${x(time)} ${y(value)}`);
+    const points = along(stretch);
     end = `M${points.at(-1)}h0`;
-    if (points.length === 1) line += end; // a dot
-    else line += "M" + points.join("L");
+    line += points.length === 1 ? end : "M" + points.join("L"); // a dot, or a line
     area += `M${points.join("L")}V${HEIGHT}H${x(stretch[0][0])}Z`;
+    if (stretch.some(([, , least, most]) => least < most)) {
+      const top = stretch.map(([time, , , most]) => [time, most]), bottom = stretch.map(([time, , least]) => [time, least]).reverse();
+      band += `M${along([...top, ...bottom]).join("L")}Z`;
+    }
   }
   attribute(svg.querySelector(".line"), "d", line);
+  attribute(svg.querySelector(".band"), "d", band);
   attribute(svg.querySelector(".area"), "d", area);
   attribute(svg.querySelector(".dot"), "d", end);
 
   const format = (value) => number(value, decimals) + (unit ? ` ${unit}` : "");
-  return `min ${format(low)} · max ${format(high)} · ${trend(values, high - low)}`;
+  return `${span(length)}: min ${format(low)}, max ${format(high)}, ${trend(known.map(([, value]) => value), high - low)}`;
 }
 
 /** The runs of samples between those without a number. */
@@ -52,7 +57,7 @@ function trend(values, range) {
   const n = Math.max(1, Math.floor(values.length / 4));
   const mean = (list) => list.reduce((sum, v) => sum + v, 0) / list.length;
   const change = mean(values.slice(-n)) - mean(values.slice(-2 * n, -n));
-  if (range === 0 || Math.abs(change) < range / 10) return "steady";
+  if (range === 0 || !(Math.abs(change) >= range / 10)) return "steady"; // with one value there is none before
   return change > 0 ? "rising" : "falling";
 }
 

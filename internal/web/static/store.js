@@ -4,6 +4,7 @@
 import * as api from "./api.js";
 
 const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
+const LANES = 3; // histories asked for at a time: browsers have six connections for a host on HTTP/1.1
 const RETRY = 3_000; // ms after which failed lists are asked for again
 
 const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
@@ -29,6 +30,12 @@ export function headline({ value, show }) {
   return { big, rest };
 }
 
+/** A job and its newest run; who waits and what its limit says may be news of that run. */
+function entry(job, run) {
+  const { queue = job.queue, available_at = job.available_at } = run ?? {};
+  return { job: { ...job, queue, available_at }, run };
+}
+
 export class Store {
   /** Sources by name, jobs (as {job, run}) by name, in the configuration's order. */
   sources = new Map();
@@ -39,8 +46,10 @@ export class Store {
   config = null;
 
   #samples = new Map();
-  #asking = new Set(); // names of sources whose history was asked for
-  #asked = Promise.resolve(); // one history after the other
+  #asking = new Set(); // keys of sources whose history, and of jobs whose next start, was asked for
+  #lanes = Array(LANES).fill(Promise.resolve()); // each asks for one history after the other
+  #lane = 0; // of the next one
+  #mine = new Set(); // ids of runs that this page has started or joined
   #changed; #transition; #reconfigured;
   #heard = new Set(); // keys that the stream has sent since the last reload began
   #runs = new Map(); // newest run by job, also of jobs not listed yet
@@ -64,12 +73,20 @@ export class Store {
     this.#changed();
   }
 
-  /** Takes the answer to a trigger, unless the stream told about the run before. */
+  /**
+   * Takes the answer to a trigger, unless the stream told about the run before. One that
+   * waits behind another is in the queue, of which the stream tells.
+   */
   started(run) {
+    this.#mine.add(run.id);
     const known = this.#runs.get(run.job);
-    if (known && (known.id === run.id || known.started_at > run.started_at)) return;
-    this.#run(run);
+    if (!known || (known.id !== run.id && ended(known) && known.created_at <= run.created_at)) this.#run(run);
     this.#changed();
+  }
+
+  /** Reports whether this page has started or joined a run. */
+  mine(id) {
+    return this.#mine.has(id);
   }
 
   /**
@@ -97,7 +114,10 @@ export class Store {
     this.#changed();
   }
 
-  /** The recent numbers of a source: [[ms since the epoch, number], ...]. */
+  /**
+   * The recent numbers of a source: [[ms since the epoch, number, least, most], ...], the
+   * latter two of all polls since the element before; all null where no poll gave one.
+   */
   samples(name) {
     return this.#samples.get(name) ?? [];
   }
@@ -116,7 +136,7 @@ export class Store {
     for (const job of jobs) {
       const run = this.#heard.has("job/" + job.name) ? runs.get(job.name) : job.last_run;
       if (run) this.#runs.set(job.name, run);
-      this.jobs.set(job.name, { job, run });
+      this.jobs.set(job.name, entry(job, run));
     }
     this.loaded = true;
   }
@@ -132,10 +152,10 @@ export class Store {
     if (source.state === "removed") {
       if (this.sources.delete(source.name)) this.#transition(`${source.title || source.name} was removed`);
       this.#samples.delete(source.name);
-      this.#asking.delete(source.name);
       return;
     }
     this.sources.set(source.name, source);
+    if (before === "ok" && source.state !== "ok") this.#gap(source.name);
     this.#sample(source);
     const fires = source.alert?.state === "firing";
     if (known && fires !== (known.alert?.state === "firing")) {
@@ -149,11 +169,12 @@ export class Store {
   #run(run) {
     const before = this.#runs.get(run.job);
     this.#runs.set(run.job, run);
-    const entry = this.jobs.get(run.job);
-    if (!entry) return;
-    this.jobs.set(run.job, { job: entry.job, run });
+    const known = this.jobs.get(run.job);
+    if (!known) return;
+    this.jobs.set(run.job, entry(known.job, run));
+    if (Date.parse(known.job.next_at) <= api.now()) this.#schedule(run.job);
     if (before?.id === run.id && !ended(before) && ended(run)) {
-      this.#transition(`${entry.job.title || run.job} ${run.status.replace("_", " ")}`);
+      this.#transition(`${known.job.title || run.job} ${run.status.replace("_", " ")}`);
     }
   }
 
@@ -164,25 +185,46 @@ export class Store {
     let list = this.#samples.get(source.name);
     if (!list) this.#samples.set(source.name, list = []);
     if (list.length && list.at(-1)[0] >= at) return;
-    list.push([at, big]);
+    list.push([at, big, big, big]);
     if (source.show?.history && (list.length === 1 || list.length > 2 * SAMPLES)) this.#remember(source.name, list);
     if (list.length > 2 * SAMPLES) list.shift();
   }
 
+  /** Notes that polls of a source give no number any more. */
+  #gap(name) {
+    const list = this.#samples.get(name), at = list?.at(-1);
+    if (at && at[1] !== null) list.push([at[0], null, null, null]);
+  }
+
+  /** Asks when a job starts next, after the time that was known. */
+  async #schedule(name) {
+    const key = "job/" + name;
+    if (this.#asking.has(key)) return;
+    this.#asking.add(key);
+    const { next_at } = await api.job(name).catch(() => ({ next_at: null }));
+    this.#asking.delete(key);
+    const known = this.jobs.get(name);
+    if (!known) return;
+    this.jobs.set(name, { ...known, job: { ...known.job, next_at } });
+    this.#changed();
+  }
+
   /** Puts what the gateway remembers of a source in the place of what was heard of it meanwhile. */
   #remember(name, list) {
-    if (this.#asking.has(name)) return;
-    this.#asking.add(name);
-    this.#asked = this.#asked.then(async () => {
+    const key = "source/" + name;
+    if (this.#asking.has(key)) return;
+    this.#asking.add(key);
+    const lane = this.#lane++ % LANES;
+    this.#lanes[lane] = this.#lanes[lane].then(async () => {
       try {
-        const { t, v } = await api.history(name, SAMPLES);
+        const { t, v, min, max } = await api.history(name, SAMPLES);
         const newer = list.filter(([time]) => time > (t.at(-1) ?? 0));
-        list.splice(0, list.length, ...t.map((time, i) => [time, v[i]]), ...newer);
+        list.splice(0, list.length, ...t.map((time, i) => [time, v[i], min[i], max[i]]), ...newer);
         this.#changed();
       } catch {
         // What was heard is shown, and the next time it is asked again.
       }
-      this.#asking.delete(name);
+      this.#asking.delete(key);
     });
   }
 }
