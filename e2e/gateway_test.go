@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/metrics"
 )
 
 // A server is a gateway in this process that can be stopped and started again at
@@ -22,7 +23,9 @@ type server struct {
 	file string // of the configuration
 	addr string
 	url  string
+	bare bool   // the next gateway does not know the file of its configuration
 	stop func() // ends the gateway and waits for it; may be called twice
+	end  func() // tells the gateway to end
 	log  logBuffer
 }
 
@@ -63,10 +66,16 @@ func (s *server) start() {
 	s.addr = ln.Addr().String()
 	s.url = "http://" + s.addr + "/"
 	ctx, cancel := context.WithCancel(context.Background())
+	s.end = cancel
+	if s.bare {
+		files = nil
+	}
 	over := make(chan error, 1)
+	counted := metrics.New("e2e")
 	go func() {
 		over <- gateway.Run(ctx, cfg, ln, &gateway.Options{
 			Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Files: files, Look: 50 * time.Millisecond,
+			Observer: counted.Observer(), Metrics: counted.Handler,
 		})
 	}()
 	s.stop = sync.OnceFunc(func() {

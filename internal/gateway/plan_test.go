@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"net/http"
@@ -278,16 +279,21 @@ func TestARunOutlivesTheDefinitionOfItsJob(t *testing.T) {
 	p.ended()
 }
 
-func TestAWiderListenerRefusesAReloadThatOpensJobs(t *testing.T) {
-	s := startFileOn(t, "0.0.0.0:0", "sources: {a: {exec: [echo, a], every: 1h}}\n", 0)
-	s.write("jobs: {scan: {exec: ['true']}}\n")
-	status, _, body := s.do("POST", "/api/v1/config/reload", "")
-	if status != 422 || !contains(body, "listen") {
-		t.Errorf("reload = %d %s, want 422 about listen", status, body)
+func TestAWiderListenerRefusesAReloadThatOpensIt(t *testing.T) {
+	const source = "sources: {a: {exec: [echo, a], every: 1h}}\n"
+	access := fmt.Sprintf("access: {tokens: {ci: {sha256: \"%x\", role: admin}}}\n", sha256.Sum256([]byte("secret")))
+	s := startFileOn(t, "0.0.0.0:0", access+source, 0)
+	reload := func(yaml string) (int, string) {
+		s.write(yaml)
+		status, _, body := s.do("POST", "/api/v1/config/reload", "", "Authorization", "Bearer secret")
+		return status, body
 	}
-	s.json(404, "POST", "/api/v1/jobs/scan/runs", "{}")
-	if got := s.reload("listen: 127.0.0.1:1\nsources: {a: {exec: [echo, a], every: 1h}}\n"); !reflect.DeepEqual(got["restart"], []any{"listen"}) {
-		t.Errorf("reload with another address = %v, want that it needs a restart", got)
+	if status, body := reload(source); status != 422 || !contains(body, "listen") {
+		t.Errorf("reload without access = %d %s, want 422 about listen", status, body)
+	}
+	s.json(401, "GET", "/api/v1/sources", "")
+	if status, body := reload("listen: 127.0.0.1:1\n" + access + source); status != 200 || !contains(body, `"restart":["listen"]`) {
+		t.Errorf("reload with another address = %d %s, want that it needs a restart", status, body)
 	}
 }
 

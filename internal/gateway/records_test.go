@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -160,5 +161,62 @@ jobs:
 	}
 	if got := s.json(200, "GET", "/api/v1/jobs/other", "")["next_at"]; got != nil {
 		t.Errorf("next_at of a job without a time table = %v, want null", got)
+	}
+}
+
+// A slow store takes its time to store the end of a run.
+type slowStore struct {
+	snapshot.Store
+	claimed chan string   // the topic of each run that is claimed
+	ending  chan string   // that of each run that is about to be stored
+	release chan struct{} // lets one end be stored
+}
+
+func (s slowStore) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	claim, entry, err := s.Store.Claim(ctx, topic, opts)
+	if claim != nil && strings.HasPrefix(topic, "run/") {
+		claim = slowClaim{claim, topic, s}
+		s.claimed <- topic
+	}
+	return claim, entry, err
+}
+
+type slowClaim struct {
+	snapshot.Claim
+	topic string
+	store slowStore
+}
+
+func (c slowClaim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
+	c.store.ending <- c.topic
+	<-c.store.release
+	return c.Claim.Finish(ctx, data, retention)
+}
+
+// Who starts a run while the end of the one before is still being stored gets a new run,
+// which takes over the topic of the job when that end is there.
+func TestARunFollowsOneWhoseEndIsBeingStored(t *testing.T) {
+	cfg, problems := config.Load("test.yaml", []byte("version: 1\njobs: {scan: {exec: ['true']}}\n"))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	store := slowStore{snapshot.NewMemory(), make(chan string, 2), make(chan string, 2), make(chan struct{}, 2)}
+	s := run(t, cfg, gateway.On(store))
+	first := of(s.json(202, "POST", runs, "{}"), "id")
+	<-store.claimed
+	<-store.ending
+	answered := make(chan object)
+	go func() { answered <- s.json(202, "POST", runs, "{}") }()
+	<-store.claimed
+	store.release <- struct{}{}
+	second := of(<-answered, "id")
+	store.release <- struct{}{}
+	for _, id := range []string{first, second} {
+		if got := s.ended(id); got["status"] != "succeeded" {
+			t.Errorf("run %s ended as %v, want success", id, got)
+		}
+	}
+	if first == second {
+		t.Errorf("a start after the end joined run %s", first)
 	}
 }

@@ -162,6 +162,21 @@ func TestAJobHasALimitOfStarts(t *testing.T) {
 	}
 }
 
+func TestAStartThatNeverBeganCountsForNoLimit(t *testing.T) {
+	script := newScript(t)
+	s := start(t, script.policy("on_busy: queue, limit: 2/h"))
+	first := s.trigger(202, 1)
+	p := script.begun()
+	second := s.trigger(202, 2)
+	s.trigger(429, 3)
+	s.json(202, "POST", "/api/v1/runs/"+of(second, "id")+"/cancel", "")
+	third := s.trigger(202, 3)
+	p.exit(0)
+	s.ended(of(first, "id"))
+	script.begun().exit(0)
+	s.ended(of(third, "id"))
+}
+
 func TestJobsOfAGroupDoNotOverlap(t *testing.T) {
 	one, two := newScript(t), newScript(t)
 	s := start(t, fmt.Sprintf(`
