@@ -284,7 +284,9 @@ func TestDemo(t *testing.T) {
 		t.Fatal("the tank is simulated in the gateway's process")
 	}
 	good := r.await("a level", is("tank", "ok"))
-	if err := syscall.Kill(plant, syscall.SIGKILL); err != nil {
+	if process, err := os.FindProcess(plant); err != nil {
+		t.Fatal(err)
+	} else if err := process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	stale := r.await("a stale tank", is("tank", "stale"))
