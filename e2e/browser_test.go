@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // browser is the context of the one browser that all tests share; each page has
@@ -16,11 +18,9 @@ import (
 var browser context.Context
 
 // TestMain starts the browser. The test binary also stands in for the commands
-// that jobs run, see script.
+// that jobs run, see scripttest.
 func TestMain(m *testing.M) {
-	if addr := os.Getenv("TIDEWIRE_E2E_SCRIPT"); addr != "" {
-		os.Exit(runScript(addr))
-	}
+	scripttest.Main()
 	os.Exit(run(m))
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/scripttest"
 	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -98,11 +99,11 @@ func TestTheElementShowsAJobOfAnotherProgram(t *testing.T) {
 
 // The same element on the gateway's own page, which has its own policy.
 func TestTheElementShowsARunOfTheGateway(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{before: parts})
 	p.await(`connection() === "live"`)
 	run := "/api/v1/runs/" + startedRun(p)
-	work := s.begun()
+	work := s.Begun()
 	eval[bool](p, `(() => {
 		const node = document.createElement("tidewire-progress");
 		node.setAttribute("src", "`+run+`/events");
@@ -110,9 +111,9 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 		document.querySelector("main").append(node);
 		return true;
 	})()`)
-	work.print("::progress 12.5 warming up")
+	work.Print("::progress 12.5 warming up")
 	p.await(`bar().value === 12.5 && shown("message") === "warming up" && shown("status") === "Running"`)
 	p.click("tidewire-progress button")
-	work.ended()
+	work.Ended()
 	p.await(`shown("status") === "Cancelled" && shown("cancel") === ""`)
 }

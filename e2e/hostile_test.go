@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // Whatever sources, jobs and people say is text on the page, and stays in its card.
@@ -11,12 +13,12 @@ func TestHostileOutputIsText(t *testing.T) {
 	const markup = `"><img src=x onerror="pwned=1"><script>pwned=1</script>`
 	quoted, _ := json.Marshal(markup)
 	plant := newUpstream(t, `{"level": `+string(quoted)+`, `+string(quoted)+`: "`+strings.Repeat("x", 5000)+`"}`)
-	s := newScript(t)
+	s := scripttest.New(t)
 	g := serve(t, strings.ReplaceAll(tank(plant.url), "Tank T-101", "'"+markup+strings.Repeat("W", 200)+"'")+`
 jobs:
   scan:
     title: 'بحث في الشبكة `+markup+`'
-    exec: `+s.argv("{label}")+`
+    exec: `+s.Argv("{label}")+`
     args: {label: {type: string, title: '`+markup+`', default: '`+markup+`'}}
 `)
 	p := open(t, g.url, view{width: 390, height: 844})
@@ -25,15 +27,15 @@ jobs:
 	p.await(`dialog() && dialog().querySelector("label").textContent.startsWith('"><img')`)
 	p.fits()
 	p.click(submit)
-	work := s.begun()
-	if want := `"\"><img src=x onerror=\"pwned=1\"><script>pwned=1</script>"`; !strings.Contains(work.args, want) {
-		t.Errorf("the job runs with %s, want %s in it", work.args, want)
+	work := s.Begun()
+	if want := `"\"><img src=x onerror=\"pwned=1\"><script>pwned=1</script>"`; !strings.Contains(work.Args, want) {
+		t.Errorf("the job runs with %s, want %s in it", work.Args, want)
 	}
-	work.print(strings.Repeat("z", 1<<20))
-	work.print("\x1b[31mred\x1b[0m \x1b]0;title\x07" + markup + " \x00\u202e" + strings.Repeat("y", 4000))
-	work.print(`::result {` + string(quoted) + `: [{` + string(quoted) + `: ` + string(quoted) + `}]}`)
+	work.Print(strings.Repeat("z", 1<<20))
+	work.Print("\x1b[31mred\x1b[0m \x1b]0;title\x07" + markup + " \x00\u202e" + strings.Repeat("y", 4000))
+	work.Print(`::result {` + string(quoted) + `: [{` + string(quoted) + `: ` + string(quoted) + `}]}`)
 	p.await(`text("scan", ".message").startsWith('red "><img')`)
-	work.exit(1)
+	work.Exit(1)
 	p.await(`card("scan").dataset.state === "failed" && text("scan", "table").startsWith('"><img')`)
 	p.click("[data-name=scan] .output summary")
 	p.await(`text("scan", "pre").includes("yyyy")`)

@@ -10,11 +10,13 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // plant is a configuration that shows a page of everyday life: values that move, a
 // source that is stale, one that fails, a job in progress and jobs that ended.
-func plant(t *testing.T, s *script) (yaml string, goStale func()) {
+func plant(t *testing.T, s *scripttest.Script) (yaml string, goStale func()) {
 	var broken atomic.Bool
 	mux := http.NewServeMux()
 	answer := func(path, format string, value func(x float64) float64) {
@@ -65,35 +67,35 @@ jobs:
       log: {type: bool, title: Log every address, default: false}
   backup: {title: Back up the plant database, exec: %s}
   reindex: {title: Reindex, exec: %s}
-`, server.URL, gone.url, s.argv("{subnet}", "{wait}", "{mode}", "{log}"), s.argv(), s.argv()), func() { broken.Store(true) }
+`, server.URL, gone.url, s.Argv("{subnet}", "{wait}", "{mode}", "{log}"), s.Argv(), s.Argv()), func() { broken.Store(true) }
 }
 
 // lived opens a page and makes it look as after some minutes of use.
 func lived(t *testing.T, v view) *page {
-	s := newScript(t)
+	s := scripttest.New(t)
 	yaml, goStale := plant(t, s)
 	p := open(t, serve(t, yaml).url, v)
 	// Until every source has its first value, cards grow and what is below them moves.
 	p.await(`document.querySelectorAll("#job-list > li").length === 3 && !document.querySelector("[data-state=pending]")`)
 
 	p.click("[data-name=backup] button.run")
-	work := s.begun()
-	work.print(`::result {"file": "plant-2026-11-21.dump", "bytes": 184320512, "verified": true}`)
-	work.print("verified, 184 MB written")
-	work.exit(0)
+	work := s.Begun()
+	work.Print(`::result {"file": "plant-2026-11-21.dump", "bytes": 184320512, "verified": true}`)
+	work.Print("verified, 184 MB written")
+	work.Exit(0)
 	p.await(`card("backup").dataset.state === "succeeded"`)
 	p.click("[data-name=reindex] button.run")
-	work = s.begun()
-	work.print("::progress 60 segment 36 of 60")
-	work.print("cannot write segments_5: no space left on device")
+	work = s.Begun()
+	work.Print("::progress 60 segment 36 of 60")
+	work.Print("cannot write segments_5: no space left on device")
 	p.await(`text("reindex", ".percent") === "60 %"`)
-	work.exit(3)
+	work.Exit(3)
 	p.await(`card("reindex").dataset.state === "failed"`)
 	p.click("[data-name=discover] button.run")
 	p.await(`dialog()`)
 	p.click(submit)
-	work = s.begun()
-	work.print("::progress 37 10.0.4.94 · 12 found")
+	work = s.Begun()
+	work.Print("::progress 37 10.0.4.94 · 12 found")
 	p.await(`text("discover", ".percent") === "37 %"`)
 
 	p.await(`["tank", "grid", "harbour", "queue"].every((n) => card(n).querySelector(".line").getAttribute("d")?.split("L").length > 60)`)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/scripttest"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -93,17 +94,17 @@ const buffering = `proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;
 func TestThePagePollsBehindAProxyThatBuffers(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, newNginx(t, serve(t, tank(plant.url)+scan(s)).url, buffering), view{before: sooner(5_000, 300)})
 	p.await(`connection() === "polling" && document.getElementById("connection").textContent.trim() === "Polling"`)
 	p.await(`text("tank", ".figure") === "41.0"`)
 	plant.say(`{"level": 42}`)
 	p.await(`text("tank", ".figure") === "42.0"`)
 	p.click(runReport)
-	work := s.begun()
-	work.print("::progress 40 writing")
+	work := s.Begun()
+	work.Print("::progress 40 writing")
 	p.await(`text("report", ".percent") === "40 %"`)
-	work.exit(0)
+	work.Exit(0)
 	p.await(`card("report").dataset.state === "succeeded" && connection() === "polling"`)
 }
 

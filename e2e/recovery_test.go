@@ -4,17 +4,19 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 func TestThePageRecoversWhenTheServerRestarts(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	s := newScript(t)
+	s := scripttest.New(t)
 	g := serve(t, tank(plant.url)+scan(s))
 	p := open(t, g.url, view{})
 	p.expect(`network: Failed to load resource: net::`)
 	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
 	p.click(runReport)
-	s.begun().exit(0)
+	s.Begun().Exit(0)
 	p.await(`card("report").dataset.state === "succeeded"`)
 
 	g.stop()
@@ -29,7 +31,7 @@ func TestThePageRecoversWhenTheServerRestarts(t *testing.T) {
 		t.Errorf("the page shows %d cards, want %d", got, want)
 	}
 	p.click(runReport)
-	s.begun().exit(0)
+	s.Begun().Exit(0)
 	p.await(`card("report").dataset.state === "succeeded"`)
 }
 

@@ -10,22 +10,24 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // scan is a configuration with a job that takes arguments, and one that takes none.
-func scan(s *script) string {
+func scan(s *scripttest.Script) string {
 	return `
 jobs:
   scan:
     title: Scan the network
-    exec: ` + s.argv("--subnet", "{subnet}", "--wait={wait}") + `
+    exec: ` + s.Argv("--subnet", "{subnet}", "--wait={wait}") + `
     args:
       subnet: {type: cidr, title: Subnet, default: 10.0.4.0/24}
       wait: {type: int, title: Wait (ms), default: 300, min: 50, max: 5000}
     progress: '(?P<percent>\d+)% (?P<message>.*)'
   report:
     title: Nightly report
-    exec: ` + s.argv("report") + `
+    exec: ` + s.Argv("report") + `
 `
 }
 
@@ -36,7 +38,7 @@ const (
 )
 
 func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
 	p.await(`text("scan", ".state").trim() === "not run yet"`)
 	eval[bool](p, `(window.seen = [], new MutationObserver(() => seen.push(card("scan").querySelector("progress").value))
@@ -44,21 +46,21 @@ func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
 	p.click(runScan)
 	p.await(`dialog()`)
 	p.click(submit)
-	work := s.begun()
+	work := s.Begun()
 	p.await(`card("scan").dataset.state === "running" && !dialog()`)
-	if got, want := work.args, `["--subnet" "10.0.4.0/24" "--wait=300"]`; got != want {
+	if got, want := work.Args, `["--subnet" "10.0.4.0/24" "--wait=300"]`; got != want {
 		t.Errorf("the job runs with %s, want %s", got, want)
 	}
 	if !eval[bool](p, `card("scan").querySelector("progress").matches(":indeterminate")`) {
 		t.Error("the bar shows a position before the job said one, want it indeterminate")
 	}
 	for _, percent := range []int{7, 30, 31, 88} {
-		work.print(fmt.Sprintf("%d%% %d found", percent, percent/10))
+		work.Print(fmt.Sprintf("%d%% %d found", percent, percent/10))
 		p.await(fmt.Sprintf(`card("scan").querySelector("progress").value === %d && text("scan", ".percent") === "%[1]d %%"`, percent))
 		p.await(fmt.Sprintf(`text("scan", ".message") === "%d found"`, percent/10))
 	}
-	work.print(`::result {"scanned": 254, "devices": [{"address": "10.0.4.7", "model": "Valve V9"}]}`)
-	work.exit(0)
+	work.Print(`::result {"scanned": 254, "devices": [{"address": "10.0.4.7", "model": "Valve V9"}]}`)
+	work.Exit(0)
 	p.await(`card("scan").dataset.state === "succeeded"`)
 	if got, want := eval[[]float64](p, `seen`), []float64{7, 30, 31, 88}; !slices.Equal(got, want) {
 		t.Errorf("the bar moved over %v, want %v", got, want)
@@ -74,14 +76,14 @@ func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
 }
 
 func TestAFailedRunSaysWhy(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
 	p.click(runReport)
-	work := s.begun()
-	work.print("::progress 40 writing")
+	work := s.Begun()
+	work.Print("::progress 40 writing")
 	p.await(`text("report", ".percent") === "40 %"`)
-	work.print("disk full")
-	work.exit(3)
+	work.Print("disk full")
+	work.Exit(3)
 	p.await(`card("report").dataset.state === "failed"`)
 	if got := p.text("report", ".error"); !strings.Contains(got, "3") {
 		t.Errorf("the card says %q, want the exit code 3", got)
@@ -94,7 +96,7 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 }
 
 func TestTwoBrowsersShareOneRun(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	g := serve(t, scan(s))
 	pages := []*page{open(t, g.url, view{}), open(t, g.url, view{})}
 	// Both have the form open, so that neither is kept from starting by the other's run.
@@ -107,9 +109,9 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 		clicks.Go(func() { eval[bool](p, `(document.querySelector("dialog button.run").click(), true)`) })
 	}
 	clicks.Wait()
-	work := s.begun()
+	work := s.Begun()
 	for _, percent := range []int{20, 60} {
-		work.print(fmt.Sprintf("%d%% half way", percent))
+		work.Print(fmt.Sprintf("%d%% half way", percent))
 		for _, p := range pages {
 			p.await(fmt.Sprintf(`text("scan", ".percent") === "%d %%"`, percent))
 		}
@@ -119,8 +121,8 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 		p.await(`text("scan", ".with").endsWith("you and 1 other")`)
 		ids = append(ids, eval[string](p, `card("scan").dataset.run`))
 	}
-	work.print("::result 2")
-	work.exit(0)
+	work.Print("::result 2")
+	work.Exit(0)
 	for _, p := range pages {
 		p.await(`card("scan").dataset.state === "succeeded"`)
 		p.await(`text("scan", ".result .body") === "2"`)
@@ -131,30 +133,30 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 	}
 	// The next run's process is the second one ever: nothing else was executed.
 	pages[0].click(runReport)
-	if got, want := s.begun().args, `["report"]`; got != want {
+	if got, want := s.Begun().args, `["report"]`; got != want {
 		t.Errorf("the process after the shared run has the arguments %s, want %s", got, want)
 	}
 }
 
 func TestCancel(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
 	p.click(runReport)
-	work := s.begun()
+	work := s.Begun()
 	p.await(`card("report").dataset.state === "running"`)
 	eval[bool](p, `(card("report").querySelector("button.cancel").focus(), true)`)
 	p.press(kb.Enter)
-	work.ended()
+	work.Ended()
 	p.await(`card("report").dataset.state === "cancelled"`)
 	p.await(`text("report", "button.cancel") === "" && document.activeElement === card("report").querySelector("button.run")`)
 
 	p.press(kb.Enter) // the focus is on Run
-	s.begun().exit(0)
+	s.Begun().Exit(0)
 	p.await(`card("report").dataset.state === "succeeded"`)
 }
 
 func TestMistakesStandAtTheirField(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
 	p.expect(`status of 422`)
 	invalid := func(name string) string {
@@ -179,7 +181,7 @@ func TestMistakesStandAtTheirField(t *testing.T) {
 	}
 	p.fill("dialog [name=subnet]", "10.9.0.0/30")
 	p.press(kb.Enter)
-	if got, want := s.begun().args, `["--subnet" "10.9.0.0/30" "--wait=60"]`; got != want {
+	if got, want := s.Begun().args, `["--subnet" "10.9.0.0/30" "--wait=60"]`; got != want {
 		t.Errorf("the job runs with %s, want %s", got, want)
 	}
 	p.await(`!dialog() && text("scan", ".with") === "subnet 10.9.0.0/30 · wait 60"`)
@@ -188,7 +190,7 @@ func TestMistakesStandAtTheirField(t *testing.T) {
 // A trigger with other arguments is refused while a run is in progress; the form
 // stays and says so.
 func TestABusyJobSaysSo(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	g := serve(t, scan(s))
 	p := open(t, g.url, view{})
 	p.expect(`status of 409`)
@@ -203,7 +205,7 @@ func TestABusyJobSaysSo(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&run); err != nil || resp.StatusCode != 202 {
 		t.Fatalf("POST: status %d, %v, want 202 and a run", resp.StatusCode, err)
 	}
-	s.begun()
+	s.Begun()
 	p.click(submit)
 	p.await(`dialog().querySelector(".problem").textContent.includes("in progress")`)
 	p.press(kb.Escape)
@@ -211,7 +213,7 @@ func TestABusyJobSaysSo(t *testing.T) {
 }
 
 func TestKeyboardAlone(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
 	p.await(`card("scan")`)
 	p.tabTo(`document.activeElement === card("scan").querySelector("button.run")`)
@@ -221,7 +223,7 @@ func TestKeyboardAlone(t *testing.T) {
 	p.press(kb.End + "0") // 300 -> 3000
 	p.tabTo(`document.activeElement === dialog().querySelector("button.run")`)
 	p.press(kb.Enter)
-	if got, want := s.begun().args, `["--subnet" "10.0.4.0/24" "--wait=3000"]`; got != want {
+	if got, want := s.Begun().args, `["--subnet" "10.0.4.0/24" "--wait=3000"]`; got != want {
 		t.Errorf("the job runs with %s, want %s", got, want)
 	}
 	p.await(`card("scan").dataset.state === "running"`)

@@ -4,13 +4,15 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // A browser comes back once after the end of a run, with the terminal's id, and stops at
 // 204: exactly two requests.
 func TestAnEventSourceStopsAtTheEndOfARun(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	s := newScript(t)
+	s := scripttest.New(t)
 	f := newFront(t, serve(t, scan(s)).url)
 	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")
@@ -33,10 +35,10 @@ func TestAnEventSourceStopsAtTheEndOfARun(t *testing.T) {
 }
 
 // endedRun runs a job to its end, by requests of the page, and returns the run's id.
-func endedRun(p *page, s *script) string {
+func endedRun(p *page, s *scripttest.Script) string {
 	p.t.Helper()
 	id := startedRun(p)
-	s.begun().exit(0)
+	s.Begun().Exit(0)
 	eval[string](p, `(async () => {
 		for (let tag = "";;) {
 			const response = await fetch("/api/v1/runs/`+id+`", { headers: { "If-None-Match": tag, Prefer: "wait=20" } });
@@ -57,7 +59,7 @@ func startedRun(p *page) string {
 // The module knows the terminal by its id and needs no second request; a run that is not
 // there ends a subscription too.
 func TestASubscriptionEndsWithItsRun(t *testing.T) {
-	s := newScript(t)
+	s := scripttest.New(t)
 	f := newFront(t, serve(t, scan(s)).url)
 	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")

@@ -38,7 +38,7 @@ func TestAuditSaysWhoDidWhat(t *testing.T) {
 	s := startConfig(t, cfg)
 
 	run := s.json(202, "POST", runs, `{"args":{"subnet":"10.1.2.0/24","fast":true}}`)
-	script.begun()
+	script.Begun()
 	s.json(202, "POST", runs, `{"args":{"subnet":"10.1.2.0/24","fast":true}}`)
 	s.json(202, "POST", "/api/v1/runs/"+run["id"].(string)+"/cancel", "")
 	s.stop()

@@ -44,14 +44,14 @@ func TestProgressClient(t *testing.T) {
 		return last
 	}
 
-	run, p := trigger(), script.begun()
+	run, p := trigger(), script.Begun()
 	if joined := trigger(); joined.ID != run.ID || !joined.Coalesced || run.Coalesced {
 		t.Errorf("second start: run %q (coalesced: %v), want to join %q", joined.ID, joined.Coalesced, run.ID)
 	}
-	p.print("40% 12 found")
+	p.Print("40% 12 found")
 	finish := sync.OnceFunc(func() { // the snapshot with the result has the same progress
-		p.print(`::result {"found":14}`)
-		p.exit(0)
+		p.Print(`::result {"found":14}`)
+		p.Exit(0)
 	})
 	last := follow(run, func(now progress.Progress) {
 		if now.Percent != nil && *now.Percent == 40 && now.Message == "12 found" {
@@ -63,7 +63,7 @@ func TestProgressClient(t *testing.T) {
 	}
 
 	again := trigger()
-	p = script.begun()
+	p = script.Begun()
 	if again.ID == run.ID {
 		t.Errorf("started after the end: the same run %q", run.ID)
 	}
@@ -75,7 +75,7 @@ func TestProgressClient(t *testing.T) {
 	if last := follow(again, nil); last.Status != progress.StatusCancelled {
 		t.Errorf("terminal %+v, want cancelled", last)
 	}
-	p.ended()
+	p.Ended()
 	if last := follow(run, nil); last.Status != progress.StatusSucceeded {
 		t.Errorf("the first run is shown to end as %+v, want success still", last)
 	}

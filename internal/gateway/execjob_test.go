@@ -38,8 +38,8 @@ func TestOutputIsFollowedWhileItComes(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: join"))
 	id := of(s.trigger(202, 1), "id")
-	p := script.begun()
-	p.print("first")
+	p := script.Begun()
+	p.Print("first")
 	text, next, h := s.output(id, 0, "Prefer", "wait=20")
 	if text != "first\n" || next != 6 || h.Get("Tidewire-Truncated") != "" || h.Get("Tidewire-End") != "" || h.Get("Preference-Applied") != "wait=20" {
 		t.Errorf("output = %q, next %d, %v, want the first line", text, next, h)
@@ -47,7 +47,7 @@ func TestOutputIsFollowedWhileItComes(t *testing.T) {
 	if text, next, _ := s.output(id, 6); text != "" || next != 6 {
 		t.Errorf("output from its end without waiting = %q, next %d, want nothing", text, next)
 	}
-	p.print("second")
+	p.Print("second")
 	if text, next, _ := s.output(id, 6, "Prefer", "wait=20"); text != "second\n" || next != 13 {
 		t.Errorf("output from 6 = %q, next %d, want the second line", text, next)
 	}
@@ -56,7 +56,7 @@ func TestOutputIsFollowedWhileItComes(t *testing.T) {
 		text, _, h := s.output(id, 13, "Prefer", "wait=20")
 		waiting <- text + h.Get("Tidewire-End")
 	}()
-	p.exit(0)
+	p.Exit(0)
 	if got := <-waiting; got != "true" {
 		t.Errorf("who waits for more at the end gets %q, want nothing and the end", got)
 	}
@@ -65,7 +65,7 @@ func TestOutputIsFollowedWhileItComes(t *testing.T) {
 		t.Errorf("output after the end = %q, next %d, %v", text, next, h)
 	}
 	other := of(s.trigger(202, 1), "id")
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(other)
 	if text, next, _ := s.output(id, 8); text != "cond\n" || next != 13 {
 		t.Errorf("output of an earlier run = %q, next %d, want it from its record", text, next)
@@ -106,7 +106,7 @@ func TestProgressIsTakenFromWhatTerminalsShow(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: join"))
 	id := of(s.trigger(202, 1), "id")
-	p := script.begun()
+	p := script.Begun()
 	for _, c := range []struct {
 		text    string // as a Go string
 		percent any
@@ -118,12 +118,12 @@ func TestProgressIsTakenFromWhatTerminalsShow(t *testing.T) {
 		{`\x1b]9;4;3\a`, nil, "copying b"},
 		{`::progress 70 nearly\n`, 70.0, "nearly"},
 	} {
-		p.write(c.text)
+		p.Write(c.text)
 		s.await(c.text, func(v object) bool {
 			return v["key"] == "job/scan" && v["percent"] == c.percent && v["message"] == c.message
 		})
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(id)
 }
 

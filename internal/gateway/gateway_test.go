@@ -21,6 +21,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/scripttest"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -33,9 +34,7 @@ type object = map[string]any
 
 // TestMain lets the test binary stand in for the commands that jobs run.
 func TestMain(m *testing.M) {
-	if script := os.Getenv("GATEWAY_TEST_SCRIPT"); script != "" {
-		os.Exit(runScript(script))
-	}
+	scripttest.Main()
 	os.Exit(m.Run())
 }
 

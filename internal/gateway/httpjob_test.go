@@ -140,25 +140,25 @@ jobs:
   scan: {http: {upstream: far, path: %s, body: '{}', follow: operation-location}}
 `, far.url, runs))
 	id := near.json(202, "POST", runs, "{}")["id"].(string)
-	p := script.begun()
-	p.print("40% 12 found")
+	p := script.Begun()
+	p.Print("40% 12 found")
 	near.await("progress", func(v object) bool {
 		return v["key"] == "job/scan" && v["percent"] == 40.0 && v["message"] == "12 found"
 	})
-	p.print(`::result {"found": 14}`)
-	p.exit(0)
+	p.Print(`::result {"found": 14}`)
+	p.Exit(0)
 	run := near.ended(id)
 	if run["status"] != "succeeded" || !reflect.DeepEqual(run["result"], object{"found": 14.0}) {
 		t.Errorf("the run ended as %v, want success with the result of the other gateway", run)
 	}
 
 	id = near.json(202, "POST", runs, "{}")["id"].(string)
-	p = script.begun()
+	p = script.Begun()
 	near.json(202, "POST", "/api/v1/runs/"+id+"/cancel", "")
 	if run := near.ended(id); run["status"] != "cancelled" {
 		t.Errorf("a cancelled run ended as %v", run)
 	}
-	p.exit(0) // it is still there: to stop following ends nothing elsewhere
+	p.Exit(0) // it is still there: to stop following ends nothing elsewhere
 }
 
 func TestRequestsOfJobsShareTheLimitOfTheirUpstream(t *testing.T) {

@@ -1,140 +1,24 @@
 package gateway_test
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
 	"io"
 	"iter"
-	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/scripttest"
 	"github.com/tidewire/tidewire/sse"
 )
 
-// A script is what a job runs in these tests: this test binary, which connects to the
-// test, prints what it is told line by line, and exits when it is told to. So every
-// moment of a run is in the hands of the test.
-type script struct {
-	t  *testing.T
-	ln net.Listener
-}
+// A script is what a job runs in these tests.
+type script struct{ *scripttest.Script }
 
-func newScript(t *testing.T) *script {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ln.Close() })
-	return &script{t, ln}
-}
-
-// argv is the command line of the job, as YAML.
-func (s *script) argv(args ...string) string {
-	exe, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	// The race detector's runtime would otherwise sleep for a second before a good exit.
-	argv := append([]string{"env", "GORACE=atexit_sleep_ms=0", "GATEWAY_TEST_SCRIPT=" + s.ln.Addr().String(), exe}, args...)
-	for i := range argv {
-		argv[i] = fmt.Sprintf("%q", argv[i])
-	}
-	return "[" + strings.Join(argv, ", ") + "]"
-}
-
-// A process is one execution of a script.
-type process struct {
-	t    *testing.T
-	conn net.Conn
-	args string
-}
-
-// begun waits for the next execution.
-func (s *script) begun() *process {
-	s.t.Helper()
-	conn, err := s.ln.Accept()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { conn.Close() })
-	args, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return &process{s.t, conn, strings.TrimSuffix(args, "\n")}
-}
-
-// stubborn has the process ignore that it is told to end, and returns when it does.
-func (p *process) stubborn() {
-	p.t.Helper()
-	p.send("stubborn")
-	if _, err := io.ReadFull(p.conn, make([]byte, 1)); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// print has the process print a line, exit has it end.
-func (p *process) print(line string) { p.send("print " + line) }
-
-// write has it print a text with escapes as Go has them, and no line end.
-func (p *process) write(escaped string) { p.send("write " + escaped) }
-func (p *process) exit(code int)        { p.send(fmt.Sprintf("exit %d", code)) }
-
-func (p *process) send(line string) {
-	p.t.Helper()
-	if _, err := io.WriteString(p.conn, line+"\n"); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// ended waits until the process is gone, whatever ended it.
-func (p *process) ended() {
-	p.t.Helper()
-	if _, err := io.Copy(io.Discard, p.conn); err != nil && !errors.Is(err, net.ErrClosed) && !strings.Contains(err.Error(), "reset") {
-		p.t.Fatal(err)
-	}
-}
-
-// runScript is the process.
-func runScript(addr string) (code int) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 99
-	}
-	fmt.Fprintf(conn, "%q\n", os.Args[1:])
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		verb, rest, _ := strings.Cut(lines.Text(), " ")
-		switch verb {
-		case "print":
-			fmt.Println(rest)
-		case "write":
-			text, err := strconv.Unquote(`"` + rest + `"`)
-			if err != nil {
-				return 97
-			}
-			fmt.Print(text)
-		case "stubborn":
-			signal.Ignore(syscall.SIGTERM)
-			fmt.Fprint(conn, "!")
-		case "exit":
-			fmt.Sscan(rest, &code)
-			return code
-		}
-	}
-	return 98
-}
+func newScript(t *testing.T) *script { return &script{scripttest.New(t)} }
 
 // scan is a configuration with a job that runs the script.
 func (s *script) scan() string {
@@ -142,7 +26,7 @@ func (s *script) scan() string {
 jobs:
   scan:
     title: Scan the network
-    exec: ` + s.argv("--subnet", "{subnet}", "--fast={fast}") + `
+    exec: ` + s.Argv("--subnet", "{subnet}", "--fast={fast}") + `
     args:
       subnet: {type: cidr, default: 10.0.4.0/24}
       fast: {type: bool, default: false}
@@ -172,9 +56,9 @@ func TestARunIsFollowedToItsEnd(t *testing.T) {
 	if status != 202 || header.Get("Location") != "/api/v1/runs/"+id || run["status"] != "running" || run["coalesced"] != false {
 		t.Errorf("trigger = %d, Location %q, %s, want 202, the run's address and a new running run", status, header.Get("Location"), body)
 	}
-	p := script.begun()
-	if want := `["--subnet" "10.0.4.0/24" "--fast=false"]`; p.args != want {
-		t.Errorf("the command got %s, want %s", p.args, want)
+	p := script.Begun()
+	if want := `["--subnet" "10.0.4.0/24" "--fast=false"]`; p.Args != want {
+		t.Errorf("the command got %s, want %s", p.Args, want)
 	}
 
 	var seen []object
@@ -184,12 +68,12 @@ func TestARunIsFollowedToItsEnd(t *testing.T) {
 		seen, ids = append(seen, v), append(ids, ev.ID)
 		switch {
 		case len(seen) == 1:
-			p.print("starting up, no number yet")
-			p.print("40% 12 found")
+			p.Print("starting up, no number yet")
+			p.Print("40% 12 found")
 		case v["percent"] == 40.0 && v["status"] == "running" && len(seen) == 2:
-			p.print(`::result {"found": ["a", "b"]}`)
-			p.print("90% 14 found")
-			p.exit(0)
+			p.Print(`::result {"found": ["a", "b"]}`)
+			p.Print("90% 14 found")
+			p.Exit(0)
 		}
 		return true
 	})
@@ -254,18 +138,18 @@ func TestTriggersAtOnceShareOneRun(t *testing.T) {
 		t.Errorf("requests = %v, want 16", got)
 	}
 
-	p := script.begun()
+	p := script.Begun()
 	busy := s.json(409, "POST", runs, `{"args":{"subnet":"10.0.5.0/24"}}`)
 	if busy["run"] != id {
 		t.Errorf("other arguments while it runs = %v, want 409 that names run %s", busy, id)
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(id)
 	again := s.json(202, "POST", runs, `{}`)
 	if again["id"] == id || again["coalesced"] != false {
 		t.Errorf("a trigger after the end = %v, want a new run", again)
 	}
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(again["id"].(string))
 	if old := s.json(200, "GET", "/api/v1/runs/"+id, ""); old["status"] != "succeeded" {
 		t.Errorf("the earlier run = %v, want it kept", old)
@@ -276,9 +160,9 @@ func TestAFailedRunSaysWhyAndShowsItsOutput(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.scan())
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	p := script.begun()
-	p.print("cannot open the card: <b>no such device</b>")
-	p.exit(3)
+	p := script.Begun()
+	p.Print("cannot open the card: <b>no such device</b>")
+	p.Exit(3)
 	run := s.ended(id)
 	if text, _ := run["error"].(string); run["status"] != "failed" || !contains(text, "3") {
 		t.Errorf("status, error = %v, %v, want failed with exit code 3", run["status"], run["error"])
@@ -308,12 +192,12 @@ func TestACancelledRunEnds(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.scan())
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	p := script.begun()
+	p := script.Begun()
 	status, _, body := s.do("POST", "/api/v1/runs/"+id+"/cancel", "")
 	if run := decode(t, []byte(body)); status != 202 || run["status"] != "cancelling" && run["status"] != "cancelled" {
 		t.Errorf("cancel = %d %s, want 202 cancelling", status, body)
 	}
-	p.ended()
+	p.Ended()
 	if run := s.ended(id); run["status"] != "cancelled" {
 		t.Errorf("status = %v, want cancelled", run["status"])
 	}
@@ -326,7 +210,7 @@ func TestStoppingTheGatewayEndsRunsAndStreams(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.scan())
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	p := script.begun()
+	p := script.Begun()
 	var last object
 	s.events("/api/v1/runs/"+id+"/events", "", func(ev sse.Event) bool {
 		if last == nil {
@@ -336,7 +220,7 @@ func TestStoppingTheGatewayEndsRunsAndStreams(t *testing.T) {
 		return true
 	})
 	s.stop()
-	p.ended()
+	p.Ended()
 	if last["status"] != "cancelled" || last["error"] != "tidewire is stopping" {
 		t.Errorf("the stream ended with %v, want the run cancelled because tidewire is stopping", last)
 	}
@@ -344,9 +228,9 @@ func TestStoppingTheGatewayEndsRunsAndStreams(t *testing.T) {
 
 func TestProgressLinesAndMessagesWithoutAPattern(t *testing.T) {
 	script := newScript(t)
-	s := start(t, "jobs: {scan: {exec: "+script.argv()+"}}\n")
+	s := start(t, "jobs: {scan: {exec: "+script.Argv()+"}}\n")
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	p := script.begun()
+	p := script.Begun()
 	steps := []struct {
 		line    string
 		percent any
@@ -368,9 +252,9 @@ func TestProgressLinesAndMessagesWithoutAPattern(t *testing.T) {
 			}
 		}
 		if step++; step < len(steps) {
-			p.print(steps[step].line)
+			p.Print(steps[step].line)
 		} else if step == len(steps) {
-			p.exit(0)
+			p.Exit(0)
 		}
 		return true
 	})

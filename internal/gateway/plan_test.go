@@ -237,25 +237,25 @@ sources:
 func TestARunOutlivesTheDefinitionOfItsJob(t *testing.T) {
 	script := newScript(t)
 	with := func(job, more string) string {
-		return fmt.Sprintf("jobs:\n  other: {exec: ['true']}\n  %s: {exec: %s, progress: '^(?<percent>\\d+)%%'%s}\n", job, script.argv(), more)
+		return fmt.Sprintf("jobs:\n  other: {exec: ['true']}\n  %s: {exec: %s, progress: '^(?<percent>\\d+)%%'%s}\n", job, script.Argv(), more)
 	}
 	s := startFile(t, with("scan", ""), 0)
 	status := func(id string) any { return s.json(200, "GET", "/api/v1/runs/"+id, "")["status"] }
 	trigger := func(job string) string { return s.json(202, "POST", "/api/v1/jobs/"+job+"/runs", "{}")["id"].(string) }
 
-	first, p := trigger("scan"), script.begun()
+	first, p := trigger("scan"), script.Begun()
 	if got := s.reload(strings.ReplaceAll(with("scan", ", timeout: 9m"), `^(?<percent>`, `^never(?<percent>`)); !reflect.DeepEqual(got["changed"], []any{"job/scan"}) {
 		t.Fatalf("reload = %v, want scan changed", got)
 	}
 	if joined := s.json(202, "POST", "/api/v1/jobs/scan/runs", "{}"); joined["id"] != first || joined["coalesced"] != true {
 		t.Errorf("a start after the change is %v, want it to join %s", joined, first)
 	}
-	p.print("40%")
+	p.Print("40%")
 	s.await("progress by the pattern with which it began", func(v object) bool { return v["id"] == first && v["percent"] == 40.0 })
-	p.exit(0)
+	p.Exit(0)
 	s.await("the end", func(v object) bool { return v["id"] == first && v["status"] == "succeeded" })
 
-	second, p := trigger("scan"), script.begun()
+	second, p := trigger("scan"), script.Begun()
 	if got := s.reload("jobs: {other: {exec: ['true']}}\n"); !reflect.DeepEqual(got["removed"], []any{"job/scan"}) {
 		t.Fatalf("reload = %v, want scan removed", got)
 	}
@@ -264,7 +264,7 @@ func TestARunOutlivesTheDefinitionOfItsJob(t *testing.T) {
 		t.Errorf("runs of the job that is gone are %v, want succeeded and running", got)
 	}
 	s.json(202, "POST", "/api/v1/runs/"+second+"/cancel", "")
-	p.ended()
+	p.Ended()
 	s.events("/api/v1/runs/"+second+"/events", "", func(sse.Event) bool { return true })
 	if got := status(second); got != "cancelled" {
 		t.Errorf("it ended as %v, want cancelled", got)
@@ -273,10 +273,10 @@ func TestARunOutlivesTheDefinitionOfItsJob(t *testing.T) {
 	// A stop waits for runs of jobs that are gone, too.
 	s.reload(with("scan", ""))
 	trigger("scan")
-	p = script.begun()
+	p = script.Begun()
 	s.reload("jobs: {other: {exec: ['true']}}\n")
 	s.stop()
-	p.ended()
+	p.Ended()
 }
 
 func TestAWiderListenerRefusesAReloadThatOpensIt(t *testing.T) {

@@ -91,15 +91,15 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 	before := &leased{Store: memory}
 	s := run(t, cfg, gateway.On(before))
 	over := of(s.trigger(202, 0), "id")
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(over)
 	id := of(s.trigger(202, 1), "id")
-	p := script.begun()
-	p.print("::progress 40 nearly half")
+	p := script.Begun()
+	p.Print("::progress 40 nearly half")
 	s.await("progress", func(v object) bool { return v["key"] == "job/scan" && v["percent"] == 40.0 })
 	before.die()
 	s.stop()
-	p.ended()
+	p.Ended()
 
 	s = run(t, cfg, gateway.On(&leased{Store: memory}))
 	if got := s.json(200, "GET", "/api/v1/runs/"+id, ""); got["status"] != "running" {
@@ -126,7 +126,7 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 		}
 	}
 	next := of(s.trigger(202, 1), "id")
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	if run := s.ended(next); run["status"] != "succeeded" {
 		t.Errorf("the run after it ended as %v", run)
 	}

@@ -18,7 +18,7 @@ import (
 
 // policy is a configuration with a job that runs the script, and has those keys too.
 func (s *script) policy(keys string) string {
-	return "jobs:\n  scan: {exec: " + s.argv("{n}") + ", args: {n: {type: int, default: 0}}, " + keys + "}\n"
+	return "jobs:\n  scan: {exec: " + s.Argv("{n}") + ", args: {n: {type: int, default: 0}}, " + keys + "}\n"
 }
 
 // trigger starts the job scan and returns the answer, which must have the given status.
@@ -47,7 +47,7 @@ func TestQueuedRunsTakeTheirTurns(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: queue, queue: 2"))
 	first := s.trigger(202, 1)
-	p := script.begun()
+	p := script.Begun()
 	second, third := s.trigger(202, 1), s.trigger(202, 2) // equal arguments do not share a run that has begun
 	joined := s.trigger(202, 2)
 	if second["status"] != "queued" || second["position"] != 1.0 || third["position"] != 2.0 || second["id"] == first["id"] {
@@ -79,13 +79,13 @@ func TestQueuedRunsTakeTheirTurns(t *testing.T) {
 	if got := s.json(200, "GET", "/api/v1/runs/"+of(third, "id"), ""); got["position"] != 1.0 {
 		t.Errorf("the run behind it has position %v, want 1", got["position"])
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
-	p = script.begun()
-	if p.args != `["2"]` {
-		t.Errorf("the next command got %s, want the arguments of the run that waited", p.args)
+	p = script.Begun()
+	if p.Args != `["2"]` {
+		t.Errorf("the next command got %s, want the arguments of the run that waited", p.Args)
 	}
-	p.exit(0)
+	p.Exit(0)
 	if run := s.ended(of(third, "id")); run["status"] != "succeeded" {
 		t.Errorf("the run that waited ended as %v", run)
 	}
@@ -95,15 +95,15 @@ func TestBusyJobsReject(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: reject"))
 	first := s.trigger(202, 1)
-	p := script.begun()
+	p := script.Begun()
 	busy := s.trigger(409, 1)
 	if busy["run"] != first["id"] || !strings.HasSuffix(of(busy, "type"), "/problems/job-busy") {
 		t.Errorf("an equal start = %v, want the problem job-busy with the run %v", busy, first["id"])
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
 	second := s.trigger(202, 1)
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(of(second, "id"))
 }
 
@@ -111,13 +111,13 @@ func TestARunThatIsBeingCancelledIsNotJoined(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: join"))
 	first := s.trigger(202, 1)
-	p := script.begun()
-	p.stubborn()
+	p := script.Begun()
+	p.Stubborn()
 	s.json(202, "POST", "/api/v1/runs/"+of(first, "id")+"/cancel", "")
 	if busy := s.trigger(409, 1); !contains(of(busy, "detail"), "being cancelled") {
 		t.Errorf("an equal start meanwhile = %v, want 409 that says so", busy)
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
 }
 
@@ -125,8 +125,8 @@ func TestANewerStartReplacesTheRun(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: replace"))
 	first := s.trigger(202, 1)
-	p := script.begun()
-	p.stubborn()
+	p := script.Begun()
+	p.Stubborn()
 	second := s.trigger(202, 2)
 	if second["status"] != "queued" {
 		t.Errorf("the newer run = %v, want queued until the older has ended", second)
@@ -136,15 +136,15 @@ func TestANewerStartReplacesTheRun(t *testing.T) {
 	if run := s.ended(of(second, "id")); run["status"] != "cancelled" || run["error"] != "replaced by a newer start" {
 		t.Errorf("the run that waited ended as %v, want superseded", run)
 	}
-	p.exit(0)
+	p.Exit(0)
 	if run := s.ended(of(first, "id")); run["status"] != "cancelled" {
 		t.Errorf("the first run ended as %v, want cancelled", run)
 	}
-	p = script.begun()
-	if p.args != `["3"]` {
-		t.Errorf("the next command got %s, want that of the newest start", p.args)
+	p = script.Begun()
+	if p.Args != `["3"]` {
+		t.Errorf("the next command got %s, want that of the newest start", p.Args)
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(third, "id"))
 }
 
@@ -183,9 +183,9 @@ func TestJobsOfAGroupDoNotOverlap(t *testing.T) {
 jobs:
   one: {exec: %s, group: disk}
   two: {exec: %s, group: disk, on_busy: reject}
-`, one.argv(), two.argv()))
+`, one.Argv(), two.Argv()))
 	first := s.json(202, "POST", "/api/v1/jobs/one/runs", "{}")
-	p := one.begun()
+	p := one.Begun()
 	second := s.json(202, "POST", "/api/v1/jobs/two/runs", "{}")
 	if second["status"] != "queued" || second["position"] != 1.0 {
 		t.Errorf("a start while the group is busy = %v, want queued, whatever the job does while busy itself", second)
@@ -195,10 +195,10 @@ jobs:
 		t.Errorf("the job shows %v, want its queued run, and nobody behind it", job)
 	}
 	s.json(409, "POST", "/api/v1/jobs/two/runs", "{}")
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
-	q := two.begun()
-	q.exit(0)
+	q := two.Begun()
+	q.Exit(0)
 	s.ended(of(second, "id"))
 }
 
@@ -206,12 +206,12 @@ func TestAKeyMakesAStartIdempotent(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: join"))
 	first := s.trigger(202, 1, "Idempotency-Key", `"ab"`)
-	p := script.begun()
+	p := script.Begun()
 	again := s.trigger(202, 1, "Idempotency-Key", "ab")
 	if again["id"] != first["id"] || again["coalesced"] != false || again["requests"] != 1.0 {
 		t.Errorf("the same start again = %v, want the answer %v again", again, first)
 	}
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
 	if over := s.trigger(202, 1, "Idempotency-Key", "ab"); over["id"] != first["id"] || over["status"] != "succeeded" {
 		t.Errorf("the same start after the end = %v, want the run that has ended", over)
@@ -228,13 +228,13 @@ func TestAKeyMakesAStartIdempotent(t *testing.T) {
 	if other["id"] == first["id"] {
 		t.Errorf("another key = %v, want a run of its own", other)
 	}
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(of(other, "id"))
 }
 
 func TestWhoWouldRatherWaitIsAnsweredWithTheEnd(t *testing.T) {
 	script := newScript(t)
-	s := start(t, "jobs:\n  scan: {exec: [echo, done]}\n  slow: {exec: "+script.argv()+"}\n")
+	s := start(t, "jobs:\n  scan: {exec: [echo, done]}\n  slow: {exec: "+script.Argv()+"}\n")
 	status, header, body := s.do("POST", runs, "{}", "Prefer", "respond-async, wait=20")
 	if run := decode(t, []byte(body)); status != 200 || run["status"] != "succeeded" || header.Get("Preference-Applied") != "respond-async, wait=20" || header.Get("Retry-After") != "" {
 		t.Errorf("a start that waits = %d %s, %v, want 200 with the end", status, body, header)
@@ -247,7 +247,7 @@ func TestWhoWouldRatherWaitIsAnsweredWithTheEnd(t *testing.T) {
 	if want := s.url + "/api/v1/runs/" + of(run, "id"); header.Get("Operation-Location") != want || header.Get("Location") != want[len(s.url):] {
 		t.Errorf("Operation-Location %q, Location %q, want %s", header.Get("Operation-Location"), header.Get("Location"), want)
 	}
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(of(run, "id"))
 }
 
@@ -347,7 +347,7 @@ func TestStoppingDuringManyRuns(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(&yaml, "  j%d: {exec: [sh, -c, 'sleep 1h & sleep 1h'], on_busy: queue}\n", i)
 	}
-	fmt.Fprintf(&yaml, "  scan: {exec: %s}\n", script.argv())
+	fmt.Fprintf(&yaml, "  scan: {exec: %s}\n", script.Argv())
 	s := start(t, yaml.String())
 	var ids []string
 	for i := range 100 {
@@ -356,7 +356,7 @@ func TestStoppingDuringManyRuns(t *testing.T) {
 		}
 	}
 	s.json(202, "POST", runs, "{}")
-	p := script.begun()
+	p := script.Begun()
 	var mu sync.Mutex
 	ends := map[string]string{}
 	var all sync.WaitGroup
@@ -381,7 +381,7 @@ func TestStoppingDuringManyRuns(t *testing.T) {
 	}
 	s.stop()
 	all.Wait()
-	p.ended()
+	p.Ended()
 	for _, id := range ids {
 		if ends[id] != "cancelled" {
 			t.Errorf("the stream of run %s ended at %q, want cancelled", id, ends[id])

@@ -90,7 +90,7 @@ func TestWhatIsUnchangedIsNotSentAgain(t *testing.T) {
 	s := start(t, "sources: {a: {exec: [echo, '1'], every: 1h}}\n"+script.scan())
 	s.source("a", "ok")
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	script.begun()
+	script.Begun()
 	for _, path := range []string{
 		"/api/v1/sources", "/api/v1/sources/a", "/api/v1/jobs", "/api/v1/runs/" + id, "/api/v1/runs/" + id + "/events", "/api/v1/stream",
 	} {
@@ -145,7 +145,7 @@ func TestALongPollIsAnsweredByTheNextChange(t *testing.T) {
 	script := newScript(t)
 	s := start(t, "upstreams: {up: {http: '"+up.URL+"'}}\nsources: {a: {http: {upstream: up, path: /}, every: 10ms, stale_after: 1h}, b: {exec: [echo, '1'], every: 1h}}\n"+script.scan())
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	work := script.begun()
+	work := script.Begun()
 	run := "/api/v1/runs/" + id
 
 	// What stands still is not answered for what moves.
@@ -163,7 +163,7 @@ func TestALongPollIsAnsweredByTheNextChange(t *testing.T) {
 
 	for _, path := range []string{run, run + "/events", "/api/v1/jobs"} {
 		poll := s.longPoll(t.Context(), path, s.tag(path, "Accept", asJSON), "Accept", asJSON)
-		work.print("42% at " + path)
+		work.Print("42% at " + path)
 		got := s.get(poll)
 		if got.status != 200 || !contains(got.body, "at "+path) || got.header.Get("Preference-Applied") != "wait=60" {
 			t.Errorf("GET %s = %d, applied %q, want 200 with the progress:\n%s", path, got.status, got.header.Get("Preference-Applied"), got.body)
@@ -174,7 +174,7 @@ func TestALongPollIsAnsweredByTheNextChange(t *testing.T) {
 	}
 
 	poll := s.longPoll(t.Context(), run, s.tag(run))
-	work.exit(0)
+	work.Exit(0)
 	got := s.get(poll)
 	if tag := got.header.Get("ETag"); !contains(got.body, `"succeeded"`) || tag != `"`+id+`-end"` || got.header.Get("Retry-After") != "" {
 		t.Errorf("the end of the run is %s, Retry-After %q, want its terminal's id and none:\n%s", tag, got.header.Get("Retry-After"), got.body)
@@ -193,7 +193,7 @@ func TestALongPollOfAnEndedRunLastsUntilItsClientLeaves(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.scan())
 	id := s.json(202, "POST", runs, `{}`)["id"].(string)
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.await("the end", func(v object) bool { return v["status"] == "succeeded" })
 	ctx, leave := context.WithCancel(t.Context())
 	poll := s.longPoll(ctx, "/api/v1/runs/"+id, `"`+id+`-end"`)
