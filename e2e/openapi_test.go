@@ -11,11 +11,12 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/access/issuertest"
+	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
 // whole is a configuration with sources in every state and jobs of every kind. Nothing in
 // it happens by itself after the first polls, so that what does not change can be asked for.
-func whole(t *testing.T, plant, dying *upstream, issuer *issuertest.Issuer, s *script, stay string) string {
+func whole(t *testing.T, plant, dying *upstream, issuer *issuertest.Issuer, s *scripttest.Script, stay string) string {
 	return fmt.Sprintf(`
 defaults: {every: 1h, jitter: 0, backoff: {min: 1h, max: 1h}}
 upstreams:
@@ -73,7 +74,7 @@ access:
   oidc: {issuer: %[10]s, client_id: %[11]s, groups: {ops: operator}}
   proxy: {trust: [127.0.0.1], groups: {ops: viewer}, role: none}
 `, plant.url, dying.url,
-		s.argv("{subnet}", "{n}", "{mode}", "{note}", "{sure}", "{ratio}", "{host}", "{page}", "{must}"), s.argv(), s.argv("{x}"), stay,
+		s.Argv("{subnet}", "{n}", "{mode}", "{note}", "{sure}", "{ratio}", "{host}", "{page}", "{must}"), s.Argv(), s.Argv("{x}"), stay,
 		sha256.Sum256([]byte("admin-secret")), sha256.Sum256([]byte("operator-secret")), sha256.Sum256([]byte("viewer-secret")),
 		issuer.URL, issuertest.ClientID)
 }
@@ -89,7 +90,7 @@ var unseen = map[string]string{
 func TestTheAPIIsAsDescribed(t *testing.T) {
 	plant, dying := newUpstream(t, `{"level": 41.25, "pump": true}`), newUpstream(t, `[1, {"a": null}]`)
 	issuer := issuertest.New(t)
-	work := newScript(t)
+	work := scripttest.New(t)
 	stay := filepath.Join(t.TempDir(), "go")
 	yaml := whole(t, plant, dying, issuer, work, stay)
 	s := serve(t, yaml)
@@ -132,17 +133,17 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 	const scan = "/api/v1/jobs/scan/runs"
 	run := c.object(202, "POST", scan, `{"args":{"must":"x","note":"hush"}}`, "Prefer", "respond-async", "Idempotency-Key", "one")
-	process := work.begun()
+	process := work.Begun()
 	path := "/api/v1/runs/" + run["id"].(string)
-	c.stream(path+"/events", func(v map[string]any) bool { process.print("37% found"); return v["percent"] == 37. })
+	c.stream(path+"/events", func(v map[string]any) bool { process.Print("37% found"); return v["percent"] == 37. })
 	c.do(202, "POST", scan, `{"args":{"must":"x","note":"hush"}}`, "Prefer", "wait=0")
 	c.do(202, "POST", scan, `{"args":{"must":"x","note":"hush"}}`, "Idempotency-Key", "one")
 	c.do(422, "POST", scan, `{"args":{"must":"y"}}`, "Idempotency-Key", "one")
 	c.do(409, "POST", scan, `{"args":{"must":"y"}}`)
 	c.do(200, "GET", path, "")
 	c.do(200, "GET", path+"/output?from=3", "", "Prefer", "wait=20")
-	process.print(`::result {"found": [1, 2]}`)
-	process.exit(0)
+	process.Print(`::result {"found": [1, 2]}`)
+	process.Exit(0)
 	c.stream(path+"/events", nil)
 	c.do(204, "GET", path+"/events", "", "Last-Event-ID", run["id"].(string)+"-end")
 	c.do(200, "GET", path+"/events", "", "Accept", "application/json")
@@ -165,7 +166,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.do(429, "POST", "/api/v1/jobs/rare/runs", `{}`)
 
 	c.do(202, "POST", "/api/v1/jobs/line/runs", `{"args":{"x":"a"}}`)
-	process = work.begun()
+	process = work.Begun()
 	queued := c.object(202, "POST", "/api/v1/jobs/line/runs", `{"args":{"x":"b"}}`)
 	if queued["status"] != "queued" || queued["position"] != 1. {
 		t.Errorf("the second run is %v, want it queued", queued)
@@ -175,12 +176,12 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.do(200, "GET", "/api/v1/stream", "", "Accept", "application/json")
 	c.do(200, "GET", "/api/v1/jobs", "")
 	c.do(202, "POST", "/api/v1/runs/"+queued["id"].(string)+"/cancel", "")
-	process.exit(0)
+	process.Exit(0)
 	alone := c.object(202, "POST", "/api/v1/jobs/alone/runs", `{}`)
-	process = work.begun()
+	process = work.Begun()
 	c.do(409, "POST", "/api/v1/jobs/alone/runs", `{}`)
 	c.do(202, "POST", "/api/v1/runs/"+alone["id"].(string)+"/cancel", "")
-	process.ended()
+	process.Ended()
 	c.stream("/api/v1/runs/"+alone["id"].(string)+"/events", nil)
 
 	old := c.object(200, "POST", "/api/v1/jobs/newest/runs", `{}`, "Prefer", "wait=60")["id"].(string)

@@ -133,7 +133,7 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 	}
 	// The next run's process is the second one ever: nothing else was executed.
 	pages[0].click(runReport)
-	if got, want := s.Begun().args, `["report"]`; got != want {
+	if got, want := s.Begun().Args, `["report"]`; got != want {
 		t.Errorf("the process after the shared run has the arguments %s, want %s", got, want)
 	}
 }
@@ -181,7 +181,7 @@ func TestMistakesStandAtTheirField(t *testing.T) {
 	}
 	p.fill("dialog [name=subnet]", "10.9.0.0/30")
 	p.press(kb.Enter)
-	if got, want := s.Begun().args, `["--subnet" "10.9.0.0/30" "--wait=60"]`; got != want {
+	if got, want := s.Begun().Args, `["--subnet" "10.9.0.0/30" "--wait=60"]`; got != want {
 		t.Errorf("the job runs with %s, want %s", got, want)
 	}
 	p.await(`!dialog() && text("scan", ".with") === "subnet 10.9.0.0/30 · wait 60"`)
@@ -223,7 +223,7 @@ func TestKeyboardAlone(t *testing.T) {
 	p.press(kb.End + "0") // 300 -> 3000
 	p.tabTo(`document.activeElement === dialog().querySelector("button.run")`)
 	p.press(kb.Enter)
-	if got, want := s.Begun().args, `["--subnet" "10.0.4.0/24" "--wait=3000"]`; got != want {
+	if got, want := s.Begun().Args, `["--subnet" "10.0.4.0/24" "--wait=3000"]`; got != want {
 		t.Errorf("the job runs with %s, want %s", got, want)
 	}
 	p.await(`card("scan").dataset.state === "running"`)

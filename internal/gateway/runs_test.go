@@ -166,14 +166,14 @@ func TestAStartThatNeverBeganCountsForNoLimit(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: queue, limit: 2/h"))
 	first := s.trigger(202, 1)
-	p := script.begun()
+	p := script.Begun()
 	second := s.trigger(202, 2)
 	s.trigger(429, 3)
 	s.json(202, "POST", "/api/v1/runs/"+of(second, "id")+"/cancel", "")
 	third := s.trigger(202, 3)
-	p.exit(0)
+	p.Exit(0)
 	s.ended(of(first, "id"))
-	script.begun().exit(0)
+	script.Begun().Exit(0)
 	s.ended(of(third, "id"))
 }
 
