@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,44 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 		return end{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
 	return end{}, j.follow(ctx, r, at, pause(answer))
+}
+
+// leastCredential is how long a text of the configuration is at least that is hidden where
+// an upstream repeats it: shorter ones would spoil every text, and are no credentials.
+const leastCredential = 8
+
+// plainHeader are the names of headers whose values are no credentials.
+var plainHeader = []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent"}
+
+// credentials is what of the request comes from the configuration and may be a credential,
+// longest first. An upstream may repeat it, in an error for example.
+func (j *job) credentials(args map[string]any) (found []string) {
+	add := func(text string) {
+		if len(text) >= leastCredential && !strings.Contains(text, "{") { // what has arguments in it was written for people
+			found = append(found, text)
+		}
+	}
+	if req, wrong := j.Request(args); wrong == nil && j.HTTP.Body != "" {
+		found = append(found, string(req.Body))
+	}
+	for _, header := range []http.Header{j.HTTP.Upstream.Header, j.HTTP.Header} {
+		for name, values := range header {
+			if slices.Contains(plainHeader, name) {
+				continue
+			}
+			for _, value := range values {
+				add(value)
+				if _, credential, ok := strings.Cut(value, " "); ok { // behind a scheme such as Bearer
+					add(credential)
+				}
+			}
+		}
+	}
+	for _, pair := range j.HTTP.Query {
+		add(pair.Value)
+	}
+	slices.SortStableFunc(found, func(a, b string) int { return len(b) - len(a) })
+	return found
 }
 
 // follow asks a monitor until its operation has ended. One that does not answer, or is

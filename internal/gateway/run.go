@@ -163,13 +163,23 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 		CreatedAt: utc(now),
 		Events:    j.g.runPath(id) + "/events",
 	}
+	if j.HTTP != nil {
+		r.hide(j.credentials(args)...)
+	}
 	for _, arg := range j.Args {
 		if secret := fmt.Sprint(args[arg.Name]); arg.Secret && len(secret) > 3 { // shorter ones would spoil every text
-			quoted, _ := json.Marshal(secret) // as answers and results may repeat it
-			r.secrets = append(r.secrets, secret, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
+			r.hide(secret)
 		}
 	}
 	return r
+}
+
+// hide keeps texts from people, as they are and as answers and results may repeat them.
+func (r *run) hide(secrets ...string) {
+	for _, secret := range secrets {
+		quoted, _ := json.Marshal(secret)
+		r.secrets = append(r.secrets, secret, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
+	}
 }
 
 // shownArgs is args as people may see them.
@@ -436,7 +446,7 @@ func encoded(v any) []byte {
 	return data
 }
 
-// redact hides the run's secret arguments in a text that people see.
+// redact hides in a text that people see what is secret in the run.
 func (r *run) redact(text string) string {
 	for _, secret := range r.secrets {
 		text = strings.ReplaceAll(text, secret, masked)
