@@ -118,7 +118,7 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 	}
 	var ids []string
 	for _, p := range pages {
-		p.await(`text("scan", ".with").endsWith("you and 1 other")`)
+		p.await(`text("scan", ".with").endsWith("you and 1 other") && text("scan", "button.cancel") === "Cancel for all 2"`)
 		ids = append(ids, eval[string](p, `card("scan").dataset.run`))
 	}
 	work.Print("::result 2")
@@ -205,11 +205,43 @@ func TestABusyJobSaysSo(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&run); err != nil || resp.StatusCode != 202 {
 		t.Fatalf("POST: status %d, %v, want 202 and a run", resp.StatusCode, err)
 	}
-	s.Begun()
+	other := s.Begun()
 	p.click(submit)
 	p.await(`dialog().querySelector(".problem").textContent.includes("in progress")`)
-	p.press(kb.Escape)
-	p.await(fmt.Sprintf(`!dialog() && card("scan").dataset.run === %q`, run.ID))
+	p.await(fmt.Sprintf(`card("scan").dataset.run === %q`, run.ID))
+
+	// It can wait for the end of the other run.
+	p.click("dialog button[value=wait]")
+	p.await(`dialog().querySelector("button.run").innerText === "Waiting" && document.activeElement === dialog().querySelector("button.run")`)
+	p.readable()
+	other.Exit(0)
+	if got, want := s.Begun().Args, `["--subnet" "10.0.4.0/24" "--wait=300"]`; got != want {
+		t.Errorf("after the other run one begins with %s, want %s", got, want)
+	}
+	p.await(fmt.Sprintf(`!dialog() && card("scan").dataset.state === "running" && card("scan").dataset.run !== %q`, run.ID))
+}
+
+// A form that was open before the other run began can cancel that.
+func TestABusyJobCanBeCancelled(t *testing.T) {
+	s := scripttest.New(t)
+	g := serve(t, scan(s))
+	first, second := open(t, g.url, view{}), open(t, g.url, view{})
+	second.expect(`status of 409`)
+	for _, p := range []*page{first, second} {
+		p.click(runScan)
+		p.await(`dialog()`)
+	}
+	first.click(submit)
+	other := s.Begun()
+	second.fill("dialog [name=wait]", "77")
+	second.click(submit)
+	second.await(`dialog().querySelector("button[value=cancel]").checkVisibility()`)
+	second.click("dialog button[value=cancel]")
+	other.Ended()
+	if got, want := s.Begun().Args, `["--subnet" "10.0.4.0/24" "--wait=77"]`; got != want {
+		t.Errorf("after the cancelled run one begins with %s, want %s", got, want)
+	}
+	second.await(`!dialog() && text("scan", ".with") === "subnet 10.0.4.0/24 · wait 77"`)
 }
 
 func TestKeyboardAlone(t *testing.T) {

@@ -72,6 +72,7 @@ func TestSigningIn(t *testing.T) {
 	if got := eval[string](p, runOfScan+".ariaDisabled"); got != "false" {
 		t.Errorf("Run of an operator is disabled: %s", got)
 	}
+	p.await(`card("tank").querySelector(".refresh").ariaDisabled === "false"`)
 
 	// Another tab is signed in as well, and out as soon as the first one is.
 	other := p.tab(s.url, view{})
@@ -82,6 +83,9 @@ func TestSigningIn(t *testing.T) {
 	other.await(signedOut)
 	p.signIn("viewer-secret")
 	p.await(signedIn + ` && ` + runOfScan + `.ariaDisabled === "true"`)
+	p.click("[data-name=scan] button.run")
+	p.await(`text("scan", ".problem") === "viewer may look, not act: the role is viewer."`)
+	p.await(`((n) => n.ariaDisabled === "true" && n.title === "viewer may look, not act: the role is viewer.")(card("tank").querySelector(".refresh"))`)
 	other.await(`connection() === "live"`)
 	if log := s.log.String(); strings.Contains(log, "secret") {
 		t.Errorf("a token is in the log:\n%s", log)

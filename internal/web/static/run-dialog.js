@@ -62,7 +62,7 @@ export class RunDialog {
 
     this.#submit.ariaDisabled = "true";
     try {
-      const args = Object.fromEntries([...this.#fields].filter(([, field]) => field.given()).map(([name, field]) => [name, field.value()]));
+      const args = Object.fromEntries([...this.#fields].map(([name, field]) => [name, field.value()]));
       this.#started(await api.start(this.#job.name, args));
       this.#dialog.close();
     } catch (problem) {
@@ -132,11 +132,6 @@ class Field {
     caption.after(this.#input);
   }
 
-  /** Reports whether there is a value to send: a secret that is left out has a default. */
-  given() {
-    return !(this.#arg.secret && !this.#arg.required && this.#input.value === "");
-  }
-
   /** The argument as the API takes it. */
   value() {
     const raw = this.#input.value;
@@ -151,7 +146,6 @@ class Field {
   mistake() {
     const { type, min, max, required } = this.#arg;
     const raw = this.#input.value.trim();
-    if (!this.given()) return "";
     if (raw === "" && (required || type !== "string") && type !== "bool") return "Enter a value.";
     if (type !== "int" && type !== "number") return "";
     const value = Number(raw);
