@@ -1,9 +1,7 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"slices"
@@ -36,10 +34,10 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 // are understood always, the job's own pattern beside them; without a pattern any other
 // line is the message.
 func (r *run) line(line string) {
-	line = command.Plain(r.redact(line))
+	line = r.plain(line)
 	if rest, ok := strings.CutPrefix(line, "::result "); ok {
-		if result := json.RawMessage(strings.TrimSpace(rest)); json.Valid(result) {
-			r.report(func(snap *runSnapshot) { snap.Result = bytes.Clone(result) })
+		if result, ok := resultOf(rest); ok {
+			r.report(func(snap *runSnapshot) { snap.Result = result })
 			return
 		}
 	}

@@ -174,12 +174,20 @@ func (g Gateway) Run(ctx context.Context) {
 
 // Change puts another configuration to work, while Run is not.
 func (g Gateway) Change(t testing.TB, cfg *config.Config) {
+	if err := g.TryChange(t, cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TryChange is Change, which may fail.
+func (g Gateway) TryChange(t testing.TB, cfg *config.Config) error {
 	c, err := g.changeTo(t.Context(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	c.apply()
 	c.finish(t.Context())
+	return nil
 }
 
 // Tasks are what the scheduler knows.

@@ -44,6 +44,9 @@ const (
 	// maxClientStreams is how many of them one address may have; a page needs one for all
 	// of its tabs.
 	maxClientStreams = 200
+	// requestWithin is how long a request may take to come, with its body, and an answer to
+	// be taken. It is longer than any long poll; streams have bounds of their own.
+	requestWithin = 2 * time.Minute
 	// goodbye bounds a stop: what has not ended by then is closed.
 	goodbye = 10 * time.Second
 )
@@ -193,6 +196,8 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	server := &http.Server{
 		Handler:           g.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestWithin,
+		WriteTimeout:      requestWithin,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return live },

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -78,7 +77,7 @@ func (j *job) credentials(args map[string]any) (found []string) {
 			found = append(found, text)
 		}
 	}
-	if req, wrong := j.Request(args); wrong == nil && j.HTTP.Body != "" {
+	if req, wrong := j.Request(args); wrong == nil && len(req.Body) >= leastCredential {
 		found = append(found, string(req.Body))
 	}
 	for _, header := range []http.Header{j.HTTP.Upstream.Header, j.HTTP.Header} {
@@ -260,11 +259,11 @@ func reasonOf(raw json.RawMessage) string {
 // keepResult makes body the run's result if it is JSON of a size that can be shown, and
 // otherwise part of its output.
 func (r *run) keepResult(answer *source.Answer, body []byte) {
-	result := bytes.TrimSpace([]byte(r.redact(string(body))))
-	if len(result) == 0 {
+	if len(bytes.TrimSpace(body)) == 0 {
 		return
 	}
-	if len(result) > maxResult || !json.Valid(result) {
+	result, ok := resultOf(r.redact(string(body)))
+	if !ok || len(result) > maxResult {
 		r.printBody(answer)
 		return
 	}
@@ -280,7 +279,7 @@ func (r *run) printBody(answer *source.Answer) {
 
 // print adds a line to the output, without secrets and without what a terminal would act
 // upon: whoever reads it may do so in one.
-func (r *run) print(line string) { r.output.line(command.Plain(r.redact(line))) }
+func (r *run) print(line string) { r.output.line(r.plain(line)) }
 
 // shown is what of an address people may see.
 func shown(u *url.URL) string {

@@ -104,11 +104,15 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (*change, er
 			c.replaced[s] = before
 		} else {
 			c.Added = append(c.Added, s.key)
-			var err error
-			if s.claim, _, err = g.store.Claim(ctx, s.key, snapshot.ClaimOptions{}); err != nil {
-				c.withdraw(ctx)
+			claim, other, err := g.store.Claim(ctx, s.key, snapshot.ClaimOptions{})
+			if err == nil && claim == nil {
+				err = fmt.Errorf("another process polls it, as run %s: stop that one, or wait until the store has noticed that it is gone", other.Run)
+			}
+			if err != nil {
+				c.withdraw(context.WithoutCancel(ctx))
 				return nil, fmt.Errorf("claim %s: %w", s.key, err)
 			}
+			s.claim = claim
 		}
 		c.fresh = append(c.fresh, s)
 		c.to.sources = append(c.to.sources, s)

@@ -14,7 +14,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -130,10 +132,10 @@ type run struct {
 	done  chan struct{} // closed when its end is in the store
 	err   error         // why it cannot be seen; not changed once ready is closed
 
-	begun, stopped bool      // had its turn; was cancelled: guarded by runs.mu
-	first          bool      // front is closed: guarded by runs.mu
-	after          *run      // the first of its job before it; written before front is closed
-	created        time.Time // not changed
+	begun, stopped bool            // had its turn; was cancelled: guarded by runs.mu
+	first          bool            // front is closed: guarded by runs.mu
+	after          <-chan struct{} // done of the first of its job before it; nil: there was none; written before front is closed
+	created        time.Time       // not changed
 
 	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
 	snap      runSnapshot
@@ -167,18 +169,23 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 		r.hide(j.credentials(args)...)
 	}
 	for _, arg := range j.Args {
-		if secret := fmt.Sprint(args[arg.Name]); arg.Secret && len(secret) > 3 { // shorter ones would spoil every text
-			r.hide(secret)
+		if arg.Secret {
+			r.hide(fmt.Sprint(args[arg.Name]))
 		}
 	}
 	return r
 }
 
-// hide keeps texts from people, as they are and as answers and results may repeat them.
+// hide keeps texts from people, as they are and as answers and results may repeat them. Of
+// less than four characters they would spoil every text.
 func (r *run) hide(secrets ...string) {
 	for _, secret := range secrets {
+		plain := command.Plain(secret)
+		if len(plain) < 4 {
+			continue
+		}
 		quoted, _ := json.Marshal(secret)
-		r.secrets = append(r.secrets, secret, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
+		r.secrets = append(r.secrets, secret, plain, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
 	}
 }
 
@@ -257,7 +264,7 @@ func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err erro
 		return end{}, context.Cause(ctx)
 	}
 	if r.after != nil {
-		<-r.after.done // the topic of the job is free then
+		<-r.after // the topic of the job is free then
 	}
 	claim, other, err := r.job.g.store.Claim(ctx, r.job.key, snapshot.ClaimOptions{Run: r.id})
 	if err != nil {
@@ -452,6 +459,17 @@ func (r *run) redact(text string) string {
 		text = strings.ReplaceAll(text, secret, masked)
 	}
 	return text
+}
+
+// plain is a line of output as people may see it, in a terminal too: without secrets, of
+// which escape sequences may have parted the characters.
+func (r *run) plain(line string) string { return r.redact(command.Plain(line)) }
+
+// resultOf is a text as the result of a run: JSON that every decoder reads, also within the
+// answers that it is a part of. ok is false if it is none.
+func resultOf(text string) (result json.RawMessage, ok bool) {
+	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")))
+	return result, json.Valid(result) && !source.TooDeep(result)
 }
 
 // latestRun reads the newest run of a topic.

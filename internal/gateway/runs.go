@@ -249,7 +249,10 @@ func (s *runs) settleLocked() {
 		if ofJob[name] == 0 {
 			firsts = append(firsts, r)
 			if !r.first {
-				r.first, r.after = true, s.newest[name]
+				r.first = true
+				if before := s.newest[name]; before != nil {
+					r.after = before.done
+				}
 				s.newest[name] = r
 				close(r.front)
 			}

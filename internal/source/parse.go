@@ -37,7 +37,7 @@ func parseJSON(data []byte) (any, error) {
 	if len(data) == 0 {
 		return nil, &parseError{what: "empty, want JSON"}
 	}
-	if deeper(data, MaxDepth) {
+	if TooDeep(data) {
 		return nil, &parseError{what: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth)}
 	}
 	var v any
@@ -83,8 +83,8 @@ func (e *parseError) Error() string {
 
 func (e *parseError) Unwrap() error { return e.err }
 
-// deeper says whether data, if it is JSON, nests deeper than most levels.
-func deeper(data []byte, most int) bool {
+// TooDeep reports whether data, if it is JSON, nests deeper than [MaxDepth] levels.
+func TooDeep(data []byte) bool {
 	depth, quoted := 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
@@ -94,7 +94,7 @@ func deeper(data []byte, most int) bool {
 			quoted = !quoted
 		case quoted:
 		case c == '[' || c == '{':
-			if depth++; depth > most {
+			if depth++; depth > MaxDepth {
 				return true
 			}
 		case c == ']' || c == '}':
