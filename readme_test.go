@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
 )
 
 // TestReadmeShowsCompiledCode has every Go block of the README be part of the program
@@ -30,6 +32,23 @@ func TestReadmeShowsCompiledCode(t *testing.T) {
 		}
 		if n := strings.Count(block[2], "\n"); n == 0 || n >= 25 {
 			t.Errorf("the block of %s has %d lines, want 1 to 24", block[1], n)
+		}
+	}
+}
+
+// TestReadmeConfigurationsAreValid has every configuration of the README be one.
+func TestReadmeConfigurationsAreValid(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) == 0 {
+		t.Error("the README shows no configuration")
+	}
+	for _, block := range blocks {
+		if _, problems := config.Load("README.md", []byte(block[1])); problems != nil {
+			t.Errorf("%v\nin\n%s", problems, block[1])
 		}
 	}
 }

@@ -24,6 +24,14 @@ const (
 	envToken = "TIDEWIRE_TOKEN"
 )
 
+// gatewayURL is the gateway that is meant if none is named.
+func gatewayURL() string {
+	if address := os.Getenv(envURL); address != "" {
+		return address
+	}
+	return "http://127.0.0.1:8480"
+}
+
 // maxAnswer bounds the body of an answer.
 const maxAnswer = 64 << 20
 

@@ -320,7 +320,8 @@ sources:
 	for _, name := range []string{"tank", "list", "gone"} {
 		r.await(name, func(v map[string]any) bool { return v["name"] == name && v["state"] != "pending" })
 	}
-	code, stdout, stderr := tidewire(t, "watch", "--once", r.url)
+	t.Setenv("TIDEWIRE_URL", r.url)
+	code, stdout, stderr := tidewire(t, "watch", "--once")
 	want := []string{
 		"SOURCE  STATE      VALUE             AGE  NEXT  ERROR",
 		"tank    ● ok       41.5 %            0 s  ",

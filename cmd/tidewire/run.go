@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -57,11 +56,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 			return runJob(cmd.Context(), gw, args[0], values, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	fallback := "http://127.0.0.1:8480"
-	if env := os.Getenv(envURL); env != "" {
-		fallback = env
-	}
-	cmd.Flags().StringVar(&address, "url", fallback, "`URL` of the gateway; $"+envURL+" sets another default")
+	cmd.Flags().StringVar(&address, "url", gatewayURL(), "`URL` of the gateway; $"+envURL+" sets another default")
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().BoolVar(&output, "output", false, "show on stderr what the run prints, as it prints it")
 	return cmd

@@ -21,21 +21,25 @@ func watchCommand() *cobra.Command {
 	var tokenFile string
 	var once bool
 	cmd := &cobra.Command{
-		Use:   "watch URL [SOURCE ...]",
+		Use:   "watch [URL [SOURCE ...]]",
 		Short: "Show the sources of a gateway live",
 		Long: `Watch shows the sources of a gateway, all or those that are named: in a terminal as a table that
-follows every change until Ctrl-C, else with a line for each change. It connects again by itself.`,
+follows every change until Ctrl-C, else with a line for each change. It connects again by itself. If no URL
+is given, it takes $TIDEWIRE_URL, or http://127.0.0.1:8480.`,
 		Example: `  tidewire watch http://127.0.0.1:8480
   tidewire watch --token-file ~/.tidewire-token https://tidewire.plant tank disk
   tidewire watch --once http://127.0.0.1:8480 | grep failing`,
-		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			gw, err := newRemote(args[0], tokenFile)
+			address, only := gatewayURL(), args
+			if len(args) > 0 {
+				address, only = args[0], args[1:]
+			}
+			gw, err := newRemote(address, tokenFile)
 			if err != nil {
 				return err
 			}
-			w := &watcher{gw: gw, only: args[1:], out: cmd.OutOrStdout()}
+			w := &watcher{gw: gw, only: only, out: cmd.OutOrStdout()}
 			if once {
 				return w.once(cmd.Context())
 			}

@@ -20,6 +20,10 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		query          = url.Values{}
 		own            = http.Header{}
 	)
+	if strings.HasPrefix(n.Value, "http://") || strings.HasPrefix(n.Value, "https://") {
+		r.problem(n, "http of "+where+" is an address", "write it below upstreams, as in upstreams: {plant: {http: ADDRESS}}, and here {upstream: plant, path: /PATH}")
+		return nil
+	}
 	r.mapping(n, "http of "+where, requestKeys, reads{
 		"upstream": func(v *yaml.Node) { upstream = v },
 		"path":     func(v *yaml.Node) { path = v },

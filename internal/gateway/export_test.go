@@ -44,6 +44,9 @@ func Routes() map[string]access.Verb {
 	return all
 }
 
+// ProblemTypes are the types of problems that say more than their status, with their titles.
+var ProblemTypes = problemTitles
+
 // NewHandler is what a gateway answers with, which polls nothing, until stop is called.
 func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())

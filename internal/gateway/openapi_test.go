@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"encoding/json"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,6 +49,24 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 	}
 	for route := range described {
 		t.Errorf("openapi.json has %q, which is no route", route)
+	}
+}
+
+// The page about the API names every route and every type of problem.
+func TestTheDocumentationHasEveryRoute(t *testing.T) {
+	page, err := os.ReadFile("../../docs/http-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pattern := range gateway.Routes() {
+		if pattern = strings.TrimSuffix(pattern, "{$}"); !strings.Contains(string(page), "`"+pattern+"`") && !strings.Contains(string(page), "`"+pattern+"?") {
+			t.Errorf("docs/http-api.md does not name %s", pattern)
+		}
+	}
+	for kind := range gateway.ProblemTypes {
+		if !strings.Contains(string(page), "`…/problems/"+kind+"`") {
+			t.Errorf("docs/http-api.md does not name the problem %s", kind)
+		}
 	}
 }
 
