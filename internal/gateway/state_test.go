@@ -161,7 +161,8 @@ func TestALongPollIsAnsweredByTheNextChange(t *testing.T) {
 		t.Errorf("a poll of b was answered %d though only a changed", got.status)
 	}
 
-	for _, path := range []string{run, run + "/events", "/api/v1/jobs"} {
+	// A run is newer than its job for a moment, so the job comes first.
+	for _, path := range []string{"/api/v1/jobs", run, run + "/events"} {
 		poll := s.longPoll(t.Context(), path, s.tag(path, "Accept", asJSON), "Accept", asJSON)
 		work.Print("42% at " + path)
 		got := s.get(poll)
@@ -181,6 +182,7 @@ func TestALongPollIsAnsweredByTheNextChange(t *testing.T) {
 	}
 
 	// The job's topic has had its end: what comes next is another run of it.
+	s.await("the end of the job", func(v object) bool { return v["key"] == "job/scan" && v["finished_at"] != nil })
 	poll = s.longPoll(t.Context(), "/api/v1/jobs", s.tag("/api/v1/jobs"))
 	next := s.json(202, "POST", runs, `{}`)["id"].(string)
 	if got := s.get(poll); !contains(got.body, next) {
