@@ -197,6 +197,7 @@ func TestCommandsGetACleanEnvironment(t *testing.T) {
 
 // What goes wrong with a command ends its run, and says so.
 func TestCommandsThatEndBadly(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ script, error, output string }{
 		"a full disk":                      {"echo lost > /dev/full || exit 4", "exit status 4", ""},
 		"a limit of the size of files":     {"ulimit -f 1; trap '' XFSZ; head -c 100000 /dev/zero > big || exit 5", "exit status 5", ""},
@@ -241,8 +242,19 @@ jobs:
 }
 
 func TestRunsAreKeptAsLongAsTheirJobSays(t *testing.T) {
-	s := start(t, "jobs: {scan: {exec: ['true'], keep: {runs: 2, for: 1s}}}\n")
-	run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+	t.Parallel()
+	script := newScript(t)
+	s := start(t, script.policy("keep: {runs: 2, for: 1s}"))
+	id := of(s.json(202, "POST", runs, "{}"), "id")
+	p := script.Begun()
+	var run object // as its stream ends: who asks for it later may come too late
+	s.events("/api/v1/runs/"+id+"/events", "", func(ev sse.Event) bool {
+		if run == nil {
+			p.Exit(0)
+		}
+		run = decode(t, ev.Data)
+		return true
+	})
 	ends, _ := time.Parse(time.RFC3339, of(run, "finished_at"))
 	expires, _ := time.Parse(time.RFC3339, of(run, "expires_at"))
 	if got := expires.Sub(ends); got != time.Second {
@@ -250,7 +262,7 @@ func TestRunsAreKeptAsLongAsTheirJobSays(t *testing.T) {
 	}
 	// The stream of everything is told of nothing then; so ask.
 	for deadline := time.Now().Add(patience); ; {
-		status, _, _ := s.do("GET", "/api/v1/runs/"+of(run, "id"), "")
+		status, _, _ := s.do("GET", "/api/v1/runs/"+id, "")
 		last := s.json(200, "GET", "/api/v1/jobs/scan", "")["last_run"]
 		if status == 410 && last == nil {
 			break

@@ -65,6 +65,7 @@ func TestARequestThatIsRefusedFailsItsRun(t *testing.T) {
 }
 
 func TestAnOperationIsFollowed(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		answers []string // of the monitor: a status code and a body
 		status  string
@@ -132,6 +133,7 @@ func TestAnOperationElsewhereIsNotFollowed(t *testing.T) {
 // A job of one gateway follows the run of another one, which sees neither more nor less
 // than from anybody else.
 func TestAJobFollowsTheRunOfAnotherGateway(t *testing.T) {
+	t.Parallel()
 	script := newScript(t)
 	far := start(t, script.scan())
 	near := start(t, fmt.Sprintf(`

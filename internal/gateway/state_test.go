@@ -111,6 +111,7 @@ func TestWhatIsUnchangedIsNotSentAgain(t *testing.T) {
 
 // Only a client that has the newest version waits; a wait that is over is 304.
 func TestALongPollWaits(t *testing.T) {
+	t.Parallel()
 	s := start(t, "sources: {a: {exec: [echo, '1'], every: 1h}}\n")
 	s.source("a", "ok")
 	const path = "/api/v1/sources"
