@@ -181,7 +181,7 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
 		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: r.URL.Path,
-			Errors: []argError{{Pointer: where, Detail: fmt.Sprintf("is a %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
+			Errors: []argError{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
 	}

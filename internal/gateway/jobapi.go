@@ -189,6 +189,11 @@ func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	}
 	args := map[string]any{}
 	for name, values := range r.PostForm {
+		if strings.HasPrefix(name, "{") { // as curl -d sends it
+			w.Header().Set("Accept", jsonType)
+			fail(w, r, http.StatusUnsupportedMediaType, "the body is JSON that is called a form: send Content-Type: application/json, as curl --json does")
+			return nil, false
+		}
 		args[name] = values[0]
 		if len(values) > 1 {
 			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))

@@ -71,7 +71,7 @@ func (g *gateway) handler() http.Handler {
 	for _, route := range g.routes() {
 		mux.HandleFunc(route.pattern, g.guarded(route))
 	}
-	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { noRoute(mux, w, r) }}))
+	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { g.noRoute(mux, w, r) }}))
 	return g.logged(g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux)))))))
 }
 
@@ -80,7 +80,7 @@ const rest = "/"
 
 // noRoute answers a request that no route takes: 405 where the path exists for another
 // method, else 404.
-func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
+func (g *gateway) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other := r.Clone(r.Context())
@@ -90,7 +90,7 @@ func noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if allowed == nil {
-		fail(w, r, http.StatusNotFound, "there is nothing at "+r.URL.Path)
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is nothing at %s: %s says what there is", r.URL.Path, g.link("/openapi.json")))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
