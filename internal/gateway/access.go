@@ -217,7 +217,7 @@ func (g *gateway) beginSignIn(w http.ResponseWriter, r *http.Request) {
 			g.log.Warn("sign-in not begun", "err", err)
 		}
 		web.Message(w, http.StatusServiceUnavailable, "Sign-in is not possible now",
-			"The identity provider cannot be asked. Try again in a moment, or sign in with a token.")
+			"There is no identity provider here, or it cannot be asked. Try again in a moment, or sign in with a token.")
 	}
 }
 
