@@ -256,6 +256,7 @@ func TestServeAnswersAndStops(t *testing.T) {
 // The demo, as a user meets it: values come from other processes, a killed upstream turns
 // its card stale and comes back, and a scan finds one more device once there is one.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	r := begin(t, "demo", "--listen", "127.0.0.1:0", "--restart-after", "2s")
 	var hints strings.Builder
 	for !strings.Contains(hints.String(), "Ctrl-C") {

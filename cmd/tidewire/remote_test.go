@@ -142,6 +142,7 @@ jobs:
 
 // Ctrl-C cancels a run that nobody else asked for, and leaves alone one that others wait for.
 func TestRunInterrupted(t *testing.T) {
+	t.Parallel()
 	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, "version: 1\njobs: {nap: {exec: [sh, -c, 'echo asleep; sleep 60']}}\n"))
 	args := []string{"run", "--url", r.url, "nap"}
 	first := in(t, args...)

@@ -99,6 +99,7 @@ func notifications(t *testing.T) (env string, next func() string) {
 // SIGTERM while a run is in progress and a stream is read: the gateway says that it is not ready any more, ends the run,
 // which the stream tells, then the stream, and exits with 0. systemd is told what happens.
 func TestServiceStopsInOrder(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	may := filepath.Join(dir, "may-end")
 	script := filepath.Join(dir, "job.sh")
@@ -200,6 +201,7 @@ while :; do sleep 0.02; done
 
 // SIGHUP has the file read again, and so has its change by itself.
 func TestServiceReloads(t *testing.T) {
+	t.Parallel()
 	config := file(t, "version: 1\nsources: {one: {exec: [echo, one]}}\n")
 	for _, by := range []string{"SIGHUP", "change"} {
 		watch := map[string]string{"SIGHUP": "0", "change": "20ms"}[by]
@@ -269,6 +271,7 @@ func pair(t *testing.T, dir string, number int64) {
 
 // A certificate that is renewed is served without a restart, and watch and healthcheck speak HTTPS.
 func TestServiceWithTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	pair(t, dir, 1)
 	p := service(t, nil, file(t, fmt.Sprintf("version: 1\ntls: {cert: %[1]s/cert.pem, key: %[1]s/key.pem}\nsources: {one: {exec: [echo, one]}}\n", dir)))
