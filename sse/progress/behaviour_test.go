@@ -35,6 +35,7 @@ func TestBehaviour01New(t *testing.T) {
 				t.Errorf("status just before 30 s is %d, want 200", got)
 			}
 			time.Sleep(time.Nanosecond)
+			synctest.Wait()
 			if got := f.status(t, "done", ""); got != http.StatusNotFound {
 				t.Errorf("status after 30 s is %d, want 404", got)
 			}
