@@ -45,8 +45,8 @@ func plant(t *testing.T, s *scripttest.Script) (yaml string, goStale func()) {
 defaults: {every: 100ms, jitter: 0%%, stale_after: 30s}
 upstreams: {plant: {http: %q}, orders: {http: %q}}
 sources:
-  tank: {title: Tank T-101, http: {upstream: plant, path: /tank}, show: {value: level, unit: "%%", min: 0, max: 100, decimals: 1}}
-  grid: {title: Grid power, http: {upstream: plant, path: /grid}, show: {value: power, unit: W, decimals: 0}}
+  tank: {title: Tank T-101, http: {upstream: plant, path: /tank}, show: {value: level, unit: "%%", min: 0, max: 100, decimals: 1, history: 24h}}
+  grid: {title: Grid power, http: {upstream: plant, path: /grid}, show: {value: power, unit: W, decimals: 0, history: 24h}, alert: {if: .power > 1000, for: 1h}}
   harbour: {title: Harbour, http: {upstream: plant, path: /harbour}, show: {value: temp, unit: °C, decimals: 1}}
   inland: {title: Inland, http: {upstream: plant, path: /inland}, show: {value: temp, unit: °C, decimals: 1}}
   forecast:
@@ -65,7 +65,7 @@ jobs:
       wait: {type: int, title: Wait for each device (ms), default: 300, min: 50, max: 5000}
       mode: {type: enum, title: Mode, values: [fast, thorough], default: fast}
       log: {type: bool, title: Log every address, default: false}
-  backup: {title: Back up the plant database, exec: %s}
+  backup: {title: Back up the plant database, exec: %s, at: {cron: "0 3 * * *"}}
   reindex: {title: Reindex, exec: %s}
 `, server.URL, gone.url, s.Argv("{subnet}", "{wait}", "{mode}", "{log}"), s.Argv(), s.Argv()), func() { broken.Store(true) }
 }
@@ -118,6 +118,7 @@ func TestLook(t *testing.T) {
 			p := lived(t, v)
 			p.fits()
 			p.readable()
+			p.usable()
 			images := t.ArtifactDir()
 			if os.Getenv("UPDATE_SCREENSHOTS") != "" && name != "page-320" {
 				images = filepath.Join("..", "docs", "images")
@@ -134,8 +135,28 @@ func TestLook(t *testing.T) {
 			p.await(`dialog().querySelector("[aria-invalid=true]")`)
 			p.fits()
 			p.readable()
+			p.usable()
 			p.save(filepath.Join(t.ArtifactDir(), name+"-form.png"))
 		})
+	}
+}
+
+// usable checks that every control has a name, that the buttons of cards and forms are large enough to be touched (WCAG 2.2,
+// 2.5.5), and that no two elements have the same id.
+func (p *page) usable() {
+	p.t.Helper()
+	for _, bad := range eval[[]string](p, `(() => {
+		const seen = (selector) => [...document.querySelectorAll(selector)].filter((n) => n.checkVisibility());
+		const says = (n) => n.ariaLabel || n.innerText?.trim() || [...(n.labels ?? [])].some((label) => label.textContent.trim());
+		const ids = [...document.querySelectorAll("[id]")].map((n) => n.id);
+		return [
+			...seen("button, a, input, select, summary, progress").filter((n) => !says(n)).map((n) => "no name: " + n.outerHTML.slice(0, 100)),
+			...seen(".card button, dialog button, dialog input[type=text], dialog select")
+				.filter((n) => n.getBoundingClientRect().height < 44).map((n) => "too small: " + n.outerHTML.slice(0, 100)),
+			...ids.filter((id, i) => ids.indexOf(id) !== i).map((id) => "twice: #" + id),
+		];
+	})()`) {
+		p.t.Error(bad)
 	}
 }
 

@@ -45,6 +45,14 @@ export function duration(ms) {
   return `${Math.floor(seconds / 3600)} h ${two(Math.floor(seconds / 60) % 60)} min`;
 }
 
+/** Formats how long something has lasted, in a unit that is large enough: "22 s", "17 min", "3 h", "2 d". */
+export function lasting(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  return seconds < 2 * 86400 ? `${Math.floor(seconds / 3600)} h` : `${Math.floor(seconds / 86400)} d`;
+}
+
 /** Formats how long ago a time is: "2 seconds ago". */
 export function age(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));

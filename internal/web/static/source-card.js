@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { clone, glyph, optional, text } from "./dom.js";
-import { age, duration, moment, printable, scalar, timeOfDay } from "./format.js";
+import { age, duration, lasting, moment, printable, scalar, timeOfDay } from "./format.js";
 import { sparkline } from "./sparkline.js";
 import { headline } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
@@ -69,7 +69,7 @@ export class SourceCard {
     this.#alert.dataset.alert = alert.state;
     const since = Date.parse(alert.since);
     const word = { firing: "firing", pending: "pending" }[alert.state] ?? "alert unknown";
-    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${duration(api.now() - since)}`);
+    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${lasting(api.now() - since)}`);
     this.#alert.title = Number.isNaN(since) ? "" : `since ${moment(new Date(since))}`;
   }
 
