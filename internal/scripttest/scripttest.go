@@ -131,8 +131,12 @@ func play(addr string) (code int) {
 		return 99
 	}
 	fmt.Fprintf(conn, "%q\n", os.Args[1:])
-	for lines := bufio.NewScanner(conn); lines.Scan(); {
-		verb, rest, _ := strings.Cut(lines.Text(), " ")
+	for lines := bufio.NewReader(conn); ; { // a line may be of any length
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			return 98
+		}
+		verb, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		switch verb {
 		case "print":
 			fmt.Println(rest)
@@ -150,5 +154,4 @@ func play(addr string) (code int) {
 			return code
 		}
 	}
-	return 98
 }
