@@ -49,6 +49,18 @@ func TestBar(t *testing.T) {
 	}
 }
 
+func TestTables(t *testing.T) {
+	for got, want := range map[string]string{
+		figures.Table([][]string{{"", "a", "b"}, {"one", "1", "2"}}): "|  | a | b |\n|---|--:|--:|\n| one | 1 | 2 |",
+		figures.BarTable([]figures.Bar{figures.AtMost("a", 2, figures.Times, 1), figures.AtMost("b", 2, figures.Times, 3)}): "| | bar | measured | |\n|---|---|---|---|\n" +
+			"| a | at most 2× | 1× | met |\n| b | at most 2× | 3× | **missed** |",
+	} {
+		if got != want {
+			t.Errorf("the table is\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 // Pictures are well-formed, and nothing is drawn outside of them.
 func TestSVG(t *testing.T) {
 	lines := []figures.Line{

@@ -44,12 +44,8 @@ func page(r results, bars []figures.Bar) []byte {
 The gateway polls %s sources of one local server every %v, without jitter, each an answer of some 400 bytes of which it picks
 three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 
-| | bar | measured | |
-|---|---|---|---|
-`, figures.Count(float64(r.Sources)), interval)
-	for _, bar := range bars {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", bar.What, bar.Want, bar.Got, bar.Mark())
-	}
+%s
+`, figures.Count(float64(r.Sources)), interval, figures.BarTable(bars))
 	micro := func(d time.Duration) string { return figures.Duration(float64(d)) }
 	fmt.Fprintf(&b, `
 | | median | 99th percentile | greatest |

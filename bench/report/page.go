@@ -94,15 +94,7 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("")
 	p("## Bars")
 	p("")
-	p("| | bar | measured | |")
-	p("|---|---|---|---|")
-	for _, b := range bars {
-		mark := b.Mark()
-		if !b.Met {
-			mark = "**" + mark + "**"
-		}
-		p("| %s | %s | %s | %s |", b.What, b.Want, b.Got, mark)
-	}
+	p("%s", figures.BarTable(bars))
 	if len(r.facts["baseline"]) > 0 {
 		p("")
 		p("Commit %s is smartpoll before it got its options; %s pairs of runs, in turns, on one processor.", r.fact("baseline"), r.fact("pairs"))
@@ -120,12 +112,7 @@ func page(r *results, bars []figures.Bar) []byte {
 			p("")
 			p("%s:", u.title)
 			p("")
-			for i, row := range w.table(r, u) {
-				p("| %s |", strings.Join(row, " | "))
-				if i == 0 {
-					p("|---%s|", strings.Repeat("|--:", len(row)-1))
-				}
-			}
+			p("%s", figures.Table(w.table(r, u)))
 		}
 	}
 	p("")

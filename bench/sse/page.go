@@ -273,15 +273,7 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("")
 	p("## Bars")
 	p("")
-	p("| | bar | measured | |")
-	p("|---|---|---|---|")
-	for _, b := range bars {
-		mark := b.Mark()
-		if !b.Met {
-			mark = "**" + mark + "**"
-		}
-		p("| %s | %s | %s | %s |", b.What, b.Want, b.Got, mark)
-	}
+	p("%s", figures.BarTable(bars))
 	for _, s := range sections {
 		p("")
 		p("## %s", s.title)
@@ -292,12 +284,7 @@ func page(r *results, bars []figures.Bar) []byte {
 			p("![%s](images/%s)", s.alt, s.picture)
 			p("")
 		}
-		for i, row := range s.table(r) {
-			p("| %s |", strings.Join(row, " | "))
-			if i == 0 {
-				p("|---%s|", strings.Repeat("|--:", len(row)-1))
-			}
-		}
+		p("%s", figures.Table(s.table(r)))
 	}
 	p("")
 	p("## What is not shown")
