@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Vets and lints every module, and fails where go.mod is not tidy.
+# Vets and lints every module, the root for macOS and Windows too, and fails where go.mod is not tidy.
 . "$(dirname "$0")/lib.sh"
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -7,3 +7,6 @@ staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 each_module go mod tidy -diff
 each_module go vet ./...
 each_module go run "$staticcheck" ./...
+for system in darwin windows; do # where the root compiles too, tests included
+	GOOS=$system go vet ./...
+done
