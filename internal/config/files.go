@@ -62,8 +62,16 @@ type input struct {
 // Name returns the name of the configuration's file, as it was given to [Open].
 func (f *Files) Name() string { return f.name }
 
-// Open is [Open] of the same file.
-func (f *Files) Open() (*Config, *Files, error) { return Open(f.name) }
+// Open is [Open] of the same file, which has to be a regular one by now: a pipe that took
+// its place would be waited for, and whoever asked with it.
+func (f *Files) Open() (*Config, *Files, error) {
+	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
+		files := &Files{name: f.name}
+		files.add(f.name)
+		return nil, files, fmt.Errorf("read the configuration: %s is not a regular file any more", f.name)
+	}
+	return Open(f.name)
+}
 
 func (f *Files) has(name string) bool {
 	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })

@@ -38,16 +38,16 @@ func (r *reader) pem(n *yaml.Node, what string) string {
 		return ""
 	}
 	const want = "name a file that this user can read, relative to this file"
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // a pipe would wait to be opened
+		r.problem(n, fmt.Sprintf("%s: %s is not a regular file", what, quote(n.Value)), want)
+		return ""
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		r.problem(n, fmt.Sprintf("%s: %s cannot be read: %s", what, quote(n.Value), reason(err)), want)
 		return ""
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		r.problem(n, fmt.Sprintf("%s: %s is not a regular file", what, quote(n.Value)), want)
-		return ""
-	}
+	f.Close()
 	return name
 }
 

@@ -20,7 +20,8 @@ import (
 // asking is who makes a request, in its context.
 type asking struct {
 	user *access.User
-	err  error // why the user is nobody, if more is to be said
+	err  error  // why the user is nobody, if more is to be said
+	base string // of the paths that they use
 }
 
 type askingKey struct{}
@@ -29,7 +30,7 @@ type askingKey struct{}
 func (g *gateway) identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := g.guard.Identify(r)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user, err})))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user, err, g.link("")})))
 	})
 }
 

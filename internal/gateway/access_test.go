@@ -355,6 +355,11 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("a trigger below %q = %d, Location %q, events %v, want both below /tide", base, status, head.Get("Location"), run["events"])
 		}
 	}
+	for path, want := range map[string]string{"/tide/nothing": "/tide/nothing", "/nothing": "/tide/nothing"} {
+		if got := s.json(404, "GET", path, "", bearer("viewer")...)["instance"]; got != want {
+			t.Errorf("the problem at %s has the instance %v, want %s", path, got, want)
+		}
+	}
 	if status, head, _ := s.do("GET", "/tide", ""); status != 308 || head.Get("Location") != "/tide/" {
 		t.Errorf("GET /tide = %d to %q, want 308 to /tide/", status, head.Get("Location"))
 	}

@@ -125,19 +125,25 @@ func writeProblem(w http.ResponseWriter, p problem) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
+// instance is the path of a request as its client wrote it, below that of the public address.
+func instance(r *http.Request) string {
+	a, _ := r.Context().Value(askingKey{}).(asking)
+	return a.base + r.URL.Path
+}
+
 // fail answers with an error.
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path})
+	writeProblem(w, problem{Status: status, Detail: detail, Instance: instance(r)})
 }
 
 // failForNow answers with an error that is over after a time.
 func failForNow(w http.ResponseWriter, r *http.Request, status int, detail string, after time.Duration) {
-	writeProblem(w, problem{Status: status, Detail: detail, Instance: r.URL.Path, RetryAfter: seconds(after)})
+	writeProblem(w, problem{Status: status, Detail: detail, Instance: instance(r), RetryAfter: seconds(after)})
 }
 
 // failStopping answers what cannot be done any more: another process may take over.
 func failStopping(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: r.URL.Path, RetryAfter: 5})
+	writeProblem(w, problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: instance(r), RetryAfter: 5})
 }
 
 // seconds is d in whole seconds, not less.
@@ -151,7 +157,7 @@ func failMedia(w http.ResponseWriter, r *http.Request) {
 
 // failArgs says what is wrong with the arguments of a trigger, without what is secret.
 func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []*config.ArgError) {
-	p := problem{Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: r.URL.Path}
+	p := problem{Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: instance(r)}
 	for _, e := range problems {
 		detail := e.What + ", " + e.Want
 		if slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == e.Arg && a.Secret }) {
@@ -180,7 +186,7 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		if wrong.Field != "" {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: r.URL.Path,
+		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
 			Errors: []argError{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))

@@ -92,6 +92,21 @@ jobs: {scan: {http: {upstream: u, path: /, body: "{note}"}, args: {note: {defaul
 	}
 }
 
+// What starts every so often says when that is, not when it would be if it had just been started.
+func TestNextAtOfEvery(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: ['true'], at: '@every 1h'}}\n")
+	next := func() any { return s.json(200, "GET", "/api/v1/jobs/scan", "")["next_at"] }
+	first := next()
+	if first == nil {
+		t.Fatal("next_at = null, want within an hour")
+	}
+	for begun := time.Now(); time.Since(begun) < 20*time.Millisecond; {
+		if got := next(); got != first {
+			t.Fatalf("next_at = %v, and %v just before, want the same", got, first)
+		}
+	}
+}
+
 // A source that another process has in a store that both use is not taken from it: the gateway does not start,
 // and a reload is refused, until the other gives it up.
 func TestASourceOfAnotherProcess(t *testing.T) {

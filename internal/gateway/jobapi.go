@@ -227,7 +227,7 @@ func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err 
 	var refusal *refusal
 	switch {
 	case errors.As(err, &refusal):
-		writeProblem(w, problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: r.URL.Path, Run: refusal.run, RetryAfter: seconds(refusal.after)})
+		writeProblem(w, problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: instance(r), Run: refusal.run, RetryAfter: seconds(refusal.after)})
 	case r.Context().Err() != nil: // nobody hears
 	default:
 		g.log.Error("a run was not started", "job", j.Name, "err", err)

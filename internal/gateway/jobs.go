@@ -140,7 +140,8 @@ func (j *job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	return utc(timeTable{j.At}.Next(time.Now()))
+	task, _ := j.g.scheduler.Info(j.key) // what is due every so often counts from the time before
+	return utc(task.Next)
 }
 
 // A timeTable is the [smartpoll.Schedule] of a job.

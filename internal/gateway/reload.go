@@ -236,7 +236,7 @@ func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
 		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
 		answer(w, http.StatusOK, diff)
 	case errors.As(err, &problems):
-		p := problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: r.URL.Path}
+		p := problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
 		for _, e := range problems {
 			p.Errors = append(p.Errors, argError{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
 		}
