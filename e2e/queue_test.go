@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,10 +46,15 @@ func TestAQueueIsShown(t *testing.T) {
 	start("10.1.0.0/24")
 	first := s.Begun()
 	p.await(runButton("scan") + `.innerText === "Queue" && ` + runButton("scan") + `.ariaDisabled === "false"`)
+	eval[bool](p, `(window.states = [], new MutationObserver(() => states.push(card("scan").dataset.state))
+		.observe(card("scan"), { attributes: true, attributeFilter: ["data-state"] }), true)`)
 	start("10.2.0.0/24")
 	p.await(queued + ` === "next · subnet 10.2.0.0/24 · yours"`)
 	p.fits()
 	p.readable()
+	if got := eval[[]string](p, `states`); slices.Contains(got, "queued") {
+		t.Errorf("the card went through the states %q, want it to stay with the run in progress", got)
+	}
 	start("10.3.0.0/24")
 	p.await(`dialog().querySelector(".problem").innerText.includes("queue is full")`)
 	p.press(kb.Escape)
