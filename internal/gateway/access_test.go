@@ -424,6 +424,35 @@ func TestALongPollEndsWithTheSession(t *testing.T) {
 	}
 }
 
+// Nor does the output that somebody waits for.
+func TestWaitingForOutputEndsWithTheSession(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	id := str(s.json(202, "POST", runs, "{}", bearer("admin")...)["id"])
+	s.jar()
+	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
+	status := make(chan int)
+	asked := make(chan bool, 1)
+	go func() {
+		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked <- true }})
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/api/v1/runs/"+id+"/output", nil)
+		req.Header.Set("Prefer", "wait=50")
+		resp, err := s.client.Do(req)
+		if err != nil {
+			t.Error(err)
+			status <- 0
+			return
+		}
+		resp.Body.Close()
+		status <- resp.StatusCode
+	}()
+	<-asked // should the sign-out overtake it, it finds no session either
+	s.do("POST", "/auth/logout", "")
+	s.json(202, "POST", "/api/v1/runs/"+id+"/cancel", "", bearer("admin")...)
+	if got := <-status; got != 401 {
+		t.Errorf("the output = %d after the sign-out, want 401", got)
+	}
+}
+
 // FuzzNobody asks for anything at all, by nobody.
 func FuzzNobody(f *testing.F) {
 	for _, row := range matrix {

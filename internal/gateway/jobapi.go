@@ -334,6 +334,10 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 			case <-timer.C:
 			case <-r.Context().Done():
 			}
+			if !g.guard.Again(userOf(r)).Can(view, nil) {
+				g.failSignIn(w, r, nil) // the session has ended meanwhile
+				return
+			}
 			text, begin, more = out.from(offset)
 		}
 		over = more == nil
