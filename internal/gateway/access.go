@@ -135,7 +135,9 @@ func (g *gateway) watchAccess(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			g.endStreams()
+			if g.plan.Load().cfg.Access != nil { // else nobody can lose it but by a reload
+				g.endStreams()
+			}
 		}
 	}
 }
