@@ -395,29 +395,38 @@ func TestPublicURL(t *testing.T) {
 	}
 }
 
-// The long poll of somebody whose session ends meanwhile brings nothing.
-func TestALongPollEndsWithTheSession(t *testing.T) {
-	s := startConfig(t, guardedConfig(t, config.RoleNone))
-	s.jar()
-	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
-	_, head, _ := s.do("GET", "/api/v1/jobs", "")
+// ask sends a GET that is not answered at once, and returns when it is written: should
+// a sign-out overtake it, it finds no session either. The status comes with the answer.
+func (s *server) ask(path string, header ...string) <-chan int {
+	s.t.Helper()
 	status := make(chan int)
 	asked := make(chan bool, 1)
 	go func() {
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked <- true }})
-		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/api/v1/jobs", nil)
-		req.Header.Set("If-None-Match", head.Get("ETag"))
-		req.Header.Set("Prefer", "wait=50")
+		ctx := httptrace.WithClientTrace(s.t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked <- true }})
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+path, nil)
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
 		resp, err := s.client.Do(req)
 		if err != nil {
-			t.Error(err)
+			s.t.Error(err)
 			status <- 0
 			return
 		}
 		resp.Body.Close()
 		status <- resp.StatusCode
 	}()
-	<-asked // should the sign-out overtake it, it finds no session either
+	<-asked
+	return status
+}
+
+// The long poll of somebody whose session ends meanwhile brings nothing.
+func TestALongPollEndsWithTheSession(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	s.jar()
+	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
+	_, head, _ := s.do("GET", "/api/v1/jobs", "")
+	status := s.ask("/api/v1/jobs", "If-None-Match", head.Get("ETag"), "Prefer", "wait=50")
 	s.do("POST", "/auth/logout", "")
 	if got := <-status; got != 401 {
 		t.Errorf("the long poll = %d after the sign-out, want 401", got)
@@ -430,22 +439,7 @@ func TestWaitingForOutputEndsWithTheSession(t *testing.T) {
 	id := str(s.json(202, "POST", runs, "{}", bearer("admin")...)["id"])
 	s.jar()
 	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
-	status := make(chan int)
-	asked := make(chan bool, 1)
-	go func() {
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { asked <- true }})
-		req, _ := http.NewRequestWithContext(ctx, "GET", s.url+"/api/v1/runs/"+id+"/output", nil)
-		req.Header.Set("Prefer", "wait=50")
-		resp, err := s.client.Do(req)
-		if err != nil {
-			t.Error(err)
-			status <- 0
-			return
-		}
-		resp.Body.Close()
-		status <- resp.StatusCode
-	}()
-	<-asked // should the sign-out overtake it, it finds no session either
+	status := s.ask("/api/v1/runs/"+id+"/output", "Prefer", "wait=50")
 	s.do("POST", "/auth/logout", "")
 	s.json(202, "POST", "/api/v1/runs/"+id+"/cancel", "", bearer("admin")...)
 	if got := <-status; got != 401 {

@@ -118,7 +118,7 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		}
 		if snap.ended() {
 			status = http.StatusOK
-			applied = append(applied, "wait="+strconv.Itoa(int(wait/time.Second)))
+			applied = append(applied, appliedWait(wait))
 		}
 	}
 	h := w.Header()
@@ -357,7 +357,7 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 		h.Set("Tidewire-End", "true")
 	}
 	if waits {
-		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+		h.Set("Preference-Applied", appliedWait(wait))
 	}
 	_, _ = w.Write(text) // the client may be gone
 }

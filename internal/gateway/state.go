@@ -73,7 +73,7 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 	h.Add("Vary", "Accept, Prefer")
 	h.Set("ETag", now.tag)
 	if prefers {
-		h.Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+		h.Set("Preference-Applied", appliedWait(wait))
 	}
 	if hasTag(r, now.tag) {
 		h.Set("Cache-Control", "no-store")
@@ -120,6 +120,9 @@ func preferredWait(r *http.Request) (time.Duration, bool) {
 	}
 	return min(time.Duration(seconds)*time.Second, maxWait), true
 }
+
+// appliedWait is the Preference-Applied (RFC 7240 §3) of a wait, as it was bounded.
+func appliedWait(wait time.Duration) string { return "wait=" + strconv.Itoa(int(wait/time.Second)) }
 
 // prefersAsync reports whether the client asks not to be kept waiting (RFC 7240 §4.1).
 func prefersAsync(r *http.Request) bool {
