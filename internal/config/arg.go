@@ -38,16 +38,20 @@ func (a *Arg) wrong(want, what string, args ...any) *ArgError {
 }
 
 // parse returns a given value as Type asks: int64 for int, float64 for number,
-// bool for bool and string for the others.
+// bool for bool and string for the others. What holds for each text is checked before
+// what holds for those of a type, so no type can forget it.
 func (a *Arg) parse(v any) (any, *ArgError) {
 	text, ok := argText(v)
 	if !ok {
 		return nil, a.wrong("write a text, a number, true or false", "this is not a single value")
 	}
+	if err := a.text(text); err != nil {
+		return nil, err
+	}
 	switch a.Type {
 	case ArgInt:
 		f, err := a.number(text)
-		if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 { // beyond, neighbours are the same float64
 			return nil, a.wrong("write one such as 5", "%s is not a whole number", quote(text))
 		}
 		return int64(f), a.inRange(f)
@@ -67,7 +71,7 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 			return nil, a.wrong(suggest(text, "choices", a.Values), "%s is not a choice", quote(text))
 		}
 	case ArgHost:
-		if _, err := netip.ParseAddr(text); err != nil && (len(text) > 253 || !hostName.MatchString(text)) {
+		if !isHost(text) {
 			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host", quote(text))
 		}
 	case ArgCIDR:
@@ -104,12 +108,10 @@ func (a *Arg) quote(text string) string {
 // url checks an address. Other schemes than https would let a caller read files of
 // this machine through some programs, or talk in clear text.
 func (a *Arg) url(text string) *ArgError {
-	if err := a.text(text); err != nil {
-		return err
-	}
 	u, err := url.Parse(text)
 	switch {
-	case err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " \\"):
+	case err != nil || u.Scheme != "https" || u.Hostname() == "" || strings.ContainsAny(text, " \\"),
+		strings.Contains(u.Host, "%") && !isHost(u.Hostname()):
 		return a.wrong("write one such as https://example.com/x", "%s is not an https address", a.quote(text))
 	case u.User != nil:
 		return a.wrong("write it without", "the address contains a user name or password")
@@ -122,9 +124,6 @@ func (a *Arg) url(text string) *ArgError {
 // path checks a path below a.Under, at this moment: it names something that is there,
 // and no symbolic link on the way leads out.
 func (a *Arg) path(text string) *ArgError {
-	if err := a.text(text); err != nil {
-		return err
-	}
 	if !filepath.IsLocal(text) {
 		return a.wrong("write one such as reports/today.csv", "%s is not a path inside of the directory", quote(text))
 	}
@@ -151,6 +150,8 @@ func argText(v any) (string, bool) {
 		return v.String(), true
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64), true
+	case int64: // a default
+		return strconv.FormatInt(v, 10), true
 	case bool:
 		return strconv.FormatBool(v), true
 	}
@@ -162,7 +163,7 @@ func (a *Arg) number(text string) (float64, *ArgError) {
 	if err != nil || !decimal.MatchString(text) {
 		return 0, a.wrong("write one such as 0.5", "%s is not a number", quote(text))
 	}
-	return f, nil
+	return f + 0, nil // -0 would be written as it is, and begin with a dash
 }
 
 func (a *Arg) inRange(f float64) *ArgError {
@@ -178,9 +179,7 @@ func (a *Arg) inRange(f float64) *ArgError {
 // string checks a text. One that begins with a dash could pass for an option of
 // the program (CWE-88).
 func (a *Arg) string(text string) *ArgError {
-	switch err := a.text(text); {
-	case err != nil:
-		return err
+	switch {
 	case strings.HasPrefix(text, "-") && !a.AllowDash:
 		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", a.quote(text))
 	case a.Pattern != nil && !a.Pattern.MatchString(text):
@@ -189,7 +188,7 @@ func (a *Arg) string(text string) *ArgError {
 	return nil
 }
 
-// text checks what holds for each text.
+// text checks what holds for the values of all types.
 func (a *Arg) text(text string) *ArgError {
 	switch {
 	case len(text) > maxArgBytes:
@@ -201,6 +200,18 @@ func (a *Arg) text(text string) *ArgError {
 	}
 	return nil
 }
+
+// isHost reports whether text is a name or an address. A zone (RFC 4007, section 11) is the name
+// of an interface; netip takes any text for one.
+func isHost(text string) bool {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Zone() == "" || zoneName.MatchString(addr.Zone())
+	}
+	return len(text) <= 253 && hostName.MatchString(text)
+}
+
+// zoneName has the names of interfaces: Linux allows 15 characters.
+var zoneName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,15}$`)
 
 // hostName is the preferred syntax of names, RFC 1123, section 2.1.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
@@ -304,6 +315,9 @@ func (r *reader) values(n *yaml.Node) []string {
 	var values []string
 	for _, e := range r.list(n, "values", "write a list such as [fast, thorough]") {
 		s := r.line(e, "a choice in values")
+		if len(s) > maxArgBytes {
+			r.problem(e, fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
+		}
 		if s != "" && slices.Contains(values, s) {
 			r.problem(e, "values has "+quote(s)+" twice", "remove one of them")
 		}

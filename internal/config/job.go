@@ -28,7 +28,8 @@ const maxStarts = 10_000 // of a limit: each of them is remembered
 
 // Bind checks the values given for j's arguments, as encoding/json decodes
 // them, and completes them by the defaults: an argument that is not given, or
-// given as an empty text or null, gets its default or is an error. The result
+// given as an empty text or null, gets its default, which is checked as any other, or is
+// an error. The result
 // has for each of j.Args an int64 for int, a float64 for number, a bool for
 // bool or a string for the others. Every type may come as text, since forms
 // and command lines have nothing else. The errors are in the order of the
@@ -41,10 +42,10 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 		names = append(names, a.Name)
 		v := given[a.Name]
 		if v == nil || v == "" {
-			if values[a.Name] = a.Default; a.Default == nil {
+			if v = a.Default; v == nil {
 				errs = append(errs, a.wrong("give it one", "this has no value"))
+				continue
 			}
-			continue
 		}
 		var err *ArgError
 		if values[a.Name], err = a.parse(v); err != nil {

@@ -125,7 +125,10 @@ func (r *reader) at(n *yaml.Node, from int) string {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-func isControl(c rune) bool { return c < ' ' || 0x7f <= c && c < 0xa0 }
+// isControl reports whether c is a control character, or ends a line as Unicode has it.
+func isControl(c rune) bool {
+	return c < ' ' || 0x7f <= c && c < 0xa0 || c == '\u2028' || c == '\u2029'
+}
 
 // describe names what n is, for messages.
 func describe(n *yaml.Node) string {

@@ -115,7 +115,11 @@ func (j *job) schedule() {
 		return
 	}
 	err := j.g.scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
-		args, _ := j.Bind(nil) // a job with required arguments has no times
+		args, wrong := j.Bind(nil)
+		if wrong != nil { // a default that was right when the configuration was read, as the path of a file
+			j.g.log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
+			return nil, nil
+		}
 		_, _, err := j.g.runs.start(ctx, j, start{trigger: triggerSchedule, args: args, made: func(run runSnapshot) {
 			j.g.audit(nil, "trigger", slog.String("job", j.Name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))
 		}})
