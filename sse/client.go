@@ -15,7 +15,9 @@ import (
 // be used from any number of goroutines; its fields must not be changed meanwhile.
 type Client struct {
 	// HTTP makes the requests and follows redirects. It should have no Timeout, which would bound the life of a stream.
-	// Nil means [http.DefaultClient].
+	// Nil means a client
+	// that all share. Over HTTP/2 it sends pings, so it leaves a connection whose path is dead, which
+	// [http.DefaultClient] keeps using.
 	HTTP *http.Client
 	// MaxEvent bounds the bytes of one event and of any one line, as in [ReadOptions]. A larger one ends the loop with
 	// [ErrTooLong]. Zero means 1 MiB.

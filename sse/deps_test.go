@@ -7,5 +7,6 @@ import (
 )
 
 func TestDependencies(t *testing.T) {
-	deptest.StandardOnly(t, "whoever serves streams with net/http should link nothing else")
+	deptest.StandardOnly(t, "whoever serves streams with net/http should link nothing else",
+		"github.com/tidewire/tidewire/internal/httpclient")
 }

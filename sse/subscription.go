@@ -11,6 +11,8 @@ import (
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
 const (
@@ -63,7 +65,7 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	}
 	s.failed++
 	alarm := newAlarm(s.Silence, func() { cancel(errSilent) })
-	client := cmp.Or(s.HTTP, http.DefaultClient)
+	client := cmp.Or(s.HTTP, httpclient.Default)
 	alarm.arm()
 	resp, err := client.Do(req)
 	alarm.disarm()

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
 // healthcheckCommand is for images in which there is no other program. It is hidden: who
@@ -43,7 +45,7 @@ func (r *remote) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Transport: httpclient.New(httpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}})}
 	resp, err := client.Do(req)
 	if err != nil {
 		return r.explained(err)

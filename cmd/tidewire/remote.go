@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -109,7 +110,7 @@ func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, e
 
 // do makes a request. An answer other than 200 is a [*sse.StatusError].
 func do(req *http.Request) (http.Header, []byte, error) {
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := httpclient.Default.Do(req)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
@@ -108,7 +109,7 @@ type update struct {
 type dialler struct{ answered func() }
 
 func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(req)
+	resp, err := httpclient.Default.Transport.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusOK {
 		d.answered()
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
 const (
@@ -93,7 +94,7 @@ func (p *provider) discover(ctx context.Context, issuer string) (*oidc.Provider,
 // client asks the provider.
 var client = &http.Client{
 	Timeout:   askFor,
-	Transport: bounded{},
+	Transport: bounded{httpclient.New(httpclient.Options{})},
 	CheckRedirect: func(*http.Request, []*http.Request) error {
 		return errors.New("the provider redirects, which its addresses may not")
 	},
@@ -106,10 +107,10 @@ func asking(r *http.Request) (context.Context, context.CancelFunc) {
 }
 
 // bounded cuts answers off after maxAnswer bytes.
-type bounded struct{}
+type bounded struct{ http.RoundTripper }
 
-func (bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(r)
+func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(r)
 	if err == nil {
 		body := resp.Body
 		resp.Body = struct {

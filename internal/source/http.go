@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
 const (
@@ -34,25 +36,16 @@ type HTTP struct {
 // NewClient returns a client for any number of sources. It reuses connections, of
 // which one host gets at most [MaxConns], keeps no cookies, and connects to no
 // link-local address and to no metadata service of a cloud, whatever names resolve to
-// (see the package's "Where requests go"). How long a request may take is up to its
-// context.
+// (see the package's "Where requests go"). The context of a request bounds its duration;
+// package httpclient says how soon a dead connection and a moved name are noticed.
 func NewClient() *http.Client {
 	return newClient(nil, http.ProxyFromEnvironment)
 }
 
 func newClient(names *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, Control: guard, Resolver: names}
-	return &http.Client{Transport: &http.Transport{
-		Proxy:                  guardProxied(proxy),
-		DialContext:            dialer.DialContext,
-		ForceAttemptHTTP2:      true,
-		TLSHandshakeTimeout:    10 * time.Second,
-		MaxIdleConns:           1000,
-		MaxIdleConnsPerHost:    MaxConns, // fewer would be opened and closed in turn by sources that poll at the same time
-		MaxConnsPerHost:        MaxConns,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}}
+	return &http.Client{Transport: httpclient.New(httpclient.Options{
+		Control: guard, Resolver: names, Proxy: guardProxied(proxy), MaxConns: MaxConns,
+	})}
 }
 
 var shared = NewClient()

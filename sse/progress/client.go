@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -24,7 +25,8 @@ const maxSnapshot = 1 << 20
 // Client starts jobs on a server, follows them to their end and cancels them. The server is a [Handler], or the runs API of the
 // gateway. It may be used from any number of goroutines; its fields must not be changed meanwhile.
 type Client struct {
-	// HTTP makes the requests. It should have no Timeout, which would bound the life of a stream. Nil means [http.DefaultClient].
+	// HTTP makes the requests. It should have no Timeout, which would bound the life of a stream. Nil
+	// means a client that all share, as in [sse.Client].
 	HTTP *http.Client
 
 	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway.
@@ -172,7 +174,7 @@ func (c *Client) request(ctx context.Context, method, at string, body []byte) (*
 
 // do makes a request whose answer is 200 or 202.
 func (c *Client) do(req *http.Request) (*http.Response, []byte, error) {
-	resp, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
+	resp, err := cmp.Or(c.HTTP, httpclient.Default).Do(req)
 	if err != nil {
 		return nil, nil, err
 	}
