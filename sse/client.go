@@ -14,10 +14,11 @@ import (
 // gone silent, and passes over the errors of a proxy whose server is away. The zero value is ready to use. A Client may
 // be used from any number of goroutines; its fields must not be changed meanwhile.
 type Client struct {
-	// HTTP makes the requests and follows redirects. It should have no Timeout, which would bound the life of a stream.
-	// Nil means a client
-	// that all share. Over HTTP/2 it sends pings, so it leaves a connection whose path is dead, which
-	// [http.DefaultClient] keeps using.
+	// HTTP makes the requests and follows redirects. A redirect to another origin (scheme, host or port; http to https on
+	// the standard ports of a host aside) gets no header of the request but those that describe it, such as Accept and
+	// Last-Event-ID: credentials stay where they were meant to go. It should have no Timeout, which would bound the life
+	// of a stream. Nil means a client that all share. Over HTTP/2 it sends pings, so it leaves a connection whose path is
+	// dead, which [http.DefaultClient] keeps using.
 	HTTP *http.Client
 	// MaxEvent bounds the bytes of one event and of any one line, as in [ReadOptions]. A larger one ends the loop with
 	// [ErrTooLong]. Zero means 1 MiB.

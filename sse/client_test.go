@@ -505,6 +505,44 @@ func TestClientRequest(t *testing.T) {
 	})
 }
 
+// A redirect to another port of the same host gets neither the credentials nor the rest of what the user set.
+func TestClientKeepsCredentialsAtTheirOrigin(t *testing.T) {
+	for _, to := range []string{"http://server:8080/moved", "http://sub.server/moved", "https://server:8443/moved"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &script{steps: []http.HandlerFunc{
+				answers(http.StatusTemporaryRedirect, "Location", to),
+				sends("id: 1\ndata: 1\n\n"),
+			}}
+			req := get(t, "/stream")
+			req.Header = http.Header{"Authorization": {"Bearer x"}, "Cookie": {"a=b"}, "X-Api-Key": {"k"}}
+			c := s.client(t)
+			c.HTTP = &http.Client{Transport: cleartext{c.HTTP.Transport}}
+			if got, err := collect(t.Context(), c, req); got != "1=1" || err != nil {
+				t.Errorf("events: %s, %v, want 1", got, err)
+			}
+			for i, r := range s.seen()[:2] {
+				for _, name := range []string{"Authorization", "Cookie", "X-Api-Key"} {
+					if got := r.header.Get(name) != ""; got != (i == 0) {
+						t.Errorf("%s to %s: present is %v", name, []string{"the server", to}[i], got)
+					}
+				}
+				if got := r.header.Get("Accept"); got != "text/event-stream" {
+					t.Errorf("Accept is %q, want it everywhere", got)
+				}
+			}
+		})
+	}
+}
+
+// cleartext lets a server without a certificate answer for https.
+type cleartext struct{ http.RoundTripper }
+
+func (p cleartext) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.URL.Scheme = "http"
+	return p.RoundTripper.RoundTrip(r)
+}
+
 // Requests that can never succeed are not repeated.
 func TestClientFutileRequests(t *testing.T) {
 	once, err := http.NewRequest(http.MethodPost, "http://server/x", io.MultiReader(strings.NewReader("x")))

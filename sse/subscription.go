@@ -65,7 +65,7 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	}
 	s.failed++
 	alarm := newAlarm(s.Silence, func() { cancel(errSilent) })
-	client := cmp.Or(s.HTTP, httpclient.Default)
+	client := httpclient.KeepCredentials(s.HTTP)
 	alarm.arm()
 	resp, err := client.Do(req)
 	alarm.disarm()

@@ -108,9 +108,12 @@ func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, e
 	return header, nil
 }
 
+// client sends the token to no other origin than the gateway's.
+var client = httpclient.KeepCredentials(nil)
+
 // do makes a request. An answer other than 200 is a [*sse.StatusError].
 func do(req *http.Request) (http.Header, []byte, error) {
-	resp, err := httpclient.Default.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, nil, err
 	}

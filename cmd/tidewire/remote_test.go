@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -231,6 +232,32 @@ func TestRunLost(t *testing.T) {
 	}
 	if strings.Contains(stdout+stderr, "s3cret") || strings.Contains(stderr, "\x1b") {
 		t.Errorf("the output has the token or an escape sequence in it: %q", stderr)
+	}
+}
+
+// The token goes to the gateway and to nobody that it redirects to.
+func TestTheTokenStaysWithTheGateway(t *testing.T) {
+	t.Setenv("TIDEWIRE_TOKEN", "secret-token")
+	var asked, leaked atomic.Int32
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Header.Get("Authorization") != "" {
+			leaked.Add(1)
+		}
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer other.Close()
+	gw := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer gw.Close()
+	for _, args := range [][]string{{"run", "--url", gw.URL, "job"}, {"watch", "--once", gw.URL}, {"watch", gw.URL}} {
+		asked.Store(0)
+		code, _, stderr := tidewire(t, args...)
+		if code == 0 || asked.Load() == 0 || leaked.Load() != 0 {
+			t.Errorf("%q = %d after %d requests to the other origin, %d with the token, want a failure and none; stderr:\n%s",
+				args, code, asked.Load(), leaked.Load(), stderr)
+		}
 	}
 }
 

@@ -52,7 +52,7 @@ var hostile = map[string]struct {
 	"silent": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "timed out after "},
 	"away": {func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://169.254.169.254/latest", http.StatusFound)
-	}, "redirected to another host, 169.254.169.254: want its own upstream"},
+	}, "redirected to another origin, http://169.254.169.254: want its own upstream"},
 	"loop": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "redirected more than 3 times"},
 	"html": {func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -56,7 +57,7 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 		return end{}, nil
 	}
 	at, err := req.URL.Parse(monitor)
-	if err != nil || !strings.EqualFold(at.Host, req.URL.Host) || at.Scheme != req.URL.Scheme {
+	if err != nil || !httpclient.SameOrigin(req.URL, at) {
 		return end{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
 	return end{}, j.follow(ctx, r, at, pause(answer))

@@ -1,5 +1,5 @@
 // Package httpclient makes the transport of every HTTP client in Tidewire, so that all of them notice a
-// dead path equally soon.
+// dead path equally soon, and says where their credentials may go.
 //
 //	client := &http.Client{Transport: httpclient.New(httpclient.Options{})}
 //
@@ -17,6 +17,11 @@
 // A connection keeps the address that a name had when it was made. After [MaxAge] requests move to new
 // connections, so a name that moves is followed even while its old server still answers. Requests that are
 // under way end on the connection that they have.
+//
+// # Redirects
+//
+// A client that sends a credential and follows redirects is wrapped in [KeepCredentials], or refuses what is not
+// [SameOrigin].
 package httpclient
 
 import (

@@ -29,7 +29,7 @@ const (
 type HTTP struct {
 	Client *http.Client // its transport is used; its redirect policy and its cookies are not. nil: one that all such sources share
 	URL    *url.URL     // http or https; not modified
-	Header http.Header  // sent as they are, also after a redirect on the same host; not modified
+	Header http.Header  // sent as they are, also after a redirect, which has to stay at the same origin; not modified
 	Parse  string       // "json", "text" or "lines"; empty: "json"
 }
 
@@ -198,18 +198,18 @@ func readBody(resp *http.Response) ([]byte, error) {
 
 // redirect follows where the credential may go too.
 func redirect(req *http.Request, via []*http.Request) error {
-	from := via[len(via)-1].URL
+	from, to := via[len(via)-1].URL, req.URL
 	switch {
 	case len(via) > maxRedirects:
 		return fmt.Errorf("redirected more than %d times", maxRedirects)
-	case !strings.EqualFold(req.URL.Host, from.Host):
-		return fmt.Errorf("redirected to another host, %s: want its own upstream", req.URL.Host)
-	case req.URL.Scheme != "http" && req.URL.Scheme != "https":
-		return fmt.Errorf("redirected to a %s address, want http or https", req.URL.Scheme)
-	case req.URL.Scheme != from.Scheme && req.URL.Scheme != "https":
+	case httpclient.SameOrigin(from, to):
+		return nil
+	case to.Scheme != "http" && to.Scheme != "https":
+		return fmt.Errorf("redirected to a %s address, want http or https", to.Scheme)
+	case from.Scheme == "https" && to.Scheme == "http" && strings.EqualFold(from.Hostname(), to.Hostname()):
 		return errors.New("redirected from https to http")
 	}
-	return nil
+	return fmt.Errorf("redirected to another origin, %s://%s: want its own upstream", to.Scheme, to.Host)
 }
 
 func statusError(resp *http.Response, method string, u *url.URL) *StatusError {

@@ -324,8 +324,8 @@ func TestRedirects(t *testing.T) {
 		{"/3", ""},
 		{"/4", ": redirected more than 3 times"},
 		{"/loop", ": redirected more than 3 times"},
-		{"/away", ": redirected to another host, " + foreignHost + ": want its own upstream"},
-		{"/2away", ": redirected to another host, " + foreignHost + ": want its own upstream"},
+		{"/away", ": redirected to another origin, http://" + foreignHost + ": want its own upstream"},
+		{"/2away", ": redirected to another origin, http://" + foreignHost + ": want its own upstream"},
 		{"/nowhere", ": 302 Found"},
 	}
 	for _, tt := range tests {

@@ -32,7 +32,9 @@ type Client struct {
 	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway.
 	URL string
 
-	// Header is sent with every request, for instance Authorization, unless the server's answer leads to another host than URL's.
+	// Header is sent with every request to URL's origin, for instance Authorization. Where the server's answer leads to
+	// another origin (scheme, host or port; http to https on the standard ports of a host aside), be it by a redirect or
+	// by naming the run there, the request has only headers that describe it, such as Accept.
 	Header http.Header
 
 	// Silence is as in [sse.Client], except that zero means 75 seconds, 2.5 times a Tracker's default heartbeat.
@@ -163,7 +165,7 @@ func (c *Client) request(ctx context.Context, method, at string, body []byte) (*
 	if err != nil {
 		return nil, err
 	}
-	if own, err := url.Parse(c.URL); err == nil && own.Host == req.URL.Host && c.Header != nil {
+	if own, err := url.Parse(c.URL); err == nil && httpclient.SameOrigin(own, req.URL) && c.Header != nil {
 		req.Header = c.Header.Clone()
 	}
 	if method == http.MethodPost {
@@ -174,7 +176,7 @@ func (c *Client) request(ctx context.Context, method, at string, body []byte) (*
 
 // do makes a request whose answer is 200 or 202.
 func (c *Client) do(req *http.Request) (*http.Response, []byte, error) {
-	resp, err := cmp.Or(c.HTTP, httpclient.Default).Do(req)
+	resp, err := httpclient.KeepCredentials(c.HTTP).Do(req)
 	if err != nil {
 		return nil, nil, err
 	}

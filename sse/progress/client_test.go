@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -320,4 +321,52 @@ func TestClientFollowLeave(t *testing.T) {
 			break
 		}
 	})
+}
+
+// A redirect to another port of the same host gets none of the headers that Client.Header sends, nor does a stream
+// there, or at another scheme, that the answer to a start names.
+func TestClientKeepsItsHeaderAtItsOrigin(t *testing.T) {
+	var mu sync.Mutex
+	var leaked []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, name := range []string{"Authorization", "Cookie", "X-Api-Key"} {
+			if r.Header.Get(name) != "" {
+				leaked = append(leaked, r.Method+" "+r.URL.Path+" "+name)
+			}
+		}
+		w.Header().Set("Location", "/run")
+		w.WriteHeader(http.StatusAccepted)
+		io.WriteString(w, `{"id":"r1","events":"/run"}`)
+	}))
+	defer other.Close()
+	own := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("X-Api-Key") != "k":
+			http.Error(w, "no key", http.StatusUnauthorized)
+		case r.URL.Path == "/moved":
+			http.Redirect(w, r, other.URL+"/job", http.StatusTemporaryRedirect)
+		default:
+			w.Header().Set("Location", other.URL+"/run")
+			w.WriteHeader(http.StatusAccepted)
+			fmt.Fprintf(w, `{"id":"r1","events":%q}`, other.URL+"/run")
+		}
+	}))
+	defer own.Close()
+	header := http.Header{"Authorization": {"Bearer t"}, "Cookie": {"a=b"}, "X-Api-Key": {"k"}}
+	for _, path := range []string{"/moved", "/elsewhere"} {
+		run := startRun(t, &progress.Client{URL: own.URL + path, Header: header}, nil)
+		for _, err := range run.Follow(t.Context()) {
+			if err == nil {
+				t.Error("a snapshot came, want the refusal of an answer that is no stream")
+			}
+		}
+		if err := run.Cancel(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if leaked != nil {
+		t.Errorf("the other origin got %q", leaked)
+	}
 }
