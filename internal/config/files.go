@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Open reads the configuration in a file, as [Load] does with its text. Beside
@@ -54,9 +53,8 @@ type Files struct {
 // An input is one of [Files].
 type input struct {
 	name string
-	read Sum         // of what was read; zero if it could not be
-	info fs.FileInfo // at the last look, nil if there was nothing
-	now  Sum         // at the last look
+	read Sum // of what was read; zero if it could not be
+	now  Sum // at the last look
 }
 
 // Name returns the name of the configuration's file, as it was given to [Open].
@@ -112,8 +110,8 @@ func (f *Files) addDirs(pattern string) {
 }
 
 // Look looks at all of them. It returns a sum of what they hold now, and whether
-// that is something else than what was read. A file is read only if it has
-// changed since the last look by its time, size or identity.
+// that is something else than what was read. Each file is read again: its time and
+// size may stay through a change, and say nothing if another machine's clock gave them.
 func (f *Files) Look() (now Sum, changed bool) {
 	h := sha256.New()
 	for _, in := range f.all {
@@ -127,15 +125,10 @@ func (f *Files) Look() (now Sum, changed bool) {
 func (in *input) look() {
 	info, err := os.Stat(in.name)
 	if err != nil {
-		in.info, in.now = nil, Sum{}
+		in.now = Sum{}
 		return
 	}
-	// Within the resolution of its time, a file may change twice.
-	if before := in.info; before != nil && os.SameFile(before, info) && before.Size() == info.Size() &&
-		before.ModTime().Equal(info.ModTime()) && time.Since(info.ModTime()) > 2*time.Second {
-		return
-	}
-	in.info, in.now = info, sumOf(in.name, info)
+	in.now = sumOf(in.name, info)
 }
 
 // sumOf returns the sum of a file's content or of a directory's names, zero if

@@ -57,6 +57,17 @@ func TestFilesOfAConfiguration(t *testing.T) {
 	is("another token of the same length", true)
 	write("token", "secret")
 	is("the token as it was", false)
+	if err := os.Chtimes(path("token"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	is("an old token", false)
+	write("token", "sEcret")
+	if err := os.Chtimes(path("token"), later, later); err != nil { // as rsync does it, or a server whose clock is behind
+		t.Fatal(err)
+	}
+	is("another token of the same length and time", true)
+	write("token", "secret")
+	is("the first token again", false)
 	write("conf.d/b.yaml", "")
 	is("one more file to include", true)
 	if err := os.Remove(path("conf.d/b.yaml")); err != nil {

@@ -1,10 +1,19 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
 // An upstream that says that nothing has changed has the last value count as a new one; what could not be picked is
@@ -61,4 +70,69 @@ sources:
 	}
 	set(`"3"`, `{"level": 50}`)
 	s.await("the next value", level(51))
+}
+
+// An answer that has not changed is not transferred, but what is made of it may depend on more: on the time.
+func TestWhatHasNotChangedIsEvaluatedAtEveryPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		full, fired := 0, 0
+		server := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Host == "ops.example":
+				fired++
+			case r.Header.Get("If-None-Match") == `"1"`:
+				w.WriteHeader(http.StatusNotModified)
+			default:
+				full++
+				w.Header().Set("ETag", `"1"`)
+				fmt.Fprintf(w, `{"last_backup": %d}`, begun.Unix())
+			}
+		}))
+		cfg, problems := config.Load("test.yaml", []byte(`
+version: 1
+upstreams: {plant: {http: http://plant.example}}
+notify: {ops: {http: http://ops.example/}}
+defaults: {jitter: 0}
+sources:
+  backup:
+    http: {upstream: plant, path: /}
+    every: {normal: 10m, when: [{if: .age > 7200, every: 1m}]}
+    pick: {age: now - .last_backup}
+    alert: {if: .age > 3600, notify: ops}
+  late: {from: [backup], combine: .backup.value.age > 5400}
+`))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), server.Client.Transport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error)
+		go func() { over <- run(ctx) }()
+		defer func() { cancel(); <-over }()
+		get := func(name string) object {
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/api/v1/sources/"+name, nil))
+			return decode(t, w.Body.Bytes())
+		}
+		time.Sleep(50 * time.Minute)
+		if fired != 0 || get("late")["value"] != false {
+			t.Errorf("after 50 minutes: %d alerts, late is %v, want none", fired, get("late"))
+		}
+		time.Sleep(50 * time.Minute)
+		if fired != 1 || get("late")["value"] != true {
+			t.Errorf("after 100 minutes: %d alerts, late is %v, want the alert and true", fired, get("late"))
+		}
+		time.Sleep(40 * time.Minute)
+		updated := at(t, get("backup")["updated_at"])
+		if age := time.Since(updated); age > time.Minute {
+			t.Errorf("the last poll is %v ago, want the pause of the value as it is now", age)
+		}
+		if full != 1 {
+			t.Errorf("%d answers were transferred, want 1", full)
+		}
+	})
 }

@@ -53,7 +53,7 @@ type poller struct {
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
 	dependents []*poller             // what is computed from it
 
-	known known // used by its polls alone, of which one runs at a time
+	known *source.Known // the newest answer that has a name; used by its polls alone, of which one runs at a time
 
 	// The fields below are used by hooks alone.
 
@@ -66,26 +66,15 @@ type poller struct {
 	notBefore time.Time     // when that is over
 }
 
-// A fetch gets a value, or [source.ErrNotModified] if it is still the one that known
-// names. Where nothing names versions, known is ignored and none returned.
-type fetch func(ctx context.Context, known source.Validator) (any, source.Validator, error)
+// A fetch gets a value, and with it what the next fetch may know of that: nil if nothing.
+type fetch func(ctx context.Context, known *source.Known) (any, *source.Known, error)
 
-// unversioned is a fetch of what names no versions.
+// unversioned is a fetch of what has no names for its versions.
 func unversioned(f func(context.Context) (any, error)) fetch {
-	return func(ctx context.Context, _ source.Validator) (any, source.Validator, error) {
+	return func(ctx context.Context, _ *source.Known) (any, *source.Known, error) {
 		v, err := f(ctx)
-		return v, source.Validator{}, err
+		return v, nil, err
 	}
-}
-
-// maxKnown bounds the JSON of a reading that is kept for the case that it has not
-// changed.
-const maxKnown = 64 << 10
-
-// known is the last reading whose version had a name. The zero value knows none.
-type known struct {
-	source.Validator
-	reading
 }
 
 // staleKey is the key of the task that marks a source stale when no poll has
@@ -211,11 +200,8 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
 		defer cancel()
 	}
-	raw, version, err := s.fetch(ctx, s.known.Validator)
-	switch {
-	case errors.Is(err, source.ErrNotModified):
-		return s.known.reading, nil
-	case err != nil:
+	raw, known, err := s.fetch(ctx, s.known)
+	if err != nil {
 		return got, err
 	}
 	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
@@ -229,10 +215,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
-	s.known = known{}
-	if version != (source.Validator{}) && len(got.data) <= maxKnown {
-		s.known = known{version, got}
-	}
+	s.known = known
 	return got, nil
 }
 

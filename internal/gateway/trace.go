@@ -76,10 +76,10 @@ func (g *gateway) pollOnce(ctx context.Context, s *poller, trace io.Writer) (jso
 	}
 	t := &tracer{w: trace, s: s}
 	fetch := s.fetch
-	s.fetch = func(ctx context.Context, known source.Validator) (any, source.Validator, error) {
-		v, version, err := fetch(ctx, known)
+	s.fetch = func(ctx context.Context, known *source.Known) (any, *source.Known, error) {
+		v, known, err := fetch(ctx, known)
 		t.raw, t.fetched = v, err == nil
-		return v, version, err
+		return v, known, err
 	}
 	t.begin()
 	got, err := s.poll(t.context(ctx))

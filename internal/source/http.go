@@ -69,21 +69,23 @@ func (e *StatusError) RetryAfter() time.Duration { return e.After }
 // went wrong on the way: a network error, [context.Cause] of ctx, or a body
 // that is too large or not what Parse wants.
 func (h HTTP) Fetch(ctx context.Context) (any, error) {
-	v, _, err := h.FetchIf(ctx, Validator{})
+	v, _, err := h.FetchIf(ctx, nil)
 	return v, err
 }
 
-// FetchIf is Fetch unless the answer is still the one that known names: then it
-// returns [ErrNotModified] and nothing was transferred or read. The Validator that it
-// returns names the answer that it got, and is zero where the server named none.
-func (h HTTP) FetchIf(ctx context.Context, known Validator) (any, Validator, error) {
+// FetchIf is Fetch with an answer that an earlier call has returned, nil for none. If the
+// server says that it is still that one (304, RFC 9110 §15.4.5), nothing is transferred and
+// the remembered answer is parsed again. It returns what to remember of the answer that
+// counts now: nil where its name is no strong validator, or the answer is larger than
+// [MaxKnown].
+func (h HTTP) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
 	start := time.Now()
 	v, now, err := h.fetch(ctx, known)
 	if err == nil {
 		return v, now, nil
 	}
-	if _, ok := err.(*StatusError); ok || err == ErrNotModified {
-		return nil, Validator{}, err
+	if _, ok := err.(*StatusError); ok {
+		return nil, nil, err
 	}
 	text := interrupted(ctx, start)
 	if text == "" {
@@ -91,11 +93,11 @@ func (h HTTP) FetchIf(ctx context.Context, known Validator) (any, Validator, err
 	} else {
 		err = context.Cause(ctx)
 	}
-	return nil, Validator{}, &failure{"GET " + address(h.URL) + ": " + brief(h.Hide(text)), err}
+	return nil, nil, &failure{"GET " + address(h.URL) + ": " + brief(h.Hide(text)), err}
 }
 
 // request returns the request of a fetch, which is made conditional on known.
-func (h HTTP) request(ctx context.Context, known Validator) (*http.Request, error) {
+func (h HTTP) request(ctx context.Context, known *Known) (*http.Request, error) {
 	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
 		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
 	}
@@ -107,10 +109,10 @@ func (h HTTP) request(ctx context.Context, known Validator) (*http.Request, erro
 	if h.parse() == "json" {
 		req.Header.Set("Accept", "application/json, */*;q=0.1")
 	}
-	if known.ETag != "" {
+	if known != nil && known.ETag != "" {
 		req.Header.Set("If-None-Match", known.ETag)
 	}
-	if known.LastModified != "" {
+	if known != nil && known.LastModified != "" {
 		req.Header.Set("If-Modified-Since", known.LastModified)
 	}
 	for k, values := range h.Header {
@@ -123,6 +125,18 @@ func (h HTTP) request(ctx context.Context, known Validator) (*http.Request, erro
 	return req, nil
 }
 
+// conditional reports whether the source makes its requests conditional itself: what its
+// server answers then is not about an answer that is remembered here.
+func (h HTTP) conditional() bool {
+	for name := range h.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range":
+			return true
+		}
+	}
+	return false
+}
+
 func (h HTTP) parse() string {
 	if h.Parse == "" {
 		return "json"
@@ -130,40 +144,47 @@ func (h HTTP) parse() string {
 	return h.Parse
 }
 
-func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator, err error) {
+func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err error) {
 	req, err := h.request(ctx, known)
 	if err != nil {
-		return nil, now, err
+		return nil, nil, err
 	}
 	trace := traceIn(ctx)
 	trace.request(req)
-	client := http.Client{CheckRedirect: redirect, Transport: shared.Transport}
+	client := http.Client{Transport: shared.Transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if known != nil { // it names an answer of the first address
+			req.Header.Del("If-None-Match")
+			req.Header.Del("If-Modified-Since")
+		}
+		return redirect(req, via)
+	}}
 	if h.Client != nil {
 		client.Transport = h.Client.Transport
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, now, err
+		return nil, nil, err
 	}
 	defer resp.Body.Close()
 	trace.response(resp)
 
 	switch {
-	case resp.StatusCode == http.StatusNotModified && known != Validator{}:
-		return nil, now, ErrNotModified
+	case resp.StatusCode == http.StatusNotModified && known != nil:
+		v, err = parse(h.parse(), known.body)
+		return v, known, err
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		// So that the connection serves again; a body of unknown length is not waited for.
 		if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
 			_, _ = io.Copy(io.Discard, resp.Body)
 		}
-		return nil, now, statusError(resp, http.MethodGet, h.URL)
+		return nil, nil, statusError(resp, http.MethodGet, h.URL)
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, now, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
 	}
 	body, err := readBody(resp)
 	if err != nil {
-		return nil, now, err
+		return nil, nil, err
 	}
 	trace.body(body)
 	v, err = parse(h.parse(), body)
@@ -173,8 +194,8 @@ func (h HTTP) fetch(ctx context.Context, known Validator) (v any, now Validator,
 		}
 		e.start = h.Hide(e.start)
 	}
-	if err == nil && resp.StatusCode == http.StatusOK {
-		now = validatorOf(resp.Header)
+	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
+		now = knownOf(resp.Header, body)
 	}
 	return v, now, err
 }

@@ -1,14 +1,27 @@
 package source
 
 import (
-	"errors"
+	"bytes"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// ErrNotModified is what [HTTP.FetchIf] returns when the server says that the value is
-// the one that is known (304, RFC 9110 §15.4.5).
-var ErrNotModified = errors.New("not modified")
+const (
+	// MaxKnown bounds an answer that is remembered, in bytes: a larger one is transferred
+	// with every poll.
+	MaxKnown = 256 << 10
+	// settled is how much later than Last-Modified an answer must have been made for that to
+	// be a strong validator: within its second, and one of rounding, there may be another one.
+	settled = 2 * time.Second
+)
+
+// Known is an answer, with its name, of which its server can be asked whether it is still
+// the current one. It is not changed, and any number of goroutines may use it.
+type Known struct {
+	Validator
+	body []byte
+}
 
 // A Validator names one version of an answer, as its server did (RFC 9110 §8.8). The
 // zero value names none.
@@ -17,17 +30,42 @@ type Validator struct {
 	LastModified string // the server's own spelling of the date
 }
 
-// validatorOf takes from an answer's header what can be sent back: a request with
-// anything else in it would not leave.
+// knownOf is what to remember of an answer, nil if nothing.
+func knownOf(h http.Header, body []byte) *Known {
+	v := validatorOf(h)
+	if v == (Validator{}) || len(body) > MaxKnown {
+		return nil
+	}
+	return &Known{v, bytes.Clone(body)} // the room that it was read into is larger
+}
+
+// validatorOf takes from an answer's header what names this version of it and no other one.
+//
+// Last-Modified counts in seconds, so it may name two versions until its second is over by
+// the clock of whoever sent it (RFC 9110 §8.8.2.2). Servers of files make their entity tags
+// of the same time, so before then these are as weak. An entity tag that is marked as weak
+// may stay through a change (§8.8.1); it counts only beside a Last-Modified that is strong.
+// What could not be sent back is not taken either: such a request would not leave.
 func validatorOf(h http.Header) (v Validator) {
 	if tag := h.Get("ETag"); isETag(tag) && len(tag) <= maxValidator {
 		v.ETag = tag
 	}
-	if date := h.Get("Last-Modified"); date != "" {
-		if _, err := http.ParseTime(date); err == nil {
-			v.LastModified = date
+	date := h.Get("Last-Modified")
+	if date == "" {
+		if strings.HasPrefix(v.ETag, "W/") {
+			return Validator{}
 		}
+		return v
 	}
+	modified, err := http.ParseTime(date)
+	if err != nil {
+		return Validator{}
+	}
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil || sent.Sub(modified) < settled {
+		return Validator{}
+	}
+	v.LastModified = date
 	return v
 }
 
