@@ -10,9 +10,10 @@
 //
 // # Daylight saving
 //
-// A time that is skipped when clocks go forward comes as much later as they skip: of
-// 02:30 it is 03:30. A time that comes twice when they go back is there twice. What
-// must happen exactly once a day belongs outside of these hours, or into UTC.
+// A time that clocks skip when they go forward comes as much later as they skip: 02:30
+// comes at 03:30 that day. A time that clocks repeat when they go back comes the first
+// time only, unless the expression allows every hour: such a time table has no hour in
+// mind, and goes on through the repeated one.
 //
 // The zones of the world are compiled in.
 package cron
@@ -29,12 +30,92 @@ import (
 
 var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
-// A Schedule is a time table. It is immutable.
-type Schedule struct{ of cron.Schedule }
+const (
+	everyHour   = 1<<24 - 1
+	searchYears = 9 // 29 February may take 8
+)
+
+// A Schedule is a time table. It is immutable, and any number of goroutines may use it.
+type Schedule struct {
+	of     cron.Schedule  // by UTC: package go-cron loses days where clocks change
+	zone   *time.Location // nil: durations, which no clock changes
+	hourly bool           // every hour is allowed
+}
 
 // Next returns the first time after t, which is never t itself, or zero if there is
-// none. Any number of goroutines may call it.
-func (s Schedule) Next(t time.Time) time.Time { return s.of.Next(t) }
+// none.
+func (s Schedule) Next(t time.Time) time.Time {
+	if s.zone == nil {
+		return s.of.Next(t)
+	}
+	p := periodAt(t.In(s.zone))
+	if !p.start.IsZero() {
+		p = periodAt(p.start.Add(-1)) // times that clocks have skipped at its end may be still to come
+	}
+	var first time.Time
+	for first.IsZero() || p.start.Before(first) {
+		if next := s.within(p, t); !next.IsZero() && (first.IsZero() || next.Before(first)) {
+			first = next
+		}
+		if p.end.IsZero() || p.end.Sub(t) > searchYears*366*24*time.Hour {
+			break
+		}
+		p = periodAt(p.end)
+	}
+	if first.IsZero() {
+		return first
+	}
+	return first.In(t.Location())
+}
+
+// within returns the first time after t whose clock reading is p's own, or zero. The
+// readings between the end of p and the start of what follows, which no clock shows, are
+// p's; those that p repeats are not.
+func (s Schedule) within(p period, t time.Time) time.Time {
+	after := reading(t, p.offset)
+	if !p.start.IsZero() {
+		own := reading(p.start, p.offset)
+		if !s.hourly {
+			own = reading(p.start, max(p.before, p.offset))
+		}
+		if own = own.Add(-1); own.After(after) {
+			after = own
+		}
+	}
+	next := s.of.Next(after)
+	if next.IsZero() || !p.end.IsZero() && !next.Before(reading(p.end, max(p.offset, p.after))) {
+		return time.Time{}
+	}
+	return next.Add(-p.offset)
+}
+
+// A period is a time during which the clocks of a zone are not changed.
+type period struct {
+	start, end            time.Time     // zero: there is none
+	before, offset, after time.Duration // from UTC; before and after without a start or end are offset
+}
+
+func periodAt(t time.Time) period {
+	var p period
+	p.start, p.end = t.ZoneBounds()
+	p.offset = offset(t)
+	p.before, p.after = p.offset, p.offset
+	if !p.start.IsZero() {
+		p.before = offset(p.start.Add(-1))
+	}
+	if !p.end.IsZero() {
+		p.after = offset(p.end)
+	}
+	return p
+}
+
+func offset(t time.Time) time.Duration {
+	_, seconds := t.Zone()
+	return time.Duration(seconds) * time.Second
+}
+
+// reading is what a clock with that offset shows at t, as a time of UTC.
+func reading(t time.Time, offset time.Duration) time.Time { return t.UTC().Add(offset) }
 
 var fields = []struct{ name, values string }{
 	{"minute", "0 to 59"},
@@ -62,13 +143,15 @@ func Parse(expression string, zone *time.Location) (Schedule, error) {
 	case err != nil:
 		return Schedule{}, fmt.Errorf("%q: %w", expression, wrong(texts))
 	}
-	if s, ok := of.(*cron.SpecSchedule); ok {
-		s.Location = zone
+	s := Schedule{of: of}
+	if spec, ok := of.(*cron.SpecSchedule); ok {
+		spec.Location, spec.MaxSearchYears = time.UTC, searchYears
+		s.zone, s.hourly = zone, spec.Hour&everyHour == everyHour
 	}
-	if of.Next(time.Now()).IsZero() {
+	if s.Next(time.Now()).IsZero() {
 		return Schedule{}, fmt.Errorf("%q never happens", expression)
 	}
-	return Schedule{of}, nil
+	return s, nil
 }
 
 // wrong says which of the five fields is not right by itself.

@@ -33,7 +33,20 @@ func TestNext(t *testing.T) {
 		{"0 3 * * *", "UTC", "2026-11-22T03:00:00Z", []string{"23 Nov 03:00 UTC"}}, // after, not at
 		// Skipped, and twice.
 		{"30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", []string{"29 Mar 03:30 CEST", "30 Mar 02:30 CEST"}},
-		{"30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", []string{"25 Oct 02:30 CEST", "25 Oct 02:30 CET", "26 Oct 02:30 CET"}},
+		{"30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", []string{"25 Oct 02:30 CEST", "26 Oct 02:30 CET"}},
+		{"*/30 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", []string{"29 Mar 03:00 CEST", "29 Mar 03:30 CEST", "30 Mar 02:00 CEST"}},
+		{"*/30 * * * *", "Europe/Berlin", "2026-03-29T00:15:00Z", []string{"29 Mar 01:30 CET", "29 Mar 03:00 CEST", "29 Mar 03:30 CEST", "29 Mar 04:00 CEST"}},
+		{"*/30 * * * *", "Europe/Berlin", "2026-10-25T00:15:00Z", []string{"25 Oct 02:30 CEST", "25 Oct 02:00 CET", "25 Oct 02:30 CET", "25 Oct 03:00 CET"}},
+		{"*/30 2 * * *", "Europe/Berlin", "2026-10-25T00:15:00Z", []string{"25 Oct 02:30 CEST", "26 Oct 02:00 CET"}},
+		// No midnight, a gap of two hours, one of half an hour, one of a day; the day of a skipped month's end.
+		{"@daily", "Africa/Cairo", "2026-04-23T12:00:00Z", []string{"24 Apr 01:00 EEST", "25 Apr 00:00 EEST"}},
+		{"0 0 * * *", "America/Havana", "2026-03-07T12:00:00Z", []string{"08 Mar 01:00 CDT", "09 Mar 00:00 CDT"}},
+		{"0 0 * * *", "America/Santiago", "2026-09-05T12:00:00Z", []string{"06 Sep 01:00 -03", "07 Sep 00:00 -03"}},
+		{"30 1 * * *", "Antarctica/Troll", "2026-03-28T12:00:00Z", []string{"29 Mar 03:30 +02", "30 Mar 01:30 +02"}},
+		{"15 2 * * *", "Australia/Lord_Howe", "2026-10-03T00:00:00Z", []string{"04 Oct 02:45 +11", "05 Oct 02:15 +11"}},
+		{"0 12 * * *", "Pacific/Apia", "2011-12-29T00:00:00Z", []string{"29 Dec 12:00 -10", "31 Dec 12:00 +14", "01 Jan 12:00 +14"}},
+		{"0 12 30 12 *", "Pacific/Apia", "2011-12-01T00:00:00Z", []string{"31 Dec 12:00 +14", "30 Dec 12:00 +14"}},
+		{"0 0 29 2 *", "UTC", "2097-01-01T00:00:00Z", []string{"29 Feb 00:00 UTC"}},
 	} {
 		z := zone(t, test.zone)
 		s, err := cron.Parse(test.expression, z)
