@@ -38,10 +38,10 @@ var engines = []engine{
 	{
 		"handoff",
 		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, t *sse.Topic) error {
-			return h.Serve(sse.HandOff(w), r, t)
+			return h.With(sse.StreamOptions{HandOff: true}).Serve(w, r, t)
 		},
 		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, topics ...*sse.Topic) error {
-			return h.ServeAll(sse.HandOff(w), r, topics...)
+			return h.With(sse.StreamOptions{HandOff: true}).ServeAll(w, r, topics...)
 		},
 		memoryServer,
 	},

@@ -60,7 +60,7 @@
 //
 // # Engines
 //
-// A stream is carried by the server's goroutine, over any transport; or, through [HandOff] or [Hub.Handler], it gives that
+// A stream is carried by the server's goroutine, over any transport; or, through [StreamOptions].HandOff or [Hub.Handler], it gives that
 // back with all of its buffers after the first events, and the hub's few dispatchers write to the connection, on Linux and
 // over HTTP/1.x in clear text. What a client gets is the same. [NewListener] keeps the kernel from queueing what a slow
 // client has no use for any more.

@@ -2,6 +2,8 @@ package sse
 
 import (
 	"net"
+	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -26,8 +28,11 @@ type MemorySocket interface {
 	Left() bool
 }
 
-// TakeMemorySockets has h hand off connections of type MemorySocket too, on any system.
+// TakeMemorySockets has h hand off connections of type MemorySocket too, on any system, and from ResponseWriters of tests.
 func (h *Hub) TakeMemorySockets() {
+	h.reached = func(w http.ResponseWriter, n int64) bool {
+		return !ofServer(reflect.TypeOf(innermost(w))) || reached(w, n)
+	}
 	h.newSocket = func(c net.Conn) socket {
 		if m, ok := c.(MemorySocket); ok {
 			return memorySocket{m}

@@ -1,71 +1,20 @@
 package sse
 
 import (
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"time"
 )
 
-// HandOff returns w with leave to hand the connection off: given it, [Hub.Serve], [Hub.ServeRun] and [Hub.ServeAll] may
-// return while the stream lives on, carried by the hub's few writers. Such a stream costs about 1.5 KB of memory instead of
-// about 27, and no goroutine. Give the result to one of them directly; after they return nil, the handler returns too.
+// Handler streams the topics that pick names, handing the connection off where it can (see [StreamOptions].HandOff): one
+// topic as [Hub.Serve] does, any other number as [Hub.ServeAll]. An error of pick, or of these, is answered with 403 if it
+// wraps [ErrForbidden], with 404 if it wraps [ErrGone] (or with 204, see [ServeGone]), and otherwise with 500 and a log
+// entry. Methods other than GET and HEAD get 405, but for the preflights (Fetch §4.8) of pages of an allowed origin.
 //
-// A connection is handed off on Linux, for a GET over HTTP/1.x in clear text whose connection is a *net.TCPConn and whose
-// ResponseWriter can be hijacked (see [http.ResponseController.Hijack]). Any other stream is carried as without HandOff.
-//
-// The head and the first events are written through w before, so middleware sees the status and the bytes of those, in a
-// request that ends there. The bytes and duration of the whole stream are in [Observer].Ended. For the server the
-// connection is gone: [http.Server.Shutdown] and Close do nothing to it, its end is up to [Hub.Drain] and the hub's ctx.
-// What the client sends after its request is dropped; that it has closed is noticed within about 6 seconds.
-func HandOff(w http.ResponseWriter) http.ResponseWriter { return handOff{w} }
-
-type handOff struct{ http.ResponseWriter }
-
-// Unwrap is for [http.ResponseController].
-func (w handOff) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// Handler streams the topics that pick names, handing the connection off where it can (see [HandOff]): one topic as
-// [Hub.Serve] does, any other number as [Hub.ServeAll]. An error of pick, or of these, is answered with 403 if it wraps
-// [ErrForbidden], with 404 if it wraps [ErrGone] (or with 204, see [ServeGone]), and otherwise with 500 and a log entry.
-// Methods other than GET and HEAD get 405, but for the preflights (Fetch §4.8) of pages of an allowed origin.
+// A handler that hands nothing off is that of h.With(StreamOptions{}).
 func (h *Hub) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fail := func(status int) { http.Error(w, http.StatusText(status), status) }
-		switch allowed := h.allowOrigin(w.Header(), r); {
-		case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		case allowed && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
-			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
-			w.WriteHeader(http.StatusNoContent)
-			return
-		default:
-			w.Header().Set("Allow", "GET, HEAD")
-			fail(http.StatusMethodNotAllowed)
-			return
-		}
-		topics, err := pick(r)
-		switch {
-		case err != nil:
-		case len(topics) == 1:
-			err = h.Serve(HandOff(w), r, topics[0])
-		default:
-			err = h.ServeAll(HandOff(w), r, topics...)
-		}
-		switch {
-		case err == nil:
-		case errors.Is(err, ErrForbidden):
-			fail(http.StatusForbidden)
-		case errors.Is(err, ErrGone):
-			if !ServeGone(w, r) {
-				fail(http.StatusNotFound)
-			}
-		default:
-			h.opts.Logger.Error("stream failed", "path", r.URL.Path, "err", err)
-			fail(http.StatusInternalServerError)
-		}
-	})
+	return h.With(StreamOptions{HandOff: true}).Handler(pick)
 }
 
 // socket is a connection that was handed off. Its methods from sink may block, and are for the goroutine that has borrowed
@@ -81,10 +30,25 @@ type socket interface {
 	close(abort bool)
 }
 
-// mayHandOff reports whether r's connection should be handed off. That is certain only once it is hijacked.
-func (h *Hub) mayHandOff(r *http.Request) bool {
+// mayHandOff reports whether the connection of w and r may be handed off, as far as that can be told before the first
+// byte. It is certain only once it is hijacked.
+func (h *Hub) mayHandOff(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 && r.Method == http.MethodGet
+	return opts.HandOff && opts.Pause <= 0 && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
+		r.Method == http.MethodGet && !encoded(w)
+}
+
+// hijack takes the connection from under w, through which the head and n bytes were written and flushed. It returns nil if
+// there is none to be had, or if middleware has made something else of what was written: it would not see what follows.
+func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
+	if encoded(w) || !h.reached(w, n) {
+		return nil
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil
+	}
+	return conn
 }
 
 // park gives st, whose goroutine has nothing left to write, to its dispatcher, which looks once more for what was published

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -66,6 +67,7 @@ func TestHandOffEngine(t *testing.T) {
 		configure func(*httptest.Server)
 		request   string
 		writer    func(http.ResponseWriter) http.ResponseWriter
+		options   sse.StreamOptions // HandOff, if it is the zero value
 		want      sse.Engine
 		proto     string
 	}{
@@ -77,6 +79,7 @@ func TestHandOffEngine(t *testing.T) {
 		"POST": {request: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", want: sse.EngineGoroutine, proto: "HTTP/1.1"},
 		"a writer that cannot be hijacked": {request: plain, want: sse.EngineGoroutine, proto: "HTTP/1.1",
 			writer: func(w http.ResponseWriter) http.ResponseWriter { return noHijack{w} }},
+		"a pause": {request: plain, options: sse.StreamOptions{HandOff: true, Pause: time.Nanosecond}, want: sse.EngineGoroutine, proto: "HTTP/1.1"},
 		"a connection that is wrapped": {request: plain, want: sse.EngineGoroutine, proto: "HTTP/1.1",
 			configure: func(srv *httptest.Server) { srv.Listener = wrapping{srv.Listener} }},
 	} {
@@ -92,7 +95,7 @@ func TestHandOffEngine(t *testing.T) {
 				if tt.writer != nil {
 					w = tt.writer(w)
 				}
-				if err := f.hub.Serve(sse.HandOff(w), r, a); err != nil {
+				if err := f.hub.With(cmp.Or(tt.options, sse.StreamOptions{HandOff: true})).Serve(w, r, a); err != nil {
 					t.Error(err)
 				}
 			}), tt.configure)
@@ -135,6 +138,32 @@ func TestHandOffEngine(t *testing.T) {
 			}
 		})
 	}
+
+	t.Run("handlers", func(t *testing.T) {
+		for want, handler := range map[sse.Engine]func(*sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler{
+			sse.EngineHandOff: func(h *sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler { return h.Handler },
+			sse.EngineGoroutine: func(h *sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler {
+				return h.With(sse.StreamOptions{}).Handler
+			},
+		} {
+			f := newHubFixture(t, nil)
+			a := f.topic("a")
+			publish(t, a, "1")
+			srv := serve(t, handler(f.hub)(one(a)), nil)
+			t.Cleanup(f.cancel)
+			_, resp := ask(t, srv, plain)
+			d := sse.NewDecoder(resp.Body, nil)
+			for _, data := range []string{"1", "2"} {
+				if ev, err := d.Next(); err != nil || string(ev.Data) != data {
+					t.Errorf("%s: %s, %v, want %s", want, show(ev), err, data)
+				}
+				publish(t, a, "2")
+			}
+			if got := f.opened[want].Load(); got != 1 {
+				t.Errorf("%d streams on the %s engine, want 1", got, want)
+			}
+		}
+	})
 
 	t.Run("HTTP/2 and TLS", func(t *testing.T) {
 		f := newHubFixture(t, nil)
@@ -209,7 +238,7 @@ func TestMiddleware(t *testing.T) {
 	seen := make(chan counter, 1)
 	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := &counter{ResponseWriter: w}
-		if err := f.hub.Serve(sse.HandOff(c), r, a); err != nil {
+		if err := f.hub.With(sse.StreamOptions{HandOff: true}).Serve(c, r, a); err != nil {
 			t.Error(err)
 		}
 		seen <- *c

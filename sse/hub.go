@@ -84,7 +84,7 @@ func (o *HubOptions) withDefaults() HubOptions {
 // Hub holds topics and serves their streams. [NewHub] makes one. All methods may be called from any goroutine.
 //
 // A Hub owns a few goroutines: its dispatchers, at most four, which wake the readers of what was published and write to the
-// connections that were handed off (see [HandOff]), and the timekeeper, which beats, evicts and drains. They end with the
+// connections that were handed off (see [StreamOptions]), and the timekeeper, which beats, evicts and drains. They end with the
 // ctx of NewHub, once the last stream has ended.
 type Hub struct {
 	ctx   context.Context
@@ -98,6 +98,7 @@ type Hub struct {
 	dispatchers []*dispatcher
 	placed      atomic.Uint64         // streams and watches given to a dispatcher
 	newSocket   func(net.Conn) socket // of a connection that can be handed off; nil where none can
+	reached     func(http.ResponseWriter, int64) bool
 
 	streamCtx  context.Context // ends with ctx, or when Drain's patience does
 	endStreams context.CancelFunc
@@ -121,6 +122,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 		born:      time.Now(),
 		epoch:     rand.Text()[:16],
 		newSocket: newSocket,
+		reached:   reached,
 		stir:      make(chan struct{}, 1),
 		over:      make(chan struct{}),
 		topics:    map[string]*Topic{},
@@ -204,17 +206,17 @@ func (h *Hub) nextDispatcher() *dispatcher {
 // kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout is
 // lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
-	return h.serve(w, r, t, "")
+	return h.serve(w, r, t, "", StreamOptions{})
 }
 
 // ServeRun is [Hub.Serve] for the run of that name and no other: if it is not the topic's current one when the stream
 // is attached, that is ErrGone.
 func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run string) error {
-	return h.serve(w, r, t, run)
+	return h.serve(w, r, t, run, StreamOptions{})
 }
 
 // serve streams t: the run named only, or whichever is current if that is "".
-func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string) error {
+func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions) error {
 	t.mustBeOf(h)
 	st, err := h.admit(w, r)
 	if st == nil {
@@ -249,7 +251,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 		return nil
 	}
 	h.resumed(how)
-	st.run(w, r)
+	st.run(w, r, opts)
 	return nil
 }
 
@@ -271,6 +273,10 @@ func gone(w http.ResponseWriter, r *http.Request) error {
 //
 // Errors, headers and timeouts are as in Serve.
 func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {
+	return h.serveAll(w, r, topics, StreamOptions{})
+}
+
+func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, opts StreamOptions) error {
 	for _, t := range topics {
 		t.mustBeOf(h)
 	}
@@ -315,7 +321,7 @@ func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic)
 	default:
 		h.resumed(ResumeReplayed)
 	}
-	st.run(w, r)
+	st.run(w, r, opts)
 	return nil
 }
 

@@ -33,7 +33,7 @@ type Engine string
 
 const (
 	EngineGoroutine Engine = "goroutine" // the server's goroutine, for as long as the stream lasts
-	EngineHandOff   Engine = "handoff"   // see HandOff
+	EngineHandOff   Engine = "handoff"   // see StreamOptions.HandOff
 )
 
 // Ended describes a stream that has ended.

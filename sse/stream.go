@@ -134,7 +134,7 @@ func spread(lo, hi time.Duration) time.Duration {
 
 // run writes to the client until the feed or the stream ends, or hands the connection off. An error of the writer ends the
 // stream too: it means that the client is gone or was cut off, and nobody can be told.
-func (st *stream) run(w http.ResponseWriter, r *http.Request) {
+func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions) {
 	st.why = CauseReset // of a panic
 	setStreamHeaders(w.Header())
 	if r.Method == http.MethodHead {
@@ -148,8 +148,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	if len(b.wire) == 1 {
 		b.wire = append(b.wire, comment)
 	}
-	_, mayHandOff := w.(handOff)
-	mayHandOff = mayHandOff && !last && st.hub.mayHandOff(r)
+	mayHandOff := !last && st.hub.mayHandOff(w, r, opts)
 	if mayHandOff {
 		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
 		w.Header().Set("Transfer-Encoding", "identity")
@@ -157,7 +156,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 	err, left := st.send(b.wire), r.Context().Done()
 	if mayHandOff && err == nil {
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		if conn := st.hub.hijack(w, st.bytes); conn != nil {
 			if st.socket = st.hub.newSocket(conn); st.socket != nil {
 				st.replace(st.socket)
 				st.opened(EngineHandOff)
@@ -174,7 +173,6 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	}
 	st.opened(EngineGoroutine)
 	st.hub.coalesced(b.coalesced)
-	sparse, _ := w.(atMostEvery)
 	told := st.hub.now() // when events were last written
 	for {
 		if err != nil {
@@ -200,7 +198,7 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 				return
 			case <-st.wake:
 			}
-			if err = st.rest(told+int64(sparse.pause), left); err != nil {
+			if err = st.rest(told+int64(opts.Pause), left); err != nil {
 				continue
 			}
 		}

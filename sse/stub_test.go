@@ -44,7 +44,7 @@ func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.con
 func handOff(t testing.TB, hub *sse.Hub, topic *sse.Topic, conn *stub) {
 	ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, &net.TCPAddr{})
 	req, _ := http.NewRequestWithContext(ctx, "GET", "http://x/", nil)
-	if err := hub.Serve(sse.HandOff(hijackable{&ssetest.Writer{}, conn}), req, topic); err != nil {
+	if err := hub.With(sse.StreamOptions{HandOff: true}).Serve(hijackable{&ssetest.Writer{}, conn}, req, topic); err != nil {
 		t.Error(err)
 	}
 }

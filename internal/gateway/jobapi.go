@@ -293,7 +293,7 @@ func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		err := g.hub.ServeRun(sse.HandOff(w), r, topic, run.ID)
+		err := g.hub.With(sse.StreamOptions{HandOff: true}).ServeRun(w, r, topic, run.ID)
 		if errors.Is(err, sse.ErrGone) {
 			continue // it has been forgotten just now
 		}

@@ -41,11 +41,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	out := sse.HandOff(w)
-	if pause > 0 {
-		out = sse.AtMostEvery(w, pause)
-	}
-	if err := g.hub.ServeAll(out, r, topics...); err != nil {
+	if err := g.hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
 		failStream(w, r)
 	}
 }

@@ -387,3 +387,44 @@ func TestManagerAndPollingOnEcho(t *testing.T) {
 		}
 	})
 }
+
+// A stream that may be handed off keeps its connection behind Echo's Gzip, which would not compress the rest.
+func TestGzipKeepsItsConnection(t *testing.T) {
+	engines := make(chan sse.Engine, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	hub := sse.NewHub(ctx, &sse.HubOptions{Observer: &sse.Observer{Opened: func(e sse.Engine) { engines <- e }}})
+	topic := hub.Topic("a", sse.TopicOptions{})
+	handler := hub.Handler(func(*http.Request) ([]*sse.Topic, error) { return []*sse.Topic{topic}, nil })
+	for _, least := range []int{0, 1000} {
+		e, _ := newEcho(middleware.GzipWithConfig(middleware.GzipConfig{MinLength: least}))
+		e.GET("/", echo.WrapHandler(handler))
+		srv := httptest.NewServer(e)
+		defer srv.Close()
+		defer cancel() // before that, or Close would wait for the stream
+		publish := func(data string) {
+			if err := topic.Publish(sse.Event{Data: []byte(data)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		publish("1")
+		req, _ := http.NewRequest(http.MethodGet, srv.URL, nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := gzip.NewReader(resp.Body)
+		if err != nil {
+			t.Fatalf("Content-Encoding %q: %v", resp.Header.Get("Content-Encoding"), err)
+		}
+		d := sse.NewDecoder(body, nil)
+		wantEvents(t, d, "1")
+		if got := <-engines; got != sse.EngineGoroutine {
+			t.Errorf("the %s engine has the stream, want %s", got, sse.EngineGoroutine)
+		}
+		publish("2")
+		wantEvents(t, d, "2")
+	}
+}

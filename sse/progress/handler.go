@@ -38,6 +38,10 @@ type HandlerOptions struct {
 
 	// MaxWait bounds what `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
 	MaxWait time.Duration
+
+	// KeepConnection leaves the connections of streams with their server. Otherwise they are handed off where they can be (see
+	// [sse.StreamOptions]).
+	KeepConnection bool
 }
 
 // Handler serves jobs of tracker to whoever may start, watch and cancel them:
@@ -46,7 +50,7 @@ type HandlerOptions struct {
 //     snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and is 200 if that came. With an
 //     Idempotency-Key, the same key on the same topic leads to the same run, as long as that is kept; 422 if the body is another
 //     one, and 409 if another run has taken its place.
-//   - GET streams as [Tracker.Serve] does, with leave to hand the connection off ([sse.HandOff]). If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
+//   - GET streams as [Tracker.Serve] does, with leave to hand the connection off ([sse.StreamOptions]). If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
 //     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
 //   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
 //
@@ -212,7 +216,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
 	err := sse.ErrGone
 	if rec, ok := h.find(topic, run); ok {
-		err = h.tracker.hub.ServeRun(sse.HandOff(w), r, rec.topic, run)
+		err = h.tracker.hub.With(sse.StreamOptions{HandOff: !h.KeepConnection}).ServeRun(w, r, rec.topic, run)
 	}
 	switch {
 	case err == nil:

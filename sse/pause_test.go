@@ -21,7 +21,7 @@ func sparse(t *testing.T, pause time.Duration) (hub *sse.Hub, a, b *sse.Topic, s
 	a, b = hub.Topic("a", sse.TopicOptions{}), hub.Topic("b", sse.TopicOptions{})
 	t.Cleanup(cancel)
 	return hub, a, b, ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := hub.ServeAll(sse.AtMostEvery(w, pause), r, a, b); err != nil {
+		if err := hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, a, b); err != nil {
 			t.Errorf("ServeAll = %v", err)
 		}
 	}))
@@ -34,7 +34,7 @@ func say(t *testing.T, topic *sse.Topic, format string, args ...any) {
 	}
 }
 
-func TestAtMostEvery(t *testing.T) {
+func TestAPauseBetweenEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, a, b, srv := sparse(t, 500*time.Millisecond)
 		say(t, a, "a0")
@@ -67,7 +67,7 @@ func TestAtMostEvery(t *testing.T) {
 }
 
 // A pause that is longer than the heartbeats' silence holds up neither them nor the drain.
-func TestAtMostEveryBeatsAndDrains(t *testing.T) {
+func TestAPauseBeatsAndDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hub, a, _, srv := sparse(t, time.Hour)
 		say(t, a, "1")

@@ -1,0 +1,97 @@
+package sse
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// StreamOptions say how a stream is carried. The zero value is the default.
+type StreamOptions struct {
+	// HandOff lets Serve, ServeRun and ServeAll return while the stream lives on, carried by the hub's few writers. Such a
+	// stream costs about 1.5 KB of memory instead of about 27, and no goroutine. After they return nil, the handler returns
+	// too.
+	//
+	// A connection is handed off on Linux, for a GET over HTTP/1.x in clear text whose connection is a *net.TCPConn, whose
+	// ResponseWriter can be hijacked (see [http.ResponseController.Hijack]), and through whose middleware the first events
+	// came unchanged: no header of theirs names a Content-Encoding, and net/http was given as many bytes as the stream wrote.
+	// Behind a compressing middleware a stream keeps its goroutine. Middleware that changes bytes without changing their
+	// number, and without saying so in a header, cannot be told from one that only looks: leave HandOff false there.
+	//
+	// The head and the first events are written through the ResponseWriter before, so middleware sees the status and the
+	// bytes of those, in a request that ends there. The bytes and duration of the whole stream are in [Observer].Ended. For
+	// the server the connection is gone: [http.Server.Shutdown] and Close do nothing to it, its end is up to [Hub.Drain] and
+	// the hub's ctx. What the client sends after its request is dropped; that it has closed is noticed within about 6 seconds.
+	HandOff bool
+	// Pause is how long a stream that has written events waits before it looks for more, so a reader that is happy with less
+	// gets the newest snapshot of each topic once a pause. The ends of runs wait likewise, heartbeats and drains do not. While
+	// a stream waits, what is published does not wake it. All topics of a stream wait together: with a wait for each, an id
+	// would tell of some that are further than others, and a client that breaks off could not resume by it. A stream with a
+	// Pause is not handed off. Zero means none.
+	Pause time.Duration
+}
+
+// Streams serves streams of a [Hub] with [StreamOptions]. [Hub.With] makes one. Its methods may be called from any
+// goroutine.
+type Streams struct {
+	hub  *Hub
+	opts StreamOptions
+}
+
+// With returns what serves h's streams with opts. The methods of Hub of the same names are those of the zero StreamOptions,
+// but for [Hub.Handler].
+func (h *Hub) With(opts StreamOptions) Streams { return Streams{h, opts} }
+
+// Serve is [Hub.Serve] with the options.
+func (s Streams) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
+	return s.hub.serve(w, r, t, "", s.opts)
+}
+
+// ServeRun is [Hub.ServeRun] with the options.
+func (s Streams) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run string) error {
+	return s.hub.serve(w, r, t, run, s.opts)
+}
+
+// ServeAll is [Hub.ServeAll] with the options.
+func (s Streams) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {
+	return s.hub.serveAll(w, r, topics, s.opts)
+}
+
+// Handler is [Hub.Handler] with the options, of which the zero value keeps connections with their server.
+func (s Streams) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fail := func(status int) { http.Error(w, http.StatusText(status), status) }
+		switch allowed := s.hub.allowOrigin(w.Header(), r); {
+		case r.Method == http.MethodGet, r.Method == http.MethodHead:
+		case allowed && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
+			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		default:
+			w.Header().Set("Allow", "GET, HEAD")
+			fail(http.StatusMethodNotAllowed)
+			return
+		}
+		topics, err := pick(r)
+		switch {
+		case err != nil:
+		case len(topics) == 1:
+			err = s.Serve(w, r, topics[0])
+		default:
+			err = s.ServeAll(w, r, topics...)
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrForbidden):
+			fail(http.StatusForbidden)
+		case errors.Is(err, ErrGone):
+			if !ServeGone(w, r) {
+				fail(http.StatusNotFound)
+			}
+		default:
+			s.hub.opts.Logger.Error("stream failed", "path", r.URL.Path, "err", err)
+			fail(http.StatusInternalServerError)
+		}
+	})
+}
