@@ -15,7 +15,8 @@ import (
 )
 
 func TestDependencies(t *testing.T) {
-	deptest.StandardOnly(t, "a helper of tests should bring nothing into them", "github.com/tidewire/tidewire/sse")
+	deptest.StandardOnly(t, "a helper of tests should bring nothing into them",
+		"github.com/tidewire/tidewire/sse", "github.com/tidewire/tidewire/internal/httpclient")
 }
 
 // recorder is a test that keeps what it is told.
