@@ -112,12 +112,16 @@ func given(args []string, name string) bool {
 	return false
 }
 
-// completeSource completes the sources that watch shows.
+// completeSource completes the sources that watch shows, of the gateway that the first argument names, or the flag.
 func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var list struct {
 		Sources []struct{ Name, Title string }
 	}
-	if len(args) == 0 || !ask(cmd, args[0], &list, "sources") {
+	address, _ := cmd.Flags().GetString("url")
+	if len(args) > 0 && isAddress(args[0]) {
+		address = args[0]
+	}
+	if !ask(cmd, address, &list, "sources") {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var found []cobra.Completion

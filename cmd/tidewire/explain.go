@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -12,21 +11,28 @@ import (
 
 func explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain CONFIG NAME",
+		Use:   "explain [CONFIG] NAME",
 		Short: "Say what holds for a source or job, and where that is written",
 		Long: `Explain prints each setting that holds for a source or job: the key, the value, and the line it
 comes from, of the source itself or of the defaults, or that it is built in. What may be a
 credential, and what comes from the environment or a file, is shown as ***. Where a source and a job
-have one name, write source/NAME or job/NAME.`,
+have one name, write source/NAME or job/NAME. CONFIG is as for check.`,
 		Example:           "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
-		Args:              cobra.ExactArgs(2),
+		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeConfig(configured),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := os.ReadFile(args[0])
+			name, what, err := configFirst(cmd, args, 1)
 			if err != nil {
-				return fmt.Errorf("read the configuration: %w", err)
+				return err
 			}
-			settings, err := config.Explain(args[0], data, args[1])
+			data, err := readConfig(cmd, name)
+			if err != nil {
+				return err
+			}
+			if name == stdinConfig {
+				name = stdinName
+			}
+			settings, err := config.Explain(name, data, what[0])
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,19 +13,18 @@ import (
 	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
-// healthcheckCommand is for images in which there is no other program. It is hidden: who
-// sits at a terminal has better ones.
+// healthcheckCommand is for images in which there is no other program.
 func healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck [URL]",
 		Short: "Exit with 0 if a gateway is ready, else with 1",
-		Long: `Healthcheck asks a gateway whether it is ready. It takes http://127.0.0.1:8480 if no URL is given,
-and any certificate, since that of a gateway is not for its own address.`,
+		Long: `Healthcheck asks a gateway whether it is ready: GET /readyz below the URL, which may end in /readyz
+itself. If no URL is given, it takes $TIDEWIRE_URL, or http://127.0.0.1:8480. It accepts any certificate,
+since that of a gateway is not for its own address, and sends no token.`,
 		Example: "  tidewire healthcheck https://127.0.0.1:8480",
-		Hidden:  true,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address := "http://127.0.0.1:8480"
+			address := gatewayURL()
 			if len(args) > 0 {
 				address = args[0]
 			}
@@ -41,18 +41,22 @@ and any certificate, since that of a gateway is not for its own address.`,
 func (r *remote) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base.JoinPath("readyz").String(), nil)
+	asked := r.base
+	if path.Base(asked.Path) != "readyz" {
+		asked = asked.JoinPath("readyz")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, asked.String(), nil)
 	if err != nil {
 		return err
 	}
 	client := &http.Client{Transport: httpclient.New(httpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}})}
 	resp, err := client.Do(req)
 	if err != nil {
-		return r.explained(err)
+		return (&remote{base: asked}).explained(err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s is not ready: %s", r.base.Redacted(), resp.Status)
+		return fmt.Errorf("not ready: GET %s: %s", asked.Redacted(), resp.Status)
 	}
 	return nil
 }

@@ -62,13 +62,19 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	out := &checkedWriter{w: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
+	root.Version = version()
+	root.SetVersionTemplate("tidewire {{.Version}}\n")
 	// Whatever fails before a command's own code runs is a mistake in the command line.
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
 	cmd, err := root.ExecuteContextC(ctx)
+	if out.err != nil {
+		started, err = true, fmt.Errorf("write the output: %w", out.err)
+	}
 	var problems config.Problems
 	var status exitStatus
 	switch {
@@ -87,6 +93,24 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 		return exitFailure
 	}
 }
+
+// A checkedWriter keeps its first error, which those who print rarely look at: what could not be written is not
+// there for who reads it, so the command has failed.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// Unwrap is for those who look whether it is a terminal.
+func (c *checkedWriter) Unwrap() io.Writer { return c.w }
 
 // harmless is what err says, which may come from elsewhere, without what would command a terminal.
 func harmless(err error) string {
@@ -110,26 +134,32 @@ func (e usageError) Error() string { return string(e) }
 func checkCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
-		Use:   "check CONFIG",
+		Use:   "check [CONFIG]",
 		Short: "Say everything that is wrong with a configuration",
 		Long: `Check reads a configuration file as serve does and reports every problem: as text on stderr,
 with file:line:col: what, and what would be right, and the place in the file below it; or on
-stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.`,
-		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml",
-		Args:              cobra.ExactArgs(1),
+stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.
+
+CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
+		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml\n  generate | tidewire check -",
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != formatText && format != formatJSON && format != formatGitHub {
 				return usageError(fmt.Sprintf("--format %s is not text, json or github", format))
 			}
-			cfg, _, err := config.Open(args[0])
+			name, _, err := configFirst(cmd, args, 0)
+			if err != nil {
+				return err
+			}
+			cfg, _, err := openConfig(cmd, name)
 			var problems config.Problems
 			if err != nil && (format == formatText || !errors.As(err, &problems)) {
 				return err
 			}
 			switch format {
 			case formatText:
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", args[0], count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
 			case formatJSON:
 				if err := writeJSON(cmd.OutOrStdout(), problems); err != nil {
 					return err

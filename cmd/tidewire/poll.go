@@ -7,38 +7,41 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 )
 
 func pollCommand() *cobra.Command {
 	var trace bool
 	cmd := &cobra.Command{
-		Use:   "poll CONFIG SOURCE",
+		Use:   "poll [CONFIG] SOURCE",
 		Short: "Poll a source once and print its value",
 		Long: `Poll polls one source of a configuration once, as serve would, and prints its value as JSON. What it
 is computed from is polled first. If that fails the error is on stderr, and the exit code 1.
 
 With --trace it prints each step instead: the request and the answer, or the program and its exit
 status, how long each took, the body as it came, what each expression picks of it, and the value. The
-values of headers and of the query are shown as ***; the body is shown as it is.`,
+values of headers and of the query are shown as ***; the body is shown as it is. CONFIG is as for check.`,
 		Example:           "  tidewire poll tidewire.yaml tank\n  tidewire poll tidewire.yaml tank --trace",
-		Args:              cobra.ExactArgs(2),
+		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeConfig(sourceNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, _, err := config.Open(args[0])
+			name, args, err := configFirst(cmd, args, 1)
 			if err != nil {
 				return err
 			}
-			if _, err := cfg.Source(args[1]); err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
+			cfg, _, err := openConfig(cmd, name)
+			if err != nil {
+				return err
+			}
+			if _, err := cfg.Source(args[0]); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 			out := cmd.OutOrStdout()
 			if trace {
-				_, err := gateway.PollOnce(cmd.Context(), cfg, args[1], out)
+				_, err := gateway.PollOnce(cmd.Context(), cfg, args[0], out)
 				return err
 			}
-			value, err := gateway.PollOnce(cmd.Context(), cfg, args[1], nil)
+			value, err := gateway.PollOnce(cmd.Context(), cfg, args[0], nil)
 			if err != nil {
 				return err
 			}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,13 +34,24 @@ func gatewayURL() string {
 	return "http://127.0.0.1:8480"
 }
 
-// maxAnswer bounds the body of an answer.
-const maxAnswer = 64 << 20
+const (
+	maxAnswer = 64 << 20         // bytes of the body of an answer
+	answerFor = 30 * time.Second // how long an answer may take that is not waited for
+)
+
+// silence is how long nothing may come of a stream before the connection is given up: less than two of the
+// gateway's heartbeats, which come every 15 s. A variable for tests.
+var silence = 25 * time.Second
 
 // A remote is a gateway that is reached by HTTP. It is safe for concurrent use.
 type remote struct {
 	base   *url.URL
 	header http.Header // goes with every request
+}
+
+// urlFlag adds --url.
+func urlFlag(cmd *cobra.Command, address *string) {
+	cmd.Flags().StringVar(address, "url", gatewayURL(), "`URL` of the gateway; $"+envURL+" sets another default")
 }
 
 // tokenFlag adds --token-file.
@@ -94,6 +106,8 @@ func (r *remote) request(ctx context.Context, path ...string) (*http.Request, er
 
 // get decodes the answer to a GET into v; errors are as those of do.
 func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerFor)
+	defer cancel()
 	req, err := r.request(ctx, path...)
 	if err != nil {
 		return nil, err

@@ -357,7 +357,7 @@ sources:
 		"gone    ✖ failing  –                 –    ",
 	}
 	lines := strings.Split(stdout, "\n")
-	if code != 0 || stderr != "" || len(lines) != len(want)+1 || !strings.HasSuffix(lines[3], "exit status 1") {
+	if code != exitFailure || stderr != "" || len(lines) != len(want)+1 || !strings.HasSuffix(lines[3], "exit status 1") {
 		t.Fatalf("watch --once = %d,\n%s%s", code, stdout, stderr)
 	}
 	for i := range want {
@@ -410,8 +410,9 @@ func TestWatchReconnects(t *testing.T) {
 	w.await(t, "  b  ok       4 m\n")
 	w.cancel()
 	close(gate)
-	if code := <-w.code; code != 0 || w.stderr() != "" {
-		t.Errorf("watch = %d, %q, want 0", code, w.stderr())
+	want := "tidewire: the connection to " + url + " broke (sse: the stream ended: EOF); trying again\ntidewire: connected to " + url + " again\n"
+	if code := <-w.code; code != 0 || w.stderr() != want {
+		t.Errorf("watch = %d, %q, want 0 and %q", code, w.stderr(), want)
 	}
 	var got []string
 	for line := range strings.Lines(w.stdout()) {

@@ -57,7 +57,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 			return runJob(cmd.Context(), gw, args[0], values, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	cmd.Flags().StringVar(&address, "url", gatewayURL(), "`URL` of the gateway; $"+envURL+" sets another default")
+	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().BoolVar(&output, "output", false, "show on stderr what the run prints, as it prints it")
 	return cmd
@@ -131,6 +131,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 	client := &progress.Client{
 		URL:     gw.url("jobs", job, "runs").String(),
 		Header:  gw.header,
+		Silence: silence,
 		OnRetry: func(err error, wait time.Duration) { tell(update{retry: wait, err: err}) },
 	}
 	run, err := client.Start(ctx, map[string]any{"args": values})

@@ -23,7 +23,7 @@ func serveCommand() *cobra.Command {
 	var listen, format, level string
 	var look time.Duration
 	cmd := &cobra.Command{
-		Use:   "serve CONFIG",
+		Use:   "serve [CONFIG]",
 		Short: "Poll, run and serve what a configuration says",
 		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
 page, a JSON API and event streams. The first line on stdout names the address; logs go
@@ -31,18 +31,24 @@ to stderr. It runs until it gets SIGINT or SIGTERM.
 
 The configuration is loaded again when its file, or one that it includes or refers to, has
 changed, and at SIGHUP. What is unchanged in it goes on undisturbed. One that is not valid
-changes nothing: the log and the page say what is wrong.`,
+changes nothing: the log and the page say what is wrong.
+
+CONFIG is ./tidewire.yaml if it is left out. If it is "-", stdin is read, once.`,
 		Example: `  tidewire serve tidewire.yaml
   tidewire serve --listen 127.0.0.1:0 tidewire.yaml
   tidewire serve --log-format json --log-level debug tidewire.yaml`,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {
 				return err
 			}
-			cfg, files, err := config.Open(args[0])
+			name, _, err := configFirst(cmd, args, 0)
+			if err != nil {
+				return err
+			}
+			cfg, files, err := openConfig(cmd, name)
 			if err != nil {
 				return err
 			}

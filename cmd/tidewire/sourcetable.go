@@ -29,7 +29,22 @@ type sourceRow struct {
 	Alert     *struct {
 		State string `json:"state"`
 	} `json:"alert"`
+
+	raw json.RawMessage // all of it, as the gateway sent it
 }
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *sourceRow) UnmarshalJSON(data []byte) error {
+	type plain sourceRow
+	if err := json.Unmarshal(data, (*plain)(s)); err != nil {
+		return err
+	}
+	s.raw = slices.Clone(data)
+	return nil
+}
+
+// bad reports whether the source has no good value now.
+func (s *sourceRow) bad() bool { return s.State == "stale" || s.State == "failing" }
 
 // condition is the source's state, and whether its alert is firing.
 func (s *sourceRow) condition() string {
@@ -175,7 +190,18 @@ func (t *sourceTable) counts() string {
 	return strings.Join(parts, ", ")
 }
 
-// lines is the table, a headline first, in as many columns as there are; 0 for any number.
+// bad reports whether a source that is shown has no good value now.
+func (t *sourceTable) bad() bool {
+	return slices.ContainsFunc(t.rows, func(s sourceRow) bool { return s.bad() })
+}
+
+const (
+	continued  = "  " // what lines begin with that go on with the source above
+	minWrapped = 20   // columns, below which text in lines of its own would not be read
+)
+
+// lines is the table, a headline first, in as many columns as there are; 0 for any number. An error that does not
+// fit into its column has lines of its own below the source, since its end says why.
 func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time) []string {
 	now = now.Add(-t.skew)
 	cells := [][]string{{"SOURCE", "STATE", "VALUE", "AGE", "NEXT", "ERROR"}}
@@ -205,13 +231,17 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 			widths[i] = max(widths[i], min(terminal.Width(cell), limits[i]))
 		}
 	}
-	lines := make([]string, len(cells))
+	var lines []string
 	for n, row := range cells {
 		room, colour := columns, terminal.Bold
+		line, below := "", ""
 		if n > 0 {
 			colour = t.rows[n-1].colour()
 		}
 		for i, cell := range row {
+			if i == len(row)-1 && terminal.Width(cell) > room && n > 0 && columns >= minWrapped {
+				cell, below = "", cell
+			}
 			cell = terminal.Cut(cell, min(widths[i], room))
 			room -= terminal.Width(cell)
 			gap := min(widths[i]-terminal.Width(cell)+2, room)
@@ -219,12 +249,15 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 			if screen != nil && (n == 0 || i == 1) {
 				cell = screen.Paint(colour, cell)
 			}
-			lines[n] += cell
+			line += cell
 			if i < len(row)-1 {
-				lines[n] += strings.Repeat(" ", gap)
+				line += strings.Repeat(" ", gap)
 			}
 		}
-		lines[n] = strings.TrimRight(lines[n], " ")
+		lines = append(lines, strings.TrimRight(line, " "))
+		for _, part := range terminal.Wrap(below, columns-len(continued)) {
+			lines = append(lines, continued+part)
+		}
 	}
 	return lines
 }

@@ -18,61 +18,87 @@ import (
 )
 
 func watchCommand() *cobra.Command {
-	var tokenFile string
-	var once bool
+	var address, tokenFile string
+	var once, asJSON bool
 	cmd := &cobra.Command{
-		Use:   "watch [URL [SOURCE ...]]",
+		Use:   "watch [URL] [SOURCE ...]",
 		Short: "Show the sources of a gateway live",
 		Long: `Watch shows the sources of a gateway, all or those that are named: in a terminal as a table that
-follows every change until Ctrl-C, else with a line for each change. It connects again by itself. If no URL
-is given, it takes $TIDEWIRE_URL, or http://127.0.0.1:8480.`,
-		Example: `  tidewire watch http://127.0.0.1:8480
+follows every change until Ctrl-C, else with a line for each change. It connects again by itself. The
+gateway is the URL, if the first argument is one, or that of --url.
+
+With --json each line is a source as the API has it, one for each change.
+
+The exit code is 0; with --once it is 1 if a source that is shown is stale or failing.`,
+		Example: `  tidewire watch
   tidewire watch --token-file ~/.tidewire-token https://tidewire.plant tank disk
-  tidewire watch --once http://127.0.0.1:8480 | grep failing`,
+  tidewire watch --once tank || echo "tank is not ok"
+  tidewire watch --json --url http://127.0.0.1:8480 | jq .value`,
 		ValidArgsFunction: completeSource,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			address, only := gatewayURL(), args
-			if len(args) > 0 {
-				address, only = args[0], args[1:]
+			if len(args) > 0 && isAddress(args[0]) {
+				if cmd.Flags().Changed("url") {
+					return usageError("the gateway is named twice: by --url and by " + args[0])
+				}
+				address, args = args[0], args[1:]
 			}
 			gw, err := newRemote(address, tokenFile)
 			if err != nil {
 				return err
 			}
-			w := &watcher{gw: gw, only: only, out: cmd.OutOrStdout()}
+			w := &watcher{gw: gw, only: args, out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), json: asJSON}
 			if once {
 				return w.once(cmd.Context())
 			}
 			return w.watch(cmd.Context())
 		},
 	}
+	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
-	cmd.Flags().BoolVar(&once, "once", false, "print the table as it is now, and end")
+	cmd.Flags().BoolVar(&once, "once", false, "print what is so now, and end")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each source, and each change of it")
 	return cmd
 }
 
+// isAddress reports whether an argument is meant as a URL: the names of sources have neither of these characters.
+func isAddress(arg string) bool { return strings.ContainsAny(arg, ":/") }
+
 // A watcher follows the sources of a gateway. It is for one goroutine.
 type watcher struct {
-	gw    *remote
-	only  []string // the names of the sources to show; none: all
-	out   io.Writer
-	table sourceTable
-	late  bool              // the sources are others now, and could not be got yet
-	last  map[string]string // what was printed last of each source, where there is no screen
+	gw     *remote
+	only   []string // the names of the sources to show; none: all
+	out    io.Writer
+	notes  io.Writer // is told of connections where there is no screen
+	json   bool
+	table  sourceTable
+	broken bool              // the connection, as was noted
+	late   bool              // the sources are others now, and could not be got yet
+	last   map[string]string // what was printed last of each source, where there is no screen
 }
 
-// once prints the table as it is now.
+// once prints what is so now.
 func (w *watcher) once(ctx context.Context) error {
 	if err := w.load(ctx); err != nil {
 		return w.gw.explained(err)
 	}
-	columns := 0
-	screen := terminal.Open(w.out)
-	if screen != nil {
-		columns, _ = screen.Size()
+	if w.json {
+		if err := w.print(); err != nil {
+			return err
+		}
+	} else {
+		columns := 0
+		screen := terminal.Open(w.out)
+		if screen != nil {
+			columns, _ = screen.Size()
+		}
+		for _, line := range w.table.lines(screen, columns, time.Now()) {
+			if _, err := fmt.Fprintln(w.out, line); err != nil {
+				return fmt.Errorf("write the output: %w", err)
+			}
+		}
 	}
-	for _, line := range w.table.lines(screen, columns, time.Now()) {
-		fmt.Fprintln(w.out, line)
+	if w.table.bad() {
+		return exitStatus(exitFailure)
 	}
 	return nil
 }
@@ -99,6 +125,7 @@ type watchEvent struct {
 	others    bool
 	connected bool
 	retryAt   time.Time // of a connection that broke
+	broke     error     // why
 	err       error
 }
 
@@ -108,6 +135,9 @@ func (w *watcher) watch(ctx context.Context) error {
 		return w.gw.explained(err)
 	}
 	screen := terminal.Open(w.out)
+	if w.json {
+		screen = nil
+	}
 	if screen != nil {
 		screen.Enter()
 		defer func() { // what was seen last stays
@@ -123,7 +153,11 @@ func (w *watcher) watch(ctx context.Context) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	dirty, drawn := true, time.Time{}
-	w.print(screen)
+	if screen == nil {
+		if err := w.print(); err != nil {
+			return err
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -135,7 +169,10 @@ func (w *watcher) watch(ctx context.Context) error {
 				return err
 			}
 			if screen == nil {
-				w.print(nil)
+				w.note(ev)
+				if err := w.print(); err != nil {
+					return err
+				}
 			}
 			dirty = true
 		case now := <-tick.C: // at most ten times a second, and for the ages once
@@ -176,7 +213,12 @@ func (w *watcher) draw(screen *terminal.Screen, now time.Time) {
 	columns, rows := screen.Size()
 	lines := append([]string{w.headline(screen, columns, now), ""}, w.table.lines(screen, columns, now)...)
 	if len(lines) > rows {
-		hidden := len(lines) - rows + 1
+		hidden := 0
+		for _, line := range lines[rows-1:] {
+			if !strings.HasPrefix(line, continued) {
+				hidden++
+			}
+		}
 		lines = append(lines[:rows-1], terminal.Cut(fmt.Sprintf("and %d more", hidden), columns))
 	}
 	screen.Fill(lines[:min(len(lines), rows)])
@@ -195,12 +237,21 @@ func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) 
 	return terminal.Pad(terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2) + "  " + screen.Paint(colour, state)
 }
 
+// note says on stderr that the connection broke, once, and that it stands again.
+func (w *watcher) note(ev watchEvent) {
+	switch {
+	case ev.broke != nil && !w.broken:
+		w.broken = true
+		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw.base.Redacted(), terminal.Line(ev.broke.Error()))
+	case ev.connected && w.broken:
+		w.broken = false
+		fmt.Fprintf(w.notes, "tidewire: connected to %s again\n", w.gw.base.Redacted())
+	}
+}
+
 // print prints a line for each source that is otherwise than when it was printed last, where
 // there is no screen.
-func (w *watcher) print(screen *terminal.Screen) {
-	if screen != nil {
-		return
-	}
+func (w *watcher) print() error {
 	if w.last == nil {
 		w.last = make(map[string]string)
 	}
@@ -209,11 +260,20 @@ func (w *watcher) print(screen *terminal.Screen) {
 		if s.Error != "" {
 			line += "  (" + terminal.Line(s.Error) + ")"
 		}
-		if w.last[s.Name] != line {
-			w.last[s.Name] = line
-			fmt.Fprintf(w.out, "%s  %s  %s\n", time.Now().Format(time.TimeOnly), terminal.Line(s.Name), line)
+		shown := fmt.Sprintf("%s  %s  %s\n", time.Now().Format(time.TimeOnly), terminal.Line(s.Name), line)
+		if w.json {
+			line = string(s.raw)
+			shown = line + "\n"
+		}
+		if w.last[s.Name] == line {
+			continue
+		}
+		w.last[s.Name] = line
+		if _, err := io.WriteString(w.out, shown); err != nil {
+			return fmt.Errorf("write the output: %w", err)
 		}
 	}
+	return nil
 }
 
 // follow sends what happens until ctx ends; its last event is the reason why it cannot go on.
@@ -226,7 +286,10 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 	}
 	client := &sse.Client{
 		HTTP:    &http.Client{Transport: dialler{func() { tell(watchEvent{connected: true}) }}},
-		OnRetry: func(_ error, wait time.Duration) { tell(watchEvent{retryAt: time.Now().Add(wait)}) },
+		Silence: silence,
+		OnRetry: func(err error, wait time.Duration) {
+			tell(watchEvent{retryAt: time.Now().Add(wait), broke: err})
+		},
 	}
 	for ctx.Err() == nil {
 		err := w.stream(ctx, client, tell)

@@ -13,8 +13,12 @@ type Screen struct {
 }
 
 // Open returns the Screen that w is, nil if it is none: a file, a pipe, or a terminal that
-// says by TERM that it can do nothing. Colours are used unless NO_COLOR is set.
+// says by TERM that it can do nothing. A writer around a file has Unwrap() io.Writer. Colours
+// are used unless NO_COLOR is set.
 func Open(w io.Writer) *Screen {
+	if around, ok := w.(interface{ Unwrap() io.Writer }); ok {
+		w = around.Unwrap()
+	}
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("TERM") == "dumb" {
 		return nil

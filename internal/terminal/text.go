@@ -92,6 +92,30 @@ func Cut(s string, n int) string {
 	return s
 }
 
+// Wrap returns s, which is a result of [Line], in parts of at most n columns, broken at spaces where there are any. There
+// is at least one column in each.
+func Wrap(s string, n int) (parts []string) {
+	n = max(n, 1)
+	for s = strings.TrimSpace(s); s != ""; s = strings.TrimLeft(s, " ") {
+		used, end, space := 0, len(s), 0
+		for i, r := range s {
+			if used += columns(r); used > n && i > 0 {
+				end = i
+				break
+			}
+			if r == ' ' {
+				space = i
+			}
+		}
+		if end < len(s) && s[end] != ' ' && space > 0 {
+			end = space
+		}
+		parts = append(parts, strings.TrimRight(s[:end], " "))
+		s = s[end:]
+	}
+	return parts
+}
+
 // Pad returns s with spaces behind it, so that it takes n columns.
 func Pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-Width(s)))

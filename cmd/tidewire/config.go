@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+const (
+	usualConfig = "tidewire.yaml" // in the working directory, where no configuration is named
+	stdinConfig = "-"
+	stdinName   = "stdin"  // in messages
+	maxStdin    = 64 << 20 // bytes of a configuration on stdin that are read at all; config has the bound that is said
+)
+
+// configFirst takes CONFIG from the front of args, of which rest follow it. If it is left out, the usual one is meant,
+// and named on stderr.
+func configFirst(cmd *cobra.Command, args []string, rest int) (name string, others []string, err error) {
+	if len(args) > rest {
+		return args[0], args[1:], nil
+	}
+	if _, err := os.Stat(usualConfig); errors.Is(err, fs.ErrNotExist) {
+		return "", nil, usageError("no configuration is named, and there is no ./" + usualConfig + ": name one, or write one with 'tidewire init'")
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "tidewire: no configuration is named, so ./%s is used\n", usualConfig)
+	return usualConfig, args, nil
+}
+
+// openConfig reads a configuration, from stdin if its name is "-". What stdin gives cannot be read again: then there are
+// no files.
+func openConfig(cmd *cobra.Command, name string) (*config.Config, *config.Files, error) {
+	if name != stdinConfig {
+		return config.Open(name)
+	}
+	data, err := readStdin(cmd)
+	if err != nil {
+		return nil, nil, err
+	}
+	cfg, problems := config.Load(stdinName, data)
+	if len(problems) > 0 {
+		return nil, nil, problems
+	}
+	return cfg, nil, nil
+}
+
+// readConfig is openConfig without reading what it says.
+func readConfig(cmd *cobra.Command, name string) ([]byte, error) {
+	if name == stdinConfig {
+		return readStdin(cmd)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return data, nil
+}
+
+func readStdin(cmd *cobra.Command) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxStdin))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration from stdin: %w", err)
+	}
+	return data, nil
+}
