@@ -12,7 +12,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -22,9 +24,22 @@ import (
 )
 
 func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	e := echo.New()
-	register(e, echosse.New(context.Background(), time.Minute, 15*time.Second, e.Logger), 1<<16-1)
-	e.Logger.Fatal(e.Start("127.0.0.1:8484"))
+	tracker := echosse.New(context.Background(), time.Minute, 15*time.Second, e.Logger)
+	register(e, tracker, 1<<16-1)
+	go func() {
+		if err := e.Start("127.0.0.1:8484"); !errors.Is(err, http.ErrServerClosed) {
+			e.Logger.Fatal(err)
+		}
+	}()
+	<-ctx.Done()
+	patience, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(tracker.Shutdown(patience), e.Shutdown(patience)); err != nil {
+		e.Logger.Fatal(err)
+	}
 }
 
 // register adds the routes of the scans, up to port last, to e.

@@ -32,9 +32,8 @@ var page []byte
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	tracker := progress.New(context.WithoutCancel(ctx), time.Minute, 15*time.Second, nil)
-	var scans sync.WaitGroup
-	server := &http.Server{Addr: "127.0.0.1:8483", Handler: handler(tracker, &scans, 1<<16-1)}
+	tracker := progress.New(context.Background(), time.Minute, 15*time.Second, nil)
+	server := &http.Server{Addr: "127.0.0.1:8483", Handler: handler(tracker, 1<<16-1)}
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)
@@ -42,21 +41,19 @@ func main() {
 	}()
 	log.Printf("open http://%s", server.Addr)
 	<-ctx.Done()
-	for topic := range tracker.Hub().Topics() {
-		tracker.Cancel(topic.Name())
+	patience, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(tracker.Shutdown(patience), server.Shutdown(patience)); err != nil {
+		log.Fatal(err)
 	}
-	scans.Wait()                                  // now each has its end
-	_ = tracker.Hub().Drain(context.Background()) // and has shown it
-	_ = server.Shutdown(context.Background())
 }
 
 // handler serves the page and the scans, up to port last.
-func handler(tracker *progress.Tracker, scans *sync.WaitGroup, last int) http.Handler {
+func handler(tracker *progress.Tracker, last int) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(page) })
 	mux.Handle("/discovery/{host}", progress.Handler(tracker, progress.HandlerOptions{
 		Topic: topic,
-		Go:    scans.Go,
 		Work: func(ctx context.Context, report *progress.Reporter, r *http.Request) (any, error) {
 			return scan(ctx, report, r.PathValue("host"), last)
 		},

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,12 +28,12 @@ func listen(t *testing.T) (port int) {
 
 // newServer serves scans up to port last.
 func newServer(t *testing.T, last int) (url string) {
-	ctx, cancel := context.WithCancel(t.Context())
-	var scans sync.WaitGroup
-	srv := httptest.NewServer(handler(progress.New(ctx, time.Minute, 0, nil), &scans, last))
+	tracker := progress.New(context.Background(), time.Minute, 0, nil)
+	srv := httptest.NewServer(handler(tracker, last))
 	t.Cleanup(func() {
-		cancel()
-		scans.Wait()
+		if err := tracker.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
 		srv.Close()
 	})
 	return srv.URL

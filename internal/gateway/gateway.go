@@ -259,6 +259,9 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 		g.log.Warn("some requests were cut off", "err", err)
 	}
 	<-drained
+	if err := g.tracker.Shutdown(bye); err != nil {
+		g.log.Warn("the topics did not end", "err", err)
+	}
 	<-told
 	<-served
 	g.auditing.close()

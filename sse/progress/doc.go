@@ -51,8 +51,9 @@
 //
 // # Concurrency and shutdown
 //
-// All methods may be called from any goroutine. A Tracker lives as long as the context it was given and has no Close:
-// when that ends, its streams end without a terminal and all its entries leave. Handles stay safe to use.
+// All methods may be called from any goroutine. [Tracker.Shutdown] ends a Tracker in order: it refuses new runs, asks
+// those of this process to stop, waits for their ends and for the streams that show them. A Tracker whose context ends
+// just stops: its streams end without a terminal and all its entries leave. Handles stay safe to use.
 //
 // # What it leaves to others
 //

@@ -65,6 +65,10 @@ type controller struct {
 // On the POST that triggers the work:
 func (c controller) trigger(w http.ResponseWriter, r *http.Request) {
 	job, isNew := c.tracker.Start("discovery/" + r.PathValue("edge") + "/" + r.PathValue("service"))
+	if job.Err() != nil { // the service is stopping
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
 	if !isNew {
 		// Coalesce: another trigger is already running on this topic; the caller typically returns 200 to signal
 		// "joined existing".

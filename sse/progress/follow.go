@@ -24,6 +24,7 @@ func (t *Tracker) follow() error {
 		}
 		t.cancel(err)
 		t.leave()
+		close(t.over)
 		failed <- err
 	}()
 	select {
@@ -42,6 +43,7 @@ func (t *Tracker) leave() {
 		rec.topic.Remove(rec.run)
 		delete(t.records, name)
 	}
+	t.changedLocked()
 }
 
 // apply brings the records and the hub to what the store says. The store calls it, one entry after the other,
@@ -51,6 +53,7 @@ func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec, known := t.records[e.Topic]
+	defer t.changedLocked()
 	if e.State == snapshot.Gone {
 		if known && rec.run == e.Run { // else a newer run has the topic
 			t.removeLocked(e.Topic, rec)

@@ -29,10 +29,6 @@ type HandlerOptions struct {
 	// JoinEnded makes a POST join a run that has ended and is retained, as [Tracker.StartOrJoin] does.
 	JoinEnded bool
 
-	// Go starts the goroutine of a run. A program that waits for its runs when it stops sets it to the Go method of a
-	// [sync.WaitGroup]. Nil means a go statement.
-	Go func(func())
-
 	// MaxBody bounds the body of a POST, in bytes. Zero or less means 64 KiB.
 	MaxBody int64
 
@@ -65,9 +61,6 @@ func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
 	}
 	if opts.Topic == nil {
 		opts.Topic = func(r *http.Request) string { return r.URL.Path }
-	}
-	if opts.Go == nil {
-		opts.Go = func(f func()) { go f() }
 	}
 	if opts.MaxBody <= 0 {
 		opts.MaxBody = 64 << 10
@@ -135,6 +128,10 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	case err == errKeyReused:
 		fail(w, r, http.StatusUnprocessableEntity, err.Error())
 		return
+	case errors.Is(err, ErrEnded):
+		w.Header().Set("Retry-After", "5")
+		fail(w, r, http.StatusServiceUnavailable, "the service is stopping and starts no run any more")
+		return
 	case err != nil:
 		h.tracker.log.Error("run not started", "topic", topic, "err", err)
 		w.Header().Set("Retry-After", "5")
@@ -166,9 +163,7 @@ func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool,
 	report := newReporter(job) // before the answer, which shows it
 	r = r.Clone(job.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	h.Go(func() {
-		report.do(func(ctx context.Context, report *Reporter) (any, error) { return h.Work(ctx, report, r) })
-	})
+	go report.do(func(ctx context.Context, report *Reporter) (any, error) { return h.Work(ctx, report, r) })
 	return job, true, nil
 }
 
@@ -237,7 +232,7 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
 	switch {
 	case !ok:
 		failGone(w, r)
-	case rec.job != nil && rec.job.requestCancel():
+	case rec.job != nil && rec.job.requestCancel(ErrCancelled):
 		h.answer(w, r, http.StatusAccepted, topic, rec.run, true)
 	case rec.topic.Ended():
 		h.answer(w, r, http.StatusOK, topic, rec.run, true)

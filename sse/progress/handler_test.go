@@ -607,12 +607,11 @@ func TestHandlerJoinEnded(t *testing.T) {
 	})
 }
 
-// The work's context outlives the request, and ends with the Tracker; Go lets the program wait for it.
+// The work's context outlives the request, and ends with the Tracker, whose Shutdown waits for the work.
 func TestHandlerContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var wg sync.WaitGroup
 		var cause error
-		h := newHandlerFixture(t, progress.HandlerOptions{Go: wg.Go, Work: func(ctx context.Context, _ *progress.Reporter, r *http.Request) (any, error) {
+		h := newHandlerFixture(t, progress.HandlerOptions{Work: func(ctx context.Context, _ *progress.Reporter, r *http.Request) (any, error) {
 			<-r.Context().Done()
 			cause = ctx.Err()
 			return nil, nil
@@ -623,7 +622,9 @@ func TestHandlerContext(t *testing.T) {
 			t.Errorf("an hour later: %s, want running", got.text)
 		}
 		h.end()
-		wg.Wait()
+		if err := h.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
 		if cause == nil {
 			t.Error("the work's context goes on")
 		}

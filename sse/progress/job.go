@@ -24,13 +24,16 @@ var (
 // same Job if the run is in their process. For a run in another process they get one that only names it: publishing
 // to it does nothing.
 //
-// Its methods may be called from any goroutine, also after the Tracker has ended. Lock order: Tracker.starting, the
-// store's own locks, Tracker.mu, then mu; Publish and Finish take none of the Tracker's.
+// Its methods may be called from any goroutine, also after the Tracker has ended.
 type Job struct {
+	// Lock order: Tracker.starting, the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
+	// Tracker's.
+
 	tracker *Tracker
 	topic   string
 	run     string
 	claim   snapshot.Claim // nil: the run is another process's, or could not begin
+	err     error          // why it could not begin
 	over    atomic.Bool    // set by the first Finish, or by the end of the run
 
 	mu sync.Mutex // guards the fields below
@@ -39,9 +42,12 @@ type Job struct {
 	cancel context.CancelCauseFunc
 }
 
-// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if the store failed
-// in [Tracker.Start].
+// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if Err is not nil.
 func (j *Job) ID() string { return j.run }
+
+// Err returns why [Tracker.Start] began and joined nothing: the store's error, or one that wraps [ErrEnded]. It is nil
+// for every other Job, whatever becomes of it.
+func (j *Job) Err() error { return j.err }
 
 // Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed
 // afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded is logged, and
@@ -100,7 +106,8 @@ func terminal(status, reason string) []byte {
 }
 
 // Context returns a context for the work. It ends when [Tracker.Cancel] is called (with the cause [ErrCancelled]),
-// when the run loses its topic ([ErrLost]), after Finish, and with the Tracker.
+// when the run loses its topic ([ErrLost]), after Finish, when [Tracker.Shutdown] is called ([ErrEnded]), and with the
+// Tracker.
 func (j *Job) Context() context.Context {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -125,15 +132,15 @@ func (j *Job) contextLocked() context.Context {
 	return j.ctx
 }
 
-// requestCancel asks the worker to stop, and reports whether there is one in this process.
-func (j *Job) requestCancel() bool {
+// requestCancel asks the worker to stop because of cause, and reports whether there is one in this process.
+func (j *Job) requestCancel(cause error) bool {
 	if j.claim == nil || j.over.Load() {
 		return false
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.contextLocked()
-	j.cancel(ErrCancelled)
+	j.cancel(cause)
 	return true
 }
 

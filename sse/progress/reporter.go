@@ -12,7 +12,7 @@ import (
 
 // Reporter is a Job whose snapshots are a [Progress]. [Job.Run] gives one to the work; its methods may be called from any goroutine, and do
 // nothing once the run is over. It adds to what the work says the times, an estimate of the time left, and the word cancelling
-// when [Tracker.Cancel] was called. Work with payloads of its own publishes and finishes through the Job instead.
+// when [Tracker.Cancel] or [Tracker.Shutdown] was called. Work with payloads of its own publishes and finishes through the Job instead.
 type Reporter struct {
 	*Job
 
@@ -44,15 +44,17 @@ func (j *Job) Run(work func(ctx context.Context, report *Reporter) (result any, 
 
 // newReporter publishes the first snapshot of job.
 func newReporter(job *Job) *Reporter {
+	job.tracker.beginWork(job) // do ends it
 	r := &Reporter{Job: job, state: Progress{Status: StatusRunning, StartedAt: time.Now().UTC()}}
 	r.Update(func(*Progress) {})
 	return r
 }
 
 func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
+	defer r.tracker.endWork(r.Job)
 	ctx := r.Context()
 	stop := context.AfterFunc(ctx, func() {
-		if context.Cause(ctx) == ErrCancelled {
+		if isAsked(ctx) {
 			r.Update(func(*Progress) {}) // which says so
 		}
 	})
@@ -81,7 +83,7 @@ func (r *Reporter) Update(change func(*Progress)) {
 	now := time.Now()
 	p := &r.state
 	p.UpdatedAt, p.ETA = now.UTC(), nil
-	if context.Cause(r.Context()) == ErrCancelled {
+	if isAsked(r.Context()) {
 		p.Status = StatusCancelling
 	}
 	if p.Percent != nil && math.IsNaN(*p.Percent) {
@@ -96,6 +98,12 @@ func (r *Reporter) Update(change func(*Progress)) {
 		}
 	}
 	r.Publish(r.state)
+}
+
+// isAsked reports whether the work was asked to stop.
+func isAsked(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	return cause == ErrCancelled || cause == ErrEnded
 }
 
 // Step publishes that done of total equal parts are done; a total of 0 or less makes the percentage unknown. An empty message leaves
@@ -140,8 +148,13 @@ func (r *Reporter) finish(ctx context.Context, result any, err error) {
 	default:
 		p.Status = StatusFailed
 	}
-	if err != nil && !(p.Status == StatusCancelled && (errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled))) {
+	asked := errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) || errors.Is(err, ErrEnded)
+	switch {
+	case err == nil:
+	case p.Status != StatusCancelled || !asked: // else there is no more to say than that word
 		p.Error = err.Error()
+	case context.Cause(ctx) == ErrEnded:
+		p.Error = "the service is stopping"
 	}
 	final := r.state
 	r.mu.Unlock()

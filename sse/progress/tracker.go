@@ -17,20 +17,20 @@ import (
 // answer 404.
 var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 
-// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open]. Its
-// methods may be called from any goroutine.
-//
-// It owns one goroutine, which follows the store and ends with the Tracker's context.
-//
-// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim,
-// so nothing holds mu or a Job.mu while it calls the store.
+// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open], and end it
+// with [Tracker.Shutdown]. Its methods may be called from any goroutine.
 type Tracker struct {
+	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim,
+	// so nothing holds mu or a Job.mu while it calls the store.
+
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
 	store     snapshot.Store
 	hub       *sse.Hub
+	ownHub    bool // it ends with ctx
 	retention time.Duration
 	log       *slog.Logger
+	over      chan struct{} // closed when the goroutine that follows the store has ended
 
 	// starting has room for the one start that may be claiming. Not a mutex, for a start that waits must still see
 	// its context end.
@@ -39,6 +39,9 @@ type Tracker struct {
 	mu sync.Mutex // guards the fields below
 
 	records map[string]record // by topic: what the store told; empty for good once the store is not followed any more
+	working map[*Job]int      // calls of Job.Run that have not returned
+	closing bool              // no run begins any more
+	changed chan struct{}     // closed when a run has ended or work has returned; nil while nobody waits for that
 }
 
 // record is what a Tracker knows of a topic that has a run.
@@ -96,8 +99,10 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 		hub:       opts.Hub,
 		retention: opts.Retention,
 		log:       opts.Logger,
+		over:      make(chan struct{}),
 		starting:  make(chan struct{}, 1),
 		records:   make(map[string]record),
+		working:   make(map[*Job]int),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
 	if t.retention <= 0 {
@@ -111,6 +116,7 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 		if heartbeat <= 0 {
 			heartbeat = defaultDuration
 		}
+		t.ownHub = true
 		t.hub = sse.NewHub(t.ctx, &sse.HubOptions{Heartbeat: heartbeat, Logger: t.log})
 	}
 	return t
@@ -120,8 +126,8 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 // callers at once exactly one is told true: the one that does the work. The others get the same Job. A retained
 // terminal is dropped.
 //
-// If the store fails, or the Tracker has ended, that is logged, and the Job returned is already over, with isNew
-// false. [Tracker.StartContext] returns the error instead.
+// If the store fails, or the Tracker has ended, that is logged, and nothing was joined: isNew is false, and the Job
+// returned is already over and says why in [Job.Err]. [Tracker.StartContext] returns the error instead.
 func (t *Tracker) Start(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, snapshot.ClaimOptions{})
 }
@@ -131,8 +137,8 @@ func (t *Tracker) StartOrJoin(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, snapshot.ClaimOptions{KeepFinal: true})
 }
 
-// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, or the store fails, nothing
-// was started. The run that it begins does not depend on ctx.
+// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, the store fails, or the Tracker
+// has ended (an error that wraps [ErrEnded]), nothing was started. The run that it begins does not depend on ctx.
 func (t *Tracker) StartContext(ctx context.Context, topic string) (job *Job, isNew bool, err error) {
 	return t.start(ctx, topic, snapshot.ClaimOptions{})
 }
@@ -141,7 +147,7 @@ func (t *Tracker) startOrLog(topic string, opts snapshot.ClaimOptions) (*Job, bo
 	job, isNew, err := t.start(t.ctx, topic, opts)
 	if err != nil {
 		t.log.Error("start failed", "topic", topic, "err", err)
-		job = &Job{tracker: t}
+		job = &Job{tracker: t, err: err}
 		job.end(err)
 	}
 	return job, isNew
@@ -152,16 +158,26 @@ func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOp
 	case t.starting <- struct{}{}:
 		defer func() { <-t.starting }()
 	case <-ctx.Done():
+		if t.hasEnded() {
+			return nil, false, fmt.Errorf("%w: %q was not started", ErrEnded, topic)
+		}
 		return nil, false, fmt.Errorf("progress: start %q: %w", topic, context.Cause(ctx))
 	}
-	if t.ctx.Err() != nil {
-		return nil, false, fmt.Errorf("progress: start %q: the tracker has ended: %w", topic, context.Cause(t.ctx))
+	if t.hasEnded() {
+		return nil, false, fmt.Errorf("%w: %q was not started", ErrEnded, topic)
 	}
 	claim, entry, err := t.store.Claim(ctx, topic, opts)
 	if err != nil {
 		return nil, false, fmt.Errorf("progress: start %q: %w", topic, err)
 	}
 	return t.jobOf(entry, claim), claim != nil, nil
+}
+
+// hasEnded reports whether no run begins any more.
+func (t *Tracker) hasEnded() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closing || t.ctx.Err() != nil
 }
 
 // jobOf returns this process's one Job for the run of entry. The store has told apply of it by now; if that has also
@@ -192,7 +208,7 @@ func (t *Tracker) Cancel(topic string) bool {
 	t.mu.Lock()
 	job := t.records[topic].job
 	t.mu.Unlock()
-	return job != nil && job.requestCancel()
+	return job != nil && job.requestCancel(ErrCancelled)
 }
 
 // Serve streams topic to a client: the newest snapshot, what is published from then on, the terminal. It blocks until
