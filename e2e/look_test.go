@@ -52,6 +52,7 @@ sources:
   forecast:
     title: Forecast
     from: [harbour, inland]
+    needs: any
     combine: '{temperature: (.harbour.value.temp * 10 | round / 10), rain_mm: 0.4, agreed: true, services: ["harbour", "inland"]}'
   queue: {title: Print queue, http: {upstream: plant, path: /queue}, show: {unit: pages}}
   orders: {title: Orders backlog, http: {upstream: orders, path: /orders}, backoff: {min: 20s, max: 1m}}

@@ -36,7 +36,7 @@ sources:
   well: {http: {upstream: dying, path: /}, alert: {notify: ops}}
   lost: {http: {upstream: nobody, path: /}}
   limited: {http: {upstream: slow, path: /}}
-  site: {from: [tank, well], combine: "[.[].state]"}
+  site: {from: [tank, well], needs: none, combine: "[.[].state]"}
   hello: {exec: [echo, hello], alert: {if: ". > 5 and (.x | length) > 2", for: 1m, notify: ops}}
   count: {exec: [echo, "5"], parse: json, show: {history: 1h}}
   quiet: {exec: [echo, hello], every: {normal: 1h, unwatched: never}}

@@ -39,7 +39,7 @@ sources:
   busy: {http: {upstream: plant, path: /busy}}
   lines: {exec: [printf, 'a\n 42 '], parse: lines, pick: {used: ".[1] | tonumber", bad: ".[0] | tonumber"}}
   fails: {exec: [sh, -c, 'echo oh no >&2; exit 3']}
-  site: {from: [tank, fails], combine: "{level: .tank.value.level, fails: .fails.state}"}
+  site: {from: [tank, fails], needs: none, combine: "{level: .tank.value.level, fails: .fails.state}"}
 `), strings.TrimPrefix(server.URL, "http://")
 }
 

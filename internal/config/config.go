@@ -142,9 +142,10 @@ type Source struct {
 
 	HTTP *HTTP
 	Exec []string // argv
-	From []string // names of other sources, recomputed when any of them changes
+	From []string // names of other sources, recomputed with every poll of any of them
 
 	Combine *jq.Program // with From: the inputs by name -> value; nil: the inputs as they are
+	Needs   Needs       // with From: which inputs must be fresh for the value to be fresh; NeedsAll unless set
 
 	Parse      Parse         // how the raw result becomes a value
 	Pick       []Field       // what to take of it; empty: all of it
@@ -155,10 +156,20 @@ type Source struct {
 	Jitter     float64       // 0 <= Jitter < 1: the fraction of Every that a poll may be late, to spread load
 	Timeout    time.Duration // bound of one poll
 	Backoff    Backoff       // pauses after failures
-	StaleAfter time.Duration // age from which a value without a successful poll is stale; 0 with From unless set
+	StaleAfter time.Duration // age from which a value without a successful poll, of the inputs that From needs, is stale; 0 with From unless set
 	Show       Show
 	Alert      *Alert // nil: none
 }
+
+// Needs says which inputs of a source must be fresh for what is made of them to be fresh.
+type Needs string
+
+// The values of [Needs].
+const (
+	NeedsAll  Needs = "all"
+	NeedsAny  Needs = "any"  // one of them
+	NeedsNone Needs = "none" // the source judges their states itself
+)
 
 // Never is the pause of a source that is polled only while somebody looks.
 const Never time.Duration = -1

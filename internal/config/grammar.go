@@ -114,8 +114,9 @@ var upstreamKeys = []key{
 var sourceKeys = append([]key{
 	{name: "http", also: "url get", doc: "ask an upstream by GET", keys: requestKeys, kind: true},
 	{name: "exec", also: "command cmd run script shell", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
-	{name: "from", doc: "other sources; recomputed when one of them changes. No source can be made from itself", is: textsSchema, kind: true},
+	{name: "from", doc: "other sources; recomputed with every poll of one of them. No source can be made from itself", is: textsSchema, kind: true},
 	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema},
+	{name: "needs", also: "requires quorum", doc: "with `from` only: which of the inputs must be fresh for the value to be fresh. With `none` the source judges their states itself", is: oneOf(string(NeedsAll), string(NeedsAny), string(NeedsNone))},
 	{name: "title", also: "label description", doc: "for people", is: lineSchema},
 	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(string(ParseJSON), string(ParseText), string(ParseLines))},
 	{name: "pick", also: "select fields jq extract", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},

@@ -17,11 +17,11 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 	s := &Source{Name: e.name, Title: e.name}
 	p := defaults
 	var (
-		kinds                     []*yaml.Node // the values of the kinds that it has
-		polled                    = map[string]*yaml.Node{}
-		from, combine, show, pick *yaml.Node
-		deadband                  *yaml.Node
-		parse                     string
+		kinds                      []*yaml.Node // the values of the kinds that it has
+		polled                     = map[string]*yaml.Node{}
+		from, combine, needs, show *yaml.Node
+		pick, deadband             *yaml.Node
+		parse                      string
 	)
 	kind := func(read func(v *yaml.Node)) func(v *yaml.Node) {
 		return func(v *yaml.Node) { kinds = append(kinds, v); read(v) }
@@ -34,10 +34,13 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		read[name] = func(v *yaml.Node) { polled[name] = v; f(v) }
 	}
 	maps.Copy(read, reads{
-		"http":     kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, known.upstreams) }),
-		"exec":     kind(func(v *yaml.Node) { s.Exec = r.argv(v) }),
-		"from":     kind(func(v *yaml.Node) { from = v }),
-		"combine":  func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
+		"http":    kind(func(v *yaml.Node) { s.HTTP = r.request(v, where, known.upstreams) }),
+		"exec":    kind(func(v *yaml.Node) { s.Exec = r.argv(v) }),
+		"from":    kind(func(v *yaml.Node) { from = v }),
+		"combine": func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
+		"needs": func(v *yaml.Node) {
+			needs, s.Needs = v, Needs(r.choice(v, "needs", string(NeedsAll), string(NeedsAny), string(NeedsNone)))
+		},
 		"title":    func(v *yaml.Node) { s.Title = r.line(v, "title") },
 		"pick":     func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) },
 		"show":     func(v *yaml.Node) { show = v },
@@ -56,6 +59,9 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		if combine != nil {
 			r.problem(combine, "combine without from", `add the names of other sources such as from: [a, b], or use "pick"`)
 		}
+		if needs != nil {
+			r.problem(needs, "needs without from", "remove it: this source has no inputs")
+		}
 		s.Parse = ParseJSON
 		if s.Exec != nil {
 			s.Parse = ParseText
@@ -66,6 +72,9 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		s.Every, s.Unwatched, s.When = p.every, p.idle(), p.when
 		s.Timeout, s.Jitter, s.Backoff, s.StaleAfter = p.timeout, p.jitter, p.backoff, p.stale()
 		return s, nil
+	}
+	if needs == nil {
+		s.Needs = NeedsAll
 	}
 	for _, name := range slices.Sorted(maps.Keys(polled)) {
 		switch v := polled[name]; {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,15 +77,15 @@ sources:
 func TestWhatHasNotChangedIsEvaluatedAtEveryPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		full, fired := 0, 0
+		var full, fired atomic.Int32
 		server := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.Host == "ops.example":
-				fired++
+				fired.Add(1)
 			case r.Header.Get("If-None-Match") == `"1"`:
 				w.WriteHeader(http.StatusNotModified)
 			default:
-				full++
+				full.Add(1)
 				w.Header().Set("ETag", `"1"`)
 				fmt.Fprintf(w, `{"last_backup": %d}`, begun.Unix())
 			}
@@ -119,20 +120,20 @@ sources:
 			return decode(t, w.Body.Bytes())
 		}
 		time.Sleep(50 * time.Minute)
-		if fired != 0 || get("late")["value"] != false {
-			t.Errorf("after 50 minutes: %d alerts, late is %v, want none", fired, get("late"))
+		if fired.Load() != 0 || get("late")["value"] != false {
+			t.Errorf("after 50 minutes: %d alerts, late is %v, want none", fired.Load(), get("late"))
 		}
 		time.Sleep(50 * time.Minute)
-		if fired != 1 || get("late")["value"] != true {
-			t.Errorf("after 100 minutes: %d alerts, late is %v, want the alert and true", fired, get("late"))
+		if fired.Load() != 1 || get("late")["value"] != true {
+			t.Errorf("after 100 minutes: %d alerts, late is %v, want the alert and true", fired.Load(), get("late"))
 		}
 		time.Sleep(40 * time.Minute)
 		updated := at(t, get("backup")["updated_at"])
 		if age := time.Since(updated); age > time.Minute {
 			t.Errorf("the last poll is %v ago, want the pause of the value as it is now", age)
 		}
-		if full != 1 {
-			t.Errorf("%d answers were transferred, want 1", full)
+		if n := full.Load(); n != 1 {
+			t.Errorf("%d answers were transferred, want 1", n)
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 	switch {
 	case s.wanted && now.Before(s.notBefore):
 		internal.Schedule(s.key, s.notBefore.Sub(now))
-	case s.wanted && (snap.UpdatedAt == nil || now.Sub(*snap.UpdatedAt) >= s.pause()):
+	case s.wanted && (s.renewed.IsZero() || now.Sub(s.renewed) >= s.pause()):
 		internal.Schedule(s.key, 0)
 	case s.wanted || !now.Before(s.notBefore) || s.Unwatched == config.Never:
 		s.schedule(internal, now)

@@ -183,10 +183,11 @@ func (c *change) apply() {
 	}
 	inputs := make(map[string]*poller, len(c.to.sources))
 	for _, s := range c.to.sources {
-		inputs[s.Name], s.dependents = s, nil
+		inputs[s.Name], s.uses, s.dependents = s, nil, nil
 	}
 	for _, s := range c.to.sources {
 		for _, name := range s.From {
+			s.uses = append(s.uses, inputs[name])
 			inputs[name].dependents = append(inputs[name].dependents, s)
 		}
 	}

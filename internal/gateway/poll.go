@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,13 +50,20 @@ type poller struct {
 	history    *history              // nil: nothing is remembered
 	limit      *limit                // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
+	uses       []*poller             // the same as they are now; used by hooks alone
 	dependents []*poller             // what is computed from it
 
-	known *source.Known // the newest answer that has a name; used by its polls alone, of which one runs at a time
+	// The next two are used by its polls alone, of which one runs at a time.
+
+	known   *source.Known // the newest answer that has a name
+	unfresh string        // why what was computed last is not fresh; empty: it is
 
 	// The fields below are used by hooks alone.
 
 	published sourceSnapshot // the newest one; reading it back from the topic costs a tenth of a poll
+
+	renewed time.Time // when the value was got; zero: never. Its time for people is in published
+	oldest  string    // the input that says so; empty: none
 
 	wanted    bool          // as was found when the watchers were last looked at
 	left      time.Time     // when it was found that the last one has left; zero: it is watched, or never was
@@ -123,7 +129,10 @@ func (s *poller) keepsValueOf(before *poller) bool {
 
 // addTasks adds the tasks of s to the scheduler, which does not start them by that.
 func (g *gateway) addTasks(s *poller) {
-	options := []smartpoll.TaskOption{smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter})}
+	var options []smartpoll.TaskOption
+	if s.From == nil { // else the next poll of an input is the next attempt
+		options = append(options, smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}))
+	}
 	if s.limit != nil {
 		options = append(options, smartpoll.In(s.limit.group))
 	}
@@ -155,8 +164,9 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 		last := before.published
 		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
+			s.renewed, s.oldest = before.renewed, before.oldest
 			if s.StaleAfter > 0 {
-				scheduler.ScheduleAt(staleKey(s.key), last.UpdatedAt.Add(s.StaleAfter))
+				scheduler.Schedule(staleKey(s.key), max(0, s.StaleAfter-time.Since(s.renewed)))
 			}
 		}
 		if snap.Alert = nil; s.Alert != nil {
@@ -189,6 +199,7 @@ func (s *poller) hasInput() bool {
 type reading struct {
 	value any             // what is picked
 	data  json.RawMessage // value as JSON
+	stale string          // why it is not fresh although it was just computed; empty: it is
 	asked time.Duration   // the pause that value asks for; 0: none
 	alert verdict         // on value
 }
@@ -215,7 +226,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
-	s.known = known
+	s.known, got.stale = known, s.unfresh
 	return got, nil
 }
 
@@ -240,76 +251,80 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 	return picked, nil
 }
 
-// combine computes a value from the newest snapshots of other sources.
-func (s *poller) combine(ctx context.Context) (any, error) {
-	all := make(map[string]any, len(s.inputs))
-	for name, topic := range s.inputs {
-		latest, _ := topic.Latest()
-		var object any
-		if err := json.Unmarshal(latest.Data, &object); err != nil {
-			return nil, fmt.Errorf("input %s: %w", name, err)
-		}
-		all[name] = object
-	}
-	if s.Combine == nil {
-		return all, nil
-	}
-	value, err := s.Combine.Run(ctx, all)
-	if err != nil {
-		return nil, fmt.Errorf("combine: %w", err)
-	}
-	return value, nil
-}
-
 // committer returns the hook that turns the result of a poll into the source's next
 // snapshot. A failure is state here, never an error that would end all polling: the
 // last good value stays, marked stale, and the scheduler has already put the next
 // attempt where the backoff, or the upstream's Retry-After, wants it.
 func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal, reading, error) error {
 	return func(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
+		if errors.Is(err, errNothingYet) {
+			return nil // the first poll of an input has it computed again
+		}
 		now := time.Now()
 		before := s.published
 		after := before
 		if err != nil {
-			text := err.Error()
-			after.Error = &text
-			s.history.add(now, nil)
-			s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
-			if s.pause() == config.Never {
-				internal.Schedule(s.key, -1)
-			}
-			after.State = stateFailing
-			if before.UpdatedAt != nil {
-				after.State = stateStale
-			}
+			s.failed(internal, now, &after, err)
 			if before.State == stateOK || before.State == statePending {
 				g.log.Warn("poll failed", "source", s.Name, "err", err)
 			}
 		} else {
-			after.State, after.Value, after.Error = stateOK, got.data, nil
-			after.UpdatedAt = utc(now)
-			s.history.add(now, got.value)
-			s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
-			s.schedule(internal, now)
-			if s.StaleAfter > 0 {
-				internal.Schedule(staleKey(s.key), s.StaleAfter)
+			if !s.succeeded(internal, now, &after, got) {
+				return nil
 			}
-			if before.State == stateStale || before.State == stateFailing {
+			if after.State == stateOK && (before.State == stateStale || before.State == stateFailing) {
 				g.log.Info("poll recovered", "source", s.Name)
 			}
 		}
 		after.NextAt, after.Waiting = s.next(internal)
 		g.alert(internal, s, now, before, &after, got.alert)
-		changed := after.State != before.State || !bytes.Equal(after.Value, before.Value) || !after.Alert.equal(before.Alert)
-		if s.From != nil && !changed {
-			return nil // what is computed is published when it changes
+		if s.From != nil && after.equal(&before) {
+			return nil
 		}
 		s.put(after)
-		if changed {
-			s.notify(internal)
-		}
+		s.notify(internal)
 		return nil
 	}
+}
+
+// failed brings the snapshot of s to what a poll that failed says.
+func (s *poller) failed(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, err error) {
+	text := err.Error()
+	snap.State, snap.Error = stateFailing, &text
+	if snap.UpdatedAt != nil {
+		snap.State = stateStale
+	}
+	s.history.add(now, nil)
+	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
+	if s.pause() == config.Never {
+		internal.Schedule(s.key, -1)
+	}
+}
+
+// succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
+// that it needs, and reports false if these are others by now.
+func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, got reading) bool {
+	renewed, oldest := s.renewal(now)
+	if renewed.IsZero() {
+		return false
+	}
+	s.renewed, s.oldest = renewed, oldest
+	snap.State, snap.Value, snap.Error, snap.UpdatedAt = stateOK, got.data, nil, utc(renewed)
+	if s.StaleAfter > 0 {
+		left := s.StaleAfter - now.Sub(renewed)
+		if left <= 0 && got.stale == "" {
+			got.stale = s.tooOld()
+		}
+		internal.Schedule(staleKey(s.key), max(left, -1))
+	}
+	if got.stale != "" {
+		snap.State, snap.Error = stateStale, &got.stale
+		got.value = nil // a gap in the history
+	}
+	s.history.add(now, got.value)
+	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
+	s.schedule(internal, now)
+	return true
 }
 
 // expire returns the hook that marks the value of a source as too old.
@@ -320,7 +335,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 			return nil
 		}
 		now := time.Now()
-		text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
+		text := s.tooOld()
 		after := before
 		after.State, after.Error = stateStale, &text
 		s.history.add(now, nil)
