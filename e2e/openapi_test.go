@@ -84,12 +84,16 @@ var unseen = map[string]string{
 	"triggerRun 410": "the run of the Idempotency-Key has to expire within the request",
 	"stream 503":     "streams are turned away while they drain, when the listener is closed: only a connection that is there can ask",
 	"runEvents 503":  "as for stream",
+
+	"completeSignIn 404": "as beginSignIn 404, by the same code",
+	"completeSignIn 503": "the provider has to be slow or away within one sign-in; TestASlowProviderHoldsFew has it so",
 }
 
 // Every operation of the API, with every answer that is described for it, is as described.
 func TestTheAPIIsAsDescribed(t *testing.T) {
 	plant, dying := newUpstream(t, `{"level": 41.25, "pump": true}`), newUpstream(t, `[1, {"a": null}]`)
 	issuer := issuertest.New(t)
+	issuer.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": issuer.URL + "/logout"}})
 	work := scripttest.New(t)
 	stay := filepath.Join(t.TempDir(), "go")
 	yaml := whole(t, plant, dying, issuer, work, stay)
@@ -271,8 +275,12 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		c.anonymously(func() {
 			head, _ := c.do(303, "GET", "/auth/oidc", "")
 			c.do(want, "GET", issuer.Permit(head.Get("Location")).RequestURI(), "")
+			if want == 303 {
+				c.do(200, "POST", "/auth/logout", "")
+			}
 		})
 	}
+	c.anonymously(func() { c.do(400, "GET", "/auth/oidc?return=//evil.example", "") })
 	signIn(303)
 	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": "cooks"}})
 	signIn(403)
@@ -301,6 +309,9 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	base := c.url
 	c.url = strings.TrimSuffix(plain.url, "/")
 	c.do(409, "POST", "/api/v1/config/reload", "")
+	c.do(404, "GET", "/auth/oidc", "")
+	lonely := serve(t, "listen: 127.0.0.1:0\naccess: {oidc: {issuer: 'http://127.0.0.1:1', client_id: tidewire, groups: {ops: viewer}}}\njobs: {mine: {exec: ['true']}}\n")
+	c.url = strings.TrimSuffix(lonely.url, "/")
 	c.do(503, "GET", "/auth/oidc", "")
 	c.url = base
 

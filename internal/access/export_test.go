@@ -1,17 +1,28 @@
 package access
 
-import "time"
-
-const (
-	MaxSessions = maxSessions
-	MaxClients  = maxClients
+import (
+	"strconv"
+	"time"
 )
 
-// AddSession begins a session of nobody.
-func (g *Guard) AddSession() { g.sessions.begin(time.Now(), session{}) }
+const (
+	MaxSessions        = maxSessions
+	MaxOwnSessions     = maxOwnSessions
+	MaxClients         = maxClients
+	MaxPending         = maxPending
+	MaxClientExchanges = maxClientExchanges
+)
+
+// AddSession begins a session of the person with that number.
+func (g *Guard) AddSession(who int) {
+	g.sessions.begin(time.Now(), session{person: person{subject: strconv.Itoa(who)}})
+}
+
+// Sessions is how many there are, and of how many owners.
+func (g *Guard) Sessions() (all, owners int) { return len(g.sessions.all), len(g.sessions.of) }
 
 // Clients is how many addresses the limiter remembers.
-func (g *Guard) Clients() int { return len(g.attempts.clients) }
+func (g *Guard) Clients() int { return len(g.wrongTokens.clients) }
 
 // Later makes the last failure of the provider one of long ago.
 func (g *Guard) Later() {

@@ -45,19 +45,30 @@ type credential struct {
 // A person is somebody whom another service has named.
 type person struct {
 	name    string
-	subject string // the service's own name for the person, which never changes; "" of a proxy
+	issuer  string // the OpenID Connect provider; "" of a proxy
+	subject string // the provider's own name for the person, which never changes; "" of a proxy
 	groups  []string
+}
+
+// id tells a person from all others.
+func (p person) id() Identity {
+	if p.issuer != "" {
+		return Identity{Kind: ByOIDC, Issuer: p.issuer, Subject: p.subject}
+	}
+	return Identity{Kind: ByProxy, Subject: p.name}
 }
 
 // A Guard knows who is asking. It lives as long as the process: sessions outlive a
 // change of the configuration, and what they may do follows it. Its methods may be
 // called from any goroutine; it has none of its own.
 type Guard struct {
-	current  func() *config.Config
-	sessions sessions
-	attempts limiter
-	provider provider
-	aead     cipher.AEAD // seals what a browser keeps while it is at the provider
+	current     func() *config.Config
+	sessions    sessions
+	wrongTokens limiter
+	provider    provider
+	exchanges   exchanges
+	used        usedStates
+	aead        cipher.AEAD // seals what a browser keeps while it is at the provider
 }
 
 // New returns a guard. current returns the configuration at work, whose Access,
@@ -168,7 +179,7 @@ func (g *Guard) user(access *config.Access, by credential) *User {
 		if access.Anonymous == config.RoleNone {
 			return Nobody
 		}
-		return &User{Name: "anonymous", Role: access.Anonymous, by: by}
+		return &User{Name: Everybody.Name, ID: Everybody.ID, Role: access.Anonymous, by: by}
 	default:
 		return Nobody
 	}
@@ -179,7 +190,7 @@ func tokenUser(access *config.Access, by credential) *User {
 	found := Nobody
 	for _, token := range access.Tokens {
 		if subtle.ConstantTimeCompare(token.SHA256[:], by.hash[:]) == 1 {
-			found = &User{Name: token.Name, Role: token.Role, Jobs: token.Jobs, by: by}
+			found = &User{Name: token.Name, ID: Identity{Kind: ByToken, Subject: token.Name}, Role: token.Role, Jobs: token.Jobs, by: by}
 		}
 	}
 	return found
@@ -196,21 +207,20 @@ func grouped(p person, groups map[string]config.Role, least config.Role, by cred
 	if role == config.RoleNone {
 		return Nobody
 	}
-	return &User{Name: p.name, Role: role, by: by}
+	return &User{Name: p.name, ID: p.id(), Role: role, by: by}
 }
 
-// check returns an error unless a token is known. What is wrong counts against the
-// address that it came from, but if it is given as again not again and again.
+// check returns an error unless a token is known. A known token is never limited, whatever
+// else came from its address. A wrong one counts against the address; the same one again,
+// if again is given, does not.
 func (g *Guard) check(access *config.Access, r *http.Request, hash [sha256.Size]byte, again *[sha256.Size]byte) error {
-	from, now := g.Address(r), time.Now()
-	if wait := g.attempts.wait(now, from); wait > 0 {
+	if tokenUser(access, credential{hash: hash}) != Nobody {
+		return nil
+	}
+	if wait := g.wrongTokens.take(time.Now(), g.Address(r), again); wait > 0 {
 		return &TooManyError{wait}
 	}
-	if tokenUser(access, credential{hash: hash}) == Nobody {
-		g.attempts.failed(now, from, again)
-		return ErrUnknownToken
-	}
-	return nil
+	return ErrUnknownToken
 }
 
 // bearer returns the token of a request (RFC 6750 §2.1). Other schemes are not for us:

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -268,18 +269,48 @@ func TestCookieNames(t *testing.T) {
 	}
 }
 
-// However many sign in, so many sessions there are and no more.
-func TestSessionsAreBounded(t *testing.T) {
+// However often a person signs in, that costs nobody else a session: it ends their own, the one unused for longest.
+func TestSigningInOftenEndsOnesOwnSessions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(t)
+		other := s.signIn("operator-secret")
 		first, second := s.signIn("viewer-secret"), s.signIn("viewer-secret")
 		time.Sleep(time.Minute)
 		s.who(with(first))
-		for range access.MaxSessions - 1 {
-			s.Guard.AddSession()
+		for range access.MaxOwnSessions - 1 {
+			s.signIn("viewer-secret")
 		}
 		if got, want := s.who(with(first))+" "+s.who(with(second)), "viewer/viewer /"; got != want {
 			t.Errorf("with one session too many: %q, want %q", got, want)
+		}
+		for range access.MaxSessions {
+			s.signIn("viewer-secret")
+		}
+		if got := s.who(with(other)); got != "operator/operator" {
+			t.Errorf("after the viewer has signed in %d times, the operator's session is %s", access.MaxSessions, got)
+		}
+		if all, owners := s.Guard.Sessions(); all != access.MaxOwnSessions+1 || owners != 2 {
+			t.Errorf("%d sessions of %d owners, want %d of 2", all, owners, access.MaxOwnSessions+1)
+		}
+	})
+}
+
+// Beyond the number of all sessions, one ends of whoever has the most.
+func TestSessionsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		lone := s.signIn("operator-secret")
+		crowd := []*http.Cookie{s.signIn("viewer-secret"), s.signIn("viewer-secret")}
+		time.Sleep(time.Minute)
+		s.who(with(crowd[0]))
+		for i := range access.MaxSessions - 2 {
+			s.Guard.AddSession(i)
+		}
+		if got, want := s.who(with(lone))+" "+s.who(with(crowd[0]))+" "+s.who(with(crowd[1])), "operator/operator viewer/viewer /"; got != want {
+			t.Errorf("with one session too many: %q, want %q", got, want)
+		}
+		if all, _ := s.Guard.Sessions(); all != access.MaxSessions {
+			t.Errorf("%d sessions, want %d", all, access.MaxSessions)
 		}
 	})
 }
@@ -359,17 +390,17 @@ func TestLimiter(t *testing.T) {
 		if tries != 10 || tooMany.Wait <= 0 || tooMany.Wait > time.Minute {
 			t.Errorf("%d guesses, then a wait of %v, want 10 and some seconds", tries, tooMany.Wait)
 		}
-		if err := try("[2001:db8::2]:80", "viewer-secret"); !errors.As(err, &tooMany) {
+		if err := try("[2001:db8::2]:80", "guess"); !errors.As(err, &tooMany) {
 			t.Errorf("another address of the network: %v, want the limit", err)
 		}
-		if err := try("[2001:db8:0:1::2]:80", "viewer-secret"); err != nil {
-			t.Errorf("another network: %v, want nil", err)
+		if err := try("[2001:db8:0:1::2]:80", "guess"); !errors.Is(err, access.ErrUnknownToken) {
+			t.Errorf("another network: %v, want ErrUnknownToken", err)
 		}
 		time.Sleep(tooMany.Wait)
-		if err := try("[2001:db8::1]:80", "viewer-secret"); err != nil {
-			t.Errorf("after the wait: %v, want nil", err)
+		if err := try("[2001:db8::1]:80", "guess"); !errors.Is(err, access.ErrUnknownToken) {
+			t.Errorf("after the wait: %v, want ErrUnknownToken", err)
 		}
-		// A great many addresses take no more memory, and do not let go who guesses.
+		// A great many addresses take no more memory, and do not let go of the one that guesses.
 		for range 20 {
 			try("192.0.2.1:80", "guess")
 		}
@@ -379,8 +410,40 @@ func TestLimiter(t *testing.T) {
 		if got := s.Guard.Clients(); got > access.MaxClients {
 			t.Errorf("%d addresses are remembered, want at most %d", got, access.MaxClients)
 		}
-		if err := try("192.0.2.1:80", "viewer-secret"); !errors.As(err, &tooMany) {
-			t.Errorf("who guessed most was forgotten: %v", err)
+		if err := try("192.0.2.1:80", "guess"); !errors.As(err, &tooMany) {
+			t.Errorf("the address that guessed most was forgotten: %v", err)
+		}
+	})
+}
+
+// However many wrong tokens came from an address, the right one works there: by header and on the form.
+func TestTheRightTokenIsNeverLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		for i := range 1000 {
+			s.Identify(request("192.0.2.1:80", "Authorization", "Bearer wrong-"+strconv.Itoa(i)))
+		}
+		if got := s.who(request("192.0.2.1:80", "Authorization", "Bearer viewer-secret")); got != "viewer/viewer" {
+			t.Errorf("the right token is %s, want viewer/viewer", got)
+		}
+		if _, err := s.SignIn(httptest.NewRecorder(), request("192.0.2.1:80"), "viewer-secret"); err != nil {
+			t.Errorf("SignIn with the right token = %v, want nil", err)
+		}
+	})
+}
+
+// Attempts beyond the limit do not lengthen the wait, also when they come at once.
+func TestTheLimitHasAFloor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() { s.Identify(request("192.0.2.1:80", "Authorization", "Bearer wrong-"+strconv.Itoa(i))) })
+		}
+		all.Wait()
+		var tooMany *access.TooManyError
+		if _, err := s.Identify(request("192.0.2.1:80", "Authorization", "Bearer wrong")); !errors.As(err, &tooMany) || tooMany.Wait > 6*time.Second {
+			t.Errorf("after 200 wrong tokens at once: %v, want a wait of at most 6s", err)
 		}
 	})
 }

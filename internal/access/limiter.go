@@ -13,8 +13,9 @@ const (
 	maxClients = 4096            // addresses that are remembered
 )
 
-// A limiter slows down who guesses, by address: one network of IPv6, of which a client
-// has as many addresses as it likes, counts as one. The zero value has seen nobody.
+// A limiter bounds the attempts that fail, by the [Network] of their address. Attempts
+// that succeed never ask it: misuse by one client of a shared address must not lock out
+// the others. The zero value has seen nobody.
 type limiter struct {
 	mu      sync.Mutex // guards clients
 	clients map[netip.Addr]*attempts
@@ -32,25 +33,13 @@ func (a *attempts) leftAt(now time.Time) float64 {
 	return min(burst, a.left+float64(now.Sub(a.at))/float64(refill))
 }
 
-// wait returns how long an address has to wait until it may try again.
-func (l *limiter) wait(now time.Time, from netip.Addr) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	a := l.clients[network(from)]
-	if a == nil {
-		return 0
-	}
-	if left := a.leftAt(now); left < 1 {
-		return max(time.Duration((1-left)*float64(refill)).Round(time.Second), time.Second)
-	}
-	return 0
-}
-
-// failed counts an attempt that failed. A token that is the same as last time does not
-// count, if there is one: it teaches who guesses nothing, and a program that was
-// forgotten when its token was changed does not lock out everybody at its address.
-func (l *limiter) failed(now time.Time, from netip.Addr, token *[sha256.Size]byte) {
-	from = network(from)
+// take counts an attempt that failed and returns 0, or returns how long the address has
+// to wait if none is left: then it counts nothing, so attempts beyond the limit do not
+// lengthen the wait. A token that is the same as last time does not count, if there is
+// one: it teaches a guesser nothing, and comes from a program that was forgotten when its
+// token was changed.
+func (l *limiter) take(now time.Time, from netip.Addr, token *[sha256.Size]byte) time.Duration {
+	from = Network(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.clients[from]
@@ -64,12 +53,17 @@ func (l *limiter) failed(now time.Time, from netip.Addr, token *[sha256.Size]byt
 		a = &attempts{left: burst, at: now}
 		l.clients[from] = a
 	} else if token != nil && a.last == *token {
-		return
+		return 0
 	}
-	a.left, a.at = a.leftAt(now)-1, now
+	left := a.leftAt(now)
+	if left < 1 {
+		return max(time.Duration((1-left)*float64(refill)).Round(time.Second), time.Second)
+	}
+	a.left, a.at = left-1, now
 	if token != nil {
 		a.last = *token
 	}
+	return 0
 }
 
 // forgetLocked makes room: by those who have waited long enough, or else by the one who
@@ -90,8 +84,9 @@ func (l *limiter) forgetLocked(now time.Time) {
 	}
 }
 
-// network is what an address is counted under.
-func network(addr netip.Addr) netip.Addr {
+// Network is what an address is counted under: of IPv6 its /64, of which one client may
+// have every address.
+func Network(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {
 		prefix, _ := addr.Prefix(64)

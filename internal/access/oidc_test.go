@@ -2,10 +2,14 @@ package access_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +32,7 @@ func newOIDC(t *testing.T) (*site, *issuertest.Issuer) {
 func (s *site) sent() (to string, cookie *http.Cookie) {
 	s.t.Helper()
 	w := httptest.NewRecorder()
-	if err := s.Begin(w, request("192.0.2.1:80")); err != nil {
+	if err := s.Begin(w, request("192.0.2.1:80"), access.Visit{}); err != nil {
 		s.t.Fatal(err)
 	}
 	return w.Header().Get("Location"), w.Result().Cookies()[0]
@@ -42,7 +46,7 @@ func (s *site) back(query url.Values, cookie *http.Cookie) (u *access.User, cook
 	}
 	r.URL.RawQuery = query.Encode()
 	w := httptest.NewRecorder()
-	u, err = s.Complete(w, r)
+	u, _, err = s.Complete(w, r)
 	return u, w.Result().Cookies(), err
 }
 
@@ -132,8 +136,9 @@ func TestOIDCRefuses(t *testing.T) {
 			} else if strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), query.Get("code")) && query.Get("code") != "x" {
 				t.Errorf("Complete = %v, want no secret in it", err)
 			}
-			if len(cookies) != 1 || cookies[0].MaxAge >= 0 {
-				t.Errorf("cookies %v, want the end of the sign-in's and no session", cookies)
+			var notBegun *access.NotBegunError
+			if foreign := errors.As(err, &notBegun); foreign && len(cookies) != 0 || !foreign && (len(cookies) != 1 || cookies[0].MaxAge >= 0) {
+				t.Errorf("cookies %v, want no session, and the end of the sign-in's if it was one", cookies)
 			}
 		})
 	}
@@ -147,17 +152,323 @@ func TestOIDCReplay(t *testing.T) {
 	if _, _, err := s.back(query, cookie); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.back(query, nil); err == nil || !strings.Contains(err.Error(), "no sign-in") {
+	if _, _, err := s.back(query, nil); err == nil || !strings.Contains(err.Error(), "no such sign-in") {
 		t.Errorf("the browser's second return = %v, want it refused without the cookie", err)
 	}
-	if _, _, err := s.back(query, cookie); err == nil || !strings.Contains(err.Error(), "invalid_grant") {
-		t.Errorf("the same code with a kept cookie = %v, want the issuer to refuse it", err)
+	if _, _, err := s.back(query, cookie); err == nil || !strings.Contains(err.Error(), "completed before") {
+		t.Errorf("the same code with a kept cookie = %v, want it refused", err)
 	}
 	// A code of one's own, planted in the browser of somebody else.
-	mine, _ := s.sent()
+	mine, own := s.sent()
 	_, theirs := s.sent()
+	theirs.Name = own.Name
 	if _, _, err := s.back(i.Permit(mine).Query(), theirs); err == nil || !strings.Contains(err.Error(), "state") {
 		t.Errorf("another person's code = %v, want it refused", err)
+	}
+}
+
+// A page of another site can make a browser ask for the callback. That is no attempt to sign in: neither tokens nor
+// people at that address have to wait for it.
+func TestForeignCallbacksDoNotCount(t *testing.T) {
+	s, i := newOIDC(t)
+	to, cookie := s.sent()
+	for range 30 {
+		s.back(url.Values{"code": {"x"}, "state": {"y"}}, nil)
+		s.back(url.Values{"code": {"x"}, "state": {"y"}}, &http.Cookie{Name: cookie.Name, Value: "forged"})
+	}
+	if got := s.who(request("192.0.2.1:80", "Authorization", "Bearer viewer-secret")); got != "viewer/viewer" {
+		t.Errorf("the right token is %s, want viewer/viewer", got)
+	}
+	if _, _, err := s.back(i.Permit(to).Query(), cookie); err != nil {
+		t.Errorf("a sign-in that was begun here = %v, want nil", err)
+	}
+}
+
+// Each tab has a sign-in of its own; they end in any order, and what does not belong to one leaves all of them alone.
+func TestSignInsOfSeveralTabs(t *testing.T) {
+	s, i := newOIDC(t)
+	jar := map[string]*http.Cookie{}
+	keep := func(cookies []*http.Cookie) {
+		for _, cookie := range cookies {
+			if jar[cookie.Name] = cookie; cookie.MaxAge < 0 {
+				delete(jar, cookie.Name)
+			}
+		}
+	}
+	bring := func(r *http.Request) *http.Request {
+		for _, cookie := range jar {
+			r.AddCookie(cookie)
+		}
+		return r
+	}
+	begin := func() string {
+		w := httptest.NewRecorder()
+		if err := s.Begin(w, bring(request("192.0.2.1:80")), access.Visit{}); err != nil {
+			t.Fatal(err)
+		}
+		keep(w.Result().Cookies())
+		return w.Header().Get("Location")
+	}
+	end := func(query url.Values) error {
+		r := bring(request("192.0.2.1:80"))
+		r.URL.RawQuery = query.Encode()
+		w := httptest.NewRecorder()
+		_, _, err := s.Complete(w, r)
+		keep(w.Result().Cookies())
+		return err
+	}
+	first, second := begin(), begin()
+	var notBegun *access.NotBegunError
+	if err := end(url.Values{"state": {"somebody-elses"}, "code": {"x"}}); !errors.As(err, &notBegun) || len(jar) != 2 {
+		t.Errorf("a foreign answer = %v and leaves %d sign-ins, want a NotBegunError and 2", err, len(jar))
+	}
+	for name, to := range map[string]string{"second": second, "first": first} {
+		if err := end(i.Permit(to).Query()); err != nil {
+			t.Errorf("the %s tab = %v, want nil", name, err)
+		}
+	}
+	if len(jar) != 1 {
+		t.Errorf("the browser keeps %d cookies, want the session alone", len(jar))
+	}
+
+	// However many are begun and left, the browser keeps the newest few.
+	oldest := begin()
+	for range 3 * access.MaxPending {
+		begin()
+	}
+	if got := len(jar) - 1; got != access.MaxPending {
+		t.Errorf("the browser keeps %d sign-ins, want %d", got, access.MaxPending)
+	}
+	if err := end(i.Permit(oldest).Query()); !errors.As(err, &notBegun) {
+		t.Errorf("the oldest sign-in = %v, want it given up", err)
+	}
+	if err := end(i.Permit(begin()).Query()); err != nil {
+		t.Errorf("the newest sign-in = %v, want nil", err)
+	}
+}
+
+// However often one cookie comes back at once, the provider is asked once.
+func TestASignInIsExchangedOnce(t *testing.T) {
+	s, i := newOIDC(t)
+	to, cookie := s.sent()
+	query := i.Permit(to).Query()
+	var all sync.WaitGroup
+	var ok, busy atomic.Int32
+	for n := range 600 {
+		all.Go(func() {
+			r := request(fmt.Sprintf("10.0.%d.%d:80", n/250, n%250), "Cookie", cookie.Name+"="+cookie.Value)
+			r.URL.RawQuery = query.Encode()
+			_, _, err := s.Complete(httptest.NewRecorder(), r)
+			var later *access.BusyError
+			switch {
+			case err == nil:
+				ok.Add(1)
+			case errors.As(err, &later):
+				busy.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if got := i.Asked("/token"); got != 1 || ok.Load() != 1 {
+		t.Errorf("the provider was asked %d times, %d succeeded (%d found it busy), want 1 and 1", got, ok.Load(), busy.Load())
+	}
+}
+
+// A provider that answers slowly holds a few sign-ins of one address; others there are told to come again, those of
+// other addresses go on, and so does everything else.
+func TestASlowProviderHoldsFew(t *testing.T) {
+	s, i := newOIDC(t)
+	begun := func() (*http.Cookie, url.Values) {
+		to, cookie := s.sent()
+		return cookie, i.Permit(to).Query()
+	}
+	hold := make(chan struct{})
+	i.Behave(issuertest.Behaviour{Hold: hold})
+	results := make(chan error)
+	for range access.MaxClientExchanges + 1 {
+		cookie, query := begun()
+		go func() {
+			_, _, err := s.back(query, cookie)
+			results <- err
+		}()
+	}
+	var busy *access.BusyError
+	if err := <-results; !errors.As(err, &busy) || busy.After <= 0 { // the others are held
+		t.Errorf("one sign-in too many = %v, want a BusyError", err)
+	}
+	if got := s.who(request("192.0.2.1:80", "Authorization", "Bearer viewer-secret")); got != "viewer/viewer" {
+		t.Errorf("meanwhile a token is %s, want viewer/viewer", got)
+	}
+	again, query := begun()
+	if _, _, err := s.back(query, again); !errors.As(err, &busy) {
+		t.Errorf("one more = %v, want a BusyError", err)
+	}
+	r := request("198.51.100.1:80")
+	cookie, other := begun()
+	r.AddCookie(cookie)
+	r.URL.RawQuery = other.Encode()
+	go func() {
+		_, _, err := s.Complete(httptest.NewRecorder(), r)
+		results <- err
+	}()
+	close(hold)
+	for range access.MaxClientExchanges + 1 {
+		if err := <-results; err != nil {
+			t.Errorf("a sign-in that was held = %v, want nil", err)
+		}
+	}
+	if _, _, err := s.back(query, again); err != nil {
+		t.Errorf("the sign-in that was told to come again = %v, want nil", err)
+	}
+}
+
+// A name that only userinfo has is asked for there. It is a courtesy: without it people are called by their subject.
+func TestNamesOfUserInfo(t *testing.T) {
+	s, i := newOIDC(t)
+	for _, c := range []struct {
+		info map[string]any
+		want string
+	}{
+		{map[string]any{"sub": "42", "preferred_username": "bob"}, "bob"},
+		{map[string]any{"sub": "42", "name": "Bob B."}, "Bob B."},
+		{map[string]any{"sub": "43", "preferred_username": "mallory"}, "42"},
+		{nil, "42"},
+	} {
+		i.Behave(issuertest.Behaviour{Claims: map[string]any{"preferred_username": nil}, UserInfo: c.info})
+		to, cookie := s.sent()
+		u, _, err := s.back(i.Permit(to).Query(), cookie)
+		if err != nil || u.Name != c.want || u.ID.Subject != "42" {
+			t.Errorf("with userinfo %v: %+v, %v, want %s, whose subject is 42", c.info, u, err, c.want)
+		}
+	}
+}
+
+// Who somebody is does not follow from their name.
+func TestIdentitiesOfTheSameName(t *testing.T) {
+	s, i := newOIDC(t)
+	s.cfg.Access.Proxy = &config.Proxy{Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, UserHeader: "X-User", GroupsHeader: "X-Groups", Role: config.RoleViewer}
+	i.Behave(issuertest.Behaviour{Claims: map[string]any{"preferred_username": "viewer"}})
+	to, cookie := s.sent()
+	person, _, err := s.back(i.Permit(to).Query(), cookie)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, _ := s.Identify(request("192.0.2.1:80", "Authorization", "Bearer viewer-secret"))
+	session, _ := s.Identify(with(s.signIn("viewer-secret")))
+	proxied, _ := s.Identify(request("10.0.0.1:80", "X-User", "viewer"))
+	if want := (access.Identity{Kind: "oidc", Issuer: i.URL, Subject: "42"}); person.Name != "viewer" || person.ID != want {
+		t.Errorf("the person is %+v, want viewer, %+v", person, want)
+	}
+	if want := (access.Identity{Kind: "token", Subject: "viewer"}); token.ID != want || session.ID != want {
+		t.Errorf("the token is %+v, its session %+v, want %+v", token.ID, session.ID, want)
+	}
+	if want := (access.Identity{Kind: "proxy", Subject: "viewer"}); proxied.ID != want {
+		t.Errorf("the proxy's person is %+v, want %+v", proxied.ID, want)
+	}
+}
+
+// The provider is told what to ask for: as configured, or to offer its accounts.
+func TestPrompts(t *testing.T) {
+	for _, c := range []struct {
+		configured string
+		another    bool
+		known      []string
+		want       string
+	}{
+		{"", false, nil, ""},
+		{"login", false, nil, "login"},
+		{"login", true, nil, "select_account"},
+		{"", true, []string{"login", "select_account"}, "select_account"},
+		{"", true, []string{"none", "login"}, "login"},
+	} {
+		s, i := newOIDC(t)
+		s.cfg.Access.OIDC.Prompt = c.configured
+		if c.known != nil {
+			i.Behave(issuertest.Behaviour{Metadata: map[string]any{"prompt_values_supported": c.known}})
+		}
+		w := httptest.NewRecorder()
+		if err := s.Begin(w, request("192.0.2.1:80"), access.Visit{Another: c.another}); err != nil {
+			t.Fatal(err)
+		}
+		to, _ := url.Parse(w.Header().Get("Location"))
+		if got := to.Query().Get("prompt"); got != c.want {
+			t.Errorf("%+v: prompt %q, want %q", c, got, c.want)
+		}
+	}
+}
+
+// People come back to where they were on the page.
+func TestWhereTheSignInBegan(t *testing.T) {
+	s, i := newOIDC(t)
+	w := httptest.NewRecorder()
+	if err := s.Begin(w, request("192.0.2.1:80"), access.Visit{Return: "/?q=tank#b"}); err != nil {
+		t.Fatal(err)
+	}
+	r := with(w.Result().Cookies()[0])
+	r.URL.RawQuery = i.Permit(w.Header().Get("Location")).RawQuery
+	if _, back, err := s.Complete(httptest.NewRecorder(), r); err != nil || back != "/?q=tank#b" {
+		t.Errorf("Complete leads back to %q, %v, want /?q=tank#b", back, err)
+	}
+}
+
+// Signing out leads to the end of the session at the provider, if that offers one.
+func TestSigningOutAtTheProvider(t *testing.T) {
+	for _, c := range []struct {
+		name, endpoint string
+		off, byToken   bool
+		want           string
+	}{
+		{"offered", "https://id.example/logout?realm=a", false, false, "https://id.example/logout"},
+		{"not offered", "", false, false, ""},
+		{"not wanted", "https://id.example/logout", true, false, ""},
+		{"no address", "javascript:alert(1)", false, false, ""},
+		{"the session of a token", "https://id.example/logout", false, true, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, i := newOIDC(t)
+			s.cfg.PublicURL, _ = url.Parse("https://plant.example/t")
+			s.cfg.Access.OIDC.EndSession = !c.off
+			if c.endpoint != "" {
+				i.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": c.endpoint}})
+			}
+			to, state := s.sent()
+			_, cookies, err := s.back(i.Permit(to).Query(), state)
+			if err != nil {
+				t.Fatal(err)
+			}
+			session := cookies[1]
+			if c.byToken {
+				session = s.signIn("viewer-secret")
+			}
+			got := s.SignOut(httptest.NewRecorder(), with(session))
+			if c.want == "" {
+				if got != "" {
+					t.Errorf("signing out leads to %q, want nowhere", got)
+				}
+				return
+			}
+			u, _ := url.Parse(got)
+			q := u.Query()
+			if !strings.HasPrefix(got, c.want) || q.Get("realm") != "a" || q.Get("client_id") != "tidewire" ||
+				q.Get("post_logout_redirect_uri") != "https://plant.example/t/" || strings.Count(q.Get("id_token_hint"), ".") != 2 {
+				t.Errorf("signing out leads to %q, want %s with the client, the way back and the ID token", got, c.want)
+			}
+			if again := s.SignOut(httptest.NewRecorder(), with(session)); again != "" {
+				t.Errorf("signing out twice leads to %q, want nowhere", again)
+			}
+		})
+	}
+}
+
+// Wrong tokens at an address keep nobody from signing in at the provider.
+func TestWrongTokensDoNotLimitTheProvider(t *testing.T) {
+	s, i := newOIDC(t)
+	to, cookie := s.sent()
+	for n := range 30 {
+		s.Identify(request("192.0.2.1:80", "Authorization", fmt.Sprintf("Bearer wrong-%d", n)))
+	}
+	if _, _, err := s.back(i.Permit(to).Query(), cookie); err != nil {
+		t.Errorf("Complete = %v, want nil", err)
 	}
 }
 
@@ -206,7 +517,7 @@ func TestOIDCIssuerIsDown(t *testing.T) {
 	s, i := newOIDC(t)
 	i.Behave(issuertest.Behaviour{Down: true})
 	for range 5 {
-		if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80")); err == nil {
+		if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80"), access.Visit{}); err == nil {
 			t.Error("Begin = nil while the issuer is down")
 		}
 	}
@@ -227,7 +538,7 @@ func TestOIDCIssuerIsDown(t *testing.T) {
 // Without a provider there is nobody to ask.
 func TestNoOIDC(t *testing.T) {
 	s := newSite(t)
-	if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80")); err == nil {
+	if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80"), access.Visit{}); err == nil {
 		t.Error("Begin = nil without a provider")
 	}
 	if _, _, err := s.back(url.Values{}, nil); err == nil {

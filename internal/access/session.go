@@ -6,15 +6,17 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
 const (
-	idleFor     = 12 * time.Hour     // a session ends when no request has come for so long
-	longest     = 7 * 24 * time.Hour // and so long after it began in any case
-	maxSessions = 10_000             // beyond that the one ends that was not used for longest
+	idleFor        = 12 * time.Hour     // a session ends when no request has come for so long
+	longest        = 7 * 24 * time.Hour // and so long after it began in any case
+	maxOwnSessions = 100                // of a token or a person; beyond that their oldest ends
+	maxSessions    = 10_000             // beyond that the oldest ends of whoever has most
 )
 
 // A session is what a cookie stands for. What it may do is not in it: that is asked of
@@ -23,6 +25,7 @@ type session struct {
 	token    [sha256.Size]byte // that began it
 	provider providerID        // that did instead, zero if none
 	person   person            // as the provider says
+	hint     string            // the ID token with which the provider said so
 	begun    time.Time
 	used     time.Time
 }
@@ -32,10 +35,20 @@ func (s *session) over(now time.Time) bool {
 	return now.Sub(s.used) >= idleFor || now.Sub(s.begun) >= longest
 }
 
+// An owner is a token or a person. Each can displace sessions of their own alone.
+type owner struct {
+	token   [sha256.Size]byte
+	at      providerID
+	subject string
+}
+
+func (s *session) owner() owner { return owner{s.token, s.provider, s.person.subject} }
+
 // sessions are those that have not ended, by the hash of their id. The zero value has none.
 type sessions struct {
-	mu  sync.Mutex // guards all
+	mu  sync.Mutex // guards the fields below
 	all map[[sha256.Size]byte]*session
+	of  map[owner][][sha256.Size]byte // oldest first
 }
 
 // begin adds a session and returns its id: 256 random bits.
@@ -44,33 +57,50 @@ func (s *sessions) begin(now time.Time, begun session) (id string) {
 	_, _ = rand.Read(random[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(random[:])
 	begun.begun, begun.used = now, now
+	hash, of := sha256.Sum256([]byte(id)), begun.owner()
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil {
-		s.all = map[[sha256.Size]byte]*session{}
+		s.all, s.of = map[[sha256.Size]byte]*session{}, map[owner][][sha256.Size]byte{}
+	}
+	if len(s.of[of]) >= maxOwnSessions {
+		s.displaceLocked(now, of)
 	}
 	if len(s.all) >= maxSessions {
-		s.forgetLocked(now)
+		s.displaceLocked(now, s.mostLocked())
 	}
-	s.all[sha256.Sum256([]byte(id))] = &begun
+	s.all[hash] = &begun
+	s.of[of] = append(s.of[of], hash)
 	return id
 }
 
-// forgetLocked makes room: by the sessions that have expired, or else by the one that
-// was not used for longest.
-func (s *sessions) forgetLocked(now time.Time) {
-	var oldest [sha256.Size]byte
-	since := now
-	for hash, other := range s.all {
-		if other.over(now) {
-			delete(s.all, hash)
-		} else if !other.used.After(since) {
-			oldest, since = hash, other.used
+// mostLocked is the owner of the most sessions.
+func (s *sessions) mostLocked() (most owner) {
+	for owner, hashes := range s.of {
+		if len(hashes) > len(s.of[most]) {
+			most = owner
 		}
 	}
-	if len(s.all) >= maxSessions {
-		delete(s.all, oldest)
+	return most
+}
+
+// displaceLocked ends the sessions of an owner that have expired, or else the one that was
+// not used for longest.
+func (s *sessions) displaceLocked(now time.Time, of owner) {
+	var oldest [sha256.Size]byte
+	since := now
+	room := false
+	for _, hash := range slices.Clone(s.of[of]) {
+		if own := s.all[hash]; own.over(now) {
+			s.endLocked(hash)
+			room = true
+		} else if own.used.Before(since) || oldest == [sha256.Size]byte{} {
+			oldest, since = hash, own.used
+		}
+	}
+	if !room {
+		s.endLocked(oldest)
 	}
 }
 
@@ -94,11 +124,25 @@ func (s *sessions) touch(now time.Time, hash [sha256.Size]byte) {
 	}
 }
 
-// end removes the session whose id has that hash.
-func (s *sessions) end(hash [sha256.Size]byte) {
+// end removes the session whose id has that hash and returns what it was.
+func (s *sessions) end(hash [sha256.Size]byte) session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.endLocked(hash)
+}
+
+func (s *sessions) endLocked(hash [sha256.Size]byte) session {
+	ended := s.all[hash]
+	if ended == nil {
+		return session{}
+	}
 	delete(s.all, hash)
+	of := ended.owner()
+	s.of[of] = slices.DeleteFunc(s.of[of], func(other [sha256.Size]byte) bool { return other == hash })
+	if len(s.of[of]) == 0 {
+		delete(s.of, of)
+	}
+	return *ended
 }
 
 // SignIn begins a session with a token, in place of the one that the browser had. The
@@ -115,13 +159,16 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*U
 	return g.begin(w, r, session{token: hash}), nil
 }
 
-// SignOut ends the session of a request, if it has one, here and in the browser.
-func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) {
+// SignOut ends the session of a request, if it has one, here and in the browser. It
+// returns the address at the provider where the session there ends, "" if there is none.
+func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) (provider string) {
 	name := g.cookieName(r, "")
 	if cookie, err := r.Cookie(name); err == nil {
-		g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
+		ended := g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
+		provider = g.endSession(r, ended)
 	}
 	g.setCookie(w, r, &http.Cookie{Name: name, MaxAge: -1, SameSite: http.SameSiteStrictMode})
+	return provider
 }
 
 // begin gives the browser a new session, never one that it brought: nobody can have

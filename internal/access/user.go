@@ -27,9 +27,27 @@ const (
 	Manage              // what concerns the gateway itself
 )
 
+// The kinds of an [Identity]: what vouches for it.
+const (
+	ByNothing = "anonymous"
+	ByToken   = "token" // of the configuration
+	ByOIDC    = "oidc"
+	ByProxy   = "proxy"
+)
+
+// An Identity tells users apart. Names do not: a person at the provider may be called like
+// a token. What belongs to one user is kept by identity. It is comparable; the zero value
+// is nobody's.
+type Identity struct {
+	Kind    string
+	Issuer  string // the provider of [ByOIDC]
+	Subject string // the name of the token, the provider's "sub", or the name that a proxy gives
+}
+
 // A User is who makes a request. It is not changed once it is made.
 type User struct {
-	Name string      // for people; "" of nobody
+	ID   Identity
+	Name string      // for people, who cannot rely on it; "" of nobody
 	Role config.Role // RoleNone may do nothing
 	Jobs []string    // the jobs that it may operate, and nothing else; nil: all that its role may
 
@@ -40,7 +58,7 @@ type User struct {
 var Nobody = &User{}
 
 // Everybody is the user of every request while no access is configured.
-var Everybody = &User{Name: "anonymous", Role: config.RoleAdmin}
+var Everybody = &User{Name: "anonymous", ID: Identity{Kind: ByNothing}, Role: config.RoleAdmin}
 
 // Can reports whether u may do verb: to job, or if that is nil to anything that is
 // no job. A viewer views, an operator also operates, an admin also manages. The roles

@@ -17,6 +17,7 @@ var (
 	anyRole        = []string{string(RoleViewer), string(RoleOperator), string(RoleAdmin)}
 	anonymousWords = []string{"none", string(RoleViewer)}
 	proxyWords     = append([]string{"none"}, anyRole...)
+	promptWords    = []string{"login", "consent", "select_account"}
 	defaultScopes  = []string{"openid", "profile", "email"}
 )
 
@@ -108,7 +109,7 @@ func (r *reader) token(e named, jobs map[string]*Job) *Token {
 
 // oidc reads a provider through which people sign in.
 func (r *reader) oidc(n *yaml.Node) *OIDC {
-	o := &OIDC{Scopes: defaultScopes, GroupsClaim: defaultGroupsClaim}
+	o := &OIDC{Scopes: defaultScopes, GroupsClaim: defaultGroupsClaim, EndSession: true}
 	r.mapping(n, "oidc", oidcKeys, reads{
 		"issuer":    func(v *yaml.Node) { o.Issuer = r.issuer(v) },
 		"client_id": func(v *yaml.Node) { o.ClientID = r.line(v, "client_id") },
@@ -131,6 +132,8 @@ func (r *reader) oidc(n *yaml.Node) *OIDC {
 		},
 		"groups_claim": func(v *yaml.Node) { o.GroupsClaim = r.line(v, "groups_claim") },
 		"groups":       func(v *yaml.Node) { o.Groups = r.groups(v, "groups of oidc") },
+		"prompt":       func(v *yaml.Node) { o.Prompt = r.choice(v, "prompt", promptWords...) },
+		"end_session":  func(v *yaml.Node) { o.EndSession = r.boolean(v, "end_session") },
 	})
 	r.need(n, "oidc", "issuer", "https://id.example.com")
 	r.need(n, "oidc", "client_id", "tidewire")

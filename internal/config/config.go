@@ -106,6 +106,8 @@ type OIDC struct {
 	Scopes       []string
 	GroupsClaim  string          // the claim of the ID token that lists a person's groups; "groups" unless set
 	Groups       map[string]Role // the role of each group; who is in several has the highest
+	Prompt       string          // what the provider asks each time: "login", "consent" or "select_account"; empty: it decides
+	EndSession   bool            // signing out here ends the session at the provider, too, if that offers it; true unless set
 }
 
 // Proxy is a reverse proxy that has signed people in and names them in headers.

@@ -157,7 +157,7 @@ func TestEveryKey(t *testing.T) {
 		},
 		OIDC: &config.OIDC{
 			Issuer: "https://id.example.com/realms/plant", ClientID: "tidewire", ClientSecret: "s3cret", Scopes: []string{"openid", "groups"},
-			GroupsClaim: "roles", Groups: map[string]config.Role{"ops": config.RoleOperator, "leads": config.RoleAdmin},
+			GroupsClaim: "roles", Prompt: "login", Groups: map[string]config.Role{"ops": config.RoleOperator, "leads": config.RoleAdmin},
 		},
 		Proxy: &config.Proxy{
 			Trust:      []netip.Prefix{netip.MustParsePrefix("10.0.0.5/32"), netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("::1/128")},

@@ -64,6 +64,8 @@ var oidcKeys = []key{
 	{name: "scopes", doc: "what the provider is asked for", is: textsSchema},
 	{name: "groups_claim", doc: "the claim that lists a person's groups", is: lineSchema, builtIn: defaultGroupsClaim},
 	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest, who is in none is not let in", is: groupsSchema, need: true},
+	{name: "prompt", doc: "what the provider asks people for each time: `login` again, `consent`, or to `select_account`; without it that is the provider's choice", is: oneOf(promptWords...)},
+	{name: "end_session", also: "logout single_logout", doc: "signing out ends the session at the provider, too, if the provider offers that", is: booleanSchema, builtIn: "true"},
 }
 
 var proxyKeys = []key{

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -215,60 +217,141 @@ func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 
 // beginSignIn sends the browser to the OpenID Connect provider.
 func (g *gateway) beginSignIn(w http.ResponseWriter, r *http.Request) {
-	if err := g.guard.Begin(w, r); err != nil {
-		if !errors.Is(err, access.ErrAway) { // which nobody can fill the log with
-			g.log.Warn("sign-in not begun", "err", err)
-		}
-		web.Message(w, http.StatusServiceUnavailable, "Sign-in is not possible now",
-			"There is no identity provider here, or it cannot be asked. Try again in a moment, or sign in with a token.")
+	visit, wrong := visitOf(r.URL.Query())
+	if wrong != "" {
+		web.Message(w, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
+		return
 	}
+	err := g.guard.Begin(w, r, visit)
+	var away *access.AwayError
+	switch {
+	case err == nil:
+	case errors.As(err, &away):
+		g.providerAway(w, away)
+	default:
+		noProvider(w)
+	}
+}
+
+// maxReturn bounds the way back to the page, in bytes.
+const maxReturn = 1000
+
+// visitOf reads how somebody wants to sign in, or says what is wrong with that. The way
+// back leads to the page and nowhere else: an address that somebody made up can send
+// nobody to another site.
+func visitOf(query url.Values) (visit access.Visit, wrong string) {
+	switch prompt := query.Get("prompt"); prompt {
+	case "":
+	case "select_account":
+		visit.Another = true
+	default:
+		return visit, "prompt can be select_account and nothing else."
+	}
+	visit.Return = query.Get("return")
+	if visit.Return == "" {
+		visit.Return = "/"
+	}
+	page := visit.Return == "/" || strings.HasPrefix(visit.Return, "/?") || strings.HasPrefix(visit.Return, "/#")
+	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return visit, fmt.Sprintf("return must be / with a query or a fragment at most, of %d visible ASCII characters.", maxReturn)
+	}
+	return visit, ""
+}
+
+// noProvider answers a sign-in at a provider where none is configured.
+func noProvider(w http.ResponseWriter) {
+	web.Message(w, http.StatusNotFound, web.Notice{Title: "There is no identity provider here", Text: "Sign in with a token."})
+}
+
+// providerAway answers a sign-in while the provider cannot be reached.
+func (g *gateway) providerAway(w http.ResponseWriter, away *access.AwayError) {
+	if away.New { // at most once in a while, however often somebody tries
+		g.log.Warn("the OpenID Connect provider cannot be reached", "err", away)
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(seconds(away.After)))
+	web.Message(w, http.StatusServiceUnavailable, web.Notice{
+		Title: "Sign-in is not possible now",
+		Text:  "The identity provider cannot be reached. Try again in a moment, or sign in with a token.",
+	})
 }
 
 // completeSignIn takes the browser back from the provider.
 func (g *gateway) completeSignIn(w http.ResponseWriter, r *http.Request) {
-	user, err := g.guard.Complete(w, r)
-	g.signedIn(r, user, "oidc", err)
-	var noRole *access.NoRoleError
-	var tooMany *access.TooManyError
+	user, back, err := g.guard.Complete(w, r)
+	var (
+		away     *access.AwayError
+		busy     *access.BusyError
+		notBegun *access.NotBegunError
+		noRole   *access.NoRoleError
+	)
 	switch {
 	case err == nil:
-		http.Redirect(w, r, g.link("/"), http.StatusSeeOther)
+		g.signedIn(r, user, "oidc", nil)
+		// Not by http.Redirect, which takes dots of the fragment for those of a path.
+		w.Header().Set("Location", g.link("/")+strings.TrimPrefix(back, "/"))
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusSeeOther)
+	case errors.Is(err, access.ErrNoOIDC):
+		noProvider(w)
+	case errors.As(err, &away):
+		g.providerAway(w, away)
+	case errors.As(err, &busy):
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(busy.After)))
+		web.Message(w, http.StatusServiceUnavailable, web.Notice{Title: "Many people are signing in", Text: "Reload this page in a moment to go on."})
+	case errors.As(err, &notBegun): // which any site can have sent: neither logged nor recorded
+		web.Message(w, http.StatusBadRequest, web.Notice{
+			Title: "This sign-in was not begun here",
+			Text:  "It took longer than ten minutes, was completed before, or was begun in another browser or at another address. Begin again.",
+			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+		})
 	case errors.As(err, &noRole):
-		web.Message(w, http.StatusForbidden, "You have no access",
-			fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. Its administrator can give one of them a role.", noRole.Name))
-	case errors.As(err, &tooMany):
-		w.Header().Set("Retry-After", strconv.Itoa(seconds(tooMany.Wait)))
-		web.Message(w, http.StatusTooManyRequests, "Too many attempts", "Wait a minute, then sign in again.")
+		g.signedIn(r, nil, "oidc", err)
+		web.Message(w, http.StatusForbidden, web.Notice{
+			Title: "You have no access",
+			Text: fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. "+
+				"Its administrator can give one of them a role.", noRole.Name),
+			Link: &web.Link{Text: "Use another account", To: "../auth/oidc?prompt=select_account"},
+		})
 	default:
+		g.signedIn(r, nil, "oidc", err)
 		g.log.Warn("sign-in failed", "method", "oidc", "address", g.addressOf(r), "err", err)
-		web.Message(w, http.StatusBadRequest, "The sign-in did not succeed", "Begin again. If that does not help, the log of the gateway says why.")
+		web.Message(w, http.StatusBadRequest, web.Notice{
+			Title: "The sign-in did not succeed",
+			Text:  "Begin again. If that does not help, the log of the gateway says why.",
+			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+		})
 	}
 }
 
 // signedIn records an attempt to sign in, unless it was one too many.
 func (g *gateway) signedIn(r *http.Request, user *access.User, method string, err error) {
-	name, result := "", "ok"
+	name, id, result := "", access.Identity{}, "ok"
 	if user != nil {
-		name = user.Name
+		name, id = user.Name, user.ID
 	}
 	var noRole *access.NoRoleError
 	switch {
 	case errors.As(err, new(*access.TooManyError)):
 		return
 	case errors.As(err, &noRole):
-		name, result = noRole.Name, "no role"
+		name, id, result = noRole.Name, noRole.ID, "no role"
 	case err != nil:
 		result = "refused"
 	}
-	g.audit(r, "sign-in", slog.String("as", name), slog.String("method", method), slog.String("result", result))
+	g.audit(r, "sign-in", slog.String("as", name), identityAttr("as_", id), slog.String("method", method), slog.String("result", result))
 }
 
-// signOut ends the session of the request, and its streams.
+// signOut ends the session of the request, and its streams. Where the browser has a session
+// at the provider, too, the answer says where that is ended.
 func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
 	if userOf(r).Known() { // nobody fills the disk
 		g.audit(r, "sign-out")
 	}
-	g.guard.SignOut(w, r)
+	provider := g.guard.SignOut(w, r)
 	g.endStreams()
+	if provider != "" {
+		answer(w, http.StatusOK, map[string]string{"end_session": provider})
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 }

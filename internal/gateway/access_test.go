@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,8 +67,8 @@ var matrix = map[string]struct {
 	"GET /static/{name}":                  {"public", "/static/none.js", "", 404},
 	"GET /auth/login":                     {"public", "/auth/login", "", 303},
 	"POST /auth/token":                    {"public", "/auth/token", `{"token":"viewer-secret"}`, 200},
-	"GET /auth/oidc":                      {"public", "/auth/oidc", "", 503},     // there is no provider
-	"GET /auth/callback":                  {"public", "/auth/callback", "", 400}, // nor has anybody been there
+	"GET /auth/oidc":                      {"public", "/auth/oidc", "", 404},     // there is no provider
+	"GET /auth/callback":                  {"public", "/auth/callback", "", 404}, // nor here
 	"POST /auth/logout":                   {"public", "/auth/logout", "", 204},
 	"GET /api/v1/me":                      {"public", "/api/v1/me", "", 200},
 	"GET /livez":                          {"public", "/livez", "", 200},
@@ -541,6 +542,128 @@ access:
 	if log := s.log.String(); contains(log, "canary-code") || contains(log, "canary-client") || contains(log, "canary-access") || !contains(log, "sign-in failed") {
 		t.Errorf("the log is\n%s\nwant why a sign-in failed, and no secret", log)
 	}
+}
+
+// The page says when the provider is away, and when to try again; callbacks that were not begun here leave no trace.
+func TestAProviderThatIsAway(t *testing.T) {
+	issuer := issuertest.New(t)
+	issuer.Behave(issuertest.Behaviour{Down: true})
+	audit := filepath.Join(t.TempDir(), "audit.jsonl")
+	s := start(t, fmt.Sprintf(`
+audit: %s
+sources: {a: {exec: [echo, '1'], every: 1h}}
+access: {oidc: {issuer: %s, client_id: tidewire, groups: {ops: operator}}}
+`, audit, issuer.URL))
+	for range 3 {
+		status, head, body := s.do("GET", "/auth/oidc", "")
+		if status != 503 || head.Get("Retry-After") != "10" || !contains(body, "cannot be reached") {
+			t.Errorf("GET /auth/oidc = %d, Retry-After %q, want 503 and 10:\n%s", status, head.Get("Retry-After"), body)
+		}
+	}
+	if got := strings.Count(s.log.String(), "level=WARN"); got != 1 || !contains(s.log.String(), "cannot be reached") {
+		t.Errorf("%d warnings, want one, that the provider cannot be reached:\n%s", got, s.log)
+	}
+	for i := range 30 {
+		if status, _, _ := s.do("GET", fmt.Sprintf("/auth/callback?code=x&state=somebody-%d", i), "", "Cookie", "tidewire-sign-in-somebody=x"); status != 400 {
+			t.Fatalf("a callback that was not begun here = %d, want 400", status)
+		}
+	}
+	s.stop()
+	if lines := auditLines(t, audit); len(lines) != 0 || strings.Count(s.log.String(), "level=WARN") != 1 {
+		t.Errorf("callbacks that were not begun here leave %v and\n%s\nwant nothing", lines, s.log)
+	}
+}
+
+// The way back leads to the page, wherever an address wants it to lead.
+func TestSigningInLeadsBackToThePage(t *testing.T) {
+	issuer := issuertest.New(t)
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Access.OIDC = &config.OIDC{Issuer: issuer.URL, ClientID: "tidewire", GroupsClaim: "groups", Groups: map[string]config.Role{"ops": config.RoleOperator}}
+	cfg.PublicURL, _ = url.Parse("http://localhost/tide")
+	s := startConfig(t, cfg)
+	for _, bad := range []string{"//evil.example", "/\\evil.example", "https://evil.example", "evil", "/auth/oidc", "/?a\r\nb", "/?" + strings.Repeat("x", 1000)} {
+		s.jar()
+		if status, head, _ := s.do("GET", "/auth/oidc?return="+url.QueryEscape(bad), ""); status != 400 || head.Get("Location") != "" {
+			t.Errorf("return=%.40q = %d, want 400", bad, status)
+		}
+	}
+	for back, want := range map[string]string{"": "/tide/", "/": "/tide/", "/?q=a%20b#../../x": "/tide/?q=a%20b#../../x", "/#//evil.example": "/tide/#//evil.example"} {
+		s.jar()
+		s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		_, head, _ := s.do("GET", "/auth/oidc?return="+url.QueryEscape(back), "")
+		status, head, _ := s.do("GET", "/auth/callback?"+issuer.Permit(head.Get("Location")).RawQuery, "", "Cookie", cookiesOf(head))
+		if got := head.Get("Location"); status != 303 || got != want {
+			t.Errorf("return=%q leads to %d %q, want 303 %q", back, status, got, want)
+		}
+	}
+}
+
+// cookiesOf is the cookies that an answer sets, as a request brings them.
+func cookiesOf(head http.Header) string {
+	var all []string
+	for _, line := range head.Values("Set-Cookie") {
+		pair, _, _ := strings.Cut(line, ";")
+		all = append(all, pair)
+	}
+	return strings.Join(all, "; ")
+}
+
+// A person at the provider, a token and a proxy's person of the same name are three: in the audit log, and each with
+// Idempotency-Keys of their own.
+func TestUsersOfTheSameName(t *testing.T) {
+	issuer := issuertest.New(t)
+	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"preferred_username": "operator", "groups": []string{"ops"}}})
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg.Access.OIDC = &config.OIDC{Issuer: issuer.URL, ClientID: "tidewire", GroupsClaim: "groups", Groups: map[string]config.Role{"ops": config.RoleOperator}}
+	cfg.Access.Proxy = &config.Proxy{
+		Trust: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, UserHeader: "X-Forwarded-User", GroupsHeader: "X-Forwarded-Groups", Role: config.RoleOperator,
+	}
+	s := startConfig(t, cfg)
+	trigger := func(want int, header ...string) object {
+		return s.json(want, "POST", "/api/v1/jobs/other/runs", "{}", append(header, "Idempotency-Key", "k", "Prefer", "wait=10")...)
+	}
+	s.jar()
+	s.do("GET", "/auth/oidc", "")
+	runs := []object{trigger(200), trigger(200, bearer("operator")...)}
+	s.client = http.DefaultClient
+	runs = append(runs, trigger(200, "X-Forwarded-User", "operator"), trigger(200, "X-Forwarded-User", "operator"))
+	if runs[0]["id"] == runs[1]["id"] || runs[1]["id"] == runs[2]["id"] || runs[2]["id"] != runs[3]["id"] {
+		t.Errorf("one key of three users leads to the runs %v, %v, %v, %v, want three, and the last one again", runs[0]["id"], runs[1]["id"], runs[2]["id"], runs[3]["id"])
+	}
+	s.stop()
+	var who []string
+	for _, line := range auditLines(t, cfg.Audit) {
+		if line["action"] == "trigger" {
+			who = append(who, strings.Join([]string{str(line["user"]), str(line["kind"]), str(line["issuer"]), str(line["subject"])}, " "))
+		}
+	}
+	want := []string{"operator oidc " + issuer.URL + " 42", "operator token  operator", "operator proxy  operator"}
+	if !slices.Equal(who, want) {
+		t.Errorf("audited %q, want %q", who, want)
+	}
+}
+
+// Where people are told that they have no access, another account is offered; signing out ends the provider's session.
+func TestAnotherAccount(t *testing.T) {
+	issuer := issuertest.New(t)
+	metadata := map[string]any{"end_session_endpoint": "https://id.example/logout"}
+	issuer.Behave(issuertest.Behaviour{Metadata: metadata, Claims: map[string]any{"groups": []string{"cooks"}}})
+	s := start(t, fmt.Sprintf("sources: {a: {exec: [echo, '1'], every: 1h}}\naccess: {oidc: {issuer: %s, client_id: tidewire, groups: {ops: operator}}}\n", issuer.URL))
+	s.jar()
+	if status, _, body := s.do("GET", "/auth/oidc", ""); status != 403 || !contains(body, `href="../auth/oidc?prompt=select_account"`) {
+		t.Errorf("without a role: %d, want 403 and the way to another account:\n%s", status, body)
+	}
+	issuer.Behave(issuertest.Behaviour{Metadata: metadata})
+	s.do("GET", "/auth/oidc?prompt=select_account", "")
+	leave, _ := url.Parse(str(s.json(200, "POST", "/auth/logout", "")["end_session"]))
+	if leave.Host != "id.example" || leave.Query().Get("id_token_hint") == "" {
+		t.Errorf("signing out leads to %v, want the provider, with the ID token", leave)
+	}
+	if status, _, _ := s.do("POST", "/auth/logout", ""); status != 204 {
+		t.Errorf("signing out again = %d, want 204", status)
+	}
+	s.json(401, "GET", "/api/v1/sources", "")
 }
 
 // What a new configuration takes away ends at once, streams included.

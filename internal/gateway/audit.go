@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 )
 
@@ -130,11 +131,24 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 	if name == "" {
 		return
 	}
-	who := []slog.Attr{slog.String("user", "tidewire")}
+	who := []slog.Attr{slog.String("user", "tidewire"), slog.String("kind", "gateway")}
 	if r != nil {
-		who = []slog.Attr{slog.String("user", userOf(r).Name), slog.String("address", g.addressOf(r))}
+		user := userOf(r)
+		who = []slog.Attr{slog.String("user", user.Name), identityAttr("", user.ID), slog.String("address", g.addressOf(r))}
 	}
 	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
+}
+
+// identityAttr is who somebody is, beside their name: a person can be called like a token,
+// or like the gateway itself. It has no members of nobody.
+func identityAttr(prefix string, id access.Identity) slog.Attr {
+	var members []any
+	for _, member := range []struct{ key, value string }{{"kind", id.Kind}, {"issuer", id.Issuer}, {"subject", id.Subject}} {
+		if member.value != "" {
+			members = append(members, slog.String(prefix+member.key, member.value))
+		}
+	}
+	return slog.Group("", members...) // whose members stand in the line itself
 }
 
 // auditRun records how a run ended, and tells the observer.

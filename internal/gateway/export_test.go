@@ -224,3 +224,32 @@ func (g Gateway) Newest(topic string) string {
 
 // On returns the options of a gateway whose state is in store.
 func On(store snapshot.Store) Options { return Options{store: store} }
+
+// Keys are the Idempotency-Keys that a gateway remembers, all of a run in progress.
+type Keys struct{ s *runs }
+
+// MaxOwnKeys and MaxKeys are how many there may be of one caller, and in all.
+const (
+	MaxOwnKeys = maxOwnKeys
+	MaxKeys    = maxKeys
+)
+
+func NewKeys() Keys {
+	s := newRuns(nil)
+	s.line = []*run{{id: "r"}}
+	return Keys{s}
+}
+
+// Remember notes a key of a caller.
+func (k Keys) Remember(caller, key string, at time.Time) {
+	k.s.rememberLocked(startKey{access.Identity{Subject: caller}, "j", key}, replay{run: "r", at: at})
+}
+
+// Has reports whether a key of a caller is known.
+func (k Keys) Has(caller, key string) bool {
+	_, ok := k.s.keys[startKey{access.Identity{Subject: caller}, "j", key}]
+	return ok
+}
+
+// Count is how many keys there are, of how many callers.
+func (k Keys) Count() (keys, callers int) { return len(k.s.keys), len(k.s.own) }

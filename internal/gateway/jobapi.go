@@ -89,7 +89,7 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	run, snap, err := g.runs.start(r.Context(), j, start{
 		trigger: triggerAPI,
 		args:    args,
-		caller:  userOf(r).Name,
+		caller:  userOf(r).ID,
 		key:     key,
 		made: func(run runSnapshot) {
 			g.audit(r, "trigger", slog.String("job", j.Name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))

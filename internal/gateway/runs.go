@@ -13,11 +13,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 )
 
 const (
 	maxKeys      = 10_000          // idempotency keys that are remembered
+	maxOwnKeys   = 1_000           // of one caller: beyond that it displaces keys of its own
 	fullQueueFor = 5 * time.Second // after which it is worth asking a full queue again
 )
 
@@ -58,10 +60,14 @@ type runs struct {
 	newest map[string]*run        // by job: the one that was its first most recently
 	starts map[string][]time.Time // by job: the starts within its limit's time, oldest first
 	keys   map[startKey]replay
+	own    map[access.Identity]int // by caller: how many of the keys
 }
 
 // A startKey is an Idempotency-Key of a caller for a job.
-type startKey struct{ caller, job, key string }
+type startKey struct {
+	caller   access.Identity
+	job, key string
+}
 
 // A replay is what a start with a key came to.
 type replay struct {
@@ -73,10 +79,10 @@ type replay struct {
 
 // A start is a wish to run a job.
 type start struct {
-	trigger string         // triggerAPI or triggerSchedule
-	args    map[string]any // as bound
-	caller  string         // who asks
-	key     string         // Idempotency-Key; "": none
+	trigger string          // triggerAPI or triggerSchedule
+	args    map[string]any  // as bound
+	caller  access.Identity // who asks
+	key     string          // Idempotency-Key; "": none
 
 	made func(runSnapshot) // called with the run that is made or joined, before a new one begins; nil: nobody wants to know
 }
@@ -93,7 +99,7 @@ type refusal struct {
 func (e *refusal) Error() string { return e.detail }
 
 func newRuns(g *gateway) *runs {
-	return &runs{g: g, newest: map[string]*run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}}
+	return &runs{g: g, newest: map[string]*run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}, own: map[access.Identity]int{}}
 }
 
 // start makes a run of j, or finds the one that the wish joins or has led to before, and
@@ -396,23 +402,42 @@ func (s *runs) knownLocked(id string) bool {
 }
 
 // rememberLocked keeps what a start with a key came to, for as long as the run can be
-// asked for, and the newest maxKeys at most.
+// asked for: the newest maxOwnKeys of a caller, and maxKeys of all, at most.
 func (s *runs) rememberLocked(key startKey, came replay) {
+	if s.own[key.caller] >= maxOwnKeys {
+		s.forgetKeysLocked(maxOwnKeys*9/10, func(other startKey) bool { return other.caller == key.caller })
+	}
 	if len(s.keys) >= maxKeys {
-		var oldest []startKey
-		for key, known := range s.keys {
-			if !s.knownLocked(known.run) {
-				delete(s.keys, key)
-			} else {
-				oldest = append(oldest, key)
-			}
-		}
-		slices.SortFunc(oldest, func(a, b startKey) int { return s.keys[a].at.Compare(s.keys[b].at) })
-		for _, key := range oldest[:max(0, len(oldest)-maxKeys*9/10)] {
-			delete(s.keys, key)
-		}
+		s.forgetKeysLocked(maxKeys*9/10, func(startKey) bool { return true })
+	}
+	if _, known := s.keys[key]; !known {
+		s.own[key.caller]++
 	}
 	s.keys[key] = came
+}
+
+// forgetKeysLocked keeps the newest keys of some, and none whose run is forgotten.
+func (s *runs) forgetKeysLocked(keep int, of func(startKey) bool) {
+	var known []startKey
+	forget := func(key startKey) {
+		delete(s.keys, key)
+		if s.own[key.caller]--; s.own[key.caller] == 0 {
+			delete(s.own, key.caller)
+		}
+	}
+	for key, came := range s.keys {
+		switch {
+		case !of(key):
+		case s.knownLocked(came.run):
+			known = append(known, key)
+		default:
+			forget(key)
+		}
+	}
+	slices.SortFunc(known, func(a, b startKey) int { return s.keys[a].at.Compare(s.keys[b].at) })
+	for _, key := range known[:max(0, len(known)-keep)] {
+		forget(key)
+	}
 }
 
 // stop lets no further run start, ends those in the line and waits for them.

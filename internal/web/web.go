@@ -96,16 +96,25 @@ func harden(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
-// Message answers a person's request with a page that says one thing, in the look of
-// the live page, with a way back to that. It is for addresses of two segments, such as
-// /auth/callback. Title and text are shown as they are, whatever is in them.
-func Message(w http.ResponseWriter, status int, title, text string) {
+// A Notice is a page that says one thing.
+type Notice struct {
+	Title, Text string
+	Link        *Link // what else the person can do; nil: go back to the live page alone
+}
+
+// A Link leads somewhere, relative to the address of the notice.
+type Link struct{ Text, To string }
+
+// Message answers a person's request with a notice, in the look of the live page, with a
+// way back to that. It is for addresses of two segments, such as /auth/callback. Title and
+// texts are shown as they are, whatever is in them.
+func Message(w http.ResponseWriter, status int, notice Notice) {
 	h := w.Header()
 	harden(h)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", contentType("message.html"))
 	w.WriteHeader(status)
-	_ = files().message.Execute(w, struct{ Title, Text string }{title, text}) // the client may be gone
+	_ = files().message.Execute(w, notice) // the client may be gone
 }
 
 // serveRevalidated serves a file whose name says nothing about its content:

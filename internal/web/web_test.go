@@ -231,9 +231,9 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 
 func TestMessageIsPlainText(t *testing.T) {
 	w := httptest.NewRecorder()
-	web.Message(w, 403, "You have no access", "<b>&\"name\"</b>")
+	web.Message(w, 403, web.Notice{Title: "You have no access", Text: "<b>&\"name\"</b>", Link: &web.Link{Text: "<i>", To: "../auth/oidc?a=b"}})
 	body := w.Body.String()
-	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>") {
+	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>") || !strings.Contains(body, `<a href="../auth/oidc?a=b">&lt;i&gt;</a>`) {
 		t.Errorf("Message = %d\n%s\nwant 403 and its text escaped", w.Code, body)
 	}
 	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/").Header().Get("Content-Security-Policy") {

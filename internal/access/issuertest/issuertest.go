@@ -41,6 +41,8 @@ type Behaviour struct {
 	Claims   map[string]any // of ID tokens, over what is right; nil values are left out
 	Alg      string         // by which they are signed: "none", or "HS256" with the public key as the secret
 	UserInfo map[string]any // what /userinfo answers
+	Metadata map[string]any // of the discovery document, over what is right
+	Hold     chan struct{}  // /token and /userinfo take from it before they answer
 	Down     bool           // every answer is 502
 }
 
@@ -116,12 +118,20 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "down", http.StatusBadGateway)
 		return
 	}
+	if says.Hold != nil && (r.URL.Path == "/token" || r.URL.Path == "/userinfo") {
+		select {
+		case <-says.Hold:
+		case <-r.Context().Done():
+		}
+	}
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
-		answer(http.StatusOK, map[string]any{
+		metadata := map[string]any{
 			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
 			"userinfo_endpoint": i.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"},
-		})
+		}
+		maps.Copy(metadata, says.Metadata)
+		answer(http.StatusOK, metadata)
 	case "/keys":
 		answer(http.StatusOK, map[string]any{"keys": []any{map[string]any{
 			"kty": "RSA", "kid": "k", "n": encode(i.key.N.Bytes()), "e": encode(big.NewInt(int64(i.key.E)).Bytes()),

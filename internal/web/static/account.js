@@ -13,6 +13,7 @@ export class Account {
   #changed; #known;
   #me = null;
   #out = false; // the server answers 401
+  #another = false; // somebody has signed out, and may want another account
 
   /** `changed` is called when somebody has signed in or out, `known` when it is known who looks. */
   constructor(changed, known) {
@@ -40,8 +41,10 @@ export class Account {
   async refresh() {
     try {
       this.#me = await api.me();
-    } catch {
-      return; // the connection says what is wrong
+    } catch (problem) {
+      if (!problem.foreign) return; // the connection says what is wrong
+      this.#ended(problem.message);
+      return;
     }
     this.#show();
     this.#known();
@@ -74,8 +77,24 @@ export class Account {
     const token = methods.includes("token"), oidc = methods.includes("oidc");
     this.#ui["sign-in-form"].hidden = !token;
     this.#ui["sign-in-oidc"].hidden = !oidc;
+    attribute(this.#ui["sign-in-oidc"], "href", `auth/oidc?${this.#visit()}`);
     this.#ui["sign-in-or"].hidden = !(token && oidc);
     if (asked && methods.length === 0 && this.#me) this.#problem("There is no way to sign in here: a proxy in front of this page has to say who you are.");
+  }
+
+  /** How to sign in at the provider: back to this place, and with a choice after signing out. */
+  #visit() {
+    const hash = location.hash === "#sign-in" ? "" : location.hash;
+    const visit = new URLSearchParams({ return: `/${location.search}${hash}`.slice(0, 1000) });
+    if (this.#another) visit.set("prompt", "select_account");
+    return visit;
+  }
+
+  /** Says that the page has nothing to show any more, and why. */
+  #ended(sentence) {
+    this.#ui["sign-in"].hidden = false;
+    this.#ui["sign-in-form"].hidden = this.#ui["sign-in-oidc"].hidden = this.#ui["sign-in-or"].hidden = true;
+    this.#problem(sentence);
   }
 
   /** Opens the menu below its button. */
@@ -109,12 +128,15 @@ export class Account {
   }
 
   async #signOut() {
+    let provider;
     try {
-      await api.signOut();
+      provider = (await api.signOut()).end_session;
     } catch {
       return; // still signed in, as the head says
     }
     this.#ui["account-menu"].hidePopover();
+    if (provider) return location.assign(provider); // which leads back here
+    this.#another = true;
     this.#again();
   }
 

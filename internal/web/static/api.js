@@ -16,6 +16,7 @@ export class Problem extends Error {
     this.errors = body.errors ?? []; // [{pointer: "#/args/subnet", detail}]
     this.run = body.run ?? ""; // the run that stands in the way
     this.retryAfter = body.retry_after ?? 0; // in s; 0: not known
+    this.foreign = false; // a proxy in front answered, not the gateway
   }
 }
 
@@ -32,7 +33,7 @@ export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/canc
 
 /** What a run has printed since an offset: its text, the next offset, and whether that was all. */
 export async function output(run, from) {
-  const response = await answered(`api/v1/runs/${encodeURIComponent(run)}/output?from=${from}`);
+  const response = await answered(`api/v1/runs/${encodeURIComponent(run)}/output?from=${from}`, { headers: { Accept: "text/plain, application/json" } });
   const has = (header) => response.headers.get(header) !== null;
   return {
     text: await response.text(), next: Number(response.headers.get("Tidewire-Next")),
@@ -53,14 +54,33 @@ async function request(path, options) {
   return response.json().catch(() => ({})); // some answers have none
 }
 
+/** An answer that is not the gateway's: of a proxy that asks people to sign in again. */
+function foreign(status) {
+  const problem = new Problem(status, { detail: "The session at the proxy in front of this page has ended. Reload the page to sign in again." });
+  problem.foreign = true;
+  return problem;
+}
+
+/**
+ * Whether the gateway gave an answer. It never redirects a request of the page, and never
+ * answers it with a page; whatever it refuses, it calls a problem.
+ */
+function ours(response) {
+  const type = response.headers.get("Content-Type") ?? "";
+  if (response.type === "opaqueredirect" || type.startsWith("text/html")) return false;
+  return ![401, 403].includes(response.status) || type.startsWith("application/problem+json");
+}
+
 /** Makes a request and returns what was answered if that is a success. */
-async function answered(path, options) {
+async function answered(path, { headers, ...options } = {}) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", ...options });
+    // A proxy that is asked for JSON can say 401; it would send others to its own sign-in.
+    response = await fetch(path, { cache: "no-store", redirect: "manual", headers: { Accept: "application/json", ...headers }, ...options });
   } catch {
     throw new Problem(0, { detail: "The server cannot be reached." });
   }
+  if (!ours(response)) throw foreign(response.status);
   // Date has whole seconds: only a difference beyond its precision counts.
   const ahead = Date.parse(response.headers.get("Date")) - Date.now();
   skew = Math.abs(ahead) > 2000 ? ahead : 0;
