@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,22 +112,4 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	setDefault(w.Header(), "Cache-Control", cacheControl)
 	w.Header().Set("Retry-After", strconv.Itoa(int(spread(5*time.Second, 30*time.Second).Seconds())))
 	http.Error(w, "too many streams are open, or the server is stopping", http.StatusServiceUnavailable)
-}
-
-// allowOrigin lets pages of the origins in HubOptions.AllowedOrigins read the answer (Fetch §3.3), credentials included,
-// for which the header has to name the one origin. It reports whether the request comes from such a page.
-func (h *Hub) allowOrigin(header http.Header, r *http.Request) bool {
-	if len(h.opts.AllowedOrigins) == 0 {
-		return false
-	}
-	if !slices.Contains(header.Values("Vary"), "Origin") {
-		header.Add("Vary", "Origin")
-	}
-	origin := r.Header.Get("Origin")
-	if origin == "" || !slices.Contains(h.opts.AllowedOrigins, origin) {
-		return false
-	}
-	header.Set("Access-Control-Allow-Origin", origin)
-	header.Set("Access-Control-Allow-Credentials", "true")
-	return true
 }

@@ -47,7 +47,7 @@ type HubOptions struct {
 	// back to it: a stream keeps that, and not the request. It is called on the request's goroutine, with no lock held.
 	Subject func(*http.Request) any
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
-	// credentials. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
+	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
 	AllowedOrigins []string
 	// Observer is told what happens to streams. Nil means nobody is.
 	Observer *Observer

@@ -61,14 +61,10 @@ func (s Streams) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Top
 func (s Streams) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fail := func(status int) { http.Error(w, http.StatusText(status), status) }
-		switch allowed := s.hub.allowOrigin(w.Header(), r); {
-		case r.Method == http.MethodGet, r.Method == http.MethodHead:
-		case allowed && r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "":
-			w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
-			w.Header().Set("Access-Control-Allow-Headers", "Authorization, Cache-Control, Last-Event-ID")
-			w.WriteHeader(http.StatusNoContent)
+		if s.hub.AllowOrigin(w, r, CORS{Methods: "GET, HEAD", Headers: "Authorization, Cache-Control, Last-Event-ID"}) {
 			return
-		default:
+		}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			fail(http.StatusMethodNotAllowed)
 			return

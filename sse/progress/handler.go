@@ -52,7 +52,7 @@ type HandlerOptions struct {
 //
 // GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are problems (RFC 9457); 404 says
 // that there is no such run, or none any more. Who may ask is left to the handlers around it: wrap it in a check of the user, and of the origin
-// ([http.CrossOriginProtection]) if browsers are among the clients; the hook [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the process.
+// ([http.CrossOriginProtection]) if browsers are among the clients. Pages of the hub's [sse.HubOptions].AllowedOrigins can read every answer (CORS); the hook [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the process.
 //
 // Handler panics if Work is nil.
 func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
@@ -81,8 +81,18 @@ type handler struct {
 	keys    keys
 }
 
+// cors is what pages of other origins may use of a Handler, if the hub allows them.
+var cors = sse.CORS{
+	Methods: "DELETE, GET, HEAD, POST",
+	Headers: "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer",
+	Expose:  "ETag, Location, Preference-Applied, Retry-After",
+}
+
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.tracker.hub.AllowOrigin(w, r, cors) {
+		return
+	}
 	topic := h.Topic(r)
 	if topic == "" {
 		fail(w, r, http.StatusNotFound, "there is nothing here")
@@ -96,7 +106,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		h.delete(w, r, topic)
 	default:
-		w.Header().Set("Allow", "DELETE, GET, HEAD, POST")
+		w.Header().Set("Allow", cors.Methods)
 		fail(w, r, http.StatusMethodNotAllowed, r.Method+" is not allowed here")
 	}
 }

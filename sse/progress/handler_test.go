@@ -696,3 +696,74 @@ func TestHandlerForbidden(t *testing.T) {
 		h.do("GET", "/none", "", asJSON()...).problem(t, 404, "no such run")
 	})
 }
+
+// Pages of the hub's AllowedOrigins can read every answer, and ask with every method and header that a Handler knows.
+func TestHandlerAnswersPagesOfAllowedOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const page, stranger = "https://page.example", "https://stranger.example"
+		hub := sse.NewHub(t.Context(), &sse.HubOptions{AllowedOrigins: []string{page}})
+		tracker, err := progress.Open(t.Context(), snapshot.NewMemory(), &progress.Options{Hub: hub})
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := &handlerFixture{fixture: &fixture{Tracker: tracker}, t: t, ends: make(chan error)}
+		h.server = ssetest.NewServer(t, progress.Handler(tracker, progress.HandlerOptions{Work: h.work, Topic: func(r *http.Request) string {
+			return strings.TrimPrefix(r.URL.Path, "/nothing")
+		}}))
+		h.do("POST", "/over", "")
+		h.ends <- nil
+		for _, c := range []struct {
+			method, path string
+			header       []string
+			status       int
+		}{
+			{"GET", "/a", nil, 404},
+			{"GET", "/a", asJSON(), 404},
+			{"GET", "/a", []string{"Last-Event-ID", "r-end"}, 204},
+			{"DELETE", "/a", nil, 404},
+			{"POST", "/a", nil, 202},
+			{"POST", "/a", []string{"Idempotency-Key", strings.Repeat("x", 256)}, 400},
+			{"GET", "/over", nil, 200},
+			{"GET", "/a", asJSON(), 200},
+			{"GET", "/a", asJSON("If-None-Match", "*"), 304},
+			{"DELETE", "/a", nil, 202},
+			{"PUT", "/a", nil, 405},
+			{"OPTIONS", "/a", nil, 405},
+			{"GET", "/nothing", nil, 404},
+		} {
+			for _, origin := range []string{page, stranger, ""} {
+				header := c.header
+				if origin != "" {
+					header = append([]string{"Origin", origin}, header...)
+				}
+				want := ""
+				if origin == page {
+					want = page
+				}
+				got := h.do(c.method, c.path, "", header...)
+				if origin == page && got.StatusCode != c.status || got.Header.Get("Access-Control-Allow-Origin") != want {
+					t.Errorf("%s %s from %q = %d for the origin %q, want %d for %q",
+						c.method, c.path, origin, got.StatusCode, got.Header.Get("Access-Control-Allow-Origin"), c.status, want)
+				}
+				if exposed := got.Header.Get("Access-Control-Expose-Headers"); (exposed != "") != (origin == page) {
+					t.Errorf("%s %s from %q exposes %q", c.method, c.path, origin, exposed)
+				}
+				if vary := strings.Join(got.Header.Values("Vary"), ", "); !strings.Contains(vary, "Origin") {
+					t.Errorf("%s %s from %q: Vary is %q, want Origin in it", c.method, c.path, origin, vary)
+				}
+			}
+		}
+		for origin, want := range map[string]string{page: "DELETE, GET, HEAD, POST", stranger: ""} {
+			got := h.do("OPTIONS", "/a", "", "Origin", origin, "Access-Control-Request-Method", "DELETE")
+			headers := strings.ToLower(got.Header.Get("Access-Control-Allow-Headers"))
+			if methods := got.Header.Get("Access-Control-Allow-Methods"); methods != want || (got.StatusCode == 204) != (want != "") {
+				t.Errorf("preflight from %s = %d for %q, want %q", origin, got.StatusCode, methods, want)
+			}
+			for _, name := range []string{"authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "prefer"} {
+				if strings.Contains(headers, name) != (want != "") {
+					t.Errorf("preflight from %s allows the headers %q", origin, headers)
+				}
+			}
+		}
+	})
+}
