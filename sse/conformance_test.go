@@ -85,13 +85,19 @@ func newHubFixture(t *testing.T, opts *sse.HubOptions) *fixture {
 		observer = *own.Observer
 	}
 	ended := observer.Ended
-	observer.Opened = func(e sse.Engine) { f.opened[e].Add(1) }
-	observer.Ended = func(e sse.Ended) {
-		if ended != nil {
-			ended(e)
+	opened := observer.Opened
+	observer.Opened = func(e sse.Engine) {
+		f.opened[e].Add(1)
+		if opened != nil {
+			opened(e)
 		}
+	}
+	observer.Ended = func(e sse.Ended) {
 		if e.Engine == sse.EngineHandOff {
 			f.results <- nil
+		}
+		if ended != nil {
+			ended(e)
 		}
 	}
 	own.Observer = &observer
@@ -1010,6 +1016,69 @@ var conformance = []struct {
 		publish(t, f.topic("a"), "x")
 		expect(t, "data", string(st.Event(t).Data), "x")
 	}},
+	{"callbacks that panic are logged, and cost nobody anything", func(t *testing.T, e engine) {
+		var mu sync.Mutex
+		var log strings.Builder
+		logger := slog.New(slog.NewTextHandler(locked{&mu, &log}, nil))
+		f := newFixture(t, e, &sse.HubOptions{MaxStreamsPerTopic: 1, Logger: logger, Observer: &sse.Observer{
+			Delivered: func(time.Duration) { panic("boom") },
+			Coalesced: func(uint64) { panic("boom") },
+			Resumed:   func(sse.Resume) { panic("boom") },
+			Opened:    func(sse.Engine) { panic("boom") },
+			Ended:     func(sse.Ended) { panic("boom") },
+			Refused:   func(sse.Cause) { panic("boom") },
+		}})
+		watched := func(bool) { panic("boom") }
+		for _, name := range []string{"a", "b"} {
+			f.topics[name] = f.hub.Topic(name, sse.TopicOptions{OnWatched: watched})
+		}
+		a := f.topic("a")
+		for range 3 { // the place in the topic is free again each time
+			for _, path := range []string{"/one/a", "/all/a,b"} {
+				a.Open("r")
+				st := f.srv.Open(t, path, nil)
+				synctest.Wait()
+				if refused := f.srv.Open(t, path, nil); rest(t, refused) != "" || refused.Retry() < 5*time.Second {
+					t.Errorf("%s: a second stream is not refused", path)
+				}
+				<-f.results
+				publish(t, a, "1")
+				if got := string(st.Event(t).Data); got != "1" {
+					t.Errorf("%s: first event %q, want 1", path, got)
+				}
+				publish(t, a, strings.Repeat("x", 100_000))
+				synctest.Wait()
+				publish(t, a, "3", "4")
+				st.Event(t)
+				if got := string(st.Event(t).Data); got != "4" {
+					t.Errorf("%s: after a large event %q, want 4", path, got)
+				}
+				if path == "/one/a" {
+					finish(t, a, "end")
+					rest(t, st)
+				}
+				st.Close()
+				if err := <-f.results; err != nil {
+					t.Errorf("Serve = %v, want nil", err)
+				}
+				synctest.Wait()
+				if _, streams := f.hub.Size(); streams != 0 || a.Watched() {
+					t.Fatalf("%s: %d streams are left, watched %v; want none", path, streams, a.Watched())
+				}
+				a.Open("s")
+			}
+		}
+		if err := f.hub.Drain(t.Context()); err != nil {
+			t.Errorf("Drain = %v, want nil", err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, name := range []string{"Delivered", "Coalesced", "Resumed", "Opened", "Ended", "Refused", "OnWatched"} {
+			if !strings.Contains(log.String(), "callback panicked") || !strings.Contains(log.String(), name) {
+				t.Errorf("the log does not name %s", name)
+			}
+		}
+	}},
 	{"two clients with one id", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")
@@ -1024,6 +1093,18 @@ var conformance = []struct {
 
 // hider is a middleware's writer that forgot to Unwrap.
 type hider struct{ http.ResponseWriter }
+
+// locked is a writer for many goroutines.
+type locked struct {
+	mu *sync.Mutex
+	w  io.Writer
+}
+
+func (l locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
 
 // slow reads 2 KB a second.
 type slow struct{ r io.Reader }

@@ -65,6 +65,13 @@
 // over HTTP/1.x in clear text. What a client gets is the same. [NewListener] keeps the kernel from queueing what a slow
 // client has no use for any more.
 //
+// # Callbacks
+//
+// What is told something ([Observer], [TopicOptions].OnWatched, a [Manager]'s services) may be called on a goroutine of the
+// hub's own. A panic in it is logged, and ends neither a stream nor the process. What is asked something (OnSubscribe,
+// Subject, ClientAddr, the pick of a Handler) is called on the goroutine of the request, before anything is written, or of
+// the caller ([Hub.End]); a panic in it is that caller's, and leaves no stream behind.
+//
 // # Admission
 //
 // [HubOptions] bound streams in total, per client and per topic, ask an OnSubscribe hook who may read what, name the

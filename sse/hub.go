@@ -291,9 +291,10 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 	}
 	lastID := RequestLastEventID(r)
 	seq, known := h.parseSeq(lastID)
-	m := &multiplexed{hub: h, reset: lastID != "" && !known, topics: make([]single, len(topics))}
+	m := &multiplexed{hub: h, reset: lastID != "" && !known, topics: make([]single, 0, len(topics))}
 	st.feed = m
 	for i, t := range topics {
+		m.topics = m.topics[:i+1]
 		s := &m.topics[i]
 		s.watcher = st.watcher()
 		err := t.attach(&s.watcher)

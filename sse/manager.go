@@ -348,13 +348,13 @@ func (p *poller) run(before *poller) {
 	if before != nil {
 		<-before.ended
 	}
-	p.service.Start(p)
+	p.start()
 	for {
 		select {
 		case <-p.joined:
-			if s, ok := p.service.(interface{ Running() bool }); ok && !s.Running() {
+			if p.hasEnded() {
 				p.stop()
-				p.service.Start(p)
+				p.start()
 			}
 		case <-p.idle:
 			p.stop()
@@ -368,7 +368,19 @@ func (p *poller) run(before *poller) {
 	}
 }
 
+func (p *poller) start() {
+	defer contain(p.m.log, "PollingService.Start")
+	p.service.Start(p)
+}
+
+func (p *poller) hasEnded() bool {
+	defer contain(p.m.log, "PollingService.Running")
+	s, ok := p.service.(interface{ Running() bool })
+	return ok && !s.Running()
+}
+
 func (p *poller) stop() {
+	defer contain(p.m.log, "PollingService.Stop")
 	if err := p.service.Stop(); err != nil {
 		p.m.log.Error("polling service not stopped cleanly", "err", err)
 	}

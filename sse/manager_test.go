@@ -826,3 +826,42 @@ func TestStressManagerStartStop(t *testing.T) {
 		r.close()
 	})
 }
+
+// panicking is a PollingService whose every method panics.
+type panicking struct{ calls []string }
+
+func (s *panicking) Start(sse.Publisher) { s.calls = append(s.calls, "start"); panic("start") }
+func (s *panicking) Stop() error         { s.calls = append(s.calls, "stop"); panic("stop") }
+func (s *panicking) Running() bool       { panic("running") }
+
+// A service that panics is logged; its topic, and the next stream, are none the worse.
+func TestManagerContainsItsServices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		m := sse.NewManager(ctx, slog.New(slog.NewTextHandler(&logged, nil)), 0)
+		s := &panicking{}
+		for range 2 {
+			first := read(t, m, "/a", sse.WithPollingService(s))
+			synctest.Wait()
+			second := read(t, m, "/a", sse.WithPollingService(s))
+			synctest.Wait()
+			m.Publish("/a", 1)
+			first.want(t, "1")
+			second.want(t, "1")
+			first.close()
+			second.close()
+			synctest.Wait()
+			checkHoldsNothing(t, m)
+		}
+		if got, want := fmt.Sprint(s.calls), "[start stop start stop]"; got != want {
+			t.Errorf("calls %s, want %s: by turns", got, want)
+		}
+		for _, name := range []string{"PollingService.Start", "PollingService.Stop", "PollingService.Running"} {
+			if !strings.Contains(logged.String(), name) {
+				t.Errorf("the log does not name %s", name)
+			}
+		}
+	})
+}

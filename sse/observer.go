@@ -2,13 +2,16 @@ package sse
 
 import (
 	"errors"
+	"log/slog"
 	"os"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
 
 // Observer is told what happens to the streams of a [Hub], for metrics. Nil fields are free. The functions are called from
-// many goroutines, some of which write to thousands of streams: they must not block, nor call the hub.
+// many goroutines, some of which write to thousands of streams: they must not block, nor call the hub. If one panics, that is
+// logged and the stream goes on.
 type Observer struct {
 	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was published:
 	// how old a snapshot is when its reader gets it. Events that were there before the stream began, whose age says
@@ -87,22 +90,50 @@ const (
 	ResumeEnded    Resume = "ended"    // the run is over, and the client has had its terminal: 204
 )
 
+// contain is deferred around each callback that is told something, on whichever goroutine: a panic of the application's is
+// logged, and ends neither a stream nor the process.
+func contain(log *slog.Logger, callback string) {
+	if v := recover(); v != nil {
+		log.Error("callback panicked", "callback", callback, "panic", v, "stack", string(debug.Stack()))
+	}
+}
+
 // refused tells the observer.
 func (h *Hub) refused(c Cause) {
 	if f := h.opts.Observer.Refused; f != nil {
+		defer contain(h.opts.Logger, "Observer.Refused")
 		f(c)
 	}
 }
 
 func (h *Hub) resumed(r Resume) {
 	if f := h.opts.Observer.Resumed; f != nil {
+		defer contain(h.opts.Logger, "Observer.Resumed")
 		f(r)
+	}
+}
+
+// opened tells the observer, once.
+func (st *stream) opened(e Engine) {
+	st.engine = e
+	if f := st.hub.opts.Observer.Opened; f != nil {
+		defer contain(st.hub.opts.Logger, "Observer.Opened")
+		f(e)
+	}
+}
+
+// ended tells the observer of the end of a stream that was opened.
+func (st *stream) ended(why Cause) {
+	if f := st.hub.opts.Observer.Ended; f != nil && st.engine != "" {
+		defer contain(st.hub.opts.Logger, "Observer.Ended")
+		f(Ended{Engine: st.engine, Cause: why, Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun)})
 	}
 }
 
 // delivered tells the observer of events that the kernel has taken.
 func (st *stream) delivered(events []due) {
-	if f := st.hub.opts.Observer.Delivered; f != nil {
+	if f := st.hub.opts.Observer.Delivered; f != nil && len(events) > 0 {
+		defer contain(st.hub.opts.Logger, "Observer.Delivered")
 		now := st.hub.now()
 		for _, ev := range events {
 			if ev.born >= st.begun {
@@ -114,6 +145,7 @@ func (st *stream) delivered(events []due) {
 
 func (h *Hub) coalesced(n uint64) {
 	if f := h.opts.Observer.Coalesced; f != nil && n > 0 {
+		defer contain(h.opts.Logger, "Observer.Coalesced")
 		f(n)
 	}
 }

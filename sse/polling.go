@@ -40,8 +40,8 @@ type PollingService interface {
 // The first call is immediate. Calls never overlap: while one takes longer
 // than the interval, the ticks that it misses are skipped.
 //
-// When the function fails or panics, {"apiVersion","message","statusCode"} is
-// published in place of a value, and polling goes on. The status code is that of
+// When the function fails or panics, a [PollingError] is published in place of a
+// value, and polling goes on. The status code is that of
 // the first error in the chain with a method Code() int, if that lies between
 // 100 and 599, and otherwise 500; a panic counts as 500.
 //
@@ -138,7 +138,8 @@ func (p *Polling) Start(publisher Publisher) {
 }
 
 // Stop ends polling: it ends the context of a call that is under way, and
-// returns when that call and the stop callback have returned. Before the first
+// returns when that call and the stop callback have returned. A value that the
+// call returns all the same is published first, an error is not. Before the first
 // Start it does nothing. It must not be called from the polled function or from a
 // callback, for which it would wait for ever. The error is always nil.
 func (p *Polling) Stop() error {
@@ -165,6 +166,7 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 	defer func() {
 		run.cancel() // also when fetch has ended the goroutine
 		if p.stopped != nil {
+			defer contain(p.log, "StopCallback")
 			p.stopped()
 		}
 	}()
@@ -172,22 +174,27 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 	defer ticker.Stop()
 	for run.ctx.Err() == nil {
 		value, last, err := p.poll(run.ctx)
-		if run.ctx.Err() != nil {
-			return // stopped meanwhile: nobody waits for this value
-		}
 		if err != nil {
+			if run.ctx.Err() != nil {
+				return // mostly the error of being stopped
+			}
 			p.log.Error("poll failed", "err", err)
 			value = newPollingError(p.apiVersion, err)
 		}
 		if last {
 			run.cancel() // first: who comes after the value finds polling over
 		}
-		publisher.Publish(value)
+		p.publish(publisher, value)
 		select {
 		case <-ticker.C:
 		case <-run.ctx.Done():
 		}
 	}
+}
+
+func (p *Polling) publish(publisher Publisher, value any) {
+	defer contain(p.log, "Publisher.Publish") // which encodes the value, by its own methods
+	publisher.Publish(value)
 }
 
 // poll fetches one value; last says that it met the stop condition.
@@ -205,15 +212,16 @@ func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
 	return value, last, err
 }
 
-// A pollingError stands in place of a value when a poll failed.
-type pollingError struct {
-	ApiVersion string `json:"apiVersion"`
+// PollingError is what a [Polling] publishes in place of a value when a poll failed. A [Publisher] can tell it from a
+// value by its type, a reader by its members.
+type PollingError struct {
+	ApiVersion string `json:"apiVersion"` // see WithCustomApiVersion
 	Message    string `json:"message"`
-	StatusCode int    `json:"statusCode"`
+	StatusCode int    `json:"statusCode"` // 100 to 599
 }
 
-func newPollingError(apiVersion string, err error) pollingError {
-	e := pollingError{ApiVersion: apiVersion, Message: err.Error(), StatusCode: http.StatusInternalServerError}
+func newPollingError(apiVersion string, err error) PollingError {
+	e := PollingError{ApiVersion: apiVersion, Message: err.Error(), StatusCode: http.StatusInternalServerError}
 	var coded interface{ Code() int }
 	if errors.As(err, &coded) {
 		if code := coded.Code(); code >= 100 && code <= 599 {

@@ -248,7 +248,7 @@ func TestBehaviour28StopCancelsThePollAndWaits(t *testing.T) {
 		if took := time.Since(before); took != 3*time.Second {
 			t.Errorf("Stop took %v, want 3s", took)
 		}
-		checkLines(t, "published", got.take()) // nothing: nobody waits for it
+		checkLines(t, "published", got.take(), "4s 1")
 	})
 }
 
@@ -277,7 +277,7 @@ func TestPollingStartAgainTakesOver(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		p.Stop()
 		time.Sleep(time.Hour)
-		checkLines(t, "first", first.take())
+		checkLines(t, "first", first.take(), "3s 1")
 		checkLines(t, "second", second.take(), "3s 2")
 	})
 }
@@ -401,4 +401,48 @@ func TestStressPollingStartStop(t *testing.T) {
 		t.Errorf("first value after the storm = %v, want %d: something polled after Stop", got, want)
 	}
 	p.Stop()
+}
+
+// A poll that Stop finds under way, and that succeeds all the same, is not in vain. One that fails then says nothing.
+func TestAValueThatComesDuringStopIsPublished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var fail error
+		p := sse.NewPolling(nil, func(context.Context) (any, error) {
+			time.Sleep(3 * time.Second)
+			return "late", fail
+		})
+		for _, want := range [][]string{{`3s "late"`}, nil} {
+			got := newPublished()
+			p.Start(got)
+			time.Sleep(time.Second)
+			p.Stop()
+			checkLines(t, "published when Stop returns", got.take(), want...)
+			time.Sleep(time.Minute)
+			checkLines(t, "published after that", got.take())
+			fail = errors.New("cancelled")
+		}
+	})
+}
+
+// What panics on the goroutine of a poll is logged, and polling goes on.
+func TestPollingContainsItsCallbacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		p := sse.NewPolling(slog.New(slog.NewTextHandler(&logged, nil)), count(),
+			sse.WithStopCallback(func() { panic("callback") }))
+		values := 0
+		for range 2 {
+			p.Start(publisherFunc(func(any) { values++; panic("publisher") }))
+			time.Sleep(6 * time.Second)
+			p.Stop()
+		}
+		if values != 4 {
+			t.Errorf("%d values were published, want 4", values)
+		}
+		for _, want := range []string{"callback=StopCallback panic=callback", "callback=Publisher.Publish panic=publisher"} {
+			if got := logged.String(); !strings.Contains(got, want) {
+				t.Errorf("log = %q, want it to contain %q", got, want)
+			}
+		}
+	})
 }

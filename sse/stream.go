@@ -79,7 +79,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	return st, nil
 }
 
-// release has the handler leave, unless it has handed the connection off. It is deferred: hooks and writers may panic.
+// release has the handler leave, unless it has handed the connection off. It is deferred: OnSubscribe and writers may panic.
 func (st *stream) release() {
 	if !st.handedOff {
 		st.leave(st.why)
@@ -103,17 +103,7 @@ func (st *stream) leave(why Cause) {
 	if c := Cause(st.ending.Load()); c != 0 {
 		why = c
 	}
-	if f := st.hub.opts.Observer.Ended; f != nil && st.engine != "" {
-		f(Ended{Engine: st.engine, Cause: why, Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun)})
-	}
-}
-
-// opened tells the observer, once.
-func (st *stream) opened(e Engine) {
-	st.engine = e
-	if f := st.hub.opts.Observer.Opened; f != nil {
-		f(e)
-	}
+	st.ended(why)
 }
 
 func setStreamHeaders(h http.Header) {

@@ -29,7 +29,8 @@ type TopicOptions struct {
 	Backlog int
 	// OnWatched, if not nil, is called with true when somebody begins to watch the topic (a stream or a [Topic.Watch]),
 	// and with false when nobody does any more. Calls never overlap and alternate; a change that is undone while an
-	// earlier call lasts is not told. It is called on the goroutine of one of the readers, with no lock held.
+	// earlier call lasts is not told. It is called on the goroutine of one of the readers, with no lock held. If it panics,
+	// that is logged and the reader goes on.
 	OnWatched func(watched bool)
 	// KeepData promises that the Data of an event is not modified after it was published. The topic then keeps it as it
 	// is, which others may share, and encodes it when somebody reads it; otherwise it keeps a copy.
@@ -332,7 +333,7 @@ func (t *Topic) tellWatched() {
 		return
 	}
 	t.telling = true
-	defer func() { t.telling = false }() // also when OnWatched panics
+	defer func() { t.telling = false }() // also when OnWatched ends the goroutine
 	for t.told != (t.watched.Load() != 0) {
 		t.told = !t.told
 		t.call(t.told)
@@ -343,6 +344,7 @@ func (t *Topic) tellWatched() {
 func (t *Topic) call(watched bool) {
 	t.mu.Unlock()
 	defer t.mu.Lock()
+	defer contain(t.hub.opts.Logger, "TopicOptions.OnWatched")
 	t.onWatched(watched)
 }
 
