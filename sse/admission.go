@@ -57,7 +57,7 @@ func (h *Hub) register(st *stream) Cause {
 	if st.pos == 0 {
 		poke(h.stir)
 	}
-	return 0
+	return ""
 }
 
 // unregister undoes register.

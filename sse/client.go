@@ -34,6 +34,9 @@ type Client struct {
 	// [IsTerminalID]), without the further request that the server would answer with 204. Leave it false for servers
 	// whose ids may end in -end by chance.
 	StopAtTerminal bool
+	// OnConnect, if not nil, is told of each answer that is an event stream, before its first event: a reader that shows
+	// whether it is live knows it from here to the next OnRetry. It is called by the loop, and must not read the Body.
+	OnConnect func(*http.Response)
 	// OnRetry, if not nil, is told why a connection ended, [io.EOF] when the server closed it, and how long the wait for
 	// the next one is. It is called by the loop. To give up, it cancels the context.
 	OnRetry func(err error, wait time.Duration)
@@ -48,7 +51,8 @@ type Client struct {
 //     certificate that cannot be verified, a redirect that http.Client refuses, a request that cannot be repeated.
 //
 // Every other end of a connection is followed by a wait and the next attempt, for as long as ctx lasts: network errors,
-// the server's close, a silence, and the statuses 429, 502, 503 and 504. The wait is what the server asked for last with
+// the server's close, a silence, and the statuses 408, 425, 429, 502, 503, 504, and 520 to 524, which a CDN
+// answers while its origin is away. The wait is what the server asked for last with
 // `retry:`, or Retry-After, or else [Client].Retry. It doubles, up to MaxRetry, while connections bring neither an event
 // nor a `retry:`, and is extended by up to a half at random.
 //

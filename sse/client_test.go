@@ -296,7 +296,7 @@ func TestClientSettings(t *testing.T) {
 
 // A status that another attempt may change is waited out, another one is final.
 func TestClientStatuses(t *testing.T) {
-	for _, status := range []int{429, 502, 503, 504} {
+	for _, status := range []int{408, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524} {
 		synctest.Test(t, func(t *testing.T) {
 			date := time.Now().Add(50 * time.Second).UTC().Format(http.TimeFormat)
 			s := &script{steps: []http.HandlerFunc{answers(status), answers(status, "Retry-After", "20"), answers(status, "Retry-After", date), sends("data: 1\n\n")}}
@@ -308,7 +308,7 @@ func TestClientStatuses(t *testing.T) {
 			inRanges(t, fmt.Sprint(status, ": waits"), s.waits(), 3*sec, 4500*time.Millisecond, 20*sec, 30*sec, 15*sec, 41*sec, 3*sec, 4500*time.Millisecond)
 		})
 	}
-	for _, status := range []int{205, 210, 299, 400, 401, 404, 410, 500} {
+	for _, status := range []int{205, 210, 299, 400, 401, 404, 410, 500, 501, 505, 519, 525} {
 		synctest.Test(t, func(t *testing.T) {
 			s := &script{steps: []http.HandlerFunc{answers(status, "X-Reason", "because")}}
 			_, err := collect(t.Context(), s.client(t), get(t, "/stream"))
@@ -321,6 +321,24 @@ func TestClientStatuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reader knows when it is live: from the head of a stream on, though no event comes yet.
+func TestClientTellsOfConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []http.HandlerFunc{answers(503), sends("data: 1\n\n"), answers(502), sends("")}}
+		c := s.client(t)
+		var told []string
+		c.OnConnect = func(resp *http.Response) { told = append(told, fmt.Sprint("connected ", resp.StatusCode)) }
+		c.OnRetry = func(error, time.Duration) { told = append(told, "lost") }
+		for ev, err := range c.Events(t.Context(), get(t, "/stream")) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			told = append(told, "event "+string(ev.Data))
+		}
+		expect(t, "order", strings.Join(told, ", "), "lost, connected 200, event 1, lost, lost, connected 200, lost")
+	})
 }
 
 func TestStatusErrorText(t *testing.T) {

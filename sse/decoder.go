@@ -13,7 +13,7 @@ import (
 
 // ErrTooLong is what a [Decoder] fails with when an event is larger than ReadOptions.MaxEvent allows. The error that
 // wraps it names the line.
-var ErrTooLong = errors.New("event too long")
+var ErrTooLong = errors.New("sse: event too long")
 
 // ReadOptions bound what a [Decoder] accepts. The zero value is the default.
 type ReadOptions struct {
@@ -190,7 +190,7 @@ func (d *Decoder) fill() {
 }
 
 func (d *Decoder) tooLong() error {
-	d.err = fmt.Errorf("sse: line %d: %w: want at most %d bytes", d.line, ErrTooLong, d.max)
+	d.err = fmt.Errorf("%w: line %d: want at most %d bytes", ErrTooLong, d.line, d.max)
 	d.buf = nil
 	return d.err
 }

@@ -158,6 +158,8 @@ func TestDecoderLimits(t *testing.T) {
 	in := "data:" + strings.Repeat("x", 1<<20) + "\n\n"
 	if _, err := decode(strings.NewReader(in), nil); !errors.Is(err, sse.ErrTooLong) {
 		t.Errorf("decode(1 MiB and 5 bytes) = %v, want ErrTooLong by default", err)
+	} else if want := "sse: event too long: line 1: want at most 1048576 bytes"; err.Error() != want {
+		t.Errorf("decode(1 MiB and 5 bytes) = %q, want %q", err, want)
 	}
 	if _, err := decode(strings.NewReader(in[:len(in)-7]+"\n\n"), nil); err != nil {
 		t.Errorf("decode(1 MiB) = %v, want no error", err)

@@ -86,9 +86,9 @@ func (d *dispatcher) run(over <-chan struct{}) {
 // look writes what a parked stream should get now. It is called by st's dispatcher alone. A connection that cannot take
 // it all gets a goroutine for as long as the rest takes: without one, the newest snapshot would wait for the next.
 func (st *stream) look(b *batch) {
-	if st.ending.Load() != 0 {
+	if st.ending.Load() != nil {
 		st.unpark()
-		go st.end(0, false) // for that reason
+		go st.end("", false) // for that reason
 		return
 	}
 	last := st.next(b)

@@ -50,7 +50,7 @@ func (s memorySocket) tryLeft() Cause {
 	if s.Left() {
 		return CauseLeft
 	}
-	return 0
+	return ""
 }
 
 func (s memorySocket) close(bool) { _ = s.Close() }

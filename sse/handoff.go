@@ -24,7 +24,7 @@ type socket interface {
 	// tryWrite writes what can be written at once; what cannot is no error.
 	tryWrite(p []byte) (n int, err error)
 	// tryLeft drops what the client has sent, and returns CauseLeft if it has closed its side, another cause if the
-	// connection has failed, or 0. It may be called at any time, from any goroutine.
+	// connection has failed, or "". It may be called at any time, from any goroutine.
 	tryLeft() Cause
 	// close closes the connection; with abort what it still holds is given up.
 	close(abort bool)
@@ -56,7 +56,7 @@ func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 func (st *stream) park() {
 	st.parked.Store(true)
 	if st.hub.streamCtx.Err() != nil { // and the timekeeper may have looked before
-		st.ending.CompareAndSwap(0, int32(CauseStopped))
+		st.endFor(CauseStopped)
 	}
 	st.home.addStream(st)
 }

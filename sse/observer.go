@@ -47,28 +47,23 @@ type Ended struct {
 	Duration time.Duration
 }
 
-// Cause is why a stream ended or was refused. Its String is a word, fit for a metric's label.
-type Cause int32
+// Cause is why a stream ended or was refused: a word, fit for a metric's label.
+type Cause string
 
 // The causes of ends, of which CauseStalled and CauseTimeout are evictions, and of refusals.
 const (
-	CauseFinished  Cause = iota + 1 // the run has had its terminal, or was removed
-	CauseLeft                       // the client closed
-	CauseStalled                    // a write made no progress for StallTimeout
-	CauseTimeout                    // the kernel gave up a peer that answers nothing
-	CauseReset                      // a write failed otherwise: mostly, the client has left
-	CauseDrained                    // the hub drains
-	CauseStopped                    // the hub's ctx, or Drain's, has ended
-	CauseTotal                      // refused by MaxStreams
-	CauseClient                     // refused by MaxStreamsPerClient
-	CauseTopic                      // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
-	CauseForbidden                  // refused by OnSubscribe, or ended by Hub.End
+	CauseFinished  Cause = "finished"  // the run has had its terminal, or was removed
+	CauseLeft      Cause = "left"      // the client closed
+	CauseStalled   Cause = "stalled"   // a write made no progress for StallTimeout
+	CauseTimeout   Cause = "timeout"   // the kernel gave up a peer that answers nothing
+	CauseReset     Cause = "reset"     // a write failed otherwise: mostly, the client has left
+	CauseDrained   Cause = "drained"   // the hub drains
+	CauseStopped   Cause = "stopped"   // the hub's ctx, or Drain's, has ended
+	CauseTotal     Cause = "total"     // refused by MaxStreams
+	CauseClient    Cause = "client"    // refused by MaxStreamsPerClient
+	CauseTopic     Cause = "topic"     // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
+	CauseForbidden Cause = "forbidden" // refused by OnSubscribe, or ended by Hub.End
 )
-
-func (c Cause) String() string {
-	words := [...]string{"", "finished", "left", "stalled", "timeout", "reset", "drained", "stopped", "total", "client", "topic", "forbidden"}
-	return words[c]
-}
 
 // causeOf is why a write failed that nobody has cut off.
 func causeOf(err error) Cause {

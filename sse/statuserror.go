@@ -48,14 +48,25 @@ func refusal(resp *http.Response, body io.Reader) (asked time.Duration, err erro
 	e := &StatusError{Method: resp.Request.Method, URL: resp.Request.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header}
 	e.Body, _ = io.ReadAll(io.LimitReader(body, maxDetail)) // what came of it
 	err = fmt.Errorf("sse: %w", e)
-	switch resp.StatusCode {
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if passes(resp.StatusCode) {
 		if seconds, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
 			asked = seconds
 		}
 		return asked, err
 	}
 	return 0, finalError{err}
+}
+
+// passes reports whether status speaks of a moment, or of a proxy whose server is away, and not of the request. 520 to 524
+// are Cloudflare's for the latter.
+func passes(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+		520, 521, 522, 523, 524:
+		return true
+	}
+	return false
 }
 
 // retryAfter parses the value of a Retry-After field: seconds or a date (RFC 9110 §10.2.3).

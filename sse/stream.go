@@ -30,11 +30,11 @@ type stream struct {
 	client netip.Addr    // counted in Hub.clients, if valid
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
-	parked  atomic.Bool  // the dispatcher has it
-	writing atomic.Int64 // hub clock when the write under way last made progress, 0 if none is
-	wrote   atomic.Int64 // hub clock when the last write ended
-	beat    atomic.Bool  // say something
-	ending  atomic.Int32 // the Cause for which the timekeeper ends it, 0 if it does not
+	parked  atomic.Bool           // the dispatcher has it
+	writing atomic.Int64          // hub clock when the write under way last made progress, 0 if none is
+	wrote   atomic.Int64          // hub clock when the last write ended
+	beat    atomic.Bool           // say something
+	ending  atomic.Pointer[Cause] // why the timekeeper, or a parting, ends it; nil if none does
 
 	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
 
@@ -72,7 +72,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		st.subject = h.opts.Subject(r)
 	}
 	st.wrote.Store(now)
-	if why := h.register(st); why != 0 {
+	if why := h.register(st); why != "" {
 		h.turnAway(w, r, why)
 		return nil, nil
 	}
@@ -100,8 +100,8 @@ func (st *stream) leave(why Cause) {
 		st.feed.detach()
 	}
 	st.hub.unregister(st)
-	if c := Cause(st.ending.Load()); c != 0 {
-		why = c
+	if c := st.ending.Load(); c != nil {
+		why = *c
 	}
 	st.ended(why)
 }
@@ -209,7 +209,7 @@ func (st *stream) next(b *batch) (last bool) {
 	b.reset()
 	part := st.part.Load()
 	if part != nil && part.why == CauseForbidden { // what it has not got yet, it may not have any more
-		st.ending.CompareAndSwap(0, int32(part.why))
+		st.endFor(part.why)
 		b.wire = append(b.wire, part.bye)
 		return true
 	}
@@ -219,7 +219,7 @@ func (st *stream) next(b *batch) (last bool) {
 	switch {
 	case last:
 	case part != nil: // an id tells what was not taken yet
-		st.ending.CompareAndSwap(0, int32(part.why))
+		st.endFor(part.why)
 		b.wire, last = append(b.wire, part.bye), true
 	case beat && len(b.wire) == 0:
 		b.wire = append(b.wire, comment)
@@ -238,7 +238,7 @@ func (st *stream) send(pieces [][]byte) error {
 			st.writing.Store(st.hub.now())
 			// Looked at after the stamp is set: either this sees the end, or the timekeeper's last looks see the stamp.
 			if err := st.hub.streamCtx.Err(); err != nil {
-				st.ending.CompareAndSwap(0, int32(CauseStopped))
+				st.endFor(CauseStopped)
 				return err
 			}
 			piece := p[:min(len(p), maxPiece)]
@@ -259,6 +259,13 @@ func (st *stream) send(pieces [][]byte) error {
 	return err
 }
 
+// endFor notes why st has to end, unless another reason came first.
+func (st *stream) endFor(why Cause) {
+	if st.ending.Load() == nil {
+		st.ending.CompareAndSwap(nil, &why)
+	}
+}
+
 // expire makes the write under way fail, unless the stream is about to end anyway. It never waits.
 func (st *stream) expire(why Cause) {
 	if !st.mu.TryLock() {
@@ -266,7 +273,7 @@ func (st *stream) expire(why Cause) {
 	}
 	defer st.mu.Unlock()
 	if !st.closed {
-		st.ending.CompareAndSwap(0, int32(why))
+		st.endFor(why)
 		_ = st.out.SetWriteDeadline(time.Unix(1, 0)) // the writer proved that it can
 	}
 }

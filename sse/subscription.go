@@ -89,6 +89,9 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 		return refusal(resp, body)
 	}
 
+	if s.OnConnect != nil {
+		s.OnConnect(resp)
+	}
 	d := NewDecoder(body, &ReadOptions{MaxEvent: s.MaxEvent})
 	d.lastID = s.lastID // it outlives the connection that brought it
 	for {

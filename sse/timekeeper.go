@@ -67,7 +67,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		next = min(next, patience/4)
 	}
 	for _, st := range streams {
-		parked, left := st.parked.Load(), Cause(0)
+		parked, left := st.parked.Load(), Cause("")
 		if since := st.writing.Load(); since != 0 {
 			if now-since >= int64(patience) {
 				st.expire(why)
@@ -79,10 +79,10 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		}
 		switch {
 		case parked && stopped:
-			st.ending.CompareAndSwap(0, int32(CauseStopped))
+			st.endFor(CauseStopped)
 			st.nudge()
-		case left != 0:
-			st.ending.CompareAndSwap(0, int32(left))
+		case left != "":
+			st.endFor(left)
 			st.nudge()
 		case now-st.wrote.Load() >= int64(h.opts.Heartbeat) && !st.beat.Swap(true):
 			st.nudge()

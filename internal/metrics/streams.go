@@ -54,7 +54,7 @@ func (s *streamMetrics) register(r *prometheus.Registry) {
 		s.open.WithLabelValues(string(e))
 	}
 	for _, c := range []sse.Cause{sse.CauseStalled, sse.CauseTimeout} {
-		s.ended.WithLabelValues(c.String()) // alerts ask for their rate
+		s.ended.WithLabelValues(string(c)) // alerts ask for their rate
 	}
 	r.MustRegister(s.open, s.age, s.coalesced, s.sent, s.ended, s.refused, s.resumed)
 }
@@ -67,9 +67,9 @@ func (s *streamMetrics) observer() *sse.Observer {
 		Opened:    func(e sse.Engine) { s.open.WithLabelValues(string(e)).Inc() },
 		Ended: func(e sse.Ended) {
 			s.open.WithLabelValues(string(e.Engine)).Dec()
-			s.ended.WithLabelValues(e.Cause.String()).Inc()
+			s.ended.WithLabelValues(string(e.Cause)).Inc()
 			s.sent.Add(float64(e.Bytes))
 		},
-		Refused: func(c sse.Cause) { s.refused.WithLabelValues(c.String()).Inc() },
+		Refused: func(c sse.Cause) { s.refused.WithLabelValues(string(c)).Inc() },
 	}
 }
