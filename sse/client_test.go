@@ -663,10 +663,16 @@ func TestClientHTTP2(t *testing.T) {
 	if err := within(t, "end of the stream that was left", f.results); err != nil {
 		t.Errorf("Serve = %v, want nil", err)
 	}
-	time.AfterFunc(10*time.Millisecond, func() { _ = a.Close(event("end")) })
-	if got, err := collect(ctx, c, get(t, "/one/a")); got != "r-1=1 r-end=end" || err != nil {
-		t.Errorf("events: %s, %v, want 1 and the end", got, err)
+	var got []string
+	for ev, err := range c.Events(ctx, get(t, "/one/a")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got = append(got, show(ev)); len(got) == 1 {
+			finish(t, a, "end")
+		}
 	}
+	expect(t, "events", strings.Join(got, " "), "r-1=1 r-end=end")
 }
 
 // Leaving the loop ends the request, and nothing goes on behind it.
