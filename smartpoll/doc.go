@@ -65,6 +65,9 @@
 // finds. [Scheduler.Do] runs a func as a hook, from any goroutine but that of one.
 // Tasks and Info answer at any time, also while a hook or a task does not return.
 //
+// No lock of the package is held while code of the user's runs, also not the String
+// method of a key or a method of an error. Keys are hashed and compared by the runtime.
+//
 // A method that names a key panics if no task has it, but for Info and Remove,
 // which say so, and Add. A key that was removed is remembered until the hook in
 // progress, and the task, are over: until then calls do nothing.

@@ -214,3 +214,12 @@ func Known(s *Scheduler) int {
 	defer s.mu.Unlock()
 	return len(s.tasks)
 }
+
+// Unlocked tells whether the mutex of s is free, or held by another goroutine for a moment.
+func Unlocked(s *Scheduler) bool {
+	if !s.mu.TryLock() {
+		return false
+	}
+	s.mu.Unlock()
+	return true
+}

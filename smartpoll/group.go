@@ -113,11 +113,19 @@ type membership struct {
 	starts []*rate.Reservation // starts reserved and not yet made; none or one per limiter
 }
 
-// claimGroups makes c the owner of the groups of e. It is an error if another
-// scheduler owns one of them; then those that were free are again.
-func (c *control) claimGroups(e *entry) error {
+// errGroupInUse is what add returns for a task of which another scheduler owns a group.
+var errGroupInUse = errors.New(`smartpoll: group in use`)
+
+// inUse is what users get for it.
+func inUse(key any) error {
+	return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, key)
+}
+
+// claimGroups makes c the owner of the groups of e, and tells whether it could. If
+// another scheduler owns one of them, those that were free are again.
+func (c *control) claimGroups(e *entry) bool {
 	if e.extra == nil || e.extra.member == nil {
-		return nil
+		return true
 	}
 	var claimed []*Group
 	for _, g := range e.extra.member.groups {
@@ -128,10 +136,10 @@ func (c *control) claimGroups(e *entry) error {
 			for _, g := range claimed {
 				g.owner.Store(nil)
 			}
-			return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, e.key)
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
 // disownGroups lets another scheduler have the groups that c has claimed.

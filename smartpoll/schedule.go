@@ -15,9 +15,9 @@ import (
 //
 // Next panics if no task has the key. It may be called from any goroutine.
 func (c *control) Next(key any) time.Time {
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	if e := c.find(key); e != nil {
+	if e != nil {
 		return e.next
 	}
 	return time.Time{}
@@ -29,9 +29,8 @@ func (c *control) Next(key any) time.Time {
 //
 // Running panics if no task has the key. It may be called from any goroutine.
 func (c *control) Running(key any) bool {
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	return e != nil && e.running
 }
 
@@ -49,9 +48,8 @@ func (c *control) Running(key any) bool {
 // also when the Scheduler is not running: the next Run finds the schedule.
 func (c *control) Schedule(key any, d time.Duration) {
 	now := time.Now()
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	switch {
 	case e == nil:
 		return
@@ -76,9 +74,8 @@ func (c *control) Schedule(key any, d time.Duration) {
 // ScheduleAt panics if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAt(key any, t time.Time) {
 	now := time.Now()
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	switch {
 	case e == nil:
 		return
@@ -99,9 +96,9 @@ func (c *control) ScheduleSooner(key any, d time.Duration) {
 		panic(fmt.Sprintf(`smartpoll: cannot schedule sooner of invalid duration: %s`, d))
 	}
 	now := time.Now()
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	if e := c.find(key); e != nil {
+	if e != nil {
 		c.sooner(e, now, now.Add(d))
 	}
 }
@@ -111,9 +108,8 @@ func (c *control) ScheduleSooner(key any, d time.Duration) {
 // zero value, and if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAtSooner(key any, t time.Time) {
 	now := time.Now()
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	if t == (time.Time{}) {
 		panic(`smartpoll: cannot schedule at sooner of zero time`)
 	}
@@ -130,9 +126,8 @@ func (c *control) ScheduleAtSooner(key any, t time.Time) {
 // StopTimer panics if no task has the key. It may be called from any goroutine.
 func (c *control) StopTimer(key any) (ready bool) {
 	now := time.Now()
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	if e == nil {
 		return false
 	}
@@ -148,11 +143,11 @@ func (c *control) StopTimer(key any) (ready bool) {
 	return e.ready
 }
 
-// find returns the entry of key, or nil if it was removed a moment ago. It panics
-// if there is none, as the runtime does for an unhashable key: the caller holds mu,
-// and lets go of it by defer.
-func (c *control) find(key any) *entry {
-	e, ok := c.tasks[key]
+// lockFor locks mu and returns the entry of key, or nil if it was removed a moment ago.
+// If there is none it panics, as the runtime does for an unhashable key, and mu is free
+// again before the key is formatted: its methods are the user's.
+func (c *control) lockFor(key any) *entry {
+	e, ok := c.lookup(key)
 	if !ok {
 		panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
 	}
@@ -160,6 +155,18 @@ func (c *control) find(key any) *entry {
 		return nil
 	}
 	return e
+}
+
+// lookup locks mu, and leaves it locked if it finds key.
+func (c *control) lookup(key any) (e *entry, ok bool) {
+	c.mu.Lock()
+	defer func() {
+		if !ok {
+			c.mu.Unlock()
+		}
+	}()
+	e, ok = c.tasks[key]
+	return e, ok
 }
 
 func (c *control) sooner(e *entry, now, t time.Time) {

@@ -92,9 +92,9 @@ func New(options ...Option) (*Scheduler, error) {
 		return nil, errors.New(`smartpoll: no tasks configured`)
 	}
 	for _, e := range c.tasks {
-		if err := c.claimGroups(e); err != nil {
+		if !c.claimGroups(e) {
 			c.disownGroups()
-			return nil, err
+			return nil, inUse(e.key)
 		}
 	}
 	c.plain = c.observer == nil && !c.recovers

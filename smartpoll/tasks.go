@@ -52,14 +52,24 @@ func (c *control) Add(key any, task Task, opts ...TaskOption) error {
 	if err != nil {
 		return err
 	}
+	switch err := c.add(e); err { // which formats no key: mu is held there
+	case ErrTaskExists:
+		return fmt.Errorf(`%w: %T: %v`, err, key, key)
+	case errGroupInUse:
+		return inUse(key)
+	}
+	return nil
+}
+
+func (c *control) add(e *entry) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := c.tasks[key]
+	old := c.tasks[e.key]
 	if old != nil && !old.removed {
-		return fmt.Errorf(`%w: %T: %v`, ErrTaskExists, key, key)
+		return ErrTaskExists
 	}
-	if err := c.claimGroups(e); err != nil {
-		return err
+	if !c.claimGroups(e) {
+		return errGroupInUse
 	}
 	if old != nil && old.running {
 		if c.heirs == nil {
@@ -68,7 +78,7 @@ func (c *control) Add(key any, task Task, opts ...TaskOption) error {
 		c.heirs[old] = e
 		e.running = true
 	}
-	c.tasks[key] = e
+	c.tasks[e.key] = e
 	if e.planned() && c.open() {
 		c.plans.push(e)
 		c.kick()
@@ -150,14 +160,11 @@ func (c *control) sweep() {
 // is not running, or if its hook has begun. The task remains running until it
 // returns, and its schedule is left alone. Cancel panics if no task has the key.
 func (c *control) Cancel(key any) bool {
-	c.mu.Lock()
-	run := func() *callCtx {
-		defer c.mu.Unlock()
-		if e := c.find(key); e != nil {
-			return c.drop(e)
-		}
-		return nil
-	}()
+	var run *callCtx
+	if e := c.lockFor(key); e != nil {
+		run = c.drop(e)
+	}
+	c.mu.Unlock()
 	if run != nil {
 		run.end(ErrTaskCancelled)
 	}
@@ -169,9 +176,8 @@ func (c *control) Cancel(key any) bool {
 // may still be running. Pause may be called from any goroutine, and panics if no
 // task has the key.
 func (c *control) Pause(key any) {
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	if e == nil || e.paused {
 		return
 	}
@@ -186,9 +192,8 @@ func (c *control) Pause(key any) {
 // or as its [Missed] says. It may be called from any goroutine, and panics if no
 // task has the key.
 func (c *control) Resume(key any) {
-	c.mu.Lock()
+	e := c.lockFor(key)
 	defer c.mu.Unlock()
-	e := c.find(key)
 	if e == nil || !e.paused {
 		return
 	}

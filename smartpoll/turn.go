@@ -37,7 +37,8 @@ type control struct {
 	// of a test, which sets it.
 	now func(time.Time) time.Time
 
-	// mu is held for moments: never while code of the user's runs, nor across
+	// mu is held for moments: never while code of the user's runs, not even the String
+	// of a key (hashing and comparing keys is done by the runtime alone), nor across
 	// anything that blocks. It is the only lock; that of a group's limiter is
 	// taken under it.
 	mu sync.Mutex // guards the fields below
