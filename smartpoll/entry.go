@@ -10,9 +10,8 @@ import (
 // but that the goroutine of an invocation may read run and extra.
 //
 // A scheduled entry is in control.timed until it is due, and from then on ready:
-// in the line control.ready; or nowhere, while it runs or is paused; or parked in
-// a [Group]; or in control.timed again, until the start that a group has reserved
-// for it. One that waits to be planned is in the line control.plans.
+// in the line control.ready; or nowhere, while it runs or is paused; or in the line
+// of a [Group]. One that waits to be planned is in the line control.plans.
 type entry struct {
 	key  any
 	task Task
@@ -57,6 +56,8 @@ type extra struct {
 	failures int   // in a row
 	failed   bool  // the invocation in progress has failed
 	err      error // the last failure
+
+	rings *Group // that of a bell, which is no task
 
 	// With an Observer only.
 

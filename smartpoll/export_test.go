@@ -1,6 +1,9 @@
 package smartpoll
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 // NormalBackoff returns b with its defaults filled in.
 func NormalBackoff(b Backoff) (Backoff, error) { return b.normal() }
@@ -112,7 +115,7 @@ func Check(s *Scheduler) string {
 	}
 	running, walls := 0, 0
 	members := make(map[*Group]int)
-	offers := make(map[*Group]int)
+	kept, due := make(map[*Group]int), make(map[*Group]int)
 	for e := range entries {
 		if e.running && !blocked[e] {
 			running++
@@ -124,21 +127,31 @@ func Check(s *Scheduler) string {
 			continue
 		}
 		m := e.extra.member
-		if g := m.offer; g != nil {
-			offers[g]++
-			if e.line != &c.ready && (e.pos == 0 || len(m.starts) == 0) {
-				return "a place is kept for an entry that waits elsewhere"
-			}
+		if m.due != (e.ready && !e.running && !e.paused) {
+			return "an entry is due and not counted, or the reverse"
 		}
-		for _, g := range m.groups {
-			if n := walk(&g.parked); n < 0 {
+		if m.kept > 0 && !m.due {
+			return "a place is kept for an entry that does not wait"
+		}
+		for i, g := range m.groups {
+			if walk(&g.line) < 0 {
 				return "a group's line is out of order"
-			} else if n > 0 && g.running+g.offered < g.places {
-				return "an entry is parked though a place is free"
+			}
+			if !g.line.empty() && g.free() && g.bell.pos == 0 {
+				return "an entry is in line though nothing is missing"
+			}
+			if g.bell.pos != 0 && (g.line.empty() || !g.free()) {
+				return "a bell is set for nobody"
 			}
 			members[g] += 0
 			if e.running && !blocked[e] {
 				members[g]++
+			}
+			if i < m.kept {
+				kept[g]++
+			}
+			if m.due {
+				due[g]++
 			}
 		}
 	}
@@ -158,8 +171,10 @@ func Check(s *Scheduler) string {
 		switch {
 		case g.running != n:
 			return "a group's running is not the number of its members that run"
-		case g.offered != offers[g]:
-			return "a group's offered is not the number of places that are kept"
+		case g.kept != kept[g] || g.waiting != due[g]:
+			return "a group's kept or waiting is not the number of its members that it keeps a place for, or that wait"
+		case g.turn && g.kept == 0:
+			return "a start is kept for nobody"
 		case g.places > 0 && n > g.places:
 			return "more members run than the group has places"
 		}
@@ -167,7 +182,6 @@ func Check(s *Scheduler) string {
 	for e := range entries {
 		timed := e.pos != 0 && e.line == nil
 		planning := e.line == &c.plans
-		starts := e.extra != nil && e.extra.member != nil && len(e.extra.member.starts) > 0
 		switch {
 		case e.line != inLine[e]:
 			wrong = "an entry is not in the line that it says"
@@ -175,16 +189,14 @@ func Check(s *Scheduler) string {
 			wrong = "a removed entry is scheduled"
 		case e.scheduled() != (e.ready || timed):
 			wrong = "an entry is scheduled and nowhere, or the reverse"
-		case e.ready && !e.running && !e.paused && e.line == nil && !timed:
+		case e.ready && !e.running && !e.paused && e.line == nil:
 			wrong = "a ready entry waits nowhere"
 		case planning && e.scheduled():
 			wrong = "a scheduled entry waits to be planned"
 		case e.line != nil && !planning && (!e.ready || e.running || e.paused):
 			wrong = "an entry in a line is not ready, or runs, or is paused"
-		case timed && e.ready && !starts:
-			wrong = "a ready entry waits for no reserved start"
-		case !e.ready && starts:
-			wrong = "an entry keeps a start and is not ready"
+		case timed && e.ready:
+			wrong = "a ready entry waits for its time"
 		case e.wall && !timed:
 			wrong = "an entry is due by the wall clock and not in the heap"
 		case (e.run != nil) != (e.running && !blocked[e]):
@@ -215,11 +227,15 @@ func Known(s *Scheduler) int {
 	return len(s.tasks)
 }
 
-// Unlocked tells whether the mutex of s is free, or held by another goroutine for a moment.
+// Unlocked tells whether the caller's code runs without the mutex of s: it gets free,
+// if another goroutine has it for a moment.
 func Unlocked(s *Scheduler) bool {
-	if !s.mu.TryLock() {
-		return false
+	for range 1_000_000 {
+		if s.mu.TryLock() {
+			s.mu.Unlock()
+			return true
+		}
+		runtime.Gosched()
 	}
-	s.mu.Unlock()
-	return true
+	return false
 }

@@ -1,6 +1,7 @@
 package smartpoll
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -28,27 +29,29 @@ type GroupConfig struct {
 // upstream. It is made by [NewGroup], joined by the option [In], and belongs to
 // the one [Scheduler] whose tasks joined it.
 //
-// A task that is due but not admitted waits, without a goroutine, in the order in
-// which the members became due. It counts as ready all the while: StopTimer
-// returns true, Next stays, and clearing its schedule takes it out of the group's
-// queue too.
+// A task that is due but not admitted waits in the group's line, without a goroutine,
+// in the order in which the members became due, see [HeadStart]. It counts as ready all
+// the while: StopTimer returns true, Next stays, and clearing its schedule takes it out
+// of the line too.
 //
-// A task that waits under Rate has its start reserved. The start is given back if
-// the schedule is cleared, as far as [rate.Reservation] allows, which is when no
-// later one has been reserved; and it is lost if there is no place under Running
-// when it comes. Starts that a blocking hook holds up are made together when it
-// returns.
+// The first in line takes a place, and a start of Rate, at the moment when it starts.
+// Nothing is set aside for those behind it: whoever leaves the line leaves no gap, and
+// a Run that ends leaves nothing to wait for to the next one. Starts that a blocking
+// hook holds up are made together when it returns, as far as Burst goes.
 type Group struct {
 	places  int           // 0: any number
 	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
+	number  int64         // of all groups, in the order in which they were made
 	owner   atomic.Pointer[control]
 
-	// The fields below are guarded by the owner's mu. A parked member means that
-	// running + offered == places: no place is free that nobody is about to take.
+	// The fields below are guarded by the owner's mu.
 
-	running int  // members whose invocation is in progress
-	offered int  // members that were parked here and have a place kept
-	parked  line // members that found no place
+	running int   // members whose invocation is in progress
+	kept    int   // places kept for members that are about to start, or wait for their next group
+	turn    bool  // the next start of the limiter is kept for one of these
+	line    line  // members that wait for a place or a start
+	waiting int   // members that are due and have not started, in line or not
+	bell    entry // in control.timed while the first in line waits for a start, until that is there
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is
@@ -62,34 +65,53 @@ func NewGroup(config GroupConfig) *Group {
 	case config.Burst < 0:
 		panic(fmt.Sprintf(`smartpoll: NewGroup: Burst is %d, use a positive number, or zero for 1`, config.Burst))
 	}
-	g := &Group{places: config.Running}
+	g := &Group{places: config.Running, number: groupsMade.Add(1)}
+	g.bell.extra = &extra{rings: g}
 	if config.Rate > 0 && config.Rate != rate.Inf {
 		g.limiter = rate.NewLimiter(config.Rate, max(config.Burst, 1))
 	}
 	return g
 }
 
+// groupsMade numbers groups.
+var groupsMade atomic.Int64
+
 // Delay returns how long after the given time a member that becomes due then has to
-// wait for a start, as far as Rate and the starts made and reserved until now tell:
-// other members may become due before. It is zero if none is missing then, and without
-// a Rate. A time that has passed counts as the latest at which a start was reserved. Delay
-// may be called from any goroutine.
+// wait for a start, as far as Rate and the members that are due now tell: others may
+// become due before. It is zero if a start is there then, and without a Rate. A time
+// that has passed counts as now. Delay may be called from any goroutine.
 func (g *Group) Delay(at time.Time) time.Duration {
 	if g.limiter == nil {
 		return 0
 	}
-	missing := 1 - g.limiter.TokensAt(at)
+	now := time.Now()
+	ahead := 0
+	if c := g.owner.Load(); c != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		ahead = g.waiting
+	}
+	return max(g.wait(now, ahead+1)-max(at.Sub(now), 0), 0)
+}
+
+// wait returns how long after now n starts will have been there.
+func (g *Group) wait(now time.Time, n int) time.Duration {
+	missing := float64(n) - g.limiter.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}
 	seconds := missing / float64(g.limiter.Limit())
-	return time.Duration(min(math.Ceil(seconds*float64(time.Second)), math.MaxInt64/2))
+	// As the limiter itself does, and never more than can be added to a time.
+	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
 }
 
-// In makes the task a member of g. A task may be in several groups: it starts
-// when all of them admit it, and occupies none of them before. In several groups
-// with a Rate it starts when the last of them lets it, and the others have
-// counted the start from when they would have let it.
+// In makes the task a member of g. A task may be in several groups: it starts when all
+// of them admit it. It asks them one after the other, and keeps what it has got while it
+// waits in line for the next, so others cannot overtake it for ever: those with a number
+// of Running first, then those with a Rate, the slowest first, and else in the order in
+// which they were made. While it waits for the last of them, it keeps a place in each
+// other one, and whoever waits for a start of their Rate waits behind it. [WithMaxRunning]
+// comes last.
 func In(g *Group) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if g == nil {
@@ -101,16 +123,36 @@ func In(g *Group) TaskOption {
 		}
 		if !slices.Contains(x.member.groups, g) {
 			x.member.groups = append(x.member.groups, g)
+			slices.SortFunc(x.member.groups, (*Group).compare)
 		}
 		return nil
 	})
 }
 
+// compare is the order in which groups are asked. It is the same for all tasks, so
+// they cannot wait for each other in a circle. Places come before rates, because they
+// may be taken for as long as tasks run, and a start that is kept meanwhile keeps all
+// who are in line for that rate waiting.
+func (g *Group) compare(other *Group) int {
+	key := func(g *Group) (class int, speed float64) {
+		if g.places == 0 {
+			class = 2
+		}
+		if g.limiter != nil {
+			class, speed = class+1, float64(g.limiter.Limit())
+		}
+		return class, speed
+	}
+	class, speed := key(g)
+	otherClass, otherSpeed := key(other)
+	return cmp.Or(cmp.Compare(class, otherClass), cmp.Compare(speed, otherSpeed), cmp.Compare(g.number, other.number))
+}
+
 // membership is what an entry knows of its groups, guarded by control.mu.
 type membership struct {
-	groups []*Group
-	offer  *Group              // keeps a place for this entry, which was parked there
-	starts []*rate.Reservation // starts reserved and not yet made; none or one per limiter
+	groups []*Group // in the order in which they are asked
+	kept   int      // so many of them, from the first, keep a place and the next start for the entry
+	due    bool     // the entry is counted in the waiting of all of them
 }
 
 // errGroupInUse is what add returns for a task of which another scheduler owns a group.
@@ -153,87 +195,106 @@ func (c *control) disownGroups() {
 	}
 }
 
-// join admits e, taken from c.ready, to all of its groups or to none. If one
-// refuses, e waits there, and join returns false.
-//
-// Who waits for a place keeps no start, since starts that were saved up would
-// exceed the rate when places get free. Who waits for a start keeps the place
-// that was offered, since it might be taken each time that the start comes; that
-// wait is bounded, so groups cannot wait for each other.
-func (c *control) join(e *entry) bool {
-	m := e.extra.member
-	for _, g := range m.groups {
-		if g != m.offer && g.places > 0 && g.running+g.offered >= g.places {
-			c.withdraw(m)
-			g.parked.push(e)
-			return false
+// wait counts an entry that has become due.
+func (m *membership) wait() {
+	if !m.due {
+		m.due = true
+		for _, g := range m.groups {
+			g.waiting++
 		}
 	}
-	if delay, now := m.reserve(); delay > 0 {
-		e.at = saturate(c.since(now), delay)
-		c.timed.push(e, e.at)
-		return false
+}
+
+// free tells whether g has a place, and its next start is kept for nobody.
+func (g *Group) free() bool { return !g.turn && (g.places == 0 || g.running+g.kept < g.places) }
+
+// keep has the next group keep what it has for the entry.
+func (m *membership) keep() {
+	g := m.groups[m.kept]
+	m.kept++
+	g.kept++
+	g.turn = g.limiter != nil
+}
+
+// join admits e, taken from c.ready, if all of its groups do. If one does not, e waits
+// in its line, and join returns false.
+func (c *control) join(e *entry) bool {
+	m := e.extra.member
+	for m.kept < len(m.groups) {
+		if g := m.groups[m.kept]; !g.line.empty() || !g.free() || c.missing(m) > 0 {
+			g.line.push(e)
+			c.serve(g) // it may be the first there
+			return false
+		}
+		m.keep()
 	}
-	m.starts = m.starts[:0]
 	for _, g := range m.groups {
 		g.running++
+		if g.limiter != nil {
+			g.limiter.AllowN(time.Now(), 1)
+		}
 	}
-	if m.offer != nil {
-		m.offer.offered--
-		m.offer = nil
-	}
+	c.release(m)
 	return true
 }
 
-// reserve takes a start from each group with a rate, unless they have been taken
-// before, and returns how long the latest of them is ahead of now.
-func (m *membership) reserve() (delay time.Duration, now time.Time) {
-	if len(m.starts) > 0 {
-		return 0, now // e has waited for them
+// missing returns how long an entry that waits for the last one of its groups has to
+// wait until all of them have a start. For one that waits for another it is 0.
+func (c *control) missing(m *membership) (wait time.Duration) {
+	if m.kept < len(m.groups)-1 {
+		return 0
 	}
 	for _, g := range m.groups {
-		if g.limiter == nil {
-			continue
+		if g.limiter != nil {
+			wait = max(wait, g.wait(time.Now(), 1))
 		}
-		if now.IsZero() {
-			now = time.Now()
-		}
-		start := g.limiter.ReserveN(now, 1)
-		m.starts = append(m.starts, start)
-		delay = max(delay, start.DelayFrom(now))
 	}
-	return delay, now
+	return wait
 }
 
-// withdraw gives back what the groups keep for an entry.
-func (c *control) withdraw(m *membership) {
-	if g := m.offer; g != nil {
-		m.offer = nil
-		g.offered--
-		c.offer(g)
+// serve has g keep what is free for the first in its line, which goes on from there.
+func (c *control) serve(g *Group) {
+	if g.bell.pos != 0 {
+		c.timed.remove(&g.bell)
 	}
-	for _, start := range m.starts {
-		start.Cancel()
+	for !g.line.empty() && g.free() {
+		e := g.line.first()
+		if wait := c.missing(e.extra.member); wait > 0 {
+			g.bell.at = saturate(c.since(time.Now()), wait)
+			c.timed.push(&g.bell, g.bell.at)
+			return
+		}
+		g.line.remove(e)
+		e.extra.member.keep()
+		c.ready.push(e)
 	}
-	m.starts = m.starts[:0]
+}
+
+// release ends the wait of an entry, which has started or has left the line, and has
+// its groups keep nothing for it.
+func (c *control) release(m *membership) {
+	if !m.due {
+		return
+	}
+	m.due = false
+	kept := m.kept
+	m.kept = 0
+	for i, g := range m.groups {
+		g.waiting--
+		if i < kept {
+			g.kept--
+			g.turn = false
+		}
+	}
+	for _, g := range m.groups[:min(kept+1, len(m.groups))] {
+		c.serve(g) // the one after those that kept something is where it was in line
+	}
 }
 
 // quit is called when an invocation has ended.
 func (c *control) quit(m *membership) {
 	for _, g := range m.groups {
 		g.running--
-		c.offer(g)
-	}
-}
-
-// offer keeps the free places of g for those that are parked, first come, first
-// served. Without that a member that becomes due just now could overtake them
-// for ever.
-func (c *control) offer(g *Group) {
-	for !g.parked.empty() && g.running+g.offered < g.places {
-		e := g.parked.pop()
-		e.extra.member.offer = g
-		g.offered++
-		c.ready.push(e)
+		c.serve(g)
 	}
 }

@@ -26,15 +26,18 @@ func (l *line) push(e *entry) {
 	l.tail = e
 }
 
-// pop returns nil if the line is empty.
+// first returns nil if the line is empty.
+func (l *line) first() *entry {
+	if len(l.ahead) > 0 && (l.head == nil || l.ahead[0].at < l.head.at) {
+		return l.ahead[0].e
+	}
+	return l.head
+}
+
+// pop must not be called on an empty line.
 func (l *line) pop() *entry {
-	e := l.head
-	if len(l.ahead) > 0 && (e == nil || l.ahead[0].at < e.at) {
-		e = l.ahead[0].e
-	}
-	if e != nil {
-		l.remove(e)
-	}
+	e := l.first()
+	l.remove(e)
 	return e
 }
 

@@ -226,7 +226,7 @@ func (c *control) dequeue(e *entry) {
 		c.untime(e)
 	}
 	if e.extra != nil && e.extra.member != nil {
-		c.withdraw(e.extra.member)
+		c.release(e.extra.member)
 	}
 }
 
@@ -254,7 +254,11 @@ func (c *control) expire() {
 		}
 		e := c.timed[0].e
 		c.untime(e)
-		if e.ready || e.paused || !c.overdue(e, now) {
+		if e.extra != nil && e.extra.rings != nil {
+			c.serve(e.extra.rings)
+			continue
+		}
+		if e.paused || !c.overdue(e, now) {
 			c.promote(e)
 		}
 	}

@@ -338,6 +338,9 @@ func (c *control) over(e *entry) {
 // mu.
 func (c *control) queue(e *entry) {
 	if e.ready && !e.running && !e.paused {
+		if e.extra != nil && e.extra.member != nil {
+			e.extra.member.wait()
+		}
 		c.ready.push(e)
 	}
 }
