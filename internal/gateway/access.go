@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -93,7 +94,7 @@ func (g *gateway) jobOf(r *http.Request) *config.Job {
 func (g *gateway) refuse(w http.ResponseWriter, r *http.Request) {
 	user := userOf(r)
 	if user.Known() {
-		g.audit(r, "denied", slog.String("method", r.Method), slog.String("path", r.URL.Path))
+		g.auditMetered(r, "denied", user.ID, slog.String("method", r.Method), slog.String("path", r.URL.Path))
 		fail(w, r, http.StatusForbidden, fmt.Sprintf("%s may not do that", user.Name))
 		return
 	}
@@ -127,9 +128,10 @@ func maySee(r *http.Request, _ *sse.Topic) error {
 // accessTick is how long a stream may outlive the access of who reads it.
 const accessTick = time.Second
 
-// watchAccess ends the streams of who has lost access: a session that has expired, or a
-// token that the configuration names no more. It runs until ctx ends.
-func (g *gateway) watchAccess(ctx context.Context) {
+// watchClients ends the streams of those who have lost access, by a session that has
+// expired or a token that was removed from the configuration, and tells what was left out
+// of the logs. It runs until ctx ends.
+func (g *gateway) watchClients(ctx context.Context) {
 	ticker := time.NewTicker(accessTick)
 	defer ticker.Stop()
 	for {
@@ -140,6 +142,9 @@ func (g *gateway) watchAccess(ctx context.Context) {
 			if g.plan.Load().cfg.Access != nil { // else nobody can lose it but by a reload
 				g.endStreams()
 			}
+			now := time.Now()
+			g.tellExcess(g.metered.Due(now))
+			g.flooding.Tell(now)
 		}
 	}
 }
@@ -314,7 +319,7 @@ func (g *gateway) completeSignIn(w http.ResponseWriter, r *http.Request) {
 		})
 	default:
 		g.signedIn(r, nil, "oidc", err)
-		g.log.Warn("sign-in failed", "method", "oidc", "address", g.addressOf(r), "err", err)
+		g.clients.Warn("sign-in failed", "method", "oidc", flood.Address, g.addressOf(r), "err", err)
 		web.Message(w, http.StatusBadRequest, web.Notice{
 			Title: "The sign-in did not succeed",
 			Text:  "Begin again. If that does not help, the log of the gateway says why.",
@@ -338,14 +343,14 @@ func (g *gateway) signedIn(r *http.Request, user *access.User, method string, er
 	case err != nil:
 		result = "refused"
 	}
-	g.audit(r, "sign-in", slog.String("as", name), identityAttr("as_", id), slog.String("method", method), slog.String("result", result))
+	g.auditMetered(r, "sign-in", id, slog.String("as", name), identityAttr("as_", id), slog.String("method", method), slog.String("result", result))
 }
 
 // signOut ends the session of the request, and its streams. Where the browser has a session
 // at the provider, too, the answer says where that is ended.
 func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
-	if userOf(r).Known() { // nobody fills the disk
-		g.audit(r, "sign-out")
+	if user := userOf(r); user.Known() {
+		g.auditMetered(r, "sign-out", user.ID)
 	}
 	provider := g.guard.SignOut(w, r)
 	g.endStreams()

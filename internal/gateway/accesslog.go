@@ -1,9 +1,14 @@
 package gateway
 
 import (
+	stdlog "log"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/flood"
 )
 
 // logged logs each request when it is answered, if the level is debug: without the query
@@ -22,6 +27,28 @@ func (g *gateway) logged(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(seen, r)
 	})
+}
+
+// serverLog is where the HTTP server says what went wrong with a connection, which anybody
+// can cause: by a handshake, say, that is none.
+func serverLog(log *slog.Logger) *stdlog.Logger {
+	return stdlog.New(serverErrors{log}, "", 0)
+}
+
+// serverErrors logs lines of the HTTP server with the address of the client apart, which
+// stands in the middle of them.
+type serverErrors struct{ log *slog.Logger }
+
+func (s serverErrors) Write(line []byte) (int, error) {
+	words := strings.Fields(string(line))
+	for i, word := range words {
+		if at, err := netip.ParseAddrPort(strings.TrimSuffix(word, ":")); err == nil {
+			s.log.Warn(strings.Join(words[:i], " "), flood.Address, at.Addr().String(), "err", strings.Join(words[i+1:], " "))
+			return len(line), nil
+		}
+	}
+	s.log.Warn("http: server", "err", strings.Join(words, " "))
+	return len(line), nil
 }
 
 // A statusWriter remembers the status of an answer, 0 until there is one.

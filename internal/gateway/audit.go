@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 )
 
 // maxAuditLine bounds a line of the audit log, in bytes. Arguments may be long, and the
@@ -137,6 +138,36 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 		who = []slog.Attr{slog.String("user", user.Name), identityAttr("", user.ID), slog.String("address", g.addressOf(r))}
 	}
 	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
+}
+
+// auditMetered records what costs a client nothing, so that it could fill the disk with
+// it: requests that are denied, and signing in and out. Of each user, or of each address
+// of an unknown one, the first of a minute are recorded and the others counted.
+func (g *gateway) auditMetered(r *http.Request, action string, of access.Identity, attrs ...slog.Attr) {
+	caller, about := fmt.Sprint(of), identityAttr("", of)
+	if of == (access.Identity{}) {
+		network := access.Network(g.guard.Address(r))
+		caller = network.String()
+		about = slog.String("address", caller)
+	}
+	if g.metered.Pass(time.Now(), action, caller, about) {
+		g.audit(r, action, attrs...)
+	}
+}
+
+// tellExcess records how many lines were left out, and whose.
+func (g *gateway) tellExcess(due []flood.Excess) {
+	name := g.plan.Load().cfg.Audit
+	if name == "" {
+		return
+	}
+	for _, e := range due {
+		attrs := []slog.Attr{slog.Int("more", e.More), slog.Time("since", e.Since.UTC())}
+		if about, ok := e.About.(slog.Attr); ok {
+			attrs = append([]slog.Attr{about}, attrs...)
+		}
+		g.auditing.write(name, auditLine(time.Now(), e.Kind, attrs))
+	}
 }
 
 // identityAttr is who somebody is, beside their name: a person can be called like a token,

@@ -1,8 +1,12 @@
 package gateway_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,7 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/gateway"
 )
 
@@ -159,7 +165,68 @@ func TestAuditLinesAreBounded(t *testing.T) {
 	}
 }
 
-// However many are denied at once while the file is renamed again and again, each is in one of the files, on a line
+// Whoever may do nothing can ask for it without end, and fills neither the audit log nor the log with it.
+func TestWhatCostsNothingIsCounted(t *testing.T) {
+	issuer := issuertest.New(t)
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg.Access.OIDC = &config.OIDC{Issuer: issuer.URL, ClientID: "tidewire", GroupsClaim: "groups", Groups: map[string]config.Role{"ops": config.RoleOperator}}
+	s := startConfig(t, cfg)
+	const times = 50
+	for range times {
+		s.json(403, "POST", runs, "{}", bearer("viewer")...)
+		s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
+		s.do("POST", "/auth/logout", "", bearer("viewer")...)
+	}
+	s.json(403, "POST", runs, "{}", bearer("stranger")...)
+	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"aud": "other"}})
+	s.jar()
+	for range times {
+		if status, _, _ := s.do("GET", "/auth/oidc", ""); status != 400 {
+			t.Fatalf("signing in with somebody else's token = %d, want 400", status)
+		}
+	}
+	s.stop()
+	written, more := map[string]int{}, map[string]float64{}
+	for _, line := range auditLines(t, cfg.Audit) {
+		what := str(line["action"]) + " " + cmp.Or(str(line["subject"]), str(line["as_subject"]), str(line["address"]))
+		if n, ok := line["more"].(float64); ok {
+			more[what] += n
+		} else {
+			written[what]++
+		}
+	}
+	want := map[string]int{"denied viewer": 10, "sign-in viewer": 10, "sign-out viewer": 10, "denied stranger": 1, "sign-in 127.0.0.1": 10}
+	if !maps.Equal(written, want) {
+		t.Errorf("written: %v, want %v", written, want)
+	}
+	if want := map[string]float64{"denied viewer": 40, "sign-in viewer": 40, "sign-out viewer": 40, "sign-in 127.0.0.1": 40}; !maps.Equal(more, want) {
+		t.Errorf("counted: %v, want %v", more, want)
+	}
+	log := s.log.String()
+	if got := strings.Count(log, `msg="sign-in failed"`); got != 10 || !contains(log, `of="sign-in failed" more=40`) {
+		t.Errorf("the log has %d lines of failed sign-ins, want 10, and that there were 40 more:\n%s", got, log)
+	}
+}
+
+// Nor do connections that speak no TLS where that is spoken.
+func TestHandshakesThatFailAreCounted(t *testing.T) {
+	var out bytes.Buffer
+	h := flood.NewHandler(slog.NewTextHandler(&out, nil))
+	log := gateway.ServerLog(slog.New(h))
+	for i := range 500 {
+		log.Printf("http: TLS handshake error from 192.0.2.1:%d: EOF", 1000+i)
+	}
+	log.Printf("http: TLS handshake error from [2001:db8::1]:443: tls: unsupported")
+	log.Printf("http: something else")
+	h.TellRest(time.Now())
+	if got := strings.Count(out.String(), "address=192.0.2.1 err=EOF"); got != 10 || strings.Count(out.String(), "\n") != 13 ||
+		!contains(out.String(), "more=490") || !contains(out.String(), `address=2001:db8::1 err="tls: unsupported"`) || !contains(out.String(), `err="http: something else"`) {
+		t.Errorf("%d lines of one address, want 10, that there were 490 more, and one of each other:\n%s", got, &out)
+	}
+}
+
+// However many refresh at once while the file is renamed again and again, each is in one of the files, on a line
 // of its own.
 func TestAuditOfManyAtOnce(t *testing.T) {
 	cfg := guardedConfig(t, config.RoleNone)
@@ -170,8 +237,8 @@ func TestAuditOfManyAtOnce(t *testing.T) {
 	for range callers {
 		all.Go(func() {
 			for range each {
-				if status, _, _ := s.do("POST", runs, "{}", bearer("viewer")...); status != 403 {
-					t.Errorf("a viewer's trigger = %d, want 403", status)
+				if status, _, _ := s.do("POST", "/api/v1/sources/a/refresh", "", bearer("admin")...); status != 202 {
+					t.Errorf("a refresh = %d, want 202", status)
 				}
 			}
 		})

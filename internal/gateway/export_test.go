@@ -253,3 +253,6 @@ func (k Keys) Has(caller, key string) bool {
 
 // Count is how many keys there are, of how many callers.
 func (k Keys) Count() (keys, callers int) { return len(k.s.keys), len(k.s.own) }
+
+// ServerLog is where the HTTP server logs, given the gateway's log.
+var ServerLog = serverLog

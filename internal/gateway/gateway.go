@@ -22,6 +22,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -71,6 +72,9 @@ type gateway struct {
 	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
+	metered   flood.Meter  // of lines of the audit log that cost a client nothing
+	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
+	flooding  *flood.Handler
 	observer  Observer
 	metrics   http.Handler    // nil: there are none
 	polling   chan struct{}   // closed when the scheduler runs
@@ -146,7 +150,9 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		polling:  make(chan struct{}),
 		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
+		flooding: flood.NewHandler(opts.Logger.Handler()),
 	}
+	g.clients = slog.New(g.flooding)
 	g.hub = sse.NewHub(live, &sse.HubOptions{
 		Heartbeat:           heartbeat,
 		DrainWindow:         drainWindow,
@@ -156,7 +162,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		OnSubscribe:         maySee,
 		Subject:             func(r *http.Request) any { return userOf(r) },
 		Observer:            observer.Streams,
-		Logger:              opts.Logger,
+		Logger:              g.clients,
 	})
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
 	g.webhooks = newWebhooks(g.log, g.client)
@@ -201,7 +207,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return live },
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelWarn),
+		ErrorLog:          serverLog(g.clients),
 	}
 	polling, stopPolling := context.WithCancel(live)
 	defer stopPolling()
@@ -221,7 +227,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		g.watchAccess(polling)
+		g.watchClients(polling)
 	}()
 	beaten := make(chan struct{})
 	go func() { defer close(beaten); g.beat(polling) }()
@@ -264,6 +270,8 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	}
 	<-told
 	<-served
+	g.tellExcess(g.metered.Rest())
+	g.flooding.TellRest(time.Now())
 	g.auditing.close()
 	return failure
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/web"
 )
 
@@ -160,7 +161,7 @@ func (g *gateway) recovered(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			g.log.Error("request panicked", "method", r.Method, "path", r.URL.Path, "panic", p)
+			g.clients.Error("request panicked", "method", r.Method, "path", r.URL.Path, flood.Address, g.addressOf(r), "panic", p)
 			fail(w, r, http.StatusInternalServerError, "internal error; the log says more")
 		}()
 		next.ServeHTTP(w, r)
