@@ -26,7 +26,7 @@ const (
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
-		return stateOf(map[string]any{"sources": newest(g.plan.Load().sourceTopics())}), true
+		return newestOfAll("sources", g.plan.Load().sourceTopics()), true
 	}, append(g.plan.Load().sourceTopics(), g.loader.topic)...)
 }
 
@@ -66,13 +66,17 @@ func answer(w http.ResponseWriter, status int, v any) {
 	answerJSON(w, status, body)
 }
 
-// answerJSON writes a value that is JSON already.
-func answerJSON(w http.ResponseWriter, status int, body []byte) {
+// answerJSON writes a value that is JSON already, in one piece or several, which it leaves as they are.
+func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // the client may be gone
+	for _, piece := range append(body, []byte{'\n'}) {
+		if _, err := w.Write(piece); err != nil {
+			return // the client is gone
+		}
+	}
 }
 
 // An argError says what is wrong with a part of a body, or of the configuration.

@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -20,22 +20,42 @@ const maxWait = time.Minute
 
 // A state is what a GET answers: JSON, and the entity tag that names this version of it.
 type state struct {
-	body []byte
-	tag  string // quoted, as RFC 9110 §8.8.3 has it
+	body [][]byte // in pieces, which share the memory of the topics and are not modified
+	tag  string   // quoted, as RFC 9110 §8.8.3 has it
 }
 
 // stateOf is v as JSON, named after its content.
 func stateOf(v any) state {
 	body, _ := json.Marshal(v) // everything here encodes
-	sum := sha256.Sum256(body)
-	return state{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
+	return state{[][]byte{body}, tagOf(sha256.Sum256(body))}
 }
+
+func tagOf(sum [sha256.Size]byte) string { return `"` + hex.EncodeToString(sum[:8]) + `"` }
 
 // newestOf is the newest snapshot of a topic, named by its event's id: the tag of a run
 // that is over ends in -end, like the id that ends its stream.
 func newestOf(topic *sse.Topic) state {
 	latest, _ := topic.Latest()
-	return state{bytes.Clone(latest.Data), `"` + latest.ID + `"`}
+	return state{[][]byte{latest.Data}, `"` + latest.ID + `"`}
+}
+
+// newestOfAll is an object whose one member is the list of the newest snapshots of topics. Its tag is made of the
+// snapshots' ids. So neither the answer nor a look at whether it has changed costs what the snapshots are large.
+func newestOfAll(member string, topics []*sse.Topic) state {
+	body := make([][]byte, 0, 2*len(topics)+1)
+	versions := sha256.New()
+	separator := []byte(`{"` + member + `":[`)
+	for _, topic := range topics {
+		if latest, ok := topic.Latest(); ok {
+			body = append(body, separator, latest.Data)
+			separator = []byte(",")
+			fmt.Fprintf(versions, "%s %s\n", topic.Name(), latest.ID)
+		}
+	}
+	if len(body) == 0 {
+		body = append(body, separator)
+	}
+	return state{append(body, []byte("]}")), tagOf([sha256.Size]byte(versions.Sum(nil)))}
 }
 
 // serveState answers with the current state of something that changes with topics: 304
@@ -49,6 +69,7 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 	now, ok := current()
 	wait, prefers := preferredWait(r)
 	if ok && prefers && hasTag(r, now.tag) {
+		known := now.tag
 		ctx, cancel := context.WithTimeout(r.Context(), wait)
 		defer cancel()
 		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
@@ -56,8 +77,8 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 			if !ok {
 				return // it has answered
 			}
-			if now, ok = current(); !ok || !hasTag(r, now.tag) {
-				cancel()
+			if now, ok = current(); !ok || now.tag != known {
+				cancel() // the first change ends the wait, also of a client that says it has every version
 			}
 		}}
 		_ = g.hub.ServeAll(watch, r.WithContext(ctx), topics...) // the writer can all that a stream needs
@@ -80,7 +101,7 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	answerJSON(w, http.StatusOK, now.body)
+	answerJSON(w, http.StatusOK, now.body...)
 }
 
 // A lookout is the writer of a stream that nobody reads: it calls look where a client
@@ -172,15 +193,4 @@ func (p *plan) jobTopics() []*sse.Topic {
 		topics[i] = j.topic
 	}
 	return topics
-}
-
-// newest is the newest snapshot of each topic that has one.
-func newest(topics []*sse.Topic) []json.RawMessage {
-	all := make([]json.RawMessage, 0, len(topics))
-	for _, topic := range topics {
-		if latest, ok := topic.Latest(); ok {
-			all = append(all, latest.Data)
-		}
-	}
-	return all
 }

@@ -1,11 +1,11 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,11 +15,18 @@ import (
 // maxPause bounds the pause between two snapshots of a key that a stream may ask for.
 const maxPause = time.Minute
 
+// maxNames bounds the names of a query, repeated ones included. Who wants more asks for all.
+const maxNames = 1000
+
 // stream sends the newest snapshot of every source and job, or of those that the query
 // names, and each change; or the newest ones alone to who asks for JSON.
 func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	topics, err := g.chosen(query)
+	if errors.Is(err, errTooManyNames) {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
 	if err != nil {
 		fail(w, r, http.StatusNotFound, err.Error())
 		return
@@ -36,7 +43,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 				fail(w, r, http.StatusNotFound, err.Error())
 				return state{}, false
 			}
-			return stateOf(map[string]any{"snapshots": newest(now)}), true
+			return newestOfAll("snapshots", now), true
 		}, topics...)
 		return
 	}
@@ -60,39 +67,70 @@ func failStream(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
 }
 
+// errTooManyNames says that a query has more than maxNames.
+var errTooManyNames = fmt.Errorf("sources and jobs have more than %d names: * stands for all of them", maxNames)
+
 // chosen is the topics that `sources` and `jobs` of a query name, each a list of names
-// or * for all; those of everything if there is neither.
+// or * for all; those of everything if there is neither. Each topic is there once.
 func (g *gateway) chosen(query url.Values) ([]*sse.Topic, error) {
 	if !query.Has("sources") && !query.Has("jobs") {
 		return g.everything(), nil
 	}
 	p := g.plan.Load()
-	sources, err := choose("source", query["sources"], p.sourceTopics())
+	sources, jobs := namesIn(query["sources"]), namesIn(query["jobs"])
+	if len(sources)+len(jobs) > maxNames {
+		return nil, errTooManyNames
+	}
+	chosen, err := choose("source", sources, p.sourceTopics())
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := choose("job", query["jobs"], p.jobTopics())
-	return slices.Concat(sources, jobs), err
+	more, err := choose("job", jobs, p.jobTopics())
+	return append(chosen, more...), err
 }
 
-// choose is those of the topics of a kind that lists of names name.
-func choose(kind string, lists []string, all []*sse.Topic) ([]*sse.Topic, error) {
-	var topics []*sse.Topic
+// namesIn is the names in lists of them, at most one more than maxNames. An empty list has none.
+func namesIn(lists []string) (names []string) {
 	for _, list := range lists {
 		for name := range strings.SplitSeq(list, ",") {
-			name = strings.TrimSpace(name)
-			i := slices.IndexFunc(all, func(t *sse.Topic) bool { return t.Name() == kind+"/"+name })
-			switch {
-			case name == "*":
-				topics = append(topics, all...)
-			case i >= 0:
-				topics = append(topics, all[i])
-			case name != "": // an empty list names none
-				return nil, fmt.Errorf("there is no %s %q", kind, name)
+			if name = strings.TrimSpace(name); name == "" {
+				continue
+			}
+			if names = append(names, name); len(names) > maxNames {
+				return names
 			}
 		}
 	}
-	return topics, nil
+	return names
+}
+
+// choose is those of the topics of a kind that have one of the names, in the order of the names, each once.
+func choose(kind string, names []string, all []*sse.Topic) ([]*sse.Topic, error) {
+	left := make(map[string]*sse.Topic, len(all)) // those that are not chosen yet; nil for those that are
+	for _, topic := range all {
+		left[topic.Name()] = topic
+	}
+	var chosen []*sse.Topic
+	for _, name := range names {
+		if name == "*" {
+			for _, topic := range all {
+				if left[topic.Name()] != nil {
+					left[topic.Name()] = nil
+					chosen = append(chosen, topic)
+				}
+			}
+			continue
+		}
+		topic, ok := left[kind+"/"+name]
+		if !ok {
+			return nil, fmt.Errorf("there is no %s %q", kind, name)
+		}
+		if topic != nil {
+			left[topic.Name()] = nil
+			chosen = append(chosen, topic)
+		}
+	}
+	return chosen, nil
 }
 
 // pauseOf is the least pause between two snapshots of a key that a query asks for by `min`.

@@ -1,0 +1,102 @@
+package gateway_test
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// What a name costs is paid once, however often a query has it.
+func TestEachSnapshotIsAnsweredOnce(t *testing.T) {
+	s := start(t, twoSourcesAndJobs)
+	s.source("a", "ok")
+	s.source("b", "ok")
+	for _, query := range []string{
+		"sources=*" + strings.Repeat(",*", 900),
+		"sources=b" + strings.Repeat(",b,a", 400),
+		strings.Repeat("sources=a&sources=*&", 400) + "sources=b",
+	} {
+		got := s.json(http.StatusOK, "GET", "/api/v1/stream?"+query, "", "Accept", "application/json")["snapshots"].([]any)
+		if len(got) != 2 {
+			t.Errorf("stream?%.40s has %d snapshots, want each of 2 once", query, len(got))
+		}
+	}
+}
+
+func TestAQueryNamesABoundedNumber(t *testing.T) {
+	s := start(t, twoSourcesAndJobs)
+	const want = "sources and jobs have more than 1000 names: * stands for all of them"
+	for _, query := range []string{
+		"sources=*" + strings.Repeat(",*", 15_000),
+		"sources=" + strings.Repeat("a,", 600) + "&jobs=" + strings.Repeat("j,", 401),
+		strings.Repeat("sources=a&", 1001),
+		"jobs=" + strings.Repeat(strings.Repeat("x", 20)+",", 1001), // rather than 404 for the first
+	} {
+		for _, accept := range []string{"text/event-stream", "application/json"} {
+			if got := s.json(http.StatusBadRequest, "GET", "/api/v1/stream?"+query, "", "Accept", accept)["detail"]; got != want {
+				t.Errorf("stream?%.40s: %v, want %s", query, got, want)
+			}
+		}
+	}
+}
+
+// An answer with every value, and a look at whether one has changed, take no memory for the values.
+func TestAnswersShareTheirValues(t *testing.T) {
+	up := newUpstream(t, "")
+	up.does(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "%q", strings.Repeat("x", 500_000)) })
+	yaml := fmt.Sprintf("upstreams: {up: {http: %q}}\nsources:\n", up.URL)
+	for i := range 20 {
+		yaml += fmt.Sprintf("  s%d: {http: {upstream: up, path: /}, every: 1h}\n", i)
+	}
+	s := start(t, yaml)
+	for i := range 20 {
+		s.source(fmt.Sprintf("s%d", i), "ok")
+	}
+	get := func(path, tag string) (int, http.Header) {
+		req, _ := http.NewRequestWithContext(t.Context(), "GET", s.url+path, nil)
+		req.Header.Set("Accept", "application/json")
+		if tag != "" {
+			req.Header.Set("If-None-Match", tag)
+		}
+		resp, err := s.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body)
+		return resp.StatusCode, resp.Header
+	}
+	for _, path := range []string{"/api/v1/sources", "/api/v1/stream?sources=*"} {
+		_, header := get(path, "")
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 10 {
+			if status, _ := get(path, ""); status != http.StatusOK {
+				t.Fatalf("GET %s = %d", path, status)
+			}
+			if status, _ := get(path, header.Get("ETag")); status != http.StatusNotModified {
+				t.Fatalf("GET %s with its tag = %d, want 304", path, status)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		// The 20 answers stand for 200 MB of values.
+		if got := (after.TotalAlloc - before.TotalAlloc) >> 20; got > 20 {
+			t.Errorf("20 times GET %s took %d MiB, want none for the values of 10 MB", path, got)
+		}
+	}
+}
+
+// A client that says it has every version waits for a change as any other does.
+func TestALongPollOfAnyVersionEndsWithTheFirstChange(t *testing.T) {
+	up := newUpstream(t, "")
+	up.does(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, up.count()) })
+	s := start(t, fmt.Sprintf("upstreams: {up: {http: %q}}\nsources: {a: {http: {upstream: up, path: /}, every: 20ms}}\n", up.URL))
+	s.source("a", "ok")
+	status, _, _ := s.do("GET", "/api/v1/sources", "", "If-None-Match", "*", "Prefer", "wait=60")
+	if status != http.StatusNotModified {
+		t.Errorf("long poll with * = %d, want 304", status)
+	}
+}
