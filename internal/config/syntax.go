@@ -136,6 +136,11 @@ func (r *reader) syntaxError(err error) {
 			break
 		}
 	}
+	own := r.lines[r.files[len(r.files)-1].before:]
+	if line, column := quotedOver(own, le.Mark.Line, le.Mark.Column); line > 0 {
+		mark.Line, mark.Column = line, column
+		what, want = fmt.Sprintf("this quoted text goes on to line %d", le.Mark.Line), "add the closing quote where it ends"
+	}
 	line, column := r.inside(mark.Line, mark.Column)
 	if rest := []rune(r.lines[line-1])[column-1:]; len(rest) > 0 && rest[0] == '\t' {
 		what, want = "a tab cannot stand here", "indent with spaces"
