@@ -15,7 +15,7 @@ func TestUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range regexp.MustCompile(`(?m)^ExecStart(?:Pre)?=/usr/local/bin/tidewire (.*) /etc/tidewire/tidewire.yaml$`).FindAllStringSubmatch(string(data), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^Exec(?:StartPre|Start|Reload)=/usr/local/bin/tidewire (.*) /etc/tidewire/tidewire.yaml$`).FindAllStringSubmatch(string(data), -1) {
 		code, _, stderr := tidewire(t, append(strings.Fields(m[1]), "/no/such/file.yaml")...)
 		if code != exitFailure || !strings.Contains(stderr, "/no/such/file.yaml") {
 			t.Errorf("%s = %d, %s, want that it looks for the file", m[1], code, stderr)

@@ -217,3 +217,23 @@ func TestManIsWritten(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestServeSaysWhereAndWhen(t *testing.T) {
+	config := file(t, "version: 1\npublic_url: https://plant.example/tide\nsources: {a: {exec: [echo, 7]}}\n")
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", config)
+	if line, err := r.stdout.ReadString('\n'); line != "tidewire: open https://plant.example/tide\n" {
+		t.Errorf("the second line is %q, %v, want the address that people use", line, err)
+	}
+	code, stderr := r.stop()
+	var got []string
+	for line := range strings.Lines(stderr) {
+		_, message, _ := strings.Cut(line, "msg=")
+		got = append(got, strings.Fields(message)[0])
+	}
+	if want := "started stopping stopped"; code != 0 || strings.Join(got, " ") != want {
+		t.Errorf("serve = %d and logs %q, want %q", code, stderr, want)
+	}
+	if !strings.Contains(stderr, r.url) || !strings.Contains(stderr, "sources=1") {
+		t.Errorf("serve logs %q, want address and number of sources", stderr)
+	}
+}

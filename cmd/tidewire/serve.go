@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -113,34 +115,59 @@ func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.
 		}
 		scheme, opts.TLS = "https", files.Config()
 	}
-	if err := observe(opts); err != nil {
+	if err := checkFileLimit(opts.Logger); err != nil {
 		return err
 	}
 	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
 	if err != nil {
 		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "tidewire: listening on %s://%s\n", scheme, ln.Addr())
+	address := scheme + "://" + ln.Addr().String()
+	if err := observe(opts, "serving "+address); err != nil {
+		ln.Close()
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "tidewire: listening on %s\n", address)
+	if cfg.PublicURL != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "tidewire: open %s\n", cfg.PublicURL)
+	}
 	if listening != nil {
 		listening()
 	}
-	return gateway.Run(cmd.Context(), cfg, ln, opts)
+	log := opts.Logger
+	log.Info("started", "address", address, "sources", len(cfg.Sources), "jobs", len(cfg.Jobs), "version", version())
+	told := context.AfterFunc(cmd.Context(), func() { log.Info("stopping", "reason", context.Cause(cmd.Context())) })
+	defer told()
+	if err = gateway.Run(cmd.Context(), cfg, ln, opts); err == nil {
+		log.Info("stopped")
+	}
+	return err
 }
 
-// observe has what the gateway does counted, and told to systemd.
-func observe(opts *gateway.Options) error {
+// observe has what the gateway does counted, and told to systemd, which shows status while all is well.
+func observe(opts *gateway.Options, status string) error {
 	service, err := systemd.New()
 	if err != nil {
 		return err
 	}
 	counted := metrics.New(version())
 	o := counted.Observer()
-	o.Ready, o.Stopping = service.Ready, service.Stopping
+	var shown atomic.Value // the status as a string
+	shown.Store(status)
+	o.Ready, o.Stopping = func() { service.Ready(shown.Load().(string)) }, service.Stopping
 	o.Reloading = func(begins bool) {
 		if begins {
 			service.Reloading()
 		} else {
-			service.Ready()
+			service.Ready(shown.Load().(string))
+		}
+	}
+	count := o.Reloaded
+	o.Reloaded = func(err error) {
+		count(err)
+		shown.Store(status)
+		if err != nil {
+			shown.Store(status + " with the configuration of before; the new one was not loaded: " + err.Error())
 		}
 	}
 	o.Alive, o.AliveEvery = service.Alive, service.Watchdog()/2

@@ -89,8 +89,7 @@ func notifications(t *testing.T) (env string, next func() string) {
 				t.Fatalf("nothing more is told to systemd: %v", err)
 			}
 			if text := string(buf[:n]); text != "WATCHDOG=1" {
-				first, _, _ := strings.Cut(text, "\n")
-				return first
+				return regexp.MustCompile(`\nMONOTONIC_USEC=\d+`).ReplaceAllString(text, "")
 			}
 		}
 	}
@@ -112,15 +111,27 @@ while :; do sleep 0.02; done
 	env, told := notifications(t)
 	config := file(t, fmt.Sprintf("version: 1\njobs: {hold: {exec: [sh, %s, %s]}}\n", script, may))
 	p := service(t, []string{env, "WATCHDOG_USEC=200000"}, "--log-format", "json", config)
-	if got := told(); got != "READY=1" {
-		t.Errorf("systemd is told %q, want READY=1", got)
+	ready := "READY=1\nSTATUS=serving " + p.url
+	if got := told(); got != ready {
+		t.Errorf("systemd is told %q, want %q", got, ready)
 	}
-	p.signal(syscall.SIGHUP)
-	for _, want := range []string{"RELOADING=1", "READY=1"} {
-		if got := told(); got != want {
-			t.Errorf("after SIGHUP, systemd is told %q, want %q", got, want)
+	good, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reload := func(text, want string) {
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p.signal(syscall.SIGHUP)
+		for _, want := range []string{"RELOADING=1", want} {
+			if got := told(); got != want {
+				t.Errorf("after SIGHUP, systemd is told %q, want %q", got, want)
+			}
 		}
 	}
+	reload("version: 2\n", ready+" with the configuration of before; the new one was not loaded: "+config+":1:10: version: \"2\" is not a version of this format, write 1")
+	reload(string(good), ready)
 	resp, err := http.Post(p.url+"/api/v1/jobs/hold/runs", "application/json", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)

@@ -85,7 +85,7 @@ func TestSyntax(t *testing.T) {
 		{"version: 1\nsources:\n  a: {exec: [echo, \"1]}\n  b: {exec: [echo, \"2\"]}\n", "3:20: this quoted text goes on to line 4, add the closing quote where it ends"},
 		{"version: 1\nsources:\n  a:\n    title: 'it''s\n    exec: [echo]\n  b:\n    title: 'x'\n", "4:12: this quoted text goes on to line 7, add the closing quote where it ends"},
 		{"version: 1 # don't\nsources:\n  a:\n    title: \"T \\\" k\n    exec: [it's, \"1\"]\n", "4:12: this quoted text goes on to line 5, add the closing quote where it ends"},
-		{"version: 1\nsources:\n  a: {title: 'one\n    two', exec: [a}\n", "4:17: this list is not closed properly"},
+		{"version: 1\nsources:\n  a: {title: 'one\n    two', exec: [a}\n", "4:17: this list is not closed properly, separate its elements by \",\" and end it with \"]\"; put a text that contains , [ ] { or } into quotes"},
 		{"version: 1\nlisten: 'x", "2:9: this quoted text never ends, add the closing quote"},
 		{"version: [1, 2\n", `1:10: this list is not closed properly, separate its elements by "," and end it with "]"; put a text that contains , [ ] { or } into quotes`},
 		{"defaults: {every: 1s\n", `1:11: this mapping is not closed properly, separate its entries by "," and end it with "}"; put a text that contains , [ ] { or } into quotes`},

@@ -39,19 +39,24 @@ func startDemo(t *testing.T, opts demo.Options) (d *demo.Demo, log <-chan string
 	return d, messages
 }
 
-// logHandler sends "message upstream".
+// logHandler sends "message upstream pid", without a pid if none is logged.
 type logHandler chan<- string
 
 func (h logHandler) Enabled(context.Context, slog.Level) bool { return true }
 func (h logHandler) WithAttrs([]slog.Attr) slog.Handler       { return h }
 func (h logHandler) WithGroup(string) slog.Handler            { return h }
 func (h logHandler) Handle(_ context.Context, r slog.Record) error {
+	text, upstream := r.Message, false
 	r.Attrs(func(a slog.Attr) bool {
-		if a.Key == "upstream" {
-			h <- r.Message + " " + a.Value.String()
+		upstream = upstream || a.Key == "upstream"
+		if a.Key == "upstream" || a.Key == "pid" {
+			text += " " + a.Value.String()
 		}
 		return true
 	})
+	if upstream {
+		h <- text
+	}
 	return nil
 }
 
@@ -206,7 +211,15 @@ func TestKilledUpstreamComesBack(t *testing.T) {
 			if away := upstream(t, d, name); away.PID != 0 || away.URL != before.URL {
 				t.Errorf("the killed upstream is %+v, want no pid and URL %s", away, before.URL)
 			}
-			await(t, log, "upstream is back "+name)
+			var told string
+			select {
+			case told = <-log:
+			case <-time.After(20 * time.Second):
+				t.Fatal("the log does not say that the upstream is back")
+			}
+			if want := fmt.Sprintf("upstream is back %s %d", name, upstream(t, d, name).PID); told != want {
+				t.Errorf("log says %q, want %q", told, want)
+			}
 			if away := time.Since(killed); away < delay {
 				t.Errorf("the killed upstream was back after %v, want %v at least", away, delay)
 			}

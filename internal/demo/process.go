@@ -51,7 +51,8 @@ func (p *process) supervise(ctx context.Context, ready func(error)) {
 	for {
 		err := p.run(ctx, func(url string) {
 			if up {
-				p.log.Info("upstream is back", "upstream", p.name, "url", url)
+				_, pid := p.status()
+				p.log.Info("upstream is back", "upstream", p.name, "url", url, "pid", pid)
 				return
 			}
 			up = true

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,8 +50,12 @@ func (n *Notifier) Watchdog() time.Duration {
 	return n.watchdog
 }
 
-// Ready says that the service has started, or is done with loading its configuration.
-func (n *Notifier) Ready() { n.send("READY=1") }
+// Ready says that the service has started, or is done with loading its configuration. Status
+// is what systemctl shows of it, of which the first line counts.
+func (n *Notifier) Ready(status string) {
+	status, _, _ = strings.Cut(status, "\n")
+	n.send("READY=1\nSTATUS=" + status)
+}
 
 // Alive says that the service does what it should.
 func (n *Notifier) Alive() { n.send("WATCHDOG=1") }

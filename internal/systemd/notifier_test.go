@@ -43,7 +43,7 @@ func TestNotifier(t *testing.T) {
 			send func()
 			want string
 		}{
-			{n.Ready, `READY=1`}, {n.Reloading, `RELOADING=1\nMONOTONIC_USEC=\d+`}, {n.Alive, `WATCHDOG=1`}, {n.Stopping, `STOPPING=1`},
+			{func() { n.Ready("all is well\nno") }, `READY=1\nSTATUS=all is well`}, {n.Reloading, `RELOADING=1\nMONOTONIC_USEC=\d+`}, {n.Alive, `WATCHDOG=1`}, {n.Stopping, `STOPPING=1`},
 		} {
 			c.send()
 			buf := make([]byte, 256)
@@ -61,7 +61,7 @@ func TestNoNotifier(t *testing.T) {
 	if n != nil || err != nil {
 		t.Fatalf("New() = %v, %v, want none", n, err)
 	}
-	n.Ready()
+	n.Ready("")
 	n.Reloading()
 	n.Alive()
 	n.Stopping()
