@@ -1,8 +1,10 @@
 package access_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -370,6 +372,52 @@ func TestAddresses(t *testing.T) {
 		if got := s.Address(request(c.from, "X-Forwarded-For", c.forwarded)).String(); got != c.want {
 			t.Errorf("from %s, forwarded for %q: %s, want %s", c.from, c.forwarded, got, c.want)
 		}
+	}
+}
+
+// A proxy that is trusted with addresses alone is not believed when it names people. The peers of a unix socket have no
+// address; as a proxy they have to be trusted by that name.
+func TestForwardedAddresses(t *testing.T) {
+	s := newSite(t)
+	unix := func(header ...string) *http.Request {
+		r := request("@", header...)
+		return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.UnixAddr{Name: "/run/t.sock", Net: "unix"}))
+	}
+	headers := []string{"X-Forwarded-For", "6.6.6.6, 192.0.2.7", "X-User", "ann"}
+	for _, c := range []struct {
+		name      string
+		forwarded []netip.Prefix
+		request   *http.Request
+		want      string
+	}{
+		{"trusted", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, request("127.0.0.1:80", headers...), "192.0.2.7"},
+		{"another", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, request("127.0.0.2:80", headers...), "127.0.0.2"},
+		{"nobody is", nil, request("127.0.0.1:80", headers...), "127.0.0.1"},
+		{"the unix socket", []netip.Prefix{config.UnixPeers}, unix(headers...), "192.0.2.7"},
+		{"the unix socket, which is not", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, unix(headers...), "invalid IP"},
+		{"the unix socket without a header", []netip.Prefix{config.UnixPeers}, unix(), "invalid IP"},
+		{"an address that stands for the socket", []netip.Prefix{config.UnixPeers, netip.MustParsePrefix("127.0.0.1/32")}, request("127.0.0.1:80", "X-Forwarded-For", "192.0.2.7, ::"), "127.0.0.1"},
+	} {
+		s.cfg.Forwarded = c.forwarded
+		s.cfg.Access.Proxy = &config.Proxy{Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, UserHeader: "X-User", GroupsHeader: "X-Groups", Role: config.RoleAdmin}
+		if got := s.Address(c.request).String(); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if got := s.who(c.request); got != "/" {
+			t.Errorf("%s: it is %s, want nobody", c.name, got)
+		}
+	}
+	s.cfg.Access.Proxy.Trust = []netip.Prefix{config.UnixPeers}
+	if got := s.who(unix("X-User", "ann")); got != "ann/admin" {
+		t.Errorf("by a unix socket that is trusted it is %s, want ann/admin", got)
+	}
+	// Limits count the client, not the proxy.
+	s.cfg.Forwarded = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	for i := range 30 {
+		s.Identify(request("127.0.0.1:80", "X-Forwarded-For", "6.6.6.6", "Authorization", "Bearer wrong-"+strconv.Itoa(i)))
+	}
+	if _, err := s.Identify(request("127.0.0.1:80", "X-Forwarded-For", "192.0.2.7", "Authorization", "Bearer wrong")); !errors.Is(err, access.ErrUnknownToken) {
+		t.Errorf("a wrong token of another client of the proxy = %v, want ErrUnknownToken", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -14,29 +15,46 @@ const maxName = 256
 
 // Address returns the address of the client of a request: that of the connection, or if
 // that is a trusted proxy's, the last one in X-Forwarded-For that is none. Whatever is
-// left of it there the client may have written itself. It is invalid if there is none.
+// left of it there the client may have written itself. It is invalid if there is none, as
+// of a connection by the unix socket.
 func (g *Guard) Address(r *http.Request) netip.Addr {
+	cfg := g.current()
+	proxies := cfg.Forwarded
+	if cfg.Access != nil && cfg.Access.Proxy != nil {
+		proxies = slices.Concat(proxies, cfg.Access.Proxy.Trust)
+	}
 	addr := peer(r)
-	access := g.current().Access
-	if access == nil || !trustedProxy(access.Proxy, r) {
-		return addr
+	if !trusts(proxies, addr) {
+		return known(addr)
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		next, ok := parseHop(hop)
 		if !ok {
-			return addr
+			return known(addr)
 		}
 		addr = next
-		if !trusts(access.Proxy, addr) {
+		if !trusts(proxies, addr) {
 			return addr
 		}
+	}
+	return known(addr)
+}
+
+// known is an address, invalid if it stands for the peers of the unix socket.
+func known(addr netip.Addr) netip.Addr {
+	if addr == config.UnixPeers.Addr() {
+		return netip.Addr{}
 	}
 	return addr
 }
 
-// peer is the address at the other end of the connection.
+// peer is the address at the other end of the connection; that of [config.UnixPeers] for
+// one by the unix socket.
 func peer(r *http.Request) netip.Addr {
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); ok && local != nil {
+		return config.UnixPeers.Addr()
+	}
 	at, _ := netip.ParseAddrPort(r.RemoteAddr) // invalid if it is none
 	return at.Addr().Unmap().WithZone("")
 }
@@ -44,20 +62,21 @@ func peer(r *http.Request) netip.Addr {
 // parseHop reads an element of X-Forwarded-For: an address, with a port or without.
 func parseHop(hop string) (netip.Addr, bool) {
 	hop = strings.TrimSpace(hop)
-	if at, err := netip.ParseAddrPort(hop); err == nil {
-		return at.Addr().Unmap().WithZone(""), true
-	}
 	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
-	return addr.Unmap().WithZone(""), err == nil
+	if at, bad := netip.ParseAddrPort(hop); bad == nil {
+		addr, err = at.Addr(), nil
+	}
+	addr = addr.Unmap().WithZone("")
+	return addr, err == nil && !addr.IsUnspecified()
 }
 
 // trustedProxy reports whether a request comes from a proxy that may name people.
 func trustedProxy(proxy *config.Proxy, r *http.Request) bool {
-	return proxy != nil && trusts(proxy, peer(r))
+	return proxy != nil && trusts(proxy.Trust, peer(r))
 }
 
-func trusts(proxy *config.Proxy, addr netip.Addr) bool {
-	return addr.IsValid() && slices.ContainsFunc(proxy.Trust, func(p netip.Prefix) bool { return p.Contains(addr) })
+func trusts(proxies []netip.Prefix, addr netip.Addr) bool {
+	return addr.IsValid() && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
 // named returns the person that a trusted proxy names. Two names are none: one of them

@@ -182,13 +182,7 @@ func (r *reader) proxy(n *yaml.Node) *Proxy {
 		*to = http.CanonicalHeaderKey(s)
 	}
 	r.mapping(n, "proxy", proxyKeys, reads{
-		"trust": func(v *yaml.Node) {
-			for _, e := range r.oneOrMore(v, "trust", "[10.0.0.5, 10.1.0.0/24]") {
-				if prefix := r.prefix(e); prefix.IsValid() {
-					p.Trust = append(p.Trust, prefix)
-				}
-			}
-		},
+		"trust":         func(v *yaml.Node) { p.Trust = r.peers(v, "trust", "who could then call themselves what they like") },
 		"user_header":   func(v *yaml.Node) { header(&p.UserHeader, v, "user_header") },
 		"groups_header": func(v *yaml.Node) { header(&p.GroupsHeader, v, "groups_header") },
 		"groups":        func(v *yaml.Node) { p.Groups = r.groups(v, "groups of proxy") },
@@ -204,22 +198,35 @@ func (r *reader) proxy(n *yaml.Node) *Proxy {
 	return p
 }
 
-// prefix reads an address or a subnet, which is not everybody's.
-func (r *reader) prefix(n *yaml.Node) netip.Prefix {
-	const want = "write an address or a subnet such as 10.0.0.5 or 10.1.0.0/24"
-	s, ok := r.text(n, "trust", want)
+// peers reads the addresses of proxies; risk is what everybody could do otherwise.
+func (r *reader) peers(n *yaml.Node, what, risk string) (peers []netip.Prefix) {
+	for _, e := range r.oneOrMore(n, what, "[10.0.0.5, 10.1.0.0/24]") {
+		if peer := r.peer(e, what, risk); peer.IsValid() {
+			peers = append(peers, peer)
+		}
+	}
+	return peers
+}
+
+// peer reads an address or a subnet, which is not everybody's, or "unix".
+func (r *reader) peer(n *yaml.Node, what, risk string) netip.Prefix {
+	const want = "write an address or a subnet such as 10.0.0.5 or 10.1.0.0/24, or unix"
+	s, ok := r.text(n, what, want)
 	if !ok {
 		return netip.Prefix{}
+	}
+	if s == "unix" {
+		return UnixPeers
 	}
 	p, err := netip.ParsePrefix(s)
 	if addr, bad := netip.ParseAddr(s); bad == nil && addr.Zone() == "" {
 		p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 	}
 	switch {
-	case err != nil:
-		r.problem(n, fmt.Sprintf("trust: %s is not an address", quote(s)), want)
+	case err != nil || p.Masked().Addr().IsUnspecified() && p.Bits() > 0:
+		r.problem(n, fmt.Sprintf("%s: %s is not an address", what, quote(s)), want)
 	case p.Bits() == 0:
-		r.problem(n, fmt.Sprintf("trust: %s is everybody, who could then call themselves what they like", quote(s)), "write the addresses of the proxy alone")
+		r.problem(n, fmt.Sprintf("%s: %s is everybody, %s", what, quote(s), risk), "write the addresses of the proxy alone")
 	default:
 		return p.Masked()
 	}

@@ -55,16 +55,21 @@ import (
 // Config is a whole configuration, valid and with its defaults applied.
 // Lists are in the order of the file.
 type Config struct {
-	Listen    string   // host:port to serve on; 127.0.0.1:8480 unless set
-	PublicURL *url.URL // the address that people use, if it is not Listen: scheme, host and the path below which all is served; nil unless set
-	TLS       *TLS     // nil: clear text
-	Access    *Access  // nil: whoever reaches the address may do everything
-	Audit     string   // the file to which every trigger, cancel, refresh, reload and sign-in is appended as a line of JSON; empty: none
+	Listen    string         // host:port to serve on; 127.0.0.1:8480 unless set
+	PublicURL *url.URL       // the address that people use, if it is not Listen: scheme, host and the path below which all is served; nil unless set
+	Forwarded []netip.Prefix // the proxies that are believed where a request comes from, not who makes it; or [UnixPeers]
+	TLS       *TLS           // nil: clear text
+	Access    *Access        // nil: whoever reaches the address may do everything
+	Audit     string         // the file to which every trigger, cancel, refresh, reload and sign-in is appended as a line of JSON; empty: none
 	Upstreams []*Upstream
 	Sources   []*Source
 	Jobs      []*Job
 	Notify    []*Notify
 }
+
+// UnixPeers stands in a list of trusted addresses for whatever connects by the unix
+// socket, which has none. No connection comes from the unspecified address.
+var UnixPeers = netip.PrefixFrom(netip.IPv6Unspecified(), 128)
 
 // TLS names the files of a certificate and its key, in PEM. Whoever serves reads
 // them again when they change.
@@ -112,7 +117,7 @@ type OIDC struct {
 
 // Proxy is a reverse proxy that has signed people in and names them in headers.
 type Proxy struct {
-	Trust        []netip.Prefix // the addresses from which the headers are believed; from others they are dropped
+	Trust        []netip.Prefix // the addresses from which the headers are believed, or [UnixPeers]; from others they are dropped
 	UserHeader   string         // "X-Forwarded-User" unless set
 	GroupsHeader string         // comma-separated; "X-Forwarded-Groups" unless set
 	Groups       map[string]Role

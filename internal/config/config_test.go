@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,6 +150,9 @@ func TestEveryKey(t *testing.T) {
 	}
 	if got, want := c.PublicURL.String(), "https://plant.example.com/tide"; got != want {
 		t.Errorf("PublicURL = %s, want %s", got, want)
+	}
+	if got, want := c.Forwarded, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), config.UnixPeers}; !slices.Equal(got, want) {
+		t.Errorf("Forwarded = %v, want %v", got, want)
 	}
 	if want, err := filepath.Abs("testdata/audit.jsonl"); err != nil || c.Audit != want {
 		t.Errorf("Audit = %s, want %s, %v", c.Audit, want, err)

@@ -39,6 +39,7 @@ var fileKeys = []key{
 	{name: "notify", also: "alerting webhooks notifiers notifications", doc: "where people are told of alerts", is: names(object(notifyKeys))},
 	{name: "access", also: "auth users security", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys},
 	{name: "public_url", also: "base_url external_url url", doc: "the address that people use, if it is not the one of `listen`: of a proxy in front. Below its path all is served", is: addressSchema},
+	{name: "trust_forwarded", also: "trusted_proxies forwarded real_ip", doc: "the proxies in front whose `X-Forwarded-For` says where a request comes from: an address, a subnet, `unix` for the unix socket, or a list of them. They name nobody", is: either(lineSchema, textsSchema)},
 	{name: "tls", also: "ssl https", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
 	{name: "audit", doc: "a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; relative to this file", is: lineSchema},
 	{name: "store", doc: "where the newest values are kept", is: oneOf("memory"), builtIn: "memory"},
@@ -69,7 +70,7 @@ var oidcKeys = []key{
 }
 
 var proxyKeys = []key{
-	{name: "trust", also: "trusted from cidr", doc: "the proxy's address or subnet, or a list of them; the headers of others are dropped", is: either(lineSchema, textsSchema), need: true},
+	{name: "trust", also: "trusted from cidr", doc: "the proxy's address or subnet, `unix` for the unix socket, or a list of them; the headers of others are dropped", is: either(lineSchema, textsSchema), need: true},
 	{name: "user_header", doc: "the header that names the person", is: headerSchema, builtIn: defaultUserHeader},
 	{name: "groups_header", doc: "the header that lists the person's groups, with commas", is: headerSchema, builtIn: defaultGroupsHeader},
 	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest", is: groupsSchema},

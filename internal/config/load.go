@@ -56,9 +56,12 @@ func (r *reader) config(root *yaml.Node) *Config {
 		"access":     func(v *yaml.Node) { access = v },
 		"tls":        func(v *yaml.Node) { c.TLS = r.tls(v) },
 		"public_url": func(v *yaml.Node) { c.PublicURL = r.publicURL(v) },
-		"audit":      func(v *yaml.Node) { c.Audit = r.auditFile(v) },
-		"store":      r.store,
-		"include":    func(*yaml.Node) {}, // done before
+		"trust_forwarded": func(v *yaml.Node) {
+			c.Forwarded = r.peers(v, "trust_forwarded", "whose clients could then come from wherever they like")
+		},
+		"audit":   func(v *yaml.Node) { c.Audit = r.auditFile(v) },
+		"store":   r.store,
+		"include": func(*yaml.Node) {}, // done before
 	})
 	if version != nil {
 		r.version(version)

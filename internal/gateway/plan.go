@@ -153,9 +153,10 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (*change, er
 		!slices.EqualFunc(c.from.jobs, c.to.jobs, func(a, b *job) bool { return a.Name == b.Name })
 	if from := c.from.cfg; from != nil {
 		for key, same := range map[string]bool{
-			"access":     config.Same(from.Access, cfg.Access),
-			"public_url": config.Same(from.PublicURL, cfg.PublicURL),
-			"audit":      from.Audit == cfg.Audit,
+			"access":          config.Same(from.Access, cfg.Access),
+			"public_url":      config.Same(from.PublicURL, cfg.PublicURL),
+			"trust_forwarded": config.Same(from.Forwarded, cfg.Forwarded),
+			"audit":           from.Audit == cfg.Audit,
 		} {
 			if !same {
 				c.Changed = append(c.Changed, key)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -54,12 +56,23 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 }
 
 // clientAddr is the address that counts for the streams that one client may have. This
-// machine's own is not bounded: behind it may be everybody who comes through a proxy.
+// machine's own is not bounded: behind it may be everybody who comes through a proxy that
+// nothing is known of. Users at one address are counted each on their own, so that nobody
+// who is unknown there takes their streams: the hub sees an address that stands for both.
 func (g *gateway) clientAddr(r *http.Request) netip.Addr {
-	if addr := g.guard.Address(r); !addr.IsLoopback() {
+	addr := g.guard.Address(r)
+	if !addr.IsValid() || addr.IsLoopback() {
+		return netip.Addr{}
+	}
+	user := userOf(r)
+	if !user.Known() {
 		return addr
 	}
-	return netip.Addr{}
+	sum := sha256.Sum256(fmt.Append(nil, access.Network(addr), user.ID))
+	var both [16]byte
+	copy(both[:8], sum[:])
+	both[0] = 0xfd // an address of no client beyond this site (RFC 4193 §3.1); the hub counts its /64
+	return netip.AddrFrom16(both)
 }
 
 // failStream answers for a stream that could not begin; the hub has logged why.

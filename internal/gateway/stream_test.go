@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -127,20 +128,24 @@ sources:
 }
 
 // A client that opens streams without end is told to come back, as often as it likes; all
-// others are served.
+// others are served, and so are known users at its address.
 func TestTooManyStreamsOfOneClient(t *testing.T) {
-	s := start(t, `
-access: {anonymous: viewer, proxy: {trust: [127.0.0.1]}}
+	s := start(t, fmt.Sprintf(`
+trust_forwarded: 127.0.0.1
+access: {anonymous: viewer, tokens: {ops: {sha256: "%x", role: viewer}}}
 sources: {a: {exec: [echo, "1"]}}
-`)
+`, sha256.Sum256([]byte("ops-secret"))))
 	s.source("a", "ok")
-	open := func(address string) (first string, end func()) {
+	open := func(address string, header ...string) (first string, end func()) {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/api/v1/stream?sources=a", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Accept", "text/event-stream")
 		req.Header.Set("X-Forwarded-For", address)
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -165,6 +170,11 @@ sources: {a: {exec: [echo, "1"]}}
 	defer end()
 	if first != "" {
 		t.Errorf("stream %d of a client began with %q, want its end", gateway.MaxClientStreams+1, first)
+	}
+	first, end = open("203.0.113.7", bearer("ops")...)
+	defer end()
+	if !strings.Contains(first, "source/a") {
+		t.Errorf("a stream of a known user at that address began with %q, want its snapshot", first)
 	}
 	for _, address := range []string{"203.0.113.8", "127.0.0.1"} {
 		first, end := open(address)
