@@ -94,6 +94,55 @@ func (g *Group) Delay(at time.Time) time.Duration {
 	return max(g.wait(now, ahead+1)-max(at.Sub(now), 0), 0)
 }
 
+// Delay returns how long after its time, which Next tells, the task has to wait for a
+// start of its groups' Rates, as far as these and the tasks that are due now tell: if
+// it is due itself, those that come before it, and else all of them, as for
+// [Group.Delay]. A time that has passed counts as now. Delay is zero for a task that is
+// not scheduled, and its cost grows with the number of those that are due.
+//
+// Delay panics if no task has the key. It may be called from any goroutine.
+func (c *control) Delay(key any) (delay time.Duration) {
+	now := time.Now()
+	e := c.lockFor(key)
+	defer c.mu.Unlock()
+	if e == nil || !e.scheduled() || e.extra == nil || e.extra.member == nil {
+		return 0
+	}
+	in := max(-c.lateness(e, now), 0)
+	for _, g := range e.extra.member.groups {
+		if g.limiter == nil {
+			continue
+		}
+		ahead := g.waiting
+		if e.extra.member.due {
+			ahead = c.ahead(e, g)
+		}
+		delay = max(delay, g.wait(now, ahead+1)-in)
+	}
+	return delay
+}
+
+// ahead returns how many members of g start before e, which is due.
+func (c *control) ahead(e *entry, g *Group) (n int) {
+	m := e.extra.member
+	if slices.Contains(m.groups[:m.kept], g) {
+		return 0 // it keeps the next start for e
+	}
+	count := func(o *entry) {
+		if o.extra != nil && o.extra.member != nil && slices.Contains(o.extra.member.groups, g) {
+			n++
+		}
+	}
+	e.line.before(e, count)
+	if e.line != &g.line {
+		g.line.before(e, count)
+	}
+	if e.line == &c.ready {
+		return n // those for which a start is kept are in that line
+	}
+	return n + g.kept
+}
+
 // wait returns how long after now n starts will have been there.
 func (g *Group) wait(now time.Time, n int) time.Duration {
 	missing := float64(n) - g.limiter.TokensAt(now)
@@ -101,8 +150,8 @@ func (g *Group) wait(now time.Time, n int) time.Duration {
 		return 0
 	}
 	seconds := missing / float64(g.limiter.Limit())
-	// As the limiter itself does, and never more than can be added to a time.
-	return time.Duration(min(seconds*float64(time.Second), math.MaxInt64/2))
+	// To the nanosecond, as far as floating point is good for, and never more than can be added to a time.
+	return time.Duration(min(math.Round(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
 // In makes the task a member of g. A task may be in several groups: it starts when all

@@ -1,5 +1,7 @@
 package smartpoll
 
+import "time"
+
 // line is where entries wait in the order in which they became due, those with a
 // [HeadStart] as if they had done so that much earlier. An entry is in one line at
 // most, and can leave from the middle.
@@ -12,8 +14,8 @@ func (l *line) empty() bool { return l.head == nil && len(l.ahead) == 0 }
 
 func (l *line) push(e *entry) {
 	e.line = l
-	if x := e.extra; x != nil && x.headStart > 0 {
-		l.ahead.push(e, e.at-x.headStart)
+	if e.extra != nil && e.extra.headStart > 0 {
+		l.ahead.push(e, e.order())
 		return
 	}
 	e.prev, e.succ = l.tail, nil
@@ -39,6 +41,28 @@ func (l *line) pop() *entry {
 	e := l.first()
 	l.remove(e)
 	return e
+}
+
+// before calls f for each entry that will be popped before e, which is in the line or
+// would be now.
+func (l *line) before(e *entry, f func(*entry)) {
+	order := e.order()
+	for o := l.head; o != nil && o != e && (order == e.at || o.at <= order); o = o.succ {
+		f(o)
+	}
+	for _, n := range l.ahead {
+		if n.e != e && n.at < order {
+			f(n.e)
+		}
+	}
+}
+
+// order is what entries in a line are ordered by, and else by when they came.
+func (e *entry) order() int64 {
+	if e.extra == nil {
+		return e.at
+	}
+	return saturate(e.at, -time.Duration(e.extra.headStart))
 }
 
 func (l *line) remove(e *entry) {

@@ -271,10 +271,13 @@ func (c *control) since(t time.Time) int64 { return int64(t.Sub(c.base)) }
 // never is later than any clock reading.
 const never = math.MaxInt64
 
-// saturate returns at + d, or never if that is too far ahead to be told.
+// saturate returns at + d, or the farthest there is in that direction.
 func saturate(at int64, d time.Duration) int64 {
-	if d > 0 && at > never-int64(d) {
+	switch {
+	case d > 0 && at > never-int64(d):
 		return never
+	case d < 0 && at < -never-int64(d):
+		return -never
 	}
 	return at + int64(d)
 }

@@ -182,6 +182,16 @@ func (g Gateway) Change(t testing.TB, cfg *config.Config) {
 	}
 }
 
+// Reload puts another configuration to work while Run is on.
+func (g Gateway) Reload(t testing.TB, cfg *config.Config) {
+	if _, err := g.loader.apply(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Ask has polls and jobs make their requests through transport.
+func (g Gateway) Ask(transport http.RoundTripper) { g.client.Transport = transport }
+
 // TryChange is Change, which may fail.
 func (g Gateway) TryChange(t testing.TB, cfg *config.Config) error {
 	c, err := g.changeTo(t.Context(), cfg)

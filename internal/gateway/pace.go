@@ -54,7 +54,6 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 	if s.From != nil || s.Unwatched == s.Every || internal.Running(s.key) {
 		return // what runs will be scheduled by what wants it then
 	}
-	snap := s.published
 	switch {
 	case s.wanted && now.Before(s.notBefore):
 		internal.Schedule(s.key, s.notBefore.Sub(now))
@@ -63,7 +62,19 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 	case s.wanted || !now.Before(s.notBefore) || s.Unwatched == config.Never:
 		s.schedule(internal, now)
 	}
-	if next, waiting := s.next(internal); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
+	s.retime(internal)
+}
+
+// times are what a scheduler knows of the times of its tasks.
+type times interface {
+	Next(key any) time.Time
+	Delay(key any) time.Duration
+}
+
+// retime publishes when s will be polled, if that is another time than was published.
+func (s *poller) retime(scheduler times) {
+	snap := s.published
+	if next, waiting := s.next(scheduler); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
 		snap.NextAt, snap.Waiting = next, waiting
 		s.put(snap)
 	}
@@ -71,15 +82,16 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 
 // next is when s will be polled, nil if it is not going to be, and why that is not where
 // its pause has it.
-func (s *poller) next(internal *smartpoll.Internal) (at *time.Time, waiting string) {
-	next := internal.Next(s.key)
+func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
+	next := scheduler.Next(s.key)
 	if next.IsZero() {
 		return nil, ""
 	}
-	if s.limit != nil {
-		if delay := s.limit.group.Delay(next); delay > 0 {
-			return utc(next.Add(delay)), waitingLimit
+	if delay := scheduler.Delay(s.key); delay > 0 {
+		if now := time.Now(); next.Before(now) {
+			next = now
 		}
+		return utc(next.Add(delay)), waitingLimit
 	}
 	return utc(next), s.waiting
 }

@@ -210,6 +210,11 @@ func (c *change) apply() {
 	for _, s := range c.fresh {
 		s.begin(g.scheduler, c.replaced[s])
 	}
+	for _, s := range c.to.sources {
+		if s.published.Waiting == waitingLimit && !g.scheduler.Running(s.key) {
+			s.retime(g.scheduler) // those that are gone wait before it no more
+		}
+	}
 	g.scheduler.Schedule(watchersKey{}, 0) // of what is computed now from what is watched, or is not any more
 }
 

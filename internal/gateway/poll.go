@@ -174,12 +174,15 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 		}
 	}
 	snap.NextAt, snap.Waiting = nil, ""
-	s.put(snap)
 	switch {
 	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
 	default:
 		scheduler.Schedule(s.key, 0)
+		if next, waiting := s.next(scheduler); waiting != "" {
+			snap.NextAt, snap.Waiting = next, waiting
+		}
 	}
+	s.put(snap)
 	if before != nil {
 		s.notify(scheduler)
 	}

@@ -60,8 +60,13 @@ func (p *plan) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (
 		return 0
 	case s.waiting == waitingLimit && now.Before(s.notBefore):
 		return s.notBefore.Sub(now)
-	case s.limit != nil && s.limit.group.Delay(now) > 0:
-		return s.limit.group.Delay(now)
+	case s.limit != nil:
+		if next := internal.Next(s.key); !next.IsZero() && !next.After(now) {
+			return internal.Delay(s.key) // it is due already, and waits for the limit
+		}
+		if wait := s.limit.group.Delay(now); wait > 0 {
+			return wait
+		}
 	}
 	internal.Schedule(s.key, 0)
 	return 0
