@@ -28,9 +28,12 @@
 // closed. Processes that keep an output open after that have two seconds to finish;
 // then what is left of the process group is killed. When ctx ends first, the group
 // gets TERM, and KILL after [Command.Grace]. So no process of the group survives
-// Run. One that left the group (setsid) may, but does not hold Run up. On Linux the first process is also killed when this
-// process dies. Without process groups (not Unix), only the first process is
-// ended, with KILL.
+// Run. One that left the group (setsid) survives a command that ends by itself, and does not hold Run up: it is a service of
+// its own.
+//
+// On Linux it does not survive KILL after the grace, and neither it nor anything else that a command has started survives this
+// process, however that dies, kill -9 included: each command has a supervisor, a process of this program, that ends them. Elsewhere
+// they go on. Without process groups (not Unix), only the first process is ended, with KILL.
 //
 // # Progress
 //
@@ -43,9 +46,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -110,7 +111,7 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{ExitCode: -1}, c.startError(err)
 	}
-	defer p.end() // for a callback that panics; otherwise it has happened
+	defer p.end(true) // for a callback that panics; otherwise it has happened
 
 	out := newOutput(c)
 	var (
@@ -129,10 +130,10 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		case <-done:
 			done = nil
 			stopped = context.Cause(ctx)
-			p.signal(syscall.SIGTERM)
+			p.terminate()
 			grace = time.After(orDefault(c.Grace, defaultGrace))
 		case <-grace:
-			p.signal(syscall.SIGKILL)
+			p.kill()
 			delay = time.After(waitDelay)
 		case <-exited:
 			exited, done = nil, nil
@@ -148,14 +149,14 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		}
 	}
 	out.end()
-	state := p.end()
+	end := p.end(stopped != nil)
 
-	r := Result{Stdout: out.stdout, Truncated: out.truncated, Tail: out.tail.bytes(), ExitCode: state.ExitCode()}
+	r := Result{Stdout: out.stdout, Truncated: out.truncated, Tail: out.tail.bytes(), ExitCode: end.code}
 	if stopped != nil {
 		return r, fmt.Errorf("command: stopped: %w", stopped)
 	}
-	if !state.Success() {
-		return r, &ExitError{Code: r.ExitCode, Signal: signalOf(state)}
+	if end.code != 0 {
+		return r, &ExitError{Code: end.code, Signal: end.signal}
 	}
 	return r, nil
 }
@@ -181,7 +182,7 @@ func environment() []string {
 // A process is a started command: the goroutine of Run owns it. Its three
 // goroutines end before end returns: one for each output and one that waits for the exit.
 type process struct {
-	cmd    *exec.Cmd
+	child           // the part that differs between systems
 	stdout *os.File // reading ends
 	stderr *os.File
 	chunks chan chunk    // unbuffered: a received chunk is valid until the next one of its output
@@ -189,6 +190,13 @@ type process struct {
 	quit   chan struct{} // closed by end: nobody receives chunks any more
 	wg     sync.WaitGroup
 	ended  bool
+	ending ending
+}
+
+// An ending is how the first process ended.
+type ending struct {
+	code   int    // -1: by a signal
+	signal string // its name
 }
 
 // A chunk is a piece of an output; without data, its end.
@@ -204,9 +212,8 @@ func (c *Command) start() (*process, error) {
 	cmd := exec.Command(c.Argv[0], c.Argv[1:]...)
 	cmd.Dir = c.Dir
 	cmd.Env = append(environment(), c.Env...)
-	cmd.SysProcAttr = attributes()
 
-	p := &process{cmd: cmd, chunks: make(chan chunk), exited: make(chan struct{}), quit: make(chan struct{})}
+	p := &process{chunks: make(chan chunk), exited: make(chan struct{}), quit: make(chan struct{})}
 	var files []*os.File
 	pipe := func() (r, w *os.File, err error) {
 		if r, w, err = os.Pipe(); err == nil {
@@ -221,7 +228,7 @@ func (c *Command) start() (*process, error) {
 	}
 	if err == nil {
 		cmd.Stdout, cmd.Stderr = outW, errW
-		err = p.startAndWatch()
+		err = p.launch(cmd)
 	}
 	if err != nil {
 		for _, f := range files {
@@ -231,31 +238,10 @@ func (c *Command) start() (*process, error) {
 	}
 	outW.Close()
 	errW.Close()
+	p.wg.Go(func() { p.wait(); close(p.exited) })
 	p.wg.Go(func() { p.read(p.stdout, false) })
 	p.wg.Go(func() { p.read(p.stderr, true) })
 	return p, nil
-}
-
-// startAndWatch starts the process on a thread that then waits for its exit:
-// the kernel sends the parent-death signal when the thread ends that started the
-// process, and the runtime may end any thread but a locked one.
-func (p *process) startAndWatch() error {
-	started := make(chan error)
-	p.wg.Go(func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := p.cmd.Start()
-		started <- err
-		if err == nil {
-			awaitExit(p.cmd)
-			close(p.exited)
-		}
-	})
-	err := <-started
-	if err != nil {
-		p.wg.Wait()
-	}
-	return err
 }
 
 func (p *process) read(f *os.File, stderr bool) {
@@ -283,21 +269,22 @@ func (p *process) send(k chunk) bool {
 	}
 }
 
-// end kills what is left of the group, reaps the process and waits for the
-// goroutines.
-func (p *process) end() *os.ProcessState {
+// end kills what is left, all of it or the group, and waits for the goroutines.
+func (p *process) end(all bool) ending {
 	if p.ended {
-		return p.cmd.ProcessState
+		return p.ending
 	}
 	p.ended = true
-	p.signal(syscall.SIGKILL) // before the process is reaped: until then its number is not given to another
-	<-p.exited
-	if p.cmd.ProcessState == nil {
-		_ = p.cmd.Wait() // the state says it all
+	if all {
+		p.kill()
+	} else {
+		p.finish()
 	}
+	<-p.exited
+	p.ending = p.child.end()
 	close(p.quit)
 	p.stdout.Close()
 	p.stderr.Close()
 	p.wg.Wait()
-	return p.cmd.ProcessState
+	return p.ending
 }

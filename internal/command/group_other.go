@@ -4,14 +4,12 @@ package command
 
 import (
 	"os"
-	"os/exec"
 	"syscall"
 )
 
 func attributes() *syscall.SysProcAttr { return nil }
 
-func awaitExit(cmd *exec.Cmd) { _ = cmd.Wait() }
+func (c *child) terminate() { c.kill() }
+func (c *child) kill()      { _ = c.cmd.Process.Kill() }
 
-func (p *process) signal(syscall.Signal) { _ = p.cmd.Process.Kill() }
-
-func signalOf(*os.ProcessState) string { return "" }
+func endingOf(s *os.ProcessState) ending { return ending{code: s.ExitCode()} }

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && !linux
 
 package command
 
@@ -7,14 +7,17 @@ import (
 	"syscall"
 )
 
-// signal sends sig to the process group. That it is empty by now is no error.
-func (p *process) signal(sig syscall.Signal) {
-	_ = syscall.Kill(-p.cmd.Process.Pid, sig)
-}
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-func signalOf(s *os.ProcessState) string {
-	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return ws.Signal().String()
+func (c *child) terminate() { c.signal(syscall.SIGTERM) }
+func (c *child) kill()      { c.signal(syscall.SIGKILL) }
+
+// signal sends sig to the process group. That it is empty by now is no error.
+func (c *child) signal(sig syscall.Signal) { _ = syscall.Kill(-c.cmd.Process.Pid, sig) }
+
+func endingOf(s *os.ProcessState) ending {
+	if status, ok := s.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return ending{code: -1, signal: status.Signal().String()}
 	}
-	return ""
+	return ending{code: s.ExitCode()}
 }
