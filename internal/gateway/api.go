@@ -7,11 +7,11 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/problem"
 )
 
 // maxBody bounds the body of a request.
@@ -79,56 +79,6 @@ func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 	}
 }
 
-// An argError says what is wrong with a part of a body, or of the configuration.
-type argError struct {
-	Pointer string `json:"pointer,omitempty"` // JSON pointer (RFC 6901), as a URI fragment
-	Detail  string `json:"detail"`
-	File    string `json:"file,omitempty"`
-	Line    int    `json:"line,omitempty"` // from 1, like Column
-	Column  int    `json:"column,omitempty"`
-}
-
-// A problem is an error answer as of RFC 9457.
-type problem struct {
-	Type       string     `json:"type"` // the end of a URI below problemTypes; empty: nothing but the status
-	Title      string     `json:"title"`
-	Status     int        `json:"status"`
-	Detail     string     `json:"detail,omitempty"`
-	Instance   string     `json:"instance,omitempty"`
-	Errors     []argError `json:"errors,omitempty"`      // with 422
-	Run        string     `json:"run,omitempty"`         // the run that stands in the way
-	RetryAfter int        `json:"retry_after,omitempty"` // seconds, as in the header; 0: not known
-}
-
-// problemTypes begins the types of problems that say more than their status.
-const problemTypes = "https://github.com/tidewire/tidewire/problems/"
-
-// problemTitles are the titles of these types.
-var problemTitles = map[string]string{
-	"idempotency-key-reused": "The Idempotency-Key was used for something else",
-	"invalid-arguments":      "The arguments are not valid",
-	"job-busy":               "The job is busy",
-	"limit-reached":          "The job was started too often",
-	"queue-full":             "The queue of the job is full",
-	"stopping":               "Tidewire is stopping",
-}
-
-func writeProblem(w http.ResponseWriter, p problem) {
-	if title, ok := problemTitles[p.Type]; ok {
-		p.Type, p.Title = problemTypes+p.Type, title
-	} else {
-		p.Type, p.Title = "about:blank", http.StatusText(p.Status)
-	}
-	if p.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
-}
-
 // instance is the path of a request as its client wrote it, below that of the public address.
 func instance(r *http.Request) string {
 	a, _ := r.Context().Value(askingKey{}).(asking)
@@ -137,17 +87,17 @@ func instance(r *http.Request) string {
 
 // fail answers with an error.
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	writeProblem(w, problem{Status: status, Detail: detail, Instance: instance(r)})
+	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: instance(r)})
 }
 
 // failForNow answers with an error that is over after a time.
 func failForNow(w http.ResponseWriter, r *http.Request, status int, detail string, after time.Duration) {
-	writeProblem(w, problem{Status: status, Detail: detail, Instance: instance(r), RetryAfter: seconds(after)})
+	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: instance(r), RetryAfter: seconds(after)})
 }
 
 // failStopping answers what cannot be done any more: another process may take over.
 func failStopping(w http.ResponseWriter, r *http.Request) {
-	writeProblem(w, problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: instance(r), RetryAfter: 5})
+	problem.Write(w, problem.Problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: instance(r), RetryAfter: 5})
 }
 
 // seconds is d in whole seconds, not less.
@@ -161,16 +111,16 @@ func failMedia(w http.ResponseWriter, r *http.Request) {
 
 // failArgs says what is wrong with the arguments of a trigger, without what is secret.
 func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []*config.ArgError) {
-	p := problem{Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: instance(r)}
+	p := problem.Problem{Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: instance(r)}
 	for _, e := range problems {
 		detail := e.What + ", " + e.Want
 		if slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == e.Arg && a.Secret }) {
 			detail = "this value is not accepted: " + e.Want
 		}
 		name := strings.NewReplacer("~", "~0", "/", "~1").Replace(e.Arg)
-		p.Errors = append(p.Errors, argError{Pointer: "#/args/" + name, Detail: detail})
+		p.Errors = append(p.Errors, problem.Part{Pointer: "#/args/" + name, Detail: detail})
 	}
-	writeProblem(w, p)
+	problem.Write(w, p)
 }
 
 // failBody says what is wrong with a body that did not decode.
@@ -190,8 +140,8 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		if wrong.Field != "" {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		writeProblem(w, problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
-			Errors: []argError{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
+		problem.Write(w, problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
+			Errors: []problem.Part{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
 	}

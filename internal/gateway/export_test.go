@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -45,7 +46,7 @@ func Routes() map[string]access.Verb {
 }
 
 // ProblemTypes are the types of problems that say more than their status, with their titles.
-var ProblemTypes = problemTitles
+var ProblemTypes = problem.Titles
 
 // NewHandler is what a gateway answers with, which polls nothing, until stop is called.
 func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop func()) {

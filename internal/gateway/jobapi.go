@@ -12,11 +12,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/sse"
 )
-
-// maxStartKey bounds an Idempotency-Key.
-const maxStartKey = 255
 
 // runPath is where a run can be looked at.
 func (g *gateway) runPath(id string) string { return g.link("/api/v1/runs/" + id) }
@@ -82,8 +81,9 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		failArgs(w, r, j.Job, problems)
 		return
 	}
-	key, ok := startKeyOf(w, r)
-	if !ok {
+	key, err := negotiate.IdempotencyKey(r.Header)
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	run, snap, err := g.runs.start(r.Context(), j, start{
@@ -104,21 +104,17 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, g.runPath(snap.ID), http.StatusSeeOther)
 		return
 	}
-	var applied []string
-	if prefersAsync(r) {
-		applied = append(applied, "respond-async")
-	}
+	prefer := negotiate.Prefer(r.Header, maxWait)
 	status := http.StatusAccepted
-	if wait, ok := preferredWait(r); ok {
+	if prefer.Waits {
 		if run != nil {
-			run.wait(r, wait)
+			run.wait(r, prefer.Duration)
 			coalesced := snap.Coalesced
 			snap = run.snapshot()
 			snap.Coalesced = coalesced
 		}
 		if snap.ended() {
 			status = http.StatusOK
-			applied = append(applied, appliedWait(wait))
 		}
 	}
 	h := w.Header()
@@ -127,9 +123,7 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if !snap.ended() {
 		h.Set("Retry-After", "1")
 	}
-	if applied != nil {
-		h.Set("Preference-Applied", strings.Join(applied, ", "))
-	}
+	prefer.Apply(h)
 	answer(w, status, snap)
 }
 
@@ -203,31 +197,12 @@ func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	return args, true
 }
 
-// startKeyOf reads the Idempotency-Key of a start, which may be quoted
-// (draft-ietf-httpapi-idempotency-key-header-07 §2.1); "" is none.
-func startKeyOf(w http.ResponseWriter, r *http.Request) (key string, ok bool) {
-	lines := r.Header.Values("Idempotency-Key")
-	if len(lines) == 0 {
-		return "", true
-	}
-	key = strings.TrimSpace(lines[0])
-	if inner := strings.TrimSuffix(strings.TrimPrefix(key, `"`), `"`); len(inner) == len(key)-2 {
-		key = inner
-	}
-	bad := strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' })
-	if len(lines) > 1 || bad || key == "" || len(key) > maxStartKey {
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the Idempotency-Key must be one text of 1 to %d visible ASCII characters", maxStartKey))
-		return "", false
-	}
-	return key, true
-}
-
 // failStart answers a start that came to nothing.
 func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err error) {
 	var refusal *refusal
 	switch {
 	case errors.As(err, &refusal):
-		writeProblem(w, problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: instance(r), Run: refusal.run, RetryAfter: seconds(refusal.after)})
+		problem.Write(w, problem.Problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: instance(r), Run: refusal.run, RetryAfter: seconds(refusal.after)})
 	case r.Context().Err() != nil: // nobody hears
 	default:
 		g.log.Error("a run was not started", "job", j.Name, "err", err)
@@ -280,7 +255,7 @@ func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
 // runEvents streams a run to its end, or answers as getRun to who asks for JSON. A reader
 // that has seen the end of a run that is forgotten by now gets 204 and stops.
 func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
-	if wantsState(r) {
+	if negotiate.WantsJSON(r) {
 		g.getRun(w, r)
 		return
 	}
@@ -322,12 +297,12 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 	var text []byte
 	var begin int64
 	over := run.ended()
-	wait, waits := preferredWait(r)
+	prefer := negotiate.PreferWait(r.Header, maxWait)
 	if out := g.runs.outputOf(run.ID); out != nil {
 		var more <-chan struct{}
 		text, begin, more = out.from(offset)
-		if waits && len(text) == 0 && more != nil {
-			timer := time.NewTimer(wait)
+		if prefer.Waits && len(text) == 0 && more != nil {
+			timer := time.NewTimer(prefer.Duration)
 			defer timer.Stop()
 			select {
 			case <-more:
@@ -356,9 +331,7 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 	if over {
 		h.Set("Tidewire-End", "true")
 	}
-	if waits {
-		h.Set("Preference-Applied", appliedWait(wait))
-	}
+	prefer.Apply(h)
 	_, _ = w.Write(text) // the client may be gone
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -236,11 +237,11 @@ func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
 		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
 		answer(w, http.StatusOK, diff)
 	case errors.As(err, &problems):
-		p := problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
+		p := problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
 		for _, e := range problems {
-			p.Errors = append(p.Errors, argError{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
+			p.Errors = append(p.Errors, problem.Part{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
 		}
-		writeProblem(w, p)
+		problem.Write(w, p)
 	case errors.Is(err, errNoFile):
 		fail(w, r, http.StatusConflict, err.Error())
 	case errors.Is(err, errStopping), r.Context().Err() != nil:

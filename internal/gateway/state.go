@@ -8,10 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -67,10 +66,10 @@ func newestOfAll(member string, topics []*sse.Topic) state {
 // the hub, and costs what a stream costs: no goroutine but the request's own.
 func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
 	now, ok := current()
-	wait, prefers := preferredWait(r)
-	if ok && prefers && hasTag(r, now.tag) {
+	prefer := negotiate.PreferWait(r.Header, maxWait)
+	if ok && prefer.Waits && negotiate.HasTag(r.Header, now.tag) {
 		known := now.tag
-		ctx, cancel := context.WithTimeout(r.Context(), wait)
+		ctx, cancel := context.WithTimeout(r.Context(), prefer.Duration)
 		defer cancel()
 		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
 		watch := lookout{header: http.Header{}, look: func() {
@@ -93,10 +92,8 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 	h := w.Header()
 	h.Add("Vary", "Accept, Prefer")
 	h.Set("ETag", now.tag)
-	if prefers {
-		h.Set("Preference-Applied", appliedWait(wait))
-	}
-	if hasTag(r, now.tag) {
+	prefer.Apply(h)
+	if negotiate.HasTag(r.Header, now.tag) {
 		h.Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -116,62 +113,6 @@ func (l lookout) WriteHeader(int)                  {}
 func (l lookout) Write(p []byte) (int, error)      { return len(p), nil }
 func (l lookout) Flush()                           { l.look() }
 func (l lookout) SetWriteDeadline(time.Time) error { return nil }
-
-// hasTag reports whether the client has the version of that tag, by If-None-Match
-// (RFC 9110 §13.1.2).
-func hasTag(r *http.Request, tag string) bool {
-	for _, line := range r.Header.Values("If-None-Match") {
-		for given := range strings.SplitSeq(line, ",") { // no tag of ours has a comma in it
-			given = strings.TrimSpace(given)
-			if given == "*" || strings.TrimPrefix(given, "W/") == tag {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// preferredWait is how long the client would rather wait for a change than be answered
-// that there is none.
-func preferredWait(r *http.Request) (time.Duration, bool) {
-	value, ok := preference(r, "wait")
-	seconds, err := strconv.ParseUint(value, 10, 31)
-	if !ok || err != nil {
-		return 0, false
-	}
-	return min(time.Duration(seconds)*time.Second, maxWait), true
-}
-
-// appliedWait is the Preference-Applied (RFC 7240 §3) of a wait, as it was bounded.
-func appliedWait(wait time.Duration) string { return "wait=" + strconv.Itoa(int(wait/time.Second)) }
-
-// prefersAsync reports whether the client asks not to be kept waiting (RFC 7240 §4.1).
-func prefersAsync(r *http.Request) bool {
-	_, ok := preference(r, "respond-async")
-	return ok
-}
-
-// preference returns the value of a preference of that name, of which the first counts
-// (RFC 7240 §2).
-func preference(r *http.Request, name string) (string, bool) {
-	for _, line := range r.Header.Values("Prefer") {
-		for part := range strings.SplitSeq(line, ",") {
-			part, _, _ = strings.Cut(part, ";")
-			given, value, _ := strings.Cut(part, "=")
-			if strings.EqualFold(strings.TrimSpace(given), name) {
-				return strings.Trim(strings.TrimSpace(value), `"`), true
-			}
-		}
-	}
-	return "", false
-}
-
-// wantsState reports whether a request of an event stream asks for one answer instead:
-// Accept names application/json and not text/event-stream.
-func wantsState(r *http.Request) bool {
-	accept := strings.ToLower(strings.Join(r.Header.Values("Accept"), ","))
-	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/event-stream")
-}
 
 // everything is the topics of the configuration and of all sources and jobs in it.
 func (g *gateway) everything() []*sse.Topic {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -38,7 +39,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	if wantsState(r) {
+	if negotiate.WantsJSON(r) {
 		g.serveState(w, r, func() (state, bool) {
 			now, err := g.chosen(query)
 			if err != nil { // removed meanwhile

@@ -3,6 +3,8 @@ package progress
 import (
 	"encoding/json"
 	"net/http"
+
+	"github.com/tidewire/tidewire/internal/problem"
 )
 
 // answer is what a Handler says of a run to whoever starts or cancels it.
@@ -35,13 +37,5 @@ func failForbidden(w http.ResponseWriter, r *http.Request) {
 
 // fail answers with a problem (RFC 9457).
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
-	header(w.Header(), "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(struct {
-		Type     string `json:"type"`
-		Title    string `json:"title"`
-		Status   int    `json:"status"`
-		Detail   string `json:"detail"`
-		Instance string `json:"instance"`
-	}{"about:blank", http.StatusText(status), status, detail, r.URL.Path})
+	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: r.URL.Path})
 }

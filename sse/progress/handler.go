@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -125,9 +127,9 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	start := func() (*Job, bool, error) { return h.start(r, topic, body) }
 	var job *Job
 	var isNew bool
-	switch key := r.Header.Get("Idempotency-Key"); {
-	case len(key) > 255:
-		fail(w, r, http.StatusBadRequest, "the Idempotency-Key is longer than 255 bytes")
+	switch key, wrong := negotiate.IdempotencyKey(r.Header); {
+	case wrong != nil:
+		fail(w, r, http.StatusBadRequest, wrong.Error())
 		return
 	case key != "":
 		job, isNew, err = h.keys.start(r.Context(), keyOf{topic, key}, body, start)
@@ -136,7 +138,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	}
 	switch {
 	case err == errKeyReused:
-		fail(w, r, http.StatusUnprocessableEntity, err.Error())
+		problem.Write(w, problem.Problem{Type: problem.KeyReused, Status: http.StatusUnprocessableEntity, Detail: err.Error(), Instance: r.URL.Path})
 		return
 	case errors.Is(err, ErrEnded):
 		w.Header().Set("Retry-After", "5")
@@ -153,10 +155,10 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		return
 	}
 	status := http.StatusAccepted
-	prefer := preferencesOf(r, h.MaxWait)
-	prefer.applied(w.Header())
-	if prefer.hasWait {
-		if h.await(w, r, topic, job.run, prefer.wait, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
+	prefer := negotiate.Prefer(r.Header, h.MaxWait)
+	prefer.Apply(w.Header())
+	if prefer.Waits {
+		if h.await(w, r, topic, job.run, prefer.Duration, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
 			status = http.StatusOK
 		}
 	}
@@ -181,7 +183,7 @@ func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool,
 func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	w.Header().Add("Vary", "Accept")
 	run := r.URL.Query().Get("run")
-	if !prefersJSON(r) {
+	if !negotiate.WantsJSON(r) {
 		h.stream(w, r, topic, run)
 		return
 	}
@@ -194,10 +196,10 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 		failForbidden(w, r)
 		return
 	}
-	prefer := preferencesOf(r, h.MaxWait)
-	prefer.applied(w.Header())
-	if prefer.hasWait {
-		h.await(w, r, topic, rec.run, prefer.wait, func(ev sse.Event) bool { return !matches(r, tag(ev)) })
+	prefer := negotiate.PreferWait(r.Header, h.MaxWait)
+	prefer.Apply(w.Header())
+	if prefer.Waits {
+		h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return !negotiate.HasTag(r.Header, tag(ev)) })
 	}
 	newest, ok := h.newest(topic, rec.run)
 	if !ok {
@@ -206,7 +208,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	}
 	if newest.ID != "" {
 		w.Header().Set("ETag", tag(newest))
-		if matches(r, tag(newest)) {
+		if negotiate.HasTag(r.Header, tag(newest)) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
