@@ -243,7 +243,7 @@ func TestWhoWouldRatherWaitIsAnsweredWithTheEnd(t *testing.T) {
 	}
 	status, header, body = s.do("POST", "/api/v1/jobs/slow/runs", "{}", "Prefer", "wait=0")
 	run := decode(t, []byte(body))
-	if status != 202 || run["status"] != "running" || header.Get("Preference-Applied") != "" || header.Get("Retry-After") != "1" {
+	if status != 202 || run["status"] != "running" || header.Get("Preference-Applied") != "wait=0" || header.Get("Retry-After") != "1" {
 		t.Errorf("a start that would have waited too long = %d %s, %v, want 202", status, body, header)
 	}
 	if want := s.url + "/api/v1/runs/" + of(run, "id"); header.Get("Operation-Location") != want || header.Get("Location") != want[len(s.url):] {
