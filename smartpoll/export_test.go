@@ -239,3 +239,6 @@ func Unlocked(s *Scheduler) bool {
 	}
 	return false
 }
+
+// Since is the order that s gives a reading of the clock.
+func Since(s *Scheduler, now time.Time) time.Duration { return time.Duration(s.control.since(now)) }

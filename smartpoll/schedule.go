@@ -264,9 +264,15 @@ func (c *control) expire() {
 	}
 }
 
-// since returns the order of t in the heap. All readings of the clock are
-// monotonic, whatever is done to the wall clock.
-func (c *control) since(t time.Time) int64 { return int64(t.Sub(c.base)) }
+// since returns the order in the heap of now, a reading of the clock. All readings
+// are monotonic, whatever is done to the wall clock; beyond 2157 a [time.Time] has
+// no room for that, so the clock is read again.
+func (c *control) since(now time.Time) int64 {
+	if isWall(now) {
+		return int64(time.Since(c.base))
+	}
+	return int64(now.Sub(c.base))
+}
 
 // never is later than any clock reading.
 const never = math.MaxInt64

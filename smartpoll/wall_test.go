@@ -185,3 +185,14 @@ func TestClockJumpsBetweenRuns(t *testing.T) {
 		wantRan(t, "set between Runs", ran, time.Second)
 	})
 }
+
+// While the wall clock is wrong by a century, readings have no monotonic part; what is scheduled then must not wait for
+// that time to come.
+func TestAClockBeyond2157(t *testing.T) {
+	s := mustNew(t, smartpoll.WithTask("a", func(context.Context) (hook, error) { return nil, nil }))
+	for _, now := range []time.Time{time.Now(), time.Now().Round(0).AddDate(200, 0, 0)} {
+		if got := smartpoll.Since(s, now); got < 0 || got > time.Hour {
+			t.Errorf("%v is %v after the start, want a moment", now, got)
+		}
+	}
+}

@@ -22,6 +22,8 @@ type alertState struct {
 	State string     `json:"state"`
 	Since *time.Time `json:"since"`           // when its condition began to hold, or to be unknown
 	Error *string    `json:"error,omitempty"` // why its condition could not be evaluated
+
+	began time.Time // Since by the monotonic clock
 }
 
 func (a *alertState) firing() bool { return a != nil && a.State == alertFiring }
@@ -64,12 +66,13 @@ func judge(ctx context.Context, a *config.Alert, value any) (v verdict) {
 	return v
 }
 
-// step returns an alert's state after before, at a time when its condition is as v says.
-func step(a *config.Alert, before *alertState, v verdict, now time.Time) *alertState {
+// alertAfter returns the state after before of an alert, now that its condition is as v says.
+func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *alertState {
+	now := c.now()
 	switch {
 	case v.err != nil:
 		text := "alert: " + v.err.Error()
-		after := alertState{State: alertUnknown, Since: utc(now)}
+		after := alertState{State: alertUnknown, Since: c.people(now), began: now}
 		if before != nil {
 			after = *before // what is unknown is not clear
 		}
@@ -78,10 +81,10 @@ func step(a *config.Alert, before *alertState, v verdict, now time.Time) *alertS
 	case !v.holds:
 		return nil
 	case before == nil || before.State == alertUnknown:
-		before = &alertState{State: alertPending, Since: utc(now)}
+		before = &alertState{State: alertPending, Since: c.people(now), began: now}
 	}
-	after := alertState{State: before.State, Since: before.Since}
-	if now.Sub(*after.Since) >= a.For {
+	after := alertState{State: before.State, Since: before.Since, began: before.began}
+	if now.Sub(after.began) >= a.For {
 		after.State = alertFiring
 	}
 	return &after
@@ -89,7 +92,7 @@ func step(a *config.Alert, before *alertState, v verdict, now time.Time) *alertS
 
 // alert brings the alert of a source to what its snapshot now says, and v of the value if
 // that is a new one. A failed poll says nothing about a condition of the value.
-func (g *gateway) alert(internal *smartpoll.Internal, s *poller, now time.Time, before sourceSnapshot, after *sourceSnapshot, v verdict) {
+func (g *gateway) alert(internal *smartpoll.Internal, s *poller, before sourceSnapshot, after *sourceSnapshot, v verdict) {
 	a := s.Alert
 	switch {
 	case a == nil:
@@ -100,9 +103,9 @@ func (g *gateway) alert(internal *smartpoll.Internal, s *poller, now time.Time, 
 	case after.State != stateOK:
 		return
 	}
-	after.Alert = step(a, before.Alert, v, now)
+	after.Alert = g.clock.alertAfter(before.Alert, a, v)
 	if after.Alert != nil && after.Alert.State == alertPending { // the hook of a time that was set before does nothing
-		internal.Schedule(alertKey(s.key), after.Alert.Since.Add(a.For).Sub(now))
+		internal.Schedule(alertKey(s.key), max(0, a.For-g.clock.now().Sub(after.Alert.began)))
 	}
 	if after.Alert.failed() && !before.Alert.failed() {
 		g.log.Warn("alert condition failed", "source", s.Name, "err", v.err)
@@ -150,12 +153,17 @@ func headlineOf(show config.Show, value json.RawMessage) json.RawMessage {
 // condition holds: then the next value decides.
 func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
+		g.followClock(internal)
+		if wait := s.judgeFrom.Sub(g.clock.now()); wait > 0 {
+			internal.Schedule(alertKey(s.key), wait)
+			return nil
+		}
 		before := s.published
 		if a := before.Alert; a == nil || a.State != alertPending || a.Error != nil {
 			return nil
 		}
 		after := before
-		g.alert(internal, s, time.Now(), before, &after, verdict{holds: true})
+		g.alert(internal, s, before, &after, verdict{holds: true})
 		if after.Alert != nil && after.Alert.State == alertFiring {
 			s.put(after)
 			s.notify(internal)

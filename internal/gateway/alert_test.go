@@ -31,6 +31,8 @@ type plant struct {
 	handler http.Handler
 	log     lockedBuffer
 	begun   time.Time
+	step    func(time.Duration)   // sets the wall clock
+	steps   map[int]time.Duration // what is done with that, by second
 
 	mu    sync.Mutex // guards the fields below
 	level string     // that the upstream answers; "down": it fails; "hung": it does not
@@ -82,11 +84,11 @@ func newPlant(t *testing.T, yaml, level string) *plant {
 			fmt.Fprintf(w, `{"level": %s}`, level)
 		}
 	}))
-	handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.NewTextHandler(&p.log, nil)), server.Client.Transport)
+	handler, run, step, err := gateway.OpenStepping(t.Context(), cfg, slog.New(slog.NewTextHandler(&p.log, nil)), server.Client.Transport)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.handler = handler
+	p.handler, p.step = handler, step
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error)
 	go func() { over <- run(ctx) }()
@@ -113,10 +115,16 @@ func (p *plant) relative(line string) string {
 	words := strings.Split(line, " ")
 	for i, word := range words {
 		if at, err := time.Parse(time.RFC3339, word); err == nil {
-			words[i] = at.Sub(p.begun).String()
+			words[i] = p.since(at).String()
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// since is how long after the plant began a time is. Clocks are set by whole hours.
+func (p *plant) since(at time.Time) time.Duration {
+	d := at.Sub(p.begun)
+	return d - d.Round(time.Hour)
 }
 
 // tank is the source as the API answers it.
@@ -148,10 +156,13 @@ func (p *plant) runs(seconds int, levels map[int]string) []string {
 			p.level = level
 			p.mu.Unlock()
 		}
+		if d, ok := p.steps[now]; ok {
+			p.step(d)
+		}
 		synctest.Wait()
 		is := "clear"
 		if a := p.tank().Alert; a != nil {
-			is = fmt.Sprintf("%s since %v %s", a.State, a.Since.Sub(p.begun), a.Error)
+			is = fmt.Sprintf("%s since %v %s", a.State, p.since(a.Since), a.Error)
 		}
 		if is != alert {
 			alert = is
@@ -258,20 +269,33 @@ func TestAlerts(t *testing.T) {
 				"1m5s alert firing since 55s", "1m5s ops: tank firing at 50 since 55s no successful poll for 25s",
 			}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := newPlant(t, alerting(tt.alert), cmp.Or(tt.levels[0], "50"))
-				if got := p.runs(220, tt.levels); !slices.Equal(got, tt.want) {
-					t.Errorf("it went\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(tt.want, "\n\t"))
-				}
-				for line := range strings.Lines(p.log.String()) {
-					if contains(line, "alert") != (contains(line, "alert firing") || contains(line, "alert resolved") || contains(line, "alert condition failed")) {
-						t.Errorf("the log has %s", line)
-					}
-				}
-			})
-		})
+		for name, steps := range map[string]map[int]time.Duration{
+			"":                          nil,
+			", clock set back":          {5: -time.Hour, 62: -24 * time.Hour, 105: -time.Hour},
+			", clock set ahead":         {5: time.Hour, 202: time.Hour},
+			", clock set ahead to 2200": {5: 200 * 365 * 24 * time.Hour, 8: -200 * 365 * 24 * time.Hour},
+		} {
+			if contains(name, "ahead") && tt.levels[0] == "down" {
+				continue // one more poll, after a gap that may have been, changes when a failure is tried again
+			}
+			t.Run(tt.name+name, func(t *testing.T) { testAlerts(t, steps, tt.alert, tt.levels, tt.want) })
+		}
 	}
+}
+
+func testAlerts(t *testing.T, steps map[int]time.Duration, alert string, levels map[int]string, want []string) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlant(t, alerting(alert), cmp.Or(levels[0], "50"))
+		p.steps = steps
+		if got := p.runs(220, levels); !slices.Equal(got, want) {
+			t.Errorf("it went\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		}
+		for line := range strings.Lines(p.log.String()) {
+			if contains(line, "alert") != (contains(line, "alert firing") || contains(line, "alert resolved") || contains(line, "alert condition failed")) {
+				t.Errorf("the log has %s", line)
+			}
+		}
+	})
 }
 
 // A receiver is a server that webhooks call.

@@ -137,7 +137,7 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 		user := userOf(r)
 		who = []slog.Attr{slog.String("user", user.Name), identityAttr("", user.ID), slog.String("address", g.addressOf(r))}
 	}
-	g.auditing.write(name, auditLine(time.Now(), action, append(who, attrs...)))
+	g.auditing.write(name, auditLine(g.clock.wall(), action, append(who, attrs...)))
 }
 
 // auditMetered records what costs a client nothing, so that it could fill the disk with
@@ -166,7 +166,7 @@ func (g *gateway) tellExcess(due []flood.Excess) {
 		if about, ok := e.About.(slog.Attr); ok {
 			attrs = append([]slog.Attr{about}, attrs...)
 		}
-		g.auditing.write(name, auditLine(time.Now(), e.Kind, attrs))
+		g.auditing.write(name, auditLine(g.clock.wall(), e.Kind, attrs))
 	}
 }
 
@@ -182,16 +182,12 @@ func identityAttr(prefix string, id access.Identity) slog.Attr {
 	return slog.Group("", members...) // whose members stand in the line itself
 }
 
-// auditRun records how a run ended, and tells the observer.
-func (g *gateway) auditRun(run *runSnapshot) {
-	took := time.Duration(0) // of a run that has not begun
-	if run.StartedAt != nil && run.FinishedAt != nil {
-		took = run.FinishedAt.Sub(*run.StartedAt)
-	}
+// auditRun records how a run ended that was at work for a time, and tells the observer.
+func (g *gateway) auditRun(run *runSnapshot, took time.Duration) {
 	g.observer.RunEnded(run.Job, run.Status, took)
 	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
-	if run.StartedAt != nil && run.FinishedAt != nil {
-		attrs = append(attrs, slog.Float64("seconds", run.FinishedAt.Sub(*run.StartedAt).Seconds()))
+	if run.StartedAt != nil {
+		attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
 	}
 	g.audit(nil, "run-ended", attrs...)
 }

@@ -107,12 +107,18 @@ func Body(to *config.Notify, m AlertMessage, show config.Show) (body []byte, kin
 // Open makes a gateway whose polls and webhooks make their requests through transport. It
 // returns what answers requests, and what polls until its context ends.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, error) {
+	handler, run, _, err := OpenStepping(ctx, cfg, log, transport)
+	return handler, run, err
+}
+
+// OpenStepping is Open with a func that sets the wall clock ahead, or back.
+func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, func(time.Duration), error) {
 	g, err := open(ctx, ctx, cfg, "", Options{Logger: log})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	g.client.Transport = transport
-	return g.handler(), g.scheduler.Run, nil
+	return g.handler(), g.scheduler.Run, func(d time.Duration) { g.clock.step.Add(int64(d)) }, nil
 }
 
 // A Polling is the part of a gateway that polls, with fetches of the test's own.
@@ -134,6 +140,20 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 }
 
 func (p Polling) Run(ctx context.Context) error { return p.g.scheduler.Run(ctx) }
+
+// Step sets the wall clock ahead, or back.
+func (p Polling) Step(d time.Duration) { p.g.clock.step.Add(int64(d)) }
+
+// Wall is what the wall clock says.
+func (p Polling) Wall() time.Time { return p.g.clock.wall() }
+
+// Stall has the process stand still, as far as hooks are concerned.
+func (p Polling) Stall(ctx context.Context, d time.Duration) {
+	_ = p.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		time.Sleep(d)
+		return nil
+	})
+}
 
 func (p Polling) Topic(name string) *sse.Topic { return p.g.plan.Load().source(name).topic }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 )
@@ -86,17 +85,15 @@ func named(inputs []string) string {
 	return strings.Join(inputs, "; ")
 }
 
-// renewal is when the value of s was renewed last, if that is computed now, and the input
-// that decides: the oldest one of those that s needs. A zero time means that these are
-// not the inputs any more of which it was computed.
-func (s *poller) renewal(now time.Time) (at time.Time, input string) {
+// decides is the input that says how old the value of s is, if that is computed now: the
+// oldest one of those that s needs; nil if s needs none.
+func (s *poller) decides() *poller {
 	needed := s.needed()
-	if s.From == nil || needed == 0 {
-		return now, ""
+	if needed == 0 {
+		return nil
 	}
 	inputs := slices.SortedFunc(slices.Values(s.uses), func(a, b *poller) int { return b.renewed.Compare(a.renewed) })
-	oldest := inputs[needed-1]
-	return oldest.renewed, oldest.Name
+	return inputs[needed-1]
 }
 
 // tooOld says that no poll has renewed the value of s in time.

@@ -66,6 +66,7 @@ type gateway struct {
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
+	clock     *clock
 	client    *http.Client // of all polls and webhooks
 	webhooks  *webhooks
 	plan      atomic.Pointer[plan] // what is configured now
@@ -144,6 +145,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:      opts.Logger,
+		clock:    newClock(),
 		store:    opts.store,
 		observer: observer,
 		client:   source.NewClient(),
@@ -177,7 +179,12 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	}
 	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 		smartpoll.WithTask(watchersKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtWatchers, nil }),
-		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error { close(g.polling); return nil }))...); err != nil {
+		smartpoll.WithTask(clockKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtClock, nil }),
+		smartpoll.WithRunHook(func(_ context.Context, internal *smartpoll.Internal) error {
+			internal.Schedule(clockKey{}, 0)
+			close(g.polling)
+			return nil
+		}))...); err != nil {
 		return nil, err
 	}
 	g.plan.Store(new(plan))

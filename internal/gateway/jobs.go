@@ -64,7 +64,7 @@ func (j *job) object(allowed bool) jobObject {
 		Confirm:     j.Confirm,
 		OnBusy:      j.OnBusy,
 		Group:       j.Group,
-		AvailableAt: utcOf(j.g.runs.availableAt(j)),
+		AvailableAt: j.g.runs.peopleOf(j.g.runs.availableAt(j)),
 		NextAt:      j.nextAt(),
 		Queue:       []waiting{},
 	}
@@ -144,8 +144,12 @@ func (j *job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	task, _ := j.g.scheduler.Info(j.key) // what is due every so often counts from the time before
-	return utc(task.Next)
+	task, _ := j.g.scheduler.Info(j.key)                                 // what is due every so often counts from the time before
+	if next := task.Next.Round(0); next == task.Next && !next.IsZero() { // a time of the wall clock
+		next = next.UTC().Truncate(time.Millisecond)
+		return &next
+	}
+	return j.g.clock.people(task.Next)
 }
 
 // A timeTable is the [smartpoll.Schedule] of a job.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"mime"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,14 +41,19 @@ var webhookBackoff = smartpoll.Backoff{Min: time.Second, Max: 5 * time.Minute, J
 // What counts is the newest state of each source: a message that is still to be told when
 // the source's next one comes is replaced by it. So an outbox has at most one message a
 // source, and one in progress. Messages of one source arrive in their order, and at least
-// once: a call that broke off may have arrived.
+// once: a call that broke off may have arrived. That an alert is over is told to whom was
+// told, or may have been, that it fires.
 //
 // Only hooks of the scheduler use it, and flush when the scheduler is at rest.
 type webhooks struct {
 	log    *slog.Logger
 	client *http.Client
 	boxes  map[string]*outbox // what is to be told, by the webhook's name
+	fires  map[alarm]bool     // what was told of, and not yet that it is over
 }
+
+// An alarm is a webhook and the source of which it is told.
+type alarm struct{ webhook, source string }
 
 // webhookKey is the key of the task that calls a webhook.
 type webhookKey string
@@ -62,21 +68,25 @@ type outbox struct {
 type message struct {
 	to     *config.Notify
 	source string
+	state  string // messageFiring or messageResolved
 	kind   string // of body
 	body   []byte
 	failed time.Time // when a call failed first
 }
 
 func newWebhooks(log *slog.Logger, client *http.Client) *webhooks {
-	return &webhooks{log: log, client: client, boxes: make(map[string]*outbox)}
+	return &webhooks{log: log, client: client, boxes: make(map[string]*outbox), fires: make(map[alarm]bool)}
 }
 
 // tell has a webhook hear of an alert.
 func (w *webhooks) tell(internal *smartpoll.Internal, to *config.Notify, m alertMessage) {
-	next := &message{to: to, source: m.Source}
+	next := &message{to: to, source: m.Source, state: m.State}
 	next.body, next.kind = m.body(to)
 	key := webhookKey(to.Name)
 	box := w.boxes[to.Name]
+	if box == nil && !w.concerns(next) {
+		return
+	}
 	if box == nil {
 		box = &outbox{now: next}
 		if err := internal.Add(key, w.task(box), smartpoll.Retry(webhookBackoff)); err != nil {
@@ -88,14 +98,36 @@ func (w *webhooks) tell(internal *smartpoll.Internal, to *config.Notify, m alert
 		return
 	}
 	i := slices.IndexFunc(box.later, func(old *message) bool { return old.source == next.source })
+	running := internal.Running(key)
 	switch {
-	case box.now.source == next.source && !internal.Running(key):
+	case box.now.source == next.source && !running:
 		box.now = next
 	case i >= 0:
 		box.later[i] = next
 	default:
 		box.later = append(box.later, next)
 	}
+	if running {
+		return // whom it concerns shows when the call is over
+	}
+	if w.drop(box); box.now == nil {
+		w.close(internal, key)
+	}
+}
+
+// drop takes out of box what need not be told, and moves up. Without anything left, now is nil.
+func (w *webhooks) drop(box *outbox) {
+	all := slices.DeleteFunc(append([]*message{box.now}, box.later...), func(m *message) bool { return m == nil || !w.concerns(m) })
+	box.now, box.later = nil, nil
+	if len(all) > 0 {
+		box.now, box.later = all[0], all[1:]
+	}
+}
+
+// close ends the task of a box with nothing to tell.
+func (w *webhooks) close(internal *smartpoll.Internal, key webhookKey) {
+	delete(w.boxes, string(key))
+	internal.Remove(key)
 }
 
 // task returns the task that tells what is in box.
@@ -104,22 +136,40 @@ func (w *webhooks) task(box *outbox) smartpoll.Task {
 	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, _ struct{}, err error) error {
 		told := box.now
 		key := webhookKey(told.to.Name)
+		w.note(told, err)
 		again := err != nil && w.retry(box, time.Until(internal.Next(key)), err)
 		if again {
 			// Behind the others: it may be this message that the webhook fails for.
 			box.later = append(box.later, told)
 		}
-		if len(box.later) == 0 {
-			delete(w.boxes, told.to.Name)
-			internal.Remove(key)
+		box.now = nil
+		if w.drop(box); box.now == nil {
+			w.close(internal, key)
 			return nil
 		}
-		box.now, box.later = box.later[0], box.later[1:]
 		if err == nil {
 			internal.Schedule(key, 0)
 		}
 		return nil
 	})
+}
+
+// concerns reports whether a webhook need be told a message.
+func (w *webhooks) concerns(m *message) bool {
+	return m.state != messageResolved || w.fires[alarm{m.to.Name, m.source}]
+}
+
+// note takes note that a message was told, or may have been: a call whose answer did not
+// come may have arrived.
+func (w *webhooks) note(m *message, err error) {
+	var dial *net.OpError
+	switch about := (alarm{m.to.Name, m.source}); {
+	case errors.As(err, new(*source.StatusError)), errors.As(err, &dial) && dial.Op == "dial":
+	case m.state == messageFiring:
+		w.fires[about] = true
+	case err == nil:
+		delete(w.fires, about)
+	}
 }
 
 // call tells a message once.
@@ -170,7 +220,12 @@ func (w *webhooks) flush(ctx context.Context) {
 	var all sync.WaitGroup
 	for _, box := range w.boxes {
 		all.Go(func() {
+			told := map[string]bool{} // sources
 			for _, m := range append([]*message{box.now}, box.later...) {
+				if !w.concerns(m) && !told[m.source] {
+					continue
+				}
+				told[m.source] = true
 				if err := w.call(ctx, m); err != nil {
 					w.log.Error("webhook given up", "webhook", m.to.Name, "host", m.to.URL.Host, "source", m.source, "err", err)
 				}

@@ -213,12 +213,12 @@ func TestRetryAfterOfAWebhookIsObeyed(t *testing.T) {
 		})
 		p.tell(ops, "tank", "firing")
 		p.heard("0s ops.example tank firing")
-		p.tell(ops, "tank", "resolved") // takes its place, and waits too
+		p.tell(ops, "tank", "firing") // takes its place, and waits too
 		after = ""
 		time.Sleep(419 * time.Second)
 		p.heard()
 		time.Sleep(2 * time.Second)
-		p.heard("7m0s ops.example tank resolved")
+		p.heard("7m0s ops.example tank firing")
 
 		// Longer than it is worth waiting for.
 		after = "3600"
@@ -283,8 +283,52 @@ func TestTheNewestStateIsTold(t *testing.T) {
 			last = append(last, call)
 		}
 		slices.Sort(last)
-		if want := []string{"ops.example a resolved", "ops.example b firing", "ops.example c resolved"}; !slices.Equal(last, want) {
+		if want := []string{"ops.example b firing"}; !slices.Equal(slices.Compact(last), want) { // of a and c nobody was told
 			t.Errorf("at last %q, want %q", last, want)
+		}
+	})
+}
+
+// That an alert is over concerns nobody who was not told of it.
+func TestResolvedFollowsWhatWasTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ops := newPhone(t), webhook("ops")
+		p.tell(ops, "told", "firing")
+		time.Sleep(time.Second)
+		p.fails(10 * time.Second)
+		for _, source := range []string{"told", "first", "second"} { // the first of these is called, and fails; the others wait
+			p.tell(ops, source, "firing")
+		}
+		time.Sleep(500 * time.Millisecond)
+		for _, source := range []string{"second", "first", "told"} {
+			p.tell(ops, source, "resolved")
+		}
+		time.Sleep(time.Minute)
+		var heard []string
+		for _, call := range p.taken() {
+			_, call, _ = strings.Cut(call, " ")
+			heard = append(heard, call)
+		}
+		if slices.Contains(heard, "ops.example first resolved") || slices.Contains(heard, "ops.example second resolved") || heard[len(heard)-1] != "ops.example told resolved" {
+			t.Errorf("heard %q, want the end of told, and of no other", heard)
+		}
+		if !p.hooks.Idle() {
+			t.Error("something is left to be told")
+		}
+		p.tell(ops, "never", "resolved")
+		time.Sleep(time.Second)
+		p.heard()
+
+		// A call that broke off may have arrived.
+		p.does(func(http.ResponseWriter, string, string) { time.Sleep(time.Minute) })
+		p.tell(ops, "late", "firing")
+		time.Sleep(5 * time.Second)
+		p.tell(ops, "late", "resolved")
+		time.Sleep(5500 * time.Millisecond)
+		p.does(func(http.ResponseWriter, string, string) {})
+		time.Sleep(2 * time.Minute)
+		if calls := p.taken(); len(calls) < 2 || !strings.HasSuffix(calls[len(calls)-1], "late resolved") {
+			t.Errorf("heard %q, want late resolved at last", calls)
 		}
 	})
 }

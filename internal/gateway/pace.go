@@ -88,12 +88,12 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 		return nil, ""
 	}
 	if delay := scheduler.Delay(s.key); delay > 0 {
-		if now := time.Now(); next.Before(now) {
+		if now := s.clock.now(); next.Before(now) {
 			next = now
 		}
-		return utc(next.Add(delay)), waitingLimit
+		return s.clock.people(next.Add(delay)), waitingLimit
 	}
-	return utc(next), s.waiting
+	return s.clock.people(next), s.waiting
 }
 
 // waitingAfter says what a source waits for after a poll that failed with err.

@@ -42,12 +42,13 @@ func newPolling(t *testing.T, yaml string) *polling {
 	var err error
 	p.Polling, err = gateway.NewPolling(ctx, cfg, func(name string) (any, error) {
 		p.mu.Lock()
-		defer p.mu.Unlock()
 		p.polls[name] = append(p.polls[name], time.Since(p.begun))
-		if p.does != nil {
-			return p.does(name)
+		n, does := len(p.polls[name]), p.does
+		p.mu.Unlock()
+		if does != nil {
+			return does(name)
 		}
-		return float64(len(p.polls[name])), nil
+		return float64(n), nil
 	})
 	if err != nil {
 		t.Fatal(err)

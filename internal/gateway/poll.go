@@ -47,6 +47,7 @@ type poller struct {
 	fetch      fetch
 	claim      snapshot.Claim
 	topic      *sse.Topic
+	clock      *clock                // of the gateway
 	history    *history              // nil: nothing is remembered
 	limit      *limit                // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
@@ -64,6 +65,8 @@ type poller struct {
 
 	renewed time.Time // when the value was got; zero: never. Its time for people is in published
 	oldest  string    // the input that says so; empty: none
+
+	judgeFrom time.Time // after a gap: before then it is not judged by its age, nor by how long a condition holds
 
 	wanted    bool          // as was found when the watchers were last looked at
 	left      time.Time     // when it was found that the last one has left; zero: it is watched, or never was
@@ -90,7 +93,7 @@ type staleKey string
 // newPoller makes what polls a source of p. It has no claim yet, and its tasks are not
 // the scheduler's.
 func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
-	s := &poller{Source: cfg, key: "source/" + cfg.Name}
+	s := &poller{Source: cfg, key: "source/" + cfg.Name, clock: g.clock}
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := time.Duration(cfg.Show.History); span > 0 {
 		s.history = newHistory(span)
@@ -164,9 +167,9 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 		last := before.published
 		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
-			s.renewed, s.oldest = before.renewed, before.oldest
+			s.renewed, s.oldest, s.judgeFrom = before.renewed, before.oldest, before.judgeFrom
 			if s.StaleAfter > 0 {
-				scheduler.Schedule(staleKey(s.key), max(0, s.StaleAfter-time.Since(s.renewed)))
+				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.now()))
 			}
 		}
 		if snap.Alert = nil; s.Alert != nil {
@@ -200,6 +203,7 @@ func (s *poller) hasInput() bool {
 
 // A reading is what a poll got.
 type reading struct {
+	began time.Time       // when the poll did, by the monotonic clock
 	value any             // what is picked
 	data  json.RawMessage // value as JSON
 	stale string          // why it is not fresh although it was just computed; empty: it is
@@ -209,6 +213,7 @@ type reading struct {
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
+	got.began = s.clock.now()
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
@@ -263,11 +268,16 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 		if errors.Is(err, errNothingYet) {
 			return nil // the first poll of an input has it computed again
 		}
-		now := time.Now()
+		g.followClock(internal)
+		if err != nil && got.began.Before(g.clock.woke) && !errors.As(err, new(*source.StatusError)) {
+			internal.Schedule(s.key, s.soon(g.clock.now())) // the process stood still, or the machine slept: that says nothing of the upstream
+			return nil
+		}
+		now := g.clock.now()
 		before := s.published
 		after := before
 		if err != nil {
-			s.failed(internal, now, &after, err)
+			s.failed(internal, &after, err)
 			if before.State == stateOK || before.State == statePending {
 				g.log.Warn("poll failed", "source", s.Name, "err", err)
 			}
@@ -280,7 +290,7 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			}
 		}
 		after.NextAt, after.Waiting = s.next(internal)
-		g.alert(internal, s, now, before, &after, got.alert)
+		g.alert(internal, s, before, &after, got.alert)
 		if s.From != nil && after.equal(&before) {
 			return nil
 		}
@@ -291,13 +301,13 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 }
 
 // failed brings the snapshot of s to what a poll that failed says.
-func (s *poller) failed(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, err error) {
+func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err error) {
 	text := err.Error()
 	snap.State, snap.Error = stateFailing, &text
 	if snap.UpdatedAt != nil {
 		snap.State = stateStale
 	}
-	s.history.add(now, nil)
+	s.history.add(s.clock.wall(), nil)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
 	if s.pause() == config.Never {
 		internal.Schedule(s.key, -1)
@@ -307,24 +317,28 @@ func (s *poller) failed(internal *smartpoll.Internal, now time.Time, snap *sourc
 // succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
 // that it needs, and reports false if these are others by now.
 func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, got reading) bool {
-	renewed, oldest := s.renewal(now)
-	if renewed.IsZero() {
+	decides := s.decides()
+	switch {
+	case decides == nil:
+		s.renewed, s.oldest, snap.UpdatedAt = now, "", s.clock.people(now)
+	case decides.renewed.IsZero():
 		return false
+	default:
+		s.renewed, s.oldest, snap.UpdatedAt = decides.renewed, decides.Name, decides.published.UpdatedAt
 	}
-	s.renewed, s.oldest = renewed, oldest
-	snap.State, snap.Value, snap.Error, snap.UpdatedAt = stateOK, got.data, nil, utc(renewed)
+	snap.State, snap.Value, snap.Error = stateOK, got.data, nil
 	if s.StaleAfter > 0 {
-		left := s.StaleAfter - now.Sub(renewed)
-		if left <= 0 && got.stale == "" {
+		left := s.tooOldIn(now)
+		if left == 0 && got.stale == "" {
 			got.stale = s.tooOld()
 		}
-		internal.Schedule(staleKey(s.key), max(left, -1))
+		internal.Schedule(staleKey(s.key), left)
 	}
 	if got.stale != "" {
 		snap.State, snap.Error = stateStale, &got.stale
 		got.value = nil // a gap in the history
 	}
-	s.history.add(now, got.value)
+	s.history.add(s.clock.wall(), got.value)
 	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
 	s.schedule(internal, now)
 	return true
@@ -333,16 +347,21 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *so
 // expire returns the hook that marks the value of a source as too old.
 func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
+		g.followClock(internal)
 		before := s.published
 		if before.State != stateOK {
 			return nil
 		}
-		now := time.Now()
+		now := g.clock.now()
+		if left := s.tooOldIn(now); left > 0 {
+			internal.Schedule(staleKey(s.key), left)
+			return nil
+		}
 		text := s.tooOld()
 		after := before
 		after.State, after.Error = stateStale, &text
-		s.history.add(now, nil)
-		g.alert(internal, s, now, before, &after, verdict{})
+		s.history.add(g.clock.wall(), nil)
+		g.alert(internal, s, before, &after, verdict{})
 		s.put(after)
 		s.notify(internal)
 		return nil
@@ -385,13 +404,4 @@ func (s *poller) encode(snap sourceSnapshot) []byte {
 		panic(fmt.Sprintf("gateway: a snapshot of %s cannot be encoded: %v", s.key, err)) // every field was encoded before
 	}
 	return data
-}
-
-// utc is t for JSON: in UTC, to the millisecond, null where there is none.
-func utc(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Millisecond)
-	return &t
 }

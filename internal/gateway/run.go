@@ -139,6 +139,7 @@ type run struct {
 
 	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
 	snap      runSnapshot
+	started   time.Time // by the monotonic clock; zero: not yet
 	queue     []waiting
 	available *time.Time
 	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
@@ -162,7 +163,7 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 		Trigger:   wish.trigger,
 		Requests:  1,
 		Args:      shownArgs(j.Job, args),
-		CreatedAt: utc(now),
+		CreatedAt: j.g.clock.people(now),
 		Events:    j.g.runPath(id) + "/events",
 	}
 	if j.HTTP != nil {
@@ -328,9 +329,13 @@ func (r *run) finish(result end, err error) {
 		r.later.Stop()
 		r.later = nil
 	}
-	now := time.Now()
+	now := g.clock.now()
+	took := time.Duration(0) // of a run that has not begun
+	if !r.started.IsZero() {
+		took = now.Sub(r.started)
+	}
 	snap := &r.snap
-	snap.FinishedAt, snap.ExpiresAt = utc(now), utc(now.Add(r.job.Keep.For))
+	snap.FinishedAt, snap.ExpiresAt = g.clock.people(now), g.clock.people(now.Add(r.job.Keep.For))
 	snap.Position, snap.ExitCode = 0, result.exitCode
 	snap.Output, snap.OutputBytes = r.output.end(outputTail)
 	switch {
@@ -366,7 +371,7 @@ func (r *run) finish(result end, err error) {
 			g.log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)
 		}
 	}
-	g.auditRun(&final)
+	g.auditRun(&final, took)
 	g.records.makeRoom(ctx, r.job)
 	store(own, final)
 	if jobs != nil {

@@ -105,7 +105,7 @@ func newRuns(g *gateway) *runs {
 // start makes a run of j, or finds the one that the wish joins or has led to before, and
 // returns its state; r is nil if it is over. The error is a [*refusal], the store's, or ctx's.
 func (s *runs) start(ctx context.Context, j *job, wish start) (r *run, snap runSnapshot, err error) {
-	r, coalesced, id, err := s.admit(j, wish, time.Now())
+	r, coalesced, id, err := s.admit(j, wish, s.g.clock.now())
 	if err != nil {
 		return nil, runSnapshot{}, err
 	}
@@ -189,7 +189,7 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 	}
 	if at := s.availableLocked(j, now); at != nil {
 		return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "limit-reached", after: at.Sub(now),
-			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, at.UTC().Format(time.RFC3339))}
+			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, s.g.clock.people(*at).Format(time.RFC3339))}
 	}
 	if len(mine) > 0 && j.OnBusy == config.BusyReplace {
 		for _, old := range mine {
@@ -241,7 +241,7 @@ func (s *runs) availableLocked(j *job, now time.Time) *time.Time {
 func (s *runs) availableAt(j *job) *time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.availableLocked(j, time.Now())
+	return s.availableLocked(j, s.g.clock.now())
 }
 
 // settleLocked gives everybody in the line their place: their turn to whom nobody stands
@@ -249,7 +249,7 @@ func (s *runs) availableAt(j *job) *time.Time {
 func (s *runs) settleLocked() {
 	ofJob, ofGroup := map[string]int{}, map[string]int{}
 	firsts, queues := []*run{}, map[string][]waiting{}
-	now := time.Now()
+	now := s.g.clock.now()
 	for _, r := range s.line {
 		name, group := r.job.Name, r.job.Group
 		if ofJob[name] == 0 {
@@ -274,7 +274,8 @@ func (s *runs) settleLocked() {
 		case ahead == 0:
 			r.begun = true
 			r.update(func(snap *runSnapshot) {
-				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, utc(now)
+				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.g.clock.people(now)
+				r.started = now
 			})
 			close(r.turn)
 		default:
@@ -287,16 +288,23 @@ func (s *runs) settleLocked() {
 		}
 	}
 	for _, r := range firsts {
-		r.place(queues[r.job.Name], utcOf(s.availableLocked(r.job, now)))
+		r.place(queues[r.job.Name], s.peopleOf(s.availableLocked(r.job, now)))
 	}
 }
 
-// utcOf is t for JSON.
-func utcOf(t *time.Time) *time.Time {
+// peopleOf is t for people, nil if there is none.
+func (s *runs) peopleOf(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}
-	return utc(*t)
+	return s.g.clock.people(*t)
+}
+
+// clockSet says anew when jobs can start again.
+func (s *runs) clockSet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settleLocked()
 }
 
 // cancel ends a run for every caller that joined it, and reports whether it was not over.
