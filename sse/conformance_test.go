@@ -384,10 +384,10 @@ var conformance = []struct {
 			{"log", "r-3", "r-4=4 r-5=5 next"},
 			{"log", "r-2", "r-3=3 r-4=4 r-5=5 next"},
 			{"log", "r-1", "gap(1) r-3=3 r-4=4 r-5=5 next"},
-			{"log", "r-0", "r-5=5 next"},
-			{"log", "r-9", "r-5=5 next"},
-			{"log", "r-x", "r-5=5 next"},
-			{"log", "s-3", "r-5=5 next"},
+			{"log", "r-0", "gap(2) r-3=3 r-4=4 r-5=5 next"},
+			{"log", "r-9", "gap() r-3=3 r-4=4 r-5=5 next"},
+			{"log", "r-x", "gap() r-3=3 r-4=4 r-5=5 next"},
+			{"log", "s-3", "gap() r-3=3 r-4=4 r-5=5 next"},
 			{"ended", "", "r-end=end"},
 			{"ended", "r-5", "r-end=end"},
 			{"ended", "s-end", "r-end=end"},
@@ -433,6 +433,120 @@ var conformance = []struct {
 				expect(t, fmt.Sprintf("stream of %s, %.20q by %s", tt.topic, tt.id, how), strings.Join(got, " "), tt.want)
 			}
 		}
+	}},
+	{"a log with ids of its own is taken up where it broke off", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 3)
+		for n := 21; n <= 25; n++ {
+			if err := a.Publish(sse.Event{ID: strconv.Itoa(n), Data: []byte("x")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		newest := 25
+		for _, tt := range []struct{ id, want string }{
+			{"", "25"}, {"25", ""}, {"24", "25"}, {"23", "24 25"},
+			{"22", "gap 23 24 25"}, {"21", "gap 23 24 25"}, {"other", "gap 23 24 25"}, {a.Run() + "-4", "gap 23 24 25"},
+		} {
+			st := f.srv.Open(t, "/one/a", lastID(tt.id))
+			synctest.Wait()
+			newest++
+			_ = a.Publish(sse.Event{ID: strconv.Itoa(newest), Data: []byte("next")})
+			var got []string
+			for ev := st.Event(t); string(ev.Data) != "next"; ev = st.Event(t) {
+				if ev.Name == "gap" && len(ev.Data) == 0 { // how many is not known
+					got = append(got, "gap")
+				} else {
+					got = append(got, ev.ID)
+				}
+			}
+			expect(t, "after "+tt.id, strings.Join(got, " "), tt.want)
+			st.Close()
+			run := a.Run() // as it was
+			a.Open("tmp")
+			a.Open(run)
+			for n := 21; n <= 25; n++ {
+				_ = a.Publish(sse.Event{ID: strconv.Itoa(n), Data: []byte("x")})
+			}
+		}
+	}},
+	{"a log that has ended is read to its end", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 3)
+		a.Open("r")
+		publish(t, a, "1", "2", "3")
+		finish(t, a, "end")
+		expect(t, "after r-2", rest(t, f.srv.Open(t, "/one/a", lastID("r-2"))), "r-3=3 r-end=end")
+		expect(t, "after another run", rest(t, f.srv.Open(t, "/one/a", lastID("s-2"))), "gap() r-2=2 r-3=3 r-end=end")
+		expect(t, "anew", rest(t, f.srv.Open(t, "/one/a", nil)), "r-end=end")
+	}},
+	{"ids of the topic's own go on after the application's", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		a := f.backlog("a", 8)
+		a.Open("chat")
+		var got []string
+		for _, id := range []string{"chat-21", "", "chat-30", "chat-25", "mine", "chat-031", "", "chat-18446744073709551615", ""} {
+			if err := a.Publish(sse.Event{ID: id, Data: []byte{}}); err != nil {
+				t.Fatal(err)
+			}
+			ev, _ := a.Latest()
+			got = append(got, ev.ID)
+		}
+		expect(t, "ids", strings.Join(got, " "), "chat-21 chat-22 chat-30 chat-25 mine chat-031 chat-32 chat-18446744073709551615 chat-33")
+		st := f.srv.Open(t, "/one/a", lastID("chat-30"))
+		expect(t, "after one of them", next(t, st, 3), "chat-25= mine= chat-031=")
+	}},
+	{"a log is carried over to the next process", func(t *testing.T, e engine) {
+		before := newFixture(t, e, nil)
+		a := before.backlog("a", 3)
+		a.Open("r")
+		publish(t, a, "1", "2", "3", "4")
+		if err := a.Publish(sse.Event{ID: "mine", Name: "said", Data: []byte("5")}); err != nil {
+			t.Fatal(err)
+		}
+		run, nextNumber, events := a.Kept()
+		if len(events) != 3 || run != "r" || nextNumber != 5 {
+			t.Fatalf("Kept() = %q, %d events, %d, want r, 3 and 5", run, len(events), nextNumber)
+		}
+
+		f := newFixture(t, e, nil)
+		a = f.backlog("a", 3)
+		early := f.srv.Open(t, "/one/a", nil)
+		synctest.Wait()
+		if err := a.Restore(run, nextNumber, events); err != nil {
+			t.Fatalf("Restore = %v, want nil", err)
+		}
+		if err := a.Restore(run, nextNumber, events); err == nil {
+			t.Errorf("Restore of a run that has events = nil, want an error")
+		}
+		expect(t, "a stream that was there before", next(t, early, 3), "r-3=3 r-4=4 said(5)")
+		for id, want := range map[string]string{
+			"r-2":  "r-3=3 r-4=4 said(5)",
+			"r-1":  "gap(1) r-3=3 r-4=4 said(5)",
+			"r-7":  "gap() r-3=3 r-4=4 said(5)",
+			"r-4":  "said(5)",
+			"mine": "",
+			"":     "said(5)",
+		} {
+			st := f.srv.Open(t, "/one/a", lastID(id))
+			n := strings.Count(want, "=") + strings.Count(want, "(")
+			if n > 0 {
+				expect(t, "after "+id, next(t, st, n), want)
+			}
+			synctest.Wait()
+			publish(t, a, "6")
+			expect(t, "then", next(t, st, 1), "r-5=6")
+			st.Close()
+			a.Open("tmp")
+			_ = a.Restore(run, nextNumber, events)
+		}
+		if err := f.topic("b").Restore("r", 7, []sse.Event{event("1"), {ID: "two\nlines"}}); err == nil || f.topic("b").Run() != "" {
+			t.Errorf("Restore with a bad id = %v and run %q, want an error and nothing changed", err, f.topic("b").Run())
+		}
+		if err := f.topic("b").Restore("r", 7, []sse.Event{event("1"), event("2")}); err != nil {
+			t.Error(err)
+		}
+		ev, _ := f.topic("b").Latest()
+		expect(t, "numbers of events without ids", ev.ID, "r-6")
 	}},
 	{"a topic that is gone", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
@@ -771,9 +885,22 @@ var conformance = []struct {
 		id := st.LastEventID()
 		st.Close()
 		publish(t, a, "3", "4")
-		got := next(t, f.srv.Open(t, "/all/a", lastID(id)), 2)
+		resumed := f.srv.Open(t, "/all/a", lastID(id))
+		got := next(t, resumed, 2)
 		if !strings.Contains(got, "=3 ") || !strings.HasSuffix(got, "=4") {
 			t.Errorf("resumed = %q, want 3 and 4", got)
+		}
+		id = resumed.LastEventID()
+		resumed.Close()
+		publish(t, a, "5", "6", "7")
+		got = next(t, f.srv.Open(t, "/all/a", lastID(id)), 3)
+		if strings.Contains(got, "gap") || !strings.HasSuffix(got, "=7") {
+			t.Errorf("resumed = %q, want 5 to 7", got)
+		}
+		publish(t, a, "8")
+		got = next(t, f.srv.Open(t, "/all/a", lastID(id)), 4)
+		if !strings.HasPrefix(got, "gap() ") || !strings.Contains(got, "=6 ") || !strings.HasSuffix(got, "=8") {
+			t.Errorf("resumed = %q, want a gap and 6 to 8", got)
 		}
 	}},
 	{"a slow stream of many gets the newest of each", func(t *testing.T, e engine) {

@@ -55,7 +55,7 @@
 // # Control events
 //
 // State is always an unnamed event, which is what a page's onmessage sees. Three names are this package's own: gap (some
-// events of a backlog were missed; data is their number), reset (forget everything, all follows) and bye (the server
+// events of a backlog were missed; data is their number, or empty), reset (forget everything, all follows) and bye (the server
 // drains, or ends this stream: see [Hub.End]; come back after the retry time).
 //
 // # Engines

@@ -76,8 +76,11 @@ func (m *multiplexed) pending(b *batch) bool {
 	return false
 }
 
-// gapEvent tells a reader how many events it missed. It has no id: what comes next has one.
+// gapEvent tells a reader how many events it missed, or nothing if that is unknown. It has no id: what comes next has one.
 func gapEvent(missed uint64) Event {
+	if missed == unknown {
+		return Event{Name: "gap", Data: []byte{}}
+	}
 	return Event{Name: "gap", Data: strconv.AppendUint(nil, missed, 10)}
 }
 

@@ -198,8 +198,9 @@ func (h *Hub) nextDispatcher() *dispatcher {
 // events.
 //
 // A client that returns (see [RequestLastEventID]) with the newest event's id gets nothing twice; with the id of the
-// current run's terminal it gets 204 No Content, so that browsers stop; with the id of an event of the topic's Backlog
-// it gets what came after; with any other, what a new client gets.
+// current run's terminal it gets 204 No Content, so that browsers stop; with any other, what a new client gets. A topic
+// with a Backlog goes on after the event of that id; if it does not keep that any more, or never had it, with an event
+// named gap and all that it keeps.
 //
 // Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], one that
 // wraps [ErrForbidden], or one that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too). Headers that were set before are
@@ -237,10 +238,10 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 	}
 	lastID := RequestLastEventID(r)
 	t.mu.Lock()
-	var how Resume
-	s.cursor, how = t.cursorAt(lastID)
-	isRemoved := t.removed
+	current, isRemoved := t.current.Load(), t.removed
 	t.mu.Unlock()
+	var how Resume
+	s.cursor, how = t.cursorAt(current, lastID)
 	st.feed = s
 	if isRemoved || only != "" && s.run.name != only {
 		return gone(w, r)
@@ -307,9 +308,9 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 			h.turnAway(w, r, CauseTopic)
 			return nil
 		}
-		s.cursor, _ = t.cursorAt("")
+		s.cursor, _ = t.cursorAt(t.current.Load(), "")
 		if known {
-			s.n = s.run.resumeAfter(seq)
+			s.n, s.missed = s.run.resumeAfter(seq)
 		}
 	}
 	switch {

@@ -1,6 +1,8 @@
 package sse
 
 import (
+	"iter"
+	"math"
 	"strconv"
 	"sync/atomic"
 )
@@ -10,6 +12,7 @@ type frame struct {
 	run  *run
 	ev   Event  // Data the topic's own; ID "" if it is the one that the topic gives
 	n    uint64 // place in its run, from 1
+	num  uint64 // of the id that the topic gives
 	seq  uint64 // place in its hub, from 1
 	born int64  // when it was published, on the hub's clock
 	end  bool   // the run's terminal
@@ -33,7 +36,7 @@ func (f *frame) appendID(b []byte) []byte {
 	if f.end {
 		return append(b, "end"...)
 	}
-	return strconv.AppendUint(b, f.n, 10)
+	return strconv.AppendUint(b, f.num, 10)
 }
 
 // maxID is the length that an id of the form `<run>-<n>` can have, and a little more.
@@ -96,6 +99,7 @@ type run struct {
 	name      string // "" in the run that a topic has before it is opened
 	newest    atomic.Pointer[frame]
 	beforeEnd *frame       // once newest is a terminal, the one before that, if any
+	last      uint64       // the greatest number of an id so far; guarded by Topic.mu
 	state     atomic.Int32 // of runLive and its successors
 	*backlog               // nil when it is the newest frame alone
 }
@@ -105,7 +109,10 @@ type backlog struct {
 	ring []atomic.Pointer[frame] // frame n is in slot n mod len
 
 	bytes  int    // guarded by Topic.mu
-	oldest uint64 // guarded by Topic.mu: number of the oldest frame in the ring
+	oldest uint64 // guarded by Topic.mu: n of the oldest frame in the ring
+
+	forgotten atomic.Uint64 // seq of the newest frame that has left the ring
+	irregular atomic.Uint64 // n of the first frame with whose id the numbers in ids stop counting the events; 0 if none
 }
 
 // What has become of a run. There is no pointer to the next run: a stuck reader would keep a whole chain of them alive.
@@ -136,6 +143,7 @@ func (r *run) store(f *frame) {
 		for r.oldest < f.n && (f.n-r.oldest >= k || r.bytes+f.size() > maxRingBytes) {
 			slot := &r.ring[r.oldest%k]
 			r.bytes -= slot.Load().size()
+			r.forgotten.Store(slot.Load().seq)
 			slot.Store(nil)
 			r.oldest++
 		}
@@ -147,6 +155,29 @@ func (r *run) store(f *frame) {
 	}
 	r.newest.Store(f)
 }
+
+// number gives f, which has the n of the next frame, its number, and its own id if the topic would not give it that one.
+// The caller holds Topic.mu.
+func (r *run) number(f *frame, own string) {
+	f.ev.ID, f.num = "", r.last+1
+	n, numbered := numberIn(own, r.name)
+	if numbered = numbered && n > r.last && n < math.MaxUint64; numbered {
+		f.num = n
+	}
+	regular := f.n == 1 || f.num == r.last+1
+	if own != "" && !f.hasID(own) {
+		f.ev.ID, regular = own, false
+	}
+	if !regular && r.backlog != nil {
+		r.irregular.CompareAndSwap(0, f.n)
+	}
+	if numbered || f.ev.ID == "" {
+		r.last = f.num
+	}
+}
+
+// unknown is a number of missed events that nobody knows.
+const unknown = math.MaxUint64
 
 // due is a frame that a reader should get, and how many it missed just before.
 type due struct {
@@ -204,52 +235,78 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 	}
 }
 
-// resumeAt returns the number of the newest frame that a reader with this last event id has had or does not need, and
-// what the id came to. A reader whose id says nothing begins with the newest frame. An id of a backlog's own numbering goes
-// on after it; ids are never searched for.
-func (r *run) resumeAt(lastID string) (uint64, Resume) {
-	how := ResumeResent
-	if lastID == "" {
-		how = ResumeFresh
-	}
+// resumeAt returns the n of the frame that a reader with this last event id has had, or does not need; how many it missed
+// before the next one; and what the id came to. A reader without an id begins with the newest frame, and so does one of
+// snapshots whose id is not the newest's. In a backlog the id is looked for among the frames that are kept; a reader whose
+// id is not one of theirs gets all of them.
+func (r *run) resumeAt(lastID string) (n, missed uint64, how Resume) {
 	newest := r.newest.Load()
 	switch {
+	case newest == nil && lastID == "":
+		return 0, 0, ResumeFresh
+	case newest == nil && r.backlog != nil:
+		return 0, unknown, ResumeGap
 	case newest == nil:
-		return 0, how
+		return 0, 0, ResumeResent
+	case lastID == "":
+		return newest.n - 1, 0, ResumeFresh
 	case newest.hasID(lastID):
-		return newest.n, ResumeCurrent
-	case r.backlog != nil:
-		if n, ok := numberIn(lastID, r.name); ok && 0 < n && n < newest.n {
-			if f := r.ring[n%uint64(len(r.ring))].Load(); f == nil || f.n != n || f.hasID(lastID) {
-				if next := r.ring[(n+1)%uint64(len(r.ring))].Load(); next == nil || next.n != n+1 {
-					return n, ResumeGap
-				}
-				return n, ResumeReplayed
-			}
-		}
+		return newest.n, 0, ResumeCurrent
+	case r.backlog == nil:
+		return newest.n - 1, 0, ResumeResent
 	}
-	return newest.n - 1, how
+	number, numbered := numberIn(lastID, r.name)
+	oldest := newest
+	for f := range r.older(newest) {
+		if f.ev.ID == lastID || f.ev.ID == "" && numbered && f.num == number {
+			return f.n, 0, ResumeReplayed
+		}
+		oldest = f
+	}
+	first := r.irregular.Load()
+	if missed = unknown; numbered && number < oldest.num && (first == 0 || first > oldest.n) {
+		missed = oldest.num - 1 - number
+	}
+	if missed == 0 {
+		return oldest.n - 1, 0, ResumeReplayed
+	}
+	return oldest.n - 1, missed, ResumeGap
 }
 
 // resumeAfter is resumeAt for a reader that has had everything up to sequence number seq.
-func (r *run) resumeAfter(seq uint64) uint64 {
+func (r *run) resumeAfter(seq uint64) (n, missed uint64) {
 	newest := r.newest.Load()
-	if newest == nil {
-		return 0
+	switch {
+	case newest == nil:
+		return 0, 0
+	case newest.seq <= seq:
+		return newest.n, 0
+	case r.backlog == nil:
+		return newest.n - 1, 0
 	}
-	if newest.seq <= seq {
-		return newest.n
+	oldest := newest
+	for f := range r.older(newest) {
+		if f.seq <= seq {
+			return f.n, 0
+		}
+		oldest = f
 	}
-	n := newest.n - 1
-	if r.backlog != nil {
+	if r.forgotten.Load() > seq {
+		missed = unknown
+	}
+	return oldest.n - 1, missed
+}
+
+// older yields the frames of a backlog that are kept before newest, from there back.
+func (r *run) older(newest *frame) iter.Seq[*frame] {
+	return func(yield func(*frame) bool) {
 		k := uint64(len(r.ring))
-		for ; n > 0 && newest.n-n < k; n-- {
-			if f := r.ring[n%k].Load(); f == nil || f.n != n || f.seq <= seq {
-				break
+		for n := newest.n - 1; n > 0 && newest.n-n < k; n-- {
+			if f := r.ring[n%k].Load(); f == nil || f.n != n || !yield(f) {
+				return
 			}
 		}
 	}
-	return n
 }
 
 // numberIn returns the n of an id `<run>-<n>`.

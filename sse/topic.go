@@ -9,6 +9,7 @@ import (
 	"iter"
 	"math"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -25,7 +26,8 @@ type TopicOptions struct {
 	// Backlog is how many of its newest events the topic keeps for readers that are behind, for events that are not
 	// snapshots. 0 and 1 mean the newest only. It keeps fewer if they come to more than 4 MiB. A reader that is further
 	// behind gets an event named gap, whose data is the number of events that it missed, and then the oldest one kept. A
-	// reader that comes anew begins with the newest event.
+	// reader that comes anew begins with the newest event; one that returns with an id, own ids of the application
+	// included, goes on after that, or with a gap if the id is not kept, whose data is empty if the number is not known.
 	Backlog int
 	// OnWatched, if not nil, is called with true when somebody begins to watch the topic (a stream or a [Topic.Watch]),
 	// and with false when nobody does any more. Calls never overlap and alternate; a change that is undone while an
@@ -88,21 +90,26 @@ func (t *Topic) Name() string { return t.name }
 // before is forgotten, though the streams of an ended run still get its terminal. Open does nothing if run is the
 // current one. A run's name is 1 to 40 ASCII letters and digits; another panics.
 func (t *Topic) Open(run string) {
-	if !validRun(run) {
-		panic(fmt.Sprintf("sse: Topic.Open(%q): a run's name is 1 to 40 ASCII letters and digits", run))
-	}
+	mustBeRun("Open", run)
 	t = t.lockCurrent()
 	t.openLocked(run)
 	t.mu.Unlock()
 	t.wakeWatchers()
 }
 
+func mustBeRun(method, run string) {
+	if !validRun(run) {
+		panic(fmt.Sprintf("sse: Topic.%s(%q): a run's name is 1 to 40 ASCII letters and digits", method, run))
+	}
+}
+
 // Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data, unless
 // [TopicOptions].KeepData says that it does not.
 //
 // An event without ID gets `<run>-<n>`, n counting from 1, in the current run, or in a new one of a random name if there
-// is none. An ID stands as it is; one of the form `<run>-<n>` or `<run>-end` with the name of another run than the
-// current one first resets the topic as [Topic.Open] does.
+// is none. An ID stands as it is. One of the form `<run>-<n>` has the count go on after its n, so that no id is given twice;
+// one of that form or `<run>-end` with the name of another run than the current one first resets the topic as
+// [Topic.Open] does.
 //
 // It fails with [ErrClosed] after Close, and if ID or Name cannot be encoded (see [Event.AppendTo]); then nothing
 // changes.
@@ -132,6 +139,58 @@ func (t *Topic) publish(ev Event, end bool) error {
 	return err
 }
 
+// Restore begins a run with a log that was kept before (see [Topic.Kept]), so that readers of an earlier process go on where
+// they were: events, oldest first, of which the topic keeps what its Backlog holds, and next, the number of the next id
+// that the topic gives. Events without ID get the numbers before next.
+//
+// It fails, and changes nothing, if an event cannot be encoded, or if run is the current one and has events. A run's
+// name is as for [Topic.Open]; another panics.
+func (t *Topic) Restore(run string, next uint64, events []Event) error {
+	mustBeRun("Restore", run)
+	for _, ev := range events {
+		if err := ev.check(); err != nil {
+			return err
+		}
+	}
+	t = t.lockCurrent()
+	r := t.current.Load()
+	if r.name == run && r.newest.Load() != nil {
+		t.mu.Unlock()
+		return fmt.Errorf("sse: restore topic %q: run %q has events already", t.name, run)
+	}
+	t.openLocked(run)
+	r = t.current.Load()
+	r.last = max(next, uint64(len(events))+1) - 1 - uint64(len(events))
+	for _, ev := range events {
+		_ = t.storeLocked(ev, false) // fails in a run that has ended alone
+	}
+	r.last = max(r.last, max(next, 1)-1)
+	t.mu.Unlock()
+	t.wakeWatchers()
+	return nil
+}
+
+// Kept returns what [Topic.Restore] takes: the current run's name, the number of the next id that the topic gives, and the
+// events that it keeps with their IDs, oldest first. Their Data must not be modified. Without a run it returns "".
+func (t *Topic) Kept() (run string, next uint64, events []Event) {
+	t = t.resolve()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.current.Load()
+	newest := r.newest.Load()
+	if newest == nil {
+		return r.name, r.last + 1, nil
+	}
+	events = append(events, newest.event())
+	if r.backlog != nil {
+		for f := range r.older(newest) {
+			events = append(events, f.event())
+		}
+	}
+	slices.Reverse(events)
+	return r.name, r.last + 1, events
+}
+
 // openLocked makes run the current one if it is not.
 func (t *Topic) openLocked(run string) {
 	old := t.current.Load()
@@ -154,9 +213,7 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 		}
 		f.n = last.n + 1
 	}
-	if f.ev.ID = ""; ev.ID != "" && !f.hasID(ev.ID) {
-		f.ev.ID = ev.ID
-	}
+	r.number(f, ev.ID)
 	switch {
 	case t.keepData || ev.Data == nil:
 	case !oneLine(ev.Data):
@@ -359,7 +416,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 			t = t.revive()
 		}
 		defer t.detach(w)
-		c, _ := t.cursorAt("")
+		c, _ := t.cursorAt(t.current.Load(), "")
 		var b batch
 		for {
 			b.reset()
@@ -398,16 +455,16 @@ func (t *Topic) wakeWatchers() {
 
 // cursor is a reader's place in a topic: the run that it belongs to, and the number of the frame that it has had.
 type cursor struct {
-	topic *Topic
-	run   *run
-	n     uint64
+	topic  *Topic
+	run    *run
+	n      uint64
+	missed uint64 // before the next frame, as the reader's last id has it
 }
 
-// cursorAt returns the place in the current run of a reader with this last event id, and what the id came to.
-func (t *Topic) cursorAt(lastID string) (cursor, Resume) {
-	r := t.current.Load()
-	n, how := r.resumeAt(lastID)
-	return cursor{topic: t, run: r, n: n}, how
+// cursorAt returns the place in r of a reader with this last event id, and what the id came to.
+func (t *Topic) cursorAt(r *run, lastID string) (cursor, Resume) {
+	n, missed, how := r.resumeAt(lastID)
+	return cursor{topic: t, run: r, n: n, missed: missed}, how
 }
 
 // take adds to b the frames that the reader has not had, up to sequence number limit, or the first of them if bounded, and
@@ -416,6 +473,13 @@ func (c *cursor) take(limit uint64, bounded bool, b *batch) {
 	before := len(b.events)
 	if c.run.since(c.n, limit, bounded, b); len(b.events) > before {
 		c.n = b.events[len(b.events)-1].n
+		if c.missed > 0 {
+			b.events[before].missed = c.missed
+			if c.missed != unknown {
+				b.coalesced += c.missed
+			}
+			c.missed = 0
+		}
 	}
 }
 

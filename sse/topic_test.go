@@ -50,7 +50,7 @@ func TestTopicRuns(t *testing.T) {
 		{"publish own 4", nil, "r false own=4"},
 		{"publish a-b-c 5", nil, "r false a-b-c=5"}, // not of the form <run>-<n>
 		{"publish x-y 6", nil, "r false x-y=6"},
-		{"publish  7", nil, "r false r-7=7"},
+		{"publish  7", nil, "r false r-10=7"}, // goes on after r-9,
 		{"publish r-8 its own", nil, "r false r-8=its own"},
 		{"publish r-09 8", nil, "r false r-09=8"}, // not the same as r-9
 		{"close  end", nil, "r true r-end=end"},
@@ -59,7 +59,7 @@ func TestTopicRuns(t *testing.T) {
 		{"publish r-10 late", sse.ErrClosed, "r true r-end=end"},
 		{"open r", nil, "r true r-end=end"},
 		{"publish s-4 8", nil, "s false s-4=8"},
-		{"publish  9", nil, "s false s-2=9"},
+		{"publish  9", nil, "s false s-5=9"},
 		{"close t-end 10", nil, "t true t-end=10"},
 		{"open u", nil, "u false none"},
 		{"close bye 11", nil, "u true bye=11"},
