@@ -874,6 +874,32 @@ var conformance = []struct {
 			expect(t, fmt.Sprintf("stream after %q", lastEventID), strings.Join(got, " "), want)
 		}
 	}},
+	{"a stream of other topics begins anew", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		for _, name := range []string{"b", "c", "a"} {
+			publish(t, f.topic(name), name)
+		}
+		names := func(path, id string, n int) (got, last string) {
+			st := f.srv.Open(t, path, lastID(id))
+			for range n {
+				ev := st.Event(t)
+				got += ev.Name + string(ev.Data)
+			}
+			synctest.Wait()
+			st.Close()
+			return got, st.LastEventID()
+		}
+		_, one := names("/all/a", "", 1)
+		got, two := names("/all/a,b", one, 3)
+		expect(t, "with a topic that was there before", got, "resetba")
+		got, _ = names("/all/a,c", two, 3)
+		expect(t, "with another one", got, "resetca")
+		got, _ = names("/all/a", two, 2)
+		expect(t, "with one less", got, "reseta")
+		publish(t, f.topic("b"), "next")
+		got, _ = names("/all/b,a", two, 1)
+		expect(t, "with the same in another order", got, "next")
+	}},
 	{"resume on a stream of many with a backlog", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.backlog("a", 3)

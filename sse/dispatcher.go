@@ -3,6 +3,7 @@ package sse
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,21 +14,47 @@ const maxDispatchers = 4
 // a goroutine, and writes to the connections that were handed off, without ever waiting for one. One goroutine runs it,
 // until the hub is over.
 type dispatcher struct {
+	hub   *Hub
 	share int
 	kick  chan struct{} // of 1
 
-	mu sync.Mutex // guards the fields below; nothing is locked under it
+	// What was published up to this sequence number has been noted by every stream of many topics in this share.
+	noted atomic.Uint64
+
+	mu sync.Mutex // guards the fields below; after Hub.seqMu, and nothing is locked under it
 
 	topics  []*Topic
 	streams []*stream
 }
 
-// addTopic queues t, whose dirty flag for this share the caller has set.
+// addTopic queues t, unless it is queued. It is called under Hub.seqMu for what has a sequence number.
 func (d *dispatcher) addTopic(t *Topic) {
+	dirty := &t.shares.dirty[d.share]
+	if dirty.Load() {
+		return
+	}
 	d.mu.Lock()
-	d.topics = append(d.topics, t)
+	if !dirty.Load() {
+		dirty.Store(true)
+		d.topics = append(d.topics, t)
+	}
 	d.mu.Unlock()
 	poke(d.kick)
+}
+
+// take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was in
+// what was taken before. A frame that is stored later queues its topic again.
+func (d *dispatcher) take(topics []*Topic, streams []*stream) ([]*Topic, []*stream, uint64) {
+	d.hub.seqMu.Lock()
+	defer d.hub.seqMu.Unlock()
+	d.mu.Lock()
+	topics, d.topics = d.topics, topics[:0]
+	streams, d.streams = d.streams, streams[:0]
+	d.mu.Unlock()
+	for _, t := range topics {
+		t.shares.dirty[d.share].Store(false)
+	}
+	return topics, streams, d.hub.seq.Load()
 }
 
 // addStream queues one parked stream for a look.
@@ -43,44 +70,60 @@ func (d *dispatcher) run(over <-chan struct{}) {
 	var streams []*stream
 	var watchers []*watcher
 	var b batch
-	for {
+	for round := uint64(1); ; round++ {
 		select {
 		case <-over:
 			return
 		case <-d.kick:
 		}
 		turn := turn{began: time.Now()}
-		d.mu.Lock()
-		topics, d.topics = d.topics, topics[:0]
-		streams, d.streams = d.streams, streams[:0]
-		d.mu.Unlock()
+		var limit uint64
+		topics, streams, limit = d.take(topics, streams)
+		for _, t := range topics {
+			watchers = d.toWake(watchers, t, round)
+		}
+		d.noted.Store(limit)
 		for _, st := range streams {
 			if st.parked.Load() {
 				st.look(&b)
 			}
 		}
-		for _, t := range topics {
-			// Cleared before the readers are told to look: a frame stored after they looked queues the topic again.
-			t.shares.dirty[d.share].Store(false)
-			t.mu.Lock() // for the copy alone: a publisher waits some 10 µs for 10,000 readers, not for their wake-ups
-			watchers = append(watchers[:0], t.shares.watchers[d.share]...)
-			t.mu.Unlock()
-			for _, w := range watchers {
-				if w.stream != nil && w.stream.parked.Load() {
-					w.stream.look(&b)
-				} else {
-					poke(w.wake)
-					turn.woke()
-				}
+		for _, w := range watchers {
+			switch {
+			case w.stream == nil:
+				poke(w.wake)
+				turn.woke()
+			case w.stream.parked.Load():
+				w.stream.look(&b)
+			case !w.stream.resting.Load(): // or it looks by itself
+				poke(w.wake)
+				turn.woke()
 			}
-			clear(watchers)
 		}
+		clear(watchers)
+		watchers = watchers[:0]
 		clear(streams)
 		clear(topics)
 		b.reset()
 		b.forget()
 		turn.end()
 	}
+}
+
+// toWake appends those who watch t and have not been appended in this round. A stream of many topics takes note of t.
+func (d *dispatcher) toWake(watchers []*watcher, t *Topic, round uint64) []*watcher {
+	known := len(watchers)
+	t.mu.Lock() // for the copy alone: a publisher waits some 10 µs for 10,000 readers, not for their wake-ups
+	watchers = append(watchers, t.shares.watchers[d.share]...)
+	t.mu.Unlock()
+	wake := watchers[:known]
+	for _, w := range watchers[known:] {
+		if w.many == nil || w.many.note(w.index, round) {
+			wake = append(wake, w)
+		}
+	}
+	clear(watchers[len(wake):])
+	return wake
 }
 
 // look writes what a parked stream should get now. It is called by st's dispatcher alone. A connection that cannot take

@@ -611,6 +611,89 @@ func TestManyPublishers(t *testing.T) {
 	})
 }
 
+// A reader of many topics that breaks off at any moment, and comes back with its id, misses no topic: what its id counts it
+// has had.
+func TestBreakingOffMissesNoTopic(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
+		f, _ := newNetFixture(t, e, nil, nil)
+		names := strings.Split("abcdefgh", "")
+		for _, name := range names {
+			f.topic(name)
+		}
+		path := "/all/" + strings.Join(names, ",")
+		st, id := f.srv.Open(t, path, nil), ""
+		var publishers sync.WaitGroup
+		for round := 1; round <= 300; round++ {
+			for _, name := range names {
+				publishers.Go(func() { publish(t, f.topic(name), name+strconv.Itoa(round)) })
+			}
+			seen := map[string]bool{}
+			for read := 1; len(seen) < len(names); read++ {
+				ev := st.Event(t)
+				if ev.Name != "" {
+					t.Fatalf("round %d: %s after %q", round, show(ev), id)
+				}
+				id = ev.ID
+				if name := string(ev.Data[:1]); string(ev.Data[1:]) == strconv.Itoa(round) {
+					seen[name] = true
+				}
+				if read%3 == round%3 {
+					st.Close()
+					st = f.srv.Open(t, path, lastID(id))
+				}
+			}
+			publishers.Wait()
+		}
+	})
+}
+
+// On a stream of many topics ids rise, however its events were published; and every topic ends at its newest.
+func TestIDsOfManyTopicsRise(t *testing.T) {
+	onBoth(t, func(t *testing.T, e engine) {
+		f, _ := newNetFixture(t, e, nil, nil)
+		var names []string
+		for i := range 64 {
+			names = append(names, fmt.Sprint("t", i))
+			f.topic(names[i])
+		}
+		var readers, publishers sync.WaitGroup
+		for range 2 {
+			st := f.srv.Open(t, "/all/"+strings.Join(names, ","), nil)
+			readers.Go(func() {
+				ended := 0
+				for at := uint64(0); ended < len(names); {
+					ev, err := st.Next()
+					if err != nil {
+						t.Errorf("after %d: %v", at, err)
+						return
+					}
+					_, seq, _ := strings.Cut(ev.ID, "-")
+					n, _ := strconv.ParseUint(seq, 10, 64)
+					if n <= at {
+						t.Errorf("%s after %d", ev.ID, at)
+						return
+					}
+					if at = n; string(ev.Data) == "end" {
+						ended++
+					}
+				}
+			})
+		}
+		for p := range 4 {
+			publishers.Go(func() {
+				for i := range 10_000 {
+					publish(t, f.topic(names[(i*(p+1))%len(names)]), "x")
+				}
+			})
+		}
+		publishers.Wait()
+		for _, name := range names {
+			publish(t, f.topic(name), "end")
+		}
+		readers.Wait()
+	})
+}
+
 // A backlog under load: nothing that is kept is lost, what is lost is told, and many small events come in few writes.
 func TestBacklogUnderLoad(t *testing.T) {
 	onBoth(t, func(t *testing.T, e engine) {

@@ -3,6 +3,7 @@ package sse
 import (
 	"context"
 	"crypto/rand"
+	"hash/maphash"
 	"iter"
 	"log/slog"
 	"math"
@@ -91,8 +92,9 @@ type Hub struct {
 	opts  HubOptions
 	born  time.Time
 	epoch string // names this hub in the ids of multiplexed streams
+	seed  maphash.Seed
 
-	seqMu sync.Mutex    // held to give a frame its seq and store it; after Topic.mu
+	seqMu sync.Mutex    // held to give a frame its seq, store it and queue its topic; after Topic.mu
 	seq   atomic.Uint64 // every frame up to it is stored; written under seqMu
 
 	dispatchers []*dispatcher
@@ -121,6 +123,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 		opts:      opts.withDefaults(),
 		born:      time.Now(),
 		epoch:     rand.Text()[:16],
+		seed:      maphash.MakeSeed(),
 		newSocket: newSocket,
 		reached:   reached,
 		stir:      make(chan struct{}, 1),
@@ -130,7 +133,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 	}
 	h.streamCtx, h.endStreams = context.WithCancel(ctx)
 	for i := range min(runtime.GOMAXPROCS(0), maxDispatchers) {
-		d := &dispatcher{share: i, kick: make(chan struct{}, 1)}
+		d := &dispatcher{hub: h, share: i, kick: make(chan struct{}, 1)}
 		h.dispatchers = append(h.dispatchers, d)
 		go d.run(h.over)
 	}
@@ -266,11 +269,12 @@ func gone(w http.ResponseWriter, r *http.Request) error {
 
 // ServeAll streams any number of topics to the client of r over one stream: `retry:`, the newest event of each topic,
 // then changes as in [Hub.Serve], in the order in which they were published. It follows the topics across runs and does
-// not end with them. The ids are `<epoch>-<seq>`, whatever ids the events have, so a payload should name its topic.
+// not end with them. The ids are `<epoch>-<seq>`, whatever ids the events have, so a payload should name its topic; the
+// epoch names the hub and the set of topics.
 //
-// A client that returns with an id of this hub gets everything that was published after it and is still the newest of
-// its topic, or in its Backlog. With any other id it gets an event named reset, whose data is empty, which tells it to
-// forget what it knows, and then what a new client gets.
+// A client that returns with an id of this hub and these topics gets everything that was published after it and is still
+// the newest of its topic, or in its Backlog. With any other id, such as that of a stream of fewer topics, it gets an event
+// named reset, whose data is empty, which tells it to forget what it knows, and then what a new client gets.
 //
 // Errors, headers and timeouts are as in Serve.
 func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {
@@ -291,13 +295,15 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 		return err
 	}
 	lastID := RequestLastEventID(r)
-	seq, known := h.parseSeq(lastID)
-	m := &multiplexed{hub: h, reset: lastID != "" && !known, topics: make([]single, 0, len(topics))}
+	m := h.newMultiplexed(st, topics)
+	seq, known := h.parseSeq(m.epoch, lastID)
+	m.reset = lastID != "" && !known
 	st.feed = m
 	for i, t := range topics {
 		m.topics = m.topics[:i+1]
 		s := &m.topics[i]
 		s.watcher = st.watcher()
+		s.many, s.index = m, int32(i)
 		err := t.attach(&s.watcher)
 		for err == errUnlisted {
 			t = t.revive()
@@ -340,11 +346,11 @@ func unique(topics []*Topic) []*Topic {
 	return out
 }
 
-// parseSeq returns the seq of an id of this hub, and whether it is one.
-func (h *Hub) parseSeq(id string) (seq uint64, ok bool) {
-	epoch, rest, _ := strings.Cut(id, "-")
+// parseSeq returns the seq of an id of that epoch, and whether it is one.
+func (h *Hub) parseSeq(epoch, id string) (seq uint64, ok bool) {
+	named, rest, _ := strings.Cut(id, "-")
 	seq, err := strconv.ParseUint(rest, 10, 64)
-	return seq, err == nil && epoch == h.epoch && seq <= h.seq.Load()
+	return seq, err == nil && named == epoch && seq <= h.seq.Load()
 }
 
 func (t *Topic) mustBeOf(h *Hub) {

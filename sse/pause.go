@@ -2,13 +2,12 @@ package sse
 
 import "time"
 
-// rest waits until the hub's clock is at until, for the sake of [StreamOptions].Pause, or the stream ends. Heartbeats go on.
-func (st *stream) rest(until int64, left <-chan struct{}) error {
-	rest := time.Duration(until - st.hub.now())
-	if rest <= 0 {
-		return nil
-	}
-	over := time.NewTimer(rest)
+// rest waits for a pause (see [StreamOptions]), or until the stream ends. Heartbeats go on; what is published does not wake
+// the stream, which has to look at it afterwards.
+func (st *stream) rest(pause time.Duration, left <-chan struct{}) error {
+	st.resting.Store(true)
+	defer st.resting.Store(false)
+	over := time.NewTimer(pause)
 	defer over.Stop()
 	for st.part.Load() == nil {
 		select {

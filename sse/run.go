@@ -24,7 +24,13 @@ type frame struct {
 type wire struct {
 	single []byte // with the event's id
 	head   int    // length of its id line
-	multi  atomic.Pointer[[]byte]
+	multi  atomic.Pointer[multi]
+}
+
+// multi is an event as it is sent on streams of many topics whose ids have this epoch.
+type multi struct {
+	epoch string
+	wire  []byte
 }
 
 // appendID appends the event's id to b.
@@ -72,11 +78,12 @@ func (f *frame) wire() *wire {
 	return f.encoded.Load()
 }
 
-// multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it.
+// multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it. Streams of the same
+// topics share it.
 func (f *frame) multiplexed(epoch string) []byte {
 	w := f.wire()
-	if p := w.multi.Load(); p != nil {
-		return *p
+	if m := w.multi.Load(); m != nil && m.epoch == epoch {
+		return m.wire
 	}
 	body := w.single[w.head:]
 	b := make([]byte, 0, len("id: -\n")+len(epoch)+20+len(body))
@@ -86,7 +93,7 @@ func (f *frame) multiplexed(epoch string) []byte {
 	b = strconv.AppendUint(b, f.seq, 10)
 	b = append(b, '\n')
 	b = append(b, body...)
-	w.multi.Store(&b)
+	w.multi.Store(&multi{epoch, b})
 	return b
 }
 

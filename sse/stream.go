@@ -34,6 +34,7 @@ type stream struct {
 	writing atomic.Int64          // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64          // hub clock when the last write ended
 	beat    atomic.Bool           // say something
+	resting atomic.Bool           // it looks by itself when its pause is over; what is published does not wake it
 	ending  atomic.Pointer[Cause] // why the timekeeper, or a parting, ends it; nil if none does
 
 	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
@@ -88,7 +89,7 @@ func (st *stream) release() {
 
 // watcher returns a place for st in a topic's list.
 func (st *stream) watcher() watcher {
-	return watcher{wake: st.wake, stream: st, share: st.home.share}
+	return watcher{wake: st.wake, stream: st, share: int32(st.home.share)}
 }
 
 // leave ends st's life in the hub, by whoever has it.
@@ -163,21 +164,23 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 	}
 	st.opened(EngineGoroutine)
 	st.hub.coalesced(b.coalesced)
-	told := st.hub.now() // when events were last written
 	for {
 		if err != nil {
 			st.why = causeOf(err)
 			return
 		}
 		st.delivered(b.events)
-		if len(b.events) > 0 {
-			told = st.hub.now()
-		}
-		if last {
+		wroteEvents := len(b.events) > 0
+		switch {
+		case last:
 			st.why = CauseFinished
 			return
-		}
-		if !b.more {
+		case wroteEvents && opts.Pause > 0:
+			b.reset()
+			if err = st.rest(opts.Pause, left); err != nil {
+				continue
+			}
+		case !b.more:
 			b.reset()
 			select {
 			case <-left:
@@ -187,9 +190,6 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 				st.why = CauseStopped
 				return
 			case <-st.wake:
-			}
-			if err = st.rest(told+int64(opts.Pause), left); err != nil {
-				continue
 			}
 		}
 		last = st.next(b)

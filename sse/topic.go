@@ -79,7 +79,9 @@ type shares struct {
 type watcher struct {
 	wake   chan struct{} // of 1
 	stream *stream       // nil for a Watch
-	share  int
+	many   *multiplexed  // of stream, if it has many topics
+	index  int32         // of the topic in many
+	share  int32
 	pos    int // in its share; guarded by Topic.mu
 }
 
@@ -135,7 +137,6 @@ func (t *Topic) publish(ev Event, end bool) error {
 	t.openLocked(run)
 	err := t.storeLocked(ev, end)
 	t.mu.Unlock()
-	t.wakeWatchers()
 	return err
 }
 
@@ -228,6 +229,7 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 	f.seq = t.hub.seq.Load() + 1
 	r.store(f)
 	t.hub.seq.Store(f.seq) // after the store: who reads seq finds every frame up to it
+	t.wakeWatchers()
 	t.hub.seqMu.Unlock()
 	return nil
 }
@@ -411,7 +413,7 @@ func (t *Topic) call(watched bool) {
 // ctx or the hub. Data must not be modified.
 func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		t, w := t, &watcher{wake: make(chan struct{}, 1), share: t.hub.nextDispatcher().share}
+		t, w := t, &watcher{wake: make(chan struct{}, 1), share: int32(t.hub.nextDispatcher().share)}
 		for t.attach(w) != nil {
 			t = t.revive()
 		}
@@ -446,10 +448,7 @@ func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 // wakeWatchers has the dispatchers wake everyone who watches t.
 func (t *Topic) wakeWatchers() {
 	for shares := t.watched.Load(); shares != 0; shares &= shares - 1 {
-		i := bits.TrailingZeros32(shares)
-		if t.shares.dirty[i].CompareAndSwap(false, true) {
-			t.hub.dispatchers[i].addTopic(t)
-		}
+		t.hub.dispatchers[bits.TrailingZeros32(shares)].addTopic(t)
 	}
 }
 
