@@ -472,13 +472,15 @@ func (c *cursor) take(limit uint64, bounded bool, b *batch) {
 	before := len(b.events)
 	if c.run.since(c.n, limit, bounded, b); len(b.events) > before {
 		c.n = b.events[len(b.events)-1].n
-		if c.missed > 0 {
-			b.events[before].missed = c.missed
-			if c.missed != unknown {
-				b.coalesced += c.missed
-			}
-			c.missed = 0
+		switch c.missed {
+		case 0:
+		case unknown:
+			b.events[before].missed = unknown
+		default: // and what the topic forgot since
+			b.events[before].missed += c.missed
+			b.coalesced += c.missed
 		}
+		c.missed = 0
 	}
 }
 
