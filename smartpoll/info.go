@@ -55,7 +55,7 @@ type TaskInfo struct {
 	// Started is when it last was, the zero time if never. For a start that a hook
 	// has scheduled for now, it is when the hook did so.
 	Started time.Time
-	// Late is how long after its time that was, and Took how long the last
+	// Late is how long after its time, as it was scheduled or planned, that was, and Took how long the last
 	// invocation took that has ended, without the hook: if there is an [Observer].
 	Late, Took time.Duration
 	// Failures is how many invocations in a row have failed, and Err is the last
@@ -64,7 +64,8 @@ type TaskInfo struct {
 	Failures int
 	Err      error
 	// Skipped is how many due times led to no run: by [Skip], by a [Queue] that was
-	// full, by [MissedSkip] and MissedAll.
+	// full, by [MissedSkip] and MissedAll. Of the times of a [Schedule] that is not an
+	// [Interval], up to 1,001 are counted at once.
 	Skipped uint64
 }
 

@@ -69,11 +69,24 @@ func (i Interval) Next(t time.Time) time.Time {
 	if !i.pinned {
 		return t.Add(i.every)
 	}
+	return i.delayed(i.point(t).Add(i.every))
+}
+
+// point returns the multiple that the last time of i which is not after t belongs to.
+func (i Interval) point(t time.Time) time.Time {
 	point := t.Add(-i.offset).Truncate(i.every).Add(i.offset) // not after t
-	if next := i.delayed(point); next.After(t) {
-		return next
+	if i.delayed(point).After(t) {
+		return point.Add(-i.every)
 	}
-	return i.delayed(point.Add(i.every))
+	return point
+}
+
+// between returns how many times of i are after t and not after until.
+func (i Interval) between(t, until time.Time) uint64 {
+	if i.pinned {
+		t, until = i.point(t), i.point(until)
+	}
+	return uint64(until.Sub(t) / i.every)
 }
 
 // delayed returns the time of i that belongs to the given point.

@@ -24,8 +24,9 @@ type modelTask struct {
 
 	smartpoll.TaskInfo
 	ready, running, dropped bool
-	at, ends, due           time.Time
+	at, ends, due, from     time.Time
 	pending, caughtUp       int
+	makesUp                 bool
 }
 
 // model is a scheduler that is simple enough to be believed, at one instant: hooks
@@ -124,6 +125,7 @@ func (m *model) running(key int) bool {
 func (m *model) clear(k *modelTask) {
 	m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
 	k.Next, k.ready, k.pending = time.Time{}, false, 0
+	k.from, k.makesUp = time.Time{}, false
 }
 
 func (m *model) queue(k *modelTask) {
@@ -159,8 +161,29 @@ func (m *model) set(k *modelTask, t time.Time, inHook bool) {
 	m.clear(k)
 	k.Next, k.at = t, t
 	if !t.After(m.now) {
+		m.overdue(k)
 		m.promote(k, inHook)
 	}
+}
+
+// overdue notes that it is noticed late that k is due, and tells whether it is skipped.
+func (m *model) overdue(k *modelTask) bool {
+	if k.every == 0 || m.now.Sub(k.Next) <= time.Second {
+		return false
+	}
+	switch {
+	case k.missed == smartpoll.MissedOnce:
+		k.from = m.now
+	case k.missed > 0 && !k.makesUp:
+		k.makesUp = true
+		k.caughtUp++
+	case k.missed == smartpoll.MissedSkip && k.Next.Equal(k.due):
+		m.clear(k)
+		k.Skipped++
+		m.plan(k)
+		return true
+	}
+	return false
 }
 
 func (m *model) promote(k *modelTask, inHook bool) {
@@ -197,21 +220,24 @@ func (m *model) plan(k *modelTask) {
 		k.due = m.now
 	}
 	next := k.due.Add(k.every)
+	var from time.Time
 	caughtUp := 0
 	if !next.After(m.now) {
 		switch {
 		case k.missed == smartpoll.MissedOnce:
-			next = m.now
+			from = m.now
 		case k.missed > 0 && k.caughtUp < int(k.missed):
 			caughtUp = k.caughtUp + 1
 		default:
-			k.Skipped++
+			for ; !next.After(m.now); next = next.Add(k.every) {
+				k.Skipped++
+			}
 			next = m.now.Add(k.every)
 		}
 	}
-	k.caughtUp = caughtUp
 	k.due = next
 	m.set(k, next, true)
+	k.from, k.makesUp, k.caughtUp = from, caughtUp > 0, caughtUp
 }
 
 // settle starts what can be started.
@@ -245,6 +271,10 @@ func (m *model) settle() {
 		m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
 		k.Runs++
 		k.running, k.dropped, k.ends, k.due = true, false, m.now.Add(k.run(k.Runs).takes), k.Next
+		if !k.from.IsZero() {
+			k.due = k.from
+		}
+		k.from, k.makesUp = time.Time{}, false
 		if k.pending > 0 {
 			k.pending--
 		} else {
@@ -426,17 +456,8 @@ func modelOfTasks(t *testing.T, seed uint64) {
 						return
 					}
 					k.Paused = false
-					if k.ready && k.every > 0 && k.Next.Equal(k.due) && m.now.Sub(k.Next) > time.Second {
-						switch k.missed {
-						case smartpoll.MissedOnce:
-							k.Next, k.due = m.now, m.now
-						case smartpoll.MissedSkip:
-							m.clear(k)
-							k.Skipped++
-							k.due = time.Time{}
-							m.plan(k)
-							return
-						}
+					if k.ready && m.overdue(k) {
+						return
 					}
 					m.queue(k)
 				case 13:

@@ -14,7 +14,8 @@ import (
 // a [*TaskError].
 type Observer struct {
 	// OnStart is called before a task is, late after the time for which it was
-	// scheduled.
+	// scheduled, or planned by its [Schedule]: for a run that makes up for missed times,
+	// the first of them.
 	OnStart func(key any, late time.Duration)
 	// OnDone is called when a task has returned err, took after its start. For an
 	// invocation that was dropped it is the cause: [ErrTaskCancelled],

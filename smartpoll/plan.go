@@ -30,7 +30,10 @@ type Schedule interface {
 //
 // Times that have passed before they could be planned, or by more than a second
 // before they were noticed, because the process was busy or suspended or the task
-// paused, are missed: see [Missed]. A nil s is an error of [New] and Add.
+// paused, are missed: see [Missed]. So are those since a time that had passed already
+// when something else scheduled the task for it, such as one that was saved by an
+// earlier process: such a time is not skipped itself. A nil s is an error of [New] and
+// Add.
 func On(s Schedule) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if s == nil {
@@ -52,7 +55,7 @@ const (
 )
 
 // MissedAll makes up for up to n in a row, one by one, and for no more until the
-// task is on time again. It panics if n is not positive.
+// task is on time again; the rest is skipped. It panics if n is not positive.
 func MissedAll(n int) MissedPolicy {
 	if n < 1 {
 		panic(fmt.Sprintf(`smartpoll: MissedAll(%d) would make up for nothing, use a positive number, or MissedSkip`, n))
@@ -100,29 +103,45 @@ func (c *control) plan(e *entry) {
 		due = now
 	}
 	next := c.ask(e, due)
-	skipped := false
+	var from time.Time
+	var skipped uint64
 	catchUp := 0
 	if !next.IsZero() && !next.After(now) {
 		switch {
 		case x.missed == MissedOnce:
-			next = now
+			from = now
 		case x.missed > 0 && x.caughtUp < int(x.missed):
 			catchUp = x.caughtUp + 1
 		default:
-			skipped = true
+			skipped = c.passed(e, due, next, now)
 			next = c.ask(e, now)
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	x.caughtUp = catchUp
-	if skipped {
-		x.skipped++
-	}
+	x.skipped += skipped
 	if !next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
 		x.due = next
 		c.setAt(e, mono, next)
+		x.from, x.makesUp = from, catchUp > 0
 	}
+	x.caughtUp = catchUp
+}
+
+// mostPassed is how many times of a Schedule are counted at once that can only be asked
+// for one after the other.
+const mostPassed = 1000
+
+// passed returns how many times of the Schedule of e are after due and not after now.
+// first is the first of them.
+func (c *control) passed(e *entry, due, first, now time.Time) (n uint64) {
+	if i, ok := e.extra.schedule.(Interval); ok {
+		return i.between(due, now)
+	}
+	for t := first; n < mostPassed && !t.IsZero() && !t.After(now); t = c.ask(e, t) {
+		n++
+	}
+	return n
 }
 
 // ask returns what the Schedule of e says. A panic, and a time that is not later,
@@ -142,31 +161,34 @@ func (c *control) ask(e *entry, t time.Time) (next time.Time) {
 	return next
 }
 
-// overdue deals with e, which is due by its Schedule, if that was missed: it goes
-// on from now. It tells whether e is to be planned anew, and not started. The caller
+// overdue deals with e, which is due and has a Schedule, if that is noticed late: times
+// may have passed. It tells whether e is to be planned anew, and not started. The caller
 // holds mu.
 func (c *control) overdue(e *entry, now time.Time) bool {
 	x := e.extra
-	if x == nil || x.schedule == nil || e.next != x.due || c.lateness(e, now) <= noticed {
+	if x == nil || x.schedule == nil || c.lateness(e, now) <= noticed {
 		return false
 	}
-	switch x.missed {
-	case MissedOnce:
+	switch {
+	case x.missed == MissedOnce:
+		x.from = now
 		if isWall(e.next) {
-			now = c.wallTime(now)
+			x.from = c.wallTime(now)
 		}
-		e.next, x.due = now, now
-	case MissedSkip:
+	case x.missed > 0 && !x.makesUp:
+		x.makesUp = true
+		x.caughtUp++
+	case x.missed == MissedSkip && e.next == x.due:
 		c.unset(e)
 		x.skipped++
-		x.due = time.Time{}
 		c.plans.push(e)
 		return true
 	}
 	return false
 }
 
-// lateness returns how long ago e, which is due, became so.
+// lateness returns how long ago e, which is scheduled, became due; it is negative as
+// long as e is not.
 func (c *control) lateness(e *entry, now time.Time) time.Duration {
 	if isWall(e.next) {
 		now = c.wallTime(now)

@@ -147,7 +147,7 @@ func TestMissedWhilePaused(t *testing.T) {
 		skip   uint64
 	}{
 		{smartpoll.MissedOnce, []time.Duration{10 * s, 45 * s, 55 * s}, 0},
-		{smartpoll.MissedSkip, []time.Duration{10 * s, 55 * s}, 1},
+		{smartpoll.MissedSkip, []time.Duration{10 * s, 55 * s}, 3},
 		{smartpoll.MissedAll(9), []time.Duration{10 * s, 45 * s, 45 * s, 45 * s, 50 * s, 60 * s}, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {

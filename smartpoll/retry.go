@@ -28,7 +28,8 @@ type Backoff struct {
 
 // Retry keeps a task's errors from ending [Scheduler.Run]: a task that fails is
 // scheduled again after a delay that grows with the failures in a row, as b
-// says, unless it is scheduled already. Success, of the task and its hook, ends
+// says, unless it is scheduled already, otherwise than by [Overlap] with [Replace] to
+// replace a run that takes too long. Success, of the task and its hook, ends
 // the row, and so does the end of Run.
 //
 // An error that has a method RetryAfter() time.Duration, itself or anywhere in
@@ -112,10 +113,17 @@ func (c *control) failed(e *entry, err error) (retried bool) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !e.scheduled() && !e.removed {
+	if (!e.scheduled() || e.replaces()) && !e.removed {
 		c.setAfter(e, now, max(asked, x.backoff.delay(x.failures, rand.Float64())))
 	}
 	return true
+}
+
+// replaces tells whether e is scheduled only to replace its run by [Overlap] with
+// [Replace], if that should take too long.
+func (e *entry) replaces() bool {
+	x := e.extra
+	return x.schedule != nil && x.overlap == Replace && !e.ready && e.next == x.due
 }
 
 func retryAfter(err error) time.Duration {

@@ -132,7 +132,7 @@ func (c *control) StopTimer(key any) (ready bool) {
 		return false
 	}
 	if !e.ready {
-		if !e.scheduled() || e.at > c.since(now) {
+		if !e.scheduled() || e.at > c.since(now) || c.early(e, now) > 0 {
 			c.unset(e)
 			return false
 		}
@@ -199,6 +199,7 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	e.next = next
 	e.at = saturate(c.clock, d)
 	if d <= 0 {
+		c.overdue(e, now)
 		c.promote(e)
 		return
 	}
@@ -209,8 +210,9 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 func (c *control) unset(e *entry) {
 	if e.line != nil || e.pos != 0 || e.extra != nil {
 		c.dequeue(e)
-		if e.extra != nil {
-			e.extra.pending = 0
+		if x := e.extra; x != nil {
+			x.pending = 0
+			x.from, x.makesUp = time.Time{}, false
 		}
 	}
 	e.ready = false
@@ -253,6 +255,12 @@ func (c *control) expire() {
 			return
 		}
 		e := c.timed[0].e
+		if early := c.early(e, now); early > 0 {
+			e.at = saturate(c.clock, early)
+			c.timed.remove(e)
+			c.timed.push(e, e.at)
+			continue
+		}
 		c.untime(e)
 		if e.extra != nil && e.extra.rings != nil {
 			c.serve(e.extra.rings)

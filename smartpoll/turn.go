@@ -176,11 +176,14 @@ func (c *control) loop(own *entry) *entry {
 				c.planning = true
 				c.mu.Unlock()
 				c.start(batch[:n])
+				n = 0
 				c.plan(e)
 				c.mu.Lock()
 				c.planning = false
-				continue
-			}
+				if c.q.n == 0 {
+					continue
+				}
+			} // and then a hook: there may be much to plan, and a Next may be slow
 		}
 		if c.q.n > 0 {
 			it := c.q.pop()
@@ -263,6 +266,10 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		c.inflight++
 		if x != nil && x.schedule != nil {
 			x.due = e.next
+			if !x.from.IsZero() {
+				x.due = x.from
+			}
+			x.from, x.makesUp = time.Time{}, false
 		}
 		if x != nil && x.pending > 0 {
 			x.pending-- // and still ready
@@ -365,7 +372,7 @@ func (c *control) arm() {
 		return
 	}
 	now := c.since(time.Now())
-	d := time.Duration(c.timed[0].at - now)
+	d := time.Duration(saturate(c.timed[0].at, -time.Duration(now)))
 	if d <= 0 {
 		c.due = true
 		return

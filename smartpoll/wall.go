@@ -40,6 +40,16 @@ func (c *control) setAt(e *entry, now, t time.Time) {
 	}
 }
 
+// early returns how long e, whose time has come by the monotonic clock, has to wait
+// until it has by the wall clock, if that is the one which counts: it may have been
+// slewed since e was scheduled, by less than what makes followWall look at it.
+func (c *control) early(e *entry, now time.Time) time.Duration {
+	if !e.wall {
+		return 0
+	}
+	return e.next.Sub(c.wallTime(now))
+}
+
 // untime takes e out of control.timed. The caller holds mu.
 func (c *control) untime(e *entry) {
 	c.timed.remove(e)
