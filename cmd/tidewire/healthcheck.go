@@ -49,10 +49,13 @@ func (r *remote) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: httpclient.New(httpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}})}
+	client := &http.Client{Transport: r.dial}
+	if r.socket == "" {
+		client.Transport = httpclient.New(httpclient.Options{TLS: &tls.Config{InsecureSkipVerify: true}})
+	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return (&remote{base: asked}).explained(err)
+		return (&remote{base: asked, socket: r.socket}).explained(err)
 	}
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -46,7 +47,27 @@ var silence = 25 * time.Second
 // A remote is a gateway that is reached by HTTP. It is safe for concurrent use.
 type remote struct {
 	base   *url.URL
-	header http.Header // goes with every request
+	header http.Header       // goes with every request
+	socket string            // the path of the unix socket by which it is reached; "" of one that has a URL
+	dial   http.RoundTripper // makes the requests
+}
+
+// String is the gateway as whoever gave the command has named it.
+func (r *remote) String() string {
+	if r.socket != "" {
+		return "unix:" + r.socket
+	}
+	return r.base.Redacted()
+}
+
+// dialUnix makes requests by a unix socket, whatever host they name.
+func dialUnix(path string) http.RoundTripper {
+	return httpclient.New(httpclient.Options{
+		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		},
+	})
 }
 
 // urlFlag adds --url.
@@ -63,9 +84,13 @@ func tokenFlag(cmd *cobra.Command, file *string) {
 // newRemote is the gateway at address, where the token signs in that is in tokenFile, or
 // else in the environment. No error says what the token is.
 func newRemote(address, tokenFile string) (*remote, error) {
+	r := &remote{dial: httpclient.Default.Transport}
+	if path, ok := strings.CutPrefix(address, "unix:"); ok && path != "" {
+		r.socket, r.dial, address = path, dialUnix(path), "http://localhost"
+	}
 	base, err := url.Parse(address)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
-		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write one such as http://127.0.0.1:8480", address))
+		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write one such as http://127.0.0.1:8480, or unix:/run/tidewire/tidewire.sock", address))
 	}
 	base.RawQuery, base.Fragment = "", ""
 	token, from := os.Getenv(envToken), "$"+envToken
@@ -79,7 +104,7 @@ func newRemote(address, tokenFile string) (*remote, error) {
 			return nil, fmt.Errorf("%s holds no token", tokenFile)
 		}
 	}
-	r := &remote{base: base, header: http.Header{"User-Agent": {"tidewire/" + version()}}}
+	r.base, r.header = base, http.Header{"User-Agent": {"tidewire/" + version()}}
 	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
 		return nil, fmt.Errorf("the token in %s is not one: it has spaces, line breaks or characters beyond ASCII in it", from)
 	}
@@ -112,7 +137,7 @@ func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, e
 	if err != nil {
 		return nil, err
 	}
-	header, body, err := do(req)
+	header, body, err := r.do(req)
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +147,10 @@ func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, e
 	return header, nil
 }
 
-// client sends the token to no other origin than the gateway's.
-var client = httpclient.KeepCredentials(nil)
-
-// do makes a request. An answer other than 200 is a [*sse.StatusError].
-func do(req *http.Request) (http.Header, []byte, error) {
-	resp, err := client.Do(req)
+// do makes a request, which sends the token to no other origin than the gateway's. An
+// answer other than 200 is a [*sse.StatusError].
+func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
+	resp, err := httpclient.KeepCredentials(&http.Client{Transport: r.dial}).Do(req)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -149,11 +172,11 @@ func (r *remote) explained(err error) error {
 	var dial *url.Error
 	switch {
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%s does not know who is asking: give a token with --token-file or in $%s", r.base.Redacted(), envToken)
+		return fmt.Errorf("%s does not know who is asking: give a token with --token-file or in $%s", r, envToken)
 	case errors.As(err, &status):
 		return &refusal{status, problemText(status)}
 	case errors.As(err, &dial):
-		return fmt.Errorf("%s cannot be reached: %w", r.base.Redacted(), dial.Err)
+		return fmt.Errorf("%s cannot be reached: %w", r, dial.Err)
 	}
 	return err
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
@@ -106,10 +105,13 @@ type update struct {
 }
 
 // A dialler makes requests, and calls answered when one is.
-type dialler struct{ answered func() }
+type dialler struct {
+	make     http.RoundTripper
+	answered func()
+}
 
 func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := httpclient.Default.Transport.RoundTrip(req)
+	resp, err := d.make.RoundTrip(req)
 	if err == nil && resp.StatusCode == http.StatusOK {
 		d.answered()
 	}
@@ -131,6 +133,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 	client := &progress.Client{
 		URL:     gw.url("jobs", job, "runs").String(),
 		Header:  gw.header,
+		HTTP:    &http.Client{Transport: gw.dial},
 		Silence: silence,
 		OnRetry: func(err error, wait time.Duration) { tell(update{retry: wait, err: err}) },
 	}
@@ -138,7 +141,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 	if err != nil {
 		return startError(ctx, gw, err)
 	}
-	client.HTTP = &http.Client{Transport: dialler{func() { tell(update{connected: true}) }}}
+	client.HTTP = &http.Client{Transport: dialler{gw.dial, func() { tell(update{connected: true}) }}}
 	go func() { // ends with live, which ends with runJob
 		for snap, err := range run.Follow(live) {
 			var u update
@@ -183,7 +186,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 				if away.IsZero() {
 					away = time.Now()
 				} else if time.Since(away) > unreachable {
-					return fmt.Errorf("%s has not answered for %v; the run may go on there: %w", gw.base.Redacted(), unreachable, gw.explained(u.err))
+					return fmt.Errorf("%s has not answered for %v; the run may go on there: %w", gw, unreachable, gw.explained(u.err))
 				}
 				view.lost(u.err, time.Now().Add(u.retry))
 			case u.err != nil:
@@ -261,7 +264,7 @@ func followError(gw *remote, err error) error {
 	if errors.As(err, &status) && status.StatusCode != http.StatusNotFound && status.StatusCode != http.StatusGone {
 		return gw.explained(err)
 	}
-	return fmt.Errorf("the run is lost: %s does not know it any more: %w", gw.base.Redacted(), gw.explained(err))
+	return fmt.Errorf("the run is lost: %s does not know it any more: %w", gw, gw.explained(err))
 }
 
 // tailLines is how many of the last lines of its output a run that failed is shown with.

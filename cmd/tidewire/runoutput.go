@@ -64,7 +64,7 @@ func (r *remote) output(ctx context.Context, id, from string) (http.Header, stri
 	}
 	req.URL.RawQuery = "from=" + from
 	req.Header.Set("Prefer", "wait=25")
-	header, text, err := do(req)
+	header, text, err := r.do(req)
 	if err == nil && header.Get("Tidewire-Next") == "" {
 		err = fmt.Errorf("%s does not answer as a gateway does", req.URL.Redacted())
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/certificate"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/listen"
 	"github.com/tidewire/tidewire/internal/metrics"
 	"github.com/tidewire/tidewire/internal/systemd"
 )
@@ -95,18 +96,12 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 
 // listenFlag adds --listen to a command.
 func listenFlag(cmd *cobra.Command, listen *string) {
-	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's; port 0 picks a free one")
+	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's: host:port, where port 0 picks a free one, or unix:PATH")
 }
 
 // serve runs cfg until the command's context ends. The address is printed once
 // connections are accepted there, and then calls listening, if there is one.
-func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.Options, listening func()) error {
-	if listen == "" {
-		listen = cfg.Listen
-	}
-	if err := config.CheckListen(listen, cfg); err != nil {
-		return err
-	}
+func serve(cmd *cobra.Command, cfg *config.Config, address string, opts *gateway.Options, listening func()) error {
 	scheme := "http"
 	if cfg.TLS != nil {
 		files, err := certificate.Open(cfg.TLS.Cert, cfg.TLS.Key, opts.Logger)
@@ -118,11 +113,14 @@ func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.
 	if err := checkFileLimit(opts.Logger); err != nil {
 		return err
 	}
-	ln, err := new(net.ListenConfig).Listen(cmd.Context(), "tcp", listen)
+	ln, err := listenOn(cmd.Context(), cfg, address)
 	if err != nil {
-		return fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
+		return err
 	}
-	address := scheme + "://" + ln.Addr().String()
+	address = config.ListenAddress(ln.Addr())
+	if _, isUnix := config.UnixPath(address); !isUnix {
+		address = scheme + "://" + address
+	}
 	if err := observe(opts, "serving "+address); err != nil {
 		ln.Close()
 		return err
@@ -142,6 +140,35 @@ func serve(cmd *cobra.Command, cfg *config.Config, listen string, opts *gateway.
 		log.Info("stopped")
 	}
 	return err
+}
+
+// listenOn opens where cfg is served: the socket that systemd passes, or else the given
+// address, or else the configuration's.
+func listenOn(ctx context.Context, cfg *config.Config, address string) (net.Listener, error) {
+	ln, err := systemd.Listener()
+	if err != nil {
+		return nil, err
+	}
+	if ln != nil {
+		if err := config.CheckListen(config.ListenAddress(ln.Addr()), cfg); err != nil {
+			ln.Close()
+			return nil, fmt.Errorf("the socket that systemd passes cannot be served: %w", err)
+		}
+		return ln, nil
+	}
+	if address == "" {
+		address = cfg.Listen
+	}
+	if err := config.CheckListen(address, cfg); err != nil {
+		return nil, err
+	}
+	if path, ok := config.UnixPath(address); ok {
+		return listen.Unix(ctx, path, listen.Socket(cfg.Socket))
+	}
+	if ln, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+		return nil, fmt.Errorf("%w (another address can be given with --listen; port 0 picks a free one)", err)
+	}
+	return ln, nil
 }
 
 // observe has what the gateway does counted, and told to systemd, which shows status while all is well.

@@ -233,7 +233,7 @@ func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) 
 			state += " in " + clock(wait+time.Second/2)
 		}
 	}
-	left := fmt.Sprintf("%s  %s", w.gw.base.Redacted(), w.table.counts())
+	left := fmt.Sprintf("%s  %s", w.gw, w.table.counts())
 	return terminal.Pad(terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2) + "  " + screen.Paint(colour, state)
 }
 
@@ -242,10 +242,10 @@ func (w *watcher) note(ev watchEvent) {
 	switch {
 	case ev.broke != nil && !w.broken:
 		w.broken = true
-		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw.base.Redacted(), terminal.Line(ev.broke.Error()))
+		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw, terminal.Line(ev.broke.Error()))
 	case ev.connected && w.broken:
 		w.broken = false
-		fmt.Fprintf(w.notes, "tidewire: connected to %s again\n", w.gw.base.Redacted())
+		fmt.Fprintf(w.notes, "tidewire: connected to %s again\n", w.gw)
 	}
 }
 
@@ -285,7 +285,7 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 		}
 	}
 	client := &sse.Client{
-		HTTP:    &http.Client{Transport: dialler{func() { tell(watchEvent{connected: true}) }}},
+		HTTP:    &http.Client{Transport: dialler{w.gw.dial, func() { tell(watchEvent{connected: true}) }}},
 		Silence: silence,
 		OnRetry: func(err error, wait time.Duration) {
 			tell(watchEvent{retryAt: time.Now().Add(wait), broke: err})

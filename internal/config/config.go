@@ -42,6 +42,7 @@
 package config
 
 import (
+	"io/fs"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -55,7 +56,8 @@ import (
 // Config is a whole configuration, valid and with its defaults applied.
 // Lists are in the order of the file.
 type Config struct {
-	Listen    string         // host:port to serve on; 127.0.0.1:8480 unless set
+	Listen    string         // host:port to serve on, or unix: and an absolute path; 127.0.0.1:8480 unless set
+	Socket    Socket         // of unix:
 	PublicURL *url.URL       // the address that people use, if it is not Listen: scheme, host and the path below which all is served; nil unless set
 	Forwarded []netip.Prefix // the proxies that are believed where a request comes from, not who makes it; or [UnixPeers]
 	TLS       *TLS           // nil: clear text
@@ -65,6 +67,12 @@ type Config struct {
 	Sources   []*Source
 	Jobs      []*Job
 	Notify    []*Notify
+}
+
+// Socket says who may connect by the unix socket that is served.
+type Socket struct {
+	Mode     fs.FileMode // permissions; 0600 unless set
+	UID, GID int         // of the owner; -1 unless set: that of the process
 }
 
 // UnixPeers stands in a list of trusted addresses for whatever connects by the unix

@@ -148,6 +148,9 @@ func TestEveryKey(t *testing.T) {
 	if got, want := c.Listen, "[::1]:9000"; got != want {
 		t.Errorf("Listen = %q, want %q", got, want)
 	}
+	if got, want := c.Socket, (config.Socket{Mode: 0o660, UID: 0, GID: 33}); got != want {
+		t.Errorf("Socket = %v, want %v", got, want)
+	}
 	if got, want := c.PublicURL.String(), "https://plant.example.com/tide"; got != want {
 		t.Errorf("PublicURL = %s, want %s", got, want)
 	}
@@ -375,7 +378,7 @@ func TestDefaults(t *testing.T) {
 // TestNothing: what is empty or commented out but for its key is nothing.
 func TestNothing(t *testing.T) {
 	c := load(t, "version: 1\nupstreams:\nsources:\n#  a: {exec: [a]}\njobs: {}\n")
-	want := &config.Config{Listen: "127.0.0.1:8480"}
+	want := &config.Config{Listen: "127.0.0.1:8480", Socket: config.Socket{Mode: 0o600, UID: -1, GID: -1}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Load = %+v, want %+v", c, want)
 	}

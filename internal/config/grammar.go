@@ -30,7 +30,8 @@ type schema map[string]any
 
 var fileKeys = []key{
 	{name: "version", doc: "the version of this format", is: either(schema{"enum": []any{1, "1"}}), need: true},
-	{name: "listen", also: "address addr bind host port", doc: "where to serve; port 0 is any free one. The host is an IP address or `localhost`; none is every address of the machine", is: lineSchema, builtIn: defaultListen},
+	{name: "listen", also: "address addr bind host port", doc: "where to serve: host:port, where port 0 is any free one and the host is an IP address or `localhost`, none being every address of the machine; or `unix:` and the path of a unix socket, relative to this file", is: lineSchema, builtIn: defaultListen},
+	{name: "socket", doc: "who may connect by the unix socket of `listen`", keys: socketKeys},
 	{name: "defaults", doc: "how sources are polled that do not say it themselves", keys: paceKeys},
 	{name: "upstreams", also: "services hosts endpoints connections", doc: "services that sources poll", is: names(object(upstreamKeys))},
 	{name: "sources", also: "checks monitors inputs", doc: "what to poll", is: names(object(sourceKeys))},
@@ -43,6 +44,12 @@ var fileKeys = []key{
 	{name: "tls", also: "ssl https", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
 	{name: "audit", doc: "a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; relative to this file", is: lineSchema},
 	{name: "store", doc: "where the newest values are kept", is: oneOf("memory"), builtIn: "memory"},
+}
+
+var socketKeys = []key{
+	{name: "mode", also: "permissions chmod", doc: "the permissions of the socket, in octal; connecting needs that to write", is: like("^0?[0-7]{3}$"), builtIn: "600"},
+	{name: "owner", also: "user uid chown", doc: "the user whom it belongs to, by name or number; others than the one that Tidewire runs as need root", is: lineSchema},
+	{name: "group", also: "gid", doc: "the group that it belongs to, by name or number", is: lineSchema},
 }
 
 var accessKeys = []key{

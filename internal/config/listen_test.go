@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +27,9 @@ func TestCheckListen(t *testing.T) {
 		{"127.0.0.1:http", `listen: "http" is not a port`, `listen: "http"`},
 		{"127.0.0.1:65536", `listen: "65536" is not a port`, `listen: "65536"`},
 		{"127.0.0.1:", `listen: "" is not a port`, `listen: ""`},
+		{"unix:/run/tidewire/tidewire.sock", "", ""},
+		{"unix:", `listen: unix: has no path`, `listen: unix: has no path`},
+		{"unix:/" + strings.Repeat("x", 103), `listen: "/xxx`, `listen: "/xxx`},
 		{"::1:80", `listen: "::1:80" is not host:port`, `listen: "::1:80"`},
 	} {
 		for access, want := range map[string]string{"": test.open, "access: {anonymous: viewer}\n": test.withAccess} {
@@ -51,4 +55,29 @@ func errorText(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// The path of a socket is relative to the file; who may connect is by name or number.
+func TestSocket(t *testing.T) {
+	c := load(t, "version: 1\nlisten: unix:t.sock\nsocket: {mode: 0660, owner: root, group: 33}\n")
+	want, err := filepath.Abs("t.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, ok := config.UnixPath(c.Listen); !ok || filepath.Base(path) != filepath.Base(want) || c.Socket != (config.Socket{Mode: 0o660, UID: 0, GID: 33}) {
+		t.Errorf("Listen = %q, Socket = %+v, want t.sock, 0660, 0 and 33", c.Listen, c.Socket)
+	}
+	if c := load(t, "version: 1\n"); c.Socket != (config.Socket{Mode: 0o600, UID: -1, GID: -1}) {
+		t.Errorf("Socket = %+v, want 0600 and the owner of the process", c.Socket)
+	}
+	for text, want := range map[string]string{
+		"{mode: 888}":              `mode: "888" is not octal permissions`,
+		"{mode: 66}":               `mode: "66" is not octal permissions`,
+		"{owner: nobody-has-this}": `owner: this system has no "nobody-has-this"`,
+		"{group: -1}":              `group: this system has no "-1"`,
+	} {
+		if _, problems := config.Load("f", []byte("version: 1\nsocket: "+text+"\n")); len(problems) != 1 || problems[0].What != want {
+			t.Errorf("socket: %s is %v, want %s", text, problems, want)
+		}
+	}
 }

@@ -44,10 +44,11 @@ type parts struct {
 // refer to each other, wherever they stand.
 func (r *reader) config(root *yaml.Node) *Config {
 	var version, listen, defaults, upstreams, sources, jobs, notify, access *yaml.Node
-	c := &Config{Listen: defaultListen}
+	c := &Config{Listen: defaultListen, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}
 	r.mapping(root, "the file", fileKeys, reads{
 		"version":    func(v *yaml.Node) { version = v },
 		"listen":     func(v *yaml.Node) { listen = v },
+		"socket":     func(v *yaml.Node) { c.Socket = r.socket(v) },
 		"defaults":   func(v *yaml.Node) { defaults = v },
 		"upstreams":  func(v *yaml.Node) { upstreams = v },
 		"sources":    func(v *yaml.Node) { sources = v },
@@ -101,6 +102,9 @@ func (r *reader) config(root *yaml.Node) *Config {
 	}
 	if listen != nil {
 		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {
+			if path, ok := strings.CutPrefix(addr, unixPrefix); ok && path != "" {
+				addr = unixPrefix + r.beside(listen, path)
+			}
 			if what, want := checkListen(addr, c); what != "" {
 				r.problem(listen, what, want)
 			}

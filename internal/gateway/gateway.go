@@ -126,7 +126,7 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	// Topics and streams outlive ctx for as long as the goodbye takes.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	g, err := open(ctx, live, cfg, ln.Addr().String(), *opts)
+	g, err := open(ctx, live, cfg, config.ListenAddress(ln.Addr()), *opts)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}

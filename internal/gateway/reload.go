@@ -68,6 +68,7 @@ func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Optio
 		l.state.File = l.files.Name()
 	}
 	l.publish()
+	g.warnOf(cfg)
 }
 
 // publish tells the streams how it is.
@@ -201,8 +202,9 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, er
 		return nil, err
 	}
 	c.finish(rest)
+	l.g.warnOf(cfg)
 	l.g.endStreams() // of who may not see them any more
-	if cfg.Listen != l.started.Listen {
+	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
 		c.Restart = append(c.Restart, "listen")
 	}
 	if !config.Same(cfg.TLS, l.started.TLS) {

@@ -1,4 +1,5 @@
-// Package systemd tells systemd how a service is that it has started with Type=notify.
+// Package systemd tells systemd how a service is that it has started with Type=notify, and
+// takes over the socket that a socket unit has opened for it.
 package systemd
 
 import (
