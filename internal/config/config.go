@@ -47,6 +47,7 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,6 +215,7 @@ type HTTP struct {
 	Upstream *Upstream
 	URL      *url.URL // complete: upstream, path and query
 	Header   http.Header
+	Accept   []int // the statuses of answers that count; nil: 200 to 299
 }
 
 // Parse says how the raw bytes of a poll become a value.
@@ -294,7 +296,16 @@ type JobHTTP struct {
 	Query    []Pair
 	Header   http.Header // added to the upstream's, of which it replaces those of the same name; never nil
 	Body     string      // empty: the arguments as a JSON object, unless Method is GET or DELETE
+	Accept   []int       // the statuses of answers that count; nil: 200 to 299
 	Follow   bool        // the answer's Operation-Location (or Location) is asked until the operation has ended
+}
+
+// Accepts reports whether an answer of that status counts.
+func (h *JobHTTP) Accepts(status int) bool {
+	if h.Accept != nil {
+		return slices.Contains(h.Accept, status)
+	}
+	return status >= 200 && status <= 299
 }
 
 // A Pair is one parameter of a query.

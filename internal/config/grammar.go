@@ -143,9 +143,12 @@ const otherKinds = `a source here is one of "http", "exec" and "from"`
 var requestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`", is: lineSchema, need: true},
 	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
-	{name: "query", also: "params", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "query", also: "params", doc: "the query; a list of texts is one parameter several times", is: querySchema, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
+	acceptKey,
 }
+
+var acceptKey = key{name: "accept", also: "ok_codes status statuses expect valid_status_codes", doc: "the statuses of answers that count, such as `[200, 503]` of a health check; others are errors, with what their body says", is: either(schema{"type": "array", "minItems": 1, "items": integer(200, 599)})}
 
 var showKeys = []key{
 	{name: "value", doc: "the field that is the headline; one of `pick` if it has names", is: textSchema},
@@ -197,9 +200,10 @@ var jobRequestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`, with its credential and its limit", is: lineSchema, need: true},
 	{name: "method", doc: "the method", is: oneOf(jobMethods...), builtIn: http.MethodPost},
 	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
-	{name: "query", also: "params", doc: "the query", is: schema{"type": "object", "additionalProperties": textSchema}, secret: true},
+	{name: "query", also: "params", doc: "the query; a list of texts is one parameter several times", is: querySchema, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
 	{name: "body", also: "data json payload", doc: "what is sent. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object", is: textSchema, secret: true},
+	acceptKey,
 	{name: "follow", doc: "where an answer 202 says how the operation goes on, which is then asked until it has ended", is: oneOf(followWord)},
 }
 
@@ -245,6 +249,7 @@ var (
 	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})
 	headerSchema     = like(headerName.String())
 	groupsSchema     = schema{"type": "object", "minProperties": 1, "additionalProperties": oneOf(anyRole...)}
+	querySchema      = schema{"type": "object", "additionalProperties": either(textSchema, textsSchema)}
 	headersSchema    = schema{"type": "object", "propertyNames": schema{"pattern": headerName.String()}, "additionalProperties": textSchema}
 )
 

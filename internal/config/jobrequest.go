@@ -21,13 +21,12 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods...) },
 		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, placeholder) },
 		"query": func(v *yaml.Node) {
-			for k, v := range r.entries(v, "query of "+where) {
-				if s, ok := r.text(v, "query "+quote(k.Value), aText); ok {
-					texts = append(texts, v)
-					h.Query = append(h.Query, Pair{k.Value, s})
-				}
+			for k, v := range r.query(v, where) {
+				texts = append(texts, v)
+				h.Query = append(h.Query, Pair{k, v.Value})
 			}
 		},
+		"accept": func(v *yaml.Node) { h.Accept = r.statuses(v) },
 		"headers": func(v *yaml.Node) {
 			r.headers(v, "headers of "+where, h.Header)
 			if v.Kind == yaml.MappingNode {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"net/url"
@@ -28,12 +29,11 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 		"upstream": func(v *yaml.Node) { upstream = v },
 		"path":     func(v *yaml.Node) { path = v },
 		"query": func(v *yaml.Node) {
-			for k, v := range r.entries(v, "query of "+where) {
-				if s, ok := r.text(v, "query "+quote(k.Value), aText); ok {
-					query.Set(k.Value, s)
-				}
+			for k, v := range r.query(v, where) {
+				query.Add(k, v.Value)
 			}
 		},
+		"accept":  func(v *yaml.Node) { h.Accept = r.statuses(v) },
 		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, own) },
 	})
 	join := ""
@@ -59,6 +59,36 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 	h.Header = h.Upstream.Header.Clone()
 	maps.Copy(h.Header, own)
 	return h
+}
+
+// query reads the parameters of a query: name and text of each, the name again for each
+// text of a list.
+func (r *reader) query(n *yaml.Node, where string) iter.Seq2[string, *yaml.Node] {
+	return func(yield func(string, *yaml.Node) bool) {
+		for k, v := range r.entries(n, "query of "+where) {
+			what := "query " + quote(k.Value)
+			values := []*yaml.Node{v}
+			if v.Kind == yaml.SequenceNode {
+				values = r.list(v, what, "write a text, or a list of texts such as [1, 2]")
+			}
+			for _, v := range values {
+				if _, ok := r.text(v, what, aText); ok && !yield(k.Value, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// statuses reads a list of the statuses of answers.
+func (r *reader) statuses(n *yaml.Node) []int {
+	var all []int
+	for _, e := range r.list(n, "accept", "write a list of statuses such as [200, 503]") {
+		if status, ok := r.integer(e, "a status in accept", 200, 599); ok {
+			all = append(all, status)
+		}
+	}
+	return all
 }
 
 // path reads the path of a request, in which escapes stay as they are and what

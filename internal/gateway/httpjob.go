@@ -44,9 +44,9 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 	if err != nil {
 		return end{}, err
 	}
-	if answer.Code < 200 || answer.Code > 299 {
+	if !j.HTTP.Accepts(answer.Code) {
 		r.printBody(answer)
-		return end{}, fmt.Errorf("%s %s: %s", req.Method, shown(req.URL), answer.Status)
+		return end{}, r.refused(req.Method, req.URL, answer)
 	}
 	monitor := answer.Header.Get("Operation-Location")
 	if monitor == "" && answer.Code == http.StatusAccepted {
@@ -131,13 +131,22 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
-			return fmt.Errorf("GET %s: %s", shown(at), answer.Status)
+			return r.refused("GET", at, answer)
 		}
 		failures, wait = 0, pause(answer)
 		if over, err := r.takeOperation(answer); over {
 			return err
 		}
 	}
+}
+
+// refused is the error of an answer whose status is none that counts, with what its body says.
+func (r *run) refused(method string, at *url.URL, answer *source.Answer) error {
+	text := fmt.Sprintf("%s %s: %s", method, shown(at), answer.Status)
+	if said := source.Says(answer.Header, []byte(r.redact(string(answer.Body)))); said != "" {
+		text += ": " + said
+	}
+	return errors.New(text)
 }
 
 // pause is how long the server of an operation wants to be left alone; 0 if it says nothing.

@@ -59,8 +59,24 @@ func TestARequestThatIsRefusedFailsItsRun(t *testing.T) {
 	u.does(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no such index", http.StatusConflict) })
 	s := start(t, reindex(u, `path: "/i/{index}"`))
 	run := s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
-	if run["status"] != "failed" || !contains(run["error"].(string), "409 Conflict") || !contains(run["output"].(string), "no such index") {
+	if run["status"] != "failed" || !strings.HasSuffix(run["error"].(string), ": 409 Conflict: no such index") || !contains(run["output"].(string), "no such index") {
 		t.Errorf("the run ended as %v, want failed with the status and the answer in its output", run)
+	}
+}
+
+func TestARequestThatSucceedsWithAStatusOfItsOwn(t *testing.T) {
+	u := newUpstream(t, "")
+	status := 503
+	u.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); io.WriteString(w, `{"n": 7}`) })
+	s := start(t, reindex(u, `path: "/i/{index}", accept: [503, 409], query: {id: [1, 2, "{shards}"]}`))
+	run := s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
+	if run["status"] != "succeeded" || !reflect.DeepEqual(run["result"], object{"n": 7.0}) {
+		t.Errorf("the run ended as %v, want success with the answer as its result", run)
+	}
+	status = 200
+	run = s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
+	if run["status"] != "failed" || !strings.HasSuffix(run["error"].(string), `: 200 OK: {"n": 7}`) {
+		t.Errorf("the run ended as %v, want failed: 200 is not accepted", run)
 	}
 }
 

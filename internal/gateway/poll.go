@@ -100,7 +100,7 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 	}
 	switch {
 	case cfg.HTTP != nil:
-		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse)}.FetchIf
+		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:
 		s.fetch = unversioned(source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch)

@@ -24,7 +24,7 @@ type Answer struct {
 	Code       int
 	Status     string // "202 Accepted": the standard's words, not the server's
 	Header     http.Header
-	Body       []byte        // at most [MaxBody]
+	Body       []byte        // in UTF-8 if its Content-Type names a charset; at most [MaxBody]
 	RetryAfter time.Duration // as the header of that name asks, 0 to 24 h; 0: nothing
 }
 
@@ -81,6 +81,9 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	}
 	data, err := readBody(resp)
 	if err != nil {
+		return nil, err
+	}
+	if data, err = utf8Of(resp.Header.Get("Content-Type"), data); err != nil {
 		return nil, err
 	}
 	status := statusError(resp, c.Method, c.URL)

@@ -31,6 +31,7 @@ type HTTP struct {
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent as they are, also after a redirect, which has to stay at the same origin; not modified
 	Parse  string       // "json", "text" or "lines"; empty: "json"
+	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
 }
 
 // NewClient returns a client for any number of sources. It reuses connections, of
@@ -50,16 +51,23 @@ func newClient(names *net.Resolver, proxy func(*http.Request) (*url.URL, error))
 
 var shared = NewClient()
 
-// A StatusError says that the server answered, but not with 200 to 299.
+// A StatusError says that the server answered, but not with a status that is accepted.
 type StatusError struct {
 	Code   int
 	Status string // "429 Too Many Requests": the standard's words, not the server's
 	Method string
 	URL    string        // without user, password, query and fragment
+	Said   string        // what the body says, see [Says], without secrets; empty: nothing
 	After  time.Duration // what the server's Retry-After asks for, 0 to 24 h; 0: nothing
 }
 
-func (e *StatusError) Error() string { return e.Method + " " + e.URL + ": " + e.Status }
+func (e *StatusError) Error() string {
+	text := e.Method + " " + e.URL + ": " + e.Status
+	if e.Said != "" {
+		text += ": " + e.Said
+	}
+	return text
+}
 
 // RetryAfter returns After: how long the server wants to be left alone
 // (RFC 9110 §10.2.3).
@@ -137,6 +145,14 @@ func (h HTTP) conditional() bool {
 	return false
 }
 
+// accepts reports whether an answer of that status is parsed.
+func (h HTTP) accepts(status int) bool {
+	if h.Accept != nil {
+		return slices.Contains(h.Accept, status)
+	}
+	return status >= 200 && status <= 299
+}
+
 func (h HTTP) parse() string {
 	if h.Parse == "" {
 		return "json"
@@ -172,12 +188,12 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 	case resp.StatusCode == http.StatusNotModified && known != nil:
 		v, err = parse(h.parse(), known.body)
 		return v, known, err
-	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		// So that the connection serves again; a body of unknown length is not waited for.
-		if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
-			_, _ = io.Copy(io.Discard, resp.Body)
-		}
-		return nil, nil, statusError(resp, http.MethodGet, h.URL)
+	case !h.accepts(resp.StatusCode):
+		e := statusError(resp, http.MethodGet, h.URL)
+		// A body that is read to its end also has the connection serve again.
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSaid+1))
+		e.Said = h.Hide(Says(resp.Header, []byte(h.Hide(string(body)))))
+		return nil, nil, e
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
@@ -187,6 +203,9 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 		return nil, nil, err
 	}
 	trace.body(body)
+	if body, err = utf8Of(resp.Header.Get("Content-Type"), body); err != nil {
+		return nil, nil, err
+	}
 	v, err = parse(h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {

@@ -1,0 +1,58 @@
+package source
+
+import (
+	"encoding/json"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// maxSaid is how much of the body of an answer that is none is read, in bytes.
+const maxSaid = 8 << 10
+
+// Says is what the body of an answer says to people, in one line that is short enough for a
+// card: a text, or what a JSON object has as its detail, message, error, reason or title.
+// Pages for browsers say nothing, nor does what is encoded. It may repeat what the server
+// was sent: whoever shows it hides secrets.
+func Says(h http.Header, body []byte) string {
+	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return ""
+	}
+	body = body[:min(len(body), maxSaid)]
+	kind := h.Get("Content-Type")
+	body, err := utf8Of(kind, body)
+	if err != nil {
+		return ""
+	}
+	media, _, _ := mime.ParseMediaType(kind)
+	var v any
+	switch {
+	case !TooDeep(body) && json.Unmarshal(body, &v) == nil:
+		if text := sentence(v, 0); text != "" {
+			return brief(text)
+		}
+		return brief(string(body))
+	case media == "", media == "text/plain", strings.HasSuffix(media, "json"):
+		return brief(string(body))
+	}
+	return ""
+}
+
+// sentence finds in JSON what is said to people.
+func sentence(v any, depth int) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case map[string]any:
+		for _, name := range []string{"detail", "message", "error", "errors", "reason", "title", "description"} {
+			if text := sentence(v[name], depth+1); text != "" {
+				return text
+			}
+		}
+	case []any:
+		if len(v) > 0 && depth < 4 {
+			return sentence(v[0], depth+1)
+		}
+	}
+	return ""
+}
