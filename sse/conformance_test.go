@@ -282,8 +282,46 @@ var conformance = []struct {
 			t.Errorf("30 streams were given %d different retry times, want random ones", len(retries))
 		}
 		st := f.srv.Open(t, "/one/empty", nil)
-		if got := chunk(t, st); !strings.HasPrefix(got, "retry: ") || !strings.HasSuffix(got, "\n\n:\n\n") {
+		if got := chunk(t, st); !strings.HasPrefix(got, "retry: ") || !strings.HasSuffix(got, "\n:\n") {
 			t.Errorf("first bytes without an event = %q, want retry and a comment", got)
+		}
+	}},
+	{"simple readers find no empty message", func(t *testing.T, e engine) {
+		f := newFixture(t, e, &sse.HubOptions{MaxStreamsPerTopic: 1})
+		log := f.backlog("log", 2)
+		log.Open("r")
+		publish(t, log, "1", "2", "3", "4")
+		f.topic("empty").Open("r")
+		for _, path := range []string{"/one/log", "/all/log", "/one/empty", "/all/empty"} {
+			for _, id := range []string{"", "r-1"} {
+				st := f.srv.Open(t, path, lastID(id))
+				var body strings.Builder
+				var reading sync.WaitGroup
+				reading.Go(func() { _, _ = io.Copy(&body, st.Response.Body) })
+				time.Sleep(20 * time.Second) // and a heartbeat
+				if path == "/one/empty" && id == "" {
+					full := f.srv.Open(t, path, nil)
+					if text, err := io.ReadAll(full.Response.Body); strings.Contains(string(text), "\n\n") || !strings.HasPrefix(string(text), "retry: ") || err != nil {
+						t.Errorf("one too many is refused with %q, %v, want retry: alone", text, err)
+					}
+					<-f.results
+				}
+				topic := f.topic(strings.TrimPrefix(path[4:], "/"))
+				publish(t, topic, "next")
+				time.Sleep(20 * time.Second)
+				st.Close()
+				reading.Wait()
+				<-f.results
+				blocks := strings.Split(body.String(), "\n\n")
+				for _, block := range blocks[:len(blocks)-1] {
+					if !strings.HasPrefix(block, "data:") && !strings.Contains(block, "\ndata:") {
+						t.Errorf("%s after %q: %q has a block without data: %q", path, id, body.String(), block)
+					}
+				}
+				if strings.Count(body.String(), ":\n") < 2 || !strings.HasPrefix(body.String(), "retry: ") {
+					t.Errorf("%s after %q: %q, want retry: first, and heartbeats", path, id, body.String())
+				}
+			}
 		}
 	}},
 	{"a late stream gets the terminal alone", func(t *testing.T, e engine) {
@@ -627,7 +665,7 @@ var conformance = []struct {
 		}
 		for range 3 {
 			start := time.Now()
-			if got := chunk(t, st); got != ":\n\n" {
+			if got := chunk(t, st); got != ":\n" {
 				t.Errorf("in silence: %q, want a comment", got)
 			}
 			if d := time.Since(start); d < 10*time.Second || d > 11*time.Second {

@@ -53,7 +53,7 @@ func TestSlowReaderIsNotStale(t *testing.T) {
 				got = append(got, buf[:n]...)
 			}
 		}
-		read(":\n\n") // the stream has begun
+		read("\n:\n") // the stream has begun
 		taken := 0
 		patience := time.After(time.Minute)
 		for n, stuck := 1, false; n <= count; n++ {

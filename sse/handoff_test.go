@@ -250,7 +250,7 @@ func TestMiddleware(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := within(t, "the middleware's figures", seen)
-	if c.status != 200 || c.bytes < len("retry: 2000\n\nid: x-1\ndata: 1\n\n") {
+	if c.status != 200 || c.bytes < len("retry: 2000\nid: x-1\ndata: 1\n\n") {
 		t.Errorf("middleware saw status %d and %d bytes, want 200 and the first events", c.status, c.bytes)
 	}
 	publish(t, a, "2")

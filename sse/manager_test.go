@@ -324,7 +324,7 @@ func TestBehaviour24Heartbeat(t *testing.T) {
 				r := read(t, m, "/tank")
 				beats := func() int {
 					synctest.Wait()
-					return strings.Count(r.w.Body(), ":\n\n")
+					return strings.Count(r.w.Body(), ":\n")
 				}
 				atStart := beats()
 				time.Sleep(tt.want - time.Second)

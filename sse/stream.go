@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,9 @@ import (
 // maxPiece is how much of a large frame is written before the clock of its stall timeout starts again.
 const maxPiece = 16 << 10
 
-// comment is what a client gets when there is nothing else to say (§9.2.7).
-var comment = []byte(":\n\n")
+// comment is what a client gets when there is nothing else to say (§9.2.7). No blank line follows: that would end a block
+// without data, of which simple readers make an empty message.
+var comment = []byte(":\n")
 
 // stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's, in
 // Serve, which waits to be woken and stays to the end; or, once the connection was handed off and the stream is parked, its
@@ -113,10 +115,10 @@ func setStreamHeaders(h http.Header) {
 	setDefault(h, "X-Accel-Buffering", "no")
 }
 
-// retry returns a block that asks the client to wait a random time between lo and hi before it reconnects: browsers
-// spread nothing by themselves.
+// retry returns a line that asks the client to wait a random time between lo and hi before it reconnects: browsers
+// spread nothing by themselves. It counts as soon as it is read (§9.2.6), and belongs to the block of the first event.
 func retry(lo, hi time.Duration) []byte {
-	return Event{Retry: spread(lo, hi)}.appendBody(nil)
+	return appendField(nil, "retry", strconv.FormatInt(spread(lo, hi).Milliseconds(), 10))
 }
 
 func spread(lo, hi time.Duration) time.Duration {

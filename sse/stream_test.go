@@ -96,7 +96,7 @@ func TestIdleHTTP2StreamsLiveOn(t *testing.T) {
 					t.Errorf("after %d comments: %v", comments, err)
 					return
 				}
-				comments += strings.Count(string(buf[:n]), ":\n\n")
+				comments += strings.Count("\n"+string(buf[:n]), "\n:\n")
 			}
 		})
 	}
@@ -542,7 +542,7 @@ func testClients(t *testing.T, e engine) {
 	}
 
 	b, err := io.ReadAll(dial("GET /one/ended HTTP/1.0\r\n\r\n"))
-	if err != nil || !strings.HasPrefix(string(b), "HTTP/1.0 200 OK\r\n") || !strings.HasSuffix(string(b), "\n\nid: r-end\ndata: end\n\n") {
+	if err != nil || !strings.HasPrefix(string(b), "HTTP/1.0 200 OK\r\n") || !strings.HasSuffix(string(b), "\nid: r-end\ndata: end\n\n") {
 		t.Errorf("HTTP/1.0: %q, %v, want the terminal and the end", b, err)
 	}
 	within(t, "end", f.results)
@@ -598,7 +598,7 @@ func testClients(t *testing.T, e engine) {
 		if err != nil {
 			t.Fatalf("through a proxy: %v", err)
 		}
-		comments += strings.Count(string(buf[:n]), ":\n\n")
+		comments += strings.Count("\n"+string(buf[:n]), "\n:\n")
 	}
 	cancel()
 	within(t, "departure through a proxy", f.results)

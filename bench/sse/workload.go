@@ -429,7 +429,7 @@ func idleHTTP2(ctx context.Context, b *bench) error {
 			buf := make([]byte, 4096)
 			for {
 				n, err := response.Body.Read(buf)
-				if n == len(":\n\n") {
+				if n == len(":\n") || n == len(":\n\n") {
 					beats.Add(1)
 				}
 				if err != nil {

@@ -25,10 +25,10 @@
 // the type that hides it are logged. Echo's Gzip does leave one; its Timeout, which
 // holds responses back, does not.
 //
-// # Headers
+// # Wire
 //
-// Cache-Control is no-cache, and over HTTP/1 Connection is keep-alive. The rest is
-// that of [sse.Hub.Serve].
+// Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, and a heartbeat
+// is a colon and a blank line. The rest is that of [sse.Hub.Serve].
 //
 // # Concurrency
 //

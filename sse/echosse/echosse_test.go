@@ -428,3 +428,27 @@ func TestGzipKeepsItsConnection(t *testing.T) {
 		wantEvents(t, d, "2")
 	}
 }
+
+// Heartbeats are those of go-mod-edge-utils, on both kinds of streams.
+func TestBehaviour12HeartbeatsAreACommentAndABlankLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, _ := newEcho()
+		both(t, e, nil)
+		srv := ssetest.NewServer(t, e)
+		for _, path := range []string{"/tracker", "/manager"} {
+			st := srv.Open(t, path, nil)
+			var body strings.Builder
+			read := make(chan bool)
+			go func() {
+				defer close(read)
+				_, _ = io.Copy(&body, st.Response.Body)
+			}()
+			time.Sleep(65 * time.Second)
+			st.Close()
+			<-read
+			if got := body.String(); !strings.HasSuffix(got, "\n:\n\n:\n\n:\n\n") {
+				t.Errorf("%s: %q, want a comment and a blank line at first, and after 30 and 60 s", path, got)
+			}
+		}
+	})
+}

@@ -29,7 +29,17 @@ func stream(c echo.Context, serve func(http.ResponseWriter, *http.Request) error
 // Response.Flush panics where it should fail, and drops errors.
 type writer struct{ res *echo.Response }
 
-func (w writer) Header() http.Header         { return w.res.Header() }
-func (w writer) WriteHeader(status int)      { w.res.WriteHeader(status) }
-func (w writer) Write(b []byte) (int, error) { return w.res.Write(b) }
+func (w writer) Header() http.Header    { return w.res.Header() }
+func (w writer) WriteHeader(status int) { w.res.WriteHeader(status) }
+func (w writer) Write(b []byte) (int, error) {
+	if string(b) == ":\n" { // a heartbeat, which comes alone
+		_, err := w.res.Write(heartbeat)
+		return len(b), err
+	}
+	return w.res.Write(b)
+}
+
+// heartbeat is what streams of go-mod-edge-utils send in silence.
+var heartbeat = []byte(":\n\n")
+
 func (w writer) Unwrap() http.ResponseWriter { return w.res.Writer }

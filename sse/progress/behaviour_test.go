@@ -42,8 +42,8 @@ func TestBehaviour01New(t *testing.T) {
 
 			s := f.open(t, "idle", "")
 			began := time.Now()
-			readUntil(t, s, ":\n\n") // part of the head
-			readUntil(t, s, ":\n\n")
+			readUntil(t, s, "\n:\n") // part of the head
+			readUntil(t, s, ":\n")
 			if took := time.Since(began); took < 30*time.Second || took > 31*time.Second {
 				t.Errorf("first heartbeat after %v, want 30 s to 31 s", took)
 			}
@@ -225,7 +225,7 @@ func TestBehaviour08Running(t *testing.T) {
 		job = mustStart(t, f.Tracker, "b") // nothing published: the head comes at once all the same
 		began := time.Now()
 		s = f.open(t, "b", "")
-		readUntil(t, s, ":\n\n")
+		readUntil(t, s, "\n:\n")
 		if took := time.Since(began); took != 0 || s.Response.StatusCode != http.StatusOK {
 			t.Errorf("head of a stream without a value: status %d after %v, want 200 at once", s.Response.StatusCode, took)
 		}
@@ -340,7 +340,7 @@ func TestBehaviour12Heartbeat(t *testing.T) {
 		readUntil(t, s, "data: 1\n\n")
 		began := time.Now()
 		for i := 1; i <= 3; i++ {
-			if got := readUntil(t, s, "\n\n"); got != ":\n\n" {
+			if got := readUntil(t, s, "\n"); got != ":\n" {
 				t.Errorf("an idle stream got %q, want a comment", got)
 			}
 			took, interval := time.Since(began), time.Duration(i)*heartbeat
