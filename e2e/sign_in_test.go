@@ -6,8 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -172,12 +175,91 @@ access:
 	p.await(signedOut + ` && !document.querySelector("#sign-in-form").checkVisibility()`)
 	p.follow("#sign-in-oidc", "#lists", signedIn+` && document.querySelector("#account-button").innerText === "ann"`)
 	p.signOut()
-	p.await(signedOut)
+	p.await(signedOut + ` && document.querySelector("#sign-in-oidc").search.includes("prompt=select_account")`)
 
 	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": []string{"cooks"}, "preferred_username": "<b>bob</b>"}})
 	p.expect("status of 403")
 	p.follow("#sign-in-oidc", "main.message", `document.querySelector("main.message h1").textContent === "You have no access" && document.body.innerText.includes("signed in as <b>bob</b>, but")`)
-	p.follow("main a", "#sign-in", signedOut)
+	p.follow("main a[href$='prompt=select_account']", "main.message", `performance.getEntriesByType("navigation")[0].name.includes("/auth/callback")`)
+	p.follow("main a[href='../']", "#sign-in", signedOut)
+}
+
+// Signing in leads back to where one was on the page, and signing out to the provider and back.
+func TestTheWayToAProviderAndBack(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	issuer := issuertest.New(t)
+	s := serve(t, tank(plant.url)+fmt.Sprintf(`
+access:
+  oidc: {issuer: %s, client_id: %s, groups: {ops: operator}}
+`, issuer.URL, issuertest.ClientID))
+	left := make(chan string, 1)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		left <- r.FormValue("id_token_hint")
+		http.Redirect(w, r, r.FormValue("post_logout_redirect_uri"), http.StatusSeeOther)
+	}))
+	t.Cleanup(provider.Close)
+	issuer.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": provider.URL + "/logout"}})
+	p := open(t, s.url+"?view=all#tank", view{})
+	p.expect("status of 401")
+	p.await(signedOut)
+	p.follow("#sign-in-oidc", "#lists", signedIn)
+	if got := eval[string](p, `location.search + location.hash`); got != "?view=all#tank" {
+		t.Errorf("signing in leads back to %q, want ?view=all#tank", got)
+	}
+	p.signOut()
+	if hint := <-left; strings.Count(hint, ".") != 2 {
+		t.Errorf("the provider is told to end the session of %q, want an ID token", hint)
+	}
+	p.await(signedOut + ` && location.search === ""`)
+}
+
+// Where the session of a proxy in front ends, the page says that, whichever way the proxy asks people to sign in again.
+func TestAProxyWhoseSessionEnds(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	s := serve(t, tank(plant.url))
+	to, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, ask := range map[string]http.HandlerFunc{
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://localhost:1/sign-in", http.StatusFound)
+		},
+		"page": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			io.WriteString(w, "<!doctype html><title>Sign in</title>")
+		},
+		"status": func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Accept") == "" || strings.Contains(r.Header.Get("Accept"), "*/*") {
+				http.Redirect(w, r, "http://localhost:1/sign-in", http.StatusFound)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(w, "{}")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ended atomic.Bool
+			pass := &httputil.ReverseProxy{FlushInterval: -1, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+			proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if ended.Load() {
+					ask(w, r)
+					return
+				}
+				pass.ServeHTTP(w, r)
+			}))
+			t.Cleanup(proxy.Close)
+			p := open(t, proxy.URL+"/", view{})
+			p.expect("")
+			p.await(signedIn)
+			ended.Store(true)
+			p.click("[data-name=tank] .refresh") // while the stream is still open
+			p.await(`document.body.innerText.includes("The session at the proxy in front of this page has ended")`)
+			proxy.CloseClientConnections()
+			p.await(`document.querySelector("#sign-in-problem").checkVisibility() && document.querySelector("#sign-in-problem").textContent.includes("Reload the page to sign in again")`)
+		})
+	}
 }
 
 // follow clicks a link and waits until the page behind it has something, and the condition holds there.

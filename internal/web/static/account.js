@@ -13,6 +13,7 @@ export class Account {
   #changed; #known;
   #me = null;
   #out = false; // the server answers 401
+  #lapsed = false; // the session at a proxy has ended, which the page says
   #another = false; // somebody has signed out, and may want another account
 
   /** `changed` is called when somebody has signed in or out, `known` when it is known who looks. */
@@ -32,7 +33,8 @@ export class Account {
   /** Takes the state of the connection: whoever is signed out, or not any more, may have another name. */
   connection(state) {
     const out = state === "signed-out";
-    if (out === this.#out && state !== "live") return;
+    const lost = state === "reconnecting"; // which may be a proxy's doing
+    if (out === this.#out && state !== "live" && !lost) return;
     this.#out = out;
     this.refresh();
   }
@@ -46,6 +48,8 @@ export class Account {
       this.#ended(problem.message);
       return;
     }
+    if (this.#lapsed) this.#problem("");
+    this.#lapsed = false;
     this.#show();
     this.#known();
   }
@@ -92,6 +96,7 @@ export class Account {
 
   /** Says that the page has nothing to show any more, and why. */
   #ended(sentence) {
+    this.#lapsed = true;
     this.#ui["sign-in"].hidden = false;
     this.#ui["sign-in-form"].hidden = this.#ui["sign-in-oidc"].hidden = this.#ui["sign-in-or"].hidden = true;
     this.#problem(sentence);
