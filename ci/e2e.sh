@@ -5,6 +5,7 @@
 export PATH="$PATH:/usr/sbin" # Debian has nginx there, which is not in every user's path
 
 find_chromium >/dev/null || need chromium "the browser tests drive it"
+command -v prometheus >/dev/null || need prometheus "the browser tests have it scrape the gateway and evaluate the documented alerts"
 command -v nginx >/dev/null || need nginx-light "the browser tests put it between page and gateway"
 cd e2e
 go test -race -shuffle=on "$@" ./...

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -207,9 +208,16 @@ version of Go.`,
 	}
 }
 
+// release is the version that whoever builds without the repository, as for an image, says by
+// -ldflags "-X main.release=v1.2.3".
+var release string
+
 // version is the module's version and the commit it was built from, as far as the build
-// recorded them.
+// recorded them, or release.
 func version() string {
+	if release != "" {
+		return release + " " + runtime.Version()
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(unknown)"

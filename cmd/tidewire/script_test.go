@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -235,5 +236,17 @@ func TestServeSaysWhereAndWhen(t *testing.T) {
 	}
 	if !strings.Contains(stderr, r.url) || !strings.Contains(stderr, "sources=1") {
 		t.Errorf("serve logs %q, want address and number of sources", stderr)
+	}
+}
+
+// An image is built without the repository, so whoever builds it says which version it is.
+func TestTheVersionOfABuild(t *testing.T) {
+	exe := filepath.Join(t.TempDir(), "tidewire")
+	if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-X main.release=v1.2.3-test", "-o", exe, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	out, err := exec.Command(exe, "--version").Output()
+	if want := "tidewire v1.2.3-test " + runtime.Version() + "\n"; err != nil || string(out) != want {
+		t.Errorf("--version = %q, %v, want %q", out, err, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 // The states of an alert.
 const (
+	alertClear   = "clear"   // for metrics: a snapshot has none then
 	alertPending = "pending" // its condition holds, but not for long enough yet
 	alertFiring  = "firing"  // people were told
 	alertUnknown = "unknown" // its condition cannot be evaluated, and held no time before

@@ -73,7 +73,7 @@ func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
 	if err != nil {
 		panic(err)
 	}
-	return &Webhooks{newWebhooks(log, client), scheduler}
+	return &Webhooks{newWebhooks(log, client, (*Observer)(nil).withDefaults()), scheduler}
 }
 
 // Run calls webhooks until ctx ends.

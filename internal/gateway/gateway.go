@@ -167,7 +167,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		Logger:              g.clients,
 	})
 	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
-	g.webhooks = newWebhooks(g.log, g.client)
+	g.webhooks = newWebhooks(g.log, g.client, g.observer)
 	var err error
 	if cfg.Audit != "" {
 		if _, err = g.auditing.open(cfg.Audit, nil); err != nil {

@@ -46,10 +46,11 @@ var webhookBackoff = smartpoll.Backoff{Min: time.Second, Max: 5 * time.Minute, J
 //
 // Only hooks of the scheduler use it, and flush when the scheduler is at rest.
 type webhooks struct {
-	log    *slog.Logger
-	client *http.Client
-	boxes  map[string]*outbox // what is to be told, by the webhook's name
-	fires  map[alarm]bool     // what was told of, and not yet that it is over
+	log      *slog.Logger
+	client   *http.Client
+	observer Observer
+	boxes    map[string]*outbox // what is to be told, by the webhook's name
+	fires    map[alarm]bool     // what was told of, and not yet that it is over
 }
 
 // An alarm is a webhook and the source of which it is told.
@@ -74,8 +75,8 @@ type message struct {
 	failed time.Time // when a call failed first
 }
 
-func newWebhooks(log *slog.Logger, client *http.Client) *webhooks {
-	return &webhooks{log: log, client: client, boxes: make(map[string]*outbox), fires: make(map[alarm]bool)}
+func newWebhooks(log *slog.Logger, client *http.Client, observer Observer) *webhooks {
+	return &webhooks{log: log, client: client, observer: observer, boxes: make(map[string]*outbox), fires: make(map[alarm]bool)}
 }
 
 // tell has a webhook hear of an alert.
@@ -176,7 +177,9 @@ func (w *webhooks) note(m *message, err error) {
 func (w *webhooks) call(ctx context.Context, m *message) error {
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
-	return source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header}.Send(ctx, m.kind, m.body)
+	err := source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header}.Send(ctx, m.kind, m.body)
+	w.observer.Notified(m.to.Name, err)
+	return err
 }
 
 // retry decides whether the message that could not be told is to be told again, in the
@@ -193,6 +196,7 @@ func (w *webhooks) retry(box *outbox, in time.Duration, err error) bool {
 		return false
 	case refused(err) || now.Sub(m.failed)+in > webhookPatience:
 		log.Error("webhook given up")
+		w.observer.NotifyLost(m.to.Name)
 		return false
 	case first:
 		log.Warn("webhook failed, will be tried again")
@@ -228,6 +232,7 @@ func (w *webhooks) flush(ctx context.Context) {
 				told[m.source] = true
 				if err := w.call(ctx, m); err != nil {
 					w.log.Error("webhook given up", "webhook", m.to.Name, "host", m.to.URL.Host, "source", m.source, "err", err)
+					w.observer.NotifyLost(m.to.Name)
 				}
 			}
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // An Observer is told what a gateway does, for metrics and for who has started it. Funcs
@@ -37,6 +38,10 @@ type Observer struct {
 	Reloaded func(err error)
 	// AuditFailed is called for each line that the audit log has lost.
 	AuditFailed func()
+	// Notified is called for each call of a webhook, with the error that it came to; NotifyLost for each message that was
+	// given up.
+	Notified   func(webhook string, err error)
+	NotifyLost func(webhook string)
 	// Streams is told what happens to the event streams. Nil means nobody is.
 	Streams *sse.Observer
 }
@@ -53,6 +58,12 @@ func (o *Observer) withDefaults() Observer {
 		if *f == nil {
 			*f = nothing
 		}
+	}
+	if d.Notified == nil {
+		d.Notified = func(string, error) {}
+	}
+	if d.NotifyLost == nil {
+		d.NotifyLost = func(string) {}
 	}
 	if d.RunEnded == nil {
 		d.RunEnded = func(string, string, time.Duration) {}
@@ -77,9 +88,11 @@ type Poll struct {
 
 // A Status is what a gateway says of itself at one moment.
 type Status struct {
-	Sources []SourceStatus
-	Jobs    []JobStatus
-	Config  ConfigStatus
+	Sources   []SourceStatus
+	Jobs      []JobStatus
+	Upstreams []string // their names
+	Webhooks  []string // their names
+	Config    ConfigStatus
 }
 
 // A SourceStatus is how a source is.
@@ -87,6 +100,7 @@ type SourceStatus struct {
 	Name        string
 	State       string    // pending, ok, stale or failing
 	LastSuccess time.Time // zero: there was none yet
+	Alert       string    // clear, pending, firing or unknown; empty: it has none
 }
 
 // A JobStatus is how busy a job is.
@@ -104,6 +118,14 @@ type ConfigStatus struct {
 
 // States are the words for the state of a source.
 func States() []string { return []string{statePending, stateOK, stateStale, stateFailing} }
+
+// AlertStates are the words for the state of an alert.
+func AlertStates() []string { return []string{alertClear, alertPending, alertFiring, alertUnknown} }
+
+// Ends are the words for the status of a run that has ended.
+func Ends() []string {
+	return []string{string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled), string(progress.StatusTimedOut), string(progress.StatusLost)}
+}
 
 // observed is s.poll with word of each poll to the observer.
 func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
@@ -180,11 +202,24 @@ func (g *gateway) status() Status {
 		if snap.UpdatedAt != nil {
 			source.LastSuccess = *snap.UpdatedAt
 		}
+		switch {
+		case s.Alert == nil:
+		case snap.Alert == nil:
+			source.Alert = alertClear
+		default:
+			source.Alert = snap.Alert.State
+		}
 		now.Sources = append(now.Sources, source)
 	}
 	for _, j := range p.jobs {
 		running, queued := g.runs.count(j.Name)
 		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})
+	}
+	for _, u := range p.cfg.Upstreams {
+		now.Upstreams = append(now.Upstreams, u.Name)
+	}
+	for _, n := range p.cfg.Notify {
+		now.Webhooks = append(now.Webhooks, n.Name)
 	}
 	var loaded configSnapshot
 	if latest, ok := g.loader.topic.Latest(); ok {

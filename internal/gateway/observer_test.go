@@ -109,11 +109,11 @@ jobs:
 	want(`tidewire_source_state\{source="good",state="ok"\} 1`)
 	want(`tidewire_source_state\{source="bad",state="failing"\} 1`)
 	want(`tidewire_source_last_success_timestamp_seconds\{source="good"\} 1\.\d+e\+09`)
-	want(`tidewire_job_runs_total\{job="good",status="succeeded"\} 1`)
-	want(`tidewire_job_runs_total\{job="slow",status="timed_out"\} 1`)
-	want(`tidewire_job_run_duration_seconds_count\{job="slow"\} 1`)
-	want(`tidewire_job_runs_in_progress\{job="slow"\} 0`)
-	want(`tidewire_job_queue_length\{job="slow"\} 0`)
+	want(`tidewire_job_runs_total\{job_name="good",status="succeeded"\} 1`)
+	want(`tidewire_job_runs_total\{job_name="slow",status="timed_out"\} 1`)
+	want(`tidewire_job_run_duration_seconds_count\{job_name="slow"\} 1`)
+	want(`tidewire_job_runs_in_progress\{job_name="slow"\} 0`)
+	want(`tidewire_job_queue_length\{job_name="slow"\} 0`)
 	want(`tidewire_streams_open\{engine="handoff"\} 1`)
 	want(`tidewire_streams_resumed_total\{resume="fresh"\} [1-9]\d*`)
 	want(`tidewire_config_reloads_total\{result="error"\} 1`)
@@ -122,7 +122,7 @@ jobs:
 
 	s.reload("sources: {one: {exec: [echo]}}\n")
 	s.awaitState("one", "ok")
-	if _, _, text = s.do("GET", "/metrics", ""); contains(text, `"bad"`) || contains(text, `job="slow"`) {
+	if _, _, text = s.do("GET", "/metrics", ""); contains(text, `"bad"`) || contains(text, `job_name="slow"`) {
 		t.Error("what is configured no more is still among the metrics")
 	}
 	want(`tidewire_config_last_reload_successful 1`)

@@ -21,6 +21,9 @@ import (
 	"github.com/tidewire/tidewire/internal/source"
 )
 
+// labelJob names a job. Prometheus has a label "job" of its own, which would win.
+const labelJob = "job_name"
+
 // The results of polls.
 const (
 	resultOK      = "ok"
@@ -36,6 +39,7 @@ type Metrics struct {
 	sources children[*sourceCounters]
 	jobs    children[*jobCounters]
 	limited children[prometheus.Counter] // by upstream
+	hooks   children[*webhookCounters]
 
 	polls        *prometheus.CounterVec
 	pollDuration map[string]prometheus.Observer // by kind of source
@@ -45,17 +49,21 @@ type Metrics struct {
 	runDuration  *prometheus.HistogramVec
 	reloads      *prometheus.CounterVec
 	auditLost    prometheus.Counter
+	webhooks     *prometheus.CounterVec
 	streams      streamMetrics
 }
 
 // sourceCounters are the children of one source, found once.
 type sourceCounters struct{ ok, limited, timeout, failed prometheus.Counter }
 
-// jobCounters are the children of one job, those of statuses as they occur.
+// jobCounters are the children of one job.
 type jobCounters struct {
-	ended    *prometheus.CounterVec
+	ended    map[string]prometheus.Counter // by status
 	duration prometheus.Observer
 }
+
+// webhookCounters are the children of one webhook.
+type webhookCounters struct{ ok, failed, lost prometheus.Counter }
 
 // New returns metrics of a gateway of that version, to which nothing has happened.
 func New(version string) *Metrics {
@@ -77,12 +85,12 @@ func New(version string) *Metrics {
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_job_runs_total",
 			Help: "Runs of a job that have ended, by status: succeeded, failed, cancelled, timed_out or lost.",
-		}, []string{"job", "status"}),
+		}, []string{labelJob, "status"}),
 		runDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "tidewire_job_run_duration_seconds",
 			Help:    "How long runs were at work, without the time in a queue.",
 			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400},
-		}, []string{"job"}),
+		}, []string{labelJob}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_config_reloads_total",
 			Help: "Readings of the configuration since the start, by result: ok or error.",
@@ -91,6 +99,10 @@ func New(version string) *Metrics {
 			Name: "tidewire_audit_failures_total",
 			Help: "Lines of the audit log that could not be written.",
 		}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_webhook_calls_total",
+			Help: "Calls of a webhook by result: ok, error, or lost for a message that was given up.",
+		}, []string{"webhook", "result"}),
 	}
 	m.sources.make = func(name string) *sourceCounters {
 		return &sourceCounters{
@@ -101,7 +113,18 @@ func New(version string) *Metrics {
 		}
 	}
 	m.jobs.make = func(name string) *jobCounters {
-		return &jobCounters{ended: m.runs.MustCurryWith(prometheus.Labels{"job": name}), duration: m.runDuration.WithLabelValues(name)}
+		c := &jobCounters{ended: make(map[string]prometheus.Counter), duration: m.runDuration.WithLabelValues(name)}
+		for _, status := range gateway.Ends() {
+			c.ended[status] = m.runs.WithLabelValues(name, status)
+		}
+		return c
+	}
+	m.hooks.make = func(name string) *webhookCounters {
+		return &webhookCounters{
+			ok:     m.webhooks.WithLabelValues(name, resultOK),
+			failed: m.webhooks.WithLabelValues(name, resultError),
+			lost:   m.webhooks.WithLabelValues(name, "lost"),
+		}
 	}
 	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -122,7 +145,7 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, build,
+	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, m.webhooks, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.streams.register(m.registry)
 	return m
@@ -135,7 +158,9 @@ func (m *Metrics) Observer() *gateway.Observer {
 		Polled: m.polled,
 		RunEnded: func(job, status string, took time.Duration) {
 			c := m.jobs.of(job)
-			c.ended.WithLabelValues(status).Inc()
+			if ended, ok := c.ended[status]; ok {
+				ended.Inc()
+			}
 			c.duration.Observe(took.Seconds())
 		},
 		Reloaded: func(err error) {
@@ -146,7 +171,15 @@ func (m *Metrics) Observer() *gateway.Observer {
 			m.reloads.WithLabelValues(result).Inc()
 		},
 		AuditFailed: m.auditLost.Inc,
-		Streams:     m.streams.observer(),
+		Notified: func(webhook string, err error) {
+			if c := m.hooks.of(webhook); err == nil {
+				c.ok.Inc()
+			} else {
+				c.failed.Inc()
+			}
+		},
+		NotifyLost: func(webhook string) { m.hooks.of(webhook).lost.Inc() },
+		Streams:    m.streams.observer(),
 	}
 }
 
@@ -175,25 +208,38 @@ func (m *Metrics) polled(p gateway.Poll) {
 func (m *Metrics) Handler(now func() gateway.Status) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := now()
-		m.forget(status)
+		m.agree(status)
 		own := prometheus.NewRegistry()
 		own.MustRegister(statusCollector(status))
 		promhttp.HandlerFor(prometheus.Gatherers{m.registry, own}, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
 	})
 }
 
-// forget drops the children of what is configured no more.
-func (m *Metrics) forget(now gateway.Status) {
-	sources, jobs := make(map[string]bool), make(map[string]bool)
+// agree makes a child for all that is configured, since a counter whose first value is 1 has not grown for Prometheus,
+// and drops those of what is configured no more.
+func (m *Metrics) agree(now gateway.Status) {
+	sources, jobs, upstreams, webhooks := make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	for _, s := range now.Sources {
 		sources[s.Name] = true
+		m.sources.of(s.Name)
 	}
 	for _, j := range now.Jobs {
 		jobs[j.Name] = true
+		m.jobs.of(j.Name)
+	}
+	for _, name := range now.Upstreams {
+		upstreams[name] = true
+		m.limited.of(name)
+	}
+	for _, name := range now.Webhooks {
+		webhooks[name] = true
+		m.hooks.of(name)
 	}
 	m.sources.keep(sources, func(name string) { m.polls.DeletePartialMatch(prometheus.Labels{"source": name}) })
 	m.jobs.keep(jobs, func(name string) {
-		m.runs.DeletePartialMatch(prometheus.Labels{"job": name})
+		m.runs.DeletePartialMatch(prometheus.Labels{labelJob: name})
 		m.runDuration.DeleteLabelValues(name)
 	})
+	m.limited.keep(upstreams, func(name string) { m.throttled.DeleteLabelValues(name) })
+	m.hooks.keep(webhooks, func(name string) { m.webhooks.DeletePartialMatch(prometheus.Labels{"webhook": name}) })
 }

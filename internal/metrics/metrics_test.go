@@ -52,9 +52,11 @@ func newFixture() *fixture {
 // busy has everything happen once.
 func (f *fixture) busy() {
 	f.status = gateway.Status{
-		Sources: []gateway.SourceStatus{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500)}, {Name: "new", State: "pending"}},
-		Jobs:    []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2}},
-		Config:  gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
+		Sources:   []gateway.SourceStatus{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500), Alert: "firing"}, {Name: "new", State: "pending"}},
+		Jobs:      []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2}},
+		Upstreams: []string{"plant", "other"},
+		Webhooks:  []string{"ops"},
+		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 	}
 	f.Late(20 * time.Millisecond)
 	for _, err := range []error{nil, nil, &source.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &source.StatusError{Code: 500}} {
@@ -64,6 +66,9 @@ func (f *fixture) busy() {
 	f.Reloaded(nil)
 	f.Reloaded(errors.New("bad"))
 	f.AuditFailed()
+	f.Notified("ops", nil)
+	f.Notified("ops", errors.New("refused"))
+	f.NotifyLost("ops")
 	f.Streams.Resumed(sse.ResumeFresh)
 	f.Streams.Opened(sse.EngineHandOff)
 	f.Streams.Opened(sse.EngineGoroutine)
@@ -91,10 +96,10 @@ func TestValues(t *testing.T) {
 		`tidewire_source_state{source="tank",state="failing"} 0`,
 		`tidewire_source_state{source="new",state="pending"} 1`,
 		`tidewire_source_last_success_timestamp_seconds{source="tank"} 1.7000000005e+09`,
-		`tidewire_job_runs_total{job="scan",status="failed"} 1`,
-		`tidewire_job_run_duration_seconds_sum{job="scan"} 60`,
-		`tidewire_job_runs_in_progress{job="scan"} 1`,
-		`tidewire_job_queue_length{job="scan"} 2`,
+		`tidewire_job_runs_total{job_name="scan",status="failed"} 1`,
+		`tidewire_job_run_duration_seconds_sum{job_name="scan"} 60`,
+		`tidewire_job_runs_in_progress{job_name="scan"} 1`,
+		`tidewire_job_queue_length{job_name="scan"} 2`,
 		`tidewire_streams_open{engine="handoff"} 0`,
 		`tidewire_streams_open{engine="goroutine"} 1`,
 		`tidewire_stream_delivery_age_seconds_count 1`,
@@ -109,14 +114,69 @@ func TestValues(t *testing.T) {
 		`tidewire_config_last_reload_successful 1`,
 		`tidewire_config_last_reload_success_timestamp_seconds 1.7e+09`,
 		`tidewire_audit_failures_total 1`,
+		`tidewire_alert_state{source="tank",state="firing"} 1`,
+		`tidewire_alert_state{source="tank",state="clear"} 0`,
+		`tidewire_webhook_calls_total{result="ok",webhook="ops"} 1`,
+		`tidewire_webhook_calls_total{result="error",webhook="ops"} 1`,
+		`tidewire_webhook_calls_total{result="lost",webhook="ops"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			name, _, _ := strings.Cut(line, "{")
 			t.Errorf("there is no %s, but\n%s", line, strings.Join(regexp.MustCompile(`(?m)^`+name+`.*$`).FindAllString(text, -1), "\n"))
 		}
 	}
+	if strings.Contains(text, `tidewire_alert_state{source="new"`) {
+		t.Error("a source without an alert has a state of it")
+	}
 	if strings.Contains(text, `success_timestamp_seconds{source="new"}`) {
 		t.Error("a source without a value has had one")
+	}
+}
+
+// The first failure must be seen to be one more: increase() of a series that begins with 1 is 0.
+func TestEverySeriesIsThereFromTheStart(t *testing.T) {
+	f := newFixture()
+	f.status = gateway.Status{
+		Sources: []gateway.SourceStatus{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
+		Upstreams: []string{"plant"}, Webhooks: []string{"ops"},
+	}
+	before, _ := f.scrape(t)
+	f.busy()
+	f.RunEnded("scan", "lost", time.Second)
+	for _, status := range gateway.Ends() {
+		f.RunEnded("scan", status, time.Second)
+	}
+	f.status.Sources, f.status.Upstreams = f.status.Sources[:1], []string{"plant"}
+	after, _ := f.scrape(t)
+	series := func(families map[string]*dto.MetricFamily) (names []string) {
+		for name, family := range families {
+			for _, m := range family.Metric {
+				if strings.HasPrefix(name, "tidewire_") && m.Counter != nil {
+					names = append(names, fmt.Sprint(name, m.Label))
+				}
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got, want := series(before), series(after); !slices.Equal(got, want) || len(got) < 30 {
+		t.Errorf("before anything happened there were %d counters\n%s\nwant those of after\n%s", len(got), strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// No label has a name that Prometheus gives to each target: its own would win, and ours be "exported_".
+func TestLabelsAreNotThoseOfPrometheus(t *testing.T) {
+	f := newFixture()
+	f.busy()
+	families, _ := f.scrape(t)
+	for name, family := range families {
+		for _, m := range family.Metric {
+			for _, l := range m.Label {
+				if l.GetName() == "job" || l.GetName() == "instance" {
+					t.Errorf("%s has the label %s", name, l.GetName())
+				}
+			}
+		}
 	}
 }
 

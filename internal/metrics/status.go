@@ -11,10 +11,13 @@ var (
 		"1 for the state that a source is in, 0 for the others: pending, ok, stale and failing.", []string{"source", "state"}, nil)
 	sourceSuccess = prometheus.NewDesc("tidewire_source_last_success_timestamp_seconds",
 		"When a source got its newest value; absent before the first.", []string{"source"}, nil)
+	sourceAlert = prometheus.NewDesc("tidewire_alert_state",
+		"1 for the state that the alert of a source is in, 0 for the others: clear, pending, firing and unknown. Absent without an alert.",
+		[]string{"source", "state"}, nil)
 	jobRunning = prometheus.NewDesc("tidewire_job_runs_in_progress",
-		"Runs of a job that are at work.", []string{"job"}, nil)
+		"Runs of a job that are at work.", []string{labelJob}, nil)
 	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
-		"Runs of a job that wait for their turn.", []string{"job"}, nil)
+		"Runs of a job that wait for their turn.", []string{labelJob}, nil)
 	configGood = prometheus.NewDesc("tidewire_config_last_reload_successful",
 		"1 if the newest configuration holds, 0 if it was refused and an older one still holds.", nil, nil)
 	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
@@ -25,7 +28,7 @@ var (
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, configGood, configLoaded} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, sourceAlert, jobRunning, jobQueued, configGood, configLoaded} {
 		ch <- d
 	}
 }
@@ -37,6 +40,11 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range now.Sources {
 		for _, state := range gateway.States() {
 			gauge(sourceState, is(s.State == state), s.Name, state)
+		}
+		for _, state := range gateway.AlertStates() {
+			if s.Alert != "" {
+				gauge(sourceAlert, is(s.Alert == state), s.Name, state)
+			}
 		}
 		if !s.LastSuccess.IsZero() {
 			gauge(sourceSuccess, float64(s.LastSuccess.UnixMilli())/1000, s.Name)

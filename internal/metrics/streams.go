@@ -53,8 +53,15 @@ func (s *streamMetrics) register(r *prometheus.Registry) {
 	for _, e := range []sse.Engine{sse.EngineGoroutine, sse.EngineHandOff} {
 		s.open.WithLabelValues(string(e))
 	}
-	for _, c := range []sse.Cause{sse.CauseStalled, sse.CauseTimeout} {
-		s.ended.WithLabelValues(string(c)) // alerts ask for their rate
+	// All that can occur is there from the start: a counter whose first value is 1 has not grown for Prometheus.
+	for _, c := range []sse.Cause{sse.CauseFinished, sse.CauseLeft, sse.CauseStalled, sse.CauseTimeout, sse.CauseReset, sse.CauseDrained, sse.CauseStopped, sse.CauseForbidden} {
+		s.ended.WithLabelValues(string(c))
+	}
+	for _, c := range []sse.Cause{sse.CauseTotal, sse.CauseClient, sse.CauseTopic, sse.CauseForbidden, sse.CauseDrained, sse.CauseStopped} {
+		s.refused.WithLabelValues(string(c))
+	}
+	for _, r := range []sse.Resume{sse.ResumeFresh, sse.ResumeCurrent, sse.ResumeReplayed, sse.ResumeGap, sse.ResumeResent, sse.ResumeEnded} {
+		s.resumed.WithLabelValues(string(r))
 	}
 	r.MustRegister(s.open, s.age, s.coalesced, s.sent, s.ended, s.refused, s.resumed)
 }
