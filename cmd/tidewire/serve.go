@@ -134,8 +134,6 @@ func serve(cmd *cobra.Command, cfg *config.Config, address string, opts *gateway
 	}
 	log := opts.Logger
 	log.Info("started", "address", address, "sources", len(cfg.Sources), "jobs", len(cfg.Jobs), "version", version())
-	told := context.AfterFunc(cmd.Context(), func() { log.Info("stopping", "reason", context.Cause(cmd.Context())) })
-	defer told()
 	if err = gateway.Run(cmd.Context(), cfg, ln, opts); err == nil {
 		log.Info("stopped")
 	}

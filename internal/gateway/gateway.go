@@ -243,6 +243,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	var failure error
 	select {
 	case <-ctx.Done():
+		g.log.Info("stopping", "reason", context.Cause(ctx))
 	case err := <-served:
 		failure = fmt.Errorf("gateway: serve: %w", err)
 		served <- err
