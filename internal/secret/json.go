@@ -1,0 +1,67 @@
+package secret
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// JSON returns valid JSON with [Mask] in place of each secret in its texts, whatever their
+// spelling, names of members included; a number that is a secret, or has one in it, becomes
+// the text [Mask]. The rest is returned as it is written. A secret that is none of these,
+// such as one that reaches from one text into another, takes all of data with it.
+func (r *Redactor) JSON(data []byte) []byte {
+	redacted := r.values(data, true)
+	if r.Text(string(redacted)) == string(redacted) && json.Valid(redacted) {
+		return redacted
+	}
+	return []byte(`"` + Mask + `"`)
+}
+
+// Strings does what [Redactor.JSON] does, but leaves numbers alone: of a measured value, digits
+// that happen to be a secret must not disappear.
+func (r *Redactor) Strings(data []byte) []byte { return r.values(data, false) }
+
+func (r *Redactor) values(data []byte, numbers bool) []byte {
+	s := string(data)
+	if r == nil || len(r.secrets) == 0 || r.Text(s) == s {
+		return data
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); {
+		n := token(s[i:])
+		out.WriteString(r.token(s[i:i+n], numbers))
+		i += n
+	}
+	return []byte(out.String())
+}
+
+// token returns the length of the text or the number with which s begins, 1 if that is
+// neither.
+func token(s string) int {
+	if s[0] == '"' {
+		for i := 1; i < len(s); i++ {
+			switch s[i] {
+			case '\\':
+				i++
+			case '"':
+				return i + 1
+			}
+		}
+		return len(s)
+	}
+	return max(1, len(s)-len(strings.TrimLeft(s, "+-.0123456789eE")))
+}
+
+func (r *Redactor) token(s string, numbers bool) string {
+	var plain string
+	switch {
+	case s[0] == '"' && json.Unmarshal([]byte(s), &plain) == nil:
+		if shown := r.Text(plain); shown != plain {
+			quoted, _ := json.Marshal(shown) // texts encode
+			return string(quoted)
+		}
+	case numbers && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && r.Text(s) != s:
+		return `"` + Mask + `"`
+	}
+	return s
+}

@@ -1,0 +1,291 @@
+// Package secret hides what only a server, a program or one person should know from texts
+// that others are shown: errors, logs, traces, output and results of jobs.
+//
+// # What is secret
+//
+// That is up to the caller: a [Redactor] is made of the secrets themselves. [OfHeader] and
+// [OfQuery] find them in a request.
+//
+// # Spellings
+//
+// A secret is found however it is spelled: as it is, as a terminal shows it, and with any of
+// its characters escaped as in JSON (also in JSON within JSON), as in the path or the query of
+// an address, as in HTML or as in a quoted string of Go, Python or a shell. Each character
+// may be spelled in its own way, with hexadecimal digits of either case, and one escape may
+// be made of others.
+//
+// A secret of several lines is hidden line by line too. Of a secret of more than 32 bytes,
+// its first 32 bytes are hidden wherever they stand: an answer may have been cut off.
+//
+// # The least length
+//
+// A text of less than [Least] characters cannot be hidden: it stands in every longer text.
+// So nothing that short is ever looked for, and whoever accepts a secret refuses one that
+// is shorter ([TooShort]).
+package secret
+
+import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/text"
+)
+
+const (
+	// Least is the number of characters that a secret has at least.
+	Least = 4
+	// Mask stands for a secret.
+	Mask = "***"
+
+	enough    = 32 // bytes of a secret that are hidden without the rest of it
+	leastLine = 8  // characters of a line that is hidden without the lines around it
+
+	// costs is how many units are read for each byte of a text. Ordinary texts take a few. One
+	// of escapes alone may take thousands, if the secret is made of such characters too; beyond
+	// the bound, all of it is hidden.
+	costs = 64
+)
+
+// TooShort reports whether s cannot be hidden.
+func TooShort(s string) bool { return utf8.RuneCountInString(s) < Least }
+
+// A Redactor hides some secrets. It does not change: any number of goroutines may use one.
+// A nil Redactor knows no secrets.
+type Redactor struct {
+	secrets []string     // each at least Least characters long, none twice
+	first   [256][]int   // the secrets that begin with a byte
+	pairs   [1024]uint64 // a bit for the first two bytes of each secret
+	stars   bool         // a secret has a * in it, so that a mask may become a part of one
+}
+
+// New returns a Redactor of secrets. Those that are [TooShort] are left out.
+func New(secrets ...string) *Redactor {
+	return (*Redactor)(nil).With(secrets...)
+}
+
+// With returns a Redactor of r's secrets and of more.
+func (r *Redactor) With(secrets ...string) *Redactor {
+	more := new(Redactor)
+	if r != nil {
+		more.secrets = slices.Clone(r.secrets)
+	}
+	seen := map[string]bool{}
+	for _, s := range more.secrets {
+		seen[s] = true
+	}
+	add := func(s string, least int) {
+		if utf8.RuneCountInString(s) >= least && !seen[s] {
+			seen[s] = true
+			more.secrets = append(more.secrets, s)
+		}
+	}
+	for _, s := range secrets {
+		trimmed := strings.TrimSpace(s)
+		for _, shown := range []string{s, trimmed, strings.ToValidUTF8(trimmed, "\uFFFD"), text.Plain(trimmed), text.Line(s)} {
+			add(shown, Least)
+		}
+		if strings.ContainsAny(trimmed, "\r\n") {
+			for line := range strings.FieldsFuncSeq(trimmed, func(c rune) bool { return c == '\r' || c == '\n' }) {
+				add(text.Line(line), leastLine)
+			}
+		}
+	}
+	for i, s := range more.secrets {
+		more.first[s[0]] = append(more.first[s[0]], i)
+		pair := uint(s[0])<<8 | uint(s[1])
+		more.pairs[pair/64] |= 1 << (pair % 64)
+		more.stars = more.stars || strings.Contains(s, "*")
+	}
+	return more
+}
+
+// Text returns s with [Mask] in place of each secret. A text without a secret is returned
+// as it is. The time that it takes is proportional to the length of s: a text of which the
+// search would take longer is hidden as a whole.
+func (r *Redactor) Text(s string) string { return r.redact(s, false) }
+
+// Cut is Text for a text whose end was cut off: at its end, the beginning of a secret is
+// hidden too, from [Least] bytes on.
+func (r *Redactor) Cut(s string) string { return r.redact(s, true) }
+
+func (r *Redactor) redact(s string, cut bool) string {
+	if r == nil || len(r.secrets) == 0 {
+		return s
+	}
+	for {
+		now, found := r.once(s, cut)
+		if !found || !r.stars {
+			return now
+		}
+		s = now // which is shorter than before
+	}
+}
+
+// once replaces what is found in s. Secrets that overlap are one.
+func (r *Redactor) once(s string, cut bool) (redacted string, found bool) {
+	m := matcher{r: r, s: s, cut: cut, budget: costs * (len(s) + enough)}
+	var out strings.Builder
+	kept, begin, end := 0, 0, 0 // s[:kept] is in out; s[begin:end] is to be hidden
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !lead[c] {
+			if r.first[c] == nil {
+				continue
+			}
+			if i+1 < len(s) && !lead[s[i+1]] {
+				if pair := uint(c)<<8 | uint(s[i+1]); r.pairs[pair/64]&(1<<(pair%64)) == 0 {
+					continue
+				}
+			}
+		}
+		to := m.at(i)
+		if m.budget < 0 {
+			return Mask, true
+		}
+		if to < 0 {
+			continue
+		}
+		if i >= end { // else it overlaps the one before
+			if end > begin {
+				out.WriteString(s[kept:begin] + Mask)
+				kept = end
+			}
+			begin = i
+		}
+		end = max(end, to)
+	}
+	if end == begin {
+		return s, false
+	}
+	out.WriteString(s[kept:begin] + Mask + s[end:])
+	return out.String(), true
+}
+
+// A matcher finds secrets in one text.
+type matcher struct {
+	r   *Redactor
+	s   string
+	cut bool // s goes on behind its end
+
+	budget   int    // how many more units may be read
+	ways     []unit // see read
+	branches int
+	known    map[place]int // what rest has found where there were several ways to read
+}
+
+// A place is one in a secret and one in the text.
+type place struct{ secret, in, at int }
+
+// manyBranches is from how many on it pays to remember what they came to.
+const manyBranches = 64
+
+// at returns where the longest secret ends that begins at i, -1 if none does.
+func (m *matcher) at(i int) (end int) {
+	end = -1
+	if c := m.s[i]; !lead[c] {
+		for _, secret := range m.r.first[c] {
+			end = max(end, m.rest(secret, 1, i+1))
+		}
+		return end
+	}
+	base := m.read(i)
+	for k, n := base, len(m.ways); k < n; k++ {
+		u := m.ways[k]
+		for _, secret := range m.r.first[u.text[0]] {
+			if u.begins(m.r.secrets[secret]) {
+				end = max(end, m.rest(secret, u.size, u.end))
+			}
+		}
+	}
+	m.ways = m.ways[:base]
+	return end
+}
+
+// rest returns where a secret ends of which k bytes are spelled before i, -1 if it does not
+// go on there.
+func (m *matcher) rest(secret, k, i int) (end int) {
+	s := m.r.secrets[secret]
+	end = -1
+	for k < len(s) && m.budget >= 0 {
+		m.budget--
+		if k >= enough {
+			end = i
+		}
+		switch {
+		case i == len(m.s), m.cut && k >= Least && m.broken(i):
+			if m.cut && k >= Least {
+				return len(m.s)
+			}
+			return end
+		case !lead[m.s[i]]:
+			if m.s[i] != s[k] {
+				return end
+			}
+			k, i = k+1, i+1
+			continue
+		}
+		base := m.read(i)
+		fits := base
+		for _, u := range m.ways[base:] {
+			if u.begins(s[k:]) {
+				m.ways[fits] = u
+				fits++
+			}
+		}
+		m.ways = m.ways[:fits]
+		if fits == base+1 { // as a rule
+			k, i = k+m.ways[base].size, m.ways[base].end
+			m.ways = m.ways[:base]
+			continue
+		}
+		end = max(end, m.branch(place{secret, k, i}, base))
+		m.ways = m.ways[:base]
+		return end
+	}
+	return i
+}
+
+// branch tries the ways behind base to read on.
+func (m *matcher) branch(at place, base int) (end int) {
+	if known, ok := m.known[at]; ok {
+		return known
+	}
+	end = -1
+	for k, n := base, len(m.ways); k < n; k++ {
+		end = max(end, m.rest(at.secret, at.in+m.ways[k].size, m.ways[k].end))
+	}
+	if m.branches++; m.branches > manyBranches {
+		if m.known == nil {
+			m.known = map[place]int{}
+		}
+		m.known[at] = end
+	}
+	return end
+}
+
+// broken reports whether what is left of a text that was cut off may be a part of one character.
+func (m *matcher) broken(i int) bool {
+	rest := m.s[i:]
+	return rest == "\uFFFD" || len(rest) < longest && lead[rest[0]] && !strings.ContainsAny(rest, " \n")
+}
+
+// Error returns err if its text has no secret, and otherwise an error without, which wraps
+// err.
+func (r *Redactor) Error(err error) error {
+	if err == nil {
+		return nil
+	}
+	if shown := r.Text(err.Error()); shown != err.Error() {
+		return &redacted{shown, err}
+	}
+	return err
+}
+
+type redacted struct {
+	text string
+	err  error
+}
+
+func (e *redacted) Error() string { return e.text }
+func (e *redacted) Unwrap() error { return e.err }
