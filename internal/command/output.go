@@ -8,8 +8,10 @@ import (
 
 const (
 	maxLine = 64 << 10 // bytes of a line
-	cutMark = " [cut]" // at the end of a line that was longer
 )
+
+// CutMark is at the end of a line that was longer than 64 KiB.
+const CutMark = " [cut]"
 
 // An output takes the chunks of both outputs apart.
 type output struct {
@@ -111,7 +113,7 @@ func (l *lines) line() string {
 	}
 	s := strings.ToValidUTF8(string(text), "\uFFFD")
 	if l.cut {
-		s += cutMark
+		s += CutMark
 	}
 	l.buf, l.cut = l.buf[:0], false
 	if l.emit != nil {

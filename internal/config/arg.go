@@ -16,6 +16,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/secret"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -193,6 +194,8 @@ func (a *Arg) text(text string) *ArgError {
 	switch {
 	case len(text) > maxArgBytes:
 		return a.wrong(fmt.Sprintf("write at most %d", maxArgBytes), "the text has %d bytes", len(text))
+	case a.Secret && text != "" && secret.TooShort(text): // it could not be hidden
+		return a.wrong(fmt.Sprintf("write at least %d characters", secret.Least), "the secret has fewer than %d characters", secret.Least)
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
 	case strings.ContainsFunc(text, isControl):

@@ -139,6 +139,7 @@ type Notify struct {
 	Method string // POST unless set
 	URL    *url.URL
 	Header http.Header // never nil
+	Given  []string    // what references gave in it: secrets
 	Body   string      // in which {source}, {title}, {state}, {value}, {error} and {since} stand for the alert's; empty: a JSON object of them all
 }
 
@@ -147,6 +148,7 @@ type Upstream struct {
 	Name   string
 	URL    *url.URL    // http or https; paths of sources are joined to its path
 	Header http.Header // sent with each request (bearer and header keys); never nil
+	Given  []string    // what references gave in Header: secrets
 	Limit  float64     // requests a second; 0 means no limit
 	Burst  int         // requests that may come at once under Limit; at least 1
 }
@@ -159,6 +161,8 @@ type Source struct {
 	HTTP *HTTP
 	Exec []string // argv
 	From []string // names of other sources, recomputed with every poll of any of them
+
+	Given []string // what references gave in HTTP and Exec: secrets
 
 	Combine *jq.Program // with From: the inputs by name -> value; nil: the inputs as they are
 	Needs   Needs       // with From: which inputs must be fresh for the value to be fresh; NeedsAll unless set
@@ -271,6 +275,7 @@ type Job struct {
 	Title    string
 	Exec     []string // argv in which each {arg} stands for one argument, inside exactly one element
 	HTTP     *JobHTTP
+	Given    []string // what references gave in Exec, HTTP and Env: secrets
 	Env      []string // NAME=value, added to a program's environment, which is otherwise PATH, HOME, LANG and TZ alone
 	Dir      string   // where a program runs; empty: where Tidewire does
 	Args     []Arg

@@ -37,7 +37,7 @@ func (r *reader) expand(n *yaml.Node) {
 			continue
 		}
 		references++
-		value, what, want := r.resolve(n, n.Value[m[2]:m[3]], n.Value[m[4]:m[5]], m[6] < m[7])
+		value, given, what, want := r.resolve(n, n.Value[m[2]:m[3]], n.Value[m[4]:m[5]], m[6] < m[7])
 		if what != "" {
 			line, column := r.within(n, utf8.RuneCountInString(n.Value[:m[0]]))
 			ref := n.Value[m[0]:m[4]] // what follows may be anything if it does not end
@@ -46,6 +46,9 @@ func (r *reader) expand(n *yaml.Node) {
 			}
 			r.report(line, column, quote(ref)+" "+what, want)
 			r.spoiled[n] = true
+		}
+		if given {
+			r.given[n] = append(r.given[n], value)
 		}
 		b.WriteString(value)
 	}
@@ -71,6 +74,23 @@ func (r *reader) refs(n *yaml.Node) []string {
 	return refs
 }
 
+// givenIn returns what references gave in the values of those keys of the mapping n.
+func (r *reader) givenIn(n *yaml.Node, keys ...string) (given []string) {
+	var walk func(n *yaml.Node)
+	walk = func(n *yaml.Node) {
+		given = append(given, r.given[n]...)
+		for _, c := range n.Content {
+			walk(c)
+		}
+	}
+	for _, key := range keys {
+		if v := value(n, key); v != nil {
+			walk(v)
+		}
+	}
+	return given
+}
+
 // refName is a reference without its default, which may be a credential.
 func refName(kind, arg string) string {
 	if kind == "env" {
@@ -81,39 +101,40 @@ func refName(kind, arg string) string {
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// resolve returns the value of a reference in n, or what is wrong with it.
-func (r *reader) resolve(n *yaml.Node, kind, arg string, closed bool) (value, what, want string) {
+// resolve returns the value of a reference in n, or what is wrong with it. A value that is
+// not the default, which stands in the file, is given.
+func (r *reader) resolve(n *yaml.Node, kind, arg string, closed bool) (value string, given bool, what, want string) {
 	switch {
 	case !closed:
-		return "", "does not end", `add the closing "}", or write "$${" if it is no reference`
+		return "", false, "does not end", `add the closing "}", or write "$${" if it is no reference`
 	case kind == "env":
 		name, fallback, optional := strings.Cut(arg, ":-")
 		if !envName.MatchString(name) {
-			return "", "does not name an environment variable", "write ${env:NAME} or ${env:NAME:-default}"
+			return "", false, "does not name an environment variable", "write ${env:NAME} or ${env:NAME:-default}"
 		}
 		value, set := os.LookupEnv(name)
 		switch {
 		case value == "" && optional:
-			return fallback, "", ""
+			return fallback, false, "", ""
 		case !set:
-			return "", "is not set", fmt.Sprintf("set the environment variable %s, or write ${env:%s:-default}", name, name)
+			return "", false, "is not set", fmt.Sprintf("set the environment variable %s, or write ${env:%s:-default}", name, name)
 		case !utf8.ValidString(value):
-			return "", "is not UTF-8 text", "set it to a text"
+			return "", false, "is not UTF-8 text", "set it to a text"
 		}
-		return value, "", ""
+		return value, true, "", ""
 	case arg == "":
-		return "", "does not name a file", "write ${file:PATH}"
+		return "", false, "does not name a file", "write ${file:PATH}"
 	}
 	data, why := r.readFile(r.beside(n, arg), maxFileBytes)
 	switch {
 	case why != "":
-		return "", "cannot be read: " + why, "name a file that this user can read, relative to the configuration file"
+		return "", false, "cannot be read: " + why, "name a file that this user can read, relative to the configuration file"
 	case !utf8.Valid(data):
-		return "", "is not UTF-8 text", "name a file that holds a text"
+		return "", false, "is not UTF-8 text", "name a file that holds a text"
 	}
 	value, _ = strings.CutSuffix(string(data), "\n")
 	value, _ = strings.CutSuffix(value, "\r")
-	return value, "", ""
+	return value, true, "", ""
 }
 
 // beside returns a path that n names, which is relative to n's file.

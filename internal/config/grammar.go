@@ -231,7 +231,7 @@ var argKeys = []key{
 	{name: "pattern", also: "regex regexp match", doc: "of `string`: must match the whole text", is: textSchema},
 	{name: "under", also: "dir root", doc: "of `path`: the directory, which exists; relative to this file", is: lineSchema},
 	{name: "allow_dash", doc: "of `string`: it may begin with `-`", is: booleanSchema, builtIn: false},
-	{name: "secret", doc: "of `string` and `url`: the value is shown and logged nowhere; no default but `\"\"`", is: booleanSchema, builtIn: false},
+	{name: "secret", doc: "of `string` and `url`: the value is shown and logged nowhere, and has at least 4 characters or none; no default but `\"\"`", is: booleanSchema, builtIn: false},
 }
 
 // What values look like. A text needs no quotes where it looks like a number.

@@ -23,7 +23,7 @@ func Load(file string, data []byte) (*Config, Problems) {
 
 // read is what Load does; root is the tree of all files.
 func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
-	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, shown: map[*yaml.Node]bool{}}
+	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, given: map[*yaml.Node][]string{}, shown: map[*yaml.Node]bool{}}
 	if root = r.parse(file, data); root != nil {
 		r.include(root, file)
 		c = r.config(root)
@@ -76,17 +76,24 @@ func (r *reader) config(root *yaml.Node) *Config {
 	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}, sources: map[string]*Source{}, jobs: map[string]*Job{}}
 	for _, e := range r.names(upstreams, "upstreams") {
 		u := r.upstream(e)
+		if u != nil {
+			u.Given = r.givenIn(e.value, "bearer", "headers")
+		}
 		known.upstreams[e.name] = u
 		c.Upstreams = append(c.Upstreams, u)
 	}
 	for _, e := range r.names(notify, "notify") {
 		to := r.notify(e)
+		if to != nil {
+			to.Given = r.givenIn(e.value, "http")
+		}
 		known.notify[e.name] = to
 		c.Notify = append(c.Notify, to)
 	}
 	from := map[*Source]*yaml.Node{}
 	for _, e := range r.names(sources, "sources") {
 		s, n := r.source(e, pace, known)
+		s.Given = r.givenIn(e.value, "http", "exec")
 		known.sources[e.name] = s
 		c.Sources = append(c.Sources, s)
 		from[s] = n
@@ -94,6 +101,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	r.references(c.Sources, from)
 	for _, e := range r.names(jobs, "jobs") {
 		j := r.job(e, known)
+		j.Given = r.givenIn(e.value, "http", "exec", "env")
 		known.jobs[e.name] = j
 		c.Jobs = append(c.Jobs, j)
 	}

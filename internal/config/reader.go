@@ -20,11 +20,12 @@ type reader struct {
 	inputs   Files    // what was read besides the text that it was given
 	lines    []string // of all files, one file behind the other, without line ends; the lines of nodes and problems count through them
 	problems []problem
-	spoiled  map[*yaml.Node]bool   // nodes about which a problem is reported that covers the whole node
-	meant    map[*yaml.Node]string // unknown keys, and the one that each seems to mean
-	written  map[*yaml.Node]string // what stands in the file where a scalar's references are expanded
-	nodes    []*yaml.Node          // of all files, in their order
-	shown    map[*yaml.Node]bool   // scalars that an excerpt may show; any other may be a credential
+	spoiled  map[*yaml.Node]bool     // nodes about which a problem is reported that covers the whole node
+	meant    map[*yaml.Node]string   // unknown keys, and the one that each seems to mean
+	written  map[*yaml.Node]string   // what stands in the file where a scalar's references are expanded
+	given    map[*yaml.Node][]string // what the references in a scalar gave
+	nodes    []*yaml.Node            // of all files, in their order
+	shown    map[*yaml.Node]bool     // scalars that an excerpt may show; any other may be a credential
 }
 
 // A file is one that a reader has read.

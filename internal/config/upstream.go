@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/secret"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -47,6 +48,8 @@ func (r *reader) upstream(e named) *Upstream {
 				r.problem(bearer, "bearer is not a token", "write its characters alone, without spaces")
 			case u.Header.Get("Authorization") != "":
 				r.problem(bearer, "bearer and the header Authorization exclude each other", "remove one of them")
+			case secret.TooShort(token):
+				r.problem(bearer, "bearer is too short to be hidden in what an upstream says", fmt.Sprintf("use a token of at least %d characters", secret.Least))
 			default:
 				u.Header.Set("Authorization", "Bearer "+token)
 			}
@@ -115,6 +118,10 @@ func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 		case ok:
 			first[name] = k
 			h.Set(name, value)
+			if secret.Names(name) && value != "" && secret.TooShort(value) {
+				r.problem(v, fmt.Sprintf("the value of header %s is too short to be hidden in what an upstream says", name),
+					fmt.Sprintf("use a credential of at least %d characters", secret.Least))
+			}
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/command"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // command runs the program of an exec job.
@@ -34,13 +34,13 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 // are understood always, the job's own pattern beside them; without a pattern any other
 // line is the message.
 func (r *run) line(line string) {
-	line = r.plain(line)
-	if rest, ok := strings.CutPrefix(line, "::result "); ok {
-		if result, ok := resultOf(rest); ok {
+	if rest, ok := strings.CutPrefix(text.Plain(line), "::result "); ok {
+		if result, ok := r.resultOf(rest); ok {
 			r.report(func(snap *runSnapshot) { snap.Result = result })
 			return
 		}
 	}
+	line = r.plain(line)
 	percent, message, ok := "", "", false
 	if rest, found := strings.CutPrefix(line, "::progress "); found {
 		percent, message, _ = strings.Cut(strings.TrimSpace(rest), " ")
@@ -80,13 +80,5 @@ func (r *run) percent(p float64, known bool) {
 	})
 }
 
-// shorten makes of s what a card shows: the beginning of one line without the controls of
-// a terminal.
-func shorten(s string) string {
-	s = command.Plain(s[:min(len(s), 16*messageLimit)]) // which may have cut a character
-	s = strings.TrimSpace(strings.ToValidUTF8(s, ""))
-	if utf8.RuneCountInString(s) <= messageLimit {
-		return s
-	}
-	return string([]rune(s)[:messageLimit-1]) + "…"
-}
+// shorten makes of s what a card shows: the beginning of one line.
+func shorten(s string) string { return text.Cut(text.Line(s), messageLimit) }

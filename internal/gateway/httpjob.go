@@ -9,13 +9,14 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -40,7 +41,7 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 	if wrong != nil {
 		return end{}, wrong // although the trigger has found it good
 	}
-	answer, err := j.call(ctx, r, source.Call{Client: j.g.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body})
+	answer, err := j.call(ctx, r, source.Call{Client: j.g.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
 	if err != nil {
 		return end{}, err
 	}
@@ -63,44 +64,6 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 	return end{}, j.follow(ctx, r, at, pause(answer))
 }
 
-// leastCredential is how long a text of the configuration is at least that is hidden where
-// an upstream repeats it: shorter ones would spoil every text, and are no credentials.
-const leastCredential = 8
-
-// plainHeader are the names of headers whose values are no credentials.
-var plainHeader = []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "User-Agent"}
-
-// credentials is what of the request comes from the configuration and may be a credential,
-// longest first. An upstream may repeat it, in an error for example.
-func (j *job) credentials(args map[string]any) (found []string) {
-	add := func(text string) {
-		if len(text) >= leastCredential && !strings.Contains(text, "{") { // what has arguments in it was written for people
-			found = append(found, text)
-		}
-	}
-	if req, wrong := j.Request(args); wrong == nil && len(req.Body) >= leastCredential {
-		found = append(found, string(req.Body))
-	}
-	for _, header := range []http.Header{j.HTTP.Upstream.Header, j.HTTP.Header} {
-		for name, values := range header {
-			if slices.Contains(plainHeader, name) {
-				continue
-			}
-			for _, value := range values {
-				add(value)
-				if _, credential, ok := strings.Cut(value, " "); ok { // behind a scheme such as Bearer
-					add(credential)
-				}
-			}
-		}
-	}
-	for _, pair := range j.HTTP.Query {
-		add(pair.Value)
-	}
-	slices.SortStableFunc(found, func(a, b string) int { return len(b) - len(a) })
-	return found
-}
-
 // follow asks a monitor until its operation has ended. One that does not answer, or is
 // overloaded, is asked again, up to the time-out of the run.
 func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duration) error {
@@ -114,7 +77,7 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			return context.Cause(ctx)
 		}
 		look, cancel := context.WithTimeoutCause(ctx, lookWithin, errTimedOut{lookWithin})
-		answer, err := j.call(look, r, source.Call{Client: j.g.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header})
+		answer, err := j.call(look, r, source.Call{Client: j.g.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
 		cancel()
 		wait = 0
 		switch {
@@ -122,7 +85,7 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			return context.Cause(ctx)
 		case err != nil:
 			failures++
-			r.report(func(snap *runSnapshot) { snap.Message = shorten(r.redact(err.Error())) })
+			r.report(func(snap *runSnapshot) { snap.Message = shorten(err.Error()) })
 			continue
 		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
 			failures++
@@ -143,7 +106,7 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 // refused is the error of an answer whose status is none that counts, with what its body says.
 func (r *run) refused(method string, at *url.URL, answer *source.Answer) error {
 	text := fmt.Sprintf("%s %s: %s", method, shown(at), answer.Status)
-	if said := source.Says(answer.Header, []byte(r.redact(string(answer.Body)))); said != "" {
+	if said := source.Says(answer.Header, answer.Body, r.secrets); said != "" {
 		text += ": " + said
 	}
 	return errors.New(text)
@@ -215,7 +178,7 @@ func (r *run) takeOperation(answer *source.Answer) (over bool, err error) {
 		Result          json.RawMessage `json:"result"`
 		Properties      json.RawMessage `json:"properties"`
 	}
-	if json.Unmarshal([]byte(r.redact(string(answer.Body))), &operation) != nil {
+	if !json.Valid(answer.Body) || json.Unmarshal(r.secrets.JSON(answer.Body), &operation) != nil {
 		operation.Status = "" // it says nothing that is understood
 	}
 	percent := operation.PercentComplete
@@ -272,7 +235,7 @@ func (r *run) keepResult(answer *source.Answer, body []byte) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return
 	}
-	result, ok := resultOf(r.redact(string(body)))
+	result, ok := r.resultOf(string(body))
 	if !ok || len(result) > maxResult {
 		r.printBody(answer)
 		return
@@ -282,8 +245,17 @@ func (r *run) keepResult(answer *source.Answer, body []byte) {
 
 // printBody adds the beginning of an answer to the output.
 func (r *run) printBody(answer *source.Answer) {
-	for line := range strings.Lines(strings.ToValidUTF8(string(answer.Body[:min(len(answer.Body), outputTail/2)]), "\uFFFD")) {
-		r.print(strings.TrimRight(line, "\r\n"))
+	const most = outputTail / 2
+	body, more := answer.Body, len(answer.Body) > most
+	if more {
+		body = body[:most]
+	}
+	shown := text.Plain(string(body))
+	if more {
+		shown = r.secrets.Cut(shown) + command.CutMark
+	}
+	for line := range strings.Lines(shown) {
+		r.print(strings.TrimRight(line, "\n"))
 	}
 }
 

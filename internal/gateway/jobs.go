@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -20,10 +21,12 @@ type job struct {
 	g     *gateway
 	key   string
 	topic *sse.Topic
+
+	secrets *secret.Redactor // of which people see nothing, whatever the arguments of a run are
 }
 
 func newJob(g *gateway, cfg *config.Job) *job {
-	j := &job{Job: cfg, g: g, key: jobTopic(cfg.Name)}
+	j := &job{Job: cfg, g: g, key: jobTopic(cfg.Name), secrets: secretsOfJob(cfg)}
 	j.topic = g.hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
 }

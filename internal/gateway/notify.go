@@ -177,7 +177,7 @@ func (w *webhooks) note(m *message, err error) {
 func (w *webhooks) call(ctx context.Context, m *message) error {
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
-	err := source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header}.Send(ctx, m.kind, m.body)
+	err := source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header, Secrets: secretsOfWebhook(m.to)}.Send(ctx, m.kind, m.body)
 	w.observer.Notified(m.to.Name, err)
 	return err
 }
@@ -271,7 +271,7 @@ func (m alertMessage) body(to *config.Notify) (body []byte, kind string) {
 	if !isJSON(to.Header.Get("Content-Type")) {
 		pairs := make([]string, 0, 2*len(values))
 		for name, value := range values {
-			pairs = append(pairs, name, text(value))
+			pairs = append(pairs, name, textOf(value))
 		}
 		return []byte(strings.NewReplacer(pairs...).Replace(to.Body)), "text/plain; charset=utf-8"
 	}
@@ -291,7 +291,7 @@ next:
 					continue
 				}
 				if quoted {
-					value, _ = json.Marshal(text(value))
+					value, _ = json.Marshal(textOf(value))
 					value = value[1 : len(value)-1]
 				}
 				body, rest = append(body, value...), after
@@ -314,8 +314,8 @@ func (m alertMessage) placeholders() map[string]json.RawMessage {
 	return values
 }
 
-// text is a JSON value for people: a string without its quotes, nothing for null.
-func text(value json.RawMessage) string {
+// textOf is a JSON value for people: a string without its quotes, nothing for null.
+func textOf(value json.RawMessage) string {
 	var s *string
 	if json.Unmarshal(value, &s) != nil {
 		return string(value)

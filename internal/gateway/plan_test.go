@@ -178,7 +178,7 @@ sources:
   beat: {exec: ["true"], every: 10ms}
 `, plant.URL, limit, token)
 	}
-	s := startFile(t, text("1/h, burst: 2", "one"), 0)
+	s := startFile(t, text("1/h, burst: 2", "first"), 0)
 	s.source("a", "ok")
 	s.source("b", "ok")
 	beats := func() {
@@ -190,14 +190,14 @@ sources:
 			})["updated_at"].(string)
 		}
 	}
-	if got := s.reload(text("1/h, burst: 2", "two")); len(got["changed"].([]any)) != 2 || got["unchanged"] != 1.0 {
+	if got := s.reload(text("1/h, burst: 2", "second")); len(got["changed"].([]any)) != 2 || got["unchanged"] != 1.0 {
 		t.Fatalf("reload = %v, want both sources changed", got)
 	}
 	beats()
 	if n := plant.count(); n != 2 {
 		t.Errorf("the upstream got %d requests, want 2: its limit was renewed", n)
 	}
-	s.reload(text("1/h, burst: 3", "two"))
+	s.reload(text("1/h, burst: 3", "second"))
 	beats()
 	if n := plant.count(); n != 4 && n != 5 {
 		t.Errorf("the upstream got %d requests after another limit, want 2 or 3 more", n)

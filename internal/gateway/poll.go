@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -45,6 +46,8 @@ type poller struct {
 	*config.Source
 	key        string // names its task, its topic and its objects on the stream
 	fetch      fetch
+	secrets    *secret.Redactor // of which people see nothing in errors and traces
+	inValues   *secret.Redactor // of which they see nothing in values either
 	claim      snapshot.Claim
 	topic      *sse.Topic
 	clock      *clock                // of the gateway
@@ -93,17 +96,22 @@ type staleKey string
 // newPoller makes what polls a source of p. It has no claim yet, and its tasks are not
 // the scheduler's.
 func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
-	s := &poller{Source: cfg, key: "source/" + cfg.Name, clock: g.clock}
+	s := &poller{
+		Source: cfg, key: "source/" + cfg.Name, clock: g.clock,
+		secrets: secretsOfSource(cfg), inValues: credentialsOfSource(cfg),
+	}
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := time.Duration(cfg.Show.History); span > 0 {
 		s.history = newHistory(span)
 	}
 	switch {
 	case cfg.HTTP != nil:
-		s.fetch = source.HTTP{Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept}.FetchIf
+		s.fetch = source.HTTP{
+			Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept, Secrets: s.secrets,
+		}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:
-		s.fetch = unversioned(source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse)}.Fetch)
+		s.fetch = unversioned(source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse), Secrets: s.secrets}.Fetch)
 	default:
 		s.inputs = make(map[string]*sse.Topic, len(cfg.From))
 		for _, name := range cfg.From {
@@ -219,6 +227,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
 		defer cancel()
 	}
+	defer func() { err = s.secrets.Error(err) }()
 	raw, known, err := s.fetch(ctx, s.known)
 	if err != nil {
 		return got, err
@@ -230,10 +239,12 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, err
 	}
 	got.alert = judge(ctx, s.Alert, got.value)
+	got.alert.err = s.secrets.Error(got.alert.err)
 	got.value = steady(s.Deadband, got.value, s.topic)
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
+	got.data = s.inValues.Strings(got.data)
 	s.known, got.stale = known, s.unfresh
 	return got, nil
 }

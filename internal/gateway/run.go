@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -16,7 +15,9 @@ import (
 
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -44,7 +45,6 @@ const (
 	messageLimit = 200                   // characters of a progress message
 	reportPace   = 50 * time.Millisecond // least time between two snapshots that differ in progress alone
 	finishWithin = 30 * time.Second      // bound for storing the end of a run
-	masked       = "***"                 // what is shown of a secret
 )
 
 var (
@@ -121,7 +121,7 @@ type run struct {
 	id      string
 	job     *job
 	args    map[string]any    // as bound, secrets included
-	secrets []string          // texts that nobody is shown
+	secrets *secret.Redactor  // of which nobody is shown anything
 	made    func(runSnapshot) // called before the work begins; nil: nobody wants to know
 	output  *output
 	cancel  context.CancelCauseFunc // ends the context of its goroutine
@@ -152,8 +152,8 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 	args := wish.args
 	r := &run{
 		id: id, job: j, args: args, made: wish.made, created: now,
-		output: newOutput(),
-		ready:  make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
+		output: newOutput(), secrets: j.secrets.With(secretArgs(j.Job, args)...),
+		ready: make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
 	}
 	r.snap = runSnapshot{
 		Key:       j.key,
@@ -166,28 +166,7 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 		CreatedAt: j.g.clock.people(now),
 		Events:    j.g.runPath(id) + "/events",
 	}
-	if j.HTTP != nil {
-		r.hide(j.credentials(args)...)
-	}
-	for _, arg := range j.Args {
-		if arg.Secret {
-			r.hide(fmt.Sprint(args[arg.Name]))
-		}
-	}
 	return r
-}
-
-// hide keeps texts from people, as they are and as answers and results may repeat them. Of
-// less than four characters they would spoil every text.
-func (r *run) hide(secrets ...string) {
-	for _, secret := range secrets {
-		plain := command.Plain(secret)
-		if len(plain) < 4 {
-			continue
-		}
-		quoted, _ := json.Marshal(secret)
-		r.secrets = append(r.secrets, secret, plain, string(quoted[1:len(quoted)-1]), url.PathEscape(secret), url.QueryEscape(secret))
-	}
 }
 
 // shownArgs is args as people may see them.
@@ -195,7 +174,7 @@ func shownArgs(j *config.Job, args map[string]any) map[string]any {
 	shown := maps.Clone(args)
 	for _, arg := range j.Args {
 		if _, ok := shown[arg.Name]; ok && arg.Secret {
-			shown[arg.Name] = masked
+			shown[arg.Name] = secret.Mask
 		}
 	}
 	return shown
@@ -233,7 +212,7 @@ func (r *run) live(ctx context.Context) {
 	}
 	r.finish(result, err)
 	if err != nil {
-		log.Warn("run ended", "status", r.snapshot().Status, "err", r.redact(err.Error()))
+		log.Warn("run ended", "status", r.snapshot().Status, "err", r.secrets.Text(err.Error()))
 		return
 	}
 	log.Info("run ended", "status", statusSucceeded)
@@ -352,7 +331,7 @@ func (r *run) finish(result end, err error) {
 		snap.Status = statusFailed
 	}
 	if err != nil {
-		text := r.redact(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
+		text := r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
 		snap.Error = &text
 	}
 	final, own, jobs := *snap, r.own, r.jobs
@@ -458,23 +437,24 @@ func encoded(v any) []byte {
 	return data
 }
 
-// redact hides in a text that people see what is secret in the run.
-func (r *run) redact(text string) string {
-	for _, secret := range r.secrets {
-		text = strings.ReplaceAll(text, secret, masked)
+// plain is a line of output as people may see it, in a terminal too: without secrets, of
+// which escape sequences may have parted the characters, and without the first half of one
+// where the line was cut.
+func (r *run) plain(line string) string {
+	if head, ok := strings.CutSuffix(line, command.CutMark); ok {
+		return r.secrets.Cut(text.Plain(head)) + command.CutMark
 	}
-	return text
+	return r.secrets.Text(text.Plain(line))
 }
 
-// plain is a line of output as people may see it, in a terminal too: without secrets, of
-// which escape sequences may have parted the characters.
-func (r *run) plain(line string) string { return r.redact(command.Plain(line)) }
-
-// resultOf is a text as the result of a run: JSON that every decoder reads, also within the
-// answers that it is a part of. ok is false if it is none.
-func resultOf(text string) (result json.RawMessage, ok bool) {
-	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD")))
-	return result, json.Valid(result) && !source.TooDeep(result)
+// resultOf is a text as the result of the run: JSON without secrets that every decoder reads,
+// also within the answers that it is a part of. ok is false if it is none.
+func (r *run) resultOf(data string) (result json.RawMessage, ok bool) {
+	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
+	if !json.Valid(result) || source.TooDeep(result) {
+		return nil, false
+	}
+	return r.secrets.JSON(result), true
 }
 
 // latestRun reads the newest run of a topic.

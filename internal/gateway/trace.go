@@ -15,10 +15,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 const (
@@ -106,30 +107,20 @@ func (t *tracer) printf(format string, args ...any) { fmt.Fprintf(t.w, format+"\
 // section begins a part of the trace.
 func (t *tracer) section(format string, args ...any) { t.printf("\n"+format, args...) }
 
-// block writes a text, of which it cuts the end if that is far, indented.
-func (t *tracer) block(text string) {
-	rest := len(text) - tracedBody
+// block writes a text without secrets, of which it cuts the end if that is far, indented.
+func (t *tracer) block(body string) {
+	rest := len(body) - tracedBody
 	if rest > 0 {
-		cut := tracedBody
-		for !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut]
+		body = t.s.secrets.Cut(text.Plain(body[:tracedBody]))
+	} else {
+		body = t.s.secrets.Text(text.Plain(body))
 	}
-	for line := range strings.Lines(strings.ToValidUTF8(text, "\uFFFD")) {
-		t.printf("  %s", strings.Map(printable, strings.TrimRight(line, "\r\n")))
+	for line := range strings.Lines(body) {
+		t.printf("  %s", strings.TrimRight(line, "\n"))
 	}
 	if rest > 0 {
 		t.printf("  ... and %d bytes more", rest)
 	}
-}
-
-// printable keeps a terminal from doing what an answer says.
-func printable(r rune) rune {
-	if r < ' ' && r != '\t' || r == 0x7f {
-		return '\uFFFD'
-	}
-	return r
 }
 
 func (t *tracer) begin() {
@@ -165,10 +156,6 @@ func (t *tracer) over(phase string, begun *time.Time) {
 
 // context has what the poll does told to t.
 func (t *tracer) context(ctx context.Context) context.Context {
-	hide := func(text string) string { return text }
-	if t.s.HTTP != nil {
-		hide = source.HTTP{URL: t.s.HTTP.URL, Header: t.s.HTTP.Header}.Hide
-	}
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:             func(httptrace.DNSStartInfo) { t.mark(&t.dns) },
 		DNSDone:              func(httptrace.DNSDoneInfo) { t.over("name", &t.dns) },
@@ -184,16 +171,16 @@ func (t *tracer) context(ctx context.Context) context.Context {
 			address := *r.URL
 			query := address.Query()
 			for _, name := range slices.Sorted(maps.Keys(query)) {
-				query.Set(name, "***")
+				query.Set(name, secret.Mask)
 			}
 			address.User, address.RawQuery = nil, strings.ReplaceAll(query.Encode(), "%2A", "*")
 			t.section("request")
-			t.printf("  %s %s", r.Method, &address)
+			t.printf("  %s %s", r.Method, t.s.secrets.Text(address.String()))
 			for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 				text := strings.Join(r.Header[name], ", ")
 				for own := range t.s.HTTP.Header {
 					if http.CanonicalHeaderKey(own) == name {
-						text = "***"
+						text = secret.Mask
 					}
 				}
 				t.printf("  %s: %s", name, text)
@@ -206,8 +193,8 @@ func (t *tracer) context(ctx context.Context) context.Context {
 			t.section("answer after %s (%s)", short(time.Since(t.start)), phases)
 			t.printf("  %s %s", r.Proto, r.Status)
 			for _, name := range tracedHeader {
-				if text := r.Header.Get(name); text != "" {
-					t.printf("  %s: %s", name, strings.Map(printable, hide(text)))
+				if value := r.Header.Get(name); value != "" {
+					t.printf("  %s: %s", name, text.Line(t.s.secrets.Text(value)))
 				}
 			}
 		},
@@ -219,7 +206,7 @@ func (t *tracer) context(ctx context.Context) context.Context {
 				t.section("exit status %d after %s", code, short(time.Since(t.start)))
 			}
 			if stderr != "" {
-				t.printf("  last line of standard error: %s", strings.Map(printable, stderr))
+				t.printf("  last line of standard error: %s", t.s.secrets.Text(text.Line(stderr)))
 			}
 		},
 		Body: func(body []byte) {
@@ -234,7 +221,7 @@ func (t *tracer) context(ctx context.Context) context.Context {
 				return
 			}
 			t.section("output of %d bytes%s", len(body), took)
-			t.block(hide(string(body)))
+			t.block(string(body))
 		},
 	})
 }
@@ -269,17 +256,14 @@ func (t *tracer) picked(ctx context.Context) {
 	t.section("picked")
 	for _, f := range t.s.Pick {
 		result, err := f.Expr.Run(ctx, t.raw)
-		text := ""
+		is := ""
 		if err != nil {
-			text = err.Error()
+			is = err.Error()
 		} else {
 			data, _ := json.Marshal(result) // what jq gives encodes
-			text = string(data)
+			is = string(data)
 		}
-		if len(text) > tracedLine {
-			text = strings.ToValidUTF8(text[:tracedLine], "") + "..."
-		}
-		t.printf("  %s = %s", cmp.Or(f.Name, "value"), text)
+		t.printf("  %s = %s", cmp.Or(f.Name, "value"), text.Cut(t.s.secrets.Text(text.Line(is)), tracedLine))
 		t.printf("    by %s", f.Expr)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // A Call is one request whose answer counts, whatever its status. No redirect is followed.
@@ -17,6 +19,8 @@ type Call struct {
 	URL    *url.URL    // http or https; not modified
 	Header http.Header // sent as they are; not modified
 	Body   []byte      // nil: none
+
+	Secrets *secret.Redactor // of what errors show nothing
 }
 
 // An Answer is what a server said.
@@ -42,8 +46,7 @@ func (c Call) Do(ctx context.Context) (*Answer, error) {
 	} else {
 		err = context.Cause(ctx)
 	}
-	text = HTTP{URL: c.URL, Header: c.Header}.Hide(text)
-	return nil, &failure{c.Method + " " + address(c.URL) + ": " + brief(text), err}
+	return nil, &failure{c.Method + " " + address(c.URL, c.Secrets) + ": " + brief(text, c.Secrets), err}
 }
 
 func (c Call) do(ctx context.Context) (*Answer, error) {
@@ -86,6 +89,6 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	if data, err = utf8Of(resp.Header.Get("Content-Type"), data); err != nil {
 		return nil, err
 	}
-	status := statusError(resp, c.Method, c.URL)
+	status := statusError(resp, c.Method, c.URL, c.Secrets)
 	return &Answer{Code: status.Code, Status: status.Status, Header: resp.Header, Body: data, RetryAfter: status.After}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/command"
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // execGrace is short: a poll has nothing to save, and its timeout should hold.
@@ -18,6 +19,8 @@ const execGrace = time.Second
 type Exec struct {
 	Argv  []string // see [command.Command]
 	Parse string   // "json", "text" or "lines"; empty: "text"
+
+	Secrets *secret.Redactor // of what errors show nothing
 }
 
 // Fetch runs the program once. An exit status other than 0 is an error with the
@@ -57,7 +60,7 @@ func (e Exec) Fetch(ctx context.Context) (any, error) {
 	case r.ExitCode == 0:
 		text = e.name() + ": " + text
 	}
-	return nil, &failure{brief(text), err}
+	return nil, &failure{brief(text, e.Secrets), err}
 }
 
 func (e Exec) value(r command.Result) (any, error) {

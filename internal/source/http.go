@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/httpclient"
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 const (
@@ -32,6 +33,8 @@ type HTTP struct {
 	Header http.Header  // sent as they are, also after a redirect, which has to stay at the same origin; not modified
 	Parse  string       // "json", "text" or "lines"; empty: "json"
 	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
+
+	Secrets *secret.Redactor // of what errors show nothing
 }
 
 // NewClient returns a client for any number of sources. It reuses connections, of
@@ -101,7 +104,7 @@ func (h HTTP) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
 	} else {
 		err = context.Cause(ctx)
 	}
-	return nil, nil, &failure{"GET " + address(h.URL) + ": " + brief(h.Hide(text)), err}
+	return nil, nil, &failure{"GET " + address(h.URL, h.Secrets) + ": " + brief(text, h.Secrets), err}
 }
 
 // request returns the request of a fetch, which is made conditional on known.
@@ -189,10 +192,10 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 		v, err = parse(h.parse(), known.body)
 		return v, known, err
 	case !h.accepts(resp.StatusCode):
-		e := statusError(resp, http.MethodGet, h.URL)
+		e := statusError(resp, http.MethodGet, h.URL, h.Secrets)
 		// A body that is read to its end also has the connection serve again.
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSaid+1))
-		e.Said = h.Hide(Says(resp.Header, []byte(h.Hide(string(body)))))
+		e.Said = Says(resp.Header, body, h.Secrets)
 		return nil, nil, e
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
@@ -209,9 +212,9 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 	v, err = parse(h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
-			e.what = "got " + brief(kind) + ", want JSON"
+			e.what = "got " + brief(kind, h.Secrets) + ", want JSON"
 		}
-		e.start = h.Hide(e.start)
+		e.start = h.Secrets.Text(e.start)
 	}
 	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
 		now = knownOf(resp.Header, body)
@@ -252,7 +255,7 @@ func redirect(req *http.Request, via []*http.Request) error {
 	return fmt.Errorf("redirected to another origin, %s://%s: want its own upstream", to.Scheme, to.Host)
 }
 
-func statusError(resp *http.Response, method string, u *url.URL) *StatusError {
+func statusError(resp *http.Response, method string, u *url.URL, secrets *secret.Redactor) *StatusError {
 	status := strconv.Itoa(resp.StatusCode)
 	if text := http.StatusText(resp.StatusCode); text != "" {
 		status += " " + text
@@ -265,7 +268,7 @@ func statusError(resp *http.Response, method string, u *url.URL) *StatusError {
 		Code:   resp.StatusCode,
 		Status: status,
 		Method: method,
-		URL:    address(u),
+		URL:    address(u, secrets),
 		After:  retryAfter(resp.Header.Get("Retry-After"), now),
 	}
 }
@@ -289,9 +292,10 @@ func retryAfter(v string, now time.Time) time.Duration {
 }
 
 // address is what of u may be shown: keys and passwords are kept in the rest.
-func address(u *url.URL) string {
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	return shown.String()
+func address(u *url.URL, secrets *secret.Redactor) string {
+	path := u.EscapedPath()
+	all := (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+	return strings.TrimSuffix(all, path) + secrets.Text(path)
 }
 
 // reason is the short cause of a failed request: net/http repeats the address
@@ -325,29 +329,4 @@ func reason(err error) string {
 		return strings.TrimPrefix(text, "net/http: ")
 	}
 	return err.Error()
-}
-
-// Hide replaces by *** in s what only the server should know: header values, and user,
-// password and query of the address. A server may repeat them.
-func (h HTTP) Hide(s string) string {
-	var secrets []string
-	for _, values := range h.Header {
-		for _, v := range values {
-			secrets = append(append(secrets, v), strings.Fields(v)...)
-		}
-	}
-	for _, values := range h.URL.Query() {
-		secrets = append(secrets, values...)
-	}
-	if password, ok := h.URL.User.Password(); ok {
-		secrets = append(secrets, password)
-	}
-	// The longer first, so that no part of one is left when another is in it.
-	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
-	for _, secret := range secrets {
-		if len(secret) >= 4 { // shorter ones are words like "no" or "1", and hide what went wrong
-			s = strings.ReplaceAll(s, secret, "***")
-		}
-	}
-	return s
 }

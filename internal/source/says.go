@@ -5,6 +5,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // maxSaid is how much of the body of an answer that is none is read, in bytes.
@@ -13,12 +15,14 @@ const maxSaid = 8 << 10
 // Says is what the body of an answer says to people, in one line that is short enough for a
 // card: a text, or what a JSON object has as its detail, message, error, reason or title.
 // Pages for browsers say nothing, nor does what is encoded. It may repeat what the server
-// was sent: whoever shows it hides secrets.
-func Says(h http.Header, body []byte) string {
+// was sent: secrets are hidden in it.
+func Says(h http.Header, body []byte, secrets *secret.Redactor) string {
 	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return ""
 	}
-	body = body[:min(len(body), maxSaid)]
+	if len(body) > maxSaid {
+		body = []byte(secrets.Cut(string(body[:maxSaid])))
+	}
 	kind := h.Get("Content-Type")
 	body, err := utf8Of(kind, body)
 	if err != nil {
@@ -29,11 +33,11 @@ func Says(h http.Header, body []byte) string {
 	switch {
 	case !TooDeep(body) && json.Unmarshal(body, &v) == nil:
 		if text := sentence(v, 0); text != "" {
-			return brief(text)
+			return brief(text, secrets)
 		}
-		return brief(string(body))
+		return brief(string(body), secrets)
 	case media == "", media == "text/plain", strings.HasSuffix(media, "json"):
-		return brief(string(body))
+		return brief(string(body), secrets)
 	}
 	return ""
 }

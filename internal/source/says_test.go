@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 )
 
@@ -38,7 +39,7 @@ func TestAnswersOfAcceptedStatusesAreParsed(t *testing.T) {
 
 func TestErrorsSayWhatTheBodySays(t *testing.T) {
 	for _, tt := range []struct{ kind, body, want string }{
-		{"text/plain; charset=utf-8", "the disk\nis \x1b[31mfull\x00\n", ": the disk is [31mfull"},
+		{"text/plain; charset=utf-8", "the disk\nis \x1b[31mfull\x00\n", ": the disk is full"},
 		{"", "plain", ": plain"},
 		{"application/problem+json", `{"title": "Busy", "detail": "three jobs are running", "status": 503}`, ": three jobs are running"},
 		{"application/json", `{"error": {"code": 7, "message": "quota used up"}}`, ": quota used up"},
@@ -52,7 +53,7 @@ func TestErrorsSayWhatTheBodySays(t *testing.T) {
 		{"text/plain", "", ""},
 		{"application/json", `{"message": "token pa55wörd-1234 is wrong"}`, ": token *** is wrong"},
 		{"application/json", `{"message": "token pa55w\u00f6rd-1234 is wrong"}`, ": token *** is wrong"},
-		{"text/plain", strings.Repeat("é", 100_000), ": " + strings.Repeat("é", 80) + "..."},
+		{"text/plain", strings.Repeat("é", 100_000), ": " + strings.Repeat("é", 159) + "…"},
 	} {
 		h := serve(t, "/", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", tt.kind)
@@ -61,6 +62,7 @@ func TestErrorsSayWhatTheBodySays(t *testing.T) {
 			fmt.Fprint(w, tt.body)
 		})
 		h.Header = http.Header{"X-Token": {"pa55wörd-1234"}}
+		h.Secrets = secret.New("pa55wörd-1234")
 		_, err := h.Fetch(t.Context())
 		var status *source.StatusError
 		if !errors.As(err, &status) || status.After != 7*time.Second {
@@ -106,7 +108,7 @@ func FuzzSays(f *testing.F) {
 	f.Add("application/json", []byte(`{"error": {"message": "no"}}`))
 	f.Add("text/plain; charset=utf-16", []byte("\xff\xfea\x00"))
 	f.Fuzz(func(t *testing.T, kind string, body []byte) {
-		said := source.Says(http.Header{"Content-Type": {kind}}, body)
+		said := source.Says(http.Header{"Content-Type": {kind}}, body, nil)
 		if !utf8.ValidString(said) || strings.ContainsFunc(said, func(r rune) bool { return r < ' ' || r == 0x7f }) || len(said) > 200 {
 			t.Errorf("Says(%q, %q) = %q, want one short line", kind, body, said)
 		}

@@ -47,9 +47,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 const (
@@ -81,7 +82,7 @@ func interrupted(ctx context.Context, start time.Time) string {
 		}
 		return "timed out"
 	}
-	return brief(cause.Error())
+	return brief(cause.Error(), nil)
 }
 
 // rounded leaves the digits of d that people read: a context is made a moment
@@ -94,17 +95,8 @@ func rounded(d time.Duration) time.Duration {
 	return max(0, d.Round(unit))
 }
 
-// brief makes one line of s, short enough for a card.
-func brief(s string) string {
-	const most = 160
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "..."
+// brief makes one line of s without secrets, short enough for a card.
+func brief(s string, secrets *secret.Redactor) string {
+	const most = 160 // characters
+	return text.Cut(secrets.Text(text.Line(s)), most)
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // A Webhook is an address that is told something. All of the address but its host may be a
@@ -16,6 +18,8 @@ type Webhook struct {
 	Method string       // such as "POST"
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent as they are; not modified
+
+	Secrets *secret.Redactor // of what errors show nothing
 }
 
 // Send makes one request with that body, whose Content-Type is kind unless Header says
@@ -34,8 +38,7 @@ func (h Webhook) Send(ctx context.Context, kind string, body []byte) error {
 	} else {
 		err = context.Cause(ctx)
 	}
-	text = HTTP{URL: h.URL, Header: h.Header}.Hide(text)
-	return &failure{h.Method + " " + shown.String() + ": " + brief(text), err}
+	return &failure{h.Method + " " + shown.String() + ": " + brief(text, h.Secrets), err}
 }
 
 func (h Webhook) send(ctx context.Context, shown *url.URL, kind string, body []byte) error {
@@ -65,7 +68,7 @@ func (h Webhook) send(ctx context.Context, shown *url.URL, kind string, body []b
 		_, _ = io.Copy(io.Discard, resp.Body)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return statusError(resp, h.Method, shown)
+		return statusError(resp, h.Method, shown, h.Secrets)
 	}
 	return nil
 }

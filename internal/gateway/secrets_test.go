@@ -1,0 +1,123 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// shows fails t for each text that is in what somebody is shown.
+func shows(t *testing.T, where string, shown any, secrets ...string) {
+	t.Helper()
+	for _, secret := range secrets {
+		if contains(fmt.Sprint(shown), secret) {
+			t.Errorf("%s shows %q: %v", where, secret, shown)
+		}
+	}
+}
+
+// echo is an upstream that repeats what it is sent, as text or, below /json, as JSON.
+func echo(t *testing.T) *upstream {
+	u := newUpstream(t, "")
+	u.does(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if strings.HasPrefix(r.URL.Path, "/json") {
+			_ = json.NewEncoder(w).Encode(object{"header": r.Header, r.Header.Get("X-Api-Key"): 1, "url": r.URL.String(), "body": string(body), "decoded": r.URL.Query()})
+			return
+		}
+		fmt.Fprintf(w, "cannot %s %s\n%v\n%s\n", r.Method, r.URL, r.Header, body)
+	})
+	return u
+}
+
+// S1, S2: a header of seven characters, and a key in a query that an address spells otherwise.
+func TestAJobAndASourceHideTheSameCredentials(t *testing.T) {
+	t.Setenv("KEY_OF_TEST", "k+7%")
+	u := echo(t)
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q, headers: {X-Api-Key: pa55wrd, X-More: "id=${env:KEY_OF_TEST}", Authorization: "Basic YW5uOnA8w6kiPz5+"}}}
+defaults: {every: 1h, backoff: {min: 1h, max: 1h}}
+sources:
+  text: {http: {upstream: plant, path: /x, query: {appid: "s3cr+t/key==", zone: north}}}
+  json: {http: {upstream: plant, path: /json, query: {appid: "s3cr+t/key==", zone: north}}}
+jobs:
+  text: {http: {upstream: plant, path: /x, query: {appid: "s3cr+t/key==", zone: north}, body: '{"key": "b0dy", "ref": "${env:KEY_OF_TEST}"}'}}
+  json: {http: {upstream: plant, path: /json, query: {appid: "s3cr+t/key==", zone: north}}}
+`, u.URL))
+	secrets := []string{"pa55wrd", "s3cr", "b0dy", "k+7%", "k%2B7%25", `p<é`, `p\u003cé`, "YW5uOnA8w6kiPz5"}
+	shows(t, "a source that fails", s.source("text", "failing"), secrets...)
+	value := s.source("json", "ok")
+	shows(t, "a source's value", value, secrets...)
+	if !contains(fmt.Sprint(value), "zone=north") || !contains(fmt.Sprint(value), "***") {
+		t.Errorf("the value is %v, want the rest of it", value)
+	}
+	for _, job := range []string{"text", "json"} {
+		run := s.ended(of(s.json(202, "POST", "/api/v1/jobs/"+job+"/runs", `{}`), "id"))
+		shows(t, "the run of "+job, run, secrets...)
+		text, _, _ := s.output(of(run, "id"), 0)
+		shows(t, "the output of "+job, text, secrets...)
+		if all := fmt.Sprint(run, text); !contains(all, "zone=north") || !contains(all, "***") {
+			t.Errorf("the run of %s is %v %s, want the rest of the answer", job, run, text)
+		}
+	}
+	s.stop()
+	shows(t, "the log", s.log.String(), secrets...)
+}
+
+// A program prints a secret argument as its language encodes it.
+func TestNoSpellingOfASecretArgumentIsPrinted(t *testing.T) {
+	for _, pin := range []string{"pässwört", `a+<é`, `p/5"%=w`, `k=%2B"<é`, `Zm9v+YmFy/cXV4==%"<é0123456789abcdefghij`} {
+		quoted, _ := json.Marshal(pin)
+		python, half := "", ""
+		for _, c := range pin {
+			switch {
+			case c == '"':
+				python += `\"`
+			case c > 0x7f:
+				python += fmt.Sprintf(`\u%04x`, c)
+			default:
+				python += string(c)
+			}
+			half += "\x1b[1m" + string(c)
+		}
+		script := shell(t, `cat <<'END'
+`+strings.Join([]string{"got " + pin, "got " + python, half, `::result {"pin": "` + python + `", "` + python + `": 1}`, "::progress 50 at " + python}, "\n")+`
+END
+exit 3`)
+		s := start(t, fmt.Sprintf("jobs: {scan: {exec: [sh, %s, '{pin}'], args: {pin: {secret: true}}}}", script))
+		run := s.ended(of(s.json(202, "POST", runs, `{"args":{"pin":`+string(quoted)+`}}`), "id"))
+		text, _, _ := s.output(of(run, "id"), 0)
+		inner := string(quoted[1 : len(quoted)-1])
+		shows(t, "the run", run, pin, python, inner)
+		shows(t, "the output", text, pin, python, inner)
+		if result, _ := json.Marshal(run["result"]); string(result) != `{"***":1,"pin":"***"}` {
+			t.Errorf("the result is %s, want it without the secret", result)
+		}
+		if run["message"] != "at ***" || text != "got ***\ngot ***\n***\n::result {\"pin\": \"***\", \"***\": 1}\n::progress 50 at ***\n" {
+			t.Errorf("the run says %v and prints %q", run["message"], text)
+		}
+	}
+}
+
+// A line that is too long is cut, perhaps within a secret.
+func TestNoHalfOfASecretIsPrinted(t *testing.T) {
+	const pin = "0123456789abcdefghij"
+	script := shell(t, `head -c 65526 /dev/zero | tr '\0' x; echo "$1 and more"`)
+	s := start(t, fmt.Sprintf("jobs: {scan: {exec: [sh, %s, '{pin}'], args: {pin: {secret: true}}}}", script))
+	run := s.ended(of(s.json(202, "POST", runs, `{"args":{"pin":"`+pin+`"}}`), "id"))
+	text, _, _ := s.output(of(run, "id"), 0)
+	if !strings.HasSuffix(text, "x*** [cut]\n") {
+		t.Errorf("the output ends in %q, want the half of the secret hidden", text[max(0, len(text)-40):])
+	}
+}
+
+func TestASecretThatIsTooShortIsRefused(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: ['true', '{pin}'], args: {pin: {secret: true}}}}")
+	if _, _, body := s.do("POST", runs, `{"args":{"pin":"ab1"}}`); !contains(body, "at least 4 characters") || contains(body, "ab1") {
+		t.Errorf("a secret of 3 characters: %s", body)
+	}
+	s.ended(of(s.json(202, "POST", runs, `{"args":{"pin":"ab12"}}`), "id"))
+}
