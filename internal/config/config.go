@@ -209,9 +209,11 @@ type Deadband struct {
 
 // An Alert tells people when a source needs them, and when it does no more.
 type Alert struct {
-	If     *jq.Program   // of the picked value; nil: the source is stale or failing
-	For    time.Duration // how long it must hold; 0: at once
-	Notify []*Notify     // at least one
+	If       *jq.Program   // of the picked value; nil: the source is stale or failing
+	For      time.Duration // how long it must hold; 0: at once
+	Clear    *jq.Program   // of the picked value: what must hold for the end, beside that If does not; nil: nothing else
+	ClearFor time.Duration // how long that must hold; 0: at once
+	Notify   []*Notify     // may be none
 }
 
 // HTTP is a request to an upstream. Its address and header may hold secrets.

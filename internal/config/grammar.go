@@ -162,6 +162,8 @@ var showKeys = []key{
 var alertKeys = []key{
 	{name: "if", also: "when condition expr", doc: "the condition, of the picked value: true or false. Without one it is that the source is `stale` or `failing`", is: lineSchema},
 	{name: "for", doc: "how long it must hold", is: either(schema{"const": 0}, durationSchema)},
+	{name: "clear", also: "recovery until resolve", doc: "the condition of its end, of the picked value: while it does not hold, an alert that fires goes on. It needs `if`", is: lineSchema},
+	{name: "clear_for", also: "keep_firing_for recovery_for", doc: "how long the end must hold", is: either(schema{"const": 0}, durationSchema)},
 	{name: "notify", also: "to webhook", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, textsSchema)},
 }
 

@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -24,7 +26,8 @@ type alertState struct {
 	Since *time.Time `json:"since"`           // when its condition began to hold, or to be unknown
 	Error *string    `json:"error,omitempty"` // why its condition could not be evaluated
 
-	began time.Time // Since by the monotonic clock
+	began    time.Time // Since by the monotonic clock
+	clearing time.Time // while firing: since when it may be over; zero: it may not
 }
 
 func (a *alertState) firing() bool { return a != nil && a.State == alertFiring }
@@ -44,30 +47,39 @@ type alertKey string
 
 // A verdict is what an alert's condition says of a value.
 type verdict struct {
-	holds bool
-	err   error // it says neither true nor false
+	holds   bool
+	err     error // it says neither true nor false
+	over    bool  // the condition of the alert's end holds
+	unclear error // that says neither
 }
 
-// judge evaluates the condition of an alert on a picked value.
+// judge evaluates the conditions of an alert on a picked value.
 func judge(ctx context.Context, a *config.Alert, value any) (v verdict) {
 	if a == nil || a.If == nil {
 		return verdict{}
 	}
-	result, err := a.If.Run(ctx, value)
-	switch result := result.(type) {
-	case bool:
-		v.holds = result
-	default:
-		v.err = err
-		if err == nil {
-			text, _ := json.Marshal(result) // what jq gives encodes
-			v.err = fmt.Errorf("%s gives %s, want true or false", a.If, shorten(string(text)))
-		}
+	if v.holds, v.err = truth(ctx, a.If, value); v.err != nil || v.holds {
+		return v
+	}
+	v.over = true
+	if a.Clear != nil {
+		v.over, v.unclear = truth(ctx, a.Clear, value)
 	}
 	return v
 }
 
-// alertAfter returns the state after before of an alert, now that its condition is as v says.
+// truth evaluates a condition.
+func truth(ctx context.Context, condition *jq.Program, value any) (bool, error) {
+	result, err := condition.Run(ctx, value)
+	holds, ok := result.(bool)
+	if err == nil && !ok {
+		text, _ := json.Marshal(result) // what jq gives encodes
+		err = fmt.Errorf("%s gives %s, want true or false", condition, shorten(string(text)))
+	}
+	return holds, err
+}
+
+// alertAfter returns the state after before of an alert, now that its conditions are as v says.
 func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *alertState {
 	now := c.now()
 	switch {
@@ -77,10 +89,26 @@ func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *aler
 		if before != nil {
 			after = *before // what is unknown is not clear
 		}
-		after.Error = &text
+		after.Error, after.clearing = &text, time.Time{}
 		return &after
-	case !v.holds:
+	case !v.holds && !before.firing():
 		return nil
+	case !v.holds:
+		after := alertState{State: alertFiring, Since: before.Since, began: before.began}
+		if v.unclear != nil {
+			text := "alert: clear: " + v.unclear.Error()
+			after.Error = &text
+		}
+		if !v.over {
+			return &after
+		}
+		if after.clearing = before.clearing; after.clearing.IsZero() {
+			after.clearing = now
+		}
+		if now.Sub(after.clearing) >= a.ClearFor {
+			return nil
+		}
+		return &after
 	case before == nil || before.State == alertUnknown:
 		before = &alertState{State: alertPending, Since: c.people(now), began: now}
 	}
@@ -89,6 +117,32 @@ func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *aler
 		after.State = alertFiring
 	}
 	return &after
+}
+
+// awaitAlert has the alert of s looked at when its time is over, of what its conditions have
+// held. The hook of a time that was set before does nothing.
+func (s *poller) awaitAlert(scheduler interface{ Schedule(any, time.Duration) }, is *alertState) {
+	switch {
+	case is == nil:
+	case is.State == alertPending:
+		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.For-s.clock.now().Sub(is.began)))
+	case !is.clearing.IsZero():
+		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.ClearFor-s.clock.now().Sub(is.clearing)))
+	}
+}
+
+// inherited is the alert of s after a change of its source, until the next poll decides: that
+// of before, unless it is pending by another condition.
+func (s *poller) inherited(before *poller) *alertState {
+	is := before.published.Alert
+	if s.Alert == nil || is == nil || is.State == alertPending && !config.Same(s.Alert.If, before.Alert.If) {
+		return nil
+	}
+	if kept := *is; !config.Same(s.Alert.If, before.Alert.If) || !config.Same(s.Alert.Clear, before.Alert.Clear) {
+		kept.clearing = time.Time{}
+		is = &kept
+	}
+	return is
 }
 
 // alert brings the alert of a source to what its snapshot now says, and v of the value if
@@ -100,16 +154,15 @@ func (g *gateway) alert(internal *smartpoll.Internal, s *poller, before sourceSn
 		after.Alert = nil
 		return
 	case a.If == nil:
-		v = verdict{holds: after.State == stateStale || after.State == stateFailing}
+		v.holds = after.State == stateStale || after.State == stateFailing
+		v.over = !v.holds
 	case after.State != stateOK:
 		return
 	}
 	after.Alert = g.clock.alertAfter(before.Alert, a, v)
-	if after.Alert != nil && after.Alert.State == alertPending { // the hook of a time that was set before does nothing
-		internal.Schedule(alertKey(s.key), max(0, a.For-g.clock.now().Sub(after.Alert.began)))
-	}
+	s.awaitAlert(internal, after.Alert)
 	if after.Alert.failed() && !before.Alert.failed() {
-		g.log.Warn("alert condition failed", "source", s.Name, "err", v.err)
+		g.log.Warn("alert condition failed", "source", s.Name, "err", cmp.Or(v.err, v.unclear))
 	}
 	switch is, was := after.Alert.firing(), before.Alert.firing(); {
 	case is && !was:
@@ -150,8 +203,8 @@ func headlineOf(show config.Show, value json.RawMessage) json.RawMessage {
 	return value
 }
 
-// fire is the hook that has a pending alert fire, unless it is no more known whether its
-// condition holds: then the next value decides.
+// fire is the hook that has a pending alert fire, or be over, unless it is no more known
+// whether its condition holds: then the next value decides.
 func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
 		g.followClock(internal)
@@ -160,12 +213,14 @@ func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 			return nil
 		}
 		before := s.published
-		if a := before.Alert; a == nil || a.State != alertPending || a.Error != nil {
+		is := before.Alert
+		if is == nil || is.Error != nil || is.State != alertPending && is.clearing.IsZero() {
 			return nil
 		}
 		after := before
-		g.alert(internal, s, before, &after, verdict{holds: true})
-		if after.Alert != nil && after.Alert.State == alertFiring {
+		pending := is.State == alertPending
+		g.alert(internal, s, before, &after, verdict{holds: pending, over: !pending})
+		if after.Alert == nil || after.Alert.State != is.State {
 			s.put(after)
 			s.notify(internal)
 		}

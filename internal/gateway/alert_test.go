@@ -262,6 +262,42 @@ func TestAlerts(t *testing.T) {
 				"0s alert firing since 0s", "0s ops: tank firing at  since 0s GET http://plant.example/tank: 500 Internal Server Error",
 				"20s alert clear", "20s ops: tank resolved at 50 since 0s",
 			}},
+		{"a value that swings around its threshold is one alert", "{if: .level > 90, clear: .level < 85, notify: ops}",
+			map[int]string{35: "95", 45: "89", 55: "91", 65: "86", 75: "84"},
+			[]string{
+				"40s alert firing since 40s", "40s ops: tank firing at 95 since 40s",
+				"1m20s alert clear", "1m20s ops: tank resolved at 84 since 40s",
+			}},
+		{"what does not fire needs no end", "{if: .level > 90, for: 30s, clear: .level < 85, notify: ops}",
+			map[int]string{35: "95", 55: "89", 65: "95"},
+			[]string{
+				"40s alert pending since 40s", "1m0s alert clear", "1m10s alert pending since 1m10s",
+				"1m40s alert firing since 1m10s", "1m40s ops: tank firing at 95 since 1m10s",
+			}},
+		{"the end holds for long enough, and is counted anew", "{if: .level > 90, clear_for: 25s, notify: ops}",
+			map[int]string{35: "95", 45: "50", 65: "95", 75: "50"},
+			[]string{
+				"40s alert firing since 40s", "40s ops: tank firing at 95 since 40s",
+				"1m45s alert clear", "1m45s ops: tank resolved at 50 since 40s",
+			}},
+		{"a failure ends nothing: the next value decides", "{if: .level > 90, clear: .level < 85, clear_for: 25s, notify: ops}",
+			map[int]string{35: "95", 45: "50", 55: "down", 95: "50"},
+			[]string{
+				"40s alert firing since 40s", "40s ops: tank firing at 95 since 40s",
+				"1m40s alert clear", "1m40s ops: tank resolved at 50 since 40s",
+			}},
+		{"an end that is neither true nor false", "{if: .level > 90, clear: .level, notify: ops}",
+			map[int]string{35: "95", 45: "50"},
+			[]string{
+				"40s alert firing since 40s", "40s ops: tank firing at 95 since 40s",
+				"50s alert firing since 40s alert: clear: .level gives 50, want true or false",
+			}},
+		{"without a condition it ends when the source has been ok for long enough", "{clear_for: 25s, notify: ops}",
+			map[int]string{35: "down", 55: "50", 75: "down", 95: "50"},
+			[]string{
+				"40s alert firing since 40s", "40s ops: tank firing at 50 since 40s GET http://plant.example/tank: 500 Internal Server Error",
+				"2m5s alert clear", "2m5s ops: tank resolved at 50 since 40s",
+			}},
 		{"or that no poll has succeeded for long", "{for: 10s, notify: ops}",
 			map[int]string{35: "hung"},
 			[]string{

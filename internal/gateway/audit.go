@@ -44,9 +44,9 @@ type auditLog struct {
 // open opens the file of that name for appending, readable for its owner alone, in place
 // of the one that is given, unless somebody has just done that.
 func (a *auditLog) open(name string, old *os.File) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	file, err := openAudit(name)
 	if err != nil {
-		return nil, fmt.Errorf("audit: %w (it must be a file that the gateway may append to)", err)
+		return nil, err
 	}
 	a.mu.Lock()
 	if a.file == old {
@@ -57,6 +57,14 @@ func (a *auditLog) open(name string, old *os.File) (*os.File, error) {
 	a.mu.Unlock()
 	if old != nil {
 		old.Close() // a line under way to it is written again
+	}
+	return file, nil
+}
+
+func openAudit(name string) (*os.File, error) {
+	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w (it must be a file that the gateway may append to)", err)
 	}
 	return file, nil
 }

@@ -122,7 +122,10 @@ func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, tra
 }
 
 // A Polling is the part of a gateway that polls, with fetches of the test's own.
-type Polling struct{ g *gateway }
+type Polling struct {
+	g     *gateway
+	fetch func(name string) (any, error)
+}
 
 // NewPolling opens a gateway whose sources get their values from fetch, by name. It ends
 // with ctx.
@@ -131,12 +134,33 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 	if err != nil {
 		return Polling{}, err
 	}
-	for _, s := range g.plan.Load().sources {
+	p := Polling{g, fetch}
+	p.takes(g.plan.Load().sources)
+	return p, nil
+}
+
+// takes has sources fetch what the test says.
+func (p Polling) takes(sources []*poller) {
+	for _, s := range sources {
 		if s.From == nil {
-			s.fetch = unversioned(func(context.Context) (any, error) { return fetch(s.Name) })
+			s.fetch = unversioned(func(context.Context) (any, error) { return p.fetch(s.Name) })
 		}
 	}
-	return Polling{g}, nil
+}
+
+// Change puts another configuration to work.
+func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
+	c, err := p.g.changeTo(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	p.takes(c.fresh)
+	err = p.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		c.apply()
+		return nil
+	})
+	c.finish(ctx)
+	return err
 }
 
 func (p Polling) Run(ctx context.Context) error { return p.g.scheduler.Run(ctx) }

@@ -175,7 +175,7 @@ func (w *webhooks) note(m *message, err error) {
 
 // call tells a message once.
 func (w *webhooks) call(ctx context.Context, m *message) error {
-	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, webhookTimeout, errTimedOut{webhookTimeout})
 	defer cancel()
 	err := source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header, Secrets: secretsOfWebhook(m.to)}.Send(ctx, m.kind, m.body)
 	w.observer.Notified(m.to.Name, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -400,6 +401,99 @@ func TestDeadband(t *testing.T) {
 		}
 		if want := map[any]bool{1.0: true, 4.0: true, 7.0: true, 10.0: true}; !reflect.DeepEqual(seen, want) {
 			t.Errorf("published %v, want %v", seen, want)
+		}
+	})
+}
+
+// change puts another configuration to work.
+func (p *polling) change(yaml string) {
+	p.t.Helper()
+	cfg, problems := config.Load("test.yaml", []byte("version: 1\ndefaults: {jitter: 0}\n"+yaml))
+	if len(problems) > 0 {
+		p.t.Fatalf("the configuration is not valid:\n%v", problems)
+	}
+	if err := p.Change(p.t.Context(), cfg); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// A pending alert fires in time, also if the source was changed meanwhile and has not answered since. Another condition
+// has not held yet.
+func TestAReloadKeepsTheTimeOfAPendingAlert(t *testing.T) {
+	for more, want := range map[string]string{"title: T, alert: {if: . > 90, for: 25s}": "firing", "alert: {if: . > 91, for: 25s}": "clear"} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolling(t, "sources:\n  tank: {exec: [tank], every: {normal: 1h, unwatched: never}, timeout: 2h, stale_after: 5h, alert: {if: . > 90, for: 25s}}\n")
+			hung := make(chan struct{})
+			defer close(hung)
+			p.say(func(string) (any, error) { return 95.0, nil })
+			p.watch("tank")
+			time.Sleep(5 * time.Second)
+			p.say(func(string) (any, error) { <-hung; return 95.0, nil })
+			p.change("sources:\n  tank: {exec: [tank], every: {normal: 1h, unwatched: never}, timeout: 2h, stale_after: 5h, " + more + "}\n")
+			time.Sleep(25 * time.Second)
+			got := "clear"
+			if alert, ok := p.now("tank")["alert"].(object); ok {
+				got = alert["state"].(string)
+			}
+			if got != want {
+				t.Errorf("%s: the alert is %s 30 s after its condition began to hold, want %s", more, got, want)
+			}
+		})
+	}
+}
+
+// What an upstream asked for holds for what is asked there next, whatever is changed in the source.
+func TestAReloadRespectsRetryAfter(t *testing.T) {
+	const before = "upstreams: {plant: {http: http://plant.example}}\nsources: {tank: {http: {upstream: plant, path: /}, every: 10s}}\n"
+	for after, want := range map[string]int{
+		strings.Replace(before, "every: 10s", "every: 20s, title: T", 1):                    0,
+		strings.Replace(before, "path: /", "path: /x", 1):                                   0,
+		strings.Replace(before, "http://plant.example", "http://other.example", 1):          1,
+		strings.Replace(before, "http: {upstream: plant, path: /}", "exec: [tank, now]", 1): 1,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPolling(t, before)
+			p.say(func(string) (any, error) {
+				return nil, &source.StatusError{Code: 429, Status: "429 Too Many Requests", Method: "GET", URL: "http://x/", After: time.Hour}
+			})
+			time.Sleep(time.Minute)
+			due := p.now("tank")["next_at"]
+			n := len(p.polled("tank"))
+			p.change(after)
+			time.Sleep(30 * time.Minute)
+			if got := len(p.polled("tank")) - n; got != want {
+				t.Errorf("%s: %d polls in the half hour after the change, want %d", after, got, want)
+			}
+			if want > 0 {
+				return
+			}
+			if now := p.now("tank"); now["next_at"] != due || now["waiting"] != "rate limit" {
+				t.Errorf("%s: the next poll is at %v for %q, want %v for the rate limit", after, now["next_at"], now["waiting"], due)
+			}
+			if p.during("tank", time.Hour); len(p.polled("tank")) == n {
+				t.Errorf("%s: no poll after the hour was over", after)
+			}
+		})
+	}
+}
+
+// A configuration whose audit log cannot be written is not put to work.
+func TestAReloadWithAnAuditLogThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolling(t, twoPaces)
+		dir := t.TempDir() + "/logs"
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		cfg, problems := config.Load("test.yaml", fmt.Appendf(nil, "version: 1\naudit: %q\n%s", dir+"/audit", twoPaces))
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		if err := os.Remove(dir); err != nil { // who reads the file is not who can write the log
+			t.Fatal(err)
+		}
+		if err := p.Change(t.Context(), cfg); err == nil || !strings.HasPrefix(err.Error(), "audit: ") {
+			t.Errorf("the change gives %v, want an error of audit", err)
 		}
 	})
 }

@@ -75,6 +75,13 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (*change, er
 		replaced:   make(map[*poller]*poller),
 		difference: difference{Added: []string{}, Changed: []string{}, Removed: []string{}},
 	}
+	if cfg.Audit != "" && c.from.cfg != nil && c.from.cfg.Audit != cfg.Audit {
+		file, err := openAudit(cfg.Audit)
+		if err != nil {
+			return nil, err
+		}
+		file.Close()
+	}
 	for _, u := range cfg.Upstreams {
 		if u.Limit == 0 {
 			continue

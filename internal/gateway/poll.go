@@ -180,13 +180,16 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.now()))
 			}
 		}
-		if snap.Alert = nil; s.Alert != nil {
-			snap.Alert = last.Alert // until the next poll decides
-		}
+		snap.Alert = s.inherited(before)
+		s.awaitAlert(scheduler, snap.Alert)
 	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {
 	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
+	case before != nil && s.isLimitedAs(before):
+		s.waiting, s.notBefore = before.waiting, before.notBefore
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.now()))
+		snap.NextAt, snap.Waiting = s.next(scheduler)
 	default:
 		scheduler.Schedule(s.key, 0)
 		if next, waiting := s.next(scheduler); waiting != "" {
@@ -197,6 +200,15 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	if before != nil {
 		s.notify(scheduler)
 	}
+}
+
+// isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
+// the same one.
+func (s *poller) isLimitedAs(before *poller) bool {
+	if s.HTTP == nil || before.HTTP == nil || before.waiting != waitingLimit || !s.clock.now().Before(before.notBefore) {
+		return false
+	}
+	return s.HTTP.URL.Scheme == before.HTTP.URL.Scheme && s.HTTP.URL.Host == before.HTTP.URL.Host
 }
 
 // hasInput reports whether any of the sources from which s is computed has been polled.

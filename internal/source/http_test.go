@@ -628,3 +628,18 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// A timeout is named as it was configured, not as it was measured.
+func TestATimeoutIsNamedAsItIsConfigured(t *testing.T) {
+	h := serve(t, "/", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 19*time.Millisecond, configured{})
+	defer cancel()
+	if _, err := h.Fetch(ctx); err == nil || !strings.HasSuffix(err.Error(), ": timed out after 20ms") || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Fetch = %v, want a deadline that is called 20ms", err)
+	}
+}
+
+type configured struct{}
+
+func (configured) Error() string        { return "timed out after 20ms" }
+func (configured) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -45,7 +45,6 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -76,7 +75,7 @@ func interrupted(ctx context.Context, start time.Time) string {
 	switch {
 	case cause == nil:
 		return ""
-	case errors.Is(cause, context.DeadlineExceeded):
+	case cause == context.DeadlineExceeded: // whoever has set the deadline has not named it
 		if deadline, ok := ctx.Deadline(); ok {
 			return fmt.Sprintf("timed out after %v", rounded(deadline.Sub(start)))
 		}
