@@ -29,8 +29,9 @@ func Timeout(d time.Duration) TaskOption {
 	})
 }
 
-// OnError calls handle with each error of the task, and of its [TaskHook], instead
-// of ending [Scheduler.Run] with it. It is a hook like the TaskHook, and follows
+// OnError calls handle with each error of the task, of its [TaskHook], and of the fetch
+// of a [Poll] unless its commit returns another one, instead of ending [Scheduler.Run]
+// with it. It is a hook like the TaskHook, and follows
 // or replaces that one; it may schedule. If it returns nil, the error is handled.
 // Any other error ends Run, which returns it.
 //
@@ -48,8 +49,8 @@ func OnError(handle func(ctx context.Context, internal *Internal, key any, err e
 	})
 }
 
-// WithRecover makes a panic in a task an error of that task, a [*TaskError], which
-// [OnError] and [Retry] may deal with, and a panic in a [TaskHook], a [Hook] or a
+// WithRecover makes a panic in a task, and in the methods of its error that [Retry]
+// calls, an error of that task, a [*TaskError], which [OnError] and Retry may deal with, and a panic in a [TaskHook], a [Hook] or a
 // [RunHook] an error of that hook. Without it, the first two end the process.
 //
 // It cannot help against [runtime.Goexit], which remains what it is.
@@ -138,10 +139,14 @@ func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error)
 	c.mu.Lock()
 	e.extra.took = took
 	outcome := err
-	if e.dropped {
+	if err == nil {
+		outcome = ctx.failure()
+	}
+	dropped := e.dropped
+	c.mu.Unlock()
+	if dropped {
 		outcome = context.Cause(ctx)
 	}
-	c.mu.Unlock()
 	if o.OnDone != nil {
 		c.observe(e.key, func() { o.OnDone(e.key, took, outcome) })
 	}
@@ -151,7 +156,7 @@ func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error)
 // hook calls a hook, of the task with the key or, with nil, of none. The caller has
 // the turn.
 func (c *control) hook(key any, hook TaskHook) (err error) {
-	ctx := c.newCall()
+	ctx := c.newCall(c.hooks)
 	if c.plain {
 		err = hook(ctx, &c.internal)
 	} else {
@@ -167,12 +172,17 @@ func (c *control) hookWatched(key any, hook TaskHook, ctx *callCtx) (err error) 
 		guarded := call
 		call = func() error { return contained(key, guarded) }
 	}
+	return c.watched(key, call)
+}
+
+// watched calls a hook, of which the Observer is told. The caller has the turn.
+func (c *control) watched(key any, call func() error) error {
 	o := c.observer
 	if o == nil || o.OnHook == nil {
 		return call()
 	}
 	begin := time.Since(c.base)
-	err = call()
+	err := call()
 	took := time.Since(c.base) - begin
 	c.observe(key, func() { o.OnHook(key, took, err) })
 	return err
@@ -181,7 +191,7 @@ func (c *control) hookWatched(key any, hook TaskHook, ctx *callCtx) (err error) 
 // failure deals with an error of stage one, and returns what is to end Run. The
 // caller has the turn.
 func (c *control) failure(e *entry, err error) error {
-	retried := c.failed(e, err)
+	retried, err := c.failed(e, err)
 	switch {
 	case e.extra.onError != nil:
 		return c.handle(e, err)
@@ -193,8 +203,10 @@ func (c *control) failure(e *entry, err error) error {
 
 // handle calls the [OnError] of e. The caller has the turn.
 func (c *control) handle(e *entry, err error) error {
-	ctx := c.newCall()
-	err = contained(e.key, func() error { return e.extra.onError(ctx, &c.internal, e.key, err) })
+	ctx := c.newCall(c.hooks)
+	err = c.watched(e.key, func() error {
+		return contained(e.key, func() error { return e.extra.onError(ctx, &c.internal, e.key, err) })
+	})
 	ctx.end(context.Canceled)
 	return err
 }

@@ -29,17 +29,31 @@ type callCtx struct {
 // or for as long as its task runs, keeps a slab of about 1 KB.
 const slab = 16
 
-// newCall returns a context for a call. An allocation for each was a sixth of the
-// time of a cycle. The caller has the turn.
-func (c *control) newCall() *callCtx {
+// newCall returns a context for a call, derived from parent. An allocation for each was
+// a sixth of the time of a cycle. The caller has the turn.
+func (c *control) newCall(parent context.Context) *callCtx {
 	if len(c.calls) == 0 {
 		c.calls = make([]callCtx, slab)
 	}
 	ctx := &c.calls[0]
 	c.calls = c.calls[1:]
-	ctx.parent = c.ctx
+	ctx.parent = parent
 	return ctx
 }
+
+// hookKey is what contexts of hooks have a value for, and callKey what the context of a
+// call answers with itself.
+type (
+	hookKey struct{ *control }
+	callKey struct{}
+)
+
+// String keeps package fmt from reading the fields of a context that is in use, as
+// GoString does.
+func (c *callCtx) String() string { return "smartpoll.callContext" }
+
+// GoString is String.
+func (c *callCtx) GoString() string { return c.String() }
 
 type realCtx struct {
 	context.Context
@@ -68,6 +82,9 @@ func (c *callCtx) Err() error {
 }
 
 func (c *callCtx) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
 	c.mu.Lock()
 	real := c.real
 	if real == nil && c.err != nil {
@@ -85,12 +102,13 @@ func (c *callCtx) Value(key any) any {
 func (c *callCtx) realLocked() *realCtx {
 	if c.real == nil {
 		parent := c.parent
-		if c.cause != nil {
+		ended := c.err != nil && c.cause != nil
+		if ended {
 			parent = context.WithoutCancel(parent)
 		}
 		c.real = new(realCtx)
 		c.real.Context, c.real.cancel = context.WithCancelCause(parent)
-		if c.cause != nil {
+		if ended {
 			c.real.cancel(c.cause)
 		}
 	}
@@ -110,7 +128,7 @@ func (c *callCtx) end(cause error) {
 		c.err = c.real.Err()
 		return
 	}
-	c.err = c.parent.Err()
+	c.err, c.cause = c.parent.Err(), nil
 	if c.err == nil {
 		c.err, c.cause = context.Canceled, cause
 	}
@@ -123,4 +141,23 @@ func (c *callCtx) limit(d time.Duration) (release func()) {
 	defer c.mu.Unlock()
 	c.parent, release = context.WithTimeoutCause(c.parent, d, ErrTaskTimeout)
 	return release
+}
+
+// failed notes, while the call lasts, that the fetch of a [Poll] in it has failed.
+func (c *callCtx) failed(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.cause = err
+	}
+}
+
+// failure returns what failed has noted.
+func (c *callCtx) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil
+	}
+	return c.cause
 }

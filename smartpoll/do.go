@@ -8,6 +8,8 @@ import (
 // ErrNotRunning is what [Scheduler.Do] returns when no Run is on, or it is ending.
 var ErrNotRunning = errors.New(`smartpoll: scheduler is not running`)
 
+var errDoInHook = errors.New(`smartpoll: Do within a hook would wait for itself, call the func instead`)
+
 // Do calls f as a hook, on the caller's goroutine: no other hook runs meanwhile,
 // nothing is started, and what f writes before it returns is visible to hooks that
 // run later, and to tasks that start later. It returns what f does, which does not
@@ -19,16 +21,23 @@ var ErrNotRunning = errors.New(`smartpoll: scheduler is not running`)
 // Run's is.
 //
 // Do may be called from any goroutine, but not within a hook, which would wait for
-// itself, until ctx is done. A panic in f reaches the caller.
+// itself: until ctx is done, or if ctx is that of the hook or derived from it, Do
+// returns an error at once. A panic in f reaches the caller.
 func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal *Internal) error) error {
 	if f == nil {
 		panic(`smartpoll: Do needs a func`)
+	}
+	if !x.made {
+		panic(notMade)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	c := &x.control
-	wait := make(chan bool, 1)
+	if ctx.Value(hookKey{c}) != nil {
+		return errDoInHook
+	}
+	wait := newWaiter()
 	c.mu.Lock()
 	if !c.open() {
 		c.mu.Unlock()
@@ -38,12 +47,12 @@ func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal
 		c.q.push(item{wait: wait})
 	} else {
 		c.busy = true
-		wait <- true
+		wait.turn <- true
 	}
 	c.mu.Unlock()
 
 	select {
-	case granted := <-wait:
+	case granted := <-wait.turn:
 		if !granted {
 			return ErrNotRunning
 		}
@@ -51,7 +60,7 @@ func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal
 		c.mu.Lock()
 		withdrawn := c.q.withdraw(wait)
 		c.mu.Unlock()
-		if !withdrawn && <-wait { // just now: it must be passed on
+		if !withdrawn && <-wait.turn { // just now: it must be passed on
 			c.leave()
 		}
 		return ctx.Err()
@@ -66,5 +75,5 @@ func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(run, cancel)()
-	return f(ctx, &c.internal)
+	return c.watched(nil, func() error { return f(context.WithValue(ctx, hookKey{c}, true), &c.internal) })
 }

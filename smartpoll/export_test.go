@@ -242,3 +242,10 @@ func Unlocked(s *Scheduler) bool {
 
 // Since is the order that s gives a reading of the clock.
 func Since(s *Scheduler, now time.Time) time.Duration { return time.Duration(s.control.since(now)) }
+
+// QueueLen returns how many results and goroutines wait for the turn.
+func QueueLen(s *Scheduler) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.q.used
+}

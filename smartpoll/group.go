@@ -73,6 +73,12 @@ func NewGroup(config GroupConfig) *Group {
 	return g
 }
 
+// String keeps package fmt from reading what is in use, as GoString does.
+func (g *Group) String() string { return "smartpoll.Group" }
+
+// GoString is String.
+func (g *Group) GoString() string { return g.String() }
+
 // groupsMade numbers groups.
 var groupsMade atomic.Int64
 

@@ -45,7 +45,7 @@ var errCrashed = errors.New(`smartpoll: hook crashed`)
 // not end this one.
 func serve[T any](c *control, ch <-chan T, hook Hook[T]) {
 	stop := c.stop
-	wait := make(chan bool, 1)
+	wait := newWaiter()
 	inHook := false
 	defer func() {
 		if !inHook {

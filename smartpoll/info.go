@@ -52,8 +52,7 @@ type TaskInfo struct {
 	Next time.Time
 	// Runs is how often the task was started.
 	Runs uint64
-	// Started is when it last was, the zero time if never. For a start that a hook
-	// has scheduled for now, it is when the hook did so.
+	// Started is when it last was, the zero time if never.
 	Started time.Time
 	// Late is how long after its time, as it was scheduled or planned, that was, and Took how long the last
 	// invocation took that has ended, without the hook: if there is an [Observer].
@@ -73,7 +72,7 @@ type TaskInfo struct {
 // may be called from any goroutine, also while a hook or a task does not return.
 func (c *control) Info(key any) (TaskInfo, bool) {
 	now := time.Now()
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	e := c.tasks[key]
 	if e == nil || e.removed {
@@ -99,7 +98,7 @@ func (c *control) Tasks() iter.Seq[TaskInfo] {
 			n = 0
 			return true
 		}
-		c.mu.Lock()
+		c.lock()
 		now := time.Now()
 		for _, e := range c.tasks { // which may change while mu is free, as in any loop over a map
 			if e.removed {

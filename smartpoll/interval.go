@@ -31,8 +31,17 @@ func Every(d time.Duration) Interval {
 	return Interval{every: d}
 }
 
+const notEvery = `smartpoll: an Interval must be made by Every`
+
+func (i Interval) check() {
+	if i.every <= 0 {
+		panic(notEvery)
+	}
+}
+
 // Offset pins i, and moves its times by d, which may be negative.
 func (i Interval) Offset(d time.Duration) Interval {
+	i.check()
 	i.pinned = true
 	d %= i.every
 	i.offset += d // both less than every, so of different signs where it could overflow
@@ -56,6 +65,7 @@ func (i Interval) Spread(id string) Interval {
 // which depends on id and that time. No delay is carried over to the next time: the
 // rate remains what it is. Jitter panics unless f is at least 0 and less than 1.
 func (i Interval) Jitter(f float64, id string) Interval {
+	i.check()
 	if !(f >= 0 && f < 1) {
 		panic(fmt.Sprintf(`smartpoll: Jitter(%v) is not a part of the interval, use a number from 0 to less than 1`, f))
 	}
@@ -66,6 +76,7 @@ func (i Interval) Jitter(f float64, id string) Interval {
 // Next returns the first time of i after t. If i is not pinned, that is its duration
 // later. It is in the location of t.
 func (i Interval) Next(t time.Time) time.Time {
+	i.check()
 	if !i.pinned {
 		return t.Add(i.every)
 	}

@@ -17,12 +17,14 @@ type Observer struct {
 	// scheduled, or planned by its [Schedule]: for a run that makes up for missed times,
 	// the first of them.
 	OnStart func(key any, late time.Duration)
-	// OnDone is called when a task has returned err, took after its start. For an
+	// OnDone is called when a task has returned err, took after its start; for a [Poll],
+	// err is that of its fetch. For an
 	// invocation that was dropped it is the cause: [ErrTaskCancelled],
 	// [ErrTaskRemoved] or [ErrTaskReplaced].
 	OnDone func(key any, took time.Duration, err error)
 	// OnHook is called when a hook has returned err, during which nothing else was
-	// started: that of a task with its key, and that of a channel with nil.
+	// started: that of a task, and its [OnError], with its key; that of a channel or of a
+	// Run, and a func passed to Do, with nil.
 	OnHook func(key any, took time.Duration, err error)
 }
 

@@ -85,3 +85,22 @@ func WithRunHook(hook RunHook) Option {
 		return nil
 	})
 }
+
+// WithEndHook adds a [RunHook] to be called at the end of each [Scheduler.Run], whatever
+// ends it, unless a RunHook of [WithRunHook] has failed: to save schedules, which it
+// finds as they are, and which are cleared afterwards. Nothing is started any more, no
+// other hook is running, and tasks have had the time that [WithDrain] gives them. The
+// schedule of a task whose run was cut short was consumed when it started.
+//
+// The context has the values of Run's, and is not cancelled with it. An error is joined to
+// what Run returns otherwise. If more than one is configured, they are all called, in
+// that order.
+func WithEndHook(hook RunHook) Option {
+	return optionFunc(func(x *Scheduler) error {
+		if hook == nil {
+			return errors.New(`smartpoll: end hook must not be nil`)
+		}
+		x.endHooks = append(x.endHooks, hook)
+		return nil
+	})
+}

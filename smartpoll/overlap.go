@@ -3,6 +3,7 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -24,6 +25,20 @@ const (
 	// its result, and starts the task again as soon as it has returned.
 	Replace OverlapPolicy = -2
 )
+
+func (p OverlapPolicy) String() string {
+	switch {
+	case p == Coalesce:
+		return "Coalesce"
+	case p == Skip:
+		return "Skip"
+	case p == Replace:
+		return "Replace"
+	case p > 0:
+		return "Queue(" + strconv.Itoa(int(p)) + ")"
+	}
+	return "OverlapPolicy(" + strconv.Itoa(int(p)) + ")"
+}
 
 // Queue keeps up to n runs waiting, where [Coalesce] keeps one: each call that
 // schedules a task for now, and finds it due already, adds one. What is beyond n

@@ -3,6 +3,7 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -39,6 +40,9 @@ func On(s Schedule) TaskOption {
 		if s == nil {
 			return errors.New(`smartpoll: schedule must not be nil`)
 		}
+		if i, ok := s.(Interval); ok && i.every <= 0 {
+			return errors.New(notEvery)
+		}
 		e.more().schedule = s
 		return nil
 	})
@@ -53,6 +57,18 @@ const (
 	// MissedSkip makes up for none.
 	MissedSkip MissedPolicy = -1
 )
+
+func (p MissedPolicy) String() string {
+	switch {
+	case p == MissedOnce:
+		return "MissedOnce"
+	case p == MissedSkip:
+		return "MissedSkip"
+	case p > 0:
+		return "MissedAll(" + strconv.Itoa(int(p)) + ")"
+	}
+	return "MissedPolicy(" + strconv.Itoa(int(p)) + ")"
+}
 
 // MissedAll makes up for up to n in a row, one by one, and for no more until the
 // task is on time again; the rest is skipped. It panics if n is not positive.

@@ -4,14 +4,16 @@ import "context"
 
 // Poll returns a [Task] for the common case: fetch gets a value in the
 // background, commit handles it as the [TaskHook], synchronised with the main
-// loop, whether the fetch succeeded or not. An error of fetch is not an error of
-// the task: commit receives it, with whatever value fetch returned, and decides.
+// loop, whether the fetch succeeded or not. An error of fetch is a failure of the task,
+// for [TaskInfo] and the [Observer], but does not end Run by itself: commit receives it,
+// with whatever value fetch returned, and decides. With [OnError], that one is asked
+// after commit, about the error of commit or else of fetch, and has the last word.
 //
 // Without [Retry], what commit returns is what counts: nil and Run goes on, any
 // error ends it. So a commit that keeps failing sources alive schedules the next
 // attempt itself and returns nil.
 //
-// With [Retry], a failed fetch counts as a failure of the task, and its key has
+// With [Retry], the key of a failed fetch has
 // been rescheduled by the time commit runs, unless it was scheduled already:
 // [Internal.Next] tells for when, and commit may schedule it otherwise. If
 // commit then returns nil or the very error it was given, the failure is
@@ -26,8 +28,14 @@ func Poll[T any](fetch func(context.Context) (T, error), commit func(context.Con
 	}
 	return func(ctx context.Context) (TaskHook, error) {
 		value, err := fetch(ctx)
+		if call, ok := ctx.Value(callKey{}).(*callCtx); ok && err != nil {
+			call.failed(err) // for the Observer
+		}
 		return func(ctx context.Context, internal *Internal) error {
-			retried := err != nil && internal.failed(internal.cur, err)
+			retried := false
+			if err != nil {
+				retried = internal.fetchFailed(err)
+			}
 			committed := commit(ctx, internal, value, err)
 			if retried && same(committed, err) {
 				return nil
@@ -35,6 +43,19 @@ func Poll[T any](fetch func(context.Context) (T, error), commit func(context.Con
 			return committed
 		}, nil
 	}
+}
+
+// fetchFailed is called by the hook of a [Poll], which need not be called as that of a
+// task.
+func (c *control) fetchFailed(err error) (retried bool) {
+	c.lock()
+	e := c.cur
+	c.mu.Unlock()
+	if e == nil {
+		return false
+	}
+	retried, _ = c.failed(e, err)
+	return retried
 }
 
 // same tells whether a and b are the identical error.

@@ -90,45 +90,82 @@ type item struct {
 	e    *entry
 	hook TaskHook
 	err  error
-	wait chan bool // not nil: the turn is handed over by a send of true, which never blocks; or refused
+	wait *waiter // not nil: the turn is handed over
 }
 
-// ring is a FIFO of items that keeps its memory.
+// waiter is a goroutine that waits for the turn. It may wait again afterwards.
+type waiter struct {
+	turn   chan bool // true: it has the turn, false: that is refused; the send never blocks
+	queued bool      // guarded by control.mu, as gone
+	gone   bool      // it has given up
+}
+
+func newWaiter() *waiter { return &waiter{turn: make(chan bool, 1)} }
+
+// ring is a FIFO of items that keeps its memory. Those of waiters that have given up are
+// passed over, and are always fewer than the others.
 type ring struct {
 	items []item // its length is a power of two
 	head  int
-	n     int
+	used  int
+	n     int // without those that have given up
 }
 
+func (r *ring) at(i int) *item { return &r.items[(r.head+i)&(len(r.items)-1)] }
+
 func (r *ring) push(it item) {
-	if r.n == len(r.items) {
+	if r.used == len(r.items) {
 		grown := make([]item, max(16, 2*len(r.items)))
-		for i := range r.n {
-			grown[i] = r.items[(r.head+i)&(len(r.items)-1)]
+		for i := range r.used {
+			grown[i] = *r.at(i)
 		}
 		r.items, r.head = grown, 0
 	}
-	r.items[(r.head+r.n)&(len(r.items)-1)] = it
+	*r.at(r.used) = it
+	r.used++
 	r.n++
+	if it.wait != nil {
+		it.wait.queued = true
+	}
 }
 
 // pop must not be called on an empty ring.
 func (r *ring) pop() item {
-	it := r.items[r.head]
-	r.items[r.head] = item{} // lets go of what the hook holds
-	r.head = (r.head + 1) & (len(r.items) - 1)
-	r.n--
-	return it
-}
-
-// withdraw takes back the item of who waits by wait, and tells whether it was
-// there still.
-func (r *ring) withdraw(wait chan bool) bool {
-	for i := range r.n {
-		if it := &r.items[(r.head+i)&(len(r.items)-1)]; it.wait == wait {
-			*it = item{} // for the loop to pass over
-			return true
+	for {
+		at := r.at(0)
+		it := *at
+		*at = item{} // lets go of what the hook holds
+		r.head = (r.head + 1) & (len(r.items) - 1)
+		r.used--
+		if it.wait == nil || !it.wait.gone {
+			r.n--
+			if it.wait != nil {
+				it.wait.queued = false
+			}
+			return it
 		}
 	}
-	return false
+}
+
+// withdraw has w give up, and tells whether it waited still. It costs what the others
+// that have given up since the last time have left, at most twice each.
+func (r *ring) withdraw(w *waiter) bool {
+	if !w.queued {
+		return false
+	}
+	w.queued, w.gone = false, true
+	if r.n--; r.used < 2*r.n {
+		return true
+	}
+	kept := 0
+	for i := range r.used {
+		it := *r.at(i)
+		*r.at(i) = item{}
+		if it.wait == nil || !it.wait.gone {
+			*r.at(kept) = it
+			kept++
+		}
+	}
+	r.used = kept
+	return true
 }

@@ -96,27 +96,33 @@ func (c *control) count(e *entry, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x := e.more()
-	x.failed = true
-	x.failures++
+	if !x.failed { // its fetch and then its commit may have failed
+		x.failed = true
+		x.failures++
+	}
 	x.err = err
 }
 
 // failed is called when stage one of e has failed. It schedules e again, if e has
-// [Retry], and tells whether it has. The caller has the turn, and not mu.
-func (c *control) failed(e *entry, err error) (retried bool) {
-	c.count(e, err)
-	x := e.extra
-	if x.backoff == nil {
-		return false
+// [Retry], and tells whether it has, and what the failure is: another error if methods
+// of err panic. The caller has the turn, and not mu.
+func (c *control) failed(e *entry, err error) (retried bool, failure error) {
+	x := e.more()
+	var asked time.Duration
+	if x.backoff != nil {
+		asked, err = c.retryAfter(e.key, err)
 	}
-	asked := retryAfter(err) // runs methods of the user's error: before the lock
+	c.count(e, err)
+	if x.backoff == nil {
+		return false, err
+	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if (!e.scheduled() || e.replaces()) && !e.removed {
 		c.setAfter(e, now, max(asked, x.backoff.delay(x.failures, rand.Float64())))
 	}
-	return true
+	return true, err
 }
 
 // replaces tells whether e is scheduled only to replace its run by [Overlap] with
@@ -126,10 +132,22 @@ func (e *entry) replaces() bool {
 	return x.schedule != nil && x.overlap == Replace && !e.ready && e.next == x.due
 }
 
-func retryAfter(err error) time.Duration {
-	var after interface{ RetryAfter() time.Duration }
-	if errors.As(err, &after) {
-		return after.RetryAfter()
+// retryAfter returns how long err asks to wait, and err. It runs methods of the user's,
+// and if one of them panics, and panics are to be recovered, returns that as the error.
+func (c *control) retryAfter(key any, err error) (asked time.Duration, failure error) {
+	ask := func() error {
+		var after interface{ RetryAfter() time.Duration }
+		if errors.As(err, &after) {
+			asked = after.RetryAfter()
+		}
+		return nil
 	}
-	return 0
+	if !c.recovers {
+		_ = ask()
+		return asked, err
+	}
+	if panicked := contained(key, ask); panicked != nil {
+		return 0, panicked
+	}
+	return asked, err
 }

@@ -157,9 +157,17 @@ func (c *control) lockFor(key any) *entry {
 	return e
 }
 
+// lock locks mu. It is what each method begins with that others may call.
+func (c *control) lock() {
+	if c == nil || c.tasks == nil {
+		panic(notMade)
+	}
+	c.mu.Lock()
+}
+
 // lookup locks mu, and leaves it locked if it finds key.
 func (c *control) lookup(key any) (e *entry, ok bool) {
-	c.mu.Lock()
+	c.lock()
 	defer func() {
 		if !ok {
 			c.mu.Unlock()
@@ -189,7 +197,6 @@ func (c *control) setAfter(e *entry, now time.Time, d time.Duration) {
 // set makes e due at next, which is d after now, in place of whatever was there.
 // The caller holds mu.
 func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
-	c.clock, c.fresh = c.since(now), true
 	if d <= 0 && e.ready {
 		e.next = next // keeps its place
 		e.again()
@@ -197,7 +204,7 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	}
 	c.unset(e)
 	e.next = next
-	e.at = saturate(c.clock, d)
+	e.at = saturate(c.since(now), d)
 	if d <= 0 {
 		c.overdue(e, now)
 		c.promote(e)

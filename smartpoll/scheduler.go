@@ -67,8 +67,17 @@ type Scheduler struct {
 	active   atomic.Bool
 	drain    Drain
 	runHooks []RunHook
+	endHooks []RunHook
 	hooks    []func() // the goroutines of the channel hooks
 }
+
+const notMade = `smartpoll: scheduler must be initialized with New`
+
+// String keeps package fmt from reading what is in use, as GoString does.
+func (c *control) String() string { return "smartpoll.Scheduler" }
+
+// GoString is String.
+func (c *control) GoString() string { return c.String() }
 
 // New initialises a [Scheduler], with the given options. See also `With*`
 // prefixed functions. At least one task is needed. The first option that is
@@ -116,7 +125,7 @@ func New(options ...Option) (*Scheduler, error) {
 // running, dropping any errors (likely context cancellation) which occur.
 func (x *Scheduler) Run(ctx context.Context) error {
 	if x == nil || !x.made {
-		panic(`smartpoll: scheduler must be initialized with New`)
+		panic(notMade)
 	}
 	if !x.active.CompareAndSwap(false, true) {
 		panic(`smartpoll: scheduler already running`)
@@ -128,11 +137,11 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	defer cancel()
 	calls := stop
 	if x.drain.Grace > 0 {
-		var cancelCalls func()
-		calls, cancelCalls = context.WithCancel(context.WithoutCancel(ctx))
+		var cancelCalls context.CancelCauseFunc
+		calls, cancelCalls = context.WithCancelCause(context.WithoutCancel(ctx))
 		cancelStop := cancel
-		cancel = func() { cancelStop(); cancelCalls() }
-		defer cancelCalls()
+		cancel = func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
+		defer cancelCalls(nil)
 	}
 
 	defer c.clear()
@@ -143,7 +152,7 @@ func (x *Scheduler) Run(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	wait := make(chan bool, 1)
+	wait := newWaiter()
 	c.enter(wait)
 	c.begin(stop, calls, cancel)
 	defer c.end()
@@ -167,6 +176,7 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	hooks.Wait()
 	c.enter(wait) // a TaskHook in progress ends before Run does
 	late := x.late()
+	ends := c.callEndHooks(context.WithValue(context.WithoutCancel(ctx), hookKey{c}, true), x.endHooks)
 	if c.crash != nil {
 		c.crash()
 	}
@@ -174,8 +184,18 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	if err == nil {
 		err = ctx.Err()
 	}
-	if late != nil {
-		return errors.Join(err, late)
+	if late != nil || ends != nil {
+		return errors.Join(err, late, ends)
+	}
+	return err
+}
+
+// callEndHooks calls what [WithEndHook] has added, with contexts derived from ctx.
+func (c *control) callEndHooks(ctx context.Context, hooks []RunHook) (err error) {
+	for _, hook := range hooks {
+		call := c.newCall(ctx)
+		err = errors.Join(err, c.hookWatched(nil, TaskHook(hook), call))
+		call.end(context.Canceled)
 	}
 	return err
 }
@@ -198,6 +218,7 @@ func (c *control) begin(stop, calls context.Context, cancel func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stop, c.ctx, c.cancel = stop, calls, cancel
+	c.hooks = context.WithValue(calls, hookKey{c}, true)
 	c.err, c.crash = nil, nil
 	c.stopped = false
 	c.armed, c.capped = never, false
@@ -229,7 +250,7 @@ func (c *control) end() {
 		case it.e != nil:
 			c.finished(it.e)
 		case it.wait != nil: // of a Do that came before the RunHooks had returned
-			it.wait <- false
+			it.wait.turn <- false
 		}
 	}
 	c.busy = false

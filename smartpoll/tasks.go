@@ -62,7 +62,7 @@ func (c *control) Add(key any, task Task, opts ...TaskOption) error {
 }
 
 func (c *control) add(e *entry) error {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	old := c.tasks[e.key]
 	if old != nil && !old.removed {
@@ -103,7 +103,7 @@ func (c *control) Remove(key any) bool {
 
 // remove returns the invocation that is to be cancelled, if any, when mu is free.
 func (c *control) remove(key any) (run *callCtx, ok bool) {
-	c.mu.Lock()
+	c.lock()
 	defer c.mu.Unlock()
 	e := c.tasks[key]
 	if e == nil || e.removed {

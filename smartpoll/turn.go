@@ -64,13 +64,14 @@ type control struct {
 	walls    int           // entries in timed that are due by the wall clock
 	skew     int64         // wall clock less monotonic clock, when that was looked at
 	clock    int64         // the last reading of the clock
-	fresh    bool          // it was made since the last hook began
+	fresh    bool          // it was made since mu was taken
 
 	// Of the Run that is on, or was. Read without mu by who has the turn, and by
 	// the goroutines of its tasks and hooks.
 
 	stop   context.Context // done: no more starts
 	ctx    context.Context // the parent of all calls; another than stop if there is a grace
+	hooks  context.Context // derived from ctx: the parent of those of hooks
 	cancel func()          // ends both
 
 	err   error  // the first one
@@ -155,8 +156,8 @@ func (c *control) lost(e *entry) {
 // otherwise nil.
 func (c *control) loop(own *entry) *entry {
 	var batch [batchSize]*entry
-	c.fresh = false
 	for {
+		c.fresh = false
 		if len(c.gone) > 0 {
 			c.sweep()
 		}
@@ -191,17 +192,12 @@ func (c *control) loop(own *entry) *entry {
 			case it.wait != nil:
 				c.mu.Unlock()
 				c.start(batch[:n])
-				it.wait <- true
+				it.wait.turn <- true
 				return nil
-			case it.e == nil: // withdrawn
-				c.mu.Unlock()
-				c.start(batch[:n])
-				c.mu.Lock()
 			case c.stopped:
 				c.finished(it.e)
 			default:
 				c.cur = it.e
-				c.fresh = false
 				if it.e.dropped {
 					it.hook, it.err = nil, nil
 				}
@@ -253,8 +249,8 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
-		if !c.fresh { // or else by the hook that has scheduled it, if it runs without a break
-			c.clock, c.fresh = c.since(time.Now()), true
+		if !c.fresh {
+			c.clock, c.fresh = int64(time.Since(c.base)), true // half as dear as time.Now
 		}
 		if c.observer != nil {
 			e.more().late = c.lateness(e, time.Now())
@@ -262,7 +258,7 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		e.started = c.clock
 		e.runs++
 		e.running, e.dropped = true, false
-		e.run = c.newCall()
+		e.run = c.newCall(c.ctx)
 		c.inflight++
 		if x != nil && x.schedule != nil {
 			x.due = e.next
@@ -301,8 +297,13 @@ func (c *control) settle(it item) {
 	if err != nil {
 		err = c.failure(e, err)
 	} else if it.hook != nil {
-		if err = c.hook(e.key, it.hook); err != nil && e.extra != nil && e.extra.onError != nil {
-			c.count(e, err)
+		err = c.hook(e.key, it.hook)
+		if x := e.extra; x != nil && x.onError != nil && (err != nil || x.failed) {
+			if err != nil {
+				c.count(e, err)
+			} else {
+				err = x.err // of the fetch of a Poll
+			}
 			err = c.handle(e, err)
 		}
 	}
@@ -352,54 +353,6 @@ func (c *control) queue(e *entry) {
 	}
 }
 
-// kick sees to it that what has been scheduled will be started. The caller holds
-// mu. Inside a hook there is nothing to do: who has the turn looks again.
-func (c *control) kick() {
-	if c.busy || c.stopped {
-		return
-	}
-	if c.arm(); c.pending() {
-		c.busy = true
-		go c.work(nil)
-	}
-}
-
-// arm sets the timer to the earliest entry, if that is earlier than what it is
-// set to, or notes that it is due already. A timer that fires too early costs one
-// pass of the loop.
-func (c *control) arm() {
-	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) || !c.open() {
-		return
-	}
-	now := c.since(time.Now())
-	d := time.Duration(saturate(c.timed[0].at, -time.Duration(now)))
-	if d <= 0 {
-		c.due = true
-		return
-	}
-	if c.capped = c.walls > 0; c.capped {
-		d = min(d, wallCheck)
-	}
-	c.armed = saturate(now, d)
-	c.timer.Reset(d)
-}
-
-// fire is called by the timer. That of an old Run may come late, and only makes
-// the loop look at the heap.
-func (c *control) fire() {
-	c.mu.Lock()
-	c.armed = never
-	c.due = true
-	take := !c.busy && c.open()
-	if take {
-		c.busy = true
-	}
-	c.mu.Unlock()
-	if take {
-		c.work(nil)
-	}
-}
-
 // fail ends Run with err, unless it has an error already. The context is not
 // asked: the error of a hook that ran counts, whatever happened meanwhile. The
 // caller does not hold mu.
@@ -414,18 +367,17 @@ func (c *control) fail(err error) {
 	cancel()
 }
 
-// enter waits for the turn. It is granted first come, first served, by a send to
-// wait, which must have room for one.
-func (c *control) enter(wait chan bool) {
+// enter waits for the turn, which is granted first come, first served.
+func (c *control) enter(w *waiter) {
 	c.mu.Lock()
 	if !c.busy {
 		c.busy = true
 		c.mu.Unlock()
 		return
 	}
-	c.q.push(item{wait: wait})
+	c.q.push(item{wait: w})
 	c.mu.Unlock()
-	<-wait
+	<-w.turn
 }
 
 // leave gives the turn back, to a goroutine of its own if anything is left to do.

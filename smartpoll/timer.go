@@ -1,0 +1,51 @@
+package smartpoll
+
+import "time"
+
+// kick sees to it that what has been scheduled will be started. The caller holds
+// mu. Inside a hook there is nothing to do: who has the turn looks again.
+func (c *control) kick() {
+	if c.busy || c.stopped {
+		return
+	}
+	if c.arm(); c.pending() {
+		c.busy = true
+		go c.work(nil)
+	}
+}
+
+// arm sets the timer to the earliest entry, if that is earlier than what it is
+// set to, or notes that it is due already. A timer that fires too early costs one
+// pass of the loop.
+func (c *control) arm() {
+	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) || !c.open() {
+		return
+	}
+	now := c.since(time.Now())
+	d := time.Duration(saturate(c.timed[0].at, -time.Duration(now)))
+	if d <= 0 {
+		c.due = true
+		return
+	}
+	if c.capped = c.walls > 0; c.capped {
+		d = min(d, wallCheck)
+	}
+	c.armed = saturate(now, d)
+	c.timer.Reset(d)
+}
+
+// fire is called by the timer. That of an old Run may come late, and only makes
+// the loop look at the heap.
+func (c *control) fire() {
+	c.mu.Lock()
+	c.armed = never
+	c.due = true
+	take := !c.busy && c.open()
+	if take {
+		c.busy = true
+	}
+	c.mu.Unlock()
+	if take {
+		c.work(nil)
+	}
+}
