@@ -39,7 +39,8 @@ const (
 // A trigger whose job is in the line already is decided by the job's on_busy:
 //
 //   - A run of equal arguments that has not begun is joined, whatever on_busy says but
-//     reject: who starts now could not ask for more. With join so is one in progress.
+//     reject: who starts now could not ask for more. With join so is one in progress. A job
+//     with secret arguments joins nobody: whoever guesses one would learn that they are right.
 //   - join and reject refuse everything else.
 //   - queue lets it stand behind, while fewer than the job's queue wait.
 //   - replace cancels the older ones, and it stands behind them until they have ended.
@@ -166,7 +167,7 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 			continue
 		}
 		mine = append(mine, r)
-		joins := !r.stopped && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
+		joins := !r.stopped && !hasSecrets(j.Job) && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
 		if joins && sameArgs(r.args, wish.args) {
 			r.update(func(snap *runSnapshot) { snap.Requests++ })
 			return r, true, nil
@@ -215,6 +216,8 @@ func busy(j *job, mine []*run, wish start) *refusal {
 	switch {
 	case j.OnBusy == config.BusyReject:
 		e.detail = "a run is in progress: wait for its end or cancel it"
+	case hasSecrets(j.Job):
+		e.detail = "a run is in progress, and a job with secret arguments joins none: wait for its end or cancel it"
 	case sameArgs(mine[0].args, wish.args):
 		e.detail = "the run in progress is being cancelled: wait for its end"
 	default:

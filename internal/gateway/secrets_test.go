@@ -121,3 +121,33 @@ func TestASecretThatIsTooShortIsRefused(t *testing.T) {
 	}
 	s.ended(of(s.json(202, "POST", runs, `{"args":{"pin":"ab12"}}`), "id"))
 }
+
+// Who guesses a secret argument learns nothing from how a start is answered.
+func TestARunWithASecretIsJoinedByNobody(t *testing.T) {
+	for _, policy := range []string{"join", "queue, queue: 1", "reject"} {
+		script := newScript(t)
+		s := start(t, "jobs:\n  scan: {exec: "+script.Argv("{n}")+", args: {n: {secret: true}}, on_busy: "+policy+"}\n")
+		guess := func(n string) string {
+			status, _, body := s.do("POST", runs, `{"args":{"n":"`+n+`"}}`)
+			return fmt.Sprint(status, " ", body)
+		}
+		id := of(s.json(202, "POST", runs, `{"args":{"n":"right"}}`), "id")
+		p := script.Begun()
+		if policy != "join" && policy != "reject" {
+			if got := s.json(202, "POST", runs, `{"args":{"n":"right"}}`); got["id"] == id || got["coalesced"] != false {
+				t.Errorf("%s: a start with the secret = %v, want a run of its own", policy, got)
+			}
+		}
+		right, wrong := guess("right"), guess("wrong")
+		if right != wrong || strings.HasPrefix(right, "202") {
+			t.Errorf("%s: the right guess = %s, a wrong one = %s, want the same refusal", policy, right, wrong)
+		}
+		p.Stubborn()
+		s.json(202, "POST", "/api/v1/runs/"+id+"/cancel", "")
+		if right, wrong := guess("right"), guess("wrong"); right != wrong {
+			t.Errorf("%s: while it is cancelled, the right guess = %s, a wrong one = %s", policy, right, wrong)
+		}
+		p.Exit(0)
+		s.ended(id)
+	}
+}
