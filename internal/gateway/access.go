@@ -117,6 +117,21 @@ func (g *gateway) failSignIn(w http.ResponseWriter, r *http.Request, err error) 
 	}
 }
 
+// mayStill reports whether the user who made a request still has that permission, and refuses
+// the request otherwise. It is asked after each wait: for what is to be answered, or for the body. A
+// session may have ended meanwhile, a token may have been withdrawn, or a role may have changed.
+func (g *gateway) mayStill(w http.ResponseWriter, r *http.Request, verb access.Verb, job *config.Job) bool {
+	switch user := g.guard.Again(userOf(r)); {
+	case user.Can(verb, job):
+		return true
+	case user.Known():
+		g.refuse(w, r)
+	default:
+		g.failSignIn(w, r, nil)
+	}
+	return false
+}
+
 // maySee refuses topics to who may not view; who may sees all of them.
 func maySee(r *http.Request, _ *sse.Topic) error {
 	if !userOf(r).Can(view, nil) {

@@ -55,7 +55,7 @@ func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *job {
 
 func (g *gateway) getJob(w http.ResponseWriter, r *http.Request) {
 	if j := g.findJob(w, r); j != nil {
-		g.serveState(w, r, func() (state, bool) { return stateOf(j.object(userOf(r).Can(operate, j.Job))), true }, j.topic)
+		g.serveState(w, r, func() (state, bool) { return stateOf(j.object(g.guard.Again(userOf(r)).Can(operate, j.Job))), true }, j.topic)
 	}
 }
 
@@ -69,6 +69,9 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	}
 	given, isForm, ok := startArgs(w, r)
 	if !ok {
+		return
+	}
+	if !g.mayStill(w, r, operate, j.Job) { // the body may have taken its time
 		return
 	}
 	args, problems := j.Bind(given)
@@ -109,6 +112,9 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if prefer.Waits {
 		if run != nil {
 			run.wait(r, prefer.Duration)
+			if !g.mayStill(w, r, view, nil) {
+				return
+			}
 			coalesced := snap.Coalesced
 			snap = run.snapshot()
 			snap.Coalesced = coalesced
@@ -309,8 +315,7 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 			case <-timer.C:
 			case <-r.Context().Done():
 			}
-			if !g.guard.Again(userOf(r)).Can(view, nil) {
-				g.failSignIn(w, r, nil) // the session has ended meanwhile
+			if !g.mayStill(w, r, view, nil) {
 				return
 			}
 			text, begin, more = out.from(offset)

@@ -81,8 +81,7 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 			}
 		}}
 		_ = g.hub.ServeAll(watch, r.WithContext(ctx), topics...) // the writer can all that a stream needs
-		if !g.guard.Again(userOf(r)).Can(view, nil) {
-			g.failSignIn(w, r, nil) // the session has ended meanwhile
+		if !g.mayStill(w, r, view, nil) {
 			return
 		}
 	}
