@@ -17,28 +17,28 @@ const (
 func WantsJSON(r *http.Request) bool { return Accept(r.Header, EventStream, JSON) == JSON }
 
 // Accept returns which of the offered media types the Accept field of a request prefers (RFC 9110 §12.5.1): the one of
-// the greatest weight, the earlier one of equals, or "" if it wants none of them. Without the field all are equal. The
-// most specific range that matches a type has its weight; parameters of ranges, other than the weight, are ignored, and
+// the greatest weight, of equals the one that is named more specifically, then the earlier one, or "" if it wants none of
+// them. Without the field all are equal. So "application/json, */*", which many clients send to every address, is a wish
+// for JSON. The most specific range that matches a type has its weight; parameters of ranges, other than the weight, are ignored, and
 // so is a range that is malformed.
 func Accept(h http.Header, offers ...string) string {
 	lines := h.Values("Accept")
-	best, most := "", 0
+	best, most, closest := "", 0, 0
 	for _, offer := range offers {
-		weight := 1000
+		weight, specificity := 1000, 0
 		if len(lines) > 0 {
-			weight = weightOf(offer, lines)
+			weight, specificity = weightOf(offer, lines)
 		}
-		if weight > most {
-			best, most = offer, weight
+		if weight > most || weight == most && weight > 0 && specificity > closest {
+			best, most, closest = offer, weight, specificity
 		}
 	}
 	return best
 }
 
-// weightOf returns the weight of a media type, in thousandths.
-func weightOf(offer string, lines []string) int {
+// weightOf returns the weight of a media type, in thousandths, and how specific the range is that gives it.
+func weightOf(offer string, lines []string) (weight, specificity int) {
 	major, _, _ := strings.Cut(offer, "/")
-	weight, specificity := 0, 0
 	for member := range members(lines) {
 		media, w, ok := mediaRange(member)
 		if !ok {
@@ -57,7 +57,7 @@ func weightOf(offer string, lines []string) int {
 			weight, specificity = w, s
 		}
 	}
-	return weight
+	return weight, specificity
 }
 
 // mediaRange returns the range that a member of Accept names, in lower case, and its weight in thousandths.
