@@ -13,6 +13,15 @@ const (
 	MaxClientExchanges = maxClientExchanges
 )
 
+// MaxUsed is how many sign-ins are remembered as used.
+const MaxUsed = maxUsed
+
+// Use notes that a sign-in was used, and reports whether that was the first time.
+func (g *Guard) Use(state string) bool { return g.used.use(time.Now(), state) }
+
+// Used is how many sign-ins are remembered as used.
+func (g *Guard) Used() (all, ordered int) { return len(g.used.all), len(g.used.order) }
+
 // AddSession begins a session of the person with that number.
 func (g *Guard) AddSession(who int) {
 	g.sessions.begin(time.Now(), session{person: person{subject: strconv.Itoa(who)}})

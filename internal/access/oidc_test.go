@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -274,6 +276,26 @@ func TestASignInIsExchangedOnce(t *testing.T) {
 	}
 }
 
+// Sign-ins are remembered as used until they are too old anyway, and so many at most.
+func TestUsedSignInsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(t)
+		for i := range access.MaxUsed + 5 {
+			if !s.Guard.Use(strconv.Itoa(i)) || s.Guard.Use(strconv.Itoa(i)) {
+				t.Fatalf("sign-in %d is used otherwise than once", i)
+			}
+		}
+		if all, ordered := s.Guard.Used(); all != access.MaxUsed || ordered != access.MaxUsed {
+			t.Errorf("%d and %d are remembered, want %d", all, ordered, access.MaxUsed)
+		}
+		time.Sleep(11 * time.Minute)
+		s.Guard.Use("another")
+		if all, ordered := s.Guard.Used(); all != 1 || ordered != 1 {
+			t.Errorf("after 11 minutes %d and %d are remembered, want 1", all, ordered)
+		}
+	})
+}
+
 // A provider that answers slowly holds a few sign-ins of one address; others there are told to come again, those of
 // other addresses go on, and so does everything else.
 func TestASlowProviderHoldsFew(t *testing.T) {
@@ -417,19 +439,25 @@ func TestSigningOutAtTheProvider(t *testing.T) {
 		name, endpoint string
 		off, byToken   bool
 		want           string
+		long           bool
 	}{
-		{"offered", "https://id.example/logout?realm=a", false, false, "https://id.example/logout"},
-		{"not offered", "", false, false, ""},
-		{"not wanted", "https://id.example/logout", true, false, ""},
-		{"no address", "javascript:alert(1)", false, false, ""},
-		{"the session of a token", "https://id.example/logout", false, true, ""},
+		{"offered", "https://id.example/logout?realm=a", false, false, "https://id.example/logout", false},
+		{"an ID token that is too long for an address", "https://id.example/logout?realm=a", false, false, "https://id.example/logout", true},
+		{"not offered", "", false, false, "", false},
+		{"not wanted", "https://id.example/logout", true, false, "", false},
+		{"no address", "javascript:alert(1)", false, false, "", false},
+		{"the session of a token", "https://id.example/logout", false, true, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, i := newOIDC(t)
 			s.cfg.PublicURL, _ = url.Parse("https://plant.example/t")
 			s.cfg.Access.OIDC.EndSession = !c.off
 			if c.endpoint != "" {
-				i.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": c.endpoint}})
+				says := issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": c.endpoint}}
+				if c.long {
+					says.Claims = map[string]any{"more": strings.Repeat("x", 8<<10)}
+				}
+				i.Behave(says)
 			}
 			to, state := s.sent()
 			_, cookies, err := s.back(i.Permit(to).Query(), state)
@@ -449,6 +477,12 @@ func TestSigningOutAtTheProvider(t *testing.T) {
 			}
 			u, _ := url.Parse(got)
 			q := u.Query()
+			if c.long {
+				if q.Has("id_token_hint") || q.Get("client_id") != "tidewire" {
+					t.Errorf("signing out leads to an address of %d bytes, want the client alone", len(got))
+				}
+				return
+			}
 			if !strings.HasPrefix(got, c.want) || q.Get("realm") != "a" || q.Get("client_id") != "tidewire" ||
 				q.Get("post_logout_redirect_uri") != "https://plant.example/t/" || strings.Count(q.Get("id_token_hint"), ".") != 2 {
 				t.Errorf("signing out leads to %q, want %s with the client, the way back and the ID token", got, c.want)

@@ -108,12 +108,12 @@ type usedState struct {
 func (u *usedStates) use(now time.Time, state string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.all[state] {
+		return false
+	}
 	for len(u.order) > 0 && (len(u.order) >= maxUsed || now.Sub(u.order[0].at) > signInFor) {
 		delete(u.all, u.order[0].state)
 		u.order = u.order[1:]
-	}
-	if u.all[state] {
-		return false
 	}
 	if u.all == nil {
 		u.all = map[string]bool{}
