@@ -33,7 +33,7 @@ type engine struct {
 var engines = []engine{
 	{
 		"goroutine", (*sse.Hub).Serve, (*sse.Hub).ServeAll,
-		func(t *testing.T, srv *http.Server) *ssetest.Server { return ssetest.Start(t, srv) },
+		memoryServer,
 	},
 	{
 		"handoff",
@@ -43,7 +43,7 @@ var engines = []engine{
 		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, topics ...*sse.Topic) error {
 			return h.With(sse.StreamOptions{HandOff: true}).ServeAll(w, r, topics...)
 		},
-		memoryServer,
+		handOffServer,
 	},
 }
 

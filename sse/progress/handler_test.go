@@ -292,7 +292,7 @@ func TestHandlerWaitsBeyondTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandlerFixture(t, progress.HandlerOptions{})
 		var inner http.Handler = progress.Handler(h.Tracker, progress.HandlerOptions{Work: h.work})
-		h.server = ssetest.Start(t, &http.Server{Handler: inner, ReadTimeout: 2 * time.Second, WriteTimeout: 3 * time.Second})
+		h.server = ssetest.Start(t, &http.Server{Handler: inner, ReadTimeout: 2 * time.Second, WriteTimeout: 3 * time.Second}, nil)
 		for range 2 {
 			began := time.Now()
 			if got := h.do("POST", "/a", "", "Prefer", "wait=20"); got.StatusCode != 202 || time.Since(began) != 20*time.Second {
