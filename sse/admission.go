@@ -39,11 +39,10 @@ func (h *Hub) register(st *stream) Cause {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	limited := st.client.IsValid()
+	why := h.closingLocked()
 	switch {
-	case h.drained != nil:
-		return CauseDrained
-	case h.streamCtx.Err() != nil:
-		return CauseStopped
+	case why != "":
+		return why
 	case h.opts.MaxStreams > 0 && len(h.streams) >= h.opts.MaxStreams:
 		return CauseTotal
 	case limited && h.clients[st.client] >= h.opts.MaxStreamsPerClient:
@@ -56,6 +55,23 @@ func (h *Hub) register(st *stream) Cause {
 	h.streams = append(h.streams, st)
 	if st.pos == 0 {
 		poke(h.stir)
+	}
+	return ""
+}
+
+// closing returns why the hub takes no streams any more, "" if it does.
+func (h *Hub) closing() Cause {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closingLocked()
+}
+
+func (h *Hub) closingLocked() Cause {
+	switch {
+	case h.drained != nil:
+		return CauseDrained
+	case h.streamCtx.Err() != nil:
+		return CauseStopped
 	}
 	return ""
 }

@@ -5,10 +5,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -28,8 +28,9 @@ const managerBacklog = 64
 // package progress.
 //
 // A stream that comes to a topic gets the newest value at once. A value equal
-// to the newest is not sent again: two are equal if they are the same JSON but
-// for the order of an object's members. A reader that falls more than 64 values
+// to the newest is not sent again, since it says nothing new of a state: two are
+// equal if they are the same JSON but for the order of an object's members. Two
+// alarms of the same text are two events; see [WithRepeats]. A reader that falls more than 64 values
 // behind is told how many it missed, and always ends at the newest (see
 // [TopicOptions]).
 //
@@ -54,6 +55,7 @@ type Manager struct {
 type managed struct {
 	*Topic
 	fromURL bool
+	repeats bool // see WithRepeats
 	streams int
 	newest  []byte  // canonical JSON of the newest value; nil before the first
 	poller  *poller // nil: only Publish feeds it
@@ -70,16 +72,30 @@ func NewManager(ctx context.Context, log *slog.Logger, heartbeat time.Duration) 
 		heartbeat = 30 * time.Second
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	m := NewHubManager(NewHub(ctx, &HubOptions{Heartbeat: heartbeat, Logger: log}))
+	m.cancel = cancel
+	return m
+}
+
+// NewHubManager returns a Manager whose streams are those of hub: with its heartbeat,
+// limits, hooks, CORS, observer and logger. The Manager's topics are among those of
+// hub, and begin with a "/" unless [WithCustomTopic] names them: the names of others
+// should not.
+func NewHubManager(hub *Hub) *Manager {
 	return &Manager{
-		cancel:  cancel,
-		hub:     NewHub(ctx, &HubOptions{Heartbeat: heartbeat, Logger: log}),
-		log:     log,
+		cancel:  hub.endStreams,
+		hub:     hub,
+		log:     hub.opts.Logger,
 		topics:  map[string]*managed{},
 		pollers: map[PollingService]*poller{},
 	}
 }
 
-// Shutdown ends all streams, and with them all polling. It returns at once.
+// Hub returns the hub that serves the streams, for [Hub.Drain], [Hub.End] and the like.
+func (m *Manager) Hub() *Hub { return m.hub }
+
+// Shutdown ends all streams of the Manager's hub, and with them all polling. It returns
+// at once. [Hub.Drain] is kinder to the clients.
 func (m *Manager) Shutdown() { m.cancel() }
 
 // Publish encodes data as JSON and sends it to the streams of topic, unless it
@@ -106,7 +122,7 @@ func (m *Manager) Publish(topic string, data any) {
 }
 
 func (m *Manager) publishLocked(t *managed, v value) {
-	if bytes.Equal(t.newest, v.canonical) {
+	if !t.repeats && bytes.Equal(t.newest, v.canonical) {
 		return
 	}
 	if err := t.Topic.Publish(Event{Data: v.wire}); err != nil {
@@ -138,44 +154,19 @@ func encodeValue(data any) (value, error) {
 	return value{wire, canonical}, nil
 }
 
-// HandlerOption changes what [Manager.Handler] does.
-type HandlerOption func(*handlerConfig)
-
-type handlerConfig struct {
-	topic   string
-	service PollingService
-}
-
-// WithCustomTopic names the topic of a handler, in place of [TopicOf] its
-// requests. Such topics do not count against the limit on requests' topics.
-func WithCustomTopic(topic string) HandlerOption {
-	return func(c *handlerConfig) { c.topic = topic }
-}
-
-// WithPollingService makes service feed the topics of a handler.
-//
-// A topic is fed by the first service that a stream brings to it, and keeps it
-// until its last stream leaves; so a handler may be made anew for each request,
-// with a service of its own.
-//
-// A service runs once, however many handlers and topics of a Manager name it. The
-// first stream of any of them starts it, each value goes to all of them, one that
-// joins later gets the newest value at once, and when the last stream of the last
-// of them has left, it is stopped, without making that stream wait. Topics that
-// need values of their own need a service each.
-//
-// The dynamic type of service must be comparable, as pointers are; another panics.
-func WithPollingService(service PollingService) HandlerOption {
-	if service != nil && !reflect.TypeOf(service).Comparable() {
-		panic(fmt.Sprintf("sse: WithPollingService(%T): want a comparable type, such as a pointer", service))
-	}
-	return func(c *handlerConfig) { c.service = service }
-}
-
-// Handler answers requests with [Manager.Serve], and with 500 if that fails.
+// Handler answers requests with [Manager.Serve], and with 403 if [HubOptions].OnSubscribe
+// refuses, or 500 if that fails otherwise. Methods other than GET and HEAD get 405.
 func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := m.Serve(w, r, opts...); err != nil {
+		if !m.hub.takes(w, r) {
+			return
+		}
+		err := m.Serve(w, r, opts...)
+		if errors.Is(err, ErrForbidden) {
+			http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
+			return
+		}
+		if err != nil {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}
 	})
@@ -194,11 +185,22 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 		m.log.Error("stream refused", "path", r.URL.Path, "err", err)
 		return err
 	}
-	if m.hub.ctx.Err() != nil { // or a late client would start polling for a moment
-		m.hub.turnAway(w, r, CauseStopped)
+	m.hub.allowOrigin(w.Header(), r)
+	if why := m.hub.closing(); why != "" { // or a late client would start polling for a moment
+		m.hub.turnAway(w, r, why)
 		return nil
 	}
-	t := m.join(r, c)
+	name, fromURL := canonicalTopic(c.topic), c.topic == ""
+	if fromURL {
+		name = TopicOf(r)
+	}
+	if c.newService != nil && !m.isFed(name) {
+		own := r.Clone(context.WithoutCancel(r.Context()))
+		own.Body = http.NoBody
+		c.service = c.newService(own)
+		mustBeComparable("WithPollingFunc", c.service)
+	}
+	t := m.join(name, fromURL, c)
 	if t == nil {
 		m.hub.turnAway(w, r, CauseTopic)
 		return nil
@@ -209,11 +211,7 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 
 // join counts one more stream of c's topic, making the topic if it is the first.
 // It returns nil when there are too many.
-func (m *Manager) join(r *http.Request, c handlerConfig) *managed {
-	name, fromURL := canonicalTopic(c.topic), c.topic == ""
-	if fromURL {
-		name = TopicOf(r)
-	}
+func (m *Manager) join(name string, fromURL bool, c handlerConfig) *managed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.topics[name]
@@ -229,6 +227,7 @@ func (m *Manager) join(r *http.Request, c handlerConfig) *managed {
 		m.topics[name] = t
 	}
 	t.streams++
+	t.repeats = t.repeats || c.repeats
 	switch {
 	case t.poller != nil:
 		t.poller.nudge()
@@ -236,6 +235,14 @@ func (m *Manager) join(r *http.Request, c handlerConfig) *managed {
 		m.pollLocked(t, c.service)
 	}
 	return t
+}
+
+// isFed reports whether a service feeds the topic of that name.
+func (m *Manager) isFed(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	t := m.topics[name]
+	return t != nil && t.poller != nil
 }
 
 // leave undoes a join.
@@ -286,117 +293,4 @@ func canonicalTopic(topic string) string {
 func paramName(param string) string {
 	name, _, _ := strings.Cut(param, "=")
 	return name
-}
-
-// A poller runs one PollingService while it feeds topics of a Manager, and is
-// the Publisher of the service. It owns the goroutine run, which alone calls
-// the service. When its last topic is gone, it is done for; another stream of the
-// same service gets another poller, whose run begins when this one's has ended.
-type poller struct {
-	m       *Manager
-	service PollingService
-	topics  map[*managed]struct{} // guarded by m.mu
-	newest  *value                // guarded by m.mu; nil before the first
-	joined  chan struct{}         // holds a token when a stream joined
-	idle    chan struct{}         // closed under m.mu when topics is empty
-	ended   chan struct{}         // closed when run has returned
-}
-
-// pollLocked makes service feed t.
-func (m *Manager) pollLocked(t *managed, service PollingService) {
-	p := m.pollers[service]
-	if p == nil || len(p.topics) == 0 {
-		before := p
-		p = &poller{
-			m:       m,
-			service: service,
-			topics:  map[*managed]struct{}{},
-			joined:  make(chan struct{}, 1),
-			idle:    make(chan struct{}),
-			ended:   make(chan struct{}),
-		}
-		m.pollers[service] = p
-		go p.run(before)
-	} else {
-		p.nudge()
-	}
-	p.topics[t] = struct{}{}
-	t.poller = p
-	if p.newest != nil {
-		m.publishLocked(t, *p.newest)
-	}
-}
-
-// dropLocked ends the feeding of t.
-func (p *poller) dropLocked(t *managed) {
-	delete(p.topics, t)
-	if len(p.topics) == 0 {
-		close(p.idle)
-	}
-}
-
-// nudge makes run look whether the service has ended by itself.
-func (p *poller) nudge() {
-	select {
-	case p.joined <- struct{}{}:
-	default:
-	}
-}
-
-func (p *poller) run(before *poller) {
-	defer close(p.ended)
-	if before != nil {
-		<-before.ended
-	}
-	p.start()
-	for {
-		select {
-		case <-p.joined:
-			if p.hasEnded() {
-				p.stop()
-				p.start()
-			}
-		case <-p.idle:
-			p.stop()
-			p.m.mu.Lock()
-			defer p.m.mu.Unlock()
-			if p.m.pollers[p.service] == p { // or its successor waits
-				delete(p.m.pollers, p.service)
-			}
-			return
-		}
-	}
-}
-
-func (p *poller) start() {
-	defer contain(p.m.log, "PollingService.Start")
-	p.service.Start(p)
-}
-
-func (p *poller) hasEnded() bool {
-	defer contain(p.m.log, "PollingService.Running")
-	s, ok := p.service.(interface{ Running() bool })
-	return ok && !s.Running()
-}
-
-func (p *poller) stop() {
-	defer contain(p.m.log, "PollingService.Stop")
-	if err := p.service.Stop(); err != nil {
-		p.m.log.Error("polling service not stopped cleanly", "err", err)
-	}
-}
-
-// Publish implements [Publisher].
-func (p *poller) Publish(data any) {
-	v, err := encodeValue(data)
-	if err != nil {
-		p.m.log.Error("polled value not published", "err", err)
-		return
-	}
-	p.m.mu.Lock()
-	defer p.m.mu.Unlock()
-	p.newest = &v
-	for t := range p.topics {
-		p.m.publishLocked(t, v)
-	}
 }

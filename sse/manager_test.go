@@ -865,3 +865,134 @@ func TestManagerContainsItsServices(t *testing.T) {
 		}
 	})
 }
+
+// A service that is made of a stream's request has one of its own, which nobody uses again.
+func TestPollingFuncHasARequestOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		m := sse.NewManager(ctx, nil, 0)
+		type user struct{}
+		var made int
+		option := sse.WithPollingFunc(func(r *http.Request) sse.PollingService {
+			made++
+			return sse.NewPolling(nil, func(context.Context) (any, error) {
+				if err := r.Context().Err(); err != nil {
+					return nil, err
+				}
+				body, err := io.ReadAll(r.Body)
+				return fmt.Sprint(r.URL.Query().Get("device"), r.Header.Get("X-Rights"), r.Context().Value(user{}), len(body)), err
+			})
+		})
+		serve := func(device string) (r *reader, req *http.Request) {
+			r = &reader{ended: make(chan struct{})}
+			ctx, leave := context.WithCancel(context.WithValue(context.Background(), user{}, "ann"))
+			r.leave = leave
+			req = httptest.NewRequestWithContext(ctx, "GET", "/values?device="+device, strings.NewReader("body"))
+			req.Header.Set("X-Rights", "all")
+			go func() {
+				defer close(r.ended)
+				if err := m.Serve(&r.w, req, option); err != nil {
+					t.Errorf("Serve = %v, want nil", err)
+				}
+			}()
+			synctest.Wait()
+			return r, req
+		}
+		first, req := serve("a")
+		second, _ := serve("a")
+		other, _ := serve("b")
+		if made != 2 {
+			t.Errorf("%d services were made, want one a topic", made)
+		}
+		first.want(t, `"aallann0"`)
+		second.want(t, `"aallann0"`)
+		other.want(t, `"ballann0"`)
+		first.close()
+		req.URL.RawQuery = "device=of+somebody+else" // as a framework does that uses requests again
+		req.Header.Set("X-Rights", "none")
+		second.take(t)
+		third, _ := serve("a")
+		time.Sleep(6 * time.Second)
+		third.want(t, `"aallann0"`)
+		second.close()
+		third.close()
+		other.close()
+		synctest.Wait()
+		checkHoldsNothing(t, m)
+	})
+}
+
+// Two alarms of the same text are two events, where a handler says so.
+func TestRepeatsAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		m := sse.NewManager(ctx, nil, 0)
+		alarms, state := read(t, m, "/alarms", sse.WithRepeats()), read(t, m, "/state")
+		synctest.Wait()
+		for range 3 {
+			m.Publish("/alarms", "hot")
+			m.Publish("/state", "hot")
+		}
+		alarms.want(t, `"hot"`, `"hot"`, `"hot"`)
+		state.want(t, `"hot"`)
+		alarms.close()
+		state.close()
+	})
+}
+
+// A Manager on a hub of the application's has its limits, hooks, CORS and drain.
+func TestManagerOfAHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		hub := sse.NewHub(ctx, &sse.HubOptions{
+			AllowedOrigins: []string{"https://page.example"},
+			OnSubscribe: func(r *http.Request, topic *sse.Topic) error {
+				if topic.Name() == "/secret" {
+					return errors.New("not for you")
+				}
+				return nil
+			},
+		})
+		m := sse.NewHubManager(hub)
+		if m.Hub() != hub {
+			t.Errorf("Hub() is another hub")
+		}
+		srv := ssetest.NewServer(t, m.Handler())
+		ask := func(method, path string) *http.Response {
+			req, _ := http.NewRequest(method, "http://x"+path, nil)
+			req.Header = http.Header{"Origin": {"https://page.example"}, "Access-Control-Request-Method": {"GET"}, "Accept": {"text/event-stream"}}
+			resp, err := srv.Client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp
+		}
+		st := srv.Open(t, "/a", nil)
+		synctest.Wait()
+		m.Publish("/a", 1)
+		if got := string(st.Event(t).Data); got != "1" {
+			t.Errorf("event %s, want 1", got)
+		}
+		check := func(method, path string, status int) {
+			t.Helper()
+			resp := ask(method, path)
+			defer resp.Body.Close()
+			if resp.StatusCode != status || resp.Header.Get("Access-Control-Allow-Origin") != "https://page.example" {
+				t.Errorf("%s %s = %d, allowed %q, want %d for the page", method, path, resp.StatusCode, resp.Header.Get("Access-Control-Allow-Origin"), status)
+			}
+		}
+		check("OPTIONS", "/a", 204)
+		check("POST", "/a", 405)
+		check("GET", "/secret", 403)
+		go hub.Drain(ctx)
+		if got := st.Rest(t); len(got) != 1 || got[0].Name != "bye" {
+			t.Errorf("rest of a drained stream = %v, want bye", got)
+		}
+		check("GET", "/a", 200) // to come back in a while
+		synctest.Wait()
+		checkHoldsNothing(t, m)
+	})
+}

@@ -61,12 +61,7 @@ func (s Streams) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Top
 func (s Streams) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fail := func(status int) { http.Error(w, http.StatusText(status), status) }
-		if s.hub.AllowOrigin(w, r, CORS{Methods: "GET, HEAD", Headers: "Authorization, Cache-Control, Last-Event-ID"}) {
-			return
-		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			fail(http.StatusMethodNotAllowed)
+		if !s.hub.takes(w, r) {
 			return
 		}
 		topics, err := pick(r)
@@ -90,4 +85,17 @@ func (s Streams) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handle
 			fail(http.StatusInternalServerError)
 		}
 	})
+}
+
+// takes reports whether r asks for a stream by its method, and answers it if not.
+func (h *Hub) takes(w http.ResponseWriter, r *http.Request) bool {
+	if h.AllowOrigin(w, r, CORS{Methods: "GET, HEAD", Headers: "Authorization, Cache-Control, Last-Event-ID"}) {
+		return false
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return false
+	}
+	return true
 }

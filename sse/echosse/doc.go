@@ -1,9 +1,16 @@
 // Package echosse serves packages sse and progress on Echo v4, with the names and
 // signatures of IOTechSystems/go-mod-edge-utils: its pkg/sse and its
-// pkg/sse/progress are both this package, so that a program that uses them changes
-// its import paths only. What differs: a topic made of a request is its path, where
-// it was the route's pattern, so that /device/a and /device/b are two; and a stream
-// begins with the newest value.
+// pkg/sse/progress are both this package. A program that uses Tracker and Job, or
+// Manager, Handler and Polling, changes its import paths only. What differs:
+//
+//   - There is no WriteSSEHeaders, HandleSSE or Broadcaster. A handler that writes a
+//     stream of its own serves an [sse.Topic] instead; [sse.Hub.Serve] writes the head.
+//   - A topic that is made of a request has the parameters of its query in order of
+//     their names, so that ?a=1&b=2 and ?b=2&a=1 are one topic; [Manager.Publish]
+//     orders those of the topic that it is given in the same way.
+//   - A stream begins with the newest value, and its events have ids.
+//
+// For example:
 //
 //	tracker := echosse.New(ctx, 30*time.Second, 30*time.Second, lc)
 //	e.GET("/scan/events", func(c echo.Context) error {

@@ -452,3 +452,42 @@ func TestBehaviour12HeartbeatsAreACommentAndABlankLine(t *testing.T) {
 		}
 	})
 }
+
+// What a Polling is made of is a request that Echo does not use again for somebody else.
+func TestPollingFuncOutlivesEchosContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := echo.New()
+		m := echosse.NewManager(t.Context(), nil, 0)
+		e.GET("/values/:device", echosse.Handler(m, echosse.WithPollingFunc(func(r *http.Request) echosse.PollingService {
+			return echosse.NewPolling(nil, func(context.Context) (any, error) { return r.URL.Path, nil }, echosse.WithCustomPollingInterval(time.Second))
+		})))
+		e.GET("/other/:device", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
+		srv := ssetest.NewServer(t, e)
+		first, second := srv.Open(t, "/values/a", nil), srv.Open(t, "/values/a", nil)
+		wantEvents(t, first, `"/values/a"`)
+		wantEvents(t, second, `"/values/a"`)
+		first.Close()
+		synctest.Wait()
+		for range 10 {
+			srv.Open(t, "/other/b", nil).Close()
+		}
+		m.Publish("/values/a", "between") // so that the next poll differs from the newest
+		wantEvents(t, second, `"between"`, `"/values/a"`)
+	})
+}
+
+// The names of go-mod-edge-utils: topics of a path and a query, in whatever order its parameters come.
+func TestTopicsOfOneQueryInAnyOrder(t *testing.T) {
+	e := echo.New()
+	var topics []string
+	e.GET("/devices/:id", func(c echo.Context) error {
+		topics = append(topics, echosse.ConstructSSETopic(c))
+		return nil
+	})
+	for _, target := range []string{"/devices/7?offset=5&limit=1", "/devices/7?limit=1&offset=5", "/devices/7"} {
+		e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", target, nil))
+	}
+	if got, want := strings.Join(topics, " "), "/devices/7?limit=1&offset=5 /devices/7?limit=1&offset=5 /devices/7"; got != want {
+		t.Errorf("topics %s, want %s", got, want)
+	}
+}

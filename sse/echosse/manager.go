@@ -24,6 +24,8 @@ type (
 var (
 	WithCustomTopic           = sse.WithCustomTopic
 	WithPollingService        = sse.WithPollingService
+	WithPollingFunc           = sse.WithPollingFunc
+	WithRepeats               = sse.WithRepeats
 	WithCustomPollingInterval = sse.WithCustomPollingInterval
 	WithCustomApiVersion      = sse.WithCustomApiVersion
 	WithStopCondition         = sse.WithStopCondition
@@ -42,6 +44,10 @@ func NewPolling(lc Logger, fetch func(context.Context) (any, error), opts ...Pol
 
 // Handler answers with a stream of m as [sse.Manager.Serve] does. Its error is
 // Echo's to answer; nothing is written then.
+//
+// A handler that makes a [Polling] for each request must not poll by its
+// [echo.Context], nor by the request in there: the polling outlives both, and Echo
+// gives the context to somebody else's request. [WithPollingFunc] has a request to keep.
 func Handler(m *Manager, opts ...HandlerOption) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		return stream(c, func(w http.ResponseWriter, r *http.Request) error {
