@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,20 +115,20 @@ func TestBuffer(t *testing.T) {
 		{&ssetest.Options{Buffer: -1}, 3 << 10, false}, // Client takes 4 KB at once, and what the server has after it waits
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			sent := false
+			var sent atomic.Bool
 			srv := ssetest.Start(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_ = http.NewResponseController(w).Flush()
 				_, _ = w.Write(make([]byte, tt.size/3))
 				_ = http.NewResponseController(w).Flush()
 				_, _ = w.Write(make([]byte, tt.size/3))
 				if _, err := w.Write(make([]byte, tt.size/3)); err == nil && http.NewResponseController(w).Flush() == nil {
-					sent = true
+					sent.Store(true)
 				}
 			})}, tt.opts)
 			st := srv.Open(t, "/", nil)
 			time.Sleep(time.Hour)
-			if sent != tt.sent {
-				t.Errorf("%+v: %d bytes sent: %v, want %v", tt.opts, tt.size, sent, tt.sent)
+			if sent.Load() != tt.sent {
+				t.Errorf("%+v: %d bytes sent: %v, want %v", tt.opts, tt.size, sent.Load(), tt.sent)
 			}
 			st.Close()
 		})
