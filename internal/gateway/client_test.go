@@ -64,6 +64,13 @@ func TestProgressClient(t *testing.T) {
 
 	again := trigger()
 	p = script.Begun()
+	for _, at := range []string{s.url + "/api/v1/runs/" + again.ID, "/api/v1/runs/" + again.ID + "/events"} {
+		attached, err := client.Attach(ctx, at)
+		if err != nil || attached.ID != again.ID {
+			t.Fatalf("Attach(%s) = %+v, %v, want run %s", at, attached, err, again.ID)
+		}
+		again = attached // which is cancelled below
+	}
 	if again.ID == run.ID {
 		t.Errorf("started after the end: the same run %q", run.ID)
 	}

@@ -29,7 +29,8 @@ type Client struct {
 	// means a client that all share, as in [sse.Client].
 	HTTP *http.Client
 
-	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway.
+	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway. Its origin is where Header
+	// goes.
 	URL string
 
 	// Header is sent with every request to URL's origin, for instance Authorization. Where the server's answer leads to
@@ -44,7 +45,7 @@ type Client struct {
 	OnRetry func(err error, wait time.Duration)
 }
 
-// Run is a run on a server, as [Client.Start] has found it.
+// Run is a run on a server, as [Client.Start] or [Client.Attach] has found it.
 type Run struct {
 	ID        string
 	Coalesced bool // it was running before

@@ -370,3 +370,46 @@ func TestClientKeepsItsHeaderAtItsOrigin(t *testing.T) {
 		t.Errorf("the other origin got %q", leaked)
 	}
 }
+
+// Somebody who did not start a run attaches to it by URL: that of the job, or its own, which stays with it.
+func TestClientAttaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandlerFixture(t, progress.HandlerOptions{})
+		first := startRun(t, h.client("/a"), nil)
+		attach := func(at string) *progress.Run {
+			t.Helper()
+			run, err := h.client("/").Attach(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return run
+		}
+		run := attach("http://server/a")
+		if run.ID != first.ID || !run.Coalesced {
+			t.Errorf("attached to run %q (coalesced: %v), want %q", run.ID, run.Coalesced, first.ID)
+		}
+		if err := run.Cancel(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if got, err := follow(t.Context(), run, nil); err != nil || !strings.HasSuffix(got, "cancelled 50") {
+			t.Errorf("followed %s, %v, want to the end", got, err)
+		}
+		second := startRun(t, h.client("/a"), nil)
+		if run := attach("a?run=" + second.ID); run.ID != second.ID {
+			t.Errorf("attached to run %q, want %q", run.ID, second.ID)
+		}
+		if err := run.Cancel(t.Context()); err == nil { // of the run before
+			t.Error("the run that is over and forgotten was cancelled")
+		}
+		for _, at := range []string{"/a?run=" + first.ID, "/nothing"} {
+			var status *sse.StatusError
+			if _, err := h.client("/").Attach(t.Context(), at); !errors.As(err, &status) || status.StatusCode != 404 {
+				t.Errorf("Attach(%s) = %v, want 404", at, err)
+			}
+		}
+		mustStart(t, h.Tracker, "/mute").Context()
+		if _, err := h.client("/").Attach(t.Context(), "/mute"); err == nil || !strings.Contains(err.Error(), "names no run") {
+			t.Errorf("Attach to a run without a snapshot = %v, want an error that says so", err)
+		}
+	})
+}

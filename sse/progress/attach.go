@@ -1,0 +1,71 @@
+package progress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// Attach returns the run at a URL, to follow or cancel it without having started it: that of a job of a [Handler], whose
+// current or last run it is then, or that of one run, such as the Location of a start or /api/v1/runs/ID of the gateway. at
+// is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes one request. An answer
+// other than 200, such as 404 for a run that is not there, is a [*sse.StatusError].
+func (c *Client) Attach(ctx context.Context, at string) (*Run, error) {
+	run, err := c.attach(ctx, at)
+	if err != nil {
+		return nil, fmt.Errorf("progress: attach to %s: %w", at, err)
+	}
+	return run, nil
+}
+
+func (c *Client) attach(ctx context.Context, at string) (*Run, error) {
+	base, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	u, err := base.Parse(at)
+	if err != nil {
+		return nil, err
+	}
+	req, err := c.request(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, _, err := c.do(req)
+	if err != nil {
+		return nil, err
+	}
+	id := runOfTag(resp.Header.Get("ETag"))
+	if id == "" {
+		return nil, errors.New("the answer names no run: an ETag that begins with its id is needed, which comes with its first snapshot")
+	}
+	run := &Run{ID: id, Coalesced: true, client: c}
+	u = resp.Request.URL
+	if one := strings.TrimSuffix(u.Path, "/events"); strings.HasSuffix(one, "/runs/"+id) { // a runs API
+		run.at = u.ResolveReference(&url.URL{Path: one})
+		run.events = run.at.JoinPath("events")
+		return run, nil
+	}
+	own := *u
+	query := own.Query()
+	query.Set("run", id)
+	own.RawQuery = query.Encode()
+	run.at, run.events = &own, &own
+	return run, nil
+}
+
+// runOfTag returns the run that an entity tag of the form "<run>-<n>" names, "" for one of another form.
+func runOfTag(tag string) string {
+	tag = strings.TrimPrefix(tag, "W/")
+	run, _, _ := strings.Cut(strings.Trim(tag, `"`), "-")
+	if !sse.IsTerminalID(run + "-end") { // no name of a run
+		return ""
+	}
+	return run
+}
