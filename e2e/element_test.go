@@ -12,6 +12,8 @@ import (
 
 	"github.com/tidewire/tidewire/internal/scripttest"
 	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -62,39 +64,105 @@ func TestTheElementShowsAJobOfAnotherProgram(t *testing.T) {
 		return <-reports
 	}
 
+	// The page is there before the run, and waits for it.
 	p := open(t, server.URL+"/", view{before: parts})
 	p.expect("status of 404")
-	p.await(`shown("status") === "There is no such run." && element().dataset.connection === "ended"`)
+	p.await(`shown("status") === "Not running" && element().dataset.connection === "waiting" && !bar().matches(":indeterminate")`)
 	report := start()
-	eval[bool](p, `(element().setAttribute("src", "/discovery?"), true)`)
 	p.await(`shown("status") === "Running" && bar().matches(":indeterminate") && element().dataset.connection === "live"`)
 	report.Update(func(s *progress.Progress) { s.Stage, s.Message = "scan", `<img src=x onerror="pwned=1">` })
 	report.Step(37, 100, `<img src=x onerror="pwned=1">`)
 	p.await(`bar().value === 37 && shown("message") === 'scan: <img src=x onerror="pwned=1">'`)
 	for what, want := range map[string]string{
-		`bar().getAttribute("aria-label")`:                                                     "Discovery",
-		`element().querySelector(".tidewire-status").role`:                                     "status",
-		`element().querySelector("button").ariaLabel + element().querySelector("button").type`: "Cancel Discoverybutton",
-		`String(document.querySelector("img"))`:                                                "null",
+		`bar().getAttribute("aria-label")`:                 "Discovery",
+		`element().querySelector(".tidewire-status").role`: "status",
+		`element().querySelector(".tidewire-cancel").ariaLabel + element().querySelector(".tidewire-cancel").type`: "Cancel Discoverybutton",
+		`String(document.querySelector("img"))`: "null",
 	} {
 		if got := eval[string](p, what); got != want {
 			t.Errorf("%s is %q, want %q", what, got, want)
 		}
 	}
-	p.click("tidewire-progress button")
+	p.click("tidewire-progress .tidewire-cancel")
 	p.await(`shown("status") === "Cancelled" && element().dataset.status === "cancelled" && shown("cancel") === ""`)
 	p.await(`bar().value === 37 && element().dataset.connection === "ended"`)
 
-	// Taken out and put back it follows the run of that time; its end is an event.
+	// It follows the next run as well; its end is an event, which comes once.
+	eval[bool](p, `(window.ends = [], element().addEventListener("end", (e) => ends.push(e.detail.status)), true)`)
 	start()
-	eval[bool](p, `(window.ended = new Promise((end) => element().addEventListener("end", (e) => end(e.detail.status))),
-		document.body.append(element()), true)`)
 	p.await(`shown("status") === "Running" && shown("cancel") === "Cancel"`)
 	over <- errors.New("disk full")
-	if got, want := eval[string](p, `ended`), "failed"; got != want {
-		t.Errorf("the element's end says %q, want %q", got, want)
+	p.await(`shown("status") === "Failed: disk full" && bar().value === 0 && ends.join() === "failed"`)
+
+	// Taken out and put back it follows the run of that time.
+	eval[bool](p, `(window.node = element(), node.remove(), true)`)
+	start()
+	eval[bool](p, `(document.body.append(node), true)`)
+	p.await(`shown("status") === "Running" && ends.join() === "failed"`)
+
+	// The property src is the attribute; at the URL of a run it shows that run alone.
+	eval[bool](p, `(element().src = "/discovery?run=none", true)`)
+	p.await(`shown("status") === "There is no such run." && element().dataset.connection === "ended" && element().getAttribute("src") === element().src`)
+	over <- nil
+}
+
+// The flow of docs/browser.md: the page is loaded, somebody presses Start, everybody sees the run. The service is of another
+// origin than the page, which it allows.
+func TestTheElementStartsAJobOfAnotherOrigin(t *testing.T) {
+	page := httptest.NewUnstartedServer(nil)
+	origin := "http://" + page.Listener.Addr().String()
+	hub := sse.NewHub(t.Context(), &sse.HubOptions{AllowedOrigins: []string{origin}})
+	tracker, err := progress.Open(t.Context(), snapshot.NewMemory(), &progress.Options{Hub: hub})
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.await(`shown("status") === "Failed: disk full" && bar().value === 0`)
+	over := make(chan struct{})
+	protection := http.NewCrossOriginProtection()
+	if err := protection.AddTrustedOrigin(origin); err != nil {
+		t.Fatal(err)
+	}
+	service := httptest.NewServer(protection.Handler(progress.Handler(tracker, progress.HandlerOptions{
+		Work: func(ctx context.Context, report *progress.Reporter, _ *http.Request) (any, error) {
+			report.Step(1, 2, "half")
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-over:
+				return "found", nil
+			}
+		},
+	})))
+	t.Cleanup(service.Close)
+	t.Cleanup(service.CloseClientConnections)
+	mux := http.NewServeMux()
+	mux.Handle("/tidewire.js", web.Handler())
+	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `<!doctype html><html lang="en"><title>Somebody's page</title><link rel="icon" href="data:,">
+<script type="module" src="/tidewire.js"></script>
+<tidewire-progress src="`+service.URL+`/discovery" start="" label="Discovery"></tidewire-progress>`)
+	})
+	page.Config.Handler = mux
+	page.Start()
+	t.Cleanup(page.Close)
+	t.Cleanup(page.CloseClientConnections)
+
+	p := open(t, origin, view{before: parts})
+	p.expect("status of 404")
+	p.await(`shown("status") === "Not running" && shown("start") === "Start" && shown("cancel") === ""`)
+	for range 2 { // a second run begins as the first did
+		p.click("tidewire-progress .tidewire-start")
+		p.await(`shown("status") === "Running" && bar().value === 50 && shown("start") === "" && shown("cancel") === "Cancel"`)
+		over <- struct{}{}
+		p.await(`shown("status") === "Done" && shown("start") === "Start" && bar().value === 100`)
+	}
+	p.click("tidewire-progress .tidewire-start")
+	p.await(`shown("cancel") === "Cancel"`)
+	p.click("tidewire-progress .tidewire-cancel")
+	p.await(`shown("status") === "Cancelled"`)
+
+	// A run that is gone is known to be gone.
+	eval[bool](p, `(element().src = "`+service.URL+`/discovery?run=none", true)`)
+	p.await(`shown("status") === "There is no such run."`)
 }
 
 // The same element on the gateway's own page, which has its own policy.
@@ -106,14 +174,24 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	work := s.Begun()
 	eval[bool](p, `(() => {
 		const node = document.createElement("tidewire-progress");
-		node.setAttribute("src", "`+run+`/events");
-		node.setAttribute("cancel", "`+run+`/cancel");
+		node.src = "`+run+`/events";
 		document.querySelector("main").append(node);
 		return true;
 	})()`)
 	work.Print("::progress 12.5 warming up")
 	p.await(`bar().value === 12.5 && shown("message") === "warming up" && shown("status") === "Running"`)
-	p.click("tidewire-progress button")
+	p.click("tidewire-progress .tidewire-cancel")
 	work.Ended()
 	p.await(`shown("status") === "Cancelled" && shown("cancel") === ""`)
+
+	// At the stream of a job it shows one run after the other.
+	eval[bool](p, `(element().setAttribute("start", "/api/v1/jobs/report/runs"), element().src = "/api/v1/stream?jobs=report", true)`)
+	p.await(`shown("status") === "Cancelled" && shown("start") === "Start"`)
+	p.click("tidewire-progress .tidewire-start")
+	work = s.Begun()
+	work.Print("::progress 25 again")
+	p.await(`bar().value === 25 && shown("status") === "Running"`)
+	p.click("tidewire-progress .tidewire-cancel")
+	work.Ended()
+	p.await(`shown("status") === "Cancelled"`)
 }

@@ -18,12 +18,14 @@ import (
 type scripted struct {
 	url     string
 	say     chan string
+	end     chan struct{} // ends the stream
+	resumed chan string   // gets the last ids with which streams after the first were asked for
 	left    chan struct{} // gets one when a stream has ended
 	streams atomic.Int32
 }
 
 func newScripted(t *testing.T) *scripted {
-	s := &scripted{say: make(chan string), left: make(chan struct{}, 10)}
+	s := &scripted{say: make(chan string), end: make(chan struct{}), resumed: make(chan string, 10), left: make(chan struct{}, 10)}
 	mux := http.NewServeMux()
 	mux.Handle("/tidewire.js", web.Handler())
 	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -31,7 +33,13 @@ func newScripted(t *testing.T) *scripted {
 		io.WriteString(w, `<!doctype html><link rel="icon" href="data:,"><title>A page</title><body>`)
 	})
 	mux.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
-		s.streams.Add(1)
+		if r.Header.Get("Accept") == "application/json" { // the module doubts a stream without events: there is no news
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		if s.streams.Add(1) > 1 {
+			s.resumed <- r.URL.Query().Get("last_event_id")
+		}
 		defer func() { s.left <- struct{}{} }()
 		w.Header().Set("Content-Type", "text/event-stream")
 		for {
@@ -39,6 +47,8 @@ func newScripted(t *testing.T) *scripted {
 			select {
 			case text := <-s.say:
 				io.WriteString(w, text)
+			case <-s.end:
+				return
 			case <-r.Context().Done():
 				return
 			}
@@ -121,5 +131,72 @@ func TestAClosedSubscriptionIsSilent(t *testing.T) {
 	}
 	if got, want := told(first, 3), []string{"subscribed", "state connecting", "state live"}; !slices.Equal(got, want) {
 		t.Errorf("the first tab was told %q, want nothing after it closed: %q", got, want)
+	}
+}
+
+// silences is JavaScript that keeps the timers by which a stream is told to be silent from running: the test runs them. Each
+// start of one changes the page, so that await sees what else has changed.
+const silences = `
+	window.silences = new Map();
+	{
+		const { setTimeout: set, clearTimeout: clear } = window;
+		window.setTimeout = (f, ms) => {
+			if (ms !== 45_000 && ms !== 90_000) return set(f, ms); // the other is that of tabs which do not lead
+			const id = set(() => {}, 1e9);
+			window.silences.set(id, f);
+			if (document.body) document.body.dataset.silence = id;
+			return id;
+		};
+		window.clearTimeout = (id) => { window.silences.delete(id); clear(id); };
+	}`
+
+// Whatever comes is a sign of life, above all heartbeats: an idle stream stays open, and every tab knows since when nothing came.
+func TestHeartbeatsAreSignsOfLife(t *testing.T) {
+	s := newScripted(t)
+	first := open(t, s.url, view{before: silences + follows})
+	told(first, 3)
+	for i, form := range []string{":\n", ":\n\n", ": beat\r\n", "retry: 100\n\n", "event: unheard-of\ndata: x\n\n", "id: run-0\n"} {
+		eval[bool](first, fmt.Sprintf(`(window.timer = [...silences.keys()][0], Date.now = () => %d, true)`, i+1))
+		s.say <- form
+		first.await(fmt.Sprintf(`subscription.heardAt === %d && silences.size === 1 && !silences.has(timer)`, i+1))
+	}
+	second := first.tab(s.url, view{before: silences + follows})
+	told(second, 3)
+	second.await(`subscription.heardAt === 6`)
+	eval[bool](second, `(Date.now = () => 7, true)`)
+	s.say <- ":\n"
+	second.await(`subscription.heardAt === 7`)
+	if got, want := told(first, 3), []string{"subscribed", "state connecting", "state live"}; !slices.Equal(got, want) {
+		t.Errorf("heartbeats told %q, want no more than %q", got, want)
+	}
+	if got := s.streams.Load(); got != 1 {
+		t.Errorf("there were %d streams, want one", got)
+	}
+	// Nothing more comes: the stream is made anew, which is said.
+	eval[bool](first, `([...silences.values()][0](), true)`)
+	<-s.left
+	if got, want := told(first, 5)[3:], []string{"state reconnecting", "state live"}; !slices.Equal(got, want) {
+		t.Errorf("a silence told %q, want %q", got, want)
+	}
+}
+
+// Events are read however the stream is cut into pieces, and whatever ends its lines.
+func TestTheModuleReadsAnyPieces(t *testing.T) {
+	s := newScripted(t)
+	p := open(t, s.url, view{before: follows})
+	told(p, 3)
+	for _, piece := range []string{
+		"\xef", "\xbb\xbfid: run-1\r", "\ndata: \"a\r", "\n", "data: \xc3", "\xa9\"\r\n\r", "\n", ":\n", // a carriage return alone ends a line when more comes
+		"id: run-2\rdata:{\"key\":\"k\"}\r\r", ":\n", "id:bad\x00id\ndata\ndata: \n\n", "retry: x\nretry:250\nevent: message\ndata: 3\n\n", "data: never complete\n",
+	} {
+		s.say <- piece
+	}
+	s.end <- struct{}{}
+	want := []string{`snapshot "\"a\né\"" run-1`, `snapshot {"key":"k"} run-2`, `snapshot "\n" run-2`, `snapshot 3 run-2`, "state reconnecting", "state live"}
+	if got := told(p, 9)[3:]; !slices.Equal(got, want) {
+		t.Errorf("the pieces told\n%q, want\n%q", got, want)
+	}
+	if got := <-s.resumed; got != "run-2" {
+		t.Errorf("the next stream goes on after %q, want run-2", got)
 	}
 }

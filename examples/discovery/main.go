@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -52,6 +53,7 @@ func main() {
 func handler(tracker *progress.Tracker, last int) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write(page) })
+	mux.Handle("GET /tidewire.js", web.Handler()) // another program serves a copy of the file
 	mux.Handle("/discovery/{host}", progress.Handler(tracker, progress.HandlerOptions{
 		Topic: topic,
 		Work: func(ctx context.Context, report *progress.Reporter, r *http.Request) (any, error) {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +86,25 @@ func TestCancel(t *testing.T) {
 	}
 	if p := follow(t, run); p.Status != progress.StatusCancelled {
 		t.Errorf("terminal %+v, want cancelled", p)
+	}
+}
+
+// The page has all that it is made of.
+func TestPage(t *testing.T) {
+	url := newServer(t, 1)
+	for path, want := range map[string]string{
+		"/":            `<tidewire-progress src="/discovery/127.0.0.1" start=""`,
+		"/tidewire.js": `customElements.define("tidewire-progress"`,
+	} {
+		resp, err := http.Get(url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("GET %s = %s, %v, want %s in it", path, resp.Status, err, want)
+		}
 	}
 }
 

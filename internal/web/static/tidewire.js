@@ -7,14 +7,16 @@
 // When it closes, the lock goes to another tab, which goes on after the last
 // id that it has heard.
 //
-// A browser's EventSource comes back by itself after most losses, at the pace
-// that the server asks for with `retry:`. Link takes care of the others: an
-// answer other than 200 closes an EventSource for good, a dead network path
-// leaves it open and silent, and a proxy that buffers lets nothing through.
-// Nothing gets lost: whoever opens anew gets the newest snapshots first.
+// The stream is read with fetch, not with an EventSource: that shows neither
+// the heartbeats, which tell an idle stream from a dead one, nor why a server
+// refused. Link comes back after a loss at the pace that the server asks for
+// with `retry:`, leaves a connection that has gone silent, and polls where a
+// proxy lets no stream through. Nothing gets lost: whoever opens anew gets the
+// newest snapshots first.
 
-const FIRST_BYTE = 5_000; // ms after which a stream without an event is doubted
-const SILENCE = 45_000; // ms without an event after which a connection is made anew
+const FIRST_EVENT = 5_000; // ms after which a stream without an event is doubted
+const SILENCE = 45_000; // ms without a byte after which a connection is made anew
+const LARGEST = 64 << 20; // characters that a line of a stream may have
 const HIDDEN = 60_000; // ms after which a hidden page gives its connection back
 const PROBE = 120_000; // ms of polling after which the stream is tried again
 const WAIT = 25; // s that a poll waits for a change
@@ -22,15 +24,17 @@ const PACE = 1_000; // ms at least between two polls
 const ANSWER = 1_500; // ms after which a leading tab that does not answer is replaced
 const RENEW = 100; // ms in which tabs ask for a new connection together
 const PARTING = 200; // ms that the tab that has led stays, so that the others hear of the end
-const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our own
+const RETRY = 3_000; // ms between two connections, until the server names another time
+const NEXT_RUN = 3_000; // ms at most after which <tidewire-progress> asks whether a run has begun
+const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts that fail
 
 /**
  * Follows the stream at `url` until the run that it shows is over, or close()
  * is called on what this returns. Of `options`, all optional:
  *
  * - onSnapshot(snapshot, id): a new state; JSON is parsed. While polling there is no id.
- * - onState(state, until): "connecting", "live", "polling", "signed-out" (the
- *   server answers 401: it is asked again now and then), or "reconnecting", then with the time (ms since the epoch) of the next attempt where it is known.
+ * - onState(state, until): "connecting", "live", "polling", "signed-out" (the server answers 401: it is asked again now
+ *   and then), or "reconnecting", then with the time (ms since the epoch) of the next attempt where it is known.
  * - onEnd(snapshot): the run is over, or gone; its newest snapshot if there was one. Nothing follows.
  * - onReset(): what was known is of another life of the server; everything follows.
  * - onGap(missed): so many events of a topic with a backlog were missed.
@@ -40,6 +44,9 @@ const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts of our ow
  *
  * Snapshots that have a member `key` replace each other by key, others replace
  * each other. Handlers are not called before subscribe returns.
+ *
+ * heardAt of what is returned is when the server gave its last sign of life,
+ * heartbeats included.
  */
 export function subscribe(url, options = {}) {
   return new Subscription(new URL(url, document.baseURI).href, options);
@@ -50,6 +57,7 @@ class Subscription {
   #known = new Map(); // newest snapshot by key
   #newest; #id = ""; // of the event that came last
   #state = ""; #until;
+  #heardAt = 0;
   #me = Math.random().toString(36).slice(2);
   #over = new AbortController(); // ends what listens to the page
   #channel = null; // between tabs; null while away, or alone
@@ -71,6 +79,14 @@ class Subscription {
       this.#join();
       this.#seen();
     });
+  }
+
+  /**
+   * When the server gave its last sign of life, to this tab or to the one that leads: ms since the epoch by this
+   * machine's clock, 0 before the first. An idle stream of the gateway gives one every 15 s.
+   */
+  get heardAt() {
+    return this.#heardAt;
   }
 
   /** Ends the subscription; no handler is called any more. */
@@ -163,6 +179,7 @@ class Subscription {
       if (message.type === "renew") this.#link.renew();
       if (message.type === "hello") this.#channel.postMessage({
         type: "welcome", to: message.from, snapshots: [...this.#known.values()], id: this.#id, state: this.#state, until: this.#until,
+        heardAt: this.#heardAt,
       });
       return;
     }
@@ -172,12 +189,14 @@ class Subscription {
     if (message.type !== "welcome") return this.#take(message);
     for (const news of compare(this.#known, message.snapshots)) this.#take(news);
     this.#id = message.id;
+    this.#heardAt = message.heardAt;
     this.#take({ type: "state", state: message.state, until: message.until });
   }
 
   /** Takes what has happened on the connection. */
   #take(message) {
     const { onSnapshot, onState, onReset, onGap, onEnd } = this.#options;
+    if (message.type !== "state") this.#heardAt = Date.now();
     switch (message.type) {
       case "snapshot":
         this.#newest = message.snapshot;
@@ -214,11 +233,13 @@ class Subscription {
 /** The connection to a URL: a stream, or polls where no stream comes through. It tells what happens in messages. */
 class Link {
   #url; #options; #known; #id; #tell;
-  #source = null; // the EventSource; while polling, the one that probes
+  #stream = null; // the connection to the stream; while polling, the one that probes
   #poll = null; // AbortController of the polls, null while there are none
   #asking = new AbortController(); // of single questions
   #tag = ""; // entity tag of the last JSON answer
-  #heardAt = 0; #events = 0; #failures = 0;
+  #pace = RETRY; // ms to wait after a stream has ended
+  #since = 0; // the last sign of life, or the attempt to get one
+  #events = 0; #failures = 0;
   #refused = false; // with 401, and nothing came since
   #timers = new Timers();
 
@@ -259,81 +280,120 @@ class Link {
 
   /** Connects anew if nothing was heard for too long: timers stand still while a machine sleeps. */
   check() {
-    if (this.#source && !this.#poll && Date.now() - this.#heardAt > SILENCE) this.open();
+    if (this.#stream && !this.#poll && Date.now() - this.#since > SILENCE) this.#silent();
     else this.hurry();
   }
 
-  #listen(id) {
-    const { withCredentials = false } = this.#options;
-    const source = (this.#source = new EventSource(resumed(this.#url, id), { withCredentials }));
-    this.#doubt(source);
+  async #listen(id) {
+    const stream = (this.#stream = { abort: new AbortController(), open: false });
+    const isCurrent = () => this.#stream === stream;
+    this.#doubt(stream);
     if (!this.#poll) this.#heard();
-    source.onopen = () => {
-      if (this.#poll) return; // a head proves nothing, it takes an event
-      this.#failures = 0;
-      this.#refused = false;
-      this.#heard();
-      this.#doubt(source);
-      this.#tell({ type: "state", state: "live" });
-    };
-    const on = (type, f) => source.addEventListener(type, (e) => {
-      this.#arrived();
-      f(e);
-    });
-    on("message", (e) => {
-      this.#id = e.lastEventId;
-      this.#tell({ type: "snapshot", snapshot: parse(e.data), id: e.lastEventId });
-      if (e.lastEventId.endsWith("-end")) this.#tell({ type: "end" });
-    });
-    on("reset", () => this.#tell({ type: "reset" }));
-    on("gap", (e) => this.#tell({ type: "gap", missed: Number(e.data) }));
-    // The server drains: it closes the stream in a moment, and the browser
-    // comes back when the `retry:` that it sent has passed.
-    on("bye", () => this.#tell({ type: "state", state: "reconnecting" }));
-    source.onerror = () => {
-      this.#timers.stop("doubt");
-      if (this.#poll) return this.#probeLater();
-      if (source.readyState === EventSource.CLOSED) return this.#retry();
-      this.#heard(); // the browser tries again
-      this.#tell({ type: "state", state: "reconnecting" });
-    };
+    try {
+      const response = await this.#get(resumed(this.#url, id), { Accept: "text/event-stream" }, stream.abort.signal);
+      if (!isCurrent() || this.#isEnd(response)) return;
+      if (response.status === 401) this.#refused = true;
+      if (response.status !== 200 || !hasType(response, "text/event-stream")) throw failed(response);
+      stream.open = true;
+      if (!this.#poll) this.#opened(stream); // else a head proves nothing, it takes an event
+      for await (const events of piecesOf(response.body, id, (ms) => { this.#pace = ms; })) {
+        if (!isCurrent()) return;
+        if (!this.#poll) this.#heard();
+        if (events.length === 0) this.#tell({ type: "beat" });
+        for (const event of events) if (isCurrent()) this.#happened(event);
+      }
+    } catch {
+      // The network, an answer that is no stream, or our own end.
+    }
+    if (isCurrent()) this.#lost(stream);
+  }
+
+  #opened(stream) {
+    this.#failures = 0;
+    this.#refused = false;
+    this.#heard();
+    this.#doubt(stream);
+    this.#tell({ type: "beat" });
+    this.#tell({ type: "state", state: "live" });
+  }
+
+  /** Tells what an event of the stream says. */
+  #happened({ name, data, id }) {
+    switch (name) {
+      case "message":
+        this.#arrived();
+        this.#id = id;
+        this.#tell({ type: "snapshot", snapshot: parse(data), id });
+        if (id.endsWith("-end")) this.#tell({ type: "end" });
+        break;
+      case "reset":
+        this.#arrived();
+        this.#tell({ type: "reset" });
+        break;
+      case "gap":
+        this.#arrived();
+        this.#tell({ type: "gap", missed: Number(data) });
+        break;
+      case "bye": // the server drains: it closes the stream in a moment
+        this.#arrived();
+        this.#tell({ type: "state", state: "reconnecting" });
+        break;
+      default: // of no meaning here
+        this.#tell({ type: "beat" });
+    }
+  }
+
+  /** Comes back after a stream that has ended, or has not come about. */
+  #lost(stream) {
+    this.#timers.stop("doubt");
+    if (this.#poll) return this.#probeLater();
+    if (!stream.open) return this.#retry();
+    this.close();
+    this.#tell({ type: "state", state: "reconnecting", until: Date.now() + this.#pace });
+    this.#timers.start("retry", this.#pace, () => this.open());
+  }
+
+  /** Leaves a connection that nothing comes on, heartbeats neither. */
+  #silent() {
+    this.#tell({ type: "state", state: "reconnecting" });
+    this.open();
   }
 
   /** Ends the stream alone. */
   #hush() {
-    this.#source?.close();
-    this.#source = null;
+    this.#stream?.abort.abort();
+    this.#stream = null;
     this.#timers.stop("doubt");
     this.#timers.stop("silence");
   }
 
   #heard() {
-    this.#heardAt = Date.now();
-    this.#timers.start("silence", SILENCE, () => this.open());
+    this.#since = Date.now();
+    this.#timers.start("silence", SILENCE, () => this.#silent());
   }
 
-  /** Takes note that the stream comes through. */
+  /** Takes note that events come through. */
   #arrived() {
     this.#events++;
     this.#timers.stop("doubt");
-    this.#heard();
     if (!this.#poll) return;
     this.#poll.abort();
     this.#poll = null;
     this.#failures = 0;
+    this.#heard();
     this.#tell({ type: "state", state: "live" });
   }
 
   /** Asks, if no event comes soon, whether there is one: then something on the way holds it back. */
-  #doubt(source) {
-    this.#timers.start("doubt", FIRST_BYTE, async () => {
+  #doubt(stream) {
+    this.#timers.start("doubt", FIRST_EVENT, async () => {
       if (this.#poll) return this.#probeLater();
       const { signal } = this.#asking;
       const events = this.#events;
       const news = await this.#ask(signal).catch(() => null);
       if (news) await pause(PACE); // it may have come about just now: then the stream brings it too
-      if (news === null || signal.aborted || this.#source !== source || this.#events !== events) return;
-      if (news || source.readyState !== EventSource.OPEN) this.#pollOn();
+      if (news === null || signal.aborted || this.#stream !== stream || this.#events !== events) return;
+      if (news || !stream.open) this.#pollOn();
     });
   }
 
@@ -365,8 +425,7 @@ class Link {
     const delay = most / 2 + (Math.random() * most) / 2;
     this.#tell(this.#refused ? { type: "state", state: "signed-out" } : { type: "state", state: "reconnecting", until: Date.now() + delay });
     this.#timers.start("retry", delay, () => this.open());
-    // An EventSource does not say why it was refused: 204 and 404 mean that the run is over.
-    this.#ask(this.#asking.signal).catch(() => {});
+    this.#ask(this.#asking.signal).catch(() => {}); // what can be had meanwhile
   }
 
   /** Asks for the newest snapshots as JSON, tells those that are new, and returns whether there were any. */
@@ -374,32 +433,84 @@ class Link {
     const headers = { Accept: "application/json" };
     if (wait) headers.Prefer = `wait=${wait}`;
     if (this.#tag) headers["If-None-Match"] = this.#tag;
-    const { withCredentials, unpack = (body) => [body] } = this.#options;
+    const { unpack = (body) => [body] } = this.#options;
     const events = this.#events;
-    const response = await fetch(this.#url, {
-      headers, cache: "no-store", credentials: withCredentials ? "include" : "same-origin",
-      signal: AbortSignal.any([signal, AbortSignal.timeout((wait + 15) * 1000)]),
-    });
-    if (response.status === 304) return false;
-    if (response.status === 401 && !signal.aborted) {
+    const response = await this.#get(this.#url, headers, AbortSignal.any([signal, AbortSignal.timeout((wait + 15) * 1000)]));
+    signal.throwIfAborted();
+    if (response.status === 304) {
+      this.#tell({ type: "beat" });
+      return false;
+    }
+    if (response.status === 401) {
       this.#refused = true;
       this.#tell({ type: "state", state: "signed-out" });
     }
-    const type = response.headers.get("Content-Type") ?? "";
-    const gone = [404, 410].includes(response.status) && type.startsWith("application/problem+json"); // not a proxy's
-    if (gone || response.status === 204) {
-      this.#tell({ type: "end" });
-      return false;
-    }
-    if (response.status !== 200 || !type.startsWith("application/json")) throw new Error(`tidewire: GET ${this.#url} was answered ${response.status} ${type}`);
+    if (this.#isEnd(response)) return false;
+    if (response.status !== 200 || !hasType(response, "application/json")) throw failed(response);
     const body = await response.json();
     signal.throwIfAborted();
     if (this.#events !== events) return false; // what the stream has brought meanwhile is newer
+    this.#tell({ type: "beat" });
     this.#tag = response.headers.get("ETag") ?? "";
     const news = compare(this.#known, body === null ? [] : [...unpack(body)]);
     for (const message of news) this.#tell(message);
     if (this.#tag.endsWith('-end"')) this.#tell({ type: "end" });
     return news.length > 0;
+  }
+
+  #get(url, headers, signal) {
+    const credentials = this.#options.withCredentials ? "include" : "same-origin";
+    return fetch(url, { headers, credentials, signal, cache: "no-store" });
+  }
+
+  /** Tells the end if that is what an answer says, and returns whether it was: 204, or 404 and 410 that are no proxy's. */
+  #isEnd(response) {
+    const isGone = [404, 410].includes(response.status) && hasType(response, "application/problem+json");
+    if (!isGone && response.status !== 204) return false;
+    this.#tell({ type: "end" });
+    return true;
+  }
+}
+
+function hasType(response, type) {
+  return (response.headers.get("Content-Type") ?? "").toLowerCase().startsWith(type);
+}
+
+function failed(response) {
+  response.body?.cancel().catch(() => {});
+  return new Error(`tidewire: GET ${response.url} was answered ${response.status} ${response.headers.get("Content-Type")}`);
+}
+
+/**
+ * Reads an event stream (WHATWG HTML §9.2.6) and yields, for each piece that comes, the events that it completes: {name,
+ * data, id}. Comments and the like make a piece without events. `id` is that of the last event before; `paced` is called
+ * with each `retry:`, in ms.
+ */
+async function* piecesOf(body, id, paced) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "", name = "", data = [];
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return; // an event that is not complete does not count
+      const lines = (rest + value).split(/\r\n|\n|\r(?!$)/); // a CR at the end may be half of a line end
+      rest = lines.pop();
+      if (rest.length > LARGEST) throw new Error("tidewire: a line of the stream is too long");
+      const events = [];
+      for (const line of lines) {
+        const [, field, text = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line);
+        if (line === "") {
+          if (data.length > 0) events.push({ name: name || "message", data: data.join("\n"), id });
+          [name, data] = ["", []];
+        } else if (field === "data") data.push(text);
+        else if (field === "event") name = text;
+        else if (field === "id" && !text.includes("\0")) id = text;
+        else if (field === "retry" && /^\d+$/.test(text)) paced(Number(text));
+      }
+      yield events;
+    }
+  } finally {
+    reader.cancel().catch(() => {});
   }
 }
 
@@ -455,7 +566,7 @@ function parse(data) {
   }
 }
 
-/** The URL of a stream that goes on after an event; an EventSource made anew has no other way to say so. */
+/** The URL of a stream that goes on after an event. A header would have other origins asked for leave first. */
 function resumed(url, id) {
   if (!id) return url;
   const to = new URL(url);
@@ -470,21 +581,27 @@ const words = {
 const going = new Set(["queued", "running", "cancelling"]);
 
 /**
- * <tidewire-progress src="URL of a run's stream" label="what runs" cancel="URL to cancel it">
+ * <tidewire-progress src="URL of a run, or of a job" label="what runs" start="URL to start it" cancel="URL to cancel it">
  *
- * A bar, a message, the status and a Cancel button for a run of
- * progress.Handler or of the gateway. Cancel sends POST to `cancel`, or
- * DELETE to `src` if there is none. It ships no styles: its parts are plain
- * elements of the page, with classes tidewire-message, -status and -cancel;
- * data-status and data-connection on the element say how it goes. It
- * dispatches "snapshot" and "end", with the snapshot as detail.
+ * A bar, a message, the status, a Start and a Cancel button for a run of
+ * progress.Handler or of the gateway. At the URL of a job it waits for a run to
+ * begin, and after its end for the next one; at the URL of one run it shows that
+ * one. Start, which is there if `start` is, sends POST to it, "" meaning `src`;
+ * Cancel sends POST to `cancel`, or what the run's API has for that. It ships no
+ * styles: its parts are plain elements of the page, with classes
+ * tidewire-message, -status, -start and -cancel; data-status and
+ * data-connection on the element say how it goes. It dispatches "snapshot" and
+ * "end", with the snapshot as detail.
  */
 class TidewireProgress extends HTMLElement {
-  static observedAttributes = ["src", "label"];
+  static observedAttributes = ["src", "label", "start"];
   #subscription = null;
+  #snapshot; // the newest
+  #waiting = new AbortController(); // for a run to begin
   #bar = part("progress");
   #message = part("p", "message");
   #status = part("p", "status");
+  #start = part("button", "start");
   #cancel = part("button", "cancel");
 
   constructor() {
@@ -492,55 +609,121 @@ class TidewireProgress extends HTMLElement {
     this.#bar.max = 100;
     this.#message.dir = "auto";
     this.#status.setAttribute("role", "status"); // said aloud when it changes; percents are not
-    this.#cancel.type = "button";
-    this.#cancel.hidden = true;
-    this.#cancel.textContent = "Cancel";
-    this.#cancel.addEventListener("click", () => this.#stop());
+    for (const [button, text, act] of [[this.#start, "Start", () => this.#begin()], [this.#cancel, "Cancel", () => this.#stop()]]) {
+      button.type = "button";
+      button.hidden = true;
+      button.textContent = text;
+      button.addEventListener("click", act);
+    }
+  }
+
+  /** The URL that is followed, as written; "" for none. */
+  get src() {
+    return this.getAttribute("src") ?? "";
+  }
+
+  set src(url) {
+    this.setAttribute("src", url);
   }
 
   connectedCallback() {
-    this.replaceChildren(this.#bar, this.#message, this.#status, this.#cancel);
+    this.replaceChildren(this.#bar, this.#message, this.#status, this.#start, this.#cancel);
     this.#describe();
-    this.#follow();
+    this.#restart();
   }
 
   disconnectedCallback() {
-    this.#subscription?.close();
-    this.#subscription = null;
+    this.#leave();
   }
 
   attributeChangedCallback(name) {
     if (!this.#bar.isConnected) return; // connectedCallback follows
-    if (name === "src") this.#follow();
+    if (name === "src") this.#restart();
     else this.#describe();
   }
 
   #describe() {
     const label = this.getAttribute("label") || "Progress";
     this.#bar.setAttribute("aria-label", label);
+    this.#start.setAttribute("aria-label", `Start ${label}`);
     this.#cancel.setAttribute("aria-label", `Cancel ${label}`);
+    this.#offer();
+  }
+
+  /** Shows the buttons that make sense now. */
+  #offer() {
+    const isGoing = going.has(this.#snapshot?.status);
+    this.#start.hidden = isGoing || !this.hasAttribute("start");
+    this.#cancel.hidden = !isGoing;
+  }
+
+  #restart() {
+    this.#leave();
+    this.#snapshot = undefined;
+    delete this.dataset.status;
+    this.#bar.value = 0;
+    this.#message.textContent = this.#status.textContent = "";
+    this.#offer();
+    if (this.src) this.#follow();
+  }
+
+  #leave() {
+    this.#waiting.abort();
+    this.#subscription?.close();
+    this.#subscription = null;
   }
 
   #follow() {
-    this.#subscription?.close();
-    this.#subscription = null;
-    const src = this.getAttribute("src");
-    if (!src) return;
-    this.#subscription = subscribe(src, {
+    this.#leave();
+    this.#subscription = subscribe(this.src, {
+      withCredentials: this.hasAttribute("with-credentials"),
+      unpack: (body) => body?.snapshots ?? [body],
       onSnapshot: (snapshot) => this.#show(snapshot),
       onState: (state) => { this.dataset.connection = state; },
-      onEnd: (snapshot) => {
-        this.dataset.connection = "ended";
-        this.#cancel.hidden = true;
-        if (!this.dataset.status) this.#status.textContent = "There is no such run.";
-        this.dispatchEvent(new CustomEvent("end", { detail: snapshot }));
-      },
+      onEnd: () => this.#ended(),
     });
   }
 
+  #ended() {
+    this.#subscription = null;
+    const isNone = this.#snapshot === undefined;
+    const isOneRun = /[?&]run=|\/runs\/[^/]+\/events$/.test(new URL(this.src, document.baseURI).href);
+    this.dataset.connection = isNone && !isOneRun ? "waiting" : "ended";
+    if (isNone) this.#status.textContent = isOneRun ? "There is no such run." : "Not running";
+    else this.dispatchEvent(new CustomEvent("end", { detail: this.#snapshot }));
+    this.#offer();
+    if (!isOneRun) this.#await();
+  }
+
+  /** Asks now and then whether another run than the one shown is there, and follows it. */
+  async #await() {
+    const { signal } = (this.#waiting = new AbortController());
+    const shown = JSON.stringify(this.#snapshot);
+    let tag = "";
+    for (;;) {
+      await pause(NEXT_RUN / 2 + (Math.random() * NEXT_RUN) / 2);
+      if (signal.aborted) return;
+      if (document.hidden) continue;
+      try {
+        const response = await this.#fetch(this.src, { signal, headers: { Accept: "application/json", ...(tag && { "If-None-Match": tag }) } });
+        if (response.status === 200 && JSON.stringify(await response.json()) !== shown) return signal.aborted || this.#follow();
+        if (response.status === 200) tag = response.headers.get("ETag") ?? "";
+        else response.body?.cancel();
+      } catch {
+        if (signal.aborted) return; // otherwise the server is away, and asked again
+      }
+    }
+  }
+
+  #fetch(url, options) {
+    return fetch(url, { cache: "no-store", credentials: this.hasAttribute("with-credentials") ? "include" : "same-origin", ...options });
+  }
+
   #show(snapshot) {
-    const { status, percent, stage, message, error } = snapshot ?? {};
+    if (snapshot === null) return; // no run yet
+    const { status, percent, stage, message, error } = snapshot;
     const ended = !going.has(status);
+    this.#snapshot = snapshot;
     this.dataset.status = status ?? "";
     if (typeof percent === "number") this.#bar.value = percent;
     else if (ended) this.#bar.value = status === "succeeded" ? 100 : 0;
@@ -549,23 +732,47 @@ class TidewireProgress extends HTMLElement {
     const word = words[status] ?? String(status ?? "");
     const why = error && error !== status ? `${word}: ${error}` : word; // "cancelled" is said once
     if (this.#status.textContent !== why) this.#status.textContent = why;
-    this.#cancel.hidden = ended;
+    this.#offer();
     this.#cancel.disabled = status === "cancelling";
     this.dispatchEvent(new CustomEvent("snapshot", { detail: snapshot }));
   }
 
-  async #stop() {
-    this.#cancel.disabled = true;
-    const url = this.getAttribute("cancel");
+  async #begin() {
+    const url = this.getAttribute("start") || this.src;
+    const headers = { "Content-Type": "application/json" };
+    const response = await this.#ask(this.#start, url, { method: "POST", headers, body: "{}" });
+    if (!response) return;
+    const { events } = await response.json().catch(() => ({}));
+    if (!this.src && events) this.src = new URL(events, response.url).href;
+    else if (!this.#subscription) this.#follow();
+  }
+
+  #stop() {
+    const to = new URL(this.src, document.baseURI);
+    const run = /^(.*\/runs\/[^/]+)\/events$/.exec(to.pathname); // of the gateway
+    let url = this.getAttribute("cancel"), method = "POST";
+    if (url === null && run) url = new URL(`${run[1]}/cancel`, to).href;
+    else if (url === null && this.#snapshot?.key?.startsWith("job/")) url = new URL(`runs/${encodeURIComponent(this.#snapshot.id)}/cancel`, to).href;
+    else if (url === null) [url, method] = [to.href, "DELETE"];
+    this.#ask(this.#cancel, url, { method }); // the stream shows the rest
+  }
+
+  /** Makes a request for a button, and returns the answer if that is a success; otherwise the status says what it is. */
+  async #ask(button, url, options) {
+    button.disabled = true;
     try {
-      const response = await fetch(url ?? this.getAttribute("src"), { method: url === null ? "DELETE" : "POST" });
-      if (response.ok) return; // the stream shows the rest
+      const response = await this.#fetch(url, options);
+      if (response.ok) {
+        button.disabled = button === this.#cancel; // until the stream says more
+        return response;
+      }
       const problem = await response.json().catch(() => ({}));
       this.#status.textContent = problem.detail ?? `The server answered ${response.status}.`;
     } catch {
       this.#status.textContent = "The server cannot be reached.";
     }
-    this.#cancel.disabled = false;
+    button.disabled = false;
+    return null;
   }
 }
 
