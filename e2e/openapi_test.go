@@ -48,7 +48,7 @@ jobs:
       subnet: {type: cidr, title: Subnet, default: 10.0.4.0/24}
       n: {type: int, default: 3, min: 1, max: 5}
       mode: {type: enum, values: [slow, fast], default: slow}
-      note: {default: "", secret: true}
+      note: {default: ""}
       sure: {type: bool, default: false}
       ratio: {type: number, default: 0.5}
       host: {type: host, default: plc.example.com}
@@ -64,6 +64,7 @@ jobs:
   yearly: {exec: ["false"], at: {cron: "@yearly", zone: UTC}}
   ask: {http: {upstream: plant, path: /jobs/ask}, args: {x: {type: int, default: 1}}}
   named: {exec: [echo, "{who}"], args: {who: {pattern: "[a-z]+"}}}
+  hushed: {exec: [echo, "{pin}"], args: {pin: {default: "", secret: true}}}
   mine: {exec: ["true"], roles: admin}
   stays: {exec: [sh, -c, 'trap "" TERM; echo "::progress 10 stays"; while [ ! -e %[6]s ]; do sleep 0.1; done']}
 access:
