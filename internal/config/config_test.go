@@ -198,11 +198,14 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	outdoor := byName["outdoor"]
-	if got, want := outdoor.HTTP.URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&q=Perth+%26+more"; got != want {
+	if got, want := outdoor.HTTP.URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&id=1&id=2&q=Perth+%26+more"; got != want {
 		t.Errorf("URL of outdoor = %s, want %s", got, want)
 	}
 	if got, want := outdoor.HTTP.Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers of outdoor = %v, want %v", got, want)
+	}
+	if got, want := outdoor.HTTP.Accept, []int{200, 503}; !slices.Equal(got, want) {
+		t.Errorf("outdoor accepts %v, want %v", got, want)
 	}
 	if outdoor.HTTP.Upstream != weather {
 		t.Errorf("upstream of outdoor is not weather")
@@ -221,7 +224,7 @@ func TestEveryKey(t *testing.T) {
 	if leads.Method != "POST" || leads.Header == nil || leads.Body != "" {
 		t.Errorf("leads = %#v, want a POST without a body of its own", leads)
 	}
-	if a := outdoor.Alert; a.If.String() != ".temp > 40" || a.For != time.Minute || !reflect.DeepEqual(a.Notify, []*config.Notify{ops, leads}) {
+	if a := outdoor.Alert; a.If.String() != ".temp > 40" || a.For != time.Minute || a.Clear.String() != ".temp < 35" || a.ClearFor != 5*time.Minute || !reflect.DeepEqual(a.Notify, []*config.Notify{ops, leads}) {
 		t.Errorf("alert of outdoor = %+v", a)
 	}
 	if outdoor.Every != 10*time.Minute || outdoor.Unwatched != 10*time.Minute || outdoor.When != nil || time.Duration(show.History) != 24*time.Hour {
@@ -254,7 +257,7 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("disk = %+v, uptime = %+v", disk, byName["uptime"])
 	}
 	site := byName["site"]
-	if !reflect.DeepEqual(site.From, []string{"outdoor", "disk"}) || site.Combine == nil || site.StaleAfter != time.Hour || site.Every != 0 || len(site.Pick) != 1 {
+	if !reflect.DeepEqual(site.From, []string{"outdoor", "disk"}) || site.Combine == nil || site.Needs != config.NeedsAny || byName["both"].Needs != config.NeedsAll || byName["disk"].Needs != "" || site.StaleAfter != time.Hour || site.Every != 0 || len(site.Pick) != 1 {
 		t.Errorf("site = %+v", site)
 	}
 	if both := byName["both"]; both.Combine != nil || both.StaleAfter != 0 {
@@ -290,7 +293,7 @@ func TestEveryKey(t *testing.T) {
 	reindex := byJob["reindex"]
 	if h, want := reindex.HTTP, (&config.JobHTTP{
 		Upstream: weather, Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []config.Pair{{"q", "{name}"}, {"x", "1"}},
-		Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`, Follow: true,
+		Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`, Accept: []int{200, 409}, Follow: true,
 	}); !reflect.DeepEqual(h, want) || reindex.OnBusy != config.BusyReject || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {
 		t.Errorf("reindex = %#v with\n%#v, want\n%#v", reindex, h, want)
 	}

@@ -192,11 +192,7 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 		v, err = parse(h.parse(), known.body)
 		return v, known, err
 	case !h.accepts(resp.StatusCode):
-		e := statusError(resp, http.MethodGet, h.URL, h.Secrets)
-		// A body that is read to its end also has the connection serve again.
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSaid+1))
-		e.Said = Says(resp.Header, body, h.Secrets)
-		return nil, nil, e
+		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
@@ -253,6 +249,15 @@ func redirect(req *http.Request, via []*http.Request) error {
 		return errors.New("redirected from https to http")
 	}
 	return fmt.Errorf("redirected to another origin, %s://%s: want its own upstream", to.Scheme, to.Host)
+}
+
+// refused is the error of an answer that is none, with what its body says. A body that is
+// read to its end also has the connection serve again.
+func refused(resp *http.Response, method string, u *url.URL, secrets *secret.Redactor) *StatusError {
+	e := statusError(resp, method, u, secrets)
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSaid+1))
+	e.Said = Says(resp.Header, body, secrets)
+	return e
 }
 
 func statusError(resp *http.Response, method string, u *url.URL, secrets *secret.Redactor) *StatusError {

@@ -63,12 +63,12 @@ func (h Webhook) send(ctx context.Context, shown *url.URL, kind string, body []b
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return refused(resp, h.Method, shown, h.Secrets)
+	}
 	// So that the connection serves again; a body of unknown length is not waited for.
 	if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
 		_, _ = io.Copy(io.Discard, resp.Body)
-	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return statusError(resp, h.Method, shown, h.Secrets)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 )
 
@@ -49,13 +50,14 @@ func TestWebhookErrors(t *testing.T) {
 		{"status", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			http.Error(w, "slow down "+r.URL.String(), http.StatusTooManyRequests)
-		}, ": 429 Too Many Requests", 7 * time.Second},
+		}, ": 429 Too Many Requests: slow down ***", 7 * time.Second},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		}, ": 307 Temporary Redirect", 0},
 		{"broken", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, ": the connection closed before the answer was complete", 0},
 	} {
 		h := hook(t, tt.answer)
+		h.Secrets = secret.New(h.URL.RequestURI())
 		err := h.Send(t.Context(), "text/plain", nil)
 		if want := "POST http://" + h.URL.Host + tt.want; err == nil || err.Error() != want {
 			t.Errorf("%s: Send = %v, want %s", tt.name, err, want)
