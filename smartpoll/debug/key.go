@@ -2,6 +2,7 @@ package debug
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"strconv"
 	"strings"
@@ -19,22 +20,24 @@ type ids struct {
 	made  int
 }
 
-// name returns the ids of keys, in their order, and forgets all others: those of
-// tasks that are gone.
-func (x *ids) name(keys []any) []string {
+// name returns the ids of keys, in their order, and forgets those of tasks that are gone:
+// not all that are not among keys, which may have been listed before others were added.
+func (x *ids) name(keys []any, gone func(key any) bool) []string {
 	names := make([]string, len(keys))
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	byKey := make(map[any]string, len(keys))
 	for i, key := range keys {
 		id := x.byKey[key]
 		if id == "" {
 			x.made++
 			id = x.run + "-" + strconv.Itoa(x.made)
+			x.byKey[key] = id
 		}
-		names[i], byKey[key] = id, id
+		names[i] = id
 	}
-	x.byKey = byKey
+	if len(x.byKey) > len(keys) {
+		maps.DeleteFunc(x.byKey, func(key any, _ string) bool { return gone(key) })
+	}
 	return names
 }
 

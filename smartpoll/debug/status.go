@@ -87,7 +87,10 @@ func (h *handler) status(ctx context.Context) status {
 	for i, row := range rows {
 		keys[i] = row.info.Key
 	}
-	names := h.ids.name(keys)
+	names := h.ids.name(keys, func(key any) bool {
+		_, ok := h.scheduler.Info(key)
+		return !ok
+	})
 	at := now()
 	s.At = at.UTC()
 	for i, row := range rows {
