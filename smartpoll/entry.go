@@ -52,6 +52,7 @@ type extra struct {
 	pending  int       // runs that wait besides the first one, with Queue
 	due      time.Time // what schedule has planned or has been followed by
 	from     time.Time // what schedule goes on from after the run that is due, if not from next
+	begins   bool      // it has not been planned since Run or Add
 	makesUp  bool      // the run that is scheduled is counted in caughtUp
 	caughtUp int       // missed times that were made up for in a row
 	skipped  uint64

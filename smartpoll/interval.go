@@ -10,13 +10,14 @@ import (
 // Interval is a [Schedule] at a fixed rate, made by [Every]. It is a value that does
 // not change: its methods return another one.
 //
-// An Interval is pinned, by any of these methods, to the multiples of its duration
+// An Interval is pinned, by Offset, Spread and Jitter, to the multiples of its duration
 // since year 1 in UTC, so those of a day are midnights, and those of 7 days are
 // those of Mondays. Then restarts and replicas agree on its times, which are on the
 // wall clock.
 type Interval struct {
 	every  time.Duration
 	pinned bool
+	atOnce bool          // the first time in a Run is now
 	offset time.Duration // from 0 to less than every
 	jitter float64       // from 0 to less than 1
 	seed   uint64        // of jitter
@@ -51,6 +52,14 @@ func (i Interval) Offset(d time.Duration) Interval {
 	if i.offset < 0 {
 		i.offset += i.every
 	}
+	return i
+}
+
+// AtOnce has a task whose [On] it is run now as well: when Run begins, or when the task
+// is added. Next is not moved by that.
+func (i Interval) AtOnce() Interval {
+	i.check()
+	i.atOnce = true
 	return i
 }
 

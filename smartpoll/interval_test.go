@@ -1,9 +1,11 @@
 package smartpoll_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/smartpoll"
@@ -123,4 +125,45 @@ func FuzzEvery(f *testing.F) {
 			t.Fatalf("Next(%v) of an interval that is not pinned = %v", at, got)
 		}
 	})
+}
+
+// Now, and then every d: with Run, with Add, and once in each Run, also where the schedule replaces what hangs.
+func TestAnIntervalThatBeginsAtOnce(t *testing.T) {
+	for what, every := range map[string]smartpoll.Interval{
+		"plain":  smartpoll.Every(time.Hour).AtOnce(),
+		"pinned": smartpoll.Every(time.Hour).AtOnce().Offset(10 * time.Minute),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := mustNew(t, smartpoll.WithTask("k", nothing, smartpoll.On(every), smartpoll.Overlap(smartpoll.Replace)),
+				smartpoll.WithTask("later", nothing, smartpoll.On(every)), onRun(func(i *internal) { i.Schedule("later", 30*time.Minute) }))
+			runs := func(key any, want uint64) {
+				t.Helper()
+				synctest.Wait()
+				if info, _ := s.Info(key); info.Runs != want {
+					t.Errorf("%s: %v has run %d times, want %d", what, key, info.Runs, want)
+				}
+			}
+			for n := range uint64(2) {
+				r := run(s)
+				runs("k", 3*n+1)
+				runs("later", 2*n)
+				time.Sleep(2*time.Hour + time.Minute)
+				runs("k", 3*n+3)
+				runs("later", 2*n+2)
+				if n == 1 {
+					s.Do(t.Context(), func(_ context.Context, i *internal) error {
+						mustAdd(t, i, "scheduled", nothing, smartpoll.On(every))
+						i.Schedule("scheduled", time.Minute)
+						return nil
+					})
+					runs("scheduled", 0)
+					time.Sleep(2 * time.Minute)
+					runs("scheduled", 1)
+					mustAdd(t, s, "added", nothing, smartpoll.On(every))
+					runs("added", 1)
+				}
+				r.stop()
+			}
+		})
+	}
 }

@@ -105,24 +105,30 @@ func (c *control) plan(e *entry) {
 	c.mu.Lock()
 	x := e.extra
 	due, idle := x.due, !e.scheduled() && !e.removed
+	begins := x.begins
+	x.begins = false
 	c.mu.Unlock()
 	if !idle {
 		return
 	}
 	mono := time.Now()
 	now := mono
-	if i, ok := x.schedule.(Interval); !ok || i.pinned {
+	i, ok := x.schedule.(Interval)
+	if !ok || i.pinned {
 		now = c.wallTime(mono).Local()
 		due = due.Round(0).Local()
 	}
 	if due.IsZero() || due.Sub(now) > backwards {
 		due = now
 	}
-	next := c.ask(e, due)
+	next := now
+	if !begins || !i.atOnce {
+		next = c.ask(e, due)
+	}
 	var from time.Time
 	var skipped uint64
 	catchUp := 0
-	if !next.IsZero() && !next.After(now) {
+	if !next.IsZero() && !next.After(now) && !(begins && i.atOnce) {
 		switch {
 		case x.missed == MissedOnce:
 			from = now

@@ -219,7 +219,7 @@ func (c *control) unset(e *entry) {
 		c.dequeue(e)
 		if x := e.extra; x != nil {
 			x.pending = 0
-			x.from, x.makesUp = time.Time{}, false
+			x.from, x.makesUp, x.begins = time.Time{}, false, false
 		}
 	}
 	e.ready = false

@@ -263,6 +263,7 @@ func (c *control) planAll() {
 	defer c.mu.Unlock()
 	for _, e := range c.tasks {
 		if e.planned() && !e.scheduled() && e.line == nil && !e.removed {
+			e.extra.begins = true
 			c.plans.push(e)
 		}
 	}

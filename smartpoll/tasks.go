@@ -80,6 +80,7 @@ func (c *control) add(e *entry) error {
 	}
 	c.tasks[e.key] = e
 	if e.planned() && c.open() {
+		e.extra.begins = true
 		c.plans.push(e)
 		c.kick()
 	}
