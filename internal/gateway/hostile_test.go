@@ -41,7 +41,7 @@ var hostile = map[string]struct {
 	"deep-json": {func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(w, strings.Repeat("[", 1<<20))
-	}, "JSON nests deeper than 1000 levels"},
+	}, "JSON nests deeper than 100 levels"},
 	"slow-bytes": {func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			_, _ = io.WriteString(w, "1")

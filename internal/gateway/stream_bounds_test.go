@@ -100,3 +100,40 @@ func TestALongPollOfAnyVersionEndsWithTheFirstChange(t *testing.T) {
 		t.Errorf("long poll with * = %d, want 304", status)
 	}
 }
+
+// Clients whose JSON libraries nest less than Go's read the list of all sources, whatever one of them sends.
+func TestOneSourceDoesNotSpoilTheList(t *testing.T) {
+	up := newUpstream(t, "")
+	up.does(func(w http.ResponseWriter, r *http.Request) {
+		n := 100
+		if r.URL.Path == "/deep" {
+			n = 999
+		}
+		_, _ = io.WriteString(w, strings.Repeat("[", n)+strings.Repeat("]", n))
+	})
+	s := start(t, fmt.Sprintf(`
+upstreams: {up: {http: %q}}
+sources:
+  deep: {http: {upstream: up, path: /deep}, every: 1h}
+  deepest: {http: {upstream: up, path: /}, every: 1h}
+`, up.URL))
+	s.source("deepest", "ok")
+	text, _ := s.source("deep", "failing")["error"].(string)
+	if !strings.Contains(text, "JSON nests deeper than 100 levels") {
+		t.Errorf("the error is %q, want it to say what is too deep", text)
+	}
+	_, _, body := s.do("GET", "/api/v1/sources", "")
+	most, level := 0, 0
+	for _, c := range body {
+		switch c {
+		case '[', '{':
+			level++
+			most = max(most, level)
+		case ']', '}':
+			level--
+		}
+	}
+	if most > 103 {
+		t.Errorf("the list nests %d levels, want 100 and the list's own", most)
+	}
+}

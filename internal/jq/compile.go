@@ -55,8 +55,10 @@ func compile(src string) (p *Program, err error) {
 	if err != nil {
 		return nil, err
 	}
-	code, err := gojq.Compile(query)
-	return &Program{src: src, code: code, path: pathOf(query)}, err
+	path := pathOf(query)
+	query, deletes := rewrite(query)
+	code, err := gojq.Compile(query, options()...)
+	return &Program{src: src, code: code, path: path, deletes: deletes}, err
 }
 
 // at makes the error for the byte offset i of src.

@@ -13,13 +13,10 @@
 //
 // # Bounds
 //
-// An expression has at most [MaxSource] bytes. A run takes at most [Deadline]
-// ([Patience] while it has taken few steps), its input and its result have at most
-// [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error.
-// Not bounded is what one builtin does in one step: "x" * 1000000000 takes a
-// gigabyte and half a second. Expressions come from the configuration, whose
-// author is trusted; what that author must not do is take a repeat count, a range
-// or an array index to assign to from a value of the outside world.
+// An expression has at most [MaxSource] bytes. A run costs at most its [Budget], whatever its input is: steps of the
+// interpreter are counted, and so is what a single step looks at and makes. It ends with its ctx. Its input and its result
+// have at most [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error. Runs that cost more than a
+// little go one after the other, in the whole process.
 //
 // # What is left out
 //
@@ -39,18 +36,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
-)
-
-// Deadline bounds one run, and Patience one of fewer than [MinSteps]: a few
-// milliseconds of work, which a busy machine may not get done within Deadline.
-const (
-	Deadline = 250 * time.Millisecond
-	Patience = 10 * Deadline
-	MinSteps = 100_000 // of the interpreter
 )
 
 // maxCounted bounds how many surplus results are counted for the error.
@@ -62,6 +50,9 @@ type Program struct {
 	src  string
 	code *gojq.Code
 	path []string // what the expression is, if it is no more than that
+
+	deletes bool // it would write to its input
+	regexps regexps
 }
 
 // String returns the source text.
@@ -81,16 +72,16 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 			return p.result(found)
 		}
 	}
-	in, err := plain(v)
+	in, err := plain(v, 2*MaxDepth)
 	if err != nil {
 		return nil, fmt.Errorf("jq: input: %w", err)
 	}
-	long, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	short, cancel := context.WithTimeout(long, Deadline)
-	defer cancel()
-
-	iter := p.code.RunWithContext(&patient{Context: short, long: long}, in)
+	if p.deletes {
+		in = clone(in)
+	}
+	m := &meter{Context: ctx, left: Budget, regexps: &p.regexps}
+	defer m.end()
+	iter := p.code.RunWithContext(m, in, m)
 	count := 0
 	for ; count < maxCounted; count++ {
 		v, ok := iter.Next()
@@ -98,7 +89,7 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 			break
 		}
 		if e, ok := v.(error); ok {
-			return nil, p.failed(ctx, short, e)
+			return nil, p.failed(m, e)
 		}
 		if count == 0 {
 			result = v
@@ -118,42 +109,32 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 
 // result makes what a run gives of v.
 func (p *Program) result(v any) (any, error) {
-	v, err := plain(v)
+	v, err := plain(v, MaxDepth)
 	if err != nil {
 		return nil, fmt.Errorf("jq: result of %s: %w", brief(p.src), err)
 	}
 	return v, nil
 }
 
-// A patient context hides its deadline for the first MinSteps times that it is
-// asked: the interpreter asks before each step. Only the goroutine of Run uses it.
-type patient struct {
-	context.Context
-	long  context.Context
-	steps int
-}
-
-func (p *patient) Done() <-chan struct{} {
-	if p.steps < MinSteps {
-		p.steps++
-		return p.long.Done()
-	}
-	return p.Context.Done()
-}
-
 // failed says why a run ended with err. A context's end counts only when the
 // interpreter was stopped by it, not when it merely ended meanwhile.
-func (p *Program) failed(ctx, short context.Context, err error) error {
+func (p *Program) failed(m *meter, err error) error {
 	var halt *gojq.HaltError
-	switch {
-	case errors.Is(err, short.Err()) && ctx.Err() != nil:
-		return fmt.Errorf("jq: %s: %w", brief(p.src), context.Cause(ctx))
-	case errors.Is(err, short.Err()):
-		return fmt.Errorf("jq: %s takes longer than %v: it loops, or its input is too large for it", brief(p.src), Deadline)
+	switch ended := m.Context.Err(); {
+	case m.left < 0 && ended == nil:
+		return fmt.Errorf("jq: %s costs more than a run may: it loops, or its input is too large for it", brief(p.src))
+	case ended != nil && (errors.Is(err, ended) || m.left < 0):
+		return fmt.Errorf("jq: %s: %w", brief(p.src), context.Cause(m.Context))
 	case errors.As(err, &halt):
 		return fmt.Errorf("jq: %s halts, want a result: use error(...) to fail", brief(p.src))
 	}
-	return fmt.Errorf("jq: %s: %s", brief(p.src), brief(strings.TrimPrefix(err.Error(), "error: ")))
+	text := ""
+	if value, ok := errors.AsType[gojq.ValueError](err); ok && !isText(value.Value()) {
+		text = gojq.Preview(value.Value()) // the whole value as text may be any size
+	} else {
+		text = err.Error()
+	}
+	return fmt.Errorf("jq: %s: %s", brief(p.src), brief(strings.TrimPrefix(text, "error: ")))
 }
 
 // brief cuts s to what fits in a line of a page.

@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/big"
 	"reflect"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -176,7 +175,7 @@ func TestInputIsNotModified(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	deep := any(0)
-	for range jq.MaxDepth + 1 {
+	for range 2*jq.MaxDepth + 1 {
 		deep = []any{deep}
 	}
 	cycle := []any{nil}
@@ -205,10 +204,10 @@ func TestErrors(t *testing.T) {
 		{".", strings.Repeat("x", jq.MaxSize+1), "jq: input: the value is larger than 4 MiB"},
 		{".", []any{[]string{strings.Repeat("x", jq.MaxSize)}}, "jq: input: the value is larger than 4 MiB"},
 		{".", map[string]any{strings.Repeat("x", jq.MaxSize): nil}, "jq: input: the value is larger than 4 MiB"},
-		{".", deep, "jq: input: arrays and objects nest deeper than 1000 levels"},
-		{".", cycle, "jq: input: arrays and objects nest deeper than 1000 levels"},
+		{".", deep, "jq: input: arrays and objects nest deeper than 200 levels"},
+		{".", cycle, "jq: input: arrays and objects nest deeper than 200 levels"},
 		{". + .", strings.Repeat("x", jq.MaxSize/2), "jq: result of . + .: the value is larger than 4 MiB"},
-		{"reduce range(2000) as $i (0; [.])", nil, "jq: result of reduce range(2000) as $i (0; [.]): arrays and objects nest deeper than 1000 levels"},
+		{"reduce range(2000) as $i (0; [.])", nil, "jq: result of reduce range(2000) as $i (0; [.]): arrays and objects nest deeper than 100 levels"},
 		{".", make(chan int), "jq: input: json: unsupported type: chan int"},
 		{".", panics{}, "jq: the interpreter panicked: no JSON of me"},
 	}
@@ -243,39 +242,10 @@ func TestEndlessExpressionsStop(t *testing.T) {
 		"[recurse(.)] | length",
 		"reduce range(1e9) as $i (0; . + $i)",
 	} {
-		start := time.Now()
 		_, err := compile(t, src).Run(t.Context(), nil)
-		if want := "takes longer than 250ms: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		if want := "costs more than a run may: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q = %v, want the suffix %q", src, err, want)
 		}
-		// Far more than the deadline, for busy machines; without it this takes minutes.
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%q took %v, want about %v", src, took, jq.Deadline)
-		}
-	}
-}
-
-// A run of few steps is not stopped, however long they take.
-func TestShortRunsAreNotStopped(t *testing.T) {
-	in := strings.Repeat("x", 4_000_000) // searched through in one step
-	for n := 100; n < jq.MinSteps/20; n += n / 4 {
-		start := time.Now()
-		got, err := compile(t, fmt.Sprintf(`[range(%d) as $i | contains("yx")] | length`, n)).Run(t.Context(), in)
-		if err != nil || got != n {
-			t.Fatalf("Run = %v, %v, want %d", got, err, n)
-		}
-		if time.Since(start) > jq.Deadline*6/5 {
-			return // long enough to be stopped
-		}
-	}
-}
-
-// Patience has an end too.
-func TestSlowStepsStop(t *testing.T) {
-	in := strings.Repeat("X", 4_000_000)
-	_, err := compile(t, "[range(3000) as $i | ascii_downcase | length] | length").Run(t.Context(), in)
-	if err == nil || !strings.Contains(err.Error(), "takes longer") {
-		t.Errorf("Run = %v, want it stopped", err)
 	}
 }
 
@@ -291,7 +261,7 @@ func TestContextEndsRun(t *testing.T) {
 // An error of the expression itself that reads like a context's is not one.
 func TestErrorNamedLikeADeadline(t *testing.T) {
 	_, err := compile(t, `error("context deadline exceeded")`).Run(t.Context(), nil)
-	if err == nil || strings.Contains(err.Error(), "takes longer") {
+	if err == nil || strings.Contains(err.Error(), "costs more") {
 		t.Errorf("Run = %v, want the expression's own error", err)
 	}
 }
@@ -313,6 +283,29 @@ func TestProgramsRunConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
+// No expression writes to its input, which others read at the same time.
+func TestInputsAreNotWrittenTo(t *testing.T) {
+	in := map[string]any{"a": 1, "b": map[string]any{"c": []any{1, map[string]any{"d": 2}}}, "l": []any{map[string]any{"x": 1}, []any{1, 2}}}
+	before := fmt.Sprint(in)
+	var wg sync.WaitGroup
+	for _, src := range []string{"del(.a)", "del(.b.c[0])", "delpaths([])", ".b.c[0] = 5", ".. |= .", "(.l[] | select(type == \"array\")) |= empty", "map_values(.)", ".l[0].x += 1", "walk(.)"} {
+		p := compile(t, src)
+		for range 4 {
+			wg.Go(func() {
+				for range 20 {
+					if _, err := p.Run(t.Context(), in); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if after := fmt.Sprint(in); after != before {
+		t.Errorf("the input is %s, want %s", after, before)
+	}
+}
+
 func TestString(t *testing.T) {
 	if got, want := compile(t, " .a  # level").String(), " .a  # level"; got != want {
 		t.Errorf("String() = %q, want %q", got, want)
@@ -330,8 +323,6 @@ func TestDeepestExpression(t *testing.T) {
 		t.Errorf("Compile of %d parentheses = %v, want none", n, err)
 	}
 }
-
-var hugeCount = regexp.MustCompile(`\d{4}|\d[eE]|\*|infinite|now`)
 
 // Whatever the expression and the input, there is either a result that encodes
 // as JSON or an error that can be read.
@@ -353,9 +344,6 @@ func FuzzRun(f *testing.F) {
 				t.Errorf("Compile(%q) = %d: %q, want an offset within the expression", src, e.Offset, e.Message)
 			}
 			return
-		}
-		if hugeCount.MatchString(src) {
-			return // the one bound that the package leaves to the expression's author
 		}
 		var decoded any
 		d := json.NewDecoder(strings.NewReader(text))

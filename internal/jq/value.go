@@ -15,9 +15,9 @@ const (
 	// MaxSize bounds the bytes of a value: its strings, keys and numbers, and
 	// one byte for everything else. It is never more than the JSON text has.
 	MaxSize = 4 << 20
-	// MaxDepth bounds how deep arrays and objects nest. The interpreter and
-	// encoding/json recurse, and a stack overflow cannot be recovered from.
-	MaxDepth = 1000
+	// MaxDepth bounds how deep arrays and objects nest in a result. Those who read it
+	// recurse. An input may nest twice as deep: it has results in it.
+	MaxDepth = 100
 	// maxDigits bounds a number's text: the interpreter does exact arithmetic
 	// on integers of any length, in one step that no deadline interrupts.
 	maxDigits = 1000
@@ -27,21 +27,24 @@ const (
 // encodes: nil, bool, int, float64, json.Number, string, []any, map[string]any.
 // Everything else goes through JSON, since the interpreter panics on it. plain
 // copies only what it changes.
-func plain(v any) (any, error) {
-	w := walk{left: MaxSize}
+func plain(v any, levels int) (any, error) {
+	w := walk{left: MaxSize, levels: levels}
 	p, _, err := w.plain(v, 0)
 	return p, err
 }
 
-type walk struct{ left int } // bytes that the rest of the value may have
+type walk struct {
+	left   int // bytes that the rest of the value may have
+	levels int
+}
 
 // plain also says whether the value it returns is another one than x.
 func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	if err := w.take(1); err != nil {
 		return nil, false, err
 	}
-	if depth > MaxDepth {
-		return nil, false, fmt.Errorf("arrays and objects nest deeper than %d levels", MaxDepth)
+	if depth > w.levels {
+		return nil, false, fmt.Errorf("arrays and objects nest deeper than %d levels", w.levels)
 	}
 	switch v := x.(type) {
 	case nil, bool, int:
@@ -119,6 +122,25 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	}
 	p, _, err := w.plain(decoded, depth)
 	return p, true, err
+}
+
+// clone copies the arrays and objects of a plain value.
+func clone(v any) any {
+	switch v := v.(type) {
+	case []any:
+		list := make([]any, len(v))
+		for i, e := range v {
+			list[i] = clone(e)
+		}
+		return list
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for k, e := range v {
+			object[k] = clone(e)
+		}
+		return object
+	}
+	return v
 }
 
 func (w *walk) take(n int) error {

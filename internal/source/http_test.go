@@ -187,8 +187,8 @@ func TestBadAnswers(t *testing.T) {
 		{"cut", "application/json", `{"a":[1,`, `JSON that ends too early, starts with "{\"a\":[1,"`},
 		{"two", "application/json", `{} {}`, `more than one JSON value, starts with "{} {}"`},
 		{"trailing", "application/json", `{}]`, `more than one JSON value, starts with "{}]"`},
-		{"deep", "application/json", strings.Repeat("[", 1<<20), "JSON nests deeper than 1000 levels"},
-		{"deep2", "application/json", strings.Repeat(`{"a":`, 1001) + "1" + strings.Repeat("}", 1001), "JSON nests deeper than 1000 levels"},
+		{"deep", "application/json", strings.Repeat("[", 1<<20), "JSON nests deeper than 100 levels"},
+		{"deep2", "application/json", strings.Repeat(`{"a":`, 101) + "1" + strings.Repeat("}", 101), "JSON nests deeper than 100 levels"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -203,10 +203,10 @@ func TestBadAnswers(t *testing.T) {
 
 func TestDeepestJSON(t *testing.T) {
 	h := serve(t, "/x", func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, strings.Repeat("[", 1000)+`"[[[\"[["`+strings.Repeat("]", 1000))
+		fmt.Fprint(w, strings.Repeat("[", source.MaxDepth)+`"[[[\"[["`+strings.Repeat("]", source.MaxDepth))
 	})
 	if _, err := h.Fetch(t.Context()); err != nil {
-		t.Errorf("1000 levels = %v, want none", err)
+		t.Errorf("100 levels = %v, want none", err)
 	}
 }
 

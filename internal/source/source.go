@@ -54,7 +54,7 @@ import (
 
 const (
 	MaxBody  = 4 << 20 // bytes of an answer
-	MaxDepth = 1000    // levels of arrays and objects in JSON
+	MaxDepth = 100     // levels of arrays and objects in JSON
 	MaxConns = 64      // connections of a client to one host
 )
 

@@ -1,0 +1,122 @@
+package jq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/itchyny/gojq"
+)
+
+// Budget bounds what a run costs. A step of the interpreter costs stepCost; what takes more than a constant, the bytes that
+// it looks at and makes. So a run lasts some 200 ms on one processor and takes about as much memory as its budget, and
+// neither depends on how busy the machine is.
+const (
+	Budget   = 32 << 20
+	stepCost = 8
+	// heavy is what a run may cost before it waits for its turn: runs that cost more go one after the other.
+	heavy = 1 << 20
+)
+
+// errBudget ends a run that has cost too much.
+var errBudget = errors.New("the budget of the run is used up")
+
+// turn is held by the run that costs more than heavy.
+var turn = make(chan struct{}, 1)
+
+// always is the channel of what is over.
+var always = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// A meter is the context of a run: it ends when the run has cost too much, or with the context that it was given. Only the
+// goroutine of the run uses it.
+type meter struct {
+	context.Context
+	left    int // may be below 0: then the run is over
+	hasTurn bool
+	regexps *regexps
+}
+
+// Done is called by the interpreter before each step.
+func (m *meter) Done() <-chan struct{} {
+	if !m.spend(stepCost) {
+		return always
+	}
+	return m.Context.Done()
+}
+
+func (m *meter) Err() error {
+	if err := m.Context.Err(); err != nil || m.left >= 0 {
+		return err
+	}
+	return errBudget
+}
+
+// spend reports whether the run can afford n. Once it could not, it can afford nothing more.
+func (m *meter) spend(n int) bool {
+	if m.left < 0 || n < 0 || n > m.left {
+		m.left = -1
+		return false
+	}
+	m.left -= n
+	if !m.hasTurn && m.left < Budget-heavy {
+		select {
+		case turn <- struct{}{}:
+			m.hasTurn = true
+		case <-m.Context.Done():
+			m.left = -1
+			return false
+		}
+	}
+	return true
+}
+
+// end gives up the turn.
+func (m *meter) end() {
+	if m.hasTurn {
+		m.hasTurn = false
+		<-turn
+	}
+}
+
+// An owner remembers which arrays and objects an assignment has paid to copy: it copies each once.
+type owner struct{ paid map[uintptr]bool }
+
+// options are what the rewritten expression needs.
+func options() []gojq.CompilerOption {
+	return []gojq.CompilerOption{
+		gojq.WithVariables([]string{meterName}),
+		gojq.WithFunction(payName, 2, 8, func(v any, args []any) any {
+			m := args[0].(*meter)
+			price, ok := prices[args[1].(string)]
+			if !ok {
+				return fmt.Errorf("%v has no price", args[1])
+			}
+			cost, err := price(m, v, args[2:])
+			if err != nil {
+				return err
+			}
+			if !m.spend(cost) {
+				return errBudget
+			}
+			return v
+		}),
+		gojq.WithFunction(ownerName, 0, 0, func(any, []any) any { return &owner{paid: map[uintptr]bool{}} }),
+		gojq.WithFunction(pathName, 3, 3, func(path any, args []any) any {
+			m := args[0].(*meter)
+			cost, err := priceOfPath(m, path, args[2], args[1].(*owner))
+			if err != nil {
+				return err
+			}
+			if !m.spend(cost) {
+				return errBudget
+			}
+			return path
+		}),
+		gojq.WithFunction(matchName, 4, 4, func(v any, args []any) any {
+			return args[0].(*meter).match(v, args[1], args[2], args[3] == true)
+		}),
+		gojq.WithFunction(partsName, 3, 3, func(v any, args []any) any {
+			return args[0].(*meter).pieces(v, args[1], args[2])
+		}),
+	}
+}
