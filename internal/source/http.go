@@ -207,7 +207,7 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 	}
 	v, err = parse(h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
-		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") {
+		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") && !e.isJSON {
 			e.what = "got " + brief(kind, h.Secrets) + ", want JSON"
 		}
 		e.start = h.Secrets.Text(e.start)

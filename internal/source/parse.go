@@ -38,7 +38,7 @@ func parseJSON(data []byte) (any, error) {
 		return nil, &parseError{what: "empty, want JSON"}
 	}
 	if TooDeep(data) {
-		return nil, &parseError{what: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth)}
+		return nil, &parseError{what: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth), isJSON: data[0] == '[' || data[0] == '{'}
 	}
 	var v any
 	if !longNumber(data) && json.Unmarshal(data, &v) == nil {
@@ -60,13 +60,14 @@ func parseJSON(data []byte) (any, error) {
 
 // A parseError says what is wrong with an answer, and how that starts.
 type parseError struct {
-	what  string
-	start string
-	err   error // may be nil
+	what   string
+	start  string
+	err    error // may be nil
+	isJSON bool  // whatever its media type is
 }
 
 func startingWith(data []byte, what string, err error) *parseError {
-	return &parseError{what, strings.ToValidUTF8(string(data[:min(len(data), 4<<10)]), "\uFFFD"), err}
+	return &parseError{what: what, start: strings.ToValidUTF8(string(data[:min(len(data), 4<<10)]), "\uFFFD"), err: err}
 }
 
 func (e *parseError) Error() string {
