@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/source"
 )
 
 // namedInputs is how many inputs an error names.
@@ -35,9 +36,13 @@ func (s *poller) needed() int {
 func (s *poller) combine(ctx context.Context) (any, error) {
 	all := make(map[string]any, len(s.inputs))
 	var unfresh, missing []string
-	pending := 0
+	pending, size := 0, 0
 	for _, name := range s.From {
 		latest, _ := s.inputs[name].Latest()
+		size += source.DecodedSize(latest.Data)
+		if err := source.Decode(ctx, size); err != nil {
+			return nil, fmt.Errorf("input %s: %w", name, err)
+		}
 		var object map[string]any
 		if err := json.Unmarshal(latest.Data, &object); err != nil {
 			return nil, fmt.Errorf("input %s: %w", name, err)

@@ -240,6 +240,8 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		defer cancel()
 	}
 	defer func() { err = s.secrets.Error(err) }()
+	ctx, done := source.InTurn(ctx)
+	defer done()
 	raw, known, err := s.fetch(ctx, s.known)
 	if err != nil {
 		return got, err

@@ -33,3 +33,9 @@ func TakeTurn() (release func()) {
 	turn <- struct{}{}
 	return func() { <-turn }
 }
+
+// SetBudget changes the budget of every run, until restore is called.
+func SetBudget(n int) (restore func()) {
+	budget = n
+	return func() { budget = Budget }
+}

@@ -79,7 +79,7 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	if p.deletes {
 		in = clone(in)
 	}
-	m := &meter{Context: ctx, left: Budget, regexps: &p.regexps}
+	m := &meter{Context: ctx, left: budget, regexps: &p.regexps}
 	defer m.end()
 	iter := p.code.RunWithContext(m, in, m)
 	count := 0

@@ -59,12 +59,12 @@ func (m *meter) matcher(source, flags string) (*matcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("invalid regular expression %q: %s", source, err)
 	}
+	if !m.spend(times(500, instructions(tree))) {
+		return nil, errBudget
+	}
 	code, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, fmt.Errorf("invalid regular expression %q: %s", source, err)
-	}
-	if !m.spend(200 * len(code.Inst)) {
-		return nil, errBudget
 	}
 	re, err := regexp.Compile(source)
 	if err != nil {
@@ -79,6 +79,18 @@ func (m *meter) matcher(source, flags string) (*matcher, error) {
 	}
 	m.regexps.known[key] = found
 	return found, nil
+}
+
+// instructions is about how many a regular expression compiles to, with what it repeats as often as it does.
+func instructions(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += instructions(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n = times(n, max(re.Min, re.Max, 1))
+	}
+	return n
 }
 
 // canBeEmpty reports whether a regular expression may match nothing of a text.
@@ -171,9 +183,9 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 		return "", nil, err
 	}
 	groups := re.NumSubexp()
-	each := 200 + 500*groups // what the match takes as a value
+	each := 400 + 500*groups // what the match takes as a value
 	if objects {
-		each += 400
+		each += 200
 	}
 	most := 1
 	if global {

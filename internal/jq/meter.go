@@ -18,6 +18,9 @@ const (
 	heavy = 1 << 20
 )
 
+// budget is Budget, except in tests.
+var budget = Budget
+
 // errBudget ends a run that has cost too much.
 var errBudget = errors.New("the budget of the run is used up")
 
@@ -58,7 +61,7 @@ func (m *meter) spend(n int) bool {
 		return false
 	}
 	m.left -= n
-	if !m.hasTurn && m.left < Budget-heavy {
+	if !m.hasTurn && m.left < budget-heavy {
 		select {
 		case turn <- struct{}{}:
 			m.hasTurn = true

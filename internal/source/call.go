@@ -82,7 +82,7 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
 	}
-	data, err := readBody(resp)
+	data, err := readBody(ctx, resp)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func (e Exec) Fetch(ctx context.Context) (any, error) {
 	traceIn(ctx).exit(r.ExitCode, last, r.Stdout)
 	if err == nil {
 		var v any
-		if v, err = e.value(r); err == nil {
+		if v, err = e.value(ctx, r); err == nil {
 			return v, nil
 		}
 	}
@@ -63,7 +63,7 @@ func (e Exec) Fetch(ctx context.Context) (any, error) {
 	return nil, &failure{brief(text, e.Secrets), err}
 }
 
-func (e Exec) value(r command.Result) (any, error) {
+func (e Exec) value(ctx context.Context, r command.Result) (any, error) {
 	if r.Truncated {
 		return nil, fmt.Errorf("the output is larger than %d MiB", MaxBody>>20)
 	}
@@ -71,7 +71,7 @@ func (e Exec) value(r command.Result) (any, error) {
 	if how == "" {
 		how = "text"
 	}
-	return parse(how, r.Stdout)
+	return parse(ctx, how, r.Stdout)
 }
 
 func (e Exec) name() string {

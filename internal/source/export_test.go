@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,7 +16,7 @@ func RetryAfter(v string, now time.Time) time.Duration { return retryAfter(v, no
 func Lines(data []byte) []any { return parseLines(data) }
 
 // JSON is what "json" makes of data.
-func JSON(data []byte) (any, error) { return parseJSON(data) }
+func JSON(data []byte) (any, error) { return parseJSON(context.Background(), data) }
 
 // NewClientWith is NewClient with another resolver and proxy.
 func NewClientWith(r *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
@@ -27,3 +28,5 @@ func Forbidden(addr netip.Addr) bool { return forbidden(addr) }
 
 // ValidatorOf is what is remembered of an answer's header.
 func ValidatorOf(h http.Header) Validator { return validatorOf(h) }
+
+var EnterReading = enterReading

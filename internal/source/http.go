@@ -189,7 +189,7 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 
 	switch {
 	case resp.StatusCode == http.StatusNotModified && known != nil:
-		v, err = parse(h.parse(), known.body)
+		v, err = parse(ctx, h.parse(), known.body)
 		return v, known, err
 	case !h.accepts(resp.StatusCode):
 		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
@@ -197,7 +197,7 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
 	}
-	body, err := readBody(resp)
+	body, err := readBody(ctx, resp)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -205,7 +205,7 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 	if body, err = utf8Of(resp.Header.Get("Content-Type"), body); err != nil {
 		return nil, nil, err
 	}
-	v, err = parse(h.parse(), body)
+	v, err = parse(ctx, h.parse(), body)
 	if e, ok := errors.AsType[*parseError](err); ok {
 		if kind := resp.Header.Get("Content-Type"); kind != "" && !strings.Contains(kind, "json") && !e.isJSON {
 			e.what = "got " + brief(kind, h.Secrets) + ", want JSON"
@@ -219,15 +219,24 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 }
 
 // readBody reads the whole body, or as much as it takes to know that it is too large.
-func readBody(resp *http.Response) ([]byte, error) {
+func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	if resp.ContentLength > MaxBody {
 		return nil, errTooLarge
 	}
 	// What is announced is believed as far as a usual answer goes: it need not come.
 	size := min(max(resp.ContentLength, 0), 64<<10) + bytes.MinRead
 	body := bytes.NewBuffer(make([]byte, 0, size))
-	if _, err := body.ReadFrom(io.LimitReader(resp.Body, MaxBody+1)); err != nil {
-		return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
+	for _, part := range []int64{Small, MaxBody + 1 - Small} {
+		n, err := body.ReadFrom(io.LimitReader(resp.Body, part))
+		if err != nil {
+			return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
+		}
+		if n < part {
+			break
+		}
+		if err := enterReading(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if body.Len() > MaxBody {
 		return nil, errTooLarge

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +13,14 @@ import (
 
 // parse makes a value of data. An error tells what is wrong with data and quotes
 // its start.
-func parse(how string, data []byte) (any, error) {
+func parse(ctx context.Context, how string, data []byte) (any, error) {
+	if how == "json" {
+		return parseJSON(ctx, data)
+	}
+	if err := Decode(ctx, 2*len(data)+48*bytes.Count(data, []byte{'\n'})); err != nil {
+		return nil, err
+	}
 	switch how {
-	case "json":
-		return parseJSON(data)
 	case "text":
 		return strings.TrimSpace(strings.ToValidUTF8(string(data), "\uFFFD")), nil
 	case "lines":
@@ -32,13 +37,16 @@ func parseLines(data []byte) []any {
 	return lines
 }
 
-func parseJSON(data []byte) (any, error) {
+func parseJSON(ctx context.Context, data []byte) (any, error) {
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\uFEFF")))
 	if len(data) == 0 {
 		return nil, &parseError{what: "empty, want JSON"}
 	}
 	if TooDeep(data) {
 		return nil, &parseError{what: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth), isJSON: data[0] == '[' || data[0] == '{'}
+	}
+	if err := Decode(ctx, DecodedSize(data)); err != nil {
+		return nil, err
 	}
 	var v any
 	if !longNumber(data) && json.Unmarshal(data, &v) == nil {
