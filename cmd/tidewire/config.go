@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/config"
+	regular "github.com/tidewire/tidewire/internal/file"
 )
 
 const (
@@ -54,7 +55,7 @@ func readConfig(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == stdinConfig {
 		return readStdin(cmd)
 	}
-	data, err := os.ReadFile(name)
+	data, err := regular.Read(name, config.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}

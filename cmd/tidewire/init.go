@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	regular "github.com/tidewire/tidewire/internal/file"
 )
 
 // starter is a configuration that works as it is.
@@ -49,11 +51,11 @@ as it is. A file that has something in it is left alone.`,
 // openEmpty opens a file that is there for writing, if it is empty: a shell that was told
 // "tidewire init > tidewire.yaml" has made it.
 func openEmpty(name string) (*os.File, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := regular.Open(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() || info.Size() > 0 {
+	if info, err := f.Stat(); err != nil || info.Size() > 0 {
 		f.Close()
 		return nil, fmt.Errorf("%s is there already; name another file", name)
 	}

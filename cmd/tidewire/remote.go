@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	regular "github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/sse"
@@ -81,6 +82,9 @@ func tokenFlag(cmd *cobra.Command, file *string) {
 	_ = cmd.MarkFlagFilename("token-file") // the flag is there
 }
 
+// maxTokenFile bounds the bytes of a file with a token.
+const maxTokenFile = 64 << 10
+
 // newRemote is the gateway at address, where the token signs in that is in tokenFile, or
 // else in the environment. No error says what the token is.
 func newRemote(address, tokenFile string) (*remote, error) {
@@ -95,7 +99,7 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	base.RawQuery, base.Fragment = "", ""
 	token, from := os.Getenv(envToken), "$"+envToken
 	if tokenFile != "" {
-		data, err := os.ReadFile(tokenFile)
+		data, err := regular.Read(tokenFile, maxTokenFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the token: %w", err)
 		}

@@ -7,10 +7,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/file"
 )
 
 // lookAgain is how old what was read may be when a handshake asks for it.
@@ -74,14 +75,17 @@ func (f *Files) lookLocked() {
 	}
 }
 
+// maxPEM bounds the bytes of a certificate with its chain, and of a key.
+const maxPEM = 1 << 20
+
 // read returns the pair that the files hold, nil if they hold what they held before and
 // that could be used.
 func (f *Files) read() (*tls.Certificate, error) {
-	cert, err := os.ReadFile(f.cert)
+	cert, err := file.Read(f.cert, maxPEM)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(f.key)
+	key, err := file.Read(f.key, maxPEM)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ func load(t *testing.T, text string) *config.Config {
 // TestBadFiles compares the problems of each testdata/bad/NAME.yaml with
 // NAME.problems.
 func TestBadFiles(t *testing.T) {
+	config.ShowAllProblems(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")
 	if err != nil || len(files) < 9 {
 		t.Fatalf("Glob: %d files, %v, want at least 9", len(files), err)

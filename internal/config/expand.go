@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tidewire/tidewire/internal/file"
 )
 
 const maxFileBytes = 64 << 10 // of a file that a reference names
@@ -146,19 +148,9 @@ func (r *reader) beside(n *yaml.Node, path string) string {
 }
 
 // readFile reads a regular file of at most so many bytes, or says why not.
-// Others are not opened: a pipe would wait, a device might never end.
 func (r *reader) readFile(path string, most int64) (data []byte, why string) {
 	defer func() { r.inputs.addRead(path, data, why) }()
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-	case !info.Mode().IsRegular():
-		return nil, "it is not a regular file"
-	case info.Size() > most:
-		return nil, fmt.Sprintf("it has more than %d bytes", most)
-	default:
-		data, err = os.ReadFile(path)
-	}
+	data, err := file.Read(path, most)
 	if err != nil {
 		return nil, reason(err)
 	}

@@ -1,5 +1,7 @@
 package config
 
+import "testing"
+
 // Names returns the names of the files, that of the configuration first.
 func (f *Files) Names() []string {
 	var names []string
@@ -7,4 +9,11 @@ func (f *Files) Names() []string {
 		names = append(names, in.name)
 	}
 	return names
+}
+
+// ShowAllProblems has every problem be shown, until the test ends.
+func ShowAllProblems(t *testing.T) {
+	before := maxProblems
+	maxProblems = 1000
+	t.Cleanup(func() { maxProblems = before })
 }

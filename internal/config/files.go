@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/tidewire/tidewire/internal/file"
 )
 
 // Open reads the configuration in a file, as [Load] does with its text. Beside
@@ -16,16 +18,12 @@ import (
 // error is [Problems], or says why the file cannot be read.
 func Open(name string) (*Config, *Files, error) {
 	files := &Files{name: name}
-	if info, err := os.Stat(name); err != nil || info.Mode().IsRegular() { // what else there is, a pipe, cannot be read again
-		files.add(name)
-	}
-	data, err := os.ReadFile(name)
+	files.add(name)
+	data, err := file.Read(name, MaxBytes)
 	if err != nil {
-		return nil, files, fmt.Errorf("read the configuration: %w", err)
+		return nil, files, fmt.Errorf("read the configuration: %s: %s", name, reason(err))
 	}
-	if len(files.all) > 0 {
-		files.all[0].read = sha256.Sum256(data)
-	}
+	files.all[0].read = sha256.Sum256(data)
 	r, _, c := read(name, data)
 	for _, f := range r.inputs.all {
 		if !files.has(f.name) {
@@ -60,16 +58,8 @@ type input struct {
 // Name returns the name of the configuration's file, as it was given to [Open].
 func (f *Files) Name() string { return f.name }
 
-// Open is [Open] of the same file, which has to be a regular one by now: a pipe that took
-// its place would be waited for, and whoever asked with it.
-func (f *Files) Open() (*Config, *Files, error) {
-	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
-		files := &Files{name: f.name}
-		files.add(f.name)
-		return nil, files, fmt.Errorf("read the configuration: %s is not a regular file any more", f.name)
-	}
-	return Open(f.name)
-}
+// Open is [Open] of the same file.
+func (f *Files) Open() (*Config, *Files, error) { return Open(f.name) }
 
 func (f *Files) has(name string) bool {
 	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })
@@ -145,14 +135,11 @@ func sumOf(name string, info fs.FileInfo) Sum {
 			io.WriteString(h, e.Name()+"\x00")
 		}
 	case info.Mode().IsRegular():
-		file, err := os.Open(name)
+		data, err := file.Read(name, MaxBytes)
 		if err != nil {
 			return Sum{}
 		}
-		defer file.Close()
-		if _, err := io.Copy(h, file); err != nil {
-			return Sum{}
-		}
+		h.Write(data)
 	default:
 		return Sum{}
 	}

@@ -10,7 +10,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const maxIncludedBytes = 1 << 20 // of one included file
+// Bounds of a configuration.
+const (
+	MaxBytes = 1 << 20 // of one file
+	maxFiles = 200     // that it includes
+)
 
 // include adds to root what the files say that root includes, and those that
 // they include. Way names the files from the first one to root's.
@@ -20,17 +24,22 @@ func (r *reader) include(root *yaml.Node, way ...string) {
 		return
 	}
 	r.reveal(pattern)
-	for _, name := range r.matches(pattern) {
+	names := r.matches(pattern)
+	if n := len(r.files) - 1 + len(names); n > maxFiles {
+		r.problem(pattern, fmt.Sprintf("include: there would be %d included files, at most %d can be", n, maxFiles), "name fewer files")
+		return
+	}
+	for _, name := range names {
 		same := func(other string) bool { return filepath.Clean(other) == name }
 		switch {
 		case slices.ContainsFunc(way, same):
 			r.problem(pattern, "a file cannot include itself: "+strings.Join(append(slices.Clone(way), name), " -> "), "remove one of these includes, or name fewer files")
 			continue
-		case slices.ContainsFunc(r.files, func(f file) bool { return same(f.name) }):
+		case slices.ContainsFunc(r.files, func(f textFile) bool { return same(f.name) }):
 			r.problem(pattern, fmt.Sprintf("include: %s is included twice", quote(name)), "include each file once")
 			continue
 		}
-		data, why := r.readFile(name, maxIncludedBytes)
+		data, why := r.readFile(name, MaxBytes)
 		if why != "" {
 			r.problem(pattern, fmt.Sprintf("include: %s cannot be read: %s", quote(name), why), "name files that this user can read, relative to the file that includes them")
 			continue

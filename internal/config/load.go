@@ -24,6 +24,14 @@ func Load(file string, data []byte) (*Config, Problems) {
 // read is what Load does; root is the tree of all files.
 func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
 	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, given: map[*yaml.Node][]string{}, shown: map[*yaml.Node]bool{}}
+	defer func() {
+		if e := recover(); e != nil {
+			if e != (tooMany{}) {
+				panic(e)
+			}
+			root, c = nil, nil
+		}
+	}()
 	if root = r.parse(file, data); root != nil {
 		r.include(root, file)
 		c = r.config(root)

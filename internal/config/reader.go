@@ -16,9 +16,10 @@ import (
 // node's place; then its value is the zero value and the walk goes on, so that
 // one pass finds everything.
 type reader struct {
-	files    []file
+	files    []textFile
 	inputs   Files    // what was read besides the text that it was given
 	lines    []string // of all files, one file behind the other, without line ends; the lines of nodes and problems count through them
+	widths   []int    // characters of each line
 	problems []problem
 	spoiled  map[*yaml.Node]bool     // nodes about which a problem is reported that covers the whole node
 	meant    map[*yaml.Node]string   // unknown keys, and the one that each seems to mean
@@ -28,11 +29,20 @@ type reader struct {
 	shown    map[*yaml.Node]bool     // scalars that an excerpt may show; any other may be a credential
 }
 
-// A file is one that a reader has read.
-type file struct {
+// A textFile is one that a reader has read.
+type textFile struct {
 	name   string
 	before int // lines of the reader's before the first of this file
 }
+
+// maxProblems bounds the problems that are shown, before their number alone is. Tests change it.
+var maxProblems = 50
+
+// maxFound bounds the problems that are looked for: to say what is meant instead takes time.
+const maxFound = 1000
+
+// tooMany ends the reading of a configuration with maxFound problems.
+type tooMany struct{}
 
 // A problem is a [Problem] whose line counts through all files.
 type problem struct {
@@ -51,6 +61,9 @@ func (r *reader) report(line, column int, what, want string) {
 		return c
 	}, what)
 	r.problems = append(r.problems, problem{line: line, column: column, what: what, want: want})
+	if len(r.problems) >= maxFound {
+		panic(tooMany{})
+	}
 }
 
 // problem reports at the beginning of n. Where n's value comes from elsewhere
@@ -83,7 +96,16 @@ func (r *reader) found() Problems {
 	})
 	masked := r.masked()
 	var all Problems
-	for _, p := range r.problems {
+	for i, p := range r.problems {
+		if left := len(r.problems) - i; i == maxProblems && left > 1 {
+			number := strconv.Itoa(left)
+			if len(r.problems) == maxFound {
+				number += " or more"
+			}
+			p.what, p.want = "there are "+number+" further problems", "correct those above first"
+		} else if i > maxProblems {
+			break
+		}
 		f := r.fileOf(p.line)
 		text := masked[p.line-1]
 		if p.unparsed {
@@ -95,7 +117,7 @@ func (r *reader) found() Problems {
 }
 
 // fileOf returns the file in which a line is.
-func (r *reader) fileOf(line int) file {
+func (r *reader) fileOf(line int) textFile {
 	i := len(r.files) - 1
 	for r.files[i].before >= line {
 		i--
@@ -110,9 +132,9 @@ func (r *reader) inside(line, column int) (int, int) {
 	line = r.files[len(r.files)-1].before + max(1, line)
 	if line > len(r.lines) {
 		line = len(r.lines)
-		column = utf8.RuneCountInString(r.lines[line-1]) + 1
+		column = r.widths[line-1] + 1
 	}
-	return line, max(1, min(column, utf8.RuneCountInString(r.lines[line-1])+1))
+	return line, max(1, min(column, r.widths[line-1]+1))
 }
 
 // at names the place of n in a message about a place in line from.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tidewire/tidewire/internal/file"
 )
 
 // tls reads the names of a certificate and its key, and whether they belong together
@@ -24,7 +27,11 @@ func (r *reader) tls(n *yaml.Node) *TLS {
 	r.need(n, "tls", "cert", "/etc/tidewire/cert.pem")
 	r.need(n, "tls", "key", "/etc/tidewire/key.pem")
 	if len(r.problems) == before {
-		if _, err := tls.LoadX509KeyPair(t.Cert, t.Key); err != nil {
+		cert, why := r.readFile(t.Cert, MaxBytes)
+		key, whyKey := r.readFile(t.Key, MaxBytes)
+		if why += whyKey; why != "" {
+			r.problem(n, "this certificate and key cannot be used: "+why, "name files that this user can read")
+		} else if _, err := tls.X509KeyPair(cert, key); err != nil {
 			r.problem(n, "this certificate and key cannot be used: "+strings.TrimPrefix(err.Error(), "tls: "), "name a certificate, with those that lead to its root, and its key, both in PEM")
 		}
 	}
@@ -38,11 +45,11 @@ func (r *reader) pem(n *yaml.Node, what string) string {
 		return ""
 	}
 	const want = "name a file that this user can read, relative to this file"
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // a pipe would wait to be opened
+	f, err := file.Open(name, os.O_RDONLY, 0)
+	if errors.Is(err, file.ErrNotRegular) {
 		r.problem(n, fmt.Sprintf("%s: %s is not a regular file", what, quote(n.Value)), want)
 		return ""
 	}
-	f, err := os.Open(name)
 	if err != nil {
 		r.problem(n, fmt.Sprintf("%s: %s cannot be read: %s", what, quote(n.Value), reason(err)), want)
 		return ""
@@ -71,8 +78,12 @@ func (r *reader) auditFile(n *yaml.Node) string {
 	if name == "" {
 		return ""
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		r.problem(n, fmt.Sprintf("audit: %s is a directory", quote(n.Value)), "name a file such as audit.jsonl; it is made if it is not there")
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		what := "not a regular file"
+		if info.IsDir() {
+			what = "a directory"
+		}
+		r.problem(n, fmt.Sprintf("audit: %s is %s", quote(n.Value), what), "name a file such as audit.jsonl; it is made if it is not there")
 	} else if info, err := os.Stat(filepath.Dir(name)); err != nil || !info.IsDir() {
 		r.problem(n, fmt.Sprintf("audit: there is no directory for %s", quote(n.Value)), "create it or correct its name; it is relative to this file")
 	}

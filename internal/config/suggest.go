@@ -29,9 +29,9 @@ func didYouMean(word string) string { return "did you mean " + strconv.Quote(wor
 
 // nearest returns the one of known that got is likely to mean, or "".
 func nearest(got string, known []string) string {
-	const longest = 64 // of a word compared
+	const longest, most = 64, 300 // of a word compared, words compared
 	best, least := "", (len(got)+1)/3+1
-	for _, k := range known {
+	for _, k := range known[:min(len(known), most)] {
 		if len(got) > longest || len(k) > longest {
 			continue
 		}

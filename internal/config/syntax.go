@@ -17,10 +17,18 @@ import (
 // spoiled.
 func (r *reader) parse(name string, data []byte) *yaml.Node {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
-	r.files = append(r.files, file{name: name, before: len(r.lines)})
-	r.lines = append(r.lines, splitLines(string(data))...)
+	r.files = append(r.files, textFile{name: name, before: len(r.lines)})
+	for _, line := range splitLines(string(data)) {
+		r.lines = append(r.lines, line)
+		r.widths = append(r.widths, utf8.RuneCountInString(line))
+	}
 	before := len(r.problems)
-	root := r.document(data)
+	var root *yaml.Node
+	if len(data) <= MaxBytes {
+		root = r.document(data)
+	} else {
+		r.report(r.files[len(r.files)-1].before+1, 1, fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), MaxBytes), "divide it by include, or shorten it")
+	}
 	for i := range r.problems[before:] {
 		r.problems[before+i].unparsed = true
 	}

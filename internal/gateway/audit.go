@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/flood"
 )
 
@@ -44,29 +45,29 @@ type auditLog struct {
 // open opens the file of that name for appending, readable for its owner alone, in place
 // of the one that is given, unless somebody has just done that.
 func (a *auditLog) open(name string, old *os.File) (*os.File, error) {
-	file, err := openAudit(name)
+	opened, err := openAudit(name)
 	if err != nil {
 		return nil, err
 	}
 	a.mu.Lock()
 	if a.file == old {
-		a.file = file
+		a.file = opened
 	} else {
-		file, old = a.file, file
+		opened, old = a.file, opened
 	}
 	a.mu.Unlock()
 	if old != nil {
 		old.Close() // a line under way to it is written again
 	}
-	return file, nil
+	return opened, nil
 }
 
 func openAudit(name string) (*os.File, error) {
-	file, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	opened, err := file.Open(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w (it must be a file that the gateway may append to)", err)
 	}
-	return file, nil
+	return opened, nil
 }
 
 // write appends a line to the file of that name.

@@ -207,7 +207,7 @@ func attacks() map[string][]any {
 // Whatever the input is, a run ends, and costs a bounded amount of memory and of time.
 func TestNoExpressionCostsMoreThanItsBudget(t *testing.T) {
 	// What is allocated in all; and far more time than is needed, for busy machines. Both are in proportion to the budget.
-	const part, mostMemory, mostTime = 8, 60 << 20, 5 * time.Second
+	const part, mostMemory, mostTime = 16, 40 << 20, 5 * time.Second
 	defer jq.SetBudget(jq.Budget / part)()
 	for src, inputs := range attacks() {
 		p := compile(t, src)

@@ -90,7 +90,10 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 				list[i] = p
 			}
 		}
-		return list, changed, nil
+		if !changed {
+			return x, false, nil // as it is: a new interface value would be an allocation
+		}
+		return list, true, nil
 	case map[string]any:
 		object := v
 		for k, e := range v {
@@ -108,7 +111,10 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 				object[k] = p
 			}
 		}
-		return object, changed, nil
+		if !changed {
+			return x, false, nil
+		}
+		return object, true, nil
 	}
 	text, err := json.Marshal(x)
 	if err != nil {
