@@ -20,6 +20,7 @@ var browser context.Context
 // TestMain starts the browser. The test binary also stands in for the commands
 // that jobs run, see scripttest.
 func TestMain(m *testing.M) {
+	beGateway()
 	scripttest.Main()
 	os.Exit(run(m))
 }

@@ -36,6 +36,16 @@ function entry(job, run) {
   return { job: { ...job, queue, available_at }, run };
 }
 
+/**
+ * A run that went on when it was last heard of, and of which the gateway knows nothing: it is another process now, and
+ * runs are in the memory of one. When it ended is not known, so it is when that is noticed.
+ */
+function lost(run) {
+  const waited = run.queue?.length ? `, nor that of ${run.queue.length} that waited` : "";
+  const error = `the gateway restarted; how the run ended is not known${waited}`;
+  return { ...run, status: "lost", error, finished_at: new Date(api.now()).toISOString(), queue: [], available_at: null };
+}
+
 export class Store {
   /** Sources by name, jobs (as {job, run}) by name, in the configuration's order. */
   sources = new Map();
@@ -134,7 +144,12 @@ export class Store {
     this.#runs = new Map();
     this.jobs = new Map();
     for (const job of jobs) {
-      const run = this.#heard.has("job/" + job.name) ? runs.get(job.name) : job.last_run;
+      const known = runs.get(job.name);
+      let run = this.#heard.has("job/" + job.name) ? known : job.last_run;
+      if (!run && known && !ended(known)) {
+        run = lost(known);
+        this.#transition(`${job.title || job.name} lost: the gateway restarted`);
+      } else if (!run && known?.status === "lost") run = known;
       if (run) this.#runs.set(job.name, run);
       this.jobs.set(job.name, entry(job, run));
     }
