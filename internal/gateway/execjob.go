@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,15 +14,18 @@ import (
 	"github.com/tidewire/tidewire/internal/text"
 )
 
+// unbuffered has Python write its lines as they come, which it holds back where its output is no terminal.
+const unbuffered = "PYTHONUNBUFFERED=1"
+
 // command runs the program of an exec job.
 func (j *job) command(ctx context.Context, r *run) (end, error) {
 	result, err := (&command.Command{
 		Argv:     j.Argv(r.args),
 		Dir:      j.Dir,
-		Env:      append(slices.Clone(j.Env), "TIDEWIRE_JOB="+j.Name, "TIDEWIRE_RUN="+r.id),
+		Env:      slices.Concat([]string{unbuffered}, j.Env, []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}),
 		Stdout:   r.line,
 		Stderr:   r.line,
-		Printed:  r.print,
+		Printed:  r.printed,
 		Progress: r.percent,
 	}).Run(ctx)
 	exit := new(command.ExitError)
@@ -30,44 +35,82 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 	return end{}, err
 }
 
-// line takes one line of the command's output, as it would look without colours. "::progress 42 text" and "::result JSON"
-// are understood always, the job's own pattern beside them; without a pattern any other
-// line is the message.
-func (r *run) line(line string) {
-	if rest, ok := strings.CutPrefix(text.Plain(line), "::result "); ok {
-		if result, ok := r.resultOf(rest); ok {
-			r.report(func(snap *runSnapshot) { snap.Result = result })
-			return
-		}
+// A saying is what a line of a command says to Tidewire.
+type saying struct {
+	result  json.RawMessage // nil: none
+	percent *float64        // nil: none
+	message string
+	tells   bool // it is about progress
+}
+
+// said is what a line says, as it would look without colours: "::progress 42 text" and "::result JSON". ok is false if it is
+// output like any other.
+func (r *run) said(line string) (s saying, ok bool) {
+	if rest, found := strings.CutPrefix(text.Plain(line), "::result "); found {
+		s.result, ok = r.resultOf(rest)
+		return s, ok
 	}
-	line = r.plain(line)
-	percent, message, ok := "", "", false
-	if rest, found := strings.CutPrefix(line, "::progress "); found {
-		percent, message, _ = strings.Cut(strings.TrimSpace(rest), " ")
-		ok = true
-	} else if pattern := r.job.Progress; pattern == nil {
-		message = line
-		ok = shorten(message) != ""
-	} else if match := pattern.FindStringSubmatch(line); match != nil {
-		if i := pattern.SubexpIndex("percent"); i >= 0 {
-			percent = match[i]
-		}
-		if i := pattern.SubexpIndex("message"); i >= 0 {
-			message = match[i]
-		}
-		ok = true
-	}
+	rest, ok := strings.CutPrefix(r.plain(line), "::progress ")
 	if !ok {
+		return saying{}, false
+	}
+	percent, message, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	return saying{percent: percentOf(percent), message: message, tells: true}, true
+}
+
+func percentOf(number string) *float64 {
+	p, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(p) {
+		return nil
+	}
+	p = min(max(p, 0), 100)
+	return &p
+}
+
+// printed takes a line of the command's output that stays. What it says to Tidewire is no output.
+func (r *run) printed(line string) {
+	if _, ok := r.said(line); !ok {
+		r.print(line)
+	}
+}
+
+// line takes one line of the command's output. The job's own pattern is understood beside what said knows; without a
+// pattern any other line is the message, until the command has told one itself.
+func (r *run) line(line string) {
+	s, ok := r.said(line)
+	line = r.plain(line)
+	switch pattern := r.job.Progress; {
+	case ok && s.result != nil:
+		r.report(func(snap *runSnapshot) { snap.Result = s.result })
+		return
+	case ok:
+		r.told = r.told || shorten(s.message) != ""
+	case pattern == nil:
+		s = saying{message: line, tells: !r.told && shorten(line) != ""}
+	default:
+		if match := pattern.FindStringSubmatch(line); match != nil {
+			s = saying{percent: percentOf(group(pattern, match, "percent")), message: group(pattern, match, "message"), tells: true}
+		}
+	}
+	if !s.tells {
 		return
 	}
-	p, err := strconv.ParseFloat(percent, 64)
 	r.report(func(snap *runSnapshot) {
-		if err == nil && !math.IsNaN(p) {
-			p = min(max(p, 0), 100)
-			snap.Percent = &p
+		if s.percent != nil {
+			snap.Percent = s.percent
 		}
-		snap.Message = shorten(message)
+		if message := shorten(s.message); message != "" || !r.told {
+			snap.Message = message
+		}
 	})
+}
+
+// group is what a named group of a pattern has matched.
+func group(pattern *regexp.Regexp, match []string, name string) string {
+	if i := pattern.SubexpIndex(name); i >= 0 {
+		return match[i]
+	}
+	return ""
 }
 
 // percent takes a report of progress as terminals understand it.

@@ -127,6 +127,48 @@ func TestProgressIsTakenFromWhatTerminalsShow(t *testing.T) {
 	s.ended(id)
 }
 
+// What a command prints does not displace what it has told about its progress, and that is no output.
+func TestATellingLineHoldsAndIsNoOutput(t *testing.T) {
+	script := newScript(t)
+	s := start(t, script.policy("on_busy: join"))
+	id := of(s.trigger(202, 1), "id")
+	p := script.Begun()
+	for _, c := range []struct {
+		text    string
+		percent any
+		message string
+	}{
+		{`warming up`, nil, "warming up"},
+		{`::progress 40 copying`, 40.0, "copying"},
+		{`file-1.txt\n::progress 50`, 50.0, "copying"},
+		{`\x1b[31m::result {\"found\": 3}\x1b[0m\n::progress 60 checking`, 60.0, "checking"},
+		{`done file-1.txt\n::progress 61`, 61.0, "checking"},
+	} {
+		p.Write(c.text + `\n`)
+		s.await(c.text, func(v object) bool {
+			return v["key"] == "job/scan" && v["percent"] == c.percent && v["message"] == c.message
+		})
+	}
+	p.Write(`::result no JSON\n`)
+	p.Exit(0)
+	run := s.ended(id)
+	const want = "warming up\nfile-1.txt\ndone file-1.txt\n::result no JSON\n"
+	if text, _, _ := s.output(id, 0); text != want || run["output"] != want || fmt.Sprint(run["result"]) != "map[found:3]" {
+		t.Errorf("the output is %q and %q, the result %v, want %q and the result found", text, run["output"], run["result"], want)
+	}
+}
+
+// Python holds its lines back where its output is no terminal, unless it is told not to.
+func TestPythonIsToldNotToHoldItsOutputBack(t *testing.T) {
+	for env, want := range map[string]string{"": "1", ", env: {PYTHONUNBUFFERED: ''}": ""} {
+		s := start(t, fmt.Sprintf("jobs: {scan: {exec: [sh, -c, 'echo [$PYTHONUNBUFFERED]']%s}}\n", env))
+		run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+		if got := of(run, "output"); got != "["+want+"]\n" {
+			t.Errorf("with %q PYTHONUNBUFFERED is %s, want %q", env, got, want)
+		}
+	}
+}
+
 func TestSecretArgumentsAreShownNowhere(t *testing.T) {
 	const canary = "canary/se cret\"42"
 	audit := filepath.Join(t.TempDir(), "audit.log")

@@ -237,11 +237,12 @@ func TestProgressLinesAndMessagesWithoutAPattern(t *testing.T) {
 		message string
 	}{
 		{"just a line", nil, "just a line"},
+		{"::result not json", nil, "::result not json"},
+		{"::progress 3", 3.0, ""},
+		{strings.Repeat("x", 1000), 3.0, strings.Repeat("x", 199) + "…"},
 		{"::progress 12.5 warming up", 12.5, "warming up"},
 		{"::progress 250 too much", 100.0, "too much"},
 		{"::progress NaN of nothing", 100.0, "of nothing"},
-		{"::result not json", 100.0, "::result not json"},
-		{strings.Repeat("x", 1000), 100.0, strings.Repeat("x", 199) + "…"},
 	}
 	step := -1
 	s.events("/api/v1/runs/"+id+"/events", "", func(ev sse.Event) bool {

@@ -136,6 +136,7 @@ type run struct {
 	first          bool            // front is closed: guarded by runs.mu
 	after          <-chan struct{} // done of the first of its job before it; nil: there was none; written before front is closed
 	created        time.Time       // not changed
+	told           bool            // the command has told a message itself; of the run's goroutine
 
 	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
 	snap      runSnapshot
