@@ -90,6 +90,7 @@ type runState struct {
 	FinishedAt time.Time       `json:"finished_at"`
 	Result     json.RawMessage `json:"result"`
 	Error      string          `json:"error"`
+	Warned     bool            `json:"warned"`
 	ExitCode   int             `json:"exit_code"`
 	Output     string          `json:"output"`
 }

@@ -95,7 +95,13 @@ func (v *runView) finish() {
 	if s.Status == progress.StatusSucceeded {
 		glyph, colour = "✔", terminal.Green
 	}
+	if s.Warned {
+		glyph, colour = "!", terminal.Yellow
+	}
 	words := fmt.Sprintf("%s %s after %s", v.job, strings.ReplaceAll(terminal.Line(string(s.Status)), "_", " "), clock(took))
+	if s.Warned {
+		words += fmt.Sprintf(", with a warning (exit status %d)", s.ExitCode)
+	}
 	if s.Error != "" && s.Error != string(s.Status) {
 		words += ": " + terminal.Line(s.Error)
 	}

@@ -9,7 +9,7 @@
 // # What a command gets
 //
 // There is no shell: each element of Argv is one argument, whatever is in it.
-// Standard input is /dev/null. The environment is PATH, HOME, LANG, LC_ALL, TZ,
+// Standard input is [Command.Stdin], or /dev/null. The environment is PATH, HOME, LANG, LC_ALL, TZ,
 // TMPDIR and USER of this process and what [Command.Env] adds, so no secret
 // of this process reaches a command by accident.
 //
@@ -46,6 +46,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 )
@@ -73,6 +74,10 @@ type Command struct {
 
 	Printed  func(line string)                 // called for each line of both outputs that stays: of those ended by CR only what a terminal would show; nil: ignored
 	Progress func(percent float64, known bool) // called for each report of progress to a terminal (OSC 9;4) in either output: 0 to 100, or that it is not known; nil: ignored
+
+	Stdin   string // what the command reads; empty: nothing
+	TTY     bool   // both outputs are a terminal, and come as standard output: programs write lines to a terminal as they come
+	OKCodes []int  // exit codes that are no error; nil: 0
 
 	MaxOutput int           // bytes of Result.Stdout and of Result.Tail kept, each; 0: 64 KiB
 	Grace     time.Duration // between TERM and KILL; 0: 5 s
@@ -120,7 +125,7 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 		exited       = p.exited
 		grace, delay <-chan time.Time
 	)
-	for open := 2; open > 0 || exited != nil; {
+	for open := p.outputs(); open > 0 || exited != nil; {
 		select {
 		case k := <-p.chunks:
 			if k.data == nil {
@@ -155,7 +160,7 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 	if stopped != nil {
 		return r, fmt.Errorf("command: stopped: %w", stopped)
 	}
-	if end.code != 0 {
+	if ok := c.OKCodes; end.signal != "" || end.code != 0 && ok == nil || ok != nil && !slices.Contains(ok, end.code) {
 		return r, &ExitError{Code: end.code, Signal: end.signal}
 	}
 	return r, nil
@@ -182,9 +187,10 @@ func environment() []string {
 // A process is a started command: the goroutine of Run owns it. Its three
 // goroutines end before end returns: one for each output and one that waits for the exit.
 type process struct {
-	child           // the part that differs between systems
-	stdout *os.File // reading ends
-	stderr *os.File
+	child                // the part that differs between systems
+	stdout *os.File      // reading ends
+	stderr *os.File      // nil: both come as one
+	stdin  *os.File      // writing end; nil: there is nothing to read
 	chunks chan chunk    // unbuffered: a received chunk is valid until the next one of its output
 	exited chan struct{} // closed when the first process has exited
 	quit   chan struct{} // closed by end: nobody receives chunks any more
@@ -221,10 +227,19 @@ func (c *Command) start() (*process, error) {
 		}
 		return r, w, err
 	}
-	var outW, errW *os.File
+	var inR, outW, errW *os.File
 	var err error
-	if p.stdout, outW, err = pipe(); err == nil {
+	if c.TTY {
+		if p.stdout, outW, err = openTerminal(); err == nil {
+			files = append(files, p.stdout, outW)
+			errW = outW
+		}
+	} else if p.stdout, outW, err = pipe(); err == nil {
 		p.stderr, errW, err = pipe()
+	}
+	if c.Stdin != "" && err == nil {
+		inR, p.stdin, err = pipe()
+		cmd.Stdin = inR
 	}
 	if err == nil {
 		cmd.Stdout, cmd.Stderr = outW, errW
@@ -237,11 +252,28 @@ func (c *Command) start() (*process, error) {
 		return nil, err
 	}
 	outW.Close()
-	errW.Close()
+	errW.Close() // of a terminal it is the same
+	if c.Stdin != "" {
+		inR.Close()
+		p.wg.Go(func() { // until all is read, or end closes it
+			_, _ = p.stdin.WriteString(c.Stdin)
+			p.stdin.Close()
+		})
+	}
 	p.wg.Go(func() { p.wait(); close(p.exited) })
 	p.wg.Go(func() { p.read(p.stdout, false) })
-	p.wg.Go(func() { p.read(p.stderr, true) })
+	if p.stderr != nil {
+		p.wg.Go(func() { p.read(p.stderr, true) })
+	}
 	return p, nil
+}
+
+// outputs is how many there are to read.
+func (p *process) outputs() int {
+	if p.stderr == nil {
+		return 1
+	}
+	return 2
 }
 
 func (p *process) read(f *os.File, stderr bool) {
@@ -283,8 +315,9 @@ func (p *process) end(all bool) ending {
 	<-p.exited
 	p.ending = p.child.end()
 	close(p.quit)
-	p.stdout.Close()
-	p.stderr.Close()
+	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr} {
+		f.Close() // a nil one says that it is none
+	}
 	p.wg.Wait()
 	return p.ending
 }

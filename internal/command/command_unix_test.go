@@ -491,3 +491,54 @@ func openFiles(t *testing.T) int {
 	}
 	return len(entries)
 }
+
+// A program that looks whether its output is a terminal sees one, of an ordinary size.
+func TestTerminal(t *testing.T) {
+	c := sh("test -t 1 && test -t 2 && echo both; stty size <&1; cat; echo error >&2; exit 3")
+	c.TTY = true
+	var lines []string
+	c.Stdout = func(line string) { lines = append(lines, line) }
+	r, err := c.Run(t.Context())
+	if want := []string{"both", "24 120", "error"}; !slices.Equal(lines, want) || r.ExitCode != 3 || string(r.Tail) != "both\n24 120\nerror\n" {
+		t.Errorf("Run = %q, %+v, %v, want %q and exit code 3", lines, r, err, want)
+	}
+}
+
+// TestStdin: a command reads what it is given, all of it or none.
+func TestStdin(t *testing.T) {
+	big := strings.Repeat("x", 1<<20)
+	for script, want := range map[string]string{"wc -c": "1048576", "head -c 1": "x", "exit 0": "", "exec 0<&-; echo closed": "closed"} {
+		c := sh(script)
+		c.Stdin = big
+		if r, err := c.Run(t.Context()); err != nil || strings.TrimSpace(string(r.Stdout)) != want {
+			t.Errorf("%s = %q, %v, want %q", script, r.Stdout, err, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	c := sh("echo up; exec sleep 60")
+	c.Stdin, c.Stdout = big, func(string) { cancel() }
+	if _, err := c.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Run of what does not read = %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestExitCodesThatAreNoErrors(t *testing.T) {
+	for _, tt := range []struct {
+		script string
+		ok     []int
+		want   int // -2: no error
+	}{
+		{"exit 0", nil, -2}, {"exit 1", nil, 1}, {"exit 1", []int{0, 1}, -2}, {"exit 0", []int{1}, 0}, {"exit 2", []int{0, 1}, 2}, {"kill -9 $$", []int{0, 255}, -1},
+	} {
+		c := sh(tt.script)
+		c.OKCodes = tt.ok
+		r, err := c.Run(t.Context())
+		got, exit := -2, new(command.ExitError)
+		if errors.As(err, &exit) {
+			got = exit.Code
+		}
+		if got != tt.want {
+			t.Errorf("%s with %v = %+v, %v, want %d", tt.script, tt.ok, r, err, tt.want)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+
+	"github.com/creack/pty"
 )
 
 var errEmptyArgv = errors.New("empty argv")
@@ -29,6 +31,9 @@ func (c *Command) startError(err error) error {
 		return say("the argv is empty, want a program and its arguments")
 	}
 	name := c.Argv[0]
+	if errors.Is(err, pty.ErrUnsupported) {
+		return say("%s cannot have a terminal on this system: remove tty", name)
+	}
 	path := name
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(c.Dir, path)

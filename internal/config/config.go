@@ -160,9 +160,10 @@ type Source struct {
 
 	HTTP *HTTP
 	Exec []string // argv
+	Program
 	From []string // names of other sources, recomputed with every poll of any of them
 
-	Given []string // what references gave in HTTP and Exec: secrets
+	Given []string // what references gave in HTTP, Exec and Env: secrets
 
 	Combine *jq.Program // with From: the inputs by name -> value; nil: the inputs as they are
 	Needs   Needs       // with From: which inputs must be fresh for the value to be fresh; NeedsAll unless set
@@ -273,25 +274,34 @@ func (s Span) MarshalText() ([]byte, error) {
 // A Job is what people start: a program or a request. Exactly one of Exec and HTTP
 // is set.
 type Job struct {
-	Name     string
-	Title    string
-	Exec     []string // argv in which each {arg} stands for one argument, inside exactly one element
-	HTTP     *JobHTTP
-	Given    []string // what references gave in Exec, HTTP and Env: secrets
-	Env      []string // NAME=value, added to a program's environment, which is otherwise PATH, HOME, LANG and TZ alone
-	Dir      string   // where a program runs; empty: where Tidewire does
-	Args     []Arg
-	Progress *regexp.Regexp // groups "percent" and "message", either may be missing; nil: only "::progress" lines and OSC 9;4 count
-	Timeout  time.Duration  // bound of one run
-	OnBusy   OnBusy
-	Queue    int      // runs that may wait with OnBusy queue, or in a Group; at least 1
-	Limit    Limit    // starts in a time; zero: any number
-	Group    string   // jobs of the same group do not run at the same time; empty: none
-	At       *At      // when it starts by itself; nil: never
-	Confirm  string   // what people are asked before a start; empty: nothing
-	Roles    []Role   // who may start and cancel it; nil: operators and admins
-	Refresh  []string // sources that are polled at once when a run has ended (then: refresh)
-	Keep     Keep     // ended runs that can be asked for
+	Name  string
+	Title string
+	Exec  []string // argv in which each {arg} stands for one argument, inside exactly one element
+	HTTP  *JobHTTP
+	Given []string // what references gave in Exec, HTTP, Env and Stdin: secrets
+	Program
+	Stdin     string // what the program of Exec reads, in which each {arg} stands for one argument
+	WarnCodes []int  // exit codes of Exec with which a run has succeeded, with a warning
+	Args      []Arg
+	Progress  *regexp.Regexp // groups "percent" and "message", either may be missing; nil: only "::progress" lines and OSC 9;4 count
+	Timeout   time.Duration  // bound of one run
+	OnBusy    OnBusy
+	Queue     int      // runs that may wait with OnBusy queue, or in a Group; at least 1
+	Limit     Limit    // starts in a time; zero: any number
+	Group     string   // jobs of the same group do not run at the same time; empty: none
+	At        *At      // when it starts by itself; nil: never
+	Confirm   string   // what people are asked before a start; empty: nothing
+	Roles     []Role   // who may start and cancel it; nil: operators and admins
+	Refresh   []string // sources that are polled at once when a run has ended (then: refresh)
+	Keep      Keep     // ended runs that can be asked for
+}
+
+// Program is how the program of an exec runs.
+type Program struct {
+	Env     []string // NAME=value, added to its environment, which is otherwise that of [command.Command] alone; of a job, with {arg} in values
+	Dir     string   // where it runs; empty: where Tidewire does
+	TTY     bool     // its outputs are a terminal
+	OKCodes []int    // exit codes with which it has done its work; nil: 0
 }
 
 // JobHTTP is the request that a run makes. In its path, query, header and body each

@@ -280,7 +280,14 @@ func TestEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reflect.DeepEqual(j.Env, []string{"LEVEL=5", "TOKEN=s3cret"}) || j.Dir != here || j.Confirm != "Really?" ||
+	if want := (config.Program{Env: []string{"LEVEL=5", "TOKEN=s3cret", "PIN={pin}"}, Dir: here, TTY: true, OKCodes: []int{0}}); !reflect.DeepEqual(j.Program, want) ||
+		j.Stdin != "{text} {pin}" || !slices.Equal(j.WarnCodes, []int{1, 2}) {
+		t.Errorf("the program of the job = %+v, %q, %v, want %+v", j.Program, j.Stdin, j.WarnCodes, want)
+	}
+	if want := (config.Program{Env: []string{"LEVEL=5"}, Dir: here, TTY: true, OKCodes: []int{0, 1, 2}}); !reflect.DeepEqual(byName["uptime"].Program, want) {
+		t.Errorf("the program of uptime = %+v, want %+v", byName["uptime"].Program, want)
+	}
+	if j.Confirm != "Really?" ||
 		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Refresh, []string{"disk", "site"}) {
 		t.Errorf("job = %#v", j)
 	}

@@ -136,7 +136,7 @@ var sourceKeys = append([]key{
 	{name: "sql", later: otherKinds},
 	{name: "deadband", doc: "how far a number must move to count as changed: one for every number that is picked, or one a field", is: either(aboveZero, schema{"type": "object", "additionalProperties": either(aboveZero)})},
 	{name: "alert", doc: "when people are told", keys: alertKeys},
-}, paceKeys...)
+}, slices.Concat(programKeys, paceKeys)...)
 
 const otherKinds = `a source here is one of "http", "exec" and "from"`
 
@@ -178,14 +178,15 @@ var webhookKeys = []key{
 	{name: "body", doc: "what is sent. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for the alert's; without a body it is a JSON object of them all", is: textSchema, secret: true},
 }
 
-var jobKeys = []key{
+var jobKeys = slices.Concat([]key{
 	{name: "title", also: "label description", doc: "for people", is: lineSchema},
 	{name: "exec", also: "command cmd run script shell", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, kind: true},
 	{name: "http", also: "url request webhook", doc: "ask an upstream to do it", keys: jobRequestKeys, kind: true},
 	{name: "args", also: "arguments params parameters inputs", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
 	{name: "progress", doc: "of `exec`: matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
-	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG` and `TZ` alone. No name begins with `TIDEWIRE_`", is: schema{"type": "object", "propertyNames": schema{"pattern": envName.String()}, "additionalProperties": textSchema}, secret: true},
-	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
+}, programKeys, []key{
+	{name: "warn_codes", also: "warning_codes", doc: "of `exec`: the exit codes with which the program has done its work and warns: the run has succeeded, with a warning", is: codesSchema},
+	{name: "stdin", also: "input", doc: "of `exec`: what the program reads on its standard input, in which each `{arg}` stands for the value of an argument; without it there is nothing to read", is: textSchema, secret: true},
 	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
 	{name: "on_busy", also: "concurrency overlap", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
 	{name: "queue", doc: "how many runs may wait, with `on_busy: queue`", is: integer(1, 1000)},
@@ -196,7 +197,7 @@ var jobKeys = []key{
 	{name: "roles", also: "role users allow", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(schema{"enum": roleWords}, schema{"type": "array", "minItems": 1, "items": oneOf(roleWords...)})},
 	{name: "then", also: "after on_success", doc: "what follows a run that has succeeded", keys: thenKeys},
 	{name: "keep", also: "retention history", doc: "which ended runs can be asked for", keys: keepKeys},
-}
+})
 
 var jobRequestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`, with its credential and its limit", is: lineSchema, need: true},

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -64,13 +65,36 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 // Argv returns j.Exec with each {arg} replaced by its value; for one of the type path
 // that is the whole path. Values come from [Job.Bind]. Whatever a value contains, it
 // stays inside the element in which its placeholder stands.
+//
+// An element of placeholders alone whose values are all empty is left out, and so is one that begins with {arg?}
+// when the argument is empty or false.
 func (j *Job) Argv(values map[string]any) []string {
-	argv := make([]string, len(j.Exec))
+	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
-		argv[i] = j.fill(e, values, asIs, asIs) // what has no value is the text of a shell after -c
+		if only := condition.FindStringSubmatch(e); only != nil && i > 0 && slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == only[1] }) {
+			if v := values[only[1]]; v == nil || v == "" || v == false {
+				continue
+			}
+			e = e[len(only[0]):]
+		}
+		if filled := j.fill(e, values, asIs, asIs); filled != "" || e == "" { // what has no value is the text of a shell after -c
+			argv = append(argv, filled)
+		}
 	}
 	return argv
 }
+
+// Environment returns j.Env with each {arg} replaced by its value.
+func (j *Job) Environment(values map[string]any) []string {
+	env := make([]string, len(j.Env))
+	for i, e := range j.Env {
+		env[i] = j.fill(e, values, asIs, asIs) // no name has a brace
+	}
+	return env
+}
+
+// Input returns j.Stdin with each {arg} replaced by its value.
+func (j *Job) Input(values map[string]any) string { return j.fill(j.Stdin, values, asIs, asIs) }
 
 // job reads one entry of jobs.
 func (r *reader) job(e named, known parts) *Job {
@@ -86,7 +110,8 @@ func (r *reader) job(e named, known parts) *Job {
 		ofExec          = map[string]*yaml.Node{} // keys that a request has not
 		set             = func(to *time.Duration, d time.Duration) { *to = cmp.Or(d, *to) }
 	)
-	r.mapping(e.value, where, jobKeys, reads{
+	read := r.programReads(&j.Program, where, ofExec)
+	maps.Copy(read, reads{
 		"title": func(v *yaml.Node) { j.Title = r.line(v, "title") },
 		"exec":  func(v *yaml.Node) { kinds = append(kinds, v); exec = v; j.Exec = r.argv(v) },
 		"http": func(v *yaml.Node) {
@@ -100,11 +125,16 @@ func (r *reader) job(e named, known parts) *Job {
 				j.Args = append(j.Args, r.arg(a))
 			}
 		},
-		"progress": func(v *yaml.Node) { ofExec["progress"] = v; j.Progress = r.progress(v) },
-		"env":      func(v *yaml.Node) { ofExec["env"] = v; j.Env = r.env(v, where) },
-		"dir":      func(v *yaml.Node) { ofExec["dir"] = v; j.Dir = r.dir(v, "dir") },
-		"timeout":  func(v *yaml.Node) { set(&j.Timeout, r.duration(v, "timeout")) },
-		"on_busy":  func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", busyWords...)) },
+		"progress":   func(v *yaml.Node) { ofExec["progress"] = v; j.Progress = r.progress(v) },
+		"warn_codes": func(v *yaml.Node) { ofExec["warn_codes"] = v; j.WarnCodes = r.codes(v, "warn_codes") },
+		"stdin": func(v *yaml.Node) {
+			ofExec["stdin"] = v
+			if s, ok := r.text(v, "stdin", aText); ok {
+				j.Stdin = s
+			}
+		},
+		"timeout": func(v *yaml.Node) { set(&j.Timeout, r.duration(v, "timeout")) },
+		"on_busy": func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", busyWords...)) },
 		"queue": func(v *yaml.Node) {
 			queue = v
 			if n, ok := r.integer(v, "queue", 1, 1000); ok {
@@ -154,7 +184,13 @@ func (r *reader) job(e named, known parts) *Job {
 			})
 		},
 	})
+	r.mapping(e.value, where, jobKeys, read)
 	r.oneKind(e, where, "run", kinds, "exec", "http")
+	for _, code := range j.WarnCodes {
+		if slices.Contains(j.OKCodes, code) {
+			r.problem(ofExec["warn_codes"], fmt.Sprintf("the exit code %d is in ok_codes and in warn_codes", code), "remove it from one of them")
+		}
+	}
 	if j.HTTP != nil && exec == nil {
 		for name, v := range ofExec {
 			r.problem(v, name+" in a job that makes a request", "remove it; it is for jobs with exec")
@@ -167,7 +203,7 @@ func (r *reader) job(e named, known parts) *Job {
 		switch {
 		case len(kinds) != 1:
 		case exec != nil && exec.Kind == yaml.SequenceNode:
-			r.argvPlaceholders(exec, where, j.Args, args)
+			r.argvPlaceholders(exec, ofExec["env"], ofExec["stdin"], where, j.Args, args)
 		case j.HTTP != nil && r.complete(kinds[0]):
 			r.requestPlaceholders(texts, where, args, all)
 		}

@@ -101,7 +101,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	from := map[*Source]*yaml.Node{}
 	for _, e := range r.names(sources, "sources") {
 		s, n := r.source(e, pace, known)
-		s.Given = r.givenIn(e.value, "http", "exec")
+		s.Given = r.givenIn(e.value, "http", "exec", "env")
 		known.sources[e.name] = s
 		c.Sources = append(c.Sources, s)
 		from[s] = n
@@ -109,7 +109,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	r.references(c.Sources, from)
 	for _, e := range r.names(jobs, "jobs") {
 		j := r.job(e, known)
-		j.Given = r.givenIn(e.value, "http", "exec", "env")
+		j.Given = r.givenIn(e.value, "http", "exec", "env", "stdin")
 		known.jobs[e.name] = j
 		c.Jobs = append(c.Jobs, j)
 	}

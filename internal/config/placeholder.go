@@ -14,6 +14,9 @@ import (
 // placeholder matches what stands for an argument of a job.
 var placeholder = regexp.MustCompile(`\{([a-z0-9][a-z0-9._-]{0,63})\}`)
 
+// condition matches the beginning of an element of argv that is there only if an argument is neither empty nor false.
+var condition = regexp.MustCompile(`^\{([a-z0-9][a-z0-9._-]{0,63})\?\}`)
+
 // A found placeholder is one of those in a text.
 type found struct {
 	text, name string // {arg} and arg
@@ -25,6 +28,9 @@ type found struct {
 func (r *reader) placeholders(n *yaml.Node) []found {
 	text, expanded := r.written[n]
 	var all []found
+	if m := condition.FindStringSubmatch(n.Value); m != nil {
+		all = append(all, found{text: m[0], name: m[1], foreign: expanded && !strings.Contains(text, m[0])})
+	}
 	for _, m := range placeholder.FindAllStringSubmatchIndex(n.Value, -1) {
 		f := found{text: n.Value[m[0]:m[1]], name: n.Value[m[2]:m[3]], at: utf8.RuneCountInString(n.Value[:m[0]])}
 		f.foreign = expanded && !strings.Contains(text, f.text)
@@ -35,9 +41,9 @@ func (r *reader) placeholders(n *yaml.Node) []found {
 
 var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
 
-// argvPlaceholders checks that arguments and argv belong together. Keys holds the key
-// of each argument.
-func (r *reader) argvPlaceholders(exec *yaml.Node, where string, args []Arg, keys map[string]*yaml.Node) {
+// argvPlaceholders checks that arguments and what a program is given belong together: its argv, its environment and its
+// input, of which the latter two may be nil. Keys holds the key of each argument.
+func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, args []Arg, keys map[string]*yaml.Node) {
 	used := map[string]bool{}
 	shell, ended := false, false // a command follows; no option does
 	for i, e := range exec.Content {
@@ -51,7 +57,8 @@ func (r *reader) argvPlaceholders(exec *yaml.Node, where string, args []Arg, key
 				r.problemWithin(e, p.at, p.text+" after -c would become part of a command", "put the command into a script and give it "+p.text+" as an argument")
 			case i == 0:
 				r.problemWithin(e, p.at, "the program to run is given by "+p.text, "write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
-			case a >= 0 && args[a].AllowDash && p.at == 0 && !ended:
+			case strings.HasSuffix(p.text, "?}"): // no value stands there
+			case a >= 0 && args[a].AllowDash && p.at == len(condition.FindString(e.Value)) && !ended:
 				r.problemWithin(e, p.at, p.text+" may begin with a dash and be taken for an option", `write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
 			}
 			used[p.name] = true
@@ -59,7 +66,18 @@ func (r *reader) argvPlaceholders(exec *yaml.Node, where string, args []Arg, key
 		shell = shell || shellText.MatchString(e.Value)
 		ended = ended || e.Value == "--"
 	}
-	r.unused(used, where, "exec", keys)
+	for _, n := range append(valuesOf(env), stdin) {
+		if n == nil || n.Kind != yaml.ScalarNode || r.spoiled[n] {
+			continue
+		}
+		for _, p := range r.placeholders(n) {
+			if keys[p.name] == nil && !p.foreign {
+				r.problemWithin(n, p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
+			}
+			used[p.name] = true
+		}
+	}
+	r.unused(used, where, "exec, env or stdin", keys)
 }
 
 // requestPlaceholders checks that arguments and the texts of a request belong
@@ -93,4 +111,14 @@ func unknownArg(name string, args map[string]*yaml.Node) string {
 		return fmt.Sprintf("add it as args: {%s: {type: string}}", name)
 	}
 	return suggest(name, "arguments", slices.Sorted(maps.Keys(args)))
+}
+
+// valuesOf returns the values of the mapping n.
+func valuesOf(n *yaml.Node) (values []*yaml.Node) {
+	if n != nil && n.Kind == yaml.MappingNode {
+		for i := 1; i < len(n.Content); i += 2 {
+			values = append(values, n.Content[i])
+		}
+	}
+	return values
 }

@@ -47,7 +47,14 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		"alert":    func(v *yaml.Node) { s.Alert = r.alert(v, where, known.notify) },
 		"deadband": func(v *yaml.Node) { deadband = v },
 	})
+	ofExec := map[string]*yaml.Node{}
+	maps.Copy(read, r.programReads(&s.Program, where, ofExec))
 	r.mapping(e.value, where, sourceKeys, read)
+	if len(kinds) == 1 && s.Exec == nil {
+		for name, v := range ofExec {
+			r.problem(v, name+" in a source that runs no program", "remove it; it is for sources with exec")
+		}
+	}
 	r.oneKind(e, where, "poll", kinds, "http", "exec", "from")
 	if show != nil {
 		s.Show = r.show(show, where, s.Pick, pick)

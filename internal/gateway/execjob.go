@@ -19,18 +19,28 @@ const unbuffered = "PYTHONUNBUFFERED=1"
 
 // command runs the program of an exec job.
 func (j *job) command(ctx context.Context, r *run) (end, error) {
+	okCodes := j.OKCodes
+	if okCodes == nil {
+		okCodes = []int{0}
+	}
 	result, err := (&command.Command{
 		Argv:     j.Argv(r.args),
 		Dir:      j.Dir,
-		Env:      slices.Concat([]string{unbuffered}, j.Env, []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}),
+		TTY:      j.TTY,
+		OKCodes:  slices.Concat(okCodes, j.WarnCodes),
+		Stdin:    j.Input(r.args),
+		Env:      slices.Concat([]string{unbuffered}, j.Environment(r.args), []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}),
 		Stdout:   r.line,
 		Stderr:   r.line,
 		Printed:  r.printed,
 		Progress: r.percent,
 	}).Run(ctx)
 	exit := new(command.ExitError)
-	if err == nil || errors.As(err, &exit) && exit.Signal == "" {
-		return end{&result.ExitCode}, err
+	if err == nil {
+		return end{&result.ExitCode, slices.Contains(j.WarnCodes, result.ExitCode)}, nil
+	}
+	if errors.As(err, &exit) && exit.Signal == "" {
+		return end{exitCode: &result.ExitCode}, err
 	}
 	return end{}, err
 }

@@ -169,6 +169,33 @@ func TestPythonIsToldNotToHoldItsOutputBack(t *testing.T) {
 	}
 }
 
+// A run that ends with a warning has succeeded, and says that it warns.
+func TestARunEndsWithAWarning(t *testing.T) {
+	for code, want := range map[int]string{0: "succeeded false 0", 1: "succeeded true 1", 2: "succeeded false 2", 3: "failed false 3"} {
+		s := start(t, fmt.Sprintf("jobs: {scan: {exec: [sh, -c, 'echo CHECK; exit %d'], ok_codes: [0, 2], warn_codes: 1}}\n", code))
+		run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+		if got := fmt.Sprint(run["status"], " ", run["warned"], " ", run["exit_code"]); got != want || run["output"] != "CHECK\n" {
+			t.Errorf("exit code %d: the run ended as %s with the output %q, want %s and CHECK", code, got, run["output"], want)
+		}
+	}
+}
+
+// Secrets reach a program by its environment and its input, and are no less secret there.
+func TestSecretsBesideArgv(t *testing.T) {
+	s := start(t, `
+jobs:
+  scan:
+    exec: [sh, -c, 'echo $# "$PIN"; cat', sh]
+    env: {PIN: "{pin}"}
+    stdin: "{text} {pin}"
+    args: {pin: {secret: true}, text: {default: ""}}
+`)
+	run := s.ended(of(s.json(202, "POST", runs, `{"args": {"pin": "canary 42", "text": "to"}}`), "id"))
+	if got, want := of(run, "output"), "0 ***\nto ***\n"; got != want || run["status"] != "succeeded" {
+		t.Errorf("the run ended as %v with the output %q, want %q", run["status"], got, want)
+	}
+}
+
 func TestSecretArgumentsAreShownNowhere(t *testing.T) {
 	const canary = "canary/se cret\"42"
 	audit := filepath.Join(t.TempDir(), "audit.log")

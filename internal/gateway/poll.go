@@ -111,7 +111,9 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 		}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:
-		s.fetch = unversioned(source.Exec{Argv: cfg.Exec, Parse: string(cfg.Parse), Secrets: s.secrets}.Fetch)
+		s.fetch = unversioned(source.Exec{
+			Argv: cfg.Exec, Parse: string(cfg.Parse), Env: cfg.Env, Dir: cfg.Dir, TTY: cfg.TTY, OKCodes: cfg.OKCodes, Secrets: s.secrets,
+		}.Fetch)
 	default:
 		s.inputs = make(map[string]*sse.Topic, len(cfg.From))
 		for _, name := range cfg.From {

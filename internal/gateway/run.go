@@ -82,6 +82,7 @@ type runSnapshot struct {
 	Events      string          `json:"events"`
 	Result      json.RawMessage `json:"result"`
 	Error       *string         `json:"error"`
+	Warned      bool            `json:"warned"`       // it has succeeded, and the command's exit code is a warning
 	ExitCode    *int            `json:"exit_code"`    // of the command; null before it has exited, and if a signal ended it
 	Output      string          `json:"output"`       // the end of what the run printed, once it is over
 	OutputBytes int64           `json:"output_bytes"` // how much that was, once it is over
@@ -223,6 +224,7 @@ func (r *run) live(ctx context.Context) {
 // An end is what is known of a run that ended, beside its error.
 type end struct {
 	exitCode *int
+	warned   bool // that exit code is a warning
 }
 
 // await waits for the run's turn and does the work.
@@ -316,7 +318,7 @@ func (r *run) finish(result end, err error) {
 	}
 	snap := &r.snap
 	snap.FinishedAt, snap.ExpiresAt = g.clock.people(now), g.clock.people(now.Add(r.job.Keep.For))
-	snap.Position, snap.ExitCode = 0, result.exitCode
+	snap.Position, snap.ExitCode, snap.Warned = 0, result.exitCode, err == nil && result.warned
 	snap.Output, snap.OutputBytes = r.output.end(outputTail)
 	switch {
 	case err == nil:

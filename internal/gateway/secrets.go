@@ -14,7 +14,7 @@ import (
 // secretsOfSource is what nobody is shown of a source: what its references gave, and the
 // credentials in its request.
 func secretsOfSource(s *config.Source) *secret.Redactor {
-	all := slices.Clone(s.Given)
+	all := append(slices.Clone(s.Given), secretsOfEnv(s.Env)...)
 	if s.HTTP != nil {
 		all = append(all, secretsOfUpstream(s.HTTP.Upstream)...)
 		all = append(all, secret.OfHeader(s.HTTP.Header)...)
@@ -26,7 +26,7 @@ func secretsOfSource(s *config.Source) *secret.Redactor {
 // credentialsOfSource are those secrets that are surely credentials. They are hidden in values
 // too, where a word such as a header's "X-Tenant: north" is left.
 func credentialsOfSource(s *config.Source) *secret.Redactor {
-	all := slices.Clone(s.Given)
+	all := append(slices.Clone(s.Given), secretsOfEnv(s.Env)...)
 	if h := s.HTTP; h != nil {
 		all = append(all, h.Upstream.Given...)
 		all = append(all, secret.OfNamed(h.Upstream.Header)...)
@@ -38,6 +38,16 @@ func credentialsOfSource(s *config.Source) *secret.Redactor {
 
 func secretsOfUpstream(u *config.Upstream) []string {
 	return append(secret.OfHeader(u.Header), u.Given...)
+}
+
+// secretsOfEnv is what is secret in the environment of a program.
+func secretsOfEnv(env []string) (all []string) {
+	for _, variable := range env {
+		if name, value, _ := strings.Cut(variable, "="); secret.Is(name, value) && !hasArgument(value) {
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // secretsOfWebhook is what nobody is shown of a webhook, whose address is often a credential
@@ -54,11 +64,7 @@ func secretsOfWebhook(to *config.Notify) *secret.Redactor {
 // an argument in it was written for people, but for what references gave.
 func secretsOfJob(j *config.Job) *secret.Redactor {
 	all := slices.Clone(j.Given)
-	for _, variable := range j.Env {
-		if name, value, _ := strings.Cut(variable, "="); secret.Is(name, value) {
-			all = append(all, value)
-		}
-	}
+	all = append(all, secretsOfEnv(j.Env)...)
 	if h := j.HTTP; h != nil {
 		all = append(all, secretsOfUpstream(h.Upstream)...)
 		header, query := h.Header.Clone(), url.Values{}

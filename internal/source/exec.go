@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,23 +22,35 @@ type Exec struct {
 	Parse string   // "json", "text" or "lines"; empty: "text"
 
 	Secrets *secret.Redactor // of what errors show nothing
+	Env     []string         // see [command.Command], also for the next two
+	Dir     string
+	TTY     bool
+	OKCodes []int // exit codes with which the output counts; nil: 0
 }
 
-// Fetch runs the program once. An exit status other than 0 is an error with the
-// last line of standard error. When ctx ends, the program and what it started
+// Fetch runs the program once. An exit code that is not one of OKCodes is an error with the
+// last line of standard error, or of standard output if there is none. When ctx ends, the program and what it started
 // have a second to end.
 func (e Exec) Fetch(ctx context.Context) (any, error) {
 	start := time.Now()
-	last := ""
+	last, said := "", "" // lines of standard error and standard output
+	keep := func(to *string) func(string) {
+		return func(line string) {
+			if line = strings.TrimSpace(line); line != "" {
+				*to = line
+			}
+		}
+	}
 	c := command.Command{
 		Argv:      e.Argv,
+		Env:       e.Env,
+		Dir:       e.Dir,
+		TTY:       e.TTY,
+		OKCodes:   e.OKCodes,
+		Stdout:    keep(&said),
+		Stderr:    keep(&last),
 		MaxOutput: MaxBody,
 		Grace:     execGrace,
-		Stderr: func(line string) {
-			if line = strings.TrimSpace(line); line != "" {
-				last = line
-			}
-		},
 	}
 	r, err := c.Run(ctx)
 	traceIn(ctx).exit(r.ExitCode, last, r.Stdout)
@@ -52,12 +65,12 @@ func (e Exec) Fetch(ctx context.Context) (any, error) {
 	switch {
 	case errors.As(err, &exit):
 		text = e.name() + ": " + text
-		if last != "" {
+		if last = cmp.Or(last, said); last != "" {
 			text += ": " + last
 		}
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
 		text = e.name() + ": " + interrupted(ctx, start)
-	case r.ExitCode == 0:
+	case r.ExitCode >= 0:
 		text = e.name() + ": " + text
 	}
 	return nil, &failure{brief(text, e.Secrets), err}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -102,5 +103,49 @@ func TestExecThatDoesNotEnd(t *testing.T) {
 	_, err := source.Exec{Argv: sh("trap '' TERM; while :; do sleep 1; done")}.Fetch(ctx)
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < time.Second || took > 4*time.Second {
 		t.Errorf("Fetch = %v after %v, want %v after about a second", err, took, context.DeadlineExceeded)
+	}
+}
+
+// A Nagios plugin says with its exit code how it is, and on standard output what there is to say.
+func TestChecksThatExitWithAState(t *testing.T) {
+	const check = `echo "DISK $1 - free space: / 3 GB"; exit $2`
+	plugin := func(args ...string) []string { return append([]string{"/bin/sh", "-c", check, "check_disk"}, args...) }
+	for _, tt := range []struct {
+		argv []string
+		ok   []int
+		want string // a value, or what an error ends with
+	}{
+		{plugin("OK", "0"), []int{0, 1, 2}, "DISK OK - free space: / 3 GB"},
+		{plugin("CRITICAL", "2"), []int{0, 1, 2}, "DISK CRITICAL - free space: / 3 GB"},
+		{plugin("UNKNOWN", "3"), []int{0, 1, 2}, "sh: exit status 3: DISK UNKNOWN - free space: / 3 GB"},
+		{plugin("WARNING", "1"), nil, "sh: exit status 1: DISK WARNING - free space: / 3 GB"},
+		{sh("echo out; echo err >&2; exit 1"), nil, "sh: exit status 1: err"},
+	} {
+		got, err := source.Exec{Argv: tt.argv, OKCodes: tt.ok}.Fetch(t.Context())
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%q with %v = %v, want %s", tt.argv, tt.ok, got, tt.want)
+		}
+	}
+	got, err := source.Exec{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: "json", OKCodes: []int{1}}.Fetch(t.Context())
+	if err != nil || fmt.Sprint(got) != "map[state:2]" {
+		t.Errorf("JSON with an exit code that is fine = %v, %v", got, err)
+	}
+	if _, err := (source.Exec{Argv: sh(`echo no; exit 1`), Parse: "json", OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
+		t.Errorf("no JSON with an exit code that is fine = %v, want that it is none", err)
+	}
+}
+
+// A source's program has a directory and an environment as that of a job has.
+func TestSurroundingsOfAProgram(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := source.Exec{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: "lines"}.Fetch(t.Context())
+	if want := []any{dir, "5", "terminal"}; err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("Fetch = %v, %v, want %v", got, err, want)
 	}
 }

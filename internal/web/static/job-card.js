@@ -72,8 +72,9 @@ export class JobCard {
     this.node.dataset.name = job.name;
     this.node.dataset.run = run?.id ?? "";
     text(this.#title, title);
-    glyph(this.#state, glyphs[status] ?? "pending");
-    text(this.#state.lastElementChild, status === "idle" ? "not run yet" : status.replace("_", " "));
+    glyph(this.#state, run?.warned ? "stale" : glyphs[status] ?? "pending");
+    const warned = run?.warned ? ", with a warning" : "";
+    text(this.#state.lastElementChild, status === "idle" ? "not run yet" : status.replace("_", " ") + warned);
     attribute(this.#bar, "aria-label", `${title} progress`);
     this.#buttons(title, job, run);
     this.#showProgress(run, job);

@@ -1,0 +1,18 @@
+package command
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/creack/pty"
+)
+
+// openTerminal returns the ends of a terminal of an ordinary size: what the command writes to one can be read from the other.
+func openTerminal() (r, w *os.File, err error) {
+	r, w, err = pty.Open()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open a terminal: %w", err)
+	}
+	_ = pty.Setsize(w, &pty.Winsize{Rows: 24, Cols: 120})
+	return r, w, nil
+}
