@@ -135,14 +135,20 @@ func TestAnOperationIsFollowed(t *testing.T) {
 func TestAnOperationElsewhereIsNotFollowed(t *testing.T) {
 	other := newUpstream(t, `{"status": "Succeeded"}`)
 	u := newUpstream(t, "")
-	u.does(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Operation-Location", other.URL+"/steal")
-		w.WriteHeader(202)
-	})
 	s := start(t, reindex(u, `path: "/i/{index}", follow: operation-location`))
-	run := s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
-	if run["status"] != "failed" || other.count() != 0 {
-		t.Errorf("the run ended as %v after %d requests to the other host, want failed after none", run, other.count())
+	for _, place := range []string{other.URL, strings.Replace(u.URL, "http:", "https:", 1), strings.Replace(u.URL, "127.0.0.1", "localhost", 1)} {
+		u.does(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Operation-Location", place+"/steal")
+			w.WriteHeader(202)
+		})
+		before := u.count()
+		run := s.ended(s.json(202, "POST", runs, `{"args":{"index":"x"}}`)["id"].(string))
+		if run["status"] != "failed" || !contains(fmt.Sprint(run["error"]), "at another place") {
+			t.Errorf("the run whose operation is at %s ended as %v, want failed for that", place, run)
+		}
+		if other.count() != 0 || u.count() != before+1 {
+			t.Errorf("%d requests were made to another place, and %d to the upstream, want none and the first", other.count(), u.count()-before)
+		}
 	}
 }
 
