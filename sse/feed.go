@@ -142,22 +142,6 @@ func (m *multiplexed) pendingNoted(b *batch) {
 	m.looked = emptied(looked)
 }
 
-// advance adds to b what a reader that follows the topic from run to run should get up to sequence number limit, and
-// reports whether there is more beyond.
-func (c *cursor) advance(limit uint64, b *batch) (more bool) {
-	if now := c.topic.current.Load(); now != c.run {
-		if c.run.ended() { // an end is not skipped, however soon the next run begins
-			if c.take(limit, false, b); !c.done() {
-				return true
-			}
-		}
-		c.run, c.n = now, 0
-	}
-	c.take(limit, false, b)
-	newest := c.run.newest.Load()
-	return newest != nil && newest.n != c.n
-}
-
 // gapEvent tells a reader how many events it missed, or nothing if that is unknown. It has no id: what comes next has one.
 func gapEvent(missed uint64) Event {
 	if missed == unknown {

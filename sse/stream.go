@@ -166,37 +166,44 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 	}
 	st.opened(EngineGoroutine)
 	st.hub.coalesced(b.coalesced)
-	for {
-		if err != nil {
-			st.why = causeOf(err)
-			return
-		}
+	if err == nil {
 		st.delivered(b.events)
-		wroteEvents := len(b.events) > 0
+		err = st.carry(b, last, left, opts.Pause)
+	}
+	if err != nil {
+		st.why = causeOf(err)
+	}
+}
+
+// carry writes what comes after b until the stream ends. It notes why that is, or returns the error of the writer.
+func (st *stream) carry(b *batch, last bool, left <-chan struct{}, pause time.Duration) error {
+	for !last {
+		more, wrote := b.more, len(b.events) > 0
+		b.reset()
 		switch {
-		case last:
-			st.why = CauseFinished
-			return
-		case wroteEvents && opts.Pause > 0:
-			b.reset()
-			if err = st.rest(opts.Pause, left); err != nil {
-				continue
+		case wrote && pause > 0:
+			if err := st.rest(pause, left); err != nil {
+				return err
 			}
-		case !b.more:
-			b.reset()
+		case !more:
 			select {
 			case <-left:
 				st.why = CauseLeft
-				return
+				return nil
 			case <-st.hub.streamCtx.Done():
 				st.why = CauseStopped
-				return
+				return nil
 			case <-st.wake:
 			}
 		}
 		last = st.next(b)
-		err = st.send(b.wire)
+		if err := st.send(b.wire); err != nil {
+			return err
+		}
+		st.delivered(b.events)
 	}
+	st.why = CauseFinished
+	return nil
 }
 
 // replace changes what st is written to.

@@ -92,6 +92,11 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	if s.OnConnect != nil {
 		s.OnConnect(resp)
 	}
+	return s.read(ctx, body, yield)
+}
+
+// read yields the events of a stream. It returns what connect does.
+func (s *subscription) read(ctx context.Context, body io.Reader, yield func(Event, error) bool) (asked time.Duration, err error) {
 	d := NewDecoder(body, &ReadOptions{MaxEvent: s.MaxEvent})
 	d.lastID = s.lastID // it outlives the connection that brought it
 	for {

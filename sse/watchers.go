@@ -1,0 +1,159 @@
+package sse
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"math/bits"
+	"sync/atomic"
+)
+
+// shares are the watchers of a topic: one share a dispatcher, which reads it under Topic.mu.
+type shares struct {
+	dirty    [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
+	watchers [maxDispatchers][]*watcher  // guarded by Topic.mu
+	streams  int                         // how many of all watchers are streams; guarded by Topic.mu
+}
+
+// watcher is one reader's place in a topic's list.
+type watcher struct {
+	wake   chan struct{} // of 1
+	stream *stream       // nil for a Watch
+	many   *multiplexed  // of stream, if it has many topics
+	index  int32         // of the topic in many
+	share  int32
+	pos    int // in its share; guarded by Topic.mu
+}
+
+// Why attach can fail.
+var (
+	errUnlisted = errors.New("the topic has left the hub")
+	errFull     = errors.New("the topic has as many streams as it may")
+)
+
+// attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it.
+func (t *Topic) attach(w *watcher) error {
+	if err := t.tryAttach(w); err != nil {
+		return err
+	}
+	t.tellWatched()
+	return nil
+}
+
+func (t *Topic) tryAttach(w *watcher) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone.Load() {
+		return errUnlisted
+	}
+	if t.shares == nil {
+		t.shares = new(shares)
+	}
+	if w.stream != nil {
+		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && t.shares.streams >= most {
+			return errFull
+		}
+		t.shares.streams++
+	}
+	share := &t.shares.watchers[w.share]
+	w.pos = len(*share)
+	*share = append(*share, w)
+	t.watched.Or(1 << w.share)
+	return nil
+}
+
+// detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
+func (t *Topic) detach(w *watcher) {
+	t.mu.Lock()
+	share := t.shares.watchers[w.share]
+	last := len(share) - 1
+	share[w.pos] = share[last]
+	share[w.pos].pos = w.pos
+	share[last] = nil
+	t.shares.watchers[w.share] = share[:last]
+	if last == 0 {
+		t.shares.watchers[w.share] = nil
+		t.watched.And(^(uint32(1) << w.share))
+	}
+	if w.stream != nil {
+		t.shares.streams--
+	}
+	unwatched := t.removed && t.watched.Load() == 0
+	t.mu.Unlock()
+	if unwatched {
+		t.leaveUnwatched()
+	}
+	t.tellWatched()
+}
+
+// tellWatched calls OnWatched until it has been told how things are. One goroutine at a time does, the others leave it
+// to that one.
+func (t *Topic) tellWatched() {
+	if t.onWatched == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.telling {
+		return
+	}
+	t.telling = true
+	defer func() { t.telling = false }() // also when OnWatched ends the goroutine
+	for t.told != (t.watched.Load() != 0) {
+		t.told = !t.told
+		t.call(t.told)
+	}
+}
+
+// call calls OnWatched with mu released.
+func (t *Topic) call(watched bool) {
+	t.mu.Unlock()
+	defer t.mu.Lock()
+	defer contain(t.hub.opts.Logger, "TopicOptions.OnWatched")
+	t.onWatched(watched)
+}
+
+// Watch returns the topic's events in process: the newest at once, then each change, of which a slow caller sees only
+// the latest (with a Backlog, see [TopicOptions], those that it still finds). Like a stream of [Hub.Serve] it belongs to
+// the run that is current when the loop begins, and ends after the run's terminal, when the run is removed, and with
+// ctx or the hub. Data must not be modified.
+func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		t, w := t, &watcher{wake: make(chan struct{}, 1), share: int32(t.hub.nextDispatcher().share)}
+		for t.attach(w) != nil {
+			t = t.revive()
+		}
+		defer t.detach(w)
+		c, _ := t.cursorAt(t.current.Load(), "")
+		var b batch
+		for {
+			b.reset()
+			last := c.due(&b)
+			for _, f := range b.events {
+				if f.missed > 0 && !yield(gapEvent(f.missed)) || !yield(f.event()) {
+					return
+				}
+			}
+			if last {
+				return
+			}
+			if b.more {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.hub.ctx.Done():
+				return
+			case <-w.wake:
+			}
+		}
+	}
+}
+
+// wakeWatchers has the dispatchers wake everyone who watches t.
+func (t *Topic) wakeWatchers() {
+	for shares := t.watched.Load(); shares != 0; shares &= shares - 1 {
+		t.hub.dispatchers[bits.TrailingZeros32(shares)].addTopic(t)
+	}
+}
