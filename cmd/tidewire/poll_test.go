@@ -80,6 +80,7 @@ request
   GET http://ADDRESS/tank?key=***
   Accept: application/json, */*;q=0.1
   Authorization: ***
+  Cache-Control: no-cache
   User-Agent: tidewire
 
 answer after T (connect T, first byte T)
@@ -111,6 +112,7 @@ request
   GET http://ADDRESS/html
   Accept: application/json, */*;q=0.1
   Authorization: ***
+  Cache-Control: no-cache
   User-Agent: tidewire
 
 answer after T (connect T, first byte T)
@@ -131,6 +133,7 @@ request
   GET http://ADDRESS/busy
   Accept: application/json, */*;q=0.1
   Authorization: ***
+  Cache-Control: no-cache
   User-Agent: tidewire
 
 answer after T (connect T, first byte T)

@@ -117,6 +117,7 @@ func (h HTTP) request(ctx context.Context, known *Known) (*http.Request, error) 
 		return nil, err
 	}
 	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Cache-Control", "no-cache") // a cache on the way has to ask: what it holds may be old (RFC 9111 §5.2.1.4)
 	if h.parse() == "json" {
 		req.Header.Set("Accept", "application/json, */*;q=0.1")
 	}

@@ -107,7 +107,7 @@ func TestHTTPRequest(t *testing.T) {
 		t.Errorf("request = %s %s for %s, want GET /now?q=Perth for weather.example", got.Method, got.URL, got.Host)
 	}
 	want := http.Header{
-		"Authorization": {"Bearer abc"}, "X-Two": {"1", "2"}, "User-Agent": {"tidewire"},
+		"Authorization": {"Bearer abc"}, "X-Two": {"1", "2"}, "User-Agent": {"tidewire"}, "Cache-Control": {"no-cache"},
 		"Accept": {"application/json, */*;q=0.1"}, "Accept-Encoding": {"gzip"},
 	}
 	if !reflect.DeepEqual(got.Header, want) {
@@ -643,3 +643,24 @@ type configured struct{}
 
 func (configured) Error() string        { return "timed out after 20ms" }
 func (configured) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// A cache on the way answers a poll with what was asked before for as long as it may, unless it is told to ask.
+func TestACacheOnTheWayIsToldToAsk(t *testing.T) {
+	n, kept := 0, ""
+	h := serve(t, "/", func(w http.ResponseWriter, r *http.Request) { // a cache, and what is behind it
+		if kept == "" || strings.Contains(r.Header.Get("Cache-Control"), "no-cache") { // RFC 9111 §5.2.1.4
+			n++
+			kept = fmt.Sprint(n)
+		}
+		fmt.Fprint(w, kept)
+	})
+	for _, want := range []float64{1, 2} {
+		if v, err := h.Fetch(t.Context()); v != want || err != nil {
+			t.Errorf("Fetch = %v, %v, want %v", v, err, want)
+		}
+	}
+	h.Header = http.Header{"cache-control": {"max-age=60"}} // whoever is content with less says so
+	if v, err := h.Fetch(t.Context()); v != 2.0 || err != nil {
+		t.Errorf("Fetch = %v, %v, want 2", v, err)
+	}
+}
