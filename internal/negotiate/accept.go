@@ -16,11 +16,11 @@ const (
 // stream is what it gets without a preference.
 func WantsJSON(r *http.Request) bool { return Accept(r.Header, EventStream, JSON) == JSON }
 
-// Accept returns which of the offered media types the Accept field of a request prefers (RFC 9110 §12.5.1): the one of
-// the greatest weight, of equals the one that is named more specifically, then the earlier one, or "" if it wants none of
-// them. Without the field all are equal. So "application/json, */*", which many clients send to every address, is a wish
-// for JSON. The most specific range that matches a type has its weight; parameters of ranges, other than the weight, are ignored, and
-// so is a range that is malformed.
+// Accept returns which of the offered media types the Accept field of a request prefers (RFC 9110 §12.5.1): the one
+// of the greatest weight, of equals the one that is named more specifically, then the earlier one, or "" if it wants
+// none of them. Without the field all are equal. So "application/json, */*", which many clients send to every
+// address, is a wish for JSON. The most specific range that matches a type has its weight; parameters of ranges,
+// other than the weight, are ignored, and so is a range that is malformed.
 func Accept(h http.Header, offers ...string) string {
 	lines := h.Values("Accept")
 	best, most, closest := "", 0, 0

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// HasTag reports whether the client has the representation of that entity tag, by the If-None-Match fields of its request
-// (RFC 9110 §13.1.2). tag has its quotes. The comparison is the weak one.
+// HasTag reports whether the client has the representation of that entity tag, by the If-None-Match fields of its
+// request (RFC 9110 §13.1.2). tag has its quotes. The comparison is the weak one.
 func HasTag(h http.Header, tag string) bool {
 	tag = strings.TrimPrefix(tag, "W/")
 	for _, line := range h.Values("If-None-Match") {
@@ -27,8 +27,8 @@ func HasTag(h http.Header, tag string) bool {
 	return false
 }
 
-// entityTag cuts the entity tag off with which s begins, and returns its quoted part. A backslash is a character like any
-// other (RFC 9110 §8.8.3), and so is a comma.
+// entityTag cuts the entity tag off with which s begins, and returns its quoted part. A backslash is a character like
+// any other (RFC 9110 §8.8.3), and so is a comma.
 func entityTag(s string) (tag, rest string, ok bool) {
 	s = strings.TrimPrefix(s, "W/")
 	if !strings.HasPrefix(s, `"`) {

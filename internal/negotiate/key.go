@@ -10,7 +10,8 @@ import (
 const MaxKey = 255
 
 // errKey says how a key is written.
-var errKey = errors.New(`the Idempotency-Key must be one text of 1 to 255 visible ASCII characters, with or without quotes around it, such as "8e03978e-40d5"`)
+var errKey = errors.New(`the Idempotency-Key must be one text of 1 to 255 visible ASCII characters, ` +
+	`with or without quotes around it, such as "8e03978e-40d5"`)
 
 // IdempotencyKey returns the Idempotency-Key of a request, "" if it has none. It is a string of RFC 9651 §3.3.3
 // (draft-ietf-httpapi-idempotency-key-header-07 §2.1), or the same text bare, without spaces, quotes and backslashes:

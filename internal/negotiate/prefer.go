@@ -14,8 +14,8 @@ type Preferences struct {
 	Duration time.Duration // for how long it may, in whole seconds
 }
 
-// Prefer reads the Prefer fields of a request. Of each preference the first counts, and if that is malformed, none does.
-// A wait is at most limit.
+// Prefer reads the Prefer fields of a request. Of each preference the first counts, and if that is malformed, none
+// does. A wait is at most limit.
 func Prefer(h http.Header, limit time.Duration) (p Preferences) {
 	seen := false
 	for member := range members(h.Values("Prefer")) {
@@ -45,8 +45,8 @@ func (p Preferences) Apply(h http.Header) {
 	}
 }
 
-// Applied returns the value of Preference-Applied (RFC 7240 §3) for what is honoured, the wait as it was bounded; "" if
-// that is nothing.
+// Applied returns the value of Preference-Applied (RFC 7240 §3) for what is honoured, the wait as it was bounded; ""
+// if that is nothing.
 func (p Preferences) Applied() string {
 	var applied []string
 	if p.Async {

@@ -11,10 +11,10 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Attach returns the run at a URL, to follow or cancel it without having started it: that of a job of a [Handler], whose
-// current or last run it is then, or that of one run, such as the Location of a start or /api/v1/runs/ID of the gateway. at
-// is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes one request. An answer
-// other than 200, such as 404 for a run that is not there, is a [*sse.StatusError].
+// Attach returns the run at a URL, to follow or cancel it without having started it: that of a job of a [Handler],
+// whose current or last run it is then, or that of one run, such as the Location of a start or /api/v1/runs/ID of the
+// gateway. at is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes one
+// request. An answer other than 200, such as 404 for a run that is not there, is a [*sse.StatusError].
 func (c *Client) Attach(ctx context.Context, at string) (*Run, error) {
 	run, err := c.attach(ctx, at)
 	if err != nil {
@@ -43,7 +43,8 @@ func (c *Client) attach(ctx context.Context, at string) (*Run, error) {
 	}
 	id := runOfTag(resp.Header.Get("ETag"))
 	if id == "" {
-		return nil, errors.New("the answer names no run: an ETag that begins with its id is needed, which comes with its first snapshot")
+		return nil, errors.New("the answer names no run: an ETag that begins with its id is needed, " +
+			"which comes with its first snapshot")
 	}
 	run := &Run{ID: id, Coalesced: true, client: c}
 	u = resp.Request.URL
