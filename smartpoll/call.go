@@ -210,3 +210,17 @@ func (c *control) handle(e *entry, err error) error {
 	ctx.end(context.Canceled)
 	return err
 }
+
+// fail ends Run with err, unless it has an error already. The context is not
+// asked: the error of a hook that ran counts, whatever happened meanwhile. The
+// caller does not hold mu.
+func (c *control) fail(err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.stopped = true
+	cancel := c.cancel
+	c.mu.Unlock()
+	cancel()
+}

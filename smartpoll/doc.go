@@ -89,8 +89,9 @@
 // Run ends with its context or with the first error. It waits for the hook in
 // progress, and cancels the contexts of running tasks, but waits for them only if
 // [WithDrain] says so; the next Run waits for them in any case. A result that comes
-// after the end is dropped. Every schedule is cleared; pauses remain. After a Run that waited for
-// its tasks, no goroutine and no timer is left.
+// after the end is dropped. Every schedule is cleared, when the hooks of [WithEndHook] have
+// seen them; pauses remain. After a Run that waited for its tasks, no goroutine and no
+// timer is left.
 //
 // # Testing
 //

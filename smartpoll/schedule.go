@@ -204,7 +204,7 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	}
 	c.unset(e)
 	e.next = next
-	e.at = saturate(c.since(now), d)
+	e.at = max(saturate(c.since(now), d), -never/2) // which leaves room for a head start
 	if d <= 0 {
 		c.overdue(e, now)
 		c.promote(e)

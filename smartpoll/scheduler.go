@@ -133,16 +133,8 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	defer x.active.Store(false)
 
 	c := &x.control
-	stop, cancel := context.WithCancel(ctx)
+	stop, calls, cancel := x.contexts(ctx)
 	defer cancel()
-	calls := stop
-	if x.drain.Grace > 0 {
-		var cancelCalls context.CancelCauseFunc
-		calls, cancelCalls = context.WithCancelCause(context.WithoutCancel(ctx))
-		cancelStop := cancel
-		cancel = func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
-		defer cancelCalls(nil)
-	}
 
 	defer c.clear()
 	if idle := c.whenIdle(); idle != nil {
@@ -188,6 +180,18 @@ func (x *Scheduler) Run(ctx context.Context) error {
 		return errors.Join(err, late, ends)
 	}
 	return err
+}
+
+// contexts returns the one that ends the starts of a Run, the parent of those of its
+// calls, and what ends both.
+func (x *Scheduler) contexts(ctx context.Context) (stop, calls context.Context, cancel func()) {
+	stop, cancel = context.WithCancel(ctx)
+	if x.drain.Grace == 0 {
+		return stop, stop, cancel
+	}
+	cancelStop := cancel
+	calls, cancelCalls := context.WithCancelCause(context.WithoutCancel(ctx))
+	return stop, calls, func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
 }
 
 // callEndHooks calls what [WithEndHook] has added, with contexts derived from ctx.

@@ -173,15 +173,8 @@ func (c *control) loop(own *entry) *entry {
 			}
 			n = c.admit(&batch)
 			if !c.plans.empty() {
-				e := c.plans.pop()
-				c.planning = true
-				c.mu.Unlock()
-				c.start(batch[:n])
-				n = 0
-				c.plan(e)
-				c.mu.Lock()
-				c.planning = false
-				if c.q.n == 0 {
+				c.planFirst(batch[:n])
+				if n = 0; c.q.n == 0 {
 					continue
 				}
 			} // and then a hook: there may be much to plan, and a Next may be slow
@@ -197,16 +190,7 @@ func (c *control) loop(own *entry) *entry {
 			case c.stopped:
 				c.finished(it.e)
 			default:
-				c.cur = it.e
-				if it.e.dropped {
-					it.hook, it.err = nil, nil
-				}
-				c.mu.Unlock()
-				c.start(batch[:n])
-				c.settle(it)
-				c.mu.Lock()
-				c.cur = nil
-				c.finished(it.e)
+				c.settleResult(it, batch[:n])
 			}
 			continue
 		}
@@ -224,6 +208,33 @@ func (c *control) loop(own *entry) *entry {
 		c.start(batch[:n])
 		c.mu.Lock()
 	}
+}
+
+// planFirst starts batch and plans the first one that waits for that. The caller holds
+// mu, which is free meanwhile.
+func (c *control) planFirst(batch []*entry) {
+	e := c.plans.pop()
+	c.planning = true
+	c.mu.Unlock()
+	c.start(batch)
+	c.plan(e)
+	c.mu.Lock()
+	c.planning = false
+}
+
+// settleResult starts batch and deals with a result. The caller holds mu, which is free
+// meanwhile.
+func (c *control) settleResult(it item, batch []*entry) {
+	c.cur = it.e
+	if it.e.dropped {
+		it.hook, it.err = nil, nil
+	}
+	c.mu.Unlock()
+	c.start(batch)
+	c.settle(it)
+	c.mu.Lock()
+	c.cur = nil
+	c.finished(it.e)
 }
 
 // open tells whether tasks may be started.
@@ -351,20 +362,6 @@ func (c *control) queue(e *entry) {
 		}
 		c.ready.push(e)
 	}
-}
-
-// fail ends Run with err, unless it has an error already. The context is not
-// asked: the error of a hook that ran counts, whatever happened meanwhile. The
-// caller does not hold mu.
-func (c *control) fail(err error) {
-	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-	}
-	c.stopped = true
-	cancel := c.cancel
-	c.mu.Unlock()
-	cancel()
 }
 
 // enter waits for the turn, which is granted first come, first served.
