@@ -24,7 +24,8 @@
 //
 // An event says all that there is to say about its topic at that time; so the newest one stands for all before it, and
 // nothing queues. A topic keeps its newest event, encoded once, and a reader remembers the number of the one that it got
-// last. For events that are not snapshots a topic can keep a [TopicOptions].Backlog, bounded in number and bytes.
+// last. For events that are not snapshots a topic can keep a [TopicOptions].Backlog, bounded in number and bytes; a reader that
+// returns goes on in it where it was, after a deploy too (see [Topic.Restore]).
 //
 // # Runs
 //
@@ -84,6 +85,7 @@
 //
 // # What is left to others
 //
-// Authentication and compression: a compressing middleware buffers, and streams say no-transform. A writer that hides
+// Authentication and compression: a compressing middleware buffers, and streams say no-transform; behind one that compresses
+// all the same, no connection is handed off. A writer that hides
 // flushing or write deadlines is refused before the first byte (see [CheckWriter]).
 package sse

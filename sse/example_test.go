@@ -180,3 +180,43 @@ func ExampleTopic_Watch() {
 	// run1-1 50 %
 	// run1-end done
 }
+
+// A log outlives its process: the next one restores what was kept, and a reader goes on after the last event that it has had.
+func ExampleTopic_Restore() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	before := sse.NewHub(ctx, nil).Topic("chat", sse.TopicOptions{Backlog: 100})
+	before.Open("day1")
+	for _, text := range []string{"hello", "anybody here?", "yes"} {
+		before.Publish(sse.Event{Data: []byte(text)})
+	}
+	run, next, events := before.Kept() // what the application stores
+
+	hub := sse.NewHub(ctx, nil)
+	after := hub.Topic("chat", sse.TopicOptions{Backlog: 100})
+	if err := after.Restore(run, next, events); err != nil {
+		fmt.Println(err)
+		return
+	}
+	after.Publish(sse.Event{Data: []byte("back again")})
+
+	srv := httptest.NewServer(hub.Handler(func(*http.Request) ([]*sse.Topic, error) { return []*sse.Topic{after}, nil }))
+	defer srv.Close()
+	defer cancel()
+	req, _ := http.NewRequest(http.MethodGet, srv.URL, nil)
+	req.Header.Set("Last-Event-ID", "day1-2")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	d := sse.NewDecoder(resp.Body, nil)
+	for range 2 {
+		ev, _ := d.Next()
+		fmt.Printf("%s %s\n", ev.ID, ev.Data)
+	}
+	// Output:
+	// day1-3 yes
+	// day1-4 back again
+}
