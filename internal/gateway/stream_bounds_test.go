@@ -140,7 +140,7 @@ sources:
 
 func TestLargeAnswersAtOnceTakeBoundedMemory(t *testing.T) {
 	up := newUpstream(t, "")
-	body := "[" + strings.Repeat(`{"a":1},`, 150_000) + "1]" // 1.2 MB, which take some 30 MiB
+	body := "[" + strings.Repeat(`{"a":1},`, 60_000) + "1]" // 0.5 MB, which take some 30 MiB
 	up.does(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 	yaml := fmt.Sprintf("upstreams: {up: {http: %q}}\nsources:\n", up.URL)
 	for i := range 5 {

@@ -3,15 +3,15 @@ package source
 import (
 	"context"
 	"fmt"
+	"runtime"
 )
 
 // Bounds of the memory that large answers take, over all sources.
 const (
 	// Small is what an answer may have, and take once it is decoded, without waiting for others.
 	Small = 64 << 10
-	// MaxDecoded bounds what an answer takes once it is decoded. JSON takes 2 bytes a byte, and 64 to 100 more for each
-	// element of an array and member of an object: 5 to 7 times its length where it is objects of numbers, 30 times where it
-	// is [{},{},…].
+	// MaxDecoded bounds what an answer takes once it is decoded: 2 bytes a byte of JSON, and what [DecodedSize] says of its
+	// objects, arrays and elements. That is some 10 times its length where it is records, 100 times where it is [{"a":1},…].
 	MaxDecoded = 32 << 20
 	// MaxReading bounds how many answers that are not small are read at once.
 	MaxReading = 4
@@ -36,6 +36,7 @@ func InTurn(ctx context.Context) (_ context.Context, done func()) {
 			<-reading
 		}
 		if p.decoding {
+			runtime.GC() // what was decoded is garbage now, and the next one need not find it in its way
 			<-decoding
 		}
 		*p = place{}
@@ -74,15 +75,18 @@ func Decode(ctx context.Context, bytes int) error {
 
 // DecodedSize is about what JSON takes once it is decoded. Signs within texts count too.
 func DecodedSize(data []byte) int {
+	const object, array, member, element = 340, 64, 64, 32
 	size := 2 * len(data)
 	for _, c := range data {
 		switch c {
-		case '{', '[':
-			size += 64
-		case ',':
-			size += 48
+		case '{':
+			size += object
+		case '[':
+			size += array
 		case ':':
-			size += 64
+			size += member
+		case ',':
+			size += element
 		}
 	}
 	return size

@@ -91,11 +91,11 @@ func TestAnAnswerOfTooManyPartsIsRefused(t *testing.T) {
 	}
 	record := `{"id": 1234567, "name": "a name of a thing", "temperature": 21.75, "humidity": 40.5, "pressure": 1013.25},`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, "["+strings.Repeat(record, 4_000_000/len(record))+"1]")
+		fmt.Fprint(w, "["+strings.Repeat(record, 3_000_000/len(record))+"1]")
 	}))
 	defer server.Close()
 	if _, err := (source.HTTP{URL: address(server.URL)}).Fetch(t.Context()); err != nil {
-		t.Errorf("4 MB of records: %v, want them decoded", err)
+		t.Errorf("3 MB of records: %v, want them decoded", err)
 	}
 }
 
