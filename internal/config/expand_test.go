@@ -121,7 +121,7 @@ func TestReferenceIsNoPlaceholder(t *testing.T) {
 	if got := c.Jobs[0].Argv(map[string]any{"x": "y"}); got[1] != "a{b}c y" {
 		t.Errorf("Argv = %q, want a{b}c y", got)
 	}
-	c = load(t, `{version: 1, upstreams: {u: {http: http://h}}, jobs: {j: {http: {upstream: u, body: "${env:TOKEN} {x}"}, args: {x: }}}}`)
+	c = load(t, `{version: 1, upstreams: {u: {http: http://h}}, jobs: {j: {http: {upstream: u, headers: {Content-Type: text/plain}, body: "${env:TOKEN} {x}"}, args: {x: }}}}`)
 	if got := c.Jobs[0].HTTP.Body; got != "a{b}c {x}" {
 		t.Errorf("Body = %q, want a{b}c {x}", got)
 	}

@@ -71,3 +71,59 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// The value of an argument is escaped also where it stands in no string of JSON, and in XML.
+func TestAnArgumentIsEscapedForItsPlace(t *testing.T) {
+	c := load(t, `
+version: 1
+upstreams: {u: {http: "http://h"}}
+jobs:
+  xml: {http: {upstream: u, headers: {Content-Type: text/xml}, body: "<a b='{n}'>{n}</a>"}, args: {n: {allow_dash: true}}}
+  json: {http: {upstream: u, body: '{"n": {n}, "i": {i}, "on": {on}}'}, args: {n: {allow_dash: true}, i: {type: int}, on: {type: bool}}}
+`)
+	const value = `</a> 1, "x": "2'`
+	for i, want := range []string{
+		`<a b='&lt;/a&gt; 1, &#34;x&#34;: &#34;2&#39;'>&lt;/a&gt; 1, &#34;x&#34;: &#34;2&#39;</a>`,
+		`{"n": "\u003c/a\u003e 1, \"x\": \"2'", "i": 3, "on": true}`,
+	} {
+		given := map[string]any{"n": value}
+		if i == 1 {
+			given["i"], given["on"] = 3.0, true
+		}
+		values, wrong := c.Jobs[i].Bind(given)
+		if wrong != nil {
+			t.Fatal(wrong)
+		}
+		if r, err := c.Jobs[i].Request(values); err != nil || string(r.Body) != want {
+			t.Errorf("the body of %s is %s, %v, want %s", c.Jobs[i].Name, r.Body, err, want)
+		}
+	}
+}
+
+// The placeholders of an alert work wherever a text of a webhook is sent.
+func TestPlaceholdersWorkInTheHeadersAndTheAddressOfAWebhook(t *testing.T) {
+	c := load(t, `
+version: 1
+sources: {s: {exec: [x]}}
+notify:
+  hook: {http: {url: "http://h/a b/%2F/{source}?t={title}&k=1", headers: {Title: "{title} is {state}", X-Value: "{value}"}, body: "{error}"}}
+`)
+	fields := map[string]any{"source": "tank/7", "title": "Tank & co", "state": "firing", "value": "1\r\nX-Evil: 1", "error": "no\nanswer"}
+	r, err := c.Notify[0].Request(func(name string) any { return fields[name] })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.URL.String(), "http://h/a%20b/%2F/tank%2F7?t=Tank+%26+co&k=1"; got != want {
+		t.Errorf("the address is %s, want %s", got, want)
+	}
+	if got := r.Header; got.Get("Title") != "Tank & co is firing" || got.Get("X-Value") != "1  X-Evil: 1" {
+		t.Errorf("the headers are %q", got)
+	}
+	if string(r.Body) != "no\nanswer" {
+		t.Errorf("the body is %q", r.Body)
+	}
+	fields["source"] = ".."
+	if r, err := c.Notify[0].Request(func(name string) any { return fields[name] }); err == nil {
+		t.Errorf("a path that leads elsewhere: %s, want an error", r.URL)
+	}
+}

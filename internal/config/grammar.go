@@ -175,7 +175,7 @@ var webhookKeys = []key{
 	{name: "url", doc: "`http://` or `https://`, without a user", is: addressSchema, need: true, secret: true},
 	{name: "method", doc: "the request's method", is: oneOf(hookMethods...), builtIn: http.MethodPost},
 	{name: "headers", doc: "sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`", is: headersSchema, secret: true},
-	{name: "body", doc: "what is sent. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for the alert's; without a body it is a JSON object of them all", is: textSchema, secret: true},
+	{name: "body", doc: "what is sent. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for the alert's, as in `url` and `headers`; without a body it is a JSON object of them all", is: textSchema, secret: true},
 }
 
 var jobKeys = slices.Concat([]key{

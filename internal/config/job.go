@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/template"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -71,13 +72,13 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
-		if only := condition.FindStringSubmatch(e); only != nil && i > 0 && slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == only[1] }) {
-			if v := values[only[1]]; v == nil || v == "" || v == false {
+		if name, rest, ok := template.Condition(e); ok && i > 0 && slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == name }) {
+			if v := values[name]; v == nil || v == "" || v == false {
 				continue
 			}
-			e = e[len(only[0]):]
+			e = rest
 		}
-		if filled := j.fill(e, values, asIs, asIs); filled != "" || e == "" { // what has no value is the text of a shell after -c
+		if filled := j.text(e, values); filled != "" || e == "" { // what has no value is the text of a shell after -c
 			argv = append(argv, filled)
 		}
 	}
@@ -88,13 +89,13 @@ func (j *Job) Argv(values map[string]any) []string {
 func (j *Job) Environment(values map[string]any) []string {
 	env := make([]string, len(j.Env))
 	for i, e := range j.Env {
-		env[i] = j.fill(e, values, asIs, asIs) // no name has a brace
+		env[i] = j.text(e, values) // no name has a brace
 	}
 	return env
 }
 
 // Input returns j.Stdin with each {arg} replaced by its value.
-func (j *Job) Input(values map[string]any) string { return j.fill(j.Stdin, values, asIs, asIs) }
+func (j *Job) Input(values map[string]any) string { return j.text(j.Stdin, values) }
 
 // job reads one entry of jobs.
 func (r *reader) job(e named, known parts) *Job {
@@ -206,6 +207,7 @@ func (r *reader) job(e named, known parts) *Job {
 			r.argvPlaceholders(exec, ofExec["env"], ofExec["stdin"], where, j.Args, args)
 		case j.HTTP != nil && r.complete(kinds[0]):
 			r.requestPlaceholders(texts, where, args, all)
+			r.jobBody(value(kinds[0], "body"), j.HTTP, args)
 		}
 	}
 	required := func(a Arg) bool { return a.Default == nil && value(value(argsNode, a.Name), "default") == nil }

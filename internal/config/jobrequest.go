@@ -3,7 +3,9 @@ package config
 import (
 	"net/http"
 	"slices"
+	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/template"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -19,7 +21,7 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 	r.mapping(n, "http of "+where, jobRequestKeys, reads{
 		"upstream": func(v *yaml.Node) { upstream = v },
 		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods...) },
-		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, placeholder) },
+		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, true) },
 		"query": func(v *yaml.Node) {
 			for k, v := range r.query(v, where) {
 				texts = append(texts, v)
@@ -53,4 +55,34 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 	}
 	all = !bodiless && (body == nil || h.Body == "") && (method == nil || h.Method != "")
 	return h, slices.DeleteFunc(texts, func(n *yaml.Node) bool { return r.spoiled[n] || n.Kind != yaml.ScalarNode }), all
+}
+
+// jobBody checks that the placeholders in the body of a request stand where values can be
+// escaped.
+func (r *reader) jobBody(n *yaml.Node, h *JobHTTP, args map[string]*yaml.Node) {
+	header := h.Header.Clone()
+	if h.Upstream != nil && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", h.Upstream.Header.Get("Content-Type"))
+	}
+	if n != nil && !r.spoiled[n] {
+		r.body(n, header, jsonMedia, func(name string) bool { return args[name] != nil })
+	}
+}
+
+// body checks the placeholders in the body of a request.
+func (r *reader) body(n *yaml.Node, header http.Header, usual string, known func(name string) bool) {
+	language, safe := bodyLanguage(header, usual)
+	if !safe {
+		for _, p := range r.placeholders(n) {
+			if known(p.name) {
+				r.problemWithin(n, p.at, "body: "+p.text+" cannot be escaped in a body of this Content-Type",
+					"write one of JSON, XML, application/x-www-form-urlencoded or text/plain, or no placeholder")
+				return
+			}
+		}
+		return
+	}
+	if _, wrong := template.Parse(n.Value, language, known); wrong != nil {
+		r.problemWithin(n, utf8.RuneCountInString(n.Value[:wrong.At]), "body: "+wrong.What, wrong.Want)
+	}
 }

@@ -1,14 +1,11 @@
 package config
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
-	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/template"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -33,17 +30,28 @@ func (r *reader) notify(e named) *Notify {
 		}
 		return to
 	}
+	var body *yaml.Node
 	r.mapping(hook, "http of "+where, webhookKeys, reads{
-		"url":     func(v *yaml.Node) { to.URL = r.hookURL(v) },
-		"method":  func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods...) },
-		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, to.Header) },
+		"url":    func(v *yaml.Node) { to.URL = r.hookURL(v) },
+		"method": func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods...) },
+		"headers": func(v *yaml.Node) {
+			r.headers(v, "headers of "+where, to.Header)
+			if v.Kind == yaml.MappingNode {
+				for i := 1; i < len(v.Content); i += 2 {
+					r.hookPlaceholders(v.Content[i], "headers")
+				}
+			}
+		},
 		"body": func(v *yaml.Node) {
 			if s, ok := r.text(v, "body", aBody); ok {
-				to.Body = s
-				r.hookPlaceholders(v, s)
+				to.Body, body = s, v
+				r.hookPlaceholders(v, "body")
 			}
 		},
 	})
+	if body != nil {
+		r.body(body, to.Header, textMedia, isHookField)
+	}
 	r.need(hook, "http of "+where, "url", "https://ntfy.example.com/ops")
 	if to.URL == nil {
 		return nil
@@ -62,9 +70,13 @@ func (r *reader) hookURL(n *yaml.Node) *url.URL {
 		return nil
 	}
 	u, err := url.Parse(s)
+	_, rest, _ := strings.Cut(s, "://")
+	host, _, _ := strings.Cut(rest, "/")
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"):
 		r.problem(n, "url contains a user name or password", "write credentials into headers such as {Authorization: Bearer ...}")
+	case len(template.Find(host)) > 0 && !strings.ContainsAny(host, "?#"):
+		r.problem(n, "url has a placeholder in its host", "write it into the path or the query")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		r.problem(n, "url is not an http or https address", example)
 	case u.Fragment != "":
@@ -72,21 +84,13 @@ func (r *reader) hookURL(n *yaml.Node) *url.URL {
 	case !validPort(u.Port()):
 		r.problem(n, "url has a bad port", "write a port from 1 to 65535")
 	default:
+		r.hookPlaceholders(n, "url")
+		for language, part := range hookAddress(u) {
+			if _, wrong := template.Parse(part, language, isHookField); wrong != nil {
+				r.problem(n, "url: "+wrong.What, wrong.Want)
+			}
+		}
 		return u
 	}
 	return nil
-}
-
-// hookFields are what stands for an alert in the body of a webhook.
-var hookFields = []string{"source", "title", "state", "value", "error", "since"}
-
-var hookPlaceholder = regexp.MustCompile(`\{([A-Za-z_]+)\}`)
-
-// hookPlaceholders checks the placeholders in the body that n is.
-func (r *reader) hookPlaceholders(n *yaml.Node, body string) {
-	for _, m := range hookPlaceholder.FindAllStringSubmatchIndex(body, -1) {
-		if name := body[m[2]:m[3]]; !slices.Contains(hookFields, name) {
-			r.problemWithin(n, utf8.RuneCountInString(body[:m[0]]), fmt.Sprintf("body: there is no {%s} of an alert", name), suggest(name, "placeholders", hookFields))
-		}
-	}
 }

@@ -8,14 +8,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/template"
 	"go.yaml.in/yaml/v4"
 )
-
-// placeholder matches what stands for an argument of a job.
-var placeholder = regexp.MustCompile(`\{([a-z0-9][a-z0-9._-]{0,63})\}`)
-
-// condition matches the beginning of an element of argv that is there only if an argument is neither empty nor false.
-var condition = regexp.MustCompile(`^\{([a-z0-9][a-z0-9._-]{0,63})\?\}`)
 
 // A found placeholder is one of those in a text.
 type found struct {
@@ -24,19 +19,33 @@ type found struct {
 	foreign    bool   // it is not in the file: it came with a reference
 }
 
+// argsIn returns the placeholders in the value of n whose names an argument can have; other
+// braces are text of the job's own.
+func (r *reader) argsIn(n *yaml.Node) []found {
+	return slices.DeleteFunc(r.placeholders(n), func(p found) bool { return !nameGrammar.MatchString(p.name) })
+}
+
 // placeholders returns those in the value of n.
 func (r *reader) placeholders(n *yaml.Node) []found {
-	text, expanded := r.written[n]
+	written, expanded := r.written[n]
 	var all []found
-	if m := condition.FindStringSubmatch(n.Value); m != nil {
-		all = append(all, found{text: m[0], name: m[1], foreign: expanded && !strings.Contains(text, m[0])})
-	}
-	for _, m := range placeholder.FindAllStringSubmatchIndex(n.Value, -1) {
-		f := found{text: n.Value[m[0]:m[1]], name: n.Value[m[2]:m[3]], at: utf8.RuneCountInString(n.Value[:m[0]])}
-		f.foreign = expanded && !strings.Contains(text, f.text)
+	for _, p := range template.Find(n.Value) {
+		f := found{text: n.Value[p.Begin:p.End], name: p.Name, at: utf8.RuneCountInString(n.Value[:p.Begin])}
+		f.foreign = expanded && !strings.Contains(written, f.text)
 		all = append(all, f)
 	}
 	return all
+}
+
+// condition returns the condition with which an element of argv begins, as a placeholder.
+func (r *reader) condition(n *yaml.Node) []found {
+	name, rest, ok := template.Condition(n.Value)
+	if !ok {
+		return nil
+	}
+	written, expanded := r.written[n]
+	text := strings.TrimSuffix(n.Value, rest)
+	return []found{{text: text, name: name, foreign: expanded && !strings.Contains(written, text)}}
 }
 
 var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
@@ -47,7 +56,12 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 	used := map[string]bool{}
 	shell, ended := false, false // a command follows; no option does
 	for i, e := range exec.Content {
-		for _, p := range r.placeholders(e) {
+		only := r.condition(e)
+		first := 0 // character behind it
+		if only != nil {
+			first = len(only[0].text)
+		}
+		for _, p := range append(only, r.argsIn(e)...) {
 			a := slices.IndexFunc(args, func(a Arg) bool { return a.Name == p.name })
 			switch {
 			case keys[p.name] == nil && (shell || p.foreign): // ${x} is the shell's own, and so is what comes from elsewhere
@@ -58,7 +72,7 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 			case i == 0:
 				r.problemWithin(e, p.at, "the program to run is given by "+p.text, "write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
 			case strings.HasSuffix(p.text, "?}"): // no value stands there
-			case a >= 0 && args[a].AllowDash && p.at == len(condition.FindString(e.Value)) && !ended:
+			case a >= 0 && args[a].AllowDash && p.at == first && !ended:
 				r.problemWithin(e, p.at, p.text+" may begin with a dash and be taken for an option", `write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
 			}
 			used[p.name] = true
@@ -70,7 +84,7 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 		if n == nil || n.Kind != yaml.ScalarNode || r.spoiled[n] {
 			continue
 		}
-		for _, p := range r.placeholders(n) {
+		for _, p := range r.argsIn(n) {
 			if keys[p.name] == nil && !p.foreign {
 				r.problemWithin(n, p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
 			}
@@ -85,7 +99,7 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 func (r *reader) requestPlaceholders(texts []*yaml.Node, where string, keys map[string]*yaml.Node, all bool) {
 	used := map[string]bool{}
 	for _, n := range texts {
-		for _, p := range r.placeholders(n) {
+		for _, p := range r.argsIn(n) {
 			used[p.name] = true
 			if keys[p.name] == nil && !p.foreign {
 				r.problemWithin(n, p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))

@@ -6,10 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/template"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -38,7 +38,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 	})
 	join := ""
 	if path != nil {
-		join = r.path(path, nil)
+		join = r.path(path, false)
 	}
 	if upstream == nil {
 		if r.lacks(n, "upstream") {
@@ -92,9 +92,8 @@ func (r *reader) statuses(n *yaml.Node) []int {
 }
 
 // path reads the path of a request, in which escapes stay as they are and what
-// has no place in a path is escaped. Keep says which braces are placeholders, nil that
-// none is.
-func (r *reader) path(n *yaml.Node, keep *regexp.Regexp) string {
+// has no place in a path is escaped. Placeholders says whether there are any in it.
+func (r *reader) path(n *yaml.Node, placeholders bool) string {
 	const example = "write a path such as /v1/now"
 	s, ok := r.text(n, "path", example)
 	if !ok {
@@ -110,18 +109,23 @@ func (r *reader) path(n *yaml.Node, keep *regexp.Regexp) string {
 		r.problem(n, fmt.Sprintf("path: %s has a bad escape", quote(s)), `write %25 for a percent sign`)
 	case slices.Contains(strings.Split(s, "/"), ".."):
 		r.problem(n, fmt.Sprintf(`path: %s contains ".."`, quote(s)), "write the path without it")
-	case keep == nil:
-		return escapePath(s)
+	case placeholders:
+		return escapeAround(s)
 	default:
-		var escaped strings.Builder
-		end := 0
-		for _, m := range keep.FindAllStringIndex(s, -1) {
-			escaped.WriteString(escapePath(s[end:m[0]]) + s[m[0]:m[1]])
-			end = m[1]
-		}
-		return escaped.String() + escapePath(s[end:])
+		return escapePath(s)
 	}
 	return ""
+}
+
+// escapeAround is escapePath for the text around placeholders.
+func escapeAround(s string) string {
+	var escaped strings.Builder
+	end := 0
+	for _, p := range template.Find(s) {
+		escaped.WriteString(escapePath(s[end:p.Begin]) + s[p.Begin:p.End])
+		end = p.End
+	}
+	return escaped.String() + escapePath(s[end:])
 }
 
 func escapePath(s string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -101,7 +102,13 @@ func (w *Webhooks) Idle() bool {
 // Body is what a webhook is sent of a message whose source shows a field big.
 func Body(to *config.Notify, m AlertMessage, show config.Show) (body []byte, kind string) {
 	m.headline = headlineOf(show, m.Value)
-	return m.body(to)
+	sent := *to
+	sent.URL = &url.URL{Scheme: "http", Host: "host.example"}
+	r, err := m.request(&sent)
+	if err != nil {
+		panic(err)
+	}
+	return r.Body, r.Header.Get("Content-Type")
 }
 
 // Open makes a gateway whose polls and webhooks make their requests through transport. It

@@ -1,15 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -70,8 +69,7 @@ type message struct {
 	to     *config.Notify
 	source string
 	state  string // messageFiring or messageResolved
-	kind   string // of body
-	body   []byte
+	sends  *config.Request
 	failed time.Time // when a call failed first
 }
 
@@ -81,8 +79,13 @@ func newWebhooks(log *slog.Logger, client *http.Client, observer Observer) *webh
 
 // tell has a webhook hear of an alert.
 func (w *webhooks) tell(internal *smartpoll.Internal, to *config.Notify, m alertMessage) {
-	next := &message{to: to, source: m.Source, state: m.State}
-	next.body, next.kind = m.body(to)
+	sends, err := m.request(to)
+	if err != nil { // a value that would lead to another address
+		w.log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+		w.observer.NotifyLost(to.Name)
+		return
+	}
+	next := &message{to: to, source: m.Source, state: m.State, sends: sends}
 	key := webhookKey(to.Name)
 	box := w.boxes[to.Name]
 	if box == nil && !w.concerns(next) {
@@ -177,7 +180,9 @@ func (w *webhooks) note(m *message, err error) {
 func (w *webhooks) call(ctx context.Context, m *message) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, webhookTimeout, errTimedOut{webhookTimeout})
 	defer cancel()
-	err := source.Webhook{Client: w.client, Method: m.to.Method, URL: m.to.URL, Header: m.to.Header, Secrets: secretsOfWebhook(m.to)}.Send(ctx, m.kind, m.body)
+	r := m.sends
+	hook := source.Webhook{Client: w.client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOfWebhook(m.to)}
+	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
 	w.observer.Notified(m.to.Name, err)
 	return err
 }
@@ -259,76 +264,35 @@ type alertMessage struct {
 	headline json.RawMessage // the part of Value that the page shows big
 }
 
-// body is what a webhook is sent, and its type. Each placeholder stands for its text, as it
-// is in a text. In JSON it is escaped within a string, and a JSON value elsewhere, so that
-// no value makes anything else of the JSON around it.
-func (m alertMessage) body(to *config.Notify) (body []byte, kind string) {
-	if to.Body == "" {
-		body, _ := json.Marshal(m) // everything in it encodes
-		return body, "application/json"
+// request is what a webhook is sent of the message.
+func (m alertMessage) request(to *config.Notify) (*config.Request, error) {
+	r, err := to.Request(m.field)
+	if err == nil && to.Body == "" {
+		r.Body, _ = json.Marshal(m) // everything in it encodes
+		r.Header.Set("Content-Type", cmp.Or(r.Header.Get("Content-Type"), "application/json"))
 	}
-	values := m.placeholders()
-	if !isJSON(to.Header.Get("Content-Type")) {
-		pairs := make([]string, 0, 2*len(values))
-		for name, value := range values {
-			pairs = append(pairs, name, textOf(value))
+	return r, err
+}
+
+// field is what stands for a placeholder in a webhook.
+func (m alertMessage) field(name string) any {
+	switch name {
+	case "source":
+		return m.Source
+	case "title":
+		return m.Title
+	case "state":
+		return m.State
+	case "value":
+		return m.headline
+	case "error":
+		if m.Error != nil {
+			return *m.Error
 		}
-		return []byte(strings.NewReplacer(pairs...).Replace(to.Body)), "text/plain; charset=utf-8"
-	}
-	rest, quoted := to.Body, false
-next:
-	for rest != "" {
-		switch {
-		case quoted && rest[0] == '\\' && len(rest) > 1:
-			body, rest = append(body, rest[:2]...), rest[2:]
-			continue
-		case rest[0] == '"':
-			quoted = !quoted
-		case rest[0] == '{':
-			for name, value := range values {
-				after, ok := strings.CutPrefix(rest, name)
-				if !ok {
-					continue
-				}
-				if quoted {
-					value, _ = json.Marshal(textOf(value))
-					value = value[1 : len(value)-1]
-				}
-				body, rest = append(body, value...), after
-				continue next
-			}
+	case "since":
+		if m.Since != nil {
+			return m.Since.Format(time.RFC3339Nano)
 		}
-		body, rest = append(body, rest[0]), rest[1:]
 	}
-	return body, "application/json"
-}
-
-// placeholders is what stands for what, as JSON.
-func (m alertMessage) placeholders() map[string]json.RawMessage {
-	values := map[string]json.RawMessage{"{value}": m.headline}
-	for name, v := range map[string]any{
-		"{source}": m.Source, "{title}": m.Title, "{state}": m.State, "{error}": m.Error, "{since}": m.Since,
-	} {
-		values[name], _ = json.Marshal(v)
-	}
-	return values
-}
-
-// textOf is a JSON value for people: a string without its quotes, nothing for null.
-func textOf(value json.RawMessage) string {
-	var s *string
-	if json.Unmarshal(value, &s) != nil {
-		return string(value)
-	}
-	if s == nil {
-		return ""
-	}
-	return *s
-}
-
-// isJSON reports whether a Content-Type is application/json or one that says so by +json
-// (RFC 6839 §3.1).
-func isJSON(kind string) bool {
-	media, _, err := mime.ParseMediaType(kind)
-	return err == nil && (media == "application/json" || strings.HasSuffix(media, "+json"))
+	return nil
 }

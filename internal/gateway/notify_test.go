@@ -415,14 +415,14 @@ func TestBodies(t *testing.T) {
 		want, wantKind   string
 	}{
 		{"text", "", "{source}: {state} {value} {nothing} {error}", m, show, "tank: firing 91.50 {nothing} ", plain},
-		{"text of a type", "text/markdown", "**{title}** {since}", m, show, "**" + text + "** 2026-11-21T18:40:00Z", plain},
+		{"text of a type", "text/markdown", "**{title}** {since}", m, show, "**" + text + "** 2026-11-21T18:40:00Z", "text/markdown"},
 		{"object", "", "{value}", m, config.Show{}, `{"level":91.50,"pump":true}`, plain},
 		{"no value", "", "{value}{error}", failing, show, text, plain},
 		{"none", "", "", m, show, `{"source":"tank","title":"say \"hi\"\n","state":"firing","value":{"level":91.50,"pump":true},"error":null,"since":"2026-11-21T18:40:00Z"}`, jsonKind},
 		{"json", "application/json", `{"text": "{title} is {state}, at {value} \"{", "raw": {value}, "who": [{source}], "why": {error}}`, m, show,
 			`{"text": "say \"hi\"\n is firing, at 91.50 \"{", "raw": 91.50, "who": ["tank"], "why": null}`, jsonKind},
 		{"json of objects", "application/problem+json; charset=utf-8", `{"v": {value}, "text": "{value} {error}"}`, m, config.Show{},
-			`{"v": {"level":91.50,"pump":true}, "text": "{\"level\":91.50,\"pump\":true} "}`, jsonKind},
+			`{"v": {"level":91.50,"pump":true}, "text": "{\"level\":91.50,\"pump\":true} "}`, "application/problem+json; charset=utf-8"},
 	} {
 		to := &config.Notify{Header: http.Header{}, Body: tt.body}
 		if tt.kind != "" {

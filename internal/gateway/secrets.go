@@ -53,10 +53,10 @@ func secretsOfEnv(env []string) (all []string) {
 // secretsOfWebhook is what nobody is shown of a webhook, whose address is often a credential
 // as a whole.
 func secretsOfWebhook(to *config.Notify) *secret.Redactor {
-	all := append(secret.OfHeader(to.Header), to.Given...)
-	all = append(all, secret.OfQuery(to.URL.Query())...)
+	all := append(slices.DeleteFunc(secret.OfHeader(to.Header), hasArgument), to.Given...)
+	all = append(all, slices.DeleteFunc(secret.OfQuery(to.URL.Query()), hasArgument)...)
 	all = append(all, to.URL.Path)
-	all = append(all, strings.Split(to.URL.Path, "/")...)
+	all = append(all, slices.DeleteFunc(strings.Split(to.URL.Path, "/"), hasArgument)...)
 	return secret.New(append(all, secretsOfBody(to.Header, to.Body)...)...)
 }
 

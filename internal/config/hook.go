@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/tidewire/tidewire/internal/template"
+	"go.yaml.in/yaml/v4"
+)
+
+// hookFields are what stands for an alert in the address, the headers and the body of a webhook.
+var hookFields = []string{"source", "title", "state", "value", "error", "since"}
+
+func isHookField(name string) bool { return slices.Contains(hookFields, name) }
+
+// hookPlaceholders checks that the placeholders in n are those of an alert.
+func (r *reader) hookPlaceholders(n *yaml.Node, where string) {
+	for _, p := range r.placeholders(n) {
+		if !isHookField(p.name) && !p.foreign {
+			r.problemWithin(n, p.at, fmt.Sprintf("%s: there is no %s of an alert", where, p.text), suggest(p.name, "placeholders", hookFields))
+		}
+	}
+}
+
+// hookAddress are the path and the query of the address of a webhook, as templates.
+func hookAddress(u *url.URL) iter.Seq2[template.Language, string] {
+	return func(yield func(template.Language, string) bool) {
+		path := u.RawPath // what was written, if it has braces in it
+		if path == "" {
+			path = u.EscapedPath()
+		}
+		_ = yield(template.Path, escapeAround(path)) && yield(template.Form, u.RawQuery)
+	}
+}
+
+// Request returns what the webhook is sent of an alert, whose fields value returns: source,
+// title, state, value, error and since. Each {field} in the address, the headers and the body is
+// replaced by its value, escaped for its place ([template.Template]). A body that To does not
+// have is left to the caller.
+func (to *Notify) Request(value func(field string) any) (*Request, error) {
+	render := func(text string, language template.Language) (string, error) {
+		parsed, wrong := template.Parse(text, language, isHookField)
+		if wrong != nil {
+			return "", wrong
+		}
+		return parsed.Render(value)
+	}
+	r := &Request{Method: to.Method, Header: http.Header{}}
+	address := *to.URL
+	for language, part := range hookAddress(to.URL) {
+		filled, err := render(part, language)
+		if err != nil {
+			return nil, fmt.Errorf("the address: %w", err)
+		}
+		if language == template.Form {
+			address.RawQuery = filled
+			continue
+		}
+		address.RawPath = filled
+		if address.Path, err = url.PathUnescape(filled); err != nil {
+			return nil, fmt.Errorf("the address: %w", err)
+		}
+	}
+	r.URL = &address
+	for name, lines := range to.Header {
+		for _, line := range lines {
+			filled, _ := render(line, template.Header)
+			r.Header.Add(name, filled)
+		}
+	}
+	if to.Body == "" {
+		return r, nil
+	}
+	language, _ := bodyLanguage(to.Header, textMedia)
+	body, err := render(to.Body, language)
+	if err != nil {
+		return nil, fmt.Errorf("the body: %w", err)
+	}
+	if r.Body = []byte(body); r.Header.Get("Content-Type") == "" {
+		r.Header.Set("Content-Type", textMedia)
+	}
+	return r, nil
+}

@@ -1,0 +1,302 @@
+// Package template fills {name} placeholders of a text with values, escaped for the place where
+// each stands.
+//
+// [Parse] looks at the places when a configuration is loaded, so that a text whose structure a value
+// could change is refused there. The law that follows: whatever the values are, the rendered
+// text has the structure that its template has. A value stays inside the string, the
+// element, the attribute, the parameter or the segment in which its placeholder stands.
+//
+// Templates do not change: any number of goroutines may use one.
+package template
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// A Language is what a text is written in.
+type Language int
+
+const (
+	Text   Language = iota // no structure: values stand as they are
+	JSON                   // in strings, and as values of their own
+	XML                    // in text and in values of attributes
+	Form                   // application/x-www-form-urlencoded, or the query of an address
+	Path                   // the escaped path of an address: a value stays in its segment
+	Header                 // the value of a header: one line
+)
+
+// Of returns the language of a body of a media type such as "application/soap+xml", and
+// false for one in which nothing is known to be safe.
+func Of(contentType string) (Language, bool) {
+	media, _, err := mime.ParseMediaType(contentType)
+	switch {
+	case err != nil:
+		return Text, false
+	case media == "application/json", strings.HasSuffix(media, "+json"):
+		return JSON, true
+	case media == "application/xml", media == "text/xml", strings.HasSuffix(media, "+xml"):
+		return XML, true
+	case media == "application/x-www-form-urlencoded":
+		return Form, true
+	case media == "text/plain", media == "text/markdown":
+		return Text, true
+	}
+	return Text, false
+}
+
+var placeholder = regexp.MustCompile(`\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\}`)
+
+// A Placeholder is one in a text.
+type Placeholder struct {
+	Name       string
+	Begin, End int // where it is in the text, in bytes, braces included
+}
+
+// Find returns the placeholders in a text of any language.
+func Find(s string) (all []Placeholder) {
+	for _, m := range placeholder.FindAllStringSubmatchIndex(s, -1) {
+		all = append(all, Placeholder{s[m[2]:m[3]], m[0], m[1]})
+	}
+	return all
+}
+
+var condition = regexp.MustCompile(`^\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\?\}`)
+
+// Condition reports whether s begins with {name?}, as an element of an argv does that is there
+// only if the value is neither empty nor false, and returns what follows.
+func Condition(s string) (name, rest string, ok bool) {
+	m := condition.FindStringSubmatch(s)
+	if m == nil {
+		return "", s, false
+	}
+	return m[1], s[len(m[0]):], true
+}
+
+// An Error is why a text is no template.
+type Error struct {
+	At   int // where in the text, in bytes
+	What string
+	Want string
+}
+
+func (e *Error) Error() string { return e.What + ", " + e.Want }
+
+// A Template is a text with placeholders.
+type Template struct {
+	language Language
+	parts    []part
+	rest     string // behind the last placeholder
+}
+
+// A part is a placeholder and the text before it.
+type part struct {
+	before string
+	name   string
+	bare   bool // in JSON: it is a value of its own, not in a string
+}
+
+// Parse returns the template that s is. Braces around a name that is not known are text.
+func Parse(s string, language Language, known func(name string) bool) (*Template, *Error) {
+	t := &Template{language: language}
+	at := 0
+	var begins []int
+	for _, p := range Find(s) {
+		if !known(p.Name) {
+			continue
+		}
+		t.parts = append(t.parts, part{before: s[at:p.Begin], name: p.Name})
+		begins = append(begins, p.Begin)
+		at = p.End
+	}
+	t.rest = s[at:]
+	if len(t.parts) == 0 {
+		return t, nil
+	}
+	switch language {
+	case JSON:
+		return t, t.checkJSON(begins)
+	case XML:
+		return t, t.checkXML(begins)
+	case Form, Path:
+		for i, p := range t.parts {
+			if escape := strings.LastIndexByte(p.before, '%'); escape >= 0 && escape > len(p.before)-3 {
+				return t, &Error{begins[i], "{" + p.name + "} stands in an escape", "write %25 for a percent sign"}
+			}
+		}
+	}
+	return t, nil
+}
+
+// checkJSON finds out which placeholders stand in strings. The others have to be values of
+// their own: null in their place is valid there, and nothing beside it is.
+func (t *Template) checkJSON(begins []int) *Error {
+	quoted := false
+	for i := range t.parts {
+		before := t.parts[i].before
+		for k := 0; k < len(before); k++ {
+			switch before[k] {
+			case '\\':
+				if k++; quoted && k == len(before) {
+					return &Error{begins[i], "{" + t.parts[i].name + "} stands behind a backslash", `write \\ for a backslash`}
+				}
+			case '"':
+				quoted = !quoted
+			}
+		}
+		t.parts[i].bare = !quoted
+	}
+	sample := t.fill(func(p part) string {
+		if p.bare {
+			return "null"
+		}
+		return "x"
+	})
+	var all json.RawMessage
+	var wrong *json.SyntaxError
+	if err := json.Unmarshal([]byte(sample), &all); errors.As(err, &wrong) {
+		at := t.partAt(int(wrong.Offset))
+		return &Error{begins[at], "the text is not JSON around {" + t.parts[at].name + "}",
+			"write JSON in which a placeholder stands in a string or as a value, or another Content-Type"}
+	}
+	return nil
+}
+
+// partAt is the last placeholder that begins before an offset in the sample of a JSON text; the
+// first one if none does.
+func (t *Template) partAt(offset int) (at int) {
+	begin := 0
+	for i, p := range t.parts {
+		if begin += len(p.before); begin >= offset {
+			break
+		}
+		at = i
+		if begin++; p.bare { // x or null
+			begin += len("null") - 1
+		}
+	}
+	return at
+}
+
+func (t *Template) fill(value func(part) string) string {
+	var out strings.Builder
+	for _, p := range t.parts {
+		out.WriteString(p.before)
+		out.WriteString(value(p))
+	}
+	out.WriteString(t.rest)
+	return out.String()
+}
+
+// Render returns the text with values in place of the placeholders. A value is a string, a
+// number, a bool, nil or [json.RawMessage]; nil is null as a value of JSON and nothing
+// elsewhere.
+//
+// A path whose segment becomes empty, "." or ".." would be another path: that is a
+// [*SegmentError].
+func (t *Template) Render(value func(name string) any) (string, error) {
+	filled := t.fill(func(p part) string { return t.escape(p, value(p.name)) })
+	switch t.language {
+	case Header:
+		return strings.Map(oneLine, filled), nil
+	case Path:
+		return filled, t.checkPath(filled)
+	}
+	return filled, nil
+}
+
+// oneLine keeps a header in one line, and from what has no place in it (RFC 9110 §5.5).
+func oneLine(c rune) rune {
+	if unicode.IsControl(c) {
+		return ' '
+	}
+	return c
+}
+
+func (t *Template) escape(p part, value any) string {
+	s := String(value)
+	switch t.language {
+	case JSON:
+		if p.bare {
+			return bareJSON(value)
+		}
+		quoted, _ := json.Marshal(s) // texts encode
+		return string(quoted[1 : len(quoted)-1])
+	case XML:
+		return escapeXML(s)
+	case Form:
+		return url.QueryEscape(s)
+	case Path:
+		return url.PathEscape(s)
+	}
+	return s
+}
+
+// A SegmentError is why a path cannot be rendered: a value of the placeholder Name would make
+// another path of it.
+type SegmentError struct{ Name, Segment string }
+
+func (e *SegmentError) Error() string {
+	if e.Segment == "" {
+		return "an empty text would leave out a part of the path"
+	}
+	return fmt.Sprintf("%q would lead to another path", e.Segment)
+}
+
+// checkPath refuses segments that placeholders have made into another path. Values have no slash
+// in them, so that segments stand where they do in the template.
+func (t *Template) checkPath(filled string) error {
+	names := map[int]string{}
+	at := 0
+	for _, p := range t.parts {
+		at += strings.Count(p.before, "/")
+		names[at] = p.name
+	}
+	for i, segment := range strings.Split(filled, "/") {
+		if name, ok := names[i]; ok {
+			switch plain, _ := url.PathUnescape(segment); plain {
+			case "", ".", "..":
+				return &SegmentError{name, plain}
+			}
+		}
+	}
+	return nil
+}
+
+// String is a value as people and programs read it: a text is itself, nil is nothing.
+func String(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case json.RawMessage:
+		var s *string
+		if json.Unmarshal(v, &s) != nil {
+			return string(v)
+		}
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	return fmt.Sprint(value)
+}
+
+// bareJSON is a value as one of JSON.
+func bareJSON(value any) string {
+	data, err := json.Marshal(value)
+	if err != nil { // a number such as NaN
+		return "null"
+	}
+	return string(data)
+}
