@@ -179,6 +179,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.stream("/api/v1/stream?jobs=*&min=10ms", func(v map[string]any) bool { return v["key"] == "job/line" && len(v["queue"].([]any)) == 1 })
 	c.do(200, "GET", "/api/v1/stream", "", "Accept", "application/json")
 	c.do(200, "GET", "/api/v1/jobs", "")
+	c.do(200, "GET", "/api/v1/jobs/line/queue", "")
 	c.do(202, "POST", "/api/v1/runs/"+queued["id"].(string)+"/cancel", "")
 	process.Exit(0)
 	alone := c.object(202, "POST", "/api/v1/jobs/alone/runs", `{}`)

@@ -59,6 +59,13 @@ func (g *gateway) getJob(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// getQueue answers with all runs that wait, of which the job has the first ones.
+func (g *gateway) getQueue(w http.ResponseWriter, r *http.Request) {
+	if j := g.findJob(w, r); j != nil {
+		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"queue": g.runs.queueOf(j.Name)}), true }, j.topic)
+	}
+}
+
 // triggerRun starts a run or joins one. The answer is 202 and says where the run can be
 // followed (RFC 9110 §15.3.3), or 200 with its end if the client would rather wait and it
 // came in time; for the form of a page it is the way to the run.

@@ -54,7 +54,8 @@ type jobObject struct {
 	AvailableAt *time.Time    `json:"available_at"` // when its limit lets it start again; null if it does now
 	NextAt      *time.Time    `json:"next_at"`      // when it starts by itself; null if it does not
 	LastRun     *runSnapshot  `json:"last_run"`     // in progress, or else the newest
-	Queue       []waiting     `json:"queue"`        // who waits, in order
+	Queue       []waiting     `json:"queue"`        // the first that wait, in order
+	Queued      int           `json:"queued"`       // how many wait
 }
 
 // object is the job as it is now, for one who is allowed to start it or not.
@@ -75,7 +76,7 @@ func (j *job) object(allowed bool) jobObject {
 	var snap jobSnapshot
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.runSnapshot
-		object.Queue = append(object.Queue, snap.Queue...)
+		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
 	} else if _, last, ok := j.g.run(j.g.records.last(j.Name)); ok {
 		object.LastRun = &last
 	}

@@ -200,7 +200,7 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 	snap.FinishedAt, snap.ExpiresAt = s.g.clock.people(now), s.g.clock.people(now.Add(keep))
 	var final any = snap.runSnapshot
 	if e.Topic == jobTopic(snap.Job) {
-		snap.Queue = []waiting{}
+		snap.Queue, snap.Queued = []waiting{}, 0
 		final = snap
 	}
 	claim, _, err := s.g.store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})

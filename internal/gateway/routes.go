@@ -50,6 +50,7 @@ func (g *gateway) routes() []route {
 		{"GET /api/v1/stream", view, g.stream},
 		{"GET /api/v1/jobs", view, g.listJobs},
 		{"GET /api/v1/jobs/{job}", view, g.getJob},
+		{"GET /api/v1/jobs/{job}/queue", view, g.getQueue},
 		{"POST /api/v1/jobs/{job}/runs", operate, g.triggerRun},
 		{"GET /api/v1/runs/{id}", view, g.getRun},
 		{"GET /api/v1/runs/{id}/events", view, g.runEvents},

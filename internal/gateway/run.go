@@ -101,9 +101,13 @@ func (r *runSnapshot) ended() bool {
 // next, and who waits behind it.
 type jobSnapshot struct {
 	runSnapshot
-	Queue       []waiting  `json:"queue"`
+	Queue       []waiting  `json:"queue"`        // the first maxShown of them
+	Queued      int        `json:"queued"`       // how many there are
 	AvailableAt *time.Time `json:"available_at"` // when the job's limit lets it start again; null if it does now
 }
+
+// maxShown bounds the waiting runs in a snapshot of their job, which each start makes anew. All are in [gateway.getQueue].
+const maxShown = 10
 
 // A waiting is a run in the queue of its job.
 type waiting struct {
@@ -143,6 +147,7 @@ type run struct {
 	snap      runSnapshot
 	started   time.Time // by the monotonic clock; zero: not yet
 	queue     []waiting
+	queued    int
 	available *time.Time
 	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
 	published time.Time
@@ -338,7 +343,7 @@ func (r *run) finish(result end, err error) {
 		snap.Error = &text
 	}
 	final, own, jobs := *snap, r.own, r.jobs
-	state := jobSnapshot{final, []waiting{}, r.available}
+	state := jobSnapshot{final, []waiting{}, 0, r.available}
 	r.own, r.jobs = nil, nil // what is published from here on is dropped
 	r.mu.Unlock()
 
@@ -394,14 +399,14 @@ func (r *run) report(change func(*runSnapshot)) {
 }
 
 // place says who waits behind the run, and when its job can start again.
-func (r *run) place(queue []waiting, available *time.Time) {
+func (r *run) place(queue []waiting, queued int, available *time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	same := slices.EqualFunc(queue, r.queue, func(a, b waiting) bool { return a.ID == b.ID && a.Position == b.Position })
-	if same && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
+	if same && queued == r.queued && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
 		return
 	}
-	r.queue, r.available = queue, available
+	r.queue, r.queued, r.available = queue, queued, available
 	r.publishJobLocked()
 }
 
@@ -428,7 +433,7 @@ func (r *run) publishJobLocked() {
 	if queue == nil {
 		queue = []waiting{}
 	}
-	r.jobs.Put(encoded(jobSnapshot{r.snap, queue, r.available}))
+	r.jobs.Put(encoded(jobSnapshot{r.snap, queue, r.queued, r.available}))
 }
 
 // encoded is a snapshot as JSON.

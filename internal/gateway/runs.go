@@ -251,7 +251,7 @@ func (s *runs) availableAt(j *job) *time.Time {
 // in the way of, and to the first of each job who waits behind it.
 func (s *runs) settleLocked() {
 	ofJob, ofGroup := map[string]int{}, map[string]int{}
-	firsts, queues := []*run{}, map[string][]waiting{}
+	firsts, queues, queued := []*run{}, map[string][]waiting{}, map[string]int{}
 	now := s.g.clock.now()
 	for _, r := range s.line {
 		name, group := r.job.Name, r.job.Group
@@ -285,14 +285,35 @@ func (s *runs) settleLocked() {
 			if snap := r.snapshot(); snap.Position != ahead {
 				r.update(func(snap *runSnapshot) { snap.Position = ahead })
 			}
-			if behind {
+			if !behind {
+				continue
+			}
+			if queued[name]++; queued[name] <= maxShown {
 				queues[name] = append(queues[name], waiting{r.id, ahead, r.snapshot().Args})
 			}
 		}
 	}
 	for _, r := range firsts {
-		r.place(queues[r.job.Name], s.peopleOf(s.availableLocked(r.job, now)))
+		r.place(queues[r.job.Name], queued[r.job.Name], s.peopleOf(s.availableLocked(r.job, now)))
 	}
+}
+
+// queueOf is all runs of a job that wait behind its first one, in order.
+func (s *runs) queueOf(name string) []waiting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	queue, first := []waiting{}, true
+	for _, r := range s.line {
+		if r.job.Name != name {
+			continue
+		}
+		if !first && !r.begun {
+			snap := r.snapshot()
+			queue = append(queue, waiting{r.id, snap.Position, snap.Args})
+		}
+		first = false
+	}
+	return queue
 }
 
 // peopleOf is t for people, nil if there is none.

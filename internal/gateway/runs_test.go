@@ -45,6 +45,32 @@ func (s *server) runNow(id, status string) (run object) {
 	return run
 }
 
+// However many wait, a start costs the same, and all of them can be looked at.
+func TestASnapshotOfAJobHasTheFirstOfItsQueue(t *testing.T) {
+	script := newScript(t)
+	s := start(t, script.policy("on_busy: queue, queue: 1000"))
+	s.trigger(202, 0)
+	p := script.Begun()
+	before := 0
+	for n := 1; n <= 30; n++ {
+		s.trigger(202, n)
+		_, _, body := s.do("GET", "/api/v1/stream?jobs=scan", "", "Accept", "application/json")
+		if n == 15 {
+			before = len(body)
+		}
+		if n == 30 && len(body) > before+20 {
+			t.Errorf("with 30 waiting runs a snapshot has %d bytes, with 15 %d", len(body), before)
+		}
+	}
+	job := s.json(200, "GET", "/api/v1/jobs/scan", "")
+	all := s.json(200, "GET", "/api/v1/jobs/scan/queue", "")["queue"].([]any)
+	if shown := job["queue"].([]any); len(shown) != 10 || job["queued"] != 30.0 || len(all) != 30 || fmt.Sprint(shown) != fmt.Sprint(all[:10]) {
+		t.Errorf("the job shows %d of %v waiting runs, its queue %d, want 10 of 30, and 30", len(shown), job["queued"], len(all))
+	}
+	s.json(404, "GET", "/api/v1/jobs/none/queue", "")
+	p.Exit(0)
+}
+
 func TestQueuedRunsTakeTheirTurns(t *testing.T) {
 	script := newScript(t)
 	s := start(t, script.policy("on_busy: queue, queue: 2"))

@@ -94,10 +94,10 @@ export class JobCard {
   }
 
   #showQueue(job, mine) {
-    const { queue } = job;
-    this.#queue.hidden = queue.length === 0;
-    const others = queue.length > QUEUED ? `, the first ${QUEUED} of which are` : "";
-    text(this.#queue.firstElementChild, `${queue.length} waiting${others}`);
+    const { queue, queued } = job;
+    this.#queue.hidden = queued === 0;
+    const others = queued > QUEUED ? `, the first ${QUEUED} of which are` : "";
+    text(this.#queue.firstElementChild, `${queued} waiting${others}`);
     const rows = queue.slice(0, QUEUED).map((run) => [run.id, { run, job, mine: mine(run.id) }]);
     this.#queued.show(new Map(rows));
   }

@@ -32,8 +32,8 @@ export function headline({ value, show }) {
 
 /** A job and its newest run; who waits and what its limit says may be news of that run. */
 function entry(job, run) {
-  const { queue = job.queue, available_at = job.available_at } = run ?? {};
-  return { job: { ...job, queue, available_at }, run };
+  const { queue = job.queue, queued = job.queued, available_at = job.available_at } = run ?? {};
+  return { job: { ...job, queue, queued, available_at }, run };
 }
 
 /**
