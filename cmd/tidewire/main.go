@@ -140,6 +140,8 @@ func checkCommand() *cobra.Command {
 		Long: `Check reads a configuration file as serve does and reports every problem: as text on stderr,
 with file:line:col: what, and what would be right, and the place in the file below it; or on
 stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.
+Warnings, which JSON does not have, are about what may well be right: a program that this
+machine does not have, an argument that another program would take for code.
 
 CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
 		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml\n  generate | tidewire check -",
@@ -160,13 +162,17 @@ CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
 			}
 			switch format {
 			case formatText:
+				writeWarnings(cmd.ErrOrStderr(), cfg.Warnings)
 				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
 			case formatJSON:
 				if err := writeJSON(cmd.OutOrStdout(), problems); err != nil {
 					return err
 				}
 			case formatGitHub:
-				writeGitHub(cmd.OutOrStdout(), problems)
+				writeGitHub(cmd.OutOrStdout(), "error", problems)
+				if cfg != nil {
+					writeGitHub(cmd.OutOrStdout(), "warning", cfg.Warnings)
+				}
 			}
 			if problems != nil {
 				return exitStatus(exitFailure)

@@ -143,6 +143,22 @@ func TestCheckSaysThatAConfigurationIsValid(t *testing.T) {
 	}
 }
 
+// A warning is no problem: it is told, and the configuration is valid.
+func TestCheckWarns(t *testing.T) {
+	name := file(t, "version: 1\njobs:\n  j: {exec: [./none.sh]}\n")
+	code, stdout, stderr := tidewire(t, "check", name)
+	missing := "there is no program \"" + filepath.Join(filepath.Dir(name), "none.sh") + "\", create it or correct its path, which is relative to this file"
+	if want := name + ":3:14: warning: " + missing + "\n      j: {exec: [./none.sh]}\n"; code != 0 || !strings.HasPrefix(stderr, want) || !strings.Contains(stdout, "is valid") {
+		t.Errorf("check exits with %d and says\n%s%s\nwant\n%s", code, stdout, stderr, want)
+	}
+	if code, stdout, _ := tidewire(t, "check", "--format", "github", name); code != 0 || !strings.HasPrefix(stdout, "::warning file="+name+",line=3,col=14::"+missing) {
+		t.Errorf("check --format github exits with %d and says %s", code, stdout)
+	}
+	if code, stdout, _ := tidewire(t, "check", "--format", "json", name); code != 0 || stdout != "[]\n" {
+		t.Errorf("check --format json exits with %d and says %s, want no problem", code, stdout)
+	}
+}
+
 func TestSchemaIsPrinted(t *testing.T) {
 	code, stdout, stderr := tidewire(t, "schema")
 	if code != 0 || stdout != string(config.Schema()) || stderr != "" {

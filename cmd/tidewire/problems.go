@@ -23,6 +23,14 @@ func writeText(w io.Writer, problems config.Problems) {
 	}
 }
 
+// writeWarnings is writeText for what is no problem.
+func writeWarnings(w io.Writer, warnings config.Problems) {
+	for _, p := range warnings {
+		p.What = "warning: " + p.What
+		writeText(w, config.Problems{p})
+	}
+}
+
 // writeJSON writes problems as an array, also an empty one.
 func writeJSON(w io.Writer, problems config.Problems) error {
 	if problems == nil {
@@ -41,9 +49,9 @@ var (
 )
 
 // writeGitHub writes problems as workflow commands, which GitHub shows in the changed files.
-func writeGitHub(w io.Writer, problems config.Problems) {
+func writeGitHub(w io.Writer, level string, problems config.Problems) {
 	for _, p := range problems {
-		fmt.Fprintf(w, "::error file=%s,line=%d,col=%d::%s\n", gitHubProperty.Replace(p.File), p.Line, p.Column,
+		fmt.Fprintf(w, "::%s file=%s,line=%d,col=%d::%s\n", level, gitHubProperty.Replace(p.File), p.Line, p.Column,
 			gitHubMessage.Replace(p.What+", "+p.Want))
 	}
 }

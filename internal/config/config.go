@@ -57,6 +57,8 @@ import (
 // Config is a whole configuration, valid and with its defaults applied.
 // Lists are in the order of the file.
 type Config struct {
+	Warnings Problems // what may well be right, and is worth a look
+
 	Listen    string         // host:port to serve on, or unix: and an absolute path; 127.0.0.1:8480 unless set
 	Socket    Socket         // of unix:
 	PublicURL *url.URL       // the address that people use, if it is not Listen: scheme, host and the path below which all is served; nil unless set

@@ -42,6 +42,8 @@ func (r *reader) argv(n *yaml.Node) []string {
 			r.problem(e, fmt.Sprintf("element %d of exec contains a NUL character", i+1), "remove it; no program can be given one")
 		case i == 0 && s == "":
 			r.problem(e, "the program in exec is empty", "write its name or path")
+		case i == 0 && len(r.argsIn(e)) == 0:
+			s = r.program(e, s)
 		}
 		argv = append(argv, s)
 	}

@@ -23,7 +23,7 @@ func Load(file string, data []byte) (*Config, Problems) {
 
 // read is what Load does; root is the tree of all files.
 func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
-	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, given: map[*yaml.Node][]string{}, shown: map[*yaml.Node]bool{}}
+	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, given: map[*yaml.Node][]string{}, shown: map[*yaml.Node]bool{}, looked: map[string]bool{}}
 	defer func() {
 		if e := recover(); e != nil {
 			if e != (tooMany{}) {
@@ -35,6 +35,7 @@ func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
 	if root = r.parse(file, data); root != nil {
 		r.include(root, file)
 		c = r.config(root)
+		c.Warnings = r.sorted(r.warnings)
 	}
 	return r, root, c
 }

@@ -54,6 +54,10 @@ var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a s
 // input, of which the latter two may be nil. Keys holds the key of each argument.
 func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, args []Arg, keys map[string]*yaml.Node) {
 	used := map[string]bool{}
+	var argv []string
+	for _, e := range exec.Content {
+		argv = append(argv, e.Value)
+	}
 	shell, ended := false, false // a command follows; no option does
 	for i, e := range exec.Content {
 		only := r.condition(e)
@@ -72,6 +76,8 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 			case i == 0:
 				r.problemWithin(e, p.at, "the program to run is given by "+p.text, "write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
 			case strings.HasSuffix(p.text, "?}"): // no value stands there
+			case interpreted(argv, i) != "":
+				r.warnInterpreted(argv, i, e, p)
 			case a >= 0 && args[a].AllowDash && p.at == first && !ended:
 				r.problemWithin(e, p.at, p.text+" may begin with a dash and be taken for an option", `write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
 			}

@@ -12,17 +12,17 @@ import (
 // TestEmptyArgumentsLeaveNoElement: an element that has no text left is none, and one behind {arg?} is there with
 // its argument only.
 func TestEmptyArgumentsLeaveNoElement(t *testing.T) {
-	c := load(t, `{version: 1, jobs: {j: {exec: [./x, "{v?}--verbose", "{label?}--label", "{label}", "{label?}--l={label}", "--n={note}", "", --, "{note}{label}"],
+	c := load(t, `{version: 1, jobs: {j: {exec: [x, "{v?}--verbose", "{label?}--label", "{label}", "{label?}--l={label}", "--n={note}", "", --, "{note}{label}"],
 		args: {v: {type: bool, default: false}, label: {default: ""}, note: {allow_dash: true, default: ""}}}}}`)
 	for _, test := range []struct {
 		given map[string]any
 		want  string
 	}{
-		{nil, `["./x" "--n=" "" "--"]`},
-		{map[string]any{"v": true}, `["./x" "--verbose" "--n=" "" "--"]`},
-		{map[string]any{"v": "false", "label": "a b"}, `["./x" "--label" "a b" "--l=a b" "--n=" "" "--" "a b"]`},
-		{map[string]any{"note": "-x"}, `["./x" "--n=-x" "" "--" "-x"]`},
-		{map[string]any{"label": "{v?}x"}, `["./x" "--label" "{v?}x" "--l={v?}x" "--n=" "" "--" "{v?}x"]`},
+		{nil, `["x" "--n=" "" "--"]`},
+		{map[string]any{"v": true}, `["x" "--verbose" "--n=" "" "--"]`},
+		{map[string]any{"v": "false", "label": "a b"}, `["x" "--label" "a b" "--l=a b" "--n=" "" "--" "a b"]`},
+		{map[string]any{"note": "-x"}, `["x" "--n=-x" "" "--" "-x"]`},
+		{map[string]any{"label": "{v?}x"}, `["x" "--label" "{v?}x" "--l={v?}x" "--n=" "" "--" "{v?}x"]`},
 	} {
 		values, errs := c.Jobs[0].Bind(test.given)
 		if got := fmt.Sprintf("%q", c.Jobs[0].Argv(values)); errs != nil || got != test.want {
@@ -33,7 +33,7 @@ func TestEmptyArgumentsLeaveNoElement(t *testing.T) {
 
 // TestArgumentsReachAProgramBesideItsArgv: a secret needs no place in argv, which everybody can read.
 func TestArgumentsReachAProgramBesideItsArgv(t *testing.T) {
-	c := load(t, `{version: 1, jobs: {j: {exec: [./x], env: {PIN: "{pin}", JSON: '{"a": "{B}"}', X: "1"}, stdin: "{text}\n{pin}", args: {pin: {secret: true}, text: {}}}}}`)
+	c := load(t, `{version: 1, jobs: {j: {exec: [x], env: {PIN: "{pin}", JSON: '{"a": "{B}"}', X: "1"}, stdin: "{text}\n{pin}", args: {pin: {secret: true}, text: {}}}}}`)
 	values, errs := c.Jobs[0].Bind(map[string]any{"pin": "p=w {text}", "text": "T"})
 	if errs != nil {
 		t.Fatal(errs)

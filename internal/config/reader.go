@@ -21,6 +21,8 @@ type reader struct {
 	lines    []string // of all files, one file behind the other, without line ends; the lines of nodes and problems count through them
 	widths   []int    // characters of each line
 	problems []problem
+	warnings []problem
+	looked   map[string]bool         // programs that were looked for
 	spoiled  map[*yaml.Node]bool     // nodes about which a problem is reported that covers the whole node
 	meant    map[*yaml.Node]string   // unknown keys, and the one that each seems to mean
 	written  map[*yaml.Node]string   // what stands in the file where a scalar's references are expanded
@@ -90,16 +92,21 @@ func (r *reader) expanded(n *yaml.Node) bool {
 }
 
 // found returns the problems in the order of the files and their lines.
-func (r *reader) found() Problems {
-	slices.SortStableFunc(r.problems, func(a, b problem) int {
+func (r *reader) found() Problems { return r.sorted(r.problems) }
+
+func (r *reader) sorted(problems []problem) Problems {
+	if problems == nil {
+		return nil
+	}
+	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})
 	masked := r.masked()
 	var all Problems
-	for i, p := range r.problems {
-		if left := len(r.problems) - i; i == maxProblems && left > 1 {
+	for i, p := range problems {
+		if left := len(problems) - i; i == maxProblems && left > 1 {
 			number := strconv.Itoa(left)
-			if len(r.problems) == maxFound {
+			if len(problems) == maxFound {
 				number += " or more"
 			}
 			p.what, p.want = "there are "+number+" further problems", "correct those above first"

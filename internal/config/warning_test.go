@@ -1,0 +1,85 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// TestProgramsAreLookedForBesideTheirFile: a path of a program is relative to the file that names it, and what is not
+// there, or cannot be run, is worth a warning.
+func TestProgramsAreLookedForBesideTheirFile(t *testing.T) {
+	dir := inDir(t, map[string]string{"plain.sh": "", "bin/run.sh": "#!/bin/sh\n"})
+	if err := os.Chmod(filepath.Join(dir, "bin/run.sh"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for program, want := range map[string]string{
+		"./bin/run.sh": "", "bin/run.sh": "", "sh": "", "/bin/sh": "",
+		"./plain.sh":      `"` + dir + `/plain.sh" is not executable, chmod +x`,
+		"./bin":           `"` + dir + `/bin" is not executable`,
+		"./none":          `there is no program "` + dir + `/none", create it or correct its path, which is relative to this file`,
+		"no-such-program": `"no-such-program" is not found in PATH`,
+	} {
+		for _, part := range []string{"sources: {s: {exec: [%q]}}", "jobs: {j: {exec: [%q], dir: bin}}"} {
+			c, problems := config.Load(filepath.Join(dir, "t.yaml"), fmt.Appendf(nil, "{version: 1, "+part+"}", program))
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			if got := c.Warnings.Error(); (got == "") != (want == "") || !strings.Contains(got, want) {
+				t.Errorf("%s: the warnings are %q, want %q", program, got, want)
+			}
+			argv := append(append([]string{}, firstExec(c)...), "")
+			whole := program
+			if strings.Contains(program, "/") && !filepath.IsAbs(program) {
+				whole = filepath.Join(dir, program)
+			}
+			if argv[0] != whole {
+				t.Errorf("%s is run as %s, want %s", program, argv[0], whole)
+			}
+		}
+	}
+}
+
+func firstExec(c *config.Config) []string {
+	if len(c.Jobs) > 0 {
+		return c.Jobs[0].Exec
+	}
+	return c.Sources[0].Exec
+}
+
+// TestArgumentsThatBecomeCodeAreWarnedOf: a program that interprets an argument does what whoever starts the job likes.
+func TestArgumentsThatBecomeCodeAreWarnedOf(t *testing.T) {
+	for argv, want := range map[string]string{
+		`ssh, host, "run {a}"`:                     "ssh",
+		`ssh, -p, "22", -o, X=y, host, run, "{a}"`: "ssh",
+		`ssh, -p, "22", "{a}"`:                     "",
+		`sudo, ssh, host, "{a}"`:                   "ssh",
+		`perl, -e, "print {a}"`:                    "perl",
+		`perl, "-eprint {a}"`:                      "perl",
+		`perl, -w, script.pl, "{a}"`:               "",
+		`env, -S, "sh {a}"`:                        "env",
+		`env, "--split-string=sh {a}"`:             "env",
+		`env, "X={a}", sh`:                         "",
+		`awk, "{a} > 5", file`:                     "awk",
+		`awk, -f, x.awk, "{a}"`:                    "",
+		`pwsh, -Command, Get-Item, "{a}"`:          "pwsh",
+		`/usr/bin/node, --eval, "f({a})"`:          "node",
+		`watch, "ls {a}"`:                          "watch",
+		`./own, -e, "{a}"`:                         "",
+	} {
+		c := load(t, "{version: 1, jobs: {j: {exec: ["+argv+"], args: {a: {}}}}}")
+		got := ""
+		for _, p := range c.Warnings {
+			if _, name, ok := strings.Cut(p.What, "{a} would become part of what "); ok {
+				got = strings.TrimSuffix(name, " interprets")
+			}
+		}
+		if got != want {
+			t.Errorf("[%s]: warned of %q, want %q", argv, got, want)
+		}
+	}
+}
