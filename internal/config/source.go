@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -83,17 +84,24 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 	if needs == nil {
 		s.Needs = NeedsAll
 	}
+	s.StaleAfter = r.computed(polled, p)
+	return s, from // its place, for [reader.references]
+}
+
+// computed returns the stale_after of a source that is made from others, which has no other key
+// of those that are polled. p is what its keys say.
+func (r *reader) computed(polled map[string]*yaml.Node, p pace) (staleAfter time.Duration) {
 	for _, name := range slices.Sorted(maps.Keys(polled)) {
 		switch v := polled[name]; {
 		case name != "stale_after":
 			r.problem(v, fmt.Sprintf("%s in a source made from others, which is not polled", name), "remove it")
 		case p.stalePolls == 0:
-			s.StaleAfter = p.staleAfter
+			staleAfter = p.staleAfter
 		case pollsGrammar.MatchString(v.Value):
 			r.problem(v, "stale_after counts polls in a source made from others, which is not polled", "write a duration such as 5m, or remove it")
 		}
 	}
-	return s, from // its place, for [reader.references]
+	return staleAfter
 }
 
 // oneKind checks that a source or job has exactly one of the keys that are kinds; had

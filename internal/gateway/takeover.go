@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// takeOver makes s the successor of before, of which the definition has changed, within a
+// hook. It goes on with the value if that means the same still.
+func (s *poller) takeOver(before *poller) {
+	s.claim = before.claim
+	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
+		s.history = before.history
+	}
+}
+
+// keepsValueOf reports whether a value of before is one of s too: it is the same kind of
+// thing, parsed and picked in the same way.
+func (s *poller) keepsValueOf(before *poller) bool {
+	return (s.HTTP == nil) == (before.HTTP == nil) && (s.Exec == nil) == (before.Exec == nil) &&
+		s.Parse == before.Parse && config.Same(s.Pick, before.Pick) && config.Same(s.Combine, before.Combine)
+}
+
+// begin publishes the first snapshot of s and has it polled at once; the limits of the
+// upstreams spread the polls. What is computed from others follows these. before is what s
+// has taken over from, nil if it is new.
+func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
+	snap := sourceSnapshot{State: statePending}
+	if before != nil {
+		s.wanted, s.left = before.wanted, before.left
+		last := before.published
+		if s.keepsValueOf(before) && last.UpdatedAt != nil {
+			snap = last
+			s.renewed, s.oldest, s.judgeFrom = before.renewed, before.oldest, before.judgeFrom
+			if s.StaleAfter > 0 {
+				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.now()))
+			}
+		}
+		snap.Alert = s.inherited(before)
+		s.awaitAlert(scheduler, snap.Alert)
+	}
+	snap.NextAt, snap.Waiting = nil, ""
+	switch {
+	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
+	case before != nil && s.isLimitedAs(before):
+		s.waiting, s.notBefore = before.waiting, before.notBefore
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.now()))
+		snap.NextAt, snap.Waiting = s.next(scheduler)
+	default:
+		scheduler.Schedule(s.key, 0)
+		if next, waiting := s.next(scheduler); waiting != "" {
+			snap.NextAt, snap.Waiting = next, waiting
+		}
+	}
+	s.put(snap)
+	if before != nil {
+		s.notify(scheduler)
+	}
+}
+
+// isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
+// the same one.
+func (s *poller) isLimitedAs(before *poller) bool {
+	if s.HTTP == nil || before.HTTP == nil || before.waiting != waitingLimit || !s.clock.now().Before(before.notBefore) {
+		return false
+	}
+	return s.HTTP.URL.Scheme == before.HTTP.URL.Scheme && s.HTTP.URL.Host == before.HTTP.URL.Host
+}
