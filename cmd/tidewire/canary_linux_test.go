@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"html"
 	"io"
 	"maps"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,6 +41,28 @@ type cage struct {
 func (c *cage) canary(place string) string {
 	c.canaries[place] = "canary-" + strings.ReplaceAll(place, " ", "-") + "-c0ffee"
 	return c.canaries[place]
+}
+
+// The hard ones: of 4, 7, 8 and 40 characters, which encoders spell in ways of their own.
+var hardCanaries = map[string]string{
+	"four":  `a+<é`,
+	"seven": `p/5"%=w`,
+	"eight": `k=%2B"<é`,
+	"forty": `Zm9v+YmFy/cXV4==%"<é0123456789abcdefghij`,
+}
+
+// hard is a hard canary, quoted for YAML.
+func (c *cage) hard(name string) string {
+	c.canaries[name] = hardCanaries[name]
+	return "'" + c.canaries[name] + "'"
+}
+
+// spellings are what encoders make of a text.
+func spellings(s string) []string {
+	quoted, _ := json.Marshal(s)
+	ascii := strings.Trim(strconv.QuoteToASCII(s), `"`)
+	return []string{s, string(quoted[1 : len(quoted)-1]), ascii, strings.ReplaceAll(ascii, "/", `\/`),
+		url.PathEscape(s), url.QueryEscape(s), strings.ToLower(url.QueryEscape(s)), html.EscapeString(s)}
 }
 
 // keep remembers what came out.
@@ -74,8 +98,7 @@ func (c *cage) examine() {
 	for _, where := range slices.Sorted(maps.Keys(c.out)) {
 		text := c.out[where]
 		for place, canary := range c.canaries {
-			quoted, _ := json.Marshal(canary)
-			for _, form := range []string{canary, string(quoted[1 : len(quoted)-1]), url.PathEscape(canary), url.QueryEscape(canary)} {
+			for _, form := range spellings(canary) {
 				if i := strings.Index(text, form); i >= 0 {
 					c.t.Errorf("%s shows the canary of %s: …%q…", where, place, text[max(0, i-100):min(len(text), i+len(form)+40)])
 					break
@@ -148,6 +171,8 @@ upstreams:
     headers:
       X-Key: ${env:CANARY_HEADER}
       X-Literal: ` + c.canary("header-literal") + `
+      X-Four: ` + c.hard("four") + `
+      X-Seven: ` + c.hard("seven") + `
   nobody:
     http: http://` + nobody + `
     bearer: ${file:bearer}
@@ -163,11 +188,13 @@ sources:
       path: /good
       query:
         key: ` + c.canary("query") + `
+        appid: ` + c.hard("eight") + `
       headers:
         X-More: ` + c.canary("source-header") + `
   fails: {http: {upstream: plant, path: /fails}}
   retry: {http: {upstream: plant, path: /retry}}
   html: {http: {upstream: plant, path: /html}}
+  html8: {http: {upstream: plant, path: /html, query: {appid: ` + c.hard("eight") + `}}}
   away: {http: {upstream: plant, path: /away, query: {key: "${env:CANARY_HEADER}"}}}
   nobody: {http: {upstream: nobody, path: /x, query: {key: "${env:CANARY_HEADER}"}}}
   argv: {exec: ["false", "--token=${env:CANARY_ARGV}"]}
@@ -194,7 +221,7 @@ jobs:
     http:
       upstream: plant
       path: /fails
-      query: {key: ` + c.canary("job-query") + `, pin: "{pin}"}
+      query: {key: ` + c.canary("job-query") + `, appid: ` + c.hard("eight") + `, pin: "{pin}"}
       headers: {X-Job: ` + c.canary("job-header") + `}
       body: '{"pin": "{pin}", "key": "` + c.canary("job-body") + `"}'
     args:
@@ -300,6 +327,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 			t.Fatal("the webhooks were not called")
 		}
 	}
+	c.run("poll", name, "html8", "--trace")
 	pin := c.canary("argument") + " &/%<x>é"
 	c.canaries["argument"] = pin // which is written otherwise in an address, and in JSON
 	for _, job := range []string{"pin", "ask"} {
@@ -320,6 +348,17 @@ func TestNoCanaryEscapes(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.receive(string(printed))
+	for name, text := range hardCanaries {
+		c.canaries[name] = text
+		body, _ := json.Marshal(map[string]any{"args": map[string]string{"pin": text}})
+		status, answer := c.ask(admin, "POST", p.url+"/api/v1/jobs/pin/runs", string(body))
+		var run struct{ ID string }
+		if err := json.Unmarshal(answer, &run); err != nil || status != 202 {
+			t.Fatalf("a start with the canary %s = %d, %s", name, status, answer)
+		}
+		c.await(p.url+"/api/v1/runs/"+run.ID+"/events", admin, nil)
+		c.ask(admin, "GET", p.url+"/api/v1/runs/"+run.ID+"/output", "")
+	}
 	c.await(p.url+"/api/v1/stream", admin, func(seen string) bool { return strings.Contains(seen, "job/pin") && strings.Contains(seen, "job/ask") })
 
 	// Every GET of the API, by somebody and by nobody.
@@ -378,7 +417,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	c.keep("the audit log", string(recorded))
 
 	c.examine()
-	for _, place := range []string{"bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
+	for _, place := range []string{"bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
 		if !c.received(c.canaries[place]) {
 			t.Errorf("the canary of %s never got where it belongs", place)
 		}

@@ -164,7 +164,7 @@ func TestUnreadableReferences(t *testing.T) {
 // has "canary" or 77773 in it.
 var canaries = []string{"canary", "77773", "-77773", "77773.5", "0.777735", "77773h", "0.77773ms", "77773%", "77773 polls", "77773/d", "canary: [", "\tcanary\n",
 	".canary | (", "canary/0", "(?P<canary77773", "canary)(", "{canary}", "{x} canary", "-canary", "ftp://canary", "https://u:canary@h", "https://u:canary@[", "https://h:77773", "https://canary.example/?q", "/canary?", "/canary/../x",
-	"/canary%zz", "canary:80", "127.0.0.1:77773", "10.77.77.73:80#canary", "77773.1.1.1/24", "0.0.0.0:7777", strings.Repeat("canary", 400)}
+	"/canary%zz", "canary:80", "127.0.0.1:77773", "10.77.77.73:80#canary", "77773.1.1.1/24", "0.0.0.0:7777", strings.Repeat("canary", 400), `canary"%=+<é/`}
 
 // TestNothingShowsAReference puts each canary for each value of a file that has
 // every key: for every second value at once, and for all. No problem shows it,
