@@ -23,6 +23,10 @@ type GroupConfig struct {
 	// Burst is how many may start at once before Rate holds them back. Zero
 	// means 1.
 	Burst int
+	// Gap is how long after the end of a member's invocation, its hook included, no
+	// member starts. Zero means no time. With Running 1 it lets an upstream that serves
+	// one at a time recover.
+	Gap time.Duration
 }
 
 // Group limits the tasks that are in it together, for example those that ask one
@@ -40,18 +44,20 @@ type GroupConfig struct {
 // hook holds up are made together when it returns, as far as Burst goes.
 type Group struct {
 	places  int           // 0: any number
+	gap     time.Duration // no start for so long after ended
 	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
 	number  int64         // of all groups, in the order in which they were made
 	owner   atomic.Pointer[control]
 
 	// The fields below are guarded by the owner's mu.
 
-	running int   // members whose invocation is in progress
-	kept    int   // places kept for members that are about to start, or wait for their next group
-	turn    bool  // the next start of the limiter is kept for one of these
-	line    line  // members that wait for a place or a start
-	waiting int   // members that are due and have not started, in line or not
-	bell    entry // in control.timed while the first in line waits for a start, until that is there
+	ended   time.Time // when a member's invocation has ended last; zero without a gap
+	running int       // members whose invocation is in progress
+	kept    int       // places kept for members that are about to start, or wait for their next group
+	turn    bool      // the next start of the limiter is kept for one of these
+	line    line      // members that wait for a place or a start
+	waiting int       // members that are due and have not started, in line or not
+	bell    entry     // in control.timed while the first in line waits for a start, until that is there
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is
@@ -62,10 +68,12 @@ func NewGroup(config GroupConfig) *Group {
 		panic(fmt.Sprintf(`smartpoll: NewGroup: Running is %d, use a positive number, or zero for no limit`, config.Running))
 	case !(config.Rate >= 0):
 		panic(fmt.Sprintf(`smartpoll: NewGroup: Rate is %v, use a positive number of starts per second, or zero for no limit`, config.Rate))
+	case config.Gap < 0:
+		panic(fmt.Sprintf(`smartpoll: NewGroup: Gap is %v, use a positive duration, or zero for none`, config.Gap))
 	case config.Burst < 0:
 		panic(fmt.Sprintf(`smartpoll: NewGroup: Burst is %d, use a positive number, or zero for 1`, config.Burst))
 	}
-	g := &Group{places: config.Running, number: groupsMade.Add(1)}
+	g := &Group{places: config.Running, gap: config.Gap, number: groupsMade.Add(1)}
 	g.bell.extra = &extra{rings: g}
 	if config.Rate > 0 && config.Rate != rate.Inf {
 		g.limiter = rate.NewLimiter(config.Rate, max(config.Burst, 1))
@@ -294,14 +302,19 @@ func (c *control) join(e *entry) bool {
 }
 
 // missing returns how long an entry that waits for the last one of its groups has to
-// wait until all of them have a start. For one that waits for another it is 0.
+// wait until all of them have a start and their gaps are over. For one that waits for
+// another it is 0.
 func (c *control) missing(m *membership) (wait time.Duration) {
 	if m.kept < len(m.groups)-1 {
 		return 0
 	}
+	now := time.Now()
 	for _, g := range m.groups {
 		if g.limiter != nil {
-			wait = max(wait, g.wait(time.Now(), 1))
+			wait = max(wait, g.wait(now, 1))
+		}
+		if g.gap > 0 && !g.ended.IsZero() {
+			wait = max(wait, g.gap-now.Sub(g.ended))
 		}
 	}
 	return wait
@@ -350,6 +363,9 @@ func (c *control) release(m *membership) {
 func (c *control) quit(m *membership) {
 	for _, g := range m.groups {
 		g.running--
+		if g.gap > 0 {
+			g.ended = time.Now()
+		}
 		c.serve(g)
 	}
 }

@@ -153,6 +153,10 @@ type Upstream struct {
 	Given  []string    // what references gave in Header: secrets
 	Limit  float64     // requests a second; 0 means no limit
 	Burst  int         // requests that may come at once under Limit; at least 1
+
+	MaxInFlight int           // requests in progress at once; 0 means no limit
+	Gap         time.Duration // between the end of a request and the start of the next
+	KeepAlive   bool          // connections are used again
 }
 
 // A Source is one thing to poll. Exactly one of HTTP, Exec and From is set.

@@ -119,6 +119,9 @@ var upstreamKeys = []key{
 	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
 	{name: "limit", also: "rate rate_limit", doc: "requests a second, minute, hour or day", is: rateSchema},
 	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1},
+	{name: "max_inflight", also: "concurrency max_concurrent", doc: "requests that may be in progress at once; the others wait in line", is: integer(1, 64)},
+	{name: "gap", also: "pause delay", doc: "the time between the end of a request and the start of the next one; then `max_inflight` is 1", is: durationSchema},
+	{name: "keep_alive", also: "keepalive", doc: "whether a connection is used for more than one request. `false` closes it after each, for devices that serve one connection at a time", is: booleanSchema, builtIn: true},
 }
 
 var sourceKeys = append([]key{

@@ -21,8 +21,8 @@ func (r *reader) upstream(e named) *Upstream {
 		r.problem(k, quote(k.Value)+" is not supported by this version", `an upstream here is "http"`)
 		return nil
 	}
-	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1}
-	var bearer, limit, burst *yaml.Node
+	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1, KeepAlive: true}
+	var bearer, limit, burst, inflight, gap *yaml.Node
 	r.mapping(e.value, where, upstreamKeys, reads{
 		"http":    func(v *yaml.Node) { u.URL = r.baseURL(v) },
 		"bearer":  func(v *yaml.Node) { bearer = v },
@@ -33,6 +33,14 @@ func (r *reader) upstream(e named) *Upstream {
 				u.Limit = float64(count) / per.Seconds()
 			}
 		},
+		"max_inflight": func(v *yaml.Node) {
+			inflight = v
+			if n, ok := r.integer(v, "max_inflight", 1, 64); ok {
+				u.MaxInFlight = n
+			}
+		},
+		"gap":        func(v *yaml.Node) { gap, u.Gap = v, r.duration(v, "gap") },
+		"keep_alive": func(v *yaml.Node) { u.KeepAlive = r.boolean(v, "keep_alive") },
 		"burst": func(v *yaml.Node) {
 			burst = v
 			if n, ok := r.integer(v, "burst", 1, 1_000_000); ok {
@@ -57,6 +65,13 @@ func (r *reader) upstream(e named) *Upstream {
 	}
 	if burst != nil && limit == nil {
 		r.problem(burst, "burst without limit has no effect", "add a limit such as 60/h or remove burst")
+	}
+	switch {
+	case gap == nil:
+	case inflight == nil:
+		u.MaxInFlight = 1
+	case u.MaxInFlight > 1:
+		r.problem(inflight, "max_inflight is more than 1, and gap is between one request and the next", "remove one of them")
 	}
 	if r.lacks(e.value, "http") {
 		r.problem(e.key, where+" has no address", "add one such as http: https://api.example.com")

@@ -122,9 +122,12 @@ func pause(answer *source.Answer) time.Duration {
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.
 func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answer, error) {
-	if err := j.g.admitted(ctx, j.HTTP.Upstream); err != nil {
+	done, err := j.g.admitted(ctx, j.HTTP.Upstream)
+	if err != nil {
 		return nil, err
 	}
+	defer done()
+	call.Close = !j.HTTP.Upstream.KeepAlive
 	answer, err := call.Do(ctx)
 	if err != nil {
 		r.print(err.Error())
@@ -134,32 +137,36 @@ func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answe
 	return answer, nil
 }
 
-// admitted waits until the limit of an upstream lets one more request begin: in the order
-// of the polls of its sources, as one of them.
-func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) error {
+// admitted waits until the limits of an upstream let one more request begin: in the order
+// of the polls of its sources, as one of them, which ends with done.
+func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) (done func(), err error) {
 	limit := g.plan.Load().limits[upstream.Name]
 	if limit == nil {
-		return nil
+		return func() {}, nil
 	}
-	turn := make(chan struct{})
+	turn, over := make(chan struct{}), make(chan struct{})
 	key := admission{turn}
-	err := g.scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) {
+	err = g.scheduler.Add(key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		close(turn)
+		select {
+		case <-over:
+		case <-ctx.Done(): // removed, or the end of all polls: the request goes on
+		}
 		return func(_ context.Context, internal *smartpoll.Internal) error {
 			internal.Remove(key)
 			return nil
 		}, nil
 	}, smartpoll.In(limit.group))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	g.scheduler.Schedule(key, 0)
 	select {
 	case <-turn:
-		return nil
+		return func() { close(over) }, nil
 	case <-ctx.Done():
 		g.scheduler.Remove(key)
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 }
 

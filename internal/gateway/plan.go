@@ -24,8 +24,8 @@ type plan struct {
 // A limit is that of an upstream. It outlives changes of the rest of the configuration:
 // what was spent of it stays spent.
 type limit struct {
-	upstream *config.Upstream
-	group    *smartpoll.Group
+	admits smartpoll.GroupConfig
+	group  *smartpoll.Group
 }
 
 // source returns the source of that name, nil if there is none.
@@ -83,12 +83,13 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (*change, er
 		file.Close()
 	}
 	for _, u := range cfg.Upstreams {
-		if u.Limit == 0 {
+		admits := smartpoll.GroupConfig{Rate: rate.Limit(u.Limit), Burst: u.Burst, Running: u.MaxInFlight, Gap: u.Gap}
+		if admits.Rate == 0 && admits.Running == 0 {
 			continue
 		}
 		l := c.from.limits[u.Name]
-		if l == nil || l.upstream.Limit != u.Limit || l.upstream.Burst != u.Burst {
-			l = &limit{u, smartpoll.NewGroup(smartpoll.GroupConfig{Rate: rate.Limit(u.Limit), Burst: u.Burst})}
+		if l == nil || l.admits != admits {
+			l = &limit{admits, smartpoll.NewGroup(admits)}
 		}
 		c.to.limits[u.Name] = l
 	}

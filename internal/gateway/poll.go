@@ -108,6 +108,7 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 	case cfg.HTTP != nil:
 		s.fetch = source.HTTP{
 			Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept, Secrets: s.secrets,
+			Close: !cfg.HTTP.Upstream.KeepAlive,
 		}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:

@@ -19,6 +19,7 @@ type Call struct {
 	URL    *url.URL    // http or https; not modified
 	Header http.Header // sent as they are; not modified
 	Body   []byte      // nil: none
+	Close  bool        // the connection serves no other request
 
 	Secrets *secret.Redactor // of what errors show nothing
 }
@@ -58,6 +59,7 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	req.Close = c.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Accept", "application/json, */*;q=0.1")
 	for k, values := range c.Header {

@@ -32,6 +32,7 @@ type HTTP struct {
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent as they are, also after a redirect, which has to stay at the same origin; not modified
 	Parse  string       // "json", "text" or "lines"; empty: "json"
+	Close  bool         // the connection serves no other request
 	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
 
 	Secrets *secret.Redactor // of what errors show nothing
@@ -116,6 +117,7 @@ func (h HTTP) request(ctx context.Context, known *Known) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
+	req.Close = h.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Cache-Control", "no-cache") // a cache on the way has to ask: what it holds may be old (RFC 9111 §5.2.1.4)
 	if h.parse() == "json" {
