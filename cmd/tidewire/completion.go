@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // A shell waits for completions, and nobody for an error of one.
@@ -58,7 +58,7 @@ func described(name, title string) cobra.Completion {
 	if title == name {
 		return name
 	}
-	return cobra.CompletionWithDesc(name, terminal.Line(title))
+	return cobra.CompletionWithDesc(name, text.Line(title))
 }
 
 // completeJob completes JOB and ARG=VALUE with what the gateway has.

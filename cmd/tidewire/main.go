@@ -19,7 +19,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
 	"github.com/tidewire/tidewire/internal/pid1"
-	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // The exit codes, beside 0.
@@ -117,7 +117,7 @@ func (c *checkedWriter) Unwrap() io.Writer { return c.w }
 func harmless(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
-		lines[i] = terminal.Line(line)
+		lines[i] = text.Line(line)
 	}
 	return strings.Join(lines, "\n")
 }

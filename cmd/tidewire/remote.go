@@ -18,7 +18,7 @@ import (
 
 	regular "github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/httpclient"
-	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -203,10 +203,10 @@ func problemText(status *sse.StatusError) string {
 	if json.Unmarshal(bytes.TrimSpace(status.Body), &p) != nil || p.Detail == "" {
 		return status.Error()
 	}
-	text := terminal.Line(p.Detail)
+	said := text.Line(p.Detail)
 	for _, e := range p.Errors {
 		where := strings.TrimPrefix(strings.TrimPrefix(e.Pointer, "#/"), "args/")
-		text += "\n  " + terminal.Line(where+": "+e.Detail)
+		said += "\n  " + text.Line(where+": "+e.Detail)
 	}
-	return text
+	return said
 }

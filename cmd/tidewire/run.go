@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -165,7 +165,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 
 	view := newRunView(stderr, job)
 	defer view.close()
-	view.note(fmt.Sprintf("%s: run %s%s", job, terminal.Line(run.ID), beginning(run.Coalesced, view.screen != nil)))
+	view.note(fmt.Sprintf("%s: run %s%s", job, text.Line(run.ID), beginning(run.Coalesced, view.screen != nil)))
 	tick := time.NewTicker(view.interval())
 	defer tick.Stop()
 	interrupted := ctx.Done()
@@ -194,7 +194,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 				return followError(gw, u.err)
 			case u.printed != nil:
 				for _, line := range u.printed {
-					view.note(terminal.Line(line))
+					view.note(text.Line(line))
 				}
 			default:
 				view.update(u.state, run.Coalesced)
@@ -250,7 +250,7 @@ func startError(ctx context.Context, gw *remote, err error) error {
 		}
 		var names []string
 		for _, j := range list.Jobs {
-			names = append(names, terminal.Line(j.Name))
+			names = append(names, text.Line(j.Name))
 		}
 		return fmt.Errorf("%w; there are: %s", err, strings.Join(names, ", "))
 	case http.StatusUnprocessableEntity:
@@ -283,7 +283,7 @@ func outcome(s runState, shown bool, stdout, stderr io.Writer) error {
 	}
 	if lines := forPeople(strings.Split(s.Output, "\n")); !shown {
 		for _, line := range lines[max(0, len(lines)-tailLines):] {
-			fmt.Fprintf(stderr, "  %s\n", terminal.Line(line))
+			fmt.Fprintf(stderr, "  %s\n", text.Line(line))
 		}
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -24,7 +25,7 @@ type runView struct {
 }
 
 func newRunView(w io.Writer, job string) *runView {
-	return &runView{w: w, screen: terminal.Open(w), job: terminal.Line(job)}
+	return &runView{w: w, screen: terminal.Open(w), job: text.Line(job)}
 }
 
 // interval is the time between two drawings.
@@ -50,7 +51,7 @@ func (v *runView) update(s runState, joined bool) {
 // lost takes note that the connection broke, or an attempt to make it anew. It is said once.
 func (v *runView) lost(err error, retryAt time.Time) {
 	if v.retryAt.IsZero() {
-		v.note(fmt.Sprintf("%s: the connection broke (%s); trying again", v.job, terminal.Line(err.Error())))
+		v.note(fmt.Sprintf("%s: the connection broke (%s); trying again", v.job, text.Line(err.Error())))
 	}
 	v.retryAt = retryAt
 }
@@ -98,12 +99,12 @@ func (v *runView) finish() {
 	if s.Warned {
 		glyph, colour = "!", terminal.Yellow
 	}
-	words := fmt.Sprintf("%s %s after %s", v.job, strings.ReplaceAll(terminal.Line(string(s.Status)), "_", " "), clock(took))
+	words := fmt.Sprintf("%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), clock(took))
 	if s.Warned {
 		words += fmt.Sprintf(", with a warning (exit status %d)", s.ExitCode)
 	}
 	if s.Error != "" && s.Error != string(s.Status) {
-		words += ": " + terminal.Line(s.Error)
+		words += ": " + text.Line(s.Error)
 	}
 	if v.screen != nil {
 		glyph = v.screen.Paint(colour, glyph)
@@ -127,13 +128,13 @@ func (v *runView) words() (words []string) {
 	case s.Status == progress.StatusQueued && s.Position > 0:
 		words = append(words, fmt.Sprintf("queued, %d before it", s.Position))
 	case s.Status != progress.StatusRunning:
-		words = append(words, terminal.Line(string(s.Status)))
+		words = append(words, text.Line(string(s.Status)))
 	}
 	if s.Stage != "" {
-		words = append(words, terminal.Line(s.Stage))
+		words = append(words, text.Line(s.Stage))
 	}
 	if s.Message != "" {
-		words = append(words, terminal.Line(s.Message))
+		words = append(words, text.Line(s.Message))
 	}
 	return words
 }

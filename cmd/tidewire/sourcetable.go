@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 )
 
 // A sourceRow is what a gateway says of a source.
@@ -48,11 +49,11 @@ func (s *sourceRow) bad() bool { return s.State == "stale" || s.State == "failin
 
 // condition is the source's state, and whether its alert is firing.
 func (s *sourceRow) condition() string {
-	text := terminal.Line(s.State)
+	words := text.Line(s.State)
 	if s.Alert != nil && s.Alert.State == "firing" {
-		text += ", alert"
+		words += ", alert"
 	}
-	return text
+	return words
 }
 
 // colour is that of the condition.
@@ -76,11 +77,11 @@ func (s *sourceRow) reading() string {
 	if json.Unmarshal(value, &v) != nil || v == nil {
 		return "–"
 	}
-	text := scalar(v, s.Show.Decimals)
+	shown := scalar(v, s.Show.Decimals)
 	if s.Show.Unit != "" {
-		text += " " + terminal.Line(s.Show.Unit)
+		shown += " " + text.Line(s.Show.Unit)
 	}
-	return text
+	return shown
 }
 
 // scalar is any JSON value as the page shows it: numbers with as many decimals as are
@@ -103,7 +104,7 @@ func scalar(v any, decimals *int) string {
 		}
 		return "no"
 	case string:
-		return terminal.Line(v)
+		return text.Line(v)
 	case []any:
 		if len(v) == 0 {
 			return "none"
@@ -119,7 +120,7 @@ func scalar(v any, decimals *int) string {
 		}
 		var parts []string
 		for name, field := range v {
-			parts = append(parts, terminal.Line(name)+" "+scalar(field, nil))
+			parts = append(parts, text.Line(name)+" "+scalar(field, nil))
 		}
 		slices.Sort(parts)
 		return strings.Join(parts, ", ")
@@ -143,7 +144,7 @@ func (t *sourceTable) reset(rows []sourceRow, only []string) error {
 	}
 	var names, missing []string
 	for _, s := range rows {
-		names = append(names, terminal.Line(s.Name))
+		names = append(names, text.Line(s.Name))
 	}
 	for _, name := range only {
 		if !slices.Contains(names, name) {
@@ -220,10 +221,10 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 				next = since(left + time.Second/2)
 			}
 			if s.Waiting != "" {
-				next += ", " + terminal.Line(s.Waiting)
+				next += ", " + text.Line(s.Waiting)
 			}
 		}
-		cells = append(cells, []string{terminal.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, terminal.Line(s.Error)})
+		cells = append(cells, []string{text.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, text.Line(s.Error)})
 	}
 	widths := make([]int, len(limits))
 	for _, row := range cells {

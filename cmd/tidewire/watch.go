@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -242,7 +243,7 @@ func (w *watcher) note(ev watchEvent) {
 	switch {
 	case ev.broke != nil && !w.broken:
 		w.broken = true
-		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw, terminal.Line(ev.broke.Error()))
+		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw, text.Line(ev.broke.Error()))
 	case ev.connected && w.broken:
 		w.broken = false
 		fmt.Fprintf(w.notes, "tidewire: connected to %s again\n", w.gw)
@@ -258,9 +259,9 @@ func (w *watcher) print() error {
 	for _, s := range w.table.rows {
 		line := fmt.Sprintf("%-7s  %s", s.condition(), s.reading())
 		if s.Error != "" {
-			line += "  (" + terminal.Line(s.Error) + ")"
+			line += "  (" + text.Line(s.Error) + ")"
 		}
-		shown := fmt.Sprintf("%s  %s  %s\n", time.Now().Format(time.TimeOnly), terminal.Line(s.Name), line)
+		shown := fmt.Sprintf("%s  %s  %s\n", time.Now().Format(time.TimeOnly), text.Line(s.Name), line)
 		if w.json {
 			line = string(s.raw)
 			shown = line + "\n"

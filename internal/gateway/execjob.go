@@ -134,4 +134,4 @@ func (r *run) percent(p float64, known bool) {
 }
 
 // shorten makes of s what a card shows: the beginning of one line.
-func shorten(s string) string { return text.Cut(text.Line(s), messageLimit) }
+func shorten(s string) string { return text.Cut(text.Words(s), messageLimit) }

@@ -194,7 +194,7 @@ func (t *tracer) context(ctx context.Context) context.Context {
 			t.printf("  %s %s", r.Proto, r.Status)
 			for _, name := range tracedHeader {
 				if value := r.Header.Get(name); value != "" {
-					t.printf("  %s: %s", name, text.Line(t.s.secrets.Text(value)))
+					t.printf("  %s: %s", name, text.Words(t.s.secrets.Text(value)))
 				}
 			}
 		},
@@ -206,7 +206,7 @@ func (t *tracer) context(ctx context.Context) context.Context {
 				t.section("exit status %d after %s", code, short(time.Since(t.start)))
 			}
 			if stderr != "" {
-				t.printf("  last line of standard error: %s", t.s.secrets.Text(text.Line(stderr)))
+				t.printf("  last line of standard error: %s", t.s.secrets.Text(text.Words(stderr)))
 			}
 		},
 		Body: func(body []byte) {
@@ -263,7 +263,7 @@ func (t *tracer) picked(ctx context.Context) {
 			data, _ := json.Marshal(result) // what jq gives encodes
 			is = string(data)
 		}
-		t.printf("  %s = %s", cmp.Or(f.Name, "value"), text.Cut(t.s.secrets.Text(text.Line(is)), tracedLine))
+		t.printf("  %s = %s", cmp.Or(f.Name, "value"), text.Cut(t.s.secrets.Text(text.Words(is)), tracedLine))
 		t.printf("    by %s", f.Expr)
 	}
 }

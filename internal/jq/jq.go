@@ -36,7 +36,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/itchyny/gojq"
 )
@@ -135,18 +134,4 @@ func (p *Program) failed(m *meter, err error) error {
 		text = err.Error()
 	}
 	return fmt.Errorf("jq: %s: %s", brief(p.src), brief(strings.TrimPrefix(text, "error: ")))
-}
-
-// brief cuts s to what fits in a line of a page.
-func brief(s string) string {
-	const most = 120
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
-	if len(s) <= most {
-		return s
-	}
-	cut := most
-	for !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "..."
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/jq"
 )
@@ -226,8 +227,8 @@ func (panics) MarshalJSON() ([]byte, error) { panic("no JSON of me") }
 // An error is a line on a page, however large the value it is about.
 func TestErrorsAreShort(t *testing.T) {
 	_, err := compile(t, "error(.)").Run(t.Context(), strings.Repeat("é\n", 1e5))
-	if err == nil || len(err.Error()) > 150 || strings.Contains(err.Error(), "\n") {
-		t.Errorf("error of %d bytes: %v, want one short line", len(fmt.Sprint(err)), err)
+	if err == nil || utf8.RuneCountInString(err.Error()) > 150 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("error of %d characters: %v, want one short line", utf8.RuneCountInString(fmt.Sprint(err)), err)
 	}
 }
 

@@ -82,12 +82,12 @@ func (r *Redactor) With(secrets ...string) *Redactor {
 	}
 	for _, s := range secrets {
 		trimmed := strings.TrimSpace(s)
-		for _, shown := range []string{s, trimmed, strings.ToValidUTF8(trimmed, "\uFFFD"), text.Plain(trimmed), text.Line(s)} {
+		for _, shown := range []string{s, trimmed, strings.ToValidUTF8(trimmed, "\uFFFD"), text.Plain(trimmed), text.Line(trimmed), text.Words(s)} {
 			add(shown, Least)
 		}
 		if strings.ContainsAny(trimmed, "\r\n") {
 			for line := range strings.FieldsFuncSeq(trimmed, func(c rune) bool { return c == '\r' || c == '\n' }) {
-				add(text.Line(line), leastLine)
+				add(text.Words(line), leastLine)
 			}
 		}
 	}

@@ -80,7 +80,7 @@ func spellings(s string) map[string]string {
 		everyHex += fmt.Sprintf("&#x%X;", c)
 	}
 	return map[string]string{
-		"plain": s, "terminal": text.Plain(s), "line": text.Line(s),
+		"plain": s, "terminal": text.Plain(s), "line": text.Words(s),
 		"Go JSON": goJSON, "JSON without HTML": unquoted(strings.TrimSuffix(plainJSON.String(), "\n")), "Python JSON": ascii, "JSON, all escaped": everyJSON,
 		"slashes": strings.ReplaceAll(goJSON, "/", `\/`), "slashes alone": strings.ReplaceAll(s, "/", `\/`),
 		"nested": inner(goJSON), "nested Python": inner(ascii), "nested all": inner(everyJSON),

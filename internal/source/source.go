@@ -97,5 +97,5 @@ func rounded(d time.Duration) time.Duration {
 // brief makes one line of s without secrets, short enough for a card.
 func brief(s string, secrets *secret.Redactor) string {
 	const most = 160 // characters
-	return text.Cut(secrets.Text(text.Line(s)), most)
+	return text.Cut(secrets.Text(text.Words(s)), most)
 }

@@ -1,39 +1,11 @@
 package terminal
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/text/width"
 )
-
-// escapes are the escape sequences of terminals (ECMA-48 §5.3, §5.4 and §5.6), of which
-// one that has no end takes what follows up to the next control character.
-var escapes = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b\n\r]*(?:\x07|\x1b\\)?|[@-Z\\])`)
-
-// Line returns text from outside as one line that is safe to print: escape sequences are
-// left out, line breaks and tabs are spaces, and what else moves the cursor, turns the
-// direction of writing or is no UTF-8 is shown as a sign that it was there.
-func Line(s string) string {
-	if plain(s) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
-			return ' '
-		case r < ' ':
-			return '\u2400' + r
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == utf8.RuneError:
-			return utf8.RuneError
-		case unicode.Is(unicode.Cf, r): // has no width, and no effect that would be missed
-			return -1
-		}
-		return r
-	}, escapes.ReplaceAllString(s, ""))
-}
 
 // plain reports whether s is printable ASCII, as most text is.
 func plain(s string) bool {
@@ -45,7 +17,7 @@ func plain(s string) bool {
 	return true
 }
 
-// Width is the number of columns that a terminal shows s in, which is a result of [Line].
+// Width is the number of columns that a terminal shows s in, which is a result of text.Line.
 func Width(s string) int {
 	if plain(s) {
 		return len(s)
@@ -92,7 +64,7 @@ func Cut(s string, n int) string {
 	return s
 }
 
-// Wrap returns s, which is a result of [Line], in parts of at most n columns, broken at spaces where there are any. There
+// Wrap returns s, which is a result of text.Line, in parts of at most n columns, broken at spaces where there are any. There
 // is at least one column in each.
 func Wrap(s string, n int) (parts []string) {
 	n = max(n, 1)

@@ -7,48 +7,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/terminal"
+	"github.com/tidewire/tidewire/internal/text"
 )
-
-func TestLine(t *testing.T) {
-	for in, want := range map[string]string{
-		"94 of 254":                           "94 of 254",
-		"":                                    "",
-		"21.5 °C":                             "21.5 °C",
-		"a\nb\tc\r\nd":                        "a b c  d",
-		"\x1b[31mred\x1b[0m":                  "red",
-		"\x1b[2J\x1b[1;1Hgone":                "gone",
-		"\x1b]0;title\x07x":                   "x",
-		"\x1b]8;;http://evil\x1b\\link":       "link",
-		"\x1b]52;c;aGk=":                      "",
-		"\x1bPq\x1b\\sixel":                   "sixel",
-		"\x1b(x":                              "␛(x",
-		"\x1b":                                "␛",
-		"a\x00b\x07c\x08d":                    "a␀b␇c␈d",
-		"\u009b31m":                           "\ufffd31m",
-		"\x7f":                                "\ufffd",
-		"bad \xff utf-8":                      "bad \ufffd utf-8",
-		"user\u202egnp.exe":                   "user\ufffdgnp.exe",
-		"\u2066x\u2069":                       "\ufffdx\ufffd",
-		"מים":                                 "מים",
-		"\u200bx\ufeff":                       "x",
-		"l\u2028m":                            "l m",
-		"\x1b[\x1b[31m31mx":                   "␛[31mx",
-		"\x1b]0;never ended\nnext":            " next",
-		"水位":                                  "水位",
-		"\U0001f468\u200d\U0001f469 a family": "\U0001f468\U0001f469 a family",
-	} {
-		if got := terminal.Line(in); got != want {
-			t.Errorf("Line(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
 
 func FuzzLine(f *testing.F) {
 	for _, seed := range []string{"plain", "\x1b[31mred", "\u202e", "\xff", "水位\t", "\x1b\x1b[2J]0;x\x07", "\x1b]\x1b[2J"} {
 		f.Add(seed, 7)
 	}
 	f.Fuzz(func(t *testing.T, s string, n int) {
-		line := terminal.Line(s)
+		line := text.Line(s)
 		for _, r := range line {
 			if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 				t.Errorf("Line(%q) = %q, which has %U in it", s, line, r)

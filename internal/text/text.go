@@ -2,9 +2,9 @@
 //
 // A program, an upstream or a client may send anything: escape sequences that repaint a
 // terminal, control characters, marks that turn the direction of writing, bytes that are
-// not UTF-8. [Plain] removes them, [Line] also makes one line of what is left, and [Cut]
-// bounds its length. All three return valid UTF-8 for valid UTF-8; Plain and Line do so for
-// any text.
+// not UTF-8. [Plain] removes them, [Line] and [Words] also make one line of what is left, and
+// [Cut] bounds its length. All of them return valid UTF-8 for valid UTF-8; all but Cut do so
+// for any text.
 package text
 
 import (
@@ -31,20 +31,20 @@ func Plain(s string) string {
 	})
 }
 
-// Line returns s as one line: as [Plain] does, with a space for each run of white space and
-// line breaks, none at the ends, and without characters that have no width.
+// Line returns s as one line: as [Plain] does, with a space for each tab and line break, and
+// without characters that have no width.
 func Line(s string) string {
-	if printable(s) && !strings.Contains(s, "  ") {
-		return strings.TrimSpace(s)
+	if printable(s) {
+		return s
 	}
-	s = clean(s, func(r rune) rune {
+	s = clean(strings.ReplaceAll(s, "\r\n", "\n"), func(r rune) rune {
 		switch r {
 		case '\t', '\n', '\v', '\f', '\r', 0x85:
 			return ' '
 		}
 		return -1
 	})
-	s = strings.Map(func(r rune) rune {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\u2028', r == '\u2029':
 			return ' '
@@ -53,8 +53,11 @@ func Line(s string) string {
 		}
 		return r
 	}, s)
-	return strings.Join(strings.Fields(s), " ")
 }
+
+// Words returns s as one line as [Line] does, with one space for each run of them and none at the
+// ends.
+func Words(s string) string { return strings.Join(strings.Fields(Line(s)), " ") }
 
 // Cut returns s if it has at most n characters, and otherwise its first n-1 and an
 // ellipsis. Without room for that, it returns "".

@@ -37,8 +37,16 @@ func TestPlainAndLine(t *testing.T) {
 		if got := text.Plain(s.in); got != s.plain {
 			t.Errorf("Plain(%q) = %q, want %q", s.in, got, s.plain)
 		}
-		if got := text.Line(s.in); got != s.line {
-			t.Errorf("Line(%q) = %q, want %q", s.in, got, s.line)
+		if got := text.Words(s.in); got != s.line {
+			t.Errorf("Words(%q) = %q, want %q", s.in, got, s.line)
+		}
+	}
+}
+
+func TestLineKeepsItsSpaces(t *testing.T) {
+	for in, want := range map[string]string{"  a\tb  c\r\n": "  a b  c ", "a\n\u2028b": "a  b", "\x1b[1m  x\u200b": "  x"} {
+		if got := text.Line(in); got != want {
+			t.Errorf("Line(%q) = %q, want %q", in, got, want)
 		}
 	}
 }
@@ -63,12 +71,12 @@ func Fuzz(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string, n int) {
 		plain, line := text.Plain(s), text.Line(s)
-		for name, got := range map[string]string{"Plain": plain, "Line": line} {
+		for name, got := range map[string]string{"Plain": plain, "Line": line, "Words": text.Words(s)} {
 			for _, r := range got {
 				if name == "Plain" && (r == '\t' || r == '\n') {
 					continue
 				}
-				if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || name == "Line" && unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+				if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || name != "Plain" && unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
 					t.Errorf("%s(%q) = %q, which has %U", name, s, got, r)
 				}
 			}

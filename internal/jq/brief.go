@@ -1,0 +1,6 @@
+package jq
+
+import shown "github.com/tidewire/tidewire/internal/text"
+
+// brief is s in a line of a page.
+func brief(s string) string { return shown.Cut(shown.Words(s), 120) }
