@@ -16,6 +16,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // algorithms are those by which an ID token may be signed: with a key pair. "none" and
@@ -128,8 +129,9 @@ func (g *Guard) Complete(w http.ResponseWriter, r *http.Request) (u *User, back 
 	}
 	g.drop(w, r, cookie)
 	who, hint, err := complete(ctx, cfg, found, p, r.URL.Query())
-	if err != nil {
-		return nil, "", err
+	if err != nil { // a provider may repeat what it was sent
+		secrets := append(secret.OfBasic(cfg.ClientID, cfg.ClientSecret), r.URL.Query().Get("code"), p.Verifier)
+		return nil, "", secret.New(secrets...).Error(err)
 	}
 	if grouped(who, cfg.Groups, config.RoleNone, credential{}) == Nobody {
 		return nil, "", &NoRoleError{who.name, who.id()}

@@ -119,6 +119,7 @@ func TestOIDCRefuses(t *testing.T) {
 		{"another code", nil, "", func(q url.Values, _ *http.Cookie) { q.Set("code", "x") }, "invalid_grant"},
 		{"an answer of another issuer", nil, "", func(q url.Values, _ *http.Cookie) { q.Set("iss", "https://evil.example") }, "another provider"},
 		{"a refusal", nil, "", func(q url.Values, _ *http.Cookie) { q.Set("error", "access_denied") }, "access_denied"},
+		{"a refusal that repeats the client's secret", nil, "", func(q url.Values, _ *http.Cookie) { q.Set("error", "canary-client is wrong") }, "refused"},
 		{"a cookie that was changed", nil, "", func(_ url.Values, c *http.Cookie) { c.Value = "A" + c.Value[1:] + "A" }, "not begun by this process"},
 		{"an empty cookie", nil, "", func(_ url.Values, c *http.Cookie) { c.Value = "" }, "not begun by this process"},
 		{"no group", map[string]any{"groups": []string{"staff"}}, "", nil, "has a role"},
