@@ -175,6 +175,25 @@ func oneOf(m map[string]string) string {
 	return ""
 }
 
+// A path that is not in its shortest form is no path: a redirect to that form would lead past the path of the public address,
+// and is in no description of the API.
+func TestNoPathIsRedirectedToItsShortestForm(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.PublicURL, _ = url.Parse("https://plant.example/tide/")
+	s := startConfig(t, cfg)
+	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	for _, path := range []string{"//", "//api/v1/sources", "/api/v1//sources", "/api/v1/./sources", "/api/v1/jobs/../sources", "/tide//api/v1/sources", "/api/v1//jobs/scan/runs"} {
+		for _, method := range []string{"GET", "POST"} {
+			if status, _, body := s.do(method, path, "{}", bearer("admin")...); status != 404 || !contains(body, `"there is nothing at `) {
+				t.Errorf("%s %s = %d %s, want 404 and a problem", method, path, status, body)
+			}
+			if status, _, _ := s.do(method, path, "{}"); status != 401 {
+				t.Errorf("%s %s = %d without a token, want 401", method, path, status)
+			}
+		}
+	}
+}
+
 func TestAnonymousViewers(t *testing.T) {
 	s := startConfig(t, guardedConfig(t, config.RoleViewer))
 	if got := len(s.json(200, "GET", "/api/v1/sources", "")["sources"].([]any)); got != 1 {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"path"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -58,7 +60,7 @@ func (g *gateway) routes() []route {
 		{"POST /api/v1/runs/{id}/cancel", operate, g.cancelRun},
 		{"POST /api/v1/config/reload", manage, g.reloadConfig},
 		{"GET /metrics", view, g.scrape},
-		{"GET /openapi.json", public, g.openAPI},
+		{"GET /openapi.json", public, openAPI},
 		{"GET /schema.json", public, func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, config.Schema()) }},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
 		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, g.ready.Load()) }},
@@ -73,18 +75,36 @@ func (g *gateway) handler() http.Handler {
 	for _, route := range g.routes() {
 		mux.HandleFunc(route.pattern, g.guarded(route))
 	}
-	mux.HandleFunc(rest, g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { g.noRoute(mux, w, r) }}))
-	return g.logged(g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(mux)))))))
+	others := g.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { g.noRoute(mux, w, r) }})
+	mux.HandleFunc(rest, others)
+	routed := func(w http.ResponseWriter, r *http.Request) {
+		if !inShortestForm(r.URL) { // the mux would redirect to that form, without the path of the public address
+			others(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}
+	return g.logged(g.recovered(hardened(g.knownHost(g.belowBase(g.sameOrigin(g.identified(http.HandlerFunc(routed))))))))
 }
 
 // rest is the pattern of what no other route takes.
 const rest = "/"
+
+// inShortestForm reports whether the path of u has no "//", "." or "..".
+func inShortestForm(u *url.URL) bool {
+	written := u.EscapedPath()
+	shortest := path.Clean("/" + written)
+	return written == shortest || shortest != "/" && written == shortest+"/"
+}
 
 // noRoute answers a request that no route takes: 405 where the path exists for another
 // method, else 404.
 func (g *gateway) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		if !inShortestForm(r.URL) {
+			break
+		}
 		other := r.Clone(r.Context())
 		other.Method = method
 		if _, pattern := mux.Handler(other); pattern != rest {
