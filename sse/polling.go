@@ -41,7 +41,7 @@ type PollingService interface {
 // than the interval, the ticks that it misses are skipped.
 //
 // When the function fails or panics, a [PollingError] is published in place of a
-// value, and polling goes on. The status code is that of
+// value, and polling goes on. A panic in the methods of its error counts as one of the function. The status code is that of
 // the first error in the chain with a method Code() int, if that lies between
 // 100 and 599, and otherwise 500; a panic counts as 500.
 //
@@ -179,7 +179,6 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 				return // mostly the error of being stopped
 			}
 			p.log.Error("poll failed", "err", err)
-			value = newPollingError(p.apiVersion, err)
 		}
 		if last {
 			run.cancel() // first: who comes after the value finds polling over
@@ -197,19 +196,24 @@ func (p *Polling) publish(publisher Publisher, value any) {
 	publisher.Publish(value)
 }
 
-// poll fetches one value; last says that it met the stop condition.
+// poll fetches one value, or returns an error and what is published in its place; last says that the value met the stop
+// condition.
 func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			p.log.Error("poll panicked", "panic", v, "stack", string(debug.Stack()))
-			value, last, err = nil, false, fmt.Errorf("sse: polling panicked: %v", v)
+			err = fmt.Errorf("sse: polling panicked: %v", v)
+			value, last = newPollingError(p.apiVersion, err), false
 		}
 	}()
 	value, err = p.fetch(ctx)
-	if err == nil && p.stopWhen != nil {
+	if err != nil {
+		return newPollingError(p.apiVersion, err), false, err // here, for the methods of err may panic too
+	}
+	if p.stopWhen != nil {
 		last = p.stopWhen(value)
 	}
-	return value, last, err
+	return value, last, nil
 }
 
 // PollingError is what a [Polling] publishes in place of a value when a poll failed. A [Publisher] can tell it from a

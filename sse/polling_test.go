@@ -446,3 +446,29 @@ func TestPollingContainsItsCallbacks(t *testing.T) {
 		}
 	})
 }
+
+// rude is an error all of whose methods panic: a nil *rude in an error is one that is often met.
+type rude struct{ message string }
+
+func (r *rude) Error() string { return r.message }
+func (r *rude) Code() int     { return len(r.message) }
+
+// What a poll returns is the application's, the methods of its error included. A panic in them is a failed poll.
+func TestPollingOutlivesAnErrorThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		got := newPublished()
+		n := 0
+		p := sse.NewPolling(nil, func(context.Context) (any, error) {
+			if n++; n == 1 {
+				return nil, (*rude)(nil)
+			}
+			return n, nil
+		})
+		p.Start(got)
+		time.Sleep(7 * time.Second)
+		p.Stop()
+		checkLines(t, "published", got.take(),
+			`0s {"apiVersion":"v1","message":"sse: polling panicked: runtime error: invalid memory address or nil pointer dereference","statusCode":500}`,
+			"5s 2")
+	})
+}

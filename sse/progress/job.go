@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -50,13 +51,13 @@ func (j *Job) ID() string { return j.run }
 func (j *Job) Err() error { return j.err }
 
 // Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed
-// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded is logged, and
-// what was published before stays.
+// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded, or panics when it is,
+// is logged, and what was published before stays.
 func (j *Job) Publish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
 	}
-	payload, err := json.Marshal(data)
+	payload, err := j.encode(data)
 	if err != nil {
 		j.tracker.log.Error("payload dropped: it cannot be encoded", "topic", j.topic, "run", j.run, "err", err)
 		return
@@ -74,7 +75,7 @@ func (j *Job) Finish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
 	}
-	payload, err := json.Marshal(data)
+	payload, err := j.encode(data)
 	if err != nil {
 		j.tracker.log.Error("terminal replaced: it cannot be encoded", "topic", j.topic, "run", j.run, "err", err)
 		payload = terminal("failed", "progress: the result cannot be encoded: "+err.Error())
@@ -91,6 +92,21 @@ func (j *Job) Finish(data any) {
 		j.tracker.log.Error("terminal not stored", "topic", j.topic, "run", j.run, "err", err)
 	}
 	j.end(nil)
+}
+
+// encode returns data as JSON. A panic in its methods is logged, and is one more reason why it cannot be encoded: a run that
+// goes on without an end would be worse.
+func (j *Job) encode(data any) (payload []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			j.tracker.log.Error("encoding panicked", "topic", j.topic, "run", j.run, "panic", p, "stack", string(debug.Stack()))
+			payload, err = nil, errors.New("its encoding panicked")
+		}
+	}()
+	if payload, err = json.Marshal(data); err != nil {
+		return nil, errors.New(err.Error()) // what it wraps may panic when it is printed later
+	}
+	return payload, nil
 }
 
 // terminal returns a terminal of our own making.

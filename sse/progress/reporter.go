@@ -34,8 +34,8 @@ var errPanicked = errors.New("internal error")
 //
 //   - succeeded, 100 percent, with result encoded as JSON, if work returns no error;
 //   - cancelled, if it returns one after ctx ended; timed_out, if its error is [context.DeadlineExceeded];
-//   - failed, for any other error, a result that cannot be encoded, and a panic, which is logged with its stack, and of which
-//     clients learn no more than "internal error".
+//   - failed, for any other error, a result that cannot be encoded, and a panic, also of methods of the result and the error,
+//     which is logged with its stack, and of which clients learn no more than "internal error".
 //
 // A result beside an error is kept. ctx is [Job.Context]. If work calls Finish itself, that is the terminal.
 func (j *Job) Run(work func(ctx context.Context, report *Reporter) (result any, err error)) {
@@ -59,16 +59,21 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 		}
 	})
 	defer stop()
-	var result any
-	err := errStopped
+	var end outcome
+	err := errStopped // of work that does not return
 	defer func() {
 		if p := recover(); p != nil {
 			r.tracker.log.Error("work panicked", "topic", r.topic, "run", r.run, "panic", p, "stack", string(debug.Stack()))
 			err = errPanicked
 		}
-		r.finish(ctx, result, err)
+		if err != nil {
+			end = outcomeOf(ctx, nil, err)
+		}
+		r.finish(end)
 	}()
-	result, err = work(ctx, r)
+	result, failure := work(ctx, r)
+	end = outcomeOf(ctx, result, failure) // here, for methods of what work returned may panic too
+	err = nil
 }
 
 // Update calls change with the state of the run, which it may change, and publishes it. Times and estimate are set afterwards;
@@ -121,40 +126,60 @@ func (r *Reporter) Step(done, total int, message string) {
 	})
 }
 
-// finish publishes the terminal.
-func (r *Reporter) finish(ctx context.Context, result any, err error) {
-	encoded, encodeErr := json.Marshal(result)
-	if encodeErr != nil {
-		encoded = nil
-		if err == nil {
+// outcome is how the work has ended.
+type outcome struct {
+	status Status
+	result json.RawMessage
+	text   string // why it ended otherwise than well
+}
+
+// outcomeOf returns what it means that work has returned result and err. It calls their methods.
+func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
+	if result != nil {
+		encoded, encodeErr := json.Marshal(result)
+		if encodeErr == nil {
+			o.result = encoded
+		} else if err == nil {
 			err = errors.New("the result cannot be encoded: " + encodeErr.Error())
 		}
 	}
+	switch {
+	case err == nil:
+		o.status = StatusSucceeded
+		return o
+	case ctx.Err() != nil:
+		o.status = StatusCancelled
+	case errors.Is(err, context.DeadlineExceeded):
+		o.status = StatusTimedOut
+	default:
+		o.status = StatusFailed
+	}
+	asked := errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) || errors.Is(err, ErrEnded)
+	switch {
+	case o.status != StatusCancelled || !asked: // else there is no more to say than that word
+		o.text = err.Error()
+	case context.Cause(ctx) == ErrEnded:
+		o.text = "the service is stopping"
+	}
+	return o
+}
+
+// finish publishes the terminal.
+func (r *Reporter) finish(end outcome) {
 	r.mu.Lock()
 	r.ended = true
 	p := &r.state
 	p.UpdatedAt, p.ETA = time.Now().UTC(), nil
-	if result != nil {
-		p.Result = encoded
-	}
-	switch {
-	case err == nil:
+	p.Status = end.status
+	if end.status == StatusSucceeded {
 		full := 100.0
-		p.Status, p.Percent = StatusSucceeded, &full
-	case ctx.Err() != nil:
-		p.Status = StatusCancelled
-	case errors.Is(err, context.DeadlineExceeded):
-		p.Status = StatusTimedOut
-	default:
-		p.Status = StatusFailed
+		p.Percent = &full
 	}
-	asked := errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) || errors.Is(err, ErrEnded)
-	switch {
-	case err == nil:
-	case p.Status != StatusCancelled || !asked: // else there is no more to say than that word
-		p.Error = err.Error()
-	case context.Cause(ctx) == ErrEnded:
-		p.Error = "the service is stopping"
+	if end.result != nil {
+		p.Result = end.result
+	}
+	if end.text != "" {
+		p.Error = end.text
 	}
 	final := r.state
 	r.mu.Unlock()

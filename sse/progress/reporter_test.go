@@ -356,3 +356,57 @@ func TestProgressJSON(t *testing.T) {
 		}
 	}
 }
+
+// rude is a result, and an error, whose methods panic: a nil *rude in an interface is one that is often met.
+type rude struct{ message string }
+
+func (r *rude) Error() string               { return r.message }
+func (r *rude) Is(error) bool               { return r.message != "" }
+func (r rude) MarshalJSON() ([]byte, error) { panic("password is 1234") }
+
+// What the work returns has methods of the application's. A panic in one of them is one of the work: the run fails, and
+// neither the process nor the terminal is lost.
+func TestRunOutlivesAResultThatPanics(t *testing.T) {
+	for name, work := range map[string]func(context.Context, *progress.Reporter) (any, error){
+		"result":                 func(context.Context, *progress.Reporter) (any, error) { return &rude{}, nil },
+		"result beside an error": func(context.Context, *progress.Reporter) (any, error) { return &rude{}, errors.New("x") },
+		"error":                  func(context.Context, *progress.Reporter) (any, error) { return nil, (*rude)(nil) },
+		"error of a cancelled run": func(ctx context.Context, r *progress.Reporter) (any, error) {
+			<-ctx.Done()
+			return nil, (*rude)(nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				job := mustStart(t, f.Tracker, "a")
+				go job.Run(work)
+				synctest.Wait()
+				f.Tracker.Cancel("a")
+				synctest.Wait()
+				if p := newest(t, f.Tracker, "a"); !p.Status.Ended() || p.Error != "internal error" {
+					t.Errorf("terminal %+v, want an end with an internal error", p)
+				}
+				if !strings.Contains(f.log.String(), "work panicked") {
+					t.Errorf("log: %s, want the panic", f.log)
+				}
+			})
+		})
+	}
+}
+
+// A payload that panics when it is encoded cannot be encoded: a terminal that says so is better than none.
+func TestFinishOutlivesAPayloadThatPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		job := mustStart(t, f.Tracker, "a")
+		job.Publish(rude{})
+		job.Finish(rude{})
+		if p := newest(t, f.Tracker, "a"); p.Status != progress.StatusFailed || !strings.Contains(p.Error, "cannot be encoded") {
+			t.Errorf("terminal %+v, want a failure that says why", p)
+		}
+		if strings.Contains(newest(t, f.Tracker, "a").Error, "1234") || !strings.Contains(f.log.String(), "1234") {
+			t.Errorf("the panic is for the log, and for nobody else: %+v, log %s", newest(t, f.Tracker, "a"), f.log)
+		}
+	})
+}
