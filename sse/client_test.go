@@ -912,3 +912,28 @@ func FuzzClientResumes(f *testing.F) {
 		})
 	})
 }
+
+// A server may ask for longer than a clock can tell. The client waits an hour, on the attempts that fail after that too,
+// and does not ask again at once.
+func TestClientWaitsForWhoAsksTooMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []http.HandlerFunc{
+			sends("retry: 99999999999999999999\ndata: 1\n\n"), answers(502), answers(502),
+		}}
+		if got, err := collect(t.Context(), s.client(t), get(t, "/")); err != nil {
+			t.Errorf("events = %q, %v, want no error", got, err)
+		}
+		inRanges(t, "waits", s.waits(), time.Hour, 90*time.Minute, time.Hour, 90*time.Minute, time.Hour, 90*time.Minute)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []http.HandlerFunc{answers(502)}}
+		c := s.client(t)
+		c.Retry = 1<<63 - 1
+		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
+		defer cancel()
+		_, _ = collect(ctx, c, get(t, "/"))
+		if n := len(s.seen()); n != 1 {
+			t.Errorf("a client whose Retry is the longest Duration has asked %d times in a day, want once", n)
+		}
+	})
+}

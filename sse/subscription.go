@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -47,11 +48,11 @@ func (s *subscription) wait(asked time.Duration) time.Duration {
 		wait = s.retry
 		limit := cmp.Or(max(s.MaxRetry, 0), 30*time.Second)
 		for n := s.failed; n > 1 && wait < limit; n-- {
-			wait = min(2*wait, limit)
+			wait += min(wait, limit-wait)
 		}
 	}
 	wait = max(wait, minRetry)
-	return wait + rand.N(wait/2)
+	return wait + min(rand.N(wait/2), math.MaxInt64-wait)
 }
 
 // connect makes one connection and yields its events. It returns the wait that the server asked for, 0 if none, and why
@@ -103,7 +104,7 @@ func (s *subscription) read(ctx context.Context, body io.Reader, yield func(Even
 		ev, err := d.Next()
 		s.lastID = d.LastEventID()
 		if asked = d.Retry(); asked > 0 {
-			s.retry = asked
+			s.retry = min(asked, maxAsked)
 		}
 		switch {
 		case err == nil:
