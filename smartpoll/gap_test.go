@@ -82,3 +82,38 @@ func TestNewGroupRefusesANegativeGap(t *testing.T) {
 	}()
 	smartpoll.NewGroup(smartpoll.GroupConfig{Gap: -time.Second})
 }
+
+// A member that has its place and waits for WithMaxRunning alone does not start within the gap after another one that has
+// ended meanwhile; nobody who came later starts before it.
+func TestGroupGapCountsWhileAMemberWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var j journal
+		in := smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Running: 3, Gap: 3 * time.Second}))
+		task := func(key string, d time.Duration, opts ...smartpoll.TaskOption) smartpoll.Option {
+			return smartpoll.WithTask(key, func(context.Context) (hook, error) {
+				j.add("%s %v", key, since(begin))
+				time.Sleep(d)
+				return nil, nil
+			}, opts...)
+		}
+		s := mustNew(t, smartpoll.WithMaxRunning(2),
+			onRun(func(internal *internal) {
+				internal.Schedule("a", 0)                // until 1s
+				internal.Schedule("b", 0)                // until 10s
+				internal.Schedule("c", 2*time.Second)    // waits for the gap until 4s, and then for room
+				internal.Schedule("room", 2*time.Second) // until 12s
+				internal.Schedule("d", 11*time.Second)
+			}),
+			task("a", time.Second, in), task("b", 10*time.Second, in), task("c", time.Second, in),
+			task("room", 10*time.Second), task("d", time.Second, in))
+		r := run(s)
+		time.Sleep(time.Minute)
+		r.stop()
+		got := j.got()
+		slices.Sort(got) // two start at one moment
+		if want := []string{"a 0s", "b 0s", "c 13s", "d 13s", "room 2s"}; !slices.Equal(got, want) {
+			t.Errorf("starts are %q, want %q", got, want)
+		}
+	})
+}

@@ -291,6 +291,15 @@ func (c *control) join(e *entry) bool {
 		}
 		m.keep()
 	}
+	if m.resting() { // an invocation has ended while e waited for WithMaxRunning
+		m.kept--
+		g := m.groups[m.kept]
+		g.kept--
+		g.turn = false
+		g.line.putBack(e)
+		c.serve(g)
+		return false
+	}
 	for _, g := range m.groups {
 		g.running++
 		if g.limiter != nil {
@@ -299,6 +308,16 @@ func (c *control) join(e *entry) bool {
 	}
 	c.release(m)
 	return true
+}
+
+// resting tells whether the gap of one of the groups is not over.
+func (m *membership) resting() bool {
+	for _, g := range m.groups {
+		if g.gap > 0 && !g.ended.IsZero() && time.Since(g.ended) < g.gap {
+			return true
+		}
+	}
+	return false
 }
 
 // missing returns how long an entry that waits for the last one of its groups has to

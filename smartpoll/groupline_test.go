@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,8 +154,8 @@ func TestANewRunStartsUnderARateAtOnce(t *testing.T) {
 	})
 }
 
-// Random members of random groups, some of which leave: no rate and no number of places is
-// exceeded, and whoever is due gets its start.
+// Random members of random groups, some of which leave or come back as others: no rate, no number of
+// places is exceeded, no gap is cut short, and whoever is due gets its start.
 func TestGroupsKeepTheirLimitsAndStarveNobody(t *testing.T) {
 	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
@@ -163,17 +164,23 @@ func TestGroupsKeepTheirLimitsAndStarveNobody(t *testing.T) {
 				config smartpoll.GroupConfig
 				in     smartpoll.TaskOption
 				began  []time.Time
+				ended  time.Time
 			}
-			groups := make([]*group, 1+r.IntN(3))
+			var mu sync.Mutex // guards the ended of groups
+			groups := make([]*group, 1+r.IntN(4))
 			for n := range groups {
 				c := smartpoll.GroupConfig{Running: r.IntN(3), Burst: r.IntN(3)}
 				if c.Running == 0 || r.IntN(2) == 0 {
 					c.Rate = rate.Limit(1 + r.IntN(4))
 				}
+				if r.IntN(3) == 0 {
+					c.Gap = time.Duration(1+r.IntN(2000)) * time.Millisecond
+				}
 				groups[n] = &group{config: c, in: smartpoll.In(smartpoll.NewGroup(c))}
 			}
 			const tasks = 12
 			ended := make([]time.Time, tasks)
+			again := make([]func(*smartpoll.Scheduler), tasks)
 			options := []smartpoll.Option{smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour})}
 			if r.IntN(2) == 0 {
 				options = append(options, smartpoll.WithMaxRunning(2+r.IntN(3)))
@@ -191,28 +198,49 @@ func TestGroupsKeepTheirLimitsAndStarveNobody(t *testing.T) {
 				}
 				takes := time.Duration(r.IntN(900)) * time.Millisecond
 				opts = append(opts, smartpoll.On(smartpoll.Every(time.Second)))
-				options = append(options, smartpoll.WithTask(key, func(context.Context) (hook, error) {
+				task := func(context.Context) (hook, error) {
 					now := time.Now()
+					mu.Lock()
+					for _, g := range mine {
+						if since := now.Sub(g.ended); since > 0 && since < g.config.Gap { // at one moment, one may have started before the other ended
+							t.Errorf("seed %d: %+v: task %d starts %v after the end of another", seed, g.config, key, since)
+						}
+					}
+					mu.Unlock()
 					return func(context.Context, *internal) error {
+						mu.Lock()
+						defer mu.Unlock()
 						for _, g := range mine {
 							g.began = append(g.began, now)
+							g.ended = time.Now()
 						}
 						ended[key] = time.Now()
 						return nil
 					}, func() error { time.Sleep(takes); return nil }()
-				}, opts...))
+				}
+				options = append(options, smartpoll.WithTask(key, task, opts...))
+				again[key] = func(s *smartpoll.Scheduler) {
+					s.Remove(key)
+					if err := s.Add(key, task, opts...); err != nil {
+						t.Errorf("seed %d: Add after Remove = %v, want nil", seed, err)
+					}
+				}
 			}
 			s := mustNew(t, options...)
 			real := run(s)
 			for range 400 {
 				time.Sleep(time.Duration(r.IntN(700)) * time.Millisecond)
-				switch key := r.IntN(tasks); r.IntN(5) {
+				switch key := r.IntN(tasks); r.IntN(6) {
 				case 0:
 					s.Pause(key)
 				case 1:
 					s.Schedule(key, time.Duration(r.IntN(3000)-200)*time.Millisecond)
 				case 2:
 					s.Schedule(key, 0)
+				case 3:
+					for range 1 + r.IntN(3) { // as a reload does, of some or many
+						again[(key+r.IntN(tasks))%tasks](s)
+					}
 				default:
 					s.Resume(key)
 				}

@@ -28,6 +28,19 @@ func (l *line) push(e *entry) {
 	l.tail = e
 }
 
+// putBack pushes an entry that was the first.
+func (l *line) putBack(e *entry) {
+	if l.head == nil || e.extra != nil && e.extra.headStart > 0 {
+		l.push(e)
+		return
+	}
+	e.line = l
+	e.prev, e.succ = nil, l.head
+	e.at = min(e.at, l.head.at)
+	l.head.prev = e
+	l.head = e
+}
+
 // first returns nil if the line is empty.
 func (l *line) first() *entry {
 	if len(l.ahead) > 0 && (l.head == nil || l.ahead[0].at < l.head.at) {
