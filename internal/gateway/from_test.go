@@ -174,3 +174,35 @@ func TestAComputedSourceIsPublishedOnceAPoll(t *testing.T) {
 		}
 	})
 }
+
+// A client that has lost the gateway can tell by itself when a value is too old.
+func TestASourceSaysWhenItsValueWillBeTooOld(t *testing.T) {
+	const config = `
+sources:
+  a: {exec: [a], every: 10s, stale_after: 40s, backoff: {min: 10s, max: 10s}}
+  b: {exec: [b], every: 10s, stale_after: 40s, backoff: {min: 10s, max: 10s}}
+  old: {from: [a, b], combine: .a.value, stale_after: 5m}
+  never: {from: [a], combine: .a.value}
+`
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolling(t, config)
+		time.Sleep(30 * time.Second)
+		p.say(func(name string) (any, error) {
+			if name == "b" {
+				return nil, errors.New("b is down")
+			}
+			return 1.0, nil
+		})
+		time.Sleep(30 * time.Second)
+		synctest.Wait()
+		for name, after := range map[string]time.Duration{"a": 40 * time.Second, "b": 40 * time.Second, "old": 5 * time.Minute} {
+			now := p.now(name)
+			if got, want := at(t, now["stale_at"]), at(t, now["updated_at"]).Add(after); !got.Equal(want) {
+				t.Errorf("stale_at of %s, which is %v, = %v, want %v", name, now["state"], got, want)
+			}
+		}
+		if got, isThere := p.now("never")["stale_at"]; got != nil || !isThere {
+			t.Errorf("stale_at without stale_after = %v, want null", got)
+		}
+	})
+}

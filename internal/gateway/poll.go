@@ -34,6 +34,7 @@ type sourceSnapshot struct {
 	Value     json.RawMessage `json:"value"`
 	Show      config.Show     `json:"show"`
 	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got
+	StaleAt   *time.Time      `json:"stale_at"`   // when the value is too old unless a poll renews it; set by encode
 	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due
 	Waiting   string          `json:"waiting"`    // why that is not where its pause has it; empty: it is
 	Error     *string         `json:"error"`
@@ -362,6 +363,9 @@ func (s *poller) put(snap sourceSnapshot) {
 // encode completes a snapshot of the source.
 func (s *poller) encode(snap sourceSnapshot) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.Show
+	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
+		snap.StaleAt = new(snap.UpdatedAt.Add(s.StaleAfter))
+	}
 	if snap.Value == nil {
 		snap.Value = json.RawMessage("null")
 	}
