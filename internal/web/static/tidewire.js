@@ -39,6 +39,8 @@ const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts that fail
  * - onReset(): what was known is of another life of the server; everything follows.
  * - onGap(missed): so many events of a topic with a backlog were missed.
  * - unpack(body): the snapshots in a JSON answer of `url`; by default the body is the only one.
+ * - parse(text): what the text of an event, or of a JSON answer, means; by default JSON.parse, and text that is no
+ *   JSON is itself. What it returns is cloned to other tabs.
  * - withCredentials: send cookies to another origin.
  * - share: false for a connection of this page's own.
  *
@@ -69,7 +71,8 @@ class Subscription {
   constructor(url, options) {
     this.#url = url;
     this.#options = options;
-    this.#name = `tidewire ${options.withCredentials ? "with credentials " : ""}${url}`;
+    const kind = (options.withCredentials ? "with credentials " : "") + (options.parse ? "parsed " : ""); // tabs share what is of one kind
+    this.#name = `tidewire ${kind}${url}`;
     const on = (target, type, f) => target.addEventListener(type, f, { signal: this.#over.signal });
     on(window, "pagehide", () => this.#leave());
     on(window, "pageshow", (e) => e.persisted && this.#join());
@@ -323,7 +326,7 @@ class Link {
       case "message":
         this.#arrived();
         this.#id = id;
-        this.#tell({ type: "snapshot", snapshot: parse(data), id });
+        this.#tell({ type: "snapshot", snapshot: this.#parse(data), id });
         if (id.endsWith("-end")) this.#tell({ type: "end" });
         break;
       case "reset":
@@ -447,7 +450,7 @@ class Link {
     }
     if (this.#isEnd(response)) return false;
     if (response.status !== 200 || !hasType(response, "application/json")) throw failed(response);
-    const body = await response.json();
+    const body = (this.#options.parse ?? JSON.parse)(await response.text());
     signal.throwIfAborted();
     if (this.#events !== events) return false; // what the stream has brought meanwhile is newer
     this.#tell({ type: "beat" });
@@ -456,6 +459,14 @@ class Link {
     for (const message of news) this.#tell(message);
     if (this.#tag.endsWith('-end"')) this.#tell({ type: "end" });
     return news.length > 0;
+  }
+
+  #parse(data) {
+    try {
+      return (this.#options.parse ?? JSON.parse)(data);
+    } catch {
+      return data;
+    }
   }
 
   #get(url, headers, signal) {
@@ -549,21 +560,18 @@ function compare(known, snapshots) {
   const keys = new Set(snapshots.map(keyOf));
   const lost = [...known.keys()].some((key) => !keys.has(key));
   const news = snapshots
-    .filter((snapshot) => lost || JSON.stringify(snapshot) !== JSON.stringify(known.get(keyOf(snapshot))))
+    .filter((snapshot) => lost || written(snapshot) !== written(known.get(keyOf(snapshot))))
     .map((snapshot) => ({ type: "snapshot", snapshot }));
   return lost ? [{ type: "reset" }, ...news] : news;
 }
 
-function keyOf(snapshot) {
-  return snapshot?.key ?? "";
+/** A snapshot as text that is the same for equal ones, also with what JSON does not have. */
+function written(snapshot) {
+  return JSON.stringify(snapshot, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
 }
 
-function parse(data) {
-  try {
-    return JSON.parse(data);
-  } catch {
-    return data;
-  }
+function keyOf(snapshot) {
+  return snapshot?.key ?? "";
 }
 
 /** The URL of a stream that goes on after an event. A header would have other origins asked for leave first. */
