@@ -35,8 +35,8 @@ func beGateway() {
 	os.Exit(1)
 }
 
-// spawn runs a gateway as a process of its own, at addr, which it also returns.
-func spawn(t *testing.T, file, addr string) (at string, kill func()) {
+// spawn runs a gateway as a process of its own, at addr; it returns where that is.
+func spawn(t *testing.T, file, addr string) (at string, process *os.Process, kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), gatewayFile+"="+file, gatewayAddr+"="+addr)
@@ -54,7 +54,7 @@ func spawn(t *testing.T, file, addr string) (at string, kill func()) {
 	if !line.Scan() {
 		t.Fatal("the gateway does not say where it listens")
 	}
-	return line.Text(), kill
+	return line.Text(), cmd.Process, kill
 }
 
 // The gateway that is killed cannot tell how its run ended; the next one does not know of it. The page does.
@@ -62,7 +62,7 @@ func TestARunOfAGatewayThatWasKilledIsLost(t *testing.T) {
 	s := scripttest.New(t)
 	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
 	g.write(scan(s))
-	addr, kill := spawn(t, g.file, "127.0.0.1:0")
+	addr, _, kill := spawn(t, g.file, "127.0.0.1:0")
 	p := open(t, "http://"+addr+"/", view{})
 	p.expect(`network: Failed to load resource: net::`)
 	p.await(`connection() === "live"`)

@@ -142,7 +142,8 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// usable checks that every control has a name, that the buttons of cards and forms are large enough to be touched (WCAG 2.2,
+// usable checks that every control has a name, which contains what is seen of it (WCAG 2.2, 2.5.3), that regions can be told
+// apart by theirs, that the buttons of cards and forms are large enough to be touched (WCAG 2.2,
 // 2.5.5), and that no two elements have the same id.
 func (p *page) usable() {
 	p.t.Helper()
@@ -152,6 +153,8 @@ func (p *page) usable() {
 		const ids = [...document.querySelectorAll("[id]")].map((n) => n.id);
 		return [
 			...seen("button, a, input, select, summary, progress").filter((n) => !says(n)).map((n) => "no name: " + n.outerHTML.slice(0, 100)),
+			...seen("[aria-label]").filter((n) => n.matches("button, a") && !n.ariaLabel.includes(n.innerText.trim())).map((n) => "says other than it shows: " + n.outerHTML.slice(0, 100)),
+			...seen("[role=region]").map((n) => n.ariaLabel).filter((name, i, all) => name === "Table" || all.indexOf(name) !== i).map((name) => "a region by the name of another: " + name),
 			...seen(".card button, dialog button, dialog input[type=text], dialog select")
 				.filter((n) => n.getBoundingClientRect().height < 44).map((n) => "too small: " + n.outerHTML.slice(0, 100)),
 			...ids.filter((id, i) => ids.indexOf(id) !== i).map((id) => "twice: #" + id),

@@ -155,6 +155,53 @@ func TestCancel(t *testing.T) {
 	p.await(`card("report").dataset.state === "succeeded"`)
 }
 
+// That it was cancelled is no error, and says nothing else.
+func TestACancelledRunShowsNoError(t *testing.T) {
+	s := scripttest.New(t)
+	p := open(t, serve(t, scan(s)).url, view{})
+	p.click(runReport)
+	s.Begun()
+	p.await(`card("report").dataset.state === "running"`)
+	p.click("[data-name=report] button.cancel")
+	p.await(`card("report").dataset.state === "cancelled"`)
+	if got := eval[string](p, `card("report").querySelector(".error").textContent`); got != "" || p.text("report", ".error") != "" {
+		t.Errorf("the cancelled run has the error %q, want none", got)
+	}
+}
+
+// Who runs a job again wants the same again, or nearly so. Secrets are typed each time.
+func TestRunAgainBeginsWithTheLastArguments(t *testing.T) {
+	s := scripttest.New(t)
+	p := open(t, serve(t, `
+jobs:
+  scan:
+    exec: `+s.Argv("{subnet}", "{wait}", "{mode}", "{all}", "{pin}")+`
+    args:
+      subnet: {type: cidr, default: 10.0.4.0/24}
+      wait: {type: int, default: 300}
+      mode: {type: enum, values: [fast, thorough], default: fast}
+      all: {type: bool, default: false}
+      pin: {type: string, secret: true}
+`).url, view{})
+	p.click(runScan)
+	p.await(`dialog()`)
+	p.fill("dialog [name=subnet]", "10.9.0.0/30")
+	p.fill("dialog [name=wait]", "7")
+	eval[bool](p, `dialog().querySelector("[name=mode]").value = "thorough", true`)
+	p.click("dialog [name=all]")
+	p.fill("dialog [name=pin]", "12345678")
+	p.click(submit)
+	s.Begun().Exit(0)
+	p.await(`text("scan", "button.run") === "Run again"`)
+	p.click(runScan)
+	p.await(`dialog()`)
+	got := eval[string](p, `["subnet", "wait", "mode", "all", "pin"].map((name) => dialog().querySelector("[name=" + name + "]"))
+		.map((n) => n.type === "checkbox" ? n.checked : n.value).join(" ")`)
+	if want := "10.9.0.0/30 7 thorough true "; got != want {
+		t.Errorf("the form of the next run has %q, want %q", got, want)
+	}
+}
+
 func TestMistakesStandAtTheirField(t *testing.T) {
 	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
@@ -171,6 +218,9 @@ func TestMistakesStandAtTheirField(t *testing.T) {
 	p.fill("dialog [name=wait]", "many")
 	p.press(kb.Enter)
 	p.await(invalid("wait") + ` === "Enter a number."`)
+	p.fill("dialog [name=wait]", "9007199254740993") // which this page would send as another number
+	p.press(kb.Enter)
+	p.await(invalid("wait") + ` === "Enter a whole number of at most 9,007,199,254,740,991."`)
 
 	p.fill("dialog [name=wait]", "60")
 	p.fill("dialog [name=subnet]", "nonsense") // what the page does not know, the server does

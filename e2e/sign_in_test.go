@@ -107,6 +107,45 @@ func TestASessionThatEnds(t *testing.T) {
 	p.await(signedOut)
 }
 
+// A session that ends leaves nothing open in front of the form to sign in again, and the page says what has happened,
+// whether the stream tells it or a request that is refused. Where anybody may look, the stream has no reason to tell.
+func TestASessionThatEndsWhileADialogIsOpen(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41.25}`)
+	const end = `fetch("auth/logout", { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" }).then((r) => r.ok)`
+	const deaf = `
+		var deaf = false; // to the end of the stream
+		window.fetch = ((ask) => async (url, ...rest) => {
+			const response = await ask(url, ...rest);
+			return deaf && String(url).includes("api/v1/stream") ? new Promise(() => {}) : response;
+		})(window.fetch);`
+	for _, tt := range []struct{ name, anonymous, end string }{
+		{"the stream tells", "none", end},
+		{"a request tells", "none", `(deaf = true, ` + end + `.then(() => { document.querySelector("` + submit + `").click(); return true; }))`},
+		{"a request tells who may still look", "viewer", end + `.then(() => { document.querySelector("` + submit + `").click(); return true; })`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := serve(t, tank(plant.url)+"jobs: {scan: {exec: [echo, '{label}'], args: {label: {type: string, default: a}}}}\n"+guarded(tt.anonymous))
+			p := open(t, s.url, view{before: deaf})
+			p.expect("status of 401")
+			if tt.anonymous == "viewer" {
+				p.await(signedIn)
+				p.click("#account-button")
+			}
+			const isOperator = signedIn + ` && document.querySelector("#account-button").innerText === "operator"`
+			p.signIn("operator-secret")
+			p.await(isOperator + ` && ` + runOfScan + `.ariaDisabled === "false"`)
+			p.click(runScan)
+			p.await(`dialog()`)
+			eval[bool](p, tt.end)
+			p.await(`!document.querySelector("dialog") && document.activeElement.id === "sign-in-token"`)
+			p.await(`document.querySelector("#sign-in-problem").textContent === "Your session has ended. Sign in again."`)
+			eval[bool](p, `(deaf = false, true)`)
+			p.signIn("operator-secret")
+			p.await(isOperator + ` && document.querySelector("#sign-in-problem").hidden`)
+		})
+	}
+}
+
 // Who may look without a name can sign in to do more.
 func TestAnonymousVisitorsCanSignIn(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.25}`)

@@ -119,7 +119,7 @@ jobs: {tidy: {exec: ["true"]}}
 		return strings.Join(eval[[]string](p, `[...document.querySelectorAll(".card")].map((n) => n.dataset.name)`), " ")
 	}
 	p.await(`card("tank").dataset.state === "ok" && card("orders").dataset.state === "failing"`)
-	p.await(`[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join() === "2,1,0,1"`)
+	p.await(`[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join() === "2,1,0,1,0"`)
 
 	p.click(".filter[data-state=failing]")
 	p.await(`!card("tank")`)
@@ -141,13 +141,14 @@ jobs: {tidy: {exec: ["true"]}}
 
 	p.click("#pause")
 	plant.say(`{"level": 99}`)
-	p.await(`document.getElementById("pause").ariaPressed === "true"`)
+	p.await(`document.getElementById("pause").innerText.trim() === "Resume"`)
 	// A second page saw the new value, so the first one has had it too.
 	other := open(t, g.url, view{})
 	other.await(`text("tank", ".figure") === "99.0"`)
+	p.await(`/^Paused, (1 card has|2 cards have) news$/.test(document.getElementById("connection").innerText.trim())`)
 	if got, want := p.text("tank", ".figure"), "41.0"; got != want {
 		t.Errorf("the paused page shows %q, want %q", got, want)
 	}
 	p.click("#pause")
-	p.await(`text("tank", ".figure") === "99.0"`)
+	p.await(`text("tank", ".figure") === "99.0" && connection() === "live"`)
 }

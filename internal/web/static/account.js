@@ -14,6 +14,7 @@ export class Account {
   #me = null;
   #out = false; // the server answers 401
   #lapsed = false; // the session at a proxy has ended, which the page says
+  #leaving = false; // somebody signs out
   #another = false; // somebody has signed out, and may want another account
 
   /** `changed` is called when somebody has signed in or out, `known` when it is known who looks. */
@@ -39,8 +40,14 @@ export class Account {
     this.refresh();
   }
 
+  /** Takes that a request was refused because nobody is signed in: a session may have ended. */
+  refused() {
+    if (this.#me?.known) this.refresh();
+  }
+
   /** Asks who looks, and shows it. */
   async refresh() {
+    let over = this.#me?.known;
     try {
       this.#me = await api.me();
     } catch (problem) {
@@ -51,7 +58,18 @@ export class Account {
     if (this.#lapsed) this.#problem("");
     this.#lapsed = false;
     this.#show();
+    over &&= !this.#me.known && !this.#leaving;
+    if (over) this.#expired();
     this.#known();
+  }
+
+  /** Says that the session has ended, in the place of whatever was open. */
+  #expired() {
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+    if (this.#me.role !== "none") location.hash = "#sign-in";
+    this.#show();
+    this.#problem("Your session has ended. Sign in again.");
+    this.#ui["sign-in-token"].focus();
   }
 
   /** Why whoever looks may not do what an operator may, or "". */
@@ -134,9 +152,11 @@ export class Account {
 
   async #signOut() {
     let provider;
+    this.#leaving = true;
     try {
       provider = (await api.signOut()).end_session;
     } catch {
+      this.#leaving = false;
       return; // still signed in, as the head says
     }
     this.#ui["account-menu"].hidePopover();
@@ -148,7 +168,7 @@ export class Account {
   #again() {
     history.replaceState(null, "", location.pathname + location.search);
     this.#out = false;
-    this.refresh();
+    this.refresh().then(() => { this.#leaving = false; });
     this.#changed();
   }
 

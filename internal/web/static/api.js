@@ -1,11 +1,17 @@
 // The gateway's HTTP API: JSON in, JSON out, failures as Problem. Addresses are
 // relative to the page, which may be below any path.
 
-let skew = 0; // the server's clock minus this one, in ms
+import * as clock from "./clock.js";
+import { parse } from "./json.js";
 
-/** Returns the server's time: ages must not depend on this machine's clock. */
-export function now() {
-  return Date.now() + skew;
+const TOKEN = "auth/token"; // where 401 says that a token is wrong
+const PATIENCE = 30_000; // ms that an answer may take: a connection that went dead gives none, and no error
+
+let refused = () => {};
+
+/** Has `f` called when the server says that whoever looks is not signed in, or not any more. */
+export function onRefused(f) {
+  refused = f;
 }
 
 /** A request that failed: the members of problem+json, or the reason why there was no answer. */
@@ -24,7 +30,7 @@ export const sources = async () => (await request("api/v1/sources")).sources;
 export const jobs = async () => (await request("api/v1/jobs")).jobs;
 export const job = (name) => request(`api/v1/jobs/${encodeURIComponent(name)}`);
 export const me = () => request("api/v1/me");
-export const signIn = (token) => post("auth/token", { token });
+export const signIn = (token) => post(TOKEN, { token });
 export const signOut = () => post("auth/logout", {});
 export const history = (source, points) => request(`api/v1/sources/${encodeURIComponent(source)}/history?points=${points}`);
 export const refresh = (source) => post(`api/v1/sources/${encodeURIComponent(source)}/refresh`, {});
@@ -51,7 +57,16 @@ function post(path, body) {
 
 async function request(path, options) {
   const response = await answered(path, options);
-  return response.json().catch(() => ({})); // some answers have none
+  return read(response);
+}
+
+/** What an answer says; some say nothing. */
+async function read(response) {
+  try {
+    return parse(await response.text());
+  } catch {
+    return {};
+  }
 }
 
 /** An answer that is not the gateway's: of a proxy that asks people to sign in again. */
@@ -73,17 +88,20 @@ function ours(response) {
 
 /** Makes a request and returns what was answered if that is a success. */
 async function answered(path, { headers, ...options } = {}) {
+  const sent = Date.now();
   let response;
   try {
     // A proxy that is asked for JSON can say 401; it would send others to its own sign-in.
-    response = await fetch(path, { cache: "no-store", redirect: "manual", headers: { Accept: "application/json", ...headers }, ...options });
-  } catch {
-    throw new Problem(0, { detail: "The server cannot be reached." });
+    const wanted = { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(PATIENCE), headers: { Accept: "application/json", ...headers } };
+    response = await fetch(path, { ...wanted, ...options });
+  } catch ({ name }) {
+    throw new Problem(0, { detail: name === "TimeoutError" ? "The server does not answer." : "The server cannot be reached." });
   }
   if (!ours(response)) throw foreign(response.status);
-  // Date has whole seconds: only a difference beyond its precision counts.
-  const ahead = Date.parse(response.headers.get("Date")) - Date.now();
-  skew = Math.abs(ahead) > 2000 ? ahead : 0;
-  if (!response.ok) throw new Problem(response.status, await response.json().catch(() => ({})));
+  clock.learn(response.headers.get("Date"), sent, Date.now());
+  if (!response.ok) {
+    if (response.status === 401 && path !== TOKEN) refused();
+    throw new Problem(response.status, await read(response));
+  }
   return response;
 }

@@ -19,9 +19,9 @@ export function element(name, attributes = {}, ...children) {
   return node;
 }
 
-/** Sets the text of node if it differs; null and undefined are no text. */
+/** Sets the text of node if it differs; what is no string is no text. */
 export function text(node, value) {
-  const next = value ?? "";
+  const next = typeof value === "string" ? value : "";
   if (node.textContent !== next) node.textContent = next;
   return next;
 }
@@ -49,20 +49,18 @@ export function glyph(node, symbol) {
  * `update(item)`.
  */
 export class List {
-  #parent; #create; #views = new Map();
+  #parent; #create; #home; #views = new Map();
 
-  constructor(parent, create) {
+  /** `home` is what gets the focus when the element that has it leaves, and no other is there. */
+  constructor(parent, create, home) {
     this.#parent = parent;
     this.#create = create;
+    this.#home = home;
   }
 
   /** Shows the items of a map, in its order, and nothing else. */
   show(items) {
-    for (const [key, view] of this.#views) {
-      if (items.has(key)) continue;
-      view.node.remove();
-      this.#views.delete(key);
-    }
+    const left = this.#remove(items);
     let at = this.#parent.firstElementChild;
     for (const [key, item] of items) {
       let view = this.#views.get(key);
@@ -71,5 +69,26 @@ export class List {
       else this.#parent.insertBefore(view.node, at);
       view.update(item);
     }
+    if (left >= 0) this.#focus(left);
+  }
+
+  /** Removes what is not among the items, and returns where the one was that had the focus, or -1. */
+  #remove(items) {
+    let left = -1;
+    for (const [key, { node }] of this.#views) {
+      if (items.has(key)) continue;
+      if (node.contains(document.activeElement)) left = [...this.#parent.children].indexOf(node);
+      node.remove();
+      this.#views.delete(key);
+    }
+    return left;
+  }
+
+  /** Puts the focus where the element was that had it: whoever uses the keyboard does not begin anew at the top. */
+  #focus(place) {
+    const { children } = this.#parent;
+    const next = children[Math.min(place, children.length - 1)];
+    const controls = [...(next?.querySelectorAll("button, summary, [tabindex]") ?? [])];
+    (controls.find((n) => n.checkVisibility()) ?? this.#home).focus();
   }
 }

@@ -5,35 +5,67 @@ const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle:
 const hours = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const weekdays = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
 const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.NumberFormat("en");
 const numbers = new Map(); // formats by number of decimals
 
-/** Formats a number: grouped, with exactly `decimals` digits behind the point, or at most two. */
+const HUGE = 1e16; // from here on neighbours of a float64 are two or more apart
+const DIGITS = 40; // of an integer that are shown
+const LONG = 600, NAME = 100; // characters of a text, and of a field's name, that are shown
+
+/**
+ * Formats a number: grouped, with exactly `decimals` digits behind the point, or at most two. One that is so large that
+ * its digits are not known, or so small that two decimals show nothing of it, is written with an exponent.
+ */
 export function number(value, decimals) {
+  if (typeof value === "bigint") return integer(value);
+  if (Math.abs(value) >= HUGE) return short(value.toPrecision(4));
+  if (decimals === undefined && value !== 0 && Math.abs(value) < 0.01) return short(value.toPrecision(2));
   let format = numbers.get(decimals);
   if (!format) {
     const digits = decimals === undefined ? { maximumFractionDigits: 2 } :
       { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
     numbers.set(decimals, format = new Intl.NumberFormat("en", digits));
   }
-  const small = decimals === undefined && value !== 0 && Math.abs(value) < 0.01;
-  return small ? value.toPrecision(2) : format.format(value);
+  return format.format(value);
 }
 
-/** Formats any single value; lists and objects become one line. */
+/** Drops the zeros that say nothing: "1.500e+308" is 1.5e308. */
+function short(digits) {
+  return digits.replace(/\.?0*(e|$)/, "$1").replace("e+", "e");
+}
+
+/** An integer of any size, to its last digit if people can read that many. */
+function integer(value) {
+  const [, sign, digits] = /^(-?)(.*)$/.exec(value);
+  return digits.length <= DIGITS ? whole.format(value) : `${sign}${digits[0]}.${digits.slice(1, 4)}e${digits.length - 1}`;
+}
+
+/** Formats any single value; lists and objects become one line. What is longer than people read is cut. */
 export function scalar(value, decimals) {
+  return excerpt(line(value, decimals));
+}
+
+function line(value, decimals) {
   switch (typeof value) {
-    case "number": return number(value, decimals);
+    case "number": case "bigint": return number(value, decimals);
     case "boolean": return value ? "yes" : "no";
-    case "string": return printable(value);
+    case "string": return printable(excerpt(value));
   }
   if (value === null || value === undefined) return "–";
-  if (Array.isArray(value)) return value.length ? value.map((v) => scalar(v, decimals)).join(", ") : "none";
-  return Object.entries(value).map(([k, v]) => `${label(k)} ${scalar(v, decimals)}`).join(", ") || "none";
+  if (Array.isArray(value)) return value.length ? value.map((v) => line(v, decimals)).join(", ") : "none";
+  return Object.entries(value).map(([k, v]) => `${label(k)} ${line(v, decimals)}`).join(", ") || "none";
+}
+
+/** Cuts a text that is longer than `most` characters, and says how many are left out. */
+export function excerpt(string, most = LONG) {
+  if (string.length <= most + 100) return string; // whoever writes "40 more" has room for them
+  const end = string.codePointAt(most - 1) > 0xffff ? most - 1 : most; // no half of a pair
+  return `${string.slice(0, end)}… (${whole.format(string.length - end)} more characters)`;
 }
 
 /** Turns a field's name into a label: underscores are spaces. */
 export function label(name) {
-  return printable(name).replaceAll("_", " ");
+  return printable(excerpt(name, NAME)).replaceAll("_", " ");
 }
 
 /** Formats how long something takes: "7 s", "4:10 min", "2 h 05 min". */

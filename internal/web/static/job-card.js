@@ -1,8 +1,9 @@
 // One job: Run, how its newest run goes or went, and who waits behind it.
 
 import * as api from "./api.js";
+import * as clock from "./clock.js";
 import { attribute, clone, glyph, List, optional, text } from "./dom.js";
-import { age, duration, label, moment, printable, scalar, timeOfDay } from "./format.js";
+import { age, duration, excerpt, label, moment, printable, scalar, timeOfDay } from "./format.js";
 import { OutputTail } from "./output-tail.js";
 import { RunDialog } from "./run-dialog.js";
 import { ended } from "./store.js";
@@ -50,17 +51,17 @@ export class JobCard {
     this.#changed = changed;
     this.#started = started;
     this.#tail = new OutputTail(this.#part(".output"), changed);
-    this.#queued = new List(this.#part(".queue ol"), (id) => new QueuedRun(() => this.#attempt(() => api.cancel(id))));
+    this.#queued = new List(this.#part(".queue ol"), (id) => new QueuedRun(() => this.#attempt(() => api.cancel(id))), this.#start);
     this.#start.addEventListener("click", () => this.#press());
     this.#cancel.addEventListener("click", () => this.#stop());
   }
 
   /**
    * Shows a job and its newest run, if it ever ran. `refusal` says why whoever looks may
-   * not do what an operator may; mine() which runs this page has started.
+   * not do what an operator may, `still` whether nothing is to move on, and mine() which runs this page has started.
    */
   update(item) {
-    const { job, run, refusal, mine } = item;
+    const { job, run, refusal, mine, still } = item;
     if (this.#run?.id !== run?.id) optional(this.#problem, "");
     this.#item = item;
     this.#job = job;
@@ -78,17 +79,17 @@ export class JobCard {
     attribute(this.#bar, "aria-label", `${title} progress`);
     this.#buttons(title, job, run);
     this.#showProgress(run, job);
-    optional(this.#message, run?.message && printable(run.message));
-    optional(this.#error, run?.error && run.error !== status && printable(run.error)); // "cancelled" is said once
+    optional(this.#message, run?.message && printable(excerpt(run.message)));
+    optional(this.#error, run?.error && run.error !== status && printable(excerpt(run.error))); // "cancelled" is said once
     optional(this.#with, run && conditions(run, mine(run.id)));
     this.#result.hidden = isEmpty(run?.result);
-    showValue(this.#result.lastElementChild, run?.result);
-    this.#tail.update(run);
+    showValue(this.#result.lastElementChild, run?.result, `Result of ${title}`);
+    if (!still) this.#tail.update(run);
     attribute(this.#output, "aria-label", `${title} output`);
     this.#showQueue(job, mine);
     text(this.#when, run && when(run));
     const next = Date.parse(job.next_at);
-    optional(this.#next, next > api.now() ? `next ${timeOfDay(next, api.now())}` : "");
+    optional(this.#next, next > clock.now() ? `next ${timeOfDay(next, clock.now())}` : "");
     this.#next.title = this.#next.hidden ? "" : moment(new Date(next));
     this.#dialog?.update(run);
   }
@@ -111,7 +112,7 @@ export class JobCard {
     attribute(this.#bar, "value", known ? String(run.percent) : null); // none: indeterminate
     const waiting = `${run.position ?? 0} before it${group ? ` in the group ${printable(group)}` : ""}`;
     text(this.#percent, known ? `${Math.floor(run.percent)} %` : run.status === "queued" ? waiting : "working");
-    const took = (run.finished_at ? Date.parse(run.finished_at) : api.now()) - Date.parse(run.started_at ?? run.created_at);
+    const took = (run.finished_at ? Date.parse(run.finished_at) : clock.now()) - Date.parse(run.started_at ?? run.created_at);
     const left = going && run.percent >= 5 && took > 5_000 ? (took * (100 - run.percent)) / run.percent : 0;
     text(this.#elapsed, left > 0 ? `${duration(took)}, about ${duration(left)} left` : duration(took));
   }
@@ -123,17 +124,17 @@ export class JobCard {
     this.#cancel.hidden = !going || this.#reason !== "";
     const all = run?.requests > 1 ? ` for all ${run.requests}` : "";
     this.#cancel.ariaDisabled = String(run?.status === "cancelling");
-    this.#cancel.ariaLabel = `Cancel ${title}${all}`;
-    text(this.#cancel, "Cancel" + all);
+    this.#cancel.ariaLabel = `Cancel${all}: ${title}`; // what is read aloud begins with what is seen
+    text(this.#cancel, `Cancel${all}`);
 
-    const wait = Date.parse(job.available_at) - api.now();
+    const wait = Date.parse(job.available_at) - clock.now();
     const label = this.#starting ? "Starting" :
       going && !busy[job.on_busy] ? "Running" :
       wait > 0 ? `Available in ${duration(wait)}` :
       going ? busy[job.on_busy] : run ? "Run again" : "Run";
     const able = label === "Run" || label === "Run again" || label === busy[job.on_busy];
     this.#start.ariaDisabled = String(Boolean(this.#reason) || !able);
-    this.#start.ariaLabel = `${label === "Run again" ? "Run" : label} ${title}`;
+    this.#start.ariaLabel = `${label}: ${title}`;
     this.#start.title = this.#reason;
     this.#start.firstElementChild.toggleAttribute("hidden", !this.#reason);
     text(this.#start.lastElementChild, label);
@@ -143,7 +144,7 @@ export class JobCard {
     if (this.#reason) return optional(this.#problem, this.#reason);
     if (this.#start.ariaDisabled === "true") return;
     if (!this.#job.confirm && Object.keys(this.#job.args).length === 0) return this.#trigger();
-    this.#dialog = new RunDialog(this.#job, this.#started, () => { this.#dialog = null; });
+    this.#dialog = new RunDialog(this.#job, this.#run?.args, this.#started, () => { this.#dialog = null; });
   }
 
   async #trigger() {
@@ -203,7 +204,7 @@ function when(run) {
   if (!ended(run)) return "";
   const begin = Date.parse(run.started_at), end = Date.parse(run.finished_at);
   if (Number.isNaN(end)) return "";
-  if (Number.isNaN(begin)) return age(api.now() - end); // it never had its turn
+  if (Number.isNaN(begin)) return age(clock.now() - end); // it never had its turn
   const took = end - begin < 1000 ? `${end - begin} ms` : duration(end - begin);
-  return `${age(api.now() - end)} · took ${took}`;
+  return `${age(clock.now() - end)} · took ${took}`;
 }

@@ -19,12 +19,15 @@ export class RunDialog {
   #job; #started; #fields;
   #awaited = ""; // id of the run whose end is waited for
 
-  /** Opens the dialog; `started` gets the run that the server answers with, `closed` is called at the end. */
-  constructor(job, started, closed) {
+  /**
+   * Opens the dialog with the arguments of the run before, if there was one; `started` gets the run that the server
+   * answers with, `closed` is called at the end.
+   */
+  constructor(job, before, started, closed) {
     this.#job = job;
     this.#started = started;
     text(this.#dialog.querySelector("h2"), `Run ${printable(job.title || job.name)}`);
-    this.#fields = new Map(Object.entries(job.args).map(([name, arg]) => [name, new Field(name, arg)]));
+    this.#fields = new Map(Object.entries(job.args).map(([name, arg]) => [name, new Field(name, arg, before?.[name])]));
     optional(this.#dialog.querySelector(".confirm"), printable(job.confirm));
     const inputs = this.#dialog.querySelector(".inputs");
     inputs.append(...[...this.#fields.values()].map((f) => f.node));
@@ -115,9 +118,10 @@ class Field {
   #arg; #input;
   #invalid = this.node.querySelector(".invalid");
 
-  constructor(name, arg) {
+  /** `before` is what the run before was given, if anything. A secret of it is not known here. */
+  constructor(name, arg, before) {
     this.#arg = arg;
-    this.#input = control(arg);
+    this.#input = control({ ...arg, default: arg.secret ? arg.default : before ?? arg.default });
     const id = `argument-${++inputs}`;
     const [caption, hint] = [this.node.querySelector("label"), this.node.querySelector(".hint")];
     this.#input.id = caption.htmlFor = id;
@@ -151,6 +155,7 @@ class Field {
     const value = Number(raw);
     if (!Number.isFinite(value)) return "Enter a number.";
     if (type === "int" && !Number.isInteger(value)) return "Enter a whole number.";
+    if (type === "int" && !Number.isSafeInteger(value)) return `Enter a whole number of at most ${number(Number.MAX_SAFE_INTEGER)}.`;
     if (value < min) return `Enter ${number(min)} or more.`;
     if (value > max) return `Enter ${number(max)} or less.`;
     return "";
@@ -166,9 +171,9 @@ class Field {
 
 function control({ type, default: initial, values, secret }) {
   if (type === "enum") {
-    const options = (values ?? []).map((value) => element("option", {}, value));
+    const options = (values ?? []).map((value) => element("option", { value }, printable(value)));
     const select = element("select", {}, ...options);
-    if (initial !== undefined && initial !== null) select.value = initial;
+    if (values?.includes(initial)) select.value = initial;
     return select;
   }
   const input = element("input", { type: type === "bool" ? "checkbox" : secret ? "password" : "text", autocomplete: "off", spellcheck: "false" });

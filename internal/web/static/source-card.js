@@ -1,10 +1,11 @@
 // One source: its value, how it went lately, how far to trust it, and Refresh.
 
 import * as api from "./api.js";
+import * as clock from "./clock.js";
 import { clone, glyph, optional, text } from "./dom.js";
-import { age, duration, lasting, moment, printable, scalar, timeOfDay } from "./format.js";
+import { age, duration, excerpt, lasting, moment, printable, scalar, timeOfDay } from "./format.js";
 import { sparkline } from "./sparkline.js";
-import { headline } from "./store.js";
+import { headline, magnitude } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -52,24 +53,25 @@ export class SourceCard {
     this.node.dataset.state = state;
     this.node.dataset.name = source.name;
     text(this.#title, printable(source.title || source.name));
-    glyph(this.#state, state);
-    text(this.#state.lastElementChild, state);
+    const fires = state === "ok" && source.alert?.state === "firing"; // what is polled well need not be well
+    glyph(this.#state, fires ? "bell" : state);
+    text(this.#state.lastElementChild, fires ? "alert" : state);
     this.#warning(source);
     this.#show(source, show);
     text(this.#summary, sparkline(this.#spark, samples, show));
     this.#trend.hidden = this.#summary.textContent === "";
-    optional(this.#error, [source.error, source.alert?.error].filter(Boolean).map(printable).join("\n"));
+    optional(this.#error, [source.error, source.alert?.error].filter(Boolean).map((error) => printable(excerpt(error))).join("\n"));
     this.#times(source);
     this.#button();
   }
 
   #warning({ alert }) {
     this.#alert.hidden = !alert;
+    this.node.dataset.alert = alert?.state ?? "";
     if (!alert) return;
-    this.#alert.dataset.alert = alert.state;
     const since = Date.parse(alert.since);
     const word = { firing: "firing", pending: "pending" }[alert.state] ?? "alert unknown";
-    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${lasting(api.now() - since)}`);
+    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${lasting(clock.now() - since)}`);
     this.#alert.title = Number.isNaN(since) ? "" : `since ${moment(new Date(since))}`;
   }
 
@@ -79,18 +81,19 @@ export class SourceCard {
     this.#value.hidden = alone;
     const before = this.#figure.textContent;
     const after = text(this.#figure, scalar(big, show.decimals));
-    this.#figure.dataset.length = typeof big === "string" && after.length > 12 ? "long" : "short";
-    text(this.#unit, big === undefined ? "" : show.unit);
+    this.#figure.dataset.length = after.length > 12 ? "long" : "short";
+    text(this.#unit, big === undefined || !show.unit ? "" : printable(show.unit));
     if (before && before !== "–" && before !== after) this.#flash();
 
     this.#fields.hidden = isEmpty(rest);
     this.#fields.classList.toggle("alone", alone);
-    showValue(this.#fields, rest);
+    showValue(this.#fields, rest, printable(source.title || source.name));
 
     const { min, max } = show;
-    this.#gauge.hidden = !(typeof big === "number" && min < max);
+    const figure = magnitude(big);
+    this.#gauge.hidden = !(figure !== null && min < max);
     if (!this.#gauge.hidden) {
-      const part = Math.min(1, Math.max(0, (big - min) / (max - min)));
+      const part = Math.min(1, Math.max(0, (figure - min) / (max - min)));
       this.#gauge.firstElementChild.style.inlineSize = `${(part * 100).toFixed(1)}%`;
     }
   }
@@ -102,7 +105,7 @@ export class SourceCard {
 
   #times({ updated_at, next_at, waiting, state }) {
     if (updated_at) {
-      text(this.#age, age(api.now() - Date.parse(updated_at)));
+      text(this.#age, age(clock.now() - Date.parse(updated_at)));
       this.#age.dateTime = updated_at;
       this.#age.title = moment(new Date(updated_at));
     } else {
@@ -114,13 +117,13 @@ export class SourceCard {
 
   /** When the next value is due, and why not sooner; NaN is never. */
   #due(at, waiting, state) {
-    const refused = this.#refused > api.now();
+    const refused = this.#refused > clock.now();
     if (refused) at = this.#refused;
-    const left = at - api.now();
+    const left = at - clock.now();
     if (Number.isNaN(left)) return "";
     if (left <= 500) return "polling";
     if (refused || waiting === "rate limit") {
-      return left < 60_000 ? `rate limit, again in ${duration(left)}` : `rate limit until ${timeOfDay(at, api.now())}`;
+      return left < 60_000 ? `rate limit, again in ${duration(left)}` : `rate limit until ${timeOfDay(at, clock.now())}`;
     }
     if (waiting === "backoff") return `backing off, ${duration(left)}`;
     return `${state === "ok" ? "next" : "next try"} in ${duration(left)}`;
@@ -130,7 +133,7 @@ export class SourceCard {
     const title = printable(this.#source.title || this.#source.name);
     this.#refresh.ariaLabel = `Refresh ${title}`;
     this.#refresh.title = this.#refusal || "Refresh";
-    this.#refresh.ariaDisabled = String(Boolean(this.#refusal || this.#asking || this.#refused > api.now()));
+    this.#refresh.ariaDisabled = String(Boolean(this.#refusal || this.#asking || this.#refused > clock.now()));
     this.#refresh.classList.toggle("busy", this.#asking);
   }
 
@@ -144,7 +147,7 @@ export class SourceCard {
       await api.refresh(this.#source.name); // the value comes as every value does
     } catch (problem) {
       if (problem.status === 429) {
-        this.#refused = api.now() + problem.retryAfter * 1000;
+        this.#refused = clock.now() + problem.retryAfter * 1000;
         this.#say(`${this.#source.title || this.#source.name}: rate limit, again in ${duration(problem.retryAfter * 1000)}`);
       } else {
         optional(this.#problem, printable(problem.message));

@@ -1,7 +1,7 @@
 // A line of recent numbers, the band in which they lay, and the same in words.
 
 import { attribute } from "./dom.js";
-import { number, span } from "./format.js";
+import { number, printable, span } from "./format.js";
 
 const WIDTH = 100, HEIGHT = 32, MARGIN = 3; // of the viewBox
 
@@ -38,7 +38,7 @@ export function sparkline(svg, samples, { decimals, unit }) {
   attribute(svg.querySelector(".area"), "d", area);
   attribute(svg.querySelector(".dot"), "d", end);
 
-  const format = (value) => number(value, decimals) + (unit ? ` ${unit}` : "");
+  const format = (value) => number(value, decimals) + (unit ? ` ${printable(unit)}` : "");
   return `${span(length)}: min ${format(low)}, max ${format(high)}, ${trend(known.map(([, value]) => value), high - low)}`;
 }
 

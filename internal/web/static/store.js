@@ -2,6 +2,7 @@
 // recent numbers of each source. Snapshots replace each other; nothing queues.
 
 import * as api from "./api.js";
+import * as clock from "./clock.js";
 
 const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
 const LANES = 3; // histories asked for at a time: browsers have six connections for a host on HTTP/1.1
@@ -30,6 +31,11 @@ export function headline({ value, show }) {
   return { big, rest };
 }
 
+/** A figure as a number that charts can draw, or null: of a large integer the nearest one. */
+export function magnitude(figure) {
+  return typeof figure === "number" || typeof figure === "bigint" ? Number(figure) : null;
+}
+
 /** A job and its newest run; who waits and what its limit says may be news of that run. */
 function entry(job, run) {
   const { queue = job.queue, queued = job.queued, available_at = job.available_at } = run ?? {};
@@ -43,7 +49,7 @@ function entry(job, run) {
 function lost(run) {
   const waited = run.queue?.length ? `, nor that of ${run.queue.length} that waited` : "";
   const error = `the gateway restarted; how the run ended is not known${waited}`;
-  return { ...run, status: "lost", error, finished_at: new Date(api.now()).toISOString(), queue: [], available_at: null };
+  return { ...run, status: "lost", error, finished_at: new Date(clock.now()).toISOString(), queue: [], available_at: null };
 }
 
 export class Store {
@@ -65,7 +71,7 @@ export class Store {
   #runs = new Map(); // newest run by job, also of jobs not listed yet
 
   /**
-   * `changed` is called after each change; `transition` gets a sentence for
+   * `changed` is called after each change, with the snapshot's key if the stream brought it; `transition` gets a sentence for
    * people; `reconfigured` is called when other sources and jobs may exist.
    */
   constructor(changed, transition, reconfigured) {
@@ -80,7 +86,7 @@ export class Store {
     if (snapshot.key.startsWith("source/")) this.#source(snapshot);
     else if (snapshot.key.startsWith("job/")) this.#run(snapshot);
     else if (snapshot.key === "config") this.#configure(snapshot);
-    this.#changed();
+    this.#changed(snapshot.key);
   }
 
   /**
@@ -187,20 +193,20 @@ export class Store {
     const known = this.jobs.get(run.job);
     if (!known) return;
     this.jobs.set(run.job, entry(known.job, run));
-    if (Date.parse(known.job.next_at) <= api.now()) this.#schedule(run.job);
+    if (Date.parse(known.job.next_at) <= clock.now()) this.#schedule(run.job);
     if (before?.id === run.id && !ended(before) && ended(run)) {
       this.#transition(`${known.job.title || run.job} ${run.status.replace("_", " ")}`);
     }
   }
 
   #sample(source) {
-    const { big } = headline(source);
+    const figure = magnitude(headline(source).big);
     const at = Date.parse(source.updated_at);
-    if (typeof big !== "number" || Number.isNaN(at)) return;
+    if (figure === null || Number.isNaN(at)) return;
     let list = this.#samples.get(source.name);
     if (!list) this.#samples.set(source.name, list = []);
     if (list.length && list.at(-1)[0] >= at) return;
-    list.push([at, big, big, big]);
+    list.push([at, figure, figure, figure]);
     if (source.show?.history && (list.length === 1 || list.length > 2 * SAMPLES)) this.#remember(source.name, list);
     if (list.length > 2 * SAMPLES) list.shift();
   }

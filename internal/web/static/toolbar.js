@@ -1,22 +1,20 @@
-// The head of the page: the connection, how many sources are in which state
+// The head of the page: how many sources are in which state, or sound an alert
 // (and only those on request), search, and pause.
 
 import { byId, clone, element, glyph, text } from "./dom.js";
-import { duration } from "./format.js";
+import { views } from "./freshness.js";
 
-const filters = { all: "All", ok: "ok", stale: "stale", failing: "failing" };
-const words = { connecting: "Connecting", live: "Live", polling: "Polling", reconnecting: "Reconnecting", "signed-out": "Signed out" };
-const glyphs = { connecting: "running", live: "live", polling: "pending", reconnecting: "down", "signed-out": "locked" };
+const filters = { all: "All", ok: "ok", stale: "stale", failing: "failing", alert: "alert" };
+const glyphs = { ok: "ok", stale: "stale", failing: "failing", alert: "bell" };
 
 export class Toolbar {
   /** Whether the page is to stand still. */
   paused = false;
 
-  #ui = byId("connection", "filters", "search", "pause");
+  #ui = byId("filters", "search", "pause");
   #counts = new Map();
   #changed;
   #filter = "all";
-  #connection = { state: "connecting" };
 
   /** `changed` is called when the person asks for another view. */
   constructor(changed) {
@@ -33,15 +31,10 @@ export class Toolbar {
     });
   }
 
-  /** Remembers the connection's state; `until` is when the next attempt begins, in ms. */
-  connection(state, until) {
-    this.#connection = { state, until };
-  }
-
   /** Stops or resumes the page. */
   pause(paused) {
     this.paused = paused;
-    this.#ui.pause.ariaPressed = String(paused);
+    this.#ui.pause.classList.toggle("on", paused);
     glyph(this.#ui.pause, paused ? "resume-glyph" : "pause-glyph");
     text(this.#ui.pause.lastElementChild, paused ? "Resume" : "Pause");
     this.#changed();
@@ -59,37 +52,35 @@ export class Toolbar {
     return this.#ui.search.value.trim().toLowerCase();
   }
 
-  /** Reports whether the person wants to see an item; jobs have no state to filter by. */
-  wants({ name, title, state = "all" }) {
-    if (state !== "all" && this.#filter !== "all" && state !== this.#filter) return false;
+  /** Reports whether the person looks for an item by this name. */
+  finds({ name, title }) {
     return `${name} ${title ?? ""}`.toLowerCase().includes(this.query);
   }
 
-  /** Shows the counts of sources by state, and the connection. */
-  update(counts) {
+  /** Reports whether the person wants to see a source. */
+  wants(source) {
+    return (this.#filter === "all" || views(source).includes(this.#filter)) && this.finds(source);
+  }
+
+  /** Counts sources by what they are; null before any are known. */
+  update(sources) {
+    const counts = { all: sources?.length };
+    for (const view of sources?.flatMap(views) ?? []) counts[view] = (counts[view] ?? 0) + 1;
     for (const [name, button] of this.#counts) {
-      text(button.querySelector("b"), String(counts[name] ?? 0));
+      text(button.querySelector("b"), sources ? String(counts[name] ?? 0) : "–");
       button.ariaPressed = String(name === this.#filter);
       button.classList.toggle("none", !counts[name]);
     }
-    const bad = (counts.failing ?? 0) + (counts.stale ?? 0);
+    const bad = sources?.filter((source) => views(source).some((view) => ["stale", "failing", "alert"].includes(view))).length;
     document.title = bad ? `(${bad}) Tidewire` : "Tidewire";
-
-    const { state, until } = this.#connection;
-    const node = this.#ui.connection;
-    const seconds = Math.ceil((until - Date.now()) / 1000);
-    const wait = seconds > 0 ? ` in ${duration(seconds * 1000)}` : "";
-    node.dataset.state = state;
-    glyph(node, glyphs[state]);
-    text(node.lastElementChild, words[state] + wait);
   }
 
   #filterButton(name, word) {
     const button = clone("filter");
     button.dataset.state = name;
     if (name === "all") button.querySelector("svg").remove();
-    else glyph(button, name);
-    button.append(element("b"), ` ${word}`);
+    else glyph(button, glyphs[name]);
+    button.append(element("b"), " ", element("span", {}, word));
     button.addEventListener("click", () => {
       this.#filter = this.#filter === name ? "all" : name;
       this.#changed();
