@@ -58,7 +58,7 @@ func TestMissedTimesAreCounted(t *testing.T) {
 				if info.Runs != runs || info.Skipped != skipped {
 					t.Errorf("%s, %v: %d runs and %d skipped, want %d and %d", what, tt.missed, info.Runs, info.Skipped, runs, skipped)
 				}
-				if d := info.Next.Sub(time.Now()); d <= 0 || d > minute {
+				if d := time.Until(info.Next); d <= 0 || d > minute {
 					t.Errorf("%s, %v: the next time is in %v, want it within a minute", what, tt.missed, d)
 				}
 				r.stop()

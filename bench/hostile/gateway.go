@@ -214,7 +214,6 @@ func (g *gateway) admitted(ctx context.Context) error {
 // streams are the honest ones.
 type streams struct {
 	begun, ended, events atomic.Int64
-	over                 atomic.Bool
 	wg                   sync.WaitGroup
 }
 
