@@ -97,7 +97,7 @@ func TestGroupGapCountsWhileAMemberWaitsForRoom(t *testing.T) {
 				return nil, nil
 			}, opts...)
 		}
-		s := mustNew(t, smartpoll.WithMaxRunning(2),
+		s := mustNew(t, smartpoll.WithMaxRunning(2), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Minute}),
 			onRun(func(internal *internal) {
 				internal.Schedule("a", 0)                // until 1s
 				internal.Schedule("b", 0)                // until 10s

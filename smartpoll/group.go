@@ -216,6 +216,7 @@ type membership struct {
 	groups []*Group // in the order in which they are asked
 	kept   int      // so many of them, from the first, keep a place and the next start for the entry
 	due    bool     // the entry is counted in the waiting of all of them
+	at     int64    // the entry's when it left the last line; that of ready may have made it a later one
 }
 
 // errGroupInUse is what add returns for a task of which another scheduler owns a group.
@@ -296,6 +297,7 @@ func (c *control) join(e *entry) bool {
 		g := m.groups[m.kept]
 		g.kept--
 		g.turn = false
+		e.at = m.at
 		g.line.putBack(e)
 		c.serve(g)
 		return false
@@ -353,6 +355,7 @@ func (c *control) serve(g *Group) {
 		}
 		g.line.remove(e)
 		e.extra.member.keep()
+		e.extra.member.at = e.at
 		c.ready.push(e)
 	}
 }
