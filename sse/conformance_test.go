@@ -586,6 +586,39 @@ var conformance = []struct {
 		ev, _ := f.topic("b").Latest()
 		expect(t, "numbers of events without ids", ev.ID, "r-6")
 	}},
+	{"a log that has ended is carried over as one", func(t *testing.T, e engine) {
+		before := newFixture(t, e, nil)
+		a := before.backlog("a", 3)
+		a.Open("r")
+		publish(t, a, "1", "2")
+		finish(t, a, "end")
+		run, nextNumber, events := a.Kept()
+
+		f := newFixture(t, e, nil)
+		a = f.backlog("a", 3)
+		if err := a.Restore(run, nextNumber, events); err != nil || !a.Ended() {
+			t.Fatalf("Restore = %v and Ended() = %v, want an ended run", err, a.Ended())
+		}
+		if err := a.Publish(event("3")); !errors.Is(err, sse.ErrClosed) {
+			t.Errorf("Publish after the restored terminal = %v, want ErrClosed", err)
+		}
+		st := f.srv.Open(t, "/one/a", lastID("r-1"))
+		expect(t, "after the first", next(t, st, 2), "r-2=2 r-end=end")
+		if ev, err := st.Next(); err != io.EOF {
+			t.Errorf("after the terminal comes %s, %v, want the end", show(ev), err)
+		}
+		if got := f.srv.Open(t, "/one/a", lastID("r-end")).Response.StatusCode; got != http.StatusNoContent {
+			t.Errorf("who has had the terminal gets %d, want 204", got)
+		}
+		events = append(events, event("4"))
+		if err := f.backlog("b", 3).Restore(run, nextNumber, events); err == nil || f.topic("b").Run() != "" {
+			t.Errorf("Restore of events after a terminal = %v and run %q, want an error and nothing changed", err, f.topic("b").Run())
+		}
+		run, nextNumber, events = f.topic("c").Kept()
+		if err := f.topic("c").Restore(run, nextNumber, events); err != nil || f.topic("c").Run() != "" {
+			t.Errorf("Restore of what a topic without a run has kept = %v, want nil and no run", err)
+		}
+	}},
 	{"a topic that is gone", func(t *testing.T, e engine) {
 		f := newFixture(t, e, nil)
 		a := f.topic("a")

@@ -7,15 +7,24 @@ import (
 
 // Restore begins a run with a log that was kept before (see [Topic.Kept]), so that readers of an earlier process go on where
 // they were: events, oldest first, of which the topic keeps what its Backlog holds, and next, the number of the next id
-// that the topic gives. Events without ID get the numbers before next.
+// that the topic gives. Events without ID get the numbers before next. One with the ID `<run>-end`, which can only be the
+// last, is the terminal of a run that had ended: Restore ends it again, as [Topic.Close] does.
 //
-// It fails, and changes nothing, if an event cannot be encoded, or if run is the current one and has events. A run's
-// name is as for [Topic.Open]; another panics.
+// What Kept returns for a topic without a run, "" and no events, changes nothing. Restore fails, and changes nothing
+// either, if an event cannot be encoded, if one comes after the terminal, or if run is the current one and has events. A
+// run's name is as for [Topic.Open]; another panics.
 func (t *Topic) Restore(run string, next uint64, events []Event) error {
+	if run == "" && len(events) == 0 {
+		return nil
+	}
 	mustBeRun("Restore", run)
-	for _, ev := range events {
+	terminal := run + "-end"
+	for i, ev := range events {
 		if err := ev.check(); err != nil {
 			return err
+		}
+		if ev.ID == terminal && i < len(events)-1 {
+			return fmt.Errorf("sse: restore topic %q: %d events come after the terminal %s", t.name, len(events)-1-i, terminal)
 		}
 	}
 	t = t.lockCurrent()
@@ -28,7 +37,7 @@ func (t *Topic) Restore(run string, next uint64, events []Event) error {
 	r = t.current.Load()
 	r.last = max(next, uint64(len(events))+1) - 1 - uint64(len(events))
 	for _, ev := range events {
-		_ = t.storeLocked(ev, false) // fails in a run that has ended alone
+		_ = t.storeLocked(ev, ev.ID == terminal) // fails in a run that has ended alone
 	}
 	r.last = max(r.last, max(next, 1)-1)
 	t.mu.Unlock()
@@ -37,7 +46,8 @@ func (t *Topic) Restore(run string, next uint64, events []Event) error {
 }
 
 // Kept returns what [Topic.Restore] takes: the current run's name, the number of the next id that the topic gives, and the
-// events that it keeps with their IDs, oldest first. Their Data must not be modified. Without a run it returns "".
+// events that it keeps with their IDs, oldest first. Their Data must not be modified. Without a run it returns "". A
+// terminal whose ID is the application's own cannot be told from other events later.
 func (t *Topic) Kept() (run string, next uint64, events []Event) {
 	t = t.resolve()
 	t.mu.Lock()
