@@ -52,7 +52,8 @@ type Client struct {
 //
 // Every other end of a connection is followed by a wait and the next attempt, for as long as ctx lasts: network errors,
 // the server's close, a silence, and the statuses 408, 425, 429, 502, 503, 504, and 520 to 524, which a CDN
-// answers while its origin is away. The wait is what the server asked for last with
+// answers while its origin is away. A stream that is compressed with gzip, though it was not asked for, is read; one in
+// another encoding ends the loop. The wait is what the server asked for last with
 // `retry:`, or Retry-After, or else [Client].Retry. It doubles, up to MaxRetry, while connections bring neither an event
 // nor a `retry:`, and is extended by up to a half at random.
 //

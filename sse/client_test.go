@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -934,6 +935,50 @@ func TestClientWaitsForWhoAsksTooMuch(t *testing.T) {
 		_, _ = collect(ctx, c, get(t, "/"))
 		if n := len(s.seen()); n != 1 {
 			t.Errorf("a client whose Retry is the longest Duration has asked %d times in a day, want once", n)
+		}
+	})
+}
+
+// gzipped answers with a stream of these bytes, compressed whatever was asked for and flushed after each, on which
+// nothing follows.
+func gzipped(encoding string, parts ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("Content-Encoding", encoding)
+		gz := gzip.NewWriter(w)
+		for _, part := range parts {
+			io.WriteString(gz, part)
+			gz.Flush()
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+	}
+}
+
+// Servers and proxies exist that compress whatever they are asked for. A browser reads them, and so does a Client; an
+// encoding that it does not know ends the loop with its name, and not in events that never come.
+func TestClientReadsACompressedStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{steps: []http.HandlerFunc{
+			gzipped("gzip", "id: 1\ndata: one\n\n", "id: 2\ndata: two\n\n"), gzipped("GZIP", "id: 3\ndata: three\n\n"), sends("data: plain\n\n"),
+		}}
+		got, err := collect(t.Context(), s.client(t), get(t, "/"))
+		if want := "1=one 2=two 3=three 3=plain"; got != want || err != nil {
+			t.Errorf("events = %q, %v, want %q", got, err, want)
+		}
+		s = &script{steps: []http.HandlerFunc{gzipped("br", "data: 1\n\n")}}
+		_, err = collect(t.Context(), s.client(t), get(t, "/"))
+		if want := `the stream is encoded as "br", want identity or gzip`; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want one that says %q", err, want)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // and what is not gzip at all is a broken connection
+		s := &script{steps: []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			sends("data: 1\n\n")(w, r)
+		}}}
+		if got, err := collect(t.Context(), s.client(t), get(t, "/")); got != "" || err != nil || len(s.seen()) != 2 {
+			t.Errorf("events = %q, %v in %d requests, want none in 2", got, err, len(s.seen()))
 		}
 	})
 }

@@ -2,6 +2,7 @@ package sse
 
 import (
 	"cmp"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"math/rand/v2"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/httpclient"
@@ -93,7 +95,37 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	if s.OnConnect != nil {
 		s.OnConnect(resp)
 	}
-	return s.read(ctx, body, yield)
+	plain, err := decoded(resp.Header.Get("Content-Encoding"), body)
+	if err != nil {
+		return 0, finalError{err}
+	}
+	return s.read(ctx, plain, yield)
+}
+
+// decoded returns body without its encoding. Identity is asked for, but some servers and proxies compress all the same.
+func decoded(encoding string, body io.Reader) (io.Reader, error) {
+	switch strings.ToLower(strings.TrimSpace(encoding)) {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		return &gzipReader{body: body}, nil
+	}
+	return nil, fmt.Errorf("sse: the stream is encoded as %q, want identity or gzip", encoding)
+}
+
+// gzipReader decompresses body. Its header is read with the first byte, so that a stream is open before that comes.
+type gzipReader struct {
+	body io.Reader
+	gz   *gzip.Reader
+}
+
+func (r *gzipReader) Read(p []byte) (n int, err error) {
+	if r.gz == nil {
+		if r.gz, err = gzip.NewReader(r.body); err != nil {
+			return 0, err
+		}
+	}
+	return r.gz.Read(p)
 }
 
 // read yields the events of a stream. It returns what connect does.
