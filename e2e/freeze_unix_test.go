@@ -8,11 +8,6 @@ import (
 	"testing"
 )
 
-// hurried is JavaScript after which hurry(ms) has the page's clock go ahead by so much.
-const hurried = `
-	var hurry = ((now) => (ms) => { Date.now = () => now() + ms; return true; })(Date.now);
-`
-
 // impatient is JavaScript after which requests of the page, other than the stream, are given up after 300 ms.
 const impatient = `
 	AbortSignal.timeout = ((timeout) => (ms) => timeout(ms === 30_000 ? 300 : ms))(AbortSignal.timeout.bind(AbortSignal));

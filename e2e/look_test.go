@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -138,6 +139,60 @@ func TestLook(t *testing.T) {
 			p.readable()
 			p.usable()
 			p.save(filepath.Join(t.ArtifactDir(), name+"-form.png"))
+		})
+	}
+}
+
+// On a bad day everything is there at once: alerts, values of any size, and then no server any more.
+func TestLookOnABadDay(t *testing.T) {
+	for name, v := range map[string]view{
+		"wide":        {scheme: "light", width: 1440, height: 1100},
+		"wide-dark":   {scheme: "dark", width: 1440, height: 1100},
+		"narrow":      {scheme: "dark", width: 390, height: 844, scale: 2},
+		"narrow-last": {scheme: "light", width: 320, height: 640},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			long := strings.Repeat("disk quota exceeded on /var/lib/plant while writing segment ", 4000)
+			plant, gone := newUpstream(t, `{"level": 97.3, "serial": 18446744073709551615, "huge": 1e308, "log": "`+long+`",
+				"all": {"level": 12.5, "last_error": "`+long+`", "devices": [{"address": "10.0.4.7", "uptime_ms": 9007199254740993}, {"address": "fe80::1", "uptime_ms": 12}]}}`), newUpstream(t, `1`)
+			g := serve(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}, gone: {http: %q}}
+defaults: {every: 50ms, stale_after: 20s, backoff: {min: 20ms, max: 50ms}}
+sources:
+  tank: {title: Tank T-101, http: {upstream: plant, path: /}, pick: '{level, pump: true}', show: {value: level, unit: "%%", min: 0, max: 100}, alert: {if: .level > 90}}
+  slow: {title: Overflow basin behind the second pumping station, http: {upstream: plant, path: /}, pick: .level, show: {unit: "%%"}, alert: {if: . > 90, for: 1h}}
+  serial: {title: Serial number, http: {upstream: plant, path: /}, pick: .serial, stale_after: 10h}
+  huge: {title: Huge, http: {upstream: plant, path: /}, pick: .huge, show: {unit: %q}}
+  log: {title: Last line of the log, http: {upstream: plant, path: /}, pick: .log, stale_after: 10h}
+  all: {title: Everything, http: {upstream: plant, path: /}, pick: .all, stale_after: 10h, show: {value: level}}
+  mains: {title: Mains, http: {upstream: gone, path: /}, alert: {if: . < 5}}
+  sum: {title: Both together, from: [tank, mains], combine: .tank.value.level + .mains.value}
+jobs:
+  tidy: {exec: [sh, -c, 'echo "::progress 40 %s"; exit 3']}
+`, plant.url, gone.url, "litres per "+strings.Repeat("fortnight", 10), strings.Repeat("nothing to see ", 300)))
+			v.before = hurried
+			p := open(t, g.url, v)
+			p.expect("net::ERR_")
+			p.await(`text("sum", ".figure") === "98.3" && text("mains", ".state").trim() === "alert"`)
+			gone.kill()
+			p.await(`card("sum").dataset.state === "stale" && text("tank", ".state").trim() === "alert" && text("slow", ".alert").includes("pending")`)
+			p.click("[data-name=tidy] button.run")
+			p.await(`card("tidy").dataset.state === "failed"`)
+			p.fits()
+			p.readable()
+			p.usable()
+			eval[bool](p, `(document.activeElement.blur(), scrollTo(0, 0), true)`)
+			p.save(filepath.Join(t.ArtifactDir(), name+".png"))
+
+			g.stop()
+			p.await(`connection() === "reconnecting"`)
+			eval[bool](p, `hurry(90_000)`)
+			p.await(`card("huge").dataset.state === "stale" && card("tank").dataset.state === "stale" && card("serial").dataset.state === "ok"`)
+			p.fits()
+			p.readable()
+			p.usable()
+			p.save(filepath.Join(t.ArtifactDir(), name+"-lost.png"))
 		})
 	}
 }

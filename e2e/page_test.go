@@ -39,6 +39,11 @@ const helpers = `
 	});
 `
 
+// hurried is JavaScript after which hurry(ms) has the page's clock go ahead by so much.
+const hurried = `
+	var hurry = ((now) => (ms) => { Date.now = () => now() + ms; return true; })(Date.now);
+`
+
 // A page is one tab in a browser context of its own, looking at a gateway.
 type page struct {
 	t    *testing.T

@@ -10,7 +10,7 @@ const numbers = new Map(); // formats by number of decimals
 
 const HUGE = 1e16; // from here on neighbours of a float64 are two or more apart
 const DIGITS = 40; // of an integer that are shown
-const LONG = 600, NAME = 100; // characters of a text, and of a field's name, that are shown
+const LONG = 400, NAME = 100; // characters of a text, and of a field's name, that are shown
 
 /**
  * Formats a number: grouped, with exactly `decimals` digits behind the point, or at most two. One that is so large that
@@ -41,19 +41,19 @@ function integer(value) {
 }
 
 /** Formats any single value; lists and objects become one line. What is longer than people read is cut. */
-export function scalar(value, decimals) {
-  return excerpt(line(value, decimals));
+export function scalar(value, decimals, most = LONG) {
+  return excerpt(line(value, decimals, most), most);
 }
 
-function line(value, decimals) {
+function line(value, decimals, most) {
   switch (typeof value) {
     case "number": case "bigint": return number(value, decimals);
     case "boolean": return value ? "yes" : "no";
-    case "string": return printable(excerpt(value));
+    case "string": return printable(excerpt(value, most));
   }
   if (value === null || value === undefined) return "–";
-  if (Array.isArray(value)) return value.length ? value.map((v) => line(v, decimals)).join(", ") : "none";
-  return Object.entries(value).map(([k, v]) => `${label(k)} ${line(v, decimals)}`).join(", ") || "none";
+  if (Array.isArray(value)) return value.length ? value.map((v) => line(v, decimals, most)).join(", ") : "none";
+  return Object.entries(value).map(([k, v]) => `${label(k)} ${line(v, decimals, most)}`).join(", ") || "none";
 }
 
 /** Cuts a text that is longer than `most` characters, and says how many are left out. */

@@ -8,6 +8,8 @@ import { sparkline } from "./sparkline.js";
 import { headline, magnitude } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
 
+const FIGURE = 200; // characters of a text that is shown as the value
+
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class SourceCard {
@@ -31,6 +33,7 @@ export class SourceCard {
   #refresh = this.#part(".refresh");
 
   #source; #refusal = "";
+  #split; // its value, and the parts of that
   #asking = false; // for a new value
   #refused = 0; // by the limit of the upstream, until then
   #changed; #say;
@@ -76,12 +79,13 @@ export class SourceCard {
   }
 
   #show(source, show) {
-    const { big, rest } = headline(source);
+    if (this.#split?.value !== source.value) this.#split = { value: source.value, ...headline(source) };
+    const { big, rest } = this.#split;
     const alone = big === undefined && !isEmpty(rest);
     this.#value.hidden = alone;
     const before = this.#figure.textContent;
-    const after = text(this.#figure, scalar(big, show.decimals));
-    this.#figure.dataset.length = after.length > 12 ? "long" : "short";
+    const after = text(this.#figure, scalar(big, show.decimals, FIGURE));
+    this.#figure.dataset.length = after.length > 60 ? "text" : after.length > 12 ? "long" : "short";
     text(this.#unit, big === undefined || !show.unit ? "" : printable(show.unit));
     if (before && before !== "–" && before !== after) this.#flash();
 

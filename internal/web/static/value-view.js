@@ -7,13 +7,17 @@ import { stringify } from "./json.js";
 
 const ROWS = 100; // rows of a table or fields of an object; the rest is counted
 
-const shown = new WeakMap(); // container -> JSON of the value in it
+const LINE = 60; // characters beyond which a field is text to read, not a value beside its label
+
+const shown = new WeakMap(); // container -> the value in it, its title, and both as text
 
 /** Shows value in container, which is left alone while the value is the same. `title` names its tables for screen readers. */
 export function showValue(container, value, title) {
+  const last = shown.get(container);
+  if (last && last.value === value && last.title === title) return;
   const json = stringify([title, value]);
-  if (shown.get(container) === json) return;
-  shown.set(container, json);
+  shown.set(container, { value, title, json });
+  if (last?.json === json) return;
   container.replaceChildren(...view(value, title));
 }
 
@@ -30,8 +34,11 @@ function view(value, title) {
 }
 
 function fields(object, title) {
-  const rows = Object.entries(object).slice(0, ROWS).map(([name, value]) =>
-    element("div", {}, element("dt", { dir: "auto" }, label(name)), element("dd", { dir: "auto" }, ...cell(value, `${title}: ${label(name)}`))));
+  const rows = Object.entries(object).slice(0, ROWS).map(([name, value]) => {
+    const content = cell(value, `${title}: ${label(name)}`);
+    const kind = content[0].length > LINE ? { class: "text" } : {};
+    return element("div", {}, element("dt", { dir: "auto" }, label(name)), element("dd", { dir: "auto", ...kind }, ...content));
+  });
   return [element("dl", {}, ...rows), ...more(Object.keys(object).length)];
 }
 
