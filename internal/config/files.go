@@ -87,16 +87,29 @@ func (f *Files) addRead(name string, data []byte, why string) {
 
 const wildcards = `*?[\`
 
-// addDirs adds the directories in which [filepath.Glob] looks for a pattern.
-func (f *Files) addDirs(pattern string) {
-	for strings.ContainsAny(pattern, wildcards) {
-		pattern = filepath.Dir(pattern)
-		dirs, _ := filepath.Glob(pattern) // a bad pattern has none
-		for _, dir := range dirs {
-			f.add(dir)
-		}
+// addDirs adds the directories in which [filepath.Glob] looks for a pattern, also the first one if it is missing. It
+// reports whether there are at most maxDirs of a level.
+func (f *Files) addDirs(pattern string) bool {
+	if !strings.ContainsAny(pattern, wildcards) {
+		f.add(pattern)
+		return true
 	}
-	f.add(pattern) // also if it is missing
+	dir := filepath.Dir(pattern)
+	if !f.addDirs(dir) {
+		return false
+	}
+	names, _ := filepath.Glob(dir) // a bad pattern has none
+	dirs := 0
+	for _, name := range names {
+		if info, err := os.Stat(name); err != nil || !info.IsDir() {
+			continue
+		}
+		if dirs++; dirs > maxDirs {
+			return false
+		}
+		f.add(name)
+	}
+	return true
 }
 
 // Look looks at all of them. It returns a sum of what they hold now, and whether

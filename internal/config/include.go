@@ -14,6 +14,7 @@ import (
 const (
 	MaxBytes = 1 << 20 // of one file
 	maxFiles = 200     // that it includes
+	maxDirs  = 200     // of one level, in which a pattern is looked for
 )
 
 // include adds to root what the files say that root includes, and those that
@@ -71,7 +72,10 @@ func (r *reader) matches(n *yaml.Node) []string {
 	if !filepath.IsAbs(whole) {
 		whole = filepath.Join(noPattern.Replace(filepath.Dir(r.fileOf(n.Line).name)), whole)
 	}
-	r.inputs.addDirs(whole)
+	if !r.inputs.addDirs(whole) {
+		r.problem(n, fmt.Sprintf("include: the pattern looks into more than %d directories", maxDirs), want)
+		return nil
+	}
 	names, err := filepath.Glob(whole)
 	if err != nil {
 		r.problem(n, fmt.Sprintf("include: %s is not a pattern", quote(pattern)), want)

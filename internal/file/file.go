@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // ErrNotRegular says that a name is that of a directory, a pipe, a device or a socket.
@@ -45,15 +46,23 @@ func Open(name string, flag int, perm fs.FileMode) (*os.File, error) {
 	return f, nil
 }
 
+// patience bounds the wait for a file that is regular by its mode alone.
+const patience = time.Second
+
 // Read reads a regular file of at most so many bytes. Its error is a [*fs.PathError], which wraps [ErrNotRegular] or a
-// [*TooLargeError].
+// [*TooLargeError]. A file that has to be waited for, such as /proc/kmsg, is not regular whatever its mode says: it is
+// given up after a second.
 func Read(name string, most int64) ([]byte, error) {
 	f, err := Open(name, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(patience))    // fails if nothing can be waited for, as in every file on a disk
 	data, err := io.ReadAll(io.LimitReader(f, most+1)) // the size that the system tells may be wrong, as below /proc
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
 	if err != nil {
 		return nil, err
 	}
