@@ -150,7 +150,7 @@ type Upstream struct {
 	Name   string
 	URL    *url.URL    // http or https; paths of sources are joined to its path
 	Header http.Header // sent with each request (bearer and header keys); never nil
-	Given  []string    // what references gave in Header: secrets
+	Given  []string    // what references gave in Header and in the path of URL: secrets
 	Limit  float64     // requests a second; 0 means no limit
 	Burst  int         // requests that may come at once under Limit; at least 1
 

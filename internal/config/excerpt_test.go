@@ -119,3 +119,22 @@ func TestSecretsOfEachKind(t *testing.T) {
 		}
 	}
 }
+
+// What stands in the arguments of a program is shown where it is no credential.
+func TestCredentialsInArgumentsAreMasked(t *testing.T) {
+	_, problems := config.Load("f", []byte("version: 1\nsources: {a: {exec: [psql, --password, hunter2, --token=hunter2, -l], every: x}}\n"))
+	if len(problems) != 1 {
+		t.Fatalf("problems %v, want one", problems)
+	}
+	if got, want := problems[0].Text, "sources: {a: {exec: [psql, --password, *******, ***************, -l], every: x}}"; got != want {
+		t.Errorf("the excerpt is %s, want %s", got, want)
+	}
+	settings, err := config.Explain("f", []byte("version: 1\nsources: {a: {exec: [psql, --password, hunter2, --token=hunter2, -l]}}\n"), "a")
+	if err != nil || settings[0].Value != "[psql, --password, ***, --token=***, -l]" {
+		t.Errorf("explain says %v, %v", settings, err)
+	}
+	settings, err = config.Explain("f", []byte("version: 1\njobs: {b: {exec: [psql, '--pin={pin}'], args: {pin: {secret: true}}}}\n"), "b")
+	if err != nil || settings[1].Value != "[psql, --pin={pin}]" {
+		t.Errorf("explain says %v, %v", settings, err)
+	}
+}

@@ -120,9 +120,13 @@ func (r *reader) setting(name string, n *yaml.Node, secret bool) []Setting {
 // plain returns a value in one line.
 func (r *reader) plain(n *yaml.Node, secret bool) string {
 	if n.Kind == yaml.SequenceNode {
-		var elements []string
+		var written, elements []string
 		for _, e := range n.Content {
-			elements = append(elements, r.plain(e, secret))
+			written = append(written, e.Value)
+		}
+		hidden := secretsIn(written)
+		for _, e := range n.Content {
+			elements = append(elements, hidden.Text(r.plain(e, secret)))
 		}
 		return "[" + strings.Join(elements, ", ") + "]"
 	}

@@ -2,8 +2,10 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/secret"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -47,5 +49,16 @@ func (r *reader) argv(n *yaml.Node) []string {
 		}
 		argv = append(argv, s)
 	}
+	hidden := secretsIn(argv)
+	for _, e := range n.Content {
+		if hidden.Text(e.Value) != e.Value {
+			r.conceal(e)
+		}
+	}
 	return argv
+}
+
+// secretsIn hides the credentials in the arguments of a program; of an argument of a job, there is only a placeholder.
+func secretsIn(argv []string) *secret.Redactor {
+	return secret.New(slices.DeleteFunc(secret.OfArguments(argv), func(s string) bool { return strings.Contains(s, "{") })...)
 }

@@ -86,7 +86,7 @@ func (r *reader) config(root *yaml.Node) *Config {
 	for _, e := range r.names(upstreams, "upstreams") {
 		u := r.upstream(e)
 		if u != nil {
-			u.Given = r.givenIn(e.value, "bearer", "headers")
+			u.Given = append(r.givenIn(e.value, "bearer", "headers"), inPath(u.URL, r.givenIn(e.value, "http"))...)
 		}
 		known.upstreams[e.name] = u
 		c.Upstreams = append(c.Upstreams, u)

@@ -106,6 +106,24 @@ func (r *reader) baseURL(n *yaml.Node) *url.URL {
 	return nil
 }
 
+// inPath returns what is secret of an address of which references gave some texts: its path, and what they gave of that. Its
+// host is named in errors.
+func inPath(u *url.URL, given []string) (secrets []string) {
+	for _, text := range given {
+		if strings.Contains(u.Path, text) {
+			secrets = append(secrets, text)
+		} else if from, err := url.Parse(text); err == nil && len(from.Path) > 1 && strings.HasSuffix(u.Path, from.Path) {
+			secrets = append(secrets, strings.TrimSuffix(from.Path, "/"))
+			for segment := range strings.SplitSeq(from.Path, "/") {
+				if secret.Is("", segment) {
+					secrets = append(secrets, segment)
+				}
+			}
+		}
+	}
+	return secrets
+}
+
 func validPort(port string) bool {
 	n, err := strconv.ParseUint(port, 10, 16)
 	return port == "" || err == nil && n > 0

@@ -14,7 +14,7 @@ import (
 // secretsOfSource is what nobody is shown of a source: what its references gave, and the
 // credentials in its request.
 func secretsOfSource(s *config.Source) *secret.Redactor {
-	all := append(slices.Clone(s.Given), secretsOfEnv(s.Env)...)
+	all := append(slices.Clone(s.Given), secretsOfProgram(s.Exec, s.Env)...)
 	if s.HTTP != nil {
 		all = append(all, secretsOfUpstream(s.HTTP.Upstream)...)
 		all = append(all, secret.OfHeader(s.HTTP.Header)...)
@@ -26,7 +26,7 @@ func secretsOfSource(s *config.Source) *secret.Redactor {
 // credentialsOfSource are those secrets that are surely credentials. They are hidden in values
 // too, where a word such as a header's "X-Tenant: north" is left.
 func credentialsOfSource(s *config.Source) *secret.Redactor {
-	all := append(slices.Clone(s.Given), secretsOfEnv(s.Env)...)
+	all := append(slices.Clone(s.Given), secretsOfProgram(s.Exec, s.Env)...)
 	if h := s.HTTP; h != nil {
 		all = append(all, h.Upstream.Given...)
 		all = append(all, secret.OfNamed(h.Upstream.Header)...)
@@ -40,8 +40,9 @@ func secretsOfUpstream(u *config.Upstream) []string {
 	return append(secret.OfHeader(u.Header), u.Given...)
 }
 
-// secretsOfEnv is what is secret in the environment of a program.
-func secretsOfEnv(env []string) (all []string) {
+// secretsOfProgram is what is secret in the arguments and in the environment of a program.
+func secretsOfProgram(argv, env []string) (all []string) {
+	all = slices.DeleteFunc(secret.OfArguments(argv), hasArgument)
 	for _, variable := range env {
 		if name, value, _ := strings.Cut(variable, "="); secret.Is(name, value) && !hasArgument(value) {
 			all = append(all, value)
@@ -64,7 +65,7 @@ func secretsOfWebhook(to *config.Notify) *secret.Redactor {
 // an argument in it was written for people, but for what references gave.
 func secretsOfJob(j *config.Job) *secret.Redactor {
 	all := slices.Clone(j.Given)
-	all = append(all, secretsOfEnv(j.Env)...)
+	all = append(all, secretsOfProgram(j.Exec, j.Env)...)
 	if h := j.HTTP; h != nil {
 		all = append(all, secretsOfUpstream(h.Upstream)...)
 		header, query := h.Header.Clone(), url.Values{}

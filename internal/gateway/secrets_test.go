@@ -67,6 +67,53 @@ jobs:
 	shows(t, "the log", s.log.String(), secrets...)
 }
 
+// An upstream repeats one cookie of several, the parameter of a credential, or its own address; a program says what its
+// arguments are.
+func TestThePartsOfCredentialsAreHidden(t *testing.T) {
+	t.Setenv("PATH_OF_TEST", "p4th-of-test")
+	u := newUpstream(t, "")
+	u.does(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "/fails") {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		cookie, _ := r.Cookie("sid")
+		_, token, _ := strings.Cut(r.Header.Get("Authorization"), "token=")
+		_ = json.NewEncoder(w).Encode(object{"session": cookie.Value, "token": token, "segments": strings.Split(r.URL.Path, "/"), "error": r.URL.Path + token, "zone": "north"})
+	})
+	t.Setenv("ADDRESS_OF_TEST", u.URL+"/c0ffee00c0ffee00")
+	s := start(t, fmt.Sprintf(`
+upstreams:
+  plant: {http: "%s/${env:PATH_OF_TEST}", headers: {Cookie: sid=letmein; theme=dark, Authorization: Token token=abcdef}}
+  whole: {http: "${env:ADDRESS_OF_TEST}", headers: {Cookie: sid=letmein; theme=dark, Authorization: Token token=abcdef}}
+defaults: {every: 1h, backoff: {min: 1h, max: 1h}}
+sources:
+  good: {http: {upstream: plant, path: /good}}
+  fails: {http: {upstream: plant, path: /fails}}
+  whole: {http: {upstream: whole, path: /good}}
+  argv: {exec: [echo, --token=ab+cdef, zone=north]}
+jobs:
+  good: {http: {upstream: plant, path: /good}}
+  fails: {http: {upstream: plant, path: /fails}}
+  argv: {exec: [echo, --password, ab+cdef, zone=north]}
+`, u.URL))
+	secrets := []string{"letmein", "abcdef", "p4th-of-test", "c0ffee00", "ab+cdef"}
+	for _, source := range []string{"good", "whole", "argv"} {
+		value := s.source(source, "ok")
+		shows(t, source, value, secrets...)
+		if !contains(fmt.Sprint(value), "north") {
+			t.Errorf("%s is %v, want the rest of it", source, value)
+		}
+	}
+	shows(t, "a source that fails", s.source("fails", "failing"), secrets...)
+	for _, job := range []string{"good", "fails", "argv"} {
+		run := s.ended(of(s.json(202, "POST", "/api/v1/jobs/"+job+"/runs", `{}`), "id"))
+		text, _, _ := s.output(of(run, "id"), 0)
+		shows(t, "the job "+job, fmt.Sprint(run, text), secrets...)
+	}
+	s.stop()
+	shows(t, "the log", s.log.String(), secrets...)
+}
+
 // A program prints a secret argument as its language encodes it.
 func TestNoSpellingOfASecretArgumentIsPrinted(t *testing.T) {
 	for _, pin := range []string{"pässwört", `a+<é`, `p/5"%=w`, `k=%2B"<é`, `Zm9v+YmFy/cXV4==%"<é0123456789abcdefghij`} {

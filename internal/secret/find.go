@@ -26,14 +26,15 @@ func OfNamed(header map[string][]string) (secrets []string) {
 }
 
 // OfHeader returns what is secret in the header of a request: every value but those of a few
-// names such as Accept and Api-Version, and the parts of a credential. Names may have either case.
+// names such as Accept and Api-Version, and the parts of a credential: what follows its scheme, the password of Basic, cookies
+// and parameters. Names may have either case.
 func OfHeader(header map[string][]string) (secrets []string) {
 	for name, values := range header {
 		if lower := strings.ToLower(name); slices.Contains(plainHeader, lower) || strings.HasSuffix(lower, "version") {
 			continue
 		}
 		for _, value := range values {
-			secrets = append(secrets, value)
+			secrets = append(append(secrets, value), ofParameters(value)...)
 			if scheme, credential, ok := strings.Cut(value, " "); ok {
 				secrets = append(secrets, strings.TrimSpace(credential))
 				if strings.EqualFold(scheme, "basic") {
@@ -43,6 +44,55 @@ func OfHeader(header map[string][]string) (secrets []string) {
 		}
 	}
 	return secrets
+}
+
+// parameter matches name=value, as cookies (RFC 6265) and the parameters of a credential (RFC 9110 §11.2) are written.
+var parameter = regexp.MustCompile(`([^\s=;,"]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))`)
+
+// ofParameters returns the values of parameters that are secret ([Is]).
+func ofParameters(value string) (secrets []string) {
+	for _, m := range parameter.FindAllStringSubmatch(value, -1) {
+		if v := backslash.ReplaceAllString(m[2], "$1") + m[3]; Is(m[1], v) && !TooShort(v) {
+			secrets = append(secrets, v)
+		}
+	}
+	return secrets
+}
+
+var backslash = regexp.MustCompile(`\\(.)`)
+
+// OfArguments returns what is secret in the arguments of a program: the values of options and of variables whose names say that
+// they are credentials, as in --token=T, --token T and TOKEN=T, and passwords in addresses. A path is none.
+func OfArguments(argv []string) (secrets []string) {
+	add := func(value string) {
+		if !TooShort(value) && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "./") {
+			secrets = append(secrets, value)
+		}
+	}
+	for i, arg := range argv {
+		secrets = append(secrets, passwords(arg)...)
+		switch name, value, pair := strings.Cut(arg, "="); {
+		case pair && Names(name):
+			add(value)
+		case !pair && strings.HasPrefix(arg, "-") && Names(arg) && i+1 < len(argv) && !strings.HasPrefix(argv[i+1], "-"):
+			add(argv[i+1])
+		}
+	}
+	return secrets
+}
+
+// address matches one with a password, as those of databases have.
+var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*:([^\s/?#]+)@`)
+
+// passwords returns those of the addresses in s, decoded and as they are written.
+func passwords(s string) (all []string) {
+	for _, m := range address.FindAllStringSubmatch(s, -1) {
+		if plain, err := url.PathUnescape(m[1]); err == nil && plain != m[1] {
+			all = append(all, plain)
+		}
+		all = append(all, m[1])
+	}
+	return all
 }
 
 // ofBasic returns what a credential of the scheme Basic is made of (RFC 7617).
@@ -67,7 +117,7 @@ func OfBasic(user, password string) []string {
 }
 
 // credential matches names under which credentials stand.
-var credential = regexp.MustCompile(`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|signature|bearer|(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`)
+var credential = regexp.MustCompile(`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|sess(ion)?[-_.]?id|signature|bearer|(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`)
 
 // Is reports whether the value of a parameter or of a variable is taken for a secret: if its
 // name says that it is a credential, or if it looks like one. A value that is made of words

@@ -14,7 +14,7 @@
 // may be spelled in its own way, with hexadecimal digits of either case, and one escape may
 // be made of others.
 //
-// A secret of several lines is hidden line by line too. Of a secret of more than 32 bytes,
+// A secret of several lines is hidden line by line too, and of an address the password. Of a secret of more than 32 bytes,
 // its first 32 bytes are hidden wherever they stand: an answer may have been cut off.
 //
 // # The least length
@@ -81,6 +81,9 @@ func (r *Redactor) With(secrets ...string) *Redactor {
 		}
 	}
 	for _, s := range secrets {
+		for _, password := range passwords(s) {
+			add(password, Least)
+		}
 		trimmed := strings.TrimSpace(s)
 		for _, shown := range []string{s, trimmed, strings.ToValidUTF8(trimmed, "\uFFFD"), text.Plain(trimmed), text.Line(trimmed), text.Words(s)} {
 			add(shown, Least)
