@@ -51,7 +51,7 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	for name, lines := range h.Header {
 		r.Header[name] = nil
 		for _, line := range lines {
-			value, _ := j.fill(line, template.Header, values)
+			value, _ := j.fill(line, template.OfHeader(name), values)
 			r.Header.Add(name, value)
 		}
 	}

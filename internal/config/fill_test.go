@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -125,5 +126,47 @@ notify:
 	fields["source"] = ".."
 	if r, err := c.Notify[0].Request(func(name string) any { return fields[name] }); err == nil {
 		t.Errorf("a path that leads elsewhere: %s, want an error", r.URL)
+	}
+}
+
+// A header keeps its parameters, a cookie its cookies and a body its language, whatever the values are.
+func TestAnArgumentDoesNotChangeAHeader(t *testing.T) {
+	c, problems := config.Load("f", []byte(`
+version: 1
+upstreams: {u: {http: "https://api.example.com"}}
+jobs:
+  j:
+    http: {upstream: u, headers: {Content-Disposition: 'attachment; filename="{a}"', cookie: "sid=x; lang={a}"}}
+    args: {a: {allow_dash: true}}
+`))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	r, err := c.Jobs[0].Request(map[string]any{"a": `en"; admin="1`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := r.Header.Get("Content-Disposition"), `attachment; filename="en\"; admin=\"1"`; got != want {
+		t.Errorf("Content-Disposition: %s, want %s", got, want)
+	}
+	if got, want := r.Header.Get("Cookie"), "sid=x; lang=en%22%3B%20admin=%221"; got != want {
+		t.Errorf("Cookie: %s, want %s", got, want)
+	}
+}
+
+func TestAPlaceholderThatCouldChangeAHeaderIsRefused(t *testing.T) {
+	for header, want := range map[string]string{
+		`Content-Type: "application/{a}+json"`:            `5:72: header Content-Type: {a} could change how the other values are escaped, write it without a placeholder`,
+		`Content-Disposition: "attachment; filename={a}"`: `5:88: header Content-Disposition: {a} could begin another parameter, write "{a}", with the quotes`,
+	} {
+		for _, kind := range []string{"jobs:\n  j: {http: {upstream: u,         headers: {%s}}, args: {a: {}}}\n", "notify:\n  j: {http: {url: 'http://h/',    headers: {%s}}}\n"} {
+			if strings.HasPrefix(kind, "notify") {
+				header, want = strings.ReplaceAll(header, "{a}", "{title}"), strings.ReplaceAll(want, "{a}", "{title}")
+			}
+			_, problems := config.Load("f", []byte("version: 1\nupstreams: {u: {http: http://h}}\nsources: {s: {exec: [a]}}\n"+strings.Replace(kind, "%s", header, 1)))
+			if len(problems) != 1 || fmt.Sprint(problems[0].Line, ":", problems[0].Column, ": ", problems[0].What, ", ", problems[0].Want) != want {
+				t.Errorf("%s has the problems %v, want %s", header, problems, want)
+			}
+		}
 	}
 }

@@ -67,7 +67,7 @@ func (to *Notify) Request(value func(field string) any) (*Request, error) {
 	r.URL = &address
 	for name, lines := range to.Header {
 		for _, line := range lines {
-			filled, _ := render(line, template.Header)
+			filled, _ := render(line, template.OfHeader(name))
 			r.Header.Add(name, filled)
 		}
 	}

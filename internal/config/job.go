@@ -207,7 +207,7 @@ func (r *reader) job(e named, known parts) *Job {
 			r.argvPlaceholders(exec, ofExec["env"], ofExec["stdin"], where, j.Args, args)
 		case j.HTTP != nil && r.complete(kinds[0]):
 			r.requestPlaceholders(texts, where, args, all)
-			r.jobBody(value(kinds[0], "body"), j.HTTP, args)
+			r.jobTemplates(kinds[0], j.HTTP, args)
 		}
 	}
 	required := func(a Arg) bool { return a.Default == nil && value(value(argsNode, a.Name), "default") == nil }

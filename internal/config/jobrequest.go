@@ -57,15 +57,38 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 	return h, slices.DeleteFunc(texts, func(n *yaml.Node) bool { return r.spoiled[n] || n.Kind != yaml.ScalarNode }), all
 }
 
-// jobBody checks that the placeholders in the body of a request stand where values can be
-// escaped.
-func (r *reader) jobBody(n *yaml.Node, h *JobHTTP, args map[string]*yaml.Node) {
+// jobTemplates checks that the placeholders in the headers and the body of the request n stand where values can be escaped.
+func (r *reader) jobTemplates(n *yaml.Node, h *JobHTTP, args map[string]*yaml.Node) {
+	known := func(name string) bool { return args[name] != nil }
+	r.headerTemplates(value(n, "headers"), known)
 	header := h.Header.Clone()
 	if h.Upstream != nil && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", h.Upstream.Header.Get("Content-Type"))
 	}
-	if n != nil && !r.spoiled[n] {
-		r.body(n, header, jsonMedia, func(name string) bool { return args[name] != nil })
+	if body := value(n, "body"); body != nil && !r.spoiled[body] {
+		r.body(body, header, jsonMedia, known)
+	}
+}
+
+// headerTemplates checks the placeholders in the headers n, which may be nil.
+func (r *reader) headerTemplates(n *yaml.Node, known func(name string) bool) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		name, v := http.CanonicalHeaderKey(n.Content[i].Value), n.Content[i+1]
+		if v.Kind != yaml.ScalarNode || r.spoiled[v] {
+			continue
+		}
+		if _, wrong := template.Parse(v.Value, template.OfHeader(name), known); wrong != nil {
+			r.problemWithin(v, utf8.RuneCountInString(v.Value[:wrong.At]), "header "+name+": "+wrong.What, wrong.Want)
+			continue
+		}
+		for _, p := range r.placeholders(v) {
+			if name == "Content-Type" && known(p.name) {
+				r.problemWithin(v, p.at, "header "+name+": "+p.text+" could change how the other values are escaped", "write it without a placeholder")
+			}
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ func (r *reader) notify(e named) *Notify {
 			}
 		},
 	})
+	r.headerTemplates(value(hook, "headers"), isHookField)
 	if body != nil {
 		r.body(body, to.Header, textMedia, isHookField)
 	}

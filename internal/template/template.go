@@ -31,7 +31,16 @@ const (
 	Form                   // application/x-www-form-urlencoded, or the query of an address
 	Path                   // the escaped path of an address: a value stays in its segment
 	Header                 // the value of a header: one line
+	Cookie                 // the value of the header Cookie, whose values have no special characters
 )
+
+// OfHeader returns the language of the value of a header.
+func OfHeader(name string) Language {
+	if strings.EqualFold(name, "Cookie") {
+		return Cookie
+	}
+	return Header
+}
 
 // Of returns the language of a body of a media type such as "application/soap+xml", and
 // false for one in which nothing is known to be safe.
@@ -101,6 +110,7 @@ type part struct {
 	before string
 	name   string
 	bare   bool // in JSON: it is a value of its own, not in a string
+	quoted bool // in a header: it stands in a quoted string
 }
 
 // Parse returns the template that s is. Braces around a name that is not known are text.
@@ -125,6 +135,8 @@ func Parse(s string, language Language, known func(name string) bool) (*Template
 		return t, t.checkJSON(begins)
 	case XML:
 		return t, t.checkXML(begins)
+	case Header:
+		return t, t.checkHeader(begins)
 	case Form, Path:
 		for i, p := range t.parts {
 			if escape := strings.LastIndexByte(p.before, '%'); escape >= 0 && escape > len(p.before)-3 {
@@ -233,8 +245,12 @@ func (t *Template) escape(p part, value any) string {
 		return escapeXML(s)
 	case Form:
 		return url.QueryEscape(s)
-	case Path:
+	case Path, Cookie:
 		return url.PathEscape(s)
+	case Header:
+		if p.quoted {
+			return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+		}
 	}
 	return s
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
+	"mime"
 	"net/url"
 	"reflect"
 	"strings"
@@ -31,6 +33,10 @@ func TestAValueIsEscapedForItsPlace(t *testing.T) {
 		{template.Form, "k={a}&l={n}", "k=%22%3C%26%27%3E%0A&l=3.5"},
 		{template.Path, "/x/{a}/{n}", "/x/%22%3C&%27%3E%0A/3.5"},
 		{template.Header, "is {a} or {n}", `is "<&'>  or 3.5`},
+		{template.Header, `attachment; filename="{a}"; n="{n}"`, `attachment; filename="\"<&'> "; n="3.5"`},
+		{template.Header, `a="\"{a}"`, `a="\"\"<&'> "`},
+		{template.Header, `5" of {a}`, `5" of "<&'> `},
+		{template.Cookie, "lang={a}; n={n}", "lang=%22%3C&%27%3E%0A; n=3.5"},
 	} {
 		parsed, wrong := template.Parse(c.in, c.language, known)
 		if wrong != nil {
@@ -55,6 +61,9 @@ func TestAPlaceThatIsNotSafeIsRefused(t *testing.T) {
 		{template.JSON, `n={n}`, 2},
 		{template.JSON, `{"k": "\{a}"}`, 8},
 		{template.JSON, `{"k": "\u00{n}"}`, 11},
+		{template.Header, `attachment; filename={a}`, 21},
+		{template.Header, `x; n="{n}"; m = {a}`, 16},
+		{template.Header, `x; n="\{n}"`, 7},
 		{template.XML, `<{a}/>`, 1},
 		{template.XML, `<r {a}="x"/>`, 3},
 		{template.XML, `<r><!-- {a} --></r>`, 8},
@@ -162,8 +171,24 @@ func shape(language template.Language, s string) (any, error) {
 		return fmt.Sprint(u.Host, strings.Count(u.EscapedPath(), "/"), u.RawQuery, u.Fragment), nil
 	case template.Header:
 		return strings.ContainsAny(s, "\r\n\x00"), nil
+	case template.Cookie:
+		return strings.Count(s, ";")*1000 + strings.Count(s, ","), nil
 	}
 	return nil, nil
+}
+
+func TestAValueStaysInItsParameter(t *testing.T) {
+	parsed, wrong := template.Parse(`form-data; a="{a}"; b="x{n}\"y"; c=z`, template.Header, known)
+	if wrong != nil {
+		t.Fatal(wrong)
+	}
+	for _, v := range []string{`x`, `"; admin="1`, `\`, `\"; d=e`, `;`, `,`, `a\\`, "é", `""`} {
+		filled, err := parsed.Render(func(string) any { return v })
+		_, got, wrong := mime.ParseMediaType(filled)
+		if want := map[string]string{"a": v, "b": "x" + v + `"y`, "c": "z"}; err != nil || wrong != nil || !maps.Equal(got, want) {
+			t.Errorf("%q: %s has the parameters %q, %v, %v, want %q", v, filled, got, err, wrong, want)
+		}
+	}
 }
 
 // Whatever the values are, a template that Parse accepts has the same structure.
@@ -174,7 +199,8 @@ func FuzzTemplate(f *testing.F) {
 		template.XML:    {`<a b="{a}">{n}</a>`, `<a><![CDATA[{a}]]></a>`},
 		template.Form:   {"a={a}&{n}=x"},
 		template.Path:   {"/x/{a}.{n}"},
-		template.Header: {"{a} is {n}"},
+		template.Header: {"{a} is {n}", `form-data; a="{a}"; n="x{n}"`},
+		template.Cookie: {"a={a}; b={n}"},
 	} {
 		for _, s := range all {
 			for _, v := range []string{"x", `"}`, "<b/>", "]]>", "a&b=c", "../..", "\r\nX: y", "\xff", `\`, "--"} {
@@ -184,7 +210,7 @@ func FuzzTemplate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, n int, s, v string) {
 		language := template.Language(n)
-		if language < template.Text || language > template.Header {
+		if language < template.Text || language > template.Cookie {
 			return
 		}
 		parsed, wrong := template.Parse(s, language, known)
