@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // suggest says what could be meant by the unknown word got: the nearest of
@@ -34,6 +35,9 @@ func nearest(got string, known []string) string {
 	for _, k := range known[:min(len(known), most)] {
 		if len(got) > longest || len(k) > longest {
 			continue
+		}
+		if d := utf8.RuneCountInString(got) - utf8.RuneCountInString(k); max(d, -d) >= least {
+			continue // it is at least so far
 		}
 		if d := distance(strings.ToLower(got), k); d < least {
 			best, least = k, d
