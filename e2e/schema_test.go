@@ -3,9 +3,13 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,13 +73,14 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 	good := []string{
 		"{version: '1', upstreams: , sources: , jobs: }",
 		"{version: '${env:V:-1}'}",
-		"{version: 1, upstreams: {u: {http: '${env:U:-http://h}', bearer: 5, headers: {X-Y: 5}, limit: '${env:L:-5/s}', burst: '${env:B:-5}'}, v: {http: 'HTTPS://${env:U:-h}/x'}}}",
+		"{version: 1, upstreams: {u: {http: '${env:U:-http://h}', bearer: 55555, headers: {X-Y: 5}, limit: '${env:L:-5/s}', burst: '${env:B:-5}'}, v: {http: 'HTTPS://${env:U:-h}/x'}}}",
 		"{version: 1, sources: {s: {exec: ['${env:E:-a}', 5, true], every: '${env:D:-5s}', timeout: 1.5h30m, jitter: '0', backoff: {}, parse: '${env:P:-json}', stale_after: '2 poll${env:S:-s}', title: 5}}}",
 		"{version: 1, sources: {s: {exec: [a], jitter: 0, stale_after: 2 polls, pick: {a: 1, b: .b}, show: {value: a, min: '${env:N:-1}', max: 1e3, decimals: '${env:N:-1}', unit: 5}}, t: {from: [s], combine: 5}}}",
 		"{version: 1, sources: {s: {exec: [a], every: {unwatched: never, when: [{if: true, every: '${env:W:-5s}'}]}, deadband: '${env:D:-1}', alert: {for: 0, notify: n}}, t: {exec: [a], pick: {a: .}, deadband: {a: 1}, alert: {if: .a > 1, notify: [n]}}}, notify: {n: {http: 'http://${env:H:-h}'}}}",
 		"{version: 1, upstreams: {u: {http: 'http://h', limit: 5/d}}, jobs: {j: {http: {upstream: u, method: GET, query: {a: 1}, follow: operation-location}, limit: '${env:L:-4/h}', group: g, roles: admin, on_busy: reject}}}",
 		"{version: 1, sources: {s: {exec: [a]}}, jobs: {j: {exec: [a, '--x={x}'], args: {x: {allow_dash: '${env:B:-true}', secret: true}}, env: {A: 1}, on_busy: queue, queue: 5, roles: [admin], then: {refresh: s}, keep: {runs: 5}}, k: {exec: [a], at: {cron: '0 3 * * *', zone: UTC}}, l: {exec: [a], at: '@daily'}}}",
 		"{version: 1, public_url: 'http://${env:P:-h}', store: '${env:S:-memory}', jobs: {j: {exec: [a]}}, access: {tokens: {t: {sha256: '${env:T:-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}', role: admin, jobs: j}}, oidc: {issuer: 'http://localhost:5556/x', client_id: 5, groups: {a b: viewer}}, proxy: {trust: '::1'}}}",
+		"{version: 1, socket: {mode: 0600}, sources: {s: {exec: [a], tty: 'true', alert: {for: '0'}}}, jobs: {j: {exec: [a, '{x}'], group: 5, args: {x: {type: int, secret: false, allow_dash: 'false'}}}}}",
 		"{version: 1, jobs: {j: {exec: [a, '{x}{y}'], args: {x: , y: {type: int, default: 5}}, timeout: 1m, title: true}}}",
 	}
 	for _, block := range regexp.MustCompile("(?s)\n```yaml\n(.*?)```\n").FindAllStringSubmatch(read("../docs/configuration.md"), -1) {
@@ -116,6 +121,16 @@ func TestSchemaRejects(t *testing.T) {
 		"{version: 1, sources: {s: {exec: [a], deadband: 0}}}", "{version: 1, sources: {s: {exec: [a], deadband: {a: -1}}}}", "{version: 1, sources: {s: {exec: [a], alert: {iff: .a}}}}",
 		"{version: 1, notify: {n: {}}}", "{version: 1, notify: {n: {http: {method: GET, url: 'http://h'}}}}", "{version: 1, notify: {n: {http: h}}}",
 		"{version: 1, defaults: {stale_after: 3}}", "{version: 1, defaults: {backoff: {mim: 1s}}}", "{version: 1, include: [a]}",
+		"{version: 1, access: {}}", "{version: 1, listen: localhost}", "{version: 1, listen: 8480}", "{version: 1, socket: {mode: rw}}", "{version: 1, access: {oidc: {issuer: 'http://id.example.com', client_id: t, groups: {a: viewer}}}}",
+		"{version: 1, defaults: {jitter: 110%}}", "{version: 1, defaults: {jitter: -5%}}", "{version: 1, defaults: {jitter: 100%}}", "{version: 1, defaults: {every: 0s}}", "{version: 1, defaults: {timeout: -5s}}", "{version: 1, defaults: {timeout: 0h0m0.0s}}",
+		"{version: 1, defaults: {timeout: 5 s}}", "{version: 1, defaults: {stale_after: 1 polls}}", "{version: 1, defaults: {stale_after: 101 polls}}", "{version: 1, defaults: {backoff: {min: 0s}}}", "{version: 1, defaults: {every: {unwatched: 0s}}}",
+		"{version: 1, sources: {s: {exec: [a], alert: {}}}}", "{version: 1, sources: {s: {exec: [a], alert: {for: 1}}}}", "{version: 1, sources: {s: {exec: [a], alert: {clear: .a}}}}", "{version: 1, notify: {n: {http: 'http://h'}}, sources: {s: {exec: [a], alert: {notify: [n, n]}}}}",
+		"{version: 1, sources: {s: {exec: ['']}}}", "{version: 1, sources: {s: {exec: [a], combine: .a}}}", "{version: 1, sources: {s: {exec: [a], needs: any}}}", "{version: 1, sources: {a: {exec: [a]}, s: {from: [a], every: 5s}}}", "{version: 1, sources: {a: {exec: [a]}, s: {from: [a], tty: true}}}",
+		"{version: 1, sources: {s: {exec: [a], ok_codes: [1, 1]}}}", "{version: 1, upstreams: {u: {http: 'http://h', burst: 5}}}", "{version: 1, upstreams: {u: {http: 'http://h', limit: 0/s}}}", "{version: 1, upstreams: {u: {http: 'http:///x'}}}",
+		"{version: 1, upstreams: {u: {http: 'http://h'}}, sources: {s: {http: {upstream: u, path: '/x?y=1'}}}}", "{version: 1, upstreams: {u: {http: 'http://h'}}, jobs: {j: {http: {upstream: u}, stdin: x}}}",
+		"{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {type: enum}}}}}", "{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {type: path}}}}}", "{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {type: int, values: [a]}}}}}",
+		"{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {min: 1}}}}}", "{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {type: bool, secret: true}}}}}", "{version: 1, jobs: {j: {exec: [a, '{x}'], args: {x: {type: enum, values: [a, a]}}}}}",
+		"{version: 1, jobs: {j: {exec: [a], limit: 10001/d}}}", "{version: 1, jobs: {j: {exec: [a], env: {5A: a}}}}", "{version: 1, jobs: {j: {exec: [a], keep: {for: 0s}}}}",
 	}
 	for _, text := range bad {
 		if err := validate(t, s, text); err == nil {
@@ -135,11 +150,134 @@ func TestSchemaRejects(t *testing.T) {
 			t.Fatal(err)
 		}
 		switch name := strings.TrimSuffix(filepath.Base(file), ".yaml"); name {
-		case "keys", "features", "expressions", "expand", "nothing", "references", "closed": // duplicates, aliases, jq, the environment, other values
+		case "keys", "features", "expressions", "expand", "nothing", "references", "closed", "templates": // duplicates, aliases, jq, the environment, other values
 			continue
 		}
 		if err := validate(t, s, strings.ReplaceAll(string(data), ".inf", "x")); err == nil {
 			t.Errorf("%s is accepted", file)
 		}
+	}
+}
+
+// substitutes are values that may stand, rightly or not, where another does.
+var substitutes = []any{
+	nil, true, "true", "false", 0, "0", "5", 0.5, -1, 660, "", "x", "Upper", "none", "never", "admin", "GET",
+	"0s", "-5s", "+5s", ".5s", "1.s", "0h0.001s", "1h0s", "3 polls", "02 polls", "1 poll", "101 polls", "0%", "-0%", "+9.5%", "1e1%", "110%",
+	"0/s", "05/s", "10001/d", "HTTPS://h/x", "http:///x", "unix:/x", ":080", "/x?y", "0660", "${env:NONE_SUCH:-5}", "${env:NONE_SUCH:-false}",
+	[]any{}, []any{"x"}, []any{5, 5}, []any{"disk", "disk"}, map[string]any{}, map[string]any{"x": "y"}, map[string]any{"temp": 1},
+}
+
+// smallFiles are files that together have all that a file has: each one has one entry of a mapping of names, or one other key,
+// beside stubs of what these may name.
+func smallFiles(file map[string]any) (files []map[string]any, parts []string) {
+	stubs := func(of string, but string) map[string]any {
+		all := map[string]any{}
+		for name, v := range file[of].(map[string]any) {
+			if of == "sources" || of == "jobs" {
+				v = map[string]any{"exec": []any{"a"}}
+			}
+			if name != but {
+				all[name] = v
+			}
+		}
+		return all
+	}
+	for _, name := range slices.Sorted(maps.Keys(file)) {
+		if !slices.Contains([]string{"sources", "jobs", "upstreams", "notify"}, name) {
+			files = append(files, map[string]any{"version": 1, "jobs": stubs("jobs", ""), name: file[name]})
+			parts = append(parts, name)
+			continue
+		}
+		for _, entry := range slices.Sorted(maps.Keys(file[name].(map[string]any))) {
+			small := map[string]any{"version": 1, "notify": stubs("notify", ""), "upstreams": stubs("upstreams", ""), "sources": stubs("sources", "")}
+			small[name] = stubs(name, entry)
+			small[name].(map[string]any)[entry] = file[name].(map[string]any)[entry]
+			files, parts = append(files, small), append(parts, name+"."+entry)
+		}
+	}
+	return files, parts
+}
+
+// TestSchemaRefusesNothingThatLoads: wherever another value stands in a file that has every key, or a key is left out, the
+// schema refuses the file only if Load does.
+func TestSchemaRefusesNothingThatLoads(t *testing.T) {
+	s := compiled(t)
+	data, err := os.ReadFile("../internal/config/testdata/every-key.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]any
+	if err := yaml.Load(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if data, err = json.Marshal(file); err != nil || json.Unmarshal(data, &file) != nil {
+		t.Fatal(err)
+	}
+	asked, refused, walked := 0, 0, map[string]bool{}
+	files, parts := smallFiles(file)
+	for i, small := range files {
+		ask := func(where string) {
+			asked++
+			text, err := json.Marshal(small) // which is YAML, too
+			if err != nil {
+				t.Fatal(err)
+			}
+			value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wrong := s.Validate(value)
+			if wrong == nil {
+				return
+			}
+			refused++
+			if c, _ := config.Load("../internal/config/testdata/good.yaml", text); c != nil {
+				t.Errorf("%s loads, but the schema refuses it: %v", where, wrong)
+			}
+		}
+		top, entry, named := strings.Cut(parts[i], ".")
+		var walk func(where string, v any, set func(any))
+		walk = func(where string, v any, set func(any)) {
+			place := top + strings.TrimPrefix(where, parts[i])
+			if walked[place] && where != parts[i] { // in another entry, as it is here
+				set(v)
+				return
+			}
+			walked[place] = true
+			scalars := reflect.ValueOf(v).Kind() != reflect.Map && reflect.ValueOf(v).Kind() != reflect.Slice
+			for _, other := range substitutes {
+				if _, text := other.(string); text && other != "x" && !scalars {
+					continue
+				}
+				set(other)
+				ask(fmt.Sprintf("%s: %#v", where, other))
+			}
+			set(v)
+			switch v := v.(type) {
+			case []any:
+				walk(where+"[0]", v[0], func(to any) { v[0] = to })
+			case map[string]any:
+				for _, name := range slices.Sorted(maps.Keys(v)) {
+					e := v[name]
+					delete(v, name)
+					ask(where + " without " + name)
+					walk(where+"."+name, e, func(to any) { v[name] = to })
+				}
+			}
+		}
+		before := refused
+		if ask(parts[i]); refused > before {
+			t.Errorf("the schema refuses %s as it is", parts[i])
+			continue
+		}
+		if !named {
+			walk(top, small[top], func(to any) { small[top] = to })
+			continue
+		}
+		of := small[top].(map[string]any)
+		walk(parts[i], of[entry], func(to any) { of[entry] = to })
+	}
+	if asked < 4_000 || refused < asked/3 {
+		t.Errorf("%d files, of which the schema refuses %d: want more", asked, refused)
 	}
 }

@@ -13,13 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-var (
-	anyRole        = []string{string(RoleViewer), string(RoleOperator), string(RoleAdmin)}
-	anonymousWords = []string{"none", string(RoleViewer)}
-	proxyWords     = append([]string{"none"}, anyRole...)
-	promptWords    = []string{"login", "consent", "select_account"}
-	defaultScopes  = []string{"openid", "profile", "email"}
-)
+var defaultScopes = []string{"openid", "profile", "email"}
 
 // What holds for people unless the file says something else.
 const (
@@ -33,7 +27,7 @@ func (r *reader) access(n *yaml.Node, jobs map[string]*Job) *Access {
 	a := &Access{}
 	before := len(r.problems)
 	r.mapping(n, "access", accessKeys, reads{
-		"anonymous": func(v *yaml.Node) { a.Anonymous = r.role(v, "anonymous", anonymousWords) },
+		"anonymous": func(v *yaml.Node) { a.Anonymous = r.role(v, "anonymous", anonymousRoles) },
 		"tokens": func(v *yaml.Node) {
 			first := map[[32]byte]*Token{}
 			for _, e := range r.names(v, "tokens") {
@@ -55,8 +49,8 @@ func (r *reader) access(n *yaml.Node, jobs map[string]*Job) *Access {
 }
 
 // role reads one of words, of which none is no role.
-func (r *reader) role(n *yaml.Node, what string, words []string) Role {
-	if word := r.choice(n, what, words...); word != "none" {
+func (r *reader) role(n *yaml.Node, what string, choices []choice) Role {
+	if word := r.choice(n, what, choices); word != "none" {
 		return Role(word)
 	}
 	return RoleNone
@@ -132,7 +126,7 @@ func (r *reader) oidc(n *yaml.Node) *OIDC {
 		},
 		"groups_claim": func(v *yaml.Node) { o.GroupsClaim = r.line(v, "groups_claim") },
 		"groups":       func(v *yaml.Node) { o.Groups = r.groups(v, "groups of oidc") },
-		"prompt":       func(v *yaml.Node) { o.Prompt = r.choice(v, "prompt", promptWords...) },
+		"prompt":       func(v *yaml.Node) { o.Prompt = r.choice(v, "prompt", prompts) },
 		"end_session":  func(v *yaml.Node) { o.EndSession = r.boolean(v, "end_session") },
 	})
 	r.need(n, "oidc", "issuer", "https://id.example.com")
@@ -186,7 +180,7 @@ func (r *reader) proxy(n *yaml.Node) *Proxy {
 		"user_header":   func(v *yaml.Node) { header(&p.UserHeader, v, "user_header") },
 		"groups_header": func(v *yaml.Node) { header(&p.GroupsHeader, v, "groups_header") },
 		"groups":        func(v *yaml.Node) { p.Groups = r.groups(v, "groups of proxy") },
-		"role":          func(v *yaml.Node) { p.Role = r.role(v, "role", proxyWords) },
+		"role":          func(v *yaml.Node) { p.Role = r.role(v, "role", proxyRoles) },
 	})
 	r.need(n, "proxy", "trust", "[10.0.0.5]")
 	if p.UserHeader != "" && p.UserHeader == p.GroupsHeader {

@@ -22,8 +22,6 @@ import (
 
 const maxArgBytes = 1024 // of a text
 
-var argWords = []string{string(ArgString), string(ArgInt), string(ArgNumber), string(ArgBool), string(ArgEnum), string(ArgHost), string(ArgCIDR), string(ArgURL), string(ArgPath)}
-
 // An ArgError says what is wrong with the value given for an argument.
 type ArgError struct {
 	Arg  string // its name
@@ -253,7 +251,7 @@ func (r *reader) arg(e named) Arg {
 		"type": func(v *yaml.Node) {
 			if word := typeWords[v.Value]; word != "" && !r.expanded(v) {
 				r.problem(v, fmt.Sprintf("type: unknown word %s", quote(v.Value)), didYouMean(string(word)))
-			} else if t := r.choice(v, "type", argWords...); t != "" {
+			} else if t := r.choice(v, "type", argTypes); t != "" {
 				a.Type = ArgType(t)
 			}
 		},

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"maps"
 	"net/http"
 	"slices"
 )
@@ -18,19 +17,23 @@ type key struct {
 	builtIn any    // the value that holds if there is none
 	need    bool   // it must be there
 	kind    bool   // exactly one of the keys that are marked so must be there
+	with    string // the key that must be there too
+	without string // the key beside which it cannot be
+	some    bool   // of keys: at least one of them must be there
 	secret  bool   // its value, or texts in it, may be credentials
 	also    string // what others call it, with spaces between, for suggestions
 	later   string // for what this version does not support, without the above: what to do about it
 }
 
 // A schema is a JSON Schema of the draft 2020-12. It accepts every good file. Of
-// bad ones it rejects what can be told from one value, not what follows from
-// two, from the grammar of an expression or from the world.
+// bad ones it rejects what can be told from one value and from which keys stand
+// together, not what follows from two values, from the grammar of an expression or
+// from the world.
 type schema map[string]any
 
 var fileKeys = []key{
 	{name: "version", doc: "the version of this format", is: either(schema{"enum": []any{1, "1"}}), need: true},
-	{name: "listen", also: "address addr bind host port", doc: "where to serve: host:port, where port 0 is any free one and the host is an IP address or `localhost`, none being every address of the machine; or `unix:` and the path of a unix socket, relative to this file", is: lineSchema, builtIn: defaultListen},
+	{name: "listen", also: "address addr bind host port", doc: "where to serve: host:port, where port 0 is any free one and the host is an IP address or `localhost`, none being every address of the machine; or `unix:` and the path of a unix socket, relative to this file", is: listenSchema, builtIn: defaultListen},
 	{name: "socket", doc: "who may connect by the unix socket of `listen`", keys: socketKeys},
 	{name: "defaults", doc: "how sources are polled that do not say it themselves", keys: paceKeys},
 	{name: "upstreams", also: "services hosts endpoints connections", doc: "services that sources poll", is: names(object(upstreamKeys))},
@@ -38,42 +41,42 @@ var fileKeys = []key{
 	{name: "jobs", also: "actions tasks commands", doc: "what people start", is: names(object(jobKeys))},
 	{name: "include", doc: "further files; see [More files](#more-files)", is: lineSchema},
 	{name: "notify", also: "alerting webhooks notifiers notifications", doc: "where people are told of alerts", is: names(object(notifyKeys))},
-	{name: "access", also: "auth users security", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys},
+	{name: "access", also: "auth users security", doc: "who may do what; without it whoever reaches the address may do everything", keys: accessKeys, some: true},
 	{name: "public_url", also: "base_url external_url url", doc: "the address that people use, if it is not the one of `listen`: of a proxy in front. Below its path all is served", is: addressSchema},
 	{name: "trust_forwarded", also: "trusted_proxies forwarded real_ip", doc: "the proxies in front whose `X-Forwarded-For` says where a request comes from: an address, a subnet, `unix` for the unix socket, or a list of them. They name nobody", is: either(lineSchema, textsSchema)},
 	{name: "tls", also: "ssl https", doc: "serve with TLS, which also brings HTTP/2", keys: tlsKeys},
 	{name: "audit", doc: "a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; relative to this file", is: lineSchema},
-	{name: "store", doc: "where the newest values are kept", is: oneOf("memory"), builtIn: "memory"},
+	{name: "store", doc: "where the newest values are kept", is: oneOf(stores), builtIn: "memory"},
 }
 
 var socketKeys = []key{
-	{name: "mode", also: "permissions chmod", doc: "the permissions of the socket, in octal; connecting needs that to write", is: like("^0?[0-7]{3}$"), builtIn: "600"},
+	{name: "mode", also: "permissions chmod", doc: "the permissions of the socket, in octal; connecting needs that to write", is: modeSchema, builtIn: "600"},
 	{name: "owner", also: "user uid chown", doc: "the user whom it belongs to, by name or number; others than the one that Tidewire runs as need root", is: lineSchema},
 	{name: "group", also: "gid", doc: "the group that it belongs to, by name or number", is: lineSchema},
 }
 
 var accessKeys = []key{
-	{name: "anonymous", doc: "the role of who does not say who they are", is: oneOf(anonymousWords...), builtIn: "none"},
+	{name: "anonymous", doc: "the role of who does not say who they are", is: oneOf(anonymousRoles), builtIn: "none"},
 	{name: "tokens", doc: "credentials of programs", is: names(object(tokenKeys))},
 	{name: "oidc", also: "openid oauth sso", doc: "people sign in through an OpenID Connect provider", keys: oidcKeys},
 	{name: "proxy", doc: "a reverse proxy has signed people in, and names them in headers", keys: proxyKeys},
 }
 
 var tokenKeys = []key{
-	{name: "sha256", also: "token hash secret password", doc: "the SHA-256 sum of the token, as `tidewire hash-token` prints it", is: like("^[0-9a-fA-F]{64}$"), need: true, secret: true},
-	{name: "role", doc: "`viewer` sees, `operator` also starts and cancels jobs and refreshes sources, `admin` also reloads the configuration", is: oneOf(anyRole...), need: true},
+	{name: "sha256", also: "token hash secret password", doc: "the SHA-256 sum of the token, as `tidewire hash-token` prints it", is: sumSchema, need: true, secret: true},
+	{name: "role", doc: "`viewer` sees, `operator` also starts and cancels jobs and refreshes sources, `admin` also reloads the configuration", is: oneOf(anyRole), need: true},
 	{name: "jobs", doc: "the jobs that it may start and cancel: a name, or a list of them", is: either(lineSchema, textsSchema)},
 }
 
 var oidcKeys = []key{
-	{name: "issuer", doc: "the provider's address, `https://` unless it is on this machine", is: addressSchema, need: true},
+	{name: "issuer", doc: "the provider's address, `https://` unless it is on this machine", is: issuerSchema, need: true},
 	{name: "client_id", doc: "what the provider calls Tidewire", is: lineSchema, need: true},
 	{name: "client_secret", doc: "the client's secret; a public client, which PKCE protects, has none", is: lineSchema, secret: true},
-	{name: "scopes", doc: "what the provider is asked for", is: textsSchema},
+	{name: "scopes", doc: "what the provider is asked for", is: scopesSchema},
 	{name: "groups_claim", doc: "the claim that lists a person's groups", is: lineSchema, builtIn: defaultGroupsClaim},
 	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest, who is in none is not let in", is: groupsSchema, need: true},
-	{name: "prompt", doc: "what the provider asks people for each time: `login` again, `consent`, or to `select_account`; without it that is the provider's choice", is: oneOf(promptWords...)},
-	{name: "end_session", also: "logout single_logout", doc: "signing out ends the session at the provider, too, if the provider offers that", is: booleanSchema, builtIn: "true"},
+	{name: "prompt", doc: "what the provider asks people for each time: `login` again, `consent`, or to `select_account`; without it that is the provider's choice", is: oneOf(prompts)},
+	{name: "end_session", also: "logout single_logout", doc: "signing out ends the session at the provider, too, if the provider offers that", is: booleanSchema, builtIn: true},
 }
 
 var proxyKeys = []key{
@@ -81,7 +84,7 @@ var proxyKeys = []key{
 	{name: "user_header", doc: "the header that names the person", is: headerSchema, builtIn: defaultUserHeader},
 	{name: "groups_header", doc: "the header that lists the person's groups, with commas", is: headerSchema, builtIn: defaultGroupsHeader},
 	{name: "groups", doc: "the role of each group: `viewer`, `operator` or `admin`. Who is in several has the highest", is: groupsSchema},
-	{name: "role", doc: "the role of a person without any of these groups", is: oneOf(proxyWords...), builtIn: string(RoleViewer)},
+	{name: "role", doc: "the role of a person without any of these groups", is: oneOf(proxyRoles), builtIn: string(RoleViewer)},
 }
 
 var tlsKeys = []key{
@@ -90,16 +93,16 @@ var tlsKeys = []key{
 }
 
 var paceKeys = []key{
-	{name: "every", also: "interval period poll schedule", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s"},
-	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s"},
-	{name: "jitter", doc: "how much later than its time a poll may be, differently each time, so that polls spread", is: percentageSchema, builtIn: "10%"},
-	{name: "backoff", also: "retry retries", doc: "pauses after failed polls", keys: backoffKeys},
-	{name: "stale_after", also: "max_age ttl", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: either(durationSchema, like(pollsGrammar.String())), builtIn: "3 polls"},
+	{name: "every", also: "interval period poll schedule", doc: "the pause between polls. A duration alone is `every.normal`", keys: everyKeys, short: "normal", builtIn: "30s", without: "from"},
+	{name: "timeout", doc: "the bound of one poll", is: durationSchema, builtIn: "5s", without: "from"},
+	{name: "jitter", doc: "how much later than its time a poll may be, differently each time, so that polls spread", is: percentSchema, builtIn: "10%", without: "from"},
+	{name: "backoff", also: "retry retries", doc: "pauses after failed polls", keys: backoffKeys, without: "from"},
+	{name: "stale_after", also: "max_age ttl", doc: "the age from which a value without a successful poll is stale. `N polls`, from 2 to 100, is N times the longest pause of `every` with its whole jitter: 99 s by default", is: staleSchema, builtIn: "3 polls"},
 }
 
 var everyKeys = []key{
 	{name: "normal", doc: "the pause while somebody looks, unless one of `when` holds", is: durationSchema, builtIn: "30s"},
-	{name: "unwatched", doc: "the pause while nobody looks: at least `normal`, or `never`", is: either(durationSchema, schema{"const": "never"})},
+	{name: "unwatched", doc: "the pause while nobody looks: at least `normal`, or `never`", is: unwatchedSchema},
 	{name: "when", doc: "other pauses, by the newest value; the first one that holds counts", is: schema{"type": "array", "minItems": 1, "items": object(whenKeys)}},
 }
 
@@ -118,7 +121,7 @@ var upstreamKeys = []key{
 	{name: "bearer", also: "token auth", doc: "sent as `Authorization: Bearer TOKEN`", is: lineSchema, secret: true},
 	{name: "headers", doc: "sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` cannot be set", is: headersSchema, secret: true},
 	{name: "limit", also: "rate rate_limit", doc: "requests a second, minute, hour or day", is: rateSchema},
-	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1},
+	{name: "burst", doc: "requests that may come at once under `limit`", is: integer(1, 1_000_000), builtIn: 1, with: "limit"},
 	{name: "max_inflight", also: "concurrency max_concurrent", doc: "requests that may be in progress at once; the others wait in line", is: integer(1, 64)},
 	{name: "gap", also: "pause delay", doc: "the time between the end of a request and the start of the next one; then `max_inflight` is 1", is: durationSchema},
 	{name: "keep_alive", also: "keepalive", doc: "whether a connection is used for more than one request. `false` closes it after each, for devices that serve one connection at a time", is: booleanSchema, builtIn: true},
@@ -126,26 +129,26 @@ var upstreamKeys = []key{
 
 var sourceKeys = append([]key{
 	{name: "http", also: "url get", doc: "ask an upstream by GET", keys: requestKeys, kind: true},
-	{name: "exec", also: "command cmd run script shell", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: textsSchema, kind: true},
+	{name: "exec", also: "command cmd run script shell", doc: "run a program and read what it prints. The first element is the program; there is no shell", is: argvSchema, kind: true},
 	{name: "from", doc: "other sources; recomputed with every poll of one of them. No source can be made from itself", is: textsSchema, kind: true},
-	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema},
-	{name: "needs", also: "requires quorum", doc: "with `from` only: which of the inputs must be fresh for the value to be fresh. With `none` the source judges their states itself", is: oneOf(string(NeedsAll), string(NeedsAny), string(NeedsNone))},
+	{name: "combine", doc: "with `from` only: what to make of the inputs", is: lineSchema, with: "from"},
+	{name: "needs", also: "requires quorum", doc: "with `from` only: which of the inputs must be fresh for the value to be fresh. With `none` the source judges their states itself", is: oneOf(inputNeeds), with: "from"},
 	{name: "title", also: "label description", doc: "for people", is: lineSchema},
-	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(string(ParseJSON), string(ParseText), string(ParseLines))},
+	{name: "parse", doc: "how the answer becomes a value: one JSON value; a text without white space around it; a list of such texts, one a line", is: oneOf(parses), without: "from"},
 	{name: "pick", also: "select fields jq extract", doc: "what to take of the value: one result, or an object of named results", is: either(lineSchema, schema{"type": "object", "additionalProperties": lineSchema})},
 	{name: "show", doc: "how the page presents the value", keys: showKeys},
 	{name: "modbus", later: otherKinds},
 	{name: "mqtt", later: otherKinds},
 	{name: "sql", later: otherKinds},
 	{name: "deadband", doc: "how far a number must move to count as changed: one for every number that is picked, or one a field", is: either(aboveZero, schema{"type": "object", "additionalProperties": either(aboveZero)})},
-	{name: "alert", doc: "when people are told", keys: alertKeys},
+	{name: "alert", doc: "when people are told", keys: alertKeys, some: true},
 }, slices.Concat(programKeys, paceKeys)...)
 
 const otherKinds = `a source here is one of "http", "exec" and "from"`
 
 var requestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`", is: lineSchema, need: true},
-	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
+	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: pathSchema},
 	{name: "query", also: "params", doc: "the query; a list of texts is one parameter several times", is: querySchema, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
 	acceptKey,
@@ -164,10 +167,10 @@ var showKeys = []key{
 
 var alertKeys = []key{
 	{name: "if", also: "when condition expr", doc: "the condition, of the picked value: true or false. Without one it is that the source is `stale` or `failing`", is: lineSchema},
-	{name: "for", doc: "how long it must hold", is: either(schema{"const": 0}, durationSchema)},
-	{name: "clear", also: "recovery until resolve", doc: "the condition of its end, of the picked value: while it does not hold, an alert that fires goes on. It needs `if`", is: lineSchema},
-	{name: "clear_for", also: "keep_firing_for recovery_for", doc: "how long the end must hold", is: either(schema{"const": 0}, durationSchema)},
-	{name: "notify", also: "to webhook", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, textsSchema)},
+	{name: "for", doc: "how long it must hold", is: zeroOrSchema},
+	{name: "clear", also: "recovery until resolve", doc: "the condition of its end, of the picked value: while it does not hold, an alert that fires goes on. It needs `if`", is: lineSchema, with: "if"},
+	{name: "clear_for", also: "keep_firing_for recovery_for", doc: "how long the end must hold", is: zeroOrSchema},
+	{name: "notify", also: "to webhook", doc: "who is told: a name of `notify`, or a list of them. Without one the alert is on the page and in the API alone", is: either(lineSchema, distinctSchema)},
 }
 
 var notifyKeys = []key{
@@ -176,41 +179,41 @@ var notifyKeys = []key{
 
 var webhookKeys = []key{
 	{name: "url", doc: "`http://` or `https://`, without a user", is: addressSchema, need: true, secret: true},
-	{name: "method", doc: "the request's method", is: oneOf(hookMethods...), builtIn: http.MethodPost},
+	{name: "method", doc: "the request's method", is: oneOf(hookMethods), builtIn: http.MethodPost},
 	{name: "headers", doc: "sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`", is: headersSchema, secret: true},
 	{name: "body", doc: "what is sent. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for the alert's, as in `url` and `headers`; without a body it is a JSON object of them all", is: textSchema, secret: true},
 }
 
 var jobKeys = slices.Concat([]key{
 	{name: "title", also: "label description", doc: "for people", is: lineSchema},
-	{name: "exec", also: "command cmd run script shell", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: textsSchema, kind: true},
+	{name: "exec", also: "command cmd run script shell", doc: "run a program with arguments, in which each `{arg}` stands for the value of an argument", is: argvSchema, kind: true},
 	{name: "http", also: "url request webhook", doc: "ask an upstream to do it", keys: jobRequestKeys, kind: true},
-	{name: "args", also: "arguments params parameters inputs", doc: "the arguments that people give", is: names(orNull(object(argKeys)))},
-	{name: "progress", doc: "of `exec`: matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema},
+	{name: "args", also: "arguments params parameters inputs", doc: "the arguments that people give", is: names(argSchema())},
+	{name: "progress", doc: "of `exec`: matched with each line that the program prints; its group `percent` or `message`, or both, say how far it is. Lines such as `::progress 42 text` count without it", is: textSchema, with: "exec"},
 }, programKeys, []key{
-	{name: "warn_codes", also: "warning_codes", doc: "of `exec`: the exit codes with which the program has done its work and warns: the run has succeeded, with a warning", is: codesSchema},
-	{name: "stdin", also: "input", doc: "of `exec`: what the program reads on its standard input, in which each `{arg}` stands for the value of an argument; without it there is nothing to read", is: textSchema, secret: true},
+	{name: "warn_codes", also: "warning_codes", doc: "of `exec`: the exit codes with which the program has done its work and warns: the run has succeeded, with a warning", is: codesSchema, with: "exec"},
+	{name: "stdin", also: "input", doc: "of `exec`: what the program reads on its standard input, in which each `{arg}` stands for the value of an argument; without it there is nothing to read", is: textSchema, with: "exec", secret: true},
 	{name: "timeout", doc: "the bound of one run", is: durationSchema, builtIn: "15m"},
-	{name: "on_busy", also: "concurrency overlap", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(busyWords...), builtIn: string(BusyJoin)},
+	{name: "on_busy", also: "concurrency overlap", doc: "what happens to a start while the job runs: it joins that run if the arguments are equal, and is refused otherwise; it waits; it is refused; or it takes the place of that run, which is cancelled", is: oneOf(whenBusy), builtIn: string(BusyJoin)},
 	{name: "queue", doc: "how many runs may wait, with `on_busy: queue`", is: integer(1, 1000)},
-	{name: "limit", doc: "starts in any second, minute, hour or day", is: rateSchema},
-	{name: "group", doc: "a name: jobs of one group do not run at the same time", is: like(nameGrammar.String())},
+	{name: "limit", doc: "starts in any second, minute, hour or day", is: startsSchema},
+	{name: "group", doc: "a name: jobs of one group do not run at the same time", is: nameSchema},
 	{name: "at", also: "schedule cron every", doc: "when it starts by itself, with the defaults of its arguments. An expression alone is `at.cron`", keys: atKeys, short: "cron"},
 	{name: "confirm", doc: "what people are asked before a start", is: lineSchema},
-	{name: "roles", also: "role users allow", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(schema{"enum": roleWords}, schema{"type": "array", "minItems": 1, "items": oneOf(roleWords...)})},
+	{name: "roles", also: "role users allow", doc: "who may start and cancel it: `operator`, `admin`, or a list of them", is: either(enum(jobRoles), listOf(oneOf(jobRoles)))},
 	{name: "then", also: "after on_success", doc: "what follows a run that has succeeded", keys: thenKeys},
 	{name: "keep", also: "retention history", doc: "which ended runs can be asked for", keys: keepKeys},
 })
 
 var jobRequestKeys = []key{
 	{name: "upstream", doc: "one of `upstreams`, with its credential and its limit", is: lineSchema, need: true},
-	{name: "method", doc: "the method", is: oneOf(jobMethods...), builtIn: http.MethodPost},
-	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: like("^/")},
+	{name: "method", doc: "the method", is: oneOf(jobMethods), builtIn: http.MethodPost},
+	{name: "path", doc: "begins with `/`, is joined to the upstream's path; no `..`, no query", is: pathSchema},
 	{name: "query", also: "params", doc: "the query; a list of texts is one parameter several times", is: querySchema, secret: true},
 	{name: "headers", doc: "added to the upstream's; one of the same name replaces it", is: headersSchema, secret: true},
 	{name: "body", also: "data json payload", doc: "what is sent. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object", is: textSchema, secret: true},
 	acceptKey,
-	{name: "follow", doc: "where an answer 202 says how the operation goes on, which is then asked until it has ended", is: oneOf(followWord)},
+	{name: "follow", doc: "where an answer 202 says how the operation goes on, which is then asked until it has ended", is: oneOf(follows)},
 }
 
 var atKeys = []key{
@@ -228,96 +231,14 @@ var keepKeys = []key{
 }
 
 var argKeys = []key{
-	{name: "type", doc: "what is accepted", is: oneOf(argWords...), builtIn: string(ArgString)},
+	{name: "type", doc: "what is accepted", is: oneOf(argTypes), builtIn: string(ArgString)},
 	{name: "title", doc: "for people", is: lineSchema},
 	{name: "default", doc: "without one the argument is required. For a string `\"\"` makes it optional", is: textSchema},
 	{name: "min", doc: "of `int` and `number`", is: numberSchema},
 	{name: "max", doc: "of `int` and `number`", is: numberSchema},
-	{name: "values", also: "options choices enum", doc: "of `enum`: the choices", is: textsSchema},
+	{name: "values", also: "options choices enum", doc: "of `enum`: the choices", is: distinctSchema},
 	{name: "pattern", also: "regex regexp match", doc: "of `string`: must match the whole text", is: textSchema},
 	{name: "under", also: "dir root", doc: "of `path`: the directory, which exists; relative to this file", is: lineSchema},
 	{name: "allow_dash", doc: "of `string`: it may begin with `-`", is: booleanSchema, builtIn: false},
 	{name: "secret", doc: "of `string` and `url`: the value is shown and logged nowhere, and has at least 4 characters or none; no default but `\"\"`", is: booleanSchema, builtIn: false},
-}
-
-// What values look like. A text needs no quotes where it looks like a number.
-// Anything but a text can also be a reference.
-var (
-	textSchema       = schema{"type": []string{"string", "number", "boolean"}}
-	lineSchema       = schema{"type": []string{"string", "number", "boolean"}, "minLength": 1}
-	textsSchema      = schema{"type": "array", "minItems": 1, "items": textSchema}
-	numberSchema     = either(schema{"type": "number"})
-	durationSchema   = like(`^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)`)
-	booleanSchema    = either(schema{"type": "boolean"})
-	rateSchema       = like(`^[0-9]+/[smhd]$`)
-	addressSchema    = like(`^[hH][tT][tT][pP][sS]?://`)
-	aboveZero        = schema{"type": "number", "exclusiveMinimum": 0}
-	percentageSchema = either(schema{"const": 0}, schema{"type": "string", "pattern": `^(0|[-+]?[0-9].*%)$`})
-	headerSchema     = like(headerName.String())
-	groupsSchema     = schema{"type": "object", "minProperties": 1, "additionalProperties": oneOf(anyRole...)}
-	querySchema      = schema{"type": "object", "additionalProperties": either(textSchema, textsSchema)}
-	headersSchema    = schema{"type": "object", "propertyNames": schema{"pattern": headerName.String()}, "additionalProperties": textSchema}
-)
-
-func like(pattern string) schema { return either(schema{"type": "string", "pattern": pattern}) }
-
-func oneOf(words ...string) schema { return either(schema{"enum": words}) }
-
-func integer(lowest, highest int) schema {
-	return either(schema{"type": "integer", "minimum": lowest, "maximum": highest})
-}
-
-// either is any of the alternatives, or a reference.
-func either(alternatives ...schema) schema {
-	return schema{"anyOf": append(alternatives, schema{"$ref": "#/$defs/reference"})}
-}
-
-// names is a mapping of names to values, which may be empty.
-func names(value schema) schema {
-	return schema{"type": []string{"object", "null"}, "propertyNames": schema{"pattern": nameGrammar.String()}, "additionalProperties": value}
-}
-
-func orNull(s schema) schema {
-	s = maps.Clone(s)
-	s["type"] = []string{"object", "null"}
-	return s
-}
-
-// object is a mapping with fixed keys.
-func object(keys []key) schema {
-	properties := schema{}
-	var need []string
-	var kinds []schema
-	for _, k := range keys {
-		if k.later != "" {
-			continue
-		}
-		property := maps.Clone(k.is)
-		if k.keys != nil {
-			property = object(k.keys)
-		}
-		if k.short != "" {
-			i := slices.IndexFunc(k.keys, func(of key) bool { return of.name == k.short })
-			property = either(k.keys[i].is, property)
-		}
-		property["description"] = k.doc
-		if k.builtIn != nil {
-			property["default"] = k.builtIn
-		}
-		properties[k.name] = property
-		if k.need {
-			need = append(need, k.name)
-		}
-		if k.kind {
-			kinds = append(kinds, schema{"required": []string{k.name}})
-		}
-	}
-	s := schema{"type": "object", "properties": properties, "additionalProperties": false}
-	if need != nil {
-		s["required"] = need
-	}
-	if kinds != nil {
-		s["oneOf"] = kinds
-	}
-	return s
 }

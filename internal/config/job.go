@@ -21,11 +21,6 @@ const (
 
 var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour}
 
-var (
-	busyWords = []string{string(BusyJoin), string(BusyQueue), string(BusyReject), string(BusyReplace)}
-	roleWords = []string{string(RoleOperator), string(RoleAdmin)}
-)
-
 const maxStarts = 10_000 // of a limit: each of them is remembered
 
 // Bind checks the values given for j's arguments, as encoding/json decodes
@@ -135,7 +130,7 @@ func (r *reader) job(e named, known parts) *Job {
 			}
 		},
 		"timeout": func(v *yaml.Node) { set(&j.Timeout, r.duration(v, "timeout")) },
-		"on_busy": func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", busyWords...)) },
+		"on_busy": func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", whenBusy)) },
 		"queue": func(v *yaml.Node) {
 			queue = v
 			if n, ok := r.integer(v, "queue", 1, 1000); ok {
@@ -158,8 +153,8 @@ func (r *reader) job(e named, known parts) *Job {
 		"roles": func(v *yaml.Node) {
 			for _, n := range r.oneOrMore(v, "roles", "[operator, admin]") {
 				if n.Value == string(RoleViewer) {
-					r.problem(n, "roles: a viewer cannot start jobs", "write "+list(roleWords, "or"))
-				} else if role := Role(r.choice(n, "roles", roleWords...)); role != RoleNone && !slices.Contains(j.Roles, role) {
+					r.problem(n, "roles: a viewer cannot start jobs", "write "+list(wordsOf(jobRoles), "or"))
+				} else if role := Role(r.choice(n, "roles", jobRoles)); role != RoleNone && !slices.Contains(j.Roles, role) {
 					j.Roles = append(j.Roles, role)
 				}
 			}

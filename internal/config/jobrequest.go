@@ -9,10 +9,6 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-var jobMethods = []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodGet}
-
-const followWord = "operation-location"
-
 // jobRequest reads the http key of a job. It returns also the texts in which
 // arguments can stand, and whether all arguments are sent anyway.
 func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Upstream) (h *JobHTTP, texts []*yaml.Node, all bool) {
@@ -20,7 +16,7 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 	var upstream, method, body *yaml.Node
 	r.mapping(n, "http of "+where, jobRequestKeys, reads{
 		"upstream": func(v *yaml.Node) { upstream = v },
-		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods...) },
+		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods) },
 		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, true) },
 		"query": func(v *yaml.Node) {
 			for k, v := range r.query(v, where) {
@@ -43,7 +39,7 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 				h.Body = s
 			}
 		},
-		"follow": func(v *yaml.Node) { h.Follow = r.choice(v, "follow", followWord) != "" },
+		"follow": func(v *yaml.Node) { h.Follow = r.choice(v, "follow", follows) != "" },
 	})
 	bodiless := h.Method == http.MethodGet || h.Method == http.MethodDelete
 	if body != nil && bodiless {

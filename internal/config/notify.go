@@ -33,7 +33,7 @@ func (r *reader) notify(e named) *Notify {
 	var body *yaml.Node
 	r.mapping(hook, "http of "+where, webhookKeys, reads{
 		"url":    func(v *yaml.Node) { to.URL = r.hookURL(v) },
-		"method": func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods...) },
+		"method": func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods) },
 		"headers": func(v *yaml.Node) {
 			r.headers(v, "headers of "+where, to.Header)
 			if v.Kind == yaml.MappingNode {
@@ -59,8 +59,6 @@ func (r *reader) notify(e named) *Notify {
 	}
 	return to
 }
-
-var hookMethods = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
 
 // hookURL reads the address of a webhook. It is often a credential: it is never
 // quoted.

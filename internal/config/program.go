@@ -10,14 +10,14 @@ import (
 
 // programKeys are those that a source and a job with exec have beside it.
 var programKeys = []key{
-	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG`, `TZ` and a few like them alone. In a job, `{arg}` stands for the value of an argument. No name begins with `TIDEWIRE_`", is: schema{"type": "object", "propertyNames": schema{"pattern": envName.String()}, "additionalProperties": textSchema}, secret: true},
-	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema},
-	{name: "tty", also: "pty terminal", doc: "of `exec`: both outputs are a terminal, so that the program does not hold its lines back; not on Windows", is: booleanSchema},
-	{name: "ok_codes", also: "exit_codes success_codes", doc: "of `exec`: the exit codes with which the program has done its work, instead of 0 alone: a number from 0 to 255, or a list of them", is: codesSchema},
+	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG`, `TZ` and a few like them alone. In a job, `{arg}` stands for the value of an argument. No name begins with `TIDEWIRE_`", is: envSchema, with: "exec", secret: true},
+	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema, with: "exec"},
+	{name: "tty", also: "pty terminal", doc: "of `exec`: both outputs are a terminal, so that the program does not hold its lines back; not on Windows", is: booleanSchema, with: "exec"},
+	{name: "ok_codes", also: "exit_codes success_codes", doc: "of `exec`: the exit codes with which the program has done its work, instead of 0 alone: a number from 0 to 255, or a list of them", is: codesSchema, with: "exec"},
 }
 
 var codesSchema = either(schema{"type": "integer", "minimum": 0, "maximum": 255},
-	schema{"type": "array", "minItems": 1, "items": integer(0, 255)})
+	schema{"type": "array", "minItems": 1, "uniqueItems": true, "items": integer(0, 255)})
 
 // programReads reads programKeys into p. Had gets the values that are there.
 func (r *reader) programReads(p *Program, where string, had map[string]*yaml.Node) reads {

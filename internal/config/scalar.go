@@ -51,7 +51,8 @@ const (
 )
 
 // choice reads one of a few words.
-func (r *reader) choice(n *yaml.Node, what string, words ...string) string {
+func (r *reader) choice(n *yaml.Node, what string, choices []choice) string {
+	words := wordsOf(choices)
 	s, ok := r.text(n, what, "write "+list(words, "or"))
 	if !ok {
 		return ""

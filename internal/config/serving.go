@@ -126,5 +126,5 @@ func (r *reader) store(n *yaml.Node) {
 		r.problem(n, "a store besides memory is not supported by this version", "write store: memory, or remove it")
 		return
 	}
-	r.choice(n, "store", "memory")
+	r.choice(n, "store", stores)
 }

@@ -29,7 +29,7 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 	}
 	read := r.paceReads(&p)
 	read["parse"] = func(v *yaml.Node) {
-		parse = r.choice(v, "parse", string(ParseJSON), string(ParseText), string(ParseLines))
+		parse = r.choice(v, "parse", parses)
 	}
 	for name, f := range read { // what a source made from others has not
 		read[name] = func(v *yaml.Node) { polled[name] = v; f(v) }
@@ -40,7 +40,7 @@ func (r *reader) source(e named, defaults pace, known parts) (*Source, *yaml.Nod
 		"from":    kind(func(v *yaml.Node) { from = v }),
 		"combine": func(v *yaml.Node) { combine = v; s.Combine = r.jq(v, "combine") },
 		"needs": func(v *yaml.Node) {
-			needs, s.Needs = v, Needs(r.choice(v, "needs", string(NeedsAll), string(NeedsAny), string(NeedsNone)))
+			needs, s.Needs = v, Needs(r.choice(v, "needs", inputNeeds))
 		},
 		"title":    func(v *yaml.Node) { s.Title = r.line(v, "title") },
 		"pick":     func(v *yaml.Node) { pick = v; s.Pick = r.pick(v, where) },

@@ -161,8 +161,7 @@ func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
 
 // rate reads a number in a second, minute, hour or day.
 func (r *reader) rate(n *yaml.Node, what string) (count int, per time.Duration) {
-	const example = "write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d"
-	s, ok := r.text(n, what, example)
+	s, ok := r.text(n, what, aRate)
 	if !ok {
 		return 0, 0
 	}
@@ -170,7 +169,7 @@ func (r *reader) rate(n *yaml.Node, what string) (count int, per time.Duration) 
 	c, err := strconv.ParseUint(number, 10, 31)
 	per = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]
 	if err != nil || c == 0 || per == 0 {
-		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), example)
+		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), aRate)
 		return 0, 0
 	}
 	return int(c), per
