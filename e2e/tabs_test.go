@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -85,6 +86,31 @@ func TestAHiddenTabGivesItsStreamBack(t *testing.T) {
 	eval[bool](p, `hide(false)`)
 	p.await(`connection() === "live" && text("tank", ".figure") === "42.0"`)
 	f.await("a second stream", func(f *front) bool { return len(f.streams) == 2 && f.open == 1 })
+}
+
+// Who did not listen has not lost anything: the values are old until there is news, and nothing is said.
+func TestATabThatWasHiddenReportsNoLoss(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	f := newFront(t, serve(t, tank(plant.url)).url)
+	p := open(t, f.url, view{before: hidden + sooner(60_000, 50) + hurried})
+	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
+	eval[bool](p, `hide(true)`)
+	f.await("the end of the stream", func(f *front) bool { return f.open == 0 })
+	seen := make(chan struct{})
+	f.instead(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
+		select {
+		case <-seen:
+		case <-r.Context().Done():
+		}
+		return false
+	})
+	eval[bool](p, `hurry(120_000) && hide(false)`)
+	p.await(`connection() === "connecting" && document.querySelector(".connection.lost").innerText.trim() === "Connecting"`)
+	close(seen)
+	p.await(`connection() === "live" && !document.querySelector(".connection.lost")`)
+	if got := eval[string](p, `document.getElementById("announcer").textContent`); got != "" {
+		t.Errorf("the page says %q, want nothing", got)
+	}
 }
 
 func TestAPageComesBackFromTheBackForwardCache(t *testing.T) {

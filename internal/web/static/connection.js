@@ -44,10 +44,10 @@ export class Connection {
     this.#node.dataset.state = state;
     glyph(this.#node, glyphs[state]);
     text(this.#node.lastElementChild, words[state] + this.#details(state, silent ? ` for ${lasting(silence)}` : "", held));
-    // Without the server nothing on the page is news.
-    const lost = state === "reconnecting" || (silent && state !== "signed-out");
-    this.#node.classList.toggle("lost", lost);
-    this.#announce(lost, state, silent);
+    // Without the server nothing on the page is news. One that was not seen for a while has not listened: that is no loss.
+    const lost = state === "silent" || state === "reconnecting";
+    this.#node.classList.toggle("lost", lost || (silent && state === "connecting"));
+    if (state !== "connecting") this.#announce(lost, state, silent);
   }
 
   #details(state, silence, held) {
@@ -56,15 +56,16 @@ export class Connection {
     switch (state) {
       case "silent": return silence;
       case "paused": return held ? `, ${held} ${held === 1 ? "card has" : "cards have"} news` : "";
-      case "reconnecting": case "connecting": return wait + (silence && `, no answer${silence}`);
+      case "reconnecting": return wait + (silence && `, no answer${silence}`);
     }
     return wait;
   }
 
+  /** Says that the connection is lost, or there again; of who is signed out the page says it in another way. */
   #announce(lost, state, silent) {
-    if (lost === this.#lost || (!lost && state === "connecting")) return;
+    if (lost === this.#lost) return;
     this.#lost = lost;
-    if (state === "signed-out") return; // which the page says in another way
-    this.#say(lost ? (silent ? "No answer from the server" : "The connection to the server is lost") + ": values may be old" : "The server answers again");
+    if (state === "signed-out") return;
+    this.#say(lost ? `${silent ? "No answer from the server" : "The connection to the server is lost"}: values may be old` : "The server answers again");
   }
 }
