@@ -82,6 +82,9 @@ func NewManager(ctx context.Context, log *slog.Logger, heartbeat time.Duration) 
 // hub, and begin with a "/" unless [WithCustomTopic] names them: the names of others
 // should not.
 func NewHubManager(hub *Hub) *Manager {
+	if hub == nil {
+		panic("sse: NewHubManager needs a hub, or use NewManager")
+	}
 	return &Manager{
 		cancel:  hub.endStreams,
 		hub:     hub,

@@ -996,3 +996,20 @@ func TestManagerOfAHub(t *testing.T) {
 		checkHoldsNothing(t, m)
 	})
 }
+
+// What could serve nothing says so where it is made, and not at the first request.
+func TestMakersRefuseNil(t *testing.T) {
+	for want, call := range map[string]func(){
+		"sse: NewHubManager needs a hub, or use NewManager":      func() { sse.NewHubManager(nil) },
+		"sse: Handler needs a pick func: it could serve nothing": func() { newHubFixture(t, nil).hub.Handler(nil) },
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != want {
+					t.Errorf("panic %v, want %s", got, want)
+				}
+			}()
+			call()
+		}()
+	}
+}

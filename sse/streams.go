@@ -59,6 +59,9 @@ func (s Streams) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Top
 
 // Handler is [Hub.Handler] with the options, of which the zero value keeps connections with their server.
 func (s Streams) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
+	if pick == nil {
+		panic("sse: Handler needs a pick func: it could serve nothing")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fail := func(status int) { http.Error(w, http.StatusText(status), status) }
 		if !s.hub.takes(w, r) {

@@ -23,6 +23,7 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 // Call it before [net/http.Server.Shutdown], which waits for requests but does not end them. It may be called more
 // than once, and returns nil if the Tracker has ended in order before.
 func (t *Tracker) Shutdown(ctx context.Context) error {
+	t.mustBeMade()
 	t.mu.Lock()
 	t.closing = true
 	t.mu.Unlock()

@@ -214,3 +214,21 @@ func TestShutdownStress(t *testing.T) {
 		}
 	}
 }
+
+// A Tracker that nothing has made says so, where it would wait for ever.
+func TestAZeroTrackerSaysThatItIsNone(t *testing.T) {
+	for name, call := range map[string]func(*progress.Tracker){
+		"Shutdown":     func(tracker *progress.Tracker) { _ = tracker.Shutdown(t.Context()) },
+		"Start":        func(tracker *progress.Tracker) { tracker.Start("a") },
+		"StartContext": func(tracker *progress.Tracker) { _, _, _ = tracker.StartContext(t.Context(), "a") },
+	} {
+		func() {
+			defer func() {
+				if got, want := recover(), "progress: a Tracker must be made by New or Open"; got != want {
+					t.Errorf("%s panics with %v, want %s", name, got, want)
+				}
+			}()
+			call(new(progress.Tracker))
+		}()
+	}
+}

@@ -154,6 +154,7 @@ func (t *Tracker) startOrLog(topic string, opts snapshot.ClaimOptions) (*Job, bo
 }
 
 func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOptions) (*Job, bool, error) {
+	t.mustBeMade()
 	select {
 	case t.starting <- struct{}{}:
 		defer func() { <-t.starting }()
@@ -171,6 +172,13 @@ func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOp
 		return nil, false, fmt.Errorf("progress: start %q: %w", topic, err)
 	}
 	return t.jobOf(entry, claim), claim != nil, nil
+}
+
+// mustBeMade panics for a zero Tracker, whose channels would block for ever.
+func (t *Tracker) mustBeMade() {
+	if t.starting == nil {
+		panic("progress: a Tracker must be made by New or Open")
+	}
 }
 
 // hasEnded reports whether no run begins any more.
