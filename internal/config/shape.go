@@ -131,8 +131,7 @@ func argSchema() schema {
 		if slices.Contains(of, string(ArgString)) { // the type that holds where none is said
 			unlike["required"] = []string{"type"}
 		}
-		off := either(schema{"enum": []any{false, "false"}})
-		off["errorMessage"] = key + " is for the type " + list(of, "or")
+		off := either(schema{"enum": []any{false, "false"}, "errorMessage": "remove " + key + ": it is for the type " + list(of, "or")})
 		all = append(all, schema{"if": unlike, "then": schema{"properties": schema{key: off}}})
 	}
 	for _, need := range []struct {
