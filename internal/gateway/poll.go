@@ -284,10 +284,10 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err 
 // succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
 // that it needs, and reports false if these are others by now.
 func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, got reading) bool {
-	decides := s.decides()
+	decides, at := s.decides(), s.clock.people(now)
 	switch {
 	case decides == nil:
-		s.renewed, s.oldest, snap.UpdatedAt = now, "", s.clock.people(now)
+		s.renewed, s.oldest, snap.UpdatedAt = now, "", at
 	case decides.renewed.IsZero():
 		return false
 	default:
@@ -305,7 +305,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *so
 		snap.State, snap.Error = stateStale, &got.stale
 		got.value = nil // a gap in the history
 	}
-	s.history.add(s.clock.wall(), got.value)
+	s.history.add(*at, got.value) // as the snapshot has it, to the millisecond
 	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
 	s.schedule(internal, now)
 	return true
