@@ -46,6 +46,44 @@ func TestLargeIntegersKeepTheirDigits(t *testing.T) {
 	p.await(`text("serial", ".summary").includes("max 9,007,199,254,740,99")`) // a chart may round
 }
 
+// The reader's law: what was read, written again, is the text; and it takes what JSON.parse takes, nothing else.
+func TestJSONKeepsEveryDigit(t *testing.T) {
+	p := open(t, serve(t, "").url, view{})
+	p.await(`connection() === "live"`)
+	for _, wrong := range eval[[]string](p, `import(document.querySelector("link[href*='/json.']").href).then(({ parse }) => {
+		let seed = 1;
+		const random = (n) => (seed = (seed * 48271) % 2147483647) % n;
+		const pick = (list) => list[random(list.length)];
+		const digits = (n) => pick("123456789") + Array.from({ length: n - 1 }, () => random(10)).join("");
+		const integer = () => pick(["", "-"]) + digits(1 + random(40));
+		const string = () => '"' + Array.from({ length: random(6) }, () => pick(["\\\"", "\\\\", "{", ":", ",", " ", "é", digits(20), "-", "1e400"])).join("") + '"';
+		const value = (depth) => {
+			switch (random(depth > 3 ? 5 : 8)) {
+				case 0: case 1: return integer();
+				case 2: return string();
+				case 3: return pick(["true", "false", "null", "0", "0.5", "-1.25"]);
+				case 4: return '"' + digits(30) + '"';
+				case 5: return "[" + Array.from({ length: random(4) }, () => value(depth + 1)).join() + "]";
+			}
+			return "{" + Array.from({ length: random(4) }, (_, i) => '"' + i + "x" + digits(18) + '":' + value(depth + 1)).join() + "}";
+		};
+		const write = (v) => typeof v === "bigint" ? String(v) : Array.isArray(v) ? "[" + v.map(write).join() + "]" :
+			v && typeof v === "object" ? "{" + Object.entries(v).map(([k, w]) => JSON.stringify(k) + ":" + write(w)).join() + "}" : JSON.stringify(v);
+		const wrong = [];
+		const accepts = (f, text) => { try { f(text); return true; } catch { return false; } };
+		for (let i = 0; i < 5000; i++) {
+			const text = value(0);
+			if (write(parse(text)) !== text) wrong.push(text + " is read as " + write(parse(text)));
+			const at = random(text.length), broken = text.slice(0, at) + pick(["0", '"', "{", "}", ".", "e", "-", digits(17)]) + text.slice(at);
+			if (accepts(parse, broken) !== accepts(JSON.parse, broken)) wrong.push(broken + " is taken: " + accepts(parse, broken));
+		}
+		if (parse("[1e400]")[0] !== "1e400" || parse("[-1E+999]")[0] !== "-1E+999") wrong.push("what is too large for a number");
+		return wrong.slice(0, 5);
+	})`) {
+		t.Error(wrong)
+	}
+}
+
 // Digits survive the ways that are not the stream: polls, and what tabs tell each other.
 func TestLargeIntegersKeepTheirDigitsEverywhere(t *testing.T) {
 	plant := newUpstream(t, `9007199254740993`)

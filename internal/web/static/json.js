@@ -9,7 +9,8 @@ const mark = `${Math.random()} `; // which no text of a server begins with
 
 /** Parses JSON. Integers beyond 2^53 become a bigint, and what is too large for a number stays text. */
 export function parse(json) {
-  if (!suspicious.test(json)) return JSON.parse(json);
+  const rounded = JSON.parse(json); // also says whether it is JSON
+  if (!suspicious.test(json)) return rounded;
   const exact = json.replace(tokens, (token) => (isRounded(token) ? `"${mark}${token}"` : token));
   return JSON.parse(exact, (_, value) => {
     if (typeof value !== "string" || !value.startsWith(mark)) return value;
