@@ -54,7 +54,7 @@ type Client struct {
 // the server's close, a silence, and the statuses 408, 425, 429, 502, 503, 504, and 520 to 524, which a CDN
 // answers while its origin is away. A stream that is compressed with gzip, though it was not asked for, is read; one in
 // another encoding ends the loop. The wait is what the server asked for last with
-// `retry:`, or Retry-After, or else [Client].Retry. It doubles, up to MaxRetry, while connections bring neither an event
+// `retry:`, or Retry-After, an hour at most, or else [Client].Retry. It doubles, up to MaxRetry, while connections bring neither an event
 // nor a `retry:`, and is extended by up to a half at random.
 //
 // A repeated request has the id of the last event in Last-Event-ID; one in req counts for the first. An id that no header

@@ -77,7 +77,8 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 }
 
 // Update calls change with the state of the run, which it may change, and publishes it. Times and estimate are set afterwards;
-// percents are brought to between 0 and 100. It waits for nobody, but calls of change never overlap.
+// percents are brought to between 0 and 100. It waits for nobody, but calls of change never overlap: change must not
+// call the Reporter, nor wait for who does.
 func (r *Reporter) Update(change func(*Progress)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
