@@ -260,11 +260,12 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
-		if !c.fresh {
-			c.clock, c.fresh = int64(time.Since(c.base)), true // half as dear as time.Now
-		}
 		if c.observer != nil {
-			e.more().late = c.lateness(e, time.Now())
+			now := time.Now()
+			c.clock, c.fresh = c.since(now), true
+			e.more().late = c.lateness(e, now)
+		} else if !c.fresh {
+			c.clock, c.fresh = int64(time.Since(c.base)), true // half as dear as time.Now
 		}
 		e.started = c.clock
 		e.runs++
