@@ -182,7 +182,7 @@ func (a *Arg) string(text string) *ArgError {
 	case strings.HasPrefix(text, "-") && !a.AllowDash:
 		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", a.quote(text))
 	case a.Pattern != nil && !a.Pattern.MatchString(text):
-		return a.wrong("write one that does", "%s does not match %s", a.quote(text), a.Pattern)
+		return a.wrong("write one that does", "%s does not match %s", a.quote(text), strings.TrimSuffix(strings.TrimPrefix(a.Pattern.String(), "^(?:"), ")$"))
 	}
 	return nil
 }

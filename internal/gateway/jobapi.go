@@ -163,6 +163,10 @@ func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isF
 	case err == nil && media == formType:
 		args, ok = formArgs(w, r)
 		return args, true, ok
+	case r.ContentLength == 0:
+		w.Header().Set("Accept", jsonType)
+		fail(w, r, http.StatusUnsupportedMediaType, `there is no body: send {"args":{…}} with Content-Type: application/json, or {} to start with the defaults, as curl --json '{}' does`)
+		return nil, false, false
 	}
 	failMedia(w, r)
 	return nil, false, false

@@ -349,3 +349,11 @@ func problems(p object) iter.Seq[string] {
 }
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
+
+// A start without a body, as of curl -X POST, is told what to send.
+func TestAStartWithoutABodyIsToldWhatToSend(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: ['true']}}")
+	if status, _, body := s.do("POST", runs, ""); status != 415 || !contains(body, "there is no body: send") {
+		t.Errorf("POST without a body = %d %s", status, body)
+	}
+}

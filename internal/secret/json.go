@@ -7,7 +7,7 @@ import (
 
 // JSON returns valid JSON with [Mask] in place of each secret in its texts, whatever their
 // spelling, names of members included; a number that is a secret, or has one in it, becomes
-// the text [Mask]. The rest is returned as it is written. A secret that is none of these,
+// the text [Mask], and so does a true, false or null that is one. The rest is returned as it is written. A secret that is none of these,
 // such as one that reaches from one text into another, takes all of data with it.
 func (r *Redactor) JSON(data []byte) []byte {
 	redacted := r.values(data, true)
@@ -35,8 +35,8 @@ func (r *Redactor) values(data []byte, numbers bool) []byte {
 	return []byte(out.String())
 }
 
-// token returns the length of the text or the number with which s begins, 1 if that is
-// neither.
+// token returns the length of the text, the number or the word with which s begins, 1 if that is
+// none.
 func token(s string) int {
 	if s[0] == '"' {
 		for i := 1; i < len(s); i++ {
@@ -49,6 +49,9 @@ func token(s string) int {
 		}
 		return len(s)
 	}
+	if 'a' <= s[0] && s[0] <= 'z' {
+		return max(1, len(s)-len(strings.TrimLeft(s, "truefalsn")))
+	}
 	return max(1, len(s)-len(strings.TrimLeft(s, "+-.0123456789eE")))
 }
 
@@ -60,7 +63,7 @@ func (r *Redactor) token(s string, numbers bool) string {
 			quoted, _ := json.Marshal(shown) // texts encode
 			return string(quoted)
 		}
-	case numbers && (s[0] == '-' || '0' <= s[0] && s[0] <= '9') && r.Text(s) != s:
+	case numbers && strings.IndexByte("-0123456789tfn", s[0]) >= 0 && r.Text(s) != s:
 		return `"` + Mask + `"`
 	}
 	return s

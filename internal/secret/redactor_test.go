@@ -203,6 +203,14 @@ func TestHalvesAreHidden(t *testing.T) {
 
 func TestJSONStaysJSON(t *testing.T) {
 	r := secret.New(`pässwört`, `a"b\c`, "123456", `x","y`)
+	for secretWord, in := range map[string]string{"true": `{"ok": true, "n": [1, "x"]}`, "null": `{"ok": null, "n": [1, "x"]}`, "false": `{"ok": false, "n": [1, "x"]}`} {
+		if got, want := string(secret.New(secretWord).JSON([]byte(in))), `{"ok": "***", "n": [1, "x"]}`; got != want {
+			t.Errorf("JSON(%s) without %q = %s, want %s", in, secretWord, got, want)
+		}
+		if got := string(secret.New(secretWord).Strings([]byte(in))); got != in {
+			t.Errorf("Strings(%s) without %q = %s, want it as it is", in, secretWord, got)
+		}
+	}
 	for in, want := range map[string]string{
 		`{"pin": "p\u00e4ssw\u00F6rt", "n": 1.50}`:          `{"pin": "***", "n": 1.50}`,
 		`{"p\u00e4sswört": [1, "a\"b\\c"]}`:                 `{"***": [1, "***"]}`,
