@@ -18,7 +18,7 @@ comes from, of the source itself or of the defaults, or that it is built in. Wha
 credential, and what comes from the environment or a file, is shown as ***. Where a source and a job
 have one name, write source/NAME or job/NAME. CONFIG is as for check.`,
 		Example:           "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              arguments(1, 2),
 		ValidArgsFunction: completeConfig(configured),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, what, err := configFirst(cmd, args, 1)

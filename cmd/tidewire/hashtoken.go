@@ -32,7 +32,7 @@ print that.
 Programs send it as "Authorization: Bearer TOKEN"; the commands run and watch take it from
 TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 		Example: "  tidewire hash-token ci\n  tidewire hash-token ci --role viewer\n  pass show tidewire/ci | tidewire hash-token ci -",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if role != "viewer" && role != "operator" && role != "admin" {
 				return usageError(fmt.Sprintf("--role %s is not viewer, operator or admin", role))

@@ -22,7 +22,7 @@ func healthcheckCommand() *cobra.Command {
 itself. If no URL is given, it takes $TIDEWIRE_URL, or http://127.0.0.1:8480. It accepts any certificate,
 since that of a gateway is not for its own address, and sends no token.`,
 		Example: "  tidewire healthcheck https://127.0.0.1:8480",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			address := gatewayURL()
 			if len(args) > 0 {

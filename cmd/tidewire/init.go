@@ -24,7 +24,7 @@ func initCommand() *cobra.Command {
 		Long: `Init writes a configuration with comments, tidewire.yaml unless another file is named. It works
 as it is. A file that has something in it is left alone.`,
 		Example: "  tidewire init\n  tidewire serve tidewire.yaml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "tidewire.yaml"
 			if len(args) > 0 {

@@ -127,6 +127,20 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// arguments wants so many arguments, and says how the command is written if there are others.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		what := "that is too much"
+		switch {
+		case len(args) < least:
+			what = "something is missing"
+		case len(args) <= most:
+			return nil
+		}
+		return usageError(what + ": write " + strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+	}
+}
+
 // A usageError is a mistake in the command line that only a command's own code finds.
 type usageError string
 
@@ -145,7 +159,7 @@ machine does not have, an argument that another program would take for code.
 
 CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
 		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml\n  generate | tidewire check -",
-		Args:              cobra.MaximumNArgs(1),
+		Args:              arguments(0, 1),
 		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != formatText && format != formatJSON && format != formatGitHub {

@@ -373,3 +373,19 @@ func (r *running) scan() int {
 	}
 	return len(end["result"].(map[string]any)["found"].([]any))
 }
+
+// A command line with too little or too much says how it is written.
+func TestTheNumberOfArgumentsIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run"}, "tidewire: something is missing: write tidewire run JOB [ARG=VALUE ...]\n"},
+		{[]string{"explain"}, "tidewire: something is missing: write tidewire explain [CONFIG] NAME\n"},
+		{[]string{"serve", "a", "b"}, "tidewire: that is too much: write tidewire serve [CONFIG]\n"},
+	} {
+		if code, _, stderr := tidewire(t, c.args...); code != exitUsage || !strings.HasPrefix(stderr, c.want) {
+			t.Errorf("%q = %d, %q, want %d, %q", c.args, code, stderr, exitUsage, c.want)
+		}
+	}
+}

@@ -17,7 +17,7 @@ func manCommand() *cobra.Command {
 		Short:   "Write the manual pages",
 		Long:    "Man writes a manual page for tidewire, and one for each of its commands, into a directory.",
 		Example: "  tidewire man /usr/local/share/man/man1",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return fmt.Errorf("write the manual: %w", err)

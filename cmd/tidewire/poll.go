@@ -22,7 +22,7 @@ With --trace it prints each step instead: the request and the answer, or the pro
 status, how long each took, the body as it came, what each expression picks of it, and the value. The
 values of headers and of the query are shown as ***; the body is shown as it is. CONFIG is as for check.`,
 		Example:           "  tidewire poll tidewire.yaml tank\n  tidewire poll tidewire.yaml tank --trace",
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              arguments(1, 2),
 		ValidArgsFunction: completeConfig(sourceNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, args, err := configFirst(cmd, args, 1)

@@ -175,6 +175,8 @@ func (r *remote) explained(err error) error {
 	var status *sse.StatusError
 	var dial *url.Error
 	switch {
+	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized && r.header.Get("Authorization") != "":
+		return fmt.Errorf("%s does not accept the token of --token-file or $%s: was it changed there?", r, envToken)
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%s does not know who is asking: give a token with --token-file or in $%s", r, envToken)
 	case errors.As(err, &status):

@@ -264,7 +264,7 @@ func TestTheTokenStaysWithTheGateway(t *testing.T) {
 func TestRemoteMistakes(t *testing.T) {
 	refuses := fake(t, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
-		w.WriteHeader(map[bool]int{true: 403, false: 401}[r.Header.Get("Authorization") != ""])
+		w.WriteHeader(map[bool]int{true: 403, false: 401}[r.Header.Get("Authorization") == "Bearer t0ken"])
 		io.WriteString(w, `{"detail":"a viewer may not start jobs"}`)
 	}})
 	other := fake(t, map[string]http.HandlerFunc{"/": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") }})
@@ -281,6 +281,7 @@ func TestRemoteMistakes(t *testing.T) {
 		{"", []string{"watch", refuses}, 1, refuses + " does not know who is asking: give a token with --token-file or in $TIDEWIRE_TOKEN"},
 		{"", []string{"run", "--url", refuses, "x"}, 1, "does not know who is asking"},
 		{"t0ken", []string{"run", "--url", refuses, "x"}, 1, "tidewire: a viewer may not start jobs\n"},
+		{"0ld", []string{"run", "--url", refuses, "x"}, 1, refuses + " does not accept the token of --token-file or $TIDEWIRE_TOKEN: was it changed there?\n"},
 		{"t0ken\nX: y", []string{"watch", refuses}, 1, "the token in $TIDEWIRE_TOKEN is not one"},
 		{"", []string{"watch", "--token-file", empty, refuses}, 1, "empty holds no token"},
 		{"", []string{"watch", "--token-file", empty + "er", refuses}, 1, "read the token: open "},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
   tidewire run discover subnet=10.0.4.0/24 > found.json
   tidewire run --output backup
   tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              arguments(1, math.MaxInt),
 		ValidArgsFunction: completeJob,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			values, err := parseArgs(args[1:])

@@ -40,7 +40,7 @@ CONFIG is ./tidewire.yaml if it is left out. If it is "-", stdin is read, once.`
 		Example: `  tidewire serve tidewire.yaml
   tidewire serve --listen 127.0.0.1:0 tidewire.yaml
   tidewire serve --log-format json --log-level debug tidewire.yaml`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              arguments(0, 1),
 		ValidArgsFunction: completeConfig(nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := newLogger(cmd.ErrOrStderr(), format, level)
