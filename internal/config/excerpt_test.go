@@ -48,6 +48,7 @@ func TestExcerptMasks(t *testing.T) {
 		{"{http: https://h, bearer: [hunter2]}", "{http: https://h, bearer: [*******]}"},
 		{"{http: 'https://u:hunter2@h'}", "{http: *********************}"},
 		{"{http: 'https://u:hunter2@h h'}", "{http: ******************** **}"},
+		{"{http: 'https://h/?key=hunter2'}", "{http: ************************}"},
 		{"{http: https://h, bearer: a, bearer: hunter2}", "{http: https://h, bearer: *, bearer: *******}"},
 		{"[{bearer: hunter2}]", "[{bearer: *******}]"},
 		{"!!map {http: https://h, bearer: hunter2}", "!!map {http: *********, bearer: *******}"},

@@ -97,7 +97,8 @@ func (r *reader) baseURL(n *yaml.Node) *url.URL {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		r.problem(n, fmt.Sprintf("http: %s is not an http or https address", quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		r.problem(n, fmt.Sprintf("http: %s has a query or fragment", quote(s)), "write queries into the sources and leave fragments out")
+		r.conceal(n) // a key often stands in a query
+		r.problem(n, "http has a query or fragment", "write queries into the sources and leave fragments out")
 	case !validPort(u.Port()):
 		r.problem(n, fmt.Sprintf("http: %s is not a port", quote(u.Port())), "write a port from 1 to 65535")
 	default:
