@@ -50,6 +50,7 @@ var suite = []struct {
 	{"FollowWhileWriting", followWhileWriting},
 	{"RetentionEndsInGone", retentionEndsInGone},
 	{"NoRetention", noRetention},
+	{"RetentionWithoutEnd", retentionWithoutEnd},
 	{"ExpirySparesReplacement", expirySparesReplacement},
 	{"FirstFinishCounts", firstFinishCounts},
 	{"OldRunChangesNothing", oldRunChangesNothing},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -279,6 +280,26 @@ func noRetention(t *testing.T, s snapshot.Store) {
 			t.Errorf("Claim after a Finish without retention = %v, %v, %v, want a claim", c2, e, err)
 		} else {
 			finish(t, c2, "", 0)
+		}
+	}
+}
+
+func retentionWithoutEnd(t *testing.T, s snapshot.Store) {
+	f, _ := follow(t, s)
+	time.Sleep(retention) // so that a sum with the time of the store's clock is beyond what fits
+	var runs []string
+	for i, r := range []time.Duration{math.MaxInt64, math.MaxInt64 - 1, 200 * 365 * 24 * time.Hour} {
+		topic := fmt.Sprint("a", i)
+		c := claim(t, s, topic)
+		runs = append(runs, c.Run())
+		finish(t, c, "end", r)
+	}
+	finish(t, claim(t, s, "clock"), "", retention)
+	f.waitFor("clock", snapshot.Gone, "")
+	now := current(t, s)
+	for i, run := range runs {
+		if e := now[fmt.Sprint("a", i)]; e.State != snapshot.Final || e.Run != run || string(e.Data) != "end" {
+			t.Errorf("an entry that is to be kept for centuries is %v after a second, want run %s final", e, run)
 		}
 	}
 }
