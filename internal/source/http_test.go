@@ -215,7 +215,11 @@ func TestUnknownEncoding(t *testing.T) {
 		w.Header().Set("Content-Encoding", "br")
 		fmt.Fprint(w, "1")
 	})
-	wantError(t, h, "GET "+h.URL.String()+`: the answer is encoded as "br", want gzip or plain`)
+	want := "GET " + h.URL.String() + `: the answer is encoded as "br", want gzip or plain`
+	wantError(t, h, want)
+	if answer, err := (source.Call{Method: "GET", URL: h.URL}).Do(t.Context()); err == nil || err.Error() != want {
+		t.Errorf("the answer to a job's request = %v, %v, want the error %s", answer, err, want)
+	}
 }
 
 func TestGzip(t *testing.T) {
