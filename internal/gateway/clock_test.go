@@ -214,3 +214,47 @@ jobs: {scan: {http: {upstream: plant, path: /}, limit: 1/h}}
 		})
 	}
 }
+
+// Of a limit of 2/h, each start counts for an hour to the nanosecond, and no longer.
+func TestAStartCountsForTheTimeOfItsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		server := ssetest.NewServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		handler, run, err := gateway.Open(t.Context(), load(t, `
+upstreams: {plant: {http: http://plant.example}}
+jobs: {scan: {http: {upstream: plant, path: /}, limit: 2/h}}
+`), slog.New(slog.DiscardHandler), server.Client.Transport)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		over := make(chan error)
+		go func() { over <- run(ctx) }()
+		defer func() { cancel(); <-over }()
+		for _, tt := range []struct {
+			at     time.Duration // since the first start
+			status int
+			after  string // Retry-After of a refusal
+		}{
+			{0, 202, ""},
+			{10 * time.Minute, 202, ""},
+			{20 * time.Minute, 429, "2400"},
+			{time.Hour - time.Nanosecond, 429, "1"},
+			{time.Hour, 202, ""},
+			{time.Hour, 429, "600"},
+			{time.Hour + 10*time.Minute - time.Nanosecond, 429, "1"},
+			{time.Hour + 10*time.Minute, 202, ""},
+			{time.Hour + 10*time.Minute, 429, "3000"},
+		} {
+			time.Sleep(tt.at - time.Since(begun))
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost"+runs, strings.NewReader("{}"))
+			r.Header.Set("Content-Type", "application/json")
+			handler.ServeHTTP(w, r)
+			if got := w.Header().Get("Retry-After"); w.Code != tt.status || tt.after != "" && got != tt.after {
+				t.Errorf("a start after %v = %d with Retry-After %q, want %d with %q", tt.at, w.Code, got, tt.status, tt.after)
+			}
+			synctest.Wait()
+		}
+	})
+}

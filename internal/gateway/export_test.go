@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -318,3 +319,62 @@ func (k Keys) Count() (keys, callers int) { return len(k.s.keys), len(k.s.own) }
 
 // ServerLog is where the HTTP server logs, given the gateway's log.
 var ServerLog = serverLog
+
+// ErrUnsettled is why what changed while it was read is not put to work.
+var ErrUnsettled = errUnsettled
+
+// LoadWhile reads the configuration again, calls meanwhile, and puts to work what was read, while Run is on.
+func (g Gateway) LoadWhile(ctx context.Context, settled bool, meanwhile func()) error {
+	cfg, files, err := g.loader.read()
+	meanwhile()
+	_, err = g.loader.use(ctx, settled, cfg, files, err)
+	return err
+}
+
+// Recovered is next behind what takes care of panics.
+func (g Gateway) Recovered(next http.HandlerFunc) http.Handler { return g.recovered(next) }
+
+// ServeTopic streams a topic to a request that nothing has looked at before.
+func (g Gateway) ServeTopic(w http.ResponseWriter, r *http.Request, topic string) error {
+	t, ok := g.hub.Lookup(topic)
+	if !ok {
+		return errors.New("there is no such topic")
+	}
+	return g.hub.ServeAll(w, r, t)
+}
+
+// As is r of a user that the guard has let in.
+func As(r *http.Request, role config.Role) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user: &access.User{Role: role}}))
+}
+
+// Expired are the ids of runs that were forgotten.
+type Expired struct{ s *records }
+
+// MaxExpired is how many of them are remembered.
+const MaxExpired = maxExpired
+
+func NewExpired() Expired {
+	return Expired{&records{jobs: map[string]string{}, ended: map[string][]ending{}, expired: map[string]struct{}{}}}
+}
+
+// Expire has the store say that a run ended, and that it was forgotten.
+func (e Expired) Expire(id string) {
+	at := time.Unix(0, 0)
+	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: encoded(runSnapshot{ID: id, Job: "j", FinishedAt: &at})})
+	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Gone})
+}
+
+// Has reports whether a run is known to have expired.
+func (e Expired) Has(id string) bool { return e.s.hasExpired(id) }
+
+// Count is how many of them are remembered, in whatever way.
+func (e Expired) Count() int {
+	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.live))
+}
+
+// TryNew makes a gateway, which may fail.
+func TryNew(ctx context.Context, cfg *config.Config, opts Options) (Gateway, error) {
+	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", opts)
+	return Gateway{g}, err
+}

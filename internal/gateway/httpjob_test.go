@@ -1,13 +1,22 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
 // reindex is a job that asks an upstream.
@@ -149,6 +158,72 @@ func TestAnOperationElsewhereIsNotFollowed(t *testing.T) {
 		if other.count() != 0 || u.count() != before+1 {
 			t.Errorf("%d requests were made to another place, and %d to the upstream, want none and the first", other.count(), u.count()-before)
 		}
+	}
+}
+
+// An operation's server says how often it is to be asked, within bounds: one that says "at once" is asked twice a
+// second, one that says "tomorrow" once a minute.
+func TestAnOperationIsAskedAtAPaceWithinBounds(t *testing.T) {
+	for _, tt := range []struct {
+		after string // Retry-After of each answer
+		pause time.Duration
+	}{
+		{"0", 500 * time.Millisecond},
+		{"", 2 * time.Second},
+		{"5", 5 * time.Second},
+		{"86400", time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const want = 10
+			within := want*tt.pause + tt.pause/2
+			begun := time.Now()
+			var mu sync.Mutex
+			var looks []time.Duration
+			server := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if tt.after != "" {
+					w.Header().Set("Retry-After", tt.after)
+				}
+				if r.Method == "POST" {
+					w.Header().Set("Operation-Location", "/operations/1")
+					w.WriteHeader(202)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				looks = append(looks, time.Since(begun))
+				io.WriteString(w, `{"status": "Running"}`)
+			}))
+			cfg := load(t, fmt.Sprintf(`
+upstreams: {search: {http: http://search.example}}
+jobs: {scan: {http: {upstream: search, path: /, method: POST, follow: operation-location}, timeout: %v}}
+`, within))
+			handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), server.Client.Transport)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			over := make(chan error)
+			go func() { over <- run(ctx) }()
+			defer func() { cancel(); <-over }()
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost"+runs, strings.NewReader("{}"))
+			r.Header.Set("Content-Type", "application/json")
+			handler.ServeHTTP(w, r)
+			if w.Code != 202 {
+				t.Fatalf("the start = %d %s", w.Code, w.Body)
+			}
+			time.Sleep(within + time.Second)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(looks) != want {
+				t.Fatalf("with Retry-After %q it was asked %d times in %v, want %d", tt.after, len(looks), within, want)
+			}
+			for i, at := range looks {
+				if want := time.Duration(i+1) * tt.pause; at != want {
+					t.Errorf("with Retry-After %q look %d was after %v, want %v", tt.after, i+1, at, want)
+				}
+			}
+		})
 	}
 }
 

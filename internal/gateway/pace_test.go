@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/smartpoll"
 )
 
 // polling is a gateway's polling in a synctest bubble, whose upstreams are funcs.
@@ -354,6 +355,33 @@ func TestSourcesOfOnePaceArePolledSpreadOut(t *testing.T) {
 		}
 		if got := slices.Max(tenths[:]); got > 25 {
 			t.Errorf("polls in each second of the ten: %v, want about 10 each", tenths)
+		}
+	})
+}
+
+// Jitter delays each poll by another part of the pause, up to what is configured, and the rate remains what it is.
+func TestJitterDelaysEachPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pause, polls = 10 * time.Second, 50
+		p := newPolling(t, "sources:\n  steady: {exec: [s], every: 10s}\n  jittery: {exec: [s], every: 10s, jitter: 50%}\n")
+		time.Sleep((polls + 1) * pause)
+		for name, most := range map[string]time.Duration{"steady": 0, "jittery": pause / 2} {
+			times := p.polled(name)[1:] // the first is at once
+			if n := len(times); n < polls-1 || n > polls+1 {
+				t.Errorf("%s was polled %d times, want %d", name, n, polls)
+			}
+			spread := (smartpoll.Every(pause).Spread(name).Next(p.begun).Sub(p.begun)) % pause
+			delays := map[time.Duration]bool{}
+			for _, at := range times {
+				delay := (at - spread + pause) % pause
+				if delay > most {
+					t.Errorf("%s was polled after %v, %v later than its time, want at most %v", name, at, delay, most)
+				}
+				delays[delay.Truncate(most/10+1)] = true
+			}
+			if few := len(delays) < 5; few != (most == 0) {
+				t.Errorf("the polls of %s were late by %v", name, delays)
+			}
 		}
 	})
 }

@@ -139,6 +139,11 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 	l.g.observer.Reloading(true)
 	defer l.g.observer.Reloading(false)
 	cfg, files, err := l.read()
+	return l.use(ctx, settled, cfg, files, err)
+}
+
+// use puts to work what was read, or says why that is wrong. The caller has the turn.
+func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error) (*difference, error) {
 	if _, changed := files.Look(); changed && settled {
 		return nil, errUnsettled
 	}
