@@ -131,7 +131,7 @@ func TestReloadKeepsTheRhythm(t *testing.T) {
 
 func TestAChangedSourceKeepsAValueThatMeansTheSame(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	base := tank(plant.URL)
+	base := replaceOnce(t, tank(plant.URL), "every: 20ms", "every: 1h") // or another value would come before it hangs
 	s := startFile(t, base, 0)
 	good := s.source("tank", "ok")
 	plant.hangs(t) // nothing new from here on
