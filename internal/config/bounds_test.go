@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 )
@@ -62,37 +62,55 @@ func TestAConfigurationIsBounded(t *testing.T) {
 	}
 }
 
-// A quarter of the largest file that is read takes a moment, whatever is in it.
+// What it costs to read a configuration is in proportion to its length, whatever is in it: of four times the lines it is
+// four times as much. Work is counted by what is allocated, which does not depend on how busy the machine is; to compare
+// two names, to show a line and to look for a program all allocate.
 func TestLargeConfigurationsAreReadInLinearTime(t *testing.T) {
-	repeat := func(line string) string {
-		var b strings.Builder
-		b.WriteString("version: 1\nsources:\n  a: {exec: [echo, a]}\n")
-		for i := 0; b.Len()+len(line)+10 < config.MaxBytes/4; i++ {
-			fmt.Fprintf(&b, line, i)
+	lines := func(line string) func(int) string {
+		return func(n int) string {
+			var b strings.Builder
+			b.WriteString("version: 1\nsources:\n  a: {exec: [echo, a]}\n")
+			for i := range n {
+				fmt.Fprintf(&b, line, i)
+			}
+			return b.String()
 		}
-		return b.String()
 	}
-	for what, yaml := range map[string]string{
-		"unknown keys":        repeat("k%d: 1\n"),
-		"unknown keys inside": repeat("  s%d: {exek: [a]}\n"),
-		"one line":            "version: 1\nsources: {" + strings.Repeat("a: {exec: [a]}, ", 15_000) + "}\n",
-		"sources":             repeat("  s%d: {exec: [echo, a]}\n"),
-		"wrong from":          repeat("  s%d: {from: [b, c], combine: .}\n"),
-		"references":          repeat("  s%d: {exec: [echo, \"${env:NO_SUCH_VARIABLE}\"]}\n"),
-		"a text that is open": "version: 1\nsources: {a: {exec: [\"" + strings.Repeat("x\n  ", 60_000),
-		"brackets":            "version: 1\nsources: " + strings.Repeat("[", 125_000),
-		"long credential":     "version: 1\nupstreams: {a: {http: http://a, bearer: \"" + strings.Repeat("${env:X:-", 25_000) + "\", x: 1}}\n",
-		"a long key":          "version: 1\n" + strings.Repeat("k", 250_000) + ": 1\n",
+	around := func(before, repeated, after string) func(int) string {
+		return func(n int) string { return before + strings.Repeat(repeated, n) + after }
+	}
+	for what, of := range map[string]func(n int) string{
+		"unknown keys":        lines("k%d: 1\n"),
+		"unknown keys inside": lines("  s%d: {exek: [a]}\n"),
+		"one line":            around("version: 1\nsources: {", "a: {exec: [a]}, ", "}\n"),
+		"sources":             lines("  s%d: {exec: [echo, a]}\n"),
+		"programs":            lines("  s%d: {exec: [no-such-program-%[1]d, a]}\n"),
+		"computed":            lines("  s%d: {from: [a], combine: .a.value}\n"),
+		"wrong from":          lines("  s%d: {from: [b, c], combine: .}\n"),
+		"references":          lines("  s%d: {exec: [echo, \"${env:NO_SUCH_VARIABLE}\"]}\n"),
+		"a text that is open": around("version: 1\nsources: {a: {exec: [\"", "x\n  ", ""),
+		"brackets":            around("version: 1\nsources: ", "[", ""),
+		"long credential":     around("version: 1\nupstreams: {a: {http: http://a, bearer: \"", "${env:X:-", "\", x: 1}}\n"),
+		"a long key":          around("version: 1\n", "k", ": 1\n"),
 	} {
-		begin := busy(t)
-		_, problems := config.Load("test.yaml", []byte(yaml))
-		took := busy(t) - begin
-		t.Logf("%s: %v, %d problems", what, took.Round(time.Millisecond), len(problems))
-		if took > 8*time.Second { // half a second, and what the race detector adds
-			t.Errorf("%s: read in %v", what, took)
+		cost := func(n int) (bytes, allocations float64) {
+			yaml := []byte(of(n))
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, problems := config.Load("test.yaml", yaml)
+			runtime.ReadMemStats(&after)
+			if n := len(problems.Error()); n > 100_000 || len(problems) > 51 {
+				t.Errorf("%s: %d problems in %d bytes", what, len(problems), n)
+			}
+			return float64(after.TotalAlloc - before.TotalAlloc), float64(after.Mallocs - before.Mallocs)
 		}
-		if n := len(problems.Error()); n > 100_000 || len(problems) > 51 {
-			t.Errorf("%s: %d problems in %d bytes", what, len(problems), n)
+		const few = 400
+		bytes, allocations := cost(few)
+		moreBytes, moreAllocations := cost(4 * few)
+		t.Logf("%s: %.1f times the bytes (%.0f KB), %.1f times the allocations", what, moreBytes/bytes, moreBytes/1024, moreAllocations/allocations)
+		if moreBytes > 5*bytes+128<<10 || moreAllocations > 5*allocations+1000 {
+			t.Errorf("%s: four times the lines cost %.1f times the bytes and %.1f times the allocations", what, moreBytes/bytes, moreAllocations/allocations)
 		}
 	}
 }
