@@ -95,17 +95,6 @@ func TestExecTimeout(t *testing.T) {
 	}
 }
 
-// A program that ignores TERM makes its poll a second late, no more.
-func TestExecThatDoesNotEnd(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := source.Exec{Argv: sh("trap '' TERM; while :; do sleep 1; done")}.Fetch(ctx)
-	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < time.Second || took > 4*time.Second {
-		t.Errorf("Fetch = %v after %v, want %v after about a second", err, took, context.DeadlineExceeded)
-	}
-}
-
 // A Nagios plugin says with its exit code how it is, and on standard output what there is to say.
 func TestChecksThatExitWithAState(t *testing.T) {
 	const check = `echo "DISK $1 - free space: / 3 GB"; exit $2`
