@@ -571,6 +571,17 @@ func TestOIDCIssuerIsDown(t *testing.T) {
 }
 
 // Without a provider there is nobody to ask.
+// An answer of the provider is read up to 1 MiB: what is longer is none.
+func TestAnswersOfTheProviderAreBounded(t *testing.T) {
+	for size, ok := range map[int]bool{1<<20 - 10_000: true, 1 << 20: false} {
+		s, i := newOIDC(t)
+		i.Behave(issuertest.Behaviour{Metadata: map[string]any{"a_claim_that_comes_first": strings.Repeat("x", size)}})
+		if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80"), access.Visit{}); (err == nil) != ok {
+			t.Errorf("Begin with a provider that answers %d bytes and more = %v, want success: %t", size, err, ok)
+		}
+	}
+}
+
 func TestNoOIDC(t *testing.T) {
 	s := newSite(t)
 	if err := s.Begin(httptest.NewRecorder(), request("192.0.2.1:80"), access.Visit{}); err == nil {

@@ -340,6 +340,31 @@ type receiver struct {
 	calls chan call
 }
 
+// A message carries a value of at most 16 KiB; a larger one is left out, and the message is told.
+func TestALargeValueIsLeftOutOfItsMessage(t *testing.T) {
+	up := newUpstream(t, "")
+	up.does(func(w http.ResponseWriter, r *http.Request) {
+		const most = 16 << 10 // with the quotes
+		if n := most - 2; r.URL.Path == "/large" {
+			fmt.Fprintf(w, "%q", strings.Repeat("x", n+1))
+		} else {
+			fmt.Fprintf(w, "%q", strings.Repeat("x", n))
+		}
+	})
+	small, large := newReceiver(t), newReceiver(t)
+	start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+notify:
+  small: {http: {url: %q, headers: {Content-Type: application/json}, body: '{"v": {value}}'}}
+  large: {http: {url: %q, headers: {Content-Type: application/json}, body: '{"v": {value}}'}}
+sources:
+  small: {http: {upstream: plant, path: /small}, every: 1h, alert: {if: true, notify: small}}
+  large: {http: {upstream: plant, path: /large}, every: 1h, alert: {if: true, notify: large}}
+`, up.URL, small.URL, large.URL))
+	small.hears(t, `{"v": "`+strings.Repeat("x", 16<<10-2)+`"}`)
+	large.hears(t, `{"v": null}`)
+}
+
 // A call is one that a receiver got.
 type call struct {
 	body string

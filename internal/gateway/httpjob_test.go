@@ -89,6 +89,26 @@ func TestARequestThatSucceedsWithAStatusOfItsOwn(t *testing.T) {
 	}
 }
 
+// An answer of at most 64 KiB is the result of its run; of a larger one the beginning is output.
+func TestALargeAnswerIsNoResult(t *testing.T) {
+	u := newUpstream(t, "")
+	u.does(func(w http.ResponseWriter, r *http.Request) {
+		n := 64<<10 - 2 // without the quotes
+		if r.URL.Path == "/base/i/large" {
+			n++
+		}
+		fmt.Fprintf(w, "%q", strings.Repeat("x", n))
+	})
+	s := start(t, reindex(u, `path: "/i/{index}"`))
+	for index, isResult := range map[string]bool{"small": true, "large": false} {
+		run := s.ended(of(s.json(202, "POST", runs, `{"args":{"index":"`+index+`"}}`), "id"))
+		output := of(run, "output")
+		if run["status"] != "succeeded" || (run["result"] != nil) != isResult || contains(output, "xxx") == isResult || len(output) > 16<<10 {
+			t.Errorf("the run of a %s answer ended as %v with %d bytes of output and a result: %t, want %t", index, run["status"], len(output), run["result"] != nil, isResult)
+		}
+	}
+}
+
 func TestAnOperationIsFollowed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
