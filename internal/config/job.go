@@ -220,7 +220,7 @@ func (r *reader) env(n *yaml.Node, where string) []string {
 		s, ok := r.text(v, "environment variable "+quote(k.Value), aText)
 		switch {
 		case !envName.MatchString(k.Value) || strings.HasPrefix(k.Value, "TIDEWIRE_"):
-			r.problem(k, fmt.Sprintf("%s is not a name for an environment variable here", quote(k.Value)), "use letters, digits and underscores, beginning with none of the digits and not with TIDEWIRE_")
+			r.problem(k, fmt.Sprintf("%s is not a name for an environment variable here", quote(k.Value)), "use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
 		case ok && strings.ContainsRune(s, 0):
 			r.problem(v, "the value of "+k.Value+" contains a NUL character", "remove it; no program can be given one")
 		case ok:

@@ -48,6 +48,17 @@ func (r *reader) condition(n *yaml.Node) []found {
 	return []found{{text: text, name: name, foreign: expanded && !strings.Contains(written, text)}}
 }
 
+// misplaced reports the conditions behind the first characters of n's value, where they would be text.
+func (r *reader) misplaced(n *yaml.Node, first int, keys map[string]*yaml.Node) {
+	for name := range keys {
+		text := "{" + name + "?}"
+		if at := strings.Index(n.Value[first:], text); at >= 0 {
+			r.problemWithin(n, utf8.RuneCountInString(n.Value[:first+at]), text+" stands where it is no condition",
+				"write it at the beginning of an element of exec, which is then there only if "+quote(name)+" is neither empty nor false")
+		}
+	}
+}
+
 var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
 
 // argvPlaceholders checks that arguments and what a program is given belong together: its argv, its environment and its
@@ -65,6 +76,7 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 		if only != nil {
 			first = len(only[0].text)
 		}
+		r.misplaced(e, first, keys)
 		for _, p := range append(only, r.argsIn(e)...) {
 			a := slices.IndexFunc(args, func(a Arg) bool { return a.Name == p.name })
 			switch {
@@ -86,18 +98,31 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 		shell = shell || shellText.MatchString(e.Value)
 		ended = ended || e.Value == "--"
 	}
-	for _, n := range append(valuesOf(env), stdin) {
-		if n == nil || n.Kind != yaml.ScalarNode || r.spoiled[n] {
-			continue
-		}
-		for _, p := range r.argsIn(n) {
-			if keys[p.name] == nil && !p.foreign {
-				r.problemWithin(n, p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
-			}
-			used[p.name] = true
+	if env != nil && env.Kind == yaml.MappingNode {
+		for i := 1; i < len(env.Content); i += 2 {
+			r.fed(argv, env.Content[i-1].Value, env.Content[i], where, keys, used)
 		}
 	}
+	r.fed(argv, "", stdin, where, keys, used)
 	r.unused(used, where, "exec, env or stdin", keys)
+}
+
+// fed checks the placeholders in the value of a variable of the program of argv or, if variable is empty, in its input,
+// and adds them to used.
+func (r *reader) fed(argv []string, variable string, n *yaml.Node, where string, keys map[string]*yaml.Node, used map[string]bool) {
+	if n == nil || n.Kind != yaml.ScalarNode || r.spoiled[n] {
+		return
+	}
+	r.misplaced(n, 0, keys)
+	for _, p := range r.argsIn(n) {
+		switch {
+		case keys[p.name] != nil:
+			r.warnFed(argv, variable, n, p)
+		case !p.foreign:
+			r.problemWithin(n, p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
+		}
+		used[p.name] = true
+	}
 }
 
 // requestPlaceholders checks that arguments and the texts of a request belong
@@ -105,6 +130,7 @@ func (r *reader) argvPlaceholders(exec, env, stdin *yaml.Node, where string, arg
 func (r *reader) requestPlaceholders(texts []*yaml.Node, where string, keys map[string]*yaml.Node, all bool) {
 	used := map[string]bool{}
 	for _, n := range texts {
+		r.misplaced(n, 0, keys)
 		for _, p := range r.argsIn(n) {
 			used[p.name] = true
 			if keys[p.name] == nil && !p.foreign {
@@ -131,14 +157,4 @@ func unknownArg(name string, args map[string]*yaml.Node) string {
 		return fmt.Sprintf("add it as args: {%s: {type: string}}", name)
 	}
 	return suggest(name, "arguments", slices.Sorted(maps.Keys(args)))
-}
-
-// valuesOf returns the values of the mapping n.
-func valuesOf(n *yaml.Node) (values []*yaml.Node) {
-	if n != nil && n.Kind == yaml.MappingNode {
-		for i := 1; i < len(n.Content); i += 2 {
-			values = append(values, n.Content[i])
-		}
-	}
-	return values
 }

@@ -75,7 +75,8 @@ var interpreters = map[string]interpreter{
 	"node": {after: []string{"-e", "-p", "--eval", "--print"}}, "php": {after: []string{"-r"}}, "Rscript": {after: []string{"-e"}},
 	"python": {after: []string{"-c"}}, "python3": {after: []string{"-c"}}, "env": {after: []string{"-S", "--split-string"}},
 	"awk": {first: true}, "gawk": {first: true}, "mawk": {first: true}, "sed": {first: true, after: []string{"-e", "--expression"}},
-	"su": {after: []string{"--command"}}, "mysql": {after: []string{"--execute"}}, "psql": {after: []string{"--command"}},
+	"su": {after: []string{"--command"}}, "mysql": {after: []string{"-e", "--execute"}}, "mariadb": {after: []string{"-e", "--execute"}}, "psql": {after: []string{"--command"}},
+	"rsync": {after: []string{"-e", "--rsh"}}, "jq": {first: true},
 	"powershell": {first: true, rest: true}, "pwsh": {first: true, rest: true}, "powershell.exe": {first: true, rest: true},
 }
 

@@ -83,3 +83,55 @@ func TestArgumentsThatBecomeCodeAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// TestInputAndEnvironmentThatBecomeCodeAreWarnedOf: a shell runs what it reads, and some variables name code to run.
+func TestInputAndEnvironmentThatBecomeCodeAreWarnedOf(t *testing.T) {
+	for job, want := range map[string]string{
+		`exec: [sh], stdin: "echo {a}"`:                         "what sh interprets",
+		`exec: [bash, -s], stdin: "{a}"`:                        "what bash interprets",
+		`exec: [bash, -s, --, x], stdin: "{a}"`:                 "what bash interprets",
+		`exec: [sudo, /bin/sh], stdin: "{a}"`:                   "what sh interprets",
+		`exec: [python3, "-"], stdin: "print({a})"`:             "what python3 interprets",
+		`exec: [psql, -q], stdin: "select {a}"`:                 "what psql interprets",
+		`exec: [ssh, -p, "22", host], stdin: "ls {a}"`:          "what ssh interprets",
+		`exec: [ssh, host, cat], stdin: "{a}"`:                  "",
+		`exec: [sh, script.sh], stdin: "{a}"`:                   "",
+		`exec: [sh, -c, "cat"], stdin: "{a}"`:                   "",
+		`exec: [python3, script.py, "-"], stdin: "{a}"`:         "",
+		`exec: [cat], stdin: "{a}"`:                             "",
+		`exec: [sh, script.sh], env: {BASH_ENV: "{a}"}`:         "what BASH_ENV makes programs run",
+		`exec: [git, fetch], env: {GIT_SSH_COMMAND: "ssh {a}"}`: "what GIT_SSH_COMMAND makes programs run",
+		`exec: [cat], env: {LD_PRELOAD: "{a}"}`:                 "what LD_PRELOAD makes programs run",
+		`exec: [cat], env: {PIN: "{a}"}`:                        "",
+	} {
+		c := load(t, "{version: 1, jobs: {j: {"+job+", args: {a: {}}}}}")
+		got := ""
+		for _, p := range c.Warnings {
+			if _, what, ok := strings.Cut(p.What, "{a} would become part of "); ok {
+				got = what
+			}
+		}
+		if got != want {
+			t.Errorf("%s: warned of %q, want %q", job, got, want)
+		}
+	}
+}
+
+// TestAConditionStandsAtTheBeginningOfAnElement: elsewhere {a?} would be text, which nobody means.
+func TestAConditionStandsAtTheBeginningOfAnElement(t *testing.T) {
+	for _, job := range []string{
+		`exec: [echo, "{a}", "--x={a?}"]`,
+		`exec: [echo, "{a?}{a?}{a}"]`,
+		`exec: [echo], stdin: "{a}{a?}"`,
+		`exec: [echo, "{a}"], env: {X: "{a?}"}`,
+		`http: {upstream: u, query: {q: "{a?}{a}"}}`,
+		`http: {upstream: u, body: '{"x": "{a?}{a}"}'}`,
+	} {
+		yaml := "{version: 1, upstreams: {u: {http: 'http://127.0.0.1:9'}}, jobs: {j: {" + job + ", args: {a: {default: ''}}}}}"
+		_, problems := config.Load("t.yaml", []byte(yaml))
+		if want := "{a?} stands where it is no condition"; !strings.Contains(problems.Error(), want) {
+			t.Errorf("%s: %v, want %s", job, problems, want)
+		}
+	}
+	load(t, `{version: 1, jobs: {j: {exec: [echo, "x{b?}", "{a?}--a", "{a?}{a}"], args: {a: {default: ''}}}}}`)
+}
