@@ -58,10 +58,11 @@ type poller struct {
 	uses       []*poller             // the same as they are now; used by hooks alone
 	dependents []*poller             // what is computed from it
 
-	// The next two are used by its polls alone, of which one runs at a time.
+	// The next three are used by its polls alone, of which one runs at a time.
 
 	known   *source.Known // the newest answer that has a name
 	unfresh string        // why what was computed last is not fresh; empty: it is
+	wish    time.Duration // for how long the upstream asks to be left alone, though its answer counts; 0: it does not
 
 	// The fields below are used by hooks alone.
 
@@ -109,7 +110,7 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 	case cfg.HTTP != nil:
 		s.fetch = source.HTTP{
 			Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept, Secrets: s.secrets,
-			Close: !cfg.HTTP.Upstream.KeepAlive,
+			Close: !cfg.HTTP.Upstream.KeepAlive, Asked: func(wish time.Duration) { s.wish = wish },
 		}.FetchIf
 		s.limit = p.limits[cfg.HTTP.Upstream.Name]
 	case cfg.Exec != nil:
@@ -170,6 +171,7 @@ type reading struct {
 	data  json.RawMessage // value as JSON
 	stale string          // why it is not fresh although it was just computed; empty: it is
 	asked time.Duration   // the pause that value asks for; 0: none
+	wish  time.Duration   // for how long the upstream asks to be left alone; 0: it does not
 	alert verdict         // on value
 }
 
@@ -184,6 +186,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	defer func() { err = s.secrets.Error(err) }()
 	ctx, done := source.InTurn(ctx)
 	defer done()
+	s.wish = 0
 	raw, known, err := s.fetch(ctx, s.known)
 	if err != nil {
 		return got, err
@@ -201,7 +204,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
 	got.data = s.inValues.Strings(got.data)
-	s.known, got.stale = known, s.unfresh
+	s.known, got.stale, got.wish = known, s.unfresh, s.wish
 	return got, nil
 }
 
@@ -308,6 +311,12 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *so
 	s.history.add(*at, got.value) // as the snapshot has it, to the millisecond
 	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
 	s.schedule(internal, now)
+	if next := internal.Next(s.key); got.wish > 0 && next.Before(now.Add(got.wish)) {
+		s.waiting, s.notBefore = waitingLimit, now.Add(got.wish)
+		if !next.IsZero() { // it is polled while nobody looks, or somebody does
+			internal.Schedule(s.key, got.wish)
+		}
+	}
 	return true
 }
 

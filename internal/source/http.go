@@ -35,6 +35,10 @@ type HTTP struct {
 	Close  bool         // the connection serves no other request
 	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
 
+	// Asked is called with what the Retry-After of an answer asks for that counts by Accept, though its
+	// status is not 200 to 299, if that is more than nothing; nil: nobody wants to know.
+	Asked func(time.Duration)
+
 	Secrets *secret.Redactor // of what errors show nothing
 }
 
@@ -196,6 +200,11 @@ func (h HTTP) fetch(ctx context.Context, known *Known) (v any, now *Known, err e
 		return v, known, err
 	case !h.accepts(resp.StatusCode):
 		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
+	}
+	if resp.StatusCode > 299 && h.Asked != nil {
+		if after := statusError(resp, http.MethodGet, h.URL, h.Secrets).After; after > 0 {
+			h.Asked(after)
+		}
 	}
 	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
