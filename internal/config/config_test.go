@@ -479,3 +479,19 @@ func TestRates(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusesThatCannotCount(t *testing.T) {
+	for accept, want := range map[string]string{
+		"[200, 302]": "accept has 302, and redirects are followed, remove it",
+		"[503, 503]": "accept has 503 twice, remove one of them",
+		"[199]":      "a status in accept is 199, write a whole number from 200 to 599",
+	} {
+		_, problems := config.Load("f", []byte("version: 1\nupstreams: {u: {http: https://h}}\nsources: {s: {http: {upstream: u, path: /, accept: "+accept+"}}}\n"))
+		if len(problems) != 1 || !strings.Contains(problems.Error(), want) {
+			t.Errorf("accept: %s: %v, want %q", accept, problems, want)
+		}
+	}
+	if _, problems := config.Load("f", []byte("version: 1\nupstreams: {u: {http: https://h}}\njobs: {j: {http: {upstream: u, path: /, accept: [302]}}}\n")); problems != nil {
+		t.Errorf("a job, which follows no redirect, may accept one: %v", problems)
+	}
+}

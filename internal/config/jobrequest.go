@@ -24,7 +24,7 @@ func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Up
 				h.Query = append(h.Query, Pair{k, v.Value})
 			}
 		},
-		"accept": func(v *yaml.Node) { h.Accept = r.statuses(v) },
+		"accept": func(v *yaml.Node) { h.Accept = r.statuses(v, false) },
 		"headers": func(v *yaml.Node) {
 			r.headers(v, "headers of "+where, h.Header)
 			if v.Kind == yaml.MappingNode {

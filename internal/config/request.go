@@ -33,7 +33,7 @@ func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstr
 				query.Add(k, v.Value)
 			}
 		},
-		"accept":  func(v *yaml.Node) { h.Accept = r.statuses(v) },
+		"accept":  func(v *yaml.Node) { h.Accept = r.statuses(v, true) },
 		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, own) },
 	})
 	join := ""
@@ -80,11 +80,18 @@ func (r *reader) query(n *yaml.Node, where string) iter.Seq2[string, *yaml.Node]
 	}
 }
 
-// statuses reads a list of the statuses of answers.
-func (r *reader) statuses(n *yaml.Node) []int {
+// statuses reads a list of the statuses of answers, where redirects may be followed.
+func (r *reader) statuses(n *yaml.Node, followed bool) []int {
 	var all []int
 	for _, e := range r.list(n, "accept", "write a list of statuses such as [200, 503]") {
-		if status, ok := r.integer(e, "a status in accept", 200, 599); ok {
+		status, ok := r.integer(e, "a status in accept", 200, 599)
+		switch {
+		case !ok:
+		case followed && 300 <= status && status < 400:
+			r.problem(e, fmt.Sprintf("accept has %d, and redirects are followed", status), "remove it")
+		case slices.Contains(all, status):
+			r.problem(e, fmt.Sprintf("accept has %d twice", status), "remove one of them")
+		default:
 			all = append(all, status)
 		}
 	}

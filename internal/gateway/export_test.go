@@ -102,14 +102,19 @@ func (w *Webhooks) Idle() bool {
 
 // Body is what a webhook is sent of a message whose source shows a field big.
 func Body(to *config.Notify, m AlertMessage, show config.Show) (body []byte, kind string) {
-	m.headline = headlineOf(show, m.Value)
 	sent := *to
 	sent.URL = &url.URL{Scheme: "http", Host: "host.example"}
-	r, err := m.request(&sent)
+	r, err := Request(&sent, m, show)
 	if err != nil {
 		panic(err)
 	}
 	return r.Body, r.Header.Get("Content-Type")
+}
+
+// Request is what a webhook is asked to say m.
+func Request(to *config.Notify, m AlertMessage, show config.Show) (*config.Request, error) {
+	m.headline = headlineOf(show, m.Value)
+	return m.request(to)
 }
 
 // Open makes a gateway whose polls and webhooks make their requests through transport. It

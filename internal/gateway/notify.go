@@ -284,6 +284,10 @@ func (m alertMessage) field(name string) any {
 	case "state":
 		return m.State
 	case "value":
+		var text *string
+		if json.Unmarshal(m.headline, &text) == nil && text != nil {
+			return *text // in a header or a plain text it has no quotes
+		}
 		return m.headline
 	case "error":
 		if m.Error != nil {

@@ -472,3 +472,21 @@ func flat(s string) string {
 	}
 	return s
 }
+
+// A text that stands alone, as in a header, is the text: its quotes are JSON's.
+func TestATextValueStandsWithoutQuotes(t *testing.T) {
+	to := load(t, `
+notify: {ops: {http: {url: 'https://hooks.example/x', headers: {Content-Type: application/json, Title: "{source} is {value}"}, body: '{"v": {value}, "t": "now {value}"}'}}}
+sources: {tank: {exec: [echo, x], alert: {for: 1s, notify: ops}}}
+`).Notify[0]
+	for value, want := range map[string]struct{ title, body string }{
+		`"half \"full\""`: {`tank is half "full"`, `{"v": "half \"full\"", "t": "now half \"full\""}`},
+		`12.5`:            {"tank is 12.5", `{"v": 12.5, "t": "now 12.5"}`},
+		`null`:            {"tank is ", `{"v": null, "t": "now "}`},
+	} {
+		r, err := gateway.Request(to, gateway.AlertMessage{Source: "tank", Value: json.RawMessage(value)}, config.Show{})
+		if err != nil || r.Header.Get("Title") != want.title || string(r.Body) != want.body {
+			t.Errorf("of %s: Title %q and body %s, %v, want %q and %s", value, r.Header.Get("Title"), r.Body, err, want.title, want.body)
+		}
+	}
+}
