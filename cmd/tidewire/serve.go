@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -21,6 +22,10 @@ import (
 	"github.com/tidewire/tidewire/internal/metrics"
 	"github.com/tidewire/tidewire/internal/systemd"
 )
+
+// gcPercent is GOGC of a gateway, unless its environment says otherwise. Large answers come in bursts, which at Go's 100
+// would leave as much garbage again: ci/hostile.sh took 152 MB with 100, and 122 MB with 50.
+const gcPercent = 50
 
 func serveCommand() *cobra.Command {
 	var listen, format, level string
@@ -112,6 +117,9 @@ func serve(cmd *cobra.Command, cfg *config.Config, address string, opts *gateway
 			return err
 		}
 		scheme, opts.TLS = "https", files.Config()
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	if err := checkFileLimit(opts.Logger); err != nil {
 		return err
