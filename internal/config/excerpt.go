@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // Excerpt returns the line of the file and below it a caret under the column,
@@ -134,8 +136,16 @@ func mask(text []rune) {
 	}
 }
 
-// credential matches keys under which credentials stand.
-var credential = regexp.MustCompile(`(?i)bearer|header|query|body|auth|cookie|token|secret|pass|key|sha256|dsn|notify|url|(^|[^{])env:|@`)
+// places matches keys of a configuration below which credentials may stand under any name, and addresses with a user.
+var places = regexp.MustCompile(`(?i)header|query|body|auth|sha256|notify|url|(^|[^{])env:|@`)
+
+// word matches what may be a name.
+var word = regexp.MustCompile(`[\pL\pN_.-]+`)
+
+// suspect reports whether a line of a file that is not YAML may have a credential in it, or in what is indented below it.
+func suspect(line string) bool {
+	return places.MatchString(line) || slices.ContainsFunc(word.FindAllString(line, -1), secret.Names)
+}
 
 // maskedUnparsed returns a line of a file that is not YAML. If one of its keys,
 // or of those that it is indented below, may be that of a credential, only the
@@ -143,14 +153,14 @@ var credential = regexp.MustCompile(`(?i)bearer|header|query|body|auth|cookie|to
 func (r *reader) maskedUnparsed(line int) string {
 	text := r.lines[line-1]
 	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }
-	suspect := credential.MatchString(text)
-	for level, i := indent(text), line-1; i > r.fileOf(line).before && !suspect; i-- {
+	hide := suspect(text)
+	for level, i := indent(text), line-1; i > r.fileOf(line).before && !hide; i-- {
 		if above := r.lines[i-1]; strings.TrimSpace(above) != "" && indent(above) < level {
 			level = indent(above)
-			suspect = credential.MatchString(above)
+			hide = suspect(above)
 		}
 	}
-	if !suspect {
+	if !hide {
 		return text
 	}
 	value := strings.Index(text, ":") + 1

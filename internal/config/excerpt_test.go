@@ -107,6 +107,9 @@ func TestSecretsOfEachKind(t *testing.T) {
 		"access: {tokens: {t: hunter2}}",
 		"access: {oidc: {issuer: 'https://u:hunter2@h', client_id: t, client_secret: hunter2}}",
 		"access:\n  oidc: {client_secret: \"hunter2",
+		"jobs: {j: {exec: [a], env: {PWD: \"hunter2",
+		"jobs: {j: {exec: [a], env: {\n  PIN: hunter2,\n  x: \"y",
+		"sources: {s: {http: {sig: \"hunter2",
 		"public_url: https://u:hunter2@h",
 	} {
 		_, problems := config.Load("f", []byte("version: 1\n"+file+"\n"))
