@@ -198,6 +198,8 @@ func (a *Arg) text(text string) *ArgError {
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
 	case strings.ContainsFunc(text, isControl):
 		return a.wrong("write one line", "the text contains a line break or another control character")
+	case strings.ContainsFunc(text, turnsWriting):
+		return a.wrong("write it without", "the text contains a character that turns the direction of writing")
 	}
 	return nil
 }

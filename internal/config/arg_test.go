@@ -30,7 +30,7 @@ func hostileTexts() []string {
 		strings.Repeat("9", 60_000), "0." + strings.Repeat("0", 60_000) + "1",
 	}
 	for _, good := range []string{"abc", "5", "true", "fast", "::1", "10.0.0.0/8", "https://example.com/", "a.txt"} {
-		for _, bad := range []string{"\x00", "\x1b[31m", "\n--evil", "\r", "\t", "\x7f", "\u0085", "\u2028", "\u2029", "\xff", "\u009b31m"} {
+		for _, bad := range []string{"\x00", "\x1b[31m", "\n--evil", "\r", "\t", "\x7f", "\u0085", "\u2028", "\u2029", "\xff", "\u009b31m", "\u202e", "\u2066"} {
 			texts = append(texts, good+bad, bad+good)
 		}
 		texts = append(texts, good+strings.Repeat(" ", 60_000), good+strings.Repeat("a", 60_000), "-"+good)
@@ -72,6 +72,8 @@ func harmlessArg(a config.Arg, text string) string {
 		return c < ' ' || 0x7f <= c && c < 0xa0 || c == '\u2028' || c == '\u2029'
 	}):
 		return "has a control character"
+	case strings.ContainsAny(text, "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"):
+		return "turns the direction of writing"
 	case strings.HasPrefix(text, "-") && !a.AllowDash && a.Type != config.ArgInt && a.Type != config.ArgNumber:
 		return "begins with a dash"
 	}

@@ -160,6 +160,12 @@ func isControl(c rune) bool {
 	return c < ' ' || 0x7f <= c && c < 0xa0 || c == '\u2028' || c == '\u2029'
 }
 
+// turnsWriting reports whether c turns the direction of what follows (UAX #9, section 2), so that people are shown
+// another text than a program is given.
+func turnsWriting(c rune) bool {
+	return '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
+}
+
 // describe names what n is, for messages.
 func describe(n *yaml.Node) string {
 	switch {

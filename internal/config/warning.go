@@ -46,9 +46,12 @@ func (r *reader) program(n *yaml.Node, name string) string {
 		}
 	case executable(name):
 	default:
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		switch info, err := os.Stat(name); {
+		case errors.Is(err, fs.ErrNotExist):
 			r.warn(n, 0, "there is no program "+where, "create it or correct its path, which is relative to this file")
-		} else {
+		case err == nil && info.IsDir():
+			r.warn(n, 0, where+" is a directory", "name a program in it")
+		default:
 			r.warn(n, 0, where+" is not executable", "chmod +x, or name the program that reads it, as in [sh, script.sh]")
 		}
 	}

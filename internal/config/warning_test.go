@@ -20,7 +20,7 @@ func TestProgramsAreLookedForBesideTheirFile(t *testing.T) {
 	for program, want := range map[string]string{
 		"./bin/run.sh": "", "bin/run.sh": "", "sh": "", "/bin/sh": "",
 		"./plain.sh":      `"` + dir + `/plain.sh" is not executable, chmod +x`,
-		"./bin":           `"` + dir + `/bin" is not executable`,
+		"./bin":           `"` + dir + `/bin" is a directory, name a program in it`,
 		"./none":          `there is no program "` + dir + `/none", create it or correct its path, which is relative to this file`,
 		"no-such-program": `"no-such-program" is not found in PATH`,
 	} {
