@@ -60,9 +60,6 @@ CONFIG is ./tidewire.yaml if it is left out. If it is "-", stdin is read, once.`
 			if err != nil {
 				return err
 			}
-			for _, p := range cfg.Warnings {
-				log.Warn("the configuration is worth a look", "warning", p.String())
-			}
 			hangup := make(chan os.Signal, 1) // further ones, before the first is taken, ask for nothing else
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)

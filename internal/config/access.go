@@ -176,7 +176,12 @@ func (r *reader) proxy(n *yaml.Node) *Proxy {
 		*to = http.CanonicalHeaderKey(s)
 	}
 	r.mapping(n, "proxy", proxyKeys, reads{
-		"trust":         func(v *yaml.Node) { p.Trust = r.peers(v, "trust", "who could then call themselves what they like") },
+		"trust": func(v *yaml.Node) {
+			p.Trust = r.peers(v, "trust", "who could then call themselves what they like")
+			if slices.ContainsFunc(p.Trust, func(of netip.Prefix) bool { return of.Addr().IsLoopback() }) {
+				r.warn(v, 0, "trust has a loopback address, so every process of this machine can say who it is", "let the proxy connect by a unix socket that only it may open")
+			}
+		},
 		"user_header":   func(v *yaml.Node) { header(&p.UserHeader, v, "user_header") },
 		"groups_header": func(v *yaml.Node) { header(&p.GroupsHeader, v, "groups_header") },
 		"groups":        func(v *yaml.Node) { p.Groups = r.groups(v, "groups of proxy") },

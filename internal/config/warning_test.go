@@ -135,3 +135,16 @@ func TestAConditionStandsAtTheBeginningOfAnElement(t *testing.T) {
 	}
 	load(t, `{version: 1, jobs: {j: {exec: [echo, "x{b?}", "{a?}--a", "{a?}{a}"], args: {a: {default: ''}}}}}`)
 }
+
+func TestATrustedLoopbackAddressIsWarnedOf(t *testing.T) {
+	const warning = "trust has a loopback address, so every process of this machine can say who it is"
+	for trust, want := range map[string]bool{"127.0.0.1": true, "[10.0.0.5, '::1']": true, "127.0.0.0/8": true, "10.0.0.5": false, "unix": false} {
+		c, problems := config.Load("f", []byte("version: 1\nlisten: unix:/run/x\naccess: {proxy: {trust: "+trust+"}}\n"))
+		if problems != nil {
+			t.Fatalf("%s: %v", trust, problems)
+		}
+		if got := strings.Contains(c.Warnings.Error(), warning); got != want {
+			t.Errorf("trust: %s: the warnings are %q, want one of it: %t", trust, c.Warnings.Error(), want)
+		}
+	}
+}

@@ -172,19 +172,6 @@ func (g *gateway) endStreams() {
 	}, `{"reason":"session"}`)
 }
 
-// warnOf logs what a configuration allows that its writer may not have meant.
-func (g *gateway) warnOf(cfg *config.Config) {
-	if cfg.Access == nil || cfg.Access.Proxy == nil {
-		return
-	}
-	for _, proxy := range cfg.Access.Proxy.Trust {
-		if proxy.Addr().IsLoopback() {
-			g.log.Warn("access.proxy trusts a loopback address, so every process of this machine can say who it is; "+
-				"a unix socket that only the proxy may open is better", "trust", proxy.String())
-		}
-	}
-}
-
 // me says who makes the request, what they may do, and how they could sign in.
 func (g *gateway) me(w http.ResponseWriter, r *http.Request) {
 	user, methods := userOf(r), g.guard.Methods()

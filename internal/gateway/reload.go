@@ -68,7 +68,7 @@ func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Optio
 		l.state.File = l.files.Name()
 	}
 	l.publish()
-	g.warnOf(cfg)
+	l.warn(cfg)
 }
 
 // publish tells the streams how it is.
@@ -174,6 +174,13 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 	return diff, nil
 }
 
+// warn logs what may well be right in a configuration that is put to work.
+func (l *loader) warn(cfg *config.Config) {
+	for _, p := range cfg.Warnings {
+		l.g.log.Warn("the configuration is worth a look", "warning", p.String())
+	}
+}
+
 // read reads the files. A panic there is a defect, but none that should end the gateway.
 func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
 	defer func() {
@@ -207,7 +214,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, er
 		return nil, err
 	}
 	c.finish(rest)
-	l.g.warnOf(cfg)
+	l.warn(cfg)
 	l.g.endStreams() // of who may not see them any more
 	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
 		c.Restart = append(c.Restart, "listen")

@@ -303,3 +303,11 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Error("something panicked")
 	}
 }
+
+func TestAReloadLogsWarnings(t *testing.T) {
+	s := startFile(t, "sources: {a: {exec: [echo]}}\n", 0)
+	s.reload("sources: {a: {exec: [no-such-program-at-all]}}\n")
+	if log := s.log.String(); strings.Count(log, "the configuration is worth a look") != 1 || !strings.Contains(log, "no-such-program-at-all") {
+		t.Errorf("the log is\n%s\nwant the warning that check gives, once", log)
+	}
+}
