@@ -7,21 +7,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// plain reports whether s is printable ASCII, as most text is.
-func plain(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
 // Width is the number of columns that a terminal shows s in, which is a result of text.Line.
 func Width(s string) int {
-	if plain(s) {
-		return len(s)
-	}
 	n := 0
 	for _, r := range s {
 		n += columns(r)
@@ -33,6 +20,8 @@ func Width(s string) int {
 // it is as wide as a Chinese character (UAX #11).
 func columns(r rune) int {
 	switch {
+	case r < 0x300: // as most are
+		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return 0
 	case r < 0x1100: // no wide ones
