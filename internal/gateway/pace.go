@@ -98,7 +98,11 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 
 // waitingAfter says what a source waits for after a poll that failed with err.
 func waitingAfter(err error) string {
-	if e, ok := errors.AsType[*source.StatusError](err); ok && (e.After > 0 || e.Code == http.StatusTooManyRequests) {
+	var asked interface{ RetryAfter() time.Duration }
+	if errors.As(err, &asked) && asked.RetryAfter() > 0 {
+		return waitingLimit
+	}
+	if e, ok := errors.AsType[*source.StatusError](err); ok && e.Code == http.StatusTooManyRequests {
 		return waitingLimit
 	}
 	return waitingBackoff

@@ -183,7 +183,11 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
 		defer cancel()
 	}
-	defer func() { err = s.secrets.Error(err) }()
+	defer func() {
+		if err = s.secrets.Error(err); err != nil && s.wish > 0 {
+			err = leaveAlone{err, s.wish}
+		}
+	}()
 	ctx, done := source.InTurn(ctx)
 	defer done()
 	s.wish = 0
@@ -207,6 +211,15 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	s.known, got.stale, got.wish = known, s.unfresh, s.wish
 	return got, nil
 }
+
+// leaveAlone is the failure of a poll whose answer counted and asked, by Retry-After, for that time.
+type leaveAlone struct {
+	error
+	wish time.Duration
+}
+
+func (e leaveAlone) Unwrap() error             { return e.error }
+func (e leaveAlone) RetryAfter() time.Duration { return e.wish }
 
 // pick takes the configured fields of a value, all of it where none is configured.
 func pick(ctx context.Context, fields []config.Field, v any) (any, error) {

@@ -106,20 +106,22 @@ func TestRetryAfterIsObeyedAndShown(t *testing.T) {
 
 // An answer that counts by `accept` is still the wish of a busy upstream.
 func TestRetryAfterOfAnAcceptedAnswerIsObeyed(t *testing.T) {
-	plant := newUpstream(t, "")
-	plant.does(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "3600")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprint(w, `{"level": 1}`)
-	})
-	s := start(t, strings.Replace(tank(plant.URL), "path: ", "accept: [503], path: ", 1))
-	got := s.source("tank", "ok")
-	wait := time.Until(at(t, got["next_at"]))
-	if wait < 59*time.Minute || wait > 61*time.Minute || got["waiting"] != "rate limit" {
-		t.Errorf("next poll in %v, waiting for %q, want about an hour for the rate limit", wait, got["waiting"])
-	}
-	if n := plant.count(); n != 1 {
-		t.Errorf("the upstream got %d requests, want 1", n)
+	for state, body := range map[string]string{"ok": `{"level": 1}`, "failing": `{"level": "none"`} { // also if nothing can be made of it
+		plant := newUpstream(t, "")
+		plant.does(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprint(w, body)
+		})
+		s := start(t, strings.Replace(tank(plant.URL), "path: ", "accept: [503], path: ", 1))
+		got := s.source("tank", state)
+		wait := time.Until(at(t, got["next_at"]))
+		if wait < 59*time.Minute || wait > 61*time.Minute || got["waiting"] != "rate limit" {
+			t.Errorf("%s: next poll in %v, waiting for %q, want about an hour for the rate limit", state, wait, got["waiting"])
+		}
+		if n := plant.count(); n != 1 {
+			t.Errorf("%s: the upstream got %d requests, want 1", state, n)
+		}
 	}
 }
 
