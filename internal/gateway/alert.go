@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -80,12 +81,12 @@ func truth(ctx context.Context, condition *jq.Program, value any) (bool, error) 
 }
 
 // alertAfter returns the state after before of an alert, now that its conditions are as v says.
-func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *alertState {
-	now := c.now()
+func alertAfter(c *clock.Clock, before *alertState, a *config.Alert, v verdict) *alertState {
+	now := c.Now()
 	switch {
 	case v.err != nil:
 		text := "alert: " + v.err.Error()
-		after := alertState{State: alertUnknown, Since: c.people(now), began: now}
+		after := alertState{State: alertUnknown, Since: c.People(now), began: now}
 		if before != nil {
 			after = *before // what is unknown is not clear
 		}
@@ -110,7 +111,7 @@ func (c *clock) alertAfter(before *alertState, a *config.Alert, v verdict) *aler
 		}
 		return &after
 	case before == nil || before.State == alertUnknown:
-		before = &alertState{State: alertPending, Since: c.people(now), began: now}
+		before = &alertState{State: alertPending, Since: c.People(now), began: now}
 	}
 	after := alertState{State: before.State, Since: before.Since, began: before.began}
 	if now.Sub(after.began) >= a.For {
@@ -125,9 +126,9 @@ func (s *poller) awaitAlert(scheduler interface{ Schedule(any, time.Duration) },
 	switch {
 	case is == nil:
 	case is.State == alertPending:
-		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.For-s.clock.now().Sub(is.began)))
+		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.For-s.clock.Now().Sub(is.began)))
 	case !is.clearing.IsZero():
-		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.ClearFor-s.clock.now().Sub(is.clearing)))
+		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.ClearFor-s.clock.Now().Sub(is.clearing)))
 	}
 }
 
@@ -159,7 +160,7 @@ func (g *gateway) alert(internal *smartpoll.Internal, s *poller, before sourceSn
 	case after.State != stateOK:
 		return
 	}
-	after.Alert = g.clock.alertAfter(before.Alert, a, v)
+	after.Alert = alertAfter(g.clock, before.Alert, a, v)
 	s.awaitAlert(internal, after.Alert)
 	if after.Alert.failed() && !before.Alert.failed() {
 		g.log.Warn("alert condition failed", "source", s.Name, "err", cmp.Or(v.err, v.unclear))
@@ -208,7 +209,7 @@ func headlineOf(show config.Show, value json.RawMessage) json.RawMessage {
 func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
 		g.followClock(internal)
-		if wait := s.judgeFrom.Sub(g.clock.now()); wait > 0 {
+		if wait := s.judgeFrom.Sub(g.clock.Now()); wait > 0 {
 			internal.Schedule(alertKey(s.key), wait)
 			return nil
 		}

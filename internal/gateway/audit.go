@@ -146,7 +146,7 @@ func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 		user := userOf(r)
 		who = []slog.Attr{slog.String("user", user.Name), identityAttr("", user.ID), slog.String("address", g.addressOf(r))}
 	}
-	g.auditing.write(name, auditLine(g.clock.wall(), action, append(who, attrs...)))
+	g.auditing.write(name, auditLine(g.clock.Wall(), action, append(who, attrs...)))
 }
 
 // auditMetered records what costs a client nothing, so that it could fill the disk with
@@ -175,7 +175,7 @@ func (g *gateway) tellExcess(due []flood.Excess) {
 		if about, ok := e.About.(slog.Attr); ok {
 			attrs = append([]slog.Attr{about}, attrs...)
 		}
-		g.auditing.write(name, auditLine(g.clock.wall(), e.Kind, attrs))
+		g.auditing.write(name, auditLine(g.clock.Wall(), e.Kind, attrs))
 	}
 }
 

@@ -2,18 +2,13 @@ package gateway
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
 const (
-	// clockEvery is how often the clocks are looked at.
-	clockEvery = time.Second
-	// maxGap is how much longer the process may have stood still, or the wall clock have moved,
-	// before that counts as a gap in which nothing was polled.
-	maxGap = 3 * time.Second
 	// spreadOver is the time over which the polls are spread that are due after a gap.
 	spreadOver = 5 * time.Second
 	// longestWait is how long such a poll is waited for before a source is judged.
@@ -23,84 +18,22 @@ const (
 // clockKey is the key of the task that looks at the clocks.
 type clockKey struct{}
 
-// A clock reads two clocks. Durations are measured with the monotonic one, whose readings
-// the process keeps. What people are shown is a time of the wall clock, which may be set at
-// any moment, and is never calculated with.
-type clock struct {
-	base time.Time    // when it was made, with a reading of the monotonic clock
-	step atomic.Int64 // how far a test has set the wall clock, in ns
-
-	// The fields below are used by hooks alone.
-
-	last, lastWall time.Time // both clocks when they were looked at last
-	woke           time.Time // the end of the last gap; zero: there was none
-}
-
-func newClock() *clock { return &clock{base: time.Now()} }
-
-// now is a reading of the monotonic clock. Those of [time.Now] have none if the wall clock
-// is beyond 2157.
-func (c *clock) now() time.Time { return c.base.Add(time.Since(c.base)) }
-
-// read reads both clocks at one time.
-func (c *clock) read() (now, wall time.Time) {
-	t := time.Now()
-	since := t.Sub(c.base)
-	if t == t.Round(0) { // beyond 2157, see now
-		since = time.Since(c.base)
-	}
-	return c.base.Add(since), t.Round(0).Add(time.Duration(c.step.Load()))
-}
-
-// wall is what the wall clock says now.
-func (c *clock) wall() time.Time {
-	_, wall := c.read()
-	return wall
-}
-
-// people is t, a reading of [clock.now] or one to come, as people and JSON have it: by the wall
-// clock as it is set now, in UTC, to the millisecond, null where there is none.
-func (c *clock) people(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	now, wall := c.read()
-	t = wall.Add(t.Sub(now)).UTC().Truncate(time.Millisecond)
-	return &t
-}
-
-// look compares both clocks with how they were at the last look. Ahead is how far the wall
-// clock has gone ahead of the other one, which stands still while a machine sleeps, or has
-// fallen behind. A gap is a time in which nothing was polled, or may have been.
-func (c *clock) look() (ahead time.Duration, gap bool) {
-	now, wall := c.read()
-	if !c.last.IsZero() {
-		ran := now.Sub(c.last)
-		ahead = wall.Sub(c.lastWall) - ran
-		if gap = ran > clockEvery+maxGap || ahead > maxGap; gap {
-			c.woke = now
-		}
-	}
-	c.last, c.lastWall = now, wall
-	return ahead, gap
-}
-
 // lookAtClock is the hook that looks at the clocks, again and again.
 func (g *gateway) lookAtClock(_ context.Context, internal *smartpoll.Internal) error {
 	g.followClock(internal)
-	internal.Schedule(clockKey{}, clockEvery)
+	internal.Schedule(clockKey{}, clock.Interval)
 	return nil
 }
 
 // followClock has the sources follow what happened to the clocks. Hooks that judge call it
 // before they do, since after a gap all of them are due, in any order.
 func (g *gateway) followClock(internal *smartpoll.Internal) {
-	ahead, gap := g.clock.look()
-	if !gap && ahead > -maxGap {
+	ahead, gap, set := g.clock.Look()
+	if !set {
 		return
 	}
 	g.log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
-	now, sources := g.clock.now(), g.plan.Load().sources
+	now, sources := g.clock.Now(), g.plan.Load().sources
 	if gap {
 		var judgeFrom time.Time
 		for _, s := range sources {

@@ -131,7 +131,7 @@ func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, tra
 		return nil, nil, nil, err
 	}
 	g.client.Transport = transport
-	return g.handler(), g.scheduler.Run, func(d time.Duration) { g.clock.step.Add(int64(d)) }, nil
+	return g.handler(), g.scheduler.Run, func(d time.Duration) { g.clock.Step(d) }, nil
 }
 
 // A Polling is the part of a gateway that polls, with fetches of the test's own.
@@ -179,10 +179,10 @@ func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
 func (p Polling) Run(ctx context.Context) error { return p.g.scheduler.Run(ctx) }
 
 // Step sets the wall clock ahead, or back.
-func (p Polling) Step(d time.Duration) { p.g.clock.step.Add(int64(d)) }
+func (p Polling) Step(d time.Duration) { p.g.clock.Step(d) }
 
 // Wall is what the wall clock says.
-func (p Polling) Wall() time.Time { return p.g.clock.wall() }
+func (p Polling) Wall() time.Time { return p.g.clock.Wall() }
 
 // Stall has the process stand still, as far as hooks are concerned.
 func (p Polling) Stall(ctx context.Context, d time.Duration) {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/source"
@@ -66,7 +67,7 @@ type gateway struct {
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
-	clock     *clock
+	clock     *clock.Clock
 	client    *http.Client // of all polls and webhooks
 	webhooks  *webhooks
 	plan      atomic.Pointer[plan] // what is configured now
@@ -145,7 +146,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:      opts.Logger,
-		clock:    newClock(),
+		clock:    clock.New(),
 		store:    opts.store,
 		observer: observer,
 		client:   source.NewClient(),

@@ -153,7 +153,7 @@ func (j *job) nextAt() *time.Time {
 		next = next.UTC().Truncate(time.Millisecond)
 		return &next
 	}
-	return j.g.clock.people(task.Next)
+	return j.g.clock.People(task.Next)
 }
 
 // A timeTable is the [smartpoll.Schedule] of a job.

@@ -88,12 +88,12 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 		return nil, ""
 	}
 	if delay := scheduler.Delay(s.key); delay > 0 {
-		if now := s.clock.now(); next.Before(now) {
+		if now := s.clock.Now(); next.Before(now) {
 			next = now
 		}
-		return s.clock.people(next.Add(delay)), waitingLimit
+		return s.clock.People(next.Add(delay)), waitingLimit
 	}
-	return s.clock.people(next), s.waiting
+	return s.clock.People(next), s.waiting
 }
 
 // waitingAfter says what a source waits for after a poll that failed with err.

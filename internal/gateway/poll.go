@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
@@ -51,7 +52,7 @@ type poller struct {
 	inValues   *secret.Redactor // of which they see nothing in values either
 	claim      snapshot.Claim
 	topic      *sse.Topic
-	clock      *clock                // of the gateway
+	clock      *clock.Clock          // of the gateway
 	history    *history              // nil: nothing is remembered
 	limit      *limit                // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
@@ -177,7 +178,7 @@ type reading struct {
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
-	got.began = s.clock.now()
+	got.began = s.clock.Now()
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
@@ -252,11 +253,11 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			return nil // the first poll of an input has it computed again
 		}
 		g.followClock(internal)
-		if err != nil && got.began.Before(g.clock.woke) && !errors.As(err, new(*source.StatusError)) {
-			internal.Schedule(s.key, s.soon(g.clock.now())) // the process stood still, or the machine slept: that says nothing of the upstream
+		if err != nil && got.began.Before(g.clock.Woke()) && !errors.As(err, new(*source.StatusError)) {
+			internal.Schedule(s.key, s.soon(g.clock.Now())) // the process stood still, or the machine slept: that says nothing of the upstream
 			return nil
 		}
-		now := g.clock.now()
+		now := g.clock.Now()
 		before := s.published
 		after := before
 		if err != nil {
@@ -290,7 +291,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err 
 	if snap.UpdatedAt != nil {
 		snap.State = stateStale
 	}
-	s.history.add(s.clock.wall(), nil)
+	s.history.add(s.clock.Wall(), nil)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
 	if s.pause() == config.Never {
 		internal.Schedule(s.key, -1)
@@ -300,7 +301,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err 
 // succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
 // that it needs, and reports false if these are others by now.
 func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, got reading) bool {
-	decides, at := s.decides(), s.clock.people(now)
+	decides, at := s.decides(), s.clock.People(now)
 	switch {
 	case decides == nil:
 		s.renewed, s.oldest, snap.UpdatedAt = now, "", at
@@ -341,7 +342,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		if before.State != stateOK {
 			return nil
 		}
-		now := g.clock.now()
+		now := g.clock.Now()
 		if left := s.tooOldIn(now); left > 0 {
 			internal.Schedule(staleKey(s.key), left)
 			return nil
@@ -349,7 +350,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		text := s.tooOld()
 		after := before
 		after.State, after.Error = stateStale, &text
-		s.history.add(g.clock.wall(), nil)
+		s.history.add(g.clock.Wall(), nil)
 		g.alert(internal, s, before, &after, verdict{})
 		s.put(after)
 		s.notify(internal)

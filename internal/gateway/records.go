@@ -191,13 +191,13 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 	if err := json.Unmarshal(e.Data, &snap); err != nil {
 		return err
 	}
-	keep, now := retention, s.g.clock.now()
+	keep, now := retention, s.g.clock.Now()
 	if j := s.g.plan.Load().job(snap.Job); j != nil {
 		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"
 	snap.Status, snap.Error, snap.Position = statusLost, &text, 0
-	snap.FinishedAt, snap.ExpiresAt = s.g.clock.people(now), s.g.clock.people(now.Add(keep))
+	snap.FinishedAt, snap.ExpiresAt = s.g.clock.People(now), s.g.clock.People(now.Add(keep))
 	var final any = snap.runSnapshot
 	if e.Topic == jobTopic(snap.Job) {
 		snap.Queue, snap.Queued = []waiting{}, 0

@@ -37,7 +37,7 @@ func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
 // forbids that. It fails when the gateway stops, and with ctx.
 func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, err error) {
 	err = g.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		wait = g.plan.Load().refresh(internal, s, g.clock.now())
+		wait = g.plan.Load().refresh(internal, s, g.clock.Now())
 		return nil
 	})
 	return wait, err

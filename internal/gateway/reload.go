@@ -63,7 +63,7 @@ type loader struct {
 func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Options) {
 	*l = loader{g: g, options: options, addr: addr, started: cfg, files: options.Files, turn: make(chan struct{}, 1)}
 	l.topic = g.hub.Topic("config", sse.TopicOptions{KeepData: true})
-	l.state = configSnapshot{Key: l.topic.Name(), LoadedAt: g.clock.people(g.clock.now()), Version: 1}
+	l.state = configSnapshot{Key: l.topic.Name(), LoadedAt: g.clock.People(g.clock.Now()), Version: 1}
 	if l.files != nil {
 		l.state.File = l.files.Name()
 	}
@@ -222,7 +222,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, er
 	if !config.Same(cfg.TLS, l.started.TLS) {
 		c.Restart = append(c.Restart, "tls")
 	}
-	l.state.LoadedAt, l.state.Error = l.g.clock.people(l.g.clock.now()), nil
+	l.state.LoadedAt, l.state.Error = l.g.clock.People(l.g.clock.Now()), nil
 	if c.changes() {
 		l.state.Version++
 	}

@@ -170,7 +170,7 @@ func newRun(j *job, id string, wish start, now time.Time) *run {
 		Trigger:   wish.trigger,
 		Requests:  1,
 		Args:      shownArgs(j.Job, args),
-		CreatedAt: j.g.clock.people(now),
+		CreatedAt: j.g.clock.People(now),
 		Events:    j.g.runPath(id) + "/events",
 	}
 	return r
@@ -316,13 +316,13 @@ func (r *run) finish(result end, err error) {
 		r.later.Stop()
 		r.later = nil
 	}
-	now := g.clock.now()
+	now := g.clock.Now()
 	took := time.Duration(0) // of a run that has not begun
 	if !r.started.IsZero() {
 		took = now.Sub(r.started)
 	}
 	snap := &r.snap
-	snap.FinishedAt, snap.ExpiresAt = g.clock.people(now), g.clock.people(now.Add(r.job.Keep.For))
+	snap.FinishedAt, snap.ExpiresAt = g.clock.People(now), g.clock.People(now.Add(r.job.Keep.For))
 	snap.Position, snap.ExitCode, snap.Warned = 0, result.exitCode, err == nil && result.warned
 	snap.Output, snap.OutputBytes = r.output.end(outputTail)
 	switch {

@@ -106,7 +106,7 @@ func newRuns(g *gateway) *runs {
 // start makes a run of j, or finds the one that the wish joins or has led to before, and
 // returns its state; r is nil if it is over. The error is a [*refusal], the store's, or ctx's.
 func (s *runs) start(ctx context.Context, j *job, wish start) (r *run, snap runSnapshot, err error) {
-	r, coalesced, id, err := s.admit(j, wish, s.g.clock.now())
+	r, coalesced, id, err := s.admit(j, wish, s.g.clock.Now())
 	if err != nil {
 		return nil, runSnapshot{}, err
 	}
@@ -190,7 +190,7 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 	}
 	if at := s.availableLocked(j, now); at != nil {
 		return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "limit-reached", after: at.Sub(now),
-			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, s.g.clock.people(*at).Format(time.RFC3339))}
+			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, s.g.clock.People(*at).Format(time.RFC3339))}
 	}
 	if len(mine) > 0 && j.OnBusy == config.BusyReplace {
 		for _, old := range mine {
@@ -244,7 +244,7 @@ func (s *runs) availableLocked(j *job, now time.Time) *time.Time {
 func (s *runs) availableAt(j *job) *time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.availableLocked(j, s.g.clock.now())
+	return s.availableLocked(j, s.g.clock.Now())
 }
 
 // settleLocked gives everybody in the line their place: their turn to whom nobody stands
@@ -252,7 +252,7 @@ func (s *runs) availableAt(j *job) *time.Time {
 func (s *runs) settleLocked() {
 	ofJob, ofGroup := map[string]int{}, map[string]int{}
 	firsts, queues, queued := []*run{}, map[string][]waiting{}, map[string]int{}
-	now := s.g.clock.now()
+	now := s.g.clock.Now()
 	for _, r := range s.line {
 		name, group := r.job.Name, r.job.Group
 		if ofJob[name] == 0 {
@@ -277,7 +277,7 @@ func (s *runs) settleLocked() {
 		case ahead == 0:
 			r.begun = true
 			r.update(func(snap *runSnapshot) {
-				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.g.clock.people(now)
+				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.g.clock.People(now)
 				r.started = now
 			})
 			close(r.turn)
@@ -321,7 +321,7 @@ func (s *runs) peopleOf(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}
-	return s.g.clock.people(*t)
+	return s.g.clock.People(*t)
 }
 
 // clockSet says anew when jobs can start again.

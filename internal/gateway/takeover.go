@@ -33,7 +33,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 			snap = last
 			s.renewed, s.oldest, s.judgeFrom = before.renewed, before.oldest, before.judgeFrom
 			if s.StaleAfter > 0 {
-				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.now()))
+				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.Now()))
 			}
 		}
 		snap.Alert = s.inherited(before)
@@ -44,7 +44,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
-		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.now()))
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
 	default:
 		scheduler.Schedule(s.key, 0)
@@ -61,7 +61,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 // isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
 // the same one.
 func (s *poller) isLimitedAs(before *poller) bool {
-	if s.HTTP == nil || before.HTTP == nil || before.waiting != waitingLimit || !s.clock.now().Before(before.notBefore) {
+	if s.HTTP == nil || before.HTTP == nil || before.waiting != waitingLimit || !s.clock.Now().Before(before.notBefore) {
 		return false
 	}
 	return s.HTTP.URL.Scheme == before.HTTP.URL.Scheme && s.HTTP.URL.Host == before.HTTP.URL.Host

@@ -59,7 +59,7 @@ func (g *gateway) pollOnce(ctx context.Context, s *poller, trace io.Writer) (jso
 		if input.published.State != statePending {
 			continue // two are computed from it
 		}
-		snap := sourceSnapshot{State: stateOK, UpdatedAt: g.clock.people(g.clock.now())}
+		snap := sourceSnapshot{State: stateOK, UpdatedAt: g.clock.People(g.clock.Now())}
 		data, err := g.pollOnce(ctx, input, trace)
 		if trace != nil {
 			fmt.Fprint(trace, "\n\n")

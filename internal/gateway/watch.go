@@ -28,7 +28,7 @@ func (g *gateway) sourceTopic(name string) *sse.Topic {
 // lookAtWatchers is the hook that gives the sources the pace that their watchers want. A
 // watched source that is computed from others has these watched.
 func (g *gateway) lookAtWatchers(_ context.Context, internal *smartpoll.Internal) error {
-	now := g.clock.now()
+	now := g.clock.Now()
 	sources := g.plan.Load().sources
 	for _, s := range sources {
 		switch {
