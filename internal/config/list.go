@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/secret"
@@ -60,5 +59,5 @@ func (r *reader) argv(n *yaml.Node) []string {
 
 // secretsIn hides the credentials in the arguments of a program; of an argument of a job, there is only a placeholder.
 func secretsIn(argv []string) *secret.Redactor {
-	return secret.New(slices.DeleteFunc(secret.OfArguments(argv), func(s string) bool { return strings.Contains(s, "{") })...)
+	return secret.New(secret.OfProgram(argv, nil)...)
 }
