@@ -72,12 +72,12 @@ func (g *gateway) guarded(route route) http.HandlerFunc {
 // there is none.
 func (g *gateway) jobOf(r *http.Request) *config.Job {
 	if name := r.PathValue("job"); name != "" {
-		if j := g.plan.Load().job(name); j != nil {
+		if j := g.jobs.find(name); j != nil {
 			return j.Job
 		}
 	} else if id := r.PathValue("id"); id != "" {
 		if _, run, ok := g.run(id); ok {
-			if j := g.plan.Load().job(run.Job); j != nil {
+			if j := g.jobs.find(run.Job); j != nil {
 				return j.Job
 			}
 		}
@@ -154,7 +154,7 @@ func (g *gateway) watchClients(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if g.plan.Load().cfg.Access != nil { // else nobody can lose it but by a reload
+			if g.cfg.Load().Access != nil { // else nobody can lose it but by a reload
 				g.endStreams()
 			}
 			now := time.Now()

@@ -26,14 +26,14 @@ const (
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
-		return newestOfAll("sources", g.plan.Load().sourceTopics()), true
-	}, append(g.plan.Load().sourceTopics(), g.loader.topic)...)
+		return newestOfAll("sources", g.sources.topics()), true
+	}, append(g.sources.topics(), g.loader.topic)...)
 }
 
 func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	find := func() *poller {
-		s := g.plan.Load().source(name)
+		s := g.sources.find(name)
 		if s == nil {
 			fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		}

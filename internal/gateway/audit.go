@@ -137,7 +137,7 @@ func (a *auditLog) close() {
 // by itself, as a job's time table says. Attributes must hold no secret: arguments of a
 // job go through [maskedArgs].
 func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
-	name := g.plan.Load().cfg.Audit
+	name := g.cfg.Load().Audit
 	if name == "" {
 		return
 	}
@@ -166,7 +166,7 @@ func (g *gateway) auditMetered(r *http.Request, action string, of access.Identit
 
 // tellExcess records how many lines were left out, and whose.
 func (g *gateway) tellExcess(due []flood.Excess) {
-	name := g.plan.Load().cfg.Audit
+	name := g.cfg.Load().Audit
 	if name == "" {
 		return
 	}

@@ -33,7 +33,7 @@ func (g *gateway) followClock(internal *smartpoll.Internal) {
 		return
 	}
 	g.log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
-	now, sources := g.clock.Now(), g.plan.Load().sources
+	now, sources := g.clock.Now(), g.sources.all()
 	if gap {
 		var judgeFrom time.Time
 		for _, s := range sources {
@@ -86,7 +86,7 @@ func (s *poller) wake(internal *smartpoll.Internal, now time.Time, ahead time.Du
 		}
 		internal.Schedule(s.key, left)
 		if s.limit != nil {
-			patience += s.limit.group.Delay(now.Add(left))
+			patience += s.limit.Delay(now.Add(left))
 		}
 	}
 	s.judgeFrom = now.Add(patience)

@@ -148,7 +148,7 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 		return Polling{}, err
 	}
 	p := Polling{g, fetch}
-	p.takes(g.plan.Load().sources)
+	p.takes(g.sources.all())
 	return p, nil
 }
 
@@ -167,12 +167,12 @@ func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	p.takes(c.fresh)
+	p.takes(c[1].(*sourceChange).Fresh)
 	err = p.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		c.apply()
+		c.Apply()
 		return nil
 	})
-	c.finish(ctx)
+	c.Finish(ctx)
 	return err
 }
 
@@ -192,10 +192,10 @@ func (p Polling) Stall(ctx context.Context, d time.Duration) {
 	})
 }
 
-func (p Polling) Topic(name string) *sse.Topic { return p.g.plan.Load().source(name).topic }
+func (p Polling) Topic(name string) *sse.Topic { return p.g.sources.find(name).topic }
 
 func (p Polling) Refresh(ctx context.Context, name string) (time.Duration, error) {
-	return p.g.refresh(ctx, p.g.plan.Load().source(name))
+	return p.g.refresh(ctx, p.g.sources.find(name))
 }
 
 // Steady is what is published of v, with the given deadbands, after a value in JSON.
@@ -256,8 +256,8 @@ func (g Gateway) TryChange(t testing.TB, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	c.apply()
-	c.finish(t.Context())
+	c.Apply()
+	c.Finish(t.Context())
 	return nil
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -70,7 +71,10 @@ type gateway struct {
 	clock     *clock.Clock
 	client    *http.Client // of all polls and webhooks
 	webhooks  *webhooks
-	plan      atomic.Pointer[plan] // what is configured now
+	cfg       atomic.Pointer[config.Config] // what is configured now
+	upstreams upstream.Pool
+	sources   sources
+	jobs      jobs
 	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
@@ -167,7 +171,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		Observer:            observer.Streams,
 		Logger:              g.clients,
 	})
-	g.guard = access.New(func() *config.Config { return g.plan.Load().cfg })
+	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.webhooks = newWebhooks(g.log, g.client, g.observer)
 	var err error
 	if cfg.Audit != "" {
@@ -188,7 +192,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		}))...); err != nil {
 		return nil, err
 	}
-	g.plan.Store(new(plan))
+	g.sources.g, g.jobs.g = g, g
 	g.runs = newRuns(g)
 	if g.records, err = openRecords(live, g); err != nil {
 		return nil, err
@@ -197,7 +201,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if err != nil {
 		return nil, err
 	}
-	change.apply()
+	change.Apply()
 	g.loader.open(g, cfg, addr, opts)
 	if opts.Metrics != nil {
 		g.metrics = opts.Metrics(g.status)

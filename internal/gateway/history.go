@@ -319,7 +319,7 @@ func (h *history) read(field string, since, now time.Time, points int) historyOb
 // getHistory answers with the numbers of a source, for a chart.
 func (g *gateway) getHistory(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	s := g.plan.Load().source(name)
+	s := g.sources.find(name)
 	switch {
 	case s == nil:
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))

@@ -140,7 +140,7 @@ func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answe
 // admitted waits until the limits of an upstream let one more request begin: in the order
 // of the polls of its sources, as one of them, which ends with done.
 func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) (done func(), err error) {
-	limit := g.plan.Load().limits[upstream.Name]
+	limit := g.upstreams.Group(upstream.Name)
 	if limit == nil {
 		return func() {}, nil
 	}
@@ -156,7 +156,7 @@ func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) (done
 			internal.Remove(key)
 			return nil
 		}, nil
-	}, smartpoll.In(limit.group))
+	}, smartpoll.In(limit))
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (g *gateway) absolute(r *http.Request, path string) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if public := g.plan.Load().cfg.PublicURL; public != nil {
+	if public := g.cfg.Load().PublicURL; public != nil {
 		scheme, host = public.Scheme, public.Host
 	}
 	return scheme + "://" + host + path
@@ -34,19 +34,19 @@ func (g *gateway) absolute(r *http.Request, path string) string {
 
 func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
-		p := g.plan.Load()
-		all := make([]jobObject, 0, len(p.jobs))
-		for _, j := range p.jobs {
+		jobs := g.jobs.all()
+		all := make([]jobObject, 0, len(jobs))
+		for _, j := range jobs {
 			all = append(all, j.object(userOf(r).Can(operate, j.Job)))
 		}
 		return stateOf(map[string]any{"jobs": all}), true
-	}, append(g.plan.Load().jobTopics(), g.loader.topic)...)
+	}, append(g.jobs.topics(), g.loader.topic)...)
 }
 
 // findJob finds the job that the path names, or answers 404.
 func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *job {
 	name := r.PathValue("job")
-	j := g.plan.Load().job(name)
+	j := g.jobs.find(name)
 	if j == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
 	}

@@ -31,6 +31,9 @@ func newJob(g *gateway, cfg *config.Job) *job {
 	return j
 }
 
+// Key implements [reconcile.Thing].
+func (j *job) Key() string { return j.key }
+
 // jobTopic names the topic of a job.
 func jobTopic(name string) string { return "job/" + name }
 
@@ -170,7 +173,7 @@ func (t timeTable) Next(after time.Time) time.Time {
 // limits of their upstreams let them.
 func (j *job) refreshThen() {
 	for _, name := range j.Refresh {
-		if s := j.g.plan.Load().source(name); s != nil {
+		if s := j.g.sources.find(name); s != nil {
 			if wait, err := j.g.refresh(j.g.stopping, s); err == nil && wait > 0 {
 				j.g.log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
 			}

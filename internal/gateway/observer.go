@@ -194,9 +194,9 @@ func (g *gateway) scrape(w http.ResponseWriter, r *http.Request) {
 
 // status says how the gateway is now.
 func (g *gateway) status() Status {
-	p := g.plan.Load()
+	cfg := g.cfg.Load()
 	var now Status
-	for _, s := range p.sources {
+	for _, s := range g.sources.all() {
 		snap := s.snapshot()
 		source := SourceStatus{Name: s.Name, State: snap.State}
 		if snap.UpdatedAt != nil {
@@ -211,14 +211,14 @@ func (g *gateway) status() Status {
 		}
 		now.Sources = append(now.Sources, source)
 	}
-	for _, j := range p.jobs {
+	for _, j := range g.jobs.all() {
 		running, queued := g.runs.count(j.Name)
 		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})
 	}
-	for _, u := range p.cfg.Upstreams {
+	for _, u := range cfg.Upstreams {
 		now.Upstreams = append(now.Upstreams, u.Name)
 	}
-	for _, n := range p.cfg.Notify {
+	for _, n := range cfg.Notify {
 		now.Webhooks = append(now.Webhooks, n.Name)
 	}
 	var loaded configSnapshot

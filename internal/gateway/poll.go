@@ -54,7 +54,7 @@ type poller struct {
 	topic      *sse.Topic
 	clock      *clock.Clock          // of the gateway
 	history    *history              // nil: nothing is remembered
-	limit      *limit                // of its upstream; nil: none
+	limit      *smartpoll.Group      // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
 	uses       []*poller             // the same as they are now; used by hooks alone
 	dependents []*poller             // what is computed from it
@@ -81,6 +81,12 @@ type poller struct {
 	notBefore time.Time     // when that is over
 }
 
+// Key implements [reconcile.Thing].
+func (s *poller) Key() string { return s.key }
+
+// sourceKey is the key of the source of that name.
+func sourceKey(name string) string { return "source/" + name }
+
 // A fetch gets a value, and with it what the next fetch may know of that: nil if nothing.
 type fetch func(ctx context.Context, known *source.Known) (any, *source.Known, error)
 
@@ -96,11 +102,11 @@ func unversioned(f func(context.Context) (any, error)) fetch {
 // succeeded for its stale_after.
 type staleKey string
 
-// newPoller makes what polls a source of p. It has no claim yet, and its tasks are not
+// newPoller makes what polls a source. It has no claim yet, and its tasks are not
 // the scheduler's.
-func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
+func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s := &poller{
-		Source: cfg, key: "source/" + cfg.Name, clock: g.clock,
+		Source: cfg, key: sourceKey(cfg.Name), clock: g.clock,
 		secrets: secretsOfSource(cfg), inValues: credentialsOfSource(cfg),
 	}
 	s.topic = g.sourceTopic(cfg.Name)
@@ -113,7 +119,7 @@ func (g *gateway) newPoller(p *plan, cfg *config.Source) *poller {
 			Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept, Secrets: s.secrets,
 			Close: !cfg.HTTP.Upstream.KeepAlive, Asked: func(wish time.Duration) { s.wish = wish },
 		}.FetchIf
-		s.limit = p.limits[cfg.HTTP.Upstream.Name]
+		s.limit = g.upstreams.Group(cfg.HTTP.Upstream.Name)
 	case cfg.Exec != nil:
 		s.fetch = unversioned(source.Exec{
 			Argv: cfg.Exec, Parse: string(cfg.Parse), Env: cfg.Env, Dir: cfg.Dir, TTY: cfg.TTY, OKCodes: cfg.OKCodes, Secrets: s.secrets,
@@ -135,7 +141,7 @@ func (g *gateway) addTasks(s *poller) {
 		options = append(options, smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}))
 	}
 	if s.limit != nil {
-		options = append(options, smartpoll.In(s.limit.group))
+		options = append(options, smartpoll.In(s.limit))
 	}
 	err := errors.Join(
 		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),

@@ -192,7 +192,7 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 		return err
 	}
 	keep, now := retention, s.g.clock.Now()
-	if j := s.g.plan.Load().job(snap.Job); j != nil {
+	if j := s.g.jobs.find(snap.Job); j != nil {
 		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"

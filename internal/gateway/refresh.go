@@ -15,7 +15,7 @@ import (
 // holds, whether it is configured or was asked for by the upstream itself.
 func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	s := g.plan.Load().source(name)
+	s := g.sources.find(name)
 	if s == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 		return
@@ -37,7 +37,7 @@ func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
 // forbids that. It fails when the gateway stops, and with ctx.
 func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, err error) {
 	err = g.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		wait = g.plan.Load().refresh(internal, s, g.clock.Now())
+		wait = g.sources.refresh(internal, s, g.clock.Now())
 		return nil
 	})
 	return wait, err
@@ -45,13 +45,13 @@ func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, e
 
 // refresh is the hook of that. What is computed from others is refreshed by refreshing
 // these, of which it is enough that one may be.
-func (p *plan) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration) {
+func (p *sources) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration) {
 	switch {
-	case p.source(s.Name) != s:
+	case p.find(s.Name) != s:
 		return 0 // another definition has come meanwhile, which is polled at once
 	case s.From != nil:
 		for i, name := range s.From {
-			if w := p.refresh(internal, p.source(name), now); i == 0 || w < wait {
+			if w := p.refresh(internal, p.find(name), now); i == 0 || w < wait {
 				wait = w
 			}
 		}
@@ -64,7 +64,7 @@ func (p *plan) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (
 		if next := internal.Next(s.key); !next.IsZero() && !next.After(now) {
 			return internal.Delay(s.key) // it is due already, and waits for the limit
 		}
-		if wait := s.limit.group.Delay(now); wait > 0 {
+		if wait := s.limit.Delay(now); wait > 0 {
 			return wait
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -126,7 +127,7 @@ func (l *loader) look(ctx context.Context) (now config.Sum, changed bool) {
 // settled, it must not change meanwhile. The error is [config.Problems] where those are
 // the reason; errStopping if the gateway is, and ctx's; then, and for errNoFile and
 // errUnsettled, nothing is said to anybody else.
-func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) {
+func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Difference, error) {
 	select {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
@@ -143,12 +144,12 @@ func (l *loader) reload(ctx context.Context, settled bool) (*difference, error) 
 }
 
 // use puts to work what was read, or says why that is wrong. The caller has the turn.
-func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error) (*difference, error) {
+func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error) (*reconcile.Difference, error) {
 	if _, changed := files.Look(); changed && settled {
 		return nil, errUnsettled
 	}
 	l.files = files // of what is not valid, too: it may be mended in any of them
-	var diff *difference
+	var diff *reconcile.Difference
 	if err == nil {
 		diff, err = l.apply(ctx, cfg)
 	}
@@ -193,7 +194,7 @@ func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
 }
 
 // apply puts to work what cfg says otherwise, and tells the streams.
-func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, error) {
+func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Difference, error) {
 	if err := config.CheckListen(l.addr, cfg); err != nil {
 		return nil, err
 	}
@@ -202,32 +203,32 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*difference, er
 		return nil, err
 	}
 	err = l.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		c.apply()
+		c.Apply()
 		return nil
 	})
 	rest := context.WithoutCancel(ctx)
 	if err != nil {
-		c.withdraw(rest)
+		c.Withdraw(rest)
 		if errors.Is(err, smartpoll.ErrNotRunning) {
 			err = errStopping
 		}
 		return nil, err
 	}
-	c.finish(rest)
+	c.Finish(rest)
 	l.warn(cfg)
-	l.g.endStreams() // of who may not see them any more
+	diff := c.Difference()
 	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
-		c.Restart = append(c.Restart, "listen")
+		diff.Restart = append(diff.Restart, "listen")
 	}
 	if !config.Same(cfg.TLS, l.started.TLS) {
-		c.Restart = append(c.Restart, "tls")
+		diff.Restart = append(diff.Restart, "tls")
 	}
 	l.state.LoadedAt, l.state.Error = l.g.clock.People(l.g.clock.Now()), nil
-	if c.changes() {
+	if diff.Any() {
 		l.state.Version++
 	}
 	l.publish() // last: whoever asks for the lists now gets the new ones
-	return &c.difference, nil
+	return &diff, nil
 }
 
 // brief is err for people who look at the page.

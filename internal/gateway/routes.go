@@ -150,7 +150,7 @@ func (g *gateway) belowBase(next http.Handler) http.Handler {
 
 // link is a path of the API as clients have to write it: below that of the public address.
 func (g *gateway) link(path string) string {
-	return access.Base(g.plan.Load().cfg.PublicURL) + path
+	return access.Base(g.cfg.Load().PublicURL) + path
 }
 
 // sameOrigin refuses requests by which a page of another origin would change something.
@@ -162,7 +162,7 @@ func (g *gateway) sameOrigin(next http.Handler) http.Handler {
 	others := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A proxy in front may have another Host asked for than the browser did.
-		if public := g.plan.Load().cfg.PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
+		if public := g.cfg.Load().PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -208,7 +208,7 @@ func (g *gateway) isOurs(r *http.Request) bool {
 	if isLoopback(r.Host) || g.guard.ByToken(r) {
 		return true
 	}
-	if public := g.plan.Load().cfg.PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
+	if public := g.cfg.Load().PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
 		return true
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

@@ -115,22 +115,5 @@ func (l lookout) SetWriteDeadline(time.Time) error { return nil }
 
 // everything is the topics of the configuration and of all sources and jobs in it.
 func (g *gateway) everything() []*sse.Topic {
-	p := g.plan.Load()
-	return slices.Concat([]*sse.Topic{g.loader.topic}, p.sourceTopics(), p.jobTopics())
-}
-
-func (p *plan) sourceTopics() []*sse.Topic {
-	topics := make([]*sse.Topic, len(p.sources))
-	for i, s := range p.sources {
-		topics[i] = s.topic
-	}
-	return topics
-}
-
-func (p *plan) jobTopics() []*sse.Topic {
-	topics := make([]*sse.Topic, len(p.jobs))
-	for i, j := range p.jobs {
-		topics[i] = j.topic
-	}
-	return topics
+	return slices.Concat([]*sse.Topic{g.loader.topic}, g.sources.topics(), g.jobs.topics())
 }

@@ -90,16 +90,15 @@ func (g *gateway) chosen(query url.Values) ([]*sse.Topic, error) {
 	if !query.Has("sources") && !query.Has("jobs") {
 		return g.everything(), nil
 	}
-	p := g.plan.Load()
 	sources, jobs := namesIn(query["sources"]), namesIn(query["jobs"])
 	if len(sources)+len(jobs) > maxNames {
 		return nil, errTooManyNames
 	}
-	chosen, err := choose("source", sources, p.sourceTopics())
+	chosen, err := choose("source", sources, g.sources.topics())
 	if err != nil {
 		return nil, err
 	}
-	more, err := choose("job", jobs, p.jobTopics())
+	more, err := choose("job", jobs, g.jobs.topics())
 	return append(chosen, more...), err
 }
 

@@ -46,7 +46,7 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 		return nil, err
 	}
 	defer g.client.CloseIdleConnections()
-	s := g.plan.Load().source(name)
+	s := g.sources.find(name)
 	if s == nil {
 		return nil, fmt.Errorf("there is no source %q", name)
 	}
@@ -55,7 +55,7 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 
 func (g *gateway) pollOnce(ctx context.Context, s *poller, trace io.Writer) (json.RawMessage, error) {
 	for _, name := range s.From {
-		input := g.plan.Load().source(name)
+		input := g.sources.find(name)
 		if input.published.State != statePending {
 			continue // two are computed from it
 		}

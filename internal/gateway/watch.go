@@ -29,7 +29,7 @@ func (g *gateway) sourceTopic(name string) *sse.Topic {
 // watched source that is computed from others has these watched.
 func (g *gateway) lookAtWatchers(_ context.Context, internal *smartpoll.Internal) error {
 	now := g.clock.Now()
-	sources := g.plan.Load().sources
+	sources := g.sources.all()
 	for _, s := range sources {
 		switch {
 		case s.topic.Watched():
