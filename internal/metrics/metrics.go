@@ -75,7 +75,7 @@ func New(version string) *Metrics {
 		}, []string{"source", "result"}),
 		pollLateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tidewire_poll_lateness_seconds",
-			Help:    "How long after they were due polls began. What an upstream's limit holds back is due when the limit lets it.",
+			Help:    "How late polls began. A poll held back by its upstream's limit is due when the limit allows it.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
 		}),
 		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -88,12 +88,12 @@ func New(version string) *Metrics {
 		}, []string{labelJob, "status"}),
 		runDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "tidewire_job_run_duration_seconds",
-			Help:    "How long runs were at work, without the time in a queue.",
+			Help:    "How long runs took, without the time in the queue.",
 			Buckets: []float64{.1, .5, 1, 5, 15, 60, 300, 900, 3600, 14400},
 		}, []string{labelJob}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_config_reloads_total",
-			Help: "Readings of the configuration since the start, by result: ok or error.",
+			Help: "Reloads of the configuration since the start, by result: ok or error.",
 		}, []string{"result"}),
 		auditLost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tidewire_audit_failures_total",
@@ -101,7 +101,7 @@ func New(version string) *Metrics {
 		}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_webhook_calls_total",
-			Help: "Calls of a webhook by result: ok, error, or lost for a message that was given up.",
+			Help: "Calls of a webhook by result: ok, error, or lost for an abandoned message.",
 		}, []string{"webhook", "result"}),
 	}
 	m.sources.make = func(name string) *sourceCounters {
@@ -141,7 +141,7 @@ func New(version string) *Metrics {
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "tidewire_build_info",
-		Help:        "1; its labels say which version of Tidewire this is, and which of Go built it.",
+		Help:        "Always 1; the labels give the versions of Tidewire and of the Go that built it.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
 	build.Set(1)

@@ -10,18 +10,18 @@ var (
 	sourceState = prometheus.NewDesc("tidewire_source_state",
 		"1 for the state that a source is in, 0 for the others: pending, ok, stale and failing.", []string{"source", "state"}, nil)
 	sourceSuccess = prometheus.NewDesc("tidewire_source_last_success_timestamp_seconds",
-		"When a source got its newest value; absent before the first.", []string{"source"}, nil)
+		"The time of a source's newest value; absent before the first.", []string{"source"}, nil)
 	sourceAlert = prometheus.NewDesc("tidewire_alert_state",
 		"1 for the state that the alert of a source is in, 0 for the others: clear, pending, firing and unknown. Absent without an alert.",
 		[]string{"source", "state"}, nil)
 	jobRunning = prometheus.NewDesc("tidewire_job_runs_in_progress",
-		"Runs of a job that are at work.", []string{labelJob}, nil)
+		"Runs of a job in progress.", []string{labelJob}, nil)
 	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
-		"Runs of a job that wait for their turn.", []string{labelJob}, nil)
+		"Runs of a job that wait in the queue.", []string{labelJob}, nil)
 	configGood = prometheus.NewDesc("tidewire_config_last_reload_successful",
-		"1 if the newest configuration holds, 0 if it was refused and an older one still holds.", nil, nil)
+		"1 if the newest configuration is in effect, 0 if it was refused and an older one still is.", nil, nil)
 	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
-		"When the configuration was read that holds.", nil, nil)
+		"When the configuration in effect was loaded.", nil, nil)
 )
 
 // A statusCollector is how a gateway is at one scrape.

@@ -23,20 +23,20 @@ type streamMetrics struct {
 func (s *streamMetrics) register(r *prometheus.Registry) {
 	s.open = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "tidewire_streams_open",
-		Help: "Event streams and long polls that are open, by what carries them: goroutine or handoff.",
+		Help: "Open event streams and long polls, by engine: goroutine or handoff.",
 	}, []string{"engine"})
 	s.age = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name:    "tidewire_stream_delivery_age_seconds",
-		Help:    "How old snapshots were when the kernel took them for a reader. The count is the number of deliveries.",
+		Help:    "Age of snapshots when they were handed to the kernel for a reader. The count is the number of deliveries.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 15},
 	})
 	s.coalesced = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tidewire_stream_coalesced_total",
-		Help: "Snapshots that a slow reader skipped, because newer ones had replaced them.",
+		Help: "Snapshots that slow readers skipped because newer ones had replaced them.",
 	})
 	s.sent = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tidewire_stream_sent_bytes_total",
-		Help: "Bytes that ended streams had carried.",
+		Help: "Bytes sent on streams, counted when they end.",
 	})
 	s.ended = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tidewire_streams_ended_total",
@@ -44,11 +44,11 @@ func (s *streamMetrics) register(r *prometheus.Registry) {
 	}, []string{"cause"})
 	s.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tidewire_streams_refused_total",
-		Help: "Requests that got no stream, by cause.",
+		Help: "Refused requests for a stream, by cause.",
 	}, []string{"cause"})
 	s.resumed = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "tidewire_streams_resumed_total",
-		Help: "Requests that got a stream, by what the id came to that they resumed from; fresh had none.",
+		Help: "Accepted requests for a stream, by the result of resuming from their id; fresh requests had none.",
 	}, []string{"resume"})
 	for _, e := range []sse.Engine{sse.EngineGoroutine, sse.EngineHandOff} {
 		s.open.WithLabelValues(string(e))
