@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -223,14 +224,10 @@ func NewGateway(t testing.TB, ctx context.Context, cfg *config.Config, opts Opti
 
 // Run polls, and loads the configuration again as the options say, until ctx ends.
 func (g Gateway) Run(ctx context.Context) {
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		_ = g.scheduler.Run(ctx)
-	}()
-	<-g.polling
+	polls := lifecycle.Start(ctx, g.poll)
+	<-polls.Started()
 	g.loader.run(ctx)
-	<-over
+	_ = polls.Stop()
 }
 
 // Change puts another configuration to work, while Run is not.

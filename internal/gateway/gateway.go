@@ -24,6 +24,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -59,9 +60,9 @@ var errStopping = errors.New("tidewire is stopping")
 
 // A gateway is one configuration at work.
 //
-// Goroutines: the scheduler's loop, the loader, the HTTP server and one goroutine a run
-// are started by serve and by trigger, and serve waits for all of them. The hub's and
-// the tracker's end with the context given to open.
+// Its goroutines are the services that serve starts and stops, and one for each run, which
+// trigger starts and serve waits for. Those of the hub and the tracker end with the context
+// given to open.
 type gateway struct {
 	log       *slog.Logger
 	store     snapshot.Store
@@ -83,7 +84,7 @@ type gateway struct {
 	flooding  *flood.Handler
 	observer  Observer
 	metrics   http.Handler    // nil: there are none
-	polling   chan struct{}   // closed when the scheduler runs
+	polling   func()          // called when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
 
@@ -154,7 +155,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		store:    opts.store,
 		observer: observer,
 		client:   source.NewClient(),
-		polling:  make(chan struct{}),
+		polling:  func() {},
 		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
 		flooding: flood.NewHandler(opts.Logger.Handler()),
@@ -187,7 +188,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		smartpoll.WithTask(clockKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtClock, nil }),
 		smartpoll.WithRunHook(func(_ context.Context, internal *smartpoll.Internal) error {
 			internal.Schedule(clockKey{}, 0)
-			close(g.polling)
+			g.polling()
 			return nil
 		}))...); err != nil {
 		return nil, err
@@ -211,8 +212,56 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 
 // serve runs the gateway until ctx ends or a part of it fails.
 func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.Config) error {
-	server := &http.Server{
+	polls := lifecycle.Start(live, g.poll)
+	<-polls.Started()
+	loads := lifecycle.Loop(live, g.loader.run)
+	g.ready.Store(true) // first: whoever is answered at all finds it so
+	server := g.newServer(live, secret)
+	answers := lifecycle.Start(live, func(context.Context, func()) error { return answerOn(server, ln) })
+	watches := lifecycle.Loop(live, g.watchClients)
+	beats := lifecycle.Loop(live, g.beat)
+	g.observer.Ready()
+
+	var failure error
+	select {
+	case <-ctx.Done():
+		g.log.Info("stopping", "reason", context.Cause(ctx))
+	case <-answers.Ended():
+		failure = fmt.Errorf("gateway: serve: %w", answers.Stop())
+	case <-polls.Ended():
+		// Poll failures are state, not errors: only a defect of ours ends the loop.
+		failure = fmt.Errorf("gateway: poll: %w", polls.Stop())
+	}
+
+	// Last in, first out, but for the server: it answers until nothing more happens.
+	g.ready.Store(false)
+	g.observer.Stopping()
+	_ = beats.Stop()
+	_ = watches.Stop()
+	if err := polls.Stop(); errors.As(err, new(*smartpoll.DrainError)) {
+		g.log.Warn("some polls did not end", "err", err)
+	}
+	_ = loads.Stop()
+	g.runs.stop()
+	g.drain(live, server)
+	_ = answers.Stop()
+	g.tellExcess(g.metered.Rest())
+	g.flooding.TellRest(time.Now())
+	g.auditing.close()
+	return failure
+}
+
+// poll runs the scheduler's loop.
+func (g *gateway) poll(ctx context.Context, started func()) error {
+	g.polling = started
+	return g.scheduler.Run(ctx)
+}
+
+// newServer returns the HTTP server of the gateway.
+func (g *gateway) newServer(live context.Context, secret *tls.Config) *http.Server {
+	return &http.Server{
 		Handler:           g.handler(),
+		TLSConfig:         secret,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       requestWithin,
 		WriteTimeout:      requestWithin,
@@ -221,70 +270,31 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 		BaseContext:       func(net.Listener) context.Context { return live },
 		ErrorLog:          serverLog(g.clients),
 	}
-	polling, stopPolling := context.WithCancel(live)
-	defer stopPolling()
-	served, polled := make(chan error, 1), make(chan error, 1)
-	reloaded := make(chan struct{})
-	go func() { polled <- g.scheduler.Run(polling) }()
-	<-g.polling
-	go func() { defer close(reloaded); g.loader.run(polling) }()
-	g.ready.Store(true) // first: whoever is answered at all finds it so
-	go func() {
-		if server.TLSConfig = secret; secret != nil {
-			served <- server.ServeTLS(sse.NewListener(ln), "", "")
-			return
-		}
-		served <- server.Serve(sse.NewListener(ln))
-	}()
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		g.watchClients(polling)
-	}()
-	beaten := make(chan struct{})
-	go func() { defer close(beaten); g.beat(polling) }()
-	g.observer.Ready()
+}
 
-	var failure error
-	select {
-	case <-ctx.Done():
-		g.log.Info("stopping", "reason", context.Cause(ctx))
-	case err := <-served:
-		failure = fmt.Errorf("gateway: serve: %w", err)
-		served <- err
-	case err := <-polled:
-		// Poll failures are state, not errors: only a defect of ours ends the loop.
-		failure = fmt.Errorf("gateway: poll: %w", err)
-		polled <- err
+// answerOn serves requests on ln until the server is shut down.
+func answerOn(server *http.Server, ln net.Listener) error {
+	ln = sse.NewListener(ln)
+	if server.TLSConfig != nil {
+		return server.ServeTLS(ln, "", "")
 	}
+	return server.Serve(ln)
+}
 
-	g.ready.Store(false)
-	g.observer.Stopping()
-	stopPolling()
-	<-watched
-	<-beaten
-	if err := <-polled; errors.As(err, new(*smartpoll.DrainError)) {
-		g.log.Warn("some polls did not end", "err", err)
-	}
-	<-reloaded
-	g.runs.stop()
-	bye, done := context.WithTimeout(live, goodbye)
+// drain ends streams, requests and topics, and delivers what is still to be told, within
+// the time of a stop.
+func (g *gateway) drain(live context.Context, server *http.Server) {
+	ctx, done := context.WithTimeout(live, goodbye)
 	defer done()
-	drained, told := make(chan error, 1), make(chan struct{})
-	go func() { drained <- g.hub.Drain(bye) }()
-	go func() { defer close(told); g.webhooks.flush(bye) }()
-	if err := server.Shutdown(bye); err != nil {
+	drained := lifecycle.Start(ctx, func(ctx context.Context, _ func()) error { return g.hub.Drain(ctx) })
+	told := lifecycle.Loop(ctx, g.webhooks.flush)
+	if err := server.Shutdown(ctx); err != nil {
 		server.Close()
 		g.log.Warn("some requests were cut off", "err", err)
 	}
-	<-drained
-	if err := g.tracker.Shutdown(bye); err != nil {
+	<-drained.Ended()
+	if err := g.tracker.Shutdown(ctx); err != nil {
 		g.log.Warn("the topics did not end", "err", err)
 	}
-	<-told
-	<-served
-	g.tellExcess(g.metered.Rest())
-	g.flooding.TellRest(time.Now())
-	g.auditing.close()
-	return failure
+	<-told.Ended()
 }
