@@ -1,13 +1,7 @@
 package jq
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
-	"math/big"
-	"math/bits"
-	"reflect"
-	"strings"
 
 	"github.com/itchyny/gojq"
 )
@@ -28,394 +22,87 @@ const (
 type price func(m *meter, v any, args []any) (int, error)
 
 // prices are those of every function that may take more than a constant, by signature, and of what is paid besides.
-var prices map[string]price
 
-func init() {
-	prices = map[string]price{
-		"_call":    constant(400), // bounds how much memory recursion takes
-		"_object":  func(_ *meter, _ any, args []any) (int, error) { return perMember * max(8, args[0].(int)), nil },
-		"_iterate": per(2*perValue, perMember+perValue),
-		"_key": func(_ *meter, v any, _ []any) (int, error) {
-			if _, ok := v.(string); !ok {
-				return 0, fmt.Errorf("expected a string for object key but got: %s (%s)", gojq.TypeOf(v), gojq.Preview(v))
-			}
-			return 0, nil
-		},
-		"_text":  func(m *meter, v any, args []any) (int, error) { return times(args[0].(int), 7*m.deep(v)), nil },
-		"_slice": func(_ *meter, v any, _ []any) (int, error) { return length(v), nil },
-		"_index": func(m *meter, v any, args []any) (int, error) {
-			if _, ok := args[0].([]any); ok {
-				return m.search(v, args[0]), nil
-			}
-			return length(v), number1(args[0])
-		},
-		"_compare": func(m *meter, _ any, args []any) (int, error) { return m.both(args[0], args[1]), numbers(args...) },
-
-		"_add":      arithmetic(func(m *meter, a, b any) int { return size(a) + size(b) }),
-		"_subtract": arithmetic(func(m *meter, a, b any) int { return m.product(a, b) }),
-		"_multiply": arithmetic(func(m *meter, a, b any) int {
-			if text, n, ok := repetition(a, b); ok {
-				return times(len(text), n)
-			}
-			return 3 * (m.deep(a) + m.deep(b))
-		}),
-		"_divide": arithmetic(func(m *meter, a, b any) int { return pieceCost(a, b) }),
-		"_modulo": arithmetic(func(m *meter, a, b any) int { return 0 }),
-
-		"_range/3":     func(_ *meter, _ any, args []any) (int, error) { return 0, numbers(args...) },
-		"length/0":     func(_ *meter, v any, _ []any) (int, error) { return length(v), nil },
-		"keys/0":       per(2*perValue, 4*perMember),
-		"add/0":        func(m *meter, v any, _ []any) (int, error) { return times(3, m.sum(v, "")), nil },
-		"join/1":       func(m *meter, v any, args []any) (int, error) { return times(3, m.sum(v, args[0])), nil },
-		"reverse/0":    per(perValue, 0),
-		"tostring/0":   text,
-		"tojson/0":     text,
-		"format/1":     text,
-		"contains/1":   func(m *meter, v any, args []any) (int, error) { return m.product(v, args[0]), nil },
-		"inside/1":     func(m *meter, v any, args []any) (int, error) { return m.product(v, args[0]), nil },
-		"indices/1":    func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
-		"index/1":      func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
-		"rindex/1":     func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
-		"startswith/1": func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
-		"endswith/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
-		"ltrimstr/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
-		"rtrimstr/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
-		"trimstr/1":    func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
-		"ltrim/0":      per(1, 1), "rtrim/0": per(1, 1), "trim/0": per(1, 1),
-		"ascii_downcase/0": func(_ *meter, v any, _ []any) (int, error) { return 2 * length(v), nil },
-		"ascii_upcase/0":   func(_ *meter, v any, _ []any) (int, error) { return 2 * length(v), nil },
-		"explode/0":        func(_ *meter, v any, _ []any) (int, error) { return 2 * perValue * length(v), nil },
-		"implode/0":        per(8, 0),
-		"split/1":          func(_ *meter, v any, args []any) (int, error) { return pieceCost(v, args[0]), nil },
-		"fromjson/0":       func(_ *meter, v any, _ []any) (int, error) { return costOfJSON(v), nil },
-		"tonumber/0":       func(_ *meter, v any, _ []any) (int, error) { return length(v), digits(v) },
-		"flatten/0":        func(m *meter, v any, _ []any) (int, error) { return 3 * m.deep(v), nil },
-		"flatten/1":        func(m *meter, v any, _ []any) (int, error) { return 3 * m.deep(v), nil },
-		"min/0":            func(m *meter, v any, _ []any) (int, error) { return m.deep(v), nil },
-		"max/0":            func(m *meter, v any, _ []any) (int, error) { return m.deep(v), nil },
-		"_min_by/1":        func(m *meter, _ any, args []any) (int, error) { return m.deep(args[0]), nil },
-		"_max_by/1":        func(m *meter, _ any, args []any) (int, error) { return m.deep(args[0]), nil },
-		"sort/0":           func(m *meter, v any, _ []any) (int, error) { return m.order(v), nil },
-		"unique/0":         func(m *meter, v any, _ []any) (int, error) { return m.order(v), nil },
-		"_sort_by/1":       func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
-		"_group_by/1":      func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
-		"_unique_by/1":     func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
-		"bsearch/1":        func(m *meter, _ any, args []any) (int, error) { return 32 * m.deep(args[0]), nil },
-		"setpath/2": func(m *meter, v any, args []any) (int, error) {
-			return priceOfPath(m, args[0], v, &owner{paid: map[uintptr]bool{}})
-		},
-		"delpaths/1":      func(m *meter, v any, args []any) (int, error) { return 2*m.deep(v) + m.order(args[0]), nil },
-		"getpath/1":       func(_ *meter, v any, args []any) (int, error) { return length(v) + per1(args[0], 8, 0), nil },
-		"transpose/0":     transposed,
-		"strftime/1":      func(_ *meter, _ any, args []any) (int, error) { return 512 * length(args[0]), nil },
-		"strflocaltime/1": func(_ *meter, _ any, args []any) (int, error) { return 512 * length(args[0]), nil },
-		"strptime/1":      func(_ *meter, v any, args []any) (int, error) { return 4 * (length(v) + length(args[0])), nil },
-		"_captures/0":     per(4*perMember, 0),
-		"jn/2":            recurrence,
-		"yn/2":            recurrence,
-	}
-}
-
-func constant(n int) price { return func(*meter, any, []any) (int, error) { return n, nil } }
-
-// per is the price of looking at each byte of a text or number, or element of an array, or member of an object.
-func per(element, member int) price {
-	return func(_ *meter, v any, _ []any) (int, error) { return per1(v, element, member), nil }
-}
-
-func per1(v any, element, member int) int {
-	if object, ok := v.(map[string]any); ok {
-		return member * len(object)
-	}
-	return element * length(v)
-}
-
-// length is the bytes of a text or a number, or the elements of an array.
-func length(v any) int {
-	switch v := v.(type) {
-	case string:
-		return len(v)
-	case json.Number:
-		return len(v)
-	case *big.Int:
-		return v.BitLen() / 8
-	case []any:
-		return len(v)
-	}
-	return 0
-}
-
-// size is what a copy of v alone takes, without what is in it.
-func size(v any) int {
-	switch v := v.(type) {
-	case []any:
-		return perValue * len(v)
-	case map[string]any:
-		return 2 * perMember * len(v)
-	}
-	return perValue + length(v)
-}
-
-// times multiplies without overflow.
-func times(a, b int) int {
-	if a <= 0 || b <= 0 {
-		return 0
-	}
-	if high, low := bits.Mul64(uint64(a), uint64(b)); high == 0 && low <= math.MaxInt64 {
-		return int(low)
-	}
-	return math.MaxInt
-}
-
-// deep is what v takes with all that is in it, however often the same is in it, or more than is left.
-func (m *meter) deep(v any) int {
-	left := m.left
-	weigh(v, &left, 0)
-	return m.left - left
-}
-
-func weigh(v any, left *int, level int) {
-	if *left -= perValue + length(v); *left < 0 || level > maxLevels {
-		*left = -1
-		return
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if weigh(e, left, level+1); *left < 0 {
-				return
-			}
+var prices = map[string]price{
+	"_call":    constant(400), // bounds how much memory recursion takes
+	"_object":  func(_ *meter, _ any, args []any) (int, error) { return perMember * max(8, args[0].(int)), nil },
+	"_iterate": per(2*perValue, perMember+perValue),
+	"_key": func(_ *meter, v any, _ []any) (int, error) {
+		if _, ok := v.(string); !ok {
+			return 0, fmt.Errorf("expected a string for object key but got: %s (%s)", gojq.TypeOf(v), gojq.Preview(v))
 		}
-	case map[string]any:
-		for k, e := range v {
-			*left -= perMember + len(k)
-			if weigh(e, left, level+1); *left < 0 {
-				return
-			}
+		return 0, nil
+	},
+	"_text":  func(m *meter, v any, args []any) (int, error) { return times(args[0].(int), 7*m.deep(v)), nil },
+	"_slice": func(_ *meter, v any, _ []any) (int, error) { return length(v), nil },
+	"_index": func(m *meter, v any, args []any) (int, error) {
+		if _, ok := args[0].([]any); ok {
+			return m.search(v, args[0]), nil
 		}
-	}
-}
+		return length(v), number1(args[0])
+	},
+	"_compare": func(m *meter, _ any, args []any) (int, error) { return m.both(args[0], args[1]), numbers(args...) },
 
-// both is what comparing two values costs: nothing much if they are of different types.
-func (m *meter) both(a, b any) int {
-	switch a := a.(type) {
-	case string:
-		if b, ok := b.(string); ok {
-			return min(len(a), len(b))
+	"_add":      arithmetic(func(m *meter, a, b any) int { return size(a) + size(b) }),
+	"_subtract": arithmetic(func(m *meter, a, b any) int { return m.product(a, b) }),
+	"_multiply": arithmetic(func(m *meter, a, b any) int {
+		if text, n, ok := repetition(a, b); ok {
+			return times(len(text), n)
 		}
-	case []any:
-		if b, ok := b.([]any); ok && len(a) > 0 && len(b) > 0 {
-			return min(m.deep(a), m.deep(b))
-		}
-	case map[string]any:
-		if b, ok := b.(map[string]any); ok && len(a) > 0 && len(b) > 0 {
-			return 2 * min(m.deep(a), m.deep(b))
-		}
-	}
-	return 0
-}
+		return 3 * (m.deep(a) + m.deep(b))
+	}),
+	"_divide": arithmetic(func(m *meter, a, b any) int { return pieceCost(a, b) }),
+	"_modulo": arithmetic(func(m *meter, a, b any) int { return 0 }),
 
-// product is what comparing each part of a with each part of b costs.
-func (m *meter) product(a, b any) int {
-	wa, wb := m.deep(a), m.deep(b)
-	if isText(a) && isText(b) {
-		return wa + wb
-	}
-	return min(times(wa, wb/perValue+1), times(wb, wa/perValue+1))
-}
-
-func isText(v any) bool { _, ok := v.(string); return ok }
-
-// search is what looking for b everywhere in a costs.
-func (m *meter) search(a, b any) int {
-	n := length(a)
-	if isText(a) {
-		return 2*perValue*(n+length(b)) + times(n, length(b))
-	}
-	return perValue*n + times(n, m.deep(b)/2)
-}
-
-// order is what sorting by keys costs.
-func (m *meter) order(keys any) int {
-	n := length(keys)
-	return times(m.deep(keys), max(1, bits.Len(uint(n))/2)) + 5*perValue*n
-}
-
-// sum is what the elements of v and what is put between them take.
-func (m *meter) sum(v, between any) int {
-	total := 0
-	add := func(e any) {
-		if total += size(e) + length(between); total < 0 {
-			total = math.MaxInt
-		}
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			add(e)
-		}
-	case map[string]any:
-		total = 2 * perMember * len(v)
-		for _, e := range v {
-			add(e)
-		}
-	}
-	return min(total, math.MaxInt/4)
-}
-
-func text(m *meter, v any, _ []any) (int, error) {
-	if isText(v) {
-		return 7 * length(v), nil
-	}
-	return times(7, m.deep(v)), nil
-}
-
-// pieceCost is what splitting a text by another one costs.
-func pieceCost(v, by any) int {
-	text, ok1 := v.(string)
-	separator, ok2 := by.(string)
-	if !ok1 || !ok2 {
-		return 0
-	}
-	return len(text) + times(3*perValue, strings.Count(text, separator)+1)
-}
-
-// repetition is the text and the number of text * n.
-func repetition(a, b any) (string, int, bool) {
-	text, ok := a.(string)
-	if !ok {
-		if text, ok = b.(string); !ok {
-			return "", 0, false
-		}
-		b = a
-	}
-	n, ok := gojq.ToInt(b)
-	return text, n, ok
-}
-
-func transposed(_ *meter, v any, _ []any) (int, error) {
-	rows, _ := v.([]any)
-	longest := 0
-	for _, row := range rows {
-		longest = max(longest, length(row))
-	}
-	return perValue*len(rows) + times(longest, perValue*(len(rows)+2)), nil
-}
-
-// recurrence is the price of what math computes by going up to its first argument.
-func recurrence(_ *meter, _ any, args []any) (int, error) {
-	n, _ := gojq.ToFloat64(args[0])
-	x, _ := gojq.ToFloat64(args[1])
-	if most := max(math.Abs(n), math.Abs(x)); most < Budget {
-		return int(most), nil
-	}
-	return Budget, nil
-}
-
-// arithmetic is the price of an operator, whose numbers must not be too long.
-func arithmetic(of func(m *meter, a, b any) int) price {
-	return func(m *meter, _ any, args []any) (int, error) {
-		if err := numbers(args...); err != nil {
-			return 0, err
-		}
-		return of(m, args[0], args[1]), nil
-	}
-}
-
-// numbers reports whether the values that are whole numbers are short enough to calculate with.
-func numbers(values ...any) error {
-	total := 0
-	for _, v := range values {
-		if err := number1(v); err != nil {
-			return err
-		}
-		if n, ok := v.(*big.Int); ok {
-			total += n.BitLen()
-		}
-	}
-	if total > maxBits {
-		return fmt.Errorf("a number has more than %d digits", maxBits*3/10)
-	}
-	return nil
-}
-
-func number1(v any) error {
-	if n, ok := v.(json.Number); ok && len(n) > maxDigits {
-		return fmt.Errorf("a number has %d digits, want at most %d", len(n), maxDigits)
-	}
-	return nil
-}
-
-func digits(v any) error {
-	if s, ok := v.(string); ok {
-		return number1(json.Number(s))
-	}
-	return nil
-}
-
-// priceOfPath is what setting what is at path of root costs: a copy of what is on the way, as far as o has none, and room
-// for the elements before a new one.
-func priceOfPath(m *meter, path, root any, o *owner) (int, error) {
-	names, _ := path.([]any)
-	cost := perValue * len(names)
-	v := root
-	for _, name := range names {
-		key, isName := name.(string)
-		index, isIndex := gojq.ToInt(name)
-		switch c := v.(type) {
-		case map[string]any:
-			cost += o.once(reflect.ValueOf(c).Pointer(), size(c)) + 2*perMember
-			v = nil
-			if isName {
-				v = c[key]
-			}
-		case []any:
-			cost += o.once(reflect.ValueOf(c).Pointer(), size(c)) + perValue
-			v = nil
-			if isIndex && index < 0 {
-				index += len(c)
-			}
-			if isIndex && index >= 0 && index < len(c) {
-				v = c[index]
-			} else if isIndex && index >= len(c) {
-				cost += times(2*perValue, index-len(c)+1)
-			}
-		default:
-			v = nil
-			if isIndex && index > 0 {
-				cost += times(2*perValue, index)
-			}
-			cost += 8 * perMember
-		}
-		if cost < 0 || cost > m.left {
-			return math.MaxInt, nil
-		}
-	}
-	return cost, nil
-}
-
-// once is n the first time that it is asked about what is at that address.
-func (o *owner) once(address uintptr, n int) int {
-	if o.paid[address] {
-		return 0
-	}
-	o.paid[address] = true
-	return n
-}
-
-// costOfJSON is what decoding a text of JSON takes, by what begins a value in it.
-func costOfJSON(v any) int {
-	text, _ := v.(string)
-	cost := 2 * len(text)
-	for i := range len(text) {
-		switch text[i] {
-		case '{':
-			cost += perMember + perValue
-		case '[', ',':
-			cost += 3 * perValue
-		case ':':
-			cost += 2 * perMember
-		}
-	}
-	return cost
+	"_range/3":     func(_ *meter, _ any, args []any) (int, error) { return 0, numbers(args...) },
+	"length/0":     func(_ *meter, v any, _ []any) (int, error) { return length(v), nil },
+	"keys/0":       per(2*perValue, 4*perMember),
+	"add/0":        func(m *meter, v any, _ []any) (int, error) { return times(3, m.sum(v, "")), nil },
+	"join/1":       func(m *meter, v any, args []any) (int, error) { return times(3, m.sum(v, args[0])), nil },
+	"reverse/0":    per(perValue, 0),
+	"tostring/0":   text,
+	"tojson/0":     text,
+	"format/1":     text,
+	"contains/1":   func(m *meter, v any, args []any) (int, error) { return m.product(v, args[0]), nil },
+	"inside/1":     func(m *meter, v any, args []any) (int, error) { return m.product(v, args[0]), nil },
+	"indices/1":    func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
+	"index/1":      func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
+	"rindex/1":     func(m *meter, v any, args []any) (int, error) { return m.search(v, args[0]), nil },
+	"startswith/1": func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
+	"endswith/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
+	"ltrimstr/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
+	"rtrimstr/1":   func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
+	"trimstr/1":    func(_ *meter, _ any, args []any) (int, error) { return length(args[0]), nil },
+	"ltrim/0":      per(1, 1), "rtrim/0": per(1, 1), "trim/0": per(1, 1),
+	"ascii_downcase/0": func(_ *meter, v any, _ []any) (int, error) { return 2 * length(v), nil },
+	"ascii_upcase/0":   func(_ *meter, v any, _ []any) (int, error) { return 2 * length(v), nil },
+	"explode/0":        func(_ *meter, v any, _ []any) (int, error) { return 2 * perValue * length(v), nil },
+	"implode/0":        per(8, 0),
+	"split/1":          func(_ *meter, v any, args []any) (int, error) { return pieceCost(v, args[0]), nil },
+	"fromjson/0":       func(_ *meter, v any, _ []any) (int, error) { return costOfJSON(v), nil },
+	"tonumber/0":       func(_ *meter, v any, _ []any) (int, error) { return length(v), digits(v) },
+	"flatten/0":        func(m *meter, v any, _ []any) (int, error) { return 3 * m.deep(v), nil },
+	"flatten/1":        func(m *meter, v any, _ []any) (int, error) { return 3 * m.deep(v), nil },
+	"min/0":            func(m *meter, v any, _ []any) (int, error) { return m.deep(v), nil },
+	"max/0":            func(m *meter, v any, _ []any) (int, error) { return m.deep(v), nil },
+	"_min_by/1":        func(m *meter, _ any, args []any) (int, error) { return m.deep(args[0]), nil },
+	"_max_by/1":        func(m *meter, _ any, args []any) (int, error) { return m.deep(args[0]), nil },
+	"sort/0":           func(m *meter, v any, _ []any) (int, error) { return m.order(v), nil },
+	"unique/0":         func(m *meter, v any, _ []any) (int, error) { return m.order(v), nil },
+	"_sort_by/1":       func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
+	"_group_by/1":      func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
+	"_unique_by/1":     func(m *meter, _ any, args []any) (int, error) { return m.order(args[0]), nil },
+	"bsearch/1":        func(m *meter, _ any, args []any) (int, error) { return 32 * m.deep(args[0]), nil },
+	"setpath/2": func(m *meter, v any, args []any) (int, error) {
+		return priceOfPath(m, args[0], v, &owner{paid: map[uintptr]bool{}})
+	},
+	"delpaths/1":      func(m *meter, v any, args []any) (int, error) { return 2*m.deep(v) + m.order(args[0]), nil },
+	"getpath/1":       func(_ *meter, v any, args []any) (int, error) { return length(v) + per1(args[0], 8, 0), nil },
+	"transpose/0":     transposed,
+	"strftime/1":      func(_ *meter, _ any, args []any) (int, error) { return 512 * length(args[0]), nil },
+	"strflocaltime/1": func(_ *meter, _ any, args []any) (int, error) { return 512 * length(args[0]), nil },
+	"strptime/1":      func(_ *meter, v any, args []any) (int, error) { return 4 * (length(v) + length(args[0])), nil },
+	"_captures/0":     per(4*perMember, 0),
+	"jn/2":            recurrence,
+	"yn/2":            recurrence,
 }

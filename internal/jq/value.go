@@ -77,44 +77,15 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 		}
 		return json.Number(v.String()), true, nil
 	case []any:
-		list := v
-		for i, e := range v {
-			p, c, err := w.plain(e, depth+1)
-			if err != nil {
-				return nil, false, err
-			}
-			if c {
-				if !changed {
-					list, changed = slices.Clone(v), true
-				}
-				list[i] = p
-			}
+		if list, changed, err := w.list(v, depth); changed || err != nil {
+			return list, changed, err
 		}
-		if !changed {
-			return x, false, nil // as it is: a new interface value would be an allocation
-		}
-		return list, true, nil
+		return x, false, nil // as it is, as above
 	case map[string]any:
-		object := v
-		for k, e := range v {
-			if err := w.take(len(k)); err != nil {
-				return nil, false, err
-			}
-			p, c, err := w.plain(e, depth+1)
-			if err != nil {
-				return nil, false, err
-			}
-			if c {
-				if !changed {
-					object, changed = maps.Clone(v), true
-				}
-				object[k] = p
-			}
+		if object, changed, err := w.object(v, depth); changed || err != nil {
+			return object, changed, err
 		}
-		if !changed {
-			return x, false, nil
-		}
-		return object, true, nil
+		return x, false, nil
 	}
 	text, err := json.Marshal(x)
 	if err != nil {
@@ -128,6 +99,45 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	}
 	p, _, err := w.plain(decoded, depth)
 	return p, true, err
+}
+
+// list is plain for the elements of a list, which stays the same one while they do.
+func (w *walk) list(v []any, depth int) (_ []any, changed bool, err error) {
+	list := v
+	for i, e := range v {
+		p, c, err := w.plain(e, depth+1)
+		if err != nil {
+			return nil, false, err
+		}
+		if c && !changed {
+			list, changed = slices.Clone(v), true
+		}
+		if c {
+			list[i] = p
+		}
+	}
+	return list, changed, nil
+}
+
+// object is plain for the members of an object, which stays the same one while they do.
+func (w *walk) object(v map[string]any, depth int) (_ map[string]any, changed bool, err error) {
+	object := v
+	for k, e := range v {
+		if err := w.take(len(k)); err != nil {
+			return nil, false, err
+		}
+		p, c, err := w.plain(e, depth+1)
+		if err != nil {
+			return nil, false, err
+		}
+		if c && !changed {
+			object, changed = maps.Clone(v), true
+		}
+		if c {
+			object[k] = p
+		}
+	}
+	return object, changed, nil
 }
 
 // clone copies the arrays and objects of a plain value.
