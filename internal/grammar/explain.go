@@ -1,0 +1,94 @@
+package grammar
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Setting is one value that holds for a part of a configuration.
+type Setting struct {
+	Key   string // for example backoff.min, or upstreams.weather.limit
+	Value string // as the file has it; *** for what may be a credential or comes from a reference
+	From  string // the place file:line, with the references in it, or "built in"
+}
+
+// Explain returns what mappings say of keys; the first one that has a key counts. Prefix stands before the name of each
+// key. BuiltIn has values that are built in besides those of keys, by prefix and name; nil means that nothing is.
+func Explain(prefix string, keys Keys, builtIn map[string]any, mappings ...*Node) []Setting {
+	return settings(prefix, keys, "", builtIn, mappings)
+}
+
+// settings is Explain, where one of mappings that is none is the value of the key short.
+func settings(prefix string, keys Keys, short string, builtIn map[string]any, mappings []*Node) []Setting {
+	var all []Setting
+	for _, k := range keys {
+		name := prefix + k.name
+		var values []*Node
+		for _, m := range mappings {
+			switch v := m.Get(k.name); {
+			case v != nil:
+				values = append(values, v)
+			case m != nil && !m.IsMapping() && k.name == short:
+				values = append(values, m)
+			}
+		}
+		switch {
+		case k.oneOf && values == nil: // another of them is there
+		case k.keys != nil:
+			all = append(all, settings(name+".", k.keys, k.short, builtIn, values)...)
+		case values != nil:
+			all = append(all, values[0].setting(name, k.secret)...)
+		case builtIn[name] != nil:
+			all = append(all, Setting{name, fmt.Sprint(builtIn[name]), "built in"})
+		case builtIn != nil && k.builtIn != nil:
+			all = append(all, Setting{name, fmt.Sprint(k.builtIn), "built in"})
+		}
+	}
+	return all
+}
+
+// setting returns n as a setting, or each entry of it.
+func (n *Node) setting(name string, secret bool) []Setting {
+	if n.IsMapping() {
+		var all []Setting
+		for k, v := range n.Pairs() {
+			all = append(all, v.setting(name+"."+k.value, secret)...)
+		}
+		return all
+	}
+	from := n.reader.where(n)
+	for _, e := range append([]*Node{n}, n.content...) {
+		for _, ref := range e.refs() {
+			from += " " + ref
+		}
+	}
+	return []Setting{{name, n.plain(secret), from}}
+}
+
+// plain returns a value in one line.
+func (n *Node) plain(secret bool) string {
+	if n.IsList() {
+		var elements []string
+		hidden := secretsIn(n.content)
+		for _, e := range n.content {
+			elements = append(elements, hidden.Text(e.plain(secret)))
+		}
+		return "[" + strings.Join(elements, ", ") + "]"
+	}
+	if n.IsMapping() {
+		var entries []string
+		for k, v := range n.Pairs() {
+			entries = append(entries, k.value+": "+v.plain(secret))
+		}
+		return "{" + strings.Join(entries, ", ") + "}"
+	}
+	switch s := n.value; {
+	case secret || n.HasReferences():
+		return "***"
+	case s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, isControl):
+		return strconv.Quote(s)
+	default:
+		return s
+	}
+}

@@ -1,0 +1,255 @@
+package grammar
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/jq"
+)
+
+// Keys is the table of the keys that a mapping may have. It is all that there is about them: [Node.Read] reads by it,
+// [Object], [Document] and [Explain] are made of it.
+//
+// The readers of a table write into the values that it was made for. For a schema, make it for a value that nobody uses.
+type Keys []Key
+
+// A Key is one key that a mapping may have: its name, what it means, what its value looks like and how that is read.
+// There is no Key without a reader, since only the functions that return one make one.
+type Key struct {
+	name  string
+	doc   string
+	shape Shape
+	keys  Keys // of a section
+	read  func(v *Node, what string)
+	then  func(v *Node)
+
+	short   string // of a section: the value of this one of keys stands for all
+	some    bool   // of a section: at least one of keys must be there
+	builtIn any    // the value that holds if there is none
+	need    bool   // it must be there
+	example string // with need: what is suggested; empty: whoever reads the mapping says so
+	oneOf   bool   // exactly one of the keys that are marked so must be there
+	with    string // the key that must be there too
+	without string // the key beside which it cannot be
+	secret  bool   // its value, or texts in it, may be credentials
+	also    string // what others call it, with spaces between
+	later   string // for what is not supported: what to do about it
+}
+
+// Func is a key whose value has a shape and is read by a function of its own.
+func Func(name, doc string, shape Shape, read func(v *Node)) Key {
+	return Key{name: name, doc: doc, shape: shape, read: func(v *Node, _ string) { read(v) }}
+}
+
+// Text is a key whose value is any text.
+func Text(name, doc string, to *string) Key {
+	return typed(name, doc, AnyText, func(v *Node, what string) { *to, _ = v.Text(what, AText) })
+}
+
+// Line is a key whose value is a text of one line that is not empty.
+func Line(name, doc string, to *string) Key {
+	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.Line(what) })
+}
+
+// OneOf is a key whose value is one of a few words.
+func OneOf[T ~string](name, doc string, to *T, words []Word) Key {
+	return typed(name, doc, Words(words), func(v *Node, what string) { *to = T(v.OneOf(what, words)) })
+}
+
+// Boolean is a key whose value is true or false.
+func Boolean(name, doc string, to *bool) Key {
+	return typed(name, doc, TrueOrFalse, func(v *Node, what string) { *to = v.Boolean(what) })
+}
+
+// Number is a key whose value is a finite decimal number.
+func Number(name, doc string, to **float64) Key {
+	return typed(name, doc, DecimalNumber, func(v *Node, what string) { *to = v.Number(what) })
+}
+
+// Integer is a key whose value is a whole number from lowest to highest.
+func Integer(name, doc string, to *int, lowest, highest int) Key {
+	return typed(name, doc, WholeNumber(lowest, highest), func(v *Node, what string) {
+		*to, _ = v.Integer(what, lowest, highest)
+	})
+}
+
+// Duration is a key whose value is a duration from a millisecond to a year.
+func Duration(name, doc string, to *time.Duration) Key {
+	return typed(name, doc, DurationText, func(v *Node, what string) { *to = v.Duration(what) })
+}
+
+// Percentage is a key whose value is a percentage below 100%, read as a fraction.
+func Percentage(name, doc string, to *float64) Key {
+	return typed(name, doc, PercentageText, func(v *Node, what string) { *to = v.Percentage(what) })
+}
+
+// Rate is a key whose value is a number in a second, minute, hour or day.
+func Rate(name, doc string, to *int, per *time.Duration) Key {
+	return typed(name, doc, RateText, func(v *Node, what string) { *to, *per = v.Rate(what) })
+}
+
+// JQ is a key whose value is a jq expression.
+func JQ(name, doc string, to **jq.Program) Key {
+	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.JQ(what) })
+}
+
+// Regexp is a key whose value is a regular expression.
+func Regexp(name, doc string, to **regexp.Regexp) Key {
+	return typed(name, doc, AnyText, func(v *Node, what string) { *to = v.Regexp(what) })
+}
+
+// Path is a key whose value is the path of a file, read as the absolute one.
+func Path(name, doc string, to *string, is PathOf) Key {
+	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.Path(what, is) })
+}
+
+// Section is a key whose value is a mapping with keys of its own. Where names it in messages, for example
+// `show of source "tank"`.
+func Section(name, doc, where string, keys Keys) Key {
+	k := Key{name: name, doc: doc, keys: keys}
+	k.read = func(v *Node, _ string) { v.Read(where, keys) }
+	return k
+}
+
+// Later is a key that this version does not support; instead says what to do about it.
+func Later(name, instead string) Key { return Key{name: name, later: instead} }
+
+func typed(name, doc string, shape Shape, read func(v *Node, what string)) Key {
+	return Key{name: name, doc: doc, shape: shape, read: read}
+}
+
+// Name returns the name of the key.
+func (k Key) Name() string { return k.name }
+
+// Also returns k with what others call it, with spaces between: a reader that finds such a word suggests k.
+func (k Key) Also(words string) Key { k.also = words; return k }
+
+// Default returns k with the value that holds if there is none, as the file would have it.
+func (k Key) Default(value any) Key { k.builtIn = value; return k }
+
+// Need returns k as one that must be there, with an example of its value. Without one only the schema says so, and
+// whoever reads the mapping reports it.
+func (k Key) Need(example string) Key { k.need, k.example = true, example; return k }
+
+// OneOf returns k as one of those of which exactly one must be there. Only the schema says so.
+func (k Key) OneOf() Key { k.oneOf = true; return k }
+
+// With returns k as one that needs another key beside it. Only the schema says so.
+func (k Key) With(key string) Key { k.with = key; return k }
+
+// Without returns k as one that cannot be beside another key. Only the schema says so.
+func (k Key) Without(key string) Key { k.without = key; return k }
+
+// Secret returns k as one whose value, or texts in it, may be credentials: no message shows it.
+func (k Key) Secret() Key { k.secret = true; return k }
+
+// Short returns the section k as one for which a value that is no mapping may stand: that of its key name.
+func (k Key) Short(name string) Key {
+	at := slices.IndexFunc(k.keys, func(of Key) bool { return of.name == name })
+	section, alone := k.read, k.keys[at].read
+	k.short = name
+	k.read = func(v *Node, what string) {
+		if v.IsMapping() {
+			section(v, what)
+		} else {
+			alone(v, what)
+		}
+	}
+	return k
+}
+
+// Some returns the section k as one that has at least one of its keys. Only the schema says so.
+func (k Key) Some() Key { k.some = true; return k }
+
+// At returns k so that its value, once it was read, is stored in to: for what is checked when the whole mapping is read.
+func (k Key) At(to **Node) Key { return k.Then(func(v *Node) { *to = v }) }
+
+// Then returns k so that f is called with its value once it was read.
+func (k Key) Then(f func(v *Node)) Key {
+	if before := k.then; before != nil {
+		k.then = func(v *Node) { before(v); f(v) }
+	} else {
+		k.then = f
+	}
+	return k
+}
+
+// Read reads a mapping with fixed keys. It reports whatever is no mapping, unknown keys with what could be meant, and
+// keys that are needed and missing. Where names the mapping in messages.
+func (n *Node) Read(where string, keys Keys) {
+	known := map[string]Key{}
+	var supported []string
+	for _, k := range keys {
+		if known[k.name] = k; k.later == "" {
+			supported = append(supported, k.name)
+		}
+	}
+	if !n.IsMapping() && !n.spoiled {
+		n.Problem(fmt.Sprintf("%s is %s", where, n.Describe()), aMapping(supported))
+		return
+	}
+	for k, v := range n.Entries(where) {
+		if key, ok := known[k.value]; ok {
+			key.readAt(k, v)
+			continue
+		}
+		want := Suggest(k.value, "keys here", supported)
+		if near, ok := known[meant(k.value, keys)]; ok {
+			want = DidYouMean(near.name)
+			if !near.secret {
+				v.Reveal()
+			}
+			k.meant = near.name
+		}
+		k.Problem(fmt.Sprintf("unknown key %s in %s", Quote(k.value), where), want)
+	}
+	for _, k := range keys {
+		if k.example != "" {
+			n.Need(where, k.name, k.example)
+		}
+	}
+}
+
+// readAt reads the value v of the key k, which stands at at.
+func (k Key) readAt(at, v *Node) {
+	if k.later != "" {
+		at.Problem(Quote(k.name)+" is not supported by this version", k.later)
+		return
+	}
+	if !k.secret {
+		v.Reveal()
+	}
+	k.read(v, k.name)
+	if k.then != nil {
+		k.then(v)
+	}
+}
+
+// aMapping says how to write one with such keys.
+func aMapping(keys []string) string {
+	const most = 7 // keys listed
+	if len(keys) > most {
+		return aMappingOfAny
+	}
+	return aMappingOfAny + " with " + List(keys, "and")
+}
+
+const aMappingOfAny = `write a mapping of "key: value"`
+
+// meant returns the key that the unknown word got is likely to mean, or "".
+func meant(got string, keys Keys) string {
+	var supported []string
+	for _, k := range keys {
+		if k.later != "" {
+			continue
+		}
+		if slices.Contains(strings.Fields(k.also), strings.ToLower(got)) {
+			return k.name
+		}
+		supported = append(supported, k.name)
+	}
+	return nearest(got, supported)
+}

@@ -1,0 +1,372 @@
+package grammar
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/tidewire/tidewire/internal/secret"
+)
+
+// A Node is one value of a configuration, or one key of a mapping, with its place in the file. References in it are
+// expanded. A Node that is spoiled (it has a problem that covers all of it) is none of a scalar, a list and a mapping
+// that can be read: the readers then return zero values and report nothing further.
+//
+// Methods that return a Node return nil for one that is not there; IsNull, IsMapping, IsList, Get and Entries can be
+// called on nil.
+type Node struct {
+	reader       *Reader
+	kind         kind
+	tag          string // as YAML resolves it, such as !!int; empty for a scalar with references, which may be anything
+	value        string // of a scalar
+	style        style
+	line, column int     // the line counts through all files
+	content      []*Node // the elements of a list; the keys and values of a mapping in turn
+
+	spoiled bool     // a problem is reported that covers it and what is in it
+	shown   bool     // an excerpt may show it; any other scalar may be a credential
+	meant   string   // of an unknown key: the one that it seems to mean
+	refers  bool     // the value comes from references at least in part
+	written string   // with references: what stands in the file
+	given   []string // what the references gave, other than defaults
+}
+
+type kind int
+
+const (
+	scalarNode kind = iota
+	listNode
+	mappingNode
+	aliasNode
+)
+
+type style int
+
+const (
+	plainStyle style = iota
+	singleQuoted
+	doubleQuoted
+	literalBlock
+	foldedBlock
+)
+
+// Value returns the text of a scalar, with references expanded; it is empty for anything else. Use [Node.Text] where
+// anything else is a problem.
+func (n *Node) Value() string { return n.value }
+
+// IsNull reports whether n is an empty value.
+func (n *Node) IsNull() bool { return n != nil && n.kind == scalarNode && n.tag == "!!null" }
+
+// IsScalar reports whether n is neither a list nor a mapping; it may be empty.
+func (n *Node) IsScalar() bool { return n != nil && n.kind == scalarNode }
+
+// IsList reports whether n is a list.
+func (n *Node) IsList() bool { return n != nil && n.kind == listNode }
+
+// IsMapping reports whether n is a mapping.
+func (n *Node) IsMapping() bool { return n != nil && n.kind == mappingNode }
+
+// IsSpoiled reports whether a problem is reported that covers all of n.
+func (n *Node) IsSpoiled() bool { return n.spoiled }
+
+// Elements returns the elements of a list, and nothing for anything else. Use [Node.List] where that is a problem.
+func (n *Node) Elements() []*Node {
+	if !n.IsList() {
+		return nil
+	}
+	return n.content
+}
+
+// Pairs yields the keys and values of a mapping as they stand there, and nothing for anything else. It reports
+// nothing: use [Node.Entries] to read a mapping.
+func (n *Node) Pairs() iter.Seq2[*Node, *Node] {
+	return func(yield func(k, v *Node) bool) {
+		if !n.IsMapping() {
+			return
+		}
+		for i := 0; i < len(n.content); i += 2 {
+			if !yield(n.content[i], n.content[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// Key returns the first key of the mapping n that is one of names, or nil.
+func (n *Node) Key(names ...string) *Node {
+	for k := range n.Pairs() {
+		if slices.Contains(names, k.value) {
+			return k
+		}
+	}
+	return nil
+}
+
+// Get returns the value of the key name of the mapping n, or nil. It reports nothing.
+func (n *Node) Get(name string) *Node {
+	for k, v := range n.Pairs() {
+		if k.value == name {
+			return v
+		}
+	}
+	return nil
+}
+
+// Describe names what n is, for messages: "a mapping", "a list", "empty", "a number" or "a text".
+func (n *Node) Describe() string {
+	switch {
+	case n.kind == mappingNode:
+		return "a mapping"
+	case n.kind == listNode:
+		return "a list"
+	case n.IsNull():
+		return "empty"
+	case n.tag == "!!int" || n.tag == "!!float":
+		return "a number"
+	}
+	return "a text"
+}
+
+// Entries yields the keys and values of a mapping, each key once. It reports whatever is no mapping, and keys that
+// stand there twice or are no scalars. Where names the mapping in messages.
+func (n *Node) Entries(where string) iter.Seq2[*Node, *Node] {
+	return func(yield func(k, v *Node) bool) {
+		if n == nil || n.spoiled {
+			return
+		}
+		if n.kind != mappingNode {
+			n.Problem(fmt.Sprintf("%s is %s", where, n.Describe()), aMappingOfAny)
+			return
+		}
+		first := map[string]*Node{}
+		for k, v := range n.Pairs() {
+			switch f := first[k.value]; {
+			case k.spoiled:
+			case k.kind != scalarNode || k.IsNull():
+				k.Problem(fmt.Sprintf("a key of %s is %s", where, k.Describe()), "write a name before the colon")
+			case f != nil:
+				k.Problem(fmt.Sprintf("duplicate key %s in %s", Quote(k.value), where),
+					fmt.Sprintf("the first one is at %s: remove or rename one of them", f.At(k)))
+			default:
+				first[k.value] = k
+				if !yield(k, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// A Named is one entry of a mapping whose keys are names.
+type Named struct {
+	Name  string
+	Key   *Node
+	Value *Node
+}
+
+// AName says what a name is, for messages.
+const AName = "use a-z, 0-9, dot, underscore and dash, beginning with a letter or digit, at most 64 characters"
+
+var nameGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// IsName reports whether s can name a part of a configuration; [AName] says which can.
+func IsName(s string) bool { return nameGrammar.MatchString(s) }
+
+// Names reads a mapping of names. Nothing at all (nil or null) is an empty one, so that its last entry can be commented
+// out. Entries with a bad name are reported and kept, since their values may have problems too. Where names the mapping
+// in messages.
+func (n *Node) Names(where string) []Named {
+	if n == nil || n.IsNull() {
+		return nil
+	}
+	var all []Named
+	for k, v := range n.Entries(where) {
+		if !IsName(k.value) {
+			k.Problem(fmt.Sprintf("bad name %s in %s", Quote(k.value), where), AName)
+		}
+		all = append(all, Named{k.value, k, v})
+	}
+	return all
+}
+
+// List returns the elements of a list that is not empty. It reports anything else; want says what would be right then.
+func (n *Node) List(what, want string) []*Node {
+	switch {
+	case n.spoiled:
+		return nil
+	case n.kind != listNode:
+		n.Problem(fmt.Sprintf("%s is %s", what, n.Describe()), want)
+		return nil
+	case len(n.content) == 0:
+		n.Problem(what+" is an empty list", want)
+	}
+	return n.content
+}
+
+// OneOrMore returns the elements of a list of names, of which example shows one, or the one that stands there without a
+// list.
+func (n *Node) OneOrMore(what, example string) []*Node {
+	if n.kind == scalarNode {
+		return []*Node{n}
+	}
+	return n.List(what, "write a name, or a list of names such as "+example)
+}
+
+// Lookup returns what known has under the name that n is; nil if that is nothing or has problems of its own. What says
+// what n names, for example "webhook"; a nil in known is a part with problems.
+func Lookup[T any](n *Node, what string, known map[string]*T) *T {
+	name, ok := n.Text(what, "write the name of one")
+	if !ok {
+		return nil
+	}
+	found, ok := known[name]
+	if !ok {
+		n.Problem(fmt.Sprintf("unknown %s %s", what, Quote(name)),
+			Suggest(name, what+"s", slices.Sorted(maps.Keys(known))))
+	}
+	return found
+}
+
+// IsComplete reports whether everything in the mapping n was understood, so that a key that it does not have is
+// missing.
+func (n *Node) IsComplete() bool {
+	if n == nil || n.kind != mappingNode || n.spoiled {
+		return false
+	}
+	for k := range n.Pairs() {
+		if k.spoiled { // a merge key
+			return false
+		}
+	}
+	return true
+}
+
+// Lacks reports whether the mapping n has none of the keys, nor one that seems to mean one of them. It is for after
+// [Node.Read].
+func (n *Node) Lacks(keys ...string) bool {
+	if !n.IsComplete() {
+		return false
+	}
+	for k := range n.Pairs() {
+		if slices.Contains(keys, k.value) || slices.Contains(keys, k.meant) {
+			return false
+		}
+	}
+	return true
+}
+
+// Need reports that the mapping n lacks the key name, with an example of its value.
+func (n *Node) Need(where, name, example string) {
+	if n.Lacks(name) {
+		n.Problem(where+" has no "+name, "add one such as "+name+": "+example)
+	}
+}
+
+// Problem reports at the beginning of n. Where n's value comes from a reference it may be a secret, and what would
+// quote it: then the reference is named instead. So want must not contain anything of a value.
+func (n *Node) Problem(what, want string) {
+	if refs := n.refs(); refs != nil {
+		what = "the value of " + List(refs, "and") + " is not right here"
+	}
+	n.reader.report(n.line, n.column, what, want)
+}
+
+// ProblemAt reports at the character at offset of n's value.
+func (n *Node) ProblemAt(offset int, what, want string) {
+	if n.refers { // the file has other characters
+		n.Problem(what, want)
+		return
+	}
+	line, column := n.within(offset)
+	n.reader.report(line, column, what, want)
+}
+
+// Warn reports something at the character at offset of n's value that may well be right, and is worth a look.
+func (n *Node) Warn(offset int, what, want string) {
+	r := n.reader
+	problems := r.problems
+	r.problems = nil
+	n.ProblemAt(offset, what, want)
+	r.warnings = append(r.warnings, r.problems...)
+	r.problems = problems
+}
+
+// spoil is Problem for something that makes n unreadable.
+func (n *Node) spoil(what, want string) {
+	n.Problem(what, want)
+	n.spoiled = true
+}
+
+// Found returns how many problems are reported so far, in any place: whoever compares values that were read does so
+// only if reading them added none.
+func (n *Node) Found() int { return len(n.reader.problems) }
+
+// At names the place of n in a message about another node.
+func (n *Node) At(other *Node) string {
+	f := n.reader.fileOf(n.line)
+	if f != n.reader.fileOf(other.line) {
+		return fmt.Sprintf("%s:%d:%d", f.name, n.line-f.before, n.column)
+	}
+	return fmt.Sprintf("line %d, column %d", n.line-f.before, n.column)
+}
+
+// HasReferences reports whether the value of n, or of anything in it, comes from a reference.
+func (n *Node) HasReferences() bool {
+	return n.refers || slices.ContainsFunc(n.content, (*Node).HasReferences)
+}
+
+// IsWritten reports whether part, a part of n's value, stands in the file rather than in what a reference gave.
+func (n *Node) IsWritten(part string) bool { return !n.refers || strings.Contains(n.written, part) }
+
+// Given returns what references gave in the values of those keys of the mapping n: secrets. Defaults that stand in the
+// file are not among them.
+func (n *Node) Given(keys ...string) (given []string) {
+	var walk func(n *Node)
+	walk = func(n *Node) {
+		given = append(given, n.given...)
+		for _, c := range n.content {
+			walk(c)
+		}
+	}
+	for _, key := range keys {
+		if v := n.Get(key); v != nil {
+			walk(v)
+		}
+	}
+	return given
+}
+
+// Reveal lets excerpts show n, or the elements of n. [Node.Read] reveals the values of keys that are not secret, so it
+// is for the values of other mappings.
+func (n *Node) Reveal() {
+	n.shown = true
+	for _, c := range n.Elements() {
+		c.shown = true
+	}
+}
+
+// Conceal takes [Node.Reveal] back.
+func (n *Node) Conceal() { n.shown = false }
+
+// ConcealArguments conceals the elements of the list n that are, or hold, credentials in the arguments of a program.
+func (n *Node) ConcealArguments() {
+	hidden := secretsIn(n.Elements())
+	for _, e := range n.Elements() {
+		if hidden.Text(e.value) != e.value {
+			e.Conceal()
+		}
+	}
+}
+
+// secretsIn hides the credentials in the arguments of a program. In place of an argument that is filled in later there
+// is only a placeholder.
+func secretsIn(arguments []*Node) *secret.Redactor {
+	var argv []string
+	for _, e := range arguments {
+		argv = append(argv, e.value)
+	}
+	return secret.New(slices.DeleteFunc(secret.OfArguments(argv), func(s string) bool { return strings.Contains(s, "{") })...)
+}
