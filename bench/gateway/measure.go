@@ -60,7 +60,8 @@ func configuration(url string, sources int) []byte {
 	return []byte(b.String())
 }
 
-// measure measures everything, polling and streaming for the given length each.
+// measure measures everything, polling and streaming for the given length each. It is long because it is
+// one sequence, whose steps share the processes that they measure.
 func measure(ctx context.Context, sources int, length time.Duration) (r results, err error) {
 	r = results{Sources: sources, Length: length}
 	if r.Machine, err = figures.Machine(); err != nil {

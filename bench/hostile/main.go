@@ -38,6 +38,8 @@ func main() {
 	}
 }
 
+// run attacks a gateway and holds it to its bars. It is long because it is one sequence: what starts,
+// what is attacked, and what has to hold afterwards.
 func run(program, dir string, length time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()

@@ -66,7 +66,7 @@ func (w *workload) cell(r *results, u unit, series string, n int) string {
 	return cell
 }
 
-// page is docs/benchmarks-smartpoll.md.
+// page is docs/benchmarks-smartpoll.md. It is long because the text of the page is in it.
 func page(r *results, bars []figures.Bar) []byte {
 	var out bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }

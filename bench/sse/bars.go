@@ -8,7 +8,8 @@ import (
 	"github.com/tidewire/tidewire/bench/figures"
 )
 
-// judge holds the results to the bars. A quick run is held to those whose workloads it has.
+// judge holds the results to the bars. A quick run is held to those whose workloads it has. It is long
+// because every bar has its line.
 func judge(r *results) []figures.Bar {
 	var bars []figures.Bar
 	atMost := func(what string, want float64, format func(float64) string, got float64) {

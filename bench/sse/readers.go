@@ -94,7 +94,7 @@ type reader struct {
 	newest int64 // stamp of the newest snapshot that was read
 }
 
-// readersMain runs until its standard input ends.
+// readersMain runs until its standard input ends. It is long because each command that it reads has its case.
 func readersMain() error {
 	runtime.LockOSThread()
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)

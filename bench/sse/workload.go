@@ -8,17 +8,13 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/http"
 	"runtime"
 	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
 
-	r3labs "github.com/r3labs/sse/v2"
-
 	"github.com/tidewire/tidewire/sse"
-	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const kb = 1024
@@ -103,6 +99,7 @@ func (b *bench) paced(hz float64) error {
 }
 
 // floor writes one prepared frame to N sockets with write(2), round by round from one thread: no publisher, no encoding.
+// It is long because it stands apart from everything that it is compared with, down to its own sockets.
 func floor(ctx context.Context, b *bench) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -231,7 +228,8 @@ func flatOut(ctx context.Context, b *bench) error {
 // stallLimit is the stall timeout of a stream whose client does not read.
 const stallLimit = 3 * time.Second
 
-// stall is N streams of which every tenth is not read, at 50 snapshots a second.
+// stall is N streams of which every tenth is not read, at 50 snapshots a second. It is
+// long because it is one sequence: streams, stall, publishing, and who is left.
 func stall(ctx context.Context, b *bench) error {
 	if err := b.start(ctx, subjectOptions{stallTimeout: stallLimit, sendBuffer: 16 << 10}); err != nil {
 		return err
@@ -397,98 +395,4 @@ func lastValue(ctx context.Context, b *bench) error {
 	}
 	b.report("read-KB", float64(read.Bytes)/kb)
 	return nil
-}
-
-// idleHTTP2 is N streams over shared HTTP/2 connections in clear text, without events for three heartbeats.
-func idleHTTP2(ctx context.Context, b *bench) error {
-	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
-	heartbeat := b.job.Time / 5
-	l, publish, err := subjectOf(b.job.Subject).serve(ctx, subjectOptions{heartbeat: heartbeat}, &protocols)
-	if err != nil {
-		return err
-	}
-	publish(encode(0))
-	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
-	var beats, ended, open atomic.Int64
-	for range b.job.N {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String()+path, nil)
-		if err != nil {
-			return err
-		}
-		response, err := client.Do(req)
-		if err != nil {
-			return err
-		}
-		if response.ProtoMajor != 2 {
-			return fmt.Errorf("answered over %s, want HTTP/2", response.Proto)
-		}
-		open.Add(1)
-		go func() {
-			defer response.Body.Close()
-			buf := make([]byte, 4096)
-			for {
-				n, err := response.Body.Read(buf)
-				if n == len(":\n") || n == len(":\n\n") {
-					beats.Add(1)
-				}
-				if err != nil {
-					ended.Add(1)
-					return
-				}
-			}
-		}()
-	}
-	time.Sleep(b.job.Time)
-	b.report("ended", float64(ended.Load()))
-	b.report("beats", float64(beats.Load())/float64(b.job.N))
-	return nil
-}
-
-// idleJobs is N progress jobs with a snapshot each, which nobody watches.
-func idleJobs(ctx context.Context, b *bench) error {
-	tracker := progress.New(ctx, 0, 0, nil)
-	topics := names(b.job.N)
-	before := settledMemory()
-	for i, topic := range topics {
-		job, _ := tracker.Start(topic)
-		job.Publish(snapshot{TS: "2026-01-02T15:04:05.6Z", Status: "running", Percent: 12.5, Stage: "scan",
-			Message: "probing 127.0.0.42 on port 502", Found: 12, Scanned: i, Total: 1 << 20, StartedAt: "2026-01-02T15:04:05Z"})
-	}
-	b.reportTopics(before)
-	runtime.KeepAlive(tracker)
-	runtime.KeepAlive(topics)
-	return nil
-}
-
-// idleTopics is N streams of a peer with an event each, which nobody watches.
-func idleTopics(_ context.Context, b *bench) error {
-	server := r3labs.New()
-	server.AutoReplay = false
-	topics := names(b.job.N)
-	before := settledMemory()
-	for i, topic := range topics {
-		server.CreateStream(topic)
-		server.Publish(topic, &r3labs.Event{Data: encode(i)})
-	}
-	b.reportTopics(before)
-	runtime.KeepAlive(server)
-	runtime.KeepAlive(topics)
-	return nil
-}
-
-func names(n int) []string {
-	names := make([]string, n)
-	for i := range names {
-		names[i] = fmt.Sprintf("discovery/%06d", i)
-	}
-	return names
-}
-
-func (b *bench) reportTopics(before memory) {
-	time.Sleep(200 * time.Millisecond)
-	per := settledMemory().minus(before, b.job.N)
-	b.report("rss-B", per.rss)
-	b.report("heap-B", per.heap)
-	b.report("goroutines", per.goroutines*float64(b.job.N))
 }

@@ -68,14 +68,13 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 		}
 		return x, false, w.take(len(v) - 1)
 	case *big.Int:
-		// Through text, as a number that encoding/json decoded.
-		if v == nil {
+		switch {
+		case v == nil:
 			return nil, true, nil
-		}
-		if v.BitLen() > maxDigits*10/3 {
+		case v.BitLen() > maxDigits*10/3:
 			return nil, false, fmt.Errorf("a number has more than %d digits", maxDigits)
 		}
-		return json.Number(v.String()), true, nil
+		return json.Number(v.String()), true, nil // through text, as a number that encoding/json decoded
 	case []any:
 		if list, changed, err := w.list(v, depth); changed || err != nil {
 			return list, changed, err

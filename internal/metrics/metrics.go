@@ -104,6 +104,30 @@ func New(version string) *Metrics {
 			Help: "Calls of a webhook by result: ok, error, or lost for an abandoned message.",
 		}, []string{"webhook", "result"}),
 	}
+	m.makeChildren()
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "tidewire_poll_duration_seconds",
+		Help:    "How long polls took, by kind of source: http, exec or from.",
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"kind"})
+	m.pollDuration = make(map[string]prometheus.Observer)
+	for _, kind := range []string{"http", "exec", "from"} {
+		m.pollDuration[kind] = durations.WithLabelValues(kind)
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "tidewire_build_info",
+		Help:        "Always 1; the labels give the versions of Tidewire and of the Go that built it.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, m.webhooks, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.streams.register(m.registry)
+	return m
+}
+
+// makeChildren says how the counters of a source, a job, a webhook and an upstream are made when they are first needed.
+func (m *Metrics) makeChildren() {
 	m.sources.make = func(name string) *sourceCounters {
 		return &sourceCounters{
 			ok:      m.polls.WithLabelValues(name, resultOK),
@@ -126,29 +150,10 @@ func New(version string) *Metrics {
 			lost:   m.webhooks.WithLabelValues(name, "lost"),
 		}
 	}
-	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
-	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name:    "tidewire_poll_duration_seconds",
-		Help:    "How long polls took, by kind of source: http, exec or from.",
-		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-	}, []string{"kind"})
-	m.pollDuration = make(map[string]prometheus.Observer)
-	for _, kind := range []string{"http", "exec", "from"} {
-		m.pollDuration[kind] = durations.WithLabelValues(kind)
-	}
 	for _, result := range []string{resultOK, resultError} {
 		m.reloads.WithLabelValues(result) // 0 is worth seeing
 	}
-	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "tidewire_build_info",
-		Help:        "Always 1; the labels give the versions of Tidewire and of the Go that built it.",
-		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
-	})
-	build.Set(1)
-	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, m.webhooks, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.streams.register(m.registry)
-	return m
+	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
 }
 
 // Observer is what the gateway tells m by.
