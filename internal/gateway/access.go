@@ -72,18 +72,11 @@ func (g *gateway) guarded(route route) http.HandlerFunc {
 // there is none.
 func (g *gateway) jobOf(r *http.Request) *config.Job {
 	if name := r.PathValue("job"); name != "" {
-		if j := g.jobs.find(name); j != nil {
+		if j := g.jobs.Job(name); j != nil {
 			return j.Job
 		}
 	} else if id := r.PathValue("id"); id != "" {
-		if _, run, ok := g.run(id); ok {
-			if j := g.jobs.find(run.Job); j != nil {
-				return j.Job
-			}
-		}
-		if r := g.runs.find(id); r != nil { // of a job that is configured no more
-			return r.job.Job
-		}
+		return g.jobs.Definition(id)
 	}
 	return nil
 }

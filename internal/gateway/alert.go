@@ -10,6 +10,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -74,8 +75,8 @@ func truth(ctx context.Context, condition *jq.Program, value any) (bool, error) 
 	result, err := condition.Run(ctx, value)
 	holds, ok := result.(bool)
 	if err == nil && !ok {
-		text, _ := json.Marshal(result) // what jq gives encodes
-		err = fmt.Errorf("%s gives %s, want true or false", condition, shorten(string(text)))
+		result, _ := json.Marshal(result) // what jq gives encodes
+		err = fmt.Errorf("%s gives %s, want true or false", condition, text.Cut(text.Words(string(result)), 200))
 	}
 	return holds, err
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/file"
 	"github.com/tidewire/tidewire/internal/flood"
 )
@@ -134,8 +132,7 @@ func (a *auditLog) close() {
 }
 
 // audit records what the user of r did, or tried to. r is nil of what the gateway does
-// by itself, as a job's time table says. Attributes must hold no secret: arguments of a
-// job go through [maskedArgs].
+// by itself, as a job's time table says. Attributes must hold no secret.
 func (g *gateway) audit(r *http.Request, action string, attrs ...slog.Attr) {
 	name := g.cfg.Load().Audit
 	if name == "" {
@@ -191,16 +188,6 @@ func identityAttr(prefix string, id access.Identity) slog.Attr {
 	return slog.Group("", members...) // whose members stand in the line itself
 }
 
-// auditRun records how a run ended that was at work for a time, and tells the observer.
-func (g *gateway) auditRun(run *runSnapshot, took time.Duration) {
-	g.observer.RunEnded(run.Job, run.Status, took)
-	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
-	if run.StartedAt != nil {
-		attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
-	}
-	g.audit(nil, "run-ended", attrs...)
-}
-
 // auditLine encodes a line of at most maxAuditLine bytes. Of a longer one, the longest
 // attributes are left out, which "truncated" says.
 func auditLine(at time.Time, action string, attrs []slog.Attr) []byte {
@@ -233,14 +220,4 @@ func encodeAudit(at time.Time, action string, attrs []slog.Attr) []byte {
 	record.AddAttrs(attrs...)
 	_ = handler.Handle(context.Background(), record) // a buffer takes everything
 	return line.Bytes()
-}
-
-// maskedArgs is the arguments of a run as they may be recorded: those that are secret
-// are asterisks.
-func maskedArgs(job *config.Job, args map[string]any) slog.Attr {
-	data, err := json.Marshal(shownArgs(job, args))
-	if err != nil {
-		return slog.String("args", "not JSON")
-	}
-	return slog.Any("args", json.RawMessage(data))
 }

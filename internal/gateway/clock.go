@@ -55,7 +55,7 @@ func (g *gateway) followClock(internal *smartpoll.Internal) {
 	for _, s := range sources {
 		s.retime(internal)
 	}
-	g.runs.clockSet()
+	g.jobs.ClockSet()
 }
 
 func latest(a, b time.Time) time.Time {

@@ -290,35 +290,6 @@ func (g Gateway) Newest(topic string) string {
 // On returns the options of a gateway whose state is in store.
 func On(store snapshot.Store) Options { return Options{store: store} }
 
-// Keys are the Idempotency-Keys that a gateway remembers, all of a run in progress.
-type Keys struct{ s *runs }
-
-// MaxOwnKeys and MaxKeys are how many there may be of one caller, and in all.
-const (
-	MaxOwnKeys = maxOwnKeys
-	MaxKeys    = maxKeys
-)
-
-func NewKeys() Keys {
-	s := newRuns(nil)
-	s.line = []*run{{id: "r"}}
-	return Keys{s}
-}
-
-// Remember notes a key of a caller.
-func (k Keys) Remember(caller, key string, at time.Time) {
-	k.s.rememberLocked(startKey{access.Identity{Subject: caller}, "j", key}, replay{run: "r", at: at})
-}
-
-// Has reports whether a key of a caller is known.
-func (k Keys) Has(caller, key string) bool {
-	_, ok := k.s.keys[startKey{access.Identity{Subject: caller}, "j", key}]
-	return ok
-}
-
-// Count is how many keys there are, of how many callers.
-func (k Keys) Count() (keys, callers int) { return len(k.s.keys), len(k.s.own) }
-
 // ServerLog is where the HTTP server logs, given the gateway's log.
 var ServerLog = serverLog
 
@@ -348,31 +319,6 @@ func (g Gateway) ServeTopic(w http.ResponseWriter, r *http.Request, topic string
 // As is r of a user that the guard has let in.
 func As(r *http.Request, role config.Role) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user: &access.User{Role: role}}))
-}
-
-// Expired are the ids of runs that were forgotten.
-type Expired struct{ s *records }
-
-// MaxExpired is how many of them are remembered.
-const MaxExpired = maxExpired
-
-func NewExpired() Expired {
-	return Expired{&records{jobs: map[string]string{}, ended: map[string][]ending{}, expired: map[string]struct{}{}}}
-}
-
-// Expire has the store say that a run ended, and that it was forgotten.
-func (e Expired) Expire(id string) {
-	at := time.Unix(0, 0)
-	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: encoded(runSnapshot{ID: id, Job: "j", FinishedAt: &at})})
-	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Gone})
-}
-
-// Has reports whether a run is known to have expired.
-func (e Expired) Has(id string) bool { return e.s.hasExpired(id) }
-
-// Count is how many of them are remembered, in whatever way.
-func (e Expired) Count() int {
-	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.live))
 }
 
 // TryNew makes a gateway, which may fail.

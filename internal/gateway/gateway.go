@@ -24,6 +24,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/upstream"
@@ -75,7 +76,7 @@ type gateway struct {
 	cfg       atomic.Pointer[config.Config] // what is configured now
 	upstreams upstream.Pool
 	sources   sources
-	jobs      jobs
+	jobs      *jobs.Service
 	loader    loader
 	guard     *access.Guard
 	auditing  auditLog
@@ -87,9 +88,6 @@ type gateway struct {
 	polling   func()          // called when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
-
-	runs    *runs
-	records *records
 }
 
 // Options are what [Run] can do without.
@@ -193,9 +191,8 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		}))...); err != nil {
 		return nil, err
 	}
-	g.sources.g, g.jobs.g = g, g
-	g.runs = newRuns(g)
-	if g.records, err = openRecords(live, g); err != nil {
+	g.sources.g = g
+	if g.jobs, err = g.openJobs(live); err != nil {
 		return nil, err
 	}
 	change, err := g.changeTo(live, cfg)
@@ -208,6 +205,29 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		g.metrics = opts.Metrics(g.status)
 	}
 	return g, nil
+}
+
+// openJobs opens what runs the jobs.
+func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
+	return jobs.Open(ctx, jobs.Deps{
+		Scheduler: g.scheduler,
+		Store:     g.store,
+		Hub:       g.hub,
+		Log:       g.log,
+		Clock:     g.clock,
+		Client:    g.client,
+		Upstreams: &g.upstreams,
+		Audit:     func(action string, attrs ...slog.Attr) { g.audit(nil, action, attrs...) },
+		Refresh: func(ctx context.Context, source string) (time.Duration, error) {
+			if s := g.sources.find(source); s != nil {
+				return g.refresh(ctx, s)
+			}
+			return 0, nil
+		},
+		RunPath:  g.runPath,
+		Observer: &jobs.Observer{Ended: g.observer.RunEnded},
+		Stopping: g.stopping,
+	})
 }
 
 // serve runs the gateway until ctx ends or a part of it fails.
@@ -242,7 +262,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 		g.log.Warn("some polls did not end", "err", err)
 	}
 	_ = loads.Stop()
-	g.runs.stop()
+	g.jobs.Stop()
 	g.drain(live, server)
 	_ = answers.Stop()
 	g.tellExcess(g.metered.Rest())

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/sse"
@@ -34,19 +35,19 @@ func (g *gateway) absolute(r *http.Request, path string) string {
 
 func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
-		jobs := g.jobs.all()
-		all := make([]jobObject, 0, len(jobs))
-		for _, j := range jobs {
-			all = append(all, j.object(userOf(r).Can(operate, j.Job)))
+		list := g.jobs.List()
+		all := make([]jobs.WireJobObject, 0, len(list))
+		for _, j := range list {
+			all = append(all, j.Object(userOf(r).Can(operate, j.Job)))
 		}
 		return stateOf(map[string]any{"jobs": all}), true
-	}, append(g.jobs.topics(), g.loader.topic)...)
+	}, append(g.jobs.Topics(), g.loader.topic)...)
 }
 
 // findJob finds the job that the path names, or answers 404.
-func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *job {
+func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *jobs.Job {
 	name := r.PathValue("job")
-	j := g.jobs.find(name)
+	j := g.jobs.Job(name)
 	if j == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
 	}
@@ -55,14 +56,14 @@ func (g *gateway) findJob(w http.ResponseWriter, r *http.Request) *job {
 
 func (g *gateway) getJob(w http.ResponseWriter, r *http.Request) {
 	if j := g.findJob(w, r); j != nil {
-		g.serveState(w, r, func() (state, bool) { return stateOf(j.object(g.guard.Again(userOf(r)).Can(operate, j.Job))), true }, j.topic)
+		g.serveState(w, r, func() (state, bool) { return stateOf(j.Object(g.guard.Again(userOf(r)).Can(operate, j.Job))), true }, j.Topic)
 	}
 }
 
 // getQueue answers with all runs that wait, of which the job has the first ones.
 func (g *gateway) getQueue(w http.ResponseWriter, r *http.Request) {
 	if j := g.findJob(w, r); j != nil {
-		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"queue": g.runs.queueOf(j.Name)}), true }, j.topic)
+		g.serveState(w, r, func() (state, bool) { return stateOf(map[string]any{"queue": g.jobs.Queue(j.Name)}), true }, j.Topic)
 	}
 }
 
@@ -96,14 +97,12 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	run, snap, err := g.runs.start(r.Context(), j, start{
-		trigger: triggerAPI,
-		args:    args,
-		caller:  userOf(r).ID,
-		key:     key,
-		made: func(run runSnapshot) {
-			g.audit(r, "trigger", slog.String("job", j.Name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))
-		},
+	run, snap, err := g.jobs.Start(r.Context(), j, jobs.StartOptions{
+		Trigger: jobs.TriggerAPI,
+		Args:    args,
+		Caller:  userOf(r).ID,
+		Key:     key,
+		Audit:   func(action string, attrs ...slog.Attr) { g.audit(r, action, attrs...) },
 	})
 	if err != nil {
 		g.failStart(w, r, j, err)
@@ -118,37 +117,26 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusAccepted
 	if prefer.Waits {
 		if run != nil {
-			run.wait(r, prefer.Duration)
+			run.Wait(r.Context(), prefer.Duration)
 			if !g.mayStill(w, r, view, nil) {
 				return
 			}
 			coalesced := snap.Coalesced
-			snap = run.snapshot()
+			snap = run.Snapshot()
 			snap.Coalesced = coalesced
 		}
-		if snap.ended() {
+		if snap.Ended() {
 			status = http.StatusOK
 		}
 	}
 	h := w.Header()
 	h.Set("Location", g.runPath(snap.ID))
 	h.Set("Operation-Location", g.absolute(r, g.runPath(snap.ID)))
-	if !snap.ended() {
+	if !snap.Ended() {
 		h.Set("Retry-After", "1")
 	}
 	prefer.Apply(h)
 	answer(w, status, snap)
-}
-
-// wait waits for the end of the run, for as long as that or until the request ends.
-func (r *run) wait(req *http.Request, most time.Duration) {
-	timer := time.NewTimer(most)
-	defer timer.Stop()
-	select {
-	case <-r.done:
-	case <-timer.C:
-	case <-req.Context().Done():
-	}
 }
 
 // startArgs reads the arguments of a start: JSON, or the fields of a form. JSON must be
@@ -214,12 +202,24 @@ func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	return args, true
 }
 
+// refusals are the status and the type of problem by which a refused start is answered.
+var refusals = map[jobs.Code]problem.Problem{
+	jobs.Busy:      {Status: http.StatusConflict, Type: "job-busy"},
+	jobs.QueueFull: {Status: http.StatusTooManyRequests, Type: "queue-full"},
+	jobs.Limited:   {Status: http.StatusTooManyRequests, Type: "limit-reached"},
+	jobs.Stopping:  {Status: http.StatusServiceUnavailable, Type: "stopping"},
+	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: "idempotency-key-reused"},
+	jobs.Expired:   {Status: http.StatusGone},
+}
+
 // failStart answers a start that came to nothing.
-func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err error) {
-	var refusal *refusal
+func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job, err error) {
+	var refusal *jobs.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		problem.Write(w, problem.Problem{Type: refusal.kind, Status: refusal.status, Detail: refusal.detail, Instance: instance(r), Run: refusal.run, RetryAfter: seconds(refusal.after)})
+		p := refusals[refusal.Code]
+		p.Detail, p.Instance, p.Run, p.RetryAfter = refusal.Detail, instance(r), refusal.Run, seconds(refusal.After)
+		problem.Write(w, p)
 	case r.Context().Err() != nil: // nobody hears
 	default:
 		g.log.Error("a run was not started", "job", j.Name, "err", err)
@@ -228,27 +228,17 @@ func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *job, err 
 }
 
 // findRun finds the run that the path names, or answers 404, or 410 if there was one.
-func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, runSnapshot, bool) {
+func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, jobs.WireRun, bool) {
 	id := r.PathValue("id")
-	topic, run, ok := g.run(id)
+	topic, run, ok := g.jobs.Lookup(id)
 	switch {
 	case ok:
-	case g.records.hasExpired(id):
+	case g.jobs.HasExpired(id):
 		fail(w, r, http.StatusGone, fmt.Sprintf("run %q has expired: only the newest runs of a job are kept, and those for a time", id))
 	default:
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no run %q: it never was, or it was before this gateway started", id))
 	}
 	return topic, run, ok
-}
-
-// run finds the newest state of the run with the given id and the topic it is in.
-func (g *gateway) run(id string) (*sse.Topic, runSnapshot, bool) {
-	topic, ok := g.hub.Lookup(runTopic(id))
-	if !ok {
-		return nil, runSnapshot{}, false
-	}
-	snap, ok := latestRun(topic)
-	return topic, snap, ok && snap.ID == id
 }
 
 func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
@@ -262,7 +252,7 @@ func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
 			return state{}, false
 		}
 		w.Header().Del("Retry-After")
-		if !run.ended() {
+		if !run.Ended() {
 			w.Header().Set("Retry-After", "1")
 		}
 		return newestOf(topic), true
@@ -277,7 +267,7 @@ func (g *gateway) runEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if _, _, ok := g.run(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
+	if _, _, ok := g.jobs.Lookup(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
 		return
 	}
 	for {
@@ -313,11 +303,11 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 	}
 	var text []byte
 	var begin int64
-	over := run.ended()
+	over := run.Ended()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
-	if out := g.runs.outputOf(run.ID); out != nil {
+	if out := g.jobs.Output(run.ID); out != nil {
 		var more <-chan struct{}
-		text, begin, more = out.from(offset)
+		text, begin, more = out.From(offset)
 		if prefer.Waits && len(text) == 0 && more != nil {
 			timer := time.NewTimer(prefer.Duration)
 			defer timer.Stop()
@@ -329,7 +319,7 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 			if !g.mayStill(w, r, view, nil) {
 				return
 			}
-			text, begin, more = out.from(offset)
+			text, begin, more = out.From(offset)
 		}
 		over = more == nil
 	} else {
@@ -359,11 +349,11 @@ func (g *gateway) cancelRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := http.StatusOK
-	if g.runs.cancel(run.ID, errCancelled) {
+	if g.jobs.Cancel(run.ID) {
 		status = http.StatusAccepted
 		g.audit(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
 	}
-	if _, now, ok := g.run(run.ID); ok {
+	if _, now, ok := g.jobs.Lookup(run.ID); ok {
 		run = now
 	}
 	answer(w, status, run)

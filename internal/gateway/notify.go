@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -178,7 +179,7 @@ func (w *webhooks) note(m *message, err error) {
 
 // call tells a message once.
 func (w *webhooks) call(ctx context.Context, m *message) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, webhookTimeout, errTimedOut{webhookTimeout})
+	ctx, cancel := context.WithTimeoutCause(ctx, webhookTimeout, clock.TimedOut{After: webhookTimeout})
 	defer cancel()
 	r := m.sends
 	hook := source.Webhook{Client: w.client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOfWebhook(m.to)}

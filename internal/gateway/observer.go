@@ -149,9 +149,6 @@ func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
 	}
 }
 
-// Is makes a time-out known as one: its text says after how long, for people.
-func (errTimedOut) Is(target error) bool { return target == context.DeadlineExceeded }
-
 // schedulerOptions has the scheduler say how late polls begin.
 func (o *Observer) schedulerOptions() []smartpoll.Option {
 	if o.Late == nil {
@@ -211,8 +208,8 @@ func (g *gateway) status() Status {
 		}
 		now.Sources = append(now.Sources, source)
 	}
-	for _, j := range g.jobs.all() {
-		running, queued := g.runs.count(j.Name)
+	for _, j := range g.jobs.List() {
+		running, queued := g.jobs.Count(j.Name)
 		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})
 	}
 	for _, u := range cfg.Upstreams {

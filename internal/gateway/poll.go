@@ -187,7 +187,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	got.began = s.clock.Now()
 	if s.Timeout > 0 { // what is computed is bounded by jq
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimedOut{s.Timeout})
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, clock.TimedOut{After: s.Timeout})
 		defer cancel()
 	}
 	defer func() {

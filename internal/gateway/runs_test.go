@@ -7,11 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
@@ -481,25 +479,4 @@ func TestRunsReloadAndStopUnderStress(t *testing.T) {
 	<-enough
 	s.stop()
 	all.Wait()
-}
-
-// A caller who makes up keys forgets their own, not those of others; all together are bounded, too.
-func TestKeysOfOneCallerDisplaceTheirOwn(t *testing.T) {
-	keys, now := gateway.NewKeys(), time.Now()
-	keys.Remember("ann", "k", now)
-	for i := range 2 * gateway.MaxKeys {
-		keys.Remember("bob", strconv.Itoa(i), now.Add(time.Duration(i)))
-	}
-	if !keys.Has("ann", "k") || !keys.Has("bob", strconv.Itoa(2*gateway.MaxKeys-1)) || keys.Has("bob", "0") {
-		t.Error("want ann's key and bob's newest, but not bob's oldest")
-	}
-	if got, callers := keys.Count(); got > gateway.MaxOwnKeys+1 || callers != 2 {
-		t.Errorf("%d keys of %d callers, want at most %d of 2", got, callers, gateway.MaxOwnKeys+1)
-	}
-	for i := range 2 * gateway.MaxKeys {
-		keys.Remember(strconv.Itoa(i), "k", now.Add(time.Duration(i)))
-	}
-	if got, callers := keys.Count(); got > gateway.MaxKeys || callers > got {
-		t.Errorf("%d keys of %d callers, want at most %d", got, callers, gateway.MaxKeys)
-	}
 }

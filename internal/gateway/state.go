@@ -115,5 +115,5 @@ func (l lookout) SetWriteDeadline(time.Time) error { return nil }
 
 // everything is the topics of the configuration and of all sources and jobs in it.
 func (g *gateway) everything() []*sse.Topic {
-	return slices.Concat([]*sse.Topic{g.loader.topic}, g.sources.topics(), g.jobs.topics())
+	return slices.Concat([]*sse.Topic{g.loader.topic}, g.sources.topics(), g.jobs.Topics())
 }

@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -158,22 +157,5 @@ func TestAStoreThatCannotBeFollowedEndsTheStart(t *testing.T) {
 	store.fail("follow")
 	if _, err := gateway.TryNew(t.Context(), load(t, "sources: {a: {exec: [echo]}}\n"), gateway.On(store)); !errors.Is(err, errDown) {
 		t.Errorf("the start = %v, want %v", err, errDown)
-	}
-}
-
-// However many runs expire, a bounded number of ids is remembered: the newest.
-func TestIdsOfExpiredRunsAreBounded(t *testing.T) {
-	expired := gateway.NewExpired()
-	const all = 3 * gateway.MaxExpired
-	for i := range all {
-		expired.Expire(fmt.Sprint(i))
-	}
-	if got := expired.Count(); got > gateway.MaxExpired {
-		t.Errorf("%d ids are remembered, want at most %d", got, gateway.MaxExpired)
-	}
-	for i, want := range map[int]bool{all - 1: true, all - gateway.MaxExpired: true, all - gateway.MaxExpired - 1: false, 0: false} {
-		if got := expired.Has(fmt.Sprint(i)); got != want {
-			t.Errorf("run %d of %d has expired, as far as is known: %t, want %t", i, all, got, want)
-		}
 	}
 }

@@ -98,7 +98,7 @@ func (g *gateway) chosen(query url.Values) ([]*sse.Topic, error) {
 	if err != nil {
 		return nil, err
 	}
-	more, err := choose("job", jobs, g.jobs.topics())
+	more, err := choose("job", jobs, g.jobs.Topics())
 	return append(chosen, more...), err
 }
 

@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"context"
@@ -11,14 +11,18 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/command"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/text"
 )
 
 // unbuffered has Python write its lines as they come, which it holds back where its output is no terminal.
 const unbuffered = "PYTHONUNBUFFERED=1"
 
-// command runs the program of an exec job.
-func (j *job) command(ctx context.Context, r *run) (end, error) {
+// An execAction runs the program of an exec job.
+type execAction struct{ *config.Job }
+
+// Do implements [Action].
+func (j execAction) Do(ctx context.Context, r *Run) (Result, error) {
 	okCodes := j.OKCodes
 	if okCodes == nil {
 		okCodes = []int{0}
@@ -37,12 +41,12 @@ func (j *job) command(ctx context.Context, r *run) (end, error) {
 	}).Run(ctx)
 	exit := new(command.ExitError)
 	if err == nil {
-		return end{&result.ExitCode, slices.Contains(j.WarnCodes, result.ExitCode)}, nil
+		return Result{&result.ExitCode, slices.Contains(j.WarnCodes, result.ExitCode)}, nil
 	}
 	if errors.As(err, &exit) && exit.Signal == "" {
-		return end{exitCode: &result.ExitCode}, err
+		return Result{ExitCode: &result.ExitCode}, err
 	}
-	return end{}, err
+	return Result{}, err
 }
 
 // A saying is what a line of a command says to Tidewire.
@@ -55,7 +59,7 @@ type saying struct {
 
 // said is what a line says, as it would look without colours: "::progress 42 text" and "::result JSON". ok is false if it is
 // output like any other.
-func (r *run) said(line string) (s saying, ok bool) {
+func (r *Run) said(line string) (s saying, ok bool) {
 	if rest, found := strings.CutPrefix(text.Plain(line), "::result "); found {
 		s.result, ok = r.resultOf(rest)
 		return s, ok
@@ -78,7 +82,7 @@ func percentOf(number string) *float64 {
 }
 
 // printed takes a line of the command's output that stays. What it says to Tidewire is no output.
-func (r *run) printed(line string) {
+func (r *Run) printed(line string) {
 	if _, ok := r.said(line); !ok {
 		r.print(line)
 	}
@@ -86,12 +90,12 @@ func (r *run) printed(line string) {
 
 // line takes one line of the command's output. The job's own pattern is understood beside what said knows; without a
 // pattern any other line is the message, until the command has told one itself.
-func (r *run) line(line string) {
+func (r *Run) line(line string) {
 	s, ok := r.said(line)
 	line = r.plain(line)
 	switch pattern := r.job.Progress; {
 	case ok && s.result != nil:
-		r.report(func(snap *runSnapshot) { snap.Result = s.result })
+		r.report(func(snap *WireRun) { snap.Result = s.result })
 		return
 	case ok:
 		r.told = r.told || shorten(s.message) != ""
@@ -105,7 +109,7 @@ func (r *run) line(line string) {
 	if !s.tells {
 		return
 	}
-	r.report(func(snap *runSnapshot) {
+	r.report(func(snap *WireRun) {
 		if s.percent != nil {
 			snap.Percent = s.percent
 		}
@@ -124,8 +128,8 @@ func group(pattern *regexp.Regexp, match []string, name string) string {
 }
 
 // percent takes a report of progress as terminals understand it.
-func (r *run) percent(p float64, known bool) {
-	r.report(func(snap *runSnapshot) {
+func (r *Run) percent(p float64, known bool) {
+	r.report(func(snap *WireRun) {
 		snap.Percent = nil
 		if known {
 			snap.Percent = &p

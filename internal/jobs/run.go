@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
@@ -36,8 +37,8 @@ const (
 
 // What started a run.
 const (
-	triggerAPI      = "api"
-	triggerSchedule = "schedule"
+	TriggerAPI      = "api"
+	TriggerSchedule = "schedule"
 )
 
 const (
@@ -52,18 +53,15 @@ var (
 	errCancelled = errors.New("cancelled")
 	// errReplaced is why a run ends whose job was started anew with on_busy: replace.
 	errReplaced = errors.New("replaced by a newer start")
+	// errStopping is why runs end when the gateway does.
+	errStopping = errors.New("tidewire is stopping")
 	// errLost is why a run ends whose claim was lost: another process may have begun one.
 	errLost = errors.New("the store took the run away: its process was out of reach for too long")
 )
 
-// errTimedOut is why a run ends that took longer than its job allows.
-type errTimedOut struct{ after time.Duration }
-
-func (e errTimedOut) Error() string { return fmt.Sprintf("timed out after %v", e.after) }
-
-// A runSnapshot is the whole state of a run as the API answers it, the streams send it
+// A WireRun is the whole state of a run as the API answers it, the streams send it
 // and the store holds it.
-type runSnapshot struct {
+type WireRun struct {
 	Key         string          `json:"key"`
 	ID          string          `json:"id"`
 	Job         string          `json:"job"`
@@ -88,8 +86,8 @@ type runSnapshot struct {
 	OutputBytes int64           `json:"output_bytes"` // how much that was, once it is over
 }
 
-// ended reports whether the run is over.
-func (r *runSnapshot) ended() bool {
+// Ended reports whether the run is over.
+func (r *WireRun) Ended() bool {
 	switch r.Status {
 	case statusQueued, statusRunning, statusCancelling:
 		return false
@@ -97,38 +95,38 @@ func (r *runSnapshot) ended() bool {
 	return true
 }
 
-// A jobSnapshot is what the topic of a job holds: the newest run that had its turn or is
+// A WireJob is what the topic of a job holds: the newest run that had its turn or is
 // next, and who waits behind it.
-type jobSnapshot struct {
-	runSnapshot
-	Queue       []waiting  `json:"queue"`        // the first maxShown of them
-	Queued      int        `json:"queued"`       // how many there are
-	AvailableAt *time.Time `json:"available_at"` // when the job's limit lets it start again; null if it does now
+type WireJob struct {
+	WireRun
+	Queue       []WireWaiting `json:"queue"`        // the first maxShown of them
+	Queued      int           `json:"queued"`       // how many there are
+	AvailableAt *time.Time    `json:"available_at"` // when the job's limit lets it start again; null if it does now
 }
 
 // maxShown bounds the waiting runs in a snapshot of their job, which each start makes anew. All are in [gateway.getQueue].
 const maxShown = 10
 
-// A waiting is a run in the queue of its job.
-type waiting struct {
+// A WireWaiting is a run in the queue of its job.
+type WireWaiting struct {
 	ID       string         `json:"id"`
 	Position int            `json:"position"`
 	Args     map[string]any `json:"args"`
 }
 
-// A run is one execution of a job, from the trigger on that made it. Its newest state is
+// A Run is one execution of a job, from the trigger on that made it. Its newest state is
 // in the topic run/ID; while it is the first of its job it is in that of the job too.
 //
 // Its goroutine, which [runs.start] begins, owns the claims on both topics, waits for its
 // turn, does the work and stores the end. When it may begin, and whether it is in the
 // line at all, is up to runs.
-type run struct {
+type Run struct {
 	id      string
-	job     *job
-	args    map[string]any    // as bound, secrets included
-	secrets *secret.Redactor  // of which nobody is shown anything
-	made    func(runSnapshot) // called before the work begins; nil: nobody wants to know
-	output  *output
+	job     *Job
+	args    map[string]any   // as bound, secrets included
+	secrets *secret.Redactor // of which nobody is shown anything
+	wish    StartOptions     // that made it
+	output  *Output
 	cancel  context.CancelCauseFunc // ends the context of its goroutine
 
 	ready chan struct{} // closed when the run can be seen, or err is set
@@ -144,9 +142,9 @@ type run struct {
 	told           bool            // the command has told a message itself; of the run's goroutine
 
 	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
-	snap      runSnapshot
+	snap      WireRun
 	started   time.Time // by the monotonic clock; zero: not yet
-	queue     []waiting
+	queue     []WireWaiting
 	queued    int
 	available *time.Time
 	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
@@ -155,23 +153,23 @@ type run struct {
 }
 
 // newRun returns a run that is in no line yet.
-func newRun(j *job, id string, wish start, now time.Time) *run {
-	args := wish.args
-	r := &run{
-		id: id, job: j, args: args, made: wish.made, created: now,
+func newRun(j *Job, id string, wish StartOptions, now time.Time) *Run {
+	args := wish.Args
+	r := &Run{
+		id: id, job: j, args: args, wish: wish, created: now,
 		output: newOutput(), secrets: j.secrets.With(secretArgs(j.Job, args)...),
 		ready: make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
 	}
-	r.snap = runSnapshot{
+	r.snap = WireRun{
 		Key:       j.key,
 		ID:        id,
 		Job:       j.Name,
 		Status:    statusQueued,
-		Trigger:   wish.trigger,
+		Trigger:   wish.Trigger,
 		Requests:  1,
 		Args:      shownArgs(j.Job, args),
-		CreatedAt: j.g.clock.People(now),
-		Events:    j.g.runPath(id) + "/events",
+		CreatedAt: j.s.Clock.People(now),
+		Events:    j.s.RunPath(id) + "/events",
 	}
 	return r
 }
@@ -188,21 +186,21 @@ func shownArgs(j *config.Job, args map[string]any) map[string]any {
 }
 
 // topic names the topic that holds the run.
-func (r *run) topic() string { return runTopic(r.id) }
+func (r *Run) topic() string { return runTopic(r.id) }
 
 func runTopic(id string) string { return "run/" + id }
 
 // live is the run's goroutine.
-func (r *run) live(ctx context.Context) {
-	g := r.job.g
-	log := g.log.With("job", r.job.Name, "run", r.id)
-	defer g.runs.wg.Done()
+func (r *Run) live(ctx context.Context) {
+	s := r.job.s
+	log := s.Log.With("job", r.job.Name, "run", r.id)
+	defer s.runs.wg.Done()
 	defer r.cancel(nil)
-	claim, _, err := g.store.Claim(context.WithoutCancel(ctx), r.topic(), snapshot.ClaimOptions{Run: r.id})
+	claim, _, err := s.Store.Claim(context.WithoutCancel(ctx), r.topic(), snapshot.ClaimOptions{Run: r.id})
 	if err != nil {
 		log.Error("a run was not started: the store cannot hold it", "err", err)
 		r.err = err
-		g.runs.leave(r)
+		s.runs.leave(r)
 		close(r.done)
 		close(r.ready)
 		return
@@ -219,25 +217,17 @@ func (r *run) live(ctx context.Context) {
 	}
 	r.finish(result, err)
 	if err != nil {
-		log.Warn("run ended", "status", r.snapshot().Status, "err", r.secrets.Text(err.Error()))
+		log.Warn("run ended", "status", r.Snapshot().Status, "err", r.secrets.Text(err.Error()))
 		return
 	}
 	log.Info("run ended", "status", statusSucceeded)
 	r.job.refreshThen()
 }
 
-// An end is what is known of a run that ended, beside its error.
-type end struct {
-	exitCode *int
-	warned   bool // that exit code is a warning
-}
-
 // await waits for the run's turn and does the work.
-func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err error) {
+func (r *Run) await(ctx context.Context, log *slog.Logger) (result Result, err error) {
 	announce := sync.OnceFunc(func() {
-		if r.made != nil {
-			r.made(r.snapshot())
-		}
+		r.wish.audit(r.Snapshot())
 		close(r.ready)
 	})
 	defer announce()
@@ -249,17 +239,17 @@ func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err erro
 	select {
 	case <-r.front:
 	case <-ctx.Done():
-		return end{}, context.Cause(ctx)
+		return Result{}, context.Cause(ctx)
 	}
 	if r.after != nil {
 		<-r.after // the topic of the job is free then
 	}
-	claim, other, err := r.job.g.store.Claim(ctx, r.job.key, snapshot.ClaimOptions{Run: r.id})
+	claim, other, err := r.job.s.Store.Claim(ctx, r.job.key, snapshot.ClaimOptions{Run: r.id})
 	if err != nil {
-		return end{}, err
+		return Result{}, err
 	}
 	if claim == nil {
-		return end{}, fmt.Errorf("run %s of another process is in progress", other.Run)
+		return Result{}, fmt.Errorf("run %s of another process is in progress", other.Run)
 	}
 	defer r.watch(claim)()
 	r.mu.Lock()
@@ -270,7 +260,7 @@ func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err erro
 	select {
 	case <-r.turn:
 	case <-ctx.Done():
-		return end{}, context.Cause(ctx)
+		return Result{}, context.Cause(ctx)
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -278,10 +268,10 @@ func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err erro
 			err = errors.New("internal error; the log says more")
 		}
 	}()
-	ctx, stop := context.WithTimeoutCause(ctx, r.job.Timeout, errTimedOut{r.job.Timeout})
+	ctx, stop := context.WithTimeoutCause(ctx, r.job.Timeout, clock.TimedOut{After: r.job.Timeout})
 	defer stop()
 	log.Info("run started")
-	result, err = r.job.execute(ctx, r)
+	result, err = r.job.action.Do(ctx, r)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
@@ -289,7 +279,7 @@ func (r *run) await(ctx context.Context, log *slog.Logger) (result end, err erro
 }
 
 // watch cancels the run if the claim is lost, until the function that it returns is called.
-func (r *run) watch(claim snapshot.Claim) (stop func()) {
+func (r *Run) watch(claim snapshot.Claim) (stop func()) {
 	lost := claim.Lost()
 	if lost == nil {
 		return func() {}
@@ -308,28 +298,28 @@ func (r *run) watch(claim snapshot.Claim) (stop func()) {
 // finish stores how the run ended: first out of the line, so that whoever sees the end
 // starts a new run; then the record that stays; then the topic of the job, so that at no
 // moment the run is unknown.
-func (r *run) finish(result end, err error) {
-	g := r.job.g
-	g.runs.leave(r)
+func (r *Run) finish(result Result, err error) {
+	s := r.job.s
+	s.runs.leave(r)
 	r.mu.Lock()
 	if r.later != nil {
 		r.later.Stop()
 		r.later = nil
 	}
-	now := g.clock.Now()
+	now := s.Clock.Now()
 	took := time.Duration(0) // of a run that has not begun
 	if !r.started.IsZero() {
 		took = now.Sub(r.started)
 	}
 	snap := &r.snap
-	snap.FinishedAt, snap.ExpiresAt = g.clock.People(now), g.clock.People(now.Add(r.job.Keep.For))
-	snap.Position, snap.ExitCode, snap.Warned = 0, result.exitCode, err == nil && result.warned
+	snap.FinishedAt, snap.ExpiresAt = s.Clock.People(now), s.Clock.People(now.Add(r.job.Keep.For))
+	snap.Position, snap.ExitCode, snap.Warned = 0, result.ExitCode, err == nil && result.Warned
 	snap.Output, snap.OutputBytes = r.output.end(outputTail)
 	switch {
 	case err == nil:
 		full := 100.0
 		snap.Status, snap.Percent = statusSucceeded, &full
-	case errors.As(err, new(errTimedOut)):
+	case errors.As(err, new(clock.TimedOut)):
 		snap.Status = statusTimedOut
 	case errors.Is(err, errLost):
 		snap.Status = statusLost
@@ -343,7 +333,7 @@ func (r *run) finish(result end, err error) {
 		snap.Error = &text
 	}
 	final, own, jobs := *snap, r.own, r.jobs
-	state := jobSnapshot{final, []waiting{}, 0, r.available}
+	state := WireJob{final, []WireWaiting{}, 0, r.available}
 	r.own, r.jobs = nil, nil // what is published from here on is dropped
 	r.mu.Unlock()
 
@@ -355,11 +345,11 @@ func (r *run) finish(result end, err error) {
 			err = claim.Finish(ctx, data, r.job.Keep.For)
 		}
 		if err != nil {
-			g.log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)
+			s.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)
 		}
 	}
-	g.auditRun(&final, took)
-	g.records.makeRoom(ctx, r.job)
+	s.ended(&final, took)
+	s.records.makeRoom(ctx, r.job)
 	store(own, final)
 	if jobs != nil {
 		store(jobs, state)
@@ -367,15 +357,36 @@ func (r *run) finish(result end, err error) {
 	close(r.done)
 }
 
-// snapshot returns the run's state now.
-func (r *run) snapshot() runSnapshot {
+// ended records how a run ended that was at work for a time.
+func (s *Service) ended(run *WireRun, took time.Duration) {
+	s.Observer.ended(run.Job, run.Status, took)
+	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
+	if run.StartedAt != nil {
+		attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
+	}
+	s.Audit("run-ended", attrs...)
+}
+
+// Wait waits for the end of the run, for at most that long or until ctx ends.
+func (r *Run) Wait(ctx context.Context, most time.Duration) {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-r.done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Snapshot returns the run's state now.
+func (r *Run) Snapshot() WireRun {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.snap
 }
 
 // update changes the run's state and publishes it.
-func (r *run) update(change func(*runSnapshot)) {
+func (r *Run) update(change func(*WireRun)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.snap)
@@ -384,7 +395,7 @@ func (r *run) update(change func(*runSnapshot)) {
 
 // report changes the run's progress. It is published at once, or within reportPace if
 // something was published just before: a command may print a million lines a second.
-func (r *run) report(change func(*runSnapshot)) {
+func (r *Run) report(change func(*WireRun)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.snap)
@@ -392,17 +403,17 @@ func (r *run) report(change func(*runSnapshot)) {
 		return
 	}
 	if wait := reportPace - time.Since(r.published); wait > 0 {
-		r.later = time.AfterFunc(wait, func() { r.update(func(*runSnapshot) {}) })
+		r.later = time.AfterFunc(wait, func() { r.update(func(*WireRun) {}) })
 		return
 	}
 	r.publishLocked()
 }
 
 // place says who waits behind the run, and when its job can start again.
-func (r *run) place(queue []waiting, queued int, available *time.Time) {
+func (r *Run) place(queue []WireWaiting, queued int, available *time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	same := slices.EqualFunc(queue, r.queue, func(a, b waiting) bool { return a.ID == b.ID && a.Position == b.Position })
+	same := slices.EqualFunc(queue, r.queue, func(a, b WireWaiting) bool { return a.ID == b.ID && a.Position == b.Position })
 	if same && queued == r.queued && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
 		return
 	}
@@ -411,7 +422,7 @@ func (r *run) place(queue []waiting, queued int, available *time.Time) {
 }
 
 // publishLocked hands the run's state to the store, if that holds the run.
-func (r *run) publishLocked() {
+func (r *Run) publishLocked() {
 	if r.later != nil {
 		r.later.Stop()
 		r.later = nil
@@ -425,22 +436,22 @@ func (r *run) publishLocked() {
 }
 
 // publishJobLocked hands the state of the job to the store, if the run is its first.
-func (r *run) publishJobLocked() {
+func (r *Run) publishJobLocked() {
 	if r.jobs == nil {
 		return
 	}
 	queue := r.queue
 	if queue == nil {
-		queue = []waiting{}
+		queue = []WireWaiting{}
 	}
-	r.jobs.Put(encoded(jobSnapshot{r.snap, queue, r.queued, r.available}))
+	r.jobs.Put(encoded(WireJob{r.snap, queue, r.queued, r.available}))
 }
 
 // encoded is a snapshot as JSON.
 func encoded(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("gateway: a run cannot be encoded: %v", err)) // it is made of texts, numbers and valid JSON
+		panic(fmt.Sprintf("jobs: a run cannot be encoded: %v", err)) // it is made of texts, numbers and valid JSON
 	}
 	return data
 }
@@ -448,7 +459,7 @@ func encoded(v any) []byte {
 // plain is a line of output as people may see it, in a terminal too: without secrets, of
 // which escape sequences may have parted the characters, and without the first half of one
 // where the line was cut.
-func (r *run) plain(line string) string {
+func (r *Run) plain(line string) string {
 	if head, ok := strings.CutSuffix(line, command.CutMark); ok {
 		return r.secrets.Cut(text.Plain(head)) + command.CutMark
 	}
@@ -457,7 +468,7 @@ func (r *run) plain(line string) string {
 
 // resultOf is a text as the result of the run: JSON without secrets that every decoder reads,
 // also within the answers that it is a part of. ok is false if it is none.
-func (r *run) resultOf(data string) (result json.RawMessage, ok bool) {
+func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
 	if !json.Valid(result) || source.TooDeep(result) {
 		return nil, false
@@ -466,10 +477,10 @@ func (r *run) resultOf(data string) (result json.RawMessage, ok bool) {
 }
 
 // latestRun reads the newest run of a topic.
-func latestRun(topic *sse.Topic) (snap runSnapshot, ok bool) {
+func latestRun(topic *sse.Topic) (snap WireRun, ok bool) {
 	latest, ok := topic.Latest()
 	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
-		return runSnapshot{}, false
+		return WireRun{}, false
 	}
 	return snap, true
 }

@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"context"
@@ -15,6 +15,9 @@ import (
 // maxExpired is how many ids of forgotten runs are remembered.
 const maxExpired = 10_000
 
+// keepLost is how long the end of a lost run is kept if its job is not configured.
+const keepLost = 24 * time.Hour
+
 // records follows the store for what it holds of runs: which ended when, so that the
 // oldest can be forgotten; which have expired, so that they are told from those that never
 // were; and which were cut off, since their entry vanished before their end, as that of a
@@ -23,7 +26,7 @@ const maxExpired = 10_000
 //
 // Two goroutines, begun by open, end with its ctx: one follows, one writes ends.
 type records struct {
-	g   *gateway
+	s   *Service
 	cut chan struct{} // of 1: something is in lost
 
 	mu      sync.Mutex                // guards the fields below; the last of all locks: the store calls apply within its own
@@ -42,9 +45,9 @@ type ending struct {
 }
 
 // openRecords returns once all that the store holds is known.
-func openRecords(ctx context.Context, g *gateway) (*records, error) {
+func openRecords(ctx context.Context, service *Service) (*records, error) {
 	s := &records{
-		g:       g,
+		s:       service,
 		cut:     make(chan struct{}, 1),
 		live:    map[string]snapshot.Entry{},
 		ended:   map[string][]ending{},
@@ -52,7 +55,7 @@ func openRecords(ctx context.Context, g *gateway) (*records, error) {
 		expired: map[string]struct{}{},
 	}
 	synced, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- g.store.Follow(ctx, s.apply, func() { close(synced) }) }()
+	go func() { failed <- service.Store.Follow(ctx, s.apply, func() { close(synced) }) }()
 	select {
 	case <-synced:
 	case err := <-failed:
@@ -78,7 +81,7 @@ func (s *records) apply(e snapshot.Entry) {
 		s.live[e.Topic] = e
 	case snapshot.Final:
 		delete(s.live, e.Topic)
-		var snap runSnapshot
+		var snap WireRun
 		if ofRun && s.jobs[id] == "" && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
 			s.jobs[id] = snap.Job
 			list := append(s.ended[snap.Job], ending{id, *snap.FinishedAt})
@@ -142,7 +145,7 @@ func (s *records) last(job string) string {
 
 // makeRoom forgets the oldest ended runs of j, so that it keeps no more than it should with
 // one that ends now.
-func (s *records) makeRoom(ctx context.Context, j *job) {
+func (s *records) makeRoom(ctx context.Context, j *Job) {
 	s.mu.Lock()
 	var old []string
 	list := s.ended[j.Name]
@@ -155,12 +158,12 @@ func (s *records) makeRoom(ctx context.Context, j *job) {
 	s.mu.Unlock()
 	for _, id := range old {
 		// To take a topic for a run that ends at once, and is not kept, is to clear it.
-		claim, _, err := s.g.store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
+		claim, _, err := s.s.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
 		if err == nil && claim != nil {
 			err = claim.Finish(ctx, []byte("null"), 0)
 		}
 		if err != nil {
-			s.g.log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
+			s.s.Log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
 		}
 	}
 }
@@ -179,7 +182,7 @@ func (s *records) mend(ctx context.Context) {
 		s.mu.Unlock()
 		for _, e := range lost {
 			if err := s.end(ctx, e); err != nil && ctx.Err() == nil {
-				s.g.log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
+				s.s.Log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
 			}
 		}
 	}
@@ -187,26 +190,26 @@ func (s *records) mend(ctx context.Context) {
 
 // end stores that a run is lost. Another process may be doing the same: one of them is first.
 func (s *records) end(ctx context.Context, e snapshot.Entry) error {
-	var snap jobSnapshot
+	var snap WireJob
 	if err := json.Unmarshal(e.Data, &snap); err != nil {
 		return err
 	}
-	keep, now := retention, s.g.clock.Now()
-	if j := s.g.jobs.find(snap.Job); j != nil {
+	keep, now := keepLost, s.s.Clock.Now()
+	if j := s.s.Job(snap.Job); j != nil {
 		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"
 	snap.Status, snap.Error, snap.Position = statusLost, &text, 0
-	snap.FinishedAt, snap.ExpiresAt = s.g.clock.People(now), s.g.clock.People(now.Add(keep))
-	var final any = snap.runSnapshot
+	snap.FinishedAt, snap.ExpiresAt = s.s.Clock.People(now), s.s.Clock.People(now.Add(keep))
+	var final any = snap.WireRun
 	if e.Topic == jobTopic(snap.Job) {
-		snap.Queue, snap.Queued = []waiting{}, 0
+		snap.Queue, snap.Queued = []WireWaiting{}, 0
 		final = snap
 	}
-	claim, _, err := s.g.store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})
+	claim, _, err := s.s.Store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})
 	if claim == nil || err != nil {
 		return err
 	}
-	s.g.log.Warn("run lost", "job", snap.Job, "run", snap.ID)
+	s.s.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
 	return claim.Finish(ctx, encoded(final), keep)
 }

@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 // next run of the job has begun.
 const maxOutput = 1 << 20
 
-// An output is the newest maxOutput bytes of what a run prints. It is written by the run's
+// An Output is the newest maxOutput bytes of what a run prints. It is written by the run's
 // goroutine and read by any number of others, none of which it waits for.
-type output struct {
+type Output struct {
 	mu   sync.Mutex // guards the fields below
 	buf  []byte     // the bytes before offset size; up to twice maxOutput, so that dropping the front is rare
 	size int64      // of all that was written
@@ -20,10 +20,10 @@ type output struct {
 	more chan struct{} // closed when there is more, or no more to come; nil: nobody waits
 }
 
-func newOutput() *output { return new(output) }
+func newOutput() *Output { return new(Output) }
 
 // line adds a line.
-func (o *output) line(text string) {
+func (o *Output) line(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.buf)+len(text)+1 > 2*maxOutput {
@@ -34,7 +34,7 @@ func (o *output) line(text string) {
 	o.wakeLocked()
 }
 
-func (o *output) wakeLocked() {
+func (o *Output) wakeLocked() {
 	if o.more != nil {
 		close(o.more)
 		o.more = nil
@@ -43,7 +43,7 @@ func (o *output) wakeLocked() {
 
 // end says that no more comes, and returns the last whole lines, at most most bytes, and
 // how much it was in all.
-func (o *output) end(most int) (tail string, size int64) {
+func (o *Output) end(most int) (tail string, size int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.over = true
@@ -61,9 +61,9 @@ func (o *output) end(most int) (tail string, size int64) {
 	return strings.ToValidUTF8(string(last), ""), o.size
 }
 
-// from returns what was printed from offset on, and the offset at which it begins, which is
+// From returns what was printed from offset on, and the offset at which it begins, which is
 // higher if the front is gone. more is closed when there is more; it is nil if no more comes.
-func (o *output) from(offset int64) (text []byte, begin int64, more <-chan struct{}) {
+func (o *Output) From(offset int64) (text []byte, begin int64, more <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	held := o.buf[max(0, len(o.buf)-maxOutput):]

@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"net/http"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -51,14 +51,14 @@ const (
 // Deciding and registering are one step under mu. What takes time, such as claiming the
 // run's topic, is done by the goroutine of the run, and a trigger waits for that outside.
 type runs struct {
-	g *gateway
+	s *Service
 
 	wg sync.WaitGroup // the goroutines of the runs; Add under mu
 
 	mu     sync.Mutex             // guards the fields below; before run.mu
 	closed bool                   // no run may start any more
-	line   []*run                 // not over, oldest first
-	newest map[string]*run        // by job: the one that was its first most recently
+	line   []*Run                 // not over, oldest first
+	newest map[string]*Run        // by job: the one that was its first most recently
 	starts map[string][]time.Time // by job: the starts within its limit's time, oldest first
 	keys   map[startKey]replay
 	own    map[access.Identity]int // by caller: how many of the keys
@@ -78,42 +78,42 @@ type replay struct {
 	at        time.Time
 }
 
-// A start is a wish to run a job.
-type start struct {
-	trigger string          // triggerAPI or triggerSchedule
-	args    map[string]any  // as bound
-	caller  access.Identity // who asks
-	key     string          // Idempotency-Key; "": none
+// StartOptions is a wish to run a job.
+type StartOptions struct {
+	Trigger string          // TriggerAPI or TriggerSchedule
+	Args    map[string]any  // as [config.Job.Bind] has made them
+	Caller  access.Identity // who asks
+	Key     string          // Idempotency-Key; "": none
 
-	made func(runSnapshot) // called with the run that is made or joined, before a new one begins; nil: nobody wants to know
+	// Audit records the start, as soon as there is a run that it makes or joins and before a new one begins. Nil
+	// records nothing.
+	Audit func(action string, attrs ...slog.Attr)
 }
 
-// A refusal is why a start comes to nothing.
-type refusal struct {
-	status int
-	kind   string        // of the problem
-	detail string        // for the caller
-	run    string        // the run that stands in the way
-	after  time.Duration // when to ask again; 0: that is not known
+// audit records that the start led to a run.
+func (w StartOptions) audit(snap WireRun) {
+	if w.Audit == nil {
+		return
+	}
+	args, _ := json.Marshal(snap.Args) // texts, numbers and truths encode
+	w.Audit("trigger", slog.String("job", snap.Job), slog.String("run", snap.ID), slog.Any("args", json.RawMessage(args)), slog.Bool("coalesced", snap.Coalesced))
 }
 
-func (e *refusal) Error() string { return e.detail }
-
-func newRuns(g *gateway) *runs {
-	return &runs{g: g, newest: map[string]*run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}, own: map[access.Identity]int{}}
+func newRuns(s *Service) *runs {
+	return &runs{s: s, newest: map[string]*Run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}, own: map[access.Identity]int{}}
 }
 
-// start makes a run of j, or finds the one that the wish joins or has led to before, and
-// returns its state; r is nil if it is over. The error is a [*refusal], the store's, or ctx's.
-func (s *runs) start(ctx context.Context, j *job, wish start) (r *run, snap runSnapshot, err error) {
-	r, coalesced, id, err := s.admit(j, wish, s.g.clock.Now())
+// Start makes a run of j, or finds the one that the wish joins or has led to before, and
+// returns its state; r is nil if it is over. The error is a [*Refusal], the store's, or ctx's.
+func (s *Service) Start(ctx context.Context, j *Job, wish StartOptions) (r *Run, snap WireRun, err error) {
+	r, coalesced, id, err := s.runs.admit(j, wish, s.Clock.Now())
 	if err != nil {
-		return nil, runSnapshot{}, err
+		return nil, WireRun{}, err
 	}
 	if r == nil {
-		_, snap, ok := s.g.run(id)
+		_, snap, ok := s.Lookup(id)
 		if !ok {
-			return nil, runSnapshot{}, &refusal{status: http.StatusGone, detail: "the run of this Idempotency-Key has expired"}
+			return nil, WireRun{}, &Refusal{Code: Expired, Detail: "the run of this Idempotency-Key has expired"}
 		}
 		snap.Coalesced = coalesced
 		return nil, snap, nil
@@ -121,46 +121,46 @@ func (s *runs) start(ctx context.Context, j *job, wish start) (r *run, snap runS
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
-		return nil, runSnapshot{}, context.Cause(ctx)
+		return nil, WireRun{}, context.Cause(ctx)
 	}
 	if r.err != nil {
-		return nil, runSnapshot{}, r.err
+		return nil, WireRun{}, r.err
 	}
-	snap = r.snapshot()
+	snap = r.Snapshot()
 	snap.Coalesced = coalesced
-	if coalesced && wish.made != nil {
-		wish.made(snap)
+	if coalesced {
+		wish.audit(snap)
 	}
 	return r, snap, nil
 }
 
 // admit decides about a start and registers what comes of it. Without a run, id is that
 // of one which is over.
-func (s *runs) admit(j *job, wish start, now time.Time) (r *run, coalesced bool, id string, err error) {
+func (s *runs) admit(j *Job, wish StartOptions, now time.Time) (r *Run, coalesced bool, id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := startKey{wish.caller, j.Name, wish.key}
-	if known, ok := s.keys[key]; ok && wish.key != "" && s.knownLocked(known.run) {
-		if known.args != digest(wish.args) {
-			return nil, false, "", &refusal{status: http.StatusUnprocessableEntity, kind: "idempotency-key-reused", run: known.run,
-				detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
+	key := startKey{wish.Caller, j.Name, wish.Key}
+	if known, ok := s.keys[key]; ok && wish.Key != "" && s.knownLocked(known.run) {
+		if known.args != digest(wish.Args) {
+			return nil, false, "", &Refusal{Code: KeyReused, Run: known.run,
+				Detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
 		}
 		return s.findLocked(known.run), known.coalesced, known.run, nil
 	}
 	if r, coalesced, err = s.decideLocked(j, wish, now); err != nil {
 		return nil, false, "", err
 	}
-	if wish.key != "" {
-		s.rememberLocked(key, replay{r.id, coalesced, digest(wish.args), now})
+	if wish.Key != "" {
+		s.rememberLocked(key, replay{r.id, coalesced, digest(wish.Args), now})
 	}
 	return r, coalesced, r.id, nil
 }
 
-func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesced bool, err error) {
+func (s *runs) decideLocked(j *Job, wish StartOptions, now time.Time) (r *Run, coalesced bool, err error) {
 	if s.closed {
-		return nil, false, &refusal{status: http.StatusServiceUnavailable, kind: "stopping", detail: errStopping.Error(), after: time.Second}
+		return nil, false, &Refusal{Code: Stopping, Detail: errStopping.Error(), After: time.Second}
 	}
-	var mine []*run
+	var mine []*Run
 	queued := 0
 	for _, r := range s.line {
 		if r.job.Name != j.Name {
@@ -168,8 +168,8 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 		}
 		mine = append(mine, r)
 		joins := !r.stopped && !hasSecrets(j.Job) && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
-		if joins && sameArgs(r.args, wish.args) {
-			r.update(func(snap *runSnapshot) { snap.Requests++ })
+		if joins && sameArgs(r.args, wish.Args) {
+			r.update(func(snap *WireRun) { snap.Requests++ })
 			return r, true, nil
 		}
 		if !r.begun {
@@ -180,8 +180,8 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 		switch j.OnBusy {
 		case config.BusyQueue:
 			if queued >= j.Queue {
-				return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "queue-full", run: mine[0].id, after: fullQueueFor,
-					detail: fmt.Sprintf("the queue is full: %d wait already", queued)}
+				return nil, false, &Refusal{Code: QueueFull, Run: mine[0].id, After: fullQueueFor,
+					Detail: fmt.Sprintf("the queue is full: %d wait already", queued)}
 			}
 		case config.BusyReplace:
 		default:
@@ -189,8 +189,8 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 		}
 	}
 	if at := s.availableLocked(j, now); at != nil {
-		return nil, false, &refusal{status: http.StatusTooManyRequests, kind: "limit-reached", after: at.Sub(now),
-			detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, s.g.clock.People(*at).Format(time.RFC3339))}
+		return nil, false, &Refusal{Code: Limited, After: at.Sub(now),
+			Detail: fmt.Sprintf("%d in %v is the limit of starts: the next one is possible at %s", j.Limit.Starts, j.Limit.Per, s.s.Clock.People(*at).Format(time.RFC3339))}
 	}
 	if len(mine) > 0 && j.OnBusy == config.BusyReplace {
 		for _, old := range mine {
@@ -198,7 +198,7 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 		}
 	}
 	r = newRun(j, rand.Text(), wish, now)
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(s.g.stopping))
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(s.s.Stopping))
 	r.cancel = cancel
 	if j.Limit.Starts > 0 {
 		s.starts[j.Name] = append(s.starts[j.Name], now)
@@ -211,23 +211,23 @@ func (s *runs) decideLocked(j *job, wish start, now time.Time) (r *run, coalesce
 }
 
 // busy says why a job that is busy refuses a start.
-func busy(j *job, mine []*run, wish start) *refusal {
-	e := &refusal{status: http.StatusConflict, kind: "job-busy", run: mine[0].id}
+func busy(j *Job, mine []*Run, wish StartOptions) *Refusal {
+	e := &Refusal{Code: Busy, Run: mine[0].id}
 	switch {
 	case j.OnBusy == config.BusyReject:
-		e.detail = "a run is in progress: wait for its end or cancel it"
+		e.Detail = "a run is in progress: wait for its end or cancel it"
 	case hasSecrets(j.Job):
-		e.detail = "a run is in progress, and a job with secret arguments joins none: wait for its end or cancel it"
-	case sameArgs(mine[0].args, wish.args):
-		e.detail = "the run in progress is being cancelled: wait for its end"
+		e.Detail = "a run is in progress, and a job with secret arguments joins none: wait for its end or cancel it"
+	case sameArgs(mine[0].args, wish.Args):
+		e.Detail = "the run in progress is being cancelled: wait for its end"
 	default:
-		e.detail = "a run with other arguments is in progress: wait for its end or cancel it"
+		e.Detail = "a run with other arguments is in progress: wait for its end or cancel it"
 	}
 	return e
 }
 
 // availableLocked returns when the limit of j lets it start again, nil if it does now.
-func (s *runs) availableLocked(j *job, now time.Time) *time.Time {
+func (s *runs) availableLocked(j *Job, now time.Time) *time.Time {
 	if j.Limit.Starts == 0 {
 		return nil
 	}
@@ -241,18 +241,18 @@ func (s *runs) availableLocked(j *job, now time.Time) *time.Time {
 }
 
 // availableAt returns when the limit of j lets it start again, nil if it does now.
-func (s *runs) availableAt(j *job) *time.Time {
+func (s *runs) availableAt(j *Job) *time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.availableLocked(j, s.g.clock.Now())
+	return s.availableLocked(j, s.s.Clock.Now())
 }
 
 // settleLocked gives everybody in the line their place: their turn to whom nobody stands
 // in the way of, and to the first of each job who waits behind it.
 func (s *runs) settleLocked() {
 	ofJob, ofGroup := map[string]int{}, map[string]int{}
-	firsts, queues, queued := []*run{}, map[string][]waiting{}, map[string]int{}
-	now := s.g.clock.Now()
+	firsts, queues, queued := []*Run{}, map[string][]WireWaiting{}, map[string]int{}
+	now := s.s.Clock.Now()
 	for _, r := range s.line {
 		name, group := r.job.Name, r.job.Group
 		if ofJob[name] == 0 {
@@ -276,20 +276,20 @@ func (s *runs) settleLocked() {
 		case r.begun:
 		case ahead == 0:
 			r.begun = true
-			r.update(func(snap *runSnapshot) {
-				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.g.clock.People(now)
+			r.update(func(snap *WireRun) {
+				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.s.Clock.People(now)
 				r.started = now
 			})
 			close(r.turn)
 		default:
-			if snap := r.snapshot(); snap.Position != ahead {
-				r.update(func(snap *runSnapshot) { snap.Position = ahead })
+			if snap := r.Snapshot(); snap.Position != ahead {
+				r.update(func(snap *WireRun) { snap.Position = ahead })
 			}
 			if !behind {
 				continue
 			}
 			if queued[name]++; queued[name] <= maxShown {
-				queues[name] = append(queues[name], waiting{r.id, ahead, r.snapshot().Args})
+				queues[name] = append(queues[name], WireWaiting{r.id, ahead, r.Snapshot().Args})
 			}
 		}
 	}
@@ -299,17 +299,17 @@ func (s *runs) settleLocked() {
 }
 
 // queueOf is all runs of a job that wait behind its first one, in order.
-func (s *runs) queueOf(name string) []waiting {
+func (s *runs) queueOf(name string) []WireWaiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	queue, first := []waiting{}, true
+	queue, first := []WireWaiting{}, true
 	for _, r := range s.line {
 		if r.job.Name != name {
 			continue
 		}
 		if !first && !r.begun {
-			snap := r.snapshot()
-			queue = append(queue, waiting{r.id, snap.Position, snap.Args})
+			snap := r.Snapshot()
+			queue = append(queue, WireWaiting{r.id, snap.Position, snap.Args})
 		}
 		first = false
 	}
@@ -321,7 +321,7 @@ func (s *runs) peopleOf(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
 	}
-	return s.g.clock.People(*t)
+	return s.s.Clock.People(*t)
 }
 
 // clockSet says anew when jobs can start again.
@@ -345,12 +345,12 @@ func (s *runs) cancel(id string, cause error) bool {
 }
 
 // cancelLocked ends a run of the line. One that has not begun leaves it at once.
-func (s *runs) cancelLocked(r *run, cause error) {
+func (s *runs) cancelLocked(r *Run, cause error) {
 	if r.stopped {
 		return
 	}
 	r.stopped = true
-	r.update(func(snap *runSnapshot) { snap.Status, snap.Position = statusCancelling, 0 })
+	r.update(func(snap *WireRun) { snap.Status, snap.Position = statusCancelling, 0 })
 	r.cancel(cause)
 	if !r.begun {
 		s.leaveLocked(r)
@@ -358,13 +358,13 @@ func (s *runs) cancelLocked(r *run, cause error) {
 }
 
 // leave takes a run out of the line, if it is there.
-func (s *runs) leave(r *run) {
+func (s *runs) leave(r *Run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.leaveLocked(r)
 }
 
-func (s *runs) leaveLocked(r *run) {
+func (s *runs) leaveLocked(r *Run) {
 	i := slices.Index(s.line, r)
 	if i < 0 {
 		return
@@ -379,14 +379,14 @@ func (s *runs) leaveLocked(r *run) {
 }
 
 // find returns the run of that id, nil if there is none or it is over.
-func (s *runs) find(id string) *run {
+func (s *runs) find(id string) *Run {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.findLocked(id)
 }
 
-func (s *runs) findLocked(id string) *run {
-	if i := slices.IndexFunc(s.line, func(r *run) bool { return r.id == id }); i >= 0 {
+func (s *runs) findLocked(id string) *Run {
+	if i := slices.IndexFunc(s.line, func(r *Run) bool { return r.id == id }); i >= 0 {
 		return s.line[i]
 	}
 	return nil
@@ -410,7 +410,7 @@ func (s *runs) count(job string) (running, queued int) {
 
 // outputOf returns the output of a run as far as this process has it: of every run that
 // is not over, and of the newest one of each job.
-func (s *runs) outputOf(id string) *output {
+func (s *runs) outputOf(id string) *Output {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.findLocked(id); r != nil {
@@ -429,7 +429,7 @@ func (s *runs) knownLocked(id string) bool {
 	if s.findLocked(id) != nil {
 		return true
 	}
-	_, _, ok := s.g.run(id)
+	_, _, ok := s.s.Lookup(id)
 	return ok
 }
 

@@ -1,10 +1,9 @@
-package gateway
+package jobs
 
 import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -13,40 +12,48 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// A job is one definition of a job at work; a run ends under the definition by which it
+// A Job is one definition of a job at work; a run ends under the definition by which it
 // began. The newest state of the run that is its first is in its topic, job/NAME; that of
 // each run in run/ID. What is to be known of a job's runs beyond its definitions has [runs].
-type job struct {
+type Job struct {
 	*config.Job
-	g     *gateway
-	key   string
-	topic *sse.Topic
+	Topic *sse.Topic
 
+	s       *Service
+	key     string
+	action  Action
 	secrets *secret.Redactor // of which people see nothing, whatever the arguments of a run are
 }
 
-func newJob(g *gateway, cfg *config.Job) *job {
-	j := &job{Job: cfg, g: g, key: jobTopic(cfg.Name), secrets: secretsOfJob(cfg)}
-	j.topic = g.hub.Topic(j.key, sse.TopicOptions{KeepData: true})
+// An Action is the work of a job.
+type Action interface {
+	// Do does the work of a run, whose context ends when the run is cancelled, replaced, stopped or takes too long.
+	Do(ctx context.Context, r *Run) (Result, error)
+}
+
+// A Result is what is known of a run that ended, beside its error.
+type Result struct {
+	ExitCode *int // of a command that has exited; nil: there is none
+	Warned   bool // that exit code is a warning
+}
+
+func newJob(s *Service, cfg *config.Job) *Job {
+	j := &Job{Job: cfg, s: s, key: jobTopic(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
+	if cfg.HTTP != nil {
+		j.action = httpAction{cfg, s.Client, s.admitted}
+	}
+	j.Topic = s.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
 }
 
-// Key implements [reconcile.Thing].
-func (j *job) Key() string { return j.key }
+// Key names the job's topic, its task and its objects on the stream. It implements [reconcile.Thing].
+func (j *Job) Key() string { return j.key }
 
 // jobTopic names the topic of a job.
 func jobTopic(name string) string { return "job/" + name }
 
-// execute does the work of r.
-func (j *job) execute(ctx context.Context, r *run) (end, error) {
-	if j.HTTP != nil {
-		return j.request(ctx, r)
-	}
-	return j.command(ctx, r)
-}
-
-// A jobObject is a job as the API answers it.
-type jobObject struct {
+// A WireJobObject is a job as the API answers it.
+type WireJobObject struct {
 	Name        string        `json:"name"`
 	Title       string        `json:"title"`
 	Args        argsObject    `json:"args"`
@@ -56,14 +63,14 @@ type jobObject struct {
 	Group       string        `json:"group"`        // of jobs that do not run at the same time; empty: none
 	AvailableAt *time.Time    `json:"available_at"` // when its limit lets it start again; null if it does now
 	NextAt      *time.Time    `json:"next_at"`      // when it starts by itself; null if it does not
-	LastRun     *runSnapshot  `json:"last_run"`     // in progress, or else the newest
-	Queue       []waiting     `json:"queue"`        // the first that wait, in order
+	LastRun     *WireRun      `json:"last_run"`     // in progress, or else the newest
+	Queue       []WireWaiting `json:"queue"`        // the first that wait, in order
 	Queued      int           `json:"queued"`       // how many wait
 }
 
-// object is the job as it is now, for one who is allowed to start it or not.
-func (j *job) object(allowed bool) jobObject {
-	object := jobObject{
+// Object is the job as it is now, for one who is allowed to start it or not.
+func (j *Job) Object(allowed bool) WireJobObject {
+	object := WireJobObject{
 		Name:        j.Name,
 		Title:       j.Title,
 		Args:        j.Args,
@@ -71,16 +78,16 @@ func (j *job) object(allowed bool) jobObject {
 		Confirm:     j.Confirm,
 		OnBusy:      j.OnBusy,
 		Group:       j.Group,
-		AvailableAt: j.g.runs.peopleOf(j.g.runs.availableAt(j)),
+		AvailableAt: j.s.runs.peopleOf(j.s.runs.availableAt(j)),
 		NextAt:      j.nextAt(),
-		Queue:       []waiting{},
+		Queue:       []WireWaiting{},
 	}
-	latest, ok := j.topic.Latest()
-	var snap jobSnapshot
+	latest, ok := j.Topic.Latest()
+	var snap WireJob
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
-		object.LastRun = &snap.runSnapshot
+		object.LastRun = &snap.WireRun
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
-	} else if _, last, ok := j.g.run(j.g.records.last(j.Name)); ok {
+	} else if _, last, ok := j.s.Lookup(j.s.records.last(j.Name)); ok {
 		object.LastRun = &last
 	}
 	return object
@@ -117,46 +124,44 @@ func (args argsObject) MarshalJSON() ([]byte, error) {
 
 // schedule has the job start by itself at its times, until unschedule. Times that passed
 // while the machine slept are made up for by one start, when it is awake again.
-func (j *job) schedule() {
+func (j *Job) schedule() {
 	if j.At == nil {
 		return
 	}
-	err := j.g.scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
+	err := j.s.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		args, wrong := j.Bind(nil)
 		if wrong != nil { // a default that was right when the configuration was read, as the path of a file
-			j.g.log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
+			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
 			return nil, nil
 		}
-		_, _, err := j.g.runs.start(ctx, j, start{trigger: triggerSchedule, args: args, made: func(run runSnapshot) {
-			j.g.audit(nil, "trigger", slog.String("job", j.Name), slog.String("run", run.ID), maskedArgs(j.Job, args), slog.Bool("coalesced", run.Coalesced))
-		}})
+		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: TriggerSchedule, Args: args, Audit: j.s.Audit})
 		if err != nil {
-			j.g.log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
+			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
 		}
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
 	if err != nil {
-		panic(fmt.Sprintf("gateway: the times of %s cannot be kept: %v", j.key, err)) // its key is free, and it has a time table
+		panic(fmt.Sprintf("jobs: the times of %s cannot be kept: %v", j.key, err)) // its key is free, and it has a time table
 	}
 }
 
-func (j *job) unschedule() {
+func (j *Job) unschedule() {
 	if j.At != nil {
-		j.g.scheduler.Remove(j.key)
+		j.s.Scheduler.Remove(j.key)
 	}
 }
 
 // nextAt is when the job starts by itself, nil if it does not.
-func (j *job) nextAt() *time.Time {
+func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	task, _ := j.g.scheduler.Info(j.key)                                 // what is due every so often counts from the time before
+	task, _ := j.s.Scheduler.Info(j.key)                                 // what is due every so often counts from the time before
 	if next := task.Next.Round(0); next == task.Next && !next.IsZero() { // a time of the wall clock
 		next = next.UTC().Truncate(time.Millisecond)
 		return &next
 	}
-	return j.g.clock.People(task.Next)
+	return j.s.Clock.People(task.Next)
 }
 
 // A timeTable is the [smartpoll.Schedule] of a job.
@@ -171,12 +176,10 @@ func (t timeTable) Next(after time.Time) time.Time {
 
 // refreshThen polls the sources at once that a run of the job has changed, as far as the
 // limits of their upstreams let them.
-func (j *job) refreshThen() {
+func (j *Job) refreshThen() {
 	for _, name := range j.Refresh {
-		if s := j.g.sources.find(name); s != nil {
-			if wait, err := j.g.refresh(j.g.stopping, s); err == nil && wait > 0 {
-				j.g.log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
-			}
+		if wait, err := j.s.Refresh(j.s.Stopping, name); err == nil && wait > 0 {
+			j.s.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package jobs
 
 import (
 	"bytes"
@@ -12,12 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/text"
-	"github.com/tidewire/tidewire/smartpoll"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 	maxResult     = 64 << 10 // bytes of a result that is kept
 )
 
-// request does the work of an HTTP job: it makes the request and, with follow, asks the
+// An httpAction does the work of an HTTP job: it makes the request and, with follow, asks the
 // monitor that the answer names until the operation there has ended.
 //
 // A monitor is what Operation-Location names, or the Location of a 202 (RFC 9110 §15.3.3).
@@ -36,18 +36,25 @@ const (
 // (NotStarted, Running, Succeeded, Failed, Canceled, with percentComplete) or that of a run
 // of Tidewire. Without one, 202 means that it goes on. Whoever cancels the run ends the
 // following alone: the operation is its server's.
-func (j *job) request(ctx context.Context, r *run) (end, error) {
+type httpAction struct {
+	*config.Job
+	client *http.Client
+	admit  func(ctx context.Context, upstream *config.Upstream) (done func(), err error)
+}
+
+// Do implements [Action].
+func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 	req, wrong := j.Request(r.args)
 	if wrong != nil {
-		return end{}, wrong // although the trigger has found it good
+		return Result{}, wrong // although the trigger has found it good
 	}
-	answer, err := j.call(ctx, r, source.Call{Client: j.g.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
+	answer, err := j.call(ctx, r, source.Call{Client: j.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
 	if err != nil {
-		return end{}, err
+		return Result{}, err
 	}
 	if !j.HTTP.Accepts(answer.Code) {
 		r.printBody(answer)
-		return end{}, r.refused(req.Method, req.URL, answer)
+		return Result{}, r.refused(req.Method, req.URL, answer)
 	}
 	monitor := answer.Header.Get("Operation-Location")
 	if monitor == "" && answer.Code == http.StatusAccepted {
@@ -55,18 +62,18 @@ func (j *job) request(ctx context.Context, r *run) (end, error) {
 	}
 	if !j.HTTP.Follow || monitor == "" {
 		r.keepResult(answer, answer.Body)
-		return end{}, nil
+		return Result{}, nil
 	}
 	at, err := req.URL.Parse(monitor)
 	if err != nil || !httpclient.SameOrigin(req.URL, at) {
-		return end{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
+		return Result{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
-	return end{}, j.follow(ctx, r, at, pause(answer))
+	return Result{}, j.follow(ctx, r, at, pause(answer))
 }
 
 // follow asks a monitor until its operation has ended. One that does not answer, or is
 // overloaded, is asked again, up to the time-out of the run.
-func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duration) error {
+func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.Duration) error {
 	for failures := 0; ; {
 		if wait <= 0 {
 			wait = followDefault << min(failures, 5)
@@ -76,8 +83,8 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		look, cancel := context.WithTimeoutCause(ctx, lookWithin, errTimedOut{lookWithin})
-		answer, err := j.call(look, r, source.Call{Client: j.g.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
+		look, cancel := context.WithTimeoutCause(ctx, lookWithin, clock.TimedOut{After: lookWithin})
+		answer, err := j.call(look, r, source.Call{Client: j.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
 		cancel()
 		wait = 0
 		switch {
@@ -85,12 +92,12 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 			return context.Cause(ctx)
 		case err != nil:
 			failures++
-			r.report(func(snap *runSnapshot) { snap.Message = shorten(err.Error()) })
+			r.report(func(snap *WireRun) { snap.Message = shorten(err.Error()) })
 			continue
 		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
 			failures++
 			wait = pause(answer)
-			r.report(func(snap *runSnapshot) { snap.Message = "the operation is asked again: " + answer.Status })
+			r.report(func(snap *WireRun) { snap.Message = "the operation is asked again: " + answer.Status })
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
@@ -104,7 +111,7 @@ func (j *job) follow(ctx context.Context, r *run, at *url.URL, wait time.Duratio
 }
 
 // refused is the error of an answer whose status is none that counts, with what its body says.
-func (r *run) refused(method string, at *url.URL, answer *source.Answer) error {
+func (r *Run) refused(method string, at *url.URL, answer *source.Answer) error {
 	text := fmt.Sprintf("%s %s: %s", method, shown(at), answer.Status)
 	if said := source.Says(answer.Header, answer.Body, r.secrets); said != "" {
 		text += ": " + said
@@ -121,8 +128,8 @@ func pause(answer *source.Answer) time.Duration {
 }
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.
-func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answer, error) {
-	done, err := j.g.admitted(ctx, j.HTTP.Upstream)
+func (j httpAction) call(ctx context.Context, r *Run, call source.Call) (*source.Answer, error) {
+	done, err := j.admit(ctx, j.HTTP.Upstream)
 	if err != nil {
 		return nil, err
 	}
@@ -137,45 +144,9 @@ func (j *job) call(ctx context.Context, r *run, call source.Call) (*source.Answe
 	return answer, nil
 }
 
-// admitted waits until the limits of an upstream let one more request begin: in the order
-// of the polls of its sources, as one of them, which ends with done.
-func (g *gateway) admitted(ctx context.Context, upstream *config.Upstream) (done func(), err error) {
-	limit := g.upstreams.Group(upstream.Name)
-	if limit == nil {
-		return func() {}, nil
-	}
-	turn, over := make(chan struct{}), make(chan struct{})
-	key := admission{turn}
-	err = g.scheduler.Add(key, func(ctx context.Context) (smartpoll.TaskHook, error) {
-		close(turn)
-		select {
-		case <-over:
-		case <-ctx.Done(): // removed, or the end of all polls: the request goes on
-		}
-		return func(_ context.Context, internal *smartpoll.Internal) error {
-			internal.Remove(key)
-			return nil
-		}, nil
-	}, smartpoll.In(limit))
-	if err != nil {
-		return nil, err
-	}
-	g.scheduler.Schedule(key, 0)
-	select {
-	case <-turn:
-		return func() { close(over) }, nil
-	case <-ctx.Done():
-		g.scheduler.Remove(key)
-		return nil, context.Cause(ctx)
-	}
-}
-
-// An admission is the key of the task by which a request waits for its turn.
-type admission struct{ turn chan struct{} }
-
 // takeOperation takes what a monitor says into the run's state. over is true when the
 // operation has ended; err is how, nil for good.
-func (r *run) takeOperation(answer *source.Answer) (over bool, err error) {
+func (r *Run) takeOperation(answer *source.Answer) (over bool, err error) {
 	var operation struct {
 		Status          string          `json:"status"`
 		Percent         *float64        `json:"percent"`
@@ -192,7 +163,7 @@ func (r *run) takeOperation(answer *source.Answer) (over bool, err error) {
 	if percent == nil {
 		percent = operation.Percent
 	}
-	r.report(func(snap *runSnapshot) {
+	r.report(func(snap *WireRun) {
 		if percent != nil && !math.IsNaN(*percent) {
 			p := min(max(*percent, 0), 100)
 			snap.Percent = &p
@@ -238,7 +209,7 @@ func reasonOf(raw json.RawMessage) string {
 
 // keepResult makes body the run's result if it is JSON of a size that can be shown, and
 // otherwise part of its output.
-func (r *run) keepResult(answer *source.Answer, body []byte) {
+func (r *Run) keepResult(answer *source.Answer, body []byte) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return
 	}
@@ -247,11 +218,11 @@ func (r *run) keepResult(answer *source.Answer, body []byte) {
 		r.printBody(answer)
 		return
 	}
-	r.report(func(snap *runSnapshot) { snap.Result = result })
+	r.report(func(snap *WireRun) { snap.Result = result })
 }
 
 // printBody adds the beginning of an answer to the output.
-func (r *run) printBody(answer *source.Answer) {
+func (r *Run) printBody(answer *source.Answer) {
 	const most = outputTail / 2
 	body, more := answer.Body, len(answer.Body) > most
 	if more {
@@ -268,7 +239,7 @@ func (r *run) printBody(answer *source.Answer) {
 
 // print adds a line to the output, without secrets and without what a terminal would act
 // upon: whoever reads it may do so in one.
-func (r *run) print(line string) { r.output.line(r.plain(line)) }
+func (r *Run) print(line string) { r.output.line(r.plain(line)) }
 
 // shown is what of an address people may see.
 func shown(u *url.URL) string {

@@ -1,0 +1,17 @@
+package clock
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// TimedOut is why something was ended that took longer than it may, for use as the cause of a context. It is a
+// [context.DeadlineExceeded], and its text tells people how long that is.
+type TimedOut struct{ After time.Duration }
+
+// Error implements error.
+func (e TimedOut) Error() string { return fmt.Sprintf("timed out after %v", e.After) }
+
+// Is makes it known as [context.DeadlineExceeded].
+func (TimedOut) Is(target error) bool { return target == context.DeadlineExceeded }

@@ -1,0 +1,59 @@
+package jobs
+
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/reconcile"
+)
+
+// A change leads from the jobs that are configured now to those of another configuration.
+type change struct {
+	s *Service
+	reconcile.Diff[*Job]
+}
+
+// Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be prepared
+// at a time.
+func (s *Service) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
+	key := func(c *config.Job) string { return jobTopic(c.Name) }
+	same := func(j *Job, c *config.Job) bool { return config.Same(j.Job, c) }
+	return &change{s, reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) })}, nil
+}
+
+// Difference implements [reconcile.Change].
+func (c *change) Difference() reconcile.Difference { return c.Diff.Difference }
+
+// Apply implements [reconcile.Change], within a hook of the scheduler or before that runs. A run in progress ends under
+// the definition by which it began.
+func (c *change) Apply() {
+	for _, j := range c.Gone {
+		j.unschedule()
+	}
+	for _, j := range c.Fresh {
+		if before, changed := c.Replaced(j); changed {
+			before.unschedule()
+		}
+	}
+	for _, j := range c.Fresh {
+		j.schedule()
+	}
+	c.s.configured.Store(&c.Next)
+	c.s.runs.forget(func(name string) bool { return c.s.Job(name) != nil })
+}
+
+// Finish implements [reconcile.Change].
+func (c *change) Finish(context.Context) {
+	for _, j := range c.Gone {
+		j.Topic.Remove("") // if it has never run; else the topic leaves with the last run
+	}
+}
+
+// Withdraw implements [reconcile.Change].
+func (c *change) Withdraw(context.Context) {
+	for _, j := range c.Fresh {
+		if _, changed := c.Replaced(j); !changed {
+			j.Topic.Remove("") // of a job that never was; else the topic is that of its other definition too
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package jobs_test
+
+import (
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/deptest"
+)
+
+func TestDependencies(t *testing.T) {
+	const (
+		path = "github.com/tidewire/tidewire/"
+		down = "imports point down"
+	)
+	deptest.Check(t, deptest.Forbidden{
+		path + "internal/gateway": down,
+		path + "internal/metrics": "an Observer counts",
+		path + "internal/problem": "which status a refusal is answered with is up to the API",
+		path + "internal/web":     "the API answers",
+		path + "natsstore":        "a store is handed in",
+		"modernc.org/sqlite":      "a store is handed in",
+		"github.com/spf13/cobra":  "commands are the program's",
+	})
+}
