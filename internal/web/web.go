@@ -3,7 +3,7 @@
 //
 // [Handler] serves the page at / and everything it needs below /static/. The
 // page itself knows nothing but the HTTP API: it lists sources and jobs, then
-// follows one event stream. The package imports the standard library alone.
+// follows one event stream. Its colours are those of package theme.
 //
 // Whatever the page names, it names relative to itself, so that it works below
 // any path.
@@ -37,6 +37,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/theme"
 )
 
 //go:embed static
@@ -149,6 +151,9 @@ var files = sync.OnceValue(func() served {
 			return err
 		}
 		data, err := static.ReadFile(file)
+		if d.Name() == "app.css" {
+			data = append([]byte(theme.CSS+"\n"), data...)
+		}
 		plain[path.Base(file)] = data
 		fmt.Fprintf(sum, "%s %d %s", file, len(data), data) // WalkDir's order is lexical, so the hash is stable
 		return err

@@ -8,5 +8,5 @@ import (
 
 func TestDependencies(t *testing.T) {
 	deptest.StandardOnly(t, "whoever schedules must be able to look, at no price",
-		"github.com/tidewire/tidewire/smartpoll", "golang.org/x/time/rate")
+		"github.com/tidewire/tidewire/smartpoll", "github.com/tidewire/tidewire/internal/theme", "golang.org/x/time/rate")
 }

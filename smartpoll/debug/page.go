@@ -10,13 +10,16 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/theme"
 )
 
 var (
 	//go:embed page.html
 	pageText string
 	//go:embed page.css
-	pageStyle string
+	ownStyle  string
+	pageStyle = theme.CSS + "\n" + ownStyle
 	//go:embed page.js
 	pageScript string
 
