@@ -121,7 +121,7 @@ func (p *Program) failed(m *meter, err error) error {
 	var halt *gojq.HaltError
 	switch ended := m.Context.Err(); {
 	case m.left < 0 && ended == nil:
-		return fmt.Errorf("jq: %s costs more than a run may: it loops, or its input is too large for it", brief(p.src))
+		return fmt.Errorf("jq: %s exceeds its budget: it loops, or its input is too large for it", brief(p.src))
 	case ended != nil && (errors.Is(err, ended) || m.left < 0):
 		return fmt.Errorf("jq: %s: %w", brief(p.src), context.Cause(m.Context))
 	case errors.As(err, &halt):

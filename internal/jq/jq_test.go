@@ -245,7 +245,7 @@ func TestEndlessExpressionsStop(t *testing.T) {
 		"reduce range(1e9) as $i (0; . + $i)",
 	} {
 		_, err := compile(t, src).Run(t.Context(), nil)
-		if want := "costs more than a run may: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		if want := "exceeds its budget: it loops, or its input is too large for it"; err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%q = %v, want the suffix %q", src, err, want)
 		}
 	}
