@@ -30,35 +30,35 @@ var (
 )
 
 var prompts = []choice{
-	{"login", "people sign in again, also where they have a session at the provider"},
-	{"consent", "people are asked whether Tidewire may know who they are"},
+	{"login", "people sign in again, even if they have a session at the provider"},
+	{"consent", "people are asked to consent to Tidewire knowing who they are"},
 	{"select_account", "people choose one of their accounts"},
 }
 
-var stores = []choice{{"memory", "in this process; a restart polls everything anew and forgets runs"}}
+var stores = []choice{{"memory", "in this process; after a restart everything is polled again, and runs are gone"}}
 
 var parses = []choice{
 	{string(ParseJSON), "one JSON value; the default of `http`"},
-	{string(ParseText), "a text without white space around it; the default of `exec`"},
-	{string(ParseLines), "a list of texts, one a line"},
+	{string(ParseText), "a text without surrounding white space; the default of `exec`"},
+	{string(ParseLines), "a list of texts, one per line"},
 }
 
 var inputNeeds = []choice{
 	{string(NeedsAll), "the value is fresh while all inputs are"},
 	{string(NeedsAny), "the value is fresh while one of the inputs is"},
-	{string(NeedsNone), "the value is fresh whatever the inputs are: `combine` judges their states"},
+	{string(NeedsNone), "the value is fresh whatever the states of the inputs: they are left to `combine`"},
 }
 
 var hookMethods = []choice{
-	{http.MethodPost, "what most webhooks take"},
+	{http.MethodPost, "what most webhooks expect"},
 	{http.MethodPut, "replaces what is at the address"},
 	{http.MethodPatch, "changes what is at the address"},
 }
 
 var jobMethods = []choice{
-	{http.MethodPost, "sends a body: that of `body`, or the arguments"},
-	{http.MethodPut, "sends a body: that of `body`, or the arguments"},
-	{http.MethodPatch, "sends a body: that of `body`, or the arguments"},
+	{http.MethodPost, "sends `body`, or else the arguments"},
+	{http.MethodPut, "sends `body`, or else the arguments"},
+	{http.MethodPatch, "sends `body`, or else the arguments"},
 	{http.MethodDelete, "has no body"},
 	{http.MethodGet, "has no body"},
 }
@@ -66,14 +66,14 @@ var jobMethods = []choice{
 var follows = []choice{{"operation-location", "the address in `Operation-Location` of the answer, or in `Location`"}}
 
 var whenBusy = []choice{
-	{string(BusyJoin), "joins the run in progress if the arguments are equal, is refused otherwise"},
+	{string(BusyJoin), "joins the run in progress if the arguments are equal, and is refused otherwise"},
 	{string(BusyQueue), "waits for the runs before it"},
 	{string(BusyReject), "is refused"},
 	{string(BusyReplace), "cancels the run in progress and takes its place"},
 }
 
 var argTypes = []choice{
-	{string(ArgString), "a text of one line, which matches `pattern`, and begins with no `-` unless `allow_dash` is set"},
+	{string(ArgString), "one line of text that matches `pattern` and does not begin with `-` unless `allow_dash` is set"},
 	{string(ArgInt), "a whole number from `min` to `max`"},
 	{string(ArgNumber), "a number from `min` to `max`"},
 	{string(ArgBool), "true or false"},

@@ -10,10 +10,10 @@ import (
 
 // programKeys are those that a source and a job with exec have beside it.
 var programKeys = []key{
-	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise has `PATH`, `HOME`, `LANG`, `TZ` and a few like them alone. In a job, `{arg}` stands for the value of an argument. No name begins with `TIDEWIRE_`", is: envSchema, with: "exec", secret: true},
-	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the directory in which the program runs; relative to this file", is: lineSchema, with: "exec"},
-	{name: "tty", also: "pty terminal", doc: "of `exec`: both outputs are a terminal, so that the program does not hold its lines back; not on Windows", is: booleanSchema, with: "exec"},
-	{name: "ok_codes", also: "exit_codes success_codes", doc: "of `exec`: the exit codes with which the program has done its work, instead of 0 alone: a number from 0 to 255, or a list of them", is: codesSchema, with: "exec"},
+	{name: "env", also: "environment", doc: "of `exec`: added to the program's environment, which otherwise contains only `PATH`, `HOME`, `LANG`, `TZ` and a few like them. In a job, `{arg}` stands for the value of an argument. Names must not begin with `TIDEWIRE_`", is: envSchema, with: "exec", secret: true},
+	{name: "dir", also: "cwd workdir working_directory", doc: "of `exec`: the program's working directory; relative to this file", is: lineSchema, with: "exec"},
+	{name: "tty", also: "pty terminal", doc: "of `exec`: standard output and standard error are a terminal, so that the program does not buffer its lines; not on Windows", is: booleanSchema, with: "exec"},
+	{name: "ok_codes", also: "exit_codes success_codes", doc: "of `exec`: the exit codes that mean success, instead of only 0: a number from 0 to 255, or a list of them", is: codesSchema, with: "exec"},
 }
 
 var codesSchema = either(schema{"type": "integer", "minimum": 0, "maximum": 255},
