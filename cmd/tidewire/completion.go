@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // A shell waits for completions, and nobody for an error of one.
@@ -63,15 +64,7 @@ func described(name, title string) cobra.Completion {
 
 // completeJob completes JOB and ARG=VALUE with what the gateway has.
 func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var list struct {
-		Jobs []struct {
-			Name, Title string
-			Args        map[string]struct {
-				Title  string
-				Values []string
-			}
-		}
-	}
+	var list wire.Jobs
 	address, _ := cmd.Flags().GetString("url")
 	if !ask(cmd, address, &list, "jobs") {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -83,14 +76,14 @@ func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Compl
 			found = append(found, described(job.Name, job.Title))
 		case job.Name != args[0]:
 		default:
-			for name, arg := range job.Args {
-				if given(args[1:], name) {
+			for _, arg := range job.Args {
+				if given(args[1:], arg.Name) {
 					continue
 				}
-				found = append(found, described(name+"=", arg.Title))
+				found = append(found, described(arg.Name+"=", arg.Title))
 				for _, value := range arg.Values {
-					if strings.HasPrefix(begun, name+"=") {
-						found = append(found, name+"="+value)
+					if strings.HasPrefix(begun, arg.Name+"=") {
+						found = append(found, arg.Name+"="+value)
 					}
 				}
 			}
@@ -114,9 +107,7 @@ func given(args []string, name string) bool {
 
 // completeSource completes the sources that watch shows, of the gateway that the first argument names, or the flag.
 func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var list struct {
-		Sources []struct{ Name, Title string }
-	}
+	var list wire.Sources
 	address, _ := cmd.Flags().GetString("url")
 	if len(args) > 0 && isAddress(args[0]) {
 		address = args[0]

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -79,27 +80,10 @@ func parseArgs(args []string) (map[string]string, error) {
 	return values, nil
 }
 
-// A runState is what a gateway says of a run.
-type runState struct {
-	Status     progress.Status `json:"status"`
-	Requests   int             `json:"requests"`
-	Position   int             `json:"position"`
-	Percent    *float64        `json:"percent"`
-	Stage      string          `json:"stage"`
-	Message    string          `json:"message"`
-	StartedAt  time.Time       `json:"started_at"`
-	FinishedAt time.Time       `json:"finished_at"`
-	Result     json.RawMessage `json:"result"`
-	Error      string          `json:"error"`
-	Warned     bool            `json:"warned"`
-	ExitCode   int             `json:"exit_code"`
-	Output     string          `json:"output"`
-}
-
 // An update is the next thing that is known of a run: its state, what it has printed, that a
 // connection stands or has broken, or why there is no more.
 type update struct {
-	state     runState
+	state     wire.Run
 	printed   []string
 	connected bool
 	retry     time.Duration // of a connection that broke: how long until the next attempt
@@ -245,7 +229,7 @@ func startError(ctx context.Context, gw *remote, err error) error {
 	}
 	switch status.StatusCode {
 	case http.StatusNotFound:
-		var list struct{ Jobs []struct{ Name string } }
+		var list wire.Jobs
 		if _, other := gw.get(ctx, &list, "jobs"); other != nil || len(list.Jobs) == 0 {
 			return err
 		}
@@ -274,7 +258,7 @@ const tailLines = 20
 
 // outcome prints the result of a run that has ended, or the end of what it printed if that
 // is not shown yet, and turns the end into an exit code.
-func outcome(s runState, shown bool, stdout, stderr io.Writer) error {
+func outcome(s wire.Run, shown bool, stdout, stderr io.Writer) error {
 	if s.Status == progress.StatusSucceeded {
 		if len(s.Result) == 0 || string(s.Result) == "null" {
 			return nil
@@ -290,8 +274,8 @@ func outcome(s runState, shown bool, stdout, stderr io.Writer) error {
 	switch {
 	case s.Status == progress.StatusCancelled:
 		return exitStatus(exitInterrupted)
-	case 0 < s.ExitCode && s.ExitCode < 256:
-		return exitStatus(s.ExitCode)
+	case s.ExitCode != nil && 0 < *s.ExitCode && *s.ExitCode < 256:
+		return exitStatus(*s.ExitCode)
 	}
 	return exitStatus(exitFailure)
 }

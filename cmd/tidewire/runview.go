@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -18,7 +19,7 @@ type runView struct {
 	screen *terminal.Screen // nil: w is no terminal
 	job    string
 
-	state   runState
+	state   wire.Run
 	begun   time.Time // by this machine's clock; zero before the run has begun
 	retryAt time.Time // when the connection is tried again that broke; zero if it stands
 	drawn   string    // the line that was shown last
@@ -38,12 +39,12 @@ func (v *runView) interval() time.Duration {
 
 // update takes the run's newest state. The start of a run that was joined is as its
 // gateway has it, if the clocks agree well enough for that.
-func (v *runView) update(s runState, joined bool) {
+func (v *runView) update(s wire.Run, joined bool) {
 	v.state = s
 	if v.begun.IsZero() && s.Status != progress.StatusQueued {
 		v.begun = time.Now()
-		if joined && s.StartedAt.Before(v.begun) && !s.StartedAt.IsZero() {
-			v.begun = s.StartedAt
+		if joined && s.StartedAt != nil && s.StartedAt.Before(v.begun) {
+			v.begun = *s.StartedAt
 		}
 	}
 }
@@ -89,8 +90,8 @@ func (v *runView) draw(now time.Time) {
 func (v *runView) finish() {
 	s := v.state
 	took := v.elapsed(time.Now())
-	if !s.FinishedAt.IsZero() && !s.StartedAt.IsZero() {
-		took = s.FinishedAt.Sub(s.StartedAt)
+	if s.FinishedAt != nil && s.StartedAt != nil {
+		took = s.FinishedAt.Sub(*s.StartedAt)
 	}
 	glyph, colour := "✖", terminal.Red
 	if s.Status == progress.StatusSucceeded {
@@ -101,10 +102,13 @@ func (v *runView) finish() {
 	}
 	words := fmt.Sprintf("%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), clock(took))
 	if s.Warned {
-		words += fmt.Sprintf(", with a warning (exit status %d)", s.ExitCode)
+		words += ", with a warning"
+		if s.ExitCode != nil {
+			words += fmt.Sprintf(" (exit status %d)", *s.ExitCode)
+		}
 	}
-	if s.Error != "" && s.Error != string(s.Status) {
-		words += ": " + text.Line(s.Error)
+	if s.Error != nil && *s.Error != string(s.Status) {
+		words += ": " + text.Line(*s.Error)
 	}
 	if v.screen != nil {
 		glyph = v.screen.Paint(colour, glyph)

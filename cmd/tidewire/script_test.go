@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // The tests in this file hold what scripts rely on: exit codes, names of the configuration and of the gateway, JSON.
@@ -167,7 +169,11 @@ func TestWatchTellsURLsFromSources(t *testing.T) {
 
 // A row has no room for the error on a narrow screen, whose end says why.
 func TestAnErrorIsShownToItsEnd(t *testing.T) {
-	table := sourceTable{rows: []sourceRow{{Name: "tank", State: "failing", Error: "GET http://plant.example:8080/api/v2/tanks/1/level: connection refused"}, {Name: "b", State: "ok"}}}
+	failure := "GET http://plant.example:8080/api/v2/tanks/1/level: connection refused"
+	table := sourceTable{rows: []sourceRow{
+		{Source: wire.Source{Name: "tank", State: wire.SourceFailing, Error: &failure}},
+		{Source: wire.Source{Name: "b", State: wire.SourceOK}},
+	}}
 	for _, columns := range []int{40, 60, 80} {
 		text := strings.Join(table.lines(nil, columns, time.Now()), "\n")
 		if joined := strings.Join(strings.Fields(text), " "); !strings.Contains(joined, "connection refused b ● ok") {

@@ -11,33 +11,19 @@ import (
 
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// A sourceRow is what a gateway says of a source.
+// A sourceRow is a source in the table.
 type sourceRow struct {
-	Name  string          `json:"name"`
-	State string          `json:"state"`
-	Value json.RawMessage `json:"value"`
-	Show  struct {
-		Value    string `json:"value"`
-		Unit     string `json:"unit"`
-		Decimals *int   `json:"decimals"`
-	} `json:"show"`
-	UpdatedAt time.Time `json:"updated_at"`
-	NextAt    time.Time `json:"next_at"`
-	Waiting   string    `json:"waiting"` // why that is later than usual
-	Error     string    `json:"error"`
-	Alert     *struct {
-		State string `json:"state"`
-	} `json:"alert"`
+	wire.Source
 
 	raw json.RawMessage // all of it, as the gateway sent it
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (s *sourceRow) UnmarshalJSON(data []byte) error {
-	type plain sourceRow
-	if err := json.Unmarshal(data, (*plain)(s)); err != nil {
+	if err := json.Unmarshal(data, &s.Source); err != nil {
 		return err
 	}
 	s.raw = slices.Clone(data)
@@ -45,12 +31,23 @@ func (s *sourceRow) UnmarshalJSON(data []byte) error {
 }
 
 // bad reports whether the source has no good value now.
-func (s *sourceRow) bad() bool { return s.State == "stale" || s.State == "failing" }
+func (s *sourceRow) bad() bool { return s.State == wire.SourceStale || s.State == wire.SourceFailing }
+
+// firing reports whether the source's alert is.
+func (s *sourceRow) firing() bool { return s.Alert != nil && s.Alert.State == wire.AlertFiring }
+
+// failure is the source's error in one line, empty if it has none.
+func (s *sourceRow) failure() string {
+	if s.Error == nil {
+		return ""
+	}
+	return text.Line(*s.Error)
+}
 
 // condition is the source's state, and whether its alert is firing.
 func (s *sourceRow) condition() string {
 	words := text.Line(s.State)
-	if s.Alert != nil && s.Alert.State == "firing" {
+	if s.firing() {
 		words += ", alert"
 	}
 	return words
@@ -58,7 +55,7 @@ func (s *sourceRow) condition() string {
 
 // colour is that of the condition.
 func (s *sourceRow) colour() terminal.Colour {
-	if s.Alert != nil && s.Alert.State == "firing" {
+	if s.firing() {
 		return terminal.Red
 	}
 	return looks[s.State].colour
@@ -170,10 +167,10 @@ var looks = map[string]struct {
 	glyph  string
 	colour terminal.Colour
 }{
-	"ok":      {"●", terminal.Green},
-	"stale":   {"▲", terminal.Yellow},
-	"failing": {"✖", terminal.Red},
-	"pending": {"○", terminal.Faint},
+	wire.SourceOK:      {"●", terminal.Green},
+	wire.SourceStale:   {"▲", terminal.Yellow},
+	wire.SourceFailing: {"✖", terminal.Red},
+	wire.SourcePending: {"○", terminal.Faint},
 }
 
 // counts says how many sources are in which state.
@@ -183,7 +180,7 @@ func (t *sourceTable) counts() string {
 		n[s.State]++
 	}
 	var parts []string
-	for _, state := range []string{"ok", "stale", "failing", "pending"} {
+	for _, state := range []string{wire.SourceOK, wire.SourceStale, wire.SourceFailing, wire.SourcePending} {
 		if n[state] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[state], state))
 		}
@@ -212,10 +209,10 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 	}
 	for _, s := range t.rows {
 		age, next := "–", "–"
-		if !s.UpdatedAt.IsZero() {
-			age = since(now.Sub(s.UpdatedAt))
+		if s.UpdatedAt != nil {
+			age = since(now.Sub(*s.UpdatedAt))
 		}
-		if !s.NextAt.IsZero() {
+		if s.NextAt != nil {
 			next = "now"
 			if left := s.NextAt.Sub(now); left >= time.Second/2 {
 				next = since(left + time.Second/2)
@@ -224,7 +221,7 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 				next += ", " + text.Line(s.Waiting)
 			}
 		}
-		cells = append(cells, []string{text.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, text.Line(s.Error)})
+		cells = append(cells, []string{text.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, s.failure()})
 	}
 	widths := make([]int, len(limits))
 	for _, row := range cells {

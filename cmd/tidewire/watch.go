@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -258,8 +259,8 @@ func (w *watcher) print() error {
 	}
 	for _, s := range w.table.rows {
 		line := fmt.Sprintf("%-7s  %s", s.condition(), s.reading())
-		if s.Error != "" {
-			line += "  (" + text.Line(s.Error) + ")"
+		if failure := s.failure(); failure != "" {
+			line += "  (" + failure + ")"
 		}
 		shown := fmt.Sprintf("%s  %s  %s\n", time.Now().Format(time.TimeOnly), text.Line(s.Name), line)
 		if w.json {
@@ -338,14 +339,14 @@ func (w *watcher) stream(ctx context.Context, client *sse.Client, tell func(watc
 		if err := json.Unmarshal(ev.Data, &object); err != nil {
 			return fmt.Errorf("read the stream: %w", err)
 		}
-		switch kind, _, _ := strings.Cut(object.Key, "/"); kind {
-		case "source":
+		switch {
+		case strings.HasPrefix(object.Key, wire.SourceKey("")):
 			s := new(sourceRow)
 			if err := json.Unmarshal(ev.Data, s); err != nil {
 				return fmt.Errorf("read the stream: %w", err)
 			}
 			tell(watchEvent{source: s})
-		case "config":
+		case object.Key == wire.ConfigKey:
 			if version >= 0 && version != object.Version {
 				return errOthers
 			}

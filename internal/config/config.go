@@ -48,7 +48,6 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/jq"
@@ -252,29 +251,14 @@ type Field struct {
 // much after each further one, at most Max.
 type Backoff struct{ Min, Max time.Duration }
 
-// Show says how a page presents a value. It is sent to the page as it is.
+// Show says how a page presents a value.
 type Show struct {
-	Value    string   `json:"value,omitempty"`    // the picked field that is the headline
-	Unit     string   `json:"unit,omitempty"`     // for example "°C"
-	Min      *float64 `json:"min,omitempty"`      // lower end of the scale
-	Max      *float64 `json:"max,omitempty"`      // upper end of the scale
-	Decimals *int     `json:"decimals,omitempty"` // digits behind the point, 0 to 10
-	History  Span     `json:"history,omitempty"`  // how long numbers are remembered; 0: not at all
-}
-
-// A Span is a duration that is JSON as people write it: "24h".
-type Span time.Duration
-
-// MarshalText gives the span as "24h", "1h30m" or "45s".
-func (s Span) MarshalText() ([]byte, error) {
-	text := time.Duration(s).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return []byte(text), nil
+	Value    string        // the picked field that is the headline
+	Unit     string        // for example "°C"
+	Min      *float64      // lower end of the scale
+	Max      *float64      // upper end of the scale
+	Decimals *int          // digits behind the point, 0 to 10
+	History  time.Duration // how long numbers are remembered; 0: not at all
 }
 
 // A Job is what people start: a program or a request. Exactly one of Exec and HTTP
@@ -383,16 +367,16 @@ const (
 
 // An Arg is an argument of a job.
 type Arg struct {
-	Name    string         `json:"-"`
-	Type    ArgType        `json:"type"`
-	Title   string         `json:"title,omitempty"`
-	Default any            `json:"default,omitempty"` // string, float64, int64 or bool as of Type; nil: the argument is required
-	Min     *float64       `json:"min,omitempty"`     // of int and number
-	Max     *float64       `json:"max,omitempty"`
-	Values  []string       `json:"values,omitempty"` // of enum
-	Pattern *regexp.Regexp `json:"-"`                // of string, matched against the whole value
+	Name    string
+	Type    ArgType
+	Title   string
+	Default any      // string, float64, int64 or bool as of Type; nil: the argument is required
+	Min     *float64 // of int and number
+	Max     *float64
+	Values  []string       // of enum
+	Pattern *regexp.Regexp // of string, matched against the whole value
 
-	Under     string `json:"-"`                // of path: the absolute name of the directory in which it is, symbolic links included
-	AllowDash bool   `json:"-"`                // of string: the value may begin with a dash, as an option does
-	Secret    bool   `json:"secret,omitempty"` // of string and url: the value is shown and logged nowhere
+	Under     string // of path: the absolute name of the directory in which it is, symbolic links included
+	AllowDash bool   // of string: the value may begin with a dash, as an option does
+	Secret    bool   // of string and url: the value is shown and logged nowhere
 }

@@ -43,7 +43,7 @@ func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Nod
 			case d > 0 && (d < minHistory || d > maxHistory):
 				r.problem(v, fmt.Sprintf("history: %s is out of range", quote(v.Value)), "write a duration from 1m to 744h, which is 31 days")
 			default:
-				s.History = Span(d)
+				s.History = d
 			}
 		},
 	})

@@ -90,7 +90,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 	if outdoor.HTTP.URL.String() != "https://api.example.com/v1/now?q=Perth" || outdoor.Every != 10*time.Minute || outdoor.Unwatched != 30*time.Minute || outdoor.When != nil {
 		t.Errorf("outdoor = %#v", outdoor)
 	}
-	if outdoor.StaleAfter != 99*time.Minute || time.Duration(outdoor.Show.History) != 24*time.Hour || outdoor.Show.Value != "temp" || outdoor.Show.Unit != "°C" || len(outdoor.Pick) != 2 {
+	if outdoor.StaleAfter != 99*time.Minute || outdoor.Show.History != 24*time.Hour || outdoor.Show.Value != "temp" || outdoor.Show.Unit != "°C" || len(outdoor.Pick) != 2 {
 		t.Errorf("outdoor is stale after %v, want 99m, and is shown as %+v", outdoor.StaleAfter, outdoor.Show)
 	}
 	if !reflect.DeepEqual(disk.Exec, []string{"df", "--output=pcent", "/data"}) || disk.Parse != config.ParseLines || disk.Every != 30*time.Second || disk.Unwatched != 30*time.Second || disk.Jitter != 0.1 {

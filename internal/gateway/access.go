@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -177,7 +178,7 @@ func (g *gateway) me(w http.ResponseWriter, r *http.Request) {
 	if role == config.RoleNone {
 		role = "none"
 	}
-	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": role, "known": user.Known(), "session": user.InSession(), "methods": methods, "sign_in": signIn})
+	answer(w, http.StatusOK, wire.Me{Known: user.Known(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn})
 }
 
 // signInPage leads to the form of the page.
@@ -190,9 +191,7 @@ func (g *gateway) signInPage(w http.ResponseWriter, r *http.Request) {
 func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	var body struct {
-		Token string `json:"token"`
-	}
+	var body wire.SignIn
 	var err error
 	switch media {
 	case jsonType:
@@ -225,7 +224,7 @@ func (g *gateway) signIn(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, g.link("/"), http.StatusSeeOther)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{"name": user.Name, "role": user.Role})
+	answer(w, http.StatusOK, wire.SignedIn{Name: user.Name, Role: string(user.Role)})
 }
 
 // beginSignIn sends the browser to the OpenID Connect provider.
@@ -363,7 +362,7 @@ func (g *gateway) signOut(w http.ResponseWriter, r *http.Request) {
 	provider := g.guard.SignOut(w, r)
 	g.endStreams()
 	if provider != "" {
-		answer(w, http.StatusOK, map[string]string{"end_session": provider})
+		answer(w, http.StatusOK, wire.SignedOut{EndSession: provider})
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

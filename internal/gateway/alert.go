@@ -11,36 +11,35 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// The states of an alert.
-const (
-	alertClear   = "clear"   // for metrics: a snapshot has none then
-	alertPending = "pending" // its condition holds, but not for long enough yet
-	alertFiring  = "firing"  // people were told
-	alertUnknown = "unknown" // its condition cannot be evaluated, and held no time before
-)
-
-// An alertState is an alert that is not clear.
+// An alertState is an alert that is not clear; nil is one that is, or none.
 type alertState struct {
-	State string     `json:"state"`
-	Since *time.Time `json:"since"`           // when its condition began to hold, or to be unknown
-	Error *string    `json:"error,omitempty"` // why its condition could not be evaluated
+	wire.Alert
 
 	began    time.Time // Since by the monotonic clock
 	clearing time.Time // while firing: since when it may be over; zero: it may not
 }
 
-func (a *alertState) firing() bool { return a != nil && a.State == alertFiring }
+func (a *alertState) firing() bool { return a != nil && a.State == wire.AlertFiring }
 func (a *alertState) failed() bool { return a != nil && a.Error != nil }
 
-// equal reports whether nothing has changed from b to a.
-func (a *alertState) equal(b *alertState) bool {
+// shown is the alert as a snapshot has it.
+func (a *alertState) shown() *wire.Alert {
+	if a == nil {
+		return nil
+	}
+	return &a.Alert
+}
+
+// sameAlert reports whether nothing that is shown has changed from b to a.
+func sameAlert(a, b *wire.Alert) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.State == b.State && a.Since.Equal(*b.Since) && a.failed() == b.failed() && (a.Error == nil || *a.Error == *b.Error)
+	return a.State == b.State && a.Since.Equal(*b.Since) && (a.Error == nil) == (b.Error == nil) && (a.Error == nil || *a.Error == *b.Error)
 }
 
 // alertKey is the key of the task that has a source's alert fire when its condition has
@@ -87,7 +86,7 @@ func alertAfter(c *clock.Clock, before *alertState, a *config.Alert, v verdict) 
 	switch {
 	case v.err != nil:
 		text := "alert: " + v.err.Error()
-		after := alertState{State: alertUnknown, Since: c.People(now), began: now}
+		after := alertState{Alert: wire.Alert{State: wire.AlertUnknown, Since: c.People(now)}, began: now}
 		if before != nil {
 			after = *before // what is unknown is not clear
 		}
@@ -96,7 +95,7 @@ func alertAfter(c *clock.Clock, before *alertState, a *config.Alert, v verdict) 
 	case !v.holds && !before.firing():
 		return nil
 	case !v.holds:
-		after := alertState{State: alertFiring, Since: before.Since, began: before.began}
+		after := alertState{Alert: wire.Alert{State: wire.AlertFiring, Since: before.Since}, began: before.began}
 		if v.unclear != nil {
 			text := "alert: clear: " + v.unclear.Error()
 			after.Error = &text
@@ -111,22 +110,22 @@ func alertAfter(c *clock.Clock, before *alertState, a *config.Alert, v verdict) 
 			return nil
 		}
 		return &after
-	case before == nil || before.State == alertUnknown:
-		before = &alertState{State: alertPending, Since: c.People(now), began: now}
+	case before == nil || before.State == wire.AlertUnknown:
+		before = &alertState{Alert: wire.Alert{State: wire.AlertPending, Since: c.People(now)}, began: now}
 	}
-	after := alertState{State: before.State, Since: before.Since, began: before.began}
+	after := alertState{Alert: wire.Alert{State: before.State, Since: before.Since}, began: before.began}
 	if now.Sub(after.began) >= a.For {
-		after.State = alertFiring
+		after.State = wire.AlertFiring
 	}
 	return &after
 }
 
 // awaitAlert has the alert of s looked at when its time is over, of what its conditions have
 // held. The hook of a time that was set before does nothing.
-func (s *poller) awaitAlert(scheduler interface{ Schedule(any, time.Duration) }, is *alertState) {
-	switch {
+func (s *poller) awaitAlert(scheduler interface{ Schedule(any, time.Duration) }) {
+	switch is := s.alert; {
 	case is == nil:
-	case is.State == alertPending:
+	case is.State == wire.AlertPending:
 		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.For-s.clock.Now().Sub(is.began)))
 	case !is.clearing.IsZero():
 		scheduler.Schedule(alertKey(s.key), max(0, s.Alert.ClearFor-s.clock.Now().Sub(is.clearing)))
@@ -136,8 +135,8 @@ func (s *poller) awaitAlert(scheduler interface{ Schedule(any, time.Duration) },
 // inherited is the alert of s after a change of its source, until the next poll decides: that
 // of before, unless it is pending by another condition.
 func (s *poller) inherited(before *poller) *alertState {
-	is := before.published.Alert
-	if s.Alert == nil || is == nil || is.State == alertPending && !config.Same(s.Alert.If, before.Alert.If) {
+	is := before.alert
+	if s.Alert == nil || is == nil || is.State == wire.AlertPending && !config.Same(s.Alert.If, before.Alert.If) {
 		return nil
 	}
 	if kept := *is; !config.Same(s.Alert.If, before.Alert.If) || !config.Same(s.Alert.Clear, before.Alert.Clear) {
@@ -149,35 +148,36 @@ func (s *poller) inherited(before *poller) *alertState {
 
 // alert brings the alert of a source to what its snapshot now says, and v of the value if
 // that is a new one. A failed poll says nothing about a condition of the value.
-func (g *gateway) alert(internal *smartpoll.Internal, s *poller, before sourceSnapshot, after *sourceSnapshot, v verdict) {
-	a := s.Alert
+func (g *gateway) alert(internal *smartpoll.Internal, s *poller, after *wire.Source, v verdict) {
+	a, before := s.Alert, s.alert
 	switch {
 	case a == nil:
 		after.Alert = nil
 		return
 	case a.If == nil:
-		v.holds = after.State == stateStale || after.State == stateFailing
+		v.holds = after.State == wire.SourceStale || after.State == wire.SourceFailing
 		v.over = !v.holds
-	case after.State != stateOK:
+	case after.State != wire.SourceOK:
 		return
 	}
-	after.Alert = alertAfter(g.clock, before.Alert, a, v)
-	s.awaitAlert(internal, after.Alert)
-	if after.Alert.failed() && !before.Alert.failed() {
+	s.alert = alertAfter(g.clock, before, a, v)
+	after.Alert = s.alert.shown()
+	s.awaitAlert(internal)
+	if s.alert.failed() && !before.failed() {
 		g.log.Warn("alert condition failed", "source", s.Name, "err", cmp.Or(v.err, v.unclear))
 	}
-	switch is, was := after.Alert.firing(), before.Alert.firing(); {
+	switch is, was := s.alert.firing(), before.firing(); {
 	case is && !was:
 		g.log.Warn("alert firing", "source", s.Name)
-		g.tell(internal, s, messageFiring, after, after.Alert.Since)
+		g.tell(internal, s, messageFiring, after, s.alert.Since)
 	case was && !is:
 		g.log.Info("alert resolved", "source", s.Name)
-		g.tell(internal, s, messageResolved, after, before.Alert.Since)
+		g.tell(internal, s, messageResolved, after, before.Since)
 	}
 }
 
 // tell has the people hear of an alert that its source names.
-func (g *gateway) tell(internal *smartpoll.Internal, s *poller, state string, snap *sourceSnapshot, since *time.Time) {
+func (g *gateway) tell(internal *smartpoll.Internal, s *poller, state string, snap *wire.Source, since *time.Time) {
 	m := alertMessage{Source: s.Name, Title: s.Title, State: state, Error: snap.Error, Since: since}
 	if len(snap.Value) <= maxMessageValue {
 		m.Value, m.headline = snap.Value, headlineOf(s.Show, snap.Value)
@@ -214,14 +214,13 @@ func (g *gateway) fire(s *poller) smartpoll.TaskHook {
 			internal.Schedule(alertKey(s.key), wait)
 			return nil
 		}
-		before := s.published
-		is := before.Alert
-		if is == nil || is.Error != nil || is.State != alertPending && is.clearing.IsZero() {
+		is := s.alert
+		if is == nil || is.Error != nil || is.State != wire.AlertPending && is.clearing.IsZero() {
 			return nil
 		}
-		after := before
-		pending := is.State == alertPending
-		g.alert(internal, s, before, &after, verdict{holds: pending, over: !pending})
+		after := s.published
+		pending := is.State == wire.AlertPending
+		g.alert(internal, s, &after, verdict{holds: pending, over: !pending})
 		if after.Alert == nil || after.Alert.State != is.State {
 			s.put(after)
 			s.notify(internal)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // maxBody bounds the body of a request.
@@ -54,10 +55,10 @@ func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 // healthy answers a health check.
 func healthy(w http.ResponseWriter, ok bool) {
 	if !ok {
-		answer(w, http.StatusServiceUnavailable, map[string]string{"status": "unavailable"})
+		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
 		return
 	}
-	answer(w, http.StatusOK, map[string]string{"status": "ok"})
+	answer(w, http.StatusOK, wire.Health{Status: wire.HealthOK})
 }
 
 // answer writes v as JSON.

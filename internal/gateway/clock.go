@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -47,7 +48,7 @@ func (g *gateway) followClock(internal *smartpoll.Internal) {
 				s.age(max(ahead, 0))
 				s.judgeFrom = judgeFrom
 			}
-			if s.StaleAfter > 0 && s.published.State == stateOK {
+			if s.StaleAfter > 0 && s.published.State == wire.SourceOK {
 				internal.Schedule(staleKey(s.key), s.tooOldIn(now))
 			}
 		}
@@ -77,7 +78,7 @@ func (s *poller) wake(internal *smartpoll.Internal, now time.Time, ahead time.Du
 			return
 		}
 		left := next.Sub(now)
-		if s.waiting != waitingLimit { // which the upstream's clock ends, not ours
+		if s.waiting != wire.WaitingRateLimit { // which the upstream's clock ends, not ours
 			left -= ahead
 			s.notBefore = s.notBefore.Add(-ahead)
 		}

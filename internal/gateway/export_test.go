@@ -14,6 +14,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -26,7 +27,7 @@ const MaxClientStreams = maxClientStreams
 type History struct{ *history }
 
 // A HistoryObject is what the API answers of it.
-type HistoryObject = historyObject
+type HistoryObject = wire.History
 
 // HistoryBuckets is how many points a history can have.
 const HistoryBuckets = historyBuckets

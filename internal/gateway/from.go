@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // namedInputs is how many inputs an error names.
@@ -50,9 +51,9 @@ func (s *poller) combine(ctx context.Context) (any, error) {
 		all[name] = object
 		why, _ := object["error"].(string)
 		switch {
-		case object["state"] == stateOK:
+		case object["state"] == wire.SourceOK:
 			continue
-		case object["state"] == statePending:
+		case object["state"] == wire.SourcePending:
 			pending++
 			why = "not polled yet"
 		}
@@ -110,8 +111,8 @@ func (s *poller) tooOld() string {
 	return text
 }
 
-// equal reports whether b says the same as a, apart from the next poll.
-func (a *sourceSnapshot) equal(b *sourceSnapshot) bool {
-	return a.State == b.State && bytes.Equal(a.Value, b.Value) && equalTimes(a.UpdatedAt, b.UpdatedAt) && a.Alert.equal(b.Alert) &&
+// sameSource reports whether a says the same as b, apart from the next poll.
+func sameSource(a, b *wire.Source) bool {
+	return a.State == b.State && bytes.Equal(a.Value, b.Value) && equalTimes(a.UpdatedAt, b.UpdatedAt) && sameAlert(a.Alert, b.Alert) &&
 		(a.Error == nil) == (b.Error == nil) && (a.Error == nil || *a.Error == *b.Error)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 const (
@@ -238,38 +239,6 @@ func (s *series) merge(i int, last, low, high float64) {
 	}
 }
 
-// historyObject is the numbers of a field as the API answers them: one column each of
-// what a chart needs. A point stands for all polls since the one before: v is their
-// newest number, min and max what lies between; null where no poll gave one.
-type historyObject struct {
-	Name   string   `json:"name"`
-	Field  string   `json:"field"`
-	Fields []string `json:"fields"` // that have numbers, by name; "" is the value itself
-	T      []int64  `json:"t"`      // ms since 1970
-	V      numbers  `json:"v"`
-	Min    numbers  `json:"min"`
-	Max    numbers  `json:"max"`
-}
-
-// numbers is JSON in which NaN is null.
-type numbers []float64
-
-func (list numbers) MarshalJSON() ([]byte, error) {
-	text := make([]byte, 0, 2+8*len(list))
-	text = append(text, '[')
-	for i, x := range list {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		if x != x {
-			text = append(text, "null"...)
-		} else {
-			text = strconv.AppendFloat(text, x, 'g', -1, 64)
-		}
-	}
-	return append(text, ']'), nil
-}
-
 // fields are those that have numbers, by name; "" is the value itself.
 func (h *history) fields() []string {
 	h.mu.Lock()
@@ -286,10 +255,10 @@ func (h *history) fieldsLocked() []string {
 }
 
 // read returns the numbers of a field since a time, as at most so many points.
-func (h *history) read(field string, since, now time.Time, points int) historyObject {
+func (h *history) read(field string, since, now time.Time, points int) wire.History {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	object := historyObject{Field: field, Fields: h.fieldsLocked(), T: []int64{}}
+	object := wire.History{Field: field, Fields: h.fieldsLocked(), T: []int64{}}
 	i, found := h.findLocked(field)
 	if !found {
 		return object

@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -36,11 +37,11 @@ func (g *gateway) absolute(r *http.Request, path string) string {
 func (g *gateway) listJobs(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
 		list := g.jobs.List()
-		all := make([]jobs.WireJobObject, 0, len(list))
+		all := make([]wire.JobObject, 0, len(list))
 		for _, j := range list {
 			all = append(all, j.Object(userOf(r).Can(operate, j.Job)))
 		}
-		return stateOf(map[string]any{"jobs": all}), true
+		return stateOf(wire.Jobs{Jobs: all}), true
 	}, append(g.jobs.Topics(), g.loader.topic)...)
 }
 
@@ -98,7 +99,7 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	run, snap, err := g.jobs.Start(r.Context(), j, jobs.StartOptions{
-		Trigger: jobs.TriggerAPI,
+		Trigger: wire.TriggerAPI,
 		Args:    args,
 		Caller:  userOf(r).ID,
 		Key:     key,
@@ -125,14 +126,14 @@ func (g *gateway) triggerRun(w http.ResponseWriter, r *http.Request) {
 			snap = run.Snapshot()
 			snap.Coalesced = coalesced
 		}
-		if snap.Ended() {
+		if snap.Status.Ended() {
 			status = http.StatusOK
 		}
 	}
 	h := w.Header()
 	h.Set("Location", g.runPath(snap.ID))
 	h.Set("Operation-Location", g.absolute(r, g.runPath(snap.ID)))
-	if !snap.Ended() {
+	if !snap.Status.Ended() {
 		h.Set("Retry-After", "1")
 	}
 	prefer.Apply(h)
@@ -228,7 +229,7 @@ func (g *gateway) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job,
 }
 
 // findRun finds the run that the path names, or answers 404, or 410 if there was one.
-func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, jobs.WireRun, bool) {
+func (g *gateway) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, wire.Run, bool) {
 	id := r.PathValue("id")
 	topic, run, ok := g.jobs.Lookup(id)
 	switch {
@@ -252,7 +253,7 @@ func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
 			return state{}, false
 		}
 		w.Header().Del("Retry-After")
-		if !run.Ended() {
+		if !run.Status.Ended() {
 			w.Header().Set("Retry-After", "1")
 		}
 		return newestOf(topic), true
@@ -303,7 +304,7 @@ func (g *gateway) runOutput(w http.ResponseWriter, r *http.Request) {
 	}
 	var text []byte
 	var begin int64
-	over := run.Ended()
+	over := run.Status.Ended()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
 	if out := g.jobs.Output(run.ID); out != nil {
 		var more <-chan struct{}

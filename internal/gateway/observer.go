@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
@@ -117,10 +118,14 @@ type ConfigStatus struct {
 }
 
 // States are the words for the state of a source.
-func States() []string { return []string{statePending, stateOK, stateStale, stateFailing} }
+func States() []string {
+	return []string{wire.SourcePending, wire.SourceOK, wire.SourceStale, wire.SourceFailing}
+}
 
 // AlertStates are the words for the state of an alert.
-func AlertStates() []string { return []string{alertClear, alertPending, alertFiring, alertUnknown} }
+func AlertStates() []string {
+	return []string{wire.AlertClear, wire.AlertPending, wire.AlertFiring, wire.AlertUnknown}
+}
 
 // Ends are the words for the status of a run that has ended.
 func Ends() []string {
@@ -155,7 +160,7 @@ func (o *Observer) schedulerOptions() []smartpoll.Option {
 		return nil
 	}
 	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late time.Duration) {
-		if name, ok := key.(string); ok && strings.HasPrefix(name, "source/") {
+		if name, ok := key.(string); ok && strings.HasPrefix(name, wire.SourceKey("")) {
 			o.Late(late)
 		}
 	}})}
@@ -202,7 +207,7 @@ func (g *gateway) status() Status {
 		switch {
 		case s.Alert == nil:
 		case snap.Alert == nil:
-			source.Alert = alertClear
+			source.Alert = wire.AlertClear
 		default:
 			source.Alert = snap.Alert.State
 		}
@@ -218,13 +223,11 @@ func (g *gateway) status() Status {
 	for _, n := range cfg.Notify {
 		now.Webhooks = append(now.Webhooks, n.Name)
 	}
-	var loaded configSnapshot
+	var loaded wire.Config
 	if latest, ok := g.loader.topic.Latest(); ok {
 		_ = json.Unmarshal(latest.Data, &loaded) // what publish encoded decodes
 	}
 	now.Config.Good = loaded.Error == nil
-	if loaded.LoadedAt != nil {
-		now.Config.LoadedAt = *loaded.LoadedAt
-	}
+	now.Config.LoadedAt = loaded.LoadedAt
 	return now
 }

@@ -9,13 +9,8 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
-)
-
-// Why the next poll of a source is not when its pause has it.
-const (
-	waitingBackoff = "backoff"    // the last poll failed
-	waitingLimit   = "rate limit" // of the upstream: its own, or the one that is configured
 )
 
 // pause is the time between two polls of s as things are: [config.Never] if it is not
@@ -91,7 +86,7 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 		if now := s.clock.Now(); next.Before(now) {
 			next = now
 		}
-		return s.clock.People(next.Add(delay)), waitingLimit
+		return s.clock.People(next.Add(delay)), wire.WaitingRateLimit
 	}
 	return s.clock.People(next), s.waiting
 }
@@ -100,12 +95,12 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 func waitingAfter(err error) string {
 	var asked interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asked) && asked.RetryAfter() > 0 {
-		return waitingLimit
+		return wire.WaitingRateLimit
 	}
 	if e, ok := errors.AsType[*source.StatusError](err); ok && e.Code == http.StatusTooManyRequests {
-		return waitingLimit
+		return wire.WaitingRateLimit
 	}
-	return waitingBackoff
+	return wire.WaitingBackoff
 }
 
 // askedBy is the pause that v asks for by the first `when` that holds, 0 if none does.

@@ -11,36 +11,11 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
-
-// The states of a source.
-const (
-	statePending = "pending" // not polled yet
-	stateOK      = "ok"
-	stateStale   = "stale"   // a good value, but the last poll failed or it is too old
-	stateFailing = "failing" // polled without ever getting a good value
-	stateRemoved = "removed" // not configured any more: the last that is heard of it
-)
-
-// A sourceSnapshot is the whole state of a source as the API answers it, the streams
-// send it and the store holds it.
-type sourceSnapshot struct {
-	Key       string          `json:"key"`
-	Name      string          `json:"name"`
-	Title     string          `json:"title"`
-	State     string          `json:"state"`
-	Value     json.RawMessage `json:"value"`
-	Show      config.Show     `json:"show"`
-	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got
-	StaleAt   *time.Time      `json:"stale_at"`   // when the value is too old unless a poll renews it; set by encode
-	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due
-	Waiting   string          `json:"waiting"`    // why that is not where its pause has it; empty: it is
-	Error     *string         `json:"error"`
-	Alert     *alertState     `json:"alert"` // null: none, or clear
-}
 
 // A poller is one configured source at work. Its snapshot lives in its topic alone;
 // only hooks of the scheduler change it, so they need no lock.
@@ -51,6 +26,7 @@ type poller struct {
 	secrets    *secret.Redactor // of which people see nothing in errors and traces
 	inValues   *secret.Redactor // of which they see nothing in values either
 	claim      snapshot.Claim
+	show       wire.Show // as snapshots have it
 	topic      *sse.Topic
 	clock      *clock.Clock          // of the gateway
 	history    *history              // nil: nothing is remembered
@@ -67,7 +43,9 @@ type poller struct {
 
 	// The fields below are used by hooks alone.
 
-	published sourceSnapshot // the newest one; reading it back from the topic costs a tenth of a poll
+	published wire.Source // the newest one; reading it back from the topic costs a tenth of a poll
+
+	alert *alertState // what published has of it, and since when by the monotonic clock
 
 	renewed time.Time // when the value was got; zero: never. Its time for people is in published
 	oldest  string    // the input that says so; empty: none
@@ -83,9 +61,6 @@ type poller struct {
 
 // Key implements [reconcile.Thing].
 func (s *poller) Key() string { return s.key }
-
-// sourceKey is the key of the source of that name.
-func sourceKey(name string) string { return "source/" + name }
 
 // A fetch gets a value, and with it what the next fetch may know of that: nil if nothing.
 type fetch func(ctx context.Context, known *source.Known) (any, *source.Known, error)
@@ -106,11 +81,11 @@ type staleKey string
 // the scheduler's.
 func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s := &poller{
-		Source: cfg, key: sourceKey(cfg.Name), clock: g.clock,
+		Source: cfg, key: wire.SourceKey(cfg.Name), clock: g.clock, show: showOf(cfg.Show),
 		secrets: secretsOfSource(cfg), inValues: credentialsOfSource(cfg),
 	}
 	s.topic = g.sourceTopic(cfg.Name)
-	if span := time.Duration(cfg.Show.History); span > 0 {
+	if span := cfg.Show.History; span > 0 {
 		s.history = newHistory(span)
 	}
 	switch {
@@ -164,7 +139,7 @@ func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 // hasInput reports whether any of the sources from which s is computed has been polled.
 func (s *poller) hasInput() bool {
 	for _, topic := range s.inputs {
-		if snap := snapshotIn(topic); snap.State != "" && snap.State != statePending {
+		if snap := snapshotIn(topic); snap.State != "" && snap.State != wire.SourcePending {
 			return true
 		}
 	}
@@ -268,20 +243,20 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 		after := before
 		if err != nil {
 			s.failed(internal, &after, err)
-			if before.State == stateOK || before.State == statePending {
+			if before.State == wire.SourceOK || before.State == wire.SourcePending {
 				g.log.Warn("poll failed", "source", s.Name, "err", err)
 			}
 		} else {
 			if !s.succeeded(internal, now, &after, got) {
 				return nil
 			}
-			if after.State == stateOK && (before.State == stateStale || before.State == stateFailing) {
+			if after.State == wire.SourceOK && (before.State == wire.SourceStale || before.State == wire.SourceFailing) {
 				g.log.Info("poll recovered", "source", s.Name)
 			}
 		}
 		after.NextAt, after.Waiting = s.next(internal)
-		g.alert(internal, s, before, &after, got.alert)
-		if s.From != nil && after.equal(&before) {
+		g.alert(internal, s, &after, got.alert)
+		if s.From != nil && sameSource(&after, &before) {
 			return nil
 		}
 		s.put(after)
@@ -291,11 +266,11 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 }
 
 // failed brings the snapshot of s to what a poll that failed says.
-func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err error) {
+func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err error) {
 	text := err.Error()
-	snap.State, snap.Error = stateFailing, &text
+	snap.State, snap.Error = wire.SourceFailing, &text
 	if snap.UpdatedAt != nil {
-		snap.State = stateStale
+		snap.State = wire.SourceStale
 	}
 	s.history.add(s.clock.Wall(), nil)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
@@ -306,7 +281,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *sourceSnapshot, err 
 
 // succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
 // that it needs, and reports false if these are others by now.
-func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *sourceSnapshot, got reading) bool {
+func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wire.Source, got reading) bool {
 	decides, at := s.decides(), s.clock.People(now)
 	switch {
 	case decides == nil:
@@ -316,7 +291,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *so
 	default:
 		s.renewed, s.oldest, snap.UpdatedAt = decides.renewed, decides.Name, decides.published.UpdatedAt
 	}
-	snap.State, snap.Value, snap.Error = stateOK, got.data, nil
+	snap.State, snap.Value, snap.Error = wire.SourceOK, got.data, nil
 	if s.StaleAfter > 0 {
 		left := s.tooOldIn(now)
 		if left == 0 && got.stale == "" {
@@ -325,14 +300,14 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *so
 		internal.Schedule(staleKey(s.key), left)
 	}
 	if got.stale != "" {
-		snap.State, snap.Error = stateStale, &got.stale
+		snap.State, snap.Error = wire.SourceStale, &got.stale
 		got.value = nil // a gap in the history
 	}
 	s.history.add(*at, got.value) // as the snapshot has it, to the millisecond
 	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
 	s.schedule(internal, now)
 	if next := internal.Next(s.key); got.wish > 0 && next.Before(now.Add(got.wish)) {
-		s.waiting, s.notBefore = waitingLimit, now.Add(got.wish)
+		s.waiting, s.notBefore = wire.WaitingRateLimit, now.Add(got.wish)
 		if !next.IsZero() { // it is polled while nobody looks, or somebody does
 			internal.Schedule(s.key, got.wish)
 		}
@@ -345,7 +320,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 	return func(_ context.Context, internal *smartpoll.Internal) error {
 		g.followClock(internal)
 		before := s.published
-		if before.State != stateOK {
+		if before.State != wire.SourceOK {
 			return nil
 		}
 		now := g.clock.Now()
@@ -355,9 +330,9 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		}
 		text := s.tooOld()
 		after := before
-		after.State, after.Error = stateStale, &text
+		after.State, after.Error = wire.SourceStale, &text
 		s.history.add(g.clock.Wall(), nil)
-		g.alert(internal, s, before, &after, verdict{})
+		g.alert(internal, s, &after, verdict{})
 		s.put(after)
 		s.notify(internal)
 		return nil
@@ -372,10 +347,10 @@ func (s *poller) notify(scheduler interface{ Schedule(any, time.Duration) }) {
 }
 
 // snapshot reads the source's newest snapshot back from its topic.
-func (s *poller) snapshot() sourceSnapshot { return snapshotIn(s.topic) }
+func (s *poller) snapshot() wire.Source { return snapshotIn(s.topic) }
 
 // snapshotIn reads the newest snapshot of a source from its topic.
-func snapshotIn(topic *sse.Topic) (snap sourceSnapshot) {
+func snapshotIn(topic *sse.Topic) (snap wire.Source) {
 	if latest, ok := topic.Latest(); ok {
 		// What put encoded decodes.
 		_ = json.Unmarshal(latest.Data, &snap)
@@ -384,14 +359,14 @@ func snapshotIn(topic *sse.Topic) (snap sourceSnapshot) {
 }
 
 // put hands the source's next snapshot to the store.
-func (s *poller) put(snap sourceSnapshot) {
+func (s *poller) put(snap wire.Source) {
 	s.published = snap
 	s.claim.Put(s.encode(snap))
 }
 
 // encode completes a snapshot of the source.
-func (s *poller) encode(snap sourceSnapshot) []byte {
-	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.Show
+func (s *poller) encode(snap wire.Source) []byte {
+	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
 		snap.StaleAt = new(snap.UpdatedAt.Add(s.StaleAfter))
 	}
@@ -403,4 +378,12 @@ func (s *poller) encode(snap sourceSnapshot) []byte {
 		panic(fmt.Sprintf("gateway: a snapshot of %s cannot be encoded: %v", s.key, err)) // every field was encoded before
 	}
 	return data
+}
+
+// showOf is how the configuration has a value presented, as snapshots have it.
+func showOf(show config.Show) wire.Show {
+	return wire.Show{
+		Value: show.Value, Unit: show.Unit, Min: show.Min, Max: show.Max,
+		Decimals: show.Decimals, History: wire.Span(show.History),
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -58,7 +59,7 @@ func (p *sources) refresh(internal *smartpoll.Internal, s *poller, now time.Time
 		return wait
 	case internal.Running(s.key):
 		return 0
-	case s.waiting == waitingLimit && now.Before(s.notBefore):
+	case s.waiting == wire.WaitingRateLimit && now.Before(s.notBefore):
 		return s.notBefore.Sub(now)
 	case s.limit != nil:
 		if next := internal.Next(s.key); !next.IsZero() && !next.After(now) {

@@ -14,6 +14,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -33,15 +34,6 @@ var (
 	errUnsettled = errors.New("the configuration changed while it was read")
 )
 
-// A configSnapshot is what the streams tell about the configuration.
-type configSnapshot struct {
-	Key      string     `json:"key"`
-	File     string     `json:"file"`
-	LoadedAt *time.Time `json:"loaded_at"` // when what is at work was read
-	Error    *string    `json:"error"`     // why what the file says now is not at work; null if it is
-	Version  int        `json:"version"`   // counts from 1 what was put to work and differed from what was before
-}
-
 // A loader reads the configuration again and puts what it says to work, one time after the
 // other. What cannot be read, or is not valid, changes nothing.
 //
@@ -57,14 +49,14 @@ type loader struct {
 	// may use the fields below then.
 	turn  chan struct{}
 	files *config.Files // nil: the configuration is in no file
-	state configSnapshot
+	state wire.Config
 }
 
 // open says that cfg is at work.
 func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Options) {
 	*l = loader{g: g, options: options, addr: addr, started: cfg, files: options.Files, turn: make(chan struct{}, 1)}
-	l.topic = g.hub.Topic("config", sse.TopicOptions{KeepData: true})
-	l.state = configSnapshot{Key: l.topic.Name(), LoadedAt: g.clock.People(g.clock.Now()), Version: 1}
+	l.topic = g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true})
+	l.state = wire.Config{Key: wire.ConfigKey, LoadedAt: *g.clock.People(g.clock.Now()), Version: 1}
 	if l.files != nil {
 		l.state.File = l.files.Name()
 	}
@@ -223,7 +215,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	if !config.Same(cfg.TLS, l.started.TLS) {
 		diff.Restart = append(diff.Restart, "tls")
 	}
-	l.state.LoadedAt, l.state.Error = l.g.clock.People(l.g.clock.Now()), nil
+	l.state.LoadedAt, l.state.Error = *l.g.clock.People(l.g.clock.Now()), nil
 	if diff.Any() {
 		l.state.Version++
 	}
@@ -250,7 +242,9 @@ func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
-		answer(w, http.StatusOK, diff)
+		answer(w, http.StatusOK, wire.Difference{
+			Added: diff.Added, Changed: diff.Changed, Removed: diff.Removed, Unchanged: diff.Unchanged, Restart: diff.Restart,
+		})
 	case errors.As(err, &problems):
 		p := problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
 		for _, e := range problems {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -52,7 +53,7 @@ type sourceChange struct {
 
 // Prepare works out what a configuration changes. It claims the topics of new sources.
 func (s *sources) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Change, error) {
-	key := func(c *config.Source) string { return sourceKey(c.Name) }
+	key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
 	same := func(p *poller, c *config.Source) bool { return config.Same(p.Source, c) }
 	c := &sourceChange{s, reconcile.Of(s.all(), cfg.Sources, key, same, s.g.newPoller)}
 	for _, p := range c.Fresh {
@@ -107,7 +108,7 @@ func (c *sourceChange) Apply() {
 		s.begin(g.scheduler, before)
 	}
 	for _, s := range c.Next {
-		if s.published.Waiting == waitingLimit && !g.scheduler.Running(s.key) {
+		if s.published.Waiting == wire.WaitingRateLimit && !g.scheduler.Running(s.key) {
 			s.retime(g.scheduler) // removed sources no longer wait before it
 		}
 	}
@@ -118,7 +119,7 @@ func (c *sourceChange) Apply() {
 // gives up its topic.
 func (c *sourceChange) Finish(ctx context.Context) {
 	for _, s := range c.Gone {
-		if err := s.claim.Finish(ctx, s.encode(sourceSnapshot{State: stateRemoved}), 0); err != nil {
+		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
 			c.of.g.log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
 		}
 	}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -25,7 +26,7 @@ func (s *poller) keepsValueOf(before *poller) bool {
 // upstreams spread the polls. What is computed from others follows these. before is what s
 // has taken over from, nil if it is new.
 func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
-	snap := sourceSnapshot{State: statePending}
+	snap := wire.Source{State: wire.SourcePending}
 	if before != nil {
 		s.wanted, s.left = before.wanted, before.left
 		last := before.published
@@ -36,8 +37,9 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.Now()))
 			}
 		}
-		snap.Alert = s.inherited(before)
-		s.awaitAlert(scheduler, snap.Alert)
+		s.alert = s.inherited(before)
+		snap.Alert = s.alert.shown()
+		s.awaitAlert(scheduler)
 	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {
@@ -61,7 +63,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 // isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
 // the same one.
 func (s *poller) isLimitedAs(before *poller) bool {
-	if s.HTTP == nil || before.HTTP == nil || before.waiting != waitingLimit || !s.clock.Now().Before(before.notBefore) {
+	if s.HTTP == nil || before.HTTP == nil || before.waiting != wire.WaitingRateLimit || !s.clock.Now().Before(before.notBefore) {
 		return false
 	}
 	return s.HTTP.URL.Scheme == before.HTTP.URL.Scheme && s.HTTP.URL.Host == before.HTTP.URL.Host

@@ -20,6 +20,7 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 const (
@@ -56,17 +57,17 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 func (g *gateway) pollOnce(ctx context.Context, s *poller, trace io.Writer) (json.RawMessage, error) {
 	for _, name := range s.From {
 		input := g.sources.find(name)
-		if input.published.State != statePending {
+		if input.published.State != wire.SourcePending {
 			continue // two are computed from it
 		}
-		snap := sourceSnapshot{State: stateOK, UpdatedAt: g.clock.People(g.clock.Now())}
+		snap := wire.Source{State: wire.SourceOK, UpdatedAt: g.clock.People(g.clock.Now())}
 		data, err := g.pollOnce(ctx, input, trace)
 		if trace != nil {
 			fmt.Fprint(trace, "\n\n")
 		}
 		if err != nil {
 			text := err.Error()
-			snap = sourceSnapshot{State: stateFailing, Error: &text}
+			snap = wire.Source{State: wire.SourceFailing, Error: &text}
 		}
 		snap.Value = data
 		input.put(snap)

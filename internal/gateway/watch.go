@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -19,7 +20,7 @@ type watchersKey struct{}
 // sourceTopic is the topic of a source, of all its definitions. It has the watchers looked
 // at when the first one comes and when the last one leaves.
 func (g *gateway) sourceTopic(name string) *sse.Topic {
-	return g.hub.Topic("source/"+name, sse.TopicOptions{
+	return g.hub.Topic(wire.SourceKey(name), sse.TopicOptions{
 		OnWatched: func(bool) { g.scheduler.Schedule(watchersKey{}, 0) },
 		KeepData:  true,
 	})

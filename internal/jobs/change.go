@@ -5,6 +5,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // A change leads from the jobs that are configured now to those of another configuration.
@@ -16,7 +17,7 @@ type change struct {
 // Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be prepared
 // at a time.
 func (s *Service) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
-	key := func(c *config.Job) string { return jobTopic(c.Name) }
+	key := func(c *config.Job) string { return wire.JobKey(c.Name) }
 	same := func(j *Job, c *config.Job) bool { return config.Same(j.Job, c) }
 	return &change{s, reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) })}, nil
 }

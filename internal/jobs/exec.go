@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // unbuffered has Python write its lines as they come, which it holds back where its output is no terminal.
@@ -95,7 +96,7 @@ func (r *Run) line(line string) {
 	line = r.plain(line)
 	switch pattern := r.job.Progress; {
 	case ok && s.result != nil:
-		r.report(func(snap *WireRun) { snap.Result = s.result })
+		r.report(func(snap *wire.Run) { snap.Result = s.result })
 		return
 	case ok:
 		r.told = r.told || shorten(s.message) != ""
@@ -109,7 +110,7 @@ func (r *Run) line(line string) {
 	if !s.tells {
 		return
 	}
-	r.report(func(snap *WireRun) {
+	r.report(func(snap *wire.Run) {
 		if s.percent != nil {
 			snap.Percent = s.percent
 		}
@@ -129,7 +130,7 @@ func group(pattern *regexp.Regexp, match []string, name string) string {
 
 // percent takes a report of progress as terminals understand it.
 func (r *Run) percent(p float64, known bool) {
-	r.report(func(snap *WireRun) {
+	r.report(func(snap *wire.Run) {
 		snap.Percent = nil
 		if known {
 			snap.Percent = &p

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 )
 
@@ -49,7 +50,7 @@ func NewForgotten() Forgotten {
 // Expire has the store say that a run ended, and that it was forgotten.
 func (e Forgotten) Expire(id string) {
 	at := time.Unix(0, 0)
-	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: encoded(WireRun{ID: id, Job: "j", FinishedAt: &at})})
+	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: encoded(wire.Run{ID: id, Job: "j", FinishedAt: &at})})
 	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Gone})
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/tidewire/tidewire/internal/httpclient"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 const (
@@ -92,12 +93,12 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			return context.Cause(ctx)
 		case err != nil:
 			failures++
-			r.report(func(snap *WireRun) { snap.Message = shorten(err.Error()) })
+			r.report(func(snap *wire.Run) { snap.Message = shorten(err.Error()) })
 			continue
 		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
 			failures++
 			wait = pause(answer)
-			r.report(func(snap *WireRun) { snap.Message = "the operation is asked again: " + answer.Status })
+			r.report(func(snap *wire.Run) { snap.Message = "the operation is asked again: " + answer.Status })
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
@@ -163,7 +164,7 @@ func (r *Run) takeOperation(answer *source.Answer) (over bool, err error) {
 	if percent == nil {
 		percent = operation.Percent
 	}
-	r.report(func(snap *WireRun) {
+	r.report(func(snap *wire.Run) {
 		if percent != nil && !math.IsNaN(*percent) {
 			p := min(max(*percent, 0), 100)
 			snap.Percent = &p
@@ -218,7 +219,7 @@ func (r *Run) keepResult(answer *source.Answer, body []byte) {
 		r.printBody(answer)
 		return
 	}
-	r.report(func(snap *WireRun) { snap.Result = result })
+	r.report(func(snap *wire.Run) { snap.Result = result })
 }
 
 // printBody adds the beginning of an answer to the output.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -38,7 +39,7 @@ type Result struct {
 }
 
 func newJob(s *Service, cfg *config.Job) *Job {
-	j := &Job{Job: cfg, s: s, key: jobTopic(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
+	j := &Job{Job: cfg, s: s, key: wire.JobKey(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
 	if cfg.HTTP != nil {
 		j.action = httpAction{cfg, s.Client, s.admitted}
 	}
@@ -49,43 +50,24 @@ func newJob(s *Service, cfg *config.Job) *Job {
 // Key names the job's topic, its task and its objects on the stream. It implements [reconcile.Thing].
 func (j *Job) Key() string { return j.key }
 
-// jobTopic names the topic of a job.
-func jobTopic(name string) string { return "job/" + name }
-
-// A WireJobObject is a job as the API answers it.
-type WireJobObject struct {
-	Name        string        `json:"name"`
-	Title       string        `json:"title"`
-	Args        argsObject    `json:"args"`
-	Allowed     bool          `json:"allowed"`      // whoever asks may start and cancel it
-	Confirm     string        `json:"confirm"`      // what people are asked before a start; empty: nothing
-	OnBusy      config.OnBusy `json:"on_busy"`      // what a start does while the job is busy
-	Group       string        `json:"group"`        // of jobs that do not run at the same time; empty: none
-	AvailableAt *time.Time    `json:"available_at"` // when its limit lets it start again; null if it does now
-	NextAt      *time.Time    `json:"next_at"`      // when it starts by itself; null if it does not
-	LastRun     *WireRun      `json:"last_run"`     // in progress, or else the newest
-	Queue       []WireWaiting `json:"queue"`        // the first that wait, in order
-	Queued      int           `json:"queued"`       // how many wait
-}
-
 // Object is the job as it is now, for one who is allowed to start it or not.
-func (j *Job) Object(allowed bool) WireJobObject {
-	object := WireJobObject{
+func (j *Job) Object(allowed bool) wire.JobObject {
+	object := wire.JobObject{
 		Name:        j.Name,
 		Title:       j.Title,
-		Args:        j.Args,
+		Args:        argsOf(j.Args),
 		Allowed:     allowed,
 		Confirm:     j.Confirm,
-		OnBusy:      j.OnBusy,
+		OnBusy:      string(j.OnBusy),
 		Group:       j.Group,
 		AvailableAt: j.s.runs.peopleOf(j.s.runs.availableAt(j)),
 		NextAt:      j.nextAt(),
-		Queue:       []WireWaiting{},
+		Queue:       []wire.Waiting{},
 	}
 	latest, ok := j.Topic.Latest()
-	var snap WireJob
+	var snap wire.Job
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
-		object.LastRun = &snap.WireRun
+		object.LastRun = &snap.Run
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
 	} else if _, last, ok := j.s.Lookup(j.s.records.last(j.Name)); ok {
 		object.LastRun = &last
@@ -93,33 +75,20 @@ func (j *Job) Object(allowed bool) WireJobObject {
 	return object
 }
 
-// argsObject is a job's arguments by name, in the order of the file: a form shows them so.
-type argsObject []config.Arg
-
-func (args argsObject) MarshalJSON() ([]byte, error) {
-	object := []byte{'{'}
-	for i, arg := range args {
-		if i > 0 {
-			object = append(object, ',')
+// argsOf are arguments of a job as the API has them.
+func argsOf(args []config.Arg) wire.Args {
+	list := make(wire.Args, 0, len(args))
+	for _, a := range args {
+		arg := wire.Arg{
+			Name: a.Name, Type: string(a.Type), Title: a.Title, Default: a.Default, Min: a.Min, Max: a.Max,
+			Values: a.Values, Secret: a.Secret, Required: a.Default == nil,
 		}
-		name, err := json.Marshal(arg.Name)
-		if err != nil {
-			return nil, err
-		}
-		required := arg.Default == nil
-		if arg.Secret {
+		if a.Secret {
 			arg.Default = nil
 		}
-		value, err := json.Marshal(struct {
-			config.Arg
-			Required bool `json:"required"`
-		}{arg, required})
-		if err != nil {
-			return nil, err
-		}
-		object = append(append(append(object, name...), ':'), value...)
+		list = append(list, arg)
 	}
-	return append(object, '}'), nil
+	return list
 }
 
 // schedule has the job start by itself at its times, until unschedule. Times that passed
@@ -134,7 +103,7 @@ func (j *Job) schedule() {
 			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
 			return nil, nil
 		}
-		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: TriggerSchedule, Args: args, Audit: j.s.Audit})
+		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: wire.TriggerSchedule, Args: args, Audit: j.s.Audit})
 		if err != nil {
 			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
 		}

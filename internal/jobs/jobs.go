@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -108,10 +109,10 @@ func (s *Service) Topics() []*sse.Topic {
 
 // Lookup finds the newest state of a run and the topic that it is in. It reports false if there is no such run, or no
 // more.
-func (s *Service) Lookup(id string) (*sse.Topic, WireRun, bool) {
+func (s *Service) Lookup(id string) (*sse.Topic, wire.Run, bool) {
 	topic, ok := s.Hub.Lookup(runTopic(id))
 	if !ok {
-		return nil, WireRun{}, false
+		return nil, wire.Run{}, false
 	}
 	snap, ok := latestRun(topic)
 	return topic, snap, ok && snap.ID == id
@@ -139,7 +140,7 @@ func (s *Service) Definition(id string) *config.Job {
 func (s *Service) Cancel(id string) bool { return s.runs.cancel(id, errCancelled) }
 
 // Queue is all runs of a job that wait behind its first one, in order.
-func (s *Service) Queue(job string) []WireWaiting { return s.runs.queueOf(job) }
+func (s *Service) Queue(job string) []wire.Waiting { return s.runs.queueOf(job) }
 
 // Count returns how many runs of a job are at work, and how many wait.
 func (s *Service) Count(job string) (running, queued int) { return s.runs.count(job) }

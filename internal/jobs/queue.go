@@ -15,6 +15,8 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const (
@@ -80,7 +82,7 @@ type replay struct {
 
 // StartOptions is a wish to run a job.
 type StartOptions struct {
-	Trigger string          // TriggerAPI or TriggerSchedule
+	Trigger string          // wire.TriggerAPI or wire.TriggerSchedule
 	Args    map[string]any  // as [config.Job.Bind] has made them
 	Caller  access.Identity // who asks
 	Key     string          // Idempotency-Key; "": none
@@ -91,7 +93,7 @@ type StartOptions struct {
 }
 
 // audit records that the start led to a run.
-func (w StartOptions) audit(snap WireRun) {
+func (w StartOptions) audit(snap wire.Run) {
 	if w.Audit == nil {
 		return
 	}
@@ -105,15 +107,15 @@ func newRuns(s *Service) *runs {
 
 // Start makes a run of j, or finds the one that the wish joins or has led to before, and
 // returns its state; r is nil if it is over. The error is a [*Refusal], the store's, or ctx's.
-func (s *Service) Start(ctx context.Context, j *Job, wish StartOptions) (r *Run, snap WireRun, err error) {
+func (s *Service) Start(ctx context.Context, j *Job, wish StartOptions) (r *Run, snap wire.Run, err error) {
 	r, coalesced, id, err := s.runs.admit(j, wish, s.Clock.Now())
 	if err != nil {
-		return nil, WireRun{}, err
+		return nil, wire.Run{}, err
 	}
 	if r == nil {
 		_, snap, ok := s.Lookup(id)
 		if !ok {
-			return nil, WireRun{}, &Refusal{Code: Expired, Detail: "the run of this Idempotency-Key has expired"}
+			return nil, wire.Run{}, &Refusal{Code: Expired, Detail: "the run of this Idempotency-Key has expired"}
 		}
 		snap.Coalesced = coalesced
 		return nil, snap, nil
@@ -121,10 +123,10 @@ func (s *Service) Start(ctx context.Context, j *Job, wish StartOptions) (r *Run,
 	select {
 	case <-r.ready:
 	case <-ctx.Done():
-		return nil, WireRun{}, context.Cause(ctx)
+		return nil, wire.Run{}, context.Cause(ctx)
 	}
 	if r.err != nil {
-		return nil, WireRun{}, r.err
+		return nil, wire.Run{}, r.err
 	}
 	snap = r.Snapshot()
 	snap.Coalesced = coalesced
@@ -169,7 +171,7 @@ func (s *runs) decideLocked(j *Job, wish StartOptions, now time.Time) (r *Run, c
 		mine = append(mine, r)
 		joins := !r.stopped && !hasSecrets(j.Job) && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
 		if joins && sameArgs(r.args, wish.Args) {
-			r.update(func(snap *WireRun) { snap.Requests++ })
+			r.update(func(snap *wire.Run) { snap.Requests++ })
 			return r, true, nil
 		}
 		if !r.begun {
@@ -251,7 +253,7 @@ func (s *runs) availableAt(j *Job) *time.Time {
 // in the way of, and to the first of each job who waits behind it.
 func (s *runs) settleLocked() {
 	ofJob, ofGroup := map[string]int{}, map[string]int{}
-	firsts, queues, queued := []*Run{}, map[string][]WireWaiting{}, map[string]int{}
+	firsts, queues, queued := []*Run{}, map[string][]wire.Waiting{}, map[string]int{}
 	now := s.s.Clock.Now()
 	for _, r := range s.line {
 		name, group := r.job.Name, r.job.Group
@@ -276,20 +278,20 @@ func (s *runs) settleLocked() {
 		case r.begun:
 		case ahead == 0:
 			r.begun = true
-			r.update(func(snap *WireRun) {
-				snap.Status, snap.Position, snap.StartedAt = statusRunning, 0, s.s.Clock.People(now)
+			r.update(func(snap *wire.Run) {
+				snap.Status, snap.Position, snap.StartedAt = progress.StatusRunning, 0, s.s.Clock.People(now)
 				r.started = now
 			})
 			close(r.turn)
 		default:
 			if snap := r.Snapshot(); snap.Position != ahead {
-				r.update(func(snap *WireRun) { snap.Position = ahead })
+				r.update(func(snap *wire.Run) { snap.Position = ahead })
 			}
 			if !behind {
 				continue
 			}
 			if queued[name]++; queued[name] <= maxShown {
-				queues[name] = append(queues[name], WireWaiting{r.id, ahead, r.Snapshot().Args})
+				queues[name] = append(queues[name], wire.Waiting{ID: r.id, Position: ahead, Args: r.Snapshot().Args})
 			}
 		}
 	}
@@ -299,17 +301,17 @@ func (s *runs) settleLocked() {
 }
 
 // queueOf is all runs of a job that wait behind its first one, in order.
-func (s *runs) queueOf(name string) []WireWaiting {
+func (s *runs) queueOf(name string) []wire.Waiting {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	queue, first := []WireWaiting{}, true
+	queue, first := []wire.Waiting{}, true
 	for _, r := range s.line {
 		if r.job.Name != name {
 			continue
 		}
 		if !first && !r.begun {
 			snap := r.Snapshot()
-			queue = append(queue, WireWaiting{r.id, snap.Position, snap.Args})
+			queue = append(queue, wire.Waiting{ID: r.id, Position: snap.Position, Args: snap.Args})
 		}
 		first = false
 	}
@@ -350,7 +352,7 @@ func (s *runs) cancelLocked(r *Run, cause error) {
 		return
 	}
 	r.stopped = true
-	r.update(func(snap *WireRun) { snap.Status, snap.Position = statusCancelling, 0 })
+	r.update(func(snap *wire.Run) { snap.Status, snap.Position = progress.StatusCancelling, 0 })
 	r.cancel(cause)
 	if !r.begun {
 		s.leaveLocked(r)

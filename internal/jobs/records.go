@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // maxExpired is how many ids of forgotten runs are remembered.
@@ -68,7 +70,7 @@ func openRecords(ctx context.Context, service *Service) (*records, error) {
 // apply takes note of a change in the store. It is called within the store's locks.
 func (s *records) apply(e snapshot.Entry) {
 	id, ofRun := strings.CutPrefix(e.Topic, runTopic(""))
-	if !ofRun && !strings.HasPrefix(e.Topic, jobTopic("")) {
+	if !ofRun && !strings.HasPrefix(e.Topic, wire.JobKey("")) {
 		return
 	}
 	s.mu.Lock()
@@ -81,7 +83,7 @@ func (s *records) apply(e snapshot.Entry) {
 		s.live[e.Topic] = e
 	case snapshot.Final:
 		delete(s.live, e.Topic)
-		var snap WireRun
+		var snap wire.Run
 		if ofRun && s.jobs[id] == "" && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
 			s.jobs[id] = snap.Job
 			list := append(s.ended[snap.Job], ending{id, *snap.FinishedAt})
@@ -190,7 +192,7 @@ func (s *records) mend(ctx context.Context) {
 
 // end stores that a run is lost. Another process may be doing the same: one of them is first.
 func (s *records) end(ctx context.Context, e snapshot.Entry) error {
-	var snap WireJob
+	var snap wire.Job
 	if err := json.Unmarshal(e.Data, &snap); err != nil {
 		return err
 	}
@@ -199,11 +201,11 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"
-	snap.Status, snap.Error, snap.Position = statusLost, &text, 0
+	snap.Status, snap.Error, snap.Position = progress.StatusLost, &text, 0
 	snap.FinishedAt, snap.ExpiresAt = s.s.Clock.People(now), s.s.Clock.People(now.Add(keep))
-	var final any = snap.WireRun
-	if e.Topic == jobTopic(snap.Job) {
-		snap.Queue, snap.Queued = []WireWaiting{}, 0
+	var final any = snap.Run
+	if e.Topic == wire.JobKey(snap.Job) {
+		snap.Queue, snap.Queued = []wire.Waiting{}, 0
 		final = snap
 	}
 	claim, _, err := s.s.Store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})

@@ -1,6 +1,8 @@
 package jobs
 
-import "time"
+import (
+	"time"
+)
 
 // A Code is the reason for a [Refusal].
 type Code string

@@ -19,26 +19,10 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
-)
-
-// The statuses of a run.
-const (
-	statusQueued     = "queued"
-	statusRunning    = "running"
-	statusCancelling = "cancelling"
-	statusSucceeded  = "succeeded"
-	statusFailed     = "failed"
-	statusCancelled  = "cancelled"
-	statusTimedOut   = "timed_out"
-	statusLost       = "lost"
-)
-
-// What started a run.
-const (
-	TriggerAPI      = "api"
-	TriggerSchedule = "schedule"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const (
@@ -59,60 +43,8 @@ var (
 	errLost = errors.New("the store took the run away: its process was out of reach for too long")
 )
 
-// A WireRun is the whole state of a run as the API answers it, the streams send it
-// and the store holds it.
-type WireRun struct {
-	Key         string          `json:"key"`
-	ID          string          `json:"id"`
-	Job         string          `json:"job"`
-	Status      string          `json:"status"`
-	Trigger     string          `json:"trigger"`            // "api" or "schedule"
-	Coalesced   bool            `json:"coalesced"`          // this answer joined a run that was there
-	Requests    int             `json:"requests"`           // triggers that share the run
-	Position    int             `json:"position,omitempty"` // while queued: how many are to end before it begins
-	Percent     *float64        `json:"percent"`            // 0 to 100, null while unknown
-	Message     string          `json:"message"`
-	Args        map[string]any  `json:"args"` // without secrets
-	CreatedAt   *time.Time      `json:"created_at"`
-	StartedAt   *time.Time      `json:"started_at"` // null while queued
-	FinishedAt  *time.Time      `json:"finished_at"`
-	ExpiresAt   *time.Time      `json:"expires_at"` // of an ended run: until when it can be asked for, unless newer ones push it out
-	Events      string          `json:"events"`
-	Result      json.RawMessage `json:"result"`
-	Error       *string         `json:"error"`
-	Warned      bool            `json:"warned"`       // it has succeeded, and the command's exit code is a warning
-	ExitCode    *int            `json:"exit_code"`    // of the command; null before it has exited, and if a signal ended it
-	Output      string          `json:"output"`       // the end of what the run printed, once it is over
-	OutputBytes int64           `json:"output_bytes"` // how much that was, once it is over
-}
-
-// Ended reports whether the run is over.
-func (r *WireRun) Ended() bool {
-	switch r.Status {
-	case statusQueued, statusRunning, statusCancelling:
-		return false
-	}
-	return true
-}
-
-// A WireJob is what the topic of a job holds: the newest run that had its turn or is
-// next, and who waits behind it.
-type WireJob struct {
-	WireRun
-	Queue       []WireWaiting `json:"queue"`        // the first maxShown of them
-	Queued      int           `json:"queued"`       // how many there are
-	AvailableAt *time.Time    `json:"available_at"` // when the job's limit lets it start again; null if it does now
-}
-
 // maxShown bounds the waiting runs in a snapshot of their job, which each start makes anew. All are in [gateway.getQueue].
 const maxShown = 10
-
-// A WireWaiting is a run in the queue of its job.
-type WireWaiting struct {
-	ID       string         `json:"id"`
-	Position int            `json:"position"`
-	Args     map[string]any `json:"args"`
-}
 
 // A Run is one execution of a job, from the trigger on that made it. Its newest state is
 // in the topic run/ID; while it is the first of its job it is in that of the job too.
@@ -142,9 +74,9 @@ type Run struct {
 	told           bool            // the command has told a message itself; of the run's goroutine
 
 	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
-	snap      WireRun
+	snap      wire.Run
 	started   time.Time // by the monotonic clock; zero: not yet
-	queue     []WireWaiting
+	queue     []wire.Waiting
 	queued    int
 	available *time.Time
 	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
@@ -160,15 +92,15 @@ func newRun(j *Job, id string, wish StartOptions, now time.Time) *Run {
 		output: newOutput(), secrets: j.secrets.With(secretArgs(j.Job, args)...),
 		ready: make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
 	}
-	r.snap = WireRun{
+	r.snap = wire.Run{
 		Key:       j.key,
 		ID:        id,
 		Job:       j.Name,
-		Status:    statusQueued,
+		Status:    progress.StatusQueued,
 		Trigger:   wish.Trigger,
 		Requests:  1,
 		Args:      shownArgs(j.Job, args),
-		CreatedAt: j.s.Clock.People(now),
+		CreatedAt: *j.s.Clock.People(now),
 		Events:    j.s.RunPath(id) + "/events",
 	}
 	return r
@@ -220,7 +152,7 @@ func (r *Run) live(ctx context.Context) {
 		log.Warn("run ended", "status", r.Snapshot().Status, "err", r.secrets.Text(err.Error()))
 		return
 	}
-	log.Info("run ended", "status", statusSucceeded)
+	log.Info("run ended", "status", progress.StatusSucceeded)
 	r.job.refreshThen()
 }
 
@@ -318,22 +250,22 @@ func (r *Run) finish(result Result, err error) {
 	switch {
 	case err == nil:
 		full := 100.0
-		snap.Status, snap.Percent = statusSucceeded, &full
+		snap.Status, snap.Percent = progress.StatusSucceeded, &full
 	case errors.As(err, new(clock.TimedOut)):
-		snap.Status = statusTimedOut
+		snap.Status = progress.StatusTimedOut
 	case errors.Is(err, errLost):
-		snap.Status = statusLost
+		snap.Status = progress.StatusLost
 	case errors.Is(err, errCancelled), errors.Is(err, errReplaced), errors.Is(err, errStopping):
-		snap.Status = statusCancelled
+		snap.Status = progress.StatusCancelled
 	default:
-		snap.Status = statusFailed
+		snap.Status = progress.StatusFailed
 	}
 	if err != nil {
 		text := r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
 		snap.Error = &text
 	}
 	final, own, jobs := *snap, r.own, r.jobs
-	state := WireJob{final, []WireWaiting{}, 0, r.available}
+	state := wire.Job{Run: final, Queue: []wire.Waiting{}, AvailableAt: r.available}
 	r.own, r.jobs = nil, nil // what is published from here on is dropped
 	r.mu.Unlock()
 
@@ -358,9 +290,9 @@ func (r *Run) finish(result Result, err error) {
 }
 
 // ended records how a run ended that was at work for a time.
-func (s *Service) ended(run *WireRun, took time.Duration) {
-	s.Observer.ended(run.Job, run.Status, took)
-	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", run.Status)}
+func (s *Service) ended(run *wire.Run, took time.Duration) {
+	s.Observer.ended(run.Job, string(run.Status), took)
+	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", string(run.Status))}
 	if run.StartedAt != nil {
 		attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
 	}
@@ -379,14 +311,14 @@ func (r *Run) Wait(ctx context.Context, most time.Duration) {
 }
 
 // Snapshot returns the run's state now.
-func (r *Run) Snapshot() WireRun {
+func (r *Run) Snapshot() wire.Run {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.snap
 }
 
 // update changes the run's state and publishes it.
-func (r *Run) update(change func(*WireRun)) {
+func (r *Run) update(change func(*wire.Run)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.snap)
@@ -395,7 +327,7 @@ func (r *Run) update(change func(*WireRun)) {
 
 // report changes the run's progress. It is published at once, or within reportPace if
 // something was published just before: a command may print a million lines a second.
-func (r *Run) report(change func(*WireRun)) {
+func (r *Run) report(change func(*wire.Run)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	change(&r.snap)
@@ -403,17 +335,17 @@ func (r *Run) report(change func(*WireRun)) {
 		return
 	}
 	if wait := reportPace - time.Since(r.published); wait > 0 {
-		r.later = time.AfterFunc(wait, func() { r.update(func(*WireRun) {}) })
+		r.later = time.AfterFunc(wait, func() { r.update(func(*wire.Run) {}) })
 		return
 	}
 	r.publishLocked()
 }
 
 // place says who waits behind the run, and when its job can start again.
-func (r *Run) place(queue []WireWaiting, queued int, available *time.Time) {
+func (r *Run) place(queue []wire.Waiting, queued int, available *time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	same := slices.EqualFunc(queue, r.queue, func(a, b WireWaiting) bool { return a.ID == b.ID && a.Position == b.Position })
+	same := slices.EqualFunc(queue, r.queue, func(a, b wire.Waiting) bool { return a.ID == b.ID && a.Position == b.Position })
 	if same && queued == r.queued && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
 		return
 	}
@@ -442,9 +374,9 @@ func (r *Run) publishJobLocked() {
 	}
 	queue := r.queue
 	if queue == nil {
-		queue = []WireWaiting{}
+		queue = []wire.Waiting{}
 	}
-	r.jobs.Put(encoded(WireJob{r.snap, queue, r.queued, r.available}))
+	r.jobs.Put(encoded(wire.Job{Run: r.snap, Queue: queue, Queued: r.queued, AvailableAt: r.available}))
 }
 
 // encoded is a snapshot as JSON.
@@ -477,10 +409,10 @@ func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 }
 
 // latestRun reads the newest run of a topic.
-func latestRun(topic *sse.Topic) (snap WireRun, ok bool) {
+func latestRun(topic *sse.Topic) (snap wire.Run, ok bool) {
 	latest, ok := topic.Latest()
 	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
-		return WireRun{}, false
+		return wire.Run{}, false
 	}
 	return snap, true
 }

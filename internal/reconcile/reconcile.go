@@ -37,13 +37,13 @@ type Change interface {
 
 // A Difference is what distinguishes two configurations, by the keys of the things in them.
 type Difference struct {
-	Added     []string `json:"added"`
-	Changed   []string `json:"changed"`
-	Removed   []string `json:"removed"`
-	Unchanged int      `json:"unchanged"`
-	Restart   []string `json:"restart,omitempty"` // keys whose new values count only after a restart
+	Added     []string
+	Changed   []string
+	Removed   []string
+	Unchanged int
+	Restart   []string // keys whose new values count only after a restart
 
-	Reordered bool `json:"-"` // what both have stands in another order
+	Reordered bool // what both have stands in another order
 }
 
 // Any reports whether there is anything that a page has to show differently.

@@ -1,0 +1,22 @@
+package wire
+
+import "time"
+
+// Config is the snapshot of the configuration.
+type Config struct {
+	Key      string    `json:"key"`       // ConfigKey
+	File     string    `json:"file"`      // empty: it was not read from a file
+	LoadedAt time.Time `json:"loaded_at"` // when the configuration at work was read
+	Error    *string   `json:"error"`     // why what the file says now is not at work; null if it is
+	Version  int       `json:"version"`   // counts from 1 the configurations that were put to work and differed
+}
+
+// A Difference is the answer to a reload: what the configuration that is at work now has changed, by keys such as
+// source/tank and job/discover, and access, public_url, trust_forwarded and audit.
+type Difference struct {
+	Added     []string `json:"added"`
+	Changed   []string `json:"changed"`
+	Removed   []string `json:"removed"`
+	Unchanged int      `json:"unchanged"`         // how many sources and jobs are the same
+	Restart   []string `json:"restart,omitempty"` // keys of the configuration that have changed and count from the next start on
+}

@@ -1,0 +1,87 @@
+package wire
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// What started a run.
+const (
+	TriggerAPI      = "api"
+	TriggerSchedule = "schedule"
+)
+
+// A Run is the snapshot of a run of a job. Its key is that of the job.
+type Run struct {
+	Key         string          `json:"key"`
+	ID          string          `json:"id"`
+	Job         string          `json:"job"`
+	Status      progress.Status `json:"status"`
+	Trigger     string          `json:"trigger"`            // TriggerAPI or TriggerSchedule
+	Coalesced   bool            `json:"coalesced"`          // of the answer to a start: it joined a run that was there
+	Requests    int             `json:"requests"`           // how many starts share the run
+	Position    int             `json:"position,omitempty"` // while queued: how many runs are to end before it begins
+	Percent     *float64        `json:"percent"`            // 0 to 100; null while unknown
+	Stage       string          `json:"stage,omitempty"`
+	Message     string          `json:"message"`
+	Args        map[string]any  `json:"args"` // what is secret is ***
+	CreatedAt   time.Time       `json:"created_at"`
+	StartedAt   *time.Time      `json:"started_at"`   // null while queued
+	FinishedAt  *time.Time      `json:"finished_at"`  // null until it has ended
+	ExpiresAt   *time.Time      `json:"expires_at"`   // until when it can be asked for, unless newer runs push it out; null until it has ended
+	Events      string          `json:"events"`       // the path of its stream
+	Result      json.RawMessage `json:"result"`       // null: there is none
+	Error       *string         `json:"error"`        // why it did not succeed
+	Warned      bool            `json:"warned"`       // it has succeeded, and the command's exit code is a warning
+	ExitCode    *int            `json:"exit_code"`    // of the command; null before it has exited, and if a signal ended it
+	Output      string          `json:"output"`       // the end of what it printed, once it is over
+	OutputBytes int64           `json:"output_bytes"` // how much that was in all, once it is over
+}
+
+// A Job is the snapshot of a job: the run that is at work or next, or else the newest one, and who waits behind it.
+type Job struct {
+	Run
+	Queue       []Waiting  `json:"queue"`        // the first runs that wait, in order
+	Queued      int        `json:"queued"`       // how many wait
+	AvailableAt *time.Time `json:"available_at"` // when the job's limit lets it start again; null if it does now
+}
+
+// A Waiting is a run that waits in the queue of its job.
+type Waiting struct {
+	ID       string         `json:"id"`
+	Position int            `json:"position"` // how many runs are to end before it begins
+	Args     map[string]any `json:"args"`     // what is secret is ***
+}
+
+// Queue is the answer with every run of a job that waits, in order.
+type Queue struct {
+	Queue []Waiting `json:"queue"`
+}
+
+// A JobObject is a job as the API answers it to somebody.
+type JobObject struct {
+	Name        string     `json:"name"`
+	Title       string     `json:"title"`
+	Args        Args       `json:"args"`
+	Allowed     bool       `json:"allowed"`      // whoever asks may start and cancel it
+	Confirm     string     `json:"confirm"`      // what people are asked before a start; empty: nothing
+	OnBusy      string     `json:"on_busy"`      // what a start does while the job is busy: join, queue, reject or replace
+	Group       string     `json:"group"`        // of jobs that do not run at the same time; empty: none
+	AvailableAt *time.Time `json:"available_at"` // when its limit lets it start again; null if it does now
+	NextAt      *time.Time `json:"next_at"`      // when it starts by itself; null if it does not
+	LastRun     *Run       `json:"last_run"`     // in progress, or else the newest; null: there was none
+	Queue       []Waiting  `json:"queue"`        // the first that wait, in order
+	Queued      int        `json:"queued"`       // how many wait
+}
+
+// Jobs is the answer with every job.
+type Jobs struct {
+	Jobs []JobObject `json:"jobs"`
+}
+
+// A Start is the body that starts a run.
+type Start struct {
+	Args map[string]any `json:"args"` // by name; null is none
+}

@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// The states of a source. They are untyped, so that they compare with what a program has decoded into any.
+const (
+	SourcePending = "pending" // not polled yet
+	SourceOK      = "ok"
+	SourceStale   = "stale"   // a good value, but the last poll failed or the value is too old
+	SourceFailing = "failing" // polled without ever getting a good value
+	SourceRemoved = "removed" // not configured any more: the last snapshot on a stream
+)
+
+// Why the next poll of a source is not due when its pause ends.
+const (
+	WaitingBackoff   = "backoff"    // the last poll failed
+	WaitingRateLimit = "rate limit" // of the upstream: its own, or the configured one
+)
+
+// A Source is the snapshot of a source.
+type Source struct {
+	Key       string          `json:"key"`
+	Name      string          `json:"name"`
+	Title     string          `json:"title"`
+	State     string          `json:"state"` // one of SourcePending ... SourceRemoved
+	Value     json.RawMessage `json:"value"` // null: there never was one
+	Show      Show            `json:"show"`
+	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got; null: never
+	StaleAt   *time.Time      `json:"stale_at"`   // when the value is too old unless a poll renews it; null: never
+	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due; null: none is
+	Waiting   string          `json:"waiting"`    // why NextAt is not where the source's pause ends; empty: it is
+	Error     *string         `json:"error"`      // why the last poll failed or the value is stale; null: neither
+	Alert     *Alert          `json:"alert"`      // null: there is none, or it is clear
+}
+
+// Show is how a page presents a value, as the configuration says.
+type Show struct {
+	Value    string   `json:"value,omitempty"`    // the picked field that is the headline
+	Unit     string   `json:"unit,omitempty"`     // for example "°C"
+	Min      *float64 `json:"min,omitempty"`      // lower end of the scale
+	Max      *float64 `json:"max,omitempty"`      // upper end of the scale
+	Decimals *int     `json:"decimals,omitempty"` // digits behind the point, 0 to 10
+	History  Span     `json:"history,omitempty"`  // how long numbers are remembered; 0: not at all
+}
+
+// A Span is a duration that is JSON as people write it: "24h".
+type Span time.Duration
+
+// MarshalText gives the span as "24h", "1h30m" or "45s".
+func (s Span) MarshalText() ([]byte, error) {
+	text := time.Duration(s).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return []byte(text), nil
+}
+
+// UnmarshalText reads what [time.ParseDuration] reads.
+func (s *Span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	*s = Span(d)
+	return err
+}
+
+// The states of an alert.
+const (
+	AlertClear   = "clear"   // never in JSON: the alert of a source is null then
+	AlertPending = "pending" // its condition holds, but not for long enough yet
+	AlertFiring  = "firing"
+	AlertUnknown = "unknown" // its condition cannot be evaluated, and it was clear before
+)
+
+// An Alert is an alert that is not clear.
+type Alert struct {
+	State string     `json:"state"`           // AlertPending, AlertFiring or AlertUnknown
+	Since *time.Time `json:"since"`           // when the condition began to hold, or to be unknown
+	Error *string    `json:"error,omitempty"` // why the condition could not be evaluated with the newest value; nil: it could
+}
+
+// Sources is the answer with every source.
+type Sources struct {
+	Sources []Source `json:"sources"`
+}
+
+// History is the numbers of one field of a source, in columns. A point stands for all polls after the point before it,
+// up to its own time.
+type History struct {
+	Name   string   `json:"name"` // of the source
+	Field  string   `json:"field"`
+	Fields []string `json:"fields"` // all that have numbers, by name; "" is the value itself
+	T      []int64  `json:"t"`      // ms since 1970, ascending
+	V      Numbers  `json:"v"`      // the newest number of each point
+	Min    Numbers  `json:"min"`    // the least one
+	Max    Numbers  `json:"max"`    // the largest one
+}

@@ -1,0 +1,18 @@
+// Package wire has the JSON types of the HTTP API: what the gateway stores, streams and answers, and what its own client
+// commands read.
+//
+// A snapshot is the whole state of a thing: a [Source], a [Job], a [Config]. Its key, such as source/tank, names it on the
+// stream and names its topic. Where a field is a pointer, null is one of its values and means what its comment says.
+// openapi.json describes the same types; a test compares the two.
+//
+// Times are UTC, to the millisecond.
+package wire
+
+// ConfigKey is the key of [Config].
+const ConfigKey = "config"
+
+// SourceKey is the key of the source of that name.
+func SourceKey(name string) string { return "source/" + name }
+
+// JobKey is the key of the job of that name.
+func JobKey(name string) string { return "job/" + name }
