@@ -14,7 +14,6 @@ func TestDependencies(t *testing.T) {
 	deptest.Check(t, deptest.Forbidden{
 		path + "internal/gateway": down,
 		path + "internal/metrics": "an Observer counts",
-		path + "internal/problem": "which status a refusal is answered with is up to the API",
 		path + "internal/web":     "the API answers",
 		path + "natsstore":        "a store is handed in",
 		"modernc.org/sqlite":      "a store is handed in",
