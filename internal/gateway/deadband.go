@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -46,8 +47,8 @@ func steadyNumber(now, before any, least float64) any {
 	if _, isBool := now.(bool); isBool {
 		return now
 	}
-	a, isNumber := numeric(now)
-	b, wasNumber := numeric(before)
+	a, isNumber := history.Number(now)
+	b, wasNumber := history.Number(before)
 	if isNumber && wasNumber && math.Abs(a-b) < least {
 		return before
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
-	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -22,23 +21,6 @@ import (
 
 // MaxClientStreams is how many streams one address may have.
 const MaxClientStreams = maxClientStreams
-
-// A History is what a source's numbers were.
-type History struct{ *history }
-
-// A HistoryObject is what the API answers of it.
-type HistoryObject = wire.History
-
-// HistoryBuckets is how many points a history can have.
-const HistoryBuckets = historyBuckets
-
-func NewHistory(span time.Duration) History { return History{newHistory(span)} }
-
-func (h History) Add(now time.Time, value any) { h.add(now, value) }
-
-func (h History) Read(field string, since, now time.Time, points int) HistoryObject {
-	return h.read(field, since, now, points)
-}
 
 // Routes returns the verb of each route, by pattern.
 func Routes() map[string]access.Verb {

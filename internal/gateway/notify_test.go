@@ -402,7 +402,7 @@ func TestBodies(t *testing.T) {
 	text := `say "hi"` + "\n"
 	m := gateway.AlertMessage{
 		Source: "tank", Title: text, State: "firing", Value: json.RawMessage(`{"level":91.50,"pump":true}`),
-		Since: new(epoch),
+		Since: new(time.Date(2026, 11, 21, 18, 40, 0, 0, time.UTC)),
 	}
 	failing := m
 	failing.Value, failing.Error = json.RawMessage("null"), &text

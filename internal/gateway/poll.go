@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -29,7 +30,7 @@ type poller struct {
 	show       wire.Show // as snapshots have it
 	topic      *sse.Topic
 	clock      *clock.Clock          // of the gateway
-	history    *history              // nil: nothing is remembered
+	history    *history.History      // nil: nothing is remembered
 	limit      *smartpoll.Group      // of its upstream; nil: none
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
 	uses       []*poller             // the same as they are now; used by hooks alone
@@ -86,7 +87,7 @@ func (g *gateway) newPoller(cfg *config.Source) *poller {
 	}
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := cfg.Show.History; span > 0 {
-		s.history = newHistory(span)
+		s.history = history.New(span)
 	}
 	switch {
 	case cfg.HTTP != nil:
@@ -272,7 +273,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err err
 	if snap.UpdatedAt != nil {
 		snap.State = wire.SourceStale
 	}
-	s.history.add(s.clock.Wall(), nil)
+	s.history.Add(s.clock.Wall(), nil)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
 	if s.pause() == config.Never {
 		internal.Schedule(s.key, -1)
@@ -303,7 +304,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 		snap.State, snap.Error = wire.SourceStale, &got.stale
 		got.value = nil // a gap in the history
 	}
-	s.history.add(*at, got.value) // as the snapshot has it, to the millisecond
+	s.history.Add(*at, got.value) // as the snapshot has it, to the millisecond
 	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
 	s.schedule(internal, now)
 	if next := internal.Next(s.key); got.wish > 0 && next.Before(now.Add(got.wish)) {
@@ -331,7 +332,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		text := s.tooOld()
 		after := before
 		after.State, after.Error = wire.SourceStale, &text
-		s.history.add(g.clock.Wall(), nil)
+		s.history.Add(g.clock.Wall(), nil)
 		g.alert(internal, s, &after, verdict{})
 		s.put(after)
 		s.notify(internal)

@@ -1,0 +1,4 @@
+package history
+
+// Buckets is how many points a history can have.
+const Buckets = buckets
