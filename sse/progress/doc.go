@@ -14,8 +14,8 @@
 //
 //	err := tracker.Serve(w, r, "discovery/line-1") // on the request that watches it
 //
-// [Job.Run] does the first half with a work function: it reports as a [Progress], recovers a panic into a failed terminal,
-// and always finishes. [Handler] is all of it as one http.Handler, and [Client] its other end in Go.
+// [Job.Run] does the first half with a work function: it reports as a [Progress], recovers a panic into a failed
+// terminal, and always finishes. [Handler] is all of it as one http.Handler, and [Client] its other end in Go.
 //
 // Use it for work with a definite end whose events are snapshots: each says everything that those before it said.
 // Whether the end is good or bad is said in the payload.
@@ -28,6 +28,30 @@
 // result for its own; [Tracker.StartOrJoin] joins a retained one too, for work that is done once and shown to many.
 // Of any number of callers at once one begins the run, the others join it.
 //
+// # Runs with more to say
+//
+// A run that has an id from elsewhere, keeps its end for a time of its own, or publishes more than a [Progress]
+// begins with [Tracker.StartAs]. One that exists before it has a topic, waits in a queue, appears in several topics,
+// or ends in its own way is published by a [Publisher] in place of [Job.Run]:
+//
+//	publisher := progress.NewPublisher(&progress.PublisherOptions{Status: progress.StatusQueued})
+//
+//	own, _, err := tracker.StartAs(ctx, "run/"+id, progress.StartOptions{Run: id, Retention: keep, Payload: r.payload})
+//	publisher.Show(own) // queued
+//
+//	opts := progress.StartOptions{Run: id, Retention: keep, Payload: r.withQueue}
+//	job, isNew, err := tracker.StartAs(ctx, "job/"+name, opts)
+//	publisher.Show(job) // the same state in a second topic
+//
+//	publisher.Update(func(p *progress.Progress) { p.Status = progress.StatusRunning; r.position = 0 })
+//	publisher.Step(1, 2, "half way")                       // paced
+//	publisher.Refresh(job, func() { r.queue = queue })     // the second topic alone
+//	publisher.End(func(p *progress.Progress) { p.Status = progress.StatusTimedOut })
+//
+// The Publisher's lock guards what r.payload and r.withQueue read. Whether the run was asked to stop, or lost its
+// topic, the contexts of its Jobs say: context.AfterFunc(own.Context(), ...). The word cancelling is then the
+// caller's to publish.
+//
 // # Streams
 //
 // A stream ([Tracker.Serve]) gets the newest snapshot at once, then what is published, then the terminal, and ends.
@@ -39,8 +63,9 @@
 // # Cost and slow readers
 //
 // A payload is encoded once, in Publish, whatever the number of streams. Publish waits for no stream: a slow one
-// skips, one that does not read at all is cut off by the [sse.Hub]. A job that idles costs its newest snapshot and an
-// entry in a few maps: no goroutine, no timer.
+// skips, one that does not read at all is cut off by the [sse.Hub]. A Reporter publishes at most a burst of 20
+// snapshots and then one each 50 ms, so that the work may report as often as it likes. A job that idles costs its
+// newest snapshot and an entry in a few maps: no goroutine, no timer.
 //
 // # Where state lives
 //

@@ -14,7 +14,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
-	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -168,7 +167,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 
 // start starts or joins a run for r.
 func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool, error) {
-	job, isNew, err := h.tracker.start(r.Context(), topic, snapshot.ClaimOptions{KeepFinal: h.JoinEnded})
+	job, isNew, err := h.tracker.StartAs(r.Context(), topic, StartOptions{KeepFinal: h.JoinEnded})
 	if !isNew {
 		return job, false, err
 	}

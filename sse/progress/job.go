@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
 )
@@ -30,12 +31,14 @@ type Job struct {
 	// Lock order: Tracker.starting, the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
 	// Tracker's.
 
-	tracker *Tracker
-	topic   string
-	run     string
-	claim   snapshot.Claim // nil: the run is another process's, or could not begin
-	err     error          // why it could not begin
-	over    atomic.Bool    // set by the first Finish, or by the end of the run
+	tracker   *Tracker
+	topic     string
+	run       string
+	claim     snapshot.Claim     // nil: the run is another process's, or could not begin
+	retention time.Duration      // of the terminal
+	payload   func(Progress) any // what a Publisher publishes; nil: the Progress itself
+	err       error              // why it could not begin
+	over      atomic.Bool        // set by the first Finish, or by the end of the run
 
 	mu sync.Mutex // guards the fields below
 
@@ -51,8 +54,8 @@ func (j *Job) ID() string { return j.run }
 func (j *Job) Err() error { return j.err }
 
 // Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed
-// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded, or panics when it is,
-// is logged, and what was published before stays.
+// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded, or panics when it
+// is, is logged, and what was published before stays.
 func (j *Job) Publish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
@@ -65,37 +68,58 @@ func (j *Job) Publish(data any) {
 	j.claim.Put(payload)
 }
 
-// Finish ends the job with data as its terminal, which is kept for the Tracker's retention; whether that is success
-// or failure is said in data. The first Finish counts, later ones do nothing, so a deferred one is a safety net. If
-// data cannot be encoded that is logged, and the terminal is `{"status":"failed","error":"..."}` with the reason.
+// Finish ends the job with data as its terminal, which is kept for the run's retention ([StartOptions], by default the
+// Tracker's); whether that is success or failure is said in data. The first Finish counts, later ones do nothing, so a
+// deferred one is a safety net. If data cannot be encoded that is logged, and the terminal is
+// `{"status":"failed","error":"..."}` with the reason.
 //
 // With a store in the process it returns at once. Another store may be out of reach; then Finish keeps trying for the
-// retention, logs that it failed, and the store shows the run as lost in the end.
+// Tracker's retention, logs that it failed, and the store shows the run as lost in the end.
 func (j *Job) Finish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
 	}
+	j.finish(j.encodeEnd(data))
+}
+
+// encodeEnd returns data as a terminal, or a terminal that says why data is none.
+func (j *Job) encodeEnd(data any) []byte {
 	payload, err := j.encode(data)
 	if err != nil {
 		j.tracker.log.Error("terminal replaced: it cannot be encoded", "topic", j.topic, "run", j.run, "err", err)
-		payload = terminal("failed", "progress: the result cannot be encoded: "+err.Error())
+		return terminal("failed", "progress: the result cannot be encoded: "+err.Error())
 	}
-	if !j.over.CompareAndSwap(false, true) {
+	return payload
+}
+
+// finish ends the job with an encoded terminal.
+func (j *Job) finish(payload []byte) {
+	if j.claim == nil || !j.over.CompareAndSwap(false, true) {
 		return
 	}
-	retention := j.tracker.retention
 	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a
 	// store that others see.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), retention)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), j.tracker.retention)
 	defer cancel()
-	if err := j.claim.Finish(ctx, payload, retention); err != nil {
+	if err := j.claim.Finish(ctx, payload, j.retention); err != nil {
 		j.tracker.log.Error("terminal not stored", "topic", j.topic, "run", j.run, "err", err)
 	}
 	j.end(nil)
 }
 
-// encode returns data as JSON. A panic in its methods is logged, and is one more reason why it cannot be encoded: a run that
-// goes on without an end would be worse.
+// lazy makes a payload when it is encoded, so that a panic in it is one of the encoding.
+type lazy func() any
+
+// payloadOf returns what a Publisher publishes of p.
+func (j *Job) payloadOf(p Progress) any {
+	if j.payload == nil {
+		return p
+	}
+	return lazy(func() any { return j.payload(p) })
+}
+
+// encode returns data as JSON. A panic in its methods is logged, and is one more reason why it cannot be encoded: a
+// run that goes on without an end would be worse.
 func (j *Job) encode(data any) (payload []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -103,6 +127,9 @@ func (j *Job) encode(data any) (payload []byte, err error) {
 			payload, err = nil, errors.New("its encoding panicked")
 		}
 	}()
+	if made, ok := data.(lazy); ok {
+		data = made()
+	}
 	if payload, err = json.Marshal(data); err != nil {
 		return nil, errors.New(err.Error()) // what it wraps may panic when it is printed later
 	}

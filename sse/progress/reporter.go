@@ -4,23 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"runtime/debug"
-	"sync"
-	"time"
 )
 
-// Reporter is a Job whose snapshots are a [Progress]. [Job.Run] gives one to the work; its methods may be called from any goroutine, and do
-// nothing once the run is over. It adds to what the work says the times, an estimate of the time left, and the word cancelling
-// when [Tracker.Cancel] or [Tracker.Shutdown] was called. Work with payloads of its own publishes and finishes through the Job instead.
+// Reporter is a Job with its [Publisher]: what [Job.Run] gives to the work. Its methods may be called from any
+// goroutine, and do nothing once the run is over. It adds to what the work says the times, an estimate of the time
+// left, and the word cancelling when [Tracker.Cancel] or [Tracker.Shutdown] was called. Work that is a run of another
+// kind makes a Publisher of its own instead, or publishes and finishes through the Job.
 type Reporter struct {
 	*Job
-
-	mu sync.Mutex // guards the fields below, and held while a snapshot is published, so that they leave in order; before Job.mu
-
-	state Progress
-	eta   eta
-	ended bool
+	*Publisher
 }
 
 // errStopped is the end of work that neither returned nor panicked: it called [runtime.Goexit].
@@ -29,8 +22,9 @@ var errStopped = errors.New("the work stopped without a result")
 // errPanicked is all that a client is told of a panic.
 var errPanicked = errors.New("internal error")
 
-// Run does the work of the job and finishes it, whatever happens. It blocks until then; whoever was told isNew by [Tracker.Start] calls it
-// in a goroutine of its own. The first snapshot says running, the terminal is a [Progress] too:
+// Run does the work of the job and finishes it, whatever happens. It blocks until then; whoever was told isNew by
+// [Tracker.Start] calls it in a goroutine of its own. The first snapshot says running, the terminal is a [Progress]
+// too:
 //
 //   - succeeded, 100 percent, with result encoded as JSON, if work returns no error;
 //   - cancelled, if it returns one after ctx ended; timed_out, if its error is [context.DeadlineExceeded];
@@ -45,8 +39,10 @@ func (j *Job) Run(work func(ctx context.Context, report *Reporter) (result any, 
 // newReporter publishes the first snapshot of job.
 func newReporter(job *Job) *Reporter {
 	job.tracker.beginWork(job) // do ends it
-	r := &Reporter{Job: job, state: Progress{Status: StatusRunning, StartedAt: time.Now().UTC()}}
-	r.Update(func(*Progress) {})
+	r := &Reporter{job, NewPublisher(nil)}
+	ctx := job.Context()
+	r.asked = func() bool { return isAsked(ctx) }
+	r.Show(job)
 	return r
 }
 
@@ -69,62 +65,17 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 		if err != nil {
 			end = outcomeOf(ctx, nil, err)
 		}
-		r.finish(end)
+		r.End(end.apply)
 	}()
 	result, failure := work(ctx, r)
 	end = outcomeOf(ctx, result, failure) // here, for methods of what work returned may panic too
 	err = nil
 }
 
-// Update calls change with the state of the run, which it may change, and publishes it. Times and estimate are set afterwards;
-// percents are brought to between 0 and 100. It waits for nobody, but calls of change never overlap: change must not
-// call the Reporter, nor wait for who does.
-func (r *Reporter) Update(change func(*Progress)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.ended {
-		return
-	}
-	change(&r.state)
-	now := time.Now()
-	p := &r.state
-	p.UpdatedAt, p.ETA = now.UTC(), nil
-	if isAsked(r.Context()) {
-		p.Status = StatusCancelling
-	}
-	if p.Percent != nil && math.IsNaN(*p.Percent) {
-		p.Percent = nil
-	}
-	if p.Percent != nil {
-		percent := min(max(*p.Percent, 0), 100)
-		p.Percent = &percent // not the caller's variable
-		r.eta.update(percent, now)
-		if seconds, ok := r.eta.remaining(now); ok {
-			p.ETA = &seconds
-		}
-	}
-	r.Publish(r.state)
-}
-
 // isAsked reports whether the work was asked to stop.
 func isAsked(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return cause == ErrCancelled || cause == ErrEnded
-}
-
-// Step publishes that done of total equal parts are done; a total of 0 or less makes the percentage unknown. An empty message leaves
-// the one before.
-func (r *Reporter) Step(done, total int, message string) {
-	r.Update(func(p *Progress) {
-		p.Percent = nil
-		if total > 0 {
-			percent := 100 * float64(done) / float64(total)
-			p.Percent = &percent
-		}
-		if message != "" {
-			p.Message = message
-		}
-	})
 }
 
 // outcome is how the work has ended.
@@ -148,6 +99,8 @@ func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
 	case err == nil:
 		o.status = StatusSucceeded
 		return o
+	case context.Cause(ctx) == ErrLost:
+		o.status = StatusLost
 	case ctx.Err() != nil:
 		o.status = StatusCancelled
 	case errors.Is(err, context.DeadlineExceeded):
@@ -165,24 +118,13 @@ func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
 	return o
 }
 
-// finish publishes the terminal.
-func (r *Reporter) finish(end outcome) {
-	r.mu.Lock()
-	r.ended = true
-	p := &r.state
-	p.UpdatedAt, p.ETA = time.Now().UTC(), nil
-	p.Status = end.status
-	if end.status == StatusSucceeded {
-		full := 100.0
-		p.Percent = &full
+// apply makes o the end of a run.
+func (o outcome) apply(p *Progress) {
+	p.Status = o.status
+	if o.result != nil {
+		p.Result = o.result
 	}
-	if end.result != nil {
-		p.Result = end.result
+	if o.text != "" {
+		p.Error = o.text
 	}
-	if end.text != "" {
-		p.Error = end.text
-	}
-	final := r.state
-	r.mu.Unlock()
-	r.Finish(final)
 }

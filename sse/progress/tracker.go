@@ -17,8 +17,8 @@ import (
 // answer 404.
 var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 
-// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open], and end it
-// with [Tracker.Shutdown]. Its methods may be called from any goroutine.
+// Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open], and end
+// it with [Tracker.Shutdown]. Its methods may be called from any goroutine.
 type Tracker struct {
 	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim,
 	// so nothing holds mu or a Job.mu while it calls the store.
@@ -122,6 +122,24 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 	return t
 }
 
+// StartOptions are the options of [Tracker.StartAs]. The zero value is the default.
+type StartOptions struct {
+	// Run is the id of the run, should one begin: 1 to 40 ASCII letters and digits, never used before on the topic;
+	// anything else panics. Empty means a random one.
+	Run string
+
+	// Retention is how long the terminal of the run is kept. Zero or less means the Tracker's.
+	Retention time.Duration
+
+	// KeepFinal joins a retained run where otherwise a new one would replace it, as [Tracker.StartOrJoin] does.
+	KeepFinal bool
+
+	// Payload makes what is published of a [Progress], by [Job.Run] or a [Publisher], for a run with more to show than
+	// that. It must not call the Publisher. What cannot be encoded, or panics, is logged, as for [Job.Publish]. Nil
+	// means the Progress itself.
+	Payload func(Progress) any
+}
+
 // Start begins a new run on topic unless one is running; then it joins that. isNew says which, and of any number of
 // callers at once exactly one is told true: the one that does the work. The others get the same Job. A retained
 // terminal is dropped.
@@ -129,22 +147,23 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 // If the store fails, or the Tracker has ended, that is logged, and nothing was joined: isNew is false, and the Job
 // returned is already over and says why in [Job.Err]. [Tracker.StartContext] returns the error instead.
 func (t *Tracker) Start(topic string) (job *Job, isNew bool) {
-	return t.startOrLog(topic, snapshot.ClaimOptions{})
+	return t.startOrLog(topic, StartOptions{})
 }
 
 // StartOrJoin is [Tracker.Start], except that it joins a retained run too: the Job returned is then over.
 func (t *Tracker) StartOrJoin(topic string) (job *Job, isNew bool) {
-	return t.startOrLog(topic, snapshot.ClaimOptions{KeepFinal: true})
+	return t.startOrLog(topic, StartOptions{KeepFinal: true})
 }
 
-// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, the store fails, or the Tracker
-// has ended (an error that wraps [ErrEnded]), nothing was started. The run that it begins does not depend on ctx.
+// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, the store fails, or the
+// Tracker has ended (an error that wraps [ErrEnded]), nothing was started. The run that it begins does not depend on
+// ctx.
 func (t *Tracker) StartContext(ctx context.Context, topic string) (job *Job, isNew bool, err error) {
-	return t.start(ctx, topic, snapshot.ClaimOptions{})
+	return t.StartAs(ctx, topic, StartOptions{})
 }
 
-func (t *Tracker) startOrLog(topic string, opts snapshot.ClaimOptions) (*Job, bool) {
-	job, isNew, err := t.start(t.ctx, topic, opts)
+func (t *Tracker) startOrLog(topic string, opts StartOptions) (*Job, bool) {
+	job, isNew, err := t.StartAs(t.ctx, topic, opts)
 	if err != nil {
 		t.log.Error("start failed", "topic", topic, "err", err)
 		job = &Job{tracker: t, err: err}
@@ -153,7 +172,9 @@ func (t *Tracker) startOrLog(topic string, opts snapshot.ClaimOptions) (*Job, bo
 	return job, isNew
 }
 
-func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOptions) (*Job, bool, error) {
+// StartAs is [Tracker.StartContext] for a run with an id, a retention or a payload of its own. The options are those
+// of the run that it begins; a run that it joins has its own.
+func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) (job *Job, isNew bool, err error) {
 	t.mustBeMade()
 	select {
 	case t.starting <- struct{}{}:
@@ -167,11 +188,14 @@ func (t *Tracker) start(ctx context.Context, topic string, opts snapshot.ClaimOp
 	if t.hasEnded() {
 		return nil, false, fmt.Errorf("%w: %q was not started", ErrEnded, topic)
 	}
-	claim, entry, err := t.store.Claim(ctx, topic, opts)
+	claim, entry, err := t.store.Claim(ctx, topic, snapshot.ClaimOptions{Run: opts.Run, KeepFinal: opts.KeepFinal})
 	if err != nil {
 		return nil, false, fmt.Errorf("progress: start %q: %w", topic, err)
 	}
-	return t.jobOf(entry, claim), claim != nil, nil
+	if opts.Retention <= 0 {
+		opts.Retention = t.retention
+	}
+	return t.jobOf(entry, claim, opts), claim != nil, nil
 }
 
 // mustBeMade panics for a zero Tracker, whose channels would block for ever.
@@ -190,14 +214,17 @@ func (t *Tracker) hasEnded() bool {
 
 // jobOf returns this process's one Job for the run of entry. The store has told apply of it by now; if that has also
 // told its end already, the Job is over.
-func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim) *Job {
+func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOptions) *Job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec := t.records[entry.Topic]
 	if rec.run == entry.Run && rec.job != nil {
 		return rec.job
 	}
-	job := &Job{tracker: t, topic: entry.Topic, run: entry.Run, claim: claim}
+	job := &Job{
+		tracker: t, topic: entry.Topic, run: entry.Run,
+		claim: claim, retention: opts.Retention, payload: opts.Payload,
+	}
 	if rec.run != entry.Run {
 		job.end(ErrLost)
 		return job
