@@ -108,7 +108,7 @@ func (c *control) call(e *entry) (hook TaskHook, err error) {
 	} else {
 		hook, err = c.callWatched(e, ctx)
 	}
-	ctx.end(context.Canceled)
+	ctx.end()
 	return hook, err
 }
 
@@ -162,7 +162,7 @@ func (c *control) hook(key any, hook TaskHook) (err error) {
 	} else {
 		err = c.hookWatched(key, hook, ctx)
 	}
-	ctx.end(context.Canceled)
+	ctx.end()
 	return err
 }
 
@@ -207,7 +207,7 @@ func (c *control) handle(e *entry, err error) error {
 	err = c.watched(e.key, func() error {
 		return contained(e.key, func() error { return e.extra.onError(ctx, &c.internal, e.key, err) })
 	})
-	ctx.end(context.Canceled)
+	ctx.end()
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -111,4 +112,39 @@ func TestContextEndRacesWithFirstUse(t *testing.T) {
 		t.Errorf("Run() = %v, want %v", got, errFlaky)
 	}
 	users.Wait()
+}
+
+// Cancel meets the start of a task with a Timeout, which changes what its context stands on.
+func TestCancelRacesWithTheStartOfATimeout(t *testing.T) {
+	const runs = 500
+	var running atomic.Bool
+	n := 0
+	s := mustNew(t, start("k"),
+		smartpoll.WithTask("k", func(ctx context.Context) (hook, error) {
+			if _, ok := ctx.Deadline(); !ok {
+				t.Error("the context of a task with a Timeout has no deadline")
+			}
+			if n++; n >= runs { // or more: its result may be dropped
+				return nil, errFlaky
+			}
+			<-ctx.Done()
+			if got := context.Cause(ctx); got != smartpoll.ErrTaskCancelled {
+				t.Errorf("Cause = %v, want %v", got, smartpoll.ErrTaskCancelled)
+			}
+			return nil, nil
+		}, smartpoll.Timeout(time.Hour)))
+	running.Store(true)
+	var others sync.WaitGroup
+	others.Go(func() {
+		for running.Load() {
+			if s.Cancel("k") {
+				s.Schedule("k", 0)
+			}
+		}
+	})
+	if got := s.Run(t.Context()); got != errFlaky {
+		t.Errorf("Run() = %v, want %v", got, errFlaky)
+	}
+	running.Store(false)
+	others.Wait()
 }

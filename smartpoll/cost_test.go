@@ -12,7 +12,7 @@ import (
 
 var errEnough = errors.New("enough")
 
-// A cycle of a task allocates an eighth of a slab of contexts, and what the task itself does:
+// A cycle of a task allocates a sixteenth of a slab of contexts, and what the task itself does:
 // here, the closure that is its hook.
 func TestCostOfACycle(t *testing.T) {
 	const cycles = 20_000

@@ -83,7 +83,7 @@ func (c *control) overlaps(e *entry) bool {
 		return false
 	case Replace:
 		if run := c.drop(e); run != nil {
-			go run.end(ErrTaskReplaced) // by somebody without mu
+			go run.cancel(ErrTaskReplaced) // by somebody without mu
 		}
 	}
 	return true

@@ -199,7 +199,7 @@ func (c *control) callEndHooks(ctx context.Context, hooks []RunHook) (err error)
 	for _, hook := range hooks {
 		call := c.newCall(ctx)
 		err = errors.Join(err, c.hookWatched(nil, TaskHook(hook), call))
-		call.end(context.Canceled)
+		call.end()
 	}
 	return err
 }

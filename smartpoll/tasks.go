@@ -97,7 +97,7 @@ func (c *control) add(e *entry) error {
 func (c *control) Remove(key any) bool {
 	run, ok := c.remove(key)
 	if run != nil {
-		run.end(ErrTaskRemoved)
+		run.cancel(ErrTaskRemoved)
 	}
 	return ok
 }
@@ -167,7 +167,7 @@ func (c *control) Cancel(key any) bool {
 	}
 	c.mu.Unlock()
 	if run != nil {
-		run.end(ErrTaskCancelled)
+		run.cancel(ErrTaskCancelled)
 	}
 	return run != nil
 }
