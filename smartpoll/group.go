@@ -117,8 +117,9 @@ func (g *Group) Delay(at time.Time) time.Duration {
 // Delay panics if no task has the key. It may be called from any goroutine.
 func (c *control) Delay(key any) (delay time.Duration) {
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e == nil || !e.scheduled() || e.extra == nil || e.extra.member == nil {
 		return 0
 	}

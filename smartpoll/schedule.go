@@ -15,8 +15,9 @@ import (
 //
 // Next panics if no task has the key. It may be called from any goroutine.
 func (c *control) Next(key any) time.Time {
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e != nil {
 		return e.next
 	}
@@ -29,8 +30,9 @@ func (c *control) Next(key any) time.Time {
 //
 // Running panics if no task has the key. It may be called from any goroutine.
 func (c *control) Running(key any) bool {
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	return e != nil && e.running
 }
 
@@ -48,8 +50,9 @@ func (c *control) Running(key any) bool {
 // also when the Scheduler is not running: the next Run finds the schedule.
 func (c *control) Schedule(key any, d time.Duration) {
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	switch {
 	case e == nil:
 		return
@@ -74,8 +77,9 @@ func (c *control) Schedule(key any, d time.Duration) {
 // ScheduleAt panics if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAt(key any, t time.Time) {
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	switch {
 	case e == nil:
 		return
@@ -96,8 +100,9 @@ func (c *control) ScheduleSooner(key any, d time.Duration) {
 		panic(fmt.Sprintf(`smartpoll: cannot schedule sooner of invalid duration: %s`, d))
 	}
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e != nil {
 		c.sooner(e, now, now.Add(d))
 	}
@@ -108,8 +113,9 @@ func (c *control) ScheduleSooner(key any, d time.Duration) {
 // zero value, and if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAtSooner(key any, t time.Time) {
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if t == (time.Time{}) {
 		panic(`smartpoll: cannot schedule at sooner of zero time`)
 	}
@@ -126,8 +132,9 @@ func (c *control) ScheduleAtSooner(key any, t time.Time) {
 // StopTimer panics if no task has the key. It may be called from any goroutine.
 func (c *control) StopTimer(key any) (ready bool) {
 	now := time.Now()
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e == nil {
 		return false
 	}
@@ -143,18 +150,26 @@ func (c *control) StopTimer(key any) (ready bool) {
 	return e.ready
 }
 
-// lockFor locks mu and returns the entry of key, or nil if it was removed a moment ago.
-// If there is none it panics, as the runtime does for an unhashable key, and mu is free
-// again before the key is formatted: its methods are the user's.
-func (c *control) lockFor(key any) *entry {
-	e, ok := c.lookup(key)
-	if !ok {
-		panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
+// find returns the entry of key, or nil if it was removed a moment ago. If there is none
+// it panics, as the runtime does for an unhashable key. The caller holds mu, and lets go
+// of it by defer.
+func (c *control) find(key any) *entry {
+	e := c.tasks[key]
+	if e == nil {
+		c.notFound(key)
 	}
 	if e.removed {
 		return nil
 	}
 	return e
+}
+
+// notFound panics. The caller holds mu, which is free while the key is formatted: its
+// methods are the user's.
+func (c *control) notFound(key any) {
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
 }
 
 // lock locks mu. It is what each method begins with that others may call.
@@ -163,18 +178,6 @@ func (c *control) lock() {
 		panic(notMade)
 	}
 	c.mu.Lock()
-}
-
-// lookup locks mu, and leaves it locked if it finds key.
-func (c *control) lookup(key any) (e *entry, ok bool) {
-	c.lock()
-	defer func() {
-		if !ok {
-			c.mu.Unlock()
-		}
-	}()
-	e, ok = c.tasks[key]
-	return e, ok
 }
 
 func (c *control) sooner(e *entry, now, t time.Time) {

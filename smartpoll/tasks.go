@@ -161,15 +161,22 @@ func (c *control) sweep() {
 // is not running, or if its hook has begun. The task remains running until it
 // returns, and its schedule is left alone. Cancel panics if no task has the key.
 func (c *control) Cancel(key any) bool {
-	var run *callCtx
-	if e := c.lockFor(key); e != nil {
-		run = c.drop(e)
-	}
-	c.mu.Unlock()
+	run := c.dropKey(key)
 	if run != nil {
 		run.cancel(ErrTaskCancelled)
 	}
 	return run != nil
+}
+
+// dropKey is drop for the task with the key.
+func (c *control) dropKey(key any) *callCtx {
+	c.lock()
+	defer c.mu.Unlock()
+	e := c.find(key)
+	if e == nil {
+		return nil
+	}
+	return c.drop(e)
 }
 
 // Pause keeps the task with the key from being started, until Resume is called,
@@ -177,8 +184,9 @@ func (c *control) Cancel(key any) bool {
 // may still be running. Pause may be called from any goroutine, and panics if no
 // task has the key.
 func (c *control) Pause(key any) {
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e == nil || e.paused {
 		return
 	}
@@ -193,8 +201,9 @@ func (c *control) Pause(key any) {
 // or as its [Missed] says. It may be called from any goroutine, and panics if no
 // task has the key.
 func (c *control) Resume(key any) {
-	e := c.lockFor(key)
+	c.lock()
 	defer c.mu.Unlock()
+	e := c.find(key)
 	if e == nil || !e.paused {
 		return
 	}
