@@ -243,6 +243,13 @@ func Unlocked(s *Scheduler) bool {
 // Since is the order that s gives a reading of the clock.
 func Since(s *Scheduler, now time.Time) time.Duration { return time.Duration(s.control.since(now)) }
 
+// Reading returns the time as s derives it.
+func Reading(s *Scheduler) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reading()
+}
+
 // QueueLen returns how many results and goroutines wait for the turn.
 func QueueLen(s *Scheduler) int {
 	s.mu.Lock()

@@ -209,6 +209,14 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 	return false
 }
 
+// late is lateness at c.clock, a reading of just now.
+func (c *control) late(e *entry) time.Duration {
+	if isWall(e.next) {
+		return c.lateness(e, time.Now())
+	}
+	return time.Duration(c.clock) - e.next.Sub(c.base)
+}
+
 // lateness returns how long ago e, which is scheduled, became due; it is negative as
 // long as e is not.
 func (c *control) lateness(e *entry, now time.Time) time.Duration {

@@ -49,7 +49,6 @@ func (c *control) Running(key any) bool {
 // Schedule panics if no task has the key. It may be called from any goroutine,
 // also when the Scheduler is not running: the next Run finds the schedule.
 func (c *control) Schedule(key any, d time.Duration) {
-	now := time.Now()
 	c.lock()
 	defer c.mu.Unlock()
 	e := c.find(key)
@@ -59,7 +58,7 @@ func (c *control) Schedule(key any, d time.Duration) {
 	case d < 0:
 		c.unset(e)
 	case d > 0 || !e.ready:
-		c.setAfter(e, now, d)
+		c.setAfter(e, c.reading(), d)
 	default:
 		e.again()
 	}
@@ -254,11 +253,12 @@ func (c *control) promote(e *entry) {
 // expire makes ready what has become due, at most a batch of it. The caller
 // holds mu.
 func (c *control) expire() {
-	now := time.Now()
-	c.clock, c.fresh = c.since(now), true
+	now := c.reading()
 	if c.walls > 0 {
+		now = time.Now()
 		c.followWall(now)
 	}
+	c.clock, c.fresh = c.since(now), true
 	for range batchSize {
 		if len(c.timed) == 0 || c.timed[0].at > c.clock {
 			c.due = false
@@ -280,6 +280,24 @@ func (c *control) expire() {
 			c.promote(e)
 		}
 	}
+}
+
+// originAge is how old control.origin may be.
+const originAge = 100 * time.Millisecond
+
+// reading returns the time, as time.Now does for twice the cost: it reads the monotonic
+// clock alone, and derives the time of the wall clock from a reading of both that is at
+// most originAge old. For so long after the wall clock was set, or the process resumed, the
+// result tells the same instant as time.Now, but the wall clock as if that had not happened
+// yet. What has to follow the wall clock reads time.Now. In a synctest bubble, and beyond
+// 2157, times have no monotonic part, and reading is time.Now. The caller holds mu.
+func (c *control) reading() time.Time {
+	age := time.Since(c.origin)
+	if age < 0 || age > originAge { // negative if origin was read outside of this bubble
+		c.origin = time.Now()
+		return c.origin
+	}
+	return c.origin.Add(age)
 }
 
 // since returns the order in the heap of now, a reading of the clock. All readings

@@ -21,7 +21,7 @@ func (c *control) arm() {
 	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) || !c.open() {
 		return
 	}
-	now := c.since(time.Now())
+	now := int64(time.Since(c.base))
 	d := time.Duration(saturate(c.timed[0].at, -time.Duration(now)))
 	if d <= 0 {
 		c.due = true

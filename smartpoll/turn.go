@@ -63,6 +63,7 @@ type control struct {
 	capped   bool          // and that is near, for the sake of walls
 	walls    int           // entries in timed that are due by the wall clock
 	skew     int64         // wall clock less monotonic clock, when that was looked at
+	origin   time.Time     // a reading of the clock that others are derived from, see reading
 	clock    int64         // the last reading of the clock
 	fresh    bool          // it was made since mu was taken
 
@@ -260,12 +261,11 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
-		if c.observer != nil {
-			now := time.Now()
-			c.clock, c.fresh = c.since(now), true
-			e.more().late = c.lateness(e, now)
-		} else if !c.fresh {
+		if !c.fresh {
 			c.clock, c.fresh = int64(time.Since(c.base)), true // half as dear as time.Now
+		}
+		if c.observer != nil {
+			e.more().late = c.late(e)
 		}
 		e.started = c.clock
 		e.runs++

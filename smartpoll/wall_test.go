@@ -196,3 +196,37 @@ func TestAClockBeyond2157(t *testing.T) {
 		}
 	}
 }
+
+// A time that is derived from an earlier reading is the same as that of time.Now, on both clocks.
+func TestDerivedReading(t *testing.T) {
+	s := mustNew(t, smartpoll.WithTask("k", nothing))
+	between := func(name string) {
+		t.Helper()
+		before := time.Now()
+		got := smartpoll.Reading(s)
+		after := time.Now()
+		if got.Before(before) || got.After(after) {
+			t.Errorf("%s: a reading between %v and %v is %v", name, before, after, got)
+		}
+		if got == got.Round(0) {
+			t.Errorf("%s: %v has no reading of the monotonic clock", name, got)
+		}
+		if early, late := before.Add(-time.Millisecond).Round(0), after.Add(time.Millisecond).Round(0); got.Round(0).Before(early) || got.Round(0).After(late) {
+			t.Errorf("%s: by the wall clock, a reading between %v and %v is %v", name, early, late, got)
+		}
+	}
+	for range 1000 {
+		between("at once")
+	}
+	time.Sleep(150 * time.Millisecond)
+	between("after a while")
+	synctest.Test(t, func(t *testing.T) {
+		for _, pause := range []time.Duration{0, 1, time.Millisecond, time.Minute, 1000 * time.Hour} {
+			time.Sleep(pause)
+			if got, want := smartpoll.Reading(s), time.Now(); got != want {
+				t.Errorf("a reading in a bubble, %v later, is %v, want %v", pause, got, want)
+			}
+		}
+	})
+	between("after a bubble")
+}
