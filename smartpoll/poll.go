@@ -28,8 +28,10 @@ func Poll[T any](fetch func(context.Context) (T, error), commit func(context.Con
 	}
 	return func(ctx context.Context) (TaskHook, error) {
 		value, err := fetch(ctx)
-		if call, ok := ctx.Value(callKey{}).(*callCtx); ok && err != nil {
-			call.failed(err) // for the Observer
+		if err != nil {
+			if call, ok := ctx.Value(callKey{}).(*callCtx); ok {
+				call.failed(err) // for the Observer
+			}
 		}
 		return func(ctx context.Context, internal *Internal) error {
 			retried := false
