@@ -13,7 +13,8 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
-	"github.com/tidewire/tidewire/internal/source"
+	execkind "github.com/tidewire/tidewire/internal/kind/exec"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // loadDemo starts a demo and loads its configuration.
@@ -49,9 +50,9 @@ func TestConfigPicksValues(t *testing.T) {
 		var err error
 		switch {
 		case s.HTTP != nil:
-			raw, err = source.HTTP{URL: s.HTTP.URL, Header: s.HTTP.Header, Parse: string(s.Parse)}.Fetch(t.Context())
+			raw, err = httpkind.Get{URL: s.HTTP.URL, Header: s.HTTP.Header, Parse: string(s.Parse)}.Fetch(t.Context())
 		case s.Exec != nil:
-			raw, err = source.Exec{Argv: s.Exec, Parse: string(s.Parse)}.Fetch(t.Context())
+			raw, err = execkind.Program{Argv: s.Exec, Parse: string(s.Parse)}.Fetch(t.Context())
 		default:
 			continue
 		}

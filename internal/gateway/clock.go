@@ -38,13 +38,13 @@ func (g *gateway) followClock(internal *smartpoll.Internal) {
 	if gap {
 		var judgeFrom time.Time
 		for _, s := range sources {
-			if s.From == nil {
+			if s.from == nil {
 				s.wake(internal, now, max(ahead, 0))
 				judgeFrom = latest(judgeFrom, s.judgeFrom)
 			}
 		}
 		for _, s := range sources {
-			if s.From != nil {
+			if s.from != nil {
 				s.age(max(ahead, 0))
 				s.judgeFrom = judgeFrom
 			}

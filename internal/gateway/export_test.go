@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -139,8 +140,8 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 // takes has sources fetch what the test says.
 func (p Polling) takes(sources []*poller) {
 	for _, s := range sources {
-		if s.From == nil {
-			s.fetch = unversioned(func(context.Context) (any, error) { return p.fetch(s.Name) })
+		if s.from == nil {
+			s.fetcher = kind.Values(func(context.Context) (any, error) { return p.fetch(s.Name) })
 		}
 	}
 }

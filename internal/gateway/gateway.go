@@ -25,8 +25,8 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/jobs"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/lifecycle"
-	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -152,7 +152,7 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		clock:    clock.New(),
 		store:    opts.store,
 		observer: observer,
-		client:   source.NewClient(),
+		client:   httpkind.NewClient(),
 		polling:  func() {},
 		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,

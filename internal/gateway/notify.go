@@ -14,7 +14,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/source"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -65,7 +65,7 @@ type outbox struct {
 	later []*message // in this order
 }
 
-// A message is what one webhook is told of one source.
+// A message is what one webhook is told of one httpkind.
 type message struct {
 	to     *config.Notify
 	source string
@@ -169,7 +169,7 @@ func (w *webhooks) concerns(m *message) bool {
 func (w *webhooks) note(m *message, err error) {
 	var dial *net.OpError
 	switch about := (alarm{m.to.Name, m.source}); {
-	case errors.As(err, new(*source.StatusError)), errors.As(err, &dial) && dial.Op == "dial":
+	case errors.As(err, new(*httpkind.StatusError)), errors.As(err, &dial) && dial.Op == "dial":
 	case m.state == messageFiring:
 		w.fires[about] = true
 	case err == nil:
@@ -182,7 +182,7 @@ func (w *webhooks) call(ctx context.Context, m *message) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, webhookTimeout, clock.TimedOut{After: webhookTimeout})
 	defer cancel()
 	r := m.sends
-	hook := source.Webhook{Client: w.client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOfWebhook(m.to)}
+	hook := httpkind.Webhook{Client: w.client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOfWebhook(m.to)}
 	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
 	w.observer.Notified(m.to.Name, err)
 	return err
@@ -212,7 +212,7 @@ func (w *webhooks) retry(box *outbox, in time.Duration, err error) bool {
 
 // refused reports whether a webhook's answer will be the same next time.
 func refused(err error) bool {
-	var status *source.StatusError
+	var status *httpkind.StatusError
 	if !errors.As(err, &status) {
 		return false
 	}

@@ -81,7 +81,7 @@ func (o *Observer) withDefaults() Observer {
 // A Poll is one poll of a source.
 type Poll struct {
 	Source   string
-	Kind     string // http, exec or from
+	Kind     string // such as http: the key of the source that says where its values come from
 	Upstream string // empty if the source has none
 	Took     time.Duration
 	Err      error
@@ -138,13 +138,7 @@ func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
 	if polled == nil {
 		return s.poll
 	}
-	p := Poll{Source: s.Name, Kind: "from"}
-	switch {
-	case s.HTTP != nil:
-		p.Kind, p.Upstream = "http", s.HTTP.Upstream.Name
-	case s.Exec != nil:
-		p.Kind = "exec"
-	}
+	p := Poll{Source: s.Name, Kind: s.kind, Upstream: s.upstream}
 	return func(ctx context.Context) (reading, error) {
 		p, begun := p, time.Now()
 		got, err := s.poll(ctx)

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -46,7 +45,7 @@ func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
 // repace follows a change of who watches s. A source that was slow and has a watcher now
 // is polled at once if its value is older than its pause; a pause after a failure stands.
 func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
-	if s.From != nil || s.Unwatched == s.Every || internal.Running(s.key) {
+	if s.from != nil || s.Unwatched == s.Every || internal.Running(s.key) {
 		return // what runs will be scheduled by what wants it then
 	}
 	switch {
@@ -97,7 +96,7 @@ func waitingAfter(err error) string {
 	if errors.As(err, &asked) && asked.RetryAfter() > 0 {
 		return wire.WaitingRateLimit
 	}
-	if e, ok := errors.AsType[*source.StatusError](err); ok && e.Code == http.StatusTooManyRequests {
+	if kind.Limited(err) {
 		return wire.WaitingRateLimit
 	}
 	return wire.WaitingBackoff

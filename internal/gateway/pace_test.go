@@ -16,7 +16,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
-	"github.com/tidewire/tidewire/internal/source"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -290,7 +290,7 @@ func TestTheUpstreamsWishHoldsForEveryone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPolling(t, strings.Replace(twoPaces, "1m", "never", 1))
 		p.say(func(string) (any, error) {
-			return nil, &source.StatusError{Code: 429, Status: "429 Too Many Requests", Method: "GET", URL: "http://x/", After: time.Hour}
+			return nil, &httpkind.StatusError{Code: 429, Status: "429 Too Many Requests", Method: "GET", URL: "http://x/", After: time.Hour}
 		})
 		leave := p.watch("tank")
 		synctest.Wait()
@@ -482,7 +482,7 @@ func TestAReloadRespectsRetryAfter(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPolling(t, before)
 			p.say(func(string) (any, error) {
-				return nil, &source.StatusError{Code: 429, Status: "429 Too Many Requests", Method: "GET", URL: "http://x/", After: time.Hour}
+				return nil, &httpkind.StatusError{Code: 429, Status: "429 Too Many Requests", Method: "GET", URL: "http://x/", After: time.Hour}
 			})
 			time.Sleep(time.Minute)
 			due := p.now("tank")["next_at"]

@@ -10,8 +10,9 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
-	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -23,7 +24,12 @@ import (
 type poller struct {
 	*config.Source
 	key        string // names its task, its topic and its objects on the stream
-	fetch      fetch
+	spec       kind.Source
+	kind       string   // of spec
+	needs      int      // how many of from must be fresh
+	from       []string // what it is computed from; nil: it is polled
+	upstream   string   // the name of its upstream; empty: it has none
+	fetcher    kind.Fetcher
 	secrets    *secret.Redactor // of which people see nothing in errors and traces
 	inValues   *secret.Redactor // of which they see nothing in values either
 	claim      snapshot.Claim
@@ -35,12 +41,6 @@ type poller struct {
 	inputs     map[string]*sse.Topic // of what it is computed from, by name
 	uses       []*poller             // the same as they are now; used by hooks alone
 	dependents []*poller             // what is computed from it
-
-	// The next three are used by its polls alone, of which one runs at a time.
-
-	known   *source.Known // the newest answer that has a name
-	unfresh string        // why what was computed last is not fresh; empty: it is
-	wish    time.Duration // for how long the upstream asks to be left alone, though its answer counts; 0: it does not
 
 	// The fields below are used by hooks alone.
 
@@ -63,17 +63,6 @@ type poller struct {
 // Key implements [reconcile.Thing].
 func (s *poller) Key() string { return s.key }
 
-// A fetch gets a value, and with it what the next fetch may know of that: nil if nothing.
-type fetch func(ctx context.Context, known *source.Known) (any, *source.Known, error)
-
-// unversioned is a fetch of what has no names for its versions.
-func unversioned(f func(context.Context) (any, error)) fetch {
-	return func(ctx context.Context, _ *source.Known) (any, *source.Known, error) {
-		v, err := f(ctx)
-		return v, nil, err
-	}
-}
-
 // staleKey is the key of the task that marks a source stale when no poll has
 // succeeded for its stale_after.
 type staleKey string
@@ -83,37 +72,43 @@ type staleKey string
 func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s := &poller{
 		Source: cfg, key: wire.SourceKey(cfg.Name), clock: g.clock, show: showOf(cfg.Show),
-		secrets: secretsOfSource(cfg), inValues: credentialsOfSource(cfg),
 	}
+	s.kind, s.spec = specOf(cfg)
+	secrets := s.spec.Secrets()
+	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := cfg.Show.History; span > 0 {
 		s.history = history.New(span)
 	}
-	switch {
-	case cfg.HTTP != nil:
-		s.fetch = source.HTTP{
-			Client: g.client, URL: cfg.HTTP.URL, Header: cfg.HTTP.Header, Parse: string(cfg.Parse), Accept: cfg.HTTP.Accept, Secrets: s.secrets,
-			Close: !cfg.HTTP.Upstream.KeepAlive, Asked: func(wish time.Duration) { s.wish = wish },
-		}.FetchIf
-		s.limit = g.upstreams.Group(cfg.HTTP.Upstream.Name)
-	case cfg.Exec != nil:
-		s.fetch = unversioned(source.Exec{
-			Argv: cfg.Exec, Parse: string(cfg.Parse), Env: cfg.Env, Dir: cfg.Dir, TTY: cfg.TTY, OKCodes: cfg.OKCodes, Secrets: s.secrets,
-		}.Fetch)
-	default:
-		s.inputs = make(map[string]*sse.Topic, len(cfg.From))
-		for _, name := range cfg.From {
+	if computed, ok := s.spec.(kind.Computed); ok {
+		s.from, s.needs = computed.Inputs(), computed.Needed()
+		s.inputs = make(map[string]*sse.Topic, len(s.from))
+		for _, name := range s.from {
 			s.inputs[name] = g.sourceTopic(name)
 		}
-		s.fetch = unversioned(s.combine)
+	}
+	s.upstream = upstreamOf(cfg)
+	s.limit = g.upstreams.Group(s.upstream)
+	var err error
+	s.fetcher, err = s.spec.Open(kind.Env{
+		Secrets: s.secrets, Log: g.log.With("source", s.Name), Client: g.client, Parse: string(cfg.Parse), Input: s.input,
+	})
+	if err != nil {
+		s.fetcher = kind.Values(func(context.Context) (any, error) { return nil, err })
 	}
 	return s
+}
+
+// input returns the newest snapshot of one of the sources that s is computed from.
+func (s *poller) input(name string) []byte {
+	latest, _ := s.inputs[name].Latest()
+	return latest.Data
 }
 
 // addTasks adds the tasks of s to the scheduler, which does not start them by that.
 func (g *gateway) addTasks(s *poller) {
 	var options []smartpoll.TaskOption
-	if s.From == nil { // else the next poll of an input is the next attempt
+	if s.from == nil { // else the next poll of an input is the next attempt
 		options = append(options, smartpoll.Retry(smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}))
 	}
 	if s.limit != nil {
@@ -167,18 +162,18 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		defer cancel()
 	}
 	defer func() {
-		if err = s.secrets.Error(err); err != nil && s.wish > 0 {
-			err = leaveAlone{err, s.wish}
+		if err = s.secrets.Error(err); err != nil && got.wish > 0 {
+			err = leaveAlone{err, got.wish}
 		}
 	}()
-	ctx, done := source.InTurn(ctx)
+	ctx, done := value.InTurn(ctx)
 	defer done()
-	s.wish = 0
-	raw, known, err := s.fetch(ctx, s.known)
+	raw, err := s.fetcher.Fetch(ctx)
+	got.stale, got.wish = raw.Stale, raw.Wait
 	if err != nil {
 		return got, err
 	}
-	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
+	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
 		return got, err
 	}
 	if got.asked, err = askedBy(ctx, s.When, got.value); err != nil {
@@ -191,7 +186,9 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
 	got.data = s.inValues.Strings(got.data)
-	s.known, got.stale, got.wish = known, s.unfresh, s.wish
+	if c, ok := s.fetcher.(kind.Confirmer); ok {
+		c.Confirm()
+	}
 	return got, nil
 }
 
@@ -231,11 +228,11 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 // attempt where the backoff, or the upstream's Retry-After, wants it.
 func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal, reading, error) error {
 	return func(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
-		if errors.Is(err, errNothingYet) {
+		if errors.Is(err, kind.ErrNothingYet) {
 			return nil // the first poll of an input has it computed again
 		}
 		g.followClock(internal)
-		if err != nil && got.began.Before(g.clock.Woke()) && !errors.As(err, new(*source.StatusError)) {
+		if err != nil && got.began.Before(g.clock.Woke()) && !kind.Refused(err) {
 			internal.Schedule(s.key, s.soon(g.clock.Now())) // the process stood still, or the machine slept: that says nothing of the upstream
 			return nil
 		}
@@ -257,7 +254,7 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 		}
 		after.NextAt, after.Waiting = s.next(internal)
 		g.alert(internal, s, &after, got.alert)
-		if s.From != nil && sameSource(&after, &before) {
+		if s.from != nil && sameSource(&after, &before) {
 			return nil
 		}
 		s.put(after)

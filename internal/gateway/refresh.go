@@ -50,8 +50,8 @@ func (p *sources) refresh(internal *smartpoll.Internal, s *poller, now time.Time
 	switch {
 	case p.find(s.Name) != s:
 		return 0 // another definition has come meanwhile, which is polled at once
-	case s.From != nil:
-		for i, name := range s.From {
+	case s.from != nil:
+		for i, name := range s.from {
 			if w := p.refresh(internal, p.find(name), now); i == 0 || w < wait {
 				wait = w
 			}

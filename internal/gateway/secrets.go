@@ -8,31 +8,6 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// secretsOfSource is what nobody is shown of a source: what its references gave, and the
-// credentials in its request.
-func secretsOfSource(s *config.Source) *secret.Redactor {
-	all := append(slices.Clone(s.Given), secret.OfProgram(s.Exec, s.Env)...)
-	if s.HTTP != nil {
-		all = append(all, secretsOfUpstream(s.HTTP.Upstream)...)
-		all = append(all, secret.OfHeader(s.HTTP.Header)...)
-		all = append(all, secret.OfQuery(s.HTTP.URL.Query())...)
-	}
-	return secret.New(all...)
-}
-
-// credentialsOfSource are those secrets that are surely credentials. They are hidden in values
-// too, where a word such as a header's "X-Tenant: north" is left.
-func credentialsOfSource(s *config.Source) *secret.Redactor {
-	all := append(slices.Clone(s.Given), secret.OfProgram(s.Exec, s.Env)...)
-	if h := s.HTTP; h != nil {
-		all = append(all, h.Upstream.Given...)
-		all = append(all, secret.OfNamed(h.Upstream.Header)...)
-		all = append(all, secret.OfNamed(h.Header)...)
-		all = append(all, secret.OfQuery(h.URL.Query())...)
-	}
-	return secret.New(all...)
-}
-
 func secretsOfUpstream(u *config.Upstream) []string {
 	return append(secret.OfHeader(u.Header), u.Given...)
 }

@@ -94,7 +94,7 @@ func (c *sourceChange) Apply() {
 		inputs[s.Name], s.uses, s.dependents = s, nil, nil
 	}
 	for _, s := range c.Next {
-		for _, name := range s.From {
+		for _, name := range s.from {
 			s.uses = append(s.uses, inputs[name])
 			inputs[name].dependents = append(inputs[name].dependents, s)
 		}

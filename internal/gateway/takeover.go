@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -18,8 +19,7 @@ func (s *poller) takeOver(before *poller) {
 // keepsValueOf reports whether a value of before is one of s too: it is the same kind of
 // thing, parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
-	return (s.HTTP == nil) == (before.HTTP == nil) && (s.Exec == nil) == (before.Exec == nil) &&
-		s.Parse == before.Parse && config.Same(s.Pick, before.Pick) && config.Same(s.Combine, before.Combine)
+	return s.kind == before.kind && s.spec.SameValue(before.spec) && s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
 }
 
 // begin publishes the first snapshot of s and has it polled at once; the limits of the
@@ -43,7 +43,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {
-	case s.From != nil && !s.hasInput(), s.pause() == config.Never:
+	case s.from != nil && !s.hasInput(), s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
 		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.Now()))
@@ -63,8 +63,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 // isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
 // the same one.
 func (s *poller) isLimitedAs(before *poller) bool {
-	if s.HTTP == nil || before.HTTP == nil || before.waiting != wire.WaitingRateLimit || !s.clock.Now().Before(before.notBefore) {
-		return false
-	}
-	return s.HTTP.URL.Scheme == before.HTTP.URL.Scheme && s.HTTP.URL.Host == before.HTTP.URL.Host
+	own, ok := s.spec.(kind.Targeted)
+	other, same := before.spec.(kind.Targeted)
+	return ok && same && own.Target() == other.Target() && before.waiting == wire.WaitingRateLimit && s.clock.Now().Before(before.notBefore)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/httpclient"
-	"github.com/tidewire/tidewire/internal/source"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 )
@@ -49,7 +49,7 @@ func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 	if wrong != nil {
 		return Result{}, wrong // although the trigger has found it good
 	}
-	answer, err := j.call(ctx, r, source.Call{Client: j.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
+	answer, err := j.call(ctx, r, httpkind.Call{Client: j.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
 	if err != nil {
 		return Result{}, err
 	}
@@ -85,7 +85,7 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			return context.Cause(ctx)
 		}
 		look, cancel := context.WithTimeoutCause(ctx, lookWithin, clock.TimedOut{After: lookWithin})
-		answer, err := j.call(look, r, source.Call{Client: j.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
+		answer, err := j.call(look, r, httpkind.Call{Client: j.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
 		cancel()
 		wait = 0
 		switch {
@@ -112,16 +112,16 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 }
 
 // refused is the error of an answer whose status is none that counts, with what its body says.
-func (r *Run) refused(method string, at *url.URL, answer *source.Answer) error {
+func (r *Run) refused(method string, at *url.URL, answer *httpkind.Answer) error {
 	text := fmt.Sprintf("%s %s: %s", method, shown(at), answer.Status)
-	if said := source.Says(answer.Header, answer.Body, r.secrets); said != "" {
+	if said := httpkind.Says(answer.Header, answer.Body, r.secrets); said != "" {
 		text += ": " + said
 	}
 	return errors.New(text)
 }
 
 // pause is how long the server of an operation wants to be left alone; 0 if it says nothing.
-func pause(answer *source.Answer) time.Duration {
+func pause(answer *httpkind.Answer) time.Duration {
 	if answer.Header.Get("Retry-After") == "" {
 		return 0
 	}
@@ -129,7 +129,7 @@ func pause(answer *source.Answer) time.Duration {
 }
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.
-func (j httpAction) call(ctx context.Context, r *Run, call source.Call) (*source.Answer, error) {
+func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*httpkind.Answer, error) {
 	done, err := j.admit(ctx, j.HTTP.Upstream)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (j httpAction) call(ctx context.Context, r *Run, call source.Call) (*source
 
 // takeOperation takes what a monitor says into the run's state. over is true when the
 // operation has ended; err is how, nil for good.
-func (r *Run) takeOperation(answer *source.Answer) (over bool, err error) {
+func (r *Run) takeOperation(answer *httpkind.Answer) (over bool, err error) {
 	var operation struct {
 		Status          string          `json:"status"`
 		Percent         *float64        `json:"percent"`
@@ -210,7 +210,7 @@ func reasonOf(raw json.RawMessage) string {
 
 // keepResult makes body the run's result if it is JSON of a size that can be shown, and
 // otherwise part of its output.
-func (r *Run) keepResult(answer *source.Answer, body []byte) {
+func (r *Run) keepResult(answer *httpkind.Answer, body []byte) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return
 	}
@@ -223,7 +223,7 @@ func (r *Run) keepResult(answer *source.Answer, body []byte) {
 }
 
 // printBody adds the beginning of an answer to the output.
-func (r *Run) printBody(answer *source.Answer) {
+func (r *Run) printBody(answer *httpkind.Answer) {
 	const most = outputTail / 2
 	body, more := answer.Body, len(answer.Body) > most
 	if more {

@@ -17,8 +17,8 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
-	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -402,7 +402,7 @@ func (r *Run) plain(line string) string {
 // also within the answers that it is a part of. ok is false if it is none.
 func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
-	if !json.Valid(result) || source.TooDeep(result) {
+	if !json.Valid(result) || value.TooDeep(result) {
 		return nil, false
 	}
 	return r.secrets.JSON(result), true

@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/tidewire/tidewire/internal/gateway"
-	"github.com/tidewire/tidewire/internal/source"
+	"github.com/tidewire/tidewire/internal/kind"
 )
 
 // labelJob names a job. Prometheus has a label "job" of its own, which would win.
@@ -42,7 +42,7 @@ type Metrics struct {
 	hooks   children[*webhookCounters]
 
 	polls        *prometheus.CounterVec
-	pollDuration map[string]prometheus.Observer // by kind of source
+	pollDuration children[prometheus.Observer] // by kind of source
 	pollLateness prometheus.Histogram
 	throttled    *prometheus.CounterVec
 	runs         *prometheus.CounterVec
@@ -110,9 +110,9 @@ func New(version string) *Metrics {
 		Help:    "How long polls took, by kind of source: http, exec or from.",
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"kind"})
-	m.pollDuration = make(map[string]prometheus.Observer)
+	m.pollDuration.make = func(kind string) prometheus.Observer { return durations.WithLabelValues(kind) }
 	for _, kind := range []string{"http", "exec", "from"} {
-		m.pollDuration[kind] = durations.WithLabelValues(kind)
+		m.pollDuration.of(kind) // a scrape has all of them from the start
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "tidewire_build_info",
@@ -189,15 +189,12 @@ func (m *Metrics) Observer() *gateway.Observer {
 }
 
 func (m *Metrics) polled(p gateway.Poll) {
-	if d := m.pollDuration[p.Kind]; d != nil {
-		d.Observe(p.Took.Seconds())
-	}
+	m.pollDuration.of(p.Kind).Observe(p.Took.Seconds())
 	c := m.sources.of(p.Source)
-	var status *source.StatusError
 	switch {
 	case p.Err == nil:
 		c.ok.Inc()
-	case errors.As(p.Err, &status) && status.Code == http.StatusTooManyRequests:
+	case kind.Limited(p.Err):
 		c.limited.Inc()
 		if p.Upstream != "" {
 			m.limited.of(p.Upstream).Inc()

@@ -18,8 +18,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/tidewire/tidewire/internal/gateway"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/metrics"
-	"github.com/tidewire/tidewire/internal/source"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -59,7 +59,7 @@ func (f *fixture) busy() {
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 	}
 	f.Late(20 * time.Millisecond)
-	for _, err := range []error{nil, nil, &source.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &source.StatusError{Code: 500}} {
+	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
 		f.Polled(gateway.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
 	}
 	f.RunEnded("scan", "failed", time.Minute)

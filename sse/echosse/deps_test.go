@@ -10,7 +10,7 @@ func TestDeps(t *testing.T) {
 	const own = "it has a package of its own; this one adapts Echo and nothing else"
 	deptest.Check(t, deptest.Forbidden{
 		"github.com/tidewire/tidewire/internal/gateway": "a library of the module must not need its program",
-		"github.com/tidewire/tidewire/internal/source":  "a library of the module must not need its program",
+		"github.com/tidewire/tidewire/internal/kind":    "a library of the module must not need its program",
 		"github.com/tidewire/tidewire/internal/config":  "a library of the module must not need its program",
 		"github.com/tidewire/tidewire/smartpoll":        "polling here is sse.Polling",
 		"github.com/itchyny/gojq":                       own,

@@ -1,0 +1,79 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/text"
+)
+
+// A Failure is why there is no value: a line for a card on a page, and its cause, whose own text is longer.
+type Failure struct {
+	Text string // see [Brief]
+	Err  error
+}
+
+func (e *Failure) Error() string { return e.Text }
+func (e *Failure) Unwrap() error { return e.Err }
+
+// Fail returns the [*Failure] of a fetch that began at start. What names what was asked, reason says how err came about.
+// If ctx has ended, that is the reason, and [context.Cause] of ctx the error. Secrets are hidden in reason; what has none.
+func Fail(ctx context.Context, start time.Time, what, reason string, err error, secrets *secret.Redactor) *Failure {
+	if text := Interrupted(ctx, start); text != "" {
+		reason, err = text, context.Cause(ctx)
+	}
+	return &Failure{what + ": " + Brief(reason, secrets), err}
+}
+
+// Interrupted says how ctx ended a fetch that began at start, or "" if it did not.
+func Interrupted(ctx context.Context, start time.Time) string {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil:
+		return ""
+	case cause == context.DeadlineExceeded: // the deadline was set without a cause that names it
+		if deadline, ok := ctx.Deadline(); ok {
+			return fmt.Sprintf("timed out after %v", rounded(deadline.Sub(start)))
+		}
+		return "timed out"
+	}
+	return Brief(cause.Error(), nil)
+}
+
+// rounded leaves the digits of d that people read: a context is made a moment
+// before the fetch begins.
+func rounded(d time.Duration) time.Duration {
+	unit := time.Millisecond
+	if d > time.Second {
+		unit = 10 * time.Millisecond
+	}
+	return max(0, d.Round(unit))
+}
+
+// Brief makes one line of s without secrets, short enough for a card: at most 160 characters.
+func Brief(s string, secrets *secret.Redactor) string {
+	const most = 160
+	return text.Cut(secrets.Text(text.Words(s)), most)
+}
+
+// A Refusal is an error by which whatever was asked has answered: it could be reached.
+type Refusal interface {
+	error
+	// Limited reports whether it wants to be asked less often.
+	Limited() bool
+}
+
+// Refused reports whether err is, or wraps, a [Refusal].
+func Refused(err error) bool {
+	var r Refusal
+	return errors.As(err, &r)
+}
+
+// Limited reports whether err is, or wraps, a [Refusal] of too many requests.
+func Limited(err error) bool {
+	var r Refusal
+	return errors.As(err, &r) && r.Limited()
+}

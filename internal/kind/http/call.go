@@ -1,0 +1,91 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+)
+
+// A Call is one request whose answer counts, whatever its status. No redirect is followed.
+type Call struct {
+	Client *http.Client // its transport is used. nil: one that all share
+	Method string
+	URL    *url.URL    // http or https; not modified
+	Header http.Header // sent as they are; not modified
+	Body   []byte      // nil: none
+	Close  bool        // the connection serves no other request
+
+	Secrets *secret.Redactor // of what errors show nothing
+}
+
+// An Answer is what a server said.
+type Answer struct {
+	Code       int
+	Status     string // "202 Accepted": the standard's words, not the server's
+	Header     http.Header
+	Body       []byte        // in UTF-8 if its Content-Type names a charset; at most [value.MaxBody]
+	RetryAfter time.Duration // as the header of that name asks, 0 to 24 h; 0: nothing
+}
+
+// Do makes the request. Its error says that there was no answer, or not a whole one, as
+// those of [Get.Fetch] do.
+func (c Call) Do(ctx context.Context) (*Answer, error) {
+	start := time.Now()
+	answer, err := c.do(ctx)
+	if err == nil {
+		return answer, nil
+	}
+	return nil, kind.Fail(ctx, start, c.Method+" "+address(c.URL, c.Secrets), reason(err), err, c.Secrets)
+}
+
+func (c Call) do(ctx context.Context) (*Answer, error) {
+	var body io.Reader
+	if c.Body != nil {
+		body = bytes.NewReader(c.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, c.Method, c.URL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = c.Close
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Accept", "application/json, */*;q=0.1")
+	for k, values := range c.Header {
+		if k = http.CanonicalHeaderKey(k); k == "Host" && len(values) > 0 {
+			req.Host = values[0]
+		} else {
+			req.Header[k] = values
+		}
+	}
+	client := http.Client{
+		Transport:     shared.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if c.Client != nil {
+		client.Transport = c.Client.Transport
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+	}
+	data, err := readBody(ctx, resp)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = utf8Of(resp.Header.Get("Content-Type"), data); err != nil {
+		return nil, err
+	}
+	status := statusError(resp, c.Method, c.URL, c.Secrets)
+	return &Answer{Code: status.Code, Status: status.Status, Header: resp.Header, Body: data, RetryAfter: status.After}, nil
+}

@@ -1,0 +1,23 @@
+package http
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// RetryAfter reads a Retry-After header's value.
+func RetryAfter(v string, now time.Time) time.Duration { return retryAfter(v, now) }
+
+// NewClientWith is NewClient with another resolver and proxy.
+func NewClientWith(r *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
+	return newClient(r, proxy)
+}
+
+// Forbidden says whether addr is one that the guard refuses.
+func Forbidden(addr netip.Addr) bool { return forbidden(addr) }
+
+// ValidatorOf is what is remembered of an answer's header.
+func ValidatorOf(h http.Header) Validator { return validatorOf(h) }

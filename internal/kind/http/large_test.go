@@ -1,0 +1,109 @@
+package http_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/value"
+)
+
+// answers serves /N with a text of N bytes, as JSON.
+func answers(t *testing.T) func(ctx context.Context, n int) error {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := 0
+		_, _ = fmt.Sscanf(r.URL.Path, "/%d", &n)
+		fmt.Fprintf(w, "%q", strings.Repeat("x", n))
+	}))
+	t.Cleanup(server.Close)
+	return func(ctx context.Context, n int) error {
+		_, err := httpkind.Get{URL: address(fmt.Sprintf("%s/%d", server.URL, n))}.Fetch(ctx)
+		return err
+	}
+}
+
+func TestLargeAnswersWaitForEachOther(t *testing.T) {
+	fetch := answers(t)
+	cause := errors.New("the poll has timed out")
+	for _, full := range []struct {
+		what  string
+		take  func(ctx context.Context) error
+		times int
+	}{
+		{"answers that are read", value.EnterReading, value.MaxReading},
+		{"values that are held", func(ctx context.Context) error { return value.Decode(ctx, value.Small+1) }, 1},
+	} {
+		var ends []func()
+		for range full.times {
+			ctx, done := value.InTurn(t.Context())
+			for range 2 { // one poll takes one place
+				if err := full.take(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ends = append(ends, done)
+		}
+		ctx, done := value.InTurn(t.Context())
+		if err := fetch(ctx, 1000); err != nil {
+			t.Errorf("%s: a small answer = %v, want none to wait", full.what, err)
+		}
+		done()
+		ctx, done = value.InTurn(t.Context())
+		ctx, cancel := context.WithCancelCause(ctx)
+		over := make(chan error)
+		go func() { over <- fetch(ctx, 200_000) }()
+		cancel(cause)
+		if err := <-over; !errors.Is(err, cause) {
+			t.Errorf("%s: a large answer = %v, want it to wait until %v", full.what, err, cause)
+		}
+		done()
+		ctx, done = value.InTurn(t.Context())
+		go func() { over <- fetch(ctx, 200_000) }()
+		ends[0]()
+		if err := <-over; err != nil {
+			t.Errorf("%s: once there is a place a large answer = %v", full.what, err)
+		}
+		done()
+		for _, end := range ends {
+			end() // twice does no harm
+		}
+	}
+}
+
+func TestAnAnswerOfTooManyPartsIsRefused(t *testing.T) {
+	for name, body := range map[string]string{
+		"objects": "[" + strings.Repeat("{},", 400_000) + "1]",
+		"arrays":  "[" + strings.Repeat("[],", 400_000) + "1]",
+		"numbers": "[" + strings.Repeat("1,", 1_000_000) + "1]",
+		"members": `{"a":1` + strings.Repeat(`,"a":1`, 400_000) + "}",
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
+		_, err := httpkind.Get{URL: address(server.URL)}.Fetch(t.Context())
+		server.Close()
+		if err == nil || !strings.Contains(err.Error(), "too many elements and members: they would take more than 32 MiB of memory") {
+			t.Errorf("%s: %v, want them refused", name, err)
+		}
+	}
+	record := `{"id": 1234567, "name": "a name of a thing", "temperature": 21.75, "humidity": 40.5, "pressure": 1013.25},`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "["+strings.Repeat(record, 3_000_000/len(record))+"1]")
+	}))
+	defer server.Close()
+	if _, err := (httpkind.Get{URL: address(server.URL)}).Fetch(t.Context()); err != nil {
+		t.Errorf("3 MB of records: %v, want them decoded", err)
+	}
+}
+
+func address(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return u
+}

@@ -1,0 +1,102 @@
+// Package http gets values by requests over HTTP. It also has what other parts of Tidewire send over HTTP: the [Call] of a
+// job and the [Webhook] of an alert.
+//
+// # Hostile answers
+//
+// An answer is bounded as package value says. Redirects are followed three times and on the same host only, so a
+// credential never leaves the host that it is for.
+//
+// # Where requests go
+//
+// The address of a source is trusted, also one on loopback or in a
+// private network. What a name resolves to is not: the addresses of link-local
+// networks and of the clouds' metadata services, which hand out credentials to every process
+// that asks from the machine, are refused when the connection is made, in every way in
+// which IPv6 writes them. Through a proxy (HTTP_PROXY, HTTPS_PROXY) such an address is
+// refused where the URL itself has it; names are resolved by the proxy, in its
+// network and by its rules.
+//
+// # Errors
+//
+// Errors name method and address without user, password and query, and never a header's value, even if the server repeats
+// it.
+package http
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+)
+
+// An Upstream is one service that sources and jobs ask.
+type Upstream struct {
+	Name      string
+	URL       *url.URL    // http or https
+	Header    http.Header // sent with each request
+	Given     []string    // what references gave in it: secrets
+	KeepAlive bool        // connections are used again
+}
+
+// Secrets are what people must not be shown of u.
+func (u *Upstream) Secrets() []string { return append(secret.OfHeader(u.Header), u.Given...) }
+
+// A Source is a GET request to an upstream.
+type Source struct {
+	Upstream *Upstream
+	URL      *url.URL    // complete: upstream, path and query
+	Header   http.Header // the upstream's, too
+	Accept   []int       // the statuses of answers that count; nil: 200 to 299
+	Given    []string    // what references gave in it: secrets
+}
+
+// Open implements [kind.Source].
+func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
+	f := new(fetcher)
+	f.get = Get{
+		Client: env.Client, URL: s.URL, Header: s.Header, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
+		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.wait = wait },
+	}
+	return f, nil
+}
+
+// SameValue implements [kind.Source]: the request may be another one.
+func (s *Source) SameValue(kind.Source) bool { return true }
+
+// Describe implements [kind.Source].
+func (s *Source) Describe() string { return "asks upstream " + s.Upstream.Name }
+
+// Secrets implements [kind.Source].
+func (s *Source) Secrets() kind.Secrets {
+	query := secret.OfQuery(s.URL.Query())
+	return kind.Secrets{
+		Said:   slices.Concat(s.Given, s.Upstream.Secrets(), secret.OfHeader(s.Header), query),
+		Values: slices.Concat(s.Given, s.Upstream.Given, secret.OfNamed(s.Upstream.Header), secret.OfNamed(s.Header), query),
+	}
+}
+
+// A fetcher makes a request conditional on the last answer that was of use.
+type fetcher struct {
+	get    Get
+	known  *Known        // the newest answer that has a name, and was of use
+	newest *Known        // the same, before that is known
+	wait   time.Duration // what the newest answer asks for
+}
+
+// Fetch implements [kind.Fetcher].
+func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
+	f.wait = 0
+	v, newest, err := f.get.FetchIf(ctx, f.known)
+	f.newest = newest
+	return kind.Result{Value: v, Wait: f.wait}, err
+}
+
+// Confirm implements [kind.Confirmer].
+func (f *fetcher) Confirm() { f.known = f.newest }
+
+// Target implements [kind.Targeted]: the server.
+func (s *Source) Target() string { return s.URL.Scheme + "://" + s.URL.Host }

@@ -1,0 +1,69 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+)
+
+// A Webhook is an address that is told something. All of the address but its host may be a
+// credential: errors name no more of it.
+type Webhook struct {
+	Client *http.Client // its transport is used. nil: one that all share
+	Method string       // such as "POST"
+	URL    *url.URL     // http or https; not modified
+	Header http.Header  // sent as they are; not modified
+
+	Secrets *secret.Redactor // of what errors show nothing
+}
+
+// Send makes one request with that body, whose Content-Type is contentType unless Header says
+// otherwise. Any status but 200 to 299 is a [*StatusError], also a redirect: none is
+// followed. Other errors wrap what went wrong on the way, as those of [Get.Fetch] do.
+func (h Webhook) Send(ctx context.Context, contentType string, body []byte) error {
+	start := time.Now()
+	shown := &url.URL{Scheme: h.URL.Scheme, Host: h.URL.Host}
+	err := h.send(ctx, shown, contentType, body)
+	if _, ok := err.(*StatusError); ok || err == nil {
+		return err
+	}
+	return kind.Fail(ctx, start, h.Method+" "+shown.String(), reason(err), err, h.Secrets)
+}
+
+func (h Webhook) send(ctx context.Context, shown *url.URL, contentType string, body []byte) error {
+	req, err := http.NewRequestWithContext(ctx, h.Method, h.URL.String(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Content-Type", contentType)
+	for k, values := range h.Header {
+		req.Header[http.CanonicalHeaderKey(k)] = values
+	}
+	client := http.Client{
+		Transport:     shared.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if h.Client != nil {
+		client.Transport = h.Client.Transport
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return refused(resp, h.Method, shown, h.Secrets)
+	}
+	// So that the connection serves again; a body of unknown length is not waited for.
+	if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {
+		_, _ = io.Copy(io.Discard, resp.Body)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package kind
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/text"
+)
+
+// tracedBody is how many bytes of an answer, or of a value on the way, a trace shows.
+const tracedBody = 2 << 10
+
+// A Trace shows people what one fetch does, step by step, without secrets. A nil Trace shows nothing, so a fetch need not
+// ask whether there is one. It is for one goroutine at a time.
+type Trace struct {
+	w       io.Writer
+	secrets *secret.Redactor
+	start   time.Time
+}
+
+// NewTrace returns a trace that is written to w, of a fetch that begins now.
+func NewTrace(w io.Writer, secrets *secret.Redactor) *Trace {
+	return &Trace{w, secrets, time.Now()}
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context whose fetches show in t what they do.
+func WithTrace(ctx context.Context, t *Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+// TraceOf returns the trace of ctx, nil if there is none. A trace is that of one fetch, so it is in the context of this
+// rather than in the [Env] of the source.
+func TraceOf(ctx context.Context) *Trace {
+	t, _ := ctx.Value(traceKey{}).(*Trace)
+	return t
+}
+
+// Section begins a part of the trace with a line.
+func (t *Trace) Section(format string, args ...any) {
+	if t != nil {
+		fmt.Fprintf(t.w, "\n"+format+"\n", args...)
+	}
+}
+
+// Line writes a line of the section.
+func (t *Trace) Line(format string, args ...any) {
+	if t != nil {
+		fmt.Fprintf(t.w, "  %s\n", text.Words(t.secrets.Text(fmt.Sprintf(format, args...))))
+	}
+}
+
+// Block writes a text into the section. It cuts the end of one that is long.
+func (t *Trace) Block(body string) {
+	if t == nil {
+		return
+	}
+	rest := len(body) - tracedBody
+	if rest > 0 {
+		body = t.secrets.Cut(text.Plain(body[:tracedBody]))
+	} else {
+		body = t.secrets.Text(text.Plain(body))
+	}
+	for line := range strings.Lines(body) {
+		fmt.Fprintf(t.w, "  %s\n", strings.TrimRight(line, "\n"))
+	}
+	if rest > 0 {
+		fmt.Fprintf(t.w, "  ... and %d bytes more\n", rest)
+	}
+}
+
+// Output is the section of what was read, before it is parsed. ReadIn is how long it took to come; 0 if that is not known.
+func (t *Trace) Output(body []byte, readIn time.Duration) {
+	switch {
+	case t == nil:
+	case len(body) == 0:
+		t.Section("no output")
+	default:
+		took := ""
+		if readIn > 0 {
+			took = ", read in " + Short(readIn)
+		}
+		t.Section("output of %d bytes%s", len(body), took)
+		t.Block(string(body))
+	}
+}
+
+// Took is the time since the fetch began, as people read it.
+func (t *Trace) Took() string {
+	if t == nil {
+		return ""
+	}
+	return Short(time.Since(t.start))
+}
+
+// Short is a duration with the digits that people read.
+func Short(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
