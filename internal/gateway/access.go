@@ -152,7 +152,7 @@ func (g *gateway) watchClients(ctx context.Context) {
 				g.endStreams()
 			}
 			now := time.Now()
-			g.tellExcess(g.metered.Due(now))
+			g.auditLog.Tell(now)
 			g.flooding.Tell(now)
 		}
 	}

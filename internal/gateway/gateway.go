@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
@@ -79,8 +80,7 @@ type gateway struct {
 	jobs      *jobs.Service
 	loader    loader
 	guard     *access.Guard
-	auditing  auditLog
-	metered   flood.Meter  // of lines of the audit log that cost a client nothing
+	auditLog  *audit.Log
 	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
 	flooding  *flood.Handler
 	observer  Observer
@@ -154,7 +154,6 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		observer: observer,
 		client:   httpkind.NewClient(),
 		polling:  func() {},
-		auditing: auditLog{log: opts.Logger, lost: observer.AuditFailed},
 		stopping: stopping,
 		flooding: flood.NewHandler(opts.Logger.Handler()),
 	}
@@ -173,11 +172,9 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.webhooks = newWebhooks(g.log, g.client, g.observer)
 	var err error
-	if cfg.Audit != "" {
-		if _, err = g.auditing.open(cfg.Audit, nil); err != nil {
-			return nil, err
-		}
-	}
+	g.auditLog = audit.New(audit.Options{
+		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
+	})
 	if g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: g.log}); err != nil {
 		return nil, err
 	}
@@ -217,7 +214,7 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Clock:     g.clock,
 		Client:    g.client,
 		Upstreams: &g.upstreams,
-		Audit:     func(action string, attrs ...slog.Attr) { g.audit(nil, action, attrs...) },
+		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
 		Refresh: func(ctx context.Context, source string) (time.Duration, error) {
 			if s := g.sources.find(source); s != nil {
 				return g.refresh(ctx, s)
@@ -265,9 +262,8 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.jobs.Stop()
 	g.drain(live, server)
 	_ = answers.Stop()
-	g.tellExcess(g.metered.Rest())
 	g.flooding.TellRest(time.Now())
-	g.auditing.close()
+	g.auditLog.Close()
 	return failure
 }
 

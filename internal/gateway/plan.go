@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 
+	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
 )
@@ -47,12 +48,10 @@ type settingsChange struct {
 // Prepare refuses an audit log that cannot be written.
 func (s *settings) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
 	from := s.cfg.Load()
-	if cfg.Audit != "" && from != nil && from.Audit != cfg.Audit {
-		file, err := openAudit(cfg.Audit)
-		if err != nil {
+	if cfg.Audit != "" && (from == nil || from.Audit != cfg.Audit) {
+		if err := audit.Check(cfg.Audit); err != nil {
 			return nil, err
 		}
-		file.Close()
 	}
 	return settingsChange{(*gateway)(s), from, cfg}, nil
 }
