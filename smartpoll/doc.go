@@ -40,7 +40,8 @@
 //
 // # Limits
 //
-// [Group] limits how many tasks run at once, and how many start per second,
+// [Group] limits how many tasks run at once, and how many start per second, also
+// together with work that is not a task and asks [Scheduler.Admit],
 // [WithMaxRunning] how many run in all, and [Timeout] how long one may take. Who
 // waits does so in the order of due times, which [HeadStart] moves by a time that
 // is bounded, so nobody starves.

@@ -60,7 +60,8 @@ type extra struct {
 	failed   bool  // the invocation in progress has failed
 	err      error // the last failure
 
-	rings *Group // that of a bell, which is no task
+	rings    *Group        // that of a bell, which is not a task
+	admitted chan struct{} // of an admission, which is not a task either: closed when it begins
 
 	// With an Observer only.
 

@@ -116,6 +116,7 @@ func Check(s *Scheduler) string {
 	running, walls := 0, 0
 	members := make(map[*Group]int)
 	kept, due := make(map[*Group]int), make(map[*Group]int)
+	admissions := make(map[*Group]bool) // those in line are counted
 	for e := range entries {
 		if e.running && !blocked[e] {
 			running++
@@ -136,6 +137,14 @@ func Check(s *Scheduler) string {
 		for i, g := range m.groups {
 			if walk(&g.line) < 0 {
 				return "a group's line is out of order"
+			}
+			if !admissions[g] {
+				admissions[g] = true
+				for e := g.line.head; e != nil; e = e.succ {
+					if e.extra.admitted != nil {
+						due[g]++
+					}
+				}
 			}
 			if !g.line.empty() && g.free() && g.bell.pos == 0 {
 				return "an entry is in line though nothing is missing"
@@ -169,13 +178,13 @@ func Check(s *Scheduler) string {
 	}
 	for g, n := range members {
 		switch {
-		case g.running != n:
+		case g.running-g.visits != n:
 			return "a group's running is not the number of its members that run"
 		case g.kept != kept[g] || g.waiting != due[g]:
 			return "a group's kept or waiting is not the number of its members that it keeps a place for, or that wait"
 		case g.turn && g.kept == 0:
 			return "a start is kept for nobody"
-		case g.places > 0 && n > g.places:
+		case g.places > 0 && g.running > g.places:
 			return "more members run than the group has places"
 		}
 	}

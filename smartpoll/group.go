@@ -42,6 +42,8 @@ type GroupConfig struct {
 // Nothing is set aside for those behind it: whoever leaves the line leaves no gap, and
 // a Run that ends leaves nothing to wait for to the next one. Starts that a blocking
 // hook holds up are made together when it returns, as far as Burst goes.
+//
+// Work that is not a task keeps the limits as well if it asks [Scheduler.Admit].
 type Group struct {
 	places  int           // 0: any number
 	gap     time.Duration // no start for so long after ended
@@ -52,7 +54,8 @@ type Group struct {
 	// The fields below are guarded by the owner's mu.
 
 	ended   time.Time // when a member's invocation has ended last; zero without a gap
-	running int       // members whose invocation is in progress
+	running int       // members whose invocation is in progress, and admissions
+	visits  int       // the latter alone
 	kept    int       // places kept for members that are about to start, or wait for their next group
 	turn    bool      // the next start of the limiter is kept for one of these
 	line    line      // members that wait for a place or a start
@@ -355,6 +358,10 @@ func (c *control) serve(g *Group) {
 			return
 		}
 		g.line.remove(e)
+		if e.extra.admitted != nil {
+			c.admitNow(e)
+			continue
+		}
 		e.extra.member.keep()
 		e.extra.member.at = e.at
 		c.ready.push(e)
