@@ -41,7 +41,7 @@ type Result struct {
 func newJob(s *Service, cfg *config.Job) *Job {
 	j := &Job{Job: cfg, s: s, key: wire.JobKey(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
 	if cfg.HTTP != nil {
-		j.action = httpAction{cfg, s.Client, s.admitted}
+		j.action = httpAction{cfg, s.Client, s.admit}
 	}
 	j.Topic = s.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
