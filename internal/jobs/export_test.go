@@ -3,39 +3,9 @@ package jobs
 import (
 	"time"
 
-	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 )
-
-// Keys are the Idempotency-Keys that a gateway remembers, all of a run in progress.
-type Keys struct{ s *runs }
-
-// MaxOwnKeys and MaxKeys are how many there may be of one caller, and in all.
-const (
-	MaxOwnKeys = maxOwnKeys
-	MaxKeys    = maxKeys
-)
-
-func NewKeys() Keys {
-	s := newRuns(nil)
-	s.line = []*Run{{id: "r"}}
-	return Keys{s}
-}
-
-// Remember notes a key of a caller.
-func (k Keys) Remember(caller, key string, at time.Time) {
-	k.s.rememberLocked(startKey{access.Identity{Subject: caller}, "j", key}, replay{run: "r", at: at})
-}
-
-// Has reports whether a key of a caller is known.
-func (k Keys) Has(caller, key string) bool {
-	_, ok := k.s.keys[startKey{access.Identity{Subject: caller}, "j", key}]
-	return ok
-}
-
-// Count is how many keys there are, of how many callers.
-func (k Keys) Count() (keys, callers int) { return len(k.s.keys), len(k.s.own) }
 
 // Forgotten are the ids of runs that were forgotten.
 type Forgotten struct{ s *records }

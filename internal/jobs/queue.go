@@ -5,8 +5,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,15 +15,13 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-const (
-	maxKeys      = 10_000          // idempotency keys that are remembered
-	maxOwnKeys   = 1_000           // of one caller: beyond that it displaces keys of its own
-	fullQueueFor = 5 * time.Second // after which it is worth asking a full queue again
-)
+// fullQueueFor is the time after which it is worth asking a full queue again.
+const fullQueueFor = 5 * time.Second
 
 // runs decides which run begins when. It is one line of all runs that are not over, in
 // the order of their triggers. A run may begin when no older one in the line is of the
@@ -62,22 +60,13 @@ type runs struct {
 	line   []*Run                 // not over, oldest first
 	newest map[string]*Run        // by job: the one that was its first most recently
 	starts map[string][]time.Time // by job: the starts within its limit's time, oldest first
-	keys   map[startKey]replay
-	own    map[access.Identity]int // by caller: how many of the keys
+	keys   *idempotency.Keys[access.Identity, replay]
 }
 
-// A startKey is an Idempotency-Key of a caller for a job.
-type startKey struct {
-	caller   access.Identity
-	job, key string
-}
-
-// A replay is what a start with a key came to.
+// A replay is what a start with an Idempotency-Key came to.
 type replay struct {
 	run       string
 	coalesced bool
-	args      [sha256.Size]byte // of the start
-	at        time.Time
 }
 
 // StartOptions is a wish to run a job.
@@ -102,7 +91,11 @@ func (w StartOptions) audit(snap wire.Run) {
 }
 
 func newRuns(s *Service) *runs {
-	return &runs{s: s, newest: map[string]*Run{}, starts: map[string][]time.Time{}, keys: map[startKey]replay{}, own: map[access.Identity]int{}}
+	runs := &runs{s: s, newest: map[string]*Run{}, starts: map[string][]time.Time{}}
+	runs.keys = idempotency.New[access.Identity](idempotency.Options[replay]{
+		Known: func(came replay) bool { return runs.knownLocked(came.run) },
+	})
+	return runs
 }
 
 // Start makes a run of j, or finds the one that the wish joins or has led to before, and
@@ -141,21 +134,32 @@ func (s *Service) Start(ctx context.Context, j *Job, wish StartOptions) (r *Run,
 func (s *runs) admit(j *Job, wish StartOptions, now time.Time) (r *Run, coalesced bool, id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := startKey{wish.Caller, j.Name, wish.Key}
-	if known, ok := s.keys[key]; ok && wish.Key != "" && s.knownLocked(known.run) {
-		if known.args != digest(wish.Args) {
-			return nil, false, "", &Refusal{Code: KeyReused, Run: known.run,
-				Detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
+	if wish.Key == "" {
+		if r, coalesced, err = s.decideLocked(j, wish, now); err != nil {
+			return nil, false, "", err
 		}
-		return s.findLocked(known.run), known.coalesced, known.run, nil
+		return r, coalesced, r.id, nil
 	}
-	if r, coalesced, err = s.decideLocked(j, wish, now); err != nil {
+	args, _ := json.Marshal(wish.Args) // texts, numbers and truths encode
+	key := idempotency.Key[access.Identity]{Caller: wish.Caller, Scope: j.Name, Key: wish.Key}
+	// No other call is in progress while mu is held, so there is none to wait for.
+	came, first, err := s.keys.Do(context.Background(), key, idempotency.Of(args), func() (replay, error) {
+		var err error
+		if r, coalesced, err = s.decideLocked(j, wish, now); err != nil {
+			return replay{}, err
+		}
+		return replay{r.id, coalesced}, nil
+	})
+	switch {
+	case errors.Is(err, idempotency.ErrReused):
+		return nil, false, "", &Refusal{Code: KeyReused, Run: came.run,
+			Detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
+	case err != nil:
 		return nil, false, "", err
+	case !first:
+		r = s.findLocked(came.run)
 	}
-	if wish.Key != "" {
-		s.rememberLocked(key, replay{r.id, coalesced, digest(wish.Args), now})
-	}
-	return r, coalesced, r.id, nil
+	return r, came.coalesced, came.run, nil
 }
 
 func (s *runs) decideLocked(j *Job, wish StartOptions, now time.Time) (r *Run, coalesced bool, err error) {
@@ -435,45 +439,6 @@ func (s *runs) knownLocked(id string) bool {
 	return ok
 }
 
-// rememberLocked keeps what a start with a key came to, for as long as the run can be
-// asked for: the newest maxOwnKeys of a caller, and maxKeys of all, at most.
-func (s *runs) rememberLocked(key startKey, came replay) {
-	if s.own[key.caller] >= maxOwnKeys {
-		s.forgetKeysLocked(maxOwnKeys*9/10, func(other startKey) bool { return other.caller == key.caller })
-	}
-	if len(s.keys) >= maxKeys {
-		s.forgetKeysLocked(maxKeys*9/10, func(startKey) bool { return true })
-	}
-	if _, known := s.keys[key]; !known {
-		s.own[key.caller]++
-	}
-	s.keys[key] = came
-}
-
-// forgetKeysLocked keeps the newest keys of some, and none whose run is forgotten.
-func (s *runs) forgetKeysLocked(keep int, of func(startKey) bool) {
-	var known []startKey
-	forget := func(key startKey) {
-		delete(s.keys, key)
-		if s.own[key.caller]--; s.own[key.caller] == 0 {
-			delete(s.own, key.caller)
-		}
-	}
-	for key, came := range s.keys {
-		switch {
-		case !of(key):
-		case s.knownLocked(came.run):
-			known = append(known, key)
-		default:
-			forget(key)
-		}
-	}
-	slices.SortFunc(known, func(a, b startKey) int { return s.keys[a].at.Compare(s.keys[b].at) })
-	for _, key := range known[:max(0, len(known)-keep)] {
-		forget(key)
-	}
-}
-
 // stop lets no further run start, ends those in the line and waits for them.
 func (s *runs) stop() {
 	s.mu.Lock()
@@ -506,10 +471,4 @@ func sameArgs(a, b map[string]any) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return cmp.Or(errX, errY) == nil && bytes.Equal(x, y)
-}
-
-// digest names a set of bound arguments.
-func digest(args map[string]any) [sha256.Size]byte {
-	data, _ := json.Marshal(args) // texts, numbers and truths encode
-	return sha256.Sum256(data)
 }

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/sse"
@@ -72,14 +74,17 @@ func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
 	return &handler{
 		HandlerOptions: opts,
 		tracker:        tracker,
-		keys:           keys{retention: tracker.retention, known: map[keyOf]*keyed{}},
+		keys: idempotency.New[struct{}](idempotency.Options[*Job]{
+			Known:  func(job *Job) bool { return !job.forgotten() },
+			MaxOwn: math.MaxInt, // whose a key is, is not known here
+		}),
 	}
 }
 
 type handler struct {
 	HandlerOptions
 	tracker *Tracker
-	keys    keys
+	keys    *idempotency.Keys[struct{}, *Job]
 }
 
 // cors is what pages of other origins may use of a Handler, if the hub allows them.
@@ -131,13 +136,16 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		fail(w, r, http.StatusBadRequest, wrong.Error())
 		return
 	case key != "":
-		job, isNew, err = h.keys.start(r.Context(), keyOf{topic, key}, body, start)
+		job, isNew, err = h.startOnce(r.Context(), idempotency.Key[struct{}]{Scope: topic, Key: key}, body, start)
 	default:
 		job, isNew, err = start()
 	}
 	switch {
-	case err == errKeyReused:
-		problem.Write(w, problem.Problem{Type: problem.KeyReused, Status: http.StatusUnprocessableEntity, Detail: err.Error(), Instance: r.URL.Path})
+	case err == idempotency.ErrReused:
+		problem.Write(w, problem.Problem{
+			Type: problem.KeyReused, Status: http.StatusUnprocessableEntity, Instance: r.URL.Path,
+			Detail: "this Idempotency-Key was used with another body: a new request needs a new key",
+		})
 		return
 	case errors.Is(err, ErrEnded):
 		w.Header().Set("Retry-After", "5")
@@ -163,6 +171,17 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	}
 	w.Header().Set("Location", runURL(r, job.run))
 	h.answer(w, r, status, topic, job.run, !isNew)
+}
+
+// startOnce returns the job that key led to before, or else that of start.
+func (h *handler) startOnce(
+	ctx context.Context, key idempotency.Key[struct{}], body []byte, start func() (*Job, bool, error),
+) (job *Job, isNew bool, err error) {
+	job, _, err = h.keys.Do(ctx, key, idempotency.Of(body), func() (job *Job, err error) {
+		job, isNew, err = start()
+		return job, err
+	})
+	return job, isNew, err
 }
 
 // start starts or joins a run for r.

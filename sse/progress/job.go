@@ -44,6 +44,7 @@ type Job struct {
 
 	ctx    context.Context // nil until first needed
 	cancel context.CancelCauseFunc
+	ended  time.Time // zero while the run goes on
 }
 
 // ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if Err is not nil.
@@ -194,4 +195,14 @@ func (j *Job) end(cause error) {
 	defer j.mu.Unlock()
 	j.contextLocked()
 	j.cancel(cause)
+	if j.ended.IsZero() {
+		j.ended = time.Now()
+	}
+}
+
+// forgotten reports whether the terminal of the job has had its time.
+func (j *Job) forgotten() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.ended.IsZero() && time.Since(j.ended) > j.retention
 }
