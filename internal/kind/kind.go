@@ -25,11 +25,13 @@ package kind
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A Source is one configured source of some kind.
@@ -62,8 +64,29 @@ type Env struct {
 	Client  *http.Client     // for whatever goes over HTTP: its connections are shared by all, and guarded
 	Parse   string           // how bytes become a value, see package value; empty: they do not
 
+	// Link is what the source's upstream has opened ([Upstream.Open]); nil: nothing, or there is no upstream.
+	Link io.Closer
+
 	// Input returns the newest snapshot of one of the Inputs of a [Computed], as the API answers it; nil for others.
 	Input func(name string) []byte
+}
+
+// An Upstream is what a configuration says of one service that sources ask, in the words of a kind.
+type Upstream interface {
+	// Open returns what sources of the upstream share, such as a connection, or nil. It reaches nothing outside yet and does
+	// not block: the link is up when a source first needs it. The runtime opens an upstream once for as long as it is
+	// configured in the same way, however often its sources change, and closes what it has opened after the last source that
+	// uses it has ended.
+	Open(UpstreamEnv) (io.Closer, error)
+
+	// Secrets are what people must not be shown of the upstream.
+	Secrets() Secrets
+}
+
+// An UpstreamEnv is what the runtime gives to an upstream that it opens.
+type UpstreamEnv struct {
+	Secrets *secret.Redactor // hides the upstream's secrets in errors
+	Log     *slog.Logger     // knows the upstream
 }
 
 // A Fetcher gets the values of one source.
@@ -88,6 +111,44 @@ type Result struct {
 
 // ErrNothingYet is the error of a fetch that had nothing to get a value from yet. It leaves the source as it is.
 var ErrNothingYet = errors.New("there is nothing yet to get a value from")
+
+// A Subscriber is a [Fetcher] that is told values instead of asking for them. The fetchers of a kind either all are
+// subscribers, which [Kind.Subscribes] says, or none is.
+type Subscriber interface {
+	Fetcher
+
+	// Subscribe hands messages to emit until ctx ends or the link is down, and returns why; it returns soon after ctx has
+	// ended. The runtime calls it on a goroutine that belongs to the source, one call at a time, and again after a pause that
+	// grows to some seconds. A panic in it counts as a link that is down. While it runs and has not emitted anything, there is
+	// no news.
+	Subscribe(ctx context.Context, emit Emit) error
+}
+
+// ErrNotAsked is the error of the Fetch of a [Subscriber] that can only wait to be told.
+var ErrNotAsked = errors.New("it cannot be asked: it tells its values itself")
+
+// Told is embedded in a [Subscriber] that can only wait to be told.
+type Told struct{}
+
+// Fetch implements [Fetcher]: it returns [ErrNotAsked].
+func (Told) Fetch(context.Context) (Result, error) { return Result{}, ErrNotAsked }
+
+// An Emit takes the newest message of a source. It never blocks: a message that has not been used yet is replaced. It may be
+// called from any goroutine while Subscribe runs; calls after that have no effect. The function makes the value of the
+// message when it is used, on another goroutine, within the bounds of package value; [Payload] is one.
+type Emit func(FetchFunc)
+
+// Connected says that the link is up, though there may be no message for a while.
+func (e Emit) Connected() { e(nil) }
+
+// Payload is a message of bytes that are parsed as package value says. They must not be changed any more.
+func Payload(data []byte, parse string) FetchFunc {
+	return func(ctx context.Context) (Result, error) {
+		TraceOf(ctx).Output(data, 0)
+		v, err := value.Parse(ctx, parse, data)
+		return Result{Value: v}, err
+	}
+}
 
 // A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime has it fetch
 // when an input has changed.
