@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -43,63 +42,6 @@ func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop fu
 		t.Fatal(err)
 	}
 	return g.handler(), cancel
-}
-
-// Webhooks are webhooks whose scheduler does nothing else.
-type Webhooks struct {
-	*webhooks
-	scheduler *smartpoll.Scheduler
-}
-
-// An AlertMessage is what people are told of an alert.
-type AlertMessage = alertMessage
-
-// NewWebhooks makes webhooks on the terms of the gateway.
-func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
-	scheduler, err := smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}))
-	if err != nil {
-		panic(err)
-	}
-	return &Webhooks{newWebhooks(log, client, (*Observer)(nil).withDefaults()), scheduler}
-}
-
-// Run calls webhooks until ctx ends.
-func (w *Webhooks) Run(ctx context.Context) error { return w.scheduler.Run(ctx) }
-
-// Tell has a webhook hear of an alert.
-func (w *Webhooks) Tell(ctx context.Context, to *config.Notify, m AlertMessage) error {
-	return w.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		w.tell(internal, to, m)
-		return nil
-	})
-}
-
-// Flush calls once more for what was not delivered.
-func (w *Webhooks) Flush(ctx context.Context) { w.flush(ctx) }
-
-// Idle reports whether nothing is left to be told, nor a task for it.
-func (w *Webhooks) Idle() bool {
-	for range w.scheduler.Tasks() {
-		return false
-	}
-	return len(w.boxes) == 0
-}
-
-// Body is what a webhook is sent of a message whose source shows a field big.
-func Body(to *config.Notify, m AlertMessage, show config.Show) (body []byte, kind string) {
-	sent := *to
-	sent.URL = &url.URL{Scheme: "http", Host: "host.example"}
-	r, err := Request(&sent, m, show)
-	if err != nil {
-		panic(err)
-	}
-	return r.Body, r.Header.Get("Content-Type")
-}
-
-// Request is what a webhook is asked to say m.
-func Request(to *config.Notify, m AlertMessage, show config.Show) (*config.Request, error) {
-	m.headline = headlineOf(show, m.Value)
-	return m.request(to)
 }
 
 // Open makes a gateway whose polls and webhooks make their requests through transport. It

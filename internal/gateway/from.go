@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -29,6 +30,6 @@ func (s *poller) tooOld() string {
 
 // sameSource reports whether a says the same as b, apart from the next poll.
 func sameSource(a, b *wire.Source) bool {
-	return a.State == b.State && bytes.Equal(a.Value, b.Value) && equalTimes(a.UpdatedAt, b.UpdatedAt) && sameAlert(a.Alert, b.Alert) &&
+	return a.State == b.State && bytes.Equal(a.Value, b.Value) && equalTimes(a.UpdatedAt, b.UpdatedAt) && alert.Same(a.Alert, b.Alert) &&
 		(a.Error == nil) == (b.Error == nil) && (a.Error == nil || *a.Error == *b.Error)
 }

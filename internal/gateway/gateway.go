@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
@@ -73,7 +74,7 @@ type gateway struct {
 	scheduler *smartpoll.Scheduler
 	clock     *clock.Clock
 	client    *http.Client // of all polls and webhooks
-	webhooks  *webhooks
+	alerts    *alert.Service
 	cfg       atomic.Pointer[config.Config] // what is configured now
 	upstreams upstream.Pool
 	sources   sources
@@ -170,7 +171,6 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		Logger:              g.clients,
 	})
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
-	g.webhooks = newWebhooks(g.log, g.client, g.observer)
 	var err error
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
@@ -188,6 +188,10 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		}))...); err != nil {
 		return nil, err
 	}
+	g.alerts = alert.New(alert.Deps{
+		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
+		Observer: &alert.Observer{Delivered: g.observer.Notified, Lost: g.observer.NotifyLost},
+	})
 	g.sources.g = g
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return nil, err
@@ -303,7 +307,7 @@ func (g *gateway) drain(live context.Context, server *http.Server) {
 	ctx, done := context.WithTimeout(live, goodbye)
 	defer done()
 	drained := lifecycle.Start(ctx, func(ctx context.Context, _ func()) error { return g.hub.Drain(ctx) })
-	told := lifecycle.Loop(ctx, g.webhooks.flush)
+	told := lifecycle.Loop(ctx, g.alerts.Flush)
 	if err := server.Shutdown(ctx); err != nil {
 		server.Close()
 		g.log.Warn("some requests were cut off", "err", err)

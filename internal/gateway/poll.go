@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/history"
@@ -46,7 +47,7 @@ type poller struct {
 
 	published wire.Source // the newest one; reading it back from the topic costs a tenth of a poll
 
-	alert *alertState // what published has of it, and since when by the monotonic clock
+	alert *alert.Monitor // nil: it has none
 
 	renewed time.Time // when the value was got; zero: never. Its time for people is in published
 	oldest  string    // the input that says so; empty: none
@@ -76,6 +77,7 @@ func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s.kind, s.spec = specOf(cfg)
 	secrets := s.spec.Secrets()
 	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
+	s.alert = g.alerts.Monitor(alert.Subject{Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets}, cfg.Alert)
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := cfg.Show.History; span > 0 {
 		s.history = history.New(span)
@@ -117,8 +119,8 @@ func (g *gateway) addTasks(s *poller) {
 	err := errors.Join(
 		g.scheduler.Add(s.key, smartpoll.Poll(g.observed(s), g.committer(s)), options...),
 		g.scheduler.Add(staleKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.expire(s), nil }))
-	if s.Alert != nil {
-		err = errors.Join(err, g.scheduler.Add(alertKey(s.key), func(context.Context) (smartpoll.TaskHook, error) { return g.fire(s), nil }))
+	if s.alert != nil {
+		err = errors.Join(err, g.scheduler.Add(s.alert.Key(), func(context.Context) (smartpoll.TaskHook, error) { return g.alertElapsed(s), nil }))
 	}
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
@@ -129,7 +131,7 @@ func (g *gateway) addTasks(s *poller) {
 func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
-	scheduler.Remove(alertKey(s.key))
+	scheduler.Remove(alert.Key(s.Name))
 }
 
 // hasInput reports whether any of the sources from which s is computed has been polled.
@@ -144,13 +146,13 @@ func (s *poller) hasInput() bool {
 
 // A reading is what a poll got.
 type reading struct {
-	began time.Time       // when the poll did, by the monotonic clock
-	value any             // what is picked
-	data  json.RawMessage // value as JSON
-	stale string          // why it is not fresh although it was just computed; empty: it is
-	asked time.Duration   // the pause that value asks for; 0: none
-	wish  time.Duration   // for how long the upstream asks to be left alone; 0: it does not
-	alert verdict         // on value
+	began time.Time        // when the poll did, by the monotonic clock
+	value any              // what is picked
+	data  json.RawMessage  // value as JSON
+	stale string           // why it is not fresh although it was just computed; empty: it is
+	asked time.Duration    // the pause that value asks for; 0: none
+	wish  time.Duration    // for how long the upstream asks to be left alone; 0: it does not
+	alert alert.Evaluation // of value
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
@@ -179,8 +181,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if got.asked, err = askedBy(ctx, s.When, got.value); err != nil {
 		return got, err
 	}
-	got.alert = judge(ctx, s.Alert, got.value)
-	got.alert.err = s.secrets.Error(got.alert.err)
+	got.alert = s.alert.Evaluate(ctx, got.value)
 	got.value = steady(s.Deadband, got.value, s.topic)
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
@@ -253,7 +254,7 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			}
 		}
 		after.NextAt, after.Waiting = s.next(internal)
-		g.alert(internal, s, &after, got.alert)
+		s.alertOn(&after, got.alert)
 		if s.from != nil && sameSource(&after, &before) {
 			return nil
 		}
@@ -330,7 +331,7 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		after := before
 		after.State, after.Error = wire.SourceStale, &text
 		s.history.Add(g.clock.Wall(), nil)
-		g.alert(internal, s, &after, verdict{})
+		s.alertOn(&after, alert.Evaluation{})
 		s.put(after)
 		s.notify(internal)
 		return nil

@@ -37,9 +37,8 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.Now()))
 			}
 		}
-		s.alert = s.inherited(before)
-		snap.Alert = s.alert.shown()
-		s.awaitAlert(scheduler)
+		s.alert.TakeOver(before.alert)
+		snap.Alert = s.alert.Alert()
 	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {

@@ -1,4 +1,4 @@
-package gateway_test
+package alert_test
 
 import (
 	"context"
@@ -16,15 +16,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
 // A phone is a server in memory that webhooks call, in a bubble.
 type phone struct {
 	t     *testing.T
-	hooks *gateway.Webhooks
+	hooks *alert.Webhooks
 	log   lockedBuffer
 	stop  func() // ends the calling, and waits
 	begun time.Time
@@ -44,7 +44,7 @@ func newPhone(t *testing.T) *phone {
 		p.mu.Unlock()
 		answer(w, r.Host, string(body))
 	}))
-	p.hooks = gateway.NewWebhooks(slog.New(slog.NewTextHandler(&p.log, nil)), server.Client)
+	p.hooks = alert.NewWebhooks(slog.New(slog.NewTextHandler(&p.log, nil)), server.Client)
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error)
 	go func() { over <- p.hooks.Run(ctx) }()
@@ -74,7 +74,7 @@ func webhook(name string) *config.Notify {
 
 func (p *phone) tell(to *config.Notify, source, state string) {
 	p.t.Helper()
-	if err := p.hooks.Tell(p.t.Context(), to, gateway.AlertMessage{Source: source, State: state}); err != nil {
+	if err := p.hooks.Tell(p.t.Context(), to, alert.Message{Source: source, State: state}); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -400,7 +400,7 @@ func TestTheLastCallsAreBounded(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	text := `say "hi"` + "\n"
-	m := gateway.AlertMessage{
+	m := alert.Message{
 		Source: "tank", Title: text, State: "firing", Value: json.RawMessage(`{"level":91.50,"pump":true}`),
 		Since: new(time.Date(2026, 11, 21, 18, 40, 0, 0, time.UTC)),
 	}
@@ -410,7 +410,7 @@ func TestBodies(t *testing.T) {
 	const plain, jsonKind = "text/plain; charset=utf-8", "application/json"
 	for _, tt := range []struct {
 		name, kind, body string
-		m                gateway.AlertMessage
+		m                alert.Message
 		show             config.Show
 		want, wantKind   string
 	}{
@@ -428,7 +428,7 @@ func TestBodies(t *testing.T) {
 		if tt.kind != "" {
 			to.Header.Set("Content-Type", tt.kind)
 		}
-		body, kind := gateway.Body(to, tt.m, tt.show)
+		body, kind := alert.Body(to, tt.m, tt.show)
 		if string(body) != tt.want || kind != tt.wantKind {
 			t.Errorf("%s: body = %s (%s), want %s (%s)", tt.name, body, kind, tt.want, tt.wantKind)
 		}
@@ -446,7 +446,7 @@ func FuzzJSONBody(f *testing.F) {
 		}
 		to := &config.Notify{Header: http.Header{"Content-Type": {"application/json"}},
 			Body: `{"title": "{title}", "text": "\"{title}\\", "error": {error}, "value": {value}, "mix": "{title}{value}{error}", "{source}": [{title}, {since}]}`}
-		body, _ := gateway.Body(to, gateway.AlertMessage{Source: "tank", Title: title, Error: &failure, Value: json.RawMessage(value)}, config.Show{})
+		body, _ := alert.Body(to, alert.Message{Source: "tank", Title: title, Error: &failure, Value: json.RawMessage(value)}, config.Show{})
 		var got struct {
 			Title, Text, Error, Mix string
 			Value                   any
@@ -484,7 +484,7 @@ sources: {tank: {exec: [echo, x], alert: {for: 1s, notify: ops}}}
 		`12.5`:            {"tank is 12.5", `{"v": 12.5, "t": "now 12.5"}`},
 		`null`:            {"tank is ", `{"v": null, "t": "now "}`},
 	} {
-		r, err := gateway.Request(to, gateway.AlertMessage{Source: "tank", Value: json.RawMessage(value)}, config.Show{})
+		r, err := alert.Request(to, alert.Message{Source: "tank", Value: json.RawMessage(value)}, config.Show{})
 		if err != nil || r.Header.Get("Title") != want.title || string(r.Body) != want.body {
 			t.Errorf("of %s: Title %q and body %s, %v, want %q and %s", value, r.Header.Get("Title"), r.Body, err, want.title, want.body)
 		}

@@ -1,0 +1,121 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/secret"
+)
+
+const (
+	// callTimeout bounds one call.
+	callTimeout = 10 * time.Second
+	// patience is for how long a message that failed is tried again. With the
+	// pauses of backoff these are about ten calls.
+	patience = 15 * time.Minute
+	// flushTimeout bounds the calls of Flush.
+	flushTimeout = 2 * time.Second
+)
+
+// errStopping is why a call of Flush is broken off.
+var errStopping = errors.New("tidewire is stopping")
+
+// call delivers an item once.
+func (s *Service) call(ctx context.Context, i *item) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, clock.TimedOut{After: callTimeout})
+	defer cancel()
+	r := i.sends
+	hook := httpkind.Webhook{Client: s.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to)}
+	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
+	s.Observer.delivered(i.to.Name, err)
+	return err
+}
+
+// note remembers what the webhook knows, or may know: a call whose answer did not come may have arrived.
+func (s *Service) note(i *item, err error) {
+	var dial *net.OpError
+	switch about := (alarm{i.to.Name, i.source}); {
+	case errors.As(err, new(*httpkind.StatusError)), errors.As(err, &dial) && dial.Op == "dial":
+	case i.state == Firing:
+		s.fires[about] = true
+	case err == nil:
+		delete(s.fires, about)
+	}
+}
+
+// retry decides whether the item that could not be delivered is tried again, after in, which the backoff or the
+// webhook's Retry-After wants.
+func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
+	i, now := box.now, s.Clock.Now()
+	log := s.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+	first := i.failed.IsZero()
+	if first {
+		i.failed = now
+	}
+	switch {
+	case slices.ContainsFunc(box.later, func(newer *item) bool { return newer.source == i.source }):
+		return false
+	case refused(err) || now.Sub(i.failed)+in > patience:
+		log.Error("webhook given up")
+		s.Observer.lost(i.to.Name)
+		return false
+	case first:
+		log.Warn("webhook failed, will be tried again")
+	}
+	return true
+}
+
+// refused reports whether a webhook's answer will be the same next time.
+func refused(err error) bool {
+	var status *httpkind.StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.Code {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return false
+	}
+	return status.Code < 500
+}
+
+// Flush tries once more to deliver what is left, for 2 seconds at most. It is called when the scheduler has ended.
+func (s *Service) Flush(ctx context.Context) {
+	ctx, cancel := context.WithTimeoutCause(ctx, flushTimeout, errStopping)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, box := range s.boxes {
+		all.Go(func() {
+			tried := map[string]bool{} // sources
+			for _, i := range append([]*item{box.now}, box.later...) {
+				if !s.concerns(i) && !tried[i.source] {
+					continue
+				}
+				tried[i.source] = true
+				if err := s.call(ctx, i); err != nil {
+					s.Log.Error("webhook given up", "webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+					s.Observer.lost(i.to.Name)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// secretsOf is what nobody is shown of a webhook, whose address is often a credential
+// as a whole.
+func secretsOf(to *config.Notify) *secret.Redactor {
+	all := append(slices.DeleteFunc(secret.OfHeader(to.Header), secret.HasPlaceholder), to.Given...)
+	all = append(all, slices.DeleteFunc(secret.OfQuery(to.URL.Query()), secret.HasPlaceholder)...)
+	all = append(all, to.URL.Path)
+	all = append(all, slices.DeleteFunc(strings.Split(to.URL.Path, "/"), secret.HasPlaceholder)...)
+	return secret.New(append(all, secret.OfBody(to.Header.Get("Content-Type"), to.Body)...)...)
+}

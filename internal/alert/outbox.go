@@ -1,0 +1,117 @@
+package alert
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// backoff is between calls of a webhook that fail.
+var backoff = smartpoll.Backoff{Min: time.Second, Max: 5 * time.Minute, Jitter: 0.1}
+
+// webhookKey is the key of the task that calls a webhook.
+type webhookKey string
+
+// An outbox is what is to be delivered to one webhook.
+type outbox struct {
+	now   *item   // is delivered next, or just now: no hook changes it while the task runs
+	later []*item // in this order
+}
+
+// An item is a message about one source for one webhook.
+type item struct {
+	to     *config.Notify
+	source string
+	state  string // Firing or Resolved
+	sends  *config.Request
+	failed time.Time // when a call failed first; zero: none did
+}
+
+// deliver has a webhook get a message.
+func (s *Service) deliver(to *config.Notify, m Message) {
+	sends, err := m.request(to)
+	if err != nil { // a value that would lead to another address
+		s.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+		s.Observer.lost(to.Name)
+		return
+	}
+	next := &item{to: to, source: m.Source, state: m.State, sends: sends}
+	key := webhookKey(to.Name)
+	box := s.boxes[to.Name]
+	if box == nil && !s.concerns(next) {
+		return
+	}
+	if box == nil {
+		box = &outbox{now: next}
+		if err := s.Scheduler.Add(key, s.task(box), smartpoll.Retry(backoff)); err != nil {
+			s.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+			return
+		}
+		s.boxes[to.Name] = box
+		s.Scheduler.Schedule(key, 0)
+		return
+	}
+	i := slices.IndexFunc(box.later, func(old *item) bool { return old.source == next.source })
+	running := s.Scheduler.Running(key)
+	switch {
+	case box.now.source == next.source && !running:
+		box.now = next
+	case i >= 0:
+		box.later[i] = next
+	default:
+		box.later = append(box.later, next)
+	}
+	if running {
+		return // whether they are still needed shows when the call is over
+	}
+	if s.drop(box); box.now == nil {
+		s.close(key)
+	}
+}
+
+// drop removes from box what need not be delivered, and moves up. Without anything left, now is nil.
+func (s *Service) drop(box *outbox) {
+	all := slices.DeleteFunc(append([]*item{box.now}, box.later...), func(i *item) bool { return i == nil || !s.concerns(i) })
+	box.now, box.later = nil, nil
+	if len(all) > 0 {
+		box.now, box.later = all[0], all[1:]
+	}
+}
+
+// close ends the task of a box with nothing to deliver.
+func (s *Service) close(key webhookKey) {
+	delete(s.boxes, string(key))
+	s.Scheduler.Remove(key)
+}
+
+// concerns reports whether an item need be delivered to its webhook.
+func (s *Service) concerns(i *item) bool {
+	return i.state != Resolved || s.fires[alarm{i.to.Name, i.source}]
+}
+
+// task returns the task that delivers what is in box.
+func (s *Service) task(box *outbox) smartpoll.Task {
+	call := func(ctx context.Context) (struct{}, error) { return struct{}{}, s.call(ctx, box.now) }
+	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, _ struct{}, err error) error {
+		done := box.now
+		key := webhookKey(done.to.Name)
+		s.note(done, err)
+		again := err != nil && s.retry(box, time.Until(internal.Next(key)), err)
+		if again {
+			// Behind the others: it may be this message that the webhook fails for.
+			box.later = append(box.later, done)
+		}
+		box.now = nil
+		if s.drop(box); box.now == nil {
+			s.close(key)
+			return nil
+		}
+		if err == nil {
+			internal.Schedule(key, 0)
+		}
+		return nil
+	})
+}
