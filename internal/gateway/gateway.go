@@ -213,6 +213,7 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 	return jobs.Open(ctx, jobs.Deps{
 		Scheduler: g.scheduler,
 		Store:     g.store,
+		Tracker:   g.tracker,
 		Hub:       g.hub,
 		Log:       g.log,
 		Clock:     g.clock,

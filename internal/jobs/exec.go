@@ -13,7 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/text"
-	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // unbuffered has Python write its lines as they come, which it holds back where its output is no terminal.
@@ -78,7 +78,6 @@ func percentOf(number string) *float64 {
 	if err != nil || math.IsNaN(p) {
 		return nil
 	}
-	p = min(max(p, 0), 100)
 	return &p
 }
 
@@ -96,7 +95,7 @@ func (r *Run) line(line string) {
 	line = r.plain(line)
 	switch pattern := r.job.Progress; {
 	case ok && s.result != nil:
-		r.report(func(snap *wire.Run) { snap.Result = s.result })
+		r.report(func(p *progress.Progress) { p.Result = s.result })
 		return
 	case ok:
 		r.told = r.told || shorten(s.message) != ""
@@ -110,12 +109,12 @@ func (r *Run) line(line string) {
 	if !s.tells {
 		return
 	}
-	r.report(func(snap *wire.Run) {
+	r.report(func(p *progress.Progress) {
 		if s.percent != nil {
-			snap.Percent = s.percent
+			p.Percent = s.percent
 		}
 		if message := shorten(s.message); message != "" || !r.told {
-			snap.Message = message
+			p.Message = message
 		}
 	})
 }
@@ -129,11 +128,11 @@ func group(pattern *regexp.Regexp, match []string, name string) string {
 }
 
 // percent takes a report of progress as terminals understand it.
-func (r *Run) percent(p float64, known bool) {
-	r.report(func(snap *wire.Run) {
-		snap.Percent = nil
+func (r *Run) percent(percent float64, known bool) {
+	r.report(func(p *progress.Progress) {
+		p.Percent = nil
 		if known {
-			snap.Percent = &p
+			p.Percent = &percent
 		}
 	})
 }

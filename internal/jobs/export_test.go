@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/wire"
@@ -20,7 +21,11 @@ func NewForgotten() Forgotten {
 // Expire has the store say that a run ended, and that it was forgotten.
 func (e Forgotten) Expire(id string) {
 	at := time.Unix(0, 0)
-	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: encoded(wire.Run{ID: id, Job: "j", FinishedAt: &at})})
+	data, err := json.Marshal(wire.Run{ID: id, Job: "j", FinishedAt: &at})
+	if err != nil {
+		panic(err)
+	}
+	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Final, Data: data})
 	e.s.apply(snapshot.Entry{Topic: runTopic(id), Run: id, State: snapshot.Gone})
 }
 

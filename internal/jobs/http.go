@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,7 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/httpclient"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/text"
-	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const (
@@ -93,12 +92,12 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			return context.Cause(ctx)
 		case err != nil:
 			failures++
-			r.report(func(snap *wire.Run) { snap.Message = shorten(err.Error()) })
+			r.report(func(p *progress.Progress) { p.Message = shorten(err.Error()) })
 			continue
 		case answer.Code >= 500, answer.Code == http.StatusTooManyRequests, answer.Code == http.StatusRequestTimeout:
 			failures++
 			wait = pause(answer)
-			r.report(func(snap *wire.Run) { snap.Message = "the operation is asked again: " + answer.Status })
+			r.report(func(p *progress.Progress) { p.Message = "the operation is asked again: " + answer.Status })
 			continue
 		case answer.Code < 200 || answer.Code > 299:
 			r.printBody(answer)
@@ -152,6 +151,7 @@ func (r *Run) takeOperation(answer *httpkind.Answer) (over bool, err error) {
 		Status          string          `json:"status"`
 		Percent         *float64        `json:"percent"`
 		PercentComplete *float64        `json:"percentComplete"`
+		Stage           string          `json:"stage"`
 		Message         string          `json:"message"`
 		Error           json.RawMessage `json:"error"`
 		Result          json.RawMessage `json:"result"`
@@ -164,12 +164,11 @@ func (r *Run) takeOperation(answer *httpkind.Answer) (over bool, err error) {
 	if percent == nil {
 		percent = operation.Percent
 	}
-	r.report(func(snap *wire.Run) {
-		if percent != nil && !math.IsNaN(*percent) {
-			p := min(max(*percent, 0), 100)
-			snap.Percent = &p
+	r.report(func(p *progress.Progress) {
+		if percent != nil {
+			p.Percent = percent
 		}
-		snap.Message = shorten(operation.Message)
+		p.Stage, p.Message = shorten(operation.Stage), shorten(operation.Message)
 	})
 	switch strings.ToLower(operation.Status) {
 	case "":
@@ -219,7 +218,7 @@ func (r *Run) keepResult(answer *httpkind.Answer, body []byte) {
 		r.printBody(answer)
 		return
 	}
-	r.report(func(snap *wire.Run) { snap.Result = result })
+	r.report(func(p *progress.Progress) { p.Result = result })
 }
 
 // printBody adds the beginning of an answer to the output.

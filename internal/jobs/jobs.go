@@ -21,12 +21,14 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // Deps is what a [Service] uses. Every field but Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // starts jobs at their times
 	Store     snapshot.Store       // where runs live
+	Tracker   *progress.Tracker    // begins and ends them there
 	Hub       *sse.Hub             // serves the topics of the store
 	Log       *slog.Logger
 	Clock     *clock.Clock

@@ -175,7 +175,7 @@ func (s *runs) decideLocked(j *Job, wish StartOptions, now time.Time) (r *Run, c
 		mine = append(mine, r)
 		joins := !r.stopped && !hasSecrets(j.Job) && (j.OnBusy == config.BusyJoin || !r.begun && j.OnBusy != config.BusyReject)
 		if joins && sameArgs(r.args, wish.Args) {
-			r.update(func(snap *wire.Run) { snap.Requests++ })
+			r.update(func(*progress.Progress) { r.more.Requests++ })
 			return r, true, nil
 		}
 		if !r.begun {
@@ -282,14 +282,14 @@ func (s *runs) settleLocked() {
 		case r.begun:
 		case ahead == 0:
 			r.begun = true
-			r.update(func(snap *wire.Run) {
-				snap.Status, snap.Position, snap.StartedAt = progress.StatusRunning, 0, s.s.Clock.People(now)
-				r.started = now
+			r.update(func(p *progress.Progress) {
+				p.Status, p.StartedAt = progress.StatusRunning, now
+				r.more.Position = 0
 			})
 			close(r.turn)
 		default:
 			if snap := r.Snapshot(); snap.Position != ahead {
-				r.update(func(snap *wire.Run) { snap.Position = ahead })
+				r.update(func(*progress.Progress) { r.more.Position = ahead })
 			}
 			if !behind {
 				continue
@@ -356,7 +356,7 @@ func (s *runs) cancelLocked(r *Run, cause error) {
 		return
 	}
 	r.stopped = true
-	r.update(func(snap *wire.Run) { snap.Status, snap.Position = progress.StatusCancelling, 0 })
+	r.update(func(p *progress.Progress) { p.Status, r.more.Position = progress.StatusCancelling, 0 })
 	r.cancel(cause)
 	if !r.begun {
 		s.leaveLocked(r)

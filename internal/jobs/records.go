@@ -208,10 +208,11 @@ func (s *records) end(ctx context.Context, e snapshot.Entry) error {
 		snap.Queue, snap.Queued = []wire.Waiting{}, 0
 		final = snap
 	}
-	claim, _, err := s.s.Store.Claim(ctx, e.Topic, snapshot.ClaimOptions{KeepFinal: true, Run: e.Run})
-	if claim == nil || err != nil {
+	job, isNew, err := s.s.Tracker.StartAs(ctx, e.Topic, progress.StartOptions{Run: e.Run, Retention: keep, KeepFinal: true})
+	if !isNew || err != nil {
 		return err
 	}
 	s.s.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
-	return claim.Finish(ctx, encoded(final), keep)
+	job.Finish(final)
+	return nil
 }

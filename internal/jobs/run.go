@@ -20,16 +20,14 @@ import (
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const (
-	outputTail   = 16 << 10              // bytes of a run's output in its record
-	messageLimit = 200                   // characters of a progress message
-	reportPace   = 50 * time.Millisecond // least time between two snapshots that differ in progress alone
-	finishWithin = 30 * time.Second      // bound for storing the end of a run
+	outputTail   = 16 << 10         // bytes of a run's output in its record
+	messageLimit = 200              // characters of a progress message
+	finishWithin = 30 * time.Second // bound for making room for the end of a run
 )
 
 var (
@@ -43,15 +41,17 @@ var (
 	errLost = errors.New("the store took the run away: its process was out of reach for too long")
 )
 
-// maxShown bounds the waiting runs in a snapshot of their job, which each start makes anew. All are in [gateway.getQueue].
+// maxShown bounds the waiting runs in a snapshot of their job, which each start makes anew. All are in
+// [gateway.getQueue].
 const maxShown = 10
 
 // A Run is one execution of a job, from the trigger on that made it. Its newest state is
 // in the topic run/ID; while it is the first of its job it is in that of the job too.
 //
-// Its goroutine, which [runs.start] begins, owns the claims on both topics, waits for its
-// turn, does the work and stores the end. When it may begin, and whether it is in the
-// line at all, is up to runs.
+// Its goroutine, which [runs.start] begins, has a [progress.Job] on each of both topics, waits
+// for its turn, does the work and stores the end. When it may begin, and whether it is in the
+// line at all, is up to runs. What is published of it is a [wire.Run], made of its
+// [progress.Progress] and of what it has beyond that.
 type Run struct {
 	id      string
 	job     *Job
@@ -73,15 +73,13 @@ type Run struct {
 	created        time.Time       // not changed
 	told           bool            // the command has told a message itself; of the run's goroutine
 
-	mu        sync.Mutex // guards the fields below; after runs.mu, before the store's locks
-	snap      wire.Run
-	started   time.Time // by the monotonic clock; zero: not yet
+	progress *progress.Publisher // its lock, which is taken after runs.mu, guards the fields below
+
+	more      wire.Run  // what the progress does not have
+	updated   time.Time // of which more.UpdatedAt is what people are shown
 	queue     []wire.Waiting
 	queued    int
 	available *time.Time
-	own, jobs snapshot.Claim // on run/ID and on the job's topic; nil: not held
-	published time.Time
-	later     *time.Timer // will publish what came too soon; nil: nothing
 }
 
 // newRun returns a run that is in no line yet.
@@ -91,12 +89,12 @@ func newRun(j *Job, id string, wish StartOptions, now time.Time) *Run {
 		id: id, job: j, args: args, wish: wish, created: now,
 		output: newOutput(), secrets: j.secrets.With(secretArgs(j.Job, args)...),
 		ready: make(chan struct{}), front: make(chan struct{}), turn: make(chan struct{}), done: make(chan struct{}),
+		progress: progress.NewPublisher(&progress.PublisherOptions{Status: progress.StatusQueued, Now: j.s.Clock.Now}),
 	}
-	r.snap = wire.Run{
+	r.more = wire.Run{
 		Key:       j.key,
 		ID:        id,
 		Job:       j.Name,
-		Status:    progress.StatusQueued,
 		Trigger:   wish.Trigger,
 		Requests:  1,
 		Args:      shownArgs(j.Job, args),
@@ -128,7 +126,7 @@ func (r *Run) live(ctx context.Context) {
 	log := s.Log.With("job", r.job.Name, "run", r.id)
 	defer s.runs.wg.Done()
 	defer r.cancel(nil)
-	claim, _, err := s.Store.Claim(context.WithoutCancel(ctx), r.topic(), snapshot.ClaimOptions{Run: r.id})
+	stop, _, err := r.show(context.WithoutCancel(ctx), r.topic(), func(p progress.Progress) any { return r.wire(p) })
 	if err != nil {
 		log.Error("a run was not started: the store cannot hold it", "err", err)
 		r.err = err
@@ -137,11 +135,7 @@ func (r *Run) live(ctx context.Context) {
 		close(r.ready)
 		return
 	}
-	defer r.watch(claim)()
-	r.mu.Lock()
-	r.own = claim
-	r.publishLocked()
-	r.mu.Unlock()
+	defer stop()
 
 	result, err := r.await(ctx, log)
 	if err != nil && ctx.Err() != nil {
@@ -176,18 +170,14 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (result Result, err e
 	if r.after != nil {
 		<-r.after // the topic of the job is free then
 	}
-	claim, other, err := r.job.s.Store.Claim(ctx, r.job.key, snapshot.ClaimOptions{Run: r.id})
+	stop, other, err := r.show(ctx, r.job.key, func(p progress.Progress) any { return r.wireJob(p) })
 	if err != nil {
 		return Result{}, err
 	}
-	if claim == nil {
-		return Result{}, fmt.Errorf("run %s of another process is in progress", other.Run)
+	if stop == nil {
+		return Result{}, fmt.Errorf("run %s of another process is in progress", other)
 	}
-	defer r.watch(claim)()
-	r.mu.Lock()
-	r.jobs = claim
-	r.publishJobLocked()
-	r.mu.Unlock()
+	defer stop()
 	announce()
 	select {
 	case <-r.turn:
@@ -200,8 +190,8 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (result Result, err e
 			err = errors.New("internal error; the log says more")
 		}
 	}()
-	ctx, stop := context.WithTimeoutCause(ctx, r.job.Timeout, clock.TimedOut{After: r.job.Timeout})
-	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, r.job.Timeout, clock.TimedOut{After: r.job.Timeout})
+	defer cancel()
 	log.Info("run started")
 	result, err = r.job.action.Do(ctx, r)
 	if err != nil && ctx.Err() != nil {
@@ -210,21 +200,23 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (result Result, err e
 	return result, err
 }
 
-// watch cancels the run if the claim is lost, until the function that it returns is called.
-func (r *Run) watch(claim snapshot.Claim) (stop func()) {
-	lost := claim.Lost()
-	if lost == nil {
-		return func() {}
+// show publishes the run in a topic too, and cancels it if it loses that, until stop is called. If another run is in
+// progress there, stop is nil, and other is the id of that.
+func (r *Run) show(ctx context.Context, topic string, payload func(progress.Progress) any) (stop func() bool, other string, err error) {
+	opts := progress.StartOptions{Run: r.id, Retention: r.job.Keep.For, Payload: payload}
+	job, isNew, err := r.job.s.Tracker.StartAs(ctx, topic, opts)
+	if err != nil {
+		return nil, "", err
 	}
-	over := make(chan struct{})
-	go func() { // ends with the run
-		select {
-		case <-lost:
+	if !isNew {
+		return nil, job.ID(), nil
+	}
+	r.progress.Show(job)
+	return context.AfterFunc(job.Context(), func() {
+		if context.Cause(job.Context()) == progress.ErrLost {
 			r.cancel(errLost)
-		case <-over:
 		}
-	}()
-	return func() { close(over) }
+	}), "", nil
 }
 
 // finish stores how the run ended: first out of the line, so that whoever sees the end
@@ -233,69 +225,54 @@ func (r *Run) watch(claim snapshot.Claim) (stop func()) {
 func (r *Run) finish(result Result, err error) {
 	s := r.job.s
 	s.runs.leave(r)
-	r.mu.Lock()
-	if r.later != nil {
-		r.later.Stop()
-		r.later = nil
-	}
-	now := s.Clock.Now()
-	took := time.Duration(0) // of a run that has not begun
-	if !r.started.IsZero() {
-		took = now.Sub(r.started)
-	}
-	snap := &r.snap
-	snap.FinishedAt, snap.ExpiresAt = s.Clock.People(now), s.Clock.People(now.Add(r.job.Keep.For))
-	snap.Position, snap.ExitCode, snap.Warned = 0, result.ExitCode, err == nil && result.Warned
-	snap.Output, snap.OutputBytes = r.output.end(outputTail)
-	switch {
-	case err == nil:
-		full := 100.0
-		snap.Status, snap.Percent = progress.StatusSucceeded, &full
-	case errors.As(err, new(clock.TimedOut)):
-		snap.Status = progress.StatusTimedOut
-	case errors.Is(err, errLost):
-		snap.Status = progress.StatusLost
-	case errors.Is(err, errCancelled), errors.Is(err, errReplaced), errors.Is(err, errStopping):
-		snap.Status = progress.StatusCancelled
-	default:
-		snap.Status = progress.StatusFailed
-	}
-	if err != nil {
-		text := r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
-		snap.Error = &text
-	}
-	final, own, jobs := *snap, r.own, r.jobs
-	state := wire.Job{Run: final, Queue: []wire.Waiting{}, AvailableAt: r.available}
-	r.own, r.jobs = nil, nil // what is published from here on is dropped
-	r.mu.Unlock()
-
+	now, status := s.Clock.Now(), statusOf(err)
+	s.ended(r, status, now)
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
-	store := func(claim snapshot.Claim, v any) {
-		data, err := json.Marshal(v)
-		if err == nil {
-			err = claim.Finish(ctx, data, r.job.Keep.For)
-		}
-		if err != nil {
-			s.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", err)
-		}
-	}
-	s.ended(&final, took)
 	s.records.makeRoom(ctx, r.job)
-	store(own, final)
-	if jobs != nil {
-		store(jobs, state)
+	failed := r.progress.End(func(p *progress.Progress) {
+		p.Status = status
+		if err != nil {
+			p.Error = r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
+		}
+		more := &r.more
+		more.FinishedAt, more.ExpiresAt = s.Clock.People(now), s.Clock.People(now.Add(r.job.Keep.For))
+		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, err == nil && result.Warned
+		more.Output, more.OutputBytes = r.output.end(outputTail)
+		r.queue, r.queued = nil, 0
+	})
+	if failed != nil {
+		s.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
 	}
 	close(r.done)
 }
 
-// ended records how a run ended that was at work for a time.
-func (s *Service) ended(run *wire.Run, took time.Duration) {
-	s.Observer.ended(run.Job, string(run.Status), took)
-	attrs := []slog.Attr{slog.String("job", run.Job), slog.String("run", run.ID), slog.String("status", string(run.Status))}
-	if run.StartedAt != nil {
-		attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
+// statusOf is the word for the end of a run with that error.
+func statusOf(err error) progress.Status {
+	switch {
+	case err == nil:
+		return progress.StatusSucceeded
+	case errors.As(err, new(clock.TimedOut)):
+		return progress.StatusTimedOut
+	case errors.Is(err, errLost):
+		return progress.StatusLost
+	case errors.Is(err, errCancelled), errors.Is(err, errReplaced), errors.Is(err, errStopping):
+		return progress.StatusCancelled
 	}
+	return progress.StatusFailed
+}
+
+// ended records how a run ends now, and how long it was at work.
+func (s *Service) ended(r *Run, status progress.Status, now time.Time) {
+	attrs := []slog.Attr{slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status))}
+	took := time.Duration(0) // of a run that has not begun
+	r.progress.View(func(p progress.Progress) {
+		if !p.StartedAt.IsZero() {
+			took = now.Sub(p.StartedAt)
+			attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
+		}
+	})
+	s.Observer.ended(r.job.Name, string(status), took)
 	s.Audit("run-ended", attrs...)
 }
 
@@ -311,81 +288,58 @@ func (r *Run) Wait(ctx context.Context, most time.Duration) {
 }
 
 // Snapshot returns the run's state now.
-func (r *Run) Snapshot() wire.Run {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.snap
+func (r *Run) Snapshot() (snap wire.Run) {
+	r.progress.View(func(p progress.Progress) { snap = r.wire(p) })
+	return snap
 }
 
-// update changes the run's state and publishes it.
-func (r *Run) update(change func(*wire.Run)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.snap)
-	r.publishLocked()
+// wire is the run as it is published. It is called with the lock of r.progress held.
+func (r *Run) wire(p progress.Progress) wire.Run {
+	people := r.job.s.Clock.People
+	if r.more.StartedAt == nil {
+		r.more.StartedAt = people(p.StartedAt)
+	}
+	if p.UpdatedAt != r.updated { // each time is converted once: it does not change when the clock is set
+		r.updated, r.more.UpdatedAt = p.UpdatedAt, *people(p.UpdatedAt)
+	}
+	snap := r.more
+	snap.Status, snap.Percent, snap.ETA = p.Status, p.Percent, p.ETA
+	snap.Stage, snap.Message, snap.Result = p.Stage, p.Message, p.Result
+	if p.Error != "" {
+		snap.Error = &p.Error
+	}
+	return snap
 }
 
-// report changes the run's progress. It is published at once, or within reportPace if
-// something was published just before: a command may print a million lines a second.
-func (r *Run) report(change func(*wire.Run)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	change(&r.snap)
-	if r.later != nil {
-		return
-	}
-	if wait := reportPace - time.Since(r.published); wait > 0 {
-		r.later = time.AfterFunc(wait, func() { r.update(func(*wire.Run) {}) })
-		return
-	}
-	r.publishLocked()
-}
-
-// place says who waits behind the run, and when its job can start again.
-func (r *Run) place(queue []wire.Waiting, queued int, available *time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	same := slices.EqualFunc(queue, r.queue, func(a, b wire.Waiting) bool { return a.ID == b.ID && a.Position == b.Position })
-	if same && queued == r.queued && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available)) {
-		return
-	}
-	r.queue, r.queued, r.available = queue, queued, available
-	r.publishJobLocked()
-}
-
-// publishLocked hands the run's state to the store, if that holds the run.
-func (r *Run) publishLocked() {
-	if r.later != nil {
-		r.later.Stop()
-		r.later = nil
-	}
-	if r.own == nil {
-		return
-	}
-	r.published = time.Now()
-	r.own.Put(encoded(r.snap))
-	r.publishJobLocked()
-}
-
-// publishJobLocked hands the state of the job to the store, if the run is its first.
-func (r *Run) publishJobLocked() {
-	if r.jobs == nil {
-		return
-	}
+// wireJob is the run as the topic of its job has it. It is called with the lock of r.progress held.
+func (r *Run) wireJob(p progress.Progress) wire.Job {
 	queue := r.queue
 	if queue == nil {
 		queue = []wire.Waiting{}
 	}
-	r.jobs.Put(encoded(wire.Job{Run: r.snap, Queue: queue, Queued: r.queued, AvailableAt: r.available}))
+	return wire.Job{Run: r.wire(p), Queue: queue, Queued: r.queued, AvailableAt: r.available}
 }
 
-// encoded is a snapshot as JSON.
-func encoded(v any) []byte {
-	data, err := json.Marshal(v)
-	if err != nil {
-		panic(fmt.Sprintf("jobs: a run cannot be encoded: %v", err)) // it is made of texts, numbers and valid JSON
+// update changes the run's state and publishes it at once.
+func (r *Run) update(change func(*progress.Progress)) {
+	r.progress.Update(change)
+	r.progress.Flush()
+}
+
+// report changes the run's progress, which is published at a pace: a command may print a million lines a second.
+func (r *Run) report(change func(*progress.Progress)) { r.progress.Update(change) }
+
+// place says who waits behind the run, and when its job can start again. runs.mu is held.
+func (r *Run) place(queue []wire.Waiting, queued int, available *time.Time) {
+	var same bool
+	r.progress.View(func(progress.Progress) {
+		same = queued == r.queued && slices.EqualFunc(queue, r.queue, func(a, b wire.Waiting) bool {
+			return a.ID == b.ID && a.Position == b.Position
+		}) && (available == r.available || available != nil && r.available != nil && available.Equal(*r.available))
+	})
+	if !same {
+		r.progress.Refresh(r.job.key, func() { r.queue, r.queued, r.available = queue, queued, available })
 	}
-	return data
 }
 
 // plain is a line of output as people may see it, in a terminal too: without secrets, of

@@ -26,6 +26,8 @@ type Run struct {
 	Percent     *float64        `json:"percent"`            // 0 to 100; null while unknown
 	Stage       string          `json:"stage,omitempty"`
 	Message     string          `json:"message"`
+	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end, never negative; nil while unknown
+	UpdatedAt   time.Time       `json:"updated_at"`
 	Args        map[string]any  `json:"args"` // what is secret is ***
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   *time.Time      `json:"started_at"`   // null while queued

@@ -45,8 +45,8 @@
 //
 //	publisher.Update(func(p *progress.Progress) { p.Status = progress.StatusRunning; r.position = 0 })
 //	publisher.Step(1, 2, "half way")                       // paced
-//	publisher.Refresh(job, func() { r.queue = queue })     // the second topic alone
-//	publisher.End(func(p *progress.Progress) { p.Status = progress.StatusTimedOut })
+//	publisher.Refresh("job/"+name, func() { r.queue = q })  // the second topic alone
+//	err = publisher.End(func(p *progress.Progress) { p.Status = progress.StatusTimedOut })
 //
 // The Publisher's lock guards what r.payload and r.withQueue read. Whether the run was asked to stop, or lost its
 // topic, the contexts of its Jobs say: context.AfterFunc(own.Context(), ...). The word cancelling is then the

@@ -22,6 +22,9 @@ var (
 	ErrLost = errors.New("progress: the job lost its topic")
 )
 
+// finishWithin bounds the time for storing a terminal.
+const finishWithin = 30 * time.Second
+
 // Job is the handle of one run. It belongs to whoever was told isNew by [Tracker.Start]; those who joined get the
 // same Job if the run is in their process. For a run in another process they get one that only names it: publishing
 // to it does nothing.
@@ -75,12 +78,13 @@ func (j *Job) Publish(data any) {
 // `{"status":"failed","error":"..."}` with the reason.
 //
 // With a store in the process it returns at once. Another store may be out of reach; then Finish keeps trying for the
-// Tracker's retention, logs that it failed, and the store shows the run as lost in the end.
+// Tracker's retention, but not longer than 30 seconds, logs that it failed, and the store shows the run as lost in the
+// end.
 func (j *Job) Finish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
 	}
-	j.finish(j.encodeEnd(data))
+	j.finishOrLog(j.encodeEnd(data))
 }
 
 // encodeEnd returns data as a terminal, or a terminal that says why data is none.
@@ -93,19 +97,25 @@ func (j *Job) encodeEnd(data any) []byte {
 	return payload
 }
 
-// finish ends the job with an encoded terminal.
-func (j *Job) finish(payload []byte) {
+// finish ends the job with an encoded terminal, and returns why that could not be stored.
+func (j *Job) finish(payload []byte) error {
 	if j.claim == nil || !j.over.CompareAndSwap(false, true) {
-		return
+		return nil
 	}
 	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a
 	// store that others see.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), j.tracker.retention)
+	patience := min(j.tracker.retention, finishWithin)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), patience)
 	defer cancel()
-	if err := j.claim.Finish(ctx, payload, j.retention); err != nil {
+	err := j.claim.Finish(ctx, payload, j.retention)
+	j.end(nil)
+	return err
+}
+
+func (j *Job) finishOrLog(payload []byte) {
+	if err := j.finish(payload); err != nil {
 		j.tracker.log.Error("terminal not stored", "topic", j.topic, "run", j.run, "err", err)
 	}
-	j.end(nil)
 }
 
 // lazy makes a payload when it is encoded, so that a panic in it is one of the encoding.

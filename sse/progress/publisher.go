@@ -1,8 +1,9 @@
 package progress
 
 import (
+	"errors"
+	"fmt"
 	"math"
-	"slices"
 	"sync"
 	"time"
 )
@@ -79,7 +80,7 @@ func (p *Publisher) Show(job *Job) {
 	if p.ended {
 		end := job.encodeEnd(job.payloadOf(p.state))
 		p.mu.Unlock()
-		job.finish(end)
+		job.finishOrLog(end)
 		return
 	}
 	defer p.mu.Unlock()
@@ -136,17 +137,19 @@ func (p *Publisher) Flush() {
 	}
 }
 
-// Refresh calls change and publishes the newest state again, on the topic of job alone: for what only the payload of
-// that topic has. It does nothing there before [Publisher.Show], and nothing at all after the end.
-func (p *Publisher) Refresh(job *Job, change func()) {
+// Refresh calls change and publishes the newest state again, on the given topic alone: for what only its payload has. If
+// the run is not shown there, or over, it only calls change.
+func (p *Publisher) Refresh(topic string, change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	change()
 	if p.ended {
 		return
 	}
-	change()
-	if slices.Contains(p.jobs, job) {
-		job.Publish(job.payloadOf(p.state))
+	for _, job := range p.jobs {
+		if job.topic == topic {
+			job.Publish(job.payloadOf(p.state))
+		}
 	}
 }
 
@@ -157,13 +160,18 @@ func (p *Publisher) View(view func(Progress)) {
 	view(p.state)
 }
 
-// End calls change, which says how the run has ended, and publishes that as the terminal of each topic, in the order
-// of [Publisher.Show], as [Job.Finish] does; it returns when all are stored. A status that is none of an end becomes
-// succeeded, or failed if there is an Error. Succeeded is 100 percent. The first End counts.
-func (p *Publisher) End(change func(*Progress)) {
+// End calls change, which says how the run has ended, and publishes that as the terminal of each topic, in the order of
+// [Publisher.Show], as [Job.Finish] does. It returns when all are stored, or the error of those that could not be. A
+// status that is not one of an end becomes succeeded, or failed if there is an Error. Succeeded is 100 percent. The first
+// End counts.
+func (p *Publisher) End(change func(*Progress)) error {
+	var failed error
 	for i, end := range p.end(change) {
-		p.jobs[i].finish(end) // not under mu: the store may take its time
+		if err := p.jobs[i].finish(end); err != nil { // not under mu: the store may take its time
+			failed = errors.Join(failed, fmt.Errorf("progress: store the end of %s: %w", p.jobs[i].topic, err))
+		}
 	}
+	return failed
 }
 
 // end returns the terminals of p.jobs, which do not change any more.

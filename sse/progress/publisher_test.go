@@ -31,10 +31,11 @@ func ExampleNewPublisher() {
 	})
 	publisher.Show(job)
 
-	publisher.Refresh(job, func() { queued = 1 }) // tells the job's topic alone
+	publisher.Refresh("job/scan", func() { queued = 1 }) // tells the job's topic alone
 	publisher.Update(func(p *progress.Progress) { p.Status = progress.StatusRunning })
 	publisher.Step(1, 4, "first host")
-	publisher.End(func(p *progress.Progress) { p.Status, p.Error = progress.StatusTimedOut, "timed out after 1m0s" })
+	err := publisher.End(func(p *progress.Progress) { p.Status, p.Error = progress.StatusTimedOut, "timed out after 1m0s" })
+	fmt.Println("stored:", err == nil)
 	for _, topic := range []string{"run/r1", "job/scan"} {
 		for s := range tracker.Watch(context.Background(), topic) {
 			var r run
@@ -43,6 +44,7 @@ func ExampleNewPublisher() {
 		}
 	}
 	// Output:
+	// stored: true
 	// r1 "" 0: timed_out at 25 %, timed out after 1m0s
 	// r1 "scan" 1: timed_out at 25 %, timed out after 1m0s
 }
@@ -178,8 +180,8 @@ func TestStatusNeverGoesBack(t *testing.T) {
 			p.Update(set(s))
 			note()
 		}
-		p.End(set("cancelled"))
-		p.End(set("succeeded"))
+		_ = p.End(set("cancelled"))
+		_ = p.End(set("succeeded"))
 		p.Update(set("running"))
 		note()
 		if got, want := strings.Join(got, " "), "queuedfalse runningtrue runningtrue cancellingtrue cancellingtrue cancelledtrue"; got != want {
@@ -194,9 +196,9 @@ func TestEndWithoutAStatus(t *testing.T) {
 	for text, want := range map[string]progress.Status{"": "succeeded", "no more paper": "failed"} {
 		f := newFixture(t)
 		p := progress.NewPublisher(nil)
-		p.End(func(state *progress.Progress) { state.Error = text })
+		_ = p.End(func(state *progress.Progress) { state.Error = text })
 		p.Show(mustStart(t, f.Tracker, "a"))
-		p.Refresh(nil, func() { t.Error("Refresh calls after the end") })
+		p.Refresh("a", func() {}) // publishes nothing any more
 		if got := newest(t, f.Tracker, "a"); got.Status != want || got.Error != text {
 			t.Errorf("end %+v, want %s", got, want)
 		}
@@ -214,7 +216,7 @@ func TestPublisherOutlivesAPayloadThatPanics(t *testing.T) {
 			p.Step(1, 2, "")
 		}
 		time.Sleep(time.Second) // also in the timer's goroutine
-		p.End(func(*progress.Progress) {})
+		_ = p.End(func(*progress.Progress) {})
 		if got := newest(t, f.Tracker, "a"); got.Status != "failed" || strings.Contains(got.Error, "1234") || !strings.Contains(f.log.String(), "1234") {
 			t.Errorf("terminal %+v, log %s", got, f.log)
 		}
@@ -233,13 +235,13 @@ func TestPublisherStress(t *testing.T) {
 				if i < 2 {
 					job := mustStart(t, f.Tracker, topics[i])
 					p.Show(job)
-					p.Refresh(job, func() {})
+					p.Refresh(topics[i], func() {})
 				}
 				for k := range 100 {
 					p.Step(k, 100, "")
 				}
 				p.Flush()
-				p.End(func(state *progress.Progress) { state.Status = progress.StatusFailed })
+				_ = p.End(func(state *progress.Progress) { state.Status = progress.StatusFailed })
 			})
 		}
 		wg.Wait()

@@ -65,7 +65,9 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 		if err != nil {
 			end = outcomeOf(ctx, nil, err)
 		}
-		r.End(end.apply)
+		if err := r.End(end.apply); err != nil {
+			r.tracker.log.Error("terminal not stored", "topic", r.topic, "run", r.run, "err", err)
+		}
 	}()
 	result, failure := work(ctx, r)
 	end = outcomeOf(ctx, result, failure) // here, for methods of what work returned may panic too
