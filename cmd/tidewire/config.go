@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	regular "github.com/tidewire/tidewire/internal/file"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 const (
@@ -55,7 +56,7 @@ func readConfig(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == stdinConfig {
 		return readStdin(cmd)
 	}
-	data, err := regular.Read(name, config.MaxBytes)
+	data, err := regular.Read(name, grammar.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}

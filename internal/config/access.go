@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 var defaultScopes = []string{"openid", "profile", "email"}
@@ -22,138 +22,206 @@ const (
 	defaultGroupsHeader = "X-Forwarded-Groups"
 )
 
+func (r *reader) accessKeys(a *Access) grammar.Keys {
+	oidc := &OIDC{Scopes: defaultScopes, GroupsClaim: defaultGroupsClaim, EndSession: true}
+	proxy := &Proxy{UserHeader: defaultUserHeader, GroupsHeader: defaultGroupsHeader, Role: RoleViewer}
+	return grammar.Keys{
+		roleKey("anonymous", "the role of unidentified callers", &a.Anonymous, anonymousRoles).Default("none"),
+		grammar.Func("tokens",
+			"credentials for programs",
+			tokensShape, func(v *grammar.Node) { a.Tokens = r.tokens(v) }),
+		grammar.Section("oidc",
+			"sign people in through an OpenID Connect provider",
+			"oidc", oidcKeys(oidc)).
+			Also("openid oauth sso").Then(func(v *grammar.Node) { a.OIDC = oidc; checkOIDC(v) }),
+		grammar.Section("proxy",
+			"a reverse proxy signs people in and names them in headers",
+			"proxy", proxyKeys(proxy)).Then(func(v *grammar.Node) { a.Proxy = proxy; checkProxy(v, proxy) }),
+	}
+}
+
 // access reads who may do what. What it does not understand lets nobody in.
-func (r *reader) access(n *yaml.Node, jobs map[string]*Job) *Access {
+func (r *reader) access(n *grammar.Node) *Access {
 	a := &Access{}
-	before := len(r.problems)
-	r.mapping(n, "access", accessKeys, reads{
-		"anonymous": func(v *yaml.Node) { a.Anonymous = r.role(v, "anonymous", anonymousRoles) },
-		"tokens": func(v *yaml.Node) {
-			first := map[[32]byte]*Token{}
-			for _, e := range r.names(v, "tokens") {
-				t := r.token(e, jobs)
-				if before := first[t.SHA256]; before != nil && t.SHA256 != [32]byte{} {
-					r.problem(e.key, fmt.Sprintf("token %s is the same as token %s", quote(e.name), quote(before.Name)), "make one for each, so that they can be told apart and withdrawn")
-				}
-				first[t.SHA256] = t
-				a.Tokens = append(a.Tokens, t)
-			}
-		},
-		"oidc":  func(v *yaml.Node) { a.OIDC = r.oidc(v) },
-		"proxy": func(v *yaml.Node) { a.Proxy = r.proxy(v) },
-	})
-	if a.Anonymous == RoleNone && a.Tokens == nil && a.OIDC == nil && a.Proxy == nil && len(r.problems) == before {
-		r.problem(n, "access lets nobody in", "add tokens, oidc or proxy, or write anonymous: viewer")
+	n.Read("access", r.accessKeys(a))
+	if a.Anonymous == RoleNone && a.Tokens == nil && a.OIDC == nil && a.Proxy == nil && n.IsGood() {
+		n.Problem("access lets nobody in", "add tokens, oidc or proxy, or write anonymous: viewer")
 	}
 	return a
 }
 
-// role reads one of words, of which none is no role.
-func (r *reader) role(n *yaml.Node, what string, choices []choice) Role {
-	if word := r.choice(n, what, choices); word != "none" {
-		return Role(word)
-	}
-	return RoleNone
+// none is the word for [RoleNone].
+const none = "none"
+
+// roleKey is a key whose value is one of roles, of which none is no role.
+func roleKey(name, doc string, to *Role, roles []grammar.Word) grammar.Key {
+	return grammar.OneOf(name, doc, to, roles).Then(func(*grammar.Node) {
+		if *to == none {
+			*to = RoleNone
+		}
+	})
 }
 
-// token reads one entry of tokens. A hash is not quoted: who has it can at least try
-// tokens against it.
-func (r *reader) token(e named, jobs map[string]*Job) *Token {
-	where := "token " + quote(e.name)
-	t := &Token{Name: e.name}
-	var names *yaml.Node
-	r.mapping(e.value, where, tokenKeys, reads{
-		"sha256": func(v *yaml.Node) {
-			const want = `write the 64 hexadecimal digits that "tidewire hash-token" prints`
-			s, ok := r.text(v, "sha256", want)
-			sum, err := hex.DecodeString(s)
-			switch {
-			case !ok:
-			case err != nil || len(sum) != len(t.SHA256):
-				r.problem(v, "sha256 is not a SHA-256 sum", want)
-			case [32]byte(sum) == sha256.Sum256(nil):
-				r.problem(v, "sha256 is the sum of an empty text", want)
-			default:
-				t.SHA256 = [32]byte(sum)
-			}
-		},
-		"role": func(v *yaml.Node) { t.Role = r.role(v, "role", anyRole) },
-		"jobs": func(v *yaml.Node) { names = v },
-	})
-	r.need(e.value, where, "sha256", `"${env:TOKEN_SHA256}"`)
-	r.need(e.value, where, "role", string(RoleOperator))
-	if names == nil {
-		return t
+func (r *reader) tokenKeys(t *Token, jobs *func()) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("sha256",
+			"the SHA-256 hash of the token, as `tidewire hash-token` prints it",
+			sumShape, func(v *grammar.Node) { t.SHA256 = readSHA256(v) }).
+			Also("token hash secret password").Secret().Need(`"${env:TOKEN_SHA256}"`),
+		roleKey("role",
+			"`viewer` views, `operator` also starts and cancels jobs and refreshes sources, `admin` also "+
+				"reloads the configuration",
+			&t.Role, anyRole).Need(string(RoleOperator)),
+		grammar.Func("jobs",
+			"the jobs that it may start and cancel: a name, or a list of them",
+			namesShape, func(v *grammar.Node) { r.tokenJobs(v, t) }).Defer(jobs),
 	}
-	if t.Role == RoleViewer {
-		r.problem(names, "a viewer cannot start jobs", "remove jobs, or write role: operator")
-	}
-	for _, n := range r.oneOrMore(names, "jobs", "[discover, reindex]") {
-		j := lookup(r, n, "job", jobs)
-		switch {
-		case j == nil || slices.Contains(t.Jobs, j.Name):
-		case t.Role == RoleOperator && j.Roles != nil && !slices.Contains(j.Roles, RoleOperator):
-			r.problem(n, fmt.Sprintf("the roles of job %s do not let an operator start it", quote(j.Name)), "write role: admin, or add operator to the job's roles")
-		default:
-			t.Jobs = append(t.Jobs, j.Name)
+}
+
+const aSum = `write the 64 hexadecimal digits that "tidewire hash-token" prints`
+
+var (
+	sumShape    = grammar.AnyScalar(grammar.Like(aSum, "^[0-9a-fA-F]{64}$"))
+	tokensShape = grammar.MappingOfNames(grammar.Object((&reader{}).tokenKeys(&Token{}, new(func()))))
+)
+
+func (r *reader) tokens(n *grammar.Node) (all []*Token) {
+	first := map[[32]byte]*Token{}
+	for _, e := range n.Names("tokens") {
+		t := r.token(e)
+		if before := first[t.SHA256]; before != nil && t.SHA256 != [32]byte{} {
+			e.Key.Problem(fmt.Sprintf("token %s is the same as token %s", grammar.Quote(e.Name), grammar.Quote(before.Name)),
+				"make one for each, so that they can be told apart and withdrawn")
 		}
+		first[t.SHA256] = t
+		all = append(all, t)
+	}
+	return all
+}
+
+func (r *reader) token(e grammar.Named) *Token {
+	t := &Token{Name: e.Name}
+	var jobs func() // which depend on the role
+	e.Value.Read("token "+grammar.Quote(e.Name), r.tokenKeys(t, &jobs))
+	if jobs != nil {
+		jobs()
 	}
 	return t
 }
 
-// oidc reads a provider through which people sign in.
-func (r *reader) oidc(n *yaml.Node) *OIDC {
-	o := &OIDC{Scopes: defaultScopes, GroupsClaim: defaultGroupsClaim, EndSession: true}
-	r.mapping(n, "oidc", oidcKeys, reads{
-		"issuer":    func(v *yaml.Node) { o.Issuer = r.issuer(v) },
-		"client_id": func(v *yaml.Node) { o.ClientID = r.line(v, "client_id") },
-		"client_secret": func(v *yaml.Node) {
-			if s, ok := r.text(v, "client_secret", aText); ok {
-				if o.ClientSecret = s; s == "" {
-					r.problem(v, "client_secret is empty", "write it, or remove the key for a public client")
-				}
-			}
-		},
-		"scopes": func(v *yaml.Node) {
-			o.Scopes = nil
-			for _, e := range r.list(v, "scopes", "write a list such as [openid, profile, groups]") {
-				s := r.line(e, "a scope")
-				if strings.ContainsAny(s, " \"\\") { // RFC 6749, section 3.3
-					r.problem(e, fmt.Sprintf("%s is not one scope", quote(s)), "write each as an element of the list")
-				}
-				o.Scopes = append(o.Scopes, s)
-			}
-		},
-		"groups_claim": func(v *yaml.Node) { o.GroupsClaim = r.line(v, "groups_claim") },
-		"groups":       func(v *yaml.Node) { o.Groups = r.groups(v, "groups of oidc") },
-		"prompt":       func(v *yaml.Node) { o.Prompt = r.choice(v, "prompt", prompts) },
-		"end_session":  func(v *yaml.Node) { o.EndSession = r.boolean(v, "end_session") },
-	})
-	r.need(n, "oidc", "issuer", "https://id.example.com")
-	r.need(n, "oidc", "client_id", "tidewire")
-	if r.lacks(n, "groups") {
-		r.problem(n, "oidc has no groups, so that it lets nobody in", "say which may do what such as groups: {ops: operator, leads: admin}")
+// readSHA256 reads a hash. It is not quoted: who has it can at least try tokens against it.
+func readSHA256(n *grammar.Node) [32]byte {
+	s, ok := n.Text("sha256", aSum)
+	sum, err := hex.DecodeString(s)
+	switch {
+	case !ok:
+	case err != nil || len(sum) != sha256.Size:
+		n.Problem("sha256 is not a SHA-256 sum", aSum)
+	case [32]byte(sum) == sha256.Sum256(nil):
+		n.Problem("sha256 is the sum of an empty text", aSum)
+	default:
+		return [32]byte(sum)
 	}
-	return o
+	return [32]byte{}
 }
 
-// issuer reads the address of a provider, which OpenID Connect Discovery 1.0, section
+// tokenJobs reads the jobs that a token may start.
+func (r *reader) tokenJobs(n *grammar.Node, t *Token) {
+	if t.Role == RoleViewer {
+		n.Problem("a viewer cannot start jobs", "remove jobs, or write role: operator")
+	}
+	for _, e := range n.OneOrMore("jobs", "[discover, reindex]") {
+		j := grammar.Lookup(e, "job", r.parts.jobs)
+		switch {
+		case j == nil || slices.Contains(t.Jobs, j.Name):
+		case t.Role == RoleOperator && j.Roles != nil && !slices.Contains(j.Roles, RoleOperator):
+			e.Problem(fmt.Sprintf("the roles of job %s do not let an operator start it", grammar.Quote(j.Name)),
+				"write role: admin, or add operator to the job's roles")
+		default:
+			t.Jobs = append(t.Jobs, j.Name)
+		}
+	}
+}
+
+func oidcKeys(o *OIDC) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("issuer",
+			"the provider's address; `https://` unless it is on this machine",
+			issuerShape, func(v *grammar.Node) { o.Issuer = readIssuer(v) }).Need("https://id.example.com"),
+		grammar.Line("client_id", "the provider's id for Tidewire", &o.ClientID).Need("tidewire"),
+		grammar.Func("client_secret",
+			"the client's secret; a public client, which PKCE protects, has none",
+			grammar.ALine, func(v *grammar.Node) { o.ClientSecret = readClientSecret(v) }).Secret(),
+		grammar.Func("scopes",
+			"the scopes to request from the provider",
+			scopesShape, func(v *grammar.Node) { o.Scopes = readScopes(v) }),
+		grammar.Line("groups_claim",
+			"the claim that lists a person's groups",
+			&o.GroupsClaim).Default(defaultGroupsClaim),
+		grammar.Func("groups",
+			"the role of each group: `viewer`, `operator` or `admin`. A person in several groups has the "+
+				"highest role, a person in none is not let in",
+			groupsShape, func(v *grammar.Node) { o.Groups = readGroups(v, "groups of oidc") }).Need(""),
+		grammar.OneOf("prompt",
+			"what the provider asks people for at each sign-in: `login`, `consent` or `select_account`; "+
+				"without it the provider decides",
+			&o.Prompt, prompts),
+		grammar.Boolean("end_session",
+			"signing out also ends the session at the provider, if the provider supports that",
+			&o.EndSession).Also("logout single_logout").Default(true),
+	}
+}
+
+var (
+	issuerShape = grammar.Like("write an https address; http is for this machine alone",
+		`^[hH][tT][tT][pP]([sS]://[^/?#]|://(localhost|127\.|\[))`)
+	scopesShape = grammar.ListOf(grammar.AnyScalar(grammar.Like("write each scope as an element of the list", `^[^ "\\]+$`)))
+	groupsShape = grammar.Shape{"type": "object", "minProperties": 1, "additionalProperties": grammar.Words(anyRole)}
+)
+
+func checkOIDC(n *grammar.Node) {
+	if n.Lacks("groups") {
+		n.Problem("oidc has no groups, so that it lets nobody in",
+			"say which may do what such as groups: {ops: operator, leads: admin}")
+	}
+}
+
+func readClientSecret(n *grammar.Node) string {
+	s, ok := n.Text("client_secret", grammar.AText)
+	if ok && s == "" {
+		n.Problem("client_secret is empty", "write it, or remove the key for a public client")
+	}
+	return s
+}
+
+func readScopes(n *grammar.Node) (scopes []string) {
+	for _, e := range n.List("scopes", "write a list such as [openid, profile, groups]") {
+		s := e.Line("a scope")
+		if strings.ContainsAny(s, " \"\\") { // RFC 6749, section 3.3
+			e.Problem(fmt.Sprintf("%s is not one scope", grammar.Quote(s)), "write each as an element of the list")
+		}
+		scopes = append(scopes, s)
+	}
+	return scopes
+}
+
+// readIssuer reads the address of a provider, which OpenID Connect Discovery 1.0, section
 // 3, wants to be https; on this machine it may be http.
-func (r *reader) issuer(n *yaml.Node) string {
+func readIssuer(n *grammar.Node) string {
 	const example = "write an address such as https://id.example.com"
-	s, ok := r.text(n, "issuer", example)
+	s, ok := n.Text("issuer", example)
 	if !ok {
 		return ""
 	}
 	u, err := url.Parse(s)
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"):
-		r.conceal(n)
-		r.problem(n, "issuer contains a user name or password", "write the credential as client_secret")
+		n.Conceal()
+		n.Problem("issuer contains a user name or password", "write the credential as client_secret")
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
-		r.problem(n, fmt.Sprintf("issuer: %s is not an https address", quote(s)), example)
+		n.Problem(fmt.Sprintf("issuer: %s is not an https address", grammar.Quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		r.problem(n, fmt.Sprintf("issuer: %s has a query or fragment", quote(s)), "write it as the provider does, without them")
+		n.Problem(fmt.Sprintf("issuer: %s has a query or fragment", grammar.Quote(s)), "write it as the provider does, without them")
 	default:
 		return s
 	}
@@ -165,52 +233,75 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// proxy reads a reverse proxy that names people in headers.
-func (r *reader) proxy(n *yaml.Node) *Proxy {
-	p := &Proxy{UserHeader: defaultUserHeader, GroupsHeader: defaultGroupsHeader, Role: RoleViewer}
-	header := func(to *string, v *yaml.Node, what string) {
-		s := r.line(v, what)
-		if s != "" && !headerName.MatchString(s) {
-			r.problem(v, fmt.Sprintf("%s: %s is not the name of a header", what, quote(s)), "use letters, digits and dashes")
-		}
-		*to = http.CanonicalHeaderKey(s)
+func proxyKeys(p *Proxy) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("trust",
+			"the proxy's address or subnet, `unix` for the unix socket, or a list of them; the headers of "+
+				"others are dropped",
+			peersShape, func(v *grammar.Node) { p.Trust = readTrust(v) }).Also("trusted from cidr").Need("[10.0.0.5]"),
+		grammar.Func("user_header",
+			"the header that names the person",
+			headerShape, func(v *grammar.Node) { p.UserHeader = readHeaderName(v, "user_header") }).
+			Default(defaultUserHeader),
+		grammar.Func("groups_header",
+			"the header that lists the person's groups, separated by commas",
+			headerShape, func(v *grammar.Node) { p.GroupsHeader = readHeaderName(v, "groups_header") }).
+			Default(defaultGroupsHeader),
+		grammar.Func("groups",
+			"the role of each group: `viewer`, `operator` or `admin`. A person in several groups has the "+
+				"highest role",
+			groupsShape, func(v *grammar.Node) { p.Groups = readGroups(v, "groups of proxy") }),
+		roleKey("role",
+			"the role of a person in none of these groups",
+			&p.Role, proxyRoles).Default(string(RoleViewer)),
 	}
-	r.mapping(n, "proxy", proxyKeys, reads{
-		"trust": func(v *yaml.Node) {
-			p.Trust = r.peers(v, "trust", "who could then call themselves what they like")
-			if slices.ContainsFunc(p.Trust, func(of netip.Prefix) bool { return of.Addr().IsLoopback() }) {
-				r.warn(v, 0, "trust has a loopback address, so every process of this machine can say who it is", "let the proxy connect by a unix socket that only it may open")
-			}
-		},
-		"user_header":   func(v *yaml.Node) { header(&p.UserHeader, v, "user_header") },
-		"groups_header": func(v *yaml.Node) { header(&p.GroupsHeader, v, "groups_header") },
-		"groups":        func(v *yaml.Node) { p.Groups = r.groups(v, "groups of proxy") },
-		"role":          func(v *yaml.Node) { p.Role = r.role(v, "role", proxyRoles) },
-	})
-	r.need(n, "proxy", "trust", "[10.0.0.5]")
-	if p.UserHeader != "" && p.UserHeader == p.GroupsHeader {
-		r.problem(n, "proxy has the same header for users and groups", "name two headers")
-	}
-	if p.Role == RoleNone && p.Groups == nil && r.complete(n) && value(n, "role") != nil && value(n, "role").Value == "none" {
-		r.problem(n, "proxy lets nobody in", "add groups such as {ops: operator}, or a role")
-	}
-	return p
 }
 
-// peers reads the addresses of proxies; risk is what everybody could do otherwise.
-func (r *reader) peers(n *yaml.Node, what, risk string) (peers []netip.Prefix) {
-	for _, e := range r.oneOrMore(n, what, "[10.0.0.5, 10.1.0.0/24]") {
-		if peer := r.peer(e, what, risk); peer.IsValid() {
+var peersShape = grammar.Either(grammar.ALine, grammar.Texts)
+
+// namesShape is a name, or a list of them.
+var namesShape = grammar.Either(grammar.ALine, grammar.Texts)
+
+func readTrust(n *grammar.Node) []netip.Prefix {
+	trust := readPeers(n, "trust", "who could then call themselves what they like")
+	if slices.ContainsFunc(trust, func(of netip.Prefix) bool { return of.Addr().IsLoopback() }) {
+		n.Warn(0, "trust has a loopback address, so every process of this machine can say who it is",
+			"let the proxy connect by a unix socket that only it may open")
+	}
+	return trust
+}
+
+func readHeaderName(n *grammar.Node, what string) string {
+	s := n.Line(what)
+	if s != "" && !headerName.MatchString(s) {
+		n.Problem(fmt.Sprintf("%s: %s is not the name of a header", what, grammar.Quote(s)), "use letters, digits and dashes")
+	}
+	return http.CanonicalHeaderKey(s)
+}
+
+func checkProxy(n *grammar.Node, p *Proxy) {
+	if p.UserHeader != "" && p.UserHeader == p.GroupsHeader {
+		n.Problem("proxy has the same header for users and groups", "name two headers")
+	}
+	if role := n.Get("role"); role != nil && role.Value() == none && p.Groups == nil && n.IsComplete() {
+		n.Problem("proxy lets nobody in", "add groups such as {ops: operator}, or a role")
+	}
+}
+
+// readPeers reads the addresses of proxies; risk is what everybody could do otherwise.
+func readPeers(n *grammar.Node, what, risk string) (peers []netip.Prefix) {
+	for _, e := range n.OneOrMore(what, "[10.0.0.5, 10.1.0.0/24]") {
+		if peer := readPeer(e, what, risk); peer.IsValid() {
 			peers = append(peers, peer)
 		}
 	}
 	return peers
 }
 
-// peer reads an address or a subnet, which is not everybody's, or "unix".
-func (r *reader) peer(n *yaml.Node, what, risk string) netip.Prefix {
+// readPeer reads an address or a subnet, which is not everybody's, or "unix".
+func readPeer(n *grammar.Node, what, risk string) netip.Prefix {
 	const want = "write an address or a subnet such as 10.0.0.5 or 10.1.0.0/24, or unix"
-	s, ok := r.text(n, what, want)
+	s, ok := n.Text(what, want)
 	if !ok {
 		return netip.Prefix{}
 	}
@@ -223,24 +314,27 @@ func (r *reader) peer(n *yaml.Node, what, risk string) netip.Prefix {
 	}
 	switch {
 	case err != nil || p.Masked().Addr().IsUnspecified() && p.Bits() > 0:
-		r.problem(n, fmt.Sprintf("%s: %s is not an address", what, quote(s)), want)
+		n.Problem(fmt.Sprintf("%s: %s is not an address", what, grammar.Quote(s)), want)
 	case p.Bits() == 0:
-		r.problem(n, fmt.Sprintf("%s: %s is everybody, %s", what, quote(s), risk), "write the addresses of the proxy alone")
+		n.Problem(fmt.Sprintf("%s: %s is everybody, %s", what, grammar.Quote(s), risk), "write the addresses of the proxy alone")
 	default:
 		return p.Masked()
 	}
 	return netip.Prefix{}
 }
 
-// groups reads the role of each of some groups.
-func (r *reader) groups(n *yaml.Node, where string) map[string]Role {
-	groups := map[string]Role{}
-	for k, v := range r.entries(n, where) {
-		r.reveal(v)
-		groups[k.Value] = r.role(v, "the role of "+quote(k.Value), anyRole)
+// readGroups reads the role of each of some groups.
+func readGroups(n *grammar.Node, where string) map[string]Role {
+	groups, empty := map[string]Role{}, n.IsMapping()
+	for range n.Pairs() {
+		empty = false
 	}
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		r.problem(n, where+" is empty", "say which may do what such as {ops: operator, leads: admin}")
+	for k, v := range n.Entries(where) {
+		v.Reveal()
+		groups[k.Value()] = Role(v.OneOf("the role of "+grammar.Quote(k.Value()), anyRole))
+	}
+	if empty {
+		n.Problem(where+" is empty", "say which may do what such as {ops: operator, leads: admin}")
 	}
 	return groups
 }

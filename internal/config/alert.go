@@ -2,47 +2,66 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// alert reads when people are told of a source, and how.
-func (r *reader) alert(n *yaml.Node, where string, known map[string]*Notify) *Alert {
-	a := &Alert{}
-	var clear *yaml.Node
-	duration := func(to *time.Duration, what string) func(v *yaml.Node) {
-		return func(v *yaml.Node) {
-			if v.Value != "0" {
-				*to = r.duration(v, what)
-			}
+func (r *reader) alertKeys(a *Alert) grammar.Keys {
+	return grammar.Keys{
+		grammar.JQ("if",
+			"the condition, evaluated on the picked value: true or false. Without it the condition is that the "+
+				"source is `stale` or `failing`",
+			&a.If).Also("when condition expr"),
+		grammar.Func("for", "how long the condition must hold", zeroOrShape, zeroOr(&a.For, "for")),
+		grammar.JQ("clear",
+			"the condition for the end of the alert, evaluated on the picked value: until it holds, the alert "+
+				"keeps firing. Requires `if`",
+			&a.Clear).Also("recovery until resolve").With("if"),
+		grammar.Func("clear_for",
+			"how long the condition for the end must hold",
+			zeroOrShape, zeroOr(&a.ClearFor, "clear_for")).Also("keep_firing_for recovery_for"),
+		grammar.Func("notify",
+			"where the alert is sent: a name from `notify`, or a list of them. Without it the alert is only on "+
+				"the page and in the API",
+			notifiedShape, func(v *grammar.Node) { a.Notify = r.alertNotify(v) }).Also("to webhook"),
+	}
+}
+
+var notifiedShape = grammar.Either(grammar.ALine, grammar.DistinctTexts)
+
+var zeroOrShape = grammar.OrZero(grammar.Like(grammar.ADuration+", or 0", "^0$", grammar.AboveZero))
+
+// zeroOr reads a duration that may be 0.
+func zeroOr(to *time.Duration, what string) func(v *grammar.Node) {
+	return func(v *grammar.Node) {
+		if v.Value() != "0" {
+			*to = v.Duration(what)
 		}
 	}
-	where = "alert of " + where
-	r.mapping(n, where, alertKeys, reads{
-		"if":        func(v *yaml.Node) { a.If = r.jq(v, "if") },
-		"for":       duration(&a.For, "for"),
-		"clear":     func(v *yaml.Node) { clear = v; a.Clear = r.jq(v, "clear") },
-		"clear_for": duration(&a.ClearFor, "clear_for"),
-		"notify": func(v *yaml.Node) {
-			first := map[*Notify]*yaml.Node{}
-			for _, e := range r.oneOrMore(v, "notify", "[ops, leads]") {
-				switch to := lookup(r, e, "webhook", known); {
-				case to == nil:
-				case first[to] != nil:
-					r.problem(e, fmt.Sprintf("notify has %s twice", quote(to.Name)), "remove one of them")
-				default:
-					first[to] = e
-					a.Notify = append(a.Notify, to)
-				}
-			}
-		},
-	})
-	if clear != nil && r.lacks(n, "if") {
-		r.problem(clear, "clear without if", "remove it: an alert without if ends when the source is ok again; or add if")
+}
+
+// alertNotify reads who is told.
+func (r *reader) alertNotify(n *grammar.Node) (all []*Notify) {
+	for _, e := range n.OneOrMore("notify", "[ops, leads]") {
+		switch to := grammar.Lookup(e, "webhook", r.parts.notify); {
+		case to == nil:
+		case slices.Contains(all, to):
+			e.Problem(fmt.Sprintf("notify has %s twice", grammar.Quote(to.Name)), "remove one of them")
+		default:
+			all = append(all, to)
+		}
 	}
-	if r.lacks(n, "if", "for", "clear", "clear_for", "notify") {
-		r.problem(n, where+" says neither when nor to whom", "add a condition such as if: .level > 90, or notify")
+	return all
+}
+
+func checkAlert(n *grammar.Node, where string) {
+	if clear := n.Get("clear"); clear != nil && n.Lacks("if") {
+		clear.Problem("clear without if",
+			"remove it: an alert without if ends when the source is ok again; or add if")
 	}
-	return a
+	if n.Lacks("if", "for", "clear", "clear_for", "notify") {
+		n.Problem(where+" says neither when nor to whom", "add a condition such as if: .level > 90, or notify")
+	}
 }

@@ -16,8 +16,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/secret"
-	"go.yaml.in/yaml/v4"
 )
 
 const maxArgBytes = 1024 // of a text
@@ -51,7 +51,7 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 	case ArgInt:
 		f, err := a.number(text)
 		if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 { // beyond, neighbours are the same float64
-			return nil, a.wrong("write one such as 5", "%s is not a whole number", quote(text))
+			return nil, a.wrong("write one such as 5", "%s is not a whole number", grammar.Quote(text))
 		}
 		return int64(f), a.inRange(f)
 	case ArgNumber:
@@ -62,21 +62,21 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		return f, a.inRange(f)
 	case ArgBool:
 		if text != "true" && text != "false" {
-			return nil, a.wrong("write true or false", "%s is neither true nor false", quote(text))
+			return nil, a.wrong("write true or false", "%s is neither true nor false", grammar.Quote(text))
 		}
 		return text == "true", nil
 	case ArgEnum:
 		if !slices.Contains(a.Values, text) {
-			return nil, a.wrong(suggest(text, "choices", a.Values), "%s is not a choice", quote(text))
+			return nil, a.wrong(grammar.Suggest(text, "choices", a.Values), "%s is not a choice", grammar.Quote(text))
 		}
 	case ArgHost:
 		if !isHost(text) {
-			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host", quote(text))
+			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host", grammar.Quote(text))
 		}
 	case ArgCIDR:
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
-			return nil, a.wrong("write one such as 10.0.4.0/24", "%s is not a subnet", quote(text))
+			return nil, a.wrong("write one such as 10.0.4.0/24", "%s is not a subnet", grammar.Quote(text))
 		}
 		return p.Masked().String(), nil
 	case ArgURL:
@@ -101,7 +101,7 @@ func (a *Arg) quote(text string) string {
 	if a.Secret {
 		return "this"
 	}
-	return quote(text)
+	return grammar.Quote(text)
 }
 
 // url checks an address. Other schemes than https would let a caller read files of
@@ -124,7 +124,7 @@ func (a *Arg) url(text string) *ArgError {
 // and no symbolic link on the way leads out.
 func (a *Arg) path(text string) *ArgError {
 	if !filepath.IsLocal(text) {
-		return a.wrong("write one such as reports/today.csv", "%s is not a path inside of the directory", quote(text))
+		return a.wrong("write one such as reports/today.csv", "%s is not a path inside of the directory", grammar.Quote(text))
 	}
 	root, err := os.OpenRoot(a.Under)
 	if err != nil {
@@ -132,9 +132,9 @@ func (a *Arg) path(text string) *ArgError {
 	}
 	defer root.Close()
 	if _, err := root.Stat(text); errors.Is(err, fs.ErrNotExist) {
-		return a.wrong("name one that is there", "there is no %s", quote(text))
+		return a.wrong("name one that is there", "there is no %s", grammar.Quote(text))
 	} else if err != nil {
-		return a.wrong("write another path", "%s leads out of the directory, or cannot be read", quote(text))
+		return a.wrong("write another path", "%s leads out of the directory, or cannot be read", grammar.Quote(text))
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func argText(v any) (string, bool) {
 
 func (a *Arg) number(text string) (float64, *ArgError) {
 	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || !decimal.MatchString(text) {
-		return 0, a.wrong("write one such as 0.5", "%s is not a number", quote(text))
+	if err != nil || !grammar.IsDecimal(text) {
+		return 0, a.wrong("write one such as 0.5", "%s is not a number", grammar.Quote(text))
 	}
 	return f + 0, nil // -0 would be written as it is, and begin with a dash
 }
@@ -196,7 +196,7 @@ func (a *Arg) text(text string) *ArgError {
 		return a.wrong(fmt.Sprintf("write at least %d characters", secret.Least), "the secret has fewer than %d characters", secret.Least)
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
-	case strings.ContainsFunc(text, isControl):
+	case strings.ContainsFunc(text, grammar.IsControl):
 		return a.wrong("write one line", "the text contains a line break or another control character")
 	case strings.ContainsFunc(text, turnsWriting):
 		return a.wrong("write it without", "the text contains a character that turns the direction of writing")
@@ -219,112 +219,8 @@ var zoneName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,15}$`)
 // hostName is the preferred syntax of names, RFC 1123, section 2.1.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
 
-// typeWords are what others call the types.
-var typeWords = map[string]ArgType{
-	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool, "select": ArgEnum, "choice": ArgEnum,
-	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL, "file": ArgPath, "dir": ArgPath, "directory": ArgPath,
-}
-
-// keysOfTypes are the keys that some types alone have.
-var keysOfTypes = map[string][]ArgType{
-	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
-	"under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
-}
-
-// arg reads one entry of args. Without a value it is a text.
-func (r *reader) arg(e named) Arg {
-	a := Arg{Name: e.name, Type: ArgString}
-	if isNull(e.value) {
-		return a
-	}
-	where := "argument " + quote(e.name)
-	switch {
-	case e.value.Kind == yaml.SequenceNode && !r.spoiled[e.value]:
-		r.problem(e.value, where+" is a list", "write a mapping such as {type: enum, values: [fast, thorough]}")
-		return a
-	case e.value.Kind == yaml.ScalarNode && !r.spoiled[e.value]:
-		r.problem(e.value, where+" is "+describe(e.value), "write a mapping such as {type: int, default: 5}")
-		return a
-	}
-	before := len(r.problems)
-	var low, values, deflt *yaml.Node
-	only := map[string]*yaml.Node{} // keys of some types alone
-	r.mapping(e.value, where, argKeys, reads{
-		"type": func(v *yaml.Node) {
-			if word := typeWords[v.Value]; word != "" && !r.expanded(v) {
-				r.problem(v, fmt.Sprintf("type: unknown word %s", quote(v.Value)), didYouMean(string(word)))
-			} else if t := r.choice(v, "type", argTypes); t != "" {
-				a.Type = ArgType(t)
-			}
-		},
-		"title":      func(v *yaml.Node) { a.Title = r.line(v, "title") },
-		"default":    func(v *yaml.Node) { deflt = v },
-		"min":        func(v *yaml.Node) { only["min"], low = v, v; a.Min = r.number(v, "min") },
-		"max":        func(v *yaml.Node) { only["max"] = v; a.Max = r.number(v, "max") },
-		"values":     func(v *yaml.Node) { only["values"], values = v, v },
-		"under":      func(v *yaml.Node) { only["under"] = v; a.Under = r.dir(v, "under") },
-		"allow_dash": func(v *yaml.Node) { only["allow_dash"] = v; a.AllowDash = r.boolean(v, "allow_dash") },
-		"secret":     func(v *yaml.Node) { only["secret"] = v; a.Secret = r.boolean(v, "secret") },
-		"pattern": func(v *yaml.Node) {
-			only["pattern"] = v
-			if re := r.regexp(v, "pattern"); re != nil {
-				a.Pattern = regexp.MustCompile("^(?:" + re.String() + ")$")
-			}
-		},
-	})
-	typeKnown := len(r.problems) == before
-	if values != nil {
-		a.Values = r.values(values)
-	}
-	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
-		r.problem(low, "min is above max", "make min at most max")
-	}
-	if typeKnown {
-		for name, of := range keysOfTypes {
-			if n := only[name]; n != nil && n.Value != "false" && !slices.Contains(of, a.Type) {
-				r.problem(n, fmt.Sprintf("%s has no meaning for the type %s", name, a.Type), fmt.Sprintf("remove it, or write type: %s", of[0]))
-			}
-		}
-		if a.Type == ArgEnum && values == nil {
-			r.problem(e.key, where+" is an enum without values", "add its choices such as values: [fast, thorough]")
-		}
-		if a.Type == ArgPath && only["under"] == nil {
-			r.problem(e.key, where+" is a path under no directory", "add the one in which it must be such as under: /data")
-		}
-	}
-	if deflt != nil {
-		text, ok := r.text(deflt, "default", "write a value")
-		if ok && a.Secret && text != "" {
-			r.conceal(deflt)
-			r.problem(deflt, "a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
-			return a
-		}
-		if ok && len(r.problems) == before { // else it is not known what it must be
-			v, err := a.parse(text)
-			switch {
-			case err != nil && r.expanded(e.value): // the error may quote min, pattern and others too
-				r.problem(deflt, "default does not fit", "write a value that type, min, max, values and pattern allow")
-			case err != nil:
-				r.problem(deflt, "default: "+err.What, err.Want)
-			}
-			a.Default = v
-		}
-	}
-	return a
-}
-
-// values reads the choices of an enum.
-func (r *reader) values(n *yaml.Node) []string {
-	var values []string
-	for _, e := range r.list(n, "values", "write a list such as [fast, thorough]") {
-		s := r.line(e, "a choice in values")
-		if len(s) > maxArgBytes {
-			r.problem(e, fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
-		}
-		if s != "" && slices.Contains(values, s) {
-			r.problem(e, "values has "+quote(s)+" twice", "remove one of them")
-		}
-		values = append(values, s)
-	}
-	return values
+// turnsWriting reports whether c turns the direction of what follows (UAX #9, section 2), so that people are shown
+// another text than a program is given.
+func turnsWriting(c rune) bool {
+	return '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 // However much is wrong, what is said of it can be read.
@@ -40,7 +41,7 @@ func TestAConfigurationIsBounded(t *testing.T) {
 	if _, _, err := config.Open(large); err == nil || !strings.HasSuffix(err.Error(), "large.yaml: it has more than 1048576 bytes") {
 		t.Errorf("Open of 9.6 MB = %v, want it refused", err)
 	}
-	_, problems := config.Load("test.yaml", []byte(strings.Repeat("#\n", config.MaxBytes/2)+"#"))
+	_, problems := config.Load("test.yaml", []byte(strings.Repeat("#\n", grammar.MaxBytes/2)+"#"))
 	if want := "test.yaml:1:1: the file has 1048577 bytes, at most 1048576 are read, divide it by include, or shorten it"; problems.Error() != want {
 		t.Errorf("Load of 1 MiB and a byte = %v, want %s", problems, want)
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 // readers are programs that run what they read on their standard input if no script is named.
@@ -56,7 +56,7 @@ func readsCode(argv []string) string {
 
 // warnFed warns of an argument in the value of a variable or, if variable is empty, in the input of a program, which
 // would become code.
-func (r *reader) warnFed(argv []string, variable string, n *yaml.Node, p found) {
+func warnFed(argv []string, variable string, n *grammar.Node, p found) {
 	what, want := "", "let the program be a script that reads the value, or let a pattern allow harmless characters alone"
 	if variable == "" {
 		if name := readsCode(argv); name != "" {
@@ -66,6 +66,6 @@ func (r *reader) warnFed(argv []string, variable string, n *yaml.Node, p found) 
 		what, want = "what "+variable+" makes programs run", "use a name of your own, or let a pattern allow harmless values alone"
 	}
 	if what != "" {
-		r.warn(n, p.at, fmt.Sprintf("%s would become part of %s", p.text, what), want)
+		n.Warn(p.at, fmt.Sprintf("%s would become part of %s", p.text, what), want)
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/template"
-	"go.yaml.in/yaml/v4"
 )
 
 // hookFields are what stands for an alert in the address, the headers and the body of a webhook.
@@ -16,11 +16,11 @@ var hookFields = []string{"source", "title", "state", "value", "error", "since"}
 
 func isHookField(name string) bool { return slices.Contains(hookFields, name) }
 
-// hookPlaceholders checks that the placeholders in n are those of an alert.
-func (r *reader) hookPlaceholders(n *yaml.Node, where string) {
-	for _, p := range r.placeholders(n) {
+// checkHookPlaceholders checks that the placeholders in n are those of an alert.
+func checkHookPlaceholders(n *grammar.Node, where string) {
+	for _, p := range placeholders(n) {
 		if !isHookField(p.name) && !p.foreign {
-			r.problemWithin(n, p.at, fmt.Sprintf("%s: there is no %s of an alert", where, p.text), suggest(p.name, "placeholders", hookFields))
+			n.ProblemAt(p.at, fmt.Sprintf("%s: there is no %s of an alert", where, p.text), grammar.Suggest(p.name, "placeholders", hookFields))
 		}
 	}
 }

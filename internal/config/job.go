@@ -1,16 +1,15 @@
 package config
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/template"
-	"go.yaml.in/yaml/v4"
 )
 
 // What holds for a job that does not say it.
@@ -51,7 +50,7 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 	}
 	for name := range given {
 		if !slices.Contains(names, name) {
-			errs = append(errs, &ArgError{name, "there is no such argument", suggest(name, "arguments", names)})
+			errs = append(errs, &ArgError{name, "there is no such argument", grammar.Suggest(name, "arguments", names)})
 		}
 	}
 	slices.SortFunc(errs, func(a, b *ArgError) int { return strings.Compare(a.Arg, b.Arg) })
@@ -92,149 +91,196 @@ func (j *Job) Environment(values map[string]any) []string {
 // Input returns j.Stdin with each {arg} replaced by its value.
 func (j *Job) Input(values map[string]any) string { return j.text(j.Stdin, values) }
 
+// A jobDraft is a Job while it is read.
+type jobDraft struct {
+	*Job
+	request *JobHTTP
+}
+
+func newJobDraft(j *Job) *jobDraft {
+	return &jobDraft{Job: j, request: &JobHTTP{Method: http.MethodPost, Header: http.Header{}}}
+}
+
+func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
+	j, at := d.Job, &timetableDraft{zone: time.Local}
+	keys := grammar.Keys{
+		grammar.Line("title", "for people", &j.Title).Also("label description"),
+		grammar.Func("exec",
+			"run a program; each `{arg}` in an element stands for the value of an argument",
+			argvShape, func(v *grammar.Node) { j.Exec = r.argv(v) }).Also("command cmd run script shell").OneOf(),
+		grammar.Section("http",
+			"send a request to an upstream",
+			"http of "+where, jobRequestKeys(d.request, r.parts.upstreams, where)).
+			Also("url request webhook").OneOf().Then(d.requestRead),
+		grammar.Func("args",
+			"the arguments of a start",
+			argsShape, func(v *grammar.Node) { j.Args = readArgs(v, "args of "+where) }).
+			Also("arguments params parameters inputs"),
+		grammar.Func("progress",
+			"of `exec`: matched against each line of output; its group `percent` or `message`, or both, give "+
+				"the progress. Lines such as `::progress 42 text` need no pattern",
+			grammar.AnyText, func(v *grammar.Node) { j.Progress = readProgress(v) }).With("exec"),
+		grammar.Func("warn_codes",
+			"of `exec`: the exit codes that mean success with a warning",
+			codesShape, func(v *grammar.Node) { j.WarnCodes = readCodes(v, "warn_codes") }).
+			Also("warning_codes").With("exec"),
+		grammar.Text("stdin",
+			"of `exec`: the program's standard input; each `{arg}` stands for the value of an argument. "+
+				"Without it standard input is empty",
+			&j.Stdin).Also("input").With("exec").Secret(),
+		grammar.Duration("timeout", "the time limit of one run", &j.Timeout).Default("15m"),
+		grammar.OneOf("on_busy",
+			"what happens to a start while the job is running: it joins that run if the arguments are equal, "+
+				"and is refused otherwise; it is queued; it is refused; or it replaces that run, which is cancelled",
+			&j.OnBusy, whenBusy).Also("concurrency overlap").Default(string(BusyJoin)),
+		grammar.Integer("queue", "how many runs may wait, with `on_busy: queue`", &j.Queue, 1, 1000),
+		grammar.Func("limit",
+			"starts per second, minute, hour or day",
+			startsShape, func(v *grammar.Node) { j.Limit = readStarts(v) }),
+		grammar.Func("group",
+			"the name of a group: jobs of one group do not run at the same time",
+			grammar.NameText, func(v *grammar.Node) { j.Group = readGroup(v) }),
+		grammar.Section("at",
+			"when the job starts by itself, with the defaults of its arguments. An expression alone is "+
+				"`at.cron`",
+			"at of "+where, atKeys(at)).
+			Short("cron").Also("schedule cron every").Alone(func(v *grammar.Node) { at.what, at.expression = "at", v }).Then(func(*grammar.Node) { j.At = at.table() }),
+		grammar.Line("confirm", "a question to ask people before a start", &j.Confirm),
+		grammar.Func("roles",
+			"who may start and cancel it: `operator`, `admin`, or a list of them",
+			rolesShape, func(v *grammar.Node) { j.Roles = readJobRoles(v) }).Also("role users allow"),
+		grammar.Section("then",
+			"what follows a successful run",
+			"then of "+where, r.thenKeys(j)).Also("after on_success"),
+		grammar.Section("keep",
+			"which ended runs are kept",
+			"keep of "+where, keepKeys(&j.Keep)).Also("retention history"),
+	}
+	const beforeProgram = 5 // keys, so that a table of them shows those of exec together
+	return slices.Insert(keys, beforeProgram, programKeys(&j.Program, where)...)
+}
+
+func (r *reader) thenKeys(j *Job) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("refresh",
+			"sources to poll at once: a name, or a list of them",
+			namesShape, func(v *grammar.Node) { j.Refresh = r.refresh(v) }).Need("[tank]"),
+	}
+}
+
+func keepKeys(k *Keep) grammar.Keys {
+	return grammar.Keys{
+		grammar.Integer("runs", "how many of the newest runs to keep", &k.Runs, 1, 1000).Default(defaultKeep.Runs),
+		grammar.Duration("for", "how long to keep a run", &k.For).Default("24h"),
+	}
+}
+
+var (
+	startsShape = grammar.Like(grammar.ARate+"; at most 10000", "^0*([1-9][0-9]{0,3}|10000)/[smhd]$")
+	rolesShape  = grammar.Either(grammar.WordsAlone(jobRoles), grammar.ListOf(grammar.Words(jobRoles)))
+	argsShape   = grammar.MappingOfNames(argShape())
+)
+
 // job reads one entry of jobs.
-func (r *reader) job(e named, known parts) *Job {
-	where := "job " + quote(e.name)
-	j := &Job{Name: e.name, Title: e.name, Timeout: jobTimeout, OnBusy: BusyJoin, Queue: defaultQueue, Keep: defaultKeep}
-	var (
-		kinds           []*yaml.Node // the values of the kinds that it has
-		texts           []*yaml.Node // in which arguments of a request can stand
-		all             bool         // all arguments are sent anyway
-		exec, queue, at *yaml.Node
-		argsNode        *yaml.Node
-		args            = map[string]*yaml.Node{} // the key of each
-		ofExec          = map[string]*yaml.Node{} // keys that a request has not
-		set             = func(to *time.Duration, d time.Duration) { *to = cmp.Or(d, *to) }
-	)
-	read := r.programReads(&j.Program, where, ofExec)
-	maps.Copy(read, reads{
-		"title": func(v *yaml.Node) { j.Title = r.line(v, "title") },
-		"exec":  func(v *yaml.Node) { kinds = append(kinds, v); exec = v; j.Exec = r.argv(v) },
-		"http": func(v *yaml.Node) {
-			kinds = append(kinds, v)
-			j.HTTP, texts, all = r.jobRequest(v, where, known.upstreams)
-		},
-		"args": func(v *yaml.Node) {
-			argsNode = v
-			for _, a := range r.names(v, "args of "+where) {
-				args[a.name] = a.key
-				j.Args = append(j.Args, r.arg(a))
-			}
-		},
-		"progress":   func(v *yaml.Node) { ofExec["progress"] = v; j.Progress = r.progress(v) },
-		"warn_codes": func(v *yaml.Node) { ofExec["warn_codes"] = v; j.WarnCodes = r.codes(v, "warn_codes") },
-		"stdin": func(v *yaml.Node) {
-			ofExec["stdin"] = v
-			if s, ok := r.text(v, "stdin", aText); ok {
-				j.Stdin = s
-			}
-		},
-		"timeout": func(v *yaml.Node) { set(&j.Timeout, r.duration(v, "timeout")) },
-		"on_busy": func(v *yaml.Node) { j.OnBusy = OnBusy(r.choice(v, "on_busy", whenBusy)) },
-		"queue": func(v *yaml.Node) {
-			queue = v
-			if n, ok := r.integer(v, "queue", 1, 1000); ok {
-				j.Queue = n
-			}
-		},
-		"limit": func(v *yaml.Node) {
-			j.Limit.Starts, j.Limit.Per = r.rate(v, "limit")
-			if j.Limit.Starts > maxStarts {
-				r.problem(v, fmt.Sprintf("limit: %s is too much", quote(v.Value)), fmt.Sprintf("write at most %d starts, or none", maxStarts))
-			}
-		},
-		"group": func(v *yaml.Node) {
-			if j.Group = r.line(v, "group"); j.Group != "" && !nameGrammar.MatchString(j.Group) {
-				r.problem(v, "bad name "+quote(j.Group)+" of a group", aName)
-			}
-		},
-		"at":      func(v *yaml.Node) { at = v; j.At = r.timetable(v, where) },
-		"confirm": func(v *yaml.Node) { j.Confirm = r.line(v, "confirm") },
-		"roles": func(v *yaml.Node) {
-			for _, n := range r.oneOrMore(v, "roles", "[operator, admin]") {
-				if n.Value == string(RoleViewer) {
-					r.problem(n, "roles: a viewer cannot start jobs", "write "+list(wordsOf(jobRoles), "or"))
-				} else if role := Role(r.choice(n, "roles", jobRoles)); role != RoleNone && !slices.Contains(j.Roles, role) {
-					j.Roles = append(j.Roles, role)
-				}
-			}
-		},
-		"then": func(v *yaml.Node) {
-			r.mapping(v, "then of "+where, thenKeys, reads{"refresh": func(v *yaml.Node) {
-				for _, n := range r.oneOrMore(v, "refresh", "[tank, disk]") {
-					if s := lookup(r, n, "source", known.sources); s != nil && !slices.Contains(j.Refresh, s.Name) {
-						j.Refresh = append(j.Refresh, s.Name)
-					}
-				}
-			}})
-			r.need(v, "then of "+where, "refresh", "[tank]")
-		},
-		"keep": func(v *yaml.Node) {
-			r.mapping(v, "keep of "+where, keepKeys, reads{
-				"runs": func(v *yaml.Node) {
-					if n, ok := r.integer(v, "runs", 1, 1000); ok {
-						j.Keep.Runs = n
-					}
-				},
-				"for": func(v *yaml.Node) { set(&j.Keep.For, r.duration(v, "for")) },
-			})
-		},
-	})
-	r.mapping(e.value, where, jobKeys, read)
-	r.oneKind(e, where, "run", kinds, "exec", "http")
-	for _, code := range j.WarnCodes {
-		if slices.Contains(j.OKCodes, code) {
-			r.problem(ofExec["warn_codes"], fmt.Sprintf("the exit code %d is in ok_codes and in warn_codes", code), "remove it from one of them")
-		}
+func (r *reader) job(e grammar.Named) *Job {
+	where := "job " + grammar.Quote(e.Name)
+	j := &Job{Name: e.Name, Title: e.Name, Timeout: jobTimeout, OnBusy: BusyJoin, Queue: defaultQueue, Keep: defaultKeep}
+	d := newJobDraft(j)
+	n := e.Value
+	n.Read(where, r.jobKeys(d, where))
+	j.Given = n.Given("http", "exec", "env", "stdin")
+	checkKind(e, where, "run", "exec", "http")
+	checkCodes(n, j)
+	if n.Get("exec") == nil && j.HTTP != nil {
+		refuse(n, "in a job that makes a request", "remove it; it is for jobs with exec",
+			append([]string{"progress", "warn_codes", "stdin"}, programWords...)...)
 	}
-	if j.HTTP != nil && exec == nil {
-		for name, v := range ofExec {
-			r.problem(v, name+" in a job that makes a request", "remove it; it is for jobs with exec")
-		}
+	if queue := n.Get("queue"); queue != nil && j.OnBusy != BusyQueue && j.OnBusy != "" && j.Group == "" {
+		queue.Problem("queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
 	}
-	if queue != nil && j.OnBusy != BusyQueue && j.OnBusy != "" && j.Group == "" {
-		r.problem(queue, "queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
-	}
-	if argsNode == nil || isNull(argsNode) || r.complete(argsNode) {
-		switch {
-		case len(kinds) != 1:
-		case exec != nil && exec.Kind == yaml.SequenceNode:
-			r.argvPlaceholders(exec, ofExec["env"], ofExec["stdin"], where, j.Args, args)
-		case j.HTTP != nil && r.complete(kinds[0]):
-			r.requestPlaceholders(texts, where, args, all)
-			r.jobTemplates(kinds[0], j.HTTP, args)
-		}
-	}
-	required := func(a Arg) bool { return a.Default == nil && value(value(argsNode, a.Name), "default") == nil }
-	if i := slices.IndexFunc(j.Args, required); at != nil && i >= 0 {
-		r.problem(at, fmt.Sprintf("at would start %s without the argument %s", where, quote(j.Args[i].Name)), "give it a default")
-	}
+	checkArgs(n, j, where)
 	return j
 }
 
-// env reads the environment of a program. Values may be credentials: they are never
-// quoted.
-func (r *reader) env(n *yaml.Node, where string) []string {
-	var env []string
-	for k, v := range r.entries(n, "env of "+where) {
-		s, ok := r.text(v, "environment variable "+quote(k.Value), aText)
-		switch {
-		case !envName.MatchString(k.Value) || strings.HasPrefix(k.Value, "TIDEWIRE_"):
-			r.problem(k, fmt.Sprintf("%s is not a name for an environment variable here", quote(k.Value)), "use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
-		case ok && strings.ContainsRune(s, 0):
-			r.problem(v, "the value of "+k.Value+" contains a NUL character", "remove it; no program can be given one")
-		case ok:
-			env = append(env, k.Value+"="+s)
+// checkCodes checks that no exit code of a program means two things.
+func checkCodes(n *grammar.Node, j *Job) {
+	for _, code := range j.WarnCodes {
+		if slices.Contains(j.OKCodes, code) {
+			n.Get("warn_codes").Problem(fmt.Sprintf("the exit code %d is in ok_codes and in warn_codes", code),
+				"remove it from one of them")
 		}
 	}
-	return env
 }
 
-// progress reads the pattern of progress lines.
-func (r *reader) progress(n *yaml.Node) *regexp.Regexp {
-	re := r.regexp(n, "progress")
+// checkArgs checks that the arguments of a job and what it does belong together.
+func checkArgs(n *grammar.Node, j *Job, where string) {
+	exec, request, args := n.Get("exec"), n.Get("http"), n.Get("args")
+	if args == nil || args.IsNull() || args.IsComplete() {
+		keys := map[string]*grammar.Node{}
+		for k := range args.Pairs() {
+			if keys[k.Value()] == nil {
+				keys[k.Value()] = k
+			}
+		}
+		switch {
+		case has(n, "exec", "http") != 1:
+		case exec.IsList():
+			checkArgvPlaceholders(exec, n.Get("env"), n.Get("stdin"), where, j.Args, keys)
+		case j.HTTP != nil && request.IsComplete():
+			checkRequestPlaceholders(request, j.HTTP, where, keys)
+			checkRequestTemplates(request, j.HTTP, keys)
+		}
+	}
+	at := n.Get("at")
+	required := func(a Arg) bool { return a.Default == nil && args.Get(a.Name).Get("default") == nil }
+	if i := slices.IndexFunc(j.Args, required); at != nil && i >= 0 {
+		at.Problem(fmt.Sprintf("at would start %s without the argument %s", where, grammar.Quote(j.Args[i].Name)),
+			"give it a default")
+	}
+}
+
+func readStarts(n *grammar.Node) Limit {
+	starts, per := n.Rate("limit")
+	if starts > maxStarts {
+		n.Problem(fmt.Sprintf("limit: %s is too much", grammar.Quote(n.Value())),
+			fmt.Sprintf("write at most %d starts, or none", maxStarts))
+	}
+	return Limit{starts, per}
+}
+
+func readGroup(n *grammar.Node) string {
+	group := n.Line("group")
+	if group != "" && !grammar.IsName(group) {
+		n.Problem("bad name "+grammar.Quote(group)+" of a group", grammar.AName)
+	}
+	return group
+}
+
+func readJobRoles(n *grammar.Node) (roles []Role) {
+	for _, e := range n.OneOrMore("roles", "[operator, admin]") {
+		if e.Value() == string(RoleViewer) {
+			e.Problem("roles: a viewer cannot start jobs", "write "+grammar.ListWords(jobRoles, "or"))
+		} else if role := Role(e.OneOf("roles", jobRoles)); role != RoleNone && !slices.Contains(roles, role) {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
+func (r *reader) refresh(n *grammar.Node) (names []string) {
+	for _, e := range n.OneOrMore("refresh", "[tank, disk]") {
+		if s := grammar.Lookup(e, "source", r.parts.sources); s != nil && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// readProgress reads the pattern of progress lines.
+func readProgress(n *grammar.Node) *regexp.Regexp {
+	re := n.Regexp("progress")
 	if re != nil && re.SubexpIndex("percent") < 0 && re.SubexpIndex("message") < 0 {
-		r.problem(n, "progress has neither a group percent nor a group message", `name one as in (?P<percent>\d+)% (?P<message>.*)`)
+		n.Problem("progress has neither a group percent nor a group message", `name one as in (?P<percent>\d+)% (?P<message>.*)`)
 		return nil
 	}
 	return re

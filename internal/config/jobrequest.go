@@ -2,106 +2,133 @@ package config
 
 import (
 	"net/http"
-	"slices"
 	"unicode/utf8"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/template"
-	"go.yaml.in/yaml/v4"
 )
 
-// jobRequest reads the http key of a job. It returns also the texts in which
-// arguments can stand, and whether all arguments are sent anyway.
-func (r *reader) jobRequest(n *yaml.Node, where string, upstreams map[string]*Upstream) (h *JobHTTP, texts []*yaml.Node, all bool) {
-	h = &JobHTTP{Method: http.MethodPost, Header: http.Header{}}
-	var upstream, method, body *yaml.Node
-	r.mapping(n, "http of "+where, jobRequestKeys, reads{
-		"upstream": func(v *yaml.Node) { upstream = v },
-		"method":   func(v *yaml.Node) { method = v; h.Method = r.choice(v, "method", jobMethods) },
-		"path":     func(v *yaml.Node) { texts = append(texts, v); h.Path = r.path(v, true) },
-		"query": func(v *yaml.Node) {
-			for k, v := range r.query(v, where) {
-				texts = append(texts, v)
-				h.Query = append(h.Query, Pair{k, v.Value})
-			}
-		},
-		"accept": func(v *yaml.Node) { h.Accept = r.statuses(v, false) },
-		"headers": func(v *yaml.Node) {
-			r.headers(v, "headers of "+where, h.Header)
-			if v.Kind == yaml.MappingNode {
-				for i := 1; i < len(v.Content); i += 2 {
-					texts = append(texts, v.Content[i])
-				}
-			}
-		},
-		"body": func(v *yaml.Node) {
-			if s, ok := r.text(v, "body", aBody); ok {
-				texts, body = append(texts, v), v
-				h.Body = s
-			}
-		},
-		"follow": func(v *yaml.Node) { h.Follow = r.choice(v, "follow", follows) != "" },
-	})
-	bodiless := h.Method == http.MethodGet || h.Method == http.MethodDelete
-	if body != nil && bodiless {
-		r.problem(body, "a "+h.Method+" has no body", "remove it, or write method: POST")
+func jobRequestKeys(h *JobHTTP, upstreams map[string]*Upstream, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("upstream",
+			"one of `upstreams`, with its credential and its limit",
+			grammar.ALine, func(v *grammar.Node) { h.Upstream = grammar.Lookup(v, "upstream", upstreams) }).
+			Need("weather"),
+		grammar.OneOf("method", "the method", &h.Method, jobMethods).Default(http.MethodPost),
+		grammar.Func("path",
+			"begins with `/`, is joined to the upstream's path; no `..`, no query",
+			pathShape, func(v *grammar.Node) { h.Path = readPath(v, true) }),
+		grammar.Func("query",
+			"the query; a list of texts repeats the parameter",
+			queryShape, func(v *grammar.Node) { h.Query = readPairs(v, where) }).Also("params").Secret(),
+		grammar.Func("headers",
+			"added to the upstream's headers; a header of the same name replaces the upstream's",
+			headersShape, func(v *grammar.Node) { readHeaders(v, "headers of "+where, h.Header) }).Secret(),
+		grammar.Func("body",
+			"the body. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
+			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Text("body", aBody) }).
+			Also("data json payload").Secret(),
+		acceptKey(&h.Accept, false),
+		grammar.Func("follow",
+			"where a 202 answer names the operation, whose status is then requested until it has ended",
+			grammar.Words(follows), func(v *grammar.Node) { h.Follow = v.OneOf("follow", follows) != "" }),
 	}
-	r.need(n, "http of "+where, "upstream", "weather")
-	if upstream != nil {
-		h.Upstream = lookup(r, upstream, "upstream", upstreams)
-	}
-	all = !bodiless && (body == nil || h.Body == "") && (method == nil || h.Method != "")
-	return h, slices.DeleteFunc(texts, func(n *yaml.Node) bool { return r.spoiled[n] || n.Kind != yaml.ScalarNode }), all
 }
 
-// jobTemplates checks that the placeholders in the headers and the body of the request n stand where values can be escaped.
-func (r *reader) jobTemplates(n *yaml.Node, h *JobHTTP, args map[string]*yaml.Node) {
+const aBody = `write a text, also of JSON, such as '{"text": "done"}'`
+
+// requestRead completes the request of a job, which was read of n.
+func (d *jobDraft) requestRead(n *grammar.Node) {
+	d.HTTP = d.request
+	if body := n.Get("body"); body != nil && body.IsGood() && isBodiless(d.HTTP.Method) {
+		body.Problem("a "+d.HTTP.Method+" has no body", "remove it, or write method: POST")
+	}
+}
+
+func isBodiless(method string) bool { return method == http.MethodGet || method == http.MethodDelete }
+
+// readPairs reads a query.
+func readPairs(n *grammar.Node, where string) (query []Pair) {
+	for k, v := range readQuery(n, where) {
+		query = append(query, Pair{k, v.Value()})
+	}
+	return query
+}
+
+// argumentTexts returns the texts of the request n in which arguments can stand.
+func argumentTexts(n *grammar.Node) (texts []*grammar.Node) {
+	add := func(n *grammar.Node) {
+		if n.IsScalar() && !n.IsNull() && !n.IsSpoiled() {
+			texts = append(texts, n)
+		}
+	}
+	add(n.Get("path"))
+	for _, v := range n.Get("query").Pairs() {
+		add(v)
+		for _, e := range v.Elements() {
+			add(e)
+		}
+	}
+	for _, v := range n.Get("headers").Pairs() {
+		add(v)
+	}
+	add(n.Get("body"))
+	return texts
+}
+
+// sendsAll reports whether a request has all arguments in its body.
+func sendsAll(h *JobHTTP) bool {
+	return h.Body == "" && h.Method != "" && !isBodiless(h.Method)
+}
+
+// checkRequestTemplates checks that the placeholders in the headers and the body of the request n stand where values
+// can be escaped.
+func checkRequestTemplates(n *grammar.Node, h *JobHTTP, args map[string]*grammar.Node) {
 	known := func(name string) bool { return args[name] != nil }
-	r.headerTemplates(value(n, "headers"), known)
+	checkHeaderTemplates(n.Get("headers"), known)
 	header := h.Header.Clone()
 	if h.Upstream != nil && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", h.Upstream.Header.Get("Content-Type"))
 	}
-	if body := value(n, "body"); body != nil && !r.spoiled[body] {
-		r.body(body, header, jsonMedia, known)
+	if body := n.Get("body"); body != nil && !body.IsSpoiled() {
+		checkBody(body, header, jsonMedia, known)
 	}
 }
 
-// headerTemplates checks the placeholders in the headers n, which may be nil.
-func (r *reader) headerTemplates(n *yaml.Node, known func(name string) bool) {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		name, v := http.CanonicalHeaderKey(n.Content[i].Value), n.Content[i+1]
-		if v.Kind != yaml.ScalarNode || r.spoiled[v] {
+// checkHeaderTemplates checks the placeholders in the headers n, which may be nil.
+func checkHeaderTemplates(n *grammar.Node, known func(name string) bool) {
+	for k, v := range n.Pairs() {
+		name := http.CanonicalHeaderKey(k.Value())
+		if !v.IsScalar() || v.IsSpoiled() {
 			continue
 		}
-		if _, wrong := template.Parse(v.Value, template.OfHeader(name), known); wrong != nil {
-			r.problemWithin(v, utf8.RuneCountInString(v.Value[:wrong.At]), "header "+name+": "+wrong.What, wrong.Want)
+		if _, wrong := template.Parse(v.Value(), template.OfHeader(name), known); wrong != nil {
+			v.ProblemAt(utf8.RuneCountInString(v.Value()[:wrong.At]), "header "+name+": "+wrong.What, wrong.Want)
 			continue
 		}
-		for _, p := range r.placeholders(v) {
+		for _, p := range placeholders(v) {
 			if name == "Content-Type" && known(p.name) {
-				r.problemWithin(v, p.at, "header "+name+": "+p.text+" could change how the other values are escaped", "write it without a placeholder")
+				v.ProblemAt(p.at, "header "+name+": "+p.text+" could change how the other values are escaped",
+					"write it without a placeholder")
 			}
 		}
 	}
 }
 
-// body checks the placeholders in the body of a request.
-func (r *reader) body(n *yaml.Node, header http.Header, usual string, known func(name string) bool) {
+// checkBody checks the placeholders in the body of a request.
+func checkBody(n *grammar.Node, header http.Header, usual string, known func(name string) bool) {
 	language, safe := bodyLanguage(header, usual)
 	if !safe {
-		for _, p := range r.placeholders(n) {
+		for _, p := range placeholders(n) {
 			if known(p.name) {
-				r.problemWithin(n, p.at, "body: "+p.text+" cannot be escaped in a body of this Content-Type",
+				n.ProblemAt(p.at, "body: "+p.text+" cannot be escaped in a body of this Content-Type",
 					"write one of JSON, XML, application/x-www-form-urlencoded or text/plain, or no placeholder")
 				return
 			}
 		}
 		return
 	}
-	if _, wrong := template.Parse(n.Value, language, known); wrong != nil {
-		r.problemWithin(n, utf8.RuneCountInString(n.Value[:wrong.At]), "body: "+wrong.What, wrong.Want)
+	if _, wrong := template.Parse(n.Value(), language, known); wrong != nil {
+		n.ProblemAt(utf8.RuneCountInString(n.Value()[:wrong.At]), "body: "+wrong.What, wrong.Want)
 	}
 }

@@ -2,15 +2,12 @@ package config
 
 import (
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
-	"os/user"
-	"regexp"
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 const (
@@ -47,76 +44,41 @@ func checkListen(addr string, c *Config) (what, want string) {
 		case path == "":
 			return "listen: unix: has no path", "write one such as unix:/run/tidewire/tidewire.sock"
 		case len(path) > maxSocketPath:
-			return fmt.Sprintf("listen: %s is longer than the %d bytes that the path of a socket can have", quote(path), maxSocketPath), "choose a shorter one such as /run/tidewire/tidewire.sock"
+			return fmt.Sprintf("listen: %s is longer than the %d bytes that the path of a socket can have", grammar.Quote(path), maxSocketPath), "choose a shorter one such as /run/tidewire/tidewire.sock"
 		}
 		return "", ""
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Sprintf("listen: %s is not host:port", quote(addr)), "write an address such as 127.0.0.1:8480 or [::1]:8480"
+		return fmt.Sprintf("listen: %s is not host:port", grammar.Quote(addr)), "write an address such as 127.0.0.1:8480 or [::1]:8480"
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Sprintf("listen: %s is not a port", quote(port)), "write a port from 1 to 65535, or 0 for any free one"
+		return fmt.Sprintf("listen: %s is not a port", grammar.Quote(port)), "write a port from 1 to 65535, or 0 for any free one"
 	}
 	ip, err := netip.ParseAddr(host)
 	switch {
 	case host != "" && host != "localhost" && err != nil:
-		return fmt.Sprintf("listen: %s is not an address of this machine", quote(host)), "write an IP address such as 127.0.0.1"
+		return fmt.Sprintf("listen: %s is not an address of this machine", grammar.Quote(host)), "write an IP address such as 127.0.0.1"
 	case c.Access == nil && host != "localhost" && !ip.IsLoopback():
-		return fmt.Sprintf("listen: %s would let anybody on the network do everything", quote(addr)),
+		return fmt.Sprintf("listen: %s would let anybody on the network do everything", grammar.Quote(addr)),
 			"add access such as {anonymous: viewer}, or listen on loopback such as " + defaultListen
 	}
 	return "", ""
 }
 
-var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
+var listenShape = grammar.Like("write an address such as 127.0.0.1:8480, or unix: and a path", "^unix:.", ":[0-9]+$")
 
-// socket reads who may connect by the unix socket.
-func (r *reader) socket(n *yaml.Node) Socket {
-	s := Socket{Mode: 0o600, UID: -1, GID: -1}
-	id := func(v *yaml.Node, what string, lookup func(name string) (id string, err error)) int {
-		name := r.line(v, what)
-		if name == "" {
-			return -1
-		}
-		number := name
-		if found, err := lookup(name); err == nil {
-			number = found
-		}
-		id, err := strconv.ParseUint(number, 10, 31)
-		if err != nil {
-			r.problem(v, fmt.Sprintf("%s: this system has no %s", what, quote(name)), "write a name that it has, or a number")
-			return -1
-		}
-		return int(id)
+// listen reads where to serve. It is read last: whether an address may be open to all depends on access.
+func (f *fileReader) listen(n *grammar.Node) {
+	addr, ok := n.Text("listen", "write an address such as "+defaultListen)
+	if !ok {
+		return
 	}
-	r.mapping(n, "socket", socketKeys, reads{
-		"mode": func(v *yaml.Node) {
-			text, ok := r.text(v, "mode", "write octal digits such as 660")
-			if mode, err := strconv.ParseUint(text, 8, 32); ok && err == nil && octal.MatchString(text) {
-				s.Mode = fs.FileMode(mode)
-			} else if ok {
-				r.problem(v, fmt.Sprintf("mode: %s is not octal permissions", quote(text)), "write three octal digits such as 660")
-			}
-		},
-		"owner": func(v *yaml.Node) {
-			s.UID = id(v, "owner", func(name string) (string, error) {
-				u, err := user.Lookup(name)
-				if err != nil {
-					return "", err
-				}
-				return u.Uid, nil
-			})
-		},
-		"group": func(v *yaml.Node) {
-			s.GID = id(v, "group", func(name string) (string, error) {
-				g, err := user.LookupGroup(name)
-				if err != nil {
-					return "", err
-				}
-				return g.Gid, nil
-			})
-		},
-	})
-	return s
+	if path, ok := strings.CutPrefix(addr, unixPrefix); ok && path != "" {
+		addr = unixPrefix + n.Beside(path)
+	}
+	if what, want := checkListen(addr, f.c); what != "" {
+		n.Problem(what, want)
+	}
+	f.c.Listen = addr
 }

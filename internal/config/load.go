@@ -2,146 +2,195 @@ package config
 
 import (
 	"fmt"
-	"strings"
+	"regexp"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// Load reads a configuration whose file has the text data. The name file
-// stands in messages, and paths in the text are relative to its directory. Load
-// also reads the environment and the files that the text includes or refers to,
-// whose own paths are relative to them. It returns
-// either a complete [Config] or every problem, never both. A file that is not
-// YAML at all has the one problem at which reading it ended.
+// A Problem is one thing that is wrong with a configuration.
+type Problem = grammar.Problem
+
+// Problems is everything that is wrong with a configuration, in the order of the file. [Load] returns nil for a good
+// one.
+type Problems = grammar.Problems
+
+// Load reads a configuration whose file has the text data. The name file stands in messages, and paths in the text are
+// relative to its directory. Load also reads the environment and the files that the text includes or refers to, whose
+// own paths are relative to them. It returns either a complete [Config] or every problem, never both. A file that is
+// not YAML at all has the one problem at which reading it ended.
 func Load(file string, data []byte) (*Config, Problems) {
 	r, _, c := read(file, data)
-	if len(r.problems) > 0 {
-		return nil, r.found()
+	if problems := r.Problems(maxProblems); problems != nil {
+		return nil, problems
 	}
 	return c, nil
 }
 
+// maxProblems bounds the problems that are shown, before their number alone is. Tests change it.
+var maxProblems = 50
+
+// options say what the grammar takes of this language.
+var options = grammar.Options{
+	Include:     "include",
+	PerFile:     map[string]func(*grammar.Node){"version": readVersion},
+	Minimum:     `"version: 1" and a source`,
+	Credentials: regexp.MustCompile(`(?i)header|query|body|auth|sha256|notify|url|(^|[^{])env:|@`),
+}
+
 // read is what Load does; root is the tree of all files.
-func read(file string, data []byte) (r *reader, root *yaml.Node, c *Config) {
-	r = &reader{spoiled: map[*yaml.Node]bool{}, meant: map[*yaml.Node]string{}, written: map[*yaml.Node]string{}, given: map[*yaml.Node][]string{}, shown: map[*yaml.Node]bool{}, looked: map[string]bool{}}
-	defer func() {
-		if e := recover(); e != nil {
-			if e != (tooMany{}) {
-				panic(e)
-			}
-			root, c = nil, nil
-		}
-	}()
-	if root = r.parse(file, data); root != nil {
-		r.include(root, file)
-		c = r.config(root)
-		c.Warnings = r.sorted(r.warnings)
-	}
-	return r, root, c
-}
-
-// parts has what sources and jobs refer to, by name; nil is one that has problems of
-// its own.
-type parts struct {
-	upstreams map[string]*Upstream
-	notify    map[string]*Notify
-	sources   map[string]*Source
-	jobs      map[string]*Job
-}
-
-// config reads a whole file. Its parts are read in the order in which they
-// refer to each other, wherever they stand.
-func (r *reader) config(root *yaml.Node) *Config {
-	var version, listen, defaults, upstreams, sources, jobs, notify, access *yaml.Node
-	c := &Config{Listen: defaultListen, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}
-	r.mapping(root, "the file", fileKeys, reads{
-		"version":    func(v *yaml.Node) { version = v },
-		"listen":     func(v *yaml.Node) { listen = v },
-		"socket":     func(v *yaml.Node) { c.Socket = r.socket(v) },
-		"defaults":   func(v *yaml.Node) { defaults = v },
-		"upstreams":  func(v *yaml.Node) { upstreams = v },
-		"sources":    func(v *yaml.Node) { sources = v },
-		"jobs":       func(v *yaml.Node) { jobs = v },
-		"notify":     func(v *yaml.Node) { notify = v },
-		"access":     func(v *yaml.Node) { access = v },
-		"tls":        func(v *yaml.Node) { c.TLS = r.tls(v) },
-		"public_url": func(v *yaml.Node) { c.PublicURL = r.publicURL(v) },
-		"trust_forwarded": func(v *yaml.Node) {
-			c.Forwarded = r.peers(v, "trust_forwarded", "whose clients could then come from wherever they like")
-		},
-		"audit":   func(v *yaml.Node) { c.Audit = r.auditFile(v) },
-		"store":   r.store,
-		"include": func(*yaml.Node) {}, // done before
+func read(file string, data []byte) (r *grammar.Reader, root *grammar.Node, c *Config) {
+	f := newFileReader()
+	r = grammar.Read(file, data, options, func(n *grammar.Node) {
+		root = n
+		f.read(n)
 	})
-	if version != nil {
-		r.version(version)
-	} else if r.lacks(root, "version") {
-		r.problem(root, "there is no version", "write version: 1 at the top")
-	}
-	pace := builtIn
-	if defaults != nil {
-		r.mapping(defaults, "defaults", paceKeys, r.paceReads(&pace))
-	}
-	known := parts{upstreams: map[string]*Upstream{}, notify: map[string]*Notify{}, sources: map[string]*Source{}, jobs: map[string]*Job{}}
-	for _, e := range r.names(upstreams, "upstreams") {
-		u := r.upstream(e)
-		if u != nil {
-			u.Given = append(r.givenIn(e.value, "bearer", "headers"), inPath(u.URL, r.givenIn(e.value, "http"))...)
-		}
-		known.upstreams[e.name] = u
-		c.Upstreams = append(c.Upstreams, u)
-	}
-	for _, e := range r.names(notify, "notify") {
-		to := r.notify(e)
-		if to != nil {
-			to.Given = r.givenIn(e.value, "http")
-		}
-		known.notify[e.name] = to
-		c.Notify = append(c.Notify, to)
-	}
-	from := map[*Source]*yaml.Node{}
-	for _, e := range r.names(sources, "sources") {
-		s, n := r.source(e, pace, known)
-		s.Given = r.givenIn(e.value, "http", "exec", "env")
-		known.sources[e.name] = s
-		c.Sources = append(c.Sources, s)
-		from[s] = n
-	}
-	r.references(c.Sources, from)
-	for _, e := range r.names(jobs, "jobs") {
-		j := r.job(e, known)
-		j.Given = r.givenIn(e.value, "http", "exec", "env", "stdin")
-		known.jobs[e.name] = j
-		c.Jobs = append(c.Jobs, j)
-	}
-	if access != nil {
-		c.Access = r.access(access, known.jobs)
-	}
-	if listen != nil {
-		if addr, ok := r.text(listen, "listen", "write an address such as "+defaultListen); ok {
-			if path, ok := strings.CutPrefix(addr, unixPrefix); ok && path != "" {
-				addr = unixPrefix + r.beside(listen, path)
-			}
-			if what, want := checkListen(addr, c); what != "" {
-				r.problem(listen, what, want)
-			}
-			c.Listen = addr
-		}
-	}
-	return c
+	f.c.Warnings = r.Warnings(maxProblems)
+	return r, root, f.c
 }
 
-func (r *reader) version(n *yaml.Node) {
-	if v, ok := r.text(n, "version", "write 1"); ok && v != "1" {
-		r.problem(n, fmt.Sprintf("version: %s is not a version of this format", quote(v)), "write 1")
+// A reader has what the parts of one configuration need while they are read.
+type reader struct {
+	parts struct { // what others refer to, by name; nil is one that has problems of its own
+		upstreams map[string]*Upstream
+		notify    map[string]*Notify
+		sources   map[string]*Source
+		jobs      map[string]*Job
+	}
+	looked map[string]bool // programs that were looked for
+}
+
+// A fileReader reads a whole configuration.
+type fileReader struct {
+	reader
+	c     *Config
+	pace  pace     // of defaults
+	later struct { // what refers to other parts, which are read first wherever they stand
+		listen, upstreams, sources, jobs, notify, access func()
 	}
 }
 
-var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
-
-// splitLines returns the lines of text as YAML counts them. An empty text has
-// one line, a line break at the end begins none.
-func splitLines(text string) []string {
-	text = lineEnds.Replace(text)
-	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+func newFileReader() *fileReader {
+	f := &fileReader{c: &Config{Listen: defaultListen, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}, pace: builtIn}
+	f.parts.upstreams, f.parts.notify = map[string]*Upstream{}, map[string]*Notify{}
+	f.parts.sources, f.parts.jobs = map[string]*Source{}, map[string]*Job{}
+	f.looked = map[string]bool{}
+	return f
 }
+
+func (f *fileReader) keys() grammar.Keys {
+	tls := &TLS{}
+	return grammar.Keys{
+		grammar.Func("version", "the version of this format", versionShape, readVersion).Need(""),
+		grammar.Func("listen",
+			"where to serve: host:port, where port 0 means any free port, the host is an IP address or "+
+				"`localhost`, and no host means every address of the machine; or `unix:` and the path of a unix "+
+				"socket, relative to this file",
+			listenShape, f.listen).Also("address addr bind host port").Default(defaultListen).Defer(&f.later.listen),
+		grammar.Section("socket", "who may connect to the unix socket of `listen`", "socket", socketKeys(&f.c.Socket)),
+		grammar.Section("defaults",
+			"how sources are polled unless they have these keys themselves",
+			"defaults", paceKeys(&f.pace)),
+		grammar.Func("upstreams",
+			"services that sources poll",
+			upstreamsShape, f.upstreams).Also("services hosts endpoints connections").Defer(&f.later.upstreams),
+		grammar.Func("sources",
+			"what to poll",
+			sourcesShape, f.sources).Also("checks monitors inputs").Defer(&f.later.sources),
+		grammar.Func("jobs",
+			"what people can start",
+			jobsShape, f.jobs).Also("actions tasks commands").Defer(&f.later.jobs),
+		grammar.Func("include", "further files; see [More files](#more-files)", grammar.ALine, func(*grammar.Node) {}),
+		grammar.Func("notify",
+			"where alerts are sent",
+			notifyShape, f.notify).Also("alerting webhooks notifiers notifications").Defer(&f.later.notify),
+		grammar.Func("access",
+			"who may do what; without it everyone who can reach the address may do everything",
+			accessShape, f.access).Also("auth users security").Some().Defer(&f.later.access),
+		grammar.Func("public_url",
+			"the address that people use if it is not that of `listen`, such as the address of a proxy in "+
+				"front. Everything is also served below its path",
+			addressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).Also("base_url external_url url"),
+		grammar.Func("trust_forwarded",
+			"the proxies in front whose `X-Forwarded-For` gives the client's address: an address, a subnet, "+
+				"`unix` for the unix socket, or a list of them. They do not sign people in",
+			peersShape, f.forwarded).Also("trusted_proxies forwarded real_ip"),
+		grammar.Section("tls",
+			"serve with TLS, which also brings HTTP/2",
+			"tls", tlsKeys(tls)).Also("ssl https").Then(func(v *grammar.Node) { f.tls(v, tls) }),
+		grammar.Path("audit",
+			"a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; "+
+				"relative to this file",
+			&f.c.Audit, grammar.FileToAppend),
+		grammar.Func("store", "where the newest values are kept", grammar.Words(stores), readStore).Default("memory"),
+	}
+}
+
+var (
+	versionShape   = grammar.Either(grammar.Shape{"enum": []any{1, "1"}})
+	upstreamsShape = grammar.MappingOfNames(grammar.Object(upstreamKeys(&upstreamDraft{Upstream: &Upstream{}}, "")))
+	sourcesShape   = grammar.MappingOfNames(grammar.Object((&reader{}).sourceKeys(&sourceDraft{Source: &Source{}}, "")))
+	jobsShape      = grammar.MappingOfNames(grammar.Object((&reader{}).jobKeys(newJobDraft(&Job{}), "")))
+	notifyShape    = grammar.MappingOfNames(grammar.Object(notifyKeys(&Notify{}, "")))
+	accessShape    = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
+)
+
+// read reads the file whose root is n, with those that it includes.
+func (f *fileReader) read(n *grammar.Node) {
+	n.Read("the file", f.keys())
+	if n.Lacks("version") {
+		n.Problem("there is no version", "write version: 1 at the top")
+	}
+	later := f.later
+	for _, read := range []func(){later.upstreams, later.notify, later.sources, later.jobs, later.access, later.listen} {
+		if read != nil {
+			read()
+		}
+	}
+}
+
+func readVersion(n *grammar.Node) {
+	if v, ok := n.Text("version", "write 1"); ok && v != "1" {
+		n.Problem(fmt.Sprintf("version: %s is not a version of this format", grammar.Quote(v)), "write 1")
+	}
+}
+
+func (f *fileReader) forwarded(n *grammar.Node) {
+	f.c.Forwarded = readPeers(n, "trust_forwarded", "whose clients could then come from wherever they like")
+}
+
+func (f *fileReader) upstreams(n *grammar.Node) {
+	for _, e := range n.Names("upstreams") {
+		u := readUpstream(e)
+		f.parts.upstreams[e.Name] = u
+		f.c.Upstreams = append(f.c.Upstreams, u)
+	}
+}
+
+func (f *fileReader) notify(n *grammar.Node) {
+	for _, e := range n.Names("notify") {
+		to := readNotify(e)
+		f.parts.notify[e.Name] = to
+		f.c.Notify = append(f.c.Notify, to)
+	}
+}
+
+func (f *fileReader) sources(n *grammar.Node) {
+	from := map[*Source]*grammar.Node{}
+	for _, e := range n.Names("sources") {
+		d := f.source(e, f.pace)
+		f.parts.sources[e.Name] = d.Source
+		f.c.Sources = append(f.c.Sources, d.Source)
+		from[d.Source] = d.from
+	}
+	readReferences(f.c.Sources, from)
+}
+
+func (f *fileReader) jobs(n *grammar.Node) {
+	for _, e := range n.Names("jobs") {
+		j := f.job(e)
+		f.parts.jobs[e.Name] = j
+		f.c.Jobs = append(f.c.Jobs, j)
+	}
+}
+
+func (f *fileReader) access(n *grammar.Node) { f.c.Access = f.reader.access(n) }

@@ -1,6 +1,10 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tidewire/tidewire/internal/grammar"
+)
 
 // Parts of a configuration may hold secrets in any text. So they print as their
 // names, with every verb of fmt but %#v, and in JSON and logs.
@@ -17,7 +21,7 @@ func (c *Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil 
 func (a *Access) String() string { return fmt.Sprintf("access by %v", a.Tokens) }
 
 // String returns the kind and the name of t.
-func (t *Token) String() string { return "token " + quote(t.Name) }
+func (t *Token) String() string { return "token " + grammar.Quote(t.Name) }
 
 // String returns what it is.
 func (o *OIDC) String() string { return "an OpenID Connect provider" }
@@ -32,19 +36,19 @@ func (t *Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 func (o *OIDC) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
 // String returns the kind and the name of u.
-func (u *Upstream) String() string { return "upstream " + quote(u.Name) }
+func (u *Upstream) String() string { return "upstream " + grammar.Quote(u.Name) }
 
 // String returns the kind and the name of s.
-func (s *Source) String() string { return "source " + quote(s.Name) }
+func (s *Source) String() string { return "source " + grammar.Quote(s.Name) }
 
 // String returns the kind and the name of j.
-func (j *Job) String() string { return "job " + quote(j.Name) }
+func (j *Job) String() string { return "job " + grammar.Quote(j.Name) }
 
 // String returns the upstream's name.
 func (h *HTTP) String() string { return "a request to " + h.Upstream.String() }
 
 // String returns the kind and the name of n.
-func (n *Notify) String() string { return "notify " + quote(n.Name) }
+func (n *Notify) String() string { return "notify " + grammar.Quote(n.Name) }
 
 // String returns the upstream's name.
 func (h *JobHTTP) String() string { return "a request to " + h.Upstream.String() }
@@ -76,5 +80,5 @@ func (c *Config) Source(name string) (*Source, error) {
 		}
 		known = append(known, s.Name)
 	}
-	return nil, fmt.Errorf("there is no source %s, %s", quote(name), suggest(name, "sources", known))
+	return nil, fmt.Errorf("there is no source %s, %s", grammar.Quote(name), grammar.Suggest(name, "sources", known))
 }

@@ -5,66 +5,86 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/template"
-	"go.yaml.in/yaml/v4"
 )
 
-// notify reads one entry of notify. It returns nil if it has no address, so that
-// alerts need not complain about it again.
-func (r *reader) notify(e named) *Notify {
-	where := "notify " + quote(e.name)
-	to := &Notify{Name: e.name, Method: http.MethodPost, Header: http.Header{}}
-	var hook *yaml.Node
-	r.mapping(e.value, where, notifyKeys, reads{
-		"http": func(v *yaml.Node) { hook = v },
-	})
-	switch {
-	case hook == nil && r.lacks(e.value, "http"):
-		r.problem(e.key, where+" does not say how", "add an address such as http: https://ntfy.example.com/ops")
-		return nil
-	case hook == nil:
-		return nil
-	case hook.Kind == yaml.ScalarNode && !isNull(hook):
-		if to.URL = r.hookURL(hook); to.URL == nil {
-			return nil
-		}
-		return to
+func notifyKeys(to *Notify, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Section("http",
+			"a webhook to call when an alert begins and when it ends. An address alone is `http.url`",
+			"http of "+where, webhookKeys(to, where)).
+			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().Alone(func(v *grammar.Node) { readHookAlone(v, to, where) }),
 	}
-	var body *yaml.Node
-	r.mapping(hook, "http of "+where, webhookKeys, reads{
-		"url":    func(v *yaml.Node) { to.URL = r.hookURL(v) },
-		"method": func(v *yaml.Node) { to.Method = r.choice(v, "method", hookMethods) },
-		"headers": func(v *yaml.Node) {
-			r.headers(v, "headers of "+where, to.Header)
-			if v.Kind == yaml.MappingNode {
-				for i := 1; i < len(v.Content); i += 2 {
-					r.hookPlaceholders(v.Content[i], "headers")
-				}
-			}
-		},
-		"body": func(v *yaml.Node) {
-			if s, ok := r.text(v, "body", aBody); ok {
-				to.Body, body = s, v
-				r.hookPlaceholders(v, "body")
-			}
-		},
-	})
-	r.headerTemplates(value(hook, "headers"), isHookField)
-	if body != nil {
-		r.body(body, to.Header, textMedia, isHookField)
+}
+
+func webhookKeys(to *Notify, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("url",
+			"`http://` or `https://`, without a user",
+			addressShape, func(v *grammar.Node) { to.URL = readHookURL(v) }).
+			Secret().Need("https://ntfy.example.com/ops"),
+		grammar.OneOf("method", "the request's method", &to.Method, hookMethods).Default(http.MethodPost),
+		grammar.Func("headers",
+			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
+			headersShape, func(v *grammar.Node) { readHookHeaders(v, to, where) }).Secret(),
+		grammar.Func("body",
+			"the body. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for those of "+
+				"the alert, as in `url` and `headers`; the default is a JSON object of all of them",
+			grammar.AnyText, func(v *grammar.Node) { to.Body = readHookBody(v) }).Secret(),
 	}
-	r.need(hook, "http of "+where, "url", "https://ntfy.example.com/ops")
+}
+
+// readNotify reads one entry of notify. It returns nil if it has no address, so that alerts need not complain about it
+// again.
+func readNotify(e grammar.Named) *Notify {
+	where := "notify " + grammar.Quote(e.Name)
+	to := &Notify{Name: e.Name, Method: http.MethodPost, Header: http.Header{}}
+	e.Value.Read(where, notifyKeys(to, where))
+	if e.Value.Lacks("http") {
+		e.Key.Problem(where+" does not say how", "add an address such as http: https://ntfy.example.com/ops")
+	}
+	hook := e.Value.Get("http")
+	checkHeaderTemplates(hook.Get("headers"), isHookField)
+	if body := hook.Get("body"); body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
+		checkBody(body, to.Header, textMedia, isHookField)
+	}
 	if to.URL == nil {
 		return nil
 	}
+	to.Given = e.Value.Given("http")
 	return to
 }
 
-// hookURL reads the address of a webhook. It is often a credential: it is never
+// readHookAlone reads an address alone.
+func readHookAlone(n *grammar.Node, to *Notify, where string) {
+	if n.IsScalar() && !n.IsNull() {
+		to.URL = readHookURL(n)
+		return
+	}
+	n.Read("http of "+where, webhookKeys(to, where))
+}
+
+func readHookHeaders(n *grammar.Node, to *Notify, where string) {
+	readHeaders(n, "headers of "+where, to.Header)
+	for _, v := range n.Pairs() {
+		checkHookPlaceholders(v, "headers")
+	}
+}
+
+func readHookBody(n *grammar.Node) string {
+	s, ok := n.Text("body", aBody)
+	if ok {
+		checkHookPlaceholders(n, "body")
+	}
+	return s
+}
+
+// readHookURL reads the address of a webhook. It is often a credential: it is never
 // quoted.
-func (r *reader) hookURL(n *yaml.Node) *url.URL {
+func readHookURL(n *grammar.Node) *url.URL {
 	const example = "write an address such as https://ntfy.example.com/ops"
-	s, ok := r.text(n, "url", example)
+	s, ok := n.Text("url", example)
 	if !ok {
 		return nil
 	}
@@ -73,20 +93,20 @@ func (r *reader) hookURL(n *yaml.Node) *url.URL {
 	host, _, _ := strings.Cut(rest, "/")
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"):
-		r.problem(n, "url contains a user name or password", "write credentials into headers such as {Authorization: Bearer ...}")
+		n.Problem("url contains a user name or password", "write credentials into headers such as {Authorization: Bearer ...}")
 	case len(template.Find(host)) > 0 && !strings.ContainsAny(host, "?#"):
-		r.problem(n, "url has a placeholder in its host", "write it into the path or the query")
+		n.Problem("url has a placeholder in its host", "write it into the path or the query")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		r.problem(n, "url is not an http or https address", example)
+		n.Problem("url is not an http or https address", example)
 	case u.Fragment != "":
-		r.problem(n, "url has a fragment", "leave it out; it is not sent")
+		n.Problem("url has a fragment", "leave it out; it is not sent")
 	case !validPort(u.Port()):
-		r.problem(n, "url has a bad port", "write a port from 1 to 65535")
+		n.Problem("url has a bad port", "write a port from 1 to 65535")
 	default:
-		r.hookPlaceholders(n, "url")
+		checkHookPlaceholders(n, "url")
 		for language, part := range hookAddress(u) {
 			if _, wrong := template.Parse(part, language, isHookField); wrong != nil {
-				r.problem(n, "url: "+wrong.What, wrong.Want)
+				n.Problem("url: "+wrong.What, wrong.Want)
 			}
 		}
 		return u

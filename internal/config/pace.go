@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 // A pace is how a source is polled: what defaults and sources have in common.
@@ -52,95 +52,126 @@ func (p pace) stale() time.Duration {
 	return time.Duration(float64(p.stalePolls) * float64(longest) * (1 + p.jitter))
 }
 
-// paceReads reads paceKeys into p.
-func (r *reader) paceReads(p *pace) reads {
-	set := func(to *time.Duration, v *yaml.Node, what string) {
-		if d := r.duration(v, what); d > 0 {
-			*to = d
-		}
-	}
-	return reads{
-		"every": func(v *yaml.Node) {
-			switch {
-			case v.Kind == yaml.MappingNode:
-				r.every(v, p)
-			case v.Value == "never":
-				r.problem(v, "every: never would poll nothing", "write every: {unwatched: never} to poll while somebody looks, or remove the source")
-			default:
-				set(&p.every, v, "every")
-			}
-		},
-		"timeout": func(v *yaml.Node) { set(&p.timeout, v, "timeout") },
-		"jitter":  func(v *yaml.Node) { p.jitter = r.percentage(v, "jitter") },
-		"backoff": func(v *yaml.Node) {
-			before := len(r.problems)
-			r.mapping(v, "backoff", backoffKeys, reads{
-				"min": func(v *yaml.Node) { set(&p.backoff.Min, v, "min") },
-				"max": func(v *yaml.Node) { set(&p.backoff.Max, v, "max") },
-			})
-			if p.backoff.Min > p.backoff.Max && before == len(r.problems) {
-				r.problem(v, "backoff begins with more than its max", "make min at most max, which are 1s and 5m unless set")
-			}
-		},
-		"stale_after": func(v *yaml.Node) { r.staleAfter(v, p) },
+// paceKeys are the keys of defaults, which sources have too.
+func paceKeys(p *pace) grammar.Keys {
+	return grammar.Keys{
+		grammar.Section("every",
+			"the pause between polls. A duration alone is `every.normal`",
+			"every", everyKeys(p)).
+			Short("normal").Also("interval period poll schedule").Default("30s").Without("from").Alone(func(v *grammar.Node) { readEvery(v, p) }).Then(func(v *grammar.Node) { checkEvery(v, p) }),
+		grammar.Duration("timeout", "the time limit of one poll", &p.timeout).Default("5s").Without("from"),
+		grammar.Percentage("jitter",
+			"the maximum random delay of a poll, as a share of the pause, so that polls spread",
+			&p.jitter).Default("10%").Without("from"),
+		grammar.Section("backoff",
+			"the pauses after failed polls",
+			"backoff", backoffKeys(&p.backoff)).
+			Also("retry retries").Without("from").Then(func(v *grammar.Node) { checkBackoff(v, p.backoff) }),
+		grammar.Func("stale_after",
+			"the age at which a value is stale unless a poll has renewed it. `N polls`, from 2 to 100, is N "+
+				"times the longest pause of `every` with its full jitter: 99 s by default",
+			staleShape, func(v *grammar.Node) { readStaleAfter(v, p) }).Also("max_age ttl").Default("3 polls"),
 	}
 }
 
-// every reads the pauses of a source that has several. Those that it does not name
-// stay as they are.
-func (r *reader) every(n *yaml.Node, p *pace) {
-	var normal, unwatched *yaml.Node
-	r.mapping(n, "every", everyKeys, reads{
-		"normal": func(v *yaml.Node) {
-			if d := r.duration(v, "normal"); d > 0 {
-				normal, p.every = v, d
-			}
-		},
-		"unwatched": func(v *yaml.Node) {
-			if v.Value == "never" {
-				p.unwatched = Never
-			} else if d := r.duration(v, "unwatched", "never"); d > 0 {
-				unwatched, p.unwatched = v, d
-			}
-		},
-		"when": func(v *yaml.Node) {
-			p.when = nil
-			for _, e := range r.list(v, "when", "write a list such as [{if: .pump, every: 1s}]") {
-				p.when = append(p.when, r.when(e))
-			}
-		},
-	})
-	if normal != nil && unwatched != nil && p.unwatched < p.every {
-		r.problem(unwatched, "unwatched is shorter than normal", "make it at least as long, or write never")
+func everyKeys(p *pace) grammar.Keys {
+	return grammar.Keys{
+		grammar.Duration("normal",
+			"the pause while the source is watched, unless one of `when` holds",
+			&p.every).Default("30s"),
+		grammar.Func("unwatched",
+			"the pause while nobody watches the source: at least `normal`, or `never`",
+			unwatchedShape, func(v *grammar.Node) { readUnwatched(v, p) }),
+		grammar.Func("when",
+			"other pauses, depending on the newest value; the first whose condition holds is used",
+			whenShape, func(v *grammar.Node) { p.when = readWhen(v) }),
 	}
 }
 
-// when reads a pause that holds while a condition does.
-func (r *reader) when(n *yaml.Node) When {
-	var w When
-	r.mapping(n, "when", whenKeys, reads{
-		"if":    func(v *yaml.Node) { w.If = r.jq(v, "if") },
-		"every": func(v *yaml.Node) { w.Every = r.duration(v, "every") },
-	})
-	r.need(n, "when", "if", ".pump")
-	r.need(n, "when", "every", "1s")
-	return w
+func backoffKeys(b *Backoff) grammar.Keys {
+	return grammar.Keys{
+		grammar.Duration("min",
+			"the pause after the first failure; it doubles with each further one",
+			&b.Min).Default("1s"),
+		grammar.Duration("max", "the longest pause; at least `min`", &b.Max).Default("5m"),
+	}
+}
+
+func whenKeys(w *When) grammar.Keys {
+	return grammar.Keys{
+		grammar.JQ("if",
+			"the condition, evaluated on the picked value: true or false",
+			&w.If).Also("when condition expr").Need(".pump"),
+		grammar.Duration("every", "the pause", &w.Every).Also("interval then").Need("1s"),
+	}
+}
+
+var (
+	unwatchedShape = grammar.Like(grammar.ADuration+", or never", grammar.AboveZero, "^never$")
+	staleShape     = grammar.Like(grammar.ADuration+", or 2 polls to 100 polls",
+		grammar.AboveZero, "^0*([2-9]|[1-9][0-9]|100) polls?$")
+	whenShape = grammar.Shape{"type": "array", "minItems": 1, "items": grammar.Object(whenKeys(&When{}))}
+)
+
+// readEvery reads the one pause of a source that has no others.
+func readEvery(n *grammar.Node, p *pace) {
+	if n.Value() == never {
+		n.Problem("every: never would poll nothing",
+			"write every: {unwatched: never} to poll while somebody looks, or remove the source")
+		return
+	}
+	p.every = n.Duration("every")
+}
+
+// never is the word for [Never].
+const never = "never"
+
+func readUnwatched(n *grammar.Node, p *pace) {
+	if n.Value() == never {
+		p.unwatched = Never
+		return
+	}
+	p.unwatched = n.Duration("unwatched", never)
+}
+
+// checkEvery checks the pauses of a source that has several.
+func checkEvery(n *grammar.Node, p *pace) {
+	normal, unwatched := n.Get("normal"), n.Get("unwatched")
+	if normal != nil && unwatched != nil && p.unwatched > 0 && p.unwatched < p.every {
+		unwatched.Problem("unwatched is shorter than normal", "make it at least as long, or write never")
+	}
+}
+
+func readWhen(n *grammar.Node) (all []When) {
+	for _, e := range n.List("when", "write a list such as [{if: .pump, every: 1s}]") {
+		var w When
+		e.Read("when", whenKeys(&w))
+		all = append(all, w)
+	}
+	return all
+}
+
+func checkBackoff(n *grammar.Node, b Backoff) {
+	if b.Min > b.Max && n.IsGood() {
+		n.Problem("backoff begins with more than its max", "make min at most max, which are 1s and 5m unless set")
+	}
 }
 
 var pollsGrammar = regexp.MustCompile(`^([0-9]+) polls?$`)
 
-// staleAfter reads a duration or a number of polls.
-func (r *reader) staleAfter(n *yaml.Node, p *pace) {
-	m := pollsGrammar.FindStringSubmatch(n.Value)
+// readStaleAfter reads a duration or a number of polls.
+func readStaleAfter(n *grammar.Node, p *pace) {
+	m := pollsGrammar.FindStringSubmatch(n.Value())
 	if m == nil {
-		if d := r.duration(n, "stale_after"); d > 0 {
+		if d := n.Duration("stale_after"); d > 0 {
 			p.stalePolls, p.staleAfter = 0, d
 		}
 		return
 	}
 	polls, err := strconv.Atoi(m[1])
 	if err != nil || polls < 2 || polls > 100 {
-		r.problem(n, fmt.Sprintf("stale_after: %s is out of range", quote(n.Value)), "write 2 polls to 100 polls, or a duration such as 5m")
+		n.Problem(fmt.Sprintf("stale_after: %s is out of range", grammar.Quote(n.Value())),
+			"write 2 polls to 100 polls, or a duration such as 5m")
 		return
 	}
 	p.stalePolls = polls

@@ -5,33 +5,33 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// references reads the from list of each source and reports unknown names and
+// readReferences reads the from list of each source and reports unknown names and
 // cycles. From holds the node of that list by source.
-func (r *reader) references(sources []*Source, from map[*Source]*yaml.Node) {
+func readReferences(sources []*Source, from map[*Source]*grammar.Node) {
 	byName := map[string]*Source{}
 	var names []string
 	for _, s := range sources {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	at := map[*Source][]*yaml.Node{} // the node of each element of From
+	at := map[*Source][]*grammar.Node{} // the node of each element of From
 	for _, s := range sources {
 		n := from[s]
 		if n == nil {
 			continue
 		}
-		first := map[string]*yaml.Node{}
-		for _, e := range r.list(n, "from", "write a list of sources such as [a, b]") {
-			name, ok := r.text(e, "a name in from", "write the name of a source")
+		first := map[string]*grammar.Node{}
+		for _, e := range n.List("from", "write a list of sources such as [a, b]") {
+			name, ok := e.Text("a name in from", "write the name of a source")
 			switch f := first[name]; {
 			case !ok:
 			case f != nil:
-				r.problem(e, fmt.Sprintf("from has %s twice", quote(name)), fmt.Sprintf("the first one is at %s: remove one of them", r.at(f, e.Line)))
+				e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)), fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
 			case byName[name] == nil:
-				r.problem(e, "unknown source "+quote(name), suggest(name, "sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
+				e.Problem("unknown source "+grammar.Quote(name), grammar.Suggest(name, "sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
 			default:
 				first[name] = e
 				s.From = append(s.From, name)
@@ -47,7 +47,7 @@ func (r *reader) references(sources []*Source, from map[*Source]*yaml.Node) {
 		way = append(way, s.Name)
 		for i, name := range s.From {
 			if begin := slices.Index(way, name); begin >= 0 {
-				r.problem(at[s][i], "a source cannot be made from itself: "+strings.Join(append(slices.Clone(way[begin:]), name), " <- "), "remove one of these references")
+				at[s][i].Problem("a source cannot be made from itself: "+strings.Join(append(slices.Clone(way[begin:]), name), " <- "), "remove one of these references")
 			} else if next := byName[name]; !done[next] {
 				visit(next)
 			}

@@ -9,70 +9,98 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/template"
-	"go.yaml.in/yaml/v4"
 )
 
-// request reads the http key of a source.
-func (r *reader) request(n *yaml.Node, where string, upstreams map[string]*Upstream) *HTTP {
-	h := &HTTP{Header: http.Header{}}
-	var (
-		upstream, path *yaml.Node
-		query          = url.Values{}
-		own            = http.Header{}
-	)
-	if strings.HasPrefix(n.Value, "http://") || strings.HasPrefix(n.Value, "https://") {
-		r.problem(n, "http of "+where+" is an address", "write it below upstreams, as in upstreams: {plant: {http: ADDRESS}}, and here {upstream: plant, path: /PATH}")
-		return nil
-	}
-	r.mapping(n, "http of "+where, requestKeys, reads{
-		"upstream": func(v *yaml.Node) { upstream = v },
-		"path":     func(v *yaml.Node) { path = v },
-		"query": func(v *yaml.Node) {
-			for k, v := range r.query(v, where) {
-				query.Add(k, v.Value)
-			}
-		},
-		"accept":  func(v *yaml.Node) { h.Accept = r.statuses(v, true) },
-		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, own) },
-	})
-	join := ""
-	if path != nil {
-		join = r.path(path, false)
-	}
-	if upstream == nil {
-		if r.lacks(n, "upstream") {
-			r.problem(n, "http of "+where+" has no upstream", "add the name of one such as upstream: weather")
-		}
-		return nil
-	}
-	if h.Upstream = lookup(r, upstream, "upstream", upstreams); h.Upstream == nil {
-		return nil
-	}
-	h.URL = h.Upstream.URL
-	if join != "" {
-		h.URL = h.URL.JoinPath(join)
-	}
-	u := *h.URL
-	u.RawQuery = query.Encode()
-	h.URL = &u
-	h.Header = h.Upstream.Header.Clone()
-	maps.Copy(h.Header, own)
-	return h
+// A requestDraft is the request of a source while it is read.
+type requestDraft struct {
+	HTTP
+	path  string
+	query url.Values
+	own   http.Header
 }
 
-// query reads the parameters of a query: name and text of each, the name again for each
+func requestKeys(d *requestDraft, upstreams map[string]*Upstream, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("upstream",
+			"one of `upstreams`",
+			grammar.ALine, func(v *grammar.Node) { d.Upstream = grammar.Lookup(v, "upstream", upstreams) }).Need(""),
+		grammar.Func("path",
+			"begins with `/`, is joined to the upstream's path; no `..`, no query",
+			pathShape, func(v *grammar.Node) { d.path = readPath(v, false) }),
+		grammar.Func("query",
+			"the query; a list of texts repeats the parameter",
+			queryShape, func(v *grammar.Node) { d.readQuery(v, where) }).Also("params").Secret(),
+		grammar.Func("headers",
+			"added to the upstream's headers; a header of the same name replaces the upstream's",
+			headersShape, func(v *grammar.Node) { readHeaders(v, "headers of "+where, d.own) }).Secret(),
+		acceptKey(&d.Accept, true),
+	}
+}
+
+// acceptKey is the key of the statuses of answers that count, where redirects may be followed.
+func acceptKey(to *[]int, followed bool) grammar.Key {
+	return grammar.Func("accept",
+		"the statuses of successful answers, such as `[200, 503]` for a health check; any other status is "+
+			"an error that quotes the body",
+		acceptShape, func(v *grammar.Node) { *to = readStatuses(v, followed) }).
+		Also("ok_codes status statuses expect valid_status_codes")
+}
+
+var (
+	pathShape   = grammar.Like("write a path such as /v1/now, without ? and #", "^/[^?#]*$")
+	queryShape  = grammar.Shape{"type": "object", "additionalProperties": grammar.Either(grammar.AnyText, grammar.Texts)}
+	acceptShape = grammar.Either(grammar.ListOf(grammar.WholeNumber(200, 599)))
+)
+
+// readNoRequest reads what stands in place of the request of a source and is no mapping.
+func readNoRequest(n *grammar.Node, where string, d *requestDraft) {
+	if strings.HasPrefix(n.Value(), "http://") || strings.HasPrefix(n.Value(), "https://") {
+		n.Problem("http of "+where+" is an address",
+			"write it below upstreams, as in upstreams: {plant: {http: ADDRESS}}, and here {upstream: plant, path: /PATH}")
+		return
+	}
+	n.Read("http of "+where, requestKeys(d, nil, where))
+}
+
+func (d *requestDraft) readQuery(n *grammar.Node, where string) {
+	for k, v := range readQuery(n, where) {
+		d.query.Add(k, v.Value())
+	}
+}
+
+// result returns the request that was read of n, nil if it has no upstream.
+func (d *requestDraft) result(n *grammar.Node, where string) *HTTP {
+	if n.Lacks("upstream") {
+		n.Problem("http of "+where+" has no upstream", "add the name of one such as upstream: weather")
+	}
+	if d.Upstream == nil {
+		return nil
+	}
+	u := *d.Upstream.URL
+	if d.path != "" {
+		u = *u.JoinPath(d.path)
+	}
+	u.RawQuery = d.query.Encode()
+	d.URL = &u
+	d.Header = d.Upstream.Header.Clone()
+	maps.Copy(d.Header, d.own)
+	return &d.HTTP
+}
+
+// readQuery reads the parameters of a query: name and text of each, the name again for each
 // text of a list.
-func (r *reader) query(n *yaml.Node, where string) iter.Seq2[string, *yaml.Node] {
-	return func(yield func(string, *yaml.Node) bool) {
-		for k, v := range r.entries(n, "query of "+where) {
-			what := "query " + quote(k.Value)
-			values := []*yaml.Node{v}
-			if v.Kind == yaml.SequenceNode {
-				values = r.list(v, what, "write a text, or a list of texts such as [1, 2]")
+func readQuery(n *grammar.Node, where string) iter.Seq2[string, *grammar.Node] {
+	return func(yield func(string, *grammar.Node) bool) {
+		for k, v := range n.Entries("query of " + where) {
+			what := "query " + grammar.Quote(k.Value())
+			values := []*grammar.Node{v}
+			if v.IsList() {
+				values = v.List(what, "write a text, or a list of texts such as [1, 2]")
 			}
 			for _, v := range values {
-				if _, ok := r.text(v, what, aText); ok && !yield(k.Value, v) {
+				if _, ok := v.Text(what, grammar.AText); ok && !yield(k.Value(), v) {
 					return
 				}
 			}
@@ -80,17 +108,17 @@ func (r *reader) query(n *yaml.Node, where string) iter.Seq2[string, *yaml.Node]
 	}
 }
 
-// statuses reads a list of the statuses of answers, where redirects may be followed.
-func (r *reader) statuses(n *yaml.Node, followed bool) []int {
+// readStatuses reads a list of the statuses of answers, where redirects may be followed.
+func readStatuses(n *grammar.Node, followed bool) []int {
 	var all []int
-	for _, e := range r.list(n, "accept", "write a list of statuses such as [200, 503]") {
-		status, ok := r.integer(e, "a status in accept", 200, 599)
+	for _, e := range n.List("accept", "write a list of statuses such as [200, 503]") {
+		status, ok := e.Integer("a status in accept", 200, 599)
 		switch {
 		case !ok:
 		case followed && 300 <= status && status < 400:
-			r.problem(e, fmt.Sprintf("accept has %d, and redirects are followed", status), "remove it")
+			e.Problem(fmt.Sprintf("accept has %d, and redirects are followed", status), "remove it")
 		case slices.Contains(all, status):
-			r.problem(e, fmt.Sprintf("accept has %d twice", status), "remove one of them")
+			e.Problem(fmt.Sprintf("accept has %d twice", status), "remove one of them")
 		default:
 			all = append(all, status)
 		}
@@ -98,24 +126,24 @@ func (r *reader) statuses(n *yaml.Node, followed bool) []int {
 	return all
 }
 
-// path reads the path of a request, in which escapes stay as they are and what
+// readPath reads the path of a request, in which escapes stay as they are and what
 // has no place in a path is escaped. Placeholders says whether there are any in it.
-func (r *reader) path(n *yaml.Node, placeholders bool) string {
+func readPath(n *grammar.Node, placeholders bool) string {
 	const example = "write a path such as /v1/now"
-	s, ok := r.text(n, "path", example)
+	s, ok := n.Text("path", example)
 	if !ok {
 		return ""
 	}
 	_, err := url.PathUnescape(s)
 	switch {
 	case !strings.HasPrefix(s, "/"):
-		r.problem(n, fmt.Sprintf("path: %s does not begin with a slash", quote(s)), example)
+		n.Problem(fmt.Sprintf("path: %s does not begin with a slash", grammar.Quote(s)), example)
 	case strings.ContainsAny(s, "?#"):
-		r.problem(n, fmt.Sprintf(`path: %s contains a "?" or "#"`, quote(s)), "write queries as query: {name: value}")
+		n.Problem(fmt.Sprintf(`path: %s contains a "?" or "#"`, grammar.Quote(s)), "write queries as query: {name: value}")
 	case err != nil:
-		r.problem(n, fmt.Sprintf("path: %s has a bad escape", quote(s)), `write %25 for a percent sign`)
+		n.Problem(fmt.Sprintf("path: %s has a bad escape", grammar.Quote(s)), `write %25 for a percent sign`)
 	case slices.Contains(strings.Split(s, "/"), ".."):
-		r.problem(n, fmt.Sprintf(`path: %s contains ".."`, quote(s)), "write the path without it")
+		n.Problem(fmt.Sprintf(`path: %s contains ".."`, grammar.Quote(s)), "write the path without it")
 	case placeholders:
 		return escapeAround(s)
 	default:

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 // What show.history may be: less is what a page remembers by itself, more belongs into
@@ -15,82 +15,103 @@ const (
 	maxHistory = 31 * 24 * time.Hour
 )
 
-// show reads how a value is presented. Fields are those of pick, nil without it.
-func (r *reader) show(n *yaml.Node, where string, fields []Field, pick *yaml.Node) Show {
-	var s Show
-	var low *yaml.Node
-	r.mapping(n, "show of "+where, showKeys, reads{
-		"value": func(v *yaml.Node) {
-			name, ok := r.text(v, "value", "write the name of a field")
-			if !ok {
-				return
-			}
-			s.Value = name
-			if pick != nil && pick.Kind == yaml.MappingNode && !r.spoiled[pick] {
-				r.picked(v, "value", name, fields)
-			}
-		},
-		"unit": func(v *yaml.Node) { s.Unit = r.line(v, "unit") },
-		"min":  func(v *yaml.Node) { low = v; s.Min = r.number(v, "min") },
-		"max":  func(v *yaml.Node) { s.Max = r.number(v, "max") },
-		"decimals": func(v *yaml.Node) {
-			if n, ok := r.integer(v, "decimals", 0, 10); ok {
-				s.Decimals = &n
-			}
-		},
-		"history": func(v *yaml.Node) {
-			switch d := r.duration(v, "history"); {
-			case d > 0 && (d < minHistory || d > maxHistory):
-				r.problem(v, fmt.Sprintf("history: %s is out of range", quote(v.Value)), "write a duration from 1m to 744h, which is 31 days")
-			default:
-				s.History = d
-			}
-		},
-	})
-	if s.Min != nil && s.Max != nil && *s.Min >= *s.Max {
-		r.problem(low, "min is not below max", "make min smaller than max")
+func showKeys(s *Show) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("value",
+			"the field shown large; one of `pick` if that has names",
+			grammar.AnyText, func(v *grammar.Node) { s.Value, _ = v.Text("value", "write the name of a field") }),
+		grammar.Line("unit", "the unit, for example `°C`", &s.Unit),
+		grammar.Number("min", "the ends of the scale, `min` below `max`", &s.Min),
+		grammar.Number("max", "the ends of the scale, `min` below `max`", &s.Max),
+		grammar.Func("decimals",
+			"digits after the decimal point",
+			grammar.WholeNumber(0, 10), func(v *grammar.Node) { s.Decimals = readDecimals(v) }),
+		grammar.Func("history",
+			"how long numbers are kept, from `1m` to `744h` (31 days)",
+			grammar.DurationText, func(v *grammar.Node) { s.History = readHistory(v) }).Also("retention keep"),
 	}
-	return s
 }
 
-// picked checks that name, which n has, is one of fields.
-func (r *reader) picked(n *yaml.Node, what, name string, fields []Field) {
+func readDecimals(n *grammar.Node) *int {
+	decimals, ok := n.Integer("decimals", 0, 10)
+	if !ok {
+		return nil
+	}
+	return &decimals
+}
+
+func readHistory(n *grammar.Node) time.Duration {
+	d := n.Duration("history")
+	if d > 0 && (d < minHistory || d > maxHistory) {
+		n.Problem(fmt.Sprintf("history: %s is out of range", grammar.Quote(n.Value())),
+			"write a duration from 1m to 744h, which is 31 days")
+	}
+	return d
+}
+
+// checkShow checks that the headline is one of the fields of pick, which may be nil.
+func checkShow(n, pick *grammar.Node, s Show, fields []Field) {
+	if v := n.Get("value"); v != nil && v.IsGood() && pick.IsMapping() && !pick.IsSpoiled() {
+		checkPicked(v, "value", s.Value, fields)
+	}
+	if s.Min != nil && s.Max != nil && *s.Min >= *s.Max {
+		n.Get("min").Problem("min is not below max", "make min smaller than max")
+	}
+}
+
+// checkPicked checks that name, which n has, is one of fields.
+func checkPicked(n *grammar.Node, what, name string, fields []Field) {
 	var known []string
 	for _, f := range fields {
 		known = append(known, f.Name)
 	}
 	if !slices.Contains(known, name) {
-		r.problem(n, fmt.Sprintf("%s: %s is not picked", what, quote(name)), suggest(name, "fields of pick", known))
+		n.Problem(fmt.Sprintf("%s: %s is not picked", what, grammar.Quote(name)),
+			grammar.Suggest(name, "fields of pick", known))
 	}
 }
 
-// deadband reads one number for all that is picked, or one for each of some fields.
-func (r *reader) deadband(n *yaml.Node, where string, fields []Field, pick *yaml.Node) []Deadband {
-	least := func(n *yaml.Node, field, what string) []Deadband {
-		f := r.number(n, what)
-		if f == nil {
-			return nil
+var (
+	aboveZero     = grammar.Shape{"type": "number", "exclusiveMinimum": 0}
+	deadbandShape = grammar.Either(aboveZero,
+		grammar.Shape{"type": "object", "additionalProperties": grammar.Either(aboveZero)})
+)
+
+// readDeadband reads one number for all that is picked, or one for each of some fields.
+func readDeadband(n *grammar.Node, where string) (all []Deadband) {
+	add := func(n *grammar.Node, field, what string) {
+		switch f := n.Number(what); {
+		case f == nil:
+		case *f <= 0:
+			n.Problem(fmt.Sprintf("%s is %s", what, n.Value()), "write a number above 0, or remove it")
+		default:
+			all = append(all, Deadband{Field: field, Least: *f})
 		}
-		if *f <= 0 {
-			r.problem(n, fmt.Sprintf("%s is %s", what, n.Value), "write a number above 0, or remove it")
-			return nil
-		}
-		return []Deadband{{Field: field, Least: *f}}
 	}
-	if n.Kind != yaml.MappingNode {
-		return least(n, "", "deadband")
+	if !n.IsMapping() {
+		add(n, "", "deadband")
+		return all
 	}
-	if pick == nil || pick.Kind != yaml.MappingNode && !r.spoiled[pick] {
-		r.problem(n, "deadband names fields, but pick has none", "write one number such as 0.5, or give the fields names as in pick: {temp: .main.temp}")
-		return nil
-	}
-	var all []Deadband
-	for k, v := range r.entries(n, "deadband of "+where) {
-		r.reveal(v)
-		if !r.spoiled[pick] {
-			r.picked(k, "deadband", k.Value, fields)
-		}
-		all = append(all, least(v, k.Value, "deadband "+quote(k.Value))...)
+	for k, v := range n.Entries("deadband of " + where) {
+		v.Reveal()
+		add(v, k.Value(), "deadband "+grammar.Quote(k.Value()))
 	}
 	return all
+}
+
+// checkDeadband checks that the fields in a deadband are those of pick, which may be nil.
+func checkDeadband(n, pick *grammar.Node, fields []Field) {
+	if !n.IsMapping() || n.IsSpoiled() {
+		return
+	}
+	if pick == nil || !pick.IsMapping() && !pick.IsSpoiled() {
+		n.Problem("deadband names fields, but pick has none",
+			"write one number such as 0.5, or give the fields names as in pick: {temp: .main.temp}")
+		return
+	}
+	for k := range n.Pairs() {
+		if !pick.IsSpoiled() && k.IsGood() {
+			checkPicked(k, "deadband", k.Value(), fields)
+		}
+	}
 }

@@ -5,53 +5,62 @@ import (
 	"fmt"
 	"time"
 
-	"go.yaml.in/yaml/v4"
-
 	"github.com/tidewire/tidewire/internal/cron"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// timetable reads when a job starts by itself: an expression, or a mapping that also names a
-// zone.
-func (r *reader) timetable(n *yaml.Node, where string) *At {
-	zone := time.Local
-	what, expression := "at", n
-	if n.Kind == yaml.MappingNode {
-		what, expression = "cron", nil
-		r.mapping(n, "at of "+where, atKeys, reads{
-			"cron": func(v *yaml.Node) { expression = v },
-			"zone": func(v *yaml.Node) { zone = r.zone(v) },
-		})
-		r.need(n, "at of "+where, "cron", `"0 3 * * *"`)
+// A timetableDraft is an At while it is read: an expression, or a mapping that also names a zone.
+type timetableDraft struct {
+	what       string // the expression is called in messages
+	expression *grammar.Node
+	zone       *time.Location
+}
+
+func atKeys(a *timetableDraft) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("cron",
+			"minute, hour, day of the month, month, day of the week; or `@hourly`, `@daily`, `@weekly`, "+
+				"`@monthly`, `@yearly`, `@every 90m`",
+			grammar.ALine, func(v *grammar.Node) { a.what, a.expression = "cron", v }).Need(`"0 3 * * *"`),
+		grammar.Func("zone",
+			"the time zone, such as `Europe/Berlin` or `UTC`",
+			grammar.ALine, func(v *grammar.Node) { a.zone = readZone(v) }).Also("tz timezone time_zone"),
 	}
-	if expression == nil {
+}
+
+const aTimetable = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at three, ` +
+	"or @daily, or @every 90m"
+
+// table returns the time table that was read, nil if there is none.
+func (a *timetableDraft) table() *At {
+	if a.expression == nil {
 		return nil
 	}
-	const example = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at three, or @daily, or @every 90m`
-	s, ok := r.text(expression, what, example)
+	s, ok := a.expression.Text(a.what, aTimetable)
 	if !ok {
 		return nil
 	}
-	table, err := cron.Parse(s, cmp.Or(zone, time.UTC))
+	table, err := cron.Parse(s, cmp.Or(a.zone, time.UTC))
 	if err != nil {
-		want := example
-		if _, err := cron.Parse("@"+s, time.UTC); err == nil && !r.expanded(expression) {
-			want = "write " + quote("@"+s)
+		want := aTimetable
+		if _, err := cron.Parse("@"+s, time.UTC); err == nil && !a.expression.HasReferences() {
+			want = "write " + grammar.Quote("@"+s)
 		}
-		r.problem(expression, fmt.Sprintf("%s: %v", what, err), want)
+		a.expression.Problem(fmt.Sprintf("%s: %v", a.what, err), want)
 		return nil
 	}
-	return &At{Cron: s, Zone: zone, Next: table.Next}
+	return &At{Cron: s, Zone: a.zone, Next: table.Next}
 }
 
-// zone reads the name of a time zone.
-func (r *reader) zone(n *yaml.Node) *time.Location {
-	s := r.line(n, "zone")
+// readZone reads the name of a time zone.
+func readZone(n *grammar.Node) *time.Location {
+	s := n.Line("zone")
 	if s == "" {
 		return nil
 	}
 	zone, err := time.LoadLocation(s)
 	if err != nil {
-		r.problem(n, fmt.Sprintf("zone: there is no time zone %s", quote(s)), "write a name such as Europe/Berlin or UTC")
+		n.Problem(fmt.Sprintf("zone: there is no time zone %s", grammar.Quote(s)), "write a name such as Europe/Berlin or UTC")
 		return nil
 	}
 	return zone

@@ -7,100 +7,139 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/secret"
-	"go.yaml.in/yaml/v4"
 )
 
-// upstream reads one entry of upstreams. It returns nil if its address is
-// missing or wrong, so that sources need not complain about it again.
-func (r *reader) upstream(e named) *Upstream {
-	where := "upstream " + quote(e.name)
-	if k := find(e.value, "modbus", "mqtt"); k != nil { // this version does not know their other keys either
-		r.problem(k, quote(k.Value)+" is not supported by this version", `an upstream here is "http"`)
+// An upstreamDraft is an Upstream while it is read.
+type upstreamDraft struct {
+	*Upstream
+	bearer string
+}
+
+func upstreamKeys(u *upstreamDraft, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("http",
+			"`http://` or `https://`, host, port and path; without user, query and fragment",
+			addressShape, func(v *grammar.Node) { u.URL = readBaseURL(v) }).Also("url address base_url").Need(""),
+		grammar.Func("bearer",
+			"sent as `Authorization: Bearer TOKEN`",
+			grammar.ALine, func(v *grammar.Node) { u.bearer = readBearer(v) }).Also("token auth").Secret(),
+		grammar.Func("headers",
+			"sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` "+
+				"cannot be set",
+			headersShape, func(v *grammar.Node) { readHeaders(v, "headers of "+where, u.Header) }).Secret(),
+		grammar.Func("limit",
+			"requests per second, minute, hour or day",
+			grammar.RateText, func(v *grammar.Node) { u.Limit = readLimit(v) }).Also("rate rate_limit"),
+		grammar.Integer("burst",
+			"requests that `limit` admits at once",
+			&u.Burst, 1, 1_000_000).Default(1).With("limit"),
+		grammar.Integer("max_inflight",
+			"requests that may be in progress at once; the others wait in a queue",
+			&u.MaxInFlight, 1, 64).Also("concurrency max_concurrent"),
+		grammar.Duration("gap",
+			"the time between the end of a request and the start of the next one; then `max_inflight` is 1",
+			&u.Gap).Also("pause delay"),
+		grammar.Boolean("keep_alive",
+			"whether a connection is reused. `false` closes it after each request, for devices that serve one "+
+				"connection at a time",
+			&u.KeepAlive).Also("keepalive").Default(true),
+	}
+}
+
+var (
+	addressShape = grammar.Like("write an address such as https://example.com", `^[hH][tT][tT][pP][sS]?://[^/?#]`)
+	headerShape  = grammar.AnyScalar(grammar.Like("write the name of a header such as X-Api-Key", headerName.String()))
+	headersShape = grammar.Keyed(headerName.String(), "use letters, digits and dashes", grammar.AnyText)
+)
+
+// readUpstream reads one entry of upstreams. It returns nil if its address is missing or wrong, so that sources need not
+// complain about it again.
+func readUpstream(e grammar.Named) *Upstream {
+	where := "upstream " + grammar.Quote(e.Name)
+	if k := e.Value.Key("modbus", "mqtt"); k != nil { // this version does not know their other keys either
+		k.Problem(grammar.Quote(k.Value())+" is not supported by this version", `an upstream here is "http"`)
 		return nil
 	}
-	u := &Upstream{Name: e.name, Header: http.Header{}, Burst: 1, KeepAlive: true}
-	var bearer, limit, burst, inflight, gap *yaml.Node
-	r.mapping(e.value, where, upstreamKeys, reads{
-		"http":    func(v *yaml.Node) { u.URL = r.baseURL(v) },
-		"bearer":  func(v *yaml.Node) { bearer = v },
-		"headers": func(v *yaml.Node) { r.headers(v, "headers of "+where, u.Header) },
-		"limit": func(v *yaml.Node) {
-			limit = v
-			if count, per := r.rate(v, "limit"); count > 0 {
-				u.Limit = float64(count) / per.Seconds()
-			}
-		},
-		"max_inflight": func(v *yaml.Node) {
-			inflight = v
-			if n, ok := r.integer(v, "max_inflight", 1, 64); ok {
-				u.MaxInFlight = n
-			}
-		},
-		"gap":        func(v *yaml.Node) { gap, u.Gap = v, r.duration(v, "gap") },
-		"keep_alive": func(v *yaml.Node) { u.KeepAlive = r.boolean(v, "keep_alive") },
-		"burst": func(v *yaml.Node) {
-			burst = v
-			if n, ok := r.integer(v, "burst", 1, 1_000_000); ok {
-				u.Burst = n
-			}
-		},
-	})
-	if bearer != nil {
-		if token, ok := r.text(bearer, "bearer", "write a token"); ok {
-			// The token itself is never quoted.
-			switch {
-			case token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-				r.problem(bearer, "bearer is not a token", "write its characters alone, without spaces")
-			case u.Header.Get("Authorization") != "":
-				r.problem(bearer, "bearer and the header Authorization exclude each other", "remove one of them")
-			case secret.TooShort(token):
-				r.problem(bearer, "bearer is too short to be hidden in what an upstream says", fmt.Sprintf("use a token of at least %d characters", secret.Least))
-			default:
-				u.Header.Set("Authorization", "Bearer "+token)
-			}
-		}
+	u := &upstreamDraft{Upstream: &Upstream{Name: e.Name, Header: http.Header{}, Burst: 1, KeepAlive: true}}
+	e.Value.Read(where, upstreamKeys(u, where))
+	u.setBearer(e.Value.Get("bearer"))
+	if burst := e.Value.Get("burst"); burst != nil && e.Value.Get("limit") == nil {
+		burst.Problem("burst without limit has no effect", "add a limit such as 60/h or remove burst")
 	}
-	if burst != nil && limit == nil {
-		r.problem(burst, "burst without limit has no effect", "add a limit such as 60/h or remove burst")
-	}
-	switch {
-	case gap == nil:
+	switch inflight := e.Value.Get("max_inflight"); {
+	case e.Value.Get("gap") == nil:
 	case inflight == nil:
 		u.MaxInFlight = 1
 	case u.MaxInFlight > 1:
-		r.problem(inflight, "max_inflight is more than 1, and gap is between one request and the next", "remove one of them")
+		inflight.Problem("max_inflight is more than 1, and gap is between one request and the next", "remove one of them")
 	}
-	if r.lacks(e.value, "http") {
-		r.problem(e.key, where+" has no address", "add one such as http: https://api.example.com")
+	if e.Value.Lacks("http") {
+		e.Key.Problem(where+" has no address", "add one such as http: https://api.example.com")
 	}
 	if u.URL == nil {
 		return nil
 	}
-	return u
+	u.Given = append(e.Value.Given("bearer", "headers"), inPath(u.URL, e.Value.Given("http"))...)
+	return u.Upstream
 }
 
-// baseURL reads an address that paths can be joined to.
-func (r *reader) baseURL(n *yaml.Node) *url.URL {
+// readBearer reads a token, which is never quoted.
+func readBearer(n *grammar.Node) string {
+	token, ok := n.Text("bearer", "write a token")
+	switch {
+	case !ok:
+		return ""
+	case token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
+		n.Problem("bearer is not a token", "write its characters alone, without spaces")
+		return ""
+	}
+	return token
+}
+
+// setBearer makes a header of the token, which n has.
+func (u *upstreamDraft) setBearer(n *grammar.Node) {
+	switch {
+	case u.bearer == "":
+	case u.Header.Get("Authorization") != "":
+		n.Problem("bearer and the header Authorization exclude each other", "remove one of them")
+	case secret.TooShort(u.bearer):
+		n.Problem("bearer is too short to be hidden in what an upstream says",
+			fmt.Sprintf("use a token of at least %d characters", secret.Least))
+	default:
+		u.Header.Set("Authorization", "Bearer "+u.bearer)
+	}
+}
+
+func readLimit(n *grammar.Node) float64 {
+	count, per := n.Rate("limit")
+	if count == 0 {
+		return 0
+	}
+	return float64(count) / per.Seconds()
+}
+
+// readBaseURL reads an address that paths can be joined to.
+func readBaseURL(n *grammar.Node) *url.URL {
 	const example = "write an address such as https://api.example.com"
-	s, ok := r.text(n, "http", example)
+	s, ok := n.Text("http", example)
 	if !ok {
 		return nil
 	}
 	u, err := url.Parse(s)
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"): // it holds a password
-		r.conceal(n)
-		r.problem(n, "http contains a user name or password", "write credentials into bearer or headers")
+		n.Conceal()
+		n.Problem("http contains a user name or password", "write credentials into bearer or headers")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		r.problem(n, fmt.Sprintf("http: %s is not an http or https address", quote(s)), example)
+		n.Problem(fmt.Sprintf("http: %s is not an http or https address", grammar.Quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		r.conceal(n) // a key often stands in a query
-		r.problem(n, "http has a query or fragment", "write queries into the sources and leave fragments out")
+		n.Conceal() // a key often stands in a query
+		n.Problem("http has a query or fragment", "write queries into the sources and leave fragments out")
 	case !validPort(u.Port()):
-		r.problem(n, fmt.Sprintf("http: %s is not a port", quote(u.Port())), "write a port from 1 to 65535")
+		n.Problem(fmt.Sprintf("http: %s is not a port", grammar.Quote(u.Port())), "write a port from 1 to 65535")
 	default:
 		return u
 	}
@@ -132,46 +171,30 @@ func validPort(port string) bool {
 
 var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token, RFC 9110, section 5.6.2
 
-// headers adds what the mapping n says to h. Values may be credentials: they
+// readHeaders adds what the mapping n says to h. Values may be credentials: they
 // are never quoted.
-func (r *reader) headers(n *yaml.Node, where string, h http.Header) {
-	first := map[string]*yaml.Node{}
-	for k, v := range r.entries(n, where) {
-		value, ok := r.text(v, "header "+quote(k.Value), aText)
-		name := http.CanonicalHeaderKey(k.Value)
+func readHeaders(n *grammar.Node, where string, h http.Header) {
+	first := map[string]*grammar.Node{}
+	for k, v := range n.Entries(where) {
+		value, ok := v.Text("header "+grammar.Quote(k.Value()), grammar.AText)
+		name := http.CanonicalHeaderKey(k.Value())
 		switch f := first[name]; {
-		case !headerName.MatchString(k.Value):
-			r.problem(k, quote(k.Value)+" is not the name of a header", "use letters, digits and dashes")
+		case !headerName.MatchString(k.Value()):
+			k.Problem(grammar.Quote(k.Value())+" is not the name of a header", "use letters, digits and dashes")
 		case name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Trailer" || name == "Connection":
-			r.problem(k, fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
+			k.Problem(fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
 		case f != nil:
-			r.problem(k, fmt.Sprintf("duplicate header %s in %s", quote(k.Value), where),
-				fmt.Sprintf("the first one is at %s: remove one of them", r.at(f, k.Line)))
-		case ok && strings.ContainsFunc(value, isControl):
-			r.problem(v, fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
+			k.Problem(fmt.Sprintf("duplicate header %s in %s", grammar.Quote(k.Value()), where),
+				fmt.Sprintf("the first one is at %s: remove one of them", f.At(k)))
+		case ok && strings.ContainsFunc(value, grammar.IsControl):
+			v.Problem(fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
 		case ok:
 			first[name] = k
 			h.Set(name, value)
 			if secret.Names(name) && value != "" && secret.TooShort(value) {
-				r.problem(v, fmt.Sprintf("the value of header %s is too short to be hidden in what an upstream says", name),
+				v.Problem(fmt.Sprintf("the value of header %s is too short to be hidden in what an upstream says", name),
 					fmt.Sprintf("use a credential of at least %d characters", secret.Least))
 			}
 		}
 	}
-}
-
-// rate reads a number in a second, minute, hour or day.
-func (r *reader) rate(n *yaml.Node, what string) (count int, per time.Duration) {
-	s, ok := r.text(n, what, aRate)
-	if !ok {
-		return 0, 0
-	}
-	number, unit, _ := strings.Cut(s, "/")
-	c, err := strconv.ParseUint(number, 10, 31)
-	per = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}[unit]
-	if err != nil || c == 0 || per == 0 {
-		r.problem(n, fmt.Sprintf("%s: %s is not a rate", what, quote(s)), aRate)
-		return 0, 0
-	}
-	return int(c), per
 }

@@ -11,29 +11,20 @@ import (
 	"strconv"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/grammar"
 )
-
-// warn reports what may well be right, at the character at offset of n's value.
-func (r *reader) warn(n *yaml.Node, offset int, what, want string) {
-	problems := r.problems
-	r.problems = nil
-	r.problemWithin(n, offset, what, want)
-	r.warnings = append(r.warnings, r.problems...)
-	r.problems = problems
-}
 
 // program reads the first element of argv. A path is relative to its file, like every other.
 // The machine that reads the file need not be the one that runs the program, so what is not there is no problem.
-func (r *reader) program(n *yaml.Node, name string) string {
+func (r *reader) program(n *grammar.Node, name string) string {
 	if strings.ContainsRune(name, filepath.Separator) {
-		whole, err := filepath.Abs(r.beside(n, name))
+		whole, err := filepath.Abs(n.Beside(name))
 		if err != nil {
 			return name
 		}
 		name = whole
 	}
-	if r.expanded(n) || r.looked[name] { // what comes from elsewhere is not shown; each program is looked for once
+	if n.HasReferences() || r.looked[name] { // what comes from elsewhere is not shown; each program is looked for once
 		return name
 	}
 	r.looked[name] = true
@@ -42,17 +33,17 @@ func (r *reader) program(n *yaml.Node, name string) string {
 		if runtime.GOOS != "windows" && !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
 			return executable(filepath.Join(dir, name))
 		}) {
-			r.warn(n, 0, where+" is not found in PATH", "install it, or write its whole path")
+			n.Warn(0, where+" is not found in PATH", "install it, or write its whole path")
 		}
 	case executable(name):
 	default:
 		switch info, err := os.Stat(name); {
 		case errors.Is(err, fs.ErrNotExist):
-			r.warn(n, 0, "there is no program "+where, "create it or correct its path, which is relative to this file")
+			n.Warn(0, "there is no program "+where, "create it or correct its path, which is relative to this file")
 		case err == nil && info.IsDir():
-			r.warn(n, 0, where+" is a directory", "name a program in it")
+			n.Warn(0, where+" is a directory", "name a program in it")
 		default:
-			r.warn(n, 0, where+" is not executable", "chmod +x, or name the program that reads it, as in [sh, script.sh]")
+			n.Warn(0, where+" is not executable", "chmod +x, or name the program that reads it, as in [sh, script.sh]")
 		}
 	}
 	return name
@@ -114,9 +105,9 @@ func interpreted(argv []string, i int) string {
 }
 
 // warnInterpreted warns of an argument that would become code.
-func (r *reader) warnInterpreted(argv []string, i int, n *yaml.Node, p found) {
+func warnInterpreted(argv []string, i int, n *grammar.Node, p found) {
 	if name := interpreted(argv, i); name != "" {
-		r.warn(n, p.at, fmt.Sprintf("%s would become part of what %s interprets", p.text, name),
+		n.Warn(p.at, fmt.Sprintf("%s would become part of what %s interprets", p.text, name),
 			"put that into a script and give it "+p.text+" as an argument, or by env or stdin; or let a pattern allow harmless characters alone")
 	}
 }

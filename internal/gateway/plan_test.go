@@ -446,7 +446,7 @@ func TestAFileThatIsReplacedIsNoticed(t *testing.T) {
 	if _, changed := files.Look(); !changed {
 		t.Error("another target was not noticed")
 	}
-	if _, files, err = files.Open(); err != nil {
+	if _, files, err = config.Open(files.Name()); err != nil {
 		t.Fatal(err)
 	}
 	files.Look()

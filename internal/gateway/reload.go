@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -80,7 +81,7 @@ func (l *loader) run(ctx context.Context) {
 		look = timer.C
 	}
 	reload := l.options.Reload
-	var seen config.Sum // what the files held when they were last found changed
+	var seen grammar.Sum // what the files held when they were last found changed
 	for {
 		select {
 		case <-ctx.Done():
@@ -105,13 +106,13 @@ func (l *loader) run(ctx context.Context) {
 }
 
 // look looks whether the files are other ones than those that were read.
-func (l *loader) look(ctx context.Context) (now config.Sum, changed bool) {
+func (l *loader) look(ctx context.Context) (now grammar.Sum, changed bool) {
 	select {
 	case l.turn <- struct{}{}:
 		defer func() { <-l.turn }()
 		return l.files.Look()
 	case <-ctx.Done():
-		return config.Sum{}, false
+		return grammar.Sum{}, false
 	}
 }
 
@@ -182,7 +183,7 @@ func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
 			files, err = l.files, errors.New("internal error; the log says more")
 		}
 	}()
-	return l.files.Open()
+	return config.Open(l.files.Name())
 }
 
 // apply puts to work what cfg says otherwise, and tells the streams.

@@ -18,7 +18,7 @@
 // a function for anything else, which uses the methods of its [Node].
 //
 // What is wrong with the value of one key is reported by its reader. What follows from several keys is checked after
-// Read: [Key.At] keeps the node of a value, at which [Node.Problem] then reports.
+// Read: [Node.Get] returns the value of a key, at which [Node.Problem] then reports.
 //
 // # Problems
 //

@@ -11,8 +11,6 @@ import (
 type probe struct {
 	Host    string
 	Retries int
-
-	retries *grammar.Node // where it is written
 	Timeout time.Duration
 	TLS     struct{ Verify bool }
 }
@@ -21,7 +19,7 @@ type probe struct {
 func (p *probe) keys(where string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Line("host", "the machine to ask", &p.Host).Also("address server").Need("plc.example.com"),
-		grammar.Integer("retries", "further attempts", &p.Retries, 0, 10).Default(3).At(&p.retries),
+		grammar.Integer("retries", "further attempts", &p.Retries, 0, 10).Default(3),
 		grammar.Duration("timeout", "the bound of one attempt", &p.Timeout).Default("5s"),
 		grammar.Section("tls", "how to connect", "tls of "+where, grammar.Keys{
 			grammar.Boolean("verify", "whether its certificate is checked", &p.TLS.Verify).Default(true),
@@ -33,8 +31,8 @@ func (p *probe) keys(where string) grammar.Keys {
 func readProbe(n *grammar.Node, where string) *probe {
 	p := &probe{Retries: 3, Timeout: 5 * time.Second}
 	n.Read(where, p.keys(where))
-	if p.retries != nil && p.Retries == 0 && p.Timeout > time.Minute {
-		p.retries.Problem("one attempt that waits so long", "write a shorter timeout, or retries: 1")
+	if retries := n.Get("retries"); n.IsGood() && retries != nil && p.Retries == 0 && p.Timeout > time.Minute {
+		retries.Problem("one attempt that waits so long", "write a shorter timeout, or retries: 1")
 	}
 	return p
 }
@@ -48,7 +46,7 @@ tls: {verify: no}
 `
 	var p *probe
 	r := grammar.Read("probe.yaml", []byte(text), grammar.Options{}, func(root *grammar.Node) { p = readProbe(root, "the probe") })
-	for _, problem := range r.Problems() {
+	for _, problem := range r.Problems(50) {
 		fmt.Println(problem)
 	}
 	fmt.Println(p.Host, p.Timeout)

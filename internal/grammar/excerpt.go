@@ -60,14 +60,8 @@ func (r *Reader) masked() []string {
 	for i, l := range r.lines {
 		lines[i] = []rune(l)
 	}
-	keys := map[*Node]bool{}
 	for i, n := range r.nodes {
-		if n.kind == mappingNode {
-			for k := range n.Pairs() {
-				keys[k] = true
-			}
-		}
-		if n.kind != scalarNode || keys[n] || n.shown {
+		if n.kind != scalarNode || n.isKey || n.shown {
 			continue
 		}
 		endLine, endColumn := len(lines), len(lines[len(lines)-1])+1

@@ -79,6 +79,9 @@ func refName(kind, arg string) string {
 	return "${" + kind + ":" + arg + "}"
 }
 
+// IsVariable reports whether s can name an environment variable.
+func IsVariable(s string) bool { return envName.MatchString(s) }
+
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // resolve returns the value of a reference in n, or what is wrong with it. A value that is not the default, which stands

@@ -86,7 +86,7 @@ func (n *Node) plain(secret bool) string {
 	switch s := n.value; {
 	case secret || n.HasReferences():
 		return "***"
-	case s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, isControl):
+	case s == "" || strings.TrimSpace(s) != s || strings.ContainsFunc(s, IsControl):
 		return strconv.Quote(s)
 	default:
 		return s

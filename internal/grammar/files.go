@@ -54,6 +54,15 @@ type input struct {
 // Name returns the name of the configuration's file, as it was given to [Open].
 func (f *Files) Name() string { return f.name }
 
+// Names returns the names of all of them, that of the configuration first.
+func (f *Files) Names() []string {
+	var names []string
+	for _, in := range f.all {
+		names = append(names, in.name)
+	}
+	return names
+}
+
 func (f *Files) has(name string) bool {
 	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })
 }

@@ -21,8 +21,8 @@ type Keys []Key
 type Key struct {
 	name  string
 	doc   string
-	shape Shape
-	keys  Keys // of a section
+	shape func() Shape // made when it is asked for: most tables are only read by
+	keys  Keys         // of a section
 	read  func(v *Node, what string)
 	then  func(v *Node)
 
@@ -41,7 +41,7 @@ type Key struct {
 
 // Func is a key whose value has a shape and is read by a function of its own.
 func Func(name, doc string, shape Shape, read func(v *Node)) Key {
-	return Key{name: name, doc: doc, shape: shape, read: func(v *Node, _ string) { read(v) }}
+	return typed(name, doc, shape, func(v *Node, _ string) { read(v) })
 }
 
 // Text is a key whose value is any text.
@@ -56,7 +56,8 @@ func Line(name, doc string, to *string) Key {
 
 // OneOf is a key whose value is one of a few words.
 func OneOf[T ~string](name, doc string, to *T, words []Word) Key {
-	return typed(name, doc, Words(words), func(v *Node, what string) { *to = T(v.OneOf(what, words)) })
+	shape := func() Shape { return Words(words) }
+	return lazy(name, doc, shape, func(v *Node, what string) { *to = T(v.OneOf(what, words)) })
 }
 
 // Boolean is a key whose value is true or false.
@@ -71,7 +72,8 @@ func Number(name, doc string, to **float64) Key {
 
 // Integer is a key whose value is a whole number from lowest to highest.
 func Integer(name, doc string, to *int, lowest, highest int) Key {
-	return typed(name, doc, WholeNumber(lowest, highest), func(v *Node, what string) {
+	shape := func() Shape { return WholeNumber(lowest, highest) }
+	return lazy(name, doc, shape, func(v *Node, what string) {
 		*to, _ = v.Integer(what, lowest, highest)
 	})
 }
@@ -118,6 +120,10 @@ func Section(name, doc, where string, keys Keys) Key {
 func Later(name, instead string) Key { return Key{name: name, later: instead} }
 
 func typed(name, doc string, shape Shape, read func(v *Node, what string)) Key {
+	return lazy(name, doc, func() Shape { return shape }, read)
+}
+
+func lazy(name, doc string, shape func() Shape, read func(v *Node, what string)) Key {
 	return Key{name: name, doc: doc, shape: shape, read: read}
 }
 
@@ -146,16 +152,24 @@ func (k Key) Without(key string) Key { k.without = key; return k }
 // Secret returns k as one whose value, or texts in it, may be credentials: no message shows it.
 func (k Key) Secret() Key { k.secret = true; return k }
 
-// Short returns the section k as one for which a value that is no mapping may stand: that of its key name.
+// Short returns the section k as one for which a value that is no mapping may stand: that of its key name, which also
+// reads it, unless there is another reader by [Key.Alone].
 func (k Key) Short(name string) Key {
 	at := slices.IndexFunc(k.keys, func(of Key) bool { return of.name == name })
-	section, alone := k.read, k.keys[at].read
 	k.short = name
+	return k.alone(k.keys[at].read)
+}
+
+// Alone returns the section k as one for which read reads a value that is no mapping.
+func (k Key) Alone(read func(v *Node)) Key { return k.alone(func(v *Node, _ string) { read(v) }) }
+
+func (k Key) alone(read func(v *Node, what string)) Key {
+	before := k.read
 	k.read = func(v *Node, what string) {
 		if v.IsMapping() {
-			section(v, what)
+			before(v, what)
 		} else {
-			alone(v, what)
+			read(v, what)
 		}
 	}
 	return k
@@ -164,8 +178,13 @@ func (k Key) Short(name string) Key {
 // Some returns the section k as one that has at least one of its keys. Only the schema says so.
 func (k Key) Some() Key { k.some = true; return k }
 
-// At returns k so that its value, once it was read, is stored in to: for what is checked when the whole mapping is read.
-func (k Key) At(to **Node) Key { return k.Then(func(v *Node) { *to = v }) }
+// Defer returns k so that its value is not read at once: to gets a function that reads it, or stays nil if there is
+// none. It is for values that refer to others, wherever they stand.
+func (k Key) Defer(to *func()) Key {
+	read := k.read
+	k.read = func(v *Node, what string) { *to = func() { read(v, what) } }
+	return k
+}
 
 // Then returns k so that f is called with its value once it was read.
 func (k Key) Then(f func(v *Node)) Key {
@@ -180,9 +199,10 @@ func (k Key) Then(f func(v *Node)) Key {
 // Read reads a mapping with fixed keys. It reports whatever is no mapping, unknown keys with what could be meant, and
 // keys that are needed and missing. Where names the mapping in messages.
 func (n *Node) Read(where string, keys Keys) {
-	known := map[string]Key{}
-	var supported []string
-	for _, k := range keys {
+	known := make(map[string]*Key, len(keys))
+	supported := make([]string, 0, len(keys))
+	for i := range keys {
+		k := &keys[i]
 		if known[k.name] = k; k.later == "" {
 			supported = append(supported, k.name)
 		}
@@ -206,15 +226,15 @@ func (n *Node) Read(where string, keys Keys) {
 		}
 		k.Problem(fmt.Sprintf("unknown key %s in %s", Quote(k.value), where), want)
 	}
-	for _, k := range keys {
-		if k.example != "" {
+	for i := range keys {
+		if k := &keys[i]; k.example != "" {
 			n.Need(where, k.name, k.example)
 		}
 	}
 }
 
 // readAt reads the value v of the key k, which stands at at.
-func (k Key) readAt(at, v *Node) {
+func (k *Key) readAt(at, v *Node) {
 	if k.later != "" {
 		at.Problem(Quote(k.name)+" is not supported by this version", k.later)
 		return

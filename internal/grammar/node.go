@@ -26,7 +26,9 @@ type Node struct {
 	line, column int     // the line counts through all files
 	content      []*Node // the elements of a list; the keys and values of a mapping in turn
 
+	isKey   bool     // it is the key of a mapping
 	spoiled bool     // a problem is reported that covers it and what is in it
+	wrong   bool     // a problem is reported at it
 	shown   bool     // an excerpt may show it; any other scalar may be a credential
 	meant   string   // of an unknown key: the one that it seems to mean
 	refers  bool     // the value comes from references at least in part
@@ -87,7 +89,7 @@ func (n *Node) Pairs() iter.Seq2[*Node, *Node] {
 		if !n.IsMapping() {
 			return
 		}
-		for i := 0; i < len(n.content); i += 2 {
+		for i := 0; i+1 < len(n.content); i += 2 {
 			if !yield(n.content[i], n.content[i+1]) {
 				return
 			}
@@ -271,6 +273,7 @@ func (n *Node) Problem(what, want string) {
 	if refs := n.refs(); refs != nil {
 		what = "the value of " + List(refs, "and") + " is not right here"
 	}
+	n.wrong = true
 	n.reader.report(n.line, n.column, what, want)
 }
 
@@ -280,6 +283,7 @@ func (n *Node) ProblemAt(offset int, what, want string) {
 		n.Problem(what, want)
 		return
 	}
+	n.wrong = true
 	line, column := n.within(offset)
 	n.reader.report(line, column, what, want)
 }
@@ -287,11 +291,11 @@ func (n *Node) ProblemAt(offset int, what, want string) {
 // Warn reports something at the character at offset of n's value that may well be right, and is worth a look.
 func (n *Node) Warn(offset int, what, want string) {
 	r := n.reader
-	problems := r.problems
+	problems, wrong := r.problems, n.wrong
 	r.problems = nil
 	n.ProblemAt(offset, what, want)
 	r.warnings = append(r.warnings, r.problems...)
-	r.problems = problems
+	r.problems, n.wrong = problems, wrong
 }
 
 // spoil is Problem for something that makes n unreadable.
@@ -300,9 +304,11 @@ func (n *Node) spoil(what, want string) {
 	n.spoiled = true
 }
 
-// Found returns how many problems are reported so far, in any place: whoever compares values that were read does so
-// only if reading them added none.
-func (n *Node) Found() int { return len(n.reader.problems) }
+// IsGood reports whether no problem is reported of n, or of anything in it: what several values have to do with each
+// other is checked only then.
+func (n *Node) IsGood() bool {
+	return !n.wrong && !n.spoiled && !slices.ContainsFunc(n.content, func(c *Node) bool { return !c.IsGood() })
+}
 
 // At names the place of n in a message about another node.
 func (n *Node) At(other *Node) string {
@@ -361,12 +367,12 @@ func (n *Node) ConcealArguments() {
 	}
 }
 
-// secretsIn hides the credentials in the arguments of a program. In place of an argument that is filled in later there
-// is only a placeholder.
+// secretsIn hides the credentials in the arguments of a program; in place of one that is filled in later, there is only
+// a placeholder.
 func secretsIn(arguments []*Node) *secret.Redactor {
 	var argv []string
 	for _, e := range arguments {
 		argv = append(argv, e.value)
 	}
-	return secret.New(slices.DeleteFunc(secret.OfArguments(argv), func(s string) bool { return strings.Contains(s, "{") })...)
+	return secret.New(secret.OfProgram(argv, nil)...)
 }

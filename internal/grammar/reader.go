@@ -45,9 +45,6 @@ type textFile struct {
 	before int // lines of the Reader's before the first of this file
 }
 
-// maxProblems bounds the problems that are shown, before their number alone is. Tests change it.
-var maxProblems = 50
-
 // maxFound bounds the problems that are looked for: to say what is meant instead takes time.
 const maxFound = 1000
 
@@ -66,8 +63,8 @@ type problem struct {
 // to look at. Afterwards the Reader has the problems and warnings.
 //
 // Reading ends, in the middle of parse, with the thousandth problem.
-func Read(name string, data []byte, options Options, parse func(root *Node)) *Reader {
-	r := &Reader{options: options}
+func Read(name string, data []byte, options Options, parse func(root *Node)) (r *Reader) {
+	r = &Reader{options: options}
 	defer func() {
 		if e := recover(); e != nil && e != (tooMany{}) {
 			panic(e)
@@ -83,7 +80,7 @@ func Read(name string, data []byte, options Options, parse func(root *Node)) *Re
 // report adds a problem. What jq or a regular expression quotes may hold line breaks; a problem is one line.
 func (r *Reader) report(line, column int, what, want string) {
 	what = strings.Map(func(c rune) rune {
-		if isControl(c) {
+		if IsControl(c) {
 			return ' '
 		}
 		return c
@@ -94,11 +91,12 @@ func (r *Reader) report(line, column int, what, want string) {
 	}
 }
 
-// Problems returns what is wrong, in the order of the files and their lines; nil if nothing is.
-func (r *Reader) Problems() Problems { return r.sorted(r.problems) }
+// Problems returns what is wrong, in the order of the files and their lines; nil if nothing is. The last one stands for
+// the others if there are more than most.
+func (r *Reader) Problems(most int) Problems { return r.sorted(r.problems, most) }
 
-// Warnings returns what may well be right, in the order of the files and their lines.
-func (r *Reader) Warnings() Problems { return r.sorted(r.warnings) }
+// Warnings returns what may well be right, as Problems does.
+func (r *Reader) Warnings(most int) Problems { return r.sorted(r.warnings, most) }
 
 // Files returns what was read besides the text that [Read] was given: the files that it includes and refers to.
 func (r *Reader) Files() *Files { return &r.inputs }
@@ -118,7 +116,7 @@ func (r *Reader) readFile(path string, most int64) (data []byte, why string) {
 	return data, ""
 }
 
-func (r *Reader) sorted(problems []problem) Problems {
+func (r *Reader) sorted(problems []problem, most int) Problems {
 	if problems == nil {
 		return nil
 	}
@@ -128,13 +126,13 @@ func (r *Reader) sorted(problems []problem) Problems {
 	masked := r.masked()
 	var all Problems
 	for i, p := range problems {
-		if left := len(problems) - i; i == maxProblems && left > 1 {
+		if left := len(problems) - i; i == most && left > 1 {
 			number := strconv.Itoa(left)
 			if len(problems) == maxFound {
 				number += " or more"
 			}
 			p.what, p.want = "there are "+number+" further problems", "correct those above first"
-		} else if i > maxProblems {
+		} else if i > most {
 			break
 		}
 		f := r.fileOf(p.line)
@@ -169,8 +167,8 @@ func (r *Reader) inside(line, column int) (int, int) {
 	return line, max(1, min(column, r.widths[line-1]+1))
 }
 
-// isControl reports whether c is a control character, or ends a line as Unicode has it.
-func isControl(c rune) bool {
+// IsControl reports whether c is a control character, or ends a line as Unicode has it.
+func IsControl(c rune) bool {
 	return c < ' ' || 0x7f <= c && c < 0xa0 || c == '\u2028' || c == '\u2029'
 }
 

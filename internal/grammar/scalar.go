@@ -30,7 +30,7 @@ func (n *Node) Line(what string) string {
 	case !ok:
 	case s == "":
 		n.Problem(what+" is empty", AText)
-	case strings.ContainsFunc(s, isControl):
+	case strings.ContainsFunc(s, IsControl):
 		n.Problem(what+" contains a line break or another control character", "write it in one line")
 	}
 	return s
@@ -94,7 +94,14 @@ func (n *Node) Duration(what string, or ...string) time.Duration {
 	return 0
 }
 
+// decimal has the numbers that are read: no hexadecimal ones, no infinities.
 var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// IsDecimal reports whether s is a finite decimal number as a configuration may have it.
+func IsDecimal(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil && decimal.MatchString(s)
+}
 
 // Number reads a finite decimal number.
 func (n *Node) Number(what string) *float64 {

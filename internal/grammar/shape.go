@@ -58,8 +58,8 @@ func Typed(s Shape, types ...string) Shape {
 	return s
 }
 
-// Scalar is s for any scalar: a text that needs no quotes where it looks like a number or a truth.
-func Scalar(s Shape) Shape { return Typed(s, anyScalar...) }
+// AnyScalar is s for any scalar: a text that needs no quotes where it looks like a number or a truth.
+func AnyScalar(s Shape) Shape { return Typed(s, anyScalar...) }
 
 // OrZero is s for texts, or the number 0.
 func OrZero(s Shape) Shape {
@@ -153,21 +153,30 @@ func Object(keys Keys) Shape {
 
 // property is what the value of a key looks like.
 func (k Key) property() Shape {
-	s := maps.Clone(k.shape)
+	var s Shape
 	if k.keys != nil {
 		s = Object(k.keys)
+	} else {
+		s = maps.Clone(k.shape())
 	}
 	if k.some {
 		s["minProperties"] = 1
 	}
 	if k.short != "" {
 		i := slices.IndexFunc(k.keys, func(of Key) bool { return of.name == k.short })
-		s = Either(k.keys[i].shape, s)
+		s = Either(k.keys[i].shape(), s)
 	}
 	s["description"] = plainText(k.doc)
 	s["markdownDescription"] = k.doc
 	if k.builtIn != nil {
 		s["default"] = k.builtIn
 	}
+	return s
+}
+
+// AtLeastOne is the mapping s with at least one of its keys.
+func AtLeastOne(s Shape) Shape {
+	s = maps.Clone(s)
+	s["minProperties"] = 1
 	return s
 }

@@ -38,7 +38,7 @@ func (r *Reader) parse(name string, data []byte) *Node {
 	if root == nil {
 		return nil
 	}
-	return r.node(root)
+	return r.node(root, false)
 }
 
 // document returns the root of the one document in data, as YAML has it.
@@ -161,8 +161,13 @@ func (r *Reader) syntaxError(err error) {
 
 // node returns n and everything below it, ready to be read: places become those of the Reader, references are expanded,
 // and what is not supported anywhere is reported and spoiled.
-func (r *Reader) node(n *yaml.Node) *Node {
+func (r *Reader) node(n *yaml.Node, isKey bool) *Node {
 	made := r.bare(n)
+	made.isKey = isKey
+	if ref := reference.FindString(n.Value); isKey && ref != "" { // the names of things are in the file
+		made.spoil(Quote(ref)+" cannot stand in a key", "write the key itself")
+		return made
+	}
 	if n.Anchor != "" {
 		want := fmt.Sprintf("remove %q and write the value out where it is needed", "&"+n.Anchor)
 		made.Problem("anchors are not supported", want)
@@ -177,24 +182,9 @@ func (r *Reader) node(n *yaml.Node) *Node {
 		made.expand()
 	}
 	for i, c := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 0 {
-			made.content = append(made.content, r.key(c))
-		} else {
-			made.content = append(made.content, r.node(c))
-		}
+		made.content = append(made.content, r.node(c, n.Kind == yaml.MappingNode && i%2 == 0))
 	}
-	return made
-}
-
-// key is node for a key of a mapping.
-func (r *Reader) key(n *yaml.Node) *Node {
-	if ref := reference.FindString(n.Value); ref != "" { // the names of things are in the file
-		made := r.bare(n)
-		made.spoil(Quote(ref)+" cannot stand in a key", "write the key itself")
-		return made
-	}
-	made := r.node(n)
-	if n.Tag == "!!merge" {
+	if isKey && n.Tag == "!!merge" {
 		made.spoil(`merge keys "<<" are not supported`, "write the keys out")
 	}
 	return made

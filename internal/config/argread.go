@@ -1,0 +1,197 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/tidewire/tidewire/internal/grammar"
+)
+
+// typeWords are what others call the types.
+var typeWords = map[string]ArgType{
+	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool, "select": ArgEnum, "choice": ArgEnum,
+	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL, "file": ArgPath, "dir": ArgPath, "directory": ArgPath,
+}
+
+// keysOfTypes are the keys that some types alone have.
+var keysOfTypes = map[string][]ArgType{
+	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
+	"under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
+}
+
+func argKeys(a *Arg) grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("type",
+			"what is accepted",
+			grammar.Words(argTypes), func(v *grammar.Node) { a.Type = readArgType(v) }).Default(string(ArgString)),
+		grammar.Line("title", "for people", &a.Title),
+		grammar.Func("default",
+			"without one the argument is required. For a string `\"\"` makes it optional",
+			grammar.AnyText, func(*grammar.Node) {}),
+		grammar.Number("min", "of `int` and `number`", &a.Min),
+		grammar.Number("max", "of `int` and `number`", &a.Max),
+		grammar.Func("values",
+			"of `enum`: the choices",
+			grammar.DistinctTexts, func(*grammar.Node) {}).Also("options choices enum"),
+		grammar.Func("pattern",
+			"of `string`: must match the whole text",
+			grammar.AnyText, func(v *grammar.Node) { a.Pattern = readPattern(v) }).Also("regex regexp match"),
+		grammar.Path("under",
+			"of `path`: an existing directory; relative to this file",
+			&a.Under, grammar.Directory).Also("dir root"),
+		grammar.Boolean("allow_dash", "of `string`: whether the value may begin with `-`", &a.AllowDash).Default(false),
+		grammar.Boolean("secret",
+			"of `string` and `url`: the value is never shown or logged. It has at least 4 characters or is "+
+				"empty; the only default is `\"\"`",
+			&a.Secret).Default(false),
+	}
+}
+
+// argShape is one of args: a mapping, or nothing. Some keys are for some types alone, and some types need a key.
+func argShape() grammar.Shape {
+	s := grammar.Typed(grammar.Object(argKeys(&Arg{})), "object", "null")
+	is := func(types ...string) grammar.Shape {
+		return grammar.Shape{"properties": grammar.Shape{"type": grammar.Shape{"enum": types}}}
+	}
+	var all []grammar.Shape
+	for _, key := range slices.Sorted(maps.Keys(keysOfTypes)) {
+		var of, others []string
+		for _, t := range argTypes {
+			if slices.Contains(keysOfTypes[key], ArgType(t.Word)) {
+				of = append(of, t.Word)
+			} else {
+				others = append(others, t.Word)
+			}
+		}
+		unlike := is(others...)
+		if slices.Contains(of, string(ArgString)) { // the type that holds where none is said
+			unlike["required"] = []string{"type"}
+		}
+		message := "remove " + key + ": it is for the type " + grammar.List(of, "or")
+		off := grammar.Either(grammar.Shape{"enum": []any{false, "false"}, "errorMessage": message})
+		all = append(all, grammar.Shape{"if": unlike, "then": grammar.Shape{"properties": grammar.Shape{key: off}}})
+	}
+	for _, need := range []struct {
+		of  ArgType
+		key string
+	}{{ArgEnum, "values"}, {ArgPath, "under"}} {
+		it := is(string(need.of))
+		it["required"] = []string{"type"}
+		all = append(all, grammar.Shape{"if": it, "then": grammar.Shape{"required": []string{need.key}}})
+	}
+	s["allOf"] = all
+	return s
+}
+
+func readArgs(n *grammar.Node, where string) (args []Arg) {
+	for _, e := range n.Names(where) {
+		args = append(args, readArg(e))
+	}
+	return args
+}
+
+// readArg reads one entry of args. Without a value it is a text.
+func readArg(e grammar.Named) Arg {
+	a := Arg{Name: e.Name, Type: ArgString}
+	n, where := e.Value, "argument "+grammar.Quote(e.Name)
+	switch {
+	case n.IsNull():
+		return a
+	case n.IsList() && !n.IsSpoiled():
+		n.Problem(where+" is a list", "write a mapping such as {type: enum, values: [fast, thorough]}")
+		return a
+	case n.IsScalar() && !n.IsSpoiled():
+		n.Problem(where+" is "+n.Describe(), "write a mapping such as {type: int, default: 5}")
+		return a
+	}
+	n.Read(where, argKeys(&a))
+	typeKnown := n.IsGood()
+	if a.Type == "" {
+		a.Type = ArgString
+	}
+	if values := n.Get("values"); values != nil {
+		a.Values = readValues(values)
+	}
+	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
+		n.Get("min").Problem("min is above max", "make min at most max")
+	}
+	if typeKnown {
+		checkType(e, where, a.Type)
+	}
+	if n.Get("default") != nil {
+		a.readDefault(e)
+	}
+	return a
+}
+
+// checkType checks that an argument has the keys that its type has.
+func checkType(e grammar.Named, where string, t ArgType) {
+	for name, of := range keysOfTypes {
+		if n := e.Value.Get(name); n != nil && n.Value() != "false" && !slices.Contains(of, t) {
+			n.Problem(fmt.Sprintf("%s has no meaning for the type %s", name, t),
+				fmt.Sprintf("remove it, or write type: %s", of[0]))
+		}
+	}
+	if t == ArgEnum && e.Value.Get("values") == nil {
+		e.Key.Problem(where+" is an enum without values", "add its choices such as values: [fast, thorough]")
+	}
+	if t == ArgPath && e.Value.Get("under") == nil {
+		e.Key.Problem(where+" is a path under no directory", "add the one in which it must be such as under: /data")
+	}
+}
+
+// readDefault reads the default of an argument, of which all else is read.
+func (a *Arg) readDefault(e grammar.Named) {
+	n := e.Value.Get("default")
+	text, ok := n.Text("default", "write a value")
+	if ok && a.Secret && text != "" {
+		n.Conceal()
+		n.Problem("a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
+		return
+	}
+	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // it is not known what it must be
+		return
+	}
+	v, err := a.parse(text)
+	switch {
+	case err != nil && e.Value.HasReferences(): // the error may quote min, pattern and others too
+		n.Problem("default does not fit", "write a value that type, min, max, values and pattern allow")
+	case err != nil:
+		n.Problem("default: "+err.What, err.Want)
+	}
+	a.Default = v
+}
+
+func readArgType(n *grammar.Node) ArgType {
+	if word := typeWords[n.Value()]; word != "" && !n.HasReferences() {
+		n.Problem(fmt.Sprintf("type: unknown word %s", grammar.Quote(n.Value())), grammar.DidYouMean(string(word)))
+		return ""
+	}
+	return ArgType(n.OneOf("type", argTypes))
+}
+
+func readPattern(n *grammar.Node) *regexp.Regexp {
+	re := n.Regexp("pattern")
+	if re == nil {
+		return nil
+	}
+	return regexp.MustCompile("^(?:" + re.String() + ")$")
+}
+
+// readValues reads the choices of an enum.
+func readValues(n *grammar.Node) []string {
+	var values []string
+	for _, e := range n.List("values", "write a list such as [fast, thorough]") {
+		s := e.Line("a choice in values")
+		if len(s) > maxArgBytes {
+			e.Problem(fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
+		}
+		if s != "" && slices.Contains(values, s) {
+			e.Problem("values has "+grammar.Quote(s)+" twice", "remove one of them")
+		}
+		values = append(values, s)
+	}
+	return values
+}

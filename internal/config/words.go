@@ -1,0 +1,77 @@
+package config
+
+import (
+	"net/http"
+
+	"github.com/tidewire/tidewire/internal/grammar"
+)
+
+var (
+	nobody   = grammar.Word{Word: "none", Doc: "nobody is let in"}
+	viewer   = grammar.Word{Word: string(RoleViewer), Doc: "sees everything"}
+	operator = grammar.Word{Word: string(RoleOperator), Doc: "also starts and cancels jobs and refreshes sources"}
+	admin    = grammar.Word{Word: string(RoleAdmin), Doc: "also reloads the configuration"}
+
+	anyRole        = []grammar.Word{viewer, operator, admin}
+	anonymousRoles = []grammar.Word{nobody, viewer}
+	proxyRoles     = []grammar.Word{nobody, viewer, operator, admin}
+	jobRoles       = []grammar.Word{
+		{Word: string(RoleOperator), Doc: "people and tokens with the role operator"},
+		{Word: string(RoleAdmin), Doc: "people and tokens with the role admin"},
+	}
+)
+
+var prompts = []grammar.Word{
+	{Word: "login", Doc: "people sign in again, even if they have a session at the provider"},
+	{Word: "consent", Doc: "people are asked to consent to Tidewire knowing who they are"},
+	{Word: "select_account", Doc: "people choose one of their accounts"},
+}
+
+var stores = []grammar.Word{{Word: "memory", Doc: "in this process; after a restart everything is polled again, and runs are gone"}}
+
+var parses = []grammar.Word{
+	{Word: string(ParseJSON), Doc: "one JSON value; the default of `http`"},
+	{Word: string(ParseText), Doc: "a text without surrounding white space; the default of `exec`"},
+	{Word: string(ParseLines), Doc: "a list of texts, one per line"},
+}
+
+var inputNeeds = []grammar.Word{
+	{Word: string(NeedsAll), Doc: "the value is fresh while all inputs are"},
+	{Word: string(NeedsAny), Doc: "the value is fresh while one of the inputs is"},
+	{Word: string(NeedsNone), Doc: "the value is fresh whatever the states of the inputs: they are left to `combine`"},
+}
+
+var hookMethods = []grammar.Word{
+	{Word: http.MethodPost, Doc: "what most webhooks expect"},
+	{Word: http.MethodPut, Doc: "replaces what is at the address"},
+	{Word: http.MethodPatch, Doc: "changes what is at the address"},
+}
+
+var jobMethods = []grammar.Word{
+	{Word: http.MethodPost, Doc: "sends `body`, or else the arguments"},
+	{Word: http.MethodPut, Doc: "sends `body`, or else the arguments"},
+	{Word: http.MethodPatch, Doc: "sends `body`, or else the arguments"},
+	{Word: http.MethodDelete, Doc: "has no body"},
+	{Word: http.MethodGet, Doc: "has no body"},
+}
+
+var follows = []grammar.Word{{Word: "operation-location", Doc: "the address in `Operation-Location` of the answer, or in `Location`"}}
+
+var whenBusy = []grammar.Word{
+	{Word: string(BusyJoin), Doc: "joins the run in progress if the arguments are equal, and is refused otherwise"},
+	{Word: string(BusyQueue), Doc: "waits for the runs before it"},
+	{Word: string(BusyReject), Doc: "is refused"},
+	{Word: string(BusyReplace), Doc: "cancels the run in progress and takes its place"},
+}
+
+var argTypes = []grammar.Word{
+	{Word: string(ArgString), Doc: "one line of text that matches `pattern` and does not begin with `-` unless `allow_dash` is set"},
+	{Word: string(ArgInt), Doc: "a whole number from `min` to `max`"},
+	{Word: string(ArgNumber), Doc: "a number from `min` to `max`"},
+	{Word: string(ArgBool), Doc: "true or false"},
+	{Word: string(ArgEnum), Doc: "one of `values`"},
+	{Word: string(ArgHost), Doc: "the name or the address of a host"},
+	{Word: string(ArgCIDR), Doc: "a subnet such as 10.0.4.0/24"},
+	{Word: string(ArgURL), Doc: "an https address"},
+	{Word: string(ArgPath), Doc: "a file or directory that exists below `under`"},
+}
