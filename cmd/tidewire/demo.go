@@ -19,10 +19,10 @@ func demoCommand() *cobra.Command {
 	var restart time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show a live page of small upstreams that run on this machine",
-		Long: `Demo starts three weather services, a tank and a network of devices, each as a process of
-its own on loopback, and serves a configuration that polls and scans them. It needs nothing
-else. Ctrl-C ends everything.`,
+		Short: "Show a live page with small upstreams on this machine",
+		Long: `Demo starts three weather services, a tank and a network of devices, each as its
+own process on loopback, and serves a configuration that polls and scans them. It needs
+nothing else. Ctrl-C ends everything.`,
 		Example: "  tidewire demo\n  tidewire demo --listen 127.0.0.1:0",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,7 +40,7 @@ else. Ctrl-C ends everything.`,
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&restart, "restart-after", 10*time.Second, "`time` for which an upstream that was killed stays away")
+	cmd.Flags().DurationVar(&restart, "restart-after", 10*time.Second, "`time` after which a killed upstream is started again")
 	return cmd
 }
 

@@ -12,11 +12,11 @@ import (
 func explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "explain [CONFIG] NAME",
-		Short: "Say what holds for a source or job, and where that is written",
-		Long: `Explain prints each setting that holds for a source or job: the key, the value, and the line it
-comes from, of the source itself or of the defaults, or that it is built in. What may be a
-credential, and what comes from the environment or a file, is shown as ***. Where a source and a job
-have one name, write source/NAME or job/NAME. CONFIG is as for check.`,
+		Short: "Show the settings in effect for a source or job, and where they come from",
+		Long: `Explain prints each setting in effect for a source or job: the key, the value, and where it comes
+from: a line of the source or job itself, a line of the defaults, or built in. Possible credentials,
+and values from the environment or a file, are shown as ***. If a source and a job have the same
+name, write source/NAME or job/NAME. CONFIG is as for check.`,
 		Example:           "  tidewire explain tidewire.yaml tank\n  tidewire explain tidewire.yaml job/discover",
 		Args:              arguments(1, 2),
 		ValidArgsFunction: completeConfig(configured),

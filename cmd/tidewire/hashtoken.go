@@ -23,14 +23,13 @@ func hashTokenCommand() *cobra.Command {
 	var role string
 	cmd := &cobra.Command{
 		Use:   "hash-token NAME [-]",
-		Short: "Make a token for a program, and the line of the configuration for it",
-		Long: `Hash-token makes a token of 256 random bits and prints it, this once, with the entry for
-access.tokens in the configuration, which has its SHA-256 sum alone: whoever reads the file
-does not have the token. With - it reads a token of your own from stdin instead, and does not
-print that.
+		Short: "Make a token for a program, and its entry for the configuration",
+		Long: `Hash-token makes a token of 256 random bits and prints it, only once, with the entry for
+access.tokens in the configuration. The entry contains only the SHA-256 hash, which cannot be
+used as a token. With - it reads your own token from stdin instead, and does not print it.
 
-Programs send it as "Authorization: Bearer TOKEN"; the commands run and watch take it from
-TIDEWIRE_TOKEN. People can sign in with it on the page.`,
+Programs send the token as "Authorization: Bearer TOKEN"; the commands run and watch read it
+from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 		Example: "  tidewire hash-token ci\n  tidewire hash-token ci --role viewer\n  pass show tidewire/ci | tidewire hash-token ci -",
 		Args:    arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,7 +46,7 @@ TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 					return err
 				}
 			} else {
-				fmt.Fprintf(cmd.OutOrStdout(), "The token, which is shown this once:\n\n  %s\n\n", token)
+				fmt.Fprintf(cmd.OutOrStdout(), "The token, which is shown only once:\n\n  %s\n\n", token)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "For the configuration:\n\naccess:\n  tokens:\n    %s: {sha256: \"%x\", role: %s}\n", args[0], sha256.Sum256([]byte(token)), role)
 			return nil
@@ -77,7 +76,7 @@ func readToken(r io.Reader) (string, error) {
 	case len(data) > maxToken:
 		return "", fmt.Errorf("the token is longer than %d bytes", maxToken)
 	case strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-		return "", errors.New("the token has a character that a header cannot carry: write one line of letters, digits and signs without spaces")
+		return "", errors.New("the token has a character that is not allowed in a header: write one line of letters, digits and punctuation without spaces")
 	}
 	return token, nil
 }

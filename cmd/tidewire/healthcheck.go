@@ -19,8 +19,8 @@ func healthcheckCommand() *cobra.Command {
 		Use:   "healthcheck [URL]",
 		Short: "Exit with 0 if a gateway is ready, else with 1",
 		Long: `Healthcheck asks a gateway whether it is ready: GET /readyz below the URL, which may end in /readyz
-itself. If no URL is given, it takes $TIDEWIRE_URL, or http://127.0.0.1:8480. It accepts any certificate,
-since that of a gateway is not for its own address, and sends no token.`,
+itself. The default URL is $TIDEWIRE_URL, else http://127.0.0.1:8480. It accepts any certificate, since
+that of a gateway is rarely valid for its local address, and sends no token.`,
 		Example: "  tidewire healthcheck https://127.0.0.1:8480",
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -21,8 +21,8 @@ func initCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [FILE]",
 		Short: "Write a configuration to start from",
-		Long: `Init writes a configuration with comments, tidewire.yaml unless another file is named. It works
-as it is. A file that has something in it is left alone.`,
+		Long: `Init writes a configuration with comments that works as it is, to tidewire.yaml or to the named
+file. It does not overwrite a file that is not empty.`,
 		Example: "  tidewire init\n  tidewire serve tidewire.yaml",
 		Args:    arguments(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,7 +42,7 @@ as it is. A file that has something in it is left alone.`,
 				return fmt.Errorf("write the configuration: %w", err)
 			}
 			// Not on stdout, which may be that file: see openEmpty.
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s is written. Run it with: tidewire serve %s\n", name, name)
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s has been written. Run it with: tidewire serve %s\n", name, name)
 			return nil
 		},
 	}
@@ -57,7 +57,7 @@ func openEmpty(name string) (*os.File, error) {
 	}
 	if info, err := f.Stat(); err != nil || info.Size() > 0 {
 		f.Close()
-		return nil, fmt.Errorf("%s is there already; name another file", name)
+		return nil, fmt.Errorf("%s already exists; name another file", name)
 	}
 	return f, nil
 }

@@ -32,7 +32,7 @@ func TestInit(t *testing.T) {
 	if err := os.WriteFile("mine.yaml", []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := tidewire(t, "init", "mine.yaml"); code != exitFailure || !strings.Contains(stderr, "mine.yaml is there already") {
+	if code, _, stderr := tidewire(t, "init", "mine.yaml"); code != exitFailure || !strings.Contains(stderr, "mine.yaml already exists") {
 		t.Errorf("init over a file = %d, %q, want %d and why", code, stderr, exitFailure)
 	}
 	if data, err := os.ReadFile("mine.yaml"); err != nil || string(data) != "mine" {
@@ -58,7 +58,7 @@ func TestInitIntoWhatAShellMade(t *testing.T) {
 	if data, err := os.ReadFile("tidewire.yaml"); err != nil || string(data) != string(starter) {
 		t.Errorf("the file is\n%s\n%v, want the starter", data, err)
 	}
-	if code, _, stderr := tidewire(t, "init"); code != exitFailure || !strings.Contains(stderr, "is there already") {
+	if code, _, stderr := tidewire(t, "init"); code != exitFailure || !strings.Contains(stderr, "already exists") {
 		t.Errorf("init again = %d, %q, want %d and why", code, stderr, exitFailure)
 	}
 }

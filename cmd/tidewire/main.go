@@ -48,12 +48,12 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := &cobra.Command{
 		Use:   "tidewire",
 		Short: "Live state: poll what you watch, run what people trigger, stream both",
-		Long: `Tidewire polls what you watch, runs what people trigger, and streams both to whoever looks: as a
-page, a JSON API and event streams. What it polls and runs stands in one file.`,
-		Example: `  tidewire demo                           # see what it is
+		Long: `Tidewire polls what you watch, runs what people trigger, and streams both to everyone who is
+looking: as a page, a JSON API and event streams. One file configures what it polls and runs.`,
+		Example: `  tidewire demo                           # see what it does
   tidewire init                           # write a file to start from
-  tidewire check tidewire.yaml            # say what is wrong with it
-  tidewire serve tidewire.yaml            # put it to work
+  tidewire check tidewire.yaml            # find its mistakes
+  tidewire serve tidewire.yaml            # run it
   tidewire watch http://127.0.0.1:8480    # see its values in the terminal`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -87,7 +87,7 @@ page, a JSON API and event streams. What it polls and runs stands in one file.`,
 	case errors.As(err, &status):
 		return int(status)
 	case !started || errors.As(err, new(*demo.UsageError)) || errors.As(err, new(usageError)):
-		fmt.Fprintf(stderr, "tidewire: %s\nRun '%s --help' for what can be given.\n", harmless(err), cmd.CommandPath())
+		fmt.Fprintf(stderr, "tidewire: %s\nRun '%s --help' for usage.\n", harmless(err), cmd.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "tidewire: %s\n", harmless(err))
@@ -130,10 +130,10 @@ func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)
 // arguments wants so many arguments, and says how the command is written if there are others.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		what := "that is too much"
+		what := "there are too many arguments"
 		switch {
 		case len(args) < least:
-			what = "something is missing"
+			what = "an argument is missing"
 		case len(args) <= most:
 			return nil
 		}
@@ -150,14 +150,14 @@ func checkCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "check [CONFIG]",
-		Short: "Say everything that is wrong with a configuration",
+		Short: "Report every problem of a configuration",
 		Long: `Check reads a configuration file as serve does and reports every problem: as text on stderr,
-with file:line:col: what, and what would be right, and the place in the file below it; or on
-stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there is any.
-Warnings, which JSON does not have, are about what may well be right: a program that this
-machine does not have, an argument that another program would take for code.
+with file:line:col, what is wrong, what would be right, and an excerpt of the file; or on
+stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if there are any.
+Warnings, which are not part of the JSON, are about things that may well be right: a program
+that is missing on this machine, an argument that another program would run as code.
 
-CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
+CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml\n  generate | tidewire check -",
 		Args:              arguments(0, 1),
 		ValidArgsFunction: completeConfig(nil),
@@ -194,7 +194,7 @@ CONFIG is ./tidewire.yaml if it is left out, and stdin if it is "-".`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the report: text, json or github")
+	cmd.Flags().StringVar(&format, "format", formatText, "`format` of the report: text, json or github")
 	choices(cmd, "format", formatText, formatJSON, formatGitHub)
 	return cmd
 }
@@ -203,8 +203,8 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of configurations",
-		Long: `Schema prints a JSON Schema (draft 2020-12) with which editors complete and explain the keys of
-a configuration. It finds less than check does.`,
+		Long: `Schema prints a JSON Schema (draft 2020-12) that editors use to complete and explain the keys of
+a configuration. It finds fewer mistakes than check does.`,
 		Example: "  tidewire schema > tidewire.schema.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -218,8 +218,8 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long: `Version prints the version of Tidewire, the commit it was built from, if that is known, and the
-version of Go.`,
+		Long: `Version prints the version of Tidewire, the commit it was built from, if known, and the version
+of Go.`,
 		Example: "  tidewire version",
 		Args:    cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {

@@ -380,9 +380,9 @@ func TestTheNumberOfArgumentsIsExplained(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"run"}, "tidewire: something is missing: write tidewire run JOB [ARG=VALUE ...]\n"},
-		{[]string{"explain"}, "tidewire: something is missing: write tidewire explain [CONFIG] NAME\n"},
-		{[]string{"serve", "a", "b"}, "tidewire: that is too much: write tidewire serve [CONFIG]\n"},
+		{[]string{"run"}, "tidewire: an argument is missing: write tidewire run JOB [ARG=VALUE ...]\n"},
+		{[]string{"explain"}, "tidewire: an argument is missing: write tidewire explain [CONFIG] NAME\n"},
+		{[]string{"serve", "a", "b"}, "tidewire: there are too many arguments: write tidewire serve [CONFIG]\n"},
 	} {
 		if code, _, stderr := tidewire(t, c.args...); code != exitUsage || !strings.HasPrefix(stderr, c.want) {
 			t.Errorf("%q = %d, %q, want %d, %q", c.args, code, stderr, exitUsage, c.want)

@@ -15,7 +15,7 @@ func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
 		Short:   "Write the manual pages",
-		Long:    "Man writes a manual page for tidewire, and one for each of its commands, into a directory.",
+		Long:    "Man writes a manual page for tidewire and one for each of its commands into a directory.",
 		Example: "  tidewire man /usr/local/share/man/man1",
 		Args:    arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -15,11 +15,11 @@ func pollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "poll [CONFIG] SOURCE",
 		Short: "Poll a source once and print its value",
-		Long: `Poll polls one source of a configuration once, as serve would, and prints its value as JSON. What it
-is computed from is polled first. If that fails the error is on stderr, and the exit code 1.
+		Long: `Poll polls one source of a configuration once, as serve would, and prints its value as JSON. The inputs
+of a computed source are polled first. If a poll fails, the error is on stderr and the exit code is 1.
 
 With --trace it prints each step instead: the request and the answer, or the program and its exit
-status, how long each took, the body as it came, what each expression picks of it, and the value. The
+status, how long each took, the body as received, what each expression picks from it, and the value. The
 values of headers and of the query are shown as ***; the body is shown as it is. CONFIG is as for check.`,
 		Example:           "  tidewire poll tidewire.yaml tank\n  tidewire poll tidewire.yaml tank --trace",
 		Args:              arguments(1, 2),

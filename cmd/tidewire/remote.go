@@ -94,7 +94,7 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	}
 	base, err := url.Parse(address)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
-		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write one such as http://127.0.0.1:8480, or unix:/run/tidewire/tidewire.sock", address))
+		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write a URL such as http://127.0.0.1:8480, or unix:/run/tidewire/tidewire.sock", address))
 	}
 	base.RawQuery, base.Fragment = "", ""
 	token, from := os.Getenv(envToken), "$"+envToken
@@ -105,12 +105,12 @@ func newRemote(address, tokenFile string) (*remote, error) {
 		}
 		token, from = strings.TrimSpace(string(data)), tokenFile
 		if token == "" {
-			return nil, fmt.Errorf("%s holds no token", tokenFile)
+			return nil, fmt.Errorf("%s contains no token", tokenFile)
 		}
 	}
 	r.base, r.header = base, http.Header{"User-Agent": {"tidewire/" + version()}}
 	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, fmt.Errorf("the token in %s is not one: it has spaces, line breaks or characters beyond ASCII in it", from)
+		return nil, fmt.Errorf("the token in %s is not valid: it contains spaces, line breaks or non-ASCII characters", from)
 	}
 	if token != "" {
 		r.header.Set("Authorization", "Bearer "+token)
@@ -176,9 +176,9 @@ func (r *remote) explained(err error) error {
 	var dial *url.Error
 	switch {
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized && r.header.Get("Authorization") != "":
-		return fmt.Errorf("%s does not accept the token of --token-file or $%s: was it changed there?", r, envToken)
+		return fmt.Errorf("%s does not accept the token from --token-file or $%s: has it been replaced there?", r, envToken)
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%s does not know who is asking: give a token with --token-file or in $%s", r, envToken)
+		return fmt.Errorf("%s requires a token: give one with --token-file or in $%s", r, envToken)
 	case errors.As(err, &status):
 		return &refusal{status, problemText(status)}
 	case errors.As(err, &dial):

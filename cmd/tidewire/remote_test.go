@@ -149,16 +149,16 @@ func TestRunInterrupted(t *testing.T) {
 	first := in(t, args...)
 	first.await(t, "asleep")
 	second := in(t, args...)
-	second.await(t, "was in progress and is joined")
+	second.await(t, "was already in progress and has been joined")
 	r.await("both", func(v map[string]any) bool { return v["requests"] == 2.0 })
 	second.await(t, "nap  asleep")
 	second.cancel()
-	if code := <-second.code; code != exitInterrupted || !strings.Contains(second.stderr(), "nap goes on, because others asked for it too") {
+	if code := <-second.code; code != exitInterrupted || !strings.Contains(second.stderr(), "nap continues, because others asked for it too") {
 		t.Errorf("Ctrl-C of a shared run = %d, %q", code, second.stderr())
 	}
 
 	other := in(t, args...) // the run is still there
-	other.await(t, "was in progress and is joined")
+	other.await(t, "was already in progress and has been joined")
 	r.await("a third", func(v map[string]any) bool { return v["requests"] == 3.0 })
 	resp, err := http.Post(r.url+"/api/v1/runs/"+r.await("nap", func(v map[string]any) bool { return v["job"] == "nap" })["id"].(string)+"/cancel", "application/json", nil)
 	if err != nil {
@@ -174,7 +174,7 @@ func TestRunInterrupted(t *testing.T) {
 	alone := in(t, args...)
 	alone.await(t, "nap  asleep")
 	alone.cancel()
-	if code := <-alone.code; code != exitInterrupted || !strings.Contains(alone.stderr(), "nap is asked to end") || !strings.Contains(alone.stderr(), "✖ nap cancelled after") {
+	if code := <-alone.code; code != exitInterrupted || !strings.Contains(alone.stderr(), "nap has been asked to end") || !strings.Contains(alone.stderr(), "✖ nap cancelled after") {
 		t.Errorf("Ctrl-C = %d, %q, want %d and the run's end", code, alone.stderr(), exitInterrupted)
 	}
 }
@@ -227,7 +227,7 @@ func TestRunLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stdout, stderr := tidewire(t, "run", "--url", url+"/base", "--token-file", token, "scan")
-	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "the connection broke") || !strings.Contains(stderr, "the run is lost: "+url+"/base does not know it any more: there is no run \n") {
+	if code != exitFailure || stdout != "" || !strings.Contains(stderr, "the connection broke") || !strings.Contains(stderr, "the run is lost: "+url+"/base no longer knows it: there is no run \n") {
 		t.Errorf("run = %d, %q, %q, want %d and that it is lost", code, stdout, stderr, exitFailure)
 	}
 	if strings.Contains(stdout+stderr, "s3cret") || strings.Contains(stderr, "\x1b") {
@@ -278,12 +278,12 @@ func TestRemoteMistakes(t *testing.T) {
 		code  int
 		want  string
 	}{
-		{"", []string{"watch", refuses}, 1, refuses + " does not know who is asking: give a token with --token-file or in $TIDEWIRE_TOKEN"},
-		{"", []string{"run", "--url", refuses, "x"}, 1, "does not know who is asking"},
+		{"", []string{"watch", refuses}, 1, refuses + " requires a token: give one with --token-file or in $TIDEWIRE_TOKEN"},
+		{"", []string{"run", "--url", refuses, "x"}, 1, "requires a token"},
 		{"t0ken", []string{"run", "--url", refuses, "x"}, 1, "tidewire: a viewer may not start jobs\n"},
-		{"0ld", []string{"run", "--url", refuses, "x"}, 1, refuses + " does not accept the token of --token-file or $TIDEWIRE_TOKEN: was it changed there?\n"},
-		{"t0ken\nX: y", []string{"watch", refuses}, 1, "the token in $TIDEWIRE_TOKEN is not one"},
-		{"", []string{"watch", "--token-file", empty, refuses}, 1, "empty holds no token"},
+		{"0ld", []string{"run", "--url", refuses, "x"}, 1, refuses + " does not accept the token from --token-file or $TIDEWIRE_TOKEN: has it been replaced there?\n"},
+		{"t0ken\nX: y", []string{"watch", refuses}, 1, "the token in $TIDEWIRE_TOKEN is not valid"},
+		{"", []string{"watch", "--token-file", empty, refuses}, 1, "empty contains no token"},
 		{"", []string{"watch", "--token-file", empty + "er", refuses}, 1, "read the token: open "},
 		{"", []string{"watch", other}, 1, "does not answer as a gateway does"},
 		{"", []string{"watch", "localhost:8480"}, 2, `"localhost:8480" is not the URL of a gateway`},

@@ -31,12 +31,12 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run JOB [ARG=VALUE ...]",
 		Short: "Run a job of a gateway and follow it to its end",
-		Long: `Run asks a gateway to run a job, or joins the run of it that has the same arguments, and follows
-it to its end: in a terminal with a bar, else with a line for each step, on stderr. The result of the
+		Long: `Run asks a gateway to run a job, or joins its run with the same arguments, and follows it to its
+end on stderr: in a terminal with a progress bar, else with a line for each step. The result of the
 run, if it has one, is printed on stdout as JSON.
 
-Ctrl-C cancels the run and waits for its end; a run that others asked for too goes on. A second Ctrl-C
-ends the command at once. If the gateway goes away, run waits for it to come back, for 2 minutes.
+Ctrl-C cancels the run and waits for its end; a run that others triggered too continues. A second
+Ctrl-C ends the command at once. If the gateway goes away, run waits 2 minutes for it to come back.
 
 The exit code is 0 if the run succeeded, that of the job's command if it failed, 130 if it was cancelled,
 2 if the command line or an argument is not valid, and else 1.`,
@@ -60,7 +60,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
-	cmd.Flags().BoolVar(&output, "output", false, "show on stderr what the run prints, as it prints it")
+	cmd.Flags().BoolVar(&output, "output", false, "show the output of the run on stderr as it is printed")
 	return cmd
 }
 
@@ -172,7 +172,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 				if away.IsZero() {
 					away = time.Now()
 				} else if time.Since(away) > unreachable {
-					return fmt.Errorf("%s has not answered for %v; the run may go on there: %w", gw, unreachable, gw.explained(u.err))
+					return fmt.Errorf("%s has not answered for %v; the run may still be in progress there: %w", gw, unreachable, gw.explained(u.err))
 				}
 				view.lost(u.err, time.Now().Add(u.retry))
 			case u.err != nil:
@@ -192,10 +192,10 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 		case <-interrupted:
 			interrupted = nil
 			if view.state.Requests > 1 {
-				view.note(fmt.Sprintf("%s goes on, because others asked for it too; who wants it to end can cancel it on the page", job))
+				view.note(fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", job))
 				return exitStatus(exitInterrupted)
 			}
-			view.note(fmt.Sprintf("%s is asked to end; Ctrl-C again to leave it to itself", job))
+			view.note(fmt.Sprintf("%s has been asked to end; press Ctrl-C again to stop waiting for it", job))
 			go func() {
 				if err := run.Cancel(live); err != nil {
 					tell(update{err: err})
@@ -209,7 +209,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 func beginning(joined, people bool) string {
 	text, interrupt := " started", "; Ctrl-C cancels it"
 	if joined {
-		text, interrupt = " was in progress and is joined", "; Ctrl-C leaves it to the others"
+		text, interrupt = " was already in progress and has been joined", "; Ctrl-C leaves it to the others"
 	}
 	if people {
 		text += interrupt
@@ -250,7 +250,7 @@ func followError(gw *remote, err error) error {
 	if errors.As(err, &status) && status.StatusCode != http.StatusNotFound && status.StatusCode != http.StatusGone {
 		return gw.explained(err)
 	}
-	return fmt.Errorf("the run is lost: %s does not know it any more: %w", gw, gw.explained(err))
+	return fmt.Errorf("the run is lost: %s no longer knows it: %w", gw, gw.explained(err))
 }
 
 // tailLines is how many of the last lines of its output a run that failed is shown with.

@@ -32,7 +32,7 @@ func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []
 		next = header.Get("Tidewire-Next")
 		if header.Get("Tidewire-Truncated") != "" {
 			begun = ""
-			tell([]string{"… (what was printed here is lost)"})
+			tell([]string{"… (some output is missing here)"})
 		}
 		lines := strings.Split(begun+text, "\n")
 		begun = lines[len(lines)-1]

@@ -63,7 +63,7 @@ func TestTheUsualConfiguration(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, args := range [][]string{{"check"}, {"serve"}, {"explain", "a"}, {"poll", "a"}} {
 		code, _, stderr := tidewire(t, args...)
-		if want := "no configuration is named, and there is no ./tidewire.yaml"; code != exitUsage || !strings.Contains(stderr, want) {
+		if want := "no configuration is given, and there is no ./tidewire.yaml"; code != exitUsage || !strings.Contains(stderr, want) {
 			t.Errorf("%q without a file = %d, %q, want %d and %q", args, code, stderr, exitUsage, want)
 		}
 	}
@@ -79,7 +79,7 @@ func TestTheUsualConfiguration(t *testing.T) {
 		{[]string{"poll", "a"}, "7"},
 	} {
 		code, stdout, stderr := tidewire(t, c.args...)
-		if code != 0 || !strings.Contains(stdout, c.want) || stderr != "tidewire: no configuration is named, so ./tidewire.yaml is used\n" {
+		if code != 0 || !strings.Contains(stdout, c.want) || stderr != "tidewire: no configuration is given, using ./tidewire.yaml\n" {
 			t.Errorf("%q = %d, %q, %q, want %q and that the file is named", c.args, code, stdout, stderr, c.want)
 		}
 	}

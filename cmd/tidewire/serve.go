@@ -32,16 +32,16 @@ func serveCommand() *cobra.Command {
 	var look time.Duration
 	cmd := &cobra.Command{
 		Use:   "serve [CONFIG]",
-		Short: "Poll, run and serve what a configuration says",
+		Short: "Poll, run and serve a configuration",
 		Long: `Serve polls the sources and runs the jobs of a configuration file, and serves both as a
 page, a JSON API and event streams. The first line on stdout names the address; logs go
 to stderr. It runs until it gets SIGINT or SIGTERM.
 
-The configuration is loaded again when its file, or one that it includes or refers to, has
-changed, and at SIGHUP. What is unchanged in it goes on undisturbed. One that is not valid
-changes nothing: the log and the page say what is wrong.
+The configuration is reloaded when its file, or one that it includes or refers to, has changed,
+and at SIGHUP. Whatever is unchanged keeps running. A configuration that is not valid changes
+nothing: the log and the page say what is wrong.
 
-CONFIG is ./tidewire.yaml if it is left out. If it is "-", stdin is read, once.`,
+CONFIG defaults to ./tidewire.yaml. "-" reads stdin, once.`,
 		Example: `  tidewire serve tidewire.yaml
   tidewire serve --listen 127.0.0.1:0 tidewire.yaml
   tidewire serve --log-format json --log-level debug tidewire.yaml`,
@@ -67,9 +67,9 @@ CONFIG is ./tidewire.yaml if it is left out. If it is "-", stdin is read, once.`
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "`time` between two looks at the files for changes; 0 means never")
-	cmd.Flags().StringVar(&format, "log-format", "text", "`form` of the log: text or json")
-	cmd.Flags().StringVar(&level, "log-level", "info", "the least `level` that is logged: debug, info, warn or error; debug has a line for each request")
+	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "`interval` at which the files are checked for changes; 0 means never")
+	cmd.Flags().StringVar(&format, "log-format", "text", "`format` of the log: text or json")
+	cmd.Flags().StringVar(&level, "log-level", "info", "minimum `level` of the log: debug, info, warn or error; debug has a line for each request")
 	choices(cmd, "log-format", "text", "json")
 	choices(cmd, "log-level", "debug", "info", "warn", "error")
 	return cmd
@@ -158,7 +158,7 @@ func listenOn(ctx context.Context, cfg *config.Config, address string) (net.List
 	if ln != nil {
 		if err := config.CheckListen(config.ListenAddress(ln.Addr()), cfg); err != nil {
 			ln.Close()
-			return nil, fmt.Errorf("the socket that systemd passes cannot be served: %w", err)
+			return nil, fmt.Errorf("serve the socket from systemd: %w", err)
 		}
 		return ln, nil
 	}
@@ -200,7 +200,7 @@ func observe(opts *gateway.Options, status string) error {
 		count(err)
 		shown.Store(status)
 		if err != nil {
-			shown.Store(status + " with the configuration of before; the new one was not loaded: " + err.Error())
+			shown.Store(status + " with the previous configuration; the new one was not loaded: " + err.Error())
 		}
 	}
 	o.Alive, o.AliveEvery = service.Alive, service.Watchdog()/2

@@ -130,7 +130,7 @@ while :; do sleep 0.02; done
 			}
 		}
 	}
-	reload("version: 2\n", ready+" with the configuration of before; the new one was not loaded: "+config+":1:10: version: \"2\" is not a version of this format, write 1")
+	reload("version: 2\n", ready+" with the previous configuration; the new one was not loaded: "+config+":1:10: version: \"2\" is not a version of this format, write 1")
 	reload(string(good), ready)
 	resp, err := http.Post(p.url+"/api/v1/jobs/hold/runs", "application/json", strings.NewReader("{}"))
 	if err != nil {

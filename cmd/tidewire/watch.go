@@ -25,13 +25,13 @@ func watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [URL] [SOURCE ...]",
 		Short: "Show the sources of a gateway live",
-		Long: `Watch shows the sources of a gateway, all or those that are named: in a terminal as a table that
-follows every change until Ctrl-C, else with a line for each change. It connects again by itself. The
-gateway is the URL, if the first argument is one, or that of --url.
+		Long: `Watch shows the sources of a gateway, all of them or those named: in a terminal as a table that
+follows every change until Ctrl-C, else with a line for each change. It reconnects by itself. The
+first argument, if it is a URL, or else --url names the gateway.
 
-With --json each line is a source as the API has it, one for each change.
+With --json it prints a line for each change: the source as in the API.
 
-The exit code is 0; with --once it is 1 if a source that is shown is stale or failing.`,
+The exit code is 0; with --once it is 1 if a source shown is stale or failing.`,
 		Example: `  tidewire watch
   tidewire watch --token-file ~/.tidewire-token https://tidewire.plant tank disk
   tidewire watch --once tank || echo "tank is not ok"
@@ -40,7 +40,7 @@ The exit code is 0; with --once it is 1 if a source that is shown is stale or fa
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && isAddress(args[0]) {
 				if cmd.Flags().Changed("url") {
-					return usageError("the gateway is named twice: by --url and by " + args[0])
+					return usageError("the gateway is given twice: by --url and as " + args[0])
 				}
 				address, args = args[0], args[1:]
 			}
@@ -57,8 +57,8 @@ The exit code is 0; with --once it is 1 if a source that is shown is stale or fa
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
-	cmd.Flags().BoolVar(&once, "once", false, "print what is so now, and end")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each source, and each change of it")
+	cmd.Flags().BoolVar(&once, "once", false, "print the current state and exit")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each source, and for each change of it")
 	return cmd
 }
 
@@ -301,7 +301,7 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 		case err == errOthers:
 			tell(watchEvent{others: true})
 		case err == nil:
-			tell(watchEvent{err: errors.New("the gateway says that there is no more to watch")})
+			tell(watchEvent{err: errors.New("the gateway has ended the stream: there is nothing more to watch")})
 			return
 		default:
 			tell(watchEvent{err: err})
@@ -312,7 +312,7 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 
 // errOthers says that the gateway's sources are others now, so that its stream has to be
 // opened anew.
-var errOthers = errors.New("the sources are others now")
+var errOthers = errors.New("the set of sources has changed")
 
 // stream reads one stream, and those that take its place when it breaks.
 func (w *watcher) stream(ctx context.Context, client *sse.Client, tell func(watchEvent)) error {
