@@ -153,7 +153,7 @@ func TestRunInterrupted(t *testing.T) {
 	r.await("both", func(v map[string]any) bool { return v["requests"] == 2.0 })
 	second.await(t, "nap  asleep")
 	second.cancel()
-	if code := <-second.code; code != exitInterrupted || !strings.Contains(second.stderr(), "nap continues, because others asked for it too") {
+	if code := <-second.code; code != exitInterrupted || !strings.Contains(second.stderr(), "nap continues, because others triggered it too") {
 		t.Errorf("Ctrl-C of a shared run = %d, %q", code, second.stderr())
 	}
 
