@@ -175,7 +175,8 @@ func oidcKeys(o *OIDC) grammar.Keys {
 var (
 	issuerShape = grammar.Like("write an https address; http is for this machine alone",
 		`^[hH][tT][tT][pP]([sS]://[^/?#]|://(localhost|127\.|\[))`)
-	scopesShape = grammar.ListOf(grammar.AnyScalar(grammar.Like("write each scope as an element of the list", `^[^ "\\]+$`)))
+	scopesShape = grammar.ListOf(grammar.AnyScalar(
+		grammar.Like("write each scope as an element of the list", `^[^ "\\]+$`)))
 	groupsShape = grammar.Shape{"type": "object", "minProperties": 1, "additionalProperties": grammar.Words(anyRole)}
 )
 
@@ -221,7 +222,8 @@ func readIssuer(n *grammar.Node) string {
 	case err != nil || u.Hostname() == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
 		n.Problem(fmt.Sprintf("issuer: %s is not an https address", grammar.Quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		n.Problem(fmt.Sprintf("issuer: %s has a query or fragment", grammar.Quote(s)), "write it as the provider does, without them")
+		n.Problem(fmt.Sprintf("issuer: %s has a query or fragment", grammar.Quote(s)),
+			"write it as the provider does, without them")
 	default:
 		return s
 	}
@@ -316,7 +318,8 @@ func readPeer(n *grammar.Node, what, risk string) netip.Prefix {
 	case err != nil || p.Masked().Addr().IsUnspecified() && p.Bits() > 0:
 		n.Problem(fmt.Sprintf("%s: %s is not an address", what, grammar.Quote(s)), want)
 	case p.Bits() == 0:
-		n.Problem(fmt.Sprintf("%s: %s is everybody, %s", what, grammar.Quote(s), risk), "write the addresses of the proxy alone")
+		n.Problem(fmt.Sprintf("%s: %s is everybody, %s", what, grammar.Quote(s), risk),
+			"write the addresses of the proxy alone")
 	default:
 		return p.Masked()
 	}

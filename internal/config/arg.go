@@ -71,7 +71,8 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		}
 	case ArgHost:
 		if !isHost(text) {
-			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host", grammar.Quote(text))
+			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host",
+				grammar.Quote(text))
 		}
 	case ArgCIDR:
 		p, err := netip.ParsePrefix(text)
@@ -182,7 +183,8 @@ func (a *Arg) string(text string) *ArgError {
 	case strings.HasPrefix(text, "-") && !a.AllowDash:
 		return a.wrong("write a text that cannot be taken for an option", "%s begins with a dash", a.quote(text))
 	case a.Pattern != nil && !a.Pattern.MatchString(text):
-		return a.wrong("write one that does", "%s does not match %s", a.quote(text), strings.TrimSuffix(strings.TrimPrefix(a.Pattern.String(), "^(?:"), ")$"))
+		return a.wrong("write one that does", "%s does not match %s", a.quote(text),
+			strings.TrimSuffix(strings.TrimPrefix(a.Pattern.String(), "^(?:"), ")$"))
 	}
 	return nil
 }
@@ -193,7 +195,8 @@ func (a *Arg) text(text string) *ArgError {
 	case len(text) > maxArgBytes:
 		return a.wrong(fmt.Sprintf("write at most %d", maxArgBytes), "the text has %d bytes", len(text))
 	case a.Secret && text != "" && secret.TooShort(text): // it could not be hidden
-		return a.wrong(fmt.Sprintf("write at least %d characters", secret.Least), "the secret has fewer than %d characters", secret.Least)
+		return a.wrong(fmt.Sprintf("write at least %d characters", secret.Least), "the secret has fewer than %d characters",
+			secret.Least)
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
 	case strings.ContainsFunc(text, grammar.IsControl):
@@ -217,7 +220,8 @@ func isHost(text string) bool {
 var zoneName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,15}$`)
 
 // hostName is the preferred syntax of names, RFC 1123, section 2.1.
-var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
+var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*` +
+	`[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
 
 // turnsWriting reports whether c turns the direction of what follows (UAX #9, section 2), so that people are shown
 // another text than a program is given.

@@ -11,8 +11,10 @@ import (
 
 // typeWords are what others call the types.
 var typeWords = map[string]ArgType{
-	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool, "select": ArgEnum, "choice": ArgEnum,
-	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL, "file": ArgPath, "dir": ArgPath, "directory": ArgPath,
+	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool,
+	"select": ArgEnum, "choice": ArgEnum,
+	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL,
+	"file": ArgPath, "dir": ArgPath, "directory": ArgPath,
 }
 
 // keysOfTypes are the keys that some types alone have.

@@ -11,7 +11,8 @@ import (
 
 // readers are programs that run what they read on their standard input if no script is named.
 var readers = []string{
-	"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "ssh", "rsh", "python", "python3", "perl", "ruby", "node", "php", "lua",
+	"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "ssh", "rsh", "python", "python3", "perl", "ruby", "node", "php",
+	"lua",
 	"R", "Rscript", "psql", "mysql", "mariadb", "sqlite3",
 }
 
@@ -20,8 +21,10 @@ var databases = []string{"psql", "mysql", "mariadb", "sqlite3"}
 
 // codeVariables make many programs run what they name, or look for programs and libraries there.
 var codeVariables = []string{
-	"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "ENV", "IFS", "PERL5OPT", "PERL5LIB", "PYTHONPATH", "PYTHONHOME",
-	"PYTHONSTARTUP", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_SSH", "RSYNC_RSH",
+	"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "ENV", "IFS", "PERL5OPT", "PERL5LIB", "PYTHONPATH",
+	"PYTHONHOME",
+	"PYTHONSTARTUP", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_SSH",
+	"RSYNC_RSH",
 	"EDITOR", "VISUAL", "PAGER", "LESSOPEN",
 }
 
@@ -63,7 +66,8 @@ func warnFed(argv []string, variable string, n *grammar.Node, p found) {
 			what = "what " + name + " interprets"
 		}
 	} else if slices.Contains(codeVariables, variable) {
-		what, want = "what "+variable+" makes programs run", "use a name of your own, or let a pattern allow harmless values alone"
+		what = "what " + variable + " makes programs run"
+		want = "use a name of your own, or let a pattern allow harmless values alone"
 	}
 	if what != "" {
 		n.Warn(p.at, fmt.Sprintf("%s would become part of %s", p.text, what), want)

@@ -20,7 +20,8 @@ func isHookField(name string) bool { return slices.Contains(hookFields, name) }
 func checkHookPlaceholders(n *grammar.Node, where string) {
 	for _, p := range placeholders(n) {
 		if !isHookField(p.name) && !p.foreign {
-			n.ProblemAt(p.at, fmt.Sprintf("%s: there is no %s of an alert", where, p.text), grammar.Suggest(p.name, "placeholders", hookFields))
+			n.ProblemAt(p.at, fmt.Sprintf("%s: there is no %s of an alert", where, p.text),
+				grammar.Suggest(p.name, "placeholders", hookFields))
 		}
 	}
 }

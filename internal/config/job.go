@@ -66,7 +66,8 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
-		if name, rest, ok := template.Condition(e); ok && i > 0 && slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == name }) {
+		if name, rest, ok := template.Condition(e); ok && i > 0 && slices.ContainsFunc(j.Args,
+			func(a Arg) bool { return a.Name == name }) {
 			if v := values[name]; v == nil || v == "" || v == false {
 				continue
 			}
@@ -144,7 +145,9 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"when the job starts by itself, with the defaults of its arguments. An expression alone is "+
 				"`at.cron`",
 			"at of "+where, atKeys(at)).
-			Short("cron").Also("schedule cron every").Alone(func(v *grammar.Node) { at.what, at.expression = "at", v }).Then(func(*grammar.Node) { j.At = at.table() }),
+			Short("cron").Also("schedule cron every").
+			Alone(func(v *grammar.Node) { at.what, at.expression = "at", v }).
+			Then(func(*grammar.Node) { j.At = at.table() }),
 		grammar.Line("confirm", "a question to ask people before a start", &j.Confirm),
 		grammar.Func("roles",
 			"who may start and cancel it: `operator`, `admin`, or a list of them",
@@ -280,7 +283,8 @@ func (r *reader) refresh(n *grammar.Node) (names []string) {
 func readProgress(n *grammar.Node) *regexp.Regexp {
 	re := n.Regexp("progress")
 	if re != nil && re.SubexpIndex("percent") < 0 && re.SubexpIndex("message") < 0 {
-		n.Problem("progress has neither a group percent nor a group message", `name one as in (?P<percent>\d+)% (?P<message>.*)`)
+		n.Problem("progress has neither a group percent nor a group message",
+			`name one as in (?P<percent>\d+)% (?P<message>.*)`)
 		return nil
 	}
 	return re

@@ -44,21 +44,25 @@ func checkListen(addr string, c *Config) (what, want string) {
 		case path == "":
 			return "listen: unix: has no path", "write one such as unix:/run/tidewire/tidewire.sock"
 		case len(path) > maxSocketPath:
-			return fmt.Sprintf("listen: %s is longer than the %d bytes that the path of a socket can have", grammar.Quote(path), maxSocketPath), "choose a shorter one such as /run/tidewire/tidewire.sock"
+			return fmt.Sprintf("listen: %s is longer than the %d bytes that the path of a socket can have", grammar.Quote(path),
+				maxSocketPath), "choose a shorter one such as /run/tidewire/tidewire.sock"
 		}
 		return "", ""
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Sprintf("listen: %s is not host:port", grammar.Quote(addr)), "write an address such as 127.0.0.1:8480 or [::1]:8480"
+		return fmt.Sprintf("listen: %s is not host:port",
+			grammar.Quote(addr)), "write an address such as 127.0.0.1:8480 or [::1]:8480"
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Sprintf("listen: %s is not a port", grammar.Quote(port)), "write a port from 1 to 65535, or 0 for any free one"
+		return fmt.Sprintf("listen: %s is not a port",
+			grammar.Quote(port)), "write a port from 1 to 65535, or 0 for any free one"
 	}
 	ip, err := netip.ParseAddr(host)
 	switch {
 	case host != "" && host != "localhost" && err != nil:
-		return fmt.Sprintf("listen: %s is not an address of this machine", grammar.Quote(host)), "write an IP address such as 127.0.0.1"
+		return fmt.Sprintf("listen: %s is not an address of this machine",
+			grammar.Quote(host)), "write an IP address such as 127.0.0.1"
 	case c.Access == nil && host != "localhost" && !ip.IsLoopback():
 		return fmt.Sprintf("listen: %s would let anybody on the network do everything", grammar.Quote(addr)),
 			"add access such as {anonymous: viewer}, or listen on loopback such as " + defaultListen

@@ -11,7 +11,8 @@ import (
 
 // String returns how many of which parts c has.
 func (c *Config) String() string {
-	return fmt.Sprintf("a configuration of %d upstreams, %d sources and %d jobs", len(c.Upstreams), len(c.Sources), len(c.Jobs))
+	return fmt.Sprintf("a configuration of %d upstreams, %d sources and %d jobs", len(c.Upstreams), len(c.Sources),
+		len(c.Jobs))
 }
 
 // MarshalText returns what String does.

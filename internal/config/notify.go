@@ -14,7 +14,8 @@ func notifyKeys(to *Notify, where string) grammar.Keys {
 		grammar.Section("http",
 			"a webhook to call when an alert begins and when it ends. An address alone is `http.url`",
 			"http of "+where, webhookKeys(to, where)).
-			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().Alone(func(v *grammar.Node) { readHookAlone(v, to, where) }),
+			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().
+			Alone(func(v *grammar.Node) { readHookAlone(v, to, where) }),
 	}
 }
 
@@ -93,7 +94,8 @@ func readHookURL(n *grammar.Node) *url.URL {
 	host, _, _ := strings.Cut(rest, "/")
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"):
-		n.Problem("url contains a user name or password", "write credentials into headers such as {Authorization: Bearer ...}")
+		n.Problem("url contains a user name or password",
+			"write credentials into headers such as {Authorization: Bearer ...}")
 	case len(template.Find(host)) > 0 && !strings.ContainsAny(host, "?#"):
 		n.Problem("url has a placeholder in its host", "write it into the path or the query")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":

@@ -58,7 +58,9 @@ func paceKeys(p *pace) grammar.Keys {
 		grammar.Section("every",
 			"the pause between polls. A duration alone is `every.normal`",
 			"every", everyKeys(p)).
-			Short("normal").Also("interval period poll schedule").Default("30s").Without("from").Alone(func(v *grammar.Node) { readEvery(v, p) }).Then(func(v *grammar.Node) { checkEvery(v, p) }),
+			Short("normal").Also("interval period poll schedule").Default("30s").Without("from").
+			Alone(func(v *grammar.Node) { readEvery(v, p) }).
+			Then(func(v *grammar.Node) { checkEvery(v, p) }),
 		grammar.Duration("timeout", "the time limit of one poll", &p.timeout).Default("5s").Without("from"),
 		grammar.Percentage("jitter",
 			"the maximum random delay of a poll, as a share of the pause, so that polls spread",

@@ -52,15 +52,16 @@ func checkMisplaced(n *grammar.Node, first int, keys map[string]*grammar.Node) {
 		text := "{" + name + "?}"
 		if at := strings.Index(n.Value()[first:], text); at >= 0 {
 			n.ProblemAt(utf8.RuneCountInString(n.Value()[:first+at]), text+" stands where it is no condition",
-				"write it at the beginning of an element of exec, which is then there only if "+grammar.Quote(name)+" is neither empty nor false")
+				"write it at the beginning of an element of exec, which is then there only if "+
+					grammar.Quote(name)+" is neither empty nor false")
 		}
 	}
 }
 
 var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
 
-// checkArgvPlaceholders checks that arguments and what a program is given belong together: its argv, its environment and its
-// input, of which the latter two may be nil. Keys holds the key of each argument.
+// checkArgvPlaceholders checks that arguments and what a program is given belong together: its argv, its environment
+// and its input, of which the latter two may be nil. Keys holds the key of each argument.
 func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []Arg, keys map[string]*grammar.Node) {
 	used := map[string]bool{}
 	var argv []string
@@ -82,14 +83,17 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 			case keys[p.name] == nil:
 				e.ProblemAt(p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
 			case shell:
-				e.ProblemAt(p.at, p.text+" after -c would become part of a command", "put the command into a script and give it "+p.text+" as an argument")
+				e.ProblemAt(p.at, p.text+" after -c would become part of a command",
+					"put the command into a script and give it "+p.text+" as an argument")
 			case i == 0:
-				e.ProblemAt(p.at, "the program to run is given by "+p.text, "write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
+				e.ProblemAt(p.at, "the program to run is given by "+p.text,
+					"write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
 			case strings.HasSuffix(p.text, "?}"): // no value stands there
 			case interpreted(argv, i) != "":
 				warnInterpreted(argv, i, e, p)
 			case a >= 0 && args[a].AllowDash && p.at == first && !ended:
-				e.ProblemAt(p.at, p.text+" may begin with a dash and be taken for an option", `write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
+				e.ProblemAt(p.at, p.text+" may begin with a dash and be taken for an option",
+					`write "--" before it if the program ends its options there, or "--name=`+p.text+`"`)
 			}
 			used[p.name] = true
 		}
@@ -103,9 +107,11 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 	checkUnused(used, where, "exec, env or stdin", keys)
 }
 
-// checkFed checks the placeholders in the value of a variable of the program of argv or, if variable is empty, in its input,
-// and adds them to used.
-func checkFed(argv []string, variable string, n *grammar.Node, where string, keys map[string]*grammar.Node, used map[string]bool) {
+// checkFed checks the placeholders in the value of a variable of the program of argv or, if variable is empty, in its
+// input, and adds them to used.
+func checkFed(
+	argv []string, variable string, n *grammar.Node, where string, keys map[string]*grammar.Node, used map[string]bool,
+) {
 	if n == nil || !n.IsScalar() || n.IsSpoiled() {
 		return
 	}
@@ -142,7 +148,8 @@ func checkRequestPlaceholders(n *grammar.Node, h *JobHTTP, where string, keys ma
 func checkUnused(used map[string]bool, where, place string, keys map[string]*grammar.Node) {
 	for name, key := range keys {
 		if !used[name] && grammar.IsName(name) {
-			key.Problem(fmt.Sprintf("argument %s is not used by %s", grammar.Quote(name), where), fmt.Sprintf("write {%s} into %s, or remove it", name, place))
+			key.Problem(fmt.Sprintf("argument %s is not used by %s", grammar.Quote(name), where),
+				fmt.Sprintf("write {%s} into %s, or remove it", name, place))
 		}
 	}
 }

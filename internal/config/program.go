@@ -76,7 +76,8 @@ func readEnv(n *grammar.Node, where string) []string {
 		s, ok := v.Text("environment variable "+grammar.Quote(k.Value()), grammar.AText)
 		switch {
 		case !grammar.IsVariable(k.Value()) || strings.HasPrefix(k.Value(), "TIDEWIRE_"):
-			k.Problem(fmt.Sprintf("%s is not a name for an environment variable here", grammar.Quote(k.Value())), "use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
+			k.Problem(fmt.Sprintf("%s is not a name for an environment variable here", grammar.Quote(k.Value())),
+				"use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
 		case ok && strings.ContainsRune(s, 0):
 			v.Problem("the value of "+k.Value()+" contains a NUL character", "remove it; no program can be given one")
 		case ok:

@@ -29,9 +29,12 @@ func readReferences(sources []*Source, from map[*Source]*grammar.Node) {
 			switch f := first[name]; {
 			case !ok:
 			case f != nil:
-				e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)), fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
+				e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)),
+					fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
 			case byName[name] == nil:
-				e.Problem("unknown source "+grammar.Quote(name), grammar.Suggest(name, "sources", slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
+				e.Problem("unknown source "+grammar.Quote(name),
+					grammar.Suggest(name, "sources",
+						slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
 			default:
 				first[name] = e
 				s.From = append(s.From, name)
@@ -47,7 +50,10 @@ func readReferences(sources []*Source, from map[*Source]*grammar.Node) {
 		way = append(way, s.Name)
 		for i, name := range s.From {
 			if begin := slices.Index(way, name); begin >= 0 {
-				at[s][i].Problem("a source cannot be made from itself: "+strings.Join(append(slices.Clone(way[begin:]), name), " <- "), "remove one of these references")
+				circle := strings.Join(append(slices.Clone(way[begin:]), name), " <- ")
+				at[s][i].Problem("a source cannot be made from itself: "+circle,
+
+					"remove one of these references")
 			} else if next := byName[name]; !done[next] {
 				visit(next)
 			}

@@ -54,11 +54,14 @@ func readPublicURL(n *grammar.Node) *url.URL {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		n.Problem(fmt.Sprintf("public_url: %s is not an http or https address", grammar.Quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		n.Problem(fmt.Sprintf("public_url: %s has a query or fragment", grammar.Quote(s)), "write scheme, host and path alone")
+		n.Problem(fmt.Sprintf("public_url: %s has a query or fragment", grammar.Quote(s)),
+			"write scheme, host and path alone")
 	case !validPort(u.Port()):
 		n.Problem(fmt.Sprintf("public_url: %s is not a port", grammar.Quote(u.Port())), "write a port from 1 to 65535")
-	case !plainPath.MatchString(u.EscapedPath()) || strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../"):
-		n.Problem(fmt.Sprintf("public_url: %s is not a plain path", grammar.Quote(u.Path)), "use letters, digits, dashes, dots and underscores, such as /tidewire")
+	case !plainPath.MatchString(u.EscapedPath()) ||
+		strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../"):
+		n.Problem(fmt.Sprintf("public_url: %s is not a plain path", grammar.Quote(u.Path)),
+			"use letters, digits, dashes, dots and underscores, such as /tidewire")
 	default:
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		return u

@@ -23,7 +23,9 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		grammar.Section("http",
 			"GET from an upstream",
 			"http of "+where, requestKeys(request, r.parts.upstreams, where)).
-			Also("url get").OneOf().Alone(func(v *grammar.Node) { readNoRequest(v, where, request) }).Then(func(v *grammar.Node) { s.HTTP = request.result(v, where) }),
+			Also("url get").OneOf().
+			Alone(func(v *grammar.Node) { readNoRequest(v, where, request) }).
+			Then(func(v *grammar.Node) { s.HTTP = request.result(v, where) }),
 		grammar.Func("exec",
 			"run a program and read its output. The first element is the program; there is no shell",
 			argvShape, func(v *grammar.Node) { s.Exec = r.argv(v) }).Also("command cmd run script shell").OneOf(),
@@ -119,7 +121,8 @@ func (d *sourceDraft) computed(n *grammar.Node) {
 	if n.Get("needs") == nil {
 		d.Needs = NeedsAll
 	}
-	refuse(n, "in a source made from others, which is not polled", "remove it", "parse", "every", "timeout", "jitter", "backoff")
+	refuse(n, "in a source made from others, which is not polled", "remove it",
+		"parse", "every", "timeout", "jitter", "backoff")
 	d.Parse = ""
 	switch v := n.Get("stale_after"); {
 	case v == nil:

@@ -28,8 +28,8 @@ func atKeys(a *timetableDraft) grammar.Keys {
 	}
 }
 
-const aTimetable = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at three, ` +
-	"or @daily, or @every 90m"
+const aTimetable = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at ` +
+	"three, or @daily, or @every 90m"
 
 // table returns the time table that was read, nil if there is none.
 func (a *timetableDraft) table() *At {
@@ -60,7 +60,8 @@ func readZone(n *grammar.Node) *time.Location {
 	}
 	zone, err := time.LoadLocation(s)
 	if err != nil {
-		n.Problem(fmt.Sprintf("zone: there is no time zone %s", grammar.Quote(s)), "write a name such as Europe/Berlin or UTC")
+		n.Problem(fmt.Sprintf("zone: there is no time zone %s", grammar.Quote(s)),
+			"write a name such as Europe/Berlin or UTC")
 		return nil
 	}
 	return zone

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,8 +56,8 @@ var (
 	headersShape = grammar.Keyed(headerName.String(), "use letters, digits and dashes", grammar.AnyText)
 )
 
-// readUpstream reads one entry of upstreams. It returns nil if its address is missing or wrong, so that sources need not
-// complain about it again.
+// readUpstream reads one entry of upstreams. It returns nil if its address is missing or wrong, so that sources need
+// not complain about it again.
 func readUpstream(e grammar.Named) *Upstream {
 	where := "upstream " + grammar.Quote(e.Name)
 	if k := e.Value.Key("modbus", "mqtt"); k != nil { // this version does not know their other keys either
@@ -146,8 +147,8 @@ func readBaseURL(n *grammar.Node) *url.URL {
 	return nil
 }
 
-// inPath returns what is secret of an address of which references gave some texts: its path, and what they gave of that. Its
-// host is named in errors.
+// inPath returns what is secret of an address of which references gave some texts: its path, and what they gave of
+// that. Its host is named in errors.
 func inPath(u *url.URL, given []string) (secrets []string) {
 	for _, text := range given {
 		if strings.Contains(u.Path, text) {
@@ -171,6 +172,9 @@ func validPort(port string) bool {
 
 var headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token, RFC 9110, section 5.6.2
 
+// connectionHeaders follow from the request and its connection.
+var connectionHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Connection"}
+
 // readHeaders adds what the mapping n says to h. Values may be credentials: they
 // are never quoted.
 func readHeaders(n *grammar.Node, where string, h http.Header) {
@@ -181,13 +185,14 @@ func readHeaders(n *grammar.Node, where string, h http.Header) {
 		switch f := first[name]; {
 		case !headerName.MatchString(k.Value()):
 			k.Problem(grammar.Quote(k.Value())+" is not the name of a header", "use letters, digits and dashes")
-		case name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Trailer" || name == "Connection":
+		case slices.Contains(connectionHeaders, name):
 			k.Problem(fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
 		case f != nil:
 			k.Problem(fmt.Sprintf("duplicate header %s in %s", grammar.Quote(k.Value()), where),
 				fmt.Sprintf("the first one is at %s: remove one of them", f.At(k)))
 		case ok && strings.ContainsFunc(value, grammar.IsControl):
-			v.Problem(fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
+			v.Problem(fmt.Sprintf("the value of header %s contains a line break or another control character", name),
+				"write it in one line")
 		case ok:
 			first[name] = k
 			h.Set(name, value)

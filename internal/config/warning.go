@@ -66,12 +66,18 @@ type interpreter struct {
 var interpreters = map[string]interpreter{
 	"ssh": {rest: true}, "rsh": {rest: true}, "eval": {first: true, rest: true}, "watch": {first: true, rest: true},
 	"perl": {after: []string{"-e", "-E"}}, "ruby": {after: []string{"-e"}}, "lua": {after: []string{"-e"}},
-	"node": {after: []string{"-e", "-p", "--eval", "--print"}}, "php": {after: []string{"-r"}}, "Rscript": {after: []string{"-e"}},
-	"python": {after: []string{"-c"}}, "python3": {after: []string{"-c"}}, "env": {after: []string{"-S", "--split-string"}},
-	"awk": {first: true}, "gawk": {first: true}, "mawk": {first: true}, "sed": {first: true, after: []string{"-e", "--expression"}},
-	"su": {after: []string{"--command"}}, "mysql": {after: []string{"-e", "--execute"}}, "mariadb": {after: []string{"-e", "--execute"}}, "psql": {after: []string{"--command"}},
+	"node": {after: []string{"-e", "-p", "--eval", "--print"}},
+	"php":  {after: []string{"-r"}}, "Rscript": {after: []string{"-e"}},
+	"python": {after: []string{"-c"}}, "python3": {after: []string{"-c"}},
+	"env": {after: []string{"-S", "--split-string"}},
+	"awk": {first: true}, "gawk": {first: true}, "mawk": {first: true},
+	"sed":   {first: true, after: []string{"-e", "--expression"}},
+	"su":    {after: []string{"--command"}},
+	"mysql": {after: []string{"-e", "--execute"}}, "mariadb": {after: []string{"-e", "--execute"}},
+	"psql":  {after: []string{"--command"}},
 	"rsync": {after: []string{"-e", "--rsh"}}, "jq": {first: true},
-	"powershell": {first: true, rest: true}, "pwsh": {first: true, rest: true}, "powershell.exe": {first: true, rest: true},
+	"powershell": {first: true, rest: true}, "pwsh": {first: true, rest: true},
+	"powershell.exe": {first: true, rest: true},
 }
 
 // sshValues are the options of ssh that have a value.
@@ -95,7 +101,8 @@ func interpreted(argv []string, i int) string {
 			}
 		}
 		own := slices.Contains(in.after, argv[i-1]) || slices.ContainsFunc(in.after, func(option string) bool {
-			return argv[i] != option && strings.HasPrefix(argv[i], option) && (len(option) == 2 || strings.HasPrefix(argv[i], option+"="))
+			return argv[i] != option && strings.HasPrefix(argv[i],
+				option) && (len(option) == 2 || strings.HasPrefix(argv[i], option+"="))
 		})
 		if own || in.first && plain == 0 && !strings.HasPrefix(argv[i], "-") || in.rest && plain > 0 {
 			return name
@@ -108,6 +115,7 @@ func interpreted(argv []string, i int) string {
 func warnInterpreted(argv []string, i int, n *grammar.Node, p found) {
 	if name := interpreted(argv, i); name != "" {
 		n.Warn(p.at, fmt.Sprintf("%s would become part of what %s interprets", p.text, name),
-			"put that into a script and give it "+p.text+" as an argument, or by env or stdin; or let a pattern allow harmless characters alone")
+			"put that into a script and give it "+p.text+
+				" as an argument, or by env or stdin; or let a pattern allow harmless characters alone")
 	}
 }

@@ -27,7 +27,9 @@ var prompts = []grammar.Word{
 	{Word: "select_account", Doc: "people choose one of their accounts"},
 }
 
-var stores = []grammar.Word{{Word: "memory", Doc: "in this process; after a restart everything is polled again, and runs are gone"}}
+var stores = []grammar.Word{
+	{Word: "memory", Doc: "in this process; after a restart everything is polled again, and runs are gone"},
+}
 
 var parses = []grammar.Word{
 	{Word: string(ParseJSON), Doc: "one JSON value; the default of `http`"},
@@ -55,7 +57,9 @@ var jobMethods = []grammar.Word{
 	{Word: http.MethodGet, Doc: "has no body"},
 }
 
-var follows = []grammar.Word{{Word: "operation-location", Doc: "the address in `Operation-Location` of the answer, or in `Location`"}}
+var follows = []grammar.Word{
+	{Word: "operation-location", Doc: "the address in `Operation-Location` of the answer, or in `Location`"},
+}
 
 var whenBusy = []grammar.Word{
 	{Word: string(BusyJoin), Doc: "joins the run in progress if the arguments are equal, and is refused otherwise"},
@@ -65,7 +69,10 @@ var whenBusy = []grammar.Word{
 }
 
 var argTypes = []grammar.Word{
-	{Word: string(ArgString), Doc: "one line of text that matches `pattern` and does not begin with `-` unless `allow_dash` is set"},
+	{
+		Word: string(ArgString),
+		Doc:  "one line of text that matches `pattern` and does not begin with `-` unless `allow_dash` is set",
+	},
 	{Word: string(ArgInt), Doc: "a whole number from `min` to `max`"},
 	{Word: string(ArgNumber), Doc: "a number from `min` to `max`"},
 	{Word: string(ArgBool), Doc: "true or false"},

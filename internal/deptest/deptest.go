@@ -40,6 +40,26 @@ next:
 	}
 }
 
+// OnlyHere fails t for each other package of the main module that imports a package of the given module, tests aside:
+// a third-party module enters in one package.
+func OnlyHere(t testing.TB, module string) {
+	t.Helper()
+	here := list(t, "{{.ImportPath}}")
+	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "github.com/tidewire/tidewire/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		imports := strings.Fields(line)
+		for _, path := range imports[1:] {
+			if imports[0] != here[len(here)-1] && (path == module || strings.HasPrefix(path, module+"/")) {
+				t.Errorf("%s imports %s, which enters in this package alone", imports[0], path)
+			}
+		}
+	}
+}
+
 // list returns one line a dependency of the package in the current directory, itself last; empty lines are left out.
 func list(t testing.TB, format string) []string {
 	t.Helper()

@@ -46,3 +46,16 @@ func TestStandardOnly(t *testing.T) {
 		t.Errorf("StandardOnly = %q, want nothing, since it is allowed", r.errors)
 	}
 }
+
+func TestOnlyHere(t *testing.T) {
+	r := &recorder{TB: t}
+	deptest.OnlyHere(r, "go.yaml.in/yaml")
+	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "internal/grammar imports go.yaml.in/yaml/v4") {
+		t.Errorf("OnlyHere of a module that another package imports = %q, want that package", r.errors)
+	}
+	r = &recorder{TB: t}
+	deptest.OnlyHere(r, "go.yaml.in/yam")
+	if r.errors != nil {
+		t.Errorf("OnlyHere of a module that only begins alike = %q, want nothing", r.errors)
+	}
+}

@@ -117,7 +117,8 @@ func mask(text []rune) {
 // word matches what may be a name.
 var word = regexp.MustCompile(`[\pL\pN_.-]+`)
 
-// isSuspect reports whether a line of a file that is not YAML may have a credential in it, or in what is indented below.
+// isSuspect reports whether a line of a file that is not YAML may have a credential in it, or in what is indented
+// below.
 func (r *Reader) isSuspect(line string) bool {
 	return r.options.Credentials != nil && r.options.Credentials.MatchString(line) ||
 		slices.ContainsFunc(word.FindAllString(line, -1), secret.Names)

@@ -84,8 +84,8 @@ func IsVariable(s string) bool { return envName.MatchString(s) }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// resolve returns the value of a reference in n, or what is wrong with it. A value that is not the default, which stands
-// in the file, is given.
+// resolve returns the value of a reference in n, or what is wrong with it. A value that is not the default, which
+// stands in the file, is given.
 func (n *Node) resolve(kind, arg string, closed bool) (value string, given bool, what, want string) {
 	switch {
 	case !closed:

@@ -13,8 +13,8 @@ import (
 	"github.com/tidewire/tidewire/internal/file"
 )
 
-// Open reads the file name as [Read] does. Beside the [Reader] it returns what the outcome depends on, also with an error,
-// which says why the file cannot be read.
+// Open reads the file name as [Read] does. Beside the [Reader] it returns what the outcome depends on, also with an
+// error, which says why the file cannot be read.
 func Open(name string, options Options, parse func(root *Node)) (*Reader, *Files, error) {
 	files := &Files{name: name}
 	files.add(name)

@@ -24,14 +24,16 @@ func (r *Reader) include(root *Node, way ...string) {
 	pattern.Reveal()
 	names := r.matches(pattern)
 	if n := len(r.files) - 1 + len(names); n > maxFiles {
-		pattern.Problem(fmt.Sprintf("include: there would be %d included files, at most %d can be", n, maxFiles), "name fewer files")
+		pattern.Problem(fmt.Sprintf("include: there would be %d included files, at most %d can be", n, maxFiles),
+			"name fewer files")
 		return
 	}
 	for _, name := range names {
 		same := func(other string) bool { return filepath.Clean(other) == name }
 		switch {
 		case slices.ContainsFunc(way, same):
-			pattern.Problem("a file cannot include itself: "+strings.Join(append(slices.Clone(way), name), " -> "), "remove one of these includes, or name fewer files")
+			pattern.Problem("a file cannot include itself: "+strings.Join(append(slices.Clone(way), name), " -> "),
+				"remove one of these includes, or name fewer files")
 			continue
 		case slices.ContainsFunc(r.files, func(f textFile) bool { return same(f.name) }):
 			pattern.Problem(fmt.Sprintf("include: %s is included twice", Quote(name)), "include each file once")
@@ -39,7 +41,8 @@ func (r *Reader) include(root *Node, way ...string) {
 		}
 		data, why := r.readFile(name, MaxBytes)
 		if why != "" {
-			pattern.Problem(fmt.Sprintf("include: %s cannot be read: %s", Quote(name), why), "name files that this user can read, relative to the file that includes them")
+			pattern.Problem(fmt.Sprintf("include: %s cannot be read: %s", Quote(name), why),
+				"name files that this user can read, relative to the file that includes them")
 			continue
 		}
 		if included := r.parse(name, data); included != nil {
@@ -80,7 +83,8 @@ func (r *Reader) matches(n *Node) []string {
 	// A directory may be empty, but one that is missing is a mistake.
 	dir := filepath.Dir(pattern)
 	if _, err := os.Stat(n.Beside(dir)); err != nil && !strings.ContainsAny(dir, wildcards) {
-		n.Problem(fmt.Sprintf("include: there is no directory %s", Quote(dir)), "create it or correct its name; it is relative to this file")
+		n.Problem(fmt.Sprintf("include: there is no directory %s", Quote(dir)),
+			"create it or correct its name; it is relative to this file")
 	}
 	slices.Sort(names)
 	return names

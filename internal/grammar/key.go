@@ -13,7 +13,8 @@ import (
 // Keys is the table of the keys that a mapping may have. It is all that there is about them: [Node.Read] reads by it,
 // [Object], [Document] and [Explain] are made of it.
 //
-// The readers of a table write into the values that it was made for. For a schema, make it for a value that nobody uses.
+// The readers of a table write into the values that it was made for. For a schema, make it for a value that nobody
+// uses.
 type Keys []Key
 
 // A Key is one key that a mapping may have: its name, what it means, what its value looks like and how that is read.

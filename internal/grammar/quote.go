@@ -2,10 +2,10 @@ package grammar
 
 import "strings"
 
-// quotedOver returns where the quoted text began that ends in the given line (from 1) of a file, in front of the given column,
-// but began in an earlier one: the likely reason why YAML makes no sense there is that its closing quote is missing, and the
-// opening quote of another text was taken for it. begun is 0 if there is none. A quote that is followed by what may follow a
-// text ends one that was meant to be so long.
+// quotedOver returns where the quoted text began that ends in the given line (from 1) of a file, in front of the given
+// column, but began in an earlier one: the likely reason why YAML makes no sense there is that its closing quote is
+// missing, and the opening quote of another text was taken for it. begun is 0 if there is none. A quote that is
+// followed by what may follow a text ends one that was meant to be so long.
 func quotedOver(lines []string, line, column int) (begun, at int) {
 	var quote rune // of the text that is read, 0 outside of one
 	var startLine, startColumn int

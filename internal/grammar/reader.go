@@ -32,7 +32,7 @@ type Reader struct {
 	options  Options
 	files    []textFile
 	inputs   Files    // what was read besides the text that it was given
-	lines    []string // of all files, one behind the other, without line ends; lines of nodes and problems count through them
+	lines    []string // of all files, one behind the other, without line ends: places of nodes and problems are in them
 	widths   []int    // characters of each line
 	problems []problem
 	warnings []problem

@@ -32,10 +32,11 @@ var (
 var anyScalar = []string{"string", "number", "boolean"}
 
 // belowHundredPercent is the grammar of percentages. Those with an exponent may have any value.
-const belowHundredPercent = `^(0|-0(\.0+)?%|\+?(0|[1-9][0-9]?)(\.[0-9]+)?%|[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?[eE][-+]?[0-9]+%)$`
+const belowHundredPercent = `^(0|-0(\.0+)?%|\+?(0|[1-9][0-9]?)(\.[0-9]+)?%|` +
+	`[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?[eE][-+]?[0-9]+%)$`
 
-// AboveZero is the pattern of [time.ParseDuration] for what is above zero: terms that are zero, one that is not, and any
-// others.
+// AboveZero is the pattern of [time.ParseDuration] for what is above zero: terms that are zero, one that is not, and
+// any others.
 const (
 	durationUnit = `(ns|us|µs|μs|ms|s|m|h)`
 	AboveZero    = `^\+?((0+(\.0*)?|\.0+)` + durationUnit + `)*` +

@@ -30,7 +30,8 @@ func (r *Reader) parse(name string, data []byte) *Node {
 		root = r.document(data)
 	} else {
 		r.report(r.files[len(r.files)-1].before+1, 1,
-			fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), MaxBytes), "divide it by include, or shorten it")
+			fmt.Sprintf("the file has %d bytes, at most %d are read", len(data),
+				MaxBytes), "divide it by include, or shorten it")
 	}
 	for i := range r.problems[before:] {
 		r.problems[before+i].unparsed = true
@@ -108,6 +109,8 @@ func (r *Reader) checkText(text string) bool {
 	return true
 }
 
+const quoteBrackets = "put a text that contains , [ ] { or } into quotes"
+
 // syntaxErrors are our words for what the YAML scanner and parser report. Entries with begin are placed where the
 // unfinished thing begins.
 var syntaxErrors = []struct {
@@ -115,19 +118,32 @@ var syntaxErrors = []struct {
 	begin            bool
 	what, want       string
 }{
-	{"found character that cannot start any token", "", false, "nothing can begin with this character", "put the text into quotes"},
-	{"found unexpected end of stream", "while scanning a quoted scalar", true, "this quoted text never ends", "add the closing quote"},
-	{"found unknown escape character", "", false, "there is no such escape in a double-quoted text", `write \\ for a backslash, or use single quotes`},
-	{"did not find expected ',' or ']'", "", true, "this list is not closed properly", `separate its elements by "," and end it with "]"; put a text that contains , [ ] { or } into quotes`},
-	{"did not find expected ',' or '}'", "", true, "this mapping is not closed properly", `separate its entries by "," and end it with "}"; put a text that contains , [ ] { or } into quotes`},
-	{"did not find expected node content", "", false, "a value is missing here", "close what is open and give each key a value"},
-	{"mapping values are not allowed in this context", "", false, `":" is not expected here`, "give keys of one mapping the same indentation, and put a text that contains \": \" into quotes"},
+	{"found character that cannot start any token", "", false,
+		"nothing can begin with this character", "put the text into quotes"},
+	{"found unexpected end of stream", "while scanning a quoted scalar", true,
+		"this quoted text never ends", "add the closing quote"},
+	{"found unknown escape character", "", false,
+		"there is no such escape in a double-quoted text", `write \\ for a backslash, or use single quotes`},
+	{"did not find expected ',' or ']'", "", true,
+		"this list is not closed properly", `separate its elements by "," and end it with "]"; ` + quoteBrackets},
+	{"did not find expected ',' or '}'", "", true,
+		"this mapping is not closed properly", `separate its entries by "," and end it with "}"; ` + quoteBrackets},
+	{"did not find expected node content", "", false,
+		"a value is missing here", "close what is open and give each key a value"},
+	{"mapping values are not allowed in this context", "", false,
+		`":" is not expected here`,
+		"give keys of one mapping the same indentation, and put a text that contains \": \" into quotes"},
 	{"could not find expected ':'", "", true, `this line has no ":"`, `write "key: value"`},
-	{"did not find expected key", "", false, "no key begins here", "give keys of one mapping the same indentation, and close quotes at the end of a text"},
-	{"did not find expected '-' indicator", "", false, "no list element begins here", `give each "-" of a list the same indentation`},
-	{"exceeded max depth", "", false, "the nesting is too deep", "a configuration needs less than ten levels"},
-	{"unknown anchor", "", false, "aliases are not supported", "write the value out, or put a text that begins with * into quotes"},
-	{"did not find expected alphabetic or numeric character", "while scanning an alias", true, "a text cannot begin with *", "put it into quotes"},
+	{"did not find expected key", "", false,
+		"no key begins here", "give keys of one mapping the same indentation, and close quotes at the end of a text"},
+	{"did not find expected '-' indicator", "", false,
+		"no list element begins here", `give each "-" of a list the same indentation`},
+	{"exceeded max depth", "", false,
+		"the nesting is too deep", "a configuration needs less than ten levels"},
+	{"unknown anchor", "", false,
+		"aliases are not supported", "write the value out, or put a text that begins with * into quotes"},
+	{"did not find expected alphabetic or numeric character", "while scanning an alias", true,
+		"a text cannot begin with *", "put it into quotes"},
 }
 
 // syntaxError reports err, which [yaml.Loader.Load] returned.
