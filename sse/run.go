@@ -49,8 +49,19 @@ func (f *frame) appendID(b []byte) []byte {
 const maxID = 64
 
 func (f *frame) hasID(id string) bool {
-	var b [maxID]byte
-	return string(f.appendID(b[:0])) == id
+	if f.ev.ID != "" {
+		return id == f.ev.ID
+	}
+	run := f.run.name
+	if len(id) <= len(run) || id[:len(run)] != run || id[len(run)] != '-' {
+		return false
+	}
+	rest := id[len(run)+1:]
+	if f.end {
+		return rest == "end"
+	}
+	var b [20]byte // of the greatest number
+	return string(strconv.AppendUint(b[:0], f.num, 10)) == rest
 }
 
 // event returns the event with its id.

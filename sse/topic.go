@@ -2,6 +2,7 @@ package sse
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -105,9 +106,9 @@ func (t *Topic) publish(ev Event, end bool) error {
 		return err
 	}
 	t = t.lockCurrent()
-	run := runOf(ev.ID)
-	if run == "" {
-		run = t.Run()
+	run := t.current.Load().name
+	if _, numbered := numberIn(ev.ID, run); run == "" || !numbered { // most are of the current run
+		run = cmp.Or(runOf(ev.ID), run)
 	}
 	if run == "" {
 		run = rand.Text()[:16]
