@@ -1,44 +1,28 @@
 // Package config turns a Tidewire configuration file into validated values.
 //
-// [Load] reads strict YAML: unknown keys, wrong types, bad durations, broken
-// jq expressions, duplicate names and references to nothing are all reported
-// at once, each with its line and column and with what would be right. A
-// [Config] that Load returned without problems is complete: defaults are
-// applied, references resolved and expressions compiled, so whoever runs it
-// need not check again. What every key means is written in
-// docs/configuration.md. A file may include others: they are one configuration.
+// [Load] reads strict YAML: unknown keys, wrong types, bad durations, broken jq expressions, duplicate names and
+// references to nothing are all reported at once, each with its line and column and with what would be right. A
+// [Config] that Load returned without problems is complete: defaults are applied, references resolved and expressions
+// compiled, so whoever runs it need not check again. What every key means is written in docs/configuration.md. A file
+// may include others: they are one configuration.
 //
-// [Schema] is a JSON Schema of it for editors, [Explain] says where each value
-// that holds for a source is written. Both are made of the tables of keys by
-// which Load reads.
+// The keys are tables of package grammar, each beside the struct that it fills. Load reads by them, [Schema] makes a
+// JSON Schema of them for editors, and [Explain] says where each value that holds for a source is written. What a
+// [Problem] is, and how references to the environment and to files are expanded, is grammar's.
 //
-// # Problems
+// # Secrets
 //
-// A [Problem] is one line, in words that the writer of the file knows: keys
-// and values of the file, never Go types. It does not quote what may be a
-// credential (bearer, headers, an address with a password), nor what the
-// environment or a file gave for a reference. Places are lines
-// and characters as an editor counts them; inside of a jq or regular
-// expression they are those of the offending token wherever the scalar's
-// characters stand in the file as they are.
-//
-// # References
-//
-// "${env:NAME}", "${env:NAME:-default}" and "${file:PATH}" are expanded in the
-// scalars of the parsed file, so that a value never becomes syntax. The values
-// are secrets: whatever a Config prints of itself, as text or as JSON, is the
-// names of its parts.
+// No problem quotes what may be a credential (bearer, headers, an address with a password), nor what a reference gave.
+// Whatever a Config prints of itself, as text or as JSON, is the names of its parts.
 //
 // # Arguments of jobs
 //
-// [Job.Bind] checks what somebody gives for the arguments of a job and
-// [Job.Argv] puts it into the command line. These are the rules by which Load
-// checks the defaults, too.
+// [Job.Bind] checks what somebody gives for the arguments of a job and [Job.Argv] puts it into the command line. These
+// are the rules by which Load checks the defaults, too.
 //
 // # Concurrency
 //
-// A Config is not changed once Load has returned it; any number of goroutines
-// may read it.
+// A Config is not changed once Load has returned it; any number of goroutines may read it.
 package config
 
 import (

@@ -7,14 +7,11 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// A Setting is one value that holds for a source or job.
-type Setting = grammar.Setting
-
 // Explain returns what holds for a source or job of a configuration, which is given as to [Load], and where each value
 // comes from: the source itself, the defaults, or what is built in; and the same of its upstream. The order is that of
 // the documentation. A name that a source and a job have is the source's; "job/NAME" is the job, "source/NAME" the
 // source. The error is [Problems], or says that there is neither.
-func Explain(file string, data []byte, name string) ([]Setting, error) {
+func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 	r, root, c := read(file, data)
 	if problems := r.Problems(maxProblems); problems != nil {
 		return nil, problems
@@ -37,7 +34,7 @@ func Explain(file string, data []byte, name string) ([]Setting, error) {
 		file, grammar.Quote(name), grammar.Suggest(name, "sources and jobs", known))
 }
 
-func explainSource(s *Source, root *grammar.Node) []Setting {
+func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 	keys := (&reader{}).sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own := root.Get("sources").Get(s.Name)
 	if s.From != nil { // it is not polled: nothing holds but what it says
@@ -50,7 +47,7 @@ func explainSource(s *Source, root *grammar.Node) []Setting {
 	return all
 }
 
-func explainJob(j *Job, root *grammar.Node) []Setting {
+func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 	keys := (&reader{}).jobKeys(newJobDraft(&Job{}), "")
 	all := grammar.Explain("", keys, map[string]any{"title": j.Title}, root.Get("jobs").Get(j.Name))
 	if j.HTTP != nil {
@@ -59,7 +56,7 @@ func explainJob(j *Job, root *grammar.Node) []Setting {
 	return all
 }
 
-func explainUpstream(u *Upstream, root *grammar.Node) []Setting {
+func explainUpstream(u *Upstream, root *grammar.Node) []grammar.Setting {
 	keys := upstreamKeys(&upstreamDraft{Upstream: &Upstream{}}, "")
 	return grammar.Explain("upstreams."+u.Name+".", keys, map[string]any{}, root.Get("upstreams").Get(u.Name))
 }

@@ -14,6 +14,9 @@ type Problem = grammar.Problem
 // one.
 type Problems = grammar.Problems
 
+// Files are what the outcome of reading a configuration depends on.
+type Files = grammar.Files
+
 // Load reads a configuration whose file has the text data. The name file stands in messages, and paths in the text are
 // relative to its directory. Load also reads the environment and the files that the text includes or refers to, whose
 // own paths are relative to them. It returns either a complete [Config] or every problem, never both. A file that is
@@ -24,6 +27,21 @@ func Load(file string, data []byte) (*Config, Problems) {
 		return nil, problems
 	}
 	return c, nil
+}
+
+// Open reads the configuration in a file, as [Load] does with its text. Beside the configuration, or beside the error,
+// it returns what that depends on. The error is [Problems], or says why the file cannot be read.
+func Open(name string) (*Config, *Files, error) {
+	f := newFileReader()
+	r, files, err := grammar.Open(name, options, f.read)
+	if err != nil {
+		return nil, files, err
+	}
+	if problems := r.Problems(maxProblems); problems != nil {
+		return nil, files, problems
+	}
+	f.c.Warnings = r.Warnings(maxProblems)
+	return f.c, files, nil
 }
 
 // maxProblems bounds the problems that are shown, before their number alone is. Tests change it.
