@@ -7,6 +7,8 @@
 // Each test gets a store of its own, as empty as the day it was made. The suite asks for what package snapshot
 // promises and for nothing more: a store may skip intermediate states, and may take its time to tell followers,
 // except where the contract forbids it. Retentions are one second, so stores that count in seconds can pass.
+//
+// [Distant] is a store that takes that time, for the tests of code that uses one.
 package snapshottest
 
 import (
