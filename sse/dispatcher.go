@@ -90,6 +90,8 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		for _, w := range watchers {
 			switch {
+			case w.call != nil:
+				w.publishedTo(d.hub.opts.Logger)
 			case w.stream == nil:
 				poke(w.wake)
 				turn.woke()

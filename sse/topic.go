@@ -177,7 +177,7 @@ func (t *Topic) Run() string { return t.resolve().current.Load().name }
 func (t *Topic) Ended() bool { return t.resolve().current.Load().ended() }
 
 // Watched reports whether somebody watches the topic: a stream, or a [Topic.Watch].
-func (t *Topic) Watched() bool { return t.resolve().watched.Load() != 0 }
+func (t *Topic) Watched() bool { return t.resolve().isRead() }
 
 // Remove forgets run, if it is still the current one, and reports whether it was. The topic leaves the hub once nobody
 // watches it. Streams of the run get its terminal if it has ended, and just end if it has not. With "", a topic that has

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -250,6 +251,58 @@ func TestTopicWatch(t *testing.T) {
 		for range a.Watch(t.Context()) {
 			break
 		}
+	})
+}
+
+// What depends on a topic is told of its changes, and counts as no reader.
+func TestOnPublish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hub := sse.NewHub(ctx, nil)
+		a := hub.Topic("a", sse.TopicOptions{OnWatched: func(watched bool) { t.Errorf("OnWatched(%v)", watched) }})
+		a.Publish(sse.Event{Data: []byte("0")})
+		var calls atomic.Int32
+		var seen string
+		stop := a.OnPublish(func() {
+			calls.Add(1)
+			seen = latest(a)
+			panic("contained")
+		})
+		expect := func(do string, want int32) {
+			t.Helper()
+			synctest.Wait()
+			if got := calls.Swap(0); got != want || a.Watched() {
+				t.Errorf("%s: %d calls, watched: %v, want %d and that it is not", do, got, a.Watched(), want)
+			}
+		}
+		expect("at the beginning", 0)
+		a.Publish(sse.Event{ID: "r-1", Data: []byte("1")})
+		expect("publish", 1)
+		if want := "r-1=1"; seen != want {
+			t.Errorf("the function saw %s, want %s", seen, want)
+		}
+		a.Close(sse.Event{Data: []byte("2")})
+		expect("close", 1)
+		a.Remove("r")
+		expect("remove", 1)
+		hub.Topic("a", sse.TopicOptions{}).Open("s")
+		expect("open, by another handle", 1)
+		hub.Topic("b", sse.TopicOptions{}).Open("s")
+		expect("open another topic", 0)
+		stop()
+		stop()
+		a.Publish(sse.Event{Data: []byte("3")})
+		expect("publish after stop", 0)
+
+		again := a.OnPublish(func() { calls.Add(1) })
+		again()
+		a.Remove("s")
+		calls.Store(0)
+		stop = a.OnPublish(func() { calls.Add(1) }) // of a topic that has left the hub
+		a.Publish(sse.Event{Data: []byte("4")})
+		expect("publish to a topic that came back", 1)
+		stop()
 	})
 }
 

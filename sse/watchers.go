@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 )
 
@@ -13,16 +15,20 @@ type shares struct {
 	dirty    [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
 	watchers [maxDispatchers][]*watcher  // guarded by Topic.mu
 	streams  int                         // how many of all watchers are streams; guarded by Topic.mu
+	readers  atomic.Int32                // how many are streams or a Watch; written under Topic.mu
 }
 
-// watcher is one reader's place in a topic's list.
+// watcher is one reader's place in a topic's list, or that of a function which is called when there is something to read.
 type watcher struct {
 	wake   chan struct{} // of 1
+	call   func()        // of OnPublish; nil for a reader
 	stream *stream       // nil for a Watch
 	many   *multiplexed  // of stream, if it has many topics
 	index  int32         // of the topic in many
 	share  int32
 	pos    int // in its share; guarded by Topic.mu
+
+	stopped atomic.Bool // call is not called any more
 }
 
 // Why attach can fail.
@@ -55,6 +61,9 @@ func (t *Topic) tryAttach(w *watcher) error {
 		}
 		t.shares.streams++
 	}
+	if w.call == nil {
+		t.shares.readers.Add(1)
+	}
 	share := &t.shares.watchers[w.share]
 	w.pos = len(*share)
 	*share = append(*share, w)
@@ -78,6 +87,9 @@ func (t *Topic) detach(w *watcher) {
 	if w.stream != nil {
 		t.shares.streams--
 	}
+	if w.call == nil {
+		t.shares.readers.Add(-1)
+	}
 	unwatched := t.removed && t.watched.Load() == 0
 	t.mu.Unlock()
 	if unwatched {
@@ -99,18 +111,50 @@ func (t *Topic) tellWatched() {
 	}
 	t.telling = true
 	defer func() { t.telling = false }() // also when OnWatched ends the goroutine
-	for t.told != (t.watched.Load() != 0) {
+	for t.told != t.isRead() {
 		t.told = !t.told
-		t.call(t.told)
+		t.callOnWatched(t.told)
 	}
 }
 
-// call calls OnWatched with mu released.
-func (t *Topic) call(watched bool) {
+// callOnWatched calls OnWatched with mu released.
+func (t *Topic) callOnWatched(watched bool) {
 	t.mu.Unlock()
 	defer t.mu.Lock()
 	defer contain(t.hub.opts.Logger, "TopicOptions.OnWatched")
 	t.onWatched(watched)
+}
+
+// isRead reports whether there is a reader in the topic's list.
+func (t *Topic) isRead() bool { return t.watched.Load() != 0 && t.shares.readers.Load() > 0 }
+
+// OnPublish has f called whenever the topic may have changed, until stop is called: after [Topic.Publish],
+// [Topic.Close], [Topic.Open] and [Topic.Remove], and not for what was published before. Changes that follow one another
+// quickly may be one call; none comes without a call after it. Calls never overlap. They are made on a goroutine of the
+// hub's, which serves readers as well, so f must not block; a panic in it is logged. One call may be on its way when stop
+// is called. stop may be called twice.
+//
+// It is for work that depends on the topic, and that is no reader: it does not count for [Topic.Watched],
+// [TopicOptions].OnWatched and the limits of the hub. Like a reader it keeps a topic that is removed in the hub. It costs
+// no goroutine.
+func (t *Topic) OnPublish(f func()) (stop func()) {
+	w := &watcher{call: f, share: int32(t.hub.nextDispatcher().share)}
+	for t.attach(w) != nil {
+		t = t.revive()
+	}
+	return sync.OnceFunc(func() {
+		w.stopped.Store(true)
+		t.detach(w)
+	})
+}
+
+// publishedTo calls the function of OnPublish.
+func (w *watcher) publishedTo(log *slog.Logger) {
+	if w.stopped.Load() {
+		return
+	}
+	defer contain(log, "Topic.OnPublish")
+	w.call()
 }
 
 // Watch returns the topic's events in process: the newest at once, then each change, of which a slow caller sees only

@@ -64,7 +64,7 @@ func (t *Tracker) apply(e snapshot.Entry) {
 		if rec.job != nil {
 			rec.job.end(ErrLost) // no more than a formality for one that has finished
 		}
-		rec = record{topic: t.hub.Topic(e.Topic, sse.TopicOptions{KeepData: true}), run: e.Run}
+		rec = record{topic: t.topic(e.Topic), run: e.Run}
 		rec.topic.Open(e.Run)
 		t.records[e.Topic] = rec
 	}
@@ -81,6 +81,16 @@ func (t *Tracker) apply(e snapshot.Entry) {
 	if err != nil {
 		t.log.Error("the topic refused an entry of the store", "topic", e.Topic, "run", e.Run, "n", e.N, "err", err)
 	}
+}
+
+// topic returns the topic of that name in the hub.
+func (t *Tracker) topic(name string) *sse.Topic {
+	var opts sse.TopicOptions
+	if t.topicOpts != nil {
+		opts = t.topicOpts(name)
+	}
+	opts.KeepData = true
+	return t.hub.Topic(name, opts)
 }
 
 // removeLocked drops the record of a topic whose entry has left the store.

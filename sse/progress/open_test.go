@@ -31,6 +31,31 @@ func openFixture(t *testing.T, store snapshot.Store, opts progress.Options) *fix
 	return f
 }
 
+// The topics that the store makes known have the options that the program wants, whoever writes them.
+func TestOptionsOfTopics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewMemory()
+		claim, _, _ := store.Claim(t.Context(), "a", snapshot.ClaimOptions{})
+		watched := make(chan string, 1)
+		f := openFixture(t, store, progress.Options{Topic: func(name string) sse.TopicOptions {
+			return sse.TopicOptions{OnWatched: func(is bool) {
+				if is {
+					watched <- name
+				}
+			}}
+		}})
+		mustStart(t, f.Tracker, "b")
+		claim.Finish(t.Context(), nil, 0)
+		store.Claim(t.Context(), "a", snapshot.ClaimOptions{}) // which comes back
+		for _, topic := range []string{"a", "b"} {
+			f.open(t, topic, "")
+			if got := <-watched; got != topic {
+				t.Errorf("%s is watched, want %s", got, topic)
+			}
+		}
+	})
+}
+
 // What the store holds can be served when Open returns, whoever wrote it.
 func TestOpenShowsTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -28,6 +28,7 @@ type Tracker struct {
 	store     snapshot.Store
 	hub       *sse.Hub
 	ownHub    bool // it ends with ctx
+	topicOpts func(name string) sse.TopicOptions
 	retention time.Duration
 	log       *slog.Logger
 	over      chan struct{} // closed when the goroutine that follows the store has ended
@@ -64,6 +65,10 @@ type Options struct {
 	// Nil means a hub of the Tracker's own.
 	Hub *sse.Hub
 
+	// Topic returns the options of a topic that the Tracker makes in the hub, by name; KeepData is always set. It may be
+	// called with the store's locks and the Tracker's held, so it must not block. Nil means the default ones.
+	Topic func(name string) sse.TopicOptions
+
 	// Logger gets what no caller can be told: payloads that cannot be encoded, a store that fails. Nil discards it.
 	Logger *slog.Logger
 }
@@ -97,6 +102,7 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 	t := &Tracker{
 		store:     store,
 		hub:       opts.Hub,
+		topicOpts: opts.Topic,
 		retention: opts.Retention,
 		log:       opts.Logger,
 		over:      make(chan struct{}),
