@@ -1,0 +1,165 @@
+// Package own lets a process read what it has written.
+//
+// A store may tell its followers late, so a topic of the hub, which a follower fills, may lag behind what this process
+// has put into the store. [Store] remembers, for each topic that the process has claimed, what it wrote last; [Store.Latest]
+// is that, and the topic's newest event for everything else. Whoever has been answered with a state therefore never reads
+// an older one afterwards, and nobody waits for the store to get there.
+//
+// The rule for its users: decisions and answers read with Latest; streams, and whoever only wants to be woken by a
+// change, read the topic. A topic changes after Latest does, so a reader that looks with Latest whenever the topic has
+// changed misses nothing.
+package own
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// A Store is a [snapshot.Store] that remembers the newest state of each topic that is claimed through it. It keeps the
+// data that the store and the topics share, and makes no copy. Its methods may be called from any goroutine. It owns no
+// goroutine.
+//
+// Make one with [New].
+type Store struct {
+	inner snapshot.Store
+
+	mu     sync.Mutex // guards the fields below; after all other locks, the store's included
+	claims map[string]*claim
+	ending int           // claims in the map that are finished
+	heard  chan struct{} // closed when ending has become 0; nil: nobody waits
+}
+
+// New returns a Store on inner.
+func New(inner snapshot.Store) *Store { return &Store{inner: inner, claims: make(map[string]*claim)} }
+
+// A claim is one of this process that the follower has not heard the end of.
+type claim struct {
+	snapshot.Claim
+	of    *Store
+	topic string
+
+	writing sync.Mutex // makes the order of what is remembered that of what is written; before all other locks
+
+	// The fields below are guarded by Store.mu.
+
+	n     uint64 // of puts
+	data  []byte // nil: nothing has been written
+	ended bool
+}
+
+// Claim implements [snapshot.Store].
+func (s *Store) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	inner, entry, err := s.inner.Claim(ctx, topic, opts)
+	if inner == nil || err != nil {
+		return nil, entry, err
+	}
+	c := &claim{Claim: inner, of: s, topic: topic}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropLocked(s.claims[topic])
+	s.claims[topic] = c
+	return c, entry, nil
+}
+
+// Follow implements [snapshot.Store], for the one follower that brings the topics of the hub to what the store says.
+// Others follow the store itself.
+func (s *Store) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
+	return s.inner.Follow(ctx, func(e snapshot.Entry) {
+		fn(e)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c := s.claims[e.Topic]; c != nil && (c.Run() != e.Run || e.State != snapshot.Live) {
+			s.dropLocked(c) // from here on the topic is right
+		}
+	}, synced)
+}
+
+// Latest returns the newest event of a topic: what this process has written last, if the topic is its own, or else what
+// the topic holds. The ID names this state among all that Latest returns of the topic. Data must not be modified.
+func (s *Store) Latest(topic *sse.Topic) (sse.Event, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.claims[topic.Name()]
+	switch {
+	case c == nil || c.data == nil:
+		return topic.Latest()
+	case c.ended:
+		return sse.Event{ID: c.Run() + "-end", Data: c.data}, true
+	}
+	return sse.Event{ID: c.Run() + "-" + strconv.FormatUint(c.n, 10), Data: c.data}, true
+}
+
+// Heard waits until the topics have the ends of all claims that are finished, or until ctx ends.
+func (s *Store) Heard(ctx context.Context) error {
+	s.mu.Lock()
+	if s.ending == 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	if s.heard == nil {
+		s.heard = make(chan struct{})
+	}
+	heard := s.heard
+	s.mu.Unlock()
+	select {
+	case <-heard:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// dropLocked forgets a claim, if it is remembered.
+func (s *Store) dropLocked(c *claim) {
+	if c == nil || s.claims[c.topic] != c {
+		return
+	}
+	delete(s.claims, c.topic)
+	if c.ended {
+		s.ending--
+	}
+	if s.ending == 0 && s.heard != nil {
+		close(s.heard)
+		s.heard = nil
+	}
+}
+
+// Put implements [snapshot.Claim].
+func (c *claim) Put(data []byte) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.of.mu.Lock()
+	if !c.ended {
+		c.n++
+		c.data = data
+	}
+	c.of.mu.Unlock()
+	c.Claim.Put(data)
+}
+
+// Finish implements [snapshot.Claim].
+func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	s := c.of
+	s.mu.Lock()
+	first := !c.ended && s.claims[c.topic] == c
+	if first {
+		c.ended = true // before the store's: the follower may hear of it before that returns
+		c.data = data
+		s.ending++
+	}
+	s.mu.Unlock()
+	err := c.Claim.Finish(ctx, data, retention)
+	if err != nil && first {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.dropLocked(c) // nobody will hear of it
+	}
+	return err
+}

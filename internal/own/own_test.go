@@ -1,0 +1,195 @@
+package own_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+func TestStore(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			snapshottest.RunInBubble(t, func(*testing.T) snapshot.Store { return own.New(open()) })
+		})
+	}
+}
+
+// stores are what is below.
+var stores = map[string]func() snapshot.Store{
+	"Memory":  func() snapshot.Store { return snapshot.NewMemory() },
+	"Distant": func() snapshot.Store { return snapshottest.Distant(snapshot.NewMemory(), lag) },
+}
+
+const lag = 50 * time.Millisecond
+
+// A fixture is a store with the hub that a tracker fills from it.
+type fixture struct {
+	*own.Store
+	inner snapshot.Store
+	hub   *sse.Hub
+}
+
+func newFixture(t *testing.T, inner snapshot.Store) fixture {
+	t.Helper()
+	store, hub := own.New(inner), sse.NewHub(t.Context(), nil)
+	if _, err := progress.Open(t.Context(), store, &progress.Options{Hub: hub}); err != nil {
+		t.Fatal(err)
+	}
+	return fixture{store, inner, hub}
+}
+
+func (f fixture) claim(t *testing.T, store snapshot.Store, topic, run string) snapshot.Claim {
+	t.Helper()
+	claim, _, err := store.Claim(t.Context(), topic, snapshot.ClaimOptions{Run: run})
+	if err != nil || claim == nil {
+		t.Fatalf("Claim(%s) = %v, %v", topic, claim, err)
+	}
+	return claim
+}
+
+func show(ev sse.Event, ok bool) string {
+	if !ok {
+		return "none"
+	}
+	return fmt.Sprintf("%s=%s", ev.ID, ev.Data)
+}
+
+// What this process has written is read at once, and what others write as soon as it is told.
+func TestWritesAreReadAtOnce(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer func() { cancel(); synctest.Wait() }()
+				f := newFixture(t, open())
+				a := f.hub.Topic("a", sse.TopicOptions{})
+				reads := func(when, want string) {
+					t.Helper()
+					if got := show(f.Latest(a)); got != want {
+						t.Errorf("%s: the newest event is %s, want %s", when, got, want)
+					}
+				}
+				agrees := func(when string) {
+					t.Helper()
+					time.Sleep(lag)
+					synctest.Wait()
+					if got, want := show(a.Latest()), show(f.Latest(a)); got != want {
+						t.Errorf("%s the topic has %s, want what was read, %s", when, got, want)
+					}
+				}
+				reads("at first", "none")
+				claim := f.claim(t, f, "a", "r")
+				reads("after the claim", "none")
+				claim.Put([]byte("1"))
+				claim.Put([]byte("2"))
+				reads("after two puts", "r-2=2")
+				agrees("after two puts")
+				if err := claim.Finish(ctx, []byte("3"), time.Second); err != nil {
+					t.Error(err)
+				}
+				claim.Put([]byte("late"))
+				if err := claim.Finish(ctx, []byte("late"), time.Second); !errors.Is(err, snapshot.ErrOver) {
+					t.Errorf("the second Finish = %v, want %v", err, snapshot.ErrOver)
+				}
+				reads("after the end", "r-end=3")
+				agrees("after the end")
+				time.Sleep(time.Second)
+				synctest.Wait()
+				reads("after the retention", "none")
+
+				claim = f.claim(t, f, "a", "s")
+				claim.Put([]byte("4"))
+				if err := claim.Finish(ctx, []byte("5"), time.Hour); err != nil {
+					t.Error(err)
+				}
+				claim = f.claim(t, f, "a", "t")
+				claim.Put([]byte("6"))
+				reads("of the next run", "t-1=6")
+				agrees("of the next run")
+				if err := claim.Finish(ctx, []byte("7"), time.Hour); err != nil {
+					t.Error(err)
+				}
+				other := f.claim(t, f.inner, "a", "u") // of another process
+				other.Put([]byte("8"))
+				agrees("of another process")
+				reads("of another process", "u-1=8")
+				if err := f.Heard(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// Whoever stops can wait until the topics have the ends of what it has finished.
+func TestHeard(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, open())
+				for _, topic := range []string{"a", "b"} {
+					if err := f.claim(t, f, topic, "r").Finish(t.Context(), []byte("end"), time.Hour); err != nil {
+						t.Error(err)
+					}
+				}
+				f.claim(t, f, "c", "r").Put([]byte("goes on"))
+				if name == "Distant" {
+					ctx, cancel := context.WithTimeout(t.Context(), lag/2)
+					defer cancel()
+					if err := f.Heard(ctx); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("Heard = %v before the store has told, want its context's error", err)
+					}
+				}
+				if err := f.Heard(t.Context()); err != nil {
+					t.Error(err)
+				}
+				for _, name := range []string{"a", "b"} {
+					if topic, ok := f.hub.Lookup(name); !ok || !topic.Ended() {
+						t.Errorf("topic %s has not ended", name)
+					}
+				}
+			})
+		})
+	}
+}
+
+var errDown = errors.New("down")
+
+// A brokenStore cannot hold an end.
+type brokenStore struct{ snapshot.Store }
+
+func (b brokenStore) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	claim, entry, err := b.Store.Claim(ctx, topic, opts)
+	return brokenClaim{claim}, entry, err
+}
+
+type brokenClaim struct{ snapshot.Claim }
+
+func (brokenClaim) Finish(context.Context, []byte, time.Duration) error { return errDown }
+
+// An end that is not stored is not read either.
+func TestAnEndThatIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, brokenStore{snapshot.NewMemory()})
+		claim := f.claim(t, f, "a", "r")
+		claim.Put([]byte("1"))
+		if err := claim.Finish(t.Context(), []byte("2"), time.Hour); !errors.Is(err, errDown) {
+			t.Errorf("Finish = %v, want %v", err, errDown)
+		}
+		if got := show(f.Latest(f.hub.Topic("a", sse.TopicOptions{}))); got != "r-1=1" {
+			t.Errorf("the newest event is %s, want what the store has", got)
+		}
+		if err := f.Heard(t.Context()); err != nil {
+			t.Errorf("Heard = %v, want not to wait", err)
+		}
+	})
+}
