@@ -26,7 +26,6 @@ func (g *gateway) alertElapsed(s *poller) smartpoll.TaskHook {
 		if s.alert.Elapse(alert.ReadingOf(&after)) {
 			after.Alert = s.alert.Alert()
 			s.put(after)
-			s.notify(internal)
 		}
 		return nil
 	}

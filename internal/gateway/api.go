@@ -27,7 +27,7 @@ const (
 // listSources answers with every source's newest snapshot.
 func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
 	g.serveState(w, r, func() (state, bool) {
-		return newestOfAll("sources", g.sources.topics()), true
+		return g.newestOfAll("sources", g.sources.topics()), true
 	}, append(g.sources.topics(), g.loader.topic)...)
 }
 
@@ -48,7 +48,7 @@ func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
 		if find() == nil { // removed meanwhile
 			return state{}, false
 		}
-		return newestOf(s.topic), true
+		return g.newestOf(s.topic), true
 	}, s.topic)
 }
 

@@ -7,18 +7,17 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/history"
-	"github.com/tidewire/tidewire/sse"
 )
 
-// steady returns v with those numbers as they are in the snapshot that is published where they have moved by less
+// steady returns v with those numbers as they are in the value that is published where they have moved by less
 // than their deadband: a value that swings around a threshold is published once. v is
 // changed in place.
-func steady(bands []config.Deadband, v any, published *sse.Topic) any {
+func steady(bands []config.Deadband, v any, published json.RawMessage) any {
 	if len(bands) == 0 {
 		return v
 	}
 	var before any
-	decoder := json.NewDecoder(bytes.NewReader(snapshotIn(published).Value))
+	decoder := json.NewDecoder(bytes.NewReader(published))
 	decoder.UseNumber() // so that what is published again is the same to the last digit
 	if decoder.Decode(&before) != nil {
 		return v // nothing is published yet

@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -16,8 +19,29 @@ import (
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
 	"github.com/tidewire/tidewire/sse"
 )
+
+// lag is how late the followers of a store hear of a change, if they do, and Lag is how late they do now.
+const lag = 50 * time.Millisecond
+
+var Lag time.Duration
+
+// OverDistant has the gateways of the tests that are run from now on keep their state in a store whose followers hear
+// late of what happens. It reports false if there is no need to: for benchmarks and fuzzing.
+func OverDistant() bool {
+	for _, name := range []string{"test.bench", "test.fuzz", "test.list"} {
+		if flag.Lookup(name).Value.String() != "" {
+			return false
+		}
+	}
+	fmt.Println("again, over a store whose followers hear late")
+	Lag = lag
+	memory := newStore
+	newStore = func() snapshot.Store { return snapshottest.Distant(memory(), lag) }
+	return true
+}
 
 // MaxClientStreams is how many streams one address may have.
 const MaxClientStreams = maxClientStreams
@@ -74,9 +98,18 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 	if err != nil {
 		return Polling{}, err
 	}
+	g.client.Transport = nowhere{}
 	p := Polling{g, fetch}
 	p.takes(g.sources.all())
 	return p, nil
+}
+
+// nowhere is a network without hosts. A bubble must not look up names: what the resolver makes then belongs to it, and
+// the next bubble cannot use it.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("there is no such host")
 }
 
 // takes has sources fetch what the test says.
@@ -121,19 +154,19 @@ func (p Polling) Stall(ctx context.Context, d time.Duration) {
 
 func (p Polling) Topic(name string) *sse.Topic { return p.g.sources.find(name).topic }
 
+// Newest is the newest snapshot of a source.
+func (p Polling) Newest(name string) []byte {
+	latest, _ := p.g.store.Latest(p.Topic(name))
+	return latest.Data
+}
+
 func (p Polling) Refresh(ctx context.Context, name string) (time.Duration, error) {
 	return p.g.refresh(ctx, p.g.sources.find(name))
 }
 
 // Steady is what is published of v, with the given deadbands, after a value in JSON.
 func Steady(bands []config.Deadband, v any, published string) any {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	topic := sse.NewHub(ctx, nil).Topic("x", sse.TopicOptions{})
-	if published != "" {
-		_ = topic.Publish(sse.Event{Data: []byte(`{"value":` + published + `}`)})
-	}
-	return steady(bands, v, topic)
+	return steady(bands, v, json.RawMessage(published))
 }
 
 // A Gateway is one that serves nobody.
@@ -193,8 +226,9 @@ func (g Gateway) Tasks() map[any]smartpoll.TaskInfo {
 	return all
 }
 
-// Topics are the names of the topics, in order.
+// Topics are the names of the topics, in order, once these have heard of all that has ended.
 func (g Gateway) Topics() []string {
+	_ = g.store.Heard(context.Background())
 	var names []string
 	for topic := range g.hub.Topics() {
 		names = append(names, topic.Name())
@@ -209,7 +243,7 @@ func (g Gateway) Newest(topic string) string {
 	if !ok {
 		return ""
 	}
-	latest, _ := t.Latest()
+	latest, _ := g.store.Latest(t)
 	return string(latest.Data)
 }
 

@@ -2,12 +2,49 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
 )
+
+// changedKey is the key of the task that has sources computed whose inputs have changed.
+type changedKey struct{}
+
+// inputChanged has p computed again. A goroutine of the hub calls it, which may be late: p may
+// have been removed.
+func (s *sources) inputChanged(p *poller) {
+	s.mu.Lock()
+	if s.changed == nil {
+		s.changed = make(map[*poller]struct{})
+	}
+	s.changed[p] = struct{}{}
+	s.mu.Unlock()
+	s.g.scheduler.Schedule(changedKey{}, 0)
+}
+
+// compute is the hook of that.
+func (s *sources) compute(_ context.Context, internal *smartpoll.Internal) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for p := range s.changed {
+		if !p.removed {
+			internal.Schedule(p.key, 0)
+		}
+	}
+	clear(s.changed)
+	return nil
+}
+
+// forgetChanged forgets that an input of p has changed.
+func (s *sources) forgetChanged(p *poller) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.changed, p)
+}
 
 // decides is the input that says how old the value of s is, if that is computed now: the
 // oldest one of those that s needs; nil if s needs none.

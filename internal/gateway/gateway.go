@@ -2,10 +2,21 @@
 // serves both over HTTP, as JSON, as event streams and as a page.
 //
 // Every value takes one road. A poll's result is committed by the scheduler's
-// hook, put into the snapshot store, followed from there into the topic of its
-// name, and read from that topic by the API and by the streams alike; a job's
-// progress takes the same road through [progress.Tracker]. The gateway keeps no
-// second copy: what the API answers is what the streams sent.
+// hook, put into the snapshot store, and followed from there into the topic of
+// its name by [progress.Tracker]; a job's progress takes the same road. The
+// gateway keeps no second copy.
+//
+// The store may tell its followers late. So there are two ways to read:
+//
+//   - What this process owns it reads from its owner: [own.Store.Latest] is what
+//     it has written last. Decisions are made of that (what is computed from
+//     other sources, deadbands, which runs are kept), and it is what the API
+//     answers: a client that was told of a run or a change finds it, and never
+//     gets an older state afterwards.
+//   - The topics of the hub are for those who read along: streams get what the
+//     store tells, in its order. And they wake whatever depends on a change: a
+//     long poll, a source that is computed from others. A topic changes after
+//     its owner, so whoever then reads from the owner has missed nothing.
 package gateway
 
 import (
@@ -29,6 +40,7 @@ import (
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -54,6 +66,8 @@ const (
 	// requestWithin is how long a request may take to come, with its body, and an answer to
 	// be taken. It is longer than any long poll; streams have bounds of their own.
 	requestWithin = 2 * time.Minute
+	// hearWithin is how long a stop waits for the store to tell of the runs that it ended.
+	hearWithin = 2 * time.Second
 	// goodbye bounds a stop: what has not ended by then is closed.
 	goodbye = 10 * time.Second
 )
@@ -68,7 +82,7 @@ var errStopping = errors.New("tidewire is stopping")
 // given to open.
 type gateway struct {
 	log       *slog.Logger
-	store     snapshot.Store
+	store     *own.Store
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
@@ -138,6 +152,9 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	return g.serve(ctx, live, ln, opts.TLS)
 }
 
+// newStore makes the store of a gateway that is given none.
+var newStore = func() snapshot.Store { return snapshot.NewMemory() }
+
 // open builds a gateway whose topics live as long as live and whose runs are told to
 // end with stopping.
 func open(stopping, live context.Context, cfg *config.Config, addr string, opts Options) (*gateway, error) {
@@ -145,13 +162,13 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	if opts.store == nil {
-		opts.store = snapshot.NewMemory()
+		opts.store = newStore()
 	}
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
 		log:      opts.Logger,
 		clock:    clock.New(),
-		store:    opts.store,
+		store:    own.New(opts.store),
 		observer: observer,
 		client:   httpkind.NewClient(),
 		polling:  func() {},
@@ -175,11 +192,14 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
 	})
-	if g.tracker, err = progress.Open(live, g.store, &progress.Options{Retention: retention, Hub: g.hub, Logger: g.log}); err != nil {
+	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
+		Retention: retention, Hub: g.hub, Topic: g.topicOptions, Logger: g.log,
+	}); err != nil {
 		return nil, err
 	}
 	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 		smartpoll.WithTask(watchersKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtWatchers, nil }),
+		smartpoll.WithTask(changedKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.sources.compute, nil }),
 		smartpoll.WithTask(clockKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtClock, nil }),
 		smartpoll.WithRunHook(func(_ context.Context, internal *smartpoll.Internal) error {
 			internal.Schedule(clockKey{}, 0)
@@ -307,6 +327,7 @@ func answerOn(server *http.Server, ln net.Listener) error {
 func (g *gateway) drain(live context.Context, server *http.Server) {
 	ctx, done := context.WithTimeout(live, goodbye)
 	defer done()
+	g.hearEnds(ctx)
 	drained := lifecycle.Start(ctx, func(ctx context.Context, _ func()) error { return g.hub.Drain(ctx) })
 	told := lifecycle.Loop(ctx, g.alerts.Flush)
 	if err := server.Shutdown(ctx); err != nil {
@@ -318,4 +339,14 @@ func (g *gateway) drain(live context.Context, server *http.Server) {
 		g.log.Warn("the topics did not end", "err", err)
 	}
 	<-told.Ended()
+}
+
+// hearEnds waits until the streams can have the ends of runs that are stored, which the store
+// may be late to tell.
+func (g *gateway) hearEnds(ctx context.Context) {
+	ctx, done := context.WithTimeout(ctx, hearWithin)
+	defer done()
+	if err := g.store.Heard(ctx); err != nil {
+		g.log.Warn("some streams do not get the end of their run: the store has not told of it", "err", err)
+	}
 }

@@ -256,7 +256,7 @@ func (g *gateway) getRun(w http.ResponseWriter, r *http.Request) {
 		if !run.Status.Ended() {
 			w.Header().Set("Retry-After", "1")
 		}
-		return newestOf(topic), true
+		return g.newestOf(topic), true
 	}, topic)
 }
 

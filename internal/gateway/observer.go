@@ -3,10 +3,12 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
@@ -142,8 +144,9 @@ func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
 	return func(ctx context.Context) (reading, error) {
 		p, begun := p, time.Now()
 		got, err := s.poll(ctx)
-		p.Took, p.Err = time.Since(begun), err
-		polled(p)
+		if p.Took, p.Err = time.Since(begun), err; !errors.Is(err, kind.ErrNothingYet) {
+			polled(p)
+		}
 		return got, err
 	}
 }
@@ -193,7 +196,7 @@ func (g *gateway) status() Status {
 	cfg := g.cfg.Load()
 	var now Status
 	for _, s := range g.sources.all() {
-		snap := s.snapshot()
+		snap := s.latest()
 		source := SourceStatus{Name: s.Name, State: snap.State}
 		if snap.UpdatedAt != nil {
 			source.LastSuccess = *snap.UpdatedAt

@@ -103,8 +103,7 @@ func (p *polling) watch(name string) (leave func()) {
 
 // now is a source's newest snapshot.
 func (p *polling) now(name string) object {
-	latest, _ := p.Topic(name).Latest()
-	return decode(p.t, latest.Data)
+	return decode(p.t, p.Newest(name))
 }
 
 func (p *polling) wantPolls(what, name string, d time.Duration, want int) {
@@ -207,6 +206,35 @@ func TestWhatIsPolledForItsWatchersOnly(t *testing.T) {
 			t.Errorf("%d polls, want one by the watcher and one by the refresh", n)
 		}
 		p.wantPolls("the refresh has failed", "tank", time.Hour, 0)
+	})
+}
+
+// A source that comes back right after it was removed has the pace that its watchers want.
+func TestASourceThatComesBackHasWatchers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const yaml = "version: 1\ndefaults: {jitter: 0}\n"
+		p := newPolling(t, twoPaces)
+		time.Sleep(time.Minute)
+		for _, text := range []string{"", twoPaces, "", twoPaces + "  site: {from: [tank]}\n"} {
+			cfg, problems := config.Load("test.yaml", []byte(yaml+text))
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			if err := p.Change(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.wantPolls("nobody looks", "tank", 10*time.Minute, 10)
+		leave := p.watch("tank")
+		p.wantPolls("watched", "tank", 10*time.Minute, 60)
+		time.Sleep(gateway.Lag)
+		if now := p.now("site"); !reflect.DeepEqual(now["value"].(object)["tank"].(object)["value"], p.now("tank")["value"]) {
+			t.Errorf("site is %v, want it computed from the newest value of tank", now)
+		}
+		leave()
+		time.Sleep(10 * time.Second)
+		p.watch("site")
+		p.wantPolls("site is watched", "tank", 10*time.Minute, 60)
 	})
 }
 

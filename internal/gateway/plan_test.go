@@ -92,6 +92,7 @@ func TestReloadKeepsTheRhythm(t *testing.T) {
 			s.do("GET", "/api/v1/sources", "", "If-None-Match", tag, "Prefer", "wait=20")
 		}
 	}
+	time.Sleep(gateway.Lag) // until the topics have what was listed
 	st := s.stream()
 	for range 201 {
 		st.await("a first event", func(object) bool { return true })

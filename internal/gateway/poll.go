@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -24,28 +25,31 @@ import (
 // only hooks of the scheduler change it, so they need no lock.
 type poller struct {
 	*config.Source
-	key        string // names its task, its topic and its objects on the stream
-	spec       kind.Source
-	kind       string   // of spec
-	needs      int      // how many of from must be fresh
-	from       []string // what it is computed from; nil: it is polled
-	upstream   string   // the name of its upstream; empty: it has none
-	fetcher    kind.Fetcher
-	secrets    *secret.Redactor // of which people see nothing in errors and traces
-	inValues   *secret.Redactor // of which they see nothing in values either
-	claim      snapshot.Claim
-	show       wire.Show // as snapshots have it
-	topic      *sse.Topic
-	clock      *clock.Clock          // of the gateway
-	history    *history.History      // nil: nothing is remembered
-	limit      *smartpoll.Group      // of its upstream; nil: none
-	inputs     map[string]*sse.Topic // of what it is computed from, by name
-	uses       []*poller             // the same as they are now; used by hooks alone
-	dependents []*poller             // what is computed from it
+	key      string // names its task, its topic and its objects on the stream
+	spec     kind.Source
+	kind     string   // of spec
+	needs    int      // how many of from must be fresh
+	from     []string // what it is computed from; nil: it is polled
+	upstream string   // the name of its upstream; empty: it has none
+	fetcher  kind.Fetcher
+	secrets  *secret.Redactor // of which people see nothing in errors and traces
+	inValues *secret.Redactor // of which they see nothing in values either
+	claim    snapshot.Claim
+	show     wire.Show // as snapshots have it
+	topic    *sse.Topic
+	clock    *clock.Clock          // of the gateway
+	history  *history.History      // nil: nothing is remembered
+	limit    *smartpoll.Group      // of its upstream; nil: none
+	inputs   map[string]*sse.Topic // of what it is computed from, by name
+	uses     []*poller             // the same as they are now; used by hooks alone
+	unfollow []func()              // end that the inputs wake it; used by hooks alone
+	store    *own.Store            // knows its newest snapshot, and those of its inputs
 
 	// The fields below are used by hooks alone.
 
-	published wire.Source // the newest one; reading it back from the topic costs a tenth of a poll
+	removed bool // its tasks are gone
+
+	published wire.Source // the newest one; reading it back from the store costs a tenth of a poll
 
 	alert *alert.Monitor // nil: it has none
 
@@ -72,7 +76,7 @@ type staleKey string
 // the scheduler's.
 func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s := &poller{
-		Source: cfg, key: wire.SourceKey(cfg.Name), clock: g.clock, show: showOf(cfg.Show),
+		Source: cfg, key: wire.SourceKey(cfg.Name), clock: g.clock, store: g.store, show: showOf(cfg.Show),
 	}
 	s.kind, s.spec = specOf(cfg)
 	secrets := s.spec.Secrets()
@@ -103,7 +107,7 @@ func (g *gateway) newPoller(cfg *config.Source) *poller {
 
 // input returns the newest snapshot of one of the sources that s is computed from.
 func (s *poller) input(name string) []byte {
-	latest, _ := s.inputs[name].Latest()
+	latest, _ := s.store.Latest(s.inputs[name])
 	return latest.Data
 }
 
@@ -125,23 +129,21 @@ func (g *gateway) addTasks(s *poller) {
 	if err != nil {
 		panic(fmt.Sprintf("gateway: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
 	}
+	for _, input := range s.inputs {
+		s.unfollow = append(s.unfollow, input.OnPublish(func() { g.sources.inputChanged(s) }))
+	}
 }
 
 // removeTasks ends the polling of s, also a poll in progress.
-func (s *poller) removeTasks(scheduler *smartpoll.Scheduler) {
-	scheduler.Remove(s.key)
-	scheduler.Remove(staleKey(s.key))
-	scheduler.Remove(alert.Key(s.Name))
-}
-
-// hasInput reports whether any of the sources from which s is computed has been polled.
-func (s *poller) hasInput() bool {
-	for _, topic := range s.inputs {
-		if snap := snapshotIn(topic); snap.State != "" && snap.State != wire.SourcePending {
-			return true
-		}
+func (g *gateway) removeTasks(s *poller) {
+	s.removed = true
+	for _, stop := range s.unfollow {
+		stop()
 	}
-	return false
+	g.sources.forgetChanged(s)
+	g.scheduler.Remove(s.key)
+	g.scheduler.Remove(staleKey(s.key))
+	g.scheduler.Remove(alert.Key(s.Name))
 }
 
 // A reading is what a poll got.
@@ -182,7 +184,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, err
 	}
 	got.alert = s.alert.Evaluate(ctx, got.value)
-	got.value = steady(s.Deadband, got.value, s.topic)
+	got.value = steady(s.Deadband, got.value, s.latest().Value)
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
@@ -259,7 +261,6 @@ func (g *gateway) committer(s *poller) func(context.Context, *smartpoll.Internal
 			return nil
 		}
 		s.put(after)
-		s.notify(internal)
 		return nil
 	}
 }
@@ -333,24 +334,13 @@ func (g *gateway) expire(s *poller) smartpoll.TaskHook {
 		s.history.Add(g.clock.Wall(), nil)
 		s.alertOn(&after, alert.Evaluation{})
 		s.put(after)
-		s.notify(internal)
 		return nil
 	}
 }
 
-// notify has everything that is computed from s computed again.
-func (s *poller) notify(scheduler interface{ Schedule(any, time.Duration) }) {
-	for _, d := range s.dependents {
-		scheduler.Schedule(d.key, 0)
-	}
-}
-
-// snapshot reads the source's newest snapshot back from its topic.
-func (s *poller) snapshot() wire.Source { return snapshotIn(s.topic) }
-
-// snapshotIn reads the newest snapshot of a source from its topic.
-func snapshotIn(topic *sse.Topic) (snap wire.Source) {
-	if latest, ok := topic.Latest(); ok {
+// latest reads the source's newest snapshot back. Hooks have it in published.
+func (s *poller) latest() (snap wire.Source) {
+	if latest, ok := s.store.Latest(s.topic); ok {
 		// What put encoded decodes.
 		_ = json.Unmarshal(latest.Data, &snap)
 	}

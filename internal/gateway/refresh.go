@@ -30,7 +30,7 @@ func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
 		failForNow(w, r, http.StatusTooManyRequests, fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again), wait)
 	default:
 		g.audit(r, "refresh", slog.String("source", name))
-		answerJSON(w, http.StatusAccepted, newestOf(s.topic).body...)
+		answerJSON(w, http.StatusAccepted, g.newestOf(s.topic).body...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -17,6 +18,9 @@ import (
 type sources struct {
 	g    *gateway
 	list atomic.Pointer[[]*poller] // replaced as a whole and never changed
+
+	mu      sync.Mutex           // guards the field below
+	changed map[*poller]struct{} // some of their inputs have changed
 }
 
 // all returns the sources in the order of the configuration.
@@ -81,22 +85,21 @@ func (c *sourceChange) Difference() reconcile.Difference { return c.Diff.Differe
 func (c *sourceChange) Apply() {
 	g := c.of.g
 	for _, s := range c.Gone {
-		s.removeTasks(g.scheduler)
+		g.removeTasks(s)
 	}
 	for _, s := range c.Fresh {
 		if before, changed := c.Replaced(s); changed {
-			before.removeTasks(g.scheduler)
+			g.removeTasks(before)
 			s.takeOver(before)
 		}
 	}
 	inputs := make(map[string]*poller, len(c.Next))
 	for _, s := range c.Next {
-		inputs[s.Name], s.uses, s.dependents = s, nil, nil
+		inputs[s.Name], s.uses = s, nil
 	}
 	for _, s := range c.Next {
 		for _, name := range s.from {
 			s.uses = append(s.uses, inputs[name])
-			inputs[name].dependents = append(inputs[name].dependents, s)
 		}
 	}
 	for _, s := range c.Fresh {

@@ -33,19 +33,19 @@ func tagOf(sum [sha256.Size]byte) string { return `"` + hex.EncodeToString(sum[:
 
 // newestOf is the newest snapshot of a topic, named by its event's id: the tag of a run
 // that is over ends in -end, like the id that ends its stream.
-func newestOf(topic *sse.Topic) state {
-	latest, _ := topic.Latest()
+func (g *gateway) newestOf(topic *sse.Topic) state {
+	latest, _ := g.store.Latest(topic)
 	return state{[][]byte{latest.Data}, `"` + latest.ID + `"`}
 }
 
 // newestOfAll is an object whose one member is the list of the newest snapshots of topics. Its tag is made of the
 // snapshots' ids. So neither the answer nor a look at whether it has changed costs what the snapshots are large.
-func newestOfAll(member string, topics []*sse.Topic) state {
+func (g *gateway) newestOfAll(member string, topics []*sse.Topic) state {
 	body := make([][]byte, 0, 2*len(topics)+1)
 	versions := sha256.New()
 	separator := []byte(`{"` + member + `":[`)
 	for _, topic := range topics {
-		if latest, ok := topic.Latest(); ok {
+		if latest, ok := g.store.Latest(topic); ok {
 			body = append(body, separator, latest.Data)
 			separator = []byte(",")
 			fmt.Fprintf(versions, "%s %s\n", topic.Name(), latest.ID)

@@ -46,7 +46,7 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 				fail(w, r, http.StatusNotFound, err.Error())
 				return state{}, false
 			}
-			return newestOfAll("snapshots", now), true
+			return g.newestOfAll("snapshots", now), true
 		}, topics...)
 		return
 	}

@@ -42,7 +42,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {
-	case s.from != nil && !s.hasInput(), s.pause() == config.Never:
+	case s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
 		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.Now()))
@@ -54,9 +54,6 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 		}
 	}
 	s.put(snap)
-	if before != nil {
-		s.notify(scheduler)
-	}
 }
 
 // isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask

@@ -2,7 +2,7 @@ package gateway
 
 import (
 	"context"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/wire"
@@ -17,13 +17,19 @@ const linger = 5 * time.Second
 // watchersKey is the key of the task that looks who watches what.
 type watchersKey struct{}
 
-// sourceTopic is the topic of a source, of all its definitions. It has the watchers looked
-// at when the first one comes and when the last one leaves.
+// sourceTopic is the topic of a source, of all its definitions.
 func (g *gateway) sourceTopic(name string) *sse.Topic {
-	return g.hub.Topic(wire.SourceKey(name), sse.TopicOptions{
-		OnWatched: func(bool) { g.scheduler.Schedule(watchersKey{}, 0) },
-		KeepData:  true,
-	})
+	return g.hub.Topic(wire.SourceKey(name), g.topicOptions(wire.SourceKey(name)))
+}
+
+// topicOptions are the options of the topic of that name, whoever makes it first. That of a
+// source has the watchers looked at when the first one comes and when the last one leaves.
+func (g *gateway) topicOptions(name string) sse.TopicOptions {
+	options := sse.TopicOptions{KeepData: true}
+	if strings.HasPrefix(name, wire.SourceKey("")) {
+		options.OnWatched = func(bool) { g.scheduler.Schedule(watchersKey{}, 0) }
+	}
+	return options
 }
 
 // lookAtWatchers is the hook that gives the sources the pace that their watchers want. A
@@ -40,17 +46,28 @@ func (g *gateway) lookAtWatchers(_ context.Context, internal *smartpoll.Internal
 			internal.ScheduleSooner(watchersKey{}, linger)
 		}
 	}
+	wanted := make(map[*poller]bool)
 	for _, s := range sources {
-		if wanted := s.isWanted(now); wanted != s.wanted {
-			s.wanted = wanted
+		if s.topic.Watched() || !s.left.IsZero() && now.Sub(s.left) < linger {
+			s.want(wanted)
+		}
+	}
+	for _, s := range sources {
+		if wanted[s] != s.wanted {
+			s.wanted = wanted[s]
 			s.repace(internal, now)
 		}
 	}
 	return nil
 }
 
-// isWanted says whether s is watched itself, or through what is computed from it.
-func (s *poller) isWanted(now time.Time) bool {
-	return s.topic.Watched() || !s.left.IsZero() && now.Sub(s.left) < linger ||
-		slices.ContainsFunc(s.dependents, func(d *poller) bool { return d.isWanted(now) })
+// want adds s and what it is computed from to those that are wanted.
+func (s *poller) want(wanted map[*poller]bool) {
+	if wanted[s] {
+		return
+	}
+	wanted[s] = true
+	for _, input := range s.uses {
+		input.want(wanted)
+	}
 }

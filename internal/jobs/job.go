@@ -64,7 +64,7 @@ func (j *Job) Object(allowed bool) wire.JobObject {
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
 	}
-	latest, ok := j.Topic.Latest()
+	latest, ok := j.s.Store.Latest(j.Topic)
 	var snap wire.Job
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.Run

@@ -2,8 +2,8 @@
 // an HTTP request, publishes how it goes, and keeps what came of it.
 //
 // A [Service] has the jobs that are configured now. Its state lives in a [snapshot.Store]: the newest state of each run
-// in the topic run/ID, and in the topic job/NAME that of the job's first run, with the queue behind it. What readers are
-// shown comes from these topics.
+// in the topic run/ID, and in the topic job/NAME that of the job's first run, with the queue behind it. Streams read these
+// topics; decisions and answers are made of what the process has written last, see [own.Store.Latest].
 package jobs
 
 import (
@@ -16,10 +16,10 @@ import (
 
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
-	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -27,7 +27,7 @@ import (
 // Deps is what a [Service] uses. Every field but Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // starts jobs at their times
-	Store     snapshot.Store       // where runs live
+	Store     *own.Store           // where runs live
 	Tracker   *progress.Tracker    // begins and ends them there
 	Hub       *sse.Hub             // serves the topics of the store
 	Log       *slog.Logger
@@ -116,7 +116,7 @@ func (s *Service) Lookup(id string) (*sse.Topic, wire.Run, bool) {
 	if !ok {
 		return nil, wire.Run{}, false
 	}
-	snap, ok := latestRun(topic)
+	snap, ok := s.latestRun(topic)
 	return topic, snap, ok && snap.ID == id
 }
 

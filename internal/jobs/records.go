@@ -84,11 +84,8 @@ func (s *records) apply(e snapshot.Entry) {
 	case snapshot.Final:
 		delete(s.live, e.Topic)
 		var snap wire.Run
-		if ofRun && s.jobs[id] == "" && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
-			s.jobs[id] = snap.Job
-			list := append(s.ended[snap.Job], ending{id, *snap.FinishedAt})
-			slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
-			s.ended[snap.Job] = list
+		if ofRun && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
+			s.addLocked(id, snap.Job, *snap.FinishedAt)
 		}
 	case snapshot.Gone:
 		if last, ok := s.live[e.Topic]; ok {
@@ -108,16 +105,31 @@ func (s *records) apply(e snapshot.Entry) {
 	}
 }
 
-// expireLocked takes note that an ended run is forgotten.
-func (s *records) expireLocked(id string) {
+// drop takes back what makeRoom took note of: the store does not hold the end.
+func (s *records) drop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dropLocked(id)
+}
+
+// dropLocked forgets that a run has ended, and reports whether that was known.
+func (s *records) dropLocked(id string) bool {
 	job, ok := s.jobs[id]
 	if !ok {
-		return
+		return false
 	}
 	delete(s.jobs, id)
 	s.ended[job] = slices.DeleteFunc(s.ended[job], func(e ending) bool { return e.id == id })
 	if len(s.ended[job]) == 0 {
 		delete(s.ended, job)
+	}
+	return true
+}
+
+// expireLocked takes note that an ended run is forgotten.
+func (s *records) expireLocked(id string) {
+	if !s.dropLocked(id) {
+		return
 	}
 	s.expired[id] = struct{}{}
 	s.order = append(s.order, id)
@@ -145,15 +157,28 @@ func (s *records) last(job string) string {
 	return ""
 }
 
+// addLocked takes note of a run that has ended, in the order of the ends.
+func (s *records) addLocked(id, job string, at time.Time) {
+	if s.jobs[id] != "" {
+		return
+	}
+	s.jobs[id] = job
+	list := append(s.ended[job], ending{id, at})
+	slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
+	s.ended[job] = list
+}
+
 // makeRoom forgets the oldest ended runs of j, so that it keeps no more than it should with
-// one that ends now.
-func (s *records) makeRoom(ctx context.Context, j *Job) {
+// one that ends now. It takes note of that one: the store may tell of it after the next one
+// has ended.
+func (s *records) makeRoom(ctx context.Context, j *Job, id string, at time.Time) {
 	s.mu.Lock()
 	var old []string
 	list := s.ended[j.Name]
 	for _, e := range list[:max(0, len(list)+1-j.Keep.Runs)] {
 		old = append(old, e.id)
 	}
+	s.addLocked(id, j.Name, at)
 	for _, id := range old {
 		s.expireLocked(id)
 	}

@@ -229,7 +229,7 @@ func (r *Run) finish(result Result, err error) {
 	s.ended(r, status, now)
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
-	s.records.makeRoom(ctx, r.job)
+	s.records.makeRoom(ctx, r.job, r.id, *s.Clock.People(now))
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		if err != nil {
@@ -243,6 +243,7 @@ func (r *Run) finish(result Result, err error) {
 	})
 	if failed != nil {
 		s.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
+		s.records.drop(r.id)
 	}
 	close(r.done)
 }
@@ -363,8 +364,8 @@ func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 }
 
 // latestRun reads the newest run of a topic.
-func latestRun(topic *sse.Topic) (snap wire.Run, ok bool) {
-	latest, ok := topic.Latest()
+func (s *Service) latestRun(topic *sse.Topic) (snap wire.Run, ok bool) {
+	latest, ok := s.Store.Latest(topic)
 	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
 		return wire.Run{}, false
 	}

@@ -66,9 +66,20 @@ func (s *Store) Claim(ctx context.Context, topic string, opts snapshot.ClaimOpti
 	return c, entry, nil
 }
 
-// Follow implements [snapshot.Store], for the one follower that brings the topics of the hub to what the store says.
-// Others follow the store itself.
+// Follow implements [snapshot.Store].
 func (s *Store) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
+	return s.inner.Follow(ctx, fn, synced)
+}
+
+// ForHub returns s for the one that brings the topics of the hub to what the store says: what it has heard is then read
+// from the topics.
+func (s *Store) ForHub() snapshot.Store { return forHub{s} }
+
+type forHub struct{ *Store }
+
+// Follow implements [snapshot.Store].
+func (h forHub) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
+	s := h.Store
 	return s.inner.Follow(ctx, func(e snapshot.Entry) {
 		fn(e)
 		s.mu.Lock()

@@ -19,6 +19,9 @@ func TestStore(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			snapshottest.RunInBubble(t, func(*testing.T) snapshot.Store { return own.New(open()) })
+			t.Run("ForHub", func(t *testing.T) {
+				snapshottest.RunInBubble(t, func(*testing.T) snapshot.Store { return own.New(open()).ForHub() })
+			})
 		})
 	}
 }
@@ -41,7 +44,7 @@ type fixture struct {
 func newFixture(t *testing.T, inner snapshot.Store) fixture {
 	t.Helper()
 	store, hub := own.New(inner), sse.NewHub(t.Context(), nil)
-	if _, err := progress.Open(t.Context(), store, &progress.Options{Hub: hub}); err != nil {
+	if _, err := progress.Open(t.Context(), store.ForHub(), &progress.Options{Hub: hub}); err != nil {
 		t.Fatal(err)
 	}
 	return fixture{store, inner, hub}

@@ -70,7 +70,7 @@ type fetcher struct {
 }
 
 // Fetch implements [kind.Fetcher]. Why the value is not fresh is in the result's Stale. The error is [kind.ErrNothingYet] if
-// an input that is needed will be polled for the first time.
+// an input that is needed will be polled for the first time, or none has been polled.
 func (f fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	all, stale, err := f.inputs(ctx)
 	if err != nil {
@@ -117,6 +117,8 @@ func (f fetcher) inputs(ctx context.Context) (all map[string]any, stale string, 
 		}
 	}
 	switch needed := f.Needed(); {
+	case pending == len(f.From):
+		return nil, "", kind.ErrNothingYet
 	case len(f.From)-len(missing)+pending < needed:
 		return nil, "", errors.New(named(missing))
 	case len(f.From)-len(missing) < needed:
