@@ -74,7 +74,7 @@ func TestARunOfAGatewayThatWasKilledIsLost(t *testing.T) {
 	p.await(`connection() === "reconnecting"`)
 	spawn(t, g.file, addr)
 	p.await(`connection() === "live" && card("report").dataset.state === "lost"`)
-	p.await(`text("report", ".error") === "the gateway restarted; how the run ended is not known"`)
+	p.await(`text("report", ".error") === "the gateway restarted; it is unknown how the run ended"`)
 	p.await(`text("report", ".percent") === "30 %" && document.getElementById("announcer").textContent.includes("Nightly report lost")`)
 	p.await(`card("scan").dataset.state === "idle"`) // which has not run
 	p.click(runReport)

@@ -63,7 +63,7 @@ func TestSigningIn(t *testing.T) {
 		t.Errorf("the head says %q, want Signed out", got)
 	}
 	p.signIn("wrong")
-	p.await(`document.querySelector("#sign-in-problem").textContent === "This token is not known."`)
+	p.await(`document.querySelector("#sign-in-problem").textContent === "This token is not valid."`)
 	p.readable()
 	p.signIn("operator-secret")
 	p.await(signedIn)
@@ -87,8 +87,8 @@ func TestSigningIn(t *testing.T) {
 	p.signIn("viewer-secret")
 	p.await(signedIn + ` && ` + runOfScan + `.ariaDisabled === "true"`)
 	p.click("[data-name=scan] button.run")
-	p.await(`text("scan", ".problem") === "viewer may look, not act: the role is viewer."`)
-	p.await(`((n) => n.ariaDisabled === "true" && n.title === "viewer may look, not act: the role is viewer.")(card("tank").querySelector(".refresh"))`)
+	p.await(`text("scan", ".problem") === "viewer may view but not act: the role is viewer."`)
+	p.await(`((n) => n.ariaDisabled === "true" && n.title === "viewer may view but not act: the role is viewer.")(card("tank").querySelector(".refresh"))`)
 	other.await(`connection() === "live"`)
 	if log := s.log.String(); strings.Contains(log, "secret") {
 		t.Errorf("a token is in the log:\n%s", log)

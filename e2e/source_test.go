@@ -145,7 +145,7 @@ jobs: {tidy: {exec: ["true"]}}
 	// A second page saw the new value, so the first one has had it too.
 	other := open(t, g.url, view{})
 	other.await(`text("tank", ".figure") === "99.0"`)
-	p.await(`/^Paused, (1 card has|2 cards have) news$/.test(document.getElementById("connection").innerText.trim())`)
+	p.await(`/^Paused, (1 card has|2 cards have) changed$/.test(document.getElementById("connection").innerText.trim())`)
 	if got, want := p.text("tank", ".figure"), "41.0"; got != want {
 		t.Errorf("the paused page shows %q, want %q", got, want)
 	}

@@ -76,8 +76,8 @@ export class Account {
   get refusal() {
     const { name, role, known, methods } = this.#me ?? {};
     if (role !== "viewer" && role !== "none") return "";
-    if (known) return `${name} may look, not act: the role is ${role}.`;
-    return methods.length ? "Sign in to do this." : "Whoever is not known may look, not act.";
+    if (known) return `${name} may view but not act: the role is ${role}.`;
+    return methods.length ? "Sign in to do this." : "Anonymous visitors may view but not act.";
   }
 
   #show() {
@@ -101,7 +101,7 @@ export class Account {
     this.#ui["sign-in-oidc"].hidden = !oidc;
     attribute(this.#ui["sign-in-oidc"], "href", `auth/oidc?${this.#visit()}`);
     this.#ui["sign-in-or"].hidden = !(token && oidc);
-    if (asked && methods.length === 0 && this.#me) this.#problem("There is no way to sign in here: a proxy in front of this page has to say who you are.");
+    if (asked && methods.length === 0 && this.#me) this.#problem("You cannot sign in here: a proxy in front of this page has to identify you.");
   }
 
   /** How to sign in at the provider: back to this place, and with a choice after signing out. */
@@ -137,11 +137,11 @@ export class Account {
 
   async #signIn() {
     const { "sign-in-token": field } = this.#ui;
-    if (!field.value.trim()) return this.#problem("Write or paste a token.");
+    if (!field.value.trim()) return this.#problem("Enter a token.");
     try {
       await api.signIn(field.value);
     } catch (problem) {
-      this.#problem(problem.status === 401 ? "This token is not known." : problem.message);
+      this.#problem(problem.status === 401 ? "This token is not valid." : problem.message);
       field.select();
       return;
     }

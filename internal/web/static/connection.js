@@ -55,7 +55,7 @@ export class Connection {
     const wait = seconds > 0 ? ` in ${duration(seconds * 1000)}` : "";
     switch (state) {
       case "silent": return silence;
-      case "paused": return held ? `, ${held} ${held === 1 ? "card has" : "cards have"} news` : "";
+      case "paused": return held ? `, ${held} ${held === 1 ? "card has" : "cards have"} changed` : "";
       case "reconnecting": return wait + (silence && `, no answer${silence}`);
     }
     return wait;

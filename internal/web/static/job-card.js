@@ -66,7 +66,7 @@ export class JobCard {
     this.#item = item;
     this.#job = job;
     this.#run = run;
-    this.#reason = job.allowed ? "" : refusal || "You may look at this job, not start or cancel it.";
+    this.#reason = job.allowed ? "" : refusal || "You may view this job but not start or cancel it.";
     const status = run?.status ?? "idle";
     const title = printable(job.title || job.name);
     this.node.dataset.state = status;
@@ -97,7 +97,7 @@ export class JobCard {
   #showQueue(job, mine) {
     const { queue, queued } = job;
     this.#queue.hidden = queued === 0;
-    const others = queued > QUEUED ? `, the first ${QUEUED} of which are` : "";
+    const others = queued > QUEUED ? `; the first ${QUEUED}:` : "";
     text(this.#queue.firstElementChild, `${queued} waiting${others}`);
     const rows = queue.slice(0, QUEUED).map((run) => [run.id, { run, job, mine: mine(run.id) }]);
     this.#queued.show(new Map(rows));

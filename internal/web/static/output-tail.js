@@ -50,7 +50,7 @@ export class OutputTail {
     const known = this.#asked > 0 || going;
     if (known && !this.#over && !this.#asking && Date.now() - this.#asked >= PACE) this.#ask();
     const shown = known && (going || this.#text) ? this.#text : run.output;
-    this.#write(shown || "Nothing printed yet.");
+    this.#write(shown || "No output yet.");
   }
 
   #write(output) {

@@ -83,7 +83,7 @@ export class RunDialog {
   #wait() {
     this.#awaited = this.#busy.dataset.run;
     this.#busy.hidden = true;
-    text(this.#problem, "Starts when the run in progress has ended. Close this to leave it.");
+    text(this.#problem, "Starts when the run in progress has ended. Close this to abandon the start.");
     this.#label("Waiting");
     this.#submit.focus();
   }
@@ -187,8 +187,8 @@ function control({ type, default: initial, values, secret }) {
 function describe({ type, min, max, secret, required }) {
   const least = min ?? null, most = max ?? null;
   const what = { int: "Whole number", number: "Number", cidr: "Network such as 10.0.4.0/24", host: "Host name or address",
-    url: "Address that begins with https://", path: "File or directory, by its path" }[type] ?? "";
-  if (secret) return [what, "shown and logged nowhere", !required && "may be left empty"].filter(Boolean).join(", ").replace(/^s/, "S");
+    url: "Address that begins with https://", path: "Path of a file or directory" }[type] ?? "";
+  if (secret) return [what, "never shown or logged", !required && "may be left empty"].filter(Boolean).join(", ").replace(/^n/, "N");
   if (least !== null && most !== null) return `${what} from ${number(least)} to ${number(most)}`;
   if (least !== null) return `${what}, ${number(least)} or more`;
   if (most !== null) return `${what}, ${number(most)} or less`;

@@ -47,8 +47,8 @@ function entry(job, run) {
  * runs are in the memory of one. When it ended is not known, so it is when that is noticed.
  */
 function lost(run) {
-  const waited = run.queue?.length ? `, nor that of ${run.queue.length} that waited` : "";
-  const error = `the gateway restarted; how the run ended is not known${waited}`;
+  const waited = run.queue?.length ? ` or what became of ${run.queue.length} queued` : "";
+  const error = `the gateway restarted; it is unknown how the run ended${waited}`;
   return { ...run, status: "lost", error, finished_at: new Date(clock.now()).toISOString(), queue: [], available_at: null };
 }
 
