@@ -1,8 +1,8 @@
-// Package snapshot is where the newest state of a topic lives: one entry a topic, and a newer one replaces it.
+// Package snapshot stores the newest state of each topic: one entry per topic, replaced by newer ones.
 //
-// A [Store] gives a topic to exactly one writer at a time. Whoever wins [Store.Claim] holds a [Claim] and writes
-// through it; everybody else learns which run to join. [Store.Follow] tells every change to whoever shows the state
-// to people.
+// A [Store] gives a topic to exactly one writer at a time. The winner of [Store.Claim] holds a [Claim] and writes
+// through it; everybody else learns which run to join. [Store.Follow] reports every change, for those who publish the
+// state to readers.
 //
 //	claim, entry, err := store.Claim(ctx, "job/scan", snapshot.ClaimOptions{})
 //	if claim == nil { ... join entry.Run ... }
@@ -24,10 +24,10 @@
 //
 // # Data
 //
-// Bytes handed to a Claim belong to the store and must not be modified afterwards; bytes in an [Entry] are shared by
-// all who see it and must not be modified either. Nothing is copied.
+// Bytes passed to a Claim belong to the store and must not be modified afterwards; the bytes of an [Entry] are shared
+// by all its readers and must not be modified either. Nothing is copied.
 //
 // # Implementations
 //
-// [Memory] keeps everything in the process. Package snapshottest holds the suite that every Store must pass.
+// [Memory] keeps everything in the process. Package snapshottest has the suite that every Store must pass.
 package snapshot

@@ -1,13 +1,12 @@
-// Package debug is a page, and the same as JSON, that shows what the tasks of a
-// [smartpoll.Scheduler] are about, and lets people pause, resume, run and cancel
-// them.
+// Package debug serves a page, and the same as JSON, that shows the tasks of a
+// [smartpoll.Scheduler] and lets people pause, resume, run and cancel them.
 //
 //	http.Handle("/debug/smartpoll", debug.Handler(scheduler, nil))
 //
 // # Requests
 //
-// The handler serves any path, and puts all there is to say into the query, so it
-// may be mounted anywhere, behind [http.StripPrefix] or a proxy too.
+// The handler serves any path and takes all parameters from the query, so it
+// may be mounted anywhere, also behind [http.StripPrefix] or a proxy.
 //
 //	GET  ?format=json       the JSON below; so does Accept: application/json
 //	GET                     the page
@@ -15,11 +14,12 @@
 //	     &show=STATE        only running, failing, late or paused ones
 //	POST task=ID&action=A   A is pause, resume, run (schedule for now) or cancel
 //
-// A POST is answered with the page by 303, or for a client that wants JSON with the
-// task as it is then. What cannot be done is 409 (cancel what is not running, run
-// what is paused), a task that is gone 404, and a request from another site 403, see
-// [http.CrossOriginProtection]. Failures are problem documents (RFC 9457) for who
-// wants JSON.
+// A POST is answered with a 303 to the page, or, for a client that accepts
+// JSON, with the new state of the task. An action that is not possible
+// (cancelling a task that is not running, running a paused one) is answered
+// with 409, a task that is gone with 404, and a request from another site with
+// 403, see [http.CrossOriginProtection]. Clients that accept JSON get errors as
+// problem documents (RFC 9457).
 //
 // # JSON
 //
@@ -28,11 +28,12 @@
 //	  "next": TIME, "overdue_ms": 0, "started": TIME, "ended": TIME, "took_ms": 12.5, "late_ms": 0.3,
 //	  "runs": 42, "skipped": 0, "failures": 0, "error": ""}]}
 //
-// Times are RFC 3339 in UTC, and missing if there is none. The state of a task is
-// that of [smartpoll.State]; one that is running, or in its hook, is so since
-// started. What it means otherwise [smartpoll.TaskInfo] says. Ended, took and late
-// are known if the Scheduler has an [smartpoll.Observer]; ended is missing while the
-// task runs. Overdue is for how long a task has waited to be started.
+// Times are RFC 3339 in UTC, and left out if unknown. The state of a task is
+// that of [smartpoll.State]; a task that is running, or in its hook, has been
+// since started. For the other states, started is described at
+// [smartpoll.TaskInfo]. Ended, took and late are known if the Scheduler has an
+// [smartpoll.Observer]; ended is left out while the task runs. Overdue is how
+// long a task has waited to be started.
 //
 // The loop is running, stopped (no Run is on, or it is ending) or busy: for 100 ms
 // nobody has got its turn. Then hook is {"id", "key", "since"} of the task whose hook

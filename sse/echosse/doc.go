@@ -1,12 +1,13 @@
-// Package echosse serves packages sse and progress on Echo v4, with the names and
-// signatures of IOTechSystems/go-mod-edge-utils: its pkg/sse and its
-// pkg/sse/progress are both this package. A program that uses Tracker and Job, or
-// Manager, Handler and Polling, changes its import paths only. What differs:
+// Package echosse serves packages sse and progress on Echo v4, with the names
+// and signatures of IOTechSystems/go-mod-edge-utils: its pkg/sse and its
+// pkg/sse/progress are both this package. A program that uses Tracker and Job,
+// or Manager, Handler and Polling, only has to change its import paths. The
+// differences:
 //
-//   - There is no WriteSSEHeaders, HandleSSE or Broadcaster. A handler that writes a
-//     stream of its own serves an [sse.Topic] instead; [sse.Hub.Serve] writes the head.
-//   - A topic that is made of a request has the parameters of its query in order of
-//     their names, so that ?a=1&b=2 and ?b=2&a=1 are one topic; [Manager.Publish]
+//   - There is no WriteSSEHeaders, HandleSSE or Broadcaster. A handler that wrote
+//     its own stream serves an [sse.Topic] instead; [sse.Hub.Serve] writes the head.
+//   - A topic derived from a request has the parameters of its query sorted by name, so
+//     that ?a=1&b=2 and ?b=2&a=1 are one topic; [Manager.Publish]
 //     orders those of the topic that it is given in the same way.
 //   - A stream begins with the newest value, and its events have ids.
 //
@@ -19,18 +20,19 @@
 //
 // # What Echo sees
 //
-// A stream is written through [echo.Response]: Committed, Status and Size are true,
-// hooks run, and Echo never appends an error as JSON to a stream that has begun.
-// Errors are returned only before the first byte, with the response's headers as
-// they were; Echo turns them into 5xx, or the handler into what it likes.
+// A stream is written through [echo.Response]: Committed, Status and Size are
+// true, hooks run, and Echo never appends an error as JSON to a stream that has
+// begun. Errors are returned only before the first byte, with the response's
+// headers unchanged; Echo turns them into 5xx unless the handler does something
+// else with them.
 //
 // # Middleware
 //
-// A middleware that replaces the response's Writer must leave a way to the server's
-// own, by a method Unwrap() http.ResponseWriter, for flushing and write deadlines.
-// Otherwise the stream is refused before its first byte, and what is missing and
-// the type that hides it are logged. Echo's Gzip does leave one; its Timeout, which
-// holds responses back, does not.
+// Middleware that replaces the response's Writer must give access to the
+// server's own, by a method Unwrap() http.ResponseWriter, for flushing and
+// write deadlines. Otherwise the stream is refused before its first byte, and
+// the log names the missing method and the type that hides it. Echo's Gzip has
+// that method; its Timeout, which holds responses back, does not.
 //
 // # Wire
 //
@@ -39,6 +41,6 @@
 //
 // # Concurrency
 //
-// The types are those of packages sse and progress: safe for any goroutine.
-// Subscribe and the handlers block as long as their stream lasts.
+// The types are those of packages sse and progress: safe for concurrent use.
+// Subscribe and the handlers block for as long as their stream lasts.
 package echosse
