@@ -13,19 +13,19 @@ var (
 )
 
 // Admit waits until g admits one more, and returns the func that ends the admission. It is for work that is not a task
-// and has to keep the limits of g, such as a request that somebody triggers beside those that are polled.
+// but has to observe the limits of g, such as a request that somebody triggers in addition to the polls.
 //
-// An admission counts as a member of g that runs from the moment Admit returns until done is called: it takes a place
+// An admission counts as a member of g that runs from the moment Admit returns until done is called: it takes a slot
 // of Running and a start of Rate, and Gap begins when it is done. It waits in the same queue as the members, first
 // come, first served, see [Group] and [HeadStart]. But it does not wait behind members that wait for [WithMaxRunning],
-// which bounds tasks alone. [Group.Delay] takes those that wait into account.
+// which limits only tasks. [Group.Delay] takes waiting admissions into account.
 //
 // An admission is not a task: it has no key, an [Observer] does not see it, and [Scheduler.Run] does not wait for it.
-// One in progress when Run ends keeps its place in g, also in the next Run, until done is called.
+// One in progress when Run ends keeps its slot in g, also in the next Run, until done is called.
 //
 // Admit fails with ctx.Err() if ctx is done before it is admitted, and with [ErrNotRunning] if no Run is on or it is
-// ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if another one is. It
-// panics if g is nil. It may be called from any goroutine, and so may done, of which further calls do nothing.
+// ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if another one is.
+// It panics if g is nil. Admit and done may be called from any goroutine; further calls of done do nothing.
 func (x *Scheduler) Admit(ctx context.Context, g *Group) (done func(), err error) {
 	if g == nil {
 		panic(`smartpoll: Admit needs a group, use one made by NewGroup`)

@@ -13,12 +13,14 @@ import (
 var ErrTaskTimeout = errors.New(`smartpoll: task timed out`)
 
 // Timeout cancels the context of the task d after its start, with
-// context.DeadlineExceeded for its error and [ErrTaskTimeout] for the cause. What
-// the task then returns is a result like any other: an error is fatal, unless
-// [OnError] or [Retry] deal with it. The [TaskHook] has no part in the time.
+// context.DeadlineExceeded for its error and [ErrTaskTimeout] for the cause.
+// What the task then returns is a result like any other: an error is fatal
+// unless [OnError] or [Retry] handles it. The time of the [TaskHook] does not
+// count.
 //
-// A task that ignores its context keeps running, and its key with it; [TaskInfo]
-// tells since when. A d that is not positive is an error of [New] and Add.
+// A task that ignores its context keeps running and occupies its key;
+// [TaskInfo] has the time since when. A d that is not positive is an error of
+// [New] and Add.
 func Timeout(d time.Duration) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if d <= 0 {

@@ -15,10 +15,10 @@ var errDoInHook = errors.New(`smartpoll: Do within a hook would wait for itself,
 // run later, and to tasks that start later. It returns what f does, which does not
 // end Run.
 //
-// Do waits until hooks that are in line have run. If ctx is done before that, it
-// returns ctx.Err(), and if no Run is on, or it is ending, [ErrNotRunning]; f is
-// not called then. The context of f is derived from ctx, and cancelled also when
-// Run's is.
+// Do waits until the hooks in the queue before it have run. If ctx is done
+// before that, it returns ctx.Err(), and if no Run is in progress, or it is
+// ending, [ErrNotRunning]; f is not called then. The context of f is derived
+// from ctx, and cancelled also when Run's is.
 //
 // Do may be called from any goroutine, but not within a hook, which would wait for
 // itself: until ctx is done, or if ctx is that of the hook or derived from it, Do

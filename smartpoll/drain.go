@@ -38,8 +38,9 @@ func WithDrain(d Drain) Option {
 	})
 }
 
-// DrainError says which tasks were still running when [Scheduler.Run] gave up
-// waiting for them. It is joined to the error that Run returns otherwise.
+// DrainError names the tasks that were still running when [Scheduler.Run]
+// stopped waiting for them. It is joined to the error that Run returns
+// otherwise.
 type DrainError struct {
 	// Keys are those of the tasks, in no order.
 	Keys []any

@@ -33,17 +33,18 @@ type GroupConfig struct {
 // upstream. It is made by [NewGroup], joined by the option [In], and belongs to
 // the one [Scheduler] whose tasks joined it.
 //
-// A task that is due but not admitted waits in the group's line, without a goroutine,
-// in the order in which the members became due, see [HeadStart]. It counts as ready all
-// the while: StopTimer returns true, Next stays, and clearing its schedule takes it out
-// of the line too.
+// A task that is due but not admitted waits in the group's queue, without a
+// goroutine, in the order in which the members became due, see [HeadStart].
+// Meanwhile it counts as ready: StopTimer returns true, Next does not change,
+// and clearing its schedule also removes it from the queue.
 //
-// The first in line takes a place, and a start of Rate, at the moment when it starts.
-// Nothing is set aside for those behind it: whoever leaves the line leaves no gap, and
-// a Run that ends leaves nothing to wait for to the next one. Starts that a blocking
-// hook holds up are made together when it returns, as far as Burst goes.
+// The first task in the queue takes a slot of Running, and a start of Rate, at
+// the moment it starts. Nothing is reserved for those behind it: a task that
+// leaves the queue leaves no gap, and a Run that ends leaves nothing for the
+// next one to wait for. Starts that a blocking hook has held up are made
+// together when it returns, as far as Burst allows.
 //
-// Work that is not a task keeps the limits as well if it asks [Scheduler.Admit].
+// Work that is not a task can observe the limits by calling [Scheduler.Admit].
 type Group struct {
 	places  int           // 0: any number
 	gap     time.Duration // no start for so long after ended
@@ -84,7 +85,8 @@ func NewGroup(config GroupConfig) *Group {
 	return g
 }
 
-// String keeps package fmt from reading what is in use, as GoString does.
+// String keeps package fmt from reading fields that are in use, as GoString
+// does.
 func (g *Group) String() string { return "smartpoll.Group" }
 
 // GoString is String.
@@ -93,10 +95,11 @@ func (g *Group) GoString() string { return g.String() }
 // groupsMade numbers groups.
 var groupsMade atomic.Int64
 
-// Delay returns how long after the given time a member that becomes due then has to
-// wait for a start, as far as Rate and the members that are due now tell: others may
-// become due before. It is zero if a start is there then, and without a Rate. A time
-// that has passed counts as now. Delay may be called from any goroutine.
+// Delay returns how long a member that becomes due at the given time has to
+// wait for a start, judging by Rate and the members that are due now; others
+// may become due before it. It is zero if a start is available then, and
+// without a Rate. A time in the past counts as now. Delay may be called from
+// any goroutine.
 func (g *Group) Delay(at time.Time) time.Duration {
 	if g.limiter == nil {
 		return 0
@@ -172,13 +175,14 @@ func (g *Group) wait(now time.Time, n int) time.Duration {
 	return time.Duration(min(math.Round(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
-// In makes the task a member of g. A task may be in several groups: it starts when all
-// of them admit it. It asks them one after the other, and keeps what it has got while it
-// waits in line for the next, so others cannot overtake it for ever: those with a number
-// of Running first, then those with a Rate, the slowest first, and else in the order in
-// which they were made. While it waits for the last of them, it keeps a place in each
-// other one, and whoever waits for a start of their Rate waits behind it. [WithMaxRunning]
-// comes last.
+// In makes the task a member of g. A task may be in several groups: it starts
+// when all of them admit it. It acquires them one after the other, and keeps
+// what it has acquired while it waits for the next, so that others cannot
+// overtake it forever: groups with Running first, then those with a Rate, the
+// slowest first, and otherwise in the order in which they were made. While it
+// waits for the last of them, it keeps a slot in each of the others, and tasks
+// that wait for a start of their Rate wait behind it. [WithMaxRunning] comes
+// last.
 func In(g *Group) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if g == nil {

@@ -10,18 +10,19 @@ import (
 // the channel this hook was configured with. The context will be a descendent of
 // the [Scheduler.Run] context, and will be cancelled after the hook returns.
 //
-// If the channel is closed, the hook is told so (ok is false) once per Run. An
+// If the channel is closed, the hook is called once per Run with ok false. An
 // error ends Run, which returns it. A panic reaches the caller of Run with the
 // same value, and runtime.Goexit ends the goroutine that called Run.
 type Hook[T any] func(ctx context.Context, internal *Internal, value T, ok bool) error
 
 // WithHook adds a [Hook], wired up to the given channel.
 //
-// A goroutine per hook and Run receives from the channel and waits for the turn
-// with the value, so one value may have been taken while another hook runs.
-// A value that was taken always reaches the hook, also if Run is about to end:
-// then the hook's context is done already. What was not taken stays in the
-// channel. Several hooks may share a channel: each value goes to one of them.
+// For each hook and Run, a goroutine receives from the channel and waits with
+// the value until the hook can run, so one value may already be received while
+// another hook runs. A received value always reaches the hook, even if Run is
+// about to end: then the hook's context is already done. Other values stay in
+// the channel. Several hooks may share a channel: each value goes to one of
+// them.
 func WithHook[T any](ch <-chan T, hook Hook[T]) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if ch == nil {

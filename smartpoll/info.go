@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// State is what a task is about.
+// State is the state of a task.
 type State int
 
 // The states of a task. One that runs may be scheduled, due and paused as well.
@@ -43,7 +43,7 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// TaskInfo is what is known of a task at one moment.
+// TaskInfo describes a task at one moment.
 type TaskInfo struct {
 	Key    any
 	State  State
@@ -57,8 +57,8 @@ type TaskInfo struct {
 	// Late is how long after its time, as it was scheduled or planned, that was, and Took how long the last
 	// invocation took that has ended, without the hook: if there is an [Observer].
 	Late, Took time.Duration
-	// Failures is how many invocations in a row have failed, and Err is the last
-	// error of all, also if it was followed by success. The failed fetch of a
+	// Failures is how many invocations in a row have failed, and Err is the
+	// last error, even if a success has followed it. The failed fetch of a
 	// [Poll] is a failure.
 	Failures int
 	Err      error

@@ -55,24 +55,24 @@ func (i Interval) Offset(d time.Duration) Interval {
 	return i
 }
 
-// AtOnce has a task whose [On] it is run now as well: when Run begins, or when the task
-// is added. Next is not moved by that.
+// AtOnce makes a task that is scheduled [On] the Interval also run at once:
+// when Run begins, or when the task is added. That does not change Next.
 func (i Interval) AtOnce() Interval {
 	i.check()
 	i.atOnce = true
 	return i
 }
 
-// Spread pins i, and moves its times by a part of its duration that depends on id,
-// so that tasks with different ids do not all run at once: always the same part,
-// in all processes.
+// Spread pins i, and shifts its times by a part of its duration that depends
+// only on id, so that tasks with different ids do not all run at once. The part
+// is the same in all processes.
 func (i Interval) Spread(id string) Interval {
 	return i.Offset(time.Duration(fraction(fnv64([]byte(id))) * float64(i.every)))
 }
 
-// Jitter pins i, and delays each of its times by a part of its duration from 0 to f,
-// which depends on id and that time. No delay is carried over to the next time: the
-// rate remains what it is. Jitter panics unless f is at least 0 and less than 1.
+// Jitter pins i, and delays each of its times by a part of its duration from 0
+// to f, which depends on id and that time. Delays do not add up: the rate stays
+// the same. Jitter panics unless f is at least 0 and less than 1.
 func (i Interval) Jitter(f float64, id string) Interval {
 	i.check()
 	if !(f >= 0 && f < 1) {

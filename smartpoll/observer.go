@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Observer is told what happens, for metrics and logs. A func that is nil costs
-// nothing, and no Observer no reading of the clock.
+// Observer receives events for metrics and logs. A nil func costs nothing, and
+// without an Observer the clock is not read for it.
 //
 // The funcs must return fast, and may call all methods but [Scheduler.Do]. OnStart
 // and OnDone are called on the goroutine of the task, so concurrently for several
@@ -28,8 +28,8 @@ type Observer struct {
 	OnHook func(key any, took time.Duration, err error)
 }
 
-// WithObserver has o told what happens. With it, [TaskInfo] says how late tasks
-// started and how long they took, also if all funcs of o are nil.
+// WithObserver reports events to o. With it, [TaskInfo] has how late tasks
+// started and how long they took, even if all funcs of o are nil.
 func WithObserver(o *Observer) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if o == nil {

@@ -11,7 +11,8 @@ import (
 // task that has become due again while it ran, and has [Overlap] with [Replace].
 var ErrTaskReplaced = errors.New(`smartpoll: task replaced`)
 
-// OverlapPolicy is what [Overlap] makes of a task that is due while it runs.
+// OverlapPolicy is what [Overlap] does with a task that becomes due while it
+// runs.
 type OverlapPolicy int
 
 const (
@@ -41,8 +42,8 @@ func (p OverlapPolicy) String() string {
 }
 
 // Queue keeps up to n runs waiting, where [Coalesce] keeps one: each call that
-// schedules a task for now, and finds it due already, adds one. What is beyond n
-// is dropped and counted, see [TaskInfo]. Clearing or postponing the schedule
+// schedules a task for now while it is already due adds one. Runs beyond n are
+// dropped and counted, see [TaskInfo]. Clearing or postponing the schedule
 // clears them all. Queue panics if n is not positive.
 func Queue(n int) OverlapPolicy {
 	if n < 1 {
@@ -51,15 +52,15 @@ func Queue(n int) OverlapPolicy {
 	return OverlapPolicy(n)
 }
 
-// Overlap says what becomes of a task that is due while it runs. Without it, that is
-// [Coalesce]: nothing ever runs twice at once.
+// Overlap chooses what happens to a task that becomes due while it runs. The
+// default is [Coalesce]. A task never runs twice at once.
 //
-// With [Skip] and [Replace], a run counts as over when its [TaskHook] begins: what
-// that one schedules is the next run.
+// With [Skip] and [Replace], a run counts as over when its [TaskHook] begins:
+// the hook may schedule the next run.
 //
-// A [Schedule] plans the next run when one is over, so that nothing overlaps, and
-// [Missed] says what becomes of times that have passed meanwhile. It plans at the
-// start with [Replace] alone.
+// A [Schedule] plans the next run when one is over, so that nothing overlaps,
+// and [Missed] chooses what happens to times that have passed meanwhile. Only
+// with [Replace] does it plan at the start.
 func Overlap(policy OverlapPolicy) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if policy < Replace {
@@ -103,11 +104,11 @@ func (e *entry) again() {
 	}
 }
 
-// HeadStart has the task count as due d earlier than it is, among those that wait
-// for [WithMaxRunning] or for a place in a [Group]: it overtakes those that have
-// become due up to d before it, and nobody else, so none of them waits for ever. It
-// is never started before its time. A d that is not positive is an error of [New]
-// and Add.
+// HeadStart treats the task as due d earlier than it is, among those that wait
+// for [WithMaxRunning] or for a [Group]: it overtakes tasks that became due up
+// to d before it, and no others, so none of them waits forever. It is never
+// started before its time. A d that is not positive is an error of [New] and
+// Add.
 func HeadStart(d time.Duration) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if d <= 0 {

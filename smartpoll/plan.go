@@ -19,15 +19,16 @@ type Schedule interface {
 }
 
 // On schedules the task as s says: for the first time after the start of
-// [Scheduler.Run], when its RunHooks have returned, or after Add, and then, whenever
-// an invocation is over, hook included, for the time that follows the one for which
-// it was scheduled. Retries come first, and so does whatever else has scheduled the
-// task: the schedule goes on from there. A task that is cleared is off its schedule
-// until it has run again.
+// [Scheduler.Run], when its RunHooks have returned, or after Add, and then,
+// whenever an invocation is over, hook included, for the time that follows the
+// one for which it was scheduled. Retries, and explicit schedules of the task,
+// take precedence: the schedule continues from there. A task whose schedule is
+// cleared is not planned again until it has run.
 //
-// What s returns without a monotonic reading, such as any time made of a date, is
-// a time of the wall clock, and is followed when that clock is set. Apart from an
-// [Interval] that is not pinned, s is asked with local times of the wall clock.
+// Times that s returns without a monotonic reading, such as any made from a
+// date, are wall-clock times and follow that clock when it is set. Apart from
+// an [Interval] that is not pinned, s is asked with local times of the wall
+// clock.
 //
 // Times that have passed before they could be planned, or by more than a second
 // before they were noticed, because the process was busy or suspended or the task
@@ -48,11 +49,12 @@ func On(s Schedule) TaskOption {
 	})
 }
 
-// MissedPolicy is what [Missed] makes of missed times.
+// MissedPolicy is what [Missed] does about missed times.
 type MissedPolicy int
 
 const (
-	// MissedOnce makes up for all of them by one run, now, and goes on from now.
+	// MissedOnce makes up for all of them by one run, now, and continues from
+	// now.
 	MissedOnce MissedPolicy = 0
 	// MissedSkip makes up for none.
 	MissedSkip MissedPolicy = -1
@@ -79,8 +81,8 @@ func MissedAll(n int) MissedPolicy {
 	return MissedPolicy(n)
 }
 
-// Missed says what becomes of times of the task's [Schedule] that have passed, see
-// [On]. Without it, that is [MissedOnce].
+// Missed chooses what happens to missed times of the task's [Schedule], see
+// [On]. The default is [MissedOnce].
 func Missed(policy MissedPolicy) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if policy < MissedSkip {
