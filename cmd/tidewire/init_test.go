@@ -95,8 +95,8 @@ backoff.max         5m       built in
 stale_after         3 polls  built in
 upstreams.u.http    http://h FILE:2
 upstreams.u.bearer  ***      FILE:2 "${env:TOKEN}"
-upstreams.u.burst   1        built in
 upstreams.u.keep_alive true built in
+upstreams.u.burst   1        built in
 `, "FILE", name)
 	spaces := regexp.MustCompile(` +`)
 	if code != 0 || spaces.ReplaceAllString(stdout, " ") != spaces.ReplaceAllString(want, " ") || stderr != "" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 var defaultScopes = []string{"openid", "profile", "email"}
@@ -243,11 +244,11 @@ func proxyKeys(p *Proxy) grammar.Keys {
 			peersShape, func(v *grammar.Node) { p.Trust = readTrust(v) }).Also("trusted from cidr").Need("[10.0.0.5]"),
 		grammar.Func("user_header",
 			"the header that names the person",
-			headerShape, func(v *grammar.Node) { p.UserHeader = readHeaderName(v, "user_header") }).
+			httpkind.HeaderShape, func(v *grammar.Node) { p.UserHeader = readHeaderName(v, "user_header") }).
 			Default(defaultUserHeader),
 		grammar.Func("groups_header",
 			"the header that lists the person's groups, separated by commas",
-			headerShape, func(v *grammar.Node) { p.GroupsHeader = readHeaderName(v, "groups_header") }).
+			httpkind.HeaderShape, func(v *grammar.Node) { p.GroupsHeader = readHeaderName(v, "groups_header") }).
 			Default(defaultGroupsHeader),
 		grammar.Func("groups",
 			"the role of each group: `viewer`, `operator` or `admin`. A person in several groups has the "+
@@ -275,7 +276,7 @@ func readTrust(n *grammar.Node) []netip.Prefix {
 
 func readHeaderName(n *grammar.Node, what string) string {
 	s := n.Line(what)
-	if s != "" && !headerName.MatchString(s) {
+	if s != "" && !httpkind.HeaderName.MatchString(s) {
 		n.Problem(fmt.Sprintf("%s: %s is not the name of a header", what, grammar.Quote(s)), "use letters, digits and dashes")
 	}
 	return http.CanonicalHeaderKey(s)

@@ -17,6 +17,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
@@ -115,7 +116,7 @@ func (a *Arg) url(text string) *ArgError {
 		return a.wrong("write one such as https://example.com/x", "%s is not an https address", a.quote(text))
 	case u.User != nil:
 		return a.wrong("write it without", "the address contains a user name or password")
-	case !validPort(u.Port()):
+	case !httpkind.ValidPort(u.Port()):
 		return a.wrong("write a port from 1 to 65535", "%s has a bad port", a.quote(text))
 	}
 	return nil

@@ -35,6 +35,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/kind/exec"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // Config is a whole configuration, valid and with its defaults applied.
@@ -128,58 +131,43 @@ type Notify struct {
 	Body   string      // in which {source}, {title}, {state}, {value}, {error} and {since} stand for the alert's; empty: a JSON object of them all
 }
 
-// An Upstream is one service that sources poll: one credential, one limit.
+// An Upstream is one service that sources ask and jobs use: one credential, one limit.
 type Upstream struct {
-	Name   string
-	URL    *url.URL    // http or https; paths of sources are joined to its path
-	Header http.Header // sent with each request (bearer and header keys); never nil
-	Given  []string    // what references gave in Header and in the path of URL: secrets
-	Limit  float64     // requests a second; 0 means no limit
-	Burst  int         // requests that may come at once under Limit; at least 1
+	Name  string
+	Kind  string        // the name of its kind
+	Spec  kind.Upstream // what its kind needs to know
+	Limit float64       // requests a second; 0 means no limit
+	Burst int           // requests that may come at once under Limit; at least 1
 
 	MaxInFlight int           // requests in progress at once; 0 means no limit
 	Gap         time.Duration // between the end of a request and the start of the next
-	KeepAlive   bool          // connections are used again
 }
 
-// A Source is one thing to poll. Exactly one of HTTP, Exec and From is set.
+// A Source is one thing to poll, or to compute, or to be told of.
 type Source struct {
-	Name  string
-	Title string // for people; Name unless set
+	Name     string
+	Title    string      // for people; Name unless set
+	Kind     string      // the name of its kind
+	Spec     kind.Source // what its kind needs to know
+	Upstream *Upstream   // the one that it asks; nil: none
 
-	HTTP *HTTP
-	Exec []string // argv
-	Program
-	From []string // names of other sources, recomputed with every poll of any of them
-
-	Given []string // what references gave in HTTP, Exec and Env: secrets
-
-	Combine *jq.Program // with From: the inputs by name -> value; nil: the inputs as they are
-	Needs   Needs       // with From: which inputs must be fresh for the value to be fresh; NeedsAll unless set
-
-	Parse      Parse         // how the raw result becomes a value
+	Parse      Parse         // how bytes become a value; empty: the kind has no bytes
 	Pick       []Field       // what to take of it; empty: all of it
-	Every      time.Duration // pause between polls; 0 with From
+	Every      time.Duration // pause between polls; 0 if it is not polled
 	Unwatched  time.Duration // the pause while nobody looks; Never: no polls then; Every unless set
 	When       []When        // other pauses, by the value; the first that holds counts
 	Deadband   []Deadband    // how far numbers must move to count as changed
 	Jitter     float64       // 0 <= Jitter < 1: the fraction of Every that a poll may be late, to spread load
 	Timeout    time.Duration // bound of one poll
 	Backoff    Backoff       // pauses after failures
-	StaleAfter time.Duration // age from which a value without a successful poll, of the inputs that From needs, is stale; 0 with From unless set
+	StaleAfter time.Duration // age from which a value without a successful poll, of the inputs that are needed, is stale; 0 if it is not polled unless set
+	AtMost     time.Duration // the least time between two messages that count, of a source that is told; 0: all count
 	Show       Show
 	Alert      *Alert // nil: none
 }
 
-// Needs says which inputs of a source must be fresh for what is made of them to be fresh.
-type Needs string
-
-// The values of [Needs].
-const (
-	NeedsAll  Needs = "all"
-	NeedsAny  Needs = "any"  // one of them
-	NeedsNone Needs = "none" // the source judges their states itself
-)
+// Polled reports whether s is asked for its value again and again, rather than computed or told.
+func (s *Source) Polled() bool { return s.Every > 0 }
 
 // Never is the pause of a source that is polled only while somebody looks.
 const Never time.Duration = -1
@@ -206,21 +194,13 @@ type Alert struct {
 	Notify   []*Notify     // may be none
 }
 
-// HTTP is a request to an upstream. Its address and header may hold secrets.
-type HTTP struct {
-	Upstream *Upstream
-	URL      *url.URL // complete: upstream, path and query
-	Header   http.Header
-	Accept   []int // the statuses of answers that count; nil: 200 to 299
-}
-
 // Parse says how the raw bytes of a poll become a value.
 type Parse string
 
 // The values of [Parse].
 const (
-	ParseJSON  Parse = "json"  // one JSON value (default of http)
-	ParseText  Parse = "text"  // a string without surrounding white space (default of exec)
+	ParseJSON  Parse = "json"  // one JSON value
+	ParseText  Parse = "text"  // a string without surrounding white space
 	ParseLines Parse = "lines" // a list of strings, each without surrounding white space
 )
 
@@ -271,17 +251,12 @@ type Job struct {
 }
 
 // Program is how the program of an exec runs.
-type Program struct {
-	Env     []string // NAME=value, added to its environment, which is otherwise that of [command.Command] alone; of a job, with {arg} in values
-	Dir     string   // where it runs; empty: where Tidewire does
-	TTY     bool     // its outputs are a terminal
-	OKCodes []int    // exit codes with which it has done its work; nil: 0
-}
+type Program = exec.Program
 
 // JobHTTP is the request that a run makes. In its path, query, header and body each
 // {arg} stands for one argument, to be escaped for its place.
 type JobHTTP struct {
-	Upstream *Upstream
+	Upstream *httpkind.Upstream
 	Method   string // POST unless set
 	Path     string // escaped but for {arg}, begins with / unless empty; joined to the upstream's path
 	Query    []Pair

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind/from"
 )
 
 // load loads a file that must be good.
@@ -179,13 +180,13 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("Access = %#v with %#v, %#v, %#v", a, a.Tokens, a.OIDC, a.Proxy)
 	}
 	weather, plain := c.Upstreams[0], c.Upstreams[1]
-	if got, want := weather.Header, (http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
+	if got, want := serverOf(weather).Header, (http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers of weather = %v, want %v", got, want)
 	}
-	if weather.Name != "weather" || weather.URL.String() != "https://api.example.com/base/" || weather.Limit != 60./3600 || weather.Burst != 5 {
+	if weather.Name != "weather" || serverOf(weather).URL.String() != "https://api.example.com/base/" || weather.Limit != 60./3600 || weather.Burst != 5 {
 		t.Errorf("weather = %+v", weather)
 	}
-	if plain.Header == nil || len(plain.Header) != 0 || plain.Limit != 0 || plain.Burst != 1 {
+	if serverOf(plain).Header == nil || len(serverOf(plain).Header) != 0 || plain.Limit != 0 || plain.Burst != 1 {
 		t.Errorf("plain = %+v, want no headers, no limit and a burst of 1", plain)
 	}
 
@@ -199,16 +200,16 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	outdoor := byName["outdoor"]
-	if got, want := outdoor.HTTP.URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&id=1&id=2&q=Perth+%26+more"; got != want {
+	if got, want := requestOf(outdoor).URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&id=1&id=2&q=Perth+%26+more"; got != want {
 		t.Errorf("URL of outdoor = %s, want %s", got, want)
 	}
-	if got, want := outdoor.HTTP.Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
+	if got, want := requestOf(outdoor).Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers of outdoor = %v, want %v", got, want)
 	}
-	if got, want := outdoor.HTTP.Accept, []int{200, 503}; !slices.Equal(got, want) {
+	if got, want := requestOf(outdoor).Accept, []int{200, 503}; !slices.Equal(got, want) {
 		t.Errorf("outdoor accepts %v, want %v", got, want)
 	}
-	if outdoor.HTTP.Upstream != weather {
+	if requestOf(outdoor).Upstream != serverOf(weather) {
 		t.Errorf("upstream of outdoor is not weather")
 	}
 	if outdoor.Title != "Outdoor" || outdoor.Parse != config.ParseText || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
@@ -244,24 +245,24 @@ func TestEveryKey(t *testing.T) {
 	if a := root.Alert; a.If != nil || a.For != 0 || !reflect.DeepEqual(a.Notify, []*config.Notify{leads}) || !reflect.DeepEqual(root.Deadband, []config.Deadband{{"", 0.1}}) {
 		t.Errorf("root = %+v, alert %+v", root, a)
 	}
-	if got, want := root.HTTP.URL.String(), "http://10.0.0.9:8080"; got != want {
+	if got, want := requestOf(root).URL.String(), "http://10.0.0.9:8080"; got != want {
 		t.Errorf("URL of root = %s, want %s", got, want)
 	}
 	if root.Parse != config.ParseJSON || len(root.Pick) != 1 || root.Pick[0].Name != "" || root.Pick[0].Expr.String() != ".a" || root.Title != "root" {
 		t.Errorf("root = %+v", root)
 	}
 	disk := byName["disk"]
-	if got, want := disk.Exec, []string{"df", "--output=pcent", "/data", "5", "-c", "{print}"}; !reflect.DeepEqual(got, want) {
+	if got, want := programOf(disk).Argv, []string{"df", "--output=pcent", "/data", "5", "-c", "{print}"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("exec of disk = %q, want %q", got, want)
 	}
 	if disk.Parse != config.ParseLines || byName["uptime"].Parse != config.ParseText || byName["uptime"].Pick != nil {
 		t.Errorf("disk = %+v, uptime = %+v", disk, byName["uptime"])
 	}
 	site := byName["site"]
-	if !reflect.DeepEqual(site.From, []string{"outdoor", "disk"}) || site.Combine == nil || site.Needs != config.NeedsAny || byName["both"].Needs != config.NeedsAll || byName["disk"].Needs != "" || site.StaleAfter != time.Hour || site.Every != 0 || len(site.Pick) != 1 {
+	if !reflect.DeepEqual(inputsOf(site).From, []string{"outdoor", "disk"}) || inputsOf(site).Combine == nil || inputsOf(site).Needs != from.NeedsAny || inputsOf(byName["both"]).Needs != from.NeedsAll || inputsOf(byName["disk"]).Needs != "" || site.StaleAfter != time.Hour || site.Every != 0 || len(site.Pick) != 1 {
 		t.Errorf("site = %+v", site)
 	}
-	if both := byName["both"]; both.Combine != nil || both.StaleAfter != 0 {
+	if both := byName["both"]; inputsOf(both).Combine != nil || both.StaleAfter != 0 {
 		t.Errorf("both = %+v", both)
 	}
 
@@ -284,8 +285,8 @@ func TestEveryKey(t *testing.T) {
 		j.Stdin != "{text} {pin}" || !slices.Equal(j.WarnCodes, []int{1, 2}) {
 		t.Errorf("the program of the job = %+v, %q, %v, want %+v", j.Program, j.Stdin, j.WarnCodes, want)
 	}
-	if want := (config.Program{Env: []string{"LEVEL=5"}, Dir: here, TTY: true, OKCodes: []int{0, 1, 2}}); !reflect.DeepEqual(byName["uptime"].Program, want) {
-		t.Errorf("the program of uptime = %+v, want %+v", byName["uptime"].Program, want)
+	if want := (config.Program{Env: []string{"LEVEL=5"}, Dir: here, TTY: true, OKCodes: []int{0, 1, 2}}); !reflect.DeepEqual(programOf(byName["uptime"]).Program, want) {
+		t.Errorf("the program of uptime = %+v, want %+v", programOf(byName["uptime"]).Program, want)
 	}
 	if j.Confirm != "Really?" ||
 		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Refresh, []string{"disk", "site"}) {
@@ -300,12 +301,12 @@ func TestEveryKey(t *testing.T) {
 	}
 	reindex := byJob["reindex"]
 	if h, want := reindex.HTTP, (&config.JobHTTP{
-		Upstream: weather, Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []config.Pair{{"q", "{name}"}, {"x", "1"}},
+		Upstream: serverOf(weather), Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []config.Pair{{"q", "{name}"}, {"x", "1"}},
 		Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`, Accept: []int{200, 409}, Follow: true,
 	}); !reflect.DeepEqual(h, want) || reindex.OnBusy != config.BusyReject || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {
 		t.Errorf("reindex = %#v with\n%#v, want\n%#v", reindex, h, want)
 	}
-	if h := byJob["ping"].HTTP; h.Upstream != plain || h.Method != "POST" || h.Path != "" || h.Header == nil || h.Body != "" || h.Follow {
+	if h := byJob["ping"].HTTP; h.Upstream != serverOf(plain) || h.Method != "POST" || h.Path != "" || h.Header == nil || h.Body != "" || h.Follow {
 		t.Errorf("ping = %#v", h)
 	}
 	if h := byJob["get"].HTTP; h.Method != "GET" || h.Path != "/{x}" {
@@ -407,7 +408,7 @@ func TestPaths(t *testing.T) {
 		{"http://[::1]:8080", "/x:y@z", "http://[::1]:8080/x:y@z"},
 	} {
 		c := load(t, fmt.Sprintf("{version: 1, upstreams: {u: {http: %q}}, sources: {s: {http: {upstream: u, path: %q}}}}", test.base, test.path))
-		if got := c.Sources[0].HTTP.URL.String(); got != test.want {
+		if got := requestOf(c.Sources[0]).URL.String(); got != test.want {
 			t.Errorf("%s and %s: %s, want %s", test.base, test.path, got, test.want)
 		}
 	}
@@ -425,11 +426,11 @@ sources:
   c: {http: {upstream: u}}
 `)
 	for i, want := range []string{"http://h/x?a=1 map[A:[1]]", "http://h/x?b=2 map[B:[2]]", "http://h/x map[]"} {
-		if got := fmt.Sprint(c.Sources[i].HTTP.URL, " ", c.Sources[i].HTTP.Header); got != want {
+		if got := fmt.Sprint(requestOf(c.Sources[i]).URL, " ", requestOf(c.Sources[i]).Header); got != want {
 			t.Errorf("source %d asks %s, want %s", i, got, want)
 		}
 	}
-	if u := c.Upstreams[0]; u.URL.String() != "http://h/x" || len(u.Header) != 0 {
+	if u := serverOf(c.Upstreams[0]); u.URL.String() != "http://h/x" || len(u.Header) != 0 {
 		t.Errorf("upstream = %v %v, want it unchanged", u.URL, u.Header)
 	}
 }

@@ -7,14 +7,13 @@ import (
 )
 
 func TestDependencies(t *testing.T) {
+	const runs = "a configuration says what is to run; the gateway runs it"
 	deptest.Check(t, deptest.Forbidden{
-		"os/exec":                                         "checking a file starts nothing",
-		"github.com/tidewire/tidewire/smartpoll":          "a configuration says what is to run; the gateway runs it",
-		"github.com/tidewire/tidewire/sse":                "a configuration says what is to run; the gateway runs it",
-		"github.com/tidewire/tidewire/snapshot":           "a configuration says what is to run; the gateway runs it",
-		"github.com/tidewire/tidewire/internal/command":   "a configuration says what is to run; the gateway runs it",
-		"github.com/tidewire/tidewire/internal/kind/http": "a configuration says what is to run; the gateway runs it",
-		"github.com/tidewire/tidewire/internal/gateway":   "imports point down",
-		"github.com/spf13/cobra":                          "commands are the program's",
+		"github.com/tidewire/tidewire/smartpoll":             runs,
+		"github.com/tidewire/tidewire/sse":                   runs,
+		"github.com/tidewire/tidewire/snapshot":              runs,
+		"github.com/tidewire/tidewire/internal/subscription": runs,
+		"github.com/tidewire/tidewire/internal/gateway":      "imports point down",
+		"github.com/spf13/cobra":                             "commands are the program's",
 	})
 }

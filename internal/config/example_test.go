@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tidewire/tidewire/internal/config"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 func ExampleLoad() {
@@ -47,10 +48,10 @@ jobs:
 		return
 	}
 	for _, s := range c.Sources {
-		if s.HTTP != nil {
-			fmt.Printf("%s: %s every %v, stale after %v\n", s.Title, s.HTTP.URL, s.Every, s.StaleAfter)
+		if request, ok := s.Spec.(*httpkind.Source); ok {
+			fmt.Printf("%s: %s every %v, stale after %v\n", s.Title, request.URL, s.Every, s.StaleAfter)
 		} else {
-			fmt.Printf("%s: from %v\n", s.Title, s.From)
+			fmt.Printf("%s: %s\n", s.Title, s.Spec.Describe())
 		}
 	}
 	for _, j := range c.Jobs {
@@ -58,7 +59,7 @@ jobs:
 		fmt.Println(j.Title+":", j.Argv(values), errs)
 	}
 	// Output:
-	// forecast: from [coast tank]
+	// forecast: computed from coast, tank
 	// Tank T-101: http://127.0.0.1:9002/api/tank every 1s, stale after 3.15s
 	// coast: http://127.0.0.1:9001/observations every 3.5s, stale after 11.025s
 	// Discover devices: [/usr/bin/tidewire scan --subnet 127.42.0.0/28] []

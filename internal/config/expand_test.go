@@ -86,8 +86,8 @@ sources: {s: {exec: ["${env:UNSET:-a}"], show: {min: '${env:UNSET:--1}', max: '$
 jobs: {j: {exec: [a, "{n}{b}"], args: {n: {type: int, default: "${env:N}", max: "${env:N}"}, b: {type: bool, default: "${env:B}"}}}}
 `)
 	s, args := c.Sources[0], c.Jobs[0].Args
-	if s.Every.String() != "7s" || *s.Show.Min != -1 || *s.Show.Max != 7 || *s.Show.Decimals != 7 || s.Exec[0] != "a" {
-		t.Errorf("source = every %v, exec %v, show %+v", s.Every, s.Exec, s.Show)
+	if s.Every.String() != "7s" || *s.Show.Min != -1 || *s.Show.Max != 7 || *s.Show.Decimals != 7 || programOf(s).Argv[0] != "a" {
+		t.Errorf("source = every %v, exec %v, show %+v", s.Every, programOf(s).Argv, s.Show)
 	}
 	if args[0].Default != int64(7) || *args[0].Max != 7 || args[1].Default != true {
 		t.Errorf("args = %+v", args)
@@ -220,7 +220,7 @@ func TestNothingShowsAReference(t *testing.T) {
 		}
 		valid++
 		asJSON, err := json.Marshal(c)
-		if all := fmt.Sprintf("%v %+v %s %v %v %v %v %v %v", c, c, asJSON, c.Sources, c.Jobs, c.Notify, c.Access, c.Sources[0].HTTP, c.Jobs[3].HTTP); err != nil || strings.Contains(all, canary) {
+		if all := fmt.Sprintf("%v %+v %s %v %v %v %v %v %v", c, c, asJSON, c.Sources, c.Jobs, c.Notify, c.Access, c.Sources[0].Spec, c.Jobs[3].HTTP); err != nil || strings.Contains(all, canary) {
 			t.Errorf("%q for line %d: the configuration prints as %s, %v", canary, nodes[0].Line, all, err)
 		}
 	}

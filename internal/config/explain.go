@@ -35,14 +35,14 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 }
 
 func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
-	keys := (&reader{}).sourceKeys(&sourceDraft{Source: &Source{}}, "")
+	keys := newFileReader().sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own := root.Get("sources").Get(s.Name)
-	if s.From != nil { // it is not polled: nothing holds but what it says
+	if !s.Polled() { // only what it says holds
 		return grammar.Explain("", keys, nil, own)
 	}
 	all := grammar.Explain("", keys, map[string]any{"title": s.Title, "parse": s.Parse}, own, root.Get("defaults"))
-	if s.HTTP != nil {
-		all = append(all, explainUpstream(s.HTTP.Upstream, root)...)
+	if s.Upstream != nil {
+		all = append(all, explainUpstream(s.Upstream.Name, root)...)
 	}
 	return all
 }
@@ -51,12 +51,12 @@ func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 	keys := (&reader{}).jobKeys(newJobDraft(&Job{}), "")
 	all := grammar.Explain("", keys, map[string]any{"title": j.Title}, root.Get("jobs").Get(j.Name))
 	if j.HTTP != nil {
-		all = append(all, explainUpstream(j.HTTP.Upstream, root)...)
+		all = append(all, explainUpstream(j.HTTP.Upstream.Name, root)...)
 	}
 	return all
 }
 
-func explainUpstream(u *Upstream, root *grammar.Node) []grammar.Setting {
-	keys := upstreamKeys(&upstreamDraft{Upstream: &Upstream{}}, "")
-	return grammar.Explain("upstreams."+u.Name+".", keys, map[string]any{}, root.Get("upstreams").Get(u.Name))
+func explainUpstream(name string, root *grammar.Node) []grammar.Setting {
+	keys := newFileReader().upstreamKeys(newUpstreamDraft(name), "")
+	return grammar.Explain("upstreams."+name+".", keys, map[string]any{}, root.Get("upstreams").Get(name))
 }

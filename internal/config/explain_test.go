@@ -52,7 +52,7 @@ jobs:
 			"http.upstream = u (t.yaml:13)", "http.path = /x (t.yaml:13)", "http.query.q = *** (t.yaml:13)", "http.headers.A = *** (t.yaml:13)",
 			"title = s (built in)", "parse = json (built in)", "pick.a = .a (t.yaml:16)", `pick.b = " .b\n" (t.yaml:16)`, "show.value = a (t.yaml:17)", "show.min = -1 (t.yaml:17)",
 			"every.normal = *** (t.yaml:14 \"${env:EVERY}\")", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)", "backoff.min = 2s (t.yaml:5)", "backoff.max = 5m (t.yaml:15)", "stale_after = 3 polls (built in)",
-			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)", "upstreams.u.keep_alive = true (built in)",
+			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.keep_alive = true (built in)", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
 		},
 		"x": {
 			"exec = [x, ***, a b] (more.yaml:2 \"${env:TOKEN}\")", "title = X (more.yaml:2)", "parse = text (built in)", "every.normal = 30s (built in)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
@@ -65,7 +65,7 @@ jobs:
 		"job/s": {
 			"title = s (built in)", "http.upstream = u (t.yaml:28)", "http.method = POST (built in)", "http.path = /s (t.yaml:28)", "http.body = *** (t.yaml:28)", "timeout = 15m (built in)",
 			"on_busy = join (built in)", "keep.runs = 50 (built in)", "keep.for = 24h (built in)",
-			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)", "upstreams.u.keep_alive = true (built in)",
+			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.keep_alive = true (built in)", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
 		},
 		"source/w": {
 			"exec = [a] (t.yaml:19)", "title = w (built in)", "parse = text (built in)", "deadband = 1 (t.yaml:19)", "alert.notify = ops (t.yaml:19)",

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind/from"
 )
 
 // goNames matches how Go names its types and this package its own.
@@ -73,16 +74,16 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		for _, s := range c.Sources {
-			if s.From == nil && (s.Every <= 0 || s.Timeout <= 0 || s.Backoff.Min <= 0 || s.Backoff.Max < s.Backoff.Min || s.StaleAfter <= 0 || s.Jitter < 0 || s.Jitter >= 1) {
+			if s.Kind != "from" && (s.Every <= 0 || s.Timeout <= 0 || s.Backoff.Min <= 0 || s.Backoff.Max < s.Backoff.Min || s.StaleAfter <= 0 || s.Jitter < 0 || s.Jitter >= 1) {
 				t.Errorf("source %+v cannot be polled", s)
 			}
-			if s.From == nil && s.Unwatched != config.Never && s.Unwatched < s.Every || slices.ContainsFunc(s.When, func(w config.When) bool { return w.If == nil || w.Every <= 0 }) {
+			if s.Kind != "from" && s.Unwatched != config.Never && s.Unwatched < s.Every || slices.ContainsFunc(s.When, func(w config.When) bool { return w.If == nil || w.Every <= 0 }) {
 				t.Errorf("source %+v has pauses %v, %v, %v", s, s.Every, s.Unwatched, s.When)
 			}
 			if s.Alert != nil && (s.Alert.If == nil && len(s.Alert.Notify) == 0 || slices.Contains(s.Alert.Notify, nil)) || slices.ContainsFunc(s.Deadband, func(d config.Deadband) bool { return d.Least <= 0 }) {
 				t.Errorf("source %+v has the alert %+v and %v", s, s.Alert, s.Deadband)
 			}
-			if (s.HTTP != nil) == (len(s.Exec) > 0) && s.From == nil {
+			if s.Spec == nil || s.Kind == "" {
 				t.Errorf("source %+v is not of one kind", s)
 			}
 		}
@@ -117,7 +118,9 @@ func FuzzLoad(f *testing.F) {
 // plain is c without its compiled expressions, which hold functions.
 func plain(c *config.Config) *config.Config {
 	for _, s := range c.Sources {
-		s.Combine = nil
+		if computed, ok := s.Spec.(*from.Source); ok {
+			computed.Combine = nil
+		}
 		for i := range s.Pick {
 			s.Pick[i].Expr = nil
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
@@ -33,7 +34,7 @@ func hookAddress(u *url.URL) iter.Seq2[template.Language, string] {
 		if path == "" {
 			path = u.EscapedPath()
 		}
-		_ = yield(template.Path, escapeAround(path)) && yield(template.Form, u.RawQuery)
+		_ = yield(template.Path, httpkind.EscapeAround(path)) && yield(template.Form, u.RawQuery)
 	}
 }
 

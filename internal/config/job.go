@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind/exec"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
@@ -108,10 +109,10 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Line("title", "for people", &j.Title).Also("label description"),
 		grammar.Func("exec",
 			"run a program; each `{arg}` in an element stands for the value of an argument",
-			argvShape, func(v *grammar.Node) { j.Exec = r.argv(v) }).Also("command cmd run script shell").OneOf(),
+			exec.ArgvShape, func(v *grammar.Node) { j.Exec = exec.ReadArgv(v, r.once) }).Also("command cmd run script shell").OneOf(),
 		grammar.Section("http",
 			"send a request to an upstream",
-			"http of "+where, jobRequestKeys(d.request, r.parts.upstreams, where)).
+			"http of "+where, r.jobRequestKeys(d.request, where)).
 			Also("url request webhook").OneOf().Then(d.requestRead),
 		grammar.Func("args",
 			"the arguments of a start",
@@ -123,7 +124,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			grammar.AnyText, func(v *grammar.Node) { j.Progress = readProgress(v) }).With("exec"),
 		grammar.Func("warn_codes",
 			"of `exec`: the exit codes that mean success with a warning",
-			codesShape, func(v *grammar.Node) { j.WarnCodes = readCodes(v, "warn_codes") }).
+			exec.CodesShape, func(v *grammar.Node) { j.WarnCodes = exec.ReadCodes(v, "warn_codes") }).
 			Also("warning_codes").With("exec"),
 		grammar.Text("stdin",
 			"of `exec`: the program's standard input; each `{arg}` stands for the value of an argument. "+
@@ -160,7 +161,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"keep of "+where, keepKeys(&j.Keep)).Also("retention history"),
 	}
 	const beforeProgram = 5 // keys, so that a table of them shows those of exec together
-	return slices.Insert(keys, beforeProgram, programKeys(&j.Program, where)...)
+	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)
 }
 
 func (r *reader) thenKeys(j *Job) grammar.Keys {
@@ -196,7 +197,7 @@ func (r *reader) job(e grammar.Named) *Job {
 	checkCodes(n, j)
 	if n.Get("exec") == nil && j.HTTP != nil {
 		refuse(n, "in a job that makes a request", "remove it; it is for jobs with exec",
-			append([]string{"progress", "warn_codes", "stdin"}, programWords...)...)
+			slices.Concat([]string{"progress", "warn_codes", "stdin"}, exec.ProgramWords)...)
 	}
 	if queue := n.Get("queue"); queue != nil && j.OnBusy != BusyQueue && j.OnBusy != "" && j.Group == "" {
 		queue.Problem("queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")

@@ -5,34 +5,42 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-func jobRequestKeys(h *JobHTTP, upstreams map[string]*Upstream, where string) grammar.Keys {
+func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("upstream",
 			"one of `upstreams`, with its credential and its limit",
-			grammar.ALine, func(v *grammar.Node) { h.Upstream = grammar.Lookup(v, "upstream", upstreams) }).
+			grammar.ALine, func(v *grammar.Node) { h.Upstream = r.jobUpstream(v) }).
 			Need("weather"),
 		grammar.OneOf("method", "the method", &h.Method, jobMethods).Default(http.MethodPost),
 		grammar.Func("path",
 			"begins with `/`, is joined to the upstream's path; no `..`, no query",
-			pathShape, func(v *grammar.Node) { h.Path = readPath(v, true) }),
+			httpkind.PathShape, func(v *grammar.Node) { h.Path = httpkind.ReadPath(v, true) }),
 		grammar.Func("query",
 			"the query; a list of texts repeats the parameter",
-			queryShape, func(v *grammar.Node) { h.Query = readPairs(v, where) }).Also("params").Secret(),
+			httpkind.QueryShape, func(v *grammar.Node) { h.Query = readPairs(v, where) }).Also("params").Secret(),
 		grammar.Func("headers",
 			"added to the upstream's headers; a header of the same name replaces the upstream's",
-			headersShape, func(v *grammar.Node) { readHeaders(v, "headers of "+where, h.Header) }).Secret(),
+			httpkind.HeadersShape, func(v *grammar.Node) { httpkind.ReadHeaders(v, "headers of "+where, h.Header) }).Secret(),
 		grammar.Func("body",
 			"the body. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
 			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Text("body", aBody) }).
 			Also("data json payload").Secret(),
-		acceptKey(&h.Accept, false),
+		httpkind.AcceptKey(&h.Accept, false),
 		grammar.Func("follow",
 			"where a 202 answer names the operation, whose status is then requested until it has ended",
 			grammar.Words(follows), func(v *grammar.Node) { h.Follow = v.OneOf("follow", follows) != "" }),
 	}
+}
+
+// jobUpstream reads the name of an upstream that takes requests.
+func (r *reader) jobUpstream(n *grammar.Node) *httpkind.Upstream {
+	u, _ := kind.UpstreamOf[*httpkind.Upstream](r.reading(&sourceDraft{Source: &Source{}}, ""), n, httpkind.Kind.Name)
+	return u
 }
 
 const aBody = `write a text, also of JSON, such as '{"text": "done"}'`
@@ -49,7 +57,7 @@ func isBodiless(method string) bool { return method == http.MethodGet || method 
 
 // readPairs reads a query.
 func readPairs(n *grammar.Node, where string) (query []Pair) {
-	for k, v := range readQuery(n, where) {
+	for k, v := range httpkind.ReadQuery(n, where) {
 		query = append(query, Pair{k, v.Value()})
 	}
 	return query

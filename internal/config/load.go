@@ -5,6 +5,9 @@ import (
 	"regexp"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/kind/all"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // A Problem is one thing that is wrong with a configuration.
@@ -74,7 +77,8 @@ type reader struct {
 		sources   map[string]*Source
 		jobs      map[string]*Job
 	}
-	looked map[string]bool // programs that were looked for
+	kinds  []kind.Kind
+	looked map[string]bool // what was asked for by once
 }
 
 // A fileReader reads a whole configuration.
@@ -92,6 +96,7 @@ func newFileReader() *fileReader {
 	f.parts.upstreams, f.parts.notify = map[string]*Upstream{}, map[string]*Notify{}
 	f.parts.sources, f.parts.jobs = map[string]*Source{}, map[string]*Job{}
 	f.looked = map[string]bool{}
+	f.kinds = all.Kinds()
 	return f
 }
 
@@ -108,12 +113,12 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.Section("defaults",
 			"how sources are polled unless they have these keys themselves",
 			"defaults", paceKeys(&f.pace)),
-		grammar.Func("upstreams",
+		grammar.LazyFunc("upstreams",
 			"services that sources poll",
-			upstreamsShape, f.upstreams).Also("services hosts endpoints connections").Defer(&f.later.upstreams),
-		grammar.Func("sources",
+			f.upstreamsShape, f.upstreams).Also("services hosts endpoints connections").Defer(&f.later.upstreams),
+		grammar.LazyFunc("sources",
 			"what to poll",
-			sourcesShape, f.sources).Also("checks monitors inputs").Defer(&f.later.sources),
+			f.sourcesShape, f.sources).Also("checks monitors inputs").Defer(&f.later.sources),
 		grammar.Func("jobs",
 			"what people can start",
 			jobsShape, f.jobs).Also("actions tasks commands").Defer(&f.later.jobs),
@@ -127,7 +132,7 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.Func("public_url",
 			"the address that people use if it is not that of `listen`, such as the address of a proxy in "+
 				"front. Everything is also served below its path",
-			addressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).Also("base_url external_url url"),
+			httpkind.AddressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).Also("base_url external_url url"),
 		grammar.Func("trust_forwarded",
 			"the proxies in front whose `X-Forwarded-For` gives the client's address: an address, a subnet, "+
 				"`unix` for the unix socket, or a list of them. They do not sign people in",
@@ -144,13 +149,19 @@ func (f *fileReader) keys() grammar.Keys {
 }
 
 var (
-	versionShape   = grammar.Either(grammar.Shape{"enum": []any{1, "1"}})
-	upstreamsShape = grammar.MappingOfNames(grammar.Object(upstreamKeys(&upstreamDraft{Upstream: &Upstream{}}, "")))
-	sourcesShape   = grammar.MappingOfNames(grammar.Object((&reader{}).sourceKeys(&sourceDraft{Source: &Source{}}, "")))
-	jobsShape      = grammar.MappingOfNames(grammar.Object((&reader{}).jobKeys(newJobDraft(&Job{}), "")))
-	notifyShape    = grammar.MappingOfNames(grammar.Object(notifyKeys(&Notify{}, "")))
-	accessShape    = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
+	versionShape = grammar.Either(grammar.Shape{"enum": []any{1, "1"}})
+	jobsShape    = grammar.MappingOfNames(grammar.Object((&reader{}).jobKeys(newJobDraft(&Job{}), "")))
+	notifyShape  = grammar.MappingOfNames(grammar.Object(notifyKeys(&Notify{}, "")))
+	accessShape  = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
 )
+
+func (f *fileReader) upstreamsShape() grammar.Shape {
+	return grammar.MappingOfNames(grammar.Object(f.upstreamKeys(newUpstreamDraft(""), "")))
+}
+
+func (f *fileReader) sourcesShape() grammar.Shape {
+	return grammar.MappingOfNames(grammar.Object(f.sourceKeys(&sourceDraft{Source: &Source{}}, "")))
+}
 
 // read reads the file whose root is n, with those that it includes.
 func (f *fileReader) read(n *grammar.Node) {
@@ -178,7 +189,7 @@ func (f *fileReader) forwarded(n *grammar.Node) {
 
 func (f *fileReader) upstreams(n *grammar.Node) {
 	for _, e := range n.Names("upstreams") {
-		u := readUpstream(e)
+		u := f.upstream(e)
 		f.parts.upstreams[e.Name] = u
 		f.c.Upstreams = append(f.c.Upstreams, u)
 	}
@@ -193,14 +204,14 @@ func (f *fileReader) notify(n *grammar.Node) {
 }
 
 func (f *fileReader) sources(n *grammar.Node) {
-	from := map[*Source]*grammar.Node{}
+	inputs := map[*Source][]*grammar.Node{}
 	for _, e := range n.Names("sources") {
 		d := f.source(e, f.pace)
 		f.parts.sources[e.Name] = d.Source
 		f.c.Sources = append(f.c.Sources, d.Source)
-		from[d.Source] = d.from
+		inputs[d.Source] = d.inputs
 	}
-	readReferences(f.c.Sources, from)
+	readReferences(f.c.Sources, inputs)
 }
 
 func (f *fileReader) jobs(n *grammar.Node) {

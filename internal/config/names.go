@@ -45,9 +45,6 @@ func (s *Source) String() string { return "source " + grammar.Quote(s.Name) }
 // String returns the kind and the name of j.
 func (j *Job) String() string { return "job " + grammar.Quote(j.Name) }
 
-// String returns the upstream's name.
-func (h *HTTP) String() string { return "a request to " + h.Upstream.String() }
-
 // String returns the kind and the name of n.
 func (n *Notify) String() string { return "notify " + grammar.Quote(n.Name) }
 
@@ -68,9 +65,6 @@ func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 
 // MarshalText returns what String does.
 func (j *Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
-
-// MarshalText returns what String does.
-func (h *HTTP) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // Source returns the source of that name. The error suggests one.
 func (c *Config) Source(name string) (*Source, error) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
@@ -23,12 +24,12 @@ func webhookKeys(to *Notify, where string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("url",
 			"`http://` or `https://`, without a user",
-			addressShape, func(v *grammar.Node) { to.URL = readHookURL(v) }).
+			httpkind.AddressShape, func(v *grammar.Node) { to.URL = readHookURL(v) }).
 			Secret().Need("https://ntfy.example.com/ops"),
 		grammar.OneOf("method", "the request's method", &to.Method, hookMethods).Default(http.MethodPost),
 		grammar.Func("headers",
 			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
-			headersShape, func(v *grammar.Node) { readHookHeaders(v, to, where) }).Secret(),
+			httpkind.HeadersShape, func(v *grammar.Node) { readHookHeaders(v, to, where) }).Secret(),
 		grammar.Func("body",
 			"the body. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for those of "+
 				"the alert, as in `url` and `headers`; the default is a JSON object of all of them",
@@ -67,7 +68,7 @@ func readHookAlone(n *grammar.Node, to *Notify, where string) {
 }
 
 func readHookHeaders(n *grammar.Node, to *Notify, where string) {
-	readHeaders(n, "headers of "+where, to.Header)
+	httpkind.ReadHeaders(n, "headers of "+where, to.Header)
 	for _, v := range n.Pairs() {
 		checkHookPlaceholders(v, "headers")
 	}
@@ -102,7 +103,7 @@ func readHookURL(n *grammar.Node) *url.URL {
 		n.Problem("url is not an http or https address", example)
 	case u.Fragment != "":
 		n.Problem("url has a fragment", "leave it out; it is not sent")
-	case !validPort(u.Port()):
+	case !httpkind.ValidPort(u.Port()):
 		n.Problem("url has a bad port", "write a port from 1 to 65535")
 	default:
 		checkHookPlaceholders(n, "url")

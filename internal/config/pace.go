@@ -52,23 +52,23 @@ func (p pace) stale() time.Duration {
 	return time.Duration(float64(p.stalePolls) * float64(longest) * (1 + p.jitter))
 }
 
-// paceKeys are the keys of defaults, which sources have too.
-func paceKeys(p *pace) grammar.Keys {
+// paceKeys are the keys of defaults, which sources have too unless they are of a kind that is not polled.
+func paceKeys(p *pace, unpolled ...string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Section("every",
 			"the pause between polls. A duration alone is `every.normal`",
 			"every", everyKeys(p)).
-			Short("normal").Also("interval period poll schedule").Default("30s").Without("from").
+			Short("normal").Also("interval period poll schedule").Default("30s").Without(unpolled...).
 			Alone(func(v *grammar.Node) { readEvery(v, p) }).
 			Then(func(v *grammar.Node) { checkEvery(v, p) }),
-		grammar.Duration("timeout", "the time limit of one poll", &p.timeout).Default("5s").Without("from"),
+		grammar.Duration("timeout", "the time limit of one poll", &p.timeout).Default("5s").Without(unpolled...),
 		grammar.Percentage("jitter",
 			"the maximum random delay of a poll, as a share of the pause, so that polls spread",
-			&p.jitter).Default("10%").Without("from"),
+			&p.jitter).Default("10%").Without(unpolled...),
 		grammar.Section("backoff",
 			"the pauses after failed polls",
 			"backoff", backoffKeys(&p.backoff)).
-			Also("retry retries").Without("from").Then(func(v *grammar.Node) { checkBackoff(v, p.backoff) }),
+			Also("retry retries").Without(unpolled...).Then(func(v *grammar.Node) { checkBackoff(v, p.backoff) }),
 		grammar.Func("stale_after",
 			"the age at which a value is stale unless a poll has renewed it. `N polls`, from 2 to 100, is N "+
 				"times the longest pause of `every` with its full jitter: 99 s by default",

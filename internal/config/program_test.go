@@ -59,8 +59,8 @@ func TestWhatAProgramCannotBeToldIsReported(t *testing.T) {
 		`jobs: {j: {exec: [a], warn_codes: 256}}`:                                       `a code in warn_codes is 256, write a whole number from 0 to 255`,
 		`jobs: {j: {exec: [a], ok_codes: []}}`:                                          `ok_codes is an empty list`,
 		`upstreams: {u: {http: http://h}}, jobs: {j: {http: {upstream: u}, tty: true}}`: `tty in a job that makes a request, remove it; it is for jobs with exec`,
-		`upstreams: {u: {http: http://h}}, sources: {s: {http: {upstream: u}, dir: .}}`: `dir in a source that runs no program, remove it; it is for sources with exec`,
-		`sources: {a: {exec: [a]}, s: {from: [a], ok_codes: 0}}`:                        `ok_codes in a source that runs no program`,
+		`upstreams: {u: {http: http://h}}, sources: {s: {http: {upstream: u}, dir: .}}`: `dir without exec, remove it; it is for sources with exec`,
+		`sources: {a: {exec: [a]}, s: {from: [a], ok_codes: 0}}`:                        `ok_codes without exec`,
 		`sources: {a: {exec: [a], warn_codes: 0}}`:                                      `unknown key "warn_codes" in source "a"`,
 	} {
 		_, problems := config.Load("t.yaml", []byte("{version: 1, "+part+"}"))

@@ -1,45 +1,30 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// readReferences reads the from list of each source and reports unknown names and
-// cycles. From holds the node of that list by source.
-func readReferences(sources []*Source, from map[*Source]*grammar.Node) {
+// readReferences checks the names of other sources that sources are computed from: it reports unknown ones, and
+// circles. Inputs holds the nodes of the names by source.
+func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 	byName := map[string]*Source{}
 	var names []string
 	for _, s := range sources {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	at := map[*Source][]*grammar.Node{} // the node of each element of From
+	at := map[*Source][]*grammar.Node{} // of names that are known
 	for _, s := range sources {
-		n := from[s]
-		if n == nil {
-			continue
-		}
-		first := map[string]*grammar.Node{}
-		for _, e := range n.List("from", "write a list of sources such as [a, b]") {
-			name, ok := e.Text("a name in from", "write the name of a source")
-			switch f := first[name]; {
-			case !ok:
-			case f != nil:
-				e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)),
-					fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
-			case byName[name] == nil:
-				e.Problem("unknown source "+grammar.Quote(name),
-					grammar.Suggest(name, "sources",
-						slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })))
-			default:
-				first[name] = e
-				s.From = append(s.From, name)
-				at[s] = append(at[s], e)
+		for _, n := range inputs[s] {
+			if byName[n.Value()] != nil {
+				at[s] = append(at[s], n)
+				continue
 			}
+			others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == s.Name })
+			n.Problem("unknown source "+grammar.Quote(n.Value()), grammar.Suggest(n.Value(), "sources", others))
 		}
 	}
 	// Depth first; a reference to a source on the way there closes a cycle.
@@ -48,11 +33,11 @@ func readReferences(sources []*Source, from map[*Source]*grammar.Node) {
 	var visit func(s *Source)
 	visit = func(s *Source) {
 		way = append(way, s.Name)
-		for i, name := range s.From {
+		for _, n := range at[s] {
+			name := n.Value()
 			if begin := slices.Index(way, name); begin >= 0 {
-				circle := strings.Join(append(slices.Clone(way[begin:]), name), " <- ")
-				at[s][i].Problem("a source cannot be made from itself: "+circle,
-
+				circle := append(slices.Clone(way[begin:]), name)
+				n.Problem("a source cannot be made from itself: "+strings.Join(circle, " <- "),
 					"remove one of these references")
 			} else if next := byName[name]; !done[next] {
 				visit(next)

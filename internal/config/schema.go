@@ -1,9 +1,6 @@
 package config
 
 import (
-	"bytes"
-	"sync"
-
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
@@ -12,8 +9,6 @@ const documentation = "https://github.com/tidewire/tidewire/blob/main/docs/confi
 
 // Schema returns a JSON Schema (draft 2020-12) of the configuration, for editors, which then complete keys and explain
 // them. It accepts every file that [Load] accepts; Load finds more. See [grammar.Document].
-func Schema() []byte { return bytes.Clone(theSchema()) }
-
-var theSchema = sync.OnceValue(func() []byte {
-	return grammar.Document("Tidewire configuration", documentation, (&fileReader{c: &Config{}}).keys())
-})
+func Schema() []byte {
+	return grammar.Document("Tidewire configuration", documentation, newFileReader().keys())
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 func tlsKeys(t *TLS) grammar.Keys {
@@ -56,7 +57,7 @@ func readPublicURL(n *grammar.Node) *url.URL {
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		n.Problem(fmt.Sprintf("public_url: %s has a query or fragment", grammar.Quote(s)),
 			"write scheme, host and path alone")
-	case !validPort(u.Port()):
+	case !httpkind.ValidPort(u.Port()):
 		n.Problem(fmt.Sprintf("public_url: %s is not a port", grammar.Quote(u.Port())), "write a port from 1 to 65535")
 	case !plainPath.MatchString(u.EscapedPath()) ||
 		strings.Contains(u.Path+"/", "/./") || strings.Contains(u.Path+"/", "/../"):

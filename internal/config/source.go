@@ -1,55 +1,40 @@
 package config
 
 import (
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
 )
 
 // A sourceDraft is a Source while it is read.
 type sourceDraft struct {
 	*Source
-	pace pace
-	from *grammar.Node // of which references to others are checked later
+	pace     pace
+	sections []kind.Section // of all kinds
+	inputs   []*grammar.Node
 }
 
 func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
-	s, request, alert := d.Source, &requestDraft{query: url.Values{}, own: http.Header{}}, &Alert{}
-	return slices.Concat(grammar.Keys{
-		grammar.Section("http",
-			"GET from an upstream",
-			"http of "+where, requestKeys(request, r.parts.upstreams, where)).
-			Also("url get").OneOf().
-			Alone(func(v *grammar.Node) { readNoRequest(v, where, request) }).
-			Then(func(v *grammar.Node) { s.HTTP = request.result(v, where) }),
-		grammar.Func("exec",
-			"run a program and read its output. The first element is the program; there is no shell",
-			argvShape, func(v *grammar.Node) { s.Exec = r.argv(v) }).Also("command cmd run script shell").OneOf(),
-		grammar.Func("from",
-			"other sources; the value is recomputed after every poll of one of them. A source cannot be "+
-				"computed from itself",
-			grammar.Texts, func(v *grammar.Node) { d.from = v }).OneOf(),
-		grammar.JQ("combine", "with `from` only: computes the value from the inputs", &s.Combine).With("from"),
-		grammar.OneOf("needs",
-			"with `from` only: which inputs must be fresh for the value to be fresh. With `none` their states "+
-				"are left to `combine`",
-			&s.Needs, inputNeeds).Also("requires quorum").With("from"),
+	s, alert := d.Source, &Alert{}
+	var keys grammar.Keys
+	for _, k := range r.kinds {
+		section := k.Section(r.reading(d, where))
+		d.sections = append(d.sections, section)
+		keys = append(keys, section.Keys...)
+	}
+	keys = append(keys,
 		grammar.Line("title", "for people", &s.Title).Also("label description"),
 		grammar.OneOf("parse",
 			"how the answer becomes a value: one JSON value; a text without surrounding white space; a list of "+
 				"such texts, one per line",
-			&s.Parse, parses).Without("from"),
+			&s.Parse, parses).Without(r.kindsThat(func(k kind.Kind) bool { return k.Computes })...),
 		grammar.Func("pick",
 			"what to take from the value: one result, or an object of named results",
 			pickShape, func(v *grammar.Node) { s.Pick = readPick(v, where) }).Also("select fields jq extract"),
 		grammar.Section("show", "how the page presents the value", "show of "+where, showKeys(&s.Show)),
-		grammar.Later("modbus", otherKinds),
-		grammar.Later("mqtt", otherKinds),
-		grammar.Later("sql", otherKinds),
 		grammar.Func("deadband",
 			"how far a number must move to count as changed: one threshold for every picked number, or one per "+
 				"field",
@@ -58,29 +43,78 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 			"when to alert",
 			"alert of "+where, r.alertKeys(alert)).
 			Some().Then(func(v *grammar.Node) { s.Alert = alert; checkAlert(v, "alert of "+where) }),
-	}, programKeys(&s.Program, where), paceKeys(&d.pace))
+	)
+	if told := r.kindsThat(func(k kind.Kind) bool { return k.Subscribes }); told != nil {
+		keys = append(keys, grammar.Duration("at_most",
+			"the least time between two messages of a source that is told its values; of those that come "+
+				"meanwhile the last one counts",
+			&s.AtMost).Without(r.kindsThat(func(k kind.Kind) bool { return !k.Subscribes })...))
+	}
+	for _, word := range laterKinds {
+		keys = append(keys, grammar.Later(word, "a source here is one of "+listed(r.kindNames(), "and")))
+	}
+	return append(keys, paceKeys(&d.pace, r.kindsThat(func(k kind.Kind) bool { return !k.Polled() })...)...)
 }
 
-const otherKinds = `a source here is one of "http", "exec" and "from"`
-
-var (
-	argvShape = grammar.Shape{
-		"type": "array", "minItems": 1, "prefixItems": []grammar.Shape{grammar.ALine}, "items": grammar.AnyText,
+// reading is what the section of a kind gets to read the source d.
+func (r *reader) reading(d *sourceDraft, where string) kind.Reading {
+	return kind.Reading{
+		Where: where,
+		Upstream: func(n *grammar.Node) kind.Upstream {
+			d.Upstream = grammar.Lookup(n, "upstream", r.parts.upstreams)
+			if d.Upstream == nil {
+				return nil
+			}
+			return d.Upstream.Spec
+		},
+		Input: func(n *grammar.Node, _ string) { d.inputs = append(d.inputs, n) },
+		Once:  r.once,
 	}
-	pickShape = grammar.Either(grammar.ALine, grammar.Shape{"type": "object", "additionalProperties": grammar.ALine})
-)
+}
+
+// kindNames are the names of all kinds.
+func (r *reader) kindNames() []string { return r.kindsThat(func(kind.Kind) bool { return true }) }
+
+// kindsThat are the names of the kinds of which is is true.
+func (r *reader) kindsThat(is func(kind.Kind) bool) (names []string) {
+	for _, k := range r.kinds {
+		if is(k) {
+			names = append(names, k.Name)
+		}
+	}
+	return names
+}
+
+// once reports whether nothing has asked for what before.
+func (r *reader) once(what string) bool {
+	if r.looked[what] {
+		return false
+	}
+	r.looked[what] = true
+	return true
+}
+
+// laterKinds are keys of sources and upstreams that this version does not support.
+var laterKinds = []string{"modbus", "mqtt", "sql"}
+
+// listed is a list of words in quotes.
+func listed(words []string, and string) string {
+	quoted := make([]string, len(words))
+	for i, w := range words {
+		quoted[i] = strconv.Quote(w)
+	}
+	return grammar.List(quoted, and)
+}
+
+var pickShape = grammar.Either(grammar.ALine, grammar.Shape{"type": "object", "additionalProperties": grammar.ALine})
 
 // source reads one entry of sources.
 func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	where := "source " + grammar.Quote(e.Name)
-	s := &Source{Name: e.Name, Title: e.Name}
-	d := &sourceDraft{Source: s, pace: defaults}
-	n := e.Value
+	d := &sourceDraft{Source: &Source{Name: e.Name, Title: e.Name}, pace: defaults}
+	s, n := d.Source, e.Value
 	n.Read(where, r.sourceKeys(d, where))
-	checkKind(e, where, "poll", "http", "exec", "from")
-	if n.Get("exec") == nil && has(n, "http", "from") == 1 {
-		refuse(n, "in a source that runs no program", "remove it; it is for sources with exec", programWords...)
-	}
+	checkKind(e, where, "poll", r.kindNames()...)
 	pick := n.Get("pick")
 	if show := n.Get("show"); show != nil {
 		checkShow(show, pick, s.Show, s.Pick)
@@ -88,49 +122,71 @@ func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	if deadband := n.Get("deadband"); deadband != nil {
 		checkDeadband(deadband, pick, s.Pick)
 	}
-	s.Given = n.Given("http", "exec", "env")
-	if d.from != nil {
-		d.computed(n)
-	} else {
-		d.polled(n)
+	if has(n, r.kindNames()...) == 1 {
+		r.ofKind(d, n)
 	}
 	return d
 }
 
-// polled completes a source that asks something itself.
-func (d *sourceDraft) polled(n *grammar.Node) {
-	if combine := n.Get("combine"); combine != nil {
-		combine.Problem("combine without from", `add the names of other sources such as from: [a, b], or use "pick"`)
-	}
-	if needs := n.Get("needs"); needs != nil {
-		needs.Problem("needs without from", "remove it: this source has no inputs")
-	}
-	if d.Parse == "" {
-		d.Parse = ParseJSON
-		if d.Exec != nil {
-			d.Parse = ParseText
+// ofKind completes a source that is of exactly one kind.
+func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
+	for i, k := range r.kinds {
+		section := d.sections[i]
+		if n.Get(k.Name) != nil {
+			d.Kind, d.Spec = k.Name, section.Source(n)
+			d.paced(n, k)
+			continue
+		}
+		for _, key := range section.Keys[1:] {
+			if v := n.Get(key.Name()); v != nil {
+				want := section.Stray[key.Name()]
+				if want == "" {
+					want = "remove it; it is for sources with " + k.Name
+				}
+				v.Problem(key.Name()+" without "+k.Name, want)
+			}
 		}
 	}
-	p := d.pace
-	d.Every, d.Unwatched, d.When = p.every, p.idle(), p.when
-	d.Timeout, d.Jitter, d.Backoff, d.StaleAfter = p.timeout, p.jitter, p.backoff, p.stale()
 }
 
-// computed completes a source that is made from others: it has no key of those that are polled but stale_after.
-func (d *sourceDraft) computed(n *grammar.Node) {
-	if n.Get("needs") == nil {
-		d.Needs = NeedsAll
+// paced completes how a source of the kind k gets its values.
+func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
+	switch {
+	case k.Computes:
+		d.unpolled(n, "in a source made from others, which is not polled")
+		refuse(n, "in a source made from others, which is not polled", "remove it", "parse")
+	case k.Subscribes:
+		d.unpolled(n, "in a source that is told its values, which is not polled")
+	default:
+		p := d.pace
+		d.Every, d.Unwatched, d.When = p.every, p.idle(), p.when
+		d.Timeout, d.Jitter, d.Backoff, d.StaleAfter = p.timeout, p.jitter, p.backoff, p.stale()
 	}
-	refuse(n, "in a source made from others, which is not polled", "remove it",
-		"parse", "every", "timeout", "jitter", "backoff")
-	d.Parse = ""
+	parsed, ok := d.Spec.(kind.Parsed)
+	switch {
+	case d.Spec == nil:
+	case !ok:
+		if !k.Computes {
+			refuse(n, "in a source whose values are not parsed", "remove it", "parse")
+		}
+		d.Parse = ""
+	case d.Parse == "":
+		d.Parse = Parse(parsed.DefaultParse())
+	}
+	if at := n.Get("at_most"); at != nil && !k.Subscribes {
+		at.Problem("at_most in a source that is not told its values", "remove it, or write how often to poll as every")
+	}
+}
+
+// unpolled completes a source that has no key of those that are polled but stale_after. Where says why.
+func (d *sourceDraft) unpolled(n *grammar.Node, where string) {
+	refuse(n, where, "remove it", "every", "timeout", "jitter", "backoff")
 	switch v := n.Get("stale_after"); {
 	case v == nil:
 	case d.pace.stalePolls == 0:
 		d.StaleAfter = d.pace.staleAfter
 	case pollsGrammar.MatchString(v.Value()):
-		v.Problem("stale_after counts polls in a source made from others, which is not polled",
-			"write a duration such as 5m, or remove it")
+		v.Problem("stale_after counts polls "+where, "write a duration such as 5m, or remove it")
 	}
 }
 
@@ -155,15 +211,11 @@ func has(n *grammar.Node, keys ...string) (count int) {
 
 // checkKind checks that a source or job has exactly one of the keys that are kinds.
 func checkKind(e grammar.Named, where, verb string, kinds ...string) {
-	var words []string
-	for _, k := range kinds {
-		words = append(words, strconv.Quote(k))
-	}
 	switch {
 	case has(e.Value, kinds...) > 1:
-		e.Key.Problem(where+" has more than one kind", "keep exactly one of "+grammar.List(words, "and"))
-	case e.Value.Lacks(append(kinds, "modbus", "mqtt", "sql")...):
-		e.Key.Problem(where+" does not say what to "+verb, "add exactly one of "+grammar.List(words, "and"))
+		e.Key.Problem(where+" has more than one kind", "keep exactly one of "+listed(kinds, "and"))
+	case e.Value.Lacks(slices.Concat(kinds, laterKinds)...):
+		e.Key.Problem(where+" does not say what to "+verb, "add exactly one of "+listed(kinds, "and"))
 	}
 }
 

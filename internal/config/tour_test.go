@@ -83,20 +83,20 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 		t.Fatalf("Load = %v listening on %s", c, c.Listen)
 	}
 	weather := c.Upstreams[0]
-	if weather.URL.String() != "https://api.example.com" || weather.Header.Get("Authorization") != "Bearer canary-weather" || weather.Limit != 60./3600 || weather.Burst != 5 {
+	if serverOf(weather).URL.String() != "https://api.example.com" || serverOf(weather).Header.Get("Authorization") != "Bearer canary-weather" || weather.Limit != 60./3600 || weather.Burst != 5 {
 		t.Errorf("weather = %#v", weather)
 	}
 	outdoor, disk, site := c.Sources[0], c.Sources[1], c.Sources[2]
-	if outdoor.HTTP.URL.String() != "https://api.example.com/v1/now?q=Perth" || outdoor.Every != 10*time.Minute || outdoor.Unwatched != 30*time.Minute || outdoor.When != nil {
+	if requestOf(outdoor).URL.String() != "https://api.example.com/v1/now?q=Perth" || outdoor.Every != 10*time.Minute || outdoor.Unwatched != 30*time.Minute || outdoor.When != nil {
 		t.Errorf("outdoor = %#v", outdoor)
 	}
 	if outdoor.StaleAfter != 99*time.Minute || outdoor.Show.History != 24*time.Hour || outdoor.Show.Value != "temp" || outdoor.Show.Unit != "°C" || len(outdoor.Pick) != 2 {
 		t.Errorf("outdoor is stale after %v, want 99m, and is shown as %+v", outdoor.StaleAfter, outdoor.Show)
 	}
-	if !reflect.DeepEqual(disk.Exec, []string{"df", "--output=pcent", "/data"}) || disk.Parse != config.ParseLines || disk.Every != 30*time.Second || disk.Unwatched != 30*time.Second || disk.Jitter != 0.1 {
+	if !reflect.DeepEqual(programOf(disk).Argv, []string{"df", "--output=pcent", "/data"}) || disk.Parse != config.ParseLines || disk.Every != 30*time.Second || disk.Unwatched != 30*time.Second || disk.Jitter != 0.1 {
 		t.Errorf("disk = %#v", disk)
 	}
-	if !reflect.DeepEqual(site.From, []string{"outdoor", "disk"}) || site.Combine == nil || site.Every != 0 {
+	if !reflect.DeepEqual(inputsOf(site).From, []string{"outdoor", "disk"}) || inputsOf(site).Combine == nil || site.Every != 0 {
 		t.Errorf("site = %#v", site)
 	}
 
@@ -108,7 +108,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 	if values, errs := discover.Bind(nil); errs != nil || !reflect.DeepEqual(discover.Argv(values), []string{whole, "--subnet", "10.0.4.0/24"}) {
 		t.Errorf("discover runs %q, %v", discover.Argv(values), errs)
 	}
-	if h := reindex.HTTP; h.Upstream != weather || h.Method != "POST" || h.Path != "/reindex" || !h.Follow {
+	if h := reindex.HTTP; h.Upstream != serverOf(weather) || h.Method != "POST" || h.Path != "/reindex" || !h.Follow {
 		t.Errorf("reindex asks %#v", h)
 	}
 	if reindex.Confirm != "Reindex takes the search offline. Continue?" || reindex.Limit != (config.Limit{Starts: 4, Per: time.Hour}) || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {

@@ -1,59 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 )
-
-// program reads the first element of argv. A path is relative to its file, like every other.
-// The machine that reads the file need not be the one that runs the program, so what is not there is no problem.
-func (r *reader) program(n *grammar.Node, name string) string {
-	if strings.ContainsRune(name, filepath.Separator) {
-		whole, err := filepath.Abs(n.Beside(name))
-		if err != nil {
-			return name
-		}
-		name = whole
-	}
-	if n.HasReferences() || r.looked[name] { // what comes from elsewhere is not shown; each program is looked for once
-		return name
-	}
-	r.looked[name] = true
-	switch where := strconv.Quote(name); {
-	case !strings.ContainsRune(name, filepath.Separator):
-		if runtime.GOOS != "windows" && !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
-			return executable(filepath.Join(dir, name))
-		}) {
-			n.Warn(0, where+" is not found in PATH", "install it, or write its whole path")
-		}
-	case executable(name):
-	default:
-		switch info, err := os.Stat(name); {
-		case errors.Is(err, fs.ErrNotExist):
-			n.Warn(0, "there is no program "+where, "create it or correct its path, which is relative to this file")
-		case err == nil && info.IsDir():
-			n.Warn(0, where+" is a directory", "name a program in it")
-		default:
-			n.Warn(0, where+" is not executable", "chmod +x, or name the program that reads it, as in [sh, script.sh]")
-		}
-	}
-	return name
-}
-
-// executable reports whether a file can be run. Windows goes by the end of its name.
-func executable(name string) bool {
-	info, err := os.Stat(name)
-	return err == nil && info.Mode().IsRegular() && (runtime.GOOS == "windows" || info.Mode()&0o111 != 0)
-}
 
 // An interpreter is a program that takes one of its arguments for code.
 type interpreter struct {

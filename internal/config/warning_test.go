@@ -48,7 +48,7 @@ func firstExec(c *config.Config) []string {
 	if len(c.Jobs) > 0 {
 		return c.Jobs[0].Exec
 	}
-	return c.Sources[0].Exec
+	return programOf(c.Sources[0]).Argv
 }
 
 // TestArgumentsThatBecomeCodeAreWarnedOf: a program that interprets an argument does what whoever starts the job likes.

@@ -32,15 +32,9 @@ var stores = []grammar.Word{
 }
 
 var parses = []grammar.Word{
-	{Word: string(ParseJSON), Doc: "one JSON value; the default of `http`"},
-	{Word: string(ParseText), Doc: "a text without surrounding white space; the default of `exec`"},
+	{Word: string(ParseJSON), Doc: "one JSON value"},
+	{Word: string(ParseText), Doc: "a text without surrounding white space"},
 	{Word: string(ParseLines), Doc: "a list of texts, one per line"},
-}
-
-var inputNeeds = []grammar.Word{
-	{Word: string(NeedsAll), Doc: "the value is fresh while all inputs are"},
-	{Word: string(NeedsAny), Doc: "the value is fresh while one of the inputs is"},
-	{Word: string(NeedsNone), Doc: "the value is fresh whatever the states of the inputs: they are left to `combine`"},
 }
 
 var hookMethods = []grammar.Word{

@@ -13,8 +13,8 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/demo"
-	execkind "github.com/tidewire/tidewire/internal/kind/exec"
-	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/kind/from"
 )
 
 // loadDemo starts a demo and loads its configuration.
@@ -46,23 +46,21 @@ func TestConfigPicksValues(t *testing.T) {
 	cfg := loadDemo(t)
 	inputs := map[string]any{}
 	for _, s := range cfg.Sources {
-		var raw any
-		var err error
-		switch {
-		case s.HTTP != nil:
-			raw, err = httpkind.Get{URL: s.HTTP.URL, Header: s.HTTP.Header, Parse: string(s.Parse)}.Fetch(t.Context())
-		case s.Exec != nil:
-			raw, err = execkind.Program{Argv: s.Exec, Parse: string(s.Parse)}.Fetch(t.Context())
-		default:
+		if !s.Polled() {
 			continue
 		}
+		fetcher, err := s.Spec.Open(kind.Env{Parse: string(s.Parse)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := fetcher.Fetch(t.Context())
 		if err != nil {
 			t.Errorf("fetch %s: %v", s.Name, err)
 			continue
 		}
 		value := map[string]any{}
 		for _, f := range s.Pick {
-			if value[f.Name], err = f.Expr.Run(t.Context(), raw); err != nil {
+			if value[f.Name], err = f.Expr.Run(t.Context(), got.Value); err != nil {
 				t.Errorf("pick %s of %s: %v", f.Name, s.Name, err)
 			}
 		}
@@ -80,11 +78,11 @@ func TestConfigPicksValues(t *testing.T) {
 	}
 
 	forecast := lookup(t, cfg, "forecast")
-	from := map[string]any{}
-	for _, name := range forecast.From {
-		from[name] = inputs[name]
+	computed, used := forecast.Spec.(*from.Source), map[string]any{}
+	for _, name := range computed.From {
+		used[name] = inputs[name]
 	}
-	value, err := forecast.Combine.Run(t.Context(), from)
+	value, err := computed.Combine.Run(t.Context(), used)
 	if err != nil {
 		t.Fatalf("combine of forecast: %v", err)
 	}
@@ -110,7 +108,7 @@ func checkShown(t *testing.T, s *config.Source, value map[string]any) {
 // TestForecastAverages: the forecast is the mean of the services that are up to date.
 func TestForecastAverages(t *testing.T) {
 	cfg := loadDemo(t)
-	combine := lookup(t, cfg, "forecast").Combine
+	combine := lookup(t, cfg, "forecast").Spec.(*from.Source).Combine
 	input := func(state string, temp float64) any {
 		return map[string]any{"state": state, "value": map[string]any{"temp": temp, "wind": 3.0, "humidity": 50.0}}
 	}

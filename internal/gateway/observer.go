@@ -140,7 +140,7 @@ func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
 	if polled == nil {
 		return s.poll
 	}
-	p := Poll{Source: s.Name, Kind: s.kind, Upstream: s.upstream}
+	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
 	return func(ctx context.Context) (reading, error) {
 		p, begun := p, time.Now()
 		got, err := s.poll(ctx)

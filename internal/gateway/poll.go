@@ -25,9 +25,7 @@ import (
 // only hooks of the scheduler change it, so they need no lock.
 type poller struct {
 	*config.Source
-	key      string // names its task, its topic and its objects on the stream
-	spec     kind.Source
-	kind     string   // of spec
+	key      string   // names its task, its topic and its objects on the stream
 	needs    int      // how many of from must be fresh
 	from     []string // what it is computed from; nil: it is polled
 	upstream string   // the name of its upstream; empty: it has none
@@ -78,25 +76,26 @@ func (g *gateway) newPoller(cfg *config.Source) *poller {
 	s := &poller{
 		Source: cfg, key: wire.SourceKey(cfg.Name), clock: g.clock, store: g.store, show: showOf(cfg.Show),
 	}
-	s.kind, s.spec = specOf(cfg)
-	secrets := s.spec.Secrets()
+	secrets := cfg.Spec.Secrets()
 	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
 	s.alert = g.alerts.Monitor(alert.Subject{Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets}, cfg.Alert)
 	s.topic = g.sourceTopic(cfg.Name)
 	if span := cfg.Show.History; span > 0 {
 		s.history = history.New(span)
 	}
-	if computed, ok := s.spec.(kind.Computed); ok {
+	if computed, ok := cfg.Spec.(kind.Computed); ok {
 		s.from, s.needs = computed.Inputs(), computed.Needed()
 		s.inputs = make(map[string]*sse.Topic, len(s.from))
 		for _, name := range s.from {
 			s.inputs[name] = g.sourceTopic(name)
 		}
 	}
-	s.upstream = upstreamOf(cfg)
-	s.limit = g.upstreams.Group(s.upstream)
+	if cfg.Upstream != nil {
+		s.upstream = cfg.Upstream.Name
+		s.limit = g.upstreams.Group(s.upstream)
+	}
 	var err error
-	s.fetcher, err = s.spec.Open(kind.Env{
+	s.fetcher, err = cfg.Spec.Open(kind.Env{
 		Secrets: s.secrets, Log: g.log.With("source", s.Name), Client: g.client, Parse: string(cfg.Parse), Input: s.input,
 	})
 	if err != nil {

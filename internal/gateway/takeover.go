@@ -19,7 +19,7 @@ func (s *poller) takeOver(before *poller) {
 // keepsValueOf reports whether a value of before is one of s too: it is the same kind of
 // thing, parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
-	return s.kind == before.kind && s.spec.SameValue(before.spec) && s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
+	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) && s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
 }
 
 // begin publishes the first snapshot of s and has it polled at once; the limits of the
@@ -59,7 +59,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 // isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
 // the same one.
 func (s *poller) isLimitedAs(before *poller) bool {
-	own, ok := s.spec.(kind.Targeted)
-	other, same := before.spec.(kind.Targeted)
+	own, ok := s.Spec.(kind.Targeted)
+	other, same := before.Spec.(kind.Targeted)
 	return ok && same && own.Target() == other.Target() && before.waiting == wire.WaitingRateLimit && s.clock.Now().Before(before.notBefore)
 }

@@ -93,7 +93,7 @@ func (t *tracer) begin(w io.Writer) {
 	if t.s.from == nil {
 		pace = fmt.Sprintf(", every %v, within %v", t.s.Every, t.s.Timeout)
 	}
-	fmt.Fprintf(w, "source %s %s%s\n", t.s.Name, t.s.spec.Describe(), pace)
+	fmt.Fprintf(w, "source %s %s%s\n", t.s.Name, t.s.Spec.Describe(), pace)
 }
 
 // end says what became of the value.

@@ -27,22 +27,27 @@ type Key struct {
 	read  func(v *Node, what string)
 	then  func(v *Node)
 
-	short   string // of a section: the value of this one of keys stands for all
-	some    bool   // of a section: at least one of keys must be there
-	builtIn any    // the value that holds if there is none
-	need    bool   // it must be there
-	example string // with need: what is suggested; empty: whoever reads the mapping says so
-	oneOf   bool   // exactly one of the keys that are marked so must be there
-	with    string // the key that must be there too
-	without string // the key beside which it cannot be
-	secret  bool   // its value, or texts in it, may be credentials
-	also    string // what others call it, with spaces between
-	later   string // for what is not supported: what to do about it
+	short   string   // of a section: the value of this one of keys stands for all
+	some    bool     // of a section: at least one of keys must be there
+	builtIn any      // the value that holds if there is none
+	need    bool     // it must be there
+	example string   // with need: what is suggested; empty: whoever reads the mapping says so
+	oneOf   bool     // exactly one of the keys that are marked so must be there
+	with    string   // the key that must be there too
+	without []string // the keys beside which it cannot be
+	secret  bool     // its value, or texts in it, may be credentials
+	also    string   // what others call it, with spaces between
+	later   string   // for what is not supported: what to do about it
 }
 
 // Func is a key whose value has a shape and is read by a function of its own.
 func Func(name, doc string, shape Shape, read func(v *Node)) Key {
 	return typed(name, doc, shape, func(v *Node, _ string) { read(v) })
+}
+
+// LazyFunc is Func with a shape that is made when it is asked for, since that costs more than reading.
+func LazyFunc(name, doc string, shape func() Shape, read func(v *Node)) Key {
+	return lazy(name, doc, shape, func(v *Node, _ string) { read(v) })
 }
 
 // Text is a key whose value is any text.
@@ -147,8 +152,8 @@ func (k Key) OneOf() Key { k.oneOf = true; return k }
 // With returns k as one that needs another key beside it. Only the schema says so.
 func (k Key) With(key string) Key { k.with = key; return k }
 
-// Without returns k as one that cannot be beside another key. Only the schema says so.
-func (k Key) Without(key string) Key { k.without = key; return k }
+// Without returns k as one that cannot be beside others. Only the schema says so.
+func (k Key) Without(keys ...string) Key { k.without = keys; return k }
 
 // Secret returns k as one whose value, or texts in it, may be credentials: no message shows it.
 func (k Key) Secret() Key { k.secret = true; return k }

@@ -125,7 +125,10 @@ func Object(keys Keys) Shape {
 		if k.with != "" {
 			with[k.name] = []string{k.with}
 		}
-		if of := k.without; slices.ContainsFunc(keys, func(other Key) bool { return other.name == of }) {
+		for _, of := range k.without {
+			if !slices.ContainsFunc(keys, func(other Key) bool { return other.name == of }) {
+				continue
+			}
 			if never[of] == nil {
 				never[of] = Shape{}
 			}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
 // admit waits until the limits of an upstream allow one more request, in line with the polls of its sources. The request
 // is over when done is called.
-func (s *Service) admit(ctx context.Context, upstream *config.Upstream) (done func(), err error) {
-	limit := s.Upstreams.Group(upstream.Name)
+func (s *Service) admit(ctx context.Context, upstream string) (done func(), err error) {
+	limit := s.Upstreams.Group(upstream)
 	if limit == nil {
 		return func() {}, nil
 	}

@@ -39,7 +39,7 @@ const (
 type httpAction struct {
 	*config.Job
 	client *http.Client
-	admit  func(ctx context.Context, upstream *config.Upstream) (done func(), err error)
+	admit  func(ctx context.Context, upstream string) (done func(), err error)
 }
 
 // Do implements [Action].
@@ -129,7 +129,7 @@ func pause(answer *httpkind.Answer) time.Duration {
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.
 func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*httpkind.Answer, error) {
-	done, err := j.admit(ctx, j.HTTP.Upstream)
+	done, err := j.admit(ctx, j.HTTP.Upstream.Name)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func secretsOf(j *config.Job) *secret.Redactor {
 	all := slices.Clone(j.Given)
 	all = append(all, secret.OfProgram(j.Exec, j.Env)...)
 	if h := j.HTTP; h != nil {
-		all = append(append(all, secret.OfHeader(h.Upstream.Header)...), h.Upstream.Given...)
+		all = append(all, h.Upstream.Secrets().Said...)
 		header, query := h.Header.Clone(), url.Values{}
 		for name, values := range header {
 			header[name] = slices.DeleteFunc(values, secret.HasPlaceholder)

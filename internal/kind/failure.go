@@ -19,8 +19,9 @@ type Failure struct {
 func (e *Failure) Error() string { return e.Text }
 func (e *Failure) Unwrap() error { return e.Err }
 
-// Fail returns the [*Failure] of a fetch that began at start. What names what was asked, reason says how err came about.
-// If ctx has ended, that is the reason, and [context.Cause] of ctx the error. Secrets are hidden in reason; what has none.
+// Fail returns the [*Failure] of a fetch that began at start. What names what was asked, reason says how err came
+// about. If ctx has ended, that is the reason, and [context.Cause] of ctx the error. Secrets are hidden in reason;
+// what has none.
 func Fail(ctx context.Context, start time.Time, what, reason string, err error, secrets *secret.Redactor) *Failure {
 	if text := Interrupted(ctx, start); text != "" {
 		reason, err = text, context.Cause(ctx)

@@ -1,9 +1,9 @@
-// Package kind is the seam between Tidewire and the protocols by which it gets values: each kind of source is a package
-// below this one.
+// Package kind is the seam between Tidewire and the protocols by which it gets values: each kind of source is a
+// package below this one.
 //
-// A [Source] is what a configuration says of one source, in the words of its kind. The runtime opens it, and then asks the
-// [Fetcher] that it gets for one value after the other. When that happens, how often, and what is taken of a value is none
-// of a kind's business; nor are limits, deadbands, alerts, history and the state that people are shown.
+// A [Source] is what a configuration says of one source, in the words of its kind. The runtime opens it, and then
+// asks the [Fetcher] that it gets for one value after the other. When that happens, how often, and what is taken of a
+// value is none of a kind's business; nor are limits, deadbands, alerts, history and the state that people are shown.
 //
 // # Errors
 //
@@ -13,8 +13,8 @@
 //	GET http://127.0.0.1:8080/now: timed out after 5s
 //	df: exit status 1: df: /data: No such file or directory
 //
-// One that has a method RetryAfter() time.Duration says for how long the source wants to be left alone. A [Refusal] says
-// that it was reached.
+// One that has a method RetryAfter() time.Duration says for how long the source wants to be left alone. A [Refusal]
+// says that it was reached.
 //
 // # Concurrency
 //
@@ -36,15 +36,16 @@ import (
 
 // A Source is one configured source of some kind.
 type Source interface {
-	// Open returns what gets the values. It reaches nothing outside yet and does not block. A Fetcher that is an [io.Closer] is
-	// closed when it is not used any more.
+	// Open returns what gets the values. It reaches nothing outside yet and does not block. A Fetcher that is an
+	// [io.Closer] is closed when it is not used any more.
 	Open(Env) (Fetcher, error)
 
-	// SameValue reports whether a value of other, which is of the same kind and was configured under the same name before, is
-	// one of this source too: then a reload keeps it until there is a new one.
+	// SameValue reports whether a value of other, which is of the same kind and was configured under the same name
+	// before, is one of this source too: then a reload keeps it until there is a new one.
 	SameValue(other Source) bool
 
-	// Describe says for a trace where values come from, behind the source's name: "asks upstream weather". It shows no secret.
+	// Describe says for a trace where values come from, behind the source's name: "asks upstream weather". It shows
+	// no secret.
 	Describe() string
 
 	// Secrets are what people must not be shown of the source.
@@ -73,10 +74,10 @@ type Env struct {
 
 // An Upstream is what a configuration says of one service that sources ask, in the words of a kind.
 type Upstream interface {
-	// Open returns what sources of the upstream share, such as a connection, or nil. It reaches nothing outside yet and does
-	// not block: the link is up when a source first needs it. The runtime opens an upstream once for as long as it is
-	// configured in the same way, however often its sources change, and closes what it has opened after the last source that
-	// uses it has ended.
+	// Open returns what sources of the upstream share, such as a connection, or nil. It reaches nothing outside yet
+	// and does not block: the link is up when a source first needs it. The runtime opens an upstream once for as long
+	// as it is configured in the same way, however often its sources change, and closes what it has opened after the
+	// last source that uses it has ended.
 	Open(UpstreamEnv) (io.Closer, error)
 
 	// Secrets are what people must not be shown of the upstream.
@@ -91,13 +92,13 @@ type UpstreamEnv struct {
 
 // A Fetcher gets the values of one source.
 type Fetcher interface {
-	// Fetch gets a value. It takes as long as ctx allows, and returns soon when that ends. With an error only the Wait of the
-	// result counts.
+	// Fetch gets a value. It takes as long as ctx allows, and returns soon when that ends. With an error only the
+	// Wait of the result counts.
 	Fetch(ctx context.Context) (Result, error)
 }
 
-// A Confirmer is a [Fetcher] that wants to know when the value of its last fetch was of use: when everything could be picked
-// that is configured. Confirm is called on the goroutine of the fetch.
+// A Confirmer is a [Fetcher] that wants to know when the value of its last fetch was of use: when everything could be
+// picked that is configured. Confirm is called on the goroutine of the fetch.
 type Confirmer interface {
 	Confirm()
 }
@@ -117,10 +118,10 @@ var ErrNothingYet = errors.New("there is nothing yet to get a value from")
 type Subscriber interface {
 	Fetcher
 
-	// Subscribe hands messages to emit until ctx ends or the link is down, and returns why; it returns soon after ctx has
-	// ended. The runtime calls it on a goroutine that belongs to the source, one call at a time, and again after a pause that
-	// grows to some seconds. A panic in it counts as a link that is down. While it runs and has not emitted anything, there is
-	// no news.
+	// Subscribe hands messages to emit until ctx ends or the link is down, and returns why; it returns soon after ctx
+	// has ended. The runtime calls it on a goroutine that belongs to the source, one call at a time, and again after
+	// a pause that grows to some seconds. A panic in it counts as a link that is down. While it runs and has not
+	// emitted anything, there is no news.
 	Subscribe(ctx context.Context, emit Emit) error
 }
 
@@ -133,9 +134,9 @@ type Told struct{}
 // Fetch implements [Fetcher]: it returns [ErrNotAsked].
 func (Told) Fetch(context.Context) (Result, error) { return Result{}, ErrNotAsked }
 
-// An Emit takes the newest message of a source. It never blocks: a message that has not been used yet is replaced. It may be
-// called from any goroutine while Subscribe runs; calls after that have no effect. The function makes the value of the
-// message when it is used, on another goroutine, within the bounds of package value; [Payload] is one.
+// An Emit takes the newest message of a source. It never blocks: a message that has not been used yet is replaced. It
+// may be called from any goroutine while Subscribe runs; calls after that have no effect. The function makes the
+// value of the message when it is used, on another goroutine, within the bounds of package value; [Payload] is one.
 type Emit func(FetchFunc)
 
 // Connected says that the link is up, though there may be no message for a while.
@@ -150,8 +151,8 @@ func Payload(data []byte, parse string) FetchFunc {
 	}
 }
 
-// A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime has it fetch
-// when an input has changed.
+// A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime has it
+// fetch when an input has changed.
 type Computed interface {
 	Source
 
@@ -176,8 +177,8 @@ func Values(fetch func(ctx context.Context) (any, error)) Fetcher {
 	})
 }
 
-// A Targeted source names what it asks. Where that wants to be left alone, a reload has each source with the same target
-// wait.
+// A Targeted source names what it asks. Where that wants to be left alone, a reload has each source with the same
+// target wait.
 type Targeted interface {
 	Target() string
 }

@@ -14,8 +14,8 @@ import (
 // tracedBody is how many bytes of an answer, or of a value on the way, a trace shows.
 const tracedBody = 2 << 10
 
-// A Trace shows people what one fetch does, step by step, without secrets. A nil Trace shows nothing, so a fetch need not
-// ask whether there is one. It is for one goroutine at a time.
+// A Trace shows people what one fetch does, step by step, without secrets. A nil Trace shows nothing, so a fetch need
+// not ask whether there is one. It is for one goroutine at a time.
 type Trace struct {
 	w       io.Writer
 	secrets *secret.Redactor
@@ -34,8 +34,8 @@ func WithTrace(ctx context.Context, t *Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
-// TraceOf returns the trace of ctx, nil if there is none. A trace is that of one fetch, so it is in the context of this
-// rather than in the [Env] of the source.
+// TraceOf returns the trace of ctx, nil if there is none. A trace is that of one fetch, so it is in the context of
+// this rather than in the [Env] of the source.
 func TraceOf(ctx context.Context) *Trace {
 	t, _ := ctx.Value(traceKey{}).(*Trace)
 	return t
@@ -74,7 +74,8 @@ func (t *Trace) Block(body string) {
 	}
 }
 
-// Output is the section of what was read, before it is parsed. ReadIn is how long it took to come; 0 if that is not known.
+// Output is the section of what was read, before it is parsed. ReadIn is how long it took to come; 0 if that is not
+// known.
 func (t *Trace) Output(body []byte, readIn time.Duration) {
 	switch {
 	case t == nil:

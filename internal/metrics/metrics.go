@@ -19,6 +19,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/kind/all"
 )
 
 // labelJob names a job. Prometheus has a label "job" of its own, which would win.
@@ -107,11 +108,11 @@ func New(version string) *Metrics {
 	m.makeChildren()
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name:    "tidewire_poll_duration_seconds",
-		Help:    "How long polls took, by kind of source: http, exec or from.",
+		Help:    "How long polls took, by kind of source, such as http.",
 		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"kind"})
 	m.pollDuration.make = func(kind string) prometheus.Observer { return durations.WithLabelValues(kind) }
-	for _, kind := range []string{"http", "exec", "from"} {
+	for _, kind := range all.Names() {
 		m.pollDuration.of(kind) // a scrape has all of them from the start
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{

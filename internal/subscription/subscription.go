@@ -1,19 +1,19 @@
 // Package subscription keeps a source subscribed that is told its values instead of asking for them.
 //
-// What the source emits goes into a slot that holds the newest message. [Subscription.Fetch] takes it from there, so a
-// message takes the road of a polled value from then on. Nothing waits for anything: neither the source, whose messages
-// replace each other, nor whoever takes them, who is told that there is one.
+// What the source emits goes into a slot that holds the newest message. [Subscription.Fetch] takes it from there, so
+// a message takes the road of a polled value from then on. Nothing waits for anything: neither the source, whose
+// messages replace each other, nor whoever takes them, who is told that there is one.
 //
 // # States
 //
-// Whenever the link is down, Fetch returns why, once. A message that came just before is taken first. Once the link is up
-// again without a message, Fetch returns [ErrConnected], once.
+// Whenever the link is down, Fetch returns why, once. A message that came just before is taken first. Once the link
+// is up again without a message, Fetch returns [ErrConnected], once.
 //
 // # Goroutines
 //
-// A Subscription has two: one is in the source's Subscribe, or pauses before the next call of it; the other one calls Ready.
-// They end soon after [Subscription.End], as soon as the source's Subscribe and Ready return; [Subscription.Wait] waits for
-// that.
+// A Subscription has two: one is in the source's Subscribe, or pauses before the next call of it; the other one calls
+// Ready. They end soon after [Subscription.End], as soon as the source's Subscribe and Ready return;
+// [Subscription.Wait] waits for that.
 package subscription
 
 import (
@@ -30,13 +30,15 @@ import (
 	"github.com/tidewire/tidewire/internal/lifecycle"
 )
 
-// The pauses before a source is subscribed again: the first one, which doubles with each further failure, and the longest.
+// The pauses before a source is subscribed again: the first one, which doubles with each further failure, and the
+// longest.
 const (
 	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
-// ErrConnected is returned once when the link is up after it was down, or for the first time, and there is no message yet.
+// ErrConnected is returned once when the link is up after it was down, or for the first time, and there is no message
+// yet.
 var ErrConnected = errors.New("connected, and no message yet")
 
 // errEnded is the reason if a source's Subscribe returns without one.
@@ -44,8 +46,8 @@ var errEnded = errors.New("the subscription has ended")
 
 // Options say what a [Subscription] does.
 type Options struct {
-	// AtMost is the least time from one call of Ready for a message to the next one; what comes meanwhile replaces what is in
-	// the slot. Zero means none.
+	// AtMost is the least time from one call of Ready for a message to the next one; what comes meanwhile replaces
+	// what is in the slot. Zero means none.
 	AtMost time.Duration
 
 	// Ready is called when there is something to Fetch. It may block.
@@ -55,8 +57,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// A Subscription is one source that is subscribed from [Subscription.Start] to [Subscription.End]. It is a [kind.Fetcher].
-// Its methods may be called from any goroutine.
+// A Subscription is one source that is subscribed from [Subscription.Start] to [Subscription.End]. It is a
+// [kind.Fetcher]. Its methods may be called from any goroutine.
 type Subscription struct {
 	source  kind.Subscriber
 	options Options
@@ -82,8 +84,8 @@ func New(source kind.Subscriber, options Options) *Subscription {
 	return &Subscription{source: source, options: options, news: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
 }
 
-// Start subscribes the source, until ctx ends or [Subscription.End] is called. It does not block. It may be called once, and
-// does nothing after End.
+// Start subscribes the source, until ctx ends or [Subscription.End] is called. It does not block. It may be called
+// once, and does nothing after End.
 func (s *Subscription) Start(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

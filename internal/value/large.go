@@ -10,8 +10,9 @@ import (
 const (
 	// Small is what an answer may have, and take once it is decoded, without waiting for others.
 	Small = 64 << 10
-	// MaxDecoded bounds what an answer takes once it is decoded: 2 bytes a byte of JSON, and what [DecodedSize] says of its
-	// objects, arrays and elements. That is some 10 times its length where it is records, 100 times where it is [{"a":1},…].
+	// MaxDecoded bounds what an answer takes once it is decoded: 2 bytes a byte of JSON, and what [DecodedSize] says
+	// of its objects, arrays and elements. That is some 10 times its length where it is records, 100 times where it
+	// is [{"a":1},…].
 	MaxDecoded = 32 << 20
 	// MaxReading bounds how many answers that are not small are read at once.
 	MaxReading = 4
@@ -28,7 +29,8 @@ type place struct{ reading, decoding bool }
 type placeKey struct{}
 
 // InTurn returns a context whose fetches take turns with those of others while they have large answers in memory. The
-// caller calls done when it has dropped what it got. Those who wait are served in their order, until their context ends.
+// caller calls done when it has dropped what it got. Those who wait are served in their order, until their context
+// ends.
 func InTurn(ctx context.Context) (_ context.Context, done func()) {
 	p := new(place)
 	return context.WithValue(ctx, placeKey{}, p), func() {

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// Parse makes a value of data: how is "json", "text" or "lines" (see the package). An error tells what is wrong with data
-// and quotes its start; it is a [*ParseError], or [context.Cause] of ctx where a large one had to wait for others.
+// Parse makes a value of data: how is "json", "text" or "lines" (see the package). An error tells what is wrong with
+// data and quotes its start; it is a [*ParseError], or [context.Cause] of ctx where a large one had to wait for
+// others.
 func Parse(ctx context.Context, how string, data []byte) (any, error) {
 	if how == "json" {
 		return parseJSON(ctx, data)

@@ -18,8 +18,8 @@ import (
 // execGrace is short: a poll has nothing to save, and its timeout should hold.
 const execGrace = time.Second
 
-// A Program is run for its standard output.
-type Program struct {
+// A Command is a program that is run for its standard output.
+type Command struct {
 	Argv  []string // see [command.Command]
 	Parse string   // "json", "text" or "lines"; empty: "text"
 
@@ -33,7 +33,7 @@ type Program struct {
 // Fetch runs the program once. An exit code that is not one of OKCodes is an error with the
 // last line of standard error, or of standard output if there is none. When ctx ends, the program and what it started
 // have a second to end.
-func (e Program) Fetch(ctx context.Context) (any, error) {
+func (e Command) Fetch(ctx context.Context) (any, error) {
 	start := time.Now()
 	last, said := "", "" // lines of standard error and standard output
 	keep := func(to *string) func(string) {
@@ -93,7 +93,7 @@ func traceExit(t *kind.Trace, r command.Result, stderr string) {
 	t.Output(r.Stdout, 0)
 }
 
-func (e Program) value(ctx context.Context, r command.Result) (any, error) {
+func (e Command) value(ctx context.Context, r command.Result) (any, error) {
 	if r.Truncated {
 		return nil, fmt.Errorf("the output is larger than %d MiB", value.MaxBody>>20)
 	}
@@ -104,7 +104,7 @@ func (e Program) value(ctx context.Context, r command.Result) (any, error) {
 	return value.Parse(ctx, how, r.Stdout)
 }
 
-func (e Program) name() string {
+func (e Command) name() string {
 	if len(e.Argv) == 0 {
 		return "exec"
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/exec"
 )
 
-func ExampleProgram_Fetch() {
-	v, err := exec.Program{
+func ExampleCommand_Fetch() {
+	v, err := exec.Command{
 		Argv:  []string{"printf", "Use%%\n 42%%\n"},
 		Parse: "lines",
 	}.Fetch(context.Background())
@@ -36,7 +36,7 @@ func TestExec(t *testing.T) {
 		{"true", "text", ""},
 	}
 	for _, tt := range tests {
-		got, err := exec.Program{Argv: sh(tt.script), Parse: tt.how}.Fetch(t.Context())
+		got, err := exec.Command{Argv: sh(tt.script), Parse: tt.how}.Fetch(t.Context())
 		if err != nil || !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%s as %q = %#v, %v, want %#v", tt.script, tt.how, got, err, tt.want)
 		}
@@ -59,7 +59,7 @@ func TestExecErrors(t *testing.T) {
 		{nil, "", "the argv is empty, want a program and its arguments"},
 	}
 	for _, tt := range tests {
-		got, err := exec.Program{Argv: tt.argv, Parse: tt.how}.Fetch(t.Context())
+		got, err := exec.Command{Argv: tt.argv, Parse: tt.how}.Fetch(t.Context())
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q = %.50v, %v, want the error %s", tt.argv, got, err, tt.want)
 		}
@@ -67,7 +67,7 @@ func TestExecErrors(t *testing.T) {
 }
 
 func TestExecExitErrorIsKept(t *testing.T) {
-	_, err := exec.Program{Argv: sh("exit 9")}.Fetch(t.Context())
+	_, err := exec.Command{Argv: sh("exit 9")}.Fetch(t.Context())
 	var exit *command.ExitError
 	if !errors.As(err, &exit) || exit.Code != 9 {
 		t.Errorf("Fetch = %v, want an ExitError with code 9", err)
@@ -75,7 +75,7 @@ func TestExecExitErrorIsKept(t *testing.T) {
 }
 
 func TestExecErrorIsShort(t *testing.T) {
-	_, err := exec.Program{Argv: sh("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1")}.Fetch(t.Context())
+	_, err := exec.Command{Argv: sh("head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1")}.Fetch(t.Context())
 	if err == nil || len(err.Error()) > 200 || !strings.HasPrefix(err.Error(), "sh: exit status 1: xxx") {
 		t.Errorf("Fetch = %v, want a short line", err)
 	}
@@ -84,12 +84,12 @@ func TestExecErrorIsShort(t *testing.T) {
 func TestExecTimeout(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := exec.Program{Argv: []string{"sleep", "60"}}.Fetch(ctx)
+	_, err := exec.Command{Argv: []string{"sleep", "60"}}.Fetch(ctx)
 	if want := "sleep: timed out after "; err == nil || !strings.HasPrefix(err.Error(), want) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Fetch = %v, want %s", err, want)
 	}
 	cancel()
-	_, err = exec.Program{Argv: []string{"sleep", "60"}}.Fetch(ctx)
+	_, err = exec.Command{Argv: []string{"sleep", "60"}}.Fetch(ctx)
 	if err == nil || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Fetch with an ended context = %v, want %v", err, context.DeadlineExceeded)
 	}
@@ -110,7 +110,7 @@ func TestChecksThatExitWithAState(t *testing.T) {
 		{plugin("WARNING", "1"), nil, "sh: exit status 1: DISK WARNING - free space: / 3 GB"},
 		{sh("echo out; echo err >&2; exit 1"), nil, "sh: exit status 1: err"},
 	} {
-		got, err := exec.Program{Argv: tt.argv, OKCodes: tt.ok}.Fetch(t.Context())
+		got, err := exec.Command{Argv: tt.argv, OKCodes: tt.ok}.Fetch(t.Context())
 		if err != nil {
 			got = err.Error()
 		}
@@ -118,11 +118,11 @@ func TestChecksThatExitWithAState(t *testing.T) {
 			t.Errorf("%q with %v = %v, want %s", tt.argv, tt.ok, got, tt.want)
 		}
 	}
-	got, err := exec.Program{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: "json", OKCodes: []int{1}}.Fetch(t.Context())
+	got, err := exec.Command{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: "json", OKCodes: []int{1}}.Fetch(t.Context())
 	if err != nil || fmt.Sprint(got) != "map[state:2]" {
 		t.Errorf("JSON with an exit code that is fine = %v, %v", got, err)
 	}
-	if _, err := (exec.Program{Argv: sh(`echo no; exit 1`), Parse: "json", OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
+	if _, err := (exec.Command{Argv: sh(`echo no; exit 1`), Parse: "json", OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
 		t.Errorf("no JSON with an exit code that is fine = %v, want that it is none", err)
 	}
 }
@@ -133,7 +133,7 @@ func TestSurroundingsOfAProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := exec.Program{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: "lines"}.Fetch(t.Context())
+	got, err := exec.Command{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: "lines"}.Fetch(t.Context())
 	if want := []any{dir, "5", "terminal"}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Fetch = %v, %v, want %v", got, err, want)
 	}

@@ -31,7 +31,7 @@ func TestExecThatDoesNotEnd(t *testing.T) {
 		cancel()
 		ended <- at
 	}()
-	_, err := exec.Program{Argv: []string{"/bin/sh", "-c", `trap '' TERM; : >"$0"; while :; do sleep 1; done`, ignores}}.Fetch(ctx)
+	_, err := exec.Command{Argv: []string{"/bin/sh", "-c", `trap '' TERM; : >"$0"; while :; do sleep 1; done`, ignores}}.Fetch(ctx)
 	if took := time.Since(<-ended); !errors.Is(err, context.Canceled) || took < time.Second {
 		t.Errorf("Fetch = %v %v after it was given up, want %v after a second", err, took, context.Canceled)
 	}

@@ -10,23 +10,37 @@ import (
 
 // A Source is a program that is run for each value.
 type Source struct {
-	Argv    []string // see package command, also for the next three
-	Env     []string
-	Dir     string
-	TTY     bool
-	OKCodes []int    // exit codes with which the output counts; nil: 0
-	Given   []string // what references gave in Argv and Env: secrets
+	Argv []string
+	Program
+	Given []string // what references gave in Argv and Env: secrets
+}
+
+// A Program is how a program runs.
+type Program struct {
+	Env     []string // NAME=value, added to its environment, which is otherwise that of package command alone; of a job, with {arg} in values
+	Dir     string   // where it runs; empty: where Tidewire does
+	TTY     bool     // its outputs are a terminal
+	OKCodes []int    // exit codes with which it has done its work; nil: 0
 }
 
 // Open implements [kind.Source].
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
-	return kind.Values(Program{
+	return kind.Values(Command{
 		Argv: s.Argv, Parse: env.Parse, Env: s.Env, Dir: s.Dir, TTY: s.TTY, OKCodes: s.OKCodes, Secrets: env.Secrets,
 	}.Fetch), nil
 }
 
 // SameValue implements [kind.Source]: the program may be another one.
 func (s *Source) SameValue(kind.Source) bool { return true }
+
+// DefaultParse implements [kind.Parsed].
+func (s *Source) DefaultParse() string { return "text" }
+
+// String returns what it is: the rest may be secret.
+func (s *Source) String() string { return "a program" }
+
+// MarshalText returns what String does.
+func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Describe implements [kind.Source]. Arguments may be secrets.
 func (s *Source) Describe() string { return "runs " + s.Argv[0] }

@@ -69,8 +69,8 @@ type fetcher struct {
 	input func(name string) []byte
 }
 
-// Fetch implements [kind.Fetcher]. Why the value is not fresh is in the result's Stale. The error is [kind.ErrNothingYet] if
-// an input that is needed will be polled for the first time, or none has been polled.
+// Fetch implements [kind.Fetcher]. Why the value is not fresh is in the result's Stale. The error is
+// [kind.ErrNothingYet] if an input that is needed will be polled for the first time, or none has been polled.
 func (f fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	all, stale, err := f.inputs(ctx)
 	if err != nil {

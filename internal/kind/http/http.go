@@ -251,8 +251,8 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 		if err := value.EnterReading(ctx); err != nil {
 			return nil, err
 		}
-		// Those who read large answers are few, so each can have the room that is announced at once: growing to it would
-		// leave as much garbage.
+		// Those who read large answers are few, so each can have the room that is announced at once: growing to it
+		// would leave as much garbage.
 		body.Grow(max(int(resp.ContentLength)-body.Len(), 0) + bytes.MinRead)
 	}
 	if body.Len() > value.MaxBody {

@@ -1,5 +1,5 @@
-// Package http gets values by requests over HTTP. It also has what other parts of Tidewire send over HTTP: the [Call] of a
-// job and the [Webhook] of an alert.
+// Package http gets values by requests over HTTP. It also has what other parts of Tidewire send over HTTP: the [Call]
+// of a job and the [Webhook] of an alert.
 //
 // # Hostile answers
 //
@@ -18,12 +18,14 @@
 //
 // # Errors
 //
-// Errors name method and address without user, password and query, and never a header's value, even if the server repeats
-// it.
+// Errors name method and address without user, password and query, and never a header's value, even if the server
+// repeats it.
 package http
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,8 +44,22 @@ type Upstream struct {
 	KeepAlive bool        // connections are used again
 }
 
-// Secrets are what people must not be shown of u.
-func (u *Upstream) Secrets() []string { return append(secret.OfHeader(u.Header), u.Given...) }
+// Open implements [kind.Upstream]: connections are those of the client that all share.
+func (u *Upstream) Open(kind.UpstreamEnv) (io.Closer, error) { return nil, nil }
+
+// Secrets implements [kind.Upstream].
+func (u *Upstream) Secrets() kind.Secrets {
+	return kind.Secrets{
+		Said:   append(secret.OfHeader(u.Header), u.Given...),
+		Values: append(secret.OfNamed(u.Header), u.Given...),
+	}
+}
+
+// String returns the kind and the name of u, of which the rest may be secret.
+func (u *Upstream) String() string { return fmt.Sprintf("upstream %q", u.Name) }
+
+// MarshalText returns what String does.
+func (u *Upstream) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
 // A Source is a GET request to an upstream.
 type Source struct {
@@ -70,12 +86,21 @@ func (s *Source) SameValue(kind.Source) bool { return true }
 // Describe implements [kind.Source].
 func (s *Source) Describe() string { return "asks upstream " + s.Upstream.Name }
 
+// DefaultParse implements [kind.Parsed].
+func (s *Source) DefaultParse() string { return "json" }
+
+// String returns the upstream's name: the rest may be secret.
+func (s *Source) String() string { return "a request to " + s.Upstream.String() }
+
+// MarshalText returns what String does.
+func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Secrets implements [kind.Source].
 func (s *Source) Secrets() kind.Secrets {
 	query := secret.OfQuery(s.URL.Query())
 	return kind.Secrets{
-		Said:   slices.Concat(s.Given, s.Upstream.Secrets(), secret.OfHeader(s.Header), query),
-		Values: slices.Concat(s.Given, s.Upstream.Given, secret.OfNamed(s.Upstream.Header), secret.OfNamed(s.Header), query),
+		Said:   slices.Concat(s.Given, s.Upstream.Secrets().Said, secret.OfHeader(s.Header), query),
+		Values: slices.Concat(s.Given, s.Upstream.Secrets().Values, secret.OfNamed(s.Header), query),
 	}
 }
 

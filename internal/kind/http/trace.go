@@ -73,7 +73,8 @@ func (t *trace) over(phase string, begun *time.Time) {
 	}
 }
 
-// request shows a request before it is sent, with [secret.Mask] for the values of its query and of the source's own header.
+// request shows a request before it is sent, with [secret.Mask] for the values of its query and of the source's own
+// header.
 func (t *trace) request(r *http.Request) {
 	if t == nil {
 		return

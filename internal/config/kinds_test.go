@@ -1,0 +1,33 @@
+package config_test
+
+import (
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind/exec"
+	"github.com/tidewire/tidewire/internal/kind/from"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+)
+
+// requestOf returns the request of a source, nil if it is of another kind.
+func requestOf(s *config.Source) *httpkind.Source {
+	of, _ := s.Spec.(*httpkind.Source)
+	return of
+}
+
+// programOf returns the program of a source, empty if it is of another kind.
+func programOf(s *config.Source) exec.Source {
+	if of, ok := s.Spec.(*exec.Source); ok {
+		return *of
+	}
+	return exec.Source{}
+}
+
+// inputsOf returns what a source is computed from, empty if it is of another kind.
+func inputsOf(s *config.Source) from.Source {
+	if of, ok := s.Spec.(*from.Source); ok {
+		return *of
+	}
+	return from.Source{}
+}
+
+// serverOf returns the address of an upstream with its header.
+func serverOf(u *config.Upstream) *httpkind.Upstream { return u.Spec.(*httpkind.Upstream) }
