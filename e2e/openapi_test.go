@@ -241,8 +241,8 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close()
-		if got := response.Header.Get("Allow"); response.StatusCode != 405 || got != "GET" {
-			t.Errorf("%s /api/v1/sources = %d, Allow %q, want 405, GET", method, response.StatusCode, got)
+		if got := response.Header.Get("Allow"); response.StatusCode != 405 || got != "GET, HEAD" {
+			t.Errorf("%s /api/v1/sources = %d, Allow %q, want 405; GET, HEAD", method, response.StatusCode, got)
 		}
 	}
 

@@ -124,9 +124,9 @@ func (g *Guard) ByToken(r *http.Request) bool {
 	return ok && g.current().Access != nil
 }
 
-// Again returns what a user is by now: [Nobody] once the token, the session or the trust
+// Revalidate returns what a user is by now: [Nobody] once the token, the session or the trust
 // in the proxy is no more. It does not count as use of a session.
-func (g *Guard) Again(u *User) *User {
+func (g *Guard) Revalidate(u *User) *User {
 	access := g.current().Access
 	if access == nil {
 		return Everybody

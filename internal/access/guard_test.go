@@ -150,7 +150,7 @@ func TestTokens(t *testing.T) {
 }
 
 // A user is what the configuration makes of it at the time.
-func TestAgain(t *testing.T) {
+func TestRevalidate(t *testing.T) {
 	s := newSite(t)
 	s.cfg.Access.Anonymous = config.RoleViewer
 	s.cfg.Access.Proxy = &config.Proxy{Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, UserHeader: "X-User", GroupsHeader: "X-Groups", Role: config.RoleViewer}
@@ -161,7 +161,7 @@ func TestAgain(t *testing.T) {
 	roles := func() string {
 		var all []string
 		for _, u := range []*access.User{token, session, anonymous, proxied} {
-			all = append(all, string(s.Again(u).Role))
+			all = append(all, string(s.Revalidate(u).Role))
 		}
 		return strings.Join(all, " ")
 	}
@@ -205,12 +205,12 @@ func TestSessionsExpire(t *testing.T) {
 		for range 2 {
 			time.Sleep(7 * time.Hour)
 			s.who(with(used))
-			s.Again(watching) // of a stream, which is no use
+			s.Revalidate(watching) // of a stream, which is no use
 		}
 		if got, want := s.who(with(idle))+" "+s.who(with(used)), "/ viewer/viewer"; got != want {
 			t.Errorf("after 14 hours: %q, want %q", got, want)
 		}
-		if s.Again(watching) != access.Nobody {
+		if s.Revalidate(watching) != access.Nobody {
 			t.Error("a stream outlives its session")
 		}
 		for range 7 * 24 / 11 {
@@ -514,12 +514,12 @@ func TestManyAtOnce(t *testing.T) {
 				}
 				cookie := w.Result().Cookies()[0]
 				u, _ := s.Identify(with(cookie))
-				s.Again(u)
+				s.Revalidate(u)
 				s.Identify(request(from, "Authorization", "Bearer wrong"))
 				changed := *s.cfg
 				cfg.Store(&changed)
 				s.SignOut(w, with(cookie))
-				if again := s.Again(u); again != access.Nobody {
+				if again := s.Revalidate(u); again != access.Nobody {
 					t.Errorf("after the sign-out it is %+v, want nobody", again)
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/access/issuertest"
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse"
@@ -96,7 +97,7 @@ var matrix = map[string]struct {
 func TestEveryRouteIsGuarded(t *testing.T) {
 	s := startConfig(t, guardedConfig(t, config.RoleNone))
 	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for pattern := range gateway.Routes() {
+	for pattern := range api.Routes() {
 		row, ok := matrix[pattern]
 		if !ok {
 			t.Errorf("the route %q has no row in matrix: who may use it?", pattern)
@@ -135,7 +136,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 		}
 	}
 	for pattern := range matrix {
-		if _, ok := gateway.Routes()[pattern]; !ok {
+		if _, ok := api.Routes()[pattern]; !ok {
 			t.Errorf("matrix has a row for %q, which is no route", pattern)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -557,7 +558,7 @@ jobs:
 	}
 	id := s.json(202, "POST", "/api/v1/jobs/say/runs", `{"args": {}}`)["id"].(string)
 	s.await("the end of the run", func(v object) bool { return v["status"] == "succeeded" })
-	for pattern := range gateway.Routes() {
+	for pattern := range api.Routes() {
 		path := strings.NewReplacer("{name}", "teapot", "{job}", "say", "{id}", id).Replace(pattern)
 		method, path, _ := strings.Cut(path, " ")
 		status, header, body := s.do(method, path, "", "Accept", asJSON, "Cookie", canary, "Authorization", "Bearer "+canary)

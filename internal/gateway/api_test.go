@@ -19,7 +19,7 @@ func TestWhatIsNotThereIsAProblem(t *testing.T) {
 		{"POST", "/api/v1/runs/b/cancel", 404, ""},
 		{"GET", "/api/v1/nothing", 404, ""},
 		{"GET", "/api/v1/runs/b/cancel", 405, "POST"},
-		{"DELETE", "/api/v1/sources", 405, "GET"},
+		{"DELETE", "/api/v1/sources", 405, "GET, HEAD"},
 	} {
 		status, header, body := s.do(c.method, c.path, "")
 		if status != c.status || header.Get("Content-Type") != "application/problem+json" || header.Get("Allow") != c.allow {

@@ -1,11 +1,9 @@
 package gateway_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
 	"maps"
 	"net"
 	"os"
@@ -18,7 +16,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/gateway"
 )
 
@@ -217,23 +214,6 @@ func TestWhatCostsNothingIsCounted(t *testing.T) {
 	log := s.log.String()
 	if got := strings.Count(log, `msg="sign-in failed"`); got != 10 || !contains(log, `of="sign-in failed" more=40`) {
 		t.Errorf("the log has %d lines of failed sign-ins, want 10, and that there were 40 more:\n%s", got, log)
-	}
-}
-
-// Nor do connections that speak no TLS where that is spoken.
-func TestHandshakesThatFailAreCounted(t *testing.T) {
-	var out bytes.Buffer
-	h := flood.NewHandler(slog.NewTextHandler(&out, nil))
-	log := gateway.ServerLog(slog.New(h))
-	for i := range 500 {
-		log.Printf("http: TLS handshake error from 192.0.2.1:%d: EOF", 1000+i)
-	}
-	log.Printf("http: TLS handshake error from [2001:db8::1]:443: tls: unsupported")
-	log.Printf("http: something else")
-	h.TellRest(time.Now())
-	if got := strings.Count(out.String(), "address=192.0.2.1 err=EOF"); got != 10 || strings.Count(out.String(), "\n") != 13 ||
-		!contains(out.String(), "more=490") || !contains(out.String(), `address=2001:db8::1 err="tls: unsupported"`) || !contains(out.String(), `err="http: something else"`) {
-		t.Errorf("%d lines of one address, want 10, that there were 490 more, and one of each other:\n%s", got, &out)
 	}
 }
 

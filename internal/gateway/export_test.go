@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/lifecycle"
@@ -46,15 +45,6 @@ func OverDistant() bool {
 // MaxClientStreams is how many streams one address may have.
 const MaxClientStreams = maxClientStreams
 
-// Routes returns the verb of each route, by pattern.
-func Routes() map[string]access.Verb {
-	all := map[string]access.Verb{}
-	for _, route := range (&gateway{}).routes() {
-		all[route.pattern] = route.verb
-	}
-	return all
-}
-
 // ProblemTypes are the types of problems that say more than their status, with their titles.
 var ProblemTypes = problem.Titles
 
@@ -65,7 +55,7 @@ func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop fu
 	if err != nil {
 		t.Fatal(err)
 	}
-	return g.handler(), cancel
+	return g.api.Handler(), cancel
 }
 
 // Open makes a gateway whose polls and webhooks make their requests through transport. It
@@ -82,7 +72,7 @@ func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, tra
 		return nil, nil, nil, err
 	}
 	g.client.Transport = transport
-	return g.handler(), g.scheduler.Run, func(d time.Duration) { g.clock.Step(d) }, nil
+	return g.api.Handler(), g.scheduler.Run, func(d time.Duration) { g.clock.Step(d) }, nil
 }
 
 // A Polling is the part of a gateway that polls, with fetches of the test's own.
@@ -250,9 +240,6 @@ func (g Gateway) Newest(topic string) string {
 // On returns the options of a gateway whose state is in store.
 func On(store snapshot.Store) Options { return Options{store: store} }
 
-// ServerLog is where the HTTP server logs, given the gateway's log.
-var ServerLog = serverLog
-
 // ErrUnsettled is why what changed while it was read is not put to work.
 var ErrUnsettled = errUnsettled
 
@@ -262,23 +249,6 @@ func (g Gateway) LoadWhile(ctx context.Context, settled bool, meanwhile func()) 
 	meanwhile()
 	_, err = g.loader.use(ctx, settled, cfg, files, err)
 	return err
-}
-
-// Recovered is next behind what takes care of panics.
-func (g Gateway) Recovered(next http.HandlerFunc) http.Handler { return g.recovered(next) }
-
-// ServeTopic streams a topic to a request that nothing has looked at before.
-func (g Gateway) ServeTopic(w http.ResponseWriter, r *http.Request, topic string) error {
-	t, ok := g.hub.Lookup(topic)
-	if !ok {
-		return errors.New("there is no such topic")
-	}
-	return g.hub.ServeAll(w, r, t)
-}
-
-// As is r of a user that the guard has let in.
-func As(r *http.Request, role config.Role) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user: &access.User{Role: role}}))
 }
 
 // TryNew makes a gateway, which may fail.

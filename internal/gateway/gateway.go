@@ -33,6 +33,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
@@ -42,6 +43,7 @@ import (
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -72,9 +74,6 @@ const (
 	goodbye = 10 * time.Second
 )
 
-// errStopping is why runs end when the gateway does.
-var errStopping = errors.New("tidewire is stopping")
-
 // A gateway is one configuration at work.
 //
 // Its goroutines are the services that serve starts and stops, and one for each run, which
@@ -99,7 +98,7 @@ type gateway struct {
 	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
 	flooding  *flood.Handler
 	observer  Observer
-	metrics   http.Handler    // nil: there are none
+	api       *api.API
 	polling   func()          // called when the scheduler runs
 	stopping  context.Context // done when the gateway begins to stop
 	ready     atomic.Bool     // the store is followed and requests are answered
@@ -176,18 +175,18 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		flooding: flood.NewHandler(opts.Logger.Handler()),
 	}
 	g.clients = slog.New(g.flooding)
+	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = sse.NewHub(live, &sse.HubOptions{
 		Heartbeat:           heartbeat,
 		DrainWindow:         drainWindow,
 		MaxStreams:          maxStreams,
 		MaxStreamsPerClient: maxClientStreams,
-		ClientAddr:          g.clientAddr,
-		OnSubscribe:         maySee,
-		Subject:             func(r *http.Request) any { return userOf(r) },
+		ClientAddr:          api.ClientAddr(g.guard),
+		OnSubscribe:         api.Authorise,
+		Subject:             api.Subject,
 		Observer:            observer.Streams,
 		Logger:              g.clients,
 	})
-	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	var err error
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
@@ -216,16 +215,54 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return nil, err
 	}
+	g.api = g.newAPI(opts)
 	change, err := g.changeTo(live, cfg)
 	if err != nil {
 		return nil, err
 	}
 	change.Apply()
 	g.loader.open(g, cfg, addr, opts)
-	if opts.Metrics != nil {
-		g.metrics = opts.Metrics(g.status)
-	}
 	return g, nil
+}
+
+// newAPI returns what answers requests.
+func (g *gateway) newAPI(opts Options) *api.API {
+	deps := api.Deps{
+		Sources:     served{&g.sources},
+		Jobs:        g.jobs,
+		Runs:        g.jobs,
+		Config:      g.cfg.Load,
+		ConfigTopic: g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true}),
+		Reload:      g.reload,
+		Latest:      g.store.Latest,
+		Hub:         g.hub,
+		Guard:       g.guard,
+		Audit:       g.auditLog,
+		Log:         g.log,
+		Clients:     g.flooding,
+		Ready:       g.ready.Load,
+	}
+	if opts.Metrics != nil {
+		deps.Metrics = opts.Metrics(g.status)
+	}
+	return api.New(deps)
+}
+
+// auditFile is the file in which is recorded who does what, empty if there is none.
+func (g *gateway) auditFile() string {
+	if cfg := g.cfg.Load(); cfg != nil {
+		return cfg.Audit
+	}
+	return "" // the first configuration is being put to work
+}
+
+// reload puts the configuration to work that the files have now.
+func (g *gateway) reload(ctx context.Context) (wire.Difference, error) {
+	diff, err := g.loader.reload(ctx, false)
+	if err != nil {
+		return wire.Difference{}, err
+	}
+	return wire.Difference{Added: diff.Added, Changed: diff.Changed, Removed: diff.Removed, Unchanged: diff.Unchanged, Restart: diff.Restart}, nil
 }
 
 // openJobs opens what runs the jobs.
@@ -240,15 +277,10 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Client:    g.client,
 		Upstreams: &g.upstreams,
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
-		Refresh: func(ctx context.Context, source string) (time.Duration, error) {
-			if s := g.sources.find(source); s != nil {
-				return g.refresh(ctx, s)
-			}
-			return 0, nil
-		},
-		RunPath:  g.runPath,
-		Observer: &jobs.Observer{Ended: g.observer.RunEnded},
-		Stopping: g.stopping,
+		Refresh:   served{&g.sources}.Refresh,
+		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
+		Observer:  &jobs.Observer{Ended: g.observer.RunEnded},
+		Stopping:  g.stopping,
 	})
 }
 
@@ -260,7 +292,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.ready.Store(true) // first: whoever is answered at all finds it so
 	server := g.newServer(live, secret)
 	answers := lifecycle.Start(live, func(context.Context, func()) error { return answerOn(server, ln) })
-	watches := lifecycle.Loop(live, g.watchClients)
+	watches := lifecycle.Loop(live, g.api.Watch)
 	beats := lifecycle.Loop(live, g.beat)
 	g.observer.Ready()
 
@@ -301,7 +333,7 @@ func (g *gateway) poll(ctx context.Context, started func()) error {
 // newServer returns the HTTP server of the gateway.
 func (g *gateway) newServer(live context.Context, secret *tls.Config) *http.Server {
 	return &http.Server{
-		Handler:           g.handler(),
+		Handler:           g.api.Handler(),
 		TLSConfig:         secret,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       requestWithin,
@@ -309,7 +341,7 @@ func (g *gateway) newServer(live context.Context, secret *tls.Config) *http.Serv
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return live },
-		ErrorLog:          serverLog(g.clients),
+		ErrorLog:          api.ErrorLog(g.clients),
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
 	"strings"
 	"time"
 
@@ -180,15 +179,6 @@ func (g *gateway) beat(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// scrape answers with the metrics, if somebody counts.
-func (g *gateway) scrape(w http.ResponseWriter, r *http.Request) {
-	if g.metrics == nil {
-		fail(w, r, http.StatusNotFound, "this gateway has no metrics")
-		return
-	}
-	g.metrics.ServeHTTP(w, r)
 }
 
 // status says how the gateway is now.

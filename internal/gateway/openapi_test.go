@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 )
@@ -43,7 +44,7 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 			ids[operation.OperationID] = route
 		}
 	}
-	for pattern := range gateway.Routes() {
+	for pattern := range api.Routes() {
 		if !described[pattern] {
 			t.Errorf("the route %q is not in openapi.json", pattern)
 		}
@@ -60,7 +61,7 @@ func TestTheDocumentationHasEveryRoute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for pattern := range gateway.Routes() {
+	for pattern := range api.Routes() {
 		if pattern = strings.TrimSuffix(pattern, "{$}"); !strings.Contains(string(page), "`"+pattern+"`") && !strings.Contains(string(page), "`"+pattern+"?") {
 			t.Errorf("docs/http-api.md does not name %s", pattern)
 		}

@@ -81,7 +81,7 @@ func (c settingsChange) Difference() (d reconcile.Difference) {
 func (c settingsChange) Apply() { c.g.cfg.Store(c.to) }
 
 // Finish implements [reconcile.Change]: streams end whose readers may no longer view.
-func (c settingsChange) Finish(context.Context) { c.g.endStreams() }
+func (c settingsChange) Finish(context.Context) { c.g.api.EndStreams() }
 
 // Withdraw implements [reconcile.Change].
 func (c settingsChange) Withdraw(context.Context) {}

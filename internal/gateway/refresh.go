@@ -2,37 +2,11 @@ package gateway
 
 import (
 	"context"
-	"fmt"
-	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
-
-// refreshSource polls a source at once, or joins the poll in flight, and answers with its
-// snapshot of now: the new value comes as every value does. The limit of the upstream
-// holds, whether it is configured or was asked for by the upstream itself.
-func (g *gateway) refreshSource(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	s := g.sources.find(name)
-	if s == nil {
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
-		return
-	}
-	wait, err := g.refresh(r.Context(), s)
-	switch {
-	case err != nil:
-		failStopping(w, r)
-	case wait > 0:
-		again := time.Duration(seconds(wait)) * time.Second
-		failForNow(w, r, http.StatusTooManyRequests, fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again), wait)
-	default:
-		g.audit(r, "refresh", slog.String("source", name))
-		answerJSON(w, http.StatusAccepted, g.newestOf(s.topic).body...)
-	}
-}
 
 // refresh has s polled at once and returns 0, or how long the limit of its upstream
 // forbids that. It fails when the gateway stops, and with ctx.

@@ -4,16 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net/http"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/grammar"
-	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -24,13 +21,9 @@ const (
 	// settling is how long files must stay as they are before they are read: whoever
 	// writes them may have written a part.
 	settling = 500 * time.Millisecond
-	// shownProblems is how many problems of a configuration pages are told; the log has all.
-	shownProblems = 20
 )
 
 var (
-	// errNoFile is the answer to a reload of a configuration that is in no file.
-	errNoFile = errors.New("this configuration was not read from a file")
 	// errUnsettled is why what was read is not put to work: it is being written.
 	errUnsettled = errors.New("the configuration changed while it was read")
 )
@@ -118,7 +111,7 @@ func (l *loader) look(ctx context.Context) (now grammar.Sum, changed bool) {
 
 // reload reads the configuration and puts to work what differs from what is. If it is
 // settled, it must not change meanwhile. The error is [config.Problems] where those are
-// the reason; errStopping if the gateway is, and ctx's; then, and for errNoFile and
+// the reason; api.ErrStopping if the gateway is, and ctx's; then, and for api.ErrNoFile and
 // errUnsettled, nothing is said to anybody else.
 func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Difference, error) {
 	select {
@@ -128,7 +121,7 @@ func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Differenc
 		return nil, context.Cause(ctx)
 	}
 	if l.files == nil {
-		return nil, errNoFile
+		return nil, api.ErrNoFile
 	}
 	l.g.observer.Reloading(true)
 	defer l.g.observer.Reloading(false)
@@ -146,7 +139,7 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 	if err == nil {
 		diff, err = l.apply(ctx, cfg)
 	}
-	if errors.Is(err, errStopping) || ctx.Err() != nil {
+	if errors.Is(err, api.ErrStopping) || ctx.Err() != nil {
 		return nil, err
 	}
 	l.g.observer.Reloaded(err)
@@ -156,7 +149,7 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 		for line := range strings.Lines(err.Error()) {
 			l.g.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
 		}
-		text := brief(err)
+		text := api.Brief(err)
 		l.state.Error = &text
 		l.publish()
 		return nil, err
@@ -203,7 +196,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	if err != nil {
 		c.Withdraw(rest)
 		if errors.Is(err, smartpoll.ErrNotRunning) {
-			err = errStopping
+			err = api.ErrStopping
 		}
 		return nil, err
 	}
@@ -222,41 +215,4 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	}
 	l.publish() // last: whoever asks for the lists now gets the new ones
 	return &diff, nil
-}
-
-// brief is err for people who look at the page.
-func brief(err error) string {
-	lines := strings.Split(err.Error(), "\n")
-	if more := len(lines) - shownProblems; more > 0 {
-		lines = append(lines[:shownProblems], fmt.Sprintf("and %d more", more))
-	}
-	return strings.Join(lines, "\n")
-}
-
-// reloadConfig reads the configuration again, and answers with what that has changed.
-func (g *gateway) reloadConfig(w http.ResponseWriter, r *http.Request) {
-	diff, err := g.loader.reload(r.Context(), false)
-	var problems config.Problems
-	if err != nil {
-		g.audit(r, "reload", slog.String("error", brief(err)))
-	}
-	switch {
-	case err == nil:
-		g.audit(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
-		answer(w, http.StatusOK, wire.Difference{
-			Added: diff.Added, Changed: diff.Changed, Removed: diff.Removed, Unchanged: diff.Unchanged, Restart: diff.Restart,
-		})
-	case errors.As(err, &problems):
-		p := problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
-		for _, e := range problems {
-			p.Errors = append(p.Errors, problem.Part{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
-		}
-		problem.Write(w, p)
-	case errors.Is(err, errNoFile):
-		fail(w, r, http.StatusConflict, err.Error())
-	case errors.Is(err, errStopping), r.Context().Err() != nil:
-		failStopping(w, r)
-	default:
-		fail(w, r, http.StatusUnprocessableEntity, err.Error())
-	}
 }

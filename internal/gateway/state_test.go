@@ -16,7 +16,7 @@ func longPolls(t *testing.T, n int) {
 	t.Helper()
 	stacks := make([]byte, 4<<20)
 	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
-		got := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "gateway.(*gateway).serveState(")
+		got := strings.Count(string(stacks[:runtime.Stack(stacks, true)]), "api.(*API).serveState(")
 		if got == n {
 			return
 		}

@@ -27,7 +27,7 @@ type schema struct {
 }
 
 func schemas(t *testing.T) map[string]schema {
-	data, err := os.ReadFile("../gateway/openapi.json")
+	data, err := os.ReadFile("../api/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}

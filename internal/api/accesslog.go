@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	stdlog "log"
@@ -14,24 +14,24 @@ import (
 // logged logs each request when it is answered, if the level is debug: without the query
 // and the headers, where secrets may be. A stream that was handed off is answered when it
 // has begun; its end is among the metrics.
-func (g *gateway) logged(next http.Handler) http.Handler {
+func (a *API) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !g.log.Enabled(r.Context(), slog.LevelDebug) {
+		if !a.Log.Enabled(r.Context(), slog.LevelDebug) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		begun := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
 		defer func() { // also when the handler gives up the connection
-			g.log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(begun), "address", g.addressOf(r))
+			a.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(begun), "address", a.addressOf(r))
 		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-// serverLog is where the HTTP server says what went wrong with a connection, which anybody
+// ErrorLog is where an [http.Server] says what went wrong with a connection, which anybody
 // can cause: by a handshake, say, that is none.
-func serverLog(log *slog.Logger) *stdlog.Logger {
+func ErrorLog(log *slog.Logger) *stdlog.Logger {
 	return stdlog.New(serverErrors{log}, "", 0)
 }
 

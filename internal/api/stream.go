@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"crypto/sha256"
@@ -23,9 +23,9 @@ const maxNames = 1000
 
 // stream sends the newest snapshot of every source and job, or of those that the query
 // names, and each change; or the newest ones alone to who asks for JSON.
-func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
+func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	topics, err := g.chosen(query)
+	topics, err := a.chosen(query)
 	if errors.Is(err, errTooManyNames) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
@@ -40,28 +40,32 @@ func (g *gateway) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if negotiate.WantsJSON(r) {
-		g.serveState(w, r, func() (state, bool) {
-			now, err := g.chosen(query)
+		a.serveState(w, r, func() (state, bool) {
+			now, err := a.chosen(query)
 			if err != nil { // removed meanwhile
 				fail(w, r, http.StatusNotFound, err.Error())
 				return state{}, false
 			}
-			return g.newestOfAll("snapshots", now), true
+			return a.newestOfAll("snapshots", now), true
 		}, topics...)
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if err := g.hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
+	if err := a.Hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
 		failStream(w, r)
 	}
 }
 
-// clientAddr is the address that counts for the streams that one client may have. This
+// ClientAddr returns a func for [sse.HubOptions]: the address that counts for the streams that one client may have. This
 // machine's own is not bounded: behind it may be everybody who comes through a proxy that
 // nothing is known of. Users at one address are counted each on their own, so that nobody
 // who is unknown there takes their streams: the hub sees an address that stands for both.
-func (g *gateway) clientAddr(r *http.Request) netip.Addr {
-	addr := g.guard.Address(r)
+func ClientAddr(guard *access.Guard) func(*http.Request) netip.Addr {
+	return func(r *http.Request) netip.Addr { return clientAddr(guard, r) }
+}
+
+func clientAddr(guard *access.Guard, r *http.Request) netip.Addr {
+	addr := guard.Address(r)
 	if !addr.IsValid() || addr.IsLoopback() {
 		return netip.Addr{}
 	}
@@ -86,19 +90,19 @@ var errTooManyNames = fmt.Errorf("sources and jobs have more than %d names: * st
 
 // chosen is the topics that `sources` and `jobs` of a query name, each a list of names
 // or * for all; those of everything if there is neither. Each topic is there once.
-func (g *gateway) chosen(query url.Values) ([]*sse.Topic, error) {
+func (a *API) chosen(query url.Values) ([]*sse.Topic, error) {
 	if !query.Has("sources") && !query.Has("jobs") {
-		return g.everything(), nil
+		return a.everything(), nil
 	}
 	sources, jobs := namesIn(query["sources"]), namesIn(query["jobs"])
 	if len(sources)+len(jobs) > maxNames {
 		return nil, errTooManyNames
 	}
-	chosen, err := choose("source", sources, g.sources.topics())
+	chosen, err := choose("source", sources, a.Sources.Topics())
 	if err != nil {
 		return nil, err
 	}
-	more, err := choose("job", jobs, g.jobs.Topics())
+	more, err := choose("job", jobs, a.Jobs.Topics())
 	return append(chosen, more...), err
 }
 

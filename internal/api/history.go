@@ -1,14 +1,16 @@
-package gateway
+package api
 
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/history"
 )
 
 // What a request of a history may ask for.
@@ -18,14 +20,14 @@ const (
 )
 
 // getHistory answers with the numbers of a source, for a chart.
-func (g *gateway) getHistory(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	s := g.sources.find(name)
-	switch {
-	case s == nil:
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
+func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
+	topic := a.findSource(w, r)
+	if topic == nil {
 		return
-	case s.history == nil:
+	}
+	name := r.PathValue("name")
+	definition, numbers := a.Sources.Definition(name), a.Sources.History(name)
+	if definition == nil || numbers == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("source %q remembers nothing: give it a show.history such as 24h", name))
 		return
 	}
@@ -35,29 +37,40 @@ func (g *gateway) getHistory(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	points := defaultPoints
-	if text := query.Get("points"); text != "" {
-		if points, err = strconv.Atoi(text); err != nil || points < 2 || points > maxPoints {
-			fail(w, r, http.StatusBadRequest, fmt.Sprintf("points=%s is not a number from 2 to %d", text, maxPoints))
-			return
-		}
+	points, err := pointsOf(query)
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
 	}
 	asked, any := query.Get("field"), !query.Has("field")
-	if fields := s.history.Fields(); !any && len(fields) > 0 && !slices.Contains(fields, asked) && !s.picks(asked) {
+	picks := func(f config.Field) bool { return f.Name == asked }
+	if fields := numbers.Fields(); !any && len(fields) > 0 && !slices.Contains(fields, asked) && !slices.ContainsFunc(definition.Pick, picks) {
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("field=%s is no number of source %q: there are %s", asked, name, strings.Join(fields, ", ")))
 		return
 	}
-	current := func() (state, bool) {
+	a.serveState(w, r, func() (state, bool) {
 		field := asked
 		if any {
-			field = s.headline()
+			field = headline(definition, numbers)
 		}
 		now := time.Now()
-		object := s.history.Read(field, since(now), now, points)
-		object.Name = s.Name
+		object := numbers.Read(field, since(now), now, points)
+		object.Name = name
 		return stateOf(object), true
+	}, topic)
+}
+
+// pointsOf is how many points a query asks for at most.
+func pointsOf(query url.Values) (int, error) {
+	text := query.Get("points")
+	if text == "" {
+		return defaultPoints, nil
 	}
-	g.serveState(w, r, current, s.topic)
+	points, err := strconv.Atoi(text)
+	if err != nil || points < 2 || points > maxPoints {
+		return 0, fmt.Errorf("points=%s is not a number from 2 to %d", text, maxPoints)
+	}
+	return points, nil
 }
 
 // sinceWhen reads from when on a history is wanted: a time, or a duration before now;
@@ -77,17 +90,12 @@ func sinceWhen(text string) (func(now time.Time) time.Time, error) {
 
 // headline is the field whose numbers are answered unless another one is asked for: what
 // the page shows big, or else the first by name.
-func (s *poller) headline() string {
-	if s.Show.Value != "" {
-		return s.Show.Value
+func headline(definition *config.Source, numbers *history.History) string {
+	if definition.Show.Value != "" {
+		return definition.Show.Value
 	}
-	if fields := s.history.Fields(); len(fields) > 0 {
+	if fields := numbers.Fields(); len(fields) > 0 {
 		return fields[0]
 	}
 	return ""
-}
-
-// picks reports whether the configuration names a field.
-func (s *poller) picks(field string) bool {
-	return slices.ContainsFunc(s.Pick, func(f config.Field) bool { return f.Name == field })
 }

@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"encoding/json"
@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/problem"
-	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // maxBody bounds the body of a request.
@@ -23,62 +23,6 @@ const (
 	jsonType = "application/json"
 	formType = "application/x-www-form-urlencoded"
 )
-
-// listSources answers with every source's newest snapshot.
-func (g *gateway) listSources(w http.ResponseWriter, r *http.Request) {
-	g.serveState(w, r, func() (state, bool) {
-		return g.newestOfAll("sources", g.sources.topics()), true
-	}, append(g.sources.topics(), g.loader.topic)...)
-}
-
-func (g *gateway) getSource(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	find := func() *poller {
-		s := g.sources.find(name)
-		if s == nil {
-			fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
-		}
-		return s
-	}
-	s := find()
-	if s == nil {
-		return
-	}
-	g.serveState(w, r, func() (state, bool) {
-		if find() == nil { // removed meanwhile
-			return state{}, false
-		}
-		return g.newestOf(s.topic), true
-	}, s.topic)
-}
-
-// healthy answers a health check.
-func healthy(w http.ResponseWriter, ok bool) {
-	if !ok {
-		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
-		return
-	}
-	answer(w, http.StatusOK, wire.Health{Status: wire.HealthOK})
-}
-
-// answer writes v as JSON.
-func answer(w http.ResponseWriter, status int, v any) {
-	body, _ := json.Marshal(v) // everything here encodes
-	answerJSON(w, status, body)
-}
-
-// answerJSON writes a value that is JSON already, in one piece or several, which it leaves as they are.
-func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	for _, piece := range append(body, []byte{'\n'}) {
-		if _, err := w.Write(piece); err != nil {
-			return // the client is gone
-		}
-	}
-}
 
 // instance is the path of a request as its client wrote it, below that of the public address.
 func instance(r *http.Request) string {
@@ -98,7 +42,7 @@ func failForNow(w http.ResponseWriter, r *http.Request, status int, detail strin
 
 // failStopping answers what cannot be done any more: another process may take over.
 func failStopping(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, problem.Problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: errStopping.Error(), Instance: instance(r), RetryAfter: 5})
+	problem.Write(w, problem.Problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(), Instance: instance(r), RetryAfter: 5})
 }
 
 // seconds is d in whole seconds, not less.
@@ -145,5 +89,30 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 			Errors: []problem.Part{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
 	default:
 		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
+	}
+}
+
+// refusals are the status and the type of problem by which a refused start is answered.
+var refusals = map[jobs.Code]problem.Problem{
+	jobs.Busy:      {Status: http.StatusConflict, Type: "job-busy"},
+	jobs.QueueFull: {Status: http.StatusTooManyRequests, Type: "queue-full"},
+	jobs.Limited:   {Status: http.StatusTooManyRequests, Type: "limit-reached"},
+	jobs.Stopping:  {Status: http.StatusServiceUnavailable, Type: "stopping"},
+	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: "idempotency-key-reused"},
+	jobs.Expired:   {Status: http.StatusGone},
+}
+
+// failStart answers a start that came to nothing.
+func (a *API) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job, err error) {
+	var refusal *jobs.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		p := refusals[refusal.Code]
+		p.Detail, p.Instance, p.Run, p.RetryAfter = refusal.Detail, instance(r), refusal.Run, seconds(refusal.After)
+		problem.Write(w, p)
+	case r.Context().Err() != nil: // nobody hears
+	default:
+		a.Log.Error("a run was not started", "job", j.Name, "err", err)
+		failForNow(w, r, http.StatusServiceUnavailable, "the run cannot be stored; the log says more", 5*time.Second)
 	}
 }

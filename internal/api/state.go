@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"context"
@@ -33,19 +33,19 @@ func tagOf(sum [sha256.Size]byte) string { return `"` + hex.EncodeToString(sum[:
 
 // newestOf is the newest snapshot of a topic, named by its event's id: the tag of a run
 // that is over ends in -end, like the id that ends its stream.
-func (g *gateway) newestOf(topic *sse.Topic) state {
-	latest, _ := g.store.Latest(topic)
+func (a *API) newestOf(topic *sse.Topic) state {
+	latest, _ := a.Latest(topic)
 	return state{[][]byte{latest.Data}, `"` + latest.ID + `"`}
 }
 
 // newestOfAll is an object whose one member is the list of the newest snapshots of topics. Its tag is made of the
 // snapshots' ids. So neither the answer nor a look at whether it has changed costs what the snapshots are large.
-func (g *gateway) newestOfAll(member string, topics []*sse.Topic) state {
+func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 	body := make([][]byte, 0, 2*len(topics)+1)
 	versions := sha256.New()
 	separator := []byte(`{"` + member + `":[`)
 	for _, topic := range topics {
-		if latest, ok := g.store.Latest(topic); ok {
+		if latest, ok := a.Latest(topic); ok {
 			body = append(body, separator, latest.Data)
 			separator = []byte(",")
 			fmt.Fprintf(versions, "%s %s\n", topic.Name(), latest.ID)
@@ -64,7 +64,7 @@ func (g *gateway) newestOfAll(member string, topics []*sse.Topic) state {
 //
 // The wait is a stream of the hub, so it ends with the request, with the drain and with
 // the hub, and costs what a stream costs: no goroutine but the request's own.
-func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
+func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
 	now, ok := current()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
 	if ok && prefer.Waits && negotiate.HasTag(r.Header, now.tag) {
@@ -72,7 +72,7 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 		ctx, cancel := context.WithTimeout(r.Context(), prefer.Duration)
 		defer cancel()
 		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
-		watch := lookout{header: http.Header{}, look: func() {
+		watch := wakeup{header: http.Header{}, wake: func() {
 			if !ok {
 				return // it has answered
 			}
@@ -80,8 +80,8 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 				cancel() // the first change ends the wait, also of a client that says it has every version
 			}
 		}}
-		_ = g.hub.ServeAll(watch, r.WithContext(ctx), topics...) // the writer can all that a stream needs
-		if !g.mayStill(w, r, view, nil) {
+		_ = a.Hub.ServeAll(watch, r.WithContext(ctx), topics...) // a wakeup can do all that a stream needs
+		if !a.revalidate(w, r, view, nil) {
 			return
 		}
 	}
@@ -100,20 +100,19 @@ func (g *gateway) serveState(w http.ResponseWriter, r *http.Request, current fun
 	answerJSON(w, http.StatusOK, now.body...)
 }
 
-// A lookout is the writer of a stream that nobody reads: it calls look where a client
-// would read.
-type lookout struct {
+// A wakeup is the writer of a stream that nobody reads: it calls wake instead of flushing.
+type wakeup struct {
 	header http.Header
-	look   func()
+	wake   func()
 }
 
-func (l lookout) Header() http.Header              { return l.header }
-func (l lookout) WriteHeader(int)                  {}
-func (l lookout) Write(p []byte) (int, error)      { return len(p), nil }
-func (l lookout) Flush()                           { l.look() }
-func (l lookout) SetWriteDeadline(time.Time) error { return nil }
+func (u wakeup) Header() http.Header              { return u.header }
+func (u wakeup) WriteHeader(int)                  {}
+func (u wakeup) Write(p []byte) (int, error)      { return len(p), nil }
+func (u wakeup) Flush()                           { u.wake() }
+func (u wakeup) SetWriteDeadline(time.Time) error { return nil }
 
 // everything is the topics of the configuration and of all sources and jobs in it.
-func (g *gateway) everything() []*sse.Topic {
-	return slices.Concat([]*sse.Topic{g.loader.topic}, g.sources.topics(), g.jobs.Topics())
+func (a *API) everything() []*sse.Topic {
+	return slices.Concat([]*sse.Topic{a.ConfigTopic}, a.Sources.Topics(), a.Jobs.Topics())
 }

@@ -1,0 +1,129 @@
+// Package api answers HTTP requests: the JSON API, event streams, long polls, signing in, and the page.
+//
+// # Requests
+//
+// A request goes through these, in order: the access log; a guard against panics; headers for browsers; the names of
+// this gateway; the path of its public address; a guard against other origins; who makes it; the table of routes; and
+// what the route requires of its caller. What is behind them answers it.
+//
+// Whatever changes is answered from a topic, the same one that streams send: a GET has the entity tag of the topic's newest
+// snapshot, and waits, if its client prefers that, for the next one.
+//
+// # Errors
+//
+// Errors are problems as of RFC 9457. Services return errors with a code or of a type, and no status: the status and the
+// type of problem for each of them are decided here.
+//
+// # Access
+//
+// Who makes a request is decided once, by [access.Guard]. After each wait, for a body or for a change, the permission is
+// looked at again, and [API.Watch] ends the streams of those who have lost it.
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// Sources are the configured sources. Their methods may be called from any goroutine. For a source that is not
+// configured they return nil.
+type Sources interface {
+	// Topics has those of all sources, in the order of the configuration. A source's topic has its [wire.Source].
+	Topics() []*sse.Topic
+	// Topic has the snapshots of a source.
+	Topic(name string) *sse.Topic
+	// Definition is the configuration of a source. It is not modified.
+	Definition(name string) *config.Source
+	// History has the numbers of a source; nil if it remembers none.
+	History(name string) *history.History
+	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
+	// when polling has ended, and with ctx. A source that is not configured is not an error.
+	Refresh(ctx context.Context, name string) (wait time.Duration, err error)
+}
+
+// Jobs are the configured jobs. Their methods may be called from any goroutine.
+type Jobs interface {
+	// List is in the order of the configuration. It is not modified.
+	List() []*jobs.Job
+	// Job is the job of that name, nil if there is none.
+	Job(name string) *jobs.Job
+	// Topics has those of all jobs, in the order of the configuration. A job's topic has its [wire.Job].
+	Topics() []*sse.Topic
+	// Queue is all runs of a job that wait behind its first one, in order.
+	Queue(job string) []wire.Waiting
+	// Start makes a run, or finds the one that the start joins or has led to before; run is nil if that is over. The error
+	// is a [*jobs.Refusal], the store's, or ctx's.
+	Start(ctx context.Context, j *jobs.Job, wish jobs.StartOptions) (run *jobs.Run, snap wire.Run, err error)
+}
+
+// Runs are the runs of jobs, configured or not. Their methods may be called from any goroutine.
+type Runs interface {
+	// Lookup finds the newest state of a run and the topic that it is in.
+	Lookup(id string) (*sse.Topic, wire.Run, bool)
+	// HasExpired reports whether there was a run of that id which is forgotten.
+	HasExpired(id string) bool
+	// Definition is that of the job that a run is of, nil if that is not known.
+	Definition(id string) *config.Job
+	// Cancel ends a run, and reports whether it was not over.
+	Cancel(id string) bool
+	// Output is what a run has printed, nil if this process does not have it.
+	Output(id string) *jobs.Output
+}
+
+// Errors of a reload, beside [config.Problems].
+var (
+	// ErrNoFile is why a configuration cannot be read again.
+	ErrNoFile = errors.New("this configuration was not read from a file")
+	// ErrStopping is why something cannot be done any more.
+	ErrStopping = errors.New("tidewire is stopping")
+)
+
+// Deps is what an [API] uses. Every field but Metrics must be set.
+type Deps struct {
+	Sources Sources
+	Jobs    Jobs
+	Runs    Runs
+
+	// Config is the configuration at work, from the first request on. It is not modified.
+	Config func() *config.Config
+	// ConfigTopic has its [wire.Config].
+	ConfigTopic *sse.Topic
+	// Reload reads the configuration again and returns what that has changed. Its errors are [config.Problems],
+	// ErrNoFile, ErrStopping, ctx's, or the reason why the configuration cannot be put to work.
+	Reload func(ctx context.Context) (wire.Difference, error)
+
+	// Latest is the newest state of a topic. What a request has changed is seen by all requests after it. See package own.
+	Latest func(*sse.Topic) (sse.Event, bool)
+	// Hub serves the topics. Its options are to have [ClientAddr], [Authorise] and [Subject].
+	Hub   *sse.Hub
+	Guard *access.Guard
+	Audit *audit.Log
+	Log   *slog.Logger
+	// Clients gets what clients cause, as often as it lets that pass.
+	Clients *flood.Handler
+	// Ready reports whether the gateway polls and answers.
+	Ready func() bool
+	// Metrics answers GET /metrics. Nil means that there are none.
+	Metrics http.Handler
+}
+
+// An API answers requests. [New] makes one. It has no goroutine; [API.Watch] is to run in one.
+type API struct {
+	Deps
+	clients *slog.Logger // logs to Clients
+}
+
+// New returns an API.
+func New(deps Deps) *API { return &API{Deps: deps, clients: slog.New(deps.Clients)} }

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+)
+
+// startArgs reads the arguments of a start: JSON, or the fields of a form. JSON must be
+// called so: a page of another site can send a text without asking, but not that.
+func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isForm, ok bool) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err == nil && media == jsonType:
+		args, ok = jsonArgs(w, r)
+		return args, false, ok
+	case err == nil && media == formType:
+		args, ok = formArgs(w, r)
+		return args, true, ok
+	case r.ContentLength == 0:
+		w.Header().Set("Accept", jsonType)
+		fail(w, r, http.StatusUnsupportedMediaType, `there is no body: send {"args":{…}} with Content-Type: application/json, or {} to start with the defaults, as curl --json '{}' does`)
+		return nil, false, false
+	}
+	failMedia(w, r)
+	return nil, false, false
+}
+
+func jsonArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
+	var body struct {
+		Args map[string]any `json:"args"`
+	}
+	decoder := json.NewDecoder(r.Body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&body); err != nil && err != io.EOF {
+		failBody(w, r, err)
+		return nil, false
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
+		return nil, false
+	}
+	return body.Args, true
+}
+
+func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
+	if err := r.ParseForm(); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			failBody(w, r, err)
+		} else {
+			fail(w, r, http.StatusBadRequest, "the body is not a form: a field has a bad escape")
+		}
+		return nil, false
+	}
+	args := map[string]any{}
+	for name, values := range r.PostForm {
+		if strings.HasPrefix(name, "{") { // as curl -d sends it
+			w.Header().Set("Accept", jsonType)
+			fail(w, r, http.StatusUnsupportedMediaType, "the body is JSON that is called a form: send Content-Type: application/json, as curl --json does")
+			return nil, false
+		}
+		args[name] = values[0]
+		if len(values) > 1 {
+			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
+			return nil, false
+		}
+	}
+	return args, true
+}

@@ -1,0 +1,148 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// RunPath is the path at which a run is served, below the path of the public address if there is one.
+func RunPath(cfg *config.Config, id string) string {
+	return access.Base(cfg.PublicURL) + "/api/v1/runs/" + id
+}
+
+// absolute is the address of a path of ours as whoever sent r can use it.
+func (a *API) absolute(r *http.Request, path string) string {
+	scheme, host := "http", r.Host
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	if public := a.Config().PublicURL; public != nil {
+		scheme, host = public.Scheme, public.Host
+	}
+	return scheme + "://" + host + path
+}
+
+func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
+	a.serveState(w, r, func() (state, bool) {
+		list := a.Jobs.List()
+		all := make([]wire.JobObject, 0, len(list))
+		for _, j := range list {
+			all = append(all, j.Object(userOf(r).Can(operate, j.Job)))
+		}
+		return stateOf(wire.Jobs{Jobs: all}), true
+	}, append(a.Jobs.Topics(), a.ConfigTopic)...)
+}
+
+// findJob finds the job that the path names, or answers 404.
+func (a *API) findJob(w http.ResponseWriter, r *http.Request) *jobs.Job {
+	name := r.PathValue("job")
+	j := a.Jobs.Job(name)
+	if j == nil {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
+	}
+	return j
+}
+
+func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
+	if j := a.findJob(w, r); j != nil {
+		a.serveState(w, r, func() (state, bool) {
+			return stateOf(j.Object(a.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
+		}, j.Topic)
+	}
+}
+
+// getQueue answers with all runs that wait, of which the job has the first ones.
+func (a *API) getQueue(w http.ResponseWriter, r *http.Request) {
+	if j := a.findJob(w, r); j != nil {
+		a.serveState(w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.Jobs.Queue(j.Name)}), true }, j.Topic)
+	}
+}
+
+// triggerRun starts a run or joins one.
+func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
+	j := a.findJob(w, r)
+	if j == nil {
+		return
+	}
+	given, isForm, ok := startArgs(w, r)
+	if !ok {
+		return
+	}
+	if !a.revalidate(w, r, operate, j.Job) { // the body may have taken its time
+		return
+	}
+	args, problems := bound(j.Job, given)
+	if problems != nil {
+		failArgs(w, r, j.Job, problems)
+		return
+	}
+	key, err := negotiate.IdempotencyKey(r.Header)
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	run, snap, err := a.Jobs.Start(r.Context(), j, jobs.StartOptions{
+		Trigger: wire.TriggerAPI,
+		Args:    args,
+		Caller:  userOf(r).ID,
+		Key:     key,
+		Audit:   func(action string, attrs ...slog.Attr) { a.record(r, action, attrs...) },
+	})
+	switch {
+	case err != nil:
+		a.failStart(w, r, j, err)
+	case isForm:
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, RunPath(a.Config(), snap.ID), http.StatusSeeOther)
+	default:
+		a.answerStart(w, r, run, snap)
+	}
+}
+
+// bound is the given arguments as the job takes them, or what is wrong with them.
+func bound(j *config.Job, given map[string]any) (map[string]any, []*config.ArgError) {
+	args, problems := j.Bind(given)
+	if problems == nil && j.HTTP != nil {
+		if _, wrong := j.Request(args); wrong != nil {
+			problems = append(problems, wrong)
+		}
+	}
+	return args, problems
+}
+
+// answerStart answers with 202, and says where the run can be followed (RFC 9110 §15.3.3), or with 200 and its end if the
+// client would rather wait and it came in time. run is nil if it is over.
+func (a *API) answerStart(w http.ResponseWriter, r *http.Request, run *jobs.Run, snap wire.Run) {
+	prefer := negotiate.Prefer(r.Header, maxWait)
+	status := http.StatusAccepted
+	if prefer.Waits {
+		if run != nil {
+			run.Wait(r.Context(), prefer.Duration)
+			if !a.revalidate(w, r, view, nil) {
+				return
+			}
+			coalesced := snap.Coalesced
+			snap = run.Snapshot()
+			snap.Coalesced = coalesced
+		}
+		if snap.Status.Ended() {
+			status = http.StatusOK
+		}
+	}
+	path := RunPath(a.Config(), snap.ID)
+	h := w.Header()
+	h.Set("Location", path)
+	h.Set("Operation-Location", a.absolute(r, path))
+	if !snap.Status.Ended() {
+		h.Set("Retry-After", "1")
+	}
+	prefer.Apply(h)
+	answer(w, status, snap)
+}

@@ -1,0 +1,221 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// me says who makes the request, what they may do, and how they could sign in.
+func (a *API) me(w http.ResponseWriter, r *http.Request) {
+	user, methods := userOf(r), a.Guard.Methods()
+	var signIn *string
+	if len(methods) > 0 {
+		path := a.link("/auth/login")
+		signIn = &path
+	}
+	role := user.Role
+	if role == config.RoleNone {
+		role = "none"
+	}
+	answer(w, http.StatusOK, wire.Me{Known: user.Known(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn})
+}
+
+// signInPage leads to the form of the page.
+func (a *API) signInPage(w http.ResponseWriter, r *http.Request) {
+	http.Redirect(w, r, a.link("/#sign-in"), http.StatusSeeOther)
+}
+
+// signIn begins a session with a token, which comes as JSON, or from a form that knows
+// no script; that one is led back to the page.
+func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	var body wire.SignIn
+	var err error
+	switch media {
+	case jsonType:
+		decoder := json.NewDecoder(r.Body)
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(&body)
+	case formType:
+		err = r.ParseForm()
+		body.Token = r.PostForm.Get("token")
+	default:
+		failMedia(w, r)
+		return
+	}
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		failBody(w, r, err)
+		return
+	case err != nil: // which might quote it
+		fail(w, r, http.StatusBadRequest, `the body is neither {"token": "…"} nor a form with it`)
+		return
+	}
+	user, err := a.Guard.SignIn(w, r, body.Token)
+	if err != nil {
+		a.signedIn(r, nil, "token", err)
+		a.failSignIn(w, r, err)
+		return
+	}
+	a.signedIn(r, user, "token", nil)
+	if media != jsonType {
+		http.Redirect(w, r, a.link("/"), http.StatusSeeOther)
+		return
+	}
+	answer(w, http.StatusOK, wire.SignedIn{Name: user.Name, Role: string(user.Role)})
+}
+
+// beginSignIn sends the browser to the OpenID Connect provider.
+func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
+	visit, wrong := visitOf(r.URL.Query())
+	if wrong != "" {
+		web.Message(w, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
+		return
+	}
+	err := a.Guard.Begin(w, r, visit)
+	var away *access.AwayError
+	switch {
+	case err == nil:
+	case errors.As(err, &away):
+		a.providerAway(w, away)
+	default:
+		noProvider(w)
+	}
+}
+
+// maxReturn bounds the way back to the page, in bytes.
+const maxReturn = 1000
+
+// visitOf reads how somebody wants to sign in, or says what is wrong with that. The way
+// back leads to the page and nowhere else: an address that somebody made up can send
+// nobody to another site.
+func visitOf(query url.Values) (visit access.Visit, wrong string) {
+	switch prompt := query.Get("prompt"); prompt {
+	case "":
+	case "select_account":
+		visit.Another = true
+	default:
+		return visit, "prompt can be select_account and nothing else."
+	}
+	visit.Return = query.Get("return")
+	if visit.Return == "" {
+		visit.Return = "/"
+	}
+	page := visit.Return == "/" || strings.HasPrefix(visit.Return, "/?") || strings.HasPrefix(visit.Return, "/#")
+	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return visit, fmt.Sprintf("return must be / with a query or a fragment at most, of %d visible ASCII characters.", maxReturn)
+	}
+	return visit, ""
+}
+
+// noProvider answers a sign-in at a provider where none is configured.
+func noProvider(w http.ResponseWriter) {
+	web.Message(w, http.StatusNotFound, web.Notice{Title: "There is no identity provider here", Text: "Sign in with a token."})
+}
+
+// providerAway answers a sign-in while the provider cannot be reached.
+func (a *API) providerAway(w http.ResponseWriter, away *access.AwayError) {
+	if away.New { // at most once in a while, however often somebody tries
+		a.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(seconds(away.After)))
+	web.Message(w, http.StatusServiceUnavailable, web.Notice{
+		Title: "Sign-in is not possible now",
+		Text:  "The identity provider cannot be reached. Try again in a moment, or sign in with a token.",
+	})
+}
+
+// completeSignIn takes the browser back from the provider.
+func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
+	user, back, err := a.Guard.Complete(w, r)
+	var (
+		away     *access.AwayError
+		busy     *access.BusyError
+		notBegun *access.NotBegunError
+		noRole   *access.NoRoleError
+	)
+	switch {
+	case err == nil:
+		a.signedIn(r, user, "oidc", nil)
+		// Not by http.Redirect, which takes dots of the fragment for those of a path.
+		w.Header().Set("Location", a.link("/")+strings.TrimPrefix(back, "/"))
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusSeeOther)
+	case errors.Is(err, access.ErrNoOIDC):
+		noProvider(w)
+	case errors.As(err, &away):
+		a.providerAway(w, away)
+	case errors.As(err, &busy):
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(busy.After)))
+		web.Message(w, http.StatusServiceUnavailable, web.Notice{Title: "Many people are signing in", Text: "Reload this page in a moment to go on."})
+	case errors.As(err, &notBegun): // which any site can have sent: neither logged nor recorded
+		web.Message(w, http.StatusBadRequest, web.Notice{
+			Title: "This sign-in was not begun here",
+			Text:  "It took longer than ten minutes, was completed before, or was begun in another browser or at another address. Begin again.",
+			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+		})
+	case errors.As(err, &noRole):
+		a.signedIn(r, nil, "oidc", err)
+		web.Message(w, http.StatusForbidden, web.Notice{
+			Title: "You have no access",
+			Text: fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. "+
+				"Its administrator can give one of them a role.", noRole.Name),
+			Link: &web.Link{Text: "Use another account", To: "../auth/oidc?prompt=select_account"},
+		})
+	default:
+		a.signedIn(r, nil, "oidc", err)
+		a.clients.Warn("sign-in failed", "method", "oidc", flood.Address, a.addressOf(r), "err", err)
+		web.Message(w, http.StatusBadRequest, web.Notice{
+			Title: "The sign-in did not succeed",
+			Text:  "Begin again. If that does not help, the log of the gateway says why.",
+			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+		})
+	}
+}
+
+// signedIn records an attempt to sign in, unless it was one too many.
+func (a *API) signedIn(r *http.Request, user *access.User, method string, err error) {
+	name, id, result := "", access.Identity{}, "ok"
+	if user != nil {
+		name, id = user.Name, user.ID
+	}
+	var noRole *access.NoRoleError
+	switch {
+	case errors.As(err, new(*access.TooManyError)):
+		return
+	case errors.As(err, &noRole):
+		name, id, result = noRole.Name, noRole.ID, "no role"
+	case err != nil:
+		result = "refused"
+	}
+	a.recordMetered(r, "sign-in", id, slog.String("as", name), identityAttr("as_", id), slog.String("method", method), slog.String("result", result))
+}
+
+// signOut ends the session of the request, and its streams. Where the browser has a session
+// at the provider, too, the answer says where that is ended.
+func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
+	if user := userOf(r); user.Known() {
+		a.recordMetered(r, "sign-out", user.ID)
+	}
+	provider := a.Guard.SignOut(w, r)
+	a.EndStreams()
+	if provider != "" {
+		answer(w, http.StatusOK, wire.SignedOut{EndSession: provider})
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// listSources answers with every source's newest snapshot.
+func (a *API) listSources(w http.ResponseWriter, r *http.Request) {
+	a.serveState(w, r, func() (state, bool) {
+		return a.newestOfAll("sources", a.Sources.Topics()), true
+	}, append(a.Sources.Topics(), a.ConfigTopic)...)
+}
+
+// findSource finds the topic of the source that the path names, or answers 404.
+func (a *API) findSource(w http.ResponseWriter, r *http.Request) *sse.Topic {
+	name := r.PathValue("name")
+	topic := a.Sources.Topic(name)
+	if topic == nil {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
+	}
+	return topic
+}
+
+func (a *API) getSource(w http.ResponseWriter, r *http.Request) {
+	topic := a.findSource(w, r)
+	if topic == nil {
+		return
+	}
+	a.serveState(w, r, func() (state, bool) {
+		if a.findSource(w, r) == nil { // removed meanwhile
+			return state{}, false
+		}
+		return a.newestOf(topic), true
+	}, topic)
+}
+
+// refreshSource polls a source at once, or joins the poll in flight, and answers with its
+// snapshot of now: the new value comes as every value does. The limit of the upstream
+// holds, whether it is configured or was asked for by the upstream itself.
+func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
+	topic := a.findSource(w, r)
+	if topic == nil {
+		return
+	}
+	name := r.PathValue("name")
+	wait, err := a.Sources.Refresh(r.Context(), name)
+	switch {
+	case err != nil:
+		failStopping(w, r)
+	case wait > 0:
+		again := time.Duration(seconds(wait)) * time.Second
+		failForNow(w, r, http.StatusTooManyRequests, fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again), wait)
+	default:
+		a.record(r, "refresh", slog.String("source", name))
+		answerJSON(w, http.StatusAccepted, a.newestOf(topic).body...)
+	}
+}
