@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Client reads event streams of HTTP servers, and connects again whenever one breaks off, as WHATWG HTML §9.2.3 has an
-// EventSource do. Unlike that it sends any request, spreads and slows down its attempts, notices a connection that has
-// gone silent, and passes over the errors of a proxy whose server is away. The zero value is ready to use. A Client may
-// be used from any number of goroutines; its fields must not be changed meanwhile.
+// Client reads event streams of HTTP servers, and reconnects whenever one breaks off, as WHATWG HTML §9.2.3 specifies
+// for an EventSource. In addition it can send any request, spreads and slows down its attempts, notices a connection
+// that has gone silent, and retries after errors of a proxy whose server is down. The zero value is ready to use. A
+// Client may be used from any number of goroutines; its fields must not be changed meanwhile.
 type Client struct {
-	// HTTP makes the requests and follows redirects. A redirect to another origin (scheme, host or port; http to https on
-	// the standard ports of a host aside) gets no header of the request but those that describe it, such as Accept and
-	// Last-Event-ID: credentials stay where they were meant to go. It should have no Timeout, which would bound the life
-	// of a stream. Nil means a client that all share. Over HTTP/2 it sends pings, so it leaves a connection whose path is
-	// dead, which [http.DefaultClient] keeps using.
+	// HTTP makes the requests and follows redirects. A redirect to another origin (scheme, host or port; http to https
+	// on the standard ports of a host aside) gets no header of the request but those that describe it, such as Accept
+	// and Last-Event-ID: credentials stay where they were meant to go. It should have no Timeout, which would limit
+	// the life of a stream. Nil means a shared client that sends pings over HTTP/2, so it abandons a connection whose
+	// path is dead, which [http.DefaultClient] keeps using.
 	HTTP *http.Client
 	// MaxEvent bounds the bytes of one event and of any one line, as in [ReadOptions]. A larger one ends the loop with
 	// [ErrTooLong]. Zero means 1 MiB.
 	MaxEvent int
-	// Silence is how long no byte may come before the connection is given up and made anew. It should be 2.5 times the
-	// server's heartbeat. Zero means 37.5 seconds, negative that a stream may be silent for ever.
+	// Silence is how long a connection may be without a byte before it is abandoned and replaced. It should be 2.5
+	// times the server's heartbeat. Zero means 37.5 seconds, negative means no limit.
 	Silence time.Duration
 	// Retry is the time to wait before connecting again, until the server names another one. Zero means 3 seconds.
 	Retry time.Duration
-	// MaxRetry bounds what the wait grows to while connections bring nothing. Zero means 30 seconds.
+	// MaxRetry is the maximum to which the wait grows while connections deliver nothing. Zero means 30 seconds.
 	MaxRetry time.Duration
 	// StopAtTerminal ends the loop when the server closes a stream whose last id is that of a terminal (see
 	// [IsTerminalID]), without the further request that the server would answer with 204. Leave it false for servers

@@ -22,8 +22,8 @@ import (
 type HubOptions struct {
 	// Heartbeat is the silence after which a stream gets a comment, to within a second. Zero means 15 seconds.
 	Heartbeat time.Duration
-	// StallTimeout ends a stream whose write has made no progress for so long, to within a second. Progress is a whole
-	// write, or 16 KB of a large one. Zero means 15 seconds.
+	// StallTimeout is the time without progress of a write after which its stream ends, to within a second. Progress
+	// is a whole write, or 16 KB of a large one. Zero means 15 seconds.
 	StallTimeout time.Duration
 	// DrainWindow is the time over which [Hub.Drain] spreads the ends of the streams. Zero means 5 seconds.
 	DrainWindow time.Duration
@@ -44,15 +44,16 @@ type HubOptions struct {
 	// attached or written, and by [Hub.MayRead]. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It
 	// is called on the request's goroutine, with no lock held.
 	OnSubscribe func(*http.Request, *Topic) error
-	// Subject, if not nil, says on whose behalf a request reads, in a word of the application's own that [Hub.End] gives
-	// back to it: a stream keeps that, and not the request. It is called on the request's goroutine, with no lock held.
+	// Subject, if not nil, returns the application's own name for the principal of a request; a stream keeps that name
+	// instead of the request, and [Hub.End] passes it to the application. It is called on the request's goroutine,
+	// with no lock held.
 	Subject func(*http.Request) any
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
 	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
 	AllowedOrigins []string
-	// Observer is told what happens to streams. Nil means nobody is.
+	// Observer receives events about streams. Nil means none.
 	Observer *Observer
-	// Logger gets what no client can be told. Nil discards it.
+	// Logger gets errors that cannot be reported to a client. Nil discards them.
 	Logger *slog.Logger
 }
 

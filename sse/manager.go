@@ -19,26 +19,26 @@ import (
 // before it loses some: they are not snapshots.
 const managerBacklog = 64
 
-// Manager publishes values to topics that exist while somebody watches them.
-// Make one with [NewManager]; all methods may be called from any goroutine.
+// Manager publishes values to topics that exist only while somebody watches
+// them. Make one with [NewManager]; all methods may be called from any
+// goroutine.
 //
-// The first stream makes its topic, and the last one that leaves removes it,
-// newest value included, before its handler returns. A value for a topic that
-// nobody watches goes nowhere. What must outlive its readers belongs into
-// package progress.
+// The first stream creates its topic, and the last one removes it, with its
+// newest value, before its handler returns. A value for a topic without readers
+// is dropped. State that must outlive its readers belongs in package progress.
 //
-// A stream that comes to a topic gets the newest value at once. A value equal
-// to the newest is not sent again, since it says nothing new of a state: two are
-// equal if they are the same JSON but for the order of an object's members. Two
-// alarms of the same text are two events; see [WithRepeats]. A reader that falls more than 64 values
-// behind is told how many it missed, and always ends at the newest (see
-// [TopicOptions]).
+// A stream that joins a topic gets the newest value at once. A value equal to
+// the newest is not sent again, since the state has not changed: two values are
+// equal if they are the same JSON apart from the order of an object's members.
+// For events such as two alarms with the same text, see [WithRepeats]. A reader
+// that falls more than 64 values behind is told how many it missed, and always
+// ends at the newest (see [TopicOptions]).
 //
 // Topics are compared without regard to the order of parameters after a "?":
-// /devices?limit=5&offset=10 and /devices?offset=10&limit=5 are one. Query strings
-// come from anybody, so topics made by a request's URL are limited to 1000 at a
-// time; beyond, an EventSource is told to come back in a while, and any other
-// client gets 503 with Retry-After.
+// /devices?limit=5&offset=10 and /devices?offset=10&limit=5 are the same.
+// Anyone can invent query strings, so topics created by a request's URL are
+// limited to 1000 at a time; beyond that, an EventSource is told to come back
+// later, and any other client gets 503 with Retry-After.
 type Manager struct {
 	cancel context.CancelFunc
 	hub    *Hub
@@ -103,7 +103,8 @@ func (m *Manager) Shutdown() { m.cancel() }
 
 // Publish encodes data as JSON and sends it to the streams of topic, unless it
 // is equal to the topic's newest value. It never waits for a reader. Without
-// streams it does nothing. What cannot be encoded is logged and not sent.
+// streams it does nothing. A value that cannot be encoded is logged and not
+// sent.
 func (m *Manager) Publish(topic string, data any) {
 	topic = canonicalTopic(topic)
 	m.mu.Lock()
@@ -176,9 +177,10 @@ func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 }
 
 // Serve streams the topic that [WithCustomTopic] names, or else [TopicOf] the
-// request, and blocks until the client has left or the Manager is shut down. It fails
-// only before anything is written, when w cannot flush or set write deadlines;
-// since that is for the operator to mend, the missing capability is logged too.
+// request, and blocks until the client has left or the Manager is shut down. It
+// fails only before anything is written, when w cannot flush or set write
+// deadlines; since that is for the operator to fix, the missing capability is
+// logged too.
 func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerOption) error {
 	var c handlerConfig
 	for _, opt := range opts {

@@ -25,10 +25,10 @@ func WithCustomTopic(topic string) HandlerOption {
 // WithPollingService makes service feed the topics of a handler.
 //
 // A topic is fed by the first service that a stream brings to it, and keeps it
-// until its last stream leaves; so a handler may be made anew for each request,
-// with a service of its own. Such a service outlives the request: what it polls must
-// not come from there, for a framework uses its contexts again (Echo does), and then
-// somebody else's parameters and rights are read. [WithPollingFunc] is for that.
+// until its last stream leaves; so a new handler may be made for each request,
+// with its own service. Such a service outlives the request and must not read
+// from it: frameworks such as Echo reuse their contexts, so it would read
+// somebody else's parameters and rights. Use [WithPollingFunc] for that.
 //
 // A service runs once, however many handlers and topics of a Manager name it. The
 // first stream of any of them starts it, each value goes to all of them, one that
@@ -53,9 +53,9 @@ func WithPollingFunc(newService func(*http.Request) PollingService) HandlerOptio
 	return func(c *handlerConfig) { c.service, c.newService = nil, newService }
 }
 
-// WithRepeats makes a handler's topics send values that are equal to the newest as
-// well: for what is no state, such as alarms. A topic does as soon as one of its
-// streams comes through such a handler.
+// WithRepeats makes a handler's topics also send values that are equal to the
+// newest, for events that are not state, such as alarms. It applies to a topic
+// as soon as one of its streams comes through such a handler.
 func WithRepeats() HandlerOption {
 	return func(c *handlerConfig) { c.repeats = true }
 }

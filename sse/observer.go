@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// Observer is told what happens to the streams of a [Hub], for metrics. Nil fields are free. The functions are called from
-// many goroutines, some of which write to thousands of streams: they must not block, nor call the hub. If one panics, that is
-// logged and the stream goes on.
+// Observer receives events about the streams of a [Hub], for metrics. Nil fields cost nothing. The functions are
+// called from many goroutines, some of which write to thousands of streams: they must not block, nor call the hub. A
+// panic in one is logged and the stream continues.
 type Observer struct {
 	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was published:
 	// how old a snapshot is when its reader gets it. Events that were there before the stream began, whose age says
@@ -73,7 +73,7 @@ func causeOf(err error) Cause {
 	return CauseReset
 }
 
-// Resume is what a request's last event id came to.
+// Resume is the result of resuming from a request's last event id.
 type Resume string
 
 const (
