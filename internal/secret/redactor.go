@@ -53,18 +53,28 @@ func TooShort(s string) bool { return utf8.RuneCountInString(s) < Least }
 // A Redactor hides some secrets. It does not change: any number of goroutines may use one.
 // A nil Redactor knows no secrets.
 type Redactor struct {
-	secrets []string     // each at least Least characters long, none twice
-	first   [256][]int   // the secrets that begin with a byte
-	pairs   [1024]uint64 // a bit for the first two bytes of each secret
-	stars   bool         // a secret has a * in it, so that a mask may become a part of one
+	secrets []string   // each at least Least characters long, none twice, sorted
+	first   [257]int32 // by byte: where the secrets begin that start with it
+	pairs   [16]uint64 // a bit, which others may share, for the first two bytes of each secret
+	stars   bool       // a secret has a * in it, so that a mask may become a part of one
 }
 
-// New returns a Redactor of secrets. Those that are [TooShort] are left out.
+// starting returns the range of the secrets that start with a byte.
+func (r *Redactor) starting(c byte) (from, to int) { return int(r.first[c]), int(r.first[int(c)+1]) }
+
+// pair is the bit for two bytes.
+func pair(a, b byte) (word int, bit uint64) {
+	n := (uint(a)*31 + uint(b)) % 1024
+	return int(n / 64), 1 << (n % 64)
+}
+
+// New returns a Redactor of secrets, nil if there are none. Those that are [TooShort] are
+// left out.
 func New(secrets ...string) *Redactor {
 	return (*Redactor)(nil).With(secrets...)
 }
 
-// With returns a Redactor of r's secrets and of more.
+// With returns a Redactor of r's secrets and of more: r itself if there are no more.
 func (r *Redactor) With(secrets ...string) *Redactor {
 	more := new(Redactor)
 	if r != nil {
@@ -94,11 +104,18 @@ func (r *Redactor) With(secrets ...string) *Redactor {
 			}
 		}
 	}
-	for i, s := range more.secrets {
-		more.first[s[0]] = append(more.first[s[0]], i)
-		pair := uint(s[0])<<8 | uint(s[1])
-		more.pairs[pair/64] |= 1 << (pair % 64)
+	if r != nil && len(more.secrets) == len(r.secrets) || len(more.secrets) == 0 {
+		return r
+	}
+	slices.Sort(more.secrets)
+	for _, s := range more.secrets {
+		more.first[int(s[0])+1]++
+		word, bit := pair(s[0], s[1])
+		more.pairs[word] |= bit
 		more.stars = more.stars || strings.Contains(s, "*")
+	}
+	for c := range 256 {
+		more.first[c+1] += more.first[c]
 	}
 	return more
 }
@@ -133,11 +150,11 @@ func (r *Redactor) once(s string, cut bool) (redacted string, found bool) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if !lead[c] {
-			if r.first[c] == nil {
+			if r.first[c] == r.first[int(c)+1] {
 				continue
 			}
 			if i+1 < len(s) && !lead[s[i+1]] {
-				if pair := uint(c)<<8 | uint(s[i+1]); r.pairs[pair/64]&(1<<(pair%64)) == 0 {
+				if word, bit := pair(c, s[i+1]); r.pairs[word]&bit == 0 {
 					continue
 				}
 			}
@@ -187,7 +204,7 @@ const manyBranches = 64
 func (m *matcher) at(i int) (end int) {
 	end = -1
 	if c := m.s[i]; !lead[c] {
-		for _, secret := range m.r.first[c] {
+		for secret, to := m.r.starting(c); secret < to; secret++ {
 			end = max(end, m.rest(secret, 1, i+1))
 		}
 		return end
@@ -195,7 +212,7 @@ func (m *matcher) at(i int) (end int) {
 	base := m.read(i)
 	for k, n := base, len(m.ways); k < n; k++ {
 		u := m.ways[k]
-		for _, secret := range m.r.first[u.text[0]] {
+		for secret, to := m.r.starting(u.text[0]); secret < to; secret++ {
 			if u.begins(m.r.secrets[secret]) {
 				end = max(end, m.rest(secret, u.size, u.end))
 			}

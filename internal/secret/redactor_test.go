@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -353,5 +354,19 @@ func TestATextThatTakesTooLongIsHiddenAsAWhole(t *testing.T) {
 		if got := secret.New("s3cr+t").Text(c.text); got != c.text {
 			t.Errorf("another secret: the text of %.3q has changed", c.text)
 		}
+	}
+}
+
+// A redactor is small, for each source has some, and most have nothing to hide.
+func TestRedactorIsSmall(t *testing.T) {
+	if r := secret.New("", "abc"); r != nil {
+		t.Errorf("New without secrets = %v, want nil", r)
+	}
+	r := secret.New("hunter2 hunter2")
+	if same := r.With("hunter2 hunter2", "x"); same != r {
+		t.Error("With nothing new is another redactor")
+	}
+	if size := reflect.TypeOf(*r).Size(); size > 2<<10 {
+		t.Errorf("a redactor takes %d bytes, want 2 KiB at most", size)
 	}
 }
