@@ -179,6 +179,12 @@ func (g Gateway) Run(ctx context.Context) {
 	_ = polls.Stop()
 }
 
+// Handler is what it answers with.
+func (g Gateway) Handler() http.Handler { return g.api.Handler() }
+
+// StopJobs ends all runs, and has no further one start.
+func (g Gateway) StopJobs() { g.jobs.Stop() }
+
 // Change puts another configuration to work, while Run is not.
 func (g Gateway) Change(t testing.TB, cfg *config.Config) {
 	if err := g.TryChange(t, cfg); err != nil {

@@ -153,7 +153,7 @@ func (s *runs) admit(j *Job, wish StartOptions, now time.Time) (r *Run, coalesce
 	switch {
 	case errors.Is(err, idempotency.ErrReused):
 		return nil, false, "", &Refusal{Code: KeyReused, Run: came.run,
-			Detail: "this Idempotency-Key was used with other arguments: use a new one for each start"}
+			Detail: "this Idempotency-Key was used with another body: use a new one for each start"}
 	case err != nil:
 		return nil, false, "", err
 	case !first:
@@ -164,7 +164,7 @@ func (s *runs) admit(j *Job, wish StartOptions, now time.Time) (r *Run, coalesce
 
 func (s *runs) decideLocked(j *Job, wish StartOptions, now time.Time) (r *Run, coalesced bool, err error) {
 	if s.closed {
-		return nil, false, &Refusal{Code: Stopping, Detail: errStopping.Error(), After: time.Second}
+		return nil, false, &Refusal{Code: Stopping, Detail: errStopping.Error(), After: 5 * time.Second}
 	}
 	var mine []*Run
 	queued := 0

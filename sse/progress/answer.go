@@ -39,3 +39,18 @@ func failForbidden(w http.ResponseWriter, r *http.Request) {
 func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: r.URL.Path})
 }
+
+// failForNow answers a request that may be repeated soon.
+func failForNow(w http.ResponseWriter, r *http.Request, detail string) {
+	problem.Write(w, problem.Problem{
+		Status: http.StatusServiceUnavailable, Detail: detail, Instance: r.URL.Path, RetryAfter: 5,
+	})
+}
+
+// idOf returns the id of a job, "" if there is none.
+func idOf(job *Job) string {
+	if job == nil {
+		return ""
+	}
+	return job.run
+}

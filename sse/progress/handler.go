@@ -21,12 +21,12 @@ import (
 
 // HandlerOptions are the options of [Handler]. Work is needed; all else has a default.
 type HandlerOptions struct {
-	// Topic names the topic of a request, from its path, query or user; requests of one topic share a run. "" is answered with
-	// 404. Nil means the request's path.
+	// Topic names the topic of a request, from its path, query or user; requests of one topic share a run. "" is
+	// answered with 404. Nil means the request's path.
 	Topic func(*http.Request) string
 
-	// Work does what a POST asks for, as [Job.Run] describes; one call a run. ctx is [Job.Context], which outlives the request. r is
-	// the request that began the run, with ctx as its context and its body read in advance.
+	// Work does what a POST asks for, as [Job.Run] describes; one call a run. ctx is [Job.Context], which outlives the
+	// request. r is the request that began the run, with ctx as its context and its body read in advance.
 	Work func(ctx context.Context, report *Reporter, r *http.Request) (result any, err error)
 
 	// JoinEnded makes a POST join a run that has ended and is retained, as [Tracker.StartOrJoin] does.
@@ -38,8 +38,8 @@ type HandlerOptions struct {
 	// MaxWait bounds what `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
 	MaxWait time.Duration
 
-	// KeepConnection leaves the connections of streams with their server. Otherwise they are handed off where they can be (see
-	// [sse.StreamOptions]).
+	// KeepConnection leaves the connections of streams with their server. Otherwise they are handed off where they can
+	// be (see [sse.StreamOptions]).
 	KeepConnection bool
 }
 
@@ -53,9 +53,12 @@ type HandlerOptions struct {
 //     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
 //   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
 //
-// GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are problems (RFC 9457); 404 says
-// that there is no such run, or none any more. Who may ask is left to the handlers around it: wrap it in a check of the user, and of the origin
-// ([http.CrossOriginProtection]) if browsers are among the clients. Pages of the hub's [sse.HubOptions].AllowedOrigins can read every answer (CORS); the hook [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the process.
+// GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are
+// problems (RFC 9457); 404 says that there is no such run, or none any more. Who may ask is left to the handlers
+// around it: wrap it in a check of the user, and of the origin ([http.CrossOriginProtection]) if browsers are among
+// the clients. Pages of the hub's [sse.HubOptions].AllowedOrigins can read every answer (CORS); the hook
+// [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the
+// process.
 //
 // Handler panics if Work is nil.
 func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
@@ -144,17 +147,15 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	case err == idempotency.ErrReused:
 		problem.Write(w, problem.Problem{
 			Type: problem.KeyReused, Status: http.StatusUnprocessableEntity, Instance: r.URL.Path,
-			Detail: "this Idempotency-Key was used with another body: a new request needs a new key",
+			Detail: "this Idempotency-Key was used with another body: use a new one for each start", Run: idOf(job),
 		})
 		return
 	case errors.Is(err, ErrEnded):
-		w.Header().Set("Retry-After", "5")
-		fail(w, r, http.StatusServiceUnavailable, "the service is stopping and starts no run any more")
+		failForNow(w, r, "the service is stopping and starts no more runs")
 		return
 	case err != nil:
 		h.tracker.log.Error("run not started", "topic", topic, "err", err)
-		w.Header().Set("Retry-After", "5")
-		fail(w, r, http.StatusServiceUnavailable, "no run can be started at present")
+		failForNow(w, r, "no run can be started at present")
 		return
 	}
 	if _, ok := h.find(topic, job.run); !ok && !isNew {
@@ -170,6 +171,9 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		}
 	}
 	w.Header().Set("Location", runURL(r, job.run))
+	if newest, _ := h.newest(topic, job.run); !sse.IsTerminalID(newest.ID) {
+		w.Header().Set("Retry-After", "1")
+	}
 	h.answer(w, r, status, topic, job.run, !isNew)
 }
 
@@ -214,25 +218,30 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 		failForbidden(w, r)
 		return
 	}
-	prefer := negotiate.PreferWait(r.Header, h.MaxWait)
-	prefer.Apply(w.Header())
-	if prefer.Waits {
-		h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return !negotiate.HasTag(r.Header, tag(ev)) })
-	}
 	newest, ok := h.newest(topic, rec.run)
+	prefer := negotiate.PreferWait(r.Header, h.MaxWait)
+	if known := tag(newest); prefer.Waits && (newest.ID == "" || negotiate.HasTag(r.Header, known)) {
+		// The first change ends the wait, also of a client that says it has every version.
+		h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return tag(ev) != known })
+		newest, ok = h.newest(topic, rec.run)
+	}
 	if !ok {
 		failGone(w, r)
 		return
 	}
+	head := w.Header()
+	head.Add("Vary", "Prefer")
+	prefer.Apply(head)
+	if !sse.IsTerminalID(newest.ID) {
+		head.Set("Retry-After", "1")
+	}
 	if newest.ID != "" {
-		w.Header().Set("ETag", tag(newest))
+		head.Set("ETag", tag(newest))
 		if negotiate.HasTag(r.Header, tag(newest)) {
+			head.Set("Cache-Control", "no-store")
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-	}
-	if !sse.IsTerminalID(newest.ID) {
-		w.Header().Set("Retry-After", "1")
 	}
 	writeJSON(w, http.StatusOK, json.RawMessage(newest.Data))
 }
@@ -277,7 +286,8 @@ func (h *handler) find(topic, run string) (record, bool) {
 	return rec, ok && (run == "" || run == rec.run)
 }
 
-// newest returns the newest snapshot of a run, null without an ID if it has none yet, and whether topic still has that run.
+// newest returns the newest snapshot of a run, null without an ID if it has none yet, and whether topic still has
+// that run.
 func (h *handler) newest(topic, run string) (sse.Event, bool) {
 	rec, ok := h.find(topic, run)
 	if ok {
@@ -288,7 +298,8 @@ func (h *handler) newest(topic, run string) (sse.Event, bool) {
 	return sse.Event{Data: []byte("null")}, ok
 }
 
-// await waits for a snapshot of a run that is enough, and reports whether it came within d, and before the request ended.
+// await waits for a snapshot of a run that is enough, and reports whether it came within d, and before the request
+// ended.
 func (h *handler) await(w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
 	rec, ok := h.find(topic, run)
 	if !ok {
@@ -308,7 +319,8 @@ func (h *handler) await(w http.ResponseWriter, r *http.Request, topic, run strin
 	return false
 }
 
-// extend lets an answer come d later than the server's WriteTimeout would. A writer that knows no deadline has none to extend.
+// extend lets an answer come d later than the server's WriteTimeout would. A writer that knows no deadline has none
+// to extend.
 func extend(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + timeToAnswer))
 }
