@@ -72,7 +72,7 @@
 // A Tracker writes to a [snapshot.Store] and shows what the store tells it, nothing else. [New] makes one that keeps
 // everything in the process. [Open] takes a store that may be shared: the Tracker then shows every entry of it,
 // whoever wrote it. A run whose writer disappears from the store without a terminal is shown to end with
-// `{"status":"lost",...}`.
+// `{"status":"lost",...}`, or with what [Options].Lost makes of its last snapshot.
 //
 // # Concurrency and shutdown
 //

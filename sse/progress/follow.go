@@ -96,11 +96,29 @@ func (t *Tracker) topic(name string) *sse.Topic {
 // removeLocked drops the record of a topic whose entry has left the store.
 func (t *Tracker) removeLocked(name string, rec record) {
 	if !rec.topic.Ended() {
-		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: lost}) // fails only if it has ended
+		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: t.lostEnd(name, rec)}) // fails only if it has ended
 	}
 	rec.topic.Remove(rec.run)
 	delete(t.records, name)
 	if rec.job != nil {
 		rec.job.end(ErrLost)
 	}
+}
+
+// lostEnd returns the terminal of a run that is lost.
+func (t *Tracker) lostEnd(name string, rec record) []byte {
+	last, ok := rec.topic.Latest()
+	if t.lost == nil || !ok || !ofRun(last, rec.run) {
+		return lost
+	}
+	data, err := (&Job{tracker: t, topic: name, run: rec.run}).encode(lazy(func() any {
+		return t.lost(Snapshot{Run: rec.run, Data: last.Data})
+	}))
+	if err != nil {
+		t.log.Error("terminal replaced: it cannot be encoded", "topic", name, "run", rec.run, "err", err)
+	}
+	if err != nil || string(data) == "null" {
+		return lost
+	}
+	return data
 }

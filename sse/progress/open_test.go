@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -189,6 +190,39 @@ func TestLost(t *testing.T) {
 		}
 		if ev := nextData(t, f.open(t, "c", "")); ev.ID != "newer-7" {
 			t.Errorf("stream got %q, want the newer run's newest", ev.ID)
+		}
+	})
+}
+
+// A lost run may have an end in the payload of its snapshots; what cannot be made of one ends as any other.
+func TestLostWithAPayload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &scriptedStore{Memory: snapshot.NewMemory()}
+		f := openFixture(t, store, progress.Options{Lost: func(last progress.Snapshot) any {
+			switch string(last.Data) {
+			case `"panic"`:
+				panic("password is 1234")
+			case `"none"`:
+				return nil
+			}
+			return fmt.Sprintf("%s lost after %s", last.Run, last.Data)
+		}})
+		for _, what := range []string{"half", "none", "panic", ""} {
+			topic := "a" + what
+			job := mustStart(t, f.Tracker, topic)
+			s := f.open(t, topic, "")
+			if what != "" {
+				job.Publish(what)
+				nextData(t, s)
+			}
+			store.tell(snapshot.Entry{Topic: topic, Run: job.ID(), N: 1, State: snapshot.Gone})
+			want := `{"status":"lost"`
+			if what == "half" {
+				want = `"` + job.ID() + ` lost after \"half\""`
+			}
+			if ev := nextData(t, s); !strings.HasPrefix(string(ev.Data), want) || strings.Contains(string(ev.Data), "1234") {
+				t.Errorf("after %q the run ends with %s, want %s", what, ev.Data, want)
+			}
 		}
 	})
 }

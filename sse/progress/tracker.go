@@ -30,6 +30,7 @@ type Tracker struct {
 	ownHub    bool // it ends with ctx
 	topicOpts func(name string) sse.TopicOptions
 	retention time.Duration
+	lost      func(Snapshot) any
 	log       *slog.Logger
 	over      chan struct{} // closed when the goroutine that follows the store has ended
 
@@ -69,6 +70,11 @@ type Options struct {
 	// called with the store's locks and the Tracker's held, so it must not block. Nil means the default ones.
 	Topic func(name string) sse.TopicOptions
 
+	// Lost makes the terminal that readers are shown of a run that is lost: its entry left the store before its end. It is
+	// given the last snapshot that they were shown. It is called where the store tells its followers, so it must not block,
+	// nor call the Tracker or the store. Nil, or to return nil, means `{"status":"lost","error":"..."}`.
+	Lost func(last Snapshot) any
+
 	// Logger gets what no caller can be told: payloads that cannot be encoded, a store that fails. Nil discards it.
 	Logger *slog.Logger
 }
@@ -104,6 +110,7 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 		hub:       opts.Hub,
 		topicOpts: opts.Topic,
 		retention: opts.Retention,
+		lost:      opts.Lost,
 		log:       opts.Logger,
 		over:      make(chan struct{}),
 		starting:  make(chan struct{}, 1),
