@@ -252,3 +252,20 @@ func TestPublisherStress(t *testing.T) {
 		}
 	}
 }
+
+// Work that reports more often than anybody looks: 0.2 µs an update at the pace, 7 µs if each is published.
+func BenchmarkUpdate(b *testing.B) {
+	for name, pace := range map[string]time.Duration{"paced": 0, "each": -1} {
+		b.Run(name, func(b *testing.B) {
+			tracker := progress.New(b.Context(), 0, 0, nil)
+			job, _ := tracker.Start("a")
+			p := progress.NewPublisher(&progress.PublisherOptions{Pace: pace})
+			p.Show(job)
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Step(1, 2, "94 of 254 addresses")
+			}
+			_ = p.End(func(*progress.Progress) {})
+		})
+	}
+}
