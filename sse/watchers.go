@@ -34,7 +34,7 @@ type watcher struct {
 // Why attach can fail.
 var (
 	errUnlisted = errors.New("the topic has left the hub")
-	errFull     = errors.New("the topic has as many streams as it may")
+	errFull     = errors.New("the topic has reached its limit of streams")
 )
 
 // attach puts w into the topic's list, before the reader loads any frame: what is published from now on wakes it.

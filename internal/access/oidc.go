@@ -149,7 +149,7 @@ func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pen
 	case time.Now().After(p.Until):
 		return person{}, "", errors.New("the sign-in took too long")
 	case p.Provider != idOf(cfg):
-		return person{}, "", errors.New("the sign-in was begun at another provider")
+		return person{}, "", errors.New("the sign-in was started at another provider")
 	case query.Has("iss") && query.Get("iss") != cfg.Issuer: // RFC 9207 §2.4
 		return person{}, "", errors.New("the answer comes from another provider")
 	case query.Get("error") != "":
@@ -159,20 +159,20 @@ func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pen
 	if err != nil {
 		var refused *oauth2.RetrieveError // prints the whole answer, in which anything may be
 		if errors.As(err, &refused) {
-			return person{}, "", fmt.Errorf("the provider does not take the code: %d %.100q", refused.Response.StatusCode, refused.ErrorCode)
+			return person{}, "", fmt.Errorf("the provider rejected the code: %d %.100q", refused.Response.StatusCode, refused.ErrorCode)
 		}
 		return person{}, "", fmt.Errorf("exchange the code: %w", err)
 	}
 	raw, ok := tokens.Extra("id_token").(string)
 	if !ok {
-		return person{}, "", errors.New("the provider gave no ID token")
+		return person{}, "", errors.New("the provider's answer has no ID token")
 	}
 	id, err := found.Verifier(&oidc.Config{ClientID: cfg.ClientID, SupportedSigningAlgs: algorithms}).Verify(ctx, raw)
 	if err != nil {
 		return person{}, "", fmt.Errorf("verify the ID token: %w", err)
 	}
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(p.Nonce)) != 1 {
-		return person{}, "", errors.New("verify the ID token: the nonce is not that of the sign-in that was begun")
+		return person{}, "", errors.New("verify the ID token: the nonce is not that of the sign-in")
 	}
 	var claims map[string]any
 	if err := id.Claims(&claims); err != nil {
@@ -180,7 +180,7 @@ func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pen
 	}
 	// OpenID Connect Core §3.1.3.7, 4 and 5: meant for several, it must have been given to us.
 	if party, given := claims["azp"]; len(id.Audience) > 1 && !given || given && party != cfg.ClientID {
-		return person{}, "", errors.New("verify the ID token: it was given to another client")
+		return person{}, "", errors.New("verify the ID token: it was issued to another client")
 	}
 	if err := addUserInfo(ctx, cfg, found, tokens, id.Subject, claims); err != nil {
 		return person{}, "", err
@@ -207,7 +207,7 @@ func addUserInfo(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, to
 			return fmt.Errorf("ask the provider for the groups: %w", err)
 		}
 		if info.Subject != subject { // §5.3.2
-			return errors.New("the provider told the groups of somebody else")
+			return errors.New("the provider returned the groups of somebody else")
 		}
 		var more map[string]any
 		if err := info.Claims(&more); err != nil {

@@ -118,7 +118,7 @@ var client = &http.Client{
 	Timeout:   askFor,
 	Transport: bounded{httpclient.New(httpclient.Options{})},
 	CheckRedirect: func(*http.Request, []*http.Request) error {
-		return errors.New("the provider redirects, which its addresses may not")
+		return errors.New("the provider redirects, which is not allowed")
 	},
 }
 

@@ -132,9 +132,9 @@ func Parse(expression string, zone *time.Location) (Schedule, error) {
 	word := strings.HasPrefix(expression, "@")
 	switch {
 	case strings.Contains(expression, "TZ="):
-		return Schedule{}, errors.New("the zone does not stand in the expression")
+		return Schedule{}, errors.New("the zone does not belong in the expression")
 	case len(texts) != len(fields) && !word:
-		return Schedule{}, fmt.Errorf("%q does not have 5 fields but %d", expression, len(texts))
+		return Schedule{}, fmt.Errorf("%q has %d fields, want %d", expression, len(texts), len(fields))
 	}
 	of, err := parser.Parse(expression)
 	switch {
@@ -149,7 +149,7 @@ func Parse(expression string, zone *time.Location) (Schedule, error) {
 		s.zone, s.hourly = zone, spec.Hour&everyHour == everyHour
 	}
 	if s.Next(time.Now()).IsZero() {
-		return Schedule{}, fmt.Errorf("%q never happens", expression)
+		return Schedule{}, fmt.Errorf("%q never occurs", expression)
 	}
 	return s, nil
 }
@@ -163,5 +163,5 @@ func wrong(texts []string) error {
 			return fmt.Errorf("the %s %q is not %s", f.name, texts[i], f.values)
 		}
 	}
-	return errors.New("its fields do not go together")
+	return errors.New("its fields contradict each other")
 }

@@ -71,20 +71,20 @@ func TestNext(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for expression, want := range map[string]string{
-		"":                  `"" does not have 5 fields but 0`,
-		"0 3 * *":           `"0 3 * *" does not have 5 fields but 4`,
-		"0 0 3 * * *":       `"0 0 3 * * *" does not have 5 fields but 6`,
+		"":                  `"" has 0 fields, want 5`,
+		"0 3 * *":           `"0 3 * *" has 4 fields, want 5`,
+		"0 0 3 * * *":       `"0 0 3 * * *" has 6 fields, want 5`,
 		"60 3 * * *":        `"60 3 * * *": the minute "60" is not 0 to 59`,
 		"0 24 * * *":        `"0 24 * * *": the hour "24" is not 0 to 23`,
 		"0 x * * *":         `"0 x * * *": the hour "x" is not 0 to 23`,
 		"0 3 32 * *":        `"0 3 32 * *": the day of the month "32" is not 1 to 31`,
 		"0 3 * janu *":      `"0 3 * janu *": the month "janu" is not 1 to 12 or jan to dec`,
 		"0 3 * * mo":        `"0 3 * * mo": the day of the week "mo" is not 0 to 6 or sun to sat`,
-		"0 3 30 2 *":        `"0 3 30 2 *" never happens`,
+		"0 3 30 2 *":        `"0 3 30 2 *" never occurs`,
 		"@dayly":            `"@dayly" is not one of @hourly, @daily, @weekly, @monthly, @yearly and @every with a duration of at least 1s`,
 		"@every 5":          `"@every 5" is not one of @hourly, @daily, @weekly, @monthly, @yearly and @every with a duration of at least 1s`,
-		"TZ=UTC 0 3 * * *":  "the zone does not stand in the expression",
-		"CRON_TZ=UTC @dail": "the zone does not stand in the expression",
+		"TZ=UTC 0 3 * * *":  "the zone does not belong in the expression",
+		"CRON_TZ=UTC @dail": "the zone does not belong in the expression",
 	} {
 		if _, err := cron.Parse(expression, time.UTC); err == nil || err.Error() != want {
 			t.Errorf("Parse(%q) = %v, want %s", expression, err, want)

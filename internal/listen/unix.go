@@ -61,17 +61,17 @@ func clear(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listen on unix:%s: there is a file that is no socket; remove it, or choose another path", path)
+		return fmt.Errorf("listen on unix:%s: a file that is not a socket is in the way; remove it, or choose another path", path)
 	}
 	conn, err := (&net.Dialer{Timeout: probeFor}).DialContext(ctx, "unix", path)
 	if err == nil {
 		conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("listen on unix:%s: another process serves it; end that, or choose another path", path)
+		return fmt.Errorf("listen on unix:%s: another process serves it; stop that process, or choose another path", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("listen on unix:%s: remove what another process has left: %w", path, err)
+		return fmt.Errorf("listen on unix:%s: remove the socket that another process has left: %w", path, err)
 	}
 	return nil
 }
