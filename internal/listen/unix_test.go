@@ -58,7 +58,7 @@ func TestWhatIsThereAlready(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listen.Unix(t.Context(), path, mine); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, err := listen.Unix(t.Context(), path, mine); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("in place of a file: %v, want an error that says so", err)
 	}
 	if data, _ := os.ReadFile(path); string(data) != "precious" {
