@@ -29,7 +29,7 @@ func load(t *testing.T, text string) *config.Config {
 }
 
 // TestBadFiles compares the problems of each testdata/bad/NAME.yaml with
-// NAME.problems.
+// NAME.problems, see ofKinds. Where a line of that ends with …, anything may follow.
 func TestBadFiles(t *testing.T) {
 	config.ShowAllProblems(t)
 	files, err := filepath.Glob("testdata/bad/*.yaml")
@@ -52,7 +52,7 @@ func TestBadFiles(t *testing.T) {
 				t.Errorf("Load returned a configuration besides problems")
 			}
 			got := strings.Split(problems.Error(), "\n")
-			want := strings.Split(strings.TrimSuffix(string(golden), "\n"), "\n")
+			want := strings.Split(strings.TrimSuffix(ofKinds(string(golden)), "\n"), "\n")
 			for i := range max(len(got), len(want)) {
 				var g, w string
 				if i < len(got) {
@@ -61,7 +61,7 @@ func TestBadFiles(t *testing.T) {
 				if i < len(want) {
 					w = want[i]
 				}
-				if g != w {
+				if start, cut := strings.CutSuffix(w, "…"); g != w && !(cut && strings.HasPrefix(g, start)) {
 					t.Fatalf("problem %d is\n%s\nwant\n%s", i+1, g, w)
 				}
 			}

@@ -1,7 +1,12 @@
 package config_test
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind/all"
 	"github.com/tidewire/tidewire/internal/kind/exec"
 	"github.com/tidewire/tidewire/internal/kind/from"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
@@ -31,3 +36,12 @@ func inputsOf(s *config.Source) from.Source {
 
 // serverOf returns the address of an upstream with its header.
 func serverOf(u *config.Upstream) *httpkind.Upstream { return u.Spec.(*httpkind.Upstream) }
+
+// ofKinds is a text in which KINDS stands for the names of all kinds in quotes.
+func ofKinds(text string) string {
+	var names []string
+	for _, name := range all.Names() {
+		names = append(names, strconv.Quote(name))
+	}
+	return strings.ReplaceAll(text, "KINDS", grammar.List(names, "and"))
+}

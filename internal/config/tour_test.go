@@ -36,7 +36,7 @@ func tour(t *testing.T) string {
 func TestTour(t *testing.T) {
 	text := tour(t)
 	_, problems := config.Load("example.yaml", []byte(text))
-	const upstream, source = `an upstream here is "http"`, `a source here is one of "http", "exec" and "from"`
+	upstream, source := `an upstream here is "http"`, ofKinds("a source here is one of KINDS")
 	want := []struct{ line, key, want string }{
 		{"  plc:     {modbus:", "modbus", upstream},
 		{"  broker:  {mqtt:", "mqtt", upstream},
