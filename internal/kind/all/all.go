@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/exec"
+	"github.com/tidewire/tidewire/internal/kind/file"
 	"github.com/tidewire/tidewire/internal/kind/from"
 	"github.com/tidewire/tidewire/internal/kind/http"
 )
@@ -19,6 +20,7 @@ func init() {
 		http.Kind,
 		exec.Kind,
 		from.Kind,
+		file.Kind,
 	})
 }
 
