@@ -11,9 +11,8 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 )
 
-// logged logs each request when it is answered, if the level is debug: without the query
-// and the headers, where secrets may be. A stream that was handed off is answered when it
-// has begun; its end is among the metrics.
+// logged logs each request when it has been answered, if the level is debug: without its query and headers, which may
+// contain secrets. A stream that was handed off counts as answered when it has begun; its end is among the metrics.
 func (a *API) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.Log.Enabled(r.Context(), slog.LevelDebug) {
@@ -23,20 +22,20 @@ func (a *API) logged(next http.Handler) http.Handler {
 		begun := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
 		defer func() { // also when the handler gives up the connection
-			a.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status, "took", time.Since(begun), "address", a.addressOf(r))
+			a.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status,
+				"took", time.Since(begun), "address", a.addressOf(r))
 		}()
 		next.ServeHTTP(seen, r)
 	})
 }
 
-// ErrorLog is where an [http.Server] says what went wrong with a connection, which anybody
-// can cause: by a handshake, say, that is none.
+// ErrorLog returns a log for the errors of an [http.Server], many of which any client can cause, for example by a failed
+// TLS handshake.
 func ErrorLog(log *slog.Logger) *stdlog.Logger {
 	return stdlog.New(serverErrors{log}, "", 0)
 }
 
-// serverErrors logs lines of the HTTP server with the address of the client apart, which
-// stands in the middle of them.
+// serverErrors logs lines of the HTTP server, and moves the client's address from the middle of a line to an attribute.
 type serverErrors struct{ log *slog.Logger }
 
 func (s serverErrors) Write(line []byte) (int, error) {

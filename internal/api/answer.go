@@ -7,8 +7,8 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// healthy answers a health check.
-func healthy(w http.ResponseWriter, ok bool) {
+// health answers a health check.
+func health(w http.ResponseWriter, ok bool) {
 	if !ok {
 		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
 		return
@@ -22,7 +22,7 @@ func answer(w http.ResponseWriter, status int, v any) {
 	answerJSON(w, status, body)
 }
 
-// answerJSON writes a value that is JSON already, in one piece or several, which it leaves as they are.
+// answerJSON writes a value that is JSON already, in one or several pieces, which it does not modify.
 func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -35,7 +35,7 @@ func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 	}
 }
 
-// scrape answers with the metrics, if somebody counts.
+// scrape answers with the metrics, if there are any.
 func (a *API) scrape(w http.ResponseWriter, r *http.Request) {
 	if a.Metrics == nil {
 		fail(w, r, http.StatusNotFound, "this gateway has no metrics")

@@ -2,22 +2,22 @@
 //
 // # Requests
 //
-// A request goes through these, in order: the access log; a guard against panics; headers for browsers; the names of
-// this gateway; the path of its public address; a guard against other origins; who makes it; the table of routes; and
-// what the route requires of its caller. What is behind them answers it.
+// A request passes, in this order: the access log; the handling of panics; headers for browsers; the check of its Host;
+// the path of the public address; the check of its origin; authentication; the table of routes; and the permission that
+// its route requires. Then the handler of the route answers it.
 //
-// Whatever changes is answered from a topic, the same one that streams send: a GET has the entity tag of the topic's newest
-// snapshot, and waits, if its client prefers that, for the next one.
+// State that changes is answered from a topic, the same one that streams send: the answer to a GET has the entity tag of
+// the topic's newest snapshot, and the request waits for the next snapshot if its client prefers that.
 //
 // # Errors
 //
-// Errors are problems as of RFC 9457. Services return errors with a code or of a type, and no status: the status and the
-// type of problem for each of them are decided here.
+// Errors are problem details (RFC 9457). Services return errors with codes or types of their own; this package alone
+// decides their status and type of problem.
 //
 // # Access
 //
-// Who makes a request is decided once, by [access.Guard]. After each wait, for a body or for a change, the permission is
-// looked at again, and [API.Watch] ends the streams of those who have lost it.
+// [access.Guard] authenticates each request once. After each wait, for a body or for a change, the permission is
+// revalidated, and [API.Watch] ends the streams of users who have lost it.
 package api
 
 import (

@@ -8,10 +8,12 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// startArgs reads the arguments of a start: JSON, or the fields of a form. JSON must be
-// called so: a page of another site can send a text without asking, but not that.
+// startArgs reads the arguments of a start: JSON, or the fields of a form. JSON needs its Content-Type: pages of other
+// sites can send plain text without asking, but not JSON. After an answer of its own, ok is false.
 func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isForm, ok bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -24,7 +26,8 @@ func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isF
 		return args, true, ok
 	case r.ContentLength == 0:
 		w.Header().Set("Accept", jsonType)
-		fail(w, r, http.StatusUnsupportedMediaType, `there is no body: send {"args":{…}} with Content-Type: application/json, or {} to start with the defaults, as curl --json '{}' does`)
+		fail(w, r, http.StatusUnsupportedMediaType, `there is no body: send {"args":{…}} with Content-Type: `+
+			`application/json, or {} to start with the defaults, as curl --json '{}' does`)
 		return nil, false, false
 	}
 	failMedia(w, r)
@@ -32,9 +35,7 @@ func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isF
 }
 
 func jsonArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
-	var body struct {
-		Args map[string]any `json:"args"`
-	}
+	var body wire.Start
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil && err != io.EOF {
@@ -61,7 +62,8 @@ func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	for name, values := range r.PostForm {
 		if strings.HasPrefix(name, "{") { // as curl -d sends it
 			w.Header().Set("Accept", jsonType)
-			fail(w, r, http.StatusUnsupportedMediaType, "the body is JSON that is called a form: send Content-Type: application/json, as curl --json does")
+			fail(w, r, http.StatusUnsupportedMediaType,
+				"the body is JSON that is called a form: send Content-Type: application/json, as curl --json does")
 			return nil, false
 		}
 		args[name] = values[0]

@@ -11,10 +11,10 @@ import (
 	"github.com/tidewire/tidewire/internal/problem"
 )
 
-// shownProblems is how many problems of a configuration pages are told; the log has all.
+// shownProblems is how many problems of a configuration a page shows; the log has all of them.
 const shownProblems = 20
 
-// Brief is an error of a reload for people who look at the page.
+// Brief returns the text of a reload's error for a page: at most 20 lines of it.
 func Brief(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	if more := len(lines) - shownProblems; more > 0 {
@@ -32,12 +32,17 @@ func (a *API) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
-		a.record(r, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
+		a.record(r, "reload",
+			slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
 		answer(w, http.StatusOK, diff)
 	case errors.As(err, &problems):
-		p := problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the configuration is not valid; what was loaded before stays at work", Instance: instance(r)}
+		p := problem.Problem{
+			Status: http.StatusUnprocessableEntity, Instance: instance(r),
+			Detail: "the configuration is not valid; what was loaded before stays at work",
+		}
 		for _, e := range problems {
-			p.Errors = append(p.Errors, problem.Part{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column})
+			part := problem.Part{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column}
+			p.Errors = append(p.Errors, part)
 		}
 		problem.Write(w, p)
 	case errors.Is(err, ErrNoFile):

@@ -13,5 +13,5 @@ func (a *API) Recovered(next http.HandlerFunc) http.Handler { return a.recovered
 
 // As is r of a user that the guard has let in.
 func As(r *http.Request, role config.Role) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user: &access.User{Role: role}}))
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{user: &access.User{Role: role}}))
 }

@@ -44,8 +44,11 @@ func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
 	}
 	asked, any := query.Get("field"), !query.Has("field")
 	picks := func(f config.Field) bool { return f.Name == asked }
-	if fields := numbers.Fields(); !any && len(fields) > 0 && !slices.Contains(fields, asked) && !slices.ContainsFunc(definition.Pick, picks) {
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("field=%s is no number of source %q: there are %s", asked, name, strings.Join(fields, ", ")))
+	fields := numbers.Fields()
+	known := slices.Contains(fields, asked) || slices.ContainsFunc(definition.Pick, picks)
+	if !any && len(fields) > 0 && !known {
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("field=%s is no number of source %q: there are %s",
+			asked, name, strings.Join(fields, ", ")))
 		return
 	}
 	a.serveState(w, r, func() (state, bool) {
@@ -60,7 +63,7 @@ func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
 	}, topic)
 }
 
-// pointsOf is how many points a query asks for at most.
+// pointsOf returns the maximum number of points that a query asks for.
 func pointsOf(query url.Values) (int, error) {
 	text := query.Get("points")
 	if text == "" {
@@ -73,8 +76,8 @@ func pointsOf(query url.Values) (int, error) {
 	return points, nil
 }
 
-// sinceWhen reads from when on a history is wanted: a time, or a duration before now;
-// nothing means all there is.
+// sinceWhen reads the time from which on a history is wanted: a time, or a duration before now. Without one, all of it is
+// wanted.
 func sinceWhen(text string) (func(now time.Time) time.Time, error) {
 	if text == "" {
 		return func(time.Time) time.Time { return time.Time{} }, nil
@@ -88,8 +91,8 @@ func sinceWhen(text string) (func(now time.Time) time.Time, error) {
 	return nil, fmt.Errorf("since=%s is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h", text)
 }
 
-// headline is the field whose numbers are answered unless another one is asked for: what
-// the page shows big, or else the first by name.
+// headline returns the field whose numbers are answered unless another one is asked for: the headline of the page, or
+// else the first by name.
 func headline(definition *config.Source, numbers *history.History) string {
 	if definition.Show.Value != "" {
 		return definition.Show.Value

@@ -13,32 +13,32 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// asking is who makes a request, in its context.
-type asking struct {
+// A caller is who makes a request, in its context.
+type caller struct {
 	user *access.User
-	err  error  // why the user is nobody, if more is to be said
-	base string // of the paths that they use
+	err  error  // why nobody is signed in, if the request tried; nil otherwise
+	base string // the path of the public address, below which paths in answers are
 }
 
-type askingKey struct{}
+type callerKey struct{}
 
-// identified finds out who makes a request, before anything answers it.
-func (a *API) identified(next http.Handler) http.Handler {
+// authenticated finds out who makes a request before anything answers it.
+func (a *API) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, err := a.Guard.Identify(r)
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askingKey{}, asking{user, err, a.link("")})))
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{user, err, a.link("")})))
 	})
 }
 
-// userOf is who makes a request; nobody of one that nothing has identified.
+// userOf returns who makes a request, [access.Nobody] if it has not been authenticated.
 func userOf(r *http.Request) *access.User {
-	if a, ok := r.Context().Value(askingKey{}).(asking); ok {
+	if a, ok := r.Context().Value(callerKey{}).(caller); ok {
 		return a.user
 	}
 	return access.Nobody
 }
 
-// addressOf is where a request comes from, behind proxies that are trusted.
+// addressOf returns the address that a request comes from, as trusted proxies report it; empty if it is unknown.
 func (a *API) addressOf(r *http.Request) string {
 	if addr := a.Guard.Address(r); addr.IsValid() {
 		return addr.String()
@@ -46,8 +46,8 @@ func (a *API) addressOf(r *http.Request) string {
 	return ""
 }
 
-// guarded answers a route for those who may, and refuses all others.
-func (a *API) guarded(route route) http.HandlerFunc {
+// authorised answers a route for callers who have its permission, and refuses all others.
+func (a *API) authorised(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var job *config.Job
 		if route.verb == operate {
@@ -61,8 +61,7 @@ func (a *API) guarded(route route) http.HandlerFunc {
 	}
 }
 
-// jobOf is the job that the path of a request is about, directly or by a run; nil if
-// there is none.
+// jobOf returns the job that the path of a request names, directly or by one of its runs; nil if there is none.
 func (a *API) jobOf(r *http.Request) *config.Job {
 	if name := r.PathValue("job"); name != "" {
 		if j := a.Jobs.Job(name); j != nil {
@@ -74,9 +73,8 @@ func (a *API) jobOf(r *http.Request) *config.Job {
 	return nil
 }
 
-// refuse answers a request of somebody who may not make it: 403 to who is known, which
-// is recorded, and 401 to others, who may sign in. Neither says whether there is
-// anything at the path.
+// refuse answers a request that its caller may not make: with 403 if the caller is known, which is recorded, and with
+// 401 otherwise, so that they can sign in. Neither answer reveals whether there is anything at the path.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 	user := userOf(r)
 	if user.Known() {
@@ -84,11 +82,11 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusForbidden, fmt.Sprintf("%s may not do that", user.Name))
 		return
 	}
-	who, _ := r.Context().Value(askingKey{}).(asking)
-	a.failSignIn(w, r, who.err)
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	a.failSignIn(w, r, c.err)
 }
 
-// failSignIn says why somebody is not known, without saying anything about the token.
+// failSignIn answers with the reason why a caller is not known, which reveals nothing about the token.
 func (a *API) failSignIn(w http.ResponseWriter, r *http.Request, err error) {
 	var tooMany *access.TooManyError
 	switch {
@@ -103,9 +101,9 @@ func (a *API) failSignIn(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// revalidate reports whether the user who made a request still has that permission, and refuses
-// the request otherwise. It is asked after each wait: for what is to be answered, or for the body. A
-// session may have ended meanwhile, a token may have been withdrawn, or a role may have changed.
+// revalidate reports whether the caller still has a permission, and refuses the request otherwise. It is called after
+// each wait, for a body or for a change: meanwhile a session may have ended, a token may have been withdrawn, or a role
+// may have changed.
 func (a *API) revalidate(w http.ResponseWriter, r *http.Request, verb access.Verb, job *config.Job) bool {
 	switch user := a.Guard.Revalidate(userOf(r)); {
 	case user.Can(verb, job):
@@ -118,7 +116,8 @@ func (a *API) revalidate(w http.ResponseWriter, r *http.Request, verb access.Ver
 	return false
 }
 
-// Authorise refuses topics to callers who may not view; who may view may view all of them. It is for [sse.HubOptions].
+// Authorise refuses topics to callers who may not view anything. Whoever may view may view all topics. It is for
+// [sse.HubOptions].
 func Authorise(r *http.Request, _ *sse.Topic) error {
 	if !userOf(r).Can(view, nil) {
 		return errors.New("the user may not view")
@@ -126,15 +125,14 @@ func Authorise(r *http.Request, _ *sse.Topic) error {
 	return nil
 }
 
-// Subject is whose stream a request asks for. It is for [sse.HubOptions], as [API.EndStreams] needs it.
+// Subject returns the user who asks for a stream, by whom [API.EndStreams] finds it again. It is for [sse.HubOptions].
 func Subject(r *http.Request) any { return userOf(r) }
 
-// accessTick is how long a stream may outlive the access of who reads it.
+// accessTick bounds the time for which a stream may outlive the access of its reader.
 const accessTick = time.Second
 
-// Watch ends the streams of those who have lost access, by a session that has
-// expired or a token that was removed from the configuration, and tells what was left out
-// of the logs. It runs until ctx ends.
+// Watch ends the streams of users who have lost access, because their session has expired or their token was removed
+// from the configuration, and logs how many lines were left out of the logs. It returns when ctx ends.
 func (a *API) Watch(ctx context.Context) {
 	ticker := time.NewTicker(accessTick)
 	defer ticker.Stop()
@@ -143,7 +141,7 @@ func (a *API) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if a.Config().Access != nil { // else nobody can lose it but by a reload
+			if a.Config().Access != nil { // otherwise access is lost by a reload alone
 				a.EndStreams()
 			}
 			now := time.Now()
@@ -153,7 +151,7 @@ func (a *API) Watch(ctx context.Context) {
 	}
 }
 
-// EndStreams ends the streams of everybody who may not view any more.
+// EndStreams ends the streams of all users who may not view any more.
 func (a *API) EndStreams() {
 	a.Hub.End(func(subject any) bool {
 		user, ok := subject.(*access.User)

@@ -17,7 +17,7 @@ func RunPath(cfg *config.Config, id string) string {
 	return access.Base(cfg.PublicURL) + "/api/v1/runs/" + id
 }
 
-// absolute is the address of a path of ours as whoever sent r can use it.
+// absolute returns the URL of a path as the client of r can use it.
 func (a *API) absolute(r *http.Request, path string) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {
@@ -31,10 +31,10 @@ func (a *API) absolute(r *http.Request, path string) string {
 
 func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
-		list := a.Jobs.List()
+		list, user := a.Jobs.List(), a.Guard.Revalidate(userOf(r))
 		all := make([]wire.JobObject, 0, len(list))
 		for _, j := range list {
-			all = append(all, j.Object(userOf(r).Can(operate, j.Job)))
+			all = append(all, j.Object(user.Can(operate, j.Job)))
 		}
 		return stateOf(wire.Jobs{Jobs: all}), true
 	}, append(a.Jobs.Topics(), a.ConfigTopic)...)
@@ -58,7 +58,7 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// getQueue answers with all runs that wait, of which the job has the first ones.
+// getQueue answers with all runs that wait; a job object has the first of them.
 func (a *API) getQueue(w http.ResponseWriter, r *http.Request) {
 	if j := a.findJob(w, r); j != nil {
 		a.serveState(w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.Jobs.Queue(j.Name)}), true }, j.Topic)
@@ -117,8 +117,8 @@ func bound(j *config.Job, given map[string]any) (map[string]any, []*config.ArgEr
 	return args, problems
 }
 
-// answerStart answers with 202, and says where the run can be followed (RFC 9110 §15.3.3), or with 200 and its end if the
-// client would rather wait and it came in time. run is nil if it is over.
+// answerStart answers with 202 and where the run can be followed (RFC 9110 §15.3.3); or with 200 and its end, if the
+// client prefers to wait and it came in time. run is nil if it is over.
 func (a *API) answerStart(w http.ResponseWriter, r *http.Request, run *jobs.Run, snap wire.Run) {
 	prefer := negotiate.Prefer(r.Header, maxWait)
 	status := http.StatusAccepted

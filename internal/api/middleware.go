@@ -11,9 +11,9 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 )
 
-// hardened gives every answer the headers by which browsers make the least of it; the
-// page has a policy of its own.
-func hardened(next http.Handler) http.Handler {
+// securityHeaders gives every answer headers with which browsers trust it as little as possible. The page replaces the
+// policy by its own.
+func securityHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
@@ -23,8 +23,8 @@ func hardened(next http.Handler) http.Handler {
 	})
 }
 
-// belowBase serves everything below the path of the public address, too. A proxy in
-// front may have removed it from requests.
+// belowBase also serves everything below the path of the public address, which a proxy may or may not remove from
+// requests.
 func (a *API) belowBase(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch base := a.link(""); {
@@ -40,12 +40,12 @@ func (a *API) belowBase(next http.Handler) http.Handler {
 	})
 }
 
-// link is a path of the API as clients have to write it: below that of the public address.
+// link returns a path of the API as clients have to use it: below the path of the public address.
 func (a *API) link(path string) string {
 	return access.Base(a.Config().PublicURL) + path
 }
 
-// sameOrigin refuses requests by which a page of another origin would change something.
+// sameOrigin refuses requests with which a page of another origin would change something.
 func (a *API) sameOrigin(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +53,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 	}))
 	others := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// A proxy in front may have another Host asked for than the browser did.
+		// A proxy may ask for another Host than the browser did.
 		if public := a.Config().PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
 			next.ServeHTTP(w, r)
 			return
@@ -62,8 +62,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 	})
 }
 
-// recovered turns a panic in a handler into a logged error and a 500, where the answer
-// has not begun.
+// recovered turns a panic of a handler into a logged error, and into 500 if the answer has not begun.
 func (a *API) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -74,29 +73,30 @@ func (a *API) recovered(next http.Handler) http.Handler {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			a.clients.Error("request panicked", "method", r.Method, "path", r.URL.Path, flood.Address, a.addressOf(r), "panic", p)
+			address := a.addressOf(r)
+			a.clients.Error("request panicked", "method", r.Method, "path", r.URL.Path, flood.Address, address, "panic", p)
 			fail(w, r, http.StatusInternalServerError, "internal error; the log says more")
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-// knownHost refuses requests whose Host is no name of the gateway: otherwise any web site
-// could point a name of its own at the gateway's address and use it through a visitor's
-// browser (DNS rebinding). Names are those of loopback, the public address's, and, where
-// the connection did not come by loopback, any address in digits: of those a site has none.
-// A request that brings a token may call the gateway as it likes: no site knows that.
+// knownHost refuses requests whose Host is not a name of the gateway: otherwise any web site could point a name of its
+// own at the gateway's address and use it through a visitor's browser (DNS rebinding). Its names are those of loopback,
+// that of the public address, and, if the connection does not use loopback, any IP address, since web sites cannot point
+// those at anything. A request with a token may use any name: no web site knows the token.
 func (a *API) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.isOurs(r) {
-			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or 127.0.0.1, or set public_url to the address that people use", r.Host))
+		if !a.isOwnHost(r) {
+			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or "+
+				"127.0.0.1, or set public_url to the address that people use", r.Host))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (a *API) isOurs(r *http.Request) bool {
+func (a *API) isOwnHost(r *http.Request) bool {
 	if isLoopback(r.Host) || a.Guard.ByToken(r) {
 		return true
 	}
@@ -108,7 +108,7 @@ func (a *API) isOurs(r *http.Request) bool {
 	return ok && !isLoopback(local.String()) && err == nil
 }
 
-// isLoopback reports whether a host, with or without a port, is this machine alone.
+// isLoopback reports whether a host, with or without a port, can only be reached from this machine.
 func isLoopback(hostport string) bool {
 	host := hostOf(hostport)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
@@ -118,7 +118,7 @@ func isLoopback(hostport string) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// hostOf is a host without its port, if it has one, and without brackets.
+// hostOf returns a host without its port, if it has one, and without brackets.
 func hostOf(hostport string) string {
 	host, _, err := net.SplitHostPort(hostport)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	_ "embed"
 	"net/http"
+
+	"github.com/tidewire/tidewire/internal/config"
 )
 
 // openAPIDocument describes every route, by OpenAPI 3.1. Its server is relative to the address that it is read from.
@@ -15,3 +17,6 @@ var openAPIDocument []byte
 func openAPI(w http.ResponseWriter, _ *http.Request) {
 	answerJSON(w, http.StatusOK, bytes.TrimSpace(openAPIDocument))
 }
+
+// schema answers with the JSON schema of configurations.
+func schema(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, config.Schema()) }

@@ -24,10 +24,10 @@ const (
 	formType = "application/x-www-form-urlencoded"
 )
 
-// instance is the path of a request as its client wrote it, below that of the public address.
+// instance returns the path of a request as its client wrote it, with that of the public address.
 func instance(r *http.Request) string {
-	a, _ := r.Context().Value(askingKey{}).(asking)
-	return a.base + r.URL.Path
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	return c.base + r.URL.Path
 }
 
 // fail answers with an error.
@@ -35,28 +35,34 @@ func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: instance(r)})
 }
 
-// failForNow answers with an error that is over after a time.
+// failForNow answers with an error that will be over after a time.
 func failForNow(w http.ResponseWriter, r *http.Request, status int, detail string, after time.Duration) {
 	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: instance(r), RetryAfter: seconds(after)})
 }
 
-// failStopping answers what cannot be done any more: another process may take over.
+// failStopping answers a request that comes too late: another process may take over.
 func failStopping(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, problem.Problem{Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(), Instance: instance(r), RetryAfter: 5})
+	problem.Write(w, problem.Problem{
+		Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(),
+		Instance: instance(r), RetryAfter: 5,
+	})
 }
 
-// seconds is d in whole seconds, not less.
+// seconds rounds d up to whole seconds.
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// failMedia says which bodies are understood.
+// failMedia answers a body of a type that is not understood.
 func failMedia(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Accept", jsonType+", "+formType) // RFC 9110 §15.5.16
 	fail(w, r, http.StatusUnsupportedMediaType, "the body must be JSON, with Content-Type: application/json, or a form")
 }
 
-// failArgs says what is wrong with the arguments of a trigger, without what is secret.
+// failArgs answers with what is wrong with the arguments of a start. It does not show secret values.
 func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []*config.ArgError) {
-	p := problem.Problem{Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid", Instance: instance(r)}
+	p := problem.Problem{
+		Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid",
+		Instance: instance(r),
+	}
 	for _, e := range problems {
 		detail := e.What + ", " + e.Want
 		if slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == e.Arg && a.Secret }) {
@@ -68,7 +74,7 @@ func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []
 	problem.Write(w, p)
 }
 
-// failBody says what is wrong with a body that did not decode.
+// failBody answers with the reason why a body did not decode.
 func failBody(w http.ResponseWriter, r *http.Request, err error) {
 	var (
 		tooLarge *http.MaxBytesError
@@ -85,32 +91,37 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		if wrong.Field != "" {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		problem.Write(w, problem.Problem{Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
-			Errors: []problem.Part{{Pointer: where, Detail: fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)}}})
+		detail := fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)
+		problem.Write(w, problem.Problem{
+			Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
+			Errors: []problem.Part{{Pointer: where, Detail: detail}},
+		})
 	default:
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", strings.TrimPrefix(err.Error(), "json: ")))
+		reason := strings.TrimPrefix(err.Error(), "json: ")
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", reason))
 	}
 }
 
-// refusals are the status and the type of problem by which a refused start is answered.
+// refusals has the status and the type of problem for each reason why a start is refused.
 var refusals = map[jobs.Code]problem.Problem{
 	jobs.Busy:      {Status: http.StatusConflict, Type: "job-busy"},
 	jobs.QueueFull: {Status: http.StatusTooManyRequests, Type: "queue-full"},
 	jobs.Limited:   {Status: http.StatusTooManyRequests, Type: "limit-reached"},
 	jobs.Stopping:  {Status: http.StatusServiceUnavailable, Type: "stopping"},
-	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: "idempotency-key-reused"},
+	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: problem.KeyReused},
 	jobs.Expired:   {Status: http.StatusGone},
 }
 
-// failStart answers a start that came to nothing.
+// failStart answers a start that failed.
 func (a *API) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job, err error) {
 	var refusal *jobs.Refusal
 	switch {
 	case errors.As(err, &refusal):
 		p := refusals[refusal.Code]
-		p.Detail, p.Instance, p.Run, p.RetryAfter = refusal.Detail, instance(r), refusal.Run, seconds(refusal.After)
+		p.Detail, p.Instance, p.Run = refusal.Detail, instance(r), refusal.Run
+		p.RetryAfter = seconds(refusal.After)
 		problem.Write(w, p)
-	case r.Context().Err() != nil: // nobody hears
+	case r.Context().Err() != nil: // the client is gone
 	default:
 		a.Log.Error("a run was not started", "job", j.Name, "err", err)
 		failForNow(w, r, http.StatusServiceUnavailable, "the run cannot be stored; the log says more", 5*time.Second)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/web"
 )
 
@@ -20,16 +19,15 @@ const (
 	manage  = access.Manage
 )
 
-// A route is one method and path. Every request is answered by one of them, or by a
-// problem. Who may not do verb gets no further than that: where the pattern has {job} or
-// {id}, to that job, or to the job of that run.
+// A route is one method and path. Callers need the permission verb; if that is operate and the pattern has {job} or {id},
+// for that job, or for the job of that run.
 type route struct {
 	pattern string // as [http.ServeMux] has it
 	verb    access.Verb
 	handle  http.HandlerFunc
 }
 
-// routes is all that there is.
+// routes returns all routes.
 func (a *API) routes() []route {
 	page := web.Handler().ServeHTTP
 	return []route{
@@ -58,9 +56,9 @@ func (a *API) routes() []route {
 		{"POST /api/v1/config/reload", manage, a.reloadConfig},
 		{"GET /metrics", view, a.scrape},
 		{"GET /openapi.json", public, openAPI},
-		{"GET /schema.json", public, func(w http.ResponseWriter, _ *http.Request) { answerJSON(w, http.StatusOK, config.Schema()) }},
-		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, true) }},
-		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { healthy(w, a.Ready()) }},
+		{"GET /schema.json", public, schema},
+		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { health(w, true) }},
+		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { health(w, a.Ready()) }},
 	}
 }
 
@@ -73,27 +71,27 @@ func Routes() map[string]access.Verb {
 	return all
 }
 
-// Handler answers every request. Pages of other origins cannot start anything, and a
-// name that somebody pointed at this machine cannot reach a gateway that does not have
-// that name. What no route takes is denied to who may not view, like what one does take.
+// Handler returns what answers every request. A request without a route needs the permission to view, like most
+// routes, so that callers without it learn nothing about which paths exist.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range a.routes() {
-		mux.HandleFunc(route.pattern, a.guarded(route))
+		mux.HandleFunc(route.pattern, a.authorised(route))
 	}
-	others := a.guarded(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }})
+	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }})
 	mux.HandleFunc(rest, others)
 	routed := func(w http.ResponseWriter, r *http.Request) {
-		if !inShortestForm(r.URL) { // the mux would redirect to that form, without the path of the public address
+		if !inShortestForm(r.URL) { // the mux would redirect to it, but not below the path of the public address
 			others(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	}
-	return a.logged(a.recovered(hardened(a.knownHost(a.belowBase(a.sameOrigin(a.identified(http.HandlerFunc(routed))))))))
+	handler := a.belowBase(a.sameOrigin(a.authenticated(http.HandlerFunc(routed))))
+	return a.logged(a.recovered(securityHeaders(a.knownHost(handler))))
 }
 
-// rest is the pattern of what no other route takes.
+// rest is the pattern of requests without a route.
 const rest = "/"
 
 // inShortestForm reports whether the path of u has no "//", "." or "..".
@@ -103,8 +101,7 @@ func inShortestForm(u *url.URL) bool {
 	return written == shortest || shortest != "/" && written == shortest+"/"
 }
 
-// noRoute answers a request that no route takes: 405 where the path exists for another
-// method, else 404.
+// noRoute answers a request without a route: with 405 if there is one for another method, otherwise with 404.
 func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
@@ -118,9 +115,11 @@ func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request
 		}
 	}
 	if allowed == nil {
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is nothing at %s: %s says what there is", r.URL.Path, a.link("/openapi.json")))
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is nothing at %s: %s lists every path",
+			r.URL.Path, a.link("/openapi.json")))
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s", r.Method, strings.Join(allowed, " or ")))
+	fail(w, r, http.StatusMethodNotAllowed, fmt.Sprintf("%s is not allowed here: use %s",
+		r.Method, strings.Join(allowed, " or ")))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// me says who makes the request, what they may do, and how they could sign in.
+// me answers with who makes the request, what they may do, and how they could sign in.
 func (a *API) me(w http.ResponseWriter, r *http.Request) {
 	user, methods := userOf(r), a.Guard.Methods()
 	var signIn *string
@@ -30,16 +30,17 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) {
 	if role == config.RoleNone {
 		role = "none"
 	}
-	answer(w, http.StatusOK, wire.Me{Known: user.Known(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn})
+	answer(w, http.StatusOK, wire.Me{
+		Known: user.Known(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn,
+	})
 }
 
-// signInPage leads to the form of the page.
+// signInPage redirects to the sign-in form of the page.
 func (a *API) signInPage(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, a.link("/#sign-in"), http.StatusSeeOther)
 }
 
-// signIn begins a session with a token, which comes as JSON, or from a form that knows
-// no script; that one is led back to the page.
+// signIn begins a session with a token. The token comes as JSON, or from a plain form, which is redirected to the page.
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -91,18 +92,17 @@ func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 	case errors.As(err, &away):
-		a.providerAway(w, away)
+		a.providerUnavailable(w, away)
 	default:
 		noProvider(w)
 	}
 }
 
-// maxReturn bounds the way back to the page, in bytes.
+// maxReturn bounds the address to which the browser returns, in bytes.
 const maxReturn = 1000
 
-// visitOf reads how somebody wants to sign in, or says what is wrong with that. The way
-// back leads to the page and nowhere else: an address that somebody made up can send
-// nobody to another site.
+// visitOf reads the options of a sign-in, or returns what is wrong with them. Afterwards the browser returns to the page
+// and nowhere else: no link can use the gateway to send people to another site.
 func visitOf(query url.Values) (visit access.Visit, wrong string) {
 	switch prompt := query.Get("prompt"); prompt {
 	case "":
@@ -116,19 +116,22 @@ func visitOf(query url.Values) (visit access.Visit, wrong string) {
 		visit.Return = "/"
 	}
 	page := visit.Return == "/" || strings.HasPrefix(visit.Return, "/?") || strings.HasPrefix(visit.Return, "/#")
-	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return visit, fmt.Sprintf("return must be / with a query or a fragment at most, of %d visible ASCII characters.", maxReturn)
+	hidden := func(c rune) bool { return c <= ' ' || c > '~' }
+	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, hidden) {
+		return visit, fmt.Sprintf("return must be /, /?... or /#..., in at most %d visible ASCII characters.", maxReturn)
 	}
 	return visit, ""
 }
 
-// noProvider answers a sign-in at a provider where none is configured.
+// noProvider answers a sign-in at a provider if none is configured.
 func noProvider(w http.ResponseWriter) {
-	web.Message(w, http.StatusNotFound, web.Notice{Title: "There is no identity provider here", Text: "Sign in with a token."})
+	web.Message(w, http.StatusNotFound, web.Notice{
+		Title: "There is no identity provider here", Text: "Sign in with a token.",
+	})
 }
 
-// providerAway answers a sign-in while the provider cannot be reached.
-func (a *API) providerAway(w http.ResponseWriter, away *access.AwayError) {
+// providerUnavailable answers a sign-in while the provider cannot be reached.
+func (a *API) providerUnavailable(w http.ResponseWriter, away *access.AwayError) {
 	if away.New { // at most once in a while, however often somebody tries
 		a.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
 	}
@@ -139,7 +142,7 @@ func (a *API) providerAway(w http.ResponseWriter, away *access.AwayError) {
 	})
 }
 
-// completeSignIn takes the browser back from the provider.
+// completeSignIn answers the browser that comes back from the provider.
 func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	user, back, err := a.Guard.Complete(w, r)
 	var (
@@ -158,15 +161,18 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, access.ErrNoOIDC):
 		noProvider(w)
 	case errors.As(err, &away):
-		a.providerAway(w, away)
+		a.providerUnavailable(w, away)
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(busy.After)))
-		web.Message(w, http.StatusServiceUnavailable, web.Notice{Title: "Many people are signing in", Text: "Reload this page in a moment to go on."})
-	case errors.As(err, &notBegun): // which any site can have sent: neither logged nor recorded
+		web.Message(w, http.StatusServiceUnavailable, web.Notice{
+			Title: "Many people are signing in", Text: "Reload this page in a moment to go on.",
+		})
+	case errors.As(err, &notBegun): // any site can cause it: it is neither logged nor recorded
 		web.Message(w, http.StatusBadRequest, web.Notice{
 			Title: "This sign-in was not begun here",
-			Text:  "It took longer than ten minutes, was completed before, or was begun in another browser or at another address. Begin again.",
-			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+			Text: "It took longer than ten minutes, was completed before, or was begun in another browser or at another " +
+				"address. Begin again.",
+			Link: &web.Link{Text: "Sign in", To: "../auth/oidc"},
 		})
 	case errors.As(err, &noRole):
 		a.signedIn(r, nil, "oidc", err)
@@ -187,7 +193,7 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// signedIn records an attempt to sign in, unless it was one too many.
+// signedIn records an attempt to sign in, unless there were too many.
 func (a *API) signedIn(r *http.Request, user *access.User, method string, err error) {
 	name, id, result := "", access.Identity{}, "ok"
 	if user != nil {
@@ -202,11 +208,12 @@ func (a *API) signedIn(r *http.Request, user *access.User, method string, err er
 	case err != nil:
 		result = "refused"
 	}
-	a.recordMetered(r, "sign-in", id, slog.String("as", name), identityAttr("as_", id), slog.String("method", method), slog.String("result", result))
+	a.recordMetered(r, "sign-in", id, slog.String("as", name), identityAttr("as_", id),
+		slog.String("method", method), slog.String("result", result))
 }
 
-// signOut ends the session of the request, and its streams. Where the browser has a session
-// at the provider, too, the answer says where that is ended.
+// signOut ends the session of the request and its streams. If the browser also has a session at the provider, the answer
+// has the address at which that ends.
 func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
 	if user := userOf(r); user.Known() {
 		a.recordMetered(r, "sign-out", user.ID)

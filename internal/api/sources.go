@@ -39,9 +39,8 @@ func (a *API) getSource(w http.ResponseWriter, r *http.Request) {
 	}, topic)
 }
 
-// refreshSource polls a source at once, or joins the poll in flight, and answers with its
-// snapshot of now: the new value comes as every value does. The limit of the upstream
-// holds, whether it is configured or was asked for by the upstream itself.
+// refreshSource polls a source at once, or joins the poll in flight, and answers with its current snapshot: the new value
+// arrives as all values do. The limit of the upstream holds, whether it is configured or the upstream asked for it.
 func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 	topic := a.findSource(w, r)
 	if topic == nil {
@@ -54,7 +53,8 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 		failStopping(w, r)
 	case wait > 0:
 		again := time.Duration(seconds(wait)) * time.Second
-		failForNow(w, r, http.StatusTooManyRequests, fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again), wait)
+		detail := fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again)
+		failForNow(w, r, http.StatusTooManyRequests, detail, wait)
 	default:
 		a.record(r, "refresh", slog.String("source", name))
 		answerJSON(w, http.StatusAccepted, a.newestOf(topic).body...)

@@ -23,7 +23,7 @@ type state struct {
 	tag  string   // quoted, as RFC 9110 §8.8.3 has it
 }
 
-// stateOf is v as JSON, named after its content.
+// stateOf returns v as JSON, with a tag made of its content.
 func stateOf(v any) state {
 	body, _ := json.Marshal(v) // everything here encodes
 	return state{[][]byte{body}, tagOf(sha256.Sum256(body))}
@@ -31,15 +31,15 @@ func stateOf(v any) state {
 
 func tagOf(sum [sha256.Size]byte) string { return `"` + hex.EncodeToString(sum[:8]) + `"` }
 
-// newestOf is the newest snapshot of a topic, named by its event's id: the tag of a run
-// that is over ends in -end, like the id that ends its stream.
+// newestOf returns the newest snapshot of a topic, with the id of its event as the tag: that of a run that is over ends
+// in -end, like the id that ends its stream.
 func (a *API) newestOf(topic *sse.Topic) state {
 	latest, _ := a.Latest(topic)
 	return state{[][]byte{latest.Data}, `"` + latest.ID + `"`}
 }
 
-// newestOfAll is an object whose one member is the list of the newest snapshots of topics. Its tag is made of the
-// snapshots' ids. So neither the answer nor a look at whether it has changed costs what the snapshots are large.
+// newestOfAll returns an object with one member, a list of the newest snapshots of topics. Its tag is made of the
+// snapshots' ids, so neither the answer nor finding out whether it has changed depends on the size of the snapshots.
 func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 	body := make([][]byte, 0, 2*len(topics)+1)
 	versions := sha256.New()
@@ -57,13 +57,12 @@ func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 	return state{append(body, []byte("]}")), tagOf([sha256.Size]byte(versions.Sum(nil)))}
 }
 
-// serveState answers with the current state of something that changes with topics: 304
-// (RFC 9110 §15.4.5) if the client has it, and with `Prefer: wait=N` (RFC 7240 §4.3) not
-// before it changes, for N seconds at most. current reports false once there is nothing
-// to answer with any more, having answered itself.
+// serveState answers with the current state of something that changes with topics: with 304 (RFC 9110 §15.4.5) if the
+// client has it. With `Prefer: wait=N` (RFC 7240 §4.3) it waits for a change then, for N seconds at most. If there is
+// nothing to answer with any more, current answers itself and returns false.
 //
-// The wait is a stream of the hub, so it ends with the request, with the drain and with
-// the hub, and costs what a stream costs: no goroutine but the request's own.
+// The wait is a stream of the hub, so it ends with the request, with the drain and with the hub, and costs what a stream
+// costs: no goroutine but the request's own.
 func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
 	now, ok := current()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
@@ -71,13 +70,13 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 		known := now.tag
 		ctx, cancel := context.WithTimeout(r.Context(), prefer.Duration)
 		defer cancel()
-		// Each flush means that a snapshot may have come; the first one, that none is missed from now on.
+		// A flush means that there may be a new snapshot; after the first one, none is missed.
 		watch := wakeup{header: http.Header{}, wake: func() {
 			if !ok {
 				return // it has answered
 			}
 			if now, ok = current(); !ok || now.tag != known {
-				cancel() // the first change ends the wait, also of a client that says it has every version
+				cancel() // also for a client that claims to have every version
 			}
 		}}
 		_ = a.Hub.ServeAll(watch, r.WithContext(ctx), topics...) // a wakeup can do all that a stream needs
@@ -112,7 +111,7 @@ func (u wakeup) Write(p []byte) (int, error)      { return len(p), nil }
 func (u wakeup) Flush()                           { u.wake() }
 func (u wakeup) SetWriteDeadline(time.Time) error { return nil }
 
-// everything is the topics of the configuration and of all sources and jobs in it.
+// everything returns the topics of the configuration and of all its sources and jobs.
 func (a *API) everything() []*sse.Topic {
 	return slices.Concat([]*sse.Topic{a.ConfigTopic}, a.Sources.Topics(), a.Jobs.Topics())
 }

@@ -18,11 +18,11 @@ import (
 // maxPause bounds the pause between two snapshots of a key that a stream may ask for.
 const maxPause = time.Minute
 
-// maxNames bounds the names of a query, repeated ones included. Who wants more asks for all.
+// maxNames bounds the names of a query, repeated ones included. * stands for all names.
 const maxNames = 1000
 
-// stream sends the newest snapshot of every source and job, or of those that the query
-// names, and each change; or the newest ones alone to who asks for JSON.
+// stream sends the newest snapshot of every source and job, or of those that the query names, and each change. If JSON
+// is asked for, it answers with the newest ones.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	topics, err := a.chosen(query)
@@ -56,10 +56,10 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ClientAddr returns a func for [sse.HubOptions]: the address that counts for the streams that one client may have. This
-// machine's own is not bounded: behind it may be everybody who comes through a proxy that
-// nothing is known of. Users at one address are counted each on their own, so that nobody
-// who is unknown there takes their streams: the hub sees an address that stands for both.
+// ClientAddr returns a func for [sse.HubOptions] with the address by which a client's streams are counted. Those from
+// this machine are not, since a proxy that is not configured as such may be in front of everybody. Users behind one
+// address are counted separately, so that unknown clients there cannot use up their streams: for them the hub gets an
+// address that stands for the network and the user.
 func ClientAddr(guard *access.Guard) func(*http.Request) netip.Addr {
 	return func(r *http.Request) netip.Addr { return clientAddr(guard, r) }
 }
@@ -80,16 +80,16 @@ func clientAddr(guard *access.Guard, r *http.Request) netip.Addr {
 	return netip.AddrFrom16(both)
 }
 
-// failStream answers for a stream that could not begin; the hub has logged why.
+// failStream answers when a stream could not begin. The hub has logged why.
 func failStream(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
 }
 
-// errTooManyNames says that a query has more than maxNames.
+// errTooManyNames is why a query with more than maxNames is refused.
 var errTooManyNames = fmt.Errorf("sources and jobs have more than %d names: * stands for all of them", maxNames)
 
-// chosen is the topics that `sources` and `jobs` of a query name, each a list of names
-// or * for all; those of everything if there is neither. Each topic is there once.
+// chosen returns the topics that `sources` and `jobs` of a query name, each a list of names or *; all topics if there
+// is neither. No topic is in it twice.
 func (a *API) chosen(query url.Values) ([]*sse.Topic, error) {
 	if !query.Has("sources") && !query.Has("jobs") {
 		return a.everything(), nil
@@ -106,7 +106,7 @@ func (a *API) chosen(query url.Values) ([]*sse.Topic, error) {
 	return append(chosen, more...), err
 }
 
-// namesIn is the names in lists of them, at most one more than maxNames. An empty list has none.
+// namesIn returns the names in lists of them, at most one more than maxNames. An empty list has none.
 func namesIn(lists []string) (names []string) {
 	for _, list := range lists {
 		for name := range strings.SplitSeq(list, ",") {
@@ -121,9 +121,9 @@ func namesIn(lists []string) (names []string) {
 	return names
 }
 
-// choose is those of the topics of a kind that have one of the names, in the order of the names, each once.
+// choose returns the topics of a kind that have one of the names, in the order of the names, each once.
 func choose(kind string, names []string, all []*sse.Topic) ([]*sse.Topic, error) {
-	left := make(map[string]*sse.Topic, len(all)) // those that are not chosen yet; nil for those that are
+	left := make(map[string]*sse.Topic, len(all)) // not chosen yet; nil: chosen
 	for _, topic := range all {
 		left[topic.Name()] = topic
 	}
@@ -150,7 +150,7 @@ func choose(kind string, names []string, all []*sse.Topic) ([]*sse.Topic, error)
 	return chosen, nil
 }
 
-// pauseOf is the least pause between two snapshots of a key that a query asks for by `min`.
+// pauseOf returns the minimum pause between two snapshots of a key that a query asks for by `min`.
 func pauseOf(query url.Values) (time.Duration, error) {
 	text := query.Get("min")
 	if text == "" {

@@ -328,7 +328,7 @@ jobs:
 	if status, _, body := s.do("POST", runs, `{"args":{}}`, "Content-Type", "application/x-www-form-urlencoded"); status != 415 || !contains(body, "application/json") {
 		t.Errorf("POST of JSON as a form = %d, %s, want 415 and what to send", status, body)
 	}
-	if status, _, body := s.do("GET", "/api/v1/job", ""); status != 404 || !contains(body, "/openapi.json says what there is") {
+	if status, _, body := s.do("GET", "/api/v1/job", ""); status != 404 || !contains(body, "/openapi.json lists every path") {
 		t.Errorf("GET of nothing = %d, %s, want 404 and where to look", status, body)
 	}
 	if last := s.json(200, "GET", "/api/v1/jobs", "")["jobs"].([]any)[0].(object)["last_run"]; last != nil {
