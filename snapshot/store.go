@@ -10,7 +10,7 @@ import (
 // was lost.
 var ErrOver = errors.New("snapshot: the run is over")
 
-// Store holds one entry a topic. Its methods may be called from any goroutine.
+// Store holds one entry per topic. Its methods may be called from any goroutine.
 type Store interface {
 	// Claim takes topic for a new run. Of any number of callers, in any number of processes that share the store,
 	// exactly one gets a Claim, together with the Live entry that it made. The others get a nil Claim and the entry
@@ -21,8 +21,8 @@ type Store interface {
 	Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error)
 
 	// Follow calls fn with each current entry, then synced once (it may be nil), then fn with the changes until ctx
-	// ends; it returns ctx's error then, and another one only if it cannot go on. Intermediate states may be skipped,
-	// the last never. Calls never overlap, and none happens after Follow has returned. fn and synced run where the
+	// ends; it returns ctx's error then, and another error only if it cannot continue. Intermediate states may be skipped,
+	// but never the last one. Calls never overlap, and none happens after Follow has returned. fn and synced run where the
 	// store's locks may be held: they must neither block nor call the store or one of its claims.
 	Follow(ctx context.Context, fn func(Entry), synced func()) error
 }
