@@ -280,7 +280,6 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Refresh:   served{&g.sources}.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
 		Observer:  &jobs.Observer{Ended: g.observer.RunEnded},
-		Stopping:  g.stopping,
 	})
 }
 

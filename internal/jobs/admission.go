@@ -10,11 +10,11 @@ import (
 // admit waits until the limits of an upstream allow one more request, in line with the polls of its sources. The request
 // is over when done is called.
 func (s *Service) admit(ctx context.Context, upstream string) (done func(), err error) {
-	limit := s.Upstreams.Group(upstream)
+	limit := s.deps.Upstreams.Group(upstream)
 	if limit == nil {
 		return func() {}, nil
 	}
-	done, err = s.Scheduler.Admit(ctx, limit)
+	done, err = s.deps.Scheduler.Admit(ctx, limit)
 	if errors.Is(err, smartpoll.ErrNotRunning) {
 		<-ctx.Done() // polling has ended: so will the run, which should say why
 	}

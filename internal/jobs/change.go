@@ -40,7 +40,7 @@ func (c *change) Apply() {
 		j.schedule()
 	}
 	c.s.configured.Store(&c.Next)
-	c.s.runs.forget(func(name string) bool { return c.s.Job(name) != nil })
+	c.s.queue.forget(func(name string) bool { return c.s.Job(name) != nil })
 }
 
 // Finish implements [reconcile.Change].

@@ -16,8 +16,12 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// unbuffered has Python write its lines as they come, which it holds back where its output is no terminal.
-const unbuffered = "PYTHONUNBUFFERED=1"
+const (
+	// unbuffered makes Python write each line at once, which it delays where its output is not a terminal.
+	unbuffered = "PYTHONUNBUFFERED=1"
+	// messageLimit bounds a progress message, in characters.
+	messageLimit = 200
+)
 
 // An execAction runs the program of an exec job.
 type execAction struct{ *config.Job }
@@ -28,113 +32,125 @@ func (j execAction) Do(ctx context.Context, r *Run) (Result, error) {
 	if okCodes == nil {
 		okCodes = []int{0}
 	}
+	lines := &lines{r: r, pattern: j.Progress}
+	ids := []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}
 	result, err := (&command.Command{
 		Argv:     j.Argv(r.args),
 		Dir:      j.Dir,
 		TTY:      j.TTY,
 		OKCodes:  slices.Concat(okCodes, j.WarnCodes),
 		Stdin:    j.Input(r.args),
-		Env:      slices.Concat([]string{unbuffered}, j.Environment(r.args), []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}),
-		Stdout:   r.line,
-		Stderr:   r.line,
-		Printed:  r.printed,
-		Progress: r.percent,
+		Env:      slices.Concat([]string{unbuffered}, j.Environment(r.args), ids),
+		Stdout:   lines.report,
+		Stderr:   lines.report,
+		Printed:  lines.print,
+		Progress: lines.percent,
 	}).Run(ctx)
-	exit := new(command.ExitError)
 	if err == nil {
 		return Result{&result.ExitCode, slices.Contains(j.WarnCodes, result.ExitCode)}, nil
 	}
-	if errors.As(err, &exit) && exit.Signal == "" {
+	if exit := new(command.ExitError); errors.As(err, &exit) && exit.Signal == "" {
 		return Result{ExitCode: &result.ExitCode}, err
 	}
 	return Result{}, err
 }
 
-// A saying is what a line of a command says to Tidewire.
-type saying struct {
-	result  json.RawMessage // nil: none
-	percent *float64        // nil: none
-	message string
-	tells   bool // it is about progress
+// lines takes what a command prints. Its methods are called by one goroutine at a time.
+type lines struct {
+	r        *Run
+	pattern  *regexp.Regexp // of the job's progress; nil: none
+	reported bool           // the command has reported a message itself
 }
 
-// said is what a line says, as it would look without colours: "::progress 42 text" and "::result JSON". ok is false if it is
-// output like any other.
-func (r *Run) said(line string) (s saying, ok bool) {
+// A directive is a line by which a command reports to Tidewire: "::progress 42 text" or "::result JSON".
+type directive struct {
+	result  json.RawMessage // nil: it is about progress
+	percent *float64        // nil: unchanged
+	message string
+}
+
+// directive reads a line as it looks without colours. It reports false for a line that is output like any other.
+func (l *lines) directive(line string) (d directive, ok bool) {
 	if rest, found := strings.CutPrefix(text.Plain(line), "::result "); found {
-		s.result, ok = r.resultOf(rest)
-		return s, ok
+		d.result, ok = l.r.resultOf(rest)
+		return d, ok
 	}
-	rest, ok := strings.CutPrefix(r.plain(line), "::progress ")
+	rest, ok := strings.CutPrefix(l.r.plain(line), "::progress ")
 	if !ok {
-		return saying{}, false
+		return directive{}, false
 	}
 	percent, message, _ := strings.Cut(strings.TrimSpace(rest), " ")
-	return saying{percent: percentOf(percent), message: message, tells: true}, true
+	return directive{percent: percentOf(percent), message: message}, true
 }
 
+// print adds a line that stays to the output, unless it is a directive.
+func (l *lines) print(line string) {
+	if _, ok := l.directive(line); !ok {
+		l.r.print(line)
+	}
+}
+
+// report takes the progress out of a line. The job's own pattern is understood beside directives; without a pattern, any
+// other line is the message, until the command has reported one itself.
+func (l *lines) report(line string) {
+	d, ok := l.directive(line)
+	switch {
+	case ok && d.result != nil:
+		l.r.report(func(p *progress.Progress) { p.Result = d.result })
+		return
+	case ok:
+		l.reported = l.reported || shorten(d.message) != ""
+	case l.pattern != nil:
+		d, ok = l.match(l.r.plain(line))
+	default:
+		d.message = l.r.plain(line)
+		ok = !l.reported && shorten(d.message) != ""
+	}
+	if !ok {
+		return
+	}
+	l.r.report(func(p *progress.Progress) {
+		if d.percent != nil {
+			p.Percent = d.percent
+		}
+		if message := shorten(d.message); message != "" || !l.reported {
+			p.Message = message
+		}
+	})
+}
+
+// match reads a line by the job's pattern.
+func (l *lines) match(line string) (directive, bool) {
+	match := l.pattern.FindStringSubmatch(line)
+	if match == nil {
+		return directive{}, false
+	}
+	group := func(name string) string {
+		if i := l.pattern.SubexpIndex(name); i >= 0 {
+			return match[i]
+		}
+		return ""
+	}
+	return directive{percent: percentOf(group("percent")), message: group("message")}, true
+}
+
+// percent takes a report of progress as terminals understand it.
+func (l *lines) percent(percent float64, known bool) {
+	l.r.report(func(p *progress.Progress) {
+		p.Percent = nil
+		if known {
+			p.Percent = &percent
+		}
+	})
+}
+
+// percentOf reads a number of percent, nil if it is none.
 func percentOf(number string) *float64 {
 	p, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(p) {
 		return nil
 	}
 	return &p
-}
-
-// printed takes a line of the command's output that stays. What it says to Tidewire is no output.
-func (r *Run) printed(line string) {
-	if _, ok := r.said(line); !ok {
-		r.print(line)
-	}
-}
-
-// line takes one line of the command's output. The job's own pattern is understood beside what said knows; without a
-// pattern any other line is the message, until the command has told one itself.
-func (r *Run) line(line string) {
-	s, ok := r.said(line)
-	line = r.plain(line)
-	switch pattern := r.job.Progress; {
-	case ok && s.result != nil:
-		r.report(func(p *progress.Progress) { p.Result = s.result })
-		return
-	case ok:
-		r.told = r.told || shorten(s.message) != ""
-	case pattern == nil:
-		s = saying{message: line, tells: !r.told && shorten(line) != ""}
-	default:
-		if match := pattern.FindStringSubmatch(line); match != nil {
-			s = saying{percent: percentOf(group(pattern, match, "percent")), message: group(pattern, match, "message"), tells: true}
-		}
-	}
-	if !s.tells {
-		return
-	}
-	r.report(func(p *progress.Progress) {
-		if s.percent != nil {
-			p.Percent = s.percent
-		}
-		if message := shorten(s.message); message != "" || !r.told {
-			p.Message = message
-		}
-	})
-}
-
-// group is what a named group of a pattern has matched.
-func group(pattern *regexp.Regexp, match []string, name string) string {
-	if i := pattern.SubexpIndex(name); i >= 0 {
-		return match[i]
-	}
-	return ""
-}
-
-// percent takes a report of progress as terminals understand it.
-func (r *Run) percent(percent float64, known bool) {
-	r.report(func(p *progress.Progress) {
-		p.Percent = nil
-		if known {
-			p.Percent = &percent
-		}
-	})
 }
 
 // shorten makes of s what a card shows: the beginning of one line.

@@ -15,7 +15,7 @@ type Forgotten struct{ s *records }
 const MaxExpired = maxExpired
 
 func NewForgotten() Forgotten {
-	return Forgotten{&records{jobs: map[string]string{}, ended: map[string][]ending{}, expired: map[string]struct{}{}}}
+	return Forgotten{newRecords(Deps{}, nil)}
 }
 
 // Expire has the store say that a run ended, and that it was forgotten.
@@ -34,5 +34,5 @@ func (e Forgotten) Has(id string) bool { return e.s.hasExpired(id) }
 
 // Count is how many of them are remembered, in whatever way.
 func (e Forgotten) Count() int {
-	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.live))
+	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.unfinished))
 }

@@ -21,11 +21,11 @@ import (
 )
 
 const (
-	followLeast   = 500 * time.Millisecond // between two looks at an operation, whatever its server says
-	followMost    = time.Minute
-	followDefault = 2 * time.Second // if it says nothing
-	lookWithin    = 30 * time.Second
-	maxResult     = 64 << 10 // bytes of a result that is kept
+	minFollowInterval = 500 * time.Millisecond // between two looks at an operation, whatever its server says
+	maxFollowInterval = time.Minute
+	followInterval    = 2 * time.Second // if it says nothing
+	followTimeout     = 30 * time.Second
+	maxResult         = 64 << 10 // bytes of a result that is kept
 )
 
 // An httpAction does the work of an HTTP job: it makes the request and, with follow, asks the
@@ -76,14 +76,14 @@ func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.Duration) error {
 	for failures := 0; ; {
 		if wait <= 0 {
-			wait = followDefault << min(failures, 5)
+			wait = followInterval << min(failures, 5)
 		}
 		select {
-		case <-time.After(min(wait, followMost)):
+		case <-time.After(min(wait, maxFollowInterval)):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		look, cancel := context.WithTimeoutCause(ctx, lookWithin, clock.TimedOut{After: lookWithin})
+		look, cancel := context.WithTimeoutCause(ctx, followTimeout, clock.TimedOut{After: followTimeout})
 		answer, err := j.call(look, r, httpkind.Call{Client: j.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
 		cancel()
 		wait = 0
@@ -124,7 +124,7 @@ func pause(answer *httpkind.Answer) time.Duration {
 	if answer.Header.Get("Retry-After") == "" {
 		return 0
 	}
-	return max(answer.RetryAfter, followLeast)
+	return max(answer.RetryAfter, minFollowInterval)
 }
 
 // call makes one request when the limit of the upstream lets it, and notes it in the output.
@@ -236,10 +236,6 @@ func (r *Run) printBody(answer *httpkind.Answer) {
 		r.print(strings.TrimRight(line, "\n"))
 	}
 }
-
-// print adds a line to the output, without secrets and without what a terminal would act
-// upon: whoever reads it may do so in one.
-func (r *Run) print(line string) { r.output.line(r.plain(line)) }
 
 // shown is what of an address people may see.
 func shown(u *url.URL) string {

@@ -15,7 +15,7 @@ import (
 
 // A Job is one definition of a job at work; a run ends under the definition by which it
 // began. The newest state of the run that is its first is in its topic, job/NAME; that of
-// each run in run/ID. What is to be known of a job's runs beyond its definitions has [runs].
+// each run in run/ID. What outlives its definitions has the [queue].
 type Job struct {
 	*config.Job
 	Topic *sse.Topic
@@ -41,9 +41,9 @@ type Result struct {
 func newJob(s *Service, cfg *config.Job) *Job {
 	j := &Job{Job: cfg, s: s, key: wire.JobKey(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
 	if cfg.HTTP != nil {
-		j.action = httpAction{cfg, s.Client, s.admit}
+		j.action = httpAction{cfg, s.deps.Client, s.admit}
 	}
-	j.Topic = s.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})
+	j.Topic = s.deps.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
 }
 
@@ -60,11 +60,11 @@ func (j *Job) Object(allowed bool) wire.JobObject {
 		Confirm:     j.Confirm,
 		OnBusy:      string(j.OnBusy),
 		Group:       j.Group,
-		AvailableAt: j.s.runs.peopleOf(j.s.runs.availableAt(j)),
+		AvailableAt: j.s.queue.availableAt(j),
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
 	}
-	latest, ok := j.s.Store.Latest(j.Topic)
+	latest, ok := j.s.deps.Store.Latest(j.Topic)
 	var snap wire.Job
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.Run
@@ -97,15 +97,15 @@ func (j *Job) schedule() {
 	if j.At == nil {
 		return
 	}
-	err := j.s.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
+	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		args, wrong := j.Bind(nil)
 		if wrong != nil { // a default that was right when the configuration was read, as the path of a file
-			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
+			j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
 			return nil, nil
 		}
-		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: wire.TriggerSchedule, Args: args, Audit: j.s.Audit})
+		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: wire.TriggerSchedule, Args: args, Audit: j.s.deps.Audit})
 		if err != nil {
-			j.s.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
+			j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
 		}
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
@@ -116,7 +116,7 @@ func (j *Job) schedule() {
 
 func (j *Job) unschedule() {
 	if j.At != nil {
-		j.s.Scheduler.Remove(j.key)
+		j.s.deps.Scheduler.Remove(j.key)
 	}
 }
 
@@ -125,12 +125,12 @@ func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	task, _ := j.s.Scheduler.Info(j.key)                                 // what is due every so often counts from the time before
+	task, _ := j.s.deps.Scheduler.Info(j.key)                            // what is due every so often counts from the time before
 	if next := task.Next.Round(0); next == task.Next && !next.IsZero() { // a time of the wall clock
 		next = next.UTC().Truncate(time.Millisecond)
 		return &next
 	}
-	return j.s.Clock.People(task.Next)
+	return j.s.deps.Clock.People(task.Next)
 }
 
 // A timeTable is the [smartpoll.Schedule] of a job.
@@ -143,12 +143,12 @@ func (t timeTable) Next(after time.Time) time.Time {
 	return t.At.Next(after)
 }
 
-// refreshThen polls the sources at once that a run of the job has changed, as far as the
+// refreshSources polls the sources at once that a run of the job has changed, as far as the
 // limits of their upstreams let them.
-func (j *Job) refreshThen() {
+func (j *Job) refreshSources() {
 	for _, name := range j.Refresh {
-		if wait, err := j.s.Refresh(j.s.Stopping, name); err == nil && wait > 0 {
-			j.s.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
+		if wait, err := j.s.deps.Refresh(j.s.work, name); err == nil && wait > 0 {
+			j.s.deps.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
 		}
 	}
 }

@@ -20,8 +20,6 @@ type Output struct {
 	more chan struct{} // closed when there is more, or no more to come; nil: nobody waits
 }
 
-func newOutput() *Output { return new(Output) }
-
 // line adds a line.
 func (o *Output) line(text string) {
 	o.mu.Lock()

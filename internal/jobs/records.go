@@ -9,35 +9,40 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// maxExpired is how many ids of forgotten runs are remembered.
-const maxExpired = 10_000
+const (
+	// maxExpired is how many ids of forgotten runs are remembered.
+	maxExpired = 10_000
+	// keepLost is how long the end of a lost run is kept if its job is not configured.
+	keepLost = 24 * time.Hour
+)
 
-// keepLost is how long the end of a lost run is kept if its job is not configured.
-const keepLost = 24 * time.Hour
-
-// records follows the store for what it holds of runs: which ended when, so that the
-// oldest can be forgotten; which have expired, so that they are told from those that never
-// were; and which were cut off, since their entry vanished before their end, as that of a
-// process which went away does when its lease runs out. The latter get the end lost. The
-// records themselves are in the store alone.
+// records follows what the store holds of runs: which ended when, so that the oldest can be forgotten; which have
+// expired, so that they can be told from runs that never were; and which were cut off, because their entry vanished before
+// their end, as when the lease of a process that died runs out. Runs that were cut off get the end lost. The records
+// themselves are in the store alone.
 //
-// Two goroutines, begun by open, end with its ctx: one follows, one writes ends.
+// Two goroutines, begun by openRecords, end with its context or with close: one follows, one ends lost runs.
 type records struct {
-	s   *Service
-	cut chan struct{} // of 1: something is in lost
+	deps       Deps
+	definition func(job string) *Job // that is configured; nil: none
 
-	mu      sync.Mutex                // guards the fields below; the last of all locks: the store calls apply within its own
-	live    map[string]snapshot.Entry // by topic: the newest state of runs that are not over, anybody's
-	ended   map[string][]ending       // by job, oldest first
-	jobs    map[string]string         // the job of each run in ended
-	expired map[string]struct{}
-	order   []string         // the ids in expired, oldest first
-	lost    []snapshot.Entry // what was cut off and has no end yet
+	follow, ends *lifecycle.Service
+	anyLost      chan struct{} // of 1: something is in lost
+
+	mu sync.Mutex // guards the fields below; the last of all locks: the store calls apply within its own
+
+	unfinished map[string]snapshot.Entry // by topic: the newest state of runs that are not over, anybody's
+	ended      map[string][]ending       // by job, oldest first
+	jobs       map[string]string         // the job of each run in ended
+	expired    map[string]struct{}
+	order      []string         // the ids in expired, oldest first
+	lost       []snapshot.Entry // what was cut off and has no end yet
 }
 
 // An ending is when a run ended.
@@ -46,25 +51,37 @@ type ending struct {
 	at time.Time
 }
 
+// newRecords returns records that know nothing.
+func newRecords(deps Deps, definition func(job string) *Job) *records {
+	return &records{
+		deps:       deps,
+		definition: definition,
+		anyLost:    make(chan struct{}, 1),
+		unfinished: map[string]snapshot.Entry{},
+		ended:      map[string][]ending{},
+		jobs:       map[string]string{},
+		expired:    map[string]struct{}{},
+	}
+}
+
 // openRecords returns once all that the store holds is known.
-func openRecords(ctx context.Context, service *Service) (*records, error) {
-	s := &records{
-		s:       service,
-		cut:     make(chan struct{}, 1),
-		live:    map[string]snapshot.Entry{},
-		ended:   map[string][]ending{},
-		jobs:    map[string]string{},
-		expired: map[string]struct{}{},
+func openRecords(ctx context.Context, deps Deps, definition func(job string) *Job) (*records, error) {
+	s := newRecords(deps, definition)
+	synced := false // written before started is called
+	s.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
+		return deps.Store.Follow(ctx, s.apply, func() { synced = true; started() })
+	})
+	if <-s.follow.Started(); !synced {
+		return nil, fmt.Errorf("follow the records of runs: %w", s.follow.Stop())
 	}
-	synced, failed := make(chan struct{}), make(chan error, 1)
-	go func() { failed <- service.Store.Follow(ctx, s.apply, func() { close(synced) }) }()
-	select {
-	case <-synced:
-	case err := <-failed:
-		return nil, fmt.Errorf("follow the records of runs: %w", err)
-	}
-	go s.mend(ctx)
+	s.ends = lifecycle.Loop(ctx, s.endLost)
 	return s, nil
+}
+
+// close ends both goroutines and waits for them.
+func (s *records) close() {
+	_ = s.ends.Stop()
+	_ = s.follow.Stop()
 }
 
 // apply takes note of a change in the store. It is called within the store's locks.
@@ -80,28 +97,49 @@ func (s *records) apply(e snapshot.Entry) {
 	}
 	switch e.State {
 	case snapshot.Live:
-		s.live[e.Topic] = e
+		s.unfinished[e.Topic] = e
 	case snapshot.Final:
-		delete(s.live, e.Topic)
-		var snap wire.Run
-		if ofRun && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
-			s.addLocked(id, snap.Job, *snap.FinishedAt)
+		delete(s.unfinished, e.Topic)
+		if ofRun {
+			s.endedLocked(id, e)
 		}
 	case snapshot.Gone:
-		if last, ok := s.live[e.Topic]; ok {
-			delete(s.live, e.Topic)
-			if last.Run == e.Run && last.Data != nil {
-				s.lost = append(s.lost, last)
-				select {
-				case s.cut <- struct{}{}:
-				default:
-				}
-			}
-			return
-		}
-		if ofRun {
+		last, ok := s.unfinished[e.Topic]
+		delete(s.unfinished, e.Topic)
+		switch {
+		case ok && last.Run == e.Run && last.Data != nil:
+			s.lostLocked(last)
+		case !ok && ofRun:
 			s.expireLocked(id)
 		}
+	}
+}
+
+// endedLocked takes note of a run whose last state is e.
+func (s *records) endedLocked(id string, e snapshot.Entry) {
+	var snap wire.Run
+	if s.jobs[id] == "" && json.Unmarshal(e.Data, &snap) == nil && snap.FinishedAt != nil {
+		s.addLocked(id, snap.Job, *snap.FinishedAt)
+	}
+}
+
+// addLocked takes note of a run that has ended, in the order of the ends.
+func (s *records) addLocked(id, job string, at time.Time) {
+	if s.jobs[id] != "" {
+		return
+	}
+	s.jobs[id] = job
+	list := append(s.ended[job], ending{id, at})
+	slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
+	s.ended[job] = list
+}
+
+// lostLocked has endLost end a run that was cut off in the given state.
+func (s *records) lostLocked(last snapshot.Entry) {
+	s.lost = append(s.lost, last)
+	select {
+	case s.anyLost <- struct{}{}:
+	default:
 	}
 }
 
@@ -157,20 +195,8 @@ func (s *records) last(job string) string {
 	return ""
 }
 
-// addLocked takes note of a run that has ended, in the order of the ends.
-func (s *records) addLocked(id, job string, at time.Time) {
-	if s.jobs[id] != "" {
-		return
-	}
-	s.jobs[id] = job
-	list := append(s.ended[job], ending{id, at})
-	slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
-	s.ended[job] = list
-}
-
-// makeRoom forgets the oldest ended runs of j, so that it keeps no more than it should with
-// one that ends now. It takes note of that one: the store may tell of it after the next one
-// has ended.
+// makeRoom forgets the oldest ended runs of j, so that with the one that ends now it keeps no more than it should. It
+// takes note of that one: the store may tell of it after the next one has ended.
 func (s *records) makeRoom(ctx context.Context, j *Job, id string, at time.Time) {
 	s.mu.Lock()
 	var old []string
@@ -184,22 +210,22 @@ func (s *records) makeRoom(ctx context.Context, j *Job, id string, at time.Time)
 	}
 	s.mu.Unlock()
 	for _, id := range old {
-		// To take a topic for a run that ends at once, and is not kept, is to clear it.
-		claim, _, err := s.s.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
+		// Claiming a topic for a run that ends at once and is not kept clears it.
+		claim, _, err := s.deps.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
 		if err == nil && claim != nil {
 			err = claim.Finish(ctx, []byte("null"), 0)
 		}
 		if err != nil {
-			s.s.Log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
+			s.deps.Log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
 		}
 	}
 }
 
-// mend gives what was cut off its end, until ctx ends.
-func (s *records) mend(ctx context.Context) {
+// endLost gives runs that were cut off their end, until ctx ends.
+func (s *records) endLost(ctx context.Context) {
 	for {
 		select {
-		case <-s.cut:
+		case <-s.anyLost:
 		case <-ctx.Done():
 			return
 		}
@@ -208,36 +234,38 @@ func (s *records) mend(ctx context.Context) {
 		s.lost = nil
 		s.mu.Unlock()
 		for _, e := range lost {
-			if err := s.end(ctx, e); err != nil && ctx.Err() == nil {
-				s.s.Log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
+			if err := s.storeLost(ctx, e); err != nil && ctx.Err() == nil {
+				s.deps.Log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
 			}
 		}
 	}
 }
 
-// end stores that a run is lost. Another process may be doing the same: one of them is first.
-func (s *records) end(ctx context.Context, e snapshot.Entry) error {
+// storeLost stores that a run is lost, of which e is the last state. Other processes may be doing the same: one of them
+// is first.
+func (s *records) storeLost(ctx context.Context, e snapshot.Entry) error {
 	var snap wire.Job
 	if err := json.Unmarshal(e.Data, &snap); err != nil {
 		return err
 	}
-	keep, now := keepLost, s.s.Clock.Now()
-	if j := s.s.Job(snap.Job); j != nil {
+	keep, now := keepLost, s.deps.Clock.Now()
+	if j := s.definition(snap.Job); j != nil {
 		keep = j.Keep.For
 	}
 	text := "the process that ran it went away"
 	snap.Status, snap.Error, snap.Position = progress.StatusLost, &text, 0
-	snap.FinishedAt, snap.ExpiresAt = s.s.Clock.People(now), s.s.Clock.People(now.Add(keep))
+	snap.FinishedAt, snap.ExpiresAt = s.deps.Clock.People(now), s.deps.Clock.People(now.Add(keep))
 	var final any = snap.Run
 	if e.Topic == wire.JobKey(snap.Job) {
 		snap.Queue, snap.Queued = []wire.Waiting{}, 0
 		final = snap
 	}
-	job, isNew, err := s.s.Tracker.StartAs(ctx, e.Topic, progress.StartOptions{Run: e.Run, Retention: keep, KeepFinal: true})
+	opts := progress.StartOptions{Run: e.Run, Retention: keep, KeepFinal: true}
+	job, isNew, err := s.deps.Tracker.StartAs(ctx, e.Topic, opts)
 	if !isNew || err != nil {
 		return err
 	}
-	s.s.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
+	s.deps.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
 	job.Finish(final)
 	return nil
 }

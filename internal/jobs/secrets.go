@@ -1,11 +1,17 @@
 package jobs
 
 import (
+	"encoding/json"
+	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
+	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // secretsOf is what nobody is shown of a job, whatever its arguments are. A text that has
@@ -45,3 +51,38 @@ func secretArgs(j *config.Job, args map[string]any) (all []string) {
 	}
 	return all
 }
+
+// shownArgs is args as people may see them.
+func shownArgs(j *config.Job, args map[string]any) map[string]any {
+	shown := maps.Clone(args)
+	for _, arg := range j.Args {
+		if _, ok := shown[arg.Name]; ok && arg.Secret {
+			shown[arg.Name] = secret.Mask
+		}
+	}
+	return shown
+}
+
+// plain is a line of output as people may see it, in a terminal too: without secrets, of
+// which escape sequences may have parted the characters, and without the first half of one
+// where the line was cut.
+func (r *Run) plain(line string) string {
+	if head, ok := strings.CutSuffix(line, command.CutMark); ok {
+		return r.secrets.Cut(text.Plain(head)) + command.CutMark
+	}
+	return r.secrets.Text(text.Plain(line))
+}
+
+// resultOf is a text as the result of the run: JSON without secrets that every decoder reads,
+// also within the answers that it is a part of. ok is false if it is none.
+func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
+	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
+	if !json.Valid(result) || value.TooDeep(result) {
+		return nil, false
+	}
+	return r.secrets.JSON(result), true
+}
+
+// print adds a line to the output, without secrets and without what a terminal would act
+// upon: whoever reads it may do so in one.
+func (r *Run) print(line string) { r.output.line(r.plain(line)) }

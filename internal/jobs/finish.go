@@ -1,0 +1,75 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+const (
+	outputTail   = 16 << 10         // bytes of a run's output in its record
+	finishWithin = 30 * time.Second // bound for making room for the end of a run
+)
+
+// finish stores how the run ended. It leaves the queue first, so that whoever sees the end can start a new run. Then
+// comes the record that stays, and last the topic of the job, so that there is no moment at which the run is unknown.
+func (r *Run) finish(result Result, err error) {
+	s := r.job.s
+	s.queue.leave(r)
+	now, status := s.deps.Clock.Now(), statusOf(err)
+	s.ended(r, status, now)
+	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+	defer cancel()
+	s.records.makeRoom(ctx, r.job, r.id, *s.deps.Clock.People(now))
+	failed := r.progress.End(func(p *progress.Progress) {
+		p.Status = status
+		if err != nil {
+			p.Error = r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
+		}
+		more, people := &r.more, s.deps.Clock.People
+		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
+		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, err == nil && result.Warned
+		more.Output, more.OutputBytes = r.output.end(outputTail)
+		r.behind = tail{shown: []wire.Waiting{}}
+	})
+	if failed != nil {
+		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
+		s.records.drop(r.id)
+	}
+	close(r.done)
+}
+
+// statusOf is the last status of a run that ended with err.
+func statusOf(err error) progress.Status {
+	switch {
+	case err == nil:
+		return progress.StatusSucceeded
+	case errors.As(err, new(clock.TimedOut)):
+		return progress.StatusTimedOut
+	case errors.Is(err, errLost):
+		return progress.StatusLost
+	case errors.Is(err, errCancelled), errors.Is(err, errReplaced), errors.Is(err, errStopping):
+		return progress.StatusCancelled
+	}
+	return progress.StatusFailed
+}
+
+// ended records how a run ends now, and how long it was at work.
+func (s *Service) ended(r *Run, status progress.Status, now time.Time) {
+	attrs := []slog.Attr{slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status))}
+	took := time.Duration(0) // of a run that has not begun
+	r.progress.View(func(p progress.Progress) {
+		if !p.StartedAt.IsZero() {
+			took = now.Sub(p.StartedAt)
+			attrs = append(attrs, slog.Float64("seconds", took.Seconds()))
+		}
+	})
+	s.deps.Observer.ended(r.job.Name, string(status), took)
+	s.deps.Audit("run-ended", attrs...)
+}

@@ -1,0 +1,109 @@
+package jobs
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// show publishes the run in a topic too, and cancels it if it loses that, until stop is called. If another run is in
+// progress there, stop is nil, and other is the id of that.
+func (r *Run) show(
+	ctx context.Context, topic string, payload func(progress.Progress) any,
+) (stop func() bool, other string, err error) {
+	opts := progress.StartOptions{Run: r.id, Retention: r.job.Keep.For, Payload: payload}
+	job, isNew, err := r.job.s.deps.Tracker.StartAs(ctx, topic, opts)
+	if err != nil {
+		return nil, "", err
+	}
+	if !isNew {
+		return nil, job.ID(), nil
+	}
+	r.progress.Show(job)
+	return context.AfterFunc(job.Context(), func() {
+		if context.Cause(job.Context()) == progress.ErrLost {
+			r.cancel(errLost)
+		}
+	}), "", nil
+}
+
+// Snapshot returns the run's state now.
+func (r *Run) Snapshot() (snap wire.Run) {
+	r.progress.View(func(p progress.Progress) { snap = r.wire(p) })
+	return snap
+}
+
+// wire is the run as it is published. It is called with the lock of r.progress held.
+func (r *Run) wire(p progress.Progress) wire.Run {
+	people := r.job.s.deps.Clock.People
+	if r.more.StartedAt == nil {
+		r.more.StartedAt = people(p.StartedAt)
+	}
+	if p.UpdatedAt != r.updated { // each time is converted once: it does not change when the clock is set
+		r.updated, r.more.UpdatedAt = p.UpdatedAt, *people(p.UpdatedAt)
+	}
+	snap := r.more
+	snap.Status, snap.Percent, snap.ETA = p.Status, p.Percent, p.ETA
+	snap.Stage, snap.Message, snap.Result = p.Stage, p.Message, p.Result
+	if p.Error != "" {
+		snap.Error = &p.Error
+	}
+	return snap
+}
+
+// wireJob is the run as the topic of its job has it. It is called with the lock of r.progress held.
+func (r *Run) wireJob(p progress.Progress) wire.Job {
+	return wire.Job{Run: r.wire(p), Queue: r.behind.shown, Queued: r.behind.total, AvailableAt: r.available}
+}
+
+// waiting is the run as one that waits in the queue.
+func (r *Run) waiting() (w wire.Waiting) {
+	r.progress.View(func(progress.Progress) { w = wire.Waiting{ID: r.id, Position: r.more.Position, Args: r.more.Args} })
+	return w
+}
+
+// update changes the run's state and publishes it at once.
+func (r *Run) update(change func(*progress.Progress)) {
+	r.progress.Update(change)
+	r.progress.Flush()
+}
+
+// report changes the run's progress, which is published at a pace: a command may print a million lines a second.
+func (r *Run) report(change func(*progress.Progress)) { r.progress.Update(change) }
+
+// setRunning publishes that the run is admitted.
+func (r *Run) setRunning(now time.Time) {
+	r.update(func(p *progress.Progress) {
+		p.Status, p.StartedAt = progress.StatusRunning, now
+		r.more.Position = 0
+	})
+}
+
+// setPosition publishes how many runs have to end before the run is admitted, if that has changed. queue.mu is held.
+func (r *Run) setPosition(ahead int) {
+	if r.waiting().Position != ahead {
+		r.update(func(*progress.Progress) { r.more.Position = ahead })
+	}
+}
+
+// showQueue publishes who waits behind the run, and when its job can start again, if that has changed. queue.mu is held.
+func (r *Run) showQueue(behind tail, available *time.Time) {
+	var same bool
+	r.progress.View(func(progress.Progress) { same = behind.equal(r.behind) && sameTime(available, r.available) })
+	if !same {
+		r.progress.Refresh(r.job.key, func() { r.behind, r.available = behind, available })
+	}
+}
+
+// equal reports whether two tails are shown alike.
+func (t tail) equal(u tail) bool {
+	return t.total == u.total && slices.EqualFunc(t.shown, u.shown, func(a, b wire.Waiting) bool {
+		return a.ID == b.ID && a.Position == b.Position
+	})
+}
+
+// sameTime reports whether two times are the same one, or both missing.
+func sameTime(a, b *time.Time) bool { return a == b || a != nil && b != nil && a.Equal(*b) }

@@ -1,0 +1,189 @@
+// Package jobs runs the jobs of a configuration: it queues their starts, does the work of each run as a command or as an
+// HTTP request, publishes how it goes, and keeps what came of it.
+//
+// A [Service] has the jobs that are configured now. It takes part in a reload by [Service.Prepare]. A start comes from a
+// caller, by [Service.Start], or from the schedule of the job; it leads to a new [Run], joins one, or is refused with a
+// [Refusal]. What a run does is up to the [Action] of its job.
+//
+// The state of runs lives in a [snapshot.Store]: the newest state of each run in the topic run/ID, and in the topic
+// job/NAME that of the run at the head of the job's queue, with the queue behind it. Streams read these topics; decisions
+// and answers are made of what the process has written last, see [own.Store.Latest].
+//
+// # Concurrency
+//
+// All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
+// order: queue.mu, that of Run.progress, those of the Tracker and the store, records.mu.
+//
+// Each run has one goroutine, from its start to its end, and two follow the store. [Service.Stop] ends all of them and
+// waits for them.
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// Deps is what a [Service] uses. Every field but Observer must be set.
+type Deps struct {
+	Scheduler *smartpoll.Scheduler // starts jobs by their schedules, and admits requests to upstreams
+	Store     *own.Store           // holds the runs
+	Tracker   *progress.Tracker    // begins and ends them there
+	Hub       *sse.Hub             // serves the topics of the store
+	Log       *slog.Logger
+	Clock     *clock.Clock
+	Client    *http.Client   // makes the requests of HTTP jobs
+	Upstreams *upstream.Pool // has the limits of these requests
+
+	// Audit records what nobody asked for at that moment: a start by schedule, and the end of a run. It must not block
+	// for long.
+	Audit func(action string, attrs ...slog.Attr)
+	// Refresh has a source polled at once, and returns 0, or for how long the limit of its upstream forbids that. It
+	// fails when polling has ended, and with ctx. A source that is not configured is not an error.
+	Refresh func(ctx context.Context, source string) (wait time.Duration, err error)
+	// RunPath returns the path at which the run with that id is served.
+	RunPath func(id string) string
+	// Observer is told what happens. Nil means nobody is.
+	Observer *Observer
+}
+
+// An Observer is told what happens to runs. A nil Observer and nil funcs are fine. Funcs are called from many
+// goroutines, and must not block.
+type Observer struct {
+	// Ended is called when a run has ended, with its last status and the time that it was at work: 0 if it never began.
+	Ended func(job, status string, took time.Duration)
+}
+
+func (o *Observer) ended(job, status string, took time.Duration) {
+	if o != nil && o.Ended != nil {
+		o.Ended(job, status, took)
+	}
+}
+
+// A Service has the jobs of a configuration and their runs. [Open] makes one.
+type Service struct {
+	deps       Deps
+	configured atomic.Pointer[[]*Job]
+	queue      *queue
+	records    *records
+
+	running sync.WaitGroup     // the goroutines of the runs; Go under queue.mu
+	work    context.Context    // ends with Stop: nothing new should begin
+	end     context.CancelFunc // of work
+}
+
+// Open returns a Service without jobs, once everything that the store holds of runs is known. Jobs come by
+// [Service.Prepare]. The goroutines that follow the store end with ctx, if not by [Service.Stop] before.
+func Open(ctx context.Context, deps Deps) (*Service, error) {
+	s := &Service{deps: deps}
+	s.configured.Store(new([]*Job))
+	var err error
+	if s.records, err = openRecords(ctx, deps, s.Job); err != nil {
+		return nil, err
+	}
+	s.queue = newQueue(deps.Clock, s.begin, s.isStored)
+	s.work, s.end = context.WithCancel(ctx)
+	return s, nil
+}
+
+// begin starts the goroutine of a run.
+func (s *Service) begin(r *Run) {
+	ctx, cancel := context.WithCancelCause(context.Background()) // its end is stored, whatever else ends
+	r.cancel = cancel
+	s.running.Go(func() { r.live(ctx) })
+}
+
+// Stop lets no further run start, ends those that are in progress or wait, and returns when nothing that Open and the
+// runs have started is left. It may be called again. What is stored can still be read afterwards.
+func (s *Service) Stop() {
+	s.end()
+	s.queue.close()
+	s.running.Wait()
+	s.records.close()
+}
+
+// List returns the configured jobs, in the order of the configuration. The caller must not modify the slice.
+func (s *Service) List() []*Job { return *s.configured.Load() }
+
+// Job returns the configured job of that name, nil if there is none.
+func (s *Service) Job(name string) *Job {
+	list := s.List()
+	if i := slices.IndexFunc(list, func(j *Job) bool { return j.Name == name }); i >= 0 {
+		return list[i]
+	}
+	return nil
+}
+
+// Topics returns the topics of the configured jobs, in the same order.
+func (s *Service) Topics() []*sse.Topic {
+	var topics []*sse.Topic
+	for _, j := range s.List() {
+		topics = append(topics, j.Topic)
+	}
+	return topics
+}
+
+// Lookup finds the newest state of a run and the topic that holds it. It reports false if there is no such run, or no
+// longer.
+func (s *Service) Lookup(id string) (*sse.Topic, wire.Run, bool) {
+	topic, ok := s.deps.Hub.Lookup(runTopic(id))
+	if !ok {
+		return nil, wire.Run{}, false
+	}
+	snap, ok := s.latestRun(topic)
+	return topic, snap, ok && snap.ID == id
+}
+
+// isStored reports whether the store holds a run.
+func (s *Service) isStored(id string) bool {
+	_, _, ok := s.Lookup(id)
+	return ok
+}
+
+// HasExpired reports whether there was a run of that id that is forgotten by now. Of very many, only the newest ids are
+// remembered.
+func (s *Service) HasExpired(id string) bool { return s.records.hasExpired(id) }
+
+// Definition returns the definition of the job that a run is of, nil if that is not known. Of a configured job it is the
+// one that holds now; of a job that is not configured any more, the one by which the run began, until its end.
+func (s *Service) Definition(id string) *config.Job {
+	if _, run, ok := s.Lookup(id); ok {
+		if j := s.Job(run.Job); j != nil {
+			return j.Job
+		}
+	}
+	if r := s.queue.find(id); r != nil {
+		return r.job.Job
+	}
+	return nil
+}
+
+// Cancel cancels a run for every caller that shares it, and reports whether it was still to be cancelled or about to end:
+// false means that there is no such run, or that it is over. It returns at once; the run is over when its work is.
+func (s *Service) Cancel(id string) bool { return s.queue.cancel(id, errCancelled) }
+
+// Queue returns all runs of a job that wait behind the first one, in order.
+func (s *Service) Queue(job string) []wire.Waiting { return s.queue.waiting(job) }
+
+// Count returns how many runs of a job are at work, and how many wait.
+func (s *Service) Count(job string) (running, queued int) { return s.queue.count(job) }
+
+// Output returns the output of a run as far as this process has it: of every run that is not over, and of the newest one
+// of each job. It is nil for others.
+func (s *Service) Output(id string) *Output { return s.queue.output(id) }
+
+// ClockSet publishes again when jobs can start next. It is to be called after the wall clock was set.
+func (s *Service) ClockSet() { s.queue.advance() }

@@ -1,0 +1,64 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// StartOptions describe a start of a job.
+type StartOptions struct {
+	Trigger string          // wire.TriggerAPI or wire.TriggerSchedule
+	Args    map[string]any  // as [config.Job.Bind] has made them
+	Caller  access.Identity // who asks
+	Key     string          // the Idempotency-Key; empty: none
+
+	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work. Nil
+	// means that it is not recorded.
+	Audit func(action string, attrs ...slog.Attr)
+}
+
+// audit records that the start led to a run.
+func (o StartOptions) audit(snap wire.Run) {
+	if o.Audit == nil {
+		return
+	}
+	args, _ := json.Marshal(snap.Args) // texts, numbers and truths encode
+	o.Audit("trigger", slog.String("job", snap.Job), slog.String("run", snap.ID),
+		slog.Any("args", json.RawMessage(args)), slog.Bool("coalesced", snap.Coalesced))
+}
+
+// Start starts a run of j, joins one, or finds the one to which the same Idempotency-Key has led before, and returns its
+// state. It returns when readers can see the run, which need not have begun to work. The Run is nil if it is over already.
+//
+// The error is a [*Refusal], that of the store, or the cause of ctx's end, after which there may be a run all the same.
+func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, wire.Run, error) {
+	to, err := s.queue.start(j, opts, s.deps.Clock.Now())
+	if err != nil {
+		return nil, wire.Run{}, err
+	}
+	if to.run == nil {
+		_, snap, ok := s.Lookup(to.id)
+		if !ok {
+			return nil, wire.Run{}, &Refusal{Code: Expired, Detail: "the run of this Idempotency-Key has expired"}
+		}
+		snap.Coalesced = to.coalesced
+		return nil, snap, nil
+	}
+	select {
+	case <-to.run.visible:
+	case <-ctx.Done():
+		return nil, wire.Run{}, context.Cause(ctx)
+	}
+	if to.run.err != nil {
+		return nil, wire.Run{}, to.run.err
+	}
+	snap := to.run.Snapshot()
+	if snap.Coalesced = to.coalesced; to.coalesced {
+		opts.audit(snap)
+	}
+	return to.run, snap, nil
+}
