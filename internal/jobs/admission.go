@@ -7,8 +7,8 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// admit waits until the limits of an upstream allow one more request, in line with the polls of its sources. The request
-// is over when done is called.
+// admit waits until the limits of an upstream allow one more request, in one queue with the polls of its sources. The
+// request is over when done is called.
 func (s *Service) admit(ctx context.Context, upstream string) (done func(), err error) {
 	limit := s.deps.Upstreams.Group(upstream)
 	if limit == nil {

@@ -17,7 +17,8 @@ func TestIdsOfExpiredRunsAreBounded(t *testing.T) {
 	if got := expired.Count(); got > jobs.MaxExpired {
 		t.Errorf("%d ids are remembered, want at most %d", got, jobs.MaxExpired)
 	}
-	for i, want := range map[int]bool{all - 1: true, all - jobs.MaxExpired: true, all - jobs.MaxExpired - 1: false, 0: false} {
+	const oldest = all - jobs.MaxExpired // that is remembered
+	for i, want := range map[int]bool{all - 1: true, oldest: true, oldest - 1: false, 0: false} {
 		if got := expired.Has(fmt.Sprint(i)); got != want {
 			t.Errorf("run %d of %d has expired, as far as is known: %t, want %t", i, all, got, want)
 		}

@@ -14,8 +14,8 @@ type change struct {
 	reconcile.Diff[*Job]
 }
 
-// Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be prepared
-// at a time.
+// Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be
+// prepared at a time.
 func (s *Service) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
 	key := func(c *config.Job) string { return wire.JobKey(c.Name) }
 	same := func(j *Job, c *config.Job) bool { return config.Same(j.Job, c) }

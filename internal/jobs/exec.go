@@ -90,8 +90,8 @@ func (l *lines) print(line string) {
 	}
 }
 
-// report takes the progress out of a line. The job's own pattern is understood beside directives; without a pattern, any
-// other line is the message, until the command has reported one itself.
+// report takes the progress out of a line. The job's own pattern is understood beside directives; without a pattern,
+// any other line is the message, until the command has reported one itself.
 func (l *lines) report(line string) {
 	d, ok := l.directive(line)
 	switch {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -36,3 +37,15 @@ func (e Forgotten) Has(id string) bool { return e.s.hasExpired(id) }
 func (e Forgotten) Count() int {
 	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.unfinished))
 }
+
+// Do makes work the work of all jobs that are configured now.
+func (s *Service) Do(work func(ctx context.Context) error) {
+	for _, j := range s.List() {
+		j.action = testAction(work)
+	}
+}
+
+// A testAction does what a test wants.
+type testAction func(ctx context.Context) error
+
+func (a testAction) Do(ctx context.Context, _ *Run) (Result, error) { return Result{}, a(ctx) }

@@ -3,7 +3,6 @@ package jobs
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -21,21 +20,18 @@ import (
 )
 
 const (
-	minFollowInterval = 500 * time.Millisecond // between two looks at an operation, whatever its server says
-	maxFollowInterval = time.Minute
-	followInterval    = 2 * time.Second // if it says nothing
-	followTimeout     = 30 * time.Second
-	maxResult         = 64 << 10 // bytes of a result that is kept
+	minFollowInterval = 500 * time.Millisecond // between two requests to a monitor, whatever its server asks for
+	maxFollowInterval = time.Minute            // likewise
+	followInterval    = 2 * time.Second        // if the server does not ask for another one
+	followTimeout     = 30 * time.Second       // of a request to a monitor
+	maxResult         = 64 << 10               // bytes of a result that is kept
 )
 
 // An httpAction does the work of an HTTP job: it makes the request and, with follow, asks the
 // monitor that the answer names until the operation there has ended.
 //
-// A monitor is what Operation-Location names, or the Location of a 202 (RFC 9110 §15.3.3).
-// Its answer says how the operation is by the member status: that of Azure's convention
-// (NotStarted, Running, Succeeded, Failed, Canceled, with percentComplete) or that of a run
-// of Tidewire. Without one, 202 means that it goes on. Whoever cancels the run ends the
-// following alone: the operation is its server's.
+// A monitor is the URL in Operation-Location, or the Location of a 202 (RFC 9110 §15.3.3). Its answers are read as
+// [operation]. Cancelling the run ends the following alone: the operation itself belongs to its server.
 type httpAction struct {
 	*config.Job
 	client *http.Client
@@ -46,9 +42,9 @@ type httpAction struct {
 func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 	req, wrong := j.Request(r.args)
 	if wrong != nil {
-		return Result{}, wrong // although the trigger has found it good
+		return Result{}, wrong // although it was right at the start
 	}
-	answer, err := j.call(ctx, r, httpkind.Call{Client: j.client, Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body, Secrets: r.secrets})
+	answer, err := j.call(ctx, r, httpkind.Call{Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body})
 	if err != nil {
 		return Result{}, err
 	}
@@ -66,7 +62,8 @@ func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
 	}
 	at, err := req.URL.Parse(monitor)
 	if err != nil || !httpclient.SameOrigin(req.URL, at) {
-		return Result{}, fmt.Errorf("%s %s: it names an operation at another place than %s://%s, which is not followed", req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
+		return Result{}, fmt.Errorf("%s %s: its operation is at another place than %s://%s, so it is not followed",
+			req.Method, shown(req.URL), req.URL.Scheme, req.URL.Host)
 	}
 	return Result{}, j.follow(ctx, r, at, pause(answer))
 }
@@ -84,7 +81,7 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 			return context.Cause(ctx)
 		}
 		look, cancel := context.WithTimeoutCause(ctx, followTimeout, clock.TimedOut{After: followTimeout})
-		answer, err := j.call(look, r, httpkind.Call{Client: j.client, Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header, Secrets: r.secrets})
+		answer, err := j.call(look, r, httpkind.Call{Method: http.MethodGet, URL: at, Header: j.HTTP.Upstream.Header})
 		cancel()
 		wait = 0
 		switch {
@@ -110,7 +107,7 @@ func (j httpAction) follow(ctx context.Context, r *Run, at *url.URL, wait time.D
 	}
 }
 
-// refused is the error of an answer whose status is none that counts, with what its body says.
+// refused is the error for an answer whose status does not count as success, with the reason that its body gives.
 func (r *Run) refused(method string, at *url.URL, answer *httpkind.Answer) error {
 	text := fmt.Sprintf("%s %s: %s", method, shown(at), answer.Status)
 	if said := httpkind.Says(answer.Header, answer.Body, r.secrets); said != "" {
@@ -119,7 +116,7 @@ func (r *Run) refused(method string, at *url.URL, answer *httpkind.Answer) error
 	return errors.New(text)
 }
 
-// pause is how long the server of an operation wants to be left alone; 0 if it says nothing.
+// pause is how long the server of an operation asks to be left alone; 0 if it does not ask.
 func pause(answer *httpkind.Answer) time.Duration {
 	if answer.Header.Get("Retry-After") == "" {
 		return 0
@@ -127,14 +124,14 @@ func pause(answer *httpkind.Answer) time.Duration {
 	return max(answer.RetryAfter, minFollowInterval)
 }
 
-// call makes one request when the limit of the upstream lets it, and notes it in the output.
+// call makes one request as soon as the limits of the upstream allow it, and notes it in the output.
 func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*httpkind.Answer, error) {
 	done, err := j.admit(ctx, j.HTTP.Upstream.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	call.Close = !j.HTTP.Upstream.KeepAlive
+	call.Client, call.Secrets, call.Close = j.client, r.secrets, !j.HTTP.Upstream.KeepAlive
 	answer, err := call.Do(ctx)
 	if err != nil {
 		r.print(err.Error())
@@ -142,69 +139,6 @@ func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*http
 	}
 	r.print(fmt.Sprintf("%s %s: %s", call.Method, shown(call.URL), answer.Status))
 	return answer, nil
-}
-
-// takeOperation takes what a monitor says into the run's state. over is true when the
-// operation has ended; err is how, nil for good.
-func (r *Run) takeOperation(answer *httpkind.Answer) (over bool, err error) {
-	var operation struct {
-		Status          string          `json:"status"`
-		Percent         *float64        `json:"percent"`
-		PercentComplete *float64        `json:"percentComplete"`
-		Stage           string          `json:"stage"`
-		Message         string          `json:"message"`
-		Error           json.RawMessage `json:"error"`
-		Result          json.RawMessage `json:"result"`
-		Properties      json.RawMessage `json:"properties"`
-	}
-	if !json.Valid(answer.Body) || json.Unmarshal(r.secrets.JSON(answer.Body), &operation) != nil {
-		operation.Status = "" // it says nothing that is understood
-	}
-	percent := operation.PercentComplete
-	if percent == nil {
-		percent = operation.Percent
-	}
-	r.report(func(p *progress.Progress) {
-		if percent != nil {
-			p.Percent = percent
-		}
-		p.Stage, p.Message = shorten(operation.Stage), shorten(operation.Message)
-	})
-	switch strings.ToLower(operation.Status) {
-	case "":
-		if answer.Code == http.StatusAccepted {
-			return false, nil
-		}
-		r.keepResult(answer, answer.Body)
-		return true, nil
-	case "succeeded", "completed":
-		result := answer.Body
-		for _, part := range []json.RawMessage{operation.Properties, operation.Result} {
-			if len(part) > 0 && !bytes.Equal(part, []byte("null")) {
-				result = part
-			}
-		}
-		r.keepResult(answer, result)
-		return true, nil
-	case "failed", "canceled", "cancelled", "timed_out", "lost":
-		text := "the operation " + strings.ReplaceAll(strings.ToLower(operation.Status), "_", " ")
-		if why := reasonOf(operation.Error); why != "" {
-			text += ": " + why
-		}
-		return true, errors.New(text)
-	}
-	return false, nil
-}
-
-// reasonOf is what the error of an operation says: a text, or an object with one.
-func reasonOf(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return shorten(text)
-	}
-	var object struct{ Code, Message string }
-	_ = json.Unmarshal(raw, &object) // what is neither says nothing
-	return shorten(strings.Trim(object.Code+": "+object.Message, ": "))
 }
 
 // keepResult makes body the run's result if it is JSON of a size that can be shown, and

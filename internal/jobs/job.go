@@ -125,8 +125,9 @@ func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	task, _ := j.s.deps.Scheduler.Info(j.key)                            // what is due every so often counts from the time before
-	if next := task.Next.Round(0); next == task.Next && !next.IsZero() { // a time of the wall clock
+	task, _ := j.s.deps.Scheduler.Info(j.key) // an interval counts from the time before
+	if next := task.Next.Round(0); next == task.Next && !next.IsZero() {
+		// a time of the wall clock
 		next = next.UTC().Truncate(time.Millisecond)
 		return &next
 	}
@@ -148,7 +149,8 @@ func (t timeTable) Next(after time.Time) time.Time {
 func (j *Job) refreshSources() {
 	for _, name := range j.Refresh {
 		if wait, err := j.s.deps.Refresh(j.s.work, name); err == nil && wait > 0 {
-			j.s.deps.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it", "job", j.Name, "source", name, "wait", wait)
+			j.s.deps.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it",
+				"job", j.Name, "source", name, "wait", wait)
 		}
 	}
 }

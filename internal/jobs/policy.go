@@ -17,9 +17,9 @@ const retryFullQueue = 5 * time.Second
 
 // decideLocked decides what becomes of a start. While the job has runs in the queue, its on_busy decides:
 //
-//   - A run with equal arguments that is not cancelled is joined if it has not been admitted, unless on_busy is reject:
-//     a new one could do nothing else. With on_busy join, one that is at work is joined too. Nobody joins a run of a job
-//     with secret arguments: whoever guesses one would learn that the guess is right.
+//   - A run with equal arguments that is not cancelled is joined if it has not been admitted, unless on_busy is
+//     reject: a new one could do nothing else. With on_busy join, one that is at work is joined too. Nobody joins a
+//     run of a job with secret arguments: whoever guesses one would learn that the guess is right.
 //   - join and reject refuse everything else.
 //   - queue adds a run, as long as fewer than the job's queue wait.
 //   - replace cancels the older runs, and adds one that waits until they have ended.
@@ -69,8 +69,8 @@ func (r *Run) mayBeJoined(j *Job) bool {
 	return j.OnBusy == config.BusyJoin || !r.admitted && j.OnBusy != config.BusyReject
 }
 
-// refusalOf returns why a job with runs of its own in the queue, of which so many wait, refuses one more; nil if it does
-// not.
+// refusalOf returns why a job with runs of its own in the queue, of which so many wait, refuses one more; nil if it
+// does not.
 func refusalOf(j *Job, own []*Run, queued int, opts StartOptions) error {
 	if len(own) == 0 || j.OnBusy == config.BusyReplace || j.OnBusy == config.BusyQueue && queued < j.Queue {
 		return nil

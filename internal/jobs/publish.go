@@ -89,7 +89,8 @@ func (r *Run) setPosition(ahead int) {
 	}
 }
 
-// showQueue publishes who waits behind the run, and when its job can start again, if that has changed. queue.mu is held.
+// showQueue publishes who waits behind the run, and when its job can start again, if that has changed. queue.mu is
+// held.
 func (r *Run) showQueue(behind tail, available *time.Time) {
 	var same bool
 	r.progress.View(func(progress.Progress) { same = behind.equal(r.behind) && sameTime(available, r.available) })

@@ -20,9 +20,9 @@ import (
 const maxShown = 10
 
 // A queue decides which run begins when. It is one queue of all runs that are not over, in the order of their starts. A
-// run is admitted when no older one in the queue is of the same job or of the same group. So the runs of a job, and those
-// of a group, never overlap; no run is overtaken by one that it conflicts with; and jobs that have nothing to do with each
-// other do not wait for each other.
+// run is admitted when no older one in the queue is of the same job or of the same group. So the runs of a job, and
+// those of a group, never overlap; no run is overtaken by one that it conflicts with; and jobs that have nothing to do
+// with each other do not wait for each other.
 //
 //	            start                 admission           end of the work
 //	(nothing) ---------> queued ----------------> running -----------------> ended, out of the queue
@@ -31,8 +31,8 @@ const maxShown = 10
 //	                       |                     cancelling ---------------------+
 //	                       +-----------------------------------------------------+
 //
-// The head of a job's queue is its first run, admitted or not: the one that the topic of the job shows. What becomes of a
-// start while the job has runs in the queue is decided in policy.go.
+// The head of a job's queue is its first run, admitted or not: the one that the topic of the job shows. What becomes of
+// a start while the job has runs in the queue is decided in policy.go.
 //
 // Deciding and registering are one step under mu. What takes time, such as claiming the run's topic, is done by the
 // goroutine of the run, and [Service.Start] waits for that outside.

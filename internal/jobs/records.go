@@ -23,9 +23,9 @@ const (
 )
 
 // records follows what the store holds of runs: which ended when, so that the oldest can be forgotten; which have
-// expired, so that they can be told from runs that never were; and which were cut off, because their entry vanished before
-// their end, as when the lease of a process that died runs out. Runs that were cut off get the end lost. The records
-// themselves are in the store alone.
+// expired, so that they can be told from runs that never were; and which were cut off, because their entry vanished
+// before their end, as when the lease of a process that died runs out. Runs that were cut off get the end lost. The
+// records themselves are in the store alone.
 //
 // Two goroutines, begun by openRecords, end with its context or with close: one follows, one ends lost runs.
 type records struct {

@@ -1,9 +1,9 @@
-// Package jobs runs the jobs of a configuration: it queues their starts, does the work of each run as a command or as an
-// HTTP request, publishes how it goes, and keeps what came of it.
+// Package jobs runs the jobs of a configuration: it queues their starts, does the work of each run as a command or as
+// an HTTP request, publishes how it goes, and keeps what came of it.
 //
-// A [Service] has the jobs that are configured now. It takes part in a reload by [Service.Prepare]. A start comes from a
-// caller, by [Service.Start], or from the schedule of the job; it leads to a new [Run], joins one, or is refused with a
-// [Refusal]. What a run does is up to the [Action] of its job.
+// A [Service] has the jobs that are configured now. It takes part in a reload by [Service.Prepare]. A start comes from
+// a caller, by [Service.Start], or from the schedule of the job; it leads to a new [Run], joins one, or is refused with
+// a [Refusal]. What a run does is up to the [Action] of its job.
 //
 // The state of runs lives in a [snapshot.Store]: the newest state of each run in the topic run/ID, and in the topic
 // job/NAME that of the run at the head of the job's queue, with the queue behind it. Streams read these topics; decisions
@@ -157,8 +157,8 @@ func (s *Service) isStored(id string) bool {
 // remembered.
 func (s *Service) HasExpired(id string) bool { return s.records.hasExpired(id) }
 
-// Definition returns the definition of the job that a run is of, nil if that is not known. Of a configured job it is the
-// one that holds now; of a job that is not configured any more, the one by which the run began, until its end.
+// Definition returns the definition of the job that a run is of, nil if that is not known. Of a configured job it is
+// the one that holds now; of a job that is not configured any more, the one by which the run began, until its end.
 func (s *Service) Definition(id string) *config.Job {
 	if _, run, ok := s.Lookup(id); ok {
 		if j := s.Job(run.Job); j != nil {
@@ -171,8 +171,8 @@ func (s *Service) Definition(id string) *config.Job {
 	return nil
 }
 
-// Cancel cancels a run for every caller that shares it, and reports whether it was still to be cancelled or about to end:
-// false means that there is no such run, or that it is over. It returns at once; the run is over when its work is.
+// Cancel cancels a run for every caller that shares it, and reports whether it was still to be cancelled or about to
+// end: false means that there is no such run, or that it is over. It returns at once; the run is over when its work is.
 func (s *Service) Cancel(id string) bool { return s.queue.cancel(id, errCancelled) }
 
 // Queue returns all runs of a job that wait behind the first one, in order.
@@ -181,8 +181,8 @@ func (s *Service) Queue(job string) []wire.Waiting { return s.queue.waiting(job)
 // Count returns how many runs of a job are at work, and how many wait.
 func (s *Service) Count(job string) (running, queued int) { return s.queue.count(job) }
 
-// Output returns the output of a run as far as this process has it: of every run that is not over, and of the newest one
-// of each job. It is nil for others.
+// Output returns the output of a run as far as this process has it: of every run that is not over, and of the newest
+// one of each job. It is nil for others.
 func (s *Service) Output(id string) *Output { return s.queue.output(id) }
 
 // ClockSet publishes again when jobs can start next. It is to be called after the wall clock was set.

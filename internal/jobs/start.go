@@ -16,8 +16,8 @@ type StartOptions struct {
 	Caller  access.Identity // who asks
 	Key     string          // the Idempotency-Key; empty: none
 
-	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work. Nil
-	// means that it is not recorded.
+	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work.
+	// Nil means that it is not recorded.
 	Audit func(action string, attrs ...slog.Attr)
 }
 
@@ -31,8 +31,9 @@ func (o StartOptions) audit(snap wire.Run) {
 		slog.Any("args", json.RawMessage(args)), slog.Bool("coalesced", snap.Coalesced))
 }
 
-// Start starts a run of j, joins one, or finds the one to which the same Idempotency-Key has led before, and returns its
-// state. It returns when readers can see the run, which need not have begun to work. The Run is nil if it is over already.
+// Start starts a run of j, joins one, or finds the one to which the same Idempotency-Key has led before, and returns
+// its state. It returns when readers can see the run, which need not have begun to work. The Run is nil if it is over
+// already.
 //
 // The error is a [*Refusal], that of the store, or the cause of ctx's end, after which there may be a run all the same.
 func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, wire.Run, error) {
