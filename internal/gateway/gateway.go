@@ -165,14 +165,15 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	}
 	observer := opts.Observer.withDefaults()
 	g := &gateway{
-		log:      opts.Logger,
-		clock:    clock.New(),
-		store:    own.New(opts.store),
-		observer: observer,
-		client:   httpkind.NewClient(),
-		polling:  func() {},
-		stopping: stopping,
-		flooding: flood.NewHandler(opts.Logger.Handler()),
+		log:       opts.Logger,
+		clock:     clock.New(),
+		store:     own.New(opts.store),
+		observer:  observer,
+		client:    httpkind.NewClient(),
+		polling:   func() {},
+		upstreams: upstream.Pool{Log: opts.Logger},
+		stopping:  stopping,
+		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
 	g.clients = slog.New(g.flooding)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
@@ -316,6 +317,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	}
 	_ = loads.Stop()
 	g.jobs.Stop()
+	g.upstreams.Close()
 	g.drain(live, server)
 	_ = answers.Stop()
 	g.flooding.TellRest(time.Now())

@@ -31,6 +31,7 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 		return nil, err
 	}
 	defer g.client.CloseIdleConnections()
+	defer g.upstreams.Close()
 	s := g.sources.find(name)
 	if s == nil {
 		return nil, fmt.Errorf("there is no source %q", name)

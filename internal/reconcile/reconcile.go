@@ -63,8 +63,8 @@ func (d Difference) plus(e Difference) Difference {
 	}
 }
 
-// All is the change of several parts. Apply and Finish go through them in their order,
-// Withdraw in the opposite one.
+// All is the change of several parts. Apply goes through them in their order, Finish and
+// Withdraw in the opposite one: what others use is given up after them.
 type All []Change
 
 // Difference is what all of them change.
@@ -85,7 +85,7 @@ func (all All) Apply() {
 
 // Finish gives up what all of them have removed.
 func (all All) Finish(ctx context.Context) {
-	for _, c := range all {
+	for _, c := range slices.Backward(all) {
 		c.Finish(ctx)
 	}
 }

@@ -91,7 +91,7 @@ func TestAll(t *testing.T) {
 	all.Apply()
 	all.Finish(t.Context())
 	all.Withdraw(t.Context())
-	if got, want := strings.Join(notes, ", "), "apply a, apply b, finish a, finish b, withdraw b, withdraw a"; got != want {
+	if got, want := strings.Join(notes, ", "), "apply a, apply b, finish b, finish a, withdraw b, withdraw a"; got != want {
 		t.Errorf("the parts were asked to %s, want %s", got, want)
 	}
 	d := all.Difference()

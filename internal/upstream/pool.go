@@ -1,17 +1,23 @@
 // Package upstream has the upstreams of a configuration at work: what their sources and
-// jobs share, which is the limit of their requests.
+// jobs share: the limit of their requests, and the link to it, if its kind has one.
 //
-// An upstream outlives changes of everything else: what was spent of its limit stays spent.
+// An upstream outlives changes of everything else: what was spent of its limit stays spent,
+// and its link stays up.
 package upstream
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 
 	"golang.org/x/time/rate"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
@@ -19,8 +25,10 @@ import (
 type Upstream struct {
 	Name  string
 	Group *smartpoll.Group // the limit of its requests; nil: there is none
+	Link  io.Closer        // what its sources share, such as a connection; nil: nothing
 
 	admits smartpoll.GroupConfig
+	spec   kind.Upstream
 }
 
 // Key names the upstream among all things of a configuration.
@@ -29,6 +37,8 @@ func (u *Upstream) Key() string { return "upstream/" + u.Name }
 // A Pool holds the upstreams that are at work. The zero value is empty. Its methods may be
 // called from any goroutine, but only one change may be prepared at a time.
 type Pool struct {
+	Log *slog.Logger // gets what links say; nil discards it. Not changed once the pool is used
+
 	mu sync.Mutex // guards the field below
 
 	all []*Upstream // with those of the change that is prepared, which come last
@@ -55,23 +65,46 @@ func (p *Pool) Group(name string) *smartpoll.Group {
 	return nil
 }
 
-// Prepare works out what a configuration changes.
+// Link returns what the sources of the upstream of that name share, nil if that is nothing.
+func (p *Pool) Link(name string) io.Closer {
+	if u := p.Lookup(name); u != nil {
+		return u.Link
+	}
+	return nil
+}
+
+// Close closes the links of all upstreams, when nothing uses them any more.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	all := p.all
+	p.all = nil
+	p.mu.Unlock()
+	for _, u := range all {
+		p.close(u)
+	}
+}
+
+// Prepare works out what a configuration changes. An upstream of which the limit alone has
+// changed keeps its link, and one that has the same limit as before keeps what was spent of it.
 func (p *Pool) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	key := func(c *config.Upstream) string { return (&Upstream{Name: c.Name}).Key() }
-	same := func(u *Upstream, c *config.Upstream) bool { return u.admits == admits(c) }
-	c := &change{pool: p, before: p.all, Diff: reconcile.Of(p.all, cfg.Upstreams, key, same, newUpstream)}
+	same := func(u *Upstream, c *config.Upstream) bool {
+		return u.admits == admits(c) && config.Same(u.spec, c.Spec)
+	}
+	create := func(c *config.Upstream) *Upstream { return &Upstream{Name: c.Name, admits: admits(c), spec: c.Spec} }
+	c := &change{pool: p, before: p.all, Diff: reconcile.Of(p.all, cfg.Upstreams, key, same, create)}
+	for _, u := range c.Fresh {
+		before, _ := c.Replaced(u)
+		if err := c.complete(u, before); err != nil {
+			c.closeAll(c.opened)
+			return nil, fmt.Errorf("open upstream %s: %w", u.Name, err)
+		}
+	}
+	c.left = append(c.left, c.Gone...)
 	p.all = append(p.all[:len(p.all):len(p.all)], c.Fresh...)
 	return c, nil
-}
-
-func newUpstream(c *config.Upstream) *Upstream {
-	u := &Upstream{Name: c.Name, admits: admits(c)}
-	if u.admits.Rate > 0 || u.admits.Running > 0 {
-		u.Group = smartpoll.NewGroup(u.admits)
-	}
-	return u
 }
 
 // admits is how many requests an upstream takes.
@@ -84,7 +117,40 @@ func admits(c *config.Upstream) smartpoll.GroupConfig {
 type change struct {
 	pool   *Pool
 	before []*Upstream
+	opened []*Upstream // those with a link of their own that is new
+	left   []*Upstream // those at work whose link nothing needs after the change
 	reconcile.Diff[*Upstream]
+}
+
+// complete gives u what it shares with before, which it takes the place of, or something new. Nil is none.
+func (c *change) complete(u, before *Upstream) error {
+	switch {
+	case before != nil && before.admits == u.admits:
+		u.Group = before.Group
+	case u.admits.Rate > 0 || u.admits.Running > 0:
+		u.Group = smartpoll.NewGroup(u.admits)
+	}
+	if before != nil && config.Same(before.spec, u.spec) {
+		u.Link = before.Link
+		return nil
+	}
+	if before != nil {
+		c.left = append(c.left, before)
+	}
+	if u.spec == nil {
+		return nil
+	}
+	log := c.pool.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	link, err := u.spec.Open(kind.UpstreamEnv{
+		Secrets: secret.New(u.spec.Secrets().Said...), Log: log.With("upstream", u.Name),
+	})
+	if link != nil {
+		u.Link, c.opened = link, append(c.opened, u)
+	}
+	return err
 }
 
 // Difference implements [reconcile.Change].
@@ -93,11 +159,30 @@ func (c *change) Difference() reconcile.Difference { return reconcile.Difference
 // Apply implements [reconcile.Change].
 func (c *change) Apply() { c.set(c.Next) }
 
-// Finish implements [reconcile.Change].
-func (c *change) Finish(context.Context) {}
+// Finish implements [reconcile.Change]: the sources that used the links have ended.
+func (c *change) Finish(context.Context) { c.closeAll(c.left) }
 
 // Withdraw implements [reconcile.Change].
-func (c *change) Withdraw(context.Context) { c.set(c.before) }
+func (c *change) Withdraw(context.Context) {
+	c.set(c.before)
+	c.closeAll(c.opened)
+}
+
+func (c *change) closeAll(all []*Upstream) {
+	for _, u := range all {
+		c.pool.close(u)
+	}
+}
+
+// close closes the link of u, which nothing uses any more.
+func (p *Pool) close(u *Upstream) {
+	if u.Link == nil {
+		return
+	}
+	if err := u.Link.Close(); err != nil && p.Log != nil {
+		p.Log.Warn("a link was not closed well", "upstream", u.Name, "err", err)
+	}
+}
 
 func (c *change) set(all []*Upstream) {
 	c.pool.mu.Lock()
