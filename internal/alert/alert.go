@@ -1,7 +1,7 @@
 // Package alert watches conditions and delivers messages about them to webhooks.
 //
-// A [Service] delivers. It has a [Monitor] for each source with an alert, which goes through these states as the conditions
-// of its configuration are evaluated on values:
+// A [Service] delivers. Each source with an alert has a [Monitor], which goes through these states as the conditions of
+// its configuration are evaluated on values:
 //
 //	           if holds            for is over
 //	clear -----------> pending ---------------> firing
@@ -15,8 +15,8 @@
 //
 // # Concurrency
 //
-// [Monitor.Evaluate] may be called from any goroutine. Everything else belongs to the hooks of the scheduler in Deps, but
-// for [Service.Flush].
+// [Monitor.Evaluate] may be called from any goroutine. Only hooks of the scheduler in Deps may call anything else, but
+// for [Service.Flush], which is called when the scheduler has ended.
 package alert
 
 import (

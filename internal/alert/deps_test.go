@@ -12,6 +12,5 @@ func TestDependencies(t *testing.T) {
 		path + "internal/gateway": "imports point down",
 		path + "internal/sources": "imports point down: a source has an alert",
 		path + "internal/jobs":    "an alert is about a value",
-		"os/exec":                 "messages are requests",
 	})
 }

@@ -55,7 +55,7 @@ type state struct {
 func (s *state) firing() bool { return s != nil && s.State == wire.AlertFiring }
 func (s *state) failed() bool { return s != nil && s.Error != nil }
 
-// Monitor returns the alert of a source, clear at first. It is nil if the source has no alert, which a nil is.
+// Monitor returns the alert of a source, clear at first; nil if alert is nil.
 func (s *Service) Monitor(of Subject, alert *config.Alert) *Monitor {
 	if alert == nil {
 		return nil
@@ -172,8 +172,9 @@ func (m *Monitor) schedule() {
 
 func (m *Monitor) in(wait time.Duration) { m.service.Scheduler.Schedule(m.Key(), max(0, wait)) }
 
-// Elapse has a pending alert fire, or a firing one be clear, whose time is over, and reports whether that is so. If it is
-// not known any more whether the conditions hold, it does nothing: the next value decides.
+// Elapse is called when the time of the Monitor's task has come: a pending alert fires, a firing one is clear. It reports
+// whether that has changed the state. It does nothing if it is not known any more whether the conditions hold: the next
+// value decides.
 func (m *Monitor) Elapse(r Reading) (changed bool) {
 	is := m.state
 	if is == nil || is.Error != nil || is.State != wire.AlertPending && is.clearing.IsZero() {
@@ -184,8 +185,8 @@ func (m *Monitor) Elapse(r Reading) (changed bool) {
 	return m.state == nil || m.state.State != is.State
 }
 
-// TakeOver has m go on as before, whose definition it replaces, until the next value decides. An alert that is pending by
-// another condition is clear then.
+// TakeOver has m continue in the state of before, whose definition it replaces, until the next value decides. But an
+// alert that is pending by another condition is clear.
 func (m *Monitor) TakeOver(before *Monitor) {
 	if m == nil || before == nil || before.state == nil {
 		return
@@ -207,5 +208,8 @@ func Same(a, b *wire.Alert) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.State == b.State && a.Since.Equal(*b.Since) && (a.Error == nil) == (b.Error == nil) && (a.Error == nil || *a.Error == *b.Error)
+	if a.State != b.State || !a.Since.Equal(*b.Since) || (a.Error == nil) != (b.Error == nil) {
+		return false
+	}
+	return a.Error == nil || *a.Error == *b.Error
 }

@@ -35,7 +35,9 @@ func watch(t *testing.T, a *config.Alert, secrets ...string) *watched {
 		t.Fatal(err)
 	}
 	w := &watched{t: t, scheduler: scheduler, log: new(lockedBuffer)}
-	w.service = alert.New(alert.Deps{Scheduler: scheduler, Client: http.DefaultClient, Log: slog.New(slog.NewTextHandler(w.log, nil)), Clock: clock.New()})
+	w.service = alert.New(alert.Deps{
+		Scheduler: scheduler, Client: http.DefaultClient, Log: slog.New(slog.NewTextHandler(w.log, nil)), Clock: clock.New(),
+	})
 	w.monitor = w.service.Monitor(alert.Subject{Name: "tank", Secrets: secret.New(secrets...)}, a)
 	if err := scheduler.Add(alert.Key("tank"), func(context.Context) (smartpoll.TaskHook, error) {
 		return func(context.Context, *smartpoll.Internal) error {
@@ -62,7 +64,8 @@ func (w *watched) gets(value any) {
 
 func (w *watched) hook(f func()) {
 	w.t.Helper()
-	if err := w.scheduler.Do(w.t.Context(), func(context.Context, *smartpoll.Internal) error { f(); return nil }); err != nil {
+	hook := func(context.Context, *smartpoll.Internal) error { f(); return nil }
+	if err := w.scheduler.Do(w.t.Context(), hook); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -94,7 +97,9 @@ func program(t *testing.T, text string) *jq.Program {
 
 func TestAMonitorGoesThroughItsStates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := watch(t, &config.Alert{If: program(t, ". > 90"), Clear: program(t, ". < 80"), For: time.Minute, ClearFor: time.Minute})
+		w := watch(t, &config.Alert{
+			If: program(t, ". > 90"), For: time.Minute, Clear: program(t, ". < 80"), ClearFor: time.Minute,
+		})
 		w.is(0, "clear")
 		w.gets(95.0)
 		w.is(30*time.Second, "pending")

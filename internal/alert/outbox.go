@@ -74,7 +74,8 @@ func (s *Service) deliver(to *config.Notify, m Message) {
 
 // drop removes from box what need not be delivered, and moves up. Without anything left, now is nil.
 func (s *Service) drop(box *outbox) {
-	all := slices.DeleteFunc(append([]*item{box.now}, box.later...), func(i *item) bool { return i == nil || !s.concerns(i) })
+	all := append([]*item{box.now}, box.later...)
+	all = slices.DeleteFunc(all, func(i *item) bool { return i == nil || !s.concerns(i) })
 	box.now, box.later = nil, nil
 	if len(all) > 0 {
 		box.now, box.later = all[0], all[1:]

@@ -1,10 +1,11 @@
 // Package audit appends to a file who did what, from where, and what came of it: a line of JSON each.
 //
-// A line is one write to a file in append mode, so lines of several goroutines, and of several processes, do not mix. The
-// file is opened anew when it was renamed or removed, as logrotate does, or when the configuration names another one.
+// A line is one write to a file in append mode, so lines of several goroutines, and of several processes, do not mix.
+// The file is opened again after it was renamed or removed, as logrotate does, or when the configuration names another
+// one.
 //
-// A line that cannot be written is lost, which is logged when that begins and when it ends: a full disk stops nobody from
-// cancelling a job.
+// A line that cannot be written is lost, so that a full disk prevents nobody from cancelling a job. The beginning and the
+// end of such a time are logged.
 package audit
 
 import (
@@ -83,17 +84,17 @@ func (l *Log) Record(who Actor, action string, attrs ...slog.Attr) {
 	}
 }
 
-// RecordMetered is Record of an action that costs its caller nothing, so that it could fill the disk: of each caller, the
-// first lines of a minute are appended and the others counted. [Log.Tell] appends how many these were, with about, which
-// says who the caller is. Actions must be few.
+// RecordMetered is Record of an action that costs its caller nothing and could be used to fill the disk: of each caller,
+// the first lines of a minute are appended and the others are counted. [Log.Tell] appends their number, with about, which
+// identifies the caller. There must be few actions.
 func (l *Log) RecordMetered(caller string, about slog.Attr, who Actor, action string, attrs ...slog.Attr) {
 	if l.metered.Pass(time.Now(), action, caller, about) {
 		l.Record(who, action, attrs...)
 	}
 }
 
-// Tell appends how many lines RecordMetered has left out in the minutes that are over by now, and whose. It is to be
-// called about once a second.
+// Tell appends how many lines RecordMetered has left out in the minutes that are over by now, and of which callers. It
+// is to be called about once a second.
 func (l *Log) Tell(now time.Time) { l.tell(l.metered.Due(now)) }
 
 // Close appends how many lines were left out since, and closes the file.

@@ -21,7 +21,8 @@ import (
 func logTo(name *string, lost func()) (*audit.Log, *bytes.Buffer) {
 	var said bytes.Buffer
 	return audit.New(audit.Options{
-		File: func() string { return *name }, Clock: clock.New(), Logger: slog.New(slog.NewTextHandler(&said, nil)), Lost: lost,
+		File: func() string { return *name }, Clock: clock.New(), Lost: lost,
+		Logger: slog.New(slog.NewTextHandler(&said, nil)),
 	}), &said
 }
 
@@ -89,7 +90,8 @@ func TestLostLinesAreCounted(t *testing.T) {
 	if lines := read(t, name); lost != 2 || len(lines) != 1 || lines[0]["action"] != "c" {
 		t.Errorf("%d lines are lost and the file has %v, want 2 lost and c", lost, lines)
 	}
-	if cannot, again := strings.Count(said.String(), "cannot be written"), strings.Count(said.String(), "written again"); cannot != 1 || again != 1 {
+	cannot, again := strings.Count(said.String(), "cannot be written"), strings.Count(said.String(), "written again")
+	if cannot != 1 || again != 1 {
 		t.Errorf("logged %s, want once that lines are lost and once that they are not", said)
 	}
 }
@@ -117,7 +119,8 @@ func TestMeteredLinesAreCountedByCaller(t *testing.T) {
 			}
 		}
 		if want := []float64{3, 1}; len(lines) != 2*flood.PerCaller+1+2 || !slices.Equal(more, want) {
-			t.Errorf("%d lines of which some say that there were %v more, want %d and %v", len(lines), more, 2*flood.PerCaller+3, want)
+			t.Errorf("%d lines of which some say that there were %v more, want %d and %v",
+				len(lines), more, 2*flood.PerCaller+3, want)
 		}
 	})
 }
@@ -125,7 +128,8 @@ func TestMeteredLinesAreCountedByCaller(t *testing.T) {
 func TestALineIsBounded(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "audit")
 	log, _ := logTo(&name, nil)
-	log.Record(audit.Program(), "trigger", slog.String("run", "1"), slog.String("args", strings.Repeat("<", 8<<10)), slog.String("more", strings.Repeat("x", 7<<10)))
+	log.Record(audit.Program(), "trigger", slog.String("run", "1"),
+		slog.String("args", strings.Repeat("<", 8<<10)), slog.String("more", strings.Repeat("x", 7<<10)))
 	log.Close()
 	line := read(t, name)[0]
 	if line["truncated"] != true || line["args"] != nil || line["more"] == nil || line["run"] != "1" {

@@ -19,7 +19,8 @@ func TestPeopleFollowsTheWallClock(t *testing.T) {
 		for _, step := range []time.Duration{0, time.Hour, -25 * time.Hour, 200 * 365 * 24 * time.Hour} {
 			c.Step(step)
 			start = start.Add(step)
-			if got, want := *c.People(due), start.Add(time.Minute).Truncate(time.Millisecond); !got.Equal(want) || got.Location() != time.UTC {
+			got, want := *c.People(due), start.Add(time.Minute).Truncate(time.Millisecond)
+			if !got.Equal(want) || got.Location() != time.UTC {
 				t.Errorf("People after a step of %v = %v, want %v", step, got, want)
 			}
 			if got := c.Wall(); !got.Equal(start) {
@@ -42,7 +43,8 @@ func TestLook(t *testing.T) {
 			c.Step(step)
 			ahead, gap, set := c.Look()
 			if ahead != wantAhead || gap != wantGap || set != wantSet {
-				t.Errorf("Look after %v and a step of %v = %v, %v, %v, want %v, %v, %v", sleep, step, ahead, gap, set, wantAhead, wantGap, wantSet)
+				t.Errorf("Look after %v and a step of %v = %v, %v, %v, want %v, %v, %v",
+					sleep, step, ahead, gap, set, wantAhead, wantGap, wantSet)
 			}
 			if wantGap {
 				woke = c.Now()

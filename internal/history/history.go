@@ -194,7 +194,9 @@ func (h *History) widenLocked() {
 
 // findLocked finds where the series of a field is, or belongs.
 func (h *History) findLocked(field string) (int, bool) {
-	return slices.BinarySearchFunc(h.series, field, func(s *series, field string) int { return strings.Compare(s.field, field) })
+	return slices.BinarySearchFunc(h.series, field, func(s *series, field string) int {
+		return strings.Compare(s.field, field)
+	})
 }
 
 // numberLocked puts a number of a field into the newest bucket.
@@ -245,8 +247,8 @@ func (h *History) fieldsLocked() []string {
 	return fields
 }
 
-// Read returns the numbers of a field that are not older than since, nor older than the span at now, as at most so many
-// points, of which there must be two at least. The name of the source is left empty. A field without numbers has no points.
+// Read returns the numbers of a field from since on, but not from before now minus the span, merged into at most that
+// many points, which must be 2 or more. The result has no name. A field without numbers has no points.
 func (h *History) Read(field string, since, now time.Time, points int) wire.History {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -11,12 +11,12 @@ type Config struct {
 	Version  int       `json:"version"`   // counts from 1 the configurations that were put to work and differed
 }
 
-// A Difference is the answer to a reload: what the configuration that is at work now has changed, by keys such as
-// source/tank and job/discover, and access, public_url, trust_forwarded and audit.
+// A Difference is the answer to a reload: what the new configuration has changed, by keys such as source/tank and
+// job/discover, and by the names of the sections access, public_url, trust_forwarded and audit.
 type Difference struct {
 	Added     []string `json:"added"`
 	Changed   []string `json:"changed"`
 	Removed   []string `json:"removed"`
 	Unchanged int      `json:"unchanged"`         // how many sources and jobs are the same
-	Restart   []string `json:"restart,omitempty"` // keys of the configuration that have changed and count from the next start on
+	Restart   []string `json:"restart,omitempty"` // changed keys whose new values count only after a restart
 }

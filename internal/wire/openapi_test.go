@@ -44,10 +44,12 @@ func schemas(t *testing.T) map[string]schema {
 func TestTypesAreThoseOfTheDescription(t *testing.T) {
 	all := schemas(t)
 	for name, v := range map[string]any{
-		"Source": wire.Source{}, "Sources": wire.Sources{}, "Show": wire.Show{}, "Alert": wire.Alert{}, "History": wire.History{},
-		"Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{}, "Argument": wire.Arg{}, "Job": wire.JobObject{},
+		"Source": wire.Source{}, "Sources": wire.Sources{}, "Show": wire.Show{}, "Alert": wire.Alert{},
+		"History": wire.History{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{},
+		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
-		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{}, "Health": wire.Health{},
+		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
+		"Health": wire.Health{},
 	} {
 		compare(t, all, name, reflect.TypeOf(v), nil)
 	}
@@ -55,7 +57,8 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 	compare(t, all, "Run", reflect.TypeOf(wire.Job{}), []string{"queue", "queued", "available_at"})
 }
 
-// compare compares an object schema with a struct. Members in beside are optional in the one and always there in the other.
+// compare compares an object schema with a struct. Members in beside are optional in the schema and always there in the
+// struct.
 func compare(t *testing.T, all map[string]schema, name string, typ reflect.Type, beside []string) {
 	t.Helper()
 	described := maps.Clone(all[name].Properties)
@@ -86,7 +89,8 @@ func compare(t *testing.T, all map[string]schema, name string, typ reflect.Type,
 			wantNull = null // a nil map is null in a request; an alert of the gateway's always has its time
 		}
 		if kind != wantKind || null != wantNull {
-			t.Errorf("%s.%s is %s, null: %v; in the schema %s it is %s, null: %v", typ, field.Name, wantKind, wantNull, name, kind, null)
+			t.Errorf("%s.%s is %s, null: %v; in the schema %s it is %s, null: %v",
+				typ, field.Name, wantKind, wantNull, name, kind, null)
 		}
 	}
 	for member := range described {
@@ -151,7 +155,9 @@ func kindOfGo(typ reflect.Type) (kind string, null bool) {
 		kind, _ = kindOfGo(typ.Elem())
 		return kind, true
 	case reflect.Struct:
-		names := map[reflect.Type]string{reflect.TypeFor[wire.Waiting](): "QueuedRun", reflect.TypeFor[wire.JobObject](): "Job"}
+		names := map[reflect.Type]string{
+			reflect.TypeFor[wire.Waiting](): "QueuedRun", reflect.TypeFor[wire.JobObject](): "Job",
+		}
 		if name := names[typ]; name != "" {
 			return name, false
 		}
@@ -188,7 +194,9 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		of, member string
 		words      []string
 	}{
-		{"Source", "state", []string{wire.SourcePending, wire.SourceOK, wire.SourceStale, wire.SourceFailing, wire.SourceRemoved}},
+		{"Source", "state", []string{
+			wire.SourcePending, wire.SourceOK, wire.SourceStale, wire.SourceFailing, wire.SourceRemoved,
+		}},
 		{"Source", "waiting", []string{"", wire.WaitingBackoff, wire.WaitingRateLimit}},
 		{"Alert", "state", []string{wire.AlertPending, wire.AlertFiring, wire.AlertUnknown}},
 		{"Run", "status", statuses},

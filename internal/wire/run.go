@@ -26,13 +26,13 @@ type Run struct {
 	Percent     *float64        `json:"percent"`            // 0 to 100; null while unknown
 	Stage       string          `json:"stage,omitempty"`
 	Message     string          `json:"message"`
-	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end, never negative; nil while unknown
+	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end; nil while unknown
 	UpdatedAt   time.Time       `json:"updated_at"`
 	Args        map[string]any  `json:"args"` // what is secret is ***
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   *time.Time      `json:"started_at"`   // null while queued
 	FinishedAt  *time.Time      `json:"finished_at"`  // null until it has ended
-	ExpiresAt   *time.Time      `json:"expires_at"`   // until when it can be asked for, unless newer runs push it out; null until it has ended
+	ExpiresAt   *time.Time      `json:"expires_at"`   // until when it is kept, if newer ones leave room; null until it has ended
 	Events      string          `json:"events"`       // the path of its stream
 	Result      json.RawMessage `json:"result"`       // null: there is none
 	Error       *string         `json:"error"`        // why it did not succeed

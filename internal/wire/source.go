@@ -81,7 +81,7 @@ const (
 type Alert struct {
 	State string     `json:"state"`           // AlertPending, AlertFiring or AlertUnknown
 	Since *time.Time `json:"since"`           // when the condition began to hold, or to be unknown
-	Error *string    `json:"error,omitempty"` // why the condition could not be evaluated with the newest value; nil: it could
+	Error *string    `json:"error,omitempty"` // why the condition of the newest value is unknown; nil: it is not
 }
 
 // Sources is the answer with every source.

@@ -1,9 +1,9 @@
 // Package wire has the JSON types of the HTTP API: what the gateway stores, streams and answers, and what its own client
 // commands read.
 //
-// A snapshot is the whole state of a thing: a [Source], a [Job], a [Config]. Its key, such as source/tank, names it on the
-// stream and names its topic. Where a field is a pointer, null is one of its values and means what its comment says.
-// openapi.json describes the same types; a test compares the two.
+// A snapshot is the whole state of a source, a job or the configuration: a [Source], a [Job] or a [Config]. Its key,
+// such as source/tank, names it on the stream and in the store. A field that is a pointer may be null, which means what
+// its comment says. openapi.json describes the same types; a test compares the two.
 //
 // Times are UTC, to the millisecond.
 package wire

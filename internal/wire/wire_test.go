@@ -15,14 +15,16 @@ func TestRoundTrip(t *testing.T) {
 		into any
 		text string
 	}{
-		{new(wire.Args), `{"z":{"type":"int","default":1,"min":0,"max":9,"required":false},"a":{"type":"string","title":"A \"b\"","secret":true,"required":true}}`},
+		{new(wire.Args), `{"z":{"type":"int","default":1,"min":0,"max":9,"required":false},` +
+			`"a":{"type":"string","title":"A \"b\"","secret":true,"required":true}}`},
 		{new(wire.Args), `{}`},
 		{new(wire.Numbers), `[1,null,-0.25,1e+300]`},
 		{new(wire.Numbers), `[]`},
 		{new(wire.Show), `{"value":"level","unit":"%","history":"24h"}`},
 		{new(wire.Show), `{}`},
-		{new(wire.Source), `{"key":"source/a","name":"a","title":"A","state":"ok","value":{"b":[1,null]},"show":{},"updated_at":"2026-11-21T18:40:02.113Z",` +
-			`"stale_at":null,"next_at":null,"waiting":"","error":null,"alert":{"state":"firing","since":"2026-11-21T18:38:30.02Z"}}`},
+		{new(wire.Source), `{"key":"source/a","name":"a","title":"A","state":"ok","value":{"b":[1,null]},"show":{},` +
+			`"updated_at":"2026-11-21T18:40:02.113Z","stale_at":null,"next_at":null,"waiting":"","error":null,` +
+			`"alert":{"state":"firing","since":"2026-11-21T18:38:30.02Z"}}`},
 	} {
 		if err := json.Unmarshal([]byte(tt.text), tt.into); err != nil {
 			t.Errorf("decode %s: %v", tt.text, err)
@@ -36,7 +38,8 @@ func TestRoundTrip(t *testing.T) {
 
 func TestNumbersHaveNaNForNull(t *testing.T) {
 	var list wire.Numbers
-	if err := json.Unmarshal([]byte(`[null,2]`), &list); err != nil || len(list) != 2 || !math.IsNaN(list[0]) || list[1] != 2 {
+	err := json.Unmarshal([]byte(`[null,2]`), &list)
+	if err != nil || len(list) != 2 || !math.IsNaN(list[0]) || list[1] != 2 {
 		t.Errorf("decoded %v, %v, want NaN and 2", list, err)
 	}
 }
@@ -50,7 +53,9 @@ func TestArgsRefuseOtherThings(t *testing.T) {
 }
 
 func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 45 * time.Second: "45s", time.Hour + time.Second: "1h0m1s"} {
+	for d, want := range map[time.Duration]string{
+		24 * time.Hour: "24h", 90 * time.Minute: "1h30m", 45 * time.Second: "45s", time.Hour + time.Second: "1h0m1s",
+	} {
 		if got, _ := wire.Span(d).MarshalText(); string(got) != want {
 			t.Errorf("%v is %s, want %s", d, got, want)
 		}
