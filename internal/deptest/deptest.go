@@ -40,22 +40,17 @@ next:
 	}
 }
 
-// OnlyHere fails t for each other package of the main module that imports a package of the given module, tests aside:
-// a third-party module enters in one package.
-func OnlyHere(t testing.TB, module string) {
+// CheckImports fails t for each forbidden package that the package under test imports itself: for what only others below
+// it may use.
+func CheckImports(t testing.TB, forbidden Forbidden) {
 	t.Helper()
-	here := list(t, "{{.ImportPath}}")
-	cmd := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "github.com/tidewire/tidewire/...")
-	out, err := cmd.Output()
+	out, err := exec.Command("go", "list", "-f", `{{range .Imports}}{{.}} {{end}}`, ".").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	for line := range strings.Lines(string(out)) {
-		imports := strings.Fields(line)
-		for _, path := range imports[1:] {
-			if imports[0] != here[len(here)-1] && (path == module || strings.HasPrefix(path, module+"/")) {
-				t.Errorf("%s imports %s, which enters in this package alone", imports[0], path)
-			}
+	for _, path := range strings.Fields(string(out)) {
+		if reason, found := forbidden[path]; found {
+			t.Errorf("imports %s: %s", path, reason)
 		}
 	}
 }

@@ -47,15 +47,10 @@ func TestStandardOnly(t *testing.T) {
 	}
 }
 
-func TestOnlyHere(t *testing.T) {
+func TestCheckImports(t *testing.T) {
 	r := &recorder{TB: t}
-	deptest.OnlyHere(r, "go.yaml.in/yaml")
-	if len(r.errors) != 1 || !strings.Contains(r.errors[0], "internal/grammar imports go.yaml.in/yaml/v4") {
-		t.Errorf("OnlyHere of a module that another package imports = %q, want that package", r.errors)
-	}
-	r = &recorder{TB: t}
-	deptest.OnlyHere(r, "go.yaml.in/yam")
-	if r.errors != nil {
-		t.Errorf("OnlyHere of a module that only begins alike = %q, want nothing", r.errors)
+	deptest.CheckImports(r, deptest.Forbidden{"os/exec": "it starts processes", "os": "only what it imports uses that"})
+	if want := []string{"imports os/exec: it starts processes"}; fmt.Sprint(r.errors) != fmt.Sprint(want) {
+		t.Errorf("CheckImports = %q, want %q", r.errors, want)
 	}
 }

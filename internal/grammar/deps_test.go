@@ -18,5 +18,4 @@ func TestDependencies(t *testing.T) {
 		"github.com/tidewire/tidewire/internal/gateway":  "imports point down",
 		"github.com/tidewire/tidewire/internal/template": "placeholders are those of a part of a configuration",
 	})
-	deptest.OnlyHere(t, "go.yaml.in/yaml")
 }
