@@ -262,3 +262,20 @@ func TestAuditOfManyAtOnce(t *testing.T) {
 		t.Errorf("%d lines in %d files, want %d", lines, len(files), callers*each)
 	}
 }
+
+// A configuration whose audit log cannot be written is not put to work.
+func TestAReloadWithAnAuditLogThatCannotBeWritten(t *testing.T) {
+	const source = "sources: {tank: {exec: ['true'], every: 1h}}\n"
+	g := gateway.NewGateway(t, t.Context(), load(t, source), gateway.Options{})
+	dir := t.TempDir() + "/logs"
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, fmt.Sprintf("audit: %q\n%s", dir+"/audit", source))
+	if err := os.Remove(dir); err != nil { // who reads the file is not who can write the log
+		t.Fatal(err)
+	}
+	if err := g.TryChange(t, cfg); err == nil || !strings.HasPrefix(err.Error(), "audit: ") {
+		t.Errorf("the change gives %v, want an error of audit", err)
+	}
+}

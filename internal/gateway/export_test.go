@@ -2,10 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"flag"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -13,33 +9,22 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/snapshot/snapshottest"
-	"github.com/tidewire/tidewire/sse"
 )
 
-// lag is how late the followers of a store hear of a change, if they do, and Lag is how late they do now.
-const lag = 50 * time.Millisecond
-
+// Lag is how late the followers of the store hear of a change.
 var Lag time.Duration
 
-// OverDistant has the gateways of the tests that are run from now on keep their state in a store whose followers hear
-// late of what happens. It reports false if there is no need to: for benchmarks and fuzzing.
-func OverDistant() bool {
-	for _, name := range []string{"test.bench", "test.fuzz", "test.list"} {
-		if flag.Lookup(name).Value.String() != "" {
-			return false
-		}
-	}
-	fmt.Println("again, over a store whose followers hear late")
-	Lag = lag
+// BeLate has the gateways of the tests that are run from now on keep their state in a store whose followers hear late of
+// what happens.
+func BeLate() {
+	Lag = 50 * time.Millisecond
 	memory := newStore
-	newStore = func() snapshot.Store { return snapshottest.Distant(memory(), lag) }
-	return true
+	newStore = func() snapshot.Store { return snapshottest.Distant(memory(), Lag) }
 }
 
 // MaxClientStreams is how many streams one address may have.
@@ -73,90 +58,6 @@ func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, tra
 	}
 	g.client.Transport = transport
 	return g.api.Handler(), g.scheduler.Run, func(d time.Duration) { g.clock.Step(d) }, nil
-}
-
-// A Polling is the part of a gateway that polls, with fetches of the test's own.
-type Polling struct {
-	g     *gateway
-	fetch func(name string) (any, error)
-}
-
-// NewPolling opens a gateway whose sources get their values from fetch, by name. It ends
-// with ctx.
-func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string) (any, error)) (Polling, error) {
-	g, err := open(ctx, ctx, cfg, "", Options{})
-	if err != nil {
-		return Polling{}, err
-	}
-	g.client.Transport = nowhere{}
-	p := Polling{g, fetch}
-	p.takes(g.sources.all())
-	return p, nil
-}
-
-// nowhere is a network without hosts. A bubble must not look up names: what the resolver makes then belongs to it, and
-// the next bubble cannot use it.
-type nowhere struct{}
-
-func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {
-	return nil, errors.New("there is no such host")
-}
-
-// takes has sources fetch what the test says.
-func (p Polling) takes(sources []*poller) {
-	for _, s := range sources {
-		if s.from == nil {
-			s.fetcher = kind.Values(func(context.Context) (any, error) { return p.fetch(s.Name) })
-		}
-	}
-}
-
-// Change puts another configuration to work.
-func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
-	c, err := p.g.changeTo(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	p.takes(c[1].(*sourceChange).Fresh)
-	err = p.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		c.Apply()
-		return nil
-	})
-	c.Finish(ctx)
-	return err
-}
-
-func (p Polling) Run(ctx context.Context) error { return p.g.scheduler.Run(ctx) }
-
-// Step sets the wall clock ahead, or back.
-func (p Polling) Step(d time.Duration) { p.g.clock.Step(d) }
-
-// Wall is what the wall clock says.
-func (p Polling) Wall() time.Time { return p.g.clock.Wall() }
-
-// Stall has the process stand still, as far as hooks are concerned.
-func (p Polling) Stall(ctx context.Context, d time.Duration) {
-	_ = p.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		time.Sleep(d)
-		return nil
-	})
-}
-
-func (p Polling) Topic(name string) *sse.Topic { return p.g.sources.find(name).topic }
-
-// Newest is the newest snapshot of a source.
-func (p Polling) Newest(name string) []byte {
-	latest, _ := p.g.store.Latest(p.Topic(name))
-	return latest.Data
-}
-
-func (p Polling) Refresh(ctx context.Context, name string) (time.Duration, error) {
-	return p.g.refresh(ctx, p.g.sources.find(name))
-}
-
-// Steady is what is published of v, with the given deadbands, after a value in JSON.
-func Steady(bands []config.Deadband, v any, published string) any {
-	return steady(bands, v, json.RawMessage(published))
 }
 
 // A Gateway is one that serves nobody.

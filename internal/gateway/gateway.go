@@ -42,6 +42,7 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -90,7 +91,7 @@ type gateway struct {
 	alerts    *alert.Service
 	cfg       atomic.Pointer[config.Config] // what is configured now
 	upstreams upstream.Pool
-	sources   sources
+	sources   *sources.Service
 	jobs      *jobs.Service
 	loader    loader
 	guard     *access.Guard
@@ -192,17 +193,9 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
 	})
-	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
-		Retention: retention, Hub: g.hub, Topic: g.topicOptions, Logger: g.log,
-	}); err != nil {
-		return nil, err
-	}
-	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
-		smartpoll.WithTask(watchersKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtWatchers, nil }),
-		smartpoll.WithTask(changedKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.sources.compute, nil }),
-		smartpoll.WithTask(clockKey{}, func(context.Context) (smartpoll.TaskHook, error) { return g.lookAtClock, nil }),
-		smartpoll.WithRunHook(func(_ context.Context, internal *smartpoll.Internal) error {
-			internal.Schedule(clockKey{}, 0)
+	if g.scheduler, err = smartpoll.New(append(g.observer.schedulerOptions(),
+		smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
+		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error {
 			g.polling()
 			return nil
 		}))...); err != nil {
@@ -212,7 +205,12 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
 		Observer: &alert.Observer{Delivered: g.observer.Notified, Lost: g.observer.NotifyLost},
 	})
-	g.sources.g = g
+	g.sources = g.newSources()
+	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
+		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
+	}); err != nil {
+		return nil, err
+	}
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return nil, err
 	}
@@ -226,10 +224,26 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 	return g, nil
 }
 
+// newSources returns what polls the sources.
+func (g *gateway) newSources() *sources.Service {
+	return sources.New(sources.Deps{
+		Scheduler: g.scheduler,
+		Store:     g.store,
+		Hub:       g.hub,
+		Log:       g.log,
+		Clock:     g.clock,
+		Client:    g.client,
+		Upstreams: &g.upstreams,
+		Alerts:    g.alerts,
+		ClockSet:  func() { g.jobs.ClockSet() },
+		Observer:  &sources.Observer{Polled: g.observer.Polled},
+	})
+}
+
 // newAPI returns what answers requests.
 func (g *gateway) newAPI(opts Options) *api.API {
 	deps := api.Deps{
-		Sources:     served{&g.sources},
+		Sources:     g.sources,
 		Jobs:        g.jobs,
 		Runs:        g.jobs,
 		Config:      g.cfg.Load,
@@ -278,7 +292,7 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Client:    g.client,
 		Upstreams: &g.upstreams,
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
-		Refresh:   served{&g.sources}.Refresh,
+		Refresh:   g.sources.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
 		Observer:  &jobs.Observer{Ended: g.observer.RunEnded},
 	})

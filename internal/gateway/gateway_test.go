@@ -22,6 +22,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/internal/scripttest"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -36,10 +37,7 @@ type object = map[string]any
 // tells its followers at once, and over one that tells them late.
 func TestMain(m *testing.M) {
 	scripttest.Main()
-	if code := m.Run(); code != 0 || !gateway.OverDistant() {
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
+	os.Exit(snapshottest.Twice(m, gateway.BeLate))
 }
 
 // A server is a gateway under test.

@@ -3,11 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse"
@@ -28,7 +27,7 @@ type Observer struct {
 	// Late is called when a poll begins, with the time since it was due.
 	Late func(late time.Duration)
 	// Polled is called when a poll has ended.
-	Polled func(Poll)
+	Polled func(sources.Poll)
 	// RunEnded is called when a run has ended, with its last status and the time that it was
 	// at work.
 	RunEnded func(job, status string, took time.Duration)
@@ -79,30 +78,13 @@ func (o *Observer) withDefaults() Observer {
 	return d
 }
 
-// A Poll is one poll of a source.
-type Poll struct {
-	Source   string
-	Kind     string // such as http: the key of the source that says where its values come from
-	Upstream string // empty if the source has none
-	Took     time.Duration
-	Err      error
-}
-
 // A Status is what a gateway says of itself at one moment.
 type Status struct {
-	Sources   []SourceStatus
+	Sources   []sources.Status
 	Jobs      []JobStatus
 	Upstreams []string // their names
 	Webhooks  []string // their names
 	Config    ConfigStatus
-}
-
-// A SourceStatus is how a source is.
-type SourceStatus struct {
-	Name        string
-	State       string    // pending, ok, stale or failing
-	LastSuccess time.Time // zero: there was none yet
-	Alert       string    // clear, pending, firing or unknown; empty: it has none
 }
 
 // A JobStatus is how busy a job is.
@@ -131,23 +113,6 @@ func AlertStates() []string {
 // Ends are the words for the status of a run that has ended.
 func Ends() []string {
 	return []string{string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled), string(progress.StatusTimedOut), string(progress.StatusLost)}
-}
-
-// observed is s.poll with word of each poll to the observer.
-func (g *gateway) observed(s *poller) func(context.Context) (reading, error) {
-	polled := g.observer.Polled
-	if polled == nil {
-		return s.poll
-	}
-	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
-	return func(ctx context.Context) (reading, error) {
-		p, begun := p, time.Now()
-		got, err := s.poll(ctx)
-		if p.Took, p.Err = time.Since(begun), err; !errors.Is(err, kind.ErrNothingYet) {
-			polled(p)
-		}
-		return got, err
-	}
 }
 
 // schedulerOptions has the scheduler say how late polls begin.
@@ -185,21 +150,7 @@ func (g *gateway) beat(ctx context.Context) {
 func (g *gateway) status() Status {
 	cfg := g.cfg.Load()
 	var now Status
-	for _, s := range g.sources.all() {
-		snap := s.latest()
-		source := SourceStatus{Name: s.Name, State: snap.State}
-		if snap.UpdatedAt != nil {
-			source.LastSuccess = *snap.UpdatedAt
-		}
-		switch {
-		case s.Alert == nil:
-		case snap.Alert == nil:
-			source.Alert = wire.AlertClear
-		default:
-			source.Alert = snap.Alert.State
-		}
-		now.Sources = append(now.Sources, source)
-	}
+	now.Sources = g.sources.Status()
 	for _, j := range g.jobs.List() {
 		running, queued := g.jobs.Count(j.Name)
 		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})

@@ -17,7 +17,7 @@ type part interface {
 
 // parts are all of them, in the order in which a change is applied.
 func (g *gateway) parts() []part {
-	return []part{&g.upstreams, &g.sources, g.jobs, (*settings)(g)}
+	return []part{&g.upstreams, g.sources, g.jobs, (*settings)(g)}
 }
 
 // changeTo prepares the change to cfg, which takes effect as a whole or not at all. Only one

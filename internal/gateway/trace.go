@@ -1,21 +1,12 @@
 package gateway
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/kind"
-	"github.com/tidewire/tidewire/internal/text"
-	"github.com/tidewire/tidewire/internal/wire"
 )
-
-// tracedLine is how many characters of a value a trace shows on one line.
-const tracedLine = 100
 
 // PollOnce polls one source of cfg once, without its limit, and returns its value as JSON.
 // What it is computed from is polled first. If trace is not nil, each step is written
@@ -32,118 +23,5 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 	}
 	defer g.client.CloseIdleConnections()
 	defer g.upstreams.Close()
-	s := g.sources.find(name)
-	if s == nil {
-		return nil, fmt.Errorf("there is no source %q", name)
-	}
-	return g.pollOnce(ctx, s, trace)
-}
-
-func (g *gateway) pollOnce(ctx context.Context, s *poller, trace io.Writer) (json.RawMessage, error) {
-	for _, name := range s.from {
-		input := g.sources.find(name)
-		if input.published.State != wire.SourcePending {
-			continue // two are computed from it
-		}
-		snap := wire.Source{State: wire.SourceOK, UpdatedAt: g.clock.People(g.clock.Now())}
-		data, err := g.pollOnce(ctx, input, trace)
-		if trace != nil {
-			fmt.Fprint(trace, "\n\n")
-		}
-		if err != nil {
-			text := err.Error()
-			snap = wire.Source{State: wire.SourceFailing, Error: &text}
-		}
-		snap.Value = data
-		input.put(snap)
-	}
-	if trace == nil {
-		got, err := s.poll(ctx)
-		return got.data, err
-	}
-	t := &tracer{s: s, to: kind.NewTrace(trace, s.secrets)}
-	fetcher := s.fetcher
-	s.fetcher = t.watch(fetcher)
-	defer func() { s.fetcher = fetcher }()
-	t.begin(trace)
-	got, err := s.poll(kind.WithTrace(ctx, t.to))
-	t.end(ctx, got, err)
-	return got.data, err
-}
-
-// A tracer writes what one poll does, around what its fetch writes itself.
-type tracer struct {
-	s       *poller
-	to      *kind.Trace
-	raw     any // what is picked from
-	fetched bool
-}
-
-// watch returns f, of which t notes what it gets.
-func (t *tracer) watch(f kind.Fetcher) kind.Fetcher {
-	return kind.FetchFunc(func(ctx context.Context) (kind.Result, error) {
-		got, err := f.Fetch(ctx)
-		t.raw, t.fetched = got.Value, err == nil
-		return got, err
-	})
-}
-
-// begin says what is going to happen.
-func (t *tracer) begin(w io.Writer) {
-	pace := ""
-	if t.s.from == nil {
-		pace = fmt.Sprintf(", every %v, within %v", t.s.Every, t.s.Timeout)
-	}
-	fmt.Fprintf(w, "source %s %s%s\n", t.s.Name, t.s.Spec.Describe(), pace)
-}
-
-// end says what became of the value.
-func (t *tracer) end(ctx context.Context, got reading, err error) {
-	if t.fetched && t.s.Parse != "" && t.s.Parse != config.ParseJSON {
-		t.to.Section("parsed as %s", t.s.Parse)
-		data, _ := json.Marshal(t.raw) // what is parsed encodes
-		t.to.Block(string(data))
-	}
-	if t.fetched {
-		t.picked(ctx)
-	}
-	if err != nil {
-		t.to.Section("failed after %s", t.to.Took())
-		t.to.Line("%v", err)
-		return
-	}
-	if got.asked > 0 {
-		t.to.Section("next poll in %v, since a condition of every.when holds", got.asked)
-	}
-	t.to.Section("value of %s", t.s.Name)
-	t.to.Block(indented(got.data))
-}
-
-// picked says what each expression gives.
-func (t *tracer) picked(ctx context.Context) {
-	if len(t.s.Pick) == 0 {
-		return
-	}
-	t.to.Section("picked")
-	for _, f := range t.s.Pick {
-		result, err := f.Expr.Run(ctx, t.raw)
-		is := ""
-		if err != nil {
-			is = err.Error()
-		} else {
-			data, _ := json.Marshal(result) // what jq gives encodes
-			is = string(data)
-		}
-		is = text.Cut(t.s.secrets.Text(text.Words(is)), tracedLine)
-		t.to.Block(fmt.Sprintf("%s = %s\n  by %s", cmp.Or(f.Name, "value"), is, f.Expr))
-	}
-}
-
-// indented is JSON for people.
-func indented(data []byte) string {
-	var b bytes.Buffer
-	if json.Indent(&b, data, "", "  ") != nil {
-		return string(data)
-	}
-	return b.String()
+	return g.sources.PollOnce(ctx, name, trace)
 }

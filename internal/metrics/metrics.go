@@ -20,6 +20,7 @@ import (
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/all"
+	"github.com/tidewire/tidewire/internal/sources"
 )
 
 // labelJob names a job. Prometheus has a label "job" of its own, which would win.
@@ -189,7 +190,7 @@ func (m *Metrics) Observer() *gateway.Observer {
 	}
 }
 
-func (m *Metrics) polled(p gateway.Poll) {
+func (m *Metrics) polled(p sources.Poll) {
 	m.pollDuration.of(p.Kind).Observe(p.Took.Seconds())
 	c := m.sources.of(p.Source)
 	switch {

@@ -20,6 +20,7 @@ import (
 	"github.com/tidewire/tidewire/internal/gateway"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/metrics"
+	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -52,7 +53,7 @@ func newFixture() *fixture {
 // busy has everything happen once.
 func (f *fixture) busy() {
 	f.status = gateway.Status{
-		Sources:   []gateway.SourceStatus{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500), Alert: "firing"}, {Name: "new", State: "pending"}},
+		Sources:   []sources.Status{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500), Alert: "firing"}, {Name: "new", State: "pending"}},
 		Jobs:      []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2}},
 		Upstreams: []string{"plant", "other"},
 		Webhooks:  []string{"ops"},
@@ -60,7 +61,7 @@ func (f *fixture) busy() {
 	}
 	f.Late(20 * time.Millisecond)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
-		f.Polled(gateway.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
+		f.Polled(sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
 	}
 	f.RunEnded("scan", "failed", time.Minute)
 	f.Reloaded(nil)
@@ -137,7 +138,7 @@ func TestValues(t *testing.T) {
 func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	f := newFixture()
 	f.status = gateway.Status{
-		Sources: []gateway.SourceStatus{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
+		Sources: []sources.Status{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
 		Upstreams: []string{"plant"}, Webhooks: []string{"ops"},
 	}
 	before, _ := f.scrape(t)
@@ -189,7 +190,7 @@ func TestForgets(t *testing.T) {
 	if _, text := f.scrape(t); strings.Contains(text, "tank") || strings.Contains(text, `"scan"`) {
 		t.Errorf("a source and a job that are gone are still counted:\n%s", text)
 	}
-	f.Polled(gateway.Poll{Source: "new", Kind: "exec"})
+	f.Polled(sources.Poll{Source: "new", Kind: "exec"})
 	if _, text := f.scrape(t); !strings.Contains(text, `tidewire_source_polls_total{result="ok",source="new"} 1`) {
 		t.Errorf("a source that is there is not counted:\n%s", text)
 	}
@@ -263,7 +264,7 @@ func TestDocumentation(t *testing.T) {
 
 func BenchmarkPoll(b *testing.B) {
 	f := newFixture()
-	p := gateway.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: 3 * time.Millisecond}
+	p := sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: 3 * time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
 		f.Late(time.Millisecond)
@@ -277,8 +278,8 @@ func BenchmarkScrape1000(b *testing.B) {
 	var status gateway.Status
 	for i := range 1000 {
 		name := fmt.Sprintf("source-%d", i)
-		status.Sources = append(status.Sources, gateway.SourceStatus{Name: name, State: "ok", LastSuccess: time.Unix(1_700_000_000, 0)})
-		o.Polled(gateway.Poll{Source: name, Kind: "http"})
+		status.Sources = append(status.Sources, sources.Status{Name: name, State: "ok", LastSuccess: time.Unix(1_700_000_000, 0)})
+		o.Polled(sources.Poll{Source: name, Kind: "http"})
 	}
 	h := m.Handler(func() gateway.Status { return status })
 	b.ReportAllocs()

@@ -1,10 +1,9 @@
-package gateway
+package sources
 
 import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/smartpoll"
 )
 
 // takeOver makes s the successor of before, of which the definition has changed, within a
@@ -19,13 +18,15 @@ func (s *poller) takeOver(before *poller) {
 // keepsValueOf reports whether a value of before is one of s too: it is the same kind of
 // thing, parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
-	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) && s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
+	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) &&
+		s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
 }
 
 // begin publishes the first snapshot of s and has it polled at once; the limits of the
 // upstreams spread the polls. What is computed from others follows these. before is what s
 // has taken over from, nil if it is new.
-func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
+func (s *poller) begin(before *poller) {
+	scheduler := s.svc.Scheduler
 	snap := wire.Source{State: wire.SourcePending}
 	if before != nil {
 		s.wanted, s.left = before.wanted, before.left
@@ -34,7 +35,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 			snap = last
 			s.renewed, s.oldest, s.judgeFrom = before.renewed, before.oldest, before.judgeFrom
 			if s.StaleAfter > 0 {
-				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.clock.Now()))
+				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.svc.Clock.Now()))
 			}
 		}
 		s.alert.TakeOver(before.alert)
@@ -45,7 +46,7 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 	case s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
-		scheduler.Schedule(s.key, s.notBefore.Sub(s.clock.Now()))
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.Clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
 	default:
 		scheduler.Schedule(s.key, 0)
@@ -61,5 +62,6 @@ func (s *poller) begin(scheduler *smartpoll.Scheduler, before *poller) {
 func (s *poller) isLimitedAs(before *poller) bool {
 	own, ok := s.Spec.(kind.Targeted)
 	other, same := before.Spec.(kind.Targeted)
-	return ok && same && own.Target() == other.Target() && before.waiting == wire.WaitingRateLimit && s.clock.Now().Before(before.notBefore)
+	return ok && same && own.Target() == other.Target() &&
+		before.waiting == wire.WaitingRateLimit && s.svc.Clock.Now().Before(before.notBefore)
 }

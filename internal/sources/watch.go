@@ -1,4 +1,4 @@
-package gateway
+package sources
 
 import (
 	"context"
@@ -17,26 +17,26 @@ const linger = 5 * time.Second
 // watchersKey is the key of the task that looks who watches what.
 type watchersKey struct{}
 
-// sourceTopic is the topic of a source, of all its definitions.
-func (g *gateway) sourceTopic(name string) *sse.Topic {
-	return g.hub.Topic(wire.SourceKey(name), g.topicOptions(wire.SourceKey(name)))
+// topicOf is the topic of a source, of all its definitions.
+func (svc *Service) topicOf(name string) *sse.Topic {
+	return svc.Hub.Topic(wire.SourceKey(name), svc.TopicOptions(wire.SourceKey(name)))
 }
 
-// topicOptions are the options of the topic of that name, whoever makes it first. That of a
-// source has the watchers looked at when the first one comes and when the last one leaves.
-func (g *gateway) topicOptions(name string) sse.TopicOptions {
+// TopicOptions are the options of the topic of that name in the hub, whoever makes it first. That
+// of a source has the watchers looked at when the first one comes and when the last one leaves.
+func (svc *Service) TopicOptions(name string) sse.TopicOptions {
 	options := sse.TopicOptions{KeepData: true}
 	if strings.HasPrefix(name, wire.SourceKey("")) {
-		options.OnWatched = func(bool) { g.scheduler.Schedule(watchersKey{}, 0) }
+		options.OnWatched = func(bool) { svc.Scheduler.Schedule(watchersKey{}, 0) }
 	}
 	return options
 }
 
 // lookAtWatchers is the hook that gives the sources the pace that their watchers want. A
 // watched source that is computed from others has these watched.
-func (g *gateway) lookAtWatchers(_ context.Context, internal *smartpoll.Internal) error {
-	now := g.clock.Now()
-	sources := g.sources.all()
+func (svc *Service) lookAtWatchers(_ context.Context, internal *smartpoll.Internal) error {
+	now := svc.Clock.Now()
+	sources := svc.all()
 	for _, s := range sources {
 		switch {
 		case s.topic.Watched():

@@ -1,16 +1,13 @@
-package gateway_test
+package sources_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/tidewire/tidewire/internal/gateway"
 )
 
 // What is computed is as fresh as the inputs that it needs.
@@ -137,22 +134,6 @@ sources:
 		}
 		if now := p.now("top"); now["state"] != "stale" || now["error"] != "input level: "+want {
 			t.Errorf("top is %v, want it stale because of level", now)
-		}
-	})
-}
-
-// An alert on what is computed fires when an input is down.
-func TestAlertsOnWhatIsComputedFromAStaleInput(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPlant(t, alerting("{if: .level > 1000}")+"  level: {from: [tank], combine: .tank.value.level, alert: {notify: ops}}\n", "50")
-		got := p.runs(100, map[int]string{35: "down", 75: "50"})
-		down, up := 40*time.Second+gateway.Lag, 80*time.Second+gateway.Lag // when level is computed
-		want := []string{
-			fmt.Sprintf("%v ops: level firing at 50 since %[1]v input tank: GET http://plant.example/tank: 500 Internal Server Error", down),
-			fmt.Sprintf("%v ops: level resolved at 50 since %v", up, down),
-		}
-		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("it went\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package gateway
+package sources
 
 import (
 	"context"
@@ -20,21 +20,21 @@ const (
 type clockKey struct{}
 
 // lookAtClock is the hook that looks at the clocks, again and again.
-func (g *gateway) lookAtClock(_ context.Context, internal *smartpoll.Internal) error {
-	g.followClock(internal)
+func (svc *Service) lookAtClock(_ context.Context, internal *smartpoll.Internal) error {
+	svc.followClock(internal)
 	internal.Schedule(clockKey{}, clock.Interval)
 	return nil
 }
 
 // followClock has the sources follow what happened to the clocks. Hooks that judge call it
 // before they do, since after a gap all of them are due, in any order.
-func (g *gateway) followClock(internal *smartpoll.Internal) {
-	ahead, gap, set := g.clock.Look()
+func (svc *Service) followClock(internal *smartpoll.Internal) {
+	ahead, gap, set := svc.Clock.Look()
 	if !set {
 		return
 	}
-	g.log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
-	now, sources := g.clock.Now(), g.sources.all()
+	svc.Log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
+	now, sources := svc.Clock.Now(), svc.all()
 	if gap {
 		var judgeFrom time.Time
 		for _, s := range sources {
@@ -56,7 +56,7 @@ func (g *gateway) followClock(internal *smartpoll.Internal) {
 	for _, s := range sources {
 		s.retime(internal)
 	}
-	g.jobs.ClockSet()
+	svc.ClockSet()
 }
 
 func latest(a, b time.Time) time.Time {

@@ -1,11 +1,10 @@
-package gateway_test
+package sources_test
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,14 +14,14 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/gateway"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// polling is a gateway's polling in a synctest bubble, whose upstreams are funcs.
+// polling polls in a synctest bubble, whose upstreams are funcs.
 type polling struct {
-	gateway.Polling
+	sources.Polling
 	t     *testing.T
 	begun time.Time
 
@@ -42,7 +41,7 @@ func newPolling(t *testing.T, yaml string) *polling {
 	p := &polling{t: t, begun: time.Now(), polls: map[string][]time.Duration{}}
 	ctx, cancel := context.WithCancel(t.Context())
 	var err error
-	p.Polling, err = gateway.NewPolling(ctx, cfg, func(name string) (any, error) {
+	p.Polling, err = sources.NewPolling(ctx, cfg, func(name string) (any, error) {
 		p.mu.Lock()
 		p.polls[name] = append(p.polls[name], time.Since(p.begun))
 		n, does := len(p.polls[name]), p.does
@@ -227,7 +226,7 @@ func TestASourceThatComesBackHasWatchers(t *testing.T) {
 		p.wantPolls("nobody looks", "tank", 10*time.Minute, 10)
 		leave := p.watch("tank")
 		p.wantPolls("watched", "tank", 10*time.Minute, 60)
-		time.Sleep(gateway.Lag)
+		time.Sleep(sources.Lag)
 		if now := p.now("site"); !reflect.DeepEqual(now["value"].(object)["tank"].(object)["value"], p.now("tank")["value"]) {
 			t.Errorf("site is %v, want it computed from the newest value of tank", now)
 		}
@@ -439,7 +438,7 @@ func TestSteady(t *testing.T) {
 		{level, 1.1, "1", "1.1"},
 	}
 	for _, tt := range tests {
-		got, err := json.Marshal(gateway.Steady(tt.bands, tt.now, tt.published))
+		got, err := json.Marshal(sources.Steady(tt.bands, tt.now, tt.published))
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%v after %s with %v = %s, %v, want %s", tt.now, tt.published, tt.bands, got, err, tt.want)
 		}
@@ -531,25 +530,4 @@ func TestAReloadRespectsRetryAfter(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A configuration whose audit log cannot be written is not put to work.
-func TestAReloadWithAnAuditLogThatCannotBeWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPolling(t, twoPaces)
-		dir := t.TempDir() + "/logs"
-		if err := os.Mkdir(dir, 0o700); err != nil {
-			t.Fatal(err)
-		}
-		cfg, problems := config.Load("test.yaml", fmt.Appendf(nil, "version: 1\naudit: %q\n%s", dir+"/audit", twoPaces))
-		if len(problems) > 0 {
-			t.Fatal(problems)
-		}
-		if err := os.Remove(dir); err != nil { // who reads the file is not who can write the log
-			t.Fatal(err)
-		}
-		if err := p.Change(t.Context(), cfg); err == nil || !strings.HasPrefix(err.Error(), "audit: ") {
-			t.Errorf("the change gives %v, want an error of audit", err)
-		}
-	})
 }

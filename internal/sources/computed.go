@@ -1,4 +1,4 @@
-package gateway
+package sources
 
 import (
 	"bytes"
@@ -16,34 +16,34 @@ type changedKey struct{}
 
 // inputChanged has p computed again. A goroutine of the hub calls it, which may be late: p may
 // have been removed.
-func (s *sources) inputChanged(p *poller) {
-	s.mu.Lock()
-	if s.changed == nil {
-		s.changed = make(map[*poller]struct{})
+func (svc *Service) inputChanged(p *poller) {
+	svc.mu.Lock()
+	if svc.changed == nil {
+		svc.changed = make(map[*poller]struct{})
 	}
-	s.changed[p] = struct{}{}
-	s.mu.Unlock()
-	s.g.scheduler.Schedule(changedKey{}, 0)
+	svc.changed[p] = struct{}{}
+	svc.mu.Unlock()
+	svc.Scheduler.Schedule(changedKey{}, 0)
 }
 
 // compute is the hook of that.
-func (s *sources) compute(_ context.Context, internal *smartpoll.Internal) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for p := range s.changed {
+func (svc *Service) compute(_ context.Context, internal *smartpoll.Internal) error {
+	svc.mu.Lock()
+	defer svc.mu.Unlock()
+	for p := range svc.changed {
 		if !p.removed {
 			internal.Schedule(p.key, 0)
 		}
 	}
-	clear(s.changed)
+	clear(svc.changed)
 	return nil
 }
 
 // forgetChanged forgets that an input of p has changed.
-func (s *sources) forgetChanged(p *poller) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.changed, p)
+func (svc *Service) forgetChanged(p *poller) {
+	svc.mu.Lock()
+	defer svc.mu.Unlock()
+	delete(svc.changed, p)
 }
 
 // decides is the input that says how old the value of s is, if that is computed now: the
@@ -67,6 +67,7 @@ func (s *poller) tooOld() string {
 
 // sameSource reports whether a says the same as b, apart from the next poll.
 func sameSource(a, b *wire.Source) bool {
-	return a.State == b.State && bytes.Equal(a.Value, b.Value) && equalTimes(a.UpdatedAt, b.UpdatedAt) && alert.Same(a.Alert, b.Alert) &&
+	return a.State == b.State && bytes.Equal(a.Value, b.Value) &&
+		equalTimes(a.UpdatedAt, b.UpdatedAt) && alert.Same(a.Alert, b.Alert) &&
 		(a.Error == nil) == (b.Error == nil) && (a.Error == nil || *a.Error == *b.Error)
 }

@@ -1,4 +1,4 @@
-package gateway
+package sources
 
 import (
 	"context"
@@ -82,12 +82,12 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 		return nil, ""
 	}
 	if delay := scheduler.Delay(s.key); delay > 0 {
-		if now := s.clock.Now(); next.Before(now) {
+		if now := s.svc.Clock.Now(); next.Before(now) {
 			next = now
 		}
-		return s.clock.People(next.Add(delay)), wire.WaitingRateLimit
+		return s.svc.Clock.People(next.Add(delay)), wire.WaitingRateLimit
 	}
-	return s.clock.People(next), s.waiting
+	return s.svc.Clock.People(next), s.waiting
 }
 
 // waitingAfter says what a source waits for after a poll that failed with err.

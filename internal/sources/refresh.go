@@ -1,4 +1,4 @@
-package gateway
+package sources
 
 import (
 	"context"
@@ -8,11 +8,16 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// refresh has s polled at once and returns 0, or how long the limit of its upstream
-// forbids that. It fails when the gateway stops, and with ctx.
-func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, err error) {
-	err = g.scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		wait = g.sources.refresh(internal, s, g.clock.Now())
+// Refresh has a source polled at once, or joins the poll in progress, and returns 0, or how long
+// the limit of its upstream forbids that, be it configured or the upstream's own wish. It fails
+// when the scheduler has ended, and with ctx. A source that is not configured is not an error.
+func (svc *Service) Refresh(ctx context.Context, name string) (wait time.Duration, err error) {
+	s := svc.find(name)
+	if s == nil {
+		return 0, nil
+	}
+	err = svc.Scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
+		wait = svc.refresh(internal, s, svc.Clock.Now())
 		return nil
 	})
 	return wait, err
@@ -20,13 +25,13 @@ func (g *gateway) refresh(ctx context.Context, s *poller) (wait time.Duration, e
 
 // refresh is the hook of that. What is computed from others is refreshed by refreshing
 // these, of which it is enough that one may be.
-func (p *sources) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration) {
+func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration) {
 	switch {
-	case p.find(s.Name) != s:
+	case svc.find(s.Name) != s:
 		return 0 // another definition has come meanwhile, which is polled at once
 	case s.from != nil:
 		for i, name := range s.from {
-			if w := p.refresh(internal, p.find(name), now); i == 0 || w < wait {
+			if w := svc.refresh(internal, svc.find(name), now); i == 0 || w < wait {
 				wait = w
 			}
 		}

@@ -1,0 +1,30 @@
+package sources
+
+import (
+	"context"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// alertOn brings the alert of s to what a snapshot of it says, and an evaluation of the value if that is a new one.
+func (s *poller) alertOn(snap *wire.Source, e alert.Evaluation) {
+	s.alert.Transition(alert.ReadingOf(snap), e)
+	snap.Alert = s.alert.Alert()
+}
+
+// alertElapsed is the hook that runs when the conditions of the alert have held for long enough.
+func (s *poller) alertElapsed(_ context.Context, internal *smartpoll.Internal) error {
+	s.svc.followClock(internal)
+	if wait := s.judgeFrom.Sub(s.svc.Clock.Now()); wait > 0 {
+		internal.Schedule(s.alert.Key(), wait)
+		return nil
+	}
+	after := s.published
+	if s.alert.Elapse(alert.ReadingOf(&after)) {
+		after.Alert = s.alert.Alert()
+		s.put(after)
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// A change leads from the sources at work to those of another configuration.
+type change struct {
+	svc *Service
+	reconcile.Diff[*poller]
+}
+
+// Prepare works out what a configuration changes. It claims the topics of new sources, which may
+// wait until ctx ends. The change has to be applied, within a hook of the scheduler or before that
+// runs, or withdrawn; and only one may be prepared at a time.
+func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Change, error) {
+	key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
+	same := func(p *poller, c *config.Source) bool { return config.Same(p.Source, c) }
+	c := &change{svc, reconcile.Of(svc.all(), cfg.Sources, key, same, svc.newPoller)}
+	for _, p := range c.Fresh {
+		if _, changed := c.Replaced(p); changed {
+			continue
+		}
+		claim, other, err := svc.Store.Claim(ctx, p.key, snapshot.ClaimOptions{})
+		if err == nil && claim == nil {
+			err = fmt.Errorf("another process polls it, as run %s: "+
+				"stop that one, or wait until the store has noticed that it is gone", other.Run)
+		}
+		if err != nil {
+			c.Withdraw(context.WithoutCancel(ctx))
+			return nil, fmt.Errorf("claim %s: %w", p.key, err)
+		}
+		p.claim = claim
+	}
+	return c, nil
+}
+
+// Difference implements [reconcile.Change].
+func (c *change) Difference() reconcile.Difference { return c.Diff.Difference }
+
+// Apply implements [reconcile.Change]: as a hook of the scheduler, or before that runs.
+// What is unchanged keeps its tasks, whose times nobody touches.
+func (c *change) Apply() {
+	svc := c.svc
+	for _, s := range c.Gone {
+		s.removeTasks()
+	}
+	for _, s := range c.Fresh {
+		if before, changed := c.Replaced(s); changed {
+			before.removeTasks()
+			s.takeOver(before)
+		}
+	}
+	inputs := make(map[string]*poller, len(c.Next))
+	for _, s := range c.Next {
+		inputs[s.Name], s.uses = s, nil
+	}
+	for _, s := range c.Next {
+		for _, name := range s.from {
+			s.uses = append(s.uses, inputs[name])
+		}
+	}
+	for _, s := range c.Fresh {
+		s.addTasks()
+	}
+	svc.list.Store(&c.Next)
+	for _, s := range c.Fresh {
+		before, _ := c.Replaced(s)
+		s.begin(before)
+	}
+	for _, s := range c.Next {
+		if s.published.Waiting == wire.WaitingRateLimit && !svc.Scheduler.Running(s.key) {
+			s.retime(svc.Scheduler) // removed sources no longer wait before it
+		}
+	}
+	svc.Scheduler.Schedule(watchersKey{}, 0) // other sources may count as watched now
+}
+
+// Finish implements [reconcile.Change]: it tells those who look at a removed source, and
+// gives up its topic.
+func (c *change) Finish(ctx context.Context) {
+	for _, s := range c.Gone {
+		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
+			c.svc.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
+		}
+	}
+}
+
+// Withdraw implements [reconcile.Change].
+func (c *change) Withdraw(ctx context.Context) {
+	for _, s := range c.Fresh {
+		if _, changed := c.Replaced(s); !changed && s.claim != nil {
+			_ = s.claim.Finish(ctx, nil, 0) // nobody has seen it
+		}
+	}
+}

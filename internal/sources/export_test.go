@@ -1,0 +1,142 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
+	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// Lag is how late the followers of the store hear of a change.
+var Lag time.Duration
+
+// BeLate has the stores of the tests that are run from now on tell their followers late of what happens.
+func BeLate() { Lag = 50 * time.Millisecond }
+
+// A Polling is a Service in a scheduler, a store and a hub of its own, with fetches of the test's own.
+type Polling struct {
+	*Service
+	parts []part
+	fetch func(name string) (any, error)
+}
+
+// A part takes part in a change of the configuration.
+type part interface {
+	Prepare(context.Context, *config.Config) (reconcile.Change, error)
+}
+
+// NewPolling has sources get their values from fetch, by name. It ends with ctx.
+func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string) (any, error)) (Polling, error) {
+	scheduler, err := smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: 10 * time.Second}))
+	if err != nil {
+		return Polling{}, err
+	}
+	var store snapshot.Store = snapshot.NewMemory()
+	if Lag > 0 {
+		store = snapshottest.Distant(store, Lag)
+	}
+	deps := Deps{
+		Scheduler: scheduler,
+		Store:     own.New(store),
+		Hub:       sse.NewHub(ctx, nil),
+		Log:       slog.New(slog.DiscardHandler),
+		Clock:     clock.New(),
+		Client:    &http.Client{Transport: nowhere{}},
+		Upstreams: new(upstream.Pool),
+		ClockSet:  func() {},
+	}
+	deps.Alerts = alert.New(alert.Deps{Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock})
+	svc := New(deps)
+	if _, err := progress.Open(ctx, deps.Store.ForHub(), &progress.Options{Hub: deps.Hub, Topic: svc.TopicOptions}); err != nil {
+		return Polling{}, err
+	}
+	p := Polling{svc, []part{deps.Upstreams, svc}, fetch}
+	c, err := p.prepare(ctx, cfg)
+	if err != nil {
+		return Polling{}, err
+	}
+	c.Apply()
+	return p, nil
+}
+
+// prepare prepares a change whose new sources fetch what the test says.
+func (p Polling) prepare(ctx context.Context, cfg *config.Config) (reconcile.All, error) {
+	var all reconcile.All
+	for _, part := range p.parts {
+		c, err := part.Prepare(ctx, cfg)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	for _, s := range all[len(all)-1].(*change).Fresh {
+		if s.from == nil {
+			s.fetcher = kind.Values(func(context.Context) (any, error) { return p.fetch(s.Name) })
+		}
+	}
+	return all, nil
+}
+
+// nowhere is a network without hosts. A bubble must not look up names: what the resolver makes then belongs to it, and
+// the next bubble cannot use it.
+type nowhere struct{}
+
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("there is no such host")
+}
+
+// Change puts another configuration to work.
+func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
+	c, err := p.prepare(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	err = p.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		c.Apply()
+		return nil
+	})
+	c.Finish(ctx)
+	return err
+}
+
+func (p Polling) Run(ctx context.Context) error { return p.Scheduler.Run(ctx) }
+
+// Step sets the wall clock ahead, or back.
+func (p Polling) Step(d time.Duration) { p.Clock.Step(d) }
+
+// Wall is what the wall clock says.
+func (p Polling) Wall() time.Time { return p.Clock.Wall() }
+
+// Stall has the process stand still, as far as hooks are concerned.
+func (p Polling) Stall(ctx context.Context, d time.Duration) {
+	_ = p.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		time.Sleep(d)
+		return nil
+	})
+}
+
+// Newest is the newest snapshot of a source.
+func (p Polling) Newest(name string) []byte {
+	latest, _ := p.Store.Latest(p.Topic(name))
+	return latest.Data
+}
+
+// Steady is what is published of v, with the given deadbands, after a value in JSON.
+func Steady(bands []config.Deadband, v any, published string) any {
+	return steady(bands, v, json.RawMessage(published))
+}

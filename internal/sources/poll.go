@@ -1,0 +1,222 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/value"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// A reading is what a poll got.
+type reading struct {
+	began time.Time        // when the poll did, by the monotonic clock
+	value any              // what is picked
+	data  json.RawMessage  // value as JSON
+	stale string           // why it is not fresh although it was just computed; empty: it is
+	asked time.Duration    // the pause that value asks for; 0: none
+	wish  time.Duration    // for how long the upstream asks to be left alone; 0: it does not
+	alert alert.Evaluation // of value
+}
+
+// poll gets the source's value. It runs on a goroutine of its own.
+func (s *poller) poll(ctx context.Context) (got reading, err error) {
+	got.began = s.svc.Clock.Now()
+	if s.Timeout > 0 { // what is computed is bounded by jq
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, clock.TimedOut{After: s.Timeout})
+		defer cancel()
+	}
+	defer func() {
+		if err = s.secrets.Error(err); err != nil && got.wish > 0 {
+			err = leaveAlone{err, got.wish}
+		}
+	}()
+	ctx, done := value.InTurn(ctx)
+	defer done()
+	raw, err := s.fetcher.Fetch(ctx)
+	got.stale, got.wish = raw.Stale, raw.Wait
+	if err != nil {
+		return got, err
+	}
+	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
+		return got, err
+	}
+	if got.asked, err = askedBy(ctx, s.When, got.value); err != nil {
+		return got, err
+	}
+	got.alert = s.alert.Evaluate(ctx, got.value)
+	got.value = steady(s.Deadband, got.value, s.latest().Value)
+	if got.data, err = json.Marshal(got.value); err != nil {
+		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
+	}
+	got.data = s.inValues.Strings(got.data)
+	if c, ok := s.fetcher.(kind.Confirmer); ok {
+		c.Confirm()
+	}
+	return got, nil
+}
+
+// observed is s.poll with word of each poll to the observer.
+func (s *poller) observed() func(context.Context) (reading, error) {
+	if s.svc.Observer == nil || s.svc.Observer.Polled == nil {
+		return s.poll
+	}
+	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
+	return func(ctx context.Context) (reading, error) {
+		p, begun := p, time.Now()
+		got, err := s.poll(ctx)
+		if p.Took, p.Err = time.Since(begun), err; !errors.Is(err, kind.ErrNothingYet) {
+			s.svc.Observer.Polled(p)
+		}
+		return got, err
+	}
+}
+
+// leaveAlone is the failure of a poll whose answer counted and asked, by Retry-After, for that time.
+type leaveAlone struct {
+	error
+	wish time.Duration
+}
+
+func (e leaveAlone) Unwrap() error             { return e.error }
+func (e leaveAlone) RetryAfter() time.Duration { return e.wish }
+
+// pick takes the configured fields of a value, all of it where none is configured.
+func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
+	if len(fields) == 0 {
+		return v, nil
+	}
+	picked := make(map[string]any, len(fields))
+	for _, f := range fields {
+		result, err := f.Expr.Run(ctx, v)
+		switch {
+		case err != nil && f.Name == "":
+			return nil, fmt.Errorf("pick: %w", err)
+		case err != nil:
+			return nil, fmt.Errorf("pick %s: %w", f.Name, err)
+		case f.Name == "":
+			return result, nil
+		}
+		picked[f.Name] = result
+	}
+	return picked, nil
+}
+
+// commit is the hook that turns the result of a poll into the source's next snapshot. A
+// failure is state here, never an error that would end all polling: the last good value
+// stays, marked stale, and the scheduler has already put the next attempt where the
+// backoff, or the upstream's Retry-After, wants it.
+func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
+	if errors.Is(err, kind.ErrNothingYet) {
+		return nil // the first poll of an input has it computed again
+	}
+	s.svc.followClock(internal)
+	if err != nil && got.began.Before(s.svc.Clock.Woke()) && !kind.Refused(err) {
+		// The process stood still, or the machine slept: that says nothing of the upstream.
+		internal.Schedule(s.key, s.soon(s.svc.Clock.Now()))
+		return nil
+	}
+	now := s.svc.Clock.Now()
+	before := s.published
+	after := before
+	if err != nil {
+		s.failed(internal, &after, err)
+		if before.State == wire.SourceOK || before.State == wire.SourcePending {
+			s.log.Warn("poll failed", "err", err)
+		}
+	} else {
+		if !s.succeeded(internal, now, &after, got) {
+			return nil
+		}
+		if after.State == wire.SourceOK && (before.State == wire.SourceStale || before.State == wire.SourceFailing) {
+			s.log.Info("poll recovered")
+		}
+	}
+	after.NextAt, after.Waiting = s.next(internal)
+	s.alertOn(&after, got.alert)
+	if s.from != nil && sameSource(&after, &before) {
+		return nil
+	}
+	s.put(after)
+	return nil
+}
+
+// failed brings the snapshot of s to what a poll that failed says.
+func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err error) {
+	text := err.Error()
+	snap.State, snap.Error = wire.SourceFailing, &text
+	if snap.UpdatedAt != nil {
+		snap.State = wire.SourceStale
+	}
+	s.history.Add(s.svc.Clock.Wall(), nil)
+	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
+	if s.pause() == config.Never {
+		internal.Schedule(s.key, -1)
+	}
+}
+
+// succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
+// that it needs, and reports false if these are others by now.
+func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wire.Source, got reading) bool {
+	decides, at := s.decides(), s.svc.Clock.People(now)
+	switch {
+	case decides == nil:
+		s.renewed, s.oldest, snap.UpdatedAt = now, "", at
+	case decides.renewed.IsZero():
+		return false
+	default:
+		s.renewed, s.oldest, snap.UpdatedAt = decides.renewed, decides.Name, decides.published.UpdatedAt
+	}
+	snap.State, snap.Value, snap.Error = wire.SourceOK, got.data, nil
+	if s.StaleAfter > 0 {
+		left := s.tooOldIn(now)
+		if left == 0 && got.stale == "" {
+			got.stale = s.tooOld()
+		}
+		internal.Schedule(staleKey(s.key), left)
+	}
+	if got.stale != "" {
+		snap.State, snap.Error = wire.SourceStale, &got.stale
+		got.value = nil // a gap in the history
+	}
+	s.history.Add(*at, got.value) // as the snapshot has it, to the millisecond
+	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
+	s.schedule(internal, now)
+	if next := internal.Next(s.key); got.wish > 0 && next.Before(now.Add(got.wish)) {
+		s.waiting, s.notBefore = wire.WaitingRateLimit, now.Add(got.wish)
+		if !next.IsZero() { // it is polled while nobody looks, or somebody does
+			internal.Schedule(s.key, got.wish)
+		}
+	}
+	return true
+}
+
+// expire is the hook that marks the value of the source as too old.
+func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
+	s.svc.followClock(internal)
+	before := s.published
+	if before.State != wire.SourceOK {
+		return nil
+	}
+	now := s.svc.Clock.Now()
+	if left := s.tooOldIn(now); left > 0 {
+		internal.Schedule(staleKey(s.key), left)
+		return nil
+	}
+	text := s.tooOld()
+	after := before
+	after.State, after.Error = wire.SourceStale, &text
+	s.history.Add(s.svc.Clock.Wall(), nil)
+	s.alertOn(&after, alert.Evaluation{})
+	s.put(after)
+	return nil
+}

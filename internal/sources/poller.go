@@ -1,0 +1,191 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// A poller is one configured source at work. Only hooks of the scheduler change its snapshot,
+// so they need no lock.
+type poller struct {
+	*config.Source
+	key      string   // names its task, its topic and its objects on the stream
+	needs    int      // how many of from must be fresh
+	from     []string // what it is computed from; nil: it is polled
+	upstream string   // the name of its upstream; empty: it has none
+	fetcher  kind.Fetcher
+	secrets  *secret.Redactor // of which people see nothing in errors and traces
+	inValues *secret.Redactor // of which they see nothing in values either
+	svc      *Service
+	log      *slog.Logger // knows the source
+	claim    snapshot.Claim
+	show     wire.Show // as snapshots have it
+	topic    *sse.Topic
+	history  *history.History      // nil: nothing is remembered
+	limit    *smartpoll.Group      // of its upstream; nil: none
+	inputs   map[string]*sse.Topic // of what it is computed from, by name
+	uses     []*poller             // the same as they are now; used by hooks alone
+	unfollow []func()              // end that the inputs wake it; used by hooks alone
+
+	// The fields below are used by hooks alone.
+
+	removed bool // its tasks are gone
+
+	published wire.Source // the newest one; reading it back from the store costs a tenth of a poll
+
+	alert *alert.Monitor // nil: it has none
+
+	renewed time.Time // when the value was got; zero: never. Its time for people is in published
+	oldest  string    // the input that says so; empty: none
+
+	judgeFrom time.Time // after a gap: before then it is not judged by its age, nor by how long a condition holds
+
+	wanted    bool          // as was found when the watchers were last looked at
+	left      time.Time     // when it was found that the last one has left; zero: it is watched, or never was
+	asked     time.Duration // the pause that the value asks for; 0: none
+	waiting   string        // what the next poll waits for after a failure
+	notBefore time.Time     // when that is over
+}
+
+// Key implements [reconcile.Thing].
+func (s *poller) Key() string { return s.key }
+
+// staleKey is the key of the task that marks a source stale when no poll has
+// succeeded for its stale_after.
+type staleKey string
+
+// newPoller makes what polls a source. It has no claim yet, and its tasks are not
+// the scheduler's.
+func (svc *Service) newPoller(cfg *config.Source) *poller {
+	s := &poller{
+		Source: cfg, key: wire.SourceKey(cfg.Name), svc: svc, log: svc.Log.With("source", cfg.Name), show: showOf(cfg.Show),
+	}
+	secrets := cfg.Spec.Secrets()
+	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
+	s.alert = svc.Alerts.Monitor(alert.Subject{
+		Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets,
+	}, cfg.Alert)
+	s.topic = svc.topicOf(cfg.Name)
+	if span := cfg.Show.History; span > 0 {
+		s.history = history.New(span)
+	}
+	if computed, ok := cfg.Spec.(kind.Computed); ok {
+		s.from, s.needs = computed.Inputs(), computed.Needed()
+		s.inputs = make(map[string]*sse.Topic, len(s.from))
+		for _, name := range s.from {
+			s.inputs[name] = svc.topicOf(name)
+		}
+	}
+	if cfg.Upstream != nil {
+		s.upstream = cfg.Upstream.Name
+		s.limit = svc.Upstreams.Group(s.upstream)
+	}
+	var err error
+	s.fetcher, err = cfg.Spec.Open(kind.Env{
+		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input,
+	})
+	if err != nil {
+		s.fetcher = kind.Values(func(context.Context) (any, error) { return nil, err })
+	}
+	return s
+}
+
+// input returns the newest snapshot of one of the sources that s is computed from.
+func (s *poller) input(name string) []byte {
+	latest, _ := s.svc.Store.Latest(s.inputs[name])
+	return latest.Data
+}
+
+// addTasks adds the tasks of s to the scheduler, which does not start them by that.
+func (s *poller) addTasks() {
+	scheduler := s.svc.Scheduler
+	var options []smartpoll.TaskOption
+	if s.from == nil { // else the next poll of an input is the next attempt
+		backoff := smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}
+		options = append(options, smartpoll.Retry(backoff))
+	}
+	if s.limit != nil {
+		options = append(options, smartpoll.In(s.limit))
+	}
+	task := func(hook smartpoll.TaskHook) smartpoll.Task {
+		return func(context.Context) (smartpoll.TaskHook, error) { return hook, nil }
+	}
+	err := errors.Join(
+		scheduler.Add(s.key, smartpoll.Poll(s.observed(), s.commit), options...),
+		scheduler.Add(staleKey(s.key), task(s.expire)))
+	if s.alert != nil {
+		err = errors.Join(err, scheduler.Add(s.alert.Key(), task(s.alertElapsed)))
+	}
+	if err != nil {
+		panic(fmt.Sprintf("sources: the tasks of %s: %v", s.key, err)) // keys are unique, options valid
+	}
+	for _, input := range s.inputs {
+		s.unfollow = append(s.unfollow, input.OnPublish(func() { s.svc.inputChanged(s) }))
+	}
+}
+
+// removeTasks ends the polling of s, also a poll in progress.
+func (s *poller) removeTasks() {
+	s.removed = true
+	for _, stop := range s.unfollow {
+		stop()
+	}
+	s.svc.forgetChanged(s)
+	scheduler := s.svc.Scheduler
+	scheduler.Remove(s.key)
+	scheduler.Remove(staleKey(s.key))
+	scheduler.Remove(alert.Key(s.Name))
+}
+
+// latest reads the source's newest snapshot back. Hooks have it in published.
+func (s *poller) latest() (snap wire.Source) {
+	if latest, ok := s.svc.Store.Latest(s.topic); ok {
+		// What put encoded decodes.
+		_ = json.Unmarshal(latest.Data, &snap)
+	}
+	return snap
+}
+
+// put hands the source's next snapshot to the store.
+func (s *poller) put(snap wire.Source) {
+	s.published = snap
+	s.claim.Put(s.encode(snap))
+}
+
+// encode completes a snapshot of the source.
+func (s *poller) encode(snap wire.Source) []byte {
+	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
+	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
+		snap.StaleAt = new(snap.UpdatedAt.Add(s.StaleAfter))
+	}
+	if snap.Value == nil {
+		snap.Value = json.RawMessage("null")
+	}
+	data, err := json.Marshal(snap)
+	if err != nil {
+		panic(fmt.Sprintf("sources: a snapshot of %s cannot be encoded: %v", s.key, err)) // every field was encoded before
+	}
+	return data
+}
+
+// showOf is how the configuration has a value presented, as snapshots have it.
+func showOf(show config.Show) wire.Show {
+	return wire.Show{
+		Value: show.Value, Unit: show.Unit, Min: show.Min, Max: show.Max,
+		Decimals: show.Decimals, History: wire.Span(show.History),
+	}
+}

@@ -1,0 +1,180 @@
+// Package sources polls the sources of a configuration and publishes what they are.
+//
+// A [Service] has the sources that are configured now. Each is a task of the scheduler, whose
+// hook turns the result of a poll into a snapshot, a [wire.Source], and puts that into the
+// [snapshot.Store]. From there it comes into the topic source/NAME, by way of whoever follows
+// the store.
+//
+// # Pace
+//
+// A source is polled at the pause of its configuration, spread by its name; its value, its
+// watchers, a failure and the limit of its upstream change that. A [kind.Computed] source has no
+// pause: the topics of its inputs wake it, and it then reads them from their owner, see
+// [own.Store.Latest]. So it does not matter how late a store tells of them.
+//
+// # Reloads
+//
+// [Service.Prepare] leads to another configuration. Sources that are the same in both keep their
+// tasks and times; one that is changed goes on with its value if that still means the same.
+//
+// # Concurrency
+//
+// The state of a source belongs to hooks of the scheduler, so it needs no lock. The methods of a
+// Service may be called from any goroutine, unless they say otherwise. Nothing here owns a
+// goroutine: polls run on those of the scheduler.
+package sources
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// Deps is what a [Service] uses. Every field but Observer must be set.
+type Deps struct {
+	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
+	Store     *own.Store           // where the snapshots live
+	Hub       *sse.Hub             // serves the topics of the store
+	Log       *slog.Logger
+	Clock     *clock.Clock
+	Client    *http.Client   // of the kinds that go over HTTP
+	Upstreams *upstream.Pool // whose limits polls keep
+	Alerts    *alert.Service // evaluates the alerts of sources and delivers them
+
+	// ClockSet is called by a hook when the wall clock was set, which changes the times that people
+	// are shown.
+	ClockSet func()
+	// Observer is told what happens. Nil means nobody is.
+	Observer *Observer
+}
+
+// An Observer is told what becomes of polls. A nil Observer and nil funcs are fine. Funcs are
+// called from many goroutines, and must not block.
+type Observer struct {
+	// Polled is called when a poll has ended. A computation that has nothing to compute yet is none.
+	Polled func(Poll)
+}
+
+// A Poll is one poll of a source.
+type Poll struct {
+	Source   string
+	Kind     string // such as http: the key of the source that says where its values come from
+	Upstream string // empty if the source has none
+	Took     time.Duration
+	Err      error
+}
+
+// A Service has the sources of a configuration. [New] makes one.
+type Service struct {
+	Deps
+	list atomic.Pointer[[]*poller] // replaced as a whole and never changed
+
+	mu      sync.Mutex           // guards the field below
+	changed map[*poller]struct{} // some of their inputs have changed
+}
+
+// New returns a Service without sources, with tasks of its own in the scheduler. [Service.Prepare] brings sources.
+func New(deps Deps) *Service {
+	svc := &Service{Deps: deps, changed: map[*poller]struct{}{}}
+	svc.list.Store(new([]*poller))
+	for key, hook := range map[any]smartpoll.TaskHook{
+		watchersKey{}: svc.lookAtWatchers,
+		changedKey{}:  svc.compute,
+		clockKey{}:    svc.lookAtClock,
+	} {
+		err := deps.Scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) { return hook, nil })
+		if err != nil {
+			panic("sources: " + err.Error()) // the scheduler is not dynamic, or has another Service
+		}
+	}
+	deps.Scheduler.Schedule(clockKey{}, 0)
+	return svc
+}
+
+// all returns the sources in the order of the configuration.
+func (svc *Service) all() []*poller { return *svc.list.Load() }
+
+// find returns the source of that name, nil if there is none.
+func (svc *Service) find(name string) *poller {
+	all := svc.all()
+	if i := slices.IndexFunc(all, func(s *poller) bool { return s.Name == name }); i >= 0 {
+		return all[i]
+	}
+	return nil
+}
+
+// Topics are the topics of the configured sources, in their order.
+func (svc *Service) Topics() []*sse.Topic {
+	var topics []*sse.Topic
+	for _, s := range svc.all() {
+		topics = append(topics, s.topic)
+	}
+	return topics
+}
+
+// Topic is the topic of a source, which has its snapshots; nil if it is not configured.
+func (svc *Service) Topic(name string) *sse.Topic {
+	if s := svc.find(name); s != nil {
+		return s.topic
+	}
+	return nil
+}
+
+// Definition is the configuration of a source, nil if it is not configured. It must not be modified.
+func (svc *Service) Definition(name string) *config.Source {
+	if s := svc.find(name); s != nil {
+		return s.Source
+	}
+	return nil
+}
+
+// History has the numbers of a source; it is nil if that is not configured, or remembers none.
+func (svc *Service) History(name string) *history.History {
+	if s := svc.find(name); s != nil {
+		return s.history
+	}
+	return nil
+}
+
+// A Status is how a source is.
+type Status struct {
+	Name        string
+	State       string    // pending, ok, stale or failing
+	LastSuccess time.Time // zero: there was none yet
+	Alert       string    // clear, pending, firing or unknown; empty: it has none
+}
+
+// Status is how the configured sources are, in their order.
+func (svc *Service) Status() []Status {
+	var all []Status
+	for _, s := range svc.all() {
+		snap := s.latest()
+		status := Status{Name: s.Name, State: snap.State}
+		if snap.UpdatedAt != nil {
+			status.LastSuccess = *snap.UpdatedAt
+		}
+		switch {
+		case s.Alert == nil:
+		case snap.Alert == nil:
+			status.Alert = wire.AlertClear
+		default:
+			status.Alert = snap.Alert.State
+		}
+		all = append(all, status)
+	}
+	return all
+}
