@@ -206,14 +206,17 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		Observer: &alert.Observer{Delivered: g.observer.Notified, Lost: g.observer.NotifyLost},
 	})
 	g.sources = g.newSources()
+	var service atomic.Pointer[jobs.Service] // nil until it is open, which the Tracker is before
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
+		Lost: func(last progress.Snapshot) any { return service.Load().Lost(last) },
 	}); err != nil {
 		return nil, err
 	}
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return nil, err
 	}
+	service.Store(g.jobs)
 	g.api = g.newAPI(opts)
 	change, err := g.changeTo(live, cfg)
 	if err != nil {

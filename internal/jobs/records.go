@@ -252,14 +252,7 @@ func (s *records) storeLost(ctx context.Context, e snapshot.Entry) error {
 	if j := s.definition(snap.Job); j != nil {
 		keep = j.Keep.For
 	}
-	text := "the process that ran it went away"
-	snap.Status, snap.Error, snap.Position = progress.StatusLost, &text, 0
-	snap.FinishedAt, snap.ExpiresAt = s.deps.Clock.People(now), s.deps.Clock.People(now.Add(keep))
-	var final any = snap.Run
-	if e.Topic == wire.JobKey(snap.Job) {
-		snap.Queue, snap.Queued = []wire.Waiting{}, 0
-		final = snap
-	}
+	final := lostEnd(snap, s.deps.Clock.People(now), s.deps.Clock.People(now.Add(keep)))
 	opts := progress.StartOptions{Run: e.Run, Retention: keep, KeepFinal: true}
 	job, isNew, err := s.deps.Tracker.StartAs(ctx, e.Topic, opts)
 	if !isNew || err != nil {

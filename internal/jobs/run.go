@@ -123,12 +123,18 @@ func (r *Run) Wait(ctx context.Context, most time.Duration) {
 	}
 }
 
+// startWithin bounds the time for storing that there is a run.
+const startWithin = 30 * time.Second
+
 // live is the run's goroutine.
 func (r *Run) live(ctx context.Context) {
 	s := r.job.s
 	log := s.deps.Log.With("job", r.job.Name, "run", r.id)
 	defer r.cancel(nil)
-	stop, _, err := r.show(context.WithoutCancel(ctx), runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })
+	// A run that is cancelled by now still has a record. Starts wait for each other, so that takes this long for all.
+	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
+	stop, _, err := r.show(patience, runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })
+	enough()
 	if err != nil {
 		log.Error("a run was not started: the store cannot hold it", "err", err)
 		r.err = err
