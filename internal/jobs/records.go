@@ -41,8 +41,9 @@ type records struct {
 	ended      map[string][]ending       // by job, oldest first
 	jobs       map[string]string         // the job of each run in ended
 	expired    map[string]struct{}
-	order      []string         // the ids in expired, oldest first
-	lost       []snapshot.Entry // what was cut off and has no end yet
+	order      []string                 // the ids in expired, oldest first
+	lost       []snapshot.Entry         // what was cut off and has no end yet
+	ending     map[string]chan struct{} // by topic of a run that was cut off: closed when its end is stored, or given up
 }
 
 // An ending is when a run ended.
@@ -61,6 +62,7 @@ func newRecords(deps Deps, definition func(job string) *Job) *records {
 		ended:      map[string][]ending{},
 		jobs:       map[string]string{},
 		expired:    map[string]struct{}{},
+		ending:     map[string]chan struct{}{},
 	}
 }
 
@@ -137,6 +139,9 @@ func (s *records) addLocked(id, job string, at time.Time) {
 // lostLocked has endLost end a run that was cut off in the given state.
 func (s *records) lostLocked(last snapshot.Entry) {
 	s.lost = append(s.lost, last)
+	if s.ending[last.Topic] == nil {
+		s.ending[last.Topic] = make(chan struct{})
+	}
 	select {
 	case s.anyLost <- struct{}{}:
 	default:
@@ -237,7 +242,30 @@ func (s *records) endLost(ctx context.Context) {
 			if err := s.storeLost(ctx, e); err != nil && ctx.Err() == nil {
 				s.deps.Log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
 			}
+			s.mu.Lock()
+			if ending := s.ending[e.Topic]; ending != nil {
+				close(ending)
+				delete(s.ending, e.Topic)
+			}
+			s.mu.Unlock()
 		}
+	}
+}
+
+// awaitLost waits until the end of a lost run in topic is stored, if there is one: readers are told that it is lost a
+// moment before, and may start a new one. It fails with the cause of ctx's end.
+func (s *records) awaitLost(ctx context.Context, topic string) error {
+	s.mu.Lock()
+	ending := s.ending[topic]
+	s.mu.Unlock()
+	if ending == nil {
+		return nil
+	}
+	select {
+	case <-ending:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -6,8 +6,8 @@
 // a [Refusal]. What a run does is up to the [Action] of its job.
 //
 // The state of runs lives in a [snapshot.Store]: the newest state of each run in the topic run/ID, and in the topic
-// job/NAME that of the run at the head of the job's queue, with the queue behind it. Streams read these topics; decisions
-// and answers are made of what the process has written last, see [own.Store.Latest].
+// job/NAME that of the run at the head of the job's queue, with the queue behind it. Streams read these topics;
+// decisions and answers are made of what the process has written last, see [own.Store.Latest].
 //
 // # Concurrency
 //
