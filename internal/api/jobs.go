@@ -51,11 +51,17 @@ func (a *API) findJob(w http.ResponseWriter, r *http.Request) *jobs.Job {
 }
 
 func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
-	if j := a.findJob(w, r); j != nil {
-		a.serveState(w, r, func() (state, bool) {
-			return stateOf(j.Object(a.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
-		}, j.Topic)
+	j := a.findJob(w, r)
+	if j == nil {
+		return
 	}
+	a.serveState(w, r, func() (state, bool) {
+		j := a.findJob(w, r) // it may have been changed or removed meanwhile
+		if j == nil {
+			return state{}, false
+		}
+		return stateOf(j.Object(a.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
+	}, j.Topic, a.ConfigTopic)
 }
 
 // getQueue answers with all runs that wait; a job object has the first of them.

@@ -96,3 +96,39 @@ func TestAuthorityIsLookedAtAgainAfterTheBody(t *testing.T) {
 		t.Errorf("the job is %v, want that nothing has begun", job)
 	}
 }
+
+// Whoever waits for a job, or for all of them, is told what they may start by the time of the answer.
+func TestWhatMayBeStartedIsLookedAtAgainAfterAWait(t *testing.T) {
+	with := func(role string) string {
+		return fmt.Sprintf("jobs: {scan: {exec: ['true']}}\naccess:\n  tokens:\n"+
+			"    stays: {sha256: \"%x\", role: admin}\n    other: {sha256: \"%x\", role: %s}\n",
+			sha256.Sum256([]byte("stays-secret")), sha256.Sum256([]byte("other-secret")), role)
+	}
+	s := startFile(t, with("operator"), 0)
+	for _, path := range []string{"/api/v1/jobs", "/api/v1/jobs/scan"} {
+		s.write(with("operator"))
+		s.json(200, "POST", "/api/v1/config/reload", "", bearer("stays")...)
+		_, head, body := s.do("GET", path, "", bearer("other")...)
+		if !contains(body, `"allowed":true`) {
+			t.Fatalf("an operator gets %s, want the job allowed", body)
+		}
+		answer := s.longPoll(t.Context(), path, head.Get("ETag"), bearer("other")...)
+		s.write(with("viewer"))
+		s.json(200, "POST", "/api/v1/config/reload", "", bearer("stays")...)
+		if got := <-answer; got.status != 200 || !contains(got.body, `"allowed":false`) {
+			t.Errorf("an operator who is a viewer by now gets %d %s of %s, want the job not allowed", got.status, got.body, path)
+		}
+	}
+}
+
+// Whoever waits for a job that is removed gets what everybody gets from then on.
+func TestAWaitForAJobEndsWithTheJob(t *testing.T) {
+	s := startFile(t, "jobs: {scan: {exec: ['true']}, other: {exec: ['true']}}\n", 0)
+	_, head, _ := s.do("GET", "/api/v1/jobs/scan", "")
+	answer := s.longPoll(t.Context(), "/api/v1/jobs/scan", head.Get("ETag"))
+	s.write("jobs: {other: {exec: ['true']}}\n")
+	s.json(200, "POST", "/api/v1/config/reload", "")
+	if got := <-answer; got.status != 404 {
+		t.Errorf("the wait ends with %d %s, want 404", got.status, got.body)
+	}
+}
