@@ -31,12 +31,27 @@ func (svc *Service) compute(_ context.Context, internal *smartpoll.Internal) err
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
 	for p := range svc.changed {
-		if !p.removed {
+		if !p.removed && !p.isComputed() {
 			internal.Schedule(p.key, 0)
 		}
 	}
 	clear(svc.changed)
 	return nil
+}
+
+// isComputed reports whether s has been computed from its inputs as they are: a topic may tell
+// late of a change that has been read from its owner before. From then on it counts as computed.
+func (s *poller) isComputed() bool {
+	if s.from == nil {
+		return false
+	}
+	inputs := uint64(0)
+	for _, input := range s.uses {
+		inputs += input.revision
+	}
+	same := inputs == s.computed
+	s.computed = inputs
+	return same
 }
 
 // forgetChanged forgets that an input of p has changed.

@@ -160,6 +160,44 @@ func TestAComputedSourceIsPublishedOnceAPoll(t *testing.T) {
 	})
 }
 
+// What cannot be computed yet is no poll, and none that has failed.
+func TestAComputationThatWaitsForItsInputsIsNoPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPolling(t, `
+sources:
+  a: {exec: [a], every: {normal: 10s, unwatched: never}}
+  b: {exec: [b], every: {normal: 10s, unwatched: never}}
+  both: {from: [a, b]}
+  some: {from: [a, b], needs: none}
+`)
+		computed := func() (kinds []string) {
+			time.Sleep(time.Second)
+			for _, poll := range p.Observed() {
+				kinds = append(kinds, poll.Source)
+				if poll.Err != nil {
+					t.Errorf("the observer hears of %+v, want no failure", poll)
+				}
+			}
+			slices.Sort(kinds)
+			return kinds
+		}
+		if got := computed(); got != nil {
+			t.Errorf("before anything was polled the observer has heard of polls of %v", got)
+		}
+		p.watch("a")
+		if got, want := computed(), []string{"a", "some"}; !slices.Equal(got, want) {
+			t.Errorf("after the first poll of a the observer has heard of %v, want %v", got, want)
+		}
+		if now := p.now("both"); now["state"] != "pending" || now["error"] != nil {
+			t.Errorf("both is %v, want it pending", now)
+		}
+		p.watch("b")
+		if got, want := computed(), []string{"b", "both", "some"}; !slices.Equal(got, want) {
+			t.Errorf("after the first poll of b the observer has heard of %v, want %v", got, want)
+		}
+	})
+}
+
 // A client that has lost the gateway can tell by itself when a value is too old.
 func TestASourceSaysWhenItsValueWillBeTooOld(t *testing.T) {
 	const config = `

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
@@ -33,6 +34,27 @@ type Polling struct {
 	*Service
 	parts []part
 	fetch func(name string) (any, error)
+	polls *polls
+}
+
+// polls are what the observer has been told of.
+type polls struct {
+	mu  sync.Mutex // guards the field below
+	all []Poll
+}
+
+func (p *polls) add(poll Poll) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.all = append(p.all, poll)
+}
+
+// Observed returns the polls that the observer has been told of, and forgets them.
+func (p Polling) Observed() (all []Poll) {
+	p.polls.mu.Lock()
+	defer p.polls.mu.Unlock()
+	all, p.polls.all = p.polls.all, nil
+	return all
 }
 
 // A part takes part in a change of the configuration.
@@ -50,6 +72,7 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 	if Lag > 0 {
 		store = snapshottest.Distant(store, Lag)
 	}
+	observed := new(polls)
 	deps := Deps{
 		Scheduler: scheduler,
 		Store:     own.New(store),
@@ -59,13 +82,14 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 		Client:    &http.Client{Transport: nowhere{}},
 		Upstreams: new(upstream.Pool),
 		ClockSet:  func() {},
+		Observer:  &Observer{Polled: observed.add},
 	}
 	deps.Alerts = alert.New(alert.Deps{Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock})
 	svc := New(deps)
 	if _, err := progress.Open(ctx, deps.Store.ForHub(), &progress.Options{Hub: deps.Hub, Topic: svc.TopicOptions}); err != nil {
 		return Polling{}, err
 	}
-	p := Polling{svc, []part{deps.Upstreams, svc}, fetch}
+	p := Polling{svc, []part{deps.Upstreams, svc}, fetch, observed}
 	c, err := p.prepare(ctx, cfg)
 	if err != nil {
 		return Polling{}, err

@@ -70,7 +70,7 @@ func (s *poller) retime(scheduler times) {
 	snap := s.published
 	if next, waiting := s.next(scheduler); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
 		snap.NextAt, snap.Waiting = next, waiting
-		s.put(snap)
+		s.publish(snap)
 	}
 }
 

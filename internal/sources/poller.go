@@ -45,6 +45,9 @@ type poller struct {
 
 	removed bool // its tasks are gone
 
+	revision uint64 // counts what is published, but for the time of the next poll
+	computed uint64 // of what its inputs were when it was last to be computed: the sum of their revisions
+
 	published wire.Source // the newest one; reading it back from the store costs a tenth of a poll
 
 	alert *alert.Monitor // nil: it has none
@@ -162,6 +165,13 @@ func (s *poller) latest() (snap wire.Source) {
 
 // put hands the source's next snapshot to the store.
 func (s *poller) put(snap wire.Source) {
+	s.revision++
+	s.publish(snap)
+}
+
+// publish is put for a snapshot that differs in the time of the next poll alone, for which
+// nothing has to be computed again.
+func (s *poller) publish(snap wire.Source) {
 	s.published = snap
 	s.claim.Put(s.encode(snap))
 }

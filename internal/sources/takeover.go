@@ -9,7 +9,7 @@ import (
 // takeOver makes s the successor of before, of which the definition has changed, within a
 // hook. It goes on with the value if that means the same still.
 func (s *poller) takeOver(before *poller) {
-	s.claim = before.claim
+	s.claim, s.revision = before.claim, before.revision
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
 		s.history = before.history
 	}
