@@ -13,7 +13,7 @@ var (
 )
 
 // Admit waits until g admits one more, and returns the func that ends the admission. It is for work that is not a task
-// but has to observe the limits of g, such as a request that somebody triggers in addition to the polls.
+// but has to observe the limits of g, such as a request triggered in addition to the polls.
 //
 // An admission counts as a member of g that runs from the moment Admit returns until done is called: it takes a slot
 // of Running and a start of Rate, and Gap begins when it is done. It waits in the same queue as the members, first
@@ -23,9 +23,10 @@ var (
 // An admission is not a task: it has no key, an [Observer] does not see it, and [Scheduler.Run] does not wait for it.
 // One in progress when Run ends keeps its slot in g, also in the next Run, until done is called.
 //
-// Admit fails with ctx.Err() if ctx is done before it is admitted, and with [ErrNotRunning] if no Run is on or it is
-// ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if another one is.
-// It panics if g is nil. Admit and done may be called from any goroutine; further calls of done do nothing.
+// Admit fails with ctx.Err() if ctx is done before it is admitted, and with [ErrNotRunning] if no Run is in progress or
+// it is ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if g has
+// another owner. It panics if g is nil. Admit and done may be called from any goroutine; further calls of done do
+// nothing.
 func (x *Scheduler) Admit(ctx context.Context, g *Group) (done func(), err error) {
 	if g == nil {
 		panic(`smartpoll: Admit needs a group, use one made by NewGroup`)
@@ -57,8 +58,8 @@ func (x *Scheduler) Admit(ctx context.Context, g *Group) (done func(), err error
 	return nil, err
 }
 
-// enqueue puts e, an admission, in the line of its group, which admits it at once if it can. Stop is closed when the
-// Run that is on begins to end.
+// enqueue puts e, an admission, in the queue of its group, which admits it at once if it can. Stop is closed when the
+// current Run begins to end.
 func (c *control) enqueue(e *entry) (stop <-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,14 +73,14 @@ func (c *control) enqueue(e *entry) (stop <-chan struct{}, err error) {
 	g := m.groups[0]
 	e.at = c.since(time.Now())
 	m.wait()
-	g.line.push(e)
+	g.queue.push(e)
 	c.serve(g)
 	c.kick() // the group's bell may have been set
 	return c.stop.Done(), nil
 }
 
-// admitNow starts an admission that was the first in the line of its group, which has a place and a start for it.
-// The caller holds mu.
+// admitNow starts an admission that was the first in the queue of its group, which has a slot and a start for it. The
+// caller holds mu.
 func (c *control) admitNow(e *entry) {
 	m := e.extra.member
 	g := m.groups[0]
@@ -93,15 +94,15 @@ func (c *control) admitNow(e *entry) {
 	close(e.extra.admitted)
 }
 
-// depart ends an admission, or takes it out of the line in which it waits.
+// depart ends an admission, or takes it out of the queue in which it waits.
 func (c *control) depart(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.line != nil {
+	if e.queue != nil {
 		c.dequeue(e)
 	} else {
 		e.extra.member.groups[0].visits--
 		c.quit(e.extra.member)
 	}
-	c.kick() // somebody else may be admitted now
+	c.kick() // another entry may be admitted now
 }

@@ -8,19 +8,15 @@ import (
 	"time"
 )
 
-// ErrTaskTimeout is the cause, see [context.Cause], of the end of a task's context
-// when the task takes longer than its [Timeout].
+// ErrTaskTimeout is the [context.Cause] of a task's context when the task takes longer than its [Timeout].
 var ErrTaskTimeout = errors.New(`smartpoll: task timed out`)
 
-// Timeout cancels the context of the task d after its start, with
-// context.DeadlineExceeded for its error and [ErrTaskTimeout] for the cause.
-// What the task then returns is a result like any other: an error is fatal
-// unless [OnError] or [Retry] handles it. The time of the [TaskHook] does not
-// count.
+// Timeout cancels the context of the task d after its start, with context.DeadlineExceeded for its error and
+// [ErrTaskTimeout] for the cause. The result that the task then returns counts like any other: an error is fatal unless
+// [OnError] or [Retry] handles it. The time of the [TaskHook] does not count.
 //
-// A task that ignores its context keeps running and occupies its key;
-// [TaskInfo] has the time since when. A d that is not positive is an error of
-// [New] and Add.
+// A task that ignores its context keeps running and occupies its key; [TaskInfo] has the time of its start. A d that is
+// not positive is an error of [New] and Add.
 func Timeout(d time.Duration) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if d <= 0 {
@@ -31,13 +27,12 @@ func Timeout(d time.Duration) TaskOption {
 	})
 }
 
-// OnError calls handle with each error of the task, of its [TaskHook], and of the fetch
-// of a [Poll] unless its commit returns another one, instead of ending [Scheduler.Run]
-// with it. It is a hook like the TaskHook, and follows
-// or replaces that one; it may schedule. If it returns nil, the error is handled.
-// Any other error ends Run, which returns it.
+// OnError calls handle with each error of the task, of its [TaskHook], and of the fetch of a [Poll] unless its commit
+// returns another one; the error does not end [Scheduler.Run] then. Handle is a hook like the TaskHook, and runs after
+// it or in its place; it may schedule. If it returns nil, the error is handled. Any other error ends Run, which returns
+// it.
 //
-// With [Retry], the next try of a task that failed is scheduled by then.
+// With [Retry], the next attempt of a failed task is already scheduled when handle is called.
 //
 // A panic in handle ends Run with a [*TaskError]. A nil handle is an error of
 // [New] and Add.
@@ -51,11 +46,12 @@ func OnError(handle func(ctx context.Context, internal *Internal, key any, err e
 	})
 }
 
-// WithRecover makes a panic in a task, and in the methods of its error that [Retry]
-// calls, an error of that task, a [*TaskError], which [OnError] and Retry may deal with, and a panic in a [TaskHook], a [Hook] or a
-// [RunHook] an error of that hook. Without it, the first two end the process.
+// WithRecover turns panics into errors, each a [*TaskError]. A panic in a task, or in the methods of its error that
+// [Retry] calls, becomes an error of that task, which [OnError] and Retry may handle. A panic in a [TaskHook], a [Hook]
+// or a [RunHook] becomes an error of that hook. Without WithRecover, a panic in a task or its TaskHook ends the
+// process.
 //
-// It cannot help against [runtime.Goexit], which remains what it is.
+// It does not affect [runtime.Goexit].
 func WithRecover() Option {
 	return optionFunc(func(x *Scheduler) error {
 		x.recovers = true
@@ -63,14 +59,13 @@ func WithRecover() Option {
 	})
 }
 
-// TaskError is a panic that was recovered: see [WithRecover], [OnError],
-// [Schedule] and [Observer].
+// TaskError is a recovered panic: see [WithRecover], [OnError], [Schedule] and [Observer].
 type TaskError struct {
-	// Key is that of the task, or nil in the hook of a channel or of a Run.
+	// Key is the key of the task, or nil for the hook of a channel or of a Run.
 	Key any
-	// Err is the value of the panic, or what says it.
+	// Err wraps the value of the panic if that is an error, and describes it otherwise.
 	Err error
-	// Stack is that of the goroutine which panicked, as of [debug.Stack].
+	// Stack is the stack of the goroutine that panicked, as returned by [debug.Stack].
 	Stack []byte
 }
 
@@ -79,8 +74,7 @@ func (err *TaskError) Error() string { return fmt.Sprintf(`smartpoll: task %v: %
 // Unwrap returns err.Err.
 func (err *TaskError) Unwrap() error { return err.Err }
 
-// panicked returns the error for the value of a panic. It is called where that was
-// recovered.
+// panicked returns the error for the value of a panic. It is called where the panic was recovered.
 func panicked(key, value any) *TaskError {
 	err, ok := value.(error)
 	if !ok {
@@ -91,7 +85,7 @@ func panicked(key, value any) *TaskError {
 	return &TaskError{Key: key, Err: err, Stack: debug.Stack()}
 }
 
-// contained calls f, and returns what it panics with as a [*TaskError].
+// contained calls f, and returns a panic of it as a [*TaskError].
 func contained(key any, f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -108,14 +102,14 @@ func (c *control) call(e *entry) (hook TaskHook, err error) {
 	if c.plain && (x == nil || x.timeout == 0) {
 		hook, err = e.task(ctx)
 	} else {
-		hook, err = c.callWatched(e, ctx)
+		hook, err = c.callWithOptions(e, ctx)
 	}
 	ctx.end()
 	return hook, err
 }
 
-// callWatched calls the task with all that options ask for.
-func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error) {
+// callWithOptions calls the task with the timeout, the recovery and the observation that options ask for.
+func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err error) {
 	if e.extra != nil && e.extra.timeout > 0 {
 		defer ctx.limit(e.extra.timeout)()
 	}
@@ -135,7 +129,7 @@ func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error)
 	if o.OnStart != nil {
 		c.observe(e.key, func() { o.OnStart(e.key, e.extra.late) })
 	}
-	begin := time.Since(c.base) // half as dear as time.Now
+	begin := time.Since(c.base) // half the cost of time.Now
 	err = call()
 	took := time.Since(c.base) - begin
 	c.mu.Lock()
@@ -155,30 +149,30 @@ func (c *control) callWatched(e *entry, ctx *callCtx) (hook TaskHook, err error)
 	return hook, err
 }
 
-// hook calls a hook, of the task with the key or, with nil, of none. The caller has
-// the turn.
+// hook calls a hook: that of the task with the key, or, if key is nil, one that belongs to no task. The caller has the
+// turn.
 func (c *control) hook(key any, hook TaskHook) (err error) {
 	ctx := c.newCall(c.hooks)
 	if c.plain {
 		err = hook(ctx, &c.internal)
 	} else {
-		err = c.hookWatched(key, hook, ctx)
+		err = c.hookWithOptions(key, hook, ctx)
 	}
 	ctx.end()
 	return err
 }
 
-func (c *control) hookWatched(key any, hook TaskHook, ctx *callCtx) (err error) {
+func (c *control) hookWithOptions(key any, hook TaskHook, ctx *callCtx) (err error) {
 	call := func() error { return hook(ctx, &c.internal) }
 	if c.recovers {
 		guarded := call
 		call = func() error { return contained(key, guarded) }
 	}
-	return c.watched(key, call)
+	return c.observed(key, call)
 }
 
-// watched calls a hook, of which the Observer is told. The caller has the turn.
-func (c *control) watched(key any, call func() error) error {
+// observed calls a hook and reports it to the Observer. The caller has the turn.
+func (c *control) observed(key any, call func() error) error {
 	o := c.observer
 	if o == nil || o.OnHook == nil {
 		return call()
@@ -190,8 +184,7 @@ func (c *control) watched(key any, call func() error) error {
 	return err
 }
 
-// failure deals with an error of stage one, and returns what is to end Run. The
-// caller has the turn.
+// failure handles an error of stage one, and returns the error that ends Run, if any. The caller has the turn.
 func (c *control) failure(e *entry, err error) error {
 	retried, err := c.failed(e, err)
 	switch {
@@ -206,16 +199,15 @@ func (c *control) failure(e *entry, err error) error {
 // handle calls the [OnError] of e. The caller has the turn.
 func (c *control) handle(e *entry, err error) error {
 	ctx := c.newCall(c.hooks)
-	err = c.watched(e.key, func() error {
+	err = c.observed(e.key, func() error {
 		return contained(e.key, func() error { return e.extra.onError(ctx, &c.internal, e.key, err) })
 	})
 	ctx.end()
 	return err
 }
 
-// fail ends Run with err, unless it has an error already. The context is not
-// asked: the error of a hook that ran counts, whatever happened meanwhile. The
-// caller does not hold mu.
+// fail ends Run with err, unless it has an error already. It does not look at the context: the error of a hook that ran
+// counts, whatever happened meanwhile. The caller does not hold mu.
 func (c *control) fail(err error) {
 	c.mu.Lock()
 	if c.err == nil {

@@ -10,41 +10,37 @@ import (
 // callCtx is the context of one call of a task or hook: a child of Run's
 // context that is cancelled when the call returns.
 //
-// The cancellable context behind it is made on the first use of Done only,
-// since most calls never wait for one: two context.WithCancel cost 0.5 µs and
-// four allocations a cycle, more than all the rest of it. For the same reason a call
-// that ends without such a use costs one atomic operation, and no lock.
+// The cancellable context behind it is made on the first use of Done only, since most calls never wait for one: two
+// context.WithCancel cost 0.5 µs and four allocations a cycle, more than the rest of the cycle. For the same reason a
+// call that ends without such a use costs one atomic operation, and no lock.
 type callCtx struct {
 	parent context.Context
 
-	// used is nil until there is something to remember, and returned if there was
-	// nothing when the call returned. It is set from either to the one usedCtx.
+	// used is nil until there is something to remember, and becomes returned if there was nothing when the call
+	// returned. Either is replaced by the one usedCtx when that is made.
 	used atomic.Pointer[usedCtx]
 }
 
-// usedCtx is what is known of a call that ends otherwise than by returning, or whose
-// context was used.
+// usedCtx is the state of a call whose context was used, or that ended before it returned.
 type usedCtx struct {
 	mu sync.Mutex // guards the fields below; a leaf
 
 	parent context.Context // that of the callCtx, or what limit has made of it
 
-	// real is what Done, Value and Err stand on once it exists: then the context
-	// package finds its own type behind Value, and contexts derived from this one
-	// cost no goroutine.
+	// real answers Done, Value and Err once it exists: then the context package finds its own type behind Value, and
+	// contexts derived from this one cost no goroutine.
 	real   context.Context
 	cancel context.CancelCauseFunc // of real
-	err    error                   // not nil once the call has ended; what Err says for ever
+	err    error                   // not nil once the call has ended; then always the result of Err
 	cause  error                   // not nil if it ended while the parent was live
 	fetch  error                   // see failed
 }
 
-// returned stands for the usedCtx of a call that has returned, its parent being live, and
-// whose context nobody had used.
+// returned stands for the usedCtx of a call that returned while its parent was live, and whose context was never used.
 var returned = new(usedCtx)
 
-// slab is how many contexts are allocated at once. One that is kept after its call,
-// or for as long as its task runs, keeps a slab of 768 bytes.
+// slab is how many contexts are allocated at once. A context that is kept after its call, or during a long one, keeps a
+// slab of 768 bytes.
 const slab = 32
 
 // newCall returns a context for a call, derived from parent. An allocation for each was
@@ -59,21 +55,19 @@ func (c *control) newCall(parent context.Context) *callCtx {
 	return ctx
 }
 
-// hookKey is what contexts of hooks have a value for, and callKey what the context of a
-// call answers with itself.
+// hookKey is a key that contexts of hooks have a value for; for callKey, the context of a call returns itself.
 type (
 	hookKey struct{ *control }
 	callKey struct{}
 )
 
-// String keeps package fmt from reading the fields of a context that is in use, as
-// GoString does.
+// String keeps package fmt from reading the fields of a context that is in use; so does GoString.
 func (c *callCtx) String() string { return "smartpoll.callContext" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c *callCtx) GoString() string { return c.String() }
 
-// use returns the usedCtx of c, made if need be.
+// use returns the usedCtx of c, and makes it if necessary.
 func (c *callCtx) use() *usedCtx {
 	for {
 		u := c.used.Load()
@@ -149,7 +143,7 @@ func (c *callCtx) Value(key any) any {
 	return on.Value(key)
 }
 
-// realLocked returns u.real, made if need be.
+// realLocked returns u.real, and makes it if necessary.
 func (u *usedCtx) realLocked() context.Context {
 	if u.real == nil {
 		parent := u.parent
@@ -171,7 +165,7 @@ func (c *callCtx) end() {
 	}
 }
 
-// cancel ends the call with the given cause. The first one counts, also if that was end.
+// cancel ends the call with the given cause. The first cause counts, even if it came from end.
 func (c *callCtx) cancel(cause error) {
 	u := c.use()
 	u.mu.Lock()
@@ -180,7 +174,7 @@ func (c *callCtx) cancel(cause error) {
 		return
 	}
 	if u.real != nil {
-		u.cancel(cause) // runs no code of the user's: AfterFunc has goroutines of its own
+		u.cancel(cause) // runs no user code: AfterFunc starts goroutines
 		u.err = u.real.Err()
 		return
 	}
@@ -190,10 +184,10 @@ func (c *callCtx) cancel(cause error) {
 	}
 }
 
-// limit lets the call take d. It is called before the call begins, and release
-// when it has returned.
+// limit gives the call a timeout of d. It is called before the call begins; release is called when the call has
+// returned.
 func (c *callCtx) limit(d time.Duration) (release func()) {
-	u := c.use() // which somebody may cancel meanwhile
+	u := c.use() // which may be cancelled meanwhile
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.parent, release = context.WithTimeoutCause(u.parent, d, ErrTaskTimeout)

@@ -5,24 +5,21 @@ import (
 	"errors"
 )
 
-// ErrNotRunning is what [Scheduler.Do] returns when no Run is on, or it is ending.
+// ErrNotRunning is the error of [Scheduler.Do] and [Scheduler.Admit] when no Run is in progress, or it is ending.
 var ErrNotRunning = errors.New(`smartpoll: scheduler is not running`)
 
 var errDoInHook = errors.New(`smartpoll: Do within a hook would wait for itself, call the func instead`)
 
-// Do calls f as a hook, on the caller's goroutine: no other hook runs meanwhile,
-// nothing is started, and what f writes before it returns is visible to hooks that
-// run later, and to tasks that start later. It returns what f does, which does not
-// end Run.
+// Do calls f as a hook, on the caller's goroutine: no other hook runs meanwhile, nothing is started, and everything
+// that f writes before it returns is visible to hooks that run later, and to tasks that start later. Do returns the
+// error of f, which does not end Run.
 //
-// Do waits until the hooks in the queue before it have run. If ctx is done
-// before that, it returns ctx.Err(), and if no Run is in progress, or it is
-// ending, [ErrNotRunning]; f is not called then. The context of f is derived
-// from ctx, and cancelled also when Run's is.
+// Do waits until the hooks in the queue before it have run. If ctx is done before that, it returns ctx.Err(), and if no
+// Run is in progress, or it is ending, [ErrNotRunning]; f is not called then. The context of f is derived from ctx, and
+// is also cancelled when Run's is.
 //
-// Do may be called from any goroutine, but not within a hook, which would wait for
-// itself: until ctx is done, or if ctx is that of the hook or derived from it, Do
-// returns an error at once. A panic in f reaches the caller.
+// Do may be called from any goroutine, but not within a hook, which would wait for itself until ctx is done. If ctx is
+// the context of the hook, or derived from it, Do returns an error at once. A panic in f reaches the caller.
 func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal *Internal) error) error {
 	if f == nil {
 		panic(`smartpoll: Do needs a func`)
@@ -60,7 +57,7 @@ func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal
 		c.mu.Lock()
 		withdrawn := c.q.withdraw(wait)
 		c.mu.Unlock()
-		if !withdrawn && <-wait.turn { // just now: it must be passed on
+		if !withdrawn && <-wait.turn { // granted just now: the turn must be passed on
 			c.leave()
 		}
 		return ctx.Err()
@@ -75,5 +72,5 @@ func (x *Scheduler) Do(ctx context.Context, f func(ctx context.Context, internal
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(run, cancel)()
-	return c.watched(nil, func() error { return f(context.WithValue(ctx, hookKey{c}, true), &c.internal) })
+	return c.observed(nil, func() error { return f(context.WithValue(ctx, hookKey{c}, true), &c.internal) })
 }

@@ -20,12 +20,10 @@
 //
 // # Scheduling
 //
-// A key has one schedule: nothing runs unless it was scheduled, a schedule is
-// consumed by the start of its run, and scheduling again replaces it, or only
-// advances it with the Sooner methods. At most one invocation of a key is in
-// progress, its hook included. A key that becomes due meanwhile is started once
-// afterwards, however often it was scheduled. The time of the next run usually
-// counts from the hook, that is, from completion.
+// A key has one schedule: nothing runs unless it was scheduled, a schedule is consumed by the start of its run, and
+// scheduling again replaces it, or, with the Sooner methods, only advances it. At most one invocation of a key is in
+// progress, its hook included. A key that becomes due meanwhile is started once afterwards, however often it was
+// scheduled. The time of the next run usually counts from the hook, that is, from completion.
 //
 // A task never starts before its time. Tasks that are due at the same instant
 // start in no particular order, but none waits forever while others are busy.
@@ -40,11 +38,9 @@
 //
 // # Limits
 //
-// [Group] limits how many tasks run at once and how many start per second,
-// including work that is not a task and calls [Scheduler.Admit];
-// [WithMaxRunning] limits how many run in all, and [Timeout] how long one may
-// take. Tasks wait in the order of their due times, which [HeadStart] shifts by
-// a bounded time, so no task starves.
+// [Group] limits how many tasks run at once and how many start per second, including work that is not a task and calls
+// [Scheduler.Admit]; [WithMaxRunning] limits how many run in all, and [Timeout] how long one may take. Tasks wait in
+// the order of their due times, which [HeadStart] shifts by a bounded amount, so no task starves.
 //
 // # Hooks and visibility
 //

@@ -6,15 +6,14 @@ import (
 	"time"
 )
 
-// Drain is how [Scheduler.Run] ends when its context does. The zero value is to
-// end at once: running tasks are cancelled and not waited for.
+// Drain describes how [Scheduler.Run] ends when its context does. With the zero value it ends at once: running tasks
+// are cancelled, and Run does not wait for them.
 type Drain struct {
-	// Grace is how long running tasks may go on uncancelled, and their hooks run,
-	// before they are cancelled. Nothing is started meanwhile, and channel hooks
-	// end at once. It is skipped after an error. Zero means no grace.
+	// Grace is how long running tasks may continue, and their hooks run, before they are cancelled. Nothing is started
+	// meanwhile, and channel hooks end at once. After an error there is no grace. Zero means none.
 	//
-	// With a grace, the contexts of tasks and hooks have the values of the one
-	// passed to Run, but neither its deadline nor its cancellation.
+	// With a grace, the contexts of tasks and hooks have the values of Run's context, but neither its deadline nor its
+	// cancellation.
 	Grace time.Duration
 	// Wait is how long Run waits for tasks to return once they have been
 	// cancelled. Those that have not returned by then are named in a
@@ -22,14 +21,16 @@ type Drain struct {
 	Wait time.Duration
 }
 
-// WithDrain makes [Scheduler.Run] wait for running tasks as d says. A Run that
-// returns without a [*DrainError] after a positive d.Wait has left no task
-// behind.
+// WithDrain makes [Scheduler.Run] wait for running tasks as d says. With a positive d.Wait, a Run that returns without
+// a [*DrainError] has left no task behind.
 func WithDrain(d Drain) Option {
 	return optionFunc(func(x *Scheduler) error {
 		switch {
 		case d.Grace < 0:
-			return fmt.Errorf(`smartpoll: drain grace %s is negative, use a positive duration, or zero for none`, d.Grace)
+			return fmt.Errorf(
+				`smartpoll: drain grace %s is negative, use a positive duration, or zero for none`,
+				d.Grace,
+			)
 		case d.Wait < 0:
 			return fmt.Errorf(`smartpoll: drain wait %s is negative, use a positive duration, or zero for none`, d.Wait)
 		}
@@ -38,13 +39,12 @@ func WithDrain(d Drain) Option {
 	})
 }
 
-// DrainError names the tasks that were still running when [Scheduler.Run]
-// stopped waiting for them. It is joined to the error that Run returns
-// otherwise.
+// DrainError names the tasks that were still running when [Scheduler.Run] stopped waiting for them. It is joined to the
+// error that Run would return otherwise.
 type DrainError struct {
-	// Keys are those of the tasks, in no order.
+	// Keys are the keys of the tasks, in no particular order.
 	Keys []any
-	// Wait is how long they had after they had been cancelled.
+	// Wait is the time they were given after their cancellation.
 	Wait time.Duration
 }
 
@@ -56,8 +56,7 @@ func (err *DrainError) Error() string {
 	return fmt.Sprintf(`smartpoll: still running %s after cancellation: %s`, err.Wait, strings.Join(keys, `, `))
 }
 
-// whenIdle returns a channel that is closed when no invocation is in progress,
-// or nil if none is.
+// whenIdle returns a channel that is closed once no invocation is in progress, or nil if that is so already.
 func (c *control) whenIdle() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,8 +69,7 @@ func (c *control) whenIdle() <-chan struct{} {
 	return c.idle
 }
 
-// await waits for the invocations in progress, for d at most or until done, and
-// tells whether they have ended.
+// await waits for the invocations in progress, at most d and until done, and reports whether they have ended.
 func (c *control) await(d time.Duration, done <-chan struct{}) bool {
 	idle := c.whenIdle()
 	if idle == nil {

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// entry is what is known of one task: one slot, so that "sooner", coalescing
-// and taking back are trivial. The fields after task are guarded by control.mu,
-// but that the goroutine of an invocation may read run and extra.
+// entry is the state of one task. It has one slot for a schedule, so that "sooner", coalescing and withdrawing are
+// trivial. The fields after task are guarded by control.mu, except that the goroutine of an invocation may read run and
+// extra.
 //
-// A scheduled entry is in control.timed until it is due, and from then on ready:
-// in the line control.ready; or nowhere, while it runs or is paused; or in the line
-// of a [Group]. One that waits to be planned is in the line control.plans.
+// A scheduled entry is in control.timed until it is due, and from then on ready: in the queue control.ready; or
+// nowhere, while it runs or is paused; or in the queue of a [Group]. An entry that waits to be planned is in the queue
+// control.plans.
 type entry struct {
 	key  any
 	task Task
@@ -21,22 +21,22 @@ type entry struct {
 	pos        int32     // its index in a heap plus 1, or 0
 	ready      bool
 	running    bool
-	dropped    bool  // the invocation in progress does not count
-	paused     bool  // ready does not make it start
-	removed    bool  // known only until the hook in progress and the invocation have ended
-	wall       bool  // in control.timed, with a next on the wall clock
-	line       *line // where it waits, or nil
+	dropped    bool   // the result of the invocation in progress is dropped
+	paused     bool   // it does not start, even if ready
+	removed    bool   // kept only until the hook in progress and the invocation have ended
+	wall       bool   // in control.timed, and next is a time of the wall clock
+	queue      *queue // in which it waits, or nil
 	prev, succ *entry
 
 	run     *callCtx // of the invocation in progress
 	runs    uint64
 	started int64 // the last one, see control.since
 
-	extra *extra // nil: nothing of it is needed
+	extra *extra // nil if the task needs none of it
 }
 
-// extra is what most entries do without. All of it is guarded by control.mu, but
-// that what options have set may be read by the goroutine of an invocation.
+// extra holds the state that most entries do not need. All of it is guarded by control.mu, except that the goroutine of
+// an invocation may read the fields set by options.
 type extra struct {
 	// Set by options, before the task can be found.
 
@@ -49,19 +49,19 @@ type extra struct {
 	schedule  Schedule // nil: none
 	missed    MissedPolicy
 
-	pending  int       // runs that wait besides the first one, with Queue
-	due      time.Time // what schedule has planned or has been followed by
-	from     time.Time // what schedule goes on from after the run that is due, if not from next
-	begins   bool      // it has not been planned since Run or Add
-	makesUp  bool      // the run that is scheduled is counted in caughtUp
-	caughtUp int       // missed times that were made up for in a row
+	pending  int       // with Queue: the runs that wait besides the first one
+	due      time.Time // the time last planned by schedule, or that took the place of a planned one
+	from     time.Time // the time that schedule continues from after the run that is due, if not next
+	begins   bool      // not planned yet since Run or Add
+	makesUp  bool      // the scheduled run is counted in caughtUp
+	caughtUp int       // missed times made up for in a row
 	skipped  uint64
 	failures int   // in a row
 	failed   bool  // the invocation in progress has failed
 	err      error // the last failure
 
-	rings    *Group        // that of a bell, which is not a task
-	admitted chan struct{} // of an admission, which is not a task either: closed when it begins
+	rings    *Group        // of a bell, which is not a task: its group
+	admitted chan struct{} // of an admission, which is not a task either: closed when it is admitted
 
 	// With an Observer only.
 
@@ -70,7 +70,7 @@ type extra struct {
 
 func (e *entry) scheduled() bool { return e.next != (time.Time{}) }
 
-// more returns e.extra, made if need be.
+// more returns e.extra, and makes it if necessary.
 func (e *entry) more() *extra {
 	if e.extra == nil {
 		e.extra = new(extra)
@@ -78,5 +78,5 @@ func (e *entry) more() *extra {
 	return e.extra
 }
 
-// planned tells whether the entry has a [Schedule].
+// planned reports whether the entry has a [Schedule].
 func (e *entry) planned() bool { return e.extra != nil && e.extra.schedule != nil }

@@ -54,7 +54,7 @@ func (h heap) check() string {
 		switch {
 		case int(n.e.pos) != i+1:
 			return "an entry does not know its position"
-		case n.e.line == nil && n.at != n.e.at:
+		case n.e.queue == nil && n.at != n.e.at:
 			return "a node has another order than its entry"
 		case i > 0 && h[(i-1)/arity].at > n.at:
 			return "a child is earlier than its parent"
@@ -82,24 +82,24 @@ func Check(s *Scheduler) string {
 	if wrong := c.timed.check(); wrong != "" {
 		return wrong
 	}
-	inLine := make(map[*entry]*line)
-	walk := func(l *line) (n int) {
+	inQueue := make(map[*entry]*queue)
+	walk := func(l *queue) (n int) {
 		for e := l.head; e != nil; e = e.succ {
-			inLine[e] = l
+			inQueue[e] = l
 			if e.succ != nil && e.succ.at < e.at {
 				n = -1 << 30
 			}
 			n++
 		}
 		for _, node := range l.ahead {
-			inLine[node.e] = l
+			inQueue[node.e] = l
 			n++
 		}
 		return n
 	}
 	wrong := ""
 	if walk(&c.ready) < 0 || walk(&c.plans) < 0 {
-		return "a line is out of order"
+		return "a queue is out of order"
 	}
 	entries := make(map[*entry]bool) // known, removed and running ones
 	blocked := make(map[*entry]bool)
@@ -116,7 +116,7 @@ func Check(s *Scheduler) string {
 	running, walls := 0, 0
 	members := make(map[*Group]int)
 	kept, due := make(map[*Group]int), make(map[*Group]int)
-	admissions := make(map[*Group]bool) // those in line are counted
+	admissions := make(map[*Group]bool) // those in queue are counted
 	for e := range entries {
 		if e.running && !blocked[e] {
 			running++
@@ -135,21 +135,21 @@ func Check(s *Scheduler) string {
 			return "a place is kept for an entry that does not wait"
 		}
 		for i, g := range m.groups {
-			if walk(&g.line) < 0 {
-				return "a group's line is out of order"
+			if walk(&g.queue) < 0 {
+				return "a group's queue is out of order"
 			}
 			if !admissions[g] {
 				admissions[g] = true
-				for e := g.line.head; e != nil; e = e.succ {
+				for e := g.queue.head; e != nil; e = e.succ {
 					if e.extra.admitted != nil {
 						due[g]++
 					}
 				}
 			}
-			if !g.line.empty() && g.free() && g.bell.pos == 0 {
-				return "an entry is in line though nothing is missing"
+			if !g.queue.empty() && g.free() && g.bell.pos == 0 {
+				return "an entry is in queue though nothing is missing"
 			}
-			if g.bell.pos != 0 && (g.line.empty() || !g.free()) {
+			if g.bell.pos != 0 && (g.queue.empty() || !g.free()) {
 				return "a bell is set for nobody"
 			}
 			members[g] += 0
@@ -189,21 +189,21 @@ func Check(s *Scheduler) string {
 		}
 	}
 	for e := range entries {
-		timed := e.pos != 0 && e.line == nil
-		planning := e.line == &c.plans
+		timed := e.pos != 0 && e.queue == nil
+		planning := e.queue == &c.plans
 		switch {
-		case e.line != inLine[e]:
-			wrong = "an entry is not in the line that it says"
-		case e.removed && (e.scheduled() || e.line != nil):
+		case e.queue != inQueue[e]:
+			wrong = "an entry is not in the queue that it says"
+		case e.removed && (e.scheduled() || e.queue != nil):
 			wrong = "a removed entry is scheduled"
 		case e.scheduled() != (e.ready || timed):
 			wrong = "an entry is scheduled and nowhere, or the reverse"
-		case e.ready && !e.running && !e.paused && e.line == nil:
+		case e.ready && !e.running && !e.paused && e.queue == nil:
 			wrong = "a ready entry waits nowhere"
 		case planning && e.scheduled():
 			wrong = "a scheduled entry waits to be planned"
-		case e.line != nil && !planning && (!e.ready || e.running || e.paused):
-			wrong = "an entry in a line is not ready, or runs, or is paused"
+		case e.queue != nil && !planning && (!e.ready || e.running || e.paused):
+			wrong = "an entry in a queue is not ready, or runs, or is paused"
 		case timed && e.ready:
 			wrong = "a ready entry waits for its time"
 		case e.wall && !timed:

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// GroupConfig is what a [Group] admits. The zero value admits everything.
+// GroupConfig holds the limits of a [Group]. The zero value admits everything.
 type GroupConfig struct {
 	// Running is how many members may be running at once, from the start of a
 	// task to the end of its hook. Zero means any number.
@@ -20,18 +20,15 @@ type GroupConfig struct {
 	// Rate is how many members may start per second. Zero means any number, as
 	// does [rate.Inf].
 	Rate rate.Limit
-	// Burst is how many may start at once before Rate holds them back. Zero
-	// means 1.
+	// Burst is how many members may start at once before Rate holds them back. Zero means 1.
 	Burst int
-	// Gap is how long after the end of a member's invocation, its hook included, no
-	// member starts. Zero means no time. With Running 1 it lets an upstream that serves
-	// one at a time recover.
+	// Gap is the time after the end of a member's invocation, its hook included, during which no member starts. Zero
+	// means none. With Running 1 it lets an upstream that serves one request at a time recover.
 	Gap time.Duration
 }
 
-// Group limits the tasks that are in it together, for example those that ask one
-// upstream. It is made by [NewGroup], joined by the option [In], and belongs to
-// the one [Scheduler] whose tasks joined it.
+// Group limits the tasks that are in it together, for example those that poll one upstream. It is made by [NewGroup],
+// joined by the option [In], and belongs to the one [Scheduler] whose tasks joined it.
 //
 // A task that is due but not admitted waits in the group's queue, without a
 // goroutine, in the order in which the members became due, see [HeadStart].
@@ -47,21 +44,21 @@ type GroupConfig struct {
 // Work that is not a task can observe the limits by calling [Scheduler.Admit].
 type Group struct {
 	places  int           // 0: any number
-	gap     time.Duration // no start for so long after ended
+	gap     time.Duration // for so long after ended, no member starts
 	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
-	number  int64         // of all groups, in the order in which they were made
+	number  int64         // counts groups in the order in which they were made
 	owner   atomic.Pointer[control]
 
 	// The fields below are guarded by the owner's mu.
 
-	ended   time.Time // when a member's invocation has ended last; zero without a gap
+	ended   time.Time // when a member's invocation last ended; zero without a gap
 	running int       // members whose invocation is in progress, and admissions
-	visits  int       // the latter alone
-	kept    int       // places kept for members that are about to start, or wait for their next group
-	turn    bool      // the next start of the limiter is kept for one of these
-	line    line      // members that wait for a place or a start
-	waiting int       // members that are due and have not started, in line or not
-	bell    entry     // in control.timed while the first in line waits for a start, until that is there
+	visits  int       // admissions alone
+	kept    int       // slots kept for members that are about to start, or wait for their next group
+	turn    bool      // the next start of the limiter is kept for one of those
+	queue   queue     // members that wait for a slot or a start
+	waiting int       // members that are due and have not started, whether they are in queue or not
+	bell    entry     // in control.timed while the first member of queue waits for a start: due when that is available
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is
@@ -69,9 +66,19 @@ type Group struct {
 func NewGroup(config GroupConfig) *Group {
 	switch {
 	case config.Running < 0:
-		panic(fmt.Sprintf(`smartpoll: NewGroup: Running is %d, use a positive number, or zero for no limit`, config.Running))
+		panic(
+			fmt.Sprintf(
+				`smartpoll: NewGroup: Running is %d, use a positive number, or zero for no limit`,
+				config.Running,
+			),
+		)
 	case !(config.Rate >= 0):
-		panic(fmt.Sprintf(`smartpoll: NewGroup: Rate is %v, use a positive number of starts per second, or zero for no limit`, config.Rate))
+		panic(
+			fmt.Sprintf(
+				`smartpoll: NewGroup: Rate is %v, use a positive number of starts per second, or zero for no limit`,
+				config.Rate,
+			),
+		)
 	case config.Gap < 0:
 		panic(fmt.Sprintf(`smartpoll: NewGroup: Gap is %v, use a positive duration, or zero for none`, config.Gap))
 	case config.Burst < 0:
@@ -85,21 +92,18 @@ func NewGroup(config GroupConfig) *Group {
 	return g
 }
 
-// String keeps package fmt from reading fields that are in use, as GoString
-// does.
+// String keeps package fmt from reading fields that are in use; so does GoString.
 func (g *Group) String() string { return "smartpoll.Group" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (g *Group) GoString() string { return g.String() }
 
-// groupsMade numbers groups.
+// groupsMade counts the groups that were made, and so numbers them.
 var groupsMade atomic.Int64
 
-// Delay returns how long a member that becomes due at the given time has to
-// wait for a start, judging by Rate and the members that are due now; others
-// may become due before it. It is zero if a start is available then, and
-// without a Rate. A time in the past counts as now. Delay may be called from
-// any goroutine.
+// Delay returns how long a member that becomes due at the given time has to wait for a start, as far as Rate and the
+// members that are due now tell; others may become due before it. It is zero if a start is available then, and if there
+// is no Rate. A time in the past counts as now. Delay may be called from any goroutine.
 func (g *Group) Delay(at time.Time) time.Duration {
 	if g.limiter == nil {
 		return 0
@@ -114,10 +118,9 @@ func (g *Group) Delay(at time.Time) time.Duration {
 	return max(g.wait(now, ahead+1)-max(at.Sub(now), 0), 0)
 }
 
-// Delay returns how long after its time, which Next tells, the task has to wait for a
-// start of its groups' Rates, as far as these and the tasks that are due now tell: if
-// it is due itself, those that come before it, and else all of them, as for
-// [Group.Delay]. A time that has passed counts as now. Delay is zero for a task that is
+// Delay returns how long after its time, see Next, the task has to wait for a start of its groups' Rates, as far as
+// these and the tasks that are due now tell. For a task that is due itself, only the tasks before it count, and
+// otherwise all of them, as for [Group.Delay]. A time that has passed counts as now. Delay is zero for a task that is
 // not scheduled, and its cost grows with the number of those that are due.
 //
 // Delay panics if no task has the key. It may be called from any goroutine.
@@ -147,31 +150,31 @@ func (c *control) Delay(key any) (delay time.Duration) {
 func (c *control) ahead(e *entry, g *Group) (n int) {
 	m := e.extra.member
 	if slices.Contains(m.groups[:m.kept], g) {
-		return 0 // it keeps the next start for e
+		return 0 // g keeps the next start for e
 	}
 	count := func(o *entry) {
 		if o.extra != nil && o.extra.member != nil && slices.Contains(o.extra.member.groups, g) {
 			n++
 		}
 	}
-	e.line.before(e, count)
-	if e.line != &g.line {
-		g.line.before(e, count)
+	e.queue.before(e, count)
+	if e.queue != &g.queue {
+		g.queue.before(e, count)
 	}
-	if e.line == &c.ready {
-		return n // those for which a start is kept are in that line
+	if e.queue == &c.ready {
+		return n // entries for which a start is kept are in that queue
 	}
 	return n + g.kept
 }
 
-// wait returns how long after now n starts will have been there.
+// wait returns how long after now n starts will have become available.
 func (g *Group) wait(now time.Time, n int) time.Duration {
 	missing := float64(n) - g.limiter.TokensAt(now)
 	if missing <= 0 {
 		return 0
 	}
 	seconds := missing / float64(g.limiter.Limit())
-	// To the nanosecond, as far as floating point is good for, and never more than can be added to a time.
+	// Rounded to the nanosecond, as floating point is inexact, and never more than can be added to a time.
 	return time.Duration(min(math.Round(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
@@ -200,10 +203,9 @@ func In(g *Group) TaskOption {
 	})
 }
 
-// compare is the order in which groups are asked. It is the same for all tasks, so
-// they cannot wait for each other in a circle. Places come before rates, because they
-// may be taken for as long as tasks run, and a start that is kept meanwhile keeps all
-// who are in line for that rate waiting.
+// compare defines the order in which tasks acquire groups. It is the same for all tasks, so they cannot deadlock. Slots
+// come before rates, because they may be taken for as long as tasks run, and a start that is kept meanwhile holds up
+// every other task that waits for that rate.
 func (g *Group) compare(other *Group) int {
 	key := func(g *Group) (class int, speed float64) {
 		if g.places == 0 {
@@ -219,24 +221,27 @@ func (g *Group) compare(other *Group) int {
 	return cmp.Or(cmp.Compare(class, otherClass), cmp.Compare(speed, otherSpeed), cmp.Compare(g.number, other.number))
 }
 
-// membership is what an entry knows of its groups, guarded by control.mu.
+// membership is the state of an entry in its groups, guarded by control.mu.
 type membership struct {
-	groups []*Group // in the order in which they are asked
-	kept   int      // so many of them, from the first, keep a place and the next start for the entry
-	due    bool     // the entry is counted in the waiting of all of them
-	at     int64    // the entry's when it left the last line; that of ready may have made it a later one
+	groups []*Group // in the order in which they are acquired
+	kept   int      // the first so many of groups keep a slot and the next start for the entry
+	due    bool     // the entry is counted in the waiting field of all of them
+	at     int64    // entry.at when it left the last queue; control.ready may have made that later
 }
 
-// errGroupInUse is what add returns for a task of which another scheduler owns a group.
+// errGroupInUse is the error of add for a task in a group that another scheduler owns.
 var errGroupInUse = errors.New(`smartpoll: group in use`)
 
-// inUse is what users get for it.
+// inUse returns the error that users get for errGroupInUse.
 func inUse(key any) error {
-	return fmt.Errorf(`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`, key)
+	return fmt.Errorf(
+		`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`,
+		key,
+	)
 }
 
-// claimGroups makes c the owner of the groups of e, and tells whether it could. If
-// another scheduler owns one of them, those that were free are again.
+// claimGroups makes c the owner of the groups of e, and reports whether it could. If another scheduler owns one of
+// them, none is claimed.
 func (c *control) claimGroups(e *entry) bool {
 	if e.extra == nil || e.extra.member == nil {
 		return true
@@ -256,7 +261,7 @@ func (c *control) claimGroups(e *entry) bool {
 	return true
 }
 
-// disownGroups lets another scheduler have the groups that c has claimed.
+// disownGroups gives up the groups that c has claimed, so that another scheduler can have them.
 func (c *control) disownGroups() {
 	for _, e := range c.tasks {
 		if e.extra != nil && e.extra.member != nil {
@@ -277,10 +282,10 @@ func (m *membership) wait() {
 	}
 }
 
-// free tells whether g has a place, and its next start is kept for nobody.
+// free reports whether g has a slot, and its next start is not kept for an entry.
 func (g *Group) free() bool { return !g.turn && (g.places == 0 || g.running+g.kept < g.places) }
 
-// keep has the next group keep what it has for the entry.
+// keep makes the next group keep a slot and its next start for the entry.
 func (m *membership) keep() {
 	g := m.groups[m.kept]
 	m.kept++
@@ -288,14 +293,14 @@ func (m *membership) keep() {
 	g.turn = g.limiter != nil
 }
 
-// join admits e, taken from c.ready, if all of its groups do. If one does not, e waits
-// in its line, and join returns false.
+// join admits e, taken from c.ready, if all of its groups do. If one does not, e waits in that group's queue, and join
+// returns false.
 func (c *control) join(e *entry) bool {
 	m := e.extra.member
 	for m.kept < len(m.groups) {
-		if g := m.groups[m.kept]; !g.line.empty() || !g.free() || c.missing(m) > 0 {
-			g.line.push(e)
-			c.serve(g) // it may be the first there
+		if g := m.groups[m.kept]; !g.queue.empty() || !g.free() || c.missing(m) > 0 {
+			g.queue.push(e)
+			c.serve(g) // e may be the first there
 			return false
 		}
 		m.keep()
@@ -306,7 +311,7 @@ func (c *control) join(e *entry) bool {
 		g.kept--
 		g.turn = false
 		e.at = m.at
-		g.line.putBack(e)
+		g.queue.putBack(e)
 		c.serve(g)
 		return false
 	}
@@ -320,7 +325,7 @@ func (c *control) join(e *entry) bool {
 	return true
 }
 
-// resting tells whether the gap of one of the groups is not over.
+// resting reports whether the gap of one of the groups is not over yet.
 func (m *membership) resting() bool {
 	for _, g := range m.groups {
 		if g.gap > 0 && !g.ended.IsZero() && time.Since(g.ended) < g.gap {
@@ -330,9 +335,8 @@ func (m *membership) resting() bool {
 	return false
 }
 
-// missing returns how long an entry that waits for the last one of its groups has to
-// wait until all of them have a start and their gaps are over. For one that waits for
-// another it is 0.
+// missing returns how long an entry that waits for the last of its groups has to wait until all of them have a start
+// and their gaps are over. For an entry that waits for an earlier group it is 0.
 func (c *control) missing(m *membership) (wait time.Duration) {
 	if m.kept < len(m.groups)-1 {
 		return 0
@@ -349,19 +353,19 @@ func (c *control) missing(m *membership) (wait time.Duration) {
 	return wait
 }
 
-// serve has g keep what is free for the first in its line, which goes on from there.
+// serve makes g keep what is free for the first entry in its queue, which then proceeds to its next group.
 func (c *control) serve(g *Group) {
 	if g.bell.pos != 0 {
 		c.timed.remove(&g.bell)
 	}
-	for !g.line.empty() && g.free() {
-		e := g.line.first()
+	for !g.queue.empty() && g.free() {
+		e := g.queue.first()
 		if wait := c.missing(e.extra.member); wait > 0 {
 			g.bell.at = saturate(c.since(time.Now()), wait)
 			c.timed.push(&g.bell, g.bell.at)
 			return
 		}
-		g.line.remove(e)
+		g.queue.remove(e)
 		if e.extra.admitted != nil {
 			c.admitNow(e)
 			continue
@@ -372,8 +376,7 @@ func (c *control) serve(g *Group) {
 	}
 }
 
-// release ends the wait of an entry, which has started or has left the line, and has
-// its groups keep nothing for it.
+// release ends the wait of an entry that has started or has left the queue; its groups no longer keep anything for it.
 func (c *control) release(m *membership) {
 	if !m.due {
 		return
@@ -389,11 +392,11 @@ func (c *control) release(m *membership) {
 		}
 	}
 	for _, g := range m.groups[:min(kept+1, len(m.groups))] {
-		c.serve(g) // the one after those that kept something is where it was in line
+		c.serve(g) // the group after those that kept something is where the entry was in the queue
 	}
 }
 
-// quit is called when an invocation has ended.
+// quit gives back the slots of a member whose invocation has ended.
 func (c *control) quit(m *membership) {
 	for _, g := range m.groups {
 		g.running--

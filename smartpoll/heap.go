@@ -2,10 +2,9 @@ package smartpoll
 
 // heap orders entries by an instant.
 //
-// It is 4-ary and indexed: each entry knows its position, so postponing or
-// withdrawing one leaves nothing behind, however often it happens. The keys
-// lie beside the pointers, because a comparison that follows a pointer costs a
-// cache miss at each level.
+// It is 4-ary and indexed: each entry holds its position, so postponing or withdrawing one leaves nothing behind,
+// however often it happens. The keys are stored beside the pointers, because a comparison that follows a pointer costs
+// a cache miss at each level.
 type heap []node
 
 type node struct {
@@ -52,8 +51,7 @@ func (h heap) up(i int) {
 	h.place(i, n)
 }
 
-// down moves the node at i away from the root until no child is earlier, and
-// tells whether it moved.
+// down moves the node at i away from the root until no child is earlier, and reports whether it moved.
 func (h heap) down(i int) bool {
 	n, start := h[i], i
 	for {
@@ -82,7 +80,7 @@ func (h heap) place(i int, n node) {
 	n.e.pos = int32(i + 1)
 }
 
-// build orders a heap whose orders have changed.
+// build restores the heap after its keys have changed.
 func (h heap) build() {
 	for i := len(h)/arity + 1; i >= 0; i-- {
 		if i < len(h) {

@@ -15,14 +15,12 @@ import (
 // same value, and runtime.Goexit ends the goroutine that called Run.
 type Hook[T any] func(ctx context.Context, internal *Internal, value T, ok bool) error
 
-// WithHook adds a [Hook], wired up to the given channel.
+// WithHook adds a [Hook] for the given channel.
 //
-// For each hook and Run, a goroutine receives from the channel and waits with
-// the value until the hook can run, so one value may already be received while
-// another hook runs. A received value always reaches the hook, even if Run is
-// about to end: then the hook's context is already done. Other values stay in
-// the channel. Several hooks may share a channel: each value goes to one of
-// them.
+// During each Run, a goroutine per hook receives from the channel and holds the value until the hook can run, so one
+// value may already be received while another hook runs. A received value always reaches the hook, even if Run is about
+// to end: then the hook's context is already done. Other values stay in the channel. Several hooks may share a channel:
+// each value goes to one of them.
 func WithHook[T any](ch <-chan T, hook Hook[T]) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if ch == nil {
@@ -36,14 +34,13 @@ func WithHook[T any](ch <-chan T, hook Hook[T]) Option {
 	})
 }
 
-// errCrashed stops a Run whose hook has panicked or called runtime.Goexit; what
-// it did is done again by Run, so nobody sees this error.
+// errCrashed stops a Run whose hook has panicked or called runtime.Goexit. Run then does the same, so callers never see
+// this error.
 var errCrashed = errors.New(`smartpoll: hook crashed`)
 
-// serve is the goroutine of a channel hook. It belongs to one Run, which waits
-// for it, so that it cannot take a value away from the next one. It runs its own
-// hook only, never the loop: what another task's hook does to its goroutine must
-// not end this one.
+// serve is the goroutine of a channel hook. It belongs to one Run, which waits for it, so that it cannot take a value
+// away from the next one. It runs only its own hook, never the loop: a Goexit in a task's hook must not end this
+// goroutine.
 func serve[T any](c *control, ch <-chan T, hook Hook[T]) {
 	stop := c.stop
 	wait := newWaiter()

@@ -8,20 +8,19 @@ import (
 // State is the state of a task.
 type State int
 
-// The states of a task. One that runs may be scheduled, due and paused as well.
+// The states of a task. A running task may be scheduled, due and paused as well.
 const (
-	// Idle is a task that is not scheduled.
+	// Idle means that the task is not scheduled.
 	Idle State = iota
-	// Waiting is one whose time has not come.
+	// Waiting means that the task is scheduled and not due yet.
 	Waiting
-	// Ready is one that is due, and about to be started if it is not paused and
-	// [WithMaxRunning] has room.
+	// Ready means that the task is due, and about to start unless it is paused or held up by [WithMaxRunning].
 	Ready
-	// Parked is one that is due, and waits for a [Group].
+	// Parked means that the task is due and waits for a [Group].
 	Parked
-	// Running is one that was started and has not got to its hook.
+	// Running means that the task was started and its hook has not begun.
 	Running
-	// Hooking is one whose [TaskHook], or [OnError], is running.
+	// Hooking means that the [TaskHook] or [OnError] of the task is running.
 	Hooking
 )
 
@@ -48,28 +47,26 @@ type TaskInfo struct {
 	Key    any
 	State  State
 	Paused bool // see Pause
-	// Next is what the method Next returns.
+	// Next is the result of the method Next.
 	Next time.Time
 	// Runs is how often the task was started.
 	Runs uint64
-	// Started is when it last was, the zero time if never.
+	// Started is the time of the last start, the zero time if there was none.
 	Started time.Time
-	// Late is how long after its time, as it was scheduled or planned, that was, and Took how long the last
-	// invocation took that has ended, without the hook: if there is an [Observer].
+	// Late is how long after its scheduled or planned time the last start was, and Took is the duration of the last
+	// invocation that has ended, without its hook. Both are kept only with an [Observer].
 	Late, Took time.Duration
-	// Failures is how many invocations in a row have failed, and Err is the
-	// last error, even if a success has followed it. The failed fetch of a
-	// [Poll] is a failure.
+	// Failures is how many invocations in a row have failed, and Err is the last error, even if a success has followed
+	// it. A failed fetch of a [Poll] counts as a failure.
 	Failures int
 	Err      error
-	// Skipped is how many due times led to no run: by [Skip], by a [Queue] that was
-	// full, by [MissedSkip] and MissedAll. Of the times of a [Schedule] that is not an
-	// [Interval], up to 1,001 are counted at once.
+	// Skipped is how many due times led to no run because of [Skip], a full [Queue], [MissedSkip] or [MissedAll]. For a
+	// [Schedule] that is not an [Interval], at most 1,001 times are counted at once.
 	Skipped uint64
 }
 
-// Info returns what is known of the task with the key, and whether there is one. It
-// may be called from any goroutine, also while a hook or a task does not return.
+// Info describes the task with the key, and reports whether there is one. It may be called from any goroutine, even
+// while a hook or a task does not return.
 func (c *control) Info(key any) (TaskInfo, bool) {
 	now := time.Now()
 	c.lock()
@@ -81,10 +78,9 @@ func (c *control) Info(key any) (TaskInfo, bool) {
 	return c.info(e, now), true
 }
 
-// Tasks returns what is known of all tasks, in no order, each at the moment of
-// about its turn. Tasks that are added or removed meanwhile may be left out. It may
-// be called from any goroutine, also while a hook or a task does not return; the
-// loop over it may take its time, and may call all methods.
+// Tasks describes all tasks, in no particular order, each at about the moment it is yielded. Tasks that are added or
+// removed meanwhile may be left out. It may be called from any goroutine, even while a hook or a task does not return.
+// A loop over it may be slow, and may call all methods.
 func (c *control) Tasks() iter.Seq[TaskInfo] {
 	return func(yield func(TaskInfo) bool) {
 		var batch [64]TaskInfo // bounds how long mu is held
@@ -119,7 +115,7 @@ func (c *control) Tasks() iter.Seq[TaskInfo] {
 	}
 }
 
-// info returns what is known of e. The caller holds mu.
+// info describes e. The caller holds mu.
 func (c *control) info(e *entry, now time.Time) TaskInfo {
 	info := TaskInfo{Key: e.key, Paused: e.paused, Next: e.next, Runs: e.runs}
 	switch {
@@ -127,7 +123,7 @@ func (c *control) info(e *entry, now time.Time) TaskInfo {
 		info.State = Hooking
 	case e.running:
 		info.State = Running
-	case e.ready && !e.paused && e.line != &c.ready:
+	case e.ready && !e.paused && e.queue != &c.ready:
 		info.State = Parked
 	case e.ready:
 		info.State = Ready

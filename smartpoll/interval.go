@@ -7,13 +7,11 @@ import (
 	"time"
 )
 
-// Interval is a [Schedule] at a fixed rate, made by [Every]. It is a value that does
-// not change: its methods return another one.
+// Interval is a [Schedule] at a fixed rate, made by [Every]. It is immutable: its methods return a new Interval.
 //
-// An Interval is pinned, by Offset, Spread and Jitter, to the multiples of its duration
-// since year 1 in UTC, so those of a day are midnights, and those of 7 days are
-// those of Mondays. Then restarts and replicas agree on its times, which are on the
-// wall clock.
+// An Interval is pinned, by Offset, Spread and Jitter, to the multiples of its duration since year 1 in UTC, so the
+// multiples of a day are midnights, and those of 7 days are the midnights of Mondays. Then restarts and replicas agree
+// on its times, which are on the wall clock.
 type Interval struct {
 	every  time.Duration
 	pinned bool
@@ -23,8 +21,7 @@ type Interval struct {
 	seed   uint64        // of jitter
 }
 
-// Every returns the times d apart, whichever the first one is. It panics if d is
-// not positive.
+// Every returns the Interval of times d apart, whatever the first one is. It panics if d is not positive.
 func Every(d time.Duration) Interval {
 	if d <= 0 {
 		panic(fmt.Sprintf(`smartpoll: Every(%s) would never come to an end, use a positive duration`, d))
@@ -40,12 +37,12 @@ func (i Interval) check() {
 	}
 }
 
-// Offset pins i, and moves its times by d, which may be negative.
+// Offset pins i and shifts its times by d, which may be negative.
 func (i Interval) Offset(d time.Duration) Interval {
 	i.check()
 	i.pinned = true
 	d %= i.every
-	i.offset += d // both less than every, so of different signs where it could overflow
+	i.offset += d // each is less than every; where the sum could overflow, their signs differ
 	if d > 0 && (i.offset >= i.every || i.offset < 0) {
 		i.offset -= i.every
 	}
@@ -55,24 +52,22 @@ func (i Interval) Offset(d time.Duration) Interval {
 	return i
 }
 
-// AtOnce makes a task that is scheduled [On] the Interval also run at once:
-// when Run begins, or when the task is added. That does not change Next.
+// AtOnce makes a task that is scheduled [On] the Interval also run immediately: when Run begins, or when the task is
+// added. That does not change Next.
 func (i Interval) AtOnce() Interval {
 	i.check()
 	i.atOnce = true
 	return i
 }
 
-// Spread pins i, and shifts its times by a part of its duration that depends
-// only on id, so that tasks with different ids do not all run at once. The part
-// is the same in all processes.
+// Spread pins i and shifts its times by a fraction of its duration that depends only on id, so that tasks with
+// different ids do not all run at once. The fraction is the same in all processes.
 func (i Interval) Spread(id string) Interval {
 	return i.Offset(time.Duration(fraction(fnv64([]byte(id))) * float64(i.every)))
 }
 
-// Jitter pins i, and delays each of its times by a part of its duration from 0
-// to f, which depends on id and that time. Delays do not add up: the rate stays
-// the same. Jitter panics unless f is at least 0 and less than 1.
+// Jitter pins i and delays each of its times by a fraction of its duration, from 0 to f, that depends on id and that
+// time. Delays do not add up: the rate stays the same. Jitter panics unless f is at least 0 and less than 1.
 func (i Interval) Jitter(f float64, id string) Interval {
 	i.check()
 	if !(f >= 0 && f < 1) {
@@ -82,8 +77,8 @@ func (i Interval) Jitter(f float64, id string) Interval {
 	return i
 }
 
-// Next returns the first time of i after t. If i is not pinned, that is its duration
-// later. It is in the location of t.
+// Next returns the first time of i after t. If i is not pinned, that is t plus its duration. The result has the
+// location of t.
 func (i Interval) Next(t time.Time) time.Time {
 	i.check()
 	if !i.pinned {
@@ -92,7 +87,7 @@ func (i Interval) Next(t time.Time) time.Time {
 	return i.delayed(i.point(t).Add(i.every))
 }
 
-// point returns the multiple that the last time of i which is not after t belongs to.
+// point returns the multiple to which the last time of i that is not after t belongs.
 func (i Interval) point(t time.Time) time.Time {
 	point := t.Add(-i.offset).Truncate(i.every).Add(i.offset) // not after t
 	if i.delayed(point).After(t) {
@@ -128,8 +123,8 @@ func fnv64(text []byte) uint64 {
 	return h.Sum64()
 }
 
-// fraction returns a number in [0, 1) that depends on all bits of h: the last bytes
-// that FNV has read have not reached its upper bits.
+// fraction returns a number in [0, 1) that depends on all bits of h: the last bytes that FNV reads do not reach its
+// upper bits.
 func fraction(h uint64) float64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd

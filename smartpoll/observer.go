@@ -5,31 +5,26 @@ import (
 	"time"
 )
 
-// Observer receives events for metrics and logs. A nil func costs nothing, and
-// without an Observer the clock is not read for it.
+// Observer receives events for metrics and logs. A nil func costs nothing, and without an Observer the clock is not
+// read for these events.
 //
-// The funcs must return fast, and may call all methods but [Scheduler.Do]. OnStart
-// and OnDone are called on the goroutine of the task, so concurrently for several
-// tasks; OnHook between two hooks. A panic in one of them ends [Scheduler.Run] with
-// a [*TaskError].
+// The funcs must return fast, and may call all methods except [Scheduler.Do]. OnStart and OnDone are called on the
+// goroutine of the task, so they run concurrently for several tasks; OnHook is called between two hooks. A panic in one
+// of them ends [Scheduler.Run] with a [*TaskError].
 type Observer struct {
-	// OnStart is called before a task is, late after the time for which it was
-	// scheduled, or planned by its [Schedule]: for a run that makes up for missed times,
-	// the first of them.
+	// OnStart is called before a task starts. Late is how long ago the task was due, by an explicit schedule or by its
+	// [Schedule]; for a run that makes up for missed times, it counts from the first of them.
 	OnStart func(key any, late time.Duration)
-	// OnDone is called when a task has returned err, took after its start; for a [Poll],
-	// err is that of its fetch. For an
-	// invocation that was dropped it is the cause: [ErrTaskCancelled],
-	// [ErrTaskRemoved] or [ErrTaskReplaced].
+	// OnDone is called when a task has returned err, took after its start. For a [Poll], err is the error of its fetch.
+	// For an invocation that was dropped it is the cause: [ErrTaskCancelled], [ErrTaskRemoved] or [ErrTaskReplaced].
 	OnDone func(key any, took time.Duration, err error)
-	// OnHook is called when a hook has returned err, during which nothing else was
-	// started: that of a task, and its [OnError], with its key; that of a channel or of a
-	// Run, and a func passed to Do, with nil.
+	// OnHook is called when a hook has returned err after took, during which nothing was started. Key is the key of the
+	// task for its [TaskHook] and [OnError], and nil for the hook of a channel or of a Run and for a func passed to Do.
 	OnHook func(key any, took time.Duration, err error)
 }
 
-// WithObserver reports events to o. With it, [TaskInfo] has how late tasks
-// started and how long they took, even if all funcs of o are nil.
+// WithObserver reports events to o. With it, [TaskInfo] also tells how late tasks started and how long they took, even
+// if all funcs of o are nil.
 func WithObserver(o *Observer) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if o == nil {

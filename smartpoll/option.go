@@ -25,13 +25,11 @@ type taskOptionFunc func(e *entry) error
 
 func (f taskOptionFunc) applyTask(e *entry) error { return f(e) }
 
-// WithTask adds a task, identified by the given key. The provided task may be
-// scheduled, and nothing runs it until it is.
+// WithTask adds a task, identified by the given key. The task runs only when it is scheduled.
 //
-// The key may be any comparable value, nil included. Keys are equal as the keys
-// of a map are: int(1) is not int64(1). Of two tasks with equal keys the last
-// one counts. A nil task, and a key that is not comparable or not equal to
-// itself (a NaN), is an error of [New].
+// The key may be any comparable value, nil included. Keys are equal as the keys of a map are: int(1) is not int64(1).
+// Of two tasks with equal keys the last one counts. A nil task is an error of [New], and so is a key that is not
+// comparable or not equal to itself (a NaN).
 func WithTask(key any, task Task, opts ...TaskOption) Option {
 	return optionFunc(func(x *Scheduler) error {
 		e, err := newEntry(key, task, opts)
@@ -62,7 +60,7 @@ func newEntry(key any, task Task, opts []TaskOption) (*entry, error) {
 	return e, nil
 }
 
-// isComparable tells whether key can be found again in a map.
+// isComparable reports whether key can be found again in a map.
 func isComparable(key any) (ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -73,9 +71,8 @@ func isComparable(key any) (ok bool) {
 	return again == key
 }
 
-// WithRunHook adds a [RunHook] to be called on each [Scheduler.Run], just prior
-// to starting the main loop. If more than one RunHook is configured, they will
-// be called in the order they were configured.
+// WithRunHook adds a [RunHook] to be called on each [Scheduler.Run], just before the main loop starts. Several RunHooks
+// are called in the order in which they were added.
 func WithRunHook(hook RunHook) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if hook == nil {
@@ -86,15 +83,13 @@ func WithRunHook(hook RunHook) Option {
 	})
 }
 
-// WithEndHook adds a [RunHook] to be called at the end of each [Scheduler.Run], whatever
-// ends it, unless a RunHook of [WithRunHook] has failed: to save schedules, which it
-// finds as they are, and which are cleared afterwards. Nothing is started any more, no
-// other hook is running, and tasks have had the time that [WithDrain] gives them. The
-// schedule of a task whose run was cut short was consumed when it started.
+// WithEndHook adds a [RunHook] to be called at the end of each [Scheduler.Run], whatever ends it, unless a RunHook of
+// [WithRunHook] has failed. It can save the schedules, which are cleared only afterwards. When it is called, nothing is
+// started any more, no other hook is running, and tasks have had the time that [WithDrain] gives them. The schedule of
+// a task whose run was cut short was consumed when that run started.
 //
-// The context has the values of Run's, and is not cancelled with it. An error is joined to
-// what Run returns otherwise. If more than one is configured, they are all called, in
-// that order.
+// The context has the values of Run's context, and is not cancelled with it. An error is joined to the one that Run
+// would return otherwise. Several end hooks are all called, in the order in which they were added.
 func WithEndHook(hook RunHook) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if hook == nil {

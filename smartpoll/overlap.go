@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// ErrTaskReplaced is the cause, see [context.Cause], of the end of the context of a
-// task that has become due again while it ran, and has [Overlap] with [Replace].
+// ErrTaskReplaced is the [context.Cause] of the context of a task with [Overlap] set to [Replace] that became due again
+// while it ran.
 var ErrTaskReplaced = errors.New(`smartpoll: task replaced`)
 
-// OverlapPolicy is what [Overlap] does with a task that becomes due while it
-// runs.
+// OverlapPolicy chooses what happens to a task that becomes due while it runs, see [Overlap].
 type OverlapPolicy int
 
 const (
@@ -71,8 +70,8 @@ func Overlap(policy OverlapPolicy) TaskOption {
 	})
 }
 
-// overlaps applies the policy to e, which has become due while it is running, and
-// tells whether it remains so. The caller holds mu.
+// overlaps applies the policy to e, which has become due while it is running, and reports whether it remains due. The
+// caller holds mu.
 func (c *control) overlaps(e *entry) bool {
 	if e.run == nil || c.cur == e {
 		return true
@@ -84,7 +83,7 @@ func (c *control) overlaps(e *entry) bool {
 		return false
 	case Replace:
 		if run := c.drop(e); run != nil {
-			go run.cancel(ErrTaskReplaced) // by somebody without mu
+			go run.cancel(ErrTaskReplaced) // on a goroutine that does not hold mu
 		}
 	}
 	return true
@@ -104,11 +103,9 @@ func (e *entry) again() {
 	}
 }
 
-// HeadStart treats the task as due d earlier than it is, among those that wait
-// for [WithMaxRunning] or for a [Group]: it overtakes tasks that became due up
-// to d before it, and no others, so none of them waits forever. It is never
-// started before its time. A d that is not positive is an error of [New] and
-// Add.
+// HeadStart treats the task as due d earlier than it is while it waits for [WithMaxRunning] or for a [Group]: it
+// overtakes only tasks that became due up to d before it, so none of them waits forever. It is never started before its
+// time. A d that is not positive is an error of [New] and Add.
 func HeadStart(d time.Duration) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if d <= 0 {

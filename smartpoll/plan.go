@@ -7,35 +7,29 @@ import (
 	"time"
 )
 
-// Schedule says when a task is due: Next returns the first time after t, or the
-// zero time if there is none. Each must be later than the one before. [Every] makes
-// one, and the schedules of cron libraries have this method; see [On].
+// Schedule determines when a task is due: Next returns the first time after t, or the zero time if there is none. Each
+// time must be later than the one before. [Every] makes a Schedule, and the schedules of cron libraries have this
+// method; see [On].
 //
-// Next is called between hooks, on the goroutine of any task, and nothing is started
-// meanwhile. A panic in it, and a time that is not later, ends [Scheduler.Run]: the
-// former with a [*TaskError].
+// Next is called between hooks, on the goroutine of any task, and nothing is started meanwhile. A panic in it, or a
+// time that is not later, ends [Scheduler.Run]; the panic as a [*TaskError].
 type Schedule interface {
 	Next(t time.Time) time.Time
 }
 
-// On schedules the task as s says: for the first time after the start of
-// [Scheduler.Run], when its RunHooks have returned, or after Add, and then,
-// whenever an invocation is over, hook included, for the time that follows the
-// one for which it was scheduled. Retries, and explicit schedules of the task,
-// take precedence: the schedule continues from there. A task whose schedule is
-// cleared is not planned again until it has run.
+// On schedules the task by s: first after the start of [Scheduler.Run], when its RunHooks have returned, or after Add;
+// and then, whenever an invocation is over, hook included, for the time that follows the one for which it was
+// scheduled. Retries and explicit schedules of the task take precedence: s continues from there. A task whose schedule
+// is cleared is not planned again until it has run.
 //
-// Times that s returns without a monotonic reading, such as any made from a
-// date, are wall-clock times and follow that clock when it is set. Apart from
-// an [Interval] that is not pinned, s is asked with local times of the wall
-// clock.
+// Times that s returns without a monotonic reading, such as times made from a date, are wall-clock times and follow
+// that clock when it is set. The argument of s.Next is a local time of the wall clock, unless s is an [Interval] that
+// is not pinned.
 //
-// Times that have passed before they could be planned, or by more than a second
-// before they were noticed, because the process was busy or suspended or the task
-// paused, are missed: see [Missed]. So are those since a time that had passed already
-// when something else scheduled the task for it, such as one that was saved by an
-// earlier process: such a time is not skipped itself. A nil s is an error of [New] and
-// Add.
+// A time is missed, see [Missed], if it passed before it could be planned, or was noticed more than a second late
+// because the process was busy or suspended or the task was paused. If a task is explicitly scheduled for a time in the
+// past, such as one saved by an earlier process, the times since then are missed too, but that time itself is not
+// skipped. A nil s is an error of [New] and Add.
 func On(s Schedule) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if s == nil {
@@ -49,12 +43,11 @@ func On(s Schedule) TaskOption {
 	})
 }
 
-// MissedPolicy is what [Missed] does about missed times.
+// MissedPolicy chooses what happens to missed times, see [Missed].
 type MissedPolicy int
 
 const (
-	// MissedOnce makes up for all of them by one run, now, and continues from
-	// now.
+	// MissedOnce makes up for all of them with one run, at once, and continues from now.
 	MissedOnce MissedPolicy = 0
 	// MissedSkip makes up for none.
 	MissedSkip MissedPolicy = -1
@@ -72,11 +65,13 @@ func (p MissedPolicy) String() string {
 	return "MissedPolicy(" + strconv.Itoa(int(p)) + ")"
 }
 
-// MissedAll makes up for up to n in a row, one by one, and for no more until the
-// task is on time again; the rest is skipped. It panics if n is not positive.
+// MissedAll makes up for up to n in a row, one by one; the rest are skipped until the task is on time again. It panics
+// if n is not positive.
 func MissedAll(n int) MissedPolicy {
 	if n < 1 {
-		panic(fmt.Sprintf(`smartpoll: MissedAll(%d) would make up for nothing, use a positive number, or MissedSkip`, n))
+		panic(
+			fmt.Sprintf(`smartpoll: MissedAll(%d) would make up for nothing, use a positive number, or MissedSkip`, n),
+		)
 	}
 	return MissedPolicy(n)
 }
@@ -94,10 +89,9 @@ func Missed(policy MissedPolicy) TaskOption {
 }
 
 const (
-	// noticed is how late a planned time may be noticed and not be missed.
+	// noticed is how late a planned time may be noticed without being missed.
 	noticed = time.Second
-	// backwards is how far the wall clock may have been set back without times
-	// that were lived through being planned once more.
+	// backwards is how far the wall clock may be set back without repeating times that were planned before.
 	backwards = 3 * time.Hour
 )
 
@@ -152,12 +146,10 @@ func (c *control) plan(e *entry) {
 	x.caughtUp = catchUp
 }
 
-// mostPassed is how many times of a Schedule are counted at once that can only be asked
-// for one after the other.
+// mostPassed limits how many times are counted at once of a Schedule that only has Next.
 const mostPassed = 1000
 
-// passed returns how many times of the Schedule of e are after due and not after now.
-// first is the first of them.
+// passed returns how many times of the Schedule of e are after due and not after now. First is the first of them.
 func (c *control) passed(e *entry, due, first, now time.Time) (n uint64) {
 	if i, ok := e.extra.schedule.(Interval); ok {
 		return i.between(due, now)
@@ -168,13 +160,17 @@ func (c *control) passed(e *entry, due, first, now time.Time) (n uint64) {
 	return n
 }
 
-// ask returns what the Schedule of e says. A panic, and a time that is not later,
-// ends Run.
+// ask returns the time that the Schedule of e plans after t. A panic, or a time that is not later, ends Run.
 func (c *control) ask(e *entry, t time.Time) (next time.Time) {
 	err := contained(e.key, func() error {
 		next = e.extra.schedule.Next(t)
 		if !next.IsZero() && !next.After(t) {
-			return fmt.Errorf(`smartpoll: the schedule of task %v says that %v follows %v, want a later time`, e.key, next, t)
+			return fmt.Errorf(
+				`smartpoll: the schedule of task %v returned %v as the time after %v, want a later time`,
+				e.key,
+				next,
+				t,
+			)
 		}
 		return nil
 	})
@@ -185,9 +181,8 @@ func (c *control) ask(e *entry, t time.Time) (next time.Time) {
 	return next
 }
 
-// overdue deals with e, which is due and has a Schedule, if that is noticed late: times
-// may have passed. It tells whether e is to be planned anew, and not started. The caller
-// holds mu.
+// overdue handles e, which is due and has a Schedule, if that is noticed late: times may have passed. It reports
+// whether e has to be planned anew instead of started. The caller holds mu.
 func (c *control) overdue(e *entry, now time.Time) bool {
 	x := e.extra
 	if x == nil || x.schedule == nil || c.lateness(e, now) <= noticed {
@@ -211,7 +206,7 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 	return false
 }
 
-// late is lateness at c.clock, a reading of just now.
+// late is lateness at c.clock, which was read just now.
 func (c *control) late(e *entry) time.Duration {
 	if isWall(e.next) {
 		return c.lateness(e, time.Now())
@@ -219,8 +214,7 @@ func (c *control) late(e *entry) time.Duration {
 	return time.Duration(c.clock) - e.next.Sub(c.base)
 }
 
-// lateness returns how long ago e, which is scheduled, became due; it is negative as
-// long as e is not.
+// lateness returns how long ago e, which is scheduled, became due; it is negative until then.
 func (c *control) lateness(e *entry, now time.Time) time.Duration {
 	if isWall(e.next) {
 		now = c.wallTime(now)

@@ -2,75 +2,74 @@ package smartpoll
 
 import "time"
 
-// line is where entries wait in the order in which they became due, those with a
-// [HeadStart] as if they had done so that much earlier. An entry is in one line at
-// most, and can leave from the middle.
-type line struct {
+// queue holds entries in the order in which they became due, those with a [HeadStart] as if that had happened so much
+// earlier. An entry is in one queue at most, and can leave from the middle.
+type queue struct {
 	head, tail *entry // those without a head start: a FIFO, linked through them
 	ahead      heap   // those with one
 }
 
-func (l *line) empty() bool { return l.head == nil && len(l.ahead) == 0 }
+func (q *queue) empty() bool { return q.head == nil && len(q.ahead) == 0 }
 
-func (l *line) push(e *entry) {
-	e.line = l
+func (q *queue) push(e *entry) {
+	e.queue = q
 	if e.extra != nil && e.extra.headStart > 0 {
-		l.ahead.push(e, e.order())
+		q.ahead.push(e, e.order())
 		return
 	}
-	e.prev, e.succ = l.tail, nil
-	if l.tail != nil {
-		l.tail.succ = e
-		e.at = max(e.at, l.tail.at) // whoever comes late has not waited here for longer
+	e.prev, e.succ = q.tail, nil
+	if q.tail != nil {
+		q.tail.succ = e
+		e.at = max(e.at, q.tail.at) // an entry that arrives late has not waited here for longer
 	} else {
-		l.head = e
+		q.head = e
 	}
-	l.tail = e
+	q.tail = e
 }
 
 // putBack pushes an entry that was the first.
-func (l *line) putBack(e *entry) {
-	if l.head == nil || e.extra != nil && e.extra.headStart > 0 {
-		l.push(e)
+func (q *queue) putBack(e *entry) {
+	if q.head == nil || e.extra != nil && e.extra.headStart > 0 {
+		q.push(e)
 		return
 	}
-	e.line = l
-	e.prev, e.succ = nil, l.head
-	e.at = min(e.at, l.head.at)
-	l.head.prev = e
-	l.head = e
+	e.queue = q
+	e.prev, e.succ = nil, q.head
+	e.at = min(e.at, q.head.at)
+	q.head.prev = e
+	q.head = e
 }
 
-// first returns nil if the line is empty.
-func (l *line) first() *entry {
-	if len(l.ahead) > 0 && (l.head == nil || l.ahead[0].at < l.head.at) {
-		return l.ahead[0].e
+// first returns nil if the queue is empty.
+func (q *queue) first() *entry {
+	if len(q.ahead) > 0 && (q.head == nil || q.ahead[0].at < q.head.at) {
+		return q.ahead[0].e
 	}
-	return l.head
+	return q.head
 }
 
-// pop must not be called on an empty line.
-func (l *line) pop() *entry {
-	e := l.first()
-	l.remove(e)
+// pop must not be called on an empty queue.
+func (q *queue) pop() *entry {
+	e := q.first()
+	q.remove(e)
 	return e
 }
 
-// before calls f for each entry that will be popped before e, which is in the line or
+// before calls f for each entry that will be popped before e, which is in the queue or
 // would be now.
-func (l *line) before(e *entry, f func(*entry)) {
+func (q *queue) before(e *entry, f func(*entry)) {
 	order := e.order()
-	for o := l.head; o != nil && o != e && (order == e.at || o.at <= order); o = o.succ {
+	for o := q.head; o != nil && o != e && (order == e.at || o.at <= order); o = o.succ {
 		f(o)
 	}
-	for _, n := range l.ahead {
+	for _, n := range q.ahead {
 		if n.e != e && n.at < order {
 			f(n.e)
 		}
 	}
 }
 
-// order is what entries in a line are ordered by, and else by when they came.
+// order is the key by which entries in a queue are ordered; equal ones are ordered by their arrival.
 func (e *entry) order() int64 {
 	if e.extra == nil {
 		return e.at
@@ -78,27 +77,26 @@ func (e *entry) order() int64 {
 	return saturate(e.at, -time.Duration(e.extra.headStart))
 }
 
-func (l *line) remove(e *entry) {
-	e.line = nil
+func (q *queue) remove(e *entry) {
+	e.queue = nil
 	if e.pos != 0 {
-		l.ahead.remove(e)
+		q.ahead.remove(e)
 		return
 	}
 	if e.prev != nil {
 		e.prev.succ = e.succ
 	} else {
-		l.head = e.succ
+		q.head = e.succ
 	}
 	if e.succ != nil {
 		e.succ.prev = e.prev
 	} else {
-		l.tail = e.prev
+		q.tail = e.prev
 	}
 	e.prev, e.succ = nil, nil
 }
 
-// item is what waits for the turn: the result of an ended invocation, or a
-// goroutine that wants to run a hook of its own.
+// item waits for the turn: the result of an ended invocation, or a goroutine that wants to run a hook of its own.
 type item struct {
 	e    *entry
 	hook TaskHook
@@ -108,20 +106,20 @@ type item struct {
 
 // waiter is a goroutine that waits for the turn. It may wait again afterwards.
 type waiter struct {
-	turn   chan bool // true: it has the turn, false: that is refused; the send never blocks
-	queued bool      // guarded by control.mu, as gone
+	turn   chan bool // true: it has the turn, false: the turn is refused; the send never blocks
+	queued bool      // guarded by control.mu, like gone
 	gone   bool      // it has given up
 }
 
 func newWaiter() *waiter { return &waiter{turn: make(chan bool, 1)} }
 
-// ring is a FIFO of items that keeps its memory. Those of waiters that have given up are
-// passed over, and are always fewer than the others.
+// ring is a FIFO of items that keeps its memory. Items of waiters that have given up are skipped, and are always fewer
+// than the others.
 type ring struct {
 	items []item // its length is a power of two
 	head  int
 	used  int
-	n     int // without those that have given up
+	n     int // without the items of waiters that have given up
 }
 
 func (r *ring) at(i int) *item { return &r.items[(r.head+i)&(len(r.items)-1)] }
@@ -147,7 +145,7 @@ func (r *ring) pop() item {
 	for {
 		at := r.at(0)
 		it := *at
-		*at = item{} // lets go of what the hook holds
+		*at = item{} // releases what the hook holds
 		r.head = (r.head + 1) & (len(r.items) - 1)
 		r.used--
 		if it.wait == nil || !it.wait.gone {
@@ -160,8 +158,8 @@ func (r *ring) pop() item {
 	}
 }
 
-// withdraw has w give up, and tells whether it waited still. It costs what the others
-// that have given up since the last time have left, at most twice each.
+// withdraw makes w give up, and reports whether it was still waiting. It clears up after the waiters that have given up
+// since the last time, at an amortised cost of at most two moves each.
 func (r *ring) withdraw(w *waiter) bool {
 	if !w.queued {
 		return false

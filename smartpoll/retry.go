@@ -8,37 +8,32 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait before a failed task is tried again: after the
-// nth failure in a row Min·Factor^(n-1), at most Max, less a random part of up
-// to Jitter of it. The zero value waits 1 s, 2 s, 4 s and so on up to 5 min.
+// Backoff determines how long to wait before a failed task is tried again: after the nth failure in a row
+// Min·Factor^(n-1), at most Max, less a random part of up to Jitter of that. The zero value waits 1 s, 2 s, 4 s and so
+// on up to 5 min.
 type Backoff struct {
 	// Min is the delay after the first failure. Zero means 1 s, or Max if that is
 	// shorter.
 	Min time.Duration
-	// Max is the longest delay, before which growth stops. Zero means 5 min, or
-	// Min if that is longer.
+	// Max is the longest delay. Zero means 5 min, or Min if that is longer.
 	Max time.Duration
-	// Factor, at least 1, is what each further failure multiplies the delay by.
-	// Zero means 2.
+	// Factor, at least 1, multiplies the delay with each further failure. Zero means 2.
 	Factor float64
 	// Jitter, from 0 to 1, is the part of the delay that is random: with 0.2 the
 	// delay is drawn evenly from the upper fifth. Zero means none.
 	Jitter float64
 }
 
-// Retry keeps a task's errors from ending [Scheduler.Run]: a task that fails is
-// scheduled again after a delay that grows with the failures in a row, as b
-// says, unless it is scheduled already, otherwise than by [Overlap] with [Replace] to
-// replace a run that takes too long. Success, of the task and its hook, ends
-// the row, and so does the end of Run.
+// Retry keeps a task's errors from ending [Scheduler.Run]: a task that fails is scheduled again after a delay that
+// grows with the failures in a row, see [Backoff]. A task that is scheduled already keeps that schedule, unless it only
+// serves [Replace] to replace a run that takes too long. A success of the task and its hook resets the count of
+// failures, and so does the end of Run.
 //
-// An error that has a method RetryAfter() time.Duration, itself or anywhere in
-// its chain, sets the delay if it asks for a longer one, beyond b.Max too.
+// An error with a method RetryAfter() time.Duration, itself or anywhere in its chain, sets the delay if it asks for a
+// longer one, even one beyond b.Max.
 //
-// Only errors of the task itself, and of the fetch of a [Poll], are retried, and a
-// panic of the task with [WithRecover]. Those of its [TaskHook], and a
-// runtime.Goexit, remain fatal. A b that makes no sense is an error of [New] and
-// Add.
+// Retry applies to errors of the task itself and of the fetch of a [Poll], and, with [WithRecover], to a panic of the
+// task. Errors of its [TaskHook], and a runtime.Goexit, remain fatal. An invalid b is an error of [New] and Add.
 func Retry(b Backoff) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		b, err := b.normal()
@@ -58,9 +53,15 @@ func (b Backoff) normal() (Backoff, error) {
 	case b.Max < 0:
 		return b, fmt.Errorf(`smartpoll: backoff max %s is negative, use a positive duration, or zero for 5m`, b.Max)
 	case b.Factor != 0 && !(b.Factor >= 1):
-		return b, fmt.Errorf(`smartpoll: backoff factor %v would not grow the delay, use at least 1, or zero for 2`, b.Factor)
+		return b, fmt.Errorf(
+			`smartpoll: backoff factor %v would not grow the delay, use at least 1, or zero for 2`,
+			b.Factor,
+		)
 	case !(b.Jitter >= 0 && b.Jitter <= 1):
-		return b, fmt.Errorf(`smartpoll: backoff jitter %v is not a part of the delay, use a number from 0 to 1`, b.Jitter)
+		return b, fmt.Errorf(
+			`smartpoll: backoff jitter %v is not a part of the delay, use a number from 0 to 1`,
+			b.Jitter,
+		)
 	}
 	if b.Min == 0 {
 		b.Min = time.Second
@@ -90,22 +91,20 @@ func (b Backoff) delay(n int, random float64) time.Duration {
 	return whole - min(time.Duration(float64(whole)*b.Jitter*random), whole)
 }
 
-// count notes that the invocation of e in progress has failed. The caller has the
-// turn, and not mu.
+// count records that the invocation of e in progress has failed. The caller has the turn, and does not hold mu.
 func (c *control) count(e *entry, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x := e.more()
-	if !x.failed { // its fetch and then its commit may have failed
+	if !x.failed { // both its fetch and its commit may fail
 		x.failed = true
 		x.failures++
 	}
 	x.err = err
 }
 
-// failed is called when stage one of e has failed. It schedules e again, if e has
-// [Retry], and tells whether it has, and what the failure is: another error if methods
-// of err panic. The caller has the turn, and not mu.
+// failed is called when stage one of e has failed. If e has [Retry], it schedules e again and returns true. The failure
+// it returns is err, or another error if methods of err panic. The caller has the turn, and does not hold mu.
 func (c *control) failed(e *entry, err error) (retried bool, failure error) {
 	x := e.more()
 	var asked time.Duration
@@ -125,15 +124,14 @@ func (c *control) failed(e *entry, err error) (retried bool, failure error) {
 	return true, err
 }
 
-// replaces tells whether e is scheduled only to replace its run by [Overlap] with
-// [Replace], if that should take too long.
+// replaces reports whether e is scheduled only so that [Replace] can replace its run if that takes too long.
 func (e *entry) replaces() bool {
 	x := e.extra
 	return x.schedule != nil && x.overlap == Replace && !e.ready && e.next == x.due
 }
 
-// retryAfter returns how long err asks to wait, and err. It runs methods of the user's,
-// and if one of them panics, and panics are to be recovered, returns that as the error.
+// retryAfter returns how long err asks to wait, and err. It runs methods of the user; if one of them panics and panics
+// are recovered, it returns the panic as the error.
 func (c *control) retryAfter(key any, err error) (asked time.Duration, failure error) {
 	ask := func() error {
 		var after interface{ RetryAfter() time.Duration }

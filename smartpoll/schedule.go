@@ -8,10 +8,9 @@ import (
 
 // The methods of this file are those of [Internal] and of [Scheduler] alike.
 
-// Next returns an advisory timestamp for when the given task key will next be
-// ready, or the zero time if the task is not scheduled. The time of a task that
-// is due but not yet started, because it still runs, is paused or waits for its
-// [Group], lies in the past. It is consumed when the task starts.
+// Next returns an advisory timestamp for when the given task key will next be ready, or the zero time if the task is
+// not scheduled. The time of a task that is due but not yet started, because it still runs, is paused or waits for its
+// [Group], is in the past. It is consumed when the task starts.
 //
 // Next panics if no task has the key. It may be called from any goroutine.
 func (c *control) Next(key any) time.Time {
@@ -24,9 +23,8 @@ func (c *control) Next(key any) time.Time {
 	return time.Time{}
 }
 
-// Running returns true if the given task key is currently running: from the
-// start of the [Task] to the return of its [TaskHook], within which it is still
-// true.
+// Running returns true if the given task key is currently running: from the start of the [Task] until its [TaskHook]
+// has returned.
 //
 // Running panics if no task has the key. It may be called from any goroutine.
 func (c *control) Running(key any) bool {
@@ -36,18 +34,16 @@ func (c *control) Running(key any) bool {
 	return e != nil && e.running
 }
 
-// Schedule schedules the given task key to be ready after the given duration,
-// immediately if the duration is zero, or clears any scheduling if the duration
-// is negative. It replaces an earlier schedule, also one that is due already,
-// except that Schedule(key, 0) changes nothing for a task that is ready. The
-// scheduled time will be returned by Next, until it is consumed, or the task is
-// rescheduled.
+// Schedule schedules the given task key to be ready after the given duration, immediately if the duration is zero, or
+// clears any scheduling if the duration is negative. It replaces an earlier schedule, even one that is due already,
+// except that Schedule(key, 0) changes nothing for a task that is ready. The scheduled time will be returned by Next,
+// until it is consumed, or the task is rescheduled.
 //
 // There is one schedule per key. A task that becomes due while it runs is
 // started once when that run is over, however often it was scheduled meanwhile.
 //
-// Schedule panics if no task has the key. It may be called from any goroutine,
-// also when the Scheduler is not running: the next Run finds the schedule.
+// Schedule panics if no task has the key. It may be called from any goroutine, even when the Scheduler is not running:
+// the next Run finds the schedule.
 func (c *control) Schedule(key any, d time.Duration) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -70,8 +66,8 @@ func (c *control) Schedule(key any, d time.Duration) {
 // return value of Next will be the provided time, until it is consumed, or the
 // task is rescheduled.
 //
-// A t without a reading of the monotonic clock, such as one made of a date, is a
-// time of the wall clock, and is followed when that clock is set.
+// A t without a reading of the monotonic clock, such as one made from a date, is a time of the wall clock, and follows
+// that clock when it is set.
 //
 // ScheduleAt panics if no task has the key. It may be called from any goroutine.
 func (c *control) ScheduleAt(key any, t time.Time) {
@@ -123,10 +119,8 @@ func (c *control) ScheduleAtSooner(key any, t time.Time) {
 	}
 }
 
-// StopTimer takes back what has not become due: it returns true, and changes
-// nothing, if the task is ready, due or waiting for a [Group], and otherwise
-// clears its schedule and returns false. Note that a task may be running,
-// regardless of whether it is scheduled.
+// StopTimer clears the schedule of the task and returns false, unless the task is ready, due or waiting for a [Group]:
+// then it changes nothing and returns true. Note that a task may be running, regardless of whether it is scheduled.
 //
 // StopTimer panics if no task has the key. It may be called from any goroutine.
 func (c *control) StopTimer(key any) (ready bool) {
@@ -149,9 +143,8 @@ func (c *control) StopTimer(key any) (ready bool) {
 	return e.ready
 }
 
-// find returns the entry of key, or nil if it was removed a moment ago. If there is none
-// it panics, as the runtime does for an unhashable key. The caller holds mu, and lets go
-// of it by defer.
+// find returns the entry of key, or nil if it was removed and is still remembered. If there is none it panics, as the
+// runtime does for an unhashable key. The caller holds mu, and unlocks it by defer.
 func (c *control) find(key any) *entry {
 	e := c.tasks[key]
 	if e == nil {
@@ -163,15 +156,14 @@ func (c *control) find(key any) *entry {
 	return e
 }
 
-// notFound panics. The caller holds mu, which is free while the key is formatted: its
-// methods are the user's.
+// notFound panics. The caller holds mu, which is unlocked while the key is formatted, as that runs methods of the user.
 func (c *control) notFound(key any) {
 	c.mu.Unlock()
 	defer c.mu.Lock()
 	panic(fmt.Sprintf(`smartpoll: task not found: %T: %v`, key, key))
 }
 
-// lock locks mu. It is what each method begins with that others may call.
+// lock locks mu. Every exported method begins with it.
 func (c *control) lock() {
 	if c == nil || c.tasks == nil {
 		panic(notMade)
@@ -183,7 +175,7 @@ func (c *control) sooner(e *entry, now, t time.Time) {
 	switch {
 	case e.scheduled() && !t.Before(e.next):
 		return
-	case e.ready: // and t may be ahead: next may be a wall time, and the wall clock have been set back
+	case e.ready: // although t may be ahead: next may be a wall time, and the wall clock may have been set back
 		e.next = t
 	default:
 		c.setAt(e, now, t)
@@ -200,13 +192,13 @@ func (c *control) setAfter(e *entry, now time.Time, d time.Duration) {
 // The caller holds mu.
 func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	if d <= 0 && e.ready {
-		e.next = next // keeps its place
+		e.next = next // keeps its place in the queue
 		e.again()
 		return
 	}
 	c.unset(e)
 	e.next = next
-	e.at = max(saturate(c.since(now), d), -never/2) // which leaves room for a head start
+	e.at = max(saturate(c.since(now), d), -never/2) // leaves room for a head start
 	if d <= 0 {
 		c.overdue(e, now)
 		c.promote(e)
@@ -217,7 +209,7 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 
 // unset clears the schedule of e. The caller holds mu.
 func (c *control) unset(e *entry) {
-	if e.line != nil || e.pos != 0 || e.extra != nil {
+	if e.queue != nil || e.pos != 0 || e.extra != nil {
 		c.dequeue(e)
 		if x := e.extra; x != nil {
 			x.pending = 0
@@ -231,8 +223,8 @@ func (c *control) unset(e *entry) {
 // dequeue takes e out of wherever it waits. The caller holds mu.
 func (c *control) dequeue(e *entry) {
 	switch {
-	case e.line != nil:
-		e.line.remove(e)
+	case e.queue != nil:
+		e.queue.remove(e)
 	case e.pos != 0:
 		c.untime(e)
 	}
@@ -247,11 +239,10 @@ func (c *control) promote(e *entry) {
 		return
 	}
 	e.ready = true
-	c.queue(e) // not if it is running: then finished will
+	c.enqueueReady(e) // not if it is running: then finished will
 }
 
-// expire makes ready what has become due, at most a batch of it. The caller
-// holds mu.
+// expire makes entries ready that have become due, at most a batch of them. The caller holds mu.
 func (c *control) expire() {
 	now := c.reading()
 	if c.walls > 0 {
@@ -285,12 +276,11 @@ func (c *control) expire() {
 // originAge is how old control.origin may be.
 const originAge = 100 * time.Millisecond
 
-// reading returns the time, as time.Now does for twice the cost: it reads the monotonic
-// clock alone, and derives the time of the wall clock from a reading of both that is at
-// most originAge old. For so long after the wall clock was set, or the process resumed, the
-// result tells the same instant as time.Now, but the wall clock as if that had not happened
-// yet. What has to follow the wall clock reads time.Now. In a synctest bubble, and beyond
-// 2157, times have no monotonic part, and reading is time.Now. The caller holds mu.
+// reading returns the time, as time.Now does for twice the cost: it reads only the monotonic clock, and derives the
+// time of the wall clock from a reading of both that is at most originAge old. For that long after the wall clock was
+// set, or the process resumed, the monotonic part of the result is that of time.Now, but its wall-clock part ignores
+// the change. Code that has to follow the wall clock reads time.Now. In a synctest bubble, and beyond 2157, times have
+// no monotonic part, and reading is time.Now. The caller holds mu.
 func (c *control) reading() time.Time {
 	age := time.Since(c.origin)
 	if age < 0 || age > originAge { // negative if origin was read outside of this bubble
@@ -300,9 +290,8 @@ func (c *control) reading() time.Time {
 	return c.origin.Add(age)
 }
 
-// since returns the order in the heap of now, a reading of the clock. All readings
-// are monotonic, whatever is done to the wall clock; beyond 2157 a [time.Time] has
-// no room for that, so the clock is read again.
+// since returns the heap key of now, a reading of the clock. All readings are monotonic, whatever happens to the wall
+// clock; beyond 2157 a [time.Time] has no room for a monotonic part, so the clock is read again.
 func (c *control) since(now time.Time) int64 {
 	if isWall(now) {
 		return int64(time.Since(c.base))
@@ -313,7 +302,7 @@ func (c *control) since(now time.Time) int64 {
 // never is later than any clock reading.
 const never = math.MaxInt64
 
-// saturate returns at + d, or the farthest there is in that direction.
+// saturate returns at + d, or the most extreme value in that direction.
 func saturate(at int64, d time.Duration) int64 {
 	switch {
 	case d > 0 && at > never-int64(d):

@@ -9,54 +9,44 @@ import (
 	"time"
 )
 
-// ErrPanicInTask will be returned by [Scheduler.Run] if a task, or its hook,
-// calls [runtime.Goexit]. Note that it will technically also be returned if a
-// task panics, but that will bubble, and cause the process to exit.
+// ErrPanicInTask is returned by [Scheduler.Run] if a task, or its hook, calls [runtime.Goexit]. A panic of a task ends
+// Run with it too, but also ends the process.
 var ErrPanicInTask = errors.New(`smartpoll: panic in task`)
 
-// Task performs an arbitrary operation in the background, returning either a
-// fatal error, or a [TaskHook], or neither (`return nil, nil`). The context
-// provided to Task will be cancelled after this function (not the TaskHook)
-// returns, or when the [Scheduler.Run] context is canceled. A hook that is
-// returned along with an error is not called.
+// Task performs an arbitrary operation in the background, returning either a fatal error, or a [TaskHook], or neither
+// (`return nil, nil`). Its context is cancelled after this function (not the TaskHook) returns, or when the
+// [Scheduler.Run] context is cancelled. A hook that is returned along with an error is not called.
 //
-// Each configured task runs independently, and only one will run per key, at any
-// given time.
+// Tasks run independently of each other, and at most one runs per key at any time.
 //
 // A Task that changes its goroutine, by [runtime.LockOSThread] or by labels, must
 // undo that before it returns: hooks of other tasks may run on it next.
 type Task func(ctx context.Context) (TaskHook, error)
 
-// TaskHook performs an arbitrary operation, synchronised with the main loop,
-// within [Scheduler.Run]. The typical usage of this is to handle results (e.g.
-// store them in an in-memory cache), and/or to reschedule the task. The context
-// provided to TaskHook will be cancelled after this function returns, or the
-// Scheduler.Run context is canceled. An error ends Run, which returns it.
+// TaskHook performs an arbitrary operation, synchronised with the main loop, within [Scheduler.Run]. It typically
+// handles results (e.g. stores them in an in-memory cache), or reschedules the task, or both. Its context is cancelled
+// after this function returns, or when the Scheduler.Run context is cancelled. An error ends Run, which returns it.
 //
-// Like all "hooks" in this package, TaskHook runs synchronously with the main
-// loop. It will always be run, prior to the next [Task] (of the same key), though
-// it may not be called, in the event a fatal error occurs.
+// Like all "hooks" in this package, TaskHook runs synchronously with the main loop. It always runs before the next
+// [Task] of the same key, but it may not be called at all after a fatal error.
 type TaskHook func(ctx context.Context, internal *Internal) error
 
-// RunHook is a hook which is called on each [Scheduler.Run], just prior to
-// starting the main loop, on Run's goroutine. The context will be a descendent of
-// the Scheduler.Run context, and will be cancelled after the hook returns. An
-// error ends Run, which returns it.
+// RunHook is a hook that each [Scheduler.Run] calls on its own goroutine, just before the main loop starts. Its context
+// is derived from the Scheduler.Run context, and is cancelled after the hook returns. An error ends Run, which returns
+// it.
 type RunHook func(ctx context.Context, internal *Internal) error
 
-// Internal models the internal API, accessible from within hooks. Its methods
-// are those of [Scheduler]: it is safe to retain a reference to Internal, and to
-// use it from any goroutine.
+// Internal is the API for use within hooks. Its methods are those of [Scheduler]: it is safe to keep a reference to
+// Internal, and to use it from any goroutine.
 type Internal struct {
 	*control
 }
 
-// Scheduler schedules "tasks", implements a "main loop", and provides various
-// means to manage the scheduler (and other, arbitrary) state, via "hooks", which
-// run within, or are synchronised with, the main loop.
+// Scheduler schedules tasks, runs the main loop, and calls hooks, which run within the main loop or are synchronised
+// with it, and manage the state of the scheduler and any other state.
 //
-// Scheduler must be constructed with [New]. The Run method is used to run the
-// scheduler. All other methods may be called from any goroutine at any time.
+// A Scheduler is made by [New] and run by its method Run. All other methods may be called from any goroutine at any
+// time.
 //
 // See also the package docs for smartpoll.
 type Scheduler struct {
@@ -73,15 +63,14 @@ type Scheduler struct {
 
 const notMade = `smartpoll: scheduler must be initialized with New`
 
-// String keeps package fmt from reading what is in use, as GoString does.
+// String keeps package fmt from reading fields that are in use; so does GoString.
 func (c *control) String() string { return "smartpoll.Scheduler" }
 
-// GoString is String.
+// GoString returns the same as String.
 func (c *control) GoString() string { return c.String() }
 
-// New initialises a [Scheduler], with the given options. See also `With*`
-// prefixed functions. At least one task is needed. The first option that is
-// wrong is the error.
+// New makes a [Scheduler] with the given options, see the functions named With. At least one task is required, unless
+// [WithDynamic] is given. The error is that of the first invalid option.
 func New(options ...Option) (*Scheduler, error) {
 	x := &Scheduler{made: true}
 	c := &x.control
@@ -110,19 +99,16 @@ func New(options ...Option) (*Scheduler, error) {
 	return x, nil
 }
 
-// Run runs the scheduler, blocking until the context is cancelled, or an error is
-// returned from a [Hook] or a [Task]. It returns that error as it is, or else
-// ctx.Err(). A panic will occur if called concurrently (called again before the
-// previous call returns), or if called on a scheduler which was not initialized
-// with [New].
+// Run runs the scheduler, blocking until the context is cancelled, or an error is returned from a [Hook] or a [Task].
+// It returns that error unchanged, or else ctx.Err(). Run panics if it is called again before the previous call has
+// returned, or if the Scheduler was not made by [New].
 //
-// The context, passed to tasks and hooks, will be derived from the context passed
-// to Run, and will be cancelled when Run returns, and every schedule cleared.
+// The contexts of tasks and hooks are derived from the context passed to Run. When Run returns, they are cancelled and
+// every schedule is cleared.
 //
-// It is important to note that Run does not wait for all running tasks to
-// complete, prior to exit, unless [WithDrain] says so. It does wait for a hook
-// that is running. Calling Run again will block on any tasks which are still
-// running, dropping any errors (likely context cancellation) which occur.
+// Run does not wait for running tasks before it returns, except with [WithDrain]. It does wait for a hook that is
+// running. Calling Run again blocks until tasks that are still running have returned, and drops their errors, which are
+// likely caused by the cancellation.
 func (x *Scheduler) Run(ctx context.Context) error {
 	if x == nil || !x.made {
 		panic(notMade)
@@ -182,8 +168,8 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	return err
 }
 
-// contexts returns the one that ends the starts of a Run, the parent of those of its
-// calls, and what ends both.
+// contexts returns the context that ends the starts of a Run, the parent of the contexts of its calls, and the func
+// that ends both.
 func (x *Scheduler) contexts(ctx context.Context) (stop, calls context.Context, cancel func()) {
 	stop, cancel = context.WithCancel(ctx)
 	if x.drain.Grace == 0 {
@@ -194,25 +180,24 @@ func (x *Scheduler) contexts(ctx context.Context) (stop, calls context.Context, 
 	return stop, calls, func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
 }
 
-// callEndHooks calls what [WithEndHook] has added, with contexts derived from ctx.
+// callEndHooks calls the hooks of [WithEndHook], with contexts derived from ctx.
 func (c *control) callEndHooks(ctx context.Context, hooks []RunHook) (err error) {
 	for _, hook := range hooks {
 		call := c.newCall(ctx)
-		err = errors.Join(err, c.hookWatched(nil, TaskHook(hook), call))
+		err = errors.Join(err, c.hookWithOptions(nil, TaskHook(hook), call))
 		call.end()
 	}
 	return err
 }
 
-// late waits for the tasks that were cancelled, and returns a [*DrainError] if
-// that takes too long.
+// late waits for the cancelled tasks, and returns a [*DrainError] if that takes too long.
 func (x *Scheduler) late() error {
 	if x.drain.Wait == 0 || x.await(x.drain.Wait, nil) {
 		return nil
 	}
 	keys := x.stragglers()
 	if len(keys) == 0 {
-		return nil // the last one has ended just now
+		return nil // the last task has ended just now
 	}
 	return &DrainError{Keys: keys, Wait: x.drain.Wait}
 }
@@ -227,8 +212,8 @@ func (c *control) begin(stop, calls context.Context, cancel func()) {
 	c.stopped = false
 	c.armed, c.capped = never, false
 	c.due = c.walls > 0 // the wall clock may have been set since the last Run
-	// Made here and not by New, so that it belongs to the synctest bubble of Run,
-	// and stopped at once, so that it keeps none alive.
+	// Made here and not by New, so that it belongs to the synctest bubble of Run, and stopped at once, so that it keeps
+	// no bubble alive.
 	c.timer = time.AfterFunc(math.MaxInt64, c.fire)
 	c.timer.Stop()
 }
@@ -242,8 +227,8 @@ func (c *control) halt() {
 	cancel()
 }
 
-// end closes a Run, whose goroutine has the turn: no more hooks are running. What
-// is in q are results that came before the stop.
+// end closes a Run, whose goroutine has the turn: no hook is running any more. The results in q arrived before the
+// stop.
 func (c *control) end() {
 	c.halt()
 	c.mu.Lock()
@@ -261,12 +246,12 @@ func (c *control) end() {
 	c.sweep()
 }
 
-// planAll has all tasks planned that have a [Schedule].
+// planAll makes the loop plan all tasks that have a [Schedule].
 func (c *control) planAll() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.tasks {
-		if e.planned() && !e.scheduled() && e.line == nil && !e.removed {
+		if e.planned() && !e.scheduled() && e.queue == nil && !e.removed {
 			e.extra.begins = true
 			c.plans.push(e)
 		}

@@ -7,16 +7,15 @@ import (
 )
 
 var (
-	// ErrTaskExists is wrapped by what Add returns if the key is taken.
+	// ErrTaskExists is wrapped by the error of Add if the key is taken.
 	ErrTaskExists = errors.New(`smartpoll: task exists already`)
-	// ErrTaskRemoved is the cause, see [context.Cause], of the end of the context
-	// of a task that was removed while it ran.
+	// ErrTaskRemoved is the [context.Cause] of the context of a task that was removed while it ran.
 	ErrTaskRemoved = errors.New(`smartpoll: task removed`)
-	// ErrTaskCancelled is that of a task that was cancelled.
+	// ErrTaskCancelled is the [context.Cause] of the context of a task that was cancelled.
 	ErrTaskCancelled = errors.New(`smartpoll: task cancelled`)
 )
 
-// WithDynamic allows [New] without tasks: they come later, by Add.
+// WithDynamic allows [New] without tasks, for a Scheduler whose tasks are all added later.
 func WithDynamic() Option {
 	return optionFunc(func(x *Scheduler) error {
 		x.dynamic = true
@@ -24,35 +23,35 @@ func WithDynamic() Option {
 	})
 }
 
-// WithMaxRunning bounds how many tasks run at once, from the start of a task to the
-// end of its hook. Those that are due meanwhile wait in the order in which they
-// became due, see [HeadStart], and count as ready. An n that is not positive is an
-// error of [New].
+// WithMaxRunning bounds how many tasks run at once, from the start of a task to the end of its hook. Tasks that become
+// due meanwhile wait in that order, see [HeadStart], and count as ready. An n that is not positive is an error of
+// [New].
 func WithMaxRunning(n int) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if n < 1 {
-			return fmt.Errorf(`smartpoll: max running %d admits nothing, use a positive number, or leave the option out`, n)
+			return fmt.Errorf(
+				`smartpoll: max running %d admits nothing, use a positive number, or leave the option out`,
+				n,
+			)
 		}
 		x.limit = n
 		return nil
 	})
 }
 
-// Add adds a task as [WithTask] does. It is not scheduled by that, unless it has a
-// [Schedule].
+// Add adds a task as [WithTask] does. The task is not scheduled, unless it has a [Schedule].
 //
-// It is an error if the key is taken, which wraps [ErrTaskExists], and what is one
-// of [New]. Add may be called from any goroutine.
+// If the key is taken, the error wraps [ErrTaskExists]. Whatever is an error of [New] is one of Add too. Add may be
+// called from any goroutine.
 //
-// If a task was removed while it ran, and one with its key is added meanwhile,
-// that one does not start before the old one has returned; until then it is
-// running.
+// If a task was removed while it ran, and a new one with its key is added meanwhile, the new task does not start before
+// the old one has returned; until then it counts as running.
 func (c *control) Add(key any, task Task, opts ...TaskOption) error {
 	e, err := newEntry(key, task, opts)
 	if err != nil {
 		return err
 	}
-	switch err := c.add(e); err { // which formats no key: mu is held there
+	switch err := c.add(e); err { // add formats no key, because it holds mu
 	case ErrTaskExists:
 		return fmt.Errorf(`%w: %T: %v`, err, key, key)
 	case errGroupInUse:
@@ -87,13 +86,11 @@ func (c *control) add(e *entry) error {
 	return nil
 }
 
-// Remove removes the task with the key, and tells whether there was one. Its
-// schedule is cleared. If it is running, its context ends with the cause
-// [ErrTaskRemoved], and its result is dropped, unless its hook has begun.
+// Remove removes the task with the key, and reports whether there was one. Its schedule is cleared. If it is running,
+// its context ends with the cause [ErrTaskRemoved], and its result is dropped, unless its hook has begun.
 //
-// Remove may be called from any goroutine. A hook that is in progress then may go
-// on to use the key: until it has returned, and the task has, calls with the key do
-// nothing, where they would panic later.
+// Remove may be called from any goroutine. A hook that is in progress may keep using the key: calls with it do nothing
+// until that hook and the task have returned, and panic afterwards.
 func (c *control) Remove(key any) bool {
 	run, ok := c.remove(key)
 	if run != nil {
@@ -102,7 +99,7 @@ func (c *control) Remove(key any) bool {
 	return ok
 }
 
-// remove returns the invocation that is to be cancelled, if any, when mu is free.
+// remove returns the invocation, if any, that the caller has to cancel without holding mu.
 func (c *control) remove(key any) (run *callCtx, ok bool) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -114,13 +111,12 @@ func (c *control) remove(key any) (run *callCtx, ok bool) {
 	c.unset(e)
 	run = c.drop(e)
 	c.forget(e)
-	c.kick() // what it kept from a group may start another one
+	c.kick() // another task may start with what this one kept in a group
 	return run, true
 }
 
-// drop makes the result of the invocation of e, if there is one whose hook has not
-// begun, count for nothing, and returns its context, which the caller cancels. The
-// caller holds mu.
+// drop discards the result of the invocation of e, if there is one whose hook has not begun, and returns its context,
+// which the caller cancels. The caller holds mu.
 func (c *control) drop(e *entry) *callCtx {
 	if e.run == nil || e.dropped || c.cur == e {
 		return nil
@@ -129,8 +125,7 @@ func (c *control) drop(e *entry) *callCtx {
 	return e.run
 }
 
-// forget forgets e, which was removed, once nobody can be in the middle of using
-// it. The caller holds mu.
+// forget forgets e, which was removed, once neither its task nor a hook can be using it. The caller holds mu.
 func (c *control) forget(e *entry) {
 	if heir := c.heirs[e]; heir != nil && !e.running {
 		delete(c.heirs, e)
@@ -142,10 +137,10 @@ func (c *control) forget(e *entry) {
 	}
 }
 
-// sweep is called while no hook is running. The caller holds mu.
+// sweep forgets removed entries. It is called while no hook is running. The caller holds mu.
 func (c *control) sweep() {
 	for _, e := range c.gone {
-		if !e.running && c.tasks[e.key] == e { // else finished will see to it, or it has an heir
+		if !e.running && c.tasks[e.key] == e { // otherwise finished will do it, or it has an heir
 			delete(c.tasks, e.key)
 		}
 	}
@@ -153,13 +148,12 @@ func (c *control) sweep() {
 	c.gone = c.gone[:0]
 }
 
-// Cancel ends the context of the task with the key, with the cause
-// [ErrTaskCancelled], and makes whatever it returns count for nothing: its hook is
-// not called, and its error is no failure. It may be called from any goroutine.
+// Cancel ends the context of the task with the key, with the cause [ErrTaskCancelled], and discards whatever the task
+// returns: its hook is not called, and its error does not count as a failure. It may be called from any goroutine.
 //
-// Cancel tells whether there was something to cancel, which is not so if the task
-// is not running, or if its hook has begun. The task remains running until it
-// returns, and its schedule is left alone. Cancel panics if no task has the key.
+// Cancel reports whether there was something to cancel: it returns false if the task is not running, or its hook has
+// begun. The task remains running until it returns, and its schedule is unchanged. Cancel panics if no task has the
+// key.
 func (c *control) Cancel(key any) bool {
 	run := c.dropKey(key)
 	if run != nil {
@@ -168,7 +162,7 @@ func (c *control) Cancel(key any) bool {
 	return run != nil
 }
 
-// dropKey is drop for the task with the key.
+// dropKey calls drop for the task with the key.
 func (c *control) dropKey(key any) *callCtx {
 	c.lock()
 	defer c.mu.Unlock()
@@ -179,10 +173,9 @@ func (c *control) dropKey(key any) *callCtx {
 	return c.drop(e)
 }
 
-// Pause keeps the task with the key from being started, until Resume is called,
-// also by a later Run. Its schedule is kept, and when it is due it stays ready. It
-// may still be running. Pause may be called from any goroutine, and panics if no
-// task has the key.
+// Pause keeps the task with the key from being started until Resume is called, even in a later Run. Its schedule is
+// kept, and when it becomes due it stays ready. A run in progress is not affected. Pause may be called from any
+// goroutine, and panics if no task has the key.
 func (c *control) Pause(key any) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -193,13 +186,12 @@ func (c *control) Pause(key any) {
 	e.paused = true
 	if e.ready {
 		c.dequeue(e)
-		c.kick() // what it kept from a group may start another one
+		c.kick() // another task may start with what this one kept in a group
 	}
 }
 
-// Resume takes back Pause. A task that has become due meanwhile is started once,
-// or as its [Missed] says. It may be called from any goroutine, and panics if no
-// task has the key.
+// Resume undoes Pause. A task that has become due meanwhile is started once, or according to its [Missed] policy. It
+// may be called from any goroutine, and panics if no task has the key.
 func (c *control) Resume(key any) {
 	c.lock()
 	defer c.mu.Unlock()
@@ -209,7 +201,7 @@ func (c *control) Resume(key any) {
 	}
 	e.paused = false
 	if e.ready && !c.overdue(e, time.Now()) {
-		c.queue(e)
+		c.enqueueReady(e)
 	}
 	c.kick()
 }

@@ -2,8 +2,8 @@ package smartpoll
 
 import "time"
 
-// kick sees to it that what has been scheduled will be started. The caller holds
-// mu. Inside a hook there is nothing to do: who has the turn looks again.
+// kick ensures that scheduled tasks will be started. The caller holds mu. While a hook runs there is nothing to do: the
+// holder of the turn looks again.
 func (c *control) kick() {
 	if c.busy || c.stopped {
 		return
@@ -14,9 +14,8 @@ func (c *control) kick() {
 	}
 }
 
-// arm sets the timer to the earliest entry, if that is earlier than what it is
-// set to, or notes that it is due already. A timer that fires too early costs one
-// pass of the loop.
+// arm sets the timer to the earliest entry, if that is earlier than the time it is set to, or notes that the entry is
+// due already. A timer that fires too early costs one pass of the loop.
 func (c *control) arm() {
 	if c.due || len(c.timed) == 0 || c.timed[0].at >= c.armed && (c.capped || c.walls == 0) || !c.open() {
 		return
@@ -34,8 +33,8 @@ func (c *control) arm() {
 	c.timer.Reset(d)
 }
 
-// fire is called by the timer. That of an old Run may come late, and only makes
-// the loop look at the heap.
+// fire is called by the timer. A call by the timer of an old Run may come late, and only makes the loop look at the
+// heap.
 func (c *control) fire() {
 	c.mu.Lock()
 	c.armed = never

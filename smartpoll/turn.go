@@ -6,23 +6,21 @@ import (
 	"time"
 )
 
-// batchSize bounds how many tasks become ready, and how many are started, in one
-// pass of the loop: how long mu is held, and how long a hook waits behind starts.
+// batchSize bounds how many tasks become ready, and how many are started, in one pass of the loop, and so how long mu
+// is held, and how long a hook waits behind starts.
 const batchSize = 32
 
 // control is the main loop, and the state it works on.
 //
-// The loop is a turn, not a goroutine: busy says that somebody has the turn,
-// which is the right to run hooks, and to take from ready and q. A goroutine whose
-// task has returned leaves the result in q. If nobody has the turn, it takes it
-// and runs the loop itself: start what is due, run the hooks in q, and again,
-// until nothing is left to do. Otherwise it goes away, because whoever has the
-// turn looks at q again before giving it back. So nobody waits for the turn but
-// channel hooks and Run, and a cycle of a task costs no goroutine switch: a loop
-// goroutine took 2 to 4 times as long.
+// The loop has no goroutine of its own. Goroutines take the turn instead: the right to run hooks, and to take from
+// ready and q; busy is set while one of them has it. A goroutine whose task has returned leaves the result in q. If the
+// turn is free, it takes the turn and runs the loop itself: it starts what is due, runs the hooks in q, and repeats
+// until nothing is left to do. Otherwise it ends, because the holder of the turn looks at q again before giving it
+// back. So only channel hooks, Do and Run wait for the turn, and a cycle of a task costs no goroutine switch: with a
+// goroutine for the loop it took 2 to 4 times as long.
 //
-// Goroutines: each invocation has its own, see work, which may go on as that of
-// the loop. Those of channel hooks, see serve, end with their Run.
+// Goroutines: each invocation has its own, see work, which may continue as the loop. The goroutines of channel hooks,
+// see serve, end with their Run.
 type control struct {
 	// Written by New.
 
@@ -31,61 +29,58 @@ type control struct {
 	limit    int       // of inflight; 0: any number
 	observer *Observer // nil: none
 	recovers bool      // see WithRecover
-	plain    bool      // neither of the two
+	plain    bool      // neither observer nor recovers
 
-	// now, if not nil, maps a reading of the clock to what the wall clock says: that
-	// of a test, which sets it.
+	// now, if not nil, maps a reading of the clock to the time of the wall clock. Only tests set it.
 	now func(time.Time) time.Time
 
-	// mu is held for moments: never while code of the user's runs, not even the String
-	// of a key (hashing and comparing keys is done by the runtime alone), nor across
-	// anything that blocks. It is the only lock; that of a group's limiter is
-	// taken under it.
+	// mu is held only for moments: never while user code runs, not even the String method of a key (the runtime hashes
+	// and compares keys), nor across anything that blocks. Besides it there is only the lock of a group's limiter,
+	// which is taken under it.
 	mu sync.Mutex // guards the fields below
 
 	tasks    map[any]*entry
-	gone     []*entry          // removed ones, to be forgotten between hooks
-	heirs    map[*entry]*entry // of a removed one that still runs: who has its key now
+	gone     []*entry          // removed entries, to be forgotten between hooks
+	heirs    map[*entry]*entry // for a removed entry that still runs: the one that has its key now
 	timed    heap
-	ready    line
-	plans    line          // those that are to be planned, see plan
+	ready    queue
+	plans    queue         // entries to be planned, see plan
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
-	cur      *entry        // whose TaskHook is running; read without mu by who has the turn
-	planning bool          // one of plans is; by who has the turn, as cur
-	calls    []callCtx     // what is left of a slab, see newCall; for who has the turn
-	busy     bool          // somebody has the turn
-	due      bool          // the timer has fired, timed may hold what is due
-	stopped  bool          // no starts and no TaskHooks: no Run is on, or it is ending
+	cur      *entry        // the one whose TaskHook is running; the holder of the turn reads it without mu
+	planning bool          // an entry of plans is being planned; read like cur
+	calls    []callCtx     // the rest of a slab, see newCall; for the holder of the turn
+	busy     bool          // a goroutine has the turn
+	due      bool          // the timer has fired: entries in timed may be due
+	stopped  bool          // no starts and no TaskHooks: no Run is in progress, or it is ending
 	inflight int           // entries that are running
-	idle     chan struct{} // closed when inflight gets to 0, if somebody waits for that
+	idle     chan struct{} // closed when inflight becomes 0; nil if nothing waits for that
 	timer    *time.Timer   // calls fire
-	armed    int64         // what the timer is set to
-	capped   bool          // and that is near, for the sake of walls
+	armed    int64         // the time the timer is set to
+	capped   bool          // that time was limited to wallCheck because of walls
 	walls    int           // entries in timed that are due by the wall clock
-	skew     int64         // wall clock less monotonic clock, when that was looked at
-	origin   time.Time     // a reading of the clock that others are derived from, see reading
+	skew     int64         // wall clock less monotonic clock, when last read
+	origin   time.Time     // the reading of the clock from which others are derived, see reading
 	clock    int64         // the last reading of the clock
-	fresh    bool          // it was made since mu was taken
+	fresh    bool          // clock was read since mu was taken
 
-	// Of the Run that is on, or was. Read without mu by who has the turn, and by
-	// the goroutines of its tasks and hooks.
+	// Of the current or last Run. The holder of the turn, and the goroutines of its tasks and hooks, read these without
+	// mu.
 
-	stop   context.Context // done: no more starts
-	ctx    context.Context // the parent of all calls; another than stop if there is a grace
-	hooks  context.Context // derived from ctx: the parent of those of hooks
+	stop   context.Context // once done, nothing is started any more
+	ctx    context.Context // the parent of all calls; differs from stop if there is a grace
+	hooks  context.Context // derived from ctx: the parent of the contexts of hooks
 	cancel func()          // ends both
 
-	err   error  // the first one
-	crash func() // panics or exits as a hook did
+	err   error  // the first error
+	crash func() // panics or calls Goexit as a hook did
 }
 
-// work runs the task of e and whatever is to do after it. The goroutine is its
-// own: it may become that of the loop. With e nil it is so from the start: the
-// caller hands over its turn.
+// work runs the task of e and whatever has to be done after it, on a goroutine of its own, which may go on to run the
+// loop. With e nil it runs the loop from the start: the caller hands over its turn.
 func (c *control) work(e *entry) {
 	inTask, done := false, false
 	defer func() {
-		// A panic goes on after this, and ends the process with its own stack.
+		// A panic continues after this, and ends the process with its own stack.
 		if done {
 			return
 		}
@@ -145,15 +140,14 @@ func (c *control) lost(e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.finished(e)
-	if e.planned() && !e.scheduled() && e.line == nil && !e.removed {
+	if e.planned() && !e.scheduled() && e.queue == nil && !e.removed {
 		c.plans.push(e)
 	}
 	c.kick()
 }
 
-// loop is the main loop: it is entered with mu and the turn, and gives back
-// both. If all that is left to do is to start own again, it returns own, to be
-// run by the same goroutine (0.3 µs a cycle against 0.6 with a fresh one), and
+// loop is the main loop: it is entered with mu and the turn, and gives back both. If the only thing left to do is to
+// start own again, it returns own, to be run by the same goroutine (0.3 µs a cycle against 0.6 with a fresh one), and
 // otherwise nil.
 func (c *control) loop(own *entry) *entry {
 	var batch [batchSize]*entry
@@ -162,13 +156,13 @@ func (c *control) loop(own *entry) *entry {
 		if len(c.gone) > 0 {
 			c.sweep()
 		}
-		// Before anything is taken: what is taken is started.
+		// Checked before entries are taken from ready: whatever is taken is started.
 		if c.ctx.Err() != nil {
 			c.stopped = true
 		}
 		n := 0
 		if c.open() {
-			c.arm() // for what hooks have scheduled: q may never get empty
+			c.arm() // for tasks that hooks have scheduled: q may never become empty
 			if c.due {
 				c.expire()
 			}
@@ -178,7 +172,7 @@ func (c *control) loop(own *entry) *entry {
 				if n = 0; c.q.n == 0 {
 					continue
 				}
-			} // and then a hook: there may be much to plan, and a Next may be slow
+			} // then a hook: there may be much to plan, and a Next may be slow
 		}
 		if c.q.n > 0 {
 			it := c.q.pop()
@@ -191,7 +185,7 @@ func (c *control) loop(own *entry) *entry {
 			case c.stopped:
 				c.finished(it.e)
 			default:
-				c.settleResult(it, batch[:n])
+				c.startAndProcess(it, batch[:n])
 			}
 			continue
 		}
@@ -211,8 +205,7 @@ func (c *control) loop(own *entry) *entry {
 	}
 }
 
-// planFirst starts batch and plans the first one that waits for that. The caller holds
-// mu, which is free meanwhile.
+// planFirst starts batch and plans the first entry of plans. The caller holds mu, which is unlocked meanwhile.
 func (c *control) planFirst(batch []*entry) {
 	e := c.plans.pop()
 	c.planning = true
@@ -223,33 +216,32 @@ func (c *control) planFirst(batch []*entry) {
 	c.planning = false
 }
 
-// settleResult starts batch and deals with a result. The caller holds mu, which is free
-// meanwhile.
-func (c *control) settleResult(it item, batch []*entry) {
+// startAndProcess starts batch and handles a result. The caller holds mu, which is unlocked meanwhile.
+func (c *control) startAndProcess(it item, batch []*entry) {
 	c.cur = it.e
 	if it.e.dropped {
 		it.hook, it.err = nil, nil
 	}
 	c.mu.Unlock()
 	c.start(batch)
-	c.settle(it)
+	c.process(it)
 	c.mu.Lock()
 	c.cur = nil
 	c.finished(it.e)
 }
 
-// open tells whether tasks may be started.
+// open reports whether tasks may be started.
 func (c *control) open() bool { return !c.stopped && c.stop.Err() == nil }
 
-// pending tells whether there may be something to start.
+// pending reports whether there may be something to start.
 func (c *control) pending() bool {
 	return (c.due || !c.plans.empty() || c.room() && !c.ready.empty()) && c.open()
 }
 
-// room tells whether [WithMaxRunning] admits one more.
+// room reports whether [WithMaxRunning] admits one more.
 func (c *control) room() bool { return c.limit == 0 || c.inflight < c.limit }
 
-// admit fills batch with what is to be started now, and returns how many.
+// admit fills batch with the entries to start now, and returns how many there are.
 func (c *control) admit(batch *[batchSize]*entry) int {
 	n := 0
 	for range batchSize {
@@ -262,7 +254,7 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 			continue
 		}
 		if !c.fresh {
-			c.clock, c.fresh = int64(time.Since(c.base)), true // half as dear as time.Now
+			c.clock, c.fresh = int64(time.Since(c.base)), true // half the cost of time.Now
 		}
 		if c.observer != nil {
 			e.more().late = c.late(e)
@@ -280,13 +272,13 @@ func (c *control) admit(batch *[batchSize]*entry) int {
 			x.from, x.makesUp = time.Time{}, false
 		}
 		if x != nil && x.pending > 0 {
-			x.pending-- // and still ready
+			x.pending-- // it stays ready
 		} else {
 			e.ready = false
 			e.next = time.Time{}
 			if x != nil && x.schedule != nil && x.overlap == Replace {
 				x.due = time.Time{}
-				c.plans.push(e) // now already: it says when to replace this run
+				c.plans.push(e) // planned at once: the next time is when to replace this run
 			}
 		}
 		batch[n] = e
@@ -303,8 +295,8 @@ func (c *control) start(batch []*entry) {
 	}
 }
 
-// settle deals with the result of a task, without mu.
-func (c *control) settle(it item) {
+// process handles the result of a task. The caller does not hold mu.
+func (c *control) process(it item) {
 	e, err := it.e, it.err
 	if err != nil {
 		err = c.failure(e, err)
@@ -345,18 +337,17 @@ func (c *control) finished(e *entry) {
 	c.over(e)
 }
 
-// over makes e one that is not running. The caller holds mu.
+// over marks e as not running. The caller holds mu.
 func (c *control) over(e *entry) {
 	e.running, e.run = false, nil
-	c.queue(e)
+	c.enqueueReady(e)
 	if e.removed {
 		c.forget(e)
 	}
 }
 
-// queue puts e in line to be started, if it is ready for that. The caller holds
-// mu.
-func (c *control) queue(e *entry) {
+// enqueueReady puts e in the ready queue, if it can start. The caller holds mu.
+func (c *control) enqueueReady(e *entry) {
 	if e.ready && !e.running && !e.paused {
 		if e.extra != nil && e.extra.member != nil {
 			e.extra.member.wait()
@@ -365,7 +356,7 @@ func (c *control) queue(e *entry) {
 	}
 }
 
-// enter waits for the turn, which is granted first come, first served.
+// enter waits for the turn, which is granted in the order of requests.
 func (c *control) enter(w *waiter) {
 	c.mu.Lock()
 	if !c.busy {
@@ -378,7 +369,7 @@ func (c *control) enter(w *waiter) {
 	<-w.turn
 }
 
-// leave gives the turn back, to a goroutine of its own if anything is left to do.
+// leave gives the turn back, or passes it to a new goroutine if anything is left to do.
 func (c *control) leave() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,10 +11,10 @@ const (
 	wallJump = 50 * time.Millisecond
 )
 
-// isWall tells whether t is a time of the wall clock: without a monotonic reading.
+// isWall reports whether t is a time of the wall clock: it has no monotonic reading.
 func isWall(t time.Time) bool { return t == t.Round(0) }
 
-// wallTime returns what the wall clock says at now.
+// wallTime returns the time of the wall clock at now.
 func (c *control) wallTime(now time.Time) time.Time {
 	if c.now != nil {
 		now = c.now(now)
@@ -32,7 +32,7 @@ func (c *control) setAt(e *entry, now, t time.Time) {
 		return
 	}
 	c.set(e, now, t, t.Sub(c.wallTime(now)))
-	if e.pos != 0 && e.line == nil && !e.ready {
+	if e.pos != 0 && e.queue == nil && !e.ready {
 		e.wall = true
 		if c.walls++; c.walls == 1 {
 			c.skew = c.skewAt(now)
@@ -40,9 +40,8 @@ func (c *control) setAt(e *entry, now, t time.Time) {
 	}
 }
 
-// early returns how long e, whose time has come by the monotonic clock, has to wait
-// until it has by the wall clock, if that is the one which counts: it may have been
-// slewed since e was scheduled, by less than what makes followWall look at it.
+// early returns how long e, which is due by the monotonic clock, has to wait until it is due by the wall clock, if it
+// follows that one: the wall clock may have been slewed since e was scheduled, by too little for followWall to act on.
 func (c *control) early(e *entry, now time.Time) time.Duration {
 	if !e.wall {
 		return 0
@@ -59,8 +58,7 @@ func (c *control) untime(e *entry) {
 	}
 }
 
-// followWall makes the entries with times of the wall clock due when that will say
-// so, if it has been set. The caller holds mu.
+// followWall moves the entries that follow the wall clock, if that clock has been set. The caller holds mu.
 func (c *control) followWall(now time.Time) {
 	skew := c.skewAt(now)
 	jump := time.Duration(skew - c.skew)
@@ -82,7 +80,7 @@ func (c *control) followWall(now time.Time) {
 		}
 	}
 	c.timed.build()
-	for _, e := range anew { // else a clock that was years ahead would cost years
+	for _, e := range anew { // otherwise a clock that was years ahead would delay them for years
 		c.unset(e)
 		e.extra.due = time.Time{}
 		c.plans.push(e)
