@@ -49,7 +49,7 @@ type Sources interface {
 	// History has the numbers of a source; nil if it remembers none.
 	History(name string) *history.History
 	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
-	// when polling has ended, and with ctx. A source that is not configured is not an error.
+	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells. A source that is not configured is not an error.
 	Refresh(ctx context.Context, name string) (wait time.Duration, err error)
 }
 

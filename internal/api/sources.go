@@ -1,11 +1,13 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -49,6 +51,8 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	wait, err := a.Sources.Refresh(r.Context(), name)
 	switch {
+	case errors.Is(err, kind.ErrNotAsked):
+		fail(w, r, http.StatusConflict, fmt.Sprintf("%q cannot be refreshed: %v", name, err))
 	case err != nil:
 		failStopping(w, r)
 	case wait > 0:

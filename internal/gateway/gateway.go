@@ -334,6 +334,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	}
 	_ = loads.Stop()
 	g.jobs.Stop()
+	g.sources.Stop(live)
 	g.upstreams.Close()
 	g.drain(live, server)
 	_ = answers.Stop()

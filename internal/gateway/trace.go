@@ -23,5 +23,6 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 	}
 	defer g.client.CloseIdleConnections()
 	defer g.upstreams.Close()
+	defer g.sources.Stop(live)
 	return g.sources.PollOnce(ctx, name, trace)
 }

@@ -114,7 +114,8 @@ type Result struct {
 var ErrNothingYet = errors.New("there is nothing yet to get a value from")
 
 // A Subscriber is a [Fetcher] that is told values instead of asking for them. The fetchers of a kind either all are
-// subscribers, which [Kind.Subscribes] says, or none is.
+// subscribers, which [Kind.Subscribes] says, or none is. Its Fetch, which may run while Subscribe does, is called
+// when people want the value refreshed; [Told] has one for what cannot be asked.
 type Subscriber interface {
 	Fetcher
 
@@ -133,6 +134,14 @@ type Told struct{}
 
 // Fetch implements [Fetcher]: it returns [ErrNotAsked].
 func (Told) Fetch(context.Context) (Result, error) { return Result{}, ErrNotAsked }
+
+func (Told) told() {}
+
+// CanAsk reports whether f gets a value when it is asked: whether it is not [Told].
+func CanAsk(f Fetcher) bool {
+	_, told := f.(interface{ told() })
+	return !told
+}
 
 // An Emit takes the newest message of a source. It never blocks: a message that has not been used yet is replaced. It
 // may be called from any goroutine while Subscribe runs; calls after that have no effect. The function makes the

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
@@ -15,16 +16,19 @@ import (
 const tracedBody = 2 << 10
 
 // A Trace shows people what one fetch does, step by step, without secrets. A nil Trace shows nothing, so a fetch need
-// not ask whether there is one. It is for one goroutine at a time.
+// not ask whether there is one. Any goroutine may use it.
 type Trace struct {
-	w       io.Writer
 	secrets *secret.Redactor
 	start   time.Time
+
+	mu sync.Mutex // guards the field below
+
+	w io.Writer
 }
 
 // NewTrace returns a trace that is written to w, of a fetch that begins now.
 func NewTrace(w io.Writer, secrets *secret.Redactor) *Trace {
-	return &Trace{w, secrets, time.Now()}
+	return &Trace{w: w, secrets: secrets, start: time.Now()}
 }
 
 type traceKey struct{}
@@ -44,14 +48,14 @@ func TraceOf(ctx context.Context) *Trace {
 // Section begins a part of the trace with a line.
 func (t *Trace) Section(format string, args ...any) {
 	if t != nil {
-		fmt.Fprintf(t.w, "\n"+format+"\n", args...)
+		t.write("\n" + fmt.Sprintf(format, args...) + "\n")
 	}
 }
 
 // Line writes a line of the section.
 func (t *Trace) Line(format string, args ...any) {
 	if t != nil {
-		fmt.Fprintf(t.w, "  %s\n", text.Words(t.secrets.Text(fmt.Sprintf(format, args...))))
+		t.write("  " + text.Words(t.secrets.Text(fmt.Sprintf(format, args...))) + "\n")
 	}
 }
 
@@ -66,12 +70,20 @@ func (t *Trace) Block(body string) {
 	} else {
 		body = t.secrets.Text(text.Plain(body))
 	}
+	var lines strings.Builder
 	for line := range strings.Lines(body) {
-		fmt.Fprintf(t.w, "  %s\n", strings.TrimRight(line, "\n"))
+		lines.WriteString("  " + strings.TrimRight(line, "\n") + "\n")
 	}
 	if rest > 0 {
-		fmt.Fprintf(t.w, "  ... and %d bytes more\n", rest)
+		fmt.Fprintf(&lines, "  ... and %d bytes more\n", rest)
 	}
+	t.write(lines.String())
+}
+
+func (t *Trace) write(s string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, _ = io.WriteString(t.w, s) // whoever reads it may leave
 }
 
 // Output is the section of what was read, before it is parsed. ReadIn is how long it took to come; 0 if that is not

@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
@@ -82,9 +83,16 @@ func (c *change) Apply() {
 	svc.Scheduler.Schedule(watchersKey{}, 0) // other sources may count as watched now
 }
 
-// Finish implements [reconcile.Change]: it tells those who look at a removed source, and
-// gives up its topic.
+// Finish implements [reconcile.Change]: it waits until what was removed or replaced has ended,
+// tells those who look at a removed source, and gives up its topic.
 func (c *change) Finish(ctx context.Context) {
+	left := slices.Clone(c.Gone)
+	for _, s := range c.Fresh {
+		if before, changed := c.Replaced(s); changed {
+			left = append(left, before)
+		}
+	}
+	releaseAll(ctx, left)
 	for _, s := range c.Gone {
 		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
 			c.svc.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
@@ -94,6 +102,7 @@ func (c *change) Finish(ctx context.Context) {
 
 // Withdraw implements [reconcile.Change].
 func (c *change) Withdraw(ctx context.Context) {
+	releaseAll(ctx, c.Fresh)
 	for _, s := range c.Fresh {
 		if _, changed := c.Replaced(s); !changed && s.claim != nil {
 			_ = s.claim.Finish(ctx, nil, 0) // nobody has seen it

@@ -14,8 +14,8 @@ import (
 // changedKey is the key of the task that has sources computed whose inputs have changed.
 type changedKey struct{}
 
-// inputChanged has p computed again. A goroutine of the hub calls it, which may be late: p may
-// have been removed.
+// inputChanged has p computed again, or take its newest message. A goroutine of the hub or of its subscription calls it,
+// which may be late: p may have been removed.
 func (svc *Service) inputChanged(p *poller) {
 	svc.mu.Lock()
 	if svc.changed == nil {
@@ -74,6 +74,9 @@ func (s *poller) decides() *poller {
 // tooOld says that no poll has renewed the value of s in time.
 func (s *poller) tooOld() string {
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
+	if s.subscription != nil {
+		text = fmt.Sprintf("no message for %v", s.StaleAfter)
+	}
 	if s.oldest != "" {
 		text = "input " + s.oldest + ": " + text
 	}

@@ -109,7 +109,7 @@ func (p Polling) prepare(ctx context.Context, cfg *config.Config) (reconcile.All
 		all = append(all, c)
 	}
 	for _, s := range all[len(all)-1].(*change).Fresh {
-		if s.from == nil {
+		if s.Polled() {
 			s.fetcher = kind.Values(func(context.Context) (any, error) { return p.fetch(s.Name) })
 		}
 	}

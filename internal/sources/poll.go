@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/subscription"
 	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -42,6 +43,9 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	}()
 	ctx, done := value.InTurn(ctx)
 	defer done()
+	if s.subscription != nil {
+		s.subscription.Start(context.Background()) // until its end: it outlives this poll
+	}
 	raw, err := s.fetcher.Fetch(ctx)
 	got.stale, got.wish = raw.Stale, raw.Wait
 	if err != nil {
@@ -74,11 +78,16 @@ func (s *poller) observed() func(context.Context) (reading, error) {
 	return func(ctx context.Context) (reading, error) {
 		p, begun := p, time.Now()
 		got, err := s.poll(ctx)
-		if p.Took, p.Err = time.Since(begun), err; !errors.Is(err, kind.ErrNothingYet) {
+		if p.Took, p.Err = time.Since(begun), err; !isNoNews(err) {
 			s.svc.Observer.Polled(p)
 		}
 		return got, err
 	}
+}
+
+// isNoNews reports whether a poll that ended with err had nothing to poll.
+func isNoNews(err error) bool {
+	return errors.Is(err, kind.ErrNothingYet) || errors.Is(err, subscription.ErrConnected)
 }
 
 // leaveAlone is the failure of a poll whose answer counted and asked, by Retry-After, for that time.
@@ -120,7 +129,11 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 		return nil // the first poll of an input has it computed again
 	}
 	s.svc.followClock(internal)
-	if err != nil && got.began.Before(s.svc.Clock.Woke()) && !kind.Refused(err) {
+	if errors.Is(err, subscription.ErrConnected) {
+		s.connected()
+		return nil
+	}
+	if err != nil && s.subscription == nil && got.began.Before(s.svc.Clock.Woke()) && !kind.Refused(err) {
 		// The process stood still, or the machine slept: that says nothing of the upstream.
 		internal.Schedule(s.key, s.soon(s.svc.Clock.Now()))
 		return nil
@@ -143,7 +156,7 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 	}
 	after.NextAt, after.Waiting = s.next(internal)
 	s.alertOn(&after, got.alert)
-	if s.from != nil && sameSource(&after, &before) {
+	if !s.Polled() && sameSource(&after, &before) {
 		return nil
 	}
 	s.put(after)

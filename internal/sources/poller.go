@@ -13,6 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/subscription"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -28,6 +29,11 @@ type poller struct {
 	from     []string // what it is computed from; nil: it is polled
 	upstream string   // the name of its upstream; empty: it has none
 	fetcher  kind.Fetcher
+	opened   kind.Fetcher // what the kind has opened; fetcher, unless that is subscription
+
+	subscription *subscription.Subscription // tells it values; nil: it is polled or computed
+	released     bool                       // opened is closed
+
 	secrets  *secret.Redactor // of which people see nothing in errors and traces
 	inValues *secret.Redactor // of which they see nothing in values either
 	svc      *Service
@@ -98,11 +104,15 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		s.limit = svc.Upstreams.Group(s.upstream)
 	}
 	var err error
-	s.fetcher, err = cfg.Spec.Open(kind.Env{
-		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input,
+	s.opened, err = cfg.Spec.Open(kind.Env{
+		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input, Link: svc.Upstreams.Link(s.upstream),
 	})
 	if err != nil {
-		s.fetcher = kind.Values(func(context.Context) (any, error) { return nil, err })
+		s.opened = kind.Values(func(context.Context) (any, error) { return nil, err })
+	}
+	s.fetcher = s.opened
+	if to, ok := s.opened.(kind.Subscriber); ok {
+		s.subscribe(to)
 	}
 	return s
 }
@@ -117,11 +127,11 @@ func (s *poller) input(name string) []byte {
 func (s *poller) addTasks() {
 	scheduler := s.svc.Scheduler
 	var options []smartpoll.TaskOption
-	if s.from == nil { // else the next poll of an input is the next attempt
+	if s.Polled() { // else the next poll of an input, or the next message, is the next attempt
 		backoff := smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}
 		options = append(options, smartpoll.Retry(backoff))
 	}
-	if s.limit != nil {
+	if s.limit != nil && s.subscription == nil { // a message asks for nothing
 		options = append(options, smartpoll.In(s.limit))
 	}
 	task := func(hook smartpoll.TaskHook) smartpoll.Task {
@@ -144,6 +154,9 @@ func (s *poller) addTasks() {
 // removeTasks ends the polling of s, also a poll in progress.
 func (s *poller) removeTasks() {
 	s.removed = true
+	if s.subscription != nil {
+		s.subscription.End()
+	}
 	for _, stop := range s.unfollow {
 		stop()
 	}

@@ -47,6 +47,10 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (j
 		snap.Value = data
 		input.put(snap)
 	}
+	if s.subscription != nil {
+		s.subscription.End() // it is not subscribed for ever
+		s.fetcher = kind.FetchFunc(s.hear)
+	}
 	if trace == nil {
 		got, err := s.poll(ctx)
 		return got.data, err
@@ -81,7 +85,7 @@ func (t *tracer) watch(f kind.Fetcher) kind.Fetcher {
 // begin says what is going to happen.
 func (t *tracer) begin(w io.Writer) {
 	pace := ""
-	if t.s.from == nil {
+	if t.s.Polled() {
 		pace = fmt.Sprintf(", every %v, within %v", t.s.Every, t.s.Timeout)
 	}
 	fmt.Fprintf(w, "source %s %s%s\n", t.s.Name, t.s.Spec.Describe(), pace)

@@ -73,6 +73,7 @@ type Subscription struct {
 	message kind.FetchFunc // the newest one that was not taken; nil: none
 	down    error          // why the link is down, if that was not taken; nil: it is up, or was taken
 	up      bool           // the link is up, which was not taken
+	asked   bool           // [Subscription.Ask] was called, which was not taken
 	heard   bool           // the link has been up since the last call of Subscribe
 }
 
@@ -212,11 +213,19 @@ func signal(c chan<- struct{}) {
 	}
 }
 
+// Ask has the next Fetch ask the source, if there is nothing in the slot.
+func (s *Subscription) Ask() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = true
+}
+
 // Fetch implements [kind.Fetcher]. It takes what is in the slot: the newest message, then why the link is down, then
 // [ErrConnected]. Without any of that it returns [kind.ErrNothingYet].
 func (s *Subscription) Fetch(ctx context.Context) (got kind.Result, err error) {
 	s.mu.Lock()
-	message, down, up := s.message, s.down, s.up
+	message, down, up, asked := s.message, s.down, s.up, s.asked
+	s.asked = false
 	switch {
 	case message != nil:
 		s.message = nil
@@ -245,6 +254,8 @@ func (s *Subscription) Fetch(ctx context.Context) (got kind.Result, err error) {
 		return kind.Result{}, down
 	case up:
 		return kind.Result{}, ErrConnected
+	case asked:
+		return s.source.Fetch(ctx)
 	}
 	return kind.Result{}, kind.ErrNothingYet
 }

@@ -265,3 +265,22 @@ func TestStress(t *testing.T) {
 		after.Store(true)
 	}
 }
+
+// A source that can be asked is asked on demand, if there is nothing else to take.
+func TestAsk(t *testing.T) {
+	s := subscription.New(askable{}, subscription.Options{Ready: func() {}})
+	s.Ask()
+	if got, err := s.Fetch(t.Context()); err != nil || got.Value != "asked" {
+		t.Errorf("Fetch = %v, %v, want that the source was asked", got, err)
+	}
+	if _, err := s.Fetch(t.Context()); !errors.Is(err, kind.ErrNothingYet) {
+		t.Errorf("Fetch = %v, want %v", err, kind.ErrNothingYet)
+	}
+}
+
+type askable struct{}
+
+func (askable) Subscribe(context.Context, kind.Emit) error { return nil }
+func (askable) Fetch(context.Context) (kind.Result, error) {
+	return kind.Result{Value: "asked"}, nil
+}

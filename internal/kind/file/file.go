@@ -1,12 +1,12 @@
 // Package file gets values from files, such as those below /sys and /proc, and those that other programs write.
 //
-// A file is read with every poll, since neither its size nor its time tells whether it has changed where the system makes
-// up its content. Package file of the module bounds that: only a regular file of at most [value.MaxBody] bytes is read,
-// and a pipe or a device is an error rather than waited for.
+// A file is read with every poll, since neither its size nor its time tells whether it has changed where the system
+// makes up its content. Package file of the module bounds that: only a regular file of at most [value.MaxBody] bytes
+// is read, and a pipe or a device is an error rather than waited for.
 //
-// A file system that does not answer, such as that of a network server which is away, keeps a read waiting for as long as
-// the system likes. The poll then ends as its timeout says, and so do the next ones, until that one read has ended: there
-// is never more than one for a source.
+// A file system that does not answer, such as that of a network server which is away, keeps a read waiting for as
+// long as the system likes. The poll then ends as its timeout says, and so do the next ones, until that one read has
+// ended: there is never more than one for a source.
 package file
 
 import (
