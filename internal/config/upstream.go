@@ -49,7 +49,8 @@ func (r *reader) upstream(e grammar.Named) *Upstream {
 	where := "upstream " + grammar.Quote(e.Name)
 	kinds := r.kindsThat(func(k kind.Kind) bool { return k.Upstream != nil })
 	if k := e.Value.Key(laterKinds...); k != nil && !slices.Contains(kinds, k.Value()) {
-		k.Problem(grammar.Quote(k.Value())+" is not supported by this version", "an upstream here is "+listed(kinds, "or"))
+		k.Problem(grammar.Quote(k.Value())+" is not supported by this version",
+			"an upstream here is "+listed(kinds, "or"))
 		return nil // this version does not know its other keys either
 	}
 	u := newUpstreamDraft(e.Name)
@@ -62,7 +63,8 @@ func (r *reader) upstream(e grammar.Named) *Upstream {
 	case inflight == nil:
 		u.MaxInFlight = 1
 	case u.MaxInFlight > 1:
-		inflight.Problem("max_inflight is more than 1, and gap is between one request and the next", "remove one of them")
+		inflight.Problem("max_inflight is more than 1, and gap is between one request and the next",
+			"remove one of them")
 	}
 	switch {
 	case has(e.Value, kinds...) > 1:

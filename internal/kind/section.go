@@ -77,7 +77,8 @@ func UpstreamOf[T Upstream](r Reading, n *grammar.Node, key string) (T, bool) {
 	found := r.Upstream(n)
 	u, ok := found.(T)
 	if found != nil && !ok {
-		n.Problem(fmt.Sprintf("upstream %s is not one with %s", grammar.Quote(n.Value()), key), "name one that has the key "+key)
+		n.Problem(fmt.Sprintf("upstream %s is not one with %s", grammar.Quote(n.Value()), key),
+			"name one that has the key "+key)
 	}
 	return u, ok
 }

@@ -105,7 +105,8 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	}
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{
-		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input, Link: svc.Upstreams.Link(s.upstream),
+		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input,
+		Link: svc.Upstreams.Link(s.upstream),
 	})
 	if err != nil {
 		s.opened = kind.Values(func(context.Context) (any, error) { return nil, err })

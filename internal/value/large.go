@@ -71,7 +71,8 @@ func Decode(ctx context.Context, bytes int) error {
 		return nil
 	}
 	if bytes > MaxDecoded {
-		return &ParseError{What: fmt.Sprintf("too many elements and members: they would take more than %d MiB of memory", MaxDecoded>>20), IsJSON: true}
+		const what = "too many elements and members: they would take more than %d MiB of memory"
+		return &ParseError{What: fmt.Sprintf(what, MaxDecoded>>20), IsJSON: true}
 	}
 	return enter(ctx, decoding, func(p *place) *bool { return &p.decoding })
 }

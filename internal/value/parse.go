@@ -44,7 +44,8 @@ func parseJSON(ctx context.Context, data []byte) (any, error) {
 		return nil, &ParseError{What: "empty, want JSON"}
 	}
 	if TooDeep(data) {
-		return nil, &ParseError{What: fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth), IsJSON: data[0] == '[' || data[0] == '{'}
+		what := fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth)
+		return nil, &ParseError{What: what, IsJSON: data[0] == '[' || data[0] == '{'}
 	}
 	if err := Decode(ctx, DecodedSize(data)); err != nil {
 		return nil, err

@@ -24,7 +24,8 @@ func section(r kind.Reading) kind.Section {
 	keys := grammar.Keys{
 		grammar.Func("exec",
 			"run a program and read its output. The first element is the program; there is no shell",
-			ArgvShape, func(v *grammar.Node) { s.Argv = ReadArgv(v, r.Once) }).Also("command cmd run script shell").OneOf(),
+			ArgvShape, func(v *grammar.Node) { s.Argv = ReadArgv(v, r.Once) }).
+			Also("command cmd run script shell").OneOf(),
 	}
 	stray := map[string]string{}
 	for _, k := range ProgramKeys(&s.Program, r.Where) {
@@ -114,7 +115,8 @@ func readEnv(n *grammar.Node, where string) []string {
 		s, ok := v.Text("environment variable "+grammar.Quote(k.Value()), grammar.AText)
 		switch {
 		case !grammar.IsVariable(k.Value()) || strings.HasPrefix(k.Value(), "TIDEWIRE_"):
-			k.Problem(fmt.Sprintf("%s is not a name for an environment variable here", grammar.Quote(k.Value())), "use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
+			k.Problem(fmt.Sprintf("%s is not a name for an environment variable here", grammar.Quote(k.Value())),
+				"use letters, digits and underscores, with no digit and no TIDEWIRE_ at the beginning")
 		case ok && strings.ContainsRune(s, 0):
 			v.Problem("the value of "+k.Value()+" contains a NUL character", "remove it; no program can be given one")
 		case ok:
@@ -134,7 +136,8 @@ func ReadArgv(n *grammar.Node, once func(string) bool) []string {
 		switch {
 		case !ok:
 		case strings.ContainsRune(s, 0):
-			e.Problem(fmt.Sprintf("element %d of exec contains a NUL character", i+1), "remove it; no program can be given one")
+			e.Problem(fmt.Sprintf("element %d of exec contains a NUL character", i+1),
+				"remove it; no program can be given one")
 		case i == 0 && s == "":
 			e.Problem("the program in exec is empty", "write its name or path")
 		case i == 0 && !hasArgument(s):
@@ -161,9 +164,10 @@ func program(n *grammar.Node, name string, once func(string) bool) string {
 	}
 	switch where := strconv.Quote(name); {
 	case !strings.ContainsRune(name, filepath.Separator):
-		if runtime.GOOS != "windows" && !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
+		inPath := slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
 			return executable(filepath.Join(dir, name))
-		}) {
+		})
+		if runtime.GOOS != "windows" && !inPath {
 			n.Warn(0, where+" is not found in PATH", "install it, or write its whole path")
 		}
 	case executable(name):

@@ -17,10 +17,12 @@ type Source struct {
 
 // A Program is how a program runs.
 type Program struct {
-	Env     []string // NAME=value, added to its environment, which is otherwise that of package command alone; of a job, with {arg} in values
-	Dir     string   // where it runs; empty: where Tidewire does
-	TTY     bool     // its outputs are a terminal
-	OKCodes []int    // exit codes with which it has done its work; nil: 0
+	// Env has NAME=value, added to its environment, which is otherwise that of package command alone; of a job, with {arg} in
+	// values.
+	Env     []string
+	Dir     string // where it runs; empty: where Tidewire does
+	TTY     bool   // its outputs are a terminal
+	OKCodes []int  // exit codes with which it has done its work; nil: 0
 }
 
 // Open implements [kind.Source].

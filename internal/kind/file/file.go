@@ -124,7 +124,8 @@ func (f *fetcher) stale(modified time.Time) string {
 	if f.source.MaxAge == 0 || age <= f.source.MaxAge {
 		return ""
 	}
-	return fmt.Sprintf("%s was last modified %v ago, want at most %v", f.env.Secrets.Text(f.source.Path), age, f.source.MaxAge)
+	name := f.env.Secrets.Text(f.source.Path)
+	return fmt.Sprintf("%s was last modified %v ago, want at most %v", name, age, f.source.MaxAge)
 }
 
 func (f *fetcher) trace(t *kind.Trace, got content) {

@@ -51,7 +51,8 @@ func warn(n *grammar.Node, path string, once func(string) bool) {
 	}
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		n.Warn(0, "there is no file "+strconv.Quote(path), "create it or correct its path, which is relative to this file")
+		n.Warn(0, "there is no file "+strconv.Quote(path),
+			"create it or correct its path, which is relative to this file")
 	case err == nil && info.IsDir():
 		n.Warn(0, strconv.Quote(path)+" is a directory", "name a file in it")
 	case err == nil && !info.Mode().IsRegular():

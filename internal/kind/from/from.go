@@ -54,7 +54,10 @@ func (s *Source) Open(env kind.Env) (kind.Fetcher, error) { return fetcher{s, en
 // SameValue implements [kind.Source]: the inputs may be others.
 func (s *Source) SameValue(other kind.Source) bool {
 	o, ok := other.(*Source)
-	return ok && (s.Combine == nil) == (o.Combine == nil) && (s.Combine == nil || s.Combine.String() == o.Combine.String())
+	if !ok || s.Combine == nil || o.Combine == nil {
+		return ok && s.Combine == o.Combine
+	}
+	return s.Combine.String() == o.Combine.String()
 }
 
 // Describe implements [kind.Source].

@@ -46,7 +46,8 @@ func readFrom(n *grammar.Node, input func(n *grammar.Node, name string)) (names 
 		switch f := first[name]; {
 		case !ok:
 		case f != nil:
-			e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)), fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
+			e.Problem(fmt.Sprintf("from has %s twice", grammar.Quote(name)),
+				fmt.Sprintf("the first one is at %s: remove one of them", f.At(e)))
 		default:
 			first[name] = e
 			names = append(names, name)

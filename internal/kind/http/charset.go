@@ -28,7 +28,9 @@ func utf8Of(contentType string, body []byte) ([]byte, error) {
 		if utf8.Valid(body) {
 			return body, nil
 		}
-		return nil, fmt.Errorf("the answer's charset, %q, is not known: want utf-8 or another name of the WHATWG's Encoding standard", kind.Brief(label, nil))
+		return nil, fmt.Errorf(
+			"the answer's charset, %q, is not known: want utf-8 or another name of the WHATWG's Encoding standard",
+			kind.Brief(label, nil))
 	}
 	decoded, err := encoding.NewDecoder().Bytes(body)
 	if err != nil {

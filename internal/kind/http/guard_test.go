@@ -71,8 +71,8 @@ func TestForbiddenAddressesAreNotAskedForThroughAProxy(t *testing.T) {
 	}
 }
 
-// A name that resolves to a harmless address first and to the metadata service later is refused later: each connection
-// is looked at, not each name.
+// A name that resolves to a harmless address first and to the metadata service later is refused later: each
+// connection is looked at, not each name.
 func TestRebindingResolver(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")

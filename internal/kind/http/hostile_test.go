@@ -14,7 +14,8 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
-// Endless bodies, gzip bombs, deep nesting, redirects and broken heads have tests of their own, beside what bounds them.
+// Endless bodies, gzip bombs, deep nesting, redirects and broken heads have tests of their own, beside what bounds
+// them.
 
 func TestALargeAnswerIsRefusedByItsHead(t *testing.T) {
 	var sent atomic.Int64

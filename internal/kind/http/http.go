@@ -33,7 +33,7 @@ const (
 
 // Get fetches a value with a GET request.
 type Get struct {
-	Client *http.Client // its transport is used; its redirect policy and its cookies are not. nil: one that all such sources share
+	Client *http.Client // of which the transport alone is used. nil: one that all such sources share
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent as they are, also after a redirect, which has to stay at the same origin; not modified
 	Parse  string       // "json", "text" or "lines"; empty: "json"
@@ -125,7 +125,7 @@ func (h Get) request(ctx context.Context, known *Known) (*http.Request, error) {
 	}
 	req.Close = h.Close
 	req.Header.Set("User-Agent", userAgent)
-	req.Header.Set("Cache-Control", "no-cache") // a cache on the way has to ask: what it holds may be old (RFC 9111 §5.2.1.4)
+	req.Header.Set("Cache-Control", "no-cache") // what a cache on the way holds may be old (RFC 9111 §5.2.1.4)
 	if h.parse() == "json" {
 		req.Header.Set("Accept", "application/json, */*;q=0.1")
 	}

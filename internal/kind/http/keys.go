@@ -59,7 +59,8 @@ func (d *draft) keys(r kind.Reading) grammar.Keys {
 func (d *draft) readAlone(n *grammar.Node, keys grammar.Keys) {
 	if strings.HasPrefix(n.Value(), "http://") || strings.HasPrefix(n.Value(), "https://") {
 		n.Problem(d.where+" is an address",
-			"write it below upstreams, as in upstreams: {plant: {http: ADDRESS}}, and here {upstream: plant, path: /PATH}")
+			"write it below upstreams, as in upstreams: {plant: {http: ADDRESS}}, "+
+				"and here {upstream: plant, path: /PATH}")
 		return
 	}
 	n.Read(d.where, keys)

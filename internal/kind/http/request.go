@@ -81,7 +81,8 @@ func ReadPath(n *grammar.Node, placeholders bool) string {
 	case !strings.HasPrefix(s, "/"):
 		n.Problem(fmt.Sprintf("path: %s does not begin with a slash", grammar.Quote(s)), example)
 	case strings.ContainsAny(s, "?#"):
-		n.Problem(fmt.Sprintf(`path: %s contains a "?" or "#"`, grammar.Quote(s)), "write queries as query: {name: value}")
+		n.Problem(fmt.Sprintf(`path: %s contains a "?" or "#"`, grammar.Quote(s)),
+			"write queries as query: {name: value}")
 	case err != nil:
 		n.Problem(fmt.Sprintf("path: %s has a bad escape", grammar.Quote(s)), `write %25 for a percent sign`)
 	case slices.Contains(strings.Split(s, "/"), ".."):
@@ -126,6 +127,9 @@ var (
 // HeaderName matches the name of a header.
 var HeaderName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // a token, RFC 9110, section 5.6.2
 
+// ownHeaders follow from a request.
+var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Trailer", "Connection"}
+
 // ReadHeaders adds what the mapping n says to h. Values may be credentials: they
 // are never quoted.
 func ReadHeaders(n *grammar.Node, where string, h http.Header) {
@@ -136,13 +140,14 @@ func ReadHeaders(n *grammar.Node, where string, h http.Header) {
 		switch f := first[name]; {
 		case !HeaderName.MatchString(k.Value()):
 			k.Problem(grammar.Quote(k.Value())+" is not the name of a header", "use letters, digits and dashes")
-		case name == "Host" || name == "Content-Length" || name == "Transfer-Encoding" || name == "Trailer" || name == "Connection":
+		case slices.Contains(ownHeaders, name):
 			k.Problem(fmt.Sprintf("the header %s cannot be set", name), "remove it; it follows from the request")
 		case f != nil:
 			k.Problem(fmt.Sprintf("duplicate header %s in %s", grammar.Quote(k.Value()), where),
 				fmt.Sprintf("the first one is at %s: remove one of them", f.At(k)))
 		case ok && strings.ContainsFunc(value, grammar.IsControl):
-			v.Problem(fmt.Sprintf("the value of header %s contains a line break or another control character", name), "write it in one line")
+			v.Problem(fmt.Sprintf("the value of header %s contains a line break or another control character", name),
+				"write it in one line")
 		case ok:
 			first[name] = k
 			h.Set(name, value)
