@@ -36,7 +36,7 @@ var ProblemTypes = problem.Titles
 // NewHandler is what a gateway answers with, which polls nothing, until stop is called.
 func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
-	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", Options{})
+	g, err := open(ctx, cfg, "127.0.0.1:0", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport h
 
 // OpenStepping is Open with a func that sets the wall clock ahead, or back.
 func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, func(time.Duration), error) {
-	g, err := open(ctx, ctx, cfg, "", Options{Logger: log})
+	g, err := open(ctx, cfg, "", Options{Logger: log})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -65,7 +65,7 @@ type Gateway struct{ *gateway }
 
 // NewGateway makes a gateway on a configuration, which may be in files. It ends with ctx.
 func NewGateway(t testing.TB, ctx context.Context, cfg *config.Config, opts Options) Gateway {
-	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", opts)
+	g, err := open(ctx, cfg, "127.0.0.1:0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,6 +160,6 @@ func (g Gateway) LoadWhile(ctx context.Context, settled bool, meanwhile func()) 
 
 // TryNew makes a gateway, which may fail.
 func TryNew(ctx context.Context, cfg *config.Config, opts Options) (Gateway, error) {
-	g, err := open(ctx, ctx, cfg, "127.0.0.1:0", opts)
+	g, err := open(ctx, cfg, "127.0.0.1:0", opts)
 	return Gateway{g}, err
 }

@@ -77,9 +77,8 @@ const (
 
 // A gateway is one configuration at work.
 //
-// Its goroutines are the services that serve starts and stops, and one for each run, which
-// trigger starts and serve waits for. Those of the hub and the tracker end with the context
-// given to open.
+// Its goroutines are the services that serve starts and stops. Those of the domains end when serve stops these; those
+// of the hub and the tracker end with the context given to open.
 type gateway struct {
 	log       *slog.Logger
 	store     *own.Store
@@ -100,9 +99,8 @@ type gateway struct {
 	flooding  *flood.Handler
 	observer  Observer
 	api       *api.API
-	polling   func()          // called when the scheduler runs
-	stopping  context.Context // done when the gateway begins to stop
-	ready     atomic.Bool     // the store is followed and requests are answered
+	polling   func()      // called when the scheduler runs
+	ready     atomic.Bool // the store is followed and requests are answered
 }
 
 // Options are what [Run] can do without.
@@ -145,7 +143,7 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	// Topics and streams outlive ctx for as long as the goodbye takes.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	g, err := open(ctx, live, cfg, config.ListenAddress(ln.Addr()), *opts)
+	g, err := open(live, cfg, config.ListenAddress(ln.Addr()), *opts)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -155,9 +153,8 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 // newStore makes the store of a gateway that is given none.
 var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
-// open builds a gateway whose topics live as long as live and whose runs are told to
-// end with stopping.
-func open(stopping, live context.Context, cfg *config.Config, addr string, opts Options) (*gateway, error) {
+// open builds a gateway whose topics live as long as live. Its runs end with [jobs.Service.Stop].
+func open(live context.Context, cfg *config.Config, addr string, opts Options) (*gateway, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -173,7 +170,6 @@ func open(stopping, live context.Context, cfg *config.Config, addr string, opts 
 		client:    httpkind.NewClient(),
 		polling:   func() {},
 		upstreams: upstream.Pool{Log: opts.Logger},
-		stopping:  stopping,
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
 	g.clients = slog.New(g.flooding)

@@ -17,7 +17,7 @@ func PollOnce(ctx context.Context, cfg *config.Config, name string, trace io.Wri
 	own.Audit = "" // nobody does anything that concerns it
 	live, end := context.WithCancel(ctx)
 	defer end()
-	g, err := open(live, live, &own, "", Options{})
+	g, err := open(live, &own, "", Options{})
 	if err != nil {
 		return nil, err
 	}
