@@ -42,6 +42,7 @@ type Job struct {
 	payload   func(Progress) any // what a Publisher publishes; nil: the Progress itself
 	err       error              // why it could not begin
 	over      atomic.Bool        // set by the first Finish, or by the end of the run
+	unstored  atomic.Bool        // the store has not taken the terminal, so there will be none
 
 	mu sync.Mutex // guards the fields below
 
@@ -108,6 +109,10 @@ func (j *Job) finish(payload []byte) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), patience)
 	defer cancel()
 	err := j.claim.Finish(ctx, payload, j.retention)
+	if err != nil {
+		j.unstored.Store(true)
+		j.tracker.notify()
+	}
 	j.end(nil)
 	return err
 }

@@ -14,7 +14,8 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 //
 //   - it refuses new runs, with [ErrEnded];
 //   - it asks the runs of this process to stop, as [Tracker.Cancel] does, with the cause ErrEnded;
-//   - it waits until each has its terminal, and until the work of each [Job.Run] has returned;
+//   - it waits until each has its terminal, or the store has refused that, and until the work of each [Job.Run] has
+//     returned;
 //   - it drains the hub ([sse.Hub.Drain]), so that every stream shows the terminal. A hub given in [Options].Hub is
 //     drained by its owner;
 //   - it ends the Tracker, as the end of its context does, and waits for its goroutine.
@@ -82,11 +83,20 @@ func (t *Tracker) busyLocked() int {
 		working += n
 	}
 	for _, rec := range t.records {
-		if rec.job != nil && rec.job.claim != nil && t.working[rec.job] == 0 && !rec.topic.Ended() {
-			working++
+		job := rec.job
+		if job == nil || job.claim == nil || t.working[job] > 0 || rec.topic.Ended() || job.unstored.Load() {
+			continue
 		}
+		working++
 	}
 	return working
+}
+
+// notify wakes those who wait for runs to end.
+func (t *Tracker) notify() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.changedLocked()
 }
 
 // changedLocked wakes those who wait for runs to end.

@@ -53,6 +53,23 @@ func TestNothingIsJoinedAfterTheEnd(t *testing.T) {
 	}
 }
 
+// A run whose end the store has refused has none to wait for.
+func TestShutdownDoesNotWaitForAnEndThatIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := openFixture(t, &failingStore{Memory: snapshot.NewMemory(), finish: errors.New("down")}, progress.Options{})
+		before, after := mustStart(t, f.Tracker, "before"), mustStart(t, f.Tracker, "after")
+		before.Finish("end")
+		context.AfterFunc(after.Context(), func() {
+			time.Sleep(time.Second)
+			after.Finish("end")
+		})
+		begun := time.Now()
+		if err := f.Shutdown(t.Context()); err != nil || time.Since(begun) != time.Second {
+			t.Errorf("Shutdown = %v after %v, want nil once the other run has ended", err, time.Since(begun))
+		}
+	})
+}
+
 // Every run is asked to stop and gets its end, every stream shows it, and only then Shutdown returns.
 func TestShutdownShowsEveryEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
