@@ -5,6 +5,19 @@
 // asks the [Fetcher] that it gets for one value after the other. When that happens, how often, and what is taken of a
 // value is none of a kind's business; nor are limits, deadbands, alerts, history and the state that people are shown.
 //
+// # A new kind
+//
+// A kind is one package with a variable of the type [Kind], one line in package all, and a section of
+// docs/configuration.md. Its [Section] reads what a configuration says, by a table of keys, and returns a Source.
+// From these the rest follows: what check and explain know, the schema, the messages that list the kinds, the label
+// of its metrics, what a trace shows ([Trace]), which secrets are hidden, and what a reload keeps.
+//
+// An [Upstream] is what its sources share. It may hold a connection, which outlives reloads of the sources.
+//
+// # What pushes
+//
+// The fetchers of a kind may be told their values: see [Subscriber].
+//
 // # Errors
 //
 // The error of a fetch is one line for a card on a page, without secrets ([Fail] makes one):
@@ -19,7 +32,8 @@
 // # Concurrency
 //
 // A Source is not changed once it is made; any number of goroutines may use it. The runtime calls a Fetcher from one
-// goroutine at a time, so what it remembers from one fetch to the next needs no lock.
+// goroutine at a time, so what it remembers from one fetch to the next needs no lock. What an upstream has opened is
+// used by all of its sources at once.
 package kind
 
 import (
@@ -31,7 +45,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
-	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A Source is one configured source of some kind.
@@ -112,53 +125,6 @@ type Result struct {
 
 // ErrNothingYet is the error of a fetch that had nothing to get a value from yet. It leaves the source as it is.
 var ErrNothingYet = errors.New("there is nothing yet to get a value from")
-
-// A Subscriber is a [Fetcher] that is told values instead of asking for them. The fetchers of a kind either all are
-// subscribers, which [Kind.Subscribes] says, or none is. Its Fetch, which may run while Subscribe does, is called
-// when people want the value refreshed; [Told] has one for what cannot be asked.
-type Subscriber interface {
-	Fetcher
-
-	// Subscribe hands messages to emit until ctx ends or the link is down, and returns why; it returns soon after ctx
-	// has ended. The runtime calls it on a goroutine that belongs to the source, one call at a time, and again after
-	// a pause that grows to some seconds. A panic in it counts as a link that is down. While it runs and has not
-	// emitted anything, there is no news.
-	Subscribe(ctx context.Context, emit Emit) error
-}
-
-// ErrNotAsked is the error of the Fetch of a [Subscriber] that can only wait to be told.
-var ErrNotAsked = errors.New("it cannot be asked: it tells its values itself")
-
-// Told is embedded in a [Subscriber] that can only wait to be told.
-type Told struct{}
-
-// Fetch implements [Fetcher]: it returns [ErrNotAsked].
-func (Told) Fetch(context.Context) (Result, error) { return Result{}, ErrNotAsked }
-
-func (Told) told() {}
-
-// CanAsk reports whether f gets a value when it is asked: whether it is not [Told].
-func CanAsk(f Fetcher) bool {
-	_, told := f.(interface{ told() })
-	return !told
-}
-
-// An Emit takes the newest message of a source. It never blocks: a message that has not been used yet is replaced. It
-// may be called from any goroutine while Subscribe runs; calls after that have no effect. The function makes the
-// value of the message when it is used, on another goroutine, within the bounds of package value; [Payload] is one.
-type Emit func(FetchFunc)
-
-// Connected says that the link is up, though there may be no message for a while.
-func (e Emit) Connected() { e(nil) }
-
-// Payload is a message of bytes that are parsed as package value says. They must not be changed any more.
-func Payload(data []byte, parse string) FetchFunc {
-	return func(ctx context.Context) (Result, error) {
-		TraceOf(ctx).Output(data, 0)
-		v, err := value.Parse(ctx, parse, data)
-		return Result{Value: v}, err
-	}
-}
 
 // A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime has it
 // fetch when an input has changed.

@@ -12,6 +12,9 @@
 // pause: the topics of its inputs wake it, and it then reads them from their owner, see
 // [own.Store.Latest]. So it does not matter how late a store tells of them.
 //
+// A source that is told its values, see [kind.Subscriber], has no pause either: its subscription
+// wakes it, and it then takes the newest message as if that had been polled.
+//
 // # Reloads
 //
 // [Service.Prepare] leads to another configuration. Sources that are the same in both keep their
@@ -20,8 +23,9 @@
 // # Concurrency
 //
 // The state of a source belongs to hooks of the scheduler, so it needs no lock. The methods of a
-// Service may be called from any goroutine, unless they say otherwise. Nothing here owns a
-// goroutine: polls run on those of the scheduler.
+// Service may be called from any goroutine, unless they say otherwise. Polls run on goroutines of
+// the scheduler. Those of subscriptions begin with the first run of a source's task and end when a
+// change removes or replaces the source, whose Finish waits for that, or with [Service.Stop].
 package sources
 
 import (

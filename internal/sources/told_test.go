@@ -361,3 +361,47 @@ func TestStressOfToldSources(t *testing.T) {
 		})
 	}
 }
+
+// Messages after the end of the scheduler, and before the sources are stopped, count for nothing.
+func TestMessagesAfterTheEnd(t *testing.T) {
+	b := newBus(t)
+	synctest.Test(t, func(t *testing.T) {
+		cfg, _ := config.Load("test.yaml", []byte("version: 1\nsources:\n  a: {bus: a}\n"))
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := sources.NewPolling(ctx, cfg, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		over := make(chan error)
+		go func() { over <- p.Run(ctx) }()
+		synctest.Wait()
+		b.tell("a", "1")
+		synctest.Wait()
+		cancel()
+		<-over
+		b.tell("a", "2")
+		synctest.Wait()
+		p.Stop(context.Background())
+		b.tell("a", "3")
+		if n := b.open.Load(); n != 0 {
+			t.Errorf("%d sources are open after the stop", n)
+		}
+	})
+}
+
+// What a source that is told cannot have, and what only that can have, is said.
+func TestKeysOfToldSources(t *testing.T) {
+	newBus(t)
+	for source, want := range map[string]string{
+		"bus: a, every: 1s":             "every in a source that is told its values, which is not polled, remove it",
+		"bus: a, timeout: 1s":           "timeout in a source that is told its values",
+		"bus: a, stale_after: 3 polls":  "stale_after counts polls in a source that is told its values",
+		"exec: [a], at_most: 1s":        "at_most in a source that is not told its values",
+		"bus: a, parse: text, title: A": "",
+	} {
+		_, problems := config.Load("t.yaml", []byte("version: 1\ndefaults: {every: 1s, stale_after: 2 polls}\nsources:\n  a: {"+source+"}\n"))
+		if got := problems.Error(); !strings.Contains(got, want) || (want == "") != (problems == nil) {
+			t.Errorf("%s: %s, want %s", source, got, want)
+		}
+	}
+}
