@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/access/issuertest"
+	"github.com/tidewire/tidewire/internal/kind/all"
 	"github.com/tidewire/tidewire/internal/scripttest"
 )
 
@@ -40,6 +41,7 @@ sources:
   hello: {exec: [echo, hello], alert: {if: ". > 5 and (.x | length) > 2", for: 1m, notify: ops}}
   count: {exec: [echo, "5"], parse: json, show: {history: 1h}}
   quiet: {exec: [echo, hello], every: {normal: 1h, unwatched: never}}
+  deaf: {told: nothing}
 jobs:
   scan:
     title: Scan
@@ -96,6 +98,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	issuer.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": issuer.URL + "/logout"}})
 	work := scripttest.New(t)
 	stay := filepath.Join(t.TempDir(), "go")
+	t.Cleanup(all.Extend(toldKind))
 	yaml := whole(t, plant, dying, issuer, work, stay)
 	s := serve(t, yaml)
 	c := newContract(t, s.url)
@@ -124,6 +127,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		c.do(200, "GET", "/api/v1/sources/"+name, "")
 	}
 	c.do(429, "POST", "/api/v1/sources/limited/refresh", "")
+	c.do(409, "POST", "/api/v1/sources/deaf/refresh", "")
 	c.do(200, "GET", "/api/v1/sources/tank/history?field=level&since=1h&points=10", "")
 	c.do(200, "GET", "/api/v1/sources/tank/history?since=2026-11-21T18:40:00Z", "")
 	c.do(200, "GET", "/api/v1/sources/count/history?field=", "")
