@@ -12,6 +12,8 @@ func TestDependencies(t *testing.T) {
 		down = "imports point down"
 	)
 	deptest.Check(t, deptest.Forbidden{
+		path + "internal/api":     down,
+		path + "internal/sources": "what refreshes a source is handed in",
 		path + "internal/gateway": down,
 		path + "internal/metrics": "an Observer counts",
 		path + "internal/web":     "the API answers",

@@ -144,7 +144,7 @@ func (l *lines) percent(percent float64, known bool) {
 	})
 }
 
-// percentOf reads a number of percent, nil if it is none.
+// percentOf reads a percentage. It returns nil for anything else.
 func percentOf(number string) *float64 {
 	p, err := strconv.ParseFloat(number, 64)
 	if err != nil || math.IsNaN(p) {

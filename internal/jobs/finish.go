@@ -17,8 +17,9 @@ const (
 	finishWithin = 30 * time.Second // bound for making room for the end of a run
 )
 
-// finish stores how the run ended. It leaves the queue first, so that whoever sees the end can start a new run. Then
-// comes the record that stays, and last the topic of the job, so that there is no moment at which the run is unknown.
+// finish stores how the run ended. It leaves the queue first, so that a reader who sees the end can start a new run.
+// Then comes the record that stays, and last the topic of the job, so that there is no moment at which the run is
+// unknown.
 func (r *Run) finish(result Result, err error) {
 	s := r.job.s
 	s.queue.leave(r)

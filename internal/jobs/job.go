@@ -13,9 +13,8 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// A Job is one definition of a job at work; a run ends under the definition by which it
-// began. The newest state of the run that is its first is in its topic, job/NAME; that of
-// each run in run/ID. What outlives its definitions has the [queue].
+// A Job is one definition of a job at work; a run ends under the definition by which it began. Its topic, job/NAME, has
+// the newest state of the run at the head of its queue. What outlives a definition is kept by the queue.
 type Job struct {
 	*config.Job
 	Topic *sse.Topic
@@ -23,7 +22,7 @@ type Job struct {
 	s       *Service
 	key     string
 	action  Action
-	secrets *secret.Redactor // of which people see nothing, whatever the arguments of a run are
+	secrets *secret.Redactor // hides what nobody is shown, whatever the arguments of a run are
 }
 
 // An Action is the work of a job.
@@ -32,7 +31,7 @@ type Action interface {
 	Do(ctx context.Context, r *Run) (Result, error)
 }
 
-// A Result is what is known of a run that ended, beside its error.
+// A Result is what is known of work that has ended, besides its error.
 type Result struct {
 	ExitCode *int // of a command that has exited; nil: there is none
 	Warned   bool // that exit code is a warning
@@ -50,7 +49,7 @@ func newJob(s *Service, cfg *config.Job) *Job {
 // Key names the job's topic, its task and its objects on the stream. It implements [reconcile.Thing].
 func (j *Job) Key() string { return j.key }
 
-// Object is the job as it is now, for one who is allowed to start it or not.
+// Object returns the job as it is now, for a caller who may start it or not.
 func (j *Job) Object(allowed bool) wire.JobObject {
 	object := wire.JobObject{
 		Name:        j.Name,
@@ -75,7 +74,7 @@ func (j *Job) Object(allowed bool) wire.JobObject {
 	return object
 }
 
-// argsOf are arguments of a job as the API has them.
+// argsOf returns the arguments of a job as the API shows them.
 func argsOf(args []config.Arg) wire.Args {
 	list := make(wire.Args, 0, len(args))
 	for _, a := range args {
@@ -91,15 +90,15 @@ func argsOf(args []config.Arg) wire.Args {
 	return list
 }
 
-// schedule has the job start by itself at its times, until unschedule. Times that passed
-// while the machine slept are made up for by one start, when it is awake again.
+// schedule starts the job at the times of its schedule, until unschedule is called. Times that pass while the machine
+// sleeps are made up for by one start when it is awake again.
 func (j *Job) schedule() {
 	if j.At == nil {
 		return
 	}
 	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		args, wrong := j.Bind(nil)
-		if wrong != nil { // a default that was right when the configuration was read, as the path of a file
+		if wrong != nil { // a default that was right when the configuration was read, such as the path of a file
 			j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
 			return nil, nil
 		}
@@ -110,7 +109,7 @@ func (j *Job) schedule() {
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
 	if err != nil {
-		panic(fmt.Sprintf("jobs: the times of %s cannot be kept: %v", j.key, err)) // its key is free, and it has a time table
+		panic(fmt.Sprintf("jobs: schedule %s: %v", j.key, err)) // its key is free, and the schedule is not nil
 	}
 }
 
@@ -120,7 +119,7 @@ func (j *Job) unschedule() {
 	}
 }
 
-// nextAt is when the job starts by itself, nil if it does not.
+// nextAt returns when the schedule starts the job next, nil if it has none.
 func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
@@ -134,7 +133,7 @@ func (j *Job) nextAt() *time.Time {
 	return j.s.deps.Clock.People(task.Next)
 }
 
-// A timeTable is the [smartpoll.Schedule] of a job.
+// A timeTable makes the times of a job a [smartpoll.Schedule].
 type timeTable struct{ *config.At }
 
 func (t timeTable) Next(after time.Time) time.Time {
@@ -144,8 +143,8 @@ func (t timeTable) Next(after time.Time) time.Time {
 	return t.At.Next(after)
 }
 
-// refreshSources polls the sources at once that a run of the job has changed, as far as the
-// limits of their upstreams let them.
+// refreshSources polls the sources that a run of the job has changed at once, as far as the limits of their upstreams
+// allow it.
 func (j *Job) refreshSources() {
 	for _, name := range j.Refresh {
 		if wait, err := j.s.deps.Refresh(j.s.work, name); err == nil && wait > 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// Lost is the Lost of [progress.Options] for the Tracker of s: readers that follow a run which is lost see its last state
-// with that end, which is stored a moment later. Of a nil Service, and for what is not a run, it is nil.
+// Lost is the Lost of [progress.Options] for the Tracker of s: readers that follow a run which is lost see its last
+// state with that end, which is stored a moment later. Of a nil Service, and for what is not a run, it is nil.
 func (s *Service) Lost(last progress.Snapshot) any {
 	var snap wire.Job
 	if s == nil || json.Unmarshal(last.Data, &snap) != nil || snap.Job == "" {

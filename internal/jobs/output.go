@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// maxOutput is how much of a run's output is held while it runs, and after that until the
-// next run of the job has begun.
+// maxOutput bounds how much of a run's output is held, in bytes: while it runs, and afterwards until the next run of
+// the job has begun.
 const maxOutput = 1 << 20
 
-// An Output is the newest maxOutput bytes of what a run prints. It is written by the run's
-// goroutine and read by any number of others, none of which it waits for.
+// An Output is the newest output of a run, up to 1 MiB. The run's goroutine writes it, and any number of others read
+// it; the run waits for none of them.
 type Output struct {
 	mu   sync.Mutex // guards the fields below
 	buf  []byte     // the bytes before offset size; up to twice maxOutput, so that dropping the front is rare
@@ -39,16 +39,15 @@ func (o *Output) wakeLocked() {
 	}
 }
 
-// end says that no more comes, and returns the last whole lines, at most most bytes, and
-// how much it was in all.
-func (o *Output) end(most int) (tail string, size int64) {
+// end closes the output, and returns its last whole lines, up to limit bytes, and how many bytes it was in all.
+func (o *Output) end(limit int) (tail string, size int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.over = true
 	o.wakeLocked()
 	last := o.buf
-	if len(last) > most {
-		last = last[len(last)-most-1:] // its first byte tells whether a line begins behind it
+	if len(last) > limit {
+		last = last[len(last)-limit-1:] // its first byte tells whether a line begins behind it
 		if i := bytes.IndexByte(last, '\n'); i < len(last)-1 {
 			last = last[i+1:]
 		} else {
@@ -59,8 +58,8 @@ func (o *Output) end(most int) (tail string, size int64) {
 	return strings.ToValidUTF8(string(last), ""), o.size
 }
 
-// From returns what was printed from offset on, and the offset at which it begins, which is
-// higher if the front is gone. more is closed when there is more; it is nil if no more comes.
+// From returns what was printed from offset on, and the offset at which that begins, which is higher if the front is
+// not held any more. The channel more is closed when there is more; it is nil if there will be no more.
 func (o *Output) From(offset int64) (text []byte, begin int64, more <-chan struct{}) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -19,7 +19,7 @@ const retryFullQueue = 5 * time.Second
 //
 //   - A run with equal arguments that is not cancelled is joined if it has not been admitted, unless on_busy is
 //     reject: a new one could do nothing else. With on_busy join, one that is at work is joined too. Nobody joins a
-//     run of a job with secret arguments: whoever guesses one would learn that the guess is right.
+//     run of a job with secret arguments, because that would confirm a guessed secret.
 //   - join and reject refuse everything else.
 //   - queue adds a run, as long as fewer than the job's queue wait.
 //   - replace cancels the older runs, and adds one that waits until they have ended.
@@ -69,8 +69,8 @@ func (r *Run) mayBeJoined(j *Job) bool {
 	return j.OnBusy == config.BusyJoin || !r.admitted && j.OnBusy != config.BusyReject
 }
 
-// refusalOf returns why a job with runs of its own in the queue, of which so many wait, refuses one more; nil if it
-// does not.
+// refusalOf returns why a job refuses one more run, nil if it does not. Own are its runs in the queue; queued is how
+// many of them wait.
 func refusalOf(j *Job, own []*Run, queued int, opts StartOptions) error {
 	if len(own) == 0 || j.OnBusy == config.BusyReplace || j.OnBusy == config.BusyQueue && queued < j.Queue {
 		return nil

@@ -269,8 +269,8 @@ func (s *records) awaitLost(ctx context.Context, topic string) error {
 	}
 }
 
-// storeLost stores that a run is lost, of which e is the last state. Other processes may be doing the same: one of them
-// is first.
+// storeLost stores the end of a lost run, whose last state is e. Other processes may be doing the same; one of them is
+// first.
 func (s *records) storeLost(ctx context.Context, e snapshot.Entry) error {
 	var snap wire.Job
 	if err := json.Unmarshal(e.Data, &snap); err != nil {

@@ -41,7 +41,7 @@ type Run struct {
 	job     *Job
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
-	secrets *secret.Redactor // of what nobody is shown
+	secrets *secret.Redactor // those of the job and of the arguments
 	output  *Output
 	created time.Time
 	cancel  context.CancelCauseFunc // ends the context of its goroutine
@@ -63,7 +63,7 @@ type Run struct {
 	progress *progress.Publisher // its lock, which is taken after queue.mu, guards the fields below
 
 	more      wire.Run   // what the progress does not have
-	updated   time.Time  // of which more.UpdatedAt is what people are shown
+	updated   time.Time  // what more.UpdatedAt was converted from
 	behind    tail       // in the queue of the job
 	available *time.Time // when the job can start again; nil: now
 }
@@ -165,7 +165,7 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	})
 	defer announce()
 	select {
-	case <-r.head: // whoever starts a run that is the first of its job finds it in the topic of the job
+	case <-r.head: // the caller is to find the run in the topic of the job, too
 	default:
 		announce()
 	}

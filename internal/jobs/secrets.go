@@ -14,8 +14,8 @@ import (
 	"github.com/tidewire/tidewire/internal/value"
 )
 
-// secretsOf is what nobody is shown of a job, whatever its arguments are. A text that has
-// an argument in it was written for people, but for what references gave.
+// secretsOf hides what nobody is shown of a job, whatever its arguments are. A text with a placeholder was written for
+// people, except for the values of references in it.
 func secretsOf(j *config.Job) *secret.Redactor {
 	all := slices.Clone(j.Given)
 	all = append(all, secret.OfProgram(j.Exec, j.Env)...)
@@ -42,7 +42,7 @@ func hasSecrets(j *config.Job) bool {
 	return slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Secret })
 }
 
-// secretArgs are the values of the arguments of a job that are secret.
+// secretArgs returns the values of a job's secret arguments.
 func secretArgs(j *config.Job, args map[string]any) (all []string) {
 	for _, arg := range j.Args {
 		if value, ok := args[arg.Name].(string); ok && arg.Secret && value != "" {
@@ -52,7 +52,7 @@ func secretArgs(j *config.Job, args map[string]any) (all []string) {
 	return all
 }
 
-// shownArgs is args as people may see them.
+// shownArgs returns args as people may see them.
 func shownArgs(j *config.Job, args map[string]any) map[string]any {
 	shown := maps.Clone(args)
 	for _, arg := range j.Args {
@@ -63,9 +63,8 @@ func shownArgs(j *config.Job, args map[string]any) map[string]any {
 	return shown
 }
 
-// plain is a line of output as people may see it, in a terminal too: without secrets, of
-// which escape sequences may have parted the characters, and without the first half of one
-// where the line was cut.
+// plain returns a line of output as people may see it, also in a terminal: without escape sequences, without secrets,
+// whose characters such sequences may have separated, and without the first half of a secret where the line was cut.
 func (r *Run) plain(line string) string {
 	if head, ok := strings.CutSuffix(line, command.CutMark); ok {
 		return r.secrets.Cut(text.Plain(head)) + command.CutMark
@@ -73,8 +72,8 @@ func (r *Run) plain(line string) string {
 	return r.secrets.Text(text.Plain(line))
 }
 
-// resultOf is a text as the result of the run: JSON without secrets that every decoder reads,
-// also within the answers that it is a part of. ok is false if it is none.
+// resultOf returns a text as the result of the run: JSON without secrets that every decoder can read, also inside the
+// answers that contain it. It reports false for anything else.
 func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 	result = json.RawMessage(strings.TrimSpace(strings.ToValidUTF8(data, "\uFFFD")))
 	if !json.Valid(result) || value.TooDeep(result) {
@@ -83,6 +82,5 @@ func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 	return r.secrets.JSON(result), true
 }
 
-// print adds a line to the output, without secrets and without what a terminal would act
-// upon: whoever reads it may do so in one.
+// print adds a line to the output, as [Run.plain] returns it: it may be read in a terminal.
 func (r *Run) print(line string) { r.output.line(r.plain(line)) }

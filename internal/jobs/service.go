@@ -171,8 +171,8 @@ func (s *Service) Definition(id string) *config.Job {
 	return nil
 }
 
-// Cancel cancels a run for every caller that shares it, and reports whether it was still to be cancelled or about to
-// end: false means that there is no such run, or that it is over. It returns at once; the run is over when its work is.
+// Cancel cancels a run for every caller that shares it. It reports whether the run was in progress or waited;
+// cancelling it again changes nothing. It returns at once, and the run is over when its work has returned.
 func (s *Service) Cancel(id string) bool { return s.queue.cancel(id, errCancelled) }
 
 // Queue returns all runs of a job that wait behind the first one, in order.
