@@ -31,6 +31,7 @@ type dispatcher struct {
 func (d *dispatcher) addTopic(t *Topic) {
 	dirty := &t.shares.dirty[d.share]
 	if dirty.Load() {
+		t.shares.again[d.share].Add(1)
 		return
 	}
 	d.mu.Lock()
@@ -43,8 +44,9 @@ func (d *dispatcher) addTopic(t *Topic) {
 }
 
 // take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was in
-// what was taken before. A frame that is stored later queues its topic again.
-func (d *dispatcher) take(topics []*Topic, streams []*stream) ([]*Topic, []*stream, uint64) {
+// what was taken before. A frame that is stored later queues its topic again. It tells the turn how often the topics were
+// published while they were queued.
+func (d *dispatcher) take(topics []*Topic, streams []*stream, turn *turn) ([]*Topic, []*stream, uint64) {
 	d.hub.seqMu.Lock()
 	defer d.hub.seqMu.Unlock()
 	d.mu.Lock()
@@ -53,6 +55,7 @@ func (d *dispatcher) take(topics []*Topic, streams []*stream) ([]*Topic, []*stre
 	d.mu.Unlock()
 	for _, t := range topics {
 		t.shares.dirty[d.share].Store(false)
+		turn.again += uint64(t.shares.again[d.share].Swap(0))
 	}
 	return topics, streams, d.hub.seq.Load()
 }
@@ -78,7 +81,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		turn := turn{began: time.Now()}
 		var limit uint64
-		topics, streams, limit = d.take(topics, streams)
+		topics, streams, limit = d.take(topics, streams, &turn)
 		for _, t := range topics {
 			watchers = d.toWake(watchers, t, round)
 		}
@@ -102,6 +105,10 @@ func (d *dispatcher) run(over <-chan struct{}) {
 				turn.woke()
 			}
 		}
+		for _, t := range topics {
+			turn.again += uint64(t.shares.again[d.share].Load())
+		}
+		turn.topics = len(topics)
 		clear(watchers)
 		watchers = watchers[:0]
 		clear(streams)

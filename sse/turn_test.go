@@ -41,15 +41,21 @@ func TestWokenRun(t *testing.T) {
 	}
 }
 
-// A dispatcher rests after a long turn, and after a short one it does not.
+// A dispatcher rests after a long turn if a publisher does not pause, and otherwise it does not.
 func TestRestAfterLongTurn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one dispatcher
-	for _, tt := range []struct{ write, rest time.Duration }{
-		{0, 0},
-		{10 * time.Microsecond, 0},
-		{200 * time.Microsecond, 2 * time.Millisecond},
-		{time.Millisecond, 5 * time.Millisecond},
-		{2 * time.Millisecond, 0},
+	for _, tt := range []struct {
+		write     time.Duration
+		published int // during the first write, if that takes any time
+		rest      time.Duration
+	}{
+		{0, 1000, 0},
+		{10 * time.Microsecond, 1000, 0},
+		{200 * time.Microsecond, 1000, 2 * time.Millisecond},
+		{time.Millisecond, 1000, 5 * time.Millisecond},
+		{2 * time.Millisecond, 1000, 0},
+		{200 * time.Microsecond, 1, 0},
+		{time.Millisecond, 10, 0}, // one a millisecond
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			hub := newHub(t, nil)
@@ -68,11 +74,13 @@ func TestRestAfterLongTurn(t *testing.T) {
 			publish(t, topic, "1")
 			synctest.Wait()
 			time.Sleep(tt.write / 2)
-			publish(t, topic, "2") // during the first write, if that takes any time
+			for range tt.published {
+				publish(t, topic, "2")
+			}
 			time.Sleep(time.Second)
 			synctest.Wait()
 			if got := writes[streams].Sub(writes[streams-1]) - tt.write; got != tt.rest {
-				t.Errorf("10 writes of %v, then a rest of %v, want %v", tt.write, got, tt.rest)
+				t.Errorf("10 writes of %v, %d events meanwhile, then a rest of %v, want %v", tt.write, tt.published, got, tt.rest)
 			}
 		})
 	}

@@ -12,10 +12,11 @@ import (
 
 // shares are the watchers of a topic: one share a dispatcher, which reads it under Topic.mu.
 type shares struct {
-	dirty    [maxDispatchers]atomic.Bool // in the queue of the share's dispatcher
-	watchers [maxDispatchers][]*watcher  // guarded by Topic.mu
-	streams  int                         // how many of all watchers are streams; guarded by Topic.mu
-	readers  atomic.Int32                // how many are streams or a Watch; written under Topic.mu
+	dirty    [maxDispatchers]atomic.Bool   // in the queue of the share's dispatcher
+	again    [maxDispatchers]atomic.Uint32 // how often it was published while it was in there
+	watchers [maxDispatchers][]*watcher    // guarded by Topic.mu
+	streams  int                           // how many of all watchers are streams; guarded by Topic.mu
+	readers  atomic.Int32                  // how many are streams or a Watch; written under Topic.mu
 }
 
 // watcher is one reader's place in a topic's list, or that of a function which is called when there is something to read.

@@ -105,6 +105,10 @@ var workloads = map[string]func(context.Context, *bench) error{
 	"jobs":    idleJobs,
 	"topics":  idleTopics,
 	"publish": publishCost,
+
+	"paced-100k": pacedAt(100_000),
+	"paced-150k": pacedAt(150_000),
+	"floor-100k": floorAt(100_000),
 }
 
 // bench is a job under way.

@@ -54,6 +54,16 @@ func paced(ctx context.Context, b *bench) error {
 	return b.paced(deliveries / float64(b.job.N))
 }
 
+// pacedAt is paced at another rate: one at which the processors may not suffice.
+func pacedAt(rate float64) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		if err := b.start(ctx, subjectOptions{}); err != nil {
+			return err
+		}
+		return b.paced(rate / float64(b.job.N))
+	}
+}
+
 // publishCost publishes twice a second to N streams.
 func publishCost(ctx context.Context, b *bench) error {
 	if err := b.start(ctx, subjectOptions{}); err != nil {
@@ -75,8 +85,9 @@ func (b *bench) paced(hz float64) error {
 		return err
 	}
 	var calls publishing
-	cpu := b.cpu()
+	cpu, began := b.cpu(), time.Now()
 	b.pace(hz, b.job.Time, calls.add)
+	took := max(b.job.Time, time.Since(began)) // a publisher that is held up is late
 	if _, err := b.readers.rest(); err != nil {
 		return err
 	}
@@ -90,6 +101,7 @@ func (b *bench) paced(hz float64) error {
 		return errors.New("nothing was received")
 	}
 	b.report("cpu-us", microseconds(cpu)/float64(c.Frames))
+	b.report("deliveries/s", float64(c.Frames)/took.Seconds())
 	b.report("received-%", 100*float64(c.Frames)/float64(calls.calls*b.job.N))
 	b.report("frame-B", float64(c.Bytes)/float64(c.Frames))
 	b.report("publish-us", microseconds(calls.mean()))
@@ -99,8 +111,16 @@ func (b *bench) paced(hz float64) error {
 }
 
 // floor writes one prepared frame to N sockets with write(2), round by round from one thread: no publisher, no encoding.
-// It is long because it stands apart from everything that it is compared with, down to its own sockets.
-func floor(ctx context.Context, b *bench) error {
+func floor(ctx context.Context, b *bench) error { return writeLoop(ctx, b, 0) }
+
+// floorAt is floor at a rate over all sockets, with readers that read at once.
+func floorAt(rate float64) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error { return writeLoop(ctx, b, rate) }
+}
+
+// writeLoop is the raw loop, flat out if rate is 0. It is long because it stands apart from everything that it is compared
+// with, down to its own sockets.
+func writeLoop(ctx context.Context, b *bench, rate float64) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -140,7 +160,11 @@ func floor(ctx context.Context, b *bench) error {
 	}
 	runtime.GC() // so that none runs in the window
 	waitForQuiet(b.job.Patience, b.pids...)
-	if _, err := b.readers.do(order{Do: "begin", Pause: 20 * time.Millisecond}); err != nil {
+	begin := order{Do: "begin", Pause: 20 * time.Millisecond}
+	if rate > 0 {
+		begin = order{Do: "begin", Ages: true}
+	}
+	if _, err := b.readers.do(begin); err != nil {
 		return err
 	}
 	others := watchOthers(b.pids...)
@@ -152,7 +176,10 @@ func floor(ctx context.Context, b *bench) error {
 	defer runtime.UnlockOSThread()
 	tails := make([]int, len(fds)) // how much of the last frame is unsent
 	cpu, began, again := b.cpu(), time.Now(), 0
-	for time.Since(began) < b.job.Time {
+	for round := 0; time.Since(began) < b.job.Time; round++ {
+		if rate > 0 { // at absolute times, as pace does
+			time.Sleep(time.Until(began.Add(time.Duration(float64(round*b.job.N) / rate * float64(time.Second)))))
+		}
 		for i, fd := range fds {
 			rest := frame
 			if tails[i] > 0 {
