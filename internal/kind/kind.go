@@ -42,6 +42,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
@@ -50,7 +51,7 @@ import (
 // A Source is one configured source of some kind.
 type Source interface {
 	// Open returns what gets the values. It reaches nothing outside yet and does not block. A Fetcher that is an
-	// [io.Closer] is closed when it is not used any more.
+	// [io.Closer] is closed when it is not used any more; a Fetch whose context has ended may still be returning then.
 	Open(Env) (Fetcher, error)
 
 	// SameValue reports whether a value of other, which is of the same kind and was configured under the same name
@@ -61,7 +62,7 @@ type Source interface {
 	// no secret.
 	Describe() string
 
-	// Secrets are what people must not be shown of the source.
+	// Secrets are what people must not be shown of the source. Those of its upstream are hidden with them.
 	Secrets() Secrets
 }
 
@@ -69,6 +70,11 @@ type Source interface {
 type Secrets struct {
 	Said   []string // hidden in errors and in traces
 	Values []string // surely credentials: hidden in values too, where the others may be words such as "north"
+}
+
+// And returns both s and t.
+func (s Secrets) And(t Secrets) Secrets {
+	return Secrets{slices.Concat(s.Said, t.Said), slices.Concat(s.Values, t.Values)}
 }
 
 // An Env is what the runtime gives to a source that it opens.

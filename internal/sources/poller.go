@@ -84,6 +84,9 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		Source: cfg, key: wire.SourceKey(cfg.Name), svc: svc, log: svc.Log.With("source", cfg.Name), show: showOf(cfg.Show),
 	}
 	secrets := cfg.Spec.Secrets()
+	if cfg.Upstream != nil {
+		secrets = secrets.And(cfg.Upstream.Spec.Secrets())
+	}
 	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
 	s.alert = svc.Alerts.Monitor(alert.Subject{
 		Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets,

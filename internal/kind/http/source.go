@@ -99,8 +99,8 @@ func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 func (s *Source) Secrets() kind.Secrets {
 	query := secret.OfQuery(s.URL.Query())
 	return kind.Secrets{
-		Said:   slices.Concat(s.Given, s.Upstream.Secrets().Said, secret.OfHeader(s.Header), query),
-		Values: slices.Concat(s.Given, s.Upstream.Secrets().Values, secret.OfNamed(s.Header), query),
+		Said:   slices.Concat(s.Given, secret.OfHeader(s.Header), query),
+		Values: slices.Concat(s.Given, secret.OfNamed(s.Header), query),
 	}
 }
 
