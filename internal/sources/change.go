@@ -45,8 +45,8 @@ func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.
 // Difference implements [reconcile.Change].
 func (c *change) Difference() reconcile.Difference { return c.Diff.Difference }
 
-// Apply implements [reconcile.Change]: as a hook of the scheduler, or before that runs.
-// What is unchanged keeps its tasks, whose times nobody touches.
+// Apply implements [reconcile.Change], as a hook of the scheduler or before that runs. Unchanged
+// sources keep their tasks and the times of these.
 func (c *change) Apply() {
 	svc := c.svc
 	for _, s := range c.Gone {
@@ -77,7 +77,7 @@ func (c *change) Apply() {
 	}
 	for _, s := range c.Next {
 		if s.published.Waiting == wire.WaitingRateLimit && !svc.Scheduler.Running(s.key) {
-			s.retime(svc.Scheduler) // removed sources no longer wait before it
+			s.publishNext(svc.Scheduler) // removed sources are no longer ahead of it
 		}
 	}
 	svc.Scheduler.Schedule(watchersKey{}, 0) // other sources may count as watched now

@@ -11,11 +11,11 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// changedKey is the key of the task that has sources computed whose inputs have changed.
+// changedKey is the key of the task that schedules sources whose inputs have changed.
 type changedKey struct{}
 
-// inputChanged has p computed again, or take its newest message. A goroutine of the hub or of its subscription calls it,
-// which may be late: p may have been removed.
+// inputChanged schedules p, which then is computed again or takes its newest message. It is called
+// on a goroutine of the hub or of a subscription, and may come late: p may have been removed.
 func (svc *Service) inputChanged(p *poller) {
 	svc.mu.Lock()
 	if svc.changed == nil {
@@ -26,8 +26,8 @@ func (svc *Service) inputChanged(p *poller) {
 	svc.Scheduler.Schedule(changedKey{}, 0)
 }
 
-// compute is the hook of that.
-func (svc *Service) compute(_ context.Context, internal *smartpoll.Internal) error {
+// scheduleChanged is the hook of inputChanged.
+func (svc *Service) scheduleChanged(_ context.Context, internal *smartpoll.Internal) error {
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
 	for p := range svc.changed {
@@ -39,8 +39,8 @@ func (svc *Service) compute(_ context.Context, internal *smartpoll.Internal) err
 	return nil
 }
 
-// isComputed reports whether s has been computed from its inputs as they are: a topic may tell
-// late of a change that has been read from its owner before. From then on it counts as computed.
+// isComputed reports whether s was scheduled before with its inputs as they are now: a topic may tell
+// late of a change that has been read from its owner already. It notes them for the next call.
 func (s *poller) isComputed() bool {
 	if s.from == nil {
 		return false
@@ -54,16 +54,16 @@ func (s *poller) isComputed() bool {
 	return same
 }
 
-// forgetChanged forgets that an input of p has changed.
+// forgetChanged undoes inputChanged.
 func (svc *Service) forgetChanged(p *poller) {
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
 	delete(svc.changed, p)
 }
 
-// decides is the input that says how old the value of s is, if that is computed now: the
-// oldest one of those that s needs; nil if s needs none.
-func (s *poller) decides() *poller {
+// oldestNeeded returns the input that determines the age of a value of s that is computed now: the
+// oldest one of those that s needs, nil if it needs none.
+func (s *poller) oldestNeeded() *poller {
 	if s.needs == 0 {
 		return nil
 	}
@@ -71,19 +71,19 @@ func (s *poller) decides() *poller {
 	return inputs[s.needs-1]
 }
 
-// tooOld says that no poll has renewed the value of s in time.
-func (s *poller) tooOld() string {
+// staleReason says that no poll has renewed the value of s in time.
+func (s *poller) staleReason() string {
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
 	if s.subscription != nil {
 		text = fmt.Sprintf("no message for %v", s.StaleAfter)
 	}
-	if s.oldest != "" {
-		text = "input " + s.oldest + ": " + text
+	if s.oldestInput != "" {
+		text = "input " + s.oldestInput + ": " + text
 	}
 	return text
 }
 
-// sameSource reports whether a says the same as b, apart from the next poll.
+// sameSource reports whether a and b are equal, apart from the next poll.
 func sameSource(a, b *wire.Source) bool {
 	return a.State == b.State && bytes.Equal(a.Value, b.Value) &&
 		equalTimes(a.UpdatedAt, b.UpdatedAt) && alert.Same(a.Alert, b.Alert) &&

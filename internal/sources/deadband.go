@@ -9,16 +9,16 @@ import (
 	"github.com/tidewire/tidewire/internal/history"
 )
 
-// steady returns v with those numbers as they are in the value that is published where they have moved by less
-// than their deadband: a value that swings around a threshold is published once. v is
-// changed in place.
-func steady(bands []config.Deadband, v any, published json.RawMessage) any {
+// applyDeadband returns v with each number that differs from the published one by less than its
+// deadband replaced by that one, so that a value which swings around a threshold is published once.
+// It changes v in place.
+func applyDeadband(bands []config.Deadband, v any, published json.RawMessage) any {
 	if len(bands) == 0 {
 		return v
 	}
 	var before any
 	decoder := json.NewDecoder(bytes.NewReader(published))
-	decoder.UseNumber() // so that what is published again is the same to the last digit
+	decoder.UseNumber() // so that a number that is published again has the same digits
 	if decoder.Decode(&before) != nil {
 		return v // nothing is published yet
 	}
@@ -27,22 +27,22 @@ func steady(bands []config.Deadband, v any, published json.RawMessage) any {
 	for _, band := range bands {
 		switch {
 		case band.Field == "" && fields == nil:
-			return steadyNumber(v, before, band.Least)
+			return keepWithin(v, before, band.Least)
 		case band.Field == "":
 			for name := range fields {
-				fields[name] = steadyNumber(fields[name], old[name], band.Least)
+				fields[name] = keepWithin(fields[name], old[name], band.Least)
 			}
 		case fields != nil:
 			if now, picked := fields[band.Field]; picked {
-				fields[band.Field] = steadyNumber(now, old[band.Field], band.Least)
+				fields[band.Field] = keepWithin(now, old[band.Field], band.Least)
 			}
 		}
 	}
 	return v
 }
 
-// steadyNumber is before if both are numbers less than least apart, and now otherwise.
-func steadyNumber(now, before any, least float64) any {
+// keepWithin returns before if both are numbers that differ by less than least, and now otherwise.
+func keepWithin(now, before any, least float64) any {
 	if _, isBool := now.(bool); isBool {
 		return now
 	}

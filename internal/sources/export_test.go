@@ -160,7 +160,7 @@ func (p Polling) Newest(name string) []byte {
 	return latest.Data
 }
 
-// Steady is what is published of v, with the given deadbands, after a value in JSON.
-func Steady(bands []config.Deadband, v any, published string) any {
-	return steady(bands, v, json.RawMessage(published))
+// ApplyDeadband is what is published of v, with the given deadbands, after a value in JSON.
+func ApplyDeadband(bands []config.Deadband, v any, published string) any {
+	return applyDeadband(bands, v, json.RawMessage(published))
 }

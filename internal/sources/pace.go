@@ -12,22 +12,22 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// pause is the time between two polls of s as things are: [config.Never] if it is not
-// polled at all, 0 if it is computed.
+// pause returns the current time between two polls of s: [config.Never] if it is not polled at
+// all, 0 if it is computed.
 func (s *poller) pause() time.Duration {
 	switch {
 	case !s.wanted && s.Unwatched != s.Every:
 		return s.Unwatched
-	case s.asked > 0:
-		return s.asked
+	case s.valuePause > 0:
+		return s.valuePause
 	}
 	return s.Every
 }
 
-// schedule puts the next poll of s where its pause has it. The times of a source are
-// multiples of its pause, moved by a part of it that depends on the name, and delayed by
-// the jitter: sources that began at the same time are polled spread out, and a poll that
-// took long delays no further one.
+// schedule sets the time of the next poll of s by its pause. The times of a source are multiples of
+// its pause, shifted by a fraction of it that depends on the name, and delayed by the jitter. So
+// sources that start at the same time are polled spread out, and a long poll does not delay the
+// polls after it.
 func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
 	switch pause := s.pause(); pause {
 	case 0:
@@ -42,11 +42,11 @@ func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
 	}
 }
 
-// repace follows a change of who watches s. A source that was slow and has a watcher now
-// is polled at once if its value is older than its pause; a pause after a failure stands.
-func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
+// adjustPace sets the time of the next poll after wanted has changed. A source that has become
+// watched is polled at once if its value is older than its pause; a pause after a failure remains.
+func (s *poller) adjustPace(internal *smartpoll.Internal, now time.Time) {
 	if s.from != nil || s.Unwatched == s.Every || internal.Running(s.key) {
-		return // what runs will be scheduled by what wants it then
+		return // the end of a poll in progress sets the next time by wanted
 	}
 	switch {
 	case s.wanted && now.Before(s.notBefore):
@@ -56,17 +56,17 @@ func (s *poller) repace(internal *smartpoll.Internal, now time.Time) {
 	case s.wanted || !now.Before(s.notBefore) || s.Unwatched == config.Never:
 		s.schedule(internal, now)
 	}
-	s.retime(internal)
+	s.publishNext(internal)
 }
 
-// times are what a scheduler knows of the times of its tasks.
+// times is the part of a scheduler that knows when tasks are due.
 type times interface {
 	Next(key any) time.Time
 	Delay(key any) time.Duration
 }
 
-// retime publishes when s will be polled, if that is another time than was published.
-func (s *poller) retime(scheduler times) {
+// publishNext publishes the time of the next poll of s, if it differs from the published one.
+func (s *poller) publishNext(scheduler times) {
 	snap := s.published
 	if next, waiting := s.next(scheduler); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
 		snap.NextAt, snap.Waiting = next, waiting
@@ -74,8 +74,8 @@ func (s *poller) retime(scheduler times) {
 	}
 }
 
-// next is when s will be polled, nil if it is not going to be, and why that is not where
-// its pause has it.
+// next returns the time of the next poll of s, nil if there will be none, and the reason if that is
+// not the time that its pause sets.
 func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 	next := scheduler.Next(s.key)
 	if next.IsZero() {
@@ -90,7 +90,7 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 	return s.svc.Clock.People(next), s.waiting
 }
 
-// waitingAfter says what a source waits for after a poll that failed with err.
+// waitingAfter returns what a source waits for after a poll that failed with err.
 func waitingAfter(err error) string {
 	var asked interface{ RetryAfter() time.Duration }
 	if errors.As(err, &asked) && asked.RetryAfter() > 0 {
@@ -102,8 +102,8 @@ func waitingAfter(err error) string {
 	return wire.WaitingBackoff
 }
 
-// askedBy is the pause that v asks for by the first `when` that holds, 0 if none does.
-func askedBy(ctx context.Context, when []config.When, v any) (time.Duration, error) {
+// pauseByValue returns the pause of the first `when` whose condition holds for v, 0 if none does.
+func pauseByValue(ctx context.Context, when []config.When, v any) (time.Duration, error) {
 	for i, w := range when {
 		holds, err := w.If.Run(ctx, v)
 		if err != nil {

@@ -413,7 +413,7 @@ func TestJitterDelaysEachPoll(t *testing.T) {
 	})
 }
 
-func TestSteady(t *testing.T) {
+func TestApplyDeadband(t *testing.T) {
 	all := []config.Deadband{{Least: 0.5}}
 	level := []config.Deadband{{Field: "level", Least: 2}}
 	tests := []struct {
@@ -438,7 +438,7 @@ func TestSteady(t *testing.T) {
 		{level, 1.1, "1", "1.1"},
 	}
 	for _, tt := range tests {
-		got, err := json.Marshal(sources.Steady(tt.bands, tt.now, tt.published))
+		got, err := json.Marshal(sources.ApplyDeadband(tt.bands, tt.now, tt.published))
 		if err != nil || string(got) != tt.want {
 			t.Errorf("%v after %s with %v = %s, %v, want %s", tt.now, tt.published, tt.bands, got, err, tt.want)
 		}

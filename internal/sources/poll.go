@@ -19,26 +19,26 @@ import (
 
 // A reading is what a poll got.
 type reading struct {
-	began time.Time        // when the poll did, by the monotonic clock
-	value any              // what is picked
-	data  json.RawMessage  // value as JSON
-	stale string           // why it is not fresh although it was just computed; empty: it is
-	asked time.Duration    // the pause that value asks for; 0: none
-	wish  time.Duration    // for how long the upstream asks to be left alone; 0: it does not
-	alert alert.Evaluation // of value
+	began      time.Time        // the start of the poll, by the monotonic clock
+	value      any              // with the configured fields alone
+	data       json.RawMessage  // value as JSON
+	stale      string           // why value is not fresh although it was just computed; empty: it is fresh
+	valuePause time.Duration    // the pause that value asks for; 0: none
+	wait       time.Duration    // how long the upstream asks for no further request; 0: it does not ask
+	alert      alert.Evaluation // of value
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	got.began = s.svc.Clock.Now()
-	if s.Timeout > 0 { // what is computed is bounded by jq
+	if s.Timeout > 0 { // 0: a computation, which jq bounds
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, clock.TimedOut{After: s.Timeout})
 		defer cancel()
 	}
 	defer func() {
-		if err = s.secrets.Error(err); err != nil && got.wish > 0 {
-			err = leaveAlone{err, got.wish}
+		if err = s.secrets.Error(err); err != nil && got.wait > 0 {
+			err = leaveAlone{err, got.wait}
 		}
 	}()
 	ctx, done := value.InTurn(ctx)
@@ -47,18 +47,20 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll
 	}
 	raw, err := s.fetcher.Fetch(ctx)
-	got.stale, got.wish = raw.Stale, raw.Wait
+	got.stale, got.wait = raw.Stale, raw.Wait
 	if err != nil {
 		return got, err
 	}
 	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
 		return got, err
 	}
-	if got.asked, err = askedBy(ctx, s.When, got.value); err != nil {
+	if got.valuePause, err = pauseByValue(ctx, s.When, got.value); err != nil {
 		return got, err
 	}
 	got.alert = s.alert.Evaluate(ctx, got.value)
-	got.value = steady(s.Deadband, got.value, s.latest().Value)
+	if len(s.Deadband) > 0 {
+		got.value = applyDeadband(s.Deadband, got.value, s.latest().Value)
+	}
 	if got.data, err = json.Marshal(got.value); err != nil {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
@@ -69,7 +71,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	return got, nil
 }
 
-// observed is s.poll with word of each poll to the observer.
+// observed returns s.poll, with the observer told of each poll if there is one.
 func (s *poller) observed() func(context.Context) (reading, error) {
 	if s.svc.Observer == nil || s.svc.Observer.Polled == nil {
 		return s.poll
@@ -85,21 +87,21 @@ func (s *poller) observed() func(context.Context) (reading, error) {
 	}
 }
 
-// isNoNews reports whether a poll that ended with err had nothing to poll.
+// isNoNews reports whether a poll that ended with err had nothing to get a value from.
 func isNoNews(err error) bool {
 	return errors.Is(err, kind.ErrNothingYet) || errors.Is(err, subscription.ErrConnected)
 }
 
-// leaveAlone is the failure of a poll whose answer counted and asked, by Retry-After, for that time.
+// leaveAlone is the failure of a poll whose answer was accepted, but asked for a pause by Retry-After.
 type leaveAlone struct {
 	error
-	wish time.Duration
+	wait time.Duration
 }
 
 func (e leaveAlone) Unwrap() error             { return e.error }
-func (e leaveAlone) RetryAfter() time.Duration { return e.wish }
+func (e leaveAlone) RetryAfter() time.Duration { return e.wait }
 
-// pick takes the configured fields of a value, all of it where none is configured.
+// pick returns the configured fields of a value, or the value itself if no field is configured.
 func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 	if len(fields) == 0 {
 		return v, nil
@@ -120,13 +122,13 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 	return picked, nil
 }
 
-// commit is the hook that turns the result of a poll into the source's next snapshot. A
-// failure is state here, never an error that would end all polling: the last good value
-// stays, marked stale, and the scheduler has already put the next attempt where the
-// backoff, or the upstream's Retry-After, wants it.
+// commit is the hook that turns the result of a poll into the source's next snapshot. A failure
+// becomes state, never an error that would end all polling: the last good value stays, marked
+// stale, and the scheduler has already set the time of the next attempt by the backoff or the
+// upstream's Retry-After.
 func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
 	if errors.Is(err, kind.ErrNothingYet) {
-		return nil // the first poll of an input has it computed again
+		return nil // the first poll of an input starts another computation
 	}
 	s.svc.followClock(internal)
 	if errors.Is(err, subscription.ErrConnected) {
@@ -134,8 +136,8 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 		return nil
 	}
 	if err != nil && s.subscription == nil && got.began.Before(s.svc.Clock.Woke()) && !kind.Refused(err) {
-		// The process stood still, or the machine slept: that says nothing of the upstream.
-		internal.Schedule(s.key, s.soon(s.svc.Clock.Now()))
+		// The process stood still, or the machine slept: the upstream is not to blame.
+		internal.Schedule(s.key, s.spreadDelay(s.svc.Clock.Now()))
 		return nil
 	}
 	now := s.svc.Clock.Now()
@@ -163,7 +165,7 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 	return nil
 }
 
-// failed brings the snapshot of s to what a poll that failed says.
+// failed updates a snapshot of s after a failed poll.
 func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err error) {
 	text := err.Error()
 	snap.State, snap.Error = wire.SourceFailing, &text
@@ -177,23 +179,24 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err err
 	}
 }
 
-// succeeded brings the snapshot of s to what a poll has got, which is as old as the inputs
-// that it needs, and reports false if these are others by now.
+// succeeded updates a snapshot of s after a successful poll. A computed value is as old as the
+// inputs that it needs. It reports false if an input has lost its value since the computation
+// began: then there will be another one.
 func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wire.Source, got reading) bool {
-	decides, at := s.decides(), s.svc.Clock.People(now)
+	oldest, at := s.oldestNeeded(), s.svc.Clock.People(now)
 	switch {
-	case decides == nil:
-		s.renewed, s.oldest, snap.UpdatedAt = now, "", at
-	case decides.renewed.IsZero():
+	case oldest == nil:
+		s.renewed, s.oldestInput, snap.UpdatedAt = now, "", at
+	case oldest.renewed.IsZero():
 		return false
 	default:
-		s.renewed, s.oldest, snap.UpdatedAt = decides.renewed, decides.Name, decides.published.UpdatedAt
+		s.renewed, s.oldestInput, snap.UpdatedAt = oldest.renewed, oldest.Name, oldest.published.UpdatedAt
 	}
 	snap.State, snap.Value, snap.Error = wire.SourceOK, got.data, nil
 	if s.StaleAfter > 0 {
-		left := s.tooOldIn(now)
+		left := s.staleIn(now)
 		if left == 0 && got.stale == "" {
-			got.stale = s.tooOld()
+			got.stale = s.staleReason()
 		}
 		internal.Schedule(staleKey(s.key), left)
 	}
@@ -202,18 +205,18 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 		got.value = nil // a gap in the history
 	}
 	s.history.Add(*at, got.value) // as the snapshot has it, to the millisecond
-	s.asked, s.waiting, s.notBefore = got.asked, "", time.Time{}
+	s.valuePause, s.waiting, s.notBefore = got.valuePause, "", time.Time{}
 	s.schedule(internal, now)
-	if next := internal.Next(s.key); got.wish > 0 && next.Before(now.Add(got.wish)) {
-		s.waiting, s.notBefore = wire.WaitingRateLimit, now.Add(got.wish)
-		if !next.IsZero() { // it is polled while nobody looks, or somebody does
-			internal.Schedule(s.key, got.wish)
+	if next := internal.Next(s.key); got.wait > 0 && next.Before(now.Add(got.wait)) {
+		s.waiting, s.notBefore = wire.WaitingRateLimit, now.Add(got.wait)
+		if !next.IsZero() { // zero: it is not polled while nobody watches it
+			internal.Schedule(s.key, got.wait)
 		}
 	}
 	return true
 }
 
-// expire is the hook that marks the value of the source as too old.
+// expire is the hook that marks the value of the source as stale because of its age.
 func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
 	before := s.published
@@ -221,11 +224,11 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 		return nil
 	}
 	now := s.svc.Clock.Now()
-	if left := s.tooOldIn(now); left > 0 {
+	if left := s.staleIn(now); left > 0 {
 		internal.Schedule(staleKey(s.key), left)
 		return nil
 	}
-	text := s.tooOld()
+	text := s.staleReason()
 	after := before
 	after.State, after.Error = wire.SourceStale, &text
 	s.history.Add(s.svc.Clock.Wall(), nil)

@@ -20,54 +20,54 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// A poller is one configured source at work. Only hooks of the scheduler change its snapshot,
-// so they need no lock.
+// A poller is one configured source at work. Its state is changed by hooks of the scheduler alone,
+// so it needs no lock.
 type poller struct {
 	*config.Source
-	key      string   // names its task, its topic and its objects on the stream
-	needs    int      // how many of from must be fresh
-	from     []string // what it is computed from; nil: it is polled
-	upstream string   // the name of its upstream; empty: it has none
+	svc      *Service
+	log      *slog.Logger // adds the source's name
+	key      string       // of its task, its topic and its objects on the stream
+	needs    int          // how many inputs must be fresh for the value to be fresh
+	from     []string     // the names of the inputs of a computed source; nil for others
+	upstream string       // the name of its upstream; empty: it has none
 	fetcher  kind.Fetcher
-	opened   kind.Fetcher // what the kind has opened; fetcher, unless that is subscription
+	opened   kind.Fetcher // as opened by its kind: the fetcher, unless there is a subscription
 
-	subscription *subscription.Subscription // tells it values; nil: it is polled or computed
+	subscription *subscription.Subscription // receives values; nil: it is polled or computed
 	released     bool                       // opened is closed
 
-	secrets  *secret.Redactor // of which people see nothing in errors and traces
-	inValues *secret.Redactor // of which they see nothing in values either
-	svc      *Service
-	log      *slog.Logger // knows the source
+	secrets  *secret.Redactor // hides secrets in errors and traces
+	inValues *secret.Redactor // hides credentials in values
 	claim    snapshot.Claim
 	show     wire.Show // as snapshots have it
 	topic    *sse.Topic
-	history  *history.History      // nil: nothing is remembered
-	limit    *smartpoll.Group      // of its upstream; nil: none
-	inputs   map[string]*sse.Topic // of what it is computed from, by name
-	uses     []*poller             // the same as they are now; used by hooks alone
-	unfollow []func()              // end that the inputs wake it; used by hooks alone
+	history  *history.History      // nil: it keeps none
+	limit    *smartpoll.Group      // of its upstream; nil: there is none
+	inputs   map[string]*sse.Topic // the topics of its inputs, by name
 
 	// The fields below are used by hooks alone.
 
-	removed bool // its tasks are gone
+	uses     []*poller // its inputs
+	unfollow []func()  // each ends the wakes by one input
+	removed  bool      // its tasks are gone
 
-	revision uint64 // counts what is published, but for the time of the next poll
-	computed uint64 // of what its inputs were when it was last to be computed: the sum of their revisions
+	revision uint64 // counts the published snapshots, without those that differ in the next poll's time alone
+	computed uint64 // the sum of its inputs' revisions when it was scheduled last
 
-	published wire.Source // the newest one; reading it back from the store costs a tenth of a poll
+	published wire.Source // the newest snapshot; reading it back from the store costs a tenth of a poll
 
 	alert *alert.Monitor // nil: it has none
 
-	renewed time.Time // when the value was got; zero: never. Its time for people is in published
-	oldest  string    // the input that says so; empty: none
+	renewed     time.Time // the time of the value by the monotonic clock; zero: there is none yet
+	oldestInput string    // the input from which renewed is taken; empty: it is the time of its own poll
 
-	judgeFrom time.Time // after a gap: before then it is not judged by its age, nor by how long a condition holds
+	evaluateFrom time.Time // after a gap: until then neither its age nor the time of an alert's condition counts
 
-	wanted    bool          // as was found when the watchers were last looked at
-	left      time.Time     // when it was found that the last one has left; zero: it is watched, or never was
-	asked     time.Duration // the pause that the value asks for; 0: none
-	waiting   string        // what the next poll waits for after a failure
-	notBefore time.Time     // when that is over
+	wanted         bool          // whether it had watchers at the last check
+	unwatchedSince time.Time     // the check that found the last watcher gone; zero: it is watched, or never was
+	valuePause     time.Duration // the pause that the value asks for; 0: none
+	waiting        string        // the reason why the next poll is late, after a failure
+	notBefore      time.Time     // the end of that
 }
 
 // Key implements [reconcile.Thing].
@@ -77,8 +77,7 @@ func (s *poller) Key() string { return s.key }
 // succeeded for its stale_after.
 type staleKey string
 
-// newPoller makes what polls a source. It has no claim yet, and its tasks are not
-// the scheduler's.
+// newPoller returns a poller without a claim, whose tasks the scheduler does not have yet.
 func (svc *Service) newPoller(cfg *config.Source) *poller {
 	s := &poller{
 		Source: cfg, key: wire.SourceKey(cfg.Name), svc: svc, log: svc.Log.With("source", cfg.Name), show: showOf(cfg.Show),
@@ -121,7 +120,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	return s
 }
 
-// input returns the newest snapshot of one of the sources that s is computed from.
+// input returns the newest snapshot of an input.
 func (s *poller) input(name string) []byte {
 	latest, _ := s.svc.Store.Latest(s.inputs[name])
 	return latest.Data
@@ -131,7 +130,7 @@ func (s *poller) input(name string) []byte {
 func (s *poller) addTasks() {
 	scheduler := s.svc.Scheduler
 	var options []smartpoll.TaskOption
-	if s.Polled() { // else the next poll of an input, or the next message, is the next attempt
+	if s.Polled() { // for others the next attempt is the next poll of an input, or the next message
 		backoff := smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}
 		options = append(options, smartpoll.Retry(backoff))
 	}
@@ -171,7 +170,7 @@ func (s *poller) removeTasks() {
 	scheduler.Remove(alert.Key(s.Name))
 }
 
-// latest reads the source's newest snapshot back. Hooks have it in published.
+// latest reads the source's newest snapshot back from the store. It may be called from any goroutine.
 func (s *poller) latest() (snap wire.Source) {
 	if latest, ok := s.svc.Store.Latest(s.topic); ok {
 		// What put encoded decodes.
@@ -180,20 +179,20 @@ func (s *poller) latest() (snap wire.Source) {
 	return snap
 }
 
-// put hands the source's next snapshot to the store.
+// put publishes the source's next snapshot.
 func (s *poller) put(snap wire.Source) {
 	s.revision++
 	s.publish(snap)
 }
 
-// publish is put for a snapshot that differs in the time of the next poll alone, for which
-// nothing has to be computed again.
+// publish is put for a snapshot that differs in the time of the next poll alone: no source that
+// is computed from this one has to be computed again.
 func (s *poller) publish(snap wire.Source) {
 	s.published = snap
 	s.claim.Put(s.encode(snap))
 }
 
-// encode completes a snapshot of the source.
+// encode completes a snapshot of the source and returns it as JSON.
 func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
@@ -209,7 +208,7 @@ func (s *poller) encode(snap wire.Source) []byte {
 	return data
 }
 
-// showOf is how the configuration has a value presented, as snapshots have it.
+// showOf returns how a value is presented, as snapshots have it.
 func showOf(show config.Show) wire.Show {
 	return wire.Show{
 		Value: show.Value, Unit: show.Unit, Min: show.Min, Max: show.Max,

@@ -96,9 +96,9 @@ func New(deps Deps) *Service {
 	svc := &Service{Deps: deps, changed: map[*poller]struct{}{}}
 	svc.list.Store(new([]*poller))
 	for key, hook := range map[any]smartpoll.TaskHook{
-		watchersKey{}: svc.lookAtWatchers,
-		changedKey{}:  svc.compute,
-		clockKey{}:    svc.lookAtClock,
+		watchersKey{}: svc.checkWatchers,
+		changedKey{}:  svc.scheduleChanged,
+		clockKey{}:    svc.checkClock,
 	} {
 		err := deps.Scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) { return hook, nil })
 		if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// takeOver makes s the successor of before, of which the definition has changed, within a
-// hook. It goes on with the value if that means the same still.
+// takeOver makes s the successor of before, whose definition has changed, within a hook. The history
+// stays if its values still mean the same.
 func (s *poller) takeOver(before *poller) {
 	s.claim, s.revision = before.claim, before.revision
 	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
@@ -15,27 +15,26 @@ func (s *poller) takeOver(before *poller) {
 	}
 }
 
-// keepsValueOf reports whether a value of before is one of s too: it is the same kind of
-// thing, parsed and picked in the same way.
+// keepsValueOf reports whether a value of before is a value of s too: it comes from the same kind
+// of source, and is parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
 	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) &&
 		s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
 }
 
-// begin publishes the first snapshot of s and has it polled at once; the limits of the
-// upstreams spread the polls. What is computed from others follows these. before is what s
-// has taken over from, nil if it is new.
+// begin publishes the first snapshot of s and starts its first poll, which may have to wait for the
+// limit of its upstream. before is the poller that s has taken over from, nil if s is new.
 func (s *poller) begin(before *poller) {
 	scheduler := s.svc.Scheduler
 	snap := wire.Source{State: wire.SourcePending}
 	if before != nil {
-		s.wanted, s.left = before.wanted, before.left
+		s.wanted, s.unwatchedSince = before.wanted, before.unwatchedSince
 		last := before.published
 		if s.keepsValueOf(before) && last.UpdatedAt != nil {
 			snap = last
-			s.renewed, s.oldest, s.judgeFrom = before.renewed, before.oldest, before.judgeFrom
+			s.renewed, s.oldestInput, s.evaluateFrom = before.renewed, before.oldestInput, before.evaluateFrom
 			if s.StaleAfter > 0 {
-				scheduler.Schedule(staleKey(s.key), s.tooOldIn(s.svc.Clock.Now()))
+				scheduler.Schedule(staleKey(s.key), s.staleIn(s.svc.Clock.Now()))
 			}
 		}
 		s.alert.TakeOver(before.alert)
@@ -57,8 +56,8 @@ func (s *poller) begin(before *poller) {
 	s.put(snap)
 }
 
-// isLimitedAs reports whether the upstream of before wants to be left alone, and s would ask
-// the same one.
+// isLimitedAs reports whether the upstream of before has asked for a pause that is not over, and s
+// asks the same upstream.
 func (s *poller) isLimitedAs(before *poller) bool {
 	own, ok := s.Spec.(kind.Targeted)
 	other, same := before.Spec.(kind.Targeted)

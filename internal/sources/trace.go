@@ -17,10 +17,9 @@ import (
 // tracedLine is how many characters of a value a trace shows on one line.
 const tracedLine = 100
 
-// PollOnce polls a source once, without its limit, and returns its value as JSON. What it is
-// computed from is polled first. If trace is not nil, each step is written there for people,
-// with *** for the values of headers and queries; the error is that of the poll, and is not.
-// The scheduler must not run.
+// PollOnce polls a source once, without its limit, and returns its value as JSON; inputs are polled
+// first. If trace is not nil, each step is written to it for people, with *** for the values of
+// headers and queries. A failed poll is the returned error. The scheduler must not run.
 func (svc *Service) PollOnce(ctx context.Context, name string, trace io.Writer) (json.RawMessage, error) {
 	s := svc.find(name)
 	if s == nil {
@@ -33,7 +32,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (j
 	for _, name := range s.from {
 		input := svc.find(name)
 		if input.published.State != wire.SourcePending {
-			continue // two are computed from it
+			continue // it is an input of two, and polled already
 		}
 		snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.Clock.People(svc.Clock.Now())}
 		data, err := svc.pollOnce(ctx, input, trace)
@@ -106,8 +105,8 @@ func (t *tracer) end(ctx context.Context, got reading, err error) {
 		t.to.Line("%v", err)
 		return
 	}
-	if got.asked > 0 {
-		t.to.Section("next poll in %v, since a condition of every.when holds", got.asked)
+	if got.valuePause > 0 {
+		t.to.Section("next poll in %v, since a condition of every.when holds", got.valuePause)
 	}
 	t.to.Section("value of %s", t.s.Name)
 	t.to.Block(indented(got.data))

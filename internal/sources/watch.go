@@ -10,20 +10,20 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// linger is how long a source counts as watched after the last stream of it has ended: a
-// page that is loaded again, and a client between two long polls, have not left.
+// linger is how long a source counts as watched after its last stream has ended, so that a page that
+// is reloaded and a client between two long polls do not change its pace.
 const linger = 5 * time.Second
 
-// watchersKey is the key of the task that looks who watches what.
+// watchersKey is the key of the task that checks which sources are watched.
 type watchersKey struct{}
 
-// topicOf is the topic of a source, of all its definitions.
+// topicOf returns the topic of a source, which all its definitions share.
 func (svc *Service) topicOf(name string) *sse.Topic {
 	return svc.Hub.Topic(wire.SourceKey(name), svc.TopicOptions(wire.SourceKey(name)))
 }
 
-// TopicOptions are the options of the topic of that name in the hub, whoever makes it first. That
-// of a source has the watchers looked at when the first one comes and when the last one leaves.
+// TopicOptions returns the options that the topic of that name must have in the hub, whoever makes
+// it. The topic of a source starts a check when its first watcher comes and when its last one leaves.
 func (svc *Service) TopicOptions(name string) sse.TopicOptions {
 	options := sse.TopicOptions{KeepData: true}
 	if strings.HasPrefix(name, wire.SourceKey("")) {
@@ -32,36 +32,36 @@ func (svc *Service) TopicOptions(name string) sse.TopicOptions {
 	return options
 }
 
-// lookAtWatchers is the hook that gives the sources the pace that their watchers want. A
-// watched source that is computed from others has these watched.
-func (svc *Service) lookAtWatchers(_ context.Context, internal *smartpoll.Internal) error {
+// checkWatchers is the hook that adjusts the pace of sources to their watchers. The inputs of a
+// watched source count as watched.
+func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Internal) error {
 	now := svc.Clock.Now()
 	sources := svc.all()
 	for _, s := range sources {
 		switch {
 		case s.topic.Watched():
-			s.left = time.Time{}
-		case s.wanted && s.left.IsZero():
-			s.left = now
+			s.unwatchedSince = time.Time{}
+		case s.wanted && s.unwatchedSince.IsZero():
+			s.unwatchedSince = now
 			internal.ScheduleSooner(watchersKey{}, linger)
 		}
 	}
 	wanted := make(map[*poller]bool)
 	for _, s := range sources {
-		if s.topic.Watched() || !s.left.IsZero() && now.Sub(s.left) < linger {
+		if s.topic.Watched() || !s.unwatchedSince.IsZero() && now.Sub(s.unwatchedSince) < linger {
 			s.want(wanted)
 		}
 	}
 	for _, s := range sources {
 		if wanted[s] != s.wanted {
 			s.wanted = wanted[s]
-			s.repace(internal, now)
+			s.adjustPace(internal, now)
 		}
 	}
 	return nil
 }
 
-// want adds s and what it is computed from to those that are wanted.
+// want adds s and its inputs to wanted.
 func (s *poller) want(wanted map[*poller]bool) {
 	if wanted[s] {
 		return
