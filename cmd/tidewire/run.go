@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,12 +16,6 @@ import (
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
-
-// outputPatience is how long run waits for the rest of the output of a run that is over.
-const outputPatience = 10 * time.Second
-
-// unreachable is how long a gateway may be away before run gives up a run.
-const unreachable = 2 * time.Minute
 
 func runCommand() *cobra.Command {
 	var address, tokenFile string
@@ -80,129 +72,24 @@ func parseArgs(args []string) (map[string]string, error) {
 	return values, nil
 }
 
-// An update is the next thing that is known of a run: its state, what it has printed, that a
-// connection stands or has broken, or why there is no more.
-type update struct {
-	state     wire.Run
-	printed   []string
-	connected bool
-	retry     time.Duration // of a connection that broke: how long until the next attempt
-	err       error
-}
-
-// A dialler makes requests, and calls answered when one is.
-type dialler struct {
-	make     http.RoundTripper
-	answered func()
-}
-
-func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := d.make.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusOK {
-		d.answered()
-	}
-	return resp, err
-}
-
 // runJob starts a run and follows it until it ends, or until ctx does and the run is others' too.
 // If output is set, it shows what the run prints.
 func runJob(ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
-	updates := make(chan update)
-	tell := func(u update) {
-		select {
-		case updates <- u:
-		case <-live.Done():
-		}
-	}
-	client := &progress.Client{
-		URL:     gw.url("jobs", job, "runs").String(),
-		Header:  gw.header,
-		HTTP:    &http.Client{Transport: gw.dial},
-		Silence: silence,
-		OnRetry: func(err error, wait time.Duration) { tell(update{retry: wait, err: err}) },
-	}
-	run, err := client.Start(ctx, map[string]any{"args": values})
-	if err != nil {
+	f := &follower{gw: gw, job: job, updates: make(chan update), live: live}
+	if err := f.start(ctx, values); err != nil {
 		return startError(ctx, gw, err)
 	}
-	client.HTTP = &http.Client{Transport: dialler{gw.dial, func() { tell(update{connected: true}) }}}
-	go func() { // ends with live, which ends with runJob
-		for snap, err := range run.Follow(live) {
-			var u update
-			if u.err = err; err == nil {
-				u.err = json.Unmarshal(snap.Data, &u.state)
-			}
-			tell(u)
-		}
-	}()
-
-	printed := make(chan struct{}) // closed when all that the run printed is told
-	if output {
-		go func() { // ends with the output, or with live
-			defer close(printed)
-			followOutput(live, gw, run.ID, func(lines []string) { tell(update{printed: lines}) })
-		}()
-	} else {
-		close(printed)
+	f.follow(output)
+	f.view = newRunView(stderr, job)
+	defer f.view.close()
+	f.view.note(fmt.Sprintf("%s: run %s%s", job, text.Line(f.run.ID), beginning(f.run.Coalesced, f.view.screen != nil)))
+	if err := f.await(ctx.Done()); err != nil {
+		return err
 	}
-
-	view := newRunView(stderr, job)
-	defer view.close()
-	view.note(fmt.Sprintf("%s: run %s%s", job, text.Line(run.ID), beginning(run.Coalesced, view.screen != nil)))
-	tick := time.NewTicker(view.interval())
-	defer tick.Stop()
-	interrupted := ctx.Done()
-	var away time.Time          // since when the gateway cannot be reached, zero if it can
-	var over <-chan struct{}    // closed when there is nothing more to show; nil while the run goes on
-	var enough <-chan time.Time // after which what the run printed is not waited for
-	for {
-		select {
-		case <-over:
-			view.finish()
-			return outcome(view.state, output, stdout, stderr)
-		case <-enough:
-			over, enough = closed(), nil
-		case u := <-updates:
-			switch {
-			case u.connected:
-				away, view.retryAt = time.Time{}, time.Time{}
-			case u.retry > 0:
-				if away.IsZero() {
-					away = time.Now()
-				} else if time.Since(away) > unreachable {
-					return fmt.Errorf("%s has not answered for %v; the run may still be in progress there: %w", gw, unreachable, gw.explained(u.err))
-				}
-				view.lost(u.err, time.Now().Add(u.retry))
-			case u.err != nil:
-				return followError(gw, u.err)
-			case u.printed != nil:
-				for _, line := range u.printed {
-					view.note(text.Line(line))
-				}
-			default:
-				view.update(u.state, run.Coalesced)
-				if u.state.Status.Ended() {
-					interrupted, over, enough = nil, printed, time.After(outputPatience)
-				}
-			}
-		case now := <-tick.C:
-			view.draw(now)
-		case <-interrupted:
-			interrupted = nil
-			if view.state.Requests > 1 {
-				view.note(fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", job))
-				return exitStatus(exitInterrupted)
-			}
-			view.note(fmt.Sprintf("%s has been asked to end; press Ctrl-C again to stop waiting for it", job))
-			go func() {
-				if err := run.Cancel(live); err != nil {
-					tell(update{err: err})
-				}
-			}()
-		}
-	}
+	f.view.finish()
+	return outcome(f.view.state, output, stdout, stderr)
 }
 
 // beginning says how a run began, and to people what Ctrl-C does to it.
@@ -278,11 +165,4 @@ func outcome(s wire.Run, shown bool, stdout, stderr io.Writer) error {
 		return exitStatus(*s.ExitCode)
 	}
 	return exitStatus(exitFailure)
-}
-
-// closed is a channel that has nothing to wait for.
-func closed() <-chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
 }

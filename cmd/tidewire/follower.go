@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/text"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+const (
+	// outputPatience is how long run waits for the rest of the output of a run that is over.
+	outputPatience = 10 * time.Second
+	// unreachable is how long a gateway may be away before run gives up a run.
+	unreachable = 2 * time.Minute
+)
+
+// An update is the next thing that is known of a run: its state, what it has printed, that a
+// connection stands or has broken, or why there is no more.
+type update struct {
+	state     wire.Run
+	printed   []string
+	connected bool
+	retry     time.Duration // of a connection that broke: how long until the next attempt
+	err       error
+}
+
+// A dialler makes requests, and calls answered when one is.
+type dialler struct {
+	make     http.RoundTripper
+	answered func()
+}
+
+func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := d.make.RoundTrip(req)
+	if err == nil && resp.StatusCode == http.StatusOK {
+		d.answered()
+	}
+	return resp, err
+}
+
+// A follower follows one run of a gateway and shows it. Its goroutines end with live: one takes
+// the states of the run, one what it prints, and one asks for its cancellation.
+type follower struct {
+	gw      *remote
+	job     string
+	live    context.Context
+	client  *progress.Client
+	run     *progress.Run
+	printed chan struct{} // closed when all that the run printed is told
+	updates chan update
+	view    *runView
+
+	away time.Time // since when the gateway cannot be reached; zero: it can
+}
+
+// tell hands an update to await.
+func (f *follower) tell(u update) {
+	select {
+	case f.updates <- u:
+	case <-f.live.Done():
+	}
+}
+
+// start starts the run, or joins one.
+func (f *follower) start(ctx context.Context, values map[string]string) (err error) {
+	f.client = &progress.Client{
+		URL:     f.gw.url("jobs", f.job, "runs").String(),
+		Header:  f.gw.header,
+		HTTP:    &http.Client{Transport: f.gw.dial},
+		Silence: silence,
+		OnRetry: func(err error, wait time.Duration) { f.tell(update{retry: wait, err: err}) },
+	}
+	f.run, err = f.client.Start(ctx, map[string]any{"args": values})
+	return err
+}
+
+// follow begins to take the states of the run and, if output is set, what it prints.
+func (f *follower) follow(output bool) {
+	f.client.HTTP = &http.Client{Transport: dialler{f.gw.dial, func() { f.tell(update{connected: true}) }}}
+	go func() {
+		for snap, err := range f.run.Follow(f.live) {
+			var u update
+			if u.err = err; err == nil {
+				u.err = json.Unmarshal(snap.Data, &u.state)
+			}
+			f.tell(u)
+		}
+	}()
+	f.printed = make(chan struct{})
+	if !output {
+		close(f.printed)
+		return
+	}
+	go func() {
+		defer close(f.printed)
+		followOutput(f.live, f.gw, f.run.ID, func(lines []string) { f.tell(update{printed: lines}) })
+	}()
+}
+
+// await shows the run until it is over and everything that it printed is shown. With the first
+// interrupt it asks for the end of the run.
+func (f *follower) await(interrupted <-chan struct{}) error {
+	tick := time.NewTicker(f.view.interval())
+	defer tick.Stop()
+	var over <-chan struct{}    // closed when there is nothing more to show; nil while the run goes on
+	var enough <-chan time.Time // after which what the run printed is not waited for
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-enough:
+			return nil
+		case u := <-f.updates:
+			if err := f.take(u); err != nil {
+				return err
+			}
+			if over == nil && f.view.state.Status.Ended() {
+				interrupted, over, enough = nil, f.printed, time.After(outputPatience)
+			}
+		case now := <-tick.C:
+			f.view.draw(now)
+		case <-interrupted:
+			interrupted = nil
+			if err := f.interrupt(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// take shows an update.
+func (f *follower) take(u update) error {
+	switch {
+	case u.connected:
+		f.away, f.view.retryAt = time.Time{}, time.Time{}
+	case u.retry > 0:
+		if f.away.IsZero() {
+			f.away = time.Now()
+		} else if time.Since(f.away) > unreachable {
+			return fmt.Errorf("%s has not answered for %v; the run may still be in progress there: %w", f.gw, unreachable, f.gw.explained(u.err))
+		}
+		f.view.lost(u.err, time.Now().Add(u.retry))
+	case u.err != nil:
+		return followError(f.gw, u.err)
+	case u.printed != nil:
+		for _, line := range u.printed {
+			f.view.note(text.Line(line))
+		}
+	default:
+		f.view.update(u.state, f.run.Coalesced)
+	}
+	return nil
+}
+
+// interrupt asks for the end of the run, unless it is that of others too: then it only stops
+// following.
+func (f *follower) interrupt() error {
+	if f.view.state.Requests > 1 {
+		f.view.note(fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", f.job))
+		return exitStatus(exitInterrupted)
+	}
+	f.view.note(fmt.Sprintf("%s has been asked to end; press Ctrl-C again to stop waiting for it", f.job))
+	go func() {
+		if err := f.run.Cancel(f.live); err != nil {
+			f.tell(update{err: err})
+		}
+	}()
+	return nil
+}

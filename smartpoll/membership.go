@@ -1,0 +1,193 @@
+package smartpoll
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// membership is the state of an entry in its groups, guarded by control.mu.
+type membership struct {
+	groups []*Group // in the order in which they are acquired
+	kept   int      // the first so many of groups keep a slot and the next start for the entry
+	due    bool     // the entry is counted in the waiting field of all of them
+	at     int64    // entry.at when it left the last queue; control.ready may have made that later
+}
+
+// errGroupInUse is the error of add for a task in a group that another scheduler owns.
+var errGroupInUse = errors.New(`smartpoll: group in use`)
+
+// inUse returns the error that users get for errGroupInUse.
+func inUse(key any) error {
+	return fmt.Errorf(
+		`smartpoll: the group of task %v is in use by another scheduler, make one with NewGroup for each`,
+		key,
+	)
+}
+
+// claimGroups makes c the owner of the groups of e, and reports whether it could. If another scheduler owns one of
+// them, none is claimed.
+func (c *control) claimGroups(e *entry) bool {
+	if e.extra == nil || e.extra.member == nil {
+		return true
+	}
+	var claimed []*Group
+	for _, g := range e.extra.member.groups {
+		switch {
+		case g.owner.CompareAndSwap(nil, c):
+			claimed = append(claimed, g)
+		case g.owner.Load() != c:
+			for _, g := range claimed {
+				g.owner.Store(nil)
+			}
+			return false
+		}
+	}
+	return true
+}
+
+// disownGroups gives up the groups that c has claimed, so that another scheduler can have them.
+func (c *control) disownGroups() {
+	for _, e := range c.tasks {
+		if e.extra != nil && e.extra.member != nil {
+			for _, g := range e.extra.member.groups {
+				g.owner.CompareAndSwap(c, nil)
+			}
+		}
+	}
+}
+
+// wait counts an entry that has become due.
+func (m *membership) wait() {
+	if !m.due {
+		m.due = true
+		for _, g := range m.groups {
+			g.waiting++
+		}
+	}
+}
+
+// free reports whether g has a slot, and its next start is not kept for an entry.
+func (g *Group) free() bool { return !g.turn && (g.places == 0 || g.running+g.kept < g.places) }
+
+// keep makes the next group keep a slot and its next start for the entry.
+func (m *membership) keep() {
+	g := m.groups[m.kept]
+	m.kept++
+	g.kept++
+	g.turn = g.limiter != nil
+}
+
+// join admits e, taken from c.ready, if all of its groups do. If one does not, e waits in that group's queue, and join
+// returns false.
+func (c *control) join(e *entry) bool {
+	m := e.extra.member
+	for m.kept < len(m.groups) {
+		if g := m.groups[m.kept]; !g.queue.empty() || !g.free() || c.missing(m) > 0 {
+			g.queue.push(e)
+			c.serve(g) // e may be the first there
+			return false
+		}
+		m.keep()
+	}
+	if m.resting() { // an invocation has ended while e waited for WithMaxRunning
+		m.kept--
+		g := m.groups[m.kept]
+		g.kept--
+		g.turn = false
+		e.at = m.at
+		g.queue.putBack(e)
+		c.serve(g)
+		return false
+	}
+	for _, g := range m.groups {
+		g.running++
+		if g.limiter != nil {
+			g.limiter.AllowN(time.Now(), 1)
+		}
+	}
+	c.release(m)
+	return true
+}
+
+// resting reports whether the gap of one of the groups is not over yet.
+func (m *membership) resting() bool {
+	for _, g := range m.groups {
+		if g.gap > 0 && !g.ended.IsZero() && time.Since(g.ended) < g.gap {
+			return true
+		}
+	}
+	return false
+}
+
+// missing returns how long an entry that waits for the last of its groups has to wait until all of them have a start
+// and their gaps are over. For an entry that waits for an earlier group it is 0.
+func (c *control) missing(m *membership) (wait time.Duration) {
+	if m.kept < len(m.groups)-1 {
+		return 0
+	}
+	now := time.Now()
+	for _, g := range m.groups {
+		if g.limiter != nil {
+			wait = max(wait, g.wait(now, 1))
+		}
+		if g.gap > 0 && !g.ended.IsZero() {
+			wait = max(wait, g.gap-now.Sub(g.ended))
+		}
+	}
+	return wait
+}
+
+// serve makes g keep what is free for the first entry in its queue, which then proceeds to its next group.
+func (c *control) serve(g *Group) {
+	if g.bell.pos != 0 {
+		c.timed.remove(&g.bell)
+	}
+	for !g.queue.empty() && g.free() {
+		e := g.queue.first()
+		if wait := c.missing(e.extra.member); wait > 0 {
+			g.bell.at = saturate(c.since(time.Now()), wait)
+			c.timed.push(&g.bell, g.bell.at)
+			return
+		}
+		g.queue.remove(e)
+		if e.extra.admitted != nil {
+			c.admitNow(e)
+			continue
+		}
+		e.extra.member.keep()
+		e.extra.member.at = e.at
+		c.ready.push(e)
+	}
+}
+
+// release ends the wait of an entry that has started or has left the queue; its groups no longer keep anything for it.
+func (c *control) release(m *membership) {
+	if !m.due {
+		return
+	}
+	m.due = false
+	kept := m.kept
+	m.kept = 0
+	for i, g := range m.groups {
+		g.waiting--
+		if i < kept {
+			g.kept--
+			g.turn = false
+		}
+	}
+	for _, g := range m.groups[:min(kept+1, len(m.groups))] {
+		c.serve(g) // the group after those that kept something is where the entry was in the queue
+	}
+}
+
+// quit gives back the slots of a member whose invocation has ended.
+func (c *control) quit(m *membership) {
+	for _, g := range m.groups {
+		g.running--
+		if g.gap > 0 {
+			g.ended = time.Now()
+		}
+		c.serve(g)
+	}
+}
