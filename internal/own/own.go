@@ -1,13 +1,14 @@
 // Package own lets a process read what it has written.
 //
-// A store may tell its followers late, so a topic of the hub, which a follower fills, may lag behind what this process
-// has put into the store. [Store] remembers, for each topic that the process has claimed, what it wrote last; [Store.Latest]
-// is that, and the topic's newest event for everything else. Whoever has been answered with a state therefore never reads
-// an older one afterwards, and nobody waits for the store to get there.
+// A store may tell its followers late, so a topic of the hub, which a follower fills, may lag behind
+// what this process has put into the store. [Store] remembers the newest state of each topic that
+// the process has claimed. [Store.Latest] returns that, and the topic's newest event for all other
+// topics. So a client that was answered with a state never reads an older one afterwards, and no
+// answer waits for the store.
 //
-// The rule for its users: decisions and answers read with Latest; streams, and whoever only wants to be woken by a
-// change, read the topic. A topic changes after Latest does, so a reader that looks with Latest whenever the topic has
-// changed misses nothing.
+// The rule for users of this package: decisions and answers use Latest; streams, and code that only
+// has to be woken by a change, use the topic. A topic changes after Latest does, so a reader that
+// calls Latest whenever the topic has changed misses nothing.
 package own
 
 import (
@@ -53,7 +54,9 @@ type claim struct {
 }
 
 // Claim implements [snapshot.Store].
-func (s *Store) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+func (s *Store) Claim(
+	ctx context.Context, topic string, opts snapshot.ClaimOptions,
+) (snapshot.Claim, snapshot.Entry, error) {
 	inner, entry, err := s.inner.Claim(ctx, topic, opts)
 	if inner == nil || err != nil {
 		return nil, entry, err

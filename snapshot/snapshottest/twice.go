@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Twice runs the tests of a package, calls late, and runs them once more: for a package whose tests are to pass over a
-// store that tells its followers at once and over a [Distant] one. late has the stores of what is run from then on be of
-// that kind. There is no second run after a failure, for benchmarks, and for fuzzing. It returns the code to exit with:
+// Twice runs the tests of a package, calls late, and runs the tests again. It is for packages whose tests have to pass
+// over a store that tells its followers at once, and over a [Distant] one: late makes the tests use that from then on.
+// There is no second run after a failure, and none for benchmarks and fuzzing. Twice returns the code to exit with:
 //
 //	func TestMain(m *testing.M) { os.Exit(snapshottest.Twice(m, func() { distant = true })) }
 func Twice(m *testing.M, late func()) (code int) {
