@@ -41,7 +41,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 			err = leaveAlone{err, got.wait}
 		}
 	}()
-	ctx, done := value.InTurn(ctx)
+	ctx, done := value.WithAdmission(ctx)
 	defer done()
 	if s.subscription != nil {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll

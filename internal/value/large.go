@@ -28,10 +28,10 @@ type place struct{ reading, decoding bool }
 
 type placeKey struct{}
 
-// InTurn returns a context whose fetches take turns with those of others while they have large answers in memory. The
+// WithAdmission returns a context whose fetches take turns with those of others while they have large answers in memory. The
 // caller calls done when it has dropped what it got. Those who wait are served in their order, until their context
 // ends.
-func InTurn(ctx context.Context) (_ context.Context, done func()) {
+func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	p := new(place)
 	return context.WithValue(ctx, placeKey{}, p), func() {
 		if p.reading {
@@ -60,13 +60,13 @@ func enter(ctx context.Context, line chan<- struct{}, of func(*place) *bool) err
 	}
 }
 
-// EnterReading waits for the turn of ctx to read an answer that is not small.
-func EnterReading(ctx context.Context) error {
+// AdmitReading waits for the turn of ctx to read an answer that is not small.
+func AdmitReading(ctx context.Context) error {
 	return enter(ctx, reading, func(p *place) *bool { return &p.reading })
 }
 
 // Decode waits for the turn of ctx to hold something of that many bytes in memory, unless it is small.
-func Decode(ctx context.Context, bytes int) error {
+func AdmitDecoding(ctx context.Context, bytes int) error {
 	if bytes <= Small {
 		return nil
 	}

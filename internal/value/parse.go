@@ -18,7 +18,7 @@ func Parse(ctx context.Context, how string, data []byte) (any, error) {
 	if how == "json" {
 		return parseJSON(ctx, data)
 	}
-	if err := Decode(ctx, 2*len(data)+48*bytes.Count(data, []byte{'\n'})); err != nil {
+	if err := AdmitDecoding(ctx, 2*len(data)+48*bytes.Count(data, []byte{'\n'})); err != nil {
 		return nil, err
 	}
 	switch how {
@@ -47,7 +47,7 @@ func parseJSON(ctx context.Context, data []byte) (any, error) {
 		what := fmt.Sprintf("JSON nests deeper than %d levels", MaxDepth)
 		return nil, &ParseError{What: what, IsJSON: data[0] == '[' || data[0] == '{'}
 	}
-	if err := Decode(ctx, DecodedSize(data)); err != nil {
+	if err := AdmitDecoding(ctx, DecodedSize(data)); err != nil {
 		return nil, err
 	}
 	var v any

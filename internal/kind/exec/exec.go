@@ -23,7 +23,7 @@ type Command struct {
 	Argv  []string // see [command.Command]
 	Parse string   // "json", "text" or "lines"; empty: "text"
 
-	Secrets *secret.Redactor // of what errors show nothing
+	Secrets *secret.Redactor // hides secrets in errors
 	Env     []string         // see [command.Command], also for the next two
 	Dir     string
 	TTY     bool
@@ -31,8 +31,8 @@ type Command struct {
 }
 
 // Fetch runs the program once. An exit code that is not one of OKCodes is an error with the
-// last line of standard error, or of standard output if there is none. When ctx ends, the program and what it started
-// have a second to end.
+// last line of standard error, or of standard output if there is none. When ctx ends, the
+// program and its children have a second to end.
 func (e Command) Fetch(ctx context.Context) (any, error) {
 	start := time.Now()
 	last, said := "", "" // lines of standard error and standard output

@@ -97,7 +97,7 @@ func (f fetcher) inputs(ctx context.Context) (all map[string]any, stale string, 
 	for _, name := range f.From {
 		data := f.input(name)
 		size += value.DecodedSize(data)
-		if err := value.Decode(ctx, size); err != nil {
+		if err := value.AdmitDecoding(ctx, size); err != nil {
 			return nil, "", fmt.Errorf("input %s: %w", name, err)
 		}
 		var object map[string]any

@@ -13,25 +13,25 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// A Call is one request whose answer counts, whatever its status. No redirect is followed.
+// A Call is one request that accepts any status. Redirects are not followed.
 type Call struct {
-	Client *http.Client // its transport is used. nil: one that all share
+	Client *http.Client // only its transport is used. nil: a shared client
 	Method string
 	URL    *url.URL    // http or https; not modified
-	Header http.Header // sent as they are; not modified
+	Header http.Header // sent unchanged; not modified
 	Body   []byte      // nil: none
 	Close  bool        // the connection serves no other request
 
-	Secrets *secret.Redactor // of what errors show nothing
+	Secrets *secret.Redactor // hides secrets in errors
 }
 
-// An Answer is what a server said.
+// An Answer is the answer of a server.
 type Answer struct {
 	Code       int
 	Status     string // "202 Accepted": the standard's words, not the server's
 	Header     http.Header
 	Body       []byte        // in UTF-8 if its Content-Type names a charset; at most [value.MaxBody]
-	RetryAfter time.Duration // as the header of that name asks, 0 to 24 h; 0: nothing
+	RetryAfter time.Duration // the header of that name, 0 to 24 h; 0: none
 }
 
 // Do makes the request. Its error says that there was no answer, or not a whole one, as

@@ -12,8 +12,8 @@ import (
 	"github.com/tidewire/tidewire/internal/value"
 )
 
-// utf8Of returns body in UTF-8, if its Content-Type names another charset. One that is not
-// known is an error unless the body is UTF-8 anyway: some servers name what is none.
+// utf8Of returns body in UTF-8, decoded by the charset of its Content-Type. An unknown charset
+// is an error unless the body is UTF-8 anyway: some servers name charsets that do not exist.
 func utf8Of(contentType string, body []byte) ([]byte, error) {
 	_, params, _ := mime.ParseMediaType(contentType)
 	label := strings.TrimSpace(params["charset"])

@@ -20,7 +20,7 @@ var metadata = []netip.Addr{
 
 // Networks of IPv6 whose addresses stand for one of IPv4.
 var (
-	compatible = netip.MustParsePrefix("::/96")          // in the last 4 bytes; ::1 is not one that is refused either way
+	compatible = netip.MustParsePrefix("::/96")          // in the last 4 bytes; ::1 is allowed either way
 	nat64      = netip.MustParsePrefix("64:ff9b::/96")   // RFC 6052 §2.1, in the last 4 bytes
 	nat64Local = netip.MustParsePrefix("64:ff9b:1::/48") // RFC 8215, where /96 puts it
 	sixToFour  = netip.MustParsePrefix("2002::/16")      // RFC 3056 §2, after the prefix
@@ -33,8 +33,8 @@ func (e *guardError) Error() string {
 	return "refused to connect to " + e.addr.String() + ": it is link-local or serves a cloud's credentials"
 }
 
-// guard is the Control of a dialer, which calls it with each address that a name has
-// resolved to, before it connects there: what a name resolved to earlier says nothing.
+// guard is the Control of a dialer, which calls it with each resolved address right before it
+// connects: a name may have resolved to another address earlier.
 func guard(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -46,8 +46,8 @@ func guard(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// guardProxied refuses what guard does not see: the addresses of URLs that a proxy
-// connects to.
+// guardProxied refuses the addresses in URLs that go through a proxy: guard only sees the
+// address of the proxy.
 func guardProxied(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {
 		if addr, err := netip.ParseAddr(r.URL.Hostname()); err == nil && forbidden(addr) {
@@ -57,8 +57,8 @@ func guardProxied(proxy func(*http.Request) (*url.URL, error)) func(*http.Reques
 	}
 }
 
-// forbidden reports whether addr is link-local or one of a metadata service, however
-// it is written.
+// forbidden reports whether addr is link-local or that of a metadata service, in any
+// notation.
 func forbidden(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {

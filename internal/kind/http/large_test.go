@@ -36,12 +36,12 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 		take  func(ctx context.Context) error
 		times int
 	}{
-		{"answers that are read", value.EnterReading, value.MaxReading},
-		{"values that are held", func(ctx context.Context) error { return value.Decode(ctx, value.Small+1) }, 1},
+		{"answers that are read", value.AdmitReading, value.MaxReading},
+		{"values that are held", func(ctx context.Context) error { return value.AdmitDecoding(ctx, value.Small+1) }, 1},
 	} {
 		var ends []func()
 		for range full.times {
-			ctx, done := value.InTurn(t.Context())
+			ctx, done := value.WithAdmission(t.Context())
 			for range 2 { // one poll takes one place
 				if err := full.take(ctx); err != nil {
 					t.Fatal(err)
@@ -49,12 +49,12 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 			}
 			ends = append(ends, done)
 		}
-		ctx, done := value.InTurn(t.Context())
+		ctx, done := value.WithAdmission(t.Context())
 		if err := fetch(ctx, 1000); err != nil {
 			t.Errorf("%s: a small answer = %v, want none to wait", full.what, err)
 		}
 		done()
-		ctx, done = value.InTurn(t.Context())
+		ctx, done = value.WithAdmission(t.Context())
 		ctx, cancel := context.WithCancelCause(ctx)
 		over := make(chan error)
 		go func() { over <- fetch(ctx, 200_000) }()
@@ -63,7 +63,7 @@ func TestLargeAnswersWaitForEachOther(t *testing.T) {
 			t.Errorf("%s: a large answer = %v, want it to wait until %v", full.what, err, cause)
 		}
 		done()
-		ctx, done = value.InTurn(t.Context())
+		ctx, done = value.WithAdmission(t.Context())
 		go func() { over <- fetch(ctx, 200_000) }()
 		ends[0]()
 		if err := <-over; err != nil {

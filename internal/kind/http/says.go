@@ -11,13 +11,13 @@ import (
 	"github.com/tidewire/tidewire/internal/value"
 )
 
-// maxSaid is how much of the body of an answer that is none is read, in bytes.
+// maxSaid is how many bytes of a refusing answer are read.
 const maxSaid = 8 << 10
 
-// Says is what the body of an answer says to people, in one line that is short enough for a
-// card: a text, or what a JSON object has as its detail, message, error, reason or title.
-// Pages for browsers say nothing, nor does what is encoded. It may repeat what the server
-// was sent: secrets are hidden in it.
+// Says returns the message for people in the body of an answer, as one line that is short
+// enough for a card: a text, or the detail, message, error, reason or title of a JSON object.
+// HTML and encoded bodies have none. The body may repeat parts of the request, so secrets are
+// hidden in the message.
 func Says(h http.Header, body []byte, secrets *secret.Redactor) string {
 	if enc := h.Get("Content-Encoding"); enc != "" && enc != "identity" {
 		return ""
@@ -44,7 +44,7 @@ func Says(h http.Header, body []byte, secrets *secret.Redactor) string {
 	return ""
 }
 
-// sentence finds in JSON what is said to people.
+// sentence finds the message for people in JSON.
 func sentence(v any, depth int) string {
 	switch v := v.(type) {
 	case string:

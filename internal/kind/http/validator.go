@@ -8,44 +8,44 @@ import (
 )
 
 const (
-	// MaxKnown bounds an answer that is remembered, in bytes: a larger one is transferred
-	// with every poll.
+	// MaxKnown is the maximum size of a remembered answer, in bytes: a larger one is
+	// transferred with every poll.
 	MaxKnown = 256 << 10
-	// settled is how much later than Last-Modified an answer must have been made for that to
-	// be a strong validator: within its second, and one of rounding, there may be another one.
+	// settled is how long after Last-Modified an answer must be dated for that to be a strong
+	// validator: within its second, and one of rounding, the content may have changed again.
 	settled = 2 * time.Second
 )
 
-// Known is an answer, with its name, of which its server can be asked whether it is still
-// the current one. It is not changed, and any number of goroutines may use it.
+// Known is an answer with a validator, by which its server can be asked whether the answer is
+// still current. It is immutable: any number of goroutines may use it.
 type Known struct {
 	Validator
 	body []byte
 }
 
-// A Validator names one version of an answer, as its server did (RFC 9110 §8.8). The
-// zero value names none.
+// A Validator identifies one version of an answer (RFC 9110 §8.8). The zero value
+// identifies none.
 type Validator struct {
 	ETag         string // with its quotes; at most 1 KiB
 	LastModified string // the server's own spelling of the date
 }
 
-// knownOf is what to remember of an answer, nil if nothing.
+// knownOf returns the answer to remember, nil for none.
 func knownOf(h http.Header, body []byte) *Known {
 	v := validatorOf(h)
 	if v == (Validator{}) || len(body) > MaxKnown {
 		return nil
 	}
-	return &Known{v, bytes.Clone(body)} // the room that it was read into is larger
+	return &Known{v, bytes.Clone(body)} // its buffer is larger
 }
 
-// validatorOf takes from an answer's header what names this version of it and no other one.
+// validatorOf returns the validator in an answer's header that identifies this version only.
 //
-// Last-Modified counts in seconds, so it may name two versions until its second is over by
-// the clock of whoever sent it (RFC 9110 §8.8.2.2). Servers of files make their entity tags
-// of the same time, so before then these are as weak. An entity tag that is marked as weak
-// may stay through a change (§8.8.1); it counts only beside a Last-Modified that is strong.
-// What could not be sent back is not taken either: such a request would not leave.
+// Last-Modified has a resolution of seconds, so it may identify two versions until its second
+// is over by the server's clock (RFC 9110 §8.8.2.2). File servers derive their entity tags
+// from the same time, so until then these are as weak. An entity tag that is marked as weak
+// may survive a change (§8.8.1); it counts only together with a strong Last-Modified. A value
+// that could not be sent back is ignored: the request would fail.
 func validatorOf(h http.Header) (v Validator) {
 	if tag := h.Get("ETag"); isETag(tag) && len(tag) <= maxValidator {
 		v.ETag = tag

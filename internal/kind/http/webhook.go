@@ -12,20 +12,20 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// A Webhook is an address that is told something. All of the address but its host may be a
-// credential: errors name no more of it.
+// A Webhook is an address that receives messages. All of it but the host may be a credential,
+// so errors show only the host.
 type Webhook struct {
-	Client *http.Client // its transport is used. nil: one that all share
+	Client *http.Client // only its transport is used. nil: a shared client
 	Method string       // such as "POST"
 	URL    *url.URL     // http or https; not modified
-	Header http.Header  // sent as they are; not modified
+	Header http.Header  // sent unchanged; not modified
 
-	Secrets *secret.Redactor // of what errors show nothing
+	Secrets *secret.Redactor // hides secrets in errors
 }
 
-// Send makes one request with that body, whose Content-Type is contentType unless Header says
-// otherwise. Any status but 200 to 299 is a [*StatusError], also a redirect: none is
-// followed. Other errors wrap what went wrong on the way, as those of [Get.Fetch] do.
+// Send makes one request with that body and Content-Type, unless Header has another one. A
+// status other than 200 to 299 is a [*StatusError]; so is a redirect, since none is followed.
+// Other errors wrap their cause, as those of [Get.Fetch] do.
 func (h Webhook) Send(ctx context.Context, contentType string, body []byte) error {
 	start := time.Now()
 	shown := &url.URL{Scheme: h.URL.Scheme, Host: h.URL.Host}

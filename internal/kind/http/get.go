@@ -1,0 +1,210 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
+)
+
+const (
+	maxValidator = 1 << 10 // bytes of an ETag that is remembered
+	userAgent    = "tidewire"
+)
+
+// Get fetches a value with a GET request.
+type Get struct {
+	Client *http.Client // only its transport is used. nil: a shared client
+	URL    *url.URL     // http or https; not modified
+	Header http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
+	Parse  string       // "json", "text" or "lines"; empty: "json"
+	Close  bool         // the connection serves no other request
+	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
+
+	// Asked is called with the Retry-After of an answer that Accept admits although its status is not 200 to 299, if
+	// there is one. Nil means that it is ignored.
+	Asked func(time.Duration)
+
+	Secrets *secret.Redactor // hides secrets in errors
+}
+
+// Fetch requests the value once. Its errors are a [*StatusError], or wrap the cause:
+// a network error, [context.Cause] of ctx, or a body that is too large or cannot be
+// parsed.
+func (h Get) Fetch(ctx context.Context) (any, error) {
+	v, _, err := h.FetchIf(ctx, nil)
+	return v, err
+}
+
+// FetchIf is Fetch with an answer that an earlier call has returned, nil for none. If the
+// server says that this answer is still current (304, RFC 9110 §15.4.5), nothing is
+// transferred and the remembered answer is parsed again. It returns the answer to remember
+// from now on: nil without a strong validator, or if the answer is larger than [MaxKnown].
+func (h Get) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
+	start := time.Now()
+	v, now, err := h.fetch(ctx, known)
+	if err == nil {
+		return v, now, nil
+	}
+	if _, ok := err.(*StatusError); ok {
+		return nil, nil, err
+	}
+	return nil, nil, kind.Fail(ctx, start, "GET "+address(h.URL, h.Secrets), reason(err), err, h.Secrets)
+}
+
+// request returns the request of a fetch, conditional on known.
+func (h Get) request(ctx context.Context, known *Known) (*http.Request, error) {
+	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
+		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Close = h.Close
+	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("Cache-Control", "no-cache") // what a cache on the way holds may be old (RFC 9111 §5.2.1.4)
+	if h.parse() == "json" {
+		req.Header.Set("Accept", "application/json, */*;q=0.1")
+	}
+	if known != nil && known.ETag != "" {
+		req.Header.Set("If-None-Match", known.ETag)
+	}
+	if known != nil && known.LastModified != "" {
+		req.Header.Set("If-Modified-Since", known.LastModified)
+	}
+	for k, values := range h.Header {
+		if k = http.CanonicalHeaderKey(k); k == "Host" && len(values) > 0 {
+			req.Host = values[0]
+		} else {
+			req.Header[k] = values
+		}
+	}
+	return req, nil
+}
+
+// conditional reports whether the source's own header makes its requests conditional: then a 304
+// does not refer to an answer that is remembered here.
+func (h Get) conditional() bool {
+	for name := range h.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "If-None-Match", "If-Modified-Since", "If-Match", "If-Unmodified-Since", "If-Range", "Range":
+			return true
+		}
+	}
+	return false
+}
+
+// accepts reports whether an answer of that status is parsed.
+func (h Get) accepts(status int) bool {
+	if h.Accept != nil {
+		return slices.Contains(h.Accept, status)
+	}
+	return status >= 200 && status <= 299
+}
+
+func (h Get) parse() string {
+	if h.Parse == "" {
+		return "json"
+	}
+	return h.Parse
+}
+
+func (h Get) fetch(ctx context.Context, known *Known) (v any, now *Known, err error) {
+	trace := traceOf(ctx, h)
+	req, err := h.request(trace.timed(ctx), known)
+	if err != nil {
+		return nil, nil, err
+	}
+	trace.request(req)
+	client := http.Client{Transport: shared.Transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if known != nil { // it names an answer of the first address
+			req.Header.Del("If-None-Match")
+			req.Header.Del("If-Modified-Since")
+		}
+		return redirect(req, via)
+	}}
+	if h.Client != nil {
+		client.Transport = h.Client.Transport
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	trace.response(resp)
+
+	switch {
+	case resp.StatusCode == http.StatusNotModified && known != nil:
+		v, err = value.Parse(ctx, h.parse(), known.body)
+		return v, known, err
+	case !h.accepts(resp.StatusCode):
+		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
+	}
+	if resp.StatusCode > 299 && h.Asked != nil {
+		if after := statusError(resp, http.MethodGet, h.URL, h.Secrets).After; after > 0 {
+			h.Asked(after)
+		}
+	}
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+	}
+	body, err := readBody(ctx, resp)
+	if err != nil {
+		return nil, nil, err
+	}
+	trace.body(body)
+	if body, err = utf8Of(resp.Header.Get("Content-Type"), body); err != nil {
+		return nil, nil, err
+	}
+	v, err = value.Parse(ctx, h.parse(), body)
+	if e, ok := errors.AsType[*value.ParseError](err); ok {
+		if media := resp.Header.Get("Content-Type"); media != "" && !strings.Contains(media, "json") && !e.IsJSON {
+			e.What = "got " + kind.Brief(media, h.Secrets) + ", want JSON"
+		}
+		e.Start = h.Secrets.Text(e.Start)
+	}
+	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
+		now = knownOf(resp.Header, body)
+	}
+	return v, now, err
+}
+
+// readBody reads the whole body, or as much as it takes to know that it is too large.
+func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > value.MaxBody {
+		return nil, value.ErrTooLarge
+	}
+	// The announced length is trusted only up to the size of a usual answer: the server may send less.
+	size := min(max(resp.ContentLength, 0), 64<<10) + bytes.MinRead
+	body := bytes.NewBuffer(make([]byte, 0, size))
+	for _, part := range []int64{value.Small, value.MaxBody + 1 - value.Small} {
+		n, err := body.ReadFrom(io.LimitReader(resp.Body, part))
+		if err != nil {
+			return nil, fmt.Errorf("the answer breaks off after %d bytes: %w", body.Len(), err)
+		}
+		if n < part {
+			break
+		}
+		if err := value.AdmitReading(ctx); err != nil {
+			return nil, err
+		}
+		// Few large answers are read at once, so the announced room can be taken now: growing to it would leave as
+		// much garbage.
+		body.Grow(max(int(resp.ContentLength)-body.Len(), 0) + bytes.MinRead)
+	}
+	if body.Len() > value.MaxBody {
+		return nil, value.ErrTooLarge
+	}
+	return body.Bytes(), nil
+}
