@@ -8,13 +8,13 @@ import (
 
 // Bounds of the memory that large answers take, over all sources.
 const (
-	// Small is what an answer may have, and take once it is decoded, without waiting for others.
+	// Small is the size up to which an answer, also once it is decoded, does not wait for others, in bytes.
 	Small = 64 << 10
-	// MaxDecoded bounds what an answer takes once it is decoded: 2 bytes a byte of JSON, and what [DecodedSize] says
-	// of its objects, arrays and elements. That is some 10 times its length where it is records, 100 times where it
-	// is [{"a":1},…].
+	// MaxDecoded is the maximum memory of a decoded answer, in bytes: 2 for each byte of JSON, and more for objects,
+	// arrays and elements, see [DecodedSize]. That is some 10 times the length of records, and 100 times that of
+	// [{"a":1},…].
 	MaxDecoded = 32 << 20
-	// MaxReading bounds how many answers that are not small are read at once.
+	// MaxReading is how many answers that are not small are read at the same time.
 	MaxReading = 4
 )
 
@@ -23,14 +23,13 @@ var (
 	decoding = make(chan struct{}, 1)
 )
 
-// A place is what a poll holds of them.
+// A place is what one poll holds of reading and decoding.
 type place struct{ reading, decoding bool }
 
 type placeKey struct{}
 
-// WithAdmission returns a context whose fetches take turns with those of others while they have large answers in memory. The
-// caller calls done when it has dropped what it got. Those who wait are served in their order, until their context
-// ends.
+// WithAdmission returns a context whose fetches wait for those of others before they have large answers in memory.
+// The caller calls done when it has dropped the value. Waiting fetches are admitted in order, until their context ends.
 func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 	p := new(place)
 	return context.WithValue(ctx, placeKey{}, p), func() {
@@ -38,14 +37,14 @@ func WithAdmission(ctx context.Context) (_ context.Context, done func()) {
 			<-reading
 		}
 		if p.decoding {
-			runtime.GC() // what was decoded is garbage now, and the next one need not find it in its way
+			runtime.GC() // frees the decoded value before the next one is admitted
 			<-decoding
 		}
 		*p = place{}
 	}
 }
 
-// enter waits for a place in line, unless ctx has one, or takes no turns.
+// enter waits for a place in line, unless ctx has one, or is not one of [WithAdmission].
 func enter(ctx context.Context, line chan<- struct{}, of func(*place) *bool) error {
 	p, _ := ctx.Value(placeKey{}).(*place)
 	if p == nil || *of(p) {
@@ -60,12 +59,13 @@ func enter(ctx context.Context, line chan<- struct{}, of func(*place) *bool) err
 	}
 }
 
-// AdmitReading waits for the turn of ctx to read an answer that is not small.
+// AdmitReading waits until ctx may read an answer that is not small.
 func AdmitReading(ctx context.Context) error {
 	return enter(ctx, reading, func(p *place) *bool { return &p.reading })
 }
 
-// Decode waits for the turn of ctx to hold something of that many bytes in memory, unless it is small.
+// AdmitDecoding waits until ctx may hold that many bytes of a decoded value in memory. A small value does not wait; a
+// value of more than [MaxDecoded] bytes is an error.
 func AdmitDecoding(ctx context.Context, bytes int) error {
 	if bytes <= Small {
 		return nil
@@ -77,7 +77,7 @@ func AdmitDecoding(ctx context.Context, bytes int) error {
 	return enter(ctx, decoding, func(p *place) *bool { return &p.decoding })
 }
 
-// DecodedSize is about what JSON takes once it is decoded. Signs within texts count too.
+// DecodedSize estimates the memory of JSON once it is decoded, in bytes. Braces and commas within texts count too.
 func DecodedSize(data []byte) int {
 	const object, array, member, element = 340, 64, 64, 32
 	size := 2 * len(data)

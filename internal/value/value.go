@@ -11,7 +11,7 @@
 //
 // A body has at most [MaxBody] bytes, after decompression, and JSON at most
 // [MaxDepth] levels: an endless body, a gzip bomb and deep nesting end as an
-// error after that much. What is large once it is decoded takes turns with others, see [WithAdmission].
+// error after that much. Large values wait for each other, see [WithAdmission].
 package value
 
 import "fmt"
