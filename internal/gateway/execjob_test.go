@@ -87,7 +87,8 @@ jobs:
 	begun := time.Now()
 	s.events("/api/v1/runs/"+id+"/events", "", func(sse.Event) bool { snapshots++; return true })
 	run := s.json(200, "GET", "/api/v1/runs/"+id, "")
-	if most := int(time.Since(begun)/(40*time.Millisecond)) + 5; snapshots > most {
+	// One each 50 ms, after a burst of 20, and those of the run's states.
+	if most := int(time.Since(begun)/(40*time.Millisecond)) + 20 + 5; snapshots > most {
 		t.Errorf("%d snapshots in %v, want at most %d", snapshots, time.Since(begun), most)
 	}
 	if run["status"] != "succeeded" || len(of(run, "output")) > 16<<10 || run["output_bytes"].(float64) < 10e6 {
