@@ -79,7 +79,8 @@ func packages(t *testing.T) map[string][]string {
 	return all
 }
 
-// TestImportsPointDown has docs/architecture.md list all packages, each above those that it imports.
+// TestImportsPointDown has docs/architecture.md list all packages, each above those that it imports. DIR/* in the list
+// stands for the packages of that folder which are not listed themselves.
 func TestImportsPointDown(t *testing.T) {
 	page, err := os.ReadFile("docs/architecture.md")
 	if err != nil {
@@ -100,6 +101,9 @@ func TestImportsPointDown(t *testing.T) {
 	all := packages(t)
 	for name, imports := range all {
 		row, listed := rows[name]
+		if !listed { // such as a kind of sources, of which there will be many
+			row, listed = rows[filepath.ToSlash(filepath.Dir(name))+"/*"]
+		}
 		if !listed {
 			t.Errorf("docs/architecture.md does not list the package %s", name)
 			continue
@@ -111,7 +115,7 @@ func TestImportsPointDown(t *testing.T) {
 		}
 	}
 	for name := range rows {
-		if all[name] == nil && !strings.HasSuffix(name, "test") {
+		if all[name] == nil && !strings.HasSuffix(name, "/*") && !strings.HasSuffix(name, "test") {
 			if _, err := os.Stat(name); err != nil {
 				t.Errorf("docs/architecture.md lists %s, which is no package", name)
 			}
