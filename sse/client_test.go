@@ -433,7 +433,7 @@ func TestClientSilence(t *testing.T) {
 			c.Silence = test.set
 			var ends []time.Duration
 			c.OnRetry = func(err error, wait time.Duration) {
-				if !strings.HasSuffix(err.Error(), "nothing came for too long") {
+				if !strings.HasSuffix(err.Error(), "the connection has been silent for too long") {
 					t.Errorf("reason: %v, want the silence", err)
 				}
 				all := s.seen()

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// CORS is what a handler has for pages of [HubOptions].AllowedOrigins, each a list as in the header field of Fetch
-// §3.3.3.
+// CORS describes what pages of [HubOptions].AllowedOrigins may use of a handler. Each field is a list as in the header
+// field of Fetch §3.3.3.
 type CORS struct {
-	Methods string // that a page may use
-	Headers string // that a page may set, besides those that every page may
-	Expose  string // headers of the answers that a page may read, besides those that every page may
+	Methods string // methods that a page may use
+	Headers string // request headers that a page may set, besides those that every page may set
+	Expose  string // response headers that a page may read, besides those that every page may read
 }
 
-// AllowOrigin lets pages of [HubOptions].AllowedOrigins read the answer to r, whatever it is going to be, with
-// credentials. If r is the preflight request of such a page, AllowOrigin answers it with what cors says, and reports
-// true. Streams and [Hub.Handler] do this themselves; it is for the other answers of a handler that serves them.
+// AllowOrigin lets pages of [HubOptions].AllowedOrigins read the answer to r, whatever it will be, with credentials. If
+// r is the preflight request of such a page, AllowOrigin answers it according to cors and returns true. Streams and
+// [Hub.Handler] do this themselves; AllowOrigin is for the other answers of a handler.
 func (h *Hub) AllowOrigin(w http.ResponseWriter, r *http.Request, cors CORS) (answered bool) {
 	header := w.Header()
 	if !h.allowOrigin(header, r) {
@@ -35,7 +35,7 @@ func (h *Hub) AllowOrigin(w http.ResponseWriter, r *http.Request, cors CORS) (an
 }
 
 // allowOrigin lets pages of the origins in HubOptions.AllowedOrigins read the answer (Fetch §3.3), credentials
-// included, for which the header has to name the one origin. It reports whether the request comes from such a page.
+// included, which requires the header to name the one origin. It reports whether the request comes from such a page.
 func (h *Hub) allowOrigin(header http.Header, r *http.Request) bool {
 	if len(h.opts.AllowedOrigins) == 0 {
 		return false

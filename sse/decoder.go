@@ -11,30 +11,31 @@ import (
 	"time"
 )
 
-// ErrTooLong is what a [Decoder] fails with when an event is larger than ReadOptions.MaxEvent allows. The error that
-// wraps it names the line.
+// ErrTooLong is wrapped by the error of a [Decoder] for an event that is larger than ReadOptions.MaxEvent. The error
+// names the line.
 var ErrTooLong = errors.New("sse: event too long")
 
 // ReadOptions bound what a [Decoder] accepts. The zero value is the default.
 type ReadOptions struct {
-	// MaxEvent bounds the bytes of one event's lines together, comments left out, and of any one line. Zero means 1 MiB.
+	// MaxEvent bounds the bytes of one event's lines together, comments left out, and of any one line. Zero means 1
+	// MiB.
 	MaxEvent int
 }
 
-// Decoder reads events from a stream in the format of WHATWG HTML §9.2.5 and interprets them by §9.2.6, in time linear in
-// its length however it is cut into reads. Use it from one goroutine at a time. The bytes of names, ids and data are
-// passed on as they are, valid UTF-8 or not.
+// Decoder reads events from a stream in the format of WHATWG HTML §9.2.5 and interprets them by §9.2.6, in time linear
+// in its length however it is cut into reads. Use it from one goroutine at a time. The bytes of names, ids and data are
+// passed on unchanged, valid UTF-8 or not.
 type Decoder struct {
 	r   io.Reader
 	max int
 
-	buf     []byte // read and not yet taken
-	scanned int    // how many bytes of buf are known to hold no line end
-	skipLF  bool   // the line taken last ended with CR: a LF that follows belongs to it
-	begun   bool   // the first bytes have been looked at for a BOM
+	buf     []byte // read and not yet returned
+	scanned int    // this many bytes of buf contain no line end
+	skipLF  bool   // the last line ended with CR: a LF that follows belongs to it
+	begun   bool   // a BOM has been looked for
 	err     error  // of r
 
-	line int // lines taken
+	line int // lines read
 	size int // bytes of the block's lines so far
 
 	lastID string
@@ -50,19 +51,19 @@ func NewDecoder(r io.Reader, opts *ReadOptions) *Decoder {
 	return d
 }
 
-// LastEventID returns the id that a client would send when it reconnects now: that of the last complete block which had
-// one, whether or not that block was an event.
+// LastEventID returns the id that a client would send if it reconnected now: that of the last complete block with an
+// id, whether or not that block was an event.
 func (d *Decoder) LastEventID() string { return d.lastID }
 
-// Retry returns the reconnection time that the stream asked for last, 0 if it did not.
+// Retry returns the last reconnection time that the stream asked for, 0 if it asked for none.
 func (d *Decoder) Retry() time.Duration { return d.retry }
 
-// Next returns the next event that is dispatched: blocks without a data field count for [Decoder.LastEventID] and
-// [Decoder.Retry] only. The event's ID is the id in force, which persists from block to block until it changes; Name is
-// empty for an unnamed event; Data is never nil, and the caller's; Retry is that of the event's own block.
+// Next returns the next event that is dispatched. Blocks without a data field only affect [Decoder.LastEventID] and
+// [Decoder.Retry]. The event's ID is the current one, which persists from block to block until it changes; Name is
+// empty for an unnamed event; Data is never nil, and belongs to the caller; Retry is that of the event's own block.
 //
-// At the end of the stream it returns io.EOF; a block without its blank line is discarded, its id too. Other errors are
-// the reader's, or wrap [ErrTooLong]. Errors are final.
+// At the end of the stream it returns io.EOF; a block without its blank line is discarded, including its id. Other
+// errors are the reader's, or wrap [ErrTooLong]. Errors are final.
 func (d *Decoder) Next() (Event, error) {
 	ev := Event{ID: d.lastID}
 	hasData := false
@@ -111,7 +112,7 @@ func (d *Decoder) Next() (Event, error) {
 	}
 }
 
-// milliseconds parses a retry field: ASCII digits only. What is beyond a Duration becomes the longest one.
+// milliseconds parses a retry field: ASCII digits only. A value too large for a Duration becomes the longest one.
 func milliseconds(value []byte) (time.Duration, bool) {
 	if len(value) == 0 {
 		return 0, false
@@ -128,8 +129,8 @@ func milliseconds(value []byte) (time.Duration, bool) {
 	return time.Duration(ms) * time.Millisecond, true
 }
 
-// readLine returns the next line without its end: CRLF, LF or CR, which ends the line at once, so that an event is not
-// held back until the byte after it comes. The line is valid until the next call.
+// readLine returns the next line without its end: CRLF, LF or CR. A CR ends the line at once, so that an event is not
+// held back until the next byte arrives. The line is valid until the next call.
 func (d *Decoder) readLine() ([]byte, error) {
 	for {
 		if d.skipLF && len(d.buf) > 0 {
@@ -167,13 +168,14 @@ func (d *Decoder) readLine() ([]byte, error) {
 	}
 }
 
-// bom is the byte order mark, of which the format allows one at the start.
+// bom is the byte order mark; the format allows one at the start.
 var bom = []byte("\uFEFF")
 
 // fill reads once from r into buf, or sets err.
 func (d *Decoder) fill() {
 	if cap(d.buf)-len(d.buf) < 512 {
-		// The front of buf has been taken, so a new one is needed; twice the rest, or large lines would be copied too often.
+		// The caller has the front of buf, so a new one is needed: twice the size of the rest, or large lines would be
+		// copied too often.
 		next := make([]byte, len(d.buf), max(4096, 2*len(d.buf)))
 		copy(next, d.buf)
 		d.buf = next
@@ -195,8 +197,8 @@ func (d *Decoder) tooLong() error {
 	return d.err
 }
 
-// Read returns the events of r, as [Decoder.Next] does. At the end of the stream the loop ends; another error comes as
-// the last pair. opts may be nil.
+// Read returns the events of r, as [Decoder.Next] does. The loop ends at the end of the stream; any other error is the
+// last pair. opts may be nil.
 func Read(r io.Reader, opts *ReadOptions) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for d := NewDecoder(r, opts); ; {

@@ -17,36 +17,36 @@
 //	})
 //
 // [Hub.ServeAll] puts many topics on one stream, since browsers open no more than six connections to an origin over
-// HTTP/1.1. [Topic.Watch] reads a topic in process. [Manager] is for topics that exist only while somebody watches
-// them. [Client] reads such a stream across restarts of its server; [Decoder] and [Read] read one body.
+// HTTP/1.1. [Topic.Watch] reads a topic in process. [Manager] is for topics that exist only while they have readers.
+// [Client] reads such a stream across restarts of its server; [Decoder] and [Read] read one body.
 //
 // # Snapshots
 //
-// An event holds the complete state of its topic; so the newest one replaces all before it, and nothing queues up. A
+// An event holds the complete state of its topic, so the newest one replaces all earlier ones, and nothing queues up. A
 // topic keeps its newest event, encoded once, and the hub remembers for each reader the number of the last event that
 // it got. For events that are not snapshots a topic can keep a [TopicOptions].Backlog, bounded in number and bytes; a
-// reader that comes back continues in it where it left off, even after a deploy (see [Topic.Restore]).
+// reader that comes back continues where it left off, even after a deployment (see [Topic.Restore]).
 //
 // # Runs
 //
-// What a topic publishes from [Topic.Open] to [Topic.Close] is a run, whose events have the ids `<run>-1`, `<run>-2`
-// and so on, and whose terminal has `<run>-end`. The terminal cannot be lost: it is simply the newest event, and the
-// last. A stream that was open before Close gets the newest snapshot and the terminal, even if both were published at
-// once; a later one gets only the terminal. Topics without an end are runs that never end.
+// The events of a topic from [Topic.Open] to [Topic.Close] form a run. They have the ids `<run>-1`, `<run>-2` and so
+// on, and the terminal has `<run>-end`. The terminal cannot be lost: it is simply the newest event, and the last. A
+// stream that was open before Close gets the newest snapshot and the terminal, even if both were published at once; a
+// later one gets only the terminal. Topics without an end are runs that never end.
 //
 // # Ordering
 //
 // Each reader gets the events of a topic in the order in which they were published, without those that were replaced
 // before it could take them. A stream of many topics follows the order of all topics together, and a client's id never
-// covers an event of another topic that it has not got. Publishers of one topic are serialised.
+// covers an event of another topic that it has not received. Publishers of one topic are serialised.
 //
 // # Concurrency
 //
-// Everything may be used from any goroutine, except a Decoder. Publishing costs the same however many readers there
-// are, and never waits for one: it swaps a pointer and leaves waking the readers to the hub. While a topic is published
-// so much faster than its readers can be served that its publisher cannot be pausing, the hub rests between its rounds
-// through them, at most until 15 ms after a round began, so that publishers and clients get their share of the
-// processors. For a publisher that paces itself it does not.
+// Everything may be used from any goroutine, except a Decoder. Publishing costs the same for any number of readers, and
+// never waits for one: it swaps a pointer and leaves waking the readers to the hub. While a topic is published so much
+// faster than its readers can be served that its publisher cannot be pausing, the hub rests between its rounds through
+// them, at most until 15 ms after a round began, so that publishers and clients get their share of the processors. It
+// does not rest for a publisher that paces itself.
 //
 // # Slow readers
 //
@@ -57,9 +57,9 @@
 //
 // # Control events
 //
-// State is always an unnamed event, which is what a page's onmessage sees. Three names are reserved: gap (events of a
-// backlog were missed; data is their number, or empty), reset (discard everything, all of it follows) and bye (the
-// server drains, or ends this stream, see [Hub.End]; reconnect after the retry time).
+// State is always an unnamed event, which reaches a page's onmessage. Three names are reserved: gap (events of a
+// backlog were missed; data is their number, or empty), reset (discard everything; the complete state follows) and bye
+// (the server drains, or ends this stream, see [Hub.End]; reconnect after the retry time).
 //
 // # Engines
 //
@@ -89,6 +89,6 @@
 // # What is left to others
 //
 // Authentication and compression: middleware that compresses also buffers, so streams are sent with no-transform;
-// behind middleware that compresses regardless, no connection is handed off. A writer that hides flushing or write
+// behind middleware that compresses nevertheless, no connection is handed off. A writer that hides flushing or write
 // deadlines is refused before the first byte (see [CheckWriter]).
 package sse

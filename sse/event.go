@@ -10,18 +10,18 @@ import (
 
 // Event is one event of a stream, as WHATWG HTML §9.2.5 and §9.2.6 define it.
 type Event struct {
-	// ID is the event's id field. A client that reconnects sends the last one back. Empty means no id field. It must not
-	// contain CR, LF or NUL.
+	// ID is the event's id field. A client that reconnects sends the last one back. Empty means no id field. It must
+	// not contain CR, LF or NUL.
 	ID string
 	// Name is the event's type. Empty means an unnamed event, which browsers dispatch as "message". It must not contain
 	// CR, LF or NUL.
 	Name string
 	// Data is the payload. It is sent as one data line for each of its lines; CRLF, CR and LF end a line, and a reader
-	// gets LF for each of them. Nil means no data field at all: clients take note of ID and Retry, but dispatch nothing.
+	// gets LF for each of them. Nil means no data field at all: clients process ID and Retry, but dispatch nothing.
 	// Empty, but not nil, means one empty data line.
 	Data []byte
-	// Retry asks the client to wait so long before it reconnects. It is sent in whole milliseconds; less than one means
-	// no retry field.
+	// Retry is how long the client should wait before it reconnects. It is sent in whole milliseconds; less than one
+	// means no retry field.
 	Retry time.Duration
 }
 
@@ -37,13 +37,14 @@ func (e Event) AppendTo(b []byte) ([]byte, error) {
 	return e.appendBody(b), nil
 }
 
-// check reports why e cannot be encoded, if so.
+// check returns an error if e cannot be encoded.
 func (e Event) check() error {
 	if i := strings.IndexAny(e.ID, "\r\n\x00"); i >= 0 {
 		return fmt.Errorf("sse: event id %.64q has %q at byte %d: an id is one line without NUL", e.ID, e.ID[i], i)
 	}
 	if i := strings.IndexAny(e.Name, "\r\n\x00"); i >= 0 {
-		return fmt.Errorf("sse: event name %.64q has %q at byte %d: a name is one line without NUL", e.Name, e.Name[i], i)
+		return fmt.Errorf(
+			"sse: event name %.64q has %q at byte %d: a name is one line without NUL", e.Name, e.Name[i], i)
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func appendField(b []byte, name, value string) []byte {
 // appendData appends a data line for each line of data, split at CRLF, CR and LF (§9.2.5: any of them ends a line, so
 // one left inside would let a payload forge fields).
 func appendData(b, data []byte) []byte {
-	if oneLine(data) { // asked once: in lines of CR alone it looks through all that follows
+	if oneLine(data) { // checked only once: for data whose lines end with CR each check scans all of the rest
 		return appendDataLine(b, data)
 	}
 	for {

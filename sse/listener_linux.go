@@ -5,13 +5,13 @@ import (
 	"syscall"
 )
 
-// From linux/tcp.h; package syscall has them not.
+// From linux/tcp.h; package syscall does not have them.
 const (
 	tcpUserTimeout  = 18
 	tcpNotsentLowat = 25
 )
 
-// tune sets the options that streams want. One that the kernel refuses is left as it was: streams work without.
+// tune sets the socket options for streams. It ignores options that the kernel refuses: streams work without them.
 func tune(c net.Conn) {
 	conn, ok := c.(syscall.Conn)
 	if !ok {

@@ -15,24 +15,21 @@ import (
 	"time"
 )
 
-// managerBacklog is how many events of a Manager's topic a reader may be behind
-// before it loses some: they are not snapshots.
+// managerBacklog is how many events a reader of a Manager's topic may be behind before it loses some: they are not
+// snapshots.
 const managerBacklog = 64
 
-// Manager publishes values to topics that exist only while somebody watches
-// them. Make one with [NewManager]; all methods may be called from any
-// goroutine.
+// Manager publishes values to topics that exist only while they have readers. Make one with [NewManager]; all methods
+// may be called from any goroutine.
 //
 // The first stream creates its topic, and the last one removes it, with its
 // newest value, before its handler returns. A value for a topic without readers
 // is dropped. State that must outlive its readers belongs in package progress.
 //
-// A stream that joins a topic gets the newest value at once. A value equal to
-// the newest is not sent again, since the state has not changed: two values are
-// equal if they are the same JSON apart from the order of an object's members.
-// For events such as two alarms with the same text, see [WithRepeats]. A reader
-// that falls more than 64 values behind is told how many it missed, and always
-// ends at the newest (see [TopicOptions]).
+// A stream that joins a topic gets the newest value at once. A value equal to the newest is not sent again, since the
+// state has not changed: two values are equal if their JSON differs at most in the order of members. For events such as
+// two alarms with the same text, see [WithRepeats]. A reader that falls more than 64 values behind is told how many it
+// missed, and always gets the newest in the end (see [TopicOptions]).
 //
 // Topics are compared without regard to the order of parameters after a "?":
 // /devices?limit=5&offset=10 and /devices?offset=10&limit=5 are the same.
@@ -47,7 +44,7 @@ type Manager struct {
 	mu sync.Mutex // guards the fields below and those of its topics and pollers; before Hub.mu
 
 	topics  map[string]*managed
-	fromURL int // how many of topics a request's URL made
+	fromURL int // how many of topics were made by a request's URL
 	pollers map[PollingService]*poller
 }
 
@@ -61,9 +58,8 @@ type managed struct {
 	poller  *poller // nil: only Publish feeds it
 }
 
-// NewManager returns a Manager that lives as long as ctx, or until Shutdown. A
-// stream gets a comment after a silence of heartbeat; zero and less mean 30 s.
-// What fails is logged to log; nil discards it.
+// NewManager returns a Manager that lives as long as ctx, or until Shutdown. A stream gets a comment after a silence of
+// heartbeat; zero and less mean 30 s. Failures are logged to log; nil discards them.
 func NewManager(ctx context.Context, log *slog.Logger, heartbeat time.Duration) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -77,10 +73,9 @@ func NewManager(ctx context.Context, log *slog.Logger, heartbeat time.Duration) 
 	return m
 }
 
-// NewHubManager returns a Manager whose streams are those of hub: with its heartbeat,
-// limits, hooks, CORS, observer and logger. The Manager's topics are among those of
-// hub, and begin with a "/" unless [WithCustomTopic] names them: the names of others
-// should not.
+// NewHubManager returns a Manager whose streams are those of hub: with its heartbeat, limits, hooks, CORS, observer and
+// logger. The Manager's topics are topics of hub, and their names begin with a "/" unless [WithCustomTopic] sets them;
+// the names of other topics of hub should not.
 func NewHubManager(hub *Hub) *Manager {
 	if hub == nil {
 		panic("sse: NewHubManager needs a hub, or use NewManager")
@@ -97,13 +92,12 @@ func NewHubManager(hub *Hub) *Manager {
 // Hub returns the hub that serves the streams, for [Hub.Drain], [Hub.End] and the like.
 func (m *Manager) Hub() *Hub { return m.hub }
 
-// Shutdown ends all streams of the Manager's hub, and with them all polling. It returns
-// at once. [Hub.Drain] is kinder to the clients.
+// Shutdown ends all streams of the Manager's hub, and with them all polling. It returns at once. [Hub.Drain] is gentler
+// with the clients.
 func (m *Manager) Shutdown() { m.cancel() }
 
-// Publish encodes data as JSON and sends it to the streams of topic, unless it
-// is equal to the topic's newest value. It never waits for a reader. Without
-// streams it does nothing. A value that cannot be encoded is logged and not
+// Publish encodes data as JSON and sends it to the streams of topic, unless it is equal to the topic's newest value. It
+// never waits for a reader. Without streams it does nothing. If data cannot be encoded, that is logged and nothing is
 // sent.
 func (m *Manager) Publish(topic string, data any) {
 	topic = canonicalTopic(topic)
@@ -120,7 +114,7 @@ func (m *Manager) Publish(topic string, data any) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if t := m.topics[topic]; t != nil { // looked up again: it may be another one by now
+	if t := m.topics[topic]; t != nil { // looked up again: it may have been replaced
 		m.publishLocked(t, v)
 	}
 }
@@ -136,7 +130,7 @@ func (m *Manager) publishLocked(t *managed, v value) {
 	t.newest = v.canonical
 }
 
-// value is a published value twice: as it is sent, and as it is compared.
+// value is a published value in two forms: one to send, and one to compare.
 type value struct{ wire, canonical []byte }
 
 func encodeValue(data any) (value, error) {
@@ -158,8 +152,8 @@ func encodeValue(data any) (value, error) {
 	return value{wire, canonical}, nil
 }
 
-// Handler answers requests with [Manager.Serve], and with 403 if [HubOptions].OnSubscribe
-// refuses, or 500 if that fails otherwise. Methods other than GET and HEAD get 405.
+// Handler answers requests with [Manager.Serve], with 403 if [HubOptions].OnSubscribe refuses, and with 500 on any
+// other error. Methods other than GET and HEAD get 405.
 func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.hub.takes(w, r) {
@@ -176,22 +170,20 @@ func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 	})
 }
 
-// Serve streams the topic that [WithCustomTopic] names, or else [TopicOf] the
-// request, and blocks until the client has left or the Manager is shut down. It
-// fails only before anything is written, when w cannot flush or set write
-// deadlines; since that is for the operator to fix, the missing capability is
-// logged too.
+// Serve streams the topic set by [WithCustomTopic], or else the [TopicOf] the request, and blocks until the client has
+// left or the Manager is shut down. It fails only before anything is written, when w cannot flush or set write
+// deadlines; the missing capability is also logged, since it is for the operator to fix.
 func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerOption) error {
 	var c handlerConfig
 	for _, opt := range opts {
 		opt(&c)
 	}
-	if err := CheckWriter(w); err != nil { // before join, which may start polling
+	if err := CheckWriter(w); err != nil { // checked before join, which may start polling
 		m.log.Error("stream refused", "path", r.URL.Path, "err", err)
 		return err
 	}
 	m.hub.allowOrigin(w.Header(), r)
-	if why := m.hub.closing(); why != "" { // or a late client would start polling for a moment
+	if why := m.hub.closing(); why != "" { // otherwise a late client would start polling for a moment
 		m.hub.turnAway(w, r, why)
 		return nil
 	}
@@ -214,8 +206,8 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 	return m.hub.Serve(w, r, t.Topic)
 }
 
-// join counts one more stream of c's topic, making the topic if it is the first.
-// It returns nil when there are too many.
+// join adds one stream to c's topic, and makes the topic for the first one. It returns nil when there are too many
+// topics.
 func (m *Manager) join(name string, fromURL bool, c handlerConfig) *managed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -250,7 +242,7 @@ func (m *Manager) isFed(name string) bool {
 	return t != nil && t.poller != nil
 }
 
-// leave undoes a join.
+// leave undoes join.
 func (m *Manager) leave(t *managed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -268,10 +260,9 @@ func (m *Manager) leave(t *managed) {
 	t.Remove(t.Run())
 }
 
-// TopicOf returns the name of the topic that a request means: its path and, if
-// there is a query, "?" and the query with its parameters in order of their
-// names. A "?" in the path is escaped, and last_event_id, which only resumes a
-// stream (see [RequestLastEventID]), is left out.
+// TopicOf returns the name of the topic of a request: its path and, if there is a query, "?" and the query with its
+// parameters sorted by name. A "?" in the path is escaped, and last_event_id, which only resumes a stream (see
+// [RequestLastEventID]), is left out.
 func TopicOf(r *http.Request) string {
 	path := strings.ReplaceAll(r.URL.Path, "?", "%3F")
 	params := strings.Split(r.URL.RawQuery, "&")
@@ -279,8 +270,8 @@ func TopicOf(r *http.Request) string {
 	return canonicalTopic(path + "?" + strings.Join(params, "&"))
 }
 
-// canonicalTopic sorts what follows a "?" as the parameters of a query. Those of
-// one name keep their order, which may mean something.
+// canonicalTopic sorts the query parameters after a "?" by name. Parameters with the same name keep their order, which
+// may be significant.
 func canonicalTopic(topic string) string {
 	path, query, ok := strings.Cut(topic, "?")
 	if !ok {

@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// HandlerOption changes what [Manager.Handler] does.
+// HandlerOption configures a [Manager.Handler].
 type HandlerOption func(*handlerConfig)
 
 type handlerConfig struct {
@@ -16,46 +16,42 @@ type handlerConfig struct {
 	repeats    bool
 }
 
-// WithCustomTopic names the topic of a handler, in place of [TopicOf] its
-// requests. Such topics do not count against the limit on requests' topics.
+// WithCustomTopic sets the topic of a handler, in place of the [TopicOf] its requests. Such topics do not count towards
+// the limit of topics made by requests.
 func WithCustomTopic(topic string) HandlerOption {
 	return func(c *handlerConfig) { c.topic = topic }
 }
 
 // WithPollingService makes service feed the topics of a handler.
 //
-// A topic is fed by the first service that a stream brings to it, and keeps it
-// until its last stream leaves; so a new handler may be made for each request,
-// with its own service. Such a service outlives the request and must not read
-// from it: frameworks such as Echo reuse their contexts, so it would read
-// somebody else's parameters and rights. Use [WithPollingFunc] for that.
+// A topic is fed by the first service that a stream brings to it, and keeps that until its last stream leaves; so a new
+// handler may be made for each request, with its own service. Such a service outlives the request and must not read
+// from it: frameworks such as Echo reuse their contexts, so it would read the parameters and rights of another client.
+// Use [WithPollingFunc] for that.
 //
-// A service runs once, however many handlers and topics of a Manager name it. The
-// first stream of any of them starts it, each value goes to all of them, one that
-// joins later gets the newest value at once, and when the last stream of the last
-// of them has left, it is stopped, without making that stream wait. Topics that
-// need values of their own need a service each.
+// A service runs once, however many handlers and topics of a Manager use it. The first stream of any of its topics
+// starts it, each value goes to all of its topics, a topic that joins later gets the newest value at once, and the
+// service is stopped when the last stream of the last topic has left, without making that stream wait. Topics with
+// different values need a service each.
 //
-// The dynamic type of service must be comparable, as pointers are; another panics.
+// The dynamic type of service must be comparable, such as a pointer; WithPollingService panics otherwise.
 func WithPollingService(service PollingService) HandlerOption {
 	mustBeComparable("WithPollingService", service)
 	return func(c *handlerConfig) { c.service, c.newService = service, nil }
 }
 
-// WithPollingFunc makes the service that newService returns feed a topic, as
-// [WithPollingService] does. newService is called for a stream whose topic nothing
-// feeds yet, with a request that is the service's own: a copy of the stream's, without
-// a body, whose context has the values of that one and does not end. It must hold what
-// the values depend on, and the topic's name must tell those apart, since whoever comes
-// to the topic sees them. For streams that come at the same moment it may be called
-// more than once, and all services but one are never started. Nil means none.
+// WithPollingFunc makes the service that newService returns feed a topic, as [WithPollingService] does. newService is
+// called for a stream whose topic has no service yet. Its argument is a copy of the stream's request that the service
+// may keep, without a body; its context has the values of the stream's context and does not end. The service must hold
+// everything that its values depend on, and the topic's name must include it, since every reader of the topic sees the
+// values. For streams that arrive at the same moment newService may be called more than once, and all services but one
+// are never started. Nil means none.
 func WithPollingFunc(newService func(*http.Request) PollingService) HandlerOption {
 	return func(c *handlerConfig) { c.service, c.newService = nil, newService }
 }
 
-// WithRepeats makes a handler's topics also send values that are equal to the
-// newest, for events that are not state, such as alarms. It applies to a topic
-// as soon as one of its streams comes through such a handler.
+// WithRepeats makes a handler's topics also send values that are equal to the newest, for events that are not state,
+// such as alarms. It applies to a topic as soon as one of its streams is served by such a handler.
 func WithRepeats() HandlerOption {
 	return func(c *handlerConfig) { c.repeats = true }
 }

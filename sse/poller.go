@@ -1,9 +1,8 @@
 package sse
 
-// A poller runs one PollingService while it feeds topics of a Manager, and is
-// the Publisher of the service. It owns the goroutine run, which alone calls
-// the service. When its last topic is gone, it is done for; another stream of the
-// same service gets another poller, whose run begins when this one's has ended.
+// A poller runs one PollingService while it feeds topics of a Manager, and is the Publisher of the service. It owns the
+// goroutine run, and only that calls the service. When its last topic is gone, the poller ends; another stream of the
+// same service gets a new poller, whose run begins when the old one has ended.
 type poller struct {
 	m       *Manager
 	service PollingService
@@ -47,7 +46,7 @@ func (p *poller) dropLocked(t *managed) {
 	}
 }
 
-// nudge makes run look whether the service has ended by itself.
+// nudge makes run check whether the service has ended by itself.
 func (p *poller) nudge() {
 	select {
 	case p.joined <- struct{}{}:

@@ -11,25 +11,22 @@ import (
 	"time"
 )
 
-// Publisher is where a [PollingService] puts its values. Publish encodes data
-// before it returns, so that the caller may reuse it, and never waits for a
-// reader; it may be called from any goroutine.
+// Publisher receives the values of a [PollingService]. Publish encodes data before it returns, so that the caller may
+// reuse it, and never waits for a reader; it may be called from any goroutine.
 type Publisher interface {
 	Publish(data any)
 }
 
-// PollingService produces the values of topics while somebody watches them.
-// [Polling] is the one to use; an application may bring its own.
+// PollingService produces the values of topics while they have readers. [Polling] is one; an application may bring its
+// own.
 //
-// A [Manager] never calls Start or Stop of a service from two goroutines at
-// once, and calls them by turns: Start, Stop, Start, … A service that can end
-// by itself may have a method Running() bool as well: when a stream joins and
+// A [Manager] never calls Start or Stop of a service from two goroutines at once, and calls them alternately: Start,
+// Stop, Start, … A service that can end by itself may also have a method Running() bool: when a stream joins and
 // Running is false, the Manager calls Stop and then Start again.
 type PollingService interface {
 	// Start begins to produce values for publisher and returns at once.
 	Start(publisher Publisher)
-	// Stop ends it; after Stop has returned, nothing is published any more.
-	// The Manager logs the error.
+	// Stop ends that; after Stop has returned, nothing is published any more. The Manager logs the error.
 	Stop() error
 }
 
@@ -40,15 +37,13 @@ type PollingService interface {
 // The first call is immediate. Calls never overlap: while one takes longer
 // than the interval, the ticks that it misses are skipped.
 //
-// When the function fails or panics, a [PollingError] is published in place of a
-// value, and polling goes on. A panic in the methods of its error counts as one of the function. The status code is that of
-// the first error in the chain with a method Code() int, if that lies between
-// 100 and 599, and otherwise 500; a panic counts as 500.
+// When the function fails or panics, a [PollingError] is published in place of a value, and polling continues. A panic
+// in the methods of its error counts as a panic of the function. The status code is that of the first error in the
+// chain with a method Code() int, if that lies between 100 and 599, and otherwise 500; a panic counts as 500.
 //
-// Each Start owns one goroutine. It ends with the next Stop or Start, or when the stop
-// condition is met, and it begins to poll only when that of the Start before
-// has ended. So a Start never waits, there is never more than one loop at work,
-// and none is left that Stop cannot reach.
+// Each Start owns one goroutine. It ends with the next Stop or Start, or when the stop condition is met, and it begins
+// to poll only when the goroutine of the previous Start has ended. So a Start never waits, there is never more than one
+// polling loop, and Stop reaches all of them.
 type Polling struct {
 	fetch      func(context.Context) (any, error)
 	log        *slog.Logger
@@ -62,14 +57,14 @@ type Polling struct {
 	run *pollingRun // of the newest Start; nil before the first
 }
 
-// A pollingRun is what one Start began.
+// A pollingRun is the polling begun by one Start.
 type pollingRun struct {
-	ctx    context.Context // ends when nothing is to be fetched any more
+	ctx    context.Context // ends when fetching has to end
 	cancel context.CancelFunc
 	done   chan struct{} // closed when its goroutine has ended
 }
 
-// PollingOption changes what [NewPolling] makes.
+// PollingOption configures a [Polling].
 type PollingOption func(*Polling)
 
 // WithCustomPollingInterval sets the time from one poll to the next. Zero and
@@ -78,15 +73,14 @@ func WithCustomPollingInterval(d time.Duration) PollingOption {
 	return func(p *Polling) { p.interval = d }
 }
 
-// WithCustomApiVersion sets the apiVersion that errors carry. Empty means "v1".
+// WithCustomApiVersion sets the apiVersion in errors. Empty means "v1".
 func WithCustomApiVersion(version string) PollingOption {
 	return func(p *Polling) { p.apiVersion = version }
 }
 
-// WithStopCondition ends polling once met is true of a value, which is still
-// published. It is not asked about errors. A panic in it counts as one of the
-// polled function. A stream that comes to a [Manager] later makes polling start
-// again, though the value that is there is what it sees first.
+// WithStopCondition ends polling once met returns true for a value, which is still published. It is not called for
+// errors. A panic in it counts as a panic of the polled function. A stream that joins a [Manager] later starts polling
+// again, but first gets the existing value.
 func WithStopCondition(met func(data any) bool) PollingOption {
 	return func(p *Polling) { p.stopWhen = met }
 }
@@ -97,8 +91,8 @@ func WithStopCallback(f func()) PollingOption {
 	return func(p *Polling) { p.stopped = f }
 }
 
-// NewPolling returns a Polling of fetch. The context of fetch ends with Stop.
-// What fails is logged to log; nil discards it.
+// NewPolling returns a Polling of fetch. The context of fetch ends with Stop. Failures are logged to log; nil discards
+// them.
 func NewPolling(log *slog.Logger, fetch func(context.Context) (any, error), opts ...PollingOption) *Polling {
 	p := &Polling{fetch: fetch, log: log}
 	for _, opt := range opts {
@@ -116,8 +110,8 @@ func NewPolling(log *slog.Logger, fetch func(context.Context) (any, error), opts
 	return p
 }
 
-// Start begins to poll for publisher and returns at once. If it polls already,
-// that ends: a Polling has one publisher at a time.
+// Start begins to poll for publisher and returns at once. If p is polling already, that polling ends: a Polling has one
+// publisher at a time.
 func (p *Polling) Start(publisher Publisher) {
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &pollingRun{ctx: ctx, cancel: cancel, done: make(chan struct{})}
@@ -137,11 +131,10 @@ func (p *Polling) Start(publisher Publisher) {
 	}()
 }
 
-// Stop ends polling: it ends the context of a call that is under way, and
-// returns when that call and the stop callback have returned. A value that the
-// call returns all the same is published first, an error is not. Before the first
-// Start it does nothing. It must not be called from the polled function or from a
-// callback, for which it would wait for ever. The error is always nil.
+// Stop ends polling: it ends the context of a call in progress, and returns when that call and the stop callback have
+// returned. A value that the call still returns is published first; an error is not. Before the first Start it does
+// nothing. The polled function and the callbacks must not call Stop, which would wait for them for ever. The error is
+// always nil.
 func (p *Polling) Stop() error {
 	p.mu.Lock()
 	run := p.run
@@ -154,8 +147,8 @@ func (p *Polling) Stop() error {
 	return nil
 }
 
-// Running reports whether there is more to come: false before Start, after Stop,
-// and from before the value is published that met the stop condition.
+// Running reports whether more values may follow. It is false before Start, after Stop, and already when the value that
+// met the stop condition is published.
 func (p *Polling) Running() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -176,12 +169,12 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 		value, last, err := p.poll(run.ctx)
 		if err != nil {
 			if run.ctx.Err() != nil {
-				return // mostly the error of being stopped
+				return // mostly because polling was stopped
 			}
 			p.log.Error("poll failed", "err", err)
 		}
 		if last {
-			run.cancel() // first: who comes after the value finds polling over
+			run.cancel() // before the value is published: a reader that comes after the value finds polling over
 		}
 		p.publish(publisher, value)
 		select {
@@ -192,12 +185,12 @@ func (p *Polling) loop(run *pollingRun, publisher Publisher) {
 }
 
 func (p *Polling) publish(publisher Publisher, value any) {
-	defer contain(p.log, "Publisher.Publish") // which encodes the value, by its own methods
+	defer contain(p.log, "Publisher.Publish") // Publish encodes the value by the value's own methods
 	publisher.Publish(value)
 }
 
-// poll fetches one value, or returns an error and what is published in its place; last says that the value met the stop
-// condition.
+// poll fetches one value. If that fails, it returns the error, and as value what is published in its place. last
+// reports whether the value met the stop condition.
 func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -208,7 +201,8 @@ func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
 	}()
 	value, err = p.fetch(ctx)
 	if err != nil {
-		return newPollingError(p.apiVersion, err), false, err // here, for the methods of err may panic too
+		// Made within reach of recover, because the methods of err may panic too.
+		return newPollingError(p.apiVersion, err), false, err
 	}
 	if p.stopWhen != nil {
 		last = p.stopWhen(value)
@@ -216,7 +210,7 @@ func (p *Polling) poll(ctx context.Context) (value any, last bool, err error) {
 	return value, last, nil
 }
 
-// PollingError is what a [Polling] publishes in place of a value when a poll failed. A [Publisher] can tell it from a
+// PollingError is published by a [Polling] in place of a value when a poll fails. A [Publisher] can tell it from a
 // value by its type, a reader by its members.
 type PollingError struct {
 	ApiVersion string `json:"apiVersion"` // see WithCustomApiVersion

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// RequestLastEventID returns the id that the client had last: the Last-Event-ID header (WHATWG HTML §9.2.4), or else the
-// query parameter last_event_id, for an EventSource that a page made anew has lost its id. Empty means none.
+// RequestLastEventID returns the last id that the client received: the Last-Event-ID header (WHATWG HTML §9.2.4), or
+// else the query parameter last_event_id, since a page that makes a new EventSource cannot set the header. Empty means
+// none.
 func RequestLastEventID(r *http.Request) string {
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		return id
@@ -14,17 +15,17 @@ func RequestLastEventID(r *http.Request) string {
 	return r.URL.Query().Get("last_event_id")
 }
 
-// IsTerminalID reports whether id is one that [Topic.Close] gives: `<run>-end`. A request for a topic that is gone and
-// whose last id is such a one is answered with 204 No Content, so that browsers stop reconnecting; no memory of the run
-// is needed. [ServeGone] does that.
+// IsTerminalID reports whether id has the form that [Topic.Close] gives: `<run>-end`. A request with such a last id for
+// a topic that is gone is answered with 204 No Content, so that browsers stop reconnecting; no memory of the run is
+// needed. [ServeGone] does that.
 func IsTerminalID(id string) bool {
 	run, rest, ok := strings.Cut(id, "-")
 	return ok && rest == "end" && validRun(run)
 }
 
-// ServeGone answers a request for a topic that is gone: if the client's last id is a terminal's, with 204 No Content
-// (WHATWG HTML §9.2.3: the client stops), and reports true. Otherwise it writes nothing and reports false; the caller
-// answers 404 or the like.
+// ServeGone answers a request for a topic that is gone. If the client's last id is that of a terminal, it answers 204
+// No Content (WHATWG HTML §9.2.3: the client stops) and returns true. Otherwise it writes nothing and returns false,
+// and the caller answers with 404 or the like.
 func ServeGone(w http.ResponseWriter, r *http.Request) bool {
 	if !IsTerminalID(RequestLastEventID(r)) {
 		return false
@@ -33,7 +34,7 @@ func ServeGone(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// noContent tells the client that there is nothing more to come.
+// noContent tells the client that nothing more will follow.
 func noContent(w http.ResponseWriter) {
 	setDefault(w.Header(), "Cache-Control", cacheControl)
 	w.WriteHeader(http.StatusNoContent)
@@ -48,8 +49,8 @@ func setDefault(h http.Header, key, value string) {
 	}
 }
 
-// validRun reports whether run can name a run: 1 to 40 ASCII letters and digits, so that `<run>-<n>` stays within the 64
-// bytes and the characters that browsers send back across origins without a preflight.
+// validRun reports whether run is a valid name: 1 to 40 ASCII letters and digits, so that `<run>-<n>` stays within the
+// 64 bytes and the characters that browsers send back across origins without a preflight.
 func validRun(run string) bool {
 	for _, c := range []byte(run) {
 		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {

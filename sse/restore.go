@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Restore begins a run with a log that was kept before (see [Topic.Kept]), so that readers of an earlier process go on where
-// they were: events, oldest first, of which the topic keeps what its Backlog holds, and next, the number of the next id
-// that the topic gives. Events without ID get the numbers before next. One with the ID `<run>-end`, which can only be the
-// last, is the terminal of a run that had ended: Restore ends it again, as [Topic.Close] does.
+// Restore begins a run with events kept earlier (see [Topic.Kept]), so that readers of an earlier process continue
+// where they were. The events come oldest first, and the topic keeps as many as its Backlog holds; next is the number
+// of the next id that the topic gives. Events without ID get the numbers before next. An event with the ID `<run>-end`,
+// which must be the last, is the terminal of a run that had ended: Restore ends the run again, as [Topic.Close] does.
 //
-// What Kept returns for a topic without a run, "" and no events, changes nothing. Restore fails, and changes nothing
-// either, if an event cannot be encoded, if one comes after the terminal, or if run is the current one and has events. A
-// run's name is as for [Topic.Open]; another panics.
+// With the results of Kept for a topic without a run, "" and no events, Restore does nothing. It fails, and changes
+// nothing, if an event cannot be encoded, if one follows the terminal, or if run is the current one and has events. It
+// panics if run is not a name as for [Topic.Open].
 func (t *Topic) Restore(run string, next uint64, events []Event) error {
 	if run == "" && len(events) == 0 {
 		return nil
@@ -24,7 +24,8 @@ func (t *Topic) Restore(run string, next uint64, events []Event) error {
 			return err
 		}
 		if ev.ID == terminal && i < len(events)-1 {
-			return fmt.Errorf("sse: restore topic %q: %d events come after the terminal %s", t.name, len(events)-1-i, terminal)
+			return fmt.Errorf(
+				"sse: restore topic %q: %d events come after the terminal %s", t.name, len(events)-1-i, terminal)
 		}
 	}
 	t = t.lockCurrent()
@@ -37,7 +38,7 @@ func (t *Topic) Restore(run string, next uint64, events []Event) error {
 	r = t.current.Load()
 	r.last = max(next, uint64(len(events))+1) - 1 - uint64(len(events))
 	for _, ev := range events {
-		_ = t.storeLocked(ev, ev.ID == terminal) // fails in a run that has ended alone
+		_ = t.storeLocked(ev, ev.ID == terminal) // fails only in a run that has ended
 	}
 	r.last = max(r.last, max(next, 1)-1)
 	t.mu.Unlock()
@@ -45,9 +46,9 @@ func (t *Topic) Restore(run string, next uint64, events []Event) error {
 	return nil
 }
 
-// Kept returns what [Topic.Restore] takes: the current run's name, the number of the next id that the topic gives, and the
-// events that it keeps with their IDs, oldest first. Their Data must not be modified. Without a run it returns "". A
-// terminal whose ID is the application's own cannot be told from other events later.
+// Kept returns the arguments for [Topic.Restore]: the current run's name, the number of the next id that the topic
+// gives, and the events that it keeps with their IDs, oldest first. Their Data must not be modified. Without a run it
+// returns "". A terminal with an ID set by the application cannot be told from other events later.
 func (t *Topic) Kept() (run string, next uint64, events []Event) {
 	t = t.resolve()
 	t.mu.Lock()

@@ -13,7 +13,8 @@ import (
 // maxDetail is how much of a body a StatusError keeps.
 const maxDetail = 4 << 10
 
-// StatusError is an answer that is no event stream: another status than 200 and 204, or another content type.
+// StatusError is an answer that is not an event stream: its status is neither 200 nor 204, or it has another content
+// type.
 type StatusError struct {
 	Method, URL string // of the request
 	StatusCode  int
@@ -21,7 +22,7 @@ type StatusError struct {
 	Body        []byte // its first 4 KiB
 }
 
-// Error names the request and the status, and what an RFC 9457 problem in the body says.
+// Error names the request, the status, and the detail of an RFC 9457 problem in the body.
 func (e *StatusError) Error() string {
 	s := fmt.Sprintf("%s %s: %d %s", e.Method, e.URL, e.StatusCode, http.StatusText(e.StatusCode))
 	if detail := problemDetail(e.Header, e.Body); detail != "" {
@@ -33,20 +34,25 @@ func (e *StatusError) Error() string {
 	return s
 }
 
-// problemDetail returns what an RFC 9457 problem says about this occurrence, "" if body is none.
+// problemDetail returns the detail of an RFC 9457 problem, "" if body is not a problem.
 func problemDetail(h http.Header, body []byte) string {
 	var problem struct{ Detail string }
 	if media, _, _ := mime.ParseMediaType(h.Get("Content-Type")); media != "application/problem+json" {
 		return ""
 	}
-	_ = json.Unmarshal(body, &problem) // a body that is cut off says nothing
+	_ = json.Unmarshal(body, &problem) // a body that is cut off has no detail
 	return problem.Detail
 }
 
-// refusal returns what an answer that is no stream means: an error, and how long the server asks to wait.
+// refusal returns the error for an answer that is not a stream, and how long the server asks to wait.
 func refusal(resp *http.Response, body io.Reader) (asked time.Duration, err error) {
-	e := &StatusError{Method: resp.Request.Method, URL: resp.Request.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header}
-	e.Body, _ = io.ReadAll(io.LimitReader(body, maxDetail)) // what came of it
+	e := &StatusError{
+		Method:     resp.Request.Method,
+		URL:        resp.Request.URL.Redacted(),
+		StatusCode: resp.StatusCode,
+		Header:     resp.Header,
+	}
+	e.Body, _ = io.ReadAll(io.LimitReader(body, maxDetail)) // as far as it arrived
 	err = fmt.Errorf("sse: %w", e)
 	if passes(resp.StatusCode) {
 		if seconds, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
@@ -57,8 +63,8 @@ func refusal(resp *http.Response, body io.Reader) (asked time.Duration, err erro
 	return 0, finalError{err}
 }
 
-// passes reports whether status speaks of a moment, or of a proxy whose server is away, and not of the request. 520 to 524
-// are Cloudflare's for the latter.
+// passes reports whether status describes a temporary condition, or a proxy whose server is down, rather than the
+// request. 520 to 524 are Cloudflare's statuses for the latter.
 func passes(status int) bool {
 	switch status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,

@@ -19,15 +19,15 @@ import (
 )
 
 const (
-	minRetry  = 100 * time.Millisecond // the least wait, whatever a server asks for
+	minRetry  = 100 * time.Millisecond // the shortest wait, whatever a server asks for
 	maxAsked  = time.Hour              // the longest wait that a server can ask for
 	maxSentID = 4 << 10                // servers refuse requests with very large headers
 )
 
-// errSilent is why a connection is given up on which nothing comes.
-var errSilent = errors.New("nothing came for too long")
+// errSilent is the reason why a silent connection is given up.
+var errSilent = errors.New("the connection has been silent for too long")
 
-// errLeft says that the loop was left.
+// errLeft means that the caller has left the loop.
 var errLeft = errors.New("left")
 
 // subscription is one loop over [Client.Events], on that loop's goroutine.
@@ -35,15 +35,16 @@ type subscription struct {
 	*Client
 	req *http.Request
 
-	lastID string        // of the last complete block that had one, on any connection
-	retry  time.Duration // in force
+	lastID string        // of the last complete block with an id, on any connection
+	retry  time.Duration // the current one
 	failed int           // connections in a row that brought no event
 }
 
 // finalError ends the loop.
 type finalError struct{ error }
 
-// wait returns how long to wait before the next connection, if the server asked for so long on the last one.
+// wait returns how long to wait before the next connection; asked is the wait that the server asked for on the last
+// one.
 func (s *subscription) wait(asked time.Duration) time.Duration {
 	wait := min(asked, maxAsked)
 	if wait <= 0 {
@@ -58,7 +59,7 @@ func (s *subscription) wait(asked time.Duration) time.Duration {
 }
 
 // connect makes one connection and yields its events. It returns the wait that the server asked for, 0 if none, and why
-// the connection ended: nil if that is the end of it all.
+// the connection ended: nil ends the loop.
 func (s *subscription) connect(ctx context.Context, yield func(Event, error) bool) (asked time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -73,7 +74,7 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	resp, err := client.Do(req)
 	alarm.disarm()
 	if err != nil {
-		refused := resp != nil // by CheckRedirect; the body is closed
+		refused := resp != nil // refused by CheckRedirect; the body is closed
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
@@ -102,7 +103,8 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	return s.read(ctx, plain, yield)
 }
 
-// decoded returns body without its encoding. Identity is asked for, but some servers and proxies compress all the same.
+// decoded returns body without its encoding. The request asks for identity, but some servers and proxies compress
+// anyway.
 func decoded(encoding string, body io.Reader) (io.Reader, error) {
 	switch strings.ToLower(strings.TrimSpace(encoding)) {
 	case "", "identity":
@@ -113,7 +115,8 @@ func decoded(encoding string, body io.Reader) (io.Reader, error) {
 	return nil, fmt.Errorf("sse: the stream is encoded as %q, want identity or gzip", encoding)
 }
 
-// gzipReader decompresses body. Its header is read with the first byte, so that a stream is open before that comes.
+// gzipReader decompresses body. The gzip header is read with the first byte, so that a stream counts as open before any
+// data arrives.
 type gzipReader struct {
 	body io.Reader
 	gz   *gzip.Reader
@@ -128,10 +131,11 @@ func (r *gzipReader) Read(p []byte) (n int, err error) {
 	return r.gz.Read(p)
 }
 
-// read yields the events of a stream. It returns what connect does.
-func (s *subscription) read(ctx context.Context, body io.Reader, yield func(Event, error) bool) (asked time.Duration, err error) {
+// read yields the events of a stream. Its results are those of connect.
+func (s *subscription) read(
+	ctx context.Context, body io.Reader, yield func(Event, error) bool) (asked time.Duration, err error) {
 	d := NewDecoder(body, &ReadOptions{MaxEvent: s.MaxEvent})
-	d.lastID = s.lastID // it outlives the connection that brought it
+	d.lastID = s.lastID // the id outlives its connection
 	for {
 		ev, err := d.Next()
 		s.lastID = d.LastEventID()
@@ -177,7 +181,7 @@ func (s *subscription) request(ctx context.Context) (*http.Request, error) {
 		req.Header = http.Header{}
 	}
 	setDefault(req.Header, "Accept", "text/event-stream")
-	setDefault(req.Header, "Accept-Encoding", "identity") // a compressed stream comes when a window is full
+	setDefault(req.Header, "Accept-Encoding", "identity") // a compressed stream would arrive only when a window is full
 	setDefault(req.Header, "Cache-Control", "no-cache")
 	req.Header.Del("Last-Event-ID")
 	if s.lastID != "" && sendable(s.lastID) {
@@ -186,7 +190,8 @@ func (s *subscription) request(ctx context.Context) (*http.Request, error) {
 	return req, nil
 }
 
-// sendable reports whether id can stand in a header (RFC 9110 §5.5): otherwise no request would leave any more.
+// sendable reports whether id is allowed in a header (RFC 9110 §5.5); with any other id every further request would
+// fail.
 func sendable(id string) bool {
 	for _, c := range []byte(id) {
 		if c < ' ' && c != '\t' || c == 0x7f {
@@ -196,14 +201,14 @@ func sendable(id string) bool {
 	return len(id) <= maxSentID
 }
 
-// isEventStream reports whether the content type is text/event-stream, whatever its parameters: the encoding is UTF-8 in
-// any case (§9.2.5).
+// isEventStream reports whether the content type is text/event-stream, whatever its parameters: the encoding is UTF-8
+// in any case (§9.2.5).
 func isEventStream(h http.Header) bool {
 	media, _, err := mime.ParseMediaType(h.Get("Content-Type"))
 	return media == "text/event-stream" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter))
 }
 
-// alarm calls a function when it has been armed for too long.
+// alarm calls a function when it has been armed for the length of a silence.
 type alarm struct {
 	silence time.Duration
 	call    func()

@@ -10,39 +10,40 @@ import (
 	"sync/atomic"
 )
 
-// ErrClosed is returned by [Topic.Publish] and [Topic.Close] when the topic's run has had its terminal.
+// ErrClosed is returned by [Topic.Publish] and [Topic.Close] after the terminal of the topic's run.
 var ErrClosed = errors.New("sse: the topic's run is closed")
 
 // ErrGone is returned by [Hub.Serve] for a topic that was removed and has not been opened or published to since.
-// [ServeGone] is the first half of a good answer.
+// [ServeGone] answers clients that already have the terminal.
 var ErrGone = errors.New("sse: the topic was removed")
 
 // TopicOptions configure a [Topic] at its creation. The zero value is the default.
 type TopicOptions struct {
-	// Backlog is how many of its newest events the topic keeps for readers that are behind, for events that are not
-	// snapshots. 0 and 1 mean the newest only. It keeps fewer if they come to more than 4 MiB. A reader that is further
-	// behind gets an event named gap, whose data is the number of events that it missed, and then the oldest one kept. A
-	// reader that comes anew begins with the newest event; one that returns with an id, own ids of the application
-	// included, goes on after that, or with a gap if the id is not kept, whose data is empty if the number is not known.
+	// Backlog is how many of its newest events the topic keeps for readers that are behind. It is for events that are
+	// not snapshots; 0 and 1 mean only the newest. The topic keeps fewer if they exceed 4 MiB. A reader that is further
+	// behind gets an event named gap, whose data is the number of events that it missed, and then the oldest one kept.
+	// A new reader begins with the newest event. A reader that returns with an id, which may be one set by the
+	// application, continues after that event, or with a gap if that is not kept; the gap's data is empty if the number
+	// is not known.
 	Backlog int
-	// OnWatched, if not nil, is called with true when somebody begins to watch the topic (a stream or a [Topic.Watch]),
-	// and with false when nobody does any more. Calls never overlap and alternate; a change that is undone while an
-	// earlier call lasts is not told. It is called on the goroutine of one of the readers, with no lock held. If it panics,
-	// that is logged and the reader goes on.
+	// OnWatched, if not nil, is called with true when the topic gets its first reader (a stream or a [Topic.Watch]),
+	// and with false when the last one has left. Calls never overlap, and they alternate; a change that is undone
+	// during an earlier call is not reported. It is called on the goroutine of one of the readers, with no lock held. A
+	// panic in it is logged, and the reader continues.
 	OnWatched func(watched bool)
-	// KeepData promises that the Data of an event is not modified after it was published. The topic then keeps it as it
-	// is, which others may share, and encodes it when somebody reads it; otherwise it keeps a copy.
+	// KeepData promises that the Data of an event is not modified after it was published. The topic then keeps that
+	// slice, which may be shared, and encodes it when it is first read; otherwise the topic keeps a copy.
 	KeepData bool
 }
 
-// Topic is a named place that keeps its newest event, encoded, for any number of readers. [Hub.Topic] makes one. All
+// Topic keeps the newest event published under its name, encoded, for any number of readers. [Hub.Topic] makes one. All
 // methods may be called from any goroutine, and none waits for a reader.
 //
-// What is published between Open and Close is a run, and the runs of a topic follow one another. A stream made by
-// [Hub.Serve] belongs to one run; it gets that run's terminal even if the next one has begun meanwhile. A run that is
+// The events published from Open to Close form a run, and the runs of a topic follow one another. A stream made by
+// [Hub.Serve] belongs to one run; it gets that run's terminal even if the next run has begun meanwhile. A run that is
 // replaced before its end hands its streams on to the next one.
 //
-// A handle names the topic: it stays good when the topic was removed and came back.
+// A *Topic stays valid after the topic is removed, and when it comes back.
 type Topic struct {
 	hub  *Hub
 	name string
@@ -54,22 +55,22 @@ type Topic struct {
 
 	current atomic.Pointer[run] // written under mu
 	watched atomic.Uint32       // bit i: share i has watchers; written under mu
-	gone    atomic.Bool         // has left the hub; written under Hub.mu and mu
-	shares  *shares             // made for the first watcher, before watched has a bit: most topics have none at a time
+	gone    atomic.Bool         // it has left the hub; written under Hub.mu and mu
+	shares  *shares             // made for the first watcher, before watched has a bit: most topics have no watcher
 
 	mu sync.Mutex // guards the fields below; after Hub.mu, before Hub.seqMu
 
-	removed bool // by Remove, and not opened since
-	told    bool // what OnWatched was told last
-	telling bool // somebody is calling OnWatched
+	removed bool // by Remove, and not opened since then
+	told    bool // the argument of the last call of OnWatched
+	telling bool // a goroutine is calling OnWatched
 }
 
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
 
-// Open starts a run that has no event yet: streams get the head and heartbeats until there is one. What was published
-// before is forgotten, though the streams of an ended run still get its terminal. Open does nothing if run is the
-// current one. A run's name is 1 to 40 ASCII letters and digits; another panics.
+// Open starts a run that has no event yet: streams get the head and heartbeats until there is one. Earlier events are
+// forgotten, but the streams of an ended run still get its terminal. Open does nothing if run is the current one. A
+// run's name is 1 to 40 ASCII letters and digits; Open panics otherwise.
 func (t *Topic) Open(run string) {
 	mustBeRun("Open", run)
 	t = t.lockCurrent()
@@ -84,21 +85,21 @@ func mustBeRun(method, run string) {
 	}
 }
 
-// Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data, unless
-// [TopicOptions].KeepData says that it does not.
+// Publish makes ev the topic's newest event and returns without waiting for any reader. The caller may reuse ev.Data,
+// unless [TopicOptions].KeepData is set.
 //
-// An event without ID gets `<run>-<n>`, n counting from 1, in the current run, or in a new one of a random name if there
-// is none. An ID stands as it is. One of the form `<run>-<n>` has the count go on after its n, so that no id is given twice;
-// one of that form or `<run>-end` with the name of another run than the current one first resets the topic as
-// [Topic.Open] does.
+// An event without ID gets the ID `<run>-<n>`, n counting from 1, in the current run, or in a new one with a random
+// name if there is none. Any other ID is kept. After an ID of the form `<run>-<n>` the count continues from its n, so
+// that no id is given twice. An ID of that form, or `<run>-end`, with the name of a run that is not the current one
+// first resets the topic as [Topic.Open] does.
 //
-// It fails with [ErrClosed] after Close, and if ID or Name cannot be encoded (see [Event.AppendTo]); then nothing
-// changes.
+// It fails with [ErrClosed] after Close, and with another error if ID or Name cannot be encoded (see [Event.AppendTo]);
+// then nothing changes.
 func (t *Topic) Publish(ev Event) error { return t.publish(ev, false) }
 
 // Close publishes last as the terminal of the topic's run, after which single-topic streams end. An event without ID
-// gets `<run>-end`; a client that returns with the terminal's id gets 204 No Content. IDs otherwise count as in
-// [Topic.Publish]. The first terminal of a run counts, later ones fail with [ErrClosed].
+// gets `<run>-end`; a client that returns with the terminal's id gets 204 No Content. Other IDs are treated as in
+// [Topic.Publish]. The first terminal of a run counts; later ones fail with [ErrClosed].
 func (t *Topic) Close(last Event) error { return t.publish(last, true) }
 
 func (t *Topic) publish(ev Event, end bool) error {
@@ -107,7 +108,7 @@ func (t *Topic) publish(ev Event, end bool) error {
 	}
 	t = t.lockCurrent()
 	run := t.current.Load().name
-	if _, numbered := numberIn(ev.ID, run); run == "" || !numbered { // most are of the current run
+	if _, numbered := numberIn(ev.ID, run); run == "" || !numbered { // most ids are of the current run
 		run = cmp.Or(runOf(ev.ID), run)
 	}
 	if run == "" {
@@ -128,7 +129,7 @@ func (t *Topic) openLocked(run string) {
 	t.removed = false
 	next := newRun(run, int(t.backlog))
 	t.current.Store(next)
-	old.state.Store(runReplaced) // after the store of its successor, which readers go on to
+	old.state.Store(runReplaced) // after the successor is stored, to which readers move on
 }
 
 // storeLocked gives ev its numbers in the current run and in the hub, and stores it.
@@ -146,7 +147,7 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 	case t.keepData || ev.Data == nil:
 	case !oneLine(ev.Data):
 		f.ev.Data = bytes.Clone(ev.Data)
-	default: // the wire form is a copy: its data line, just before the blank one
+	default: // data is the part of the wire form, a copy, just before the blank line
 		b := f.wire().single
 		from, to := len(b)-len("\n\n")-len(ev.Data), len(b)-len("\n\n")
 		f.ev.Data = b[from:to:to]
@@ -155,7 +156,7 @@ func (t *Topic) storeLocked(ev Event, end bool) error {
 	t.hub.seqMu.Lock()
 	f.seq = t.hub.seq.Load() + 1
 	r.store(f)
-	t.hub.seq.Store(f.seq) // after the store: who reads seq finds every frame up to it
+	t.hub.seq.Store(f.seq) // after the store: a reader of seq finds every frame up to it
 	t.wakeWatchers()
 	t.hub.seqMu.Unlock()
 	return nil
@@ -170,18 +171,18 @@ func (t *Topic) Latest() (Event, bool) {
 	return Event{}, false
 }
 
-// Run returns the current run's name, "" if there is none.
+// Run returns the name of the current run, "" if there is none.
 func (t *Topic) Run() string { return t.resolve().current.Load().name }
 
-// Ended reports whether the current run has had its terminal.
+// Ended reports whether the terminal of the current run has been published.
 func (t *Topic) Ended() bool { return t.resolve().current.Load().ended() }
 
-// Watched reports whether somebody watches the topic: a stream, or a [Topic.Watch].
+// Watched reports whether the topic has a reader: a stream, or a [Topic.Watch].
 func (t *Topic) Watched() bool { return t.resolve().isRead() }
 
-// Remove forgets run, if it is still the current one, and reports whether it was. The topic leaves the hub once nobody
-// watches it. Streams of the run get its terminal if it has ended, and just end if it has not. With "", a topic that has
-// no run leaves in the same way.
+// Remove forgets run, if it is still the current one, and reports whether it was. The topic leaves the hub once it has
+// no reader. Streams of the run get its terminal if it has ended, and just end otherwise. With "", Remove makes a topic
+// without a run leave in the same way.
 func (t *Topic) Remove(run string) bool {
 	t = t.resolve()
 	t.mu.Lock()
@@ -202,7 +203,7 @@ func (t *Topic) Remove(run string) bool {
 	return ok
 }
 
-// leaveUnwatched takes t out of the hub if it was removed and nobody watches it. Only then are both locks taken: a
+// leaveUnwatched takes t out of the hub if it was removed and has no watcher. Only then does it take both locks: a
 // publisher may hold mu for as long as it takes to encode a large event.
 func (t *Topic) leaveUnwatched() {
 	t.hub.mu.Lock()
@@ -215,7 +216,7 @@ func (t *Topic) leaveUnwatched() {
 	}
 }
 
-// lockCurrent locks and returns the topic that bears t's name now, which it makes if t has left the hub.
+// lockCurrent locks and returns the topic that has t's name now, and makes it if t has left the hub.
 func (t *Topic) lockCurrent() *Topic {
 	for {
 		t.mu.Lock()
@@ -227,13 +228,13 @@ func (t *Topic) lockCurrent() *Topic {
 	}
 }
 
-// revive returns the topic that bears t's name now, and makes one if none does.
+// revive returns the topic that has t's name now, and makes one if there is none.
 func (t *Topic) revive() *Topic {
 	opts := TopicOptions{OnWatched: t.onWatched, Backlog: int(t.backlog), KeepData: t.keepData}
 	return t.hub.getOrMake(t.name, opts, true)
 }
 
-// resolve returns the topic that bears t's name now, or t itself, without a run, if none does.
+// resolve returns the topic that has t's name now, or t itself, which then has no run, if there is none.
 func (t *Topic) resolve() *Topic {
 	if !t.gone.Load() {
 		return t

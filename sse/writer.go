@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// CheckWriter reports whether w can carry a stream: whether a flush and a write deadline reach the connection through
-// all the writers that middleware has put around it. It writes nothing. The error names what is missing and the type
-// that hides it; the remedy is an `Unwrap() http.ResponseWriter` method on that type, as [http.ResponseController]
+// CheckWriter reports whether w can carry a stream: whether flushes and write deadlines reach the connection through
+// all writers that middleware has put around it. It writes nothing. The error names what is missing and the type that
+// hides it; the remedy is an `Unwrap() http.ResponseWriter` method on that type, as [http.ResponseController]
 // describes. [Hub.Serve] and [Hub.ServeAll] check this themselves.
 func CheckWriter(w http.ResponseWriter) error {
-	// The innermost writer counts: an outer one may have a Flush that panics or does nothing when the inner one has none.
+	// The innermost writer decides: an outer one may have a Flush that panics or does nothing when the inner one has
+	// none.
 	inner := innermost(w)
 	missing := ""
 	switch inner.(type) {
@@ -33,7 +34,7 @@ func CheckWriter(w http.ResponseWriter) error {
 	return nil
 }
 
-// writers yields w and the writers that it is wrapped around, one after the other.
+// writers yields w and the writers that it wraps, from the outside in.
 func writers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
 	return func(yield func(http.ResponseWriter) bool) {
 		for yield(w) {
@@ -46,14 +47,14 @@ func writers(w http.ResponseWriter) iter.Seq[http.ResponseWriter] {
 	}
 }
 
-// innermost is the last of writers, which has no other in it that it shows.
+// innermost returns the last of writers, which does not reveal a further one.
 func innermost(w http.ResponseWriter) (inner http.ResponseWriter) {
 	for inner = range writers(w) {
 	}
 	return inner
 }
 
-// encoded reports whether a header of w, or of a writer in it, says that what is written will be, or was, encoded.
+// encoded reports whether a header of w, or of a writer in it, declares a content encoding.
 func encoded(w http.ResponseWriter) bool {
 	for w := range writers(w) {
 		if e := w.Header().Get("Content-Encoding"); e != "" && e != "identity" {
@@ -63,9 +64,10 @@ func encoded(w http.ResponseWriter) bool {
 	return false
 }
 
-// reached reports whether n bytes of body have reached the server's own ResponseWriter: if all that was written to w did,
-// nothing around it holds anything back, nor adds or leaves out any. net/http keeps the number to itself, and nothing that
-// it offers tells it without writing. Where a later net/http has another name for it, only a bare ResponseWriter is sure.
+// reached reports whether n bytes of body have reached the server's own ResponseWriter. If everything written to w has,
+// no writer around it holds back, adds or leaves out bytes. net/http does not export the number, and offers no other
+// way to learn it without writing. If a later net/http renames the field, reached is true only for a bare
+// ResponseWriter.
 func reached(w http.ResponseWriter, n int64) bool {
 	inner := innermost(w)
 	v := reflect.ValueOf(inner)

@@ -210,7 +210,7 @@ func TestASilentConnectionIsTold(t *testing.T) {
 	})
 	for _, args := range [][]string{{"watch", gw}, {"run", "--url", gw, "j"}} {
 		w := in(t, args...)
-		w.await(t, "nothing came for too long")
+		w.await(t, "the connection has been silent for too long")
 		w.cancel()
 	}
 }

@@ -1,14 +1,11 @@
-// Package echosse serves packages sse and progress on Echo v4, with the names
-// and signatures of IOTechSystems/go-mod-edge-utils: its pkg/sse and its
-// pkg/sse/progress are both this package. A program that uses Tracker and Job,
-// or Manager, Handler and Polling, only has to change its import paths. The
-// differences:
+// Package echosse serves packages sse and progress on Echo v4, with the names and signatures of
+// IOTechSystems/go-mod-edge-utils: its pkg/sse and its pkg/sse/progress are both this package. A program that uses
+// Tracker and Job, or Manager, Handler and Polling, only needs to change its import paths. The differences:
 //
 //   - There is no WriteSSEHeaders, HandleSSE or Broadcaster. A handler that wrote
 //     its own stream serves an [sse.Topic] instead; [sse.Hub.Serve] writes the head.
-//   - A topic derived from a request has the parameters of its query sorted by name, so
-//     that ?a=1&b=2 and ?b=2&a=1 are one topic; [Manager.Publish]
-//     orders those of the topic that it is given in the same way.
+//   - A topic derived from a request has the parameters of its query sorted by name, so that ?a=1&b=2 and ?b=2&a=1 are
+//     one topic; [Manager.Publish] sorts those of its topic in the same way.
 //   - A stream begins with the newest value, and its events have ids.
 //
 // For example:
@@ -20,11 +17,9 @@
 //
 // # What Echo sees
 //
-// A stream is written through [echo.Response]: Committed, Status and Size are
-// true, hooks run, and Echo never appends an error as JSON to a stream that has
-// begun. Errors are returned only before the first byte, with the response's
-// headers unchanged; Echo turns them into 5xx unless the handler does something
-// else with them.
+// A stream is written through [echo.Response]: Committed, Status and Size are true, hooks run, and Echo never appends
+// an error as JSON to a stream that has begun. Errors are returned only before the first byte, with the response's
+// headers unchanged; Echo turns them into 5xx unless the handler handles them.
 //
 // # Middleware
 //
@@ -36,11 +31,11 @@
 //
 // # Wire
 //
-// Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, and a heartbeat
-// is a colon and a blank line. The rest is that of [sse.Hub.Serve].
+// Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, and a heartbeat is a colon and a blank line.
+// Everything else is as in [sse.Hub.Serve].
 //
 // # Concurrency
 //
-// The types are those of packages sse and progress: safe for concurrent use.
-// Subscribe and the handlers block for as long as their stream lasts.
+// The types, those of packages sse and progress, are safe for concurrent use. Subscribe and the handlers block for as
+// long as their stream lasts.
 package echosse

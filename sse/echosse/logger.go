@@ -7,8 +7,7 @@ import (
 	"sync"
 )
 
-// Logger is what this package needs of a printf-style logger. It must be safe for
-// concurrent use.
+// Logger is the part of a printf-style logger that this package uses. It must be safe for concurrent use.
 type Logger interface {
 	Debugf(format string, args ...any)
 	Infof(format string, args ...any)
@@ -25,7 +24,7 @@ func structured(lc Logger) *slog.Logger {
 	text := slog.NewTextHandler(&line.buf, &slog.HandlerOptions{
 		ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 			if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-				return slog.Attr{} // lc has its own
+				return slog.Attr{} // lc adds its own time and level
 			}
 			return a
 		},
@@ -33,7 +32,7 @@ func structured(lc Logger) *slog.Logger {
 	return slog.New(printf{text, line, lc})
 }
 
-// printf is a handler that hands lines to a Logger, which decides about levels.
+// printf is a handler that passes lines to a Logger, which filters by level itself.
 type printf struct {
 	text slog.Handler // writes to line.buf
 	line *line

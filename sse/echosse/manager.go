@@ -42,12 +42,12 @@ func NewPolling(lc Logger, fetch func(context.Context) (any, error), opts ...Pol
 	return sse.NewPolling(structured(lc), fetch, opts...)
 }
 
-// Handler answers with a stream of m as [sse.Manager.Serve] does. Its error is
-// Echo's to answer; nothing is written then.
+// Handler answers with a stream of m as [sse.Manager.Serve] does. If it returns an error, nothing is written and Echo
+// answers.
 //
-// A handler that makes a [Polling] for each request must not poll by its
-// [echo.Context], nor by the request in there: the polling outlives both, and Echo
-// gives the context to somebody else's request. [WithPollingFunc] has a request to keep.
+// A handler that makes a [Polling] for each request must not use its [echo.Context], nor the request in it, for
+// polling: the polling outlives both, and Echo reuses the context for other requests. [WithPollingFunc] provides a
+// request that can be kept.
 func Handler(m *Manager, opts ...HandlerOption) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		return stream(c, func(w http.ResponseWriter, r *http.Request) error {

@@ -6,7 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// stream runs serve on the response of c. If serve fails, the headers are as they were.
+// stream runs serve on the response of c. If serve fails, the headers are unchanged.
 func stream(c echo.Context, serve func(http.ResponseWriter, *http.Request) error) error {
 	res, r := c.Response(), c.Request()
 	before := res.Header().Clone()
@@ -24,22 +24,21 @@ func stream(c echo.Context, serve func(http.ResponseWriter, *http.Request) error
 	return err
 }
 
-// writer writes through Echo's Response, which takes note of what is sent, and
-// lets an [http.ResponseController] flush and set deadlines past it:
-// Response.Flush panics where it should fail, and drops errors.
+// writer writes through Echo's Response, which records what is sent, and lets an [http.ResponseController] bypass it to
+// flush and set deadlines: Response.Flush panics where it should fail, and drops errors.
 type writer struct{ res *echo.Response }
 
 func (w writer) Header() http.Header    { return w.res.Header() }
 func (w writer) WriteHeader(status int) { w.res.WriteHeader(status) }
 func (w writer) Write(b []byte) (int, error) {
-	if string(b) == ":\n" { // a heartbeat, which comes alone
+	if string(b) == ":\n" { // a heartbeat, which is written on its own
 		_, err := w.res.Write(heartbeat)
 		return len(b), err
 	}
 	return w.res.Write(b)
 }
 
-// heartbeat is what streams of go-mod-edge-utils send in silence.
+// heartbeat is the one that streams of go-mod-edge-utils send.
 var heartbeat = []byte(":\n\n")
 
 func (w writer) Unwrap() http.ResponseWriter { return w.res.Writer }

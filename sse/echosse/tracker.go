@@ -28,11 +28,10 @@ func New(ctx context.Context, retention, heartbeat time.Duration, lc Logger) *Tr
 	return &Tracker{progress.New(ctx, retention, heartbeat, structured(lc))}
 }
 
-// Subscribe streams topic to the client of c as [progress.Tracker.Serve] does: the
-// newest snapshot, what is published from then on, the terminal. It blocks until the
-// stream ends and then returns nil. It fails only before anything is written: with
-// [ErrNoTopic], or when a writer of some middleware hides flushing or write
-// deadlines, which is logged too.
+// Subscribe streams topic to the client of c as [progress.Tracker.Serve] does: the newest snapshot, what is published
+// from then on, the terminal. It blocks until the stream ends and then returns nil. It fails only before anything is
+// written: with [ErrNoTopic], or when a writer of some middleware hides flushing or write deadlines, which is also
+// logged.
 func (t *Tracker) Subscribe(c echo.Context, topic string) error {
 	return stream(c, func(w http.ResponseWriter, r *http.Request) error {
 		return t.Serve(w, r, topic)

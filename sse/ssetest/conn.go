@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// newConn returns the two sides of a connection that holds up to size bytes of answers which the client has not read, and
-// with a negative size none.
+// newConn returns the two sides of a connection that holds up to size bytes of answers that the client has not read
+// yet; with a negative size it holds none.
 func newConn(size int) (client, server net.Conn) {
 	client, server = net.Pipe()
 	if size < 0 {
@@ -45,7 +45,8 @@ func (c serverConn) SetDeadline(at time.Time) error {
 	return c.Conn.SetReadDeadline(at)
 }
 
-// TryWrite writes what there is room for. Together with Left it lets package sse test the hand-off of connections.
+// TryWrite writes as many bytes as there is room for. Together with Left it lets package sse test the hand-off of
+// connections.
 func (c serverConn) TryWrite(p []byte) (int, error) { return c.answers.write(p, false) }
 
 // Left reports whether the client has closed the connection.
@@ -60,7 +61,7 @@ func (c serverConn) Close() error {
 	return c.Conn.Close()
 }
 
-// buffer holds up to size bytes on their way.
+// buffer holds up to size bytes in transit.
 type buffer struct {
 	size int
 
@@ -68,8 +69,8 @@ type buffer struct {
 
 	data     []byte
 	deadline time.Time
-	left     bool          // the reader is gone
-	ended    bool          // the writer is
+	left     bool          // by the reader
+	ended    bool          // by the writer
 	changed  chan struct{} // closed, and made anew, when something has changed
 }
 

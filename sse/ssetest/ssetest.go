@@ -1,6 +1,6 @@
 // Package ssetest helps to test handlers that serve Server-Sent Events: a [Server] in memory whose streams can be read
-// event by event, and a [Writer] whose methods can be replaced. Both work in a testing/synctest bubble, where heartbeats
-// and timeouts take no time.
+// event by event, and a [Writer] whose methods can be replaced. Both work in a testing/synctest bubble, where
+// heartbeats and timeouts take no time.
 package ssetest
 
 import (
@@ -23,7 +23,7 @@ type Server struct {
 	Client *http.Client
 }
 
-// NewServer starts a server for h, which ends with the test.
+// NewServer starts a server for h that ends with the test.
 func NewServer(t testing.TB, h http.Handler) *Server {
 	t.Helper()
 	return Start(t, &http.Server{Handler: h}, nil)
@@ -31,12 +31,13 @@ func NewServer(t testing.TB, h http.Handler) *Server {
 
 // Options configure a [Server]. The zero value is the default.
 type Options struct {
-	// Buffer is how many bytes the server can write which the client has not read, besides 4 KB in Client. Beyond, a write
-	// waits. Zero means 64 KiB, negative none: what the server writes waits for a client that reads.
+	// Buffer is how many bytes the server can write before the client reads them, besides 4 KB in Client; further
+	// writes wait. Zero means 64 KiB. Negative means none: each write waits for a client that reads.
 	Buffer int
 }
 
-// Start is NewServer for a server with settings of its own, such as timeouts. The test ends srv. opts may be nil.
+// Start is like NewServer for a server with its own settings, such as timeouts. srv ends with the test. opts may be
+// nil.
 func Start(t testing.TB, srv *http.Server, opts *Options) *Server {
 	l := &listener{buffer: 64 << 10, conns: make(chan net.Conn), closed: make(chan struct{})}
 	if opts != nil && opts.Buffer != 0 {
@@ -55,8 +56,9 @@ func Start(t testing.TB, srv *http.Server, opts *Options) *Server {
 	return &Server{Client: &http.Client{Transport: transport}}
 }
 
-// Open requests path (such as "/x?topic=a") and returns the response, once its head is there, as a stream. header may be
-// nil; as an EventSource does, the request asks for text/event-stream unless header has an Accept. It fails the test if there is no response; any status is fine. The stream ends with the test, if not before.
+// Open requests path (such as "/x?topic=a") and returns the response as a stream, once its head has arrived. header may
+// be nil; like an EventSource, the request asks for text/event-stream unless header has an Accept. Open fails the test
+// if there is no response; any status is accepted. The stream ends with the test at the latest.
 func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -78,17 +80,17 @@ func (s *Server) Open(t testing.TB, path string, header http.Header) *Stream {
 	return &Stream{Decoder: sse.NewDecoder(resp.Body, nil), Response: resp, cancel: cancel}
 }
 
-// Stream is a response being read. Its Next, from [sse.Decoder], blocks until there is an event.
+// Stream reads a response. Its Next, from [sse.Decoder], blocks until there is an event.
 type Stream struct {
 	*sse.Decoder
-	// Response is the response; its Body is what the Decoder reads.
+	// Response is the response; the Decoder reads its Body.
 	Response *http.Response
 
 	cancel context.CancelFunc
 }
 
-// patience is how long Event and Rest wait, so that a test whose event never comes fails instead of hanging on: a minute,
-// and in a bubble, whose clock begins in the year 2000 and where hours of silence may be what is tested, a year.
+// patience is how long Event and Rest wait, so that a test whose event never comes fails instead of hanging: a minute,
+// or in a bubble, whose clock begins in the year 2000 and where a test may span hours of silence, a year.
 func patience() time.Duration {
 	if time.Now().Year() < 2020 {
 		return 365 * 24 * time.Hour
@@ -96,8 +98,8 @@ func patience() time.Duration {
 	return time.Minute
 }
 
-// Event returns the next event, and fails the test if none comes within a minute, or in a testing/synctest bubble within a
-// year of its time.
+// Event returns the next event, and fails the test if none comes within a minute, or, in a testing/synctest bubble,
+// within a year of the bubble's time.
 func (s *Stream) Event(t testing.TB) sse.Event {
 	t.Helper()
 	limit, late := patience(), atomic.Bool{}
@@ -135,13 +137,13 @@ func (s *Stream) Rest(t testing.TB) []sse.Event {
 	}
 }
 
-// Close breaks the request off.
+// Close aborts the request.
 func (s *Stream) Close() {
 	s.cancel()
 	_ = s.Response.Body.Close()
 }
 
-// listener hands the server's ends of pipes to Accept.
+// listener passes the server's ends of pipes to Accept.
 type listener struct {
 	buffer int
 	conns  chan net.Conn
@@ -182,8 +184,8 @@ type addr struct{}
 func (addr) Network() string { return "pipe" }
 func (addr) String() string  { return "ssetest" }
 
-// Writer is an [http.ResponseWriter] that can flush and takes deadlines, and keeps what is written. Set the fields before
-// use to replace what a method does. All methods may be called from any goroutine.
+// Writer is an [http.ResponseWriter] that can flush and takes deadlines, and records what is written. Set the fields
+// before use to replace what a method does. All methods may be called from any goroutine.
 type Writer struct {
 	OnWrite            func(p []byte) (int, error)
 	OnFlush            func() error
@@ -215,7 +217,7 @@ func (w *Writer) WriteHeader(status int) {
 	}
 }
 
-// Write implements [http.ResponseWriter]: it calls OnWrite, or else keeps p.
+// Write implements [http.ResponseWriter]: it calls OnWrite, or else records p.
 func (w *Writer) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if w.OnWrite != nil {
@@ -227,7 +229,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FlushError is what [http.ResponseController.Flush] calls; it calls OnFlush, if set.
+// FlushError is called by [http.ResponseController.Flush]; it calls OnFlush, if set.
 func (w *Writer) FlushError() error {
 	w.WriteHeader(http.StatusOK)
 	if w.OnFlush != nil {
@@ -236,7 +238,7 @@ func (w *Writer) FlushError() error {
 	return nil
 }
 
-// SetWriteDeadline is what [http.ResponseController.SetWriteDeadline] calls; it calls OnSetWriteDeadline, if set.
+// SetWriteDeadline is called by [http.ResponseController.SetWriteDeadline]; it calls OnSetWriteDeadline, if set.
 func (w *Writer) SetWriteDeadline(t time.Time) error {
 	if w.OnSetWriteDeadline != nil {
 		return w.OnSetWriteDeadline(t)
