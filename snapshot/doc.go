@@ -1,8 +1,8 @@
 // Package snapshot stores the newest state of each topic: one entry per topic, replaced by newer ones.
 //
 // A [Store] gives a topic to exactly one writer at a time. The winner of [Store.Claim] holds a [Claim] and writes
-// through it; everybody else learns which run to join. [Store.Follow] reports every change, for those who publish the
-// state to readers.
+// through it; all other callers learn which run to join. [Store.Follow] reports every change, so that the state can be
+// published to readers.
 //
 //	claim, entry, err := store.Claim(ctx, "job/scan", snapshot.ClaimOptions{})
 //	if claim == nil { ... join entry.Run ... }
@@ -18,9 +18,9 @@
 //
 // # Order and loss
 //
-// A snapshot subsumes what came before it, so a follower may miss intermediate states. It never misses the last one,
-// it never sees N of a run go down, and it never sees a run again once it has seen its Final, its Gone or a newer
-// run. Between two topics there is no order.
+// A snapshot replaces all earlier ones, so a follower may miss intermediate states. It never misses the last one, it
+// never sees N of a run go down, and it never sees a run again after that run's Final or Gone or a newer run. There is
+// no order between topics.
 //
 // # Data
 //
@@ -29,5 +29,5 @@
 //
 // # Implementations
 //
-// [Memory] keeps everything in the process. Package snapshottest has the suite that every Store must pass.
+// [Memory] keeps everything in the process. Package snapshottest contains the suite that every Store must pass.
 package snapshot

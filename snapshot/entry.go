@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// State says where in its life an entry is. The zero value is none of them.
+// State is the stage in the life of an entry. The zero value is not a valid one.
 type State uint8
 
 const (
-	Live  State = iota + 1 // the run goes on
+	Live  State = iota + 1 // the run continues
 	Final                  // the run has ended; its last data is kept for a while
 	Gone                   // forgotten; only followers see this, once, without data
 )
@@ -39,8 +39,8 @@ type Entry struct {
 // newRun returns a random id of 26 letters and digits.
 func newRun() string { return rand.Text() }
 
-// checkRun panics unless run is one of 1 to 40 ASCII letters and digits: ids of events are made of the run, "-" and a
-// number, so a "-" in a run would make two runs look like one.
+// checkRun panics unless run consists of 1 to 40 ASCII letters and digits. Ids of events are made of the run, "-" and a
+// number, so with a "-" in a run two runs could look like one.
 func checkRun(run string) {
 	for _, c := range []byte(run) {
 		if !('0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z') {

@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Memory is a [Store] inside the process. Its claims are never lost, and it tells its followers about every change
-// before the call that made it returns, in the goroutine of that call, one change after the other.
+// Memory is a [Store] inside the process. Its claims are never lost, and it calls its followers for every change before
+// the call that made the change returns, on the goroutine of that call, one change after another.
 //
 // It owns no goroutine. All entries share one timer, which runs while a Final entry waits for the end of its
 // retention; it fires at the earliest of them.
 //
 // Make one with [NewMemory].
 type Memory struct {
-	born time.Time // zero of the clock, which does not jump with the wall clock
+	born time.Time // origin of the clock, which does not jump with the wall clock
 
-	mu sync.Mutex // guards the fields below, and is held while followers are told; no other lock of this package exists
+	mu sync.Mutex // guards the fields below, and is held while followers are called; the package has no other lock
 
 	cells     map[string]*cell
 	followers []*func(Entry) // by address: functions cannot be compared
@@ -42,7 +42,7 @@ func NewMemory() *Memory { return &Memory{born: time.Now(), cells: make(map[stri
 // now is the time on m's clock.
 func (m *Memory) now() int64 { return int64(time.Since(m.born)) }
 
-// Claim implements [Store]. It never waits; the only error is ctx's, if that has ended already.
+// Claim implements [Store]. It never waits; it fails only if ctx has ended already.
 func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error) {
 	run := opts.Run
 	if run == "" {
@@ -62,7 +62,7 @@ func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Cl
 	}
 	c := &cell{m: m, entry: Entry{Topic: topic, Run: run, State: Live}}
 	m.cells[topic] = c
-	m.tellLocked(c.entry)
+	m.notifyLocked(c.entry)
 	return c, c.entry, nil
 }
 
@@ -79,7 +79,7 @@ func (m *Memory) Follow(ctx context.Context, fn func(Entry), synced func()) erro
 	return ctx.Err()
 }
 
-// attach tells fn all there is and makes it a follower, with no change in between.
+// attach calls fn with all current entries and makes it a follower, with no change in between.
 func (m *Memory) attach(fn *func(Entry), synced func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,8 +92,8 @@ func (m *Memory) attach(fn *func(Entry), synced func()) {
 	m.followers = append(m.followers, fn)
 }
 
-// tellLocked tells the followers of a change.
-func (m *Memory) tellLocked(e Entry) {
+// notifyLocked calls the followers for a change.
+func (m *Memory) notifyLocked(e Entry) {
 	for _, fn := range m.followers {
 		(*fn)(e)
 	}
@@ -114,10 +114,10 @@ func (c *cell) Put(data []byte) {
 	}
 	c.entry.N++
 	c.entry.Data = data
-	c.m.tellLocked(c.entry)
+	c.m.notifyLocked(c.entry)
 }
 
-// Finish implements [Claim]. It never waits, so ctx does not matter.
+// Finish implements [Claim]. It never waits, so it ignores ctx.
 func (c *cell) Finish(_ context.Context, data []byte, retention time.Duration) error {
 	m := c.m
 	m.mu.Lock()
@@ -128,7 +128,7 @@ func (c *cell) Finish(_ context.Context, data []byte, retention time.Duration) e
 	c.entry.N++
 	c.entry.State = Final
 	c.entry.Data = data
-	m.tellLocked(c.entry)
+	m.notifyLocked(c.entry)
 	if retention <= 0 {
 		m.forgetLocked(c)
 		return nil
@@ -147,11 +147,11 @@ func (m *Memory) forgetLocked(c *cell) {
 	c.entry.State = Gone
 	c.entry.Data = nil
 	delete(m.cells, c.entry.Topic)
-	m.tellLocked(c.entry)
+	m.notifyLocked(c.entry)
 }
 
-// expire forgets the cells whose retention is over; the timer calls it. It may find none: a claim that takes over the
-// earliest cell leaves the timer alone.
+// expire forgets the cells whose retention is over; the timer calls it. It may find none, because a claim that takes
+// over the earliest cell does not change the timer.
 func (m *Memory) expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -173,7 +173,7 @@ func (m *Memory) armLocked() {
 	m.timer.Reset(d)
 }
 
-// expiries is a heap of Final cells that know their place, so that a replaced one can leave.
+// expiries is a heap of Final cells that hold their index, so that a replaced one can be removed.
 type expiries []*cell
 
 func (h expiries) Len() int           { return len(h) }

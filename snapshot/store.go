@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ErrOver is returned by [Claim.Finish] when the run no longer has its topic: it was finished before, or the claim
-// was lost.
+// ErrOver is returned by [Claim.Finish] when the run no longer has its topic, because it was finished before or the
+// claim was lost.
 var ErrOver = errors.New("snapshot: the run is over")
 
 // Store holds one entry per topic. Its methods may be called from any goroutine.
@@ -21,9 +21,9 @@ type Store interface {
 	Claim(ctx context.Context, topic string, opts ClaimOptions) (Claim, Entry, error)
 
 	// Follow calls fn with each current entry, then synced once (it may be nil), then fn with the changes until ctx
-	// ends; it returns ctx's error then, and another error only if it cannot continue. Intermediate states may be skipped,
-	// but never the last one. Calls never overlap, and none happens after Follow has returned. fn and synced run where the
-	// store's locks may be held: they must neither block nor call the store or one of its claims.
+	// ends. It then returns ctx's error, and another error only if it cannot continue. Intermediate states may be
+	// skipped, but never the last one. Calls never overlap, and none happens after Follow has returned. fn and synced
+	// run where the store's locks may be held: they must neither block nor call the store or one of its claims.
 	Follow(ctx context.Context, fn func(Entry), synced func()) error
 }
 
@@ -37,9 +37,9 @@ type Claim interface {
 	Put(data []byte)
 
 	// Finish ends the run with its last data, which is kept for retention and then forgotten; with zero or less it is
-	// forgotten at once, after followers had their chance to see it. The first Finish counts, later ones return
-	// [ErrOver], as does one whose topic belongs to another run by now. It may block until ctx ends if the store
-	// cannot be reached. data must not be modified afterwards.
+	// forgotten at once, after followers had a chance to see it. The first Finish counts; later ones return [ErrOver],
+	// and so does one whose topic now belongs to another run. It may block until ctx ends if the store cannot be
+	// reached. data must not be modified afterwards.
 	Finish(ctx context.Context, data []byte, retention time.Duration) error
 
 	// Lost returns a channel that is closed when the run loses its topic without Finish, or nil if that cannot
@@ -49,10 +49,10 @@ type Claim interface {
 
 // ClaimOptions are the options of [Store.Claim].
 type ClaimOptions struct {
-	// KeepFinal joins a retained Final entry where otherwise a new run would replace it.
+	// KeepFinal joins a retained Final entry instead of replacing it with a new run.
 	KeepFinal bool
 
-	// Run is the id for the new run: 1 to 40 ASCII letters and digits, never used before; anything else panics. Empty
-	// means a random one.
+	// Run is the id for the new run: 1 to 40 ASCII letters and digits, never used before; Claim panics if it has
+	// another form. Empty means a random one.
 	Run string
 }

@@ -8,23 +8,23 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// Distant returns a [snapshot.Store] that keeps its entries in store and whose followers hear of each change delay
-// later, in order, as they do from a store that is on another machine. It takes all the time that the contract allows
-// and makes no other promise than that: Put and Finish return long before a follower has heard of them, while Claim
-// returns after the followers have been told of its topic, and then ahead of what they are still to hear of other
-// topics. No entry is skipped. Code that passes its tests on it does not rely on followers that are told at once.
+// Distant returns a [snapshot.Store] that keeps its entries in store and whose followers get each change delay later,
+// in order, as with a store on another machine. It promises no more than the contract does: Put and Finish return
+// before followers get their change, while Claim returns after followers got the changes of its topic, which then
+// overtake those of other topics that are still to come. No entry is skipped. Code that passes its tests on Distant
+// does not rely on followers being called at once.
 //
-// A Distant owns one goroutine for each Follow, which ends with that. It works in a [testing/synctest] bubble.
+// A Distant owns one goroutine for each Follow, which ends with it. It works in a [testing/synctest] bubble.
 func Distant(store snapshot.Store, delay time.Duration) snapshot.Store {
-	return &distant{Store: store, delay: delay, lines: make(map[*line]struct{})}
+	return &distant{Store: store, delay: delay, backlogs: make(map[*backlog]struct{})}
 }
 
 type distant struct {
 	snapshot.Store
 	delay time.Duration
 
-	mu    sync.Mutex // guards the field below
-	lines map[*line]struct{}
+	mu       sync.Mutex // guards the field below
+	backlogs map[*backlog]struct{}
 }
 
 // Claim implements [snapshot.Store].
@@ -36,139 +36,140 @@ func (d *distant) Claim(
 		return nil, snapshot.Entry{}, err
 	}
 	d.mu.Lock()
-	lines := make([]*line, 0, len(d.lines))
-	for l := range d.lines {
-		lines = append(lines, l)
+	backlogs := make([]*backlog, 0, len(d.backlogs))
+	for b := range d.backlogs {
+		backlogs = append(backlogs, b)
 	}
 	d.mu.Unlock()
-	for _, l := range lines {
-		l.tellOf(topic)
+	for _, b := range backlogs {
+		b.deliverTopic(topic)
 	}
 	return claim, entry, nil
 }
 
 // Follow implements [snapshot.Store].
 func (d *distant) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
-	l := &line{delay: d.delay, fn: fn, arrived: make(chan struct{}, 1)}
+	b := &backlog{delay: d.delay, fn: fn, arrived: make(chan struct{}, 1)}
 	d.mu.Lock()
-	d.lines[l] = struct{}{}
+	d.backlogs[b] = struct{}{}
 	d.mu.Unlock()
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		delete(d.lines, l)
+		delete(d.backlogs, b)
 	}()
-	defer l.cut()
+	defer b.cut()
 	over := make(chan error, 1)
-	go func() { over <- d.Store.Follow(ctx, l.hear, func() { l.open(synced) }) }()
+	go func() { over <- d.Store.Follow(ctx, b.hear, func() { b.open(synced) }) }()
 	for {
 		select {
 		case err := <-over:
 			return err
-		case <-l.arrived:
-		case <-l.tellDue():
+		case <-b.arrived:
+		case <-b.deliverDue():
 		}
 	}
 }
 
-// A line is what a follower is still to hear.
-type line struct {
+// A backlog holds the changes that a follower has not got yet.
+type backlog struct {
 	delay   time.Duration
 	fn      func(snapshot.Entry)
-	arrived chan struct{} // of 1: something is waiting
+	arrived chan struct{} // of 1: an entry is waiting
 
-	telling sync.Mutex // held while fn is called; before mu
-	isCut   bool       // fn is not called any more; guarded by telling
+	delivering sync.Mutex // held while fn is called; before mu
+	isCut      bool       // fn is not called any more; guarded by delivering
 
 	mu      sync.Mutex // guards the fields below; nothing is locked under it
-	opened  bool       // the current entries have been told
+	opened  bool       // the current entries have been delivered
 	waiting []late
 }
 
-// late is an entry that waits for its time.
+// late is an entry that is not due yet.
 type late struct {
 	snapshot.Entry
 	due time.Time
 }
 
-// open ends the replay of the current entries, which are told as they come.
-func (l *line) open(synced func()) {
+// open ends the replay of the current entries, which are delivered without delay.
+func (b *backlog) open(synced func()) {
 	if synced != nil {
 		synced()
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.opened = true
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opened = true
 }
 
-// hear is told by the store itself, within its locks.
-func (l *line) hear(e snapshot.Entry) {
-	l.mu.Lock()
-	opened := l.opened
+// hear is called by the store itself, within its locks.
+func (b *backlog) hear(e snapshot.Entry) {
+	b.mu.Lock()
+	opened := b.opened
 	if opened {
-		l.waiting = append(l.waiting, late{e, time.Now().Add(l.delay)})
+		b.waiting = append(b.waiting, late{e, time.Now().Add(b.delay)})
 	}
-	l.mu.Unlock()
+	b.mu.Unlock()
 	if !opened {
-		l.fn(e)
+		b.fn(e)
 		return
 	}
 	select {
-	case l.arrived <- struct{}{}:
+	case b.arrived <- struct{}{}:
 	default:
 	}
 }
 
-// tellDue tells what is due, and returns what fires when the next entry is: never if none waits.
-func (l *line) tellDue() <-chan time.Time {
-	l.telling.Lock()
-	defer l.telling.Unlock()
+// deliverDue delivers the entries that are due, and returns a channel that fires when the next one is: never if none
+// waits.
+func (b *backlog) deliverDue() <-chan time.Time {
+	b.delivering.Lock()
+	defer b.delivering.Unlock()
 	for {
-		l.mu.Lock()
-		if len(l.waiting) == 0 {
-			l.mu.Unlock()
+		b.mu.Lock()
+		if len(b.waiting) == 0 {
+			b.mu.Unlock()
 			return nil
 		}
-		next := l.waiting[0]
+		next := b.waiting[0]
 		if left := time.Until(next.due); left > 0 {
-			l.mu.Unlock()
+			b.mu.Unlock()
 			return time.After(left)
 		}
-		l.waiting = l.waiting[1:]
-		l.mu.Unlock()
-		l.tellLocked(next.Entry)
+		b.waiting = b.waiting[1:]
+		b.mu.Unlock()
+		b.deliverLocked(next.Entry)
 	}
 }
 
-// tellOf tells now what waits of a topic.
-func (l *line) tellOf(topic string) {
-	l.telling.Lock()
-	defer l.telling.Unlock()
-	l.mu.Lock()
+// deliverTopic delivers the waiting entries of a topic now.
+func (b *backlog) deliverTopic(topic string) {
+	b.delivering.Lock()
+	defer b.delivering.Unlock()
+	b.mu.Lock()
 	var now, rest []late
-	for _, e := range l.waiting {
+	for _, e := range b.waiting {
 		if e.Topic == topic {
 			now = append(now, e)
 		} else {
 			rest = append(rest, e)
 		}
 	}
-	l.waiting = rest
-	l.mu.Unlock()
+	b.waiting = rest
+	b.mu.Unlock()
 	for _, e := range now {
-		l.tellLocked(e.Entry)
+		b.deliverLocked(e.Entry)
 	}
 }
 
-func (l *line) tellLocked(e snapshot.Entry) {
-	if !l.isCut {
-		l.fn(e)
+func (b *backlog) deliverLocked(e snapshot.Entry) {
+	if !b.isCut {
+		b.fn(e)
 	}
 }
 
 // cut ends the calls of fn.
-func (l *line) cut() {
-	l.telling.Lock()
-	defer l.telling.Unlock()
-	l.isCut = true
+func (b *backlog) cut() {
+	b.delivering.Lock()
+	defer b.delivering.Unlock()
+	b.isCut = true
 }

@@ -13,22 +13,21 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// follower records what Follow tells, and fails the test when the order breaks the contract.
+// follower records the entries from Follow, and fails the test when their order breaks the contract.
 type follower struct {
 	t    *testing.T
-	busy atomic.Bool // a call is under way
+	busy atomic.Bool // a call is in progress
 
 	mu      sync.Mutex // guards the fields below
 	seen    []snapshot.Entry
-	copies  [][]byte                  // the data of seen as it was then
+	copies  [][]byte                  // the data of seen when it arrived
 	newest  map[string]snapshot.Entry // by topic, Gone ones included
 	over    map[string]bool           // runs that ended: a Final, a Gone or a newer run was seen
 	isSync  bool
 	stopped bool // Follow has returned
 }
 
-// follow starts a follower of s, which ends with the test or with the returned function, and returns once it is
-// synced.
+// follow starts a follower of s, which ends with the test or the returned function, and returns once it is synced.
 func follow(t *testing.T, s snapshot.Store) (*follower, func()) {
 	t.Helper()
 	f := &follower{t: t, newest: make(map[string]snapshot.Entry), over: make(map[string]bool)}
@@ -98,7 +97,7 @@ func (f *follower) tell(e snapshot.Entry) {
 	f.copies = append(f.copies, bytes.Clone(e.Data))
 }
 
-// checkData fails the test if data that was told has changed since.
+// checkData fails the test if delivered data has changed since.
 func (f *follower) checkData() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -123,7 +122,7 @@ func (f *follower) all() []snapshot.Entry {
 	return slices.Clone(f.seen)
 }
 
-// current returns the entries that a new follower is told before synced, by topic.
+// current returns the entries that a new follower gets before synced, by topic.
 func current(t *testing.T, s snapshot.Store) map[string]snapshot.Entry {
 	t.Helper()
 	f, stop := follow(t, s)

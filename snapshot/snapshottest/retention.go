@@ -29,7 +29,7 @@ func retentionEndsInGone(t *testing.T, s snapshot.Store) {
 	if now := current(t, s); len(now) != 1 || now["long"].State != snapshot.Final {
 		t.Errorf("entries are %v, want the other topic's alone", now)
 	}
-	c = claim(t, s, "a") // free again
+	c = claim(t, s, "a") // the topic is free again
 	c.Put([]byte("2"))
 	f.waitFor("a", snapshot.Live, "2")
 }
@@ -45,7 +45,9 @@ func noRetention(t *testing.T, s snapshot.Store) {
 		if now := current(t, s); len(now) != 0 {
 			t.Errorf("entries after Finish with retention %v are %v, want none", r, now)
 		}
-		if c2, e, err := s.Claim(context.Background(), topic, snapshot.ClaimOptions{KeepFinal: true}); c2 == nil || err != nil {
+		if c2, e, err := s.Claim(
+			context.Background(), topic, snapshot.ClaimOptions{KeepFinal: true}); c2 == nil ||
+			err != nil {
 			t.Errorf("Claim after a Finish without retention = %v, %v, %v, want a claim", c2, e, err)
 		} else {
 			finish(t, c2, "", 0)

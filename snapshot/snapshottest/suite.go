@@ -4,11 +4,11 @@
 //		snapshottest.Run(t, func(t *testing.T) snapshot.Store { return openMyStore(t) })
 //	}
 //
-// Each test gets a store of its own, as empty as the day it was made. The suite asks for what package snapshot
-// promises and for nothing more: a store may skip intermediate states, and may take its time to tell followers,
-// except where the contract forbids it. Retentions are one second, so stores that count in seconds can pass.
+// Each test gets a new, empty store. The suite requires what package snapshot promises and nothing more: a store may
+// skip intermediate states, and may call followers late, except where the contract forbids it. Retentions are one
+// second, so stores that count in seconds can pass.
 //
-// [Distant] is a store that takes that time, for the tests of code that uses one.
+// [Distant] is a store that calls its followers late, for tests of code that uses a store.
 package snapshottest
 
 import (
@@ -19,15 +19,15 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// Run runs the suite on the stores that open returns. What open needs to clean up it registers with t.Cleanup.
+// Run runs the suite on the stores that open returns. open registers its cleanup with t.Cleanup.
 func Run(t *testing.T, open func(t *testing.T) snapshot.Store) {
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
 }
 
-// RunInBubble is Run with each test, open included, in a [synctest] bubble of its own: for stores that live wholly in
-// the process, whose retentions then pass at once and whose leaked goroutines fail the test.
+// RunInBubble is like Run, with each test, open included, in its own [synctest] bubble. It is for stores that live
+// wholly in the process: retentions pass at once, and leaked goroutines fail the test.
 func RunInBubble(t *testing.T, open func(t *testing.T) snapshot.Store) {
 	for _, c := range suite {
 		t.Run(c.name, func(t *testing.T) {
@@ -61,7 +61,7 @@ var suite = []struct {
 	{"FollowEndsWithContext", followEndsWithContext},
 }
 
-// retention is how long the suite has Final entries kept where they are to expire; keep is for those that are not.
+// retention is the retention of Final entries that have to expire during a test; keep is for those that must not.
 const (
 	retention = time.Second
 	keep      = time.Hour

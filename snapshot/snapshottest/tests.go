@@ -65,7 +65,13 @@ func oneClaimOfMany(t *testing.T, s snapshot.Store) {
 		}
 		wg.Wait()
 		if claims != 1 || len(runs) != 1 {
-			t.Errorf("64 callers of Claim(%q) got %d claims and entries of %d runs, want 1 and 1: %v", topic, claims, len(runs), runs)
+			t.Errorf(
+				"64 callers of Claim(%q) got %d claims and entries of %d runs, want 1 and 1: %v",
+				topic,
+				claims,
+				len(runs),
+				runs,
+			)
 		}
 	}
 }
@@ -200,7 +206,7 @@ func followReplaysThenSyncs(t *testing.T, s snapshot.Store) {
 	first.waitFor("gone", snapshot.Gone, "")
 
 	f, _ := follow(t, s)
-	replayed := f.all() // follow returned after synced, and nothing has changed since
+	replayed := f.all() // follow returned after synced, and no entry has changed since
 	if len(replayed) != 3 {
 		t.Errorf("Follow told %v before synced, want one entry of each topic that has one", replayed)
 	}
@@ -265,7 +271,9 @@ func firstFinishCounts(t *testing.T, s snapshot.Store) {
 	}
 	f.waitFor("a", snapshot.Final, won[0])
 	c.Put([]byte("late"))
-	if e := join(t, s, "a", snapshot.ClaimOptions{KeepFinal: true}); e.State != snapshot.Final || string(e.Data) != won[0] {
+	if e := join(
+		t, s, "a", snapshot.ClaimOptions{KeepFinal: true}); e.State != snapshot.Final ||
+		string(e.Data) != won[0] {
 		t.Errorf("entry after a late Put is %v, want the final one with %q", e, won[0])
 	}
 }
@@ -310,7 +318,7 @@ func dataStays(t *testing.T, s snapshot.Store) {
 	if string(mine) != "first" {
 		t.Errorf("the store changed the caller's data to %q", mine)
 	}
-	stop() // compares what was told with what it is now
+	stop() // compares the delivered data with the data now
 }
 
 func claimEndsWithContext(t *testing.T, s snapshot.Store) {
@@ -328,7 +336,7 @@ func claimEndsWithContext(t *testing.T, s snapshot.Store) {
 func followEndsWithContext(t *testing.T, s snapshot.Store) {
 	c := claim(t, s, "a")
 	_, stop := follow(t, s)
-	f, _ := follow(t, s) // another one, which goes on
+	f, _ := follow(t, s) // another follower, which stays
 	stop()               // waits until Follow has returned; tell fails the test if it is called after that
 	c.Put([]byte("1"))
 	f.waitFor("a", snapshot.Live, "1")

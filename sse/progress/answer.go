@@ -7,7 +7,7 @@ import (
 	"github.com/tidewire/tidewire/internal/problem"
 )
 
-// answer is what a Handler says of a run to whoever starts or cancels it.
+// answer is the body of a Handler's answer to a request that starts or cancels a run.
 type answer struct {
 	ID        string          `json:"id"`
 	Coalesced bool            `json:"coalesced"`
@@ -18,7 +18,7 @@ type answer struct {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	header(w.Header(), "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone; everything here encodes
+	_ = json.NewEncoder(w).Encode(v) // an error means that the client has left: every answer can be encoded
 }
 
 func header(h http.Header, contentType string) {
@@ -28,11 +28,11 @@ func header(h http.Header, contentType string) {
 }
 
 func failGone(w http.ResponseWriter, r *http.Request) {
-	fail(w, r, http.StatusNotFound, "there is no such run, or it ended so long ago that it was forgotten")
+	fail(w, r, http.StatusNotFound, "no such run exists, or it ended too long ago to be kept")
 }
 
 func failForbidden(w http.ResponseWriter, r *http.Request) {
-	fail(w, r, http.StatusForbidden, "this may not be watched by whoever asks")
+	fail(w, r, http.StatusForbidden, "you may not watch this run")
 }
 
 // fail answers with a problem (RFC 9457).
@@ -40,7 +40,7 @@ func fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	problem.Write(w, problem.Problem{Status: status, Detail: detail, Instance: r.URL.Path})
 }
 
-// failForNow answers a request that may be repeated soon.
+// failForNow answers a request that may be retried soon.
 func failForNow(w http.ResponseWriter, r *http.Request, detail string) {
 	problem.Write(w, problem.Problem{
 		Status: http.StatusServiceUnavailable, Detail: detail, Instance: r.URL.Path, RetryAfter: 5,

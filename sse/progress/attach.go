@@ -11,10 +11,10 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Attach returns the run at a URL, to follow or cancel it without having started it: that of a job of a [Handler],
-// whose current or last run it is then, or that of one run, such as the Location of a start or /api/v1/runs/ID of the
-// gateway. at is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes one
-// request. An answer other than 200, such as 404 for a run that is not there, is a [*sse.StatusError].
+// Attach returns the run at a URL, to follow or cancel it without having started it. The URL is that of a job of a
+// [Handler], for the job's current or last run, or that of one run, such as the Location of a start or /api/v1/runs/ID
+// of the gateway. at is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes
+// one request. An answer other than 200, such as 404 for a run that does not exist, is a [*sse.StatusError].
 func (c *Client) Attach(ctx context.Context, at string) (*Run, error) {
 	run, err := c.attach(ctx, at)
 	if err != nil {
@@ -61,11 +61,11 @@ func (c *Client) attach(ctx context.Context, at string) (*Run, error) {
 	return run, nil
 }
 
-// runOfTag returns the run that an entity tag of the form "<run>-<n>" names, "" for one of another form.
+// runOfTag returns the run named by an entity tag of the form "<run>-<n>", "" for any other tag.
 func runOfTag(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	run, _, _ := strings.Cut(strings.Trim(tag, `"`), "-")
-	if !sse.IsTerminalID(run + "-end") { // no name of a run
+	if !sse.IsTerminalID(run + "-end") { // not a valid name of a run
 		return ""
 	}
 	return run

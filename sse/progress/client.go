@@ -19,45 +19,46 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// maxSnapshot bounds a snapshot that a Client reads, and what comes with it.
+// maxSnapshot bounds the snapshots and answers that a Client reads.
 const maxSnapshot = 1 << 20
 
-// Client starts jobs on a server, follows them to their end and cancels them. The server is a [Handler], or the runs API of the
-// gateway. It may be used from any number of goroutines; its fields must not be changed meanwhile.
+// Client starts jobs on a server, follows them to their end and cancels them. The server is a [Handler], or the runs
+// API of the gateway. It may be used from any number of goroutines; its fields must not be changed meanwhile.
 type Client struct {
-	// HTTP makes the requests. It should have no Timeout, which would bound the life of a stream. Nil
-	// means a client that all share, as in [sse.Client].
+	// HTTP makes the requests. It should have no Timeout, which would bound the life of a stream. Nil means a shared
+	// client, as in [sse.Client].
 	HTTP *http.Client
 
-	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway. Its origin is where Header
-	// goes.
+	// URL is where a POST starts a run: that of a Handler, or /api/v1/jobs/NAME/runs of the gateway. Header goes only
+	// to its origin.
 	URL string
 
 	// Header is sent with every request to URL's origin, for instance Authorization. Where the server's answer leads to
-	// another origin (scheme, host or port; http to https on the standard ports of a host aside), be it by a redirect or
-	// by naming the run there, the request has only headers that describe it, such as Accept.
+	// another origin (scheme, host or port; http to https on the standard ports of a host aside), by a redirect or by
+	// the URLs of the run, a request has only headers that describe it, such as Accept.
 	Header http.Header
 
 	// Silence is as in [sse.Client], except that zero means 75 seconds, 2.5 times a Tracker's default heartbeat.
 	Silence time.Duration
 
-	// OnRetry, if not nil, is as in [sse.Client]: [Run.Follow] calls it when its connection has ended and it will try again.
+	// OnRetry, if not nil, is as in [sse.Client]: [Run.Follow] calls it when its connection has ended, before it tries
+	// again.
 	OnRetry func(err error, wait time.Duration)
 }
 
-// Run is a run on a server, as [Client.Start] or [Client.Attach] has found it.
+// Run is a run on a server, as returned by [Client.Start] or [Client.Attach].
 type Run struct {
 	ID        string
-	Coalesced bool // it was running before
+	Coalesced bool // it was running already
 
 	client *Client
-	at     *url.URL // the run's own
-	events *url.URL // its stream
+	at     *url.URL // the URL of the run
+	events *url.URL // the URL of its stream
 }
 
-// Start asks for a run, with body encoded as JSON unless it is nil, and returns the one that was started or joined. The request has
-// an Idempotency-Key of its own, since [http.Transport] repeats one that has when a connection breaks. An answer other than 200 and
-// 202 is a [*sse.StatusError].
+// Start asks for a run, with body encoded as JSON unless it is nil, and returns the one that was started or joined. The
+// request has a new Idempotency-Key, since [http.Transport] repeats a request that has one when a connection breaks. An
+// answer other than 200 and 202 is a [*sse.StatusError].
 func (c *Client) Start(ctx context.Context, body any) (*Run, error) {
 	run, err := c.start(ctx, body)
 	if err != nil {
@@ -100,9 +101,10 @@ func (c *Client) start(ctx context.Context, body any) (*Run, error) {
 	return run, nil
 }
 
-// Follow yields the newest snapshot of the run at once, then later ones, and the terminal, which is Final and after which it ends. It
-// connects again as [sse.Client.Events] does, for as long as ctx lasts. If it cannot go on, the last pair is an error and no snapshot:
-// ctx's, a [*sse.StatusError], or one that wraps [ErrNoTopic] when the server has gone on to another run.
+// Follow yields the newest snapshot of the run at once, then later ones, and ends after the terminal, which is Final.
+// It reconnects as [sse.Client.Events] does, for as long as ctx lasts. If it cannot continue, the last pair is an error
+// without a snapshot: ctx's, a [*sse.StatusError], or one that wraps [ErrNoTopic] when the server has begun another
+// run.
 func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		fail := func(err error) { yield(Snapshot{}, fmt.Errorf("progress: follow run %s: %w", r.ID, err)) }
@@ -126,7 +128,7 @@ func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 			case err != nil:
 				fail(err)
 				return
-			case ev.Name != "": // control
+			case ev.Name != "": // a control event
 				continue
 			}
 			run, n, _ := strings.Cut(ev.ID, "-")
@@ -143,11 +145,11 @@ func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 	}
 }
 
-// Cancel asks the run to stop, for everybody who follows it, and returns once the server has taken note; the end comes to Follow. A run
-// that is over is no error. An answer other than 200 and 202 is a [*sse.StatusError].
+// Cancel asks the run to stop, for all of its followers, and returns once the server has accepted that; Follow yields
+// the end. It is not an error if the run is over. An answer other than 200 and 202 is a [*sse.StatusError].
 func (r *Run) Cancel(ctx context.Context) error {
 	method, at := http.MethodDelete, r.at
-	if r.events.Path == r.at.Path+"/events" { // a runs API, where DELETE is for the record
+	if r.events.Path == r.at.Path+"/events" { // a runs API, where DELETE deletes the record
 		method, at = http.MethodPost, r.at.JoinPath("cancel")
 	}
 	req, err := r.client.request(ctx, method, at.String(), nil)

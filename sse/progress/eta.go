@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// etaMemory is the time after which a step counts 1/e of what a new one does: long enough that bursts do not shake the estimate,
-// short enough that a stage of another speed is soon believed.
+// etaMemory is the time after which a step counts 1/e as much as a new one: long enough for the estimate to be stable
+// in bursts, short enough for it to adapt soon to a stage of another speed.
 const etaMemory = 15 * time.Second
 
-// eta estimates when a growing percentage will arrive at 100. The zero value knows nothing.
+// eta estimates when a growing percentage will reach 100. The zero value has no estimate.
 type eta struct {
 	percent float64
 	at      time.Time // of the last change of percent; zero before the first
@@ -18,10 +18,10 @@ type eta struct {
 	left    float64   // seconds from at, if gained is not 0
 }
 
-// update takes note that the percentage is percent at now.
+// update records that the percentage is percent at now.
 func (e *eta) update(percent float64, now time.Time) {
 	switch {
-	case e.at.IsZero() || percent < e.percent: // begins, or begins again
+	case e.at.IsZero() || percent < e.percent: // the beginning, or a restart
 		*e = eta{percent: percent, at: now}
 	case percent > e.percent:
 		took, memory := now.Sub(e.at).Seconds(), etaMemory.Seconds()
@@ -36,8 +36,8 @@ func (e *eta) update(percent float64, now time.Time) {
 	}
 }
 
-// remaining returns the seconds from now to the end, counting down between steps, and whether they are known. They are not once the
-// estimated end has passed.
+// remaining returns the seconds from now to the end, counting down between steps, and whether there is an estimate.
+// There is none once the estimated end has passed.
 func (e *eta) remaining(now time.Time) (seconds float64, ok bool) {
 	if e.gained == 0 || math.IsInf(e.left, 0) {
 		return 0, false

@@ -35,7 +35,8 @@ func (t *Tracker) follow() error {
 	}
 }
 
-// leave ends everything in the hub that is ours, without a terminal. The store has told its last by then.
+// leave ends all topics of the Tracker in the hub, without a terminal. The store reports nothing any more when it is
+// called.
 func (t *Tracker) leave() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -46,23 +47,23 @@ func (t *Tracker) leave() {
 	t.changedLocked()
 }
 
-// apply brings the records and the hub to what the store says. The store calls it, one entry after the other,
-// possibly inside our own calls of Claim, Put and Finish; so it takes only mu, and what comes after that in the lock
-// order, and never blocks.
+// apply updates the records and the hub from an entry of the store. The store calls it for one entry after another,
+// possibly within the Tracker's own calls of Claim, Put and Finish. So it takes only mu and the locks after it in the
+// lock order, and never blocks.
 func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rec, known := t.records[e.Topic]
 	defer t.changedLocked()
 	if e.State == snapshot.Gone {
-		if known && rec.run == e.Run { // else a newer run has the topic
+		if known && rec.run == e.Run { // otherwise a newer run has the topic
 			t.removeLocked(e.Topic, rec)
 		}
 		return
 	}
 	if !known || rec.run != e.Run {
 		if rec.job != nil {
-			rec.job.end(ErrLost) // no more than a formality for one that has finished
+			rec.job.end(ErrLost) // has no effect on a job that has finished
 		}
 		rec = record{topic: t.topic(e.Topic), run: e.Run}
 		rec.topic.Open(e.Run)
@@ -96,7 +97,8 @@ func (t *Tracker) topic(name string) *sse.Topic {
 // removeLocked drops the record of a topic whose entry has left the store.
 func (t *Tracker) removeLocked(name string, rec record) {
 	if !rec.topic.Ended() {
-		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: t.lostEnd(name, rec)}) // fails only if it has ended
+		_ = rec.topic.Close(
+			sse.Event{ID: rec.run + "-end", Data: t.lostEnd(name, rec)}) // fails only if the run has ended
 	}
 	rec.topic.Remove(rec.run)
 	delete(t.records, name)

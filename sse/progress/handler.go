@@ -19,14 +19,15 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// HandlerOptions are the options of [Handler]. Work is needed; all else has a default.
+// HandlerOptions are the options of [Handler]. Work is required; the other fields have defaults.
 type HandlerOptions struct {
-	// Topic names the topic of a request, from its path, query or user; requests of one topic share a run. "" is
-	// answered with 404. Nil means the request's path.
+	// Topic names the topic of a request, from its path, query or user; requests of one topic share a run. For "" the
+	// answer is 404. Nil means the request's path.
 	Topic func(*http.Request) string
 
-	// Work does what a POST asks for, as [Job.Run] describes; one call a run. ctx is [Job.Context], which outlives the
-	// request. r is the request that began the run, with ctx as its context and its body read in advance.
+	// Work does the work that a POST asks for, see [Job.Run]; it is called once per run. ctx is the [Job.Context],
+	// which outlives the request. r is the request that began the run, with ctx as its context and its body already
+	// read into memory.
 	Work func(ctx context.Context, report *Reporter, r *http.Request) (result any, err error)
 
 	// JoinEnded makes a POST join a run that has ended and is retained, as [Tracker.StartOrJoin] does.
@@ -35,35 +36,35 @@ type HandlerOptions struct {
 	// MaxBody bounds the body of a POST, in bytes. Zero or less means 64 KiB.
 	MaxBody int64
 
-	// MaxWait bounds what `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
+	// MaxWait bounds the wait that `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
 	MaxWait time.Duration
 
-	// KeepConnection leaves the connections of streams with their server. Otherwise they are handed off where they can
-	// be (see [sse.StreamOptions]).
+	// KeepConnection keeps the connections of streams with the server. Otherwise they are handed off where possible
+	// (see [sse.StreamOptions]).
 	KeepConnection bool
 }
 
-// Handler serves jobs of tracker to whoever may start, watch and cancel them:
+// Handler serves the jobs of tracker to clients that start, watch and cancel them:
 //
-//   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id, coalesced, events,
-//     snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and is 200 if that came. With an
-//     Idempotency-Key, the same key on the same topic leads to the same run, as long as that is kept; 422 if the body is another
-//     one, and 409 if another run has taken its place.
-//   - GET streams as [Tracker.Serve] does, with leave to hand the connection off ([sse.StreamOptions]). If Accept prefers application/json to text/event-stream, the answer is the newest snapshot,
-//     with the event's id as ETag: If-None-Match gets 304 while nothing has changed, and waits for a change with `Prefer: wait=N`.
-//   - DELETE asks the run to stop: 202, or 200 if it is over. 409 if it runs in another process.
+//   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id,
+//     coalesced, events, snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and
+//     is 200 if the run has ended by then. With an Idempotency-Key, the same key on the same topic leads to the same
+//     run, as long as that is kept; the answer is 422 if the body differs, and 409 if another run has taken its place.
+//   - GET streams as [Tracker.Serve] does, and may hand the connection off ([sse.StreamOptions]). If Accept prefers
+//     application/json to text/event-stream, the answer is the newest snapshot, with the event's id as ETag. With
+//     If-None-Match the answer is 304 while nothing has changed, and with `Prefer: wait=N` it waits for a change.
+//   - DELETE asks the run to stop: 202, 200 if it is over, or 409 if it runs in another process.
 //
-// GET and DELETE are for the topic's run, whichever that is, or, at a run's own URL, for that run alone. Errors are
-// problems (RFC 9457); 404 says that there is no such run, or none any more. Who may ask is left to the handlers
-// around it: wrap it in a check of the user, and of the origin ([http.CrossOriginProtection]) if browsers are among
-// the clients. Pages of the hub's [sse.HubOptions].AllowedOrigins can read every answer (CORS); the hook
-// [sse.HubOptions].OnSubscribe is asked about each GET, and about that alone. Idempotency keys are remembered in the
-// process.
+// GET and DELETE apply to the topic's current run, or, at a run's own URL, only to that run. Errors are problems (RFC
+// 9457); 404 means that the run does not exist, or is no longer kept. Handler does not authorise requests: wrap it in a
+// check of the user, and of the origin ([http.CrossOriginProtection]) if browsers are among the clients. Pages of the
+// hub's [sse.HubOptions].AllowedOrigins can read every answer (CORS); the hook [sse.HubOptions].OnSubscribe is called
+// for each GET, and only for GET. Idempotency keys are kept in the process.
 //
 // Handler panics if Work is nil.
 func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
 	if opts.Work == nil {
-		panic("progress: Handler without HandlerOptions.Work: nothing could be started")
+		panic("progress: Handler needs HandlerOptions.Work")
 	}
 	if opts.Topic == nil {
 		opts.Topic = func(r *http.Request) string { return r.URL.Path }
@@ -79,7 +80,7 @@ func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
 		tracker:        tracker,
 		keys: idempotency.New[struct{}](idempotency.Options[*Job]{
 			Known:  func(job *Job) bool { return !job.forgotten() },
-			MaxOwn: math.MaxInt, // whose a key is, is not known here
+			MaxOwn: math.MaxInt, // Handler does not know the owner of a key
 		}),
 	}
 }
@@ -90,7 +91,7 @@ type handler struct {
 	keys    *idempotency.Keys[struct{}, *Job]
 }
 
-// cors is what pages of other origins may use of a Handler, if the hub allows them.
+// cors lists what pages of other origins may use of a Handler, if the hub allows those origins.
 var cors = sse.CORS{
 	Methods: "DELETE, GET, HEAD, POST",
 	Headers: "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, Last-Event-ID, Prefer",
@@ -104,7 +105,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	topic := h.Topic(r)
 	if topic == "" {
-		fail(w, r, http.StatusNotFound, "there is nothing here")
+		fail(w, r, http.StatusNotFound, "this resource does not exist")
 		return
 	}
 	switch r.Method {
@@ -159,7 +160,12 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		return
 	}
 	if _, ok := h.find(topic, job.run); !ok && !isNew {
-		fail(w, r, http.StatusConflict, fmt.Sprintf("run %s, to which this request led before, is over and no longer kept", job.run))
+		fail(
+			w,
+			r,
+			http.StatusConflict,
+			fmt.Sprintf("run %s, which this request started before, is over and no longer kept", job.run),
+		)
 		return
 	}
 	status := http.StatusAccepted
@@ -177,7 +183,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 	h.answer(w, r, status, topic, job.run, !isNew)
 }
 
-// startOnce returns the job that key led to before, or else that of start.
+// startOnce returns the job that an earlier request with key started or joined, or else that of start.
 func (h *handler) startOnce(
 	ctx context.Context, key idempotency.Key[struct{}], body []byte, start func() (*Job, bool, error),
 ) (job *Job, isNew bool, err error) {
@@ -194,7 +200,7 @@ func (h *handler) start(r *http.Request, topic string, body []byte) (*Job, bool,
 	if !isNew {
 		return job, false, err
 	}
-	report := newReporter(job) // before the answer, which shows it
+	report := newReporter(job) // before the answer, which contains the first snapshot
 	r = r.Clone(job.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	go report.do(func(ctx context.Context, report *Reporter) (any, error) { return h.Work(ctx, report, r) })
@@ -221,7 +227,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	newest, ok := h.newest(topic, rec.run)
 	prefer := negotiate.PreferWait(r.Header, h.MaxWait)
 	if known := tag(newest); prefer.Waits && (newest.ID == "" || negotiate.HasTag(r.Header, known)) {
-		// The first change ends the wait, also of a client that says it has every version.
+		// The first change ends the wait, even for a client that sends If-None-Match: *.
 		h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return tag(ev) != known })
 		newest, ok = h.newest(topic, rec.run)
 	}
@@ -246,7 +252,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	writeJSON(w, http.StatusOK, json.RawMessage(newest.Data))
 }
 
-// stream streams topic, or only that run of it, if run is not "".
+// stream streams topic, or only the given run of it if run is not "".
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
 	err := sse.ErrGone
 	if rec, ok := h.find(topic, run); ok {
@@ -261,7 +267,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run stri
 			failGone(w, r)
 		}
 	default: // the hub has logged it
-		fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
+		fail(w, r, http.StatusInternalServerError, "this server cannot stream; the reason is in its log")
 	}
 }
 
@@ -276,17 +282,17 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
 	case rec.topic.Ended():
 		h.answer(w, r, http.StatusOK, topic, rec.run, true)
 	default:
-		fail(w, r, http.StatusConflict, "the run is another process's, which alone can cancel it")
+		fail(w, r, http.StatusConflict, "the run belongs to another process, and only that can cancel it")
 	}
 }
 
-// find returns the record of topic, if it has the run that is asked for; "" asks for any.
+// find returns the record of topic, if it has the given run; "" means any run.
 func (h *handler) find(topic, run string) (record, bool) {
 	rec, ok := h.tracker.lookup(topic)
 	return rec, ok && (run == "" || run == rec.run)
 }
 
-// newest returns the newest snapshot of a run, null without an ID if it has none yet, and whether topic still has
+// newest returns the newest snapshot of a run, or null without an ID if there is none yet, and whether topic still has
 // that run.
 func (h *handler) newest(topic, run string) (sse.Event, bool) {
 	rec, ok := h.find(topic, run)
@@ -298,9 +304,10 @@ func (h *handler) newest(topic, run string) (sse.Event, bool) {
 	return sse.Event{Data: []byte("null")}, ok
 }
 
-// await waits for a snapshot of a run that is enough, and reports whether it came within d, and before the request
-// ended.
-func (h *handler) await(w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
+// await waits for a snapshot of a run for which enough returns true, and reports whether it came within d and before
+// the end of the request.
+func (h *handler) await(
+	w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
 	rec, ok := h.find(topic, run)
 	if !ok {
 		return false
@@ -319,13 +326,13 @@ func (h *handler) await(w http.ResponseWriter, r *http.Request, topic, run strin
 	return false
 }
 
-// extend lets an answer come d later than the server's WriteTimeout would. A writer that knows no deadline has none
-// to extend.
+// extend lets an answer come d later than the server's WriteTimeout allows. A writer without deadlines needs no
+// extension.
 func extend(w http.ResponseWriter, d time.Duration) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(d + timeToAnswer))
 }
 
-// timeToAnswer is how long the answer itself may take after a wait.
+// timeToAnswer is the time allowed for the answer itself after a wait.
 const timeToAnswer = 10 * time.Second
 
 // ofRun reports whether ev is a snapshot of run.
@@ -334,15 +341,15 @@ func ofRun(ev sse.Event, run string) bool { return strings.HasPrefix(ev.ID, run+
 // tag returns the entity tag of a snapshot.
 func tag(ev sse.Event) string { return `"` + ev.ID + `"` }
 
-// runURL returns the path and query at which the run of a request can be reached alone, as the client sees them.
+// runURL returns the path and query that address only the run of a request, as the client sees them.
 func runURL(r *http.Request, run string) string {
-	u, err := url.ParseRequestURI(r.RequestURI) // what handlers around this one did to r.URL is not the client's
+	u, err := url.ParseRequestURI(r.RequestURI) // handlers around this one may have changed r.URL
 	if err != nil {
 		u = r.URL
 	}
 	query := u.Query()
 	query.Set("run", run)
-	return "/" + strings.TrimLeft(u.EscapedPath(), "/") + "?" + query.Encode() // one slash: two would be another host's
+	return "/" + strings.TrimLeft(u.EscapedPath(), "/") + "?" + query.Encode() // one slash: two would name another host
 }
 
 // answer answers with the state of a run.

@@ -207,7 +207,7 @@ func TestHandlerMethods(t *testing.T) {
 		if got, want := put.Header.Get("Allow"), "DELETE, GET, HEAD, POST"; got != want {
 			t.Errorf("Allow: %s, want %s", got, want)
 		}
-		h.do("POST", "/", "").problem(t, 404, "nothing here")
+		h.do("POST", "/", "").problem(t, 404, "does not exist")
 	})
 }
 
@@ -692,9 +692,9 @@ func TestHandlerForbidden(t *testing.T) {
 		h := &handlerFixture{fixture: f, t: t}
 		h.server = ssetest.NewServer(t, progress.Handler(f.Tracker, progress.HandlerOptions{Work: h.work}))
 		mustStart(t, f.Tracker, "/a")
-		h.do("GET", "/a", "").problem(t, 403, "may not be watched")
-		h.do("GET", "/a", "", asJSON()...).problem(t, 403, "may not be watched")
-		h.do("GET", "/a", "", asJSON("Prefer", "wait=5")...).problem(t, 403, "may not be watched")
+		h.do("GET", "/a", "").problem(t, 403, "may not watch")
+		h.do("GET", "/a", "", asJSON()...).problem(t, 403, "may not watch")
+		h.do("GET", "/a", "", asJSON("Prefer", "wait=5")...).problem(t, 403, "may not watch")
 		h.do("GET", "/none", "", asJSON()...).problem(t, 404, "no such run")
 	})
 }

@@ -14,33 +14,33 @@ import (
 
 // Causes of the end of a [Job.Context], for [context.Cause].
 var (
-	// ErrCancelled says that somebody called [Tracker.Cancel].
+	// ErrCancelled means that [Tracker.Cancel] was called.
 	ErrCancelled = errors.New("progress: the job was cancelled")
 
-	// ErrLost says that the run lost its topic: its claim could not be renewed, or the entry was removed from the
-	// store. The worker should stop, since another one may have begun.
+	// ErrLost means that the run lost its topic: its claim could not be renewed, or the entry was removed from the
+	// store. The worker should stop, since another run may have begun.
 	ErrLost = errors.New("progress: the job lost its topic")
 )
 
 // finishWithin bounds the time for storing a terminal.
 const finishWithin = 30 * time.Second
 
-// Job is the handle of one run. It belongs to whoever was told isNew by [Tracker.Start]; those who joined get the
-// same Job if the run is in their process. For a run in another process they get one that only names it: publishing
-// to it does nothing.
+// Job is the handle of one run. It belongs to the caller for whom [Tracker.Start] returned isNew. Callers that join get
+// the same Job if the run is in their process, and otherwise a Job that only names the run: publishing to it does
+// nothing.
 //
-// Its methods may be called from any goroutine, also after the Tracker has ended.
+// Its methods may be called from any goroutine, even after the Tracker has ended.
 type Job struct {
 	// Lock order: Tracker.starting, the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
-	// Tracker's.
+	// Tracker's locks.
 
 	tracker   *Tracker
 	topic     string
 	run       string
-	claim     snapshot.Claim     // nil: the run is another process's, or could not begin
+	claim     snapshot.Claim     // nil: the run belongs to another process, or could not begin
 	retention time.Duration      // of the terminal
-	payload   func(Progress) any // what a Publisher publishes; nil: the Progress itself
-	err       error              // why it could not begin
+	payload   func(Progress) any // see StartOptions.Payload
+	err       error              // why the run could not begin
 	over      atomic.Bool        // set by the first Finish, or by the end of the run
 	unstored  atomic.Bool        // the store has not taken the terminal, so there will be none
 
@@ -48,19 +48,19 @@ type Job struct {
 
 	ctx    context.Context // nil until first needed
 	cancel context.CancelCauseFunc
-	ended  time.Time // zero while the run goes on
+	ended  time.Time // zero until the end of the run
 }
 
-// ID returns the id of the run: ASCII letters and digits, unlike that of any other run. It is "" if Err is not nil.
+// ID returns the unique id of the run: ASCII letters and digits. It is "" if Err is not nil.
 func (j *Job) ID() string { return j.run }
 
-// Err returns why [Tracker.Start] began and joined nothing: the store's error, or one that wraps [ErrEnded]. It is nil
-// for every other Job, whatever becomes of it.
+// Err returns why [Tracker.Start] could neither begin nor join a run: the store's error, or one that wraps [ErrEnded].
+// It is nil for every other Job, whatever the outcome of its run.
 func (j *Job) Err() error { return j.err }
 
-// Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for nobody, and data may be changed
-// afterwards. After Finish it does nothing. Nil is a payload as well: null. What cannot be encoded, or panics when it
-// is, is logged, and what was published before stays.
+// Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for no reader, and data may be changed
+// afterwards. After Finish it does nothing. Nil is a valid payload: null. If data cannot be encoded, or panics when it
+// is, that is logged and the previous snapshot stays.
 func (j *Job) Publish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
@@ -74,13 +74,12 @@ func (j *Job) Publish(data any) {
 }
 
 // Finish ends the job with data as its terminal, which is kept for the run's retention ([StartOptions], by default the
-// Tracker's); whether that is success or failure is said in data. The first Finish counts, later ones do nothing, so a
-// deferred one is a safety net. If data cannot be encoded that is logged, and the terminal is
-// `{"status":"failed","error":"..."}` with the reason.
+// Tracker's); data tells success from failure. The first Finish counts, later ones do nothing, so a deferred one is a
+// safety net. If data cannot be encoded, that is logged, and the terminal is `{"status":"failed","error":"..."}` with
+// the reason.
 //
-// With a store in the process it returns at once. Another store may be out of reach; then Finish keeps trying for the
-// Tracker's retention, but not longer than 30 seconds, logs that it failed, and the store shows the run as lost in the
-// end.
+// With a store in the process it returns at once. Another store may be out of reach: then Finish keeps trying for the
+// Tracker's retention, but at most 30 seconds, and logs the failure; the run is eventually shown as lost.
 func (j *Job) Finish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
@@ -88,7 +87,7 @@ func (j *Job) Finish(data any) {
 	j.finishOrLog(j.encodeEnd(data))
 }
 
-// encodeEnd returns data as a terminal, or a terminal that says why data is none.
+// encodeEnd returns data as a terminal, or a terminal with the reason why data cannot be encoded.
 func (j *Job) encodeEnd(data any) []byte {
 	payload, err := j.encode(data)
 	if err != nil {
@@ -98,13 +97,13 @@ func (j *Job) encodeEnd(data any) []byte {
 	return payload
 }
 
-// finish ends the job with an encoded terminal, and returns why that could not be stored.
+// finish ends the job with an encoded terminal, and returns the error if that could not be stored.
 func (j *Job) finish(payload []byte) error {
 	if j.claim == nil || !j.over.CompareAndSwap(false, true) {
 		return nil
 	}
-	// Not under the Tracker's context: a worker that stops because that has ended still gets its terminal into a
-	// store that others see.
+	// Not under the Tracker's context: a worker that stops because that has ended can still store its terminal for
+	// other processes.
 	patience := min(j.tracker.retention, finishWithin)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), patience)
 	defer cancel()
@@ -123,10 +122,10 @@ func (j *Job) finishOrLog(payload []byte) {
 	}
 }
 
-// lazy makes a payload when it is encoded, so that a panic in it is one of the encoding.
+// lazy makes a payload when it is encoded, so that a panic in it counts as a panic of the encoding.
 type lazy func() any
 
-// payloadOf returns what a Publisher publishes of p.
+// payloadOf returns the payload that a Publisher publishes for p.
 func (j *Job) payloadOf(p Progress) any {
 	if j.payload == nil {
 		return p
@@ -134,12 +133,13 @@ func (j *Job) payloadOf(p Progress) any {
 	return lazy(func() any { return j.payload(p) })
 }
 
-// encode returns data as JSON. A panic in its methods is logged, and is one more reason why it cannot be encoded: a
-// run that goes on without an end would be worse.
+// encode returns data as JSON. A panic in the methods of data is logged and returned as an error, because a run must
+// not be left without an end.
 func (j *Job) encode(data any) (payload []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			j.tracker.log.Error("encoding panicked", "topic", j.topic, "run", j.run, "panic", p, "stack", string(debug.Stack()))
+			j.tracker.log.Error(
+				"encoding panicked", "topic", j.topic, "run", j.run, "panic", p, "stack", string(debug.Stack()))
 			payload, err = nil, errors.New("its encoding panicked")
 		}
 	}()
@@ -147,12 +147,12 @@ func (j *Job) encode(data any) (payload []byte, err error) {
 		data = made()
 	}
 	if payload, err = json.Marshal(data); err != nil {
-		return nil, errors.New(err.Error()) // what it wraps may panic when it is printed later
+		return nil, errors.New(err.Error()) // an error that it wraps may panic when printed later
 	}
 	return payload, nil
 }
 
-// terminal returns a terminal of our own making.
+// terminal returns a terminal with the given status and error.
 func terminal(status, reason string) []byte {
 	b, err := json.Marshal(struct {
 		Status string `json:"status"`
@@ -181,7 +181,7 @@ func (j *Job) contextLocked() context.Context {
 	if j.claim == nil || j.claim.Lost() == nil {
 		return j.ctx
 	}
-	go func(ctx context.Context, cancel context.CancelCauseFunc) { // ends with the context, hence with the run
+	go func(ctx context.Context, cancel context.CancelCauseFunc) { // ends with the context, and so with the run
 		select {
 		case <-j.claim.Lost():
 			cancel(ErrLost)
@@ -191,7 +191,7 @@ func (j *Job) contextLocked() context.Context {
 	return j.ctx
 }
 
-// requestCancel asks the worker to stop because of cause, and reports whether there is one in this process.
+// requestCancel asks the worker to stop because of cause, and reports whether this process has the worker.
 func (j *Job) requestCancel(cause error) bool {
 	if j.claim == nil || j.over.Load() {
 		return false
@@ -203,7 +203,7 @@ func (j *Job) requestCancel(cause error) bool {
 	return true
 }
 
-// end ends the job's context, if the first end with cause. The run is over.
+// end marks the run as over, and ends the job's context with cause unless that has ended before.
 func (j *Job) end(cause error) {
 	j.over.Store(true)
 	j.mu.Lock()
@@ -215,7 +215,7 @@ func (j *Job) end(cause error) {
 	}
 }
 
-// forgotten reports whether the terminal of the job has had its time.
+// forgotten reports whether the retention of the job's terminal is over.
 func (j *Job) forgotten() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

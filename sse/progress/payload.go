@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// Status says in one word how far a run is. A run begins as queued or running, may be cancelling, and ends as any of the others.
+// Status is the state of a run in one word. A run begins as queued or running, may be cancelling, and ends with one of
+// the others.
 type Status string
 
-// The words of a [Status].
+// The values of a [Status].
 const (
-	StatusQueued     Status = "queued"     // waits for its turn
-	StatusRunning    Status = "running"    // at work
-	StatusCancelling Status = "cancelling" // was asked to stop, and has not yet
+	StatusQueued     Status = "queued"     // waits for other runs
+	StatusRunning    Status = "running"    // is being worked on
+	StatusCancelling Status = "cancelling" // was asked to stop, and has not stopped yet
 	StatusSucceeded  Status = "succeeded"
 	StatusFailed     Status = "failed"
 	StatusCancelled  Status = "cancelled"
 	StatusTimedOut   Status = "timed_out"
-	StatusLost       Status = "lost" // its process is gone, and its end unknown
+	StatusLost       Status = "lost" // its process is gone, and its outcome is unknown
 )
 
-// Ended reports whether s is a word for an end.
+// Ended reports whether s is the status of a run that has ended.
 func (s Status) Ended() bool {
 	switch s {
 	case StatusSucceeded, StatusFailed, StatusCancelled, StatusTimedOut, StatusLost:
@@ -29,16 +30,17 @@ func (s Status) Ended() bool {
 	return false
 }
 
-// Progress is the conventional payload of a job: what [Job.Run] and its [Reporter] publish, and what a program that shows jobs of many
-// kinds can count on. In JSON, percent is null while it is unknown, and other fields without a value are left out.
+// Progress is the conventional payload of a job: [Job.Run] and its [Reporter] publish it, and a program that shows jobs
+// of many kinds can rely on it. In JSON, percent is null while it is unknown, and other fields without a value are left
+// out.
 type Progress struct {
 	Status    Status          `json:"status"`
 	Percent   *float64        `json:"percent"` // 0 to 100, nil while unknown
 	Stage     string          `json:"stage,omitempty"`
 	Message   string          `json:"message,omitempty"`
-	StartedAt time.Time       `json:"started_at,omitzero"` // UTC, as is UpdatedAt
+	StartedAt time.Time       `json:"started_at,omitzero"` // UTC, like UpdatedAt
 	UpdatedAt time.Time       `json:"updated_at,omitzero"`
-	ETA       *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end, never negative; nil while unknown
+	ETA       *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end, at least 0; nil while unknown
 	Result    json.RawMessage `json:"result,omitempty"`
-	Error     string          `json:"error,omitempty"` // why it ended otherwise than well
+	Error     string          `json:"error,omitempty"` // why it did not succeed
 }

@@ -10,48 +10,47 @@ import (
 
 const (
 	defaultPace = 50 * time.Millisecond
-	burst       = 20 // snapshots that leave at once before the pace counts
+	burst       = 20 // snapshots that are published at once before the pace applies
 )
 
 // PublisherOptions are the options of [NewPublisher]. The zero value is the default.
 type PublisherOptions struct {
-	// Status is the first word: [StatusQueued] or [StatusRunning]. Empty means StatusRunning.
+	// Status is the first status: [StatusQueued] or [StatusRunning]. Empty means StatusRunning.
 	Status Status
 
-	// Pace bounds how often snapshots are published that differ in progress alone: after a burst of 20, one each Pace.
-	// Zero means 50 ms, less publishes each.
+	// Pace bounds how often snapshots that differ only in progress are published: after a burst of 20, one per Pace.
+	// Zero means 50 ms; a negative Pace publishes every one.
 	Pace time.Duration
 
 	// Now is the clock of StartedAt and UpdatedAt, and of the estimate. Nil means [time.Now].
 	Now func() time.Time
 }
 
-// A Publisher keeps the [Progress] of a run and publishes it on the topic of a [Job], or of several, each in the
-// payload of its own ([StartOptions].Payload). It sees to what all runs have in common: the words of the status,
-// which never go back; percents between 0 and 100; the times and an estimate of the time left; snapshots that leave
-// in order, and no faster than anybody could read them; and one end.
+// A Publisher keeps the [Progress] of a run and publishes it on the topics of one or more [Job]s, each with its own
+// payload ([StartOptions].Payload). It ensures what all runs have in common: a status that never goes back; percentages
+// between 0 and 100; the times and an estimate of the time left; snapshots that are published in order, and no faster
+// than a person could read them; and exactly one end.
 //
-// [Job.Run] and [Handler] do all of it for a work function. A Publisher by itself is for a run that is more than
-// that: one that exists before it has a topic, waits in a queue, appears in two topics, or ends in its own way.
+// [Job.Run] and [Handler] do all of this for a work function. Use a Publisher directly for a run that exists before it
+// has a topic, waits in a queue, appears in two topics, or ends in its own way.
 //
-// Its methods may be called from any goroutine. What they are given to call (change, view, and the payload functions)
-// is called with the Publisher's lock held, so calls never overlap; it must not call the Publisher, nor wait for who
-// does. That makes the lock a guard for what the payload functions read beside the Progress, too. It is taken before
-// all locks of a [Tracker] and its store. A Publisher owns no goroutine; a timer runs while a snapshot waits for its
-// pace.
+// Its methods may be called from any goroutine. The functions passed to it (change, view, and the payload functions)
+// are called with the Publisher's lock held, so calls never overlap; they must not call the Publisher, nor wait for a
+// goroutine that does. So the lock also guards any other data that the payload functions read. It is taken before all
+// locks of a [Tracker] and its store. A Publisher owns no goroutine; a timer runs while a snapshot waits for its pace.
 type Publisher struct {
 	pace  time.Duration
 	now   func() time.Time
-	asked func() bool // whether the work was asked to stop; nil: nobody asks
+	asked func() bool // reports whether the work was asked to stop; nil: not needed
 
-	mu sync.Mutex // guards the fields below, and held while a snapshot is handed over, so that they leave in order; before Job.mu
+	mu sync.Mutex // guards the fields below; held while publishing, so that snapshots stay in order; before Job.mu
 
 	state Progress
 	eta   eta
 	ended bool
 	jobs  []*Job
-	due   time.Time   // when the snapshots so far would have left, had each kept the pace
-	later *time.Timer // publishes what came too soon; nil if nothing waits
+	due   time.Time   // when the snapshots so far would all be published if each had kept the pace
+	later *time.Timer // publishes a snapshot that came too soon; nil if none waits
 }
 
 // NewPublisher returns a Publisher that has no topic yet; see [Publisher.Show]. opts may be nil.
@@ -73,8 +72,8 @@ func NewPublisher(opts *PublisherOptions) *Publisher {
 	return p
 }
 
-// Show publishes the run on the topic of job too, from its newest state on, which is published there at once, to its
-// end. job must be the caller's own, of which it was told isNew.
+// Show also publishes the run on the topic of job: its newest state at once, and everything from then on to its end.
+// The job must belong to the caller: its Start returned isNew.
 func (p *Publisher) Show(job *Job) {
 	p.mu.Lock()
 	if p.ended {
@@ -88,9 +87,9 @@ func (p *Publisher) Show(job *Job) {
 	job.Publish(job.payloadOf(p.state))
 }
 
-// Update calls change with the state of the run, which it may change, and publishes it: at once if the status or the
-// stage is another one, and else when the pace lets it, together with what has changed by then. Times and estimate
-// are set afterwards; percents are brought to between 0 and 100, and a status that goes back stays. After the end it
+// Update calls change, which may modify the state of the run, and publishes the state: at once if the status or the
+// stage has changed, and otherwise when the pace allows, together with later changes. The times and the estimate are
+// set after change; percentages are clamped to 0 to 100, and a status that would go back is ignored. After the end it
 // does nothing.
 func (p *Publisher) Update(change func(*Progress)) {
 	p.mu.Lock()
@@ -114,7 +113,7 @@ func (p *Publisher) Update(change func(*Progress)) {
 }
 
 // Step publishes that done of total equal parts are done; a total of 0 or less makes the percentage unknown. An empty
-// message leaves the one before.
+// message keeps the previous one.
 func (p *Publisher) Step(done, total int, message string) {
 	p.Update(func(state *Progress) {
 		state.Percent = nil
@@ -128,7 +127,7 @@ func (p *Publisher) Step(done, total int, message string) {
 	})
 }
 
-// Flush publishes at once what waits for its pace, if anything does.
+// Flush publishes at once a snapshot that waits for its pace, if there is one.
 func (p *Publisher) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -137,8 +136,8 @@ func (p *Publisher) Flush() {
 	}
 }
 
-// Refresh calls change and publishes the newest state again, on the given topic alone: for what only its payload has. If
-// the run is not shown there, or over, it only calls change.
+// Refresh calls change and publishes the newest state again, only on the given topic: for data that only the payload of
+// that topic has. If the run is not shown there, or is over, it only calls change.
 func (p *Publisher) Refresh(topic string, change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -153,28 +152,28 @@ func (p *Publisher) Refresh(topic string, change func()) {
 	}
 }
 
-// View calls view with the newest state, published or not. What it points to must not be changed.
+// View calls view with the newest state, published or not. Values that the state points to must not be changed.
 func (p *Publisher) View(view func(Progress)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	view(p.state)
 }
 
-// End calls change, which says how the run has ended, and publishes that as the terminal of each topic, in the order of
-// [Publisher.Show], as [Job.Finish] does. It returns when all are stored, or the error of those that could not be. A
-// status that is not one of an end becomes succeeded, or failed if there is an Error. Succeeded is 100 percent. The first
-// End counts.
+// End calls change, which sets how the run has ended, and publishes the result as the terminal of each topic, in the
+// order of [Publisher.Show], as [Job.Finish] does. It returns when all terminals are stored, with the errors of those
+// that could not be. A status that is not an end becomes succeeded, or failed if there is an Error. Succeeded implies
+// 100 percent. The first End counts.
 func (p *Publisher) End(change func(*Progress)) error {
 	var failed error
 	for i, end := range p.end(change) {
-		if err := p.jobs[i].finish(end); err != nil { // not under mu: the store may take its time
+		if err := p.jobs[i].finish(end); err != nil { // not under mu: the store may be slow
 			failed = errors.Join(failed, fmt.Errorf("progress: store the end of %s: %w", p.jobs[i].topic, err))
 		}
 	}
 	return failed
 }
 
-// end returns the terminals of p.jobs, which do not change any more.
+// end returns the terminals for p.jobs, which do not change any more.
 func (p *Publisher) end(change func(*Progress)) (ends [][]byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,7 +202,7 @@ func (p *Publisher) end(change func(*Progress)) (ends [][]byte) {
 	return ends
 }
 
-// completeLocked brings the state, which was before, to what it has to be.
+// completeLocked completes and corrects the state after a change; before is the state before it.
 func (p *Publisher) completeLocked(before Progress) {
 	now, state := p.now(), &p.state
 	if p.asked != nil && !state.Status.Ended() && p.asked() {
@@ -229,7 +228,7 @@ func (p *Publisher) completeLocked(before Progress) {
 	}
 }
 
-// rank orders the words of a status as a run goes through them. Those it does not know are as good as running.
+// rank orders status values as a run passes through them. Unknown ones rank like running.
 func rank(s Status) int {
 	switch {
 	case s == StatusQueued:

@@ -7,31 +7,32 @@ import (
 	"runtime/debug"
 )
 
-// Reporter is a Job with its [Publisher]: what [Job.Run] gives to the work. Its methods may be called from any
-// goroutine, and do nothing once the run is over. It adds to what the work says the times, an estimate of the time
-// left, and the word cancelling when [Tracker.Cancel] or [Tracker.Shutdown] was called. Work that is a run of another
-// kind makes a Publisher of its own instead, or publishes and finishes through the Job.
+// Reporter is a Job with its [Publisher], which [Job.Run] passes to the work. Its methods may be called from any
+// goroutine, and do nothing once the run is over. To the reports of the work it adds the times, an estimate of the time
+// left, and the status cancelling when [Tracker.Cancel] or [Tracker.Shutdown] was called. For other kinds of runs make
+// a Publisher instead, or publish and finish through the Job.
 type Reporter struct {
 	*Job
 	*Publisher
 }
 
-// errStopped is the end of work that neither returned nor panicked: it called [runtime.Goexit].
+// errStopped is the error of work that neither returned nor panicked: it called [runtime.Goexit].
 var errStopped = errors.New("the work stopped without a result")
 
-// errPanicked is all that a client is told of a panic.
+// errPanicked is all that a client learns about a panic.
 var errPanicked = errors.New("internal error")
 
-// Run does the work of the job and finishes it, whatever happens. It blocks until then; whoever was told isNew by
-// [Tracker.Start] calls it in a goroutine of its own. The first snapshot says running, the terminal is a [Progress]
-// too:
+// Run does the work of the job and finishes it, whatever happens. It blocks until then; the caller for whom
+// [Tracker.Start] returned isNew calls it in a new goroutine. The first snapshot has the status running; the terminal
+// is also a [Progress]:
 //
 //   - succeeded, 100 percent, with result encoded as JSON, if work returns no error;
 //   - cancelled, if it returns one after ctx ended; timed_out, if its error is [context.DeadlineExceeded];
-//   - failed, for any other error, a result that cannot be encoded, and a panic, also of methods of the result and the error,
-//     which is logged with its stack, and of which clients learn no more than "internal error".
+//   - failed, for any other error, a result that cannot be encoded, and a panic, also one in a method of the result or
+//     the error. A panic is logged with its stack; clients only see "internal error".
 //
-// A result beside an error is kept. ctx is [Job.Context]. If work calls Finish itself, that is the terminal.
+// A result returned with an error is kept. ctx is the [Job.Context]. If work itself calls Finish, that sets the
+// terminal.
 func (j *Job) Run(work func(ctx context.Context, report *Reporter) (result any, err error)) {
 	newReporter(j).do(work)
 }
@@ -51,15 +52,16 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 	ctx := r.Context()
 	stop := context.AfterFunc(ctx, func() {
 		if isAsked(ctx) {
-			r.Update(func(*Progress) {}) // which says so
+			r.Update(func(*Progress) {}) // publishes the first snapshot
 		}
 	})
 	defer stop()
 	var end outcome
-	err := errStopped // of work that does not return
+	err := errStopped // unless work returns
 	defer func() {
 		if p := recover(); p != nil {
-			r.tracker.log.Error("work panicked", "topic", r.topic, "run", r.run, "panic", p, "stack", string(debug.Stack()))
+			r.tracker.log.Error(
+				"work panicked", "topic", r.topic, "run", r.run, "panic", p, "stack", string(debug.Stack()))
 			err = errPanicked
 		}
 		if err != nil {
@@ -70,7 +72,7 @@ func (r *Reporter) do(work func(context.Context, *Reporter) (any, error)) {
 		}
 	}()
 	result, failure := work(ctx, r)
-	end = outcomeOf(ctx, result, failure) // here, for methods of what work returned may panic too
+	end = outcomeOf(ctx, result, failure) // within reach of recover: methods of result and err may panic too
 	err = nil
 }
 
@@ -80,14 +82,14 @@ func isAsked(ctx context.Context) bool {
 	return cause == ErrCancelled || cause == ErrEnded
 }
 
-// outcome is how the work has ended.
+// outcome describes how the work has ended.
 type outcome struct {
 	status Status
 	result json.RawMessage
-	text   string // why it ended otherwise than well
+	text   string // why it did not succeed
 }
 
-// outcomeOf returns what it means that work has returned result and err. It calls their methods.
+// outcomeOf returns the outcome of work that returned result and err. It calls their methods.
 func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
 	if result != nil {
 		encoded, encodeErr := json.Marshal(result)
@@ -112,7 +114,7 @@ func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
 	}
 	asked := errors.Is(err, context.Canceled) || errors.Is(err, ErrCancelled) || errors.Is(err, ErrEnded)
 	switch {
-	case o.status != StatusCancelled || !asked: // else there is no more to say than that word
+	case o.status != StatusCancelled || !asked: // otherwise the status says it all
 		o.text = err.Error()
 	case context.Cause(ctx) == ErrEnded:
 		o.text = "the service is stopping"
@@ -120,7 +122,7 @@ func outcomeOf(ctx context.Context, result any, err error) (o outcome) {
 	return o
 }
 
-// apply makes o the end of a run.
+// apply sets o as the end of a run.
 func (o outcome) apply(p *Progress) {
 	p.Status = o.status
 	if o.result != nil {

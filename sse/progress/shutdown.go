@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// ErrEnded says that a Tracker takes no more runs: its context has ended, or [Tracker.Shutdown] was called. It is the
-// cause of the end of [Job.Context] when Shutdown asks a run to stop.
+// ErrEnded means that a Tracker accepts no new runs, because its context has ended or [Tracker.Shutdown] was called. It
+// is also the cause of the end of a [Job.Context] when Shutdown asks a run to stop.
 var ErrEnded = errors.New("progress: the tracker has ended")
 
 // Shutdown ends the Tracker in order, so that no run and no terminal is lost:
@@ -20,16 +20,16 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 //     drained by its owner;
 //   - it ends the Tracker, as the end of its context does, and waits for its goroutine.
 //
-// If ctx ends first, what is left is ended at once, and the error wraps ctx's cause and says how many runs went on.
-// Call it before [net/http.Server.Shutdown], which waits for requests but does not end them. It may be called more
-// than once, and returns nil if the Tracker has ended in order before.
+// If ctx ends first, everything that is left ends at once, and the error wraps ctx's cause and tells how many runs had
+// not ended. Call Shutdown before [net/http.Server.Shutdown], which waits for requests but does not end them. It may be
+// called more than once, and returns nil if the Tracker has already ended in order.
 func (t *Tracker) Shutdown(ctx context.Context) error {
 	t.mustBeMade()
 	t.mu.Lock()
 	t.closing = true
 	t.mu.Unlock()
 	select {
-	case t.starting <- struct{}{}: // the start under way has its job now, and no further one will
+	case t.starting <- struct{}{}: // the start in progress has its job now, and no other will begin
 		<-t.starting
 	case <-ctx.Done():
 	}
@@ -55,7 +55,7 @@ func (t *Tracker) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// awaitRuns waits until no run of this process goes on.
+// awaitRuns waits for the end of all runs of this process.
 func (t *Tracker) awaitRuns(ctx context.Context) error {
 	for {
 		t.mu.Lock()
@@ -76,7 +76,8 @@ func (t *Tracker) awaitRuns(ctx context.Context) error {
 	}
 }
 
-// busyLocked returns how many runs of this process go on: those without a terminal, and work that has not returned.
+// busyLocked returns how many runs of this process have not ended: those without a terminal, and work that has not
+// returned.
 func (t *Tracker) busyLocked() int {
 	working := 0
 	for _, n := range t.working {
@@ -92,14 +93,14 @@ func (t *Tracker) busyLocked() int {
 	return working
 }
 
-// notify wakes those who wait for runs to end.
+// notify wakes the callers that wait for runs to end.
 func (t *Tracker) notify() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.changedLocked()
 }
 
-// changedLocked wakes those who wait for runs to end.
+// changedLocked wakes the callers that wait for runs to end. The caller holds mu.
 func (t *Tracker) changedLocked() {
 	if t.changed != nil {
 		close(t.changed)
@@ -107,7 +108,7 @@ func (t *Tracker) changedLocked() {
 	}
 }
 
-// beginWork takes note that a function works for job, which returns once endWork is called.
+// beginWork records that a function is working for job, until endWork is called.
 func (t *Tracker) beginWork(job *Job) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

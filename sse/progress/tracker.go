@@ -13,44 +13,44 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// ErrNoTopic says that a topic has neither a running job nor one that ended within the retention. Callers typically
+// ErrNoTopic means that a topic has neither a running job nor one that ended within the retention. Callers typically
 // answer 404.
 var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 
 // Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open], and end
 // it with [Tracker.Shutdown]. Its methods may be called from any goroutine.
 type Tracker struct {
-	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim,
-	// so nothing holds mu or a Job.mu while it calls the store.
+	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside
+	// Claim, so nothing holds mu or a Job.mu while it calls the store.
 
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
 	store     snapshot.Store
 	hub       *sse.Hub
-	ownHub    bool // it ends with ctx
+	ownHub    bool // hub ends with ctx
 	topicOpts func(name string) sse.TopicOptions
 	retention time.Duration
 	lost      func(Snapshot) any
 	log       *slog.Logger
 	over      chan struct{} // closed when the goroutine that follows the store has ended
 
-	// starting has room for the one start that may be claiming. Not a mutex, for a start that waits must still see
-	// its context end.
+	// starting has room for the one start that may be claiming. It is not a mutex, because a waiting start has to
+	// notice the end of its context.
 	starting chan struct{}
 
 	mu sync.Mutex // guards the fields below
 
-	records map[string]record // by topic: what the store told; empty for good once the store is not followed any more
+	records map[string]record // by topic, as reported by the store; empty for good once the store is no longer followed
 	working map[*Job]int      // calls of Job.Run that have not returned
-	closing bool              // no run begins any more
-	changed chan struct{}     // closed when a run has ended or work has returned; nil while nobody waits for that
+	closing bool              // no new run begins
+	changed chan struct{}     // closed when a run has ended or work has returned; nil while nothing waits for that
 }
 
-// record is what a Tracker knows of a topic that has a run.
+// record is a Tracker's state of a topic that has a run.
 type record struct {
 	topic *sse.Topic
 	run   string
-	job   *Job // nil if nobody in this process has started or joined the run
+	job   *Job // nil if this process has neither started nor joined the run
 }
 
 // Options are the options of [Open]. The zero value is the default.
@@ -58,24 +58,25 @@ type Options struct {
 	// Retention is how long a terminal is kept. Zero or less means 30 seconds.
 	Retention time.Duration
 
-	// Heartbeat is the silence after which a stream gets a comment; it counts only if Hub is nil. Zero or less means
+	// Heartbeat is the silence after which a stream gets a comment; it applies only if Hub is nil. Zero or less means
 	// 30 seconds.
 	Heartbeat time.Duration
 
-	// Hub is where the topics live, under the names they have in the store. It should live as long as the Tracker.
-	// Nil means a hub of the Tracker's own.
+	// Hub holds the topics, under the names they have in the store. It should live as long as the Tracker. Nil means
+	// that the Tracker makes its own hub.
 	Hub *sse.Hub
 
-	// Topic returns the options of a topic that the Tracker makes in the hub, by name; KeepData is always set. It may be
-	// called with the store's locks and the Tracker's held, so it must not block. Nil means the default ones.
+	// Topic returns the options of a topic that the Tracker makes in the hub, by name; KeepData is always set. It may
+	// be called with locks of the store and the Tracker held, so it must not block. Nil means the defaults.
 	Topic func(name string) sse.TopicOptions
 
-	// Lost makes the terminal that readers are shown of a run that is lost: its entry left the store before its end. It is
-	// given the last snapshot that they were shown. It is called where the store tells its followers, so it must not block,
-	// nor call the Tracker or the store. Nil, or to return nil, means `{"status":"lost","error":"..."}`.
+	// Lost makes the terminal that readers get for a lost run, one whose entry left the store before its end. last is
+	// the last snapshot that they got. Lost is called where the store calls its followers, so it must not block, nor
+	// call the Tracker or the store. If Lost is nil or returns nil, the terminal is `{"status":"lost","error":"..."}`.
 	Lost func(last Snapshot) any
 
-	// Logger gets what no caller can be told: payloads that cannot be encoded, a store that fails. Nil discards it.
+	// Logger gets errors that cannot be returned to a caller: payloads that cannot be encoded, a store that fails. Nil
+	// discards them.
 	Logger *slog.Logger
 }
 
@@ -86,12 +87,12 @@ const defaultDuration = 30 * time.Second
 // nil.
 func New(ctx context.Context, retention, heartbeat time.Duration, log *slog.Logger) *Tracker {
 	t := newTracker(ctx, snapshot.NewMemory(), &Options{Retention: retention, Heartbeat: heartbeat, Logger: log})
-	_ = t.follow() // a store in memory fails only if ctx has ended; the Tracker is over then, and safe to use
+	_ = t.follow() // a store in memory fails only if ctx has ended; the Tracker has then ended, and is safe to use
 	return t
 }
 
-// Open returns a Tracker on store that lives as long as ctx. It blocks until all that the store holds can be served,
-// and fails if the store does, or when ctx ends before that. If the store fails later, that is logged and the Tracker
+// Open returns a Tracker on store that lives as long as ctx. It blocks until all entries of the store can be served,
+// and fails if the store does, or if ctx ends before that. If the store fails later, that is logged and the Tracker
 // ends as if ctx had ended. opts may be nil.
 func Open(ctx context.Context, store snapshot.Store, opts *Options) (*Tracker, error) {
 	t := newTracker(ctx, store, opts)
@@ -137,40 +138,38 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 
 // StartOptions are the options of [Tracker.StartAs]. The zero value is the default.
 type StartOptions struct {
-	// Run is the id of the run, should one begin: 1 to 40 ASCII letters and digits, never used before on the topic;
-	// anything else panics. Empty means a random one.
+	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic; StartAs panics if
+	// it has another form. Empty means a random id.
 	Run string
 
 	// Retention is how long the terminal of the run is kept. Zero or less means the Tracker's.
 	Retention time.Duration
 
-	// KeepFinal joins a retained run where otherwise a new one would replace it, as [Tracker.StartOrJoin] does.
+	// KeepFinal joins a retained run instead of replacing it with a new one, as [Tracker.StartOrJoin] does.
 	KeepFinal bool
 
-	// Payload makes what is published of a [Progress], by [Job.Run] or a [Publisher], for a run with more to show than
-	// that. It must not call the Publisher. What cannot be encoded, or panics, is logged, as for [Job.Publish]. Nil
-	// means the Progress itself.
+	// Payload makes the payload that [Job.Run] or a [Publisher] publishes for a [Progress], for a run with more to
+	// show. It must not call the Publisher. A payload that cannot be encoded, or a panic, is logged, as for
+	// [Job.Publish]. Nil means the Progress itself.
 	Payload func(Progress) any
 }
 
-// Start begins a new run on topic unless one is running; then it joins that. isNew says which, and of any number of
-// callers at once exactly one is told true: the one that does the work. The others get the same Job. A retained
-// terminal is dropped.
+// Start begins a new run on topic, or joins the one that is running. isNew tells which: of any number of concurrent
+// callers exactly one gets true and does the work. The others get the same Job. A retained terminal is dropped.
 //
-// If the store fails, or the Tracker has ended, that is logged, and nothing was joined: isNew is false, and the Job
-// returned is already over and says why in [Job.Err]. [Tracker.StartContext] returns the error instead.
+// If the store fails, or the Tracker has ended, that is logged and no run is begun or joined: isNew is false, and the
+// Job returned is already over and has the reason in [Job.Err]. [Tracker.StartContext] returns the error instead.
 func (t *Tracker) Start(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, StartOptions{})
 }
 
-// StartOrJoin is [Tracker.Start], except that it joins a retained run too: the Job returned is then over.
+// StartOrJoin is like [Tracker.Start], but also joins a retained run: the Job returned is then over.
 func (t *Tracker) StartOrJoin(topic string) (job *Job, isNew bool) {
 	return t.startOrLog(topic, StartOptions{KeepFinal: true})
 }
 
-// StartContext is [Tracker.Start] with an end to its patience and an error: if ctx ends, the store fails, or the
-// Tracker has ended (an error that wraps [ErrEnded]), nothing was started. The run that it begins does not depend on
-// ctx.
+// StartContext is like [Tracker.Start] with a context and an error. If ctx ends, the store fails, or the Tracker has
+// ended (an error that wraps [ErrEnded]), no run is started. The run that it begins does not depend on ctx.
 func (t *Tracker) StartContext(ctx context.Context, topic string) (job *Job, isNew bool, err error) {
 	return t.StartAs(ctx, topic, StartOptions{})
 }
@@ -185,8 +184,8 @@ func (t *Tracker) startOrLog(topic string, opts StartOptions) (*Job, bool) {
 	return job, isNew
 }
 
-// StartAs is [Tracker.StartContext] for a run with an id, a retention or a payload of its own. The options are those
-// of the run that it begins; a run that it joins has its own.
+// StartAs is like [Tracker.StartContext], for a run with its own id, retention or payload. The options apply to a run
+// that it begins; a run that it joins keeps its own.
 func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) (job *Job, isNew bool, err error) {
 	t.mustBeMade()
 	select {
@@ -218,15 +217,15 @@ func (t *Tracker) mustBeMade() {
 	}
 }
 
-// hasEnded reports whether no run begins any more.
+// hasEnded reports whether the Tracker begins no new runs.
 func (t *Tracker) hasEnded() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.closing || t.ctx.Err() != nil
 }
 
-// jobOf returns this process's one Job for the run of entry. The store has told apply of it by now; if that has also
-// told its end already, the Job is over.
+// jobOf returns this process's one Job for the run of entry. The store has already passed the run to apply; if it has
+// also passed on the run's end, the Job is over.
 func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOptions) *Job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -250,8 +249,8 @@ func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOp
 	return job
 }
 
-// Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether
-// there is one in this process. The job goes on until its worker calls Finish.
+// Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether there
+// is one in this process. The job continues until its worker calls Finish.
 func (t *Tracker) Cancel(topic string) bool {
 	t.mu.Lock()
 	job := t.records[topic].job
@@ -259,17 +258,17 @@ func (t *Tracker) Cancel(topic string) bool {
 	return job != nil && job.requestCancel(ErrCancelled)
 }
 
-// Serve streams topic to a client: the newest snapshot, what is published from then on, the terminal. It blocks until
-// the stream has ended, and returns nil when that was after the terminal, with the request, with the Tracker, or
-// because the client did not read.
+// Serve streams topic to a client: the newest snapshot, later ones, and the terminal. It blocks until the stream has
+// ended, and returns nil if it ended after the terminal, with the request, with the Tracker, or because the client did
+// not read.
 //
-// An error is returned only before the first byte, so that the caller can still answer: [ErrNoTopic], or what is
-// missing in w (see [sse.CheckWriter]). A client that comes back for a topic that is gone with the id of a terminal
-// is answered with 204, and the result is nil.
+// It returns an error only before the first byte, so that the caller can still answer: [ErrNoTopic], or an error that
+// names what w lacks (see [sse.CheckWriter]). A client that comes back with the id of a terminal for a topic that is
+// gone gets 204, and the result is nil.
 func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) error {
 	if rec, ok := t.lookup(topic); ok {
-		// The hub attaches the stream to whatever run the topic has at that moment, under the topic's lock, or says
-		// that it is gone by now.
+		// The hub attaches the stream, under the topic's lock, to the run that the topic has at that moment, or reports
+		// that the topic is gone.
 		if err := t.hub.Serve(w, r, rec.topic); !errors.Is(err, sse.ErrGone) {
 			return err
 		}
@@ -284,10 +283,10 @@ func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) er
 // to drain it.
 func (t *Tracker) Hub() *sse.Hub { return t.hub }
 
-// lookup returns the record of topic, if it has a run.
+// lookup returns the record of topic if it has a run.
 func (t *Tracker) lookup(topic string) (record, bool) {
 	if t.ctx.Err() != nil {
-		return record{}, false // although the records may take a moment to leave
+		return record{}, false // even if its records have not been removed yet
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// Snapshot is the newest state of a run, as [Tracker.Watch] sees it.
+// Snapshot is the newest state of a run, as yielded by [Tracker.Watch].
 type Snapshot struct {
 	Run   string // the run's id, see [Job.ID]
 	Final bool   // this is the terminal
 	Data  []byte // JSON; must not be modified
 }
 
-// Watch yields what a stream of topic would get ([Tracker.Serve]): the newest snapshot at once if there is one, then
-// later ones, and the terminal, after which it ends. A slow loop body skips snapshots. If it cannot go on, the last
-// pair is an error and no snapshot: [ErrNoTopic] if topic has no run, or none any more because the Tracker ended; or
-// ctx's.
+// Watch yields the snapshots of a stream of topic ([Tracker.Serve]): the newest one at once if there is one, then later
+// ones, and the terminal, after which it ends. A slow loop body skips snapshots. If it cannot continue, the last pair
+// is an error without a snapshot: ctx's, or [ErrNoTopic] if topic has no run or the Tracker has ended.
 func (t *Tracker) Watch(ctx context.Context, topic string) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
 		if rec, ok := t.lookup(topic); ok {
