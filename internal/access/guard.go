@@ -15,42 +15,42 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 )
 
-// ErrUnknownToken says that a token is none of those that are configured.
-var ErrUnknownToken = errors.New("the token is not known")
+// ErrUnknownToken means that a token is not one of those in the configuration.
+var ErrUnknownToken = errors.New("this token is not valid")
 
-// A TooManyError says that an address has tried too often with what was not right.
+// A TooManyError means that too many attempts from an address have failed.
 type TooManyError struct{ Wait time.Duration }
 
 func (e *TooManyError) Error() string {
 	return fmt.Sprintf("too many attempts failed: try again in %v", e.Wait)
 }
 
-// kind is a way to say who one is.
+// kind is a way of identifying a user.
 type kind string
 
 const (
 	byNothing kind = "anonymous"
-	byToken   kind = "token"   // of the request
-	bySession kind = "session" // its cookie
+	byToken   kind = "token"   // a token in the request
+	bySession kind = "session" // the cookie of a session
 	byProxy   kind = "proxy"
 )
 
-// A credential is what a user was recognised by; with it the question can be asked again.
+// A credential is what identified a user; it is kept to revalidate the user.
 type credential struct {
 	kind   kind
-	hash   [sha256.Size]byte // of the token, or of the session's id
-	person person            // by a proxy
+	hash   [sha256.Size]byte // of the token or the session's id
+	person person            // named by a proxy
 }
 
-// A person is somebody whom another service has named.
+// A person is a user named by another service.
 type person struct {
 	name    string
-	issuer  string // the OpenID Connect provider; "" of a proxy
-	subject string // the provider's own name for the person, which never changes; "" of a proxy
+	issuer  string // the OpenID Connect provider; "" for a proxy
+	subject string // the provider's "sub", which never changes; "" of a proxy
 	groups  []string
 }
 
-// id tells a person from all others.
+// id returns the identity of a person, which is unique.
 func (p person) id() Identity {
 	if p.issuer != "" {
 		return Identity{Kind: ByOIDC, Issuer: p.issuer, Subject: p.subject}
@@ -58,9 +58,8 @@ func (p person) id() Identity {
 	return Identity{Kind: ByProxy, Subject: p.name}
 }
 
-// A Guard knows who is asking. It lives as long as the process: sessions outlive a
-// change of the configuration, and what they may do follows it. Its methods may be
-// called from any goroutine; it has none of its own.
+// A Guard identifies the users of requests. It lives as long as the process: sessions outlive a change of the
+// configuration, while their rights follow it. Its methods may be called from any goroutine; it owns no goroutine.
 type Guard struct {
 	current     func() *config.Config
 	sessions    sessions
@@ -68,23 +67,22 @@ type Guard struct {
 	provider    provider
 	exchanges   exchanges
 	used        usedStates
-	aead        cipher.AEAD // seals what a browser keeps while it is at the provider
+	aead        cipher.AEAD // seals the state that a browser keeps while it is at the provider
 }
 
-// New returns a guard. current returns the configuration at work, whose Access,
-// PublicURL and nothing else count; it is called for each request.
+// New returns a guard. current returns the configuration in effect and is called for each request; only Access,
+// Forwarded and PublicURL are used.
 func New(current func() *config.Config) *Guard {
 	var key [32]byte
 	_, _ = rand.Read(key[:])          // never fails
-	block, _ := aes.NewCipher(key[:]) // the key has the right length
-	aead, _ := cipher.NewGCM(block)   // so has the block
-	return &Guard{current: current, aead: aead, provider: provider{turn: make(chan struct{}, 1)}}
+	block, _ := aes.NewCipher(key[:]) // cannot fail: the key has the right length
+	aead, _ := cipher.NewGCM(block)   // cannot fail: the block size is right
+	return &Guard{current: current, aead: aead, provider: provider{discovering: make(chan struct{}, 1)}}
 }
 
-// Identify returns who makes a request, which may be anonymous, or [Nobody]. A request
-// with a bearer token that is wrong is Nobody's, whatever the anonymous may do: with
-// [ErrUnknownToken], or a [*TooManyError] after too many of them. Headers by which a
-// proxy names people are removed from r unless they come from one that is trusted.
+// Identify returns the user of a request, which may be the anonymous one or [Nobody]. A wrong bearer token makes it
+// Nobody, whatever the anonymous user may do, and is an error: [ErrUnknownToken], or a [*TooManyError] after too many
+// of them. Identify removes the headers by which a proxy names people from r, unless they come from a trusted proxy.
 func (g *Guard) Identify(r *http.Request) (*User, error) {
 	access := g.current().Access
 	if access == nil {
@@ -117,15 +115,15 @@ func (g *Guard) Identify(r *http.Request) (*User, error) {
 	return g.user(access, credential{kind: byNothing}), nil
 }
 
-// ByToken reports whether a request is judged by a token that it brings, and by nothing
-// else: whoever made it knows that token.
+// ByToken reports whether a request is authorised only by a token that it carries, so that its sender must have the
+// token.
 func (g *Guard) ByToken(r *http.Request) bool {
 	_, ok := bearer(r)
 	return ok && g.current().Access != nil
 }
 
-// Revalidate returns what a user is by now: [Nobody] once the token, the session or the trust
-// in the proxy is no more. It does not count as use of a session.
+// Revalidate returns the user for the same credential now: [Nobody] once the token, the session or the trust in the
+// proxy has ended. It does not count as use of a session.
 func (g *Guard) Revalidate(u *User) *User {
 	access := g.current().Access
 	if access == nil {
@@ -134,7 +132,7 @@ func (g *Guard) Revalidate(u *User) *User {
 	return g.user(access, u.by)
 }
 
-// Methods returns by which means people can sign in: "token", "oidc".
+// Methods returns the ways in which people can sign in: "token", "oidc".
 func (g *Guard) Methods() []string {
 	methods := []string{}
 	if access := g.current().Access; access != nil {
@@ -148,7 +146,7 @@ func (g *Guard) Methods() []string {
 	return methods
 }
 
-// user returns whom a credential stands for, as the configuration has it.
+// user returns the user of a credential according to the configuration.
 func (g *Guard) user(access *config.Access, by credential) *User {
 	switch by.kind {
 	case byToken:
@@ -185,18 +183,24 @@ func (g *Guard) user(access *config.Access, by credential) *User {
 	}
 }
 
-// tokenUser returns whom a token stands for. Every token is compared, in constant time.
+// tokenUser returns the user of a token. It compares every token, in constant time.
 func tokenUser(access *config.Access, by credential) *User {
 	found := Nobody
 	for _, token := range access.Tokens {
 		if subtle.ConstantTimeCompare(token.SHA256[:], by.hash[:]) == 1 {
-			found = &User{Name: token.Name, ID: Identity{Kind: ByToken, Subject: token.Name}, Role: token.Role, Jobs: token.Jobs, by: by}
+			found = &User{
+				Name: token.Name,
+				ID:   Identity{Kind: ByToken, Subject: token.Name},
+				Role: token.Role,
+				Jobs: token.Jobs,
+				by:   by,
+			}
 		}
 	}
 	return found
 }
 
-// grouped returns a person with the highest role of the groups, at least the given one.
+// grouped returns the user for a person with the highest role of their groups, at least the given one.
 func grouped(p person, groups map[string]config.Role, least config.Role, by credential) *User {
 	role := least
 	for _, group := range p.groups {
@@ -210,9 +214,8 @@ func grouped(p person, groups map[string]config.Role, least config.Role, by cred
 	return &User{Name: p.name, ID: p.id(), Role: role, by: by}
 }
 
-// check returns an error unless a token is known. A known token is never limited, whatever
-// else came from its address. A wrong one counts against the address; the same one again,
-// if again is given, does not.
+// check returns an error unless a token is valid. A valid token is never limited, whatever else came from its address.
+// A wrong one counts against the address, but a repetition of the last wrong one, if again is given, does not.
 func (g *Guard) check(access *config.Access, r *http.Request, hash [sha256.Size]byte, again *[sha256.Size]byte) error {
 	if tokenUser(access, credential{hash: hash}) != Nobody {
 		return nil
@@ -223,8 +226,8 @@ func (g *Guard) check(access *config.Access, r *http.Request, hash [sha256.Size]
 	return ErrUnknownToken
 }
 
-// bearer returns the token of a request (RFC 6750 §2.1). Other schemes are not for us:
-// a proxy in front may have asked for a password.
+// bearer returns the token of a request (RFC 6750 §2.1). Other schemes are ignored: a proxy in front may have asked for
+// a password.
 func bearer(r *http.Request) (string, bool) {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return strings.TrimSpace(token), strings.EqualFold(scheme, "Bearer")

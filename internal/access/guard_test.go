@@ -169,11 +169,11 @@ func TestRevalidate(t *testing.T) {
 		t.Errorf("roles %q, want %q", got, want)
 	}
 	for _, u := range []*access.User{token, session} {
-		if len(u.Jobs) != 1 || !u.Known() {
+		if len(u.Jobs) != 1 || !u.Identified() {
 			t.Errorf("%+v, want its one job, and known", u)
 		}
 	}
-	if anonymous.Known() || !proxied.Known() {
+	if anonymous.Identified() || !proxied.Identified() {
 		t.Error("anonymous is known, or who a proxy names is not")
 	}
 	changed := *s.cfg.Access

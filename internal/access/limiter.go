@@ -8,36 +8,34 @@ import (
 )
 
 const (
-	burst      = 10              // attempts of an address that may fail at once
-	refill     = 6 * time.Second // until one more may
+	burst      = 10              // failed attempts that an address may make at once
+	refill     = 6 * time.Second // time until one more may fail
 	maxClients = 4096            // addresses that are remembered
 )
 
-// A limiter bounds the attempts that fail, by the [Network] of their address. Attempts
-// that succeed never ask it: misuse by one client of a shared address must not lock out
-// the others. The zero value has seen nobody.
+// A limiter bounds failed attempts by the [Network] of their address. Attempts that succeed do not consult it: misuse
+// by one client of a shared address must not lock out the others. The zero value is ready to use.
 type limiter struct {
 	mu      sync.Mutex // guards clients
 	clients map[netip.Addr]*attempts
 }
 
-// attempts are those of one address that failed.
+// attempts is the state of one address with failed attempts.
 type attempts struct {
-	left float64 // at the time at
+	left float64 // attempts left at the time at
 	at   time.Time
-	last [sha256.Size]byte // of the token that was wrong last
+	last [sha256.Size]byte // hash of the last wrong token
 }
 
-// leftAt is how many attempts may fail at the time now.
+// leftAt returns how many attempts may fail at the time now.
 func (a *attempts) leftAt(now time.Time) float64 {
 	return min(burst, a.left+float64(now.Sub(a.at))/float64(refill))
 }
 
-// take counts an attempt that failed and returns 0, or returns how long the address has
-// to wait if none is left: then it counts nothing, so attempts beyond the limit do not
-// lengthen the wait. A token that is the same as last time does not count, if there is
-// one: it teaches a guesser nothing, and comes from a program that was forgotten when its
-// token was changed.
+// take counts a failed attempt and returns 0. If none is left, it returns how long the address has to wait, and does
+// not count: attempts beyond the limit do not lengthen the wait. The same token as last time, if token is given, does
+// not count: a guesser learns nothing from it, and it usually comes from a program that was overlooked when its token
+// was changed.
 func (l *limiter) take(now time.Time, from netip.Addr, token *[sha256.Size]byte) time.Duration {
 	from = Network(from)
 	l.mu.Lock()
@@ -66,8 +64,8 @@ func (l *limiter) take(now time.Time, from netip.Addr, token *[sha256.Size]byte)
 	return 0
 }
 
-// forgetLocked makes room: by those who have waited long enough, or else by the one who
-// has the least to wait for.
+// forgetLocked makes room: it removes the addresses that have waited long enough, or else the one with the shortest
+// wait left.
 func (l *limiter) forgetLocked(now time.Time) {
 	var fullest netip.Addr
 	most := -1.0
@@ -84,8 +82,8 @@ func (l *limiter) forgetLocked(now time.Time) {
 	}
 }
 
-// Network is what an address is counted under: of IPv6 its /64, of which one client may
-// have every address.
+// Network returns the network under which an address is counted: for IPv6 its /64, since one client may have all of its
+// addresses.
 func Network(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	if addr.Is6() {

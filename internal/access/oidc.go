@@ -19,14 +19,22 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// algorithms are those by which an ID token may be signed: with a key pair. "none" and
-// those with a shared secret are not among them, whatever the provider or the token says.
+// algorithms are the signature algorithms allowed for an ID token, all with a key pair. They exclude "none" and those
+// with a shared secret, whatever the provider or the token says.
 var algorithms = []string{
-	oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512, oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
+	oidc.RS256,
+	oidc.RS384,
+	oidc.RS512,
+	oidc.PS256,
+	oidc.PS384,
+	oidc.PS512,
+	oidc.ES256,
+	oidc.ES384,
+	oidc.ES512,
+	oidc.EdDSA,
 }
 
-// A NoRoleError says that somebody has signed in at the provider, but that none of
-// their groups has a role.
+// A NoRoleError means that a person has signed in at the provider, but none of their groups has a role.
 type NoRoleError struct {
 	Name string
 	ID   Identity
@@ -36,21 +44,21 @@ func (e *NoRoleError) Error() string {
 	return fmt.Sprintf("none of the groups of %q has a role", e.Name)
 }
 
-// ErrNoOIDC says that no provider is configured.
+// ErrNoOIDC means that no provider is configured.
 var ErrNoOIDC = errors.New("no OpenID Connect provider is configured")
 
-// A BusyError says that as many codes are being exchanged as may be at the same time. The
-// sign-in is not used up: the same request may come again.
+// A BusyError means that the maximum number of codes is being exchanged already. The sign-in is not used up: the same
+// request may be repeated.
 type BusyError struct{ After time.Duration }
 
 func (e *BusyError) Error() string {
-	return "too many sign-ins are under way at the provider"
+	return "too many sign-ins are in progress at the provider"
 }
 
-// A Visit is how somebody signs in at the provider.
+// A Visit describes how a person signs in at the provider.
 type Visit struct {
-	Return  string // where on the page they came from; see [Guard.Complete]
-	Another bool   // they want to choose another account than the one they have there
+	Return  string // the place on the page to return to; see [Guard.Complete]
+	Another bool   // the person wants to choose another account at the provider
 }
 
 // Begin sends the browser to the provider to sign in (OpenID Connect Core §3.1): by the
@@ -86,9 +94,8 @@ func (g *Guard) Begin(w http.ResponseWriter, r *http.Request, visit Visit) error
 	return nil
 }
 
-// promptOf is what the provider is told to ask a person for (OpenID Connect Core
-// §3.1.2.1); "" leaves that to the provider. Every provider knows "login", while not
-// every one can show its accounts.
+// promptOf returns the prompt parameter (OpenID Connect Core §3.1.2.1); "" leaves the decision to the provider. All
+// providers support "login", but not all can show a choice of accounts.
 func promptOf(cfg *config.OIDC, found *oidc.Provider, visit Visit) string {
 	const choose = "select_account"
 	switch known := moreOf(found).Prompts; {
@@ -100,10 +107,9 @@ func promptOf(cfg *config.OIDC, found *oidc.Provider, visit Visit) string {
 	return choose
 }
 
-// Complete begins a session for the person that the provider sends back, and returns
-// where on the page that person came from. The error is a [*NotBegunError], a
-// [*BusyError], an [*AwayError], a [*NoRoleError], or says what is wrong with what the
-// provider brought. A sign-in can be completed once. The caller answers, in any case.
+// Complete begins a session for the person that the provider sends back, and returns the place on the page to which
+// that person returns. The error is a [*NotBegunError], a [*BusyError], an [*AwayError], a [*NoRoleError], or describes
+// what is wrong with the provider's answer. A sign-in can be completed once. In any case the caller writes the answer.
 func (g *Guard) Complete(w http.ResponseWriter, r *http.Request) (u *User, back string, err error) {
 	cfg, err := g.oidc()
 	if err != nil {
@@ -142,24 +148,31 @@ func (g *Guard) Complete(w http.ResponseWriter, r *http.Request) (u *User, back 
 	return g.begin(w, r, session{provider: idOf(cfg), person: who, hint: hint}), p.Return, nil
 }
 
-// complete finds out whom the provider has sent back, and returns the ID token that says
-// so.
-func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pending, query url.Values) (who person, raw string, err error) {
+// complete identifies the person that the provider has sent back, and returns their ID token.
+func complete(
+	ctx context.Context,
+	cfg *config.OIDC,
+	found *oidc.Provider,
+	p pending,
+	query url.Values,
+) (who person, raw string, err error) {
 	switch {
 	case time.Now().After(p.Until):
 		return person{}, "", errors.New("the sign-in took too long")
 	case p.Provider != idOf(cfg):
-		return person{}, "", errors.New("the sign-in was started at another provider")
+		return person{}, "", errors.New("the sign-in was begun at another provider")
 	case query.Has("iss") && query.Get("iss") != cfg.Issuer: // RFC 9207 §2.4
 		return person{}, "", errors.New("the answer comes from another provider")
 	case query.Get("error") != "":
 		return person{}, "", fmt.Errorf("the provider refused: %.100q", query.Get("error"))
 	}
-	tokens, err := relyingParty(cfg, found, p.Redirect).Exchange(ctx, query.Get("code"), oauth2.VerifierOption(p.Verifier))
+	tokens, err := relyingParty(
+		cfg, found, p.Redirect).Exchange(ctx, query.Get("code"), oauth2.VerifierOption(p.Verifier))
 	if err != nil {
-		var refused *oauth2.RetrieveError // prints the whole answer, in which anything may be
+		var refused *oauth2.RetrieveError // its text has the whole answer, which may contain anything
 		if errors.As(err, &refused) {
-			return person{}, "", fmt.Errorf("the provider rejected the code: %d %.100q", refused.Response.StatusCode, refused.ErrorCode)
+			return person{}, "", fmt.Errorf(
+				"the provider rejected the code: %d %.100q", refused.Response.StatusCode, refused.ErrorCode)
 		}
 		return person{}, "", fmt.Errorf("exchange the code: %w", err)
 	}
@@ -178,7 +191,7 @@ func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pen
 	if err := id.Claims(&claims); err != nil {
 		return person{}, "", fmt.Errorf("read the ID token: %w", err)
 	}
-	// OpenID Connect Core §3.1.3.7, 4 and 5: meant for several, it must have been given to us.
+	// OpenID Connect Core §3.1.3.7, 4 and 5: a token for several clients must have been issued to this one.
 	if party, given := claims["azp"]; len(id.Audience) > 1 && !given || given && party != cfg.ClientID {
 		return person{}, "", errors.New("verify the ID token: it was issued to another client")
 	}
@@ -188,10 +201,17 @@ func complete(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, p pen
 	return personOf(cfg.Issuer, id.Subject, claims, cfg.GroupsClaim), raw, nil
 }
 
-// addUserInfo asks the provider's userinfo for the claims that the ID token does not have
-// (OpenID Connect Core §5.4): the groups, and the person's name. Without the groups nobody
-// can be let in, while a name is a courtesy: its failure is no error.
-func addUserInfo(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, tokens *oauth2.Token, subject string, claims map[string]any) error {
+// addUserInfo requests the claims that the ID token lacks, the groups and the person's name, from the provider's
+// userinfo endpoint (OpenID Connect Core §5.4). The groups are required, while the name is optional: failing to get
+// only that is not an error.
+func addUserInfo(
+	ctx context.Context,
+	cfg *config.OIDC,
+	found *oidc.Provider,
+	tokens *oauth2.Token,
+	subject string,
+	claims map[string]any,
+) error {
 	grouped, named := claims[cfg.GroupsClaim] != nil, nameOf(claims) != ""
 	if grouped && named || found.UserInfoEndpoint() == "" {
 		return nil
@@ -226,7 +246,7 @@ func addUserInfo(ctx context.Context, cfg *config.OIDC, found *oidc.Provider, to
 	return err
 }
 
-// nameOf is the name of a person for people, "" if the claims have none.
+// nameOf returns the name to show for a person, "" if the claims have none.
 func nameOf(claims map[string]any) string {
 	for _, claim := range []string{"preferred_username", "email", "name"} {
 		if name, ok := claims[claim].(string); ok && isName(name) {
@@ -260,7 +280,7 @@ func (g *Guard) oidc() (*config.OIDC, error) {
 	return nil, ErrNoOIDC
 }
 
-// relyingParty is us, as the provider knows us.
+// relyingParty returns the gateway's registration at the provider.
 func relyingParty(cfg *config.OIDC, found *oidc.Provider, redirect string) *oauth2.Config {
 	scopes := cfg.Scopes
 	if !slices.Contains(scopes, oidc.ScopeOpenID) {
@@ -275,15 +295,14 @@ func relyingParty(cfg *config.OIDC, found *oidc.Provider, redirect string) *oaut
 	}
 }
 
-// endSession returns the address at the provider where the session there ends, too, for
-// a session that has ended here; "" if there is none, or the provider offers none (OpenID
-// Connect RP-Initiated Logout §2).
+// endSession returns the address that ends the session at the provider, for a session that has ended here (OpenID
+// Connect RP-Initiated Logout §2); "" if there is no such session, or the provider does not support that.
 func (g *Guard) endSession(r *http.Request, ended session) string {
 	cfg, err := g.oidc()
 	if err != nil || !cfg.EndSession || ended.provider != idOf(cfg) {
 		return ""
 	}
-	found, _, known := g.provider.known(cfg.Issuer)
+	found, _, known := g.provider.cached(cfg.Issuer)
 	if !known || found == nil {
 		return ""
 	}
@@ -301,10 +320,10 @@ func (g *Guard) endSession(r *http.Request, ended session) string {
 	return to.String()
 }
 
-// callback is the address to which the provider sends people back.
+// callback returns the address to which the provider sends people back.
 func (g *Guard) callback(r *http.Request) string { return g.absolute(r, "/auth/callback") }
 
-// absolute is the address of a path of ours as people use it.
+// absolute returns the public address of a path of the gateway.
 func (g *Guard) absolute(r *http.Request, path string) string {
 	if public := g.current().PublicURL; public != nil {
 		return public.Scheme + "://" + public.Host + Base(public) + path

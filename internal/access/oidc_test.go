@@ -71,7 +71,7 @@ func TestOIDC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u.Name != "ann" || u.Role != config.RoleOperator || !u.Known() {
+	if u.Name != "ann" || u.Role != config.RoleOperator || !u.Identified() {
 		t.Errorf("signed in as %+v, want ann, operator", u)
 	}
 	if len(cookies) != 2 || cookies[0].MaxAge >= 0 || cookies[1].Name != "tidewire" || cookies[1].SameSite != http.SameSiteStrictMode {

@@ -13,34 +13,32 @@ import (
 )
 
 const (
-	signInFor   = 10 * time.Minute // a person may take at the provider
-	maxPending  = 4                // sign-ins of a browser that are under way
-	maxUsed     = 10_000           // sign-ins of which is remembered that they were used
-	stateCookie = "-sign-in-"      // and the beginning of the state
-	stateDigits = 8                // so many characters of it
+	signInFor   = 10 * time.Minute // the time that a person may take at the provider
+	maxPending  = 4                // sign-ins in progress per browser
+	maxUsed     = 10_000           // used sign-ins that are remembered
+	stateCookie = "-sign-in-"      // followed by the beginning of the state
+	stateDigits = 8                // how many characters of the state
 )
 
-// A NotBegunError says that what a browser brought belongs to no sign-in that was begun
-// here: another site may have sent it. It means nothing and costs nothing.
+// A NotBegunError means that a browser's request does not belong to a sign-in that was begun here: another site may
+// have caused it. It has no effect.
 type NotBegunError struct{ why string }
 
 func (e *NotBegunError) Error() string { return e.why }
 
-// A pending sign-in is what the browser keeps, sealed, while a person is at the provider:
-// a cookie for each, so that several tabs do not disturb each other. The gateway remembers
-// nothing of it until it is used, so nobody can fill its memory.
+// A pending sign-in is kept by the browser, sealed, while a person is at the provider: one cookie for each, so that
+// several tabs do not interfere. The gateway stores nothing until the sign-in is used, so its memory cannot be filled.
 type pending struct {
 	Provider providerID
 	State    string
 	Nonce    string
-	Verifier string // of PKCE (RFC 7636)
+	Verifier string // for PKCE (RFC 7636)
 	Redirect string
-	Return   string // where on the page the person came from
+	Return   string // the place on the page to return to
 	Until    time.Time
 }
 
-// keep gives the browser a sign-in to keep. The oldest of those that it has goes when
-// there are too many.
+// keep stores a sign-in in a cookie of the browser. It removes the oldest one when there are too many.
 func (g *Guard) keep(w http.ResponseWriter, r *http.Request, p pending) {
 	prefix := g.cookieName(r, stateCookie)
 	type kept struct {
@@ -50,7 +48,7 @@ func (g *Guard) keep(w http.ResponseWriter, r *http.Request, p pending) {
 	var others []kept
 	for _, cookie := range r.Cookies() {
 		if strings.HasPrefix(cookie.Name, prefix) {
-			other, _ := g.open(cookie.Value) // what does not open is older than everything
+			other, _ := g.open(cookie.Value) // one that cannot be opened counts as the oldest
 			others = append(others, kept{cookie.Name, other.Until})
 		}
 	}
@@ -60,14 +58,16 @@ func (g *Guard) keep(w http.ResponseWriter, r *http.Request, p pending) {
 			g.drop(w, r, other.name)
 		}
 	}
-	// Lax, not Strict: the browser has to bring it when the provider sends it back.
+	// Lax, not Strict: the browser has to send it when it comes back from the provider.
 	g.setCookie(w, r, &http.Cookie{
-		Name: prefix + p.State[:stateDigits], Value: g.seal(p), MaxAge: int(signInFor / time.Second), SameSite: http.SameSiteLaxMode,
+		Name:     prefix + p.State[:stateDigits],
+		Value:    g.seal(p),
+		MaxAge:   int(signInFor / time.Second),
+		SameSite: http.SameSiteLaxMode,
 	})
 }
 
-// kept returns the sign-in that a state belongs to, if the browser keeps it, and the name
-// of its cookie. Nothing is changed by asking.
+// kept returns the sign-in of a state, if the browser has it, and the name of its cookie. It changes nothing.
 func (g *Guard) kept(r *http.Request, state string) (p pending, name string, err error) {
 	if len(state) < stateDigits {
 		return pending{}, "", &NotBegunError{"the answer has no state"}
@@ -75,7 +75,9 @@ func (g *Guard) kept(r *http.Request, state string) (p pending, name string, err
 	name = g.cookieName(r, stateCookie) + state[:stateDigits]
 	cookie, err := r.Cookie(name)
 	if err != nil {
-		return pending{}, "", &NotBegunError{"the browser keeps no such sign-in: it took too long, or was begun at another address"}
+		return pending{}, "", &NotBegunError{
+			"the browser has no such sign-in: it took too long, or was begun at another address",
+		}
 	}
 	if p, err = g.open(cookie.Value); err != nil {
 		return pending{}, "", err
@@ -91,8 +93,7 @@ func (g *Guard) drop(w http.ResponseWriter, r *http.Request, name string) {
 	g.setCookie(w, r, &http.Cookie{Name: name, MaxAge: -1, SameSite: http.SameSiteLaxMode})
 }
 
-// usedStates are the sign-ins that were used, until they are too old to be used anyway.
-// The zero value has none.
+// usedStates are the sign-ins that were used, until they would expire anyway. The zero value has none.
 type usedStates struct {
 	mu    sync.Mutex // guards the fields below
 	all   map[string]bool
@@ -104,7 +105,7 @@ type usedState struct {
 	at    time.Time
 }
 
-// use notes that a sign-in is used, and reports whether this is the first time.
+// use records that a sign-in is used, and reports whether this is the first time.
 func (u *usedStates) use(now time.Time, state string) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -125,13 +126,13 @@ func (u *usedStates) use(now time.Time, state string) bool {
 
 // seal encrypts a pending sign-in, so that the browser can neither read nor change it.
 func (g *Guard) seal(p pending) string {
-	plain, _ := json.Marshal(p) // text and a time encode
+	plain, _ := json.Marshal(p) // cannot fail: text and a time can be encoded
 	nonce := make([]byte, g.aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
 	return base64.RawURLEncoding.EncodeToString(g.aead.Seal(nonce, nonce, plain, nil))
 }
 
-// open reads what seal made. The error is a [*NotBegunError].
+// open decrypts the result of seal. The error is a [*NotBegunError].
 func (g *Guard) open(sealed string) (p pending, err error) {
 	data, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err == nil && len(data) >= g.aead.NonceSize() {

@@ -16,21 +16,21 @@ import (
 )
 
 const (
-	askFor             = 10 * time.Second // a request to the provider may take
-	askForName         = 3 * time.Second  // a request whose answer is not needed to let somebody in
-	askAgain           = 10 * time.Second // after the provider could not be reached
+	askFor             = 10 * time.Second // time limit of a request to the provider
+	askForName         = 3 * time.Second  // time limit if the person can be admitted without the answer
+	askAgain           = 10 * time.Second // wait after the provider could not be reached
 	maxAnswer          = 1 << 20          // bytes of an answer of the provider
-	maxExchanges       = 32               // codes that are exchanged at the same time
-	maxClientExchanges = 4                // of them those of one address
-	maxHint            = 4 << 10          // bytes of an ID token that is shown when a session ends
+	maxExchanges       = 32               // codes exchanged at the same time
+	maxClientExchanges = 4                // of those, from one address
+	maxHint            = 4 << 10          // bytes of an ID token that is sent along when a session ends
 )
 
-// An AwayError says that the provider could not be reached.
+// An AwayError means that the provider could not be reached.
 type AwayError struct {
-	After time.Duration // when it is asked again at the earliest
-	New   bool          // it was asked just now, rather than a moment ago
+	After time.Duration // the earliest time of the next attempt
+	New   bool          // the attempt was made for this request, rather than earlier
 
-	cause error // nil: it was not asked
+	cause error // nil: no attempt was made
 }
 
 func (e *AwayError) Error() string {
@@ -42,36 +42,35 @@ func (e *AwayError) Error() string {
 
 func (e *AwayError) Unwrap() error { return e.cause }
 
-// A providerID names the provider at which a session began, and us there.
+// A providerID names the provider at which a session began, and the client there.
 type providerID struct{ Issuer, Client string }
 
 func idOf(cfg *config.OIDC) providerID { return providerID{cfg.Issuer, cfg.ClientID} }
 
-// provider is what is known of the OpenID Connect provider. Nothing is asked of it until
-// somebody signs in: the gateway starts without it, and tokens work.
+// provider caches the discovery of the OpenID Connect provider. The first request to the provider is made when a person
+// signs in, so the gateway starts without it, and tokens work.
 type provider struct {
-	turn chan struct{} // of 1: whoever fills it asks the provider
+	discovering chan struct{} // of 1: full while a request asks the provider
 
 	mu     sync.Mutex // guards the fields below
-	of     string     // the issuer that they are about
+	of     string     // the issuer that the fields describe
 	found  *oidc.Provider
-	failed time.Time // when it could not be reached
+	failed time.Time // the time of the last failure
 }
 
-// discover returns the provider, which is asked for its addresses if they are not known
-// yet: by one request at a time, and not again for askAgain after it failed. The error is
-// an [*AwayError].
+// discover returns the provider. If its addresses are not known yet, it asks the provider: by one request at a time,
+// and not again for askAgain after a failure. The error is an [*AwayError].
 func (p *provider) discover(ctx context.Context, issuer string) (*oidc.Provider, error) {
-	if found, err, known := p.known(issuer); known {
+	if found, err, known := p.cached(issuer); known {
 		return found, err
 	}
 	select {
-	case p.turn <- struct{}{}:
-		defer func() { <-p.turn }()
+	case p.discovering <- struct{}{}:
+		defer func() { <-p.discovering }()
 	case <-ctx.Done():
 		return nil, &AwayError{After: askAgain, cause: ctx.Err()}
 	}
-	if found, err, known := p.known(issuer); known { // whoever had the turn has asked
+	if found, err, known := p.cached(issuer); known { // another request has asked meanwhile
 		return found, err
 	}
 	found, err := oidc.NewProvider(ctx, issuer)
@@ -84,9 +83,8 @@ func (p *provider) discover(ctx context.Context, issuer string) (*oidc.Provider,
 	return found, nil
 }
 
-// known returns what is known of the provider without asking it: its addresses, or that
-// it could not be reached a moment ago.
-func (p *provider) known(issuer string) (found *oidc.Provider, err error, known bool) {
+// cached returns the provider without asking it: its addresses, or the error that it could not be reached a moment ago.
+func (p *provider) cached(issuer string) (found *oidc.Provider, err error, known bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := askAgain - time.Since(p.failed)
@@ -101,19 +99,19 @@ func (p *provider) known(issuer string) (found *oidc.Provider, err error, known 
 	return nil, nil, false
 }
 
-// more is what a provider may say of itself beyond OpenID Connect Discovery.
+// more has metadata of a provider beyond OpenID Connect Discovery.
 type more struct {
 	EndSession string   `json:"end_session_endpoint"`    // OpenID Connect RP-Initiated Logout §2.1
 	Prompts    []string `json:"prompt_values_supported"` // Initiating User Registration §5
 }
 
-// moreOf returns what a provider says of itself.
+// moreOf returns the further metadata of a provider.
 func moreOf(found *oidc.Provider) (m more) {
-	_ = found.Claims(&m) // what does not fit counts as not said
+	_ = found.Claims(&m) // invalid metadata counts as absent
 	return m
 }
 
-// client asks the provider.
+// client makes the requests to the provider.
 var client = &http.Client{
 	Timeout:   askFor,
 	Transport: bounded{httpclient.New(httpclient.Options{})},
@@ -122,15 +120,15 @@ var client = &http.Client{
 	},
 }
 
-// exchanges counts the codes that are being exchanged at the provider. However slow that
-// is, one client cannot occupy all places. The zero value has none under way.
+// exchanges counts the codes that are being exchanged at the provider. However slow that is, one client cannot occupy
+// all slots. The zero value has none in progress.
 type exchanges struct {
 	mu sync.Mutex // guards the fields below
 	by map[netip.Addr]int
 	n  int
 }
 
-// begin takes a place for a client, and reports whether there was one.
+// begin takes a slot for a client, and reports whether there was one.
 func (e *exchanges) begin(from netip.Addr) bool {
 	from = Network(from)
 	e.mu.Lock()
@@ -146,7 +144,7 @@ func (e *exchanges) begin(from netip.Addr) bool {
 	return true
 }
 
-// end gives the place back.
+// end releases the slot.
 func (e *exchanges) end(from netip.Addr) {
 	from = Network(from)
 	e.mu.Lock()
@@ -157,13 +155,13 @@ func (e *exchanges) end(from netip.Addr) {
 	}
 }
 
-// asking is the context of questions to the provider. It outlives a request that was
-// given up: what is learned, or that nothing could be, is remembered for the next.
+// asking returns the context for requests to the provider. It outlives a request that was given up, because the result,
+// even a failure, is kept for the next one.
 func asking(r *http.Request) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(oidc.ClientContext(context.WithoutCancel(r.Context()), client), askFor)
 }
 
-// bounded cuts answers off after maxAnswer bytes.
+// bounded truncates answers after maxAnswer bytes.
 type bounded struct{ http.RoundTripper }
 
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -13,10 +13,9 @@ import (
 // maxName bounds the name of a person, in bytes.
 const maxName = 256
 
-// Address returns the address of the client of a request: that of the connection, or if
-// that is a trusted proxy's, the last one in X-Forwarded-For that is none. Whatever is
-// left of it there the client may have written itself. It is invalid if there is none, as
-// of a connection by the unix socket.
+// Address returns the address of the client of a request: that of the connection or, if that belongs to a trusted
+// proxy, the last one in X-Forwarded-For that does not. Everything to the left of it may have been written by the
+// client. The result is invalid if there is no address, as for a connection by the unix socket.
 func (g *Guard) Address(r *http.Request) netip.Addr {
 	cfg := g.current()
 	proxies := cfg.Forwarded
@@ -25,41 +24,40 @@ func (g *Guard) Address(r *http.Request) netip.Addr {
 	}
 	addr := peer(r)
 	if !trusts(proxies, addr) {
-		return known(addr)
+		return clientAddress(addr)
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
 		next, ok := parseHop(hop)
 		if !ok {
-			return known(addr)
+			return clientAddress(addr)
 		}
 		addr = next
 		if !trusts(proxies, addr) {
 			return addr
 		}
 	}
-	return known(addr)
+	return clientAddress(addr)
 }
 
-// known is an address, invalid if it stands for the peers of the unix socket.
-func known(addr netip.Addr) netip.Addr {
+// clientAddress returns addr, or an invalid address if addr stands for the peers of the unix socket.
+func clientAddress(addr netip.Addr) netip.Addr {
 	if addr == config.UnixPeers.Addr() {
 		return netip.Addr{}
 	}
 	return addr
 }
 
-// peer is the address at the other end of the connection; that of [config.UnixPeers] for
-// one by the unix socket.
+// peer returns the address at the other end of the connection; that of [config.UnixPeers] for one by the unix socket.
 func peer(r *http.Request) netip.Addr {
 	if local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.UnixAddr); ok && local != nil {
 		return config.UnixPeers.Addr()
 	}
-	at, _ := netip.ParseAddrPort(r.RemoteAddr) // invalid if it is none
+	at, _ := netip.ParseAddrPort(r.RemoteAddr) // invalid if it is not an address
 	return at.Addr().Unmap().WithZone("")
 }
 
-// parseHop reads an element of X-Forwarded-For: an address, with a port or without.
+// parseHop parses an element of X-Forwarded-For: an address with or without a port.
 func parseHop(hop string) (netip.Addr, bool) {
 	hop = strings.TrimSpace(hop)
 	addr, err := netip.ParseAddr(strings.Trim(hop, "[]"))
@@ -79,8 +77,8 @@ func trusts(proxies []netip.Prefix, addr netip.Addr) bool {
 	return addr.IsValid() && slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// named returns the person that a trusted proxy names. Two names are none: one of them
-// may be the client's own.
+// named returns the person that a trusted proxy names. A second name makes both void: one of them may come from the
+// client.
 func named(proxy *config.Proxy, r *http.Request) (person, bool) {
 	names := r.Header.Values(proxy.UserHeader)
 	if len(names) != 1 || !isName(names[0]) {
@@ -97,8 +95,9 @@ func named(proxy *config.Proxy, r *http.Request) (person, bool) {
 	return p, true
 }
 
-// isName reports whether a text can name a person.
+// isName reports whether a text is a valid name of a person.
 func isName(name string) bool {
 	name = strings.TrimSpace(name)
-	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f })
+	return name != "" && len(name) <= maxName &&
+		!strings.ContainsFunc(name, func(c rune) bool { return c < ' ' || c == 0x7f })
 }

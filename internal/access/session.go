@@ -13,19 +13,18 @@ import (
 )
 
 const (
-	idleFor        = 12 * time.Hour     // a session ends when no request has come for so long
-	longest        = 7 * 24 * time.Hour // and so long after it began in any case
-	maxOwnSessions = 100                // of a token or a person; beyond that their oldest ends
-	maxSessions    = 10_000             // beyond that the oldest ends of whoever has most
+	idleFor        = 12 * time.Hour     // a session ends after so long without a request
+	longest        = 7 * 24 * time.Hour // and in any case so long after it began
+	maxOwnSessions = 100                // per token or person; beyond that their oldest session ends
+	maxSessions    = 10_000             // beyond that the owner of the most sessions loses the oldest
 )
 
-// A session is what a cookie stands for. What it may do is not in it: that is asked of
-// the configuration each time.
+// A session belongs to a cookie. It does not contain its rights: they are taken from the configuration each time.
 type session struct {
-	token    [sha256.Size]byte // that began it
-	provider providerID        // that did instead, zero if none
-	person   person            // as the provider says
-	hint     string            // the ID token with which the provider said so
+	token    [sha256.Size]byte // the hash of the token that began it
+	provider providerID        // the provider at which it began instead, or zero
+	person   person            // according to the provider
+	hint     string            // the ID token from the provider
 	begun    time.Time
 	used     time.Time
 }
@@ -35,7 +34,7 @@ func (s *session) over(now time.Time) bool {
 	return now.Sub(s.used) >= idleFor || now.Sub(s.begun) >= longest
 }
 
-// An owner is a token or a person. Each can displace sessions of their own alone.
+// An owner is a token or a person. An owner can displace only their own sessions.
 type owner struct {
 	token   [sha256.Size]byte
 	at      providerID
@@ -44,7 +43,7 @@ type owner struct {
 
 func (s *session) owner() owner { return owner{s.token, s.provider, s.person.subject} }
 
-// sessions are those that have not ended, by the hash of their id. The zero value has none.
+// sessions holds the sessions that have not ended, by the hash of their id. The zero value has none.
 type sessions struct {
 	mu  sync.Mutex // guards the fields below
 	all map[[sha256.Size]byte]*session
@@ -75,7 +74,7 @@ func (s *sessions) begin(now time.Time, begun session) (id string) {
 	return id
 }
 
-// mostLocked is the owner of the most sessions.
+// mostLocked returns the owner of the most sessions.
 func (s *sessions) mostLocked() (most owner) {
 	for owner, hashes := range s.of {
 		if len(hashes) > len(s.of[most]) {
@@ -85,8 +84,7 @@ func (s *sessions) mostLocked() (most owner) {
 	return most
 }
 
-// displaceLocked ends the sessions of an owner that have expired, or else the one that was
-// not used for longest.
+// displaceLocked ends the expired sessions of an owner, or else the one that has been unused for longest.
 func (s *sessions) displaceLocked(now time.Time, of owner) {
 	var oldest [sha256.Size]byte
 	since := now
@@ -104,7 +102,7 @@ func (s *sessions) displaceLocked(now time.Time, of owner) {
 	}
 }
 
-// find returns the session whose id has that hash.
+// find returns the session whose id has the given hash.
 func (s *sessions) find(now time.Time, hash [sha256.Size]byte) (session, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -115,7 +113,7 @@ func (s *sessions) find(now time.Time, hash [sha256.Size]byte) (session, bool) {
 	return *found, true
 }
 
-// touch notes that a session was used.
+// touch records that a session was used.
 func (s *sessions) touch(now time.Time, hash [sha256.Size]byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +122,7 @@ func (s *sessions) touch(now time.Time, hash [sha256.Size]byte) {
 	}
 }
 
-// end removes the session whose id has that hash and returns what it was.
+// end removes the session whose id has the given hash and returns it.
 func (s *sessions) end(hash [sha256.Size]byte) session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,8 +143,8 @@ func (s *sessions) endLocked(hash [sha256.Size]byte) session {
 	return *ended
 }
 
-// SignIn begins a session with a token, in place of the one that the browser had. The
-// error is [ErrUnknownToken] or a [*TooManyError].
+// SignIn begins a session with a token, replacing the one that the browser had. The error is [ErrUnknownToken] or a
+// [*TooManyError].
 func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*User, error) {
 	access := g.current().Access
 	if access == nil {
@@ -159,8 +157,8 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*U
 	return g.begin(w, r, session{token: hash}), nil
 }
 
-// SignOut ends the session of a request, if it has one, here and in the browser. It
-// returns the address at the provider where the session there ends, "" if there is none.
+// SignOut ends the session of a request, if it has one, here and in the browser. It returns the address that ends the
+// session at the provider, "" if there is none.
 func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) (provider string) {
 	name := g.cookieName(r, "")
 	if cookie, err := r.Cookie(name); err == nil {
@@ -171,20 +169,24 @@ func (g *Guard) SignOut(w http.ResponseWriter, r *http.Request) (provider string
 	return provider
 }
 
-// begin gives the browser a new session, never one that it brought: nobody can have
-// placed its id there before (session fixation).
+// begin gives the browser a new session, never one that it sent: so its id cannot have been planted in advance (session
+// fixation).
 func (g *Guard) begin(w http.ResponseWriter, r *http.Request, begun session) *User {
 	name := g.cookieName(r, "")
 	if cookie, err := r.Cookie(name); err == nil {
 		g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
 	}
 	id := g.sessions.begin(time.Now(), begun)
-	g.setCookie(w, r, &http.Cookie{Name: name, Value: id, MaxAge: int(longest / time.Second), SameSite: http.SameSiteStrictMode})
+	g.setCookie(
+		w,
+		r,
+		&http.Cookie{Name: name, Value: id, MaxAge: int(longest / time.Second), SameSite: http.SameSiteStrictMode},
+	)
 	return g.user(g.current().Access, credential{kind: bySession, hash: sha256.Sum256([]byte(id))})
 }
 
-// cookieName is the name of a cookie of ours, with the prefix that keeps other hosts of
-// the domain from setting it (RFC 6265bis §4.1.3), where there can be one.
+// cookieName returns the name of a cookie of the gateway, where possible with the prefix that keeps other hosts of the
+// domain from setting it (RFC 6265bis §4.1.3).
 func (g *Guard) cookieName(r *http.Request, what string) string {
 	switch {
 	case !g.secure(r):
@@ -196,7 +198,7 @@ func (g *Guard) cookieName(r *http.Request, what string) string {
 	}
 }
 
-// setCookie sets a cookie that no script can read, for the gateway's own path.
+// setCookie sets a cookie that scripts cannot read, for the gateway's own path.
 func (g *Guard) setCookie(w http.ResponseWriter, r *http.Request, cookie *http.Cookie) {
 	cookie.Path, cookie.HttpOnly, cookie.Secure = g.cookiePath(), true, g.secure(r)
 	http.SetCookie(w, cookie)
@@ -212,8 +214,8 @@ func (g *Guard) cookiePath() string {
 	return Base(g.current().PublicURL) + "/"
 }
 
-// Base returns the path below which a public address has everything, without a slash at
-// its end: "" for the root, and of nil.
+// Base returns the path of a public address, below which everything is served, without a trailing slash: "" for the
+// root, and for nil.
 func Base(public *url.URL) string {
 	if public == nil {
 		return ""

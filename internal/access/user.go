@@ -1,13 +1,12 @@
-// Package access knows who is asking and what they may do.
+// Package access identifies the users of requests and authorises them.
 //
-// A [Guard] finds the [User] of a request: by a bearer token, by the cookie of a
-// session, by the headers of a proxy that is trusted, or as nobody in particular.
-// [User.Can] is the one rule of what a user may do; whatever it does not allow is
-// denied. A session begins with a token ([Guard.SignIn]) or at an OpenID Connect
-// provider ([Guard.Begin], [Guard.Complete]) and ends on the server.
+// A [Guard] finds the [User] of a request: by a bearer token, by the cookie of a session, by the headers of a trusted
+// proxy, or as an anonymous one. [User.Can] is the one rule for what a user may do; everything that it does not allow
+// is denied. A session begins with a token ([Guard.SignIn]) or at an OpenID Connect provider ([Guard.Begin],
+// [Guard.Complete]) and ends on the server.
 //
-// Credentials are kept and compared as SHA-256 hashes. Neither tokens nor session
-// ids are in errors, logs or addresses.
+// Credentials are kept and compared as SHA-256 hashes. Tokens and session ids never appear in errors, logs or
+// addresses.
 package access
 
 import (
@@ -16,18 +15,18 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 )
 
-// A Verb is what somebody wants to do.
+// A Verb is an action that needs authorisation.
 type Verb int
 
-// The verbs. Each of [View], [Operate] and [Manage] takes a higher role.
+// The verbs. [View], [Operate] and [Manage] require increasingly higher roles.
 const (
-	Public  Verb = iota // nothing that is protected: health, the page's own files, signing in
+	Public  Verb = iota // what is not protected: health, the page's own files, signing in
 	View                // see sources, jobs and runs
 	Operate             // start and cancel jobs, refresh sources
-	Manage              // what concerns the gateway itself
+	Manage              // act on the gateway itself
 )
 
-// The kinds of an [Identity]: what vouches for it.
+// The kinds of an [Identity], by what vouches for it.
 const (
 	ByNothing = "anonymous"
 	ByToken   = "token" // of the configuration
@@ -35,35 +34,33 @@ const (
 	ByProxy   = "proxy"
 )
 
-// An Identity tells users apart. Names do not: a person at the provider may be called like
-// a token. What belongs to one user is kept by identity. It is comparable; the zero value
-// is nobody's.
+// An Identity is unique to a user. Names are not: a person at the provider may have the name of a token. So data of a
+// user is kept by identity. It is comparable; the zero value is that of [Nobody].
 type Identity struct {
 	Kind    string
 	Issuer  string // the provider of [ByOIDC]
 	Subject string // the name of the token, the provider's "sub", or the name that a proxy gives
 }
 
-// A User is who makes a request. It is not changed once it is made.
+// A User makes requests. It does not change after it is made.
 type User struct {
 	ID   Identity
-	Name string      // for people, who cannot rely on it; "" of nobody
+	Name string      // to show to people; not unique; "" for Nobody
 	Role config.Role // RoleNone may do nothing
-	Jobs []string    // the jobs that it may operate, and nothing else; nil: all that its role may
+	Jobs []string    // it may operate only these jobs; nil: all that its role may operate
 
 	by credential // how the user was recognised
 }
 
-// Nobody is who may do nothing but what is public.
+// Nobody is a user that may do only what is public.
 var Nobody = &User{}
 
 // Everybody is the user of every request while no access is configured.
 var Everybody = &User{Name: "anonymous", ID: Identity{Kind: ByNothing}, Role: config.RoleAdmin}
 
-// Can reports whether u may do verb: to job, or if that is nil to anything that is
-// no job. A viewer views, an operator also operates, an admin also manages. The roles
-// of a job say from which role on it is operated instead. A user whose Jobs are set
-// views, and operates these.
+// Can reports whether u may do verb to job, or, if job is nil, to anything that is not a job. A viewer views, an
+// operator also operates, an admin also manages. If a job has roles, operating it requires at least the lowest of them
+// instead. A user whose Jobs are set may view, and operate these jobs.
 func (u *User) Can(verb Verb, job *config.Job) bool {
 	switch verb {
 	case Public:
@@ -87,14 +84,14 @@ func (u *User) Can(verb Verb, job *config.Job) bool {
 	}
 }
 
-// Known reports whether u said who they are: what such a user may not do is
-// forbidden, while nobody in particular may sign in.
-func (u *User) Known() bool { return u.by.kind != "" && u.by.kind != byNothing }
+// Identified reports whether u has identified itself. What such a user may not do is forbidden, while an anonymous one
+// can still sign in.
+func (u *User) Identified() bool { return u.by.kind != "" && u.by.kind != byNothing }
 
-// InSession reports whether u is known by a session, which can be ended.
+// InSession reports whether u was identified by a session, which can be ended.
 func (u *User) InSession() bool { return u.by.kind == bySession }
 
-// rank orders the roles; what is no role is below all of them.
+// rank orders the roles; anything else ranks below them.
 func rank(r config.Role) int {
 	return slices.Index([]config.Role{config.RoleNone, config.RoleViewer, config.RoleOperator, config.RoleAdmin}, r)
 }

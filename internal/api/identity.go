@@ -77,7 +77,7 @@ func (a *API) jobOf(r *http.Request) *config.Job {
 // 401 otherwise, so that they can sign in. Neither answer reveals whether there is anything at the path.
 func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 	user := userOf(r)
-	if user.Known() {
+	if user.Identified() {
 		a.recordMetered(r, "denied", user.ID, slog.String("method", r.Method), slog.String("path", r.URL.Path))
 		fail(w, r, http.StatusForbidden, fmt.Sprintf("%s may not do that", user.Name))
 		return
@@ -108,7 +108,7 @@ func (a *API) revalidate(w http.ResponseWriter, r *http.Request, verb access.Ver
 	switch user := a.Guard.Revalidate(userOf(r)); {
 	case user.Can(verb, job):
 		return true
-	case user.Known():
+	case user.Identified():
 		a.refuse(w, r)
 	default:
 		a.failSignIn(w, r, nil)

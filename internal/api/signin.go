@@ -31,7 +31,7 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) {
 		role = "none"
 	}
 	answer(w, http.StatusOK, wire.Me{
-		Known: user.Known(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn,
+		Known: user.Identified(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn,
 	})
 }
 
@@ -215,7 +215,7 @@ func (a *API) signedIn(r *http.Request, user *access.User, method string, err er
 // signOut ends the session of the request and its streams. If the browser also has a session at the provider, the answer
 // has the address at which that ends.
 func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
-	if user := userOf(r); user.Known() {
+	if user := userOf(r); user.Identified() {
 		a.recordMetered(r, "sign-out", user.ID)
 	}
 	provider := a.Guard.SignOut(w, r)

@@ -70,7 +70,7 @@ func clientAddr(guard *access.Guard, r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	user := userOf(r)
-	if !user.Known() {
+	if !user.Identified() {
 		return addr
 	}
 	sum := sha256.Sum256(fmt.Append(nil, access.Network(addr), user.ID))

@@ -1,5 +1,4 @@
-// Package certificate reads the certificate of a TLS server from files, again when they
-// change.
+// Package certificate reads the certificate of a TLS server from files, and reads them again when they change.
 package certificate
 
 import (
@@ -14,27 +13,26 @@ import (
 	"github.com/tidewire/tidewire/internal/file"
 )
 
-// lookAgain is how old what was read may be when a handshake asks for it.
+// lookAgain is the age of the pair at which a handshake checks the files again.
 const lookAgain = time.Second
 
-// Files are a certificate and its key, in PEM, in two files. A handshake looks at them if
-// nobody has for a second, so a renewed pair is used without a restart, however it was put
-// there: written in place, renamed over, or by a symbolic link above it. A pair that cannot
-// be used is logged, and the one before is kept.
+// Files are a certificate and its key, in PEM, in two files. A handshake checks them if the last check was more than a
+// second ago, so a renewed pair is used without a restart, however it was put there: written in place, renamed over, or
+// by changing a symbolic link above it. A pair that cannot be used is logged, and the previous one is kept.
 //
-// There is no goroutine: who makes no handshake needs no certificate.
+// It needs no goroutine: without handshakes there is no need for a certificate.
 type Files struct {
 	cert, key string
 	log       *slog.Logger
 	pair      atomic.Pointer[tls.Certificate] // the one in use
 
-	mu     sync.Mutex // guards the fields below; who cannot get it uses the pair there is
+	mu     sync.Mutex // guards the fields below; a handshake that cannot get it uses the current pair
 	looked time.Time
-	tried  [2][]byte // what the files held when they were read last
-	failed string    // why that cannot be used; empty if it can
+	tried  [2][]byte // the contents of the files when they were last read
+	failed string    // why those cannot be used; empty if they can
 }
 
-// Open reads the files, which must be a pair now. Log is told of later changes.
+// Open reads the files, which must be a valid pair. Later changes are logged to log.
 func Open(cert, key string, log *slog.Logger) (*Files, error) {
 	f := &Files{cert: cert, key: key, log: log, looked: time.Now()}
 	pair, err := f.read()
@@ -45,7 +43,7 @@ func Open(cert, key string, log *slog.Logger) (*Files, error) {
 	return f, nil
 }
 
-// Config returns what a server needs: TLS 1.2 or newer, with the certificate of the files.
+// Config returns the configuration for a server: TLS 1.2 or newer, with the certificate of the files.
 func (f *Files) Config() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: f.get}
 }
@@ -61,13 +59,13 @@ func (f *Files) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return f.pair.Load(), nil
 }
 
-// lookLocked takes what the files hold, if it is new and a pair.
+// lookLocked takes over the contents of the files, if they are new and a valid pair.
 func (f *Files) lookLocked() {
 	pair, err := f.read()
 	switch {
 	case err != nil && err.Error() != f.failed:
 		f.failed = err.Error()
-		f.log.Error("the new certificate cannot be used; the one before is kept", "err", err)
+		f.log.Error("the new certificate cannot be used; the previous one is kept", "err", err)
 	case err == nil && pair != nil:
 		f.failed = ""
 		f.pair.Store(pair)
@@ -78,8 +76,7 @@ func (f *Files) lookLocked() {
 // maxPEM bounds the bytes of a certificate with its chain, and of a key.
 const maxPEM = 1 << 20
 
-// read returns the pair that the files hold, nil if they hold what they held before and
-// that could be used.
+// read returns the pair in the files, nil if they have not changed and could be used before.
 func (f *Files) read() (*tls.Certificate, error) {
 	cert, err := file.Read(f.cert, maxPEM)
 	if err != nil {

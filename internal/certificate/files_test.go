@@ -139,7 +139,7 @@ func TestRenewal(t *testing.T) {
 
 		write(t, at("v2/tls.crt"), threeCert) // the key is still the old one
 		time.Sleep(time.Second)
-		step("half of a pair", "two", "the new certificate cannot be used; the one before is kept")
+		step("half of a pair", "two", "the new certificate cannot be used; the previous one is kept")
 		time.Sleep(time.Second)
 		step("still half of a pair", "two", "")
 		write(t, at("v2/tls.key"), threeKey)
