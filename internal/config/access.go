@@ -16,7 +16,7 @@ import (
 
 var defaultScopes = []string{"openid", "profile", "email"}
 
-// What holds for people unless the file says something else.
+// Defaults for people who sign in.
 const (
 	defaultGroupsClaim  = "groups"
 	defaultUserHeader   = "X-Forwarded-User"
@@ -41,7 +41,7 @@ func (r *reader) accessKeys(a *Access) grammar.Keys {
 	}
 }
 
-// access reads who may do what. What it does not understand lets nobody in.
+// access reads the access section. Anything in it that is invalid grants no access.
 func (r *reader) access(n *grammar.Node) *Access {
 	a := &Access{}
 	n.Read("access", r.accessKeys(a))
@@ -54,7 +54,7 @@ func (r *reader) access(n *grammar.Node) *Access {
 // none is the word for [RoleNone].
 const none = "none"
 
-// roleKey is a key whose value is one of roles, of which none is no role.
+// roleKey returns a key whose value is one of roles; "none" stands for no role.
 func roleKey(name, doc string, to *Role, roles []grammar.Word) grammar.Key {
 	return grammar.OneOf(name, doc, to, roles).Then(func(*grammar.Node) {
 		if *to == none {
@@ -91,8 +91,10 @@ func (r *reader) tokens(n *grammar.Node) (all []*Token) {
 	for _, e := range n.Names("tokens") {
 		t := r.token(e)
 		if before := first[t.SHA256]; before != nil && t.SHA256 != [32]byte{} {
-			e.Key.Problem(fmt.Sprintf("token %s is the same as token %s", grammar.Quote(e.Name), grammar.Quote(before.Name)),
-				"make one for each, so that they can be told apart and withdrawn")
+			e.Key.Problem(
+				fmt.Sprintf("token %s is the same as token %s", grammar.Quote(e.Name), grammar.Quote(before.Name)),
+				"make one for each, so that they can be told apart and withdrawn",
+			)
 		}
 		first[t.SHA256] = t
 		all = append(all, t)
@@ -102,7 +104,7 @@ func (r *reader) tokens(n *grammar.Node) (all []*Token) {
 
 func (r *reader) token(e grammar.Named) *Token {
 	t := &Token{Name: e.Name}
-	var jobs func() // which depend on the role
+	var jobs func() // read last, because they depend on the role
 	e.Value.Read("token "+grammar.Quote(e.Name), r.tokenKeys(t, &jobs))
 	if jobs != nil {
 		jobs()
@@ -110,7 +112,7 @@ func (r *reader) token(e grammar.Named) *Token {
 	return t
 }
 
-// readSHA256 reads a hash. It is not quoted: who has it can at least try tokens against it.
+// readSHA256 reads a hash. Problems do not quote it: anyone who has it can test guessed tokens against it.
 func readSHA256(n *grammar.Node) [32]byte {
 	s, ok := n.Text("sha256", aSum)
 	sum, err := hex.DecodeString(s)
@@ -207,8 +209,8 @@ func readScopes(n *grammar.Node) (scopes []string) {
 	return scopes
 }
 
-// readIssuer reads the address of a provider, which OpenID Connect Discovery 1.0, section
-// 3, wants to be https; on this machine it may be http.
+// readIssuer reads the address of a provider. OpenID Connect Discovery 1.0, section 3, requires https; on this machine
+// http is allowed too.
 func readIssuer(n *grammar.Node) string {
 	const example = "write an address such as https://id.example.com"
 	s, ok := n.Text("issuer", example)
@@ -262,7 +264,7 @@ func proxyKeys(p *Proxy) grammar.Keys {
 
 var peersShape = grammar.Either(grammar.ALine, grammar.Texts)
 
-// namesShape is a name, or a list of them.
+// namesShape is the shape of a name or a list of names.
 var namesShape = grammar.Either(grammar.ALine, grammar.Texts)
 
 func readTrust(n *grammar.Node) []netip.Prefix {
@@ -277,7 +279,8 @@ func readTrust(n *grammar.Node) []netip.Prefix {
 func readHeaderName(n *grammar.Node, what string) string {
 	s := n.Line(what)
 	if s != "" && !httpkind.HeaderName.MatchString(s) {
-		n.Problem(fmt.Sprintf("%s: %s is not the name of a header", what, grammar.Quote(s)), "use letters, digits and dashes")
+		n.Problem(
+			fmt.Sprintf("%s: %s is not the name of a header", what, grammar.Quote(s)), "use letters, digits and dashes")
 	}
 	return http.CanonicalHeaderKey(s)
 }
@@ -291,7 +294,7 @@ func checkProxy(n *grammar.Node, p *Proxy) {
 	}
 }
 
-// readPeers reads the addresses of proxies; risk is what everybody could do otherwise.
+// readPeers reads the addresses of proxies; risk describes what anybody could do if every address were trusted.
 func readPeers(n *grammar.Node, what, risk string) (peers []netip.Prefix) {
 	for _, e := range n.OneOrMore(what, "[10.0.0.5, 10.1.0.0/24]") {
 		if peer := readPeer(e, what, risk); peer.IsValid() {
@@ -301,7 +304,7 @@ func readPeers(n *grammar.Node, what, risk string) (peers []netip.Prefix) {
 	return peers
 }
 
-// readPeer reads an address or a subnet, which is not everybody's, or "unix".
+// readPeer reads an address, a subnet that does not contain all addresses, or "unix".
 func readPeer(n *grammar.Node, what, risk string) netip.Prefix {
 	const want = "write an address or a subnet such as 10.0.0.5 or 10.1.0.0/24, or unix"
 	s, ok := n.Text(what, want)
@@ -327,7 +330,7 @@ func readPeer(n *grammar.Node, what, risk string) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// readGroups reads the role of each of some groups.
+// readGroups reads a mapping of groups to roles.
 func readGroups(n *grammar.Node, where string) map[string]Role {
 	groups, empty := map[string]Role{}, n.IsMapping()
 	for range n.Pairs() {

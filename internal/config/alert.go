@@ -33,7 +33,7 @@ var notifiedShape = grammar.Either(grammar.ALine, grammar.DistinctTexts)
 
 var zeroOrShape = grammar.OrZero(grammar.Like(grammar.ADuration+", or 0", "^0$", grammar.AboveZero))
 
-// zeroOr reads a duration that may be 0.
+// zeroOr returns a reader of a duration that may be 0.
 func zeroOr(to *time.Duration, what string) func(v *grammar.Node) {
 	return func(v *grammar.Node) {
 		if v.Value() != "0" {
@@ -42,7 +42,7 @@ func zeroOr(to *time.Duration, what string) func(v *grammar.Node) {
 	}
 }
 
-// alertNotify reads who is told.
+// alertNotify reads the webhooks to notify.
 func (r *reader) alertNotify(n *grammar.Node) (all []*Notify) {
 	for _, e := range n.OneOrMore("notify", "[ops, leads]") {
 		switch to := grammar.Lookup(e, "webhook", r.parts.notify); {

@@ -23,23 +23,22 @@ import (
 
 const maxArgBytes = 1024 // of a text
 
-// An ArgError says what is wrong with the value given for an argument.
+// An ArgError describes what is wrong with the value given for an argument.
 type ArgError struct {
 	Arg  string // its name
 	What string // for example `"x" is not a number`
 	Want string // for example "write one such as 0.5"
 }
 
-// Error returns the argument's name, what is wrong and what would be right.
+// Error returns the argument's name, what is wrong and how to correct it.
 func (e *ArgError) Error() string { return e.Arg + ": " + e.What + ", " + e.Want }
 
 func (a *Arg) wrong(want, what string, args ...any) *ArgError {
 	return &ArgError{Arg: a.Name, What: fmt.Sprintf(what, args...), Want: want}
 }
 
-// parse returns a given value as Type asks: int64 for int, float64 for number,
-// bool for bool and string for the others. What holds for each text is checked before
-// what holds for those of a type, so no type can forget it.
+// parse converts a given value according to Type: int64 for int, float64 for number, bool for bool and string for the
+// others. The rules for all texts are checked before those of a type, so they apply to every type.
 func (a *Arg) parse(v any) (any, *ArgError) {
 	text, ok := argText(v)
 	if !ok {
@@ -51,7 +50,7 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 	switch a.Type {
 	case ArgInt:
 		f, err := a.number(text)
-		if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 { // beyond, neighbours are the same float64
+		if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 { // not every larger whole number is a float64
 			return nil, a.wrong("write one such as 5", "%s is not a whole number", grammar.Quote(text))
 		}
 		return int64(f), a.inRange(f)
@@ -72,8 +71,11 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		}
 	case ArgHost:
 		if !isHost(text) {
-			return nil, a.wrong("write a name such as plc.example.com or an address such as 10.0.4.9", "%s is not a host",
-				grammar.Quote(text))
+			return nil, a.wrong(
+				"write a name such as plc.example.com or an address such as 10.0.4.9",
+				"%s is not a host",
+				grammar.Quote(text),
+			)
 		}
 	case ArgCIDR:
 		p, err := netip.ParsePrefix(text)
@@ -106,8 +108,8 @@ func (a *Arg) quote(text string) string {
 	return grammar.Quote(text)
 }
 
-// url checks an address. Other schemes than https would let a caller read files of
-// this machine through some programs, or talk in clear text.
+// url checks an address. Schemes other than https would let a caller read files of this machine through some programs,
+// or use clear text.
 func (a *Arg) url(text string) *ArgError {
 	u, err := url.Parse(text)
 	switch {
@@ -122,11 +124,12 @@ func (a *Arg) url(text string) *ArgError {
 	return nil
 }
 
-// path checks a path below a.Under, at this moment: it names something that is there,
-// and no symbolic link on the way leads out.
+// path checks a path below a.Under: at this moment it exists, and no symbolic link on the way leads out of the
+// directory.
 func (a *Arg) path(text string) *ArgError {
 	if !filepath.IsLocal(text) {
-		return a.wrong("write one such as reports/today.csv", "%s is not a path inside of the directory", grammar.Quote(text))
+		return a.wrong(
+			"write one such as reports/today.csv", "%s is not a path inside of the directory", grammar.Quote(text))
 	}
 	root, err := os.OpenRoot(a.Under)
 	if err != nil {
@@ -141,8 +144,8 @@ func (a *Arg) path(text string) *ArgError {
 	return nil
 }
 
-// argText returns a value as a command line has it. Every type may come as
-// text, since forms and command lines have nothing else.
+// argText returns a value as the text of a command line. Every type may be given as text, since forms and command lines
+// have only texts.
 func argText(v any) (string, bool) {
 	switch v := v.(type) {
 	case string:
@@ -164,7 +167,7 @@ func (a *Arg) number(text string) (float64, *ArgError) {
 	if err != nil || !grammar.IsDecimal(text) {
 		return 0, a.wrong("write one such as 0.5", "%s is not a number", grammar.Quote(text))
 	}
-	return f + 0, nil // -0 would be written as it is, and begin with a dash
+	return f + 0, nil // turns -0 into 0: otherwise it would begin with a dash
 }
 
 func (a *Arg) inRange(f float64) *ArgError {
@@ -177,8 +180,7 @@ func (a *Arg) inRange(f float64) *ArgError {
 	return nil
 }
 
-// string checks a text. One that begins with a dash could pass for an option of
-// the program (CWE-88).
+// string checks a text. A text that begins with a dash could be taken for an option of the program (CWE-88).
 func (a *Arg) string(text string) *ArgError {
 	switch {
 	case strings.HasPrefix(text, "-") && !a.AllowDash:
@@ -190,14 +192,17 @@ func (a *Arg) string(text string) *ArgError {
 	return nil
 }
 
-// text checks what holds for the values of all types.
+// text checks the rules for values of all types.
 func (a *Arg) text(text string) *ArgError {
 	switch {
 	case len(text) > maxArgBytes:
 		return a.wrong(fmt.Sprintf("write at most %d", maxArgBytes), "the text has %d bytes", len(text))
-	case a.Secret && text != "" && secret.TooShort(text): // it could not be hidden
-		return a.wrong(fmt.Sprintf("write at least %d characters", secret.Least), "the secret has fewer than %d characters",
-			secret.Least)
+	case a.Secret && text != "" && secret.TooShort(text): // a short one cannot be redacted reliably
+		return a.wrong(
+			fmt.Sprintf("write at least %d characters", secret.Least),
+			"the secret has fewer than %d characters",
+			secret.Least,
+		)
 	case !utf8.ValidString(text):
 		return a.wrong("write it in UTF-8", "the text is not valid UTF-8")
 	case strings.ContainsFunc(text, grammar.IsControl):
@@ -208,8 +213,8 @@ func (a *Arg) text(text string) *ArgError {
 	return nil
 }
 
-// isHost reports whether text is a name or an address. A zone (RFC 4007, section 11) is the name
-// of an interface; netip takes any text for one.
+// isHost reports whether text is the name or address of a host. A zone (RFC 4007, section 11) must be the name of an
+// interface; netip accepts any text.
 func isHost(text string) bool {
 	if addr, err := netip.ParseAddr(text); err == nil {
 		return addr.Zone() == "" || zoneName.MatchString(addr.Zone())
@@ -217,15 +222,15 @@ func isHost(text string) bool {
 	return len(text) <= 253 && hostName.MatchString(text)
 }
 
-// zoneName has the names of interfaces: Linux allows 15 characters.
+// zoneName matches the names of interfaces: Linux allows 15 characters.
 var zoneName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,15}$`)
 
-// hostName is the preferred syntax of names, RFC 1123, section 2.1.
+// hostName matches the preferred syntax of names, RFC 1123, section 2.1.
 var hostName = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*` +
 	`[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$`)
 
-// turnsWriting reports whether c turns the direction of what follows (UAX #9, section 2), so that people are shown
-// another text than a program is given.
+// turnsWriting reports whether c changes the direction of the text after it (UAX #9, section 2), so that people see
+// another text than a program gets.
 func turnsWriting(c rune) bool {
 	return '\u202a' <= c && c <= '\u202e' || '\u2066' <= c && c <= '\u2069'
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// typeWords are what others call the types.
+// typeWords are names for the types in other programs.
 var typeWords = map[string]ArgType{
 	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool,
 	"select": ArgEnum, "choice": ArgEnum,
@@ -17,7 +17,7 @@ var typeWords = map[string]ArgType{
 	"file": ArgPath, "dir": ArgPath, "directory": ArgPath,
 }
 
-// keysOfTypes are the keys that some types alone have.
+// keysOfTypes are the keys that only some types have.
 var keysOfTypes = map[string][]ArgType{
 	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
 	"under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
@@ -51,7 +51,8 @@ func argKeys(a *Arg) grammar.Keys {
 	}
 }
 
-// argShape is one of args: a mapping, or nothing. Some keys are for some types alone, and some types need a key.
+// argShape is the shape of one of args: a mapping, or nothing. Some keys are only for some types, and some types
+// require a key.
 func argShape() grammar.Shape {
 	s := grammar.Typed(grammar.Object(argKeys(&Arg{})), "object", "null")
 	is := func(types ...string) grammar.Shape {
@@ -68,7 +69,7 @@ func argShape() grammar.Shape {
 			}
 		}
 		unlike := is(others...)
-		if slices.Contains(of, string(ArgString)) { // the type that holds where none is said
+		if slices.Contains(of, string(ArgString)) { // the default type
 			unlike["required"] = []string{"type"}
 		}
 		message := "remove " + key + ": it is for the type " + grammar.List(of, "or")
@@ -94,7 +95,7 @@ func readArgs(n *grammar.Node, where string) (args []Arg) {
 	return args
 }
 
-// readArg reads one entry of args. Without a value it is a text.
+// readArg reads one entry of args. Without a value it is a string.
 func readArg(e grammar.Named) Arg {
 	a := Arg{Name: e.Name, Type: ArgString}
 	n, where := e.Value, "argument "+grammar.Quote(e.Name)
@@ -128,7 +129,7 @@ func readArg(e grammar.Named) Arg {
 	return a
 }
 
-// checkType checks that an argument has the keys that its type has.
+// checkType checks that the keys of an argument fit its type.
 func checkType(e grammar.Named, where string, t ArgType) {
 	for name, of := range keysOfTypes {
 		if n := e.Value.Get(name); n != nil && n.Value() != "false" && !slices.Contains(of, t) {
@@ -144,7 +145,7 @@ func checkType(e grammar.Named, where string, t ArgType) {
 	}
 }
 
-// readDefault reads the default of an argument, of which all else is read.
+// readDefault reads the default of an argument whose other keys have been read.
 func (a *Arg) readDefault(e grammar.Named) {
 	n := e.Value.Get("default")
 	text, ok := n.Text("default", "write a value")
@@ -153,7 +154,7 @@ func (a *Arg) readDefault(e grammar.Named) {
 		n.Problem("a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
 		return
 	}
-	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // it is not known what it must be
+	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // the type or its bounds are not known
 		return
 	}
 	v, err := a.parse(text)
@@ -188,7 +189,8 @@ func readValues(n *grammar.Node) []string {
 	for _, e := range n.List("values", "write a list such as [fast, thorough]") {
 		s := e.Line("a choice in values")
 		if len(s) > maxArgBytes {
-			e.Problem(fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
+			e.Problem(
+				fmt.Sprintf("a choice in values has %d bytes", len(s)), fmt.Sprintf("write at most %d", maxArgBytes))
 		}
 		if s != "" && slices.Contains(values, s) {
 			e.Problem("values has "+grammar.Quote(s)+" twice", "remove one of them")

@@ -9,26 +9,24 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// readers are programs that run what they read on their standard input if no script is named.
+// readers are programs that run their standard input if they are given no script.
 var readers = []string{
-	"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "ssh", "rsh", "python", "python3", "perl", "ruby", "node", "php",
-	"lua",
-	"R", "Rscript", "psql", "mysql", "mariadb", "sqlite3",
+	"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "fish", "ssh", "rsh", "python", "python3", "perl", "ruby",
+	"node", "php", "lua", "R", "Rscript", "psql", "mysql", "mariadb", "sqlite3",
 }
 
-// databases are those of them to which other arguments name a database, and no script.
+// databases are the readers whose other arguments name a database instead of a script.
 var databases = []string{"psql", "mysql", "mariadb", "sqlite3"}
 
-// codeVariables make many programs run what they name, or look for programs and libraries there.
+// codeVariables are environment variables that make many programs run their value, or load programs and libraries from
+// it.
 var codeVariables = []string{
-	"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "ENV", "IFS", "PERL5OPT", "PERL5LIB", "PYTHONPATH",
-	"PYTHONHOME",
-	"PYTHONSTARTUP", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB", "JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_SSH",
-	"RSYNC_RSH",
-	"EDITOR", "VISUAL", "PAGER", "LESSOPEN",
+	"PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "BASH_ENV", "ENV", "IFS", "PERL5OPT", "PERL5LIB",
+	"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "NODE_OPTIONS", "NODE_PATH", "RUBYOPT", "RUBYLIB",
+	"JAVA_TOOL_OPTIONS", "GIT_SSH_COMMAND", "GIT_SSH", "RSYNC_RSH", "EDITOR", "VISUAL", "PAGER", "LESSOPEN",
 }
 
-// readsCode returns the program of argv that runs what it reads; "" if none does.
+// readsCode returns the program in argv that runs its standard input; "" if there is none.
 func readsCode(argv []string) string {
 	for at, element := range argv {
 		name := filepath.Base(element)
@@ -43,8 +41,9 @@ func readsCode(argv []string) string {
 				j++
 			case plain == 0 && !remote && (a == "-s" || a == "-"):
 				return name
-			case !remote && (shellText.MatchString(a) || a == "-f" || a == "-m" || slices.Contains(interpreters[name].after, a)):
-				return "" // the code is elsewhere
+			case !remote && (shellText.MatchString(a) || a == "-f" || a == "-m" ||
+				slices.Contains(interpreters[name].after, a)):
+				return "" // the code comes from a script
 			case !strings.HasPrefix(a, "-"):
 				plain++
 			}
@@ -57,10 +56,11 @@ func readsCode(argv []string) string {
 	return ""
 }
 
-// warnFed warns of an argument in the value of a variable or, if variable is empty, in the input of a program, which
-// would become code.
+// warnFed warns about an argument that would become code, in the value of a variable or, if variable is empty, in the
+// input of a program.
 func warnFed(argv []string, variable string, n *grammar.Node, p found) {
-	what, want := "", "let the program be a script that reads the value, or let a pattern allow harmless characters alone"
+	what := ""
+	want := "let the program be a script that reads the value, or let a pattern allow harmless characters alone"
 	if variable == "" {
 		if name := readsCode(argv); name != "" {
 			what = "what " + name + " interprets"

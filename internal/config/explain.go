@@ -7,10 +7,10 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// Explain returns what holds for a source or job of a configuration, which is given as to [Load], and where each value
-// comes from: the source itself, the defaults, or what is built in; and the same of its upstream. The order is that of
-// the documentation. A name that a source and a job have is the source's; "job/NAME" is the job, "source/NAME" the
-// source. The error is [Problems], or says that there is neither.
+// Explain returns the values in effect for a source or job of a configuration, which is given as to [Load], and where
+// each value comes from: the source itself, the defaults, or the built-in ones. The values of its upstream follow. The
+// order is that of the documentation. If a source and a job have the same name, it means the source; "job/NAME" is the
+// job, "source/NAME" the source. The error is [Problems], or tells that there is neither.
 func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 	r, root, c := read(file, data)
 	if problems := r.Problems(maxProblems); problems != nil {
@@ -37,7 +37,7 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 	keys := newFileReader().sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own := root.Get("sources").Get(s.Name)
-	if !s.Polled() { // only what it says holds
+	if !s.Polled() { // only keys that are written apply
 		return grammar.Explain("", keys, nil, own)
 	}
 	all := grammar.Explain("", keys, map[string]any{"title": s.Title, "parse": s.Parse}, own, root.Get("defaults"))

@@ -13,19 +13,18 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// A Request is what a run of an HTTP job sends.
+// A Request is the request that a run of an HTTP job sends.
 type Request struct {
 	Method string
 	URL    *url.URL
 	Header http.Header // the upstream's and the job's
-	Body   []byte      // nil: none
+	Body   []byte      // nil: no body
 }
 
-// Request returns j.HTTP with each {arg} replaced by its value, escaped for its place
-// ([template.Template]). Without a body of its own, one of a method that has a body is the
-// arguments as JSON. Values come from [Job.Bind].
+// Request returns j.HTTP with each {arg} replaced by its value, escaped for its place ([template.Template]). If the job
+// has no body and the method has one, the body is the arguments as JSON. Values come from [Job.Bind].
 //
-// An argument that would change the path into another one, as ".." does, is an error.
+// An argument that would change the structure of the path, such as "..", is an error.
 func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	h := j.HTTP
 	path, err := j.fill(h.Path, template.Path, values)
@@ -59,7 +58,7 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	case h.Body == "" && (h.Method == http.MethodGet || h.Method == http.MethodDelete):
 		return r, nil
 	case h.Body == "":
-		r.Body, _ = json.Marshal(values) // texts, numbers and truths encode
+		r.Body, _ = json.Marshal(values) // cannot fail for texts, numbers and booleans
 	default:
 		language, _ := bodyLanguage(r.Header, jsonMedia)
 		body, _ := j.fill(h.Body, language, values)
@@ -76,14 +75,14 @@ const (
 	textMedia = "text/plain; charset=utf-8"
 )
 
-// bodyLanguage is what the body is written in of a request with that header; usual is its
-// type if the header says none. It is false if no placeholder is safe in it.
+// bodyLanguage returns the language of the body of a request with the given header; usual is its type if the header has
+// none. It returns false if placeholders are not safe in the body.
 func bodyLanguage(header http.Header, usual string) (template.Language, bool) {
 	return template.Of(cmp.Or(header.Get("Content-Type"), usual))
 }
 
-// fill replaces each {arg} of text by its value. Braces around anything else are text. Texts in
-// which a value is not safe were refused when the configuration was read.
+// fill replaces each {arg} of text by its value. Braces around anything else are text. Texts in which a value would not
+// be safe were refused when the configuration was read.
 func (j *Job) fill(text string, language template.Language, values map[string]any) (string, error) {
 	parsed, wrong := template.Parse(text, language, func(name string) bool { return values[name] != nil })
 	if wrong != nil {
@@ -92,13 +91,13 @@ func (j *Job) fill(text string, language template.Language, values map[string]an
 	return parsed.Render(func(name string) any { return j.value(name, values) })
 }
 
-// text fills a text that has no structure.
+// text fills a text without structure.
 func (j *Job) text(text string, values map[string]any) string {
-	filled, _ := j.fill(text, template.Text, values) // no error is possible in one
+	filled, _ := j.fill(text, template.Text, values) // cannot fail in plain text
 	return filled
 }
 
-// value is the value of an argument as a program or a request gets it.
+// value returns the value of an argument in the form for a program or a request.
 func (j *Job) value(name string, values map[string]any) any {
 	if v, ok := values[name].(string); ok && v != "" {
 		if at := slices.IndexFunc(j.Args, func(a Arg) bool { return a.Name == name && a.Type == ArgPath }); at >= 0 {

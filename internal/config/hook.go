@@ -12,12 +12,12 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// hookFields are what stands for an alert in the address, the headers and the body of a webhook.
+// hookFields are the placeholders for an alert in the address, the headers and the body of a webhook.
 var hookFields = []string{"source", "title", "state", "value", "error", "since"}
 
 func isHookField(name string) bool { return slices.Contains(hookFields, name) }
 
-// checkHookPlaceholders checks that the placeholders in n are those of an alert.
+// checkHookPlaceholders checks that the placeholders in n are fields of an alert.
 func checkHookPlaceholders(n *grammar.Node, where string) {
 	for _, p := range placeholders(n) {
 		if !isHookField(p.name) && !p.foreign {
@@ -27,10 +27,10 @@ func checkHookPlaceholders(n *grammar.Node, where string) {
 	}
 }
 
-// hookAddress are the path and the query of the address of a webhook, as templates.
+// hookAddress yields the path and the query of the address of a webhook, as templates.
 func hookAddress(u *url.URL) iter.Seq2[template.Language, string] {
 	return func(yield func(template.Language, string) bool) {
-		path := u.RawPath // what was written, if it has braces in it
+		path := u.RawPath // as written, if it has braces in it
 		if path == "" {
 			path = u.EscapedPath()
 		}
@@ -38,10 +38,9 @@ func hookAddress(u *url.URL) iter.Seq2[template.Language, string] {
 	}
 }
 
-// Request returns what the webhook is sent of an alert, whose fields value returns: source,
-// title, state, value, error and since. Each {field} in the address, the headers and the body is
-// replaced by its value, escaped for its place ([template.Template]). A body that To does not
-// have is left to the caller.
+// Request returns the request that notifies the webhook of an alert. value returns the fields of the alert: source,
+// title, state, value, error and since. Each {field} in the address, the headers and the body is replaced by its value,
+// escaped for its place ([template.Template]). If to has no body, the body is left to the caller.
 func (to *Notify) Request(value func(field string) any) (*Request, error) {
 	render := func(text string, language template.Language) (string, error) {
 		parsed, wrong := template.Parse(text, language, isHookField)

@@ -13,7 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// What holds for a job that does not say it.
+// Defaults of a job.
 const (
 	jobTimeout   = 15 * time.Minute
 	defaultQueue = 10
@@ -21,16 +21,13 @@ const (
 
 var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour}
 
-const maxStarts = 10_000 // of a limit: each of them is remembered
+const maxStarts = 10_000 // of a limit: the time of each start is kept
 
-// Bind checks the values given for j's arguments, as encoding/json decodes
-// them, and completes them by the defaults: an argument that is not given, or
-// given as an empty text or null, gets its default, which is checked as any other, or is
-// an error. The result
-// has for each of j.Args an int64 for int, a float64 for number, a bool for
-// bool or a string for the others. Every type may come as text, since forms
-// and command lines have nothing else. The errors are in the order of the
-// names.
+// Bind checks the values given for j's arguments, as decoded by encoding/json, and adds the defaults: an argument that
+// is not given, or is an empty text or null, gets its default, which is checked like any other value; without a default
+// it is an error. The result has for each of j.Args an int64 for int, a float64 for number, a bool for bool or a string
+// for the others. Every type may be given as text, since forms and command lines have only texts. The errors are in the
+// order of the names.
 func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 	values := map[string]any{}
 	var errs []*ArgError
@@ -58,12 +55,11 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 	return values, errs
 }
 
-// Argv returns j.Exec with each {arg} replaced by its value; for one of the type path
-// that is the whole path. Values come from [Job.Bind]. Whatever a value contains, it
-// stays inside the element in which its placeholder stands.
+// Argv returns j.Exec with each {arg} replaced by its value; for the type path that is the whole path. Values come from
+// [Job.Bind]. Whatever a value contains, it stays inside the element in which its placeholder stands.
 //
-// An element of placeholders alone whose values are all empty is left out, and so is one that begins with {arg?}
-// when the argument is empty or false.
+// An element that consists of placeholders whose values are all empty is left out, and so is one that begins with
+// {arg?} when the argument is empty or false.
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
@@ -74,7 +70,8 @@ func (j *Job) Argv(values map[string]any) []string {
 			}
 			e = rest
 		}
-		if filled := j.text(e, values); filled != "" || e == "" { // what has no value is the text of a shell after -c
+		// Names without a value belong to the shell text after -c.
+		if filled := j.text(e, values); filled != "" || e == "" {
 			argv = append(argv, filled)
 		}
 	}
@@ -85,7 +82,7 @@ func (j *Job) Argv(values map[string]any) []string {
 func (j *Job) Environment(values map[string]any) []string {
 	env := make([]string, len(j.Env))
 	for i, e := range j.Env {
-		env[i] = j.text(e, values) // no name has a brace
+		env[i] = j.text(e, values) // names of variables have no braces
 	}
 	return env
 }
@@ -93,7 +90,7 @@ func (j *Job) Environment(values map[string]any) []string {
 // Input returns j.Stdin with each {arg} replaced by its value.
 func (j *Job) Input(values map[string]any) string { return j.text(j.Stdin, values) }
 
-// A jobDraft is a Job while it is read.
+// A jobDraft is a Job while it is being read.
 type jobDraft struct {
 	*Job
 	request *JobHTTP
@@ -109,7 +106,8 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Line("title", "for people", &j.Title).Also("label description"),
 		grammar.Func("exec",
 			"run a program; each `{arg}` in an element stands for the value of an argument",
-			exec.ArgvShape, func(v *grammar.Node) { j.Exec = exec.ReadArgv(v, r.once) }).Also("command cmd run script shell").OneOf(),
+			exec.ArgvShape, func(v *grammar.Node) { j.Exec = exec.ReadArgv(v, r.once) }).
+			Also("command cmd run script shell").OneOf(),
 		grammar.Section("http",
 			"send a request to an upstream",
 			"http of "+where, r.jobRequestKeys(d.request, where)).
@@ -160,7 +158,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"which ended runs are kept",
 			"keep of "+where, keepKeys(&j.Keep)).Also("retention history"),
 	}
-	const beforeProgram = 5 // keys, so that a table of them shows those of exec together
+	const beforeProgram = 5 // keys: a table shows the keys of exec together
 	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)
 }
 
@@ -188,7 +186,14 @@ var (
 // job reads one entry of jobs.
 func (r *reader) job(e grammar.Named) *Job {
 	where := "job " + grammar.Quote(e.Name)
-	j := &Job{Name: e.Name, Title: e.Name, Timeout: jobTimeout, OnBusy: BusyJoin, Queue: defaultQueue, Keep: defaultKeep}
+	j := &Job{
+		Name:    e.Name,
+		Title:   e.Name,
+		Timeout: jobTimeout,
+		OnBusy:  BusyJoin,
+		Queue:   defaultQueue,
+		Keep:    defaultKeep,
+	}
 	d := newJobDraft(j)
 	n := e.Value
 	n.Read(where, r.jobKeys(d, where))
@@ -206,7 +211,7 @@ func (r *reader) job(e grammar.Named) *Job {
 	return j
 }
 
-// checkCodes checks that no exit code of a program means two things.
+// checkCodes checks that no exit code has two meanings.
 func checkCodes(n *grammar.Node, j *Job) {
 	for _, code := range j.WarnCodes {
 		if slices.Contains(j.OKCodes, code) {
@@ -216,7 +221,7 @@ func checkCodes(n *grammar.Node, j *Job) {
 	}
 }
 
-// checkArgs checks that the arguments of a job and what it does belong together.
+// checkArgs checks that the arguments of a job match its program or request.
 func checkArgs(n *grammar.Node, j *Job, where string) {
 	exec, request, args := n.Get("exec"), n.Get("http"), n.Get("args")
 	if args == nil || args.IsNull() || args.IsComplete() {

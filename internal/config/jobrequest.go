@@ -24,8 +24,8 @@ func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
 			"the query; a list of texts repeats the parameter",
 			httpkind.QueryShape, func(v *grammar.Node) { h.Query = readPairs(v, where) }).Also("params").Secret(),
 		grammar.Func("headers",
-			"added to the upstream's headers; a header of the same name replaces the upstream's",
-			httpkind.HeadersShape, func(v *grammar.Node) { httpkind.ReadHeaders(v, "headers of "+where, h.Header) }).Secret(),
+			"added to the upstream's headers; a header of the same name replaces the upstream's", httpkind.HeadersShape,
+			func(v *grammar.Node) { httpkind.ReadHeaders(v, "headers of "+where, h.Header) }).Secret(),
 		grammar.Func("body",
 			"the body. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
 			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Text("body", aBody) }).
@@ -37,7 +37,7 @@ func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
 	}
 }
 
-// jobUpstream reads the name of an upstream that takes requests.
+// jobUpstream reads the name of an upstream for requests.
 func (r *reader) jobUpstream(n *grammar.Node) *httpkind.Upstream {
 	u, _ := kind.UpstreamOf[*httpkind.Upstream](r.reading(&sourceDraft{Source: &Source{}}, ""), n, httpkind.Kind.Name)
 	return u
@@ -45,7 +45,7 @@ func (r *reader) jobUpstream(n *grammar.Node) *httpkind.Upstream {
 
 const aBody = `write a text, also of JSON, such as '{"text": "done"}'`
 
-// requestRead completes the request of a job, which was read of n.
+// requestRead completes the request of a job, which was read from n.
 func (d *jobDraft) requestRead(n *grammar.Node) {
 	d.HTTP = d.request
 	if body := n.Get("body"); body != nil && body.IsGood() && isBodiless(d.HTTP.Method) {
@@ -63,7 +63,7 @@ func readPairs(n *grammar.Node, where string) (query []Pair) {
 	return query
 }
 
-// argumentTexts returns the texts of the request n in which arguments can stand.
+// argumentTexts returns the texts of the request n that may contain arguments.
 func argumentTexts(n *grammar.Node) (texts []*grammar.Node) {
 	add := func(n *grammar.Node) {
 		if n.IsScalar() && !n.IsNull() && !n.IsSpoiled() {
@@ -89,8 +89,8 @@ func sendsAll(h *JobHTTP) bool {
 	return h.Body == "" && h.Method != "" && !isBodiless(h.Method)
 }
 
-// checkRequestTemplates checks that the placeholders in the headers and the body of the request n stand where values
-// can be escaped.
+// checkRequestTemplates checks that placeholders in the headers and the body of the request n are where values can be
+// escaped.
 func checkRequestTemplates(n *grammar.Node, h *JobHTTP, args map[string]*grammar.Node) {
 	known := func(name string) bool { return args[name] != nil }
 	checkHeaderTemplates(n.Get("headers"), known)

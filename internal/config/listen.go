@@ -16,7 +16,7 @@ const (
 	maxSocketPath = 103 // bytes of the path of a unix socket that every system takes
 )
 
-// ListenAddress is an address on which c is served as c.Listen has it.
+// ListenAddress returns an address that is served in the form of c.Listen.
 func ListenAddress(addr net.Addr) string {
 	if addr.Network() == "unix" {
 		return unixPrefix + addr.String()
@@ -24,12 +24,12 @@ func ListenAddress(addr net.Addr) string {
 	return addr.String()
 }
 
-// UnixPath returns the path of an address to serve on, if that is a unix socket's.
+// UnixPath returns the path of an address to serve on, if it is that of a unix socket.
 func UnixPath(addr string) (path string, ok bool) { return strings.CutPrefix(addr, unixPrefix) }
 
-// CheckListen returns an error if c cannot be served on addr: it is neither host:port nor a
-// unix socket, or it is wider than this machine and c has no access, so that anybody could
-// do anything. [Load] has checked c.Listen; this is for an address that overrides it.
+// CheckListen returns an error if c cannot be served on addr: it is neither host:port nor a unix socket, or it can be
+// reached from other machines and c has no access section, so that anybody could do anything. [Load] has checked
+// c.Listen; this is for an address that overrides it.
 func CheckListen(addr string, c *Config) error {
 	if what, want := checkListen(addr, c); what != "" {
 		return fmt.Errorf("%s, %s", what, want)
@@ -37,15 +37,18 @@ func CheckListen(addr string, c *Config) error {
 	return nil
 }
 
-// checkListen says what is wrong with addr, or nothing.
+// checkListen returns what is wrong with addr, or "".
 func checkListen(addr string, c *Config) (what, want string) {
 	if path, ok := UnixPath(addr); ok {
 		switch {
 		case path == "":
 			return "listen: unix: has no path", "write one such as unix:/run/tidewire/tidewire.sock"
 		case len(path) > maxSocketPath:
-			return fmt.Sprintf("listen: %s is longer than the %d bytes that the path of a socket can have", grammar.Quote(path),
-				maxSocketPath), "choose a shorter one such as /run/tidewire/tidewire.sock"
+			return fmt.Sprintf(
+				"listen: %s is longer than the %d bytes that the path of a socket can have",
+				grammar.Quote(path),
+				maxSocketPath,
+			), "choose a shorter one such as /run/tidewire/tidewire.sock"
 		}
 		return "", ""
 	}
@@ -72,7 +75,8 @@ func checkListen(addr string, c *Config) (what, want string) {
 
 var listenShape = grammar.Like("write an address such as 127.0.0.1:8480, or unix: and a path", "^unix:.", ":[0-9]+$")
 
-// listen reads where to serve. It is read last: whether an address may be open to all depends on access.
+// listen reads where to serve. It is read last: whether an address may be reachable from other machines depends on
+// access.
 func (f *fileReader) listen(n *grammar.Node) {
 	addr, ok := n.Text("listen", "write an address such as "+defaultListen)
 	if !ok {

@@ -10,20 +10,19 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
-// A Problem is one thing that is wrong with a configuration.
+// A Problem is one fault of a configuration.
 type Problem = grammar.Problem
 
-// Problems is everything that is wrong with a configuration, in the order of the file. [Load] returns nil for a good
-// one.
+// Problems are all faults of a configuration, in the order of the file. [Load] returns nil for a valid one.
 type Problems = grammar.Problems
 
-// Files are what the outcome of reading a configuration depends on.
+// Files are the files and directories that the result of reading a configuration depends on.
 type Files = grammar.Files
 
-// Load reads a configuration whose file has the text data. The name file stands in messages, and paths in the text are
-// relative to its directory. Load also reads the environment and the files that the text includes or refers to, whose
-// own paths are relative to them. It returns either a complete [Config] or every problem, never both. A file that is
-// not YAML at all has the one problem at which reading it ended.
+// Load reads a configuration whose file has the text data. Messages name file, and paths in the text are relative to
+// its directory. Load also reads the environment and the files that the text includes or refers to; paths in those are
+// relative to them. It returns either a complete [Config] or all problems, never both. A file that is not valid YAML
+// has one problem, where reading ended.
 func Load(file string, data []byte) (*Config, Problems) {
 	r, _, c := read(file, data)
 	if problems := r.Problems(maxProblems); problems != nil {
@@ -32,8 +31,8 @@ func Load(file string, data []byte) (*Config, Problems) {
 	return c, nil
 }
 
-// Open reads the configuration in a file, as [Load] does with its text. Beside the configuration, or beside the error,
-// it returns what that depends on. The error is [Problems], or says why the file cannot be read.
+// Open reads the configuration in a file, as [Load] does with its text. With the configuration, or with the error, it
+// returns the files that the result depends on. The error is [Problems], or the reason why the file cannot be read.
 func Open(name string) (*Config, *Files, error) {
 	f := newFileReader()
 	r, files, err := grammar.Open(name, options, f.read)
@@ -47,10 +46,10 @@ func Open(name string) (*Config, *Files, error) {
 	return f.c, files, nil
 }
 
-// maxProblems bounds the problems that are shown, before their number alone is. Tests change it.
+// maxProblems bounds the problems that are shown; beyond it only their number is. Tests change it.
 var maxProblems = 50
 
-// options say what the grammar takes of this language.
+// options configure the grammar for this language.
 var options = grammar.Options{
 	Include:     "include",
 	PerFile:     map[string]func(*grammar.Node){"version": readVersion},
@@ -58,7 +57,7 @@ var options = grammar.Options{
 	Credentials: regexp.MustCompile(`(?i)header|query|body|auth|sha256|notify|url|(^|[^{])env:|@`),
 }
 
-// read is what Load does; root is the tree of all files.
+// read does the work of Load; root is the tree of all files.
 func read(file string, data []byte) (r *grammar.Reader, root *grammar.Node, c *Config) {
 	f := newFileReader()
 	r = grammar.Read(file, data, options, func(n *grammar.Node) {
@@ -69,16 +68,16 @@ func read(file string, data []byte) (r *grammar.Reader, root *grammar.Node, c *C
 	return r, root, f.c
 }
 
-// A reader has what the parts of one configuration need while they are read.
+// A reader has the state that is needed while the parts of one configuration are read.
 type reader struct {
-	parts struct { // what others refer to, by name; nil is one that has problems of its own
+	parts struct { // parts that others refer to, by name; nil for a part with problems of its own
 		upstreams map[string]*Upstream
 		notify    map[string]*Notify
 		sources   map[string]*Source
 		jobs      map[string]*Job
 	}
 	kinds  []kind.Kind
-	looked map[string]bool // what was asked for by once
+	looked map[string]bool // the keys that once was called with
 }
 
 // A fileReader reads a whole configuration.
@@ -86,7 +85,7 @@ type fileReader struct {
 	reader
 	c     *Config
 	pace  pace     // of defaults
-	later struct { // what refers to other parts, which are read first wherever they stand
+	later struct { // sections that refer to other parts, and so are read after them wherever they stand
 		listen, upstreams, sources, jobs, notify, access func()
 	}
 }
@@ -132,7 +131,8 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.Func("public_url",
 			"the address that people use if it is not that of `listen`, such as the address of a proxy in "+
 				"front. Everything is also served below its path",
-			httpkind.AddressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).Also("base_url external_url url"),
+			httpkind.AddressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).
+			Also("base_url external_url url"),
 		grammar.Func("trust_forwarded",
 			"the proxies in front whose `X-Forwarded-For` gives the client's address: an address, a subnet, "+
 				"`unix` for the unix socket, or a list of them. They do not sign people in",
@@ -163,14 +163,16 @@ func (f *fileReader) sourcesShape() grammar.Shape {
 	return grammar.MappingOfNames(grammar.Object(f.sourceKeys(&sourceDraft{Source: &Source{}}, "")))
 }
 
-// read reads the file whose root is n, with those that it includes.
+// read reads the file whose root is n, and the files that it includes.
 func (f *fileReader) read(n *grammar.Node) {
 	n.Read("the file", f.keys())
 	if n.Lacks("version") {
 		n.Problem("there is no version", "write version: 1 at the top")
 	}
 	later := f.later
-	for _, read := range []func(){later.upstreams, later.notify, later.sources, later.jobs, later.access, later.listen} {
+	for _, read := range []func(){
+		later.upstreams, later.notify, later.sources, later.jobs, later.access, later.listen,
+	} {
 		if read != nil {
 			read()
 		}

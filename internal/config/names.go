@@ -6,10 +6,10 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// Parts of a configuration may hold secrets in any text. So they print as their
-// names, with every verb of fmt but %#v, and in JSON and logs.
+// Any text in a part of a configuration may hold secrets. So parts print as their names, with every verb of fmt except
+// %#v, and in JSON and logs.
 
-// String returns how many of which parts c has.
+// String returns how many upstreams, sources and jobs c has.
 func (c *Config) String() string {
 	return fmt.Sprintf("a configuration of %d upstreams, %d sources and %d jobs", len(c.Upstreams), len(c.Sources),
 		len(c.Jobs))
@@ -66,7 +66,7 @@ func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 // MarshalText returns what String does.
 func (j *Job) MarshalText() ([]byte, error) { return []byte(j.String()), nil }
 
-// Source returns the source of that name. The error suggests one.
+// Source returns the source with the given name. The error suggests one.
 func (c *Config) Source(name string) (*Source, error) {
 	var known []string
 	for _, s := range c.Sources {

@@ -37,8 +37,7 @@ func webhookKeys(to *Notify, where string) grammar.Keys {
 	}
 }
 
-// readNotify reads one entry of notify. It returns nil if it has no address, so that alerts need not complain about it
-// again.
+// readNotify reads one entry of notify. It returns nil if that has no address, so that alerts do not report it again.
 func readNotify(e grammar.Named) *Notify {
 	where := "notify " + grammar.Quote(e.Name)
 	to := &Notify{Name: e.Name, Method: http.MethodPost, Header: http.Header{}}
@@ -58,7 +57,7 @@ func readNotify(e grammar.Named) *Notify {
 	return to
 }
 
-// readHookAlone reads an address alone.
+// readHookAlone reads a webhook that is written as an address alone.
 func readHookAlone(n *grammar.Node, to *Notify, where string) {
 	if n.IsScalar() && !n.IsNull() {
 		to.URL = readHookURL(n)
@@ -82,8 +81,7 @@ func readHookBody(n *grammar.Node) string {
 	return s
 }
 
-// readHookURL reads the address of a webhook. It is often a credential: it is never
-// quoted.
+// readHookURL reads the address of a webhook. It is often a credential, so problems never quote it.
 func readHookURL(n *grammar.Node) *url.URL {
 	const example = "write an address such as https://ntfy.example.com/ops"
 	s, ok := n.Text("url", example)

@@ -9,7 +9,7 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// A pace is how a source is polled: what defaults and sources have in common.
+// A pace is how a source is polled: the keys that defaults and sources have in common.
 type pace struct {
 	every      time.Duration
 	unwatched  time.Duration // 0: as every
@@ -17,11 +17,11 @@ type pace struct {
 	timeout    time.Duration
 	jitter     float64
 	backoff    Backoff
-	stalePolls int // a value is stale after so many polls; 0: after staleAfter
+	stalePolls int // a value is stale after this many polls; 0: after staleAfter
 	staleAfter time.Duration
 }
 
-// builtIn is what holds where the file says nothing.
+// builtIn has the built-in defaults.
 var builtIn = pace{
 	every:      30 * time.Second,
 	timeout:    5 * time.Second,
@@ -30,7 +30,7 @@ var builtIn = pace{
 	stalePolls: 3,
 }
 
-// idle is the pause while nobody looks, which is not shorter than the usual one.
+// idle returns the pause while a source is unwatched, which is not shorter than the normal one.
 func (p pace) idle() time.Duration {
 	if p.unwatched == Never {
 		return Never
@@ -38,9 +38,8 @@ func (p pace) idle() time.Duration {
 	return max(p.every, p.unwatched)
 }
 
-// stale is the age from which a value is stale: after n polls, each as late as
-// jitter lets it be, with the longest of the pauses. Never is none of them: who
-// comes to look then sees how old the value is.
+// stale returns the age at which a value is stale: after n polls with the longest of the pauses, each delayed by the
+// full jitter. Never does not count as a pause: a reader that comes later sees how old the value is.
 func (p pace) stale() time.Duration {
 	if p.stalePolls == 0 {
 		return p.staleAfter
@@ -52,7 +51,7 @@ func (p pace) stale() time.Duration {
 	return time.Duration(float64(p.stalePolls) * float64(longest) * (1 + p.jitter))
 }
 
-// paceKeys are the keys of defaults, which sources have too unless they are of a kind that is not polled.
+// paceKeys returns the keys of defaults. Sources have them too, except for kinds that are not polled.
 func paceKeys(p *pace, unpolled ...string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Section("every",
@@ -115,7 +114,7 @@ var (
 	whenShape = grammar.Shape{"type": "array", "minItems": 1, "items": grammar.Object(whenKeys(&When{}))}
 )
 
-// readEvery reads the one pause of a source that has no others.
+// readEvery reads a pause written alone, without others.
 func readEvery(n *grammar.Node, p *pace) {
 	if n.Value() == never {
 		n.Problem("every: never would poll nothing",
@@ -136,7 +135,7 @@ func readUnwatched(n *grammar.Node, p *pace) {
 	p.unwatched = n.Duration("unwatched", never)
 }
 
-// checkEvery checks the pauses of a source that has several.
+// checkEvery checks the pauses of a source with several of them.
 func checkEvery(n *grammar.Node, p *pace) {
 	normal, unwatched := n.Get("normal"), n.Get("unwatched")
 	if normal != nil && unwatched != nil && p.unwatched > 0 && p.unwatched < p.every {

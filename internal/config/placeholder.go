@@ -12,20 +12,19 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// A found placeholder is one of those in a text.
+// A found placeholder, and where it is in a text.
 type found struct {
 	text, name string // {arg} and arg
 	at         int    // characters before it
-	foreign    bool   // it is not in the file: it came with a reference
+	foreign    bool   // it is not in the file: it came with the value of a reference
 }
 
-// argsIn returns the placeholders in the value of n whose names an argument can have; other
-// braces are text of the job's own.
+// argsIn returns the placeholders in the value of n whose names are valid for arguments; other braces are text.
 func argsIn(n *grammar.Node) []found {
 	return slices.DeleteFunc(placeholders(n), func(p found) bool { return !grammar.IsName(p.name) })
 }
 
-// placeholders returns those in the value of n.
+// placeholders returns the placeholders in the value of n.
 func placeholders(n *grammar.Node) []found {
 	var all []found
 	for _, p := range template.Find(n.Value()) {
@@ -36,7 +35,7 @@ func placeholders(n *grammar.Node) []found {
 	return all
 }
 
-// condition returns the condition with which an element of argv begins, as a placeholder.
+// condition returns the condition at the beginning of an element of argv, as a placeholder.
 func condition(n *grammar.Node) []found {
 	name, rest, ok := template.Condition(n.Value())
 	if !ok {
@@ -46,7 +45,7 @@ func condition(n *grammar.Node) []found {
 	return []found{{text: text, name: name, foreign: !n.IsWritten(text)}}
 }
 
-// checkMisplaced reports the conditions behind the first characters of n's value, where they would be text.
+// checkMisplaced reports conditions after the first characters of n's value, where they would be text.
 func checkMisplaced(n *grammar.Node, first int, keys map[string]*grammar.Node) {
 	for name := range keys {
 		text := "{" + name + "?}"
@@ -60,18 +59,18 @@ func checkMisplaced(n *grammar.Node, first int, keys map[string]*grammar.Node) {
 
 var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a shell
 
-// checkArgvPlaceholders checks that arguments and what a program is given belong together: its argv, its environment
-// and its input, of which the latter two may be nil. Keys holds the key of each argument.
+// checkArgvPlaceholders checks that arguments match the placeholders in the argv, the environment and the input of a
+// program; env and stdin may be nil. Keys holds the key of each argument.
 func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []Arg, keys map[string]*grammar.Node) {
 	used := map[string]bool{}
 	var argv []string
 	for _, e := range exec.Elements() {
 		argv = append(argv, e.Value())
 	}
-	shell, ended := false, false // a command follows; no option does
+	shell, ended := false, false // shell: a command follows; ended: no options follow
 	for i, e := range exec.Elements() {
 		only := condition(e)
-		first := 0 // character behind it
+		first := 0 // the character after the condition
 		if only != nil {
 			first = len(only[0].text)
 		}
@@ -79,7 +78,7 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 		for _, p := range append(only, argsIn(e)...) {
 			a := slices.IndexFunc(args, func(a Arg) bool { return a.Name == p.name })
 			switch {
-			case keys[p.name] == nil && (shell || p.foreign): // ${x} is the shell's own, and so is what comes from elsewhere
+			case keys[p.name] == nil && (shell || p.foreign): // ${x} is the shell's, or came with a reference
 			case keys[p.name] == nil:
 				e.ProblemAt(p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))
 			case shell:
@@ -87,8 +86,9 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 					"put the command into a script and give it "+p.text+" as an argument")
 			case i == 0:
 				e.ProblemAt(p.at, "the program to run is given by "+p.text,
-					"write its name or path alone, and each argument as an element of its own such as [./scan.sh, \"{subnet}\"]")
-			case strings.HasSuffix(p.text, "?}"): // no value stands there
+					"write its name or path alone, and each argument as an element of its own such as "+
+						"[./scan.sh, \"{subnet}\"]")
+			case strings.HasSuffix(p.text, "?}"): // a condition puts no value there
 			case interpreted(argv, i) != "":
 				warnInterpreted(argv, i, e, p)
 			case a >= 0 && args[a].AllowDash && p.at == first && !ended:
@@ -107,7 +107,7 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 	checkUnused(used, where, "exec, env or stdin", keys)
 }
 
-// checkFed checks the placeholders in the value of a variable of the program of argv or, if variable is empty, in its
+// checkFed checks the placeholders in the value of a variable of the program in argv or, if variable is empty, in its
 // input, and adds them to used.
 func checkFed(
 	argv []string, variable string, n *grammar.Node, where string, keys map[string]*grammar.Node, used map[string]bool,
@@ -127,7 +127,7 @@ func checkFed(
 	}
 }
 
-// checkRequestPlaceholders checks that arguments and the texts of the request n belong together.
+// checkRequestPlaceholders checks that arguments match the placeholders in the texts of the request n.
 func checkRequestPlaceholders(n *grammar.Node, h *JobHTTP, where string, keys map[string]*grammar.Node) {
 	used := map[string]bool{}
 	for _, n := range argumentTexts(n) {
@@ -144,7 +144,7 @@ func checkRequestPlaceholders(n *grammar.Node, h *JobHTTP, where string, keys ma
 	}
 }
 
-// checkUnused reports arguments that stand nowhere.
+// checkUnused reports arguments without a placeholder.
 func checkUnused(used map[string]bool, where, place string, keys map[string]*grammar.Node) {
 	for name, key := range keys {
 		if !used[name] && grammar.IsName(name) {

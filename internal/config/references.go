@@ -7,8 +7,8 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// readReferences checks the names of other sources that sources are computed from: it reports unknown ones, and
-// circles. Inputs holds the nodes of the names by source.
+// readReferences checks the names of the sources that other sources are computed from: it reports unknown ones and
+// cycles. Inputs holds the nodes of the names by source.
 func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 	byName := map[string]*Source{}
 	var names []string
@@ -16,7 +16,7 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	at := map[*Source][]*grammar.Node{} // of names that are known
+	at := map[*Source][]*grammar.Node{} // of names that exist
 	for _, s := range sources {
 		for _, n := range inputs[s] {
 			if byName[n.Value()] != nil {
@@ -27,7 +27,7 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 			n.Problem("unknown source "+grammar.Quote(n.Value()), grammar.Suggest(n.Value(), "sources", others))
 		}
 	}
-	// Depth first; a reference to a source on the way there closes a cycle.
+	// Depth first; a reference to a source on the current path closes a cycle.
 	done := map[*Source]bool{}
 	var way []string
 	var visit func(s *Source)

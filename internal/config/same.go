@@ -9,9 +9,8 @@ import (
 	"github.com/tidewire/tidewire/internal/jq"
 )
 
-// Same reports whether two parts of configurations, such as two values of
-// *[Source], say the same, including what they refer to: expressions by their
-// text, time tables by theirs.
+// Same reports whether two parts of configurations, such as two values of *[Source], are equal, including the parts
+// that they refer to. Expressions and timetables are compared by their text.
 func Same[T any](a, b T) bool {
 	return same(reflect.ValueOf(&a).Elem(), reflect.ValueOf(&b).Elem())
 }
@@ -56,12 +55,12 @@ func same(a, b reflect.Value) bool {
 		}
 		return true
 	case reflect.Func:
-		return a.IsNil() == b.IsNil() // it is made from what is compared beside it, as At.Next from At.Cron
+		return a.IsNil() == b.IsNil() // it is made from another field that is compared, as At.Next is from At.Cron
 	}
 	return a.Equal(b)
 }
 
-// byText are the types whose text says all.
+// byText are the types that are compared by their text.
 var byText = map[reflect.Type]bool{
 	reflect.TypeFor[*jq.Program]():    true,
 	reflect.TypeFor[*regexp.Regexp](): true,

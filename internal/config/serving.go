@@ -22,7 +22,7 @@ func tlsKeys(t *TLS) grammar.Keys {
 	}
 }
 
-// tls checks whether a certificate and its key, whose names were read of n, belong together now.
+// tls checks that a certificate and its key, whose names were read from n, are a pair.
 func (f *fileReader) tls(n *grammar.Node, t *TLS) {
 	f.c.TLS = t
 	if !n.IsGood() {
@@ -70,8 +70,7 @@ func readPublicURL(n *grammar.Node) *url.URL {
 	return nil
 }
 
-// readStore reads where the newest values are kept, which this version does in memory
-// alone.
+// readStore reads where the newest values are kept; this version supports only memory.
 func readStore(n *grammar.Node) {
 	if n.IsMapping() && !n.IsSpoiled() {
 		n.Problem("a store besides memory is not supported by this version", "write store: memory, or remove it")

@@ -8,8 +8,7 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// What show.history may be: less is what a page remembers by itself, more belongs into
-// a database.
+// Bounds of show.history: the page itself keeps shorter periods, and longer ones belong in a database.
 const (
 	minHistory = time.Minute
 	maxHistory = 31 * 24 * time.Hour
@@ -49,7 +48,7 @@ func readHistory(n *grammar.Node) time.Duration {
 	return d
 }
 
-// checkShow checks that the headline is one of the fields of pick, which may be nil.
+// checkShow checks that the headline is a field of pick, which may be nil.
 func checkShow(n, pick *grammar.Node, s Show, fields []Field) {
 	if v := n.Get("value"); v != nil && v.IsGood() && pick.IsMapping() && !pick.IsSpoiled() {
 		checkPicked(v, "value", s.Value, fields)
@@ -59,7 +58,7 @@ func checkShow(n, pick *grammar.Node, s Show, fields []Field) {
 	}
 }
 
-// checkPicked checks that name, which n has, is one of fields.
+// checkPicked checks that name, the value of n, is one of fields.
 func checkPicked(n *grammar.Node, what, name string, fields []Field) {
 	var known []string
 	for _, f := range fields {
@@ -77,7 +76,7 @@ var (
 		grammar.Shape{"type": "object", "additionalProperties": grammar.Either(aboveZero)})
 )
 
-// readDeadband reads one number for all that is picked, or one for each of some fields.
+// readDeadband reads one number for everything that is picked, or a mapping of fields to numbers.
 func readDeadband(n *grammar.Node, where string) (all []Deadband) {
 	add := func(n *grammar.Node, field, what string) {
 		switch f := n.Number(what); {
@@ -99,7 +98,7 @@ func readDeadband(n *grammar.Node, where string) (all []Deadband) {
 	return all
 }
 
-// checkDeadband checks that the fields in a deadband are those of pick, which may be nil.
+// checkDeadband checks that the fields in a deadband are fields of pick, which may be nil.
 func checkDeadband(n, pick *grammar.Node, fields []Field) {
 	if !n.IsMapping() || n.IsSpoiled() {
 		return

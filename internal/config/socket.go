@@ -29,7 +29,7 @@ var octal = regexp.MustCompile(`^0?[0-7]{3}$`)
 
 var modeShape = grammar.Typed(grammar.Like("write three octal digits such as 660", octal.String()), "string", "integer")
 
-// readMode reads who may connect by the unix socket, as permissions of files are written.
+// readMode reads the permissions of the unix socket, in the notation for files.
 func readMode(n *grammar.Node) fs.FileMode {
 	text, ok := n.Text("mode", "write octal digits such as 660")
 	if !ok {
@@ -44,7 +44,7 @@ func readMode(n *grammar.Node) fs.FileMode {
 	return fs.FileMode(mode)
 }
 
-// readOwner reads the name or number of a user or group, which id knows by name.
+// readOwner reads the name or number of a user or group; id looks up a name.
 func readOwner(n *grammar.Node, what string, id func(name string) (string, error)) int {
 	name := n.Line(what)
 	if name == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 )
 
-// A sourceDraft is a Source while it is read.
+// A sourceDraft is a Source while it is being read.
 type sourceDraft struct {
 	*Source
 	pace     pace
@@ -56,7 +56,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 	return append(keys, paceKeys(&d.pace, r.kindsThat(func(k kind.Kind) bool { return !k.Polled() })...)...)
 }
 
-// reading is what the section of a kind gets to read the source d.
+// reading returns what the section of a kind needs to read the source d.
 func (r *reader) reading(d *sourceDraft, where string) kind.Reading {
 	return kind.Reading{
 		Where: where,
@@ -72,10 +72,10 @@ func (r *reader) reading(d *sourceDraft, where string) kind.Reading {
 	}
 }
 
-// kindNames are the names of all kinds.
+// kindNames returns the names of all kinds.
 func (r *reader) kindNames() []string { return r.kindsThat(func(kind.Kind) bool { return true }) }
 
-// kindsThat are the names of the kinds of which is is true.
+// kindsThat returns the names of the kinds for which is returns true.
 func (r *reader) kindsThat(is func(kind.Kind) bool) (names []string) {
 	for _, k := range r.kinds {
 		if is(k) {
@@ -85,7 +85,7 @@ func (r *reader) kindsThat(is func(kind.Kind) bool) (names []string) {
 	return names
 }
 
-// once reports whether nothing has asked for what before.
+// once reports whether this is its first call with what.
 func (r *reader) once(what string) bool {
 	if r.looked[what] {
 		return false
@@ -94,10 +94,10 @@ func (r *reader) once(what string) bool {
 	return true
 }
 
-// laterKinds are keys of sources and upstreams that this version does not support.
+// laterKinds are keys of sources and upstreams that this version does not support yet.
 var laterKinds = []string{"modbus", "mqtt", "sql"}
 
-// listed is a list of words in quotes.
+// listed returns a list of words in quotes.
 func listed(words []string, and string) string {
 	quoted := make([]string, len(words))
 	for i, w := range words {
@@ -128,7 +128,7 @@ func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	return d
 }
 
-// ofKind completes a source that is of exactly one kind.
+// ofKind completes a source of exactly one kind.
 func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 	for i, k := range r.kinds {
 		section := d.sections[i]
@@ -149,7 +149,7 @@ func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 	}
 }
 
-// paced completes how a source of the kind k gets its values.
+// paced completes the pace of a source of the kind k.
 func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	switch {
 	case k.Computes:
@@ -178,7 +178,8 @@ func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	}
 }
 
-// unpolled completes a source that has no key of those that are polled but stale_after. Where says why.
+// unpolled completes a source that may have only stale_after of the keys for polling. Where gives the reason in
+// messages.
 func (d *sourceDraft) unpolled(n *grammar.Node, where string) {
 	refuse(n, where, "remove it", "every", "timeout", "jitter", "backoff")
 	switch v := n.Get("stale_after"); {
@@ -190,7 +191,7 @@ func (d *sourceDraft) unpolled(n *grammar.Node, where string) {
 	}
 }
 
-// refuse reports those keys of the mapping n that have no place in it.
+// refuse reports those of the keys that the mapping n must not have.
 func refuse(n *grammar.Node, where, want string, keys ...string) {
 	for _, key := range keys {
 		if v := n.Get(key); v != nil {
@@ -199,7 +200,7 @@ func refuse(n *grammar.Node, where, want string, keys ...string) {
 	}
 }
 
-// has counts the keys that the mapping n has.
+// has returns how many of the keys the mapping n has.
 func has(n *grammar.Node, keys ...string) (count int) {
 	for _, key := range keys {
 		if n.Get(key) != nil {
@@ -209,7 +210,7 @@ func has(n *grammar.Node, keys ...string) (count int) {
 	return count
 }
 
-// checkKind checks that a source or job has exactly one of the keys that are kinds.
+// checkKind checks that a source or job has exactly one of the keys of kinds.
 func checkKind(e grammar.Named, where, verb string, kinds ...string) {
 	switch {
 	case has(e.Value, kinds...) > 1:

@@ -9,9 +9,9 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// A timetableDraft is an At while it is read: an expression, or a mapping that also names a zone.
+// A timetableDraft is an At while it is being read: an expression, or a mapping that also names a zone.
 type timetableDraft struct {
-	what       string // the expression is called in messages
+	what       string // the name of the expression in messages
 	expression *grammar.Node
 	zone       *time.Location
 }
@@ -31,7 +31,7 @@ func atKeys(a *timetableDraft) grammar.Keys {
 const aTimetable = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at ` +
 	"three, or @daily, or @every 90m"
 
-// table returns the time table that was read, nil if there is none.
+// table returns the timetable that was read, nil if it is invalid.
 func (a *timetableDraft) table() *At {
 	if a.expression == nil {
 		return nil

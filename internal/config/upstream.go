@@ -7,7 +7,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 )
 
-// An upstreamDraft is an Upstream while it is read.
+// An upstreamDraft is an Upstream while it is being read.
 type upstreamDraft struct {
 	*Upstream
 	sections map[string]kind.UpstreamSection // by kind
@@ -43,15 +43,15 @@ func newUpstreamDraft(name string) *upstreamDraft {
 	return &upstreamDraft{Upstream: &Upstream{Name: name, Burst: 1}, sections: map[string]kind.UpstreamSection{}}
 }
 
-// upstream reads one entry of upstreams. It returns nil if what its kind says of it is missing or wrong, so that
-// sources need not complain about it again.
+// upstream reads one entry of upstreams. It returns nil if the section of its kind is missing or wrong, so that sources
+// do not report it again.
 func (r *reader) upstream(e grammar.Named) *Upstream {
 	where := "upstream " + grammar.Quote(e.Name)
 	kinds := r.kindsThat(func(k kind.Kind) bool { return k.Upstream != nil })
 	if k := e.Value.Key(laterKinds...); k != nil && !slices.Contains(kinds, k.Value()) {
 		k.Problem(grammar.Quote(k.Value())+" is not supported by this version",
 			"an upstream here is "+listed(kinds, "or"))
-		return nil // this version does not know its other keys either
+		return nil // nor are its other keys supported
 	}
 	u := newUpstreamDraft(e.Name)
 	e.Value.Read(where, r.upstreamKeys(u, where))

@@ -9,14 +9,14 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// An interpreter is a program that takes one of its arguments for code.
+// An interpreter is a program that runs one of its arguments as code.
 type interpreter struct {
-	after []string // options whose value is code; of one letter also with the code in the same element
-	first bool     // its first argument that is no option is code
-	rest  bool     // all arguments after that one are
+	after []string // options whose value is code; for one letter also with the code in the same element
+	first bool     // its first argument that is not an option is code
+	rest  bool     // all arguments after that one are code
 }
 
-// interpreters by the name of the program. A shell's -c is a problem of its own.
+// interpreters by the name of the program. The -c of a shell is handled separately, as a problem.
 var interpreters = map[string]interpreter{
 	"ssh": {rest: true}, "rsh": {rest: true}, "eval": {first: true, rest: true}, "watch": {first: true, rest: true},
 	"perl": {after: []string{"-e", "-E"}}, "ruby": {after: []string{"-e"}}, "lua": {after: []string{"-e"}},
@@ -37,7 +37,7 @@ var interpreters = map[string]interpreter{
 // sshValues are the options of ssh that have a value.
 const sshValues = "BbcDEeFIiJLlmOoPpQRSWw"
 
-// interpreted returns the program of argv that takes the element at i, or a part of it, for code; "" if none does.
+// interpreted returns the program in argv that runs the element at i, or a part of it, as code; "" if there is none.
 func interpreted(argv []string, i int) string {
 	for at, element := range argv[:i] {
 		name := filepath.Base(element)
@@ -45,7 +45,7 @@ func interpreted(argv []string, i int) string {
 		if !ok {
 			continue
 		}
-		plain := 0 // arguments before the element that are no options
+		plain := 0 // arguments before the element that are not options
 		for j := at + 1; j < i; j++ {
 			switch a := argv[j]; {
 			case len(a) == 2 && a[0] == '-' && name == "ssh" && strings.Contains(sshValues, a[1:]):
@@ -65,7 +65,7 @@ func interpreted(argv []string, i int) string {
 	return ""
 }
 
-// warnInterpreted warns of an argument that would become code.
+// warnInterpreted warns about an argument that would become code.
 func warnInterpreted(argv []string, i int, n *grammar.Node, p found) {
 	if name := interpreted(argv, i); name != "" {
 		n.Warn(p.at, fmt.Sprintf("%s would become part of what %s interprets", p.text, name),
