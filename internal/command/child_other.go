@@ -4,7 +4,7 @@ package command
 
 import "os/exec"
 
-// A child is a command, which this process starts itself.
+// A child is a command that this process starts itself.
 type child struct {
 	cmd *exec.Cmd
 }
@@ -15,11 +15,11 @@ func (c *child) launch(cmd *exec.Cmd) error {
 	return cmd.Start()
 }
 
-// wait returns when the first process has exited. It is reaped by that: the rest of its group is
-// signalled after that by a number that, in theory, is another's by then.
+// wait returns when the first process has exited, and reaps it. The rest of its group is signalled after that by a
+// number that, in theory, may have been reused by then.
 func (c *child) wait() { _ = c.cmd.Wait() }
 
-// finish kills what is left of the group.
+// finish kills the rest of the group.
 func (c *child) finish() { c.kill() }
 
 // end is called once, after finish or kill, and when wait has returned.

@@ -8,37 +8,34 @@
 //
 // # What a command gets
 //
-// There is no shell: each element of Argv is one argument, whatever is in it.
-// Standard input is [Command.Stdin], or /dev/null. The environment is PATH, HOME, LANG, LC_ALL, TZ,
-// TMPDIR and USER of this process and what [Command.Env] adds, so no secret
-// of this process reaches a command by accident.
+// There is no shell: each element of Argv is one argument, whatever it contains. Standard input is [Command.Stdin], or
+// /dev/null. The environment consists of PATH, HOME, LANG, LC_ALL, TZ, TMPDIR and USER of this process, and of
+// [Command.Env], so no secret of this process reaches a command by accident.
 //
 // # Output
 //
-// Lines of both outputs come through callbacks while the command runs: one at a
-// time, on the goroutine that called Run, in order within each output. LF, CRLF and CR end a
-// line, so a progress bar that returns to the start of its line gives a line
-// each time. Invalid UTF-8 becomes U+FFFD and a line is cut after 64 KiB. A
-// callback that blocks makes the command wait, and ctx too; one that panics
-// ends the command before the panic reaches the caller of Run.
+// Lines of both outputs come through callbacks while the command runs: one at a time, on the goroutine that called Run,
+// in order within each output. LF, CRLF and CR end a line, so a progress bar that returns to the start of its line
+// yields a line each time. Invalid UTF-8 becomes U+FFFD and a line is cut after 64 KiB. A callback that blocks delays
+// the command, and also the handling of ctx; one that panics ends the command before the panic reaches the caller of
+// Run.
 //
 // # The end
 //
-// The command is over when its first process has exited and the outputs are
-// closed. Processes that keep an output open after that have two seconds to finish;
-// then what is left of the process group is killed. When ctx ends first, the group
-// gets TERM, and KILL after [Command.Grace]. So no process of the group survives
-// Run. One that left the group (setsid) survives a command that ends by itself, and does not hold Run up: it is a service of
-// its own.
+// The command is over when its first process has exited and the outputs are closed. Processes that keep an output open
+// after that have two seconds to finish; then the rest of the process group is killed. When ctx ends first, the group
+// gets TERM, and KILL after [Command.Grace]. So no process of the group survives Run. A process that left the group
+// (setsid) survives a command that ends by itself, and does not hold up Run: it is a separate service.
 //
-// On Linux it does not survive KILL after the grace, and neither it nor anything else that a command has started survives this
-// process, however that dies, kill -9 included: each command has a supervisor, a process of this program, that ends them. Elsewhere
-// they go on. Without process groups (not Unix), only the first process is ended, with KILL.
+// On Linux such a process does not survive KILL after the grace either, and nothing that a command has started survives
+// this process, however that dies, kill -9 included: each command has a supervisor, another process of this program,
+// that ends them. On other systems such processes keep running. Without process groups (not Unix), only the first
+// process is ended, with KILL.
 //
 // # Progress
 //
-// Programs tell a terminal how far they are by the sequence OSC 9;4. [Command.Progress] gets
-// it from either output, wherever it stands in the lines.
+// Programs report their progress to a terminal by the sequence OSC 9;4. [Command.Progress] gets it from either output,
+// wherever it occurs in the lines.
 package command
 
 import (
@@ -55,15 +52,14 @@ const (
 	defaultMaxOutput = 64 << 10
 	defaultGrace     = 5 * time.Second
 
-	// waitDelay bounds how long an output stays open after the first process exited
-	// or the group was killed: what the pipes hold (64 KiB each) is read in far less, even on a busy machine.
+	// waitDelay bounds how long an output stays open after the first process exited or the group was killed: the
+	// contents of the pipes (64 KiB each) are read in far less, even on a busy machine.
 	waitDelay = 2 * time.Second
 
 	chunkSize = 32 << 10
 )
 
-// A Command is an argv with its surroundings. It is not modified by Run, which
-// any number of goroutines may call.
+// A Command is an argv with its environment. Run does not modify it, and may be called from any number of goroutines.
 type Command struct {
 	Argv []string // the program, looked up in PATH unless it has a slash, and its arguments
 	Dir  string   // working directory; empty: that of this process
@@ -72,27 +68,26 @@ type Command struct {
 	Stdout func(line string) // called for each line of standard output; nil: ignored
 	Stderr func(line string) // called for each line of standard error; nil: ignored
 
-	Printed  func(line string)                 // called for each line of both outputs that stays: of those ended by CR only what a terminal would show; nil: ignored
-	Progress func(percent float64, known bool) // called for each report of progress to a terminal (OSC 9;4) in either output: 0 to 100, or that it is not known; nil: ignored
+	Printed  func(line string)                 // for each line of both outputs that a terminal would keep (CR)
+	Progress func(percent float64, known bool) // called for each OSC 9;4 in either output: 0 to 100, if known; nil: ignored
 
-	Stdin   string // what the command reads; empty: nothing
-	TTY     bool   // both outputs are a terminal, and come as standard output: programs write lines to a terminal as they come
-	OKCodes []int  // exit codes that are no error; nil: 0
+	Stdin   string // standard input of the command
+	TTY     bool   // one terminal for both outputs, read as standard output: programs do not buffer lines to a terminal
+	OKCodes []int  // exit codes that mean success; nil: 0
 
 	MaxOutput int           // bytes of Result.Stdout and of Result.Tail kept, each; 0: 64 KiB
 	Grace     time.Duration // between TERM and KILL; 0: 5 s
 }
 
-// A Result is what is left of a run. It is filled as far as the run came, also
-// when Run returns an error.
+// A Result is the outcome of a run. It is filled as far as the run got, even when Run returns an error.
 type Result struct {
-	Stdout    []byte // the first MaxOutput bytes of standard output, as they are
+	Stdout    []byte // the first MaxOutput bytes of standard output, unchanged
 	Truncated bool   // standard output was longer
-	Tail      []byte // the last lines of both outputs, whole ones, at most MaxOutput bytes; of lines ended by CR only what a terminal would show
+	Tail      []byte // the last whole lines of both outputs as Printed, at most MaxOutput bytes
 	ExitCode  int    // -1: not started, or ended by a signal
 }
 
-// An ExitError says that a command ended, but not well.
+// An ExitError means that a command ended without success.
 type ExitError struct {
 	Code   int    // exit code, 1 to 255; -1: ended by a signal
 	Signal string // for example "killed" or "segmentation fault"; empty: exited by itself
@@ -116,11 +111,11 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{ExitCode: -1}, c.startError(err)
 	}
-	defer p.end(true) // for a callback that panics; otherwise it has happened
+	defer p.end(true) // for a callback that panics; otherwise it has been called
 
 	out := newOutput(c)
 	var (
-		stopped      error // why the group was told to stop
+		stopped      error // why the group was asked to stop
 		done         = ctx.Done()
 		exited       = p.exited
 		grace, delay <-chan time.Time
@@ -142,7 +137,7 @@ func (c *Command) Run(ctx context.Context) (Result, error) {
 			delay = time.After(waitDelay)
 		case <-exited:
 			exited, done = nil, nil
-			if stopped == nil { // else the others have the rest of the grace
+			if stopped == nil { // otherwise the other processes have the rest of the grace
 				delay = time.After(waitDelay)
 			}
 		case <-delay:
@@ -173,7 +168,7 @@ func orDefault[T int | time.Duration](v, fallback T) T {
 	return v
 }
 
-// environment is what a command gets without asking.
+// environment returns the variables that every command gets.
 func environment() []string {
 	env := []string{}
 	for _, k := range []string{"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER"} {
@@ -188,12 +183,12 @@ func environment() []string {
 // goroutines end before end returns: one for each output and one that waits for the exit.
 type process struct {
 	child                // the part that differs between systems
-	stdout *os.File      // reading ends
-	stderr *os.File      // nil: both come as one
-	stdin  *os.File      // writing end; nil: there is nothing to read
+	stdout *os.File      // reading end
+	stderr *os.File      // nil: both outputs come as one
+	stdin  *os.File      // writing end; nil: no input
 	chunks chan chunk    // unbuffered: a received chunk is valid until the next one of its output
 	exited chan struct{} // closed when the first process has exited
-	quit   chan struct{} // closed by end: nobody receives chunks any more
+	quit   chan struct{} // closed by end: chunks are no longer received
 	wg     sync.WaitGroup
 	ended  bool
 	ending ending
@@ -252,10 +247,10 @@ func (c *Command) start() (*process, error) {
 		return nil, err
 	}
 	outW.Close()
-	errW.Close() // of a terminal it is the same
+	errW.Close() // for a terminal it is the same file
 	if c.Stdin != "" {
 		inR.Close()
-		p.wg.Go(func() { // until all is read, or end closes it
+		p.wg.Go(func() { // until everything is read, or end closes it
 			_, _ = p.stdin.WriteString(c.Stdin)
 			p.stdin.Close()
 		})
@@ -268,7 +263,7 @@ func (c *Command) start() (*process, error) {
 	return p, nil
 }
 
-// outputs is how many there are to read.
+// outputs returns how many outputs there are.
 func (p *process) outputs() int {
 	if p.stderr == nil {
 		return 1
@@ -277,8 +272,8 @@ func (p *process) outputs() int {
 }
 
 func (p *process) read(f *os.File, stderr bool) {
-	// Run receives a chunk only after it has handled the one before, so two
-	// buffers in turn are never written while they are read.
+	// Run receives a chunk only after it has handled the previous one, so with two alternating buffers none is written
+	// while it is read.
 	buffers := [2][]byte{make([]byte, chunkSize), make([]byte, chunkSize)}
 	for i := 0; ; i ^= 1 {
 		n, err := f.Read(buffers[i])
@@ -301,7 +296,7 @@ func (p *process) send(k chunk) bool {
 	}
 }
 
-// end kills what is left, all of it or the group, and waits for the goroutines.
+// end kills what is left, everything or only the group, and waits for the goroutines.
 func (p *process) end(all bool) ending {
 	if p.ended {
 		return p.ending
@@ -316,7 +311,7 @@ func (p *process) end(all bool) ending {
 	p.ending = p.child.end()
 	close(p.quit)
 	for _, f := range []*os.File{p.stdin, p.stdout, p.stderr} {
-		f.Close() // a nil one says that it is none
+		f.Close() // closing a nil file only returns an error
 	}
 	p.wg.Wait()
 	return p.ending

@@ -12,7 +12,7 @@ func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: tr
 func (c *child) terminate() { c.signal(syscall.SIGTERM) }
 func (c *child) kill()      { c.signal(syscall.SIGKILL) }
 
-// signal sends sig to the process group. That it is empty by now is no error.
+// signal sends sig to the process group. It is not an error if the group is empty.
 func (c *child) signal(sig syscall.Signal) { _ = syscall.Kill(-c.cmd.Process.Pid, sig) }
 
 func endingOf(s *os.ProcessState) ending {

@@ -13,7 +13,7 @@ const (
 // CutMark is at the end of a line that was longer than 64 KiB.
 const CutMark = " [cut]"
 
-// An output takes the chunks of both outputs apart.
+// An output splits the chunks of both outputs into lines.
 type output struct {
 	max       int
 	stdout    []byte
@@ -46,22 +46,22 @@ func (o *output) write(k chunk) {
 	o.out.write(k.data)
 }
 
-// end gives out what has no line end.
+// end passes on the last line if it has no line end.
 func (o *output) end() {
 	o.out.end()
 	o.err.end()
 }
 
-// lines splits one output into lines. LF, CRLF and CR end a line, but a CR at
-// the start of one does not: progress bars begin with it as often as they end with it.
+// lines splits one output into lines. LF, CRLF and CR end a line, but a CR at the start of one does not: progress bars
+// begin with CR as often as they end with it.
 type lines struct {
 	emit func(string)
 	tail *tail
 
-	buf  []byte // of the line that is being read, at most maxLine
+	buf  []byte // the line being read, at most maxLine bytes
 	cut  bool   // the line was longer
 	cr   bool   // the last byte was a CR that ended a line: an LF belongs to it
-	held string // while over: a line that a CR ended; the next one overwrites it
+	held string // while over: a line ended by CR, which the next one overwrites
 	over bool
 }
 
@@ -98,10 +98,10 @@ func (l *lines) write(data []byte) {
 	}
 }
 
-// line gives out the line that was read.
+// line returns the line that was read.
 func (l *lines) line() string {
 	text := l.buf
-	if l.cut { // perhaps in the middle of a character
+	if l.cut { // it may end in the middle of a character
 		for i := 1; i <= utf8.UTFMax && i <= len(text); i++ {
 			if utf8.RuneStart(text[len(text)-i]) {
 				if !utf8.FullRune(text[len(text)-i:]) {
@@ -134,7 +134,7 @@ func (l *lines) end() {
 // A tail keeps the last whole lines, at most max bytes.
 type tail struct {
 	max     int
-	printed func(string) // nil: nobody else wants them
+	printed func(string) // nil: ignored
 	buf     []byte       // up to 2*max, so that dropping the front is rare
 }
 
@@ -142,7 +142,7 @@ func (t *tail) add(line string) {
 	if t.printed != nil {
 		t.printed(line)
 	}
-	if len(line) >= t.max { // the line end needs one
+	if len(line) >= t.max { // the line end needs one byte
 		line = strings.ToValidUTF8(line[:t.max-1], "")
 	}
 	t.buf = append(append(t.buf, line...), '\n')
@@ -156,7 +156,7 @@ func (t *tail) bytes() []byte {
 	if len(t.buf) <= t.max {
 		return t.buf
 	}
-	// The byte before the part that fits decides whether it begins a line.
+	// The byte before the part that fits tells whether that begins a line.
 	from := len(t.buf) - t.max
 	return t.buf[from+bytes.IndexByte(t.buf[from-1:], '\n'):]
 }

@@ -14,7 +14,7 @@ import (
 
 var errEmptyArgv = errors.New("empty argv")
 
-// A startError is a sentence with its cause, which says the same in other words.
+// A startError is a sentence that explains the error err.
 type startError struct {
 	text string
 	err  error
@@ -23,8 +23,8 @@ type startError struct {
 func (e *startError) Error() string { return "command: " + e.text }
 func (e *startError) Unwrap() error { return e.err }
 
-// startError says why the command did not start. It names the program and the
-// directory alone: arguments may be secret.
+// startError explains why the command did not start. It names only the program and the directory: arguments may be
+// secret.
 func (c *Command) startError(err error) error {
 	say := func(format string, args ...any) error { return &startError{fmt.Sprintf(format, args...), err} }
 	if err == errEmptyArgv {

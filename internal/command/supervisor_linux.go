@@ -16,23 +16,23 @@ import (
 	"unsafe"
 )
 
-// On Linux a command is started by a supervisor: this program again, once for each command. What the command starts
-// and loses, whatever its session, becomes the supervisor's child (PR_SET_CHILD_SUBREAPER), so the supervisor can end it. It
-// needs no privilege, no cgroup and no other program.
+// On Linux a command is started by a supervisor: another process of this program, one for each command. Orphans of the
+// command, whatever their session, become the supervisor's children (PR_SET_CHILD_SUBREAPER), so the supervisor can end
+// them. It needs no privilege, no cgroup and no other program.
 //
-// Run and the supervisor share a socket, descriptor 3 of the latter. The supervisor writes two words of four bytes: why the
-// command did not start (an errno, 0 if it did), and how it ended (a wait status). Run writes single bytes, those below.
-// The end of the socket, which is the death of this process however it came, means killAll.
+// Run and the supervisor share a socket, descriptor 3 of the latter. The supervisor writes two words of four bytes: why
+// the command did not start (an errno, 0 if it did), and how it ended (a wait status). Run writes the single bytes
+// below. The end of the socket means that this process has died, in whatever way, and is handled like killAll.
 const (
 	supervisorName = "tidewire-supervisor" // its argv[0]
 
 	terminate = 'T' // TERM to the group
-	killGroup = 'G' // KILL to the group, and the supervisor exits: what left the group before is a service of its own
-	killAll   = 'K' // KILL to all that the command has started, and the supervisor exits
+	killGroup = 'G' // KILL to the group, and the supervisor exits: processes that left the group are separate services
+	killAll   = 'K' // KILL to everything that the command has started, and the supervisor exits
 )
 
 func init() {
-	if len(os.Args) > 0 && os.Args[0] == supervisorName { // nothing else of this program may run then
+	if len(os.Args) > 0 && os.Args[0] == supervisorName { // nothing else of this program may run in the supervisor
 		supervise(os.Args[1], os.Args[2:])
 	}
 }
@@ -41,7 +41,7 @@ func init() {
 type child struct {
 	cmd    *exec.Cmd // the supervisor
 	socket *os.File
-	status *syscall.WaitStatus // of the command, once wait has returned; nil: not known, the supervisor is dead
+	status *syscall.WaitStatus // of the command, once wait has returned; nil: unknown, the supervisor is dead
 }
 
 func (c *child) launch(cmd *exec.Cmd) error {
@@ -55,7 +55,7 @@ func (c *child) launch(cmd *exec.Cmd) error {
 	c.cmd, c.socket = cmd, os.NewFile(uintptr(pair[0]), "supervisor")
 	theirs := os.NewFile(uintptr(pair[1]), "command")
 	cmd.Args = append([]string{supervisorName, cmd.Path}, cmd.Args...)
-	cmd.Path = "/proc/self/exe" // this program, also if another has taken its place in the file system
+	cmd.Path = "/proc/self/exe" // this program, even if its file has been replaced
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
@@ -85,14 +85,15 @@ func (c *child) wait() {
 func (c *child) terminate() { c.tell(terminate) }
 func (c *child) kill()      { c.tell(killAll) }
 
-// finish kills what is left of the group.
+// finish kills the rest of the group.
 func (c *child) finish() { c.tell(killGroup) }
 
-func (c *child) tell(order byte) { _, _ = c.socket.Write([]byte{order}) } // it may be dead, and then so is the command
+// tell sends an order to the supervisor. If that is dead, so is the command.
+func (c *child) tell(order byte) { _, _ = c.socket.Write([]byte{order}) }
 
 // end is called once, after finish or kill, and when wait has returned.
 func (c *child) end() ending {
-	_ = c.cmd.Wait() // which the orders have ended
+	_ = c.cmd.Wait() // it was ended by finish or kill
 	c.socket.Close()
 	if c.status == nil {
 		return ending{code: -1, signal: syscall.SIGKILL.String()}
@@ -100,12 +101,12 @@ func (c *child) end() ending {
 	return endingOf(*c.status)
 }
 
-// supervise is the supervisor. It never returns.
+// supervise is the main function of the supervisor. It never returns.
 func supervise(path string, argv []string) {
-	runtime.LockOSThread() // the parent-death signal of the command is that of this thread
+	runtime.LockOSThread() // the parent-death signal of the command depends on this thread
 	syscall.CloseOnExec(3)
 	socket := os.NewFile(3, "socket")
-	// Whoever ends Tidewire by the name of its program means the gateway, which ends its commands in order.
+	// A signal sent to all processes named like the program is meant for the gateway, which ends its commands in order.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT)
 	const subreaper = 36 // PR_SET_CHILD_SUBREAPER
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, subreaper, 1, 0); errno != 0 {
@@ -121,7 +122,7 @@ func supervise(path string, argv []string) {
 	}
 	writeWord(socket, 0)
 	if null, err := syscall.Open(os.DevNull, syscall.O_RDWR|syscall.O_CLOEXEC, 0); err == nil {
-		for fd := range 3 { // the outputs end when those who write to them do
+		for fd := range 3 { // the outputs must end with the processes that write to them
 			_ = syscall.Dup3(null, fd, 0)
 		}
 	}
@@ -138,7 +139,7 @@ func supervise(path string, argv []string) {
 		case terminate:
 			_ = syscall.Kill(-pid, syscall.SIGTERM)
 		case killGroup:
-			_ = syscall.Kill(-pid, syscall.SIGKILL) // its number is not another's: it is not reaped
+			_ = syscall.Kill(-pid, syscall.SIGKILL) // the number cannot have been reused: the process is not reaped
 			<-reported
 			_, _ = syscall.Wait4(pid, nil, 0, nil)
 			if syscall.Kill(-pid, 0) != syscall.ESRCH {
@@ -146,14 +147,15 @@ func supervise(path string, argv []string) {
 			}
 			syscall.Exit(0)
 		case killAll:
-			killChildren(0) // the command is one of them
+			killChildren(0) // including the command
 			<-reported
 			syscall.Exit(0)
 		}
 	}
 }
 
-// fail says why the command did not start. syscall.Exit, unlike os.Exit, does not wait for the race detector.
+// fail reports why the command did not start, and exits. syscall.Exit, unlike os.Exit, does not wait for the race
+// detector.
 func fail(socket *os.File, err error) {
 	errno := syscall.EIO
 	errors.As(err, &errno)
@@ -161,14 +163,14 @@ func fail(socket *os.File, err error) {
 	syscall.Exit(1)
 }
 
-// awaitExit returns the status with which the process has exited, without reaping it: as long as it is a zombie, the number
-// of its group is not given to another, so the rest of the group can be killed without hitting a stranger. Orphans that
-// end before are reaped.
+// awaitExit returns the exit status of the process, without reaping it: as long as it is a zombie, the number of its
+// group is not reused, so the rest of the group can be killed without hitting another process. Orphans that end before
+// are reaped.
 func awaitExit(pid int) syscall.WaitStatus {
 	const (
 		pAll    = 0
 		wNoWait = 0x01000000
-		exited  = 1 // CLD_EXITED: the others are ends by a signal
+		exited  = 1 // CLD_EXITED: all others mean an end by a signal
 	)
 	var info struct { // siginfo_t
 		signo, errno, code int32
@@ -177,7 +179,8 @@ func awaitExit(pid int) syscall.WaitStatus {
 		_                  [128]byte
 	}
 	for {
-		_, _, errno := syscall.Syscall6(syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), syscall.WEXITED|wNoWait, 0, 0)
+		_, _, errno := syscall.Syscall6(
+			syscall.SYS_WAITID, pAll, 0, uintptr(unsafe.Pointer(&info)), syscall.WEXITED|wNoWait, 0, 0)
 		switch {
 		case errno == syscall.EINTR:
 		case errno != 0:
@@ -192,9 +195,9 @@ func awaitExit(pid int) syscall.WaitStatus {
 	}
 }
 
-// killChildren kills and reaps the children of this process until none is left: those of a group, or with 0 all. The children of
-// those that die become its own. That may happen between the looks at the two, so nothing is left when there was nothing twice.
-// What may not be killed, since it has another user, is left alone.
+// killChildren kills and reaps the children of this process until none is left: those of a group, or, with 0, all. The
+// children of processes that die become its own. That may happen while the list is read, so no child is left only if
+// none was found twice in a row. Processes of other users, which it may not kill, are left alone.
 func killChildren(group int) {
 	pause := time.Millisecond
 	for nothing := 0; nothing < 2; pause = min(2*pause, 50*time.Millisecond) {
@@ -222,9 +225,10 @@ func children(group int) (pids []int) {
 		if err != nil {
 			continue // it has ended
 		}
-		// PID (NAME) STATE PARENT GROUP ...: the name may hold anything.
+		// PID (NAME) STATE PARENT GROUP ...: the name may contain anything.
 		fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-		if len(fields) < 3 || fields[0] == "Z" || fields[1] != strconv.Itoa(os.Getpid()) || group != 0 && fields[2] != strconv.Itoa(group) {
+		if len(fields) < 3 || fields[0] == "Z" || fields[1] != strconv.Itoa(os.Getpid()) ||
+			group != 0 && fields[2] != strconv.Itoa(group) {
 			continue
 		}
 		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(name))); err == nil {
@@ -243,7 +247,8 @@ func readWord(r io.Reader) (uint32, error) {
 }
 
 func writeWord(w io.Writer, v uint32) {
-	_, _ = w.Write([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}) // nobody reads it: the end of the socket follows
+	// An error does not matter: the end of the socket follows.
+	_, _ = w.Write([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
 }
 
 func endingOf(status syscall.WaitStatus) ending {

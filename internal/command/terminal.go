@@ -13,19 +13,17 @@ const (
 	sub = 0x1a
 )
 
-// progressStart begins a report of progress to a terminal, as ConEmu introduced it and
-// Windows Terminal, Ghostty, systemd and others have it:
-// ESC ] 9 ; 4 ; state ; percent, ended by BEL or ESC \.
+// progressStart begins a report of progress to a terminal, introduced by ConEmu and used by Windows Terminal, Ghostty,
+// systemd and others: ESC ] 9 ; 4 ; state ; percent, ended by BEL or ESC \.
 const progressStart = "\x1b]9;4;"
 
 const maxReport = 32 // bytes of a report
 
-// reports finds reports of progress in an output, wherever its pieces begin and end, and
-// whatever lines it has.
+// reports finds reports of progress in an output, however that is divided into pieces and lines.
 type reports struct {
 	emit func(percent float64, known bool)
 
-	buf []byte // what has come of a sequence that may be a report
+	buf []byte // the beginning of a sequence that may be a report
 }
 
 func (r *reports) write(data []byte) {
@@ -45,8 +43,7 @@ func (r *reports) write(data []byte) {
 	}
 }
 
-// next takes a byte. Inside of a sequence terminals pass over control characters, but for
-// those that end it.
+// next takes a byte. Within a sequence terminals ignore control characters, except for those that end it.
 func (r *reports) next(c byte) {
 	n := len(r.buf)
 	switch {
@@ -76,15 +73,14 @@ func (r *reports) next(c byte) {
 	}
 }
 
-// end takes what stands between start and end of a report: a state, and with some of them
-// a percentage.
+// end takes the text between start and end of a report: a state, and for some states a percentage.
 func (r *reports) end(body []byte) {
 	state, rest, _ := strings.Cut(string(body), ";")
 	r.buf = r.buf[:0]
 	switch state {
-	case "0", "3": // none, or of unknown extent
+	case "0", "3": // no progress, or indeterminate
 		r.emit(0, false)
-	case "1", "2", "4": // going on, failed, paused
+	case "1", "2", "4": // normal, error, paused
 		if percent, err := strconv.ParseUint(rest, 10, 16); err == nil {
 			r.emit(float64(min(percent, 100)), true)
 		}

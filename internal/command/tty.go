@@ -7,7 +7,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// openTerminal returns the ends of a terminal of an ordinary size: what the command writes to one can be read from the other.
+// openTerminal returns the two ends of a terminal of ordinary size: output of the command to w can be read from r.
 func openTerminal() (r, w *os.File, err error) {
 	r, w, err = pty.Open()
 	if err != nil {

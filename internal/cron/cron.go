@@ -1,4 +1,4 @@
-// Package cron reads time tables in the form of crontab(5).
+// Package cron parses timetables in the form of crontab(5).
 //
 //	daily, err := cron.Parse("0 3 * * *", berlin)
 //	next := daily.Next(time.Now())
@@ -10,12 +10,11 @@
 //
 // # Daylight saving
 //
-// A time that clocks skip when they go forward comes as much later as they skip: 02:30
-// comes at 03:30 that day. A time that clocks repeat when they go back comes the first
-// time only, unless the expression allows every hour: such a time table has no hour in
-// mind, and goes on through the repeated one.
+// A time that clocks skip when they go forward is moved by the length of the skip: 02:30 becomes 03:30 that day. A time
+// that clocks repeat when they go back counts only the first time, unless the expression allows every hour: such a
+// timetable does not mean a particular hour, and continues through the repeated one.
 //
-// The zones of the world are compiled in.
+// The time zones of the world are compiled in.
 package cron
 
 import (
@@ -23,34 +22,34 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	_ "time/tzdata" // for machines and images without a database of zones
+	_ "time/tzdata" // for machines and images without a time zone database
 
 	"github.com/netresearch/go-cron"
 )
 
-var parser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
+var parser = cron.MustNewParser(
+	cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor | cron.DowOrDom)
 
 const (
 	everyHour   = 1<<24 - 1
-	searchYears = 9 // 29 February may take 8
+	searchYears = 9 // 29 February may be 8 years away
 )
 
-// A Schedule is a time table. It is immutable, and any number of goroutines may use it.
+// A Schedule is a timetable. It is immutable, and any number of goroutines may use it.
 type Schedule struct {
-	of     cron.Schedule  // by UTC: package go-cron loses days where clocks change
-	zone   *time.Location // nil: durations, which no clock changes
+	of     cron.Schedule  // in UTC: package go-cron loses days on which clocks change
+	zone   *time.Location // nil: a duration, which does not depend on clocks
 	hourly bool           // every hour is allowed
 }
 
-// Next returns the first time after t, which is never t itself, or zero if there is
-// none.
+// Next returns the first time after t, never t itself, or zero if there is none.
 func (s Schedule) Next(t time.Time) time.Time {
 	if s.zone == nil {
 		return s.of.Next(t)
 	}
 	p := periodAt(t.In(s.zone))
 	if !p.start.IsZero() {
-		p = periodAt(p.start.Add(-1)) // times that clocks have skipped at its end may be still to come
+		p = periodAt(p.start.Add(-1)) // times that clocks skipped at its end may still be to come
 	}
 	var first time.Time
 	for first.IsZero() || p.start.Before(first) {
@@ -68,9 +67,8 @@ func (s Schedule) Next(t time.Time) time.Time {
 	return first.In(t.Location())
 }
 
-// within returns the first time after t whose clock reading is p's own, or zero. The
-// readings between the end of p and the start of what follows, which no clock shows, are
-// p's; those that p repeats are not.
+// within returns the first time after t whose clock reading belongs to p, or zero. Readings that are skipped at the end
+// of p belong to p; those that p repeats do not.
 func (s Schedule) within(p period, t time.Time) time.Time {
 	after := reading(t, p.offset)
 	if !p.start.IsZero() {
@@ -89,7 +87,7 @@ func (s Schedule) within(p period, t time.Time) time.Time {
 	return next.Add(-p.offset)
 }
 
-// A period is a time during which the clocks of a zone are not changed.
+// A period is the time between two changes of the clocks of a zone.
 type period struct {
 	start, end            time.Time     // zero: there is none
 	before, offset, after time.Duration // from UTC; before and after without a start or end are offset
@@ -114,7 +112,7 @@ func offset(t time.Time) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// reading is what a clock with that offset shows at t, as a time of UTC.
+// reading returns the time that a clock with the given offset shows at t, as a time in UTC.
 func reading(t time.Time, offset time.Duration) time.Time { return t.UTC().Add(offset) }
 
 var fields = []struct{ name, values string }{
@@ -125,8 +123,8 @@ var fields = []struct{ name, values string }{
 	{"day of the week", "0 to 6 or sun to sat"},
 }
 
-// Parse reads an expression, whose times are those of zone. The error says which
-// field is wrong, or that no time ever matches.
+// Parse parses an expression, whose times are in zone. The error names the wrong field, or tells that no time ever
+// matches.
 func Parse(expression string, zone *time.Location) (Schedule, error) {
 	texts := strings.Fields(expression)
 	word := strings.HasPrefix(expression, "@")
@@ -139,7 +137,10 @@ func Parse(expression string, zone *time.Location) (Schedule, error) {
 	of, err := parser.Parse(expression)
 	switch {
 	case err != nil && word:
-		return Schedule{}, fmt.Errorf("%q is not one of @hourly, @daily, @weekly, @monthly, @yearly and @every with a duration of at least 1s", expression)
+		return Schedule{}, fmt.Errorf(
+			"%q is not one of @hourly, @daily, @weekly, @monthly, @yearly and @every with a duration of at least 1s",
+			expression,
+		)
 	case err != nil:
 		return Schedule{}, fmt.Errorf("%q: %w", expression, wrong(texts))
 	}
@@ -154,7 +155,7 @@ func Parse(expression string, zone *time.Location) (Schedule, error) {
 	return s, nil
 }
 
-// wrong says which of the five fields is not right by itself.
+// wrong returns an error that names the first of the five fields that is wrong by itself.
 func wrong(texts []string) error {
 	for i, f := range fields {
 		alone := []string{"*", "*", "*", "*", "*"}

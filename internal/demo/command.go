@@ -28,8 +28,8 @@ type Command struct {
 // included, until it is done or ctx ends. Wrong arguments are a *[UsageError];
 // -h and --help write the flags to stdout and are no error.
 //
-// A command that is told to end with its stdin leaves one goroutine reading
-// it, which lasts as long as the reader does.
+// A command that has to end with its stdin leaves one goroutine that reads stdin, which lasts as long as the reader
+// does.
 func (c Command) Run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) error {
 	err := c.run(ctx, args, stdin, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -38,8 +38,7 @@ func (c Command) Run(ctx context.Context, args []string, stdin io.Reader, stdout
 	return err
 }
 
-// A UsageError says what is wrong with the arguments of a [Command]. By
-// custom a program exits with 2 for it.
+// A UsageError describes what is wrong with the arguments of a [Command]. By convention a program exits with 2 for it.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -61,7 +60,7 @@ func Commands() []Command {
 	}
 }
 
-// serviceNames are the upstreams that are polled, and services what they do.
+// serviceNames are the names of the upstreams that are polled, and services their handlers.
 var serviceNames = []string{"north", "coast", "valley", "plant"}
 
 var services = map[string]func() http.Handler{
@@ -135,7 +134,8 @@ func parseDeviceAddr(s string) (netip.AddrPort, error) {
 		addr = netip.AddrPortFrom(ip, DevicePort)
 	}
 	if err != nil || !addr.Addr().Is4() || !addr.Addr().IsLoopback() {
-		return netip.AddrPort{}, usagef("device %q, want a loopback address such as 127.77.0.90 or 127.77.0.90:%d", s, DevicePort)
+		return netip.AddrPort{}, usagef(
+			"device %q, want a loopback address such as 127.77.0.90 or 127.77.0.90:%d", s, DevicePort)
 	}
 	return addr, nil
 }
@@ -143,10 +143,11 @@ func parseDeviceAddr(s string) (netip.AddrPort, error) {
 func runScan(ctx context.Context, args []string, _ io.Reader, stdout io.Writer) error {
 	flags := newFlags("scan")
 	subnet := flags.String("subnet", "127.77.0.0/24", "loopback `subnet` to scan, at most a /22")
-	ports := flags.String("ports", strconv.Itoa(DevicePort), "TCP `port`, or range of ports such as 7700-7709, to probe at each address")
+	ports := flags.String(
+		"ports", strconv.Itoa(DevicePort), "TCP `port`, or range of ports such as 7700-7709, to probe at each address")
 	rate := flags.Int("rate", 60, "probes a second")
 	workers := flags.Int("workers", 8, "probes at once")
-	timeout := flags.Duration("timeout", 500*time.Millisecond, "bound of one probe")
+	timeout := flags.Duration("timeout", 500*time.Millisecond, "time limit of one probe")
 	if err := parse(flags, args, stdout); err != nil {
 		return err
 	}
@@ -164,7 +165,12 @@ func runScan(ctx context.Context, args []string, _ io.Reader, stdout io.Writer) 
 	if *rate <= 0 || *workers <= 0 || *timeout <= 0 {
 		return usagef("scan with rate %d, %d workers and timeout %v, want numbers above 0", *rate, *workers, *timeout)
 	}
-	return Scan(ctx, s, &ScanOptions{FirstPort: first, LastPort: last, Rate: *rate, Workers: *workers, Timeout: *timeout}, stdout)
+	return Scan(
+		ctx,
+		s,
+		&ScanOptions{FirstPort: first, LastPort: last, Rate: *rate, Workers: *workers, Timeout: *timeout},
+		stdout,
+	)
 }
 
 // parsePorts reads a port or a range of ports in ascending order.
@@ -184,7 +190,7 @@ func parsePorts(s string) (first, last uint16, err error) {
 // newFlags returns an empty set of flags for the command name.
 func newFlags(name string) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // what is wrong is said once, by the error
+	flags.SetOutput(io.Discard) // errors are reported once, by the caller
 	return flags
 }
 

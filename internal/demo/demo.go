@@ -27,10 +27,10 @@ type Options struct {
 	// others follow in steps of 300. Zero means the constant [DevicePort].
 	DevicePort uint16
 
-	// RestartDelay is how long an upstream that died stays away. Zero means 10 s.
+	// RestartDelay is how long an upstream that died stays down. Zero means 10 s.
 	RestartDelay time.Duration
 
-	// Logger is told what dies and what is back. Nil means nobody is.
+	// Logger gets a record when an upstream dies or is back. Nil discards them.
 	Logger *slog.Logger
 }
 
@@ -56,9 +56,8 @@ type Upstream struct {
 // demos run on one machine.
 const portAttempts = 20
 
-// Start starts the demo's upstreams and returns once all have announced where
-// they serve. They run until Close is called or ctx ends. If one cannot be
-// started the others are ended, and the error says which and why.
+// Start starts the demo's upstreams and returns once all have announced their addresses. They run until Close is called
+// or ctx ends. If one cannot be started, the others are ended, and the error names it and the reason.
 func Start(ctx context.Context, opts *Options) (*Demo, error) {
 	var o Options
 	if opts != nil {
@@ -107,8 +106,7 @@ func (d *Demo) startServices(ctx context.Context, o Options) error {
 	return errors.Join(errs...)
 }
 
-// startDevices starts the devices on the first port that is free at all of
-// their addresses.
+// startDevices starts the devices on the first port that is free on all of their addresses.
 func (d *Demo) startDevices(ctx context.Context, o Options) error {
 	const step = 300 // more than the ports of one layout, so that a scan finds one demo's devices
 	port := o.DevicePort
@@ -131,15 +129,14 @@ func (d *Demo) startDevices(ctx context.Context, o Options) error {
 	}
 }
 
-// keep keeps p running until ctx ends. The channel says how the first start went.
+// keep keeps p running until ctx ends. The channel gets the result of the first start.
 func (d *Demo) keep(ctx context.Context, p *process) <-chan error {
 	ready := make(chan error, 1)
 	d.running.Go(func() { p.supervise(ctx, func(err error) { ready <- err }) })
 	return ready
 }
 
-// Close ends the processes and returns when all are gone, within about 2 s at
-// worst. Closing twice is quiet.
+// Close ends the processes and returns when all are gone, within about 2 s at worst. Further calls do nothing.
 func (d *Demo) Close() {
 	d.cancel()
 	d.running.Wait()
@@ -155,17 +152,18 @@ func (d *Demo) Upstreams() []Upstream {
 	return ups
 }
 
-// SpareDevice returns the address of a device that is not there yet. The
-// subcommand `device` with it adds one, which the next scan finds.
+// SpareDevice returns the address of a device that does not exist yet. The subcommand `device` with that address adds
+// it, and the next scan finds it.
 func (d *Demo) SpareDevice() string { return d.layout.address(spareHost).String() }
 
 //go:embed tidewire.yaml.tmpl
 var configText string
 
-var configTemplate = template.Must(template.New("tidewire.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(configText))
+var configTemplate = template.Must(
+	template.New("tidewire.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(configText))
 
-// Config returns the configuration that polls the demo's upstreams: the text
-// of a configuration file as `tidewire serve` takes it, without `listen`.
+// Config returns the configuration that polls the demo's upstreams: the text of a configuration file for `tidewire
+// serve`, without `listen`.
 func (d *Demo) Config() []byte {
 	data := struct {
 		URL           map[string]string

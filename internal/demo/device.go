@@ -12,7 +12,7 @@ import (
 // DevicePort is the TCP port on which devices answer unless it is taken.
 const DevicePort = 7700
 
-// An Identity is what a device says about itself at GET /identity.
+// An Identity is the answer of a device to GET /identity.
 type Identity struct {
 	Vendor   string `json:"vendor"`
 	Model    string `json:"model"`
@@ -20,7 +20,7 @@ type Identity struct {
 	Firmware string `json:"firmware"`
 }
 
-// products are what the devices of the demo may be.
+// products are the models of the demo's devices.
 var products = []struct{ vendor, model, serial string }{
 	{"Halden", "PLC 41", "HA"},
 	{"Halden", "Remote I/O 16", "HA"},
@@ -32,7 +32,7 @@ var products = []struct{ vendor, model, serial string }{
 	{"Brightwater", "Turbidity probe", "BW"},
 }
 
-// identityOf makes up the device at addr: the same address is always the same device.
+// identityOf generates the device at addr: the same address is always the same device.
 func identityOf(addr netip.AddrPort) (id Identity, delay time.Duration) {
 	h := fnv.New64a()
 	h.Write([]byte(addr.String()))
@@ -46,7 +46,7 @@ func identityOf(addr netip.AddrPort) (id Identity, delay time.Duration) {
 	}, time.Duration(1+n>>16%40) * time.Millisecond
 }
 
-// deviceHandler is the device at addr. It thinks for 1 to 40 ms before it answers.
+// deviceHandler is the device at addr. It answers after 1 to 40 ms.
 func deviceHandler(addr netip.AddrPort) http.Handler {
 	id, delay := identityOf(addr)
 	mux := http.NewServeMux()
@@ -61,5 +61,5 @@ func deviceHandler(addr netip.AddrPort) http.Handler {
 // writeJSON answers 200 with v, which must be encodable.
 func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(v) // an error is the client's that has gone
+	json.NewEncoder(w).Encode(v) // an error means that the client has left
 }

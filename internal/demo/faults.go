@@ -32,7 +32,7 @@ func (q *quota) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q.next.ServeHTTP(w, r)
 }
 
-// take counts a request at time now. Above 0 it is refused for so long.
+// take counts a request at time now. A result above 0 means that it is refused, for that long.
 func (q *quota) take(now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -46,8 +46,8 @@ func (q *quota) take(now time.Time) time.Duration {
 	return 0
 }
 
-// An outage answers some requests with 500: of every so many those with the
-// numbers from to to, counted from 1.
+// An outage answers some requests with 500: of every `every` requests those with the numbers from `from` to `to`,
+// counted from 1.
 type outage struct {
 	every, from, to uint64
 	next            http.Handler

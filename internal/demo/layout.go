@@ -6,18 +6,17 @@ import (
 	"strconv"
 )
 
-// hosts are where the demo's devices live, and spareHost is where one more may.
+// hosts are the host numbers of the demo's devices, and spareHost is that of one more.
 var hosts = []byte{3, 11, 17, 24, 42, 63, 77, 101, 128, 160, 199, 240}
 
 const spareHost = 90
 
-// A layout says which loopback addresses the devices have: on Linux, where all
-// of 127.0.0.0/8 is local, one port at many addresses; elsewhere many ports at
-// one address.
+// A layout determines the loopback addresses of the devices: on Linux, where all of 127.0.0.0/8 is local, one port at
+// many addresses; elsewhere many ports at one address.
 type layout struct {
 	subnet string // the scan's default
 	spread bool   // over addresses, not ports
-	port   uint16 // the only or the first one
+	port   uint16 // the only or the first port
 }
 
 func newLayout(goos string, port uint16) layout {
@@ -35,7 +34,7 @@ func (l layout) address(host byte) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), l.port+uint16(host)-1)
 }
 
-// ports returns what the scan is to probe, as its flag takes it.
+// ports returns the ports to probe, in the form of the scan's flag.
 func (l layout) ports() string {
 	if l.spread {
 		return strconv.Itoa(int(l.port))

@@ -30,7 +30,7 @@ type process struct {
 	log   *slog.Logger
 
 	mu  sync.Mutex // guards the fields below
-	url string     // where it serves, once known
+	url string     // its address, once known
 	pid int        // 0 while it is not running
 }
 
@@ -38,9 +38,8 @@ func newProcess(name string, o Options, args func(addr string) []string) *proces
 	return &process{name: name, exe: o.Executable, args: args, delay: o.RestartDelay, log: o.Logger}
 }
 
-// supervise keeps the process running until ctx ends, then ends it and waits
-// for it. It calls ready once: with nil when the process has announced its
-// address, or with why the first attempt failed, and then returns.
+// supervise keeps the process running until ctx ends, then ends it and waits for it. It calls ready once: with nil when
+// the process has announced its address, or with the reason why the first attempt failed, and then returns.
 func (p *process) supervise(ctx context.Context, ready func(error)) {
 	// The death signal of Linux is tied to the thread that started a process,
 	// so this goroutine keeps its thread.
@@ -128,29 +127,29 @@ func (p *process) run(ctx context.Context, announced func(url string)) error {
 	}
 }
 
-// status returns where the process serves, or served, and its id.
+// status returns the last URL of the process and its id.
 func (p *process) status() (url string, pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.url, p.pid
 }
 
-// started notes that the process serves.
+// started records that the process serves.
 func (p *process) started(url string, pid int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.url, p.pid = url, pid
 }
 
-// stopped notes that the process is gone.
+// stopped records that the process is gone.
 func (p *process) stopped() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pid = 0
 }
 
-// lastLine is a writer that keeps the last line, to say why a process ended.
-// It may be read once the process has been waited for.
+// lastLine is a writer that keeps the last line, to explain why a process ended. It may be read once the process has
+// been waited for.
 type lastLine struct{ line []byte }
 
 func (l *lastLine) Write(b []byte) (int, error) {
@@ -163,8 +162,7 @@ func (l *lastLine) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// explain adds the line to err. A process that ended without one is an error
-// here too, since nobody asked it to.
+// explain adds the line to err. A process that ended without an error is one here too, since it was not asked to end.
 func (l *lastLine) explain(err error) error {
 	if err == nil {
 		err = errors.New("exit status 0")

@@ -4,8 +4,7 @@ package demo
 
 import "syscall"
 
-// sysProcAttr puts a process into a group of its own, out of reach of the
-// terminal's Ctrl-C.
+// sysProcAttr puts a process into its own group, out of reach of the terminal's Ctrl-C.
 func sysProcAttr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true}
 }

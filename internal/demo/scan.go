@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// maxAnswer bounds what [Scan] reads of an answer, header included, in bytes.
+// maxAnswer bounds how many bytes of an answer [Scan] reads, header included.
 const maxAnswer = 16 << 10
 
 // ScanOptions are the settings of [Scan]. The zero value is the default.
@@ -25,8 +25,7 @@ type ScanOptions struct {
 	// address. A zero FirstPort means [DevicePort], a zero LastPort FirstPort.
 	FirstPort, LastPort uint16
 
-	// Rate is how many probes begin in a second, so that a scan is no flood.
-	// Zero means 60.
+	// Rate is how many probes begin per second, so that a scan does not flood the network. Zero means 60.
 	Rate int
 
 	// Workers is how many probes run at once. Zero means 8.
@@ -54,21 +53,17 @@ type scanResult struct {
 	Scanned int     `json:"scanned"`
 }
 
-// Scan asks each host of subnet for its identity, by GET /identity, and writes
-// to out what it sees, a line at a time:
+// Scan asks each host of subnet for its identity, by GET /identity, and writes its findings to out, line by line:
 //
 //	12% 31 of 254 addresses, 4 found
 //	::result {"found":[{"address":"127.77.0.3",...}],"scanned":254}
 //
-// A progress line comes whenever its percentage or its number of devices
-// changes, counted from probes that have ended; the result is last, its
-// devices ordered by address. Whoever refuses, stays silent for
-// [ScanOptions].Timeout or answers anything but an identity is not found,
-// which is no error.
+// A progress line comes whenever its percentage or its number of devices changes, counted from probes that have ended;
+// the result is last, its devices ordered by address. A host that refuses, stays silent for [ScanOptions].Timeout or
+// answers anything but an identity is not found, which is not an error.
 //
-// Scan blocks until all is probed. When ctx ends it stops at once and returns
-// the cause, without a result line; so it does when out fails. Nil opts are
-// the default. Ports out of order and negative numbers are an error.
+// Scan blocks until every address is probed. When ctx ends, or out fails, it stops at once and returns the cause,
+// without a result line. Nil opts are the default. Ports out of order and negative numbers are an error.
 func Scan(ctx context.Context, subnet Subnet, opts *ScanOptions, out io.Writer) error {
 	s, err := newScanner(subnet, opts)
 	if err != nil {
@@ -115,7 +110,8 @@ func newScanner(subnet Subnet, opts *ScanOptions) (*scanner, error) {
 	}
 	o := &s.opts
 	if o.Rate < 0 || o.Workers < 0 || o.Timeout < 0 {
-		return nil, fmt.Errorf("demo: scan with rate %d, %d workers and timeout %v, want numbers above 0", o.Rate, o.Workers, o.Timeout)
+		return nil, fmt.Errorf(
+			"demo: scan with rate %d, %d workers and timeout %v, want numbers above 0", o.Rate, o.Workers, o.Timeout)
 	}
 	o.FirstPort = cmp.Or(o.FirstPort, DevicePort)
 	o.LastPort = cmp.Or(o.LastPort, o.FirstPort)
@@ -132,7 +128,7 @@ func newScanner(subnet Subnet, opts *ScanOptions) (*scanner, error) {
 	return s, nil
 }
 
-// aim sends what is to be probed, at the scan's rate, until ctx ends.
+// aim sends the targets to probe, at the scan's rate, until ctx ends.
 func (s *scanner) aim(ctx context.Context, targets chan<- netip.AddrPort) {
 	pace := time.NewTicker(max(time.Second/time.Duration(s.opts.Rate), 1))
 	defer pace.Stop()
@@ -152,9 +148,8 @@ func (s *scanner) aim(ctx context.Context, targets chan<- netip.AddrPort) {
 	}
 }
 
-// probe asks one address for its identity; nil means that no device answered.
-// It speaks HTTP on a connection of its own: a Transport goes on dialling
-// after the request has timed out, so Workers would bound nothing.
+// probe asks one address for its identity; nil means that no device answered. It opens its own connection: a Transport
+// continues dialling after the request has timed out, so Workers would not bound the connections.
 func (s *scanner) probe(ctx context.Context, target netip.AddrPort) *Found {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeout)
 	defer cancel()
@@ -192,7 +187,7 @@ func (s *scanner) probe(ctx context.Context, target netip.AddrPort) *Found {
 	return found
 }
 
-// report writes progress as results come in, and the result after the last one.
+// report writes progress as results arrive, and the result after the last one.
 func (s *scanner) report(ctx context.Context, results <-chan *Found, out io.Writer) error {
 	res := scanResult{Found: []Found{}}
 	percent, found := -1, 0
@@ -210,7 +205,7 @@ func (s *scanner) report(ctx context.Context, results <-chan *Found, out io.Writ
 	}
 	for f := range results {
 		if ctx.Err() != nil {
-			break // a probe that was cut short says nothing about its address
+			break // a probe that was cut short tells nothing about its address
 		}
 		res.Scanned++
 		if f != nil {

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// A site is a handler and where it is served.
+// A site is a handler and its listener.
 type site struct {
 	listener net.Listener
 	handler  http.Handler
 }
 
-// serve announces the first site's URL as a line on stdout and serves all of
-// them until ctx ends, which is no error. Requests under way are cut off.
+// serve announces the first site's URL as a line on stdout and serves all of them until ctx ends, which is not an
+// error. Requests in progress are cut off.
 func serve(ctx context.Context, stdout io.Writer, sites ...site) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

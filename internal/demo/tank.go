@@ -17,8 +17,8 @@ const (
 	tankCatchUp = 10 * time.Minute // simulated at most in one go, after the machine has slept
 )
 
-// A tank is a simulation that is advanced to the present whenever somebody
-// asks. Consumers draw from it, 3 to 9 l/s; a pump with hysteresis fills it.
+// A tank is a simulation that is advanced to the present with each request. Consumers draw 3 to 9 l/s from it; a pump
+// with hysteresis fills it.
 type tank struct {
 	mu      sync.Mutex // guards the fields below
 	at      time.Time
@@ -29,8 +29,8 @@ type tank struct {
 	horn    bool    // sounds: an alert of the gateway has switched it on
 }
 
-// newPlant is the plant with its tank, which was half full a second ago, so
-// that the first answer has flows, and the horn beside it.
+// newPlant returns the plant: its tank, which was half full a second ago so that the first answer has flows, and the
+// horn.
 func newPlant() http.Handler {
 	t := &tank{at: time.Now().Add(-time.Second), level: 52}
 	plant := http.NewServeMux()
@@ -39,8 +39,7 @@ func newPlant() http.Handler {
 	return plant
 }
 
-// advance simulates what happened until now, in steps short enough for the
-// pump to switch within 0.1 % of its levels.
+// advance simulates the tank until now, in steps short enough for the pump to switch within 0.1 % of its levels.
 func (t *tank) advance(now time.Time) {
 	if now.Sub(t.at) > tankCatchUp {
 		t.at = now.Add(-tankCatchUp)
@@ -63,7 +62,7 @@ func (t *tank) advance(now time.Time) {
 	}
 }
 
-// ServeHTTP answers with the tank's state of this moment.
+// ServeHTTP answers with the current state of the tank.
 func (t *tank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t.mu.Lock()
 	t.advance(time.Now())

@@ -26,15 +26,14 @@ func weatherAt(t time.Time) conditions {
 	}
 }
 
-// A provider is one weather service: what its station sees of the weather, and
-// the shape in which it says so.
+// A provider is one weather service: how its station observes the weather, and the format of its answers.
 type provider struct {
 	seed  uint64
 	bias  conditions // how its station differs from the others
 	shape func(conditions, time.Time) any
 }
 
-// ServeHTTP answers with the weather of this moment.
+// ServeHTTP answers with the current weather.
 func (p provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	c := weatherAt(now)
@@ -46,42 +45,77 @@ func (p provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 type object map[string]any
 
-// newNorth is a fast service with nested metric values and a quota: 45
-// requests in 2 minutes, counted from the first; then 429 with Retry-After.
+// newNorth returns a fast service with nested metric values and a quota: 45 requests in 2 minutes, counted from the
+// first; then 429 with Retry-After.
 func newNorth() http.Handler {
-	return route("GET /v1/now", &quota{limit: 45, window: 2 * time.Minute, next: &latency{base: 20 * time.Millisecond, spread: 40 * time.Millisecond,
-		next: provider{seed: 100, bias: conditions{temp: -0.4, wind: 0.8, humidity: 2}, shape: func(c conditions, t time.Time) any {
-			return object{
-				"station": "North Pier",
-				"time":    t.UTC().Format(time.RFC3339),
-				"main":    object{"temp": round(c.temp, 2), "humidity": round(c.humidity, 1)},
-				"wind":    object{"speed": round(c.wind, 2)},
-			}
-		}}}})
+	return route(
+		"GET /v1/now",
+		&quota{limit: 45, window: 2 * time.Minute, next: &latency{
+			base:   20 * time.Millisecond,
+			spread: 40 * time.Millisecond,
+			next: provider{
+				seed: 100,
+				bias: conditions{temp: -0.4, wind: 0.8, humidity: 2},
+				shape: func(c conditions, t time.Time) any {
+					return object{
+						"station": "North Pier",
+						"time":    t.UTC().Format(time.RFC3339),
+						"main":    object{"temp": round(c.temp, 2), "humidity": round(c.humidity, 1)},
+						"wind":    object{"speed": round(c.wind, 2)},
+					}
+				},
+			},
+		}},
+	)
 }
 
-// newCoast is a service with a list of observations in imperial units, a quota
-// of 20 requests a minute, and an outage: of every 40 requests the 21st to the
-// 23rd are answered with 500.
+// newCoast returns a service with a list of observations in imperial units, a quota of 20 requests a minute, and an
+// outage: of every 40 requests the 21st to the 23rd are answered with 500.
 func newCoast() http.Handler {
-	return route("GET /observations", &quota{limit: 20, window: time.Minute, next: &outage{every: 40, from: 21, to: 23, next: &latency{base: 60 * time.Millisecond, spread: 90 * time.Millisecond,
-		next: provider{seed: 200, bias: conditions{temp: 0.3, wind: 0.2, humidity: 4}, shape: func(c conditions, t time.Time) any {
-			return object{"site": 4411, "observations": []object{
-				{"kind": "temperature", "value": round(c.temp*9/5+32, 2), "unit": "F"},
-				{"kind": "wind", "value": round(c.wind/0.44704, 2), "unit": "mph"},
-				{"kind": "humidity", "value": round(c.humidity/100, 3), "unit": "1"},
-			}}
-		}}}}})
+	return route(
+		"GET /observations",
+		&quota{limit: 20, window: time.Minute, next: &outage{every: 40, from: 21, to: 23, next: &latency{
+			base:   60 * time.Millisecond,
+			spread: 90 * time.Millisecond,
+			next: provider{
+				seed: 200,
+				bias: conditions{temp: 0.3, wind: 0.2, humidity: 4},
+				shape: func(c conditions, t time.Time) any {
+					return object{"site": 4411, "observations": []object{
+						{"kind": "temperature", "value": round(c.temp*9/5+32, 2), "unit": "F"},
+						{"kind": "wind", "value": round(c.wind/0.44704, 2), "unit": "mph"},
+						{"kind": "humidity", "value": round(c.humidity/100, 3), "unit": "1"},
+					}}
+				},
+			},
+		}}},
+	)
 }
 
-// newValley is a slow service with terse values, temperature in kelvin, no
-// quota to speak of (60 requests a minute); of every 25 requests the 13th
-// takes 4 s.
+// newValley returns a slow service with terse values, temperature in kelvin, and a generous quota of 60 requests a
+// minute; of every 25 requests the 13th takes 4 s.
 func newValley() http.Handler {
-	return route("GET /api", &quota{limit: 60, window: time.Minute, next: &latency{base: 300 * time.Millisecond, spread: 600 * time.Millisecond, every: 25, nth: 13, stall: 4 * time.Second,
-		next: provider{seed: 300, bias: conditions{temp: 0.6, wind: -1.1, humidity: -5}, shape: func(c conditions, t time.Time) any {
-			return object{"ok": true, "at": t.Unix(), "now": object{"k": round(c.temp+273.15, 2), "ms": round(c.wind, 2), "rh": round(c.humidity, 1)}}
-		}}}})
+	return route(
+		"GET /api",
+		&quota{limit: 60, window: time.Minute, next: &latency{
+			base:   300 * time.Millisecond,
+			spread: 600 * time.Millisecond,
+			every:  25,
+			nth:    13,
+			stall:  4 * time.Second,
+			next: provider{
+				seed: 300,
+				bias: conditions{temp: 0.6, wind: -1.1, humidity: -5},
+				shape: func(c conditions, t time.Time) any {
+					return object{
+						"ok":  true,
+						"at":  t.Unix(),
+						"now": object{"k": round(c.temp+273.15, 2), "ms": round(c.wind, 2), "rh": round(c.humidity, 1)},
+					}
+				},
+			},
+		}},
+	)
 }
 
 // route answers pattern with h and anything else with 404.

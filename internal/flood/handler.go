@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Address is the key of the attribute by which a [Handler] tells callers apart. It has to
-// be an attribute of the record itself.
+// Address is the key of the attribute by which a [Handler] distinguishes callers. It has to be an attribute of the
+// record itself.
 const Address = "address"
 
-// A Handler passes records on to another one, of each message so many as a [Meter] lets
-// pass. Messages must be constant texts of the program.
+// A Handler passes records on to another one: of each message as many as a [Meter] lets pass. Messages must be constant
+// texts of the program.
 type Handler struct {
 	next  slog.Handler
 	meter *Meter // shared by what WithAttrs and WithGroup return
@@ -54,22 +54,25 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{h.next.WithGroup(name), h.meter}
 }
 
-// Tell has a warning written for each message that came more often than it was written, in
-// the windows that are over by now.
+// Tell writes a warning for each message of which records were left out, in the windows that have ended by now.
 func (h *Handler) Tell(now time.Time) { h.tell(now, h.meter.Due(now)) }
 
-// TellRest does so for all windows.
+// TellRest does the same for all windows.
 func (h *Handler) TellRest(now time.Time) { h.tell(now, h.meter.Rest()) }
 
 func (h *Handler) tell(now time.Time, due []Excess) {
 	for _, e := range due {
 		record := slog.NewRecord(now, slog.LevelWarn, "lines left out", 0)
-		record.AddAttrs(slog.String("of", e.Kind), slog.Int("more", e.More), slog.Duration("within", now.Sub(e.Since).Round(time.Second)))
+		record.AddAttrs(
+			slog.String("of", e.Kind),
+			slog.Int("more", e.More),
+			slog.Duration("within", now.Sub(e.Since).Round(time.Second)),
+		)
 		if caller, ok := e.About.(string); ok {
 			record.AddAttrs(slog.String(Address, caller))
 		}
 		if h.next.Enabled(context.Background(), slog.LevelWarn) {
-			_ = h.next.Handle(context.Background(), record) // as for every other line, nobody could be told
+			_ = h.next.Handle(context.Background(), record) // as for any other record, an error cannot be reported
 		}
 	}
 }

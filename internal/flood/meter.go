@@ -1,11 +1,9 @@
-// Package flood keeps clients from filling logs. Of what a client can cause, so many lines
-// are written in a minute for each caller, and so many in all; the rest is counted and
-// told in one line when the minute is over. The package imports the standard library
-// alone.
+// Package flood keeps clients from filling logs. Of the lines that clients can cause, a limited number per minute is
+// written for each caller, and a limited number in all; the rest are counted and reported in one line when the minute
+// is over. The package imports only the standard library.
 //
-// A [Meter] decides and counts, for whatever writes lines; a [Handler] does so for a
-// [log/slog] logger. Neither has a goroutine or a timer: whoever owns one asks it now and
-// then for what is due.
+// A [Meter] decides and counts for any writer of lines; a [Handler] does so for a [log/slog] logger. Neither has a
+// goroutine or a timer: its owner calls it regularly for the reports that are due.
 package flood
 
 import (
@@ -22,39 +20,37 @@ const (
 	PerCaller = 10
 	// PerKind is how many lines of a kind all callers together may cause in a window.
 	PerKind = 100
-	// maxCallers bounds the callers that are told apart in a window, of all kinds.
+	// maxCallers bounds the callers that are distinguished in a window, of all kinds.
 	maxCallers = 1000
 )
 
-// A Meter bounds lines. The zero value has seen none. Its methods may be called from any
-// goroutine.
+// A Meter bounds lines. The zero value is ready to use. Its methods may be called from any goroutine.
 type Meter struct {
 	mu      sync.Mutex // guards the fields below
 	callers map[line]*window
 	kinds   map[string]*window
 }
 
-// line is what is counted together.
+// line identifies lines that are counted together.
 type line struct{ kind, caller string }
 
-// window is what has come of some lines since the first.
+// window counts lines since the first of them.
 type window struct {
 	since        time.Time
 	passed, more int
 	about        any
 }
 
-// An Excess is the lines of a kind, by one caller, that were not written.
+// An Excess describes the lines of a kind, by one caller, that were not written.
 type Excess struct {
 	Kind  string
-	About any       // what [Meter.Pass] was given with the caller's first line; nil of many callers
+	About any       // the argument of [Meter.Pass] for the caller's first line; nil for many callers
 	More  int       // how many lines
-	Since time.Time // the window's begin
+	Since time.Time // the beginning of the window
 }
 
-// Pass reports whether a line of a kind that a caller has caused may be written; if not,
-// it counts it. Kinds must be few: they are the program's, not the client's. About is
-// whatever the excess should say of the caller.
+// Pass reports whether a line of a kind that a caller has caused may be written; otherwise it counts the line. Kinds
+// must be few: they come from the program, not from clients. About is kept for the excess, to describe the caller.
 func (m *Meter) Pass(now time.Time, kind, caller string, about any) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -84,13 +80,13 @@ func (m *Meter) Pass(now time.Time, kind, caller string, about any) bool {
 	return true
 }
 
-// Due returns what was not written in the windows that are over by now, and begins these
-// anew. Ask it about once a second, and a last time with [Meter.Rest].
+// Due returns the excess of the windows that have ended by now, and begins these anew. Call it about once a second, and
+// [Meter.Rest] at the end.
 func (m *Meter) Due(now time.Time) []Excess {
 	return m.take(func(w *window) bool { return now.Sub(w.since) >= Window })
 }
 
-// Rest returns what was not written in any window.
+// Rest returns the excess of all windows.
 func (m *Meter) Rest() []Excess {
 	return m.take(func(*window) bool { return true })
 }
