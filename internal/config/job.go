@@ -100,6 +100,7 @@ func newJobDraft(j *Job) *jobDraft {
 	return &jobDraft{Job: j, request: &JobHTTP{Method: http.MethodPost, Header: http.Header{}}}
 }
 
+// jobKeys are the keys of a job. It is long because each key has its entry.
 func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 	j, at := d.Job, &timetableDraft{zone: time.Local}
 	keys := grammar.Keys{

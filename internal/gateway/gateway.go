@@ -95,7 +95,7 @@ type gateway struct {
 	auditLog  *audit.Log
 	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
 	flooding  *flood.Handler
-	observer  Observer
+	observer  *Observer // not nil
 	api       *api.API
 	polling   func()      // called when the scheduler runs
 	ready     atomic.Bool // the store is followed and requests are answered
@@ -159,12 +159,14 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	if opts.store == nil {
 		opts.store = newStore()
 	}
-	observer := opts.Observer.withDefaults()
+	if opts.Observer == nil {
+		opts.Observer = &Observer{}
+	}
 	g := &gateway{
 		log:       opts.Logger,
 		clock:     clock.New(),
 		store:     own.New(opts.store),
-		observer:  observer,
+		observer:  opts.Observer,
 		client:    httpkind.NewClient(),
 		polling:   func() {},
 		upstreams: upstream.Pool{Log: opts.Logger},
@@ -175,14 +177,14 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.hub = g.newHub(live)
 	var err error
 	g.auditLog = audit.New(audit.Options{
-		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.AuditFailed,
+		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.auditFailed,
 	})
 	if g.scheduler, err = g.newScheduler(); err != nil {
 		return nil, err
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Observer: &alert.Observer{Delivered: g.observer.Notified, Lost: g.observer.NotifyLost},
+		Observer: g.observer.Alerts,
 	})
 	g.sources = g.newSources()
 	var service atomic.Pointer[jobs.Service] // nil until it is open, which the Tracker is before
@@ -223,7 +225,7 @@ func (g *gateway) newHub(live context.Context) *sse.Hub {
 
 // newScheduler returns what starts polls, jobs and deliveries at their times.
 func (g *gateway) newScheduler() (*smartpoll.Scheduler, error) {
-	return smartpoll.New(append(g.observer.schedulerOptions(),
+	return smartpoll.New(append(g.observer.Sources.SchedulerOptions(),
 		smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error {
 			g.polling()
@@ -243,7 +245,7 @@ func (g *gateway) newSources() *sources.Service {
 		Upstreams: &g.upstreams,
 		Alerts:    g.alerts,
 		ClockSet:  func() { g.jobs.ClockSet() },
-		Observer:  &sources.Observer{Polled: g.observer.Polled},
+		Observer:  g.observer.Sources,
 	})
 }
 
@@ -301,6 +303,6 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
 		Refresh:   g.sources.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
-		Observer:  &jobs.Observer{Ended: g.observer.RunEnded},
+		Observer:  g.observer.Jobs,
 	})
 }

@@ -3,9 +3,10 @@ package gateway
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -13,8 +14,9 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// An Observer is told what a gateway does, for metrics and for who has started it. Funcs
-// that are nil are free. They are called from many goroutines, and must not block.
+// An Observer is told what a gateway does, for metrics and for the service manager that has
+// started it. A nil Observer and nil fields are fine. Funcs are called from many goroutines, and
+// must not block.
 type Observer struct {
 	// Ready is called when the gateway polls and answers.
 	Ready func()
@@ -24,58 +26,44 @@ type Observer struct {
 	// time means never.
 	Alive      func()
 	AliveEvery time.Duration
-	// Late is called when a poll begins, with the time since it was due.
-	Late func(late time.Duration)
-	// Polled is called when a poll has ended.
-	Polled func(sources.Poll)
-	// RunEnded is called when a run has ended, with its last status and the time that it was
-	// at work.
-	RunEnded func(job, status string, took time.Duration)
 	// Reloading is called with true before the configuration is read again, and with false
 	// after.
 	Reloading func(begins bool)
-	// Reloaded is called when a configuration that was read again is at work, or with the
+	// Reloaded is called when a configuration that was read again is in effect, or with the
 	// reason why it is not.
 	Reloaded func(err error)
 	// AuditFailed is called for each line that the audit log has lost.
 	AuditFailed func()
-	// Notified is called for each call of a webhook, with the error that it came to; NotifyLost for each message that was
-	// given up.
-	Notified   func(webhook string, err error)
-	NotifyLost func(webhook string)
-	// Streams is told what happens to the event streams. Nil means nobody is.
+
+	// The domains have observers of their own.
+
+	Sources *sources.Observer
+	Jobs    *jobs.Observer
+	Alerts  *alert.Observer
 	Streams *sse.Observer
 }
 
-// withDefaults returns a copy of o in which no func is nil that is called rarely. What is
-// called often stays as it is, and is left out where it is nil.
-func (o *Observer) withDefaults() Observer {
-	var d Observer
-	if o != nil {
-		d = *o
+// call calls f unless it is nil.
+func call(f func()) {
+	if f != nil {
+		f()
 	}
-	nothing := func() {}
-	for _, f := range []*func(){&d.Ready, &d.Stopping, &d.Alive, &d.AuditFailed} {
-		if *f == nil {
-			*f = nothing
-		}
+}
+
+func (o *Observer) ready()       { call(o.Ready) }
+func (o *Observer) stopping()    { call(o.Stopping) }
+func (o *Observer) auditFailed() { call(o.AuditFailed) }
+
+func (o *Observer) reloading(begins bool) {
+	if o.Reloading != nil {
+		o.Reloading(begins)
 	}
-	if d.Notified == nil {
-		d.Notified = func(string, error) {}
+}
+
+func (o *Observer) reloaded(err error) {
+	if o.Reloaded != nil {
+		o.Reloaded(err)
 	}
-	if d.NotifyLost == nil {
-		d.NotifyLost = func(string) {}
-	}
-	if d.RunEnded == nil {
-		d.RunEnded = func(string, string, time.Duration) {}
-	}
-	if d.Reloading == nil {
-		d.Reloading = func(bool) {}
-	}
-	if d.Reloaded == nil {
-		d.Reloaded = func(error) {}
-	}
-	return d
 }
 
 // A Status is what a gateway says of itself at one moment.
@@ -115,21 +103,9 @@ func Ends() []string {
 	return []string{string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled), string(progress.StatusTimedOut), string(progress.StatusLost)}
 }
 
-// schedulerOptions has the scheduler say how late polls begin.
-func (o *Observer) schedulerOptions() []smartpoll.Option {
-	if o.Late == nil {
-		return nil
-	}
-	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late time.Duration) {
-		if name, ok := key.(string); ok && strings.HasPrefix(name, wire.SourceKey("")) {
-			o.Late(late)
-		}
-	}})}
-}
-
 // beat calls Alive while the loop takes turns, until ctx ends.
 func (g *gateway) beat(ctx context.Context) {
-	if g.observer.AliveEvery <= 0 {
+	if g.observer.AliveEvery <= 0 || g.observer.Alive == nil {
 		return
 	}
 	tick := time.NewTicker(g.observer.AliveEvery)

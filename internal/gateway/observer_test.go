@@ -57,8 +57,8 @@ jobs:
 	cfg.Audit = filepath.Join(t.TempDir(), "audit")
 	// Some of what is counted happens after the answers that say so.
 	o, happened := counted.Observer(), make(chan string, 3)
-	ended, opened := o.RunEnded, o.Streams.Opened
-	o.RunEnded = func(job, status string, took time.Duration) { ended(job, status, took); happened <- "end" }
+	ended, opened := o.Jobs.Ended, o.Streams.Opened
+	o.Jobs.Ended = func(job, status string, took time.Duration) { ended(job, status, took); happened <- "end" }
 	o.Streams.Opened = func(e sse.Engine) {
 		if opened(e); e == sse.EngineHandOff {
 			happened <- "stream"

@@ -123,8 +123,8 @@ func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Differenc
 	if l.files == nil {
 		return nil, api.ErrNoFile
 	}
-	l.g.observer.Reloading(true)
-	defer l.g.observer.Reloading(false)
+	l.g.observer.reloading(true)
+	defer l.g.observer.reloading(false)
 	cfg, files, err := l.read()
 	return l.use(ctx, settled, cfg, files, err)
 }
@@ -142,7 +142,7 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 	if errors.Is(err, api.ErrStopping) || ctx.Err() != nil {
 		return nil, err
 	}
-	l.g.observer.Reloaded(err)
+	l.g.observer.reloaded(err)
 	log := l.g.log.With("file", files.Name())
 	if err != nil {
 		log.Error("configuration not loaded, the one before stays at work")

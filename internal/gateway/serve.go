@@ -25,7 +25,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	answers := lifecycle.Start(live, func(context.Context, func()) error { return answerOn(server, ln) })
 	watches := lifecycle.Loop(live, g.api.Watch)
 	beats := lifecycle.Loop(live, g.beat)
-	g.observer.Ready()
+	g.observer.ready()
 
 	var failure error
 	select {
@@ -40,7 +40,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 
 	// Last in, first out, but for the server: it answers until nothing more happens.
 	g.ready.Store(false)
-	g.observer.Stopping()
+	g.observer.stopping()
 	_ = beats.Stop()
 	_ = watches.Stop()
 	if err := polls.Stop(); errors.As(err, new(*smartpoll.DrainError)) {

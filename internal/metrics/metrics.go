@@ -17,7 +17,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/all"
 	"github.com/tidewire/tidewire/internal/sources"
@@ -161,15 +163,6 @@ func (m *Metrics) makeChildren() {
 // Observer is what the gateway tells m by.
 func (m *Metrics) Observer() *gateway.Observer {
 	return &gateway.Observer{
-		Late:   func(late time.Duration) { m.pollLateness.Observe(late.Seconds()) },
-		Polled: m.polled,
-		RunEnded: func(job, status string, took time.Duration) {
-			c := m.jobs.of(job)
-			if ended, ok := c.ended[status]; ok {
-				ended.Inc()
-			}
-			c.duration.Observe(took.Seconds())
-		},
 		Reloaded: func(err error) {
 			result := resultOK
 			if err != nil {
@@ -178,15 +171,28 @@ func (m *Metrics) Observer() *gateway.Observer {
 			m.reloads.WithLabelValues(result).Inc()
 		},
 		AuditFailed: m.auditLost.Inc,
-		Notified: func(webhook string, err error) {
-			if c := m.hooks.of(webhook); err == nil {
-				c.ok.Inc()
-			} else {
-				c.failed.Inc()
-			}
+		Sources: &sources.Observer{
+			Late:   func(late time.Duration) { m.pollLateness.Observe(late.Seconds()) },
+			Polled: m.polled,
 		},
-		NotifyLost: func(webhook string) { m.hooks.of(webhook).lost.Inc() },
-		Streams:    m.streams.observer(),
+		Jobs: &jobs.Observer{Ended: func(job, status string, took time.Duration) {
+			c := m.jobs.of(job)
+			if ended, ok := c.ended[status]; ok {
+				ended.Inc()
+			}
+			c.duration.Observe(took.Seconds())
+		}},
+		Alerts: &alert.Observer{
+			Delivered: func(webhook string, err error) {
+				if c := m.hooks.of(webhook); err == nil {
+					c.ok.Inc()
+				} else {
+					c.failed.Inc()
+				}
+			},
+			Lost: func(webhook string) { m.hooks.of(webhook).lost.Inc() },
+		},
+		Streams: m.streams.observer(),
 	}
 }
 

@@ -59,17 +59,17 @@ func (f *fixture) busy() {
 		Webhooks:  []string{"ops"},
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 	}
-	f.Late(20 * time.Millisecond)
+	f.Sources.Late(20 * time.Millisecond)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
-		f.Polled(sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
+		f.Sources.Polled(sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
 	}
-	f.RunEnded("scan", "failed", time.Minute)
+	f.Jobs.Ended("scan", "failed", time.Minute)
 	f.Reloaded(nil)
 	f.Reloaded(errors.New("bad"))
 	f.AuditFailed()
-	f.Notified("ops", nil)
-	f.Notified("ops", errors.New("refused"))
-	f.NotifyLost("ops")
+	f.Alerts.Delivered("ops", nil)
+	f.Alerts.Delivered("ops", errors.New("refused"))
+	f.Alerts.Lost("ops")
 	f.Streams.Resumed(sse.ResumeFresh)
 	f.Streams.Opened(sse.EngineHandOff)
 	f.Streams.Opened(sse.EngineGoroutine)
@@ -143,9 +143,9 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	}
 	before, _ := f.scrape(t)
 	f.busy()
-	f.RunEnded("scan", "lost", time.Second)
+	f.Jobs.Ended("scan", "lost", time.Second)
 	for _, status := range gateway.Ends() {
-		f.RunEnded("scan", status, time.Second)
+		f.Jobs.Ended("scan", status, time.Second)
 	}
 	f.status.Sources, f.status.Upstreams = f.status.Sources[:1], []string{"plant"}
 	after, _ := f.scrape(t)
@@ -190,7 +190,7 @@ func TestForgets(t *testing.T) {
 	if _, text := f.scrape(t); strings.Contains(text, "tank") || strings.Contains(text, `"scan"`) {
 		t.Errorf("a source and a job that are gone are still counted:\n%s", text)
 	}
-	f.Polled(sources.Poll{Source: "new", Kind: "exec"})
+	f.Sources.Polled(sources.Poll{Source: "new", Kind: "exec"})
 	if _, text := f.scrape(t); !strings.Contains(text, `tidewire_source_polls_total{result="ok",source="new"} 1`) {
 		t.Errorf("a source that is there is not counted:\n%s", text)
 	}
@@ -267,8 +267,8 @@ func BenchmarkPoll(b *testing.B) {
 	p := sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: 3 * time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Late(time.Millisecond)
-		f.Polled(p)
+		f.Sources.Late(time.Millisecond)
+		f.Sources.Polled(p)
 	}
 }
 
@@ -279,7 +279,7 @@ func BenchmarkScrape1000(b *testing.B) {
 	for i := range 1000 {
 		name := fmt.Sprintf("source-%d", i)
 		status.Sources = append(status.Sources, sources.Status{Name: name, State: "ok", LastSuccess: time.Unix(1_700_000_000, 0)})
-		o.Polled(sources.Poll{Source: name, Kind: "http"})
+		o.Sources.Polled(sources.Poll{Source: name, Kind: "http"})
 	}
 	h := m.Handler(func() gateway.Status { return status })
 	b.ReportAllocs()

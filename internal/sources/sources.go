@@ -33,6 +33,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -69,8 +70,22 @@ type Deps struct {
 // An Observer is told what becomes of polls. A nil Observer and nil funcs are fine. Funcs are
 // called from many goroutines, and must not block.
 type Observer struct {
+	// Late is called when a poll begins, with the time since it was due.
+	Late func(late time.Duration)
 	// Polled is called when a poll has ended. A computation that has nothing to compute yet is none.
 	Polled func(Poll)
+}
+
+// SchedulerOptions has the scheduler of the polls tell o how late they begin.
+func (o *Observer) SchedulerOptions() []smartpoll.Option {
+	if o == nil || o.Late == nil {
+		return nil
+	}
+	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late time.Duration) {
+		if name, ok := key.(string); ok && strings.HasPrefix(name, wire.SourceKey("")) {
+			o.Late(late)
+		}
+	}})}
 }
 
 // A Poll is one poll of a source.
