@@ -1,6 +1,10 @@
 package sse
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
 
 // maxBatch is how many events of a backlog a stream takes at once, unless maxPiece bytes come first. What it has not taken
 // the topic may forget, so a reader that is stuck holds no more than that.
@@ -15,6 +19,32 @@ type batch struct {
 
 	joined []byte   // several pieces of some wire in one
 	of     [][]byte // which those were
+
+	size   int    // of the last chunk
+	opened []byte // how that began: never modified, for a stream that is stuck keeps it
+}
+
+// How chunks end, and the last one (RFC 9112 §7.1).
+var (
+	chunkEnd  = []byte("\r\n")
+	lastChunk = []byte("0\r\n\r\n")
+)
+
+// chunk makes what to write a chunk of a body, which ends with it if it is the last one.
+func (b *batch) chunk(last bool) {
+	if len(b.wire) > 0 {
+		size := 0
+		for _, p := range b.wire {
+			size += len(p)
+		}
+		if size != b.size {
+			b.size, b.opened = size, append(strconv.AppendInt(nil, int64(size), 16), '\r', '\n')
+		}
+		b.wire = append(slices.Insert(b.wire, 0, b.opened), chunkEnd)
+	}
+	if last {
+		b.wire = append(b.wire, lastChunk)
+	}
 }
 
 func (b *batch) reset() {

@@ -31,20 +31,22 @@ type engine struct {
 }
 
 var engines = []engine{
-	{
-		"goroutine", (*sse.Hub).Serve, (*sse.Hub).ServeAll,
-		memoryServer,
-	},
-	{
-		"handoff",
+	withOptions("goroutine", sse.StreamOptions{KeepConnection: true}, memoryServer),
+	withOptions("handoff", sse.StreamOptions{HandOff: true}, handOffServer),
+	{"blocking", (*sse.Hub).Serve, (*sse.Hub).ServeAll, handOffServer},
+}
+
+func withOptions(name string, opts sse.StreamOptions, start func(*testing.T, *http.Server) *ssetest.Server) engine {
+	return engine{
+		name,
 		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, t *sse.Topic) error {
-			return h.With(sse.StreamOptions{HandOff: true}).Serve(w, r, t)
+			return h.With(opts).Serve(w, r, t)
 		},
 		func(h *sse.Hub, w http.ResponseWriter, r *http.Request, topics ...*sse.Topic) error {
-			return h.With(sse.StreamOptions{HandOff: true}).ServeAll(w, r, topics...)
+			return h.With(opts).ServeAll(w, r, topics...)
 		},
-		handOffServer,
-	},
+		start,
+	}
 }
 
 // fixture is a hub behind a server in memory: /one/NAME serves a topic, /all/NAME,NAME several.

@@ -138,12 +138,23 @@ func (d *dispatcher) toWake(watchers []*watcher, t *Topic, round uint64) []*watc
 // look writes what a parked stream should get now. It is called by st's dispatcher alone. A connection that cannot take
 // it all gets a goroutine for as long as the rest takes: without one, the newest snapshot would wait for the next.
 func (st *stream) look(b *batch) {
-	if st.ending.Load() != nil {
+	left := st.left.Load()
+	if left != nil || st.ending.Load() != nil {
 		st.unpark()
-		go st.end("", false) // for that reason
+		if st.chunked {
+			_, _ = st.socket.tryWrite(lastChunk)
+		}
+		why := Cause("") // why it has to
+		if left != nil {
+			why = *left
+		}
+		go st.end(why, false)
 		return
 	}
 	last := st.next(b)
+	if st.chunked {
+		b.chunk(last)
+	}
 	for rest := b.wire; len(rest) > 0; {
 		piece, n := b.join(rest)
 		written, err := st.socket.tryWrite(piece)

@@ -63,10 +63,11 @@
 //
 // # Engines
 //
-// A stream is carried by the server's goroutine, over any transport; or, with [StreamOptions].HandOff or
-// [Hub.Handler], it releases the goroutine and all of its buffers after the first events, and the hub's few
-// dispatchers write to the connection, on Linux and over HTTP/1.x in clear text. The client sees no difference.
-// [NewListener] keeps the kernel from queueing events that are outdated before a slow client reads them.
+// A stream is carried by the server's goroutine, over any transport; or by the hub's few dispatchers, which write to a
+// connection that was taken from its server after the first events, on Linux and over HTTP/1.x in clear text. A call that
+// blocks then keeps its goroutine and little else; with [StreamOptions].HandOff or [Hub.Handler] it returns. The client
+// sees no difference. [NewListener] keeps the kernel from queueing events that are outdated before a slow client reads
+// them.
 //
 // # Callbacks
 //
@@ -89,6 +90,6 @@
 // # What is left to others
 //
 // Authentication and compression: middleware that compresses also buffers, so streams are sent with no-transform;
-// behind middleware that compresses nevertheless, no connection is handed off. A writer that hides flushing or write
+// behind middleware that compresses nevertheless, no connection is taken. A writer that hides flushing or write
 // deadlines is refused before the first byte (see [CheckWriter]).
 package sse

@@ -53,4 +53,6 @@ func (s memorySocket) tryLeft() Cause {
 	return ""
 }
 
-func (s memorySocket) close(bool) { _ = s.Close() }
+func (s memorySocket) untilLeft() Cause { return readUntilLeft(s.MemorySocket) }
+func (s memorySocket) wake()            { _ = s.SetReadDeadline(time.Unix(1, 0)) }
+func (s memorySocket) close(bool)       { _ = s.Close() }

@@ -1,9 +1,14 @@
 package sse
 
 import (
+	"bufio"
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"slices"
 	"time"
 )
 
@@ -12,7 +17,7 @@ import (
 // wraps [ErrForbidden], with 404 if it wraps [ErrGone] (or with 204, see [ServeGone]), and otherwise with 500 and a log
 // entry. Methods other than GET and HEAD get 405, but for the preflights (Fetch §4.8) of pages of an allowed origin.
 //
-// A handler that hands nothing off is that of h.With(StreamOptions{}).
+// A handler that blocks for as long as its stream lasts is that of h.With(StreamOptions{}).
 func (h *Hub) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
 	return h.With(StreamOptions{HandOff: true}).Handler(pick)
 }
@@ -26,16 +31,31 @@ type socket interface {
 	// tryLeft drops what the client has sent, and returns CauseLeft if it has closed its side, another cause if the
 	// connection has failed, or "". It may be called at any time, from any goroutine.
 	tryLeft() Cause
+	// untilLeft drops what the client sends until the client has closed its side or the connection has failed, and returns
+	// what tryLeft does then; or "" once wake has been called.
+	untilLeft() Cause
+	// wake has untilLeft return. It never blocks.
+	wake()
 	// close closes the connection; with abort what it still holds is given up.
 	close(abort bool)
 }
 
-// mayHandOff reports whether the connection of w and r may be handed off, as far as that can be told before the first
-// byte. It is certain only once it is hijacked.
-func (h *Hub) mayHandOff(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
+// mayTake reports whether the connection of w and r may be taken from its server, as far as that can be told before the
+// first byte. It is certain only once it is hijacked.
+func (h *Hub) mayTake(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return opts.HandOff && opts.Pause <= 0 && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
-		r.Method == http.MethodGet && !encoded(w)
+	return !opts.KeepConnection && opts.Pause <= 0 && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
+		r.Method == http.MethodGet && !encoded(w) && (opts.HandOff || framed(w.Header()))
+}
+
+// framed reports whether h leaves the framing of the body to net/http: chunks over HTTP/1.1, none over HTTP/1.0.
+func framed(h http.Header) bool {
+	for _, key := range []string{"Content-Length", "Transfer-Encoding", "Trailer"} {
+		if len(h[key]) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // hijack takes the connection from under w, through which the head and n bytes were written and flushed. It returns nil if
@@ -44,11 +64,58 @@ func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 	if encoded(w) || !h.reached(w, n) {
 		return nil
 	}
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, buffers, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil
 	}
+	// Both are the caller's now, who has no use for them. A handler that blocks keeps net/http's connection, and that them: 8 KB.
+	if buffers != nil && buffers.Reader != nil {
+		*buffers.Reader = bufio.Reader{}
+	}
+	if buffers != nil && buffers.Writer != nil {
+		*buffers.Writer = bufio.Writer{}
+	}
 	return conn
+}
+
+// take takes the connection from under w and gives it to st's dispatcher, if it can be had, and reports whether it has. A
+// connection that turns out to be none that the engine knows is returned, for st to go on with.
+func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOptions) (taken bool, own *hijacked) {
+	conn := st.hub.hijack(w, st.bytes)
+	if conn == nil {
+		return false, nil
+	}
+	st.chunked = !opts.HandOff && r.ProtoAtLeast(1, 1)
+	if st.socket = st.hub.newSocket(conn); st.socket == nil {
+		own = &hijacked{Conn: conn, chunked: st.chunked}
+		st.replace(own)
+		return false, own
+	}
+	st.replace(st.socket)
+	st.taken = true
+	if !opts.HandOff {
+		st.over = make(chan struct{})
+	}
+	return true, nil
+}
+
+// stay is what remains of a handler that blocks while a dispatcher carries its stream: it waits for the client to leave, and
+// for the end, which is its own to complete.
+func (st *stream) stay(ctx context.Context) {
+	stop := context.AfterFunc(ctx, func() { st.hasLeft(CauseLeft) })
+	if why := st.socket.untilLeft(); why != "" {
+		st.hasLeft(why)
+	}
+	<-st.over
+	stop()
+	st.socket.close(st.abort)
+	st.leave(st.why)
+}
+
+// hasLeft has whoever has st end it for that reason, unless it has come to its end.
+func (st *stream) hasLeft(why Cause) {
+	st.left.CompareAndSwap(nil, &why)
+	st.nudge()
 }
 
 // park gives st, whose goroutine has nothing left to write, to its dispatcher, which looks once more for what was published
@@ -77,28 +144,73 @@ func (st *stream) finish(rest [][]byte, events []due, last bool) {
 	}
 }
 
-// end ends a stream that was handed off, and with abort gives up what its connection still holds. It is called by the
-// goroutine that has it, and calls back (see OnWatched).
+// end ends a stream whose connection was taken, and with abort gives up what that still holds. It is called by the
+// goroutine that has it, and calls back (see OnWatched), unless there is a handler to do so.
 func (st *stream) end(why Cause, abort bool) {
+	if st.over != nil {
+		st.why, st.abort = why, abort
+		close(st.over)
+		st.socket.wake()
+		return
+	}
 	st.socket.close(abort)
 	st.leave(why)
 }
 
 // hijacked is a connection that turned out to be none that the engine knows, such as one that a listener has wrapped. The
 // goroutine keeps it.
-type hijacked struct{ net.Conn }
+type hijacked struct {
+	net.Conn
+	chunked bool
+}
 
-func (hijacked) Flush() error { return nil }
+func (*hijacked) Flush() error { return nil }
+
+func (h *hijacked) Write(p []byte) (int, error) {
+	if !h.chunked {
+		return h.Conn.Write(p)
+	}
+	b := batch{wire: [][]byte{p}}
+	b.chunk(false)
+	if _, err := h.Conn.Write(slices.Concat(b.wire...)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// end ends the body, if all of it was written, and closes the connection.
+func (h *hijacked) end(whole bool) {
+	if h.chunked && whole {
+		_ = h.SetWriteDeadline(time.Now().Add(endGrace))
+		_, _ = h.Conn.Write(lastChunk)
+	}
+	_ = h.Close()
+}
 
 // left returns a channel that is closed when the client closes, or the connection is closed. What the client sends is
 // dropped.
-func (c hijacked) left() <-chan struct{} {
+func (h *hijacked) left() <-chan struct{} {
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		_, _ = io.Copy(io.Discard, c.Conn) // an error is an end too
+		_, _ = io.Copy(io.Discard, h.Conn) // an error is an end too
 	}()
 	return left
+}
+
+// readUntilLeft is untilLeft of a socket whose wake ends a read that is under way by a deadline.
+func readUntilLeft(conn net.Conn) Cause {
+	for drop := make([]byte, 64); ; {
+		switch _, err := conn.Read(drop); {
+		case err == nil:
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return ""
+		case err == io.EOF:
+			return CauseLeft
+		default:
+			return causeOf(err)
+		}
+	}
 }
 
 // sink is what a stream is written to. Writes block; a write deadline in the past ends one under way.

@@ -143,7 +143,7 @@ func TestHandOffEngine(t *testing.T) {
 		for want, handler := range map[sse.Engine]func(*sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler{
 			sse.EngineHandOff: func(h *sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler { return h.Handler },
 			sse.EngineGoroutine: func(h *sse.Hub) func(func(*http.Request) ([]*sse.Topic, error)) http.Handler {
-				return h.With(sse.StreamOptions{}).Handler
+				return h.With(sse.StreamOptions{KeepConnection: true}).Handler
 			},
 		} {
 			f := newHubFixture(t, nil)

@@ -198,8 +198,9 @@ func (h *Hub) nextDispatcher() *dispatcher {
 
 // Serve streams t to the client of r: `retry:`, the newest event at once, then each change, of which a slow client sees
 // only the latest. It blocks until the stream ends: after the terminal of the run that it belongs to, when the run is
-// removed, when the client leaves or makes no progress, when the hub drains or its ctx ends. The ids are those of the
-// events.
+// removed, when the client leaves or makes no progress, when the hub drains or its ctx ends, or that of r. The ids are those
+// of the events. Over HTTP/1.x in clear text the hub may take the connection from its server meanwhile: see [StreamOptions],
+// whose KeepConnection forbids that.
 //
 // A client that returns (see [RequestLastEventID]) with the newest event's id gets nothing twice; with the id of the
 // current run's terminal it gets 204 No Content, so that browsers stop; with any other, what a new client gets. A topic
@@ -257,6 +258,9 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 	}
 	h.resumed(how)
 	st.run(w, r, opts)
+	if st.over != nil {
+		st.stay(r.Context())
+	}
 	return nil
 }
 
@@ -331,6 +335,9 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 		h.resumed(ResumeReplayed)
 	}
 	st.run(w, r, opts)
+	if st.over != nil {
+		st.stay(r.Context())
+	}
 	return nil
 }
 

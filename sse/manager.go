@@ -203,7 +203,7 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 		return nil
 	}
 	defer m.leave(t)
-	return m.hub.Serve(w, r, t.Topic)
+	return m.hub.With(c.streams).Serve(w, r, t.Topic)
 }
 
 // join adds one stream to c's topic, and makes the topic for the first one. It returns nil when there are too many

@@ -14,6 +14,7 @@ type handlerConfig struct {
 	service    PollingService
 	newService func(*http.Request) PollingService
 	repeats    bool
+	streams    StreamOptions
 }
 
 // WithCustomTopic sets the topic of a handler, in place of the [TopicOf] its requests. Such topics do not count towards
@@ -54,6 +55,18 @@ func WithPollingFunc(newService func(*http.Request) PollingService) HandlerOptio
 // such as alarms. It applies to a topic as soon as one of its streams is served by such a handler.
 func WithRepeats() HandlerOption {
 	return func(c *handlerConfig) { c.repeats = true }
+}
+
+// WithKeepConnection leaves the connections of a handler's streams with their
+// server, as KeepConnection of [StreamOptions] does.
+func WithKeepConnection() HandlerOption {
+	return func(c *handlerConfig) { c.streams.KeepConnection = true }
+}
+
+// WithHeartbeatBlock ends the heartbeats of a handler's streams with a blank line,
+// as HeartbeatBlock of [StreamOptions] does.
+func WithHeartbeatBlock() HandlerOption {
+	return func(c *handlerConfig) { c.streams.HeartbeatBlock = true }
 }
 
 func mustBeComparable(option string, service PollingService) {

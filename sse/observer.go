@@ -35,8 +35,8 @@ type Observer struct {
 type Engine string
 
 const (
-	EngineGoroutine Engine = "goroutine" // the server's goroutine, for as long as the stream lasts
-	EngineHandOff   Engine = "handoff"   // see StreamOptions.HandOff
+	EngineGoroutine Engine = "goroutine" // the server's goroutine writes, through its ResponseWriter
+	EngineHandOff   Engine = "handoff"   // the hub's writers do, on a connection that was taken (see StreamOptions)
 )
 
 // Ended describes a stream that has ended.

@@ -19,7 +19,7 @@ func (st *stream) rest(pause time.Duration, left <-chan struct{}) error {
 			return nil
 		case <-st.wake:
 			if st.beat.Swap(false) {
-				if err := st.send([][]byte{comment}); err != nil {
+				if err := st.send([][]byte{st.comment()}); err != nil {
 					return err
 				}
 			}

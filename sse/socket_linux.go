@@ -3,6 +3,7 @@ package sse
 import (
 	"net"
 	"syscall"
+	"time"
 )
 
 // tcpSocket is a TCP connection with writes that do not block. They go through a RawConn, which keeps the descriptor from
@@ -83,11 +84,16 @@ func (s *tcpSocket) tryLeft() (why Cause) {
 	return why
 }
 
+func (s *tcpSocket) untilLeft() Cause { return readUntilLeft(s.TCPConn) }
+
+func (s *tcpSocket) wake() { _ = s.SetReadDeadline(time.Unix(1, 0)) }
+
 func (s *tcpSocket) close(abort bool) {
 	if abort {
 		_ = s.SetLinger(0) // frees what a stuck client has not taken, instead of keeping it for minutes
 	} else {
-		s.tryLeft() // what was sent and not read would turn the end into a reset, and cost the client the last events
+		_ = s.SetReadDeadline(time.Time{}) // of wake
+		s.tryLeft()                        // what was sent and not read would turn the end into a reset, and cost the client the last events
 	}
 	_ = s.Close()
 }

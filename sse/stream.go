@@ -19,16 +19,21 @@ const maxPiece = 16 << 10
 // without data, of which simple readers make an empty message.
 var comment = []byte(":\n")
 
+// commentBlock is that with the blank line, see [StreamOptions].HeartbeatBlock.
+var commentBlock = []byte(":\n\n")
+
 // stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's, in
-// Serve, which waits to be woken and stays to the end; or, once the connection was handed off and the stream is parked, its
-// dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it can. The
-// timekeeper reads the atomic fields, sets flags, and makes writes fail that are stuck.
+// Serve, which waits to be woken and stays to the end; or, once the connection was taken and the stream is parked, its
+// dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it can. A
+// handler that blocks meanwhile completes the end. The timekeeper reads the atomic fields, sets flags, and makes writes fail
+// that are stuck.
 type stream struct {
 	hub    *Hub
 	feed   feed
 	home   *dispatcher
 	wake   chan struct{} // of 1; for the server's goroutine
-	socket socket        // once handed off; not written after the stream was first parked
+	socket socket        // once taken; not written after the stream was first parked
+	over   chan struct{} // closed at the end, for a handler that blocks while a dispatcher has the stream; written as socket is
 	client netip.Addr    // counted in Hub.clients, if valid
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
@@ -38,16 +43,20 @@ type stream struct {
 	beat    atomic.Bool           // say something
 	resting atomic.Bool           // it looks by itself when its pause is over; what is published does not wake it
 	ending  atomic.Pointer[Cause] // why the timekeeper, or a parting, ends it; nil if none does
+	left    atomic.Pointer[Cause] // why a handler that blocks has the dispatcher end it, unless it has come to its end
 
 	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
 
-	subject   any    // what HubOptions.Subject has said
-	bytes     int64  // written
-	begun     int64  // on the hub's clock
-	engine    Engine // "" until the observer was told
-	handedOff bool   // read and written by the handler alone
-	why       Cause  // of the end by the handler
-	leaveAt   int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
+	subject any    // what HubOptions.Subject has said
+	bytes   int64  // written
+	begun   int64  // on the hub's clock
+	engine  Engine // "" until the observer was told
+	taken   bool   // read and written by the handler alone: the connection was taken, for the dispatcher
+	chunked bool   // its body is one of chunks, which the dispatcher makes; written as socket is
+	block   bool   // see StreamOptions.HeartbeatBlock
+	why     Cause  // of the end by the handler
+	abort   bool   // give up what the connection still holds; written before over is closed
+	leaveAt int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
@@ -82,9 +91,9 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	return st, nil
 }
 
-// release has the handler leave, unless it has handed the connection off. It is deferred: OnSubscribe and writers may panic.
+// release has the handler leave, unless the connection was taken. It is deferred: OnSubscribe and writers may panic.
 func (st *stream) release() {
-	if !st.handedOff {
+	if !st.taken {
 		st.leave(st.why)
 	}
 }
@@ -125,7 +134,7 @@ func spread(lo, hi time.Duration) time.Duration {
 	return lo + rand.N(max(hi-lo, 1))
 }
 
-// run writes to the client until the feed or the stream ends, or hands the connection off. An error of the writer ends the
+// run writes to the client until the feed or the stream ends, or the connection is taken. An error of the writer ends the
 // stream too: it means that the client is gone or was cut off, and nobody can be told.
 func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions) {
 	st.why = CauseReset // of a panic
@@ -138,30 +147,29 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
 	b := &batch{wire: [][]byte{retry(2*time.Second, 5*time.Second)}}
 	last := st.feed.pending(b)
+	st.block = opts.HeartbeatBlock
 	if len(b.wire) == 1 {
-		b.wire = append(b.wire, comment)
+		b.wire = append(b.wire, st.comment())
 	}
-	mayHandOff := !last && st.hub.mayHandOff(w, r, opts)
-	if mayHandOff {
+	mayTake := !last && st.hub.mayTake(w, r, opts)
+	if mayTake && opts.HandOff {
 		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
 		w.Header().Set("Transfer-Encoding", "identity")
 	}
 	w.WriteHeader(http.StatusOK)
 	err, left := st.send(b.wire), r.Context().Done()
-	if mayHandOff && err == nil {
-		if conn := st.hub.hijack(w, st.bytes); conn != nil {
-			if st.socket = st.hub.newSocket(conn); st.socket != nil {
-				st.replace(st.socket)
-				st.opened(EngineHandOff)
-				st.hub.coalesced(b.coalesced)
-				st.delivered(b.events)
-				st.handedOff = true
-				st.park()
-				return
-			}
-			defer conn.Close()
-			st.replace(hijacked{conn})
-			left = hijacked{conn}.left()
+	if mayTake && err == nil {
+		taken, own := st.take(w, r, opts)
+		if taken {
+			st.opened(EngineHandOff)
+			st.hub.coalesced(b.coalesced)
+			st.delivered(b.events)
+			st.park()
+			return
+		}
+		if own != nil {
+			defer func() { own.end(err == nil) }()
+			left = own.left()
 		}
 	}
 	st.opened(EngineGoroutine)
@@ -231,7 +239,7 @@ func (st *stream) next(b *batch) (last bool) {
 		st.endFor(part.why)
 		b.wire, last = append(b.wire, part.bye), true
 	case beat && len(b.wire) == 0:
-		b.wire = append(b.wire, comment)
+		b.wire = append(b.wire, st.comment())
 	}
 	return last
 }
@@ -266,6 +274,14 @@ func (st *stream) send(pieces [][]byte) error {
 	err := st.out.Flush()
 	st.wrote.Store(st.hub.now())
 	return err
+}
+
+// comment is what st gets when there is nothing else to say.
+func (st *stream) comment() []byte {
+	if st.block {
+		return commentBlock
+	}
+	return comment
 }
 
 // endFor notes why st has to end, unless another reason came first.

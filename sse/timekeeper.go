@@ -74,7 +74,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 			}
 			continue
 		}
-		if parked && (ticks+int(st.begun))%lookTicks == 0 {
+		if parked && st.over == nil && (ticks+int(st.begun))%lookTicks == 0 {
 			left = st.socket.tryLeft()
 		}
 		switch {

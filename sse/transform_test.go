@@ -152,34 +152,36 @@ func TestAWriterThatTransformsKeepsItsConnection(t *testing.T) {
 			return &counter{ResponseWriter: &counter{ResponseWriter: w}}, nothing
 		}, as, sse.EngineHandOff},
 	} {
-		t.Run(name, func(t *testing.T) {
-			f := newHubFixture(t, nil)
-			a := f.topic("a")
-			a.Open("r")
-			publish(t, a, strings.Repeat("1", 300))
-			handler := f.hub.Handler(one(a))
-			srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				wrapped, done := tt.wrap(w)
-				defer done()
-				handler.ServeHTTP(wrapped, r)
-			}), nil)
-			_, resp := ask(t, srv, plain)
-			d := sse.NewDecoder(tt.read(resp.Body), nil)
-			for i, want := range []string{strings.Repeat("1", 300), "2", "3"} {
-				if i > 0 {
-					publish(t, a, want)
+		for call, opts := range map[string]sse.StreamOptions{"handed off": {HandOff: true}, "blocking": {}} {
+			t.Run(name+"/"+call, func(t *testing.T) {
+				f := newHubFixture(t, nil)
+				a := f.topic("a")
+				a.Open("r")
+				publish(t, a, strings.Repeat("1", 300))
+				handler := f.hub.With(opts).Handler(one(a))
+				srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					wrapped, done := tt.wrap(w)
+					defer done()
+					handler.ServeHTTP(wrapped, r)
+				}), nil)
+				_, resp := ask(t, srv, plain)
+				d := sse.NewDecoder(tt.read(resp.Body), nil)
+				for i, want := range []string{strings.Repeat("1", 300), "2", "3"} {
+					if i > 0 {
+						publish(t, a, want)
+					}
+					if ev, err := d.Next(); err != nil || string(ev.Data) != want {
+						t.Fatalf("event %d = %s, %v, want %s", i, show(ev), err, want)
+					}
 				}
-				if ev, err := d.Next(); err != nil || string(ev.Data) != want {
-					t.Fatalf("event %d = %s, %v, want %s", i, show(ev), err, want)
+				if got := f.opened[tt.want].Load(); got != 1 {
+					t.Errorf("%d streams on the %s engine, want 1", got, tt.want)
 				}
-			}
-			if got := f.opened[tt.want].Load(); got != 1 {
-				t.Errorf("%d streams on the %s engine, want 1", got, tt.want)
-			}
-			finish(t, a, "end")
-			if ev, err := d.Next(); err != nil || ev.ID != "r-end" {
-				t.Errorf("at the end: %s, %v, want the terminal", show(ev), err)
-			}
-		})
+				finish(t, a, "end")
+				if ev, err := d.Next(); err != nil || ev.ID != "r-end" {
+					t.Errorf("at the end: %s, %v, want the terminal", show(ev), err)
+				}
+			})
+		}
 	}
 }

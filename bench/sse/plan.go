@@ -15,7 +15,7 @@ import (
 )
 
 // limit bounds the whole run; what is left then is not measured.
-const limit = 8 * time.Minute
+const limit = 14 * time.Minute
 
 // disturbance is from how many cores of other processes on a figure counts only if there is no better one.
 const disturbance = 0.3
@@ -32,6 +32,11 @@ func plan(quick, nchan bool) (batches [][]job) {
 			batches = append(batches, []job{{Workload: workload, Subject: s, N: n, Time: window, Patience: patience}})
 		}
 	}
+	rates := func(window time.Duration) { // at which the processors may not suffice
+		one("paced-100k", 1000, window, slices.Concat(ours, []string{"go-sse"})...)
+		one("floor-100k", 1000, window, rawLoop)
+		one("paced-150k", 1000, window, slices.Concat(ours, []string{"go-sse"})...)
+	}
 	all, withNchan := libraries, libraries
 	if nchan {
 		withNchan = slices.Concat(libraries, []string{nchanName})
@@ -39,9 +44,10 @@ func plan(quick, nchan bool) (batches [][]job) {
 	slowTime := 30 * second
 	if quick {
 		slowTime = 6 * second
-		one("memory", 10_000, 0, handOff, goroutine, parked)
-		one("paced", 1000, 2*second, handOff, "r3labs/sse", "go-sse")
+		one("memory", 10_000, 0, handOff, blocking, goroutine, parked, "go-sse")
+		one("paced", 1000, 2*second, handOff, blocking, "r3labs/sse", "go-sse")
 		one("floor", 1000, second, rawLoop)
+		rates(2 * second)
 		one("flat", 1000, 2*second, ours...)
 		one("publish", 10_000, 3*second, handOff)
 		one("publish", 1, 3*second, handOff)
@@ -70,6 +76,7 @@ func plan(quick, nchan bool) (batches [][]job) {
 		for range 3 {
 			one("paced", 1000, 3*second, withNchan...)
 			one("floor", 1000, 2*second, rawLoop)
+			rates(3 * second)
 			one("flat", 1000, 3*second, withNchan...)
 			one("publish", 1, 3*second, ours...)
 			one("publish", 10_000, 4*second, ours...)

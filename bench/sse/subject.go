@@ -36,13 +36,25 @@ type subjectOptions struct {
 
 const (
 	handOff   = "hand-off"
+	blocking  = "blocking"
 	goroutine = "goroutine"
 	parked    = "net/http"
 	rawLoop   = "write(2)"
 )
 
-// ours are the two engines.
-var ours = []string{handOff, goroutine}
+// ours are the ways to carry a stream: handed off, by a call that blocks, and by the server's goroutine.
+var ours = []string{handOff, blocking, goroutine}
+
+// taken are those that take the connection from its server.
+var taken = []string{handOff, blocking}
+
+// called is how the bars name one of ours.
+func called(name string) string {
+	if name == blocking {
+		return "blocking call"
+	}
+	return name + " engine"
+}
 
 // peers are the libraries beside which ours are measured.
 var peers = []string{"r3labs/sse", "go-sse"}
@@ -59,11 +71,23 @@ var subjects = []subject{
 		},
 	},
 	{
-		name: goroutine, title: "sse, goroutine engine", listen: sse.NewListener,
+		name: blocking, title: "sse, blocking call", listen: sse.NewListener,
 		open: func(ctx context.Context, o subjectOptions) (http.Handler, func([]byte)) {
 			hub, topic := newHub(ctx, o)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if err := hub.Serve(w, r, topic); err != nil {
+					http.Error(w, err.Error(), http.StatusInternalServerError)
+				}
+			}), publishOn(topic)
+		},
+	},
+	{
+		name: goroutine, title: "sse, goroutine engine", listen: sse.NewListener,
+		open: func(ctx context.Context, o subjectOptions) (http.Handler, func([]byte)) {
+			hub, topic := newHub(ctx, o)
+			streams := hub.With(sse.StreamOptions{KeepConnection: true})
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if err := streams.Serve(w, r, topic); err != nil {
 					http.Error(w, err.Error(), http.StatusInternalServerError)
 				}
 			}), publishOn(topic)

@@ -29,6 +29,13 @@
 // the log names the missing method and the type that hides it. Echo's Gzip has
 // that method; its Timeout, which holds responses back, does not.
 //
+// Over HTTP/1.x in clear text a stream may take the connection from its server once the
+// head and the first events are written, although Subscribe and the handlers block (see
+// [sse.StreamOptions]): middleware then sees those, and nothing that comes later. Behind
+// middleware that compresses no connection is taken. Middleware that changes what is
+// written in a way that cannot be seen needs [Tracker].Streams.KeepConnection, or
+// [WithKeepConnection].
+//
 // # Wire
 //
 // Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, and a heartbeat is a colon and a blank line.

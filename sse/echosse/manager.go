@@ -3,6 +3,7 @@ package echosse
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -30,6 +31,7 @@ var (
 	WithCustomApiVersion      = sse.WithCustomApiVersion
 	WithStopCondition         = sse.WithStopCondition
 	WithStopCallback          = sse.WithStopCallback
+	WithKeepConnection        = sse.WithKeepConnection
 )
 
 // NewManager is [sse.NewManager] with a printf-style logger, which may be nil.
@@ -49,6 +51,7 @@ func NewPolling(lc Logger, fetch func(context.Context) (any, error), opts ...Pol
 // polling: the polling outlives both, and Echo reuses the context for other requests. [WithPollingFunc] provides a
 // request that can be kept.
 func Handler(m *Manager, opts ...HandlerOption) echo.HandlerFunc {
+	opts = append(slices.Clip(opts), sse.WithHeartbeatBlock())
 	return func(c echo.Context) error {
 		return stream(c, func(w http.ResponseWriter, r *http.Request) error {
 			return m.Serve(w, r, opts...)

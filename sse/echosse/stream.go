@@ -28,17 +28,8 @@ func stream(c echo.Context, serve func(http.ResponseWriter, *http.Request) error
 // flush and set deadlines: Response.Flush panics where it should fail, and drops errors.
 type writer struct{ res *echo.Response }
 
-func (w writer) Header() http.Header    { return w.res.Header() }
-func (w writer) WriteHeader(status int) { w.res.WriteHeader(status) }
-func (w writer) Write(b []byte) (int, error) {
-	if string(b) == ":\n" { // a heartbeat, which is written on its own
-		_, err := w.res.Write(heartbeat)
-		return len(b), err
-	}
-	return w.res.Write(b)
-}
-
-// heartbeat is the one that streams of go-mod-edge-utils send.
-var heartbeat = []byte(":\n\n")
+func (w writer) Header() http.Header         { return w.res.Header() }
+func (w writer) WriteHeader(status int)      { w.res.WriteHeader(status) }
+func (w writer) Write(b []byte) (int, error) { return w.res.Write(b) }
 
 func (w writer) Unwrap() http.ResponseWriter { return w.res.Writer }

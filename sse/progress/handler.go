@@ -256,7 +256,8 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
 	err := sse.ErrGone
 	if rec, ok := h.find(topic, run); ok {
-		err = h.tracker.hub.With(sse.StreamOptions{HandOff: !h.KeepConnection}).ServeRun(w, r, rec.topic, run)
+		streams := h.tracker.hub.With(sse.StreamOptions{HandOff: true, KeepConnection: h.KeepConnection})
+		err = streams.ServeRun(w, r, rec.topic, run)
 	}
 	switch {
 	case err == nil:
