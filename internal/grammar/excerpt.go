@@ -10,10 +10,9 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// Excerpt returns the line of the file and below it a caret under the column,
-// both indented, without a line break at the end. Tabs and wide characters
-// before the column are as wide above the caret as in the line. Of a long line
-// it shows what is near.
+// Excerpt returns the line of the file and below it a caret under the column, both indented, without a line break at
+// the end. The caret line has the same tabs and widths as the line before the column. Of a long line, Excerpt shows
+// only the part around the column.
 func (p Problem) Excerpt() string {
 	const indent, most, before = "    ", 120, 60
 	line, at := []rune(p.Text), p.Column-1
@@ -43,8 +42,8 @@ func (p Problem) Excerpt() string {
 	return indent + string(line) + "\n" + indent + blank.String() + "^"
 }
 
-// wide has the blocks whose characters take two columns of a terminal (East
-// Asian Wide and Fullwidth, UAX #11, and emoji).
+// wide contains the blocks whose characters take two columns of a terminal (East Asian Wide and Fullwidth, UAX #11, and
+// emoji).
 var wide = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xa960, 0xa97c, 1}, {0xac00, 0xd7a3, 1},
@@ -53,8 +52,8 @@ var wide = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1f9ff, 1}, {0x20000, 0x3fffd, 1}},
 }
 
-// masked returns the lines of all files with asterisks in place of what may not
-// be shown. A scalar is taken to reach to where the next node begins.
+// masked returns the lines of all files with asterisks in place of text that must not be shown. A scalar is assumed to
+// extend to the beginning of the next node.
 func (r *Reader) masked() []string {
 	lines := make([][]rune, len(r.lines))
 	for i, l := range r.lines {
@@ -86,12 +85,10 @@ func (r *Reader) masked() []string {
 	return masked
 }
 
-// closed matches a reference, which is no secret itself, and its default, which
-// may be one.
+// closed matches a reference, which is not a secret itself, and its default, which may be one.
 var closed = regexp.MustCompile(`\$\{(?:env|file):[^}]*?(:-[^}]*)?\}`)
 
-// mask puts asterisks in place of all but references, and of what closes a
-// value or begins the next one.
+// mask replaces text by asterisks, except references and the characters that close a value or begin the next one.
 func mask(text []rune) {
 	keep := map[int]bool{}
 	for _, m := range closed.FindAllStringSubmatchIndex(string(text), -1) {
@@ -114,19 +111,18 @@ func mask(text []rune) {
 	}
 }
 
-// word matches what may be a name.
+// word matches a possible name.
 var word = regexp.MustCompile(`[\pL\pN_.-]+`)
 
-// isSuspect reports whether a line of a file that is not YAML may have a credential in it, or in what is indented
-// below.
+// isSuspect reports whether a line of a file that is not valid YAML may contain a credential, in the line or indented
+// below it.
 func (r *Reader) isSuspect(line string) bool {
 	return r.options.Credentials != nil && r.options.Credentials.MatchString(line) ||
 		slices.ContainsFunc(word.FindAllString(line, -1), secret.Names)
 }
 
-// maskedUnparsed returns a line of a file that is not YAML. If one of its keys,
-// or of those that it is indented below, may be that of a credential, only the
-// structure is shown.
+// maskedUnparsed returns a line of a file that is not valid YAML. If one of its keys, or of the keys that it is
+// indented below, may be that of a credential, only the structure is shown.
 func (r *Reader) maskedUnparsed(line int) string {
 	text := r.lines[line-1]
 	indent := func(s string) int { return len(s) - len(strings.TrimLeft(s, " ")) }

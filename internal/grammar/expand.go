@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-const maxFileBytes = 64 << 10 // of a file that a reference names
+const maxFileBytes = 64 << 10 // of a file named by a reference
 
-// reference matches "$${", which stands for "${", and references to the
-// environment and to files, the latter also where they do not end.
+// reference matches "$${", which stands for "${", and references to the environment and to files, even unterminated
+// ones.
 var reference = regexp.MustCompile(`\$\$\{|\$\{(env|file):([^}]*)(\}?)`)
 
 // expand replaces the references in the scalar n. It works on the parsed node, so that a value never becomes syntax; a
@@ -37,7 +37,7 @@ func (n *Node) expand() {
 		value, given, what, want := n.resolve(n.value[m[2]:m[3]], n.value[m[4]:m[5]], m[6] < m[7])
 		if what != "" {
 			line, column := n.within(utf8.RuneCountInString(n.value[:m[0]]))
-			ref := n.value[m[0]:m[4]] // what follows may be anything if it does not end
+			ref := n.value[m[0]:m[4]] // an unterminated reference may be followed by anything
 			if m[6] < m[7] {
 				ref = refName(n.value[m[2]:m[3]], n.value[m[4]:m[5]])
 			}
@@ -55,12 +55,12 @@ func (n *Node) expand() {
 		return
 	case references > 0:
 		n.refers, n.written = true, n.value
-		n.tag = "" // it may be a number, whatever quotes are around the reference
+		n.tag = "" // the value may be a number, even if the reference is quoted
 	}
 	n.value = b.String()
 }
 
-// refs names the references of which the value of n is made.
+// refs returns the names of the references in the value of n.
 func (n *Node) refs() []string {
 	var refs []string
 	for _, m := range reference.FindAllStringSubmatch(n.written, -1) {
@@ -71,7 +71,7 @@ func (n *Node) refs() []string {
 	return refs
 }
 
-// refName is a reference without its default, which may be a credential.
+// refName returns a reference without its default, which may be a credential.
 func refName(kind, arg string) string {
 	if kind == "env" {
 		arg, _, _ = strings.Cut(arg, ":-")
@@ -79,17 +79,17 @@ func refName(kind, arg string) string {
 	return "${" + kind + ":" + arg + "}"
 }
 
-// IsVariable reports whether s can name an environment variable.
+// IsVariable reports whether s is a valid name of an environment variable.
 func IsVariable(s string) bool { return envName.MatchString(s) }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// resolve returns the value of a reference in n, or what is wrong with it. A value that is not the default, which
-// stands in the file, is given.
+// resolve returns the value of a reference in n, or what is wrong with it. given is true unless the value is the
+// default, which is in the file.
 func (n *Node) resolve(kind, arg string, closed bool) (value string, given bool, what, want string) {
 	switch {
 	case !closed:
-		return "", false, "does not end", `add the closing "}", or write "$${" if it is no reference`
+		return "", false, "does not end", `add the closing "}", or write "$${" if it is not a reference`
 	case kind == "env":
 		name, fallback, optional := strings.Cut(arg, ":-")
 		if !envName.MatchString(name) {
@@ -122,7 +122,7 @@ func (n *Node) resolve(kind, arg string, closed bool) (value string, given bool,
 	return value, true, "", ""
 }
 
-// Beside returns a path that n names, which is relative to n's file.
+// Beside returns a path that is written relative to n's file.
 func (n *Node) Beside(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -130,7 +130,7 @@ func (n *Node) Beside(path string) string {
 	return filepath.Join(filepath.Dir(n.reader.fileOf(n.line).name), path)
 }
 
-// reason says why a file cannot be used, without its name.
+// reason returns why a file cannot be used, without its name.
 func reason(err error) string {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		err = e.Err

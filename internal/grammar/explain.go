@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// A Setting is one value that holds for a part of a configuration.
+// A Setting is one value in effect for a part of a configuration.
 type Setting struct {
 	Key   string // for example backoff.min, or upstreams.weather.limit
-	Value string // as the file has it; *** for what may be a credential or comes from a reference
+	Value string // as in the file; *** for a possible credential and for the value of a reference
 	From  string // the place file:line, with the references in it, or "built in"
 }
 
-// Explain returns what mappings say of keys; the first one that has a key counts. Prefix stands before the name of each
-// key. BuiltIn has values that are built in besides those of keys, by prefix and name; nil means that nothing is.
+// Explain returns the values of keys in mappings; the first mapping that has a key counts. Prefix is put before the
+// name of each key. BuiltIn has built-in values besides the defaults of keys, by prefix and name; it may be nil.
 func Explain(prefix string, keys Keys, builtIn map[string]any, mappings ...*Node) []Setting {
 	return settings(prefix, keys, "", builtIn, mappings)
 }
 
-// settings is Explain, where one of mappings that is none is the value of the key short.
+// settings is like Explain, but a node in mappings that is not a mapping is the value of the key short.
 func settings(prefix string, keys Keys, short string, builtIn map[string]any, mappings []*Node) []Setting {
 	var all []Setting
 	for _, k := range keys {
@@ -34,7 +34,7 @@ func settings(prefix string, keys Keys, short string, builtIn map[string]any, ma
 			}
 		}
 		switch {
-		case k.oneOf && values == nil: // another of them is there
+		case k.oneOf && values == nil: // another one of these keys is there
 		case k.keys != nil:
 			all = append(all, settings(name+".", k.keys, k.short, builtIn, values)...)
 		case values != nil:
@@ -48,7 +48,7 @@ func settings(prefix string, keys Keys, short string, builtIn map[string]any, ma
 	return all
 }
 
-// setting returns n as a setting, or each entry of it.
+// setting returns n as a setting, or one setting for each of its entries.
 func (n *Node) setting(name string, secret bool) []Setting {
 	if n.IsMapping() {
 		var all []Setting

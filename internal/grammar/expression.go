@@ -59,10 +59,9 @@ func (n *Node) Regexp(what string) *regexp.Regexp {
 	return nil
 }
 
-// within returns the place of the character at offset of n's value. It follows
-// a scalar through quotes and escapes and into the lines of a literal block.
-// Where the value's characters are not those of the file (folded blocks, other
-// scalars over several lines) it returns where the scalar begins.
+// within returns the place of the character at offset of n's value. It follows a scalar through quotes and escapes and
+// into the lines of a literal block. Where the value's characters differ from those of the file (folded blocks, other
+// scalars over several lines) it returns the beginning of the scalar.
 func (n *Node) within(offset int) (line, column int) {
 	line, column = n.line, n.column
 	if n.style == literalBlock {
@@ -95,15 +94,14 @@ func (n *Node) within(offset int) (line, column int) {
 			}
 		}
 		at += width
-		if at > len(raw) { // it goes on in the next line
+		if at > len(raw) { // it continues in the next line
 			return line, column
 		}
 	}
 	return line, column + at
 }
 
-// withinBlock is within for a literal block, whose lines stand in the file as
-// they are, indented.
+// withinBlock is within for a literal block, whose lines are in the file unchanged, but indented.
 func (n *Node) withinBlock(offset int) (line, column int, ok bool) {
 	value := []rune(strings.TrimRight(n.value, "\n"))
 	before := string(value[:min(offset, len(value))])

@@ -13,8 +13,8 @@ import (
 	"github.com/tidewire/tidewire/internal/file"
 )
 
-// Open reads the file name as [Read] does. Beside the [Reader] it returns what the outcome depends on, also with an
-// error, which says why the file cannot be read.
+// Open reads the file name as [Read] does. With the [Reader] it returns the files that the result depends on, even with
+// an error, which tells why the file cannot be read.
 func Open(name string, options Options, parse func(root *Node)) (*Reader, *Files, error) {
 	files := &Files{name: name}
 	files.add(name)
@@ -35,26 +35,25 @@ func Open(name string, options Options, parse func(root *Node)) (*Reader, *Files
 // A Sum stands for the content of files.
 type Sum [sha256.Size]byte
 
-// Files are what the outcome of reading a configuration depends on: the file,
-// what it includes, the directories in which its patterns look for that, and
-// what ${file:} names, whether it could be read or not. One goroutine at a time
-// may use them.
+// Files are the files and directories that the result of reading a configuration depends on: the file itself, the files
+// it includes, the directories in which its patterns are searched, and the files named by ${file:}, whether they could
+// be read or not. One goroutine at a time may use them.
 type Files struct {
-	name string // of the configuration's
+	name string // of the configuration's file
 	all  []*input
 }
 
 // An input is one of [Files].
 type input struct {
 	name string
-	read Sum // of what was read; zero if it could not be
+	read Sum // of the content that was read; zero if it could not be read
 	now  Sum // at the last look
 }
 
 // Name returns the name of the configuration's file, as it was given to [Open].
 func (f *Files) Name() string { return f.name }
 
-// Names returns the names of all of them, that of the configuration first.
+// Names returns all names, that of the configuration first.
 func (f *Files) Names() []string {
 	var names []string
 	for _, in := range f.all {
@@ -67,7 +66,7 @@ func (f *Files) has(name string) bool {
 	return slices.ContainsFunc(f.all, func(in *input) bool { return in.name == name })
 }
 
-// add adds a file or directory with what it holds now.
+// add adds a file or directory with its current content.
 func (f *Files) add(name string) {
 	if !f.has(name) {
 		in := &input{name: name}
@@ -77,7 +76,7 @@ func (f *Files) add(name string) {
 	}
 }
 
-// addRead adds a file of which data was read, or nothing: then why is not empty.
+// addRead adds a file with the data that was read from it, or, if why is not empty, one that could not be read.
 func (f *Files) addRead(name string, data []byte, why string) {
 	switch {
 	case why != "":
@@ -89,8 +88,8 @@ func (f *Files) addRead(name string, data []byte, why string) {
 
 const wildcards = `*?[\`
 
-// addDirs adds the directories in which [filepath.Glob] looks for a pattern, also the first one if it is missing. It
-// reports whether there are at most maxDirs of a level.
+// addDirs adds the directories that [filepath.Glob] searches for a pattern, even the first one if it is missing. It
+// reports whether there are at most maxDirs per level.
 func (f *Files) addDirs(pattern string) bool {
 	if !strings.ContainsAny(pattern, wildcards) {
 		f.add(pattern)
@@ -100,7 +99,7 @@ func (f *Files) addDirs(pattern string) bool {
 	if !f.addDirs(dir) {
 		return false
 	}
-	names, _ := filepath.Glob(dir) // a bad pattern has none
+	names, _ := filepath.Glob(dir) // a bad pattern gives none
 	dirs := 0
 	for _, name := range names {
 		if info, err := os.Stat(name); err != nil || !info.IsDir() {
@@ -114,9 +113,9 @@ func (f *Files) addDirs(pattern string) bool {
 	return true
 }
 
-// Look looks at all of them. It returns a sum of what they hold now, and whether
-// that is something else than what was read. Each file is read again: its time and
-// size may stay through a change, and say nothing if another machine's clock gave them.
+// Look checks all of them. It returns a sum of their current content, and whether that differs from the content that
+// was read. Each file is read again: its time and size may survive a change, and are meaningless if they come from
+// another machine's clock.
 func (f *Files) Look() (now Sum, changed bool) {
 	h := sha256.New()
 	for _, in := range f.all {
@@ -136,8 +135,7 @@ func (in *input) look() {
 	in.now = sumOf(in.name, info)
 }
 
-// sumOf returns the sum of a file's content or of a directory's names, zero if
-// there is neither.
+// sumOf returns the sum of a file's content or of the names in a directory, zero if name is neither.
 func sumOf(name string, info fs.FileInfo) Sum {
 	h := sha256.New()
 	switch {

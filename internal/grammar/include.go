@@ -10,12 +10,12 @@ import (
 
 // Bounds of a configuration.
 const (
-	maxFiles = 200 // that it includes
-	maxDirs  = 200 // of one level, in which a pattern is looked for
+	maxFiles = 200 // included files
+	maxDirs  = 200 // directories per level that are searched for a pattern
 )
 
-// include adds to root what the files say that root includes, and those that
-// they include. Way names the files from the first one to root's.
+// include merges the files that root includes, and the files that those include, into root. Way names the files from
+// the first one to root's.
 func (r *Reader) include(root *Node, way ...string) {
 	pattern := root.Get(r.options.Include)
 	if r.options.Include == "" || pattern == nil {
@@ -54,15 +54,14 @@ func (r *Reader) include(root *Node, way ...string) {
 
 var noPattern = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
-// matches returns the names of the files that the value of include names, in
-// the order of the names.
+// matches returns the names of the files that match the value of include, sorted.
 func (r *Reader) matches(n *Node) []string {
 	const want = "write a file or a pattern such as conf.d/*.yaml"
 	pattern, ok := n.Text("include", want)
 	switch {
 	case !ok:
 		return nil
-	case pattern == "" || n.HasReferences(): // messages name the files
+	case pattern == "" || n.HasReferences(): // no references: messages show the names of files
 		n.Problem("include is empty", want)
 		return nil
 	case !strings.ContainsAny(pattern, wildcards):
@@ -90,8 +89,8 @@ func (r *Reader) matches(n *Node) []string {
 	return names
 }
 
-// merge adds the entries of an included file to root. Mappings are merged key by key, one level deep; a key that both
-// have stays there twice, for Entries to report.
+// merge adds the entries of an included file to root. Mappings are merged key by key, one level deep; a key in both
+// appears twice, and Entries reports it.
 func (r *Reader) merge(root, included *Node) {
 	for k, v := range included.Entries("the file") {
 		if k.value == r.options.Include {

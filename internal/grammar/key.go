@@ -10,42 +10,42 @@ import (
 	"github.com/tidewire/tidewire/internal/jq"
 )
 
-// Keys is the table of the keys that a mapping may have. It is all that there is about them: [Node.Read] reads by it,
-// [Object], [Document] and [Explain] are made of it.
+// Keys is the table of the keys that a mapping may have. It is the only description of them: [Node.Read], [Object],
+// [Document] and [Explain] all use it.
 //
-// The readers of a table write into the values that it was made for. For a schema, make it for a value that nobody
-// uses.
+// The readers of a table write into the values that it was made for. For a schema, make it for a value that is not used
+// otherwise.
 type Keys []Key
 
-// A Key is one key that a mapping may have: its name, what it means, what its value looks like and how that is read.
-// There is no Key without a reader, since only the functions that return one make one.
+// A Key is one key that a mapping may have: its name, its meaning, the shape of its value and the reader of that. Every
+// Key has a reader, since only the functions below make one.
 type Key struct {
 	name  string
 	doc   string
-	shape func() Shape // made when it is asked for: most tables are only read by
+	shape func() Shape // called only when needed: most tables are only used to read
 	keys  Keys         // of a section
 	read  func(v *Node, what string)
 	then  func(v *Node)
 
-	short   string   // of a section: the value of this one of keys stands for all
-	some    bool     // of a section: at least one of keys must be there
-	builtIn any      // the value that holds if there is none
-	need    bool     // it must be there
-	example string   // with need: what is suggested; empty: whoever reads the mapping says so
-	oneOf   bool     // exactly one of the keys that are marked so must be there
-	with    string   // the key that must be there too
-	without []string // the keys beside which it cannot be
+	short   string   // of a section: a value that is not a mapping is that of this key
+	some    bool     // of a section: at least one of keys is required
+	builtIn any      // the default
+	need    bool     // it is required
+	example string   // with need: a suggested value; empty: the reader of the mapping reports the missing key
+	oneOf   bool     // exactly one of the keys with this mark is required
+	with    string   // a key that it requires
+	without []string // the keys that it excludes
 	secret  bool     // its value, or texts in it, may be credentials
-	also    string   // what others call it, with spaces between
-	later   string   // for what is not supported: what to do about it
+	also    string   // other words for it, separated by spaces
+	later   string   // not supported; what to do instead
 }
 
-// Func is a key whose value has a shape and is read by a function of its own.
+// Func is a key whose value has the given shape and is read by the given function.
 func Func(name, doc string, shape Shape, read func(v *Node)) Key {
 	return typed(name, doc, shape, func(v *Node, _ string) { read(v) })
 }
 
-// LazyFunc is Func with a shape that is made when it is asked for, since that costs more than reading.
+// LazyFunc is Func with a shape that is made only when needed, since making it costs more than reading.
 func LazyFunc(name, doc string, shape func() Shape, read func(v *Node)) Key {
 	return lazy(name, doc, shape, func(v *Node, _ string) { read(v) })
 }
@@ -55,7 +55,7 @@ func Text(name, doc string, to *string) Key {
 	return typed(name, doc, AnyText, func(v *Node, what string) { *to, _ = v.Text(what, AText) })
 }
 
-// Line is a key whose value is a text of one line that is not empty.
+// Line is a key whose value is a non-empty text of one line.
 func Line(name, doc string, to *string) Key {
 	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.Line(what) })
 }
@@ -94,7 +94,7 @@ func Percentage(name, doc string, to *float64) Key {
 	return typed(name, doc, PercentageText, func(v *Node, what string) { *to = v.Percentage(what) })
 }
 
-// Rate is a key whose value is a number in a second, minute, hour or day.
+// Rate is a key whose value is a number per second, minute, hour or day.
 func Rate(name, doc string, to *int, per *time.Duration) Key {
 	return typed(name, doc, RateText, func(v *Node, what string) { *to, *per = v.Rate(what) })
 }
@@ -109,20 +109,20 @@ func Regexp(name, doc string, to **regexp.Regexp) Key {
 	return typed(name, doc, AnyText, func(v *Node, what string) { *to = v.Regexp(what) })
 }
 
-// Path is a key whose value is the path of a file, read as the absolute one.
+// Path is a key whose value is the path of a file, read as an absolute path.
 func Path(name, doc string, to *string, is PathOf) Key {
 	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.Path(what, is) })
 }
 
-// Section is a key whose value is a mapping with keys of its own. Where names it in messages, for example
-// `show of source "tank"`.
+// Section is a key whose value is a mapping with its own keys. Where names it in messages, for example `show of source
+// "tank"`.
 func Section(name, doc, where string, keys Keys) Key {
 	k := Key{name: name, doc: doc, keys: keys}
 	k.read = func(v *Node, _ string) { v.Read(where, keys) }
 	return k
 }
 
-// Later is a key that this version does not support; instead says what to do about it.
+// Later is a key that this version does not support; instead tells what to do about it.
 func Later(name, instead string) Key { return Key{name: name, later: instead} }
 
 func typed(name, doc string, shape Shape, read func(v *Node, what string)) Key {
@@ -136,37 +136,37 @@ func lazy(name, doc string, shape func() Shape, read func(v *Node, what string))
 // Name returns the name of the key.
 func (k Key) Name() string { return k.name }
 
-// Also returns k with what others call it, with spaces between: a reader that finds such a word suggests k.
+// Also returns k with other words for it, separated by spaces: a reader that finds such a word suggests k.
 func (k Key) Also(words string) Key { k.also = words; return k }
 
-// Default returns k with the value that holds if there is none, as the file would have it.
+// Default returns k with a default value, as it would be in the file.
 func (k Key) Default(value any) Key { k.builtIn = value; return k }
 
-// Need returns k as one that must be there, with an example of its value. Without one only the schema says so, and
-// whoever reads the mapping reports it.
+// Need returns k as a required key, with an example of its value. Without an example only the schema requires the key,
+// and the reader of the mapping has to report it.
 func (k Key) Need(example string) Key { k.need, k.example = true, example; return k }
 
-// OneOf returns k as one of those of which exactly one must be there. Only the schema says so.
+// OneOf returns k as one of the keys of which exactly one is required. Only the schema checks that.
 func (k Key) OneOf() Key { k.oneOf = true; return k }
 
-// With returns k as one that needs another key beside it. Only the schema says so.
+// With returns k as a key that requires another one. Only the schema checks that.
 func (k Key) With(key string) Key { k.with = key; return k }
 
-// Without returns k as one that cannot be beside others. Only the schema says so.
+// Without returns k as a key that excludes others. Only the schema checks that.
 func (k Key) Without(keys ...string) Key { k.without = keys; return k }
 
-// Secret returns k as one whose value, or texts in it, may be credentials: no message shows it.
+// Secret returns k as a key whose value, or texts in it, may be credentials: messages never show it.
 func (k Key) Secret() Key { k.secret = true; return k }
 
-// Short returns the section k as one for which a value that is no mapping may stand: that of its key name, which also
-// reads it, unless there is another reader by [Key.Alone].
+// Short returns the section k as one that may also have a value that is not a mapping: the value of its key name, which
+// reads it, unless [Key.Alone] sets another reader.
 func (k Key) Short(name string) Key {
 	at := slices.IndexFunc(k.keys, func(of Key) bool { return of.name == name })
 	k.short = name
 	return k.alone(k.keys[at].read)
 }
 
-// Alone returns the section k as one for which read reads a value that is no mapping.
+// Alone returns the section k as one whose value, if it is not a mapping, is read by read.
 func (k Key) Alone(read func(v *Node)) Key { return k.alone(func(v *Node, _ string) { read(v) }) }
 
 func (k Key) alone(read func(v *Node, what string)) Key {
@@ -181,18 +181,18 @@ func (k Key) alone(read func(v *Node, what string)) Key {
 	return k
 }
 
-// Some returns the section k as one that has at least one of its keys. Only the schema says so.
+// Some returns the section k as one that requires at least one of its keys. Only the schema checks that.
 func (k Key) Some() Key { k.some = true; return k }
 
-// Defer returns k so that its value is not read at once: to gets a function that reads it, or stays nil if there is
-// none. It is for values that refer to others, wherever they stand.
+// Defer returns k so that its value is not read at once: to is set to a function that reads it, or stays nil if there
+// is no value. It is for values that refer to others, in any order.
 func (k Key) Defer(to *func()) Key {
 	read := k.read
 	k.read = func(v *Node, what string) { *to = func() { read(v, what) } }
 	return k
 }
 
-// Then returns k so that f is called with its value once it was read.
+// Then returns k so that f is called with its value after it was read.
 func (k Key) Then(f func(v *Node)) Key {
 	if before := k.then; before != nil {
 		k.then = func(v *Node) { before(v); f(v) }
@@ -202,8 +202,8 @@ func (k Key) Then(f func(v *Node)) Key {
 	return k
 }
 
-// Read reads a mapping with fixed keys. It reports whatever is no mapping, unknown keys with what could be meant, and
-// keys that are needed and missing. Where names the mapping in messages.
+// Read reads a mapping with fixed keys. It reports anything that is not a mapping, unknown keys with a suggestion, and
+// missing required keys. Where names the mapping in messages.
 func (n *Node) Read(where string, keys Keys) {
 	known := make(map[string]*Key, len(keys))
 	supported := make([]string, 0, len(keys))
@@ -239,7 +239,7 @@ func (n *Node) Read(where string, keys Keys) {
 	}
 }
 
-// readAt reads the value v of the key k, which stands at at.
+// readAt reads the value v of the key k, which is at the node at.
 func (k *Key) readAt(at, v *Node) {
 	if k.later != "" {
 		at.Problem(Quote(k.name)+" is not supported by this version", k.later)
@@ -254,7 +254,7 @@ func (k *Key) readAt(at, v *Node) {
 	}
 }
 
-// aMapping says how to write one with such keys.
+// aMapping tells how to write a mapping with the given keys.
 func aMapping(keys []string) string {
 	const most = 7 // keys listed
 	if len(keys) > most {
@@ -265,7 +265,7 @@ func aMapping(keys []string) string {
 
 const aMappingOfAny = `write a mapping of "key: value"`
 
-// meant returns the key that the unknown word got is likely to mean, or "".
+// meant returns the key that is probably meant by the unknown word got, or "".
 func meant(got string, keys Keys) string {
 	var supported []string
 	for _, k := range keys {

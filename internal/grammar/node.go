@@ -12,28 +12,28 @@ import (
 )
 
 // A Node is one value of a configuration, or one key of a mapping, with its place in the file. References in it are
-// expanded. A Node that is spoiled (it has a problem that covers all of it) is none of a scalar, a list and a mapping
-// that can be read: the readers then return zero values and report nothing further.
+// expanded. A Node that is spoiled (it has a problem that covers all of it) cannot be read as a scalar, list or
+// mapping: readers return zero values and report nothing further.
 //
-// Methods that return a Node return nil for one that is not there; IsNull, IsMapping, IsList, Get and Entries can be
-// called on nil.
+// Methods that return a Node return nil if there is none; IsNull, IsMapping, IsList, Get and Entries can be called on
+// nil.
 type Node struct {
 	reader       *Reader
 	kind         kind
-	tag          string // as YAML resolves it, such as !!int; empty for a scalar with references, which may be anything
+	tag          string // as resolved by YAML, such as !!int; empty for a scalar with references (any type)
 	value        string // of a scalar
 	style        style
 	line, column int     // the line counts through all files
-	content      []*Node // the elements of a list; the keys and values of a mapping in turn
+	content      []*Node // the elements of a list; the keys and values of a mapping, alternating
 
 	isKey   bool     // it is the key of a mapping
-	spoiled bool     // a problem is reported that covers it and what is in it
-	wrong   bool     // a problem is reported at it
+	spoiled bool     // a problem was reported that covers it and everything in it
+	wrong   bool     // a problem was reported at it
 	shown   bool     // an excerpt may show it; any other scalar may be a credential
-	meant   string   // of an unknown key: the one that it seems to mean
-	refers  bool     // the value comes from references at least in part
-	written string   // with references: what stands in the file
-	given   []string // what the references gave, other than defaults
+	meant   string   // of an unknown key: the key that is probably meant
+	refers  bool     // at least a part of the value comes from references
+	written string   // with references: the text in the file
+	given   []string // the values of the references, except defaults
 }
 
 type kind int
@@ -55,8 +55,8 @@ const (
 	foldedBlock
 )
 
-// Value returns the text of a scalar, with references expanded; it is empty for anything else. Use [Node.Text] where
-// anything else is a problem.
+// Value returns the text of a scalar, with references expanded; it is empty for anything else. Use [Node.Text] to
+// report anything else.
 func (n *Node) Value() string { return n.value }
 
 // IsNull reports whether n is an empty value.
@@ -74,7 +74,7 @@ func (n *Node) IsMapping() bool { return n != nil && n.kind == mappingNode }
 // IsSpoiled reports whether a problem is reported that covers all of n.
 func (n *Node) IsSpoiled() bool { return n.spoiled }
 
-// Elements returns the elements of a list, and nothing for anything else. Use [Node.List] where that is a problem.
+// Elements returns the elements of a list, and nothing for anything else. Use [Node.List] to report that.
 func (n *Node) Elements() []*Node {
 	if !n.IsList() {
 		return nil
@@ -82,8 +82,8 @@ func (n *Node) Elements() []*Node {
 	return n.content
 }
 
-// Pairs yields the keys and values of a mapping as they stand there, and nothing for anything else. It reports
-// nothing: use [Node.Entries] to read a mapping.
+// Pairs yields the keys and values of a mapping as written, and nothing for anything else. It reports nothing: use
+// [Node.Entries] to read a mapping.
 func (n *Node) Pairs() iter.Seq2[*Node, *Node] {
 	return func(yield func(k, v *Node) bool) {
 		if !n.IsMapping() {
@@ -117,7 +117,7 @@ func (n *Node) Get(name string) *Node {
 	return nil
 }
 
-// Describe names what n is, for messages: "a mapping", "a list", "empty", "a number" or "a text".
+// Describe returns the type of n for messages: "a mapping", "a list", "empty", "a number" or "a text".
 func (n *Node) Describe() string {
 	switch {
 	case n.kind == mappingNode:
@@ -132,8 +132,8 @@ func (n *Node) Describe() string {
 	return "a text"
 }
 
-// Entries yields the keys and values of a mapping, each key once. It reports whatever is no mapping, and keys that
-// stand there twice or are no scalars. Where names the mapping in messages.
+// Entries yields the keys and values of a mapping, each key once. It reports anything that is not a mapping, duplicate
+// keys, and keys that are not scalars. Where names the mapping in messages.
 func (n *Node) Entries(where string) iter.Seq2[*Node, *Node] {
 	return func(yield func(k, v *Node) bool) {
 		if n == nil || n.spoiled {
@@ -169,17 +169,17 @@ type Named struct {
 	Value *Node
 }
 
-// AName says what a name is, for messages.
+// AName describes a valid name, for messages.
 const AName = "use a-z, 0-9, dot, underscore and dash, beginning with a letter or digit, at most 64 characters"
 
 var nameGrammar = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
-// IsName reports whether s can name a part of a configuration; [AName] says which can.
+// IsName reports whether s is a valid name of a part of a configuration, see [AName].
 func IsName(s string) bool { return nameGrammar.MatchString(s) }
 
-// Names reads a mapping of names. Nothing at all (nil or null) is an empty one, so that its last entry can be commented
-// out. Entries with a bad name are reported and kept, since their values may have problems too. Where names the mapping
-// in messages.
+// Names reads a mapping of names. No value (nil or null) counts as an empty mapping, so that its last entry can be
+// commented out. Entries with a bad name are reported and kept, since their values may have problems too. Where names
+// the mapping in messages.
 func (n *Node) Names(where string) []Named {
 	if n == nil || n.IsNull() {
 		return nil
@@ -194,7 +194,7 @@ func (n *Node) Names(where string) []Named {
 	return all
 }
 
-// List returns the elements of a list that is not empty. It reports anything else; want says what would be right then.
+// List returns the elements of a non-empty list. It reports anything else; want tells how to correct it.
 func (n *Node) List(what, want string) []*Node {
 	switch {
 	case n.spoiled:
@@ -208,8 +208,8 @@ func (n *Node) List(what, want string) []*Node {
 	return n.content
 }
 
-// OneOrMore returns the elements of a list of names, of which example shows one, or the one that stands there without a
-// list.
+// OneOrMore returns the elements of a list of names, or the one name that is written without a list. Example is an
+// example of such a list.
 func (n *Node) OneOrMore(what, example string) []*Node {
 	if n.kind == scalarNode {
 		return []*Node{n}
@@ -217,8 +217,8 @@ func (n *Node) OneOrMore(what, example string) []*Node {
 	return n.List(what, "write a name, or a list of names such as "+example)
 }
 
-// Lookup returns what known has under the name that n is; nil if that is nothing or has problems of its own. What says
-// what n names, for example "webhook"; a nil in known is a part with problems.
+// Lookup returns the part in known with the name in n; nil if there is none or it has problems of its own. What
+// describes the part, for example "webhook"; a nil in known is a part with problems.
 func Lookup[T any](n *Node, what string, known map[string]*T) *T {
 	name, ok := n.Text(what, "write the name of one")
 	if !ok {
@@ -232,8 +232,7 @@ func Lookup[T any](n *Node, what string, known map[string]*T) *T {
 	return found
 }
 
-// IsComplete reports whether everything in the mapping n was understood, so that a key that it does not have is
-// missing.
+// IsComplete reports whether everything in the mapping n was understood, so that an absent key is really missing.
 func (n *Node) IsComplete() bool {
 	if n == nil || n.kind != mappingNode || n.spoiled {
 		return false
@@ -246,8 +245,8 @@ func (n *Node) IsComplete() bool {
 	return true
 }
 
-// Lacks reports whether the mapping n has none of the keys, nor one that seems to mean one of them. It is for after
-// [Node.Read].
+// Lacks reports whether the mapping n has neither one of the keys nor an unknown key that probably means one of them.
+// Call it after [Node.Read].
 func (n *Node) Lacks(keys ...string) bool {
 	if !n.IsComplete() {
 		return false
@@ -267,8 +266,8 @@ func (n *Node) Need(where, name, example string) {
 	}
 }
 
-// Problem reports at the beginning of n. Where n's value comes from a reference it may be a secret, and what would
-// quote it: then the reference is named instead. So want must not contain anything of a value.
+// Problem reports at the beginning of n. A value from a reference may be a secret, and what might quote it: then the
+// message names the reference instead. Want must not contain parts of a value.
 func (n *Node) Problem(what, want string) {
 	if refs := n.refs(); refs != nil {
 		what = "the value of " + List(refs, "and") + " is not right here"
@@ -279,7 +278,7 @@ func (n *Node) Problem(what, want string) {
 
 // ProblemAt reports at the character at offset of n's value.
 func (n *Node) ProblemAt(offset int, what, want string) {
-	if n.refers { // the file has other characters
+	if n.refers { // the file has different characters
 		n.Problem(what, want)
 		return
 	}
@@ -288,7 +287,7 @@ func (n *Node) ProblemAt(offset int, what, want string) {
 	n.reader.report(line, column, what, want)
 }
 
-// Warn reports something at the character at offset of n's value that may well be right, and is worth a look.
+// Warn reports something at the character at offset of n's value that may be intended, but is worth a look.
 func (n *Node) Warn(offset int, what, want string) {
 	r := n.reader
 	problems, wrong := r.problems, n.wrong
@@ -298,14 +297,13 @@ func (n *Node) Warn(offset int, what, want string) {
 	r.problems, n.wrong = problems, wrong
 }
 
-// spoil is Problem for something that makes n unreadable.
+// spoil is like Problem, and marks n as unreadable.
 func (n *Node) spoil(what, want string) {
 	n.Problem(what, want)
 	n.spoiled = true
 }
 
-// IsGood reports whether no problem is reported of n, or of anything in it: what several values have to do with each
-// other is checked only then.
+// IsGood reports whether n and everything in it are free of problems: rules for several values are checked only then.
 func (n *Node) IsGood() bool {
 	return !n.wrong && !n.spoiled && !slices.ContainsFunc(n.content, func(c *Node) bool { return !c.IsGood() })
 }
@@ -324,11 +322,11 @@ func (n *Node) HasReferences() bool {
 	return n.refers || slices.ContainsFunc(n.content, (*Node).HasReferences)
 }
 
-// IsWritten reports whether part, a part of n's value, stands in the file rather than in what a reference gave.
+// IsWritten reports whether part, a part of n's value, is in the file rather than in the value of a reference.
 func (n *Node) IsWritten(part string) bool { return !n.refers || strings.Contains(n.written, part) }
 
-// Given returns what references gave in the values of those keys of the mapping n: secrets. Defaults that stand in the
-// file are not among them.
+// Given returns the values of references, which are secrets, in the values of the given keys of the mapping n. Defaults
+// in the file are not among them.
 func (n *Node) Given(keys ...string) (given []string) {
 	var walk func(n *Node)
 	walk = func(n *Node) {
@@ -345,8 +343,8 @@ func (n *Node) Given(keys ...string) (given []string) {
 	return given
 }
 
-// Reveal lets excerpts show n, or the elements of n. [Node.Read] reveals the values of keys that are not secret, so it
-// is for the values of other mappings.
+// Reveal lets excerpts show n, or the elements of n. [Node.Read] reveals the values of keys that are not secret, so
+// Reveal is for the values of other mappings.
 func (n *Node) Reveal() {
 	n.shown = true
 	for _, c := range n.Elements() {
@@ -354,10 +352,10 @@ func (n *Node) Reveal() {
 	}
 }
 
-// Conceal takes [Node.Reveal] back.
+// Conceal undoes [Node.Reveal].
 func (n *Node) Conceal() { n.shown = false }
 
-// ConcealArguments conceals the elements of the list n that are, or hold, credentials in the arguments of a program.
+// ConcealArguments conceals the elements of the list n that are, or contain, credentials in the arguments of a program.
 func (n *Node) ConcealArguments() {
 	hidden := secretsIn(n.Elements())
 	for _, e := range n.Elements() {
@@ -367,8 +365,8 @@ func (n *Node) ConcealArguments() {
 	}
 }
 
-// secretsIn hides the credentials in the arguments of a program; in place of one that is filled in later, there is only
-// a placeholder.
+// secretsIn returns a redactor of the credentials in the arguments of a program. A credential that is filled in later
+// is only a placeholder there.
 func secretsIn(arguments []*Node) *secret.Redactor {
 	var argv []string
 	for _, e := range arguments {

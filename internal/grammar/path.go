@@ -9,18 +9,18 @@ import (
 	"github.com/tidewire/tidewire/internal/file"
 )
 
-// PathOf says what a path must lead to.
+// PathOf is the type of file that a path must lead to.
 type PathOf int
 
 // The values of [PathOf].
 const (
-	Anything     PathOf = iota // or nothing
+	Anything     PathOf = iota // even if it does not exist
 	Directory                  // that exists
 	ReadableFile               // regular, and readable now
 	FileToAppend               // regular, or none yet in a directory that exists
 )
 
-// Path reads a path, relative to n's file, and returns the absolute one.
+// Path reads a path relative to n's file, and returns the absolute path.
 func (n *Node) Path(what string, is PathOf) string {
 	s := n.Line(what)
 	if s == "" {
@@ -75,7 +75,7 @@ func notAppendable(path, s string) (wrong, want string) {
 		if info.IsDir() {
 			wrong = Quote(s) + " is a directory"
 		}
-		return wrong, "name a file such as audit.jsonl; it is made if it is not there"
+		return wrong, "name a file such as audit.jsonl; it is created if it does not exist"
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return "there is no directory for " + Quote(s), createDirectory

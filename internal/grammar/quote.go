@@ -2,12 +2,12 @@ package grammar
 
 import "strings"
 
-// quotedOver returns where the quoted text began that ends in the given line (from 1) of a file, in front of the given
-// column, but began in an earlier one: the likely reason why YAML makes no sense there is that its closing quote is
-// missing, and the opening quote of another text was taken for it. begun is 0 if there is none. A quote that is
-// followed by what may follow a text ends one that was meant to be so long.
+// quotedOver returns the beginning of a quoted text that ends in the given line (from 1) of a file, before the given
+// column, but began in an earlier line. Then the likely cause of a syntax error there is that the closing quote of the
+// text is missing, and the opening quote of another text was taken for it. begun is 0 if there is no such text. If the
+// quote is followed by something that may follow a text, the text was meant to be that long.
 func quotedOver(lines []string, line, column int) (begun, at int) {
-	var quote rune // of the text that is read, 0 outside of one
+	var quote rune // of the current text, 0 outside of one
 	var startLine, startColumn int
 	for i, text := range lines[:min(line, len(lines))] {
 		before := ' '

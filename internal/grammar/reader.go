@@ -12,55 +12,55 @@ import (
 	"github.com/tidewire/tidewire/internal/file"
 )
 
-// Options say what a [Reader] takes of the language that it reads.
+// Options describe the language that a [Reader] reads.
 type Options struct {
-	// Include is the key whose value names further files; empty: there is none.
+	// Include is the key whose value names further files; empty means no such key.
 	Include string
-	// PerFile are keys that each file may have for itself: those of included files are read by these, and not merged
-	// with the first file's.
+	// PerFile are keys that each file may have for itself: in included files these readers read them, and they are not
+	// merged with the first file's.
 	PerFile map[string]func(v *Node)
-	// Minimum is the least that a file must have, for the message about one that is empty.
+	// Minimum is the minimum that a file must contain, for the message about an empty one.
 	Minimum string
-	// Credentials matches a line of a file that is not YAML if credentials may be in it, or in what is indented below
-	// it; nil: only the names of credentials that are known everywhere count.
+	// Credentials matches a line of a file that is not valid YAML if credentials may be in it or indented below it. Nil
+	// means that only common names of credentials count.
 	Credentials *regexp.Regexp
 }
 
-// A Reader reads one configuration: a file, and those that it includes. Its nodes report what is wrong at their place
-// and the reading goes on, so that one pass finds everything. One goroutine at a time may use a Reader and its nodes.
+// A Reader reads one configuration: a file, and those that it includes. Its nodes report problems at their place and
+// reading continues, so that one pass finds everything. One goroutine at a time may use a Reader and its nodes.
 type Reader struct {
 	options  Options
 	files    []textFile
-	inputs   Files    // what was read besides the text that it was given
-	lines    []string // of all files, one behind the other, without line ends: places of nodes and problems are in them
+	inputs   Files    // what was read besides the given text
+	lines    []string // of all files in sequence, without line ends; places of nodes and problems refer to them
 	widths   []int    // characters of each line
 	problems []problem
 	warnings []problem
 	nodes    []*Node // of all files, in their order
 }
 
-// A textFile is one that a Reader has read.
+// A textFile is a file that a Reader has read.
 type textFile struct {
 	name   string
-	before int // lines of the Reader's before the first of this file
+	before int // lines of the Reader before the first one of this file
 }
 
-// maxFound bounds the problems that are looked for: to say what is meant instead takes time.
+// maxFound bounds the problems that are searched for, because finding suggestions takes time.
 const maxFound = 1000
 
 // tooMany ends the reading of a configuration with maxFound problems.
 type tooMany struct{}
 
-// A problem is a [Problem] whose line counts through all files.
+// A problem is a [Problem] whose line is counted through all files.
 type problem struct {
 	line, column int
 	what, want   string
 	unparsed     bool // the nodes of its line are not known
 }
 
-// Read reads a file with the text data, and those that it includes. Name stands in messages; paths in the text are
-// relative to its directory. It calls parse with the root, whose readers report what is wrong; not if there is no YAML
-// to look at. Afterwards the Reader has the problems and warnings.
+// Read reads a file with the text data, and those that it includes. Messages show name; paths in the text are relative
+// to its directory. Read calls parse with the root, whose readers report problems, unless there is no valid YAML.
+// Afterwards the Reader has the problems and warnings.
 //
 // Reading ends, in the middle of parse, with the thousandth problem.
 func Read(name string, data []byte, options Options, parse func(root *Node)) (r *Reader) {
@@ -77,7 +77,7 @@ func Read(name string, data []byte, options Options, parse func(root *Node)) (r 
 	return r
 }
 
-// report adds a problem. What jq or a regular expression quotes may hold line breaks; a problem is one line.
+// report adds a problem. Text quoted from jq or a regular expression may contain line breaks; a problem is one line.
 func (r *Reader) report(line, column int, what, want string) {
 	what = strings.Map(func(c rune) rune {
 		if IsControl(c) {
@@ -91,18 +91,18 @@ func (r *Reader) report(line, column int, what, want string) {
 	}
 }
 
-// Problems returns what is wrong, in the order of the files and their lines; nil if nothing is. The last one stands for
-// the others if there are more than most.
+// Problems returns the problems in the order of the files and their lines; nil if there are none. If there are more
+// than most, the last one stands for the rest.
 func (r *Reader) Problems(most int) Problems { return r.sorted(r.problems, most) }
 
-// Warnings returns what may well be right, as Problems does.
+// Warnings returns the warnings in the same way.
 func (r *Reader) Warnings(most int) Problems { return r.sorted(r.warnings, most) }
 
-// Files returns what was read besides the text that [Read] was given: the files that it includes and refers to.
+// Files returns the files that were read besides the text given to [Read]: those that it includes and refers to.
 func (r *Reader) Files() *Files { return &r.inputs }
 
-// ReadFile reads a regular file of at most so many bytes, or says why not. The outcome depends on that file from then
-// on: [Reader.Files] has it.
+// ReadFile reads a regular file of at most the given number of bytes, or returns why it cannot. The result then depends
+// on that file: [Reader.Files] has it.
 func (n *Node) ReadFile(path string, most int64) (data []byte, why string) {
 	return n.reader.readFile(path, most)
 }
@@ -156,8 +156,8 @@ func (r *Reader) fileOf(line int) textFile {
 	return r.files[i]
 }
 
-// inside returns the place in r.lines that is nearest to one that the YAML library gives for the newest file: at the
-// end of the text it counts a line that is not there.
+// inside returns the place in r.lines closest to one from the YAML library for the newest file: at the end of the text
+// the library counts a line too many.
 func (r *Reader) inside(line, column int) (int, int) {
 	line = r.files[len(r.files)-1].before + max(1, line)
 	if line > len(r.lines) {
@@ -167,7 +167,7 @@ func (r *Reader) inside(line, column int) (int, int) {
 	return line, max(1, min(column, r.widths[line-1]+1))
 }
 
-// IsControl reports whether c is a control character, or ends a line as Unicode has it.
+// IsControl reports whether c is a control character or a line separator of Unicode.
 func IsControl(c rune) bool {
 	return c < ' ' || 0x7f <= c && c < 0xa0 || c == '\u2028' || c == '\u2029'
 }
@@ -183,14 +183,14 @@ func Quote(s string) string {
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// splitLines returns the lines of text as YAML counts them. An empty text has one line, a line break at the end begins
-// none.
+// splitLines returns the lines of text as YAML counts them. An empty text has one line; a line break at the end does
+// not begin another one.
 func splitLines(text string) []string {
 	text = lineEnds.Replace(text)
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// where is the place of n as file:line.
+// where returns the place of n as file:line.
 func (r *Reader) where(n *Node) string {
 	f := r.fileOf(n.line)
 	return fmt.Sprintf("%s:%d", f.name, n.line-f.before)

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// Text reads any scalar as it stands in the file: 8080 and true are texts too.
-// Want says what would be right if it is something else.
+// Text reads any scalar as written in the file: 8080 and true are texts too. Want tells how to correct anything else.
 func (n *Node) Text(what, want string) (string, bool) {
 	switch {
 	case n.spoiled:
@@ -23,7 +22,7 @@ func (n *Node) Text(what, want string) (string, bool) {
 	return n.value, true
 }
 
-// Line reads a text of one line that is not empty.
+// Line reads a non-empty text of one line.
 func (n *Node) Line(what string) string {
 	s, ok := n.Text(what, AText)
 	switch {
@@ -36,10 +35,10 @@ func (n *Node) Line(what string) string {
 	return s
 }
 
-// The readers of scalars take what, which names the value in messages, and report anything that is not right at the
-// node's place. Then they return the zero value.
+// The argument what of the readers of scalars names the value in messages. They report anything that is invalid at the
+// node's place, and then return the zero value.
 
-// What would be right where something else stands, for messages.
+// Corrections for messages, by the expected type.
 const (
 	AText        = "write a text"
 	ADuration    = "write a duration with a unit such as 30s"
@@ -64,8 +63,7 @@ func (n *Node) OneOf(what string, words []Word) string {
 	return ""
 }
 
-// Duration reads a duration from a millisecond to a year. Or is a word that the caller
-// accepts too.
+// Duration reads a duration from a millisecond to a year. Or lists words that the caller also accepts.
 func (n *Node) Duration(what string, or ...string) time.Duration {
 	want := strings.Join(append([]string{ADuration}, or...), ", or ")
 	s, ok := n.Text(what, want)
@@ -94,10 +92,10 @@ func (n *Node) Duration(what string, or ...string) time.Duration {
 	return 0
 }
 
-// decimal has the numbers that are read: no hexadecimal ones, no infinities.
+// decimal matches the numbers that are accepted: neither hexadecimal ones nor infinities.
 var decimal = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
-// IsDecimal reports whether s is a finite decimal number as a configuration may have it.
+// IsDecimal reports whether s is a finite decimal number that a configuration may have.
 func IsDecimal(s string) bool {
 	_, err := strconv.ParseFloat(s, 64)
 	return err == nil && decimal.MatchString(s)
@@ -124,7 +122,8 @@ func (n *Node) Integer(what string, lowest, highest int) (int, bool) {
 		return 0, false
 	}
 	if *f != math.Trunc(*f) || *f < float64(lowest) || *f > float64(highest) {
-		n.Problem(fmt.Sprintf("%s is %s", what, n.value), fmt.Sprintf("write a whole number from %d to %d", lowest, highest))
+		n.Problem(
+			fmt.Sprintf("%s is %s", what, n.value), fmt.Sprintf("write a whole number from %d to %d", lowest, highest))
 		return 0, false
 	}
 	return int(*f), true
@@ -156,7 +155,7 @@ func (n *Node) Percentage(what string) float64 {
 
 var rateUnits = map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour}
 
-// Rate reads a number in a second, minute, hour or day.
+// Rate reads a number per second, minute, hour or day.
 func (n *Node) Rate(what string) (count int, per time.Duration) {
 	s, ok := n.Text(what, ARate)
 	if !ok {

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Document returns the JSON Schema (draft 2020-12) of a file with such keys, for editors, which then complete keys and
-// explain them. Links in the explanations that begin with # lead into the page documentation. markdownDescription,
-// enumDescriptions and patternErrorMessage are words of editors, which show them instead of what the draft has.
+// Document returns the JSON Schema (draft 2020-12) of a file with the given keys, with which editors complete and
+// explain keys. Links in the explanations that begin with # lead to the page documentation. markdownDescription,
+// enumDescriptions and patternErrorMessage are extensions that editors show in preference to the keywords of the draft.
 func Document(title, documentation string, keys Keys) []byte {
 	s := maps.Clone(Object(keys))
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["$defs"] = Shape{"reference": Like("write a value that is allowed here, or a reference such as ${env:NAME}")}
-	var tree map[string]any // without parts that two places share
+	var tree map[string]any // without parts shared by two places
 	if err := json.Unmarshal(encode(s), &tree); err != nil {
 		panic(fmt.Sprintf("grammar: the schema is not JSON: %v", err))
 	}
@@ -31,13 +31,15 @@ func encode(v any) []byte {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	if err := enc.Encode(v); err != nil {
-		panic(fmt.Sprintf("grammar: the schema is not JSON: %v", err)) // it has nothing but texts, numbers and lists
+		panic(
+			fmt.Sprintf("grammar: the schema is not JSON: %v", err),
+		) // it contains only texts, numbers, lists and mappings
 	}
 	return b.Bytes()
 }
 
-// entitle gives each value of a schema its place as its title, such as sources.NAME.show.unit, and has the links in its
-// explanation lead into the page.
+// entitle sets the title of each value of a schema to its place, such as sources.NAME.show.unit, and makes the links in
+// its explanation lead to the page.
 func entitle(s map[string]any, place, page string) {
 	if place != "" && s["type"] != nil || s["anyOf"] != nil {
 		s["title"] = place
@@ -68,7 +70,7 @@ func entitle(s map[string]any, place, page string) {
 
 var markdownLink = regexp.MustCompile(`\[([^]]*)\]\([^)]*\)`)
 
-// plainText is Markdown without its signs.
+// plainText returns Markdown without its markup.
 func plainText(doc string) string {
 	return strings.ReplaceAll(markdownLink.ReplaceAllString(doc, "$1"), "`", "")
 }

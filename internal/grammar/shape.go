@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// A Shape is what a value looks like: a JSON Schema of the draft 2020-12. It accepts every good value. Of bad ones it
-// rejects what can be told from one value and from which keys stand together, not what follows from two values, from
-// the grammar of an expression or from the world. No Shape that a function was given or a variable has may be changed.
+// A Shape is a JSON Schema (draft 2020-12) of a value. It accepts every valid value. It rejects values that are invalid
+// by themselves, and invalid combinations of keys; it does not check rules for two values, the grammar of expressions,
+// or anything outside the file. A Shape that was passed to a function or is held by a variable must not be changed.
 type Shape map[string]any
 
-// What values look like. A text needs no quotes where it looks like a number. Anything but a text can also be a
-// reference: where a text has a pattern that is a part of it, so that an editor shows the one message of that pattern.
+// Common shapes. A text needs no quotes where it looks like a number. Anything but a text can also be a reference. For
+// a text with a pattern, references are a part of the pattern, so that an editor shows only the message of that
+// pattern.
 var (
 	AnyText       = Shape{"type": anyScalar}
 	ALine         = Shape{"type": anyScalar, "minLength": 1}
@@ -31,11 +32,11 @@ var (
 
 var anyScalar = []string{"string", "number", "boolean"}
 
-// belowHundredPercent is the grammar of percentages. Those with an exponent may have any value.
+// belowHundredPercent matches percentages. Those with an exponent may have any value.
 const belowHundredPercent = `^(0|-0(\.0+)?%|\+?(0|[1-9][0-9]?)(\.[0-9]+)?%|` +
 	`[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?[eE][-+]?[0-9]+%)$`
 
-// AboveZero is the pattern of [time.ParseDuration] for what is above zero: terms that are zero, one that is not, and
+// AboveZero is the pattern of durations above zero for [time.ParseDuration]: terms that are zero, one that is not, and
 // any others.
 const (
 	durationUnit = `(ns|us|µs|μs|ms|s|m|h)`
@@ -46,20 +47,20 @@ const (
 
 const referencePattern = `\$\{(env|file):`
 
-// Like is a text that matches one of the patterns, or has a reference. The message says what to write.
+// Like is a text that matches one of the patterns, or contains a reference. The message tells what to write.
 func Like(message string, patterns ...string) Shape {
 	pattern := strings.Join(append(patterns, referencePattern), "|")
 	return Shape{"type": "string", "pattern": pattern, "patternErrorMessage": message}
 }
 
-// Typed is s for values of these types; a pattern is for texts alone.
+// Typed is s for values of the given types; a pattern applies only to texts.
 func Typed(s Shape, types ...string) Shape {
 	s = maps.Clone(s)
 	s["type"] = types
 	return s
 }
 
-// AnyScalar is s for any scalar: a text that needs no quotes where it looks like a number or a truth.
+// AnyScalar is s for any scalar: a text that needs no quotes where it looks like a number or a boolean.
 func AnyScalar(s Shape) Shape { return Typed(s, anyScalar...) }
 
 // OrZero is s for texts, or the number 0.
@@ -94,7 +95,7 @@ func Either(alternatives ...Shape) Shape {
 	return Shape{"anyOf": append(slices.Clone(alternatives), Shape{"$ref": "#/$defs/reference"})}
 }
 
-// Keyed is a mapping whose keys match a pattern; the message says what to write.
+// Keyed is a mapping whose keys match a pattern; the message tells what to write.
 func Keyed(pattern, message string, value Shape) Shape {
 	keys := Shape{"pattern": pattern, "patternErrorMessage": message}
 	return Shape{"type": "object", "propertyNames": keys, "additionalProperties": value}
@@ -155,7 +156,7 @@ func Object(keys Keys) Shape {
 	return s
 }
 
-// property is what the value of a key looks like.
+// property returns the shape of the value of a key.
 func (k Key) property() Shape {
 	var s Shape
 	if k.keys != nil {

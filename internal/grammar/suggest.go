@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// Suggest returns what could be meant by the unknown word got, for a message: the nearest of known, or all of them when
-// none is near. What is the plural for them, for example "keys here".
+// Suggest returns a suggestion for the unknown word got, for a message: the nearest of known, or all of them when none
+// is near. What is the plural for them, for example "keys here".
 func Suggest(got, what string, known []string) string {
 	const most = 20 // words listed
 	near := nearest(got, known)
@@ -25,10 +25,10 @@ func Suggest(got, what string, known []string) string {
 	return "the " + what + " are " + List(known, "and")
 }
 
-// DidYouMean is the suggestion of one word, for a message.
+// DidYouMean returns a suggestion of one word, for a message.
 func DidYouMean(word string) string { return "did you mean " + strconv.Quote(word) + "?" }
 
-// nearest returns the one of known that got is likely to mean, or "".
+// nearest returns the one of known that is probably meant by got, or "".
 func nearest(got string, known []string) string {
 	const longest, most = 64, 300 // of a word compared, words compared
 	best, least := "", (len(got)+1)/3+1
@@ -37,7 +37,7 @@ func nearest(got string, known []string) string {
 			continue
 		}
 		if d := utf8.RuneCountInString(got) - utf8.RuneCountInString(k); max(d, -d) >= least {
-			continue // it is at least so far
+			continue // the distance is at least that
 		}
 		if d := distance(strings.ToLower(got), k); d < least {
 			best, least = k, d
@@ -46,7 +46,7 @@ func nearest(got string, known []string) string {
 	return best
 }
 
-// List returns words as "a, b and c", with another word for "and" if so wanted.
+// List returns words as "a, b and c", with the given word for "and".
 func List(words []string, and string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -55,8 +55,8 @@ func List(words []string, and string) string {
 	return strings.Join(words[:last], ", ") + " " + and + " " + words[last]
 }
 
-// distance is the number of characters to insert, remove, replace or swap
-// with their neighbour to make b of a (optimal string alignment).
+// distance returns the number of characters to insert, remove, replace or swap with their neighbour to turn a into b
+// (optimal string alignment).
 func distance(a, b string) int {
 	s, t := []rune(a), []rune(b)
 	rows := make([][]int, len(s)+1)

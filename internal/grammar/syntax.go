@@ -14,9 +14,8 @@ import (
 // MaxBytes bounds one file.
 const MaxBytes = 1 << 20
 
-// parse returns the root of a file's one document, or nil when there is none to look at. References to the environment
-// and to files are expanded; what is not allowed anywhere (aliases, tags, merge keys) is reported, and its nodes are
-// spoiled.
+// parse returns the root of a file's one document, or nil when there is none to read. References to the environment and
+// to files are expanded. Nodes that are not allowed anywhere (aliases, tags, merge keys) are reported and spoiled.
 func (r *Reader) parse(name string, data []byte) *Node {
 	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
 	r.files = append(r.files, textFile{name: name, before: len(r.lines)})
@@ -42,7 +41,7 @@ func (r *Reader) parse(name string, data []byte) *Node {
 	return r.node(root, false)
 }
 
-// document returns the root of the one document in data, as YAML has it.
+// document returns the root of the one document in data, as parsed by the YAML library.
 func (r *Reader) document(data []byte) *yaml.Node {
 	if !r.checkText(string(data)) {
 		return nil
@@ -62,7 +61,7 @@ func (r *Reader) document(data []byte) *yaml.Node {
 	if err := loader.Load(&second); err == nil {
 		line, column := r.inside(second.Line, second.Column)
 		r.report(line, column, "a second YAML document begins here",
-			`keep one document a file and remove the "---"`)
+			`keep one document per file and remove the "---"`)
 	} else if err != io.EOF {
 		r.syntaxError(err)
 	}
@@ -79,8 +78,8 @@ func (r *Reader) empty() {
 	r.report(line, column, "the file is empty", "write at least "+r.options.Minimum)
 }
 
-// checkText reports the first character that makes line and column numbers differ from what an editor shows, or that
-// YAML does not allow.
+// checkText reports the first character that makes line and column numbers differ from those of an editor, or that YAML
+// does not allow.
 func (r *Reader) checkText(text string) bool {
 	line, column := 1, 1
 	for i, c := range text {
@@ -111,8 +110,8 @@ func (r *Reader) checkText(text string) bool {
 
 const quoteBrackets = "put a text that contains , [ ] { or } into quotes"
 
-// syntaxErrors are our words for what the YAML scanner and parser report. Entries with begin are placed where the
-// unfinished thing begins.
+// syntaxErrors map the errors of the YAML scanner and parser to messages. Errors with begin are reported at the
+// beginning of the unfinished construct.
 var syntaxErrors = []struct {
 	message, context string
 	begin            bool
@@ -166,7 +165,8 @@ func (r *Reader) syntaxError(err error) {
 	own := r.lines[r.files[len(r.files)-1].before:]
 	if line, column := quotedOver(own, le.Mark.Line, le.Mark.Column); line > 0 {
 		mark.Line, mark.Column = line, column
-		what, want = fmt.Sprintf("this quoted text goes on to line %d", le.Mark.Line), "add the closing quote where it ends"
+		what, want = fmt.Sprintf(
+			"this quoted text continues to line %d", le.Mark.Line), "add the closing quote where it ends"
 	}
 	line, column := r.inside(mark.Line, mark.Column)
 	if rest := []rune(r.lines[line-1])[column-1:]; len(rest) > 0 && rest[0] == '\t' {
@@ -176,11 +176,11 @@ func (r *Reader) syntaxError(err error) {
 }
 
 // node returns n and everything below it, ready to be read: places become those of the Reader, references are expanded,
-// and what is not supported anywhere is reported and spoiled.
+// and unsupported nodes are reported and spoiled.
 func (r *Reader) node(n *yaml.Node, isKey bool) *Node {
 	made := r.bare(n)
 	made.isKey = isKey
-	if ref := reference.FindString(n.Value); isKey && ref != "" { // the names of things are in the file
+	if ref := reference.FindString(n.Value); isKey && ref != "" { // names must be in the file
 		made.spoil(Quote(ref)+" cannot stand in a key", "write the key itself")
 		return made
 	}
@@ -206,7 +206,7 @@ func (r *Reader) node(n *yaml.Node, isKey bool) *Node {
 	return made
 }
 
-// bare returns n without what is below it.
+// bare returns n without the nodes below it.
 func (r *Reader) bare(n *yaml.Node) *Node {
 	made := &Node{reader: r, tag: n.Tag, value: n.Value}
 	switch n.Kind {

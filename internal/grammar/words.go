@@ -1,12 +1,12 @@
 package grammar
 
-// A Word is one of a few that may stand somewhere.
+// A Word is one of a few words that a value may be.
 type Word struct {
 	Word string
-	Doc  string // what it means, in Markdown
+	Doc  string // its meaning, in Markdown
 }
 
-// wordsOf returns the words alone.
+// wordsOf returns the words without their explanations.
 func wordsOf(words []Word) []string {
 	var all []string
 	for _, w := range words {
@@ -15,5 +15,5 @@ func wordsOf(words []Word) []string {
 	return all
 }
 
-// ListWords returns the words as "a, b and c", with another word for "and" if so wanted.
+// ListWords returns the words as "a, b and c", with the given word for "and".
 func ListWords(words []Word, and string) string { return List(wordsOf(words), and) }
