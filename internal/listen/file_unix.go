@@ -8,16 +8,15 @@ import (
 	"syscall"
 )
 
-// ownerOnly has new files belong to their owner alone until restore is called. It holds
-// for the whole process, so that a file that another goroutine makes meanwhile is closed
-// to others rather than open.
+// ownerOnly makes new files accessible only to their owner until restore is called. This applies to the whole process:
+// a file that another goroutine creates meanwhile is too private rather than too open.
 func ownerOnly() (restore func()) {
 	before := syscall.Umask(0o177)
 	return func() { syscall.Umask(before) }
 }
 
-// lockDir locks the directory of a path against others that call it. Where that cannot be
-// done, as on some network file systems, nothing is locked.
+// lockDir locks the directory of a path against other callers of lockDir. Where that is not possible, as on some
+// network file systems, it locks nothing.
 func lockDir(path string) (unlock func()) {
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -1,6 +1,5 @@
-// Package listen opens the unix socket that a gateway is served on: with the mode and the
-// owner that it is to have from the first moment on, and in place of one that a process
-// has left behind. The package imports the standard library alone.
+// Package listen opens the unix socket on which a gateway is served. The socket has its mode and owner from the first
+// moment on, and replaces one that an earlier process has left behind. The package imports only the standard library.
 package listen
 
 import (
@@ -14,25 +13,24 @@ import (
 	"time"
 )
 
-// probeFor bounds the question whether a process serves a socket.
+// probeFor bounds the check whether a process serves a socket.
 const probeFor = time.Second
 
-// A Socket says who may connect to a unix socket, by the file that it is.
+// A Socket has the permissions of the file of a unix socket, which determine who may connect.
 type Socket struct {
-	Mode     fs.FileMode // permissions; connecting needs that of writing
-	UID, GID int         // of the owner; -1 leaves what the process makes
+	Mode     fs.FileMode // permissions; connecting requires write permission
+	UID, GID int         // of the owner; -1 means that of the process
 }
 
-// Unix listens on a unix socket at path. A socket that is there already and that no process
-// serves is replaced; one that a process does serve, and a file that is no socket, is an
-// error. The file is removed when the listener is closed.
+// Unix listens on a unix socket at path. An existing socket that is not served by any process is replaced; one that is
+// served, or a file that is not a socket, is an error. The file is removed when the listener is closed.
 func Unix(ctx context.Context, path string, s Socket) (net.Listener, error) {
-	unlock := lockDir(path) // of two processes that find a stale socket, one must see that of the other
+	unlock := lockDir(path) // if two processes find a stale socket, one must see the new socket of the other
 	defer unlock()
 	if err := clear(ctx, path); err != nil {
 		return nil, err
 	}
-	// Nobody else may connect before the file has its mode and owner.
+	// Other users must not connect before the file has its mode and owner.
 	restore := ownerOnly()
 	ln, err := new(net.ListenConfig).Listen(ctx, "unix", path)
 	restore()
@@ -52,7 +50,7 @@ func Unix(ctx context.Context, path string, s Socket) (net.Listener, error) {
 	return ln, nil
 }
 
-// clear removes a socket that no process serves.
+// clear removes a socket that is not served by any process.
 func clear(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -61,14 +59,16 @@ func clear(ctx context.Context, path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listen on unix:%s: a file that is not a socket is in the way; remove it, or choose another path", path)
+		return fmt.Errorf(
+			"listen on unix:%s: a file that is not a socket is in the way; remove it, or choose another path", path)
 	}
 	conn, err := (&net.Dialer{Timeout: probeFor}).DialContext(ctx, "unix", path)
 	if err == nil {
 		conn.Close()
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("listen on unix:%s: another process serves it; stop that process, or choose another path", path)
+		return fmt.Errorf(
+			"listen on unix:%s: another process serves it; stop that process, or choose another path", path)
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("listen on unix:%s: remove the socket that another process has left: %w", path, err)

@@ -2,15 +2,15 @@ package metrics
 
 import "sync"
 
-// children are metrics by the name that labels them. Finding one that is there costs no
-// allocation and no lock that others wait for.
+// children are metrics by the name that labels them. Finding an existing one costs neither an allocation nor a
+// contended lock.
 type children[T any] struct {
 	make func(name string) T
 
 	all sync.Map // name -> T
 }
 
-// of returns the child of that name.
+// of returns the child with the given name.
 func (c *children[T]) of(name string) T {
 	if child, ok := c.all.Load(name); ok {
 		return child.(T)

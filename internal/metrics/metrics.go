@@ -1,9 +1,9 @@
-// Package metrics counts what a gateway does, for Prometheus. It alone knows
-// client_golang; the gateway knows its own [gateway.Observer].
+// Package metrics counts the activity of a gateway for Prometheus. Only this package imports client_golang; the gateway
+// uses its own [gateway.Observer].
 //
-// Every name is documented in docs/metrics.md, which a test compares. Labels are names of
-// the configuration, and words of fixed lists: nothing that comes from outside. What
-// concerns a source or a job that is configured no more is forgotten at the next scrape.
+// Every name is documented in docs/metrics.md, which a test checks. Labels are names from the configuration and words
+// from fixed lists, never text from outside. The metrics of a source or job that is no longer configured are dropped at
+// the next scrape.
 package metrics
 
 import (
@@ -25,7 +25,7 @@ import (
 	"github.com/tidewire/tidewire/internal/sources"
 )
 
-// labelJob names a job. Prometheus has a label "job" of its own, which would win.
+// labelJob names a job. A label "job" would be overridden by that of Prometheus.
 const labelJob = "job_name"
 
 // The results of polls.
@@ -36,7 +36,7 @@ const (
 	resultError   = "error"
 )
 
-// Metrics are those of one gateway. Its methods may be called from any goroutine.
+// Metrics are the metrics of one gateway. Its methods may be called from any goroutine.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -57,7 +57,7 @@ type Metrics struct {
 	streams      streamMetrics
 }
 
-// sourceCounters are the children of one source, found once.
+// sourceCounters are the children of one source, which are looked up once.
 type sourceCounters struct{ ok, limited, timeout, failed prometheus.Counter }
 
 // jobCounters are the children of one job.
@@ -69,7 +69,7 @@ type jobCounters struct {
 // webhookCounters are the children of one webhook.
 type webhookCounters struct{ ok, failed, lost prometheus.Counter }
 
-// New returns metrics of a gateway of that version, to which nothing has happened.
+// New returns metrics of a gateway of the given version, all of them zero.
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -116,7 +116,7 @@ func New(version string) *Metrics {
 	}, []string{"kind"})
 	m.pollDuration.make = func(kind string) prometheus.Observer { return durations.WithLabelValues(kind) }
 	for _, kind := range all.Names() {
-		m.pollDuration.of(kind) // a scrape has all of them from the start
+		m.pollDuration.of(kind) // present in scrapes from the start
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "tidewire_build_info",
@@ -124,13 +124,26 @@ func New(version string) *Metrics {
 		ConstLabels: prometheus.Labels{"version": version, "go_version": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.polls, durations, m.pollLateness, m.throttled, m.runs, m.runDuration, m.reloads, m.auditLost, m.webhooks, build,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		m.polls,
+		durations,
+		m.pollLateness,
+		m.throttled,
+		m.runs,
+		m.runDuration,
+		m.reloads,
+		m.auditLost,
+		m.webhooks,
+		build,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	m.streams.register(m.registry)
 	return m
 }
 
-// makeChildren says how the counters of a source, a job, a webhook and an upstream are made when they are first needed.
+// makeChildren defines how the counters of a source, a job, a webhook and an upstream are made when they are first
+// needed.
 func (m *Metrics) makeChildren() {
 	m.sources.make = func(name string) *sourceCounters {
 		return &sourceCounters{
@@ -155,12 +168,12 @@ func (m *Metrics) makeChildren() {
 		}
 	}
 	for _, result := range []string{resultOK, resultError} {
-		m.reloads.WithLabelValues(result) // 0 is worth seeing
+		m.reloads.WithLabelValues(result) // present from the start, as 0
 	}
 	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
 }
 
-// Observer is what the gateway tells m by.
+// Observer returns the observer through which the gateway updates m.
 func (m *Metrics) Observer() *gateway.Observer {
 	return &gateway.Observer{
 		Reloaded: func(err error) {
@@ -214,21 +227,23 @@ func (m *Metrics) polled(p sources.Poll) {
 	}
 }
 
-// Handler answers scrapes, with what now says at that moment too.
+// Handler answers scrapes. They include the status that now returns at that moment.
 func (m *Metrics) Handler(now func() gateway.Status) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status := now()
 		m.agree(status)
 		own := prometheus.NewRegistry()
 		own.MustRegister(statusCollector(status))
-		promhttp.HandlerFor(prometheus.Gatherers{m.registry, own}, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(w, r)
+		promhttp.HandlerFor(prometheus.Gatherers{m.registry, own}, promhttp.HandlerOpts{EnableOpenMetrics: true}).
+			ServeHTTP(w, r)
 	})
 }
 
-// agree makes a child for all that is configured, since a counter whose first value is 1 has not grown for Prometheus,
-// and drops those of what is configured no more.
+// agree makes the children for everything that is configured, since for Prometheus a counter whose first value is 1 has
+// not increased, and drops those of everything that is no longer configured.
 func (m *Metrics) agree(now gateway.Status) {
-	sources, jobs, upstreams, webhooks := make(map[string]bool), make(map[string]bool), make(map[string]bool), make(map[string]bool)
+	sources, jobs := make(map[string]bool), make(map[string]bool)
+	upstreams, webhooks := make(map[string]bool), make(map[string]bool)
 	for _, s := range now.Sources {
 		sources[s.Name] = true
 		m.sources.of(s.Name)

@@ -7,13 +7,20 @@ import (
 )
 
 var (
-	sourceState = prometheus.NewDesc("tidewire_source_state",
-		"1 for the state that a source is in, 0 for the others: pending, ok, stale and failing.", []string{"source", "state"}, nil)
+	sourceState = prometheus.NewDesc(
+		"tidewire_source_state",
+		"1 for the state that a source is in, 0 for the others: pending, ok, stale and failing.",
+		[]string{"source", "state"},
+		nil,
+	)
 	sourceSuccess = prometheus.NewDesc("tidewire_source_last_success_timestamp_seconds",
 		"The time of a source's newest value; absent before the first.", []string{"source"}, nil)
-	sourceAlert = prometheus.NewDesc("tidewire_alert_state",
+	sourceAlert = prometheus.NewDesc(
+		"tidewire_alert_state",
 		"1 for the state that the alert of a source is in, 0 for the others: clear, pending, firing and unknown. Absent without an alert.",
-		[]string{"source", "state"}, nil)
+		[]string{"source", "state"},
+		nil,
+	)
 	jobRunning = prometheus.NewDesc("tidewire_job_runs_in_progress",
 		"Runs of a job in progress.", []string{labelJob}, nil)
 	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
@@ -24,7 +31,7 @@ var (
 		"When the configuration in effect was loaded.", nil, nil)
 )
 
-// A statusCollector is how a gateway is at one scrape.
+// A statusCollector collects the status of a gateway at one scrape.
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {

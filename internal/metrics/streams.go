@@ -8,8 +8,8 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// streamMetrics are those of event streams. The hub calls for every event, so nothing is
-// looked up but what occurs once a stream.
+// streamMetrics are the metrics of event streams. The hub reports every event, so only what occurs once per stream is
+// looked up.
 type streamMetrics struct {
 	open      *prometheus.GaugeVec
 	age       prometheus.Histogram
@@ -53,7 +53,7 @@ func (s *streamMetrics) register(r *prometheus.Registry) {
 	for _, e := range []sse.Engine{sse.EngineGoroutine, sse.EngineHandOff} {
 		s.open.WithLabelValues(string(e))
 	}
-	// All that can occur is there from the start: a counter whose first value is 1 has not grown for Prometheus.
+	// All label values exist from the start: for Prometheus, a counter whose first value is 1 has not increased.
 	for _, c := range []sse.Cause{sse.CauseFinished, sse.CauseLeft, sse.CauseStalled, sse.CauseTimeout, sse.CauseReset, sse.CauseDrained, sse.CauseStopped, sse.CauseForbidden} {
 		s.ended.WithLabelValues(string(c))
 	}

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Media types of the two representations that the state of a topic has.
+// Media types of the two representations of a topic's state.
 const (
 	JSON        = "application/json"
 	EventStream = "text/event-stream"
 )
 
-// WantsJSON reports whether a request for a topic would rather have its newest state as JSON than a stream of it. A
-// stream is what it gets without a preference.
+// WantsJSON reports whether a request for a topic prefers its newest state as JSON to a stream. Without a preference it
+// gets a stream.
 func WantsJSON(r *http.Request) bool { return Accept(r.Header, EventStream, JSON) == JSON }
 
 // Accept returns which of the offered media types the Accept field of a request prefers (RFC 9110 §12.5.1): the one
-// of the greatest weight, of equals the one that is named more specifically, then the earlier one, or "" if it wants
-// none of them. Without the field all are equal. So "application/json, */*", which many clients send to every
-// address, is a wish for JSON. The most specific range that matches a type has its weight; parameters of ranges,
-// other than the weight, are ignored, and so is a range that is malformed.
+// with the greatest weight; of equals the one that is named more specifically, then the earlier one; or "" if it
+// accepts none of them. Without the field all are equal. So "application/json, */*", which many clients send to every
+// address, prefers JSON. The weight of a type is that of the most specific range that matches it. Parameters of ranges,
+// other than the weight, are ignored, and so are malformed ranges.
 func Accept(h http.Header, offers ...string) string {
 	lines := h.Values("Accept")
 	best, most, closest := "", 0, 0
@@ -36,7 +36,7 @@ func Accept(h http.Header, offers ...string) string {
 	return best
 }
 
-// weightOf returns the weight of a media type, in thousandths, and how specific the range is that gives it.
+// weightOf returns the weight of a media type, in thousandths, and how specific the range with that weight is.
 func weightOf(offer string, lines []string) (weight, specificity int) {
 	major, _, _ := strings.Cut(offer, "/")
 	for member := range members(lines) {
@@ -60,7 +60,7 @@ func weightOf(offer string, lines []string) (weight, specificity int) {
 	return weight, specificity
 }
 
-// mediaRange returns the range that a member of Accept names, in lower case, and its weight in thousandths.
+// mediaRange returns the range in a member of Accept, in lower case, and its weight in thousandths.
 func mediaRange(member string) (media string, weight int, ok bool) {
 	weight = 1000
 	first := true
@@ -80,7 +80,7 @@ func mediaRange(member string) (media string, weight int, ok bool) {
 	return media, weight, found && isToken(major) && isToken(minor)
 }
 
-// qvalue parses a weight (RFC 9110 §12.4.2), in thousandths: 0 to 1 with three digits after the point at most.
+// qvalue parses a weight (RFC 9110 §12.4.2), in thousandths: 0 to 1 with at most three digits after the point.
 func qvalue(s string) (int, bool) {
 	whole, fraction, _ := strings.Cut(s, ".")
 	if len(whole) != 1 || len(fraction) > 3 {

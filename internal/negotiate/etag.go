@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// HasTag reports whether the client has the representation of that entity tag, by the If-None-Match fields of its
-// request (RFC 9110 §13.1.2). tag has its quotes. The comparison is the weak one.
+// HasTag reports whether the client has the representation with the given entity tag, according to the If-None-Match
+// fields of its request (RFC 9110 §13.1.2). tag includes its quotes. The comparison is weak.
 func HasTag(h http.Header, tag string) bool {
 	tag = strings.TrimPrefix(tag, "W/")
 	for _, line := range h.Values("If-None-Match") {
@@ -16,7 +16,7 @@ func HasTag(h http.Header, tag string) bool {
 			}
 			given, rest, ok := entityTag(line)
 			if !ok {
-				break // what follows cannot be told apart
+				break // the rest cannot be parsed
 			}
 			if given == tag {
 				return true
@@ -27,8 +27,8 @@ func HasTag(h http.Header, tag string) bool {
 	return false
 }
 
-// entityTag cuts the entity tag off with which s begins, and returns its quoted part. A backslash is a character like
-// any other (RFC 9110 §8.8.3), and so is a comma.
+// entityTag cuts off the entity tag at the beginning of s, and returns its quoted part. Backslashes and commas are
+// ordinary characters in it (RFC 9110 §8.8.3).
 func entityTag(s string) (tag, rest string, ok bool) {
 	s = strings.TrimPrefix(s, "W/")
 	if !strings.HasPrefix(s, `"`) {

@@ -9,13 +9,13 @@ import (
 // MaxKey bounds an Idempotency-Key, in bytes.
 const MaxKey = 255
 
-// errKey says how a key is written.
+// errKey describes a valid key.
 var errKey = errors.New(`the Idempotency-Key must be one text of 1 to 255 visible ASCII characters, ` +
 	`with or without quotes around it, such as "8e03978e-40d5"`)
 
 // IdempotencyKey returns the Idempotency-Key of a request, "" if it has none. It is a string of RFC 9651 §3.3.3
-// (draft-ietf-httpapi-idempotency-key-header-07 §2.1), or the same text bare, without spaces, quotes and backslashes:
-// "a" and a are one key. The error is for the client.
+// (draft-ietf-httpapi-idempotency-key-header-07 §2.1), or the same text unquoted, without spaces, quotes and
+// backslashes: "a" and a are the same key. The error is for the client.
 func IdempotencyKey(h http.Header) (string, error) {
 	lines := h.Values("Idempotency-Key")
 	if len(lines) == 0 {
@@ -48,5 +48,5 @@ func keyText(s string) (string, bool) {
 		}
 		b.WriteByte(c)
 	}
-	return "", false // it does not end
+	return "", false // the closing quote is missing
 }

@@ -1,6 +1,6 @@
-// Package negotiate reads what a request asks for beside its method and path: the representation (Accept), how long
-// to wait for it (Prefer), which one the client has (If-None-Match), and under which key a start may be repeated
-// (Idempotency-Key). Every server of this module reads them here, so all of them understand the same.
+// Package negotiate parses what a request asks for besides its method and path: the representation (Accept), how long
+// to wait for it (Prefer), which one the client has (If-None-Match), and the key under which a start may be repeated
+// (Idempotency-Key). All servers of this module use it, so they all interpret requests alike.
 package negotiate
 
 import (
@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// members yields the members of a list (RFC 9110 §5.6.1) in lines of a header, without the white space around them
-// and without empty ones. A comma inside a quoted string separates nothing.
+// members yields the members of a list (RFC 9110 §5.6.1) in the lines of a header, without surrounding white space and
+// without empty members. A comma inside a quoted string is not a separator.
 func members(lines []string) iter.Seq[string] { return split(lines, ',') }
 
-// parts yields the parts of a member that semicolons separate, of which the first is its name or value.
+// parts yields the parts of a member, which semicolons separate; the first one is its name or value.
 func parts(member string) iter.Seq[string] { return split([]string{member}, ';') }
 
 func split(lines []string, separator byte) iter.Seq[string] {
@@ -30,8 +30,8 @@ func split(lines []string, separator byte) iter.Seq[string] {
 	}
 }
 
-// unquotedIndex returns where s has c outside of a quoted string, or the length of s. A string that does not end goes
-// to the end of s.
+// unquotedIndex returns the index of the first c in s outside of a quoted string, or the length of s. An unterminated
+// string extends to the end of s.
 func unquotedIndex(s string, c byte) int {
 	quoted := false
 	for i := 0; i < len(s); i++ {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Preferences are those of RFC 7240 that this module knows.
+// Preferences are the preferences of RFC 7240 that this module supports.
 type Preferences struct {
 	Async    bool          // respond-async: the answer should not wait for the work
 	Waits    bool          // wait: the answer may wait
-	Duration time.Duration // for how long it may, in whole seconds
+	Duration time.Duration // the maximum wait, in whole seconds
 }
 
-// Prefer reads the Prefer fields of a request. Of each preference the first counts, and if that is malformed, none
-// does. A wait is at most limit.
+// Prefer parses the Prefer fields of a request. The first occurrence of each preference counts; if that is malformed,
+// the preference is ignored. A wait is at most limit.
 func Prefer(h http.Header, limit time.Duration) (p Preferences) {
 	seen := false
 	for member := range members(h.Values("Prefer")) {
@@ -31,22 +31,22 @@ func Prefer(h http.Header, limit time.Duration) (p Preferences) {
 	return p
 }
 
-// PreferWait is Prefer for a request that begins no work: only a wait counts.
+// PreferWait is Prefer for a request that does not start work: only a wait counts.
 func PreferWait(h http.Header, limit time.Duration) Preferences {
 	p := Prefer(h, limit)
 	p.Async = false
 	return p
 }
 
-// Apply says in an answer's Preference-Applied what is honoured, if anything is.
+// Apply sets Preference-Applied of an answer to the preferences that are honoured, if any.
 func (p Preferences) Apply(h http.Header) {
 	if applied := p.Applied(); applied != "" {
 		h.Set("Preference-Applied", applied)
 	}
 }
 
-// Applied returns the value of Preference-Applied (RFC 7240 §3) for what is honoured, the wait as it was bounded; ""
-// if that is nothing.
+// Applied returns the value of Preference-Applied (RFC 7240 §3): the preferences that are honoured, with the wait as
+// bounded; "" if there are none.
 func (p Preferences) Applied() string {
 	var applied []string
 	if p.Async {
@@ -68,7 +68,7 @@ func preference(member string) (name, value string) {
 	return name, value
 }
 
-// deltaSeconds parses a number of seconds, which limit bounds however large it is.
+// deltaSeconds parses a number of seconds of any size, bounded by limit.
 func deltaSeconds(s string, limit time.Duration) (time.Duration, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false

@@ -1,6 +1,5 @@
-// Package pid1 is what the first process of a container has to be: parent of every process
-// that has lost its own. A command of a job may leave such processes behind, and once they
-// end, somebody has to take note.
+// Package pid1 implements the first process of a container, which is the parent of every orphan. A command of a job may
+// leave orphans behind, and they must be reaped when they end.
 package pid1
 
 import (
@@ -12,16 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forwarded are the signals that mean something to a service.
-var forwarded = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2}
+// forwarded are the signals that are meaningful to a service.
+var forwarded = []os.Signal{
+	syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2,
+}
 
-// Become turns the first process of a container into two. The second one is this program
-// again; for it, and for a process that is not the first, Become returns false. The first
-// one hands on signals, takes note of the end of every orphan, and returns the exit code
-// of the second one, and true.
+// Become turns the first process of a container into two. The second one runs this program again; in it, and in a
+// process that is not the first, Become returns false. The first one forwards signals, reaps orphans, and returns the
+// exit code of the second one, and true.
 //
-// One process cannot be both: waiting for any child takes the end of a command away from
-// the goroutine that waits for that command.
+// One process cannot do both: waiting for any child would reap a command before the goroutine that waits for that
+// command.
 func Become() (code int, was bool, err error) {
 	if os.Getpid() != 1 {
 		return 0, false, nil
@@ -30,14 +30,15 @@ func Become() (code int, was bool, err error) {
 	signal.Notify(signals, forwarded...)
 	attr := &syscall.SysProcAttr{}
 	if _, err := unix.IoctlGetTermios(0, unix.TCGETS); err == nil {
-		// The terminal's Ctrl-C is for the second process alone, or it would come twice.
+		// Only the second process gets the terminal's Ctrl-C, or it would arrive twice.
 		attr.Setpgid, attr.Foreground, attr.Ctty = true, true, 0
 	}
 	exe, err := os.Executable()
 	if err != nil {
 		return 0, true, fmt.Errorf("start as a child of process 1: %w", err)
 	}
-	child, err := os.StartProcess(exe, os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: attr})
+	child, err := os.StartProcess(
+		exe, os.Args, &os.ProcAttr{Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}, Sys: attr})
 	if err != nil {
 		return 0, true, fmt.Errorf("start as a child of process 1: %w", err)
 	}

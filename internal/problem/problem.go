@@ -1,4 +1,4 @@
-// Package problem answers HTTP requests with errors as of RFC 9457.
+// Package problem answers HTTP requests with problem details (RFC 9457).
 package problem
 
 import (
@@ -7,19 +7,19 @@ import (
 	"strconv"
 )
 
-// A Problem is an error answer. Only Status is needed.
+// A Problem is an error answer. Only Status is required.
 type Problem struct {
-	Type       string `json:"type"`             // the end of a URI below Types, see Titles; empty: the status says it all
+	Type       string `json:"type"`             // the end of a URI below Types, see Titles; empty: the status suffices
 	Title      string `json:"title"`            // set by Write
 	Status     int    `json:"status"`           // of the answer
 	Detail     string `json:"detail,omitempty"` // what happened, and what to do about it
 	Instance   string `json:"instance,omitempty"`
 	Errors     []Part `json:"errors,omitempty"`      // with 422
-	Run        string `json:"run,omitempty"`         // the run that stands in the way
-	RetryAfter int    `json:"retry_after,omitempty"` // seconds, as in the header; 0: not known
+	Run        string `json:"run,omitempty"`         // the run that is in the way
+	RetryAfter int    `json:"retry_after,omitempty"` // seconds, as in the header; 0: unknown
 }
 
-// A Part says what is wrong with a part of a body, or of a configuration.
+// A Part describes what is wrong with a part of a body or a configuration.
 type Part struct {
 	Pointer string `json:"pointer,omitempty"` // JSON pointer (RFC 6901), as a URI fragment
 	Detail  string `json:"detail"`
@@ -28,13 +28,13 @@ type Part struct {
 	Column  int    `json:"column,omitempty"`
 }
 
-// Types begins the types of problems that say more than their status.
+// Types is the prefix of the types of problems that are more specific than their status.
 const Types = "https://github.com/tidewire/tidewire/problems/"
 
-// KeyReused is the type of a request with the Idempotency-Key of another one.
+// KeyReused is the type for a request with the Idempotency-Key of a different request.
 const KeyReused = "idempotency-key-reused"
 
-// Titles are the types, with their titles. It is not to be changed.
+// Titles maps the types to their titles. It must not be changed.
 var Titles = map[string]string{
 	KeyReused:           "The Idempotency-Key was used for something else",
 	"invalid-arguments": "The arguments are not valid",
@@ -44,7 +44,7 @@ var Titles = map[string]string{
 	"stopping":          "Tidewire is stopping",
 }
 
-// Write answers with p. The answer is not to be stored.
+// Write answers with p. The answer must not be stored by caches.
 func Write(w http.ResponseWriter, p Problem) {
 	if title, ok := Titles[p.Type]; ok {
 		p.Type, p.Title = Types+p.Type, title
@@ -59,5 +59,5 @@ func Write(w http.ResponseWriter, p Problem) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // the client may be gone; everything here encodes
+	_ = json.NewEncoder(w).Encode(p) // an error means that the client has left: every problem can be encoded
 }

@@ -9,10 +9,12 @@ import (
 	"unicode"
 )
 
-// plainHeader are the names of headers whose values are no credentials.
-var plainHeader = []string{"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent"}
+// plainHeader are the names of headers whose values are not credentials.
+var plainHeader = []string{
+	"accept", "accept-encoding", "accept-language", "cache-control", "content-type", "user-agent",
+}
 
-// OfNamed returns the values of a header that are credentials ([Is]), and the parts of those.
+// OfNamed returns the values of a header that are credentials ([Is]), and the parts of these.
 func OfNamed(header map[string][]string) (secrets []string) {
 	named := map[string][]string{}
 	for name, values := range header {
@@ -25,9 +27,9 @@ func OfNamed(header map[string][]string) (secrets []string) {
 	return OfHeader(named)
 }
 
-// OfHeader returns what is secret in the header of a request: every value but those of a few
-// names such as Accept and Api-Version, and the parts of a credential: what follows its scheme, the password of Basic, cookies
-// and parameters. Names may have either case.
+// OfHeader returns the secrets in the header of a request: every value, except those of a few names such as Accept and
+// Api-Version, and the parts of a credential: the text after its scheme, the password of Basic, cookies and parameters.
+// Case does not matter in names.
 func OfHeader(header map[string][]string) (secrets []string) {
 	for name, values := range header {
 		if lower := strings.ToLower(name); slices.Contains(plainHeader, lower) || strings.HasSuffix(lower, "version") {
@@ -46,7 +48,8 @@ func OfHeader(header map[string][]string) (secrets []string) {
 	return secrets
 }
 
-// parameter matches name=value, as cookies (RFC 6265) and the parameters of a credential (RFC 9110 §11.2) are written.
+// parameter matches name=value, the notation of cookies (RFC 6265) and of the parameters of a credential (RFC 9110
+// §11.2).
 var parameter = regexp.MustCompile(`([^\s=;,"]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]+))`)
 
 // ofParameters returns the values of parameters that are secret ([Is]).
@@ -61,8 +64,8 @@ func ofParameters(value string) (secrets []string) {
 
 var backslash = regexp.MustCompile(`\\(.)`)
 
-// OfArguments returns what is secret in the arguments of a program: the values of options and of variables whose names say that
-// they are credentials, as in --token=T, --token T and TOKEN=T, and passwords in addresses. A path is none.
+// OfArguments returns the secrets in the arguments of a program: the values of options and variables whose names are
+// those of credentials, as in --token=T, --token T and TOKEN=T, and passwords in addresses. A path is not a secret.
 func OfArguments(argv []string) (secrets []string) {
 	add := func(value string) {
 		if !TooShort(value) && !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "./") {
@@ -81,10 +84,10 @@ func OfArguments(argv []string) (secrets []string) {
 	return secrets
 }
 
-// address matches one with a password, as those of databases have.
+// address matches an address with a password, such as that of a database.
 var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#@:]*:([^\s/?#]+)@`)
 
-// passwords returns those of the addresses in s, decoded and as they are written.
+// passwords returns the passwords of the addresses in s, decoded and as written.
 func passwords(s string) (all []string) {
 	for _, m := range address.FindAllStringSubmatch(s, -1) {
 		if plain, err := url.PathUnescape(m[1]); err == nil && plain != m[1] {
@@ -95,7 +98,7 @@ func passwords(s string) (all []string) {
 	return all
 }
 
-// ofBasic returns what a credential of the scheme Basic is made of (RFC 7617).
+// ofBasic returns the secrets in a credential of the scheme Basic (RFC 7617).
 func ofBasic(credential string) []string {
 	plain, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.TrimSpace(credential), "="))
 	if err != nil {
@@ -105,8 +108,8 @@ func ofBasic(credential string) []string {
 	return OfBasic(user, password)
 }
 
-// OfBasic returns what is secret of a user and a password: the password, both together, and
-// both as the scheme Basic encodes them, in either alphabet, padded or not.
+// OfBasic returns the secrets of a user and a password: the password, both together, and both as encoded by the scheme
+// Basic, in either alphabet, padded or not.
 func OfBasic(user, password string) []string {
 	both := user + ":" + password
 	secrets := []string{password, both}
@@ -116,15 +119,16 @@ func OfBasic(user, password string) []string {
 	return secrets
 }
 
-// credential matches names under which credentials stand.
-var credential = regexp.MustCompile(`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|sess(ion)?[-_.]?id|signature|bearer|(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`)
+// credential matches names of credentials.
+var credential = regexp.MustCompile(`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|sess(ion)?[-_.]?id|signature|bearer|` +
+	`(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`)
 
-// Is reports whether the value of a parameter or of a variable is taken for a secret: if its
-// name says that it is a credential, or if it looks like one. A value that is made of words
-// and numbers, as "Berlin,DE", "52.52" and "tank-7" are, does not.
+// Is reports whether the value of a parameter or variable is taken for a secret: because its name is that of a
+// credential, or because it looks like one. A value that consists of words and numbers, such as "Berlin,DE", "52.52"
+// and "tank-7", does not.
 func Is(name, value string) bool { return Names(name) || !readable(value) }
 
-// Names reports whether credentials stand under that name.
+// Names reports whether name is that of a credential.
 func Names(name string) bool { return credential.MatchString(name) }
 
 // OfQuery returns the values of a query that are secret ([Is]).
@@ -139,8 +143,7 @@ func OfQuery(query url.Values) (secrets []string) {
 	return secrets
 }
 
-// readable reports whether s is words and numbers, of which one that has both letters and
-// digits is short.
+// readable reports whether s consists of words and numbers, where a word with both letters and digits is short.
 func readable(s string) bool {
 	const longest = 8 // of a mixed one
 	for word := range strings.FieldsFuncSeq(s, func(c rune) bool { return strings.ContainsRune(" ,.:;_/-", c) }) {

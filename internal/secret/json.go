@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// JSON returns valid JSON with [Mask] in place of each secret in its texts, whatever their
-// spelling, names of members included; a number that is a secret, or has one in it, becomes
-// the text [Mask], and so does a true, false or null that is one. The rest is returned as it is written. A secret that is none of these,
-// such as one that reaches from one text into another, takes all of data with it.
+// JSON returns valid JSON with [Mask] in place of each secret in its texts, in any spelling, names of members included.
+// A number that is or contains a secret becomes the text [Mask], and so does a true, false or null that is one. The
+// rest is returned unchanged. A secret elsewhere, such as one that extends from one text into another, hides all of
+// data.
 func (r *Redactor) JSON(data []byte) []byte {
 	redacted := r.values(data, true)
 	if r.Text(string(redacted)) == string(redacted) && json.Valid(redacted) {
@@ -17,8 +17,8 @@ func (r *Redactor) JSON(data []byte) []byte {
 	return []byte(`"` + Mask + `"`)
 }
 
-// Strings does what [Redactor.JSON] does, but leaves numbers alone: of a measured value, digits
-// that happen to be a secret must not disappear.
+// Strings is like [Redactor.JSON], but leaves numbers unchanged: digits of a measured value that happen to be a secret
+// must not disappear.
 func (r *Redactor) Strings(data []byte) []byte { return r.values(data, false) }
 
 func (r *Redactor) values(data []byte, numbers bool) []byte {
@@ -35,8 +35,7 @@ func (r *Redactor) values(data []byte, numbers bool) []byte {
 	return []byte(out.String())
 }
 
-// token returns the length of the text, the number or the word with which s begins, 1 if that is
-// none.
+// token returns the length of the text, number or word at the beginning of s, 1 if there is none.
 func token(s string) int {
 	if s[0] == '"' {
 		for i := 1; i < len(s); i++ {
@@ -60,7 +59,7 @@ func (r *Redactor) token(s string, numbers bool) string {
 	switch {
 	case s[0] == '"' && json.Unmarshal([]byte(s), &plain) == nil:
 		if shown := r.Text(plain); shown != plain {
-			quoted, _ := json.Marshal(shown) // texts encode
+			quoted, _ := json.Marshal(shown) // cannot fail for a text
 			return string(quoted)
 		}
 	case numbers && strings.IndexByte("-0123456789tfn", s[0]) >= 0 && r.Text(s) != s:

@@ -1,27 +1,24 @@
-// Package secret hides what only a server, a program or one person should know from texts
-// that others are shown: errors, logs, traces, output and results of jobs.
+// Package secret removes secrets of servers, programs and people from texts that are shown to others: errors, logs,
+// traces, output and results of jobs.
 //
 // # What is secret
 //
-// That is up to the caller: a [Redactor] is made of the secrets themselves. [OfHeader] and
-// [OfQuery] find them in a request.
+// The caller decides: a [Redactor] is made of the secrets themselves. [OfHeader] and [OfQuery] find them in a request.
 //
 // # Spellings
 //
-// A secret is found however it is spelled: as it is, as a terminal shows it, and with any of
-// its characters escaped as in JSON (also in JSON within JSON), as in the path or the query of
-// an address, as in HTML or as in a quoted string of Go, Python or a shell. Each character
-// may be spelled in its own way, with hexadecimal digits of either case, and one escape may
-// be made of others.
+// A secret is found in any spelling: unchanged, as shown by a terminal, and with any of its characters escaped as in
+// JSON (also in JSON within JSON), in the path or query of an address, in HTML, or in a quoted string of Go, Python or
+// a shell. Each character may be spelled differently, with hexadecimal digits of either case, and escapes may be
+// nested.
 //
-// A secret of several lines is hidden line by line too, and of an address the password. Of a secret of more than 32 bytes,
-// its first 32 bytes are hidden wherever they stand: an answer may have been cut off.
+// Of a secret of several lines each line is hidden too, and of an address the password. Of a secret of more than 32
+// bytes, the first 32 bytes are hidden wherever they occur, because an answer may have been cut off.
 //
 // # The least length
 //
-// A text of less than [Least] characters cannot be hidden: it stands in every longer text.
-// So nothing that short is ever looked for, and whoever accepts a secret refuses one that
-// is shorter ([TooShort]).
+// A text of fewer than [Least] characters cannot be hidden, because it occurs in too many other texts. So it is never
+// searched for, and code that accepts secrets must refuse one that is [TooShort].
 package secret
 
 import (
@@ -33,36 +30,36 @@ import (
 )
 
 const (
-	// Least is the number of characters that a secret has at least.
+	// Least is the minimum number of characters of a secret.
 	Least = 4
 	// Mask stands for a secret.
 	Mask = "***"
 
-	enough    = 32 // bytes of a secret that are hidden without the rest of it
-	leastLine = 8  // characters of a line that is hidden without the lines around it
+	enough    = 32 // bytes of a secret that are hidden even without the rest
+	leastLine = 8  // characters from which on a line is hidden even without the other lines
 
-	// costs is how many units are read for each byte of a text. Ordinary texts take a few. One
-	// of escapes alone may take thousands, if the secret is made of such characters too; beyond
-	// the bound, all of it is hidden.
+	// costs bounds how many units are read for each byte of a text. Ordinary texts take a few. A text that consists of
+	// escapes may take thousands, if the secret also consists of such characters; beyond the bound, all of it is
+	// hidden.
 	costs = 64
 )
 
 // TooShort reports whether s cannot be hidden.
 func TooShort(s string) bool { return utf8.RuneCountInString(s) < Least }
 
-// A Redactor hides some secrets. It does not change: any number of goroutines may use one.
-// A nil Redactor knows no secrets.
+// A Redactor hides its secrets in texts. It is immutable: any number of goroutines may use it. A nil Redactor has no
+// secrets.
 type Redactor struct {
-	secrets []string   // each at least Least characters long, none twice, sorted
-	first   [257]int32 // by byte: where the secrets begin that start with it
-	pairs   [16]uint64 // a bit, which others may share, for the first two bytes of each secret
-	stars   bool       // a secret has a * in it, so that a mask may become a part of one
+	secrets []string   // sorted and distinct, each at least Least characters long
+	first   [257]int32 // by byte: the index of the first secret that starts with it
+	pairs   [16]uint64 // a bit for the first two bytes of each secret; different pairs may share a bit
+	stars   bool       // a secret contains *, so a mask may become a part of one
 }
 
 // starting returns the range of the secrets that start with a byte.
 func (r *Redactor) starting(c byte) (from, to int) { return int(r.first[c]), int(r.first[int(c)+1]) }
 
-// pair is the bit for two bytes.
+// pair returns the bit for two bytes.
 func pair(a, b byte) (word int, bit uint64) {
 	n := (uint(a)*31 + uint(b)) % 1024
 	return int(n / 64), 1 << (n % 64)
@@ -120,13 +117,12 @@ func (r *Redactor) With(secrets ...string) *Redactor {
 	return more
 }
 
-// Text returns s with [Mask] in place of each secret. A text without a secret is returned
-// as it is. The time that it takes is proportional to the length of s: a text of which the
-// search would take longer is hidden as a whole.
+// Text returns s with [Mask] in place of each secret. A text without a secret is returned unchanged. The time is
+// proportional to the length of s: a text whose search would take longer is hidden as a whole.
 func (r *Redactor) Text(s string) string { return r.redact(s, false) }
 
-// Cut is Text for a text whose end was cut off: at its end, the beginning of a secret is
-// hidden too, from [Least] bytes on.
+// Cut is Text for a text whose end was cut off: at its end it also hides the beginning of a secret, from [Least] bytes
+// on.
 func (r *Redactor) Cut(s string) string { return r.redact(s, true) }
 
 func (r *Redactor) redact(s string, cut bool) string {
@@ -138,15 +134,15 @@ func (r *Redactor) redact(s string, cut bool) string {
 		if !found || !r.stars {
 			return now
 		}
-		s = now // which is shorter than before
+		s = now // shorter than before, so this ends
 	}
 }
 
-// once replaces what is found in s. Secrets that overlap are one.
+// once replaces the secrets in s. Overlapping ones get one mask.
 func (r *Redactor) once(s string, cut bool) (redacted string, found bool) {
 	m := matcher{r: r, s: s, cut: cut, budget: costs * (len(s) + enough)}
 	var out strings.Builder
-	kept, begin, end := 0, 0, 0 // s[:kept] is in out; s[begin:end] is to be hidden
+	kept, begin, end := 0, 0, 0 // s[:kept] is in out; s[begin:end] must be hidden
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if !lead[c] {
@@ -166,7 +162,7 @@ func (r *Redactor) once(s string, cut bool) (redacted string, found bool) {
 		if to < 0 {
 			continue
 		}
-		if i >= end { // else it overlaps the one before
+		if i >= end { // otherwise it overlaps the previous one
 			if end > begin {
 				out.WriteString(s[kept:begin] + Mask)
 				kept = end
@@ -186,21 +182,21 @@ func (r *Redactor) once(s string, cut bool) (redacted string, found bool) {
 type matcher struct {
 	r   *Redactor
 	s   string
-	cut bool // s goes on behind its end
+	cut bool // s was cut off at its end
 
 	budget   int    // how many more units may be read
 	ways     []unit // see read
 	branches int
-	known    map[place]int // what rest has found where there were several ways to read
+	known    map[place]int // results of rest where there were several ways to read
 }
 
-// A place is one in a secret and one in the text.
+// A place is a position in a secret and one in the text.
 type place struct{ secret, in, at int }
 
-// manyBranches is from how many on it pays to remember what they came to.
+// manyBranches is the number of branches from which on it pays to remember their results.
 const manyBranches = 64
 
-// at returns where the longest secret ends that begins at i, -1 if none does.
+// at returns the end of the longest secret that begins at i, -1 if none does.
 func (m *matcher) at(i int) (end int) {
 	end = -1
 	if c := m.s[i]; !lead[c] {
@@ -222,8 +218,7 @@ func (m *matcher) at(i int) (end int) {
 	return end
 }
 
-// rest returns where a secret ends of which k bytes are spelled before i, -1 if it does not
-// go on there.
+// rest returns the end of a secret whose first k bytes are spelled before i, -1 if it does not continue there.
 func (m *matcher) rest(secret, k, i int) (end int) {
 	s := m.r.secrets[secret]
 	end = -1
@@ -254,7 +249,7 @@ func (m *matcher) rest(secret, k, i int) (end int) {
 			}
 		}
 		m.ways = m.ways[:fits]
-		if fits == base+1 { // as a rule
+		if fits == base+1 { // the usual case
 			k, i = k+m.ways[base].size, m.ways[base].end
 			m.ways = m.ways[:base]
 			continue
@@ -266,7 +261,7 @@ func (m *matcher) rest(secret, k, i int) (end int) {
 	return i
 }
 
-// branch tries the ways behind base to read on.
+// branch tries the ways to read on from base.
 func (m *matcher) branch(at place, base int) (end int) {
 	if known, ok := m.known[at]; ok {
 		return known
@@ -284,14 +279,13 @@ func (m *matcher) branch(at place, base int) (end int) {
 	return end
 }
 
-// broken reports whether what is left of a text that was cut off may be a part of one character.
+// broken reports whether the rest of a text that was cut off may be an incomplete character.
 func (m *matcher) broken(i int) bool {
 	rest := m.s[i:]
 	return rest == "\uFFFD" || len(rest) < longest && lead[rest[0]] && !strings.ContainsAny(rest, " \n")
 }
 
-// Error returns err if its text has no secret, and otherwise an error without, which wraps
-// err.
+// Error returns err if its text contains no secret, and otherwise an error with a redacted text, which wraps err.
 func (r *Redactor) Error(err error) error {
 	if err == nil {
 		return nil

@@ -14,14 +14,14 @@ const (
 	longest = 24 // bytes of an escape, about: \\ud83d\\ude00
 )
 
-// lead has the bytes with which an escape begins.
+// lead marks the bytes that begin an escape.
 var lead = [256]bool{'\\': true, '%': true, '&': true, '+': true}
 
 // A unit is one way to read the beginning of a text: as one character, or as one byte of it.
 type unit struct {
 	text [utf8.UTFMax]byte
 	size int // bytes in text
-	end  int // where the text goes on
+	end  int // where the text continues
 }
 
 func (u unit) begins(s string) bool {
@@ -36,22 +36,21 @@ func runeUnit(r rune, end int) unit {
 	return u
 }
 
-// read puts all the ways to read what is at i behind base in m.ways, where they are until
-// the caller cuts it off again.
+// read appends all the ways to read the text at i to m.ways, from base on; the caller truncates m.ways to base again.
 func (m *matcher) read(i int) (base int) {
 	base = len(m.ways)
 	m.units(i, depth, base)
 	return base
 }
 
-// add adds a way to those behind base, unless it is there.
+// add adds a way to those from base on, unless it is there already.
 func (m *matcher) add(base int, u unit) {
 	if !slices.Contains(m.ways[base:], u) {
 		m.ways = append(m.ways, u)
 	}
 }
 
-// units adds the ways to read what is at i, with escapes of that depth at most.
+// units adds the ways to read the text at i, with escapes of at most the given depth.
 func (m *matcher) units(i, depth, base int) {
 	c := m.s[i]
 	m.budget--
@@ -78,8 +77,7 @@ func (m *matcher) units(i, depth, base int) {
 	}
 }
 
-// backslash adds what a backslash before i makes of what is there: in JSON (RFC 8259 §7),
-// Go, Python, C or a shell.
+// backslash adds the ways to read the text at i after a backslash: in JSON (RFC 8259 §7), Go, Python, C or a shell.
 func (m *matcher) backslash(i, depth, base int) {
 	switch c := m.s[i]; c {
 	case 'u':
@@ -108,7 +106,7 @@ func (m *matcher) backslash(i, depth, base int) {
 	}
 }
 
-// utf16 adds the character of which v is the code unit, or the first one of two.
+// utf16 adds the character whose code unit, or first of two code units, is v.
 func (m *matcher) utf16(v rune, i, depth, base int) {
 	if !utf16.IsSurrogate(v) {
 		m.add(base, runeUnit(v, i))
@@ -127,21 +125,21 @@ func (m *matcher) utf16(v rune, i, depth, base int) {
 	})
 }
 
-// scratch reads what is at i and adds what becomes of it.
+// scratch reads the text at i and adds the results of becomes.
 func (m *matcher) scratch(i, depth, base int, becomes func(unit) (unit, bool)) {
 	from := len(m.ways)
 	m.units(i, depth, from)
 	to := from
 	for _, u := range m.ways[from:] {
 		if u, ok := becomes(u); ok && !slices.Contains(m.ways[base:to], u) {
-			m.ways[to] = u // which has been read already
+			m.ways[to] = u // that entry has been read already
 			to++
 		}
 	}
 	m.ways = m.ways[:to]
 }
 
-// entity adds the character that an ampersand before i begins in HTML.
+// entity adds the HTML character whose reference continues at i, after an ampersand.
 func (m *matcher) entity(i, base int) {
 	const most = 32 // bytes of a name
 	n := strings.IndexByte(m.s[i:min(len(m.s), i+most)], ';')

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// HasPlaceholder reports whether a text of a configuration has a placeholder such as {name} in it. Such a text was
-// written for people; what is secret is filled in later, and known where that happens.
+// HasPlaceholder reports whether a text of a configuration contains a placeholder such as {name}. Such a text is not
+// secret itself: secrets are filled in later, where they are known.
 func HasPlaceholder(text string) bool { return strings.Contains(text, "{") }
 
-// OfProgram returns what is secret in the arguments and the environment of a program, as a configuration has them:
-// what has a placeholder is left out. Env has lines of the form NAME=value.
+// OfProgram returns the secrets in the arguments and the environment of a program in a configuration, without those
+// that contain a placeholder. Env has lines of the form NAME=value.
 func OfProgram(argv, env []string) (secrets []string) {
 	secrets = slices.DeleteFunc(OfArguments(argv), HasPlaceholder)
 	for _, variable := range env {
@@ -23,8 +23,8 @@ func OfProgram(argv, env []string) (secrets []string) {
 	return secrets
 }
 
-// OfBody returns what is secret in the body of a request, as a configuration has it: the credentials in a form or in
-// JSON, without those that have a placeholder, and the whole of any other body.
+// OfBody returns the secrets in the body of a request in a configuration: the credentials in a form or in JSON, without
+// those that contain a placeholder, and the whole of any other body.
 func OfBody(contentType, body string) (secrets []string) {
 	if body == "" {
 		return nil

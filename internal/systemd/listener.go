@@ -11,16 +11,16 @@ import (
 // (sd_listen_fds(3)).
 const firstSocket = 3
 
-// Listener returns the socket that systemd has opened for this process, nil if there is
-// none. It is called once, at the start: it takes what it needs out of the environment, so
-// that commands that are started later do not take the socket for theirs.
+// Listener returns the socket that systemd has opened for this process, nil if there is none. Call it once, at the
+// start: it removes the variables from the environment, so that commands started later do not take the socket for
+// theirs.
 func Listener() (net.Listener, error) {
 	pid, fds := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 		os.Unsetenv(name)
 	}
 	if pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil // they are another process's, which has passed its environment on
+		return nil, nil // they belong to another process, which has passed on its environment
 	}
 	n, err := strconv.Atoi(fds)
 	switch {
@@ -29,7 +29,8 @@ func Listener() (net.Listener, error) {
 	case n == 0:
 		return nil, nil
 	case n > 1:
-		return nil, fmt.Errorf("systemd: %d sockets were passed, want one: write one Listen… line in the socket unit", n)
+		return nil, fmt.Errorf(
+			"systemd: %d sockets were passed, want one: write one Listen… line in the socket unit", n)
 	}
 	closeOnExec(firstSocket)
 	file := os.NewFile(firstSocket, "LISTEN_FD_3")

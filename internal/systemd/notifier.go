@@ -1,5 +1,5 @@
-// Package systemd tells systemd how a service is that it has started with Type=notify, and
-// takes over the socket that a socket unit has opened for it.
+// Package systemd reports the state of a service with Type=notify to systemd, and takes over the socket that a socket
+// unit has opened for it.
 package systemd
 
 import (
@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// A Notifier sends the messages of sd_notify(3). The nil Notifier, of a process that
-// systemd has not started so, sends nothing. It may be used from any goroutine.
+// A Notifier sends the messages of sd_notify(3). A nil Notifier, for a process that systemd has not started with
+// Type=notify, sends nothing. It may be used from any goroutine.
 type Notifier struct {
 	conn     *net.UnixConn
 	watchdog time.Duration
 }
 
-// New returns the Notifier of this process, nil if there is none, and takes what it needs
-// out of the environment: commands that are started later are not the service.
+// New returns the Notifier of this process, nil if there is none, and removes the variable from the environment:
+// commands started later are not the service.
 func New() (*Notifier, error) {
 	socket, usec, pid := os.Getenv("NOTIFY_SOCKET"), os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID")
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -28,7 +28,7 @@ func New() (*Notifier, error) {
 	if socket == "" {
 		return nil, nil
 	}
-	// A name that begins with @ is in the abstract name space, for package net too.
+	// Package net also takes a name that begins with @ for one in the abstract namespace.
 	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
 	if err != nil {
 		return nil, fmt.Errorf("systemd: connect to $NOTIFY_SOCKET: %w", err)
@@ -42,8 +42,7 @@ func New() (*Notifier, error) {
 	return n, nil
 }
 
-// Watchdog is the time after which systemd restarts a service that sent no Alive, 0 if it
-// does not.
+// Watchdog returns the time after which systemd restarts a service that has not sent Alive, 0 if it does not.
 func (n *Notifier) Watchdog() time.Duration {
 	if n == nil {
 		return 0
@@ -51,27 +50,27 @@ func (n *Notifier) Watchdog() time.Duration {
 	return n.watchdog
 }
 
-// Ready says that the service has started, or is done with loading its configuration. Status
-// is what systemctl shows of it, of which the first line counts.
+// Ready reports that the service has started, or has finished loading its configuration. The first line of status is
+// shown by systemctl.
 func (n *Notifier) Ready(status string) {
 	status, _, _ = strings.Cut(status, "\n")
 	n.send("READY=1\nSTATUS=" + status)
 }
 
-// Alive says that the service does what it should.
+// Alive reports that the service works.
 func (n *Notifier) Alive() { n.send("WATCHDOG=1") }
 
-// Stopping says that the service has begun to end.
+// Stopping reports that the service has begun to end.
 func (n *Notifier) Stopping() { n.send("STOPPING=1") }
 
-// Reloading says that the service loads its configuration; Ready follows.
+// Reloading reports that the service is loading its configuration; Ready follows.
 func (n *Notifier) Reloading() {
 	if n != nil {
 		n.send("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10))
 	}
 }
 
-// send sends one message. Nothing can be done if systemd does not take it.
+// send sends one message. It ignores errors, since nothing can be done about them.
 func (n *Notifier) send(message string) {
 	if n != nil {
 		_, _ = n.conn.Write([]byte(message))

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// parameterOf matches the text before the value of a parameter that is in no quoted string.
+// parameterOf matches the text before the value of a parameter that is not in a quoted string.
 var parameterOf = regexp.MustCompile(`;\s*[^\s=;,"]+\s*=[^;,"]*$`)
 
-// checkHeader finds out which placeholders stand in quoted strings (RFC 9110 §5.6.4), where a value is escaped. Without quotes a
-// value could begin another parameter. A quote that is not closed is text.
+// checkHeader determines which placeholders are in quoted strings (RFC 9110 §5.6.4), where a value is escaped. Without
+// quotes a value could begin another parameter. An unclosed quote is text.
 func (t *Template) checkHeader(begins []int) *Error {
 	rest := t.rest
 	for i := len(t.parts) - 1; i >= 0; i-- {
@@ -30,14 +30,18 @@ func (t *Template) checkHeader(begins []int) *Error {
 		case p.quoted && backslashes(rest[from:begin])%2 == 1:
 			return &Error{begins[i], "{" + p.name + "} stands behind a backslash", `write \\ for a backslash`}
 		case !p.quoted && parameterOf.MatchString(rest[:begin]):
-			return &Error{begins[i], "{" + p.name + "} could begin another parameter", `write "{` + p.name + `}", with the quotes`}
+			return &Error{
+				begins[i],
+				"{" + p.name + "} could begin another parameter",
+				`write "{` + p.name + `}", with the quotes`,
+			}
 		}
 		at = begin + 1
 	}
 	return nil
 }
 
-// closing returns where the quoted string ends that s begins in, -1 if it does not.
+// closing returns the end of the quoted string in which s begins, -1 if it has no end.
 func closing(s string) int {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
@@ -50,5 +54,5 @@ func closing(s string) int {
 	return -1
 }
 
-// backslashes returns how many s ends in.
+// backslashes returns the number of backslashes at the end of s.
 func backslashes(s string) int { return len(s) - len(strings.TrimRight(s, `\`)) }

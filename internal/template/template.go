@@ -1,12 +1,10 @@
-// Package template fills {name} placeholders of a text with values, escaped for the place where
-// each stands.
+// Package template fills {name} placeholders of a text with values, escaped for their places.
 //
-// [Parse] looks at the places when a configuration is loaded, so that a text whose structure a value
-// could change is refused there. The law that follows: whatever the values are, the rendered
-// text has the structure that its template has. A value stays inside the string, the
-// element, the attribute, the parameter or the segment in which its placeholder stands.
+// [Parse] checks the places when a configuration is loaded, and refuses a text whose structure a value could change. So
+// this law holds: whatever the values, the rendered text has the structure of its template. A value stays inside the
+// string, element, attribute, parameter or segment of its placeholder.
 //
-// Templates do not change: any number of goroutines may use one.
+// Templates are immutable: any number of goroutines may use one.
 package template
 
 import (
@@ -21,17 +19,17 @@ import (
 	"unicode"
 )
 
-// A Language is what a text is written in.
+// A Language is the language of a text.
 type Language int
 
 const (
-	Text   Language = iota // no structure: values stand as they are
-	JSON                   // in strings, and as values of their own
+	Text   Language = iota // no structure: values are not escaped
+	JSON                   // in strings, and as whole values
 	XML                    // in text and in values of attributes
 	Form                   // application/x-www-form-urlencoded, or the query of an address
 	Path                   // the escaped path of an address: a value stays in its segment
 	Header                 // the value of a header: one line
-	Cookie                 // the value of the header Cookie, whose values have no special characters
+	Cookie                 // the value of the header Cookie: values have no special characters
 )
 
 // OfHeader returns the language of the value of a header.
@@ -42,8 +40,8 @@ func OfHeader(name string) Language {
 	return Header
 }
 
-// Of returns the language of a body of a media type such as "application/soap+xml", and
-// false for one in which nothing is known to be safe.
+// Of returns the language of a body with a media type such as "application/soap+xml", and false for one without a known
+// way to escape values.
 func Of(contentType string) (Language, bool) {
 	media, _, err := mime.ParseMediaType(contentType)
 	switch {
@@ -63,10 +61,10 @@ func Of(contentType string) (Language, bool) {
 
 var placeholder = regexp.MustCompile(`\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\}`)
 
-// A Placeholder is one in a text.
+// A Placeholder is a placeholder in a text.
 type Placeholder struct {
 	Name       string
-	Begin, End int // where it is in the text, in bytes, braces included
+	Begin, End int // its range in the text, in bytes, braces included
 }
 
 // Find returns the placeholders in a text of any language.
@@ -79,8 +77,8 @@ func Find(s string) (all []Placeholder) {
 
 var condition = regexp.MustCompile(`^\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\?\}`)
 
-// Condition reports whether s begins with {name?}, as an element of an argv does that is there
-// only if the value is neither empty nor false, and returns what follows.
+// Condition reports whether s begins with {name?}, and returns the name and the rest. An element of an argv that begins
+// so is left out if the value is empty or false.
 func Condition(s string) (name, rest string, ok bool) {
 	m := condition.FindStringSubmatch(s)
 	if m == nil {
@@ -89,9 +87,9 @@ func Condition(s string) (name, rest string, ok bool) {
 	return m[1], s[len(m[0]):], true
 }
 
-// An Error is why a text is no template.
+// An Error describes why a text is not a valid template.
 type Error struct {
-	At   int // where in the text, in bytes
+	At   int // the place in the text, in bytes
 	What string
 	Want string
 }
@@ -102,18 +100,18 @@ func (e *Error) Error() string { return e.What + ", " + e.Want }
 type Template struct {
 	language Language
 	parts    []part
-	rest     string // behind the last placeholder
+	rest     string // after the last placeholder
 }
 
 // A part is a placeholder and the text before it.
 type part struct {
 	before string
 	name   string
-	bare   bool // in JSON: it is a value of its own, not in a string
-	quoted bool // in a header: it stands in a quoted string
+	bare   bool // in JSON: it is a whole value, not in a string
+	quoted bool // in a header: it is in a quoted string
 }
 
-// Parse returns the template that s is. Braces around a name that is not known are text.
+// Parse parses s as a template. Braces around a name that is not known are text.
 func Parse(s string, language Language, known func(name string) bool) (*Template, *Error) {
 	t := &Template{language: language}
 	at := 0
@@ -147,8 +145,8 @@ func Parse(s string, language Language, known func(name string) bool) (*Template
 	return t, nil
 }
 
-// checkJSON finds out which placeholders stand in strings. The others have to be values of
-// their own: null in their place is valid there, and nothing beside it is.
+// checkJSON determines which placeholders are in strings. The others have to be whole values: null must be valid in
+// their place.
 func (t *Template) checkJSON(begins []int) *Error {
 	quoted := false
 	for i := range t.parts {
@@ -157,7 +155,11 @@ func (t *Template) checkJSON(begins []int) *Error {
 			switch before[k] {
 			case '\\':
 				if k++; quoted && k == len(before) {
-					return &Error{begins[i], "{" + t.parts[i].name + "} stands behind a backslash", `write \\ for a backslash`}
+					return &Error{
+						begins[i],
+						"{" + t.parts[i].name + "} stands behind a backslash",
+						`write \\ for a backslash`,
+					}
 				}
 			case '"':
 				quoted = !quoted
@@ -181,8 +183,8 @@ func (t *Template) checkJSON(begins []int) *Error {
 	return nil
 }
 
-// partAt is the last placeholder that begins before an offset in the sample of a JSON text; the
-// first one if none does.
+// partAt returns the last placeholder that begins before an offset in the sample of a JSON text; the first one if none
+// does.
 func (t *Template) partAt(offset int) (at int) {
 	begin := 0
 	for i, p := range t.parts {
@@ -207,12 +209,10 @@ func (t *Template) fill(value func(part) string) string {
 	return out.String()
 }
 
-// Render returns the text with values in place of the placeholders. A value is a string, a
-// number, a bool, nil or [json.RawMessage]; nil is null as a value of JSON and nothing
-// elsewhere.
+// Render returns the text with values in place of the placeholders. A value is a string, a number, a bool, nil or
+// [json.RawMessage]; nil is null as a JSON value and empty elsewhere.
 //
-// A path whose segment becomes empty, "." or ".." would be another path: that is a
-// [*SegmentError].
+// A segment that becomes empty, "." or ".." would change the path: that is a [*SegmentError].
 func (t *Template) Render(value func(name string) any) (string, error) {
 	filled := t.fill(func(p part) string { return t.escape(p, value(p.name)) })
 	switch t.language {
@@ -224,7 +224,7 @@ func (t *Template) Render(value func(name string) any) (string, error) {
 	return filled, nil
 }
 
-// oneLine keeps a header in one line, and from what has no place in it (RFC 9110 §5.5).
+// oneLine keeps a header in one line, and removes characters that are not allowed in it (RFC 9110 §5.5).
 func oneLine(c rune) rune {
 	if unicode.IsControl(c) {
 		return ' '
@@ -255,8 +255,7 @@ func (t *Template) escape(p part, value any) string {
 	return s
 }
 
-// A SegmentError is why a path cannot be rendered: a value of the placeholder Name would make
-// another path of it.
+// A SegmentError describes why a path cannot be rendered: the value of the placeholder Name would change the path.
 type SegmentError struct{ Name, Segment string }
 
 func (e *SegmentError) Error() string {
@@ -266,8 +265,8 @@ func (e *SegmentError) Error() string {
 	return fmt.Sprintf("%q would lead to another path", e.Segment)
 }
 
-// checkPath refuses segments that placeholders have made into another path. Values have no slash
-// in them, so that segments stand where they do in the template.
+// checkPath refuses segments that would change the path. Values contain no slash, so segments are where they are in the
+// template.
 func (t *Template) checkPath(filled string) error {
 	names := map[int]string{}
 	at := 0
@@ -286,7 +285,7 @@ func (t *Template) checkPath(filled string) error {
 	return nil
 }
 
-// String is a value as people and programs read it: a text is itself, nil is nothing.
+// String returns a value in the form for people and programs: a text is unchanged, nil is empty.
 func String(value any) string {
 	switch v := value.(type) {
 	case nil:
@@ -308,7 +307,7 @@ func String(value any) string {
 	return fmt.Sprint(value)
 }
 
-// bareJSON is a value as one of JSON.
+// bareJSON returns a value as JSON.
 func bareJSON(value any) string {
 	data, err := json.Marshal(value)
 	if err != nil { // a number such as NaN

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// checkXML finds out whether each placeholder stands in text or in the value of an
-// attribute. A name of a tag, a comment, a declaration and CDATA have no escapes. So each
-// placeholder is replaced by a sign that has an escape in it, and has to come back decoded.
+// checkXML checks that each placeholder is in text or in the value of an attribute. Names of tags, comments,
+// declarations and CDATA have no escapes. So it replaces each placeholder by a mark that contains an escape, and the
+// parser has to return the mark decoded.
 func (t *Template) checkXML(begins []int) *Error {
 	all := t.fill(func(part) string { return "" })
 	mark := "x"
-	for strings.Contains(all, mark) { // which ends: a longer mark is not in a shorter text
+	for strings.Contains(all, mark) { // this ends: a longer mark is not in a shorter text
 		mark += "x"
 	}
 	sign := func(i int, amp string) string { return fmt.Sprintf("%s.%d%s.", mark, i, amp) }
@@ -29,7 +29,11 @@ func (t *Template) checkXML(begins []int) *Error {
 			break
 		}
 		if err != nil {
-			return &Error{begins[0], "the text is not XML around {" + t.parts[0].name + "}", "write XML, or another Content-Type"}
+			return &Error{
+				begins[0],
+				"the text is not XML around {" + t.parts[0].name + "}",
+				"write XML, or another Content-Type",
+			}
 		}
 		switch token := token.(type) {
 		case xml.CharData:
@@ -44,16 +48,19 @@ func (t *Template) checkXML(begins []int) *Error {
 	}
 	for i, p := range t.parts {
 		if strings.Count(seen.String(), sign(i, "&")) != 1 {
-			return &Error{begins[i], "{" + p.name + "} stands where XML has no escapes", "write it into the text of an element or the value of an attribute"}
+			return &Error{
+				begins[i],
+				"{" + p.name + "} stands where XML has no escapes",
+				"write it into the text of an element or the value of an attribute",
+			}
 		}
 	}
 	return nil
 }
 
-// escapeXML is s in text or in the value of an attribute. Characters that XML cannot have
-// become U+FFFD.
+// escapeXML escapes s for text and for the value of an attribute. Characters that are not allowed in XML become U+FFFD.
 func escapeXML(s string) string {
 	var out bytes.Buffer
-	_ = xml.EscapeText(&out, []byte(s)) // a buffer takes all
+	_ = xml.EscapeText(&out, []byte(s)) // writing to a buffer cannot fail
 	return out.String()
 }

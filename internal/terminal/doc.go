@@ -1,4 +1,3 @@
-// Package terminal shows people in a terminal what programs know: text from outside that
-// cannot command the terminal, columns that stand below each other, and lines that are
-// drawn again in place.
+// Package terminal displays text in a terminal: it measures, cuts and aligns text in columns, and redraws lines in
+// place.
 package terminal

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// A Screen is a terminal on which lines are drawn again in place. It is for one goroutine.
+// A Screen is a terminal on which lines are redrawn in place. Only one goroutine may use it at a time.
 type Screen struct {
 	file   *os.File
 	colour bool
 }
 
-// Open returns the Screen that w is, nil if it is none: a file, a pipe, or a terminal that
-// says by TERM that it can do nothing. A writer around a file has Unwrap() io.Writer. Colours
-// are used unless NO_COLOR is set.
+// Open returns w as a Screen, nil if it is not one: a file, a pipe, or a terminal without any abilities according to
+// TERM. A writer around a file has Unwrap() io.Writer. Colours are used unless NO_COLOR is set.
 func Open(w io.Writer) *Screen {
 	if around, ok := w.(interface{ Unwrap() io.Writer }); ok {
 		w = around.Unwrap()
@@ -29,10 +28,10 @@ func Open(w io.Writer) *Screen {
 	return &Screen{file: f, colour: os.Getenv("NO_COLOR") == ""}
 }
 
-// Size is how many columns and rows there are now.
+// Size returns the current number of columns and rows.
 func (s *Screen) Size() (columns, rows int) {
 	columns, rows, _ = size(s.file)
-	if columns <= 0 { // a serial line knows no size
+	if columns <= 0 { // a serial line has no size
 		columns = 80
 	}
 	if rows <= 0 {
@@ -41,10 +40,10 @@ func (s *Screen) Size() (columns, rows int) {
 	return columns, rows
 }
 
-// Colour is how text looks.
+// Colour is the appearance of text.
 type Colour string
 
-// The colours that are used, which a terminal shows as its user likes them.
+// The colours in use; terminals show them according to their settings.
 const (
 	Red    Colour = "31"
 	Green  Colour = "32"
@@ -53,8 +52,8 @@ const (
 	Faint  Colour = "2"
 )
 
-// Paint returns text in a colour, if there are colours. What is painted takes the same
-// columns, but cannot be measured or cut any more.
+// Paint returns text in a colour, if colours are used. The result takes as many columns as text, but cannot be measured
+// or cut.
 func (s *Screen) Paint(c Colour, text string) string {
 	if !s.colour || text == "" {
 		return text
@@ -62,25 +61,24 @@ func (s *Screen) Paint(c Colour, text string) string {
 	return "\x1b[" + string(c) + "m" + text + "\x1b[0m"
 }
 
-// Redraw puts a line in the place of the one that was drawn last. The line is one of at
-// most as many columns as there are.
+// Redraw replaces the line that was drawn last. The line must fit into the columns.
 func (s *Screen) Redraw(line string) { s.write("\r" + line + "\x1b[K") }
 
-// Clear takes away the line that was drawn last.
+// Clear removes the line that was drawn last.
 func (s *Screen) Clear() { s.Redraw("") }
 
-// Enter turns to a screen of its own, and leaves what was there for Leave.
+// Enter switches to the alternate screen; Leave restores the previous contents.
 func (s *Screen) Enter() { s.write("\x1b[?1049h\x1b[?25l") }
 
-// Leave returns from the screen that Enter turned to.
+// Leave returns from the alternate screen.
 func (s *Screen) Leave() { s.write("\x1b[?25h\x1b[?1049l") }
 
-// Fill shows lines on the screen that Enter turned to, and nothing else. The lines are as
-// for Redraw, at most as many as there are rows.
+// Fill fills the alternate screen with lines. Each line must fit as for Redraw, and there must be no more lines than
+// rows.
 func (s *Screen) Fill(lines []string) {
 	s.write("\x1b[H" + strings.Join(lines, "\x1b[K\r\n") + "\x1b[K\x1b[J")
 }
 
-// write writes all at once, so that no half of it is seen. Who has closed the terminal
-// need not be told.
+// write writes text in one piece, so that it never shows in parts. It ignores errors: the terminal may have been
+// closed.
 func (s *Screen) write(text string) { _, _ = s.file.WriteString(text) }

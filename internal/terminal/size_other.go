@@ -4,5 +4,5 @@ package terminal
 
 import "os"
 
-// size reports that there are no terminals: what is printed is plain lines.
+// size reports that f is not a terminal: output is plain lines.
 func size(*os.File) (columns, rows int, ok bool) { return 0, 0, false }

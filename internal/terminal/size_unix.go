@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// size asks how large a terminal is, and reports whether f is one.
+// size returns the size of a terminal, and reports whether f is one.
 func size(f *os.File) (columns, rows int, ok bool) {
 	conn, err := f.SyscallConn()
 	if err != nil {

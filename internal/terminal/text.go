@@ -7,7 +7,7 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Width is the number of columns that a terminal shows s in, which is a result of text.Line.
+// Width returns how many columns s, a result of text.Line, takes in a terminal.
 func Width(s string) int {
 	n := 0
 	for _, r := range s {
@@ -16,15 +16,15 @@ func Width(s string) int {
 	return n
 }
 
-// columns is how many columns r takes: none if it stands upon the rune before it, two if
-// it is as wide as a Chinese character (UAX #11).
+// columns returns how many columns r takes: none if it combines with the previous rune, two if it is as wide as a
+// Chinese character (UAX #11).
 func columns(r rune) int {
 	switch {
-	case r < 0x300: // as most are
+	case r < 0x300: // the common case
 		return 1
 	case unicode.In(r, unicode.Mn, unicode.Me):
 		return 0
-	case r < 0x1100: // no wide ones
+	case r < 0x1100: // none of these is wide
 		return 1
 	}
 	switch width.LookupRune(r).Kind() {
@@ -53,8 +53,8 @@ func Cut(s string, n int) string {
 	return s
 }
 
-// Wrap returns s, which is a result of text.Line, in parts of at most n columns, broken at spaces where there are any. There
-// is at least one column in each.
+// Wrap breaks s, a result of text.Line, into parts of at most n columns, at spaces where possible. Each part has at
+// least one column.
 func Wrap(s string, n int) (parts []string) {
 	n = max(n, 1)
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimLeft(s, " ") {
@@ -77,7 +77,7 @@ func Wrap(s string, n int) (parts []string) {
 	return parts
 }
 
-// Pad returns s with spaces behind it, so that it takes n columns.
+// Pad appends spaces to s, so that it takes n columns.
 func Pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-Width(s)))
 }

@@ -1,10 +1,9 @@
-// Package text makes text from outside fit to be shown: on a page, in a terminal, in a log.
+// Package text makes text from outside safe to show on a page, in a terminal or in a log.
 //
-// A program, an upstream or a client may send anything: escape sequences that repaint a
-// terminal, control characters, marks that turn the direction of writing, bytes that are
-// not UTF-8. [Plain] removes them, [Line] and [Words] also make one line of what is left, and
-// [Cut] bounds its length. All of them return valid UTF-8 for valid UTF-8; all but Cut do so
-// for any text.
+// A program, an upstream or a client may send anything: escape sequences that repaint a terminal, control characters,
+// marks that change the direction of writing, bytes that are not UTF-8. [Plain] removes them, [Line] and [Words] also
+// make one line of the rest, and [Cut] bounds its length. All of them return valid UTF-8 for valid UTF-8; all but Cut
+// do so for any text.
 package text
 
 import (
@@ -18,10 +17,9 @@ const (
 	bel = 0x07
 )
 
-// Plain returns s as a terminal without colours shows it: without escape sequences
-// (ECMA-48 §5.4, §5.6, §8.3.89) and control characters, except for tabs and line feeds.
-// U+FFFD stands for bytes that are not UTF-8 and for the marks that turn the direction of
-// writing.
+// Plain returns s as a terminal without colours would show it: without escape sequences (ECMA-48 §5.4, §5.6, §8.3.89)
+// and control characters, except for tabs and line feeds. U+FFFD replaces bytes that are not UTF-8 and marks that
+// change the direction of writing.
 func Plain(s string) string {
 	return clean(s, func(r rune) rune {
 		if r == '\t' || r == '\n' {
@@ -31,8 +29,8 @@ func Plain(s string) string {
 	})
 }
 
-// Line returns s as one line: as [Plain] does, with a space for each tab and line break, and
-// without characters that have no width.
+// Line returns s as one line: like [Plain], with a space for each tab and line break, and without characters that have
+// no width.
 func Line(s string) string {
 	if printable(s) {
 		return s
@@ -55,12 +53,11 @@ func Line(s string) string {
 	}, s)
 }
 
-// Words returns s as one line as [Line] does, with one space for each run of them and none at the
-// ends.
+// Words returns s as one line like [Line], with one space for each run of spaces and none at the ends.
 func Words(s string) string { return strings.Join(strings.Fields(Line(s)), " ") }
 
-// Cut returns s if it has at most n characters, and otherwise its first n-1 and an
-// ellipsis. Without room for that, it returns "".
+// Cut returns s if it has at most n characters, and otherwise its first n-1 and an ellipsis. If n is too small for
+// that, it returns "".
 func Cut(s string, n int) string {
 	if len(s) <= n || utf8.RuneCountInString(s) <= n {
 		return s
@@ -76,7 +73,7 @@ func Cut(s string, n int) string {
 	return s
 }
 
-// clean removes escape sequences and has control characters replaced.
+// clean removes escape sequences and maps control characters by control.
 func clean(s string, control func(rune) rune) string {
 	if printable(s) {
 		return s
@@ -118,8 +115,8 @@ func withoutSequences(s string) string {
 	return rest.String() + s
 }
 
-// sequence returns the length of the escape sequence with which s begins. One without an
-// end reaches to the next line break, or to the end of s.
+// sequence returns the length of the escape sequence at the beginning of s. An unterminated one extends to the next
+// line break, or to the end of s.
 func sequence(s string) int {
 	if len(s) < 2 {
 		return len(s)

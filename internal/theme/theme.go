@@ -1,5 +1,5 @@
-// Package theme has what all pages of Tidewire look like: the live page of the gateway and
-// the debug page of a scheduler.
+// Package theme has the common style of all pages of Tidewire: the live page of the gateway and the debug page of a
+// scheduler.
 package theme
 
 import _ "embed"

@@ -1,8 +1,7 @@
-// Package upstream has the upstreams of a configuration at work: what their sources and
-// jobs share: the limit of their requests, and the link to it, if its kind has one.
+// Package upstream holds the upstreams of the configuration in effect: what their sources and jobs share, which is the
+// limit of their requests and, for some kinds, a link to the upstream.
 //
-// An upstream outlives changes of everything else: what was spent of its limit stays spent,
-// and its link stays up.
+// An upstream survives changes to everything else: the used part of its limit stays used, and its link stays up.
 package upstream
 
 import (
@@ -21,31 +20,31 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// An Upstream is one upstream at work. It is not modified.
+// An Upstream is an upstream in effect. It is not modified.
 type Upstream struct {
 	Name  string
-	Group *smartpoll.Group // the limit of its requests; nil: there is none
-	Link  io.Closer        // what its sources share, such as a connection; nil: nothing
+	Group *smartpoll.Group // the limit of its requests; nil: no limit
+	Link  io.Closer        // shared by its sources, such as a connection; nil: none
 
 	admits smartpoll.GroupConfig
 	spec   kind.Upstream
 }
 
-// Key names the upstream among all things of a configuration.
+// Key returns a key that is unique among all parts of a configuration.
 func (u *Upstream) Key() string { return "upstream/" + u.Name }
 
-// A Pool holds the upstreams that are at work. The zero value is empty. Its methods may be
-// called from any goroutine, but only one change may be prepared at a time.
+// A Pool holds the upstreams in effect. The zero value is empty. Its methods may be called from any goroutine, but only
+// one change may be prepared at a time.
 type Pool struct {
-	Log *slog.Logger // gets what links say; nil discards it. Not changed once the pool is used
+	Log *slog.Logger // for errors of links; nil discards them. It must not be changed once the pool is used
 
 	mu sync.Mutex // guards the field below
 
-	all []*Upstream // with those of the change that is prepared, which come last
+	all []*Upstream // those of a change being prepared come last
 }
 
-// Lookup returns the upstream of that name. While a change is prepared, it is the one that
-// the change brings. Nil means that there is none.
+// Lookup returns the upstream with the given name, nil if there is none. While a change is prepared, it returns the new
+// one.
 func (p *Pool) Lookup(name string) *Upstream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +56,7 @@ func (p *Pool) Lookup(name string) *Upstream {
 	return nil
 }
 
-// Group returns the limit of the upstream of that name, nil if it has none.
+// Group returns the limit of the upstream with the given name, nil if it has none.
 func (p *Pool) Group(name string) *smartpoll.Group {
 	if u := p.Lookup(name); u != nil {
 		return u.Group
@@ -65,7 +64,7 @@ func (p *Pool) Group(name string) *smartpoll.Group {
 	return nil
 }
 
-// Link returns what the sources of the upstream of that name share, nil if that is nothing.
+// Link returns the link of the upstream with the given name, nil if it has none.
 func (p *Pool) Link(name string) io.Closer {
 	if u := p.Lookup(name); u != nil {
 		return u.Link
@@ -73,7 +72,7 @@ func (p *Pool) Link(name string) io.Closer {
 	return nil
 }
 
-// Close closes the links of all upstreams, when nothing uses them any more.
+// Close closes the links of all upstreams. It is called when nothing uses them any more.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	all := p.all
@@ -84,8 +83,8 @@ func (p *Pool) Close() {
 	}
 }
 
-// Prepare works out what a configuration changes. An upstream of which the limit alone has
-// changed keeps its link, and one that has the same limit as before keeps what was spent of it.
+// Prepare determines what a configuration changes. An upstream with a changed limit keeps its link if nothing else
+// changed, and one with the same limit keeps the used part of it.
 func (p *Pool) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -107,22 +106,22 @@ func (p *Pool) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change,
 	return c, nil
 }
 
-// admits is how many requests an upstream takes.
+// admits returns the limits of an upstream.
 func admits(c *config.Upstream) smartpoll.GroupConfig {
 	return smartpoll.GroupConfig{Rate: rate.Limit(c.Limit), Burst: c.Burst, Running: c.MaxInFlight, Gap: c.Gap}
 }
 
-// A change is that of the upstreams. Nothing of it is told to people: a source or job says
-// itself that it has changed when its upstream has.
+// A change is a change of the upstreams. It has no difference of its own: a source or job counts as changed when its
+// upstream has.
 type change struct {
 	pool   *Pool
 	before []*Upstream
-	opened []*Upstream // those with a link of their own that is new
-	left   []*Upstream // those at work whose link nothing needs after the change
+	opened []*Upstream // those with a newly opened link
+	left   []*Upstream // those in effect whose link is not needed after the change
 	reconcile.Diff[*Upstream]
 }
 
-// complete gives u what it shares with before, which it takes the place of, or something new. Nil is none.
+// complete gives u the limit and the link of before, which it replaces, or new ones. Before may be nil.
 func (c *change) complete(u, before *Upstream) error {
 	switch {
 	case before != nil && before.admits == u.admits:
@@ -174,13 +173,13 @@ func (c *change) closeAll(all []*Upstream) {
 	}
 }
 
-// close closes the link of u, which nothing uses any more.
+// close closes the link of u, which is no longer in use.
 func (p *Pool) close(u *Upstream) {
 	if u.Link == nil {
 		return
 	}
 	if err := u.Link.Close(); err != nil && p.Log != nil {
-		p.Log.Warn("a link was not closed well", "upstream", u.Name, "err", err)
+		p.Log.Warn("a link was not closed cleanly", "upstream", u.Name, "err", err)
 	}
 }
 
