@@ -12,15 +12,15 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// A shell waits for completions, and nobody for an error of one.
+// Completions are dropped after this time, because the shell waits for them.
 const completionTimeout = 2 * time.Second
 
-// choices completes the value of a flag with the words that it may have.
+// choices completes the value of a flag with its valid words.
 func choices(cmd *cobra.Command, flag string, words ...string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // cannot fail: the flag exists
 }
 
-// completeConfig completes CONFIG, and behind it what more says, if there is such.
+// completeConfig completes CONFIG, and the arguments after it with the results of more, if that is not nil.
 func completeConfig(more func(cfg *config.Config) []cobra.Completion) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		switch {
@@ -37,7 +37,7 @@ func completeConfig(more func(cfg *config.Config) []cobra.Completion) cobra.Comp
 	}
 }
 
-// sourceNames are the sources of a configuration, each with its title.
+// sourceNames returns the sources of a configuration with their titles.
 func sourceNames(cfg *config.Config) (names []cobra.Completion) {
 	for _, s := range cfg.Sources {
 		names = append(names, described(s.Name, s.Title))
@@ -45,7 +45,7 @@ func sourceNames(cfg *config.Config) (names []cobra.Completion) {
 	return names
 }
 
-// configured are the sources and jobs of a configuration.
+// configured returns the sources and jobs of a configuration.
 func configured(cfg *config.Config) []cobra.Completion {
 	names := sourceNames(cfg)
 	for _, j := range cfg.Jobs {
@@ -54,7 +54,7 @@ func configured(cfg *config.Config) []cobra.Completion {
 	return names
 }
 
-// described is a completion with a title that says more than it.
+// described returns a completion, with the title if that differs from the name.
 func described(name, title string) cobra.Completion {
 	if title == name {
 		return name
@@ -62,7 +62,7 @@ func described(name, title string) cobra.Completion {
 	return cobra.CompletionWithDesc(name, text.Line(title))
 }
 
-// completeJob completes JOB and ARG=VALUE with what the gateway has.
+// completeJob completes JOB and ARG=VALUE from the jobs of the gateway.
 func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var list wire.Jobs
 	address, _ := cmd.Flags().GetString("url")
@@ -95,7 +95,7 @@ func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Compl
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// given reports whether the argument of that name is among args.
+// given reports whether the argument with the given name is among args.
 func given(args []string, name string) bool {
 	for _, arg := range args {
 		if strings.HasPrefix(arg, name+"=") {
@@ -105,7 +105,7 @@ func given(args []string, name string) bool {
 	return false
 }
 
-// completeSource completes the sources that watch shows, of the gateway that the first argument names, or the flag.
+// completeSource completes the sources for watch, from the gateway that the first argument or the flag names.
 func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var list wire.Sources
 	address, _ := cmd.Flags().GetString("url")
@@ -122,7 +122,7 @@ func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Comple
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// ask gets what a completion needs from a gateway.
+// ask gets the data for a completion from a gateway.
 func ask(cmd *cobra.Command, address string, v any, path string) bool {
 	tokenFile, _ := cmd.Flags().GetString("token-file")
 	gw, err := newRemote(address, tokenFile)

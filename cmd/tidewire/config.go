@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	usualConfig = "tidewire.yaml" // in the working directory, where no configuration is named
+	usualConfig = "tidewire.yaml" // in the working directory, if no configuration is named
 	stdinConfig = "-"
 	stdinName   = "stdin"  // in messages
-	maxStdin    = 64 << 20 // bytes of a configuration on stdin that are read at all; config has the bound that is said
+	maxStdin    = 64 << 20 // maximum bytes that are read from stdin; package config reports its own lower bound
 )
 
-// configFirst takes CONFIG from the front of args, of which rest follow it. If it is left out, the usual one is meant,
-// and named on stderr.
+// configFirst takes CONFIG from the front of args; rest is the number of arguments after it. If it is left out, the
+// usual one is used, and named on stderr.
 func configFirst(cmd *cobra.Command, args []string, rest int) (name string, others []string, err error) {
 	if len(args) > rest {
 		return args[0], args[1:], nil
@@ -34,8 +34,7 @@ func configFirst(cmd *cobra.Command, args []string, rest int) (name string, othe
 	return usualConfig, args, nil
 }
 
-// openConfig reads a configuration, from stdin if its name is "-". What stdin gives cannot be read again: then there are
-// no files.
+// openConfig reads a configuration, from stdin if its name is "-". Stdin cannot be read again: then the files are nil.
 func openConfig(cmd *cobra.Command, name string) (*config.Config, *config.Files, error) {
 	if name != stdinConfig {
 		return config.Open(name)
@@ -51,7 +50,7 @@ func openConfig(cmd *cobra.Command, name string) (*config.Config, *config.Files,
 	return cfg, nil, nil
 }
 
-// readConfig is openConfig without reading what it says.
+// readConfig reads the bytes of a configuration.
 func readConfig(cmd *cobra.Command, name string) ([]byte, error) {
 	if name == stdinConfig {
 		return readStdin(cmd)

@@ -44,7 +44,7 @@ nothing else. Ctrl-C ends everything.`,
 	return cmd
 }
 
-// hints says what can be tried with a running demo.
+// hints tells what to try with a running demo.
 func hints(d *demo.Demo) string {
 	var b strings.Builder
 	b.WriteString("\nOpen it, in two browsers if you like, and press Run.\n")
@@ -59,8 +59,8 @@ func hints(d *demo.Demo) string {
 	return b.String()
 }
 
-// upstreamCommands are the subcommands that the demo starts as processes. They are hidden:
-// who uses them knows them from what the demo prints.
+// upstreamCommands are the subcommands that the demo starts as processes. They are hidden: the demo prints the ones
+// that are useful.
 func upstreamCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, c := range demo.Commands() {
@@ -77,7 +77,7 @@ func upstreamCommands() []*cobra.Command {
 	return commands
 }
 
-// logger writes to stderr. A command has one: two would write at the same time.
+// logger returns a logger to stderr. A command has only one: two would write at the same time.
 func logger(cmd *cobra.Command) *slog.Logger {
 	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 }

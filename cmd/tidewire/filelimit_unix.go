@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	fewFiles    = 1024 // below it, a page that is looked at and sources that are polled soon need more
-	tooFewFiles = 32   // below it, nobody would be answered
+	fewFiles    = 1024 // below it, an open page and polled sources soon need more
+	tooFewFiles = 32   // below it, no request could be answered
 )
 
-// checkFileLimit says so where few files and connections may be open at once: later it would show as connections that
-// nobody answers and sources that fail.
+// checkFileLimit warns if the limit of open files and connections is low: later that would show as unanswered
+// connections and failing sources.
 func checkFileLimit(log *slog.Logger) error {
-	var limit syscall.Rlimit // the soft limit, which the Go runtime has raised as far as it may be
+	var limit syscall.Rlimit // the soft limit, which the Go runtime has raised to the hard limit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return nil // no limit is known
+		return nil // the limit is unknown
 	}
 	switch n := uint64(limit.Cur); {
 	case n < tooFewFiles:

@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// outputPatience is how long run waits for the rest of the output of a run that is over.
+	// outputPatience is how long the command waits for the rest of the output of an ended run.
 	outputPatience = 10 * time.Second
-	// unreachable is how long a gateway may be away before run gives up a run.
+	// unreachable is how long a gateway may be unreachable before the command gives up.
 	unreachable = 2 * time.Minute
 )
 
-// An update is the next thing that is known of a run: its state, what it has printed, that a
-// connection stands or has broken, or why there is no more.
+// An update is news of a run: its state, output, a connection that was made or has broken, or the reason why nothing
+// more follows.
 type update struct {
 	state     wire.Run
 	printed   []string
 	connected bool
-	retry     time.Duration // of a connection that broke: how long until the next attempt
+	retry     time.Duration // for a broken connection: the time until the next attempt
 	err       error
 }
 
-// A dialler makes requests, and calls answered when one is.
+// A dialler makes requests, and calls answered for each answer.
 type dialler struct {
 	make     http.RoundTripper
 	answered func()
@@ -43,22 +43,22 @@ func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A follower follows one run of a gateway and shows it. Its goroutines end with live: one takes
-// the states of the run, one what it prints, and one asks for its cancellation.
+// A follower follows one run of a gateway and shows it. Its goroutines end with live: one receives the states of the
+// run, one its output, and one requests its cancellation.
 type follower struct {
 	gw      *remote
 	job     string
 	live    context.Context
 	client  *progress.Client
 	run     *progress.Run
-	printed chan struct{} // closed when all that the run printed is told
+	printed chan struct{} // closed when all output has been passed on
 	updates chan update
 	view    *runView
 
-	away time.Time // since when the gateway cannot be reached; zero: it can
+	away time.Time // since when the gateway has been unreachable; zero: it is reachable
 }
 
-// tell hands an update to await.
+// tell passes an update to await.
 func (f *follower) tell(u update) {
 	select {
 	case f.updates <- u:
@@ -79,7 +79,7 @@ func (f *follower) start(ctx context.Context, values map[string]string) (err err
 	return err
 }
 
-// follow begins to take the states of the run and, if output is set, what it prints.
+// follow begins to receive the states of the run and, if output is set, its output.
 func (f *follower) follow(output bool) {
 	f.client.HTTP = &http.Client{Transport: dialler{f.gw.dial, func() { f.tell(update{connected: true}) }}}
 	go func() {
@@ -102,13 +102,13 @@ func (f *follower) follow(output bool) {
 	}()
 }
 
-// await shows the run until it is over and everything that it printed is shown. With the first
-// interrupt it asks for the end of the run.
+// await shows the run until it has ended and all of its output is shown. The first interrupt requests the end of the
+// run.
 func (f *follower) await(interrupted <-chan struct{}) error {
 	tick := time.NewTicker(f.view.interval())
 	defer tick.Stop()
-	var over <-chan struct{}    // closed when there is nothing more to show; nil while the run goes on
-	var enough <-chan time.Time // after which what the run printed is not waited for
+	var over <-chan struct{}    // closed when there is nothing more to show; nil until the run has ended
+	var enough <-chan time.Time // ends the wait for the output
 	for {
 		select {
 		case <-over:
@@ -133,7 +133,7 @@ func (f *follower) await(interrupted <-chan struct{}) error {
 	}
 }
 
-// take shows an update.
+// take processes and shows an update.
 func (f *follower) take(u update) error {
 	switch {
 	case u.connected:
@@ -157,8 +157,7 @@ func (f *follower) take(u update) error {
 	return nil
 }
 
-// interrupt asks for the end of the run, unless it is that of others too: then it only stops
-// following.
+// interrupt requests the end of the run, unless others triggered it too: then it only stops following.
 func (f *follower) interrupt() error {
 	if f.view.state.Requests > 1 {
 		f.view.note(fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", f.job))

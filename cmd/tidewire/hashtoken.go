@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Lengths of a token, in bytes. Hashes are not salted, so that a token is found by its
-// own: what people think of could be guessed from them.
+// Lengths of a token, in bytes. Hashes are not salted, so that a token is found by its hash. So tokens that people make
+// up could be guessed from the hashes.
 const (
 	minToken = 20
 	maxToken = 4096
@@ -57,7 +57,7 @@ from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 	return cmd
 }
 
-// newToken returns 256 random bits as text; the prefix tells people and scanners what it is.
+// newToken returns 256 random bits as text; its prefix identifies it to people and secret scanners.
 func newToken() string {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails

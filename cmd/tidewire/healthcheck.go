@@ -13,7 +13,7 @@ import (
 	"github.com/tidewire/tidewire/internal/httpclient"
 )
 
-// healthcheckCommand is for images in which there is no other program.
+// healthcheckCommand is for images without other programs.
 func healthcheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "healthcheck [URL]",
@@ -37,7 +37,7 @@ that of a gateway is rarely valid for its local address, and sends no token.`,
 	}
 }
 
-// ready asks whether the gateway is. No token is sent: whoever answers may be anybody.
+// ready asks whether the gateway is ready. It sends no token, because the server has not proved to be the gateway.
 func (r *remote) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 	regular "github.com/tidewire/tidewire/internal/file"
 )
 
-// starter is a configuration that works as it is.
+// starter is a configuration that works unchanged.
 //
 //go:embed starter.yaml
 var starter []byte
@@ -41,15 +41,14 @@ file. It does not overwrite a file that is not empty.`,
 			if err := errors.Join(err, f.Close()); err != nil {
 				return fmt.Errorf("write the configuration: %w", err)
 			}
-			// Not on stdout, which may be that file: see openEmpty.
+			// Not to stdout, which may be that file: see openEmpty.
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s has been written. Run it with: tidewire serve %s\n", name, name)
 			return nil
 		},
 	}
 }
 
-// openEmpty opens a file that is there for writing, if it is empty: a shell that was told
-// "tidewire init > tidewire.yaml" has made it.
+// openEmpty opens an existing file for writing if it is empty: a shell creates it for "tidewire init > tidewire.yaml".
 func openEmpty(name string) (*os.File, error) {
 	f, err := regular.Open(name, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {

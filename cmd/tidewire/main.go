@@ -12,7 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // time tables of jobs name zones, and images have no files of them
+	_ "time/tzdata" // timetables of jobs name zones, and images have no zone files
 
 	"github.com/spf13/cobra"
 
@@ -22,12 +22,12 @@ import (
 	"github.com/tidewire/tidewire/internal/text"
 )
 
-// The exit codes, beside 0.
+// The exit codes, besides 0.
 const (
-	exitFailure = 1 // what was asked for failed, or a configuration is not valid
+	exitFailure = 1 // the command failed, or a configuration is not valid
 	exitUsage   = 2 // the command line is not valid
 
-	exitInterrupted = 130 // Ctrl-C, as shells have it; or the run that was followed was cancelled
+	exitInterrupted = 130 // Ctrl-C, as in shells; or the followed run was cancelled
 )
 
 func main() {
@@ -68,7 +68,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 	root.SetErr(stderr)
 	root.Version = version()
 	root.SetVersionTemplate("tidewire {{.Version}}\n")
-	// Whatever fails before a command's own code runs is a mistake in the command line.
+	// An error before a command's own code runs is a mistake in the command line.
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
 
@@ -95,8 +95,8 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 	}
 }
 
-// A checkedWriter keeps its first error, which those who print rarely look at: what could not be written is not
-// there for who reads it, so the command has failed.
+// A checkedWriter keeps its first error, since code that prints rarely checks for errors: if output could not be
+// written, the command has failed.
 type checkedWriter struct {
 	w   io.Writer
 	err error
@@ -110,10 +110,10 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap is for those who look whether it is a terminal.
+// Unwrap lets callers check whether the writer is a terminal.
 func (c *checkedWriter) Unwrap() io.Writer { return c.w }
 
-// harmless is what err says, which may come from elsewhere, without what would command a terminal.
+// harmless returns the text of err, which may come from elsewhere, without control sequences for a terminal.
 func harmless(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
@@ -122,12 +122,12 @@ func harmless(err error) string {
 	return strings.Join(lines, "\n")
 }
 
-// An exitStatus ends a command that has said itself what went wrong with this exit code.
+// An exitStatus ends a command with this exit code, after the command has reported the error itself.
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// arguments wants so many arguments, and says how the command is written if there are others.
+// arguments checks the number of arguments; its error shows the usage of the command.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		what := "there are too many arguments"
@@ -228,12 +228,12 @@ of Go.`,
 	}
 }
 
-// release is the version that whoever builds without the repository, as for an image, says by
-// -ldflags "-X main.release=v1.2.3".
+// release is the version set by a build without the repository, such as that of an image, with -ldflags "-X
+// main.release=v1.2.3".
 var release string
 
-// version is the module's version and the commit it was built from, as far as the build
-// recorded them, or release.
+// version returns the module's version and the commit that it was built from, as far as the build recorded them, or
+// release.
 func version() string {
 	if release != "" {
 		return release + " " + runtime.Version()
@@ -251,7 +251,7 @@ func version() string {
 	return v + " " + info.GoVersion
 }
 
-// count is n and a noun in its right number.
+// count returns n and a noun in singular or plural.
 func count(n int, noun string) string {
 	if n != 1 {
 		noun += "s"

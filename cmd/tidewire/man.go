@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// manCommand is for those who make packages.
+// manCommand is for makers of packages.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "man DIR",
@@ -24,7 +24,7 @@ func manCommand() *cobra.Command {
 			}
 			pages := []*cobra.Command{cmd.Root()}
 			for _, c := range cmd.Root().Commands() {
-				if c.IsAvailableCommand() && c.Name() != "completion" { // that one speaks of shells by itself
+				if c.IsAvailableCommand() && c.Name() != "completion" { // the help of completion is about shells
 					pages = append(pages, c)
 				}
 			}
@@ -39,9 +39,8 @@ func manCommand() *cobra.Command {
 	}
 }
 
-// manPage is the manual page of a command in the macros of man(7). It is made here since
-// there is so little to it: cobra's own generator goes by way of Markdown, with two more
-// modules.
+// manPage returns the manual page of a command in the macros of man(7). It takes little code: cobra's own generator
+// goes via Markdown, with two more modules.
 func manPage(c *cobra.Command, pages []*cobra.Command) string {
 	var b strings.Builder
 	section := func(name string) { fmt.Fprintf(&b, ".SH %s\n", name) }
@@ -93,8 +92,7 @@ func manPage(c *cobra.Command, pages []*cobra.Command) string {
 	return b.String()
 }
 
-// roff is text as man(7) takes it: nothing in it is a request, an escape or a hyphen that
-// was meant as a minus.
+// roff returns s escaped for man(7): nothing in it is a request, an escape or a hyphen instead of a minus.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`).Replace(s)
 	lines := strings.Split(s, "\n")

@@ -52,7 +52,7 @@ values of headers and of the query are shown as ***; the body is shown as it is.
 	return cmd
 }
 
-// printJSON prints a value as people read it.
+// printJSON prints a value, indented for people.
 func printJSON(w io.Writer, value json.RawMessage) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

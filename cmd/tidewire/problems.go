@@ -16,14 +16,14 @@ const (
 	formatGitHub = "github"
 )
 
-// writeText writes each problem as a line that editors can follow, and below it the place.
+// writeText writes each problem as a line that editors can follow, with an excerpt below.
 func writeText(w io.Writer, problems config.Problems) {
 	for _, p := range problems {
 		fmt.Fprintf(w, "%v\n%s\n", p, p.Excerpt())
 	}
 }
 
-// writeWarnings is writeText for what is no problem.
+// writeWarnings is writeText for warnings.
 func writeWarnings(w io.Writer, warnings config.Problems) {
 	for _, p := range warnings {
 		p.What = "warning: " + p.What
@@ -31,7 +31,7 @@ func writeWarnings(w io.Writer, warnings config.Problems) {
 	}
 }
 
-// writeJSON writes problems as an array, also an empty one.
+// writeJSON writes problems as an array, which may be empty.
 func writeJSON(w io.Writer, problems config.Problems) error {
 	if problems == nil {
 		problems = config.Problems{}
@@ -42,7 +42,7 @@ func writeJSON(w io.Writer, problems config.Problems) error {
 	return enc.Encode([]config.Problem(problems))
 }
 
-// What GitHub's workflow commands need escaped, in messages and in properties.
+// Characters to escape in messages and properties of GitHub's workflow commands.
 var (
 	gitHubMessage  = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	gitHubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")

@@ -22,13 +22,13 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// What the commands that talk to a gateway read from the environment.
+// Environment variables of the commands that talk to a gateway.
 const (
 	envURL   = "TIDEWIRE_URL"
 	envToken = "TIDEWIRE_TOKEN"
 )
 
-// gatewayURL is the gateway that is meant if none is named.
+// gatewayURL returns the URL of the gateway if none is given.
 func gatewayURL() string {
 	if address := os.Getenv(envURL); address != "" {
 		return address
@@ -38,22 +38,22 @@ func gatewayURL() string {
 
 const (
 	maxAnswer = 64 << 20         // bytes of the body of an answer
-	answerFor = 30 * time.Second // how long an answer may take that is not waited for
+	answerFor = 30 * time.Second // time limit of an answer, except for long polls
 )
 
-// silence is how long nothing may come of a stream before the connection is given up: less than two of the
-// gateway's heartbeats, which come every 15 s. A variable for tests.
+// silence is how long a stream may be silent before the connection is given up: less than two of the gateway's
+// heartbeats, which come every 15 s. It is a variable for tests.
 var silence = 25 * time.Second
 
 // A remote is a gateway that is reached by HTTP. It is safe for concurrent use.
 type remote struct {
 	base   *url.URL
-	header http.Header       // goes with every request
-	socket string            // the path of the unix socket by which it is reached; "" of one that has a URL
+	header http.Header       // of every request
+	socket string            // the path of its unix socket; "" if it has a URL
 	dial   http.RoundTripper // makes the requests
 }
 
-// String is the gateway as whoever gave the command has named it.
+// String returns the gateway's address as given to the command.
 func (r *remote) String() string {
 	if r.socket != "" {
 		return "unix:" + r.socket
@@ -61,7 +61,7 @@ func (r *remote) String() string {
 	return r.base.Redacted()
 }
 
-// dialUnix makes requests by a unix socket, whatever host they name.
+// dialUnix returns a transport that makes requests through a unix socket, whatever host they name.
 func dialUnix(path string) http.RoundTripper {
 	return httpclient.New(httpclient.Options{
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
@@ -85,8 +85,8 @@ func tokenFlag(cmd *cobra.Command, file *string) {
 // maxTokenFile bounds the bytes of a file with a token.
 const maxTokenFile = 64 << 10
 
-// newRemote is the gateway at address, where the token signs in that is in tokenFile, or
-// else in the environment. No error says what the token is.
+// newRemote returns the gateway at address, with the token in tokenFile, or else in the environment. Errors do not
+// quote the token.
 func newRemote(address, tokenFile string) (*remote, error) {
 	r := &remote{dial: httpclient.Default.Transport}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok && path != "" {
@@ -118,12 +118,12 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	return r, nil
 }
 
-// url is the place of a path of the API.
+// url returns the URL of a path of the API.
 func (r *remote) url(path ...string) *url.URL {
 	return r.base.JoinPath(append([]string{"api/v1"}, path...)...)
 }
 
-// request makes a GET of a path of the API.
+// request returns a GET request for a path of the API.
 func (r *remote) request(ctx context.Context, path ...string) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url(path...).String(), nil)
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *remote) request(ctx context.Context, path ...string) (*http.Request, er
 	return req, nil
 }
 
-// get decodes the answer to a GET into v; errors are as those of do.
+// get decodes the answer to a GET into v; its errors are those of do.
 func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
@@ -146,13 +146,13 @@ func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, e
 		return nil, err
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return nil, fmt.Errorf("%s does not answer as a gateway does: %w", req.URL.Redacted(), err)
+		return nil, fmt.Errorf("%s does not answer like a gateway: %w", req.URL.Redacted(), err)
 	}
 	return header, nil
 }
 
-// do makes a request, which sends the token to no other origin than the gateway's. An
-// answer other than 200 is a [*sse.StatusError].
+// do makes a request; it sends the token only to the gateway's origin. An answer other than 200 is a
+// [*sse.StatusError].
 func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	resp, err := httpclient.KeepCredentials(&http.Client{Transport: r.dial}).Do(req)
 	if err != nil {
@@ -169,8 +169,7 @@ func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	return resp.Header, body, nil
 }
 
-// explained is err in the words of whoever gave the command: a gateway's problem by what it
-// says, and what can be done about it.
+// explained returns err in terms of the command line: the text of a gateway's problem, and what to do about it.
 func (r *remote) explained(err error) error {
 	var status *sse.StatusError
 	var dial *url.Error
@@ -187,7 +186,7 @@ func (r *remote) explained(err error) error {
 	return err
 }
 
-// A refusal is a gateway's answer that it will not.
+// A refusal is an answer by which a gateway refuses a request.
 type refusal struct {
 	*sse.StatusError
 	text string
@@ -196,7 +195,7 @@ type refusal struct {
 func (e *refusal) Error() string { return e.text }
 func (e *refusal) Unwrap() error { return e.StatusError }
 
-// problemText is what the RFC 9457 problem of an answer says, in one line for each part that is wrong.
+// problemText returns the text of the RFC 9457 problem in an answer, with one line for each part that is wrong.
 func problemText(status *sse.StatusError) string {
 	var p struct {
 		Detail string

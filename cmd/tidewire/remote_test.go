@@ -285,7 +285,7 @@ func TestRemoteMistakes(t *testing.T) {
 		{"t0ken\nX: y", []string{"watch", refuses}, 1, "the token in $TIDEWIRE_TOKEN is not valid"},
 		{"", []string{"watch", "--token-file", empty, refuses}, 1, "empty contains no token"},
 		{"", []string{"watch", "--token-file", empty + "er", refuses}, 1, "read the token: open "},
-		{"", []string{"watch", other}, 1, "does not answer as a gateway does"},
+		{"", []string{"watch", other}, 1, "does not answer like a gateway"},
 		{"", []string{"watch", "localhost:8480"}, 2, `"localhost:8480" is not the URL of a gateway`},
 		{"", []string{"run", "--url", "http://127.0.0.1:1", "x"}, 1, "http://127.0.0.1:1 cannot be reached: "},
 		{"", []string{"watch", "http://127.0.0.1:1"}, 1, "http://127.0.0.1:1 cannot be reached: "},

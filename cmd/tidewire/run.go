@@ -56,7 +56,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 	return cmd
 }
 
-// parseArgs takes the arguments of a job as name=value.
+// parseArgs parses the arguments of a job, each NAME=VALUE.
 func parseArgs(args []string) (map[string]string, error) {
 	values := make(map[string]string, len(args))
 	for _, arg := range args {
@@ -72,8 +72,8 @@ func parseArgs(args []string) (map[string]string, error) {
 	return values, nil
 }
 
-// runJob starts a run and follows it until it ends, or until ctx does and the run is others' too.
-// If output is set, it shows what the run prints.
+// runJob starts a run and follows it until it ends, or until ctx does if others triggered the run too. If output is
+// set, it shows the output of the run.
 func runJob(ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
@@ -92,7 +92,7 @@ func runJob(ctx context.Context, gw *remote, job string, values map[string]strin
 	return outcome(f.view.state, output, stdout, stderr)
 }
 
-// beginning says how a run began, and to people what Ctrl-C does to it.
+// beginning tells how a run began, and people also what Ctrl-C does.
 func beginning(joined, people bool) string {
 	text, interrupt := " started", "; Ctrl-C cancels it"
 	if joined {
@@ -104,7 +104,7 @@ func beginning(joined, people bool) string {
 	return text
 }
 
-// startError says why a run did not start, or that there is no such job, and which there are.
+// startError explains why a run did not start; if the job does not exist, it names the jobs that do.
 func startError(ctx context.Context, gw *remote, err error) error {
 	if ctx.Err() != nil {
 		return exitStatus(exitInterrupted)
@@ -131,7 +131,7 @@ func startError(ctx context.Context, gw *remote, err error) error {
 	return err
 }
 
-// followError says why a run cannot be followed any further.
+// followError explains why a run cannot be followed any further.
 func followError(gw *remote, err error) error {
 	var status *sse.StatusError
 	if errors.As(err, &status) && status.StatusCode != http.StatusNotFound && status.StatusCode != http.StatusGone {
@@ -140,11 +140,11 @@ func followError(gw *remote, err error) error {
 	return fmt.Errorf("the run is lost: %s no longer knows it: %w", gw, gw.explained(err))
 }
 
-// tailLines is how many of the last lines of its output a run that failed is shown with.
+// tailLines is how many of the last lines of output are shown for a failed run.
 const tailLines = 20
 
-// outcome prints the result of a run that has ended, or the end of what it printed if that
-// is not shown yet, and turns the end into an exit code.
+// outcome prints the result of an ended run, or the end of its output if that has not been shown, and returns the exit
+// code.
 func outcome(s wire.Run, shown bool, stdout, stderr io.Writer) error {
 	if s.Status == progress.StatusSucceeded {
 		if len(s.Result) == 0 || string(s.Result) == "null" {

@@ -12,10 +12,10 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// followOutput tells what a run prints, whole lines at a time, until it is over, ctx ends,
-// or the gateway does not know the run any more.
+// followOutput passes on the output of a run, in whole lines, until the run is over, ctx ends, or the gateway no longer
+// has the run.
 func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []string)) {
-	next, begun := "0", "" // where the next answer begins, and the line that has no end yet
+	next, begun := "0", "" // where the next answer begins, and the unfinished line
 	for {
 		header, text, err := gw.output(ctx, id, next)
 		switch {
@@ -49,12 +49,12 @@ func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []
 	}
 }
 
-// forPeople leaves out empty lines, and those that were for the gateway.
+// forPeople removes empty lines, and lines meant for the gateway.
 func forPeople(lines []string) []string {
 	return slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") })
 }
 
-// output is what a run has printed from a place on. It waits until there is some.
+// output returns the output of a run from a place on. It waits until there is some.
 func (r *remote) output(ctx context.Context, id, from string) (http.Header, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -66,7 +66,7 @@ func (r *remote) output(ctx context.Context, id, from string) (http.Header, stri
 	req.Header.Set("Prefer", "wait=25")
 	header, text, err := r.do(req)
 	if err == nil && header.Get("Tidewire-Next") == "" {
-		err = fmt.Errorf("%s does not answer as a gateway does", req.URL.Redacted())
+		err = fmt.Errorf("%s does not answer like a gateway", req.URL.Redacted())
 	}
 	return header, string(text), err
 }

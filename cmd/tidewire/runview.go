@@ -12,24 +12,24 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// A runView shows how far a run is: in a terminal by a line that is drawn again, else by a
-// line for each change, but at most one a second. It is for one goroutine.
+// A runView shows the progress of a run: in a terminal by a line that is redrawn, otherwise by a line for each change,
+// at most one per second. It is for one goroutine.
 type runView struct {
 	w      io.Writer
-	screen *terminal.Screen // nil: w is no terminal
+	screen *terminal.Screen // nil: w is not a terminal
 	job    string
 
 	state   wire.Run
 	begun   time.Time // by this machine's clock; zero before the run has begun
-	retryAt time.Time // when the connection is tried again that broke; zero if it stands
-	drawn   string    // the line that was shown last
+	retryAt time.Time // when the broken connection is retried; zero: connected
+	drawn   string    // the last line shown
 }
 
 func newRunView(w io.Writer, job string) *runView {
 	return &runView{w: w, screen: terminal.Open(w), job: text.Line(job)}
 }
 
-// interval is the time between two drawings.
+// interval returns the time between two drawings.
 func (v *runView) interval() time.Duration {
 	if v.screen == nil {
 		return time.Second
@@ -37,8 +37,8 @@ func (v *runView) interval() time.Duration {
 	return 100 * time.Millisecond
 }
 
-// update takes the run's newest state. The start of a run that was joined is as its
-// gateway has it, if the clocks agree well enough for that.
+// update takes the run's newest state. For a run that was joined, the gateway's start time is used if the clocks agree
+// well enough.
 func (v *runView) update(s wire.Run, joined bool) {
 	v.state = s
 	if v.begun.IsZero() && s.Status != progress.StatusQueued {
@@ -49,7 +49,7 @@ func (v *runView) update(s wire.Run, joined bool) {
 	}
 }
 
-// lost takes note that the connection broke, or an attempt to make it anew. It is said once.
+// lost records that the connection, or an attempt to reconnect, has failed. It is reported once.
 func (v *runView) lost(err error, retryAt time.Time) {
 	if v.retryAt.IsZero() {
 		v.note(fmt.Sprintf("%s: the connection broke (%s); trying again", v.job, text.Line(err.Error())))
@@ -63,7 +63,7 @@ func (v *runView) note(line string) {
 	fmt.Fprintln(v.w, line)
 }
 
-// close takes away the line that is drawn again.
+// close removes the line that is redrawn.
 func (v *runView) close() {
 	if v.screen != nil && v.drawn != "" {
 		v.screen.Clear()
@@ -71,7 +71,7 @@ func (v *runView) close() {
 	v.drawn = ""
 }
 
-// draw shows the state of now, if it looks otherwise than before.
+// draw shows the current state, if it looks different than before.
 func (v *runView) draw(now time.Time) {
 	if v.screen == nil {
 		if line := v.plain(); line != v.drawn && v.state.Status != "" {
@@ -116,7 +116,7 @@ func (v *runView) finish() {
 	v.note(glyph + " " + words)
 }
 
-// plain is the state in words, without what changes by itself.
+// plain returns the state in words, without what changes with time.
 func (v *runView) plain() string {
 	parts := []string{v.job}
 	if v.state.Percent != nil {
@@ -125,7 +125,7 @@ func (v *runView) plain() string {
 	return strings.Join(append(parts, v.words()...), "  ")
 }
 
-// words is what the run says of itself, and what there is to say of it if it is not at work.
+// words returns the run's own message, and its status if it is not running.
 func (v *runView) words() (words []string) {
 	s := v.state
 	switch {
@@ -143,11 +143,10 @@ func (v *runView) words() (words []string) {
 	return words
 }
 
-// bar is the state in as many columns as there are: the job, a bar, the percentage, what
-// the run says, and the times.
+// bar returns the state in the available columns: the job, a bar, the percentage, the run's message, and the times.
 func (v *runView) bar(now time.Time) string {
 	columns, _ := v.screen.Size()
-	columns-- // a cursor behind the last one would be in the next line
+	columns-- // a cursor after the last column would be in the next line
 	times := clock(v.elapsed(now))
 	if left, ok := v.left(now); ok {
 		times += ", " + clock(left) + " left"
@@ -170,7 +169,7 @@ func (v *runView) bar(now time.Time) string {
 	return left + "  " + terminal.Pad(terminal.Cut(strings.Join(words, "  "), room), room) + "  " + v.screen.Paint(terminal.Faint, times)
 }
 
-// gauge is a bar of n columns that is filled to a percentage, in eighths of a column.
+// gauge returns a bar of n columns that is filled to a percentage, in eighths of a column.
 func gauge(percent float64, n int) string {
 	eighths := int(min(max(percent, 0), 100) / 100 * float64(8*n))
 	full, part := eighths/8, eighths%8
@@ -182,7 +181,7 @@ func gauge(percent float64, n int) string {
 	return s + strings.Repeat("░", n-full)
 }
 
-// elapsed is how long the run has been at work.
+// elapsed returns how long the run has been running.
 func (v *runView) elapsed(now time.Time) time.Duration {
 	if v.begun.IsZero() {
 		return 0
@@ -190,8 +189,8 @@ func (v *runView) elapsed(now time.Time) time.Duration {
 	return max(0, now.Sub(v.begun))
 }
 
-// left is how long the run will take if it goes on as it did. One that has only begun, or
-// is nearly there, does not say.
+// left estimates the remaining time from the progress so far. There is no estimate just after the start or just before
+// the end.
 func (v *runView) left(now time.Time) (time.Duration, bool) {
 	p := v.state.Percent
 	if p == nil || *p < 1 || *p >= 100 || v.elapsed(now) < time.Second {
@@ -200,7 +199,7 @@ func (v *runView) left(now time.Time) (time.Duration, bool) {
 	return time.Duration(float64(v.elapsed(now)) * (100 - *p) / *p), true
 }
 
-// clock is a time as a clock shows it: 0:07, 12:40, 1:02:03.
+// clock formats a duration like a clock: 0:07, 12:40, 1:02:03.
 func clock(d time.Duration) string {
 	s := int(d / time.Second)
 	if s < 3600 {

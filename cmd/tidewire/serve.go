@@ -23,8 +23,8 @@ import (
 	"github.com/tidewire/tidewire/internal/systemd"
 )
 
-// gcPercent is GOGC of a gateway, unless its environment says otherwise. Large answers come in bursts, which at Go's 100
-// would leave as much garbage again: ci/hostile.sh took 152 MB with 100, and 122 MB with 50.
+// gcPercent is GOGC of a gateway, unless its environment sets another. Large answers come in bursts, and with Go's
+// default of 100 they would leave as much garbage again: ci/hostile.sh took 152 MB with 100, and 122 MB with 50.
 const gcPercent = 50
 
 func serveCommand() *cobra.Command {
@@ -60,7 +60,7 @@ CONFIG defaults to ./tidewire.yaml. "-" reads stdin, once.`,
 			if err != nil {
 				return err
 			}
-			hangup := make(chan os.Signal, 1) // further ones, before the first is taken, ask for nothing else
+			hangup := make(chan os.Signal, 1) // further signals, before the first is taken, add nothing
 			signal.Notify(hangup, syscall.SIGHUP)
 			defer signal.Stop(hangup)
 			return serve(cmd, cfg, listen, &gateway.Options{Logger: log, Files: files, Look: look, Reload: hangup}, nil)
@@ -104,8 +104,8 @@ func listenFlag(cmd *cobra.Command, listen *string) {
 	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's: host:port, where port 0 picks a free one, or unix:PATH")
 }
 
-// serve runs cfg until the command's context ends. The address is printed once
-// connections are accepted there, and then calls listening, if there is one.
+// serve runs cfg until the command's context ends. Once connections are accepted, it prints the address and then calls
+// listening, unless that is nil.
 func serve(cmd *cobra.Command, cfg *config.Config, address string, opts *gateway.Options, listening func()) error {
 	scheme := "http"
 	if cfg.TLS != nil {
@@ -148,8 +148,8 @@ func serve(cmd *cobra.Command, cfg *config.Config, address string, opts *gateway
 	return err
 }
 
-// listenOn opens where cfg is served: the socket that systemd passes, or else the given
-// address, or else the configuration's.
+// listenOn opens the listener for cfg: the socket passed by systemd, or else the given address, or else the
+// configuration's.
 func listenOn(ctx context.Context, cfg *config.Config, address string) (net.Listener, error) {
 	ln, err := systemd.Listener()
 	if err != nil {
@@ -177,7 +177,7 @@ func listenOn(ctx context.Context, cfg *config.Config, address string) (net.List
 	return ln, nil
 }
 
-// observe has what the gateway does counted, and told to systemd, which shows status while all is well.
+// observe sets up metrics and reports to systemd, which shows status while everything is in order.
 func observe(opts *gateway.Options, status string) error {
 	service, err := systemd.New()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 type sourceRow struct {
 	wire.Source
 
-	raw json.RawMessage // all of it, as the gateway sent it
+	raw json.RawMessage // the whole source, as sent by the gateway
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -30,13 +30,13 @@ func (s *sourceRow) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// bad reports whether the source has no good value now.
+// bad reports whether the source is stale or failing.
 func (s *sourceRow) bad() bool { return s.State == wire.SourceStale || s.State == wire.SourceFailing }
 
-// firing reports whether the source's alert is.
+// firing reports whether the source's alert is firing.
 func (s *sourceRow) firing() bool { return s.Alert != nil && s.Alert.State == wire.AlertFiring }
 
-// failure is the source's error in one line, empty if it has none.
+// failure returns the source's error in one line, empty if it has none.
 func (s *sourceRow) failure() string {
 	if s.Error == nil {
 		return ""
@@ -44,7 +44,7 @@ func (s *sourceRow) failure() string {
 	return text.Line(*s.Error)
 }
 
-// condition is the source's state, and whether its alert is firing.
+// condition returns the source's state, and whether its alert is firing.
 func (s *sourceRow) condition() string {
 	words := text.Line(s.State)
 	if s.firing() {
@@ -53,7 +53,7 @@ func (s *sourceRow) condition() string {
 	return words
 }
 
-// colour is that of the condition.
+// colour returns the colour of the condition.
 func (s *sourceRow) colour() terminal.Colour {
 	if s.firing() {
 		return terminal.Red
@@ -61,7 +61,7 @@ func (s *sourceRow) colour() terminal.Colour {
 	return looks[s.State].colour
 }
 
-// reading is the source's value and unit in one line.
+// reading returns the source's value and unit in one line.
 func (s *sourceRow) reading() string {
 	value := s.Value
 	if s.Show.Value != "" {
@@ -81,8 +81,8 @@ func (s *sourceRow) reading() string {
 	return shown
 }
 
-// scalar is any JSON value as the page shows it: numbers with as many decimals as are
-// configured, else at most two, objects and lists on one line.
+// scalar formats a JSON value like the page: numbers with the configured decimals, or else at most two, objects and
+// lists on one line.
 func scalar(v any, decimals *int) string {
 	switch v := v.(type) {
 	case nil:
@@ -125,15 +125,14 @@ func scalar(v any, decimals *int) string {
 	return ""
 }
 
-// A sourceTable is the sources that are watched, in the gateway's order.
+// A sourceTable holds the watched sources, in the gateway's order.
 type sourceTable struct {
 	rows    []sourceRow
-	skew    time.Duration // how far this machine's clock is before the gateway's
-	retryAt time.Time     // when the connection is tried again that broke; zero if it stands
+	skew    time.Duration // how far this machine's clock is ahead of the gateway's
+	retryAt time.Time     // when the broken connection is retried; zero: connected
 }
 
-// reset takes rows for all there is, of which only those are shown that only names, if it
-// names any.
+// reset replaces the rows. If only is not empty, it selects the sources to show.
 func (t *sourceTable) reset(rows []sourceRow, only []string) error {
 	if len(only) == 0 {
 		t.rows = rows
@@ -155,14 +154,14 @@ func (t *sourceTable) reset(rows []sourceRow, only []string) error {
 	return nil
 }
 
-// put takes the new state of a source. One that is not in the table is not watched.
+// put takes the new state of a source. It ignores sources that are not in the table.
 func (t *sourceTable) put(s sourceRow) {
 	if i := slices.IndexFunc(t.rows, func(r sourceRow) bool { return r.Name == s.Name }); i >= 0 {
 		t.rows[i] = s
 	}
 }
 
-// looks is how states are marked.
+// looks maps states to their marks.
 var looks = map[string]struct {
 	glyph  string
 	colour terminal.Colour
@@ -173,7 +172,7 @@ var looks = map[string]struct {
 	wire.SourcePending: {"○", terminal.Faint},
 }
 
-// counts says how many sources are in which state.
+// counts returns the number of sources in each state.
 func (t *sourceTable) counts() string {
 	n := make(map[string]int)
 	for _, s := range t.rows {
@@ -188,18 +187,18 @@ func (t *sourceTable) counts() string {
 	return strings.Join(parts, ", ")
 }
 
-// bad reports whether a source that is shown has no good value now.
+// bad reports whether a source in the table is stale or failing.
 func (t *sourceTable) bad() bool {
 	return slices.ContainsFunc(t.rows, func(s sourceRow) bool { return s.bad() })
 }
 
 const (
-	continued  = "  " // what lines begin with that go on with the source above
-	minWrapped = 20   // columns, below which text in lines of its own would not be read
+	continued  = "  " // the beginning of lines that continue the source above
+	minWrapped = 20   // columns, below which text on separate lines would be unreadable
 )
 
-// lines is the table, a headline first, in as many columns as there are; 0 for any number. An error that does not
-// fit into its column has lines of its own below the source, since its end says why.
+// lines returns the table, with a headline, in the given number of columns; 0 means any number. An error that does not
+// fit into its column gets separate lines below the source, since its end gives the cause.
 func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time) []string {
 	now = now.Add(-t.skew)
 	cells := [][]string{{"SOURCE", "STATE", "VALUE", "AGE", "NEXT", "ERROR"}}
@@ -260,7 +259,7 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 	return lines
 }
 
-// since is how long something is, in one unit.
+// since formats a duration in one unit.
 func since(d time.Duration) string {
 	switch d = max(d, 0); {
 	case d < time.Minute:

@@ -62,7 +62,7 @@ The exit code is 0; with --once it is 1 if a source shown is stale or failing.`,
 	return cmd
 }
 
-// isAddress reports whether an argument is meant as a URL: the names of sources have neither of these characters.
+// isAddress reports whether an argument is a URL: names of sources contain neither of these characters.
 func isAddress(arg string) bool { return strings.ContainsAny(arg, ":/") }
 
 // A watcher follows the sources of a gateway. It is for one goroutine.
@@ -70,15 +70,15 @@ type watcher struct {
 	gw     *remote
 	only   []string // the names of the sources to show; none: all
 	out    io.Writer
-	notes  io.Writer // is told of connections where there is no screen
+	notes  io.Writer // gets messages about connections if there is no screen
 	json   bool
 	table  sourceTable
-	broken bool              // the connection, as was noted
-	late   bool              // the sources are others now, and could not be got yet
-	last   map[string]string // what was printed last of each source, where there is no screen
+	broken bool              // the connection; reported already
+	late   bool              // the sources have changed and could not be loaded yet
+	last   map[string]string // the last line printed for each source, if there is no screen
 }
 
-// once prints what is so now.
+// once prints the current state.
 func (w *watcher) once(ctx context.Context) error {
 	if err := w.load(ctx); err != nil {
 		return w.gw.explained(err)
@@ -105,7 +105,7 @@ func (w *watcher) once(ctx context.Context) error {
 	return nil
 }
 
-// load gets all sources, and the difference of the clocks.
+// load gets all sources, and the difference between the clocks.
 func (w *watcher) load(ctx context.Context) error {
 	var list struct{ Sources []sourceRow }
 	header, err := w.gw.get(ctx, &list, "sources")
@@ -113,20 +113,20 @@ func (w *watcher) load(ctx context.Context) error {
 		return err
 	}
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		if skew := time.Since(date); skew.Abs() > 2*time.Second { // less is the header's own second
+		if skew := time.Since(date); skew.Abs() > 2*time.Second { // a smaller one is within the resolution of the header
 			w.table.skew = skew
 		}
 	}
 	return w.table.reset(list.Sources, w.only)
 }
 
-// A watchEvent is the next thing that happens: a source's new state, that the sources are
-// others now, that a connection stands or has broken, or why there is no more.
+// A watchEvent is a source's new state, a change of the set of sources, a connection that was made or has broken, or
+// the reason why nothing more follows.
 type watchEvent struct {
 	source    *sourceRow
 	others    bool
 	connected bool
-	retryAt   time.Time // of a connection that broke
+	retryAt   time.Time // of a broken connection: the time of the next attempt
 	broke     error     // why
 	err       error
 }
@@ -142,7 +142,7 @@ func (w *watcher) watch(ctx context.Context) error {
 	}
 	if screen != nil {
 		screen.Enter()
-		defer func() { // what was seen last stays
+		defer func() { // the last state stays visible
 			screen.Leave()
 			columns, _ := screen.Size()
 			fmt.Fprintln(w.out, strings.Join(w.table.lines(screen, columns, time.Now()), "\n"))
@@ -177,7 +177,7 @@ func (w *watcher) watch(ctx context.Context) error {
 				}
 			}
 			dirty = true
-		case now := <-tick.C: // at most ten times a second, and for the ages once
+		case now := <-tick.C: // at most ten times a second, and once a second to update ages
 			if screen != nil && (dirty || now.Sub(drawn) >= time.Second) {
 				w.draw(screen, now)
 				dirty, drawn = false, now
@@ -186,7 +186,7 @@ func (w *watcher) watch(ctx context.Context) error {
 	}
 }
 
-// take is what an event means.
+// take processes an event.
 func (w *watcher) take(ctx context.Context, ev watchEvent) error {
 	switch {
 	case ev.err != nil:
@@ -205,7 +205,7 @@ func (w *watcher) take(ctx context.Context, ev watchEvent) error {
 	}
 	err := w.load(ctx)
 	if w.late = errors.As(err, new(*url.Error)); w.late {
-		return nil // it has gone away again: once more when it is back
+		return nil // the gateway is unreachable again: retried when it is back
 	}
 	return w.gw.explained(err)
 }
@@ -226,7 +226,7 @@ func (w *watcher) draw(screen *terminal.Screen, now time.Time) {
 	screen.Fill(lines[:min(len(lines), rows)])
 }
 
-// headline says what is watched, how it is, and whether the table is live.
+// headline returns the gateway, the counts of states, and whether the table is live.
 func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) string {
 	state, colour := "live", terminal.Green
 	if !w.table.retryAt.IsZero() {
@@ -239,7 +239,7 @@ func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) 
 	return terminal.Pad(terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2) + "  " + screen.Paint(colour, state)
 }
 
-// note says on stderr that the connection broke, once, and that it stands again.
+// note reports on stderr, once, that the connection broke, and that it is back.
 func (w *watcher) note(ev watchEvent) {
 	switch {
 	case ev.broke != nil && !w.broken:
@@ -251,8 +251,7 @@ func (w *watcher) note(ev watchEvent) {
 	}
 }
 
-// print prints a line for each source that is otherwise than when it was printed last, where
-// there is no screen.
+// print prints a line for each source that has changed since it was last printed, if there is no screen.
 func (w *watcher) print() error {
 	if w.last == nil {
 		w.last = make(map[string]string)
@@ -278,7 +277,7 @@ func (w *watcher) print() error {
 	return nil
 }
 
-// follow sends what happens until ctx ends; its last event is the reason why it cannot go on.
+// follow sends events until ctx ends; its last event is the reason why it cannot continue.
 func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 	tell := func(ev watchEvent) {
 		select {
@@ -310,11 +309,10 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 	}
 }
 
-// errOthers says that the gateway's sources are others now, so that its stream has to be
-// opened anew.
+// errOthers means that the set of sources has changed, so that the stream has to be opened anew.
 var errOthers = errors.New("the set of sources has changed")
 
-// stream reads one stream, and those that take its place when it breaks.
+// stream reads one stream, and those that replace it when it breaks.
 func (w *watcher) stream(ctx context.Context, client *sse.Client, tell func(watchEvent)) error {
 	req, err := w.gw.request(ctx, "stream")
 	if err != nil {
@@ -326,7 +324,7 @@ func (w *watcher) stream(ctx context.Context, client *sse.Client, tell func(watc
 		if err != nil {
 			return err
 		}
-		if ev.Name == "reset" { // another process answers, which may have other sources
+		if ev.Name == "reset" { // another process answers, and it may have other sources
 			tell(watchEvent{others: true})
 		}
 		if ev.Name != "" {
