@@ -1,26 +1,21 @@
-// Package web is the live page: HTML, CSS and ES modules that are embedded as
-// they are written, without a build step.
+// Package web is the live page: HTML, CSS and ES modules that are embedded as written, without a build step.
 //
-// [Handler] serves the page at / and everything it needs below /static/. The
-// page itself knows nothing but the HTTP API: it lists sources and jobs, then
-// follows one event stream. Its colours are those of package theme.
+// [Handler] serves the page at / and everything it needs below /static/. The page itself uses only the HTTP API: it
+// lists sources and jobs, then follows one event stream. Its colours are those of package theme.
 //
-// Whatever the page names, it names relative to itself, so that it works below
-// any path.
+// All addresses in the page are relative, so that it works below any path.
 //
-// The module with which the page follows streams is for everyone: it needs no
-// other file, and is also at /tidewire.js, for pages of any origin.
+// The module with which the page follows streams is public: it needs no other file, and is also at /tidewire.js, for
+// pages of any origin.
 //
 // Caching: embedded files have no modification time, so each asset's name
 // carries a hash of the content and may be kept for ever; the page and
 // /tidewire.js, whose names never change, are revalidated by their ETag on
 // each visit.
 //
-// Security: a Content-Security-Policy admits scripts, styles and connections
-// from the page's own origin alone, inline code nowhere, and forbids turning
-// strings into markup or code (Trusted Types). Values of sources and output
-// of jobs are hostile until proven otherwise; they reach the document as
-// text.
+// Security: a Content-Security-Policy admits scripts, styles and connections only from the page's own origin, admits no
+// inline code, and forbids turning strings into markup or code (Trusted Types). Values of sources and output of jobs
+// are treated as hostile; they enter the document only as text.
 package web
 
 import (
@@ -44,7 +39,7 @@ import (
 //go:embed static
 var static embed.FS
 
-// module is the browser module, which names no other file.
+// module is the browser module, which refers to no other file.
 //
 //go:embed static/tidewire.js
 var module []byte
@@ -55,12 +50,10 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 	"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Handler returns a handler of the page at /, of the browser module at
-// /tidewire.js and of the page's assets at /static/<name>.<hash>.<ext>. Other
-// paths are 404; methods other than GET
-// and HEAD are 405. Every response carries the security headers that the
-// package's documentation describes. The handler is safe for concurrent use
-// and depends on nothing but its own files.
+// Handler returns a handler of the page at /, of the browser module at /tidewire.js and of the page's assets at
+// /static/<name>.<hash>.<ext>. Other paths are 404; methods other than GET and HEAD are 405. Every response carries the
+// security headers that the package's documentation describes. The handler is safe for concurrent use and depends on
+// nothing but its own files.
 func Handler() http.Handler {
 	all := files()
 	mux := http.NewServeMux()
@@ -68,7 +61,7 @@ func Handler() http.Handler {
 		serveRevalidated(w, r, "index.html", all.index)
 	})
 	mux.HandleFunc("GET /tidewire.js", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS; this one is no secret
+		w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS; this one is public
 		serveRevalidated(w, r, "tidewire.js", module)
 	})
 	mux.HandleFunc("GET /static/{name}", func(w http.ResponseWriter, r *http.Request) {
@@ -98,29 +91,28 @@ func harden(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 
-// A Notice is a page that says one thing.
+// A Notice is a page with a single message.
 type Notice struct {
 	Title, Text string
-	Link        *Link // what else the person can do; nil: go back to the live page alone
+	Link        *Link // what else the person can do; nil: only the way back to the live page
 }
 
 // A Link leads somewhere, relative to the address of the notice.
 type Link struct{ Text, To string }
 
-// Message answers a person's request with a notice, in the look of the live page, with a
-// way back to that. It is for addresses of two segments, such as /auth/callback. Title and
-// texts are shown as they are, whatever is in them.
+// Message answers a person's request with a notice in the style of the live page, with a link back to it. It is for
+// addresses of two segments, such as /auth/callback. Title and texts are shown literally.
 func Message(w http.ResponseWriter, status int, notice Notice) {
 	h := w.Header()
 	harden(h)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", contentType("message.html"))
 	w.WriteHeader(status)
-	_ = files().message.Execute(w, notice) // the client may be gone
+	_ = files().message.Execute(w, notice) // an error means that the client has left
 }
 
-// serveRevalidated serves a file whose name says nothing about its content:
-// browsers ask each time whether it has changed.
+// serveRevalidated serves a file whose name does not depend on its content: browsers ask each time whether it has
+// changed.
 func serveRevalidated(w http.ResponseWriter, r *http.Request, name string, data []byte) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache")
@@ -129,20 +121,18 @@ func serveRevalidated(w http.ResponseWriter, r *http.Request, name string, data 
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(data))
 }
 
-// served is the embedded files as browsers get them.
+// served holds the embedded files in the form sent to browsers.
 type served struct {
 	index   []byte
 	message *template.Template
 	assets  map[string][]byte // by hashed name
 }
 
-// files is the embedded files, prepared once. They name each other plainly
-// ("./store.js", "static/app.css"), so that they work as they are written;
-// hashed names are put in their place.
+// files returns the embedded files, prepared once. They refer to each other by plain names ("./store.js",
+// "static/app.css"), so that they also work as written; those are replaced by hashed names.
 //
-// One hash over all files names them all: modules import each other, so a
-// change of one renames whoever imports it anyway, and all of them leave the
-// same binary together.
+// One hash over all files is in all names: modules import each other, so a change of one would rename its importers
+// anyway, and all files come from the same binary.
 var files = sync.OnceValue(func() served {
 	sum := sha256.New()
 	plain := map[string][]byte{}
@@ -189,9 +179,8 @@ var files = sync.OnceValue(func() served {
 	return all
 })
 
-// contentType returns the type of an asset by its extension; the table of the
-// machine's mime files is not asked, since browsers refuse modules of any
-// other type.
+// contentType returns the type of an asset by its extension. It does not use the machine's MIME tables, since browsers
+// refuse modules of any other type.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":

@@ -1,8 +1,7 @@
-// Who looks at the page: the name in the head, signing in and out.
+// The user of the page: the name in the head, signing in and out.
 //
-// Without access to anything, the form stands in place of the lists; somebody
-// who may see them without a name opens it with the button in the head. After
-// either the page connects anew: what it may show is another matter then.
+// Without any access, the sign-in form replaces the lists; anonymous users who may see the lists open it with the
+// button in the head. After signing in or out the page reconnects, since its rights have changed.
 
 import * as api from "./api.js";
 import { attribute, byId, glyph, optional, text } from "./dom.js";
@@ -14,10 +13,10 @@ export class Account {
   #me = null;
   #out = false; // the server answers 401
   #lapsed = false; // the session at a proxy has ended, which the page says
-  #leaving = false; // somebody signs out
-  #another = false; // somebody has signed out, and may want another account
+  #leaving = false; // signing out is in progress
+  #another = false; // the user has signed out, and may want another account
 
-  /** `changed` is called when somebody has signed in or out, `known` when it is known who looks. */
+  /** `changed` is called after signing in or out, `known` when the user of the page is known. */
   constructor(changed, known) {
     this.#changed = changed;
     this.#known = known;
@@ -31,27 +30,27 @@ export class Account {
     this.refresh();
   }
 
-  /** Takes the state of the connection: whoever is signed out, or not any more, may have another name. */
+  /** Takes the state of the connection: after signing out, or in again, the user may be another one. */
   connection(state) {
     const out = state === "signed-out";
-    const lost = state === "reconnecting"; // which may be a proxy's doing
+    const lost = state === "reconnecting"; // possibly because of a proxy
     if (out === this.#out && state !== "live" && !lost) return;
     this.#out = out;
     this.refresh();
   }
 
-  /** Takes that a request was refused because nobody is signed in: a session may have ended. */
+  /** Called when a request was refused because the user is not signed in: the session may have ended. */
   refused() {
     if (this.#me?.known) this.refresh();
   }
 
-  /** Asks who looks, and shows it. */
+  /** Asks for the user of the page, and shows it. */
   async refresh() {
     let over = this.#me?.known;
     try {
       this.#me = await api.me();
     } catch (problem) {
-      if (!problem.foreign) return; // the connection says what is wrong
+      if (!problem.foreign) return; // the connection shows what is wrong
       this.#ended(problem.message);
       return;
     }
@@ -63,7 +62,7 @@ export class Account {
     this.#known();
   }
 
-  /** Says that the session has ended, in the place of whatever was open. */
+  /** Shows that the session has ended, in place of anything that was open. */
   #expired() {
     for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     if (this.#me.role !== "none") location.hash = "#sign-in";
@@ -72,7 +71,7 @@ export class Account {
     this.#ui["sign-in-token"].focus();
   }
 
-  /** Why whoever looks may not do what an operator may, or "". */
+  /** Why the user may not do what an operator may, or "". */
   get refusal() {
     const { name, role, known, methods } = this.#me ?? {};
     if (role !== "viewer" && role !== "none") return "";
@@ -112,7 +111,7 @@ export class Account {
     return visit;
   }
 
-  /** Says that the page has nothing to show any more, and why. */
+  /** Shows that the page has nothing to show any more, and why. */
   #ended(sentence) {
     this.#lapsed = true;
     this.#ui["sign-in"].hidden = false;
@@ -157,7 +156,7 @@ export class Account {
       provider = (await api.signOut()).end_session;
     } catch {
       this.#leaving = false;
-      return; // still signed in, as the head says
+      return; // still signed in, as shown in the head
     }
     this.#ui["account-menu"].hidePopover();
     if (provider) return location.assign(provider); // which leads back here

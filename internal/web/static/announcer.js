@@ -1,5 +1,5 @@
-// Says what changed to those who listen: transitions only, gathered so that a
-// screen reader is interrupted at most once in five seconds.
+// Announces changes to screen readers: only transitions, collected so that a reader is interrupted at most once in five
+// seconds.
 
 import { printable } from "./format.js";
 

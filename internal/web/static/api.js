@@ -4,12 +4,12 @@
 import * as clock from "./clock.js";
 import { parse } from "./json.js";
 
-const TOKEN = "auth/token"; // where 401 says that a token is wrong
-const PATIENCE = 30_000; // ms that an answer may take: a connection that went dead gives none, and no error
+const TOKEN = "auth/token"; // where 401 means that a token is wrong
+const PATIENCE = 30_000; // ms that an answer may take: a dead connection gives neither an answer nor an error
 
 let refused = () => {};
 
-/** Has `f` called when the server says that whoever looks is not signed in, or not any more. */
+/** Sets `f` to be called when the server answers that the user is not signed in, or no longer. */
 export function onRefused(f) {
   refused = f;
 }
@@ -20,8 +20,8 @@ export class Problem extends Error {
     super(body.detail || body.title || `the server answered ${status}`);
     this.status = status;
     this.errors = body.errors ?? []; // [{pointer: "#/args/subnet", detail}]
-    this.run = body.run ?? ""; // the run that stands in the way
-    this.retryAfter = body.retry_after ?? 0; // in s; 0: not known
+    this.run = body.run ?? ""; // the run that is in the way
+    this.retryAfter = body.retry_after ?? 0; // in s; 0: unknown
     this.foreign = false; // a proxy in front answered, not the gateway
   }
 }
@@ -37,7 +37,7 @@ export const refresh = (source) => post(`api/v1/sources/${encodeURIComponent(sou
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
 
-/** What a run has printed since an offset: its text, the next offset, and whether that was all. */
+/** The output of a run from an offset on: its text, the next offset, and whether that was all. */
 export async function output(run, from) {
   const response = await answered(`api/v1/runs/${encodeURIComponent(run)}/output?from=${from}`, { headers: { Accept: "text/plain, application/json" } });
   const has = (header) => response.headers.get(header) !== null;
@@ -60,7 +60,7 @@ async function request(path, options) {
   return read(response);
 }
 
-/** What an answer says; some say nothing. */
+/** The content of an answer, which may be empty. */
 async function read(response) {
   try {
     return parse(await response.text());
@@ -69,7 +69,7 @@ async function read(response) {
   }
 }
 
-/** An answer that is not the gateway's: of a proxy that asks people to sign in again. */
+/** An answer that is not from the gateway but from a proxy that asks people to sign in again. */
 function foreign(status) {
   const problem = new Problem(status, { detail: "The session at the proxy in front of this page has ended. Reload the page to sign in again." });
   problem.foreign = true;
@@ -86,12 +86,12 @@ function ours(response) {
   return ![401, 403].includes(response.status) || type.startsWith("application/problem+json");
 }
 
-/** Makes a request and returns what was answered if that is a success. */
+/** Makes a request and returns the content of the answer if that is a success. */
 async function answered(path, { headers, ...options } = {}) {
   const sent = Date.now();
   let response;
   try {
-    // A proxy that is asked for JSON can say 401; it would send others to its own sign-in.
+    // A proxy that is asked for JSON can answer 401; otherwise it would redirect to its own sign-in.
     const wanted = { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(PATIENCE), headers: { Accept: "application/json", ...headers } };
     response = await fetch(path, { ...wanted, ...options });
   } catch ({ name }) {

@@ -1,11 +1,10 @@
-// The page: what the store knows, drawn once per animation frame.
+// The page: the contents of the store, drawn once per animation frame.
 //
 //	tidewire.js --snapshot--> store.js --frame()--> cards, toolbar
 //	               job-card.js --trigger--> api.js --run--> store.js
 //
-// Everything that changes calls draw(); the browser asks for a frame when the
-// page is visible, so a hidden page lays out nothing, and a burst of events
-// costs one pass.
+// Every change calls draw(); the browser requests frames only while the page is visible, so a hidden page lays out
+// nothing, and a burst of events costs one pass.
 
 import { Account } from "./account.js";
 import { Announcer } from "./announcer.js";
@@ -37,11 +36,11 @@ const account = new Account(renew, draw);
 const store = new Store(changed, say, renew);
 const sourceCards = new List(ui["source-list"], () => new SourceCard(draw, say), ui.sources);
 const jobCards = new List(ui["job-list"], () => new JobCard(draw, (run) => {
-  toolbar.pause(false); // whoever starts a run wants to see it move
+  toolbar.pause(false); // a user who starts a run wants to see its progress
   store.started(run);
 }), ui.jobs);
 
-// The lists as they are shown: while paused, as they were, and the keys of what has news since.
+// The lists as shown: while paused, their earlier state, and the keys of the items that have changed since.
 let view = { sources: new Map(), jobs: new Map() };
 const held = new Set();
 
@@ -71,17 +70,17 @@ function frame() {
   optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
 }
 
-/** Each source with what its chart draws. */
+/** Each source with the samples for its chart. */
 function known() {
   return new Map([...store.sources].map(([name, source]) => [name, { source, samples: store.samples(name) }]));
 }
 
-/** The same, of which nothing moves on. */
+/** The same, standing still. */
 function stilled(sources) {
   return new Map([...sources].map(([name, { source, samples }]) => [name, { source, samples: [...samples] }]));
 }
 
-/** Says what is wrong with the configuration, while what was loaded before is at work. */
+/** Shows what is wrong with the configuration, while the previous one is in effect. */
 function misconfigured(config) {
   const banner = ui["config-problem"];
   banner.hidden = !config?.error;
@@ -106,7 +105,7 @@ const stream = subscribe("api/v1/stream", {
   onSnapshot: (snapshot) => store.apply(snapshot),
   onReset: () => store.reload(),
   onState: (state, until) => {
-    if (state === "live" || state === "polling") store.reload(); // meanwhile sources and jobs may have come and gone
+    if (state === "live" || state === "polling") store.reload(); // sources and jobs may have changed meanwhile
     if (state === "signed-out") signedOut();
     connection.take(state, until);
     account.connection(state);
@@ -115,20 +114,20 @@ const stream = subscribe("api/v1/stream", {
 });
 onRefused(() => account.refused());
 
-/** Shows nothing that was for who is signed out. */
+/** Removes everything that was shown to a user who has signed out. */
 function signedOut() {
   store.forget();
   toolbar.pause(false);
 }
 
-/** Asks for everything anew: there is another configuration, or another person. */
+/** Requests everything anew, for another configuration or another user. */
 function renew() {
   store.reload();
-  stream.renew(); // the one that is open goes on with what there was
+  stream.renew(); // the open stream would continue with the previous topics
 }
 
 setInterval(() => {
-  if (clock.wasSet()) store.reload(); // whose answer tells by how much
+  if (clock.wasSet()) store.reload(); // the answer tells by how much
   draw(); // ages and countdowns
 }, 1000);
 draw();

@@ -1,9 +1,7 @@
-// The server's clock, as far as this page knows it: ages must not depend on
-// this machine's.
+// An estimate of the server's clock: ages must not depend on the clock of this machine.
 //
-// An answer carries the time, in whole seconds, at which the server wrote it.
-// That was between the request and the answer, however long these are apart:
-// so each narrows down by how much the clocks differ, and latency is never
+// An answer has the time, in whole seconds, at which the server wrote it. That was between the request and the answer,
+// however far apart these are: so each answer narrows down the difference between the clocks, and latency is never
 // taken for a difference.
 
 let least = -Infinity, most = Infinity; // of the server's clock minus this one, in ms
@@ -23,10 +21,10 @@ export function learn(date, sent, had) {
   const differs = low > most || high < least; // one of the clocks was set
   least = differs ? low : Math.max(least, low);
   most = differs ? high : Math.min(most, high);
-  skew = Math.max(least, Math.min(most, 0)); // as little as is certain
+  skew = Math.max(least, Math.min(most, 0)); // the smallest certain difference
 }
 
-/** Reports, once, that this machine's clock was set, or slept: what was learnt is void then. */
+/** Reports, once, that this machine's clock was set, or that it slept: the estimate is void then. */
 export function wasSet() {
   const before = offset;
   offset = Date.now() - performance.now();

@@ -1,10 +1,9 @@
-// The connection: how it is, how long the server has not been heard, and what
-// a page that stands still holds back.
+// The connection: its state, how long the server has been silent, and how many changes a paused page holds back.
 
 import { byId, glyph, text } from "./dom.js";
 import { duration, lasting } from "./format.js";
 
-const SILENCE = 32_000; // ms in which two heartbeats were due: one each 15 s, to within a second
+const SILENCE = 32_000; // ms in which two heartbeats were due: one every 15 s, to within a second
 
 const words = {
   connecting: "Connecting", live: "Live", polling: "Polling", reconnecting: "Reconnecting", "signed-out": "Signed out",
@@ -44,7 +43,8 @@ export class Connection {
     this.#node.dataset.state = state;
     glyph(this.#node, glyphs[state]);
     text(this.#node.lastElementChild, words[state] + this.#details(state, silent ? ` for ${lasting(silence)}` : "", held));
-    // Without the server nothing on the page is news. One that was not seen for a while has not listened: that is no loss.
+    // Without the server nothing on the page is current. A page that was hidden for a while has not listened: that is
+    // not a loss.
     const lost = state === "silent" || state === "reconnecting";
     this.#node.classList.toggle("lost", lost || (silent && state === "connecting"));
     if (state !== "connecting") this.#announce(lost, state, silent);
@@ -61,7 +61,7 @@ export class Connection {
     return wait;
   }
 
-  /** Says that the connection is lost, or there again; of who is signed out the page says it in another way. */
+  /** Announces that the connection is lost, or back; for a user who is signed out the page shows it differently. */
   #announce(lost, state, silent) {
     if (lost === this.#lost) return;
     this.#lost = lost;

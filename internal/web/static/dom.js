@@ -1,5 +1,5 @@
-// Small helpers over the DOM. Text enters the document through textContent
-// alone, and every write happens in the page's one animation frame (app.js).
+// Small helpers over the DOM. Text enters the document only through textContent, and every write happens in the page's
+// one animation frame (app.js).
 
 /** Returns the elements with the given ids: `const {search} = byId("search")`. */
 export function byId(...ids) {
@@ -19,14 +19,14 @@ export function element(name, attributes = {}, ...children) {
   return node;
 }
 
-/** Sets the text of node if it differs; what is no string is no text. */
+/** Sets the text of node if it differs; anything but a string counts as empty. */
 export function text(node, value) {
   const next = typeof value === "string" ? value : "";
   if (node.textContent !== next) node.textContent = next;
   return next;
 }
 
-/** Like text, and hides the node while there is none. */
+/** Like text, but hides the node while the text is empty. */
 export function optional(node, value) {
   node.hidden = text(node, value) === "";
 }
@@ -51,14 +51,14 @@ export function glyph(node, symbol) {
 export class List {
   #parent; #create; #home; #views = new Map();
 
-  /** `home` is what gets the focus when the element that has it leaves, and no other is there. */
+  /** `home` gets the focus when the focused element is removed and no other is left. */
   constructor(parent, create, home) {
     this.#parent = parent;
     this.#create = create;
     this.#home = home;
   }
 
-  /** Shows the items of a map, in its order, and nothing else. */
+  /** Shows exactly the items of a map, in its order. */
   show(items) {
     const left = this.#remove(items);
     let at = this.#parent.firstElementChild;
@@ -72,7 +72,7 @@ export class List {
     if (left >= 0) this.#focus(left);
   }
 
-  /** Removes what is not among the items, and returns where the one was that had the focus, or -1. */
+  /** Removes elements that are not among the items, and returns the index of the one that had the focus, or -1. */
   #remove(items) {
     let left = -1;
     for (const [key, { node }] of this.#views) {
@@ -84,7 +84,7 @@ export class List {
     return left;
   }
 
-  /** Puts the focus where the element was that had it: whoever uses the keyboard does not begin anew at the top. */
+  /** Moves the focus to where the removed element was, so that keyboard users do not start again at the top. */
   #focus(place) {
     const { children } = this.#parent;
     const next = children[Math.min(place, children.length - 1)];

@@ -1,4 +1,4 @@
-// Numbers, times and untrusted text as people read them.
+// Formats numbers, times and untrusted text for people.
 
 const ages = new Intl.RelativeTimeFormat("en", { numeric: "always" });
 const clock = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
@@ -29,18 +29,18 @@ export function number(value, decimals) {
   return format.format(value);
 }
 
-/** Drops the zeros that say nothing: "1.500e+308" is 1.5e308. */
+/** Drops insignificant zeros: "1.500e+308" is 1.5e308. */
 function short(digits) {
   return digits.replace(/\.?0*(e|$)/, "$1").replace("e+", "e");
 }
 
-/** An integer of any size, to its last digit if people can read that many. */
+/** Formats an integer of any size, with all digits if there are not too many to read. */
 function integer(value) {
   const [, sign, digits] = /^(-?)(.*)$/.exec(value);
   return digits.length <= DIGITS ? whole.format(value) : `${sign}${digits[0]}.${digits.slice(1, 4)}e${digits.length - 1}`;
 }
 
-/** Formats any single value; lists and objects become one line. What is longer than people read is cut. */
+/** Formats any single value; lists and objects become one line. Long text is cut. */
 export function scalar(value, decimals, most = LONG) {
   return excerpt(line(value, decimals, most), most);
 }
@@ -56,10 +56,10 @@ function line(value, decimals, most) {
   return Object.entries(value).map(([k, v]) => `${label(k)} ${line(v, decimals, most)}`).join(", ") || "none";
 }
 
-/** Cuts a text that is longer than `most` characters, and says how many are left out. */
+/** Cuts a text that is longer than `most` characters, and adds how many are left out. */
 export function excerpt(string, most = LONG) {
-  if (string.length <= most + 100) return string; // whoever writes "40 more" has room for them
-  const end = string.codePointAt(most - 1) > 0xffff ? most - 1 : most; // no half of a pair
+  if (string.length <= most + 100) return string; // instead of "40 more" there is room for them
+  const end = string.codePointAt(most - 1) > 0xffff ? most - 1 : most; // not in the middle of a surrogate pair
   return `${string.slice(0, end)}… (${whole.format(string.length - end)} more characters)`;
 }
 
@@ -102,7 +102,7 @@ export function span(ms) {
   return minutes <= 48 * 60 ? `${Math.ceil(minutes / 60)} h` : `${Math.ceil(minutes / 1440)} d`;
 }
 
-/** Formats when something is to happen: "14:02", beyond the next day "Mon 14:02", beyond a week with its date. */
+/** Formats a future time: "14:02", beyond the next day "Mon 14:02", beyond a week with its date. */
 export function timeOfDay(date, now) {
   const days = (date - now) / 86_400_000;
   return (days < 1 ? hours : days < 6 ? weekdays : dates).format(date);

@@ -1,12 +1,12 @@
-// How far sources can be trusted when nothing arrives: the gateway tells that
-// a value is too old, but a page that has lost it has to know by itself.
+// The staleness of sources when nothing arrives: the gateway reports values that are too old, but a page without a
+// connection has to determine it by itself.
 
 import * as clock from "./clock.js";
 import { lasting } from "./format.js";
 
-const GRACE = 5_000; // ms that the gateway's own word may take, and clocks may differ
+const GRACE = 5_000; // ms allowed for the gateway's own report, and for differing clocks
 
-/** Returns a source as it is now: one whose value is too old is stale, whatever was heard of it last. */
+/** Returns the current state of a source: one whose value is too old is stale, whatever was last received. */
 export function judged(source) {
   const late = clock.now() - Date.parse(source.stale_at);
   if (source.state !== "ok" || !(late > GRACE)) return source;
@@ -14,7 +14,7 @@ export function judged(source) {
   return { ...source, state: "stale", error: `nothing newer has reached this page for ${silence}` };
 }
 
-/** The views in which a source is shown: its state, and that it sounds an alert, which is not ok whatever else is. */
+/** The views that show a source: its state, and a firing alert, with which it never counts as ok. */
 export function views({ state, alert }) {
   if (alert?.state !== "firing") return [state];
   return state === "ok" ? ["alert"] : [state, "alert"];

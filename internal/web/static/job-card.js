@@ -1,4 +1,4 @@
-// One job: Run, how its newest run goes or went, and who waits behind it.
+// One job: Run, the state of its newest run, and the queue.
 
 import * as api from "./api.js";
 import * as clock from "./clock.js";
@@ -14,7 +14,7 @@ const glyphs = {
   failed: "failing", cancelled: "cancelled", timed_out: "stale", lost: "failing",
 };
 
-// What Run does while a run is in progress, for the policies by which it does something.
+// The label of Run while a run is in progress, for the policies that allow a start then.
 const busy = { queue: "Queue", replace: "Replace" };
 const QUEUED = 5; // runs shown of a queue; the others are counted
 
@@ -42,11 +42,11 @@ export class JobCard {
   #start = this.#part("button.run");
 
   #item; #job; #run; #starting = false;
-  #reason = ""; // why whoever looks may not start or cancel it
+  #reason = ""; // why the user may not start or cancel it
   #dialog = null;
   #changed; #started;
 
-  /** `changed` is called when there is something to draw, `started` with the run that a trigger answered. */
+  /** `changed` is called when there is something to draw, `started` with the run in the answer to a trigger. */
   constructor(changed, started) {
     this.#changed = changed;
     this.#started = started;
@@ -80,7 +80,7 @@ export class JobCard {
     this.#buttons(title, job, run);
     this.#showProgress(run, job);
     optional(this.#message, run?.message && printable(excerpt(run.message)));
-    optional(this.#error, run?.error && run.error !== status && printable(excerpt(run.error))); // "cancelled" is said once
+    optional(this.#error, run?.error && run.error !== status && printable(excerpt(run.error))); // "cancelled" once
     optional(this.#with, run && conditions(run, mine(run.id)));
     this.#result.hidden = isEmpty(run?.result);
     showValue(this.#result.lastElementChild, run?.result, `Result of ${title}`);
@@ -106,7 +106,7 @@ export class JobCard {
   #showProgress(run, { group }) {
     const known = typeof run?.percent === "number";
     const going = run && !ended(run);
-    // Where it stopped is worth seeing, unless that is the end.
+    // Shows where the run stopped, unless that is the end.
     this.#progress.hidden = !(going || (known && run.status !== "succeeded"));
     if (this.#progress.hidden) return;
     attribute(this.#bar, "value", known ? String(run.percent) : null); // none: indeterminate
@@ -119,7 +119,7 @@ export class JobCard {
 
   #buttons(title, job, run) {
     const going = run && !ended(run);
-    // Cancel goes with the run; whoever stands on it lands on Run.
+    // Cancel disappears with the run; then Run gets the focus.
     if (!going && document.activeElement === this.#cancel) this.#start.focus();
     this.#cancel.hidden = !going || this.#reason !== "";
     const all = run?.requests > 1 ? ` for all ${run.requests}` : "";
@@ -159,7 +159,7 @@ export class JobCard {
     this.#attempt(() => api.cancel(this.#run.id));
   }
 
-  /** Makes a request; that it failed stands on the card. */
+  /** Makes a request; a failure is shown on the card. */
   async #attempt(request) {
     optional(this.#problem, "");
     this.update(this.#item);
@@ -171,7 +171,7 @@ export class JobCard {
   }
 }
 
-/** One run of the queue: with what it will be started, after how many others. */
+/** One run of the queue: its arguments, and how many others are before it. */
 class QueuedRun {
   node = clone("queued-run");
   #remove = this.node.querySelector("button");
@@ -188,7 +188,7 @@ class QueuedRun {
   }
 }
 
-/** With what a run was started, and for how many. */
+/** The arguments of a run, and how many users share it. */
 function conditions({ args, requests }, mine) {
   const others = `${requests - 1} ${requests === 2 ? "other" : "others"}`;
   const shared = requests > 1 && (mine ? `you and ${others}` : `joined by ${others}`);
@@ -204,7 +204,7 @@ function when(run) {
   if (!ended(run)) return "";
   const begin = Date.parse(run.started_at), end = Date.parse(run.finished_at);
   if (Number.isNaN(end)) return "";
-  if (Number.isNaN(begin)) return age(clock.now() - end); // it never had its turn
+  if (Number.isNaN(begin)) return age(clock.now() - end); // it never started
   const took = end - begin < 1000 ? `${end - begin} ms` : duration(end - begin);
   return `${age(clock.now() - end)} · took ${took}`;
 }

@@ -1,15 +1,15 @@
-// JSON as it was written: numbers that no float64 holds keep their digits.
+// JSON without loss: numbers that a float64 cannot hold keep their digits.
 //
-// JSON.parse rounds them, and only browsers of 2025 hand their text to a
-// reviver. So they are looked for in the text; almost none has any.
+// JSON.parse rounds them, and only browsers since 2025 pass their text to a reviver. So they are searched for in the
+// text, where they are very rare.
 
 const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g; // strings too, so that digits in them are not taken for numbers
 const suspicious = /\d{16}|[eE]\+?\d{3}/;
-const mark = `${Math.random()} `; // which no text of a server begins with
+const mark = `${Math.random()} `; // no text from a server begins with it
 
 /** Parses JSON. Integers beyond 2^53 become a bigint, and what is too large for a number stays text. */
 export function parse(json) {
-  const rounded = JSON.parse(json); // also says whether it is JSON
+  const rounded = JSON.parse(json); // also checks that it is JSON
   if (!suspicious.test(json)) return rounded;
   const exact = json.replace(tokens, (token) => (isRounded(token) ? `"${mark}${token}"` : token));
   return JSON.parse(exact, (_, value) => {

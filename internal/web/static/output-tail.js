@@ -1,25 +1,24 @@
-// The end of what a run prints, live while somebody looks at it.
+// The end of the output of a run, live while it is visible.
 //
-// Asked for once a second: a request that waits for more would hold one of the
-// six connections that browsers have for a host on HTTP/1.1, and a few such
-// would leave none for anything else. Who does not look asks nothing, since
-// update() is called for each frame and hidden pages have none.
+// Requested once a second: a long poll would occupy one of the six connections that browsers have for a host on
+// HTTP/1.1, and a few of them would leave none for anything else. A hidden page requests nothing, since update() is
+// called for each frame and hidden pages have none.
 
 import * as api from "./api.js";
 import { text } from "./dom.js";
 import { printable } from "./format.js";
 import { ended } from "./store.js";
 
-const PACE = 1_000; // ms between two questions
+const PACE = 1_000; // ms between two requests
 const KEEP = 48 << 10; // characters of output in the document
-const NEAR = 24; // pixels from the end within which the end is followed
+const NEAR = 24; // pixels from the end within which the view follows it
 
 export class OutputTail {
   #details; #pre; #changed;
   #run = ""; // id of what is shown
-  #text = ""; #next = 0; // what it printed, as far as it is shown and known
+  #text = ""; #next = 0; // the output as far as shown, and the next offset
   #shown = "";
-  #over = false; // nothing more comes
+  #over = false; // no more output will follow
   #asked = 0; #asking = false;
   #follows = true;
 

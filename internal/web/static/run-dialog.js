@@ -1,8 +1,6 @@
-// The dialog before a run: the question that the job has people asked, and the
-// form of its arguments, built from their types. It checks what is plain
-// (something is there, a number is one and within its bounds); the server checks
-// everything, and what it says stands at the field. When another run is in the
-// way, the dialog offers to wait for its end, or to cancel it.
+// The dialog before a run: the job's question, and a form for its arguments, built from their types. It makes simple
+// checks (a value is given, a number is valid and within its bounds); the server checks everything, and its errors are
+// shown at the fields. When another run is in the way, the dialog offers to wait for its end, or to cancel it.
 
 import * as api from "./api.js";
 import { clone, element, optional, text } from "./dom.js";
@@ -48,7 +46,7 @@ export class RunDialog {
     this.#dialog.showModal();
   }
 
-  /** Takes the newest run of the job: it may be what was waited for. */
+  /** Takes the newest run of the job, which may be the awaited end. */
   update(run) {
     if (!this.#awaited || (run?.id === this.#awaited && !ended(run))) return;
     this.#awaited = "";
@@ -118,7 +116,7 @@ class Field {
   #arg; #input;
   #invalid = this.node.querySelector(".invalid");
 
-  /** `before` is what the run before was given, if anything. A secret of it is not known here. */
+  /** `before` is the argument of the previous run, if any. Secrets are not known here. */
   constructor(name, arg, before) {
     this.#arg = arg;
     this.#input = control({ ...arg, default: arg.secret ? arg.default : before ?? arg.default });
@@ -136,7 +134,7 @@ class Field {
     caption.after(this.#input);
   }
 
-  /** The argument as the API takes it. */
+  /** The argument in the form for the API. */
   value() {
     const raw = this.#input.value;
     switch (this.#arg.type) {
@@ -146,7 +144,7 @@ class Field {
     return raw;
   }
 
-  /** What is plainly wrong with the input, or "". */
+  /** What a simple check finds wrong with the input, or "". */
   mistake() {
     const { type, min, max, required } = this.#arg;
     const raw = this.#input.value.trim();
@@ -161,7 +159,7 @@ class Field {
     return "";
   }
 
-  /** Shows what is wrong at the field, or with "" that nothing is. */
+  /** Shows what is wrong at the field; "" clears it. */
   say(mistake) {
     this.#input.setAttribute("aria-invalid", String(mistake !== ""));
     optional(this.#invalid, mistake);

@@ -1,4 +1,4 @@
-// One source: its value, how it went lately, how far to trust it, and Refresh.
+// One source: its value, its recent history, its state, and Refresh.
 
 import * as api from "./api.js";
 import * as clock from "./clock.js";
@@ -56,7 +56,7 @@ export class SourceCard {
     this.node.dataset.state = state;
     this.node.dataset.name = source.name;
     text(this.#title, printable(source.title || source.name));
-    const fires = state === "ok" && source.alert?.state === "firing"; // what is polled well need not be well
+    const fires = state === "ok" && source.alert?.state === "firing"; // a good poll can fire an alert
     glyph(this.#state, fires ? "bell" : state);
     text(this.#state.lastElementChild, fires ? "alert" : state);
     this.#warning(source);
@@ -119,7 +119,7 @@ export class SourceCard {
     this.#next.title = next_at ? moment(new Date(next_at)) : "";
   }
 
-  /** When the next value is due, and why not sooner; NaN is never. */
+  /** When the next value is due, and the reason for a delay; NaN means never. */
   #due(at, waiting, state) {
     const refused = this.#refused > clock.now();
     if (refused) at = this.#refused;
@@ -148,7 +148,7 @@ export class SourceCard {
     this.#asking = true;
     this.#button();
     try {
-      await api.refresh(this.#source.name); // the value comes as every value does
+      await api.refresh(this.#source.name); // the value arrives with the stream
     } catch (problem) {
       if (problem.status === 429) {
         this.#refused = clock.now() + problem.retryAfter * 1000;

@@ -1,4 +1,4 @@
-// A line of recent numbers, the band in which they lay, and the same in words.
+// A line of recent numbers, the band of their range, and a summary in words.
 
 import { attribute } from "./dom.js";
 import { number, printable, span } from "./format.js";
@@ -57,7 +57,7 @@ function trend(values, range) {
   const n = Math.max(1, Math.floor(values.length / 4));
   const mean = (list) => list.reduce((sum, v) => sum + v, 0) / list.length;
   const change = mean(values.slice(-n)) - mean(values.slice(-2 * n, -n));
-  if (range === 0 || !(Math.abs(change) >= range / 10)) return "steady"; // with one value there is none before
+  if (range === 0 || !(Math.abs(change) >= range / 10)) return "steady"; // a single value has no predecessor
   return change > 0 ? "rising" : "falling";
 }
 

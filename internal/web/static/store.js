@@ -1,5 +1,5 @@
-// What the page knows: the newest snapshot of each source and run, and the
-// recent numbers of each source. Snapshots replace each other; nothing queues.
+// The data of the page: the newest snapshot of each source and run, and the recent numbers of each source. Snapshots
+// replace each other; nothing queues up.
 
 import * as api from "./api.js";
 import * as clock from "./clock.js";
@@ -31,12 +31,12 @@ export function headline({ value, show }) {
   return { big, rest };
 }
 
-/** A figure as a number that charts can draw, or null: of a large integer the nearest one. */
+/** A figure as a number for charts, or null; a large integer is rounded. */
 export function magnitude(figure) {
   return typeof figure === "number" || typeof figure === "bigint" ? Number(figure) : null;
 }
 
-/** A job and its newest run; who waits and what its limit says may be news of that run. */
+/** A job and its newest run; the queue and the limit may be newer than that run. */
 function entry(job, run) {
   const { queue = job.queue, queued = job.queued, available_at = job.available_at } = run ?? {};
   return { job: { ...job, queue, queued, available_at }, run };
@@ -56,14 +56,14 @@ export class Store {
   /** Sources by name, jobs (as {job, run}) by name, in the configuration's order. */
   sources = new Map();
   jobs = new Map();
-  /** Whether the lists have arrived: before, the order is not known. */
+  /** Whether the lists have arrived: before that, the order is unknown. */
   loaded = false;
-  /** What the stream says of the configuration; its error is null if the file is at work. */
+  /** The configuration according to the stream; its error is null if the newest file is in effect. */
   config = null;
 
   #samples = new Map();
-  #asking = new Set(); // keys of sources whose history, and of jobs whose next start, was asked for
-  #lanes = Array(LANES).fill(Promise.resolve()); // each asks for one history after the other
+  #asking = new Set(); // keys of sources whose history, and of jobs whose next start, was requested
+  #lanes = Array(LANES).fill(Promise.resolve()); // each requests one history after another
   #lane = 0; // of the next one
   #mine = new Set(); // ids of runs that this page has started or joined
   #changed; #transition; #reconfigured;
@@ -113,11 +113,11 @@ export class Store {
     const heard = this.#heard = new Set();
     try {
       const [sources, jobs] = await Promise.all([api.sources(), api.jobs()]);
-      if (heard !== this.#heard) return; // a later reload knows better
+      if (heard !== this.#heard) return; // a later reload is newer
       this.#list(sources, jobs);
       this.#changed();
     } catch ({ status }) {
-      if (status === 401) return; // whoever signs in begins anew
+      if (status === 401) return; // signing in starts over
       setTimeout(() => heard === this.#heard && this.reload(), RETRY);
     }
   }
@@ -211,13 +211,13 @@ export class Store {
     if (list.length > 2 * SAMPLES) list.shift();
   }
 
-  /** Notes that polls of a source give no number any more. */
+  /** Records that polls of a source no longer give a number. */
   #gap(name) {
     const list = this.#samples.get(name), at = list?.at(-1);
     if (at && at[1] !== null) list.push([at[0], null, null, null]);
   }
 
-  /** Asks when a job starts next, after the time that was known. */
+  /** Requests the next start of a job, after the known one has passed. */
   async #schedule(name) {
     const key = "job/" + name;
     if (this.#asking.has(key)) return;
@@ -230,7 +230,7 @@ export class Store {
     this.#changed();
   }
 
-  /** Puts what the gateway remembers of a source in the place of what was heard of it meanwhile. */
+  /** Replaces the numbers received meanwhile by the gateway's history of a source. */
   #remember(name, list) {
     const key = "source/" + name;
     if (this.#asking.has(key)) return;
@@ -243,7 +243,7 @@ export class Store {
         list.splice(0, list.length, ...t.map((time, i) => [time, v[i], min[i], max[i]]), ...newer);
         this.#changed();
       } catch {
-        // What was heard is shown, and the next time it is asked again.
+        // The received numbers are shown, and the history is requested again next time.
       }
       this.#asking.delete(key);
     });

@@ -1,53 +1,49 @@
 // Tidewire in the browser: live state over Server-Sent Events, for any page.
 // One file without dependencies; docs/browser.md shows how to use it.
 //
-// subscribe() follows the stream at a URL. All tabs of an origin that follow
-// the same URL share one connection: the tab that holds the Web Lock of its
-// name leads, it has the Link and tells the others over a BroadcastChannel.
-// When it closes, the lock goes to another tab, which goes on after the last
-// id that it has heard.
+// subscribe() follows the stream at a URL. All tabs of an origin that follow the same URL share one connection: the tab
+// that holds the Web Lock of its name leads, it has the Link and informs the others over a BroadcastChannel. When it
+// closes, the lock goes to another tab, which continues after the last id that it received.
 //
-// The stream is read with fetch, not with an EventSource: that shows neither
-// the heartbeats, which tell an idle stream from a dead one, nor why a server
-// refused. Link comes back after a loss at the pace that the server asks for
-// with `retry:`, leaves a connection that has gone silent, and polls where a
-// proxy lets no stream through. Nothing gets lost: whoever opens anew gets the
-// newest snapshots first.
+// The stream is read with fetch, not with an EventSource: that reveals neither the heartbeats, which distinguish an
+// idle stream from a dead one, nor why a server refused. Link reconnects after a loss at the pace that the server asks
+// for with `retry:`, leaves a connection that has gone silent, and polls where a proxy does not let streams through.
+// Nothing gets lost: whoever opens anew gets the newest snapshots first.
 
-const FIRST_EVENT = 5_000; // ms after which a stream without an event is doubted
-const SILENCE = 45_000; // ms without a byte after which a connection is made anew
-const LARGEST = 64 << 20; // characters that a line of a stream may have
-const HIDDEN = 60_000; // ms after which a hidden page gives its connection back
+const FIRST_EVENT = 5_000; // ms after which a stream without an event is suspected to be held back
+const SILENCE = 45_000; // ms without a byte after which to reconnect
+const LARGEST = 64 << 20; // maximum characters of a line of a stream
+const HIDDEN = 60_000; // ms after which a hidden page gives up its connection
 const PROBE = 120_000; // ms of polling after which the stream is tried again
-const WAIT = 25; // s that a poll waits for a change
-const PACE = 1_000; // ms at least between two polls
+const WAIT = 25; // seconds that a poll waits for a change
+const PACE = 1_000; // minimum ms between two polls
 const ANSWER = 1_500; // ms after which a leading tab that does not answer is replaced
-const RENEW = 100; // ms in which tabs ask for a new connection together
-const PARTING = 200; // ms that the tab that has led stays, so that the others hear of the end
-const RETRY = 3_000; // ms between two connections, until the server names another time
-const NEXT_RUN = 3_000; // ms at most after which <tidewire-progress> asks whether a run has begun
-const BACKOFF = { first: 1_000, most: 30_000 }; // ms between attempts that fail
+const RENEW = 100; // ms within which requests of tabs for a new connection are combined
+const PARTING = 200; // ms that the leading tab stays, so that the others learn of the end
+const RETRY = 3_000; // ms between two connections, until the server asks for another time
+const NEXT_RUN = 3_000; // maximum ms after which <tidewire-progress> checks whether a run has begun
+const BACKOFF = { first: 1_000, most: 30_000 }; // ms between failing attempts
 
 /**
- * Follows the stream at `url` until the run that it shows is over, or close()
- * is called on what this returns. Of `options`, all optional:
+ * Follows the stream at `url` until its run is over, or close() is called on
+ * the result. Of `options`, all optional:
  *
  * - onSnapshot(snapshot, id): a new state; JSON is parsed. While polling there is no id.
- * - onState(state, until): "connecting", "live", "polling", "signed-out" (the server answers 401: it is asked again now
- *   and then), or "reconnecting", then with the time (ms since the epoch) of the next attempt where it is known.
+ * - onState(state, until): "connecting", "live", "polling", "signed-out" (the server answers 401; it is asked again
+ *   from time to time), or "reconnecting", with the time (ms since the epoch) of the next attempt if known.
  * - onEnd(snapshot): the run is over, or gone; its newest snapshot if there was one. Nothing follows.
- * - onReset(): what was known is of another life of the server; everything follows.
- * - onGap(missed): so many events of a topic with a backlog were missed.
+ * - onReset(): discard all snapshots, the server has restarted; everything follows.
+ * - onGap(missed): this many events of a topic with a backlog were missed.
  * - unpack(body): the snapshots in a JSON answer of `url`; by default the body is the only one.
- * - parse(text): what the text of an event, or of a JSON answer, means; by default JSON.parse, and text that is no
- *   JSON is itself. What it returns is cloned to other tabs.
+ * - parse(text): parses the text of an event or of a JSON answer; by default JSON.parse, which keeps text that is not
+ *   JSON. The result is cloned to other tabs.
  * - withCredentials: send cookies to another origin.
- * - share: false for a connection of this page's own.
+ * - share: false for a separate connection of this page.
  *
  * Snapshots that have a member `key` replace each other by key, others replace
  * each other. Handlers are not called before subscribe returns.
  *
- * heardAt of what is returned is when the server gave its last sign of life,
+ * heardAt of the result is the time of the server's last sign of life,
  * heartbeats included.
  */
 export function subscribe(url, options = {}) {
@@ -57,11 +53,11 @@ export function subscribe(url, options = {}) {
 class Subscription {
   #url; #options; #name;
   #known = new Map(); // newest snapshot by key
-  #newest; #id = ""; // of the event that came last
+  #newest; #id = ""; // of the last event
   #state = ""; #until;
   #heardAt = 0;
   #me = Math.random().toString(36).slice(2);
-  #over = new AbortController(); // ends what listens to the page
+  #over = new AbortController(); // removes the listeners on the page
   #channel = null; // between tabs; null while away, or alone
   #wish = null; // AbortController of the lock, held or waited for
   #link = null; // the connection, in the tab that leads
@@ -71,7 +67,7 @@ class Subscription {
   constructor(url, options) {
     this.#url = url;
     this.#options = options;
-    const kind = (options.withCredentials ? "with credentials " : "") + (options.parse ? "parsed " : ""); // tabs share what is of one kind
+    const kind = (options.withCredentials ? "with credentials " : "") + (options.parse ? "parsed " : ""); // only equal kinds share
     this.#name = `tidewire ${kind}${url}`;
     const on = (target, type, f) => target.addEventListener(type, f, { signal: this.#over.signal });
     on(window, "pagehide", () => this.#leave());
@@ -92,7 +88,7 @@ class Subscription {
     return this.#heardAt;
   }
 
-  /** Ends the subscription; no handler is called any more. */
+  /** Ends the subscription; handlers are not called any more. */
   close() {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
@@ -100,8 +96,8 @@ class Subscription {
   }
 
   /**
-   * Opens the connection anew and goes on after what came last: the stream at
-   * the URL may be of more than it was when it was opened.
+   * Reconnects and continues after the last event: the stream at the URL may
+   * have more topics than when it was opened.
    */
   renew() {
     if (this.#link) this.#link.renew();
@@ -124,7 +120,7 @@ class Subscription {
     this.#timers.clear();
     this.#link?.close();
     this.#link = null;
-    this.#wish?.abort(); // after the connection: there is never a second one
+    this.#wish?.abort(); // after the connection has ended: there is never a second one
     this.#wish = null;
     this.#channel?.close();
     this.#channel = null;
@@ -139,7 +135,7 @@ class Subscription {
     else this.#greet();
   }
 
-  /** Asks for the lead, or takes it from a tab that does not answer. */
+  /** Requests the lead, or takes it from a tab that does not answer. */
   #stand(steal = false) {
     this.#wish?.abort();
     const wish = (this.#wish = new AbortController());
@@ -159,7 +155,7 @@ class Subscription {
   #lead() {
     this.#timers.stop("answer");
     this.#timers.stop("leader");
-    this.#channel?.postMessage({ type: "state", state: this.#state, until: this.#until }); // who waits for a leader has one
+    this.#channel?.postMessage({ type: "state", state: this.#state, until: this.#until }); // for tabs without a leader
     this.#link = new Link(this.#url, this.#options, this.#known, this.#id, (message) => {
       this.#channel?.postMessage(message);
       this.#take(message);
@@ -167,14 +163,14 @@ class Subscription {
     this.#link.open();
   }
 
-  /** Asks the tab that leads for what it knows. */
+  /** Asks the leading tab for its snapshots. */
   #greet() {
     if (!this.#channel) return;
     this.#channel.postMessage({ type: "hello", from: this.#me });
     this.#timers.start("answer", ANSWER, () => this.#stand(true));
   }
 
-  /** Takes a message of another tab. */
+  /** Takes a message from another tab. */
   #hear(message) {
     if (this.#over.signal.aborted) return;
     if (this.#link) {
@@ -196,7 +192,7 @@ class Subscription {
     this.#take({ type: "state", state: message.state, until: message.until });
   }
 
-  /** Takes what has happened on the connection. */
+  /** Takes an event of the connection. */
   #take(message) {
     const { onSnapshot, onState, onReset, onGap, onEnd } = this.#options;
     if (message.type !== "state") this.#heardAt = Date.now();
@@ -226,19 +222,19 @@ class Subscription {
         this.#timers.clear();
         this.#link?.close();
         this.#link = null;
-        // A channel that is closed at once loses what it was given, and who gets the lock first asks once more.
+        // A channel that is closed at once loses its messages, and the next tab with the lock would ask once more.
         setTimeout(() => this.#leave(), PARTING);
         onEnd?.(this.#newest);
     }
   }
 }
 
-/** The connection to a URL: a stream, or polls where no stream comes through. It tells what happens in messages. */
+/** The connection to a URL: a stream, or polls where streams do not come through. It reports in messages. */
 class Link {
   #url; #options; #known; #id; #tell;
   #stream = null; // the connection to the stream; while polling, the one that probes
   #poll = null; // AbortController of the polls, null while there are none
-  #asking = new AbortController(); // of single questions
+  #asking = new AbortController(); // of single requests
   #tag = ""; // entity tag of the last JSON answer
   #pace = RETRY; // ms to wait after a stream has ended
   #since = 0; // the last sign of life, or the attempt to get one
@@ -246,7 +242,7 @@ class Link {
   #refused = false; // with 401, and nothing came since
   #timers = new Timers();
 
-  /** Prepares a link that goes on after the event `id`; `known` has the newest snapshots by key. */
+  /** Prepares a link that continues after the event `id`; `known` has the newest snapshots by key. */
   constructor(url, options, known, id, tell) {
     this.#url = url;
     this.#options = options;
@@ -255,7 +251,7 @@ class Link {
     this.#tell = tell;
   }
 
-  /** Connects, in place of the connection or the attempt that there was. */
+  /** Connects, replacing the current connection or attempt. */
   open() {
     this.close();
     this.#listen(this.#id);
@@ -271,7 +267,7 @@ class Link {
     this.#asking = new AbortController();
   }
 
-  /** Makes the next attempt now, if one is waited for. */
+  /** Makes the next attempt now, if one is pending. */
   hurry() {
     if (this.#timers.runs("retry")) this.open();
   }
@@ -281,7 +277,7 @@ class Link {
     if (!this.#poll) this.#timers.start("renew", RENEW, () => this.open());
   }
 
-  /** Connects anew if nothing was heard for too long: timers stand still while a machine sleeps. */
+  /** Reconnects after too long a silence: timers stand still while a machine sleeps. */
   check() {
     if (this.#stream && !this.#poll && Date.now() - this.#since > SILENCE) this.#silent();
     else this.hurry();
@@ -298,7 +294,7 @@ class Link {
       if (response.status === 401) this.#refused = true;
       if (response.status !== 200 || !hasType(response, "text/event-stream")) throw failed(response);
       stream.open = true;
-      if (!this.#poll) this.#opened(stream); // else a head proves nothing, it takes an event
+      if (!this.#poll) this.#opened(stream); // otherwise only an event proves that the stream works, not its head
       for await (const events of piecesOf(response.body, id, (ms) => { this.#pace = ms; })) {
         if (!isCurrent()) return;
         if (!this.#poll) this.#heard();
@@ -306,7 +302,7 @@ class Link {
         for (const event of events) if (isCurrent()) this.#happened(event);
       }
     } catch {
-      // The network, an answer that is no stream, or our own end.
+      // A network error, an answer that is not a stream, or the end of this link.
     }
     if (isCurrent()) this.#lost(stream);
   }
@@ -320,7 +316,7 @@ class Link {
     this.#tell({ type: "state", state: "live" });
   }
 
-  /** Tells what an event of the stream says. */
+  /** Reports an event of the stream. */
   #happened({ name, data, id }) {
     switch (name) {
       case "message":
@@ -341,12 +337,12 @@ class Link {
         this.#arrived();
         this.#tell({ type: "state", state: "reconnecting" });
         break;
-      default: // of no meaning here
+      default: // not used here
         this.#tell({ type: "beat" });
     }
   }
 
-  /** Comes back after a stream that has ended, or has not come about. */
+  /** Reconnects after a stream that has ended or could not be opened. */
   #lost(stream) {
     this.#timers.stop("doubt");
     if (this.#poll) return this.#probeLater();
@@ -356,13 +352,13 @@ class Link {
     this.#timers.start("retry", this.#pace, () => this.open());
   }
 
-  /** Leaves a connection that nothing comes on, heartbeats neither. */
+  /** Leaves a connection that is silent, even without heartbeats. */
   #silent() {
     this.#tell({ type: "state", state: "reconnecting" });
     this.open();
   }
 
-  /** Ends the stream alone. */
+  /** Ends only the stream. */
   #hush() {
     this.#stream?.abort.abort();
     this.#stream = null;
@@ -375,7 +371,7 @@ class Link {
     this.#timers.start("silence", SILENCE, () => this.#silent());
   }
 
-  /** Takes note that events come through. */
+  /** Records that events come through. */
   #arrived() {
     this.#events++;
     this.#timers.stop("doubt");
@@ -387,14 +383,14 @@ class Link {
     this.#tell({ type: "state", state: "live" });
   }
 
-  /** Asks, if no event comes soon, whether there is one: then something on the way holds it back. */
+  /** If no event arrives soon, requests the state: if there is one, something on the way holds back the stream. */
   #doubt(stream) {
     this.#timers.start("doubt", FIRST_EVENT, async () => {
       if (this.#poll) return this.#probeLater();
       const { signal } = this.#asking;
       const events = this.#events;
       const news = await this.#ask(signal).catch(() => null);
-      if (news) await pause(PACE); // it may have come about just now: then the stream brings it too
+      if (news) await pause(PACE); // it may have been published just now, and still arrive by the stream
       if (news === null || signal.aborted || this.#stream !== stream || this.#events !== events) return;
       if (news || !stream.open) this.#pollOn();
     });
@@ -418,20 +414,20 @@ class Link {
 
   #probeLater() {
     this.#hush();
-    this.#timers.start("probe", PROBE, () => this.#listen("")); // without an id something comes at once
+    this.#timers.start("probe", PROBE, () => this.#listen("")); // without an id an event comes at once
   }
 
   #retry() {
     this.close();
-    // Full jitter over the upper half: a thousand pages do not return at once.
+    // Full jitter over the upper half, so that a thousand pages do not return at once.
     const most = this.#refused ? BACKOFF.most : Math.min(BACKOFF.most, BACKOFF.first * 2 ** this.#failures++);
     const delay = most / 2 + (Math.random() * most) / 2;
     this.#tell(this.#refused ? { type: "state", state: "signed-out" } : { type: "state", state: "reconnecting", until: Date.now() + delay });
     this.#timers.start("retry", delay, () => this.open());
-    this.#ask(this.#asking.signal).catch(() => {}); // what can be had meanwhile
+    this.#ask(this.#asking.signal).catch(() => {}); // the state, as far as available meanwhile
   }
 
-  /** Asks for the newest snapshots as JSON, tells those that are new, and returns whether there were any. */
+  /** Requests the newest snapshots as JSON, reports the new ones, and returns whether there were any. */
   async #ask(signal, wait = 0) {
     const headers = { Accept: "application/json" };
     if (wait) headers.Prefer = `wait=${wait}`;
@@ -452,7 +448,7 @@ class Link {
     if (response.status !== 200 || !hasType(response, "application/json")) throw failed(response);
     const body = (this.#options.parse ?? JSON.parse)(await response.text());
     signal.throwIfAborted();
-    if (this.#events !== events) return false; // what the stream has brought meanwhile is newer
+    if (this.#events !== events) return false; // events from the stream meanwhile are newer
     this.#tell({ type: "beat" });
     this.#tag = response.headers.get("ETag") ?? "";
     const news = compare(this.#known, body === null ? [] : [...unpack(body)]);
@@ -474,7 +470,7 @@ class Link {
     return fetch(url, { headers, credentials, signal, cache: "no-store" });
   }
 
-  /** Tells the end if that is what an answer says, and returns whether it was: 204, or 404 and 410 that are no proxy's. */
+  /** Reports the end if an answer means that, and returns whether it does: 204, or 404 and 410 not from a proxy. */
   #isEnd(response) {
     const isGone = [404, 410].includes(response.status) && hasType(response, "application/problem+json");
     if (!isGone && response.status !== 204) return false;
@@ -503,7 +499,7 @@ async function* piecesOf(body, id, paced) {
   try {
     for (;;) {
       const { value, done } = await reader.read();
-      if (done) return; // an event that is not complete does not count
+      if (done) return; // an incomplete event does not count
       const lines = (rest + value).split(/\r\n|\n|\r(?!$)/); // a CR at the end may be half of a line end
       rest = lines.pop();
       if (rest.length > LARGEST) throw new Error("tidewire: a line of the stream is too long");
@@ -525,7 +521,7 @@ async function* piecesOf(body, id, paced) {
   }
 }
 
-/** Timers by name; each can be started again, in place of the one that runs. */
+/** Timers by name; starting one again replaces it. */
 class Timers {
   #all = new Map();
 
@@ -555,7 +551,7 @@ function pause(ms) {
   return new Promise((passed) => setTimeout(passed, ms));
 }
 
-/** What to tell someone who knows `known` when `snapshots` are all that there are. */
+/** The messages for a reader with `known` snapshots, when `snapshots` are all that exist. */
 function compare(known, snapshots) {
   const keys = new Set(snapshots.map(keyOf));
   const lost = [...known.keys()].some((key) => !keys.has(key));
@@ -565,7 +561,7 @@ function compare(known, snapshots) {
   return lost ? [{ type: "reset" }, ...news] : news;
 }
 
-/** A snapshot as text that is the same for equal ones, also with what JSON does not have. */
+/** A snapshot as text that is equal for equal snapshots, including values that JSON does not have. */
 function written(snapshot) {
   return JSON.stringify(snapshot, (_, value) => (typeof value === "bigint" ? `${value}n` : value));
 }
@@ -574,7 +570,7 @@ function keyOf(snapshot) {
   return snapshot?.key ?? "";
 }
 
-/** The URL of a stream that goes on after an event. A header would have other origins asked for leave first. */
+/** The URL of a stream that continues after an event. A header would cause a preflight at other origins. */
 function resumed(url, id) {
   if (!id) return url;
   const to = new URL(url);
@@ -616,7 +612,7 @@ class TidewireProgress extends HTMLElement {
     super();
     this.#bar.max = 100;
     this.#message.dir = "auto";
-    this.#status.setAttribute("role", "status"); // said aloud when it changes; percents are not
+    this.#status.setAttribute("role", "status"); // announced when it changes; percentages are not
     for (const [button, text, act] of [[this.#start, "Start", () => this.#begin()], [this.#cancel, "Cancel", () => this.#stop()]]) {
       button.type = "button";
       button.hidden = true;
@@ -625,7 +621,7 @@ class TidewireProgress extends HTMLElement {
     }
   }
 
-  /** The URL that is followed, as written; "" for none. */
+  /** The followed URL, as written; "" for none. */
   get src() {
     return this.getAttribute("src") ?? "";
   }
@@ -703,7 +699,7 @@ class TidewireProgress extends HTMLElement {
     if (!isOneRun) this.#await();
   }
 
-  /** Asks now and then whether another run than the one shown is there, and follows it. */
+  /** Checks from time to time whether another run has begun, and follows it. */
   async #await() {
     const { signal } = (this.#waiting = new AbortController());
     const shown = JSON.stringify(this.#snapshot);
@@ -718,7 +714,7 @@ class TidewireProgress extends HTMLElement {
         if (response.status === 200) tag = response.headers.get("ETag") ?? "";
         else response.body?.cancel();
       } catch {
-        if (signal.aborted) return; // otherwise the server is away, and asked again
+        if (signal.aborted) return; // otherwise the server is down, and asked again
       }
     }
   }
@@ -738,7 +734,7 @@ class TidewireProgress extends HTMLElement {
     else this.#bar.removeAttribute("value"); // indeterminate
     this.#message.textContent = [stage, message].filter(Boolean).join(": ");
     const word = words[status] ?? String(status ?? "");
-    const why = error && error !== status ? `${word}: ${error}` : word; // "cancelled" is said once
+    const why = error && error !== status ? `${word}: ${error}` : word; // "cancelled" is shown only once
     if (this.#status.textContent !== why) this.#status.textContent = why;
     this.#offer();
     this.#cancel.disabled = status === "cancelling";
@@ -765,13 +761,13 @@ class TidewireProgress extends HTMLElement {
     this.#ask(this.#cancel, url, { method }); // the stream shows the rest
   }
 
-  /** Makes a request for a button, and returns the answer if that is a success; otherwise the status says what it is. */
+  /** Makes a request for a button, and returns the answer if that is a success; otherwise the status shows the error. */
   async #ask(button, url, options) {
     button.disabled = true;
     try {
       const response = await this.#fetch(url, options);
       if (response.ok) {
-        button.disabled = button === this.#cancel; // until the stream says more
+        button.disabled = button === this.#cancel; // until the stream brings news
         return response;
       }
       const problem = await response.json().catch(() => ({}));

@@ -1,5 +1,5 @@
-// The head of the page: how many sources are in which state, or sound an alert
-// (and only those on request), search, and pause.
+// The head of the page: the number of sources in each state and with firing alerts (also as filters), search, and
+// pause.
 
 import { byId, clone, element, glyph, text } from "./dom.js";
 import { views } from "./freshness.js";
@@ -8,7 +8,7 @@ const filters = { all: "All", ok: "ok", stale: "stale", failing: "failing", aler
 const glyphs = { ok: "ok", stale: "stale", failing: "failing", alert: "bell" };
 
 export class Toolbar {
-  /** Whether the page is to stand still. */
+  /** Whether the page is paused. */
   paused = false;
 
   #ui = byId("filters", "search", "pause");
