@@ -53,21 +53,32 @@ const patience = time.Second
 // [ErrNotRegular] or a [*TooLargeError]. A file that blocks, such as /proc/kmsg, does not count as regular whatever its
 // mode: Read gives up after a second.
 func Read(name string, most int64) ([]byte, error) {
+	data, _, err := ReadModified(name, most)
+	return data, err
+}
+
+// ReadModified is [Read] with the time at which the file was last modified before it was read. Both are of one file, also
+// if another one takes its name meanwhile.
+func ReadModified(name string, most int64) (data []byte, modified time.Time, err error) {
 	f, err := Open(name, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	defer f.Close()
-	_ = f.SetReadDeadline(time.Now().Add(patience))    // fails for files that never block, such as all files on a disk
-	data, err := io.ReadAll(io.LimitReader(f, most+1)) // the size from the system may be wrong, as below /proc
+	info, err := f.Stat()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	_ = f.SetReadDeadline(time.Now().Add(patience))   // fails for files that never block, such as all files on a disk
+	data, err = io.ReadAll(io.LimitReader(f, most+1)) // the size from the system may be wrong, as below /proc
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+		return nil, time.Time{}, &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
 	}
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	if int64(len(data)) > most {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: &TooLargeError{most}}
+		return nil, time.Time{}, &fs.PathError{Op: "read", Path: name, Err: &TooLargeError{most}}
 	}
-	return data, nil
+	return data, info.ModTime(), nil
 }

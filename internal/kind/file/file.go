@@ -63,7 +63,7 @@ type fetcher struct {
 	source  *Source
 	env     kind.Env
 	content func(path string) content
-	read    chan content // of a read that has not ended, or was not taken; nil: there is none
+	read    chan content // of a read that has not ended, or whose content was not taken; nil: there is none
 }
 
 // A content is what a read gave.
@@ -91,8 +91,14 @@ func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	return kind.Result{}, kind.Fail(ctx, start, name, reason(err), err, f.env.Secrets)
 }
 
-// get waits for a read of the file.
+// get waits for a read of the file. What an earlier one gave after its poll had timed out is not taken: it may be of any
+// age by now. But one that is still going on is waited for.
 func (f *fetcher) get(ctx context.Context) (content, error) {
+	select {
+	case <-f.read:
+		f.read = nil
+	default:
+	}
 	if f.read == nil {
 		f.read = make(chan content, 1)
 		go func(to chan<- content) { to <- f.content(f.source.Path) }(f.read)
@@ -107,25 +113,26 @@ func (f *fetcher) get(ctx context.Context) (content, error) {
 }
 
 func read(path string) content {
-	data, err := file.Read(path, value.MaxBody)
-	if err != nil {
-		return content{err: err}
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return content{err: err}
-	}
-	return content{data: data, modified: info.ModTime()}
+	data, modified, err := file.ReadModified(path, value.MaxBody)
+	return content{data, modified, err}
 }
 
 // stale says why the content is too old, or "" if it is not.
 func (f *fetcher) stale(modified time.Time) string {
-	age := time.Since(modified).Round(time.Second)
+	age := time.Since(modified)
 	if f.source.MaxAge == 0 || age <= f.source.MaxAge {
 		return ""
 	}
 	name := f.env.Secrets.Text(f.source.Path)
-	return fmt.Sprintf("%s was last modified %v ago, want at most %v", name, age, f.source.MaxAge)
+	return fmt.Sprintf("%s was last modified %v ago, want at most %v", name, shown(age), f.source.MaxAge)
+}
+
+// shown is an age for people.
+func shown(age time.Duration) time.Duration {
+	if age < 10*time.Second {
+		return age.Round(10 * time.Millisecond)
+	}
+	return age.Round(time.Second)
 }
 
 func (f *fetcher) trace(t *kind.Trace, got content) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,82 @@ func TestAReadThatHangs(t *testing.T) {
 			t.Errorf("Fetch = %v, %v, want what the read gave in the end", got, err)
 		}
 	})
+}
+
+// What a read of an earlier poll gave when nobody waited for it any more may be of any age.
+func TestAReadThatEndedLongAgoIsNoValue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		again := make(chan string)
+		f := file.Slow(&file.Source{Path: "/mnt/away"}, kind.Env{Parse: "text"}, again)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := f.Fetch(ctx); err == nil {
+			t.Fatal("Fetch = nil, want it to time out")
+		}
+		again <- "old"
+		time.Sleep(time.Hour) // a poll whose source is not watched, say
+		go func() { again <- "new" }()
+		if got, err := f.Fetch(t.Context()); err != nil || got.Value != "new" {
+			t.Errorf("Fetch = %v, %v, want what the file has now", got, err)
+		}
+	})
+}
+
+// While a link is changed from one file to another, the age is that of the content.
+func TestTheAgeIsThatOfTheContent(t *testing.T) {
+	dir := t.TempDir()
+	at := map[string]time.Time{"old": time.Now().Add(-time.Hour), "new": time.Now()}
+	for name, modified := range at {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, modified, modified); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := filepath.Join(dir, "link")
+	swap := func(to string) {
+		if err := os.Symlink(to, link+".next"); err != nil {
+			t.Skip(err)
+		}
+		if err := os.Rename(link+".next", link); err != nil {
+			t.Error(err)
+		}
+	}
+	swap("old")
+	ctx, cancel := context.WithCancel(t.Context())
+	var swaps sync.WaitGroup
+	swaps.Go(func() {
+		for ctx.Err() == nil {
+			swap("new")
+			swap("old")
+		}
+	})
+	defer swaps.Wait()
+	defer cancel()
+	f, _ := (&file.Source{Path: link, MaxAge: time.Minute}).Open(kind.Env{Parse: "text"})
+	for range 2000 {
+		got, err := f.Fetch(t.Context())
+		if err != nil || (got.Value == "old") != (got.Stale != "") {
+			t.Fatalf("Fetch = %v, %v, want old to be stale and new to be fresh", got, err)
+		}
+	}
+}
+
+// An age is not rounded before it is compared.
+func TestMaxAgeBelowASecond(t *testing.T) {
+	path := write(t, "n.json", "1")
+	for age, fresh := range map[time.Duration]bool{450 * time.Millisecond: false, 0: true, -time.Hour: true} {
+		now := time.Now()
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := fetch(t, &file.Source{Path: path, MaxAge: 300 * time.Millisecond}, kind.Env{})
+		if took := time.Since(now); err != nil || (got.Stale == "") != fresh && took < 200*time.Millisecond {
+			t.Errorf("Fetch of a file of %v = %v, %v, want fresh: %t", age, got, err, fresh)
+		}
+	}
 }
 
 func TestSecrets(t *testing.T) {
