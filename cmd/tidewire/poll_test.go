@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // pollFile writes a configuration whose upstream is a server of the test.
@@ -197,6 +200,43 @@ value of site
 		}
 		if strings.Contains(stdout+stderr, "canary") {
 			t.Errorf("poll %s --trace shows a secret:\n%s%s", tt.source, stdout, stderr)
+		}
+	}
+}
+
+// A source is computed from what its inputs are as it is when the gateway polls: a stale one is not ok.
+func TestPollOfAStaleInput(t *testing.T) {
+	name := file(t, `version: 1
+sources:
+  backup: {file: {path: state.json, max_age: 1h}}
+  site: {from: [backup], combine: '{state: .backup.state, error: .backup.error, value: .backup.value}'}
+  above: {from: [site], combine: '[.site.state, .site.error]'}
+`)
+	state := filepath.Join(filepath.Dir(name), "state.json")
+	if err := os.WriteFile(state, []byte("7"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	modified := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(state, modified, modified); err != nil {
+		t.Fatal(err)
+	}
+	old := regexp.MustCompile(`2h0m\d+s`)
+	why := state + " was last modified AGO ago, want at most 1h0m0s"
+	for source, want := range map[string]string{
+		"backup": "7\n",
+		"site":   "{\n  \"error\": \"" + why + "\",\n  \"state\": \"stale\",\n  \"value\": 7\n}\n",
+		"above":  "[\n  \"stale\",\n  \"input backup: " + why + "\"\n]\n",
+	} {
+		if code, stdout, stderr := tidewire(t, "poll", name, source); code != 0 || old.ReplaceAllString(stdout, "AGO") != want {
+			t.Errorf("poll %s = %d\n%s%s\nwant\n%s", source, code, stdout, stderr, want)
+		}
+	}
+	for source, want := range map[string]string{
+		"backup": "\nstale\n  " + why + "\n\nvalue of backup\n  7\n",
+		"site":   "\nstale\n  input backup: " + why + "\n\nvalue of site\n",
+	} {
+		if _, stdout, _ := tidewire(t, "poll", name, source, "--trace"); !strings.Contains(old.ReplaceAllString(stdout, "AGO"), want) {
+			t.Errorf("poll %s --trace =\n%s\nwant in it\n%s", source, stdout, want)
 		}
 	}
 }

@@ -25,25 +25,29 @@ func (svc *Service) PollOnce(ctx context.Context, name string, trace io.Writer) 
 	if s == nil {
 		return nil, fmt.Errorf("there is no source %q", name)
 	}
-	return svc.pollOnce(ctx, s, trace)
+	got, err := svc.pollOnce(ctx, s, trace)
+	return got.data, err
 }
 
-func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (json.RawMessage, error) {
+func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (reading, error) {
 	for _, name := range s.from {
 		input := svc.find(name)
 		if input.published.State != wire.SourcePending {
 			continue // it is an input of two, and polled already
 		}
 		snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.Clock.People(svc.Clock.Now())}
-		data, err := svc.pollOnce(ctx, input, trace)
+		got, err := svc.pollOnce(ctx, input, trace)
 		if trace != nil {
 			fmt.Fprint(trace, "\n\n")
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			text := err.Error()
 			snap = wire.Source{State: wire.SourceFailing, Error: &text}
+		case got.stale != "":
+			snap.State, snap.Error = wire.SourceStale, &got.stale
 		}
-		snap.Value = data
+		snap.Value = got.data
 		input.put(snap)
 	}
 	if s.subscription != nil {
@@ -51,8 +55,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (j
 		s.fetcher = kind.FetchFunc(s.hear)
 	}
 	if trace == nil {
-		got, err := s.poll(ctx)
-		return got.data, err
+		return s.poll(ctx)
 	}
 	t := &tracer{s: s, to: kind.NewTrace(trace, s.secrets)}
 	fetcher := s.fetcher
@@ -61,7 +64,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (j
 	t.begin(trace)
 	got, err := s.poll(kind.WithTrace(ctx, t.to))
 	t.end(ctx, got, err)
-	return got.data, err
+	return got, err
 }
 
 // A tracer writes what one poll does, around what its fetch writes itself.
@@ -107,6 +110,10 @@ func (t *tracer) end(ctx context.Context, got reading, err error) {
 	}
 	if got.valuePause > 0 {
 		t.to.Section("next poll in %v, since a condition of every.when holds", got.valuePause)
+	}
+	if got.stale != "" {
+		t.to.Section("stale")
+		t.to.Line("%s", got.stale)
 	}
 	t.to.Section("value of %s", t.s.Name)
 	t.to.Block(indented(got.data))
