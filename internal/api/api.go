@@ -6,8 +6,8 @@
 // the path of the public address; the check of its origin; authentication; the table of routes; and the permission that
 // its route requires. Then the handler of the route answers it.
 //
-// State that changes is answered from a topic, the same one that streams send: the answer to a GET has the entity tag of
-// the topic's newest snapshot, and the request waits for the next snapshot if its client prefers that.
+// State that changes is answered from a topic, the same one that streams send: the answer to a GET has the entity tag
+// of the topic's newest snapshot, and the request waits for the next snapshot if its client prefers that.
 //
 // # Errors
 //
@@ -49,7 +49,8 @@ type Sources interface {
 	// History has the numbers of a source; nil if it remembers none.
 	History(name string) *history.History
 	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
-	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells. A source that is not configured is not an error.
+	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells. A source that is not
+	// configured is not an error.
 	Refresh(ctx context.Context, name string) (wait time.Duration, err error)
 }
 
@@ -63,8 +64,8 @@ type Jobs interface {
 	Topics() []*sse.Topic
 	// Queue is all runs of a job that wait behind its first one, in order.
 	Queue(job string) []wire.Waiting
-	// Start makes a run, or finds the one that the start joins or has led to before; run is nil if that is over. The error
-	// is a [*jobs.Refusal], the store's, or ctx's.
+	// Start makes a run, or finds the one that the start joins or has led to before; run is nil if that is over. The
+	// error is a [*jobs.Refusal], the store's, or ctx's.
 	Start(ctx context.Context, j *jobs.Job, wish jobs.StartOptions) (run *jobs.Run, snap wire.Run, err error)
 }
 
@@ -96,15 +97,16 @@ type Deps struct {
 	Jobs    Jobs
 	Runs    Runs
 
-	// Config is the configuration at work, from the first request on. It is not modified.
+	// Config returns the configuration in effect, from the first request on. It is not modified.
 	Config func() *config.Config
 	// ConfigTopic has its [wire.Config].
 	ConfigTopic *sse.Topic
 	// Reload reads the configuration again and returns what that has changed. Its errors are [config.Problems],
-	// ErrNoFile, ErrStopping, ctx's, or the reason why the configuration cannot be put to work.
+	// ErrNoFile, ErrStopping, ctx's, or the reason why the configuration cannot take effect.
 	Reload func(ctx context.Context) (wire.Difference, error)
 
-	// Latest is the newest state of a topic. What a request has changed is seen by all requests after it. See package own.
+	// Latest is the newest state of a topic. What a request has changed is seen by all requests after it. See package
+	// own.
 	Latest func(*sse.Topic) (sse.Event, bool)
 	// Hub serves the topics. Its options are to have [ClientAddr], [Authorise] and [Subject].
 	Hub   *sse.Hub

@@ -38,7 +38,7 @@ func (a *API) reloadConfig(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &problems):
 		p := problem.Problem{
 			Status: http.StatusUnprocessableEntity, Instance: instance(r),
-			Detail: "the configuration is not valid; what was loaded before stays at work",
+			Detail: "the configuration is not valid; the previous one stays in effect",
 		}
 		for _, e := range problems {
 			part := problem.Part{Detail: e.What + ", " + e.Want, File: e.File, Line: e.Line, Column: e.Column}

@@ -1,11 +1,11 @@
-// Package audit appends to a file who did what, from where, and what came of it: a line of JSON each.
+// Package audit appends actions to a file, one line of JSON each: the actor, the action, the address and the result.
 //
 // A line is one write to a file in append mode, so lines of several goroutines, and of several processes, do not mix.
 // The file is opened again after it was renamed or removed, as logrotate does, or when the configuration names another
 // one.
 //
-// A line that cannot be written is lost, so that a full disk prevents nobody from cancelling a job. The beginning and the
-// end of such a time are logged.
+// A line that cannot be written is lost, so that a full disk does not keep people from cancelling a job. The beginning
+// and the end of such a period are logged.
 package audit
 
 import (
@@ -24,8 +24,7 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 )
 
-// maxLine bounds a line, in bytes. Arguments may be long, and the file belongs to the administrator, not to whoever
-// fills a form.
+// maxLine bounds a line, in bytes. Arguments may be long, and users must not be able to fill the administrator's file.
 const maxLine = 8 << 10
 
 // Options are what a [Log] works with.
@@ -34,7 +33,7 @@ type Options struct {
 	File func() string
 	// Clock has the times of lines.
 	Clock *clock.Clock
-	// Logger is told when lines are lost, and when they are written again.
+	// Logger gets a record when lines are lost, and when they are written again.
 	Logger *slog.Logger
 	// Lost is called for each line that is lost. Nil means that nobody counts them.
 	Lost func()
@@ -59,7 +58,7 @@ func New(options Options) *Log {
 	return &Log{options: options}
 }
 
-// An Actor is who did something, as attributes of a line.
+// An Actor has the attributes of a line that tell who acted.
 type Actor []slog.Attr
 
 // Program is the actor of what the program does by itself, such as a scheduled start.
@@ -84,9 +83,9 @@ func (l *Log) Record(who Actor, action string, attrs ...slog.Attr) {
 	}
 }
 
-// RecordMetered is Record of an action that costs its caller nothing and could be used to fill the disk: of each caller,
-// the first lines of a minute are appended and the others are counted. [Log.Tell] appends their number, with about, which
-// identifies the caller. There must be few actions.
+// RecordMetered is Record of an action that costs its caller nothing and could be used to fill the disk: of each
+// caller, the first lines of a minute are appended and the others are counted. [Log.Tell] appends their number, with
+// about, which identifies the caller. There must be few actions.
 func (l *Log) RecordMetered(caller string, about slog.Attr, who Actor, action string, attrs ...slog.Attr) {
 	if l.metered.Pass(time.Now(), action, caller, about) {
 		l.Record(who, action, attrs...)

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// harmless are the headers of a request that describe it and hold no credential. All others stay at the origin that
-// they were meant for: which of them are credentials is known to that origin alone.
+// harmless are the headers of a request that describe it and never hold a credential. All others are sent only to the
+// origin that they were meant for, since only that origin knows which of them are credentials.
 var harmless = []string{
 	"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Type", "Idempotency-Key", "If-None-Match",
 	"Last-Event-Id", "Prefer", "User-Agent",
 }
 
-// SameOrigin reports whether a credential for from may be sent to to: whether both have the same scheme, host and
-// port. The step from http to https on the standard ports of a host counts as the same, since it reveals the
-// credential to nobody who has not had it.
+// SameOrigin reports whether a credential for from may be sent to to: whether both have the same scheme, host and port.
+// http and https on the standard ports of a host count as the same when the step is from http to https, since that does
+// not reveal the credential to anyone new.
 func SameOrigin(from, to *url.URL) bool {
 	if !strings.EqualFold(from.Hostname(), to.Hostname()) {
 		return false
@@ -37,11 +37,11 @@ func port(u *url.URL) string {
 	}
 }
 
-// KeepCredentials returns a copy of client, nil standing for [Default], that sends no credential to another
-// origin: once a redirect has left the origin of the first request (see [SameOrigin]), the requests that follow have
-// only the headers that describe them, such as Accept. net/http itself drops Authorization and Cookie alone, and sends
-// even those to another port, to a subdomain and from https to http. The client's own CheckRedirect is asked afterwards
-// and may set headers again; without one, ten redirects are followed.
+// KeepCredentials returns a copy of client, nil standing for [Default], that sends no credential to another origin:
+// once a redirect has left the origin of the first request (see [SameOrigin]), the further requests have only headers
+// that describe them, such as Accept. net/http itself drops only Authorization and Cookie, and sends even those to
+// another port, to a subdomain and from https to http. The client's own CheckRedirect is called afterwards and may set
+// headers again; without one, ten redirects are followed.
 func KeepCredentials(client *http.Client) *http.Client {
 	if client == nil {
 		client = Default
@@ -50,10 +50,10 @@ func KeepCredentials(client *http.Client) *http.Client {
 	kept.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		first := via[0].URL
 		away := func(r *http.Request) bool { return !SameOrigin(first, r.URL) }
-		if away(req) || slices.ContainsFunc(via, away) { // who was redirected away may be sent back to any path
+		if away(req) || slices.ContainsFunc(via, away) { // another origin may redirect back to any path
 			for name := range req.Header {
 				if !slices.Contains(harmless, name) {
-					delete(req.Header, name) // also Referer, whose query may hold a key
+					delete(req.Header, name) // including Referer, whose query may hold a key
 				}
 			}
 		}

@@ -1,22 +1,22 @@
-// Package httpclient makes the transport of every HTTP client in Tidewire, so that all of them notice a
-// dead path equally soon, and says where their credentials may go.
+// Package httpclient makes the transport of every HTTP client in Tidewire, so that all of them notice a dead path
+// equally soon, and restricts where their credentials may go.
 //
 //	client := &http.Client{Transport: httpclient.New(httpclient.Options{})}
 //
 // # Dead connections
 //
-// A NAT or a firewall may drop a flow without telling either end. Requests over HTTP/1.1 leave such a
-// connection when they time out. Requests over HTTP/2 share one connection, which outlives their timeouts
-// for as long as any of them is under way. The transport therefore sends a ping when it has received
-// nothing for [PingAfter] and closes the connection when no answer arrives within [PingTimeout]. Where the
-// system offers it (Linux: TCP_USER_TIMEOUT), a connection also ends when data stays unacknowledged for
-// [Unacknowledged], and idle connections are probed by TCP keep-alive.
+// A NAT or a firewall may drop a flow without telling either end. Requests over HTTP/1.1 leave such a connection when
+// they time out. Requests over HTTP/2 share one connection, which outlives their timeouts for as long as any of them is
+// in progress. The transport therefore sends a ping when it has received nothing for [PingAfter] and closes the
+// connection when no answer arrives within [PingTimeout]. Where the system offers it (Linux: TCP_USER_TIMEOUT), a
+// connection also ends when data stays unacknowledged for [Unacknowledged], and idle connections are probed by TCP
+// keep-alive.
 //
 // # Moved servers
 //
-// A connection keeps the address that a name had when it was made. After [MaxAge] requests move to new
-// connections, so a name that moves is followed even while its old server still answers. Requests that are
-// under way end on the connection that they have.
+// A connection keeps the address that a name had when it was made. After [MaxAge] requests move to new connections, so
+// a name that moves is followed even while its old server still answers. Requests in progress end on their current
+// connection.
 //
 // # Redirects
 //
@@ -39,15 +39,14 @@ const (
 	PingAfter      = 4 * time.Second  // silence on an HTTP/2 connection before a ping is sent
 	PingTimeout    = 4 * time.Second  // how long the answer to a ping may take
 	Unacknowledged = 15 * time.Second // how long sent data may stay unacknowledged
-	MaxAge         = 5 * time.Minute  // how long new requests are given the same connections
+	MaxAge         = 5 * time.Minute  // how long new requests use the same connections
 	dialTimeout    = 10 * time.Second
 	idleTimeout    = 90 * time.Second
 )
 
 // Options configures a [Transport]. The zero value is a good default.
 type Options struct {
-	// Control is asked before each connection, with the address that it goes to. An error refuses the
-	// connection. Nil allows all.
+	// Control is called before each connection, with its address. An error refuses the connection. Nil allows all.
 	Control func(network, address string, conn syscall.RawConn) error
 	// Resolver looks up names. Nil means the system's.
 	Resolver *net.Resolver
@@ -63,7 +62,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// A Transport is an [http.RoundTripper] for any number of goroutines. It has no goroutine of its own.
+// A Transport is an [http.RoundTripper] for any number of goroutines. It owns no goroutine.
 type Transport struct {
 	fresh func() *http.Transport
 
@@ -72,7 +71,7 @@ type Transport struct {
 	since   time.Time
 }
 
-// New returns a transport with connections of its own.
+// New returns a transport with its own connections.
 func New(o Options) *Transport {
 	if o.Proxy == nil {
 		o.Proxy = http.ProxyFromEnvironment
@@ -100,15 +99,19 @@ func New(o Options) *Transport {
 func (o Options) transport() *http.Transport {
 	idle := 1000
 	if o.MaxConns > 0 {
-		idle = o.MaxConns // fewer would be opened and closed in turn by requests that come at the same time
+		idle = o.MaxConns // with fewer, simultaneous requests would open and close connections in turn
 	}
 	return &http.Transport{
-		Proxy:                  o.Proxy,
-		DialContext:            o.Dial,
-		TLSClientConfig:        o.TLS.Clone(),
-		TLSHandshakeTimeout:    10 * time.Second,
-		ForceAttemptHTTP2:      true,
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: PingAfter, PingTimeout: PingTimeout, WriteByteTimeout: Unacknowledged},
+		Proxy:               o.Proxy,
+		DialContext:         o.Dial,
+		TLSClientConfig:     o.TLS.Clone(),
+		TLSHandshakeTimeout: 10 * time.Second,
+		ForceAttemptHTTP2:   true,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:  PingAfter,
+			PingTimeout:      PingTimeout,
+			WriteByteTimeout: Unacknowledged,
+		},
 		MaxIdleConns:           1000,
 		MaxIdleConnsPerHost:    idle,
 		MaxConnsPerHost:        o.MaxConns,
@@ -117,7 +120,7 @@ func (o Options) transport() *http.Transport {
 	}
 }
 
-// Default is the client of whoever needs no options. Its Transport may be wrapped; nobody changes it.
+// Default is the client for code that needs no options. Its Transport may be wrapped; it must not be changed.
 var Default = &http.Client{Transport: New(Options{})}
 
 // RoundTrip implements [http.RoundTripper].
@@ -134,8 +137,8 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// young returns a transport that is younger than MaxAge. The connections of the one before are closed as
-// they become idle: at once, when a request ends (HTTP/1.1), or after idleTimeout (HTTP/2).
+// young returns a transport that is younger than MaxAge. The connections of the previous one are closed as they become
+// idle: at once, when a request ends (HTTP/1.1), or after idleTimeout (HTTP/2).
 func (t *Transport) young() *http.Transport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,7 +159,7 @@ func control(ask func(string, string, syscall.RawConn) error) func(string, strin
 				return err
 			}
 		}
-		// A system that refuses still has pings, keep-alive and the timeouts of requests.
+		// If the system refuses, pings, keep-alive and the timeouts of requests remain.
 		_ = conn.Control(limitUnacknowledged)
 		return nil
 	}

@@ -1,11 +1,11 @@
-// Package idempotency remembers what requests with an Idempotency-Key led to (draft-ietf-httpapi-idempotency-key-header),
-// so that a client may repeat one whose answer was lost.
+// Package idempotency remembers the results of requests with an Idempotency-Key
+// (draft-ietf-httpapi-idempotency-key-header), so that a client may repeat a request whose answer was lost.
 //
 //	keys := idempotency.New[string](idempotency.Options[*Job]{Known: func(j *Job) bool { return !j.Forgotten() }})
 //	job, first, err := keys.Do(ctx, idempotency.Key[string]{Caller: user, Scope: topic, Key: key}, idempotency.Of(body), start)
 //
-// Keys live in the process. What they led to is found for as long as it is known; a caller who sends many keys displaces
-// keys of their own before those of others.
+// Keys are kept in the process. A key finds its result for as long as that is known; a caller who sends many keys
+// displaces their own keys before those of others.
 package idempotency
 
 import (
@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-// ErrReused says that a key came with another request than before. An answer of 422 is due.
+// ErrReused means that a key was used for a different request before. The answer should be 422.
 var ErrReused = errors.New("idempotency: the key was used for another request")
 
 const (
@@ -24,29 +24,29 @@ const (
 	defaultMaxOwn = 1_000
 )
 
-// A Key is an Idempotency-Key where it counts: the same text of another caller, or in another scope, is another key.
+// A Key is an Idempotency-Key in its context: the same text from another caller, or in another scope, is another key.
 type Key[C comparable] struct {
 	Caller     C
 	Scope, Key string
 }
 
-// A Fingerprint stands for the content of a request.
+// A Fingerprint identifies the content of a request.
 type Fingerprint [sha256.Size]byte
 
-// Of returns the fingerprint of a request with that content.
+// Of returns the fingerprint of a request with the given content.
 func Of(content []byte) Fingerprint { return sha256.Sum256(content) }
 
 // Options are the options of [New].
 type Options[V any] struct {
-	// Known reports whether what a key led to can still be asked for. The key of what is not known is forgotten. It is
-	// called within Do, with the lock of the Keys held. Nil means that everything is known.
+	// Known reports whether the result of a key still exists; otherwise the key is forgotten. It is called within Do,
+	// with the lock of the Keys held. Nil means that all results exist.
 	Known func(V) bool
 
-	// Max bounds the keys that are remembered, and MaxOwn those of one caller. Zero or less means 10,000 and 1,000.
+	// Max bounds the keys that are kept, and MaxOwn those of one caller. Zero or less means 10,000 and 1,000.
 	Max, MaxOwn int
 }
 
-// Keys remembers what keys of callers C led to. [New] makes one. Its methods may be called from any goroutine.
+// Keys maps the keys of callers C to their results. [New] makes one. Its methods may be called from any goroutine.
 type Keys[C comparable, V any] struct {
 	opts Options[V]
 
@@ -54,26 +54,26 @@ type Keys[C comparable, V any] struct {
 
 	known map[Key[C]]*entry[C, V]
 	all   ages
-	own   map[C]*ages // by caller; those without keys are not in it
+	own   map[C]*ages // by caller; only callers with keys
 }
 
-// entry is what a key led to.
+// entry is the result of a key.
 type entry[C comparable, V any] struct {
 	key           Key[C]
 	of            Fingerprint
-	ready         chan struct{} // closed when value is there, or nothing came of the request
-	value         V             // not changed once settled
-	settled       bool          // value is there: guarded by Keys.mu
+	ready         chan struct{} // closed when value is set, or the request has failed
+	value         V             // not changed once done
+	done          bool          // value is set; guarded by Keys.mu
 	inAll, inOwns *list.Element
 }
 
-// ages are keys, oldest first.
+// ages holds keys, oldest first.
 type ages struct {
 	list.List
-	since int // keys that came since it was last searched for forgotten ones
+	since int // keys added since the last search for forgotten ones
 }
 
-// New returns Keys that remember nothing yet.
+// New returns Keys without any key.
 func New[C comparable, V any](opts Options[V]) *Keys[C, V] {
 	if opts.Max <= 0 {
 		opts.Max = defaultMax
@@ -84,11 +84,12 @@ func New[C comparable, V any](opts Options[V]) *Keys[C, V] {
 	return &Keys[C, V]{opts: opts, known: map[Key[C]]*entry[C, V]{}, own: map[C]*ages{}}
 }
 
-// Do returns what key led to. If it led to nothing yet, that is what start returns, first is true, and it is remembered
-// unless start fails. Of any number of calls at once one calls start; the others wait for it, or until ctx ends. If the key
-// came with another fingerprint before, the error is [ErrReused], and the value what the key led to, if that is known yet.
+// Do returns the result of key. If there is none yet, Do calls start, returns its result with first true, and keeps the
+// result unless start fails. Of any number of concurrent calls one calls start; the others wait for it, or until ctx
+// ends. If the key was used with another fingerprint before, the error is [ErrReused], and the value is the result of
+// the key, if that is known yet.
 //
-// start is called without a lock held.
+// No lock is held while start is called.
 func (k *Keys[C, V]) Do(
 	ctx context.Context, key Key[C], of Fingerprint, start func() (V, error),
 ) (value V, first bool, err error) {
@@ -106,13 +107,13 @@ func (k *Keys[C, V]) Do(
 		case <-ctx.Done():
 			return value, false, context.Cause(ctx)
 		}
-		if e.settled { // not changed any more
+		if e.done { // not changed any more
 			return e.value, false, nil
 		}
 	}
 }
 
-// Len returns how many keys are remembered.
+// Len returns how many keys are kept.
 func (k *Keys[C, V]) Len() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -147,11 +148,11 @@ func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bo
 	return e, true
 }
 
-// fill starts what e is for, or takes e out again.
+// fill calls start and sets the result of e, or removes e if start fails.
 func (k *Keys[C, V]) fill(e *entry[C, V], start func() (V, error)) (value V, err error) {
-	defer func() { // also when start panics: others wait
+	defer func() { // even when start panics, because other calls wait
 		k.mu.Lock()
-		if !e.settled && k.known[e.key] == e {
+		if !e.done && k.known[e.key] == e {
 			k.removeLocked(e)
 		}
 		k.mu.Unlock()
@@ -162,7 +163,7 @@ func (k *Keys[C, V]) fill(e *entry[C, V], start func() (V, error)) (value V, err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	e.value, e.settled = value, true
+	e.value, e.done = value, true
 	return value, nil
 }
 
@@ -173,11 +174,11 @@ func (k *Keys[C, V]) valueOf(e *entry[C, V]) V {
 }
 
 func (k *Keys[C, V]) isForgottenLocked(e *entry[C, V]) bool {
-	return e.settled && k.opts.Known != nil && !k.opts.Known(e.value)
+	return e.done && k.opts.Known != nil && !k.opts.Known(e.value)
 }
 
-// makeRoomLocked makes room for one more of at most most keys: forgotten ones go first, then the oldest. To search for
-// forgotten ones takes time for each key, so that is done once for every tenth of them.
+// makeRoomLocked makes room for one more key, of at most most: it removes forgotten keys first, then the oldest. A
+// search for forgotten keys looks at every key, so it is done only after a tenth of them are new.
 func (k *Keys[C, V]) makeRoomLocked(keys *ages, most int) {
 	keys.since++
 	if keys.Len() < most {
@@ -196,7 +197,7 @@ func (k *Keys[C, V]) makeRoomLocked(keys *ages, most int) {
 	for at := keys.Front(); at != nil && keys.Len() >= most; {
 		e := at.Value.(*entry[C, V])
 		at = at.Next()
-		if e.settled { // what is just being started must not be started twice
+		if e.done { // a request in progress must not be started twice
 			k.removeLocked(e)
 		}
 	}

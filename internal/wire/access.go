@@ -1,6 +1,6 @@
 package wire
 
-// Me is the answer to who makes a request: who they are, what they may do, and how they could sign in.
+// Me describes the user of a request: their name, what they may do, and how they could sign in.
 type Me struct {
 	Known   bool     `json:"known"`   // false of the anonymous
 	Methods []string `json:"methods"` // of signing in: token, oidc
@@ -21,7 +21,7 @@ type SignedIn struct {
 	Role string `json:"role"` // viewer, operator or admin
 }
 
-// SignedOut is the answer to who has signed out of a session with a provider.
+// SignedOut is the answer to signing out of a session with a provider.
 type SignedOut struct {
 	EndSession string `json:"end_session"` // the address at the provider where its own session ends
 }

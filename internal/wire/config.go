@@ -7,7 +7,7 @@ type Config struct {
 	Key      string    `json:"key"`       // ConfigKey
 	File     string    `json:"file"`      // empty: it was not read from a file
 	LoadedAt time.Time `json:"loaded_at"` // when the configuration at work was read
-	Error    *string   `json:"error"`     // why what the file says now is not at work; null if it is
+	Error    *string   `json:"error"`     // why the current file is not in effect; null if it is
 	Version  int       `json:"version"`   // counts from 1 the configurations that were put to work and differed
 }
 
