@@ -20,7 +20,8 @@ const limit = 14 * time.Minute
 // disturbance is from how many cores of other processes on a figure counts only if there is no better one.
 const disturbance = 0.3
 
-// plan returns the jobs in their order. The jobs of one batch, which take next to no processor time, run at once.
+// plan returns the jobs in their order. The jobs of one batch, which take next to no processor time, run at once. It is long because each
+// workload has its line.
 func plan(quick, nchan bool) (batches [][]job) {
 	const second = time.Second
 	patience := second

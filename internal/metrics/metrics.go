@@ -69,7 +69,8 @@ type jobCounters struct {
 // webhookCounters are the children of one webhook.
 type webhookCounters struct{ ok, failed, lost prometheus.Counter }
 
-// New returns metrics of a gateway of the given version, all of them zero.
+// New returns metrics of a gateway of the given version, all of them zero. It is long because
+// each metric has its lines.
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
