@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the browser tests: the real gateway in process, headless Chromium, and nginx between them. Arguments go to `go test`.
+# Runs the browser tests: the real gateway in process, headless Chromium, and nginx between them. Arguments are passed
+# to `go test`.
 . "$(dirname "$0")/lib.sh"
 
 export PATH="$PATH:/usr/sbin" # Debian has nginx there, which is not in every user's path

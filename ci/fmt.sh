@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formats all Go code. With --check it changes nothing and fails where something is to be formatted.
+# Formats all Go code. With --check it changes nothing, and fails if a file is not formatted.
 . "$(dirname "$0")/lib.sh"
 
 if [ "${1:-}" != --check ]; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the gateway with honest users and everything hostile that we know at once, for a minute or what the first argument says
-# (a Go duration), and fails if that costs the honest ones anything. All of it is on loopback.
+# Runs the gateway with honest users and all known attacks at once, for a minute or the duration in the first argument
+# (in Go's notation), and fails if the honest users notice anything. Everything runs on loopback.
 . "$(dirname "$0")/lib.sh"
 
 work=$(mktemp -d)

@@ -1,9 +1,9 @@
-# Shared by the scripts beside it: `. "$(dirname "$0")/lib.sh"`.
-# Every script runs from the root of the repository, whoever calls it from where.
+# Functions for the other scripts here: `. "$(dirname "$0")/lib.sh"`. Every script runs in the root of the repository,
+# wherever it is called from.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The modules of this repository; all but the first are leaves that nobody imports.
+# The modules of this repository; all except the first are leaves that are not imported.
 modules=(. bench e2e examples/cron)
 
 # say prints a heading, so that a long log can be scanned.
@@ -17,7 +17,7 @@ each_module() {
 	done
 }
 
-# find_chromium prints the browser that the browser tests will use, or fails.
+# find_chromium prints the path of the browser for the browser tests, or fails.
 find_chromium() {
 	local name
 	for name in "${TIDEWIRE_CHROMIUM:-}" chromium chromium-browser google-chrome; do
@@ -26,7 +26,7 @@ find_chromium() {
 	return 1
 }
 
-# need PACKAGE WHY installs a Debian package, or says what to install.
+# need PACKAGE WHY installs a Debian package, or tells what to install.
 need() {
 	local package=$1 why=$2 sudo=
 	[ "$(id -u)" -eq 0 ] || sudo=sudo

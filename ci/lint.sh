@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Vets and lints every module, the root for macOS and Windows too, and fails where go.mod is not tidy.
+# Vets and lints every module, the root for macOS and Windows too, and fails if a go.mod is not tidy.
 . "$(dirname "$0")/lib.sh"
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every check that a change must pass: format, vet, lint, all tests under the race
-# detector, and the browser tests. On Debian it installs what it lacks (a C compiler for the
-# race detector, Chromium, nginx); elsewhere it says what to install.
+# Runs every check that a change must pass: format, vet, lint, all tests under the race detector, and the browser tests.
+# On Debian it installs missing programs (a C compiler for the race detector, Chromium, nginx); elsewhere it tells what
+# to install.
 . "$(dirname "$0")/lib.sh"
 
 command -v go >/dev/null || {

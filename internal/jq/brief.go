@@ -2,5 +2,5 @@ package jq
 
 import shown "github.com/tidewire/tidewire/internal/text"
 
-// brief is s in a line of a page.
+// brief returns s shortened to a line of a page.
 func brief(s string) string { return shown.Cut(shown.Words(s), 120) }

@@ -12,19 +12,17 @@ import (
 // MaxSource bounds the bytes of an expression.
 const MaxSource = 64 << 10
 
-// A SyntaxError says where an expression is wrong.
+// A SyntaxError describes where and why an expression is wrong.
 type SyntaxError struct {
 	Offset  int // in characters from the start of the expression, of the offending token; at the end: their number
 	Message string
 }
 
-// Error returns the message alone: a caller that knows the expression's place
-// in a file says the place.
+// Error returns only the message: a caller that knows the expression's place in a file adds the place.
 func (e *SyntaxError) Error() string { return e.Message }
 
-// Compile parses and compiles src. Its error is a [*SyntaxError]: a broken
-// expression, a function, variable, format or label that does not exist, and
-// what the package leaves out.
+// Compile parses and compiles src. Its error is a [*SyntaxError]: for a broken expression, for an unknown function,
+// variable, format or label, and for features that the package leaves out.
 func Compile(src string) (*Program, error) {
 	if len(src) > MaxSource {
 		return nil, &SyntaxError{Message: fmt.Sprintf("the expression has %d bytes, want at most %d", len(src), MaxSource)}
@@ -61,12 +59,12 @@ func compile(src string) (p *Program, err error) {
 	return &Program{src: src, code: code, path: path, deletes: deletes}, err
 }
 
-// at makes the error for the byte offset i of src.
+// at returns the error for the byte offset i of src.
 func at(src string, i int, message string) *SyntaxError {
 	return &SyntaxError{Offset: utf8.RuneCountInString(src[:i]), Message: message}
 }
 
-// parseError says what is wrong at the token that ends at e.Offset.
+// parseError explains what is wrong at the token that ends at e.Offset.
 func parseError(src string, e *gojq.ParseError) *SyntaxError {
 	end := min(e.Offset, len(src))
 	message := e.Error()
@@ -85,7 +83,7 @@ func parseError(src string, e *gojq.ParseError) *SyntaxError {
 	return at(src, max(0, strings.LastIndex(src[:end], e.Token)), message)
 }
 
-// compileError finds the token that err, which has no position, is about.
+// compileError finds the token of err, which has no position.
 func compileError(src string, err error) *SyntaxError {
 	text := err.Error()
 	for _, k := range []struct{ prefix, message string }{
@@ -113,13 +111,12 @@ func compileError(src string, err error) *SyntaxError {
 	return &SyntaxError{Message: text}
 }
 
-// tries bounds how many places of an expression are tried to find a token.
+// tries bounds how many places in an expression are tried to find a token.
 const tries = 100
 
-// locate returns the byte offset of the name in src that the compiler reports
-// with text. It renames one occurrence after the other: when another error
-// comes, that was the one. So definitions, keys and strings of the same name
-// do not mislead.
+// locate returns the byte offset of the name in src that the compiler reports with text. It renames one occurrence
+// after another: if the error changes, that was the one. So definitions, keys and strings with the same name do not
+// mislead.
 func locate(src, name, text string) int {
 	for from, try := 0, 0; try < tries; try++ {
 		i := strings.Index(src[from:], name)
@@ -135,8 +132,8 @@ func locate(src, name, text string) int {
 	return max(0, strings.Index(src, name))
 }
 
-// openingQuote returns the byte offset of the quote that is never closed: the
-// last one before which the compiler does not complain about it.
+// openingQuote returns the byte offset of the quote that is never closed: the last one such that the text before it
+// does not cause the error.
 func openingQuote(src, text string) int {
 	i := len(src)
 	for range tries {

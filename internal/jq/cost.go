@@ -14,7 +14,7 @@ import (
 
 func constant(n int) price { return func(*meter, any, []any) (int, error) { return n, nil } }
 
-// per is the price of looking at each byte of a text or number, or element of an array, or member of an object.
+// per returns the price of reading each byte of a text or number, element of an array, or member of an object.
 func per(element, member int) price {
 	return func(_ *meter, v any, _ []any) (int, error) { return per1(v, element, member), nil }
 }
@@ -26,7 +26,7 @@ func per1(v any, element, member int) int {
 	return element * length(v)
 }
 
-// length is the bytes of a text or a number, or the elements of an array.
+// length returns the bytes of a text or a number, or the elements of an array.
 func length(v any) int {
 	switch v := v.(type) {
 	case string:
@@ -41,7 +41,7 @@ func length(v any) int {
 	return 0
 }
 
-// size is what a copy of v alone takes, without what is in it.
+// size returns the cost of a shallow copy of v.
 func size(v any) int {
 	switch v := v.(type) {
 	case []any:
@@ -63,7 +63,7 @@ func times(a, b int) int {
 	return math.MaxInt
 }
 
-// deep is what v takes with all that is in it, however often the same is in it, or more than is left.
+// deep returns the size of v with everything in it, counting shared parts repeatedly, or more than the budget left.
 func (m *meter) deep(v any) int {
 	left := m.left
 	weigh(v, &left, 0)
@@ -92,7 +92,7 @@ func weigh(v any, left *int, level int) {
 	}
 }
 
-// both is what comparing two values costs: nothing much if they are of different types.
+// both returns the cost of comparing two values: little if their types differ.
 func (m *meter) both(a, b any) int {
 	switch a := a.(type) {
 	case string:
@@ -111,7 +111,7 @@ func (m *meter) both(a, b any) int {
 	return 0
 }
 
-// product is what comparing each part of a with each part of b costs.
+// product returns the cost of comparing each part of a with each part of b.
 func (m *meter) product(a, b any) int {
 	wa, wb := m.deep(a), m.deep(b)
 	if isText(a) && isText(b) {
@@ -122,7 +122,7 @@ func (m *meter) product(a, b any) int {
 
 func isText(v any) bool { _, ok := v.(string); return ok }
 
-// search is what looking for b everywhere in a costs.
+// search returns the cost of searching for b everywhere in a.
 func (m *meter) search(a, b any) int {
 	n := length(a)
 	if isText(a) {
@@ -131,13 +131,13 @@ func (m *meter) search(a, b any) int {
 	return perValue*n + times(n, m.deep(b)/2)
 }
 
-// order is what sorting by keys costs.
+// order returns the cost of sorting by keys.
 func (m *meter) order(keys any) int {
 	n := length(keys)
 	return times(m.deep(keys), max(1, bits.Len(uint(n))/2)) + 5*perValue*n
 }
 
-// sum is what the elements of v and what is put between them take.
+// sum returns the size of the elements of v with between after each of them.
 func (m *meter) sum(v, between any) int {
 	total := 0
 	add := func(e any) {
@@ -166,7 +166,7 @@ func text(m *meter, v any, _ []any) (int, error) {
 	return times(7, m.deep(v)), nil
 }
 
-// pieceCost is what splitting a text by another one costs.
+// pieceCost returns the cost of splitting a text by another one.
 func pieceCost(v, by any) int {
 	text, ok1 := v.(string)
 	separator, ok2 := by.(string)
@@ -176,7 +176,7 @@ func pieceCost(v, by any) int {
 	return len(text) + times(3*perValue, strings.Count(text, separator)+1)
 }
 
-// repetition is the text and the number of text * n.
+// repetition returns the text and the number of text * n.
 func repetition(a, b any) (string, int, bool) {
 	text, ok := a.(string)
 	if !ok {
@@ -198,7 +198,7 @@ func transposed(_ *meter, v any, _ []any) (int, error) {
 	return perValue*len(rows) + times(longest, perValue*(len(rows)+2)), nil
 }
 
-// recurrence is the price of what math computes by going up to its first argument.
+// recurrence is the price of a function of math that iterates up to its first argument.
 func recurrence(_ *meter, _ any, args []any) (int, error) {
 	n, _ := gojq.ToFloat64(args[0])
 	x, _ := gojq.ToFloat64(args[1])
@@ -208,7 +208,7 @@ func recurrence(_ *meter, _ any, args []any) (int, error) {
 	return Budget, nil
 }
 
-// arithmetic is the price of an operator, whose numbers must not be too long.
+// arithmetic returns the price of an operator; numbers must not be too long.
 func arithmetic(of func(m *meter, a, b any) int) price {
 	return func(m *meter, _ any, args []any) (int, error) {
 		if err := numbers(args...); err != nil {
@@ -218,7 +218,7 @@ func arithmetic(of func(m *meter, a, b any) int) price {
 	}
 }
 
-// numbers reports whether the values that are whole numbers are short enough to calculate with.
+// numbers returns an error if a whole number among the values is too long to calculate with.
 func numbers(values ...any) error {
 	total := 0
 	for _, v := range values {
@@ -249,8 +249,8 @@ func digits(v any) error {
 	return nil
 }
 
-// priceOfPath is what setting what is at path of root costs: a copy of what is on the way, as far as o has none, and room
-// for the elements before a new one.
+// priceOfPath returns the cost of setting the value at path in root: copies of the containers on the path, unless o has
+// them already, and room for the elements before a new one.
 func priceOfPath(m *meter, path, root any, o *owner) (int, error) {
 	names, _ := path.([]any)
 	cost := perValue * len(names)
@@ -290,7 +290,7 @@ func priceOfPath(m *meter, path, root any, o *owner) (int, error) {
 	return cost, nil
 }
 
-// once is n the first time that it is asked about what is at that address.
+// once returns n for the first call with an address, and 0 afterwards.
 func (o *owner) once(address uintptr, n int) int {
 	if o.paid[address] {
 		return 0
@@ -299,7 +299,7 @@ func (o *owner) once(address uintptr, n int) int {
 	return n
 }
 
-// costOfJSON is what decoding a text of JSON takes, by what begins a value in it.
+// costOfJSON returns the cost of decoding a JSON text, estimated from the characters that begin values.
 func costOfJSON(v any) int {
 	text, _ := v.(string)
 	cost := 2 * len(text)

@@ -28,10 +28,10 @@ func Known(name string) bool {
 	return isBuiltin || isPriced
 }
 
-// TakeTurn takes the turn of the runs that cost much, until release is called.
+// TakeTurn takes the heavyRun of the runs that cost much, until release is called.
 func TakeTurn() (release func()) {
-	turn <- struct{}{}
-	return func() { <-turn }
+	heavyRun <- struct{}{}
+	return func() { <-heavyRun }
 }
 
 // SetBudget changes the budget of every run, until restore is called.

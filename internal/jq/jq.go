@@ -14,9 +14,9 @@
 // # Bounds
 //
 // An expression has at most [MaxSource] bytes. A run costs at most its [Budget], whatever its input is: steps of the
-// interpreter are counted, and so is what a single step looks at and makes. It ends with its ctx. Its input and its result
-// have at most [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error. Runs that cost more than a
-// little go one after the other, in the whole process.
+// interpreter are counted, and so is the data that a single step reads and creates. It ends with its ctx. Its input and
+// its result have at most [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error. Expensive
+// runs execute one at a time in the whole process.
 //
 // # What is left out
 //
@@ -26,9 +26,8 @@
 //
 // # Concurrency
 //
-// A [Program] is immutable: any number of goroutines may run it, also on the
-// same value, which is never modified. Results may share memory with the input,
-// so whoever keeps either treats both as immutable.
+// A [Program] is immutable: any number of goroutines may run it, even on the same value, which is never modified.
+// Results may share memory with the input, so treat both as immutable.
 package jq
 
 import (
@@ -48,18 +47,17 @@ const maxCounted = 1000
 type Program struct {
 	src  string
 	code *gojq.Code
-	path []string // what the expression is, if it is no more than that
+	path []string // the path, if the expression is only a path
 
-	deletes bool // it would write to its input
+	deletes bool // without a copy it would write to its input
 	regexps regexps
 }
 
 // String returns the source text.
 func (p *Program) String() string { return p.src }
 
-// Run evaluates p on v and returns its one result. v is what encoding/json
-// decodes; any other Go value is first encoded as JSON. Run returns
-// [context.Cause] of ctx, wrapped, if ctx ends before the run.
+// Run evaluates p on v and returns its one result. v is a value as decoded by encoding/json; any other Go value is
+// first encoded as JSON. Run returns [context.Cause] of ctx, wrapped, if ctx ends before the run.
 func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -106,7 +104,7 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	}
 }
 
-// result makes what a run gives of v.
+// result converts v to the result of a run.
 func (p *Program) result(v any) (any, error) {
 	v, err := plain(v, MaxDepth)
 	if err != nil {
@@ -115,8 +113,8 @@ func (p *Program) result(v any) (any, error) {
 	return v, nil
 }
 
-// failed says why a run ended with err. A context's end counts only when the
-// interpreter was stopped by it, not when it merely ended meanwhile.
+// failed explains why a run ended with err. The end of a context counts only if it stopped the interpreter, not if it
+// merely happened meanwhile.
 func (p *Program) failed(m *meter, err error) error {
 	var halt *gojq.HaltError
 	switch ended := m.Context.Err(); {
@@ -129,7 +127,7 @@ func (p *Program) failed(m *meter, err error) error {
 	}
 	text := ""
 	if value, ok := errors.AsType[gojq.ValueError](err); ok && !isText(value.Value()) {
-		text = gojq.Preview(value.Value()) // the whole value as text may be any size
+		text = gojq.Preview(value.Value()) // the whole value as text may have any size
 	} else {
 		text = err.Error()
 	}

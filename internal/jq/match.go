@@ -12,11 +12,11 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// Bounds of regular expressions, which may come from outside as well as the texts do.
+// Bounds of regular expressions, which may come from outside, like the texts.
 const (
 	maxRegexp  = 4 << 10 // bytes of one
 	maxRegexps = 64      // compiled ones that a program keeps
-	lookAhead  = 32      // bytes in which an empty match beside another one is looked for
+	lookAhead  = 32      // bytes that are searched for an empty match next to another one
 )
 
 // regexps are the compiled regular expressions of a program.
@@ -29,7 +29,7 @@ type regexps struct {
 type matcher struct {
 	*regexp.Regexp
 	cost  int            // of a byte of the text
-	probe *regexp.Regexp // a character and then the expression; nil if that matches nothing of no length
+	probe *regexp.Regexp // a character and then the expression; nil if the expression has no empty match
 }
 
 // matcher compiles a regular expression with the flags of jq.
@@ -81,7 +81,7 @@ func (m *meter) matcher(source, flags string) (*matcher, error) {
 	return found, nil
 }
 
-// instructions is about how many a regular expression compiles to, with what it repeats as often as it does.
+// instructions estimates how many instructions a regular expression compiles to, with repetitions expanded.
 func instructions(re *syntax.Regexp) int {
 	n := 1 + len(re.Rune)
 	for _, sub := range re.Sub {
@@ -93,7 +93,7 @@ func instructions(re *syntax.Regexp) int {
 	return n
 }
 
-// canBeEmpty reports whether a regular expression may match nothing of a text.
+// canBeEmpty reports whether a regular expression may have an empty match.
 func canBeEmpty(re *syntax.Regexp) bool {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -112,14 +112,14 @@ func canBeEmpty(re *syntax.Regexp) bool {
 	return true
 }
 
-// A found match: its place in the text in bytes, and what jq calls a match or its captures.
+// A found match: its place in the text in bytes, and its match object or captures as in jq.
 type found struct {
 	from, to int
 	object   map[string]any // nil where only the captures were asked for
 	captures []any
 }
 
-// errNoText says what cannot be matched.
+// errNoText returns the error for a value that cannot be matched.
 func errNoText(v, source any) error {
 	return fmt.Errorf("match(%s) cannot be applied to: %s (%s)", gojq.Preview(source), gojq.TypeOf(v), gojq.Preview(v))
 }
@@ -144,7 +144,8 @@ func (m *meter) match(v, source, flags any, testing bool) any {
 	return list
 }
 
-// pieces is [[[BEFORE, CAPTURES], …], REST]: what is before each match and its captures, and what is after the last one.
+// pieces returns [[[BEFORE, CAPTURES], …], REST]: the text before each match with its captures, and the text after the
+// last one.
 func (m *meter) pieces(v, source, flags any) any {
 	text, all, err := m.matches(v, source, flags, false)
 	if err != nil {
@@ -159,7 +160,7 @@ func (m *meter) pieces(v, source, flags any) any {
 	return []any{list, text[next:]}
 }
 
-// prepare pays for one look through a text.
+// prepare pays for one pass over a text.
 func (m *meter) prepare(v, source, flags any) (text string, re *matcher, global bool, err error) {
 	text, ok1 := v.(string)
 	pattern, ok2 := source.(string)
@@ -176,7 +177,7 @@ func (m *meter) prepare(v, source, flags any) (text string, re *matcher, global 
 	return text, re, strings.Contains(options, "g"), nil
 }
 
-// matches finds the first match, or all, as objects if they are wanted so.
+// matches finds the first match, or all, as match objects if objects is set.
 func (m *meter) matches(v, source, flags any, objects bool) (text string, all []found, err error) {
 	text, re, global, err := m.prepare(v, source, flags)
 	if err != nil {
@@ -224,7 +225,7 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 			return "", nil, errBudget
 		}
 		add(place)
-		// Go leaves out an empty match beside the one before, jq does not.
+		// Go omits an empty match next to the previous match, jq does not.
 		if !global || re.probe == nil || place[0] == place[1] || i+1 < len(places) && places[i+1][0] == place[1] {
 			continue
 		}
@@ -238,7 +239,7 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 	return text, all, nil
 }
 
-// emptyAt finds an empty match at a place of the text that is not its begin.
+// emptyAt finds an empty match at a place in the text other than its beginning.
 func (re *matcher) emptyAt(text string, at int) []int {
 	_, width := utf8.DecodeLastRuneInString(text[:at])
 	begin := at - width

@@ -8,13 +8,13 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// Budget bounds what a run costs. A step of the interpreter costs stepCost; what takes more than a constant, the bytes that
-// it looks at and makes. So a run lasts some 200 ms on one processor and takes about as much memory as its budget, and
-// neither depends on how busy the machine is.
+// Budget bounds what a run costs. A step of the interpreter costs stepCost; a function whose cost is not constant also
+// costs the bytes that it reads and creates. So a run lasts some 200 ms on one processor and takes about as much memory
+// as its budget, and neither depends on how busy the machine is.
 const (
 	Budget   = 32 << 20
 	stepCost = 8
-	// heavy is what a run may cost before it waits for its turn: runs that cost more go one after the other.
+	// heavy is the cost from which on runs are serialised: a run that costs more waits for other such runs.
 	heavy = 1 << 20
 )
 
@@ -24,18 +24,18 @@ var budget = Budget
 // errBudget ends a run that has cost too much.
 var errBudget = errors.New("the budget of the run is used up")
 
-// turn is held by the run that costs more than heavy.
-var turn = make(chan struct{}, 1)
+// heavyRun is held by the one run that costs more than heavy.
+var heavyRun = make(chan struct{}, 1)
 
-// always is the channel of what is over.
+// always is a closed channel.
 var always = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// A meter is the context of a run: it ends when the run has cost too much, or with the context that it was given. Only the
+// A meter is the context of a run: it ends when the run has cost too much, or with its parent context. Only the
 // goroutine of the run uses it.
 type meter struct {
 	context.Context
 	left    int // may be below 0: then the run is over
-	hasTurn bool
+	isHeavy bool
 	regexps *regexps
 }
 
@@ -54,17 +54,17 @@ func (m *meter) Err() error {
 	return errBudget
 }
 
-// spend reports whether the run can afford n. Once it could not, it can afford nothing more.
+// spend takes n from the budget, and reports whether that was possible. After a failure every further call fails.
 func (m *meter) spend(n int) bool {
 	if m.left < 0 || n < 0 || n > m.left {
 		m.left = -1
 		return false
 	}
 	m.left -= n
-	if !m.hasTurn && m.left < budget-heavy {
+	if !m.isHeavy && m.left < budget-heavy {
 		select {
-		case turn <- struct{}{}:
-			m.hasTurn = true
+		case heavyRun <- struct{}{}:
+			m.isHeavy = true
 		case <-m.Context.Done():
 			m.left = -1
 			return false
@@ -73,18 +73,18 @@ func (m *meter) spend(n int) bool {
 	return true
 }
 
-// end gives up the turn.
+// end lets the next expensive run proceed.
 func (m *meter) end() {
-	if m.hasTurn {
-		m.hasTurn = false
-		<-turn
+	if m.isHeavy {
+		m.isHeavy = false
+		<-heavyRun
 	}
 }
 
 // An owner remembers which arrays and objects an assignment has paid to copy: it copies each once.
 type owner struct{ paid map[uintptr]bool }
 
-// options are what the rewritten expression needs.
+// options returns the compiler options for a rewritten expression.
 func options() []gojq.CompilerOption {
 	return []gojq.CompilerOption{
 		gojq.WithVariables([]string{meterName}),

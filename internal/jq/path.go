@@ -2,9 +2,8 @@ package jq
 
 import "github.com/itchyny/gojq"
 
-// pathOf returns the names of an expression that is a path of names alone, such as
-// .main.temp; nil for any other. Most are, and need no interpreter: with it such a run
-// takes some 5 µs and 30 allocations, without it next to nothing.
+// pathOf returns the names of an expression that is only a path of names, such as .main.temp; nil for any other. Most
+// expressions are, and need no interpreter, which would take some 5 µs and 30 allocations for each run.
 func pathOf(q *gojq.Query) (path []string) {
 	t := q.Term
 	if t == nil || t.Type != gojq.TermTypeIndex || q.Op != 0 || len(q.FuncDefs)+len(q.Imports)+len(q.Patterns) > 0 || q.Meta != nil {
@@ -28,14 +27,14 @@ func pathOf(q *gojq.Query) (path []string) {
 	return path
 }
 
-// follow returns what is at path in v. It reports false if it is for the interpreter to
-// say what is wrong, or to make a value of v that has a path first.
+// follow returns the value at path in v. It returns false if the interpreter has to report an error, or to convert v
+// first.
 func follow(path []string, v any) (any, bool) {
 	for _, name := range path {
 		switch object := v.(type) {
 		case map[string]any:
 			v = object[name]
-		case nil: // and of null everything is null
+		case nil: // any path in null is null
 		default:
 			return nil, false
 		}

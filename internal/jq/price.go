@@ -6,22 +6,23 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// What a value takes, in bytes.
+// The size of values, in bytes.
 const (
 	perValue  = 16
 	perMember = 48 // of an object, besides its key and its value
 )
 
-// maxBits bounds a whole number that an expression makes, maxLevels how deep what it makes nests: the interpreter recurses.
+// maxBits bounds the whole numbers that an expression creates, and maxLevels the nesting of its values, since the
+// interpreter recurses.
 const (
 	maxBits   = 1 << 14
 	maxLevels = 2000
 )
 
-// A price says what a function of the interpreter costs at most with an input and arguments.
+// A price returns the maximum cost of a function of the interpreter with an input and arguments.
 type price func(m *meter, v any, args []any) (int, error)
 
-// prices are those of every function that may take more than a constant, by signature, and of what is paid besides.
+// prices maps functions whose cost is not constant, by signature, and other paid operations to their prices.
 
 var prices = map[string]price{
 	"_call":    constant(400), // bounds how much memory recursion takes

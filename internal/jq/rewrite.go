@@ -9,9 +9,9 @@ import (
 	"github.com/itchyny/gojq"
 )
 
-// The interpreter has no bound on what a step may take, and looks at its context only between steps. So an expression is
-// rewritten before it is compiled: whatever may take more than a constant is preceded by a call of %pay, which gives its
-// input back, or ends the run. A % begins the names that only the rewriter can write.
+// The interpreter does not bound the cost of a step, and checks its context only between steps. So an expression is
+// rewritten before it is compiled: every operation whose cost is not constant is preceded by a call of %pay, which
+// returns its input or ends the run. Names that begin with % can only be written by the rewriter.
 const (
 	payName   = "%pay"
 	matchName = "%match"
@@ -39,8 +39,8 @@ var builtins = sync.OnceValue(func() map[string]string {
 
 func signature(name string, args int) string { return name + "/" + strconv.Itoa(args) }
 
-// rewrite changes q, which nobody else has, so that what it does is paid. It reports whether q deletes: the interpreter then
-// writes to the objects and arrays that it was given.
+// rewrite changes q, which must not be shared, so that its operations are paid. It reports whether q deletes: the
+// interpreter then writes to the objects and arrays that it was given.
 func rewrite(q *gojq.Query) (_ *gojq.Query, deletes bool) {
 	r := rewriter{included: map[string]bool{}}
 	q = r.query(q)
@@ -79,13 +79,13 @@ func (r *rewriter) query(q *gojq.Query) *gojq.Query {
 	return q
 }
 
-// operators are the functions behind the operators that take more than a constant.
+// operators maps operators whose cost is not constant to their functions.
 var operators = map[gojq.Operator]string{
 	gojq.OpAdd: "_add", gojq.OpSub: "_subtract", gojq.OpMul: "_multiply", gojq.OpDiv: "_divide", gojq.OpMod: "_modulo",
 	gojq.OpEq: "_compare", gojq.OpNe: "_compare", gojq.OpGt: "_compare", gojq.OpLt: "_compare", gojq.OpGe: "_compare", gojq.OpLe: "_compare",
 }
 
-// updates are the operators that the updating ones apply.
+// updates maps updating operators to the operators that they apply.
 var updates = map[gojq.Operator]gojq.Operator{
 	gojq.OpUpdateAdd: gojq.OpAdd, gojq.OpUpdateSub: gojq.OpSub, gojq.OpUpdateMul: gojq.OpMul,
 	gojq.OpUpdateDiv: gojq.OpDiv, gojq.OpUpdateMod: gojq.OpMod, gojq.OpUpdateAlt: gojq.OpAlt,
@@ -112,7 +112,7 @@ func (r *rewriter) operation(q *gojq.Query) *gojq.Query {
 	return bind(r.query(q.Right), b, bind(r.query(q.Left), a, paid))
 }
 
-// assign has the paths that are assigned to looked at: . as $r | %owner as $o | getpath(path(L) | %path($o; $r)) = R
+// assign makes the assigned paths checked: . as $r | %owner as $o | getpath(path(L) | %path($o; $r)) = R
 func (r *rewriter) assign(left *gojq.Query, op gojq.Operator, right *gojq.Query) *gojq.Query {
 	r.deletes = r.deletes || op == gojq.OpModify
 	root, owner := r.variable(), r.variable()
@@ -149,7 +149,7 @@ func (r *rewriter) pattern(p *gojq.Pattern) {
 	}
 }
 
-// term rewrites a term. Its suffixes become steps of their own as far as they are paid.
+// term rewrites a term. Suffixes that are paid become separate steps.
 func (r *rewriter) term(t *gojq.Term) *gojq.Term {
 	suffixes := t.SuffixList
 	t.SuffixList = nil
@@ -162,7 +162,7 @@ func (r *rewriter) term(t *gojq.Term) *gojq.Term {
 	for len(suffixes) > 0 {
 		n := 1
 		if len(suffixes) > 1 && suffixes[1].Optional {
-			n = 2 // the ? is about what it follows
+			n = 2 // the ? applies to what it follows
 		}
 		t = r.suffix(t, suffixes[:n:n])
 		suffixes = suffixes[n:]
@@ -266,7 +266,8 @@ func (r *rewriter) plainTerm(t *gojq.Term) *gojq.Term {
 	return t
 }
 
-// text has what is put into a string paid, for as often as it is copied: once for each of its pieces.
+// text makes values that are interpolated into a string paid, as often as they are copied: once for each piece of the
+// string.
 func (r *rewriter) text(s *gojq.String) {
 	if s == nil {
 		return
@@ -278,8 +279,8 @@ func (r *rewriter) text(s *gojq.String) {
 	}
 }
 
-// function rewrites a call: of a function of the expression, of one that is written in jq, or of one of the interpreter,
-// whose arguments are then evaluated before it is paid.
+// function rewrites a call: of a function of the expression, of one that is written in jq, or of one of the
+// interpreter, whose arguments are then evaluated before it is paid.
 func (r *rewriter) function(f *gojq.Func) *gojq.Term {
 	called := signature(f.Name, len(f.Args))
 	known := slices.Contains(r.scope, called)
@@ -313,7 +314,7 @@ func (r *rewriter) function(f *gojq.Func) *gojq.Term {
 	return parens(q)
 }
 
-// include has the builtin of that signature defined before the expression, and reports whether there is one.
+// include defines the builtin with the given signature before the expression, and reports whether there is one.
 func (r *rewriter) include(called string) bool {
 	text, ok := builtins()[called]
 	if !ok || r.included[called] {
@@ -349,17 +350,17 @@ func parens(q *gojq.Query) *gojq.Term { return &gojq.Term{Type: gojq.TermTypeQue
 
 func pipe(a, b *gojq.Query) *gojq.Query { return &gojq.Query{Left: a, Op: gojq.OpPipe, Right: b} }
 
-// bind is a as $name | b.
+// bind returns a as $name | b.
 func bind(a *gojq.Query, name string, b *gojq.Query) *gojq.Query {
 	return &gojq.Query{Left: a, Op: gojq.OpPipe, Patterns: []*gojq.Pattern{{Name: name}}, Right: b}
 }
 
-// call calls a function, or reads a variable.
+// call returns a call of a function, or a reference to a variable.
 func call(name string, args ...*gojq.Query) *gojq.Query {
 	return &gojq.Query{Term: &gojq.Term{Type: gojq.TermTypeFunc, Func: &gojq.Func{Name: name, Args: args}}}
 }
 
-// pay is a call of %pay for what a price is named after.
+// pay returns a call of %pay for the named price.
 func pay(price string, args ...*gojq.Query) *gojq.Query {
 	name := &gojq.Query{Term: &gojq.Term{Type: gojq.TermTypeString, Str: &gojq.String{Str: price}}}
 	return call(payName, append([]*gojq.Query{call(meterName), name}, args...)...)

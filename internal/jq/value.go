@@ -12,21 +12,20 @@ import (
 
 // Bounds of an input and of a result.
 const (
-	// MaxSize bounds the bytes of a value: its strings, keys and numbers, and
-	// one byte for everything else. It is never more than the JSON text has.
+	// MaxSize bounds the bytes of a value: its strings, keys and numbers, and one byte for everything else. It is never
+	// more than the length of the JSON text.
 	MaxSize = 4 << 20
-	// MaxDepth bounds how deep arrays and objects nest in a result. Those who read it
-	// recurse. An input may nest twice as deep: it has results in it.
+	// MaxDepth bounds how deep arrays and objects nest in a result, because readers recurse. An input may nest twice as
+	// deep, since it contains results.
 	MaxDepth = 100
 	// maxDigits bounds a number's text: the interpreter does exact arithmetic
 	// on integers of any length, in one step that no deadline interrupts.
 	maxDigits = 1000
 )
 
-// plain returns v in the types that the interpreter takes and encoding/json
-// encodes: nil, bool, int, float64, json.Number, string, []any, map[string]any.
-// Everything else goes through JSON, since the interpreter panics on it. plain
-// copies only what it changes.
+// plain returns v in the types that the interpreter accepts and encoding/json encodes: nil, bool, int, float64,
+// json.Number, string, []any, map[string]any. Everything else goes through JSON, since the interpreter panics on it.
+// plain copies only what it changes.
 func plain(v any, levels int) (any, error) {
 	w := walk{left: MaxSize, levels: levels}
 	p, _, err := w.plain(v, 0)
@@ -34,11 +33,11 @@ func plain(v any, levels int) (any, error) {
 }
 
 type walk struct {
-	left   int // bytes that the rest of the value may have
+	left   int // bytes that the rest of the value may take
 	levels int
 }
 
-// plain also says whether the value it returns is another one than x.
+// plain also reports whether the value it returns differs from x.
 func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	if err := w.take(1); err != nil {
 		return nil, false, err
@@ -56,7 +55,7 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 		case math.IsInf(v, 0):
 			return math.Copysign(math.MaxFloat64, v), true, nil
 		}
-		return x, false, nil // as it is: a new interface value would be an allocation
+		return x, false, nil // unchanged: a new interface value would be an allocation
 	case string:
 		return x, false, w.take(len(v))
 	case json.Number:
@@ -79,7 +78,7 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 		if list, changed, err := w.list(v, depth); changed || err != nil {
 			return list, changed, err
 		}
-		return x, false, nil // as it is, as above
+		return x, false, nil // unchanged, as above
 	case map[string]any:
 		if object, changed, err := w.object(v, depth); changed || err != nil {
 			return object, changed, err
@@ -100,7 +99,7 @@ func (w *walk) plain(x any, depth int) (_ any, changed bool, err error) {
 	return p, true, err
 }
 
-// list is plain for the elements of a list, which stays the same one while they do.
+// list is plain for the elements of a list; it returns the same list if no element changes.
 func (w *walk) list(v []any, depth int) (_ []any, changed bool, err error) {
 	list := v
 	for i, e := range v {
@@ -118,7 +117,7 @@ func (w *walk) list(v []any, depth int) (_ []any, changed bool, err error) {
 	return list, changed, nil
 }
 
-// object is plain for the members of an object, which stays the same one while they do.
+// object is plain for the members of an object; it returns the same object if no member changes.
 func (w *walk) object(v map[string]any, depth int) (_ map[string]any, changed bool, err error) {
 	object := v
 	for k, e := range v {
