@@ -16,7 +16,7 @@ func AtMost(what string, want float64, format func(float64) string, got float64)
 	return Bar{what, "at most " + format(want), Shown(got, format), got <= want}
 }
 
-// Mark says whether the bar is met.
+// Mark shows whether the bar is met.
 func (b Bar) Mark() string {
 	if b.Met {
 		return "met"

@@ -19,7 +19,7 @@ func TestSpreadOf(t *testing.T) {
 
 func TestJudge(t *testing.T) {
 	r := results{Sources: 1000, OnTime: 0.96, Peak: 100e6, Poll: 300 * time.Microsecond, Plain: 100 * time.Microsecond, Age: spread{P99: 1.04}, Ready: 2 * time.Second}
-	bars := judge(r)
+	bars := evaluate(r)
 	var met []bool
 	for _, b := range bars {
 		met = append(met, b.Met)

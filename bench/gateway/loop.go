@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A loopResult is what a loop of plain requests has done, and the processor time that it has had for that.
+// A loopResult is the work done by a loop of plain requests, and the processor time it took.
 type loopResult struct {
 	Requests int
 	CPU      time.Duration
@@ -21,7 +21,7 @@ type loopResult struct {
 // each is the processor time of a request.
 func (r loopResult) each() time.Duration { return r.CPU / time.Duration(max(r.Requests, 1)) }
 
-// add runs a loop in a process of its own, and adds what it has done.
+// add runs a loop in a separate process, and adds its work.
 func (r *loopResult) add(ctx context.Context, self, url string, length, pause time.Duration) error {
 	p, err := start(ctx, self, "loop", url, length.String(), pause.String())
 	if err != nil {

@@ -5,9 +5,9 @@
 //	go run ./gateway          # in bench/: about a minute and a half; writes ../docs/benchmarks-gateway.md
 //	go run ./gateway -quick   # half a minute; writes nothing
 //
-// It builds tidewire and has it poll 1,000 sources of one local server every second. The server, the gateway, the loop of
-// plain requests that it is compared with, and the reader of its stream are processes of their own, so that the processor
-// time of each is told apart. It exits with 1 if a bar is missed.
+// It builds tidewire and has it poll 1,000 sources of one local server every second. The server, the gateway, the loop
+// of plain requests that it is compared with, and the reader of its stream are separate processes, so that the
+// processor time of each can be measured. It exits with 1 if a bar is missed.
 package main
 
 import (
@@ -67,7 +67,7 @@ func main() {
 		must(os.WriteFile(*raw, text, 0o644))
 	}
 
-	bars := judge(r)
+	bars := evaluate(r)
 	fmt.Print(summary(r, bars))
 	if *docs != "" && !*quick {
 		must(os.WriteFile(filepath.Join(*docs, "benchmarks-gateway.md"), page(r, bars), 0o644))

@@ -35,7 +35,7 @@ type results struct {
 	Changes int
 }
 
-// A spread says how values are distributed, in seconds.
+// A spread describes the distribution of values, in seconds.
 type spread struct{ Median, P99, Most float64 }
 
 // spreadOf sorts values.
@@ -162,7 +162,7 @@ func measure(ctx context.Context, sources int, length time.Duration) (r results,
 	return r, nil
 }
 
-// poll lets the gateway poll for a time, and returns what the upstream has seen of it and what processor time it took.
+// poll lets the gateway poll for a time, and returns the requests seen by the upstream and the processor time used.
 func poll(url string, gateway *process, length time.Duration) (seen upstreamPolls, cpu time.Duration, err error) {
 	if err := get(url+"/polls", new(upstreamPolls)); err != nil {
 		return seen, 0, err

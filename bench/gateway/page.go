@@ -10,8 +10,8 @@ import (
 	"github.com/tidewire/tidewire/bench/figures"
 )
 
-// judge holds the results to the bars.
-func judge(r results) []figures.Bar {
+// evaluate compares the results with the bars.
+func evaluate(r results) []figures.Bar {
 	seconds := func(d time.Duration) float64 { return d.Seconds() }
 	return []figures.Bar{
 		figures.AtLeast("Polls within 100 ms of their time", 97, figures.Percent, 100*r.OnTime),

@@ -50,7 +50,7 @@ func (p *process) address() (string, error) {
 	return address, err
 }
 
-// finish ends the process and decodes into v what it has printed.
+// finish ends the process and decodes its output into v.
 func (p *process) finish(v any) error {
 	p.stdin.Close()
 	err := json.NewDecoder(p.out).Decode(v)

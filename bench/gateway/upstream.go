@@ -46,14 +46,14 @@ func upstreamMain() error {
 		return err
 	}
 	fmt.Println("http://" + ln.Addr().String())
-	go func() { // ends with who has started it
+	go func() { // ends with the parent process
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		os.Exit(0)
 	}()
 	return http.Serve(ln, mux)
 }
 
-// tank answers with a value of about 400 bytes that says when it has changed.
+// tank answers with a value of about 400 bytes that contains the time of its last change.
 func (u *upstream) tank(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	name := r.PathValue("name")

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// The tokens of who is honest, and of who is let in and is not.
+// The tokens of honest users, and of authorised but hostile ones.
 const (
 	honestToken = "honest-0123456789abcdef0123456789abcdef"
 	viewerToken = "viewer-0123456789abcdef0123456789abcdef"

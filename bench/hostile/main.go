@@ -1,8 +1,9 @@
 //go:build linux
 
-// Command hostile runs a gateway with 100 honest sources and 200 honest streams, and at the same time hostile upstreams,
-// clients and configurations. It fails if the gateway takes more than 150 MB, if an honest poll is late by more than a second,
-// if an honest stream ends or an honest token is refused, or if goroutines or file descriptors are left afterwards.
+// Command hostile runs a gateway with 100 honest sources and 200 honest streams, and at the same time hostile
+// upstreams, clients and configurations. It fails if the gateway takes more than 150 MB, if an honest poll is late by
+// more than a second, if an honest stream ends or an honest token is refused, or if goroutines or file descriptors are
+// left afterwards.
 package main
 
 import (
@@ -20,7 +21,7 @@ const (
 	honestStreams = 200
 	mostMemory    = 150 << 20
 	mostLate      = time.Second
-	settle        = 45 * time.Second // for what was attacked with to go
+	settle        = 45 * time.Second // for the remains of the attacks to disappear
 )
 
 func main() {
@@ -38,8 +39,8 @@ func main() {
 	}
 }
 
-// run attacks a gateway and holds it to its bars. It is long because it is one sequence: what starts,
-// what is attacked, and what has to hold afterwards.
+// run attacks a gateway and checks its bars. It is long because it is one sequence: start, attacks, and the final
+// checks.
 func run(program, dir string, length time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), length+3*time.Minute)
 	defer cancel()

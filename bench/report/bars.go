@@ -7,8 +7,8 @@ import (
 	"github.com/tidewire/tidewire/bench/figures"
 )
 
-// judge holds the results to the bars. What was not measured is NaN, which meets none.
-func judge(r *results) []figures.Bar {
+// evaluate compares the results with the bars. Values that were not measured are NaN, which meets no bar.
+func evaluate(r *results) []figures.Bar {
 	every := func(series string, n int, unit string) float64 { return r.at("Every10ms", series, n, unit) }
 	reschedule := func(series string) float64 { return r.at("Schedule", series, 1000, "ns/op") }
 	bars := []figures.Bar{

@@ -48,7 +48,7 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	bars := judge(r)
+	bars := evaluate(r)
 	fmt.Print(summary(r, bars))
 	if *docs != "" && !*quick {
 		if err := write(*docs, r, bars); err != nil {

@@ -102,7 +102,7 @@ func missed(bars []figures.Bar) []string {
 
 // Each bar is missed if what it is about is a little worse, and only that one.
 func TestJudge(t *testing.T) {
-	bars := judge(measured())
+	bars := evaluate(measured())
 	if got := missed(bars); got != nil {
 		t.Fatalf("missed %q, want none", got)
 	}
@@ -133,7 +133,7 @@ func TestJudge(t *testing.T) {
 	} {
 		r := measured()
 		r.set(test.workload, test.series, test.n, test.unit, test.v)
-		if got := missed(judge(r)); !slices.Equal(got, []string{test.want}) {
+		if got := missed(evaluate(r)); !slices.Equal(got, []string{test.want}) {
 			t.Errorf("%s/%s/%d = %v %s: missed %q, want %q", test.workload, test.series, test.n, test.v, test.unit, got, test.want)
 		}
 		seen[test.want] = true
@@ -143,7 +143,7 @@ func TestJudge(t *testing.T) {
 			t.Errorf("nothing misses the bar %q", b.What)
 		}
 	}
-	if got, want := len(missed(judge(&results{facts: map[string][]string{"baseline": {"abc"}}}))), len(bars); got != want {
+	if got, want := len(missed(evaluate(&results{facts: map[string][]string{"baseline": {"abc"}}}))), len(bars); got != want {
 		t.Errorf("without results, %d bars are missed, want all %d", got, want)
 	}
 }
@@ -151,7 +151,7 @@ func TestJudge(t *testing.T) {
 func TestPage(t *testing.T) {
 	r := measured()
 	r.set("Every10ms", ours, 10_000, "p99-ms", 12.345)
-	text := string(page(r, judge(r)))
+	text := string(page(r, evaluate(r)))
 	for _, want := range []string{
 		"| time.AfterFunc + mutex | 210 ns (–) 2.1× |",
 		"| smartpoll | 5 ms | 5 ms | 12.3 ms |",

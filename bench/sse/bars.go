@@ -8,9 +8,9 @@ import (
 	"github.com/tidewire/tidewire/bench/figures"
 )
 
-// judge holds the results to the bars. A quick run is held to those whose workloads it has. It is long
+// evaluate compares the results with the bars. For a quick run only the bars of its workloads apply. It is long
 // because every bar has its line.
-func judge(r *results) []figures.Bar {
+func evaluate(r *results) []figures.Bar {
 	var bars []figures.Bar
 	atMost := func(what string, want float64, format func(float64) string, got float64) {
 		bars = append(bars, figures.AtMost(what, want, format, got))

@@ -60,7 +60,7 @@ func idleHTTP2(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// idleJobs is N progress jobs with a snapshot each, which nobody watches.
+// idleJobs is N progress jobs with a snapshot each, without readers.
 func idleJobs(ctx context.Context, b *bench) error {
 	tracker := progress.New(ctx, 0, 0, nil)
 	topics := names(b.job.N)
@@ -76,7 +76,7 @@ func idleJobs(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// idleTopics is N streams of a peer with an event each, which nobody watches.
+// idleTopics is N streams of a peer with an event each, without readers.
 func idleTopics(_ context.Context, b *bench) error {
 	server := r3labs.New()
 	server.AutoReplay = false

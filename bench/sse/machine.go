@@ -95,7 +95,7 @@ func waitForQuiet(patience time.Duration, pids ...int) {
 // memory is what this process holds, in bytes.
 type memory struct{ rss, heap, stack, goroutines float64 }
 
-// settledMemory is the memory after two collections, with what is free returned to the system.
+// settledMemory returns the memory after two collections, with free memory returned to the system.
 func settledMemory() memory {
 	for range 2 {
 		runtime.GC()

@@ -61,7 +61,7 @@ func main() {
 		must(os.WriteFile(*raw, text, 0o644))
 	}
 
-	bars := judge(r)
+	bars := evaluate(r)
 	fmt.Print(summary(r, bars))
 	if *docs != "" && !r.Quick {
 		must(os.WriteFile(filepath.Join(*docs, "benchmarks-sse.md"), page(r, bars), 0o644))

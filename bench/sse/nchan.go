@@ -19,7 +19,7 @@ import (
 	"github.com/tidewire/tidewire/bench/figures"
 )
 
-// nchanName is the subject that is no library: the nchan module of nginx.
+// nchanName is the only subject that is not a library: the nchan module of nginx.
 const nchanName = "nchan"
 
 const nchanConfig = `

@@ -154,12 +154,12 @@ func passing() *results {
 }
 
 func TestJudge(t *testing.T) {
-	for _, b := range judge(passing()) {
+	for _, b := range evaluate(passing()) {
 		if !b.Met {
 			t.Errorf("%s: %s, %s; want it met", b.What, b.Want, b.Got)
 		}
 	}
-	for _, b := range judge(&results{}) {
+	for _, b := range evaluate(&results{}) {
 		if b.Met {
 			t.Errorf("%s: met without a measurement", b.What)
 		}
@@ -180,7 +180,7 @@ func TestJudge(t *testing.T) {
 			r := passing()
 			r.Measured[i].Values[name] = worse
 			missed := false
-			for _, b := range judge(r) {
+			for _, b := range evaluate(r) {
 				missed = missed || !b.Met
 			}
 			if !missed {
@@ -214,7 +214,7 @@ func TestDisturbed(t *testing.T) {
 
 func TestPage(t *testing.T) {
 	r := passing()
-	text := string(page(r, judge(r)))
+	text := string(page(r, evaluate(r)))
 	for _, want := range []string{"| Load average | 0.5 to 2.0 ", "| sse, hand-off engine | 2 KB |", "images/sse-slow.svg", "| met |"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)

@@ -53,7 +53,7 @@ func register(e *echo.Echo, tracker *echosse.Tracker, last int) {
 		if err != nil {
 			return echo.NewHTTPError(http.StatusServiceUnavailable, "no scan can be started at present").SetInternal(err)
 		}
-		if isNew { // else somebody's scan is joined
+		if isNew { // otherwise the scan in progress is joined
 			go job.Run(func(ctx context.Context, report *progress.Reporter) (any, error) {
 				return scan(ctx, report, host, last)
 			})

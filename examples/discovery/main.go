@@ -1,5 +1,5 @@
-// Command discovery finds the open TCP ports of a loopback address for whoever asks, and shows everybody how far it is.
-// Open http://127.0.0.1:8483 in a few windows, or use
+// Command discovery finds the open TCP ports of a loopback address, and shows its progress to all visitors. Open
+// http://127.0.0.1:8483 in a few windows, or use
 //
 //	curl -X POST   http://127.0.0.1:8483/discovery/127.0.0.1    start, or join the scan that runs
 //	curl -N        http://127.0.0.1:8483/discovery/127.0.0.1    watch it

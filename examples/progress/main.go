@@ -1,4 +1,4 @@
-// Command progress runs a job for whoever posts, and shows it to whoever gets:
+// Command progress runs a job for each POST, and shows its progress for each GET:
 //
 //	curl -X POST http://127.0.0.1:8482; curl -N http://127.0.0.1:8482
 package main
@@ -14,7 +14,7 @@ import (
 func main() {
 	tracker := progress.New(context.Background(), time.Minute, 0, nil)
 	http.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
-		if job, isNew := tracker.Start("copy"); isNew { // else somebody's run is joined
+		if job, isNew := tracker.Start("copy"); isNew { // otherwise the run in progress is joined
 			go copyFiles(job)
 		}
 		w.WriteHeader(http.StatusAccepted)

@@ -82,7 +82,7 @@ func newScheduler(apis []api, stdout, stderr io.Writer) (*smartpoll.Scheduler, e
 		}
 		published = latest
 		_, err := fmt.Fprintln(stdout, latest)
-		return nil, err // which is fatal: there is nobody to publish to
+		return nil, err // fatal: there is no topic to publish to
 	}
 	options := []smartpoll.Option{
 		smartpoll.WithTask("publish", publish),

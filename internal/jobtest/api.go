@@ -1,8 +1,8 @@
 // Package jobtest holds one table of requests for everything that starts runs and serves them. Their clients count on
 // the same answers: the choice of a representation, conditions, preferences, idempotency keys and problems.
 //
-// What differs is left to each: the body of a start, the members of a run, where its runs are, for how long a wait for
-// a change of a run that has ended lasts, and whether a run that is forgotten is known to have been (410) or not (404).
+// The servers may differ in the body of a start, the members of a run, the paths of runs, the length of a wait for a
+// change of an ended run, and the answer for a forgotten run (410 or 404).
 package jobtest
 
 import (
@@ -67,7 +67,7 @@ type answer struct {
 	took time.Duration
 }
 
-// said is what an answer in JSON says.
+// said returns the content of an answer in JSON.
 type said struct {
 	// Of a start:
 
@@ -138,7 +138,8 @@ func (c *client) newest(id string) string {
 	return tag
 }
 
-// has checks the status of an answer and what is in its head; header is pairs, and a value of "" means none.
+// has checks the status and the header of an answer; header is a list of pairs, where a value of "" means that the
+// field is absent.
 func (c *client) has(what string, a answer, status int, header ...string) {
 	c.t.Helper()
 	if a.StatusCode != status {
@@ -151,7 +152,7 @@ func (c *client) has(what string, a answer, status int, header ...string) {
 	}
 }
 
-// fails checks that an answer is a problem. A kind of "" means that its status says it all.
+// fails checks that an answer is a problem. A kind of "" means a problem without a specific type.
 func (c *client) fails(what string, a answer, status int, kind, detail string) {
 	c.t.Helper()
 	c.has(what, a, status, "Content-Type", "application/problem+json", "Cache-Control", "no-store", "X-Content-Type-Options", "nosniff")

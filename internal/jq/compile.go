@@ -25,7 +25,9 @@ func (e *SyntaxError) Error() string { return e.Message }
 // variable, format or label, and for features that the package leaves out.
 func Compile(src string) (*Program, error) {
 	if len(src) > MaxSource {
-		return nil, &SyntaxError{Message: fmt.Sprintf("the expression has %d bytes, want at most %d", len(src), MaxSource)}
+		return nil, &SyntaxError{
+			Message: fmt.Sprintf("the expression has %d bytes, want at most %d", len(src), MaxSource),
+		}
 	}
 	if strings.TrimSpace(src) == "" {
 		return nil, &SyntaxError{Message: `the expression is empty, want for example "." for the whole value`}
@@ -74,7 +76,8 @@ func parseError(src string, e *gojq.ParseError) *SyntaxError {
 	case message == "unterminated string literal":
 		return at(src, openingQuote(src, message), "the string has no closing quote")
 	case strings.HasPrefix(message, "invalid escape sequence"):
-		message = fmt.Sprintf("unknown escape `%s` in a string, want one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX \\(...)", e.Token)
+		message = fmt.Sprintf(
+			"unknown escape `%s` in a string, want one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX \\(...)", e.Token)
 	case strings.HasPrefix(message, "invalid token"):
 		message = fmt.Sprintf("`%s` is neither a number nor a name", e.Token)
 	default:

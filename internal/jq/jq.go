@@ -94,13 +94,22 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	}
 	switch count {
 	case 0:
-		return nil, fmt.Errorf("jq: %s gives no result, want exactly one: (...) // null gives null instead", brief(p.src))
+		return nil, fmt.Errorf(
+			"jq: %s gives no result, want exactly one: (...) // null gives null instead", brief(p.src))
 	case 1:
 		return p.result(result)
 	case maxCounted:
-		return nil, fmt.Errorf("jq: %s gives %d results or more, want exactly one: take first(...), or collect them with [...]", brief(p.src), count)
+		return nil, fmt.Errorf(
+			"jq: %s gives %d results or more, want exactly one: take first(...), or collect them with [...]",
+			brief(p.src),
+			count,
+		)
 	default:
-		return nil, fmt.Errorf("jq: %s gives %d results, want exactly one: collect them with [...], or take first(...)", brief(p.src), count)
+		return nil, fmt.Errorf(
+			"jq: %s gives %d results, want exactly one: collect them with [...], or take first(...)",
+			brief(p.src),
+			count,
+		)
 	}
 }
 

@@ -216,7 +216,12 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 		}
 		f := found{from: place[0], to: place[1], captures: captures}
 		if objects {
-			f.object = map[string]any{"offset": runes, "length": utf8.RuneCountInString(text[at:place[1]]), "string": text[at:place[1]], "captures": captures}
+			f.object = map[string]any{
+				"offset":   runes,
+				"length":   utf8.RuneCountInString(text[at:place[1]]),
+				"string":   text[at:place[1]],
+				"captures": captures,
+			}
 		}
 		all = append(all, f)
 	}

@@ -6,7 +6,8 @@ import "github.com/itchyny/gojq"
 // expressions are, and need no interpreter, which would take some 5 µs and 30 allocations for each run.
 func pathOf(q *gojq.Query) (path []string) {
 	t := q.Term
-	if t == nil || t.Type != gojq.TermTypeIndex || q.Op != 0 || len(q.FuncDefs)+len(q.Imports)+len(q.Patterns) > 0 || q.Meta != nil {
+	if t == nil || t.Type != gojq.TermTypeIndex || q.Op != 0 || len(q.FuncDefs)+len(q.Imports)+len(q.Patterns) > 0 ||
+		q.Meta != nil {
 		return nil
 	}
 	name := func(i *gojq.Index) bool {

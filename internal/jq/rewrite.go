@@ -81,8 +81,17 @@ func (r *rewriter) query(q *gojq.Query) *gojq.Query {
 
 // operators maps operators whose cost is not constant to their functions.
 var operators = map[gojq.Operator]string{
-	gojq.OpAdd: "_add", gojq.OpSub: "_subtract", gojq.OpMul: "_multiply", gojq.OpDiv: "_divide", gojq.OpMod: "_modulo",
-	gojq.OpEq: "_compare", gojq.OpNe: "_compare", gojq.OpGt: "_compare", gojq.OpLt: "_compare", gojq.OpGe: "_compare", gojq.OpLe: "_compare",
+	gojq.OpAdd: "_add",
+	gojq.OpSub: "_subtract",
+	gojq.OpMul: "_multiply",
+	gojq.OpDiv: "_divide",
+	gojq.OpMod: "_modulo",
+	gojq.OpEq:  "_compare",
+	gojq.OpNe:  "_compare",
+	gojq.OpGt:  "_compare",
+	gojq.OpLt:  "_compare",
+	gojq.OpGe:  "_compare",
+	gojq.OpLe:  "_compare",
 }
 
 // updates maps updating operators to the operators that they apply.
@@ -254,7 +263,8 @@ func (r *rewriter) plainTerm(t *gojq.Term) *gojq.Term {
 		}
 	case gojq.TermTypeForeach:
 		f := t.Foreach
-		f.Query, f.Start, f.Update, f.Extract = r.query(f.Query), r.query(f.Start), r.query(f.Update), r.query(f.Extract)
+		f.Query, f.Start = r.query(f.Query), r.query(f.Start)
+		f.Update, f.Extract = r.query(f.Update), r.query(f.Extract)
 		for _, p := range f.Patterns {
 			r.pattern(p)
 		}
