@@ -33,11 +33,11 @@ type Deps struct {
 	Client    *http.Client         // makes the calls
 	Log       *slog.Logger
 	Clock     *clock.Clock
-	Observer  *Observer // nil: nobody is told
+	Observer  *Observer // may be nil
 }
 
-// An Observer is told what becomes of messages. A nil Observer and nil funcs are fine. Funcs are called from many
-// goroutines, and must not block.
+// An Observer is called with the outcome of messages. A nil Observer and nil funcs are allowed. Funcs are called from
+// many goroutines, and must not block.
 type Observer struct {
 	// Delivered is called for each call of a webhook, with the error that it came to.
 	Delivered func(webhook string, err error)

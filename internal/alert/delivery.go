@@ -110,8 +110,7 @@ func (s *Service) Flush(ctx context.Context) {
 	all.Wait()
 }
 
-// secretsOf is what nobody is shown of a webhook, whose address is often a credential
-// as a whole.
+// secretsOf returns the secrets of a webhook, whose whole address is often a credential.
 func secretsOf(to *config.Notify) *secret.Redactor {
 	all := append(slices.DeleteFunc(secret.OfHeader(to.Header), secret.HasPlaceholder), to.Given...)
 	all = append(all, slices.DeleteFunc(secret.OfQuery(to.URL.Query()), secret.HasPlaceholder)...)

@@ -6,9 +6,9 @@ import "time"
 type Config struct {
 	Key      string    `json:"key"`       // ConfigKey
 	File     string    `json:"file"`      // empty: it was not read from a file
-	LoadedAt time.Time `json:"loaded_at"` // when the configuration at work was read
+	LoadedAt time.Time `json:"loaded_at"` // when the configuration in effect was read
 	Error    *string   `json:"error"`     // why the current file is not in effect; null if it is
-	Version  int       `json:"version"`   // counts from 1 the configurations that were put to work and differed
+	Version  int       `json:"version"`   // counts, from 1, the different configurations that were in effect
 }
 
 // A Difference is the answer to a reload: what the new configuration has changed, by keys such as source/tank and

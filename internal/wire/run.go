@@ -42,7 +42,8 @@ type Run struct {
 	OutputBytes int64           `json:"output_bytes"` // how much that was in all, once it is over
 }
 
-// A Job is the snapshot of a job: the run that is at work or next, or else the newest one, and who waits behind it.
+// A Job is the snapshot of a job: the run in progress or next, or else the newest one, and the runs that wait behind
+// it.
 type Job struct {
 	Run
 	Queue       []Waiting  `json:"queue"`        // the first runs that wait, in order
@@ -62,12 +63,12 @@ type Queue struct {
 	Queue []Waiting `json:"queue"`
 }
 
-// A JobObject is a job as the API answers it to somebody.
+// A JobObject is a job in an answer of the API to one user.
 type JobObject struct {
 	Name        string     `json:"name"`
 	Title       string     `json:"title"`
 	Args        Args       `json:"args"`
-	Allowed     bool       `json:"allowed"`      // whoever asks may start and cancel it
+	Allowed     bool       `json:"allowed"`      // the user may start and cancel it
 	Confirm     string     `json:"confirm"`      // what people are asked before a start; empty: nothing
 	OnBusy      string     `json:"on_busy"`      // what a start does while the job is busy: join, queue, reject or replace
 	Group       string     `json:"group"`        // of jobs that do not run at the same time; empty: none

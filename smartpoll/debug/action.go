@@ -6,15 +6,15 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// act does to the task with the key what a person asks for, and says what is in
-// the way if that cannot be done. None of it waits for a hook or a task.
+// act performs an action on the task with the key, or returns why it is not possible. It never waits for a hook or a
+// task.
 func act(s *smartpoll.Scheduler, key any, action string) (status int, detail string) {
 	defer func() {
 		if value := recover(); value != nil {
 			if _, ok := s.Info(key); ok {
 				panic(value)
 			}
-			status, detail = http.StatusNotFound, gone(key) // not asked before, since a task may go at any time
+			status, detail = http.StatusNotFound, gone(key) // not checked before, since a task may be removed at any time
 		}
 	}()
 	switch action {

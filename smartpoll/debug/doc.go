@@ -1,12 +1,12 @@
-// Package debug serves a page, and the same as JSON, that shows the tasks of a
-// [smartpoll.Scheduler] and lets people pause, resume, run and cancel them.
+// Package debug serves a page, also as JSON, that shows the tasks of a [smartpoll.Scheduler] and lets people pause,
+// resume, run and cancel them.
 //
 //	http.Handle("/debug/smartpoll", debug.Handler(scheduler, nil))
 //
 // # Requests
 //
-// The handler serves any path and takes all parameters from the query, so it
-// may be mounted anywhere, also behind [http.StripPrefix] or a proxy.
+// The handler serves any path and takes all parameters from the query, so it may be mounted anywhere, even behind
+// [http.StripPrefix] or a proxy.
 //
 //	GET  ?format=json       the JSON below; so does Accept: application/json
 //	GET                     the page
@@ -35,27 +35,23 @@
 // [smartpoll.Observer]; ended is left out while the task runs. Overdue is how
 // long a task has waited to be started.
 //
-// The loop is running, stopped (no Run is on, or it is ending) or busy: for 100 ms
-// nobody has got its turn. Then hook is {"id", "key", "since"} of the task whose hook
-// keeps it, begun no earlier than since, which is when the task returned, or without
-// an Observer when it was started; or null, if it is the hook of a channel or of a
-// Run, or a function passed to Do.
+// The loop is running, stopped (no Run is in progress, or it is ending) or busy: a hook has held it for 100 ms. Then
+// hook is {"id", "key", "since"} of the task with that hook, which began no earlier than since: the time when the task
+// returned or, without an Observer, when it was started. It is null for the hook of a channel or of a Run, and for a
+// function passed to Do.
 //
-// Tasks come in the order of their keys. A task is named by its id, since keys may be
-// anything that can be compared. An id belongs to one handler: after a restart it
-// names nothing, never another task.
+// Tasks come in the order of their keys. A task is named by its id, since keys may be any comparable values. An id
+// belongs to one handler: after a restart it is unknown, and never names another task.
 //
 // # Concurrency
 //
-// All requests are served at any time, from any goroutine. Neither a task nor a hook
-// that never returns keeps one waiting for more than 100 ms. Keys and errors are
-// formatted by package fmt, so their String and Error methods must be safe for
-// concurrent use; of pointers only the address is shown.
+// All requests are served at any time, from any goroutine. A task or hook that never returns delays them by at most 100
+// ms. Keys and errors are formatted by package fmt, so their String and Error methods must be safe for concurrent use;
+// only the addresses of pointers are shown.
 //
 // # What it leaves to others
 //
-// Who may look and act: keys and errors may be confidential, and cancel is for
-// operators. Serve it where they alone get to, and answer to known host names alone
-// (a site whose name is made to resolve to a private address is the same origin to
-// a browser), or set [Options.ReadOnly].
+// Authorisation: keys and errors may be confidential, and cancel is for operators. Serve the page only where operators
+// have access, and only for known host names (a site whose name resolves to a private address has the same origin for a
+// browser), or set [Options.ReadOnly].
 package debug

@@ -15,14 +15,12 @@ type Options struct {
 	// Title is the heading of the page. Empty means "Tasks".
 	Title string
 
-	// ReadOnly has the page show everything and change nothing: a POST is answered
-	// with 405.
+	// ReadOnly makes the page show everything and change nothing: a POST is answered with 405.
 	ReadOnly bool
 }
 
-// Handler returns a handler that shows the tasks of s and acts on them, as the
-// documentation of the package says. It is safe for concurrent use, and owns no
-// goroutine. A nil opts is the default; a nil s is a panic.
+// Handler returns a handler that shows the tasks of s and acts on them, see the package documentation. It is safe for
+// concurrent use, and owns no goroutine. opts may be nil; Handler panics if s is nil.
 func Handler(s *smartpoll.Scheduler, opts *Options) http.Handler {
 	if s == nil {
 		panic("smartpoll/debug: Handler needs a scheduler")
@@ -82,7 +80,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// show answers with the state of things.
+// show answers with the state of the tasks.
 func (h *handler) show(w http.ResponseWriter, r *http.Request) {
 	s, f := h.status(r.Context()), filterOf(r)
 	if !f.known() {
@@ -103,7 +101,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, http.StatusBadRequest, "the form cannot be read: "+err.Error())
 		return
 	}
-	// Of the body alone: a link must not be enough.
+	// Only from the body: a link must not be enough.
 	id := r.PostForm.Get("task")
 	key, ok := h.ids.key(id)
 	if !ok {
@@ -123,20 +121,19 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, "application/json", http.StatusOK, newTask(id, keyText(key), info, now()))
 		return
 	}
-	// Relative, since whoever mounted the handler knows its path, and we do not. The
-	// filter stays.
+	// Relative, since the handler does not know the path where it is mounted. The filter stays.
 	w.Header().Set("Location", "?"+r.URL.RawQuery)
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// A problem is an error answer as of RFC 9457.
+// A problem is an error answer (RFC 9457).
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 }
 
-// fail answers with an error: for people on the page itself.
+// fail answers with an error, for people on the page itself.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, status int, detail string) {
 	if wantsJSON(r) {
 		writeJSON(w, "application/problem+json", status, problem{http.StatusText(status), status, detail})
@@ -149,7 +146,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, status int, detai
 	h.page(w, status, h.status(r.Context()), f, strings.ToUpper(detail[:1])+detail[1:]+".")
 }
 
-// wantsJSON tells whether the client is a program that says so.
+// wantsJSON reports whether the client asks for JSON.
 func wantsJSON(r *http.Request) bool {
 	if f := r.URL.Query().Get("format"); f != "" {
 		return f == "json"
@@ -161,9 +158,9 @@ func wantsJSON(r *http.Request) bool {
 func writeJSON(w http.ResponseWriter, contentType string, status int, v any) {
 	data, err := json.Marshal(v)
 	if err != nil {
-		panic("smartpoll/debug: " + err.Error()) // of strings, numbers and times
+		panic("smartpoll/debug: " + err.Error()) // cannot happen for strings, numbers and times
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	w.Write(append(data, '\n')) // a client that is gone needs no answer
+	w.Write(append(data, '\n')) // an error means that the client has left
 }

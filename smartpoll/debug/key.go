@@ -10,18 +10,18 @@ import (
 	"unicode"
 )
 
-// ids names keys by strings. Text cannot do that: keys of different types, pointers
-// and whatever has a String method may all look the same.
+// ids names keys by strings. Their text is not unique: keys of different types, pointers and values with a String
+// method may look the same.
 type ids struct {
-	run string // of this handler: an id of another one is unknown here
+	run string // of this handler: ids of other handlers are unknown here
 
 	mu    sync.Mutex // guards the fields below
 	byKey map[any]string
 	made  int
 }
 
-// name returns the ids of keys, in their order, and forgets those of tasks that are gone:
-// not all that are not among keys, which may have been listed before others were added.
+// name returns the ids of keys, in their order, and forgets those of removed tasks. It does not forget all ids that are
+// not among keys, since keys may have been listed before others were added.
 func (x *ids) name(keys []any, gone func(key any) bool) []string {
 	names := make([]string, len(keys))
 	x.mu.Lock()
@@ -41,7 +41,7 @@ func (x *ids) name(keys []any, gone func(key any) bool) []string {
 	return names
 }
 
-// key returns the key that was named id.
+// key returns the key with the given id.
 func (x *ids) key(id string) (any, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -56,8 +56,8 @@ func (x *ids) key(id string) (any, bool) {
 // maxText bounds the text of a key and of an error, in bytes.
 const maxText = 2 << 10
 
-// keyText returns a key as people read it. A pointer is shown by its address: what
-// it points to may be written to meanwhile.
+// keyText returns the text of a key for people. A pointer is shown by its address, since its target may be modified
+// meanwhile.
 func keyText(key any) string {
 	_, stringer := key.(fmt.Stringer)
 	if !stringer && key != nil && reflect.TypeOf(key).Kind() == reflect.Pointer {
@@ -66,7 +66,7 @@ func keyText(key any) string {
 	return legible(fmt.Sprint(key))
 }
 
-// legible returns s, or if it is empty, long or not to be seen a quoted, shorter form.
+// legible returns s, or a quoted, shortened form if s is empty, long or invisible.
 func legible(s string) string {
 	s = shortened(s)
 	invisible := func(r rune) bool { return !unicode.IsPrint(r) }
@@ -85,7 +85,7 @@ func shortened(s string) string {
 	return s
 }
 
-// number returns the value of a key that is a number, and is shown as one.
+// number returns the value of a key that is a number and is shown as one.
 func number(key any) (float64, bool) {
 	if _, stringer := key.(fmt.Stringer); stringer {
 		return 0, false

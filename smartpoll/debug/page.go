@@ -26,21 +26,21 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageText))
 )
 
-// policy admits the style and the script of the page by what they are. With nonces,
-// browsers would refuse the style of the pages that the script fetches.
+// policy admits the style and the script of the page by their hashes. With nonces, browsers would refuse the style of
+// the pages that the script fetches.
 var policy = "default-src 'none'; style-src " + digest(pageStyle) + "; script-src " + digest(pageScript) +
 	"; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// digest is a hash-source of CSP 3, 2.3.1.
+// digest returns a hash-source of CSP 3, 2.3.1.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// maxRows is how many tasks the page lists. Who has more looks for some.
+// maxRows is how many tasks the page lists. With more tasks, people search.
 const maxRows = 300
 
-// view is what the template shows.
+// view is the data for the template.
 type view struct {
 	Style    template.CSS
 	Script   template.JS
@@ -72,7 +72,7 @@ type tableRow struct {
 	at time.Time
 }
 
-// page answers with the page, on which a problem is said that is not empty.
+// page answers with the page, which shows problem unless it is empty.
 func (h *handler) page(w http.ResponseWriter, code int, s status, f filter, problem string) {
 	v := view{
 		Style: template.CSS(pageStyle), Script: template.JS(pageScript),
@@ -100,7 +100,7 @@ func (h *handler) page(w http.ResponseWriter, code int, s status, f filter, prob
 	w.Write(b.Bytes()) // a client that is gone needs no answer
 }
 
-// links returns the views with how many tasks each has.
+// links returns the views with the number of tasks in each.
 func links(tasks []task, f filter) []link {
 	var all []link
 	for _, view := range views {
@@ -125,10 +125,10 @@ func links(tasks []task, f filter) []link {
 	return all
 }
 
-// HookSince is for how long the hook has kept the loop at most.
+// HookSince returns for how long the hook has held the loop at most.
 func (v view) HookSince() string { return span(time.Since(v.Loop.Hook.Since)) }
 
-// Word is what the task is about.
+// Word returns the state of the task in words.
 func (r tableRow) Word() string {
 	switch {
 	case r.State == "hook":
@@ -139,7 +139,7 @@ func (r tableRow) Word() string {
 	return "paused"
 }
 
-// Tone is the colour of the word, and the glyph before it.
+// Tone returns the colour of the word, and the glyph before it.
 func (r tableRow) Tone() string {
 	switch {
 	case r.Running():
@@ -156,7 +156,7 @@ func (r tableRow) Tone() string {
 	return "ok"
 }
 
-// When is when the task runs next.
+// When returns when the task runs next.
 func (r tableRow) When() string {
 	if r.Next.IsZero() {
 		return "–"
@@ -171,7 +171,7 @@ func (r tableRow) When() string {
 	return "now"
 }
 
-// Last is when the task ran last.
+// Last returns when the task last ran.
 func (r tableRow) Last() string {
 	switch {
 	case r.Runs == 0:
@@ -185,7 +185,7 @@ func (r tableRow) Last() string {
 	return "just now"
 }
 
-// TookText and LateText are durations, if they are known.
+// TookText and LateText return durations, if they are known.
 func (r tableRow) TookText() string { return known(r.Took > 0, r.Took) }
 func (r tableRow) LateText() string { return known(r.Took > 0 || r.Late > 0, r.Late) }
 
@@ -196,7 +196,7 @@ func known(is bool, d millis) string {
 	return span(time.Duration(d))
 }
 
-// NextExact and StartedExact are the times for who wants to know.
+// NextExact and StartedExact return the exact times.
 func (r tableRow) NextExact() string    { return exact(r.Next) }
 func (r tableRow) StartedExact() string { return exact(r.Started) }
 

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// patience is for how long a look at the loop waits for its turn.
+	// patience is how long a request waits for the loop.
 	patience = 100 * time.Millisecond
-	// lateness is how overdue a task is at least that counts as late.
+	// lateness is how overdue a task must be to count as late.
 	lateness = time.Second
 )
 
@@ -29,7 +29,7 @@ type status struct {
 
 type loop struct {
 	State string `json:"state"` // running, stopped or busy
-	Hook  *hook  `json:"hook"`  // that keeps it busy, if it is a task's
+	Hook  *hook  `json:"hook"`  // the hook that keeps it busy, if it belongs to a task
 }
 
 type hook struct {
@@ -56,10 +56,10 @@ type task struct {
 	Error    string    `json:"error"`
 }
 
-// Running tells whether the task is, its hook included.
+// Running reports whether the task is running, its hook included.
 func (t task) Running() bool { return t.State == "running" || t.State == "hook" }
 
-// IsLate tells whether something keeps the task from being started.
+// IsLate reports whether the task is overdue.
 func (t task) IsLate() bool { return time.Duration(t.Overdue) >= lateness }
 
 // millis are a duration, in JSON a number of milliseconds.
@@ -72,8 +72,7 @@ func (m millis) MarshalJSON() ([]byte, error) {
 // now returns the time, without a monotonic reading: the wall clock of TaskInfo.
 func now() time.Time { return time.Now().Round(0) }
 
-// status looks at the scheduler. Of hooks and tasks that do not return it waits for
-// none, beyond patience.
+// status returns the state of the scheduler. It waits at most patience for hooks and tasks that do not return.
 func (h *handler) status(ctx context.Context) status {
 	s := status{Loop: loop{State: h.loopState(ctx)}, Tasks: []task{}}
 	rows := slices.SortedFunc(func(yield func(row) bool) {
@@ -103,7 +102,7 @@ func (h *handler) status(ctx context.Context) status {
 	return s
 }
 
-// row is a task in the making, with what puts it in order.
+// row is a task with its sort key.
 type row struct {
 	info    smartpoll.TaskInfo
 	text    string
@@ -129,7 +128,7 @@ func (a row) compare(b row) int {
 	return cmp.Compare(a.text, b.text)
 }
 
-// loopState asks the loop for its turn, and gives it back at once.
+// loopState runs an empty hook to find out the state of the loop.
 func (h *handler) loopState(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -159,7 +158,7 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 		Failures: info.Failures,
 	}
 	if info.Err != nil {
-		t.Error = shortened(fmt.Sprint(info.Err)) // which survives an Error that panics
+		t.Error = shortened(fmt.Sprint(info.Err)) // fmt survives an Error method that panics
 	}
 	if info.Took > 0 && info.State != smartpoll.Running {
 		t.Ended = t.Started.Add(info.Took)
@@ -170,13 +169,13 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 	return t
 }
 
-// filter says which tasks a client wants to see.
+// filter selects the tasks that a client wants to see.
 type filter struct {
 	Text string // in their keys
 	Show string // one of views, or all
 }
 
-// views are what a filter may show.
+// views are the values of Show.
 var views = []struct {
 	Name string
 	Has  func(task) bool
@@ -193,7 +192,7 @@ func filterOf(r *http.Request) filter {
 	return filter{Text: shortened(query.Get("q")), Show: query.Get("show")}
 }
 
-// known tells whether there is such a view.
+// known reports whether the view exists.
 func (f filter) known() bool { return f.index() >= 0 }
 
 func (f filter) index() int {
@@ -216,7 +215,7 @@ func (f filter) apply(tasks []task) []task {
 	return passed
 }
 
-// matches tells whether the text of f is in the task's key, in any case.
+// matches reports whether the task's key contains the text of f, ignoring case.
 func (f filter) matches(t task) bool {
 	return strings.Contains(strings.ToLower(t.Key), strings.ToLower(f.Text))
 }
