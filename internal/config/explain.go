@@ -37,10 +37,17 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 	keys := newFileReader().sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own := root.Get("sources").Get(s.Name)
-	if !s.Polled() { // only keys that are written apply
-		return grammar.Explain("", keys, nil, own)
+	builtIn := map[string]any{"title": s.Title}
+	if s.Parse != "" {
+		builtIn["parse"] = s.Parse
 	}
-	all := grammar.Explain("", keys, map[string]any{"title": s.Title, "parse": s.Parse}, own, root.Get("defaults"))
+	var all []grammar.Setting
+	if s.Polled() {
+		all = grammar.Explain("", keys, builtIn, own, root.Get("defaults"))
+	} else { // of the keys for polling, which are the last ones, only those that are written apply
+		n := len(keys) - len(paceKeys(&pace{}))
+		all = append(grammar.Explain("", keys[:n], builtIn, own), grammar.Explain("", keys[n:], nil, own)...)
+	}
 	if s.Upstream != nil {
 		all = append(all, explainUpstream(s.Upstream.Name, root)...)
 	}

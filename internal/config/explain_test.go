@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/kind/all"
 )
 
 func TestExplain(t *testing.T) {
@@ -72,13 +75,10 @@ jobs:
 			"every.normal = 30s (built in)", "every.unwatched = never (t.yaml:19)", "every.when = [{if: .a, every: 1s}] (t.yaml:19)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
 		},
-		"f": {"from = [s, x] (t.yaml:18)", "stale_after = 1h (t.yaml:18)"},
+		"f": {"from = [s, x] (t.yaml:18)", "title = f (built in)", "stale_after = 1h (t.yaml:18)"},
 	} {
 		settings, err := config.Explain("t.yaml", data, source)
-		var got []string
-		for _, s := range settings {
-			got = append(got, fmt.Sprintf("%s = %s (%s)", s.Key, s.Value, s.From))
-		}
+		got := lines(settings)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 		}
@@ -89,4 +89,60 @@ jobs:
 	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {
 		t.Errorf("Explain of a bad file: %v, want its problem", err)
 	}
+}
+
+// A gauge is a source of a kind made for a test: it is told values, which are not parsed, by an upstream.
+type gauge struct{ kind.Source }
+
+// Of a source that is told its values, no setting for polling applies, and one whose values are not parsed has no parse.
+func TestExplainOtherKinds(t *testing.T) {
+	of := func(name string, subscribes bool) kind.Kind {
+		return kind.Kind{
+			Name: name, Subscribes: subscribes,
+			Section: func(r kind.Reading) kind.Section {
+				upstream := func(n *grammar.Node) { r.Upstream(n) }
+				return kind.Section{
+					Keys: grammar.Keys{
+						grammar.Func(name, "an upstream", grammar.ALine, upstream).OneOf(),
+					},
+					Source: func(*grammar.Node) kind.Source { return gauge{} },
+				}
+			},
+		}
+	}
+	defer all.Extend(of("told", true), of("asked", false))()
+	const text = `version: 1
+defaults: {timeout: 4s}
+upstreams:
+  u: {http: http://h, limit: 5/s}
+sources:
+  t: {told: u, at_most: 2s}
+  a: {asked: u, every: 1s}
+`
+	upstream := []string{
+		"upstreams.u.http = http://h (t.yaml:4)", "upstreams.u.keep_alive = true (built in)",
+		"upstreams.u.limit = 5/s (t.yaml:4)", "upstreams.u.burst = 1 (built in)",
+	}
+	for source, want := range map[string][]string{
+		"t": {"told = u (t.yaml:6)", "title = t (built in)", "at_most = 2s (t.yaml:6)"},
+		"a": {
+			"asked = u (t.yaml:7)", "title = a (built in)", "every.normal = 1s (t.yaml:7)", "timeout = 4s (t.yaml:2)",
+			"jitter = 10% (built in)", "backoff.min = 1s (built in)", "backoff.max = 5m (built in)",
+			"stale_after = 3 polls (built in)",
+		},
+	} {
+		settings, err := config.Explain("t.yaml", []byte(text), source)
+		want = append(want, upstream...)
+		if got := lines(settings); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+}
+
+// lines returns the settings as they are shown.
+func lines(settings []grammar.Setting) (all []string) {
+	for _, s := range settings {
+		all = append(all, fmt.Sprintf("%s = %s (%s)", s.Key, s.Value, s.From))
+	}
+	return all
 }

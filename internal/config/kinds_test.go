@@ -45,3 +45,13 @@ func ofKinds(text string) string {
 	}
 	return strings.ReplaceAll(text, "KINDS", grammar.List(names, "and"))
 }
+
+// upstreamKinds returns the names, in quotes, of the kinds that have upstreams of their own.
+func upstreamKinds() (names []string) {
+	for _, k := range all.Kinds() {
+		if k.Upstream != nil {
+			names = append(names, strconv.Quote(k.Name))
+		}
+	}
+	return names
+}

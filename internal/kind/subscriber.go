@@ -24,7 +24,7 @@ type Subscriber interface {
 }
 
 // ErrNotAsked is the error of the Fetch of a [Subscriber] that can only wait to be told.
-var ErrNotAsked = errors.New("it cannot be asked: it tells its values itself")
+var ErrNotAsked = errors.New("it tells its values itself and cannot be asked")
 
 // Told is embedded in a [Subscriber] that can only wait to be told.
 type Told struct{}
