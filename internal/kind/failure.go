@@ -10,7 +10,7 @@ import (
 	"github.com/tidewire/tidewire/internal/text"
 )
 
-// A Failure is why there is no value: a line for a card on a page, and its cause, whose own text is longer.
+// A Failure is the reason why there is no value: a line for a card on a page, and its cause, whose own text is longer.
 type Failure struct {
 	Text string // see [Brief]
 	Err  error
@@ -19,9 +19,9 @@ type Failure struct {
 func (e *Failure) Error() string { return e.Text }
 func (e *Failure) Unwrap() error { return e.Err }
 
-// Fail returns the [*Failure] of a fetch that began at start. What names what was asked, reason says how err came
-// about. If ctx has ended, that is the reason, and [context.Cause] of ctx the error. Secrets are hidden in reason;
-// what has none.
+// Fail returns the [*Failure] of a fetch that began at start: "what: reason". What names the thing that was asked for a
+// value, reason describes err in a few words. If ctx has ended, the reason is that, and the cause [context.Cause] of
+// ctx. Secrets are hidden in reason, not in what.
 func Fail(ctx context.Context, start time.Time, what, reason string, err error, secrets *secret.Redactor) *Failure {
 	if text := Interrupted(ctx, start); text != "" {
 		reason, err = text, context.Cause(ctx)
@@ -29,7 +29,7 @@ func Fail(ctx context.Context, start time.Time, what, reason string, err error, 
 	return &Failure{what + ": " + Brief(reason, secrets), err}
 }
 
-// Interrupted says how ctx ended a fetch that began at start, or "" if it did not.
+// Interrupted describes how ctx ended a fetch that began at start; "" if ctx has not ended.
 func Interrupted(ctx context.Context, start time.Time) string {
 	cause := context.Cause(ctx)
 	switch {
@@ -44,8 +44,8 @@ func Interrupted(ctx context.Context, start time.Time) string {
 	return Brief(cause.Error(), nil)
 }
 
-// rounded leaves the digits of d that people read: a context is made a moment
-// before the fetch begins.
+// rounded leaves the digits of d that people read. A context is made a moment before the fetch begins, so what
+// is left then is a little less than the timeout.
 func rounded(d time.Duration) time.Duration {
 	unit := time.Millisecond
 	if d > time.Second {
@@ -60,10 +60,11 @@ func Brief(s string, secrets *secret.Redactor) string {
 	return text.Cut(secrets.Text(text.Words(s)), most)
 }
 
-// A Refusal is an error by which whatever was asked has answered: it could be reached.
+// A Refusal is an error that the peer has answered, so the peer could be reached. A fetch that the machine has slept
+// through counts as failed only if its error is a Refusal.
 type Refusal interface {
 	error
-	// Limited reports whether it wants to be asked less often.
+	// Limited reports whether the peer wants to be asked less often.
 	Limited() bool
 }
 

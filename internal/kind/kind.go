@@ -1,22 +1,24 @@
 // Package kind is the seam between Tidewire and the protocols by which it gets values: each kind of source is a
 // package below this one.
 //
-// A [Source] is what a configuration says of one source, in the words of its kind. The runtime opens it, and then
-// asks the [Fetcher] that it gets for one value after the other. When that happens, how often, and what is taken of a
-// value is none of a kind's business; nor are limits, deadbands, alerts, history and the state that people are shown.
+// A [Source] is what a configuration says about one source, in the words of its kind. The runtime opens it, and then
+// asks the [Fetcher] that it gets for one value after the other. A kind decides neither when and how often that
+// happens, nor what is picked from a value; limits, deadbands, alerts, history and states are not its business either.
 //
 // # A new kind
 //
-// A kind is one package with a variable of the type [Kind], one line in package all, and a section of
-// docs/configuration.md. Its [Section] reads what a configuration says, by a table of keys, and returns a Source.
-// From these the rest follows: what check and explain know, the schema, the messages that list the kinds, the label
-// of its metrics, what a trace shows ([Trace]), which secrets are hidden, and what a reload keeps.
+// A kind is a package with a variable of the type [Kind], one line in package all, and its part of
+// docs/configuration.md: a row for each key, in the words of its table of keys, and an example. Its [Section] reads
+// what a configuration says, by that table, and returns a Source. From these follow what check and explain know, the
+// schema, the messages that list the kinds, the label of its metrics, what a trace shows ([Trace]), which secrets are
+// hidden, and what a reload keeps.
 //
-// An [Upstream] is what its sources share. It may hold a connection, which outlives reloads of the sources.
+// An [Upstream] is what its sources share. It may hold a connection, which outlives reloads of the sources. The runtime
+// keeps an upstream's limits: a kind need not know them.
 //
-// # What pushes
+// # Values that are pushed
 //
-// The fetchers of a kind may be told their values: see [Subscriber].
+// A kind whose peer sends values by itself has fetchers that are a [Subscriber].
 //
 // # Errors
 //
@@ -26,8 +28,8 @@
 //	GET http://127.0.0.1:8080/now: timed out after 5s
 //	df: exit status 1: df: /data: No such file or directory
 //
-// One that has a method RetryAfter() time.Duration says for how long the source wants to be left alone. A [Refusal]
-// says that it was reached.
+// An error with a method RetryAfter() time.Duration asks for a pause of that length before the next fetch. An error
+// that is a [Refusal] comes from the peer rather than from the way to it.
 //
 // # Concurrency
 //
@@ -50,19 +52,21 @@ import (
 
 // A Source is one configured source of some kind.
 type Source interface {
-	// Open returns what gets the values. It reaches nothing outside yet and does not block. A Fetcher that is an
+	// Open returns the fetcher of the source. It contacts nothing yet and does not block. A Fetcher that is an
 	// [io.Closer] is closed when it is not used any more; a Fetch whose context has ended may still be returning then.
+	// An error is that of each poll of the source.
 	Open(Env) (Fetcher, error)
 
-	// SameValue reports whether a value of other, which is of the same kind and was configured under the same name
-	// before, is one of this source too: then a reload keeps it until there is a new one.
+	// SameValue reports whether the last value of other is good for this source, too: then a reload that replaces
+	// other, a source of the same kind and name, keeps that value until there is a new one. The runtime compares what
+	// every source has, such as pick.
 	SameValue(other Source) bool
 
-	// Describe says for a trace where values come from, behind the source's name: "asks upstream weather". It shows
-	// no secret.
+	// Describe says for a trace where values come from: "asks upstream weather", which follows the source's name. It
+	// shows no secret.
 	Describe() string
 
-	// Secrets are what people must not be shown of the source. Those of its upstream are hidden with them.
+	// Secrets are the secrets of the source. The runtime adds those of its upstream.
 	Secrets() Secrets
 }
 
@@ -84,22 +88,23 @@ type Env struct {
 	Client  *http.Client     // for whatever goes over HTTP: its connections are shared by all, and guarded
 	Parse   string           // how bytes become a value, see package value; empty: they do not
 
-	// Link is what the source's upstream has opened ([Upstream.Open]); nil: nothing, or there is no upstream.
+	// Link is what [Upstream.Open] of the source's upstream returned; nil also if the source has no upstream.
 	Link io.Closer
 
-	// Input returns the newest snapshot of one of the Inputs of a [Computed], as the API answers it; nil for others.
+	// Input returns the newest snapshot of one of the Inputs of a [Computed], as the API answers it. Other sources do
+	// not call it.
 	Input func(name string) []byte
 }
 
-// An Upstream is what a configuration says of one service that sources ask, in the words of a kind.
+// An Upstream is what a configuration says about one service that sources ask, in the words of a kind.
 type Upstream interface {
-	// Open returns what sources of the upstream share, such as a connection, or nil. It reaches nothing outside yet
-	// and does not block: the link is up when a source first needs it. The runtime opens an upstream once for as long
-	// as it is configured in the same way, however often its sources change, and closes what it has opened after the
-	// last source that uses it has ended.
+	// Open returns what sources of the upstream share, such as a connection, or nil. It contacts nothing yet and does
+	// not block: the first source that needs the connection makes it. The runtime opens an upstream once for as long
+	// as its configuration stays the same, however often its sources change, and closes what Open returned after the
+	// last source that uses it has ended. The error makes the reload fail, or the start.
 	Open(UpstreamEnv) (io.Closer, error)
 
-	// Secrets are what people must not be shown of the upstream.
+	// Secrets are the secrets of the upstream.
 	Secrets() Secrets
 }
 
@@ -111,13 +116,13 @@ type UpstreamEnv struct {
 
 // A Fetcher gets the values of one source.
 type Fetcher interface {
-	// Fetch gets a value. It takes as long as ctx allows, and returns soon when that ends. With an error only the
-	// Wait of the result counts.
+	// Fetch gets a value. It may take as long as ctx lasts, and returns soon after ctx has ended. Of a result that
+	// comes with an error only Wait counts.
 	Fetch(ctx context.Context) (Result, error)
 }
 
-// A Confirmer is a [Fetcher] that wants to know when the value of its last fetch was of use: when everything could be
-// picked that is configured. Confirm is called on the goroutine of the fetch.
+// A Confirmer is a [Fetcher] that is told when the value of its last fetch was accepted: when pick and the conditions
+// of the source could be evaluated on it. Confirm is called on the goroutine of the fetch.
 type Confirmer interface {
 	Confirm()
 }
@@ -125,15 +130,15 @@ type Confirmer interface {
 // A Result is what one fetch got.
 type Result struct {
 	Value any           // of the types that encoding/json decodes into
-	Stale string        // why the value is not fresh though it was just got; empty: it is
-	Wait  time.Duration // for how long the source wants to be left alone; 0: it does not say
+	Stale string        // why the value is stale already; empty: it is fresh
+	Wait  time.Duration // the pause that the peer asks for, as by Retry-After; 0: none
 }
 
-// ErrNothingYet is the error of a fetch that had nothing to get a value from yet. It leaves the source as it is.
+// ErrNothingYet is the error of a fetch that had nothing to get a value from yet. The source stays as it is.
 var ErrNothingYet = errors.New("there is nothing yet to get a value from")
 
-// A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime has it
-// fetch when an input has changed.
+// A Computed is a [Source] whose values are made of those of other sources. It is not polled: the runtime calls Fetch
+// when an input has changed.
 type Computed interface {
 	Source
 
@@ -150,7 +155,7 @@ type FetchFunc func(ctx context.Context) (Result, error)
 // Fetch implements [Fetcher].
 func (f FetchFunc) Fetch(ctx context.Context) (Result, error) { return f(ctx) }
 
-// Values is a [Fetcher] of results that are nothing but values.
+// Values returns a [Fetcher] whose results have only values.
 func Values(fetch func(ctx context.Context) (any, error)) Fetcher {
 	return FetchFunc(func(ctx context.Context) (Result, error) {
 		v, err := fetch(ctx)
@@ -158,8 +163,8 @@ func Values(fetch func(ctx context.Context) (any, error)) Fetcher {
 	})
 }
 
-// A Targeted source names what it asks. Where that wants to be left alone, a reload has each source with the same
-// target wait.
+// A Targeted source names what it asks. If that has asked for a pause, a reload that changes the source keeps the
+// pause, unless the target is another one.
 type Targeted interface {
 	Target() string
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
-// A Kind is one kind of source, as it joins a configuration. Package all has the list of them.
+// A Kind is one kind of source, as configurations know it. Package all has the list of them.
 type Kind struct {
 	// Name is the key that makes a source one of this kind, and the label of its metrics.
 	Name string
@@ -18,8 +18,9 @@ type Kind struct {
 	// upstream of its own: its sources have none, or one of another kind.
 	Upstream func(UpstreamReading) UpstreamSection
 
-	// Computes says that its sources are [Computed], Subscribes that its fetchers are [Subscriber]. Neither are
-	// polled, so their sources have no pauses.
+	// Computes means that its sources are [Computed], Subscribes that its fetchers are each a [Subscriber]. Neither are
+	// polled, so of the keys for polling their sources may have only stale_after. Those of a kind that subscribes may
+	// also have at_most, which bounds how often messages count.
 	Computes, Subscribes bool
 }
 
@@ -31,31 +32,31 @@ type Reading struct {
 	// Where names the source in messages: `source "tank"`.
 	Where string
 
-	// Upstream returns the upstream that n names, which becomes that of the source. It reports a name that is none.
-	// Nil is one that does not exist or has problems of its own. See [UpstreamOf].
+	// Upstream returns the upstream that n names, and makes it that of the source. It returns nil for one that does not
+	// exist, which it reports, and for one that has problems of its own. [UpstreamOf] is easier to use.
 	Upstream func(n *grammar.Node) Upstream
 
-	// Input notes that n is the name of another source, from which this one is computed. It reports one that does not
-	// exist, and one that closes a circle, when all sources are read.
+	// Input notes that n is the name of another source, from which this one is computed. Once all sources are read, a
+	// problem is reported of a name that no source has, and a source that depends on itself.
 	Input func(n *grammar.Node, name string)
 
-	// Once reports whether nothing has asked for what before: so something of the world that may be wrong is warned
-	// of once.
+	// Once reports whether it is called with what for the first time. With it a kind warns only once of something
+	// outside the configuration, such as a missing file, however many sources name it.
 	Once func(what string) bool
 }
 
-// A Section is what one source says, while it is read.
+// A Section reads one source. Keys write into values that belong to the Section, and Source makes of them the source.
 type Section struct {
-	// Keys are those of the source that belong to the kind: first the one with its name, which is marked by
-	// [grammar.Key.OneOf], then others that may stand beside it.
+	// Keys are the keys of the kind: first the one with its name, which is marked by [grammar.Key.OneOf], then others
+	// that may stand beside it. No other kind may have any of them.
 	Keys grammar.Keys
 
-	// Stray says of some of the further keys what to do about one in a source of another kind.
+	// Stray has, for some of these others, what a message advises if one stands in a source of another kind. Without it
+	// the advice is to remove the key.
 	Stray map[string]string
 
-	// Source completes the source that was read into what the keys are bound to, and reports what follows from
-	// several of them. It is called after all keys of entry, the whole source, if that is of the kind. Nil means that
-	// there was a problem.
+	// Source returns the source, or nil if there was a problem. It is called for a source of the kind after all keys of
+	// the source were read, and reports what is wrong with several of them together. Entry is the whole mapping.
 	Source func(entry *grammar.Node) Source
 }
 
@@ -65,14 +66,14 @@ type UpstreamReading struct {
 	Where string // names it in messages: `upstream "plant"`
 }
 
-// An UpstreamSection is what one upstream says, while it is read.
+// An UpstreamSection reads one upstream, as a [Section] reads a source.
 type UpstreamSection struct {
 	Keys     grammar.Keys                       // as those of a [Section]
 	Upstream func(entry *grammar.Node) Upstream // as the Source of a [Section]
 }
 
-// UpstreamOf returns the upstream that n names, if it is a T, and reports whatever it is otherwise. Key is that of
-// such an upstream.
+// UpstreamOf returns the upstream that n names, and whether it is a T. It reports an upstream of another kind. Key is
+// the key that makes an upstream a T, for the message.
 func UpstreamOf[T Upstream](r Reading, n *grammar.Node, key string) (T, bool) {
 	found := r.Upstream(n)
 	u, ok := found.(T)
@@ -83,10 +84,11 @@ func UpstreamOf[T Upstream](r Reading, n *grammar.Node, key string) (T, bool) {
 	return u, ok
 }
 
-// A Parsed source gets bytes. How they become a value is the key parse of the configuration.
+// A Parsed source gets bytes. The key parse of the configuration says how they become a value. A source that does not
+// implement Parsed may not have that key.
 type Parsed interface {
 	Source
 
-	// DefaultParse is what holds without that key: "json", "text" or "lines".
+	// DefaultParse returns what applies without that key: "json", "text" or "lines".
 	DefaultParse() string
 }

@@ -16,7 +16,7 @@ import (
 const tracedBody = 2 << 10
 
 // A Trace shows people what one fetch does, step by step, without secrets. A nil Trace shows nothing, so a fetch need
-// not ask whether there is one. Any goroutine may use it.
+// not check for nil. Any goroutine may use it.
 type Trace struct {
 	secrets *secret.Redactor
 	start   time.Time
@@ -26,26 +26,26 @@ type Trace struct {
 	w io.Writer
 }
 
-// NewTrace returns a trace that is written to w, of a fetch that begins now.
+// NewTrace returns a trace of a fetch that begins now. It is written to w.
 func NewTrace(w io.Writer, secrets *secret.Redactor) *Trace {
 	return &Trace{w: w, secrets: secrets, start: time.Now()}
 }
 
 type traceKey struct{}
 
-// WithTrace returns a context whose fetches show in t what they do.
+// WithTrace returns a context whose fetch shows in t what it does.
 func WithTrace(ctx context.Context, t *Trace) context.Context {
 	return context.WithValue(ctx, traceKey{}, t)
 }
 
-// TraceOf returns the trace of ctx, nil if there is none. A trace is that of one fetch, so it is in the context of
-// this rather than in the [Env] of the source.
+// TraceOf returns the trace of ctx, nil if there is none. A trace belongs to one fetch, so it comes with the context of
+// the fetch rather than with the [Env] of the source.
 func TraceOf(ctx context.Context) *Trace {
 	t, _ := ctx.Value(traceKey{}).(*Trace)
 	return t
 }
 
-// Section begins a part of the trace with a line.
+// Section begins a part of the trace with a heading.
 func (t *Trace) Section(format string, args ...any) {
 	if t != nil {
 		t.write("\n" + fmt.Sprintf(format, args...) + "\n")
@@ -59,7 +59,7 @@ func (t *Trace) Line(format string, args ...any) {
 	}
 }
 
-// Block writes a text into the section. It cuts the end of one that is long.
+// Block writes a text into the section. It cuts off the end of a long one.
 func (t *Trace) Block(body string) {
 	if t == nil {
 		return
@@ -83,10 +83,10 @@ func (t *Trace) Block(body string) {
 func (t *Trace) write(s string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, _ = io.WriteString(t.w, s) // whoever reads it may leave
+	_, _ = io.WriteString(t.w, s) // the reader may have left, as in a pipe to head
 }
 
-// Output is the section of what was read, before it is parsed. ReadIn is how long it took to come; 0 if that is not
+// Output writes the section of what was read, before it is parsed. ReadIn is how long reading took; 0 if that is not
 // known.
 func (t *Trace) Output(body []byte, readIn time.Duration) {
 	switch {
@@ -103,7 +103,7 @@ func (t *Trace) Output(body []byte, readIn time.Duration) {
 	}
 }
 
-// Took is the time since the fetch began, as people read it.
+// Took returns the time since the fetch began, with the digits that people read.
 func (t *Trace) Took() string {
 	if t == nil {
 		return ""
@@ -111,7 +111,7 @@ func (t *Trace) Took() string {
 	return Short(time.Since(t.start))
 }
 
-// Short is a duration with the digits that people read.
+// Short returns a duration with the digits that people read.
 func Short(d time.Duration) string {
 	switch {
 	case d >= time.Second:
