@@ -63,6 +63,13 @@ func TestBlockingCall(t *testing.T) {
 				if tt.writer != nil {
 					w = tt.writer(w)
 				}
+				s := &spy{ResponseWriter: w}
+				defer func() {
+					if s.hijacked != (tt.want == sse.EngineHandOff) {
+						t.Errorf("the connection was hijacked: %v", s.hijacked)
+					}
+				}()
+				w = s
 				err := f.hub.With(tt.options).Serve(w, r, a)
 				select {
 				case done <- err:

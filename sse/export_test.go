@@ -33,6 +33,7 @@ func (h *Hub) TakeMemorySockets() {
 	h.reached = func(w http.ResponseWriter, n int64) bool {
 		return !ofServer(reflect.TypeOf(innermost(w))) || reached(w, n)
 	}
+	h.wrapped = func(http.ResponseWriter) bool { return false }
 	h.newSocket = func(c net.Conn) socket {
 		if m, ok := c.(MemorySocket); ok {
 			return memorySocket{m}

@@ -45,7 +45,7 @@ type socket interface {
 func (h *Hub) mayTake(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return !opts.KeepConnection && opts.Pause <= 0 && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
-		r.Method == http.MethodGet && !encoded(w) && (opts.HandOff || framed(w.Header()))
+		r.Method == http.MethodGet && !encoded(w) && (opts.HandOff || framed(w.Header()) && !h.wrapped(w))
 }
 
 // framed reports whether h leaves the framing of the body to net/http: chunks over HTTP/1.1, none over HTTP/1.0.

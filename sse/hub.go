@@ -99,7 +99,8 @@ type Hub struct {
 	seq   atomic.Uint64 // every frame up to it is stored; written under seqMu
 
 	dispatchers []*dispatcher
-	placed      atomic.Uint64         // streams and watches given to a dispatcher
+	placed      atomic.Uint64 // streams and watches given to a dispatcher
+	wrapped     func(http.ResponseWriter) bool
 	newSocket   func(net.Conn) socket // of a connection that can be handed off; nil where none can
 	reached     func(http.ResponseWriter, int64) bool
 
@@ -126,6 +127,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 		epoch:     rand.Text()[:16],
 		seed:      maphash.MakeSeed(),
 		newSocket: newSocket,
+		wrapped:   wrapped,
 		reached:   reached,
 		stir:      make(chan struct{}, 1),
 		over:      make(chan struct{}),
