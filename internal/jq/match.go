@@ -202,18 +202,7 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 	add := func(place []int) {
 		runes += utf8.RuneCountInString(text[at:place[0]])
 		at = place[0]
-		captures := make([]any, groups)
-		for g := range captures {
-			c := map[string]any{"name": nil, "offset": -1, "length": 0, "string": nil}
-			if names[g+1] != "" {
-				c["name"] = names[g+1]
-			}
-			if from, to := place[2*g+2], place[2*g+3]; from >= 0 {
-				c["offset"] = runes + utf8.RuneCountInString(text[at:from])
-				c["length"], c["string"] = utf8.RuneCountInString(text[from:to]), text[from:to]
-			}
-			captures[g] = c
-		}
+		captures := capturesOf(text, place, names, at, runes)
 		f := found{from: place[0], to: place[1], captures: captures}
 		if objects {
 			f.object = map[string]any{
@@ -242,6 +231,24 @@ func (m *meter) matches(v, source, flags any, objects bool) (text string, all []
 		}
 	}
 	return text, all, nil
+}
+
+// capturesOf returns the groups of the match at place, with names as [regexp.Regexp.SubexpNames] has them. The match
+// begins at the byte at of the text, before which there are so many runes.
+func capturesOf(text string, place []int, names []string, at, runes int) []any {
+	captures := make([]any, len(names)-1)
+	for g := range captures {
+		c := map[string]any{"name": nil, "offset": -1, "length": 0, "string": nil}
+		if names[g+1] != "" {
+			c["name"] = names[g+1]
+		}
+		if from, to := place[2*g+2], place[2*g+3]; from >= 0 {
+			c["offset"] = runes + utf8.RuneCountInString(text[at:from])
+			c["length"], c["string"] = utf8.RuneCountInString(text[from:to]), text[from:to]
+		}
+		captures[g] = c
+	}
+	return captures
 }
 
 // emptyAt finds an empty match at a place in the text other than its beginning.
