@@ -82,7 +82,7 @@ func clientAddr(guard *access.Guard, r *http.Request) netip.Addr {
 
 // failStream answers when a stream could not begin. The hub has logged why.
 func failStream(w http.ResponseWriter, r *http.Request) {
-	fail(w, r, http.StatusInternalServerError, "this server cannot stream; its log says why")
+	fail(w, r, http.StatusInternalServerError, "this server cannot stream; the reason is in its log")
 }
 
 // errTooManyNames is why a query with more than maxNames is refused.

@@ -145,7 +145,7 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 	l.g.observer.reloaded(err)
 	log := l.g.log.With("file", files.Name())
 	if err != nil {
-		log.Error("configuration not loaded, the one before stays at work")
+		log.Error("configuration not loaded, the previous one stays in effect")
 		for line := range strings.Lines(err.Error()) {
 			l.g.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
 		}

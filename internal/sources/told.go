@@ -66,7 +66,7 @@ func (s *poller) release(ctx context.Context) {
 	}
 	if c, ok := s.opened.(io.Closer); ok {
 		if err := c.Close(); err != nil {
-			s.log.Warn("a source was not closed well", "err", err)
+			s.log.Warn("a source was not closed cleanly", "err", err)
 		}
 	}
 }
