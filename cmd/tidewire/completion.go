@@ -17,7 +17,9 @@ const completionTimeout = 2 * time.Second
 
 // choices completes the value of a flag with its valid words.
 func choices(cmd *cobra.Command, flag string, words ...string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // cannot fail: the flag exists
+	_ = cmd.RegisterFlagCompletionFunc(
+		flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp),
+	) // cannot fail: the flag exists
 }
 
 // completeConfig completes CONFIG, and the arguments after it with the results of more, if that is not nil.

@@ -28,7 +28,9 @@ func configFirst(cmd *cobra.Command, args []string, rest int) (name string, othe
 		return args[0], args[1:], nil
 	}
 	if _, err := os.Stat(usualConfig); errors.Is(err, fs.ErrNotExist) {
-		return "", nil, usageError("no configuration is given, and there is no ./" + usualConfig + ": name one, or write one with 'tidewire init'")
+		return "", nil, usageError(
+			"no configuration is given, and there is no ./" + usualConfig + ": name one, or write one with 'tidewire init'",
+		)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "tidewire: no configuration is given, using ./%s\n", usualConfig)
 	return usualConfig, args, nil

@@ -36,11 +36,14 @@ nothing else. Ctrl-C ends everything.`,
 			if len(problems) > 0 {
 				return problems
 			}
-			return serve(cmd, cfg, listen, &gateway.Options{Logger: log}, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) })
+			return serve(
+				cmd, cfg, listen, &gateway.Options{Logger: log}, func() { fmt.Fprint(cmd.OutOrStdout(), hints(d)) },
+			)
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&restart, "restart-after", 10*time.Second, "`time` after which a killed upstream is started again")
+	cmd.Flags().
+		DurationVar(&restart, "restart-after", 10*time.Second, "`time` after which a killed upstream is started again")
 	return cmd
 }
 

@@ -22,9 +22,15 @@ func checkFileLimit(log *slog.Logger) error {
 	}
 	switch n := uint64(limit.Cur); {
 	case n < tooFewFiles:
-		return fmt.Errorf("only %d files and connections may be open at once (ulimit -n): Tidewire needs at least %d, better %d", n, tooFewFiles, fewFiles)
+		return fmt.Errorf(
+			"only %d files and connections may be open at once (ulimit -n): Tidewire needs at least %d, better %d", n,
+			tooFewFiles, fewFiles,
+		)
 	case n < fewFiles:
-		log.Warn("the limit of open files and connections is low: raise ulimit -n, or LimitNOFILE= in systemd", "limit", n, "better", fewFiles)
+		log.Warn(
+			"the limit of open files and connections is low: raise ulimit -n, or LimitNOFILE= in systemd", "limit", n,
+			"better", fewFiles,
+		)
 	}
 	return nil
 }

@@ -142,7 +142,10 @@ func (f *follower) take(u update) error {
 		if f.away.IsZero() {
 			f.away = time.Now()
 		} else if time.Since(f.away) > unreachable {
-			return fmt.Errorf("%s has not answered for %v; the run may still be in progress there: %w", f.gw, unreachable, f.gw.explained(u.err))
+			return fmt.Errorf(
+				"%s has not answered for %v; the run may still be in progress there: %w", f.gw, unreachable,
+				f.gw.explained(u.err),
+			)
 		}
 		f.view.lost(u.err, time.Now().Add(u.retry))
 	case u.err != nil:
@@ -160,7 +163,9 @@ func (f *follower) take(u update) error {
 // interrupt requests the end of the run, unless others triggered it too: then it only stops following.
 func (f *follower) interrupt() error {
 	if f.view.state.Requests > 1 {
-		f.view.note(fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", f.job))
+		f.view.note(
+			fmt.Sprintf("%s continues, because others triggered it too; it can be cancelled on the page", f.job),
+		)
 		return exitStatus(exitInterrupted)
 	}
 	f.view.note(fmt.Sprintf("%s has been asked to end; press Ctrl-C again to stop waiting for it", f.job))

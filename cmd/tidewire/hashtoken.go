@@ -37,7 +37,9 @@ from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 				return usageError(fmt.Sprintf("--role %s is not viewer, operator or admin", role))
 			}
 			if len(args) == 2 && args[1] != "-" {
-				return usageError("a token on the command line would be in the shell's history: pipe it in, with - as the last argument")
+				return usageError(
+					"a token on the command line would be in the shell's history: pipe it in, with - as the last argument",
+				)
 			}
 			token := newToken()
 			if len(args) == 2 {
@@ -48,7 +50,10 @@ from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 			} else {
 				fmt.Fprintf(cmd.OutOrStdout(), "The token, which is shown only once:\n\n  %s\n\n", token)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "For the configuration:\n\naccess:\n  tokens:\n    %s: {sha256: \"%x\", role: %s}\n", args[0], sha256.Sum256([]byte(token)), role)
+			fmt.Fprintf(
+				cmd.OutOrStdout(), "For the configuration:\n\naccess:\n  tokens:\n    %s: {sha256: \"%x\", role: %s}\n",
+				args[0], sha256.Sum256([]byte(token)), role,
+			)
 			return nil
 		},
 	}
@@ -72,11 +77,16 @@ func readToken(r io.Reader) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("read the token: %w", err)
 	case len(token) < minToken:
-		return "", fmt.Errorf("the token has %s, write at least %d, such as those of: openssl rand -base64 32", count(len(token), "character"), minToken)
+		return "", fmt.Errorf(
+			"the token has %s, write at least %d, such as those of: openssl rand -base64 32",
+			count(len(token), "character"), minToken,
+		)
 	case len(data) > maxToken:
 		return "", fmt.Errorf("the token is longer than %d bytes", maxToken)
 	case strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c >= 0x7f }):
-		return "", errors.New("the token has a character that is not allowed in a header: write one line of letters, digits and punctuation without spaces")
+		return "", errors.New(
+			"the token has a character that is not allowed in a header: write one line of letters, digits and punctuation without spaces",
+		)
 	}
 	return token, nil
 }

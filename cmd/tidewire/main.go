@@ -58,7 +58,10 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), watchCommand(), demoCommand(), initCommand(), hashTokenCommand(), schemaCommand(), versionCommand())
+	root.AddCommand(
+		serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), watchCommand(), demoCommand(),
+		initCommand(), hashTokenCommand(), schemaCommand(), versionCommand(),
+	)
 	root.AddCommand(healthcheckCommand(), manCommand())
 	root.AddCommand(upstreamCommands()...)
 	root.SetArgs(args)
@@ -177,7 +180,10 @@ CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 			switch format {
 			case formatText:
 				writeWarnings(cmd.ErrOrStderr(), cfg.Warnings)
-				fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+				fmt.Fprintf(
+					cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"),
+					count(len(cfg.Jobs), "job"),
+				)
 			case formatJSON:
 				if err := writeJSON(cmd.OutOrStdout(), problems); err != nil {
 					return err

@@ -61,7 +61,9 @@ func manPage(c *cobra.Command, pages []*cobra.Command) string {
 	if !c.Runnable() {
 		section("COMMANDS")
 		for _, page := range pages[1:] {
-			fmt.Fprintf(&b, ".TP\n.BR %s (1)\n%s\n", roff(strings.ReplaceAll(page.CommandPath(), " ", "-")), roff(page.Short))
+			fmt.Fprintf(
+				&b, ".TP\n.BR %s (1)\n%s\n", roff(strings.ReplaceAll(page.CommandPath(), " ", "-")), roff(page.Short),
+			)
 		}
 	}
 	if c.Flags().HasAvailableFlags() {

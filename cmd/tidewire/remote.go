@@ -78,7 +78,8 @@ func urlFlag(cmd *cobra.Command, address *string) {
 
 // tokenFlag adds --token-file.
 func tokenFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "token-file", "", "`file` that holds the token to sign in with; without it, $"+envToken+" is used")
+	cmd.Flags().
+		StringVar(file, "token-file", "", "`file` that holds the token to sign in with; without it, $"+envToken+" is used")
 	_ = cmd.MarkFlagFilename("token-file") // the flag is there
 }
 
@@ -94,7 +95,12 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	}
 	base, err := url.Parse(address)
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
-		return nil, usageError(fmt.Sprintf("%q is not the URL of a gateway: write a URL such as http://127.0.0.1:8480, or unix:/run/tidewire/tidewire.sock", address))
+		return nil, usageError(
+			fmt.Sprintf(
+				"%q is not the URL of a gateway: write a URL such as http://127.0.0.1:8480, or unix:/run/tidewire/tidewire.sock",
+				address,
+			),
+		)
 	}
 	base.RawQuery, base.Fragment = "", ""
 	token, from := os.Getenv(envToken), "$"+envToken
@@ -110,7 +116,9 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	}
 	r.base, r.header = base, http.Header{"User-Agent": {"tidewire/" + version()}}
 	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return nil, fmt.Errorf("the token in %s is not valid: it contains spaces, line breaks or non-ASCII characters", from)
+		return nil, fmt.Errorf(
+			"the token in %s is not valid: it contains spaces, line breaks or non-ASCII characters", from,
+		)
 	}
 	if token != "" {
 		r.header.Set("Authorization", "Bearer "+token)
@@ -161,7 +169,13 @@ func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode != http.StatusOK {
-		return nil, nil, &sse.StatusError{Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body[:min(len(body), 4<<10)]}
+		return nil, nil, &sse.StatusError{
+			Method:     req.Method,
+			URL:        req.URL.Redacted(),
+			StatusCode: resp.StatusCode,
+			Header:     resp.Header,
+			Body:       body[:min(len(body), 4<<10)],
+		}
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the answer of %s: %w", req.URL.Redacted(), err)
@@ -175,7 +189,9 @@ func (r *remote) explained(err error) error {
 	var dial *url.Error
 	switch {
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized && r.header.Get("Authorization") != "":
-		return fmt.Errorf("%s does not accept the token from --token-file or $%s: has it been replaced there?", r, envToken)
+		return fmt.Errorf(
+			"%s does not accept the token from --token-file or $%s: has it been replaced there?", r, envToken,
+		)
 	case errors.As(err, &status) && status.StatusCode == http.StatusUnauthorized:
 		return fmt.Errorf("%s requires a token: give one with --token-file or in $%s", r, envToken)
 	case errors.As(err, &status):

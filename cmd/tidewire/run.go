@@ -74,7 +74,9 @@ func parseArgs(args []string) (map[string]string, error) {
 
 // runJob starts a run and follows it until it ends, or until ctx does if others triggered the run too. If output is
 // set, it shows the output of the run.
-func runJob(ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer) error {
+func runJob(
+	ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer,
+) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
 	f := &follower{gw: gw, job: job, updates: make(chan update), live: live}

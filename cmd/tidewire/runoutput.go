@@ -51,7 +51,9 @@ func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []
 
 // forPeople removes empty lines, and lines meant for the gateway.
 func forPeople(lines []string) []string {
-	return slices.DeleteFunc(lines, func(l string) bool { return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") })
+	return slices.DeleteFunc(
+		lines, func(l string) bool { return strings.TrimSpace(l) == "" || strings.HasPrefix(l, "::") },
+	)
 }
 
 // output returns the output of a run from a place on. It waits until there is some.

@@ -100,7 +100,9 @@ func (v *runView) finish() {
 	if s.Warned {
 		glyph, colour = "!", terminal.Yellow
 	}
-	words := fmt.Sprintf("%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), clock(took))
+	words := fmt.Sprintf(
+		"%s %s after %s", v.job, strings.ReplaceAll(text.Line(string(s.Status)), "_", " "), clock(took),
+	)
 	if s.Warned {
 		words += ", with a warning"
 		if s.ExitCode != nil {
@@ -166,7 +168,11 @@ func (v *runView) bar(now time.Time) string {
 	if room < 0 {
 		return terminal.Cut(left, columns)
 	}
-	return left + "  " + terminal.Pad(terminal.Cut(strings.Join(words, "  "), room), room) + "  " + v.screen.Paint(terminal.Faint, times)
+	return left + "  " + terminal.Pad(
+		terminal.Cut(strings.Join(words, "  "), room), room,
+	) + "  " + v.screen.Paint(
+		terminal.Faint, times,
+	)
 }
 
 // gauge returns a bar of n columns that is filled to a percentage, in eighths of a column.

@@ -67,9 +67,11 @@ CONFIG defaults to ./tidewire.yaml. "-" reads stdin, once.`,
 		},
 	}
 	listenFlag(cmd, &listen)
-	cmd.Flags().DurationVar(&look, "watch", 2*time.Second, "`interval` at which the files are checked for changes; 0 means never")
+	cmd.Flags().
+		DurationVar(&look, "watch", 2*time.Second, "`interval` at which the files are checked for changes; 0 means never")
 	cmd.Flags().StringVar(&format, "log-format", "text", "`format` of the log: text or json")
-	cmd.Flags().StringVar(&level, "log-level", "info", "minimum `level` of the log: debug, info, warn or error; debug has a line for each request")
+	cmd.Flags().
+		StringVar(&level, "log-level", "info", "minimum `level` of the log: debug, info, warn or error; debug has a line for each request")
 	choices(cmd, "log-format", "text", "json")
 	choices(cmd, "log-level", "debug", "info", "warn", "error")
 	return cmd
@@ -101,7 +103,8 @@ func newLogger(w io.Writer, format, level string) (*slog.Logger, error) {
 
 // listenFlag adds --listen to a command.
 func listenFlag(cmd *cobra.Command, listen *string) {
-	cmd.Flags().StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's: host:port, where port 0 picks a free one, or unix:PATH")
+	cmd.Flags().
+		StringVar(listen, "listen", "", "`address` to serve on instead of the configuration's: host:port, where port 0 picks a free one, or unix:PATH")
 }
 
 // serve runs cfg until the command's context ends. Once connections are accepted, it prints the address and then calls

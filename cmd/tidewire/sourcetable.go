@@ -148,7 +148,9 @@ func (t *sourceTable) reset(rows []sourceRow, only []string) error {
 		}
 	}
 	if missing != nil {
-		return fmt.Errorf("there is no source %s; there are: %s", strings.Join(missing, ", "), strings.Join(names, ", "))
+		return fmt.Errorf(
+			"there is no source %s; there are: %s", strings.Join(missing, ", "), strings.Join(names, ", "),
+		)
 	}
 	t.rows = slices.DeleteFunc(rows, func(s sourceRow) bool { return !slices.Contains(only, s.Name) })
 	return nil
@@ -220,7 +222,8 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 				next += ", " + text.Line(s.Waiting)
 			}
 		}
-		cells = append(cells, []string{text.Line(s.Name), looks[s.State].glyph + " " + s.condition(), s.reading(), age, next, s.failure()})
+		state := looks[s.State].glyph + " " + s.condition()
+		cells = append(cells, []string{text.Line(s.Name), state, s.reading(), age, next, s.failure()})
 	}
 	widths := make([]int, len(limits))
 	for _, row := range cells {

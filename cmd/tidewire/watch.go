@@ -113,7 +113,9 @@ func (w *watcher) load(ctx context.Context) error {
 		return err
 	}
 	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		if skew := time.Since(date); skew.Abs() > 2*time.Second { // a smaller one is within the resolution of the header
+		if skew := time.Since(
+			date,
+		); skew.Abs() > 2*time.Second { // a smaller one is within the resolution of the header
 			w.table.skew = skew
 		}
 	}
@@ -236,7 +238,11 @@ func (w *watcher) headline(screen *terminal.Screen, columns int, now time.Time) 
 		}
 	}
 	left := fmt.Sprintf("%s  %s", w.gw, w.table.counts())
-	return terminal.Pad(terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2) + "  " + screen.Paint(colour, state)
+	return terminal.Pad(
+		terminal.Cut(left, max(0, columns-len(state)-2)), columns-len(state)-2,
+	) + "  " + screen.Paint(
+		colour, state,
+	)
 }
 
 // note reports on stderr, once, that the connection broke, and that it is back.
@@ -244,7 +250,9 @@ func (w *watcher) note(ev watchEvent) {
 	switch {
 	case ev.broke != nil && !w.broken:
 		w.broken = true
-		fmt.Fprintf(w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw, text.Line(ev.broke.Error()))
+		fmt.Fprintf(
+			w.notes, "tidewire: the connection to %s broke (%s); trying again\n", w.gw, text.Line(ev.broke.Error()),
+		)
 	case ev.connected && w.broken:
 		w.broken = false
 		fmt.Fprintf(w.notes, "tidewire: connected to %s again\n", w.gw)

@@ -51,7 +51,8 @@ func register(e *echo.Echo, tracker *echosse.Tracker, last int) {
 		}
 		job, isNew, err := tracker.StartContext(c.Request().Context(), topic)
 		if err != nil {
-			return echo.NewHTTPError(http.StatusServiceUnavailable, "no scan can be started at present").SetInternal(err)
+			return echo.NewHTTPError(http.StatusServiceUnavailable, "no scan can be started at present").
+				SetInternal(err)
 		}
 		if isNew { // otherwise the scan in progress is joined
 			go job.Run(func(ctx context.Context, report *progress.Reporter) (any, error) {

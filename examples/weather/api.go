@@ -58,8 +58,14 @@ func apis(d *demo.Demo) []api {
 	timeout := smartpoll.Timeout(2 * time.Second)
 	coast := smartpoll.NewGroup(smartpoll.GroupConfig{Rate: rate.Every(time.Minute / 18), Burst: 2})
 	return []api{
-		{"north", urls["north"] + "/v1/now", 2500 * time.Millisecond, []smartpoll.TaskOption{retry, timeout}, decodeNorth},
-		{"coast", urls["coast"] + "/observations", 3500 * time.Millisecond, []smartpoll.TaskOption{retry, timeout, smartpoll.In(coast)}, decodeCoast},
+		{
+			"north", urls["north"] + "/v1/now", 2500 * time.Millisecond, []smartpoll.TaskOption{retry, timeout},
+			decodeNorth,
+		},
+		{
+			"coast", urls["coast"] + "/observations", 3500 * time.Millisecond,
+			[]smartpoll.TaskOption{retry, timeout, smartpoll.In(coast)}, decodeCoast,
+		},
 		{"valley", urls["valley"] + "/api", 5 * time.Second, []smartpoll.TaskOption{retry, timeout}, decodeValley},
 	}
 }

@@ -101,7 +101,9 @@ func (s *Service) Flush(ctx context.Context) {
 				}
 				tried[i.source] = true
 				if err := s.call(ctx, i); err != nil {
-					s.Log.Error("webhook given up", "webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+					s.Log.Error(
+						"webhook given up", "webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err,
+					)
 					s.Observer.lost(i.to.Name)
 				}
 			}

@@ -42,7 +42,9 @@ func (s serverErrors) Write(line []byte) (int, error) {
 	words := strings.Fields(string(line))
 	for i, word := range words {
 		if at, err := netip.ParseAddrPort(strings.TrimSuffix(word, ":")); err == nil {
-			s.log.Warn(strings.Join(words[:i], " "), flood.Address, at.Addr().String(), "err", strings.Join(words[i+1:], " "))
+			s.log.Warn(
+				strings.Join(words[:i], " "), flood.Address, at.Addr().String(), "err", strings.Join(words[i+1:], " "),
+			)
 			return len(line), nil
 		}
 	}

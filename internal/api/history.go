@@ -28,7 +28,10 @@ func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	definition, numbers := a.Sources.Definition(name), a.Sources.History(name)
 	if definition == nil || numbers == nil {
-		fail(w, r, http.StatusNotFound, fmt.Sprintf("source %q remembers nothing: give it a show.history such as 24h", name))
+		fail(
+			w, r, http.StatusNotFound,
+			fmt.Sprintf("source %q remembers nothing: give it a show.history such as 24h", name),
+		)
 		return
 	}
 	query := r.URL.Query()

@@ -67,7 +67,9 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 // getQueue answers with all runs that wait; a job object has the first of them.
 func (a *API) getQueue(w http.ResponseWriter, r *http.Request) {
 	if j := a.findJob(w, r); j != nil {
-		a.serveState(w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.Jobs.Queue(j.Name)}), true }, j.Topic)
+		a.serveState(
+			w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.Jobs.Queue(j.Name)}), true }, j.Topic,
+		)
 	}
 }
 

@@ -74,7 +74,9 @@ func (a *API) recovered(next http.Handler) http.Handler {
 				panic(p)
 			}
 			address := a.addressOf(r)
-			a.clients.Error("request panicked", "method", r.Method, "path", r.URL.Path, flood.Address, address, "panic", p)
+			a.clients.Error(
+				"request panicked", "method", r.Method, "path", r.URL.Path, flood.Address, address, "panic", p,
+			)
 			fail(w, r, http.StatusInternalServerError, "internal error; the log says more")
 		}()
 		next.ServeHTTP(w, r)

@@ -31,7 +31,12 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) {
 		role = "none"
 	}
 	answer(w, http.StatusOK, wire.Me{
-		Known: user.Identified(), Methods: methods, Name: user.Name, Role: string(role), Session: user.InSession(), SignIn: signIn,
+		Known:   user.Identified(),
+		Methods: methods,
+		Name:    user.Name,
+		Role:    string(role),
+		Session: user.InSession(),
+		SignIn:  signIn,
 	})
 }
 
@@ -118,7 +123,9 @@ func visitOf(query url.Values) (visit access.Visit, wrong string) {
 	page := visit.Return == "/" || strings.HasPrefix(visit.Return, "/?") || strings.HasPrefix(visit.Return, "/#")
 	hidden := func(c rune) bool { return c <= ' ' || c > '~' }
 	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, hidden) {
-		return visit, fmt.Sprintf("return must be /, /?... or /#..., in at most %d visible ASCII characters.", maxReturn)
+		return visit, fmt.Sprintf(
+			"return must be /, /?... or /#..., in at most %d visible ASCII characters.", maxReturn,
+		)
 	}
 	return visit, ""
 }

@@ -217,15 +217,18 @@ func encodeLine(at time.Time, action string, attrs []slog.Attr) []byte {
 
 func encode(at time.Time, action string, attrs []slog.Attr) []byte {
 	var line bytes.Buffer
-	handler := slog.NewJSONHandler(&line, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
-		switch {
-		case len(groups) == 0 && a.Key == slog.LevelKey:
-			return slog.Attr{}
-		case len(groups) == 0 && a.Key == slog.MessageKey:
-			a.Key = "action"
-		}
-		return a
-	}})
+	handler := slog.NewJSONHandler(
+		&line,
+		&slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+			switch {
+			case len(groups) == 0 && a.Key == slog.LevelKey:
+				return slog.Attr{}
+			case len(groups) == 0 && a.Key == slog.MessageKey:
+				a.Key = "action"
+			}
+			return a
+		}},
+	)
 	record := slog.NewRecord(at.UTC(), slog.LevelInfo, action, 0)
 	record.AddAttrs(attrs...)
 	_ = handler.Handle(context.Background(), record) // a buffer takes everything

@@ -286,7 +286,13 @@ func (g *gateway) reload(ctx context.Context) (wire.Difference, error) {
 	if err != nil {
 		return wire.Difference{}, err
 	}
-	return wire.Difference{Added: diff.Added, Changed: diff.Changed, Removed: diff.Removed, Unchanged: diff.Unchanged, Restart: diff.Restart}, nil
+	return wire.Difference{
+		Added:     diff.Added,
+		Changed:   diff.Changed,
+		Removed:   diff.Removed,
+		Unchanged: diff.Unchanged,
+		Restart:   diff.Restart,
+	}, nil
 }
 
 // openJobs opens what runs the jobs.

@@ -100,7 +100,10 @@ func AlertStates() []string {
 
 // Ends are the words for the status of a run that has ended.
 func Ends() []string {
-	return []string{string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled), string(progress.StatusTimedOut), string(progress.StatusLost)}
+	return []string{
+		string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled),
+		string(progress.StatusTimedOut), string(progress.StatusLost),
+	}
 }
 
 // beat calls Alive while the loop takes turns, until ctx ends.

@@ -130,7 +130,9 @@ func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Differenc
 }
 
 // use puts to work what was read, or says why that is wrong. The caller has the turn.
-func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error) (*reconcile.Difference, error) {
+func (l *loader) use(
+	ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error,
+) (*reconcile.Difference, error) {
 	if _, changed := files.Look(); changed && settled {
 		return nil, errUnsettled
 	}
@@ -154,7 +156,10 @@ func (l *loader) use(ctx context.Context, settled bool, cfg *config.Config, file
 		l.publish()
 		return nil, err
 	}
-	log.Info("configuration loaded", "added", diff.Added, "changed", diff.Changed, "removed", diff.Removed, "unchanged", diff.Unchanged)
+	log.Info(
+		"configuration loaded", "added", diff.Added, "changed", diff.Changed, "removed", diff.Removed, "unchanged",
+		diff.Unchanged,
+	)
 	if len(diff.Restart) > 0 {
 		log.Warn("configuration needs a restart", "keys", diff.Restart)
 	}

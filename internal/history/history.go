@@ -269,7 +269,13 @@ func (h *History) Read(field string, since, now time.Time, points int) wire.Hist
 		n := len(object.T) - 1
 		if n < 0 || h.times[i]/width != object.T[n]/width {
 			object.T = append(object.T, h.times[i])
-			out.last, out.min, out.max = append(out.last, s.last[i]), append(out.min, s.min[i]), append(out.max, s.max[i])
+			out.last, out.min, out.max = append(
+				out.last, s.last[i],
+			), append(
+				out.min, s.min[i],
+			), append(
+				out.max, s.max[i],
+			)
 			continue
 		}
 		object.T[n] = h.times[i]

@@ -19,7 +19,9 @@ type change struct {
 func (s *Service) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
 	key := func(c *config.Job) string { return wire.JobKey(c.Name) }
 	same := func(j *Job, c *config.Job) bool { return config.Same(j.Job, c) }
-	return &change{s, reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) })}, nil
+	return &change{
+		s, reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) }),
+	}, nil
 }
 
 // Difference implements [reconcile.Change].

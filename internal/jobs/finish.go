@@ -31,7 +31,9 @@ func (r *Run) finish(result Result, err error) {
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		if err != nil {
-			p.Error = r.secrets.Text(strings.TrimPrefix(err.Error(), "command: ")) // people read it beside the job's name
+			p.Error = r.secrets.Text(
+				strings.TrimPrefix(err.Error(), "command: "),
+			) // people read it beside the job's name
 		}
 		more, people := &r.more, s.deps.Clock.People
 		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
@@ -63,7 +65,9 @@ func statusOf(err error) progress.Status {
 
 // ended records how a run ends now, and how long it was at work.
 func (s *Service) ended(r *Run, status progress.Status, now time.Time) {
-	attrs := []slog.Attr{slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status))}
+	attrs := []slog.Attr{
+		slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status)),
+	}
 	took := time.Duration(0) // of a run that has not begun
 	r.progress.View(func(p progress.Progress) {
 		if !p.StartedAt.IsZero() {

@@ -61,7 +61,9 @@ func (r *Run) wireJob(p progress.Progress) wire.Job {
 
 // waiting is the run as one that waits in the queue.
 func (r *Run) waiting() (w wire.Waiting) {
-	r.progress.View(func(progress.Progress) { w = wire.Waiting{ID: r.id, Position: r.more.Position, Args: r.more.Args} })
+	r.progress.View(
+		func(progress.Progress) { w = wire.Waiting{ID: r.id, Position: r.more.Position, Args: r.more.Args} },
+	)
 	return w
 }
 

@@ -155,12 +155,16 @@ func (c *client) has(what string, a answer, status int, header ...string) {
 // fails checks that an answer is a problem. A kind of "" means a problem without a specific type.
 func (c *client) fails(what string, a answer, status int, kind, detail string) {
 	c.t.Helper()
-	c.has(what, a, status, "Content-Type", "application/problem+json", "Cache-Control", "no-store", "X-Content-Type-Options", "nosniff")
+	c.has(
+		what, a, status, "Content-Type", "application/problem+json", "Cache-Control", "no-store",
+		"X-Content-Type-Options", "nosniff",
+	)
 	title, uri := http.StatusText(status), "about:blank"
 	if kind != "" {
 		title, uri = a.Title, "https://github.com/tidewire/tidewire/problems/"+kind
 	}
-	if a.Type != uri || a.Title != title || a.Title == "" || a.Instance != a.Request.URL.Path || !strings.Contains(a.Detail, detail) {
+	if a.Type != uri || a.Title != title || a.Title == "" || a.Instance != a.Request.URL.Path ||
+		!strings.Contains(a.Detail, detail) {
 		c.t.Errorf("%s is answered with the problem %s, want %s about %q", what, a.body, uri, detail)
 	}
 }

@@ -150,12 +150,18 @@ func testKeys(t *testing.T, c *client) {
 		for _, key := range bad {
 			header = append(header, "Idempotency-Key", key)
 		}
-		c.fails("the keys "+strings.Join(bad, " and "), c.do("POST", c.Start, c.First, header...), 400, "", "Idempotency-Key must be")
+		c.fails(
+			"the keys "+strings.Join(bad, " and "), c.do("POST", c.Start, c.First, header...), 400, "",
+			"Idempotency-Key must be",
+		)
 	}
 	finish()
 	c.ended(id)
 	a := c.start("Idempotency-Key", "first")
-	c.has("the key of a run that is over", a, 202, "Retry-After", "", "Location", c.start("Idempotency-Key", "k1").Header.Get("Location"))
+	c.has(
+		"the key of a run that is over", a, 202, "Retry-After", "", "Location",
+		c.start("Idempotency-Key", "k1").Header.Get("Location"),
+	)
 	if a.ID != id {
 		t.Errorf("the key of a run that is over leads to %s, want %s", a.ID, id)
 	}
@@ -176,14 +182,18 @@ func testProblems(t *testing.T, c *client) {
 	}
 	method, at := c.Cancel(none)
 	c.fails("cancel no run", c.do(method, at, ""), 404, "", "no ")
-	c.has("a reader that has seen the end of a run that is gone", c.do("GET", c.Run(none), "", "Last-Event-ID", none+"-end"), 204,
-		"Content-Type", "")
+	c.has(
+		"a reader that has seen the end of a run that is gone",
+		c.do("GET", c.Run(none), "", "Last-Event-ID", none+"-end"), 204, "Content-Type", "",
+	)
 	c.fails("PUT", c.do("PUT", c.Start, c.First), 405, "", "PUT is not allowed here")
 	if a := c.do("PUT", c.Start, c.First); !strings.Contains(a.Header.Get("Allow"), "POST") {
 		t.Errorf("PUT is answered with Allow: %s, want POST among it", a.Header.Get("Allow"))
 	}
 	large := `{"args":{"x":"` + strings.Repeat("x", 2<<20) + `"}}`
-	c.fails("a large body", c.do("POST", c.Start, large), http.StatusRequestEntityTooLarge, "", "the body is larger than ")
+	c.fails(
+		"a large body", c.do("POST", c.Start, large), http.StatusRequestEntityTooLarge, "", "the body is larger than ",
+	)
 	c.Stop()
 	a := c.do("POST", c.Start, c.First)
 	c.has("a start while the service stops", a, 503, "Content-Type", "application/problem+json", "Retry-After", "5")
@@ -250,12 +260,18 @@ func testEnds(t *testing.T, c *client) {
 	id := c.start().ID
 	c.Begun()()
 	tag := c.ended(id)
-	c.has("GET the end", c.do("GET", c.Run(id), "", "Accept", asJSON), 200, "Retry-After", "", "ETag", tag, "Vary", "Accept, Prefer")
+	c.has(
+		"GET the end", c.do("GET", c.Run(id), "", "Accept", asJSON), 200, "Retry-After", "", "ETag", tag, "Vary",
+		"Accept, Prefer",
+	)
 	// Nothing comes any more: a server may answer at once, or let a client that asks again and again do so at its pace.
 	a := c.do("GET", c.Run(id), "", "Accept", asJSON, "If-None-Match", tag, "Prefer", "wait=1")
 	c.has("GET the known end", a, 304, "Retry-After", "", "ETag", tag, "Preference-Applied", "wait=1")
 	c.has("GET the stream", c.do("GET", c.Run(id), ""), 200, "Content-Type", stream)
-	c.has("GET the stream again", c.do("GET", c.Run(id), "", "Last-Event-ID", strings.Trim(tag, `"`)), 204, "Content-Type", "")
+	c.has(
+		"GET the stream again", c.do("GET", c.Run(id), "", "Last-Event-ID", strings.Trim(tag, `"`)), 204,
+		"Content-Type", "",
+	)
 	if next := c.start(); next.ID == id || next.Coalesced {
 		t.Errorf("the next start is answered %s, want a new run", next.body)
 	}
@@ -273,7 +289,10 @@ func testCancels(t *testing.T, c *client) {
 	}
 	c.ended(id)
 	for range 2 {
-		if a := c.do(method, at, ""); a.StatusCode != 200 || a.ID != id || !strings.Contains(a.body, `"status":"cancelled"`) {
+		if a := c.do(
+			method, at, "",
+		); a.StatusCode != 200 || a.ID != id ||
+			!strings.Contains(a.body, `"status":"cancelled"`) {
 			t.Errorf("cancel after the end is answered %s %s, want 200 and run %s, cancelled", a.Status, a.body, id)
 		}
 	}

@@ -120,8 +120,10 @@ func OfBasic(user, password string) []string {
 }
 
 // credential matches names of credentials.
-var credential = regexp.MustCompile(`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|sess(ion)?[-_.]?id|signature|bearer|` +
-	`(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`)
+var credential = regexp.MustCompile(
+	`(?i)password|passwd|secret|token|api[-_.]?key|credential|cookie|sess(ion)?[-_.]?id|signature|bearer|` +
+		`(^|[-_.])(pass|pwd|pw|pin|key|auth|authorization|sig|app[-_.]?id|session|sid|code|dsn)s?$`,
+)
 
 // Is reports whether the value of a parameter or variable is taken for a secret: because its name is that of a
 // credential, or because it looks like one. A value that consists of words and numbers, such as "Berlin,DE", "52.52"

@@ -74,7 +74,9 @@ func (s *poller) wake(internal *smartpoll.Internal, now time.Time, ahead time.Du
 	patience := spreadOver + min(s.Timeout, longestWait)
 	if next := internal.Next(s.key); !next.IsZero() && !internal.Running(s.key) {
 		if delay := internal.Delay(s.key); delay > 0 && !next.After(now) {
-			s.evaluateFrom = now.Add(patience + delay) // it is due already, and keeps its place in the queue of the limit
+			s.evaluateFrom = now.Add(
+				patience + delay,
+			) // it is due already, and keeps its place in the queue of the limit
 			return
 		}
 		left := next.Sub(now)

@@ -80,7 +80,11 @@ type staleKey string
 // newPoller returns a poller without a claim, whose tasks the scheduler does not have yet.
 func (svc *Service) newPoller(cfg *config.Source) *poller {
 	s := &poller{
-		Source: cfg, key: wire.SourceKey(cfg.Name), svc: svc, log: svc.Log.With("source", cfg.Name), show: showOf(cfg.Show),
+		Source: cfg,
+		key:    wire.SourceKey(cfg.Name),
+		svc:    svc,
+		log:    svc.Log.With("source", cfg.Name),
+		show:   showOf(cfg.Show),
 	}
 	secrets := cfg.Spec.Secrets()
 	if cfg.Upstream != nil {
@@ -203,7 +207,9 @@ func (s *poller) encode(snap wire.Source) []byte {
 	}
 	data, err := json.Marshal(snap)
 	if err != nil {
-		panic(fmt.Sprintf("sources: a snapshot of %s cannot be encoded: %v", s.key, err)) // every field was encoded before
+		panic(
+			fmt.Sprintf("sources: a snapshot of %s cannot be encoded: %v", s.key, err),
+		) // every field was encoded before
 	}
 	return data
 }

@@ -14,7 +14,9 @@ func act(s *smartpoll.Scheduler, key any, action string) (status int, detail str
 			if _, ok := s.Info(key); ok {
 				panic(value)
 			}
-			status, detail = http.StatusNotFound, gone(key) // not checked before, since a task may be removed at any time
+			status, detail = http.StatusNotFound, gone(
+				key,
+			) // not checked before, since a task may be removed at any time
 		}
 	}()
 	switch action {
@@ -29,7 +31,9 @@ func act(s *smartpoll.Scheduler, key any, action string) (status int, detail str
 		s.Schedule(key, 0)
 	case "cancel":
 		if !s.Cancel(key) {
-			return http.StatusConflict, "task " + keyText(key) + " is not running, or has got to its hook, which cannot be cancelled"
+			return http.StatusConflict, "task " + keyText(
+				key,
+			) + " is not running, or has got to its hook, which cannot be cancelled"
 		}
 	default:
 		return http.StatusBadRequest, "action " + quoted(action) + " is unknown, use pause, resume, run or cancel"

@@ -47,7 +47,8 @@ func look(ctx context.Context, c *ClientWithResponses) error {
 			continue
 		}
 		sources := answer.JSON200.Sources
-		if len(sources) != 1 || sources[0].Name != "tank" || sources[0].Show.Max == nil || *sources[0].Show.Max != 99.5 {
+		if len(sources) != 1 || sources[0].Name != "tank" || sources[0].Show.Max == nil ||
+			*sources[0].Show.Max != 99.5 {
 			return fmt.Errorf("the sources are %+v, want tank with a scale to 99.5", sources)
 		}
 		if sources[0].State != SourceStateOk {
@@ -87,7 +88,8 @@ func refuse(ctx context.Context, c *ClientWithResponses) error {
 	if err != nil {
 		return err
 	}
-	if p := none.ApplicationproblemJSON404; p == nil || p.Status != 404 || p.Type != ProblemTypeAboutBlank || p.Instance != "/api/v1/sources/tnak" {
+	if p := none.ApplicationproblemJSON404; p == nil || p.Status != 404 || p.Type != ProblemTypeAboutBlank ||
+		p.Instance != "/api/v1/sources/tnak" {
 		return fmt.Errorf("the answer about a source that is not there is %s, want a problem", none.Body)
 	}
 	args := map[string]any{"times": 9, "who": "bob"}
@@ -96,7 +98,8 @@ func refuse(ctx context.Context, c *ClientWithResponses) error {
 		return err
 	}
 	p := wrong.ApplicationproblemJSON422
-	if p == nil || p.Errors == nil || len(*p.Errors) != 1 || (*p.Errors)[0].Pointer == nil || *(*p.Errors)[0].Pointer != "#/args/times" {
+	if p == nil || p.Errors == nil || len(*p.Errors) != 1 || (*p.Errors)[0].Pointer == nil ||
+		*(*p.Errors)[0].Pointer != "#/args/times" {
 		return fmt.Errorf("the answer to an argument out of range is %s, want a problem that points to it", wrong.Body)
 	}
 	return nil
@@ -105,7 +108,9 @@ func refuse(ctx context.Context, c *ClientWithResponses) error {
 // start starts a run, waits for its end and reads what it printed.
 func start(ctx context.Context, c *ClientWithResponses) error {
 	args := map[string]any{"who": "bob"}
-	started, err := c.TriggerRunWithResponse(ctx, "greet", &TriggerRunParams{IdempotencyKey: to("one")}, Start{Args: &args})
+	started, err := c.TriggerRunWithResponse(
+		ctx, "greet", &TriggerRunParams{IdempotencyKey: to("one")}, Start{Args: &args},
+	)
 	if err != nil {
 		return err
 	}
@@ -125,14 +130,18 @@ func start(ctx context.Context, c *ClientWithResponses) error {
 		}
 	}
 	const printed = "hello bob 2\n"
-	if run.Status != RunStatusSucceeded || run.ExitCode == nil || *run.ExitCode != 0 || run.OutputBytes != int64(len(printed)) || run.Percent == nil {
+	if run.Status != RunStatusSucceeded || run.ExitCode == nil || *run.ExitCode != 0 ||
+		run.OutputBytes != int64(len(printed)) ||
+		run.Percent == nil {
 		return fmt.Errorf("the run has ended as %+v, want success", run)
 	}
 	output, err := c.RunOutputWithResponse(ctx, run.Id, nil)
 	if err != nil {
 		return err
 	}
-	if head := output.Headers200; string(output.Body) != printed || head == nil || head.TidewireNext != int64(len(printed)) || head.TidewireEnd == nil {
+	if head := output.Headers200; string(output.Body) != printed || head == nil ||
+		head.TidewireNext != int64(len(printed)) ||
+		head.TidewireEnd == nil {
 		return fmt.Errorf("the output is %q with %+v, want %q and its end", output.Body, head, printed)
 	}
 	return nil

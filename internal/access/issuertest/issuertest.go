@@ -127,8 +127,9 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
 		metadata := map[string]any{
-			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
-			"userinfo_endpoint": i.URL + "/userinfo", "id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"},
+			"issuer": i.URL, "authorization_endpoint": i.URL + "/authorize", "token_endpoint": i.URL + "/token",
+			"jwks_uri": i.URL + "/keys", "userinfo_endpoint": i.URL + "/userinfo",
+			"id_token_signing_alg_values_supported": []string{"none", "HS256", "RS256"},
 		}
 		maps.Copy(metadata, says.Metadata)
 		answer(http.StatusOK, metadata)
@@ -151,12 +152,14 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		claims := map[string]any{
-			"iss": i.URL, "aud": ClientID, "sub": "42", "preferred_username": "ann", "groups": []string{"staff", "ops"}, "nonce": g.nonce,
+			"iss": i.URL, "aud": ClientID, "sub": "42",
+			"preferred_username": "ann", "groups": []string{"staff", "ops"}, "nonce": g.nonce,
 			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 		}
 		maps.Copy(claims, says.Claims)
 		maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
-		answer(http.StatusOK, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "id_token": i.sign(claims, says.Alg)})
+		token := i.sign(claims, says.Alg)
+		answer(http.StatusOK, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "id_token": token})
 	default:
 		http.NotFound(w, r)
 	}

@@ -87,5 +87,11 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	status := statusError(resp, c.Method, c.URL, c.Secrets)
-	return &Answer{Code: status.Code, Status: status.Status, Header: resp.Header, Body: data, RetryAfter: status.After}, nil
+	return &Answer{
+		Code:       status.Code,
+		Status:     status.Status,
+		Header:     resp.Header,
+		Body:       data,
+		RetryAfter: status.After,
+	}, nil
 }

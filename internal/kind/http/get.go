@@ -127,13 +127,14 @@ func (h Get) fetch(ctx context.Context, known *Known) (v any, now *Known, err er
 		return nil, nil, err
 	}
 	trace.request(req)
-	client := http.Client{Transport: shared.Transport, CheckRedirect: func(req *http.Request, via []*http.Request) error {
+	client := http.Client{Transport: shared.Transport}
+	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if known != nil { // it names an answer of the first address
 			req.Header.Del("If-None-Match")
 			req.Header.Del("If-Modified-Since")
 		}
 		return redirect(req, via)
-	}}
+	}
 	if h.Client != nil {
 		client.Transport = h.Client.Transport
 	}

@@ -26,8 +26,10 @@ func AcceptKey(to *[]int, followed bool) grammar.Key {
 
 // Shapes of the values in requests.
 var (
-	PathShape   = grammar.Like("write a path such as /v1/now, without ? and #", "^/[^?#]*$")
-	QueryShape  = grammar.Shape{"type": "object", "additionalProperties": grammar.Either(grammar.AnyText, grammar.Texts)}
+	PathShape  = grammar.Like("write a path such as /v1/now, without ? and #", "^/[^?#]*$")
+	QueryShape = grammar.Shape{
+		"type": "object", "additionalProperties": grammar.Either(grammar.AnyText, grammar.Texts),
+	}
 	acceptShape = grammar.Either(grammar.ListOf(grammar.WholeNumber(200, 599)))
 )
 
@@ -152,8 +154,10 @@ func ReadHeaders(n *grammar.Node, where string, h http.Header) {
 			first[name] = k
 			h.Set(name, value)
 			if secret.Names(name) && value != "" && secret.TooShort(value) {
-				v.Problem(fmt.Sprintf("the value of header %s is too short to be hidden in what an upstream says", name),
-					fmt.Sprintf("use a credential of at least %d characters", secret.Least))
+				v.Problem(
+					fmt.Sprintf("the value of header %s is too short to be hidden in what an upstream says", name),
+					fmt.Sprintf("use a credential of at least %d characters", secret.Least),
+				)
 			}
 		}
 	}

@@ -17,8 +17,8 @@ import (
 
 // tracedHeader are the names of an answer's header that say something about the value.
 var tracedHeader = []string{
-	"Content-Type", "Content-Length", "Content-Encoding", "Date", "Age", "Cache-Control", "ETag", "Last-Modified", "Location",
-	"Retry-After", "Server",
+	"Content-Type", "Content-Length", "Content-Encoding", "Date", "Age", "Cache-Control", "ETag", "Last-Modified",
+	"Location", "Retry-After", "Server",
 }
 
 // A trace shows one exchange. A nil one shows nothing.
