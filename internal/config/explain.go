@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/kind"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // Explain returns the values in effect for a source or job of a configuration, which is given as to [Load], and where
@@ -35,7 +37,7 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 }
 
 func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
-	keys := newFileReader().sourceKeys(&sourceDraft{Source: &Source{}}, "")
+	keys := readerOf(s.Kind).sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own := root.Get("sources").Get(s.Name)
 	builtIn := map[string]any{"title": s.Title}
 	if s.Parse != "" {
@@ -49,7 +51,7 @@ func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 		all = append(grammar.Explain("", keys[:n], builtIn, own), grammar.Explain("", keys[n:], nil, own)...)
 	}
 	if s.Upstream != nil {
-		all = append(all, explainUpstream(s.Upstream.Name, root)...)
+		all = append(all, explainUpstream(s.Upstream.Kind, s.Upstream.Name, root)...)
 	}
 	return all
 }
@@ -58,12 +60,19 @@ func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 	keys := (&reader{}).jobKeys(newJobDraft(&Job{}), "")
 	all := grammar.Explain("", keys, map[string]any{"title": j.Title}, root.Get("jobs").Get(j.Name))
 	if j.HTTP != nil {
-		all = append(all, explainUpstream(j.HTTP.Upstream.Name, root)...)
+		all = append(all, explainUpstream(httpkind.Kind.Name, j.HTTP.Upstream.Name, root)...)
 	}
 	return all
 }
 
-func explainUpstream(name string, root *grammar.Node) []grammar.Setting {
-	keys := newFileReader().upstreamKeys(newUpstreamDraft(name), "")
+func explainUpstream(of, name string, root *grammar.Node) []grammar.Setting {
+	keys := readerOf(of).upstreamKeys(newUpstreamDraft(name), "")
 	return grammar.Explain("upstreams."+name+".", keys, map[string]any{}, root.Get("upstreams").Get(name))
+}
+
+// readerOf returns a reader that knows one kind alone, since what is built in for others does not apply.
+func readerOf(name string) *fileReader {
+	r := newFileReader()
+	r.kinds = slices.DeleteFunc(slices.Clone(r.kinds), func(k kind.Kind) bool { return k.Name != name })
+	return r
 }

@@ -94,6 +94,9 @@ jobs:
 // A gauge is a source of a kind made for a test: it is told values, which are not parsed, by an upstream.
 type gauge struct{ kind.Source }
 
+// A plant is an upstream of that kind.
+type plant struct{ kind.Upstream }
+
 // Of a source that is told its values, no setting for polling applies, and one whose values are not parsed has no parse.
 func TestExplainOtherKinds(t *testing.T) {
 	of := func(name string, subscribes bool) kind.Kind {
@@ -110,31 +113,53 @@ func TestExplainOtherKinds(t *testing.T) {
 			},
 		}
 	}
-	defer all.Extend(of("told", true), of("asked", false))()
+	told := of("told", true)
+	told.Upstream = func(kind.UpstreamReading) kind.UpstreamSection {
+		return kind.UpstreamSection{
+			Keys: grammar.Keys{
+				grammar.Line("told", "an address", new(string)).OneOf(),
+				grammar.Line("told_within", "a time", new(string)).Default("10s"),
+			},
+			Upstream: func(*grammar.Node) kind.Upstream { return plant{} },
+		}
+	}
+	defer all.Extend(told, of("asked", false))()
 	const text = `version: 1
 defaults: {timeout: 4s}
 upstreams:
   u: {http: http://h, limit: 5/s}
+  p: {told: h}
 sources:
-  t: {told: u, at_most: 2s}
+  t: {told: p, at_most: 2s}
   a: {asked: u, every: 1s}
 `
-	upstream := []string{
-		"upstreams.u.http = http://h (t.yaml:4)", "upstreams.u.keep_alive = true (built in)",
-		"upstreams.u.limit = 5/s (t.yaml:4)", "upstreams.u.burst = 1 (built in)",
-	}
 	for source, want := range map[string][]string{
-		"t": {"told = u (t.yaml:6)", "title = t (built in)", "at_most = 2s (t.yaml:6)"},
+		"t": {
+			"told = p (t.yaml:7)", "title = t (built in)", "at_most = 2s (t.yaml:7)",
+			"upstreams.p.told = h (t.yaml:5)", "upstreams.p.told_within = 10s (built in)", "upstreams.p.burst = 1 (built in)",
+		},
 		"a": {
-			"asked = u (t.yaml:7)", "title = a (built in)", "every.normal = 1s (t.yaml:7)", "timeout = 4s (t.yaml:2)",
+			"asked = u (t.yaml:8)", "title = a (built in)", "every.normal = 1s (t.yaml:8)", "timeout = 4s (t.yaml:2)",
 			"jitter = 10% (built in)", "backoff.min = 1s (built in)", "backoff.max = 5m (built in)",
 			"stale_after = 3 polls (built in)",
+			"upstreams.u.http = http://h (t.yaml:4)", "upstreams.u.keep_alive = true (built in)",
+			"upstreams.u.limit = 5/s (t.yaml:4)", "upstreams.u.burst = 1 (built in)",
 		},
 	} {
 		settings, err := config.Explain("t.yaml", []byte(text), source)
-		want = append(want, upstream...)
 		if got := lines(settings); err != nil || !slices.Equal(got, want) {
 			t.Errorf("Explain(%s) = %v\n%s\nwant\n%s", source, err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+
+	// A key of one kind says nothing in an upstream of another.
+	for upstream, want := range map[string]string{
+		"{told: h, bearer: secret}":        "bearer without http, remove it; it is for upstreams with http",
+		"{http: http://h, told_within: x}": "told_within without told, remove it; it is for upstreams with told",
+	} {
+		_, problems := config.Load("t.yaml", []byte("version: 1\nupstreams:\n  u: "+upstream+"\n"))
+		if len(problems) != 1 || !strings.HasSuffix(problems.Error(), ": "+want) {
+			t.Errorf("%s: %v, want %s", upstream, problems, want)
 		}
 	}
 }

@@ -37,12 +37,14 @@ func inputsOf(s *config.Source) from.Source {
 // serverOf returns the address of an upstream with its header.
 func serverOf(u *config.Upstream) *httpkind.Upstream { return u.Spec.(*httpkind.Upstream) }
 
-// ofKinds is a text in which KINDS stands for the names of all kinds in quotes.
+// ofKinds is a text in which KINDS stands for the names of all kinds in quotes, and UPSTREAMS for those of the kinds
+// that have upstreams of their own.
 func ofKinds(text string) string {
 	var names []string
 	for _, name := range all.Names() {
 		names = append(names, strconv.Quote(name))
 	}
+	text = strings.ReplaceAll(text, "UPSTREAMS", grammar.List(upstreamKinds(), "or"))
 	return strings.ReplaceAll(text, "KINDS", grammar.List(names, "and"))
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/grammar"
 )
 
 // tour returns testdata/example.yaml, a file of a whole plant, with its secrets
@@ -37,8 +36,7 @@ func tour(t *testing.T) string {
 func TestTour(t *testing.T) {
 	text := tour(t)
 	_, problems := config.Load("example.yaml", []byte(text))
-	upstream := "an upstream here is " + grammar.List(upstreamKinds(), "or")
-	source := ofKinds("a source here is one of KINDS")
+	upstream, source := ofKinds("an upstream here is UPSTREAMS"), ofKinds("a source here is one of KINDS")
 	want := []struct{ line, key, want string }{
 		{"  plc:     {modbus:", "modbus", upstream},
 		{"  broker:  {mqtt:", "mqtt", upstream},

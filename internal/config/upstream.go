@@ -75,12 +75,23 @@ func (r *reader) upstream(e grammar.Named) *Upstream {
 	for name, section := range u.sections {
 		if e.Value.Get(name) != nil {
 			u.Kind, u.Spec = name, section.Upstream(e.Value)
+		} else if has(e.Value, kinds...) == 1 {
+			refuseStray(e.Value, section.Keys[1:], name)
 		}
 	}
 	if u.Spec == nil {
 		return nil
 	}
 	return u.Upstream
+}
+
+// refuseStray reports those keys of a kind that stand in the upstream n of another kind.
+func refuseStray(n *grammar.Node, keys grammar.Keys, name string) {
+	for _, key := range keys {
+		if v := n.Get(key.Name()); v != nil {
+			v.Problem(key.Name()+" without "+name, "remove it; it is for upstreams with "+name)
+		}
+	}
 }
 
 func readLimit(n *grammar.Node) float64 {

@@ -164,7 +164,7 @@ func testCheck(t *testing.T) {
 		{"fake: {upstream: plant, register: 7}, ", "", `t.yaml:6:3: source "level" does not say what to poll, add exactly one of "http", "exec",`},
 		{"pick: {now: .}", "parse: text", "t.yaml:6:67: parse in a source whose values are not parsed"},
 		{"pick: {now: .}", "env: {A: b}", "t.yaml:6:65: env without exec"},
-		{"limit: 1000/s}", "http: http://h}", `t.yaml:3:3: upstream "plant" has more than one kind, keep exactly one of "http" and "fake"`},
+		{"limit: 1000/s}", "http: http://h}", `t.yaml:3:3: upstream "plant" has more than one kind, keep exactly one of "http"`},
 	} {
 		_, problems := config.Load("t.yaml", []byte(strings.Replace(example, tt.from, tt.to, 1)))
 		if !strings.Contains(problems.Error(), tt.want) {
