@@ -2,11 +2,9 @@ package gateway_test
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,7 +17,6 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/api"
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse/ssetest"
@@ -29,11 +26,10 @@ import (
 // calls. It keeps a diary of how the alert of its source tank changed and which calls came.
 type plant struct {
 	t       *testing.T
-	handler http.Handler
+	gateway *bubble
 	log     lockedBuffer
 	begun   time.Time
-	step    func(time.Duration)   // sets the wall clock
-	steps   map[int]time.Duration // what is done with that, by second
+	steps   map[int]time.Duration // how far the wall clock is set ahead, by second
 
 	mu    sync.Mutex // guards the fields below
 	level string     // that the upstream answers; "down": it fails; "hung": it does not
@@ -63,10 +59,7 @@ sources:
 // newPlant starts a plant whose upstream answers that level at first.
 func newPlant(t *testing.T, yaml, level string) *plant {
 	t.Helper()
-	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
-	if len(problems) > 0 {
-		t.Fatalf("the configuration is not valid:\n%v", problems)
-	}
+	cfg := load(t, yaml)
 	// Begun at a time of the tank, so that its polls are 10 s apart from the first one on.
 	time.Sleep(time.Until(smartpoll.Every(10 * time.Second).Spread("tank").Next(time.Now())))
 	p := &plant{t: t, begun: time.Now().Truncate(time.Millisecond), level: level} // as exact as snapshots are
@@ -85,21 +78,12 @@ func newPlant(t *testing.T, yaml, level string) *plant {
 			fmt.Fprintf(w, `{"level": %s}`, level)
 		}
 	}))
-	handler, run, step, err := gateway.OpenStepping(t.Context(), cfg, slog.New(slog.NewTextHandler(&p.log, nil)), server.Client.Transport)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.handler, p.step = handler, step
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan error)
-	go func() { over <- run(ctx) }()
 	t.Cleanup(func() {
-		cancel()
-		<-over
 		if t.Failed() {
 			t.Logf("log of the gateway:\n%s", &p.log)
 		}
 	})
+	p.gateway = newBubble(t, cfg, &p.log, server.Client.Transport)
 	return p
 }
 
@@ -138,8 +122,7 @@ func (p *plant) tank() (snap struct {
 	}
 }) {
 	p.t.Helper()
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, httptest.NewRequestWithContext(p.t.Context(), "GET", "http://localhost/api/v1/sources/tank", nil))
+	w := p.gateway.do("GET", "/api/v1/sources/tank", "")
 	if err := json.Unmarshal(w.Body.Bytes(), &snap); err != nil || !strings.Contains(w.Body.String(), `"alert":`) {
 		p.t.Fatalf("GET tank = %d %s", w.Code, w.Body)
 	}
@@ -158,7 +141,7 @@ func (p *plant) runs(seconds int, levels map[int]string) []string {
 			p.mu.Unlock()
 		}
 		if d, ok := p.steps[now]; ok {
-			p.step(d)
+			p.gateway.step(d)
 		}
 		synctest.Wait()
 		is := "clear"

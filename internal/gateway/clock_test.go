@@ -1,11 +1,9 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
@@ -40,43 +36,25 @@ func TestRunsDoNotFollowTheWallClock(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			server := ssetest.NewServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(5 * time.Second) }))
 			audit := filepath.Join(t.TempDir(), "audit")
-			cfg, problems := config.Load("test.yaml", fmt.Appendf(nil, `
-version: 1
+			b := newBubble(t, load(t, fmt.Sprintf(`
 audit: %q
 upstreams: {plant: {http: http://plant.example}}
 jobs: {scan: {http: {upstream: plant, path: /}, limit: 1/h}}
-`, audit))
-			if len(problems) > 0 {
-				t.Fatal(problems)
-			}
-			handler, run, set, err := gateway.OpenStepping(t.Context(), cfg, slog.New(slog.DiscardHandler), server.Client.Transport)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan error)
-			go func() { over <- run(ctx) }()
-			defer func() { cancel(); <-over }()
-			do := func(method, path, body string) object {
-				w := httptest.NewRecorder()
-				r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(body))
-				r.Header.Set("Content-Type", "application/json")
-				handler.ServeHTTP(w, r)
-				return decode(t, w.Body.Bytes())
-			}
-			do("POST", "/api/v1/jobs/scan/runs", `{"args": {}}`)
+`, audit)), io.Discard, server.Client.Transport)
+			b.do("POST", runs, `{"args": {}}`)
 			time.Sleep(2 * time.Second)
-			set(step)
+			b.step(step)
 			time.Sleep(10 * time.Second)
 			log, err := os.ReadFile(audit)
 			if err != nil || !contains(string(log), `"seconds":5}`) {
 				t.Errorf("%v: the audit log has %s, %v, want a run of 5 seconds", step, log, err)
 			}
 			again := time.Now().Add(step + time.Hour - 12*time.Second)
-			if got := at(t, do("GET", "/api/v1/jobs/scan", "")["available_at"]); !got.Equal(again) {
+			if got := at(t, b.json("GET", "/api/v1/jobs/scan", "")["available_at"]); !got.Equal(again) {
 				t.Errorf("%v: available_at is %v, want %v", step, got, again)
 			}
-			if got, want := fmt.Sprint(do("POST", "/api/v1/jobs/scan/runs", `{"args": {}}`)["detail"]), again.UTC().Format(time.RFC3339); !contains(got, want) {
+			got, want := fmt.Sprint(b.json("POST", runs, `{"args": {}}`)["detail"]), again.UTC().Format(time.RFC3339)
+			if !contains(got, want) {
 				t.Errorf("%v: refused with %q, want the time %s in it", step, got, want)
 			}
 		})
@@ -88,17 +66,10 @@ func TestAStartCountsForTheTimeOfItsLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		server := ssetest.NewServer(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		handler, run, err := gateway.Open(t.Context(), load(t, `
+		b := newBubble(t, load(t, `
 upstreams: {plant: {http: http://plant.example}}
 jobs: {scan: {http: {upstream: plant, path: /}, limit: 2/h}}
-`), slog.New(slog.DiscardHandler), server.Client.Transport)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan error)
-		go func() { over <- run(ctx) }()
-		defer func() { cancel(); <-over }()
+`), io.Discard, server.Client.Transport)
 		for _, tt := range []struct {
 			at     time.Duration // since the first start
 			status int
@@ -115,10 +86,7 @@ jobs: {scan: {http: {upstream: plant, path: /}, limit: 2/h}}
 			{time.Hour + 10*time.Minute, 429, "3000"},
 		} {
 			time.Sleep(tt.at - time.Since(begun))
-			w := httptest.NewRecorder()
-			r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost"+runs, strings.NewReader("{}"))
-			r.Header.Set("Content-Type", "application/json")
-			handler.ServeHTTP(w, r)
+			w := b.do("POST", runs, "{}")
 			if got := w.Header().Get("Retry-After"); w.Code != tt.status || tt.after != "" && got != tt.after {
 				t.Errorf("a start after %v = %d with Retry-After %q, want %d with %q", tt.at, w.Code, got, tt.status, tt.after)
 			}

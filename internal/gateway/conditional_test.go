@@ -1,19 +1,15 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
@@ -90,8 +86,7 @@ func TestWhatHasNotChangedIsEvaluatedAtEveryPoll(t *testing.T) {
 				fmt.Fprintf(w, `{"last_backup": %d}`, begun.Unix())
 			}
 		}))
-		cfg, problems := config.Load("test.yaml", []byte(`
-version: 1
+		b := newBubble(t, load(t, `
 upstreams: {plant: {http: http://plant.example}}
 notify: {ops: {http: http://ops.example/}}
 defaults: {jitter: 0}
@@ -102,23 +97,8 @@ sources:
     pick: {age: now - .last_backup}
     alert: {if: .age > 3600, notify: ops}
   late: {from: [backup], combine: .backup.value.age > 5400}
-`))
-		if len(problems) > 0 {
-			t.Fatal(problems)
-		}
-		handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), server.Client.Transport)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		over := make(chan error)
-		go func() { over <- run(ctx) }()
-		defer func() { cancel(); <-over }()
-		get := func(name string) object {
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost/api/v1/sources/"+name, nil))
-			return decode(t, w.Body.Bytes())
-		}
+`), io.Discard, server.Client.Transport)
+		get := func(name string) object { return b.json("GET", "/api/v1/sources/"+name, "") }
 		time.Sleep(50 * time.Minute)
 		if fired.Load() != 0 || get("late")["value"] != false {
 			t.Errorf("after 50 minutes: %d alerts, late is %v, want none", fired.Load(), get("late"))

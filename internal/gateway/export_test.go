@@ -43,15 +43,11 @@ func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop fu
 	return g.api.Handler(), cancel
 }
 
-// Open makes a gateway whose polls and webhooks make their requests through transport. It
-// returns what answers requests, and what polls until its context ends.
-func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, error) {
-	handler, run, _, err := OpenStepping(ctx, cfg, log, transport)
-	return handler, run, err
-}
-
-// OpenStepping is Open with a func that sets the wall clock ahead, or back.
-func OpenStepping(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (http.Handler, func(context.Context) error, func(time.Duration), error) {
+// Open makes a gateway whose polls, jobs and webhooks make their requests through transport. It returns what answers
+// requests, what polls until its context ends, and what sets the wall clock ahead, or back.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (
+	handler http.Handler, run func(context.Context) error, step func(time.Duration), err error,
+) {
 	g, err := open(ctx, cfg, "", Options{Logger: log})
 	if err != nil {
 		return nil, nil, nil, err

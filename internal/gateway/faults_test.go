@@ -5,10 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
@@ -97,19 +95,10 @@ jobs: {scan: {http: {upstream: u, path: /, body: "{note}"}, args: {note: {defaul
 // What starts every so often says when that is, not when it would be if it had just been started.
 func TestNextAtOfEvery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		handler, run, err := gateway.Open(ctx, load(t, "jobs: {scan: {exec: ['true'], at: '@every 1h'}}\n"), slog.New(slog.DiscardHandler), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		over := make(chan error)
-		go func() { over <- run(ctx) }()
-		defer func() { cancel(); <-over }()
+		b := newBubble(t, load(t, "jobs: {scan: {exec: ['true'], at: '@every 1h'}}\n"), io.Discard, nil)
 		next := func() any {
 			synctest.Wait()
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "http://localhost/api/v1/jobs/scan", nil))
-			return decode(t, w.Body.Bytes())["next_at"]
+			return b.json("GET", "/api/v1/jobs/scan", "")["next_at"]
 		}
 		first := next()
 		time.Sleep(10 * time.Minute)

@@ -1,12 +1,9 @@
 package gateway_test
 
 import (
-	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -15,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
@@ -213,23 +209,11 @@ func TestAnOperationIsAskedAtAPaceWithinBounds(t *testing.T) {
 				looks = append(looks, time.Since(begun))
 				io.WriteString(w, `{"status": "Running"}`)
 			}))
-			cfg := load(t, fmt.Sprintf(`
+			b := newBubble(t, load(t, fmt.Sprintf(`
 upstreams: {search: {http: http://search.example}}
 jobs: {scan: {http: {upstream: search, path: /, method: POST, follow: operation-location}, timeout: %v}}
-`, within))
-			handler, run, err := gateway.Open(t.Context(), cfg, slog.New(slog.DiscardHandler), server.Client.Transport)
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, cancel := context.WithCancel(t.Context())
-			over := make(chan error)
-			go func() { over <- run(ctx) }()
-			defer func() { cancel(); <-over }()
-			w := httptest.NewRecorder()
-			r := httptest.NewRequestWithContext(t.Context(), "POST", "http://localhost"+runs, strings.NewReader("{}"))
-			r.Header.Set("Content-Type", "application/json")
-			handler.ServeHTTP(w, r)
-			if w.Code != 202 {
+`, within)), io.Discard, server.Client.Transport)
+			if w := b.do("POST", runs, "{}"); w.Code != 202 {
 				t.Fatalf("the start = %d %s", w.Code, w.Body)
 			}
 			time.Sleep(within + time.Second)
