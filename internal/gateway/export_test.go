@@ -101,7 +101,7 @@ func (g Gateway) Ask(transport http.RoundTripper) { g.client.Transport = transpo
 
 // TryChange is Change, which may fail.
 func (g Gateway) TryChange(t testing.TB, cfg *config.Config) error {
-	c, err := g.changeTo(t.Context(), cfg)
+	c, err := g.parts.prepare(t.Context(), cfg)
 	if err != nil {
 		return err
 	}

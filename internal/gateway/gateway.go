@@ -90,7 +90,8 @@ type gateway struct {
 	upstreams upstream.Pool
 	sources   *sources.Service
 	jobs      *jobs.Service
-	loader    loader
+	parts     parts
+	loader    *loader
 	guard     *access.Guard
 	auditLog  *audit.Log
 	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
@@ -199,12 +200,17 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	}
 	service.Store(g.jobs)
 	g.api = g.newAPI(opts)
-	change, err := g.changeTo(live, cfg)
+	g.parts = parts{&g.upstreams, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return nil, err
 	}
 	change.Apply()
-	g.loader.open(g, cfg, addr, opts)
+	g.loader = &loader{
+		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer,
+		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
+	}
+	g.loader.open()
 	return g, nil
 }
 
@@ -249,6 +255,11 @@ func (g *gateway) newSources() *sources.Service {
 	})
 }
 
+// configTopic returns the topic that has the [wire.Config].
+func (g *gateway) configTopic() *sse.Topic {
+	return g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true})
+}
+
 // newAPI returns what answers requests.
 func (g *gateway) newAPI(opts Options) *api.API {
 	deps := api.Deps{
@@ -256,7 +267,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Jobs:        g.jobs,
 		Runs:        g.jobs,
 		Config:      g.cfg.Load,
-		ConfigTopic: g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true}),
+		ConfigTopic: g.configTopic(),
 		Reload:      g.reload,
 		Latest:      g.store.Latest,
 		Hub:         g.hub,

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"sync/atomic"
 
+	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
@@ -16,15 +18,13 @@ type part interface {
 }
 
 // parts are all of them, in the order in which a change is applied.
-func (g *gateway) parts() []part {
-	return []part{&g.upstreams, g.sources, g.jobs, (*settings)(g)}
-}
+type parts []part
 
-// changeTo prepares the change to cfg, which takes effect as a whole or not at all. Only one
+// prepare works out the change to cfg, which takes effect as a whole or not at all. Only one
 // may be prepared at a time, and it has to be applied or withdrawn.
-func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (reconcile.All, error) {
+func (list parts) prepare(ctx context.Context, cfg *config.Config) (reconcile.All, error) {
 	var all reconcile.All
-	for _, p := range g.parts() {
+	for _, p := range list {
 		c, err := p.Prepare(ctx, cfg)
 		if err != nil {
 			all.Withdraw(context.WithoutCancel(ctx))
@@ -37,23 +37,26 @@ func (g *gateway) changeTo(ctx context.Context, cfg *config.Config) (reconcile.A
 
 // settings is the part of a configuration that is looked up whenever it is needed: access,
 // the public address, and the audit log.
-type settings gateway
+type settings struct {
+	current *atomic.Pointer[config.Config] // the configuration at work; nil before the first one
+	api     *api.API                       // has the streams of those who lose access
+}
 
 // A settingsChange is that of the settings.
 type settingsChange struct {
-	g        *gateway
+	*settings
 	from, to *config.Config
 }
 
 // Prepare refuses an audit log that cannot be written.
 func (s *settings) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
-	from := s.cfg.Load()
+	from := s.current.Load()
 	if cfg.Audit != "" && (from == nil || from.Audit != cfg.Audit) {
 		if err := audit.Check(cfg.Audit); err != nil {
 			return nil, err
 		}
 	}
-	return settingsChange{(*gateway)(s), from, cfg}, nil
+	return settingsChange{s, from, cfg}, nil
 }
 
 // Difference implements [reconcile.Change].
@@ -78,10 +81,10 @@ func (c settingsChange) Difference() (d reconcile.Difference) {
 }
 
 // Apply implements [reconcile.Change].
-func (c settingsChange) Apply() { c.g.cfg.Store(c.to) }
+func (c settingsChange) Apply() { c.current.Store(c.to) }
 
 // Finish implements [reconcile.Change]: streams end whose readers may no longer view.
-func (c settingsChange) Finish(context.Context) { c.g.api.EndStreams() }
+func (c settingsChange) Finish(context.Context) { c.api.EndStreams() }
 
 // Withdraw implements [reconcile.Change].
 func (c settingsChange) Withdraw(context.Context) {}

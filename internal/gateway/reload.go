@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"runtime/debug"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/api"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/reconcile"
@@ -18,9 +20,9 @@ import (
 )
 
 const (
-	// settling is how long files must stay as they are before they are read: whoever
+	// quietFor is how long files must stay as they are before they are read: whoever
 	// writes them may have written a part.
-	settling = 500 * time.Millisecond
+	quietFor = 500 * time.Millisecond
 )
 
 var (
@@ -33,29 +35,32 @@ var (
 //
 // Its run is a goroutine that serve starts, and that ends before the runs do.
 type loader struct {
-	g       *gateway
-	options Options
-	addr    string         // where the gateway listens
-	started *config.Config // with which the gateway began
-	topic   *sse.Topic
+	scheduler *smartpoll.Scheduler // applies a change in a hook
+	parts     parts
+	clock     *clock.Clock
+	log       *slog.Logger
+	observer  *Observer
+	topic     *sse.Topic // has the [wire.Config]
+	options   Options
+	addr      string         // where the gateway listens
+	started   *config.Config // with which the gateway began
 
-	// turn holds a token while somebody reads the configuration or looks at its files, who
+	// busy holds a token while somebody reads the configuration or looks at its files, who
 	// may use the fields below then.
-	turn  chan struct{}
+	busy  chan struct{}
 	files *config.Files // nil: the configuration is in no file
 	state wire.Config
 }
 
-// open says that cfg is at work.
-func (l *loader) open(g *gateway, cfg *config.Config, addr string, options Options) {
-	*l = loader{g: g, options: options, addr: addr, started: cfg, files: options.Files, turn: make(chan struct{}, 1)}
-	l.topic = g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true})
-	l.state = wire.Config{Key: wire.ConfigKey, LoadedAt: *g.clock.People(g.clock.Now()), Version: 1}
+// open publishes that the configuration with which the gateway began is at work. Fields above busy are set.
+func (l *loader) open() {
+	l.busy, l.files = make(chan struct{}, 1), l.options.Files
+	l.state = wire.Config{Key: wire.ConfigKey, LoadedAt: *l.clock.People(l.clock.Now()), Version: 1}
 	if l.files != nil {
 		l.state.File = l.files.Name()
 	}
 	l.publish()
-	l.warn(cfg)
+	l.warn(l.started)
 }
 
 // publish tells the streams how it is.
@@ -91,7 +96,7 @@ func (l *loader) run(ctx context.Context) {
 			case changed && now == seen:
 				_, _ = l.reload(ctx, true)
 			case changed:
-				seen, next = now, min(next, settling)
+				seen, next = now, min(next, quietFor)
 			}
 			timer.Reset(next)
 		}
@@ -101,8 +106,8 @@ func (l *loader) run(ctx context.Context) {
 // look looks whether the files are other ones than those that were read.
 func (l *loader) look(ctx context.Context) (now grammar.Sum, changed bool) {
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.busy <- struct{}{}:
+		defer func() { <-l.busy }()
 		return l.files.Look()
 	case <-ctx.Done():
 		return grammar.Sum{}, false
@@ -115,21 +120,21 @@ func (l *loader) look(ctx context.Context) (now grammar.Sum, changed bool) {
 // errUnsettled, nothing is said to anybody else.
 func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Difference, error) {
 	select {
-	case l.turn <- struct{}{}:
-		defer func() { <-l.turn }()
+	case l.busy <- struct{}{}:
+		defer func() { <-l.busy }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	if l.files == nil {
 		return nil, api.ErrNoFile
 	}
-	l.g.observer.reloading(true)
-	defer l.g.observer.reloading(false)
+	l.observer.reloading(true)
+	defer l.observer.reloading(false)
 	cfg, files, err := l.read()
 	return l.use(ctx, settled, cfg, files, err)
 }
 
-// use puts to work what was read, or says why that is wrong. The caller has the turn.
+// use puts to work what was read, or says why that is wrong. The caller holds busy.
 func (l *loader) use(
 	ctx context.Context, settled bool, cfg *config.Config, files *config.Files, err error,
 ) (*reconcile.Difference, error) {
@@ -144,12 +149,12 @@ func (l *loader) use(
 	if errors.Is(err, api.ErrStopping) || ctx.Err() != nil {
 		return nil, err
 	}
-	l.g.observer.reloaded(err)
-	log := l.g.log.With("file", files.Name())
+	l.observer.reloaded(err)
+	log := l.log.With("file", files.Name())
 	if err != nil {
 		log.Error("configuration not loaded, the previous one stays in effect")
 		for line := range strings.Lines(err.Error()) {
-			l.g.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
+			l.log.Error("configuration problem", "problem", strings.TrimSuffix(line, "\n"))
 		}
 		text := api.Brief(err)
 		l.state.Error = &text
@@ -169,7 +174,7 @@ func (l *loader) use(
 // warn logs what may well be right in a configuration that is put to work.
 func (l *loader) warn(cfg *config.Config) {
 	for _, p := range cfg.Warnings {
-		l.g.log.Warn("the configuration is worth a look", "warning", p.String())
+		l.log.Warn("the configuration is worth a look", "warning", p.String())
 	}
 }
 
@@ -177,7 +182,7 @@ func (l *loader) warn(cfg *config.Config) {
 func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			l.g.log.Error("reading the configuration panicked", "panic", p, "stack", string(debug.Stack()))
+			l.log.Error("reading the configuration panicked", "panic", p, "stack", string(debug.Stack()))
 			files, err = l.files, errors.New("internal error; the log says more")
 		}
 	}()
@@ -189,11 +194,11 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	if err := config.CheckListen(l.addr, cfg); err != nil {
 		return nil, err
 	}
-	c, err := l.g.changeTo(ctx, cfg)
+	c, err := l.parts.prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	err = l.g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+	err = l.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		c.Apply()
 		return nil
 	})
@@ -214,7 +219,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	if !config.Same(cfg.TLS, l.started.TLS) {
 		diff.Restart = append(diff.Restart, "tls")
 	}
-	l.state.LoadedAt, l.state.Error = *l.g.clock.People(l.g.clock.Now()), nil
+	l.state.LoadedAt, l.state.Error = *l.clock.People(l.clock.Now()), nil
 	if diff.Any() {
 		l.state.Version++
 	}
