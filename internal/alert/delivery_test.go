@@ -74,7 +74,7 @@ func webhook(name string) *config.Notify {
 
 func (p *phone) tell(to *config.Notify, source, state string) {
 	p.t.Helper()
-	if err := p.hooks.Tell(p.t.Context(), to, alert.Message{Source: source, State: state}); err != nil {
+	if err := p.hooks.Deliver(p.t.Context(), to, alert.Message{Source: source, State: state}); err != nil {
 		p.t.Fatal(err)
 	}
 }

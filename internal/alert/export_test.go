@@ -27,8 +27,8 @@ func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
 // Run calls webhooks until ctx ends.
 func (w *Webhooks) Run(ctx context.Context) error { return w.Scheduler.Run(ctx) }
 
-// Tell has a webhook hear of an alert.
-func (w *Webhooks) Tell(ctx context.Context, to *config.Notify, m Message) error {
+// Deliver has a webhook hear of an alert.
+func (w *Webhooks) Deliver(ctx context.Context, to *config.Notify, m Message) error {
 	return w.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		w.deliver(to, m)
 		return nil

@@ -105,7 +105,7 @@ func TestHandshakesThatFailAreCounted(t *testing.T) {
 	}
 	log.Printf("http: TLS handshake error from [2001:db8::1]:443: tls: unsupported")
 	log.Printf("http: something else")
-	h.TellRest(time.Now())
+	h.ReportAll(time.Now())
 	if got := strings.Count(out.String(), "address=192.0.2.1 err=EOF"); got != 10 || strings.Count(out.String(), "\n") != 13 ||
 		!strings.Contains(out.String(), "more=490") || !strings.Contains(out.String(), `address=2001:db8::1 err="tls: unsupported"`) || !strings.Contains(out.String(), `err="http: something else"`) {
 		t.Errorf("%d lines of one address, want 10, that there were 490 more, and one of each other:\n%s", got, &out)

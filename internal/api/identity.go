@@ -145,8 +145,8 @@ func (a *API) Watch(ctx context.Context) {
 				a.EndStreams()
 			}
 			now := time.Now()
-			a.Audit.Tell(now)
-			a.Clients.Tell(now)
+			a.Audit.Report(now)
+			a.Clients.Report(now)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (l *Log) Record(who Actor, action string, attrs ...slog.Attr) {
 }
 
 // RecordMetered is Record of an action that costs its caller nothing and could be used to fill the disk: of each
-// caller, the first lines of a minute are appended and the others are counted. [Log.Tell] appends their number, with
+// caller, the first lines of a minute are appended and the others are counted. [Log.Report] appends their number, with
 // about, which identifies the caller. There must be few actions.
 func (l *Log) RecordMetered(caller string, about slog.Attr, who Actor, action string, attrs ...slog.Attr) {
 	if l.metered.Pass(time.Now(), action, caller, about) {
@@ -92,13 +92,13 @@ func (l *Log) RecordMetered(caller string, about slog.Attr, who Actor, action st
 	}
 }
 
-// Tell appends how many lines RecordMetered has left out in the minutes that are over by now, and of which callers. It
+// Report appends how many lines RecordMetered has left out in the minutes that are over by now, and of which callers. It
 // is to be called about once a second.
-func (l *Log) Tell(now time.Time) { l.tell(l.metered.Due(now)) }
+func (l *Log) Report(now time.Time) { l.report(l.metered.Due(now)) }
 
 // Close appends how many lines were left out since, and closes the file.
 func (l *Log) Close() {
-	l.tell(l.metered.Rest())
+	l.report(l.metered.Rest())
 	l.mu.Lock()
 	file := l.file
 	l.file = nil
@@ -108,7 +108,7 @@ func (l *Log) Close() {
 	}
 }
 
-func (l *Log) tell(due []flood.Excess) {
+func (l *Log) report(due []flood.Excess) {
 	for _, e := range due {
 		var who Actor
 		if about, ok := e.About.(slog.Attr); ok {

@@ -104,9 +104,9 @@ func TestMeteredLinesAreCountedByCaller(t *testing.T) {
 			log.RecordMetered("ann", slog.String("user", "ann"), audit.Actor{slog.String("user", "ann")}, "denied")
 		}
 		log.RecordMetered("bob", slog.String("user", "bob"), audit.Actor{slog.String("user", "bob")}, "denied")
-		log.Tell(time.Now())
+		log.Report(time.Now())
 		time.Sleep(flood.Window)
-		log.Tell(time.Now())
+		log.Report(time.Now())
 		for range flood.PerCaller + 1 {
 			log.RecordMetered("bob", slog.String("user", "bob"), audit.Actor{slog.String("user", "bob")}, "denied")
 		}

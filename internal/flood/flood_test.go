@@ -103,9 +103,9 @@ func TestHandler(t *testing.T) {
 	if got := strings.Count(out.String(), "sign-in failed"); got != flood.PerCaller+1 {
 		t.Errorf("%d lines, want %d:\n%s", got, flood.PerCaller+1, &out)
 	}
-	h.Tell(time.Now())
+	h.Report(time.Now())
 	out.Reset()
-	h.TellRest(time.Now())
+	h.ReportAll(time.Now())
 	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `msg="lines left out" of="sign-in failed" more=20 within=0s address=192.0.2.1`) {
 		t.Errorf("then\n%s\nwant how many lines were left out, and of which address", got)
 	}

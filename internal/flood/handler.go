@@ -54,13 +54,13 @@ func (h *Handler) WithGroup(name string) slog.Handler {
 	return &Handler{h.next.WithGroup(name), h.meter}
 }
 
-// Tell writes a warning for each message of which records were left out, in the windows that have ended by now.
-func (h *Handler) Tell(now time.Time) { h.tell(now, h.meter.Due(now)) }
+// Report writes a warning for each message of which records were left out, in the windows that have ended by now.
+func (h *Handler) Report(now time.Time) { h.report(now, h.meter.Due(now)) }
 
-// TellRest does the same for all windows.
-func (h *Handler) TellRest(now time.Time) { h.tell(now, h.meter.Rest()) }
+// ReportAll does the same for all windows.
+func (h *Handler) ReportAll(now time.Time) { h.report(now, h.meter.Rest()) }
 
-func (h *Handler) tell(now time.Time, due []Excess) {
+func (h *Handler) report(now time.Time, due []Excess) {
 	for _, e := range due {
 		record := slog.NewRecord(now, slog.LevelWarn, "lines left out", 0)
 		record.AddAttrs(

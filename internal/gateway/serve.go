@@ -52,7 +52,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.upstreams.Close()
 	g.drain(live, server)
 	_ = answers.Stop()
-	g.flooding.TellRest(time.Now())
+	g.flooding.ReportAll(time.Now())
 	g.auditLog.Close()
 	return failure
 }

@@ -94,7 +94,7 @@ func (s *Subscription) Start(ctx context.Context) {
 		return
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
-	s.loops = []*lifecycle.Service{lifecycle.Loop(ctx, s.subscribe), lifecycle.Loop(ctx, s.tell)}
+	s.loops = []*lifecycle.Service{lifecycle.Loop(ctx, s.subscribe), lifecycle.Loop(ctx, s.notify)}
 }
 
 // End ends the subscription. It does not wait for that: what is emitted from now on is dropped.
@@ -177,8 +177,8 @@ func (s *Subscription) once(ctx context.Context) (err error) {
 	})
 }
 
-// tell calls Ready for what is in the slot.
-func (s *Subscription) tell(ctx context.Context) {
+// notify calls Ready for what is in the slot.
+func (s *Subscription) notify(ctx context.Context) {
 	for {
 		select {
 		case <-s.news:
