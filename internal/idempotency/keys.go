@@ -52,9 +52,9 @@ type Keys[C comparable, V any] struct {
 
 	mu sync.Mutex // guards the fields below
 
-	known map[Key[C]]*entry[C, V]
-	all   ages
-	own   map[C]*ages // by caller; only callers with keys
+	entries map[Key[C]]*entry[C, V]
+	all     ages
+	own     map[C]*ages // by caller; only callers with keys
 }
 
 // entry is the result of a key.
@@ -81,7 +81,7 @@ func New[C comparable, V any](opts Options[V]) *Keys[C, V] {
 	if opts.MaxOwn <= 0 {
 		opts.MaxOwn = defaultMaxOwn
 	}
-	return &Keys[C, V]{opts: opts, known: map[Key[C]]*entry[C, V]{}, own: map[C]*ages{}}
+	return &Keys[C, V]{opts: opts, entries: map[Key[C]]*entry[C, V]{}, own: map[C]*ages{}}
 }
 
 // Do returns the result of key. If there is none yet, Do calls start, returns its result with first true, and keeps the
@@ -117,14 +117,14 @@ func (k *Keys[C, V]) Do(
 func (k *Keys[C, V]) Len() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return len(k.known)
+	return len(k.entries)
 }
 
 // enter returns the entry of key, and whether the caller has to fill it.
 func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if e := k.known[key]; e != nil {
+	if e := k.entries[key]; e != nil {
 		if !k.isForgottenLocked(e) {
 			return e, false
 		}
@@ -144,7 +144,7 @@ func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bo
 	}
 	e = &entry[C, V]{key: key, of: of, ready: make(chan struct{})}
 	e.inAll, e.inOwns = k.all.PushBack(e), own.PushBack(e)
-	k.known[key] = e
+	k.entries[key] = e
 	return e, true
 }
 
@@ -152,7 +152,7 @@ func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bo
 func (k *Keys[C, V]) fill(e *entry[C, V], start func() (V, error)) (value V, err error) {
 	defer func() { // even when start panics, because other calls wait
 		k.mu.Lock()
-		if !e.done && k.known[e.key] == e {
+		if !e.done && k.entries[e.key] == e {
 			k.removeLocked(e)
 		}
 		k.mu.Unlock()
@@ -204,7 +204,7 @@ func (k *Keys[C, V]) makeRoomLocked(keys *ages, most int) {
 }
 
 func (k *Keys[C, V]) removeLocked(e *entry[C, V]) {
-	delete(k.known, e.key)
+	delete(k.entries, e.key)
 	k.all.Remove(e.inAll)
 	own := k.own[e.key.Caller]
 	own.Remove(e.inOwns)
