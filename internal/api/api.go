@@ -66,7 +66,7 @@ type Jobs interface {
 	Queue(job string) []wire.Waiting
 	// Start makes a run, or finds the one that the start joins or has led to before; run is nil if that is over. The
 	// error is a [*jobs.Refusal], the store's, or ctx's.
-	Start(ctx context.Context, j *jobs.Job, wish jobs.StartOptions) (run *jobs.Run, snap wire.Run, err error)
+	Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptions) (run *jobs.Run, snap wire.Run, err error)
 }
 
 // Runs are the runs of jobs, configured or not. Their methods may be called from any goroutine.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
 )
 
@@ -20,7 +21,7 @@ const maxBody = 64 << 10
 
 // The media types of bodies.
 const (
-	jsonType = "application/json"
+	jsonType = negotiate.JSON
 	formType = "application/x-www-form-urlencoded"
 )
 

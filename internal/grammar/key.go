@@ -2,7 +2,6 @@ package grammar
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -94,19 +93,9 @@ func Percentage(name, doc string, to *float64) Key {
 	return typed(name, doc, PercentageText, func(v *Node, what string) { *to = v.Percentage(what) })
 }
 
-// Rate is a key whose value is a number per second, minute, hour or day.
-func Rate(name, doc string, to *int, per *time.Duration) Key {
-	return typed(name, doc, RateText, func(v *Node, what string) { *to, *per = v.Rate(what) })
-}
-
 // JQ is a key whose value is a jq expression.
 func JQ(name, doc string, to **jq.Program) Key {
 	return typed(name, doc, ALine, func(v *Node, what string) { *to = v.JQ(what) })
-}
-
-// Regexp is a key whose value is a regular expression.
-func Regexp(name, doc string, to **regexp.Regexp) Key {
-	return typed(name, doc, AnyText, func(v *Node, what string) { *to = v.Regexp(what) })
 }
 
 // Path is a key whose value is the path of a file, read as an absolute path.
@@ -234,7 +223,7 @@ func (n *Node) Read(where string, keys Keys) {
 	}
 	for i := range keys {
 		if k := &keys[i]; k.example != "" {
-			n.Need(where, k.name, k.example)
+			n.need(where, k.name, k.example)
 		}
 	}
 }

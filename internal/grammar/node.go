@@ -259,8 +259,8 @@ func (n *Node) Lacks(keys ...string) bool {
 	return true
 }
 
-// Need reports that the mapping n lacks the key name, with an example of its value.
-func (n *Node) Need(where, name, example string) {
+// need reports that the mapping n lacks the key name, with an example of its value.
+func (n *Node) need(where, name, example string) {
 	if n.Lacks(name) {
 		n.Problem(where+" has no "+name, "add one such as "+name+": "+example)
 	}

@@ -98,11 +98,8 @@ func (r *Reader) Problems(most int) Problems { return r.sorted(r.problems, most)
 // Warnings returns the warnings in the same way.
 func (r *Reader) Warnings(most int) Problems { return r.sorted(r.warnings, most) }
 
-// Files returns the files that were read besides the text given to [Read]: those that it includes and refers to.
-func (r *Reader) Files() *Files { return &r.inputs }
-
 // ReadFile reads a regular file of at most the given number of bytes, or returns why it cannot. The result then depends
-// on that file: [Reader.Files] has it.
+// on that file: the [Files] that [Open] returns have it.
 func (n *Node) ReadFile(path string, most int64) (data []byte, why string) {
 	return n.reader.readFile(path, most)
 }

@@ -233,7 +233,7 @@ func oneLine(c rune) rune {
 }
 
 func (t *Template) escape(p part, value any) string {
-	s := String(value)
+	s := asText(value)
 	switch t.language {
 	case JSON:
 		if p.bare {
@@ -285,8 +285,8 @@ func (t *Template) checkPath(filled string) error {
 	return nil
 }
 
-// String returns a value in the form for people and programs: a text is unchanged, nil is empty.
-func String(value any) string {
+// asText returns a value in the form for people and programs: a text is unchanged, nil is empty.
+func asText(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return ""

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/netip"
@@ -21,3 +22,9 @@ func Forbidden(addr netip.Addr) bool { return forbidden(addr) }
 
 // ValidatorOf is what is remembered of an answer's header.
 func ValidatorOf(h http.Header) Validator { return validatorOf(h) }
+
+// Fetch is FetchIf without an answer that is remembered.
+func (h Get) Fetch(ctx context.Context) (any, error) {
+	v, _, err := h.FetchIf(ctx, nil)
+	return v, err
+}

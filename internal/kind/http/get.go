@@ -38,18 +38,13 @@ type Get struct {
 	Secrets *secret.Redactor // hides secrets in errors
 }
 
-// Fetch requests the value once. Its errors are a [*StatusError], or wrap the cause:
-// a network error, [context.Cause] of ctx, or a body that is too large or cannot be
-// parsed.
-func (h Get) Fetch(ctx context.Context) (any, error) {
-	v, _, err := h.FetchIf(ctx, nil)
-	return v, err
-}
-
-// FetchIf is Fetch with an answer that an earlier call has returned, nil for none. If the
-// server says that this answer is still current (304, RFC 9110 §15.4.5), nothing is
-// transferred and the remembered answer is parsed again. It returns the answer to remember
-// from now on: nil without a strong validator, or if the answer is larger than [MaxKnown].
+// FetchIf requests the value once. Known is the answer to remember that an earlier call has returned, nil for none. If
+// the server says that this answer is still current (304, RFC 9110 §15.4.5), nothing is transferred and the remembered
+// answer is parsed again. FetchIf returns the answer to remember from now on: nil without a strong validator, or if the
+// answer is larger than [MaxKnown].
+//
+// Its errors are a [*StatusError], or wrap the cause: a network error, [context.Cause] of ctx, or a body that is too
+// large or cannot be parsed.
 func (h Get) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
 	start := time.Now()
 	v, now, err := h.fetch(ctx, known)
