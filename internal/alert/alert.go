@@ -67,7 +67,7 @@ func (o *Observer) lost(webhook string) {
 // least once: a call that broke off may have arrived. That an alert is resolved is delivered to webhooks that know, or
 // may know, that it fires.
 type Service struct {
-	Deps
+	deps  Deps
 	boxes map[string]*outbox // what is to be delivered, by the webhook's name
 	fires map[alarm]bool     // what was delivered as firing, and not yet as resolved
 }
@@ -77,5 +77,5 @@ type alarm struct{ webhook, source string }
 
 // New returns a Service with nothing to deliver.
 func New(deps Deps) *Service {
-	return &Service{Deps: deps, boxes: map[string]*outbox{}, fires: map[alarm]bool{}}
+	return &Service{deps: deps, boxes: map[string]*outbox{}, fires: map[alarm]bool{}}
 }

@@ -34,9 +34,9 @@ func (s *Service) call(ctx context.Context, i *item) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, clock.TimedOut{After: callTimeout})
 	defer cancel()
 	r := i.sends
-	hook := httpkind.Webhook{Client: s.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to)}
+	hook := httpkind.Webhook{Client: s.deps.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to)}
 	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
-	s.Observer.delivered(i.to.Name, err)
+	s.deps.Observer.delivered(i.to.Name, err)
 	return err
 }
 
@@ -55,8 +55,8 @@ func (s *Service) note(i *item, err error) {
 // retry decides whether the item that could not be delivered is tried again, after in, which the backoff or the
 // webhook's Retry-After wants.
 func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
-	i, now := box.now, s.Clock.Now()
-	log := s.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+	i, now := box.now, s.deps.Clock.Now()
+	log := s.deps.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
 	first := i.failed.IsZero()
 	if first {
 		i.failed = now
@@ -66,7 +66,7 @@ func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
 		return false
 	case refused(err) || now.Sub(i.failed)+in > patience:
 		log.Error("webhook given up")
-		s.Observer.lost(i.to.Name)
+		s.deps.Observer.lost(i.to.Name)
 		return false
 	case first:
 		log.Warn("webhook failed, will be tried again")
@@ -101,10 +101,10 @@ func (s *Service) Flush(ctx context.Context) {
 				}
 				tried[i.source] = true
 				if err := s.call(ctx, i); err != nil {
-					s.Log.Error(
+					s.deps.Log.Error(
 						"webhook given up", "webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err,
 					)
-					s.Observer.lost(i.to.Name)
+					s.deps.Observer.lost(i.to.Name)
 				}
 			}
 		})

@@ -25,11 +25,11 @@ func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
 }
 
 // Run calls webhooks until ctx ends.
-func (w *Webhooks) Run(ctx context.Context) error { return w.Scheduler.Run(ctx) }
+func (w *Webhooks) Run(ctx context.Context) error { return w.deps.Scheduler.Run(ctx) }
 
 // Deliver has a webhook hear of an alert.
 func (w *Webhooks) Deliver(ctx context.Context, to *config.Notify, m Message) error {
-	return w.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+	return w.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		w.deliver(to, m)
 		return nil
 	})
@@ -37,7 +37,7 @@ func (w *Webhooks) Deliver(ctx context.Context, to *config.Notify, m Message) er
 
 // Idle reports whether nothing is left to be told, nor a task for it.
 func (w *Webhooks) Idle() bool {
-	for range w.Scheduler.Tasks() {
+	for range w.deps.Scheduler.Tasks() {
 		return false
 	}
 	return len(w.boxes) == 0

@@ -96,7 +96,7 @@ func (m *Monitor) transition(r Reading, e Evaluation) {
 	before := m.state
 	m.state = m.after(before, e)
 	m.schedule()
-	log := m.service.Log.With("source", m.subject.Name)
+	log := m.service.deps.Log.With("source", m.subject.Name)
 	if m.state.failed() && !before.failed() {
 		log.Warn("alert condition failed", "err", cmp.Or(e.err, e.unclear))
 	}
@@ -112,9 +112,9 @@ func (m *Monitor) transition(r Reading, e Evaluation) {
 
 // after returns the state after before, now that the conditions are as e says.
 func (m *Monitor) after(before *state, e Evaluation) *state {
-	now := m.service.Clock.Now()
+	now := m.service.deps.Clock.Now()
 	begin := func(word string) *state {
-		return &state{Alert: wire.Alert{State: word, Since: m.service.Clock.People(now)}, began: now}
+		return &state{Alert: wire.Alert{State: word, Since: m.service.deps.Clock.People(now)}, began: now}
 	}
 	switch {
 	case e.err != nil:
@@ -164,13 +164,13 @@ func (m *Monitor) schedule() {
 	switch is := m.state; {
 	case is == nil:
 	case is.State == wire.AlertPending:
-		m.in(m.alert.For - m.service.Clock.Now().Sub(is.began))
+		m.in(m.alert.For - m.service.deps.Clock.Now().Sub(is.began))
 	case !is.clearing.IsZero():
-		m.in(m.alert.ClearFor - m.service.Clock.Now().Sub(is.clearing))
+		m.in(m.alert.ClearFor - m.service.deps.Clock.Now().Sub(is.clearing))
 	}
 }
 
-func (m *Monitor) in(wait time.Duration) { m.service.Scheduler.Schedule(m.Key(), max(0, wait)) }
+func (m *Monitor) in(wait time.Duration) { m.service.deps.Scheduler.Schedule(m.Key(), max(0, wait)) }
 
 // Elapse is called when the time of the Monitor's task has come: a pending alert fires, a firing one is clear. It reports
 // whether that has changed the state. It does nothing if it is not known any more whether the conditions hold: the next

@@ -34,8 +34,8 @@ type item struct {
 func (s *Service) deliver(to *config.Notify, m Message) {
 	sends, err := m.request(to)
 	if err != nil { // a value that would lead to another address
-		s.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
-		s.Observer.lost(to.Name)
+		s.deps.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+		s.deps.Observer.lost(to.Name)
 		return
 	}
 	next := &item{to: to, source: m.Source, state: m.State, sends: sends}
@@ -46,16 +46,16 @@ func (s *Service) deliver(to *config.Notify, m Message) {
 	}
 	if box == nil {
 		box = &outbox{now: next}
-		if err := s.Scheduler.Add(key, s.task(box), smartpoll.Retry(backoff)); err != nil {
-			s.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
+		if err := s.deps.Scheduler.Add(key, s.task(box), smartpoll.Retry(backoff)); err != nil {
+			s.deps.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
 			return
 		}
 		s.boxes[to.Name] = box
-		s.Scheduler.Schedule(key, 0)
+		s.deps.Scheduler.Schedule(key, 0)
 		return
 	}
 	i := slices.IndexFunc(box.later, func(old *item) bool { return old.source == next.source })
-	running := s.Scheduler.Running(key)
+	running := s.deps.Scheduler.Running(key)
 	switch {
 	case box.now.source == next.source && !running:
 		box.now = next
@@ -85,7 +85,7 @@ func (s *Service) drop(box *outbox) {
 // close ends the task of a box with nothing to deliver.
 func (s *Service) close(key webhookKey) {
 	delete(s.boxes, string(key))
-	s.Scheduler.Remove(key)
+	s.deps.Scheduler.Remove(key)
 }
 
 // concerns reports whether an item need be delivered to its webhook.

@@ -15,14 +15,14 @@ import (
 // contain secrets. A stream that was handed off counts as answered when it has begun; its end is among the metrics.
 func (a *API) logged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.Log.Enabled(r.Context(), slog.LevelDebug) {
+		if !a.deps.Log.Enabled(r.Context(), slog.LevelDebug) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		begun := time.Now()
 		seen := &statusWriter{ResponseWriter: w}
 		defer func() { // also when the handler gives up the connection
-			a.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status,
+			a.deps.Log.Debug("request", "method", r.Method, "path", r.URL.Path, "status", seen.status,
 				"took", time.Since(begun), "address", a.addressOf(r))
 		}()
 		next.ServeHTTP(seen, r)

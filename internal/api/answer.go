@@ -37,9 +37,9 @@ func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 
 // scrape answers with the metrics, if there are any.
 func (a *API) scrape(w http.ResponseWriter, r *http.Request) {
-	if a.Metrics == nil {
+	if a.deps.Metrics == nil {
 		fail(w, r, http.StatusNotFound, "this gateway has no metrics")
 		return
 	}
-	a.Metrics.ServeHTTP(w, r)
+	a.deps.Metrics.ServeHTTP(w, r)
 }

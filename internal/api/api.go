@@ -123,9 +123,9 @@ type Deps struct {
 
 // An API answers requests. [New] makes one. It has no goroutine; [API.Watch] is to run in one.
 type API struct {
-	Deps
+	deps    Deps
 	clients *slog.Logger // logs to Clients
 }
 
 // New returns an API.
-func New(deps Deps) *API { return &API{Deps: deps, clients: slog.New(deps.Clients)} }
+func New(deps Deps) *API { return &API{deps: deps, clients: slog.New(deps.Clients)} }

@@ -11,7 +11,7 @@ import (
 
 // record audits what the user of r did, or tried to do. Attributes must not contain secrets.
 func (a *API) record(r *http.Request, action string, attrs ...slog.Attr) {
-	a.Audit.Record(a.actor(r), action, attrs...)
+	a.deps.Audit.Record(a.actor(r), action, attrs...)
 }
 
 // actor returns who makes a request, and from which address.
@@ -27,10 +27,10 @@ func (a *API) actor(r *http.Request) audit.Actor {
 func (a *API) recordMetered(r *http.Request, action string, of access.Identity, attrs ...slog.Attr) {
 	caller, about := fmt.Sprint(of), identityAttr("", of)
 	if of == (access.Identity{}) {
-		caller = access.Network(a.Guard.Address(r)).String()
+		caller = access.Network(a.deps.Guard.Address(r)).String()
 		about = slog.String("address", caller)
 	}
-	a.Audit.RecordMetered(caller, about, a.actor(r), action, attrs...)
+	a.deps.Audit.RecordMetered(caller, about, a.actor(r), action, attrs...)
 }
 
 // identityAttr returns what identifies a user beyond the name: a person can have the same name as a token, or as the

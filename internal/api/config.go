@@ -25,7 +25,7 @@ func Brief(err error) string {
 
 // reloadConfig reads the configuration again, and answers with what that has changed.
 func (a *API) reloadConfig(w http.ResponseWriter, r *http.Request) {
-	diff, err := a.Reload(r.Context())
+	diff, err := a.deps.Reload(r.Context())
 	var problems config.Problems
 	if err != nil {
 		a.record(r, "reload", slog.String("error", Brief(err)))

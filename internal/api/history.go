@@ -26,7 +26,7 @@ func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("name")
-	definition, numbers := a.Sources.Definition(name), a.Sources.History(name)
+	definition, numbers := a.deps.Sources.Definition(name), a.deps.Sources.History(name)
 	if definition == nil || numbers == nil {
 		fail(
 			w, r, http.StatusNotFound,

@@ -25,7 +25,7 @@ type callerKey struct{}
 // authenticated finds out who makes a request before anything answers it.
 func (a *API) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := a.Guard.Identify(r)
+		user, err := a.deps.Guard.Identify(r)
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{user, err, a.link("")})))
 	})
 }
@@ -40,7 +40,7 @@ func userOf(r *http.Request) *access.User {
 
 // addressOf returns the address that a request comes from, as trusted proxies report it; empty if it is unknown.
 func (a *API) addressOf(r *http.Request) string {
-	if addr := a.Guard.Address(r); addr.IsValid() {
+	if addr := a.deps.Guard.Address(r); addr.IsValid() {
 		return addr.String()
 	}
 	return ""
@@ -64,11 +64,11 @@ func (a *API) authorised(route route) http.HandlerFunc {
 // jobOf returns the job that the path of a request names, directly or by one of its runs; nil if there is none.
 func (a *API) jobOf(r *http.Request) *config.Job {
 	if name := r.PathValue("job"); name != "" {
-		if j := a.Jobs.Job(name); j != nil {
+		if j := a.deps.Jobs.Job(name); j != nil {
 			return j.Job
 		}
 	} else if id := r.PathValue("id"); id != "" {
-		return a.Runs.Definition(id)
+		return a.deps.Runs.Definition(id)
 	}
 	return nil
 }
@@ -105,7 +105,7 @@ func (a *API) failSignIn(w http.ResponseWriter, r *http.Request, err error) {
 // each wait, for a body or for a change: meanwhile a session may have ended, a token may have been withdrawn, or a role
 // may have changed.
 func (a *API) revalidate(w http.ResponseWriter, r *http.Request, verb access.Verb, job *config.Job) bool {
-	switch user := a.Guard.Revalidate(userOf(r)); {
+	switch user := a.deps.Guard.Revalidate(userOf(r)); {
 	case user.Can(verb, job):
 		return true
 	case user.Identified():
@@ -141,20 +141,20 @@ func (a *API) Watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if a.Config().Access != nil { // otherwise access is lost by a reload alone
+			if a.deps.Config().Access != nil { // otherwise access is lost by a reload alone
 				a.EndStreams()
 			}
 			now := time.Now()
-			a.Audit.Report(now)
-			a.Clients.Report(now)
+			a.deps.Audit.Report(now)
+			a.deps.Clients.Report(now)
 		}
 	}
 }
 
 // EndStreams ends the streams of all users who may not view any more.
 func (a *API) EndStreams() {
-	a.Hub.End(func(subject any) bool {
+	a.deps.Hub.End(func(subject any) bool {
 		user, ok := subject.(*access.User)
-		return !ok || !a.Guard.Revalidate(user).Can(view, nil)
+		return !ok || !a.deps.Guard.Revalidate(user).Can(view, nil)
 	}, `{"reason":"session"}`)
 }

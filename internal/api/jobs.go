@@ -23,7 +23,7 @@ func (a *API) absolute(r *http.Request, path string) string {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	if public := a.Config().PublicURL; public != nil {
+	if public := a.deps.Config().PublicURL; public != nil {
 		scheme, host = public.Scheme, public.Host
 	}
 	return scheme + "://" + host + path
@@ -31,19 +31,19 @@ func (a *API) absolute(r *http.Request, path string) string {
 
 func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
-		list, user := a.Jobs.List(), a.Guard.Revalidate(userOf(r))
+		list, user := a.deps.Jobs.List(), a.deps.Guard.Revalidate(userOf(r))
 		all := make([]wire.JobObject, 0, len(list))
 		for _, j := range list {
 			all = append(all, j.Object(user.Can(operate, j.Job)))
 		}
 		return stateOf(wire.Jobs{Jobs: all}), true
-	}, append(a.Jobs.Topics(), a.ConfigTopic)...)
+	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic)...)
 }
 
 // findJob finds the job that the path names, or answers 404.
 func (a *API) findJob(w http.ResponseWriter, r *http.Request) *jobs.Job {
 	name := r.PathValue("job")
-	j := a.Jobs.Job(name)
+	j := a.deps.Jobs.Job(name)
 	if j == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no job %q", name))
 	}
@@ -60,15 +60,15 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 		if j == nil {
 			return state{}, false
 		}
-		return stateOf(j.Object(a.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
-	}, j.Topic, a.ConfigTopic)
+		return stateOf(j.Object(a.deps.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
+	}, j.Topic, a.deps.ConfigTopic)
 }
 
 // getQueue answers with all runs that wait; a job object has the first of them.
 func (a *API) getQueue(w http.ResponseWriter, r *http.Request) {
 	if j := a.findJob(w, r); j != nil {
 		a.serveState(
-			w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.Jobs.Queue(j.Name)}), true }, j.Topic,
+			w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.deps.Jobs.Queue(j.Name)}), true }, j.Topic,
 		)
 	}
 }
@@ -96,7 +96,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
-	run, snap, err := a.Jobs.Start(r.Context(), j, jobs.StartOptions{
+	run, snap, err := a.deps.Jobs.Start(r.Context(), j, jobs.StartOptions{
 		Trigger: wire.TriggerAPI,
 		Args:    args,
 		Caller:  userOf(r).ID,
@@ -108,7 +108,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 		a.failStart(w, r, j, err)
 	case isForm:
 		w.Header().Set("Cache-Control", "no-store")
-		http.Redirect(w, r, RunPath(a.Config(), snap.ID), http.StatusSeeOther)
+		http.Redirect(w, r, RunPath(a.deps.Config(), snap.ID), http.StatusSeeOther)
 	default:
 		a.answerStart(w, r, run, snap)
 	}
@@ -144,7 +144,7 @@ func (a *API) answerStart(w http.ResponseWriter, r *http.Request, run *jobs.Run,
 			status = http.StatusOK
 		}
 	}
-	path := RunPath(a.Config(), snap.ID)
+	path := RunPath(a.deps.Config(), snap.ID)
 	h := w.Header()
 	h.Set("Location", path)
 	h.Set("Operation-Location", a.absolute(r, path))

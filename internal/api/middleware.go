@@ -42,7 +42,7 @@ func (a *API) belowBase(next http.Handler) http.Handler {
 
 // link returns a path of the API as clients have to use it: below the path of the public address.
 func (a *API) link(path string) string {
-	return access.Base(a.Config().PublicURL) + path
+	return access.Base(a.deps.Config().PublicURL) + path
 }
 
 // sameOrigin refuses requests with which a page of another origin would change something.
@@ -54,7 +54,7 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 	others := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A proxy may ask for another Host than the browser did.
-		if public := a.Config().PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
+		if public := a.deps.Config().PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -99,10 +99,10 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 }
 
 func (a *API) isOwnHost(r *http.Request) bool {
-	if isLoopback(r.Host) || a.Guard.ByToken(r) {
+	if isLoopback(r.Host) || a.deps.Guard.ByToken(r) {
 		return true
 	}
-	if public := a.Config().PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
+	if public := a.deps.Config().PublicURL; public != nil && strings.EqualFold(hostOf(r.Host), public.Hostname()) {
 		return true
 	}
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)

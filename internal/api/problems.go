@@ -124,7 +124,7 @@ func (a *API) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job, err
 		problem.Write(w, p)
 	case r.Context().Err() != nil: // the client is gone
 	default:
-		a.Log.Error("a run was not started", "job", j.Name, "err", err)
+		a.deps.Log.Error("a run was not started", "job", j.Name, "err", err)
 		failForNow(w, r, http.StatusServiceUnavailable, "the run cannot be stored; the log says more", 5*time.Second)
 	}
 }

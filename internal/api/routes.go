@@ -58,7 +58,7 @@ func (a *API) routes() []route {
 		{"GET /openapi.json", public, openAPI},
 		{"GET /schema.json", public, schema},
 		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { health(w, true) }},
-		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { health(w, a.Ready()) }},
+		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { health(w, a.deps.Ready()) }},
 	}
 }
 

@@ -17,10 +17,10 @@ import (
 // findRun finds the run that the path names, or answers 404, or 410 if it is known to have expired.
 func (a *API) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, wire.Run, bool) {
 	id := r.PathValue("id")
-	topic, run, ok := a.Runs.Lookup(id)
+	topic, run, ok := a.deps.Runs.Lookup(id)
 	switch {
 	case ok:
-	case a.Runs.HasExpired(id):
+	case a.deps.Runs.HasExpired(id):
 		fail(w, r, http.StatusGone,
 			fmt.Sprintf("run %q has expired: only the newest runs of a job are kept, and those for a time", id))
 	default:
@@ -56,7 +56,7 @@ func (a *API) runEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if _, _, ok := a.Runs.Lookup(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
+	if _, _, ok := a.deps.Runs.Lookup(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
 		return
 	}
 	for {
@@ -64,7 +64,7 @@ func (a *API) runEvents(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		err := a.Hub.With(sse.StreamOptions{HandOff: true}).ServeRun(w, r, topic, run.ID)
+		err := a.deps.Hub.With(sse.StreamOptions{HandOff: true}).ServeRun(w, r, topic, run.ID)
 		if errors.Is(err, sse.ErrGone) {
 			continue // it has been forgotten just now
 		}
@@ -93,7 +93,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	}
 	prefer := negotiate.PreferWait(r.Header, maxWait)
 	printed := endOf(run, offset)
-	if out := a.Runs.Output(run.ID); out != nil {
+	if out := a.deps.Runs.Output(run.ID); out != nil {
 		if printed, ok = a.awaitOutput(w, r, out, offset, prefer); !ok {
 			return
 		}
@@ -154,11 +154,11 @@ func (a *API) cancelRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := http.StatusOK
-	if a.Runs.Cancel(run.ID) {
+	if a.deps.Runs.Cancel(run.ID) {
 		status = http.StatusAccepted
 		a.record(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
 	}
-	if _, now, ok := a.Runs.Lookup(run.ID); ok {
+	if _, now, ok := a.deps.Runs.Lookup(run.ID); ok {
 		run = now
 	}
 	answer(w, status, run)

@@ -20,7 +20,7 @@ import (
 
 // me answers with who makes the request, what they may do, and how they could sign in.
 func (a *API) me(w http.ResponseWriter, r *http.Request) {
-	user, methods := userOf(r), a.Guard.Methods()
+	user, methods := userOf(r), a.deps.Guard.Methods()
 	var signIn *string
 	if len(methods) > 0 {
 		path := a.link("/auth/login")
@@ -71,7 +71,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, `the body is neither {"token": "…"} nor a form with it`)
 		return
 	}
-	user, err := a.Guard.SignIn(w, r, body.Token)
+	user, err := a.deps.Guard.SignIn(w, r, body.Token)
 	if err != nil {
 		a.signedIn(r, nil, "token", err)
 		a.failSignIn(w, r, err)
@@ -92,7 +92,7 @@ func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 		web.Message(w, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
 		return
 	}
-	err := a.Guard.Begin(w, r, visit)
+	err := a.deps.Guard.Begin(w, r, visit)
 	var away *access.AwayError
 	switch {
 	case err == nil:
@@ -140,7 +140,7 @@ func noProvider(w http.ResponseWriter) {
 // providerUnavailable answers a sign-in while the provider cannot be reached.
 func (a *API) providerUnavailable(w http.ResponseWriter, away *access.AwayError) {
 	if away.New { // at most once in a while, however often somebody tries
-		a.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
+		a.deps.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(seconds(away.After)))
 	web.Message(w, http.StatusServiceUnavailable, web.Notice{
@@ -151,7 +151,7 @@ func (a *API) providerUnavailable(w http.ResponseWriter, away *access.AwayError)
 
 // completeSignIn answers the browser that comes back from the provider.
 func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
-	user, back, err := a.Guard.Complete(w, r)
+	user, back, err := a.deps.Guard.Complete(w, r)
 	var (
 		away     *access.AwayError
 		busy     *access.BusyError
@@ -225,7 +225,7 @@ func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
 	if user := userOf(r); user.Identified() {
 		a.recordMetered(r, "sign-out", user.ID)
 	}
-	provider := a.Guard.SignOut(w, r)
+	provider := a.deps.Guard.SignOut(w, r)
 	a.EndStreams()
 	if provider != "" {
 		answer(w, http.StatusOK, wire.SignedOut{EndSession: provider})

@@ -14,14 +14,14 @@ import (
 // listSources answers with every source's newest snapshot.
 func (a *API) listSources(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
-		return a.newestOfAll("sources", a.Sources.Topics()), true
-	}, append(a.Sources.Topics(), a.ConfigTopic)...)
+		return a.newestOfAll("sources", a.deps.Sources.Topics()), true
+	}, append(a.deps.Sources.Topics(), a.deps.ConfigTopic)...)
 }
 
 // findSource finds the topic of the source that the path names, or answers 404.
 func (a *API) findSource(w http.ResponseWriter, r *http.Request) *sse.Topic {
 	name := r.PathValue("name")
-	topic := a.Sources.Topic(name)
+	topic := a.deps.Sources.Topic(name)
 	if topic == nil {
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no source %q", name))
 	}
@@ -49,7 +49,7 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("name")
-	wait, err := a.Sources.Refresh(r.Context(), name)
+	wait, err := a.deps.Sources.Refresh(r.Context(), name)
 	switch {
 	case errors.Is(err, kind.ErrNotAsked):
 		fail(w, r, http.StatusConflict, fmt.Sprintf("%q cannot be refreshed: %v", name, err))

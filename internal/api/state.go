@@ -34,7 +34,7 @@ func tagOf(sum [sha256.Size]byte) string { return `"` + hex.EncodeToString(sum[:
 // newestOf returns the newest snapshot of a topic, with the id of its event as the tag: that of a run that is over ends
 // in -end, like the id that ends its stream.
 func (a *API) newestOf(topic *sse.Topic) state {
-	latest, _ := a.Latest(topic)
+	latest, _ := a.deps.Latest(topic)
 	return state{[][]byte{latest.Data}, `"` + latest.ID + `"`}
 }
 
@@ -45,7 +45,7 @@ func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 	versions := sha256.New()
 	separator := []byte(`{"` + member + `":[`)
 	for _, topic := range topics {
-		if latest, ok := a.Latest(topic); ok {
+		if latest, ok := a.deps.Latest(topic); ok {
 			body = append(body, separator, latest.Data)
 			separator = []byte(",")
 			fmt.Fprintf(versions, "%s %s\n", topic.Name(), latest.ID)
@@ -79,7 +79,7 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 				cancel() // also for a client that claims to have every version
 			}
 		}}
-		_ = a.Hub.ServeAll(watch, r.WithContext(ctx), topics...) // a wakeup can do all that a stream needs
+		_ = a.deps.Hub.ServeAll(watch, r.WithContext(ctx), topics...) // a wakeup can do all that a stream needs
 		if !a.revalidate(w, r, view, nil) {
 			return
 		}
@@ -113,5 +113,5 @@ func (u wakeup) SetWriteDeadline(time.Time) error { return nil }
 
 // everything returns the topics of the configuration and of all its sources and jobs.
 func (a *API) everything() []*sse.Topic {
-	return slices.Concat([]*sse.Topic{a.ConfigTopic}, a.Sources.Topics(), a.Jobs.Topics())
+	return slices.Concat([]*sse.Topic{a.deps.ConfigTopic}, a.deps.Sources.Topics(), a.deps.Jobs.Topics())
 }

@@ -51,7 +51,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if err := a.Hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
+	if err := a.deps.Hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
 		failStream(w, r)
 	}
 }
@@ -98,11 +98,11 @@ func (a *API) chosen(query url.Values) ([]*sse.Topic, error) {
 	if len(sources)+len(jobs) > maxNames {
 		return nil, errTooManyNames
 	}
-	chosen, err := choose("source", sources, a.Sources.Topics())
+	chosen, err := choose("source", sources, a.deps.Sources.Topics())
 	if err != nil {
 		return nil, err
 	}
-	more, err := choose("job", jobs, a.Jobs.Topics())
+	more, err := choose("job", jobs, a.deps.Jobs.Topics())
 	return append(chosen, more...), err
 }
 

@@ -17,7 +17,7 @@ func (s *poller) alertOn(snap *wire.Source, e alert.Evaluation) {
 // alertElapsed is the hook that runs when the conditions of the alert have held for long enough.
 func (s *poller) alertElapsed(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
-	if wait := s.evaluateFrom.Sub(s.svc.Clock.Now()); wait > 0 {
+	if wait := s.evaluateFrom.Sub(s.svc.deps.Clock.Now()); wait > 0 {
 		internal.Schedule(s.alert.Key(), wait)
 		return nil
 	}

@@ -28,7 +28,7 @@ func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.
 		if _, changed := c.Replaced(p); changed {
 			continue
 		}
-		claim, other, err := svc.Store.Claim(ctx, p.key, snapshot.ClaimOptions{})
+		claim, other, err := svc.deps.Store.Claim(ctx, p.key, snapshot.ClaimOptions{})
 		if err == nil && claim == nil {
 			err = fmt.Errorf("another process polls it, as run %s: "+
 				"stop that one, or wait until the store has noticed that it is gone", other.Run)
@@ -76,11 +76,11 @@ func (c *change) Apply() {
 		s.begin(before)
 	}
 	for _, s := range c.Next {
-		if s.published.Waiting == wire.WaitingRateLimit && !svc.Scheduler.Running(s.key) {
-			s.publishNext(svc.Scheduler) // removed sources are no longer ahead of it
+		if s.published.Waiting == wire.WaitingRateLimit && !svc.deps.Scheduler.Running(s.key) {
+			s.publishNext(svc.deps.Scheduler) // removed sources are no longer ahead of it
 		}
 	}
-	svc.Scheduler.Schedule(watchersKey{}, 0) // other sources may count as watched now
+	svc.deps.Scheduler.Schedule(watchersKey{}, 0) // other sources may count as watched now
 }
 
 // Finish implements [reconcile.Change]: it waits until what was removed or replaced has ended,
@@ -95,7 +95,7 @@ func (c *change) Finish(ctx context.Context) {
 	releaseAll(ctx, left)
 	for _, s := range c.Gone {
 		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
-			c.svc.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
+			c.svc.deps.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
 		}
 	}
 }

@@ -29,12 +29,12 @@ func (svc *Service) checkClock(_ context.Context, internal *smartpoll.Internal) 
 // followClock adjusts the sources if a clock was set or the process stood still. Hooks that depend on
 // the age of a value call it first: after a gap all of them are due, in any order.
 func (svc *Service) followClock(internal *smartpoll.Internal) {
-	ahead, gap, set := svc.Clock.Look()
+	ahead, gap, set := svc.deps.Clock.Look()
 	if !set {
 		return
 	}
-	svc.Log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
-	now, sources := svc.Clock.Now(), svc.all()
+	svc.deps.Log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
+	now, sources := svc.deps.Clock.Now(), svc.all()
 	if gap {
 		var evaluateFrom time.Time
 		for _, s := range sources {
@@ -56,7 +56,7 @@ func (svc *Service) followClock(internal *smartpoll.Internal) {
 	for _, s := range sources {
 		s.publishNext(internal)
 	}
-	svc.ClockSet()
+	svc.deps.ClockSet()
 }
 
 func latest(a, b time.Time) time.Time {

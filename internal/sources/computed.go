@@ -23,7 +23,7 @@ func (svc *Service) inputChanged(p *poller) {
 	}
 	svc.changed[p] = struct{}{}
 	svc.mu.Unlock()
-	svc.Scheduler.Schedule(changedKey{}, 0)
+	svc.deps.Scheduler.Schedule(changedKey{}, 0)
 }
 
 // scheduleChanged is the hook of inputChanged.

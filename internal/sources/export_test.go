@@ -130,7 +130,7 @@ func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	err = p.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+	err = p.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		c.Apply()
 		return nil
 	})
@@ -138,17 +138,17 @@ func (p Polling) Change(ctx context.Context, cfg *config.Config) error {
 	return err
 }
 
-func (p Polling) Run(ctx context.Context) error { return p.Scheduler.Run(ctx) }
+func (p Polling) Run(ctx context.Context) error { return p.deps.Scheduler.Run(ctx) }
 
 // Step sets the wall clock ahead, or back.
-func (p Polling) Step(d time.Duration) { p.Clock.Step(d) }
+func (p Polling) Step(d time.Duration) { p.deps.Clock.Step(d) }
 
 // Wall is what the wall clock says.
-func (p Polling) Wall() time.Time { return p.Clock.Wall() }
+func (p Polling) Wall() time.Time { return p.deps.Clock.Wall() }
 
 // Stall has the process stand still, as far as hooks are concerned.
 func (p Polling) Stall(ctx context.Context, d time.Duration) {
-	_ = p.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+	_ = p.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		time.Sleep(d)
 		return nil
 	})
@@ -156,7 +156,7 @@ func (p Polling) Stall(ctx context.Context, d time.Duration) {
 
 // Newest is the newest snapshot of a source.
 func (p Polling) Newest(name string) []byte {
-	latest, _ := p.Store.Latest(p.Topic(name))
+	latest, _ := p.deps.Store.Latest(p.Topic(name))
 	return latest.Data
 }
 

@@ -82,12 +82,12 @@ func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 		return nil, ""
 	}
 	if delay := scheduler.Delay(s.key); delay > 0 {
-		if now := s.svc.Clock.Now(); next.Before(now) {
+		if now := s.svc.deps.Clock.Now(); next.Before(now) {
 			next = now
 		}
-		return s.svc.Clock.People(next.Add(delay)), wire.WaitingRateLimit
+		return s.svc.deps.Clock.People(next.Add(delay)), wire.WaitingRateLimit
 	}
-	return s.svc.Clock.People(next), s.waiting
+	return s.svc.deps.Clock.People(next), s.waiting
 }
 
 // waitingAfter returns what a source waits for after a poll that failed with err.

@@ -30,7 +30,7 @@ type reading struct {
 
 // poll gets the source's value. It runs on a goroutine of its own.
 func (s *poller) poll(ctx context.Context) (got reading, err error) {
-	got.began = s.svc.Clock.Now()
+	got.began = s.svc.deps.Clock.Now()
 	if s.Timeout > 0 { // 0: a computation, which jq bounds
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, clock.TimedOut{After: s.Timeout})
@@ -73,7 +73,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 
 // observed returns s.poll, with the observer told of each poll if there is one.
 func (s *poller) observed() func(context.Context) (reading, error) {
-	if s.svc.Observer == nil || s.svc.Observer.Polled == nil {
+	if s.svc.deps.Observer == nil || s.svc.deps.Observer.Polled == nil {
 		return s.poll
 	}
 	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
@@ -81,7 +81,7 @@ func (s *poller) observed() func(context.Context) (reading, error) {
 		p, begun := p, time.Now()
 		got, err := s.poll(ctx)
 		if p.Took, p.Err = time.Since(begun), err; !isNoNews(err) {
-			s.svc.Observer.Polled(p)
+			s.svc.deps.Observer.Polled(p)
 		}
 		return got, err
 	}
@@ -135,12 +135,12 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 		s.connected()
 		return nil
 	}
-	if err != nil && s.subscription == nil && got.began.Before(s.svc.Clock.Woke()) && !kind.Refused(err) {
+	if err != nil && s.subscription == nil && got.began.Before(s.svc.deps.Clock.Woke()) && !kind.Refused(err) {
 		// The process stood still, or the machine slept: the upstream is not to blame.
-		internal.Schedule(s.key, s.spreadDelay(s.svc.Clock.Now()))
+		internal.Schedule(s.key, s.spreadDelay(s.svc.deps.Clock.Now()))
 		return nil
 	}
-	now := s.svc.Clock.Now()
+	now := s.svc.deps.Clock.Now()
 	before := s.published
 	after := before
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err err
 	if snap.UpdatedAt != nil {
 		snap.State = wire.SourceStale
 	}
-	s.history.Add(s.svc.Clock.Wall(), nil)
+	s.history.Add(s.svc.deps.Clock.Wall(), nil)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
 	if s.pause() == config.Never {
 		internal.Schedule(s.key, -1)
@@ -183,7 +183,7 @@ func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err err
 // inputs that it needs. It reports false if an input has lost its value since the computation
 // began: then there will be another one.
 func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wire.Source, got reading) bool {
-	oldest, at := s.oldestNeeded(), s.svc.Clock.People(now)
+	oldest, at := s.oldestNeeded(), s.svc.deps.Clock.People(now)
 	switch {
 	case oldest == nil:
 		s.renewed, s.oldestInput, snap.UpdatedAt = now, "", at
@@ -223,7 +223,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	if before.State != wire.SourceOK {
 		return nil
 	}
-	now := s.svc.Clock.Now()
+	now := s.svc.deps.Clock.Now()
 	if left := s.staleIn(now); left > 0 {
 		internal.Schedule(staleKey(s.key), left)
 		return nil
@@ -231,7 +231,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	text := s.staleReason()
 	after := before
 	after.State, after.Error = wire.SourceStale, &text
-	s.history.Add(s.svc.Clock.Wall(), nil)
+	s.history.Add(s.svc.deps.Clock.Wall(), nil)
 	s.alertOn(&after, alert.Evaluation{})
 	s.put(after)
 	return nil

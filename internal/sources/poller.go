@@ -83,7 +83,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		Source: cfg,
 		key:    wire.SourceKey(cfg.Name),
 		svc:    svc,
-		log:    svc.Log.With("source", cfg.Name),
+		log:    svc.deps.Log.With("source", cfg.Name),
 		show:   showOf(cfg.Show),
 	}
 	secrets := cfg.Spec.Secrets()
@@ -91,7 +91,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		secrets = secrets.And(cfg.Upstream.Spec.Secrets())
 	}
 	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
-	s.alert = svc.Alerts.Monitor(alert.Subject{
+	s.alert = svc.deps.Alerts.Monitor(alert.Subject{
 		Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets,
 	}, cfg.Alert)
 	s.topic = svc.topicOf(cfg.Name)
@@ -107,12 +107,12 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	}
 	if cfg.Upstream != nil {
 		s.upstream = cfg.Upstream.Name
-		s.limit = svc.Upstreams.Group(s.upstream)
+		s.limit = svc.deps.Upstreams.Group(s.upstream)
 	}
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{
-		Secrets: s.secrets, Log: s.log, Client: svc.Client, Parse: string(cfg.Parse), Input: s.input,
-		Link: svc.Upstreams.Link(s.upstream),
+		Secrets: s.secrets, Log: s.log, Client: svc.deps.Client, Parse: string(cfg.Parse), Input: s.input,
+		Link: svc.deps.Upstreams.Link(s.upstream),
 	})
 	if err != nil {
 		s.opened = kind.Values(func(context.Context) (any, error) { return nil, err })
@@ -126,13 +126,13 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 
 // input returns the newest snapshot of an input.
 func (s *poller) input(name string) []byte {
-	latest, _ := s.svc.Store.Latest(s.inputs[name])
+	latest, _ := s.svc.deps.Store.Latest(s.inputs[name])
 	return latest.Data
 }
 
 // addTasks adds the tasks of s to the scheduler, which does not start them by that.
 func (s *poller) addTasks() {
-	scheduler := s.svc.Scheduler
+	scheduler := s.svc.deps.Scheduler
 	var options []smartpoll.TaskOption
 	if s.Polled() { // for others the next attempt is the next poll of an input, or the next message
 		backoff := smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}
@@ -168,7 +168,7 @@ func (s *poller) removeTasks() {
 		stop()
 	}
 	s.svc.forgetChanged(s)
-	scheduler := s.svc.Scheduler
+	scheduler := s.svc.deps.Scheduler
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
 	scheduler.Remove(alert.Key(s.Name))
@@ -176,7 +176,7 @@ func (s *poller) removeTasks() {
 
 // latest reads the source's newest snapshot back from the store. It may be called from any goroutine.
 func (s *poller) latest() (snap wire.Source) {
-	if latest, ok := s.svc.Store.Latest(s.topic); ok {
+	if latest, ok := s.svc.deps.Store.Latest(s.topic); ok {
 		// What put encoded decodes.
 		_ = json.Unmarshal(latest.Data, &snap)
 	}

@@ -20,8 +20,8 @@ func (svc *Service) Refresh(ctx context.Context, name string) (wait time.Duratio
 		return 0, nil
 	}
 	asked := true
-	err = svc.Scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		wait, asked = svc.refresh(internal, s, svc.Clock.Now())
+	err = svc.deps.Scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
+		wait, asked = svc.refresh(internal, s, svc.deps.Clock.Now())
 		return nil
 	})
 	if err == nil && !asked {

@@ -99,7 +99,7 @@ type Poll struct {
 
 // A Service has the sources of a configuration. [New] makes one.
 type Service struct {
-	Deps
+	deps Deps
 	list atomic.Pointer[[]*poller] // replaced as a whole and never changed
 
 	mu      sync.Mutex           // guards the field below
@@ -108,7 +108,7 @@ type Service struct {
 
 // New returns a Service without sources, with tasks of its own in the scheduler. [Service.Prepare] brings sources.
 func New(deps Deps) *Service {
-	svc := &Service{Deps: deps, changed: map[*poller]struct{}{}}
+	svc := &Service{deps: deps, changed: map[*poller]struct{}{}}
 	svc.list.Store(new([]*poller))
 	for key, hook := range map[any]smartpoll.TaskHook{
 		watchersKey{}: svc.checkWatchers,

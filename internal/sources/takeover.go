@@ -25,7 +25,7 @@ func (s *poller) keepsValueOf(before *poller) bool {
 // begin publishes the first snapshot of s and starts its first poll, which may have to wait for the
 // limit of its upstream. before is the poller that s has taken over from, nil if s is new.
 func (s *poller) begin(before *poller) {
-	scheduler := s.svc.Scheduler
+	scheduler := s.svc.deps.Scheduler
 	snap := wire.Source{State: wire.SourcePending}
 	if before != nil {
 		s.wanted, s.unwatchedSince = before.wanted, before.unwatchedSince
@@ -34,7 +34,7 @@ func (s *poller) begin(before *poller) {
 			snap = last
 			s.renewed, s.oldestInput, s.evaluateFrom = before.renewed, before.oldestInput, before.evaluateFrom
 			if s.StaleAfter > 0 {
-				scheduler.Schedule(staleKey(s.key), s.staleIn(s.svc.Clock.Now()))
+				scheduler.Schedule(staleKey(s.key), s.staleIn(s.svc.deps.Clock.Now()))
 			}
 		}
 		s.alert.TakeOver(before.alert)
@@ -45,7 +45,7 @@ func (s *poller) begin(before *poller) {
 	case s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
-		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.Clock.Now()))
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.deps.Clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
 	default:
 		scheduler.Schedule(s.key, 0)
@@ -62,5 +62,5 @@ func (s *poller) isLimitedAs(before *poller) bool {
 	own, ok := s.Spec.(kind.Targeted)
 	other, same := before.Spec.(kind.Targeted)
 	return ok && same && own.Target() == other.Target() &&
-		before.waiting == wire.WaitingRateLimit && s.svc.Clock.Now().Before(before.notBefore)
+		before.waiting == wire.WaitingRateLimit && s.svc.deps.Clock.Now().Before(before.notBefore)
 }

@@ -35,7 +35,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 		if input.published.State != wire.SourcePending {
 			continue // it is an input of two, and polled already
 		}
-		snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.Clock.People(svc.Clock.Now())}
+		snap := wire.Source{State: wire.SourceOK, UpdatedAt: svc.deps.Clock.People(svc.deps.Clock.Now())}
 		got, err := svc.pollOnce(ctx, input, trace)
 		if trace != nil {
 			fmt.Fprint(trace, "\n\n")

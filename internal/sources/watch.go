@@ -19,7 +19,7 @@ type watchersKey struct{}
 
 // topicOf returns the topic of a source, which all its definitions share.
 func (svc *Service) topicOf(name string) *sse.Topic {
-	return svc.Hub.Topic(wire.SourceKey(name), svc.TopicOptions(wire.SourceKey(name)))
+	return svc.deps.Hub.Topic(wire.SourceKey(name), svc.TopicOptions(wire.SourceKey(name)))
 }
 
 // TopicOptions returns the options that the topic of that name must have in the hub, whoever makes
@@ -27,7 +27,7 @@ func (svc *Service) topicOf(name string) *sse.Topic {
 func (svc *Service) TopicOptions(name string) sse.TopicOptions {
 	options := sse.TopicOptions{KeepData: true}
 	if strings.HasPrefix(name, wire.SourceKey("")) {
-		options.OnWatched = func(bool) { svc.Scheduler.Schedule(watchersKey{}, 0) }
+		options.OnWatched = func(bool) { svc.deps.Scheduler.Schedule(watchersKey{}, 0) }
 	}
 	return options
 }
@@ -35,7 +35,7 @@ func (svc *Service) TopicOptions(name string) sse.TopicOptions {
 // checkWatchers is the hook that adjusts the pace of sources to their watchers. The inputs of a
 // watched source count as watched.
 func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Internal) error {
-	now := svc.Clock.Now()
+	now := svc.deps.Clock.Now()
 	sources := svc.all()
 	for _, s := range sources {
 		switch {
