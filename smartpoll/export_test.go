@@ -182,7 +182,7 @@ func Check(s *Scheduler) string {
 			return "a group's running is not the number of its members that run"
 		case g.kept != kept[g] || g.waiting != due[g]:
 			return "a group's kept or waiting is not the number of its members that it keeps a place for, or that wait"
-		case g.turn && g.kept == 0:
+		case g.startKept && g.kept == 0:
 			return "a start is kept for nobody"
 		case g.places > 0 && g.running > g.places:
 			return "more members run than the group has places"

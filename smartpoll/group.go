@@ -51,14 +51,14 @@ type Group struct {
 
 	// The fields below are guarded by the owner's mu.
 
-	ended   time.Time // when a member's invocation last ended; zero without a gap
-	running int       // members whose invocation is in progress, and admissions
-	visits  int       // admissions alone
-	kept    int       // slots kept for members that are about to start, or wait for their next group
-	turn    bool      // the next start of the limiter is kept for one of those
-	queue   queue     // members that wait for a slot or a start
-	waiting int       // members that are due and have not started, whether they are in queue or not
-	bell    entry     // in control.timed while the first member of queue waits for a start: due when that is available
+	ended     time.Time // when a member's invocation last ended; zero without a gap
+	running   int       // members whose invocation is in progress, and admissions
+	visits    int       // admissions alone
+	kept      int       // slots kept for members that are about to start, or wait for their next group
+	startKept bool      // the next start of the limiter is kept for one of those
+	queue     queue     // members that wait for a slot or a start
+	waiting   int       // members that are due and have not started, whether they are in queue or not
+	bell      entry     // in control.timed while the first member of queue waits for a start: due when that is available
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is

@@ -68,14 +68,14 @@ func (m *membership) wait() {
 }
 
 // free reports whether g has a slot, and its next start is not kept for an entry.
-func (g *Group) free() bool { return !g.turn && (g.places == 0 || g.running+g.kept < g.places) }
+func (g *Group) free() bool { return !g.startKept && (g.places == 0 || g.running+g.kept < g.places) }
 
 // keep makes the next group keep a slot and its next start for the entry.
 func (m *membership) keep() {
 	g := m.groups[m.kept]
 	m.kept++
 	g.kept++
-	g.turn = g.limiter != nil
+	g.startKept = g.limiter != nil
 }
 
 // join admits e, taken from c.ready, if all of its groups do. If one does not, e waits in that group's queue, and join
@@ -94,7 +94,7 @@ func (c *control) join(e *entry) bool {
 		m.kept--
 		g := m.groups[m.kept]
 		g.kept--
-		g.turn = false
+		g.startKept = false
 		e.at = m.at
 		g.queue.putBack(e)
 		c.serve(g)
@@ -173,7 +173,7 @@ func (c *control) release(m *membership) {
 		g.waiting--
 		if i < kept {
 			g.kept--
-			g.turn = false
+			g.startKept = false
 		}
 	}
 	for _, g := range m.groups[:min(kept+1, len(m.groups))] {
