@@ -38,16 +38,16 @@ type Get struct {
 	Secrets *secret.Redactor // hides secrets in errors
 }
 
-// FetchIf requests the value once. Known is the answer to remember that an earlier call has returned, nil for none. If
+// FetchIf requests the value once. Stored is the answer to remember that an earlier call has returned, nil for none. If
 // the server says that this answer is still current (304, RFC 9110 §15.4.5), nothing is transferred and the remembered
 // answer is parsed again. FetchIf returns the answer to remember from now on: nil without a strong validator, or if the
-// answer is larger than [MaxKnown].
+// answer is larger than [MaxStored].
 //
 // Its errors are a [*StatusError], or wrap the cause: a network error, [context.Cause] of ctx, or a body that is too
 // large or cannot be parsed.
-func (h Get) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
+func (h Get) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) {
 	start := time.Now()
-	v, now, err := h.fetch(ctx, known)
+	v, now, err := h.fetch(ctx, stored)
 	if err == nil {
 		return v, now, nil
 	}
@@ -57,8 +57,8 @@ func (h Get) FetchIf(ctx context.Context, known *Known) (any, *Known, error) {
 	return nil, nil, kind.Fail(ctx, start, "GET "+address(h.URL, h.Secrets), reason(err), err, h.Secrets)
 }
 
-// request returns the request of a fetch, conditional on known.
-func (h Get) request(ctx context.Context, known *Known) (*http.Request, error) {
+// request returns the request of a fetch, conditional on stored.
+func (h Get) request(ctx context.Context, stored *Stored) (*http.Request, error) {
 	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
 		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
 	}
@@ -72,11 +72,11 @@ func (h Get) request(ctx context.Context, known *Known) (*http.Request, error) {
 	if h.parse() == "json" {
 		req.Header.Set("Accept", "application/json, */*;q=0.1")
 	}
-	if known != nil && known.ETag != "" {
-		req.Header.Set("If-None-Match", known.ETag)
+	if stored != nil && stored.ETag != "" {
+		req.Header.Set("If-None-Match", stored.ETag)
 	}
-	if known != nil && known.LastModified != "" {
-		req.Header.Set("If-Modified-Since", known.LastModified)
+	if stored != nil && stored.LastModified != "" {
+		req.Header.Set("If-Modified-Since", stored.LastModified)
 	}
 	for k, values := range h.Header {
 		if k = http.CanonicalHeaderKey(k); k == "Host" && len(values) > 0 {
@@ -115,16 +115,16 @@ func (h Get) parse() string {
 	return h.Parse
 }
 
-func (h Get) fetch(ctx context.Context, known *Known) (v any, now *Known, err error) {
+func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err error) {
 	trace := traceOf(ctx, h)
-	req, err := h.request(trace.timed(ctx), known)
+	req, err := h.request(trace.timed(ctx), stored)
 	if err != nil {
 		return nil, nil, err
 	}
 	trace.request(req)
 	client := http.Client{Transport: shared.Transport}
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		if known != nil { // it names an answer of the first address
+		if stored != nil { // it names an answer of the first address
 			req.Header.Del("If-None-Match")
 			req.Header.Del("If-Modified-Since")
 		}
@@ -141,9 +141,9 @@ func (h Get) fetch(ctx context.Context, known *Known) (v any, now *Known, err er
 	trace.response(resp)
 
 	switch {
-	case resp.StatusCode == http.StatusNotModified && known != nil:
-		v, err = value.Parse(ctx, h.parse(), known.body)
-		return v, known, err
+	case resp.StatusCode == http.StatusNotModified && stored != nil:
+		v, err = value.Parse(ctx, h.parse(), stored.body)
+		return v, stored, err
 	case !h.accepts(resp.StatusCode):
 		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
 	}
@@ -171,7 +171,7 @@ func (h Get) fetch(ctx context.Context, known *Known) (v any, now *Known, err er
 		e.Start = h.Secrets.Text(e.Start)
 	}
 	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
-		now = knownOf(resp.Header, body)
+		now = storedOf(resp.Header, body)
 	}
 	return v, now, err
 }

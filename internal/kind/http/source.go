@@ -107,21 +107,21 @@ func (s *Source) Secrets() kind.Secrets {
 // A fetcher makes a request conditional on the last answer that was of use.
 type fetcher struct {
 	get    Get
-	known  *Known        // the newest answer that has a name, and was of use
-	newest *Known        // the same, before that is known
+	stored *Stored       // the newest answer that has a validator, and was of use
+	newest *Stored       // the same, before that is confirmed
 	wait   time.Duration // what the newest answer asks for
 }
 
 // Fetch implements [kind.Fetcher].
 func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	f.wait = 0
-	v, newest, err := f.get.FetchIf(ctx, f.known)
+	v, newest, err := f.get.FetchIf(ctx, f.stored)
 	f.newest = newest
 	return kind.Result{Value: v, Wait: f.wait}, err
 }
 
 // Confirm implements [kind.Confirmer].
-func (f *fetcher) Confirm() { f.known = f.newest }
+func (f *fetcher) Confirm() { f.stored = f.newest }
 
 // Target implements [kind.Targeted]: the server.
 func (s *Source) Target() string { return s.URL.Scheme + "://" + s.URL.Host }

@@ -8,17 +8,17 @@ import (
 )
 
 const (
-	// MaxKnown is the maximum size of a remembered answer, in bytes: a larger one is
+	// MaxStored is the maximum size of a remembered answer, in bytes: a larger one is
 	// transferred with every poll.
-	MaxKnown = 256 << 10
-	// settled is how long after Last-Modified an answer must be dated for that to be a strong
+	MaxStored = 256 << 10
+	// strongAfter is how long after Last-Modified an answer must be dated for that to be a strong
 	// validator: within its second, and one of rounding, the content may have changed again.
-	settled = 2 * time.Second
+	strongAfter = 2 * time.Second
 )
 
-// Known is an answer with a validator, by which its server can be asked whether the answer is
+// Stored is an answer with a validator, by which its server can be asked whether the answer is
 // still current. It is immutable: any number of goroutines may use it.
-type Known struct {
+type Stored struct {
 	Validator
 	body []byte
 }
@@ -30,13 +30,13 @@ type Validator struct {
 	LastModified string // the server's own spelling of the date
 }
 
-// knownOf returns the answer to remember, nil for none.
-func knownOf(h http.Header, body []byte) *Known {
+// storedOf returns the answer to remember, nil for none.
+func storedOf(h http.Header, body []byte) *Stored {
 	v := validatorOf(h)
-	if v == (Validator{}) || len(body) > MaxKnown {
+	if v == (Validator{}) || len(body) > MaxStored {
 		return nil
 	}
-	return &Known{v, bytes.Clone(body)} // its buffer is larger
+	return &Stored{v, bytes.Clone(body)} // its buffer is larger
 }
 
 // validatorOf returns the validator in an answer's header that identifies this version only.
@@ -62,7 +62,7 @@ func validatorOf(h http.Header) (v Validator) {
 		return Validator{}
 	}
 	sent, err := http.ParseTime(h.Get("Date"))
-	if err != nil || sent.Sub(modified) < settled {
+	if err != nil || sent.Sub(modified) < strongAfter {
 		return Validator{}
 	}
 	v.LastModified = date

@@ -33,7 +33,7 @@ func TestAChangeWithinTheSameSecondIsSeen(t *testing.T) {
 	for _, tags := range []bool{false, true} {
 		f := &file{body: `{"v": 10}`, modified: time.Unix(1_790_000_000, 0), now: time.Unix(1_790_000_000, 0), tags: tags}
 		h := serve(t, "/", f.ServeHTTP)
-		var known *httpkind.Known
+		var known *httpkind.Stored
 		fetch := func(want string) {
 			t.Helper()
 			v, now, err := h.FetchIf(t.Context(), known)
@@ -74,7 +74,7 @@ func TestARedirectToAnotherVersionIsSeen(t *testing.T) {
 		w.Header().Set("ETag", `"1"`)
 		fmt.Fprintf(w, "%q", r.URL.Path)
 	})
-	var known *httpkind.Known
+	var known *httpkind.Stored
 	for _, want := range []string{"/latest", "/a", "/b", "/latest"} {
 		if to = want; to == "/latest" {
 			to = ""
@@ -101,7 +101,7 @@ func TestAConditionOfTheConfigurationIsNotAboutWhatIsKnown(t *testing.T) {
 }
 
 func TestALargeAnswerIsNotKept(t *testing.T) {
-	for size, want := range map[int]bool{httpkind.MaxKnown: true, httpkind.MaxKnown + 1: false} {
+	for size, want := range map[int]bool{httpkind.MaxStored: true, httpkind.MaxStored + 1: false} {
 		h := serve(t, "/", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("ETag", `"1"`)
 			fmt.Fprintf(w, "%q", strings.Repeat("x", size-2))
