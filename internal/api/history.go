@@ -50,8 +50,8 @@ func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
 	fields := numbers.Fields()
 	known := slices.Contains(fields, asked) || slices.ContainsFunc(definition.Pick, picks)
 	if !any && len(fields) > 0 && !known {
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("field=%s is no number of source %q: there are %s",
-			asked, name, strings.Join(fields, ", ")))
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("source %q has no numbers in field %q: it has %s",
+			name, asked, strings.Join(fields, ", ")))
 		return
 	}
 	a.serveState(w, r, func() (state, bool) {

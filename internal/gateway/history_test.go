@@ -62,7 +62,7 @@ func TestHistoryOverHTTP(t *testing.T) {
 		t.Errorf("history of a text = %v, want none", name)
 	}
 	for query, want := range map[string]string{
-		"field=lvel":   "field=lvel is no number of source \"tank\": there are level, pump",
+		"field=lvel":   "source \"tank\" has no numbers in field \"lvel\": it has level, pump",
 		"since=soon":   "since=soon is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h",
 		"since=-1h":    "since=-1h is neither",
 		"points=1":     "points=1 is not a number from 2 to 2000",

@@ -31,7 +31,7 @@ type Needs string
 const (
 	NeedsAll  Needs = "all"
 	NeedsAny  Needs = "any"  // one of them
-	NeedsNone Needs = "none" // the source judges their states itself
+	NeedsNone Needs = "none" // the source evaluates their states itself
 )
 
 // Inputs implements [kind.Computed].
