@@ -34,7 +34,9 @@ func (s *Service) call(ctx context.Context, i *item) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, clock.TimedOut{After: callTimeout})
 	defer cancel()
 	r := i.sends
-	hook := httpkind.Webhook{Client: s.deps.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to)}
+	hook := httpkind.Webhook{
+		Client: s.deps.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to),
+	}
 	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
 	s.deps.Observer.delivered(i.to.Name, err)
 	return err

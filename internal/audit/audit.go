@@ -92,8 +92,8 @@ func (l *Log) RecordMetered(caller string, about slog.Attr, who Actor, action st
 	}
 }
 
-// Report appends how many lines RecordMetered has left out in the minutes that are over by now, and of which callers. It
-// is to be called about once a second.
+// Report appends how many lines RecordMetered has left out in the minutes that are over by now, and of which callers.
+// It is to be called about once a second.
 func (l *Log) Report(now time.Time) { l.report(l.metered.Due(now)) }
 
 // Close appends how many lines were left out since, and closes the file.
