@@ -98,8 +98,8 @@ func (h *Hub) unregister(st *stream) {
 	}
 }
 
-// MayRead asks [HubOptions].OnSubscribe whether r may read topics, which streams do themselves: it is for other answers that
-// show what is in a topic. The error of a refusal wraps [ErrForbidden] and the hook's own.
+// MayRead asks [HubOptions].OnSubscribe whether r may read topics, which streams do themselves: it is for other answers
+// that show what is in a topic. The error of a refusal wraps [ErrForbidden] and the hook's own.
 func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 	if h.opts.OnSubscribe == nil {
 		return nil
@@ -113,8 +113,9 @@ func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 	return nil
 }
 
-// turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a stream
-// that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others with 503.
+// turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a
+// stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
+// with 503.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(why)
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {

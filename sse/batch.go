@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// maxBatch is how many events of a backlog a stream takes at once, unless maxPiece bytes come first. What it has not taken
-// the topic may forget, so a reader that is stuck holds no more than that.
+// maxBatch is how many events of a backlog a stream takes at once, unless maxPiece bytes come first. What it has not
+// taken the topic may forget, so a reader that is stuck holds no more than that.
 const maxBatch = 16
 
 // batch is what a stream writes next. The memory is used again; one that is done with holds no frame.

@@ -16,8 +16,8 @@ func (t *Topic) cursorAt(r *run, lastID string) (cursor, Resume) {
 	return cursor{topic: t, run: r, n: n, missed: missed}, how
 }
 
-// take adds to b the frames that the reader has not had, up to sequence number limit, or the first of them if bounded, and
-// takes note of them.
+// take adds to b the frames that the reader has not had, up to sequence number limit, or the first of them if bounded,
+// and takes note of them.
 func (c *cursor) take(limit uint64, bounded bool, b *batch) {
 	before := len(b.events)
 	if c.run.since(c.n, limit, bounded, b); len(b.events) > before {
@@ -40,8 +40,8 @@ func (c *cursor) done() bool {
 	return newest != nil && newest.end && newest.n == c.n
 }
 
-// due adds to b, which is empty, what a reader of one run should get now, and reports whether that is all there will ever
-// be.
+// due adds to b, which is empty, what a reader of one run should get now, and reports whether that is all there will
+// ever be.
 func (c *cursor) due(b *batch) (last bool) {
 	for {
 		state := c.run.state.Load() // before the frames: once a run is replaced or removed, it gets no more

@@ -10,9 +10,9 @@ import (
 // maxDispatchers bounds a hub's dispatchers; there is one a processor up to that.
 const maxDispatchers = 4
 
-// dispatcher serves one share of the readers of each topic, so that a publisher does not have to: it wakes those that have
-// a goroutine, and writes to the connections that were handed off, without ever waiting for one. One goroutine runs it,
-// until the hub is over.
+// dispatcher serves one share of the readers of each topic, so that a publisher does not have to: it wakes those that
+// have a goroutine, and writes to the connections that were handed off, without ever waiting for one. One goroutine
+// runs it, until the hub is over.
 type dispatcher struct {
 	hub   *Hub
 	share int
@@ -43,9 +43,9 @@ func (d *dispatcher) addTopic(t *Topic) {
 	poke(d.kick)
 }
 
-// take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was in
-// what was taken before. A frame that is stored later queues its topic again. It tells the turn how often the topics were
-// published while they were queued.
+// take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was
+// in what was taken before. A frame that is stored later queues its topic again. It tells the turn how often the topics
+// were published while they were queued.
 func (d *dispatcher) take(topics []*Topic, streams []*stream, turn *turn) ([]*Topic, []*stream, uint64) {
 	d.hub.seqMu.Lock()
 	defer d.hub.seqMu.Unlock()

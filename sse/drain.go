@@ -8,12 +8,12 @@ import (
 
 // Drain ends all streams without sending their clients back in lockstep. It admits no new ones (they get 200, `retry:`
 // and the end), and over HubOptions.DrainWindow ends each stream at a random moment, after the frame that it is
-// writing: with an event named bye, whose data is empty and whose retry is random, up to twice the window. It returns nil
-// when the last one has ended. Writes that are still under way a moment after the window are cut off. If ctx ends first,
-// Drain ends the rest at once, and returns ctx's cause. Called again, it waits for the same end.
+// writing: with an event named bye, whose data is empty and whose retry is random, up to twice the window. It returns
+// nil when the last one has ended. Writes that are still under way a moment after the window are cut off. If ctx ends
+// first, Drain ends the rest at once, and returns ctx's cause. Called again, it waits for the same end.
 //
-// Topics, and [Topic.Watch], live on. Use it beside [http.Server.Shutdown], which waits for streams but does not end them,
-// and does not know those that were handed off:
+// Topics, and [Topic.Watch], live on. Use it beside [http.Server.Shutdown], which waits for streams but does not end
+// them, and does not know those that were handed off:
 //
 //	drained := make(chan error, 1)
 //	go func() { drained <- hub.Drain(ctx) }()
@@ -44,10 +44,10 @@ func (h *Hub) Drain(ctx context.Context) error {
 	}
 }
 
-// End ends the streams of those subjects, as HubOptions.Subject has named them, for which over reports true: with an event
-// named bye whose data is reason, a line for programs, and whose retry has the client ask again within two seconds. What
-// was published but not written yet is not sent. over is called for each stream, also with nil, and must not call the hub;
-// it may be called for a stream that is not attached yet. End does not wait for the ends.
+// End ends the streams of those subjects, as HubOptions.Subject has named them, for which over reports true: with an
+// event named bye whose data is reason, a line for programs, and whose retry has the client ask again within two
+// seconds. What was published but not written yet is not sent. over is called for each stream, also with nil, and must
+// not call the hub; it may be called for a stream that is not attached yet. End does not wait for the ends.
 func (h *Hub) End(over func(subject any) bool, reason string) {
 	h.mu.Lock()
 	streams := append([]*stream(nil), h.streams...)

@@ -36,8 +36,8 @@ func (s *single) pending(b *batch) bool {
 
 func (s *single) detach() { s.topic.detach(&s.watcher) }
 
-// multiplexed is the feed of any number of topics. It looks at all of them once; from then on, at those that its dispatcher
-// has noted.
+// multiplexed is the feed of any number of topics. It looks at all of them once; from then on, at those that its
+// dispatcher has noted.
 type multiplexed struct {
 	hub    *Hub
 	home   *dispatcher
@@ -76,8 +76,8 @@ func (m *multiplexed) detach() {
 	}
 }
 
-// note has the next pass look at a topic. It is called by the dispatcher, and reports whether it is the first time in this
-// round.
+// note has the next pass look at a topic. It is called by the dispatcher, and reports whether it is the first time in
+// this round.
 func (m *multiplexed) note(topic int32, round uint64) (first bool) {
 	m.list(topic)
 	first = m.round != round
@@ -96,9 +96,9 @@ func (m *multiplexed) list(topic int32) {
 	}
 }
 
-// pending takes a limit first and leaves what was published after it to another pass. Otherwise, with X stored as 10 after
-// X was looked at and Y as 11 before Y was, a client that breaks off with id 11 would never get 10. For the same reason the
-// limit is not beyond what the dispatcher has noted.
+// pending takes a limit first and leaves what was published after it to another pass. Otherwise, with X stored as 10
+// after X was looked at and Y as 11 before Y was, a client that breaks off with id 11 would never get 10. For the same
+// reason the limit is not beyond what the dispatcher has noted.
 func (m *multiplexed) pending(b *batch) bool {
 	if m.begun {
 		m.pendingNoted(b)
@@ -123,8 +123,8 @@ func (m *multiplexed) pending(b *batch) bool {
 	return false
 }
 
-// pendingNoted looks at the topics that are noted. One that has more, beyond the limit, stays so; the dispatcher wakes the
-// stream when it has noted all up to there.
+// pendingNoted looks at the topics that are noted. One that has more, beyond the limit, stays so; the dispatcher wakes
+// the stream when it has noted all up to there.
 func (m *multiplexed) pendingNoted(b *batch) {
 	limit := m.home.noted.Load() // before the list is taken: up to it, all is in there
 	m.mu.Lock()
@@ -142,7 +142,8 @@ func (m *multiplexed) pendingNoted(b *batch) {
 	m.looked = emptied(looked)
 }
 
-// gapEvent tells a reader how many events it missed, or nothing if that is unknown. It has no id: what comes next has one.
+// gapEvent tells a reader how many events it missed, or nothing if that is unknown. It has no id: what comes next has
+// one.
 func gapEvent(missed uint64) Event {
 	if missed == unknown {
 		return Event{Name: "gap", Data: []byte{}}

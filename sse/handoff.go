@@ -12,18 +12,19 @@ import (
 	"time"
 )
 
-// Handler streams the topics that pick names, handing the connection off where it can (see [StreamOptions].HandOff): one
-// topic as [Hub.Serve] does, any other number as [Hub.ServeAll]. An error of pick, or of these, is answered with 403 if it
-// wraps [ErrForbidden], with 404 if it wraps [ErrGone] (or with 204, see [ServeGone]), and otherwise with 500 and a log
-// entry. Methods other than GET and HEAD get 405, but for the preflights (Fetch §4.8) of pages of an allowed origin.
+// Handler streams the topics that pick names, handing the connection off where it can (see [StreamOptions].HandOff):
+// one topic as [Hub.Serve] does, any other number as [Hub.ServeAll]. An error of pick, or of these, is answered with
+// 403 if it wraps [ErrForbidden], with 404 if it wraps [ErrGone] (or with 204, see [ServeGone]), and otherwise with 500
+// and a log entry. Methods other than GET and HEAD get 405, but for the preflights (Fetch §4.8) of pages of an allowed
+// origin.
 //
 // A handler that blocks for as long as its stream lasts is that of h.With(StreamOptions{}).
 func (h *Hub) Handler(pick func(*http.Request) ([]*Topic, error)) http.Handler {
 	return h.With(StreamOptions{HandOff: true}).Handler(pick)
 }
 
-// socket is a connection that was handed off. Its methods from sink may block, and are for the goroutine that has borrowed
-// the stream; those that begin with try never block.
+// socket is a connection that was handed off. Its methods from sink may block, and are for the goroutine that has
+// borrowed the stream; those that begin with try never block.
 type socket interface {
 	sink
 	// tryWrite writes what can be written at once; what cannot is no error.
@@ -31,8 +32,8 @@ type socket interface {
 	// tryLeft drops what the client has sent, and returns CauseLeft if it has closed its side, another cause if the
 	// connection has failed, or "". It may be called at any time, from any goroutine.
 	tryLeft() Cause
-	// untilLeft drops what the client sends until the client has closed its side or the connection has failed, and returns
-	// what tryLeft does then; or "" once wake has been called.
+	// untilLeft drops what the client sends until the client has closed its side or the connection has failed, and
+	// returns what tryLeft does then; or "" once wake has been called.
 	untilLeft() Cause
 	// wake has untilLeft return. It never blocks.
 	wake()
@@ -58,8 +59,9 @@ func framed(h http.Header) bool {
 	return true
 }
 
-// hijack takes the connection from under w, through which the head and n bytes were written and flushed. It returns nil if
-// there is none to be had, or if middleware has made something else of what was written: it would not see what follows.
+// hijack takes the connection from under w, through which the head and n bytes were written and flushed. It returns nil
+// if there is none to be had, or if middleware has made something else of what was written: it would not see what
+// follows.
 func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 	if encoded(w) || !h.reached(w, n) {
 		return nil
@@ -68,7 +70,8 @@ func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 	if err != nil {
 		return nil
 	}
-	// Both are the caller's now, who has no use for them. A handler that blocks keeps net/http's connection, and that them: 8 KB.
+	// Both are the caller's now, who has no use for them. A handler that blocks keeps net/http's connection, and that
+	// them: 8 KB.
 	if buffers != nil && buffers.Reader != nil {
 		*buffers.Reader = bufio.Reader{}
 	}
@@ -78,8 +81,8 @@ func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 	return conn
 }
 
-// take takes the connection from under w and gives it to st's dispatcher, if it can be had, and reports whether it has. A
-// connection that turns out to be none that the engine knows is returned, for st to go on with.
+// take takes the connection from under w and gives it to st's dispatcher, if it can be had, and reports whether it has.
+// A connection that turns out to be none that the engine knows is returned, for st to go on with.
 func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOptions) (taken bool, own *hijacked) {
 	conn := st.hub.hijack(w, st.bytes)
 	if conn == nil {
@@ -99,8 +102,8 @@ func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOption
 	return true, nil
 }
 
-// stay is what remains of a handler that blocks while a dispatcher carries its stream: it waits for the client to leave, and
-// for the end, which is its own to complete.
+// stay is what remains of a handler that blocks while a dispatcher carries its stream: it waits for the client to
+// leave, and for the end, which is its own to complete.
 func (st *stream) stay(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { st.hasLeft(CauseLeft) })
 	if why := st.socket.untilLeft(); why != "" {
@@ -118,8 +121,8 @@ func (st *stream) hasLeft(why Cause) {
 	st.nudge()
 }
 
-// park gives st, whose goroutine has nothing left to write, to its dispatcher, which looks once more for what was published
-// in between.
+// park gives st, whose goroutine has nothing left to write, to its dispatcher, which looks once more for what was
+// published in between.
 func (st *stream) park() {
 	st.parked.Store(true)
 	if st.hub.streamCtx.Err() != nil { // and the timekeeper may have looked before
@@ -157,8 +160,8 @@ func (st *stream) end(why Cause, abort bool) {
 	st.leave(why)
 }
 
-// hijacked is a connection that turned out to be none that the engine knows, such as one that a listener has wrapped. The
-// goroutine keeps it.
+// hijacked is a connection that turned out to be none that the engine knows, such as one that a listener has wrapped.
+// The goroutine keeps it.
 type hijacked struct {
 	net.Conn
 	chunked bool

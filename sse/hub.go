@@ -27,29 +27,30 @@ type HubOptions struct {
 	StallTimeout time.Duration
 	// DrainWindow is the time over which [Hub.Drain] spreads the ends of the streams. Zero means 5 seconds.
 	DrainWindow time.Duration
-	// MaxStreams bounds the streams that are open at once. Zero means no bound. A client beyond a bound is told to come back
-	// in 5 to 30 seconds: with 200, `retry:` and the end if its Accept asks for text/event-stream, since any other status
-	// would end an EventSource for good; otherwise with 503 and Retry-After.
+	// MaxStreams bounds the streams that are open at once. Zero means no bound. A client beyond a bound is told to come
+	// back in 5 to 30 seconds: with 200, `retry:` and the end if its Accept asks for text/event-stream, since any other
+	// status would end an EventSource for good; otherwise with 503 and Retry-After.
 	MaxStreams int
 	// MaxStreamsPerClient bounds the streams of one client address, or for IPv6 of one /64. Zero means no bound.
 	MaxStreamsPerClient int
-	// ClientAddr returns the address that counts for MaxStreamsPerClient; an invalid one is not bounded. Nil means that of
-	// the connection, which behind a reverse proxy is the proxy's.
+	// ClientAddr returns the address that counts for MaxStreamsPerClient; an invalid one is not bounded. Nil means that
+	// of the connection, which behind a reverse proxy is the proxy's.
 	ClientAddr func(*http.Request) netip.Addr
 	// MaxStreamsPerTopic bounds the streams of one topic. Zero means no bound.
 	MaxStreamsPerTopic int
 	// MaxRequestTopics bounds the topics that exist because requests asked for them (see [Manager]). Zero means 1000.
 	MaxRequestTopics int
-	// OnSubscribe, if not nil, is asked whether a request may read a topic, for each topic of a stream, before anything is
-	// attached or written, and by [Hub.MayRead]. Its error refuses: Serve returns it, wrapped together with [ErrForbidden]. It
-	// is called on the request's goroutine, with no lock held.
+	// OnSubscribe, if not nil, is asked whether a request may read a topic, for each topic of a stream, before anything
+	// is attached or written, and by [Hub.MayRead]. Its error refuses: Serve returns it, wrapped together with
+	// [ErrForbidden]. It is called on the request's goroutine, with no lock held.
 	OnSubscribe func(*http.Request, *Topic) error
 	// Subject, if not nil, returns the application's own name for the principal of a request; a stream keeps that name
 	// instead of the request, and [Hub.End] passes it to the application. It is called on the request's goroutine,
 	// with no lock held.
 	Subject func(*http.Request) any
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
-	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is none. Empty means that the hub sets no CORS header.
+	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is
+	// none. Empty means that the hub sets no CORS header.
 	AllowedOrigins []string
 	// Observer receives events about streams. Nil means none.
 	Observer *Observer
@@ -85,9 +86,9 @@ func (o *HubOptions) withDefaults() HubOptions {
 
 // Hub holds topics and serves their streams. [NewHub] makes one. All methods may be called from any goroutine.
 //
-// A Hub owns a few goroutines: its dispatchers, at most four, which wake the readers of what was published and write to the
-// connections that were handed off (see [StreamOptions]), and the timekeeper, which beats, evicts and drains. They end with the
-// ctx of NewHub, once the last stream has ended.
+// A Hub owns a few goroutines: its dispatchers, at most four, which wake the readers of what was published and write to
+// the connections that were handed off (see [StreamOptions]), and the timekeeper, which beats, evicts and drains. They
+// end with the ctx of NewHub, once the last stream has ended.
 type Hub struct {
 	ctx   context.Context
 	opts  HubOptions
@@ -118,7 +119,8 @@ type Hub struct {
 	drainEnd int64              // on the hub's clock
 }
 
-// NewHub returns a hub that lives as long as ctx; when ctx ends, its streams end, and Serve returns nil. opts may be nil.
+// NewHub returns a hub that lives as long as ctx; when ctx ends, its streams end, and Serve returns nil. opts may be
+// nil.
 func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 	h := &Hub{
 		ctx:       ctx,
@@ -200,19 +202,19 @@ func (h *Hub) nextDispatcher() *dispatcher {
 
 // Serve streams t to the client of r: `retry:`, the newest event at once, then each change, of which a slow client sees
 // only the latest. It blocks until the stream ends: after the terminal of the run that it belongs to, when the run is
-// removed, when the client leaves or makes no progress, when the hub drains or its ctx ends, or that of r. The ids are those
-// of the events. Over HTTP/1.x in clear text the hub may take the connection from its server meanwhile: see [StreamOptions],
-// whose KeepConnection forbids that.
+// removed, when the client leaves or makes no progress, when the hub drains or its ctx ends, or that of r. The ids are
+// those of the events. Over HTTP/1.x in clear text the hub may take the connection from its server meanwhile: see
+// [StreamOptions], whose KeepConnection forbids that.
 //
 // A client that returns (see [RequestLastEventID]) with the newest event's id gets nothing twice; with the id of the
 // current run's terminal it gets 204 No Content, so that browsers stop; with any other, what a new client gets. A topic
 // with a Backlog goes on after the event of that id; if it does not keep that any more, or never had it, with an event
 // named gap and all that it keeps.
 //
-// Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], one that
-// wraps [ErrForbidden], or one that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too). Headers that were set before are
-// kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are absent. The server's WriteTimeout is
-// lifted for this request. A HEAD request gets the headers alone.
+// Serve returns an error only as long as nothing is written, so that the caller can answer otherwise: [ErrGone], one
+// that wraps [ErrForbidden], or one that says what the ResponseWriter lacks (see [CheckWriter]; this is logged too).
+// Headers that were set before are kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are
+// absent. The server's WriteTimeout is lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
 	return h.serve(w, r, t, "", StreamOptions{})
 }
@@ -279,9 +281,10 @@ func gone(w http.ResponseWriter, r *http.Request) error {
 // not end with them. The ids are `<epoch>-<seq>`, whatever ids the events have, so a payload should name its topic; the
 // epoch names the hub and the set of topics.
 //
-// A client that returns with an id of this hub and these topics gets everything that was published after it and is still
-// the newest of its topic, or in its Backlog. With any other id, such as that of a stream of fewer topics, it gets an event
-// named reset, whose data is empty, which tells it to forget what it knows, and then what a new client gets.
+// A client that returns with an id of this hub and these topics gets everything that was published after it and is
+// still the newest of its topic, or in its Backlog. With any other id, such as that of a stream of fewer topics, it
+// gets an event named reset, whose data is empty, which tells it to forget what it knows, and then what a new client
+// gets.
 //
 // Errors, headers and timeouts are as in Serve.
 func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {

@@ -13,12 +13,12 @@ import (
 // called from many goroutines, some of which write to thousands of streams: they must not block, nor call the hub. A
 // panic in one is logged and the stream continues.
 type Observer struct {
-	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was published:
-	// how old a snapshot is when its reader gets it. Events that were there before the stream began, whose age says
-	// nothing about the hub, do not count.
+	// Delivered is called for each event that a stream has passed on to the kernel, with the time since it was
+	// published: how old a snapshot is when its reader gets it. Events that were there before the stream began, whose
+	// age says nothing about the hub, do not count.
 	Delivered func(age time.Duration)
-	// Coalesced is called with the number of events that a stream skipped, because newer ones had replaced them before it
-	// could take them.
+	// Coalesced is called with the number of events that a stream skipped, because newer ones had replaced them before
+	// it could take them.
 	Coalesced func(n uint64)
 	// Resumed is called for each request for a stream that is admitted.
 	Resumed func(Resume)
@@ -26,8 +26,8 @@ type Observer struct {
 	Opened func(Engine)
 	// Ended is called once for each Opened.
 	Ended func(Ended)
-	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending, or is
-	// refused by [HubOptions].OnSubscribe.
+	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending,
+	// or is refused by [HubOptions].OnSubscribe.
 	Refused func(Cause)
 }
 
@@ -85,8 +85,8 @@ const (
 	ResumeEnded    Resume = "ended"    // the run is over, and the client has had its terminal: 204
 )
 
-// contain is deferred around each callback that is told something, on whichever goroutine: a panic of the application's is
-// logged, and ends neither a stream nor the process.
+// contain is deferred around each callback that is told something, on whichever goroutine: a panic of the application's
+// is logged, and ends neither a stream nor the process.
 func contain(log *slog.Logger, callback string) {
 	if v := recover(); v != nil {
 		log.Error("callback panicked", "callback", callback, "panic", v, "stack", string(debug.Stack()))

@@ -2,8 +2,8 @@ package sse
 
 import "time"
 
-// rest waits for a pause (see [StreamOptions]), or until the stream ends. Heartbeats go on; what is published does not wake
-// the stream, which has to look at it afterwards.
+// rest waits for a pause (see [StreamOptions]), or until the stream ends. Heartbeats go on; what is published does not
+// wake the stream, which has to look at it afterwards.
 func (st *stream) rest(pause time.Duration, left <-chan struct{}) error {
 	st.resting.Store(true)
 	defer st.resting.Store(false)

@@ -89,8 +89,8 @@ func (f *frame) wire() *wire {
 	return f.encoded.Load()
 }
 
-// multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it. Streams of the same
-// topics share it.
+// multiplexed returns the wire form whose id is `<epoch>-<seq>`, made by the first stream that needs it. Streams of the
+// same topics share it.
 func (f *frame) multiplexed(epoch string) []byte {
 	w := f.wire()
 	if m := w.multi.Load(); m != nil && m.epoch == epoch {
@@ -174,8 +174,8 @@ func (r *run) store(f *frame) {
 	r.newest.Store(f)
 }
 
-// number gives f, which has the n of the next frame, its number, and its own id if the topic would not give it that one.
-// The caller holds Topic.mu.
+// number gives f, which has the n of the next frame, its number, and its own id if the topic would not give it that
+// one. The caller holds Topic.mu.
 func (r *run) number(f *frame, own string) {
 	f.ev.ID, f.num = "", r.last+1
 	n, numbered := numberIn(own, r.name)
@@ -204,7 +204,8 @@ type due struct {
 }
 
 // since adds to b the frames after number n that a reader gets, up to sequence number limit. Of snapshots that is the
-// newest, and the one before a terminal if the reader has not had it; of a backlog what is left of it, or the first of that if bounded.
+// newest, and the one before a terminal if the reader has not had it; of a backlog what is left of it, or the first of
+// that if bounded.
 func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 	newest := r.newest.Load()
 	if newest == nil || newest.n <= n {
@@ -253,10 +254,10 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 	}
 }
 
-// resumeAt returns the n of the frame that a reader with this last event id has had, or does not need; how many it missed
-// before the next one; and what the id came to. A reader without an id begins with the newest frame, and so does one of
-// snapshots whose id is not the newest's. In a backlog the id is looked for among the frames that are kept; a reader whose
-// id is not one of theirs gets all of them.
+// resumeAt returns the n of the frame that a reader with this last event id has had, or does not need; how many it
+// missed before the next one; and what the id came to. A reader without an id begins with the newest frame, and so does
+// one of snapshots whose id is not the newest's. In a backlog the id is looked for among the frames that are kept; a
+// reader whose id is not one of theirs gets all of them.
 func (r *run) resumeAt(lastID string) (n, missed uint64, how Resume) {
 	newest := r.newest.Load()
 	switch {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// tcpSocket is a TCP connection with writes that do not block. They go through a RawConn, which keeps the descriptor from
-// being closed, and reused for another connection, in the middle of one.
+// tcpSocket is a TCP connection with writes that do not block. They go through a RawConn, which keeps the descriptor
+// from being closed, and reused for another connection, in the middle of one.
 type tcpSocket struct {
 	*net.TCPConn
 	raw syscall.RawConn

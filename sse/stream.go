@@ -15,18 +15,18 @@ import (
 // maxPiece is how much of a large frame is written before the clock of its stall timeout starts again.
 const maxPiece = 16 << 10
 
-// comment is what a client gets when there is nothing else to say (§9.2.7). No blank line follows: that would end a block
-// without data, of which simple readers make an empty message.
+// comment is what a client gets when there is nothing else to say (§9.2.7). No blank line follows: that would end a
+// block without data, of which simple readers make an empty message.
 var comment = []byte(":\n")
 
 // commentBlock is that with the blank line, see [StreamOptions].HeartbeatBlock.
 var commentBlock = []byte(":\n\n")
 
-// stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's, in
-// Serve, which waits to be woken and stays to the end; or, once the connection was taken and the stream is parked, its
-// dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it can. A
-// handler that blocks meanwhile completes the end. The timekeeper reads the atomic fields, sets flags, and makes writes fail
-// that are stuck.
+// stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's,
+// in Serve, which waits to be woken and stays to the end; or, once the connection was taken and the stream is parked,
+// its dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it
+// can. A handler that blocks meanwhile completes the end. The timekeeper reads the atomic fields, sets flags, and makes
+// writes fail that are stuck.
 type stream struct {
 	hub    *Hub
 	feed   feed
@@ -79,7 +79,14 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		return nil, err
 	}
 	now := h.now()
-	st := &stream{hub: h, out: out, wake: make(chan struct{}, 1), home: h.nextDispatcher(), client: h.clientOf(r), begun: now}
+	st := &stream{
+		hub:    h,
+		out:    out,
+		wake:   make(chan struct{}, 1),
+		home:   h.nextDispatcher(),
+		client: h.clientOf(r),
+		begun:  now,
+	}
 	if h.opts.Subject != nil {
 		st.subject = h.opts.Subject(r)
 	}
@@ -134,8 +141,8 @@ func spread(lo, hi time.Duration) time.Duration {
 	return lo + rand.N(max(hi-lo, 1))
 }
 
-// run writes to the client until the feed or the stream ends, or the connection is taken. An error of the writer ends the
-// stream too: it means that the client is gone or was cut off, and nobody can be told.
+// run writes to the client until the feed or the stream ends, or the connection is taken. An error of the writer ends
+// the stream too: it means that the client is gone or was cut off, and nobody can be told.
 func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions) {
 	st.why = CauseReset // of a panic
 	setStreamHeaders(w.Header())

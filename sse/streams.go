@@ -8,37 +8,38 @@ import (
 
 // StreamOptions say how a stream is carried. The zero value is the default.
 //
-// Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the stream
-// from then on. A call that blocks then leaves one goroutine behind, which waits for the client to leave and for the end: the
-// stream costs about 14 KB of memory instead of 27, and its deliveries less of the processors. With HandOff not even that
-// stays. A connection can be taken on Linux, for a GET over HTTP/1.x in clear text whose connection is a *net.TCPConn, whose
-// ResponseWriter can be hijacked (see [http.ResponseController.Hijack]), and through whose middleware the first events came
-// unchanged: no header of theirs names a Content-Encoding, and net/http was given as many bytes as the stream wrote. Behind
-// a compressing middleware a stream stays with its server. Middleware that changes bytes without changing their number, and
-// without saying so in a header, cannot be told from one that only looks: set KeepConnection there.
+// Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the
+// stream from then on. A call that blocks then leaves one goroutine behind, which waits for the client to leave and for
+// the end: the stream costs about 14 KB of memory instead of 27, and its deliveries less of the processors. With
+// HandOff not even that stays. A connection can be taken on Linux, for a GET over HTTP/1.x in clear text whose
+// connection is a *net.TCPConn, whose ResponseWriter can be hijacked (see [http.ResponseController.Hijack]), and
+// through whose middleware the first events came unchanged: no header of theirs names a Content-Encoding, and net/http
+// was given as many bytes as the stream wrote. Behind a compressing middleware a stream stays with its server.
+// Middleware that changes bytes without changing their number, and without saying so in a header, cannot be told from
+// one that only looks: set KeepConnection there.
 //
-// The head and the first events are written through the ResponseWriter before, so middleware sees the status and the bytes of
-// those; the bytes and duration of the whole stream are in [Observer].Ended. For the server the connection is gone:
-// [http.Server.Shutdown] and Close do nothing to it, its end is up to the client, the request's context if the call blocks,
-// [Hub.Drain] and the hub's ctx. What the client sends after its request is dropped. A call that blocks leaves the head and
-// the framing of the body as they were, and closes the connection after it.
+// The head and the first events are written through the ResponseWriter before, so middleware sees the status and the
+// bytes of those; the bytes and duration of the whole stream are in [Observer].Ended. For the server the connection is
+// gone: [http.Server.Shutdown] and Close do nothing to it, its end is up to the client, the request's context if the
+// call blocks, [Hub.Drain] and the hub's ctx. What the client sends after its request is dropped. A call that blocks
+// leaves the head and the framing of the body as they were, and closes the connection after it.
 type StreamOptions struct {
-	// HandOff lets Serve, ServeRun and ServeAll return while the stream lives on. Such a stream costs about 1.8 KB of memory
-	// and no goroutine; the request ends there for middleware, the handler returns too after they return nil, and the
-	// request's context means nothing any more. That the client has closed is noticed within about 6 seconds. The body ends
-	// with the connection, without chunks. Where the connection cannot be taken, they block.
+	// HandOff lets Serve, ServeRun and ServeAll return while the stream lives on. Such a stream costs about 1.8 KB of
+	// memory and no goroutine; the request ends there for middleware, the handler returns too after they return nil,
+	// and the request's context means nothing any more. That the client has closed is noticed within about 6 seconds.
+	// The body ends with the connection, without chunks. Where the connection cannot be taken, they block.
 	HandOff bool
-	// KeepConnection leaves the connection with its server, whatever HandOff says: all that a stream writes goes through the
-	// ResponseWriter, and the server's Shutdown waits for it.
+	// KeepConnection leaves the connection with its server, whatever HandOff says: all that a stream writes goes
+	// through the ResponseWriter, and the server's Shutdown waits for it.
 	KeepConnection bool
-	// HeartbeatBlock ends the comment of a heartbeat with a blank line, as some other libraries do. Simple readers make an
-	// empty message of that.
+	// HeartbeatBlock ends the comment of a heartbeat with a blank line, as some other libraries do. Simple readers make
+	// an empty message of that.
 	HeartbeatBlock bool
-	// Pause is how long a stream that has written events waits before it looks for more, so a reader that is happy with less
-	// gets the newest snapshot of each topic once a pause. The ends of runs wait likewise, heartbeats and drains do not. While
-	// a stream waits, what is published does not wake it. All topics of a stream wait together: with a wait for each, an id
-	// would tell of some that are further than others, and a client that breaks off could not resume by it. A stream with a
-	// Pause keeps its connection. Zero means none.
+	// Pause is how long a stream that has written events waits before it looks for more, so a reader that is happy with
+	// less gets the newest snapshot of each topic once a pause. The ends of runs wait likewise, heartbeats and drains
+	// do not. While a stream waits, what is published does not wake it. All topics of a stream wait together: with a
+	// wait for each, an id would tell of some that are further than others, and a client that breaks off could not
+	// resume by it. A stream with a Pause keeps its connection. Zero means none.
 	Pause time.Duration
 }
 
@@ -49,8 +50,8 @@ type Streams struct {
 	opts StreamOptions
 }
 
-// With returns what serves h's streams with opts. The methods of Hub of the same names are those of the zero StreamOptions,
-// but for [Hub.Handler].
+// With returns what serves h's streams with opts. The methods of Hub of the same names are those of the zero
+// StreamOptions, but for [Hub.Handler].
 func (h *Hub) With(opts StreamOptions) Streams { return Streams{h, opts} }
 
 // Serve is [Hub.Serve] with the options.

@@ -2,9 +2,9 @@ package sse
 
 import "time"
 
-// lookTicks is every how many ticks the timekeeper looks whether the client of a parked stream has left. A tick is a second
-// at most, and 10,000 idle streams, looks and heartbeats together, take 0.4% of a processor. A goroutine a stream that
-// waits for its client to leave would notice at once, and cost 2.5 KB where the whole stream costs 1.7.
+// lookTicks is every how many ticks the timekeeper looks whether the client of a parked stream has left. A tick is a
+// second at most, and 10,000 idle streams, looks and heartbeats together, take 0.4% of a processor. A goroutine a
+// stream that waits for its client to leave would notice at once, and cost 2.5 KB where the whole stream costs 1.7.
 const lookTicks = 5
 
 // endGrace is how long a write may still take when its stream has to end.
@@ -41,8 +41,8 @@ func (h *Hub) keepTime() {
 	}
 }
 
-// tick looks after each stream, the ticks-th time. It returns the streams, in the memory of scratch, and the time until the
-// next tick.
+// tick looks after each stream, the ticks-th time. It returns the streams, in the memory of scratch, and the time until
+// the next tick.
 func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 	h.mu.Lock()
 	now := h.now()

@@ -15,12 +15,13 @@ const (
 )
 
 // turn is one round of a dispatcher through the readers that it has to wake or to write to. It shares the processors:
-// publishers that do not get one leave nothing but old snapshots to write, and clients on the same machine do not read them.
+// publishers that do not get one leave nothing but old snapshots to write, and clients on the same machine do not read
+// them.
 //
-// One publisher that never pauses, 1,000 clients, two cores: without rests snapshots are delivered 1.3 times as often, but
-// the 99th percentile of their age is 15 to 17 ms instead of 11 to 14, and what a client has at any time is older too. That
-// publisher publishes thousands of events in a turn. One that paces itself publishes a few, finds a processor whenever its
-// time has come, and would lose deliveries to a rest: at 100 events a second, every third.
+// One publisher that never pauses, 1,000 clients, two cores: without rests snapshots are delivered 1.3 times as often,
+// but the 99th percentile of their age is 15 to 17 ms instead of 11 to 14, and what a client has at any time is older
+// too. That publisher publishes thousands of events in a turn. One that paces itself publishes a few, finds a processor
+// whenever its time has come, and would lose deliveries to a rest: at 100 events a second, every third.
 type turn struct {
 	began  time.Time
 	woken  int
@@ -30,8 +31,8 @@ type turn struct {
 	again  uint64 // how often they were published, in the turn before and in this one, while they were queued already
 }
 
-// woke is called for each reader that was woken, and lets them run now and then: a publisher that is preempted waits behind
-// all that are runnable. Where many others run as well that takes long, so it is bounded.
+// woke is called for each reader that was woken, and lets them run now and then: a publisher that is preempted waits
+// behind all that are runnable. Where many others run as well that takes long, so it is bounded.
 func (t *turn) woke() {
 	t.woken++
 	if t.woken%wakeAtOnce == 0 && t.waited <= time.Duration(t.woken)*maxWait {
@@ -41,8 +42,8 @@ func (t *turn) woke() {
 	}
 }
 
-// end rests after a long turn whose readers are outrun by publishers: until the time for the next turn, but for no longer
-// than this one took.
+// end rests after a long turn whose readers are outrun by publishers: until the time for the next turn, but for no
+// longer than this one took.
 func (t *turn) end() {
 	if t.again <= outrun*uint64(t.topics) {
 		return

@@ -19,7 +19,8 @@ type shares struct {
 	readers  atomic.Int32                  // how many are streams or a Watch; written under Topic.mu
 }
 
-// watcher is one reader's place in a topic's list, or that of a function which is called when there is something to read.
+// watcher is one reader's place in a topic's list, or that of a function which is called when there is something to
+// read.
 type watcher struct {
 	wake   chan struct{} // of 1
 	call   func()        // of OnPublish; nil for a reader
@@ -130,14 +131,14 @@ func (t *Topic) callOnWatched(watched bool) {
 func (t *Topic) isRead() bool { return t.watched.Load() != 0 && t.shares.readers.Load() > 0 }
 
 // OnPublish has f called whenever the topic may have changed, until stop is called: after [Topic.Publish],
-// [Topic.Close], [Topic.Open] and [Topic.Remove], and not for what was published before. Changes that follow one another
-// quickly may be one call; none comes without a call after it. Calls never overlap. They are made on a goroutine of the
-// hub's, which serves readers as well, so f must not block; a panic in it is logged. One call may be on its way when stop
-// is called. stop may be called twice.
+// [Topic.Close], [Topic.Open] and [Topic.Remove], and not for what was published before. Changes that follow one
+// another quickly may be one call; none comes without a call after it. Calls never overlap. They are made on a
+// goroutine of the hub's, which serves readers as well, so f must not block; a panic in it is logged. One call may be
+// on its way when stop is called. stop may be called twice.
 //
 // It is for work that depends on the topic, and that is no reader: it does not count for [Topic.Watched],
-// [TopicOptions].OnWatched and the limits of the hub. Like a reader it keeps a topic that is removed in the hub. It costs
-// no goroutine.
+// [TopicOptions].OnWatched and the limits of the hub. Like a reader it keeps a topic that is removed in the hub. It
+// costs no goroutine.
 func (t *Topic) OnPublish(f func()) (stop func()) {
 	w := &watcher{call: f, share: int32(t.hub.nextDispatcher().share)}
 	for t.attach(w) != nil {
@@ -159,8 +160,8 @@ func (w *watcher) publishedTo(log *slog.Logger) {
 }
 
 // Watch returns the topic's events in process: the newest at once, then each change, of which a slow caller sees only
-// the latest (with a Backlog, see [TopicOptions], those that it still finds). Like a stream of [Hub.Serve] it belongs to
-// the run that is current when the loop begins, and ends after the run's terminal, when the run is removed, and with
+// the latest (with a Backlog, see [TopicOptions], those that it still finds). Like a stream of [Hub.Serve] it belongs
+// to the run that is current when the loop begins, and ends after the run's terminal, when the run is removed, and with
 // ctx or the hub. Data must not be modified.
 func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {

@@ -82,18 +82,22 @@ func reached(w http.ResponseWriter, n int64) bool {
 	return written.Int() == n
 }
 
-// wrapped reports whether the connection of w is known to be something else than a *net.TCPConn, such as one that a listener
-// has wrapped. Of writers that are not net/http's own, and where a later net/http has other names, nothing is known.
+// wrapped reports whether the connection of w is known to be something else than a *net.TCPConn, such as one that a
+// listener has wrapped. Of writers that are not net/http's own, and where a later net/http has other names, nothing is
+// known.
 func wrapped(w http.ResponseWriter) bool {
 	v := reflect.ValueOf(innermost(w))
 	if !ofServer(v.Type()) {
 		return false
 	}
-	if v = v.Elem().FieldByName("conn"); !v.IsValid() || v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+	if v = v.Elem().
+		FieldByName("conn"); !v.IsValid() || v.Kind() != reflect.Pointer ||
+		v.Elem().Kind() != reflect.Struct {
 		return false
 	}
 	v = v.Elem().FieldByName("rwc")
-	return v.IsValid() && v.Kind() == reflect.Interface && !v.IsNil() && v.Elem().Type() != reflect.TypeFor[*net.TCPConn]()
+	return v.IsValid() && v.Kind() == reflect.Interface && !v.IsNil() &&
+		v.Elem().Type() != reflect.TypeFor[*net.TCPConn]()
 }
 
 // ofServer reports whether t is net/http's own ResponseWriter of a request over HTTP/1.

@@ -58,7 +58,10 @@ func (p *picture) add(format string, args ...any) { fmt.Fprintf(p, format+"\n", 
 
 // begin draws what every picture has. about is read to those who do not see it.
 func (p *picture) begin(title, about string, height int) {
-	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`, width, height, width, height)
+	p.add(
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`,
+		width, height, width, height,
+	)
 	p.add(`<title>%s</title>`, html.EscapeString(about))
 	p.add("%s", style)
 	p.add(`<rect class="ground" width="%d" height="%d"/>`, width, height)
@@ -66,6 +69,7 @@ func (p *picture) begin(title, about string, height int) {
 }
 
 // SVG draws the chart.
+// It is long because each part of the picture has its lines.
 func (c Chart) SVG() []byte {
 	xs, ys := newScale(c.X, left, right), newScale(c.Y, bottom, top)
 	var all []float64 // x that occur
@@ -104,15 +108,26 @@ func (c Chart) SVG() []byte {
 		var path bytes.Buffer
 		for k, pt := range l.Points {
 			fmt.Fprintf(&path, "%c%.1f %.1f", "ML"[min(k, 1)], xs.pixel(pt.X), ys.pixel(pt.Y))
-			p.add(`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>`, xs.pixel(pt.X), ys.pixel(pt.Y), thick+0.8, l.Colour)
+			p.add(
+				`<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>`, xs.pixel(pt.X), ys.pixel(pt.Y), thick+0.8, l.Colour,
+			)
 		}
-		p.add(`<path d="%s" fill="none" stroke="%s" stroke-width="%v" stroke-linejoin="round"/>`, path.String(), l.Colour, thick)
+		p.add(
+			`<path d="%s" fill="none" stroke="%s" stroke-width="%v" stroke-linejoin="round"/>`, path.String(), l.Colour,
+			thick,
+		)
 	}
 	for i, y := range c.nameHeights(ys) {
 		if l := c.Lines[i]; len(l.Points) > 0 {
 			last := l.Points[len(l.Points)-1]
-			p.add(`<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-dasharray="2 3"/>`, xs.pixel(last.X)+6, ys.pixel(last.Y), right+14, y, l.Colour)
-			p.add(`<text x="%v" y="%.1f"><tspan fill="%s">●</tspan> %s</text>`, right+16, y+4, l.Colour, html.EscapeString(l.Name))
+			p.add(
+				`<path d="M%.1f %.1fL%.1f %.1f" stroke="%s" stroke-dasharray="2 3"/>`, xs.pixel(last.X)+6,
+				ys.pixel(last.Y), right+14, y, l.Colour,
+			)
+			p.add(
+				`<text x="%v" y="%.1f"><tspan fill="%s">●</tspan> %s</text>`, right+16, y+4, l.Colour,
+				html.EscapeString(l.Name),
+			)
 		}
 	}
 	p.add(`</svg>`)

@@ -15,7 +15,9 @@ import (
 // Machine describes the machine that this process runs on.
 func Machine() (string, error) {
 	kernel, err := Output("uname", "-sr")
-	return fmt.Sprintf("%s, %d cores, %s/%s, %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel), err
+	return fmt.Sprintf(
+		"%s, %d cores, %s/%s, %s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, kernel,
+	), err
 }
 
 // Commit is the commit of the repository around the working directory, and whether files differ from it.

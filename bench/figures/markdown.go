@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Table writes rows as a table in Markdown, without the last line end. The first row is the head; the first column is text,
-// the others are numbers.
+// Table writes rows as a table in Markdown, without the last line end. The first row is the head; the first column is
+// text, the others are numbers.
 func Table(rows [][]string) string {
 	var lines []string
 	for i, row := range rows {

@@ -53,9 +53,15 @@ const rounds = 4
 // configuration has the upstream polled by so many sources.
 func configuration(url string, sources int) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\ndefaults: {every: %v, jitter: 0}\nupstreams: {plant: {http: %q}}\nsources:\n", interval, url)
+	fmt.Fprintf(
+		&b, "version: 1\ndefaults: {every: %v, jitter: 0}\nupstreams: {plant: {http: %q}}\nsources:\n", interval, url,
+	)
 	for i := range sources {
-		fmt.Fprintf(&b, "  tank-%d: {http: {upstream: plant, path: /tank/tank-%[1]d}, pick: {level: .tank.level, running: .pump.running, changed: .changed}}\n", i)
+		fmt.Fprintf(
+			&b,
+			"  tank-%d: {http: {upstream: plant, path: /tank/tank-%[1]d}, pick: {level: .tank.level, running: .pump.running, changed: .changed}}\n",
+			i,
+		)
 	}
 	return []byte(b.String())
 }

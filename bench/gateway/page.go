@@ -16,8 +16,14 @@ func evaluate(r results) []figures.Bar {
 	return []figures.Bar{
 		figures.AtLeast("Polls within 100 ms of their time", 97, figures.Percent, 100*r.OnTime),
 		figures.AtMost("Memory of the gateway (RSS, at its greatest)", 150, figures.Megabytes, r.Peak/1e6),
-		figures.AtMost("Processor time of a poll, over that of a plain request at the same rate", 2.5, figures.Times, seconds(r.Poll)/seconds(r.Plain)),
-		figures.AtMost("From a change to its event at a reader, 99th percentile", (interval + 50*time.Millisecond).Seconds(), figures.Seconds, r.Age.P99),
+		figures.AtMost(
+			"Processor time of a poll, over that of a plain request at the same rate", 2.5, figures.Times,
+			seconds(r.Poll)/seconds(r.Plain),
+		),
+		figures.AtMost(
+			"From a change to its event at a reader, 99th percentile", (interval + 50*time.Millisecond).Seconds(),
+			figures.Seconds, r.Age.P99,
+		),
 		figures.AtMost("From the start of the process to its first answer", 1, figures.Seconds, r.Ready.Seconds()),
 	}
 }
@@ -25,8 +31,11 @@ func evaluate(r results) []figures.Bar {
 // summary is the results for a terminal.
 func summary(r results, bars []figures.Bar) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d sources, every %v; a poll takes %v, watched %v, a plain request %v, of a loop without pauses %v; load %s\n",
-		r.Sources, interval, r.Poll, r.Watched, r.Plain, r.Hot, figures.Range(r.Loads))
+	fmt.Fprintf(
+		&b,
+		"%d sources, every %v; a poll takes %v, watched %v, a plain request %v, of a loop without pauses %v; load %s\n",
+		r.Sources, interval, r.Poll, r.Watched, r.Plain, r.Hot, figures.Range(r.Loads),
+	)
 	fmt.Fprintf(&b, "late: median %s, p99 %s, most %s; %d changes: median %s, p99 %s, most %s\n",
 		figures.Seconds(r.Late.Median), figures.Seconds(r.Late.P99), figures.Seconds(r.Late.Most), r.Changes,
 		figures.Seconds(r.Age.Median), figures.Seconds(r.Age.P99), figures.Seconds(r.Age.Most))
@@ -47,7 +56,9 @@ three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 %s
 `, figures.Count(float64(r.Sources)), interval, figures.BarTable(bars))
 	micro := func(d time.Duration) string { return figures.Duration(float64(d)) }
-	fmt.Fprintf(&b, `
+	fmt.Fprintf(
+		&b,
+		`
 | | median | 99th percentile | greatest |
 |---|---|---|---|
 | how late polls reached the server | %s | %s | %s |
@@ -61,8 +72,16 @@ three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 | such a request in a loop without pauses | %s |
 
 `,
-		figures.Seconds(r.Late.Median), figures.Seconds(r.Late.P99), figures.Seconds(r.Late.Most), figures.Count(float64(r.Changes)),
-		figures.Seconds(r.Age.Median), figures.Seconds(r.Age.P99), figures.Seconds(r.Age.Most), micro(r.Poll), micro(r.Watched), micro(r.Plain), micro(r.Hot))
+		figures.Seconds(
+			r.Late.Median,
+		),
+		figures.Seconds(r.Late.P99), figures.Seconds(r.Late.Most), figures.Count(float64(r.Changes)),
+		figures.Seconds(
+			r.Age.Median,
+		),
+		figures.Seconds(r.Age.P99), figures.Seconds(r.Age.Most), micro(r.Poll), micro(r.Watched), micro(r.Plain),
+		micro(r.Hot),
+	)
 	fmt.Fprintf(&b, `## How
 
 - Server, gateway, plain requests and reader are processes of their own. The gateway is the real program with a real file.

@@ -75,10 +75,13 @@ func (u *upstream) tank(w http.ResponseWriter, r *http.Request) {
 	shift := n * int64(change) / 1000 // not all at once
 	changed := (now.UnixNano()-shift)/int64(change)*int64(change) + shift
 	w.Header().Set("Content-Type", "application/json")
-	fmt.Fprintf(w, `{"tank":{"name":%q,"site":"Perth","area":"North yard","level":%d.%02d,"temperature":18.25,"pressure":101.3},`+
-		`"pump":{"running":%t,"speed":1450,"current":11.8,"hours":20431},"valves":[{"id":"v1","open":true},{"id":"v2","open":false},`+
-		`{"id":"v3","open":false}],"alarms":[],"firmware":"4.12.1","uptime":8640012,"changed":%d}`,
-		name, changed/int64(change)%90, n%100, n%2 == 0, changed/1e6)
+	fmt.Fprintf(
+		w,
+		`{"tank":{"name":%q,"site":"Perth","area":"North yard","level":%d.%02d,"temperature":18.25,"pressure":101.3},`+
+			`"pump":{"running":%t,"speed":1450,"current":11.8,"hours":20431},"valves":[{"id":"v1","open":true},{"id":"v2","open":false},`+
+			`{"id":"v3","open":false}],"alarms":[],"firmware":"4.12.1","uptime":8640012,"changed":%d}`,
+		name, changed/int64(change)%90, n%100, n%2 == 0, changed/1e6,
+	)
 }
 
 // look answers with what has come since the last look.

@@ -127,7 +127,14 @@ func (g *gateway) reset(ctx context.Context) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	_, _ = conn.Write([]byte("GET /api/v1/stream HTTP/1.1\r\nHost: " + strings.TrimPrefix(g.url, "http://") + "\r\nAccept: text/event-stream\r\n\r\n"))
+	_, _ = conn.Write(
+		[]byte(
+			"GET /api/v1/stream HTTP/1.1\r\nHost: " + strings.TrimPrefix(
+				g.url,
+				"http://",
+			) + "\r\nAccept: text/event-stream\r\n\r\n",
+		),
+	)
 	_, _ = conn.Read(make([]byte, 100))
 	_ = conn.(*net.TCPConn).SetLinger(0)
 }

@@ -69,7 +69,9 @@ upstreams:
 	}
 	b.WriteString("sources:\n")
 	for i := range honestSources {
-		fmt.Fprintf(&b, "  honest%d: {http: {upstream: honest, path: /%d}, every: 1s, pick: {n: .n + 1, at: .at}}\n", i, i)
+		fmt.Fprintf(
+			&b, "  honest%d: {http: {upstream: honest, path: /%d}, every: 1s, pick: {n: .n + 1, at: .at}}\n", i, i,
+		)
 	}
 	for name, h := range bad {
 		fmt.Fprintf(&b, "  %s:\n    http: {upstream: %s, path: /}\n    every: 1s\n", name, name)
@@ -252,7 +254,9 @@ func (g *gateway) openStreams(ctx context.Context) *streams {
 func (s *streams) ready(ctx context.Context) error {
 	for deadline := time.Now().Add(30 * time.Second); s.begun.Load() < honestStreams; time.Sleep(50 * time.Millisecond) {
 		if ctx.Err() != nil || time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d honest streams have begun, %d ended", s.begun.Load(), honestStreams, s.ended.Load())
+			return fmt.Errorf(
+				"%d of %d honest streams have begun, %d ended", s.begun.Load(), honestStreams, s.ended.Load(),
+			)
 		}
 	}
 	return nil

@@ -88,7 +88,10 @@ func run(program, dir string, length time.Duration) error {
 	ended, events := honest.state()
 
 	fmt.Printf("%d hostile requests in %v: %v\n", total(requests), length, requests)
-	fmt.Printf("%d honest polls, the latest %v late; %d honest streams got %d events\n", polls, late.Round(time.Millisecond), honestStreams, events)
+	fmt.Printf(
+		"%d honest polls, the latest %v late; %d honest streams got %d events\n", polls, late.Round(time.Millisecond),
+		honestStreams, events,
+	)
 	fmt.Printf("memory: %d MB before, %d MB at most; goroutines %d, then %d; descriptors %d, then %d\n",
 		before.memory>>20, memory>>20, before.goroutines, after.goroutines, before.descriptors, after.descriptors)
 	var failed []string
@@ -103,8 +106,14 @@ func run(program, dir string, length time.Duration) error {
 	check(ended == 0, "%d honest streams ended", ended)
 	check(events > 0, "the honest streams got no event")
 	check(admitted == nil, "%v", admitted)
-	check(after.goroutines <= before.goroutines+20, "%d goroutines are left, there were %d", after.goroutines, before.goroutines)
-	check(after.descriptors <= before.descriptors+20, "%d descriptors are left, there were %d", after.descriptors, before.descriptors)
+	check(
+		after.goroutines <= before.goroutines+20, "%d goroutines are left, there were %d", after.goroutines,
+		before.goroutines,
+	)
+	check(
+		after.descriptors <= before.descriptors+20, "%d descriptors are left, there were %d", after.descriptors,
+		before.descriptors,
+	)
 	for _, what := range failed {
 		fmt.Println("FAILED:", what)
 	}

@@ -43,13 +43,20 @@ var bad = map[string]struct {
 	"records2": {"pick: {n: length}", say("[" + strings.Repeat(`{"a":1},`, 60_000) + "1]")},
 	"records3": {"pick: {n: length}", say("[" + strings.Repeat(`{"a":1},`, 60_000) + "1]")},
 	"deep":     {"", say(strings.Repeat("[", 999) + strings.Repeat("]", 999))},
-	"text":     {`pick: {n: '.s | gsub("\\s+"; " ") | length'}`, say(`{"s": "` + strings.Repeat("a b ", 750_000) + `"}`)},
-	"match":    {`pick: {n: '[.s | match("(a|b)*"; "g")] | length'}`, say(`{"s": "` + strings.Repeat("ab ", 60_000) + `"}`)},
-	"index":    {`pick: {n: '.n as $n | [] | .[$n] = 1'}`, say(`{"n": 500000000}`)},
-	"repeat":   {`pick: {n: '.s * .n | length'}`, say(`{"n": 1000000000, "s": "x"}`)},
-	"loop":     {`pick: {n: '.n as $n | [range($n)] | length'}`, say(`{"n": 1000000000}`)},
-	"shared":   {`pick: {n: '.n as $n | reduce range($n) as $i (1; [., .]) | tojson'}`, say(`{"n": 60}`)},
-	"pattern":  {`pick: {n: '.re as $re | .s | test($re)'}`, say(`{"re": "(a{100}){10}b", "s": "` + strings.Repeat("a", 1_000_000) + `"}`)},
+	"text": {
+		`pick: {n: '.s | gsub("\\s+"; " ") | length'}`, say(`{"s": "` + strings.Repeat("a b ", 750_000) + `"}`),
+	},
+	"match": {
+		`pick: {n: '[.s | match("(a|b)*"; "g")] | length'}`, say(`{"s": "` + strings.Repeat("ab ", 60_000) + `"}`),
+	},
+	"index":  {`pick: {n: '.n as $n | [] | .[$n] = 1'}`, say(`{"n": 500000000}`)},
+	"repeat": {`pick: {n: '.s * .n | length'}`, say(`{"n": 1000000000, "s": "x"}`)},
+	"loop":   {`pick: {n: '.n as $n | [range($n)] | length'}`, say(`{"n": 1000000000}`)},
+	"shared": {`pick: {n: '.n as $n | reduce range($n) as $i (1; [., .]) | tojson'}`, say(`{"n": 60}`)},
+	"pattern": {
+		`pick: {n: '.re as $re | .s | test($re)'}`,
+		say(`{"re": "(a{100}){10}b", "s": "` + strings.Repeat("a", 1_000_000) + `"}`),
+	},
 	"slow": {"", func(w http.ResponseWriter, r *http.Request) {
 		for r.Context().Err() == nil {
 			_, _ = io.WriteString(w, "1")

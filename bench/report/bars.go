@@ -17,23 +17,39 @@ func evaluate(r *results) []figures.Bar {
 		figures.AtMost("Hot cycle, slowest over fastest N", 2, figures.Times, spread(r, "HotCycle", ours)),
 		figures.AtMost("Hot cycle, allocations", 3, figures.Count, most(r, "HotCycle", "allocs/op")),
 		figures.AtMost("Schedule, allocations", 0, figures.Count, most(r, "Schedule", "allocs/op")),
-		figures.AtLeast("Schedule among 1,000: time of the faster of gocron and robfig/cron, over smartpoll's", 20, figures.Times,
-			min(reschedule("gocron"), reschedule("robfig"))/reschedule(ours)),
-		figures.AtLeast("1,000 tasks every 10 ms: runs, of the ideal", 85, figures.Percent, every(ours, 1000, "%ideal")),
-		figures.AtMost("1,000 tasks every 10 ms: lateness, 99th percentile", 5, figures.Milliseconds, every(ours, 1000, "p99-ms")),
+		figures.AtLeast(
+			"Schedule among 1,000: time of the faster of gocron and robfig/cron, over smartpoll's", 20, figures.Times,
+			min(reschedule("gocron"), reschedule("robfig"))/reschedule(ours),
+		),
+		figures.AtLeast(
+			"1,000 tasks every 10 ms: runs, of the ideal", 85, figures.Percent, every(ours, 1000, "%ideal"),
+		),
+		figures.AtMost(
+			"1,000 tasks every 10 ms: lateness, 99th percentile", 5, figures.Milliseconds, every(ours, 1000, "p99-ms"),
+		),
 		figures.AtLeast("10,000 tasks every 10 ms: runs, over AfterFunc's", 0.45, figures.Times,
 			every(ours, 10_000, "runs/s")/every(yardstick, 10_000, "runs/s")),
 		figures.AtLeast("10,000 tasks every 10 ms: runs, over gocron's", 10, figures.Times,
 			every(ours, 10_000, "runs/s")/every("gocron", 10_000, "runs/s")),
 		figures.AtMost("Delivery, allocations", 0, figures.Count, most(r, "Deliver", "allocs/op")),
 		figures.AtMost("Delivery, slowest over fastest N", 2, figures.Times, spread(r, "Deliver", ours)),
-		figures.AtMost("Delivery, slowest over fastest number of hooks", 2, figures.Times, spread(r, "Hooks", "deliver")),
+		figures.AtMost(
+			"Delivery, slowest over fastest number of hooks", 2, figures.Times, spread(r, "Hooks", "deliver"),
+		),
 		figures.AtMost("Memory of a scheduled task", 250, figures.Bytes, most(r, "Memory", "B/task")),
 	}
 	if len(r.facts["baseline"]) > 0 {
 		for _, n := range pairSizes {
-			bars = append(bars, figures.AtMost(fmt.Sprintf("Hot cycle among %s with no option used: processor time, over that of commit %s", figures.Count(float64(n)), r.fact("baseline")),
-				1.1, figures.Times, r.at("Now", ours, n, "cpu-ns/op")/r.at("Before", ours, n, "cpu-ns/op")))
+			bars = append(
+				bars,
+				figures.AtMost(
+					fmt.Sprintf(
+						"Hot cycle among %s with no option used: processor time, over that of commit %s",
+						figures.Count(float64(n)), r.fact("baseline"),
+					),
+					1.1, figures.Times, r.at("Now", ours, n, "cpu-ns/op")/r.at("Before", ours, n, "cpu-ns/op"),
+				),
+			)
 		}
 	}
 	return bars
@@ -41,7 +57,11 @@ func evaluate(r *results) []figures.Bar {
 
 // ahead is the bar on the hot cycle: faster than each of others at every size.
 func ahead(r *results, others ...string) figures.Bar {
-	b := figures.Bar{What: "Hot cycle: time of " + others[0] + ", over smartpoll's", Want: "above 1× at every N", Got: figures.Shown(math.NaN(), figures.Times)}
+	b := figures.Bar{
+		What: "Hot cycle: time of " + others[0] + ", over smartpoll's",
+		Want: "above 1× at every N",
+		Got:  figures.Shown(math.NaN(), figures.Times),
+	}
 	if len(others) > 1 {
 		b.What = "Hot cycle: time of the fastest peer, over smartpoll's"
 	}

@@ -19,10 +19,14 @@ import (
 
 func main() {
 	quick := flag.Bool("quick", false, "fewer rounds and sizes, for a first impression; writes no page")
-	docs := flag.String("docs", "../docs", "where benchmarks-smartpoll.md goes, and its pictures into images; empty writes none")
+	docs := flag.String(
+		"docs", "../docs", "where benchmarks-smartpoll.md goes, and its pictures into images; empty writes none",
+	)
 	raw := flag.String("raw", "", "a file to keep the results in, in the format of go test -bench")
 	from := flag.String("from", "", "a file that -raw has kept: read that and measure nothing")
-	baseline := flag.String("baseline", firstLight, "the commit whose hot cycle must not have become slower; empty compares with none")
+	baseline := flag.String(
+		"baseline", firstLight, "the commit whose hot cycle must not have become slower; empty compares with none",
+	)
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fail(fmt.Errorf("unexpected argument %q", flag.Arg(0)))

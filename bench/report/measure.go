@@ -101,7 +101,11 @@ var resultLine = regexp.MustCompile(`(?m)^Benchmark(\w+)(/.*)$`)
 // run appends the result of one figure to out, measured by the benchmarks that cmd starts, under another name of the
 // workload if it is not empty. Some figures do not exist, and give no result; one that fails is a fact about the run.
 func run(out *bytes.Buffer, cmd *exec.Cmd, f figure, amount, rename string) {
-	pattern := "^Benchmark" + f.workload + "$/^" + regexp.QuoteMeta(f.series) + "$/^" + fmt.Sprintf("%s=%d", axis(f.workload), f.n) + "$"
+	pattern := "^Benchmark" + f.workload + "$/^" + regexp.QuoteMeta(
+		f.series,
+	) + "$/^" + fmt.Sprintf(
+		"%s=%d", axis(f.workload), f.n,
+	) + "$"
 	cmd.Args = append(cmd.Args, "-test.run=^$", "-test.bench="+pattern, "-test.benchtime="+amount)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
@@ -162,7 +166,9 @@ func describe(out *bytes.Buffer, p plan) error {
 	if err != nil {
 		return err
 	}
-	peers, err := figures.Modules("github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3", "github.com/reugn/go-quartz")
+	peers, err := figures.Modules(
+		"github.com/go-co-op/gocron/v2", "github.com/robfig/cron/v3", "github.com/reugn/go-quartz",
+	)
 	if err != nil {
 		return err
 	}

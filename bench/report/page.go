@@ -14,7 +14,10 @@ import (
 // summary is what the command prints.
 func summary(r *results, bars []figures.Bar) string {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\n%s, commit %s, load average %s\n\n", r.fact("machine"), r.fact("go"), r.fact("commit"), figures.Range(r.facts["load"]))
+	fmt.Fprintf(
+		&out, "%s\n%s, commit %s, load average %s\n\n", r.fact("machine"), r.fact("go"), r.fact("commit"),
+		figures.Range(r.facts["load"]),
+	)
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, w := range workloads {
 		for _, u := range w.units {
@@ -73,8 +76,12 @@ func page(r *results, bars []figures.Bar) []byte {
 
 	p("# smartpoll beside its peers")
 	p("")
-	p("This page is written by the command that measures: `cd bench && go run ./report`, some five minutes on two cores. It exits")
-	p("with an error if a bar below is missed; `-quick` takes about a minute and writes nothing. `ci/bench.sh` runs the same")
+	p(
+		"This page is written by the command that measures: `cd bench && go run ./report`, some five minutes on two cores. It exits",
+	)
+	p(
+		"with an error if a bar below is missed; `-quick` takes about a minute and writes nothing. `ci/bench.sh` runs the same",
+	)
 	p("benchmarks as `go test -bench` does. The code of each contender is in [bench/smartpoll](../bench/smartpoll).")
 	p("")
 	p("| | |")
@@ -88,8 +95,13 @@ func page(r *results, bars []figures.Bar) []byte {
 		p("| Failed | %s |", strings.Join(failed, ", "))
 	}
 	p("")
-	p("Every figure is the median of %s rounds; in a round each figure is measured once, in a process of its own. Figures on a", r.fact("rounds"))
-	p("shared machine vary by a third and more: compare within a table, and ratios rather than nanoseconds. × is the contender's")
+	p(
+		"Every figure is the median of %s rounds; in a round each figure is measured once, in a process of its own. Figures on a",
+		r.fact("rounds"),
+	)
+	p(
+		"shared machine vary by a third and more: compare within a table, and ratios rather than nanoseconds. × is the contender's",
+	)
 	p("figure over smartpoll's in the same column, – is what was not measured or does not exist.")
 	p("")
 	p("## Bars")
@@ -97,7 +109,10 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("%s", figures.BarTable(bars))
 	if len(r.facts["baseline"]) > 0 {
 		p("")
-		p("Commit %s is smartpoll before it got its options; %s pairs of runs, in turns, on one processor.", r.fact("baseline"), r.fact("pairs"))
+		p(
+			"Commit %s is smartpoll before it got its options; %s pairs of runs, in turns, on one processor.",
+			r.fact("baseline"), r.fact("pairs"),
+		)
 	}
 	for _, w := range workloads {
 		p("")
@@ -118,12 +133,20 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("")
 	p("## What is not shown")
 	p("")
-	p("- Tasks that do something. These do nothing, so that the scheduler is all there is to measure; a task that asks an")
-	p("  upstream takes a thousand times as long as any cycle here, and then the differences are in what a scheduler can do.")
+	p(
+		"- Tasks that do something. These do nothing, so that the scheduler is all there is to measure; a task that asks an",
+	)
+	p(
+		"  upstream takes a thousand times as long as any cycle here, and then the differences are in what a scheduler can do.",
+	)
 	p("- More than two cores. A hook is exclusive, so hooks do not get faster with cores; tasks do.")
-	p("- What peers can do and smartpoll cannot: cron expressions of their own, schedules that survive a restart of the process,")
+	p(
+		"- What peers can do and smartpoll cannot: cron expressions of their own, schedules that survive a restart of the process,",
+	)
 	p("  several processes that share one schedule.")
-	p("- Equal work. The peers' guards against overlapping runs, and a mutex for the second stage, are the nearest to two stages")
+	p(
+		"- Equal work. The peers' guards against overlapping runs, and a mutex for the second stage, are the nearest to two stages",
+	)
 	p("  that they have; AfterFunc has no keys, errors, contexts or stop at all.")
 	p("- go-quartz beyond 10,000 jobs: adding one walks all others, so that setting up takes longer than measuring.")
 	p("- joeycumines/go-smartpoll itself, whose interface this is.")

@@ -35,8 +35,16 @@ timer each time; Timer.Reset is the same with the task's timer kept at hand, whe
 anything to allocate, and so the least that a timer of the runtime can cost. gocron's job calls RunNow; robfig/cron and
 go-quartz have a schedule that is always due, with their own guards against overlapping runs, which is faster than
 rescheduling.`,
-		series:  []string{ours, yardstick, "Timer.Reset", "gocron", "robfig", "go-quartz"},
-		units:   []unit{{name: "ns/op", title: "Time of a cycle (allocations)", format: figures.Duration, allocs: true, ratio: true}},
+		series: []string{ours, yardstick, "Timer.Reset", "gocron", "robfig", "go-quartz"},
+		units: []unit{
+			{
+				name:   "ns/op",
+				title:  "Time of a cycle (allocations)",
+				format: figures.Duration,
+				allocs: true,
+				ratio:  true,
+			},
+		},
 		picture: "smartpoll-hot-cycle.svg",
 		yLabel:  "time of a two-stage cycle",
 	},
@@ -45,8 +53,10 @@ rescheduling.`,
 		title: "Schedule on an idle key",
 		about: `Another time for one task that is scheduled and not running, among N. AfterFunc: Timer.Reset, with the timer at
 hand. gocron: Update. robfig/cron: Remove and Schedule. go-quartz: ScheduleJob with Replace.`,
-		series:  everyone,
-		units:   []unit{{name: "ns/op", title: "Time of a call (allocations)", format: figures.Duration, allocs: true, ratio: true}},
+		series: everyone,
+		units: []unit{
+			{name: "ns/op", title: "Time of a call (allocations)", format: figures.Duration, allocs: true, ratio: true},
+		},
 		picture: "smartpoll-schedule.svg",
 		yLabel:  "time of a call",
 	},
@@ -76,8 +86,16 @@ grows until each has its turn. Counting begins when all tasks have run once, or 
 		about: `From a send on an unbuffered channel of a hook until the next value can be sent. No peer has channels that its
 loop listens to; what is shown for them is the nearest thing, a question to their loop (gocron: NextRun, robfig/cron: Entry,
 go-quartz: GetScheduledJob). AfterFunc is a goroutine that receives from the channel and takes the mutex.`,
-		series:  everyone,
-		units:   []unit{{name: "ns/op", title: "Time of a delivery (allocations)", format: figures.Duration, allocs: true, ratio: true}},
+		series: everyone,
+		units: []unit{
+			{
+				name:   "ns/op",
+				title:  "Time of a delivery (allocations)",
+				format: figures.Duration,
+				allocs: true,
+				ratio:  true,
+			},
+		},
 		picture: "smartpoll-deliver.svg",
 		yLabel:  "time of a delivery",
 	},
@@ -86,8 +104,15 @@ go-quartz: GetScheduledJob). AfterFunc is a goroutine that receives from the cha
 		title:  "Number of hooks",
 		about:  `smartpoll among 100 tasks, with hooks on further channels on which nothing is sent.`,
 		series: []string{"cycle", "deliver"},
-		units:  []unit{{name: "ns/op", title: "Time of a hot cycle and of a delivery (allocations)", format: figures.Duration, allocs: true}},
-		hooks:  true,
+		units: []unit{
+			{
+				name:   "ns/op",
+				title:  "Time of a hot cycle and of a delivery (allocations)",
+				format: figures.Duration,
+				allocs: true,
+			},
+		},
+		hooks: true,
 	},
 	{
 		name:   "Memory",

@@ -67,8 +67,17 @@ func idleJobs(ctx context.Context, b *bench) error {
 	before := settledMemory()
 	for i, topic := range topics {
 		job, _ := tracker.Start(topic)
-		job.Publish(snapshot{TS: "2026-01-02T15:04:05.6Z", Status: "running", Percent: 12.5, Stage: "scan",
-			Message: "probing 127.0.0.42 on port 502", Found: 12, Scanned: i, Total: 1 << 20, StartedAt: "2026-01-02T15:04:05Z"})
+		job.Publish(snapshot{
+			TS:        "2026-01-02T15:04:05.6Z",
+			Status:    "running",
+			Percent:   12.5,
+			Stage:     "scan",
+			Message:   "probing 127.0.0.42 on port 502",
+			Found:     12,
+			Scanned:   i,
+			Total:     1 << 20,
+			StartedAt: "2026-01-02T15:04:05Z",
+		})
 	}
 	b.reportTopics(before)
 	runtime.KeepAlive(tracker)

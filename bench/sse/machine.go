@@ -109,7 +109,10 @@ func settledMemory() memory {
 // minus returns the difference, divided by n.
 func (m memory) minus(before memory, n int) memory {
 	per := 1 / float64(n)
-	return memory{(m.rss - before.rss) * per, (m.heap - before.heap) * per, (m.stack - before.stack) * per, (m.goroutines - before.goroutines) * per}
+	return memory{
+		(m.rss - before.rss) * per, (m.heap - before.heap) * per, (m.stack - before.stack) * per,
+		(m.goroutines - before.goroutines) * per,
+	}
 }
 
 // residentSet is the memory of this process that is in RAM. The figure in statm lags behind by up to a few hundred KB.

@@ -5,9 +5,9 @@
 //	go run ./sse          # in bench/: some twelve minutes; writes ../docs/benchmarks-sse.md and its pictures
 //	go run ./sse -quick   # two minutes, ours and little else; writes nothing
 //
-// Each figure is measured in a process of its own, which serves N streams over loopback to readers in a second one. That
-// has one thread and raw sockets, so that the readers' processor time and memory do not count, and cost little. It exits
-// with 1 if a bar is missed.
+// Each figure is measured in a process of its own, which serves N streams over loopback to readers in a second one.
+// That has one thread and raw sockets, so that the readers' processor time and memory do not count, and cost little. It
+// exits with 1 if a bar is missed.
 package main
 
 import (
@@ -35,10 +35,14 @@ func main() {
 		}
 	}
 	quick := flag.Bool("quick", false, "few workloads and short ones, for a first impression; writes no page")
-	docs := flag.String("docs", "../docs", "where benchmarks-sse.md goes, and its pictures into images; empty writes none")
+	docs := flag.String(
+		"docs", "../docs", "where benchmarks-sse.md goes, and its pictures into images; empty writes none",
+	)
 	raw := flag.String("raw", "", "a file to keep the results in, as JSON")
 	from := flag.String("from", "", "a file that -raw has kept: read that and measure nothing")
-	nchan := flag.Bool("nchan", false, "measure nchan too, with the nginx and the module of Debian (nginx, libnginx-mod-nchan)")
+	nchan := flag.Bool(
+		"nchan", false, "measure nchan too, with the nginx and the module of Debian (nginx, libnginx-mod-nchan)",
+	)
 	flag.Parse()
 	if flag.NArg() > 0 {
 		must(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
@@ -86,12 +90,20 @@ func must(err error) {
 // pictures are those of the page, by file name.
 func pictures(r *results) map[string][]byte {
 	return map[string][]byte{
-		"sse-memory.svg": compare(r, "Resident memory of an idle stream among 10,000", "memory", 10_000, "rss-KB", figures.Kilobytes,
-			slices.Concat(libraries, []string{parked, nchanName})),
-		"sse-cpu.svg": compare(r, "Processor time of a delivery, 1,000 streams", "paced", 1000, "cpu-us", figures.Microseconds,
-			slices.Concat(libraries, []string{rawLoop, nchanName})),
-		"sse-slow.svg": overTime(r, "A reader of 10 kB/s", "age of the newest snapshot that it has", "slow", 1, figures.Seconds),
-		"sse-stall.svg": overTime(r, "100 of 1,000 readers stalled", "snapshots a second that each of the others gets", "stall", 1000,
-			figures.Count),
+		"sse-memory.svg": compare(
+			r, "Resident memory of an idle stream among 10,000", "memory", 10_000, "rss-KB", figures.Kilobytes,
+			slices.Concat(libraries, []string{parked, nchanName}),
+		),
+		"sse-cpu.svg": compare(
+			r, "Processor time of a delivery, 1,000 streams", "paced", 1000, "cpu-us", figures.Microseconds,
+			slices.Concat(libraries, []string{rawLoop, nchanName}),
+		),
+		"sse-slow.svg": overTime(
+			r, "A reader of 10 kB/s", "age of the newest snapshot that it has", "slow", 1, figures.Seconds,
+		),
+		"sse-stall.svg": overTime(
+			r, "100 of 1,000 readers stalled", "snapshots a second that each of the others gets", "stall", 1000,
+			figures.Count,
+		),
 	}
 }

@@ -234,7 +234,10 @@ func (c column) cell(r *results, subject string) string {
 // summary is what the command prints.
 func summary(r *results, bars []figures.Bar) string {
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\n%s, commit %s, %s; load average %s; took %s\n\n", r.Machine, r.Go, r.Commit, r.Peers, figures.Range(r.Load), r.Took)
+	fmt.Fprintf(
+		&out, "%s\n%s, commit %s, %s; load average %s; took %s\n\n", r.Machine, r.Go, r.Commit, r.Peers,
+		figures.Range(r.Load), r.Took,
+	)
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	for _, s := range sections {
 		rows := s.table(r)
@@ -260,14 +263,19 @@ func summary(r *results, bars []figures.Bar) string {
 }
 
 // page is docs/benchmarks-sse.md.
+// It is long because the text of the page is in it.
 func page(r *results, bars []figures.Bar) []byte {
 	var out bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
 
 	p("# sse beside its peers")
 	p("")
-	p("This page is written by the command that measures: `cd bench && go run ./sse`, some twelve minutes on two cores. It exits with")
-	p("an error if a bar below is missed; `-quick` takes two minutes and writes nothing. The code is in [bench/sse](../bench/sse).")
+	p(
+		"This page is written by the command that measures: `cd bench && go run ./sse`, some twelve minutes on two cores. It exits with",
+	)
+	p(
+		"an error if a bar below is missed; `-quick` takes two minutes and writes nothing. The code is in [bench/sse](../bench/sse).",
+	)
 	p("")
 	p("| | |")
 	p("|---|---|")
@@ -277,10 +285,19 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("| Peers | %s |", r.Peers)
 	p("| Load average | %s while measuring, the measurement itself included |", figures.Range(r.Load))
 	p("")
-	p("Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text over loopback to readers in a second")
-	p("process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Deliveries and ages, and what our Publish")
-	p("costs, are medians of three rounds, in which the contenders take turns. A window in which other processes took more than %v", disturbance)
-	p("cores is left out if there is a better one; ~ marks what has none. Differences under 20 %% are noise: compare within a table,")
+	p(
+		"Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text over loopback to readers in a second",
+	)
+	p(
+		"process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Deliveries and ages, and what our Publish",
+	)
+	p(
+		"costs, are medians of three rounds, in which the contenders take turns. A window in which other processes took more than %v",
+		disturbance,
+	)
+	p(
+		"cores is left out if there is a better one; ~ marks what has none. Differences under 20 %% are noise: compare within a table,",
+	)
 	p("and ratios rather than microseconds. – is what was not measured or does not exist.")
 	p("")
 	p("## Bars")
@@ -301,11 +318,17 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("")
 	p("## What is not shown")
 	p("")
-	p("- A network, TLS, compression, a proxy in between; more than two cores. Over loopback the receive path of the kernel runs")
+	p(
+		"- A network, TLS, compression, a proxy in between; more than two cores. Over loopback the receive path of the kernel runs",
+	)
 	p("  inside the sender's write, so deliveries look dearer than they are over a network.")
 	p("- Many topics with streams, many publishers on one topic, connection storms, churn.")
-	p("- Events that are no snapshots, of which each reader must get every one. Libraries that queue deliver more of them in a")
-	p("  second than ours do snapshots: one wake-up that writes many stale events is cheap, and is what snapshots do not want.")
+	p(
+		"- Events that are no snapshots, of which each reader must get every one. Libraries that queue deliver more of them in a",
+	)
+	p(
+		"  second than ours do snapshots: one wake-up that writes many stale events is cheap, and is what snapshots do not want.",
+	)
 	p("- What peers can do and sse cannot: brokers between processes, subscriptions by template, history on disk.")
 	p("- Mercure, Centrifugo and others that are programs rather than libraries.")
 	return out.Bytes()

@@ -20,8 +20,8 @@ const limit = 14 * time.Minute
 // disturbance is from how many cores of other processes on a figure counts only if there is no better one.
 const disturbance = 0.3
 
-// plan returns the jobs in their order. The jobs of one batch, which take next to no processor time, run at once. It is long because each
-// workload has its line.
+// plan returns the jobs in their order. The jobs of one batch, which take next to no processor time, run at once. It is
+// long because each workload has its line.
 func plan(quick, nchan bool) (batches [][]job) {
 	const second = time.Second
 	patience := second
@@ -63,7 +63,10 @@ func plan(quick, nchan bool) (batches [][]job) {
 	}
 	var batch []job
 	for _, s := range all {
-		batch = append(batch, job{Workload: "slow", Subject: s, N: 1, Time: slowTime}, job{Workload: "last", Subject: s, N: 1, Time: 2 * second})
+		batch = append(
+			batch, job{Workload: "slow", Subject: s, N: 1, Time: slowTime},
+			job{Workload: "last", Subject: s, N: 1, Time: 2 * second},
+		)
 	}
 	for _, s := range ours {
 		batch = append(batch, job{Workload: "h2", Subject: s, N: 200, Time: 10 * second})
@@ -100,7 +103,10 @@ func (r *results) measure(ctx context.Context, quick, nchan bool) {
 		if time.Since(began)+j.Time*3/2+10*time.Second > limit {
 			return
 		}
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%s: %s, %s, N=%d, %v", what, j.Workload, j.Subject, j.N, time.Since(began).Round(time.Second))
+		fmt.Fprintf(
+			os.Stderr, "\r\x1b[K%s: %s, %s, N=%d, %v", what, j.Workload, j.Subject, j.N,
+			time.Since(began).Round(time.Second),
+		)
 		r.Load = append(r.Load, figures.Load())
 		done := make([]measured, len(batch))
 		var wg sync.WaitGroup

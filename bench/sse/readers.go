@@ -229,7 +229,9 @@ func (r *readers) connect(o order) error {
 }
 
 func (r *readers) watch(fd int) error {
-	return syscall.EpollCtl(r.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)})
+	return syscall.EpollCtl(
+		r.epoll, syscall.EPOLL_CTL_ADD, fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(fd)},
+	)
 }
 
 func (r *readers) readSlowly() {
@@ -240,8 +242,8 @@ func (r *readers) readSlowly() {
 	}
 }
 
-// read takes what is there, once. A snapshot's stamp is "~" and 19 digits; one that two reads share is counted, but has no
-// age.
+// read takes what is there, once. A snapshot's stamp is "~" and 19 digits; one that two reads share is counted, but has
+// no age.
 func (r *readers) read(c *reader, buf []byte) {
 	n, err := syscall.Read(c.fd, buf)
 	if err == syscall.EAGAIN || err == syscall.EINTR {
@@ -314,7 +316,8 @@ func unread(fd int) int64 {
 	return int64(ioctlInt(fd, syscall.TIOCINQ))
 }
 
-// check reads a stream from its head on, and returns the number of its last snapshot, and whether all is as it should be.
+// check reads a stream from its head on, and returns the number of its last snapshot, and whether all is as it should
+// be.
 func check(all []byte) (last int, whole bool) {
 	response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(all)), nil)
 	if err != nil {

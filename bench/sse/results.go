@@ -69,7 +69,9 @@ func (r *results) least(workload string, n int, name string, subjects ...string)
 
 // has reports whether a workload was measured on a subject, successfully or not.
 func (r *results) has(workload, subject string) bool {
-	return slices.ContainsFunc(r.Measured, func(m measured) bool { return m.Job.Workload == workload && m.Job.Subject == subject })
+	return slices.ContainsFunc(
+		r.Measured, func(m measured) bool { return m.Job.Workload == workload && m.Job.Subject == subject },
+	)
 }
 
 // title is the name of a subject for a reader.
@@ -96,7 +98,9 @@ func colour(name string) string {
 }
 
 // compare draws a value of several subjects.
-func compare(r *results, heading, workload string, n int, name string, format func(float64) string, subjects []string) []byte {
+func compare(
+	r *results, heading, workload string, n int, name string, format func(float64) string, subjects []string,
+) []byte {
 	c := figures.BarChart{Title: heading, Format: format}
 	for _, s := range subjects {
 		if v := r.at(column{workload: workload}.of(s), s, n, name); !math.IsNaN(v) {

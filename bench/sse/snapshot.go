@@ -25,8 +25,17 @@ type snapshot struct {
 // encode returns the snapshot of number n as of now.
 func encode(n int) []byte {
 	data, err := json.Marshal(snapshot{
-		TS: fmt.Sprintf("~%019d", time.Now().UnixNano()), Status: "running", Percent: float64(n%1000) / 10, Stage: "scan",
-		Message: "probing 127.0.0.42 on port 502", Found: n / 100, Scanned: n, Total: 1 << 20, StartedAt: "2026-01-02T15:04:05Z",
+		TS: fmt.Sprintf(
+			"~%019d", time.Now().UnixNano(),
+		),
+		Status:    "running",
+		Percent:   float64(n%1000) / 10,
+		Stage:     "scan",
+		Message:   "probing 127.0.0.42 on port 502",
+		Found:     n / 100,
+		Scanned:   n,
+		Total:     1 << 20,
+		StartedAt: "2026-01-02T15:04:05Z",
 	})
 	if err != nil {
 		panic(err)

@@ -139,7 +139,8 @@ func slowReader(ctx context.Context, b *bench) error {
 // lastOf is how many snapshots lastValue publishes.
 const lastOf = 20_000
 
-// lastValue is a client that sleeps while snapshots are published and then publishing stops; then it reads all there is.
+// lastValue is a client that sleeps while snapshots are published and then publishing stops; then it reads all there
+// is.
 func lastValue(ctx context.Context, b *bench) error {
 	if err := b.start(ctx, subjectOptions{}); err != nil {
 		return err

@@ -67,7 +67,11 @@ var subjects = []subject{
 		name: handOff, title: "sse, hand-off engine", listen: sse.NewListener,
 		open: func(ctx context.Context, o subjectOptions) (http.Handler, func([]byte)) {
 			hub, topic := newHub(ctx, o)
-			return hub.Handler(func(*http.Request) ([]*sse.Topic, error) { return []*sse.Topic{topic}, nil }), publishOn(topic)
+			return hub.Handler(
+					func(*http.Request) ([]*sse.Topic, error) { return []*sse.Topic{topic}, nil },
+				), publishOn(
+					topic,
+				)
 		},
 	},
 	{
@@ -114,7 +118,8 @@ var subjects = []subject{
 		},
 	},
 	{
-		// A handler that sends one event and waits for its client to leave: what net/http takes of any stream that it serves.
+		// A handler that sends one event and waits for its client to leave: what net/http takes of any stream that it
+		// serves.
 		name: parked, title: "net/http, parked handler",
 		open: func(context.Context, subjectOptions) (http.Handler, func([]byte)) {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -159,7 +164,9 @@ func subjectOf(name string) subject {
 const path = "/?stream=t"
 
 // serve serves s on a port of loopback until ctx ends.
-func (s subject) serve(ctx context.Context, o subjectOptions, protocols *http.Protocols) (net.Listener, func([]byte), error) {
+func (s subject) serve(
+	ctx context.Context, o subjectOptions, protocols *http.Protocols,
+) (net.Listener, func([]byte), error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if o.sendBuffer == 0 {
 			return nil

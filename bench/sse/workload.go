@@ -107,7 +107,8 @@ func (b *bench) paced(hz float64) error {
 	return nil
 }
 
-// floor writes one prepared frame to N sockets with write(2), round by round from one thread: no publisher, no encoding.
+// floor writes one prepared frame to N sockets with write(2), round by round from one thread: no publisher, no
+// encoding.
 func floor(ctx context.Context, b *bench) error { return writeLoop(ctx, b, 0) }
 
 // floorAt is floor at a rate over all sockets, with readers that read at once.
@@ -115,8 +116,8 @@ func floorAt(rate float64) func(context.Context, *bench) error {
 	return func(ctx context.Context, b *bench) error { return writeLoop(ctx, b, rate) }
 }
 
-// writeLoop is the raw loop, flat out if rate is 0. It is long because it stands apart from everything that it is compared
-// with, down to its own sockets.
+// writeLoop is the raw loop, flat out if rate is 0. It is long because it stands apart from everything that it is
+// compared with, down to its own sockets.
 func writeLoop(ctx context.Context, b *bench, rate float64) error {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

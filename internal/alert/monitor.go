@@ -78,8 +78,8 @@ func (m *Monitor) Alert() *wire.Alert {
 	return &m.state.Alert
 }
 
-// Transition brings the alert to what the source is now, and what its conditions say about its value. A failed poll says
-// nothing about conditions of the value; an alert without conditions is about failed polls.
+// Transition brings the alert to what the source is now, and what its conditions say about its value. A failed poll
+// says nothing about conditions of the value; an alert without conditions is about failed polls.
 func (m *Monitor) Transition(r Reading, e Evaluation) {
 	switch {
 	case m == nil:
@@ -172,9 +172,9 @@ func (m *Monitor) schedule() {
 
 func (m *Monitor) in(wait time.Duration) { m.service.deps.Scheduler.Schedule(m.Key(), max(0, wait)) }
 
-// Elapse is called when the time of the Monitor's task has come: a pending alert fires, a firing one is clear. It reports
-// whether that has changed the state. It does nothing if it is not known any more whether the conditions hold: the next
-// value decides.
+// Elapse is called when the time of the Monitor's task has come: a pending alert fires, a firing one is clear. It
+// reports whether that has changed the state. It does nothing if it is not known any more whether the conditions hold:
+// the next value decides.
 func (m *Monitor) Elapse(r Reading) (changed bool) {
 	is := m.state
 	if is == nil || is.Error != nil || is.State != wire.AlertPending && is.clearing.IsZero() {

@@ -29,8 +29,8 @@ func (a *API) logged(next http.Handler) http.Handler {
 	})
 }
 
-// ErrorLog returns a log for the errors of an [http.Server], many of which any client can cause, for example by a failed
-// TLS handshake.
+// ErrorLog returns a log for the errors of an [http.Server], many of which any client can cause, for example by a
+// failed TLS handshake.
 func ErrorLog(log *slog.Logger) *stdlog.Logger {
 	return stdlog.New(serverErrors{log}, "", 0)
 }

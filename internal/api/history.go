@@ -79,8 +79,8 @@ func pointsOf(query url.Values) (int, error) {
 	return points, nil
 }
 
-// sinceWhen reads the time from which on a history is wanted: a time, or a duration before now. Without one, all of it is
-// wanted.
+// sinceWhen reads the time from which on a history is wanted: a time, or a duration before now. Without one, all of it
+// is wanted.
 func sinceWhen(text string) (func(now time.Time) time.Time, error) {
 	if text == "" {
 		return func(time.Time) time.Time { return time.Time{} }, nil

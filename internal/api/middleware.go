@@ -85,8 +85,8 @@ func (a *API) recovered(next http.Handler) http.Handler {
 
 // knownHost refuses requests whose Host is not a name of the gateway: otherwise any web site could point a name of its
 // own at the gateway's address and use it through a visitor's browser (DNS rebinding). Its names are those of loopback,
-// that of the public address, and, if the connection does not use loopback, any IP address, since web sites cannot point
-// those at anything. A request with a token may use any name: no web site knows the token.
+// that of the public address, and, if the connection does not use loopback, any IP address, since web sites cannot
+// point those at anything. A request with a token may use any name: no web site knows the token.
 func (a *API) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.isOwnHost(r) {

@@ -19,8 +19,8 @@ const (
 	manage  = access.Manage
 )
 
-// A route is one method and path. Callers need the permission verb; if that is operate and the pattern has {job} or {id},
-// for that job, or for the job of that run.
+// A route is one method and path. Callers need the permission verb; if that is operate and the pattern has {job} or
+// {id}, for that job, or for the job of that run.
 type route struct {
 	pattern string // as [http.ServeMux] has it
 	verb    access.Verb

@@ -106,8 +106,8 @@ func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 // maxReturn bounds the address to which the browser returns, in bytes.
 const maxReturn = 1000
 
-// visitOf reads the options of a sign-in, or returns what is wrong with them. Afterwards the browser returns to the page
-// and nowhere else: no link can use the gateway to send people to another site.
+// visitOf reads the options of a sign-in, or returns what is wrong with them. Afterwards the browser returns to the
+// page and nowhere else: no link can use the gateway to send people to another site.
 func visitOf(query url.Values) (visit access.Visit, wrong string) {
 	switch prompt := query.Get("prompt"); prompt {
 	case "":
@@ -219,8 +219,8 @@ func (a *API) signedIn(r *http.Request, user *access.User, method string, err er
 		slog.String("method", method), slog.String("result", result))
 }
 
-// signOut ends the session of the request and its streams. If the browser also has a session at the provider, the answer
-// has the address at which that ends.
+// signOut ends the session of the request and its streams. If the browser also has a session at the provider, the
+// answer has the address at which that ends.
 func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
 	if user := userOf(r); user.Identified() {
 		a.recordMetered(r, "sign-out", user.ID)

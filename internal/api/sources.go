@@ -41,8 +41,9 @@ func (a *API) getSource(w http.ResponseWriter, r *http.Request) {
 	}, topic)
 }
 
-// refreshSource polls a source at once, or joins the poll in flight, and answers with its current snapshot: the new value
-// arrives as all values do. The limit of the upstream holds, whether it is configured or the upstream asked for it.
+// refreshSource polls a source at once, or joins the poll in flight, and answers with its current snapshot: the new
+// value arrives as all values do. The limit of the upstream holds, whether it is configured or the upstream asked for
+// it.
 func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 	topic := a.findSource(w, r)
 	if topic == nil {

@@ -61,8 +61,8 @@ func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 // client has it. With `Prefer: wait=N` (RFC 7240 §4.3) it waits for a change then, for N seconds at most. If there is
 // nothing to answer with any more, current answers itself and returns false.
 //
-// The wait is a stream of the hub, so it ends with the request, with the drain and with the hub, and costs what a stream
-// costs: no goroutine but the request's own.
+// The wait is a stream of the hub, so it ends with the request, with the drain and with the hub, and costs what a
+// stream costs: no goroutine but the request's own.
 func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
 	now, ok := current()
 	prefer := negotiate.PreferWait(r.Header, maxWait)

@@ -67,8 +67,8 @@ func (c *Clock) People(t time.Time) *time.Time {
 
 // Look compares both clocks with their readings at the last call, and must not be called concurrently. Ahead is how far
 // the wall clock has gained on the monotonic one; it is negative if the wall clock was set back. Gap reports that the
-// process stood still or that the machine slept, as far as clocks can tell. Set reports a gap, or that the wall clock was
-// set by more than [Tolerance].
+// process stood still or that the machine slept, as far as clocks can tell. Set reports a gap, or that the wall clock
+// was set by more than [Tolerance].
 func (c *Clock) Look() (ahead time.Duration, gap, set bool) {
 	now, wall := c.read()
 	if !c.last.IsZero() {

@@ -23,8 +23,8 @@ func Check(t testing.TB, forbidden Forbidden) {
 	}
 }
 
-// StandardOnly fails t for each package outside the standard library, and outside allowed (import paths of this module),
-// that the package under test depends on.
+// StandardOnly fails t for each package outside the standard library, and outside allowed (import paths of this
+// module), that the package under test depends on.
 func StandardOnly(t testing.TB, reason string, allowed ...string) {
 	t.Helper()
 	deps := list(t, "{{if not .Standard}}{{.ImportPath}}{{end}}")
@@ -40,8 +40,8 @@ next:
 	}
 }
 
-// CheckImports fails t for each forbidden package that the package under test imports itself: for what only others below
-// it may use.
+// CheckImports fails t for each forbidden package that the package under test imports itself: for what only others
+// below it may use.
 func CheckImports(t testing.TB, forbidden Forbidden) {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{range .Imports}}{{.}} {{end}}`, ".").Output()

@@ -57,8 +57,8 @@ func Read(name string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// ReadModified is [Read] with the time at which the file was last modified before it was read. Both are of one file, also
-// if another one takes its name meanwhile.
+// ReadModified is [Read] with the time at which the file was last modified before it was read. Both are of one file,
+// also if another one takes its name meanwhile.
 func ReadModified(name string, most int64) (data []byte, modified time.Time, err error) {
 	f, err := Open(name, os.O_RDONLY, 0)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package wire has the JSON types of the HTTP API: what the gateway stores, streams and answers, and what its own client
-// commands read.
+// Package wire has the JSON types of the HTTP API: what the gateway stores, streams and answers, and what its own
+// client commands read.
 //
 // A snapshot is the whole state of a source, a job or the configuration: a [Source], a [Job] or a [Config]. Its key,
 // such as source/tank, names it on the stream and in the store. A field that is a pointer may be null, which means what

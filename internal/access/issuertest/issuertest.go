@@ -104,6 +104,7 @@ func (i *Issuer) permit(q url.Values) *url.URL {
 }
 
 // ServeHTTP answers as a provider does.
+// It is long because each endpoint has its case.
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.mu.Lock()
 	i.asked[r.URL.Path]++
@@ -159,7 +160,9 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		maps.Copy(claims, says.Claims)
 		maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
 		token := i.sign(claims, says.Alg)
-		answer(http.StatusOK, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "id_token": token})
+		answer(
+			http.StatusOK, map[string]any{"access_token": "canary-access", "token_type": "Bearer", "id_token": token},
+		)
 	default:
 		http.NotFound(w, r)
 	}

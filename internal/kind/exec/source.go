@@ -17,8 +17,8 @@ type Source struct {
 
 // A Program is how a program runs.
 type Program struct {
-	// Env has NAME=value, added to its environment, which is otherwise that of package command alone; of a job, with {arg} in
-	// values.
+	// Env has NAME=value, added to its environment, which is otherwise that of package command alone; of a job, with
+	// {arg} in values.
 	Env     []string
 	Dir     string // where it runs; empty: where Tidewire does
 	TTY     bool   // its outputs are a terminal

@@ -91,8 +91,8 @@ func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	return kind.Result{}, kind.Fail(ctx, start, name, reason(err), err, f.env.Secrets)
 }
 
-// get waits for a read of the file. What an earlier one gave after its poll had timed out is not taken: it may be of any
-// age by now. But one that is still going on is waited for.
+// get waits for a read of the file. What an earlier one gave after its poll had timed out is not taken: it may be of
+// any age by now. But one that is still going on is waited for.
 func (f *fetcher) get(ctx context.Context) (content, error) {
 	select {
 	case <-f.read:
