@@ -40,7 +40,11 @@ func TestAnswersDoNotWaitForTheStore(t *testing.T) {
 	for s.json(200, "GET", at(first), "")["status"] == "running" {
 		time.Sleep(time.Millisecond)
 	}
-	if got := s.json(200, "GET", "/api/v1/jobs/scan", "")["last_run"].(object); got["id"] != first["id"] || got["status"] != "succeeded" {
+	last := func() object { return s.json(200, "GET", "/api/v1/jobs/scan", "")["last_run"].(object) }
+	for last()["status"] == "running" { // its own end comes first, and then that in the topic of the job
+		time.Sleep(time.Millisecond)
+	}
+	if got := last(); got["id"] != first["id"] || got["status"] != "succeeded" {
 		t.Errorf("the last run of the job is %v, want the first and that it has succeeded", got)
 	}
 	for s.json(200, "GET", "/api/v1/sources/tank", "")["state"] == "pending" {

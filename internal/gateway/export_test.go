@@ -69,11 +69,16 @@ func NewGateway(t testing.TB, ctx context.Context, cfg *config.Config, opts Opti
 }
 
 // Run polls, and loads the configuration again as the options say, until ctx ends.
-func (g Gateway) Run(ctx context.Context) {
+func (g Gateway) Run(ctx context.Context) { <-g.Start(ctx) }
+
+// Start is Run on a goroutine of its own, after polling has begun. It returns what is closed at the end.
+func (g Gateway) Start(ctx context.Context) (over <-chan struct{}) {
 	polls := lifecycle.Start(ctx, g.poll)
 	<-polls.Started()
-	g.loader.run(ctx)
-	_ = polls.Stop()
+	return lifecycle.Loop(ctx, func(ctx context.Context) {
+		g.loader.run(ctx)
+		_ = polls.Stop()
+	}).Ended()
 }
 
 // Handler is what it answers with.

@@ -31,8 +31,7 @@ func TestAConfigurationThatChangesWhileItIsReadIsNotPutToWork(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	g := gateway.NewGateway(t, ctx, cfg, gateway.Options{Files: files})
-	over := make(chan struct{})
-	go func() { defer close(over); g.Run(ctx) }()
+	over := g.Start(ctx)
 	defer func() { cancel(); <-over }()
 	for _, tt := range []struct {
 		reads, then string

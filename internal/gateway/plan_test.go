@@ -92,10 +92,11 @@ func TestReloadKeepsTheRhythm(t *testing.T) {
 			s.do("GET", "/api/v1/sources", "", "If-None-Match", tag, "Prefer", "wait=20")
 		}
 	}
-	time.Sleep(gateway.Lag) // until the topics have what was listed
 	st := s.stream()
-	for range 201 {
-		st.await("a first event", func(object) bool { return true })
+	polled := map[any]bool{} // by key: what the stream, which may be late, has shown as ok
+	for len(polled) < 200 {
+		v, _ := st.await("the first poll of every source", func(v object) bool { return v["state"] == "ok" })
+		polled[v["key"]] = true
 	}
 	before := list()
 	for i := range 2 {
