@@ -38,6 +38,13 @@ func (e Forgotten) Count() int {
 	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.unfinished))
 }
 
+// Unfinished is how many topics of runs that are not over are remembered.
+func (s *Service) Unfinished() int {
+	s.records.mu.Lock()
+	defer s.records.mu.Unlock()
+	return len(s.records.unfinished)
+}
+
 // Do makes work the work of all jobs that are configured now.
 func (s *Service) Do(work func(ctx context.Context) error) {
 	for _, j := range s.List() {

@@ -44,6 +44,8 @@ func (r *Run) finish(result Result, err error) {
 	if failed != nil {
 		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
 		s.records.drop(r.id)
+	} else {
+		s.records.stored(ctx, r.job.Name, r.id)
 	}
 	close(r.done)
 }

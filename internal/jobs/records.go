@@ -95,7 +95,8 @@ func (s *records) apply(e snapshot.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, over := s.expired[id]; over && ofRun {
-		return // it is being removed
+		delete(s.unfinished, e.Topic) // it may have been displaced before its end was stored
+		return                        // it is being removed
 	}
 	switch e.State {
 	case snapshot.Live:
@@ -215,14 +216,27 @@ func (s *records) makeRoom(ctx context.Context, j *Job, id string, at time.Time)
 	}
 	s.mu.Unlock()
 	for _, id := range old {
-		// Claiming a topic for a run that ends at once and is not kept clears it.
-		claim, _, err := s.deps.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
-		if err == nil && claim != nil {
-			err = claim.Finish(ctx, []byte("null"), 0)
-		}
-		if err != nil {
-			s.deps.Log.Error("an old run was not forgotten", "job", j.Name, "run", id, "err", err)
-		}
+		s.clear(ctx, j.Name, id)
+	}
+}
+
+// stored is called when the end of a run is in the store. If newer ends have displaced it before, it is forgotten only
+// now: while it was not over it could not be.
+func (s *records) stored(ctx context.Context, job, id string) {
+	if s.hasExpired(id) {
+		s.clear(ctx, job, id)
+	}
+}
+
+// clear removes the end of a run from the store. It does nothing to a run that is not over.
+func (s *records) clear(ctx context.Context, job, id string) {
+	// Claiming a topic for a run that ends at once and is not kept clears it.
+	claim, _, err := s.deps.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
+	if err == nil && claim != nil {
+		err = claim.Finish(ctx, []byte("null"), 0)
+	}
+	if err != nil {
+		s.deps.Log.Error("an old run was not forgotten", "job", job, "run", id, "err", err)
 	}
 }
 
