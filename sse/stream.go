@@ -159,9 +159,13 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 		b.wire = append(b.wire, st.comment())
 	}
 	mayTake := !last && st.hub.mayTake(w, r, opts)
-	if mayTake && opts.HandOff {
+	switch {
+	case mayTake && opts.HandOff:
 		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
 		w.Header().Set("Transfer-Encoding", "identity")
+	case mayTake:
+		// The connection ends with the stream. A client that was told otherwise might send its next request by it.
+		w.Header().Set("Connection", "close")
 	}
 	w.WriteHeader(http.StatusOK)
 	err, left := st.send(b.wire), r.Context().Done()

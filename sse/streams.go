@@ -22,7 +22,8 @@ import (
 // bytes of those; the bytes and duration of the whole stream are in [Observer].Ended. For the server the connection is
 // gone: [http.Server.Shutdown] and Close do nothing to it, its end is up to the client, the request's context if the
 // call blocks, [Hub.Drain] and the hub's ctx. What the client sends after its request is dropped. A call that blocks
-// leaves the head and the framing of the body as they were, and closes the connection after it.
+// leaves the framing of the body as it was and closes the connection after it, which the head says by `Connection:
+// close`, whatever the handler has set.
 type StreamOptions struct {
 	// HandOff lets Serve, ServeRun and ServeAll return while the stream lives on. Such a stream costs about 1.8 KB of
 	// memory and no goroutine; the request ends there for middleware, the handler returns too after they return nil,

@@ -38,7 +38,8 @@
 //
 // # Wire
 //
-// Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, and a heartbeat is a colon and a blank line.
+// Cache-Control is no-cache, over HTTP/1 Connection is keep-alive, or close
+// where the hub takes the connection (see [sse.StreamOptions]), and a heartbeat is a colon and a blank line.
 // Everything else is as in [sse.Hub.Serve].
 //
 // # Concurrency
