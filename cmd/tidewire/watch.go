@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -150,10 +151,9 @@ func (w *watcher) watch(ctx context.Context) error {
 			fmt.Fprintln(w.out, strings.Join(w.table.lines(screen, columns, time.Now()), "\n"))
 		}()
 	}
-	stop, done := context.WithCancel(ctx)
-	defer done()
 	events := make(chan watchEvent)
-	go w.follow(stop, events)
+	follow := lifecycle.Loop(ctx, func(ctx context.Context) { w.follow(ctx, events) })
+	defer follow.Stop()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	dirty, drawn := true, time.Time{}
