@@ -46,7 +46,7 @@ export class Account {
 
   /** Asks for the user of the page, and shows it. */
   async refresh() {
-    let over = this.#me?.known;
+    let over = this.#me?.known && !this.#leaving; // signing out ends the streams, so the page asks meanwhile
     try {
       this.#me = await api.me();
     } catch (problem) {
