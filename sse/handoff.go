@@ -158,6 +158,9 @@ func (st *stream) end(why Cause, abort bool) {
 	}
 	st.socket.close(abort)
 	st.leave(why)
+	if st.then != nil {
+		st.then()
+	}
 }
 
 // hijacked is a connection that turned out to be none that the engine knows, such as one that a listener has wrapped.

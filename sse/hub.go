@@ -227,23 +227,30 @@ func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run str
 
 // serve streams t: the run named only, or whichever is current if that is "".
 func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions) error {
+	_, err := h.serveThen(w, r, t, only, opts, nil)
+	return err
+}
+
+// serveThen is serve, and reports whether the stream was handed off; then, which may be nil, is called when that ends.
+func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions, then func()) (
+	handedOff bool, err error) {
 	t.mustBeOf(h)
 	st, err := h.admit(w, r)
 	if st == nil {
-		return err
+		return false, err
 	}
 	defer st.release()
 	if err := h.MayRead(r, t); err != nil {
-		return err
+		return false, err
 	}
 	t = t.resolve()
 	s := &single{watcher: st.watcher()}
 	switch t.attach(&s.watcher) {
 	case errUnlisted:
-		return gone(w, r)
+		return false, gone(w, r)
 	case errFull:
 		h.turnAway(w, r, CauseTopic)
-		return nil
+		return false, nil
 	}
 	lastID := RequestLastEventID(r)
 	t.mu.Lock()
@@ -253,19 +260,20 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 	s.cursor, how = t.cursorAt(current, lastID)
 	st.feed = s
 	if isRemoved || only != "" && s.run.name != only {
-		return gone(w, r)
+		return false, gone(w, r)
 	}
 	if how == ResumeCurrent && s.done() {
 		h.resumed(ResumeEnded)
 		noContent(w)
-		return nil
+		return false, nil
 	}
 	h.resumed(how)
+	st.then = then
 	st.run(w, r, opts)
 	if st.over != nil {
 		st.stay(r.Context())
 	}
-	return nil
+	return st.taken && st.over == nil, nil
 }
 
 // gone answers a request for a topic that was removed, or leaves it to the caller.

@@ -22,9 +22,8 @@ const managerBacklog = 64
 // Manager publishes values to topics that exist only while they have readers. Make one with [NewManager]; all methods
 // may be called from any goroutine.
 //
-// The first stream creates its topic, and the last one removes it, with its
-// newest value, before its handler returns. A value for a topic without readers
-// is dropped. State that must outlive its readers belongs in package progress.
+// The first stream creates its topic, and the last one removes it, with its newest value, before its handler returns or,
+// if its connection was handed off (see [WithStreams]), when it ends. A value for a topic without readers is dropped. State that must outlive its readers belongs in package progress.
 //
 // A stream that joins a topic gets the newest value at once. A value equal to the newest is not sent again, since the
 // state has not changed: two values are equal if their JSON differs at most in the order of members. For events such as
@@ -171,7 +170,7 @@ func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 }
 
 // Serve streams the topic set by [WithCustomTopic], or else the [TopicOf] the request, and blocks until the client has
-// left or the Manager is shut down. It fails only before anything is written, when w cannot flush or set write
+// left or the Manager is shut down, unless [WithStreams] has it hand the connection off. It fails only before anything is written, when w cannot flush or set write
 // deadlines; the missing capability is also logged, since it is for the operator to fix.
 func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerOption) error {
 	var c handlerConfig
@@ -202,8 +201,14 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 		m.hub.turnAway(w, r, CauseTopic)
 		return nil
 	}
-	defer m.leave(t)
-	return m.hub.With(c.streams).Serve(w, r, t.Topic)
+	handedOff := false
+	defer func() {
+		if !handedOff {
+			m.leave(t)
+		}
+	}()
+	handedOff, err := m.hub.serveThen(w, r, t.Topic, "", c.streams, func() { m.leave(t) })
+	return err
 }
 
 // join adds one stream to c's topic, and makes the topic for the first one. It returns nil when there are too many

@@ -57,16 +57,10 @@ func WithRepeats() HandlerOption {
 	return func(c *handlerConfig) { c.repeats = true }
 }
 
-// WithKeepConnection leaves the connections of a handler's streams with their
-// server, as KeepConnection of [StreamOptions] does.
-func WithKeepConnection() HandlerOption {
-	return func(c *handlerConfig) { c.streams.KeepConnection = true }
-}
-
-// WithHeartbeatBlock ends the heartbeats of a handler's streams with a blank line,
-// as HeartbeatBlock of [StreamOptions] does.
-func WithHeartbeatBlock() HandlerOption {
-	return func(c *handlerConfig) { c.streams.HeartbeatBlock = true }
+// WithStreams carries a handler's streams with opts. If it is given several times, the last value other than zero of
+// each field counts.
+func WithStreams(opts StreamOptions) HandlerOption {
+	return func(c *handlerConfig) { c.streams = c.streams.with(opts) }
 }
 
 func mustBeComparable(option string, service PollingService) {

@@ -56,6 +56,7 @@ type stream struct {
 	block   bool   // see StreamOptions.HeartbeatBlock
 	why     Cause  // of the end by the handler
 	abort   bool   // give up what the connection still holds; written before over is closed
+	then    func() // called at the end of a stream that was handed off; may be nil
 	leaveAt int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper

@@ -1,12 +1,14 @@
 package sse
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
 )
 
-// StreamOptions say how a stream is carried. The zero value is the default.
+// StreamOptions say how a stream is carried. The zero value is the default. They are given to [Hub.With], to a [Manager]
+// by [WithStreams], and in package progress to its Tracker's With and in its HandlerOptions.
 //
 // Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the
 // stream from then on. A call that blocks then leaves one goroutine behind, which waits for the client to leave and for
@@ -42,6 +44,16 @@ type StreamOptions struct {
 	// wait for each, an id would tell of some that are further than others, and a client that breaks off could not
 	// resume by it. A stream with a Pause keeps its connection. Zero means none.
 	Pause time.Duration
+}
+
+// with returns o with the fields of other that are not zero.
+func (o StreamOptions) with(other StreamOptions) StreamOptions {
+	return StreamOptions{
+		HandOff:        o.HandOff || other.HandOff,
+		KeepConnection: o.KeepConnection || other.KeepConnection,
+		HeartbeatBlock: o.HeartbeatBlock || other.HeartbeatBlock,
+		Pause:          cmp.Or(other.Pause, o.Pause),
+	}
 }
 
 // Streams serves streams of a [Hub] with [StreamOptions]. [Hub.With] makes one. Its methods may be called from any

@@ -33,8 +33,8 @@
 // head and the first events are written, although Subscribe and the handlers block (see
 // [sse.StreamOptions]): middleware then sees those, and nothing that comes later. Behind
 // middleware that compresses no connection is taken. Middleware that changes what is
-// written in a way that cannot be seen needs [Tracker].Streams.KeepConnection, or
-// [WithKeepConnection].
+// written in a way that cannot be seen needs KeepConnection, in [Tracker].Streams or by
+// [WithStreams].
 //
 // # Wire
 //

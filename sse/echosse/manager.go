@@ -31,7 +31,7 @@ var (
 	WithCustomApiVersion      = sse.WithCustomApiVersion
 	WithStopCondition         = sse.WithStopCondition
 	WithStopCallback          = sse.WithStopCallback
-	WithKeepConnection        = sse.WithKeepConnection
+	WithStreams               = sse.WithStreams
 )
 
 // NewManager is [sse.NewManager] with a printf-style logger, which may be nil.
@@ -51,7 +51,7 @@ func NewPolling(lc Logger, fetch func(context.Context) (any, error), opts ...Pol
 // polling: the polling outlives both, and Echo reuses the context for other requests. [WithPollingFunc] provides a
 // request that can be kept.
 func Handler(m *Manager, opts ...HandlerOption) echo.HandlerFunc {
-	opts = append(slices.Clip(opts), sse.WithHeartbeatBlock())
+	opts = append(slices.Clip(opts), sse.WithStreams(sse.StreamOptions{HeartbeatBlock: true}))
 	return func(c echo.Context) error {
 		return stream(c, func(w http.ResponseWriter, r *http.Request) error {
 			return m.Serve(w, r, opts...)

@@ -63,7 +63,7 @@ func TestStreamsTakeTheConnection(t *testing.T) {
 			m := echosse.NewManager(t.Context(), nil, 50*time.Millisecond)
 			var opts []sse.HandlerOption
 			if tt.keep {
-				opts = append(opts, echosse.WithKeepConnection())
+				opts = append(opts, echosse.WithStreams(sse.StreamOptions{KeepConnection: true}))
 			}
 			e.GET(managed, echosse.Handler(m, opts...))
 			srv := httptest.NewServer(e)

@@ -21,8 +21,8 @@ var ErrNoTopic = progress.ErrNoTopic
 type Tracker struct {
 	*progress.Tracker
 
-	// Streams are options of its streams, to be set before the first: the zero value is
-	// what Subscribe promises. Their heartbeats end with a blank line in any case.
+	// Streams are the options of the streams of Subscribe, to be set before the first. Their heartbeats end with a blank
+	// line in any case.
 	Streams sse.StreamOptions
 }
 
@@ -42,6 +42,6 @@ func (t *Tracker) Subscribe(c echo.Context, topic string) error {
 	return stream(c, func(w http.ResponseWriter, r *http.Request) error {
 		opts := t.Streams
 		opts.HeartbeatBlock = true
-		return t.ServeWith(w, r, topic, opts)
+		return t.With(opts).Serve(w, r, topic)
 	})
 }

@@ -39,9 +39,9 @@ type HandlerOptions struct {
 	// MaxWait bounds the wait that `Prefer: wait=N` can ask for. Zero or less means 60 seconds.
 	MaxWait time.Duration
 
-	// KeepConnection keeps the connections of streams with the server. Otherwise they are handed off where possible
-	// (see [sse.StreamOptions]).
-	KeepConnection bool
+	// Streams are the options of streams, whose connections are handed off where possible, as if HandOff were set, unless
+	// KeepConnection is.
+	Streams sse.StreamOptions
 }
 
 // Handler serves the jobs of tracker to clients that start, watch and cancel them:
@@ -75,6 +75,7 @@ func Handler(tracker *Tracker, opts HandlerOptions) http.Handler {
 	if opts.MaxWait <= 0 {
 		opts.MaxWait = time.Minute
 	}
+	opts.Streams.HandOff = true
 	return &handler{
 		HandlerOptions: opts,
 		tracker:        tracker,
@@ -256,8 +257,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
 	err := sse.ErrGone
 	if rec, ok := h.find(topic, run); ok {
-		streams := h.tracker.hub.With(sse.StreamOptions{HandOff: true, KeepConnection: h.KeepConnection})
-		err = streams.ServeRun(w, r, rec.topic, run)
+		err = h.tracker.hub.With(h.Streams).ServeRun(w, r, rec.topic, run)
 	}
 	switch {
 	case err == nil:

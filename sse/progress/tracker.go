@@ -266,22 +266,7 @@ func (t *Tracker) Cancel(topic string) bool {
 // names what w lacks (see [sse.CheckWriter]). A client that comes back with the id of a terminal for a topic that is
 // gone gets 204, and the result is nil.
 func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) error {
-	return t.ServeWith(w, r, topic, sse.StreamOptions{})
-}
-
-// ServeWith is Serve with options of the stream. With HandOff it does not block where the connection can be taken.
-func (t *Tracker) ServeWith(w http.ResponseWriter, r *http.Request, topic string, opts sse.StreamOptions) error {
-	if rec, ok := t.lookup(topic); ok {
-		// The hub attaches the stream, under the topic's lock, to the run that the topic has at that moment, or reports
-		// that the topic is gone.
-		if err := t.hub.With(opts).Serve(w, r, rec.topic); !errors.Is(err, sse.ErrGone) {
-			return err
-		}
-	}
-	if sse.ServeGone(w, r) {
-		return nil
-	}
-	return ErrNoTopic
+	return t.With(sse.StreamOptions{}).Serve(w, r, topic)
 }
 
 // Hub returns the hub that holds the topics, for instance to show many of them on one stream ([sse.Hub.ServeAll]), or
