@@ -29,20 +29,6 @@ type update struct {
 	err       error
 }
 
-// A dialler makes requests, and calls answered for each answer.
-type dialler struct {
-	make     http.RoundTripper
-	answered func()
-}
-
-func (d dialler) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := d.make.RoundTrip(req)
-	if err == nil && resp.StatusCode == http.StatusOK {
-		d.answered()
-	}
-	return resp, err
-}
-
 // A follower follows one run of a gateway and shows it. Its goroutines end with live: one receives the states of the
 // run, one its output, and one requests its cancellation.
 type follower struct {
@@ -69,11 +55,12 @@ func (f *follower) tell(u update) {
 // start starts the run, or joins one.
 func (f *follower) start(ctx context.Context, values map[string]string) (err error) {
 	f.client = &progress.Client{
-		URL:     f.gw.url("jobs", f.job, "runs").String(),
-		Header:  f.gw.header,
-		HTTP:    &http.Client{Transport: f.gw.dial},
-		Silence: silence,
-		OnRetry: func(err error, wait time.Duration) { f.tell(update{retry: wait, err: err}) },
+		URL:       f.gw.url("jobs", f.job, "runs").String(),
+		Header:    f.gw.header,
+		HTTP:      &http.Client{Transport: f.gw.dial},
+		Silence:   silence,
+		OnConnect: func(*http.Response) { f.tell(update{connected: true}) },
+		OnRetry:   func(err error, wait time.Duration) { f.tell(update{retry: wait, err: err}) },
 	}
 	f.run, err = f.client.Start(ctx, map[string]any{"args": values})
 	return err
@@ -81,7 +68,6 @@ func (f *follower) start(ctx context.Context, values map[string]string) (err err
 
 // follow begins to receive the states of the run and, if output is set, its output.
 func (f *follower) follow(output bool) {
-	f.client.HTTP = &http.Client{Transport: dialler{f.gw.dial, func() { f.tell(update{connected: true}) }}}
 	go func() {
 		for snap, err := range f.run.Follow(f.live) {
 			var u update

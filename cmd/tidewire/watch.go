@@ -294,8 +294,9 @@ func (w *watcher) follow(ctx context.Context, events chan<- watchEvent) {
 		}
 	}
 	client := &sse.Client{
-		HTTP:    &http.Client{Transport: dialler{w.gw.dial, func() { tell(watchEvent{connected: true}) }}},
-		Silence: silence,
+		HTTP:      &http.Client{Transport: w.gw.dial},
+		Silence:   silence,
+		OnConnect: func(*http.Response) { tell(watchEvent{connected: true}) },
 		OnRetry: func(err error, wait time.Duration) {
 			tell(watchEvent{retryAt: time.Now().Add(wait), broke: err})
 		},

@@ -13,12 +13,18 @@ import (
 
 // Attach returns the run at a URL, to follow or cancel it without having started it. The URL is that of a job of a
 // [Handler], for the job's current or last run, or that of one run, such as the Location of a start or /api/v1/runs/ID
-// of the gateway. at is absolute, or relative to the Client's URL, and gets Header only at URL's origin. Attach makes
-// one request. An answer other than 200, such as 404 for a run that does not exist, is a [*sse.StatusError].
+// of the gateway. at is absolute, or relative to the Client's URL, and gets Header only at URL's origin.
+//
+// A program that stores [Run.URL] continues to follow its run after a restart: Attach returns the run, also when it has
+// ended in the meantime, and [Run.Follow] yields its newest snapshot and what comes, or its end alone.
+//
+// Attach makes one request. Its error wraps [ErrNoTopic] if there is no such run, or none any more: the answer was 404
+// or 410. Any other answer than 200 is a [*sse.StatusError] too; a request without an answer is a [*url.Error], and
+// worth another attempt.
 func (c *Client) Attach(ctx context.Context, at string) (*Run, error) {
 	run, err := c.attach(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("progress: attach to %s: %w", at, err)
+		return nil, fmt.Errorf("progress: attach to %s: %w", at, orNoTopic(err))
 	}
 	return run, nil
 }

@@ -41,6 +41,10 @@ type Client struct {
 	// Silence is as in [sse.Client], except that zero means 75 seconds, 2.5 times a Tracker's default heartbeat.
 	Silence time.Duration
 
+	// OnConnect, if not nil, is as in [sse.Client]: [Run.Follow] calls it when a connection has its stream, before the
+	// first snapshot.
+	OnConnect func(*http.Response)
+
 	// OnRetry, if not nil, is as in [sse.Client]: [Run.Follow] calls it when its connection has ended, before it tries
 	// again.
 	OnRetry func(err error, wait time.Duration)
@@ -55,6 +59,10 @@ type Run struct {
 	at     *url.URL // the URL of the run
 	events *url.URL // the URL of its stream
 }
+
+// URL returns the run's own URL. A program that stores it can attach to the run again after a restart, by
+// [Client.Attach].
+func (r *Run) URL() string { return r.at.String() }
 
 // Start asks for a run, with body encoded as JSON unless it is nil, and returns the one that was started or joined. The
 // request has a new Idempotency-Key, since [http.Transport] repeats a request that has one when a connection breaks. An
@@ -102,12 +110,12 @@ func (c *Client) start(ctx context.Context, body any) (*Run, error) {
 }
 
 // Follow yields the newest snapshot of the run at once, then later ones, and ends after the terminal, which is Final.
-// It reconnects as [sse.Client.Events] does, for as long as ctx lasts. If it cannot continue, the last pair is an error
-// without a snapshot: ctx's, a [*sse.StatusError], or one that wraps [ErrNoTopic] when the server has begun another
-// run.
+// It reconnects as [sse.Client.Events] does, for as long as ctx lasts, so a server that cannot be reached does not end
+// it. If it cannot continue, the last pair is an error without a snapshot: ctx's; one that wraps [ErrNoTopic] if the
+// server does not have the run any more, or has begun another one in its place; or another [*sse.StatusError].
 func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
-		fail := func(err error) { yield(Snapshot{}, fmt.Errorf("progress: follow run %s: %w", r.ID, err)) }
+		fail := func(err error) { yield(Snapshot{}, fmt.Errorf("progress: follow run %s: %w", r.ID, orNoTopic(err))) }
 		req, err := r.client.request(ctx, http.MethodGet, r.events.String(), nil)
 		if err != nil {
 			fail(err)
@@ -118,6 +126,7 @@ func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 			MaxEvent:       maxSnapshot,
 			Silence:        cmp.Or(r.client.Silence, 5*defaultDuration/2),
 			StopAtTerminal: true,
+			OnConnect:      r.client.OnConnect,
 			OnRetry:        r.client.OnRetry,
 		}
 		for ev, err := range stream.Events(ctx, req) {
@@ -141,12 +150,13 @@ func (r *Run) Follow(ctx context.Context) iter.Seq2[Snapshot, error] {
 				return
 			}
 		}
-		fail(errors.New("the server says that there is no more, but sent no end"))
+		fail(noTopicError{errors.New("the server says that there is no more, but sent no end")})
 	}
 }
 
 // Cancel asks the run to stop, for all of its followers, and returns once the server has accepted that; Follow yields
-// the end. It is not an error if the run is over. An answer other than 200 and 202 is a [*sse.StatusError].
+// the end. It is not an error if the run is over. An answer other than 200 and 202 is a [*sse.StatusError], and also
+// [ErrNoTopic] if the server does not have the run any more.
 func (r *Run) Cancel(ctx context.Context) error {
 	method, at := http.MethodDelete, r.at
 	if r.events.Path == r.at.Path+"/events" { // a runs API, where DELETE deletes the record
@@ -157,9 +167,23 @@ func (r *Run) Cancel(ctx context.Context) error {
 		_, _, err = r.client.do(req)
 	}
 	if err != nil {
-		return fmt.Errorf("progress: cancel run %s: %w", r.ID, err)
+		return fmt.Errorf("progress: cancel run %s: %w", r.ID, orNoTopic(err))
 	}
 	return nil
+}
+
+// noTopicError is an error that says that there is no such run.
+type noTopicError struct{ error }
+
+func (e noTopicError) Unwrap() []error { return []error{e.error, ErrNoTopic} }
+
+// orNoTopic returns err, which is also ErrNoTopic if it is an answer that says that there is no such run.
+func orNoTopic(err error) error {
+	var status *sse.StatusError
+	if errors.As(err, &status) && (status.StatusCode == http.StatusNotFound || status.StatusCode == http.StatusGone) {
+		return noTopicError{err}
+	}
+	return err
 }
 
 // request makes a request with the Client's header.

@@ -8,8 +8,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,11 +106,12 @@ func TestClientCancel(t *testing.T) {
 		time.Sleep(2 * retention)
 		err := run.Cancel(t.Context())
 		var status *sse.StatusError
-		if !errors.As(err, &status) || status.StatusCode != 404 || status.Method != "DELETE" || !strings.HasPrefix(err.Error(), "progress: cancel run "+run.ID+": DELETE http://server/a?line=1&run=") {
+		if !errors.Is(err, progress.ErrNoTopic) || !errors.As(err, &status) || status.StatusCode != 404 || status.Method != "DELETE" || !strings.HasPrefix(err.Error(), "progress: cancel run "+run.ID+": DELETE http://server/a?line=1&run=") {
 			t.Errorf("Cancel of a forgotten run: %v, want a 404", err)
 		}
-		if got, err := follow(t.Context(), run, nil); got != "" || !errors.As(err, &status) || status.StatusCode != 404 {
-			t.Errorf("following a forgotten run: %s, %v, want a 404", got, err)
+		got, err := follow(t.Context(), run, nil)
+		if got != "" || !errors.As(err, &status) || status.StatusCode != 404 || !errors.Is(err, progress.ErrNoTopic) {
+			t.Errorf("following a forgotten run: %s, %v, want a 404, which is %v", got, err, progress.ErrNoTopic)
 		}
 	})
 }
@@ -296,7 +299,7 @@ func TestClientFollowEnds(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := flakyServer(t, accepted, says(204, "", ""))
-		if got, err := follow(t.Context(), startRun(t, c, nil), nil); got != "" || err == nil || err.Error() != "progress: follow run r1: the server says that there is no more, but sent no end" {
+		if got, err := follow(t.Context(), startRun(t, c, nil), nil); got != "" || err == nil || err.Error() != "progress: follow run r1: the server says that there is no more, but sent no end" || !errors.Is(err, progress.ErrNoTopic) {
 			t.Errorf("followed %s, %v, want an error", got, err)
 		}
 	})
@@ -403,13 +406,119 @@ func TestClientAttaches(t *testing.T) {
 		}
 		for _, at := range []string{"/a?run=" + first.ID, "/nothing"} {
 			var status *sse.StatusError
-			if _, err := h.client("/").Attach(t.Context(), at); !errors.As(err, &status) || status.StatusCode != 404 {
-				t.Errorf("Attach(%s) = %v, want 404", at, err)
+			_, err := h.client("/").Attach(t.Context(), at)
+			if !errors.As(err, &status) || status.StatusCode != 404 || !errors.Is(err, progress.ErrNoTopic) {
+				t.Errorf("Attach(%s) = %v, want 404, which is %v", at, err, progress.ErrNoTopic)
 			}
 		}
 		mustStart(t, h.Tracker, "/mute").Context()
 		if _, err := h.client("/").Attach(t.Context(), "/mute"); err == nil || !strings.Contains(err.Error(), "names no run") {
 			t.Errorf("Attach to a run without a snapshot = %v, want an error that says so", err)
+		}
+	})
+}
+
+// A program that has stored the URL of its run attaches to it after a restart, whatever has become of it.
+func TestClientAttachesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHandlerFixture(t, progress.HandlerOptions{})
+		first := startRun(t, h.client("/a?line=1"), nil)
+		stored := first.URL()
+		if want := "http://server/a?line=1&run=" + first.ID; stored != want {
+			t.Errorf("URL = %q, want %q", stored, want)
+		}
+		again := &progress.Client{HTTP: h.server.Client} // of another process
+		connects := 0
+		again.OnConnect = func(resp *http.Response) {
+			if connects++; resp.StatusCode != http.StatusOK {
+				t.Errorf("connected to an answer with %d", resp.StatusCode)
+			}
+		}
+		run, err := again.Attach(t.Context(), stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if run.ID != first.ID || run.URL() != stored {
+			t.Errorf("attached to %q at %q, want %q at %q", run.ID, run.URL(), first.ID, stored)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if got, err := follow(t.Context(), run, nil); got != "running 50, succeeded 100" || err != nil {
+				t.Errorf("followed %s, %v, want the newest and the end", got, err)
+			}
+		})
+		synctest.Wait()
+		h.ends <- nil
+		wg.Wait()
+		if run, err = again.Attach(t.Context(), stored); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := follow(t.Context(), run, nil); got != "succeeded 100" || err != nil {
+			t.Errorf("followed %s, %v after the end, want the end", got, err)
+		}
+		if connects != 2 {
+			t.Errorf("OnConnect was called %d times, want once for each Follow", connects)
+		}
+		time.Sleep(2 * retention)
+		if _, err := again.Attach(t.Context(), stored); !errors.Is(err, progress.ErrNoTopic) {
+			t.Errorf("Attach to a forgotten run = %v, want %v", err, progress.ErrNoTopic)
+		}
+		again.HTTP = &http.Client{Transport: refusing{}}
+		var failed *url.Error
+		if _, err := again.Attach(t.Context(), stored); !errors.As(err, &failed) || errors.Is(err, progress.ErrNoTopic) {
+			t.Errorf("Attach without a server = %v, want a *url.Error", err)
+		}
+	})
+}
+
+type refusing struct{}
+
+func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("connection refused")
+}
+
+// A worker that has restarted takes up its run under its id, before its server listens again: those who follow it, by
+// the URL of then, see it go on.
+func TestRestartedWorkerTakesUpItsRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var serving atomic.Pointer[progress.Tracker]
+		work := func(context.Context, *progress.Reporter, *http.Request) (any, error) { return nil, nil }
+		srv := ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			progress.Handler(serving.Load(), progress.HandlerOptions{Work: work}).ServeHTTP(w, r)
+		}))
+		ctx, crash := context.WithCancel(t.Context())
+		before := progress.New(ctx, 0, 0, nil)
+		serving.Store(before)
+		job := mustStart(t, before, "/a")
+		for percent := range 3 {
+			job.Publish(map[string]int{"percent": percent})
+		}
+
+		run, err := (&progress.Client{HTTP: srv.Client}).Attach(t.Context(), "http://server/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for s, err := range run.Follow(t.Context()) {
+				got = append(got, fmt.Sprintf("%s %v %v", s.Data, s.Final, err))
+			}
+		})
+		synctest.Wait()
+		after := progress.New(t.Context(), 0, 0, nil)
+		again, isNew, err := after.StartAs(t.Context(), "/a", progress.StartOptions{Run: job.ID()})
+		if !isNew || err != nil {
+			t.Fatalf("StartAs = %v, %v, want the run", isNew, err)
+		}
+		again.Publish(map[string]int{"percent": 3})
+		serving.Store(after)
+		crash()
+		time.Sleep(10 * time.Second)
+		again.Finish(map[string]int{"percent": 100})
+		wg.Wait()
+		if want := `{"percent":2} false <nil>, {"percent":3} false <nil>, {"percent":100} true <nil>`; strings.Join(got, ", ") != want {
+			t.Errorf("followed %s, want %s", strings.Join(got, ", "), want)
 		}
 	})
 }

@@ -138,7 +138,8 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 
 // StartOptions are the options of [Tracker.StartAs]. The zero value is the default.
 type StartOptions struct {
-	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic; StartAs panics if
+	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic in this store, but
+	// perhaps by a process before this one whose run is taken up; StartAs panics if
 	// it has another form. Empty means a random id.
 	Run string
 
