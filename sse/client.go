@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// ErrSilent is wrapped by what [Client].OnRetry gets for a connection that was abandoned because of [Client].Silence.
+var ErrSilent = errors.New("the connection has been silent for too long")
+
 // Client reads event streams of HTTP servers, and reconnects whenever one breaks off, as WHATWG HTML §9.2.3 specifies
 // for an EventSource. Beyond that, it can send any request, spreads and slows down its attempts, notices a connection
 // that has gone silent, and retries after errors of a proxy whose server is down. The zero value is ready to use. A
@@ -37,8 +40,9 @@ type Client struct {
 	// OnConnect, if not nil, is called for each answer that is an event stream, before its first event: the reader is
 	// live from then until the next OnRetry. It is called by the loop, and must not read the Body.
 	OnConnect func(*http.Response)
-	// OnRetry, if not nil, is called when a connection has ended, with the reason, [io.EOF] if the server closed it,
-	// and the wait before the next one. It is called by the loop. To give up, it cancels the context.
+	// OnRetry, if not nil, is called when a connection has ended, with the reason and the wait before the next one. The
+	// reason wraps [io.EOF] if the server closed the connection, [ErrSilent] or a [*StatusError]; otherwise it is that
+	// of the network. It is called by the loop. To give up, it cancels the context.
 	OnRetry func(err error, wait time.Duration)
 }
 

@@ -433,7 +433,7 @@ func TestClientSilence(t *testing.T) {
 			c.Silence = test.set
 			var ends []time.Duration
 			c.OnRetry = func(err error, wait time.Duration) {
-				if !strings.HasSuffix(err.Error(), "the connection has been silent for too long") {
+				if !errors.Is(err, sse.ErrSilent) || !strings.HasSuffix(err.Error(), sse.ErrSilent.Error()) {
 					t.Errorf("reason: %v, want the silence", err)
 				}
 				all := s.seen()
@@ -968,7 +968,8 @@ func TestClientReadsACompressedStream(t *testing.T) {
 		}
 		s = &script{steps: []http.HandlerFunc{gzipped("br", "data: 1\n\n")}}
 		_, err = collect(t.Context(), s.client(t), get(t, "/"))
-		if want := `the stream is encoded as "br", want identity or gzip`; err == nil || !strings.Contains(err.Error(), want) {
+		var refused *sse.StatusError
+		if want := `200 OK, encoded as "br", want identity or gzip`; !errors.As(err, &refused) || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("error = %v, want one that says %q", err, want)
 		}
 	})

@@ -1230,8 +1230,8 @@ var conformance = []struct {
 		}
 		boom := errors.New("boom")
 		err = e.one(f.hub, &ssetest.Writer{OnSetWriteDeadline: func(time.Time) error { return boom }}, req, f.topic("a"))
-		if !errors.Is(err, boom) {
-			t.Errorf("Serve = %v, want %v", err, boom)
+		if writer := new(sse.WriterError); !errors.Is(err, boom) || !errors.As(err, &writer) || writer.Writer != "*ssetest.Writer" {
+			t.Errorf("Serve = %v, want a WriterError with %v", err, boom)
 		}
 	}},
 	{"the server's timeouts are lifted", func(t *testing.T, e engine) {

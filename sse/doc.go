@@ -82,6 +82,13 @@
 // [HubOptions] limit streams in total, per client and per topic, authorise readers by an OnSubscribe hook, list the
 // origins whose pages may read (CORS), and take an [Observer] for metrics.
 //
+// # Errors
+//
+// Serve and its like fail only before the first byte: with [ErrGone], [ErrForbidden] or a [*WriterError]. Publish fails
+// with [ErrClosed] or a [*FieldError]. A Client's loop ends with a [*StatusError], [ErrTooLong] or the cause of its
+// context; its OnRetry also gets [ErrSilent], [io.EOF] and errors of the network. All of them may be wrapped: use
+// errors.Is and errors.As. What happens to a stream later is told to the [Observer], as a [Cause].
+//
 // # Shutdown
 //
 // A hub lives as long as its ctx; then streams end without notice. Call [Hub.Drain] first if clients should not all

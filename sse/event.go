@@ -25,8 +25,22 @@ type Event struct {
 	Retry time.Duration
 }
 
-// AppendTo appends the event in wire form, blank line included, to b and returns the result. It fails, and returns b
-// unchanged, if ID or Name contains CR, LF or NUL. The fields come in the order id, event, retry, data.
+// FieldError is why an event cannot be encoded: its ID or Name contains CR, LF or NUL.
+type FieldError struct {
+	Field  string // "id" or "name"
+	Value  string
+	Offset int // of the byte in Value
+}
+
+// Error names the field, its value and the byte.
+func (e *FieldError) Error() string {
+	an := map[string]string{"id": "an id", "name": "a name"}[e.Field]
+	return fmt.Sprintf(
+		"sse: event %s %.64q has %q at byte %d: %s is one line without NUL", e.Field, e.Value, e.Value[e.Offset], e.Offset, an)
+}
+
+// AppendTo appends the event in wire form, blank line included, to b and returns the result. It fails with a
+// [*FieldError], and returns b unchanged, if ID or Name contains CR, LF or NUL. The fields come in the order id, event, retry, data.
 func (e Event) AppendTo(b []byte) ([]byte, error) {
 	if err := e.check(); err != nil {
 		return b, err
@@ -40,11 +54,10 @@ func (e Event) AppendTo(b []byte) ([]byte, error) {
 // check returns an error if e cannot be encoded.
 func (e Event) check() error {
 	if i := strings.IndexAny(e.ID, "\r\n\x00"); i >= 0 {
-		return fmt.Errorf("sse: event id %.64q has %q at byte %d: an id is one line without NUL", e.ID, e.ID[i], i)
+		return &FieldError{Field: "id", Value: e.ID, Offset: i}
 	}
 	if i := strings.IndexAny(e.Name, "\r\n\x00"); i >= 0 {
-		return fmt.Errorf(
-			"sse: event name %.64q has %q at byte %d: a name is one line without NUL", e.Name, e.Name[i], i)
+		return &FieldError{Field: "name", Value: e.Name, Offset: i}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sse_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -49,8 +50,11 @@ func TestEventAppendToRefuses(t *testing.T) {
 		{sse.Event{Name: "a\x00"}, `has '\x00' at byte 1`},
 	} {
 		got, err := tt.in.AppendTo([]byte("b"))
-		if string(got) != "b" || err == nil || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%+v.AppendTo = %q, %v, want b unchanged and an error with %q", tt.in, got, err, tt.want)
+		var field *sse.FieldError
+		if string(got) != "b" || !errors.As(err, &field) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v.AppendTo = %q, %v, want b unchanged and a FieldError with %q", tt.in, got, err, tt.want)
+		} else if field.Field == "id" && field.Value != tt.in.ID || field.Field == "name" && field.Value != tt.in.Name {
+			t.Errorf("%+v.AppendTo = %+v, want the field's value", tt.in, field)
 		}
 	}
 }

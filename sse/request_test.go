@@ -1,8 +1,10 @@
 package sse_test
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +82,9 @@ func TestCheckWriter(t *testing.T) {
 		got := ""
 		if err := sse.CheckWriter(tt.w); err != nil {
 			got = err.Error()
+			if writer := new(sse.WriterError); !errors.As(err, &writer) || !strings.Contains(got, writer.Writer+" hides "+writer.Missing[0]) {
+				t.Errorf("CheckWriter = %#v, want a WriterError", err)
+			}
 		}
 		expect(t, "CheckWriter", got, tt.want)
 	}

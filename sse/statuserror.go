@@ -14,7 +14,7 @@ import (
 const maxDetail = 4 << 10
 
 // StatusError is an answer that is not an event stream: its status is neither 200 nor 204, or it has another content
-// type.
+// type, or an encoding that cannot be read.
 type StatusError struct {
 	Method, URL string // of the request
 	StatusCode  int
@@ -28,7 +28,13 @@ func (e *StatusError) Error() string {
 	if detail := problemDetail(e.Header, e.Body); detail != "" {
 		return s + ": " + detail
 	}
-	if e.StatusCode == http.StatusOK {
+	if e.StatusCode != http.StatusOK {
+		return s
+	}
+	if _, ok := decoded(e.Header, nil); !ok {
+		s += fmt.Sprintf(", encoded as %q, want identity or gzip", e.Header.Get("Content-Encoding"))
+	}
+	if !isEventStream(e.Header) {
 		s += fmt.Sprintf(" with content type %q, want text/event-stream", e.Header.Get("Content-Type"))
 	}
 	return s

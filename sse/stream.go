@@ -71,8 +71,8 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	out := &response{w, http.NewResponseController(w)}
 	err := CheckWriter(w)
 	if err == nil {
-		if err = out.SetWriteDeadline(time.Time{}); err != nil {
-			err = fmt.Errorf("sse: set write deadline: %w", err)
+		if failed := out.SetWriteDeadline(time.Time{}); failed != nil {
+			err = &WriterError{fmt.Sprintf("%T", innermost(w)), []string{"SetWriteDeadline"}, failed}
 		}
 	}
 	if err != nil {

@@ -24,9 +24,6 @@ const (
 	maxSentID = 4 << 10                // servers refuse requests with very large headers
 )
 
-// errSilent is the reason why a silent connection is given up.
-var errSilent = errors.New("the connection has been silent for too long")
-
 // errLeft means that the caller has left the loop.
 var errLeft = errors.New("left")
 
@@ -68,7 +65,7 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 		return 0, finalError{err}
 	}
 	s.failed++
-	alarm := newAlarm(s.Silence, func() { cancel(errSilent) })
+	alarm := newAlarm(s.Silence, func() { cancel(ErrSilent) })
 	client := httpclient.KeepCredentials(s.HTTP)
 	alarm.arm()
 	resp, err := client.Do(req)
@@ -92,27 +89,26 @@ func (s *subscription) connect(ctx context.Context, yield func(Event, error) boo
 	case resp.StatusCode != http.StatusOK || !isEventStream(resp.Header):
 		return refusal(resp, body)
 	}
-
+	plain, ok := decoded(resp.Header, body)
+	if !ok {
+		return refusal(resp, http.NoBody) // what comes is of no use, and may come slowly
+	}
 	if s.OnConnect != nil {
 		s.OnConnect(resp)
-	}
-	plain, err := decoded(resp.Header.Get("Content-Encoding"), body)
-	if err != nil {
-		return 0, finalError{err}
 	}
 	return s.read(ctx, plain, yield)
 }
 
-// decoded returns body without its encoding. The request asks for identity, but some servers and proxies compress
-// anyway.
-func decoded(encoding string, body io.Reader) (io.Reader, error) {
-	switch strings.ToLower(strings.TrimSpace(encoding)) {
+// decoded returns body without its encoding, and whether that is one that can be read. The request asks for identity,
+// but some servers and proxies compress anyway.
+func decoded(h http.Header, body io.Reader) (plain io.Reader, ok bool) {
+	switch strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))) {
 	case "", "identity":
-		return body, nil
+		return body, true
 	case "gzip", "x-gzip":
-		return &gzipReader{body: body}, nil
+		return &gzipReader{body: body}, true
 	}
-	return nil, fmt.Errorf("sse: the stream is encoded as %q, want identity or gzip", encoding)
+	return nil, false
 }
 
 // gzipReader decompresses body. The gzip header is read with the first byte, so that a stream counts as open before any

@@ -93,8 +93,7 @@ func mustBeRun(method, run string) {
 // that no id is given twice. An ID of that form, or `<run>-end`, with the name of a run that is not the current one
 // first resets the topic as [Topic.Open] does.
 //
-// It fails with [ErrClosed] after Close, and with another error if ID or Name cannot be encoded (see [Event.AppendTo]);
-// then nothing changes.
+// It fails with [ErrClosed] after Close, and with a [*FieldError] if ID or Name cannot be encoded; then nothing changes.
 func (t *Topic) Publish(ev Event) error { return t.publish(ev, false) }
 
 // Close publishes last as the terminal of the topic's run, after which single-topic streams end. An event without ID

@@ -6,31 +6,47 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 )
 
+// WriterError is why a ResponseWriter cannot carry a stream. The remedy is an `Unwrap() http.ResponseWriter` method on
+// the type that hides the methods, as [http.ResponseController] describes.
+type WriterError struct {
+	Writer  string   // the type that hides the methods, such as "*middleware.writer"
+	Missing []string // of "Flush" and "SetWriteDeadline"
+	Err     error    // of SetWriteDeadline, if it is there but fails
+}
+
+// Error names what is missing and the type that hides it.
+func (e *WriterError) Error() string {
+	if e.Err != nil {
+		return "sse: set write deadline: " + e.Err.Error()
+	}
+	return fmt.Sprintf("sse: %s hides %s: add an Unwrap method", e.Writer, strings.Join(e.Missing, " and "))
+}
+
+// Unwrap returns e.Err.
+func (e *WriterError) Unwrap() error { return e.Err }
+
 // CheckWriter reports whether w can carry a stream: whether flushes and write deadlines reach the connection through
-// all writers that middleware has put around it. It writes nothing. The error names what is missing and the type that
-// hides it; the remedy is an `Unwrap() http.ResponseWriter` method on that type, as [http.ResponseController]
-// describes. [Hub.Serve] and [Hub.ServeAll] check this themselves.
+// all writers that middleware has put around it. It writes nothing. The error is a [*WriterError]. [Hub.Serve] and
+// [Hub.ServeAll] check this themselves.
 func CheckWriter(w http.ResponseWriter) error {
 	// The innermost writer decides: an outer one may have a Flush that panics or does nothing when the inner one has
 	// none.
 	inner := innermost(w)
-	missing := ""
+	var missing []string
 	switch inner.(type) {
 	case http.Flusher, interface{ FlushError() error }:
 	default:
-		missing = "Flush"
+		missing = append(missing, "Flush")
 	}
 	if _, ok := inner.(interface{ SetWriteDeadline(time.Time) error }); !ok {
-		if missing != "" {
-			missing += " and "
-		}
-		missing += "SetWriteDeadline"
+		missing = append(missing, "SetWriteDeadline")
 	}
-	if missing != "" {
-		return fmt.Errorf("sse: %T hides %s: add an Unwrap method", inner, missing)
+	if missing != nil {
+		return &WriterError{Writer: fmt.Sprintf("%T", inner), Missing: missing}
 	}
 	return nil
 }

@@ -81,6 +81,13 @@
 // those of this process to stop, waits for their ends and for the streams that show them. A Tracker whose context ends
 // just stops: its streams end without a terminal and its entries leave the hub. Handles stay safe to use.
 //
+// # Errors
+//
+// A topic without a run is [ErrNoTopic], a Tracker that begins no more runs [ErrEnded]; any other error of a start or of
+// [Publisher.End] is the store's. [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the
+// cause of [Job.Context]: [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also
+// ErrNoTopic if the server does not have the run any more. Payloads that cannot be encoded are logged.
+//
 // # What it leaves to others
 //
 // Mutual exclusion between topics, dropping equal payloads, and history: a stream shows the newest state, not every

@@ -138,9 +138,9 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 
 // StartOptions are the options of [Tracker.StartAs]. The zero value is the default.
 type StartOptions struct {
-	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic in this store, but
-	// perhaps by a process before this one whose run is taken up; StartAs panics if
-	// it has another form. Empty means a random id.
+	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic in this store, though
+	// perhaps in that of an earlier process, whose run is taken up. StartAs panics if it has another form. Empty means a
+	// random id.
 	Run string
 
 	// Retention is how long the terminal of the run is kept. Zero or less means the Tracker's.
