@@ -34,6 +34,14 @@ func (h *Hub) clientOf(r *http.Request) netip.Addr {
 	return addr
 }
 
+// subjectOf returns what HubOptions.Subject says of r.
+func (h *Hub) subjectOf(r *http.Request) any {
+	if h.opts.Subject == nil {
+		return nil
+	}
+	return h.opts.Subject(r)
+}
+
 // register adds st to the hub's streams, or returns why it may not. Topic limits come later, in [Topic.attach].
 func (h *Hub) register(st *stream) Cause {
 	h.mu.Lock()
@@ -106,7 +114,7 @@ func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 	}
 	for _, t := range topics {
 		if err := h.opts.OnSubscribe(r, t); err != nil {
-			h.refused(CauseForbidden)
+			h.refused(r, CauseForbidden)
 			return fmt.Errorf("%w: topic %q: %w", ErrForbidden, t.name, err)
 		}
 	}
@@ -117,7 +125,7 @@ func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 // stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
 // with 503.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
-	h.refused(why)
+	h.refused(r, why)
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		setStreamHeaders(w.Header())
 		w.WriteHeader(http.StatusOK)

@@ -1087,7 +1087,11 @@ var conformance = []struct {
 		}
 	}},
 	{"end", func(t *testing.T, e engine) {
-		f := newFixture(t, e, &sse.HubOptions{Subject: func(r *http.Request) any { return r.URL.Query().Get("who") }})
+		ends := make(chan string, 100)
+		f := newFixture(t, e, &sse.HubOptions{
+			Subject:  func(r *http.Request) any { return r.URL.Query().Get("who") },
+			Observer: &sse.Observer{Ended: func(e sse.Ended) { ends <- fmt.Sprint(e.Subject, " ", e.Cause) }},
+		})
 		a := f.topic("a")
 		a.Open("r")
 		publish(t, a, "1")
@@ -1120,6 +1124,7 @@ var conformance = []struct {
 			if err := <-f.results; err != nil {
 				t.Errorf("Serve = %v, want nil", err)
 			}
+			expect(t, "the observer was told", <-ends, "ann forbidden")
 		}
 	}},
 	{"drain sends the terminal rather than a goodbye", func(t *testing.T, e engine) {
@@ -1252,7 +1257,7 @@ var conformance = []struct {
 			Resumed:   func(sse.Resume) { panic("boom") },
 			Opened:    func(sse.Engine) { panic("boom") },
 			Ended:     func(sse.Ended) { panic("boom") },
-			Refused:   func(sse.Cause) { panic("boom") },
+			Refused:   func(sse.Refused) { panic("boom") },
 		}})
 		watched := func(bool) { panic("boom") }
 		for _, name := range []string{"a", "b"} {

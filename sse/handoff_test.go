@@ -397,7 +397,12 @@ func TestLimits(t *testing.T) {
 			t.Run(e.name+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var refused []sse.Cause
-					tt.opts.Observer = &sse.Observer{Refused: func(c sse.Cause) { refused = append(refused, c) }}
+					tt.opts.Observer = &sse.Observer{Refused: func(r sse.Refused) {
+						if refused = append(refused, r.Cause); r.Subject == nil {
+							t.Error("a refusal has no subject")
+						}
+					}}
+					tt.opts.Subject = func(r *http.Request) any { return r.Header.Get("X-Client") }
 					tt.opts.ClientAddr = func(r *http.Request) netip.Addr {
 						addr, _ := netip.ParseAddr(r.Header.Get("X-Client"))
 						return addr

@@ -45,8 +45,8 @@ type HubOptions struct {
 	// [ErrForbidden]. It is called on the request's goroutine, with no lock held.
 	OnSubscribe func(*http.Request, *Topic) error
 	// Subject, if not nil, returns the application's own name for the principal of a request; a stream keeps that name
-	// instead of the request, and [Hub.End] passes it to the application. It is called on the request's goroutine,
-	// with no lock held.
+	// instead of the request, and [Hub.End] and the [Observer] get it. It is called on the request's goroutine, with no
+	// lock held, and perhaps more than once.
 	Subject func(*http.Request) any
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
 	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is

@@ -3,6 +3,7 @@ package sse
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"syscall"
@@ -28,12 +29,13 @@ type Observer struct {
 	Ended func(Ended)
 	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending,
 	// or is refused by [HubOptions].OnSubscribe.
-	Refused func(Cause)
+	Refused func(Refused)
 }
 
-// Engine is a way to carry a stream.
+// Engine is a way to carry a stream: a word, fit for a metric's label.
 type Engine string
 
+// The engines.
 const (
 	EngineGoroutine Engine = "goroutine" // the server's goroutine writes, through its ResponseWriter
 	EngineHandOff   Engine = "handoff"   // the hub's writers do, on a connection that was taken (see StreamOptions)
@@ -43,14 +45,22 @@ const (
 type Ended struct {
 	Engine   Engine
 	Cause    Cause
+	Subject  any   // what HubOptions.Subject has said of the request; nil without it
 	Bytes    int64 // of the body that were written
 	Duration time.Duration
+}
+
+// Refused describes a request that gets no stream.
+type Refused struct {
+	Cause   Cause
+	Subject any // what HubOptions.Subject says of the request; nil without it
 }
 
 // Cause is why a stream ended or was refused: a word, fit for a metric's label.
 type Cause string
 
-// The causes of ends, of which CauseStalled and CauseTimeout are evictions, and of refusals.
+// The causes. Those up to CauseStopped are of ends, and CauseStalled and CauseTimeout of them evictions; those from
+// CauseDrained on are of refusals; CauseForbidden is of both.
 const (
 	CauseFinished  Cause = "finished"  // the run has had its terminal, or was removed
 	CauseLeft      Cause = "left"      // the client closed
@@ -73,9 +83,10 @@ func causeOf(err error) Cause {
 	return CauseReset
 }
 
-// Resume is the result of resuming from a request's last event id.
+// Resume is the result of resuming from a request's last event id: a word, fit for a metric's label.
 type Resume string
 
+// The results.
 const (
 	ResumeFresh    Resume = "fresh"    // there was none
 	ResumeCurrent  Resume = "current"  // nothing was missed
@@ -93,11 +104,12 @@ func contain(log *slog.Logger, callback string) {
 	}
 }
 
-// refused tells the observer.
-func (h *Hub) refused(c Cause) {
+// refused tells the observer of r.
+func (h *Hub) refused(r *http.Request, c Cause) {
 	if f := h.opts.Observer.Refused; f != nil {
+		subject := h.subjectOf(r)
 		defer contain(h.opts.Logger, "Observer.Refused")
-		f(c)
+		f(Refused{Cause: c, Subject: subject})
 	}
 }
 
@@ -121,7 +133,10 @@ func (st *stream) opened(e Engine) {
 func (st *stream) ended(why Cause) {
 	if f := st.hub.opts.Observer.Ended; f != nil && st.engine != "" {
 		defer contain(st.hub.opts.Logger, "Observer.Ended")
-		f(Ended{Engine: st.engine, Cause: why, Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun)})
+		f(Ended{
+			Engine: st.engine, Cause: why, Subject: st.subject,
+			Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun),
+		})
 	}
 }
 

@@ -81,15 +81,13 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	}
 	now := h.now()
 	st := &stream{
-		hub:    h,
-		out:    out,
-		wake:   make(chan struct{}, 1),
-		home:   h.nextDispatcher(),
-		client: h.clientOf(r),
-		begun:  now,
-	}
-	if h.opts.Subject != nil {
-		st.subject = h.opts.Subject(r)
+		hub:     h,
+		out:     out,
+		wake:    make(chan struct{}, 1),
+		home:    h.nextDispatcher(),
+		client:  h.clientOf(r),
+		subject: h.subjectOf(r),
+		begun:   now,
 	}
 	st.wrote.Store(now)
 	if why := h.register(st); why != "" {

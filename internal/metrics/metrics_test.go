@@ -76,7 +76,7 @@ func (f *fixture) busy() {
 	f.Streams.Delivered(3 * time.Millisecond)
 	f.Streams.Coalesced(7)
 	f.Streams.Ended(sse.Ended{Engine: sse.EngineHandOff, Cause: sse.CauseStalled, Bytes: 100})
-	f.Streams.Refused(sse.CauseTotal)
+	f.Streams.Refused(sse.Refused{Cause: sse.CauseTotal})
 }
 
 func TestValues(t *testing.T) {

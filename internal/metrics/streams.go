@@ -77,6 +77,6 @@ func (s *streamMetrics) observer() *sse.Observer {
 			s.ended.WithLabelValues(string(e.Cause)).Inc()
 			s.sent.Add(float64(e.Bytes))
 		},
-		Refused: func(c sse.Cause) { s.refused.WithLabelValues(string(c)).Inc() },
+		Refused: func(r sse.Refused) { s.refused.WithLabelValues(string(r.Cause)).Inc() },
 	}
 }
