@@ -20,23 +20,28 @@ type dispatcher struct {
 
 	// What was published up to this sequence number has been noted by every stream of many topics in this share.
 	noted atomic.Uint64
+	round atomic.Uint64 // for which topics are queued, from 1; written under Hub.seqMu and mu
 
-	mu sync.Mutex // guards the fields below; after Hub.seqMu, and nothing is locked under it
+	mu sync.Mutex // guards the field below; after Hub.seqMu, and nothing is locked under it
 
-	topics  []*Topic
+	topics []*Topic
+
+	streamsMu sync.Mutex // guards the field below; not mu, which a publisher takes: many streams can begin at once
+
 	streams []*stream
 }
 
 // addTopic queues t, unless it is queued. It is called under Hub.seqMu for what has a sequence number.
 func (d *dispatcher) addTopic(t *Topic) {
-	dirty := &t.shares.dirty[d.share]
-	if dirty.Load() {
-		t.shares.again[d.share].Add(1)
+	s := t.shares.Load()
+	queued := &s.queued[d.share]
+	if queued.Load() == d.round.Load() {
+		s.again[d.share].Add(1)
 		return
 	}
 	d.mu.Lock()
-	if !dirty.Load() {
-		dirty.Store(true)
+	if round := d.round.Load(); queued.Load() != round {
+		queued.Store(round)
 		d.topics = append(d.topics, t)
 	}
 	d.mu.Unlock()
@@ -44,27 +49,27 @@ func (d *dispatcher) addTopic(t *Topic) {
 }
 
 // take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was
-// in what was taken before. A frame that is stored later queues its topic again. It tells the turn how often the topics
-// were published while they were queued.
-func (d *dispatcher) take(topics []*Topic, streams []*stream, turn *turn) ([]*Topic, []*stream, uint64) {
+// in what was taken before. A frame that is stored later queues its topic again. The locks are held for the same short
+// time, however many topics are queued.
+func (d *dispatcher) take(topics []*Topic, streams []*stream) ([]*Topic, []*stream, uint64) {
 	d.hub.seqMu.Lock()
-	defer d.hub.seqMu.Unlock()
 	d.mu.Lock()
 	topics, d.topics = d.topics, topics[:0]
-	streams, d.streams = d.streams, streams[:0]
+	d.round.Add(1)
+	limit := d.hub.seq.Load()
 	d.mu.Unlock()
-	for _, t := range topics {
-		t.shares.dirty[d.share].Store(false)
-		turn.again += uint64(t.shares.again[d.share].Swap(0))
-	}
-	return topics, streams, d.hub.seq.Load()
+	d.hub.seqMu.Unlock()
+	d.streamsMu.Lock()
+	streams, d.streams = d.streams, streams[:0]
+	d.streamsMu.Unlock()
+	return topics, streams, limit
 }
 
 // addStream queues one parked stream for a look.
 func (d *dispatcher) addStream(st *stream) {
-	d.mu.Lock()
+	d.streamsMu.Lock()
 	d.streams = append(d.streams, st)
-	d.mu.Unlock()
+	d.streamsMu.Unlock()
 	poke(d.kick)
 }
 
@@ -73,7 +78,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 	var streams []*stream
 	var watchers []*watcher
 	var b batch
-	for round := uint64(1); ; round++ {
+	for {
 		select {
 		case <-over:
 			return
@@ -81,9 +86,10 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		turn := turn{began: time.Now()}
 		var limit uint64
-		topics, streams, limit = d.take(topics, streams, &turn)
+		topics, streams, limit = d.take(topics, streams)
 		for _, t := range topics {
-			watchers = d.toWake(watchers, t, round)
+			turn.again += uint64(t.shares.Load().again[d.share].Swap(0))
+			watchers = d.toWake(watchers, t)
 		}
 		d.noted.Store(limit)
 		for _, st := range streams {
@@ -106,7 +112,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 			}
 		}
 		for _, t := range topics {
-			turn.again += uint64(t.shares.again[d.share].Load())
+			turn.again += uint64(t.shares.Load().again[d.share].Load())
 		}
 		turn.topics = len(topics)
 		clear(watchers)
@@ -120,11 +126,12 @@ func (d *dispatcher) run(over <-chan struct{}) {
 }
 
 // toWake appends those who watch t and have not been appended in this round. A stream of many topics takes note of t.
-func (d *dispatcher) toWake(watchers []*watcher, t *Topic, round uint64) []*watcher {
-	known := len(watchers)
-	t.mu.Lock() // for the copy alone: a publisher waits some 10 µs for 10,000 readers, not for their wake-ups
-	watchers = append(watchers, t.shares.watchers[d.share]...)
-	t.mu.Unlock()
+func (d *dispatcher) toWake(watchers []*watcher, t *Topic) []*watcher {
+	known, round := len(watchers), d.round.Load()
+	s := t.shares.Load()
+	s.mu.Lock() // for the copy alone: who attaches waits some 10 µs for 10,000 readers, not for their wake-ups
+	watchers = append(watchers, s.watchers[d.share]...)
+	s.mu.Unlock()
 	wake := watchers[:known]
 	for _, w := range watchers[known:] {
 		if w.many == nil || w.many.note(w.index, round) {

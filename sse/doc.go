@@ -43,10 +43,10 @@
 // # Concurrency
 //
 // Everything may be used from any goroutine, except a Decoder. Publishing costs the same for any number of readers, and
-// never waits for one: it swaps a pointer and leaves waking the readers to the hub. While a topic is published so much
-// faster than its readers can be served that its publisher cannot be pausing, the hub rests between its rounds through
-// them, at most until 15 ms after a round began, so that publishers and clients get their share of the processors. It
-// does not rest for a publisher that paces itself.
+// waits neither for one nor for those that come and leave at once: it swaps a pointer and leaves waking the readers to
+// the hub. While a topic is published so much faster than its readers can be served that its publisher cannot be
+// pausing, the hub rests between its rounds through them, at most until 15 ms after a round began, so that publishers
+// and clients get their share of the processors. It does not rest for a publisher that paces itself.
 //
 // # Slow readers
 //

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 )
 
@@ -12,6 +13,25 @@ func (h *Hub) Size() (topics, streams int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.topics), len(h.streams)
+}
+
+// HoldAttach takes every lock that a stream of topics takes when it begins or ends, until release.
+func (h *Hub) HoldAttach(topics ...*Topic) (release func()) {
+	locks := []*sync.Mutex{&h.mu}
+	for _, t := range topics {
+		locks = append(locks, &t.readers().mu)
+	}
+	for _, d := range h.dispatchers {
+		locks = append(locks, &d.streamsMu)
+	}
+	for _, l := range locks {
+		l.Lock()
+	}
+	return func() {
+		for _, l := range locks {
+			l.Unlock()
+		}
+	}
 }
 
 // Turn is a dispatcher's.

@@ -139,6 +139,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 	h.streamCtx, h.endStreams = context.WithCancel(ctx)
 	for i := range min(runtime.GOMAXPROCS(0), maxDispatchers) {
 		d := &dispatcher{hub: h, share: i, kick: make(chan struct{}, 1)}
+		d.round.Store(1) // of topics that were never queued it is 0
 		h.dispatchers = append(h.dispatchers, d)
 		go d.run(h.over)
 	}
@@ -158,9 +159,10 @@ func (h *Hub) getOrMake(name string, opts TopicOptions, removed bool) *Topic {
 	t := h.topics[name]
 	if t == nil {
 		t = &Topic{
-			hub: h, name: name, removed: removed,
+			hub: h, name: name,
 			onWatched: opts.OnWatched, backlog: int32(min(opts.Backlog, math.MaxInt32)), keepData: opts.KeepData,
 		}
+		t.removed.Store(removed)
 		t.current.Store(newRun("", 0))
 		h.topics[name] = t
 	}
@@ -255,9 +257,8 @@ func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only s
 		return false, nil
 	}
 	lastID := RequestLastEventID(r)
-	t.mu.Lock()
-	current, isRemoved := t.current.Load(), t.removed
-	t.mu.Unlock()
+	current := t.current.Load() // before removed: one that is opened meanwhile replaces this run
+	isRemoved := t.removed.Load()
 	var how Resume
 	s.cursor, how = t.cursorAt(current, lastID)
 	st.feed = s

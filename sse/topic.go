@@ -53,16 +53,13 @@ type Topic struct {
 	backlog   int32
 	keepData  bool
 
-	current atomic.Pointer[run] // written under mu
-	watched atomic.Uint32       // bit i: share i has watchers; written under mu
-	gone    atomic.Bool         // it has left the hub; written under Hub.mu and mu
-	shares  *shares             // made for the first watcher, before watched has a bit: most topics have no watcher
+	current atomic.Pointer[run]    // written under mu
+	removed atomic.Bool            // by Remove, and not opened since then; written under mu
+	watched atomic.Uint32          // bit i: share i has watchers; written under shares.mu
+	gone    atomic.Bool            // it has left the hub; written under Hub.mu, mu and shares.mu
+	shares  atomic.Pointer[shares] // made for the first watcher, before watched has a bit: most topics have no watcher
 
-	mu sync.Mutex // guards the fields below; after Hub.mu, before Hub.seqMu
-
-	removed bool // by Remove, and not opened since then
-	told    bool // the argument of the last call of OnWatched
-	telling bool // a goroutine is calling OnWatched
+	mu sync.Mutex // held by who publishes, opens or removes; after Hub.mu, before Hub.seqMu
 }
 
 // Name returns the topic's name.
@@ -125,7 +122,7 @@ func (t *Topic) openLocked(run string) {
 	if old.name == run {
 		return
 	}
-	t.removed = false
+	t.removed.Store(false)
 	next := newRun(run, int(t.backlog))
 	t.current.Store(next)
 	old.state.Store(runReplaced) // after the successor is stored, to which readers move on
@@ -188,7 +185,7 @@ func (t *Topic) Remove(run string) bool {
 	r := t.current.Load()
 	ok := r.name == run
 	if ok {
-		t.removed = true
+		t.removed.Store(true)
 	}
 	if ok && run != "" {
 		t.current.Store(newRun("", 0))
@@ -202,14 +199,16 @@ func (t *Topic) Remove(run string) bool {
 	return ok
 }
 
-// leaveUnwatched takes t out of the hub if it was removed and has no watcher. Only then does it take both locks: a
-// publisher may hold mu for as long as it takes to encode a large event.
+// leaveUnwatched takes t out of the hub if it was removed and has no watcher.
 func (t *Topic) leaveUnwatched() {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
-	t.mu.Lock()
+	t.mu.Lock() // nobody opens it now
 	defer t.mu.Unlock()
-	if t.removed && t.watched.Load() == 0 && !t.gone.Load() {
+	s := t.readers()
+	s.mu.Lock() // nobody attaches to it now
+	defer s.mu.Unlock()
+	if t.removed.Load() && t.watched.Load() == 0 && !t.gone.Load() {
 		t.gone.Store(true)
 		delete(t.hub.topics, t.name)
 	}

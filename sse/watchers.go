@@ -10,13 +10,20 @@ import (
 	"sync/atomic"
 )
 
-// shares are the watchers of a topic: one share a dispatcher, which reads it under Topic.mu.
+// shares are the watchers of a topic: one share a dispatcher.
 type shares struct {
-	dirty    [maxDispatchers]atomic.Bool   // in the queue of the share's dispatcher
-	again    [maxDispatchers]atomic.Uint32 // how often it was published while it was in there
-	watchers [maxDispatchers][]*watcher    // guarded by Topic.mu
-	streams  int                           // how many of all watchers are streams; guarded by Topic.mu
-	readers  atomic.Int32                  // how many are streams or a Watch; written under Topic.mu
+	queued  [maxDispatchers]atomic.Uint64 // the round for which the share's dispatcher has it queued
+	again   [maxDispatchers]atomic.Uint32 // how often it was published while it was queued
+	readers atomic.Int32                  // how many watchers are streams or a Watch; written under mu
+
+	// mu guards the fields below. Publishers never take it: however many readers come and leave at once, they do not
+	// hold up what is published. After Topic.mu, and nothing is locked under it.
+	mu sync.Mutex
+
+	watchers [maxDispatchers][]*watcher
+	streams  int  // how many of all watchers are streams
+	told     bool // the argument of the last call of OnWatched
+	telling  bool // a goroutine is calling OnWatched
 }
 
 // watcher is one reader's place in a topic's list, or that of a function which is called when there is something to
@@ -28,7 +35,7 @@ type watcher struct {
 	many   *multiplexed  // of stream, if it has many topics
 	index  int32         // of the topic in many
 	share  int32
-	pos    int // in its share; guarded by Topic.mu
+	pos    int // in its share; guarded by shares.mu
 
 	stopped atomic.Bool // call is not called any more
 }
@@ -49,52 +56,59 @@ func (t *Topic) attach(w *watcher) error {
 }
 
 func (t *Topic) tryAttach(w *watcher) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	s := t.readers()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if t.gone.Load() {
 		return errUnlisted
 	}
-	if t.shares == nil {
-		t.shares = new(shares)
-	}
 	if w.stream != nil {
-		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && t.shares.streams >= most {
+		if most := t.hub.opts.MaxStreamsPerTopic; most > 0 && s.streams >= most {
 			return errFull
 		}
-		t.shares.streams++
+		s.streams++
 	}
 	if w.call == nil {
-		t.shares.readers.Add(1)
+		s.readers.Add(1)
 	}
-	share := &t.shares.watchers[w.share]
+	share := &s.watchers[w.share]
 	w.pos = len(*share)
 	*share = append(*share, w)
 	t.watched.Or(1 << w.share)
 	return nil
 }
 
+// readers returns t's shares, and makes them first if nobody has watched it yet.
+func (t *Topic) readers() *shares {
+	if s := t.shares.Load(); s != nil {
+		return s
+	}
+	t.shares.CompareAndSwap(nil, new(shares))
+	return t.shares.Load()
+}
+
 // detach undoes attach, and takes a removed topic out of the hub when the last one leaves.
 func (t *Topic) detach(w *watcher) {
-	t.mu.Lock()
-	share := t.shares.watchers[w.share]
+	s := t.shares.Load()
+	s.mu.Lock()
+	share := s.watchers[w.share]
 	last := len(share) - 1
 	share[w.pos] = share[last]
 	share[w.pos].pos = w.pos
 	share[last] = nil
-	t.shares.watchers[w.share] = share[:last]
+	s.watchers[w.share] = share[:last]
 	if last == 0 {
-		t.shares.watchers[w.share] = nil
+		s.watchers[w.share] = nil
 		t.watched.And(^(uint32(1) << w.share))
 	}
 	if w.stream != nil {
-		t.shares.streams--
+		s.streams--
 	}
 	if w.call == nil {
-		t.shares.readers.Add(-1)
+		s.readers.Add(-1)
 	}
-	unwatched := t.removed && t.watched.Load() == 0
-	t.mu.Unlock()
-	if unwatched {
+	s.mu.Unlock()
+	if t.watched.Load() == 0 && t.removed.Load() { // in this order: Remove looks at them in the other one
 		t.leaveUnwatched()
 	}
 	t.tellWatched()
@@ -106,29 +120,30 @@ func (t *Topic) tellWatched() {
 	if t.onWatched == nil {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.telling {
+	s := t.shares.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.telling {
 		return
 	}
-	t.telling = true
-	defer func() { t.telling = false }() // also when OnWatched ends the goroutine
-	for t.told != t.isRead() {
-		t.told = !t.told
-		t.callOnWatched(t.told)
+	s.telling = true
+	defer func() { s.telling = false }() // also when OnWatched ends the goroutine
+	for s.told != t.isRead() {
+		s.told = !s.told
+		t.callOnWatched(s, s.told)
 	}
 }
 
-// callOnWatched calls OnWatched with mu released.
-func (t *Topic) callOnWatched(watched bool) {
-	t.mu.Unlock()
-	defer t.mu.Lock()
+// callOnWatched calls OnWatched with the lock of s released.
+func (t *Topic) callOnWatched(s *shares, watched bool) {
+	s.mu.Unlock()
+	defer s.mu.Lock()
 	defer contain(t.hub.opts.Logger, "TopicOptions.OnWatched")
 	t.onWatched(watched)
 }
 
 // isRead reports whether there is a reader in the topic's list.
-func (t *Topic) isRead() bool { return t.watched.Load() != 0 && t.shares.readers.Load() > 0 }
+func (t *Topic) isRead() bool { return t.watched.Load() != 0 && t.shares.Load().readers.Load() > 0 }
 
 // OnPublish has f called whenever the topic may have changed, until stop is called: after [Topic.Publish],
 // [Topic.Close], [Topic.Open] and [Topic.Remove], and not for what was published before. Changes that follow one
