@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -13,26 +12,6 @@ import (
 // ErrForbidden is wrapped by what [Hub.Serve] returns when [HubOptions].OnSubscribe refuses, together with the hook's
 // own error.
 var ErrForbidden = errors.New("sse: subscription refused")
-
-// clientOf returns what the streams of r's client are counted under: its address, or for IPv6, where a client has a
-// whole network to choose from, the /64. It is invalid if there is none, and then does not count.
-func (h *Hub) clientOf(r *http.Request) netip.Addr {
-	if h.opts.MaxStreamsPerClient <= 0 {
-		return netip.Addr{}
-	}
-	var addr netip.Addr
-	if h.opts.ClientAddr != nil {
-		addr = h.opts.ClientAddr(r)
-	} else if at, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		addr = at.Addr()
-	}
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		network, _ := addr.Prefix(64)
-		addr = network.Addr()
-	}
-	return addr
-}
 
 // subjectOf returns what HubOptions.Subject says of r.
 func (h *Hub) subjectOf(r *http.Request) any {
@@ -46,19 +25,16 @@ func (h *Hub) subjectOf(r *http.Request) any {
 func (h *Hub) register(st *stream) Cause {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	limited := st.client.IsValid()
 	why := h.closingLocked()
 	switch {
 	case why != "":
 		return why
 	case h.opts.MaxStreams > 0 && len(h.streams) >= h.opts.MaxStreams:
 		return CauseTotal
-	case limited && h.clients[st.client] >= h.opts.MaxStreamsPerClient:
-		return CauseClient
+	case !h.fitsLocked(st.shares):
+		return CauseQuota
 	}
-	if limited {
-		h.clients[st.client]++
-	}
+	h.countLocked(st.shares)
 	st.pos = len(h.streams)
 	h.streams = append(h.streams, st)
 	if st.pos == 0 {
@@ -93,11 +69,7 @@ func (h *Hub) unregister(st *stream) {
 	h.streams[st.pos].pos = st.pos
 	h.streams[last] = nil
 	h.streams = h.streams[:last]
-	if st.client.IsValid() {
-		if h.clients[st.client]--; h.clients[st.client] == 0 {
-			delete(h.clients, st.client)
-		}
-	}
+	h.discountLocked(st.shares)
 	if last == 0 {
 		poke(h.stir) // the timekeeper may have waited for this to end itself
 		if h.drained != nil {

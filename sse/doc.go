@@ -73,13 +73,14 @@
 //
 // Callbacks for notification ([Observer], [TopicOptions].OnWatched, a [Manager]'s services) may be called on a
 // goroutine of the hub. A panic in one is logged, and ends neither a stream nor the process. Callbacks that return a
-// decision (OnSubscribe, Subject, ClientAddr, the pick of a Handler) are called on the goroutine of the request,
+// decision (OnSubscribe, Subject, a Quota, the pick of a Handler) are called on the goroutine of the request,
 // before anything is written, or of the caller ([Hub.End]); a panic in one reaches that caller and leaves no stream
 // behind.
 //
 // # Admission
 //
-// [HubOptions] limit streams in total, per client and per topic, authorise readers by an OnSubscribe hook, list the
+// [HubOptions] limit streams in total, per topic, and per client, user or any other key of a request ([Quota]); they
+// authorise readers by an OnSubscribe hook, list the
 // origins whose pages may read (CORS), and take an [Observer] for metrics.
 //
 // # Errors

@@ -95,8 +95,8 @@ func ExampleHub_Handler() {
 	defer cancel()
 	opened := make(chan sse.Engine, 1)
 	hub := sse.NewHub(ctx, &sse.HubOptions{
-		MaxStreamsPerClient: 20,
-		Observer:            &sse.Observer{Opened: func(e sse.Engine) { opened <- e }},
+		Quotas:   []sse.Quota{sse.PerClient(20, nil)},
+		Observer: &sse.Observer{Opened: func(e sse.Engine) { opened <- e }},
 	})
 	tank := hub.Topic("tank", sse.TopicOptions{})
 	tank.Publish(sse.Event{Data: []byte(`{"level":12}`)})

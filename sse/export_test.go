@@ -77,3 +77,10 @@ func (s memorySocket) tryLeft() Cause {
 func (s memorySocket) untilLeft() Cause { return readUntilLeft(s.MemorySocket) }
 func (s memorySocket) wake()            { _ = s.SetReadDeadline(time.Unix(1, 0)) }
 func (s memorySocket) close(bool)       { _ = s.Close() }
+
+// Counts returns how many keys of quotas the hub holds.
+func (h *Hub) Counts() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.counts)
+}

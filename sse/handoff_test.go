@@ -381,12 +381,15 @@ func TestLimits(t *testing.T) {
 				cause: sse.CauseTotal,
 			},
 			"client": {
-				opts: sse.HubOptions{MaxStreamsPerClient: 1},
+				opts: sse.HubOptions{Quotas: []sse.Quota{sse.PerClient(1, func(r *http.Request) netip.Addr {
+					addr, _ := netip.ParseAddr(r.Header.Get("X-Client"))
+					return addr
+				})}},
 				admit: []string{"/one/a 10.0.0.1", "/one/a 10.0.0.2", "/one/a 2001:db8:0:1::1", "/one/a 2001:db8:0:2::1",
 					"/one/a unknown", "/one/a unknown"},
 				refuse:  []string{"/one/b 10.0.0.1", "/one/b ::ffff:10.0.0.1", "/all/a,b 10.0.0.2", "/one/a 2001:db8:0:1:ffff::9", "/one/a 2001:db8:0:2::1%eth0"},
 				instead: []string{"/one/b 10.0.0.1"},
-				cause:   sse.CauseClient,
+				cause:   sse.CauseQuota,
 			},
 			"topic": {
 				opts:  sse.HubOptions{MaxStreamsPerTopic: 1},
@@ -403,10 +406,6 @@ func TestLimits(t *testing.T) {
 						}
 					}}
 					tt.opts.Subject = func(r *http.Request) any { return r.Header.Get("X-Client") }
-					tt.opts.ClientAddr = func(r *http.Request) netip.Addr {
-						addr, _ := netip.ParseAddr(r.Header.Get("X-Client"))
-						return addr
-					}
 					f := newFixture(t, e, &tt.opts)
 					open := func(at string, accept string) *ssetest.Stream {
 						path, client, _ := strings.Cut(at, " ")

@@ -9,7 +9,6 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"strconv"
 	"strings"
@@ -31,11 +30,9 @@ type HubOptions struct {
 	// back in 5 to 30 seconds: with 200, `retry:` and the end if its Accept asks for text/event-stream, since any other
 	// status would end an EventSource for good; otherwise with 503 and Retry-After.
 	MaxStreams int
-	// MaxStreamsPerClient bounds the streams of one client address, or for IPv6 of one /64. Zero means no bound.
-	MaxStreamsPerClient int
-	// ClientAddr returns the address that counts for MaxStreamsPerClient; an invalid one is not bounded. Nil means that
-	// of the connection, which behind a reverse proxy is the proxy's.
-	ClientAddr func(*http.Request) netip.Addr
+	// Quotas bound the streams that are open at once for each client ([PerClient]), user, tenant or whatever else a
+	// request tells. A stream counts for each of them, and has to fit into all. Empty means no bound.
+	Quotas []Quota
 	// MaxStreamsPerTopic bounds the streams of one topic. Zero means no bound.
 	MaxStreamsPerTopic int
 	// MaxRequestTopics bounds the topics that exist because requests asked for them (see [Manager]). Zero means 1000.
@@ -114,9 +111,9 @@ type Hub struct {
 
 	topics   map[string]*Topic
 	streams  []*stream
-	clients  map[netip.Addr]int // streams of each, as clientOf names them
-	drained  chan struct{}      // not nil once draining; closed when the last stream has ended
-	drainEnd int64              // on the hub's clock
+	counts   map[quotaKey]int // open streams; nil until the first is counted
+	drained  chan struct{}    // not nil once draining; closed when the last stream has ended
+	drainEnd int64            // on the hub's clock
 }
 
 // NewHub returns a hub that lives as long as ctx; when ctx ends, its streams end, and Serve returns nil. opts may be
@@ -134,7 +131,6 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 		stir:      make(chan struct{}, 1),
 		over:      make(chan struct{}),
 		topics:    map[string]*Topic{},
-		clients:   map[netip.Addr]int{},
 	}
 	h.streamCtx, h.endStreams = context.WithCancel(ctx)
 	for i := range min(runtime.GOMAXPROCS(0), maxDispatchers) {

@@ -70,7 +70,7 @@ const (
 	CauseDrained   Cause = "drained"   // the hub drains
 	CauseStopped   Cause = "stopped"   // the hub's ctx, or Drain's, has ended
 	CauseTotal     Cause = "total"     // refused by MaxStreams
-	CauseClient    Cause = "client"    // refused by MaxStreamsPerClient
+	CauseQuota     Cause = "quota"     // refused by one of Quotas
 	CauseTopic     Cause = "topic"     // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
 	CauseForbidden Cause = "forbidden" // refused by OnSubscribe, or ended by Hub.End
 )

@@ -5,7 +5,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -34,7 +33,7 @@ type stream struct {
 	wake   chan struct{} // of 1; for the server's goroutine
 	socket socket        // once taken; not written after the stream was first parked
 	over   chan struct{} // closed at the end, for a handler that blocks while a dispatcher has the stream; written as socket is
-	client netip.Addr    // counted in Hub.clients, if valid
+	shares []quotaShare  // what it is counted under in Hub.counts
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
 	parked  atomic.Bool           // the dispatcher has it
@@ -85,7 +84,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		out:     out,
 		wake:    make(chan struct{}, 1),
 		home:    h.nextDispatcher(),
-		client:  h.clientOf(r),
+		shares:  h.quotasOf(r),
 		subject: h.subjectOf(r),
 		begun:   now,
 	}

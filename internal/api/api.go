@@ -108,7 +108,7 @@ type Deps struct {
 	// Latest is the newest state of a topic. What a request has changed is seen by all requests after it. See package
 	// own.
 	Latest func(*sse.Topic) (sse.Event, bool)
-	// Hub serves the topics. Its options are to have [ClientAddr], [Authorise] and [Subject].
+	// Hub serves the topics. Its options are to have [Quota], [Authorise] and [Subject].
 	Hub   *sse.Hub
 	Guard *access.Guard
 	Audit *audit.Log

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -56,28 +55,21 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// ClientAddr returns a func for [sse.HubOptions] with the address by which a client's streams are counted. Those from
-// this machine are not, since a proxy that is not configured as such may be in front of everybody. Users behind one
-// address are counted separately, so that unknown clients there cannot use up their streams: for them the hub gets an
-// address that stands for the network and the user.
-func ClientAddr(guard *access.Guard) func(*http.Request) netip.Addr {
-	return func(r *http.Request) netip.Addr { return clientAddr(guard, r) }
-}
-
-func clientAddr(guard *access.Guard, r *http.Request) netip.Addr {
-	addr := guard.Address(r)
-	if !addr.IsValid() || addr.IsLoopback() {
-		return netip.Addr{}
+// Quota returns a quota of that many streams for each network from which clients come, and for each user there, so that
+// unknown clients of a network cannot use up the streams of its users. Those from this machine are not bounded, since a
+// proxy that is not configured as such may be in front of everybody. It is for [sse.HubOptions].
+func Quota(guard *access.Guard, streams int) sse.Quota {
+	type key struct {
+		network netip.Addr
+		user    access.Identity // one and the same for all that are not identified
 	}
-	user := userOf(r)
-	if !user.Identified() {
-		return addr
+	return func(r *http.Request) (any, int) {
+		addr := guard.Address(r)
+		if !addr.IsValid() || addr.IsLoopback() {
+			return nil, 0
+		}
+		return key{access.Network(addr), userOf(r).ID}, streams
 	}
-	sum := sha256.Sum256(fmt.Append(nil, access.Network(addr), user.ID))
-	var both [16]byte
-	copy(both[:8], sum[:])
-	both[0] = 0xfd // an address of no client beyond this site (RFC 4193 §3.1); the hub counts its /64
-	return netip.AddrFrom16(both)
 }
 
 // failStream answers when a stream could not begin. The hub has logged why.

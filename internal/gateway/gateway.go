@@ -217,15 +217,14 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 // newHub returns what serves the topics.
 func (g *gateway) newHub(live context.Context) *sse.Hub {
 	return sse.NewHub(live, &sse.HubOptions{
-		Heartbeat:           heartbeat,
-		DrainWindow:         drainWindow,
-		MaxStreams:          maxStreams,
-		MaxStreamsPerClient: maxClientStreams,
-		ClientAddr:          api.ClientAddr(g.guard),
-		OnSubscribe:         api.Authorise,
-		Subject:             api.Subject,
-		Observer:            g.observer.Streams,
-		Logger:              g.clients,
+		Heartbeat:   heartbeat,
+		DrainWindow: drainWindow,
+		MaxStreams:  maxStreams,
+		Quotas:      []sse.Quota{api.Quota(g.guard, maxClientStreams)},
+		OnSubscribe: api.Authorise,
+		Subject:     api.Subject,
+		Observer:    g.observer.Streams,
+		Logger:      g.clients,
 	})
 }
 
