@@ -2,6 +2,7 @@ package smartpoll
 
 import (
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -74,8 +75,8 @@ func TimedLen(s *Scheduler) int {
 }
 
 // Check returns what is wrong with the state of s, or "". It may be called at
-// any time.
-func Check(s *Scheduler) string {
+// any time. The groups given may have had a higher limit before.
+func Check(s *Scheduler, lowered ...*Group) string {
 	c := &s.control
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -184,7 +185,11 @@ func Check(s *Scheduler) string {
 			return "a group's kept or waiting is not the number of its members that it keeps a place for, or that wait"
 		case g.startKept && g.kept == 0:
 			return "a start is kept for nobody"
-		case g.places > 0 && g.running > g.places:
+		case (g.kept > 0) != g.startKept && g.limiter != nil:
+			return "a slot is kept in a group with a rate, and no start"
+		case g.startKept && g.limiter == nil:
+			return "a start is kept in a group without a rate"
+		case g.limits.Running > 0 && g.running > g.limits.Running && !slices.Contains(lowered, g):
 			return "more members run than the group has places"
 		}
 	}

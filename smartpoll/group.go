@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,7 +29,8 @@ type GroupConfig struct {
 }
 
 // Group limits the tasks that are in it together, for example those that poll one upstream. It is made by [NewGroup],
-// joined by the option [In], and belongs to the one [Scheduler] whose tasks joined it.
+// joined by the option [In], and belongs to the one [Scheduler] whose tasks joined it. SetLimit changes its limits while
+// it is in use.
 //
 // A task that is due but not admitted waits in the group's queue, without a
 // goroutine, in the order in which the members became due, see [HeadStart].
@@ -43,54 +45,52 @@ type GroupConfig struct {
 //
 // Work that is not a task can observe the limits by calling [Scheduler.Admit].
 type Group struct {
-	places  int           // 0: any number
-	gap     time.Duration // for so long after ended, no member starts
-	limiter *rate.Limiter // nil: any rate; its lock is taken under control.mu
-	number  int64         // counts groups in the order in which they were made
-	owner   atomic.Pointer[control]
+	order groupOrder
+	owner atomic.Pointer[control]
+	mu    sync.Mutex // guards the fields below until g has an owner, whose mu does from then on; a leaf
 
-	// The fields below are guarded by the owner's mu.
-
-	ended     time.Time // when a member's invocation last ended; zero without a gap
-	running   int       // members whose invocation is in progress, and admissions
-	visits    int       // admissions alone
-	kept      int       // slots kept for members that are about to start, or wait for their next group
-	startKept bool      // the next start of the limiter is kept for one of those
-	queue     queue     // members that wait for a slot or a start
-	waiting   int       // members that are due and have not started, whether they are in queue or not
-	bell      entry     // in control.timed while the first member of queue waits for a start: due when that is available
+	limits    GroupConfig
+	limiter   *rate.Limiter // nil: any rate; its lock is a leaf, too
+	ended     time.Time     // when a member's invocation last ended; zero without a gap
+	running   int           // members whose invocation is in progress, and admissions
+	visits    int           // admissions alone
+	kept      int           // slots kept for members that are about to start, or wait for their next group
+	startKept bool          // the next start of the limiter is kept for one of those
+	queue     queue         // members that wait for a slot or a start
+	waiting   int           // members that are due and have not started, whether they are in queue or not
+	bell      entry         // in control.timed while the first member of queue waits for a start: due when that is available
 }
 
 // NewGroup returns a Group without members. It panics if a number in config is
 // negative or Rate is not a number.
 func NewGroup(config GroupConfig) *Group {
-	switch {
-	case config.Running < 0:
-		panic(
-			fmt.Sprintf(
-				`smartpoll: NewGroup: Running is %d, use a positive number, or zero for no limit`,
-				config.Running,
-			),
-		)
-	case !(config.Rate >= 0):
-		panic(
-			fmt.Sprintf(
-				`smartpoll: NewGroup: Rate is %v, use a positive number of starts per second, or zero for no limit`,
-				config.Rate,
-			),
-		)
-	case config.Gap < 0:
-		panic(fmt.Sprintf(`smartpoll: NewGroup: Gap is %v, use a positive duration, or zero for none`, config.Gap))
-	case config.Burst < 0:
-		panic(fmt.Sprintf(`smartpoll: NewGroup: Burst is %d, use a positive number, or zero for 1`, config.Burst))
-	}
-	g := &Group{places: config.Running, gap: config.Gap, number: groupsMade.Add(1)}
+	config.check("NewGroup")
+	g := &Group{order: config.order()}
 	g.bell.extra = &extra{rings: g}
-	if config.Rate > 0 && config.Rate != rate.Inf {
-		g.limiter = rate.NewLimiter(config.Rate, max(config.Burst, 1))
-	}
+	g.limit(config)
 	return g
 }
+
+// check panics if c is not valid. Caller is the name of the func that it was given to.
+func (c GroupConfig) check(caller string) {
+	wrong := ""
+	switch {
+	case c.Running < 0:
+		wrong = fmt.Sprintf(`Running is %d, use a positive number, or zero for no limit`, c.Running)
+	case !(c.Rate >= 0):
+		wrong = fmt.Sprintf(`Rate is %v, use a positive number of starts per second, or zero for no limit`, c.Rate)
+	case c.Gap < 0:
+		wrong = fmt.Sprintf(`Gap is %v, use a positive duration, or zero for none`, c.Gap)
+	case c.Burst < 0:
+		wrong = fmt.Sprintf(`Burst is %d, use a positive number, or zero for 1`, c.Burst)
+	default:
+		return
+	}
+	panic(`smartpoll: ` + caller + `: ` + wrong)
+}
+
+// hasRate reports whether c limits the rate of starts.
+func (c GroupConfig) hasRate() bool { return c.Rate > 0 && c.Rate != rate.Inf }
 
 // String keeps package fmt from reading fields that are in use; so does GoString.
 func (g *Group) String() string { return "smartpoll.Group" }
@@ -98,24 +98,16 @@ func (g *Group) String() string { return "smartpoll.Group" }
 // GoString returns the same as String.
 func (g *Group) GoString() string { return g.String() }
 
-// groupsMade counts the groups that were made, and so numbers them.
-var groupsMade atomic.Int64
-
 // Delay returns how long a member that becomes due at the given time has to wait for a start, as far as Rate and the
 // members that are due now tell; others may become due before it. It is zero if a start is available then, and if there
 // is no Rate. A time in the past counts as now. Delay may be called from any goroutine.
 func (g *Group) Delay(at time.Time) time.Duration {
+	now := time.Now()
+	defer g.unlock(g.lock())
 	if g.limiter == nil {
 		return 0
 	}
-	now := time.Now()
-	ahead := 0
-	if c := g.owner.Load(); c != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		ahead = g.waiting
-	}
-	return max(g.wait(now, ahead+1)-max(at.Sub(now), 0), 0)
+	return max(g.wait(now, g.waiting+1)-max(at.Sub(now), 0), 0)
 }
 
 // Delay returns how long after its time, see Next, the task has to wait for a start of its groups' Rates, as far as
@@ -149,7 +141,7 @@ func (c *control) Delay(key any) (delay time.Duration) {
 // ahead returns how many members of g start before e, which is due.
 func (c *control) ahead(e *entry, g *Group) (n int) {
 	m := e.extra.member
-	if slices.Contains(m.groups[:m.kept], g) {
+	if slices.Contains(m.keeping(), g) {
 		return 0 // g keeps the next start for e
 	}
 	count := func(o *entry) {
@@ -182,10 +174,10 @@ func (g *Group) wait(now time.Time, n int) time.Duration {
 // when all of them admit it. It acquires them one after the other, and keeps
 // what it has acquired while it waits for the next, so that others cannot
 // overtake it forever: groups with Running first, then those with a Rate, the
-// slowest first, and otherwise in the order in which they were made. While it
-// waits for the last of them, it keeps a slot in each of the others, and tasks
-// that wait for a start of their Rate wait behind it. [WithMaxRunning] comes
-// last.
+// slowest first, and otherwise in the order in which they were made. What counts
+// are the limits with which they were made. While it waits for the last of them,
+// it keeps a slot in each of the others, and tasks that wait for a start of
+// their Rate wait behind it. [WithMaxRunning] comes last.
 func In(g *Group) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if g == nil {
@@ -197,26 +189,37 @@ func In(g *Group) TaskOption {
 		}
 		if !slices.Contains(x.member.groups, g) {
 			x.member.groups = append(x.member.groups, g)
-			slices.SortFunc(x.member.groups, (*Group).compare)
+			slices.SortFunc(x.member.groups, func(a, b *Group) int { return a.order.compare(b.order) })
 		}
 		return nil
 	})
 }
 
-// compare defines the order in which tasks acquire groups. It is the same for all tasks, so they cannot deadlock. Slots
-// come before rates, because they may be taken for as long as tasks run, and a start that is kept meanwhile holds up
-// every other task that waits for that rate.
-func (g *Group) compare(other *Group) int {
-	key := func(g *Group) (class int, speed float64) {
-		if g.places == 0 {
-			class = 2
-		}
-		if g.limiter != nil {
-			class, speed = class+1, float64(g.limiter.Limit())
-		}
-		return class, speed
+// groupOrder is the place of a group in the order in which tasks acquire groups. It is the same for all tasks, and does
+// not change with the limits, so they cannot deadlock. Slots come before rates, because they may be taken for as long as
+// tasks run, and a start that is kept meanwhile holds up every other task that waits for that rate.
+type groupOrder struct {
+	class  int
+	speed  float64
+	number int64 // counts groups in the order in which they were made
+}
+
+// groupsMade counts the groups that were made, and so numbers them.
+var groupsMade atomic.Int64
+
+func (c GroupConfig) order() groupOrder {
+	o := groupOrder{number: groupsMade.Add(1)}
+	if c.Running == 0 {
+		o.class = 2
 	}
-	class, speed := key(g)
-	otherClass, otherSpeed := key(other)
-	return cmp.Or(cmp.Compare(class, otherClass), cmp.Compare(speed, otherSpeed), cmp.Compare(g.number, other.number))
+	if c.hasRate() {
+		o.class, o.speed = o.class+1, float64(c.Rate)
+	}
+	return o
+}
+
+func (o groupOrder) compare(other groupOrder) int {
+	return cmp.Or(
+		cmp.Compare(o.class, other.class), cmp.Compare(o.speed, other.speed), cmp.Compare(o.number, other.number),
+	)
 }

@@ -25,8 +25,22 @@ func inUse(key any) error {
 	)
 }
 
+// claimAll claims the groups of all tasks. If another scheduler owns one of them, it claims none, and returns a task in
+// that group.
+func (c *control) claimAll() *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.tasks {
+		if !c.claimGroups(e) {
+			c.disownGroups()
+			return e
+		}
+	}
+	return nil
+}
+
 // claimGroups makes c the owner of the groups of e, and reports whether it could. If another scheduler owns one of
-// them, none is claimed.
+// them, none is claimed. The caller holds mu.
 func (c *control) claimGroups(e *entry) bool {
 	if e.extra == nil || e.extra.member == nil {
 		return true
@@ -34,9 +48,10 @@ func (c *control) claimGroups(e *entry) bool {
 	var claimed []*Group
 	for _, g := range e.extra.member.groups {
 		switch {
-		case g.owner.CompareAndSwap(nil, c):
+		case g.owner.Load() == c:
+		case g.claim(c):
 			claimed = append(claimed, g)
-		case g.owner.Load() != c:
+		default:
 			for _, g := range claimed {
 				g.owner.Store(nil)
 			}
@@ -46,7 +61,39 @@ func (c *control) claimGroups(e *entry) bool {
 	return true
 }
 
-// disownGroups gives up the groups that c has claimed, so that another scheduler can have them.
+// claim makes c the owner of g, unless it has one.
+func (g *Group) claim(c *control) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.owner.CompareAndSwap(nil, c)
+}
+
+// lock locks what guards the fields of g, and returns its owner, or nil if it has none.
+func (g *Group) lock() *control {
+	for {
+		c := g.owner.Load()
+		if c == nil {
+			g.mu.Lock()
+		} else {
+			c.mu.Lock()
+		}
+		if g.owner.Load() == c {
+			return c
+		}
+		g.unlock(c) // claimed or given up meanwhile
+	}
+}
+
+// unlock undoes lock, which has returned c.
+func (g *Group) unlock(c *control) {
+	if c == nil {
+		g.mu.Unlock()
+	} else {
+		c.mu.Unlock()
+	}
+}
+
+// disownGroups gives up the groups that c has claimed, so that another scheduler can have them. The caller holds mu.
 func (c *control) disownGroups() {
 	for _, e := range c.tasks {
 		if e.extra != nil && e.extra.member != nil {
@@ -68,7 +115,9 @@ func (m *membership) wait() {
 }
 
 // free reports whether g has a slot, and its next start is not kept for an entry.
-func (g *Group) free() bool { return !g.startKept && (g.places == 0 || g.running+g.kept < g.places) }
+func (g *Group) free() bool {
+	return !g.startKept && (g.limits.Running == 0 || g.running+g.kept < g.limits.Running)
+}
 
 // keep makes the next group keep a slot and its next start for the entry.
 func (m *membership) keep() {
@@ -76,6 +125,18 @@ func (m *membership) keep() {
 	m.kept++
 	g.kept++
 	g.startKept = g.limiter != nil
+}
+
+// keeping returns the groups that keep something for the entry.
+func (m *membership) keeping() []*Group { return m.groups[:m.kept] }
+
+// giveBack undoes the last keep, and returns its group.
+func (m *membership) giveBack() *Group {
+	m.kept--
+	g := m.groups[m.kept]
+	g.kept--
+	g.startKept = false
+	return g
 }
 
 // join admits e, taken from c.ready, if all of its groups do. If one does not, e waits in that group's queue, and join
@@ -91,10 +152,7 @@ func (c *control) join(e *entry) bool {
 		m.keep()
 	}
 	if m.resting() { // an invocation has ended while e waited for WithMaxRunning
-		m.kept--
-		g := m.groups[m.kept]
-		g.kept--
-		g.startKept = false
+		g := m.giveBack()
 		e.at = m.at
 		g.queue.putBack(e)
 		c.serve(g)
@@ -113,7 +171,7 @@ func (c *control) join(e *entry) bool {
 // resting reports whether the gap of one of the groups is not over yet.
 func (m *membership) resting() bool {
 	for _, g := range m.groups {
-		if g.gap > 0 && !g.ended.IsZero() && time.Since(g.ended) < g.gap {
+		if g.limits.Gap > 0 && !g.ended.IsZero() && time.Since(g.ended) < g.limits.Gap {
 			return true
 		}
 	}
@@ -131,8 +189,8 @@ func (c *control) missing(m *membership) (wait time.Duration) {
 		if g.limiter != nil {
 			wait = max(wait, g.wait(now, 1))
 		}
-		if g.gap > 0 && !g.ended.IsZero() {
-			wait = max(wait, g.gap-now.Sub(g.ended))
+		if g.limits.Gap > 0 && !g.ended.IsZero() {
+			wait = max(wait, g.limits.Gap-now.Sub(g.ended))
 		}
 	}
 	return wait
@@ -185,7 +243,7 @@ func (c *control) release(m *membership) {
 func (c *control) quit(m *membership) {
 	for _, g := range m.groups {
 		g.running--
-		if g.gap > 0 {
+		if g.limits.Gap > 0 {
 			g.ended = time.Now()
 		}
 		c.serve(g)

@@ -89,11 +89,8 @@ func New(options ...Option) (*Scheduler, error) {
 	if len(c.tasks) == 0 && !x.dynamic {
 		return nil, errors.New(`smartpoll: no tasks configured`)
 	}
-	for _, e := range c.tasks {
-		if !c.claimGroups(e) {
-			c.disownGroups()
-			return nil, inUse(e.key)
-		}
+	if e := c.claimAll(); e != nil {
+		return nil, inUse(e.key)
 	}
 	c.plain = c.observer == nil && !c.recovers
 	return x, nil
