@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -87,10 +88,45 @@ func (h *Hub) MayRead(r *http.Request, topics ...*Topic) error {
 	for _, t := range topics {
 		if err := h.opts.OnSubscribe(r, t); err != nil {
 			h.refused(r, CauseForbidden)
-			return fmt.Errorf("%w: topic %q: %w", ErrForbidden, t.name, err)
+			return forbidden(t, err)
 		}
 	}
 	return nil
+}
+
+// readable returns those of topics that r may read, and the names of the others if partial. Otherwise, or if r may read
+// none, it returns the error of MayRead.
+func (h *Hub) readable(r *http.Request, topics []*Topic, partial bool) (may []*Topic, refused []string, err error) {
+	if !partial || h.opts.OnSubscribe == nil {
+		return topics, nil, h.MayRead(r, topics...)
+	}
+	var first error
+	for _, t := range topics {
+		switch err := h.opts.OnSubscribe(r, t); {
+		case err == nil:
+			may = append(may, t)
+			continue
+		case first == nil:
+			first = forbidden(t, err)
+		}
+		refused = append(refused, t.name)
+	}
+	if may == nil && first != nil {
+		h.refused(r, CauseForbidden)
+		return nil, nil, first
+	}
+	return may, refused, nil
+}
+
+// forbidden returns the error for a topic that OnSubscribe has refused with err.
+func forbidden(t *Topic, err error) error {
+	return fmt.Errorf("%w: topic %q: %w", ErrForbidden, t.name, err)
+}
+
+// refusedEvent tells a reader which topics are left out of its stream.
+func refusedEvent(names []string) []byte {
+	data, _ := json.Marshal(names) // strings can be encoded
+	return Event{Name: "refused", Data: data}.appendBody(nil)
 }
 
 // turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a

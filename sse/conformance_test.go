@@ -28,12 +28,13 @@ type engine struct {
 	all  func(*sse.Hub, http.ResponseWriter, *http.Request, ...*sse.Topic) error
 
 	start func(*testing.T, *http.Server) *ssetest.Server // over connections in memory
+	opts  sse.StreamOptions                              // of one and all
 }
 
 var engines = []engine{
 	withOptions("goroutine", sse.StreamOptions{KeepConnection: true}, memoryServer),
 	withOptions("handoff", sse.StreamOptions{HandOff: true}, handOffServer),
-	{"blocking", (*sse.Hub).Serve, (*sse.Hub).ServeAll, handOffServer},
+	{"blocking", (*sse.Hub).Serve, (*sse.Hub).ServeAll, handOffServer, sse.StreamOptions{}},
 }
 
 func withOptions(name string, opts sse.StreamOptions, start func(*testing.T, *http.Server) *ssetest.Server) engine {
@@ -46,6 +47,7 @@ func withOptions(name string, opts sse.StreamOptions, start func(*testing.T, *ht
 			return h.With(opts).ServeAll(w, r, topics...)
 		},
 		start,
+		opts,
 	}
 }
 
@@ -889,6 +891,77 @@ var conformance = []struct {
 		publish(t, a, strings.Repeat("x", 5<<20)) // the newest is always kept
 		if ev, err := d.Next(); len(ev.Data) != 5<<20 || err != nil {
 			t.Errorf("Next() = %d bytes, %v, want 5 MiB", len(ev.Data), err)
+		}
+	}},
+	{"topics that are refused are left out, and named", func(t *testing.T, e engine) {
+		var mu sync.Mutex
+		secret := map[string]bool{"b": true, "d\n\"": true}
+		refusals := make(chan sse.Refused, 100)
+		f := newFixture(t, e, &sse.HubOptions{
+			OnSubscribe: func(_ *http.Request, topic *sse.Topic) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if secret[topic.Name()] {
+					return errors.New("secret")
+				}
+				return nil
+			},
+			Observer: &sse.Observer{Refused: func(r sse.Refused) { refusals <- r }},
+		})
+		opts := e.opts
+		opts.Partial = true
+		handler := func(names ...string) http.Handler {
+			return f.hub.With(opts).Handler(func(*http.Request) (topics []*sse.Topic, _ error) {
+				for _, name := range names {
+					topics = append(topics, f.topic(name))
+				}
+				return topics, nil
+			})
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/some", handler("a", "b", "c", "d\n\"", "b"))
+		mux.Handle("/none", handler("b", "d\n\""))
+		mux.Handle("/one", handler("b"))
+		srv := e.start(t, &http.Server{Handler: mux})
+		for _, name := range []string{"a", "b", "c", "d\n\""} {
+			publish(t, f.topic(name), name+"1")
+		}
+		show := func(st *ssetest.Stream, n int) string {
+			t.Helper()
+			var got []string
+			for range n {
+				ev := st.Event(t)
+				got = append(got, ev.Name+string(ev.Data))
+			}
+			return strings.Join(got, " ")
+		}
+		st := srv.Open(t, "/some", nil)
+		expect(t, "the stream begins", show(st, 3), `refused["b","d\n\""] a1 c1`)
+		publish(t, f.topic("b"), "b2")
+		publish(t, f.topic("c"), "c2")
+		ev := st.Event(t)
+		expect(t, "live", string(ev.Data), "c2")
+		publish(t, f.topic("a"), "a2")
+		expect(t, "after a return", show(srv.Open(t, "/some", lastID(ev.ID)), 2), `refused["b","d\n\""] a2`)
+		mu.Lock()
+		delete(secret, "b")
+		mu.Unlock()
+		expect(t, "after a return with more rights", show(srv.Open(t, "/some", lastID(ev.ID)), 5), `reset refused["d\n\""] b2 c2 a2`)
+		mu.Lock()
+		secret["b"] = true
+		mu.Unlock()
+		if len(refusals) != 0 {
+			t.Errorf("the observer was told of %d refusals, want none: there is a stream", len(refusals))
+		}
+		for _, path := range []string{"/none", "/one"} {
+			resp, err := srv.Client.Get("http://hub" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusForbidden || (<-refusals).Cause != sse.CauseForbidden {
+				t.Errorf("GET %s is answered with %d, want 403", path, resp.StatusCode)
+			}
 		}
 	}},
 	{"many topics on one stream", func(t *testing.T, e engine) {

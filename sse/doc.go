@@ -57,9 +57,10 @@
 //
 // # Control events
 //
-// State is always an unnamed event, which reaches a page's onmessage. Three names are reserved: gap (events of a
-// backlog were missed; data is their number, or empty), reset (discard everything; the complete state follows) and bye
-// (the server drains, or ends this stream, see [Hub.End]; reconnect after the retry time).
+// State is always an unnamed event, which reaches a page's onmessage. Four names are reserved: gap (events of a backlog
+// were missed; data is their number, or empty), reset (discard everything; the complete state follows), refused (the
+// topics whose names are in data are left out, see [StreamOptions].Partial) and bye (the server drains, or ends this
+// stream, see [Hub.End]; reconnect after the retry time).
 //
 // # Engines
 //

@@ -43,8 +43,8 @@ type multiplexed struct {
 	home   *dispatcher
 	epoch  string // of its ids
 	topics []single
-	reset  bool // tell the client to forget, once
-	begun  bool // all topics were looked at
+	first  [][]byte // control events that come before all others
+	begun  bool     // all topics were looked at
 
 	looked []int32       // memory for noted
 	listed []atomic.Bool // by topic: it is in noted
@@ -110,10 +110,8 @@ func (m *multiplexed) pending(b *batch) bool {
 		}
 	}
 	slices.SortFunc(b.events, func(a, b due) int { return cmp.Compare(a.seq, b.seq) })
-	if m.reset {
-		m.reset = false
-		b.wire = append(b.wire, []byte("event: reset\ndata:\n\n"))
-	}
+	b.wire = append(b.wire, m.first...)
+	m.first = nil
 	for _, f := range b.events {
 		if f.missed > 0 {
 			b.wire = append(b.wire, gap(f.missed))

@@ -293,6 +293,7 @@ func gone(w http.ResponseWriter, r *http.Request) error {
 // gets an event named reset, whose data is empty, which tells it to forget what it knows, and then what a new client
 // gets.
 //
+// If [HubOptions].OnSubscribe refuses one of the topics, it refuses the stream, unless [StreamOptions].Partial is set.
 // Errors, headers and timeouts are as in Serve.
 func (h *Hub) ServeAll(w http.ResponseWriter, r *http.Request, topics ...*Topic) error {
 	return h.serveAll(w, r, topics, StreamOptions{})
@@ -308,13 +309,19 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 		return err
 	}
 	defer st.release()
-	if err := h.MayRead(r, topics...); err != nil {
+	topics, refused, err := h.readable(r, topics, opts.Partial)
+	if err != nil {
 		return err
 	}
 	lastID := RequestLastEventID(r)
 	m := h.newMultiplexed(st, topics)
 	seq, known := h.parseSeq(m.epoch, lastID)
-	m.reset = lastID != "" && !known
+	if lastID != "" && !known {
+		m.first = append(m.first, []byte("event: reset\ndata:\n\n"))
+	}
+	if len(refused) > 0 {
+		m.first = append(m.first, refusedEvent(refused))
+	}
 	st.feed = m
 	for i, t := range topics {
 		m.topics = m.topics[:i+1]

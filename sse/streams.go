@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// StreamOptions say how a stream is carried. The zero value is the default. They are given to [Hub.With], to a [Manager]
+// StreamOptions say how a stream is carried, and what of it. The zero value is the default. They are given to [Hub.With], to a [Manager]
 // by [WithStreams], and in package progress to its Tracker's With and in its HandlerOptions.
 //
 // Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the
@@ -38,6 +38,10 @@ type StreamOptions struct {
 	// HeartbeatBlock ends the comment of a heartbeat with a blank line, as some other libraries do. Simple readers make
 	// an empty message of that.
 	HeartbeatBlock bool
+	// Partial has ServeAll leave out the topics that [HubOptions].OnSubscribe refuses, where it otherwise refuses the
+	// stream; it still does if all are refused. The stream then begins, each time that it is opened, with an event named
+	// refused, whose data is a JSON array of the names that are left out. [Observer].Refused is not told of them.
+	Partial bool
 	// Pause is how long a stream that has written events waits before it looks for more, so a reader that is happy with
 	// less gets the newest snapshot of each topic once a pause. The ends of runs wait likewise, heartbeats and drains
 	// do not. While a stream waits, what is published does not wake it. All topics of a stream wait together: with a
@@ -52,6 +56,7 @@ func (o StreamOptions) with(other StreamOptions) StreamOptions {
 		HandOff:        o.HandOff || other.HandOff,
 		KeepConnection: o.KeepConnection || other.KeepConnection,
 		HeartbeatBlock: o.HeartbeatBlock || other.HeartbeatBlock,
+		Partial:        o.Partial || other.Partial,
 		Pause:          cmp.Or(other.Pause, o.Pause),
 	}
 }
