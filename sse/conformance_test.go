@@ -893,6 +893,75 @@ var conformance = []struct {
 			t.Errorf("Next() = %d bytes, %v, want 5 MiB", len(ev.Data), err)
 		}
 	}},
+	{"a new reader begins with what its topic replays", func(t *testing.T, e engine) {
+		f := newFixture(t, e, nil)
+		replaying := func(name string, opts sse.TopicOptions) *sse.Topic {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.topics[name] = f.hub.Topic(name, opts)
+			return f.topics[name]
+		}
+		watched := func(topic *sse.Topic, n int) string {
+			var got []string
+			for ev := range topic.Watch(t.Context()) {
+				if got = append(got, show(ev)); len(got) == n {
+					break
+				}
+			}
+			return strings.Join(got, " ")
+		}
+		a := replaying("a", sse.TopicOptions{Backlog: 10, Replay: 3})
+		a.Open("r")
+		publish(t, a, "1", "2")
+		expect(t, "all, if there are fewer", next(t, f.srv.Open(t, "/one/a", nil), 2), "r-1=1 r-2=2")
+		publish(t, a, "3", "4", "5")
+		st := f.srv.Open(t, "/one/a", nil)
+		expect(t, "newcomer", next(t, st, 3), "r-3=3 r-4=4 r-5=5")
+		expect(t, "Watch", watched(a, 3), "r-3=3 r-4=4 r-5=5")
+		publish(t, a, "6")
+		expect(t, "live", next(t, st, 1), "r-6=6")
+		expect(t, "with an id", next(t, f.srv.Open(t, "/one/a", lastID("r-1")), 5), "r-2=2 r-3=3 r-4=4 r-5=5 r-6=6")
+
+		b, c := f.topic("b"), replaying("c", sse.TopicOptions{Backlog: 2, Replay: 9})
+		c.Open("r")
+		publish(t, b, "b1", "b2")
+		publish(t, c, "c1", "c2", "c3")
+		data := func(header http.Header, n int) string {
+			st := f.srv.Open(t, "/all/a,b,c", header)
+			var got []string
+			for range n {
+				ev := st.Event(t)
+				got = append(got, ev.Name+string(ev.Data))
+			}
+			return strings.Join(got, " ")
+		}
+		expect(t, "newcomer to many topics", data(nil, 6), "4 5 6 b2 c2 c3")
+		expect(t, "after a reset", data(lastID("OTHER-2"), 7), "reset 4 5 6 b2 c2 c3")
+		finish(t, a, "end")
+		expect(t, "newcomer after the end", rest(t, f.srv.Open(t, "/one/a", nil)), "r-5=5 r-6=6 r-end=end")
+		expect(t, "Watch after the end", watched(a, 0), "r-5=5 r-6=6 r-end=end")
+		a.Open("s")
+		expect(t, "Watch of the next run", func() string { publish(t, a, "s1"); return watched(a, 1) }(), "s-1=s1")
+
+		// What the bound in bytes has pushed out is not missed by somebody new.
+		large := replaying("large", sse.TopicOptions{Backlog: 10, Replay: 10})
+		large.Open("r")
+		for i := range 7 {
+			publish(t, large, strconv.Itoa(i)+strings.Repeat("x", 1_000_000))
+		}
+		big := f.srv.Open(t, "/one/large", nil)
+		for _, want := range []string{"r-4 3x", "r-5 4x", "r-6 5x", "r-7 6x"} {
+			ev := big.Event(t)
+			expect(t, "large event", ev.ID+" "+string(ev.Data[:2]), want)
+		}
+		a.Remove("s")
+		again := a // comes back as it was
+		publish(t, again, "1", "2", "3", "4")
+		if got := len(again.Recent(9)); got != 4 || watched(again, 3) == "" {
+			t.Errorf("%d recent events after the topic came back, want 4", got)
+		}
+		expect(t, "newcomer after the topic came back", fmt.Sprint(strings.Count(watched(again, 3), "=")), "3")
+	}},
 	{"topics that are refused are left out, and named", func(t *testing.T, e engine) {
 		var mu sync.Mutex
 		secret := map[string]bool{"b": true, "d\n\"": true}

@@ -12,7 +12,7 @@ type cursor struct {
 
 // cursorAt returns the place in r of a reader with this last event id, and what the id came to.
 func (t *Topic) cursorAt(r *run, lastID string) (cursor, Resume) {
-	n, missed, how := r.resumeAt(lastID)
+	n, missed, how := r.resumeAt(lastID, int(t.replay))
 	return cursor{topic: t, run: r, n: n, missed: missed}, how
 }
 

@@ -25,7 +25,8 @@
 // An event holds the complete state of its topic, so the newest one replaces all earlier ones, and nothing queues up. A
 // topic keeps its newest event, encoded once, and the hub remembers for each reader the number of the last event that
 // it got. For events that are not snapshots a topic can keep a [TopicOptions].Backlog, bounded in number and bytes; a
-// reader that comes back continues where it left off, even after a deployment (see [Topic.Restore]).
+// reader that comes back continues where it left off, even after a deployment (see [Topic.Restore]), a new one can begin
+// with some of it (Replay), and [Topic.Recent] returns it.
 //
 // # Runs
 //

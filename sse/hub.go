@@ -156,7 +156,8 @@ func (h *Hub) getOrMake(name string, opts TopicOptions, removed bool) *Topic {
 	if t == nil {
 		t = &Topic{
 			hub: h, name: name,
-			onWatched: opts.OnWatched, backlog: int32(min(opts.Backlog, math.MaxInt32)), keepData: opts.KeepData,
+			onWatched: opts.OnWatched, keepData: opts.KeepData,
+			backlog: int32(min(opts.Backlog, math.MaxInt32)), replay: int32(min(opts.Replay, math.MaxInt32)),
 		}
 		t.removed.Store(removed)
 		t.current.Store(newRun("", 0))

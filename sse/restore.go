@@ -2,7 +2,7 @@ package sse
 
 import (
 	"fmt"
-	"slices"
+	"math"
 )
 
 // Restore begins a run with events kept earlier (see [Topic.Kept]), so that readers of an earlier process continue
@@ -54,16 +54,5 @@ func (t *Topic) Kept() (run string, next uint64, events []Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := t.current.Load()
-	newest := r.newest.Load()
-	if newest == nil {
-		return r.name, r.last + 1, nil
-	}
-	events = append(events, newest.event())
-	if r.backlog != nil {
-		for f := range r.older(newest) {
-			events = append(events, f.event())
-		}
-	}
-	slices.Reverse(events)
-	return r.name, r.last + 1, events
+	return r.name, r.last + 1, r.recent(math.MaxInt)
 }

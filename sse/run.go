@@ -3,6 +3,7 @@ package sse
 import (
 	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"sync/atomic"
 )
@@ -255,10 +256,10 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 }
 
 // resumeAt returns the n of the frame that a reader with this last event id has had, or does not need; how many it
-// missed before the next one; and what the id came to. A reader without an id begins with the newest frame, and so does
-// one of snapshots whose id is not the newest's. In a backlog the id is looked for among the frames that are kept; a
+// missed before the next one; and what the id came to. A reader without an id begins with the newest frame, or with as
+// many as replay says; one of snapshots whose id is not the newest's begins with the newest. In a backlog the id is looked for among the frames that are kept; a
 // reader whose id is not one of theirs gets all of them.
-func (r *run) resumeAt(lastID string) (n, missed uint64, how Resume) {
+func (r *run) resumeAt(lastID string, replay int) (n, missed uint64, how Resume) {
 	newest := r.newest.Load()
 	switch {
 	case newest == nil && lastID == "":
@@ -268,7 +269,7 @@ func (r *run) resumeAt(lastID string) (n, missed uint64, how Resume) {
 	case newest == nil:
 		return 0, 0, ResumeResent
 	case lastID == "":
-		return newest.n - 1, 0, ResumeFresh
+		return r.firstOf(newest, replay).n - 1, 0, ResumeFresh
 	case newest.hasID(lastID):
 		return newest.n, 0, ResumeCurrent
 	case r.backlog == nil:
@@ -314,6 +315,39 @@ func (r *run) resumeAfter(seq uint64) (n, missed uint64) {
 		missed = unknown
 	}
 	return oldest.n - 1, missed
+}
+
+// firstOf returns the first of the n frames up to newest, or of as many as are kept.
+func (r *run) firstOf(newest *frame, n int) *frame {
+	first := newest
+	if r.backlog != nil && n > 1 {
+		for f := range r.older(newest) {
+			first = f
+			if n--; n == 1 {
+				break
+			}
+		}
+	}
+	return first
+}
+
+// recent returns the newest n events that are kept, oldest first.
+func (r *run) recent(n int) (events []Event) {
+	newest := r.newest.Load()
+	if newest == nil || n <= 0 {
+		return nil
+	}
+	events = append(events, newest.event())
+	if r.backlog != nil && n > 1 {
+		for f := range r.older(newest) {
+			events = append(events, f.event())
+			if len(events) == n {
+				break
+			}
+		}
+	}
+	slices.Reverse(events)
+	return events
 }
 
 // older yields the frames of a backlog that are kept before newest, from there back.

@@ -22,10 +22,14 @@ type TopicOptions struct {
 	// Backlog is how many of its newest events the topic keeps for readers that are behind. It is for events that are
 	// not snapshots; 0 and 1 mean only the newest. The topic keeps fewer if they exceed 4 MiB. A reader that is further
 	// behind gets an event named gap, whose data is the number of events that it missed, and then the oldest one kept.
-	// A new reader begins with the newest event. A reader that returns with an id, which may be one set by the
-	// application, continues after that event, or with a gap if that is not kept; the gap's data is empty if the number
-	// is not known.
+	// A new reader begins with the newest event, or earlier with Replay. A reader that returns with an id, which may be
+	// one set by the application, continues after that event, or with a gap if that is not kept; the gap's data is empty
+	// if the number is not known.
 	Backlog int
+	// Replay is with how many of the newest events of the Backlog, or all if there are fewer, a new reader begins: a
+	// stream without a last id, or one of many topics after a reset, and a [Topic.Watch]. A run that has ended is
+	// replayed too, up to its terminal. 0 and 1 mean only the newest.
+	Replay int
 	// OnWatched, if not nil, is called with true when the topic gets its first reader (a stream or a [Topic.Watch]),
 	// and with false when the last one has left. Calls never overlap, and they alternate; a change that is undone
 	// during an earlier call is not reported. It is called on the goroutine of one of the readers, with no lock held. A
@@ -51,10 +55,11 @@ type Topic struct {
 	// The options.
 	onWatched func(watched bool)
 	backlog   int32
+	replay    int32
 	keepData  bool
 
-	current atomic.Pointer[run]    // written under mu
 	removed atomic.Bool            // by Remove, and not opened since then; written under mu
+	current atomic.Pointer[run]    // written under mu
 	watched atomic.Uint32          // bit i: share i has watchers; written under shares.mu
 	gone    atomic.Bool            // it has left the hub; written under Hub.mu, mu and shares.mu
 	shares  atomic.Pointer[shares] // made for the first watcher, before watched has a bit: most topics have no watcher
@@ -167,6 +172,10 @@ func (t *Topic) Latest() (Event, bool) {
 	return Event{}, false
 }
 
+// Recent returns the newest n events of the current run with their IDs, oldest first, or fewer if the topic keeps fewer
+// (see [TopicOptions].Backlog). The last one is that of [Topic.Latest]. Their Data must not be modified.
+func (t *Topic) Recent(n int) []Event { return t.resolve().current.Load().recent(n) }
+
 // Run returns the name of the current run, "" if there is none.
 func (t *Topic) Run() string { return t.resolve().current.Load().name }
 
@@ -228,7 +237,9 @@ func (t *Topic) lockCurrent() *Topic {
 
 // revive returns the topic that has t's name now, and makes one if there is none.
 func (t *Topic) revive() *Topic {
-	opts := TopicOptions{OnWatched: t.onWatched, Backlog: int(t.backlog), KeepData: t.keepData}
+	opts := TopicOptions{
+		OnWatched: t.onWatched, Backlog: int(t.backlog), Replay: int(t.replay), KeepData: t.keepData,
+	}
 	return t.hub.getOrMake(t.name, opts, true)
 }
 
