@@ -30,6 +30,24 @@ func evaluate(r *results) []figures.Bar {
 		idle(goroutine)/idle(parked),
 	)
 
+	for _, by := range []struct {
+		what, name   string
+		memory, time float64
+	}{{"TLS", "tls", 1.05, 1.15}, {"HTTP/2, 50 a connection", "h2-50", 1.15, 1.05}, {"HTTP/2, 6 a connection", "h2-6", 1.15, 1.15}} {
+		if r.Quick {
+			continue
+		}
+		n, memory, paced := carriedN[by.name], "memory-"+by.name, "paced-"+by.name
+		atMost(
+			fmt.Sprintf("Idle stream over %s, over the best of net/http and the peers", by.what), by.memory, figures.Times,
+			r.at(memory, blocking, n, "rss-KB")/r.least(memory, n, "rss-KB", others...),
+		)
+		atMost(
+			fmt.Sprintf("Processor time of a delivery over %s, over the best peer", by.what), by.time, figures.Times,
+			r.at(paced, blocking, 1000, "cpu-us")/r.least(paced, 1000, "cpu-us", peers...),
+		)
+	}
+
 	cpu := func(s string) float64 { return r.at("paced", s, 1000, "cpu-us") }
 	atMost("Processor time of a delivery, hand-off engine, over the best peer", 0.85, figures.Times,
 		cpu(handOff)/r.least("paced", 1000, "cpu-us", peers...))

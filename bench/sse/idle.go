@@ -16,15 +16,13 @@ import (
 
 // idleHTTP2 is N streams over shared HTTP/2 connections in clear text, without events for three heartbeats.
 func idleHTTP2(ctx context.Context, b *bench) error {
-	var protocols http.Protocols
-	protocols.SetUnencryptedHTTP2(true)
 	heartbeat := b.job.Time / 5
-	l, publish, err := subjectOf(b.job.Subject).serve(ctx, subjectOptions{heartbeat: heartbeat}, &protocols)
+	l, publish, err := subjectOf(b.job.Subject).serve(ctx, subjectOptions{heartbeat: heartbeat}, manyEach)
 	if err != nil {
 		return err
 	}
 	publish(encode(0))
-	client := &http.Client{Transport: &http.Transport{Protocols: &protocols}}
+	client := &http.Client{Transport: &http.Transport{Protocols: manyEach.protocols()}}
 	var beats, ended, open atomic.Int64
 	for range b.job.N {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+l.Addr().String()+path, nil)

@@ -79,7 +79,9 @@ func jobMain(text string) error {
 	if !ok {
 		return fmt.Errorf("no workload %q", j.Workload)
 	}
-	b := &bench{job: j, out: measured{Job: j, Values: map[string]float64{}}, cpu: cpuTime, memory: settledMemory}
+	b := &bench{
+		job: j, out: measured{Job: j, Values: map[string]float64{}}, over: clearText, cpu: cpuTime, memory: settledMemory,
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	err := do(ctx, b)
 	cancel()
@@ -109,12 +111,28 @@ var workloads = map[string]func(context.Context, *bench) error{
 	"paced-100k": pacedAt(100_000),
 	"paced-150k": pacedAt(150_000),
 	"floor-100k": floorAt(100_000),
+
+	"memory-tls":   carriedBy(secure, memoryOfStreams),
+	"memory-h2-50": carriedBy(manyEach, memoryOfStreams),
+	"memory-h2-6":  carriedBy(fewEach, memoryOfStreams),
+	"paced-tls":    carriedBy(secure, paced),
+	"paced-h2-50":  carriedBy(manyEach, paced),
+	"paced-h2-6":   carriedBy(fewEach, paced),
+}
+
+// carriedBy is a workload whose streams are not carried by HTTP/1.1 in clear text.
+func carriedBy(o over, do func(context.Context, *bench) error) func(context.Context, *bench) error {
+	return func(ctx context.Context, b *bench) error {
+		b.over = o
+		return do(ctx, b)
+	}
 }
 
 // bench is a job under way.
 type bench struct {
 	job     job
 	out     measured
+	over    over
 	readers *second
 	port    int
 	publish func(data []byte)
@@ -136,7 +154,7 @@ func (b *bench) start(ctx context.Context, o subjectOptions) error {
 		b.cpu, b.memory, b.pids = n.cpu, n.memory, n.workers
 		return b.startReaders(n.port, n.publish)
 	}
-	l, publish, err := subjectOf(b.job.Subject).serve(ctx, o, nil)
+	l, publish, err := subjectOf(b.job.Subject).serve(ctx, o, b.over)
 	if err != nil {
 		return err
 	}
@@ -153,7 +171,9 @@ func (b *bench) startReaders(port int, publish func([]byte)) (err error) {
 
 // connect opens n streams.
 func (b *bench) connect(n int, k kind, receiveBuffer int) error {
-	_, err := b.readers.do(order{Do: "connect", Port: b.port, Path: path, N: n, Kind: k, ReceiveBuffer: receiveBuffer})
+	_, err := b.readers.do(order{
+		Do: "connect", Port: b.port, Path: path, N: n, Kind: k, ReceiveBuffer: receiveBuffer, Over: b.over,
+	})
 	return err
 }
 

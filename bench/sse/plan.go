@@ -15,7 +15,7 @@ import (
 )
 
 // limit bounds the whole run; what is left then is not measured.
-const limit = 14 * time.Minute
+const limit = 16 * time.Minute
 
 // disturbance is from how many cores of other processes on a figure counts only if there is no better one.
 const disturbance = 0.3
@@ -55,6 +55,9 @@ func plan(quick, nchan bool) (batches [][]job) {
 		one("stall", 1000, 7*second, handOff)
 		all = ours
 	} else {
+		for _, by := range []string{"tls", "h2-50", "h2-6"} {
+			one("memory-"+by, carriedN[by], 0, slices.Concat([]string{blocking, parked}, peers)...)
+		}
 		one("memory", 1000, 0, slices.Concat(withNchan, []string{parked})...)
 		one("memory", 10_000, 0, slices.Concat(withNchan, []string{parked})...)
 		one("publish", 1, 3*second, peers...)
@@ -81,6 +84,9 @@ func plan(quick, nchan bool) (batches [][]job) {
 			one("paced", 1000, 3*second, withNchan...)
 			one("floor", 1000, 2*second, rawLoop)
 			rates(3 * second)
+			for _, by := range []string{"tls", "h2-50", "h2-6"} {
+				one("paced-"+by, 1000, 2*second, slices.Concat([]string{blocking}, peers)...)
+			}
 			one("flat", 1000, 3*second, withNchan...)
 			one("publish", 1, 3*second, ours...)
 			one("publish", 10_000, 4*second, ours...)

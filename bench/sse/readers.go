@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ type order struct {
 	Path          string
 	Kind          kind
 	ReceiveBuffer int // in bytes, 0 for the system's own choice
+	Over          over
 
 	// Of begin:
 	Ages  bool          // take the age of each snapshot, besides counting it
@@ -55,7 +57,7 @@ const (
 type counts struct {
 	Error         string
 	Open          int // fast and slow connections
-	Reached       int // connections that got something
+	Reached       int // streams that got something
 	Frames, Bytes int64
 	Least, Most   int64 // frames of one connection
 
@@ -79,19 +81,23 @@ type readers struct {
 	pause   time.Duration
 	slow    bool // whether there are slow connections
 	buf     []byte
-	frames  int64
-	bytes   int64
+
+	mu sync.Mutex // held while an order is obeyed, and to count what was read
+
+	frames int64
+	bytes  int64
 }
 
 // reader is one connection.
 type reader struct {
-	fd     int
-	kind   kind
-	open   bool
-	keep   bool // released: what it reads is kept in all
-	all    []byte
-	frames int64
-	newest int64 // stamp of the newest snapshot that was read
+	fd      int
+	kind    kind
+	streams int // that it carries
+	open    bool
+	keep    bool // released: what it reads is kept in all
+	all     []byte
+	frames  int64
+	newest  int64 // stamp of the newest snapshot that was read
 }
 
 // readersMain runs until its standard input ends. It is long because each command that it reads has its case.
@@ -158,13 +164,15 @@ func readersMain() error {
 }
 
 func (r *readers) obey(o order) counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	switch o.Do {
 	case "connect":
-		for i := range o.N {
-			if err := r.connect(o); err != nil {
+		for left := o.N; left > 0; left -= o.Over.Each {
+			if err := r.connect(o, min(left, o.Over.Each)); err != nil {
 				return counts{Error: fmt.Sprintf("connection %d: %v", len(r.conns), err)}
 			}
-			if i%250 == 249 {
+			if len(r.conns)%250 == 249 {
 				time.Sleep(5 * time.Millisecond) // lets the server accept
 			}
 		}
@@ -195,8 +203,11 @@ func (r *readers) obey(o order) counts {
 	return r.count(o.Do == "results")
 }
 
-// connect opens a connection and sends its request.
-func (r *readers) connect(o order) error {
+// connect opens a connection and sends the requests of its streams.
+func (r *readers) connect(o order, streams int) error {
+	if o.Over.TLS {
+		return r.connectTLS(o)
+	}
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
@@ -209,14 +220,17 @@ func (r *readers) connect(o order) error {
 	if err := syscall.Connect(fd, &syscall.SockaddrInet4{Port: o.Port, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
 		return err
 	}
-	request := "GET " + o.Path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
-	if _, err := syscall.Write(fd, []byte(request)); err != nil {
+	requests := request(o.Path)
+	if o.Over.HTTP2 {
+		requests = requestsHTTP2(o.Path, streams)
+	}
+	if _, err := syscall.Write(fd, requests); err != nil {
 		return err
 	}
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return err
 	}
-	c := &reader{fd: fd, kind: o.Kind, open: true}
+	c := &reader{fd: fd, kind: o.Kind, streams: streams, open: true}
 	r.conns = append(r.conns, c)
 	r.byFD[int32(fd)] = c
 	switch o.Kind {
@@ -226,6 +240,11 @@ func (r *readers) connect(o order) error {
 		r.slow = true
 	}
 	return nil
+}
+
+// request is that of a stream over HTTP/1.1.
+func request(path string) []byte {
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n")
 }
 
 func (r *readers) watch(fd int) error {
@@ -242,8 +261,7 @@ func (r *readers) readSlowly() {
 	}
 }
 
-// read takes what is there, once. A snapshot's stamp is "~" and 19 digits; one that two reads share is counted, but has
-// no age.
+// read takes what is there, once.
 func (r *readers) read(c *reader, buf []byte) {
 	n, err := syscall.Read(c.fd, buf)
 	if err == syscall.EAGAIN || err == syscall.EINTR {
@@ -257,9 +275,17 @@ func (r *readers) read(c *reader, buf []byte) {
 	if c.keep {
 		c.all = append(c.all, buf[:n]...)
 	}
-	r.bytes += int64(n)
+	r.took(c, buf[:n])
+}
+
+// took counts what a connection has read. A snapshot's stamp is "~" and 19 digits; one that two reads share is counted,
+// but has no age.
+func (r *readers) took(c *reader, p []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.bytes += int64(len(p))
 	now := time.Now().UnixNano()
-	for rest := buf[:n]; ; {
+	for rest := p; ; {
 		i := bytes.IndexByte(rest, '~')
 		if i < 0 {
 			return
@@ -284,9 +310,7 @@ func (r *readers) count(results bool) counts {
 	a := counts{Frames: r.frames, Bytes: r.bytes, Least: 1 << 62}
 	var slowOnes int
 	for _, c := range r.conns {
-		if c.frames > 0 {
-			a.Reached++
-		}
+		a.Reached += min(c.streams, int(c.frames)) // the first event reaches each stream once
 		if c.kind == stalled {
 			a.Unread += unread(c.fd)
 			continue

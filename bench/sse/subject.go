@@ -164,9 +164,7 @@ func subjectOf(name string) subject {
 const path = "/?stream=t"
 
 // serve serves s on a port of loopback until ctx ends.
-func (s subject) serve(
-	ctx context.Context, o subjectOptions, protocols *http.Protocols,
-) (net.Listener, func([]byte), error) {
+func (s subject) serve(ctx context.Context, o subjectOptions, by over) (net.Listener, func([]byte), error) {
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		if o.sendBuffer == 0 {
 			return nil
@@ -187,8 +185,15 @@ func (s subject) serve(
 		l = s.listen(l)
 	}
 	handler, publish := s.open(ctx, o)
-	server := &http.Server{Handler: handler, Protocols: protocols}
-	go func() { _ = server.Serve(l) }()
+	server := &http.Server{Handler: handler, Protocols: by.protocols()}
+	if by.TLS {
+		if server.TLSConfig, err = selfSigned(); err != nil {
+			return nil, nil, err
+		}
+		go func() { _ = server.ServeTLS(l, "", "") }()
+	} else {
+		go func() { _ = server.Serve(l) }()
+	}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	return l, publish, nil
 }

@@ -26,10 +26,11 @@ func memoryOfStreams(ctx context.Context, b *bench) error {
 	if err := b.connect(b.job.N, fast, 0); err != nil {
 		return err
 	}
+	time.Sleep(500 * time.Millisecond) // the requests of HTTP/2 are all sent at once
 	if err := b.reach(b.job.N); err != nil {
 		return err
 	}
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond) // until what has served the event is gone, too
 	per := b.memory().minus(before, b.job.N)
 	b.report("rss-KB", per.rss/kb)
 	if per.heap > 0 { // nginx has none of these
