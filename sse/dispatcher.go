@@ -10,9 +10,9 @@ import (
 // maxDispatchers bounds a hub's dispatchers; there is one a processor up to that.
 const maxDispatchers = 4
 
-// dispatcher serves one share of the readers of each topic, so that a publisher does not have to: it wakes those that
-// have a goroutine, and writes to the connections that were handed off, without ever waiting for one. One goroutine
-// runs it, until the hub is over.
+// dispatcher serves one share of the readers of each topic, so that a publisher does not have to: it wakes a Watch, sends
+// carriers to streams whose connections their servers keep, and writes to the connections that were taken, without ever
+// waiting for one. One goroutine runs it, until the hub is over.
 type dispatcher struct {
 	hub   *Hub
 	share int
@@ -93,7 +93,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		d.noted.Store(limit)
 		for _, st := range streams {
-			if st.parked.Load() {
+			if st.isParked() {
 				st.look(&b)
 			}
 		}
@@ -104,10 +104,10 @@ func (d *dispatcher) run(over <-chan struct{}) {
 			case w.stream == nil:
 				poke(w.wake)
 				turn.woke()
-			case w.stream.parked.Load():
+			case w.stream.isParked() && w.stream.socket != nil:
 				w.stream.look(&b)
 			case !w.stream.resting.Load(): // or it looks by itself
-				poke(w.wake)
+				w.stream.nudge()
 				turn.woke()
 			}
 		}
@@ -145,15 +145,10 @@ func (d *dispatcher) toWake(watchers []*watcher, t *Topic) []*watcher {
 // look writes what a parked stream should get now. It is called by st's dispatcher alone. A connection that cannot take
 // it all gets a goroutine for as long as the rest takes: without one, the newest snapshot would wait for the next.
 func (st *stream) look(b *batch) {
-	left := st.left.Load()
-	if left != nil || st.ending.Load() != nil {
+	if why, ends := st.hasToEnd(); ends {
 		st.unpark()
 		if st.chunked {
 			_, _ = st.socket.tryWrite(lastChunk)
-		}
-		why := Cause("") // why it has to
-		if left != nil {
-			why = *left
 		}
 		go st.end(why, false)
 		return
@@ -195,8 +190,18 @@ func (st *stream) look(b *batch) {
 	}
 }
 
+// hasToEnd reports whether st has to end at once, and why, unless it has come to its end or the timekeeper knows better.
+func (st *stream) hasToEnd() (why Cause, ends bool) {
+	if left := st.left.Load(); left != nil {
+		return *left, true
+	}
+	return "", st.ending.Load() != nil
+}
+
+func (st *stream) isParked() bool { return st.state.Load() == parked }
+
 // unpark takes st from its dispatcher; what it does about st from then on is nothing.
-func (st *stream) unpark() { st.parked.Store(false) }
+func (st *stream) unpark() { st.state.Store(busy) }
 
 // poke sends on a channel of 1 unless that is full: whoever receives has yet to look then, and will see everything.
 func poke(c chan struct{}) {

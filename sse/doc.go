@@ -65,8 +65,9 @@
 //
 // # Engines
 //
-// A stream is carried by the server's goroutine, over any transport; or by the hub's few dispatchers, which write to a
-// connection that was taken from its server after the first events, on Linux and over HTTP/1.x in clear text. A call
+// A stream is carried through its ResponseWriter, over any transport, by goroutines that exist only while they write; or
+// by the hub's few dispatchers, which write to a connection that was taken from its server after the first events, on
+// Linux and over HTTP/1.x in clear text. A call
 // that blocks then keeps its goroutine and little else; with [StreamOptions].HandOff or [Hub.Handler] it returns. The
 // client sees no difference. [NewListener] keeps the kernel from queueing events that are outdated before a slow client
 // reads them.

@@ -88,14 +88,14 @@ func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOption
 	if conn == nil {
 		return false, nil
 	}
-	st.chunked = !opts.HandOff && r.ProtoAtLeast(1, 1)
+	chunked := !opts.HandOff && r.ProtoAtLeast(1, 1)
 	if st.socket = st.hub.newSocket(conn); st.socket == nil {
-		own = &hijacked{Conn: conn, chunked: st.chunked}
+		own = &hijacked{Conn: conn, chunked: chunked}
 		st.replace(own)
 		return false, own
 	}
+	st.chunked = chunked
 	st.replace(st.socket)
-	st.taken = true
 	if !opts.HandOff {
 		st.over = make(chan struct{})
 	}
@@ -124,7 +124,7 @@ func (st *stream) hasLeft(why Cause) {
 // park gives st, whose goroutine has nothing left to write, to its dispatcher, which looks once more for what was
 // published in between.
 func (st *stream) park() {
-	st.parked.Store(true)
+	st.state.Store(parked)
 	if st.hub.streamCtx.Err() != nil { // and the timekeeper may have looked before
 		st.endFor(CauseStopped)
 	}
@@ -152,8 +152,11 @@ func (st *stream) finish(rest [][]byte, events []due, last bool) {
 func (st *stream) end(why Cause, abort bool) {
 	if st.over != nil {
 		st.why, st.abort = why, abort
+		socket := st.socket
 		close(st.over)
-		st.socket.wake()
+		if socket != nil {
+			socket.wake()
+		}
 		return
 	}
 	st.socket.close(abort)

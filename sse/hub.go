@@ -85,7 +85,9 @@ func (o *HubOptions) withDefaults() HubOptions {
 //
 // A Hub owns a few goroutines: its dispatchers, at most four, which wake the readers of what was published and write to
 // the connections that were handed off (see [StreamOptions]), and the timekeeper, which beats, evicts and drains. They
-// end with the ctx of NewHub, once the last stream has ended.
+// end with the ctx of NewHub, once the last stream has ended. A stream whose connection stays with its server is written
+// to by another goroutine of the hub while the handler waits in Serve: of these, there are as many as such writes at the
+// moment. A ResponseWriter is used by one goroutine at a time. If it panics, the panic is repeated in its handler.
 type Hub struct {
 	ctx   context.Context
 	opts  HubOptions
@@ -104,6 +106,7 @@ type Hub struct {
 
 	streamCtx  context.Context // ends with ctx, or when Drain's patience does
 	endStreams context.CancelFunc
+	carriers   chan *stream  // to those that have nothing to do; nil has one end
 	stir       chan struct{} // of 1: the timekeeper has something to watch
 	over       chan struct{} // closed when ctx and the last stream have ended
 
@@ -128,6 +131,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 		newSocket: newSocket,
 		wrapped:   wrapped,
 		reached:   reached,
+		carriers:  make(chan *stream),
 		stir:      make(chan struct{}, 1),
 		over:      make(chan struct{}),
 		topics:    map[string]*Topic{},
@@ -270,9 +274,6 @@ func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only s
 	h.resumed(how)
 	st.then = then
 	st.run(w, r, opts)
-	if st.over != nil {
-		st.stay(r.Context())
-	}
 	return st.taken && st.over == nil, nil
 }
 
@@ -355,9 +356,6 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 		h.resumed(ResumeReplayed)
 	}
 	st.run(w, r, opts)
-	if st.over != nil {
-		st.stay(r.Context())
-	}
 	return nil
 }
 

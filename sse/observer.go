@@ -37,7 +37,7 @@ type Engine string
 
 // The engines.
 const (
-	EngineGoroutine Engine = "goroutine" // the server's goroutine writes, through its ResponseWriter
+	EngineGoroutine Engine = "goroutine" // the server keeps the connection, and its ResponseWriter is written to
 	EngineHandOff   Engine = "handoff"   // the hub's writers do, on a connection that was taken (see StreamOptions)
 )
 

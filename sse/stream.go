@@ -22,21 +22,20 @@ var comment = []byte(":\n")
 var commentBlock = []byte(":\n\n")
 
 // stream is one response under way. At any time one goroutine has it, writes to it and alone may end it: the server's,
-// in Serve, which waits to be woken and stays to the end; or, once the connection was taken and the stream is parked,
-// its dispatcher; or, when the connection cannot take what the dispatcher has for it, a goroutine that lives until it
-// can. A handler that blocks meanwhile completes the end. The timekeeper reads the atomic fields, sets flags, and makes
-// writes fail that are stuck.
+// in Serve, which writes the beginning; a carrier, which writes through the server's ResponseWriter; or, once the
+// connection was taken and the stream is parked, its dispatcher; or, when the connection cannot take what the dispatcher
+// has for it, a goroutine that lives until it can. A handler that blocks waits meanwhile, and completes the end. The
+// timekeeper reads the atomic fields, sets flags, and makes writes fail that are stuck.
 type stream struct {
 	hub    *Hub
 	feed   feed
 	home   *dispatcher
-	wake   chan struct{} // of 1; for the server's goroutine
 	socket socket        // once taken; not written after the stream was first parked
-	over   chan struct{} // closed at the end, for a handler that blocks while a dispatcher has the stream; written as socket is
+	over   chan struct{} // closed at the end, for a handler that blocks; written as socket is
 	shares []quotaShare  // what it is counted under in Hub.counts
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
-	parked  atomic.Bool           // the dispatcher has it
+	state   atomic.Int32          // who has it: busy, again or parked
 	writing atomic.Int64          // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64          // hub clock when the last write ended
 	beat    atomic.Bool           // say something
@@ -46,17 +45,21 @@ type stream struct {
 
 	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
 
-	subject any    // what HubOptions.Subject has said
-	bytes   int64  // written
-	begun   int64  // on the hub's clock
-	engine  Engine // "" until the observer was told
-	taken   bool   // read and written by the handler alone: the connection was taken, for the dispatcher
-	chunked bool   // its body is one of chunks, which the dispatcher makes; written as socket is
-	block   bool   // see StreamOptions.HeartbeatBlock
-	why     Cause  // of the end by the handler
-	abort   bool   // give up what the connection still holds; written before over is closed
-	then    func() // called at the end of a stream that was handed off; may be nil
-	leaveAt int64  // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
+	subject   any           // what HubOptions.Subject has said
+	bytes     int64         // written
+	begun     int64         // on the hub's clock
+	engine    Engine        // "" until the observer was told
+	taken     bool          // read and written by the handler alone: the connection was taken, for the dispatcher
+	beginning *beginning    // what a carrier begins with; nil once it has
+	pause     time.Duration // see StreamOptions.Pause
+	pausing   *time.Timer   // ends the rest that is under way; nil before the first
+	panicked  any           // what a writer has, for the handler to do it again; written before over is closed
+	chunked   bool          // its body is one of chunks, which the dispatcher makes; written as socket is
+	block     bool          // see StreamOptions.HeartbeatBlock
+	why       Cause         // of the end by the handler
+	abort     bool          // give up what the connection still holds; written before over is closed
+	then      func()        // called at the end of a stream that was handed off; may be nil
+	leaveAt   int64         // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
@@ -82,7 +85,6 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 	st := &stream{
 		hub:     h,
 		out:     out,
-		wake:    make(chan struct{}, 1),
 		home:    h.nextDispatcher(),
 		shares:  h.quotasOf(r),
 		subject: h.subjectOf(r),
@@ -105,7 +107,7 @@ func (st *stream) release() {
 
 // watcher returns a place for st in a topic's list.
 func (st *stream) watcher() watcher {
-	return watcher{wake: st.wake, stream: st, share: int32(st.home.share)}
+	return watcher{stream: st, share: int32(st.home.share)}
 }
 
 // leave ends st's life in the hub, by whoever has it.
@@ -115,6 +117,9 @@ func (st *stream) leave(why Cause) {
 	st.mu.Unlock()
 	if st.feed != nil {
 		st.feed.detach()
+	}
+	if st.pausing != nil {
+		st.pausing.Stop()
 	}
 	st.hub.unregister(st)
 	if c := st.ending.Load(); c != nil {
@@ -139,8 +144,8 @@ func spread(lo, hi time.Duration) time.Duration {
 	return lo + rand.N(max(hi-lo, 1))
 }
 
-// run writes to the client until the feed or the stream ends, or the connection is taken. An error of the writer ends
-// the stream too: it means that the client is gone or was cut off, and nobody can be told.
+// run has the stream begin, and waits until it ends, or its connection is taken. An error of the writer ends the stream:
+// it means that the client is gone or was cut off, and nobody can be told.
 func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions) {
 	st.why = CauseReset // of a panic
 	setStreamHeaders(w.Header())
@@ -148,79 +153,93 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-
-	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
-	b := &batch{wire: [][]byte{retry(2*time.Second, 5*time.Second)}}
-	last := st.feed.pending(b)
-	st.block = opts.HeartbeatBlock
-	if len(b.wire) == 1 {
-		b.wire = append(b.wire, st.comment())
+	begin := &beginning{w: w, r: r, opts: opts, mayTake: st.hub.mayTake(w, r, opts)}
+	if r.ProtoMajor == 1 && r.TLS == nil && !(begin.mayTake && opts.HandOff) {
+		// The handler's stack is 4 KB as long as it does not write. If it did, it would grow to 8 KB and stay so: a stack
+		// shrinks only while three quarters are free, and the server's own frames take more than 1 KB. With TLS it has grown
+		// before; over HTTP/2 it is 4 KB in either case.
+		begin.over = make(chan struct{})
+		st.beginning = begin
+		st.hub.sendCarrier(st)
+		<-begin.over
+	} else {
+		b := batches.Get().(*batch)
+		st.begin(begin, b)
+		b.reset()
+		batches.Put(b)
 	}
-	mayTake := !last && st.hub.mayTake(w, r, opts)
 	switch {
-	case mayTake && opts.HandOff:
-		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
-		w.Header().Set("Transfer-Encoding", "identity")
-	case mayTake:
-		// The connection ends with the stream. A client that was told otherwise might send its next request by it.
-		w.Header().Set("Connection", "close")
-	}
-	w.WriteHeader(http.StatusOK)
-	err, left := st.send(b.wire), r.Context().Done()
-	if mayTake && err == nil {
-		taken, own := st.take(w, r, opts)
-		if taken {
-			st.opened(EngineHandOff)
-			st.hub.coalesced(b.coalesced)
-			st.delivered(b.events)
-			st.park()
-			return
-		}
-		if own != nil {
-			defer func() { own.end(err == nil) }()
-			left = own.left()
-		}
-	}
-	st.opened(EngineGoroutine)
-	st.hub.coalesced(b.coalesced)
-	if err == nil {
-		st.delivered(b.events)
-		err = st.carry(b, last, left, opts.Pause)
-	}
-	if err != nil {
-		st.why = causeOf(err)
+	case begin.panicked != nil:
+		panic(begin.panicked)
+	case st.over == nil: // handed off, or ended
+	case st.taken:
+		st.stay(r.Context())
+	case begin.own != nil:
+		st.stayWithServer(begin.own.left())
+		begin.own.end(!st.abort)
+	default:
+		st.stayWithServer(r.Context().Done())
 	}
 }
 
-// carry writes what comes after b until the stream ends. It notes why that is, or returns the error of the writer.
-func (st *stream) carry(b *batch, last bool, left <-chan struct{}, pause time.Duration) error {
-	for !last {
-		more, wrote := b.more, len(b.events) > 0
-		b.reset()
-		switch {
-		case wrote && pause > 0:
-			if err := st.rest(pause, left); err != nil {
-				return err
-			}
-		case !more:
-			select {
-			case <-left:
-				st.why = CauseLeft
-				return nil
-			case <-st.hub.streamCtx.Done():
-				st.why = CauseStopped
-				return nil
-			case <-st.wake:
-			}
+// batches are those of streams that begin.
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// beginning is what the first write of a stream needs.
+type beginning struct {
+	w        http.ResponseWriter
+	r        *http.Request
+	opts     StreamOptions
+	mayTake  bool
+	own      *hijacked     // see take
+	over     chan struct{} // closed when a carrier has done it
+	panicked any           // what a writer has, for the handler to do it again; written before over is closed
+}
+
+// begin writes the head and the first events, takes the connection if it can, and parks st.
+func (st *stream) begin(d *beginning, b *batch) {
+	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
+	b.wire = append(b.wire, retry(2*time.Second, 5*time.Second))
+	last := st.feed.pending(b)
+	st.block = d.opts.HeartbeatBlock
+	if len(b.wire) == 1 {
+		b.wire = append(b.wire, st.comment())
+	}
+	mayTake := d.mayTake && !last
+	switch {
+	case mayTake && d.opts.HandOff:
+		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
+		d.w.Header().Set("Transfer-Encoding", "identity")
+	case mayTake:
+		// The connection ends with the stream. A client that was told otherwise might send its next request by it.
+		d.w.Header().Set("Connection", "close")
+	}
+	d.w.WriteHeader(http.StatusOK)
+	err := st.send(b.wire)
+	engine := EngineGoroutine
+	if mayTake && err == nil {
+		if st.taken, d.own = st.take(d.w, d.r, d.opts); st.taken {
+			engine = EngineHandOff
 		}
-		last = st.next(b)
-		if err := st.send(b.wire); err != nil {
-			return err
-		}
+	}
+	st.opened(engine)
+	st.hub.coalesced(b.coalesced)
+	if err == nil {
 		st.delivered(b.events)
 	}
-	st.why = CauseFinished
-	return nil
+	switch {
+	case st.taken:
+		st.park()
+	case err != nil:
+		st.why = causeOf(err)
+	case last:
+		st.why = CauseFinished
+	default:
+		st.over, st.pause = make(chan struct{}), d.opts.Pause
+		if !st.parkAfter(b) {
+			st.hub.sendCarrier(st)
+		}
+	}
 }
 
 // replace changes what st is written to.
@@ -239,7 +258,10 @@ func (st *stream) next(b *batch) (last bool) {
 		b.wire = append(b.wire, part.bye)
 		return true
 	}
-	last = st.feed.pending(b)
+	resting := st.resting.Load() && part == nil
+	if !resting {
+		last = st.feed.pending(b)
+	}
 	st.hub.coalesced(b.coalesced)
 	beat := st.beat.Load() && st.beat.Swap(false)
 	switch {
@@ -309,14 +331,5 @@ func (st *stream) expire(why Cause) {
 	if !st.closed {
 		st.endFor(why)
 		_ = st.out.SetWriteDeadline(time.Unix(1, 0)) // the writer proved that it can
-	}
-}
-
-// nudge has whoever has st look at it.
-func (st *stream) nudge() {
-	if st.parked.Load() {
-		st.home.addStream(st)
-	} else {
-		poke(st.wake)
 	}
 }

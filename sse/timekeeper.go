@@ -32,6 +32,7 @@ func (h *Hub) keepTime() {
 		}
 		var next time.Duration
 		scratch, next = h.tick(scratch, ticks)
+		h.dismissCarriers()
 		if len(scratch) > 0 {
 			timer.Reset(next)
 		} else if h.ctx.Err() != nil {
@@ -67,7 +68,7 @@ func (h *Hub) tick(scratch []*stream, ticks int) ([]*stream, time.Duration) {
 		next = min(next, patience/4)
 	}
 	for _, st := range streams {
-		parked, left := st.parked.Load(), Cause("")
+		parked, left := st.isParked(), Cause("")
 		if since := st.writing.Load(); since != 0 {
 			if now-since >= int64(patience) {
 				st.expire(why)
