@@ -2,6 +2,7 @@ package debug
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/tidewire/tidewire/smartpoll"
 )
@@ -10,13 +11,12 @@ import (
 // task.
 func act(s *smartpoll.Scheduler, key any, action string) (status int, detail string) {
 	defer func() {
-		if value := recover(); value != nil {
-			if _, ok := s.Info(key); ok {
-				panic(value)
-			}
-			status, detail = http.StatusNotFound, gone(
-				key,
-			) // not checked before, since a task may be removed at any time
+		// Not checked before, since a task may be removed at any time; nor by Info afterwards, since it may be back by then.
+		value := recover()
+		if text, ok := value.(string); ok && strings.HasPrefix(text, "smartpoll: task not found: ") {
+			status, detail = http.StatusNotFound, gone(key)
+		} else if value != nil {
+			panic(value)
 		}
 	}()
 	switch action {
