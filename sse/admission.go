@@ -32,10 +32,10 @@ func (h *Hub) register(st *stream) Cause {
 		return why
 	case h.opts.MaxStreams > 0 && len(h.streams) >= h.opts.MaxStreams:
 		return CauseTotal
-	case !h.fitsLocked(st.shares):
+	case !h.fitsLocked(st.bounds):
 		return CauseQuota
 	}
-	h.countLocked(st.shares)
+	h.countLocked(st.bounds)
 	st.pos = len(h.streams)
 	h.streams = append(h.streams, st)
 	if st.pos == 0 {
@@ -70,7 +70,7 @@ func (h *Hub) unregister(st *stream) {
 	h.streams[st.pos].pos = st.pos
 	h.streams[last] = nil
 	h.streams = h.streams[:last]
-	h.discountLocked(st.shares)
+	h.discountLocked(st.bounds)
 	if last == 0 {
 		poke(h.stir) // the timekeeper may have waited for this to end itself
 		if h.drained != nil {

@@ -34,13 +34,17 @@ type FieldError struct {
 
 // Error names the field, its value and the byte.
 func (e *FieldError) Error() string {
-	an := map[string]string{"id": "an id", "name": "a name"}[e.Field]
+	an := "a " + e.Field
+	if e.Field == "id" {
+		an = "an id"
+	}
 	return fmt.Sprintf(
 		"sse: event %s %.64q has %q at byte %d: %s is one line without NUL", e.Field, e.Value, e.Value[e.Offset], e.Offset, an)
 }
 
 // AppendTo appends the event in wire form, blank line included, to b and returns the result. It fails with a
-// [*FieldError], and returns b unchanged, if ID or Name contains CR, LF or NUL. The fields come in the order id, event, retry, data.
+// [*FieldError], and returns b unchanged, if ID or Name contains CR, LF or NUL. The fields come in the order id, event,
+// retry, data.
 func (e Event) AppendTo(b []byte) ([]byte, error) {
 	if err := e.check(); err != nil {
 		return b, err

@@ -51,14 +51,14 @@ type quotaKey struct {
 	key   any
 }
 
-// quotaShare is how many streams there may be under a key.
-type quotaShare struct {
+// quotaBound is how many streams there may be under a key.
+type quotaBound struct {
 	quotaKey
 	streams int
 }
 
-// quotasOf returns what a stream for r is counted under.
-func (h *Hub) quotasOf(r *http.Request) (shares []quotaShare) {
+// boundsOf returns what a stream for r is counted under.
+func (h *Hub) boundsOf(r *http.Request) (bounds []quotaBound) {
 	for i, quota := range h.opts.Quotas {
 		key, streams := quota(r)
 		if key == nil || streams <= 0 {
@@ -67,14 +67,14 @@ func (h *Hub) quotasOf(r *http.Request) (shares []quotaShare) {
 		if !reflect.ValueOf(key).Comparable() {
 			panic(fmt.Sprintf("sse: a Quota has returned a key of type %T: want a comparable one", key))
 		}
-		shares = append(shares, quotaShare{quotaKey{i, key}, streams})
+		bounds = append(bounds, quotaBound{quotaKey{i, key}, streams})
 	}
-	return shares
+	return bounds
 }
 
-// fitsLocked reports whether one more stream fits into each of shares.
-func (h *Hub) fitsLocked(shares []quotaShare) bool {
-	for _, s := range shares {
+// fitsLocked reports whether one more stream fits into each of bounds.
+func (h *Hub) fitsLocked(bounds []quotaBound) bool {
+	for _, s := range bounds {
 		if h.counts[s.quotaKey] >= s.streams {
 			return false
 		}
@@ -82,19 +82,19 @@ func (h *Hub) fitsLocked(shares []quotaShare) bool {
 	return true
 }
 
-// countLocked counts a stream under each of shares.
-func (h *Hub) countLocked(shares []quotaShare) {
-	if h.counts == nil && len(shares) > 0 {
+// countLocked counts a stream under each of bounds.
+func (h *Hub) countLocked(bounds []quotaBound) {
+	if h.counts == nil && len(bounds) > 0 {
 		h.counts = map[quotaKey]int{}
 	}
-	for _, s := range shares {
+	for _, s := range bounds {
 		h.counts[s.quotaKey]++
 	}
 }
 
 // discountLocked undoes countLocked.
-func (h *Hub) discountLocked(shares []quotaShare) {
-	for _, s := range shares {
+func (h *Hub) discountLocked(bounds []quotaBound) {
+	for _, s := range bounds {
 		if h.counts[s.quotaKey]--; h.counts[s.quotaKey] == 0 {
 			delete(h.counts, s.quotaKey)
 		}

@@ -257,8 +257,8 @@ func (r *run) since(n, limit uint64, bounded bool, b *batch) {
 
 // resumeAt returns the n of the frame that a reader with this last event id has had, or does not need; how many it
 // missed before the next one; and what the id came to. A reader without an id begins with the newest frame, or with as
-// many as replay says; one of snapshots whose id is not the newest's begins with the newest. In a backlog the id is looked for among the frames that are kept; a
-// reader whose id is not one of theirs gets all of them.
+// many as replay says; one of snapshots whose id is not the newest's begins with the newest. In a backlog the id is
+// looked for among the frames that are kept; a reader whose id is not one of theirs gets all of them.
 func (r *run) resumeAt(lastID string, replay int) (n, missed uint64, how Resume) {
 	newest := r.newest.Load()
 	switch {
@@ -318,14 +318,10 @@ func (r *run) resumeAfter(seq uint64) (n, missed uint64) {
 }
 
 // firstOf returns the first of the n frames up to newest, or of as many as are kept.
-func (r *run) firstOf(newest *frame, n int) *frame {
-	first := newest
-	if r.backlog != nil && n > 1 {
-		for f := range r.older(newest) {
-			first = f
-			if n--; n == 1 {
-				break
-			}
+func (r *run) firstOf(newest *frame, n int) (first *frame) {
+	for first = range r.back(newest) {
+		if n--; n <= 0 {
+			break
 		}
 	}
 	return first
@@ -337,17 +333,23 @@ func (r *run) recent(n int) (events []Event) {
 	if newest == nil || n <= 0 {
 		return nil
 	}
-	events = append(events, newest.event())
-	if r.backlog != nil && n > 1 {
-		for f := range r.older(newest) {
-			events = append(events, f.event())
-			if len(events) == n {
-				break
-			}
+	for f := range r.back(newest) {
+		events = append(events, f.event())
+		if len(events) == n {
+			break
 		}
 	}
 	slices.Reverse(events)
 	return events
+}
+
+// back yields newest and the frames that are kept before it, from there back.
+func (r *run) back(newest *frame) iter.Seq[*frame] {
+	return func(yield func(*frame) bool) {
+		if yield(newest) && r.backlog != nil {
+			r.older(newest)(yield)
+		}
+	}
 }
 
 // older yields the frames of a backlog that are kept before newest, from there back.

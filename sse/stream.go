@@ -32,7 +32,7 @@ type stream struct {
 	home   *dispatcher
 	socket socket        // once taken; not written after the stream was first parked
 	over   chan struct{} // closed at the end, for a handler that blocks; written as socket is
-	shares []quotaShare  // what it is counted under in Hub.counts
+	bounds []quotaBound  // what it is counted under in Hub.counts
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
 	state   atomic.Int32          // who has it: busy, again or parked
@@ -86,7 +86,7 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		hub:     h,
 		out:     out,
 		home:    h.nextDispatcher(),
-		shares:  h.quotasOf(r),
+		bounds:  h.boundsOf(r),
 		subject: h.subjectOf(r),
 		begun:   now,
 	}
