@@ -39,8 +39,9 @@
 // # Limits
 //
 // [Group] limits how many tasks run at once and how many start per second, including work that is not a task and calls
-// [Scheduler.Admit]; [Group.SetLimit] changes its limits while it is in use. [WithMaxRunning] limits how many run in all, and [Timeout] how long one may take. Tasks wait in
-// the order of their due times, which [HeadStart] shifts by a bounded amount, so no task starves.
+// [Scheduler.Admit]; [Group.SetLimit] changes its limits while it is in use. [WithMaxRunning] limits how many run in
+// all, and [Timeout] how long one may take. Tasks wait in the order of their due times, which [HeadStart] shifts by a
+// bounded amount, so no task starves.
 //
 // # Hooks and visibility
 //

@@ -23,7 +23,8 @@ const managerBacklog = 64
 // may be called from any goroutine.
 //
 // The first stream creates its topic, and the last one removes it, with its newest value, before its handler returns or,
-// if its connection was handed off (see [WithStreams]), when it ends. A value for a topic without readers is dropped. State that must outlive its readers belongs in package progress.
+// if its connection was handed off (see [WithStreams]), when it ends. A value for a topic without readers is dropped.
+// State that must outlive its readers belongs in package progress.
 //
 // A stream that joins a topic gets the newest value at once. A value equal to the newest is not sent again, since the
 // state has not changed: two values are equal if their JSON differs at most in the order of members. For events such as
@@ -170,8 +171,9 @@ func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 }
 
 // Serve streams the topic set by [WithCustomTopic], or else the [TopicOf] the request, and blocks until the client has
-// left or the Manager is shut down, unless [WithStreams] has it hand the connection off. It fails only before anything is written, when w cannot flush or set write
-// deadlines; the missing capability is also logged, since it is for the operator to fix.
+// left or the Manager is shut down, unless [WithStreams] has it hand the connection off. It fails only before anything
+// is written, when w cannot flush or set write deadlines; the missing capability is also logged, since it is for the
+// operator to fix.
 func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerOption) error {
 	var c handlerConfig
 	for _, opt := range opts {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// StreamOptions say how a stream is carried, and what of it. The zero value is the default. They are given to [Hub.With], to a [Manager]
-// by [WithStreams], and in package progress to its Tracker's With and in its HandlerOptions.
+// StreamOptions say how a stream is carried, and what of it. The zero value is the default. They are given to
+// [Hub.With], to a [Manager] by [WithStreams], and in package progress to its Tracker's With and in its HandlerOptions.
 //
 // Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the
 // stream from then on. A call that blocks then leaves one goroutine behind, which waits for the client to leave and for
