@@ -175,6 +175,7 @@ jobs:
 			p := open(t, g.url, v)
 			p.expect("net::ERR_")
 			p.await(`text("sum", ".figure") === "98.3" && text("mains", ".state").trim() === "alert"`)
+			p.await(`["serial", "huge", "log", "all"].every((name) => card(name).dataset.state === "ok")`)
 			gone.kill()
 			p.await(`card("sum").dataset.state === "stale" && text("tank", ".state").trim() === "alert" && text("slow", ".alert").includes("pending")`)
 			p.click("[data-name=tidy] button.run")
