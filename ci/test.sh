@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs every check that a change must pass: format, vet, lint, all tests under the race detector, and the browser tests.
-# On Debian it installs missing programs (a C compiler for the race detector, Chromium, nginx); elsewhere it tells what
-# to install.
+# Runs every check that a change must pass: format, vet, lint, all tests under the race detector, the browser tests, and
+# the conformance tests. On Debian it installs missing programs (a C compiler for the race detector, Chromium, proxies);
+# elsewhere it tells what to install.
 . "$(dirname "$0")/lib.sh"
 
 command -v go >/dev/null || {
@@ -23,3 +23,5 @@ say examples with modules of their own
 (cd examples/cron && go test ./...)
 say browser tests
 ci/e2e.sh
+say conformance with clients, servers and proxies of others
+ci/conformance.sh
