@@ -42,7 +42,7 @@ func TestBlockingCall(t *testing.T) {
 		"POST": {request: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", want: sse.EngineGoroutine, chunked: true},
 		"a writer that cannot be hijacked": {request: plain, want: sse.EngineGoroutine, chunked: true,
 			writer: func(w http.ResponseWriter) http.ResponseWriter { return noHijack{w} }},
-		"a pause": {request: plain, options: sse.StreamOptions{Pause: time.Nanosecond}, want: sse.EngineGoroutine, chunked: true},
+		"a pause": {request: plain, options: sse.StreamOptions{Pause: time.Nanosecond}, want: sse.EngineHandOff, chunked: true},
 		"a connection that is wrapped": {request: plain, want: sse.EngineGoroutine, chunked: true,
 			configure: func(srv *httptest.Server) { srv.Listener = wrapping{srv.Listener} }},
 		"a framing of the application's": {request: plain, header: http.Header{"Transfer-Encoding": {"identity"}}, want: sse.EngineGoroutine},

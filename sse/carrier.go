@@ -113,8 +113,8 @@ func (st *stream) write(b *batch) {
 
 // parkAfter parks st, to which b was written, unless there is more to write.
 func (st *stream) parkAfter(b *batch) bool {
-	if st.pause > 0 && len(b.events) > 0 {
-		st.rest()
+	if st.rest(b.events) {
+		st.home.addStream(st)
 	} else if b.more {
 		return false
 	}

@@ -18,6 +18,8 @@ type dispatcher struct {
 	share int
 	kick  chan struct{} // of 1
 
+	resting *resting
+
 	// What was published up to this sequence number has been noted by every stream of many topics in this share.
 	noted atomic.Uint64
 	round atomic.Uint64 // for which topics are queued, from 1; written under Hub.seqMu and mu
@@ -31,21 +33,25 @@ type dispatcher struct {
 	streams []*stream
 }
 
-// addTopic queues t, unless it is queued. It is called under Hub.seqMu for what has a sequence number.
+// addTopic queues t, unless it is queued, and has d look unless all who watch t rest. It is called under Hub.seqMu for
+// what has a sequence number.
 func (d *dispatcher) addTopic(t *Topic) {
 	s := t.shares.Load()
 	queued := &s.queued[d.share]
 	if queued.Load() == d.round.Load() {
 		s.again[d.share].Add(1)
-		return
+	} else {
+		d.mu.Lock()
+		if round := d.round.Load(); queued.Load() != round {
+			queued.Store(round)
+			d.topics = append(d.topics, t)
+		}
+		d.mu.Unlock()
 	}
-	d.mu.Lock()
-	if round := d.round.Load(); queued.Load() != round {
-		queued.Store(round)
-		d.topics = append(d.topics, t)
+	// Asked once it is queued: whoever wakes from then on takes it.
+	if t.eager.Load()&(1<<d.share) != 0 || d.resting.awake.Load() > 0 {
+		poke(d.kick)
 	}
-	d.mu.Unlock()
-	poke(d.kick)
 }
 
 // take takes what is queued, and returns with it the sequence number up to which every frame's topic is in that or was
@@ -75,17 +81,20 @@ func (d *dispatcher) addStream(st *stream) {
 
 func (d *dispatcher) run(over <-chan struct{}) {
 	var topics []*Topic
-	var streams []*stream
+	var streams, rested []*stream
 	var watchers []*watcher
 	var b batch
+	defer d.resting.timer.Stop()
 	for {
 		select {
 		case <-over:
 			return
 		case <-d.kick:
+		case <-d.resting.timer.C:
 		}
 		turn := turn{began: time.Now()}
 		var limit uint64
+		rested = d.resting.over(d.hub, rested[:0])
 		topics, streams, limit = d.take(topics, streams)
 		for _, t := range topics {
 			turn.again += uint64(t.shares.Load().again[d.share].Swap(0))
@@ -93,24 +102,17 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		}
 		d.noted.Store(limit)
 		for _, st := range streams {
-			if st.isParked() {
+			if st.isParked() && st.socket != nil {
 				st.look(&b)
+			} else {
+				d.resting.take(st)
 			}
 		}
-		for _, w := range watchers {
-			switch {
-			case w.call != nil:
-				w.publishedTo(d.hub.opts.Logger)
-			case w.stream == nil:
-				poke(w.wake)
-				turn.woke()
-			case w.stream.isParked() && w.stream.socket != nil:
-				w.stream.look(&b)
-			case !w.stream.resting.Load(): // or it looks by itself
-				w.stream.nudge()
-				turn.woke()
-			}
+		for _, st := range rested {
+			st.lookOrNudge(&b, &turn)
 		}
+		d.wake(watchers, &b, &turn)
+		d.resting.arm(d.hub)
 		for _, t := range topics {
 			turn.again += uint64(t.shares.Load().again[d.share].Load())
 		}
@@ -118,10 +120,26 @@ func (d *dispatcher) run(over <-chan struct{}) {
 		clear(watchers)
 		watchers = watchers[:0]
 		clear(streams)
+		clear(rested)
 		clear(topics)
 		b.reset()
 		b.forget()
 		turn.end()
+	}
+}
+
+// wake has the watchers see what is new, but those who rest.
+func (d *dispatcher) wake(watchers []*watcher, b *batch, turn *turn) {
+	for _, w := range watchers {
+		switch {
+		case w.call != nil:
+			w.publishedTo(d.hub.opts.Logger)
+		case w.stream == nil:
+			poke(w.wake)
+			turn.woke()
+		case !w.stream.resting():
+			w.stream.lookOrNudge(b, turn)
+		}
 	}
 }
 
@@ -180,14 +198,27 @@ func (st *stream) look(b *batch) {
 	if len(b.wire) > 0 {
 		st.wrote.Store(st.hub.now())
 		st.delivered(b.events)
+		st.rest(b.events)
 	}
 	switch {
 	case last:
 		st.unpark()
 		go st.end(CauseFinished, false)
+	case st.resting():
+		st.home.resting.add(st)
 	case b.more:
 		st.home.addStream(st)
 	}
+}
+
+// lookOrNudge has st, by its dispatcher or by whoever writes to it, look for what is new.
+func (st *stream) lookOrNudge(b *batch, turn *turn) {
+	if st.isParked() && st.socket != nil {
+		st.look(b)
+		return
+	}
+	st.nudge()
+	turn.woke()
 }
 
 // hasToEnd reports whether st has to end at once, and why, unless it has come to its end or the timekeeper knows better.
@@ -201,7 +232,10 @@ func (st *stream) hasToEnd() (why Cause, ends bool) {
 func (st *stream) isParked() bool { return st.state.Load() == parked }
 
 // unpark takes st from its dispatcher; what it does about st from then on is nothing.
-func (st *stream) unpark() { st.state.Store(busy) }
+func (st *stream) unpark() {
+	st.home.resting.remove(st)
+	st.state.Store(busy)
+}
 
 // poke sends on a channel of 1 unless that is full: whoever receives has yet to look then, and will see everything.
 func poke(c chan struct{}) {

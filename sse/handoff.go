@@ -45,7 +45,7 @@ type socket interface {
 // first byte. It is certain only once it is hijacked.
 func (h *Hub) mayTake(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return !opts.KeepConnection && opts.Pause <= 0 && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
+	return !opts.KeepConnection && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
 		r.Method == http.MethodGet && !encoded(w) && (opts.HandOff || framed(w.Header()) && !h.wrapped(w))
 }
 
@@ -143,6 +143,7 @@ func (st *stream) finish(rest [][]byte, events []due, last bool) {
 		st.end(CauseFinished, false)
 	default:
 		st.delivered(events)
+		st.rest(events)
 		st.park()
 	}
 }

@@ -79,7 +79,7 @@ func TestHandOffEngine(t *testing.T) {
 		"POST": {request: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", want: sse.EngineGoroutine, proto: "HTTP/1.1"},
 		"a writer that cannot be hijacked": {request: plain, want: sse.EngineGoroutine, proto: "HTTP/1.1",
 			writer: func(w http.ResponseWriter) http.ResponseWriter { return noHijack{w} }},
-		"a pause": {request: plain, options: sse.StreamOptions{HandOff: true, Pause: time.Nanosecond}, want: sse.EngineGoroutine, proto: "HTTP/1.1"},
+		"a pause": {request: plain, options: sse.StreamOptions{HandOff: true, Pause: time.Nanosecond}, want: sse.EngineHandOff, proto: "HTTP/1.1"},
 		"a connection that is wrapped": {request: plain, want: sse.EngineGoroutine, proto: "HTTP/1.1",
 			configure: func(srv *httptest.Server) { srv.Listener = wrapping{srv.Listener} }},
 	} {

@@ -138,7 +138,7 @@ func NewHub(ctx context.Context, opts *HubOptions) *Hub {
 	}
 	h.streamCtx, h.endStreams = context.WithCancel(ctx)
 	for i := range min(runtime.GOMAXPROCS(0), maxDispatchers) {
-		d := &dispatcher{hub: h, share: i, kick: make(chan struct{}, 1)}
+		d := &dispatcher{hub: h, share: i, kick: make(chan struct{}, 1), resting: newResting()}
 		d.round.Store(1) // of topics that were never queued it is 0
 		h.dispatchers = append(h.dispatchers, d)
 		go d.run(h.over)
@@ -240,7 +240,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only strin
 func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions, then func()) (
 	handedOff bool, err error) {
 	t.mustBeOf(h)
-	st, err := h.admit(w, r)
+	st, err := h.admit(w, r, opts)
 	if st == nil {
 		return false, err
 	}
@@ -306,7 +306,7 @@ func (h *Hub) serveAll(w http.ResponseWriter, r *http.Request, topics []*Topic, 
 		t.mustBeOf(h)
 	}
 	topics = unique(topics)
-	st, err := h.admit(w, r)
+	st, err := h.admit(w, r, opts)
 	if st == nil {
 		return err
 	}

@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,17 +14,34 @@ import (
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
-// sparse serves the topics a and b at most every pause.
-func sparse(t *testing.T, pause time.Duration) (hub *sse.Hub, a, b *sse.Topic, srv *ssetest.Server) {
-	ctx, cancel := context.WithCancel(context.Background())
-	hub = sse.NewHub(ctx, &sse.HubOptions{DrainWindow: time.Millisecond})
-	a, b = hub.Topic("a", sse.TopicOptions{}), hub.Topic("b", sse.TopicOptions{})
-	t.Cleanup(cancel)
-	return hub, a, b, ssetest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, a, b); err != nil {
-			t.Errorf("ServeAll = %v", err)
-		}
-	}))
+// withPause are the engines, for streams of a pause.
+func withPause(pause time.Duration) []engine {
+	return []engine{
+		withOptions("goroutine", sse.StreamOptions{KeepConnection: true, Pause: pause}, memoryServer),
+		withOptions("handoff", sse.StreamOptions{HandOff: true, Pause: pause}, handOffServer),
+		withOptions("blocking", sse.StreamOptions{Pause: pause}, handOffServer),
+	}
+}
+
+// sparse runs test in a bubble, with streams of the topics a and b that pause, on each engine.
+func sparse(
+	t *testing.T, pause time.Duration, test func(t *testing.T, f *fixture, a, b *sse.Topic, open func() *ssetest.Stream),
+) {
+	for _, e := range withPause(pause) {
+		t.Run(e.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, e, &sse.HubOptions{DrainWindow: time.Millisecond})
+				test(t, f, f.topic("a"), f.topic("b"), func() *ssetest.Stream { return f.srv.Open(t, "/all/a,b", nil) })
+				want := int64(1)
+				if e.name == "goroutine" {
+					want = 0
+				}
+				if got := f.opened[sse.EngineHandOff].Load(); got != want {
+					t.Errorf("%d streams were handed off, want %d", got, want)
+				}
+			})
+		})
+	}
 }
 
 func say(t *testing.T, topic *sse.Topic, format string, args ...any) {
@@ -35,10 +52,9 @@ func say(t *testing.T, topic *sse.Topic, format string, args ...any) {
 }
 
 func TestAPauseBetweenEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		_, a, b, srv := sparse(t, 500*time.Millisecond)
+	sparse(t, 500*time.Millisecond, func(t *testing.T, _ *fixture, a, b *sse.Topic, open func() *ssetest.Stream) {
 		say(t, a, "a0")
-		stream := srv.Open(t, "/", nil)
+		stream := open()
 		begin := time.Now()
 		go func() {
 			for n := 1; n <= 20; n++ {
@@ -68,15 +84,14 @@ func TestAPauseBetweenEvents(t *testing.T) {
 
 // A pause that is longer than the heartbeats' silence holds up neither them nor the drain.
 func TestAPauseBeatsAndDrains(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hub, a, _, srv := sparse(t, time.Hour)
+	sparse(t, time.Hour, func(t *testing.T, f *fixture, a, _ *sse.Topic, open func() *ssetest.Stream) {
 		say(t, a, "1")
-		stream := srv.Open(t, "/", nil)
+		stream := open()
 		begin := time.Now()
 		say(t, a, "2")
 		go func() {
 			time.Sleep(time.Minute)
-			if err := hub.Drain(context.Background()); err != nil {
+			if err := f.hub.Drain(context.Background()); err != nil {
 				t.Errorf("Drain = %v", err)
 			}
 		}()
@@ -97,4 +112,58 @@ func TestAPauseBeatsAndDrains(t *testing.T) {
 			t.Errorf("data %q, want 1 first", data)
 		}
 	})
+}
+
+// A stream that ends while it rests is let go at once, and the others go on; one that is stuck rests once it has written.
+func TestAPauseOfManyStreams(t *testing.T) {
+	for _, e := range withPause(10 * time.Second) {
+		t.Run(e.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, e, nil)
+				a := f.topic("a")
+				a.Open("r")
+				publish(t, a, "0")
+				var streams []*ssetest.Stream
+				for range 5 {
+					stream := f.srv.Open(t, "/one/a", nil)
+					streams = append(streams, stream)
+					wantNext(t, stream, "0")
+					time.Sleep(time.Second)
+				}
+				streams[1].Close()
+				time.Sleep(9 * time.Second) // more than until it is noticed
+				if _, open := f.hub.Size(); open != 4 {
+					t.Errorf("the hub holds %d streams, want 4", open)
+				}
+				large := strings.Repeat("x", 64<<10) // more than the connection holds
+				publish(t, a, large)
+				time.Sleep(7 * time.Second) // stuck
+				for i, stream := range streams {
+					if i != 1 {
+						wantNext(t, stream, large)
+					}
+				}
+				synctest.Wait() // all rest
+				read := time.Now()
+				publish(t, a, "skipped")
+				publish(t, a, "last")
+				for i, stream := range streams {
+					if i != 1 {
+						wantNext(t, stream, "last")
+					}
+				}
+				if took := time.Since(read); took != 10*time.Second {
+					t.Errorf("the last event came %v after the large one was read, want 10s", took)
+				}
+			})
+		})
+	}
+}
+
+func wantNext(t *testing.T, stream *ssetest.Stream, want string) {
+	t.Helper()
+	ev, err := stream.Next()
+	if err != nil || string(ev.Data) != want {
+		t.Fatalf("event %.20q, %v, want %.20q", ev.Data, err, want)
+	}
 }

@@ -33,33 +33,31 @@ type stream struct {
 	socket socket        // once taken; not written after the stream was first parked
 	over   chan struct{} // closed at the end, for a handler that blocks; written as socket is
 	bounds []quotaBound  // what it is counted under in Hub.counts
+	pause  *pause        // nil if it has none
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
 	state   atomic.Int32          // who has it: busy, again or parked
 	writing atomic.Int64          // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64          // hub clock when the last write ended
 	beat    atomic.Bool           // say something
-	resting atomic.Bool           // it looks by itself when its pause is over; what is published does not wake it
 	ending  atomic.Pointer[Cause] // why the timekeeper, or a parting, ends it; nil if none does
 	left    atomic.Pointer[Cause] // why a handler that blocks has the dispatcher end it, unless it has come to its end
 
 	part atomic.Pointer[parting] // say it and end; nil until the hub drains, or End
 
-	subject   any           // what HubOptions.Subject has said
-	bytes     int64         // written
-	begun     int64         // on the hub's clock
-	engine    Engine        // "" until the observer was told
-	taken     bool          // read and written by the handler alone: the connection was taken, for the dispatcher
-	beginning *beginning    // what a carrier begins with; nil once it has
-	pause     time.Duration // see StreamOptions.Pause
-	pausing   *time.Timer   // ends the rest that is under way; nil before the first
-	panicked  any           // what a writer has, for the handler to do it again; written before over is closed
-	chunked   bool          // its body is one of chunks, which the dispatcher makes; written as socket is
-	block     bool          // see StreamOptions.HeartbeatBlock
-	why       Cause         // of the end by the handler
-	abort     bool          // give up what the connection still holds; written before over is closed
-	then      func()        // called at the end of a stream that was handed off; may be nil
-	leaveAt   int64         // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
+	subject   any        // what HubOptions.Subject has said
+	bytes     int64      // written
+	begun     int64      // on the hub's clock
+	engine    Engine     // "" until the observer was told
+	taken     bool       // read and written by the handler alone: the connection was taken, for the dispatcher
+	beginning *beginning // what a carrier begins with; nil once it has
+	panicked  any        // what a writer has, for the handler to do it again; written before over is closed
+	chunked   bool       // its body is one of chunks, which the dispatcher makes; written as socket is
+	block     bool       // see StreamOptions.HeartbeatBlock
+	why       Cause      // of the end by the handler
+	abort     bool       // give up what the connection still holds; written before over is closed
+	then      func()     // called at the end of a stream that was handed off; may be nil
+	leaveAt   int64      // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
@@ -68,7 +66,7 @@ type stream struct {
 }
 
 // admit proves the writer and registers a stream, or answers the request itself and returns no stream.
-func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
+func (h *Hub) admit(w http.ResponseWriter, r *http.Request, opts StreamOptions) (*stream, error) {
 	h.allowOrigin(w.Header(), r)
 	out := &response{w, http.NewResponseController(w)}
 	err := CheckWriter(w)
@@ -95,6 +93,10 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request) (*stream, error) {
 		h.turnAway(w, r, why)
 		return nil, nil
 	}
+	if opts.Pause > 0 {
+		st.pause = &pause{length: opts.Pause}
+		st.home.resting.awake.Add(1)
+	}
 	return st, nil
 }
 
@@ -118,8 +120,9 @@ func (st *stream) leave(why Cause) {
 	if st.feed != nil {
 		st.feed.detach()
 	}
-	if st.pausing != nil {
-		st.pausing.Stop()
+	if st.pause != nil {
+		st.pause.left.Store(true)
+		st.home.addStream(st)
 	}
 	st.hub.unregister(st)
 	if c := st.ending.Load(); c != nil {
@@ -229,13 +232,14 @@ func (st *stream) begin(d *beginning, b *batch) {
 	}
 	switch {
 	case st.taken:
+		st.rest(b.events)
 		st.park()
 	case err != nil:
 		st.why = causeOf(err)
 	case last:
 		st.why = CauseFinished
 	default:
-		st.over, st.pause = make(chan struct{}), d.opts.Pause
+		st.over = make(chan struct{})
 		if !st.parkAfter(b) {
 			st.hub.sendCarrier(st)
 		}
@@ -258,8 +262,7 @@ func (st *stream) next(b *batch) (last bool) {
 		b.wire = append(b.wire, part.bye)
 		return true
 	}
-	resting := st.resting.Load() && part == nil
-	if !resting {
+	if part != nil || !st.resting() {
 		last = st.feed.pending(b)
 	}
 	st.hub.coalesced(b.coalesced)

@@ -46,7 +46,7 @@ type StreamOptions struct {
 	// less gets the newest snapshot of each topic once a pause. The ends of runs wait likewise, heartbeats and drains
 	// do not. While a stream waits, what is published does not wake it. All topics of a stream wait together: with a
 	// wait for each, an id would tell of some that are further than others, and a client that breaks off could not
-	// resume by it. A stream with a Pause keeps its connection. Zero means none.
+	// resume by it. Zero means none.
 	Pause time.Duration
 }
 

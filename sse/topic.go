@@ -61,6 +61,7 @@ type Topic struct {
 	removed atomic.Bool            // by Remove, and not opened since then; written under mu
 	current atomic.Pointer[run]    // written under mu
 	watched atomic.Uint32          // bit i: share i has watchers; written under shares.mu
+	eager   atomic.Uint32          // bit i: share i has watchers without a pause; written under shares.mu
 	gone    atomic.Bool            // it has left the hub; written under Hub.mu, mu and shares.mu
 	shares  atomic.Pointer[shares] // made for the first watcher, before watched has a bit: most topics have no watcher
 

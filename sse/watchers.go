@@ -21,9 +21,10 @@ type shares struct {
 	mu sync.Mutex
 
 	watchers [maxDispatchers][]*watcher
-	streams  int  // how many of all watchers are streams
-	told     bool // the argument of the last call of OnWatched
-	telling  bool // a goroutine is calling OnWatched
+	streams  int                   // how many of all watchers are streams
+	eager    [maxDispatchers]int32 // how many have no pause
+	told     bool                  // the argument of the last call of OnWatched
+	telling  bool                  // a goroutine is calling OnWatched
 }
 
 // watcher is one reader's place in a topic's list, or that of a function which is called when there is something to
@@ -39,6 +40,9 @@ type watcher struct {
 
 	stopped atomic.Bool // call is not called any more
 }
+
+// eager reports whether w has to be woken at once: it is none of a stream that may rest.
+func (w *watcher) eager() bool { return w.stream == nil || w.stream.pause == nil }
 
 // Why attach can fail.
 var (
@@ -74,6 +78,10 @@ func (t *Topic) tryAttach(w *watcher) error {
 	share := &s.watchers[w.share]
 	w.pos = len(*share)
 	*share = append(*share, w)
+	if w.eager() {
+		s.eager[w.share]++
+		t.eager.Or(1 << w.share)
+	}
 	t.watched.Or(1 << w.share)
 	return nil
 }
@@ -100,6 +108,11 @@ func (t *Topic) detach(w *watcher) {
 	if last == 0 {
 		s.watchers[w.share] = nil
 		t.watched.And(^(uint32(1) << w.share))
+	}
+	if w.eager() {
+		if s.eager[w.share]--; s.eager[w.share] == 0 {
+			t.eager.And(^(uint32(1) << w.share))
+		}
 	}
 	if w.stream != nil {
 		s.streams--
