@@ -423,6 +423,7 @@ func TestClientAttachesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHandlerFixture(t, progress.HandlerOptions{})
 		first := startRun(t, h.client("/a?line=1"), nil)
+		synctest.Wait() // it has published
 		stored := first.URL()
 		if want := "http://server/a?line=1&run=" + first.ID; stored != want {
 			t.Errorf("URL = %q, want %q", stored, want)
