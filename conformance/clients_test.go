@@ -34,7 +34,6 @@ const (
 	comesBack   behaviour = "comes back when its stream ends"
 	waits       behaviour = "waits for as long as the server says"
 	endsWith204 behaviour = "stops at 204"
-	names       behaviour = "tells named events from state"
 	takesRetry  behaviour = "takes the time to wait from a stream without events"
 	emptyless   behaviour = "makes no message of a stream without events"
 )

@@ -122,18 +122,6 @@ func (l *link) copy(to, from net.Conn, saw func([]byte)) {
 	}
 }
 
-// open returns how many connections there are.
-func (l *link) open() int {
-	return read(&l.changing, func() (n int) {
-		for _, c := range l.conns {
-			if !c.over {
-				n++
-			}
-		}
-		return n
-	})
-}
-
 // last returns the last connection. Use it within await or read.
 func (l *link) last() *linked {
 	if len(l.conns) == 0 {

@@ -149,7 +149,7 @@ func resumesAt(by carrier) func(*testing.T, client, route) {
 			return
 		}
 		again := s.awaitAsked(t, 2)
-		c.checkWait(t, waits, again.at.Sub(cut), longer)
+		c.checkWait(t, again.at.Sub(cut), longer)
 		if again.last != "run-1" {
 			t.Errorf("it came back with Last-Event-ID %q, want run-1", again.last)
 		}
@@ -211,7 +211,7 @@ func isDrained(t *testing.T, c client, via route) {
 	}
 	again := after.awaitAsked(t, 1)
 	drained := read(&l.changing, func() linked { return *l.conns[0] })
-	c.checkWait(t, waits, again.at.Sub(drained.toldAt), drained.retry())
+	c.checkWait(t, again.at.Sub(drained.toldAt), drained.retry())
 	if again.last != id {
 		t.Errorf("it came back with Last-Event-ID %q, want %q", again.last, id)
 	}
@@ -251,7 +251,10 @@ func isRefused(t *testing.T, c client, via route) {
 		}
 		return
 	}
-	c.checkWait(t, takesRetry, s.awaitAsked(t, 3).at.Sub(refused.toldAt), refused.retry())
+	again := s.awaitAsked(t, 3)
+	if !c.wrong(takesRetry) { // its own time and that of a busy machine may add up to the one that it was told
+		c.checkWait(t, again.at.Sub(refused.toldAt), refused.retry())
+	}
 	r.awaitEvents(t, 1)
 	c.checkEvents(t, r, seen{Type: "message", Data: "1"})
 }
@@ -306,10 +309,10 @@ func followsJob(t *testing.T, c client, via route) {
 
 // checkWait checks that the client has waited for as long as the server has said. Timers of Node.js may fire a
 // millisecond early, and are told in whole ones.
-func (c client) checkWait(t *testing.T, b behaviour, waited, told time.Duration) {
+func (c client) checkWait(t *testing.T, waited, told time.Duration) {
 	t.Helper()
-	if inTime := waited >= told-5*time.Millisecond; inTime == c.wrong(b) {
-		t.Errorf("it waited for %v when told to wait for %v; that it does so wrong is %t", waited, told, c.wrong(b))
+	if inTime := waited >= told-5*time.Millisecond; inTime == c.wrong(waits) {
+		t.Errorf("it waited for %v when told to wait for %v; that it does so wrong is %t", waited, told, c.wrong(waits))
 	}
 }
 
