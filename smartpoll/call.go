@@ -98,7 +98,7 @@ func contained(key any, f func() error) (err error) {
 // call is stage one of e, on its goroutine.
 func (c *control) call(e *entry) (hook TaskHook, err error) {
 	ctx := e.run
-	x := e.extra
+	x := e.options()
 	if c.plain && (x == nil || x.timeout == 0) {
 		hook, err = e.task(ctx)
 	} else {
@@ -110,8 +110,8 @@ func (c *control) call(e *entry) (hook TaskHook, err error) {
 
 // callWithOptions calls the task with the timeout, the recovery and the observation that options ask for.
 func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err error) {
-	if e.extra != nil && e.extra.timeout > 0 {
-		defer ctx.limit(e.extra.timeout)()
+	if x := e.options(); x != nil && x.timeout > 0 {
+		defer ctx.limit(x.timeout)()
 	}
 	call := func() error {
 		hook, err = e.task(ctx)
@@ -187,8 +187,8 @@ func (c *control) observed(key any, call func() error) error {
 // failure handles an error of stage one, and returns the error that ends Run, if any. The caller has the turn.
 func (c *control) failure(e *entry, err error) error {
 	retried, err := c.failed(e, err)
-	switch {
-	case e.extra.onError != nil:
+	switch x := e.options(); {
+	case x != nil && x.onError != nil:
 		return c.handle(e, err)
 	case retried:
 		return nil

@@ -34,7 +34,7 @@
 // [On] schedules a task by a [Schedule]: one made by [Every], or one from a
 // cron library; [Missed] chooses what happens to missed times. [Overlap]
 // chooses what happens when a task becomes due while it runs. Add, Remove,
-// Pause, Resume and Cancel change the tasks during a Run.
+// SetSchedule, Pause, Resume and Cancel change the tasks during a Run.
 //
 // # Limits
 //

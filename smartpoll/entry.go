@@ -6,8 +6,8 @@ import (
 )
 
 // entry is the state of one task. It has one slot for a schedule, so that "sooner", coalescing and withdrawing are
-// trivial. The fields after task are guarded by control.mu, except that the goroutine of an invocation may read run and
-// extra.
+// trivial. The fields after task are guarded by control.mu, except that the goroutine of an invocation may read run, and
+// what options returns.
 //
 // A scheduled entry is in control.timed until it is due, and from then on ready: in the queue control.ready; or
 // nowhere, while it runs or is paused; or in the queue of a [Group]. An entry that waits to be planned is in the queue
@@ -24,6 +24,7 @@ type entry struct {
 	dropped    bool   // the result of the invocation in progress is dropped
 	paused     bool   // it does not start, even if ready
 	removed    bool   // kept only until the hook in progress and the invocation have ended
+	optional   bool   // extra was made by an option, see options; never changes
 	wall       bool   // in control.timed, and next is a time of the wall clock
 	queue      *queue // in which it waits, or nil
 	prev, succ *entry
@@ -32,13 +33,13 @@ type entry struct {
 	runs    uint64
 	started int64 // the last one, see control.since
 
-	extra *extra // nil if the task needs none of it
+	extra *extra // nil if the task needs none of it; once made it is never replaced
 }
 
-// extra holds the state that most entries do not need. All of it is guarded by control.mu, except that the goroutine of
-// an invocation may read the fields set by options.
+// extra holds the state that most entries do not need. All of it is guarded by control.mu, except the fields that only
+// options set.
 type extra struct {
-	// Set by options, before the task can be found.
+	// Set only by options, before the task can be found.
 
 	member    *membership                                        // nil: in no group
 	backoff   *Backoff                                           // nil: nothing is retried
@@ -46,13 +47,14 @@ type extra struct {
 	timeout   time.Duration
 	headStart int64
 	overlap   OverlapPolicy
-	schedule  Schedule // nil: none
 	missed    MissedPolicy
 
+	schedule Schedule  // nil: none
+	changed  bool      // schedule was set while the task was planned by the one before
 	pending  int       // with Queue: the runs that wait besides the first one
 	due      time.Time // the time last planned by schedule, or that took the place of a planned one
 	from     time.Time // the time that schedule continues from after the run that is due, if not next
-	begins   bool      // not planned yet since Run or Add
+	begins   bool      // not planned yet since Run, Add or SetSchedule
 	makesUp  bool      // the scheduled run is counted in caughtUp
 	caughtUp int       // missed times made up for in a row
 	skipped  uint64
@@ -74,6 +76,15 @@ func (e *entry) scheduled() bool { return e.next != (time.Time{}) }
 func (e *entry) more() *extra {
 	if e.extra == nil {
 		e.extra = new(extra)
+	}
+	return e.extra
+}
+
+// options returns what the options of the task have set, or nil if it has none. Unlike extra itself, which others may
+// make at any time, it may be read without mu.
+func (e *entry) options() *extra {
+	if !e.optional {
+		return nil
 	}
 	return e.extra
 }

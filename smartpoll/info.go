@@ -115,6 +115,11 @@ func (c *control) Tasks() iter.Seq[TaskInfo] {
 	}
 }
 
+// startOf returns the time of the last start of e. The caller holds mu.
+func (c *control) startOf(e *entry, now time.Time) time.Time {
+	return now.Add(-time.Duration(c.since(now) - e.started))
+}
+
 // info describes e. The caller holds mu.
 func (c *control) info(e *entry, now time.Time) TaskInfo {
 	info := TaskInfo{Key: e.key, Paused: e.paused, Next: e.next, Runs: e.runs}
@@ -131,7 +136,7 @@ func (c *control) info(e *entry, now time.Time) TaskInfo {
 		info.State = Waiting
 	}
 	if e.runs > 0 {
-		info.Started = now.Add(-time.Duration(c.since(now) - e.started))
+		info.Started = c.startOf(e, now)
 	}
 	if x := e.extra; x != nil {
 		info.Late, info.Took = x.late, x.took

@@ -25,6 +25,7 @@ type modelTask struct {
 	smartpoll.TaskInfo
 	ready, running, dropped bool
 	at, ends, due, from     time.Time
+	began                   time.Time
 	pending, caughtUp       int
 	makesUp                 bool
 }
@@ -240,6 +241,41 @@ func (m *model) plan(k *modelTask) {
 	k.from, k.makesUp, k.caughtUp = from, caughtUp > 0, caughtUp
 }
 
+// everyOrNone is the Schedule of a modelTask.
+func everyOrNone(every time.Duration) smartpoll.Schedule {
+	if every == 0 {
+		return nil
+	}
+	return smartpoll.Every(every)
+}
+
+func (m *model) setSchedule(k *modelTask, every time.Duration) {
+	before := k.every
+	k.every = every
+	if k.ready || !k.Next.IsZero() && !k.Next.Equal(k.due) || every == 0 && before == 0 {
+		return
+	}
+	from := m.now
+	if before > 0 && !k.Next.IsZero() {
+		from = k.due.Add(-before)
+	}
+	m.clear(k)
+	if k.running && k.overlap != smartpoll.Replace {
+		if before == 0 {
+			k.due = k.began
+		}
+		return
+	}
+	if every == 0 {
+		return
+	}
+	k.due, k.caughtUp = from.Add(every), 0
+	if k.due.Before(m.now) {
+		k.due = m.now
+	}
+	m.set(k, k.due, false)
+}
+
 // settle starts what can be started.
 func (m *model) settle() {
 	for {
@@ -270,6 +306,7 @@ func (m *model) settle() {
 		}
 		m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
 		k.Runs++
+		k.began = m.now
 		k.running, k.dropped, k.ends, k.due = true, false, m.now.Add(k.run(k.Runs).takes), k.Next
 		if !k.from.IsZero() {
 			k.due = k.from
@@ -396,7 +433,7 @@ func modelOfTasks(t *testing.T, seed uint64) {
 				scheduler
 				manager
 			} = s
-			op := r.IntN(14)
+			op := r.IntN(16)
 			do := func() {
 				k := m.tasks[key]
 				if k == nil {
@@ -467,6 +504,13 @@ func modelOfTasks(t *testing.T, seed uint64) {
 						m.gone = append(m.gone, k)
 					}
 					delete(m.tasks, key)
+				case 14, 15:
+					d := time.Duration(0)
+					if r.IntN(3) > 0 {
+						d = pause(r) + time.Millisecond
+					}
+					x.SetSchedule(key, everyOrNone(d))
+					m.setSchedule(k, d)
 				}
 			}
 			if r.IntN(3) == 0 {

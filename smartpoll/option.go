@@ -57,6 +57,7 @@ func newEntry(key any, task Task, opts []TaskOption) (*entry, error) {
 			return nil, err
 		}
 	}
+	e.optional = e.extra != nil
 	return e, nil
 }
 

@@ -43,6 +43,62 @@ func On(s Schedule) TaskOption {
 	})
 }
 
+// SetSchedule gives the task with the key the [Schedule] s in place of the one it has, if any; see [On]. Nil takes its
+// Schedule away. A run in progress continues: s takes effect when it is over, and then continues from the time for
+// which that run was scheduled, or from its start if the task had no Schedule.
+//
+// A time that the Schedule before has planned is dropped, unless the task is ready. S plans another one, as after Add:
+// the first of its times that is still to come, or the present one with [Interval.AtOnce]. Times before that are not
+// missed. If both are Intervals that are not pinned, the new one counts from where the old one did, the last time for
+// which the task ran; if its time has passed then, the task is due at once. So however often the interval is
+// changed, the task is not postponed forever.
+//
+// A task that is ready, because it is due and paused or waits for its turn, stays ready, a retry and an explicit
+// schedule stay what they are, and s continues from there. The counts of [TaskInfo] and the [Missed] policy stay. A
+// task whose schedule was cleared is planned again.
+//
+// SetSchedule panics if no task has the key, or if s is an [Interval] not made by [Every]. It may be called from any
+// goroutine; between two Runs it determines what the next Run plans. When it returns, the task may not have been
+// planned yet: Next tells the new time after the hook in progress.
+func (c *control) SetSchedule(key any, s Schedule) {
+	if i, ok := s.(Interval); ok {
+		i.check()
+	}
+	now := time.Now()
+	c.lock()
+	defer c.mu.Unlock()
+	e := c.find(key)
+	if e == nil || s == nil && !e.planned() {
+		return
+	}
+	x := e.more()
+	if !e.ready && c.isDue(e, now) && !c.overdue(e, now) {
+		c.untime(e)
+		c.promote(e)
+		c.kick()
+	}
+	before := x.schedule
+	x.schedule, x.changed = s, true
+	if e.ready || e.scheduled() && e.next != x.due {
+		return
+	}
+	from := time.Time{}
+	if i, ok := before.(Interval); ok && !i.pinned && e.scheduled() {
+		from = x.due.Add(-i.every)
+	}
+	c.unset(e)
+	running := e.run != nil && x.overlap != Replace
+	if running && before == nil {
+		x.due = c.startOf(e, now)
+	}
+	if s == nil || !c.open() || running {
+		return // the next Run plans it, or the end of the run in progress
+	}
+	x.due, x.begins = from, true
+	c.plans.push(e)
+	c.kick()
+}
+
 // MissedPolicy chooses what happens to missed times, see [Missed].
 type MissedPolicy int
 
@@ -95,75 +151,100 @@ const (
 	backwards = 3 * time.Hour
 )
 
-// plan schedules e by its [Schedule], unless it is scheduled. The caller has the
-// turn, and not mu.
+// planning is one decision about when a task is due by its [Schedule].
+type planning struct {
+	schedule Schedule
+	begins   bool      // with Run, Add or SetSchedule: no time has been missed
+	due      time.Time // the time to continue from; zero: now
+	caughtUp int       // missed times made up for in a row, the one that is planned now included
+	mono     time.Time // when it was made
+
+	next, from time.Time // see entry and extra
+	skipped    uint64
+}
+
+// plan schedules e by its [Schedule], unless it is scheduled. The caller has the turn and holds mu, which is unlocked
+// while the Schedule is asked.
 func (c *control) plan(e *entry) {
-	c.mu.Lock()
 	x := e.extra
-	due, idle := x.due, !e.scheduled() && !e.removed
-	begins := x.begins
-	x.begins = false
-	c.mu.Unlock()
-	if !idle {
+	p := planning{}
+	for again := true; again; again = x.changed && e.queue != &c.plans { // if it is in plans, it will be planned then
+		p = planning{schedule: x.schedule, begins: x.begins, due: x.due, caughtUp: x.caughtUp}
+		x.begins, x.changed = false, false
+		if p.schedule == nil || e.scheduled() || e.removed {
+			return
+		}
+		c.mu.Unlock()
+		c.decide(e, &p)
+		c.mu.Lock()
+	}
+	if x.changed {
 		return
 	}
-	mono := time.Now()
-	now := mono
-	i, ok := x.schedule.(Interval)
+	x.skipped += p.skipped
+	if !p.next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
+		x.due = p.next
+		c.setAt(e, p.mono, p.next)
+		x.from, x.makesUp = p.from, p.caughtUp > 0
+	}
+	x.caughtUp = p.caughtUp
+}
+
+// decide completes p. The caller has the turn, and not mu.
+func (c *control) decide(e *entry, p *planning) {
+	p.mono = time.Now()
+	now, caughtUp := p.mono, p.caughtUp
+	p.caughtUp = 0
+	i, ok := p.schedule.(Interval)
 	if !ok || i.pinned {
-		now = c.wallTime(mono).Local()
-		due = due.Round(0).Local()
-	}
-	if due.IsZero() || due.Sub(now) > backwards {
-		due = now
-	}
-	next := now
-	if !begins || !i.atOnce {
-		next = c.ask(e, due)
-	}
-	var from time.Time
-	var skipped uint64
-	catchUp := 0
-	if !next.IsZero() && !next.After(now) && !(begins && i.atOnce) {
-		switch {
-		case x.missed == MissedOnce:
-			from = now
-		case x.missed > 0 && x.caughtUp < int(x.missed):
-			catchUp = x.caughtUp + 1
-		default:
-			skipped = c.passed(e, due, next, now)
-			next = c.ask(e, now)
+		now = c.wallTime(p.mono).Local()
+		p.due = p.due.Round(0).Local()
+		if p.begins {
+			p.due = now // such a Schedule has its own times
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	x.skipped += skipped
-	if !next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
-		x.due = next
-		c.setAt(e, mono, next)
-		x.from, x.makesUp = from, catchUp > 0
+	if p.due.IsZero() || p.due.Sub(now) > backwards {
+		p.due = now
 	}
-	x.caughtUp = catchUp
+	if p.begins && i.atOnce {
+		p.next = now
+		return
+	}
+	p.next = c.ask(e, p.schedule, p.due)
+	if p.next.IsZero() || p.next.After(now) {
+		return
+	}
+	switch missed := e.extra.missed; {
+	case p.begins: // with SetSchedule
+		p.next = now
+	case missed == MissedOnce:
+		p.from = now
+	case missed > 0 && caughtUp < int(missed):
+		p.caughtUp = caughtUp + 1
+	default:
+		p.skipped = c.passed(e, p, now)
+		p.next = c.ask(e, p.schedule, now)
+	}
 }
 
 // mostPassed limits how many times are counted at once of a Schedule that only has Next.
 const mostPassed = 1000
 
-// passed returns how many times of the Schedule of e are after due and not after now. First is the first of them.
-func (c *control) passed(e *entry, due, first, now time.Time) (n uint64) {
-	if i, ok := e.extra.schedule.(Interval); ok {
-		return i.between(due, now)
+// passed returns how many times of the Schedule of e are after p.due and not after now. The first of them is p.next.
+func (c *control) passed(e *entry, p *planning, now time.Time) (n uint64) {
+	if i, ok := p.schedule.(Interval); ok {
+		return i.between(p.due, now)
 	}
-	for t := first; n < mostPassed && !t.IsZero() && !t.After(now); t = c.ask(e, t) {
+	for t := p.next; n < mostPassed && !t.IsZero() && !t.After(now); t = c.ask(e, p.schedule, t) {
 		n++
 	}
 	return n
 }
 
-// ask returns the time that the Schedule of e plans after t. A panic, or a time that is not later, ends Run.
-func (c *control) ask(e *entry, t time.Time) (next time.Time) {
+// ask returns the time that s, the Schedule of e, plans after t. A panic, or a time that is not later, ends Run.
+func (c *control) ask(e *entry, s Schedule, t time.Time) (next time.Time) {
 	err := contained(e.key, func() error {
-		next = e.extra.schedule.Next(t)
+		next = s.Next(t)
 		if !next.IsZero() && !next.After(t) {
 			return fmt.Errorf(
 				`smartpoll: the schedule of task %v returned %v as the time after %v, want a later time`,

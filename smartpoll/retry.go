@@ -106,15 +106,13 @@ func (c *control) count(e *entry, err error) {
 // failed is called when stage one of e has failed. If e has [Retry], it schedules e again and returns true. The failure
 // it returns is err, or another error if methods of err panic. The caller has the turn, and does not hold mu.
 func (c *control) failed(e *entry, err error) (retried bool, failure error) {
-	x := e.more()
-	var asked time.Duration
-	if x.backoff != nil {
-		asked, err = c.retryAfter(e.key, err)
-	}
-	c.count(e, err)
-	if x.backoff == nil {
+	x := e.options()
+	if x == nil || x.backoff == nil {
+		c.count(e, err)
 		return false, err
 	}
+	asked, err := c.retryAfter(e.key, err)
+	c.count(e, err)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()

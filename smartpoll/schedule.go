@@ -132,7 +132,7 @@ func (c *control) StopTimer(key any) (ready bool) {
 		return false
 	}
 	if !e.ready {
-		if !e.scheduled() || e.at > c.since(now) || c.early(e, now) > 0 {
+		if !c.isDue(e, now) {
 			c.unset(e)
 			return false
 		}
@@ -186,6 +186,11 @@ func (c *control) sooner(e *entry, now, t time.Time) {
 // setAfter makes e due d after now. The caller holds mu.
 func (c *control) setAfter(e *entry, now time.Time, d time.Duration) {
 	c.set(e, now, now.Add(d), d)
+}
+
+// isDue reports whether e is scheduled and its time has come. The caller holds mu.
+func (c *control) isDue(e *entry, now time.Time) bool {
+	return e.scheduled() && e.at <= c.since(now) && c.early(e, now) <= 0
 }
 
 // set makes e due at next, which is d after now, in place of whatever was there.

@@ -186,7 +186,7 @@ func TestSoak(t *testing.T) {
 					return
 				}
 				key := rand.IntN(keys)
-				switch rand.IntN(12) {
+				switch rand.IntN(13) {
 				case 0:
 					if s.Remove(key) {
 						removed.Add(1)
@@ -223,6 +223,14 @@ func TestSoak(t *testing.T) {
 						t.Errorf("Do() = %v", err)
 					}
 					cancel()
+				case 9:
+					byKey(func() {
+						if rand.IntN(2) == 0 {
+							s.SetSchedule(key, smartpoll.Every(time.Duration(1+rand.IntN(300))*time.Microsecond))
+						} else {
+							s.SetSchedule(key, nil)
+						}
+					})
 				default:
 					byKey(func() {
 						s.Schedule(key, time.Duration(rand.IntN(200)-10)*time.Microsecond)

@@ -21,6 +21,7 @@ type manager interface {
 	Cancel(key any) bool
 	Pause(key any)
 	Resume(key any)
+	SetSchedule(key any, s smartpoll.Schedule)
 	Info(key any) (smartpoll.TaskInfo, bool)
 }
 

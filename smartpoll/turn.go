@@ -211,8 +211,8 @@ func (c *control) planFirst(batch []*entry) {
 	c.planning = true
 	c.mu.Unlock()
 	c.start(batch)
-	c.plan(e)
 	c.mu.Lock()
+	c.plan(e)
 	c.planning = false
 }
 
@@ -225,7 +225,6 @@ func (c *control) startAndProcess(it item, batch []*entry) {
 	c.mu.Unlock()
 	c.start(batch)
 	c.process(it)
-	c.mu.Lock()
 	c.cur = nil
 	c.finished(it.e)
 }
@@ -295,14 +294,14 @@ func (c *control) start(batch []*entry) {
 	}
 }
 
-// process handles the result of a task. The caller does not hold mu.
+// process handles the result of a task. The caller does not hold mu when it calls process, and holds it afterwards.
 func (c *control) process(it item) {
 	e, err := it.e, it.err
 	if err != nil {
 		err = c.failure(e, err)
 	} else if it.hook != nil {
 		err = c.hook(e.key, it.hook)
-		if x := e.extra; x != nil && x.onError != nil && (err != nil || x.failed) {
+		if x := e.options(); x != nil && x.onError != nil && (err != nil || x.failed) {
 			if err != nil {
 				c.count(e, err)
 			} else {
@@ -313,7 +312,9 @@ func (c *control) process(it item) {
 	}
 	if err != nil {
 		c.fail(err)
-	} else if e.planned() {
+	}
+	c.mu.Lock()
+	if err == nil && e.planned() {
 		c.plan(e)
 	}
 }
