@@ -6,7 +6,7 @@
 
 export PATH="$PATH:/usr/sbin" # Debian has most of the proxies there, which is not in every user's path
 
-command -v npm >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || {
+command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || {
 	echo 'ci: Node.js 20 or newer with npm is missing (the clients from npm run on it): install it from https://nodejs.org/' >&2
 	exit 1
 }
