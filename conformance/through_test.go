@@ -30,7 +30,7 @@ func TestProxies(t *testing.T) {
 func throughProxy(t *testing.T, p proxy, by carrier) {
 	ended := make(chan sse.Ended, 10)
 	opts := &sse.HubOptions{
-		Heartbeat: time.Second, DrainWindow: time.Second,
+		Heartbeat: 2 * time.Second, DrainWindow: time.Second, // a busy machine must not take as long as a heartbeat
 		Observer: &sse.Observer{Ended: func(e sse.Ended) { ended <- e }},
 	}
 	hub := newHub(t, opts)
