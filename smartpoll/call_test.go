@@ -95,7 +95,7 @@ func TestOnErrorAfterRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var next []time.Duration
 		s := mustNew(t, start("k"), smartpoll.WithTask("k", func(context.Context) (hook, error) { return nil, errFlaky },
-			smartpoll.Retry(smartpoll.Backoff{}), smartpoll.OnError(func(_ context.Context, i *internal, key any, err error) error {
+			smartpoll.Retry(smartpoll.Backoff{Jitter: -1}), smartpoll.OnError(func(_ context.Context, i *internal, key any, err error) error {
 				if next = append(next, time.Until(i.Next(key))); len(next) == 3 {
 					return err
 				}
@@ -157,7 +157,7 @@ func TestRecoveredPanicIsAnError(t *testing.T) {
 			}
 			return nil, errEnough
 		}
-		s := mustNew(t, start("k"), smartpoll.WithRecover(), smartpoll.WithTask("k", task, smartpoll.Retry(smartpoll.Backoff{}),
+		s := mustNew(t, start("k"), smartpoll.WithRecover(), smartpoll.WithTask("k", task, smartpoll.Retry(smartpoll.Backoff{Jitter: -1}),
 			smartpoll.OnError(func(_ context.Context, _ *internal, _ any, err error) error {
 				if errors.Is(err, errFlaky) {
 					return nil

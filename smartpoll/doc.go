@@ -77,8 +77,8 @@
 //
 // The first error of a task or hook ends Run, which returns the identical
 // value: polling is over, and the caller decides how to proceed. [Retry] keeps
-// a task's errors from being fatal, [OnError] handles each one, [Poll] passes
-// them to the function that commits the result. A run that was cancelled,
+// a task's errors from being fatal, all or so many in a row, [OnError] handles
+// each one, [Poll] passes them to the function that commits the result. A run that was cancelled,
 // removed or replaced has no error.
 //
 // A panic in a task or its hook ends the process, one in the hook of a channel

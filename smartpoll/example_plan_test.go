@@ -36,3 +36,34 @@ func ExampleInternal_SetSchedule() {
 	// level 40
 	// context canceled
 }
+
+// Twice more after a failure, then never mind until the next planned time.
+func ExampleBackoff() {
+	ctx, cancel := context.WithCancel(context.Background())
+	failures := 0
+	report := func(context.Context) (smartpoll.TaskHook, error) {
+		failures++
+		return nil, fmt.Errorf("failure %d", failures)
+	}
+	scheduler, err := smartpoll.New(smartpoll.WithTask("report", report,
+		smartpoll.On(smartpoll.Every(24*time.Hour).AtOnce()),
+		smartpoll.Retry(smartpoll.Backoff{Min: time.Millisecond, MaxFailures: 3}),
+		smartpoll.OnError(func(_ context.Context, internal *smartpoll.Internal, key any, err error) error {
+			next := internal.Next(key)
+			fmt.Println(err, "- is retried:", !next.IsZero())
+			if next.IsZero() {
+				cancel() // without it, the Schedule would continue
+			}
+			return nil
+		})))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(scheduler.Run(ctx))
+	// Output:
+	// failure 1 - is retried: true
+	// failure 2 - is retried: true
+	// failure 3 - is retried: false
+	// context canceled
+}

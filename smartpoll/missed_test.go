@@ -152,7 +152,7 @@ func TestRetryWithAScheduleThatReplaces(t *testing.T) {
 				return nil, errFlaky
 			}
 			return nil, nil
-		}, smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Overlap(smartpoll.Replace), smartpoll.Retry(smartpoll.Backoff{Min: time.Second})))
+		}, smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Overlap(smartpoll.Replace), smartpoll.Retry(smartpoll.Backoff{Min: time.Second, Jitter: -1})))
 		r := run(s)
 		time.Sleep(150 * time.Second)
 		r.stop()

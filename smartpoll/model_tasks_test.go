@@ -95,7 +95,7 @@ func (k *modelTask) task() (any, smartpoll.Task, []smartpoll.TaskOption) {
 		opts = append(opts, smartpoll.On(smartpoll.Every(k.every)))
 	}
 	if k.retry > 0 {
-		opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: k.retry, Max: k.retry}))
+		opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: k.retry, Max: k.retry, Jitter: -1}))
 	}
 	n := uint64(0)
 	return k.key, func(ctx context.Context) (hook, error) {

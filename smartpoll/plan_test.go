@@ -104,7 +104,7 @@ func TestOnAndOtherSchedules(t *testing.T) {
 				return nil, errFlaky
 			}
 			return nil, nil
-		}, smartpoll.On(smartpoll.Every(time.Minute).Offset(0)), smartpoll.Retry(smartpoll.Backoff{Min: 5 * s}))))
+		}, smartpoll.On(smartpoll.Every(time.Minute).Offset(0)), smartpoll.Retry(smartpoll.Backoff{Min: 5 * s, Jitter: -1}))))
 		time.Sleep(210 * s)
 		r.stop()
 		wantRan(t, "On with Retry", ran, 60*s, 65*s, 75*s, 95*s, 120*s, 180*s)

@@ -112,7 +112,7 @@ func TestPollWithRetryTellsTheNextTry(t *testing.T) {
 					i.Schedule("k", -1)
 				}
 				return err
-			}), smartpoll.Retry(smartpoll.Backoff{})))
+			}), smartpoll.Retry(smartpoll.Backoff{Jitter: -1})))
 		r := run(s)
 		time.Sleep(24 * time.Hour)
 		if err := r.stop(); err != context.Canceled {
@@ -148,7 +148,7 @@ func TestPollWithinATaskOfOnesOwn(t *testing.T) {
 			ctx, cancel := context.WithTimeout(ctx, time.Second)
 			defer cancel()
 			return poll(ctx)
-		}, smartpoll.Retry(smartpoll.Backoff{Min: time.Minute})))
+		}, smartpoll.Retry(smartpoll.Backoff{Min: time.Minute, Jitter: -1})))
 		r := run(s)
 		synctest.Wait()
 		if r.stop(); next != time.Minute {

@@ -10,7 +10,7 @@ import (
 
 // Backoff determines how long to wait before a failed task is tried again: after the nth failure in a row
 // Min·Factor^(n-1), at most Max, less a random part of up to Jitter of that. The zero value waits 1 s, 2 s, 4 s and so
-// on up to 5 min.
+// on up to 5 min, each less up to a fifth, and never gives up.
 type Backoff struct {
 	// Min is the delay after the first failure. Zero means 1 s, or Max if that is
 	// shorter.
@@ -19,15 +19,24 @@ type Backoff struct {
 	Max time.Duration
 	// Factor, at least 1, multiplies the delay with each further failure. Zero means 2.
 	Factor float64
-	// Jitter, from 0 to 1, is the part of the delay that is random: with 0.2 the
-	// delay is drawn evenly from the upper fifth. Zero means none.
+	// Jitter, at most 1, is the part of the delay that is random, so that tasks that have failed together are not
+	// retried together: with 0.5 the delay is drawn evenly from its upper half. Zero means 0.2, and a negative number
+	// means none.
 	Jitter float64
+	// MaxFailures is after how many failures in a row Retry gives up, see [Retry]: with 3 a task is retried twice.
+	// Zero means never.
+	MaxFailures int
 }
 
 // Retry keeps a task's errors from ending [Scheduler.Run]: a task that fails is scheduled again after a delay that
 // grows with the failures in a row, see [Backoff]. A task that is scheduled already keeps that schedule, unless it only
 // serves [Replace] to replace a run that takes too long. A success of the task and its hook resets the count of
 // failures, and so does the end of Run.
+//
+// After b.MaxFailures failures in a row Retry gives up: it does not schedule the task, and the error goes where it would
+// go without Retry, to [OnError] or else to Run, which it ends; for a [Poll], commit decides. If the error is handled,
+// a task [On] a [Schedule] continues with its next planned time, and any other task when it is scheduled again. Further
+// failures then are retried as the first ones were, while [TaskInfo] goes on counting.
 //
 // An error with a method RetryAfter() time.Duration, itself or anywhere in its chain, sets the delay if it asks for a
 // longer one, even one beyond b.Max.
@@ -57,10 +66,16 @@ func (b Backoff) normal() (Backoff, error) {
 			`smartpoll: backoff factor %v would not grow the delay, use at least 1, or zero for 2`,
 			b.Factor,
 		)
-	case !(b.Jitter >= 0 && b.Jitter <= 1):
+	case !(b.Jitter <= 1):
 		return b, fmt.Errorf(
-			`smartpoll: backoff jitter %v is not a part of the delay, use a number from 0 to 1`,
+			`smartpoll: backoff jitter %v is not a part of the delay, `+
+				`use a number up to 1, zero for 0.2, or a negative one for none`,
 			b.Jitter,
+		)
+	case b.MaxFailures < 0:
+		return b, fmt.Errorf(
+			`smartpoll: backoff max failures %d is negative, use a positive number, or zero for no limit`,
+			b.MaxFailures,
 		)
 	}
 	if b.Min == 0 {
@@ -78,6 +93,10 @@ func (b Backoff) normal() (Backoff, error) {
 	if b.Factor == 0 {
 		b.Factor = 2
 	}
+	if b.Jitter == 0 {
+		b.Jitter = 0.2
+	}
+	b.Jitter = max(b.Jitter, 0)
 	return b, nil
 }
 
@@ -103,8 +122,9 @@ func (c *control) count(e *entry, err error) {
 	x.err = err
 }
 
-// failed is called when stage one of e has failed. If e has [Retry], it schedules e again and returns true. The failure
-// it returns is err, or another error if methods of err panic. The caller has the turn, and does not hold mu.
+// failed is called when stage one of e has failed. If e has [Retry] and that does not give up, it schedules e again and
+// returns true. The failure it returns is err, or another error if methods of err panic. The caller has the turn, and
+// does not hold mu.
 func (c *control) failed(e *entry, err error) (retried bool, failure error) {
 	x := e.options()
 	if x == nil || x.backoff == nil {
@@ -116,8 +136,14 @@ func (c *control) failed(e *entry, err error) (retried bool, failure error) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	n := x.failures
+	if most := x.backoff.MaxFailures; most > 0 {
+		if n = (n-1)%most + 1; n == most {
+			return false, err
+		}
+	}
 	if (!e.scheduled() || e.replaces()) && !e.removed {
-		c.setAfter(e, now, max(asked, x.backoff.delay(x.failures, rand.Float64())))
+		c.setAfter(e, now, max(asked, x.backoff.delay(n, rand.Float64())))
 	}
 	return true, err
 }

@@ -25,6 +25,7 @@ func (l later) RetryAfter() time.Duration { return time.Duration(l) }
 // returns when it ran.
 func retried(t *testing.T, b smartpoll.Backoff, results ...error) (ran []time.Duration, err error) {
 	t.Helper()
+	b.Jitter = -1
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		s := mustNew(t, start("k"), smartpoll.WithTask("k", func(context.Context) (hook, error) {
@@ -94,7 +95,7 @@ func TestRetryKeepsASchedule(t *testing.T) {
 func TestRetryRunsAreARow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mustNew(t, start("k"), smartpoll.WithTask("k", func(context.Context) (hook, error) { return nil, errFlaky },
-			smartpoll.Retry(smartpoll.Backoff{})))
+			smartpoll.Retry(smartpoll.Backoff{Jitter: -1})))
 		for range 2 {
 			r := run(s)
 			time.Sleep(2 * time.Second) // 0, 1
@@ -133,9 +134,11 @@ func TestBackoffIsChecked(t *testing.T) {
 		{smartpoll.Backoff{Factor: 0.5}, "smartpoll: backoff factor 0.5 would not grow the delay, use at least 1, or zero for 2"},
 		{smartpoll.Backoff{Factor: -2}, "smartpoll: backoff factor -2 would not grow the delay, use at least 1, or zero for 2"},
 		{smartpoll.Backoff{Factor: math.NaN()}, "smartpoll: backoff factor NaN would not grow the delay, use at least 1, or zero for 2"},
-		{smartpoll.Backoff{Jitter: -0.1}, "smartpoll: backoff jitter -0.1 is not a part of the delay, use a number from 0 to 1"},
-		{smartpoll.Backoff{Jitter: 1.1}, "smartpoll: backoff jitter 1.1 is not a part of the delay, use a number from 0 to 1"},
-		{smartpoll.Backoff{Jitter: math.NaN()}, "smartpoll: backoff jitter NaN is not a part of the delay, use a number from 0 to 1"},
+		{smartpoll.Backoff{Jitter: 1.1},
+			"smartpoll: backoff jitter 1.1 is not a part of the delay, use a number up to 1, zero for 0.2, or a negative one for none"},
+		{smartpoll.Backoff{Jitter: math.NaN()},
+			"smartpoll: backoff jitter NaN is not a part of the delay, use a number up to 1, zero for 0.2, or a negative one for none"},
+		{smartpoll.Backoff{MaxFailures: -1}, "smartpoll: backoff max failures -1 is negative, use a positive number, or zero for no limit"},
 	} {
 		s, err := smartpoll.New(smartpoll.WithTask("k", nothing, smartpoll.Retry(test.backoff)))
 		if s != nil || err == nil || err.Error() != test.want {
@@ -163,10 +166,64 @@ func TestBackoffDelay(t *testing.T) {
 		{smartpoll.Backoff{Jitter: 0.5}, 1, 0, time.Second},
 		{smartpoll.Backoff{Jitter: 0.5}, 1, 0.5, 750 * time.Millisecond},
 		{smartpoll.Backoff{Jitter: 1}, 10, 0.75, 75 * time.Second},
+		{smartpoll.Backoff{}, 1, 0.5, 900 * time.Millisecond},
+		{smartpoll.Backoff{Jitter: -1}, 1, 0.5, time.Second},
 	} {
 		if got := smartpoll.BackoffDelay(test.backoff, test.n, test.random); got != test.want {
 			t.Errorf("delay of %+v after %d failures, random %v = %v, want %v", test.backoff, test.n, test.random, got, test.want)
 		}
+	}
+}
+
+// After so many failures in a row the error goes where it would go without Retry; then it begins anew.
+func TestRetryGivesUp(t *testing.T) {
+	const s = time.Second
+	backoff := smartpoll.Backoff{MaxFailures: 3, Jitter: -1}
+	on := smartpoll.On(smartpoll.Every(time.Minute))
+	handled := smartpoll.OnError(func(_ context.Context, i *internal, key any, err error) error {
+		if i.Next(key).IsZero() && err != errFlaky {
+			t.Errorf("OnError was called with %v, want %v", err, errFlaky)
+		}
+		return nil
+	})
+	fetch := func(context.Context) (int, error) { return 0, errFlaky }
+	for _, test := range []struct {
+		name     string
+		task     smartpoll.Task
+		opts     []smartpoll.TaskOption
+		want     []time.Duration
+		err      error
+		failures int
+	}{
+		{"fatal", func(context.Context) (hook, error) { return nil, errFlaky }, nil, []time.Duration{0, s, 3 * s}, errFlaky, 0},
+		{"fatal, with a Schedule", func(context.Context) (hook, error) { return nil, errFlaky }, []smartpoll.TaskOption{on},
+			[]time.Duration{0, s, 3 * s}, errFlaky, 0},
+		{"handled", func(context.Context) (hook, error) { return nil, errFlaky }, []smartpoll.TaskOption{handled},
+			[]time.Duration{0, s, 3 * s}, context.Canceled, 3},
+		{"handled, with a Schedule", func(context.Context) (hook, error) { return nil, errFlaky }, []smartpoll.TaskOption{on, handled},
+			[]time.Duration{0, s, 3 * s, 63 * s, 64 * s, 66 * s}, context.Canceled, 6},
+		{"a Poll that returns it", smartpoll.Poll(fetch, func(_ context.Context, _ *internal, _ int, err error) error { return err }),
+			nil, []time.Duration{0, s, 3 * s}, errFlaky, 0},
+		{"a Poll that does not", smartpoll.Poll(fetch, func(context.Context, *internal, int, error) error { return nil }),
+			[]smartpoll.TaskOption{on}, []time.Duration{0, s, 3 * s, 63 * s, 64 * s, 66 * s}, context.Canceled, 6},
+		{"the longest pause asked for", func(context.Context) (hook, error) { return nil, later(10 * s) }, nil,
+			[]time.Duration{0, 10 * s, 20 * s}, later(10 * s), 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			var ran []time.Duration
+			x := mustNew(t, start("k"), smartpoll.WithTask("k", func(ctx context.Context) (hook, error) {
+				ran = append(ran, since(begin))
+				return test.task(ctx)
+			}, append(test.opts, smartpoll.Retry(backoff))...))
+			r := run(x)
+			time.Sleep(100 * s)
+			info, _ := x.Info("k")
+			if err := r.stop(); err != test.err || info.Failures != test.failures {
+				t.Errorf("%s: Run() = %v after %d failures, want %v after %d", test.name, err, info.Failures, test.err, test.failures)
+			}
+			wantRan(t, test.name, ran, test.want...)
+		})
 	}
 }
 
@@ -189,7 +246,7 @@ func FuzzBackoff(f *testing.F) {
 		if whole < normal.Min || whole > normal.Max {
 			t.Errorf("delay of %+v after %d failures = %v, want from %v to %v", b, n, whole, normal.Min, normal.Max)
 		}
-		if got > whole || got < 0 || float64(got) < float64(whole)*(1-jitter)*(1-1e-9)-1 {
+		if got > whole || got < 0 || float64(got) < float64(whole)*(1-normal.Jitter)*(1-1e-9)-1 {
 			t.Errorf("delay of %+v after %d failures, random %v = %v, want jitter downwards from %v", b, n, random, got, whole)
 		}
 		if next := smartpoll.BackoffDelay(b, n+1, 0); next < whole {

@@ -146,7 +146,7 @@ func TestSetScheduleLeavesARetry(t *testing.T) {
 				return nil, errFlaky
 			}
 			return nil, nil
-		}, smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Retry(smartpoll.Backoff{Min: 20 * time.Second})))
+		}, smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Retry(smartpoll.Backoff{Min: 20 * time.Second, Jitter: -1})))
 		r := run(s)
 		time.Sleep(61 * time.Second)
 		s.SetSchedule("k", smartpoll.Every(10*time.Second))

@@ -54,7 +54,7 @@ func apis(d *demo.Demo) []api {
 	for _, u := range d.Upstreams() {
 		urls[u.Name] = u.URL
 	}
-	retry := smartpoll.Retry(smartpoll.Backoff{Min: time.Second, Max: 30 * time.Second, Jitter: 0.2})
+	retry := smartpoll.Retry(smartpoll.Backoff{Min: time.Second, Max: 30 * time.Second})
 	timeout := smartpoll.Timeout(2 * time.Second)
 	coast := smartpoll.NewGroup(smartpoll.GroupConfig{Rate: rate.Every(time.Minute / 18), Burst: 2})
 	return []api{

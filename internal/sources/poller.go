@@ -136,6 +136,9 @@ func (s *poller) addTasks() {
 	var options []smartpoll.TaskOption
 	if s.Polled() { // for others the next attempt is the next poll of an input, or the next message
 		backoff := smartpoll.Backoff{Min: s.Backoff.Min, Max: s.Backoff.Max, Jitter: s.Jitter}
+		if s.Jitter == 0 {
+			backoff.Jitter = -1 // none, as configured
+		}
 		options = append(options, smartpoll.Retry(backoff))
 	}
 	if s.limit != nil && s.subscription == nil { // a message asks for nothing

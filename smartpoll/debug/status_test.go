@@ -76,7 +76,7 @@ func TestStatus(t *testing.T) {
 		}
 	},
 		smartpoll.WithObserver(&smartpoll.Observer{}),
-		smartpoll.WithTask("broken", broken, smartpoll.Retry(smartpoll.Backoff{Min: 10 * time.Second})),
+		smartpoll.WithTask("broken", broken, smartpoll.Retry(smartpoll.Backoff{Min: 10 * time.Second, Jitter: -1})),
 		smartpoll.WithTask("idle", takes(0)),
 		smartpoll.WithTask("later", takes(0)),
 		smartpoll.WithTask("long", takes(time.Hour), smartpoll.In(upstream)),
