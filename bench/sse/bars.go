@@ -82,6 +82,31 @@ func evaluate(r *results) []figures.Bar {
 			figures.Milliseconds, r.at("flat", s, 1000, "p99-ms"),
 		)
 	}
+	for _, s := range owners {
+		if r.Quick {
+			continue
+		}
+		for _, workload := range topicsWorkloads {
+			atMost(
+				fmt.Sprintf("A change of one of 5,000 topics of a stream over one of 50, %s, %s", called(s), topicsCalled[workload]),
+				1.3, figures.Times,
+				r.at(workload, s, manyOfTopics, "cpu-us")/r.at(workload, s, fewTopics, "cpu-us"),
+			)
+		}
+		none := r.at("pause-none", s, pausedTopics, "cpu-us")
+		atMost(
+			fmt.Sprintf("700 changes a second, streams with a pause of 1 s over those without, %s", called(s)), 0.2, figures.Times,
+			(r.at("pause-1s", s, pausedTopics, "cpu-us")-none)/(r.at("pause-0s", s, pausedTopics, "cpu-us")-none),
+		)
+	}
+	for _, s := range ours {
+		if r.Quick {
+			continue
+		}
+		what := fmt.Sprintf("20,000 clients return at once, %s: ", called(s))
+		atMost(what+"until the last has a snapshot", 5, figures.Seconds, r.at("deploy", s, returning, "last-s"))
+		atMost(what+"longest Publish", 1, figures.Milliseconds, r.at("deploy", s, returning, "publish-waited-ms"))
+	}
 	for _, s := range ours {
 		if r.Quick && !r.has("publish", s) {
 			continue

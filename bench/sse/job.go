@@ -118,6 +118,16 @@ var workloads = map[string]func(context.Context, *bench) error{
 	"paced-tls":    carriedBy(secure, paced),
 	"paced-h2-50":  carriedBy(manyEach, paced),
 	"paced-h2-6":   carriedBy(fewEach, paced),
+
+	"deploy": deploy,
+
+	"topics-one":  manyTopics(topicsPlans["topics-one"]),
+	"topics-same": manyTopics(topicsPlans["topics-same"]),
+	"topics-sets": manyTopics(topicsPlans["topics-sets"]),
+	"topics-fast": manyTopics(topicsPlans["topics-fast"]),
+	"pause-none":  manyTopics(topicsPlans["pause-none"]),
+	"pause-0s":    manyTopics(topicsPlans["pause-0s"]),
+	"pause-1s":    manyTopics(topicsPlans["pause-1s"]),
 }
 
 // carriedBy is a workload whose streams are not carried by HTTP/1.1 in clear text.

@@ -2,7 +2,7 @@
 
 // Command sse measures package sse beside its peers, holds the results to the bars, and writes the results page:
 //
-//	go run ./sse          # in bench/: some twelve minutes; writes ../docs/benchmarks-sse.md and its pictures
+//	go run ./sse          # in bench/: some seventeen minutes; writes ../docs/benchmarks-sse.md and its pictures
 //	go run ./sse -quick   # two minutes, ours and little else; writes nothing
 //
 // Each figure is measured in a process of its own, which serves N streams over loopback to readers in a second one.

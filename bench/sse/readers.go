@@ -25,14 +25,15 @@ import (
 
 // order is what the server's process asks of the readers'.
 type order struct {
-	Do string // connect, begin, count, results, release, check; none is answered before it is done
+	Do string // connect, storm, begin, count, results, release, check; none is answered before it is done
 
-	// Of connect:
+	// Of connect and storm:
 	Port, N       int
 	Path          string
 	Kind          kind
 	ReceiveBuffer int // in bytes, 0 for the system's own choice
 	Over          over
+	IDs           []string // of the last events, of storm alone
 
 	// Of begin:
 	Ages  bool          // take the age of each snapshot, besides counting it
@@ -64,6 +65,8 @@ type counts struct {
 	P50, P90, P99, Max float64 // age in milliseconds
 	Stale              float64 // age in milliseconds of the newest snapshot that the slow connections have read, on average
 
+	FirstHalf, FirstLast float64 // seconds since the storm, at which half of the streams and the last one had a snapshot
+
 	Unread int64 // bytes in the receive buffers of stalled connections
 
 	Last  int  // number of the last snapshot that a released connection read
@@ -79,7 +82,8 @@ type readers struct {
 	ages    []int32 // microseconds
 	takeAge bool
 	pause   time.Duration
-	slow    bool // whether there are slow connections
+	slow    bool            // whether there are slow connections
+	firsts  []time.Duration // since the storm, at which connections had their first snapshot
 	buf     []byte
 
 	mu sync.Mutex // held while an order is obeyed, and to count what was read
@@ -97,7 +101,8 @@ type reader struct {
 	keep    bool // released: what it reads is kept in all
 	all     []byte
 	frames  int64
-	newest  int64 // stamp of the newest snapshot that was read
+	newest  int64  // stamp of the newest snapshot that was read
+	request []byte // of storm, to send once it is connected
 }
 
 // readersMain runs until its standard input ends. It is long because each command that it reads has its case.
@@ -132,7 +137,9 @@ func readersMain() error {
 		}
 		for _, e := range events[:max(n, 0)] {
 			if e.Fd != 0 {
-				r.read(r.byFD[e.Fd], r.buf)
+				if err := r.ready(r.byFD[e.Fd]); err != nil {
+					return err
+				}
 				continue
 			}
 			chunk := make([]byte, 4096)
@@ -176,9 +183,16 @@ func (r *readers) obey(o order) counts {
 				time.Sleep(5 * time.Millisecond) // lets the server accept
 			}
 		}
+	case "storm":
+		r.mu.Unlock()
+		err := r.storm(o)
+		r.mu.Lock()
+		if err != nil {
+			return counts{Error: fmt.Sprintf("connection %d: %v", len(r.conns), err)}
+		}
 	case "begin":
 		r.began, r.takeAge, r.pause = time.Now(), o.Ages, o.Pause
-		r.ages, r.frames, r.bytes = r.ages[:0], 0, 0
+		r.ages, r.firsts, r.frames, r.bytes = r.ages[:0], r.firsts[:0], 0, 0
 		for _, c := range r.conns {
 			c.frames = 0
 		}
@@ -291,6 +305,9 @@ func (r *readers) took(c *reader, p []byte) {
 			return
 		}
 		rest = rest[i+1:]
+		if c.frames == 0 {
+			r.firsts = append(r.firsts, time.Since(r.began))
+		}
 		c.frames++
 		r.frames++
 		if (r.takeAge || c.kind == slow) && len(rest) >= 19 {
@@ -323,6 +340,9 @@ func (r *readers) count(results bool) counts {
 			slowOnes++
 			a.Stale += float64(time.Now().UnixNano()-c.newest) / 1e6
 		}
+	}
+	if n := len(r.firsts); n > 0 { // in their order
+		a.FirstHalf, a.FirstLast = r.firsts[n/2].Seconds(), r.firsts[n-1].Seconds()
 	}
 	if slowOnes > 0 {
 		a.Stale /= float64(slowOnes)

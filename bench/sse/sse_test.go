@@ -32,6 +32,8 @@ func TestJobs(t *testing.T) {
 		"slow": "end-s", "paced-100k": "deliveries/s", "paced-150k": "deliveries/s", "floor-100k": "deliveries/s",
 		"memory-tls": "rss-KB", "memory-h2-50": "rss-KB", "memory-h2-6": "rss-KB", "paced-tls": "received-%",
 		"paced-h2-50": "received-%", "paced-h2-6": "received-%",
+		"topics-one": "cpu-us", "topics-sets": "cpu-us", "topics-fast": "cpu-us",
+		"pause-none": "cpu-us", "pause-0s": "cpu-us", "pause-1s": "cpu-us", "deploy": "last-s",
 		"last": "whole", "h2": "beats", "jobs": "heap-B", "topics": "heap-B",
 	}
 	tried := map[string]bool{}
@@ -141,6 +143,18 @@ func passing() *results {
 		add("last", s, 1, map[string]float64{"missing": 0, "whole": 1})
 		add("h2", s, 200, map[string]float64{"ended": 0, "beats": 3})
 	}
+	for _, s := range owners {
+		for _, workload := range topicsWorkloads {
+			add(workload, s, fewTopics, map[string]float64{"cpu-us": 10})
+			add(workload, s, manyOfTopics, map[string]float64{"cpu-us": 13})
+		}
+		add("pause-none", s, pausedTopics, map[string]float64{"cpu-us": 10})
+		add("pause-0s", s, pausedTopics, map[string]float64{"cpu-us": 110})
+		add("pause-1s", s, pausedTopics, map[string]float64{"cpu-us": 29})
+	}
+	for _, s := range ours {
+		add("deploy", s, returning, map[string]float64{"last-s": 5, "publish-waited-ms": 1})
+	}
 	set := func(workload, subject, name string, v float64) {
 		for _, m := range r.Measured {
 			if m.Job.Workload == workload && m.Job.Subject == subject {
@@ -183,6 +197,14 @@ func TestJudge(t *testing.T) {
 			}
 			if m.Job.Workload == "publish" && m.Job.N == 1 {
 				worse = 10 // what Publish to 10,000 is compared with
+			}
+			switch m.Job.Workload {
+			case "pause-none", "pause-0s":
+				worse = v / 2
+			default:
+				if m.Job.N == fewTopics {
+					worse = v / 2
+				}
 			}
 			r := passing()
 			r.Measured[i].Values[name] = worse

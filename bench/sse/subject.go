@@ -197,3 +197,12 @@ func (s subject) serve(ctx context.Context, o subjectOptions, by over) (net.List
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	return l, publish, nil
 }
+
+// serveOn serves handler on a port of loopback until ctx ends.
+func serveOn(ctx context.Context, handler http.Handler) (net.Listener, error) {
+	s := subject{listen: sse.NewListener, open: func(context.Context, subjectOptions) (http.Handler, func([]byte)) {
+		return handler, nil
+	}}
+	l, _, err := s.serve(ctx, subjectOptions{}, clearText)
+	return l, err
+}
