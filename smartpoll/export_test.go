@@ -84,6 +84,7 @@ func Check(s *Scheduler, lowered ...*Group) string {
 		return wrong
 	}
 	inQueue := make(map[*entry]*queue)
+	counted := true // queues know their length
 	walk := func(l *queue) (n int) {
 		for e := l.head; e != nil; e = e.succ {
 			inQueue[e] = l
@@ -96,6 +97,7 @@ func Check(s *Scheduler, lowered ...*Group) string {
 			inQueue[node.e] = l
 			n++
 		}
+		counted = counted && (n < 0 || n == l.n)
 		return n
 	}
 	wrong := ""
@@ -114,8 +116,9 @@ func Check(s *Scheduler, lowered ...*Group) string {
 			return "an heir of one that does not run, or that runs itself"
 		}
 	}
-	running, walls := 0, 0
+	running, walls, present, parked := 0, 0, 0, 0
 	members := make(map[*Group]int)
+	enrolled := make(map[*Group]int)
 	kept, due := make(map[*Group]int), make(map[*Group]int)
 	admissions := make(map[*Group]bool) // those in queue are counted
 	for e := range entries {
@@ -124,6 +127,12 @@ func Check(s *Scheduler, lowered ...*Group) string {
 		}
 		if e.wall {
 			walls++
+		}
+		if !e.removed {
+			present++
+		}
+		if q := e.queue; q != nil && q != &c.ready && q != &c.plans {
+			parked++
 		}
 		if e.extra == nil || e.extra.member == nil {
 			continue
@@ -153,6 +162,9 @@ func Check(s *Scheduler, lowered ...*Group) string {
 			if g.bell.pos != 0 && (g.queue.empty() || !g.free()) {
 				return "a bell is set for nobody"
 			}
+			if !e.removed {
+				enrolled[g]++
+			}
 			members[g] += 0
 			if e.running && !blocked[e] {
 				members[g]++
@@ -168,6 +180,9 @@ func Check(s *Scheduler, lowered ...*Group) string {
 	if running != c.inflight {
 		return "inflight is not the number of running entries"
 	}
+	if present != c.present || parked != c.parked || !counted {
+		return "the number of tasks, of parked ones or of those in a queue is wrong"
+	}
 	if walls != c.walls {
 		return "walls is not the number of entries due by the wall clock"
 	}
@@ -179,6 +194,8 @@ func Check(s *Scheduler, lowered ...*Group) string {
 	}
 	for g, n := range members {
 		switch {
+		case g.members != enrolled[g]:
+			return "a group's members are miscounted"
 		case g.running-g.visits != n:
 			return "a group's running is not the number of its members that run"
 		case g.kept != kept[g] || g.waiting != due[g]:

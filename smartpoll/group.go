@@ -50,6 +50,7 @@ type Group struct {
 	mu    sync.Mutex // guards the fields below until g has an owner, whose mu does from then on; a leaf
 
 	limits    GroupConfig
+	members   int           // tasks
 	limiter   *rate.Limiter // nil: any rate; its lock is a leaf, too
 	ended     time.Time     // when a member's invocation last ended; zero without a gap
 	running   int           // members whose invocation is in progress, and admissions

@@ -36,6 +36,9 @@ func (c *control) claimAll() *entry {
 			return e
 		}
 	}
+	for _, e := range c.tasks {
+		e.enrol(1)
+	}
 	return nil
 }
 
@@ -104,6 +107,15 @@ func (c *control) disownGroups() {
 	}
 }
 
+// enrol adds n to the number of members of the groups of e.
+func (e *entry) enrol(n int) {
+	if e.extra != nil && e.extra.member != nil {
+		for _, g := range e.extra.member.groups {
+			g.members += n
+		}
+	}
+}
+
 // wait counts an entry that has become due.
 func (m *membership) wait() {
 	if !m.due {
@@ -146,6 +158,7 @@ func (c *control) join(e *entry) bool {
 	for m.kept < len(m.groups) {
 		if g := m.groups[m.kept]; !g.queue.empty() || !g.free() || c.missing(m) > 0 {
 			g.queue.push(e)
+			c.parked++
 			c.serve(g) // e may be the first there
 			return false
 		}
@@ -155,6 +168,7 @@ func (c *control) join(e *entry) bool {
 		g := m.giveBack()
 		e.at = m.at
 		g.queue.putBack(e)
+		c.parked++
 		c.serve(g)
 		return false
 	}
@@ -213,6 +227,7 @@ func (c *control) serve(g *Group) {
 			c.admitNow(e)
 			continue
 		}
+		c.parked--
 		e.extra.member.keep()
 		e.extra.member.at = e.at
 		c.ready.push(e)

@@ -557,6 +557,15 @@ func compare(t *testing.T, s *smartpoll.Scheduler, m *model, when string) {
 			t.Fatalf("%s:\ngot  %+v\nwant %+v", when, got, want)
 		}
 	}
+	running := len(m.gone)
+	for _, k := range m.tasks {
+		if k.running {
+			running++
+		}
+	}
+	if got, want := s.Counts(), (smartpoll.Counts{Tasks: len(m.tasks), Running: running, Ready: len(m.line)}); got != want {
+		t.Fatalf("%s: Counts() = %+v, want %+v", when, got, want)
+	}
 	if n != len(m.tasks) {
 		t.Fatalf("%s: %d tasks, want %d", when, n, len(m.tasks))
 	}

@@ -55,7 +55,7 @@ func modelOfGroups(t *testing.T, r *rand.Rand, blocking bool) {
 		options = append(options, smartpoll.WithTask(key, func(context.Context) (hook, error) {
 			lock <- struct{}{}
 			for _, g := range in {
-				if wrong := models[g].start(!blocking); wrong != "" {
+				if wrong := models[g].start(!blocking, groups[g].Info()); wrong != "" {
 					t.Errorf("key %d starts in group %d: %s", key, g, wrong)
 				}
 			}
@@ -166,7 +166,10 @@ func (m *modelGroup) set(config smartpoll.GroupConfig) {
 }
 
 // start counts a start, and returns what is wrong with it, or "". Rated says whether starts are not held up.
-func (m *modelGroup) start(rated bool) string {
+func (m *modelGroup) start(rated bool, info smartpoll.GroupInfo) string {
+	if info.Limit != m.config || info.Running < 1 || info.Running > info.Limit.Running && info.Limit.Running > 0 {
+		return fmt.Sprintf("Info() = %+v, want the limit %+v to be observed", info, m.config)
+	}
 	m.refill()
 	m.tokens--
 	if m.config.Rate > 0 && m.tokens < -1e-3 && rated {

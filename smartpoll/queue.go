@@ -7,12 +7,14 @@ import "time"
 type queue struct {
 	head, tail *entry // those without a head start: a FIFO, linked through them
 	ahead      heap   // those with one
+	n          int    // of both
 }
 
 func (q *queue) empty() bool { return q.head == nil && len(q.ahead) == 0 }
 
 func (q *queue) push(e *entry) {
 	e.queue = q
+	q.n++
 	if e.extra != nil && e.extra.headStart > 0 {
 		q.ahead.push(e, e.order())
 		return
@@ -34,6 +36,7 @@ func (q *queue) putBack(e *entry) {
 		return
 	}
 	e.queue = q
+	q.n++
 	e.prev, e.succ = nil, q.head
 	e.at = min(e.at, q.head.at)
 	q.head.prev = e
@@ -79,6 +82,7 @@ func (e *entry) order() int64 {
 
 func (q *queue) remove(e *entry) {
 	e.queue = nil
+	q.n--
 	if e.pos != 0 {
 		q.ahead.remove(e)
 		return

@@ -229,6 +229,9 @@ func (c *control) unset(e *entry) {
 func (c *control) dequeue(e *entry) {
 	switch {
 	case e.queue != nil:
+		if e.queue != &c.ready && e.queue != &c.plans && e.extra.admitted == nil {
+			c.parked--
+		}
 		e.queue.remove(e)
 	case e.pos != 0:
 		c.untime(e)

@@ -92,6 +92,7 @@ func New(options ...Option) (*Scheduler, error) {
 	if e := c.claimAll(); e != nil {
 		return nil, inUse(e.key)
 	}
+	c.present = len(c.tasks)
 	c.plain = c.observer == nil && !c.recovers
 	return x, nil
 }

@@ -60,6 +60,7 @@ func (c *control) recall(g *Group) {
 		inReady := e.queue == &c.ready
 		e.queue.remove(e)
 		if inReady {
+			c.parked++
 			e.at = m.at
 		} else {
 			affected = append(affected, m.groups[m.kept])

@@ -78,6 +78,8 @@ func (c *control) add(e *entry) error {
 		e.running = true
 	}
 	c.tasks[e.key] = e
+	c.present++
+	e.enrol(1)
 	if e.planned() && c.open() {
 		e.extra.begins = true
 		c.plans.push(e)
@@ -108,6 +110,8 @@ func (c *control) remove(key any) (run *callCtx, ok bool) {
 		return nil, false
 	}
 	e.removed = true
+	c.present--
+	e.enrol(-1)
 	c.unset(e)
 	run = c.drop(e)
 	c.forget(e)

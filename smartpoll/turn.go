@@ -40,10 +40,12 @@ type control struct {
 	mu sync.Mutex // guards the fields below
 
 	tasks    map[any]*entry
+	present  int               // entries of tasks that are not removed
 	gone     []*entry          // removed entries, to be forgotten between hooks
 	heirs    map[*entry]*entry // for a removed entry that still runs: the one that has its key now
 	timed    heap
 	ready    queue
+	parked   int           // entries in the queues of groups
 	plans    queue         // entries to be planned, see plan
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // the one whose TaskHook is running; the holder of the turn reads it without mu
