@@ -75,10 +75,11 @@ func (s *poller) publishNext(scheduler times) {
 }
 
 // next returns the time of the next poll of s, nil if there will be none, and the reason if that is
-// not the time that its pause sets.
+// not the time that its pause sets. The task of a source without a pause also runs for a message or
+// for an input; that is no poll to come, since there may be nothing to take when it runs.
 func (s *poller) next(scheduler times) (at *time.Time, waiting string) {
 	next := scheduler.Next(s.key)
-	if next.IsZero() {
+	if next.IsZero() || s.pause() == 0 && s.waiting == "" {
 		return nil, ""
 	}
 	if delay := scheduler.Delay(s.key); delay > 0 {

@@ -128,6 +128,7 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 // upstream's Retry-After.
 func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
 	if errors.Is(err, kind.ErrNothingYet) {
+		s.publishNext(internal)
 		return nil // the first poll of an input starts another computation
 	}
 	s.svc.followClock(internal)

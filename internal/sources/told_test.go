@@ -240,6 +240,22 @@ func TestReloadsOfToldSources(t *testing.T) {
 	})
 }
 
+// What wakes the task of a source that is told its values shows no next poll: there may be nothing to take when it runs.
+func TestNoNextPollOfToldSources(t *testing.T) {
+	b := newBus(t)
+	synctest.Test(t, func(t *testing.T) {
+		p := toldPolling(t, "sources:\n  a: {bus: a}\n")
+		synctest.Wait()
+		for i := range 500 {
+			for range i % 5 {
+				b.tell("a", "0")
+			}
+			b.tell("a", fmt.Sprint(i))
+			p.wantState("two messages", "a", "ok", fmt.Sprint(i), "")
+		}
+	})
+}
+
 // A burst is published at most as often as at_most says, and its end always is.
 func TestAtMost(t *testing.T) {
 	b := newBus(t)
