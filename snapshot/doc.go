@@ -12,9 +12,9 @@
 // # Life of a topic
 //
 // A topic has no entry, or one that is [Live] or [Final]. A claim makes it Live with a new run and N = 0, without
-// data. Each Put adds one to N and replaces the data. Finish makes it Final; after its retention the entry is
-// forgotten, which followers see as [Gone]. A new claim may replace a Final entry before that: the follower then sees
-// the new run's Live entry at once, and never a Gone of the run before it.
+// data. Each Put adds one to N and replaces the data. Finish makes it Final; after its retention, or by [Store.Forget],
+// the entry is forgotten, which followers see as [Gone]. A new claim may replace a Final entry before that: the follower
+// then sees the new run's Live entry at once, and never a Gone of the run before it.
 //
 // # Order and loss
 //

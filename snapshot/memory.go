@@ -66,6 +66,25 @@ func (m *Memory) Claim(ctx context.Context, topic string, opts ClaimOptions) (Cl
 	return c, c.entry, nil
 }
 
+// Forget implements [Store]. It never waits; it fails only with [ErrLive], or if ctx has ended already.
+func (m *Memory) Forget(ctx context.Context, topic, run string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("snapshot: forget %q: %w", topic, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.cells[topic]
+	if c == nil || c.entry.Run != run {
+		return nil
+	}
+	if c.entry.State == Live {
+		return fmt.Errorf("%w: run %s of %q", ErrLive, run, topic)
+	}
+	heap.Remove(&m.retained, c.index)
+	m.forgetLocked(c)
+	return nil
+}
+
 // Follow implements [Store].
 func (m *Memory) Follow(ctx context.Context, fn func(Entry), synced func()) error {
 	if err := ctx.Err(); err != nil {
@@ -150,8 +169,8 @@ func (m *Memory) forgetLocked(c *cell) {
 	m.notifyLocked(c.entry)
 }
 
-// expire forgets the cells whose retention is over; the timer calls it. It may find none, because a claim that takes
-// over the earliest cell does not change the timer.
+// expire forgets the cells whose retention is over; the timer calls it. It may find none, because Claim and Forget do not
+// change the timer when they remove the earliest cell.
 func (m *Memory) expire() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

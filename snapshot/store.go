@@ -10,6 +10,9 @@ import (
 // claim was lost.
 var ErrOver = errors.New("snapshot: the run is over")
 
+// ErrLive is returned by [Store.Forget] for a run that has not ended.
+var ErrLive = errors.New("snapshot: the run has not ended")
+
 // Store holds one entry per topic. Its methods may be called from any goroutine.
 type Store interface {
 	// Claim takes topic for a new run. Of any number of callers, in any number of processes that share the store,
@@ -25,6 +28,14 @@ type Store interface {
 	// skipped, but never the last one. Calls never overlap, and none happens after Follow has returned. fn and synced
 	// run where the store's locks may be held: they must neither block nor call the store or one of its claims.
 	Follow(ctx context.Context, fn func(Entry), synced func()) error
+
+	// Forget gives up the retained Final entry of topic before its retention is over, if run wrote it. It does nothing
+	// if topic has no entry, or that of another run, and returns [ErrLive] if run has not ended. When it returns nil,
+	// the followers of this Store value have been told of the run's Final entry, as after Finish, and then that it is
+	// Gone or replaced.
+	//
+	// Any other error means that ctx ended or that the store cannot be reached. The entry may then be gone or not.
+	Forget(ctx context.Context, topic, run string) error
 }
 
 // Claim is the right to write a topic, held by one run. Its methods may be called from any goroutine.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -230,12 +231,8 @@ func (s *records) stored(ctx context.Context, job, id string) {
 
 // clear removes the end of a run from the store. It does nothing to a run that is not over.
 func (s *records) clear(ctx context.Context, job, id string) {
-	// Claiming a topic for a run that ends at once and is not kept clears it.
-	claim, _, err := s.deps.Store.Claim(ctx, runTopic(id), snapshot.ClaimOptions{})
-	if err == nil && claim != nil {
-		err = claim.Finish(ctx, []byte("null"), 0)
-	}
-	if err != nil {
+	err := s.deps.Store.Forget(ctx, runTopic(id), id)
+	if err != nil && !errors.Is(err, snapshot.ErrLive) {
 		s.deps.Log.Error("an old run was not forgotten", "job", job, "run", id, "err", err)
 	}
 }

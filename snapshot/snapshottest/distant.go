@@ -10,8 +10,8 @@ import (
 
 // Distant returns a [snapshot.Store] that keeps its entries in store and whose followers get each change delay later,
 // in order, as with a store on another machine. It promises no more than the contract does: Put and Finish return
-// before followers get their change, while Claim returns after followers got the changes of its topic, which then
-// overtake those of other topics that are still to come. No entry is skipped. Code that passes its tests on Distant
+// before followers get their change, while Claim and Forget return after followers got the changes of the topic, which
+// then overtake those of other topics that are still to come. No entry is skipped. Code that passes its tests on Distant
 // does not rely on followers being called at once.
 //
 // A Distant owns one goroutine for each Follow, which ends with it. It works in a [testing/synctest] bubble.
@@ -35,6 +35,21 @@ func (d *distant) Claim(
 	if err != nil {
 		return nil, snapshot.Entry{}, err
 	}
+	d.deliverTopic(topic)
+	return claim, entry, nil
+}
+
+// Forget implements [snapshot.Store].
+func (d *distant) Forget(ctx context.Context, topic, run string) error {
+	if err := d.Store.Forget(ctx, topic, run); err != nil {
+		return err
+	}
+	d.deliverTopic(topic)
+	return nil
+}
+
+// deliverTopic has all followers get the waiting entries of a topic now.
+func (d *distant) deliverTopic(topic string) {
 	d.mu.Lock()
 	backlogs := make([]*backlog, 0, len(d.backlogs))
 	for b := range d.backlogs {
@@ -44,7 +59,6 @@ func (d *distant) Claim(
 	for _, b := range backlogs {
 		b.deliverTopic(topic)
 	}
-	return claim, entry, nil
 }
 
 // Follow implements [snapshot.Store].
