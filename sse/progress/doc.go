@@ -24,10 +24,10 @@
 // # Topics and runs
 //
 // A topic is a name, such as "discovery/line-1". It has at most one run at a time: no run until a Start; then a running
-// one; from Finish on a retained one, for the Tracker's retention (30 seconds by default); then it is forgotten.
-// [Tracker.Start] joins a running job and begins a new run in any other case, so that a trigger never takes an old
-// result for its own; [Tracker.StartOrJoin] also joins a retained one, for work that is done once and shown to many. Of
-// any number of concurrent callers exactly one begins the run, and the others join it.
+// one; from Finish on a retained one, for the Tracker's retention (30 seconds by default); then it is forgotten, or
+// before that by [Tracker.Forget]. [Tracker.Start] joins a running job and begins a new run in any other case, so that a
+// trigger never takes an old result for its own; [Tracker.StartOrJoin] also joins a retained one, for work that is done
+// once and shown to many. Of any number of concurrent callers exactly one begins the run, and the others join it.
 //
 // # Runs with more to say
 //
@@ -83,8 +83,8 @@
 //
 // # Errors
 //
-// A topic without a run is [ErrNoTopic], a Tracker that begins no more runs [ErrEnded]; any other error of a start or of
-// [Publisher.End] is the store's. [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the
+// A topic without a run is [ErrNoTopic], a Tracker that begins no more runs [ErrEnded], an attempt to forget a run that
+// has not ended [ErrRunning]; any other error of a start, of [Tracker.Forget] or of [Publisher.End] is the store's. [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the
 // cause of [Job.Context]: [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also
 // ErrNoTopic if the server does not have the run any more. Payloads that cannot be encoded are logged.
 //

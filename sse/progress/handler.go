@@ -49,7 +49,8 @@ type HandlerOptions struct {
 //   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id,
 //     coalesced, events, snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and
 //     is 200 if the run has ended by then. With an Idempotency-Key, the same key on the same topic leads to the same
-//     run, as long as that is kept; the answer is 422 if the body differs, and 409 if another run has taken its place.
+//     run, as long as that is kept; the answer is 422 if the body differs, and 409 if another run has taken its place or
+//     its end was forgotten ([Tracker.Forget]).
 //   - GET streams as [Tracker.Serve] does, and may hand the connection off ([sse.StreamOptions]). If Accept prefers
 //     application/json to text/event-stream, the answer is the newest snapshot, with the event's id as ETag. With
 //     If-None-Match the answer is 304 while nothing has changed, and with `Prefer: wait=N` it waits for a change.

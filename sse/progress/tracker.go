@@ -21,7 +21,7 @@ var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 // it with [Tracker.Shutdown]. Its methods may be called from any goroutine.
 type Tracker struct {
 	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside
-	// Claim, so nothing holds mu or a Job.mu while it calls the store.
+	// Claim and Forget, so nothing holds mu or a Job.mu while it calls the store.
 
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
