@@ -34,8 +34,6 @@ const (
 	comesBack   behaviour = "comes back when its stream ends"
 	waits       behaviour = "waits for as long as the server says"
 	endsWith204 behaviour = "stops at 204"
-	takesRetry  behaviour = "takes the time to wait from a stream without events"
-	emptyless   behaviour = "makes no message of a stream without events"
 )
 
 var clients = []client{
@@ -46,17 +44,13 @@ var clients = []client{
 	{name: "fetch-event-source", peer: "@microsoft/fetch-event-source", program: node("fetch-event-source"), wrongs: map[behaviour]wrong{
 		endsWith204: {because: "whatever is no stream and no client error is tried again, as its README shows"},
 	}},
-	{name: "undici", peer: "undici", program: node("eventsource", "undici"), wrongs: map[behaviour]wrong{
-		takesRetry: {because: "it takes fields at the blank line that ends a block"},
-	}},
+	{name: "undici", peer: "undici", program: node("eventsource", "undici")},
 	{name: "launchdarkly/eventsource", peer: "github.com/launchdarkly/eventsource", program: []string{"launchdarkly"}, wrongs: map[behaviour]wrong{
 		endsWith204: {because: "every error is tried again, unless an error handler decides otherwise"},
-		takesRetry:  {because: "it takes fields at the blank line that ends a block"},
 	}},
 	{name: "r3labs/sse", peer: "github.com/r3labs/sse/v2", program: []string{"r3labs"}, wrongs: map[behaviour]wrong{
 		waits:     {because: "retry is ignored, it backs off by itself"},
 		comesBack: {because: "the end of a stream ends it, so it never sees a 204 either"},
-		emptyless: {because: "every block becomes a message, even one without data or end"},
 	}},
 	{name: "go-sse", peer: "github.com/tmaxmax/go-sse", program: []string{"go-sse"}},
 }

@@ -131,14 +131,16 @@ func refusedEvent(names []string) []byte {
 
 // turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a
 // stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
-// with 503.
+// with 503. That stream is a whole event: a `retry:` without the end of its block is lost on some clients, and some make
+// an empty message of a block without data.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(r, why)
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		setStreamHeaders(w.Header())
 		w.WriteHeader(http.StatusOK)
 		if r.Method != http.MethodHead {
-			_, _ = w.Write(retry(5*time.Second, 30*time.Second)) // the client sees the end either way
+			bye := Event{Name: "bye", Data: []byte{}, Retry: spread(5*time.Second, 30*time.Second)}
+			_, _ = w.Write(bye.appendBody(nil)) // the client sees the end either way
 		}
 		return
 	}

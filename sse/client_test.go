@@ -848,7 +848,8 @@ func TestClientIsShed(t *testing.T) {
 				names = append(names, ev.Name)
 			}
 		}
-		if want := []string{"", "bye"}; !slices.Equal(names, want) {
+		want := append([]string{""}, slices.Repeat([]string{"bye"}, len(waits))...)
+		if names = names[:min(len(names), len(want))]; !slices.Equal(names, want) {
 			t.Errorf("events: %q, want %q", names, want)
 		}
 		if waits[0] < 500*time.Millisecond || waits[0] > 15*time.Second {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ import (
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
+
+// byeAlone matches the stream of a request that is turned away.
+var byeAlone = regexp.MustCompile(`^event: bye\nretry: \d{4,5}\ndata: ?\n\n$`)
 
 // engine is a way to carry streams. Whatever it is, it has to pass conformance.
 type engine struct {
@@ -305,8 +309,8 @@ var conformance = []struct {
 				time.Sleep(20 * time.Second) // and a heartbeat
 				if path == "/one/empty" && id == "" {
 					full := f.srv.Open(t, path, nil)
-					if text, err := io.ReadAll(full.Response.Body); strings.Contains(string(text), "\n\n") || !strings.HasPrefix(string(text), "retry: ") || err != nil {
-						t.Errorf("one too many is refused with %q, %v, want retry: alone", text, err)
+					if text, err := io.ReadAll(full.Response.Body); !byeAlone.Match(text) || err != nil {
+						t.Errorf("one too many is refused with %q, %v, want bye with a retry: alone", text, err)
 					}
 					<-f.results
 				}
@@ -740,7 +744,7 @@ var conformance = []struct {
 		expect(t, "rest of an idle stream", rest(t, next), "")
 		_, _ = idle, stuck
 		late := f.srv.Open(t, "/one/a", nil)
-		expect(t, "a stream that comes later", rest(t, late), "")
+		expect(t, "a stream that comes later", rest(t, late), "bye()")
 		if got := late.Retry(); got < 5*time.Second {
 			t.Errorf("retry of a stream that comes later = %v, want 5 s or more", got)
 		}
@@ -1190,7 +1194,7 @@ var conformance = []struct {
 		go func() { again <- f.hub.Drain(context.Background()) }()
 		synctest.Wait()
 		late := f.srv.Open(t, "/one/a", nil)
-		expect(t, "a stream that comes while draining", rest(t, late), "")
+		expect(t, "a stream that comes while draining", rest(t, late), "bye()")
 		if got := late.Retry(); late.Response.StatusCode != 200 || got < 5*time.Second || got > 30*time.Second {
 			t.Errorf("a stream that comes while draining: status %d, retry %v, want 200, 5 s to 30 s", late.Response.StatusCode, got)
 		}
@@ -1411,7 +1415,7 @@ var conformance = []struct {
 				a.Open("r")
 				st := f.srv.Open(t, path, nil)
 				synctest.Wait()
-				if refused := f.srv.Open(t, path, nil); rest(t, refused) != "" || refused.Retry() < 5*time.Second {
+				if refused := f.srv.Open(t, path, nil); rest(t, refused) != "bye()" || refused.Retry() < 5*time.Second {
 					t.Errorf("%s: a second stream is not refused", path)
 				}
 				<-f.results

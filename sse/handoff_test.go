@@ -424,7 +424,7 @@ func TestLimits(t *testing.T) {
 					}
 					for _, at := range tt.refuse {
 						soft := open(at, "text/event-stream")
-						expect(t, "stream of one too many", rest(t, soft), "")
+						expect(t, "stream of one too many", rest(t, soft), "bye()")
 						if got := soft.Retry(); soft.Response.StatusCode != 200 || got < 5*time.Second || got > 30*time.Second {
 							t.Errorf("%s: status %d, retry %v, want 200 and 5 s to 30 s", at, soft.Response.StatusCode, got)
 						}

@@ -27,8 +27,8 @@ type HubOptions struct {
 	// DrainWindow is the time over which [Hub.Drain] spreads the ends of the streams. Zero means 5 seconds.
 	DrainWindow time.Duration
 	// MaxStreams bounds the streams that are open at once. Zero means no bound. A client beyond a bound is told to come
-	// back in 5 to 30 seconds: with 200, `retry:` and the end if its Accept asks for text/event-stream, since any other
-	// status would end an EventSource for good; otherwise with 503 and Retry-After.
+	// back in 5 to 30 seconds: if its Accept asks for text/event-stream, with 200, an event named bye and the end, since
+	// any other status would end an EventSource for good; otherwise with 503 and Retry-After.
 	MaxStreams int
 	// Quotas bound the streams that are open at once for each client ([PerClient]), user, tenant or whatever else a
 	// request tells. A stream counts for each of them, and has to fit into all. Empty means no bound.

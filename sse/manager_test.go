@@ -702,8 +702,11 @@ func TestManagerLimitsTopicsOfRequests(t *testing.T) {
 			t.Errorf("an EventSource got Content-Type %q, want %q", got, want)
 		}
 		d := sse.NewDecoder(res.Body, nil)
+		if ev, err := d.Next(); err != nil || ev.Name != "bye" {
+			t.Errorf("an EventSource got %v, %v, want bye", ev, err)
+		}
 		if ev, err := d.Next(); err != io.EOF {
-			t.Errorf("an EventSource got %v, %v, want the end", ev, err)
+			t.Errorf("after bye an EventSource got %v, %v, want the end", ev, err)
 		}
 		if got := d.Retry(); got < 5*time.Second || got > 30*time.Second {
 			t.Errorf("an EventSource got retry %v, want 5s to 30s", got)

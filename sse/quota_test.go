@@ -51,7 +51,7 @@ func TestQuotas(t *testing.T) {
 				} {
 					st := open(tt.user, tt.tenant)
 					if !tt.admitted {
-						expect(t, "stream of one too many", rest(t, st), "")
+						expect(t, "stream of one too many", rest(t, st), "bye()")
 						<-f.results
 						continue
 					}

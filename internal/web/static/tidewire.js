@@ -333,9 +333,8 @@ class Link {
         this.#arrived();
         this.#tell({ type: "gap", missed: Number(data) });
         break;
-      case "bye": // the server drains: it closes the stream in a moment
-        this.#arrived();
-        this.#tell({ type: "state", state: "reconnecting" });
+      case "bye": // the stream ends in a moment, so something that buffers passes this event on, too
+        if (!this.#poll) this.#tell({ type: "state", state: "reconnecting" });
         break;
       default: // not used here
         this.#tell({ type: "beat" });
