@@ -2,12 +2,10 @@
 // polling tasks and commits their results one at a time, so that state they
 // touch needs no lock. Its API is that of joeycumines/go-smartpoll.
 //
-// A [Scheduler] is configured with [Task] values, each under a key, and
-// optionally with hooks. A task has two stages. The first stage runs in its own
-// goroutine and does the slow work; it returns the second stage, a [TaskHook],
-// which is synchronised with the main loop: it stores the result and decides
-// when the task, or another one, runs next. [WithHook] adds a hook for a
-// channel, [WithRunHook] one for the start of a Run.
+// A [Scheduler] is configured with [Task] values, each under a key, and optionally with hooks. A task has two stages.
+// The first stage runs beside everything else and does the slow work. It returns the second stage, a [TaskHook], which
+// is synchronised with the main loop: it stores the result and decides when the task, or another one, runs next.
+// [WithHook] adds a hook for a channel, [WithRunHook] one for the start of a Run.
 //
 //	scheduler, err := smartpoll.New(
 //		smartpoll.WithTask("tank", smartpoll.Poll(fetch, commit), smartpoll.Retry(smartpoll.Backoff{})),
@@ -53,9 +51,9 @@
 // task has done is visible to its hook. A hook that blocks holds up all other
 // hooks, and all starts.
 //
-// A hook may run on the goroutine of any task. A send to an unbuffered channel of
-// a [Hook] may complete while another hook runs; the value reaches its hook in any
-// case.
+// A goroutine may call several tasks, one after the other, and hooks of any task in between. A task that blocks delays
+// no other one: another goroutine calls those that are due meanwhile. A send to an unbuffered channel of a [Hook] may
+// complete while another hook runs; the value reaches its hook in any case.
 //
 // # Concurrency
 //

@@ -67,6 +67,24 @@ func (h heap) check() string {
 // TimerIsSet tells whether the timer of s is going to fire, and stops it.
 func TimerIsSet(s *Scheduler) bool { return s.timer.Stop() }
 
+// Starts is the FIFO of started entries, for tests by number instead of by entry.
+type Starts struct{ s starts }
+
+// Push adds a number, which is not negative.
+func (s *Starts) Push(n int) { s.s.push(&entry{runs: uint64(n)}) }
+
+// Pop returns -1 if there is none.
+func (s *Starts) Pop() int {
+	e := s.s.pop()
+	if e == nil {
+		return -1
+	}
+	return int(e.runs)
+}
+
+// Cap returns for how many entries it has memory.
+func (s *Starts) Cap() int { return cap(s.s.entries) }
+
 // TimedLen returns how many entries are in the heap of s.
 func TimedLen(s *Scheduler) int {
 	s.mu.Lock()
@@ -182,6 +200,14 @@ func Check(s *Scheduler, lowered ...*Group) string {
 	}
 	if present != c.present || parked != c.parked || !counted {
 		return "the number of tasks, of parked ones or of those in a queue is wrong"
+	}
+	for _, e := range c.starts.entries[c.starts.first:] {
+		if !e.running || e.run == nil {
+			return "an entry is in starts and does not run"
+		}
+	}
+	if !c.starts.empty() && !c.helping {
+		return "nobody is on the way to starts"
 	}
 	if walls != c.walls {
 		return "walls is not the number of entries due by the wall clock"

@@ -20,7 +20,7 @@ var ErrPanicInTask = errors.New(`smartpoll: panic in task`)
 // Tasks run independently of each other, and at most one runs per key at any time.
 //
 // A Task that changes its goroutine, by [runtime.LockOSThread] or by labels, must
-// undo that before it returns: hooks of other tasks may run on it next.
+// undo that before it returns: other tasks and their hooks may run on it next.
 type Task func(ctx context.Context) (TaskHook, error)
 
 // TaskHook performs an arbitrary operation, synchronised with the main loop, within [Scheduler.Run]. It typically

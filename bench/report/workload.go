@@ -67,7 +67,9 @@ hand. gocron: Update. robfig/cron: Remove and Schedule. go-quartz: ScheduleJob w
 again from the second stage, 10 ms after the end, as does robfig/cron, from the time at which its timer fired; since no timer
 is on time, they cannot reach 100 %. gocron (singleton mode) and go-quartz run at a fixed rate. Lateness is by how much longer
 than 10 ms it took from one start of a task to its next; with 10,000 tasks and more, two cores are too few for anybody, and it
-grows until each has its turn. Counting begins when all tasks have run once, or after three seconds.`,
+grows until each has its turn. A goroutine of smartpoll that has ended a run takes the next task that is due, so that many
+tasks at once need few goroutines; AfterFunc begins one for each run. Counting begins when all tasks have run once, or after
+three seconds.`,
 		series: everyone,
 		units: []unit{
 			{name: "runs/s", title: "Runs per second", format: figures.Count},
