@@ -127,7 +127,7 @@ func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err er
 		return hook, err
 	}
 	if o.OnStart != nil {
-		c.observe(e.key, func() { o.OnStart(e.key, e.extra.late) })
+		c.observe(e.key, func() { o.OnStart(e.key, e.extra.late, e.extra.held) })
 	}
 	begin := time.Since(c.base) // half the cost of time.Now
 	err = call()

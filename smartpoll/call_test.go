@@ -126,7 +126,7 @@ func TestPanicIsContained(t *testing.T) {
 		"channel":  {nil, []smartpoll.Option{smartpoll.WithRecover(), smartpoll.WithTask("k", nothing), smartpoll.WithHook(closed, func(context.Context, *internal, int, bool) error { blow(); return nil })}},
 		"run hook": {nil, []smartpoll.Option{smartpoll.WithRecover(), smartpoll.WithTask("k", nothing), onRun(func(*internal) { blow() })}},
 		"OnError":  {"k", []smartpoll.Option{smartpoll.WithTask("k", fails, smartpoll.OnError(func(context.Context, *internal, any, error) error { blow(); return nil }))}},
-		"OnStart":  {"k", []smartpoll.Option{smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(any, time.Duration) { blow() }})}},
+		"OnStart":  {"k", []smartpoll.Option{smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(any, time.Duration, time.Duration) { blow() }})}},
 		"OnDone":   {"k", []smartpoll.Option{smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnDone: func(any, time.Duration, error) { blow() }})}},
 		"OnHook": {"k", []smartpoll.Option{smartpoll.WithTask("k", then(func(*internal) error { return nil })),
 			smartpoll.WithObserver(&smartpoll.Observer{OnHook: func(key any, _ time.Duration, _ error) {
@@ -179,7 +179,7 @@ func TestGoexitInEachPlace(t *testing.T) {
 		"task":    {smartpoll.WithTask("k", func(context.Context) (hook, error) { exit(); return nil, nil }, smartpoll.Timeout(time.Hour), smartpoll.Retry(smartpoll.Backoff{}))},
 		"hook":    {smartpoll.WithTask("k", then(func(*internal) error { exit(); return nil }))},
 		"OnError": {smartpoll.WithTask("k", fails, smartpoll.OnError(func(context.Context, *internal, any, error) error { exit(); return nil }))},
-		"OnStart": {smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(any, time.Duration) { exit() }})},
+		"OnStart": {smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(any, time.Duration, time.Duration) { exit() }})},
 		"OnDone":  {smartpoll.WithTask("k", nothing), smartpoll.WithObserver(&smartpoll.Observer{OnDone: func(any, time.Duration, error) { exit() }})},
 		"OnHook": {smartpoll.WithTask("k", then(func(*internal) error { return nil })), smartpoll.WithObserver(&smartpoll.Observer{OnHook: func(key any, _ time.Duration, _ error) {
 			if key == "k" {

@@ -67,7 +67,8 @@ type extra struct {
 
 	// With an Observer only.
 
-	late, took time.Duration
+	freed            int64 // when something last ceased to hold up the entry, see control.since
+	late, held, took time.Duration
 }
 
 func (e *entry) scheduled() bool { return e.next != (time.Time{}) }

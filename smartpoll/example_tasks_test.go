@@ -270,7 +270,7 @@ func ExampleWithObserver() {
 	scheduler, err := smartpoll.New(
 		smartpoll.WithTask("tank", say("level 10", cancel)),
 		smartpoll.WithObserver(&smartpoll.Observer{
-			OnStart: func(key any, late time.Duration) { fmt.Println("start", key, late < time.Minute) },
+			OnStart: func(key any, late, held time.Duration) { fmt.Println("start", key, late < time.Minute) },
 			OnDone:  func(key any, took time.Duration, err error) { fmt.Println("done", key, err) },
 			OnHook:  func(key any, took time.Duration, err error) { fmt.Println("hook", key, err) },
 		}))

@@ -53,9 +53,9 @@ type TaskInfo struct {
 	Runs uint64
 	// Started is the time of the last start, the zero time if there was none.
 	Started time.Time
-	// Late is how long after its scheduled or planned time the last start was, and Took is the duration of the last
-	// invocation that has ended, without its hook. Both are kept only with an [Observer].
-	Late, Took time.Duration
+	// Late and Held are how late the last start was, see [Observer], and Took is the duration of the last invocation that
+	// has ended, without its hook. They are kept only with an Observer.
+	Late, Held, Took time.Duration
 	// Failures is how many invocations in a row have failed, and Err is the last error, even if a success has followed
 	// it. A failed fetch of a [Poll] counts as a failure.
 	Failures int
@@ -139,7 +139,7 @@ func (c *control) info(e *entry, now time.Time) TaskInfo {
 		info.Started = c.startOf(e, now)
 	}
 	if x := e.extra; x != nil {
-		info.Late, info.Took = x.late, x.took
+		info.Late, info.Held, info.Took = x.late, x.held, x.took
 		info.Failures, info.Err, info.Skipped = x.failures, x.err, x.skipped
 	}
 	return info

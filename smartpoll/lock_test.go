@@ -77,7 +77,7 @@ func TestNoCodeOfTheUsersRunsUnderTheMutex(t *testing.T) {
 		onError := smartpoll.OnError(func(_ context.Context, _ *internal, key any, err error) error { p.probe(); return nil })
 		s := mustNew(t, smartpoll.WithRecover(), smartpoll.WithDynamic(),
 			smartpoll.WithObserver(&smartpoll.Observer{
-				OnStart: func(any, time.Duration) { p.probe() },
+				OnStart: func(any, time.Duration, time.Duration) { p.probe() },
 				OnDone:  func(any, time.Duration, error) { p.probe() },
 				OnHook:  func(any, time.Duration, error) { p.probe() },
 			}),

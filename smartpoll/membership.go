@@ -210,8 +210,17 @@ func (c *control) missing(m *membership) (wait time.Duration) {
 	return wait
 }
 
-// serve makes g keep what is free for the first entry in its queue, which then proceeds to its next group.
+// serve makes g keep what is free since now for the first entry in its queue, which then proceeds to its next group.
 func (c *control) serve(g *Group) {
+	since := int64(0)
+	if c.observer != nil && !g.queue.empty() {
+		since = int64(time.Since(c.base))
+	}
+	c.serveSince(g, since)
+}
+
+// serveSince is serve for what is free since the given time.
+func (c *control) serveSince(g *Group, since int64) {
 	if g.bell.pos != 0 {
 		c.timed.remove(&g.bell)
 	}
@@ -230,6 +239,7 @@ func (c *control) serve(g *Group) {
 		c.parked--
 		e.extra.member.keep()
 		e.extra.member.at = e.at
+		e.extra.freed = since
 		c.ready.push(e)
 	}
 }

@@ -88,7 +88,7 @@ func TestLateIsCountedFromThePlannedTime(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var late journal
 			var takes atomic.Int64
-			s := mustNew(t, smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(_ any, d time.Duration) { late.add("%v", d) }}),
+			s := mustNew(t, smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(_ any, d, held time.Duration) { late.add("%v", d+held) }}),
 				smartpoll.WithTask("k", func(context.Context) (hook, error) { time.Sleep(time.Duration(takes.Load())); return nil, nil },
 					smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Missed(missed)))
 			r := run(s)
@@ -97,8 +97,8 @@ func TestLateIsCountedFromThePlannedTime(t *testing.T) {
 				t.Helper()
 				synctest.Wait()
 				starts = append(starts, d.String())
-				if info, _ := s.Info("k"); info.Late != d {
-					t.Errorf("%v, %s: Late = %v, want %v", missed, when, info.Late, d)
+				if info, _ := s.Info("k"); info.Late+info.Held != d {
+					t.Errorf("%v, %s: Late and Held = %v, %v, want the sum %v", missed, when, info.Late, info.Held, d)
 				}
 				late.want(t, starts...)
 			}

@@ -12,9 +12,14 @@ import (
 // goroutine of the task, so they run concurrently for several tasks; OnHook is called between two hooks. A panic in one
 // of them ends [Scheduler.Run] with a [*TaskError].
 type Observer struct {
-	// OnStart is called before a task starts. Late is how long ago the task was due, by an explicit schedule or by its
-	// [Schedule]; for a run that makes up for missed times, it counts from the first of them.
-	OnStart func(key any, late time.Duration)
+	// OnStart is called before a task starts, which was due, by an explicit schedule or by its [Schedule], late plus held
+	// ago; for a run that makes up for missed times, that counts from the first of them.
+	//
+	// Held is how long after that the task could not start: because its run before was in progress, because it was paused,
+	// a [Group] or [WithMaxRunning] did not admit it, no Run was in progress, or it was only then scheduled for a time in
+	// the past. Late is the rest: how long the scheduler took to start a task that nothing held up. If it is long, a hook
+	// blocks, the process has too much to do, or it was suspended.
+	OnStart func(key any, late, held time.Duration)
 	// OnDone is called when a task has returned err, took after its start. For a [Poll], err is the error of its fetch.
 	// For an invocation that was dropped it is the cause: [ErrTaskCancelled], [ErrTaskRemoved] or [ErrTaskReplaced].
 	OnDone func(key any, took time.Duration, err error)

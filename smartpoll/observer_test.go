@@ -15,7 +15,7 @@ func TestObserver(t *testing.T) {
 		ch := make(chan int)
 		s := mustNew(t, smartpoll.WithMaxRunning(1), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}),
 			smartpoll.WithObserver(&smartpoll.Observer{
-				OnStart: func(key any, late time.Duration) { j.add("start %v late %v", key, late) },
+				OnStart: func(key any, late, held time.Duration) { j.add("start %v late %v held %v", key, late, held) },
 				OnDone:  func(key any, took time.Duration, err error) { j.add("done %v took %v: %v", key, took, err) },
 				OnHook:  func(key any, took time.Duration, err error) { j.add("hook %v took %v: %v", key, took, err) },
 			}),
@@ -30,11 +30,11 @@ func TestObserver(t *testing.T) {
 		s.Schedule("a", time.Second)
 		s.ScheduleAt("b", time.Now().Add(2*time.Second).Round(0))
 		time.Sleep(10 * time.Second)
-		j.want(t, "start a late 0s", "done a took 3s: <nil>", "hook a took 2s: <nil>", "start b late 4s", "done b took 0s: flaky")
+		j.want(t, "start a late 0s held 0s", "done a took 3s: <nil>", "hook a took 2s: <nil>", "start b late 0s held 4s", "done b took 0s: flaky")
 		a, _ := s.Info("a")
 		b, _ := s.Info("b")
-		if a.Took != 3*time.Second || b.Late != 4*time.Second || b.Failures != 1 {
-			t.Errorf("Info() = %+v, %+v, want Took 3s, Late 4s", a, b)
+		if a.Took != 3*time.Second || b.Held != 4*time.Second || b.Failures != 1 {
+			t.Errorf("Info() = %+v, %+v, want Took 3s, Held 4s", a, b)
 		}
 		j.lines = nil
 		s.Schedule("c", 0)
@@ -42,7 +42,7 @@ func TestObserver(t *testing.T) {
 		s.Cancel("c")
 		ch <- 1
 		time.Sleep(time.Minute)
-		j.want(t, "start c late 0s", "done c took 1s: smartpoll: task cancelled", "hook <nil> took 1s: <nil>")
+		j.want(t, "start c late 0s held 0s", "done c took 1s: smartpoll: task cancelled", "hook <nil> took 1s: <nil>")
 		r.stop()
 	})
 }

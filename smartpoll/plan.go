@@ -287,6 +287,14 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 	return false
 }
 
+// noteLateness notes for the Observer how late e starts, at c.clock, and how long before that it was held up.
+func (c *control) noteLateness(e *entry) {
+	x := e.more()
+	all := c.late(e)
+	x.late = min(all, time.Duration(max(c.clock-max(x.freed, c.roomed), 0)))
+	x.held = all - x.late
+}
+
 // late is lateness at c.clock, which was read just now.
 func (c *control) late(e *entry) time.Duration {
 	if isWall(e.next) {

@@ -205,6 +205,9 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	e.next = next
 	e.at = max(saturate(c.since(now), d), -never/2) // leaves room for a head start
 	if d <= 0 {
+		if c.observer != nil {
+			e.more().freed = c.since(now)
+		}
 		c.overdue(e, now)
 		c.promote(e)
 		return
@@ -247,7 +250,7 @@ func (c *control) promote(e *entry) {
 		return
 	}
 	e.ready = true
-	c.enqueueReady(e) // not if it is running: then finished will
+	c.line(e) // not if it is running: then finished will
 }
 
 // expire makes entries ready that have become due, at most a batch of them. The caller holds mu.
@@ -272,7 +275,7 @@ func (c *control) expire() {
 		}
 		c.untime(e)
 		if e.extra != nil && e.extra.rings != nil {
-			c.serve(e.extra.rings)
+			c.serveSince(e.extra.rings, e.at)
 			continue
 		}
 		if e.paused || !c.overdue(e, now) {

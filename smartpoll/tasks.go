@@ -204,7 +204,7 @@ func (c *control) Resume(key any) {
 		return
 	}
 	e.paused = false
-	if e.ready && !c.overdue(e, time.Now()) {
+	if !e.ready || !c.overdue(e, time.Now()) {
 		c.enqueueReady(e)
 	}
 	c.kick()

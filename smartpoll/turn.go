@@ -67,6 +67,7 @@ type control struct {
 	timer    *time.Timer   // calls fire
 	armed    int64         // the time the timer is set to
 	capped   bool          // that time was limited to wallCheck because of walls
+	roomed   int64         // with an Observer: when WithMaxRunning last ceased to hold up a start, or the Run began
 	walls    int           // entries in timed that are due by the wall clock
 	skew     int64         // wall clock less monotonic clock, when last read
 	origin   time.Time     // the reading of the clock from which others are derived, see reading
@@ -256,7 +257,7 @@ func (c *control) admit() {
 			c.clock, c.fresh = int64(time.Since(c.base)), true // half the cost of time.Now
 		}
 		if c.observer != nil {
-			e.more().late = c.late(e)
+			c.noteLateness(e)
 		}
 		e.started = c.clock
 		e.runs++
@@ -311,6 +312,9 @@ func (c *control) process(it item) {
 
 // finished ends the invocation of e. The caller holds mu.
 func (c *control) finished(e *entry) {
+	if c.observer != nil && !c.room() {
+		c.roomed = int64(time.Since(c.base))
+	}
 	c.inflight--
 	if c.inflight == 0 && c.idle != nil {
 		close(c.idle)
@@ -337,8 +341,16 @@ func (c *control) over(e *entry) {
 	}
 }
 
-// enqueueReady puts e in the ready queue, if it can start. The caller holds mu.
+// enqueueReady puts e, which was held up until now, in the ready queue, if it can start. The caller holds mu.
 func (c *control) enqueueReady(e *entry) {
+	if c.observer != nil { // although e may not be due: whether it is may not have been noticed
+		e.more().freed = int64(time.Since(c.base))
+	}
+	c.line(e)
+}
+
+// line puts e in the ready queue, if it can start. The caller holds mu.
+func (c *control) line(e *entry) {
 	if e.ready && !e.running && !e.paused {
 		if e.extra != nil && e.extra.member != nil {
 			e.extra.member.wait()

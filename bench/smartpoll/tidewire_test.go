@@ -117,7 +117,7 @@ func BenchmarkPollCycle(b *testing.B) {
 		s := newScheduler(tb, append(idle(n-1),
 			smartpoll.WithTask(key, smartpoll.Poll(fetch, commit), smartpoll.Retry(smartpoll.Backoff{})),
 			smartpoll.WithObserver(&smartpoll.Observer{
-				OnStart: func(any, time.Duration) { started++ },
+				OnStart: func(any, time.Duration, time.Duration) { started++ },
 				OnDone:  func(any, time.Duration, error) { done++ },
 			}))...)
 		s.Schedule(key, 0)

@@ -48,6 +48,7 @@ type Metrics struct {
 	polls        *prometheus.CounterVec
 	pollDuration children[prometheus.Observer] // by kind of source
 	pollLateness prometheus.Histogram
+	pollHeld     prometheus.Histogram
 	throttled    *prometheus.CounterVec
 	runs         *prometheus.CounterVec
 	runDuration  *prometheus.HistogramVec
@@ -80,8 +81,13 @@ func New(version string) *Metrics {
 		}, []string{"source", "result"}),
 		pollLateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "tidewire_poll_lateness_seconds",
-			Help:    "How late polls began. A poll held back by its upstream's limit is due when the limit allows it.",
+			Help:    "How late polls began although nothing held them up.",
 			Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30},
+		}),
+		pollHeld: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "tidewire_poll_held_seconds",
+			Help:    "How long due polls were held up by the limit of their upstream, or by the poll before.",
+			Buckets: []float64{.01, .1, .5, 1, 5, 15, 60, 300, 1800},
 		}),
 		throttled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_upstream_rate_limited_total",
@@ -129,6 +135,7 @@ func New(version string) *Metrics {
 		m.polls,
 		durations,
 		m.pollLateness,
+		m.pollHeld,
 		m.throttled,
 		m.runs,
 		m.runDuration,
@@ -186,7 +193,10 @@ func (m *Metrics) Observer() *gateway.Observer {
 		},
 		AuditFailed: m.auditLost.Inc,
 		Sources: &sources.Observer{
-			Late:   func(late time.Duration) { m.pollLateness.Observe(late.Seconds()) },
+			Late: func(late, held time.Duration) {
+				m.pollLateness.Observe(late.Seconds())
+				m.pollHeld.Observe(held.Seconds())
+			},
 			Polled: m.polled,
 		},
 		Jobs: &jobs.Observer{Ended: func(job, status string, took time.Duration) {

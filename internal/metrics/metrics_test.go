@@ -59,7 +59,7 @@ func (f *fixture) busy() {
 		Webhooks:  []string{"ops"},
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 	}
-	f.Sources.Late(20 * time.Millisecond)
+	f.Sources.Late(20*time.Millisecond, 2*time.Second)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
 		f.Sources.Polled(sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: time.Second, Err: err})
 	}
@@ -93,6 +93,8 @@ func TestValues(t *testing.T) {
 		`tidewire_poll_duration_seconds_count{kind="exec"} 0`,
 		`tidewire_poll_lateness_seconds_bucket{le="0.01"} 0`,
 		`tidewire_poll_lateness_seconds_bucket{le="0.025"} 1`,
+		`tidewire_poll_held_seconds_bucket{le="1"} 0`,
+		`tidewire_poll_held_seconds_bucket{le="5"} 1`,
 		`tidewire_source_state{source="tank",state="ok"} 1`,
 		`tidewire_source_state{source="tank",state="failing"} 0`,
 		`tidewire_source_state{source="new",state="pending"} 1`,
@@ -267,7 +269,7 @@ func BenchmarkPoll(b *testing.B) {
 	p := sources.Poll{Source: "tank", Kind: "http", Upstream: "plant", Took: 3 * time.Millisecond}
 	b.ReportAllocs()
 	for b.Loop() {
-		f.Sources.Late(time.Millisecond)
+		f.Sources.Late(time.Millisecond, 0)
 		f.Sources.Polled(p)
 	}
 }

@@ -70,8 +70,9 @@ type Deps struct {
 // An Observer is told what becomes of polls. A nil Observer and nil funcs are fine. Funcs are
 // called from many goroutines, and must not block.
 type Observer struct {
-	// Late is called when a poll begins, with the time since it was due.
-	Late func(late time.Duration)
+	// Late is called when a poll begins, which was due late plus held ago. For held, the limit of its upstream or the poll
+	// before held it up, and for late the scheduler was busy.
+	Late func(late, held time.Duration)
 	// Polled is called when a poll has ended. A computation that has nothing to compute yet is none.
 	Polled func(Poll)
 }
@@ -81,9 +82,9 @@ func (o *Observer) SchedulerOptions() []smartpoll.Option {
 	if o == nil || o.Late == nil {
 		return nil
 	}
-	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late time.Duration) {
+	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late, held time.Duration) {
 		if name, ok := key.(string); ok && strings.HasPrefix(name, wire.SourceKey("")) {
-			o.Late(late)
+			o.Late(late, held)
 		}
 	}})}
 }

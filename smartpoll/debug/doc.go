@@ -26,14 +26,14 @@
 //	{"at": TIME, "loop": {"state": "running", "hook": null}, "tasks": [{
 //	  "id": "Q5X3A-1", "key": "tank", "type": "string", "state": "waiting", "paused": false,
 //	  "next": TIME, "overdue_ms": 0, "started": TIME, "ended": TIME, "took_ms": 12.5, "late_ms": 0.3,
-//	  "runs": 42, "skipped": 0, "failures": 0, "error": ""}]}
+//	  "held_ms": 0, "runs": 42, "skipped": 0, "failures": 0, "error": ""}]}
 //
 // Times are RFC 3339 in UTC, and left out if unknown. The state of a task is
 // that of [smartpoll.State]; a task that is running, or in its hook, has been
 // since started. For the other states, started is described at
-// [smartpoll.TaskInfo]. Ended, took and late are known if the Scheduler has an
-// [smartpoll.Observer]; ended is left out while the task runs. Overdue is how
-// long a task has waited to be started.
+// [smartpoll.TaskInfo]. Ended, took, late and held are known if the Scheduler has an
+// [smartpoll.Observer], which explains the last two; ended is left out while
+// the task runs. Overdue is how long a task has waited to be started.
 //
 // The loop is running, stopped (no Run is in progress, or it is ending) or busy: a hook has held it for 100 ms. Then
 // hook is {"id", "key", "since"} of the task with that hook, which began no earlier than since: the time when the task

@@ -185,9 +185,10 @@ func (r tableRow) Last() string {
 	return "just now"
 }
 
-// TookText and LateText return durations, if they are known.
+// TookText, LateText and HeldText return durations, if they are known.
 func (r tableRow) TookText() string { return known(r.Took > 0, r.Took) }
 func (r tableRow) LateText() string { return known(r.Took > 0 || r.Late > 0, r.Late) }
+func (r tableRow) HeldText() string { return span(time.Duration(r.Held)) }
 
 func known(is bool, d millis) string {
 	if !is {

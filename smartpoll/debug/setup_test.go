@@ -35,6 +35,7 @@ type (
 		Overdue              float64 `json:"overdue_ms"`
 		Took                 float64 `json:"took_ms"`
 		Late                 float64 `json:"late_ms"`
+		Held                 float64 `json:"held_ms"`
 		Runs, Skipped        uint64
 		Failures             int
 		Error                string

@@ -50,6 +50,7 @@ type task struct {
 	Ended    time.Time `json:"ended,omitzero"`
 	Took     millis    `json:"took_ms"`
 	Late     millis    `json:"late_ms"`
+	Held     millis    `json:"held_ms"`
 	Runs     uint64    `json:"runs"`
 	Skipped  uint64    `json:"skipped"`
 	Failures int       `json:"failures"`
@@ -153,6 +154,7 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 		Started:  info.Started.Round(0).UTC(),
 		Took:     millis(info.Took),
 		Late:     millis(info.Late),
+		Held:     millis(info.Held),
 		Runs:     info.Runs,
 		Skipped:  info.Skipped,
 		Failures: info.Failures,

@@ -86,6 +86,30 @@ func TestStatus(t *testing.T) {
 		smartpoll.WithTask("slower", slower))
 }
 
+// What held up a start is told apart from the lateness of the scheduler.
+func TestLateAndHeld(t *testing.T) {
+	run(t, func(t *testing.T, s *smartpoll.Scheduler, h http.Handler) {
+		s.Pause("task")
+		s.Schedule("task", time.Second)
+		time.Sleep(4 * time.Second)
+		release := make(chan struct{})
+		go func() {
+			_ = s.Do(t.Context(), func(context.Context, *smartpoll.Internal) error { <-release; return nil })
+		}()
+		synctest.Wait()
+		s.Resume("task")
+		time.Sleep(2 * time.Second)
+		close(release)
+		time.Sleep(time.Second)
+		if got := find(t, h, "task"); got.Held != 3000 || got.Late != 2000 {
+			t.Errorf("held %v ms and late %v ms, want 3000 while it was paused, and 2000 behind the hook", got.Held, got.Late)
+		}
+		if got := get(t, h, "/", 200).Body.String(); !strings.Contains(got, `2.0 s <small>held 3.0 s</small>`) {
+			t.Errorf("page %s, want both", got)
+		}
+	}, smartpoll.WithObserver(&smartpoll.Observer{}), smartpoll.WithTask("task", takes(time.Millisecond)))
+}
+
 // TestStuckHook: a hook that does not return is named, and holds up nobody who looks
 // or acts.
 func TestStuckHook(t *testing.T) {
