@@ -20,8 +20,9 @@ var (
 // come, first served, see [Group] and [HeadStart]. But it does not wait behind members that wait for [WithMaxRunning],
 // which limits only tasks. [Group.Delay] takes waiting admissions into account.
 //
-// An admission is not a task: it has no key, an [Observer] does not see it, and [Scheduler.Run] does not wait for it.
-// One in progress when Run ends keeps its slot in g, also in the next Run, until done is called.
+// While g is paused, see [Group.Pause], nothing is admitted. But an admission is not a task: it has no key, PauseAll
+// does not affect it, an [Observer] does not see it, and [Scheduler.Run] does not wait for it. One in progress when Run
+// ends keeps its slot in g, also in the next Run, until done is called.
 //
 // Admit fails with ctx.Err() if ctx is done before it is admitted, and with [ErrNotRunning] if no Run is in progress or
 // it is ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if g has

@@ -1,5 +1,7 @@
 package smartpoll
 
+import "slices"
+
 // Counts tells how many tasks a [Scheduler] has, and how many of them are due or running, at one moment. For what these
 // words mean see [State].
 type Counts struct {
@@ -10,7 +12,7 @@ type Counts struct {
 	Running int
 	// Ready is how many tasks are due and are about to start, or held up by WithMaxRunning.
 	Ready int
-	// Parked is how many tasks are due and wait for a [Group].
+	// Parked is how many tasks are due and wait for a [Group]. Other tasks that are due and paused do not count anywhere.
 	Parked int
 }
 
@@ -36,6 +38,8 @@ type GroupInfo struct {
 	// Waiting is how many members are due and have not started, whatever they wait for, and calls of Admit that have not
 	// returned. Members that are paused or running do not count.
 	Waiting int
+	// Pauses are the reasons for which [Group.Pause] keeps members from starting, in the order in which they began.
+	Pauses []string
 }
 
 // Info describes g. Its cost does not depend on the number of members. It may be called from any goroutine, even while a
@@ -44,5 +48,6 @@ func (g *Group) Info() GroupInfo {
 	defer g.unlock(g.lock())
 	return GroupInfo{
 		Limit: g.limits, Members: g.members, Running: g.running, Admissions: g.visits, Waiting: g.waiting,
+		Pauses: slices.Clone(g.pause.reasons),
 	}
 }

@@ -2,6 +2,7 @@ package smartpoll_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,7 +24,7 @@ func TestCounts(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			info.Limit = config
-			if got := g.Info(); got != info {
+			if got := g.Info(); !reflect.DeepEqual(got, info) {
 				t.Errorf("Info() = %+v, want %+v", got, info)
 			}
 			if s != nil && s.Counts() != counts {
@@ -63,6 +64,11 @@ func TestCounts(t *testing.T) {
 		r.cancel()
 		r.stop()
 		want(smartpoll.Counts{Tasks: 5}, smartpoll.GroupInfo{Members: 2})
+		g.Pause("first")
+		g.Pause("second")
+		want(smartpoll.Counts{Tasks: 5}, smartpoll.GroupInfo{Members: 2, Pauses: []string{"first", "second"}})
+		g.Resume("first")
+		g.Resume("second")
 		config = smartpoll.GroupConfig{Rate: rate.Limit(7)}
 		g.SetLimit(config)
 		want(smartpoll.Counts{Tasks: 5}, smartpoll.GroupInfo{Members: 2})

@@ -34,6 +34,9 @@
 // chooses what happens when a task becomes due while it runs. Add, Remove,
 // SetSchedule, Pause, Resume and Cancel change the tasks during a Run.
 //
+// Pause keeps one task from being started, [Group.Pause] the members of a group, PauseAll all tasks. Each pause has a
+// reason, and only Resume with that reason lifts it: what is paused for two reasons runs again when both are lifted.
+//
 // # Limits
 //
 // [Group] limits how many tasks run at once and how many start per second, including work that is not a task and calls

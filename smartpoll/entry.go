@@ -10,8 +10,8 @@ import (
 // what options returns.
 //
 // A scheduled entry is in control.timed until it is due, and from then on ready: in the queue control.ready; or
-// nowhere, while it runs or is paused; or in the queue of a [Group]. An entry that waits to be planned is in the queue
-// control.plans.
+// nowhere, while it runs or is itself paused; or in the queue of a [Group]; or in that of a pause. An entry that waits to
+// be planned is in the queue control.plans.
 type entry struct {
 	key  any
 	task Task
@@ -22,7 +22,6 @@ type entry struct {
 	ready      bool
 	running    bool
 	dropped    bool   // the result of the invocation in progress is dropped
-	paused     bool   // it does not start, even if ready
 	removed    bool   // kept only until the hook in progress and the invocation have ended
 	optional   bool   // extra was made by an option, see options; never changes
 	wall       bool   // in control.timed, and next is a time of the wall clock
@@ -49,6 +48,7 @@ type extra struct {
 	overlap   OverlapPolicy
 	missed    MissedPolicy
 
+	reasons  reasons   // why the task itself is paused; none: it is not
 	schedule Schedule  // nil: none
 	changed  bool      // schedule was set while the task was planned by the one before
 	pending  int       // with Queue: the runs that wait besides the first one

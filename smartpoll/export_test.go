@@ -119,7 +119,7 @@ func Check(s *Scheduler, lowered ...*Group) string {
 		return n
 	}
 	wrong := ""
-	if walk(&c.ready) < 0 || walk(&c.plans) < 0 {
+	if walk(&c.ready) < 0 || walk(&c.plans) < 0 || walk(&c.pause.held) < 0 {
 		return "a queue is out of order"
 	}
 	entries := make(map[*entry]bool) // known, removed and running ones
@@ -149,21 +149,21 @@ func Check(s *Scheduler, lowered ...*Group) string {
 		if !e.removed {
 			present++
 		}
-		if q := e.queue; q != nil && q != &c.ready && q != &c.plans {
+		if q := e.queue; q != nil && q != &c.ready && q != &c.plans && !c.isInPause(e) {
 			parked++
 		}
 		if e.extra == nil || e.extra.member == nil {
 			continue
 		}
 		m := e.extra.member
-		if m.due != (e.ready && !e.running && !e.paused) {
+		if m.due != (e.ready && !e.running && !e.paused() && !c.isInPause(e)) {
 			return "an entry is due and not counted, or the reverse"
 		}
 		if m.kept > 0 && !m.due {
 			return "a place is kept for an entry that does not wait"
 		}
 		for i, g := range m.groups {
-			if walk(&g.queue) < 0 {
+			if walk(&g.queue) < 0 || walk(&g.pause.held) < 0 {
 				return "a group's queue is out of order"
 			}
 			if !admissions[g] {
@@ -246,12 +246,14 @@ func Check(s *Scheduler, lowered ...*Group) string {
 			wrong = "a removed entry is scheduled"
 		case e.scheduled() != (e.ready || timed):
 			wrong = "an entry is scheduled and nowhere, or the reverse"
-		case e.ready && !e.running && !e.paused && e.queue == nil:
+		case e.ready && !e.running && !e.paused() && e.queue == nil:
 			wrong = "a ready entry waits nowhere"
 		case planning && e.scheduled():
 			wrong = "a scheduled entry waits to be planned"
-		case e.queue != nil && !planning && (!e.ready || e.running || e.paused):
+		case e.queue != nil && !planning && (!e.ready || e.running || e.paused()):
 			wrong = "an entry in a queue is not ready, or runs, or is paused"
+		case c.isInPause(e) && c.pauseOf(e) == nil:
+			wrong = "an entry waits for the end of a pause that is over"
 		case timed && e.ready:
 			wrong = "a ready entry waits for its time"
 		case e.wall && !timed:
@@ -264,6 +266,15 @@ func Check(s *Scheduler, lowered ...*Group) string {
 		}
 	}
 	return ""
+}
+
+// isInPause tells whether e waits in the queue of a pause.
+func (c *control) isInPause(e *entry) bool {
+	if e.queue == &c.pause.held {
+		return true
+	}
+	return e.extra != nil && e.extra.member != nil &&
+		slices.ContainsFunc(e.extra.member.groups, func(g *Group) bool { return e.queue == &g.pause.held })
 }
 
 // SetWallClock makes now what s takes for its wall clock, given the time.

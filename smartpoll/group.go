@@ -58,6 +58,7 @@ type Group struct {
 	kept      int           // slots kept for members that are about to start, or wait for their next group
 	startKept bool          // the next start of the limiter is kept for one of those
 	queue     queue         // members that wait for a slot or a start
+	pause     pause         // holds members, and admissions in queue
 	waiting   int           // members that are due and have not started, whether they are in queue or not
 	bell      entry         // in control.timed while the first member of queue waits for a start: due when that is available
 }

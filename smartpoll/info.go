@@ -46,7 +46,10 @@ func (s State) String() string {
 type TaskInfo struct {
 	Key    any
 	State  State
-	Paused bool // see Pause
+	Paused bool // there are Pauses
+	// Pauses are what keeps the task from being started: its own ones, then those of its groups, then those of all
+	// tasks, each in the order in which they began.
+	Pauses []Pause
 	// Next is the result of the method Next.
 	Next time.Time
 	// Runs is how often the task was started.
@@ -122,13 +125,14 @@ func (c *control) startOf(e *entry, now time.Time) time.Time {
 
 // info describes e. The caller holds mu.
 func (c *control) info(e *entry, now time.Time) TaskInfo {
-	info := TaskInfo{Key: e.key, Paused: e.paused, Next: e.next, Runs: e.runs}
+	pauses := c.pauses(e)
+	info := TaskInfo{Key: e.key, Paused: len(pauses) > 0, Pauses: pauses, Next: e.next, Runs: e.runs}
 	switch {
 	case c.cur == e:
 		info.State = Hooking
 	case e.running:
 		info.State = Running
-	case e.ready && !e.paused && e.queue != &c.ready:
+	case e.ready && e.parked():
 		info.State = Parked
 	case e.ready:
 		info.State = Ready

@@ -42,6 +42,19 @@ func TestLateAndHeld(t *testing.T) {
 			time.Sleep(5 * s)
 			x.Resume("k")
 		}, 0, 4 * s},
+		{"a hook blocks, and all are paused", running, 9, func(x *smartpoll.Scheduler, _ *smartpoll.Group) {
+			x.PauseAll("")
+			x.Schedule("k", s)
+			go block(x, 5*s)
+			time.Sleep(3 * s)
+			x.ResumeAll("")
+		}, 2 * s, 2 * s},
+		{"its group is paused", running, 9, func(x *smartpoll.Scheduler, g *smartpoll.Group) {
+			g.Pause("")
+			x.Schedule("k", s)
+			time.Sleep(5 * s)
+			g.Resume("")
+		}, 0, 4 * s},
 		{"its own run", smartpoll.GroupConfig{}, 9, func(x *smartpoll.Scheduler, _ *smartpoll.Group) {
 			x.Schedule("other", 0)
 			synctest.Wait()

@@ -3,6 +3,7 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -116,6 +117,13 @@ func (e *entry) enrol(n int) {
 	}
 }
 
+// parked reports whether e is a task that waits in the queue of a group. The caller holds mu.
+func (e *entry) parked() bool {
+	x := e.extra
+	return x != nil && x.member != nil && x.admitted == nil &&
+		slices.ContainsFunc(x.member.groups, func(g *Group) bool { return e.queue == &g.queue })
+}
+
 // wait counts an entry that has become due.
 func (m *membership) wait() {
 	if !m.due {
@@ -126,9 +134,9 @@ func (m *membership) wait() {
 	}
 }
 
-// free reports whether g has a slot, and its next start is not kept for an entry.
+// free reports whether g has a slot, its next start is not kept for an entry, and it is not paused.
 func (g *Group) free() bool {
-	return !g.startKept && (g.limits.Running == 0 || g.running+g.kept < g.limits.Running)
+	return !g.startKept && !g.pause.on() && (g.limits.Running == 0 || g.running+g.kept < g.limits.Running)
 }
 
 // keep makes the next group keep a slot and its next start for the entry.
@@ -226,6 +234,12 @@ func (c *control) serveSince(g *Group, since int64) {
 	}
 	for !g.queue.empty() && g.free() {
 		e := g.queue.first()
+		if e.extra.admitted == nil && c.pauseOf(e) != nil {
+			g.queue.remove(e)
+			c.parked--
+			c.ready.push(e) // where it is taken for its pause
+			continue
+		}
 		if wait := c.missing(e.extra.member); wait > 0 {
 			g.bell.at = saturate(c.since(time.Now()), wait)
 			c.timed.push(&g.bell, g.bell.at)

@@ -1,9 +1,11 @@
 package smartpoll_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -28,6 +30,8 @@ type modelTask struct {
 	began                   time.Time
 	pending, caughtUp       int
 	makesUp                 bool
+	reasons                 map[string]bool // why it is itself paused
+	grouped                 bool            // in the group that is paused
 }
 
 // model is a scheduler that is simple enough to be believed, at one instant: hooks
@@ -39,6 +43,11 @@ type model struct {
 	gone  []*modelTask // removed ones that still run
 	line  []*modelTask
 	inc   int
+	// Those of the group, and of all tasks.
+	pauses [2]struct {
+		reasons map[string]bool
+		held    []*modelTask
+	}
 }
 
 // run is what the nth invocation of a task does.
@@ -62,7 +71,7 @@ func (k *modelTask) run(n uint64) (r modelRun) {
 
 func (m *model) add(key int) *modelTask {
 	m.inc++
-	k := &modelTask{key: key, inc: m.inc, TaskInfo: smartpoll.TaskInfo{Key: key}}
+	k := &modelTask{key: key, inc: m.inc, TaskInfo: smartpoll.TaskInfo{Key: key}, reasons: make(map[string]bool), grouped: key%3 == 0}
 	switch p := rand.New(rand.NewPCG(uint64(m.inc), 1)); key % 8 {
 	case 0:
 		k.headStart = pause(p)
@@ -86,7 +95,7 @@ func (m *model) add(key int) *modelTask {
 }
 
 // task returns the real one.
-func (k *modelTask) task() (any, smartpoll.Task, []smartpoll.TaskOption) {
+func (k *modelTask) task(group *smartpoll.Group) (any, smartpoll.Task, []smartpoll.TaskOption) {
 	opts := []smartpoll.TaskOption{smartpoll.Overlap(k.overlap), smartpoll.Missed(k.missed)}
 	if k.headStart > 0 {
 		opts = append(opts, smartpoll.HeadStart(k.headStart))
@@ -96,6 +105,9 @@ func (k *modelTask) task() (any, smartpoll.Task, []smartpoll.TaskOption) {
 	}
 	if k.retry > 0 {
 		opts = append(opts, smartpoll.Retry(smartpoll.Backoff{Min: k.retry, Max: k.retry, Jitter: -1}))
+	}
+	if k.grouped {
+		opts = append(opts, smartpoll.In(group))
 	}
 	n := uint64(0)
 	return k.key, func(ctx context.Context) (hook, error) {
@@ -124,23 +136,105 @@ func (m *model) running(key int) bool {
 }
 
 func (m *model) clear(k *modelTask) {
-	m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
+	m.dequeue(k)
 	k.Next, k.ready, k.pending = time.Time{}, false, 0
 	k.from, k.makesUp = time.Time{}, false
 }
 
 func (m *model) queue(k *modelTask) {
-	if !k.ready || k.Paused || m.running(k.key) {
+	if !k.ready || len(k.reasons) > 0 || m.running(k.key) {
 		return
 	}
+	line := m.pauseOf(k)
+	if line == nil {
+		line = &m.line
+	}
 	if k.headStart == 0 {
-		for _, o := range m.line {
+		for _, o := range *line {
 			if o.headStart == 0 && o.at.After(k.at) {
 				k.at = o.at
 			}
 		}
 	}
-	m.line = append(m.line, k)
+	*line = append(*line, k)
+}
+
+// pauseOf returns the line of the pause that holds k, or nil.
+func (m *model) pauseOf(k *modelTask) *[]*modelTask {
+	switch {
+	case len(m.pauses[1].reasons) > 0:
+		return &m.pauses[1].held
+	case k.grouped && len(m.pauses[0].reasons) > 0:
+		return &m.pauses[0].held
+	}
+	return nil
+}
+
+// dequeue takes k out of wherever it waits.
+func (m *model) dequeue(k *modelTask) {
+	for _, line := range []*[]*modelTask{&m.line, &m.pauses[0].held, &m.pauses[1].held} {
+		*line = slices.DeleteFunc(*line, func(o *modelTask) bool { return o == k })
+	}
+}
+
+// pause holds all tasks, or those in the group.
+func (m *model) pause(n int, reason string) {
+	m.pauses[n].reasons[reason] = true
+	for _, k := range inOrder(m.line) {
+		if line := m.pauseOf(k); line != nil {
+			m.dequeue(k)
+			m.queue(k)
+		}
+	}
+}
+
+// inOrder returns those in line: first those without a head start.
+func inOrder(line []*modelTask) []*modelTask {
+	return slices.SortedStableFunc(slices.Values(line), func(a, b *modelTask) int {
+		return cmp.Compare(min(a.headStart, 1), min(b.headStart, 1))
+	})
+}
+
+func (m *model) lift(n int, reason string) {
+	p := &m.pauses[n]
+	if !p.reasons[reason] {
+		return
+	}
+	if delete(p.reasons, reason); len(p.reasons) > 0 {
+		return
+	}
+	for len(p.held) > 0 {
+		k := first(p.held)
+		m.dequeue(k)
+		m.resume(k)
+	}
+}
+
+// resume continues with k after a pause.
+func (m *model) resume(k *modelTask) {
+	if k.ready && (len(k.reasons) > 0 || m.pauseOf(k) != nil || !m.overdue(k)) {
+		m.queue(k)
+	}
+}
+
+// first returns the first one in line, or who overtakes it.
+func first(line []*modelTask) (k *modelTask) {
+	for _, o := range line {
+		if o.headStart == 0 {
+			k = o
+			break
+		}
+	}
+	var best *modelTask
+	for _, o := range line {
+		if o.headStart > 0 && (best == nil || o.at.Add(-o.headStart).Before(best.at.Add(-best.headStart))) {
+			best = o
+		}
+	}
+	if k == nil || best != nil && best.at.Add(-best.headStart).Before(k.at) {
+		k = best
+	}
+	return k
 }
 
 func (m *model) again(k *modelTask) {
@@ -288,22 +382,7 @@ func (m *model) settle() {
 		if len(m.line) == 0 || running >= m.room {
 			return
 		}
-		var k *modelTask // the first one in line, or who overtakes it
-		for _, o := range m.line {
-			if o.headStart == 0 {
-				k = o
-				break
-			}
-		}
-		var best *modelTask
-		for _, o := range m.line {
-			if o.headStart > 0 && (best == nil || o.at.Add(-o.headStart).Before(best.at.Add(-best.headStart))) {
-				best = o
-			}
-		}
-		if k == nil || best != nil && best.at.Add(-best.headStart).Before(k.at) {
-			k = best
-		}
+		k := first(m.line)
 		m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
 		k.Runs++
 		k.began = m.now
@@ -392,6 +471,7 @@ func values(tasks map[int]*modelTask) func(func(*modelTask) bool) {
 // info completes what the model says.
 func (m *model) info(k *modelTask) smartpoll.TaskInfo {
 	info := k.TaskInfo
+	info.Paused = len(k.reasons) > 0 || m.pauseOf(k) != nil
 	switch {
 	case m.running(k.key):
 		info.State = smartpoll.Running
@@ -416,8 +496,12 @@ func TestModelOfTasks(t *testing.T) {
 func modelOfTasks(t *testing.T, seed uint64) {
 	const keys = 16
 	r := rand.New(rand.NewPCG(seed, 0))
+	group, reasons := smartpoll.NewGroup(smartpoll.GroupConfig{}), []string{"a", "b"}
 	m := &model{now: time.Now(), room: 1 + r.IntN(6), tasks: make(map[int]*modelTask), inc: int(seed) * 1000}
 	s := mustNew(t, smartpoll.WithDynamic(), smartpoll.WithMaxRunning(m.room), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}))
+	for n := range m.pauses {
+		m.pauses[n].reasons = make(map[string]bool)
+	}
 	for range 2 { // Runs
 		real := run(s)
 		for _, k := range m.tasks {
@@ -433,12 +517,29 @@ func modelOfTasks(t *testing.T, seed uint64) {
 				scheduler
 				manager
 			} = s
-			op := r.IntN(16)
+			op := r.IntN(24)
 			do := func() {
 				k := m.tasks[key]
+				if reason := reasons[r.IntN(2)]; op >= 16 {
+					switch op {
+					case 16:
+						group.Pause(reason)
+						m.pause(0, reason)
+					case 17, 20, 21:
+						group.Resume(reason)
+						m.lift(0, reason)
+					case 18:
+						x.PauseAll(reason)
+						m.pause(1, reason)
+					case 19, 22, 23:
+						x.ResumeAll(reason)
+						m.lift(1, reason)
+					}
+					return
+				}
 				if k == nil {
 					if op < 7 {
-						key, task, opts := m.add(key).task()
+						key, task, opts := m.add(key).task(group)
 						mustAdd(t, x, key, task, opts...)
 						m.plan(m.tasks[key.(int)])
 					} else if x.Remove(key) {
@@ -484,19 +585,22 @@ func modelOfTasks(t *testing.T, seed uint64) {
 						t.Errorf("Cancel() = %v, want %v", got, want)
 					}
 				case 9:
-					x.Pause(key)
-					k.Paused = true
-					m.line = slices.DeleteFunc(m.line, func(o *modelTask) bool { return o == k })
+					given := reasons[:r.IntN(3)]
+					x.Pause(key, given...)
+					for _, reason := range orEmpty(given) {
+						k.reasons[reason] = true
+					}
+					m.dequeue(k)
 				case 10, 11, 12:
-					x.Resume(key)
-					if !k.Paused {
-						return
+					was := len(k.reasons) > 0
+					given := reasons[:r.IntN(3)]
+					x.Resume(key, given...)
+					for _, reason := range orEmpty(given) {
+						delete(k.reasons, reason)
 					}
-					k.Paused = false
-					if k.ready && m.overdue(k) {
-						return
+					if was && len(k.reasons) == 0 {
+						m.resume(k)
 					}
-					m.queue(k)
 				case 13:
 					x.Remove(key)
 					m.clear(k)
@@ -536,6 +640,22 @@ func modelOfTasks(t *testing.T, seed uint64) {
 	}
 }
 
+// holds is how many pauses hold k.
+func (m *model) holds(k *modelTask) int {
+	n := len(k.reasons) + len(m.pauses[1].reasons)
+	if k.grouped {
+		n += len(m.pauses[0].reasons)
+	}
+	return n
+}
+
+func orEmpty(given []string) []string {
+	if len(given) == 0 {
+		return []string{""}
+	}
+	return given
+}
+
 func compare(t *testing.T, s *smartpoll.Scheduler, m *model, when string) {
 	t.Helper()
 	if wrong := smartpoll.Check(s); wrong != "" {
@@ -549,11 +669,14 @@ func compare(t *testing.T, s *smartpoll.Scheduler, m *model, when string) {
 			t.Fatalf("%s: %v is known, want it removed", when, got.Key)
 		}
 		want := m.info(k)
-		got.Started, got.Err = time.Time{}, nil
+		if n := len(got.Pauses); n != m.holds(k) {
+			t.Fatalf("%s: %v holds %v, want %d", when, got.Pauses, got.Key, m.holds(k))
+		}
+		got.Started, got.Err, got.Pauses = time.Time{}, nil, nil
 		if !got.Next.Equal(want.Next) {
 			t.Fatalf("%s: Next of %v = %v, want %v", when, got.Key, got.Next, want.Next)
 		}
-		if got.Next = want.Next; got != want {
+		if got.Next = want.Next; !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s:\ngot  %+v\nwant %+v", when, got, want)
 		}
 	}

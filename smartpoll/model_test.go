@@ -88,7 +88,7 @@ func modelOfGroups(t *testing.T, r *rand.Rand, blocking bool) {
 		run := run(s)
 		for step := range 150 {
 			key := r.IntN(keys)
-			op := r.IntN(7)
+			op := r.IntN(13)
 			switch op {
 			case 0, 1:
 				s.Schedule(key, 0)
@@ -110,6 +110,14 @@ func modelOfGroups(t *testing.T, r *rand.Rand, blocking bool) {
 				models[g].set(config)
 				<-lock
 				groups[g].SetLimit(config)
+			case 7:
+				groups[r.IntN(len(groups))].Pause("pause")
+			case 8, 9:
+				groups[r.IntN(len(groups))].Resume("pause")
+			case 10:
+				s.PauseAll("pause")
+			case 11, 12:
+				s.ResumeAll("pause")
 			}
 			check(fmt.Sprintf("step %d, operation %d", step, op))
 			if r.IntN(3) == 0 {
@@ -119,6 +127,11 @@ func modelOfGroups(t *testing.T, r *rand.Rand, blocking bool) {
 			check(fmt.Sprintf("after step %d, operation %d", step, op))
 		}
 		// Liveness: whatever waits now has started soon.
+		s.ResumeAll("pause")
+		for _, g := range groups {
+			g.Resume("pause")
+		}
+		synctest.Wait()
 		var waiting []int
 		for key := range keys {
 			if s.StopTimer(key) {

@@ -291,7 +291,7 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 func (c *control) noteLateness(e *entry) {
 	x := e.more()
 	all := c.late(e)
-	x.late = min(all, time.Duration(max(c.clock-max(x.freed, c.roomed), 0)))
+	x.late = min(all, time.Duration(max(c.clock-max(x.freed, c.roomed, c.lastLifted(e)), 0)))
 	x.held = all - x.late
 }
 

@@ -43,6 +43,16 @@ func (q *queue) putBack(e *entry) {
 	q.head = e
 }
 
+// each calls f for each entry, those with a head start last. It must not change the queue.
+func (q *queue) each(f func(*entry)) {
+	for e := q.head; e != nil; e = e.succ {
+		f(e)
+	}
+	for _, n := range q.ahead {
+		f(n.e)
+	}
+}
+
 // first returns nil if the queue is empty.
 func (q *queue) first() *entry {
 	if len(q.ahead) > 0 && (q.head == nil || q.ahead[0].at < q.head.at) {

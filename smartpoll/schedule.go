@@ -232,7 +232,7 @@ func (c *control) unset(e *entry) {
 func (c *control) dequeue(e *entry) {
 	switch {
 	case e.queue != nil:
-		if e.queue != &c.ready && e.queue != &c.plans && e.extra.admitted == nil {
+		if e.parked() {
 			c.parked--
 		}
 		e.queue.remove(e)
@@ -278,7 +278,7 @@ func (c *control) expire() {
 			c.serveSince(e.extra.rings, e.at)
 			continue
 		}
-		if e.paused || !c.overdue(e, now) {
+		if c.isHeld(e) || !c.overdue(e, now) {
 			c.promote(e)
 		}
 	}

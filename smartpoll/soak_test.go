@@ -26,9 +26,10 @@ func TestSoak(t *testing.T) {
 	crash := new(int)
 	var overlap [keys]atomic.Int32
 	var hooks, runs, sent, received atomic.Int64
+	paused := smartpoll.NewGroup(smartpoll.GroupConfig{Running: 3, Rate: 20_000, Burst: 5})
 	groups := []smartpoll.TaskOption{
 		smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Running: 2})),
-		smartpoll.In(smartpoll.NewGroup(smartpoll.GroupConfig{Running: 3, Rate: 20_000, Burst: 5})),
+		smartpoll.In(paused),
 	}
 	// end ends a call in one of the ways there are, seldom in an unusual one.
 	end := func(places ...func() error) error {
@@ -186,7 +187,7 @@ func TestSoak(t *testing.T) {
 					return
 				}
 				key := rand.IntN(keys)
-				switch rand.IntN(13) {
+				switch rand.IntN(17) {
 				case 0:
 					if s.Remove(key) {
 						removed.Add(1)
@@ -206,6 +207,13 @@ func TestSoak(t *testing.T) {
 					byKey(func() { s.Pause(key) })
 				case 4, 5, 6:
 					byKey(func() { s.Resume(key) })
+				case 10:
+					paused.Pause("soak")
+				case 11:
+					paused.Resume("soak")
+				case 12:
+					s.PauseAll("soak")
+					s.ResumeAll("soak")
 				case 7:
 					for info := range s.Tasks() {
 						s.Info(info.Key)

@@ -3,7 +3,6 @@ package smartpoll
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 var (
@@ -175,37 +174,4 @@ func (c *control) dropKey(key any) *callCtx {
 		return nil
 	}
 	return c.drop(e)
-}
-
-// Pause keeps the task with the key from being started until Resume is called, even in a later Run. Its schedule is
-// kept, and when it becomes due it stays ready. A run in progress is not affected. Pause may be called from any
-// goroutine, and panics if no task has the key.
-func (c *control) Pause(key any) {
-	c.lock()
-	defer c.mu.Unlock()
-	e := c.find(key)
-	if e == nil || e.paused {
-		return
-	}
-	e.paused = true
-	if e.ready {
-		c.dequeue(e)
-		c.kick() // another task may start with what this one kept in a group
-	}
-}
-
-// Resume undoes Pause. A task that has become due meanwhile is started once, or according to its [Missed] policy. It
-// may be called from any goroutine, and panics if no task has the key.
-func (c *control) Resume(key any) {
-	c.lock()
-	defer c.mu.Unlock()
-	e := c.find(key)
-	if e == nil || !e.paused {
-		return
-	}
-	e.paused = false
-	if !e.ready || !c.overdue(e, time.Now()) {
-		c.enqueueReady(e)
-	}
-	c.kick()
 }

@@ -19,8 +19,10 @@ type manager interface {
 	Add(key any, task smartpoll.Task, opts ...smartpoll.TaskOption) error
 	Remove(key any) bool
 	Cancel(key any) bool
-	Pause(key any)
-	Resume(key any)
+	Pause(key any, reason ...string)
+	Resume(key any, reason ...string)
+	PauseAll(reason string)
+	ResumeAll(reason string)
 	SetSchedule(key any, s smartpoll.Schedule)
 	Info(key any) (smartpoll.TaskInfo, bool)
 }

@@ -54,6 +54,7 @@ type control struct {
 	parked   int           // entries in the queues of groups
 	starts   starts        // entries that were started and wait for a goroutine to call their task, see yield
 	helping  bool          // a goroutine is on its way to starts, always so if mu is free and starts is not empty
+	pause    pause         // of all tasks
 	plans    queue         // entries to be planned, see plan
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // the one whose TaskHook is running; the holder of the turn reads it without mu
@@ -250,6 +251,13 @@ func (c *control) admit() {
 		}
 		e := c.ready.pop()
 		x := e.extra
+		if p := c.pauseOf(e); p != nil {
+			if x != nil && x.member != nil {
+				c.release(x.member)
+			}
+			p.held.push(e)
+			continue
+		}
 		if x != nil && x.member != nil && !c.join(e) {
 			continue
 		}
@@ -351,7 +359,11 @@ func (c *control) enqueueReady(e *entry) {
 
 // line puts e in the ready queue, if it can start. The caller holds mu.
 func (c *control) line(e *entry) {
-	if e.ready && !e.running && !e.paused {
+	if e.ready && !e.running && !e.paused() {
+		if p := c.pauseOf(e); p != nil {
+			p.held.push(e)
+			return
+		}
 		if e.extra != nil && e.extra.member != nil {
 			e.extra.member.wait()
 		}

@@ -7,6 +7,9 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
+// byHand is the reason of the pauses that people make here. Pauses for other reasons are the program's, which lifts them.
+const byHand = "by hand"
+
 // act performs an action on the task with the key, or returns why it is not possible. It never waits for a hook or a
 // task.
 func act(s *smartpoll.Scheduler, key any, action string) (status int, detail string) {
@@ -21,12 +24,13 @@ func act(s *smartpoll.Scheduler, key any, action string) (status int, detail str
 	}()
 	switch action {
 	case "pause":
-		s.Pause(key)
+		s.Pause(key, byHand)
 	case "resume":
-		s.Resume(key)
+		s.Resume(key, byHand)
 	case "run":
 		if info, _ := s.Info(key); info.Paused {
-			return http.StatusConflict, "task " + keyText(key) + " is paused, resume it to run it"
+			return http.StatusConflict, "task " + keyText(key) + " is paused: " + why(pausesOf(info)) +
+				". It runs when all its pauses are lifted"
 		}
 		s.Schedule(key, 0)
 	case "cancel":

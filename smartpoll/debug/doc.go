@@ -14,6 +14,9 @@
 //	     &show=STATE        only running, failing, late or paused ones
 //	POST task=ID&action=A   A is pause, resume, run (schedule for now) or cancel
 //
+// The pauses of this page have the reason "by hand". Resume lifts only those: a task that the program has paused, alone,
+// with its group or with all others, stays paused until the program resumes it. The page and the JSON tell the reasons.
+//
 // A POST is answered with a 303 to the page, or, for a client that accepts
 // JSON, with the new state of the task. An action that is not possible
 // (cancelling a task that is not running, running a paused one) is answered
@@ -24,7 +27,8 @@
 // # JSON
 //
 //	{"at": TIME, "loop": {"state": "running", "hook": null}, "tasks": [{
-//	  "id": "Q5X3A-1", "key": "tank", "type": "string", "state": "waiting", "paused": false,
+//	  "id": "Q5X3A-1", "key": "tank", "type": "string", "state": "waiting", "paused": true,
+//	  "pauses": [{"of": "all", "reason": "standby"}],
 //	  "next": TIME, "overdue_ms": 0, "started": TIME, "ended": TIME, "took_ms": 12.5, "late_ms": 0.3,
 //	  "held_ms": 0, "runs": 42, "skipped": 0, "failures": 0, "error": ""}]}
 //
@@ -34,6 +38,9 @@
 // [smartpoll.TaskInfo]. Ended, took, late and held are known if the Scheduler has an
 // [smartpoll.Observer], which explains the last two; ended is left out while
 // the task runs. Overdue is how long a task has waited to be started.
+//
+// Pauses are those of the task, of its groups and of all tasks: of is task, group or all. Paused tells whether there are
+// any.
 //
 // The loop is running, stopped (no Run is in progress, or it is ending) or busy: a hook has held it for 100 ms. Then
 // hook is {"id", "key", "since"} of the task with that hook, which began no earlier than since: the time when the task

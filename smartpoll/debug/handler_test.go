@@ -64,6 +64,34 @@ func TestActions(t *testing.T) {
 	}, smartpoll.WithTask("tank", takes(time.Minute)))
 }
 
+// What the program has paused stays so, whatever people do here, and the page says why.
+func TestPausesOfTheProgram(t *testing.T) {
+	group := smartpoll.NewGroup(smartpoll.GroupConfig{})
+	run(t, func(t *testing.T, s *smartpoll.Scheduler, h http.Handler) {
+		id := find(t, h, "tank").ID
+		s.PauseAll("<standby>")
+		group.Pause("maintenance")
+		s.Pause("tank")
+		post(t, h, id, "resume", 200)
+		post(t, h, id, "pause", 200)
+		const words = "without a reason, by hand, maintenance (its group), &lt;standby&gt; (all tasks)"
+		page := get(t, h, "/", 200).Body.String()
+		if !strings.Contains(page, "Paused: "+words) || !strings.Contains(page, `value="resume"`) {
+			t.Errorf("page %s, want it to say %q, and to offer to resume", page, words)
+		}
+		if got := post(t, h, id, "run", 409).Body.String(); !strings.Contains(got, "maintenance (its group)") {
+			t.Errorf("run of what is paused: %s, want to be told why", got)
+		}
+		post(t, h, id, "resume", 200)
+		if got := fmt.Sprint(find(t, h, "tank").Pauses); got != "[{task } {group maintenance} {all <standby>}]" {
+			t.Errorf("resumed by hand, the pauses are %s, want those of the program", got)
+		}
+		if page := get(t, h, "/", 200).Body.String(); strings.Contains(page, `value="resume"`) {
+			t.Errorf("page %s, want no button that would not help", page)
+		}
+	}, smartpoll.WithTask("tank", takes(0), smartpoll.In(group)))
+}
+
 type (
 	named  string
 	person struct{ name string }

@@ -31,6 +31,7 @@ type (
 	task struct {
 		ID, Key, Type, State string
 		Paused               bool
+		Pauses               []struct{ Of, Reason string }
 		Next, Started, Ended time.Time
 		Overdue              float64 `json:"overdue_ms"`
 		Took                 float64 `json:"took_ms"`

@@ -44,6 +44,7 @@ type task struct {
 	Type     string    `json:"type"`
 	State    string    `json:"state"`
 	Paused   bool      `json:"paused"`
+	Pauses   []pause   `json:"pauses"`
 	Next     time.Time `json:"next,omitzero"`
 	Overdue  millis    `json:"overdue_ms"`
 	Started  time.Time `json:"started,omitzero"`
@@ -56,6 +57,49 @@ type task struct {
 	Failures int       `json:"failures"`
 	Error    string    `json:"error"`
 }
+
+// pause is one that holds a task.
+type pause struct {
+	Of     string `json:"of"` // task, group or all
+	Reason string `json:"reason"`
+}
+
+func pausesOf(info smartpoll.TaskInfo) []pause {
+	all := []pause{}
+	for _, p := range info.Pauses {
+		of := "task"
+		switch {
+		case p.All:
+			of = "all"
+		case p.Group != nil:
+			of = "group"
+		}
+		all = append(all, pause{of, shortened(p.Reason)})
+	}
+	return all
+}
+
+// why returns pauses in words.
+func why(pauses []pause) string {
+	var words []string
+	for _, p := range pauses {
+		reason := cmp.Or(p.Reason, "without a reason")
+		switch p.Of {
+		case "group":
+			reason += " (its group)"
+		case "all":
+			reason += " (all tasks)"
+		}
+		words = append(words, reason)
+	}
+	return strings.Join(words, ", ")
+}
+
+// PausedBy returns why the task is paused, in words.
+func (t task) PausedBy() string { return why(t.Pauses) }
+
+// PausedByHand reports whether there is a pause that was made here.
+func (t task) PausedByHand() bool { return slices.Contains(t.Pauses, pause{"task", byHand}) }
 
 // Running reports whether the task is running, its hook included.
 func (t task) Running() bool { return t.State == "running" || t.State == "hook" }
@@ -150,6 +194,7 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 		Type:     fmt.Sprintf("%T", info.Key),
 		State:    info.State.String(),
 		Paused:   info.Paused,
+		Pauses:   pausesOf(info),
 		Next:     info.Next.Round(0).UTC(),
 		Started:  info.Started.Round(0).UTC(),
 		Took:     millis(info.Took),

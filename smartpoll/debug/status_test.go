@@ -52,7 +52,7 @@ func TestStatus(t *testing.T) {
 			{Key: "later", State: "waiting", Next: at(time.Hour)},
 			{Key: "long", State: "running", Started: begin, Runs: 1},
 			{Key: "parked", State: "parked", Next: begin, Overdue: 3000},
-			{Key: "paused", State: "ready", Paused: true, Next: begin},
+			{Key: "paused", State: "ready", Paused: true, Pauses: []struct{ Of, Reason string }{{"task", ""}}, Next: begin},
 			{Key: "quick", State: "idle", Started: begin, Ended: at(1500 * time.Microsecond), Took: 1.5, Runs: 1},
 			{Key: "slower", State: "running", Started: at(2 * time.Second), Took: 1000, Runs: 2},
 		}
