@@ -18,7 +18,8 @@ var (
 // An admission counts as a member of g that runs from the moment Admit returns until done is called: it takes a slot
 // of Running and a start of Rate, and Gap begins when it is done. It waits in the same queue as the members, first
 // come, first served, see [Group] and [HeadStart]. But it does not wait behind members that wait for [WithMaxRunning],
-// which limits only tasks. [Group.Delay] takes waiting admissions into account.
+// which limits only tasks. [Group.Delay] takes waiting admissions into account. If g has only a Rate, done may be called
+// at once: then Admit is what Wait is for a [rate.Limiter].
 //
 // While g is paused, see [Group.Pause], nothing is admitted. But an admission is not a task: it has no key, PauseAll
 // does not affect it, an [Observer] does not see it, and [Scheduler.Run] does not wait for it. One in progress when Run

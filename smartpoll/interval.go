@@ -52,8 +52,8 @@ func (i Interval) Offset(d time.Duration) Interval {
 	return i
 }
 
-// AtOnce makes a task that is scheduled [On] the Interval also run immediately: when Run begins, or when the task is
-// added. That does not change Next.
+// AtOnce makes a task that is scheduled [On] the Interval also run immediately, "now, and then every hour": when Run
+// begins, when the task is added, or when SetSchedule gives it the Interval. That does not change Next.
 func (i Interval) AtOnce() Interval {
 	i.check()
 	i.atOnce = true
