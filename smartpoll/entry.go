@@ -60,7 +60,9 @@ type extra struct {
 	skipped  uint64
 	failures int   // in a row
 	failed   bool  // the invocation in progress has failed
+	hasEnded bool  // ended is set
 	err      error // the last failure
+	errAt    int64 // its time, see control.since
 
 	rings    *Group        // of a bell, which is not a task: its group
 	admitted chan struct{} // of an admission, which is not a task either: closed when it is admitted
@@ -68,6 +70,7 @@ type extra struct {
 	// With an Observer only.
 
 	freed            int64 // when something last ceased to hold up the entry, see control.since
+	ended            int64 // when the last invocation ended, likewise
 	late, held, took time.Duration
 }
 

@@ -59,10 +59,19 @@ type TaskInfo struct {
 	// Late and Held are how late the last start was, see [Observer], and Took is the duration of the last invocation that
 	// has ended, without its hook. They are kept only with an Observer.
 	Late, Held, Took time.Duration
-	// Failures is how many invocations in a row have failed, and Err is the last error, even if a success has followed
-	// it. A failed fetch of a [Poll] counts as a failure.
+	// Ended is when the last run was over: when its hook, or without one the task, had returned. While the task runs, it
+	// is the end of the run before, so it is before Started. A run that failed counts, and one that was cancelled or
+	// replaced, or whose Run had ended, when its task has returned. Due times that were skipped do not count. Ended is the
+	// zero time if no run is over, and is kept only with an Observer.
+	Ended time.Time
+	// Failures is how many invocations in a row have failed: the task, the fetch of a [Poll] or the hook returned an
+	// error, whether it was handled or not. Skipped due times and dropped results, such as those of cancelled runs, are
+	// neither failures nor successes. The end of Run resets it.
 	Failures int
-	Err      error
+	// Err is the error of the last failure, even if a success has followed, and also after the end of Run. ErrAt is when
+	// it was taken note of, between the return of the task and the end of its run.
+	Err   error
+	ErrAt time.Time
 	// Skipped is how many due times led to no run because of [Skip], a full [Queue], [MissedSkip] or [MissedAll]. For a
 	// [Schedule] that is not an [Interval], at most 1,001 times are counted at once.
 	Skipped uint64
@@ -118,9 +127,9 @@ func (c *control) Tasks() iter.Seq[TaskInfo] {
 	}
 }
 
-// startOf returns the time of the last start of e. The caller holds mu.
-func (c *control) startOf(e *entry, now time.Time) time.Time {
-	return now.Add(-time.Duration(c.since(now) - e.started))
+// timeOf returns the time of at, see since. The caller holds mu.
+func (c *control) timeOf(at int64, now time.Time) time.Time {
+	return now.Add(-time.Duration(c.since(now) - at))
 }
 
 // info describes e. The caller holds mu.
@@ -140,11 +149,17 @@ func (c *control) info(e *entry, now time.Time) TaskInfo {
 		info.State = Waiting
 	}
 	if e.runs > 0 {
-		info.Started = c.startOf(e, now)
+		info.Started = c.timeOf(e.started, now)
 	}
 	if x := e.extra; x != nil {
 		info.Late, info.Held, info.Took = x.late, x.held, x.took
 		info.Failures, info.Err, info.Skipped = x.failures, x.err, x.skipped
+		if x.hasEnded {
+			info.Ended = c.timeOf(x.ended, now)
+		}
+		if x.err != nil {
+			info.ErrAt = c.timeOf(x.errAt, now)
+		}
 	}
 	return info
 }

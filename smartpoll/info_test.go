@@ -2,6 +2,7 @@ package smartpoll_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +43,92 @@ func TestInfo(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// The last end is that of a run, however it ended, and the last error stays.
+func TestLastEndAndLastError(t *testing.T) {
+	const s = time.Second
+	for _, observed := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var options []smartpoll.Option
+			if observed {
+				options = append(options, smartpoll.WithObserver(&smartpoll.Observer{}))
+			}
+			errHook := errors.New("hook")
+			results := make(chan func() (hook, error), 1)
+			x := mustNew(t, append(options, smartpoll.WithDrain(smartpoll.Drain{Wait: time.Minute}), smartpoll.WithTask("k",
+				func(context.Context) (hook, error) { time.Sleep(s); return (<-results)() },
+				smartpoll.Overlap(smartpoll.Skip), smartpoll.Retry(smartpoll.Backoff{Min: time.Hour})))...)
+			var begin time.Time
+			want := func(what string, ended, errAt time.Duration, err error) {
+				t.Helper()
+				synctest.Wait()
+				at := func(d time.Duration) time.Time {
+					if d < 0 {
+						return time.Time{}
+					}
+					return begin.Add(d)
+				}
+				if !observed {
+					ended = -1
+				}
+				info, _ := x.Info("k")
+				if !info.Ended.Equal(at(ended)) || !info.ErrAt.Equal(at(errAt)) || info.Err != err {
+					t.Errorf("%s: ended %v, error %v at %v, want %v, %v at %v", what, info.Ended, info.Err, info.ErrAt, at(ended), err, at(errAt))
+				}
+			}
+			r := run(x)
+			synctest.Wait()
+			begin = time.Now()
+			want("before it runs", -1, -1, nil)
+			x.Schedule("k", 0)
+			results <- func() (hook, error) {
+				return func(context.Context, *internal) error { time.Sleep(2 * s); return nil }, nil
+			}
+			time.Sleep(2 * s)
+			want("in its hook", -1, -1, nil)
+			time.Sleep(2 * s)
+			want("after its hook", 3*s, -1, nil)
+			x.Schedule("k", 0)
+			time.Sleep(2 * s)
+			x.Schedule("k", 0) // skipped
+			want("while it runs again", 3*s, -1, nil)
+			results <- func() (hook, error) { return nil, errFlaky }
+			want("after it failed", 6*s, 6*s, errFlaky)
+			x.Schedule("k", 0)
+			results <- func() (hook, error) { return nil, nil }
+			time.Sleep(2 * s)
+			want("after a success", 7*s, 6*s, errFlaky)
+			x.Schedule("k", 0)
+			time.Sleep(2 * s)
+			x.Cancel("k")
+			results <- func() (hook, error) { return nil, errHook }
+			want("after it was cancelled", 10*s, 6*s, errFlaky)
+			x.Pause("k")
+			x.Schedule("k", 0)
+			time.Sleep(s)
+			x.Schedule("k", -1)
+			x.Resume("k")
+			want("after a due time without a run", 10*s, 6*s, errFlaky)
+			x.Schedule("k", 0)
+			results <- func() (hook, error) {
+				return func(context.Context, *internal) error { time.Sleep(s); return errHook }, nil
+			}
+			time.Sleep(3 * s)
+			if err := r.stop(); err != errHook {
+				t.Errorf("Run() = %v, want %v", err, errHook)
+			}
+			want("after a hook that ended Run", 13*s, 13*s, errHook)
+			r = run(x)
+			x.Schedule("k", 0)
+			synctest.Wait()
+			r.cancel()
+			time.Sleep(2 * s)
+			results <- func() (hook, error) { return nil, errFlaky }
+			r.stop()
+			want("after the end of Run", 16*s, 13*s, errHook)
+		})
+	}
 }
 
 // Started is when a task has started, also if it became due long before.

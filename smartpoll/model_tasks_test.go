@@ -43,6 +43,8 @@ type model struct {
 	gone  []*modelTask // removed ones that still run
 	line  []*modelTask
 	inc   int
+
+	observed bool // Ended is known
 	// Those of the group, and of all tasks.
 	pauses [2]struct {
 		reasons map[string]bool
@@ -436,6 +438,7 @@ func (m *model) advance(t time.Time) {
 			case k.dropped:
 			case r.fails:
 				k.Failures++
+				k.Err, k.ErrAt = errFlaky, m.now
 				if k.Next.IsZero() {
 					m.set(k, m.now.Add(k.retry), true)
 				}
@@ -450,7 +453,7 @@ func (m *model) advance(t time.Time) {
 			}
 			m.plan(k)
 		}
-		k.running = false
+		k.running, k.Ended = false, m.now
 		m.gone = slices.DeleteFunc(m.gone, func(o *modelTask) bool { return o == k })
 		if heir := m.tasks[k.key]; heir != nil {
 			m.queue(heir)
@@ -498,7 +501,11 @@ func modelOfTasks(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	group, reasons := smartpoll.NewGroup(smartpoll.GroupConfig{}), []string{"a", "b"}
 	m := &model{now: time.Now(), room: 1 + r.IntN(6), tasks: make(map[int]*modelTask), inc: int(seed) * 1000}
-	s := mustNew(t, smartpoll.WithDynamic(), smartpoll.WithMaxRunning(m.room), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}))
+	options := []smartpoll.Option{smartpoll.WithDynamic(), smartpoll.WithMaxRunning(m.room), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour})}
+	if m.observed = seed%2 == 0; m.observed {
+		options = append(options, smartpoll.WithObserver(&smartpoll.Observer{}))
+	}
+	s := mustNew(t, options...)
 	for n := range m.pauses {
 		m.pauses[n].reasons = make(map[string]bool)
 	}
@@ -631,8 +638,16 @@ func modelOfTasks(t *testing.T, seed uint64) {
 		if got := real.stop(); got != context.Canceled {
 			t.Fatalf("Run() = %v, want %v", got, context.Canceled)
 		}
+		stopped := m.now
 		m.now, m.gone = time.Now(), nil
 		for _, k := range m.tasks {
+			switch {
+			case !k.running:
+			case k.run(k.Runs).stubborn:
+				k.Ended = k.ends
+			default:
+				k.Ended = stopped
+			}
 			m.clear(k)
 			k.running, k.Failures, k.due, k.caughtUp = false, 0, time.Time{}, 0
 		}
@@ -672,7 +687,14 @@ func compare(t *testing.T, s *smartpoll.Scheduler, m *model, when string) {
 		if n := len(got.Pauses); n != m.holds(k) {
 			t.Fatalf("%s: %v holds %v, want %d", when, got.Pauses, got.Key, m.holds(k))
 		}
-		got.Started, got.Err, got.Pauses = time.Time{}, nil, nil
+		if !m.observed {
+			want.Ended = time.Time{}
+		}
+		if !got.Ended.Equal(want.Ended) || !got.ErrAt.Equal(want.ErrAt) {
+			t.Fatalf("%s: %v has ended %v and failed %v, want %v and %v", when, got.Key, got.Ended, got.ErrAt, want.Ended, want.ErrAt)
+		}
+		got.Ended, got.ErrAt = want.Ended, want.ErrAt
+		got.Started, got.Late, got.Held, got.Took, got.Pauses = time.Time{}, 0, 0, 0, nil
 		if !got.Next.Equal(want.Next) {
 			t.Fatalf("%s: Next of %v = %v, want %v", when, got.Key, got.Next, want.Next)
 		}

@@ -89,7 +89,7 @@ func (c *control) SetSchedule(key any, s Schedule) {
 	c.unset(e)
 	running := e.run != nil && x.overlap != Replace
 	if running && before == nil {
-		x.due = c.startOf(e, now)
+		x.due = c.timeOf(e.started, now)
 	}
 	if s == nil || !c.open() || running {
 		return // the next Run plans it, or the end of the run in progress
@@ -293,6 +293,15 @@ func (c *control) noteLateness(e *entry) {
 	all := c.late(e)
 	x.late = min(all, time.Duration(max(c.clock-max(x.freed, c.roomed, c.lastLifted(e)), 0)))
 	x.held = all - x.late
+}
+
+// noteEnd notes for the Observer that the invocation of e ends now. The caller holds mu.
+func (c *control) noteEnd(e *entry) {
+	x := e.more()
+	x.ended, x.hasEnded = int64(time.Since(c.base)), true
+	if !c.room() {
+		c.roomed = x.ended
+	}
 }
 
 // late is lateness at c.clock, which was read just now.

@@ -119,7 +119,7 @@ func (c *control) count(e *entry, err error) {
 		x.failed = true
 		x.failures++
 	}
-	x.err = err
+	x.err, x.errAt = err, int64(time.Since(c.base))
 }
 
 // failed is called when stage one of e has failed. If e has [Retry] and that does not give up, it schedules e again and

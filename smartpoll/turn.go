@@ -1,6 +1,7 @@
 package smartpoll
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -300,13 +301,11 @@ func (c *control) process(it item) {
 		err = c.failure(e, err)
 	} else if it.hook != nil {
 		err = c.hook(e.key, it.hook)
+		if err != nil {
+			c.count(e, err)
+		}
 		if x := e.options(); x != nil && x.onError != nil && (err != nil || x.failed) {
-			if err != nil {
-				c.count(e, err)
-			} else {
-				err = x.err // of the fetch of a Poll
-			}
-			err = c.handle(e, err)
+			err = c.handle(e, cmp.Or(err, x.err)) // x.err: of the fetch of a Poll
 		}
 	}
 	if err != nil {
@@ -320,8 +319,8 @@ func (c *control) process(it item) {
 
 // finished ends the invocation of e. The caller holds mu.
 func (c *control) finished(e *entry) {
-	if c.observer != nil && !c.room() {
-		c.roomed = int64(time.Since(c.base))
+	if c.observer != nil {
+		c.noteEnd(e)
 	}
 	c.inflight--
 	if c.inflight == 0 && c.idle != nil {

@@ -30,14 +30,14 @@
 //	  "id": "Q5X3A-1", "key": "tank", "type": "string", "state": "waiting", "paused": true,
 //	  "pauses": [{"of": "all", "reason": "standby"}],
 //	  "next": TIME, "overdue_ms": 0, "started": TIME, "ended": TIME, "took_ms": 12.5, "late_ms": 0.3,
-//	  "held_ms": 0, "runs": 42, "skipped": 0, "failures": 0, "error": ""}]}
+//	  "held_ms": 0, "runs": 42, "skipped": 0, "failures": 1, "error": "no route", "error_at": TIME}]}
 //
 // Times are RFC 3339 in UTC, and left out if unknown. The state of a task is
 // that of [smartpoll.State]; a task that is running, or in its hook, has been
 // since started. For the other states, started is described at
-// [smartpoll.TaskInfo]. Ended, took, late and held are known if the Scheduler has an
-// [smartpoll.Observer], which explains the last two; ended is left out while
-// the task runs. Overdue is how long a task has waited to be started.
+// [smartpoll.TaskInfo], as are ended, error and error_at. Ended, took, late and
+// held are known if the Scheduler has an [smartpoll.Observer], which explains
+// the last two. Overdue is how long a task has waited to be started.
 //
 // Pauses are those of the task, of its groups and of all tasks: of is task, group or all. Paused tells whether there are
 // any.

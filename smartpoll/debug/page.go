@@ -179,7 +179,14 @@ func (r tableRow) Last() string {
 	case r.Running():
 		return "for " + span(r.at.Sub(r.Started))
 	}
-	if d := r.at.Sub(r.Started); d >= time.Second {
+	return r.ago(r.Started)
+}
+
+// ErrorAgo returns how long ago the last error was.
+func (r tableRow) ErrorAgo() string { return r.ago(r.ErrorAt) }
+
+func (r tableRow) ago(t time.Time) string {
+	if d := r.at.Sub(t); d >= time.Second {
 		return span(d) + " ago"
 	}
 	return "just now"
@@ -197,9 +204,10 @@ func known(is bool, d millis) string {
 	return span(time.Duration(d))
 }
 
-// NextExact and StartedExact return the exact times.
+// NextExact, StartedExact and ErrorExact return the exact times.
 func (r tableRow) NextExact() string    { return exact(r.Next) }
 func (r tableRow) StartedExact() string { return exact(r.Started) }
+func (r tableRow) ErrorExact() string   { return exact(r.ErrorAt) }
 
 func exact(t time.Time) string {
 	if t.IsZero() {

@@ -40,6 +40,7 @@ type (
 		Runs, Skipped        uint64
 		Failures             int
 		Error                string
+		ErrorAt              time.Time `json:"error_at"`
 	}
 )
 

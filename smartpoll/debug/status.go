@@ -56,6 +56,7 @@ type task struct {
 	Skipped  uint64    `json:"skipped"`
 	Failures int       `json:"failures"`
 	Error    string    `json:"error"`
+	ErrorAt  time.Time `json:"error_at,omitzero"`
 }
 
 // pause is one that holds a task.
@@ -141,7 +142,7 @@ func (h *handler) status(ctx context.Context) status {
 		t := newTask(names[i], row.text, row.info, at)
 		s.Tasks = append(s.Tasks, t)
 		if s.Loop.State == "busy" && row.info.State == smartpoll.Hooking {
-			s.Loop.Hook = &hook{t.ID, t.Key, cmp.Or(t.Ended, t.Started)}
+			s.Loop.Hook = &hook{t.ID, t.Key, t.Started.Add(row.info.Took)} // without an Observer, Took is zero
 		}
 	}
 	return s
@@ -197,6 +198,7 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 		Pauses:   pausesOf(info),
 		Next:     info.Next.Round(0).UTC(),
 		Started:  info.Started.Round(0).UTC(),
+		Ended:    info.Ended.Round(0).UTC(),
 		Took:     millis(info.Took),
 		Late:     millis(info.Late),
 		Held:     millis(info.Held),
@@ -206,9 +208,7 @@ func newTask(id, key string, info smartpoll.TaskInfo, at time.Time) task {
 	}
 	if info.Err != nil {
 		t.Error = shortened(fmt.Sprint(info.Err)) // fmt survives an Error method that panics
-	}
-	if info.Took > 0 && info.State != smartpoll.Running {
-		t.Ended = t.Started.Add(info.Took)
+		t.ErrorAt = info.ErrAt.Round(0).UTC()
 	}
 	if wait := at.Sub(t.Next); !info.Next.IsZero() && wait > 0 && !info.Paused && !t.Running() {
 		t.Overdue = millis(wait)

@@ -47,14 +47,14 @@ func TestStatus(t *testing.T) {
 		at := func(d time.Duration) time.Time { return begin.Add(d) }
 		want := []task{
 			{Key: "broken", State: "waiting", Next: at(10*time.Second + 20*time.Millisecond), Started: begin,
-				Ended: at(20 * time.Millisecond), Took: 20, Runs: 1, Failures: 1, Error: "no route"},
+				Ended: at(20 * time.Millisecond), Took: 20, Runs: 1, Failures: 1, Error: "no route", ErrorAt: at(20 * time.Millisecond)},
 			{Key: "idle", State: "idle"},
 			{Key: "later", State: "waiting", Next: at(time.Hour)},
 			{Key: "long", State: "running", Started: begin, Runs: 1},
 			{Key: "parked", State: "parked", Next: begin, Overdue: 3000},
 			{Key: "paused", State: "ready", Paused: true, Pauses: []struct{ Of, Reason string }{{"task", ""}}, Next: begin},
 			{Key: "quick", State: "idle", Started: begin, Ended: at(1500 * time.Microsecond), Took: 1.5, Runs: 1},
-			{Key: "slower", State: "running", Started: at(2 * time.Second), Took: 1000, Runs: 2},
+			{Key: "slower", State: "running", Started: at(2 * time.Second), Ended: at(time.Second), Took: 1000, Runs: 2},
 		}
 		if fmt.Sprint(got.Tasks) != fmt.Sprint(want) {
 			t.Errorf("tasks\n%+v, want\n%+v", got.Tasks, want)
