@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"net"
 	"regexp"
 	"slices"
@@ -25,6 +26,8 @@ type link struct {
 // linked is a connection over a link.
 type linked struct {
 	client, server net.Conn
+	at             time.Time // of the connection
+	asked          []byte    // by the client
 	told           []byte    // by the server
 	toldAt         time.Time // when the server said the last of it
 	over           bool
@@ -90,10 +93,12 @@ func (l *link) carry(client net.Conn) {
 		client.Close()
 		return
 	}
-	c := &linked{client: client, server: server}
+	c := &linked{client: client, server: server, at: time.Now()}
 	l.change(func() { l.conns = append(l.conns, c) })
 	var both sync.WaitGroup
-	both.Go(func() { l.copy(server, client, func([]byte) {}) })
+	both.Go(func() {
+		l.copy(server, client, func(p []byte) { l.change(func() { c.asked = append(c.asked, p...) }) })
+	})
 	both.Go(func() {
 		l.copy(client, server, func(p []byte) { l.change(func() { c.told, c.toldAt = append(c.told, p...), time.Now() }) })
 	})
@@ -128,6 +133,13 @@ func (l *link) last() *linked {
 		return &linked{}
 	}
 	return l.conns[len(l.conns)-1]
+}
+
+// awaitAsked waits for the request on the n-th connection, and returns that.
+func (l *link) awaitAsked(t *testing.T, n int) linked {
+	t.Helper()
+	l.await(t, "the next request", func() bool { return len(l.conns) >= n && bytes.Contains(l.conns[n-1].asked, []byte("\r\n\r\n")) })
+	return read(&l.changing, func() linked { return *l.conns[n-1] })
 }
 
 var comment = regexp.MustCompile(`(?m)^:\n`)

@@ -27,6 +27,9 @@ func say(line map[string]string) {
 	_ = out.Encode(line) // nobody reads any more
 }
 
+// Open reports that a stream has begun.
+func Open() { say(map[string]string{"kind": "open"}) }
+
 // Event reports an event; no type is message.
 func Event(id, typ, data string) {
 	if typ == "" {
