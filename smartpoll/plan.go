@@ -295,10 +295,19 @@ func (c *control) noteLateness(e *entry) {
 	x.held = all - x.late
 }
 
-// noteEnd notes for the Observer that the invocation of e ends now. The caller holds mu.
+// noteFreed notes for the Observer that e was held up until now. Even if e is not known to be due, it may be. The caller
+// holds mu.
+func (c *control) noteFreed(e *entry) {
+	if c.observer != nil {
+		e.more().freed = int64(time.Since(c.base))
+	}
+}
+
+// noteEnd notes for the Observer that the invocation of e, which has held up the next one, ends now. The caller holds mu.
 func (c *control) noteEnd(e *entry) {
 	x := e.more()
 	x.ended, x.hasEnded = int64(time.Since(c.base)), true
+	x.freed = x.ended
 	if !c.room() {
 		c.roomed = x.ended
 	}

@@ -133,6 +133,7 @@ func (c *control) forget(e *entry) {
 	if heir := c.heirs[e]; heir != nil && !e.running {
 		delete(c.heirs, e)
 		c.over(heir)
+		c.noteFreed(heir)
 	}
 	c.gone = append(c.gone, e)
 	if !c.busy {

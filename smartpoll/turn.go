@@ -342,7 +342,7 @@ func (c *control) finished(e *entry) {
 // over marks e as not running. The caller holds mu.
 func (c *control) over(e *entry) {
 	e.running, e.run = false, nil
-	c.enqueueReady(e)
+	c.line(e)
 	if e.removed {
 		c.forget(e)
 	}
@@ -350,9 +350,7 @@ func (c *control) over(e *entry) {
 
 // enqueueReady puts e, which was held up until now, in the ready queue, if it can start. The caller holds mu.
 func (c *control) enqueueReady(e *entry) {
-	if c.observer != nil { // although e may not be due: whether it is may not have been noticed
-		e.more().freed = int64(time.Since(c.base))
-	}
+	c.noteFreed(e)
 	c.line(e)
 }
 
