@@ -150,7 +150,7 @@ func build(dir, name, revision string) (binary string, err error) {
 		if _, err := figures.Output("go", "mod", "edit", "-replace="+module+"="+tree, tree+".mod"); err != nil {
 			return "", err
 		}
-		args = append(args, "-modfile="+tree+".mod")
+		args = append(args, "-modfile="+tree+".mod", "-tags=baseline") // without what uses options
 	}
 	_, err = figures.Output("go", append(args, "./smartpoll")...)
 	return binary, err
