@@ -254,6 +254,48 @@ func TestTopicWatch(t *testing.T) {
 	})
 }
 
+// A Watch of one run is of no other, and makes no topic.
+func TestTopicWatchRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, nil)
+		a := hub.Topic("a", sse.TopicOptions{})
+		watch := func(run string) <-chan string {
+			got := make(chan string, 10)
+			go func() {
+				defer close(got)
+				for ev := range a.WatchRun(t.Context(), run) {
+					got <- show(ev)
+				}
+			}()
+			synctest.Wait()
+			return got
+		}
+		expect(t, "before the run", <-watch("r"), "")
+		a.Open("r")
+		got := watch("r")
+		expect(t, "another run", <-watch("s"), "")
+		publish(t, a, "1")
+		expect(t, "live", <-got, "r-1=1")
+		finish(t, a, "end")
+		expect(t, "terminal", <-got, "r-end=end")
+		expect(t, "after the terminal", <-got, "")
+		expect(t, "retained", <-watch("r"), "r-end=end")
+		a.Remove("r")
+		expect(t, "removed", <-watch("r"), "")
+		if _, ok := hub.Lookup("a"); ok {
+			t.Error("WatchRun brought the topic back")
+		}
+		a.Open("s")
+		expect(t, "replaced", <-watch("r"), "")
+		defer func() {
+			if recover() == nil {
+				t.Error("WatchRun of a name that no run can have did not panic")
+			}
+		}()
+		a.WatchRun(t.Context(), "a-1")
+	})
+}
+
 // What depends on a topic is told of its changes, and counts as no reader.
 func TestOnPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

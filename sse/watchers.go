@@ -191,14 +191,31 @@ func (w *watcher) publishedTo(log *slog.Logger) {
 // the latest (with a Backlog, see [TopicOptions], those that it still finds). Like a stream of [Hub.Serve] it belongs
 // to the run that is current when the loop begins, and ends after the run's terminal, when the run is removed, and with
 // ctx or the hub. Data must not be modified.
-func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] {
+func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] { return t.watch(ctx, "") }
+
+// WatchRun is [Topic.Watch] for the run of that name: if it is not the topic's current one when the loop begins, the loop
+// ends without an event.
+func (t *Topic) WatchRun(ctx context.Context, run string) iter.Seq[Event] {
+	mustBeRun("WatchRun", run)
+	return t.watch(ctx, run)
+}
+
+// watch yields the events of the run named only, or of whichever is current, and may come, if that is "".
+func (t *Topic) watch(ctx context.Context, only string) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		t, w := t, &watcher{wake: make(chan struct{}, 1), share: int32(t.hub.nextDispatcher().share)}
+		t, w := t.resolve(), &watcher{wake: make(chan struct{}, 1), share: int32(t.hub.nextDispatcher().share)}
 		for t.attach(w) != nil {
+			if only != "" {
+				return // the topic has left the hub, which takes that it has no run
+			}
 			t = t.revive()
 		}
 		defer t.detach(w)
-		c, _ := t.cursorAt(t.current.Load(), "")
+		current := t.current.Load()
+		if only != "" && current.name != only {
+			return
+		}
+		c, _ := t.cursorAt(current, "")
 		var b batch
 		for {
 			b.reset()

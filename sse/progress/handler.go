@@ -317,7 +317,7 @@ func (h *handler) await(
 	extend(w, d)
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
-	for ev := range rec.topic.Watch(ctx) {
+	for ev := range rec.topic.WatchRun(ctx, run) {
 		if !ofRun(ev, run) {
 			return false
 		}

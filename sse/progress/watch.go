@@ -18,14 +18,18 @@ type Snapshot struct {
 // is an error without a snapshot: ctx's, or [ErrNoTopic] if topic has no run or the Tracker has ended.
 func (t *Tracker) Watch(ctx context.Context, topic string) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
-		if rec, ok := t.lookup(topic); ok {
-			for ev := range rec.topic.Watch(ctx) {
+		rec, ok := t.lookup(topic)
+		for ok {
+			for ev := range rec.topic.WatchRun(ctx, rec.run) {
 				run, n, _ := strings.Cut(ev.ID, "-")
 				s := Snapshot{Run: run, Final: n == "end", Data: ev.Data}
 				if !yield(s, nil) || s.Final {
 					return
 				}
 			}
+			before := rec.run
+			rec, ok = t.lookup(topic)
+			ok = ok && rec.run != before // a newer run took the topic before the loop began
 		}
 		if ctx.Err() != nil {
 			yield(Snapshot{}, context.Cause(ctx))

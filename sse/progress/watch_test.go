@@ -90,3 +90,34 @@ func TestWatchUnknownTopic(t *testing.T) {
 		}
 	})
 }
+
+// A run that goes while a Watch begins leaves it nothing to wait for: the topic may never have another.
+func TestWatchOfARunThatGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		for range 300 {
+			mustStart(t, f.Tracker, "a").Finish(1)
+			var watchers [8]<-chan string
+			for i := range watchers {
+				watchers[i] = watch(t.Context(), f.Tracker, "a")
+			}
+			if err := f.Forget(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			for _, got := range watchers {
+				select {
+				case got := <-got:
+					if got != "1 true" && got != "error: "+progress.ErrNoTopic.Error() {
+						t.Fatalf("Watch yielded %q, want the end, or that there is none", got)
+					}
+				default:
+					t.Fatal("Watch waits for a run that is gone")
+				}
+			}
+			if _, ok := f.Hub().Lookup("a"); ok {
+				t.Fatal("Watch brought the topic back")
+			}
+		}
+	})
+}
