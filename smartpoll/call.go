@@ -1,6 +1,7 @@
 package smartpoll
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,14 +175,39 @@ func (c *control) hookWithOptions(key any, hook TaskHook, ctx *callCtx) (err err
 // observed calls a hook and reports it to the Observer. The caller has the turn.
 func (c *control) observed(key any, call func() error) error {
 	o := c.observer
-	if o == nil || o.OnHook == nil {
+	if o == nil || o.OnHook == nil && o.OnSlowHook == nil {
 		return call()
 	}
 	begin := time.Since(c.base)
-	err := call()
-	took := time.Since(c.base) - begin
-	c.observe(key, func() { o.OnHook(key, took, err) })
+	err := c.watched(key, begin, call)
+	if o.OnHook != nil {
+		took := time.Since(c.base) - begin
+		c.observe(key, func() { o.OnHook(key, took, err) })
+	}
 	return err
+}
+
+// process handles the result of a task. The caller does not hold mu when it calls process, and holds it afterwards.
+func (c *control) process(it item) {
+	e, err := it.e, it.err
+	if err != nil {
+		err = c.failure(e, err)
+	} else if it.hook != nil {
+		err = c.hook(e.key, it.hook)
+		if err != nil {
+			c.count(e, err)
+		}
+		if x := e.options(); x != nil && x.onError != nil && (err != nil || x.failed) {
+			err = c.handle(e, cmp.Or(err, x.err)) // x.err: of the fetch of a Poll
+		}
+	}
+	if err != nil {
+		c.fail(err)
+	}
+	c.mu.Lock()
+	if err == nil && e.planned() {
+		c.plan(e)
+	}
 }
 
 // failure handles an error of stage one, and returns the error that ends Run, if any. The caller has the turn.

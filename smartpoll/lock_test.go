@@ -75,11 +75,12 @@ func TestNoCodeOfTheUsersRunsUnderTheMutex(t *testing.T) {
 			return nil, nosyError{p}
 		}
 		onError := smartpoll.OnError(func(_ context.Context, _ *internal, key any, err error) error { p.probe(); return nil })
-		s := mustNew(t, smartpoll.WithRecover(), smartpoll.WithDynamic(),
+		s := mustNew(t, smartpoll.WithRecover(), smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Minute}),
 			smartpoll.WithObserver(&smartpoll.Observer{
-				OnStart: func(any, time.Duration, time.Duration) { p.probe() },
-				OnDone:  func(any, time.Duration, error) { p.probe() },
-				OnHook:  func(any, time.Duration, error) { p.probe() },
+				OnStart:    func(any, time.Duration, time.Duration) { p.probe() },
+				OnDone:     func(any, time.Duration, error) { p.probe() },
+				OnHook:     func(any, time.Duration, error) { p.probe() },
+				OnSlowHook: func(any, time.Duration) { p.probe() },
 			}),
 			smartpoll.WithTask(known, task, onError, smartpoll.In(group), smartpoll.Retry(smartpoll.Backoff{}), smartpoll.On(nosySchedule{p})),
 			smartpoll.WithTask("poll", smartpoll.Poll(func(ctx context.Context) (int, error) { p.probe(); return 0, nosyError{p} },

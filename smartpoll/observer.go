@@ -2,6 +2,7 @@ package smartpoll
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,16 +27,30 @@ type Observer struct {
 	// OnHook is called when a hook has returned err after took, during which nothing was started. Key is the key of the
 	// task for its [TaskHook] and [OnError], and nil for the hook of a channel or of a Run and for a func passed to Do.
 	OnHook func(key any, took time.Duration, err error)
+	// OnSlowHook is called once for a hook that has not returned after SlowHook, while it runs: nothing is started
+	// meanwhile, and if the hook never returns, OnHook is never called. Key is that of OnHook. OnSlowHook runs on a
+	// goroutine of its own, and the hook does not count as returned before OnSlowHook has.
+	OnSlowHook func(key any, took time.Duration)
+	// SlowHook is how long a hook may take before OnSlowHook is called. Zero means 1 s, and a negative number is an error
+	// of [New].
+	SlowHook time.Duration
 }
 
-// WithObserver reports events to o. With it, [TaskInfo] also tells how late tasks started and how long they took, even
-// if all funcs of o are nil.
+// WithObserver reports events to o, which it copies. With it, [TaskInfo] also tells how late tasks started and how long
+// they took, even if all funcs of o are nil.
 func WithObserver(o *Observer) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if o == nil {
 			return errors.New(`smartpoll: observer must not be nil`)
 		}
-		x.observer = o
+		observer := *o
+		switch {
+		case o.SlowHook < 0:
+			return fmt.Errorf(`smartpoll: slow hook %s is negative, use a positive duration, or zero for 1s`, o.SlowHook)
+		case o.SlowHook == 0:
+			observer.SlowHook = slowHook
+		}
+		x.observer = &observer
 		return nil
 	})
 }

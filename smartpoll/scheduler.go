@@ -230,6 +230,7 @@ func (c *control) halt() {
 // stop.
 func (c *control) end() {
 	c.halt()
+	c.watch.stop()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timer.Stop()

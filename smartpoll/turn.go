@@ -1,7 +1,6 @@
 package smartpoll
 
 import (
-	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -35,6 +34,7 @@ type control struct {
 	internal Internal
 	limit    int       // of inflight; 0: any number
 	observer *Observer // nil: none
+	watch    watch     // for the Observer
 	recovers bool      // see WithRecover
 	plain    bool      // neither observer nor recovers
 
@@ -291,29 +291,6 @@ func (c *control) admit() {
 			}
 		}
 		c.starts.push(e)
-	}
-}
-
-// process handles the result of a task. The caller does not hold mu when it calls process, and holds it afterwards.
-func (c *control) process(it item) {
-	e, err := it.e, it.err
-	if err != nil {
-		err = c.failure(e, err)
-	} else if it.hook != nil {
-		err = c.hook(e.key, it.hook)
-		if err != nil {
-			c.count(e, err)
-		}
-		if x := e.options(); x != nil && x.onError != nil && (err != nil || x.failed) {
-			err = c.handle(e, cmp.Or(err, x.err)) // x.err: of the fetch of a Poll
-		}
-	}
-	if err != nil {
-		c.fail(err)
-	}
-	c.mu.Lock()
-	if err == nil && e.planned() {
-		c.plan(e)
 	}
 }
 
