@@ -11,9 +11,9 @@ import (
 type tcpSocket struct {
 	*net.TCPConn
 	raw syscall.RawConn
-	try func(fd uintptr) bool // s.write, made once: a closure a write would be an allocation a write
+	try func(fd uintptr) // s.write, made once: a closure a write would be an allocation a write
 
-	p   []byte // what write writes
+	p   []byte // what write sends
 	n   int    // and what came of it
 	err error
 }
@@ -37,7 +37,8 @@ func (s *tcpSocket) Flush() error { return nil }
 
 func (s *tcpSocket) tryWrite(p []byte) (int, error) {
 	s.p = p
-	err := s.raw.Write(s.try)
+	// Control, unlike Write, neither locks the connection for one writer, which the stream has, nor looks at deadlines.
+	err := s.raw.Control(s.try)
 	s.p = nil
 	if err != nil {
 		return 0, err
@@ -45,10 +46,9 @@ func (s *tcpSocket) tryWrite(p []byte) (int, error) {
 	return s.n, s.err
 }
 
-// write always reports that it is done, so that RawConn does not wait.
-func (s *tcpSocket) write(fd uintptr) bool {
+func (s *tcpSocket) write(fd uintptr) {
 	for {
-		n, err := syscall.Write(int(fd), s.p)
+		n, err := send(fd, s.p)
 		switch err {
 		case syscall.EINTR:
 			continue
@@ -56,7 +56,7 @@ func (s *tcpSocket) write(fd uintptr) bool {
 			n, err = 0, nil
 		}
 		s.n, s.err = max(n, 0), err
-		return true
+		return
 	}
 }
 
