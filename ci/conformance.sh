@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Runs clients of others against Tidewire's servers, Tidewire's clients against servers of others, and both through
-# reverse proxies. It fetches the npm packages that conformance/clients/package-lock.json names. Arguments are passed to
-# `go test`.
+# Runs clients of others against Tidewire's hubs and gateway, directly, behind middleware that compresses and through
+# reverse proxies, and Tidewire's clients against servers of others. On Debian it installs nginx-light, haproxy, caddy and
+# varnish if they are missing. npm ci installs what conformance/clients/package-lock.json names, from its cache or else
+# from the registry: @microsoft/fetch-event-source, better-sse, eventsource in versions 2 to 4, eventsource-client,
+# eventsource-parser and undici, without their scripts. The Go modules are those of conformance/go.mod. Arguments are
+# passed to `go test`.
 . "$(dirname "$0")/lib.sh"
 
 export PATH="$PATH:/usr/sbin" # Debian has most of the proxies there, which is not in every user's path

@@ -14,7 +14,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 60 * time.Second
 
-// programs is the folder with the clients that are written in Go.
+// programs is the folder with the clients that are written in Go, and the gateway.
 var programs string
 
 func TestMain(m *testing.M) {
@@ -34,6 +34,12 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(programs)
 	if out, err := exec.Command("go", "build", "-o", programs+string(filepath.Separator), "./clients/...").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "conformance: go build: %v\n%s", err, out)
+		return 1
+	}
+	gateway := exec.Command("go", "build", "-o", filepath.Join(programs, "gateway"), "./cmd/tidewire")
+	gateway.Dir = ".."
+	if out, err := gateway.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "conformance: go build: %v\n%s", err, out)
 		return 1
 	}

@@ -27,6 +27,25 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// TestClientsThroughProxies has clients of others, one of Node.js and one of Go, reach the hub and a gateway through each
+// proxy.
+func TestClientsThroughProxies(t *testing.T) {
+	scenarios := append([]scenario{{"resumes " + handedOff.name, resumesAt(handedOff)}}, gatewayScenarios...)
+	for _, p := range proxies {
+		for _, c := range clients {
+			if c.name != "eventsource 4" && c.name != "launchdarkly/eventsource" {
+				continue
+			}
+			for _, s := range scenarios {
+				t.Run(p.name+"/"+c.name+"/"+s.name, func(t *testing.T) {
+					t.Parallel()
+					s.play(t, c, p.start)
+				})
+			}
+		}
+	}
+}
+
 func throughProxy(t *testing.T, p proxy, by carrier) {
 	ended := make(chan sse.Ended, 10)
 	opts := &sse.HubOptions{
