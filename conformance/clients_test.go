@@ -30,10 +30,10 @@ type wrong struct {
 }
 
 const (
-	resumes     behaviour = "comes back when its connection breaks"
-	comesBack   behaviour = "comes back when its stream ends"
-	waits       behaviour = "waits for as long as the server says"
-	endsWith204 behaviour = "stops at 204"
+	resumes     behaviour = "come back when its connection breaks"
+	comesBack   behaviour = "come back when its stream ends"
+	waits       behaviour = "wait for as long as the server says"
+	endsWith204 behaviour = "stop at 204"
 )
 
 var clients = []client{

@@ -59,7 +59,7 @@ var texts = []struct {
 	{"several lines", "one\ntwo\n\nfour"},
 	{"a line end at the end", "one\n"},
 	{"spaces and colons", "  a: b :c "},
-	{"no text", ""},
+	{"an empty text", ""},
 	{"UTF-8", "Füße, 漢字, 🌊"},
 	{"separators of Unicode", "a\u2028b\u2029c\u0085d"},
 	{"a megabyte", strings.Repeat("1234567🌊", 1<<17)[:1<<20]},

@@ -54,14 +54,14 @@ var servers = []server{
 	{
 		name: "go-sse", peer: "github.com/tmaxmax/go-sse", start: startGoSSE, retry: told, ids: true,
 		wrongs: map[behaviour]wrong{
-			"a line end at the end": {instead: "one", because: "a line without its end is the same data"},
-			"no text":               {because: "an event without text has no data, and such a one does not count"},
+			"a line end at the end": {instead: "one", because: "is cut off"},
+			"an empty text":         {because: "is no data, and an event without data does not count"},
 		},
 	},
 	{
 		name: "r3labs/sse", peer: "github.com/r3labs/sse/v2", start: startR3labs, retry: told, again: true,
 		wrongs: map[behaviour]wrong{
-			"no text": {because: "an event without data ends the streams"},
+			"an empty text": {because: "ends the streams"},
 		},
 	},
 	{name: "launchdarkly/eventsource", peer: "github.com/launchdarkly/eventsource", start: startLaunchDarkly, ids: true, again: true},
