@@ -14,7 +14,7 @@ import (
 func (r *Run) show(
 	ctx context.Context, topic string, payload func(progress.Progress) any,
 ) (stop func() bool, other string, err error) {
-	opts := progress.StartOptions{Run: r.id, Retention: r.job.Keep.For, Payload: payload}
+	opts := progress.StartOptions{Run: r.id, Payload: payload}
 	job, isNew, err := r.job.s.deps.Tracker.StartAs(ctx, topic, opts)
 	if err != nil {
 		return nil, "", err
@@ -22,6 +22,7 @@ func (r *Run) show(
 	if !isNew {
 		return nil, job.ID(), nil
 	}
+	job.Retain(r.job.Keep.For)
 	r.progress.Show(job)
 	return context.AfterFunc(job.Context(), func() {
 		if context.Cause(job.Context()) == progress.ErrLost {

@@ -292,12 +292,13 @@ func (s *records) storeLost(ctx context.Context, e snapshot.Entry) error {
 		keep = j.Keep.For
 	}
 	final := lostEnd(snap, s.deps.Clock.People(now), s.deps.Clock.People(now.Add(keep)))
-	opts := progress.StartOptions{Run: e.Run, Retention: keep, KeepFinal: true}
+	opts := progress.StartOptions{Run: e.Run, KeepFinal: true}
 	job, isNew, err := s.deps.Tracker.StartAs(ctx, e.Topic, opts)
 	if !isNew || err != nil {
 		return err
 	}
 	s.deps.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
+	job.Retain(keep)
 	job.Finish(final)
 	return nil
 }

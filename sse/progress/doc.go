@@ -24,24 +24,25 @@
 // # Topics and runs
 //
 // A topic is a name, such as "discovery/line-1". It has at most one run at a time: no run until a Start; then a running
-// one; from Finish on a retained one, for the Tracker's retention (30 seconds by default); then it is forgotten, or
-// before that by [Tracker.Forget]. [Tracker.Start] joins a running job and begins a new run in any other case, so that a
-// trigger never takes an old result for its own; [Tracker.StartOrJoin] also joins a retained one, for work that is done
-// once and shown to many. Of any number of concurrent callers exactly one begins the run, and the others join it.
+// one; from Finish on a retained one, for the Tracker's retention (30 seconds by default) or that of [Job.Retain]; then
+// it is forgotten, or before that by [Tracker.Forget]. [Tracker.Start] joins a running job and begins a new run in any
+// other case, so that a trigger never takes an old result for its own; [Tracker.StartOrJoin] also joins a retained one,
+// for work that is done once and shown to many. Of any number of concurrent callers exactly one begins the run, and the
+// others join it.
 //
 // # Runs with more to say
 //
-// A run with an id from elsewhere, its own retention, or a payload with more than a [Progress] begins with
-// [Tracker.StartAs]. A run that exists before it has a topic, waits in a queue, appears in several topics, or ends in
-// its own way is published by a [Publisher] instead of [Job.Run]:
+// A run with an id from elsewhere, or a payload with more than a [Progress], begins with [Tracker.StartAs]. A run that
+// exists before it has a topic, waits in a queue, appears in several topics, or ends in its own way is published by a
+// [Publisher] instead of [Job.Run]:
 //
 //	publisher := progress.NewPublisher(&progress.PublisherOptions{Status: progress.StatusQueued})
 //
-//	own, _, err := tracker.StartAs(ctx, "run/"+id, progress.StartOptions{Run: id, Retention: keep, Payload: r.payload})
+//	own, _, err := tracker.StartAs(ctx, "run/"+id, progress.StartOptions{Run: id, Payload: r.payload})
+//	own.Retain(24 * time.Hour)
 //	publisher.Show(own) // queued
 //
-//	opts := progress.StartOptions{Run: id, Retention: keep, Payload: r.withQueue}
-//	job, isNew, err := tracker.StartAs(ctx, "job/"+name, opts)
+//	job, isNew, err := tracker.StartAs(ctx, "job/"+name, progress.StartOptions{Run: id, Payload: r.withQueue})
 //	publisher.Show(job) // the same state in a second topic
 //
 //	publisher.Update(func(p *progress.Progress) { p.Status = progress.StatusRunning; r.position = 0 })

@@ -13,7 +13,8 @@ var ErrRunning = errors.New("progress: the run has not ended")
 
 // Forget gives up the retained end of topic at once, whichever process ended the run, for instance because a person has
 // seen it, or what it tells is not true any more. Streams and loops of [Tracker.Watch] that are open still get the
-// terminal; whoever comes after Forget has returned finds no run.
+// terminal; whoever comes after Forget has returned finds no run. Other processes that share the store follow as soon as
+// that tells them. An end that is not to be kept at all is the matter of [Job.Retain].
 //
 // Forget applies to the run that topic has when it is called, and never to a newer one that begins meanwhile. It returns
 // [ErrNoTopic] if there is no run (or the Tracker has ended), ErrRunning if the run has no terminal yet (see

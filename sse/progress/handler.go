@@ -49,8 +49,8 @@ type HandlerOptions struct {
 //   - POST starts a run, or joins the one that is running: 202, with the run's own URL in Location and an object {id,
 //     coalesced, events, snapshot}. With `Prefer: wait=N` (RFC 7240) the answer waits up to N seconds for the end, and
 //     is 200 if the run has ended by then. With an Idempotency-Key, the same key on the same topic leads to the same
-//     run, as long as that is kept; the answer is 422 if the body differs, and 409 if another run has taken its place or
-//     its end was forgotten ([Tracker.Forget]).
+//     run, as long as that is kept; the answer is 422 if the body differs, and 409 if another run has taken its place, or
+//     its end was not kept ([Job.Retain]) or was forgotten ([Tracker.Forget]).
 //   - GET streams as [Tracker.Serve] does, and may hand the connection off ([sse.StreamOptions]). If Accept prefers
 //     application/json to text/event-stream, the answer is the newest snapshot, with the event's id as ETag. With
 //     If-None-Match the answer is 304 while nothing has changed, and with `Prefer: wait=N` it waits for a change.
@@ -170,19 +170,31 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		)
 		return
 	}
+	h.answerStart(w, r, topic, job, isNew)
+}
+
+// answerStart answers a request that has led to job, after the wait that it prefers.
+func (h *handler) answerStart(w http.ResponseWriter, r *http.Request, topic string, job *Job, isNew bool) {
 	status := http.StatusAccepted
 	prefer := negotiate.Prefer(r.Header, h.MaxWait)
 	prefer.Apply(w.Header())
+	var newest sse.Event
+	isOver := false
 	if prefer.Waits {
-		if h.await(w, r, topic, job.run, prefer.Duration, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) }) {
-			status = http.StatusOK
-		}
+		newest, isOver = h.await(
+			w, r, topic, job.run, prefer.Duration, func(ev sse.Event) bool { return sse.IsTerminalID(ev.ID) })
 	}
-	w.Header().Set("Location", runURL(r, job.run))
-	if newest, _ := h.newest(topic, job.run); !sse.IsTerminalID(newest.ID) {
+	if isOver { // and perhaps forgotten since
+		status = http.StatusOK
+	} else {
+		newest, _ = h.newest(topic, job.run)
+	}
+	at := runURL(r, job.run)
+	w.Header().Set("Location", at)
+	if !sse.IsTerminalID(newest.ID) {
 		w.Header().Set("Retry-After", "1")
 	}
-	h.answer(w, r, status, topic, job.run, !isNew)
+	writeJSON(w, status, answer{job.run, !isNew, at, newest.Data})
 }
 
 // startOnce returns the job that an earlier request with key started or joined, or else that of start.
@@ -230,8 +242,10 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 	prefer := negotiate.PreferWait(r.Header, h.MaxWait)
 	if known := tag(newest); prefer.Waits && (newest.ID == "" || negotiate.HasTag(r.Header, known)) {
 		// The first change ends the wait, even for a client that sends If-None-Match: *.
-		h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return tag(ev) != known })
-		newest, ok = h.newest(topic, rec.run)
+		seen, changed := h.await(w, r, topic, rec.run, prefer.Duration, func(ev sse.Event) bool { return tag(ev) != known })
+		if newest, ok = h.newest(topic, rec.run); !ok && changed { // forgotten since
+			newest, ok = seen, true
+		}
 	}
 	if !ok {
 		failGone(w, r)
@@ -306,26 +320,27 @@ func (h *handler) newest(topic, run string) (sse.Event, bool) {
 	return sse.Event{Data: []byte("null")}, ok
 }
 
-// await waits for a snapshot of a run for which enough returns true, and reports whether it came within d and before
-// the end of the request.
+// await returns the first snapshot of a run for which enough returns true, and whether it came within d and before the
+// end of the request.
 func (h *handler) await(
-	w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool) bool {
+	w http.ResponseWriter, r *http.Request, topic, run string, d time.Duration, enough func(sse.Event) bool,
+) (sse.Event, bool) {
 	rec, ok := h.find(topic, run)
 	if !ok {
-		return false
+		return sse.Event{}, false
 	}
 	extend(w, d)
 	ctx, cancel := context.WithTimeout(r.Context(), d)
 	defer cancel()
 	for ev := range rec.topic.WatchRun(ctx, run) {
 		if !ofRun(ev, run) {
-			return false
+			break
 		}
 		if enough(ev) {
-			return true
+			return ev, true
 		}
 	}
-	return false
+	return sse.Event{}, false
 }
 
 // extend lets an answer come d later than the server's WriteTimeout allows. A writer without deadlines needs no

@@ -34,21 +34,21 @@ type Job struct {
 	// Lock order: Tracker.starting, the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
 	// Tracker's locks.
 
-	tracker   *Tracker
-	topic     string
-	run       string
-	claim     snapshot.Claim     // nil: the run belongs to another process, or could not begin
-	retention time.Duration      // of the terminal
-	payload   func(Progress) any // see StartOptions.Payload
-	err       error              // why the run could not begin
-	over      atomic.Bool        // set by the first Finish, or by the end of the run
-	unstored  atomic.Bool        // the store has not taken the terminal, so there will be none
+	tracker  *Tracker
+	topic    string
+	run      string
+	claim    snapshot.Claim     // nil: the run belongs to another process, or could not begin
+	payload  func(Progress) any // see StartOptions.Payload
+	err      error              // why the run could not begin
+	over     atomic.Bool        // set by the first Finish, or by the end of the run
+	unstored atomic.Bool        // the store has not taken the terminal, so there will be none
 
 	mu sync.Mutex // guards the fields below
 
-	ctx    context.Context // nil until first needed
-	cancel context.CancelCauseFunc
-	ended  time.Time // zero until the end of the run
+	ctx       context.Context // nil until first needed
+	cancel    context.CancelCauseFunc
+	ended     time.Time     // zero until the end of the run
+	retention time.Duration // of the terminal; does not change once the run is over
 }
 
 // ID returns the unique id of the run: ASCII letters and digits. It is "" if Err is not nil.
@@ -73,8 +73,30 @@ func (j *Job) Publish(data any) {
 	j.claim.Put(payload)
 }
 
-// Finish ends the job with data as its terminal, which is kept for the run's retention ([StartOptions], by default the
-// Tracker's); data tells success from failure. The first Finish counts, later ones do nothing, so a deferred one is a
+// Retain sets for how long the end of this run is kept, instead of the Tracker's retention, whatever ends it: Finish,
+// [Job.Run] or a [Publisher]. With zero or less it is not kept: streams and loops of [Tracker.Watch] that are open get
+// the terminal, and whoever comes later finds no run. (So clients of a [Handler], which ask in one request after the
+// other, may miss it.)
+//
+// The last call before the end counts. After the end Retain does nothing; see [Tracker.Forget]. It is for the worker,
+// like Publish: on a Job that only names the run of another process it does nothing.
+func (j *Job) Retain(d time.Duration) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.claim != nil && !j.over.Load() { // finish sets over before it reads the retention under mu
+		j.retention = d
+	}
+}
+
+// retained returns the retention of the terminal.
+func (j *Job) retained() time.Duration {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.retention
+}
+
+// Finish ends the job with data as its terminal, which is kept for the Tracker's retention, or for that of
+// [Job.Retain]; data tells success from failure. The first Finish counts, later ones do nothing, so a deferred one is a
 // safety net. If data cannot be encoded, that is logged, and the terminal is `{"status":"failed","error":"..."}` with
 // the reason.
 //
@@ -107,7 +129,7 @@ func (j *Job) finish(payload []byte) error {
 	patience := min(j.tracker.retention, finishWithin)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), patience)
 	defer cancel()
-	err := j.claim.Finish(ctx, payload, j.retention)
+	err := j.claim.Finish(ctx, payload, j.retained())
 	if err != nil {
 		j.unstored.Store(true)
 		j.tracker.notify()
@@ -215,9 +237,10 @@ func (j *Job) end(cause error) {
 	}
 }
 
-// forgotten reports whether the retention of the job's terminal is over.
+// forgotten reports whether the retention of the job's terminal is over, and the Tracker's too: a client may repeat its
+// request when a terminal that was not kept has gone.
 func (j *Job) forgotten() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return !j.ended.IsZero() && time.Since(j.ended) > j.retention
+	return !j.ended.IsZero() && time.Since(j.ended) > max(j.retention, j.tracker.retention)
 }

@@ -23,11 +23,10 @@ func ExampleNewPublisher() {
 		progress.Progress
 	}
 	publisher := progress.NewPublisher(&progress.PublisherOptions{Status: progress.StatusQueued})
-	own, _, _ := tracker.StartAs(context.Background(), "run/r1", progress.StartOptions{Run: "r1", Retention: time.Hour})
+	own, _, _ := tracker.StartAs(context.Background(), "run/r1", progress.StartOptions{Run: "r1"})
 	publisher.Show(own)
 	job, _, _ := tracker.StartAs(context.Background(), "job/scan", progress.StartOptions{
-		Run: "r1", Retention: time.Hour,
-		Payload: func(p progress.Progress) any { return run{"scan", queued, p} },
+		Run: "r1", Payload: func(p progress.Progress) any { return run{"scan", queued, p} },
 	})
 	publisher.Show(job)
 
@@ -49,29 +48,20 @@ func ExampleNewPublisher() {
 	// r1 "scan" 1: timed_out at 25 %, timed out after 1m0s
 }
 
-// A run may have an id and a retention of its own; one that is joined keeps its own.
+// A run may have an id of its own; one that is joined keeps its own.
 func TestStartAs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		job, isNew, err := f.StartAs(t.Context(), "a", progress.StartOptions{Run: "r1", Retention: time.Hour})
+		job, isNew, err := f.StartAs(t.Context(), "a", progress.StartOptions{Run: "r1"})
 		if err != nil || !isNew || job.ID() != "r1" {
 			t.Fatalf("StartAs = %v %v, %v, want the run r1", job.ID(), isNew, err)
 		}
-		if other, isNew, err := f.StartAs(t.Context(), "a", progress.StartOptions{Run: "r2", Retention: time.Second}); other != job || isNew || err != nil {
+		if other, isNew, err := f.StartAs(t.Context(), "a", progress.StartOptions{Run: "r2"}); other != job || isNew || err != nil {
 			t.Errorf("StartAs of a running topic = %v %v, %v, want to join r1", other.ID(), isNew, err)
 		}
 		job.Finish("end")
 		if kept, isNew, err := f.StartAs(t.Context(), "a", progress.StartOptions{KeepFinal: true}); kept != job || isNew || err != nil {
 			t.Errorf("StartAs with KeepFinal = %v %v, %v, want to join r1", kept.ID(), isNew, err)
-		}
-		time.Sleep(time.Hour - time.Second)
-		if got := f.status(t, "a", ""); got != 200 {
-			t.Errorf("just before the end of its retention the run is %d, want 200", got)
-		}
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if got := f.status(t, "a", ""); got != 404 {
-			t.Errorf("after its retention the run is %d, want 404", got)
 		}
 	})
 }

@@ -46,6 +46,7 @@ func TestStress(t *testing.T) {
 						job.Publish(n)
 					}
 					go job.Publish(1000) // late or not
+					go job.Retain(time.Duration(rand.IntN(600)) * time.Microsecond)
 					job.Finish("end")
 				}
 			})

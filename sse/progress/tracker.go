@@ -55,7 +55,7 @@ type record struct {
 
 // Options are the options of [Open]. The zero value is the default.
 type Options struct {
-	// Retention is how long a terminal is kept. Zero or less means 30 seconds.
+	// Retention is how long a terminal is kept, unless its run calls [Job.Retain]. Zero or less means 30 seconds.
 	Retention time.Duration
 
 	// Heartbeat is the silence after which a stream gets a comment; it applies only if Hub is nil. Zero or less means
@@ -143,9 +143,6 @@ type StartOptions struct {
 	// random id.
 	Run string
 
-	// Retention is how long the terminal of the run is kept. Zero or less means the Tracker's.
-	Retention time.Duration
-
 	// KeepFinal joins a retained run instead of replacing it with a new one, as [Tracker.StartOrJoin] does.
 	KeepFinal bool
 
@@ -185,7 +182,7 @@ func (t *Tracker) startOrLog(topic string, opts StartOptions) (*Job, bool) {
 	return job, isNew
 }
 
-// StartAs is like [Tracker.StartContext], for a run with its own id, retention or payload. The options apply to a run
+// StartAs is like [Tracker.StartContext], for a run with its own id or payload. The options apply to a run
 // that it begins; a run that it joins keeps its own.
 func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) (job *Job, isNew bool, err error) {
 	t.mustBeMade()
@@ -204,9 +201,6 @@ func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) 
 	claim, entry, err := t.store.Claim(ctx, topic, snapshot.ClaimOptions{Run: opts.Run, KeepFinal: opts.KeepFinal})
 	if err != nil {
 		return nil, false, fmt.Errorf("progress: start %q: %w", topic, err)
-	}
-	if opts.Retention <= 0 {
-		opts.Retention = t.retention
 	}
 	return t.jobOf(entry, claim, opts), claim != nil, nil
 }
@@ -235,8 +229,7 @@ func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOp
 		return rec.job
 	}
 	job := &Job{
-		tracker: t, topic: entry.Topic, run: entry.Run,
-		claim: claim, retention: opts.Retention, payload: opts.Payload,
+		tracker: t, topic: entry.Topic, run: entry.Run, claim: claim, payload: opts.Payload, retention: t.retention,
 	}
 	if rec.run != entry.Run {
 		job.end(ErrLost)
