@@ -72,6 +72,7 @@ type extra struct {
 	freed            int64 // when something last ceased to hold up the entry, see control.since
 	ended            int64 // when the last invocation ended, likewise
 	late, held, took time.Duration
+	untold           uint64 // those of skipped that were not reported yet
 }
 
 func (e *entry) scheduled() bool { return e.next != (time.Time{}) }

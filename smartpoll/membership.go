@@ -165,9 +165,7 @@ func (c *control) join(e *entry) bool {
 	m := e.extra.member
 	for m.kept < len(m.groups) {
 		if g := m.groups[m.kept]; !g.queue.empty() || !g.free() || c.missing(m) > 0 {
-			g.queue.push(e)
-			c.parked++
-			c.serve(g) // e may be the first there
+			c.park(e, g, (*queue).push)
 			return false
 		}
 		m.keep()
@@ -175,9 +173,7 @@ func (c *control) join(e *entry) bool {
 	if m.resting() { // an invocation has ended while e waited for WithMaxRunning
 		g := m.giveBack()
 		e.at = m.at
-		g.queue.putBack(e)
-		c.parked++
-		c.serve(g)
+		c.park(e, g, (*queue).putBack)
 		return false
 	}
 	for _, g := range m.groups {

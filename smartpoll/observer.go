@@ -10,8 +10,8 @@ import (
 // read for these events.
 //
 // The funcs must return fast, and may call all methods except [Scheduler.Do]. OnStart and OnDone are called on the
-// goroutine of the task, so they run concurrently for several tasks; OnHook is called between two hooks. A panic in one
-// of them ends [Scheduler.Run] with a [*TaskError].
+// goroutine of the task, so they run concurrently for several tasks; OnHook, OnSkip, OnPark and OnRetry are called one at
+// a time, between two hooks. A panic in one of them ends [Scheduler.Run] with a [*TaskError].
 type Observer struct {
 	// OnStart is called before a task starts, which was due, by an explicit schedule or by its [Schedule], late plus held
 	// ago; for a run that makes up for missed times, that counts from the first of them.
@@ -27,6 +27,16 @@ type Observer struct {
 	// OnHook is called when a hook has returned err after took, during which nothing was started. Key is the key of the
 	// task for its [TaskHook] and [OnError], and nil for the hook of a channel or of a Run and for a func passed to Do.
 	OnHook func(key any, took time.Duration, err error)
+	// OnSkip is called when n due times have led to no run, because of [Skip], a full [Queue], [MissedSkip] or [MissedAll].
+	// The numbers of a task add up to Skipped of its [TaskInfo]; what is skipped while no Run is in progress is told by the
+	// next one.
+	OnSkip func(key any, n uint64)
+	// OnPark is called when a task that is due has to wait for g, one of its groups. How long it has waited in the end is a
+	// part of what OnStart calls held.
+	OnPark func(key any, g *Group)
+	// OnRetry is called when [Retry] has scheduled a task again, which has failed for the given number of times in a row,
+	// the last time with err. It is not called when Retry gives up, or the task was scheduled already.
+	OnRetry func(key any, failures int, after time.Duration, err error)
 	// OnSlowHook is called once for a hook that has not returned after SlowHook, while it runs: nothing is started
 	// meanwhile, and if the hook never returns, OnHook is never called. Key is that of OnHook. OnSlowHook runs on a
 	// goroutine of its own, and the hook does not count as returned before OnSlowHook has.

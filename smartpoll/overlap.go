@@ -78,7 +78,7 @@ func (c *control) overlaps(e *entry) bool {
 	}
 	switch e.extra.overlap {
 	case Skip:
-		e.extra.skipped++
+		c.skip(e, 1)
 		c.unset(e)
 		return false
 	case Replace:
@@ -91,7 +91,7 @@ func (c *control) overlaps(e *entry) bool {
 
 // again is called when e, which is ready, has been scheduled for now. The caller
 // holds mu.
-func (e *entry) again() {
+func (c *control) again(e *entry) {
 	x := e.extra
 	if x == nil || x.overlap <= 0 {
 		return
@@ -99,7 +99,7 @@ func (e *entry) again() {
 	if x.pending < int(x.overlap)-1 {
 		x.pending++
 	} else {
-		x.skipped++
+		c.skip(e, 1)
 	}
 }
 

@@ -181,7 +181,7 @@ func (c *control) plan(e *entry) {
 	if x.changed {
 		return
 	}
-	x.skipped += p.skipped
+	c.skip(e, p.skipped)
 	if !p.next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
 		x.due = p.next
 		c.setAt(e, p.mono, p.next)
@@ -280,7 +280,7 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 		x.caughtUp++
 	case x.missed == MissedSkip && e.next == x.due:
 		c.unset(e)
-		x.skipped++
+		c.skip(e, 1)
 		c.plans.push(e)
 		return true
 	}

@@ -133,19 +133,32 @@ func (c *control) failed(e *entry, err error) (retried bool, failure error) {
 	}
 	asked, err := c.retryAfter(e.key, err)
 	c.count(e, err)
+	retried, failures, after := c.retry(e, asked)
+	if after >= 0 {
+		c.tellRetry(e, failures, after, err)
+	}
+	return retried, err
+}
+
+// retry schedules e, which has failed, unless Retry gives up: then it returns false. After is in how long e is tried
+// again, and negative if it was not scheduled.
+func (c *control) retry(e *entry, asked time.Duration) (retried bool, failures int, after time.Duration) {
+	x := e.extra
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := x.failures
 	if most := x.backoff.MaxFailures; most > 0 {
 		if n = (n-1)%most + 1; n == most {
-			return false, err
+			return false, x.failures, -1
 		}
 	}
-	if (!e.scheduled() || e.replaces()) && !e.removed {
-		c.setAfter(e, now, max(asked, x.backoff.delay(n, rand.Float64())))
+	if e.scheduled() && !e.replaces() || e.removed {
+		return true, x.failures, -1
 	}
-	return true, err
+	after = max(asked, x.backoff.delay(n, rand.Float64()))
+	c.setAfter(e, now, after)
+	return true, x.failures, after
 }
 
 // replaces reports whether e is scheduled only so that [Replace] can replace its run if that takes too long.

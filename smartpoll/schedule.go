@@ -56,7 +56,7 @@ func (c *control) Schedule(key any, d time.Duration) {
 	case d > 0 || !e.ready:
 		c.setAfter(e, c.reading(), d)
 	default:
-		e.again()
+		c.again(e)
 	}
 	c.kick()
 }
@@ -198,7 +198,7 @@ func (c *control) isDue(e *entry, now time.Time) bool {
 func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	if d <= 0 && e.ready {
 		e.next = next // keeps its place in the queue
-		e.again()
+		c.again(e)
 		return
 	}
 	c.unset(e)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -209,6 +210,7 @@ func (c *control) begin(stop, calls context.Context, cancel func()) {
 	c.err, c.crash = nil, nil
 	c.stopped = false
 	c.armed, c.capped = never, false
+	c.reports = slices.DeleteFunc(c.reports, func(r report) bool { return r.group != nil })
 	c.roomed = int64(time.Since(c.base))
 	c.due = c.walls > 0 // the wall clock may have been set since the last Run
 	// Made here and not by New, so that it belongs to the synctest bubble of Run, and stopped at once, so that it keeps

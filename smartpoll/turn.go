@@ -57,9 +57,10 @@ type control struct {
 	helping  bool          // a goroutine is on its way to starts, always so if mu is free and starts is not empty
 	pause    pause         // of all tasks
 	plans    queue         // entries to be planned, see plan
+	reports  []report      // events that the Observer is to be told
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // the one whose TaskHook is running; the holder of the turn reads it without mu
-	planning bool          // an entry of plans is being planned; read like cur
+	planning bool          // an entry of plans is being planned, or the Observer told of reports; read like cur
 	calls    []callCtx     // the rest of a slab, see newCall; for the holder of the turn
 	busy     bool          // a goroutine has the turn
 	due      bool          // the timer has fired: entries in timed may be due
@@ -99,7 +100,7 @@ func (c *control) work(e *entry) {
 		}
 		if inTask {
 			c.lost(e)
-		} else if c.cur != nil || c.planning { // in a TaskHook, or in the Next of a Schedule
+		} else if c.cur != nil || c.planning { // in a TaskHook, the Next of a Schedule, or a func of the Observer
 			c.fail(ErrPanicInTask)
 			c.mu.Lock()
 			if e := c.cur; e != nil {
@@ -192,6 +193,9 @@ func (c *control) loop() *entry {
 					continue
 				}
 			} // then a hook: there may be much to plan, and a Next may be slow
+			if len(c.reports) > 0 {
+				c.tell()
+			}
 		}
 		if c.q.n > 0 {
 			it := c.q.pop()
@@ -236,9 +240,9 @@ func (c *control) planFirst() {
 // open reports whether tasks may be started.
 func (c *control) open() bool { return !c.stopped && c.stop.Err() == nil }
 
-// pending reports whether there may be something to start.
+// pending reports whether there may be something to start, or to tell the Observer.
 func (c *control) pending() bool {
-	return (c.due || !c.plans.empty() || c.room() && !c.ready.empty()) && c.open()
+	return (c.due || !c.plans.empty() || len(c.reports) > 0 || c.room() && !c.ready.empty()) && c.open()
 }
 
 // room reports whether [WithMaxRunning] admits one more.
