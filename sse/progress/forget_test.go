@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -246,4 +248,37 @@ func TestForgetStress(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that joins a run just as that is forgotten has joined it: it is no repeated one.
+func TestHandlerJoinsWhatIsForgotten(t *testing.T) {
+	tracker := progress.New(t.Context(), retention, heartbeat, nil)
+	h := progress.Handler(tracker, progress.HandlerOptions{JoinEnded: true, Work: func(context.Context, *progress.Reporter, *http.Request) (any, error) {
+		return nil, nil
+	}})
+	var wg sync.WaitGroup
+	over := make(chan struct{})
+	wg.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				_ = tracker.Forget(t.Context(), "/a")
+			}
+		}
+	})
+	for range 4 {
+		wg.Go(func() {
+			for range 3000 {
+				w := httptest.NewRecorder()
+				if h.ServeHTTP(w, httptest.NewRequest("POST", "/a", nil)); w.Code != 202 {
+					t.Errorf("POST: %d %s, want 202", w.Code, w.Body)
+					return
+				}
+			}
+		})
+	}
+	time.AfterFunc(time.Second, func() { close(over) })
+	wg.Wait()
 }

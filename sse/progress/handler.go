@@ -134,14 +134,18 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		fail(w, r, http.StatusBadRequest, "the body broke off")
 		return
 	}
-	start := func() (*Job, bool, error) { return h.start(r, topic, body) }
 	var job *Job
-	var isNew bool
+	var isNew, isRepeated bool // isRepeated: an earlier request with the key has led to job
+	start := func() (*Job, bool, error) {
+		isRepeated = false
+		return h.start(r, topic, body)
+	}
 	switch key, wrong := negotiate.IdempotencyKey(r.Header); {
 	case wrong != nil:
 		fail(w, r, http.StatusBadRequest, wrong.Error())
 		return
 	case key != "":
+		isRepeated = true
 		job, isNew, err = h.startOnce(r.Context(), idempotency.Key[struct{}]{Scope: topic, Key: key}, body, start)
 	default:
 		job, isNew, err = start()
@@ -161,7 +165,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request, topic string) {
 		failForNow(w, r, "no run can be started at present")
 		return
 	}
-	if _, ok := h.find(topic, job.run); !ok && !isNew {
+	if _, ok := h.find(topic, job.run); !ok && isRepeated {
 		fail(
 			w,
 			r,
