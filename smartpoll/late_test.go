@@ -68,6 +68,13 @@ func TestLateAndHeld(t *testing.T) {
 			time.Sleep(s)
 			x.Schedule("blocks", s)
 		}, 0, 3 * s},
+		{"the task that had its key", smartpoll.GroupConfig{}, 9, func(x *smartpoll.Scheduler, _ *smartpoll.Group) {
+			x.Schedule("other", 0)
+			synctest.Wait()
+			x.Remove("other")
+			_ = x.Add("other", nothing)
+			x.Schedule("other", 3*s)
+		}, 0, 7 * s},
 		{"no slot", running, 9, func(x *smartpoll.Scheduler, _ *smartpoll.Group) {
 			x.Schedule("other", 0)
 			x.Schedule("k", s)

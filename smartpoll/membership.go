@@ -233,7 +233,7 @@ func (c *control) serveSince(g *Group, since int64) {
 		if e.extra.admitted == nil && c.pauseOf(e) != nil {
 			g.queue.remove(e)
 			c.parked--
-			c.ready.push(e) // where it is taken for its pause
+			c.ready.push(e) // admit makes it wait for the end of its pause; no slot is kept for it until then
 			continue
 		}
 		if wait := c.missing(e.extra.member); wait > 0 {

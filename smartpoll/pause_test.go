@@ -139,6 +139,62 @@ func TestAPausedMemberKeepsNothing(t *testing.T) {
 	})
 }
 
+// A member that waited for one of its groups when another one was paused is no longer in the way there, even while it
+// could not start for other reasons.
+func TestAPausedMemberLeavesTheQueueOfAnotherGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const s = time.Second
+		a, b := smartpoll.NewGroup(smartpoll.GroupConfig{Running: 1}), smartpoll.NewGroup(smartpoll.GroupConfig{})
+		var j journal
+		begin := time.Now()
+		x := mustNew(t, smartpoll.WithMaxRunning(2), smartpoll.WithDrain(smartpoll.Drain{Wait: time.Hour}),
+			works(&j, begin, "first", 10*s, smartpoll.In(a)), works(&j, begin, "both", s, smartpoll.In(a), smartpoll.In(b)),
+			works(&j, begin, "long", time.Minute), works(new(journal), begin, "other", time.Minute))
+		r := run(x)
+		synctest.Wait()
+		for _, key := range []string{"first", "both", "long", "other"} {
+			x.Schedule(key, 0)
+			synctest.Wait()
+		}
+		admits(t, &j, begin, x, a, "admission", s)
+		b.Pause("")
+		time.Sleep(20 * s)
+		j.want(t, "first 0s", "long 0s", "admission 10s")
+		if wrong := smartpoll.Check(x); wrong != "" {
+			t.Error(wrong)
+		}
+		b.Resume("")
+		time.Sleep(time.Minute)
+		j.want(t, "first 0s", "long 0s", "admission 10s", "both 1m0s")
+		r.stop()
+	})
+}
+
+// An admission that waits for a start when its group is paused goes on waiting, and the timer is not set for it.
+func TestAGroupIsPausedWhileAnAdmissionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := smartpoll.NewGroup(smartpoll.GroupConfig{Rate: 0.1})
+		begin := time.Now()
+		var j journal
+		s := mustNew(t, smartpoll.WithTask("k", nothing, smartpoll.In(g)))
+		r := run(s)
+		synctest.Wait()
+		admits(t, &j, begin, s, g, "first", 0)
+		admits(t, &j, begin, s, g, "second", 0)
+		time.Sleep(time.Second)
+		g.Pause("")
+		if wrong := smartpoll.Check(s); wrong != "" {
+			t.Error(wrong)
+		}
+		time.Sleep(time.Minute)
+		j.want(t, "first 0s")
+		g.Resume("")
+		synctest.Wait()
+		j.want(t, "first 0s", "second 1m1s")
+		r.stop()
+	})
+}
+
 // An admission waits while its group is paused, but not while all tasks are.
 func TestAdmitObeysAPausedGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -73,7 +73,6 @@ func (c *control) recall(g *Group) {
 	for _, e := range members {
 		g.queue.putBack(e)
 	}
-	c.hold(&g.queue)
 	for _, g := range affected {
 		c.serve(g)
 	}
