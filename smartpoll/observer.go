@@ -46,8 +46,8 @@ type Observer struct {
 	SlowHook time.Duration
 }
 
-// WithObserver reports events to o, which it copies. With it, [TaskInfo] also tells how late tasks started and how long
-// they took, even if all funcs of o are nil.
+// WithObserver reports events to o, which it copies. With it, [TaskInfo] also tells how late tasks started, how long
+// they took and when they ended, even if all funcs of o are nil.
 func WithObserver(o *Observer) Option {
 	return optionFunc(func(x *Scheduler) error {
 		if o == nil {
