@@ -65,6 +65,7 @@ func (f reading) say(t *testing.T, n int) {
 
 // TestGateway has each client, and those of ours, read the streams of a gateway.
 func TestGateway(t *testing.T) {
+	t.Parallel()
 	for _, c := range slices.Concat(clients, ours) {
 		for _, s := range gatewayScenarios {
 			t.Run(c.name+"/"+s.name, func(t *testing.T) {

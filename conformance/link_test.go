@@ -31,12 +31,14 @@ type linked struct {
 	told           []byte    // by the server
 	toldAt         time.Time // when the server said the last of it
 	over           bool
+	left           bool // the client has ended its side
+	beatsBefore    int  // that the server had sent by then
 }
 
 // newLink returns a link to an address that lasts until the test ends.
 func newLink(t *testing.T, target string) *link {
 	t.Helper()
-	l := &link{t: t, addr: "127.0.0.1:0", target: target}
+	l := &link{t: t, addr: freeAddr(t), target: target}
 	l.up()
 	t.Cleanup(l.down)
 	return l
@@ -98,6 +100,7 @@ func (l *link) carry(client net.Conn) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		l.copy(server, client, func(p []byte) { l.change(func() { c.asked = append(c.asked, p...) }) })
+		l.change(func() { c.left, c.beatsBefore = true, c.heartbeats() })
 	})
 	both.Go(func() {
 		l.copy(client, server, func(p []byte) { l.change(func() { c.told, c.toldAt = append(c.told, p...), time.Now() }) })

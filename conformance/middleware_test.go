@@ -52,6 +52,7 @@ func (m middleware) behind(by carrier) carrier {
 
 // TestMiddleware has each middleware carry the streams of each engine, compressed and not.
 func TestMiddleware(t *testing.T) {
+	t.Parallel()
 	for _, m := range middlewares {
 		for _, by := range []carrier{blocking, kept, handedOff, many} {
 			for _, encoding := range []string{"gzip", "identity"} {
@@ -140,6 +141,7 @@ func behindMiddleware(t *testing.T, m middleware, by carrier, encoding string) {
 
 // TestClientsBehindMiddleware has each client read a compressed stream, or one that it did not let be compressed.
 func TestClientsBehindMiddleware(t *testing.T) {
+	t.Parallel()
 	for _, c := range clients {
 		for _, m := range middlewares {
 			if m.hides != "" {

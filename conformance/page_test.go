@@ -14,6 +14,7 @@ import (
 // TestPage has docs/conformance.md list the peers, in the versions that are tested, and what they do otherwise. The
 // versions of proxies are those of Debian 12: elsewhere only their names are compared.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	file, err := os.ReadFile("../docs/conformance.md")
 	if err != nil {
 		t.Fatal(err)

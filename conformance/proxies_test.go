@@ -144,12 +144,12 @@ func (p proxy) start(t *testing.T, to *link) string {
 
 var nextPort atomic.Int32
 
-// freeAddr returns an address for a program that cannot listen on a socket of ours. It is below the ports that the kernel
-// gives to whoever wants any, so nobody takes it meanwhile.
+// freeAddr returns an address for a program that cannot listen on a socket of ours, and for a link, which does not always
+// listen. It is below the ports that the kernel gives to whoever wants any, so nobody takes it meanwhile.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	for range 1000 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 16_000+(os.Getpid()*64+int(nextPort.Add(1)))%16_000)
+		addr := fmt.Sprintf("127.0.0.1:%d", 16_000+(os.Getpid()*512+int(nextPort.Add(1)))%16_000)
 		if ln, err := net.Listen("tcp", addr); err == nil {
 			ln.Close()
 			return addr

@@ -179,6 +179,7 @@ func startBetterSSE(t *testing.T) origin {
 }
 
 func TestServers(t *testing.T) {
+	t.Parallel()
 	for _, s := range servers {
 		for _, c := range ours {
 			t.Run(s.name+"/"+c.name, func(t *testing.T) {
