@@ -115,6 +115,11 @@ func (g Gateway) TryChange(t testing.TB, cfg *config.Config) error {
 	return nil
 }
 
+// Block has a hook of the scheduler take that long.
+func (g Gateway) Block(ctx context.Context, d time.Duration) error {
+	return g.scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error { time.Sleep(d); return nil })
+}
+
 // Tasks are what the scheduler knows.
 func (g Gateway) Tasks() map[any]smartpoll.TaskInfo {
 	all := make(map[any]smartpoll.TaskInfo)

@@ -71,6 +71,8 @@ const (
 	hearWithin = 2 * time.Second
 	// goodbye bounds a stop: what has not ended by then is closed.
 	goodbye = 10 * time.Second
+	// slowHook is how long a hook of the scheduler may take before the log has it.
+	slowHook = 5 * time.Second
 )
 
 // A gateway is one configuration at work.
@@ -230,12 +232,18 @@ func (g *gateway) newHub(live context.Context) *sse.Hub {
 
 // newScheduler returns what starts polls, jobs and deliveries at their times.
 func (g *gateway) newScheduler() (*smartpoll.Scheduler, error) {
-	return smartpoll.New(append(g.observer.Sources.SchedulerOptions(),
-		smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
+	return smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: goodbye}),
 		smartpoll.WithRunHook(func(context.Context, *smartpoll.Internal) error {
 			g.polling()
 			return nil
-		}))...)
+		}),
+		smartpoll.WithObserver(&smartpoll.Observer{
+			OnStart: g.observer.Sources.OnStart(),
+			OnSlowHook: func(key any, took time.Duration) {
+				g.log.Warn("a hook holds up all polls, jobs and deliveries", "task", key, "took", took)
+			},
+			SlowHook: slowHook,
+		}))
 }
 
 // newSources returns what polls the sources.

@@ -1,9 +1,11 @@
 package gateway_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -247,4 +250,21 @@ func TestAccessLog(t *testing.T) {
 	if contains(log, "canary") {
 		t.Error("the log has a token in it")
 	}
+}
+
+// A hook that blocks the scheduler is in the log while it does so.
+func TestASlowHookIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var log lockedBuffer
+		g := gateway.NewGateway(t, ctx, load(t, "sources: {}\n"), gateway.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		over := g.Start(ctx)
+		go func() { _ = g.Block(ctx, time.Minute) }()
+		time.Sleep(10 * time.Second)
+		if line := `level=WARN msg="a hook holds up all polls, jobs and deliveries" task=<nil> took=5s`; !contains(log.String(), line) {
+			t.Errorf("the log has\n%s, want %s", log.String(), line)
+		}
+		cancel()
+		<-over
+	})
 }

@@ -77,16 +77,16 @@ type Observer struct {
 	Polled func(Poll)
 }
 
-// SchedulerOptions has the scheduler of the polls tell o how late they begin.
-func (o *Observer) SchedulerOptions() []smartpoll.Option {
+// OnStart returns the func by which the scheduler of the polls tells o how late they begin, or nil if o need not know.
+func (o *Observer) OnStart() func(key any, late, held time.Duration) {
 	if o == nil || o.Late == nil {
 		return nil
 	}
-	return []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(key any, late, held time.Duration) {
+	return func(key any, late, held time.Duration) {
 		if name, ok := key.(string); ok && strings.HasPrefix(name, wire.SourceKey("")) {
 			o.Late(late, held)
 		}
-	}})}
+	}
 }
 
 // A Poll is one poll of a source.
