@@ -180,6 +180,7 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	})()`)
 	work.Print("::progress 12.5 warming up")
 	p.await(`bar().value === 12.5 && shown("message") === "warming up" && shown("status") === "Running"`)
+	p.await(`text("report", ".message") === "warming up"`) // the card above does not grow any more
 	p.click("tidewire-progress .tidewire-cancel")
 	work.Ended()
 	p.await(`shown("status") === "Cancelled" && shown("cancel") === ""`)
@@ -190,7 +191,7 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	p.click("tidewire-progress .tidewire-start")
 	work = s.Begun()
 	work.Print("::progress 25 again")
-	p.await(`bar().value === 25 && shown("status") === "Running"`)
+	p.await(`bar().value === 25 && shown("status") === "Running" && text("report", ".message") === "again"`)
 	p.click("tidewire-progress .tidewire-cancel")
 	work.Ended()
 	p.await(`shown("status") === "Cancelled"`)

@@ -225,9 +225,26 @@ func (p *page) text(name, part string) string {
 	return eval[string](p, fmt.Sprintf("text(%q, %q)", name, part))
 }
 
-// click presses the mouse in the middle of the element.
+// click presses the mouse in the middle of the element, once that stands still: what is shown above it may be growing. A
+// press that hits something else is a complaint.
 func (p *page) click(selector string) {
 	p.t.Helper()
+	eval[bool](p, fmt.Sprintf(`new Promise((done) => {
+		const selector = %q;
+		addEventListener("click", ({ target }) => {
+			if (!target.closest(selector)) console.error("the press on " + selector + " has hit " + target.outerHTML.slice(0, 120));
+		}, { capture: true, once: true });
+		let before = "";
+		const look = () => {
+			const node = document.querySelector(selector);
+			node?.scrollIntoView({ block: "nearest", behavior: "instant" });
+			const box = node ? JSON.stringify(node.getBoundingClientRect()) : "";
+			if (box !== "" && box === before) return done(true);
+			before = box;
+			setTimeout(look, 50);
+		};
+		look();
+	})`, selector))
 	p.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
