@@ -163,7 +163,9 @@ func (h *Hub) getOrMake(name string, opts TopicOptions, removed bool) *Topic {
 			onWatched: opts.OnWatched, keepData: opts.KeepData,
 			backlog: int32(min(opts.Backlog, math.MaxInt32)), replay: int32(min(opts.Replay, math.MaxInt32)),
 		}
-		t.removed.Store(removed)
+		if removed {
+			t.life.Store(topicRemoved)
+		}
 		t.current.Store(newRun("", 0))
 		h.topics[name] = t
 	}
@@ -258,8 +260,8 @@ func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only s
 		return false, nil
 	}
 	lastID := RequestLastEventID(r)
-	current := t.current.Load() // before removed: one that is opened meanwhile replaces this run
-	isRemoved := t.removed.Load()
+	current := t.current.Load() // before life: one that is opened meanwhile replaces this run
+	isRemoved := t.life.Load() != topicUsed
 	var how Resume
 	s.cursor, how = t.cursorAt(current, lastID)
 	st.feed = s

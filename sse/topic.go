@@ -40,6 +40,14 @@ type TopicOptions struct {
 	KeepData bool
 }
 
+// The life of a topic in its hub. Open takes it back from topicRemoved to topicUsed; after topicGone the name has another
+// Topic.
+const (
+	topicUsed    uint32 = iota
+	topicRemoved        // by Remove, and not opened since then; its readers are still there
+	topicGone           // it has left the hub
+)
+
 // Topic keeps the newest event published under its name, encoded, for any number of readers. [Hub.Topic] makes one. All
 // methods may be called from any goroutine, and none waits for a reader.
 //
@@ -58,11 +66,10 @@ type Topic struct {
 	replay    int32
 	keepData  bool
 
-	removed atomic.Bool            // by Remove, and not opened since then; written under mu
+	life    atomic.Uint32          // written under mu, and topicGone under Hub.mu and shares.mu too
 	current atomic.Pointer[run]    // written under mu
 	watched atomic.Uint32          // bit i: share i has watchers; written under shares.mu
 	eager   atomic.Uint32          // bit i: share i has watchers without a pause; written under shares.mu
-	gone    atomic.Bool            // it has left the hub; written under Hub.mu, mu and shares.mu
 	shares  atomic.Pointer[shares] // made for the first watcher, before watched has a bit: most topics have no watcher
 
 	mu sync.Mutex // held by who publishes, opens or removes; after Hub.mu, before Hub.seqMu
@@ -128,7 +135,7 @@ func (t *Topic) openLocked(run string) {
 	if old.name == run {
 		return
 	}
-	t.removed.Store(false)
+	t.life.Store(topicUsed)
 	next := newRun(run, int(t.backlog))
 	t.current.Store(next)
 	old.state.Store(runReplaced) // after the successor is stored, to which readers move on
@@ -195,7 +202,7 @@ func (t *Topic) Remove(run string) bool {
 	r := t.current.Load()
 	ok := r.name == run
 	if ok {
-		t.removed.Store(true)
+		t.life.CompareAndSwap(topicUsed, topicRemoved)
 	}
 	if ok && run != "" {
 		t.current.Store(newRun("", 0))
@@ -218,8 +225,7 @@ func (t *Topic) leaveUnwatched() {
 	s := t.readers()
 	s.mu.Lock() // nobody attaches to it now
 	defer s.mu.Unlock()
-	if t.removed.Load() && t.watched.Load() == 0 && !t.gone.Load() {
-		t.gone.Store(true)
+	if t.watched.Load() == 0 && t.life.CompareAndSwap(topicRemoved, topicGone) {
 		delete(t.hub.topics, t.name)
 	}
 }
@@ -228,7 +234,7 @@ func (t *Topic) leaveUnwatched() {
 func (t *Topic) lockCurrent() *Topic {
 	for {
 		t.mu.Lock()
-		if !t.gone.Load() {
+		if t.life.Load() != topicGone {
 			return t
 		}
 		t.mu.Unlock()
@@ -246,7 +252,7 @@ func (t *Topic) revive() *Topic {
 
 // resolve returns the topic that has t's name now, or t itself, which then has no run, if there is none.
 func (t *Topic) resolve() *Topic {
-	if !t.gone.Load() {
+	if t.life.Load() != topicGone {
 		return t
 	}
 	t.hub.mu.Lock()

@@ -63,7 +63,7 @@ func (t *Topic) tryAttach(w *watcher) error {
 	s := t.readers()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.gone.Load() {
+	if t.life.Load() == topicGone {
 		return errUnlisted
 	}
 	if w.stream != nil {
@@ -121,7 +121,7 @@ func (t *Topic) detach(w *watcher) {
 		s.readers.Add(-1)
 	}
 	s.mu.Unlock()
-	if t.watched.Load() == 0 && t.removed.Load() { // in this order: Remove looks at them in the other one
+	if t.watched.Load() == 0 && t.life.Load() == topicRemoved { // in this order: Remove looks at them in the other one
 		t.leaveUnwatched()
 	}
 	t.tellWatched()

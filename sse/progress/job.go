@@ -47,7 +47,7 @@ type Job struct {
 
 	ctx       context.Context // nil until first needed
 	cancel    context.CancelCauseFunc
-	ended     time.Time     // zero until the end of the run
+	ended     time.Duration // from Tracker.born to the end of the run; zero until then
 	retention time.Duration // of the terminal; does not change once the run is over
 }
 
@@ -232,8 +232,8 @@ func (j *Job) end(cause error) {
 	defer j.mu.Unlock()
 	j.contextLocked()
 	j.cancel(cause)
-	if j.ended.IsZero() {
-		j.ended = time.Now()
+	if j.ended == 0 {
+		j.ended = max(time.Since(j.tracker.born), 1)
 	}
 }
 
@@ -242,5 +242,5 @@ func (j *Job) end(cause error) {
 func (j *Job) forgotten() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return !j.ended.IsZero() && time.Since(j.ended) > max(j.retention, j.tracker.retention)
+	return j.ended > 0 && time.Since(j.tracker.born)-j.ended > max(j.retention, j.tracker.retention)
 }

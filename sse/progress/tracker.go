@@ -32,6 +32,7 @@ type Tracker struct {
 	retention time.Duration
 	lost      func(Snapshot) any
 	log       *slog.Logger
+	born      time.Time     // when it was made: origin of the times in its jobs
 	over      chan struct{} // closed when the goroutine that follows the store has ended
 
 	// starting has room for the one start that may be claiming. It is not a mutex, because a waiting start has to
@@ -113,6 +114,7 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 		retention: opts.Retention,
 		lost:      opts.Lost,
 		log:       opts.Logger,
+		born:      time.Now(),
 		over:      make(chan struct{}),
 		starting:  make(chan struct{}, 1),
 		records:   make(map[string]record),
