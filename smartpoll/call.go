@@ -128,13 +128,13 @@ func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err er
 		return hook, err
 	}
 	if o.OnStart != nil {
-		c.observe(e.key, func() { o.OnStart(e.key, e.extra.late, e.extra.held) })
+		c.observe(e.key, func() { o.OnStart(e.key, e.extra.notes.late, e.extra.notes.held) })
 	}
 	begin := time.Since(c.base) // half the cost of time.Now
 	err = call()
 	took := time.Since(c.base) - begin
 	c.mu.Lock()
-	e.extra.took = took
+	e.extra.notes.took = took
 	outcome := err
 	if err == nil {
 		outcome = ctx.failure()

@@ -50,29 +50,34 @@ type extra struct {
 
 	reasons  reasons   // why the task itself is paused; none: it is not
 	schedule Schedule  // nil: none
-	changed  bool      // schedule was set while the task was planned by the one before
 	pending  int       // with Queue: the runs that wait besides the first one
 	due      time.Time // the time last planned by schedule, or that took the place of a planned one
 	from     time.Time // the time that schedule continues from after the run that is due, if not next
-	begins   bool      // not planned yet since Run, Add or SetSchedule
-	makesUp  bool      // the scheduled run is counted in caughtUp
 	caughtUp int       // missed times made up for in a row
 	skipped  uint64
 	failures int   // in a row
-	failed   bool  // the invocation in progress has failed
-	hasEnded bool  // ended is set
 	err      error // the last failure
 	errAt    int64 // its time, see control.since
+
+	changed bool // schedule was set while the task was planned by the one before
+	begins  bool // not planned yet since Run, Add or SetSchedule
+	makesUp bool // the scheduled run is counted in caughtUp
+	failed  bool // the invocation in progress has failed
 
 	rings    *Group        // of a bell, which is not a task: its group
 	admitted chan struct{} // of an admission, which is not a task either: closed when it is admitted
 
-	// With an Observer only.
+	notes *notes // with an Observer only; once made they are never replaced
+}
 
+// notes are what is noted about an entry for the [Observer]. They are guarded by control.mu, except that the goroutine
+// of an invocation may read late and held.
+type notes struct {
 	freed            int64 // when something last ceased to hold up the entry, see control.since
 	ended            int64 // when the last invocation ended, likewise
+	hasEnded         bool  // ended is set
 	late, held, took time.Duration
-	untold           uint64 // those of skipped that were not reported yet
+	untold           uint64 // those of extra.skipped that were not reported yet
 }
 
 func (e *entry) scheduled() bool { return e.next != (time.Time{}) }
@@ -83,6 +88,15 @@ func (e *entry) more() *extra {
 		e.extra = new(extra)
 	}
 	return e.extra
+}
+
+// noted returns the notes of e, and makes them if necessary.
+func (e *entry) noted() *notes {
+	x := e.more()
+	if x.notes == nil {
+		x.notes = new(notes)
+	}
+	return x.notes
 }
 
 // options returns what the options of the task have set, or nil if it has none. Unlike extra itself, which others may

@@ -56,13 +56,13 @@ type TaskInfo struct {
 	Runs uint64
 	// Started is the time of the last start, the zero time if there was none.
 	Started time.Time
-	// Late and Held are how late the last start was, see [Observer], and Took is the duration of the last invocation that
-	// has ended, without its hook. They are kept only with an Observer.
+	// Late and Held are how late the last start was, see [Observer], and Took is the duration of the last invocation
+	// that has ended, without its hook. They are kept only with an Observer.
 	Late, Held, Took time.Duration
-	// Ended is when the last run was over: when its hook, or without one the task, had returned. While the task runs, it
-	// is the end of the run before, so it is before Started. A run that failed counts, and one that was cancelled or
-	// replaced, or whose Run had ended, when its task has returned. Due times that were skipped do not count. Ended is the
-	// zero time if no run is over, and is kept only with an Observer.
+	// Ended is when the last run was over: when its hook, or without one the task, had returned. While the task runs,
+	// it is the end of the run before, so it is before Started. A run that failed counts, and one that was cancelled or
+	// replaced, or whose Run had ended, when its task has returned. Due times that were skipped do not count. Ended is
+	// the zero time if no run is over, and is kept only with an Observer.
 	Ended time.Time
 	// Failures is how many invocations in a row have failed: the task, the fetch of a [Poll] or the hook returned an
 	// error, whether it was handled or not. Skipped due times and dropped results, such as those of cancelled runs, are
@@ -152,13 +152,15 @@ func (c *control) info(e *entry, now time.Time) TaskInfo {
 		info.Started = c.timeOf(e.started, now)
 	}
 	if x := e.extra; x != nil {
-		info.Late, info.Held, info.Took = x.late, x.held, x.took
 		info.Failures, info.Err, info.Skipped = x.failures, x.err, x.skipped
-		if x.hasEnded {
-			info.Ended = c.timeOf(x.ended, now)
-		}
 		if x.err != nil {
 			info.ErrAt = c.timeOf(x.errAt, now)
+		}
+		if n := x.notes; n != nil {
+			info.Late, info.Held, info.Took = n.late, n.held, n.took
+			if n.hasEnded {
+				info.Ended = c.timeOf(n.ended, now)
+			}
 		}
 	}
 	return info

@@ -249,7 +249,9 @@ func (c *control) serveSince(g *Group, since int64) {
 		c.parked--
 		e.extra.member.keep()
 		e.extra.member.at = e.at
-		e.extra.freed = since
+		if c.observer != nil {
+			e.noted().freed = since
+		}
 		c.ready.push(e)
 	}
 }

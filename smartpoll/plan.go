@@ -289,27 +289,27 @@ func (c *control) overdue(e *entry, now time.Time) bool {
 
 // noteLateness notes for the Observer how late e starts, at c.clock, and how long before that it was held up.
 func (c *control) noteLateness(e *entry) {
-	x := e.more()
+	n := e.noted()
 	all := c.late(e)
-	x.late = min(all, time.Duration(max(c.clock-max(x.freed, c.roomed, c.lastLifted(e)), 0)))
-	x.held = all - x.late
+	n.late = min(all, time.Duration(max(c.clock-max(n.freed, c.roomed, c.lastLifted(e)), 0)))
+	n.held = all - n.late
 }
 
 // noteFreed notes for the Observer that e was held up until now. Even if e is not known to be due, it may be. The caller
 // holds mu.
 func (c *control) noteFreed(e *entry) {
 	if c.observer != nil {
-		e.more().freed = int64(time.Since(c.base))
+		e.noted().freed = int64(time.Since(c.base))
 	}
 }
 
 // noteEnd notes for the Observer that the invocation of e, which has held up the next one, ends now. The caller holds mu.
 func (c *control) noteEnd(e *entry) {
-	x := e.more()
-	x.ended, x.hasEnded = int64(time.Since(c.base)), true
-	x.freed = x.ended
+	n := e.noted()
+	n.ended, n.hasEnded = int64(time.Since(c.base)), true
+	n.freed = n.ended
 	if !c.room() {
-		c.roomed = x.ended
+		c.roomed = n.ended
 	}
 }
 

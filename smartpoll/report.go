@@ -5,20 +5,20 @@ import "time"
 // report is an event for the [Observer] that happened while mu was held. The loop tells it between two hooks.
 type report struct {
 	e     *entry
-	group *Group // e waits for it; nil: due times of e were skipped, see extra.untold
+	group *Group // e waits for it; nil: due times of e were skipped, see notes.untold
 }
 
 // skip counts n due times of e that lead to no run. The caller holds mu.
 func (c *control) skip(e *entry, n uint64) {
-	x := e.extra
-	x.skipped += n
+	e.extra.skipped += n
 	if n == 0 || c.observer == nil || c.observer.OnSkip == nil {
 		return
 	}
-	if x.untold == 0 { // so there is at most one report for each entry, however long a hook or a pause between Runs takes
+	noted := e.noted()
+	if noted.untold == 0 { // so there is at most one report for each entry, however long a hook or the time between Runs is
 		c.reports = append(c.reports, report{e: e})
 	}
-	x.untold += n
+	noted.untold += n
 }
 
 // park puts e, whose turn it was, in the queue of g. The caller holds mu.
@@ -39,7 +39,8 @@ func (c *control) tell() {
 	for _, r := range reports {
 		n := uint64(0)
 		if r.group == nil {
-			n, r.e.extra.untold = r.e.extra.untold, 0
+			noted := r.e.noted()
+			n, noted.untold = noted.untold, 0
 		}
 		c.yield()
 		c.observe(r.e.key, func() {

@@ -206,7 +206,7 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	e.at = max(saturate(c.since(now), d), -never/2) // leaves room for a head start
 	if d <= 0 {
 		if c.observer != nil {
-			e.more().freed = c.since(now)
+			e.noted().freed = c.since(now)
 		}
 		c.overdue(e, now)
 		c.promote(e)
