@@ -33,7 +33,7 @@ func (c *control) park(e *entry, g *Group, push func(*queue, *entry)) {
 
 // tell calls the Observer for all reports. The caller has the turn and holds mu, which is unlocked meanwhile.
 func (c *control) tell() {
-	c.planning = true
+	c.between = true
 	reports := c.reports
 	c.reports = nil
 	for _, r := range reports {
@@ -56,7 +56,7 @@ func (c *control) tell() {
 		clear(reports)
 		c.reports = reports[:0]
 	}
-	c.planning = false
+	c.between = false
 }
 
 // tellRetry tells the Observer that e is tried again. The caller has the turn, and does not hold mu.

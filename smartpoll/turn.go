@@ -60,7 +60,7 @@ type control struct {
 	reports  []report      // events that the Observer is to be told
 	q        ring          // results that wait for their hook, goroutines that wait for the turn
 	cur      *entry        // the one whose TaskHook is running; the holder of the turn reads it without mu
-	planning bool          // an entry of plans is being planned, or the Observer told of reports; read like cur
+	between  bool          // code of the user runs between hooks: a Schedule or a func of the Observer; read like cur
 	calls    []callCtx     // the rest of a slab, see newCall; for the holder of the turn
 	busy     bool          // a goroutine has the turn
 	due      bool          // the timer has fired: entries in timed may be due
@@ -100,14 +100,14 @@ func (c *control) work(e *entry) {
 		}
 		if inTask {
 			c.lost(e)
-		} else if c.cur != nil || c.planning { // in a TaskHook, the Next of a Schedule, or a func of the Observer
+		} else if c.cur != nil || c.between { // in a TaskHook, the Next of a Schedule, or a func of the Observer
 			c.fail(ErrPanicInTask)
 			c.mu.Lock()
 			if e := c.cur; e != nil {
 				c.cur = nil
 				c.finished(e)
 			}
-			c.planning = false
+			c.between = false
 			if e := c.loop(); e != nil {
 				go c.work(e)
 			}
@@ -230,11 +230,11 @@ func (c *control) loop() *entry {
 // planFirst plans the first entry of plans. The caller holds mu, which is unlocked meanwhile.
 func (c *control) planFirst() {
 	e := c.plans.pop()
-	c.planning = true
+	c.between = true
 	c.yield()
 	c.mu.Lock()
 	c.plan(e)
-	c.planning = false
+	c.between = false
 }
 
 // open reports whether tasks may be started.
