@@ -15,10 +15,10 @@ type Pause struct {
 	All bool
 }
 
-// reasons are those of the pauses of one thing, in the order in which they began.
+// reasons are those of the pauses of a task, of a group or of all tasks, in the order in which they began.
 type reasons []string
 
-// add reports whether reason is the first one.
+// add adds reason, unless it is there already, and reports whether it is the first one.
 func (r *reasons) add(reason string) bool {
 	if slices.Contains(*r, reason) {
 		return false
@@ -27,7 +27,7 @@ func (r *reasons) add(reason string) bool {
 	return len(*r) == 1
 }
 
-// remove reports whether reason was the last one.
+// remove removes reason, if it is there, and reports whether it was the last one.
 func (r *reasons) remove(reason string) bool {
 	i := slices.Index(*r, reason)
 	if i < 0 {
@@ -69,8 +69,8 @@ func (c *control) pauseOf(e *entry) *pause {
 	return nil
 }
 
-// isHeld reports whether anything keeps e from being started. The caller holds mu.
-func (c *control) isHeld(e *entry) bool { return e.paused() || c.pauseOf(e) != nil }
+// isPaused reports whether there is any pause of e, its own or another one. The caller holds mu.
+func (c *control) isPaused(e *entry) bool { return e.paused() || c.pauseOf(e) != nil }
 
 // hold makes the tasks in q that are paused now wait for the end of their pauses. The caller holds mu.
 func (c *control) hold(q *queue) {
@@ -108,7 +108,7 @@ func (c *control) lastLifted(e *entry) int64 {
 
 // resume continues with e, which is in no queue, after a pause of it has ended. The caller holds mu.
 func (c *control) resume(e *entry, now time.Time) {
-	if !e.ready || c.isHeld(e) || !c.overdue(e, now) {
+	if !e.ready || c.isPaused(e) || !c.overdue(e, now) {
 		c.enqueueReady(e)
 	}
 }

@@ -278,7 +278,7 @@ func (c *control) expire() {
 			c.serveSince(e.extra.rings, e.at)
 			continue
 		}
-		if c.isHeld(e) || !c.overdue(e, now) {
+		if c.isPaused(e) || !c.overdue(e, now) {
 			c.promote(e)
 		}
 	}
