@@ -12,7 +12,8 @@ type Counts struct {
 	Running int
 	// Ready is how many tasks are due and are about to start, or held up by WithMaxRunning.
 	Ready int
-	// Parked is how many tasks are due and wait for a [Group]. Other tasks that are due and paused do not count anywhere.
+	// Parked is how many tasks are due and wait for a [Group]. One that waited already when PauseAll or the Pause of
+	// another group was called counts until its turn comes. Other tasks that are due and paused do not count anywhere.
 	Parked int
 }
 
@@ -35,8 +36,9 @@ type GroupInfo struct {
 	Running int
 	// Admissions is how many of Running are admissions.
 	Admissions int
-	// Waiting is how many members are due and have not started, whatever they wait for, and calls of Admit that have not
-	// returned. Members that are paused or running do not count.
+	// Waiting is how many members are due and have not started, whatever they wait for, and calls of Admit that have
+	// not returned. Members that run do not count, nor do those that are paused, except for one that waited for a group
+	// already when PauseAll or the Pause of another group was called: it counts until its turn comes.
 	Waiting int
 	// Pauses are the reasons for which [Group.Pause] keeps members from starting, in the order in which they began.
 	Pauses []string

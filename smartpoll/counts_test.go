@@ -56,7 +56,15 @@ func TestCounts(t *testing.T) {
 		s.Remove("c")
 		s.Remove("a")
 		s.Pause("hangs")
-		want(smartpoll.Counts{Tasks: 4, Running: 3, Parked: 1}, smartpoll.GroupInfo{Members: 1, Running: 2, Admissions: 1, Waiting: 2})
+		parked := func() {
+			t.Helper()
+			want(smartpoll.Counts{Tasks: 4, Running: 3, Parked: 1}, smartpoll.GroupInfo{Members: 1, Running: 2, Admissions: 1, Waiting: 2})
+		}
+		parked()
+		s.PauseAll("standby") // b keeps its place until its turn comes
+		parked()
+		s.ResumeAll("standby")
+		parked()
 		mustAdd(t, s, "a", nothing, in)
 		time.Sleep(61 * time.Second)
 		s.Resume("hangs")

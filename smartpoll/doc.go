@@ -29,10 +29,9 @@
 // such as times made from a date: these follow the wall clock when it is set,
 // and are due within 30 seconds after the process was suspended.
 //
-// [On] schedules a task by a [Schedule]: one made by [Every], or one from a
-// cron library; [Missed] chooses what happens to missed times. [Overlap]
-// chooses what happens when a task becomes due while it runs. Add, Remove,
-// SetSchedule, Pause, Resume and Cancel change the tasks during a Run.
+// [On] schedules a task by a [Schedule]: one made by [Every], or one from a cron library; [Missed] chooses what happens
+// to missed times. [Overlap] chooses what happens when a task becomes due while it runs. Add, Remove, SetSchedule,
+// Pause, Resume and Cancel change the tasks during a Run.
 //
 // Pause keeps one task from being started, [Group.Pause] the members of a group, PauseAll all tasks. Each pause has a
 // reason, and only Resume with that reason lifts it: what is paused for two reasons runs again when both are lifted.
@@ -76,10 +75,9 @@
 //
 // # Errors
 //
-// The first error of a task or hook ends Run, which returns the identical
-// value: polling is over, and the caller decides how to proceed. [Retry] keeps
-// a task's errors from being fatal, all or so many in a row, [OnError] handles
-// each one, [Poll] passes them to the function that commits the result. A run that was cancelled,
+// The first error of a task or hook ends Run, which returns the identical value: polling is over, and the caller
+// decides how to proceed. [Retry] keeps a task's errors from being fatal, all of them or up to a number in a row,
+// [OnError] handles each one, [Poll] passes them to the function that commits the result. A run that was cancelled,
 // removed or replaced has no error.
 //
 // A panic in a task or its hook ends the process, one in the hook of a channel

@@ -172,14 +172,12 @@ func (g *Group) wait(now time.Time, n int) time.Duration {
 	return time.Duration(min(math.Round(seconds*float64(time.Second)), math.MaxInt64/2))
 }
 
-// In makes the task a member of g. A task may be in several groups: it starts
-// when all of them admit it. It acquires them one after the other, and keeps
-// what it has acquired while it waits for the next, so that others cannot
-// overtake it forever: groups with Running first, then those with a Rate, the
-// slowest first, and otherwise in the order in which they were made. What counts
-// are the limits with which they were made. While it waits for the last of them,
-// it keeps a slot in each of the others, and tasks that wait for a start of
-// their Rate wait behind it. [WithMaxRunning] comes last.
+// In makes the task a member of g. A task may be in several groups: it starts when all of them admit it. It acquires
+// them one after the other, and keeps what it has acquired while it waits for the next, so that others cannot overtake
+// it forever: groups with Running first, then those with a Rate, the slowest first, and otherwise in the order in which
+// they were made. What counts are the limits with which they were made. While it waits for the last of them, it keeps a
+// slot in each of the others, and tasks that wait for a start of their Rate wait behind it. [WithMaxRunning] comes
+// last.
 func In(g *Group) TaskOption {
 	return taskOptionFunc(func(e *entry) error {
 		if g == nil {

@@ -15,6 +15,7 @@ const byHand = "by hand"
 func act(s *smartpoll.Scheduler, key any, action string) (status int, detail string) {
 	defer func() {
 		// Not checked before, since a task may be removed at any time; nor by Info afterwards, since it may be back by then.
+		// The text is a part of what smartpoll promises: it is that of the library whose API it has.
 		value := recover()
 		if text, ok := value.(string); ok && strings.HasPrefix(text, "smartpoll: task not found: ") {
 			status, detail = http.StatusNotFound, gone(key)

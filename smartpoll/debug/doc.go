@@ -14,8 +14,9 @@
 //	     &show=STATE        only running, failing, late or paused ones
 //	POST task=ID&action=A   A is pause, resume, run (schedule for now) or cancel
 //
-// The pauses of this page have the reason "by hand". Resume lifts only those: a task that the program has paused, alone,
-// with its group or with all others, stays paused until the program resumes it. The page and the JSON tell the reasons.
+// The pauses of this page have the reason "by hand". Resume lifts only those: a task that the program has paused,
+// alone, with its group or with all others, stays paused until the program resumes it. The page and the JSON tell the
+// reasons.
 //
 // A POST is answered with a 303 to the page, or, for a client that accepts
 // JSON, with the new state of the task. An action that is not possible
@@ -32,15 +33,13 @@
 //	  "next": TIME, "overdue_ms": 0, "started": TIME, "ended": TIME, "took_ms": 12.5, "late_ms": 0.3,
 //	  "held_ms": 0, "runs": 42, "skipped": 0, "failures": 1, "error": "no route", "error_at": TIME}]}
 //
-// Times are RFC 3339 in UTC, and left out if unknown. The state of a task is
-// that of [smartpoll.State]; a task that is running, or in its hook, has been
-// since started. For the other states, started is described at
-// [smartpoll.TaskInfo], as are ended, error and error_at. Ended, took, late and
-// held are known if the Scheduler has an [smartpoll.Observer], which explains
-// the last two. Overdue is how long a task has waited to be started.
+// Times are RFC 3339 in UTC, and left out if unknown. The state of a task is that of [smartpoll.State]; a task that is
+// running, or in its hook, has been since started. For the other states, started is described at [smartpoll.TaskInfo],
+// as are ended, error and error_at. Ended, took, late and held are known if the Scheduler has an [smartpoll.Observer],
+// which explains the last two. Overdue is how long a task has waited to be started.
 //
-// Pauses are those of the task, of its groups and of all tasks: of is task, group or all. Paused tells whether there are
-// any.
+// Pauses are those of the task, of its groups and of all tasks: of is task, group or all. Paused tells whether there
+// are any.
 //
 // The loop is running, stopped (no Run is in progress, or it is ending) or busy: a hook has held it for 100 ms. Then
 // hook is {"id", "key", "since"} of the task with that hook, which began no earlier than since: the time when the task
