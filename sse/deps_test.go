@@ -8,5 +8,5 @@ import (
 
 func TestDependencies(t *testing.T) {
 	deptest.StandardOnly(t, "whoever serves streams with net/http should link nothing else",
-		"github.com/tidewire/tidewire/internal/httpclient")
+		"github.com/tidewire/tidewire/internal/httpclient", "github.com/tidewire/tidewire/internal/network")
 }

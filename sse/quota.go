@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+
+	"github.com/tidewire/tidewire/internal/network"
 )
 
 // Quota bounds the streams that are open at once for one key, such as a user, a tenant or an address. It returns the key
@@ -25,11 +27,7 @@ func PerClient(streams int, addr func(*http.Request) netip.Addr) Quota {
 		addr = remoteAddr
 	}
 	return func(r *http.Request) (any, int) {
-		at := addr(r).Unmap().WithZone("")
-		if at.Is6() {
-			network, _ := at.Prefix(64)
-			at = network.Addr()
-		}
+		at := network.Of(addr(r))
 		if !at.IsValid() {
 			return nil, 0
 		}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/network"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 	maxClients = 4096            // addresses that are remembered
 )
 
-// A limiter bounds failed attempts by the [Network] of their address. Attempts that succeed do not consult it: misuse
+// A limiter bounds failed attempts by the [network.Of] their address. Attempts that succeed do not consult it: misuse
 // by one client of a shared address must not lock out the others. The zero value is ready to use.
 type limiter struct {
 	mu      sync.Mutex // guards clients
@@ -37,7 +39,7 @@ func (a *attempts) leftAt(now time.Time) float64 {
 // not count: a guesser learns nothing from it, and it usually comes from a program that was overlooked when its token
 // was changed.
 func (l *limiter) take(now time.Time, from netip.Addr, token *[sha256.Size]byte) time.Duration {
-	from = Network(from)
+	from = network.Of(from)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a := l.clients[from]
@@ -80,15 +82,4 @@ func (l *limiter) forgetLocked(now time.Time) {
 	if len(l.clients) >= maxClients {
 		delete(l.clients, fullest)
 	}
-}
-
-// Network returns the network under which an address is counted: for IPv6 its /64, since one client may have all of its
-// addresses.
-func Network(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
-		prefix, _ := addr.Prefix(64)
-		return prefix.Addr()
-	}
-	return addr
 }

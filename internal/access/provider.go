@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/httpclient"
+	"github.com/tidewire/tidewire/internal/network"
 )
 
 const (
@@ -130,7 +131,7 @@ type exchanges struct {
 
 // begin takes a slot for a client, and reports whether there was one.
 func (e *exchanges) begin(from netip.Addr) bool {
-	from = Network(from)
+	from = network.Of(from)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.n >= maxExchanges || e.by[from] >= maxClientExchanges {
@@ -146,7 +147,7 @@ func (e *exchanges) begin(from netip.Addr) bool {
 
 // end releases the slot.
 func (e *exchanges) end(from netip.Addr) {
-	from = Network(from)
+	from = network.Of(from)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.n--

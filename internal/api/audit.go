@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/network"
 )
 
 // record audits what the user of r did, or tried to do. Attributes must not contain secrets.
@@ -27,7 +28,7 @@ func (a *API) actor(r *http.Request) audit.Actor {
 func (a *API) recordMetered(r *http.Request, action string, of access.Identity, attrs ...slog.Attr) {
 	caller, about := fmt.Sprint(of), identityAttr("", of)
 	if of == (access.Identity{}) {
-		caller = access.Network(a.deps.Guard.Address(r)).String()
+		caller = network.Of(a.deps.Guard.Address(r)).String()
 		about = slog.String("address", caller)
 	}
 	a.deps.Audit.RecordMetered(caller, about, a.actor(r), action, attrs...)

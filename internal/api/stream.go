@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/network"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -68,7 +69,7 @@ func Quota(guard *access.Guard, streams int) sse.Quota {
 		if !addr.IsValid() || addr.IsLoopback() {
 			return nil, 0
 		}
-		return key{access.Network(addr), userOf(r).ID}, streams
+		return key{network.Of(addr), userOf(r).ID}, streams
 	}
 }
 

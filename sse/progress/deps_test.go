@@ -12,6 +12,7 @@ func TestDependencies(t *testing.T) {
 		"github.com/tidewire/tidewire/internal/httpclient",
 		"github.com/tidewire/tidewire/internal/idempotency",
 		"github.com/tidewire/tidewire/internal/negotiate",
+		"github.com/tidewire/tidewire/internal/network",
 		"github.com/tidewire/tidewire/internal/problem",
 		"github.com/tidewire/tidewire/snapshot",
 		"github.com/tidewire/tidewire/sse")

@@ -19,7 +19,8 @@ import (
 
 func TestDependencies(t *testing.T) {
 	deptest.StandardOnly(t, "a helper of tests should bring nothing into them",
-		"github.com/tidewire/tidewire/sse", "github.com/tidewire/tidewire/internal/httpclient")
+		"github.com/tidewire/tidewire/sse", "github.com/tidewire/tidewire/internal/httpclient",
+		"github.com/tidewire/tidewire/internal/network")
 }
 
 // recorder is a test that keeps what it is told.
