@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Vets and lints every module, the root for macOS and Windows too, and fails if a go.mod is not tidy.
+# Vets and lints every module, the root for macOS and Windows too, the libraries for 32 bits, and fails if a go.mod is not
+# tidy.
 . "$(dirname "$0")/lib.sh"
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -10,3 +11,4 @@ each_module go run "$staticcheck" ./...
 for system in darwin windows; do # where the root compiles too, tests included
 	GOOS=$system go vet ./...
 done
+GOARCH=386 go vet ./smartpoll/... ./snapshot/... ./sse/...

@@ -58,9 +58,9 @@ func TestSpreadAndJitterAreEven(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	for i := range n {
 		next := smartpoll.Every(time.Hour).Spread(fmt.Sprint("task ", i)).Next(begin)
-		spread[int(next.Sub(begin))*parts/int(time.Hour)%parts]++
+		spread[next.Sub(begin)*parts/time.Hour%parts]++
 		point := begin.Add(time.Duration(i) * time.Hour)
-		jitter[int(smartpoll.Every(time.Hour).Jitter(0.5, "k").Next(point.Add(-1)).Sub(point))*2*parts/int(time.Hour)]++
+		jitter[smartpoll.Every(time.Hour).Jitter(0.5, "k").Next(point.Add(-1)).Sub(point)*2*parts/time.Hour]++
 	}
 	for part := range parts {
 		for what, got := range map[string]int{"Spread": spread[part], "Jitter": jitter[part]} {

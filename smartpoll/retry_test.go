@@ -232,7 +232,7 @@ func FuzzBackoff(f *testing.F) {
 	f.Add(int64(0), int64(0), 0.0, 0.0, 1, 0.0)
 	f.Add(int64(1), int64(math.MaxInt64), 1e300, 1.0, 3, 0.999)
 	f.Add(int64(time.Second), int64(time.Minute), 1.5, 0.2, 100, 0.5)
-	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), 2.0, 1.0, 1<<40, 1-0x1p-53)
+	f.Add(int64(math.MaxInt64), int64(math.MaxInt64), 2.0, 1.0, 1<<30, 1-0x1p-53)
 	f.Fuzz(func(t *testing.T, least, most int64, factor, jitter float64, n int, random float64) {
 		b := smartpoll.Backoff{Min: time.Duration(least), Max: time.Duration(most), Factor: factor, Jitter: jitter}
 		normal, err := smartpoll.NormalBackoff(b)

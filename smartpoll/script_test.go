@@ -275,7 +275,7 @@ func (s *script) play(t *testing.T, run func(ctx context.Context, ticks <-chan i
 			}
 		})
 		run(ctx, ticks, func(x scheduler, n int) {
-			s.hook(x, rand.New(rand.NewPCG(s.seed, uint64(1<<32+n))), fmt.Sprintf("tick %d", n))
+			s.hook(x, rand.New(rand.NewPCG(s.seed, 1<<32+uint64(n))), fmt.Sprintf("tick %d", n))
 			select {
 			case done <- struct{}{}:
 			case <-ctx.Done():

@@ -203,10 +203,9 @@ func TestHalfOpenClient(t *testing.T) {
 		_ = raw.Control(func(fd uintptr) {
 			drop := []syscall.SockFilter{{Code: syscall.BPF_RET}} // keep 0 bytes of every packet: none arrives
 			program := syscall.SockFprog{Len: 1, Filter: &drop[0]}
-			_, _, errno := syscall.Syscall6(syscall.SYS_SETSOCKOPT, fd, syscall.SOL_SOCKET, syscall.SO_ATTACH_FILTER,
-				uintptr(unsafe.Pointer(&program)), unsafe.Sizeof(program), 0)
-			if errno != 0 {
-				t.Errorf("drop packets: %v", errno)
+			content := unsafe.String((*byte)(unsafe.Pointer(&program)), unsafe.Sizeof(program))
+			if err := syscall.SetsockoptString(int(fd), syscall.SOL_SOCKET, syscall.SO_ATTACH_FILTER, content); err != nil {
+				t.Errorf("drop packets: %v", err)
 			}
 		})
 		want := []sse.Cause{sse.CauseTimeout}
