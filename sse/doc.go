@@ -25,8 +25,8 @@
 // An event holds the complete state of its topic, so the newest one replaces all earlier ones, and nothing queues up. A
 // topic keeps its newest event, encoded once, and the hub remembers for each reader the number of the last event that
 // it got. For events that are not snapshots a topic can keep a [TopicOptions].Backlog, bounded in number and bytes; a
-// reader that comes back continues where it left off, even after a deployment (see [Topic.Restore]), a new one can begin
-// with some of it (Replay), and [Topic.Recent] returns it.
+// reader that comes back continues where it left off, even after a deployment (see [Topic.Restore]), a new one can
+// begin with some of it (Replay), and [Topic.Recent] returns it.
 //
 // # Runs
 //
@@ -65,12 +65,11 @@
 //
 // # Engines
 //
-// A stream is carried through its ResponseWriter, over any transport, by goroutines that exist only while they write; or
-// by the hub's few dispatchers, which write to a connection that was taken from its server after the first events, on
-// Linux and over HTTP/1.x in clear text. A call
-// that blocks then keeps its goroutine and little else; with [StreamOptions].HandOff or [Hub.Handler] it returns. The
-// client sees no difference. [NewListener] keeps the kernel from queueing events that are outdated before a slow client
-// reads them.
+// A stream is carried through its ResponseWriter, over any transport, by goroutines that exist only while they write;
+// or by the hub's few dispatchers, which write to a connection that was taken from its server after the first events,
+// on Linux and over HTTP/1.x in clear text. A call that blocks then keeps its goroutine and little else; with
+// [StreamOptions].HandOff or [Hub.Handler] it returns. The client sees no difference. [NewListener] keeps the kernel
+// from queueing events that are outdated before a slow client reads them.
 //
 // # Callbacks
 //
@@ -83,8 +82,8 @@
 // # Admission
 //
 // [HubOptions] limit streams in total, per topic, and per client, user or any other key of a request ([Quota]); they
-// authorise readers by an OnSubscribe hook, list the
-// origins whose pages may read (CORS), and take an [Observer] for metrics.
+// authorise readers by an OnSubscribe hook, list the origins whose pages may read (CORS), and take an [Observer] for
+// metrics.
 //
 // # Errors
 //

@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Drain ends all streams without sending their clients back in lockstep. It admits no new ones (they are turned
-// away like those beyond [HubOptions].MaxStreams), and over HubOptions.DrainWindow ends each stream at a random moment, after the frame that it is
-// writing: with an event named bye, whose data is empty and whose retry is random, up to twice the window. It returns
-// nil when the last one has ended. Writes that are still under way a moment after the window are cut off. If ctx ends
-// first, Drain ends the rest at once, and returns ctx's cause. Called again, it waits for the same end.
+// Drain ends all streams without sending their clients back in lockstep. It admits no new ones (they are turned away
+// like those beyond [HubOptions].MaxStreams), and over HubOptions.DrainWindow ends each stream at a random moment,
+// after the frame that it is writing: with an event named bye, whose data is empty and whose retry is random, up to
+// twice the window. It returns nil when the last one has ended. Writes that are still under way a moment after the
+// window are cut off. If ctx ends first, Drain ends the rest at once, and returns ctx's cause. Called again, it waits
+// for the same end.
 //
 // Topics, and [Topic.Watch], live on. Use it beside [http.Server.Shutdown], which waits for streams but does not end
 // them, and does not know those that were handed off:

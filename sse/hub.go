@@ -220,6 +220,7 @@ func (h *Hub) nextDispatcher() *dispatcher {
 // that wraps [ErrForbidden], or a [*WriterError] that says what the ResponseWriter lacks, which is logged too. Clients
 // beyond a limit, or of a hub that drains or has stopped, are answered by Serve, which then returns nil; see
 // [HubOptions].MaxStreams and [Observer].Refused.
+//
 // Headers that were set before are kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are
 // absent. The server's WriteTimeout is lifted for this request. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {

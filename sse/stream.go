@@ -158,9 +158,9 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions
 	}
 	begin := &beginning{w: w, r: r, opts: opts, mayTake: st.hub.mayTake(w, r, opts)}
 	if r.ProtoMajor == 1 && r.TLS == nil && !(begin.mayTake && opts.HandOff) {
-		// The handler's stack is 4 KB as long as it does not write. If it did, it would grow to 8 KB and stay so: a stack
-		// shrinks only while three quarters are free, and the server's own frames take more than 1 KB. With TLS it has grown
-		// before; over HTTP/2 it is 4 KB in either case.
+		// The handler's stack is 4 KB as long as it does not write. If it did, it would grow to 8 KB and stay so: a
+		// stack shrinks only while three quarters are free, and the server's own frames take more than 1 KB. With TLS
+		// it has grown before; over HTTP/2 it is 4 KB in either case.
 		begin.over = make(chan struct{})
 		st.beginning = begin
 		st.hub.sendCarrier(st)

@@ -74,8 +74,8 @@ func (s *Store) Follow(ctx context.Context, fn func(snapshot.Entry), synced func
 	return s.inner.Follow(ctx, fn, synced)
 }
 
-// Forget implements [snapshot.Store]. When it returns, a follower of ForHub has been told, so that Latest has nothing left
-// of the run.
+// Forget implements [snapshot.Store]. When it returns, a follower of ForHub has been told, so that Latest has nothing
+// left of the run.
 func (s *Store) Forget(ctx context.Context, topic, run string) error {
 	return s.inner.Forget(ctx, topic, run)
 }

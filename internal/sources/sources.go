@@ -70,8 +70,8 @@ type Deps struct {
 // An Observer is told what becomes of polls. A nil Observer and nil funcs are fine. Funcs are
 // called from many goroutines, and must not block.
 type Observer struct {
-	// Late is called when a poll begins, which was due late plus held ago. For held, the limit of its upstream or the poll
-	// before held it up, and for late the scheduler was busy.
+	// Late is called when a poll begins. Held is how long after it was due the limit of its upstream or the poll before
+	// held it up, and late is how long the scheduler then took to start it.
 	Late func(late, held time.Duration)
 	// Polled is called when a poll has ended. A computation that has nothing to compute yet is none.
 	Polled func(Poll)

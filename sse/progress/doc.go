@@ -85,9 +85,10 @@
 // # Errors
 //
 // A topic without a run is [ErrNoTopic], a Tracker that begins no more runs [ErrEnded], an attempt to forget a run that
-// has not ended [ErrRunning]; any other error of a start, of [Tracker.Forget] or of [Publisher.End] is the store's. [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the
-// cause of [Job.Context]: [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also
-// ErrNoTopic if the server does not have the run any more. Payloads that cannot be encoded are logged.
+// has not ended [ErrRunning]; any other error of a start, of [Tracker.Forget] or of [Publisher.End] is the store's.
+// [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the cause of [Job.Context]:
+// [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also ErrNoTopic if the
+// server does not have the run any more. Payloads that cannot be encoded are logged.
 //
 // # What it leaves to others
 //

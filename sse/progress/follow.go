@@ -48,8 +48,8 @@ func (t *Tracker) leave() {
 }
 
 // apply updates the records and the hub from an entry of the store. The store calls it for one entry after another,
-// possibly within the Tracker's own calls of Claim, Put, Finish and Forget. So it takes only mu and the locks after it in the
-// lock order, and never blocks.
+// possibly within the Tracker's own calls of Claim, Put, Finish and Forget. So it takes only mu and the locks after it
+// in the lock order, and never blocks.
 func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -333,7 +333,7 @@ class Link {
         this.#arrived();
         this.#tell({ type: "gap", missed: Number(data) });
         break;
-      case "bye": // the stream ends in a moment, so something that buffers passes this event on, too
+      case "bye": // no #arrived: the stream ends now, and something on the way that holds it back passes this on with its end
         if (!this.#poll) this.#tell({ type: "state", state: "reconnecting" });
         break;
       default: // not used here
