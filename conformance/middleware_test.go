@@ -43,9 +43,9 @@ var middlewares = []middleware{
 	{name: "gziphandler", peer: "github.com/NYTimes/gziphandler", wrap: gziphandler.GzipHandler, hides: "SetWriteDeadline"},
 }
 
-// behind returns the carrier with the middleware before it.
-func (m middleware) behind(by carrier) carrier {
-	return carrier{by.name + " behind " + m.name, func(hub *sse.Hub, topics ...*sse.Topic) http.Handler {
+// behind returns the call with the middleware before it.
+func (m middleware) behind(by call) call {
+	return call{by.name + " behind " + m.name, func(hub *sse.Hub, topics ...*sse.Topic) http.Handler {
 		return m.wrap(by.of(hub, topics...))
 	}}
 }
@@ -54,7 +54,7 @@ func (m middleware) behind(by carrier) carrier {
 func TestMiddleware(t *testing.T) {
 	t.Parallel()
 	for _, m := range middlewares {
-		for _, by := range []carrier{blocking, kept, handedOff, many} {
+		for _, by := range []call{blocking, kept, handedOff, many} {
 			for _, encoding := range []string{"gzip", "identity"} {
 				t.Run(m.name+"/"+by.name+"/"+encoding, func(t *testing.T) {
 					t.Parallel()
@@ -65,7 +65,7 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
-func behindMiddleware(t *testing.T, m middleware, by carrier, encoding string) {
+func behindMiddleware(t *testing.T, m middleware, by call, encoding string) {
 	engines := make(chan sse.Engine, 1)
 	hub := newHub(t, &sse.HubOptions{
 		Heartbeat: time.Second,

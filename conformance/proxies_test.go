@@ -144,8 +144,8 @@ func (p proxy) start(t *testing.T, to *link) string {
 
 var nextPort atomic.Int32
 
-// freeAddr returns an address for a program that cannot listen on a socket of ours, and for a link, which does not always
-// listen. It is below the ports that the kernel gives to whoever wants any, so nobody takes it meanwhile.
+// freeAddr returns an address for a program that cannot listen on a socket of ours, and for a link, which does not
+// always listen. It is below the ports that the kernel gives to whoever wants any, so nobody takes it meanwhile.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	for range 1000 {

@@ -68,7 +68,7 @@ var texts = []struct {
 }
 
 // reads has the client get the snapshot that is there, and then each one when it is published, whatever it says.
-func reads(by carrier) func(*testing.T, client, route) {
+func reads(by call) func(*testing.T, client, route) {
 	return func(t *testing.T, c client, via route) {
 		hub := newHub(t, nil)
 		topic := hub.Topic("topic", sse.TopicOptions{Backlog: 16}) // a client may miss what it cannot read
@@ -131,7 +131,7 @@ func seesNoHeartbeats(t *testing.T, c client, via route) {
 const longer = 6 * time.Second
 
 // resumesAt has the connection break, and the client come back for what it has missed, of which some is lost.
-func resumesAt(by carrier) func(*testing.T, client, route) {
+func resumesAt(by call) func(*testing.T, client, route) {
 	return func(t *testing.T, c client, via route) {
 		told := longer
 		if c.wrong(waits) {

@@ -57,8 +57,8 @@ func newHub(t *testing.T, opts *sse.HubOptions) *sse.Hub {
 	return sse.NewHub(ctx, opts)
 }
 
-// A carrier is a way to serve the topics of a hub.
-type carrier struct {
+// A call is one of those that serve the topics of a hub.
+type call struct {
 	name string
 	of   func(*sse.Hub, ...*sse.Topic) http.Handler
 }
@@ -73,17 +73,17 @@ func blocks(serve func(http.ResponseWriter, *http.Request) error) http.Handler {
 }
 
 var (
-	blocking = carrier{"Serve", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
+	blocking = call{"Serve", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
 		return blocks(func(w http.ResponseWriter, r *http.Request) error { return h.Serve(w, r, topics[0]) })
 	}}
-	kept = carrier{"Serve on the server's goroutine", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
+	kept = call{"Serve with KeepConnection", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
 		streams := h.With(sse.StreamOptions{KeepConnection: true})
 		return blocks(func(w http.ResponseWriter, r *http.Request) error { return streams.Serve(w, r, topics[0]) })
 	}}
-	handedOff = carrier{"Handler", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
+	handedOff = call{"Handler", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
 		return h.Handler(func(*http.Request) ([]*sse.Topic, error) { return topics, nil })
 	}}
-	many = carrier{"ServeAll", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
+	many = call{"ServeAll", func(h *sse.Hub, topics ...*sse.Topic) http.Handler {
 		return blocks(func(w http.ResponseWriter, r *http.Request) error { return h.ServeAll(w, r, topics...) })
 	}}
 )

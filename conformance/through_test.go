@@ -19,7 +19,7 @@ import (
 func TestProxies(t *testing.T) {
 	t.Parallel()
 	for _, p := range proxies {
-		for _, by := range []carrier{blocking, kept, handedOff} {
+		for _, by := range []call{blocking, kept, handedOff} {
 			t.Run(p.name+"/"+by.name, func(t *testing.T) {
 				t.Parallel()
 				throughProxy(t, p, by)
@@ -28,8 +28,8 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// TestClientsThroughProxies has clients of others, one of Node.js and one of Go, reach the hub and a gateway through each
-// proxy.
+// TestClientsThroughProxies has clients of others, one of Node.js and one of Go, reach the hub and a gateway through
+// each proxy.
 func TestClientsThroughProxies(t *testing.T) {
 	t.Parallel()
 	scenarios := append([]scenario{{"resumes " + handedOff.name, resumesAt(handedOff)}}, gatewayScenarios...)
@@ -48,7 +48,7 @@ func TestClientsThroughProxies(t *testing.T) {
 	}
 }
 
-func throughProxy(t *testing.T, p proxy, by carrier) {
+func throughProxy(t *testing.T, p proxy, by call) {
 	ended := make(chan sse.Ended, 10)
 	opts := &sse.HubOptions{
 		Heartbeat: 2 * time.Second, DrainWindow: time.Second, // a busy machine must not take as long as a heartbeat
@@ -95,8 +95,8 @@ func throughProxy(t *testing.T, p proxy, by carrier) {
 		await("data: " + text)
 	}
 
-	// The proxy passes on that the client leaves. The server notices with the second heartbeat from then on at the latest;
-	// one more may be under way.
+	// The proxy passes on that the client leaves. The server notices with the second heartbeat from then on at the
+	// latest; one more may be under way.
 	leave()
 	l.await(t, "the end of the proxy's connection", func() bool { return l.last().left })
 	<-ended
@@ -107,7 +107,7 @@ func throughProxy(t *testing.T, p proxy, by carrier) {
 }
 
 // comeBack has a reader of ours be drained, find the proxy without a server, and see the end of the next server's run.
-func comeBack(t *testing.T, at string, l *link, hub *sse.Hub, by carrier) {
+func comeBack(t *testing.T, at string, l *link, hub *sse.Hub, by call) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	next := newHub(t, nil)

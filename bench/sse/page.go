@@ -348,19 +348,17 @@ func page(r *results, bars []figures.Bar) []byte {
 	p("| Load average | %s while measuring, the measurement itself included |", figures.Range(r.Load))
 	p("")
 	p(
-		"Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text, unless it says otherwise, over loopback to readers in a second",
+		"Each figure is measured in a process of its own, which serves HTTP/1.1 in clear text, unless it says otherwise, over",
 	)
 	p(
-		"process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Deliveries and ages, and what our Publish",
+		"loopback to readers in a second process, of one thread, on the same cores. A snapshot is some 200 bytes of JSON. Deliveries",
 	)
+	p("and ages, and what our Publish costs, are medians of three rounds, in which the contenders take turns. A window in which")
 	p(
-		"costs, are medians of three rounds, in which the contenders take turns. A window in which other processes took more than %v",
+		"other processes took more than %v cores is left out if there is a better one; ~ marks what has none. Differences under 20 %%",
 		disturbance,
 	)
-	p(
-		"cores is left out if there is a better one; ~ marks what has none. Differences under 20 %% are noise: compare within a table,",
-	)
-	p("and ratios rather than microseconds. – is what was not measured or does not exist.")
+	p("are noise: compare within a table, and ratios rather than microseconds. – is what was not measured or does not exist.")
 	p("")
 	p("## Bars")
 	p("")

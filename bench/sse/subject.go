@@ -42,7 +42,7 @@ const (
 	rawLoop   = "write(2)"
 )
 
-// ours are the ways to carry a stream: handed off, by a call that blocks, and by the server's goroutine.
+// ours are the ways to carry a stream: handed off, by a call that blocks, and through the server's ResponseWriter.
 var ours = []string{handOff, blocking, goroutine}
 
 // taken are those that take the connection from its server.

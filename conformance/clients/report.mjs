@@ -1,4 +1,4 @@
-// What a client sees, as lines of JSON on stdout; see ../client_test.go. The process ends with its stdin.
+// What a client sees, as lines of JSON on stdout; see ../clients_test.go. The process ends with its stdin.
 const say = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 export const opened = () => say({ kind: "open" });
 export const event = ({ id, type, data }) => say({ kind: "event", id: id ?? "", type: type || "message", data });
