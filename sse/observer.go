@@ -21,14 +21,15 @@ type Observer struct {
 	// Coalesced is called with the number of events that a stream skipped, because newer ones had replaced them before
 	// it could take them.
 	Coalesced func(n uint64)
-	// Resumed is called for each request for a stream that is admitted.
+	// Resumed is called for each request for a stream that is admitted, also for one that is answered with 204, since its
+	// client has had the end: then it is ResumeEnded, and Opened is not called.
 	Resumed func(Resume)
 	// Opened is called when a stream has written its first bytes, with the engine that carries it from then on.
 	Opened func(Engine)
 	// Ended is called once for each Opened.
 	Ended func(Ended)
 	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending,
-	// or is refused by [HubOptions].OnSubscribe.
+	// or is refused by [HubOptions].OnSubscribe. Not for topics that are left out of a stream ([StreamOptions].Partial).
 	Refused func(Refused)
 }
 
@@ -59,16 +60,16 @@ type Refused struct {
 // Cause is why a stream ended or was refused: a word, fit for a metric's label.
 type Cause string
 
-// The causes. Those up to CauseStopped are of ends, and CauseStalled and CauseTimeout of them evictions; those from
-// CauseDrained on are of refusals; CauseForbidden is of both.
+// The causes. CauseDrained, CauseStopped and CauseForbidden are of ends and of refusals. Those above them are of ends
+// alone, CauseStalled and CauseTimeout of them evictions; those between, which name limits, of refusals alone.
 const (
 	CauseFinished  Cause = "finished"  // the run has had its terminal, or was removed
 	CauseLeft      Cause = "left"      // the client closed
 	CauseStalled   Cause = "stalled"   // a write made no progress for StallTimeout
 	CauseTimeout   Cause = "timeout"   // the kernel gave up a peer that answers nothing
 	CauseReset     Cause = "reset"     // a write failed otherwise: mostly, the client has left
-	CauseDrained   Cause = "drained"   // the hub drains
-	CauseStopped   Cause = "stopped"   // the hub's ctx, or Drain's, has ended
+	CauseDrained   Cause = "drained"   // the hub drains: the end of a stream, or no new one
+	CauseStopped   Cause = "stopped"   // the hub's ctx, or Drain's, has ended: likewise
 	CauseTotal     Cause = "total"     // refused by MaxStreams
 	CauseQuota     Cause = "quota"     // refused by one of Quotas
 	CauseTopic     Cause = "topic"     // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics

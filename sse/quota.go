@@ -11,7 +11,8 @@ import (
 
 // Quota bounds the streams that are open at once for one key, such as a user, a tenant or an address. It returns the key
 // of a request, and how many streams that key may have. A nil key, or a number of zero or less, means that it does not
-// bound the request. The dynamic type of a key must be comparable, or Serve panics.
+// bound the request; "" is a key like any other, so return nil for a request without a user. Each Quota has keys of its
+// own. The dynamic type of a key must be comparable, or Serve panics.
 //
 // A hub holds a key for as long as one of its streams is open, and no others. The number is that of the request that
 // asks: a key may be allowed more or fewer streams later, which does not end any.

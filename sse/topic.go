@@ -13,8 +13,9 @@ import (
 // ErrClosed is returned by [Topic.Publish] and [Topic.Close] after the terminal of the topic's run.
 var ErrClosed = errors.New("sse: the topic's run is closed")
 
-// ErrGone is returned by [Hub.Serve] for a topic that was removed and has not been opened or published to since.
-// [ServeGone] answers clients that already have the terminal.
+// ErrGone is returned by [Hub.Serve] for a topic that was removed and has not been opened or published to since, unless
+// the client already has the terminal: Serve answers that with 204. A caller that finds no topic at all can do the same
+// with [ServeGone].
 var ErrGone = errors.New("sse: the topic was removed")
 
 // TopicOptions configure a [Topic] at its creation. The zero value is the default.

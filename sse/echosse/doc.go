@@ -3,7 +3,9 @@
 // Tracker and Job, or Manager, Handler and Polling, only needs to change its import paths. The differences:
 //
 //   - There is no WriteSSEHeaders, HandleSSE or Broadcaster. A handler that wrote
-//     its own stream serves an [sse.Topic] instead; [sse.Hub.Serve] writes the head.
+//     its own stream serves an [sse.Topic] instead, by hub.Serve(c.Response(),
+//     c.Request(), topic) or echo.WrapHandler(hub.Handler(pick)); [sse.Hub.Serve]
+//     writes the head.
 //   - A topic derived from a request has the parameters of its query sorted by name, so that ?a=1&b=2 and ?b=2&a=1 are
 //     one topic; [Manager.Publish] sorts those of its topic in the same way.
 //   - A stream begins with the newest value, and its events have ids.
