@@ -8,8 +8,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// SetLimit replaces the limits of g while it is in use. The new ones apply at once to the members that wait, and to
-// admissions. Those that run go on: if more of them run than the new Running allows, none starts until fewer do.
+// SetLimit replaces the limits of g, all of them, while it is in use: to change one, change that of [Group.Info]. The new
+// ones apply at once to the members that wait, and to admissions. Those that run go on: if more of them run than the new
+// Running allows, none starts until fewer do.
 //
 // Starts that were used up remain so: a Rate that was there before leaves to the new one what is left of its Burst, and
 // a higher Burst fills up at the new Rate. Gap counts from ends after the change if there was none before.
