@@ -144,7 +144,7 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 		}
 		return
 	}
-	setDefault(w.Header(), "Cache-Control", cacheControl)
+	shareDefault(w.Header(), "Cache-Control", cacheControl)
 	w.Header().Set("Retry-After", strconv.Itoa(int(spread(5*time.Second, 30*time.Second).Seconds())))
 	http.Error(w, "too many streams are open, or the server is stopping", http.StatusServiceUnavailable)
 }

@@ -79,7 +79,7 @@ func (st *stream) carryOn(b *batch) {
 		st.end(CauseReset, true)
 	}()
 	if begin != nil {
-		st.begin(begin, b)
+		begin.own = st.begin(begin.w, begin.r, begin.mayTake, b)
 		done = true
 		close(begin.over)
 		return

@@ -43,10 +43,12 @@ type socket interface {
 
 // mayTake reports whether the connection of w and r may be taken from its server, as far as that can be told before the
 // first byte. It is certain only once it is hijacked.
-func (h *Hub) mayTake(w http.ResponseWriter, r *http.Request, opts StreamOptions) bool {
+func (st *stream) mayTake(w http.ResponseWriter, r *http.Request) bool {
+	if st.keep || st.hub.newSocket == nil || r.TLS != nil || r.ProtoMajor != 1 || r.Method != http.MethodGet {
+		return false
+	}
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
-	return !opts.KeepConnection && h.newSocket != nil && tcp && r.TLS == nil && r.ProtoMajor == 1 &&
-		r.Method == http.MethodGet && !encoded(w) && (opts.HandOff || framed(w.Header()) && !h.wrapped(w))
+	return tcp && !encoded(w) && (st.handOff || framed(w.Header()) && !st.hub.wrapped(w))
 }
 
 // framed reports whether h leaves the framing of the body to net/http: chunks over HTTP/1.1, none over HTTP/1.0.
@@ -83,12 +85,12 @@ func (h *Hub) hijack(w http.ResponseWriter, n int64) net.Conn {
 
 // take takes the connection from under w and gives it to st's dispatcher, if it can be had, and reports whether it has.
 // A connection that turns out to be none that the engine knows is returned, for st to go on with.
-func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOptions) (taken bool, own *hijacked) {
+func (st *stream) take(w http.ResponseWriter, r *http.Request) (taken bool, own *hijacked) {
 	conn := st.hub.hijack(w, st.bytes)
 	if conn == nil {
 		return false, nil
 	}
-	chunked := !opts.HandOff && r.ProtoAtLeast(1, 1)
+	chunked := !st.handOff && r.ProtoAtLeast(1, 1)
 	if st.socket = st.hub.newSocket(conn); st.socket == nil {
 		own = &hijacked{Conn: conn, chunked: chunked}
 		st.replace(own)
@@ -96,7 +98,7 @@ func (st *stream) take(w http.ResponseWriter, r *http.Request, opts StreamOption
 	}
 	st.chunked = chunked
 	st.replace(st.socket)
-	if !opts.HandOff {
+	if !st.handOff {
 		st.over = make(chan struct{})
 	}
 	return true, nil
@@ -231,7 +233,10 @@ type sink interface {
 }
 
 // response is the sink that net/http gives a handler.
-type response struct {
-	http.ResponseWriter
-	*http.ResponseController
+type response struct{ http.ResponseWriter }
+
+func (w *response) Flush() error { return http.NewResponseController(w.ResponseWriter).Flush() }
+
+func (w *response) SetWriteDeadline(t time.Time) error {
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
 }

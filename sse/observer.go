@@ -121,21 +121,29 @@ func (h *Hub) resumed(r Resume) {
 	}
 }
 
+// engine is what carries st, once it has begun.
+func (st *stream) engine() Engine {
+	if st.taken {
+		return EngineHandOff
+	}
+	return EngineGoroutine
+}
+
 // opened tells the observer, once.
-func (st *stream) opened(e Engine) {
-	st.engine = e
+func (st *stream) opened() {
+	st.told = true
 	if f := st.hub.opts.Observer.Opened; f != nil {
 		defer contain(st.hub.opts.Logger, "Observer.Opened")
-		f(e)
+		f(st.engine())
 	}
 }
 
 // ended tells the observer of the end of a stream that was opened.
 func (st *stream) ended(why Cause) {
-	if f := st.hub.opts.Observer.Ended; f != nil && st.engine != "" {
+	if f := st.hub.opts.Observer.Ended; f != nil && st.told {
 		defer contain(st.hub.opts.Logger, "Observer.Ended")
 		f(Ended{
-			Engine: st.engine, Cause: why, Subject: st.subject,
+			Engine: st.engine(), Cause: why, Subject: st.subject,
 			Bytes: st.bytes, Duration: time.Duration(st.hub.now() - st.begun),
 		})
 	}

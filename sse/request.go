@@ -2,6 +2,7 @@ package sse
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -9,10 +10,29 @@ import (
 // else the query parameter last_event_id, since a page that makes a new EventSource cannot set the header. Empty means
 // none.
 func RequestLastEventID(r *http.Request) string {
-	if id := r.Header.Get("Last-Event-ID"); id != "" {
+	if id := r.Header.Get("Last-Event-Id"); id != "" { // its canonical form, which Get does not have to make first
 		return id
 	}
-	return r.URL.Query().Get("last_event_id")
+	return queryValue(r.URL.RawQuery, "last_event_id")
+}
+
+// queryValue returns what the Get of r.URL.Query() does for key, without the map: that is 400 bytes for each stream, and
+// garbage at once.
+func queryValue(query, key string) string {
+	for query != "" {
+		var pair string
+		if pair, query, _ = strings.Cut(query, "&"); strings.Contains(pair, ";") {
+			continue
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		if k, err := url.QueryUnescape(k); err != nil || k != key {
+			continue
+		}
+		if v, err := url.QueryUnescape(v); err == nil {
+			return v
+		}
+	}
+	return ""
 }
 
 // IsTerminalID reports whether id has the form that [Topic.Close] gives: `<run>-end`. A request with such a last id for
@@ -36,16 +56,25 @@ func ServeGone(w http.ResponseWriter, r *http.Request) bool {
 
 // noContent tells the client that nothing more will follow.
 func noContent(w http.ResponseWriter) {
-	setDefault(w.Header(), "Cache-Control", cacheControl)
+	shareDefault(w.Header(), "Cache-Control", cacheControl)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-const cacheControl = "no-store, no-transform"
+// The values of headers that all responses share: nobody changes what is in the list of a header, and to a full one Add
+// appends elsewhere.
+var (
+	eventStream  = []string{"text/event-stream"}
+	cacheControl = []string{"no-store, no-transform"}
+	unbuffered   = []string{"no"}
+)
 
-// setDefault sets a header that the handler has not set before.
-func setDefault(h http.Header, key, value string) {
+// setDefault sets a header that the handler, or the caller, has not set before.
+func setDefault(h http.Header, key, value string) { shareDefault(h, key, []string{value}) }
+
+// shareDefault is setDefault of one of the values above.
+func shareDefault(h http.Header, key string, value []string) {
 	if _, ok := h[key]; !ok {
-		h.Set(key, value)
+		h[key] = value
 	}
 }
 

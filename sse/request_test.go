@@ -19,12 +19,43 @@ func TestRequestLastEventID(t *testing.T) {
 		{"/?last_event_id=r-2", "", "r-2"},
 		{"/?last_event_id=r-2", "r-1", "r-1"},
 		{"/?other=r-2", "", ""},
+		{"/?other=1&last_event_id=a+b%2Dc", "", "a b-c"},
+		{"/?last%5Fevent_id=r-2&last_event_id=r-3", "", "r-2"},
+		{"/?last_event_id=%zz&last_event_id=r-3", "", "r-3"},
+		{"/?last_event_id=a;b&%zz=1&&last_event_id", "", ""},
+		{"/?last_event_id=&last_event_id=r-3", "", ""},
+		{"/?last_event_id=r=4", "", "r=4"},
 	} {
 		r := httptest.NewRequest("GET", tt.url, nil)
 		if tt.header != "" {
 			r.Header.Set("Last-Event-ID", tt.header)
 		}
 		expect(t, "RequestLastEventID of "+tt.url+" "+tt.header, sse.RequestLastEventID(r), tt.want)
+		if tt.header == "" {
+			expect(t, "the query's value in "+tt.url, r.URL.Query().Get("last_event_id"), tt.want)
+		}
+	}
+	r := httptest.NewRequest("GET", "/?stream=t&last_event_id=r-2", nil)
+	if n := testing.AllocsPerRun(100, func() { sse.RequestLastEventID(r) }); n > 0 {
+		t.Errorf("RequestLastEventID allocates %v times", n)
+	}
+}
+
+// What one handler's middleware adds to the headers of a stream is not in those of the next.
+func TestHeadersAreNotShared(t *testing.T) {
+	hub := sse.NewHub(t.Context(), nil)
+	for range 2 {
+		w := &ssetest.Writer{}
+		r := httptest.NewRequest("HEAD", "/", nil)
+		if err := hub.Serve(w, r, hub.Topic("t", sse.TopicOptions{})); err != nil {
+			t.Fatal(err)
+		}
+		for key, want := range map[string]string{
+			"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no",
+		} {
+			expect(t, key, strings.Join(w.Header()[key], " and "), want)
+			w.Header().Add(key, "more")
+		}
 	}
 }
 

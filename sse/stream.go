@@ -37,9 +37,9 @@ type stream struct {
 	pos    int           // in Hub.streams; guarded by Hub.mu
 
 	state   atomic.Int32          // who has it: busy, again or parked
+	beat    atomic.Bool           // say something
 	writing atomic.Int64          // hub clock when the write under way last made progress, 0 if none is
 	wrote   atomic.Int64          // hub clock when the last write ended
-	beat    atomic.Bool           // say something
 	ending  atomic.Pointer[Cause] // why the timekeeper, or a parting, ends it; nil if none does
 	left    atomic.Pointer[Cause] // why a handler that blocks has the dispatcher end it, unless it has come to its end
 
@@ -48,30 +48,33 @@ type stream struct {
 	subject   any        // what HubOptions.Subject has said
 	bytes     int64      // written
 	begun     int64      // on the hub's clock
-	engine    Engine     // "" until the observer was told
-	taken     bool       // read and written by the handler alone: the connection was taken, for the dispatcher
 	beginning *beginning // what a carrier begins with; nil once it has
 	panicked  any        // what a writer has, for the handler to do it again; written before over is closed
-	chunked   bool       // its body is one of chunks, which the dispatcher makes; written as socket is
-	block     bool       // see StreamOptions.HeartbeatBlock
 	why       Cause      // of the end by the handler
-	abort     bool       // give up what the connection still holds; written before over is closed
 	then      func()     // called at the end of a stream that was handed off; may be nil
 	leaveAt   int64      // when to set part, on the hub's clock; guarded by Hub.mu, and of use only once that drains
 
+	// Of StreamOptions:
+	handOff, keep, block bool
+
+	taken   bool // the connection was taken, for the dispatcher; written as socket is
+	told    bool // the observer was told that it has begun
+	chunked bool // its body is one of chunks, which the dispatcher makes; written as socket is
+	abort   bool // give up what the connection still holds; written before over is closed
+
 	mu sync.Mutex // guards the fields below; held while out is used from outside; never waited for by the timekeeper
 
-	out    sink
-	closed bool // the stream is about to end: out must not be used any more
+	closed   bool // the stream is about to end: out must not be used any more
+	out      sink
+	response response // what out is at first
 }
 
 // admit proves the writer and registers a stream, or answers the request itself and returns no stream.
 func (h *Hub) admit(w http.ResponseWriter, r *http.Request, opts StreamOptions) (*stream, error) {
 	h.allowOrigin(w.Header(), r)
-	out := &response{w, http.NewResponseController(w)}
 	err := CheckWriter(w)
 	if err == nil {
-		if failed := out.SetWriteDeadline(time.Time{}); failed != nil {
+		if failed := (&response{w}).SetWriteDeadline(time.Time{}); failed != nil {
 			err = &WriterError{fmt.Sprintf("%T", innermost(w)), []string{"SetWriteDeadline"}, failed}
 		}
 	}
@@ -81,13 +84,17 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, opts StreamOptions) 
 	}
 	now := h.now()
 	st := &stream{
-		hub:     h,
-		out:     out,
-		home:    h.nextDispatcher(),
-		bounds:  h.boundsOf(r),
-		subject: h.subjectOf(r),
-		begun:   now,
+		hub:      h,
+		home:     h.nextDispatcher(),
+		bounds:   h.boundsOf(r),
+		subject:  h.subjectOf(r),
+		begun:    now,
+		handOff:  opts.HandOff,
+		keep:     opts.KeepConnection,
+		block:    opts.HeartbeatBlock,
+		response: response{w},
 	}
+	st.out = &st.response
 	st.wrote.Store(now)
 	if why := h.register(st); why != "" {
 		h.turnAway(w, r, why)
@@ -132,15 +139,16 @@ func (st *stream) leave(why Cause) {
 }
 
 func setStreamHeaders(h http.Header) {
-	setDefault(h, "Content-Type", "text/event-stream")
-	setDefault(h, "Cache-Control", cacheControl)
-	setDefault(h, "X-Accel-Buffering", "no")
+	shareDefault(h, "Content-Type", eventStream)
+	shareDefault(h, "Cache-Control", cacheControl)
+	shareDefault(h, "X-Accel-Buffering", unbuffered)
 }
 
 // retry returns a line that asks the client to wait a random time between lo and hi before it reconnects: browsers
 // spread nothing by themselves. It counts as soon as it is read (§9.2.6), and belongs to the block of the first event.
 func retry(lo, hi time.Duration) []byte {
-	return appendField(nil, "retry", strconv.FormatInt(spread(lo, hi).Milliseconds(), 10))
+	b := append(make([]byte, 0, len("retry: 12345\n")), "retry: "...)
+	return append(strconv.AppendInt(b, spread(lo, hi).Milliseconds(), 10), '\n')
 }
 
 func spread(lo, hi time.Duration) time.Duration {
@@ -149,83 +157,86 @@ func spread(lo, hi time.Duration) time.Duration {
 
 // run has the stream begin, and waits until it ends, or its connection is taken. An error of the writer ends the stream:
 // it means that the client is gone or was cut off, and nobody can be told.
-func (st *stream) run(w http.ResponseWriter, r *http.Request, opts StreamOptions) {
+func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	st.why = CauseReset // of a panic
 	setStreamHeaders(w.Header())
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	begin := &beginning{w: w, r: r, opts: opts, mayTake: st.hub.mayTake(w, r, opts)}
-	if r.ProtoMajor == 1 && r.TLS == nil && !(begin.mayTake && opts.HandOff) {
-		// The handler's stack is 4 KB as long as it does not write. If it did, it would grow to 8 KB and stay so: a
-		// stack shrinks only while three quarters are free, and the server's own frames take more than 1 KB. With TLS
-		// it has grown before; over HTTP/2 it is 4 KB in either case.
-		begin.over = make(chan struct{})
-		st.beginning = begin
-		st.hub.sendCarrier(st)
-		<-begin.over
-	} else {
-		b := batches.Get().(*batch)
-		st.begin(begin, b)
-		b.reset()
-		batches.Put(b)
-	}
+	own := st.open(w, r)
 	switch {
-	case begin.panicked != nil:
-		panic(begin.panicked)
 	case st.over == nil: // handed off, or ended
 	case st.taken:
 		st.stay(r.Context())
-	case begin.own != nil:
-		st.stayWithServer(begin.own.left())
-		begin.own.end(!st.abort)
+	case own != nil:
+		st.stayWithServer(own.left())
+		own.end(!st.abort)
 	default:
 		st.stayWithServer(r.Context().Done())
 	}
 }
 
+// open has the stream begin, see begin.
+func (st *stream) open(w http.ResponseWriter, r *http.Request) (own *hijacked) {
+	mayTake := st.mayTake(w, r)
+	if r.ProtoMajor == 1 && r.TLS == nil && !(mayTake && st.handOff) {
+		// The handler's stack is 4 KB as long as it does not write. If it did, it would grow to 8 KB and stay so: a
+		// stack shrinks only while three quarters are free, and the server's own frames take more than 1 KB. With TLS
+		// it has grown before; over HTTP/2 most stay at 4 KB in either case.
+		begin := &beginning{w: w, r: r, mayTake: mayTake, over: make(chan struct{})}
+		st.beginning = begin
+		st.hub.sendCarrier(st)
+		<-begin.over
+		if begin.panicked != nil {
+			panic(begin.panicked)
+		}
+		return begin.own
+	}
+	b := batches.Get().(*batch)
+	own = st.begin(w, r, mayTake, b)
+	b.reset()
+	batches.Put(b)
+	return own
+}
+
 // batches are those of streams that begin.
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
-// beginning is what the first write of a stream needs.
+// beginning is how a carrier begins a stream.
 type beginning struct {
 	w        http.ResponseWriter
 	r        *http.Request
-	opts     StreamOptions
 	mayTake  bool
 	own      *hijacked     // see take
-	over     chan struct{} // closed when a carrier has done it
+	over     chan struct{} // closed when the carrier has done it
 	panicked any           // what a writer has, for the handler to do it again; written before over is closed
 }
 
-// begin writes the head and the first events, takes the connection if it can, and parks st.
-func (st *stream) begin(d *beginning, b *batch) {
+// begin writes the head and the first events, takes the connection if it can and may, and parks st. A connection that
+// the handler has to go on with is returned, see take.
+func (st *stream) begin(w http.ResponseWriter, r *http.Request, mayTake bool, b *batch) (own *hijacked) {
 	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
 	b.wire = append(b.wire, retry(2*time.Second, 5*time.Second))
 	last := st.feed.pending(b)
-	st.block = d.opts.HeartbeatBlock
 	if len(b.wire) == 1 {
 		b.wire = append(b.wire, st.comment())
 	}
-	mayTake := d.mayTake && !last
+	mayTake = mayTake && !last
 	switch {
-	case mayTake && d.opts.HandOff:
+	case mayTake && st.handOff:
 		// Neither chunks nor another request: the body ends with the connection, and what follows needs no framing.
-		d.w.Header().Set("Transfer-Encoding", "identity")
+		w.Header().Set("Transfer-Encoding", "identity")
 	case mayTake:
 		// The connection ends with the stream. A client that was told otherwise might send its next request by it.
-		d.w.Header().Set("Connection", "close")
+		w.Header().Set("Connection", "close")
 	}
-	d.w.WriteHeader(http.StatusOK)
+	w.WriteHeader(http.StatusOK)
 	err := st.send(b.wire)
-	engine := EngineGoroutine
 	if mayTake && err == nil {
-		if st.taken, d.own = st.take(d.w, d.r, d.opts); st.taken {
-			engine = EngineHandOff
-		}
+		st.taken, own = st.take(w, r)
 	}
-	st.opened(engine)
+	st.opened()
 	st.hub.coalesced(b.coalesced)
 	if err == nil {
 		st.delivered(b.events)
@@ -244,12 +255,13 @@ func (st *stream) begin(d *beginning, b *batch) {
 			st.hub.sendCarrier(st)
 		}
 	}
+	return own
 }
 
-// replace changes what st is written to.
+// replace changes what st is written to, and lets go of the server's ResponseWriter.
 func (st *stream) replace(out sink) {
 	st.mu.Lock()
-	st.out = out
+	st.out, st.response = out, response{}
 	st.mu.Unlock()
 }
 

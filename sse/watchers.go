@@ -36,7 +36,7 @@ type watcher struct {
 	many   *multiplexed  // of stream, if it has many topics
 	index  int32         // of the topic in many
 	share  int32
-	pos    int // in its share; guarded by shares.mu
+	pos    int32 // in its share; guarded by shares.mu
 
 	stopped atomic.Bool // call is not called any more
 }
@@ -76,7 +76,7 @@ func (t *Topic) tryAttach(w *watcher) error {
 		s.readers.Add(1)
 	}
 	share := &s.watchers[w.share]
-	w.pos = len(*share)
+	w.pos = int32(len(*share))
 	*share = append(*share, w)
 	if w.eager() {
 		s.eager[w.share]++
