@@ -2,7 +2,6 @@ package smartpoll_test
 
 import (
 	"context"
-
 	"math"
 	"sync/atomic"
 	"testing"
@@ -139,6 +138,60 @@ func TestARestoredTimeThatHasPassedRunsOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A time that has passed and is scheduled explicitly is not skipped, even if it is the one that was planned last.
+func TestAMissedTimeThatIsScheduledAgainRuns(t *testing.T) {
+	for name, again := range map[string]func(s *smartpoll.Scheduler, at time.Time){
+		"cleared": func(s *smartpoll.Scheduler, at time.Time) {
+			s.Schedule("k", -1)
+			time.Sleep(time.Until(at) + 2*time.Second)
+			s.ScheduleAt("k", at)
+		},
+		"paused": func(s *smartpoll.Scheduler, at time.Time) {
+			s.Pause("k")
+			time.Sleep(time.Until(at) + 2*time.Second)
+			s.ScheduleAt("k", at)
+			s.Resume("k")
+		},
+		"while it runs": func(s *smartpoll.Scheduler, at time.Time) {
+			time.Sleep(time.Until(at))
+			synctest.Wait()
+			s.Do(context.Background(), func(context.Context, *internal) error { time.Sleep(2 * time.Second); s.ScheduleAt("k", at); return nil })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ran := 0
+				s := mustNew(t, smartpoll.WithDrain(smartpoll.Drain{Wait: time.Minute}), smartpoll.WithTask("k", func(context.Context) (hook, error) {
+					if ran++; name == "while it runs" && ran == 1 {
+						time.Sleep(time.Second) // until its result waits for the hook of Do
+					}
+					return nil, nil
+				}, smartpoll.On(smartpoll.Every(time.Minute)), smartpoll.Missed(smartpoll.MissedSkip)))
+				r := run(s)
+				synctest.Wait()
+				at := s.Next("k")
+				again(s, at)
+				if wrong := smartpoll.Check(s); wrong != "" {
+					t.Errorf("%s", wrong)
+				}
+				synctest.Wait()
+				want := 1
+				if name == "while it runs" {
+					want = 2
+				}
+				info, _ := s.Info("k")
+				if next := at.Add(time.Minute); ran != want || info.Skipped != 0 || !info.Next.Equal(next) {
+					t.Errorf("%d runs, %d skipped, the next at %v, want %d, none and %v", ran, info.Skipped, info.Next, want, next)
+				}
+				if wrong := smartpoll.Check(s); wrong != "" {
+					t.Errorf("%s", wrong)
+				}
+				r.stop()
+			})
+		})
+	}
 }
 
 // A retry comes before the schedule, also if that has planned its next time already to replace a run that hangs.

@@ -183,8 +183,8 @@ func (c *control) plan(e *entry) {
 	}
 	c.skip(e, p.skipped)
 	if !p.next.IsZero() && !e.scheduled() && !e.removed && !c.stopped {
-		x.due = p.next
 		c.setAt(e, p.mono, p.next)
+		x.due = p.next
 		x.from, x.makesUp = p.from, p.caughtUp > 0
 	}
 	x.caughtUp = p.caughtUp

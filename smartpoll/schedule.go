@@ -198,6 +198,7 @@ func (c *control) isDue(e *entry, now time.Time) bool {
 func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 	if d <= 0 && e.ready {
 		e.next = next // keeps its place in the queue
+		e.insist()
 		c.again(e)
 		return
 	}
@@ -208,11 +209,22 @@ func (c *control) set(e *entry, now, next time.Time, d time.Duration) {
 		if c.observer != nil {
 			e.noted().freed = c.since(now)
 		}
+		if d < -noticed {
+			e.insist()
+		}
 		c.overdue(e, now)
 		c.promote(e)
 		return
 	}
 	c.timed.push(e, e.at)
+}
+
+// insist keeps the time for which e was scheduled explicitly from being skipped as a missed one, if it is the one that
+// its [Schedule] has planned last. The caller holds mu.
+func (e *entry) insist() {
+	if x := e.extra; x != nil && x.due == e.next {
+		x.due = time.Time{}
+	}
 }
 
 // unset clears the schedule of e. The caller holds mu.
