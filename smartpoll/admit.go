@@ -17,11 +17,13 @@ var (
 //
 // An admission counts as a member of g that runs from the moment Admit returns until done is called: it takes a slot
 // of Running and a start of Rate, and Gap begins when it is done. It waits in the same queue as the members, first
-// come, first served, see [Group] and [HeadStart]. But it does not wait behind members that wait for [WithMaxRunning],
-// which limits only tasks. [Group.Delay] takes waiting admissions into account. If g has only a Rate, done may be called
-// at once: then Admit is what Wait is for a [rate.Limiter].
+// come, first served, see [Group] and [HeadStart]. [WithMaxRunning] limits only tasks: an admission does not wait
+// behind members that have not come to the queue yet because of it. But a member that has waited in the queue keeps its
+// slot and its start while it then waits for WithMaxRunning. [Group.Delay] takes waiting admissions into account. If g
+// has only a Rate, done may be called at once: then Admit is what Wait is for a [rate.Limiter].
 //
-// While g is paused, see [Group.Pause], nothing is admitted. But an admission is not a task: it has no key, PauseAll
+// While g is paused, see [Group.Pause], nothing is admitted; afterwards admissions that wait come before members that
+// became due during the pause. But an admission is not a task: it has no key, PauseAll
 // does not affect it, an [Observer] does not see it, and [Scheduler.Run] does not wait for it. One in progress when Run
 // ends keeps its slot in g, also in the next Run, until done is called.
 //

@@ -85,7 +85,7 @@ func WithRunHook(hook RunHook) Option {
 }
 
 // WithEndHook adds a [RunHook] to be called at the end of each [Scheduler.Run], whatever ends it, unless a RunHook of
-// [WithRunHook] has failed. It can save the schedules, which are cleared only afterwards. When it is called, nothing is
+// [WithRunHook] has failed, or its context was done before the tasks of an earlier Run had returned. It can save the schedules, which are cleared only afterwards. When it is called, nothing is
 // started any more, no other hook is running, and tasks have had the time that [WithDrain] gives them. The schedule of
 // a task whose run was cut short was consumed when that run started.
 //
