@@ -127,10 +127,11 @@ func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err er
 		err = call()
 		return hook, err
 	}
+	begin := c.noteCall(e)
 	if o.OnStart != nil {
 		c.observe(e.key, func() { o.OnStart(e.key, e.extra.notes.late, e.extra.notes.held) })
+		begin = time.Since(c.base) // half the cost of time.Now
 	}
-	begin := time.Since(c.base) // half the cost of time.Now
 	err = call()
 	took := time.Since(c.base) - begin
 	c.mu.Lock()
@@ -139,11 +140,10 @@ func (c *control) callWithOptions(e *entry, ctx *callCtx) (hook TaskHook, err er
 	if err == nil {
 		outcome = ctx.failure()
 	}
-	dropped := e.dropped
-	c.mu.Unlock()
-	if dropped {
-		outcome = context.Cause(ctx)
+	if e.dropped {
+		outcome = e.extra.notes.cause
 	}
+	c.mu.Unlock()
 	if o.OnDone != nil {
 		c.observe(e.key, func() { o.OnDone(e.key, took, outcome) })
 	}

@@ -78,6 +78,7 @@ type notes struct {
 	hasEnded         bool  // ended is set
 	late, held, took time.Duration
 	untold           uint64 // those of extra.skipped that were not reported yet
+	cause            error  // why the last invocation that was dropped was dropped
 }
 
 func (e *entry) scheduled() bool { return e.next != (time.Time{}) }

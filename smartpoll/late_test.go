@@ -2,7 +2,9 @@ package smartpoll_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,4 +166,46 @@ func TestLateAndHeld(t *testing.T) {
 // block occupies the loop of x for so long.
 func block(x *smartpoll.Scheduler, d time.Duration) {
 	_ = x.Do(context.Background(), func(context.Context, *internal) error { time.Sleep(d); return nil })
+}
+
+// Tasks that are due at once and keep the processor busy are late, since they wait for it after they were started.
+func TestLateForAProcessorThatIsBusy(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const n = 30
+	begin := time.Now()
+	var untold atomic.Int64
+	ran := make(chan struct{}, n)
+	options := []smartpoll.Option{smartpoll.WithObserver(&smartpoll.Observer{OnStart: func(_ any, late, held time.Duration) {
+		untold.Store(max(untold.Load(), int64(time.Since(begin)-late-held)))
+	}})}
+	for key := range n {
+		options = append(options, smartpoll.WithTask(key, func(context.Context) (hook, error) {
+			for end := time.Now().Add(10 * time.Millisecond); time.Now().Before(end); {
+			}
+			ran <- struct{}{}
+			return nil, nil
+		}))
+	}
+	s := mustNew(t, append(options, onRun(func(i *internal) {
+		begin = time.Now()
+		for key := range n {
+			i.ScheduleAt(key, begin)
+		}
+	}))...)
+	r := run(s)
+	for range n {
+		<-ran
+	}
+	took := time.Since(begin)
+	r.stop()
+	if got := time.Duration(untold.Load()); got > took/2 {
+		t.Errorf("a task started %v later than OnStart was told, of %v for all", got, took)
+	}
+	var late time.Duration
+	for info := range s.Tasks() {
+		late = max(late, info.Late)
+	}
+	if late < took/2 {
+		t.Errorf("the last task to start was %v late, of %v for all, want most of that", late, took)
+	}
 }

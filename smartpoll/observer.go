@@ -9,9 +9,10 @@ import (
 // Observer receives events for metrics and logs. A nil func costs nothing, and without an Observer the clock is not
 // read for these events.
 //
-// The funcs must return fast, and may call all methods except [Scheduler.Do]. OnStart and OnDone are called on the
-// goroutine of the task, so they run concurrently for several tasks; OnHook, OnSkip, OnPark and OnRetry are called one at
-// a time, between two hooks. A panic in one of them ends [Scheduler.Run] with a [*TaskError].
+// The funcs must return fast, and may call all methods except [Scheduler.Do] and [Scheduler.Admit]. OnStart and OnDone
+// are called on the goroutine of the task, so they run concurrently for several tasks; OnHook, OnSkip, OnPark and OnRetry
+// are called one at a time, between two hooks, and OnRetry for a [Poll] in its hook, before the commit. A panic in one of
+// them ends [Scheduler.Run] with a [*TaskError].
 type Observer struct {
 	// OnStart is called before a task starts. Late plus held is how long ago the task was due, by an explicit schedule
 	// or by its [Schedule]; for a run that makes up for missed times, it counts from the first of them.
@@ -22,7 +23,8 @@ type Observer struct {
 	// long, a hook blocks, the process has too much to do, or it was suspended.
 	OnStart func(key any, late, held time.Duration)
 	// OnDone is called when a task has returned err, took after its start. For a [Poll], err is the error of its fetch.
-	// For an invocation that was dropped it is the cause: [ErrTaskCancelled], [ErrTaskRemoved] or [ErrTaskReplaced].
+	// For an invocation that was dropped by then it is the cause: [ErrTaskCancelled], [ErrTaskRemoved] or
+	// [ErrTaskReplaced].
 	OnDone func(key any, took time.Duration, err error)
 	// OnHook is called when a hook has returned err after took, during which nothing was started. Key is the key of the
 	// task for its [TaskHook] and [OnError], and nil for the hook of a channel or of a Run and for a func passed to Do.

@@ -2,6 +2,7 @@ package smartpoll_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,59 @@ func TestObserver(t *testing.T) {
 		r.stop()
 	})
 }
+
+// The error of an invocation that was dropped says why, whatever else has ended its context, and when.
+func TestObserverOfADroppedTask(t *testing.T) {
+	for want, drop := range map[error]func(*smartpoll.Scheduler){
+		smartpoll.ErrTaskCancelled: func(s *smartpoll.Scheduler) { s.Cancel("k") },
+		smartpoll.ErrTaskRemoved:   func(s *smartpoll.Scheduler) { s.Remove("k") },
+		smartpoll.ErrTaskReplaced:  func(s *smartpoll.Scheduler) { s.Schedule("k", 0) },
+	} {
+		for what, wait := range map[string]time.Duration{"running": time.Second, "timed out": time.Minute, "over": time.Hour} {
+			synctest.Test(t, func(t *testing.T) {
+				var j journal
+				s := mustNew(t, start("k"), smartpoll.WithDrain(smartpoll.Drain{Wait: 2 * time.Hour}),
+					smartpoll.WithObserver(&smartpoll.Observer{OnDone: func(_ any, took time.Duration, err error) {
+						if took > 0 {
+							j.add("%v", err)
+						}
+					}}),
+					smartpoll.WithTask("k", func(ctx context.Context) (hook, error) {
+						<-ctx.Done()
+						time.Sleep(90 * time.Minute)
+						return nil, nil
+					}, smartpoll.Timeout(10*time.Second), smartpoll.Overlap(smartpoll.Replace)))
+				r := run(s)
+				time.Sleep(wait)
+				if what == "over" {
+					r.cancel()
+				}
+				drop(s)
+				time.Sleep(90 * time.Minute)
+				r.stop()
+				if len(j.lines) == 0 || j.lines[0] != want.Error() {
+					t.Errorf("%s when %v: OnDone got %q, want it first", what, want, j.lines)
+				}
+			})
+		}
+	}
+}
+
+// A func of the Observer that panics for a task that Run has not waited for does not race with Run.
+func TestObserverFailsAfterRun(t *testing.T) {
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := mustNew(t, start(1, 2, 3, 4), smartpoll.WithObserver(&smartpoll.Observer{OnDone: func(any, time.Duration, error) { panic(errFlaky) }}),
+			smartpoll.WithTask(1, cancelled), smartpoll.WithTask(2, cancelled), smartpoll.WithTask(3, cancelled), smartpoll.WithTask(4, cancelled))
+		time.AfterFunc(100*time.Microsecond, cancel)
+		if err := s.Run(ctx); err != context.Canceled && !errors.Is(err, errFlaky) {
+			t.Errorf("Run() = %v, want %v or %v", err, context.Canceled, errFlaky)
+		}
+	}
+}
+
+// cancelled is a task that lasts until its context ends.
+func cancelled(ctx context.Context) (hook, error) { <-ctx.Done(); return nil, nil }
 
 // An Observer whose funcs are nil, and methods that are called by those that are not.
 func TestObserverMayCallMethods(t *testing.T) {

@@ -82,7 +82,7 @@ func (c *control) overlaps(e *entry) bool {
 		c.unset(e)
 		return false
 	case Replace:
-		if run := c.drop(e); run != nil {
+		if run := c.drop(e, ErrTaskReplaced); run != nil {
 			go run.cancel(ErrTaskReplaced) // on a goroutine that does not hold mu
 		}
 	}

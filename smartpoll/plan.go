@@ -295,6 +295,16 @@ func (c *control) noteLateness(e *entry) {
 	n.held = all - n.late
 }
 
+// noteCall notes for the Observer how long e, which was started, has waited for a goroutine to call its task, and returns
+// the time since base. The caller does not hold mu.
+func (c *control) noteCall(e *entry) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Since(c.base)
+	e.extra.notes.late += max(now-time.Duration(e.started), 0)
+	return now
+}
+
 // noteFreed notes for the Observer that e was held up until now. Even if e is not known to be due, it may be. The caller
 // holds mu.
 func (c *control) noteFreed(e *entry) {

@@ -154,10 +154,10 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	c.enter(wait) // a TaskHook in progress ends before Run does
 	late := x.late()
 	ends := c.callEndHooks(context.WithValue(context.WithoutCancel(ctx), hookKey{c}, true), x.endHooks)
-	if c.crash != nil {
-		c.crash()
+	err, crash := c.result()
+	if crash != nil {
+		crash()
 	}
-	err := c.err
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -177,6 +177,13 @@ func (x *Scheduler) contexts(ctx context.Context) (stop, calls context.Context, 
 	cancelStop := cancel
 	calls, cancelCalls := context.WithCancelCause(context.WithoutCancel(ctx))
 	return stop, calls, func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
+}
+
+// result returns how the Run has ended. Tasks that it did not wait for may still fail, in a func of the Observer.
+func (c *control) result() (err error, crash func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err, c.crash
 }
 
 // callEndHooks calls the hooks of [WithEndHook], with contexts derived from ctx.

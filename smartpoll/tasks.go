@@ -112,19 +112,22 @@ func (c *control) remove(key any) (run *callCtx, ok bool) {
 	c.present--
 	e.enrol(-1)
 	c.unset(e)
-	run = c.drop(e)
+	run = c.drop(e, ErrTaskRemoved)
 	c.forget(e)
 	c.kick() // another task may start with what this one kept in a group
 	return run, true
 }
 
 // drop discards the result of the invocation of e, if there is one whose hook has not begun, and returns its context,
-// which the caller cancels. The caller holds mu.
-func (c *control) drop(e *entry) *callCtx {
+// which the caller cancels with the cause. The caller holds mu.
+func (c *control) drop(e *entry, cause error) *callCtx {
 	if e.run == nil || e.dropped || c.cur == e {
 		return nil
 	}
 	e.dropped = true
+	if c.observer != nil {
+		e.noted().cause = cause // the context may have ended for another one, or not yet
+	}
 	return e.run
 }
 
@@ -174,5 +177,5 @@ func (c *control) dropKey(key any) *callCtx {
 	if e == nil {
 		return nil
 	}
-	return c.drop(e)
+	return c.drop(e, ErrTaskCancelled)
 }
