@@ -2,7 +2,6 @@ package progress
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -20,11 +19,12 @@ import (
 //
 // Attach makes one request. Its error wraps [ErrNoTopic] if there is no such run, or none any more: the answer was 404
 // or 410. Any other answer than 200 is a [*sse.StatusError] too; a request without an answer is a [*url.Error], and
-// worth another attempt.
+// worth another attempt. A run without a snapshot cannot be told from others, so Attach fails until there is one;
+// [Job.Run] publishes one before it calls the work.
 func (c *Client) Attach(ctx context.Context, at string) (*Run, error) {
 	run, err := c.attach(ctx, at)
 	if err != nil {
-		return nil, fmt.Errorf("progress: attach to %s: %w", at, orNoTopic(err))
+		return nil, fmt.Errorf("progress: attach: %w", orNoTopic(err))
 	}
 	return run, nil
 }
@@ -49,8 +49,8 @@ func (c *Client) attach(ctx context.Context, at string) (*Run, error) {
 	}
 	id := runOfTag(resp.Header.Get("ETag"))
 	if id == "" {
-		return nil, errors.New("the answer names no run: an ETag that begins with its id is needed, " +
-			"which comes with its first snapshot")
+		return nil, fmt.Errorf("the answer of %s names no run: an ETag that begins with its id is needed, "+
+			"which comes with its first snapshot", u)
 	}
 	run := &Run{ID: id, Coalesced: true, client: c}
 	u = resp.Request.URL
