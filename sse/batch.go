@@ -48,7 +48,13 @@ func (b *batch) chunk(last bool) {
 }
 
 func (b *batch) reset() {
-	b.wire, b.events = emptied(b.wire), emptied(b.events)
+	b.wire = emptied(b.wire)
+	b.drop()
+}
+
+// drop drops the events of b, whose wire they are not in yet.
+func (b *batch) drop() {
+	b.events = emptied(b.events)
 	b.coalesced, b.more = 0, false
 }
 

@@ -40,8 +40,8 @@ func (c *cursor) done() bool {
 	return newest != nil && newest.end && newest.n == c.n
 }
 
-// due adds to b, which is empty, what a reader of one run should get now, and reports whether that is all there will
-// ever be.
+// due adds to b, which has no events, what a reader of one run should get now, and reports whether that is all there
+// will ever be.
 func (c *cursor) due(b *batch) (last bool) {
 	for {
 		state := c.run.state.Load() // before the frames: once a run is replaced or removed, it gets no more
@@ -54,7 +54,7 @@ func (c *cursor) due(b *batch) (last bool) {
 		case c.run.ended():
 			return false // there is more
 		}
-		b.reset() // snapshots of a run that will have no end
+		b.drop() // snapshots of a run that will have no end
 		next := c.topic.current.Load()
 		if state == runRemoved || next.name == "" {
 			return true

@@ -1,0 +1,61 @@
+package sse_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// A run that is replaced, or removed, when a stream of it is about to begin costs the client neither the head of the
+// response nor the retry time.
+func TestARunIsReplacedAsAStreamBegins(t *testing.T) {
+	for _, e := range engines {
+		for _, tt := range []struct {
+			name   string
+			change func(*sse.Topic)
+			want   string
+		}{
+			{"opened", func(a *sse.Topic) { a.Open("s") }, ""},
+			{"published", func(a *sse.Topic) { _ = a.Publish(sse.Event{ID: "s-1", Data: []byte("other")}) }, "s-1=other"},
+			{"removed", func(a *sse.Topic) { a.Remove("r") }, "EOF"},
+		} {
+			t.Run(e.name+"/"+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var f *fixture
+					f = newFixture(t, e, &sse.HubOptions{Observer: &sse.Observer{
+						Resumed: func(sse.Resume) { tt.change(f.topic("a")) },
+					}})
+					a := f.topic("a")
+					a.Open("r")
+					publish(t, a, "old")
+					began := time.Now()
+					stream := f.srv.Open(t, "/one/a", nil)
+					if took := time.Since(began); took > 0 {
+						t.Errorf("the head came after %v", took)
+					}
+					if tt.want == "EOF" {
+						expect(t, "events", rest(t, stream), "")
+						if stream.Retry() < 2*time.Second {
+							t.Errorf("retry = %v, want 2 to 5 s", stream.Retry())
+						}
+						return
+					}
+					if tt.want != "" {
+						expect(t, "first event", next(t, stream, 1), tt.want)
+					}
+					synctest.Wait()
+					publish(t, a, "new")
+					if got := next(t, stream, 1); !strings.HasSuffix(got, "=new") {
+						t.Errorf("event %s, want new", got)
+					}
+					if stream.Retry() < 2*time.Second {
+						t.Errorf("retry = %v, want 2 to 5 s", stream.Retry())
+					}
+				})
+			})
+		}
+	}
+}
