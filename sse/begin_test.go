@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,6 +55,36 @@ func TestARunIsReplacedAsAStreamBegins(t *testing.T) {
 					if stream.Retry() < 2*time.Second {
 						t.Errorf("retry = %v, want 2 to 5 s", stream.Retry())
 					}
+				})
+			})
+		}
+	}
+}
+
+// Who is ended while a stream is about to begin gets nothing of its topics any more.
+func TestEndAsAStreamBegins(t *testing.T) {
+	for _, e := range engines {
+		for _, path := range []string{"/one/a", "/all/a,b"} {
+			t.Run(e.name+path, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var f *fixture
+					ends := make(chan sse.Ended, 1)
+					f = newFixture(t, e, &sse.HubOptions{
+						OnSubscribe: func(_ *http.Request, topic *sse.Topic) error {
+							if topic.Name() == "a" { // it is allowed by what is true no more
+								f.hub.End(func(any) bool { return true }, "revoked")
+								publish(t, topic, "secret")
+							}
+							return nil
+						},
+						Observer: &sse.Observer{Ended: func(e sse.Ended) { ends <- e }},
+					})
+					stream := f.srv.Open(t, path, nil)
+					expect(t, "events", rest(t, stream), "bye(revoked)")
+					if retry := stream.Retry(); retry < 100*time.Millisecond || retry > 2*time.Second {
+						t.Errorf("retry = %v, want 0.1 to 2 s", retry)
+					}
+					expect(t, "cause", string((<-ends).Cause), string(sse.CauseForbidden))
 				})
 			})
 		}

@@ -219,7 +219,8 @@ func (st *stream) begin(w http.ResponseWriter, r *http.Request, mayTake bool, b 
 	// The first bytes of the body go out with the head: some browsers do not open a stream before the first one.
 	b.wire = append(b.wire, retry(2*time.Second, 5*time.Second))
 	last := st.feed.pending(b)
-	if len(b.wire) == 1 {
+	last = st.forbidden(b) || last
+	if len(b.wire) == 1 && !last {
 		b.wire = append(b.wire, st.comment())
 	}
 	mayTake = mayTake && !last
@@ -265,17 +266,28 @@ func (st *stream) replace(out sink) {
 	st.mu.Unlock()
 }
 
+// forbidden reports whether [Hub.End] ends st, and fills b with the parting alone then: what st has not got yet, it may
+// not have any more. It is asked once b has what is pending, so that nothing is sent that was published after End.
+func (st *stream) forbidden(b *batch) bool {
+	part := st.part.Load()
+	if part == nil || part.why != CauseForbidden {
+		return false
+	}
+	st.endFor(part.why)
+	b.reset()
+	b.wire = append(b.wire, part.bye)
+	return true
+}
+
 // next fills b with what the client should get now, and says whether that is all there will ever be.
 func (st *stream) next(b *batch) (last bool) {
 	b.reset()
 	part := st.part.Load()
-	if part != nil && part.why == CauseForbidden { // what it has not got yet, it may not have any more
-		st.endFor(part.why)
-		b.wire = append(b.wire, part.bye)
-		return true
-	}
 	if part != nil || !st.resting() {
 		last = st.feed.pending(b)
+	}
+	if st.forbidden(b) {
+		return true
 	}
 	st.hub.coalesced(b.coalesced)
 	beat := st.beat.Load() && st.beat.Swap(false)
