@@ -217,7 +217,14 @@ func (t *Topic) Remove(run string) bool {
 	return ok
 }
 
-// leaveUnwatched takes t out of the hub if it was removed and has no watcher.
+// leaveIfUnwatched is leaveUnwatched, and takes no lock for nothing.
+func (t *Topic) leaveIfUnwatched() {
+	if t.watched.Load() == 0 && t.life.Load() == topicRemoved { // in this order: Remove looks at them in the other one
+		t.leaveUnwatched()
+	}
+}
+
+// leaveUnwatched takes t out of the hub if it was removed, has no watcher, and OnWatched knows that.
 func (t *Topic) leaveUnwatched() {
 	t.hub.mu.Lock()
 	defer t.hub.mu.Unlock()
@@ -226,7 +233,7 @@ func (t *Topic) leaveUnwatched() {
 	s := t.readers()
 	s.mu.Lock() // nobody attaches to it now
 	defer s.mu.Unlock()
-	if t.watched.Load() == 0 && t.life.CompareAndSwap(topicRemoved, topicGone) {
+	if t.watched.Load() == 0 && !s.told && !s.telling && t.life.CompareAndSwap(topicRemoved, topicGone) {
 		delete(t.hub.topics, t.name)
 	}
 }

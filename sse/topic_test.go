@@ -397,6 +397,56 @@ func TestOnWatched(t *testing.T) {
 	})
 }
 
+// OnWatched is called for a topic that comes back after it had left the hub as it is for any other.
+func TestOnWatchedOfATopicThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, nil)
+		calls, under := make(chan bool, 10), make(chan bool, 1)
+		a := hub.Topic("a", sse.TopicOptions{OnWatched: func(watched bool) {
+			select {
+			case under <- true:
+			default:
+				t.Error("calls overlap")
+			}
+			calls <- watched
+			time.Sleep(time.Second)
+			<-under
+		}})
+		watch := func() (stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				for range a.Watch(ctx) {
+				}
+			}()
+			synctest.Wait()
+			return cancel
+		}
+		a.Open("r")
+		stop := watch()
+		time.Sleep(2 * time.Second)
+		a.Remove("r")
+		stop() // and a leaves the hub
+		synctest.Wait()
+		stop = watch()
+		time.Sleep(3 * time.Second)
+		if !a.Watched() {
+			t.Error("the topic is not watched")
+		}
+		stop()
+		time.Sleep(2 * time.Second)
+		if topics, _ := hub.Size(); topics != 0 {
+			t.Errorf("the hub holds %d topics, want none", topics)
+		}
+		var got []bool
+		for len(calls) > 0 {
+			got = append(got, <-calls)
+		}
+		if want := "[true false true false]"; fmt.Sprint(got) != want {
+			t.Errorf("OnWatched was called with %v, want %s", got, want)
+		}
+	})
+}
+
 // Eight publishers at once: every reader sees rising numbers and ends with the terminal. A number given outside the lock of the store
 // would let a lower one overwrite a higher one.
 func TestPublishersAtOnce(t *testing.T) {

@@ -121,18 +121,17 @@ func (t *Topic) detach(w *watcher) {
 		s.readers.Add(-1)
 	}
 	s.mu.Unlock()
-	if t.watched.Load() == 0 && t.life.Load() == topicRemoved { // in this order: Remove looks at them in the other one
-		t.leaveUnwatched()
-	}
 	t.tellWatched()
+	t.leaveIfUnwatched()
 }
 
 // tellWatched calls OnWatched until it has been told how things are. One goroutine at a time does, the others leave it
-// to that one.
+// to that one. Only then a removed topic leaves the hub: whoever comes later has another Topic call OnWatched.
 func (t *Topic) tellWatched() {
 	if t.onWatched == nil {
 		return
 	}
+	defer t.leaveIfUnwatched()
 	s := t.shares.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
