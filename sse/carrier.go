@@ -113,7 +113,7 @@ func (st *stream) write(b *batch) {
 
 // parkAfter parks st, to which b was written, unless there is more to write.
 func (st *stream) parkAfter(b *batch) bool {
-	if st.rest(b.events) {
+	if st.rest(b.events, b.more) {
 		st.home.addStream(st)
 	} else if b.more {
 		return false

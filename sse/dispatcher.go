@@ -91,6 +91,7 @@ func (d *dispatcher) run(over <-chan struct{}) {
 			return
 		case <-d.kick:
 		case <-d.resting.timer.C:
+			d.resting.armed = 0
 		}
 		turn := turn{began: time.Now()}
 		var limit uint64
@@ -190,7 +191,7 @@ func (st *stream) look(b *batch) {
 				tail = slices.Clone(tail) // of joined events, whose memory is used again
 			}
 			st.unpark()
-			go st.finish(append([][]byte{tail}, rest[n:]...), slices.Clone(b.events), last)
+			go st.finish(append([][]byte{tail}, rest[n:]...), slices.Clone(b.events), b.more, last)
 			return
 		}
 		rest = rest[n:]
@@ -198,7 +199,7 @@ func (st *stream) look(b *batch) {
 	if len(b.wire) > 0 {
 		st.wrote.Store(st.hub.now())
 		st.delivered(b.events)
-		st.rest(b.events)
+		st.rest(b.events, b.more)
 	}
 	switch {
 	case last:

@@ -84,3 +84,11 @@ func (h *Hub) Counts() int {
 	defer h.mu.Unlock()
 	return len(h.counts)
 }
+
+// Awake returns how many streams with a pause the hub counts that do not rest.
+func (h *Hub) Awake() (n int64) {
+	for _, d := range h.dispatchers {
+		n += d.resting.awake.Load()
+	}
+	return n
+}

@@ -135,7 +135,7 @@ func (st *stream) park() {
 
 // finish is the goroutine of a parked stream whose connection could not take rest at once. It ends when the connection
 // has taken it, at the latest when the timekeeper finds no progress.
-func (st *stream) finish(rest [][]byte, events []due, last bool) {
+func (st *stream) finish(rest [][]byte, events []due, more, last bool) {
 	err := st.send(rest)
 	switch {
 	case err != nil:
@@ -145,7 +145,7 @@ func (st *stream) finish(rest [][]byte, events []due, last bool) {
 		st.end(CauseFinished, false)
 	default:
 		st.delivered(events)
-		st.rest(events)
+		st.rest(events, more)
 		st.park()
 	}
 }

@@ -15,15 +15,16 @@ type pause struct {
 	left   atomic.Bool // the stream has ended
 	until  int64       // on the hub's clock; written by whoever has the stream, before it rests
 	place  int         // in its dispatcher's resting, from 1; 0: it is not in there
+	gone   bool        // its dispatcher does not count it any more
 }
 
 // resting reports whether st waits for the end of its pause.
 func (st *stream) resting() bool { return st.pause != nil && st.pause.rests.Load() }
 
-// rest has st, which somebody has, wait for its pause if it has written events, and reports whether it does. Heartbeats
-// go on, and it can end. Its dispatcher has to be told.
-func (st *stream) rest(wrote []due) bool {
-	if st.pause == nil || len(wrote) == 0 {
+// rest has st, which somebody has, wait for its pause if it has written events, unless there are more to write at once,
+// and reports whether it does. Heartbeats go on, and it can end. Its dispatcher has to be told.
+func (st *stream) rest(wrote []due, more bool) bool {
+	if st.pause == nil || len(wrote) == 0 || more {
 		return false
 	}
 	st.pause.until = st.hub.now() + int64(min(st.pause.length, math.MaxInt64/2))
@@ -36,7 +37,7 @@ func (st *stream) rest(wrote []due) bool {
 type resting struct {
 	streams []*stream
 	timer   *time.Timer
-	armed   int64 // the time that the timer was set to last, on the hub's clock
+	armed   int64 // the time that the timer is set to, on the hub's clock; 0 once it has fired
 
 	// awake is how many streams of the dispatcher have a pause and are not in the heap. While there is none, what is
 	// published on topics that only such streams watch need not wake the dispatcher.
@@ -49,12 +50,13 @@ func newResting() *resting {
 	return r
 }
 
-// take notes a stream that rests now, or one with a pause that has ended.
+// take notes a stream that rests now, or one with a pause that has ended. It may be told of either more than once.
 func (r *resting) take(st *stream) {
 	switch {
-	case st.pause == nil:
+	case st.pause == nil || st.pause.gone:
 	case st.pause.left.Load():
 		r.remove(st)
+		st.pause.gone = true
 		r.awake.Add(-1)
 	case st.resting():
 		r.add(st)
@@ -69,12 +71,11 @@ func (r *resting) add(st *stream) {
 	}
 }
 
-// remove takes st out, if it is in there.
+// remove takes st out, if it is in there. Its pause goes on.
 func (r *resting) remove(st *stream) {
 	if st.pause != nil && st.pause.place > 0 {
 		r.awake.Add(1)
 		heap.Remove(r, st.pause.place-1)
-		st.pause.rests.Store(false)
 	}
 }
 
@@ -85,8 +86,10 @@ func (r *resting) over(h *Hub, streams []*stream) []*stream {
 		return streams
 	}
 	for now := h.now(); len(r.streams) > 0 && r.streams[0].pause.until <= now; {
-		streams = append(streams, r.streams[0])
-		r.remove(r.streams[0])
+		st := r.streams[0]
+		r.remove(st)
+		st.pause.rests.Store(false)
+		streams = append(streams, st)
 	}
 	return streams
 }

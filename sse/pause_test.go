@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -166,4 +167,122 @@ func wantNext(t *testing.T, stream *ssetest.Stream, want string) {
 	if err != nil || string(ev.Data) != want {
 		t.Fatalf("event %.20q, %v, want %.20q", ev.Data, err, want)
 	}
+}
+
+// However often streams that pause are looked at as they end, the others with a pause are woken by what is published.
+func TestPausesThatEndTwice(t *testing.T) {
+	for _, e := range withPause(time.Minute) {
+		t.Run(e.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, e, nil)
+				a, hold := f.topic("a"), f.topic("hold")
+				say(t, a, "0")
+				held := make(chan bool)
+				for range 4 { // of each dispatcher
+					defer hold.OnPublish(func() { <-held })()
+				}
+				for range 20 {
+					say(t, hold, "x") // what is to be looked at from now on waits
+					synctest.Wait()
+					for range 5 {
+						f.srv.Open(t, "/one/a", nil)
+					}
+					synctest.Wait()
+					for range 10 {
+						f.hub.End(func(any) bool { return true }, "")
+						synctest.Wait()
+					}
+					close(held)
+					synctest.Wait()
+					held = make(chan bool)
+				}
+				if awake := f.hub.Awake(); awake != 0 {
+					t.Errorf("%d streams with a pause are counted, want none", awake)
+				}
+				close(held)
+				a.Open("next")
+				stream := f.srv.Open(t, "/one/a", nil)
+				synctest.Wait()
+				begin := time.Now()
+				say(t, a, "1")
+				wantNext(t, stream, "1")
+				if took := time.Since(begin); took > 0 {
+					t.Errorf("the event came after %v, want at once", took)
+				}
+			})
+		})
+	}
+}
+
+// After a pause a stream gets all that its topic keeps, however many writes that takes.
+func TestAPauseOfABacklog(t *testing.T) {
+	for _, e := range withPause(10 * time.Second) {
+		t.Run(e.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, e, nil)
+				a := f.backlog("a", 100)
+				say(t, a, "0")
+				stream := f.srv.Open(t, "/one/a", nil)
+				wantNext(t, stream, "0")
+				begin := time.Now()
+				go func() {
+					for n := range 200 {
+						if n%50 == 0 {
+							time.Sleep(time.Until(begin.Add(time.Duration(n/50*10+1) * time.Second)))
+						}
+						say(t, a, "%d", n+1)
+					}
+				}()
+				for n := range 200 {
+					wantNext(t, stream, fmt.Sprint(n+1))
+					if got, want := time.Since(begin), time.Duration(n/50*10+10)*time.Second; got != want {
+						t.Fatalf("event %d came after %v, want %v", n+1, got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A heartbeat that a connection cannot take at once does not end the pause.
+func TestAPauseIsNotCutShortByAHeartbeat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, nil)
+		hub.TakeMemorySockets()
+		topic := hub.Topic("a", sse.TopicOptions{})
+		say(t, topic, "first")
+		var mu sync.Mutex
+		var got []string
+		begin := time.Now()
+		write := func(p []byte) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, fmt.Sprintf("%v %q", time.Since(begin), p))
+			return len(p), nil
+		}
+		handOffWith(t, hub, topic, sse.StreamOptions{HandOff: true, Pause: time.Minute}, &stub{
+			tryWrite: func(p []byte) (int, error) {
+				if string(p) == ":\n" {
+					return 0, nil
+				}
+				return write(p)
+			},
+			write: func(p []byte) (int, error) { time.Sleep(6 * time.Second); return write(p) },
+		})
+		say(t, topic, "second")
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		mu.Lock()
+		if strings.Contains(fmt.Sprint(got), "second") {
+			t.Errorf("an event came in the pause: %s", got)
+		}
+		mu.Unlock()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if last := got[len(got)-1]; !strings.HasPrefix(last, "1m3s") || !strings.Contains(last, "second") {
+			t.Errorf("written: %s, want the second event last, after 1m3s, when the connection is free", got)
+		}
+	})
 }

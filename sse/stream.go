@@ -244,7 +244,7 @@ func (st *stream) begin(w http.ResponseWriter, r *http.Request, mayTake bool, b 
 	}
 	switch {
 	case st.taken:
-		st.rest(b.events)
+		st.rest(b.events, b.more)
 		st.park()
 	case err != nil:
 		st.why = causeOf(err)

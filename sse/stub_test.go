@@ -42,9 +42,13 @@ func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return h.con
 
 // handOff hands a stream of topic off whose connection is conn.
 func handOff(t testing.TB, hub *sse.Hub, topic *sse.Topic, conn *stub) {
+	handOffWith(t, hub, topic, sse.StreamOptions{HandOff: true}, conn)
+}
+
+func handOffWith(t testing.TB, hub *sse.Hub, topic *sse.Topic, opts sse.StreamOptions, conn *stub) {
 	ctx := context.WithValue(context.Background(), http.LocalAddrContextKey, &net.TCPAddr{})
 	req, _ := http.NewRequestWithContext(ctx, "GET", "http://x/", nil)
-	if err := hub.With(sse.StreamOptions{HandOff: true}).Serve(hijackable{&ssetest.Writer{}, conn}, req, topic); err != nil {
+	if err := hub.With(opts).Serve(hijackable{&ssetest.Writer{}, conn}, req, topic); err != nil {
 		t.Error(err)
 	}
 }
