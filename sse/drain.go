@@ -40,6 +40,11 @@ func (h *Hub) Drain(ctx context.Context) error {
 	case <-drained:
 		return nil
 	case <-ctx.Done():
+	}
+	select {
+	case <-drained: // before, perhaps
+		return nil
+	default:
 		h.endStreams()
 		return context.Cause(ctx)
 	}

@@ -522,6 +522,18 @@ func testShutdownDrains(t *testing.T, e engine) {
 	})
 }
 
+// A hub that has drained says so to any ctx.
+func TestDrainWhenItIsOver(t *testing.T) {
+	hub := newHub(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 100 {
+		if err := hub.Drain(ctx); err != nil {
+			t.Fatalf("Drain = %v, want nil: there is no stream", err)
+		}
+	}
+}
+
 // What clients and proxies do to connections.
 func TestClients(t *testing.T) { onBoth(t, testClients) }
 
