@@ -66,3 +66,23 @@ func ExampleTopic_Recent() {
 	// sent: ready
 	// sent: stopped
 }
+
+// A loop ends with its context although there is always more to yield.
+func TestWatchOfABacklogEndsWithItsContext(t *testing.T) {
+	hub := sse.NewHub(t.Context(), nil)
+	log := hub.Topic("log", sse.TopicOptions{Backlog: 100})
+	say(t, log, "0")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	for range log.Watch(ctx) {
+		if n++; n == 10 {
+			cancel()
+		}
+		if n == 1000 {
+			t.Fatal("the loop goes on")
+		}
+		say(t, log, "%d", 2*n)
+		say(t, log, "%d", 2*n+1)
+	}
+}

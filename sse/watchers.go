@@ -193,7 +193,7 @@ func (w *watcher) publishedTo(log *slog.Logger) {
 func (t *Topic) Watch(ctx context.Context) iter.Seq[Event] { return t.watch(ctx, "") }
 
 // WatchRun is [Topic.Watch] for the run of that name: if it is not the topic's current one when the loop begins, the loop
-// ends without an event.
+// ends without an event. It panics if run is not a name as for [Topic.Open].
 func (t *Topic) WatchRun(ctx context.Context, run string) iter.Seq[Event] {
 	mustBeRun("WatchRun", run)
 	return t.watch(ctx, run)
@@ -227,7 +227,10 @@ func (t *Topic) watch(ctx context.Context, only string) iter.Seq[Event] {
 			if last {
 				return
 			}
-			if b.more {
+			switch {
+			case ctx.Err() != nil || t.hub.ctx.Err() != nil:
+				return
+			case b.more:
 				continue
 			}
 			select {
