@@ -3,6 +3,7 @@ package sse_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -65,6 +66,19 @@ func ExampleTopic_Recent() {
 	// kept: stopped
 	// sent: ready
 	// sent: stopped
+}
+
+// What a topic keeps takes memory for what there is, however much it may be.
+func TestABacklogWithoutBound(t *testing.T) {
+	hub := sse.NewHub(t.Context(), nil)
+	log := hub.Topic("log", sse.TopicOptions{Backlog: math.MaxInt, Replay: math.MaxInt})
+	for n := range 100_000 {
+		say(t, log, "%d", n)
+	}
+	kept := log.Recent(math.MaxInt)
+	if n := len(kept); n < 50_000 || string(kept[n-1].Data) != "99999" {
+		t.Errorf("the topic keeps %d events of a few bytes, want as many as 4 MiB hold", n)
+	}
 }
 
 // A loop ends with its context although there is always more to yield.

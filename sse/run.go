@@ -109,8 +109,10 @@ func (f *frame) multiplexed(epoch string) []byte {
 	return b
 }
 
-// maxRingBytes bounds what the ring of one topic keeps, its newest frame aside.
-const maxRingBytes = 4 << 20
+const (
+	maxRingBytes = 4 << 20                // what the ring of one topic keeps, its newest frame aside
+	maxRing      = maxRingBytes/maxID + 1 // more frames cannot be that small
+)
 
 // run is one life of a topic, from Open (or the first Publish) to its terminal, to the next run, or to Remove. Readers
 // load its fields without a lock; the topic's publishers write them under Topic.mu.
@@ -144,7 +146,7 @@ const (
 func newRun(name string, kept int) *run {
 	r := &run{name: name}
 	if kept > 1 {
-		r.backlog = &backlog{ring: make([]atomic.Pointer[frame], kept), oldest: 1}
+		r.backlog = &backlog{ring: make([]atomic.Pointer[frame], min(kept, maxRing)), oldest: 1}
 	}
 	return r
 }
