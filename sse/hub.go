@@ -234,12 +234,18 @@ func (h *Hub) ServeRun(w http.ResponseWriter, r *http.Request, t *Topic, run str
 
 // serve streams t: the run named only, or whichever is current if that is "".
 func (h *Hub) serve(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions) error {
-	_, err := h.serveThen(w, r, t, only, opts, nil)
+	_, err := h.serveThen(w, r, t, only, opts, hooks{})
 	return err
 }
 
-// serveThen is serve, and reports whether the stream was handed off; then, which may be nil, is called when that ends.
-func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions, then func()) (
+// hooks of a stream may be nil.
+type hooks struct {
+	attached func() // called once the stream is sure to begin, before it does
+	ended    func() // called when it has ended, if it was handed off
+}
+
+// serveThen is serve, and reports whether the stream was handed off.
+func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only string, opts StreamOptions, hooks hooks) (
 	handedOff bool, err error) {
 	t.mustBeOf(h)
 	st, err := h.admit(w, r, opts)
@@ -250,7 +256,10 @@ func (h *Hub) serveThen(w http.ResponseWriter, r *http.Request, t *Topic, only s
 	if ok, err := st.follow(w, r, t, only); !ok {
 		return false, err
 	}
-	st.then = then
+	if hooks.attached != nil {
+		hooks.attached()
+	}
+	st.then = hooks.ended
 	st.run(w, r)
 	return st.taken && st.over == nil, nil
 }

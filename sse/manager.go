@@ -172,19 +172,19 @@ func (m *Manager) Handler(opts ...HandlerOption) http.Handler {
 
 // Serve streams the topic set by [WithCustomTopic], or else the [TopicOf] the request, and blocks until the client has
 // left or the Manager is shut down, unless [WithStreams] has it hand the connection off. It fails only before anything
-// is written, when w cannot flush or set write deadlines; the missing capability is also logged, since it is for the
-// operator to fix.
+// is written: with an error that wraps [ErrForbidden], or a [*WriterError] when w cannot flush or set write deadlines,
+// which is also logged, since it is for the operator to fix. A request that gets no stream has nothing polled.
 func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerOption) error {
 	var c handlerConfig
 	for _, opt := range opts {
 		opt(&c)
 	}
-	if err := CheckWriter(w); err != nil { // checked before join, which may start polling
+	if err := CheckWriter(w); err != nil { // checked before join, which may make a topic
 		m.log.Error("stream refused", "path", r.URL.Path, "err", err)
 		return err
 	}
 	m.hub.allowOrigin(w.Header(), r)
-	if why := m.hub.closing(); why != "" { // otherwise a late client would start polling for a moment
+	if why := m.hub.closing(); why != "" { // otherwise a late client would make a topic for a moment
 		m.hub.turnAway(w, r, why)
 		return nil
 	}
@@ -192,13 +192,7 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 	if fromURL {
 		name = TopicOf(r)
 	}
-	if c.newService != nil && !m.isFed(name) {
-		own := r.Clone(context.WithoutCancel(r.Context()))
-		own.Body = http.NoBody
-		c.service = c.newService(own)
-		mustBeComparable("WithPollingFunc", c.service)
-	}
-	t := m.join(name, fromURL, c)
+	t := m.join(name, fromURL)
 	if t == nil {
 		m.hub.turnAway(w, r, CauseTopic)
 		return nil
@@ -209,13 +203,16 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, opts ...HandlerO
 			m.leave(t)
 		}
 	}()
-	handedOff, err := m.hub.serveThen(w, r, t.Topic, "", c.streams, func() { m.leave(t) })
+	handedOff, err := m.hub.serveThen(w, r, t.Topic, "", c.streams, hooks{
+		attached: func() { m.feed(t, r, c) },
+		ended:    func() { m.leave(t) },
+	})
 	return err
 }
 
-// join adds one stream to c's topic, and makes the topic for the first one. It returns nil when there are too many
-// topics.
-func (m *Manager) join(name string, fromURL bool, c handlerConfig) *managed {
+// join adds one stream to the topic of that name, and makes the topic for the first one. It returns nil when there are
+// too many topics.
+func (m *Manager) join(name string, fromURL bool) *managed {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	t := m.topics[name]
@@ -231,6 +228,23 @@ func (m *Manager) join(name string, fromURL bool, c handlerConfig) *managed {
 		m.topics[name] = t
 	}
 	t.streams++
+	return t
+}
+
+// feed has the service of c feed t, unless another one does, for the stream of r: one that is admitted, since clients
+// that may not read must not have anything polled.
+func (m *Manager) feed(t *managed, r *http.Request, c handlerConfig) {
+	if r.Method == http.MethodHead {
+		return
+	}
+	if c.newService != nil && !m.isFed(t) {
+		own := r.Clone(context.WithoutCancel(r.Context()))
+		own.Body = http.NoBody
+		c.service = c.newService(own)
+		mustBeComparable("WithPollingFunc", c.service)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	t.repeats = t.repeats || c.repeats
 	switch {
 	case t.poller != nil:
@@ -238,15 +252,13 @@ func (m *Manager) join(name string, fromURL bool, c handlerConfig) *managed {
 	case c.service != nil:
 		m.pollLocked(t, c.service)
 	}
-	return t
 }
 
-// isFed reports whether a service feeds the topic of that name.
-func (m *Manager) isFed(name string) bool {
+// isFed reports whether a service feeds t.
+func (m *Manager) isFed(t *managed) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	t := m.topics[name]
-	return t != nil && t.poller != nil
+	return t.poller != nil
 }
 
 // leave undoes join.

@@ -1000,6 +1000,49 @@ func TestManagerOfAHub(t *testing.T) {
 	})
 }
 
+// A request that gets no stream starts no polling.
+func TestARefusedRequestStartsNoPolling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, &sse.HubOptions{
+			Quotas: []sse.Quota{func(*http.Request) (any, int) { return "all", 1 }},
+			OnSubscribe: func(_ *http.Request, topic *sse.Topic) error {
+				if topic.Name() == "/secret" {
+					return errors.New("not for you")
+				}
+				return nil
+			},
+		})
+		m := sse.NewHubManager(hub)
+		svc := &service{t: t}
+		byRequest := m.Handler(sse.WithPollingFunc(func(*http.Request) sse.PollingService {
+			t.Error("a service was made")
+			return svc
+		}))
+		mux := http.NewServeMux()
+		mux.Handle("/", m.Handler())
+		mux.Handle("/polled", m.Handler(sse.WithPollingService(svc)))
+		mux.Handle("/secret", byRequest)
+		mux.Handle("/made", byRequest)
+		srv := ssetest.NewServer(t, mux)
+		srv.Open(t, "/secret", nil).Rest(t)
+		if resp, err := srv.Client.Head("http://x/polled"); err != nil || resp.StatusCode != 200 {
+			t.Errorf("HEAD = %v, %v", resp, err)
+		}
+		holder := srv.Open(t, "/holder", nil)
+		synctest.Wait()
+		for _, path := range []string{"/polled", "/made"} {
+			expect(t, path, rest(t, srv.Open(t, path, nil)), "bye()")
+		}
+		synctest.Wait()
+		if calls := svc.calls(); len(calls) > 0 {
+			t.Errorf("the service was called: %v", calls)
+		}
+		holder.Close()
+		synctest.Wait()
+		checkHoldsNothing(t, m)
+	})
+}
+
 // What could serve nothing says so where it is made, and not at the first request.
 func TestMakersRefuseNil(t *testing.T) {
 	for want, call := range map[string]func(){
