@@ -1,6 +1,7 @@
 package sse_test
 
 import (
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
 // A run that is replaced, or removed, when a stream of it is about to begin costs the client neither the head of the
@@ -89,4 +91,40 @@ func TestEndAsAStreamBegins(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What the server writes when a stream has ended, to a client that does not read, does not take for ever.
+func TestAServersEndOfAStreamIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := newHub(t, nil)
+		a := hub.Topic("a", sse.TopicOptions{})
+		a.Open("r")
+		publish(t, a, "1")
+		closed := make(chan time.Time, 1)
+		srv := ssetest.Start(t, &http.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if err := hub.With(sse.StreamOptions{KeepConnection: true}).Serve(w, r, a); err != nil {
+					t.Error(err)
+				}
+			}),
+			ConnState: func(_ net.Conn, state http.ConnState) {
+				if state == http.StateClosed {
+					closed <- time.Now()
+				}
+			},
+		}, &ssetest.Options{Buffer: -1})
+		stream := srv.Open(t, "/", nil)
+		expect(t, "events", next(t, stream, 1), "r-1=1")
+		synctest.Wait()
+		begin := time.Now()
+		a.Remove("r")
+		select {
+		case at := <-closed:
+			if took := at.Sub(begin); took > 16*time.Second {
+				t.Errorf("the connection was closed after %v, want at most 16 s", took)
+			}
+		case <-time.After(time.Hour):
+			t.Error("the server still writes the end of the stream")
+		}
+	})
 }

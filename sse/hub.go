@@ -221,7 +221,8 @@ func (h *Hub) nextDispatcher() *dispatcher {
 // [HubOptions].MaxStreams and [Observer].Refused.
 //
 // Headers that were set before are kept; Serve sets Content-Type, Cache-Control and X-Accel-Buffering if they are
-// absent. The server's WriteTimeout is lifted for this request. A HEAD request gets the headers alone.
+// absent. The server's WriteTimeout is lifted for this request; what the server writes after the stream may take
+// [HubOptions].StallTimeout. A HEAD request gets the headers alone.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, t *Topic) error {
 	return h.serve(w, r, t, "", StreamOptions{})
 }

@@ -166,7 +166,9 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	}
 	own := st.open(w, r)
 	switch {
-	case st.over == nil: // handed off, or ended
+	case st.over == nil && st.taken: // handed off
+	case st.over == nil: // ended
+		st.boundServer()
 	case st.taken:
 		st.stay(r.Context())
 	case own != nil:
@@ -174,6 +176,15 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 		own.end(!st.abort)
 	default:
 		st.stayWithServer(r.Context().Done())
+		st.boundServer()
+	}
+}
+
+// boundServer bounds what the server writes once the handler has returned, such as the last chunk: the stream has lifted
+// the server's own timeout.
+func (st *stream) boundServer() {
+	if !st.abort {
+		_ = st.out.SetWriteDeadline(time.Now().Add(st.hub.opts.StallTimeout))
 	}
 }
 
@@ -247,7 +258,7 @@ func (st *stream) begin(w http.ResponseWriter, r *http.Request, mayTake bool, b 
 		st.rest(b.events, b.more)
 		st.park()
 	case err != nil:
-		st.why = causeOf(err)
+		st.why, st.abort = causeOf(err), true
 	case last:
 		st.why = CauseFinished
 	default:
