@@ -426,3 +426,28 @@ func TestAClientOfABlockingStreamUsesAnotherConnection(t *testing.T) {
 		again.Body.Close()
 	}
 }
+
+// A stream whose connection was taken, and turned out to be none that can be carried, ends with its request's context.
+func TestAWrappedConnectionEndsWithItsRequest(t *testing.T) {
+	f := newHubFixture(t, nil)
+	a := f.topic("a")
+	publish(t, a, "1")
+	done := make(chan error, 1)
+	requestCtx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, stop := context.WithCancel(r.Context())
+		defer stop()
+		defer context.AfterFunc(requestCtx, stop)()
+		done <- f.hub.With(sse.StreamOptions{HandOff: true}).Serve(w, r.WithContext(ctx), a)
+	}), func(srv *httptest.Server) { srv.Listener = wrapping{srv.Listener} })
+	_, resp := ask(t, srv, plain)
+	d := sse.NewDecoder(resp.Body, nil)
+	if ev, err := d.Next(); err != nil || string(ev.Data) != "1" {
+		t.Fatalf("Next = %q, %v", ev.Data, err)
+	}
+	cancel()
+	if err := within(t, "the request's context ends", done); err != nil {
+		t.Errorf("Serve = %v, want nil", err)
+	}
+}

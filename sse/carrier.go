@@ -1,6 +1,7 @@
 package sse
 
 import (
+	"context"
 	"net/http"
 	"runtime/debug"
 )
@@ -148,15 +149,17 @@ func (st *stream) nudge() {
 	}
 }
 
-// stayWithServer is what remains of a handler whose server keeps the connection: it waits for the client to leave, and
-// for the end, which is its own to complete.
-func (st *stream) stayWithServer(left <-chan struct{}) {
+// stayWithServer is what remains of a handler whose server keeps the connection: it waits for the client to leave, which
+// ends ctx or closes left, and for the end, which is its own to complete.
+func (st *stream) stayWithServer(ctx context.Context, left <-chan struct{}) {
 	select {
 	case <-st.over:
 	case <-left:
 		st.hasLeft(CauseLeft)
-		<-st.over
+	case <-ctx.Done():
+		st.hasLeft(CauseLeft)
 	}
+	<-st.over
 	if v := st.panicked; v != nil {
 		panic(v)
 	}

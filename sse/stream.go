@@ -172,10 +172,10 @@ func (st *stream) run(w http.ResponseWriter, r *http.Request) {
 	case st.taken:
 		st.stay(r.Context())
 	case own != nil:
-		st.stayWithServer(own.left())
+		st.stayWithServer(r.Context(), own.left())
 		own.end(!st.abort)
 	default:
-		st.stayWithServer(r.Context().Done())
+		st.stayWithServer(r.Context(), nil)
 		st.boundServer()
 	}
 }
