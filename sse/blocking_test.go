@@ -451,3 +451,32 @@ func TestAWrappedConnectionEndsWithItsRequest(t *testing.T) {
 		t.Errorf("Serve = %v, want nil", err)
 	}
 }
+
+// A request with a body keeps its connection, from which middleware may still read that.
+func TestARequestWithABodyKeepsItsConnection(t *testing.T) {
+	for _, opts := range []sse.StreamOptions{{}, {HandOff: true}} {
+		f := newHubFixture(t, nil)
+		a := f.topic("a")
+		a.Open("r")
+		publish(t, a, "1")
+		read := make(chan any, 1)
+		srv := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				defer func() { read <- recover() }()
+				_, _ = io.Copy(io.Discard, r.Body)
+			}()
+			if err := f.hub.With(opts).Serve(w, r, a); err != nil {
+				t.Error(err)
+			}
+		}), nil)
+		_, resp := ask(t, srv, "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
+		d := sse.NewDecoder(resp.Body, nil)
+		if ev, err := d.Next(); err != nil || string(ev.Data) != "1" {
+			t.Fatalf("Next = %q, %v", ev.Data, err)
+		}
+		a.Remove("r")
+		if v := within(t, "the body is read", read); v != nil {
+			t.Errorf("HandOff %v: reading the body panicked: %v", opts.HandOff, v)
+		}
+	}
+}

@@ -42,9 +42,11 @@ type socket interface {
 }
 
 // mayTake reports whether the connection of w and r may be taken from its server, as far as that can be told before the
-// first byte. It is certain only once it is hijacked.
+// first byte. It is certain only once it is hijacked. A request with a body keeps its connection: somebody may still read
+// it.
 func (st *stream) mayTake(w http.ResponseWriter, r *http.Request) bool {
-	if st.keep || st.hub.newSocket == nil || r.TLS != nil || r.ProtoMajor != 1 || r.Method != http.MethodGet {
+	if st.keep || st.hub.newSocket == nil || r.TLS != nil || r.ProtoMajor != 1 || r.Method != http.MethodGet ||
+		r.ContentLength != 0 {
 		return false
 	}
 	_, tcp := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)

@@ -13,8 +13,8 @@ import (
 // Where it can, the hub takes the connection from its server once the stream has begun, and its few writers carry the
 // stream from then on. A call that blocks then leaves one goroutine behind, which waits for the client to leave and for
 // the end: the stream costs about 11 KB of memory instead of 23, and its deliveries less of the processors. With
-// HandOff not even that stays. A connection can be taken on Linux, for a GET over HTTP/1.x in clear text whose
-// connection is a *net.TCPConn, whose ResponseWriter can be hijacked (see [http.ResponseController.Hijack]), and
+// HandOff not even that stays. A connection can be taken on Linux, for a GET without a body over HTTP/1.x in clear text
+// whose connection is a *net.TCPConn, whose ResponseWriter can be hijacked (see [http.ResponseController.Hijack]), and
 // through whose middleware the first events came unchanged: no header of theirs names a Content-Encoding, and net/http
 // was given as many bytes as the stream wrote. Behind a compressing middleware a stream stays with its server.
 // Middleware that changes bytes without changing their number, and without saying so in a header, cannot be told from
