@@ -154,7 +154,7 @@ func (x *Scheduler) Run(ctx context.Context) error {
 	c.enter(wait) // a TaskHook in progress ends before Run does
 	late := x.late()
 	ends := c.callEndHooks(context.WithValue(context.WithoutCancel(ctx), hookKey{c}, true), x.endHooks)
-	err, crash := c.result()
+	crash, err := c.result()
 	if crash != nil {
 		crash()
 	}
@@ -179,11 +179,12 @@ func (x *Scheduler) contexts(ctx context.Context) (stop, calls context.Context, 
 	return stop, calls, func() { cancelStop(); cancelCalls(context.Cause(ctx)) }
 }
 
-// result returns how the Run has ended. Tasks that it did not wait for may still fail, in a func of the Observer.
-func (c *control) result() (err error, crash func()) {
+// result returns how Run ends: what it calls if a hook has panicked, or its error. Tasks that it did not wait for may
+// still fail, in a func of the Observer.
+func (c *control) result() (crash func(), err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err, c.crash
+	return c.crash, c.err
 }
 
 // callEndHooks calls the hooks of [WithEndHook], with contexts derived from ctx.
