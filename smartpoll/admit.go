@@ -23,9 +23,9 @@ var (
 // has only a Rate, done may be called at once: then Admit is what Wait is for a [rate.Limiter].
 //
 // While g is paused, see [Group.Pause], nothing is admitted; afterwards admissions that wait come before members that
-// became due during the pause. But an admission is not a task: it has no key, PauseAll
-// does not affect it, an [Observer] does not see it, and [Scheduler.Run] does not wait for it. One in progress when Run
-// ends keeps its slot in g, also in the next Run, until done is called.
+// became due during the pause. But an admission is not a task: it has no key, PauseAll does not affect it, an [Observer]
+// does not see it, and [Scheduler.Run] does not wait for it. One in progress when Run ends keeps its slot in g, also in
+// the next Run, until done is called.
 //
 // Admit fails with ctx.Err() if ctx is done before it is admitted, and with [ErrNotRunning] if no Run is in progress or
 // it is ending. In a hook it fails at once. Like [In], it makes the Scheduler the owner of g, and fails if g has

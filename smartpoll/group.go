@@ -147,7 +147,7 @@ func (c *control) ahead(e *entry, g *Group) (n int) {
 		return 0 // g keeps the next start for e
 	}
 	count := func(o *entry) {
-		if o.extra != nil && o.extra.member != nil && slices.Contains(o.extra.member.groups, g) {
+		if slices.Contains(o.groups(), g) {
 			n++
 		}
 	}

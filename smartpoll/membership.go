@@ -100,28 +100,30 @@ func (g *Group) unlock(c *control) {
 // disownGroups gives up the groups that c has claimed, so that another scheduler can have them. The caller holds mu.
 func (c *control) disownGroups() {
 	for _, e := range c.tasks {
-		if e.extra != nil && e.extra.member != nil {
-			for _, g := range e.extra.member.groups {
-				g.owner.CompareAndSwap(c, nil)
-			}
+		for _, g := range e.groups() {
+			g.owner.CompareAndSwap(c, nil)
 		}
 	}
 }
 
+// groups returns the groups of e, nil if it is in none.
+func (e *entry) groups() []*Group {
+	if e.extra == nil || e.extra.member == nil {
+		return nil
+	}
+	return e.extra.member.groups
+}
+
 // enrol adds n to the number of members of the groups of e.
 func (e *entry) enrol(n int) {
-	if e.extra != nil && e.extra.member != nil {
-		for _, g := range e.extra.member.groups {
-			g.members += n
-		}
+	for _, g := range e.groups() {
+		g.members += n
 	}
 }
 
 // parked reports whether e is a task that waits in the queue of a group. The caller holds mu.
 func (e *entry) parked() bool {
-	x := e.extra
-	return x != nil && x.member != nil && x.admitted == nil &&
-		slices.ContainsFunc(x.member.groups, func(g *Group) bool { return e.queue == &g.queue })
+	return slices.ContainsFunc(e.groups(), func(g *Group) bool { return e.queue == &g.queue }) && e.extra.admitted == nil
 }
 
 // wait counts an entry that has become due.

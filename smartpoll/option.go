@@ -85,9 +85,10 @@ func WithRunHook(hook RunHook) Option {
 }
 
 // WithEndHook adds a [RunHook] to be called at the end of each [Scheduler.Run], whatever ends it, unless a RunHook of
-// [WithRunHook] has failed, or its context was done before the tasks of an earlier Run had returned. It can save the schedules, which are cleared only afterwards. When it is called, nothing is
-// started any more, no other hook is running, and tasks have had the time that [WithDrain] gives them. The schedule of
-// a task whose run was cut short was consumed when that run started.
+// [WithRunHook] has failed, or Run's context was done before the tasks of an earlier Run had returned. It can save the
+// schedules, which are cleared only afterwards. When it is called, nothing is started any more, no other hook is running,
+// and tasks have had the time that [WithDrain] gives them. The schedule of a task whose run was cut short was consumed
+// when that run started.
 //
 // The context has the values of Run's context, and is not cancelled with it. An error is joined to the one that Run
 // would return otherwise. Several end hooks are all called, in the order in which they were added.

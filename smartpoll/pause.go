@@ -59,11 +59,9 @@ func (c *control) pauseOf(e *entry) *pause {
 	if c.pause.on() {
 		return &c.pause
 	}
-	if e.extra != nil && e.extra.member != nil {
-		for _, g := range e.extra.member.groups {
-			if g.pause.on() {
-				return &g.pause
-			}
+	for _, g := range e.groups() {
+		if g.pause.on() {
+			return &g.pause
 		}
 	}
 	return nil
@@ -98,10 +96,8 @@ func (c *control) lift(p *pause) {
 // lastLifted returns when the last of the pauses of all tasks and of the groups of e ended. The caller holds mu.
 func (c *control) lastLifted(e *entry) int64 {
 	at := c.pause.lifted
-	if e.extra != nil && e.extra.member != nil {
-		for _, g := range e.extra.member.groups {
-			at = max(at, g.pause.lifted)
-		}
+	for _, g := range e.groups() {
+		at = max(at, g.pause.lifted)
 	}
 	return at
 }
@@ -232,12 +228,10 @@ func (c *control) pauses(e *entry) (all []Pause) {
 		for _, reason := range x.reasons {
 			all = append(all, Pause{Reason: reason})
 		}
-		if x.member != nil {
-			for _, g := range x.member.groups {
-				for _, reason := range g.pause.reasons {
-					all = append(all, Pause{Reason: reason, Group: g})
-				}
-			}
+	}
+	for _, g := range e.groups() {
+		for _, reason := range g.pause.reasons {
+			all = append(all, Pause{Reason: reason, Group: g})
 		}
 	}
 	for _, reason := range c.pause.reasons {

@@ -60,8 +60,8 @@
 //
 // State is always an unnamed event, which reaches a page's onmessage. Four names are reserved: gap (events of a backlog
 // were missed; data is their number, or empty), reset (discard everything; the complete state follows), refused (the
-// topics whose names are in data are left out, see [StreamOptions].Partial) and bye (the server drains, has no
-// room for this stream, or ends it, see [Hub.End]; reconnect after the retry time).
+// topics whose names are in data are left out, see [StreamOptions].Partial) and bye (the server drains, has no room for
+// this stream, or ends it, see [Hub.End]; reconnect after the retry time).
 //
 // # Engines
 //

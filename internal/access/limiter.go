@@ -15,8 +15,8 @@ const (
 	maxClients = 4096            // addresses that are remembered
 )
 
-// A limiter bounds failed attempts by the [network.Of] their address. Attempts that succeed do not consult it: misuse
-// by one client of a shared address must not lock out the others. The zero value is ready to use.
+// A limiter bounds failed attempts by the network of their address ([network.Of]). Attempts that succeed do not consult
+// it: misuse by one client of a shared address must not lock out the others. The zero value is ready to use.
 type limiter struct {
 	mu      sync.Mutex // guards clients
 	clients map[netip.Addr]*attempts
