@@ -71,7 +71,7 @@ func (l *link) up() {
 func (l *link) down() {
 	l.change(func() {
 		if l.ln != nil {
-			l.ln.Close()
+			stopListening(l.ln)
 			l.ln = nil
 		}
 	})

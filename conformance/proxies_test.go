@@ -151,12 +151,21 @@ func freeAddr(t *testing.T) string {
 	for range 1000 {
 		addr := fmt.Sprintf("127.0.0.1:%d", 16_000+(os.Getpid()*512+int(nextPort.Add(1)))%16_000)
 		if ln, err := net.Listen("tcp", addr); err == nil {
-			ln.Close()
+			stopListening(ln)
 			return addr
 		}
 	}
 	t.Fatal("no port is free")
 	return ""
+}
+
+// stopListening closes ln so that its address is free at once. Close alone does not see to that: a program that another
+// test starts at that moment has the socket too, until it executes its own code.
+func stopListening(ln net.Listener) {
+	if raw, err := ln.(*net.TCPListener).SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RD) })
+	}
+	ln.Close()
 }
 
 // lockedBuffer is a buffer for concurrent writers.
