@@ -11,10 +11,13 @@
 //
 // # Life of a topic
 //
-// A topic has no entry, or one that is [Live] or [Final]. A claim makes it Live with a new run and N = 0, without
-// data. Each Put adds one to N and replaces the data. Finish makes it Final; after its retention, or by [Store.Forget],
-// the entry is forgotten, which followers see as [Gone]. A new claim may replace a Final entry before that: the follower
-// then sees the new run's Live entry at once, and never a Gone of the run before it.
+// A topic has no entry, or one that is [Live], [Orphan] or [Final]. A claim makes it Live with a new run and N = 0,
+// without data. Each Put adds one to N and replaces the data. Finish makes it Final; after its retention, or by
+// [Store.Forget], the entry is forgotten, which followers see as [Gone]. A new claim may replace a Final entry before
+// that: the follower then sees the new run's Live entry at once, and never a Gone of the run before it.
+//
+// A run whose writer is gone, or has released it, becomes an Orphan: its state stands, and no claim replaces it. Whoever
+// adopts the run (ClaimOptions.Adopt) makes it Live again and goes on, or gives it an end.
 //
 // # Order and loss
 //

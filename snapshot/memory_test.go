@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -88,6 +89,63 @@ func TestMemoryRetentionToTheTick(t *testing.T) {
 				t.Errorf("%s was gone after %v, want %v", topic, at, want[topic])
 			}
 		}
+	})
+}
+
+// A store that wraps a Memory puts the entries of an earlier process in place.
+func TestMemoryRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := snapshot.NewMemory()
+		var mu sync.Mutex
+		var got []string
+		follow(t, m, func(e snapshot.Entry) {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, fmt.Sprintf("%s %s-%d %s", e.State, e.Run, e.N, e.Data))
+		})
+		tells := func(when string, want ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(got, want) {
+				t.Errorf("%s the follower saw %q, want %q", when, got, want)
+			}
+			got = nil
+		}
+		restore := func(topic, run string, n uint64, state snapshot.State, retention time.Duration) error {
+			return m.Restore(snapshot.Entry{Topic: topic, Run: run, N: n, State: state, Data: []byte(topic)}, retention)
+		}
+		for _, err := range []error{
+			restore("live", "r", 7, snapshot.Live, 0),
+			restore("orphan", "r", 0, snapshot.Orphan, 0),
+			restore("final", "r", 9, snapshot.Final, time.Minute),
+			restore("over", "r", 9, snapshot.Final, 0),
+		} {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		tells("while they were restored", "orphan r-7 live", "orphan r-0 orphan", "final r-9 final")
+		for what, err := range map[string]error{
+			"of a topic with an entry": restore("live", "s", 1, snapshot.Final, time.Minute),
+			"of a Gone entry":          restore("new", "r", 1, snapshot.Gone, time.Minute),
+			"of a run with a -":        restore("new", "r-1", 1, snapshot.Live, 0),
+			"without a run":            restore("new", "", 1, snapshot.Live, 0),
+		} {
+			if err == nil {
+				t.Errorf("Restore %s = nil, want an error", what)
+			}
+		}
+		tells("of what was refused")
+		c, e, err := m.Claim(t.Context(), "live", snapshot.ClaimOptions{Adopt: "r"})
+		if err != nil || c == nil || e.N != 7 {
+			t.Fatalf("Claim to adopt = %v, %v, %v, want the run with N 7", c, e, err)
+		}
+		c.Put([]byte("on"))
+		tells("when it was adopted", "live r-7 live", "live r-8 on")
+		time.Sleep(time.Minute)
+		tells("a minute later", "gone r-9 ")
 	})
 }
 

@@ -27,7 +27,8 @@ import (
 //
 // Make one with [New].
 type Store struct {
-	inner snapshot.Store
+	inner   snapshot.Store
+	maxData int // of inner
 
 	mu     sync.Mutex // guards the fields below; after all other locks, the store's included
 	claims map[string]*claim
@@ -36,7 +37,9 @@ type Store struct {
 }
 
 // New returns a Store on inner.
-func New(inner snapshot.Store) *Store { return &Store{inner: inner, claims: make(map[string]*claim)} }
+func New(inner snapshot.Store) *Store {
+	return &Store{inner: inner, maxData: inner.MaxData(), claims: make(map[string]*claim)}
+}
 
 // A claim is one of this process that the follower has not heard the end of.
 type claim struct {
@@ -48,9 +51,10 @@ type claim struct {
 
 	// The fields below are guarded by Store.mu.
 
-	n     uint64 // of puts
-	data  []byte // nil: nothing has been written
-	ended bool
+	n        uint64 // of the newest put, counted on from the entry that was claimed
+	data     []byte // nil: nothing has been written
+	ended    bool
+	released bool // what is put has no effect
 }
 
 // Claim implements [snapshot.Store].
@@ -61,7 +65,7 @@ func (s *Store) Claim(
 	if inner == nil || err != nil {
 		return nil, entry, err
 	}
-	c := &claim{Claim: inner, of: s, topic: topic}
+	c := &claim{Claim: inner, of: s, topic: topic, n: entry.N, data: entry.Data}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dropLocked(s.claims[topic])
@@ -79,6 +83,12 @@ func (s *Store) Follow(ctx context.Context, fn func(snapshot.Entry), synced func
 func (s *Store) Forget(ctx context.Context, topic, run string) error {
 	return s.inner.Forget(ctx, topic, run)
 }
+
+// Sync implements [snapshot.Store].
+func (s *Store) Sync(ctx context.Context) error { return s.inner.Sync(ctx) }
+
+// MaxData implements [snapshot.Store].
+func (s *Store) MaxData() int { return s.maxData }
 
 // ForHub returns s for the one that brings the topics of the hub to what the store says: what it has heard is then read
 // from the topics.
@@ -106,12 +116,22 @@ func (s *Store) Latest(topic *sse.Topic) (sse.Event, bool) {
 	defer s.mu.Unlock()
 	c := s.claims[topic.Name()]
 	switch {
-	case c == nil || c.data == nil:
+	case c == nil || c.data == nil || c.isLost():
 		return topic.Latest()
 	case c.ended:
 		return sse.Event{ID: c.Run() + "-end", Data: c.data}, true
 	}
 	return sse.Event{ID: c.Run() + "-" + strconv.FormatUint(c.n, 10), Data: c.data}, true
+}
+
+// isLost reports whether somebody else may write the topic by now, so that the topic is right.
+func (c *claim) isLost() bool {
+	select {
+	case <-c.Lost():
+		return true
+	default:
+		return false
+	}
 }
 
 // Heard waits until the topics have the ends of all claims that are finished, or until ctx ends.
@@ -154,7 +174,7 @@ func (c *claim) Put(data []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.of.mu.Lock()
-	if !c.ended {
+	if !c.ended && !c.released && len(data) <= c.of.maxData {
 		c.n++
 		c.data = data
 	}
@@ -168,7 +188,7 @@ func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration
 	defer c.writing.Unlock()
 	s := c.of
 	s.mu.Lock()
-	first := !c.ended && s.claims[c.topic] == c
+	first := !c.ended && !c.released && s.claims[c.topic] == c && len(data) <= s.maxData
 	if first {
 		c.ended = true // before the store's: the follower may hear of it before that returns
 		c.data = data
@@ -182,4 +202,14 @@ func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration
 		s.dropLocked(c) // nobody will hear of it
 	}
 	return err
+}
+
+// Release implements [snapshot.Claim]. What was written last is remembered until the follower has heard of it.
+func (c *claim) Release(ctx context.Context) error {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.of.mu.Lock()
+	c.released = true
+	c.of.mu.Unlock()
+	return c.Claim.Release(ctx)
 }

@@ -133,6 +133,87 @@ func TestWritesAreReadAtOnce(t *testing.T) {
 	}
 }
 
+// A run that was released is read from its topic, and an adopted one goes on where it was.
+func TestAdoptedRunsAreRead(t *testing.T) {
+	for name, open := range stores {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, open())
+				a := f.hub.Topic("a", sse.TopicOptions{})
+				reads := func(when, want string) {
+					t.Helper()
+					if got := show(f.Latest(a)); got != want {
+						t.Errorf("%s: the newest event is %s, want %s", when, got, want)
+					}
+				}
+				old := f.claim(t, f, "a", "r")
+				old.Put([]byte("1"))
+				if err := old.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+				old.Put([]byte("late"))
+				reads("after the release", "r-1=1")
+				adopt := snapshot.ClaimOptions{Adopt: "r"}
+				claim, _, err := f.Claim(t.Context(), "a", adopt)
+				if err != nil || claim == nil {
+					t.Fatalf("Claim to adopt = %v, %v", claim, err)
+				}
+				reads("when it is adopted", "r-1=1")
+				claim.Put([]byte("2"))
+				reads("when it goes on", "r-2=2")
+				if err := claim.Release(t.Context()); err != nil {
+					t.Error(err)
+				}
+				other, _, err := f.inner.Claim(t.Context(), "a", adopt) // by another process
+				if err != nil || other == nil {
+					t.Fatalf("Claim to adopt = %v, %v", other, err)
+				}
+				other.Put([]byte("3"))
+				time.Sleep(lag)
+				synctest.Wait()
+				reads("when another process goes on", "r-3=3")
+			})
+		})
+	}
+}
+
+// A losing store takes claims away.
+type losingStore struct {
+	snapshot.Store
+	lost chan struct{}
+}
+
+func (l losingStore) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	claim, entry, err := l.Store.Claim(ctx, topic, opts)
+	return losingClaim{claim, l.lost}, entry, err
+}
+
+type losingClaim struct {
+	snapshot.Claim
+	lost chan struct{}
+}
+
+func (l losingClaim) Lost() <-chan struct{} { return l.lost }
+
+// What a process has put is not read any more once its claim is lost: others may write the topic.
+func TestWhatIsLostIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := snapshot.NewMemory()
+		f := newFixture(t, losingStore{inner, make(chan struct{})})
+		claim := f.claim(t, f, "a", "r")
+		claim.Put([]byte("1"))
+		a := f.hub.Topic("a", sse.TopicOptions{})
+		a.Publish(sse.Event{ID: "r-5", Data: []byte("another's")}) // who adopted it, with all in between skipped
+		if got := show(f.Latest(a)); got != "r-1=1" {
+			t.Errorf("the newest event is %s, want what this process put", got)
+		}
+		close(f.inner.(losingStore).lost)
+		if got := show(f.Latest(a)); got != "r-5=another's" {
+			t.Errorf("once the claim is lost, the newest event is %s, want that of the topic", got)
+		}
+	})
+}
+
 // Whoever stops can wait until the topics have the ends of what it has finished.
 func TestHeard(t *testing.T) {
 	for name, open := range stores {

@@ -9,10 +9,10 @@ import (
 )
 
 // Distant returns a [snapshot.Store] that keeps its entries in store and whose followers get each change delay later,
-// in order, as with a store on another machine. It promises no more than the contract does: Put and Finish return
-// before followers get their change, while Claim and Forget return after followers got the changes of the topic, which
-// then overtake those of other topics that are still to come. No entry is skipped. Code that passes its tests on Distant
-// does not rely on followers being called at once.
+// in order, as with a store on another machine. It promises no more than the contract does: Put, Finish and Release
+// return before followers get their change, while Claim and Forget return after followers got the changes of the topic,
+// which then overtake those of other topics that are still to come, and Sync after they got all. No entry is skipped.
+// Code that passes its tests on Distant does not rely on followers being called at once.
 //
 // A Distant owns one goroutine for each Follow, which ends with it. It works in a [testing/synctest] bubble.
 func Distant(store snapshot.Store, delay time.Duration) snapshot.Store {
@@ -48,8 +48,22 @@ func (d *distant) Forget(ctx context.Context, topic, run string) error {
 	return nil
 }
 
+// Sync implements [snapshot.Store].
+func (d *distant) Sync(ctx context.Context) error {
+	if err := d.Store.Sync(ctx); err != nil {
+		return err
+	}
+	d.deliver(func(b *backlog) { b.deliver(func(snapshot.Entry) bool { return true }) })
+	return nil
+}
+
 // deliverTopic has all followers get the waiting entries of a topic now.
 func (d *distant) deliverTopic(topic string) {
+	d.deliver(func(b *backlog) { b.deliver(func(e snapshot.Entry) bool { return e.Topic == topic }) })
+}
+
+// deliver calls f for the backlog of each follower.
+func (d *distant) deliver(f func(*backlog)) {
 	d.mu.Lock()
 	backlogs := make([]*backlog, 0, len(d.backlogs))
 	for b := range d.backlogs {
@@ -57,7 +71,7 @@ func (d *distant) deliverTopic(topic string) {
 	}
 	d.mu.Unlock()
 	for _, b := range backlogs {
-		b.deliverTopic(topic)
+		f(b)
 	}
 }
 
@@ -155,14 +169,14 @@ func (b *backlog) deliverDue() <-chan time.Time {
 	}
 }
 
-// deliverTopic delivers the waiting entries of a topic now.
-func (b *backlog) deliverTopic(topic string) {
+// deliver delivers the waiting entries that match now.
+func (b *backlog) deliver(match func(snapshot.Entry) bool) {
 	b.delivering.Lock()
 	defer b.delivering.Unlock()
 	b.mu.Lock()
 	var now, rest []late
 	for _, e := range b.waiting {
-		if e.Topic == topic {
+		if match(e.Entry) {
 			now = append(now, e)
 		} else {
 			rest = append(rest, e)

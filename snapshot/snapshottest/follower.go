@@ -86,7 +86,7 @@ func (f *follower) tell(e snapshot.Entry) {
 	case e.State == snapshot.Gone && e.Data != nil:
 		f.t.Errorf("Follow showed %v, want no data in a Gone entry", e)
 	}
-	if e.State != snapshot.Live {
+	if e.State == snapshot.Final || e.State == snapshot.Gone {
 		f.over[e.Topic+"/"+e.Run] = true
 	}
 	if known && last.Run != e.Run {
