@@ -19,6 +19,44 @@ func TestMemory(t *testing.T) {
 	snapshottest.RunInBubble(t, func(*testing.T) snapshot.Store { return snapshot.NewMemory() })
 }
 
+// A Memory is no backend of several processes, but shows that a store like it, with handles that can die, would be.
+func TestMemoryIsShared(t *testing.T) {
+	snapshottest.RunShared(t, func(t *testing.T) snapshottest.Shared {
+		m := snapshot.NewMemory()
+		return snapshottest.Shared{
+			Open: func(*testing.T) snapshot.Store { return snapshottest.NewProcess(m) },
+			Kill: func(_ *testing.T, s snapshot.Store) { s.(*snapshottest.Process).Kill() },
+		}
+	})
+}
+
+// The same, with one process at a time, as with a store on disk.
+func TestMemoryIsRestored(t *testing.T) {
+	snapshottest.RunShared(t, func(t *testing.T) snapshottest.Shared {
+		m := snapshot.NewMemory()
+		return snapshottest.Shared{
+			Open: func(*testing.T) snapshot.Store { return snapshottest.NewProcess(m) },
+			Kill: func(t *testing.T, s snapshot.Store) {
+				s.(*snapshottest.Process).Kill()
+				m = restored(t, m)
+			},
+			Alone: true,
+		}
+	})
+}
+
+// restored returns a store with the entries of another.
+func restored(t *testing.T, old *snapshot.Memory) *snapshot.Memory {
+	ctx, cancel := context.WithCancel(t.Context())
+	m := snapshot.NewMemory()
+	_ = old.Follow(ctx, func(e snapshot.Entry) {
+		if err := m.Restore(e, time.Second); err != nil {
+			t.Error(err)
+		}
+	}, cancel)
+	return m
+}
+
 func claim(t testing.TB, m *snapshot.Memory, topic string) snapshot.Claim {
 	t.Helper()
 	c, _, err := m.Claim(t.Context(), topic, snapshot.ClaimOptions{})

@@ -135,13 +135,29 @@ func current(t *testing.T, s snapshot.Store) map[string]snapshot.Entry {
 // waitFor waits until the follower's newest entry of topic is in state with data.
 func (f *follower) waitFor(topic string, state snapshot.State, data string) snapshot.Entry {
 	f.t.Helper()
+	e, ok := f.wait(topic, func(e snapshot.Entry) bool { return e.State == state && string(e.Data) == data })
+	if !ok {
+		f.t.Fatalf("newest entry of %.40q is %v after 10 s, want it %v with data %.40q", topic, e, state, data)
+	}
+	return e
+}
+
+// waitForState waits until the follower's newest entry of topic is in one of some states, of which 0 is that of none.
+func (f *follower) waitForState(topic string, states ...snapshot.State) snapshot.Entry {
+	f.t.Helper()
+	e, ok := f.wait(topic, func(e snapshot.Entry) bool { return slices.Contains(states, e.State) })
+	if !ok {
+		f.t.Fatalf("newest entry of %.40q is %v after 10 s, want it %v", topic, e, states)
+	}
+	return e
+}
+
+// wait waits up to 10 s until the newest entry of topic is as it should, and returns it.
+func (f *follower) wait(topic string, is func(snapshot.Entry) bool) (snapshot.Entry, bool) {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		e := f.last(topic)
-		if e.State == state && string(e.Data) == data {
-			return e
-		}
-		if time.Now().After(deadline) {
-			f.t.Fatalf("newest entry of %q is %v after 10 s, want it %v with data %q", topic, e, state, data)
+		if is(e) || time.Now().After(deadline) {
+			return e, is(e)
 		}
 	}
 }

@@ -8,7 +8,10 @@
 // skip intermediate states, and may call followers late, except where the contract forbids it. Retentions are one
 // second, so stores that count in seconds can pass.
 //
-// [Distant] is a store that calls its followers late, for tests of code that uses a store.
+// Stores whose entries outlive the process, or that several processes share, also run [RunShared].
+//
+// [Distant] is a store that calls its followers late, and [Process] one whose process can die, for tests of code that
+// uses a store.
 package snapshottest
 
 import (
