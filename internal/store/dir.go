@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options are the options of [Open].
+type Options struct {
+	// Logger gets what goes wrong, once when it begins and once when it is over. Nil discards it.
+	Logger *slog.Logger
+
+	// Written is told how long each transaction took. It must not block. Nil means that nobody is.
+	Written func(took time.Duration)
+}
+
+// Dir is an open directory. Its methods may be called from any goroutine. Make one with [Open].
+type Dir struct {
+	path    string
+	name    string // of the database
+	options Options
+	queue   queue
+	reads   atomic.Pointer[sql.DB]
+	stop    chan struct{} // closed to end write
+	stopped chan struct{} // closed when write has ended
+	closing func() error  // once
+
+	snapshots *Snapshots
+	last      []func() // called by close before the goroutine that writes ends
+
+	// The fields below belong to the goroutine that writes.
+
+	lock  *os.File
+	db    *database // nil while there is none
+	away  error     // why db must not be written: it is nil, or its name stands for another file
+	wrong time.Time // when it was last logged that an op is wrong
+
+	// remade has what is called after a new database was made in place of one that was removed, before anything is written.
+	// It is complete before write begins.
+	remade []func()
+}
+
+// Open opens the directory of that name, and makes it if there is none. It fails with a sentence for people if another
+// process uses the directory, or if its database cannot be used, which it does not change then. The Dir lives until
+// [Dir.Close]; ctx bounds Open alone.
+func Open(ctx context.Context, path string, options Options) (*Dir, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &Dir{
+		path: path, name: filepath.Join(path, "tidewire.db"), options: options,
+		queue: queue{wake: make(chan struct{}, 1)},
+		stop:  make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := d.open(ctx); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := d.restore(ctx); err != nil {
+		_ = d.db.close()
+		_ = d.lock.Close()
+		return nil, fmt.Errorf("store: %w", describe(d.name, err))
+	}
+	d.closing = sync.OnceValue(d.close)
+	go d.write()
+	return d, nil
+}
+
+// open takes the lock and opens the database.
+func (d *Dir) open(ctx context.Context) error {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return err
+	}
+	lock, err := takeLock(d.path)
+	if err != nil {
+		return err
+	}
+	db, err := openDatabase(ctx, d.name)
+	if err != nil {
+		lock.Close()
+		return err
+	}
+	d.lock, d.db, d.away = lock, db, nil
+	d.reads.Store(db.reads)
+	return nil
+}
+
+// read returns connections that can only read. They see what was written before the query began. It must be asked for each
+// query, as it changes when the database was removed and made again; a query may fail at any time.
+func (d *Dir) read() *sql.DB { return d.reads.Load() }
+
+// Close writes what waits, and gives the directory up. It may be called again. If ctx ends before, because the disk does not
+// answer, it returns that, and leaves behind the goroutine that waits for the disk.
+func (d *Dir) Close(ctx context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- d.closing() }()
+	if err := wait(ctx, ended); err != nil {
+		return fmt.Errorf("store: close %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// close ends the goroutine that writes and closes the database. It reports what could not be written.
+func (d *Dir) close() error {
+	for _, f := range d.last {
+		f()
+	}
+	d.queue.close()
+	close(d.stop)
+	<-d.stopped
+	var err error
+	if d.db != nil {
+		err = d.db.close()
+	}
+	if d.lock != nil {
+		d.lock.Close() // last: the directory is free from here on
+	}
+	if _, failing := d.Failing(); failing != nil {
+		return failing
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Crash copies into the directory to what a process leaves that is killed between two transactions.
+func (d *Dir) Crash(to string) error {
+	return d.now(context.Background(), func(*tx) error {
+		for _, name := range []string{"tidewire.db", "tidewire.db-wal"} {
+			if err := copyFile(filepath.Join(to, name), filepath.Join(d.path, name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func copyFile(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	// It stays open: closing it would drop the locks that SQLite has on the file.
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	out.Close()
+	kept = append(kept, in)
+	return err
+}
+
+var kept []*os.File // by copyFile
+
+// Soon has statements run with the next transaction.
+func (d *Dir) Soon(statements ...string) {
+	d.soon(func(t *tx) error { return execAll(t, statements) })
+}
+
+// Now has statements run and waits until they are on disk.
+func (d *Dir) Now(ctx context.Context, statements ...string) error {
+	return d.now(ctx, func(t *tx) error { return execAll(t, statements) })
+}
+
+// Sum returns what a query finds within a transaction.
+func (d *Dir) Sum(query string, args ...any) (sum, rows int, err error) {
+	err = d.now(context.Background(), func(t *tx) error {
+		found, err := t.rows(query, args...)
+		if err != nil {
+			return err
+		}
+		for sum, rows = 0, 0; found.Next(); rows++ {
+			var n int
+			if err := found.Scan(&n); err != nil {
+				return err
+			}
+			sum += n
+		}
+		if err := found.Close(); err != nil {
+			return err
+		}
+		var again int
+		return t.row([]any{&again}, query, args...)
+	})
+	return sum, rows, err
+}
+
+func execAll(t *tx, statements []string) error {
+	for _, s := range statements {
+		if _, err := t.exec(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Block has the goroutine that writes wait, as for a disk, until release is called.
+func (d *Dir) Block() (release func()) {
+	held, began := make(chan struct{}), make(chan struct{})
+	d.queue.add(op{run: func(*tx) error {
+		close(began)
+		<-held
+		return nil
+	}}, true)
+	<-began
+	return func() { close(held) }
+}
+
+// Read returns the connections that read.
+func (d *Dir) Read() *sql.DB { return d.read() }
+
+// MaxWaiting is how many ops wait while the disk fails.
+const MaxWaiting = maxWaiting
