@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
@@ -79,8 +80,9 @@ type Runs interface {
 	Definition(id string) *config.Job
 	// Cancel ends a run, and reports whether it was not over.
 	Cancel(id string) bool
-	// Output is what a run has printed, nil if this process does not have it.
-	Output(id string) *jobs.Output
+	// Output is what a run has printed from an offset on, at most most bytes. The channel more is closed when there is
+	// more; it is nil if this process will not have more. The error is why the archive cannot be read.
+	Output(ctx context.Context, id string, from int64, most int) (part archive.Output, more <-chan struct{}, err error)
 }
 
 // Errors of a reload, beside [config.Problems].

@@ -9,7 +9,7 @@ import (
 
 // Bounds of [MemoryRuns].
 const (
-	defaultMaxOutput = 64 << 20
+	defaultMaxOutput = 32 << 20
 	maxForgotten     = 10_000
 )
 
@@ -49,7 +49,7 @@ type output struct {
 // MemoryOptions are the options of [NewMemoryRuns].
 type MemoryOptions struct {
 	// MaxOutput bounds the output of all runs together, in bytes. The oldest output goes first, that of runs which have
-	// ended before that of others. Zero or less means 64 MiB.
+	// ended before that of others. Zero or less means 32 MiB.
 	MaxOutput int64
 }
 
@@ -250,7 +250,7 @@ func (m *MemoryRuns) Output(_ context.Context, run string, from int64, most int)
 	if r, ok := m.runs[run]; o == nil || ok && hasExpired(r, time.Now()) {
 		return Output{}, nil
 	}
-	part := Output{Begin: min(max(from, o.first), o.size), First: o.first, Size: o.size}
+	part := Output{Begin: min(max(from, o.first), o.size), Size: o.size}
 	skip := part.Begin - o.first
 	for _, chunk := range o.chunks {
 		if n := int64(len(chunk)); skip >= n {

@@ -42,8 +42,8 @@ func TestMemoryRunsBoundTheOutputOfAll(t *testing.T) {
 	kept := func() (all string) {
 		for i := range 6 {
 			part, err := m.Output(t.Context(), fmt.Sprint("r", i), 0, 10*each)
-			if err != nil || part.Size != 0 && part.Size != each || part.First != part.Size-int64(len(part.Text)) {
-				t.Errorf("the output of r%d is %d to %d with %d bytes, %v", i, part.First, part.Size, len(part.Text), err)
+			if err != nil || part.Size != 0 && part.Size != each || part.Begin != part.Size-int64(len(part.Text)) {
+				t.Errorf("the output of r%d is %d to %d with %d bytes, %v", i, part.Begin, part.Size, len(part.Text), err)
 			}
 			all += fmt.Sprint(len(part.Text)/archive.ChunkSize, " ")
 		}

@@ -56,7 +56,6 @@ const RunLimit = 50
 type Output struct {
 	Text  []byte
 	Begin int64 // the offset of Text; of an empty one, where the next would begin
-	First int64 // the offset of the first byte that is kept: what is before it was cut
 	Size  int64 // of all that was printed, so the offset behind the last byte
 }
 
@@ -84,7 +83,7 @@ type Runs interface {
 
 	// Print adds to the output of a run that has not ended what it prints at an offset, which is the end of what was
 	// printed before. It never blocks and cannot fail; what is printed is on disk a moment later, if there is one. Of
-	// the output the last keep bytes stay, and up to [ChunkSize] more.
+	// the output the last keep bytes stay, and up to [ChunkSize] more. The text is copied.
 	Print(run string, at int64, text []byte, keep int64)
 
 	// Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part

@@ -298,10 +298,12 @@ type At struct {
 	Next func(time.Time) time.Time
 }
 
-// Keep bounds the ended runs of a job that are kept: the newest Runs, and only those that ended no longer than For ago.
+// Keep bounds the ended runs of a job that are kept: the newest Runs, and only those that ended no longer than For ago;
+// and of what a run prints the last Output bytes.
 type Keep struct {
-	Runs int           // 50 unless set
-	For  time.Duration // 24 h unless set
+	Runs   int           // 50 unless set
+	For    time.Duration // 24 h unless set
+	Output int64         // 10 MB unless set
 }
 
 // ArgType is the type of a job's argument.

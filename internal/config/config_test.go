@@ -274,7 +274,7 @@ func TestEveryKey(t *testing.T) {
 	if j.Title != "Discover devices" || j.Timeout != 2*time.Minute || j.Progress.SubexpIndex("message") != 2 || j.HTTP != nil || j.At != nil {
 		t.Errorf("job = %#v", j)
 	}
-	if j.OnBusy != config.BusyQueue || j.Queue != 3 || j.Limit != (config.Limit{Starts: 20, Per: 24 * time.Hour}) || j.Group != "scans" || j.Keep != (config.Keep{Runs: 5, For: time.Hour}) {
+	if j.OnBusy != config.BusyQueue || j.Queue != 3 || j.Limit != (config.Limit{Starts: 20, Per: 24 * time.Hour}) || j.Group != "scans" || j.Keep != (config.Keep{Runs: 5, For: time.Hour, Output: 2e6}) {
 		t.Errorf("job = %#v", j)
 	}
 	here, err := filepath.Abs("testdata/bad")
@@ -330,7 +330,7 @@ func TestEveryKey(t *testing.T) {
 	if file, note, pin := j.Args[9], j.Args[10], j.Args[11]; file.Under != here || !note.AllowDash || note.Secret || !pin.Secret || pin.AllowDash {
 		t.Errorf("args = %+v", j.Args[9:])
 	}
-	if p := byJob["plain"]; p.Title != "plain" || p.Timeout != 15*time.Minute || p.OnBusy != config.BusyJoin || p.Queue != 10 || p.Keep != (config.Keep{Runs: 50, For: 24 * time.Hour}) ||
+	if p := byJob["plain"]; p.Title != "plain" || p.Timeout != 15*time.Minute || p.OnBusy != config.BusyJoin || p.Queue != 10 || p.Keep != (config.Keep{Runs: 50, For: 24 * time.Hour, Output: 10e6}) ||
 		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || p.Refresh != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
 		t.Errorf("plain = %#v", p)
 	}

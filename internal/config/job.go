@@ -19,7 +19,7 @@ const (
 	defaultQueue = 10
 )
 
-var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour}
+var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour, Output: 10e6}
 
 const maxStarts = 10_000 // of a limit: the time of each start is kept
 
@@ -175,6 +175,8 @@ func keepKeys(k *Keep) grammar.Keys {
 	return grammar.Keys{
 		grammar.Integer("runs", "how many of the newest runs to keep", &k.Runs, 1, 1000).Default(defaultKeep.Runs),
 		grammar.Duration("for", "how long to keep a run", &k.For).Default("24h"),
+		grammar.Size("output",
+			"how much of what a run prints to keep, at most 1GB; the end stays", &k.Output, 10e3, 1e9).Default("10MB"),
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 
 // A job that prints much and is started again and again is held once, not once a run.
 func TestEndedRunsLeaveNoMemory(t *testing.T) {
-	s := start(t, "jobs: {scan: {exec: [sh, -c, 'head -c 1000000 /dev/zero | tr \"\\0\" \"\\n\"'], keep: {runs: 1}}}\n")
+	s := start(t, "jobs: {scan: {exec: [sh, -c, 'head -c 1000000 /dev/zero | tr \"\\0\" \"\\n\"'], keep: {runs: 1, output: 10kB}}}\n")
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats

@@ -33,6 +33,7 @@ import (
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/api"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
@@ -82,6 +83,7 @@ const (
 type gateway struct {
 	log       *slog.Logger
 	store     *own.Store
+	runs      archive.Runs
 	hub       *sse.Hub
 	tracker   *progress.Tracker
 	scheduler *smartpoll.Scheduler
@@ -166,9 +168,9 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		opts.Observer = &Observer{}
 	}
 	g := &gateway{
-		log:       opts.Logger,
-		clock:     clock.New(),
+		log: opts.Logger, clock: clock.New(),
 		store:     own.New(opts.store),
+		runs:      archive.NewMemoryRuns(nil),
 		observer:  opts.Observer,
 		client:    httpkind.NewClient(),
 		polling:   func() {},
@@ -320,6 +322,7 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Store:     g.store,
 		Tracker:   g.tracker,
 		Hub:       g.hub,
+		Archive:   g.runs,
 		Log:       g.log,
 		Clock:     g.clock,
 		Client:    g.client,

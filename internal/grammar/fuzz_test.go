@@ -19,6 +19,7 @@ type everything struct {
 	count, integer                int
 	duration, per                 time.Duration
 	percentage                    float64
+	size                          int64
 	expression                    *jq.Program
 	pattern                       *regexp.Regexp
 }
@@ -34,6 +35,7 @@ func (e *everything) keys() grammar.Keys {
 		grammar.Integer("integer", "a whole number", &e.integer, -3, 7),
 		grammar.Duration("duration", "a duration", &e.duration),
 		grammar.Percentage("percentage", "a share", &e.percentage),
+		grammar.Size("size", "a size", &e.size, 5e3, 2e9),
 		grammar.Rate("rate", "a rate", &e.count, &e.per),
 		grammar.JQ("expression", "an expression", &e.expression),
 		grammar.Regexp("pattern", "a pattern", &e.pattern),
@@ -53,7 +55,7 @@ func FuzzRead(f *testing.F) {
 		"", "{", "line: x\n", "line: x\nword: fast\nboolean: true\nnumber: 1.5\ninteger: 7\nduration: 3s\npercentage: 10%\n",
 		"line: x\nrate: 5/m\nexpression: .a\npattern: a+\npath: /\ntoken: s3cr3t\nsection: 3s\n", "line: x\nsection: {every: 0, sql: 1}\n",
 		"term: a\nlin: \"x\n\n y\\\n", "? a\n: |1\n  x\n", "- - a\n-", "\r\n\r", "a: &a [*a]", "expression: \"(\n\n\"\n", "pattern: '\\n('",
-		"line: ${env:NO_SUCH:-x}\ntoken: ${env:NO_SUCH:-y", "<<: {a: 1}\nline: !x y\n", "line: x\ninteger: 1e3\nduration: 2d\n",
+		"line: ${env:NO_SUCH:-x}\ntoken: ${env:NO_SUCH:-y", "<<: {a: 1}\nline: !x y\n", "line: x\nsize: 2GB\n", "size: 4kB\n", "size: 99999999999999999999MB\n", "line: x\ninteger: 1e3\nduration: 2d\n",
 	} {
 		f.Add(s)
 	}
@@ -63,7 +65,7 @@ func FuzzRead(f *testing.F) {
 		read := func(root *grammar.Node) { root.Read("the file", e.keys()) }
 		problems := grammar.Read("f.yaml", []byte(text), grammar.Options{}, read).Problems(1000)
 		if problems == nil && (e.line == "" || e.integer < -3 || e.integer > 7 || e.duration < 0 || e.percentage < 0 ||
-			e.percentage >= 1 || e.word != "" && e.word != "fast" && e.word != "thorough") {
+			e.percentage >= 1 || e.size != 0 && (e.size < 5e3 || e.size > 2e9) || e.word != "" && e.word != "fast" && e.word != "thorough") {
 			t.Errorf("no problem, and %+v", e)
 		}
 		lines := lineEnd.Split(strings.TrimPrefix(text, "\ufeff"), -1)

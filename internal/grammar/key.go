@@ -88,6 +88,11 @@ func Duration(name, doc string, to *time.Duration) Key {
 	return typed(name, doc, DurationText, func(v *Node, what string) { *to = v.Duration(what) })
 }
 
+// Size is a key whose value is a size from lowest to highest, in bytes.
+func Size(name, doc string, to *int64, lowest, highest int64) Key {
+	return typed(name, doc, SizeText, func(v *Node, what string) { *to = v.Size(what, lowest, highest) })
+}
+
 // Percentage is a key whose value is a percentage below 100%, read as a fraction.
 func Percentage(name, doc string, to *float64) Key {
 	return typed(name, doc, PercentageText, func(v *Node, what string) { *to = v.Percentage(what) })

@@ -46,6 +46,7 @@ const (
 	APercentage  = "write a percentage such as 10%, from 0% to below 100%"
 	AnExpression = "write an expression such as .main.temp"
 	APattern     = "write a regular expression in Go's syntax (RE2)"
+	ASize        = "write a size such as 500kB, 10MB or 1GB"
 	ARate        = "write a number per second, minute, hour or day such as 5/s, 10/m, 60/h or 500/d"
 )
 
@@ -169,4 +170,43 @@ func (n *Node) Rate(what string) (count int, per time.Duration) {
 		return 0, 0
 	}
 	return int(c), per
+}
+
+// sizes matches the sizes that are accepted.
+var sizes = regexp.MustCompile(sizePattern)
+
+var sizeUnits = map[string]int64{"kB": 1e3, "MB": 1e6, "GB": 1e9}
+
+// Size reads a size in bytes, from lowest to highest.
+func (n *Node) Size(what string, lowest, highest int64) int64 {
+	s, ok := n.Text(what, ASize)
+	if !ok {
+		return 0
+	}
+	parts := sizes.FindStringSubmatch(s)
+	if parts == nil {
+		n.Problem(fmt.Sprintf("%s: %s is not a size", what, Quote(s)), ASize)
+		return 0
+	}
+	count, err := strconv.ParseInt(parts[1], 10, 64)
+	unit := sizeUnits[parts[2]]
+	switch {
+	case err != nil || count > highest/unit:
+		n.Problem(fmt.Sprintf("%s: %s is too much", what, Quote(s)), "write a size of at most "+sizeText(highest))
+		return 0
+	case count*unit < lowest:
+		n.Problem(fmt.Sprintf("%s: %s is too little", what, Quote(s)), "write a size of at least "+sizeText(lowest))
+		return 0
+	}
+	return count * unit
+}
+
+// sizeText is a size as it is written.
+func sizeText(size int64) string {
+	for _, unit := range []string{"GB", "MB"} {
+		if size >= sizeUnits[unit] && size%sizeUnits[unit] == 0 {
+			return strconv.FormatInt(size/sizeUnits[unit], 10) + unit
+		}
+	}
+	return strconv.FormatInt(size/1e3, 10) + "kB"
 }

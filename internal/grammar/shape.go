@@ -24,6 +24,7 @@ var (
 
 	DurationText   = Like(ADuration, AboveZero)
 	PercentageText = OrZero(Like(APercentage, belowHundredPercent))
+	SizeText       = Like(ASize, sizePattern)
 	RateText       = Like(ARate, "^0*[1-9][0-9]*/[smhd]$")
 	NameText       = Typed(Like(AName, nameGrammar.String()), anyScalar...)
 	Variables      = Keyed(envName.String(),
@@ -35,6 +36,9 @@ var anyScalar = []string{"string", "number", "boolean"}
 // belowHundredPercent matches percentages. Those with an exponent may have any value.
 const belowHundredPercent = `^(0|-0(\.0+)?%|\+?(0|[1-9][0-9]?)(\.[0-9]+)?%|` +
 	`[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?[eE][-+]?[0-9]+%)$`
+
+// sizePattern is the pattern of sizes above zero.
+const sizePattern = `^0*([1-9][0-9]*)(kB|MB|GB)$`
 
 // AboveZero is the pattern of durations above zero for [time.ParseDuration]: terms that are zero, one that is not, and
 // any others.

@@ -38,7 +38,7 @@ func (r *Run) finish(result Result, err error) {
 		more, people := &r.more, s.deps.Clock.People
 		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
 		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, err == nil && result.Warned
-		more.Output, more.OutputBytes = r.output.end(outputTail)
+		more.Output, more.OutputBytes = r.output.tail(outputTail)
 		r.behind = tail{shown: []wire.Waiting{}}
 	})
 	if failed != nil {
@@ -47,6 +47,7 @@ func (r *Run) finish(result Result, err error) {
 	} else {
 		s.records.stored(ctx, r.job.Name, r.id)
 	}
+	r.output.end()
 	close(r.done)
 }
 

@@ -2,75 +2,112 @@ package jobs
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"sync"
+
+	"github.com/tidewire/tidewire/internal/archive"
 )
 
-// maxOutput bounds how much of a run's output is held, in bytes: while it runs, and afterwards until the next run of
-// the job has begun.
-const maxOutput = 1 << 20
+// recentOutput bounds how much of the newest output of a run in progress is at hand without the archive, in bytes.
+const recentOutput = 64 << 10
 
-// An Output is the newest output of a run, up to 1 MiB. The run's goroutine writes it, and any number of others read
+// An output is what a run in progress prints. The archive has all that is kept of it; whoever follows the run gets the
+// newest part from here, and is told when there is more. The run's goroutine writes it, and any number of others read
 // it; the run waits for none of them.
-type Output struct {
-	mu   sync.Mutex // guards the fields below
-	buf  []byte     // the bytes before offset size; up to twice maxOutput, so that dropping the front is rare
-	size int64      // of all that was written
-	over bool
-	more chan struct{} // closed when there is more, or no more to come; nil: nobody waits
+type output struct {
+	archive archive.Runs
+	run     string
+	keep    int64 // bytes
+
+	mu     sync.Mutex // guards the fields below; before that of the archive
+	recent []byte     // the bytes before offset size; up to twice recentOutput, so that dropping the front is rare
+	size   int64      // of all that was written
+	over   bool
+	more   chan struct{} // closed when there is more, or no more to come; nil: nobody waits
 }
 
 // line adds a line.
-func (o *Output) line(text string) {
+func (o *output) line(text string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.buf)+len(text)+1 > 2*maxOutput {
-		o.buf = append(o.buf[:0], o.buf[max(0, len(o.buf)-maxOutput):]...)
+	if len(o.recent)+len(text)+1 > 2*recentOutput {
+		o.recent = append(o.recent[:0], o.recent[max(0, len(o.recent)-recentOutput):]...)
 	}
-	o.buf = append(append(o.buf, text...), '\n')
+	before := len(o.recent)
+	o.recent = append(append(o.recent, text...), '\n')
+	o.archive.Print(o.run, o.size, o.recent[before:], o.keep)
 	o.size += int64(len(text)) + 1
 	o.wakeLocked()
 }
 
-func (o *Output) wakeLocked() {
+func (o *output) wakeLocked() {
 	if o.more != nil {
 		close(o.more)
 		o.more = nil
 	}
 }
 
-// end closes the output, and returns its last whole lines, up to limit bytes, and how many bytes it was in all.
-func (o *Output) end(limit int) (tail string, size int64) {
+// tail returns the last whole lines, up to limit bytes, and how many bytes there were in all.
+func (o *output) tail(limit int) (tail string, size int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return lastLines(o.recent, limit), o.size
+}
+
+// lastLines returns the last whole lines of a text, up to limit bytes.
+func lastLines(text []byte, limit int) string {
+	if len(text) > limit {
+		text = text[len(text)-limit-1:] // its first byte tells whether a line begins behind it
+		if i := bytes.IndexByte(text, '\n'); i < len(text)-1 {
+			text = text[i+1:]
+		} else {
+			text = text[1:] // one long line
+		}
+	}
+	return strings.ToValidUTF8(string(text), "")
+}
+
+// end tells those who follow the run that no more will come.
+func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.over = true
 	o.wakeLocked()
-	last := o.buf
-	if len(last) > limit {
-		last = last[len(last)-limit-1:] // its first byte tells whether a line begins behind it
-		if i := bytes.IndexByte(last, '\n'); i < len(last)-1 {
-			last = last[i+1:]
-		} else {
-			last = last[1:] // one long line
-		}
-	}
-	o.buf = bytes.Clone(o.buf[max(0, len(o.buf)-maxOutput):]) // and no more memory than that
-	return strings.ToValidUTF8(string(last), ""), o.size
 }
 
-// From returns what was printed from offset on, and the offset at which that begins, which is higher if the front is
-// not held any more. The channel more is closed when there is more; it is nil if there will be no more.
-func (o *Output) From(offset int64) (text []byte, begin int64, more <-chan struct{}) {
+// read is [Service.Output] of a run in progress.
+func (o *output) read(ctx context.Context, from int64, most int) (archive.Output, <-chan struct{}, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	held := o.buf[max(0, len(o.buf)-maxOutput):]
-	begin = min(max(offset, o.size-int64(len(held))), o.size)
-	text = bytes.Clone(held[len(held)-int(o.size-begin):])
+	var more <-chan struct{}
 	if !o.over {
 		if o.more == nil {
 			o.more = make(chan struct{})
 		}
 		more = o.more
 	}
-	return text, begin, more
+	if first := o.size - int64(len(o.recent)); from < first {
+		o.mu.Unlock() // what comes meanwhile is told by more
+		part, err := o.archive.Output(ctx, o.run, from, most)
+		o.mu.Lock()
+		return part, more, err
+	}
+	part := archive.Output{Begin: min(from, o.size), Size: o.size}
+	text := o.recent[len(o.recent)-int(o.size-part.Begin):]
+	part.Text = bytes.Clone(text[:min(len(text), most)])
+	return part, more, nil
+}
+
+// Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part begins
+// later if the front was cut. The channel more is closed when there is more; it is nil if this process will not have
+// more. The error is the archive's.
+func (s *Service) Output(ctx context.Context, id string, from int64, most int) (
+	part archive.Output, more <-chan struct{}, err error,
+) {
+	if o := s.queue.output(id); o != nil {
+		return o.read(ctx, from, most)
+	}
+	part, err = s.deps.Archive.Output(ctx, id, from, most)
+	return part, nil, err
 }

@@ -266,7 +266,7 @@ func (q *queue) count(job string) (running, queued int) {
 }
 
 // output returns the output of a run that is in the queue, or was the last one of its job at the head of it.
-func (q *queue) output(id string) *Output {
+func (q *queue) output(id string) *output {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if r := q.findLocked(id); r != nil {

@@ -42,7 +42,7 @@ type Run struct {
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
 	secrets *secret.Redactor // those of the job and of the arguments
-	output  *Output
+	output  *output
 	created time.Time
 	cancel  context.CancelCauseFunc // ends the context of its goroutine
 
@@ -76,7 +76,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 		opts:      opts,
 		args:      opts.Args,
 		secrets:   j.secrets.With(secretArgs(j.Job, opts.Args)...),
-		output:    new(Output),
+		output:    &output{archive: j.s.deps.Archive, run: id, keep: j.Keep.Output},
 		created:   now,
 		visible:   make(chan struct{}),
 		head:      make(chan struct{}),

@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/own"
@@ -43,6 +44,7 @@ type Deps struct {
 	Store     *own.Store           // holds the runs
 	Tracker   *progress.Tracker    // begins and ends them there
 	Hub       *sse.Hub             // serves the topics of the store
+	Archive   archive.Runs         // holds what runs have printed
 	Log       *slog.Logger
 	Clock     *clock.Clock
 	Client    *http.Client   // makes the requests of HTTP jobs
@@ -180,10 +182,6 @@ func (s *Service) Queue(job string) []wire.Waiting { return s.queue.waiting(job)
 
 // Count returns how many runs of a job are at work, and how many wait.
 func (s *Service) Count(job string) (running, queued int) { return s.queue.count(job) }
-
-// Output returns the output of a run as far as this process has it: of every run that is not over, and of the newest
-// one of each job. It is nil for others.
-func (s *Service) Output(id string) *Output { return s.queue.output(id) }
 
 // ClockSet publishes again when jobs can start next. It is to be called after the wall clock was set.
 func (s *Service) ClockSet() { s.queue.advance() }

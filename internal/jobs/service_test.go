@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
@@ -60,6 +61,7 @@ func open(t *testing.T, yaml string, work func(ctx context.Context) error) *benc
 		Store:     store,
 		Tracker:   tracker,
 		Hub:       hub,
+		Archive:   archive.NewMemoryRuns(nil),
 		Log:       slog.New(slog.DiscardHandler),
 		Clock:     clock.New(),
 		Client:    http.DefaultClient,

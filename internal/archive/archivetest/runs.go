@@ -255,21 +255,24 @@ func (t runsTest) last() {
 	}
 }
 
-// whole reads the output of a run from an offset to its end in pieces.
-func (t runsTest) whole(run string, from int64, most int) (text []byte, first int64) {
+// whole reads the output of a run from an offset to its end in pieces, and returns where that begins.
+func (t runsTest) whole(run string, from int64, most int) (text []byte, begin int64) {
 	t.Helper()
-	for {
+	for first := true; ; first = false {
 		part, err := t.Output(t.Context(), run, from, most)
 		if err != nil {
 			t.Fatalf("Output(%s, %d) = %v", run, from, err)
 		}
-		if len(part.Text) > most || part.Begin < from && part.Begin != part.Size || part.Begin < part.First ||
-			part.Begin+int64(len(part.Text)) > part.Size || len(text) > 0 && part.Begin != from {
-			t.Fatalf("Output(%s, %d, %d) begins at %d with %d bytes of %d to %d", run, from, most, part.Begin, len(part.Text), part.First, part.Size)
+		if len(part.Text) > most || part.Begin < from && part.Begin != part.Size ||
+			part.Begin+int64(len(part.Text)) > part.Size || !first && part.Begin != from {
+			t.Fatalf("Output(%s, %d, %d) begins at %d with %d bytes of %d", run, from, most, part.Begin, len(part.Text), part.Size)
 		}
-		text, from, first = append(text, part.Text...), part.Begin+int64(len(part.Text)), part.First
+		if first {
+			begin = part.Begin
+		}
+		text, from = append(text, part.Text...), part.Begin+int64(len(part.Text))
 		if len(part.Text) == 0 {
-			return text, first
+			return text, begin
 		}
 	}
 }
@@ -289,9 +292,9 @@ func (t runsTest) output() {
 	}
 	for _, ended := range []bool{false, true} {
 		for _, from := range []int64{0, 1, 70_000, int64(len(want)) - 1, int64(len(want)), int64(len(want)) + 1} {
-			got, first := t.whole("a", from, 20_000)
-			if !bytes.Equal(got, want[min(from, int64(len(want))):]) || first != 0 {
-				t.Errorf("ended: %t: from %d there are %d bytes, kept from %d, want the rest of %d", ended, from, len(got), first, len(want))
+			got, begin := t.whole("a", from, 20_000)
+			if begin != min(from, int64(len(want))) || !bytes.Equal(got, want[begin:]) {
+				t.Errorf("ended: %t: from %d there are %d bytes at %d, want the rest of %d", ended, from, len(got), begin, len(want))
 			}
 		}
 		t.add(runOf("a", "scan", "succeeded", 0), 9)
@@ -310,9 +313,9 @@ func (t runsTest) tail() {
 		want = append(want, line...)
 	}
 	for _, ended := range []bool{false, true} {
-		got, first := t.whole("a", 0, 32<<10)
-		if len(got) < keep || len(got) > keep+archive.ChunkSize || first != int64(len(want)-len(got)) || !bytes.HasSuffix(want, got) {
-			t.Errorf("ended: %t: %d bytes are kept, from %d of %d, want the last %d and at most a chunk more", ended, len(got), first, len(want), keep)
+		got, begin := t.whole("a", 0, 32<<10)
+		if len(got) < keep || len(got) > keep+archive.ChunkSize || begin != int64(len(want)-len(got)) || !bytes.HasSuffix(want, got) {
+			t.Errorf("ended: %t: %d bytes are kept, from %d of %d, want the last %d and at most a chunk more", ended, len(got), begin, len(want), keep)
 		}
 		t.add(runOf("a", "scan", "succeeded", 0), 9)
 	}

@@ -1,0 +1,213 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// outputPiece bounds the memory of an answer with output, in bytes.
+const outputPiece = 64 << 10
+
+// runOutput answers with what a run has printed: all that is kept of it; what comes from an offset on, for which a
+// client may wait with `Prefer: wait=N`; or a range of bytes (RFC 9110 §14). Offsets, and those of ranges, are places in
+// all that was ever printed, whatever of it is kept.
+func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
+	_, run, ok := a.findRun(w, r)
+	if !ok {
+		return
+	}
+	query := r.URL.Query()
+	offset, err := offsetOf(query)
+	if download := query.Get("download"); err == nil && download != "" && download != "1" {
+		err = fmt.Errorf("download=%q is not valid: write download=1 to get a file", download)
+	}
+	if err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	prefer := negotiate.PreferWait(r.Header, maxWait)
+	part, more, ok := a.awaitOutput(w, r, run, offset, prefer)
+	if !ok {
+		return
+	}
+	if more == nil && !run.Status.Ended() { // it may have ended meanwhile
+		if _, run, ok = a.findRun(w, r); !ok {
+			return
+		}
+	}
+	h := w.Header()
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if query.Get("download") != "" {
+		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", run.Job+"-"+run.ID+".txt"))
+	}
+	over := more == nil && run.Status.Ended()
+	tag := ""
+	if over && !query.Has("from") {
+		tag = fmt.Sprintf(`"%s-%d-%d"`, run.ID, part.Begin, part.Size)
+		h.Set("ETag", tag)
+	}
+	if tag != "" && negotiate.HasTag(r.Header, tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	status, begin, end := http.StatusOK, part.Begin, part.Size
+	if wanted, ok := rangeOf(r, tag, part.Size); ok && !query.Has("from") {
+		status, begin, end = http.StatusPartialContent, max(wanted.begin, part.Begin), min(wanted.end, part.Size)
+		if begin >= end {
+			a.failRange(w, r, part)
+			return
+		}
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%s", begin, end-1, lengthOf(part.Size, over)))
+		offset = wanted.begin
+	}
+	placeOutput(h, begin, end, begin > offset, over && end == part.Size)
+	prefer.Apply(h)
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		a.writeOutput(w, r, run, begin, end)
+	}
+}
+
+// placeOutput says which part of an output is answered.
+func placeOutput(h http.Header, begin, end int64, cut, isEnd bool) {
+	h.Set("Content-Length", strconv.FormatInt(end-begin, 10))
+	h.Set("Tidewire-Next", strconv.FormatInt(end, 10))
+	if cut {
+		h.Set("Tidewire-Truncated", "true")
+	}
+	if isEnd {
+		h.Set("Tidewire-End", "true")
+	}
+}
+
+// offsetOf returns the offset that a query asks for by `from`.
+func offsetOf(query url.Values) (int64, error) {
+	from := query.Get("from")
+	if from == "" {
+		return 0, nil
+	}
+	offset, err := strconv.ParseInt(from, 10, 64)
+	if err != nil || offset < 0 {
+		return 0, fmt.Errorf("from=%q is not an offset: give the Tidewire-Next of the answer before", from)
+	}
+	return offset, nil
+}
+
+// awaitOutput returns where the output of a run from an offset on begins, and how much there is. If that is nothing, and
+// the client prefers to wait, it waits. If it fails, or if the caller may not view it afterwards, it answers itself, and
+// ok is false.
+func (a *API) awaitOutput(
+	w http.ResponseWriter, r *http.Request, run wire.Run, offset int64, prefer negotiate.Preferences,
+) (part archive.Output, more <-chan struct{}, ok bool) {
+	part, more, err := a.outputOf(r, run, offset, 0)
+	if err == nil && prefer.Waits && part.Begin == part.Size && more != nil {
+		timer := time.NewTimer(prefer.Duration)
+		defer timer.Stop()
+		select {
+		case <-more:
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+		if !a.revalidate(w, r, view, nil) {
+			return part, nil, false
+		}
+		part, more, err = a.outputOf(r, run, offset, 0)
+	}
+	if err != nil {
+		a.failArchive(w, r, err)
+		return part, nil, false
+	}
+	return part, more, true
+}
+
+// outputOf returns what a run has printed from an offset on. If the archive has cut more of it than is in the record of
+// the run, it comes from there.
+func (a *API) outputOf(r *http.Request, run wire.Run, from int64, most int) (archive.Output, <-chan struct{}, error) {
+	part, more, err := a.deps.Runs.Output(r.Context(), run.ID, from, most)
+	if err != nil || !run.Status.Ended() {
+		return part, more, err
+	}
+	begin := min(max(from, run.OutputBytes-int64(len(run.Output))), run.OutputBytes)
+	if part.Size == run.OutputBytes && part.Begin <= begin {
+		return part, more, nil
+	}
+	text := run.Output[len(run.Output)-int(run.OutputBytes-begin):]
+	return archive.Output{Text: []byte(text[:min(len(text), most)]), Begin: begin, Size: run.OutputBytes}, nil, nil
+}
+
+// writeOutput writes a part of what a run has printed. If it is not kept any more, the client gets less than was
+// announced, and notices.
+func (a *API) writeOutput(w http.ResponseWriter, r *http.Request, run wire.Run, begin, end int64) {
+	for begin < end {
+		part, _, err := a.outputOf(r, run, begin, int(min(end-begin, outputPiece)))
+		if err != nil || part.Begin != begin || len(part.Text) == 0 {
+			return
+		}
+		if _, err := w.Write(part.Text); err != nil {
+			return // the client is gone
+		}
+		begin += int64(len(part.Text))
+	}
+}
+
+// A byteRange is a range of offsets, without its end.
+type byteRange struct{ begin, end int64 }
+
+// rangeOf returns the range that a request is for. It reports false if the whole is to be answered: without a range,
+// with several, with one in another unit or that is not valid, and if it is only wanted of another version than tag,
+// which is empty while the output grows.
+func rangeOf(r *http.Request, tag string, size int64) (byteRange, bool) {
+	if condition := r.Header.Get("If-Range"); condition != "" && (tag == "" || condition != tag) {
+		return byteRange{}, false
+	}
+	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	first, last, found := strings.Cut(strings.TrimSpace(spec), "-")
+	if !ok || !found {
+		return byteRange{}, false
+	}
+	if first == "" {
+		n, err := strconv.ParseUint(last, 10, 62)
+		return byteRange{max(0, size-int64(n)), size}, err == nil
+	}
+	wanted := byteRange{end: math.MaxInt64}
+	n, err := strconv.ParseUint(first, 10, 62)
+	if wanted.begin = int64(n); err != nil {
+		return wanted, false
+	}
+	if last != "" {
+		n, err = strconv.ParseUint(last, 10, 62)
+		wanted.end = int64(n) + 1
+	}
+	return wanted, err == nil && wanted.end > wanted.begin
+}
+
+// lengthOf is the length of an output in Content-Range: unknown while the run may print more.
+func lengthOf(size int64, over bool) string {
+	if over {
+		return strconv.FormatInt(size, 10)
+	}
+	return "*"
+}
+
+// failRange answers a range of which nothing is kept (RFC 9110 §15.5.17).
+func (a *API) failRange(w http.ResponseWriter, r *http.Request, part archive.Output) {
+	w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", part.Size))
+	w.Header().Del("Content-Disposition")
+	detail := fmt.Sprintf("there is nothing in this range: the run has printed %d bytes", part.Size)
+	if part.Begin > 0 {
+		detail += fmt.Sprintf(", and those from %d on are kept", part.Begin)
+	}
+	fail(w, r, http.StatusRequestedRangeNotSatisfiable, detail)
+}

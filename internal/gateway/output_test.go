@@ -1,0 +1,96 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// What a run has printed is answered whole, by range and as a file, whether it has ended or not.
+func TestOutputByRange(t *testing.T) {
+	script := newScript(t)
+	s := start(t, script.policy("on_busy: queue"))
+	id := of(s.trigger(202, 1), "id")
+	at := "/api/v1/runs/" + id + "/output"
+	p := script.Begun()
+	p.Print("0123456789")
+	s.output(id, 0, "Prefer", "wait=20")
+	check := func(want int, text, contentRange string, header ...string) http.Header {
+		t.Helper()
+		status, h, body := s.do("GET", at, "", header...)
+		if status != want || want < 300 && body != text || h.Get("Content-Range") != contentRange {
+			t.Errorf("%v = %d %q %q, want %d %q %q", header, status, body, h.Get("Content-Range"), want, text, contentRange)
+		}
+		return h
+	}
+	if h := check(200, "0123456789\n", ""); h.Get("ETag") != "" || h.Get("Accept-Ranges") != "bytes" || h.Get("Tidewire-Next") != "11" {
+		t.Errorf("the header while it runs is %v, want no version of what grows", h)
+	}
+	check(206, "234", "bytes 2-4/*", "Range", "bytes=2-4")
+	check(206, "9\n", "bytes 9-10/*", "Range", "bytes=-2")
+	check(200, "0123456789\n", "", "Range", "bytes=2-4", "If-Range", `"x"`)
+	check(416, "", "bytes */11", "Range", "bytes=11-")
+	p.Exit(0)
+	s.ended(id)
+	h := check(200, "0123456789\n", "")
+	tag := h.Get("ETag")
+	if tag == "" || h.Get("Tidewire-End") != "true" || h.Get("Content-Length") != "11" {
+		t.Errorf("the header after the end is %v, want a version", h)
+	}
+	check(304, "", "", "If-None-Match", tag)
+	for wanted, want := range map[string][2]string{
+		"bytes=0-0": {"0", "bytes 0-0/11"}, "bytes=0-": {"0123456789\n", "bytes 0-10/11"}, "bytes=5-100": {"56789\n", "bytes 5-10/11"},
+		"bytes=-100": {"0123456789\n", "bytes 0-10/11"},
+	} {
+		check(206, want[0], want[1], "Range", wanted)
+		check(206, want[0], want[1], "Range", wanted, "If-Range", tag)
+	}
+	for _, other := range []string{"bytes=1-0", "bytes=1-2,4-5", "lines=1-2", "bytes=x-", "bytes=-", "bytes=99999999999999999999-", "bytes"} {
+		check(200, "0123456789\n", "", "Range", other)
+	}
+	check(200, "0123456789\n", "", "Range", "bytes=0-1", "If-Range", `"other"`)
+	check(416, "", "bytes */11", "Range", "bytes=11-12")
+	check(416, "", "bytes */11", "Range", "bytes=-0")
+	status, h, body := s.do("HEAD", at, "", "Range", "bytes=2-4")
+	if status != 206 || body != "" || h.Get("Content-Length") != "3" || h.Get("Content-Range") != "bytes 2-4/11" {
+		t.Errorf("HEAD = %d %q %v, want the header of the range", status, body, h)
+	}
+	at += "?download=1"
+	if h := check(200, "0123456789\n", ""); h.Get("Content-Disposition") != `attachment; filename="scan-`+id+`.txt"` {
+		t.Errorf("a download is called %s", h.Get("Content-Disposition"))
+	}
+	at = strings.TrimSuffix(at, "1")
+	s.json(400, "GET", at+"2", "")
+}
+
+// Of much output the end is kept, for as long as the run is. Ranges are places in all of it.
+func TestARangeOfCutOutput(t *testing.T) {
+	s := start(t, `
+jobs:
+  scan: {exec: [sh, -c, 'yes 0123456 | head -c 400000'], keep: {output: 100kB}}
+  small: {exec: [sh, -c, 'yes 0123456 | head -c 400000']}
+`)
+	const size = 400_000
+	small := of(s.json(202, "POST", "/api/v1/jobs/small/runs", "{}"), "id")
+	id := of(s.json(202, "POST", runs, "{}"), "id")
+	s.ended(id)
+	s.ended(small)
+	at := "/api/v1/runs/" + id + "/output"
+	status, h, body := s.do("GET", at, "")
+	first := size - len(body)
+	if status != 200 || len(body) < 100_000 || len(body) > 100_000+64<<10 || h.Get("Tidewire-Truncated") != "true" || h.Get("Tidewire-Next") != fmt.Sprint(size) {
+		t.Errorf("the output = %d, %d bytes, %v, want the last 100 kB and that it was cut", status, len(body), h)
+	}
+	status, h, body = s.do("GET", at, "", "Range", fmt.Sprintf("bytes=%d-%d", first-10, first+9))
+	if want := fmt.Sprintf("bytes %d-%d/%d", first, first+9, size); status != 206 || len(body) != 10 || h.Get("Content-Range") != want || h.Get("Tidewire-Truncated") != "true" {
+		t.Errorf("a range whose front was cut = %d, %q, %v, want %s", status, body, h, want)
+	}
+	problem := s.json(416, "GET", at, "", "Range", "bytes=0-9")
+	if want := fmt.Sprintf("those from %d on are kept", first); !contains(of(problem, "detail"), want) {
+		t.Errorf("a range that was cut = %v, want that %s", problem, want)
+	}
+	if _, _, body := s.do("GET", "/api/v1/runs/"+small+"/output", ""); body != strings.Repeat("0123456\n", size/8) {
+		t.Errorf("the output of the other run has %d bytes, want all %d", len(body), size)
+	}
+}
