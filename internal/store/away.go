@@ -24,6 +24,9 @@ func (d *Dir) look() {
 	case err == nil && d.db != nil && os.SameFile(info, d.db.file):
 		d.away = nil
 		d.writeAll()
+		if _, failing := d.Failing(); failing == nil {
+			d.keep()
+		}
 		if _, failing := d.Failing(); errors.Is(failing, errReplaced) { // back again, and nothing waited
 			d.recovered(d.queue.works())
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,6 +17,14 @@ import (
 type Options struct {
 	// Logger gets what goes wrong, once when it begins and once when it is over. Nil discards it.
 	Logger *slog.Logger
+
+	// Keep is how long the past is kept where nothing else says so. Zero means for ever. Rows older than that go within
+	// minutes; if the clock jumps ahead, at most a day's rows go in an hour.
+	Keep time.Duration
+
+	// MaxSize bounds the database, in bytes, give or take a tenth: what is the oldest of each past goes before. What is not
+	// past, such as the newest states, never goes. Zero means no bound.
+	MaxSize int64
 
 	// Written is told how long each transaction took. It must not block. Nil means that nobody is.
 	Written func(took time.Duration)
@@ -33,14 +42,16 @@ type Dir struct {
 	closing func() error  // once
 
 	snapshots *Snapshots
-	last      []func() // called by close before the goroutine that writes ends
+	before    time.Time // the process before was at work
+	last      []func()  // called by close before the goroutine that writes ends
 
 	// The fields below belong to the goroutine that writes.
 
-	lock  *os.File
-	db    *database // nil while there is none
-	away  error     // why db must not be written: it is nil, or its name stands for another file
-	wrong time.Time // when it was last logged that an op is wrong
+	lock    *os.File
+	db      *database // nil while there is none
+	away    error     // why db must not be written: it is nil, or its name stands for another file
+	trimmer trimmer
+	wrong   time.Time // when it was last logged that an op is wrong
 
 	// remade has what is called after a new database was made in place of one that was removed, before anything is written.
 	// It is complete before write begins.
@@ -62,7 +73,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := d.restore(ctx); err != nil {
+	if err := errors.Join(d.readClock(ctx), d.restore(ctx)); err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))
@@ -111,6 +122,10 @@ func (d *Dir) close() error {
 	for _, f := range d.last {
 		f()
 	}
+	d.soon(func(t *tx) error {
+		_, err := t.exec(setMeta, "alive", time.Now().UnixMilli())
+		return err
+	})
 	d.queue.close()
 	close(d.stop)
 	<-d.stopped

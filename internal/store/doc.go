@@ -27,6 +27,12 @@
 // meanwhile. If the database is removed while it is open, a new one is made of what is in memory; if another file has
 // taken its name, that one is left alone.
 //
+// # Old rows
+//
+// A subject names its tables of what has happened as a past (pastOf, and Dir.trimmer.pasts when the Dir is opened). Rows
+// older than [Options.Keep] are deleted, a few thousand a second at most, and the oldest share of each past if the database is
+// larger than [Options.MaxSize]. Pages that are free are used again, and given back to the system when they are many.
+//
 // # A new subject
 //
 // A subject, such as the ended runs, is one file here: its tables as a constant that schema.go lists, ops that write them

@@ -97,3 +97,14 @@ func (d *Dir) Read() *sql.DB { return d.read() }
 
 // MaxWaiting is how many ops wait while the disk fails.
 const MaxWaiting = maxWaiting
+
+// AddPast has a table with times in the column at be one of the past. It must be called in an op's place: before others use
+// the Dir.
+func (d *Dir) AddPast(table string, forever bool) {
+	p := pastOf(table, "at")
+	p.forever = forever
+	_ = d.now(context.Background(), func(*tx) error {
+		d.trimmer.pasts = append(d.trimmer.pasts, p)
+		return nil
+	})
+}

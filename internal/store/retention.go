@@ -1,0 +1,221 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+const (
+	// trimEvery is how often the past is looked at for what is too old or too much.
+	trimEvery = time.Minute
+	// trimRows is how many rows of one past are deleted in a transaction, so that others wait for a few milliseconds.
+	trimRows = 4000
+	// vacuumPages is how many free pages are given back to the system at a time: 4 MB. The pragma below has it, too.
+	vacuumPages = 1000
+	// haste is how many times faster than time passes the past may grow old: see Dir.age.
+	haste = 24
+	// markEvery is how often the time is noted, so that the next process knows when this one was last at work.
+	markEvery = 10 * time.Second
+	// clockTolerance is how far the clock may have been set back before the log says so.
+	clockTolerance = time.Minute
+)
+
+// past is a table of what has happened. Its oldest rows go when they are older than [Options.Keep], and when the database
+// is larger than [Options.MaxSize].
+type past struct {
+	name string
+	// oldest is a query for the time of the oldest row, in milliseconds since 1970, or NULL.
+	oldest string
+	// trim deletes the oldest rows of those that are older than its first argument, in milliseconds since 1970, and at most
+	// as many as its second one.
+	trim string
+	// forever spares the rows from Keep: their subject has a time of its own for them.
+	forever bool
+
+	before int64 // older rows are to be deleted; 0: none
+}
+
+// pastOf is the past in a rowid table with an index on the column at, which has milliseconds since 1970.
+func pastOf(table, at string) *past {
+	return &past{
+		name:   table,
+		oldest: "SELECT min(" + at + ") FROM " + table,
+		trim: "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table +
+			" WHERE " + at + "<? ORDER BY " + at + " LIMIT ?)",
+	}
+}
+
+// trimmer deletes what is too old or too much. It belongs to the goroutine that writes.
+type trimmer struct {
+	pasts   []*past
+	kept    time.Time // the time that counts for what is too old
+	looked  time.Time // when kept was last moved on; zero before the first time
+	marked  time.Time // when the time was last noted
+	share   float64   // of its time that each past lost last, to make the database smaller
+	tooMuch bool      // nothing is left to delete, and it is too much all the same
+}
+
+const (
+	setMeta = `INSERT INTO meta (name, value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value`
+	getMeta = `SELECT value FROM meta WHERE name=?`
+)
+
+// readClock finds out when the process before was last at work, and warns if that is in the future.
+func (d *Dir) readClock(ctx context.Context) error {
+	read := func(name string) (time.Time, error) {
+		var millis int64
+		err := d.read().QueryRowContext(ctx, getMeta, name).Scan(&millis)
+		if errors.Is(err, sql.ErrNoRows) {
+			return time.Time{}, nil
+		}
+		return time.UnixMilli(millis), err
+	}
+	var err error
+	if d.before, err = read("alive"); err != nil {
+		return err
+	}
+	if d.trimmer.kept, err = read("kept"); err != nil {
+		return err
+	}
+	if now := time.Now(); d.before.Sub(now) > clockTolerance {
+		d.options.Logger.Warn("the clock was set back: the store has records of the future", "dir", d.path, "newest", d.before,
+			"now", now)
+	}
+	return nil
+}
+
+// Before returns when the process that had the directory before was last at work, to 10 s unless it ended in order; zero if
+// there was none.
+func (d *Dir) Before() time.Time { return d.before }
+
+// mark notes that the process is at work, and how old the past may be.
+func (d *Dir) mark(now time.Time) {
+	d.trimmer.marked = now
+	kept := d.trimmer.kept
+	d.soon(func(t *tx) error {
+		if _, err := t.exec(setMeta, "alive", now.UnixMilli()); err != nil || kept.IsZero() {
+			return err
+		}
+		_, err := t.exec(setMeta, "kept", kept.UnixMilli())
+		return err
+	})
+}
+
+// age returns the time that counts for what is too old. It is the clock's, but it moves on at most a day in an hour, so that
+// a clock that is wrong for a while does not have everything deleted.
+func (d *Dir) age(now time.Time) time.Time {
+	c := &d.trimmer
+	if c.kept.IsZero() || c.kept.After(now) {
+		c.kept = now
+	} else if !c.looked.IsZero() {
+		c.kept = c.kept.Add(haste * now.Sub(c.looked)) // by the monotonic clock
+		if c.kept.After(now) {
+			c.kept = now
+		}
+	}
+	c.looked = now
+	return c.kept.Round(0)
+}
+
+// keep is called once a second while the disk works. It notes the time, and deletes some of what is too old or too much.
+func (d *Dir) keep() {
+	now := time.Now()
+	c := &d.trimmer
+	if now.Sub(c.marked) >= markEvery {
+		d.mark(now)
+	}
+	if c.looked.IsZero() || now.Sub(c.looked) >= trimEvery {
+		old := d.age(now).Add(-d.options.Keep).UnixMilli()
+		for _, p := range c.pasts {
+			if !p.forever && d.options.Keep > 0 {
+				p.before = max(p.before, old)
+			}
+		}
+	}
+	d.soon(d.trim)
+}
+
+// trim is the op that deletes rows that are to go. If the database is too large, rows are to go until it is not.
+func (d *Dir) trim(t *tx) error {
+	c := &d.trimmer
+	for left := trimRows; left > 0; {
+		n, err := c.delete(t, left)
+		if err != nil {
+			return err
+		}
+		left -= n
+		var pages, free, size int64
+		if err := t.row([]any{&pages, &free, &size}, `SELECT page_count, freelist_count, page_size
+			FROM pragma_page_count, pragma_freelist_count, pragma_page_size`); err != nil {
+			return err
+		}
+		// Free pages are used again, so they stay while they are less than a tenth.
+		if most := d.options.MaxSize / size; d.options.MaxSize <= 0 || pages-free <= most-most/10 {
+			c.tooMuch, c.share = false, 0
+			if free > vacuumPages && free > pages/10 {
+				return t.vacuum()
+			}
+			return nil
+		}
+		if left <= 0 {
+			return nil // the next one goes on
+		}
+		if more, err := c.squeeze(t, time.Now().UnixMilli()); err != nil || !more {
+			if err == nil && !c.tooMuch {
+				c.tooMuch = true
+				d.options.Logger.Warn("the store is larger than it should be, and nothing is left that could be deleted",
+					"dir", d.path, "max_size", d.options.MaxSize)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// delete deletes rows that are to go, at most as many as most.
+func (c *trimmer) delete(t *tx, most int) (deleted int, err error) {
+	for _, p := range c.pasts {
+		if p.before == 0 || deleted == most {
+			continue
+		}
+		res, err := t.exec(p.trim, p.before, most-deleted)
+		if err != nil {
+			return deleted, err
+		}
+		n, _ := res.RowsAffected()
+		if deleted += int(n); deleted < most {
+			p.before = 0 // there are no others
+		}
+	}
+	return deleted, nil
+}
+
+// squeeze has each past lose the oldest share of its time, so that all become shorter alike. The share becomes larger while
+// that is not enough: rows may be closer to each other the younger they are. It reports whether there is anything to lose.
+func (c *trimmer) squeeze(t *tx, now int64) (more bool, err error) {
+	c.share = min(max(2*c.share, 0.01), 0.25)
+	for _, p := range c.pasts {
+		var oldest sql.NullInt64
+		if err := t.row([]any{&oldest}, p.oldest); err != nil {
+			return false, err
+		}
+		if oldest.Valid { // and a second of it, if the clock was set back since
+			p.before = oldest.Int64 + max(1000, int64(c.share*float64(now-oldest.Int64)))
+			more = true
+		}
+	}
+	return more, nil
+}
+
+// vacuum gives free pages back to the system.
+func (t *tx) vacuum() error {
+	rows, err := t.rows("PRAGMA incremental_vacuum(1000)")
+	if err != nil {
+		return err
+	}
+	for rows.Next() { // each step gives back one
+	}
+	return rows.Close()
+}
