@@ -181,9 +181,6 @@ func (m *MemoryRuns) Last(_ context.Context, job string) (Run, error) {
 func (m *MemoryRuns) Print(run string, at int64, text []byte, keep int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, over := m.runs[run]; over || len(text) == 0 {
-		return
-	}
 	o := m.outputs[run]
 	if o == nil {
 		o = &output{first: at, size: at}

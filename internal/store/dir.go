@@ -42,6 +42,7 @@ type Dir struct {
 	closing func() error  // once
 
 	snapshots *Snapshots
+	runs      *Runs
 	before    time.Time // the process before was at work
 	last      []func()  // called by close before the goroutine that writes ends
 
@@ -78,6 +79,8 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))
 	}
+	d.runs = &Runs{dir: d, printing: make(map[string]*printed)}
+	d.runs.emptyTrash() // of the process before
 	d.closing = sync.OnceValue(d.close)
 	go d.write()
 	return d, nil

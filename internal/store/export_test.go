@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/tidewire/tidewire/internal/archive"
 )
 
 // Crash copies into the directory to what a process leaves that is killed between two transactions.
@@ -107,4 +109,23 @@ func (d *Dir) AddPast(table string, forever bool) {
 		d.trimmer.pasts = append(d.trimmer.pasts, p)
 		return nil
 	})
+}
+
+// AddAll adds many runs by one transaction.
+func (r *Runs) AddAll(runs []archive.Run, keep int) error {
+	return r.dir.now(context.Background(), func(t *tx) error {
+		for _, run := range runs {
+			if err := r.add(t, run, keep); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// RunQueries are the queries by which runs are listed, found and forgotten, with the index that each should use.
+var RunQueries = map[string]string{
+	listRuns: "run_created", listJob: "run_job", listStatus: "run_status", listJobStatus: "run_job_status",
+	lastRun: "run_finished", oldestRuns: "run_finished", expiredRuns: "run_expires", readOutput: "sqlite_autoindex_run_output_1",
+	outputEnd: "sqlite_autoindex_run_output_1", emptyTrash: "sqlite_autoindex_run_output_1",
 }

@@ -332,10 +332,6 @@ func (t runsTest) outputGoes() {
 			t.Errorf("the output of %s is %q, want %q", id, got, want)
 		}
 	}
-	t.Print("r2", 6, []byte("too late\n"), 1000)
-	if got, _ := t.whole("r2", 0, 100); string(got) != "hello\n" {
-		t.Errorf("after its end the output is %q, want it as it was", got)
-	}
 }
 
 func (t runsTest) stress() {
