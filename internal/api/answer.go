@@ -7,13 +7,22 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// health answers a health check.
-func health(w http.ResponseWriter, ok bool) {
-	if !ok {
-		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
-		return
-	}
+// live answers whether the process answers.
+func live(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, wire.Health{Status: wire.HealthOK})
+}
+
+// ready answers whether the gateway should get requests. It should while its store fails: all but the past still works, and
+// another gateway would not do better. Why the store fails is not for everybody.
+func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
+	switch {
+	case !a.deps.Ready():
+		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
+	case a.deps.StoreFails():
+		answer(w, http.StatusOK, wire.Health{Status: wire.HealthDegraded, Store: wire.StoreFailing})
+	default:
+		live(w, nil)
+	}
 }
 
 // answer writes v as JSON.

@@ -119,6 +119,8 @@ type Deps struct {
 	Clients *flood.Handler
 	// Ready reports whether the gateway polls and answers.
 	Ready func() bool
+	// StoreFails reports whether state cannot be stored now.
+	StoreFails func() bool
 	// Metrics answers GET /metrics. Nil means that there are none.
 	Metrics http.Handler
 }

@@ -28,11 +28,12 @@ import (
 type services struct {
 	topic *sse.Topic
 
-	wait     time.Duration // of Refresh
-	refresh  error
-	start    error
-	reloaded wire.Difference
-	reload   error
+	wait       time.Duration // of Refresh
+	refresh    error
+	start      error
+	reloaded   wire.Difference
+	reload     error
+	storeFails bool
 }
 
 func (s *services) Topics() []*sse.Topic { return []*sse.Topic{s.topic} }
@@ -97,6 +98,7 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Log:         log,
 		Clients:     flood.NewHandler(slog.DiscardHandler),
 		Ready:       func() bool { return true },
+		StoreFails:  func() bool { return s.storeFails },
 	}).Handler()
 }
 
@@ -192,6 +194,19 @@ func TestAnswersComeFromServices(t *testing.T) {
 		if w.Code != tt.status || !strings.HasPrefix(w.Body.String(), tt.want) {
 			t.Errorf("%s %s = %d %s, want %d %s", tt.method, tt.path, w.Code, w.Body, tt.status, tt.want)
 		}
+	}
+}
+
+// A gateway whose store fails still gets requests; monitors see it, and why is not for everybody.
+func TestReadyWhileTheStoreFails(t *testing.T) {
+	s, handler := newServices(t)
+	s.storeFails = true
+	resp, body := do(t, handler, "GET", "/readyz", "")
+	if resp.StatusCode != 200 || body["status"] != "degraded" || body["store"] != "failing" || len(body) != 2 {
+		t.Errorf("readyz = %d %v, want 200 and that it is degraded", resp.StatusCode, body)
+	}
+	if resp, body := do(t, handler, "GET", "/livez", ""); resp.StatusCode != 200 || body["status"] != "ok" {
+		t.Errorf("livez = %d %v, want 200 and ok", resp.StatusCode, body)
 	}
 }
 

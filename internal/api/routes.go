@@ -57,8 +57,8 @@ func (a *API) routes() []route {
 		{"GET /metrics", view, a.scrape},
 		{"GET /openapi.json", public, openAPI},
 		{"GET /schema.json", public, schema},
-		{"GET /livez", public, func(w http.ResponseWriter, _ *http.Request) { health(w, true) }},
-		{"GET /readyz", public, func(w http.ResponseWriter, _ *http.Request) { health(w, a.deps.Ready()) }},
+		{"GET /livez", public, live},
+		{"GET /readyz", public, a.ready},
 	}
 }
 

@@ -52,6 +52,7 @@ type Config struct {
 	TLS       *TLS           // nil: clear text
 	Access    *Access        // nil: everyone who can reach the address may do everything
 	Audit     string         // the file of the audit log, in lines of JSON; empty: none
+	Store     *Store         // nil: in memory
 	Upstreams []*Upstream
 	Sources   []*Source
 	Jobs      []*Job

@@ -162,6 +162,9 @@ func TestEveryKey(t *testing.T) {
 	if want, err := filepath.Abs("testdata/audit.jsonl"); err != nil || c.Audit != want {
 		t.Errorf("Audit = %s, want %s, %v", c.Audit, want, err)
 	}
+	if want, err := filepath.Abs("testdata/data"); err != nil || *c.Store != (config.Store{Dir: want, Keep: 720 * time.Hour, MaxSize: 2e9}) {
+		t.Errorf("Store = %v, want %s, %v", c.Store, want, err)
+	}
 	if a, want := c.Access, (&config.Access{
 		Anonymous: config.RoleViewer,
 		Tokens: []*config.Token{

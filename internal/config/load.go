@@ -144,7 +144,9 @@ func (f *fileReader) keys() grammar.Keys {
 			"a file to which a line of JSON is appended for each start, cancel, refresh, reload and sign-in; "+
 				"relative to this file",
 			&f.c.Audit, grammar.FileToAppend),
-		grammar.Func("store", "where the newest values are kept", grammar.Words(stores), readStore).Default("memory"),
+		grammar.LazyFunc("store",
+			"where state is kept: `memory`, which ends with the process, or a directory",
+			storeShape, f.store).Also("storage state database db data").Default("memory"),
 	}
 }
 

@@ -69,12 +69,3 @@ func readPublicURL(n *grammar.Node) *url.URL {
 	}
 	return nil
 }
-
-// readStore reads where the newest values are kept; this version supports only memory.
-func readStore(n *grammar.Node) {
-	if n.IsMapping() && !n.IsSpoiled() {
-		n.Problem("a store besides memory is not supported by this version", "write store: memory, or remove it")
-		return
-	}
-	n.OneOf("store", stores)
-}

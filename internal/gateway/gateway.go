@@ -42,6 +42,7 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/internal/store"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -83,6 +84,7 @@ const (
 type gateway struct {
 	log       *slog.Logger
 	store     *own.Store
+	dir       *store.Dir // nil: state is in memory
 	runs      archive.Runs
 	hub       *sse.Hub
 	tracker   *progress.Tracker
@@ -132,7 +134,7 @@ type Options struct {
 	// what says how the gateway is at a moment. Nil means that there are no metrics.
 	Metrics func(now func() Status) http.Handler
 
-	store snapshot.Store // where the newest state lives; nil: in memory
+	store snapshot.Store // where the newest state lives; nil: where the configuration says
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -153,7 +155,7 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	return g.serve(ctx, live, ln, opts.TLS)
 }
 
-// newStore makes the store of a gateway that is given none.
+// newStore makes the store of a gateway whose configuration names no directory.
 var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
 // open builds a gateway whose topics live as long as live. Its runs end with [jobs.Service.Stop].
@@ -161,14 +163,16 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	if opts.store == nil {
-		opts.store = newStore()
-	}
 	if opts.Observer == nil {
 		opts.Observer = &Observer{}
 	}
+	storeChanged := make(chan struct{}, 1)
+	dir, err := openStore(live, cfg, &opts, storeChanged)
+	if err != nil {
+		return nil, err
+	}
 	g := &gateway{
-		log: opts.Logger, clock: clock.New(),
+		log: opts.Logger, clock: clock.New(), dir: dir,
 		store:     own.New(opts.store),
 		runs:      archive.NewMemoryRuns(nil),
 		observer:  opts.Observer,
@@ -177,15 +181,29 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		upstreams: upstream.Pool{Log: opts.Logger},
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
+	if err := g.assemble(live, cfg, opts); err != nil {
+		closeStore(live, dir, g.log)
+		return nil, err
+	}
+	g.loader = &loader{
+		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer,
+		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
+		storeError: g.storeError, storeChanged: storeChanged,
+	}
+	g.loader.open()
+	return g, nil
+}
+
+// assemble makes the parts of a gateway, and puts the configuration to work.
+func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Options) (err error) {
 	g.clients = slog.New(g.flooding)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
-	var err error
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.auditFailed,
 	})
 	if g.scheduler, err = g.newScheduler(); err != nil {
-		return nil, err
+		return err
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
@@ -197,25 +215,20 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
 		Lost: func(last progress.Snapshot) any { return service.Load().Lost(last) },
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	if g.jobs, err = g.openJobs(live); err != nil {
-		return nil, err
+		return err
 	}
 	service.Store(g.jobs)
 	g.api = g.newAPI(opts)
 	g.parts = parts{&g.upstreams, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	change.Apply()
-	g.loader = &loader{
-		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer,
-		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-	}
-	g.loader.open()
-	return g, nil
+	return nil
 }
 
 // newHub returns what serves the topics.
@@ -285,6 +298,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Log:         g.log,
 		Clients:     g.flooding,
 		Ready:       g.ready.Load,
+		StoreFails:  func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {
 		deps.Metrics = opts.Metrics(g.status)

@@ -34,6 +34,8 @@ type Observer struct {
 	Reloaded func(err error)
 	// AuditFailed is called for each line that the audit log has lost.
 	AuditFailed func()
+	// StoreWritten is called with the time that each transaction of a store on disk took.
+	StoreWritten func(took time.Duration)
 
 	// The domains have observers of their own.
 
@@ -73,6 +75,7 @@ type Status struct {
 	Upstreams []string // their names
 	Webhooks  []string // their names
 	Config    ConfigStatus
+	Store     *StoreStatus // nil: it is in memory
 }
 
 // A JobStatus is how busy a job is.
@@ -86,6 +89,13 @@ type JobStatus struct {
 type ConfigStatus struct {
 	LoadedAt time.Time // when the one was read that holds
 	Good     bool      // false: a newer one was not taken
+}
+
+// A StoreStatus is how a store on disk is.
+type StoreStatus struct {
+	Failing bool   // it cannot be written now
+	Bytes   int64  // that it has on disk
+	Dropped uint64 // records that were not stored
 }
 
 // States are the words for the state of a source.
@@ -146,5 +156,6 @@ func (g *gateway) status() Status {
 	}
 	now.Config.Good = loaded.Error == nil
 	now.Config.LoadedAt = loaded.LoadedAt
+	now.Store = g.storeStatus()
 	return now
 }

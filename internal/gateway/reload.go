@@ -45,6 +45,9 @@ type loader struct {
 	addr      string         // where the gateway listens
 	started   *config.Config // with which the gateway began
 
+	storeError   func() error    // why state cannot be stored now
+	storeChanged <-chan struct{} // gets a value when that begins and when it is over
+
 	// busy holds a token while somebody reads the configuration or looks at its files, who
 	// may use the fields below then.
 	busy  chan struct{}
@@ -65,6 +68,11 @@ func (l *loader) open() {
 
 // publish tells the streams how it is.
 func (l *loader) publish() {
+	l.state.StoreError = nil
+	if err := l.storeError(); err != nil {
+		text := err.Error()
+		l.state.StoreError = &text
+	}
 	data, _ := json.Marshal(l.state) // times and texts encode
 	_ = l.topic.Publish(sse.Event{Data: data})
 }
@@ -90,6 +98,8 @@ func (l *loader) run(ctx context.Context) {
 				continue
 			}
 			_, _ = l.reload(ctx, false) // it has said itself what came of it
+		case <-l.storeChanged:
+			l.tellStore(ctx)
 		case <-look:
 			next := l.options.Look
 			switch now, changed := l.look(ctx); {
@@ -100,6 +110,16 @@ func (l *loader) run(ctx context.Context) {
 			}
 			timer.Reset(next)
 		}
+	}
+}
+
+// tellStore tells the streams how the store is now.
+func (l *loader) tellStore(ctx context.Context) {
+	select {
+	case l.busy <- struct{}{}:
+		l.publish()
+		<-l.busy
+	case <-ctx.Done():
 	}
 }
 
@@ -215,6 +235,9 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	diff := c.Difference()
 	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
 		diff.Restart = append(diff.Restart, "listen")
+	}
+	if !config.Same(cfg.Store, l.started.Store) {
+		diff.Restart = append(diff.Restart, "store")
 	}
 	if !config.Same(cfg.TLS, l.started.TLS) {
 		diff.Restart = append(diff.Restart, "tls")

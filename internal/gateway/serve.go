@@ -54,6 +54,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	_ = answers.Stop()
 	g.flooding.ReportAll(time.Now())
 	g.auditLog.Close()
+	closeStore(live, g.dir, g.log)
 	return failure
 }
 

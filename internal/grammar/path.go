@@ -14,10 +14,11 @@ type PathOf int
 
 // The values of [PathOf].
 const (
-	Anything     PathOf = iota // even if it does not exist
-	Directory                  // that exists
-	ReadableFile               // regular, and readable now
-	FileToAppend               // regular, or none yet in a directory that exists
+	Anything        PathOf = iota // even if it does not exist
+	Directory                     // that exists
+	ReadableFile                  // regular, and readable now
+	FileToAppend                  // regular, or none yet in a directory that exists
+	DirectoryToMake               // that exists, or nothing of that name
 )
 
 // Path reads a path relative to n's file, and returns the absolute path.
@@ -39,6 +40,10 @@ func (n *Node) Path(what string, is PathOf) string {
 		wrong, want = notReadable(path, s)
 	case FileToAppend:
 		wrong, want = notAppendable(path, s)
+	case DirectoryToMake:
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			wrong, want = Quote(s)+" is not a directory", "name a directory; it is made if it does not exist"
+		}
 	}
 	if wrong != "" {
 		n.Problem(what+": "+wrong, want)

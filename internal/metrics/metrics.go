@@ -54,6 +54,7 @@ type Metrics struct {
 	runDuration  *prometheus.HistogramVec
 	reloads      *prometheus.CounterVec
 	auditLost    prometheus.Counter
+	storeWrites  prometheus.Histogram
 	webhooks     *prometheus.CounterVec
 	streams      streamMetrics
 }
@@ -110,6 +111,11 @@ func New(version string) *Metrics {
 			Name: "tidewire_audit_failures_total",
 			Help: "Lines of the audit log that could not be written.",
 		}),
+		storeWrites: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "tidewire_store_write_seconds",
+			Help:    "How long transactions of a store in a directory took.",
+			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5},
+		}),
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_webhook_calls_total",
 			Help: "Calls of a webhook by result: ok, error, or lost for an abandoned message.",
@@ -141,6 +147,7 @@ func New(version string) *Metrics {
 		m.runDuration,
 		m.reloads,
 		m.auditLost,
+		m.storeWrites,
 		m.webhooks,
 		build,
 		collectors.NewGoCollector(),
@@ -191,7 +198,8 @@ func (m *Metrics) Observer() *gateway.Observer {
 			}
 			m.reloads.WithLabelValues(result).Inc()
 		},
-		AuditFailed: m.auditLost.Inc,
+		AuditFailed:  m.auditLost.Inc,
+		StoreWritten: func(took time.Duration) { m.storeWrites.Observe(took.Seconds()) },
 		Sources: &sources.Observer{
 			Late: func(late, held time.Duration) {
 				m.pollLateness.Observe(late.Seconds())

@@ -58,6 +58,7 @@ func (f *fixture) busy() {
 		Upstreams: []string{"plant", "other"},
 		Webhooks:  []string{"ops"},
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
+		Store:     &gateway.StoreStatus{Failing: true, Bytes: 4096, Dropped: 3},
 	}
 	f.Sources.Late(20*time.Millisecond, 2*time.Second)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
@@ -67,6 +68,7 @@ func (f *fixture) busy() {
 	f.Reloaded(nil)
 	f.Reloaded(errors.New("bad"))
 	f.AuditFailed()
+	f.StoreWritten(2 * time.Millisecond)
 	f.Alerts.Delivered("ops", nil)
 	f.Alerts.Delivered("ops", errors.New("refused"))
 	f.Alerts.Lost("ops")
@@ -117,6 +119,10 @@ func TestValues(t *testing.T) {
 		`tidewire_config_last_reload_successful 1`,
 		`tidewire_config_last_reload_success_timestamp_seconds 1.7e+09`,
 		`tidewire_audit_failures_total 1`,
+		`tidewire_store_write_seconds_bucket{le="0.0025"} 1`,
+		`tidewire_store_failing 1`,
+		`tidewire_store_bytes 4096`,
+		`tidewire_store_dropped_total 3`,
 		`tidewire_alert_state{source="tank",state="firing"} 1`,
 		`tidewire_alert_state{source="tank",state="clear"} 0`,
 		`tidewire_webhook_calls_total{result="ok",webhook="ops"} 1`,
@@ -141,7 +147,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	f := newFixture()
 	f.status = gateway.Status{
 		Sources: []sources.Status{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
-		Upstreams: []string{"plant"}, Webhooks: []string{"ops"},
+		Upstreams: []string{"plant"}, Webhooks: []string{"ops"}, Store: &gateway.StoreStatus{},
 	}
 	before, _ := f.scrape(t)
 	f.busy()

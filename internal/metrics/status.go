@@ -29,13 +29,19 @@ var (
 		"1 if the newest configuration is in effect, 0 if it was refused and an older one still is.", nil, nil)
 	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
 		"When the configuration in effect was loaded.", nil, nil)
+	storeFailing = prometheus.NewDesc("tidewire_store_failing",
+		"1 while a store in a directory cannot be written, else 0. Absent with a store in memory.", nil, nil)
+	storeBytes = prometheus.NewDesc("tidewire_store_bytes",
+		"The size of the database on disk. Absent with a store in memory.", nil, nil)
+	storeDropped = prometheus.NewDesc("tidewire_store_dropped_total",
+		"Records that were not stored because the disk failed for too long. Absent with a store in memory.", nil, nil)
 )
 
 // A statusCollector collects the status of a gateway at one scrape.
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, sourceAlert, jobRunning, jobQueued, configGood, configLoaded} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, sourceAlert, jobRunning, jobQueued, configGood, configLoaded, storeFailing, storeBytes, storeDropped} {
 		ch <- d
 	}
 }
@@ -63,6 +69,11 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge(configGood, is(now.Config.Good))
 	gauge(configLoaded, float64(now.Config.LoadedAt.UnixMilli())/1000)
+	if now.Store != nil {
+		gauge(storeFailing, is(now.Store.Failing))
+		gauge(storeBytes, float64(now.Store.Bytes))
+		ch <- prometheus.MustNewConstMetric(storeDropped, prometheus.CounterValue, float64(now.Store.Dropped))
+	}
 }
 
 func is(b bool) float64 {

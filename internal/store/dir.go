@@ -26,6 +26,9 @@ type Options struct {
 	// past, such as the newest states, never goes. Zero means no bound.
 	MaxSize int64
 
+	// Changed is called when Failing begins or ceases to return an error. It must not block. Nil means that nobody is told.
+	Changed func()
+
 	// Written is told how long each transaction took. It must not block. Nil means that nobody is.
 	Written func(took time.Duration)
 }
@@ -65,6 +68,9 @@ type Dir struct {
 func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Changed == nil {
+		options.Changed = func() {}
 	}
 	d := &Dir{
 		path: path, name: filepath.Join(path, "tidewire.db"), options: options,
@@ -108,6 +114,17 @@ func (d *Dir) open(ctx context.Context) error {
 // read returns connections that can only read. They see what was written before the query began. It must be asked for each
 // query, as it changes when the database was removed and made again; a query may fail at any time.
 func (d *Dir) read() *sql.DB { return d.reads.Load() }
+
+// Size returns how many bytes the database has on disk.
+func (d *Dir) Size() int64 {
+	var size int64
+	for _, part := range []string{"", "-wal", "-shm"} {
+		if info, err := os.Stat(d.name + part); err == nil {
+			size += info.Size()
+		}
+	}
+	return size
+}
 
 // Close writes what waits, and gives the directory up. It may be called again. If ctx ends before, because the disk does not
 // answer, it returns that, and leaves behind the goroutine that waits for the disk.

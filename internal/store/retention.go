@@ -12,7 +12,8 @@ const (
 	trimEvery = time.Minute
 	// trimRows is how many rows of one past are deleted in a transaction, so that others wait for a few milliseconds.
 	trimRows = 4000
-	// vacuumPages is how many free pages are given back to the system at a time: 4 MB. The pragma below has it, too.
+	// vacuumPages is how many free pages are given back to the system at a time, 4 MB, and ten times as many as it takes to
+	// bother. The pragma below has it, too.
 	vacuumPages = 1000
 	// haste is how many times faster than time passes the past may grow old: see Dir.age.
 	haste = 24
@@ -154,7 +155,7 @@ func (d *Dir) trim(t *tx) error {
 		// Free pages are used again, so they stay while they are less than a tenth.
 		if most := d.options.MaxSize / size; d.options.MaxSize <= 0 || pages-free <= most-most/10 {
 			c.tooMuch, c.share = false, 0
-			if free > vacuumPages && free > pages/10 {
+			if free > vacuumPages/10 && free > pages/10 {
 				return t.vacuum()
 			}
 			return nil

@@ -58,6 +58,7 @@ func (d *Dir) failed(round uint64, err error) {
 	if d.queue.fail(round, err) {
 		d.options.Logger.Error("the store cannot be written: what happens is kept in memory until it can",
 			"dir", d.path, "err", err)
+		d.options.Changed()
 	}
 }
 
@@ -66,6 +67,7 @@ func (d *Dir) recovered(since time.Time) {
 	if !since.IsZero() {
 		d.options.Logger.Info("the store is written again", "dir", d.path, "failed_for", time.Since(since).Round(time.Millisecond),
 			"dropped", d.Dropped())
+		d.options.Changed()
 	}
 }
 

@@ -28,11 +28,15 @@ type SignedOut struct {
 
 // Health is the answer to a health check.
 type Health struct {
-	Status string `json:"status"` // HealthOK or HealthUnavailable
+	Status string `json:"status"`          // HealthOK, HealthDegraded or HealthUnavailable
+	Store  string `json:"store,omitempty"` // StoreFailing with HealthDegraded; why is for those who may view
 }
 
 // The words of [Health].
 const (
 	HealthOK          = "ok"
+	HealthDegraded    = "degraded" // it works, and needs attention
 	HealthUnavailable = "unavailable"
+
+	StoreFailing = "failing"
 )

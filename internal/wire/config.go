@@ -8,7 +8,9 @@ type Config struct {
 	File     string    `json:"file"`      // empty: it was not read from a file
 	LoadedAt time.Time `json:"loaded_at"` // when the configuration in effect was read
 	Error    *string   `json:"error"`     // why the current file is not in effect; null if it is
-	Version  int       `json:"version"`   // counts, from 1, the different configurations that were in effect
+	// StoreError is why the state of the gateway cannot be stored now; null if it can.
+	StoreError *string `json:"store_error"`
+	Version    int     `json:"version"` // counts, from 1, the different configurations that were in effect
 }
 
 // A Difference is the answer to a reload: what the new configuration has changed, by keys such as source/tank and

@@ -201,7 +201,7 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		{"Alert", "state", []string{wire.AlertPending, wire.AlertFiring, wire.AlertUnknown}},
 		{"Run", "status", statuses},
 		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule}},
-		{"Health", "status", []string{wire.HealthOK, wire.HealthUnavailable}},
+		{"Health", "status", []string{wire.HealthOK, wire.HealthDegraded, wire.HealthUnavailable}},
 	} {
 		if got := all[tt.of].Properties[tt.member].Enum; !slices.Equal(got, tt.words) {
 			t.Errorf("the words for %s of %s are %q, want %q", tt.member, tt.of, got, tt.words)

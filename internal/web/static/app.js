@@ -21,7 +21,7 @@ import { Store } from "./store.js";
 import { subscribe } from "./tidewire.js";
 import { Toolbar } from "./toolbar.js";
 
-const ui = byId("announcer", "config-problem", "source-list", "job-list", "no-sources", "no-jobs", "sources", "jobs");
+const ui = byId("announcer", "config-problem", "store-problem", "source-list", "job-list", "no-sources", "no-jobs", "sources", "jobs");
 
 let drawing = 0;
 function draw() {
@@ -80,8 +80,10 @@ function stilled(sources) {
   return new Map([...sources].map(([name, { source, samples }]) => [name, { source, samples: [...samples] }]));
 }
 
-/** Shows what is wrong with the configuration, while the previous one is in effect. */
+/** Shows what is wrong with the configuration, while the previous one is in effect, and with the store. */
 function misconfigured(config) {
+  ui["store-problem"].hidden = !config?.store_error;
+  text(ui["store-problem"].querySelector("pre"), printable(config?.store_error ?? ""));
   const banner = ui["config-problem"];
   banner.hidden = !config?.error;
   if (banner.hidden) return;

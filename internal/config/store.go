@@ -1,0 +1,54 @@
+package config
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/internal/grammar"
+)
+
+// Store is the directory in which the state of the gateway is kept.
+type Store struct {
+	Dir     string        // absolute; it is made if it does not exist
+	Keep    time.Duration // how long the past is kept where nothing else says so; 8760h unless set
+	MaxSize int64         // bytes of the database, beyond which the oldest past goes; 10 GB unless set
+}
+
+const (
+	defaultKeepPast = 8760 * time.Hour
+	defaultMaxSize  = 10e9
+	leastMaxSize    = 10e6
+	mostMaxSize     = 10_000e9
+)
+
+func storeKeys(s *Store) grammar.Keys {
+	return grammar.Keys{
+		grammar.Path("dir",
+			"a directory for the state, which then survives a restart; it is made if it does not exist. Relative to this file",
+			&s.Dir, grammar.DirectoryToMake).Also("path directory folder").Need(""),
+		grammar.Duration("keep",
+			"how long what has happened is kept, unless another key says so",
+			&s.Keep).Also("retention").Default("8760h"),
+		grammar.Size("max_size",
+			"the size of the database. What is oldest is deleted before it becomes larger; the newest state never is",
+			&s.MaxSize, leastMaxSize, mostMaxSize).Also("size limit quota").Default("10GB"),
+		grammar.Later("nats", "write store: {dir: data} for state in a directory, or store: memory"),
+	}
+}
+
+func storeShape() grammar.Shape {
+	return grammar.Either(grammar.Words(stores), grammar.Object(storeKeys(&Store{})))
+}
+
+// store reads where state is kept.
+func (f *fileReader) store(n *grammar.Node) {
+	if !n.IsMapping() {
+		n.OneOf("store", stores)
+		return
+	}
+	s := &Store{Keep: defaultKeepPast, MaxSize: defaultMaxSize}
+	n.Read("store", storeKeys(s))
+	if n.Lacks("dir") && n.Get("nats") == nil {
+		n.Problem("store has no dir", "add one such as dir: data")
+	}
+	f.c.Store = s
+}

@@ -1,0 +1,64 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/store"
+)
+
+// openStore opens where cfg keeps its state, unless opts has a store, and puts it there. changed, which has room for one,
+// gets a value when the store begins to fail and when it works again. It returns nil for a store in memory.
+func openStore(live context.Context, cfg *config.Config, opts *Options, changed chan<- struct{}) (*store.Dir, error) {
+	switch {
+	case opts.store != nil:
+		return nil, nil
+	case cfg.Store == nil:
+		opts.store = newStore()
+		return nil, nil
+	}
+	dir, err := store.Open(live, cfg.Store.Dir, store.Options{
+		Logger: opts.Logger, Keep: cfg.Store.Keep, MaxSize: cfg.Store.MaxSize, Written: opts.Observer.StoreWritten,
+		Changed: func() {
+			select {
+			case changed <- struct{}{}:
+			default: // whoever takes it finds the newest state
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	opts.store = dir.Snapshots()
+	return dir, nil
+}
+
+// closeStore writes what waits, within the time of a stop.
+func closeStore(live context.Context, dir *store.Dir, log *slog.Logger) {
+	if dir == nil {
+		return
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(live), goodbye)
+	defer done()
+	if err := dir.Close(ctx); err != nil {
+		log.Error("some of the state was not stored", "err", err)
+	}
+}
+
+// storeError returns why state cannot be stored now, nil if it can.
+func (g *gateway) storeError() error {
+	if g.dir == nil {
+		return nil
+	}
+	_, err := g.dir.Failing()
+	return err
+}
+
+// storeStatus says how the store is now, nil for one in memory.
+func (g *gateway) storeStatus() *StoreStatus {
+	if g.dir == nil {
+		return nil
+	}
+	return &StoreStatus{Failing: g.storeError() != nil, Bytes: g.dir.Size(), Dropped: g.dir.Dropped()}
+}
