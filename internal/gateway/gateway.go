@@ -213,7 +213,9 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	var service atomic.Pointer[jobs.Service] // nil until it is open, which the Tracker is before
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
-		Lost: func(last progress.Snapshot) any { return service.Load().Lost(last) },
+		Lost: func(_ string, last progress.Snapshot) (any, time.Duration) {
+			return service.Load().Lost(last), retention
+		},
 	}); err != nil {
 		return err
 	}

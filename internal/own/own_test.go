@@ -44,7 +44,8 @@ type fixture struct {
 func newFixture(t *testing.T, inner snapshot.Store) fixture {
 	t.Helper()
 	store, hub := own.New(inner), sse.NewHub(t.Context(), nil)
-	if _, err := progress.Open(t.Context(), store.ForHub(), &progress.Options{Hub: hub}); err != nil {
+	leave := func(string, progress.Snapshot) (any, time.Duration) { return nil, 0 }
+	if _, err := progress.Open(t.Context(), store.ForHub(), &progress.Options{Hub: hub, Lost: leave}); err != nil {
 		t.Fatal(err)
 	}
 	return fixture{store, inner, hub}

@@ -607,7 +607,7 @@ func TestBehaviour19Headers(t *testing.T) {
 }
 
 // Publish and Finish take none of the Tracker's locks: a start that waits for its store holds up neither them nor the
-// streams.
+// streams, nor a start of another topic.
 func TestBehaviour20LockOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &stuckStore{Memory: snapshot.NewMemory(), topic: "stuck", release: make(chan struct{})}
@@ -630,7 +630,8 @@ func TestBehaviour20LockOrder(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, _, err := tracker.StartContext(ctx, "b"); !errors.Is(err, context.DeadlineExceeded) {
+		mustStart(t, tracker, "b").Finish(nil)
+		if _, _, err := tracker.StartContext(ctx, "stuck"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("StartContext behind a stuck one = %v, want DeadlineExceeded", err)
 		}
 		job.Finish(2)

@@ -73,8 +73,13 @@
 //
 // A Tracker writes to a [snapshot.Store] and shows only what the store reports. [New] makes one that keeps everything
 // in the process. [Open] takes a store that may be shared: the Tracker then shows all of its entries, including those
-// of other processes. If the entry of a run disappears from the store without a terminal, readers get the terminal
-// `{"status":"lost",...}`, or the one that [Options].Lost makes of the last snapshot.
+// of other processes.
+//
+// A run whose process dies becomes an Orphan in the store. A Tracker on the store, of another process or the next one,
+// adopts it and gives it the terminal `{"status":"lost",...}`, or the one that [Options].Lost makes of its last snapshot,
+// under its own id: readers get it as any other, and it is kept for a while. A start on its topic does that first, so a
+// crash stands in nobody's way. If an entry disappears from the store without a terminal, the readers that are there get
+// the same one.
 //
 // # Concurrency and shutdown
 //

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
@@ -62,12 +63,17 @@ func (t *Tracker) apply(e snapshot.Entry) {
 		return
 	}
 	if !known || rec.run != e.Run {
+		rec.orphan.settle()
 		if rec.job != nil {
 			rec.job.end(ErrLost) // has no effect on a job that has finished
 		}
 		rec = record{topic: t.topic(e.Topic), run: e.Run}
 		rec.topic.Open(e.Run)
 		t.records[e.Topic] = rec
+	}
+	isKnown := false
+	if e.State == snapshot.Orphan || rec.orphan != nil {
+		isKnown = t.orphanLocked(&rec, e)
 	}
 	var err error
 	switch {
@@ -76,13 +82,16 @@ func (t *Tracker) apply(e snapshot.Entry) {
 		if rec.job != nil {
 			rec.job.end(nil)
 		}
-	case e.N > 0:
-		err = rec.topic.Publish(sse.Event{ID: e.Run + "-" + strconv.FormatUint(e.N, 10), Data: e.Data})
+	case e.N > 0 && !isKnown:
+		err = rec.topic.Publish(sse.Event{ID: eventID(e), Data: e.Data})
 	}
 	if err != nil {
 		t.log.Error("the topic refused an entry of the store", "topic", e.Topic, "run", e.Run, "n", e.N, "err", err)
 	}
 }
+
+// eventID returns the id of the event that shows an entry which is not Final.
+func eventID(e snapshot.Entry) string { return e.Run + "-" + strconv.FormatUint(e.N, 10) }
 
 // topic returns the topic of that name in the hub.
 func (t *Tracker) topic(name string) *sse.Topic {
@@ -97,30 +106,45 @@ func (t *Tracker) topic(name string) *sse.Topic {
 // removeLocked drops the record of a topic whose entry has left the store.
 func (t *Tracker) removeLocked(name string, rec record) {
 	if !rec.topic.Ended() {
-		_ = rec.topic.Close(
-			sse.Event{ID: rec.run + "-end", Data: t.lostEnd(name, rec)}) // fails only if the run has ended
+		last := Snapshot{Run: rec.run}
+		if latest, ok := rec.topic.Latest(); ok && ofRun(latest, rec.run) {
+			last.Data = latest.Data
+		}
+		end, isMine := t.lostEnd(name, last)
+		if !isMine {
+			end.data = lost
+		}
+		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: end.data}) // fails only if the run has ended
 	}
 	rec.topic.Remove(rec.run)
 	delete(t.records, name)
+	rec.orphan.settle()
 	if rec.job != nil {
 		rec.job.end(ErrLost)
 	}
 }
 
-// lostEnd returns the terminal of a run that is lost.
-func (t *Tracker) lostEnd(name string, rec record) []byte {
-	last, ok := rec.topic.Latest()
-	if t.lost == nil || !ok || !ofRun(last, rec.run) {
-		return lost
+// lostEnd is the terminal of a lost run, and for how long it is kept.
+type lostEnd struct {
+	data []byte
+	keep time.Duration
+}
+
+// lostEnd returns the end of a lost run, and whether it is the Tracker's to end.
+func (t *Tracker) lostEnd(topic string, last Snapshot) (end lostEnd, isMine bool) {
+	if t.lost == nil {
+		return lostEnd{lost, t.retention}, true
 	}
-	data, err := (&Job{tracker: t, topic: name, run: rec.run}).encode(lazy(func() any {
-		return t.lost(Snapshot{Run: rec.run, Data: last.Data})
+	end.keep = t.retention // if Lost panics
+	data, err := (&Job{tracker: t, topic: topic, run: last.Run}).encode(lazy(func() any {
+		made, keep := t.lost(topic, last)
+		end.keep = keep
+		return made
 	}))
 	if err != nil {
-		t.log.Error("terminal replaced: it cannot be encoded", "topic", name, "run", rec.run, "err", err)
+		t.log.Error("terminal replaced: it cannot be encoded", "topic", topic, "run", last.Run, "err", err)
+		data = lost
 	}
-	if err != nil || string(data) == "null" {
-		return lost
-	}
-	return data
+	end.data = data
+	return end, string(data) != "null"
 }

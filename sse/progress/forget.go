@@ -21,7 +21,7 @@ var ErrRunning = errors.New("progress: the run has not ended")
 // [Tracker.Cancel]), and otherwise only an error of the store, or ctx's. Of concurrent calls more than one may return
 // nil.
 func (t *Tracker) Forget(ctx context.Context, topic string) error {
-	rec, ok := t.lookup(topic)
+	rec, ok := t.find(ctx, topic, "")
 	if !ok {
 		return ErrNoTopic
 	}

@@ -233,7 +233,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 		h.stream(w, r, topic, run)
 		return
 	}
-	rec, ok := h.find(topic, run)
+	rec, ok := h.tracker.find(r.Context(), topic, run)
 	if !ok {
 		failGone(w, r)
 		return
@@ -275,7 +275,7 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, topic string) {
 // stream streams topic, or only the given run of it if run is not "".
 func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run string) {
 	err := sse.ErrGone
-	if rec, ok := h.find(topic, run); ok {
+	if rec, ok := h.tracker.find(r.Context(), topic, run); ok {
 		err = h.tracker.hub.With(h.Streams).ServeRun(w, r, rec.topic, run)
 	}
 	switch {
@@ -293,7 +293,7 @@ func (h *handler) stream(w http.ResponseWriter, r *http.Request, topic, run stri
 
 // delete asks a run to stop.
 func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
-	rec, ok := h.find(topic, r.URL.Query().Get("run"))
+	rec, ok := h.tracker.find(r.Context(), topic, r.URL.Query().Get("run"))
 	switch {
 	case !ok:
 		failGone(w, r)

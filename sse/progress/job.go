@@ -31,7 +31,7 @@ const finishWithin = 30 * time.Second
 //
 // Its methods may be called from any goroutine, even after the Tracker has ended.
 type Job struct {
-	// Lock order: Tracker.starting, the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
+	// Lock order: the store's own locks, Tracker.mu, then mu; Publish and Finish take none of the
 	// Tracker's locks.
 
 	tracker  *Tracker
@@ -124,10 +124,7 @@ func (j *Job) finish(payload []byte) error {
 	if j.claim == nil || !j.over.CompareAndSwap(false, true) {
 		return nil
 	}
-	// Not under the Tracker's context: a worker that stops because that has ended can still store its terminal for
-	// other processes.
-	patience := min(j.tracker.retention, finishWithin)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(j.tracker.ctx), patience)
+	ctx, cancel := j.tracker.finishing()
 	defer cancel()
 	err := j.claim.Finish(ctx, payload, j.retained())
 	if err != nil {
@@ -136,6 +133,12 @@ func (j *Job) finish(payload []byte) error {
 	}
 	j.end(nil)
 	return err
+}
+
+// finishing returns the context for storing a terminal. It is not under that of the Tracker: a worker that stops because
+// that has ended can still store its terminal for other processes.
+func (t *Tracker) finishing() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(t.ctx), min(t.retention, finishWithin))
 }
 
 func (j *Job) finishOrLog(payload []byte) {

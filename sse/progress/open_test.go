@@ -198,14 +198,14 @@ func TestLost(t *testing.T) {
 func TestLostWithAPayload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &scriptedStore{Memory: snapshot.NewMemory()}
-		f := openFixture(t, store, progress.Options{Lost: func(last progress.Snapshot) any {
+		f := openFixture(t, store, progress.Options{Lost: func(topic string, last progress.Snapshot) (any, time.Duration) {
 			switch string(last.Data) {
 			case `"panic"`:
 				panic("password is 1234")
-			case `"none"`:
-				return nil
+			case `"none"`, "":
+				return nil, 0
 			}
-			return fmt.Sprintf("%s lost after %s", last.Run, last.Data)
+			return fmt.Sprintf("%s of %s lost after %s", last.Run, topic, last.Data), 0
 		}})
 		for _, what := range []string{"half", "none", "panic", ""} {
 			topic := "a" + what
@@ -218,7 +218,7 @@ func TestLostWithAPayload(t *testing.T) {
 			store.tell(snapshot.Entry{Topic: topic, Run: job.ID(), N: 1, State: snapshot.Gone})
 			want := `{"status":"lost"`
 			if what == "half" {
-				want = `"` + job.ID() + ` lost after \"half\""`
+				want = `"` + job.ID() + ` of ahalf lost after \"half\""`
 			}
 			if ev := nextData(t, s); !strings.HasPrefix(string(ev.Data), want) || strings.Contains(string(ev.Data), "1234") {
 				t.Errorf("after %q the run ends with %s, want %s", what, ev.Data, want)

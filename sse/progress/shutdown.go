@@ -13,6 +13,7 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 // Shutdown ends the Tracker in order, so that no run and no terminal is lost:
 //
 //   - it refuses new runs, with [ErrEnded];
+//   - it waits for the starts in progress, and for the end of a lost run that it is storing;
 //   - it asks the runs of this process to stop, as [Tracker.Cancel] does, with the cause ErrEnded;
 //   - it waits until each has its terminal, or the store has refused that, and until the work of each [Job.Run] has
 //     returned;
@@ -26,13 +27,10 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 func (t *Tracker) Shutdown(ctx context.Context) error {
 	t.mustBeMade()
 	t.mu.Lock()
-	t.closing = true
+	t.close()
 	t.mu.Unlock()
-	select {
-	case t.starting <- struct{}{}: // the start in progress has its job now, and no other will begin
-		<-t.starting
-	case <-ctx.Done():
-	}
+	// Afterwards the starts in progress have their jobs, and no other will begin.
+	_ = t.await(ctx, t.beginningLocked)
 	t.mu.Lock()
 	for _, rec := range t.records {
 		if rec.job != nil {
@@ -40,7 +38,7 @@ func (t *Tracker) Shutdown(ctx context.Context) error {
 		}
 	}
 	t.mu.Unlock()
-	err := t.awaitRuns(ctx)
+	err := t.await(ctx, t.busyLocked)
 	if t.ownHub {
 		err = errors.Join(err, t.hub.Drain(ctx))
 	}
@@ -55,11 +53,11 @@ func (t *Tracker) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// awaitRuns waits for the end of all runs of this process.
-func (t *Tracker) awaitRuns(ctx context.Context) error {
+// await waits until count is 0. It calls that with mu held.
+func (t *Tracker) await(ctx context.Context, count func() int) error {
 	for {
 		t.mu.Lock()
-		left := t.busyLocked()
+		left := count()
 		if t.changed == nil {
 			t.changed = make(chan struct{})
 		}
@@ -74,6 +72,14 @@ func (t *Tracker) awaitRuns(ctx context.Context) error {
 			return fmt.Errorf("%d of its runs have not ended: %w", left, context.Cause(ctx))
 		}
 	}
+}
+
+// beginningLocked returns how many starts and adoptions are in progress.
+func (t *Tracker) beginningLocked() int {
+	if t.adopting {
+		return len(t.starting) + 1
+	}
+	return len(t.starting)
 }
 
 // busyLocked returns how many runs of this process have not ended: those without a terminal, and work that has not

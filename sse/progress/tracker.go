@@ -20,8 +20,8 @@ var ErrNoTopic = errors.New("progress: no active or recent job for topic")
 // Tracker holds the running and recently finished jobs of a process, by topic. Make one with [New] or [Open], and end
 // it with [Tracker.Shutdown]. Its methods may be called from any goroutine.
 type Tracker struct {
-	// Lock order: starting, the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside
-	// Claim and Forget, so nothing holds mu or a Job.mu while it calls the store.
+	// Lock order: the store's own locks, mu, then Job.mu and the hub's. The store may call apply inside Claim and
+	// Forget, so nothing holds mu or a Job.mu while it calls the store.
 
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
@@ -30,21 +30,22 @@ type Tracker struct {
 	ownHub    bool // hub ends with ctx
 	topicOpts func(name string) sse.TopicOptions
 	retention time.Duration
-	lost      func(Snapshot) any
+	lost      func(topic string, last Snapshot) (end any, keep time.Duration)
 	log       *slog.Logger
-	born      time.Time     // when it was made: origin of the times in its jobs
-	over      chan struct{} // closed when the goroutine that follows the store has ended
-
-	// starting has room for the one start that may be claiming. It is not a mutex, because a waiting start has to
-	// notice the end of its context.
-	starting chan struct{}
+	born      time.Time       // when it was made: origin of the times in its jobs
+	over      chan struct{}   // closed when the goroutine that follows the store has ended
+	accepting context.Context // ends with ctx, or with close, under mu: no new run begins
+	close     context.CancelFunc
 
 	mu sync.Mutex // guards the fields below
 
-	records map[string]record // by topic, as reported by the store; empty for good once the store is no longer followed
-	working map[*Job]int      // calls of Job.Run that have not returned
-	closing bool              // no new run begins
-	changed chan struct{}     // closed when a run has ended or work has returned; nil while nothing waits for that
+	records  map[string]record // by topic, as reported by the store; empty for good once the store is no longer followed
+	working  map[*Job]int      // calls of Job.Run that have not returned
+	starting map[string]*start // by topic: the start that claims it at the moment
+	unused   *start            // for the next one; nil: none
+	orphans  []*orphan         // to be adopted and ended
+	adopting bool              // the goroutine that does that is on its way
+	changed  chan struct{}     // closed when one of the fields above has changed; nil while nothing waits for that
 }
 
 // record is a Tracker's state of a topic that has a run.
@@ -52,6 +53,8 @@ type record struct {
 	topic *sse.Topic
 	run   string
 	job   *Job // nil if this process has neither started nor joined the run
+
+	orphan *orphan // nil if somebody writes the run
 }
 
 // Options are the options of [Open]. The zero value is the default.
@@ -71,10 +74,16 @@ type Options struct {
 	// be called with locks of the store and the Tracker held, so it must not block. Nil means the defaults.
 	Topic func(name string) sse.TopicOptions
 
-	// Lost makes the terminal that readers get for a lost run, one whose entry left the store before its end. last is
-	// the last snapshot that they got. Lost is called where the store calls its followers, so it must not block, nor
-	// call the Tracker or the store. If Lost is nil or returns nil, the terminal is `{"status":"lost","error":"..."}`.
-	Lost func(last Snapshot) any
+	// Lost makes the terminal of a run that nobody will end: its writer is gone (the store shows a [snapshot.Orphan]),
+	// or its entry left the store before its end. last is the newest snapshot of the run, without Data if there is none.
+	// keep is for how long the terminal of an Orphan is kept, as for [Job.Retain]; of what left the store nothing can be
+	// kept. A nil end means that the run is not the Tracker's to end: an Orphan is left to whoever adopts it, and readers
+	// of an entry that is gone get the default.
+	//
+	// Lost may be called where the store calls its followers, so it must not block, nor call the Tracker or the store. It
+	// may be called for the same run again, and in other processes too. If Lost is nil, the terminal is
+	// `{"status":"lost","error":"..."}`, kept for Retention.
+	Lost func(topic string, last Snapshot) (end any, keep time.Duration)
 
 	// Logger gets errors that cannot be returned to a caller: payloads that cannot be encoded, a store that fails. Nil
 	// discards them.
@@ -116,11 +125,12 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 		log:       opts.Logger,
 		born:      time.Now(),
 		over:      make(chan struct{}),
-		starting:  make(chan struct{}, 1),
 		records:   make(map[string]record),
 		working:   make(map[*Job]int),
+		starting:  make(map[string]*start),
 	}
 	t.ctx, t.cancel = context.WithCancelCause(ctx)
+	t.accepting, t.close = context.WithCancel(t.ctx)
 	if t.retention <= 0 {
 		t.retention = defaultDuration
 	}
@@ -138,111 +148,11 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 	return t
 }
 
-// StartOptions are the options of [Tracker.StartAs]. The zero value is the default.
-type StartOptions struct {
-	// Run is the id for a new run: 1 to 40 ASCII letters and digits, never used before on the topic in this store, though
-	// perhaps in that of an earlier process, whose run is taken up. StartAs panics if it has another form. Empty means a
-	// random id.
-	Run string
-
-	// KeepFinal joins a retained run instead of replacing it with a new one, as [Tracker.StartOrJoin] does.
-	KeepFinal bool
-
-	// Payload makes the payload that [Job.Run] or a [Publisher] publishes for a [Progress], for a run with more to
-	// show. It must not call the Publisher. A payload that cannot be encoded, or a panic, is logged, as for
-	// [Job.Publish]. Nil means the Progress itself.
-	Payload func(Progress) any
-}
-
-// Start begins a new run on topic, or joins the one that is running. isNew tells which: of any number of concurrent
-// callers exactly one gets true and does the work. The others get the same Job. A retained terminal is dropped.
-//
-// If the store fails, or the Tracker has ended, that is logged and no run is begun or joined: isNew is false, and the
-// Job returned is already over and has the reason in [Job.Err]. [Tracker.StartContext] returns the error instead.
-func (t *Tracker) Start(topic string) (job *Job, isNew bool) {
-	return t.startOrLog(topic, StartOptions{})
-}
-
-// StartOrJoin is like [Tracker.Start], but also joins a retained run: the Job returned is then over.
-func (t *Tracker) StartOrJoin(topic string) (job *Job, isNew bool) {
-	return t.startOrLog(topic, StartOptions{KeepFinal: true})
-}
-
-// StartContext is like [Tracker.Start] with a context and an error. If ctx ends, the store fails, or the Tracker has
-// ended (an error that wraps [ErrEnded]), no run is started. The run that it begins does not depend on ctx.
-func (t *Tracker) StartContext(ctx context.Context, topic string) (job *Job, isNew bool, err error) {
-	return t.StartAs(ctx, topic, StartOptions{})
-}
-
-func (t *Tracker) startOrLog(topic string, opts StartOptions) (*Job, bool) {
-	job, isNew, err := t.StartAs(t.ctx, topic, opts)
-	if err != nil {
-		t.log.Error("start failed", "topic", topic, "err", err)
-		job = &Job{tracker: t, err: err}
-		job.end(err)
-	}
-	return job, isNew
-}
-
-// StartAs is like [Tracker.StartContext], for a run with its own id or payload. The options apply to a run
-// that it begins; a run that it joins keeps its own.
-func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) (job *Job, isNew bool, err error) {
-	t.mustBeMade()
-	select {
-	case t.starting <- struct{}{}:
-		defer func() { <-t.starting }()
-	case <-ctx.Done():
-		if t.hasEnded() {
-			return nil, false, fmt.Errorf("%w: %q was not started", ErrEnded, topic)
-		}
-		return nil, false, fmt.Errorf("progress: start %q: %w", topic, context.Cause(ctx))
-	}
-	if t.hasEnded() {
-		return nil, false, fmt.Errorf("%w: %q was not started", ErrEnded, topic)
-	}
-	claim, entry, err := t.store.Claim(ctx, topic, snapshot.ClaimOptions{Run: opts.Run, KeepFinal: opts.KeepFinal})
-	if err != nil {
-		return nil, false, fmt.Errorf("progress: start %q: %w", topic, err)
-	}
-	return t.jobOf(entry, claim, opts), claim != nil, nil
-}
-
 // mustBeMade panics for a zero Tracker, whose channels would block for ever.
 func (t *Tracker) mustBeMade() {
-	if t.starting == nil {
+	if t.records == nil {
 		panic("progress: a Tracker must be made by New or Open")
 	}
-}
-
-// hasEnded reports whether the Tracker begins no new runs.
-func (t *Tracker) hasEnded() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.closing || t.ctx.Err() != nil
-}
-
-// jobOf returns this process's one Job for the run of entry. The store has already passed the run to apply; if it has
-// also passed on the run's end, the Job is over.
-func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOptions) *Job {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	rec := t.records[entry.Topic]
-	if rec.run == entry.Run && rec.job != nil {
-		return rec.job
-	}
-	job := &Job{
-		tracker: t, topic: entry.Topic, run: entry.Run, claim: claim, payload: opts.Payload, retention: t.retention,
-	}
-	if rec.run != entry.Run {
-		job.end(ErrLost)
-		return job
-	}
-	if rec.topic.Ended() {
-		job.end(nil)
-	}
-	rec.job = job
-	t.records[entry.Topic] = rec
-	return job
 }
 
 // Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether there
@@ -256,7 +166,8 @@ func (t *Tracker) Cancel(topic string) bool {
 
 // Serve streams topic to a client: the newest snapshot, later ones, and the terminal. It blocks until the stream has
 // ended, and returns nil if it ended after the terminal, with the request, with the Tracker, or because the client did
-// not read.
+// not read. A topic that is not known is looked for in the store once more, for at most a second: another process may have
+// started the run a moment ago.
 //
 // It returns an error only before the first byte, so that the caller can still answer: [ErrNoTopic], or an error that
 // names what w lacks (see [sse.CheckWriter]). A client that comes back with the id of a terminal for a topic that is
@@ -269,7 +180,29 @@ func (t *Tracker) Serve(w http.ResponseWriter, r *http.Request, topic string) er
 // to drain it.
 func (t *Tracker) Hub() *sse.Hub { return t.hub }
 
-// lookup returns the record of topic if it has a run.
+// syncWithin bounds how long a reader waits for what other processes have written.
+const syncWithin = time.Second
+
+// find returns the record of topic if it has the given run, "" for any. What is not known yet may have been begun by
+// another process a moment ago.
+func (t *Tracker) find(ctx context.Context, topic, run string) (record, bool) {
+	rec, ok := t.lookup(topic)
+	switch {
+	case ok && (run == "" || rec.run == run):
+		return rec, true
+	case t.ctx.Err() != nil:
+		return record{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, syncWithin)
+	defer cancel()
+	if t.store.Sync(ctx) != nil { // then this process knows no better
+		return record{}, false
+	}
+	rec, ok = t.lookup(topic)
+	return rec, ok && (run == "" || rec.run == run)
+}
+
+// lookup returns the record of topic if it has a run, as far as the store has told.
 func (t *Tracker) lookup(topic string) (record, bool) {
 	if t.ctx.Err() != nil {
 		return record{}, false // even if its records have not been removed yet

@@ -18,11 +18,12 @@ type Snapshot struct {
 // is an error without a snapshot: ctx's, or [ErrNoTopic] if topic has no run or the Tracker has ended.
 func (t *Tracker) Watch(ctx context.Context, topic string) iter.Seq2[Snapshot, error] {
 	return func(yield func(Snapshot, error) bool) {
-		rec, ok := t.lookup(topic)
-		for ok {
+		rec, ok := t.find(ctx, topic, "")
+		for begun := false; ok && !begun; {
 			for ev := range rec.topic.WatchRun(ctx, rec.run) {
 				run, n, _ := strings.Cut(ev.ID, "-")
 				s := Snapshot{Run: run, Final: n == "end", Data: ev.Data}
+				begun = true
 				if !yield(s, nil) || s.Final {
 					return
 				}
