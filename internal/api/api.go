@@ -32,7 +32,6 @@ import (
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
-	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
@@ -47,8 +46,6 @@ type Sources interface {
 	Topic(name string) *sse.Topic
 	// Definition is the configuration of a source. It is not modified.
 	Definition(name string) *config.Source
-	// History has the numbers of a source; nil if it remembers none.
-	History(name string) *history.History
 	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
 	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells. A source that is not
 	// configured is not an error.
@@ -98,6 +95,8 @@ type Deps struct {
 	Sources Sources
 	Jobs    Jobs
 	Runs    Runs
+	Samples archive.Samples // has the polls of sources, and their numbers
+	Spans   archive.Spans   // has the states in which sources were
 
 	// Config returns the configuration in effect, from the first request on. It is not modified.
 	Config func() *config.Config

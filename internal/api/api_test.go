@@ -13,12 +13,12 @@ import (
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/api"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/grammar"
-	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
@@ -45,12 +45,8 @@ func (s *services) Topic(name string) *sse.Topic {
 	return s.topic
 }
 
-func (s *services) Definition(string) *config.Source { return new(config.Source) }
-
-func (s *services) History(string) *history.History {
-	h := history.New(time.Hour)
-	h.Add(time.Now(), 1.5)
-	return h
+func (s *services) Definition(name string) *config.Source {
+	return &config.Source{Name: name, Show: config.Show{History: time.Hour}}
 }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }
@@ -85,9 +81,14 @@ func newServices(t *testing.T) (*services, http.Handler) {
 	current := func() *config.Config { return cfg }
 	log := slog.New(slog.DiscardHandler)
 	guard := access.New(current)
+	samples := archive.NewMemorySamples()
+	samples.Keep("a", time.Hour)
+	samples.Add("a", archive.Sample{Poll: archive.Poll{At: time.Now(), State: "ok"}, Value: 1.5})
 	return s, api.New(api.Deps{
 		Sources:     s,
 		Jobs:        served{s},
+		Samples:     samples,
+		Spans:       archive.NewMemorySpans(),
 		Config:      current,
 		ConfigTopic: hub.Topic("config", sse.TopicOptions{}),
 		Reload:      func(context.Context) (wire.Difference, error) { return s.reloaded, s.reload },

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,8 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // What a request of a history may ask for.
@@ -19,71 +21,35 @@ const (
 	maxPoints     = 2000
 )
 
-// getHistory answers with the numbers of a source, for a chart.
-func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
-	topic := a.findSource(w, r)
-	if topic == nil {
-		return
+// A numbersQuery is what a request of a history asks for.
+type numbersQuery struct {
+	field        string // if that is given
+	given        bool
+	since, until func(now time.Time) time.Time // nil: it does not say
+	points       int                           // 0: as many as there are
+}
+
+// readNumbersQuery reads a query. Without a number of points it asks for points of them.
+func readNumbersQuery(query url.Values, points int) (q numbersQuery, err error) {
+	q = numbersQuery{field: query.Get("field"), given: query.Has("field"), points: points}
+	if q.since, err = timeOf("since", query.Get("since")); err != nil {
+		return q, err
 	}
-	name := r.PathValue("name")
-	definition, numbers := a.deps.Sources.Definition(name), a.deps.Sources.History(name)
-	if definition == nil || numbers == nil {
-		fail(
-			w, r, http.StatusNotFound,
-			fmt.Sprintf("source %q remembers nothing: give it a show.history such as 24h", name),
-		)
-		return
+	if q.until, err = timeOf("until", query.Get("until")); err != nil {
+		return q, err
 	}
-	query := r.URL.Query()
-	since, err := sinceWhen(query.Get("since"))
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	points, err := pointsOf(query)
-	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
-	}
-	asked, any := query.Get("field"), !query.Has("field")
-	picks := func(f config.Field) bool { return f.Name == asked }
-	fields := numbers.Fields()
-	known := slices.Contains(fields, asked) || slices.ContainsFunc(definition.Pick, picks)
-	if !any && len(fields) > 0 && !known {
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("source %q has no numbers in field %q: it has %s",
-			name, asked, strings.Join(fields, ", ")))
-		return
-	}
-	a.serveState(w, r, func() (state, bool) {
-		field := asked
-		if any {
-			field = headline(definition, numbers)
+	if text := query.Get("points"); text != "" {
+		if q.points, err = strconv.Atoi(text); err != nil || q.points < 2 || q.points > maxPoints {
+			return q, fmt.Errorf("points=%s is not a number from 2 to %d", text, maxPoints)
 		}
-		now := time.Now()
-		object := numbers.Read(field, since(now), now, points)
-		object.Name = name
-		return stateOf(object), true
-	}, topic)
+	}
+	return q, nil
 }
 
-// pointsOf returns the maximum number of points that a query asks for.
-func pointsOf(query url.Values) (int, error) {
-	text := query.Get("points")
+// timeOf reads a time: one of RFC 3339, or a duration before now. It returns nil for an empty text.
+func timeOf(name, text string) (func(now time.Time) time.Time, error) {
 	if text == "" {
-		return defaultPoints, nil
-	}
-	points, err := strconv.Atoi(text)
-	if err != nil || points < 2 || points > maxPoints {
-		return 0, fmt.Errorf("points=%s is not a number from 2 to %d", text, maxPoints)
-	}
-	return points, nil
-}
-
-// sinceWhen reads the time from which on a history is wanted: a time, or a duration before now. Without one, all of it
-// is wanted.
-func sinceWhen(text string) (func(now time.Time) time.Time, error) {
-	if text == "" {
-		return func(time.Time) time.Time { return time.Time{} }, nil
+		return nil, nil
 	}
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return func(time.Time) time.Time { return at }, nil
@@ -91,17 +57,132 @@ func sinceWhen(text string) (func(now time.Time) time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d > 0 {
 		return func(now time.Time) time.Time { return now.Add(-d) }, nil
 	}
-	return nil, fmt.Errorf("since=%s is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h", text)
+	return nil, fmt.Errorf("%s=%s is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h", name, text)
 }
 
-// headline returns the field whose numbers are answered unless another one is asked for: the headline of the page, or
-// else the first by name.
-func headline(definition *config.Source, numbers *history.History) string {
-	if definition.Show.Value != "" {
-		return definition.Show.Value
+// A badQuery is an error that the client has made.
+type badQuery struct{ error }
+
+// getHistory answers with the numbers of a source: as JSON for a chart, or as CSV.
+func (a *API) getHistory(w http.ResponseWriter, r *http.Request) {
+	topic := a.findSource(w, r)
+	if topic == nil {
+		return
 	}
-	if fields := numbers.Fields(); len(fields) > 0 {
-		return fields[0]
+	name := r.PathValue("name")
+	definition := a.deps.Sources.Definition(name)
+	if definition == nil || definition.Show.History == 0 {
+		fail(w, r, http.StatusNotFound,
+			fmt.Sprintf("source %q remembers nothing: give it a show.history such as 24h", name))
+		return
 	}
-	return ""
+	isCSV, err := wantsCSV(r)
+	points := defaultPoints
+	if isCSV {
+		points = 0
+	}
+	q, errQuery := readNumbersQuery(r.URL.Query(), points)
+	if err = errors.Join(err, errQuery); err != nil {
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
+	if isCSV {
+		field, numbers, err := a.numbers(r, definition, q)
+		if err != nil {
+			a.failNumbers(w, r, err)
+			return
+		}
+		writeCSV(w, name, field, numbers.Buckets)
+		return
+	}
+	a.serveState(w, r, func() (state, bool) {
+		field, numbers, err := a.numbers(r, definition, q)
+		if err != nil {
+			a.failNumbers(w, r, err)
+			return state{}, false
+		}
+		return stateOf(historyOf(name, field, numbers)), true
+	}, topic)
+}
+
+// numbers reads what a query asks for: that field, or the headline of the page, or else the first one by name.
+func (a *API) numbers(r *http.Request, definition *config.Source, q numbersQuery) (string, archive.Numbers, error) {
+	now := time.Now()
+	since, until := now.Add(-definition.Show.History), now.Add(time.Minute) // in case that the clock was set back a little
+	if q.since != nil {
+		if at := q.since(now); at.After(since) {
+			since = at
+		}
+	}
+	if q.until != nil {
+		until = q.until(now)
+	}
+	field := q.field
+	if !q.given {
+		field = definition.Show.Value
+	}
+	got, err := a.deps.Samples.Read(r.Context(), definition.Name, field, since, until)
+	if err == nil && !q.given && field == "" && len(got.Fields) > 0 && got.Fields[0] != "" {
+		field = got.Fields[0]
+		got, err = a.deps.Samples.Read(r.Context(), definition.Name, field, since, until)
+	}
+	if errors.Is(err, archive.ErrNotFound) { // it was removed, or has changed, a moment ago
+		return field, archive.Numbers{}, nil
+	}
+	if err != nil {
+		return field, got, err
+	}
+	isPicked := slices.ContainsFunc(definition.Pick, func(f config.Field) bool { return f.Name == field })
+	if q.given && len(got.Fields) > 0 && !isPicked && !slices.Contains(got.Fields, field) {
+		return field, got, badQuery{fmt.Errorf("source %q has no numbers in field %q: it has %s",
+			definition.Name, field, strings.Join(got.Fields, ", "))}
+	}
+	if q.points > 0 {
+		if until.After(now) {
+			until = now
+		}
+		got.Buckets = archive.Merge(got.Buckets, q.points, until)
+	}
+	return field, got, nil
+}
+
+// failNumbers answers with the reason why there are no numbers.
+func (a *API) failNumbers(w http.ResponseWriter, r *http.Request, err error) {
+	if bad, ok := errors.AsType[badQuery](err); ok {
+		fail(w, r, http.StatusBadRequest, bad.Error())
+		return
+	}
+	a.failPast(w, r, err)
+}
+
+// failPast answers when the past cannot be read, as from a broken disk.
+func (a *API) failPast(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the client is gone
+	}
+	a.deps.Log.Error("the past cannot be read", "path", r.URL.Path, "err", err)
+	failForNow(w, r, http.StatusServiceUnavailable, "the past cannot be read; the log says more", 5*time.Second)
+}
+
+// historyOf returns numbers in columns.
+func historyOf(name, field string, numbers archive.Numbers) wire.History {
+	n := len(numbers.Buckets)
+	all := wire.History{
+		Name: name, Field: field, Fields: numbers.Fields, T: make([]int64, n),
+		V: make(wire.Numbers, n), Min: make(wire.Numbers, n), Max: make(wire.Numbers, n),
+	}
+	if all.Fields == nil {
+		all.Fields = []string{}
+	}
+	mean, count := make(wire.Numbers, n), make([]int, n)
+	known := false
+	for i, b := range numbers.Buckets {
+		all.T[i], all.V[i], all.Min[i], all.Max[i] = b.At.UnixMilli(), b.Last, b.Min, b.Max
+		mean[i], count[i] = b.Mean, b.Count
+		known = known || b.Count > 0
+	}
+	if known {
+		all.Mean, all.Count = mean, count
+	}
+	return all
 }

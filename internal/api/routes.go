@@ -43,6 +43,8 @@ func (a *API) routes() []route {
 		{"GET /api/v1/sources", view, a.listSources},
 		{"GET /api/v1/sources/{name}", view, a.getSource},
 		{"GET /api/v1/sources/{name}/history", view, a.getHistory},
+		{"GET /api/v1/sources/{name}/polls", view, a.getPolls},
+		{"GET /api/v1/sources/{name}/availability", view, a.getAvailability},
 		{"POST /api/v1/sources/{name}/refresh", operate, a.refreshSource},
 		{"GET /api/v1/stream", view, a.stream},
 		{"GET /api/v1/jobs", view, a.listJobs},

@@ -63,34 +63,36 @@ var matrix = map[string]struct {
 	class, path, body string
 	status            int
 }{
-	"GET /{$}":                            {"public", "/", "", 200},
-	"GET /tidewire.js":                    {"public", "/tidewire.js", "", 200},
-	"GET /static/{name}":                  {"public", "/static/none.js", "", 404},
-	"GET /auth/login":                     {"public", "/auth/login", "", 303},
-	"POST /auth/token":                    {"public", "/auth/token", `{"token":"viewer-secret"}`, 200},
-	"GET /auth/oidc":                      {"public", "/auth/oidc", "", 404},     // there is no provider
-	"GET /auth/callback":                  {"public", "/auth/callback", "", 404}, // nor here
-	"POST /auth/logout":                   {"public", "/auth/logout", "", 204},
-	"GET /api/v1/me":                      {"public", "/api/v1/me", "", 200},
-	"GET /livez":                          {"public", "/livez", "", 200},
-	"GET /readyz":                         {"public", "/readyz", "", 200},
-	"GET /openapi.json":                   {"public", "/openapi.json", "", 200},
-	"GET /schema.json":                    {"public", "/schema.json", "", 200},
-	"GET /metrics":                        {"view", "/metrics", "", 404}, // nobody counts here
-	"GET /api/v1/sources":                 {"view", "/api/v1/sources", "", 200},
-	"GET /api/v1/sources/{name}":          {"view", "/api/v1/sources/a", "", 200},
-	"GET /api/v1/sources/{name}/history":  {"view", "/api/v1/sources/a/history", "", 200},
-	"POST /api/v1/sources/{name}/refresh": {"operate", "/api/v1/sources/a/refresh", "", 202},
-	"GET /api/v1/stream":                  {"view", "/api/v1/stream", "", 200},
-	"GET /api/v1/jobs":                    {"view", "/api/v1/jobs", "", 200},
-	"GET /api/v1/jobs/{job}":              {"view", "/api/v1/jobs/scan", "", 200},
-	"GET /api/v1/jobs/{job}/queue":        {"view", "/api/v1/jobs/scan/queue", "", 200},
-	"POST /api/v1/jobs/{job}/runs":        {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
-	"GET /api/v1/runs/{id}":               {"view", "/api/v1/runs/SCAN", "", 200},
-	"GET /api/v1/runs/{id}/events":        {"view", "/api/v1/runs/SCAN/events", "", 200},
-	"GET /api/v1/runs/{id}/output":        {"view", "/api/v1/runs/SCAN/output", "", 200},
-	"POST /api/v1/config/reload":          {"manage", "/api/v1/config/reload", "", 409}, // there is no file
-	"POST /api/v1/runs/{id}/cancel":       {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
+	"GET /{$}":                                {"public", "/", "", 200},
+	"GET /tidewire.js":                        {"public", "/tidewire.js", "", 200},
+	"GET /static/{name}":                      {"public", "/static/none.js", "", 404},
+	"GET /auth/login":                         {"public", "/auth/login", "", 303},
+	"POST /auth/token":                        {"public", "/auth/token", `{"token":"viewer-secret"}`, 200},
+	"GET /auth/oidc":                          {"public", "/auth/oidc", "", 404},     // there is no provider
+	"GET /auth/callback":                      {"public", "/auth/callback", "", 404}, // nor here
+	"POST /auth/logout":                       {"public", "/auth/logout", "", 204},
+	"GET /api/v1/me":                          {"public", "/api/v1/me", "", 200},
+	"GET /livez":                              {"public", "/livez", "", 200},
+	"GET /readyz":                             {"public", "/readyz", "", 200},
+	"GET /openapi.json":                       {"public", "/openapi.json", "", 200},
+	"GET /schema.json":                        {"public", "/schema.json", "", 200},
+	"GET /metrics":                            {"view", "/metrics", "", 404}, // nobody counts here
+	"GET /api/v1/sources":                     {"view", "/api/v1/sources", "", 200},
+	"GET /api/v1/sources/{name}":              {"view", "/api/v1/sources/a", "", 200},
+	"GET /api/v1/sources/{name}/history":      {"view", "/api/v1/sources/a/history", "", 200},
+	"GET /api/v1/sources/{name}/polls":        {"view", "/api/v1/sources/a/polls", "", 200},
+	"GET /api/v1/sources/{name}/availability": {"view", "/api/v1/sources/a/availability", "", 200},
+	"POST /api/v1/sources/{name}/refresh":     {"operate", "/api/v1/sources/a/refresh", "", 202},
+	"GET /api/v1/stream":                      {"view", "/api/v1/stream", "", 200},
+	"GET /api/v1/jobs":                        {"view", "/api/v1/jobs", "", 200},
+	"GET /api/v1/jobs/{job}":                  {"view", "/api/v1/jobs/scan", "", 200},
+	"GET /api/v1/jobs/{job}/queue":            {"view", "/api/v1/jobs/scan/queue", "", 200},
+	"POST /api/v1/jobs/{job}/runs":            {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
+	"GET /api/v1/runs/{id}":                   {"view", "/api/v1/runs/SCAN", "", 200},
+	"GET /api/v1/runs/{id}/events":            {"view", "/api/v1/runs/SCAN/events", "", 200},
+	"GET /api/v1/runs/{id}/output":            {"view", "/api/v1/runs/SCAN/output", "", 200},
+	"POST /api/v1/config/reload":              {"manage", "/api/v1/config/reload", "", 409}, // there is no file
+	"POST /api/v1/runs/{id}/cancel":           {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
 }
 
 // Every route with every caller: who may gets the answer, who is nobody 401, who is known 403.

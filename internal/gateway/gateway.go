@@ -92,6 +92,7 @@ type gateway struct {
 	clock     *clock.Clock
 	client    *http.Client // of all polls and webhooks
 	alerts    *alert.Service
+	past      past
 	cfg       atomic.Pointer[config.Config] // what is configured now
 	upstreams upstream.Pool
 	sources   *sources.Service
@@ -155,6 +156,15 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	return g.serve(ctx, live, ln, opts.TLS)
 }
 
+// A past is where the gateway keeps what has happened.
+type past struct {
+	samples archive.Samples
+	spans   archive.Spans
+}
+
+// pastInMemory returns a past that ends with the process.
+func pastInMemory() past { return past{archive.NewMemorySamples(), archive.NewMemorySpans()} }
+
 // newStore makes the store of a gateway whose configuration names no directory.
 var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
@@ -175,6 +185,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		log: opts.Logger, clock: clock.New(), dir: dir,
 		store:     own.New(opts.store),
 		runs:      archive.NewMemoryRuns(nil),
+		past:      pastInMemory(),
 		observer:  opts.Observer,
 		client:    httpkind.NewClient(),
 		polling:   func() {},
@@ -274,6 +285,8 @@ func (g *gateway) newSources() *sources.Service {
 		Client:    g.client,
 		Upstreams: &g.upstreams,
 		Alerts:    g.alerts,
+		Samples:   g.past.samples,
+		Spans:     g.past.spans,
 		ClockSet:  func() { g.jobs.ClockSet() },
 		Observer:  g.observer.Sources,
 	})
@@ -290,6 +303,8 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Sources:     g.sources,
 		Jobs:        g.jobs,
 		Runs:        g.jobs,
+		Samples:     g.past.samples,
+		Spans:       g.past.spans,
 		Config:      g.cfg.Load,
 		ConfigTopic: g.configTopic(),
 		Reload:      g.reload,

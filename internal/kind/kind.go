@@ -117,7 +117,7 @@ type UpstreamEnv struct {
 // A Fetcher gets the values of one source.
 type Fetcher interface {
 	// Fetch gets a value. It may take as long as ctx lasts, and returns soon after ctx has ended. Of a result that
-	// comes with an error only Wait counts.
+	// comes with an error only Wait, Status and Size count.
 	Fetch(ctx context.Context) (Result, error)
 }
 
@@ -132,6 +132,16 @@ type Result struct {
 	Value any           // of the types that encoding/json decodes into
 	Stale string        // why the value is stale already; empty: it is fresh
 	Wait  time.Duration // the pause that the peer asks for, as by Retry-After; 0: none
+
+	Status Status // how the peer answered, for people who look at past polls
+	Size   int    // bytes of the answer; 0: it was empty, or was not read
+}
+
+// A Status is what a peer says of its own answer, whether that is one of success or not: the status of HTTP, or the exit
+// code of a program. Its zero value is none: the kind knows no such thing, or there was no answer.
+type Status struct {
+	Code  int
+	Known bool
 }
 
 // ErrNothingYet is the error of a fetch that had nothing to get a value from yet. The source stays as it is.

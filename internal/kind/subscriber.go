@@ -68,6 +68,6 @@ func Payload(data []byte, parse string) FetchFunc {
 	return func(ctx context.Context) (Result, error) {
 		TraceOf(ctx).Output(data, 0)
 		v, err := value.Parse(ctx, parse, data)
-		return Result{Value: v}, err
+		return Result{Value: v, Size: len(data)}, err
 	}
 }

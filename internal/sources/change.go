@@ -51,12 +51,15 @@ func (c *change) Apply() {
 	svc := c.svc
 	for _, s := range c.Gone {
 		s.removeTasks()
+		svc.deps.Samples.Leave(s.Name)
+		svc.deps.Spans.Leave(s.Name, svc.deps.Clock.Wall())
 	}
 	for _, s := range c.Fresh {
 		if before, changed := c.Replaced(s); changed {
 			before.removeTasks()
 			s.takeOver(before)
 		}
+		svc.deps.Samples.Keep(s.Name, s.Show.History)
 	}
 	inputs := make(map[string]*poller, len(c.Next))
 	for _, s := range c.Next {

@@ -22,6 +22,8 @@ type clockKey struct{}
 // checkClock is the hook that checks the clocks regularly.
 func (svc *Service) checkClock(_ context.Context, internal *smartpoll.Internal) error {
 	svc.followClock(internal)
+	svc.lived = svc.deps.Clock.Wall()
+	svc.deps.Spans.Lived(svc.lived)
 	internal.Schedule(clockKey{}, clock.Interval)
 	return nil
 }
@@ -34,6 +36,10 @@ func (svc *Service) followClock(internal *smartpoll.Internal) {
 		return
 	}
 	svc.deps.Log.Info("the clock was set, or the process stood still", "wall_clock_ahead", ahead.Round(time.Millisecond))
+	if wall := svc.deps.Clock.Wall(); !svc.lived.IsZero() {
+		svc.deps.Spans.Slept(svc.lived, wall)
+		svc.lived = wall
+	}
 	now, sources := svc.deps.Clock.Now(), svc.all()
 	if gap {
 		var evaluateFrom time.Time

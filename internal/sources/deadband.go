@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/history"
 )
 
 // applyDeadband returns v with each number that differs from the published one by less than its
@@ -46,8 +46,8 @@ func keepWithin(now, before any, least float64) any {
 	if _, isBool := now.(bool); isBool {
 		return now
 	}
-	a, isNumber := history.Number(now)
-	b, wasNumber := history.Number(before)
+	a, isNumber := archive.Number(now)
+	b, wasNumber := archive.Number(before)
 	if isNumber && wasNumber && math.Abs(a-b) < least {
 		return before
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
@@ -81,6 +82,8 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 		Clock:     clock.New(),
 		Client:    &http.Client{Transport: nowhere{}},
 		Upstreams: new(upstream.Pool),
+		Samples:   archive.NewMemorySamples(),
+		Spans:     archive.NewMemorySpans(),
 		ClockSet:  func() {},
 		Observer:  &Observer{Polled: observed.add},
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
@@ -26,6 +27,9 @@ type reading struct {
 	valuePause time.Duration    // the pause that value asks for; 0: none
 	wait       time.Duration    // how long the upstream asks for no further request; 0: it does not ask
 	alert      alert.Evaluation // of value
+	took       time.Duration
+	status     kind.Status // of the answer
+	size       int         // of the answer, in bytes
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
@@ -37,6 +41,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		defer cancel()
 	}
 	defer func() {
+		got.took = s.svc.deps.Clock.Now().Sub(got.began)
 		if err = s.secrets.Error(err); err != nil && got.wait > 0 {
 			err = leaveAlone{err, got.wait}
 		}
@@ -47,7 +52,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll
 	}
 	raw, err := s.fetcher.Fetch(ctx)
-	got.stale, got.wait = raw.Stale, raw.Wait
+	got.stale, got.wait, got.status, got.size = raw.Stale, raw.Wait, raw.Status, raw.Size
 	if err != nil {
 		return got, err
 	}
@@ -78,9 +83,9 @@ func (s *poller) observed() func(context.Context) (reading, error) {
 	}
 	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
 	return func(ctx context.Context) (reading, error) {
-		p, begun := p, time.Now()
+		p := p
 		got, err := s.poll(ctx)
-		if p.Took, p.Err = time.Since(begun), err; !isNoNews(err) {
+		if p.Took, p.Err = got.took, err; !isNoNews(err) {
 			s.svc.deps.Observer.Polled(p)
 		}
 		return got, err
@@ -145,7 +150,7 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 	before := s.published
 	after := before
 	if err != nil {
-		s.failed(internal, &after, err)
+		s.failed(internal, &after, got, err)
 		if before.State == wire.SourceOK || before.State == wire.SourcePending {
 			s.log.Warn("poll failed", "err", err)
 		}
@@ -167,13 +172,14 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 }
 
 // failed updates a snapshot of s after a failed poll.
-func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, err error) {
+func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, got reading, err error) {
 	text := err.Error()
 	snap.State, snap.Error = wire.SourceFailing, &text
 	if snap.UpdatedAt != nil {
 		snap.State = wire.SourceStale
 	}
-	s.history.Add(s.svc.deps.Clock.Wall(), nil)
+	got.value = nil
+	s.record(s.svc.deps.Clock.Wall(), snap, got)
 	s.waiting, s.notBefore = waitingAfter(err), internal.Next(s.key)
 	if s.pause() == config.Never {
 		internal.Schedule(s.key, -1)
@@ -205,7 +211,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 		snap.State, snap.Error = wire.SourceStale, &got.stale
 		got.value = nil // a gap in the history
 	}
-	s.history.Add(*at, got.value) // as the snapshot has it, to the millisecond
+	s.record(*at, snap, got) // as the snapshot has it, to the millisecond
 	s.valuePause, s.waiting, s.notBefore = got.valuePause, "", time.Time{}
 	s.schedule(internal, now)
 	if next := internal.Next(s.key); got.wait > 0 && next.Before(now.Add(got.wait)) {
@@ -215,6 +221,17 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 		}
 	}
 	return true
+}
+
+// record adds a poll to the past of the source, which is now as snap says.
+func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
+	sample := archive.Sample{Poll: archive.Poll{
+		At: at, Took: got.took, Status: got.status.Code, HasStatus: got.status.Known, Size: got.size, State: snap.State,
+	}, Value: got.value}
+	if snap.Error != nil {
+		sample.Error = *snap.Error
+	}
+	s.svc.deps.Samples.Add(s.Name, sample)
 }
 
 // expire is the hook that marks the value of the source as stale because of its age.
@@ -232,7 +249,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	text := s.staleReason()
 	after := before
 	after.State, after.Error = wire.SourceStale, &text
-	s.history.Add(s.svc.deps.Clock.Wall(), nil)
+	s.svc.deps.Samples.Gap(s.Name, s.svc.deps.Clock.Wall())
 	s.alertOn(&after, alert.Evaluation{})
 	s.put(after)
 	return nil

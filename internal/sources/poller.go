@@ -10,7 +10,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/subscription"
@@ -41,7 +40,6 @@ type poller struct {
 	claim    snapshot.Claim
 	show     wire.Show // as snapshots have it
 	topic    *sse.Topic
-	history  *history.History      // nil: it keeps none
 	limit    *smartpoll.Group      // of its upstream; nil: there is none
 	inputs   map[string]*sse.Topic // the topics of its inputs, by name
 
@@ -95,9 +93,6 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets,
 	}, cfg.Alert)
 	s.topic = svc.topicOf(cfg.Name)
-	if span := cfg.Show.History; span > 0 {
-		s.history = history.New(span)
-	}
 	if computed, ok := cfg.Spec.(kind.Computed); ok {
 		s.from, s.needs = computed.Inputs(), computed.Needed()
 		s.inputs = make(map[string]*sse.Topic, len(s.from))
@@ -195,6 +190,13 @@ func (s *poller) put(snap wire.Source) {
 // publish is put for a snapshot that differs in the time of the next poll alone: no source that
 // is computed from this one has to be computed again.
 func (s *poller) publish(snap wire.Source) {
+	if snap.State != s.published.State {
+		reason := ""
+		if snap.Error != nil {
+			reason = *snap.Error
+		}
+		s.svc.deps.Spans.Enter(s.Name, s.svc.deps.Clock.Wall(), snap.State, reason)
+	}
 	s.published = snap
 	s.claim.Put(s.encode(snap))
 }

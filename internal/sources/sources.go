@@ -39,9 +39,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/history"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -56,9 +56,11 @@ type Deps struct {
 	Hub       *sse.Hub             // serves the topics of the store
 	Log       *slog.Logger
 	Clock     *clock.Clock
-	Client    *http.Client   // of the kinds that go over HTTP
-	Upstreams *upstream.Pool // whose limits polls keep
-	Alerts    *alert.Service // evaluates the alerts of sources and delivers them
+	Client    *http.Client    // of the kinds that go over HTTP
+	Upstreams *upstream.Pool  // whose limits polls keep
+	Alerts    *alert.Service  // evaluates the alerts of sources and delivers them
+	Samples   archive.Samples // gets what each poll gave
+	Spans     archive.Spans   // gets the states of sources
 
 	// ClockSet is called by a hook when the wall clock was set, which changes the times that people
 	// are shown.
@@ -102,6 +104,8 @@ type Poll struct {
 type Service struct {
 	deps Deps
 	list atomic.Pointer[[]*poller] // replaced as a whole and never changed
+
+	lived time.Time // when the clock was looked at last, by the wall clock; used by hooks alone
 
 	mu      sync.Mutex           // guards the field below
 	changed map[*poller]struct{} // some of their inputs have changed
@@ -158,14 +162,6 @@ func (svc *Service) Topic(name string) *sse.Topic {
 func (svc *Service) Definition(name string) *config.Source {
 	if s := svc.find(name); s != nil {
 		return s.Source
-	}
-	return nil
-}
-
-// History has the numbers of a source; it is nil if that is not configured, or remembers none.
-func (svc *Service) History(name string) *history.History {
-	if s := svc.find(name); s != nil {
-		return s.history
 	}
 	return nil
 }

@@ -6,12 +6,12 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// takeOver makes s the successor of before, whose definition has changed, within a hook. The history
-// stays if its values still mean the same.
+// takeOver makes s the successor of before, whose definition has changed, within a hook. Numbers in memory stay if its
+// values still mean the same.
 func (s *poller) takeOver(before *poller) {
 	s.claim, s.revision = before.claim, before.revision
-	if s.keepsValueOf(before) && s.Show.History == before.Show.History {
-		s.history = before.history
+	if !s.keepsValueOf(before) {
+		s.svc.deps.Samples.Keep(s.Name, 0)
 	}
 }
 

@@ -89,7 +89,10 @@ var errStillSubscribed = fmt.Errorf("it is still subscribed after %v", endWithin
 
 // Stop ends the subscriptions of all sources, waits for that, and closes what sources have opened. The scheduler has
 // ended, and no change is prepared.
-func (svc *Service) Stop(ctx context.Context) { releaseAll(ctx, svc.all()) }
+func (svc *Service) Stop(ctx context.Context) {
+	svc.deps.Spans.Lived(svc.deps.Clock.Wall())
+	releaseAll(ctx, svc.all())
+}
 
 // hear waits for the first message of a source that is told its values.
 func (s *poller) hear(ctx context.Context) (kind.Result, error) {

@@ -45,7 +45,8 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 	all := schemas(t)
 	for name, v := range map[string]any{
 		"Source": wire.Source{}, "Sources": wire.Sources{}, "Show": wire.Show{}, "Alert": wire.Alert{},
-		"History": wire.History{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{},
+		"History": wire.History{}, "Polls": wire.Polls{}, "Poll": wire.Poll{}, "Availability": wire.Availability{},
+		"Window": wire.Window{}, "Outage": wire.Outage{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{},
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},

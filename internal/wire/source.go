@@ -94,9 +94,11 @@ type Sources struct {
 type History struct {
 	Name   string   `json:"name"` // of the source
 	Field  string   `json:"field"`
-	Fields []string `json:"fields"` // all that have numbers, by name; "" is the value itself
-	T      []int64  `json:"t"`      // ms since 1970, ascending
-	V      Numbers  `json:"v"`      // the newest number of each point
-	Min    Numbers  `json:"min"`    // the least one
-	Max    Numbers  `json:"max"`    // the largest one
+	Fields []string `json:"fields"`          // all that have numbers, by name; "" is the value itself
+	T      []int64  `json:"t"`               // ms since 1970, ascending
+	V      Numbers  `json:"v"`               // the newest number of each point
+	Min    Numbers  `json:"min"`             // the least one
+	Max    Numbers  `json:"max"`             // the largest one
+	Mean   Numbers  `json:"mean,omitempty"`  // their mean; nil: it is not known
+	Count  []int    `json:"count,omitempty"` // how many there are; nil: it is not known
 }

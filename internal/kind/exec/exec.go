@@ -32,8 +32,8 @@ type Command struct {
 
 // Fetch runs the program once. An exit code that is not one of OKCodes is an error with the
 // last line of standard error, or of standard output if there is none. When ctx ends, the
-// program and its children have a second to end.
-func (e Command) Fetch(ctx context.Context) (any, error) {
+// program and its children have a second to end. It implements [kind.Fetcher].
+func (e Command) Fetch(ctx context.Context) (kind.Result, error) {
 	start := time.Now()
 	last, said := "", "" // lines of standard error and standard output
 	keep := func(to *string) func(string) {
@@ -58,10 +58,10 @@ func (e Command) Fetch(ctx context.Context) (any, error) {
 	if t := kind.TraceOf(ctx); t != nil {
 		traceExit(t, r, last)
 	}
+	got := kind.Result{Status: kind.Status{Code: r.ExitCode, Known: r.ExitCode >= 0}, Size: len(r.Stdout)}
 	if err == nil {
-		var v any
-		if v, err = e.value(ctx, r); err == nil {
-			return v, nil
+		if got.Value, err = e.value(ctx, r); err == nil {
+			return got, nil
 		}
 	}
 	var exit *command.ExitError
@@ -77,7 +77,7 @@ func (e Command) Fetch(ctx context.Context) (any, error) {
 	case r.ExitCode >= 0:
 		text = e.name() + ": " + text
 	}
-	return nil, &kind.Failure{Text: kind.Brief(text, e.Secrets), Err: err}
+	return got, &kind.Failure{Text: kind.Brief(text, e.Secrets), Err: err}
 }
 
 // traceExit shows how a program has ended, and what it has printed.

@@ -11,15 +11,16 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/command"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/exec"
 )
 
 func ExampleCommand_Fetch() {
-	v, err := exec.Command{
+	got, err := exec.Command{
 		Argv:  []string{"printf", "Use%%\n 42%%\n"},
 		Parse: "lines",
 	}.Fetch(context.Background())
-	fmt.Printf("%q %v\n", v, err)
+	fmt.Printf("%q %v\n", got.Value, err)
 	// Output: ["Use%" "42%"] <nil>
 }
 
@@ -37,7 +38,7 @@ func TestExec(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, err := exec.Command{Argv: sh(tt.script), Parse: tt.how}.Fetch(t.Context())
-		if err != nil || !reflect.DeepEqual(got, tt.want) {
+		if err != nil || !reflect.DeepEqual(got.Value, tt.want) {
 			t.Errorf("%s as %q = %#v, %v, want %#v", tt.script, tt.how, got, err, tt.want)
 		}
 	}
@@ -61,15 +62,15 @@ func TestExecErrors(t *testing.T) {
 	for _, tt := range tests {
 		got, err := exec.Command{Argv: tt.argv, Parse: tt.how}.Fetch(t.Context())
 		if err == nil || err.Error() != tt.want {
-			t.Errorf("%q = %.50v, %v, want the error %s", tt.argv, got, err, tt.want)
+			t.Errorf("%q = %.50v, %v, want the error %s", tt.argv, got.Value, err, tt.want)
 		}
 	}
 }
 
 func TestExecExitErrorIsKept(t *testing.T) {
-	_, err := exec.Command{Argv: sh("exit 9")}.Fetch(t.Context())
+	got, err := exec.Command{Argv: sh("exit 9")}.Fetch(t.Context())
 	var exit *command.ExitError
-	if !errors.As(err, &exit) || exit.Code != 9 {
+	if !errors.As(err, &exit) || exit.Code != 9 || got.Status.Code != 9 {
 		t.Errorf("Fetch = %v, want an ExitError with code 9", err)
 	}
 }
@@ -112,14 +113,14 @@ func TestChecksThatExitWithAState(t *testing.T) {
 	} {
 		got, err := exec.Command{Argv: tt.argv, OKCodes: tt.ok}.Fetch(t.Context())
 		if err != nil {
-			got = err.Error()
+			got.Value = err.Error()
 		}
-		if got != tt.want {
-			t.Errorf("%q with %v = %v, want %s", tt.argv, tt.ok, got, tt.want)
+		if got.Value != tt.want {
+			t.Errorf("%q with %v = %v, want %s", tt.argv, tt.ok, got.Value, tt.want)
 		}
 	}
 	got, err := exec.Command{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: "json", OKCodes: []int{1}}.Fetch(t.Context())
-	if err != nil || fmt.Sprint(got) != "map[state:2]" {
+	if err != nil || fmt.Sprint(got.Value) != "map[state:2]" || got.Status != (kind.Status{Code: 1, Known: true}) || got.Size != 13 {
 		t.Errorf("JSON with an exit code that is fine = %v, %v", got, err)
 	}
 	if _, err := (exec.Command{Argv: sh(`echo no; exit 1`), Parse: "json", OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
@@ -134,7 +135,7 @@ func TestSurroundingsOfAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := exec.Command{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: "lines"}.Fetch(t.Context())
-	if want := []any{dir, "5", "terminal"}; err != nil || !reflect.DeepEqual(got, want) {
+	if want := []any{dir, "5", "terminal"}; err != nil || !reflect.DeepEqual(got.Value, want) {
 		t.Errorf("Fetch = %v, %v, want %v", got, err, want)
 	}
 }

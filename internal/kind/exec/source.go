@@ -27,9 +27,9 @@ type Program struct {
 
 // Open implements [kind.Source].
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
-	return kind.Values(Command{
+	return Command{
 		Argv: s.Argv, Parse: env.Parse, Env: s.Env, Dir: s.Dir, TTY: s.TTY, OKCodes: s.OKCodes, Secrets: env.Secrets,
-	}.Fetch), nil
+	}, nil
 }
 
 // SameValue implements [kind.Source]: the program may be another one.

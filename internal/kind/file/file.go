@@ -77,18 +77,19 @@ type content struct {
 func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 	start := time.Now()
 	got, err := f.get(ctx)
+	size := len(got.data)
 	if err == nil {
 		f.trace(kind.TraceOf(ctx), got)
 		var v any
 		if v, err = value.Parse(ctx, f.env.Parse, got.data); err == nil {
-			return kind.Result{Value: v, Stale: f.stale(got.modified)}, nil
+			return kind.Result{Value: v, Stale: f.stale(got.modified), Size: size}, nil
 		}
 	}
 	if e, ok := errors.AsType[*value.ParseError](err); ok {
 		e.Start = f.env.Secrets.Text(e.Start)
 	}
 	name := f.env.Secrets.Text(f.source.Path)
-	return kind.Result{}, kind.Fail(ctx, start, name, reason(err), err, f.env.Secrets)
+	return kind.Result{Size: size}, kind.Fail(ctx, start, name, reason(err), err, f.env.Secrets)
 }
 
 // get waits for a read of the file. What an earlier one gave after its poll had timed out is not taken: it may be of

@@ -55,7 +55,7 @@ func TestValues(t *testing.T) {
 		{"empty", "", "", ""},
 	} {
 		got, err := fetch(t, &file.Source{Path: write(t, tt.name, tt.text)}, kind.Env{Parse: tt.parse})
-		if err != nil || !reflect.DeepEqual(got, kind.Result{Value: tt.want}) {
+		if err != nil || !reflect.DeepEqual(got, kind.Result{Value: tt.want, Size: len(tt.text)}) {
 			t.Errorf("%s %q as %q = %#v, %v, want %#v", tt.name, tt.text, tt.parse, got, err, tt.want)
 		}
 	}

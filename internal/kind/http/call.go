@@ -3,7 +3,6 @@ package http
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -76,9 +75,6 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
-	}
 	data, err := readBody(ctx, resp)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,10 @@ type Get struct {
 	// there is one. Nil means that it is ignored.
 	Asked func(time.Duration)
 
+	// Answered is called with the status of the answer and with how many bytes were read of its body, or 0, before the
+	// fetch returns. Nil means that nobody wants to know.
+	Answered func(status, size int)
+
 	Secrets *secret.Redactor // hides secrets in errors
 }
 
@@ -139,6 +143,10 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 	}
 	defer resp.Body.Close()
 	trace.response(resp)
+	var body []byte
+	if h.Answered != nil {
+		defer func() { h.Answered(resp.StatusCode, len(body)) }()
+	}
 
 	switch {
 	case resp.StatusCode == http.StatusNotModified && stored != nil:
@@ -152,11 +160,7 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 			h.Asked(after)
 		}
 	}
-	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return nil, nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
-	}
-	body, err := readBody(ctx, resp)
-	if err != nil {
+	if body, err = readBody(ctx, resp); err != nil {
 		return nil, nil, err
 	}
 	trace.body(body)
@@ -178,6 +182,9 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 
 // readBody reads the whole body, or as much as it takes to know that it is too large.
 func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
+	if enc := resp.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return nil, fmt.Errorf("the answer is encoded as %q, want gzip or plain", enc)
+	}
 	if resp.ContentLength > value.MaxBody {
 		return nil, value.ErrTooLarge
 	}

@@ -75,7 +75,8 @@ func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 	f := new(fetcher)
 	f.get = Get{
 		Client: env.Client, URL: s.URL, Header: s.Header, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
-		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.wait = wait },
+		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.got.Wait = wait },
+		Answered: func(status, size int) { f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, size },
 	}
 	return f, nil
 }
@@ -107,17 +108,19 @@ func (s *Source) Secrets() kind.Secrets {
 // A fetcher makes a request conditional on the last answer that was of use.
 type fetcher struct {
 	get    Get
-	stored *Stored       // the newest answer that has a validator, and was of use
-	newest *Stored       // the same, before that is confirmed
-	wait   time.Duration // what the newest answer asks for
+	stored *Stored     // the newest answer that has a validator, and was of use
+	newest *Stored     // the same, before that is confirmed
+	got    kind.Result // what the newest answer says beside its value
 }
 
 // Fetch implements [kind.Fetcher].
 func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
-	f.wait = 0
+	f.got = kind.Result{}
 	v, newest, err := f.get.FetchIf(ctx, f.stored)
 	f.newest = newest
-	return kind.Result{Value: v, Wait: f.wait}, err
+	got := f.got
+	got.Value = v
+	return got, err
 }
 
 // Confirm implements [kind.Confirmer].

@@ -1,7 +1,8 @@
-package history_test
+package archive_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -12,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/history"
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // epoch is when the histories of these tests begin.
@@ -20,8 +22,41 @@ var epoch = time.Date(2026, 11, 21, 18, 40, 0, 0, time.UTC)
 
 type object = map[string]any
 
+// A history is what [archive.MemorySamples] keeps of one source.
+type history struct {
+	*archive.MemorySamples
+	span time.Duration
+}
+
+func newHistory(span time.Duration) *history {
+	h := &history{archive.NewMemorySamples(), span}
+	h.Keep("tank", span)
+	return h
+}
+
+func (h *history) Add(at time.Time, value any) {
+	h.MemorySamples.Add("tank", archive.Sample{Poll: archive.Poll{At: at, State: "ok"}, Value: value})
+}
+
+// Read returns the numbers of a field in columns, in at most that many points.
+func (h *history) Read(field string, since, now time.Time, points int) (got wire.History) {
+	if begin := now.Add(-h.span); since.Before(begin) {
+		since = begin
+	}
+	all, err := h.MemorySamples.Read(context.Background(), "tank", field, since, now.Add(time.Hour))
+	if err != nil {
+		panic(err)
+	}
+	got.Field, got.Fields, got.T = field, all.Fields, []int64{}
+	for _, b := range archive.Merge(all.Buckets, points, now) {
+		got.T = append(got.T, b.At.UnixMilli())
+		got.V, got.Min, got.Max = append(got.V, b.Last), append(got.Min, b.Min), append(got.Max, b.Max)
+	}
+	return got
+}
+
 func TestAHistoryHasEveryPollWhileThereIsRoom(t *testing.T) {
-	h := history.New(24 * time.Hour)
+	h := newHistory(24 * time.Hour)
 	for i, value := range []any{1, 2.5, nil, json.Number("3"), "text", true, 1e300} {
 		h.Add(epoch.Add(time.Duration(i)*time.Minute), value)
 	}
@@ -39,7 +74,7 @@ func TestAHistoryHasEveryPollWhileThereIsRoom(t *testing.T) {
 }
 
 func TestAHistoryHasAllNumbersOfAnObject(t *testing.T) {
-	h := history.New(time.Hour)
+	h := newHistory(time.Hour)
 	minute := func(n int) time.Time { return epoch.Add(time.Duration(n) * time.Minute) }
 	h.Add(minute(0), object{"level": 41.0, "name": "T-101"})
 	h.Add(minute(1), object{"level": 42.0, "pump": false, "deep": object{"x": 1.0}})
@@ -67,7 +102,7 @@ func TestAHistoryHasAllNumbersOfAnObject(t *testing.T) {
 
 // An upstream that invents names costs no more than the fields that are remembered.
 func TestAHistoryHasABoundedNumberOfFields(t *testing.T) {
-	h := history.New(time.Hour)
+	h := newHistory(time.Hour)
 	for i := range 5000 {
 		h.Add(epoch.Add(time.Duration(i)*time.Second), object{fmt.Sprint("n", i): 1.0, fmt.Sprint("m", i): 2.0})
 	}
@@ -88,7 +123,7 @@ func TestAHistoryEnclosesWhatItMerges(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		span := time.Duration(1+r.IntN(48*60)) * time.Minute
-		h := history.New(span)
+		h := newHistory(span)
 		interval := span / time.Duration(1+r.IntN(5000))
 		var polls []poll
 		now := epoch
@@ -116,7 +151,7 @@ func TestAHistoryEnclosesWhatItMerges(t *testing.T) {
 	}
 }
 
-func checkHistory(t *testing.T, what string, h *history.History, polls []poll, since, now time.Time, span time.Duration, points int) {
+func checkHistory(t *testing.T, what string, h *history, polls []poll, since, now time.Time, span time.Duration, points int) {
 	t.Helper()
 	got := h.Read("x", since, now, points)
 	if len(got.T) > points || len(got.T) != len(got.V) || len(got.T) != len(got.Min) || len(got.T) != len(got.Max) {
@@ -134,7 +169,7 @@ func checkHistory(t *testing.T, what string, h *history.History, polls []poll, s
 		return
 	}
 	// The first bucket may have begun before; all others are exact.
-	width := 2*span.Milliseconds()/history.Buckets + 2
+	width := 2*span.Milliseconds()/archive.Buckets + 2
 	if got.T[0] < begin || got.T[len(got.T)-1] != polls[len(polls)-1].at {
 		t.Errorf("%s: points from %d to %d, want from %d to the newest poll at %d", what, got.T[0], got.T[len(got.T)-1], begin, polls[len(polls)-1].at)
 	}
@@ -182,18 +217,18 @@ func TestAHistoryReachesBackOverItsSpan(t *testing.T) {
 		24 * time.Hour:      30 * time.Second,
 		31 * 24 * time.Hour: 17 * time.Minute,
 	} {
-		h := history.New(span)
+		h := newHistory(span)
 		now := epoch
 		for range 3 * span / interval {
 			now = now.Add(interval)
 			h.Add(now, 1.0)
 		}
-		got := h.Read("", time.Time{}, now, history.Buckets)
+		got := h.Read("", time.Time{}, now, archive.Buckets)
 		missing := time.UnixMilli(got.T[0]).Sub(now.Add(-span))
-		if limit := 2*span/history.Buckets + interval; missing < 0 || missing > limit {
+		if limit := 2*span/archive.Buckets + interval; missing < 0 || missing > limit {
 			t.Errorf("%v polled every %v: the oldest point is %v later than the span begins, want 0 to %v", span, interval, missing, limit)
 		}
-		if n, least := len(got.T), min(int(span/interval)-1, history.Buckets*3/4); n < least {
+		if n, least := len(got.T), min(int(span/interval)-1, archive.Buckets*3/4); n < least {
 			t.Errorf("%v polled every %v: %d points, want at least %d", span, interval, n, least)
 		}
 	}
@@ -201,7 +236,7 @@ func TestAHistoryReachesBackOverItsSpan(t *testing.T) {
 
 // The clock of a machine may be set back; what it has not reached again is forgotten.
 func TestAHistoryGoesOnWhenTheClockIsSetBack(t *testing.T) {
-	h := history.New(time.Hour)
+	h := newHistory(time.Hour)
 	for i := range 10 {
 		h.Add(epoch.Add(time.Duration(i)*time.Minute), float64(i))
 	}
@@ -216,7 +251,7 @@ func TestAHistoryGoesOnWhenTheClockIsSetBack(t *testing.T) {
 // When its memory is in use, a history needs no more of it.
 func TestAHistoryIsBounded(t *testing.T) {
 	const n = 20
-	fill := func(h *history.History, values []any, polls int) {
+	fill := func(h *history, values []any, polls int) {
 		for i := range polls {
 			h.Add(epoch.Add(time.Duration(i)*30*time.Second), values[i%2])
 		}
@@ -229,9 +264,9 @@ func TestAHistoryIsBounded(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before := heap()
-	all := make([]*history.History, n)
+	all := make([]*history, n)
 	for i := range all {
-		all[i] = history.New(24 * time.Hour)
+		all[i] = newHistory(24 * time.Hour)
 		fill(all[i], values, 3000)
 	}
 	each := (heap() - before) / n
@@ -250,7 +285,7 @@ func TestAHistoryIsBounded(t *testing.T) {
 }
 
 func TestAHistoryIsReadWhileItIsWritten(t *testing.T) {
-	h := history.New(time.Minute)
+	h := newHistory(time.Minute)
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	for range 4 {

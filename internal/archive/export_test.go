@@ -1,4 +1,4 @@
-package history
+package archive
 
 // Buckets is how many points a history can have.
 const Buckets = buckets

@@ -1,0 +1,104 @@
+package gateway_test
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPollsOverHTTP(t *testing.T) {
+	up := newUpstream(t, `{"level": 41}`)
+	s := start(t, remembering(up.URL, "20ms")+"  sum: {exec: [sh, -c, 'echo no SECRET; exit 3'], every: 1h}\n")
+	s.source("tank", "ok")
+	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	s.source("tank", "stale")
+	polls := s.json(200, "GET", "/api/v1/sources/tank/polls", "")["polls"].([]any)
+	last, first := polls[0].(object), polls[len(polls)-1].(object)
+	if first["status"] != 200.0 || first["size"] != 13.0 || first["state"] != "ok" || first["error"] != nil {
+		t.Errorf("the first poll is %v, want the status 200 and 13 bytes", first)
+	}
+	if last["status"] != 503.0 || last["size"] != nil || last["state"] != "stale" || !contains(str(last["error"]), "503 Service Unavailable") {
+		t.Errorf("the last poll is %v, want the status 503", last)
+	}
+	if took, ok := first["took"].(float64); !ok || took <= 0 || took > 10 {
+		t.Errorf("the first poll took %v, want some seconds at most", first["took"])
+	}
+	s.source("sum", "failing")
+	polls = s.json(200, "GET", "/api/v1/sources/sum/polls", "")["polls"].([]any)
+	if p := polls[0].(object); len(polls) != 1 || p["status"] != 3.0 || p["size"] != 10.0 || p["state"] != "failing" {
+		t.Errorf("the polls of a program are %v, want one of the exit code 3", polls)
+	}
+	s.json(404, "GET", "/api/v1/sources/none/polls", "")
+}
+
+func TestAvailabilityOverHTTP(t *testing.T) {
+	up := newUpstream(t, `{"level": 41}`)
+	s := start(t, remembering(up.URL, "20ms"))
+	s.source("tank", "ok")
+	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	s.source("tank", "stale")
+	up.say(`{"level": 41}`)
+	s.source("tank", "ok")
+	got := s.json(200, "GET", "/api/v1/sources/tank/availability", "")
+	outages := got["outages"].([]any)
+	if o := outages[0].(object); len(outages) != 1 || o["state"] != "stale" || o["to"] == nil || !contains(str(o["error"]), "503") {
+		t.Errorf("outages = %v, want one of 503 that is over", outages)
+	}
+	windows := got["windows"].([]any)
+	if len(windows) != 4 || got["complete_since"] != nil || got["more"] != false {
+		t.Errorf("availability = %v, want four windows, and nothing dropped", got)
+	}
+	for _, w := range windows {
+		w := w.(object)
+		sum := 0.0
+		for _, state := range []string{"ok", "stale", "failing", "pending", "unknown"} {
+			sum += w[state].(float64)
+		}
+		if sum < 0.999999 || sum > 1.000001 || w["unknown"].(float64) < 0.9 || w["stale"].(float64) <= 0 {
+			t.Errorf("the shares of %v are %v, want 1 together, most of it unknown", w["window"], w)
+		}
+		if a := w["availability"].(float64); a <= 0 || a >= 100 {
+			t.Errorf("the availability over %v is %v, want less than 100, since there was an outage", w["window"], a)
+		}
+	}
+	s.json(404, "GET", "/api/v1/sources/none/availability", "")
+}
+
+func TestHistoryAsCSV(t *testing.T) {
+	up := newUpstream(t, `{"level": 41.5, "pump": true}`)
+	s := start(t, remembering(up.URL, "20ms"))
+	s.source("tank", "ok")
+	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	s.source("tank", "stale")
+	const path = "/api/v1/sources/tank/history"
+	for _, asked := range [][]string{{path + "?format=csv"}, {path, "Accept", "text/csv"}, {path + "?points=2&format=csv&since=1h"}} {
+		status, head, body := s.do("GET", asked[0], "", asked[1:]...)
+		if status != 200 || head.Get("Content-Type") != "text/csv; charset=utf-8; header=present" ||
+			head.Get("Content-Disposition") != "attachment; filename=tank-level.csv" {
+			t.Fatalf("GET %s = %d %v, want CSV", asked, status, head)
+		}
+		if !strings.HasPrefix(body, "time,value,min,max,mean,count\r\n") {
+			t.Errorf("GET %s = %q, want a header", asked, body)
+		}
+		lines, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+		if err != nil || len(lines) < 3 {
+			t.Fatalf("GET %s = %q, %v, want two points at least", asked, body, err)
+		}
+		if at, err := time.Parse(time.RFC3339, lines[1][0]); err != nil || time.Since(at) > time.Minute || lines[1][1] != "41.5" {
+			t.Errorf("the first line is %q, %v, want a time and 41.5", lines[1], err)
+		}
+		if last := lines[len(lines)-1]; last[1] != "" || last[2] != "" {
+			t.Errorf("the last line is %q, want a gap", last)
+		}
+	}
+	for query, want := range map[string]string{"format=xml": "format=xml is neither csv nor json", "until=soon": "until=soon is neither a time"} {
+		if _, _, body := s.do("GET", path+"?"+query, ""); !contains(body, want) || !contains(body, `"status":400`) {
+			t.Errorf("GET ?%s: %s, want 400, %s", query, body, want)
+		}
+	}
+	if got := s.json(200, "GET", path+"?until=30m", ""); len(got["t"].([]any)) != 0 {
+		t.Errorf("the history until half an hour ago is %v, want none", got)
+	}
+}
