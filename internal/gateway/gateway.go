@@ -20,6 +20,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -221,19 +223,15 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		Observer: g.observer.Alerts,
 	})
 	g.sources = g.newSources()
-	var service atomic.Pointer[jobs.Service] // nil until it is open, which the Tracker is before
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
-		Lost: func(_ string, last progress.Snapshot) (any, time.Duration) {
-			return service.Load().Lost(last), retention
-		},
+		Lost: g.lost(cfg),
 	}); err != nil {
 		return err
 	}
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return err
 	}
-	service.Store(g.jobs)
 	g.api = g.newAPI(opts)
 	g.parts = parts{&g.upstreams, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
@@ -242,6 +240,17 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}
 	change.Apply()
 	return nil
+}
+
+// lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.
+func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
+	return jobs.Lost(g.clock, func(name string) *config.Job {
+		all := cmp.Or(g.cfg.Load(), cfg).Jobs
+		if i := slices.IndexFunc(all, func(j *config.Job) bool { return j.Name == name }); i >= 0 {
+			return all[i]
+		}
+		return nil
+	})
 }
 
 // newHub returns what serves the topics.

@@ -3,83 +3,14 @@ package gateway_test
 import (
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
 )
-
-// A leased store outlives the gateway that uses it, and forgets what is live there when it
-// is told that the leases of that gateway have run out.
-type leased struct {
-	snapshot.Store
-
-	mu     sync.Mutex // guards the fields below
-	claims []snapshot.Claim
-	dead   bool // the process that has the claims is
-}
-
-func (l *leased) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
-	claim, entry, err := l.Store.Claim(ctx, topic, opts)
-	if claim == nil {
-		return nil, entry, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.claims = append(l.claims, claim)
-	return lease{claim, l}, entry, err
-}
-
-// Follow leaves out the ends without data: expire makes them of leases that run out.
-func (l *leased) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
-	return l.Store.Follow(ctx, func(e snapshot.Entry) {
-		if e.State != snapshot.Final || e.Data != nil {
-			fn(e)
-		}
-	}, synced)
-}
-
-func (l *leased) isDead() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.dead
-}
-
-func (l *leased) die() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dead = true
-}
-
-func (l *leased) expire(t *testing.T) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, claim := range l.claims {
-		_ = claim.Finish(t.Context(), nil, 0) // of those that have ended it fails
-	}
-}
-
-// A lease is a claim of a process that may die.
-type lease struct {
-	snapshot.Claim
-	of *leased
-}
-
-func (l lease) Put(data []byte) {
-	if !l.of.isDead() {
-		l.Claim.Put(data)
-	}
-}
-
-func (l lease) Finish(ctx context.Context, data []byte, retention time.Duration) error {
-	if l.of.isDead() {
-		return snapshot.ErrOver
-	}
-	return l.Claim.Finish(ctx, data, retention)
-}
 
 func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 	script := newScript(t)
@@ -88,7 +19,7 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 		t.Fatal(problems)
 	}
 	memory := snapshot.NewMemory()
-	before := &leased{Store: memory}
+	before := snapshottest.NewProcess(memory)
 	s := run(t, cfg, gateway.On(before))
 	over := of(s.trigger(202, 0), "id")
 	script.Begun().Exit(0)
@@ -97,18 +28,14 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 	p := script.Begun()
 	p.Print("::progress 40 nearly half")
 	s.await("progress", func(v object) bool { return v["key"] == "job/scan" && v["percent"] == 40.0 })
-	before.die()
+	before.Kill()
 	s.stop()
 	p.Ended()
 
-	s = run(t, cfg, gateway.On(&leased{Store: memory}))
-	if got := s.json(200, "GET", "/api/v1/runs/"+id, ""); got["status"] != "running" {
-		t.Errorf("the run before its lease has run out = %v, want it as it was", got)
-	}
+	s = run(t, cfg, gateway.On(memory))
 	if got := s.json(200, "GET", "/api/v1/runs/"+over, ""); got["status"] != "succeeded" {
 		t.Errorf("a run that had ended = %v, want its record", got)
 	}
-	before.expire(t)
 	for deadline := time.Now().Add(patience); ; {
 		status, _, body := s.do("GET", "/api/v1/runs/"+id, "")
 		last := s.json(200, "GET", "/api/v1/jobs/scan", "")["last_run"]

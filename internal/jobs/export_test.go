@@ -16,7 +16,7 @@ type Forgotten struct{ s *records }
 const MaxExpired = maxExpired
 
 func NewForgotten() Forgotten {
-	return Forgotten{newRecords(Deps{}, nil)}
+	return Forgotten{newRecords(Deps{})}
 }
 
 // Expire has the store say that a run ended, and that it was forgotten.
@@ -35,14 +35,7 @@ func (e Forgotten) Has(id string) bool { return e.s.hasExpired(id) }
 
 // Count is how many of them are remembered, in whatever way.
 func (e Forgotten) Count() int {
-	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended), len(e.s.unfinished))
-}
-
-// Unfinished is how many topics of runs that are not over are remembered.
-func (s *Service) Unfinished() int {
-	s.records.mu.Lock()
-	defer s.records.mu.Unlock()
-	return len(s.records.unfinished)
+	return max(len(e.s.expired), len(e.s.order), cap(e.s.order)/2, len(e.s.jobs), len(e.s.ended))
 }
 
 // Do makes work the work of all jobs that are configured now.

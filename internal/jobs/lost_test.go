@@ -4,32 +4,50 @@ import (
 	"encoding/json"
 	"testing"
 	"testing/synctest"
+	"time"
 
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// Readers of a lost run see all that it was, and that it is over; what is not a run ends as anything else.
+// Readers of a lost run see all that it was, and that it is over, for as long as its job keeps runs; what is not a run is
+// left alone.
 func TestTheEndOfALostRunIsOneOfARun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		testEndOfALostRun(t, open(t, "jobs: {scan: {exec: ['true'], keep: {for: 2h}}}\n", nil).Lost)
+		cfg, problems := config.Load("test.yaml", []byte("version: 1\njobs: {scan: {exec: ['true'], keep: {for: 2h}}}\n"))
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		testEndOfALostRun(t, jobs.Lost(clock.New(), func(job string) *config.Job {
+			if job != "scan" {
+				return nil
+			}
+			return cfg.Jobs[0]
+		}))
 	})
-	if end := (*jobs.Service)(nil).Lost(progress.Snapshot{Data: []byte(`{"job":"scan"}`)}); end != nil {
-		t.Errorf("before there is a service the end is %v, want none", end)
-	}
 }
 
-func testEndOfALostRun(t *testing.T, lost func(progress.Snapshot) any) {
-	run := `{"key":"job/scan","id":"r1","job":"scan","status":"running","percent":40,"eta":3,"message":"12 found"`
-	for last, queue := range map[string]bool{run + `}`: false, run + `,"queue":[{"id":"r2"}],"queued":1}`: true} {
-		data, err := json.Marshal(lost(progress.Snapshot{Run: "r1", Data: []byte(last)}))
+func testEndOfALostRun(t *testing.T, lost func(string, progress.Snapshot) (any, time.Duration)) {
+	end := func(topic, last string, wantKeep time.Duration) (end map[string]any) {
+		made, keep := lost(topic, progress.Snapshot{Run: "r1", Data: []byte(last)})
+		data, err := json.Marshal(made)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var end map[string]any
 		if err := json.Unmarshal(data, &end); err != nil {
 			t.Fatal(err)
 		}
+		if keep != wantKeep {
+			t.Errorf("the end of %s after %q is kept for %v, want %v", topic, last, keep, wantKeep)
+		}
+		return end
+	}
+	run := `{"key":"job/scan","id":"r1","job":"scan","status":"running","percent":40,"eta":3,"message":"12 found"`
+	for topic, more := range map[string]string{"run/r1": `}`, "job/scan": `,"queue":[{"id":"r2"}],"queued":1}`} {
+		last := run + more
+		end := end(topic, last, 2*time.Hour)
 		for member, want := range map[string]any{
 			"id": "r1", "job": "scan", "status": "lost", "percent": 40.0, "message": "12 found", "eta": nil,
 			"error": "the process that ran it went away", "finished_at": "2000-01-01T00:00:00Z", "expires_at": "2000-01-01T02:00:00Z",
@@ -38,11 +56,19 @@ func testEndOfALostRun(t *testing.T, lost func(progress.Snapshot) any) {
 				t.Errorf("after %s the %s is %v, want %v", last, member, end[member], want)
 			}
 		}
-		if list, ok := end["queue"].([]any); ok != queue || len(list) > 0 {
-			t.Errorf("after %s the queue is %v, want an empty one: %v", last, end["queue"], queue)
+		if list, ok := end["queue"].([]any); ok != (topic == "job/scan") || len(list) > 0 {
+			t.Errorf("after %s the queue is %v, want an empty one in the topic of the job", last, end["queue"])
 		}
 	}
-	if end := lost(progress.Snapshot{Data: []byte(`{"key":"source/tank"}`)}); end != nil {
+	if end := end("run/r1", `{"id":"r1","job":"removed"}`, 24*time.Hour); end["status"] != "lost" {
+		t.Errorf("a run of a job that is not configured ends as %v, want lost", end)
+	}
+	for topic, job := range map[string]string{"run/r1": "", "job/scan": "scan"} {
+		if end := end(topic, "", 0); end["status"] != "lost" || end["id"] != "r1" || end["job"] != job {
+			t.Errorf("what had published nothing in %s ends as %v, want lost, and not to be kept", topic, end)
+		}
+	}
+	if end, _ := lost("source/tank", progress.Snapshot{Data: []byte(`{"key":"source/tank"}`)}); end != nil {
 		t.Errorf("the end of a source is %v, want none", end)
 	}
 }

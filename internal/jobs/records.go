@@ -13,38 +13,25 @@ import (
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
-	"github.com/tidewire/tidewire/sse/progress"
 )
 
-const (
-	// maxExpired is how many ids of forgotten runs are remembered.
-	maxExpired = 10_000
-	// keepLost is how long the end of a lost run is kept if its job is not configured.
-	keepLost = 24 * time.Hour
-)
+// maxExpired is how many ids of forgotten runs are remembered.
+const maxExpired = 10_000
 
-// records follows what the store holds of runs: which ended when, so that the oldest can be forgotten; which have
-// expired, so that they can be told from runs that never were; and which were cut off, because their entry vanished
-// before their end, as when the lease of a process that died runs out. Runs that were cut off get the end lost. The
-// records themselves are in the store alone.
+// records follows what the store holds of runs: which ended when, so that the oldest can be forgotten, and which have
+// expired, so that they can be told from runs that never were. The records themselves are in the store alone.
 //
-// Two goroutines, begun by openRecords, end with its context or with close: one follows, one ends lost runs.
+// A goroutine, begun by openRecords, follows the store until its context ends or close is called.
 type records struct {
-	deps       Deps
-	definition func(job string) *Job // that is configured; nil: none
-
-	follow, ends *lifecycle.Service
-	anyLost      chan struct{} // of 1: something is in lost
+	deps   Deps
+	follow *lifecycle.Service
 
 	mu sync.Mutex // guards the fields below; the last of all locks: the store calls apply within its own
 
-	unfinished map[string]snapshot.Entry // by topic: the newest state of runs that are not over, anybody's
-	ended      map[string][]ending       // by job, oldest first
-	jobs       map[string]string         // the job of each run in ended
-	expired    map[string]struct{}
-	order      []string                 // the ids in expired, oldest first
-	lost       []snapshot.Entry         // what was cut off and has no end yet
-	ending     map[string]chan struct{} // by topic of a run that was cut off: closed when its end is stored, or given up
+	ended   map[string][]ending // by job, oldest first
+	jobs    map[string]string   // the job of each run in ended
+	expired map[string]struct{}
+	order   []string // the ids in expired, oldest first
 }
 
 // An ending is when a run ended.
@@ -54,22 +41,18 @@ type ending struct {
 }
 
 // newRecords returns records that know nothing.
-func newRecords(deps Deps, definition func(job string) *Job) *records {
+func newRecords(deps Deps) *records {
 	return &records{
-		deps:       deps,
-		definition: definition,
-		anyLost:    make(chan struct{}, 1),
-		unfinished: map[string]snapshot.Entry{},
-		ended:      map[string][]ending{},
-		jobs:       map[string]string{},
-		expired:    map[string]struct{}{},
-		ending:     map[string]chan struct{}{},
+		deps:    deps,
+		ended:   map[string][]ending{},
+		jobs:    map[string]string{},
+		expired: map[string]struct{}{},
 	}
 }
 
 // openRecords returns once all that the store holds is known.
-func openRecords(ctx context.Context, deps Deps, definition func(job string) *Job) (*records, error) {
-	s := newRecords(deps, definition)
+func openRecords(ctx context.Context, deps Deps) (*records, error) {
+	s := newRecords(deps)
 	synced := false // written before started is called
 	s.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
 		return deps.Store.Follow(ctx, s.apply, func() { synced = true; started() })
@@ -77,45 +60,28 @@ func openRecords(ctx context.Context, deps Deps, definition func(job string) *Jo
 	if <-s.follow.Started(); !synced {
 		return nil, fmt.Errorf("follow the records of runs: %w", s.follow.Stop())
 	}
-	s.ends = lifecycle.Loop(ctx, s.endLost)
 	return s, nil
 }
 
-// close ends both goroutines and waits for them.
-func (s *records) close() {
-	_ = s.ends.Stop()
-	_ = s.follow.Stop()
-}
+// close ends the goroutine and waits for it.
+func (s *records) close() { _ = s.follow.Stop() }
 
 // apply takes note of a change in the store. It is called within the store's locks.
 func (s *records) apply(e snapshot.Entry) {
 	id, ofRun := strings.CutPrefix(e.Topic, runTopic(""))
-	if !ofRun && !strings.HasPrefix(e.Topic, wire.JobKey("")) {
+	if !ofRun {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, over := s.expired[id]; over && ofRun {
-		delete(s.unfinished, e.Topic) // it may have been displaced before its end was stored
-		return                        // it is being removed
+	if _, over := s.expired[id]; over {
+		return // it is being removed
 	}
 	switch e.State {
-	case snapshot.Live:
-		s.unfinished[e.Topic] = e
 	case snapshot.Final:
-		delete(s.unfinished, e.Topic)
-		if ofRun {
-			s.endedLocked(id, e)
-		}
+		s.endedLocked(id, e)
 	case snapshot.Gone:
-		last, ok := s.unfinished[e.Topic]
-		delete(s.unfinished, e.Topic)
-		switch {
-		case ok && last.Run == e.Run && last.Data != nil:
-			s.lostLocked(last)
-		case !ok && ofRun:
-			s.expireLocked(id)
-		}
+		s.expireLocked(id)
 	}
 }
 
@@ -136,18 +102,6 @@ func (s *records) addLocked(id, job string, at time.Time) {
 	list := append(s.ended[job], ending{id, at})
 	slices.SortStableFunc(list, func(a, b ending) int { return a.at.Compare(b.at) })
 	s.ended[job] = list
-}
-
-// lostLocked has endLost end a run that was cut off in the given state.
-func (s *records) lostLocked(last snapshot.Entry) {
-	s.lost = append(s.lost, last)
-	if s.ending[last.Topic] == nil {
-		s.ending[last.Topic] = make(chan struct{})
-	}
-	select {
-	case s.anyLost <- struct{}{}:
-	default:
-	}
 }
 
 // drop takes back what makeRoom took note of: the store does not hold the end.
@@ -235,70 +189,4 @@ func (s *records) clear(ctx context.Context, job, id string) {
 	if err != nil && !errors.Is(err, snapshot.ErrLive) {
 		s.deps.Log.Error("an old run was not forgotten", "job", job, "run", id, "err", err)
 	}
-}
-
-// endLost gives runs that were cut off their end, until ctx ends.
-func (s *records) endLost(ctx context.Context) {
-	for {
-		select {
-		case <-s.anyLost:
-		case <-ctx.Done():
-			return
-		}
-		s.mu.Lock()
-		lost := s.lost
-		s.lost = nil
-		s.mu.Unlock()
-		for _, e := range lost {
-			if err := s.storeLost(ctx, e); err != nil && ctx.Err() == nil {
-				s.deps.Log.Error("the end of a lost run was not stored", "topic", e.Topic, "run", e.Run, "err", err)
-			}
-			s.mu.Lock()
-			if ending := s.ending[e.Topic]; ending != nil {
-				close(ending)
-				delete(s.ending, e.Topic)
-			}
-			s.mu.Unlock()
-		}
-	}
-}
-
-// awaitLost waits until the end of a lost run in topic is stored, if there is one: readers are told that it is lost a
-// moment before, and may start a new one. It fails with the cause of ctx's end.
-func (s *records) awaitLost(ctx context.Context, topic string) error {
-	s.mu.Lock()
-	ending := s.ending[topic]
-	s.mu.Unlock()
-	if ending == nil {
-		return nil
-	}
-	select {
-	case <-ending:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// storeLost stores the end of a lost run, whose last state is e. Other processes may be doing the same; one of them is
-// first.
-func (s *records) storeLost(ctx context.Context, e snapshot.Entry) error {
-	var snap wire.Job
-	if err := json.Unmarshal(e.Data, &snap); err != nil {
-		return err
-	}
-	keep, now := keepLost, s.deps.Clock.Now()
-	if j := s.definition(snap.Job); j != nil {
-		keep = j.Keep.For
-	}
-	final := lostEnd(snap, s.deps.Clock.People(now), s.deps.Clock.People(now.Add(keep)))
-	opts := progress.StartOptions{Run: e.Run, KeepFinal: true}
-	job, isNew, err := s.deps.Tracker.StartAs(ctx, e.Topic, opts)
-	if !isNew || err != nil {
-		return err
-	}
-	s.deps.Log.Warn("run lost", "job", snap.Job, "run", snap.ID)
-	job.Retain(keep)
-	job.Finish(final)
-	return nil
 }

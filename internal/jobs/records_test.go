@@ -44,8 +44,5 @@ func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 			t.Errorf("%d of %d ended runs can be looked up, want %d", got, len(ids), keep)
 		}
 		b.Stop()
-		if got := b.Unfinished(); got != 0 {
-			t.Errorf("%d runs are remembered as not over, want none", got)
-		}
 	}
 }

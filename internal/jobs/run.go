@@ -177,9 +177,6 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	if r.previous != nil {
 		<-r.previous // the topic of the job is free then
 	}
-	if err := r.job.s.records.awaitLost(ctx, r.job.key); err != nil {
-		return Result{}, err
-	}
 	stop, other, err := r.show(ctx, r.job.key, func(p progress.Progress) any { return r.wireJob(p) })
 	if err != nil {
 		return Result{}, err

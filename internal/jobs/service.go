@@ -14,7 +14,7 @@
 // All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
 // order: queue.mu, that of Run.progress, those of the Tracker and the store, records.mu.
 //
-// Each run has one goroutine, from its start to its end, and two follow the store. [Service.Stop] ends all of them and
+// Each run has one goroutine, from its start to its end, and one follows the store. [Service.Stop] ends all of them and
 // waits for them.
 package jobs
 
@@ -88,12 +88,12 @@ type Service struct {
 }
 
 // Open returns a Service without jobs, once everything that the store holds of runs is known. Jobs come by
-// [Service.Prepare]. The goroutines that follow the store end with ctx, if not by [Service.Stop] before.
+// [Service.Prepare]. The goroutine that follows the store ends with ctx, if not by [Service.Stop] before.
 func Open(ctx context.Context, deps Deps) (*Service, error) {
 	s := &Service{deps: deps}
 	s.configured.Store(new([]*Job))
 	var err error
-	if s.records, err = openRecords(ctx, deps, s.Job); err != nil {
+	if s.records, err = openRecords(ctx, deps); err != nil {
 		return nil, err
 	}
 	s.queue = newQueue(deps.Clock, s.begin, s.isStored)
