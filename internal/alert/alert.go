@@ -33,7 +33,10 @@ type Deps struct {
 	Client    *http.Client         // makes the calls
 	Log       *slog.Logger
 	Clock     *clock.Clock
-	Observer  *Observer // may be nil
+	// Changed is called by a hook when the alert of a source begins to fire, or is resolved: see [Message].State. It must
+	// not block.
+	Changed  func(source, state string)
+	Observer *Observer // may be nil
 }
 
 // An Observer is called with the outcome of messages. A nil Observer and nil funcs are allowed. Funcs are called from

@@ -103,9 +103,11 @@ func (m *Monitor) transition(r Reading, e Evaluation) {
 	switch is, was := m.state.firing(), before.firing(); {
 	case is && !was:
 		log.Warn("alert firing")
+		m.service.deps.Changed(m.subject.Name, Firing)
 		m.deliver(Firing, r, m.state.Since)
 	case was && !is:
 		log.Info("alert resolved")
+		m.service.deps.Changed(m.subject.Name, Resolved)
 		m.deliver(Resolved, r, before.Since)
 	}
 }

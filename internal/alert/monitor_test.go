@@ -37,6 +37,7 @@ func watch(t *testing.T, a *config.Alert, secrets ...string) *watched {
 	w := &watched{t: t, scheduler: scheduler, log: new(lockedBuffer)}
 	w.service = alert.New(alert.Deps{
 		Scheduler: scheduler, Client: http.DefaultClient, Log: slog.New(slog.NewTextHandler(w.log, nil)), Clock: clock.New(),
+		Changed: func(string, string) {},
 	})
 	w.monitor = w.service.Monitor(alert.Subject{Name: "tank", Secrets: secret.New(secrets...)}, a)
 	if err := scheduler.Add(alert.Key("tank"), func(context.Context) (smartpoll.TaskHook, error) {

@@ -102,9 +102,14 @@ type Deps struct {
 	Config func() *config.Config
 	// ConfigTopic has its [wire.Config].
 	ConfigTopic *sse.Topic
-	// Reload reads the configuration again and returns what that has changed. Its errors are [config.Problems],
+	// Reload reads the configuration again for somebody, records that, and returns what it has changed. Its errors are [config.Problems],
 	// ErrNoFile, ErrStopping, ctx's, or the reason why the configuration cannot take effect.
-	Reload func(ctx context.Context) (wire.Difference, error)
+	Reload func(ctx context.Context, who audit.Actor) (wire.Difference, error)
+
+	// Events has what happened.
+	Events archive.Events
+	// EventsTopic has an event without data, with the ID of the newest of Events, as soon as that is in Events.
+	EventsTopic *sse.Topic
 
 	// Latest is the newest state of a topic. What a request has changed is seen by all requests after it. See package
 	// own.

@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/jobs"
@@ -26,6 +27,9 @@ import (
 
 // services are an API's, with one source and one job, both called a. Calls return what its fields say.
 type services struct {
+	events  *brokenEvents
+	journal *events.Journal
+
 	topic *sse.Topic
 
 	wait       time.Duration // of Refresh
@@ -77,6 +81,9 @@ func newServices(t *testing.T) (*services, http.Handler) {
 	if err := s.topic.Publish(sse.Event{Data: []byte(`{"key":"source/a"}`)}); err != nil {
 		t.Fatal(err)
 	}
+	eventsTopic := hub.Topic("events", sse.TopicOptions{})
+	s.events = &brokenEvents{Events: archive.NewMemoryEvents(archive.EventBounds{All: 10_000})}
+	s.journal = newJournal(t, s.events, eventsTopic)
 	cfg := new(config.Config)
 	current := func() *config.Config { return cfg }
 	log := slog.New(slog.DiscardHandler)
@@ -91,7 +98,9 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Spans:       archive.NewMemorySpans(),
 		Config:      current,
 		ConfigTopic: hub.Topic("config", sse.TopicOptions{}),
-		Reload:      func(context.Context) (wire.Difference, error) { return s.reloaded, s.reload },
+		Reload:      func(context.Context, audit.Actor) (wire.Difference, error) { return s.reloaded, s.reload },
+		Events:      s.events,
+		EventsTopic: eventsTopic,
 		Latest:      (*sse.Topic).Latest,
 		Hub:         hub,
 		Guard:       guard,

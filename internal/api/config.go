@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -25,15 +24,10 @@ func Brief(err error) string {
 
 // reloadConfig reads the configuration again, and answers with what that has changed.
 func (a *API) reloadConfig(w http.ResponseWriter, r *http.Request) {
-	diff, err := a.deps.Reload(r.Context())
+	diff, err := a.deps.Reload(r.Context(), a.actor(r))
 	var problems config.Problems
-	if err != nil {
-		a.record(r, "reload", slog.String("error", Brief(err)))
-	}
 	switch {
 	case err == nil:
-		a.record(r, "reload",
-			slog.Any("added", diff.Added), slog.Any("changed", diff.Changed), slog.Any("removed", diff.Removed))
 		answer(w, http.StatusOK, diff)
 	case errors.As(err, &problems):
 		p := problem.Problem{

@@ -55,6 +55,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/runs/{id}/events", view, a.runEvents},
 		{"GET /api/v1/runs/{id}/output", view, a.runOutput},
 		{"POST /api/v1/runs/{id}/cancel", operate, a.cancelRun},
+		{"GET /api/v1/events", view, a.listEvents},
 		{"POST /api/v1/config/reload", manage, a.reloadConfig},
 		{"GET /metrics", view, a.scrape},
 		{"GET /openapi.json", public, openAPI},

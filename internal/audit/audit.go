@@ -2,7 +2,7 @@
 //
 // A line is one write to a file in append mode, so lines of several goroutines, and of several processes, do not mix.
 // The file is opened again after it was renamed or removed, as logrotate does, or when the configuration names another
-// one.
+// one. The journal of events reads the same records ([Options].Tell), so that each is made in one place.
 //
 // A line that cannot be written is lost, so that a full disk does not keep people from cancelling a job. The beginning
 // and the end of such a period are logged.
@@ -37,6 +37,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Lost is called for each line that is lost. Nil means that nobody counts them.
 	Lost func()
+	// Tell is called with each record, whether there is a file or not, before it is written. Nil means that nobody else
+	// reads them. It may be called from many goroutines, and must not block.
+	Tell func(Record)
+}
+
+// A Record is what a line says.
+type Record struct {
+	Who    Actor
+	Action string
+	Attrs  []slog.Attr // Attrs are not modified
 }
 
 // A Log appends lines to a file. [New] makes one. Its methods may be called concurrently.
@@ -54,6 +64,9 @@ type Log struct {
 func New(options Options) *Log {
 	if options.Lost == nil {
 		options.Lost = func() {}
+	}
+	if options.Tell == nil {
+		options.Tell = func(Record) {}
 	}
 	return &Log{options: options}
 }
@@ -78,6 +91,7 @@ func Check(name string) error {
 // Record appends a line: the actor, the action, and attributes, none of which may hold a secret. The longest attributes
 // are left out of a line that would be longer than 8 KiB, and "truncated" is true in it.
 func (l *Log) Record(who Actor, action string, attrs ...slog.Attr) {
+	l.options.Tell(Record{who, action, attrs})
 	if name := l.options.File(); name != "" {
 		l.write(name, encodeLine(l.options.Clock.Wall(), action, slices.Concat(who, attrs)))
 	}

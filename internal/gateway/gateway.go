@@ -39,6 +39,7 @@ import (
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
@@ -103,7 +104,9 @@ type gateway struct {
 	loader    *loader
 	guard     *access.Guard
 	auditLog  *audit.Log
-	clients   *slog.Logger // gets what clients cause, as often as flooding lets it pass
+	events    archive.Events
+	journal   *events.Journal // records in events
+	clients   *slog.Logger    // gets what clients cause, as often as flooding lets it pass
 	flooding  *flood.Handler
 	observer  *Observer // not nil
 	api       *api.API
@@ -171,7 +174,7 @@ func pastInMemory() past { return past{archive.NewMemorySamples(), archive.NewMe
 var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
 // open builds a gateway whose topics live as long as live. Its runs end with [jobs.Service.Stop].
-func open(live context.Context, cfg *config.Config, addr string, opts Options) (*gateway, error) {
+func open(live context.Context, cfg *config.Config, addr string, opts Options) (_ *gateway, err error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -199,7 +202,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		return nil, err
 	}
 	g.loader = &loader{
-		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer,
+		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
 		storeError: g.storeError, storeChanged: storeChanged,
 	}
@@ -212,15 +215,23 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	g.clients = slog.New(g.flooding)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
+	if err = g.openJournal(live); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			g.journal.Failed()
+		}
+	}()
 	g.auditLog = audit.New(audit.Options{
-		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.auditFailed,
+		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.auditFailed, Tell: g.journal.Audited,
 	})
 	if g.scheduler, err = g.newScheduler(); err != nil {
 		return err
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Observer: g.observer.Alerts,
+		Changed: g.journal.AlertChanged, Observer: g.observer.Alerts,
 	})
 	g.sources = g.newSources()
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
@@ -296,6 +307,7 @@ func (g *gateway) newSources() *sources.Service {
 		Alerts:    g.alerts,
 		Samples:   g.past.samples,
 		Spans:     g.past.spans,
+		Changed:   g.journal.SourceChanged,
 		ClockSet:  func() { g.jobs.ClockSet() },
 		Observer:  g.observer.Sources,
 	})
@@ -317,6 +329,8 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Config:      g.cfg.Load,
 		ConfigTopic: g.configTopic(),
 		Reload:      g.reload,
+		Events:      g.events,
+		EventsTopic: g.eventsTopic(),
 		Latest:      g.store.Latest,
 		Hub:         g.hub,
 		Guard:       g.guard,
@@ -341,8 +355,8 @@ func (g *gateway) auditFile() string {
 }
 
 // reload puts the configuration to work that the files have now.
-func (g *gateway) reload(ctx context.Context) (wire.Difference, error) {
-	diff, err := g.loader.reload(ctx, false)
+func (g *gateway) reload(ctx context.Context, who audit.Actor) (wire.Difference, error) {
+	diff, err := g.loader.reload(ctx, who, false)
 	if err != nil {
 		return wire.Difference{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/api"
+	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/grammar"
@@ -40,6 +41,7 @@ type loader struct {
 	clock     *clock.Clock
 	log       *slog.Logger
 	observer  *Observer
+	audit     *audit.Log
 	topic     *sse.Topic // has the [wire.Config]
 	options   Options
 	addr      string         // where the gateway listens
@@ -97,14 +99,14 @@ func (l *loader) run(ctx context.Context) {
 				reload = nil
 				continue
 			}
-			_, _ = l.reload(ctx, false) // it has said itself what came of it
+			_, _ = l.reload(ctx, audit.Program(), false) // it has said itself what came of it
 		case <-l.storeChanged:
 			l.tellStore(ctx)
 		case <-look:
 			next := l.options.Look
 			switch now, changed := l.look(ctx); {
 			case changed && now == seen:
-				_, _ = l.reload(ctx, true)
+				_, _ = l.reload(ctx, audit.Program(), true)
 			case changed:
 				seen, next = now, min(next, quietFor)
 			}
@@ -134,11 +136,27 @@ func (l *loader) look(ctx context.Context) (now grammar.Sum, changed bool) {
 	}
 }
 
-// reload reads the configuration and puts to work what differs from what is. If it is
-// settled, it must not change meanwhile. The error is [config.Problems] where those are
+// reload reads the configuration for somebody, puts to work what differs from what is, and
+// records that. If it is settled, it must not change meanwhile. The error is [config.Problems] where those are
 // the reason; api.ErrStopping if the gateway is, and ctx's; then, and for api.ErrNoFile and
 // errUnsettled, nothing is said to anybody else.
-func (l *loader) reload(ctx context.Context, settled bool) (*reconcile.Difference, error) {
+func (l *loader) reload(ctx context.Context, who audit.Actor, settled bool) (*reconcile.Difference, error) {
+	diff, err := l.tryReload(ctx, settled)
+	switch {
+	case errors.Is(err, errUnsettled):
+	case err != nil:
+		l.audit.Record(who, "reload", slog.String("error", api.Brief(err)))
+	default:
+		l.audit.Record(
+			who, "reload", slog.Any("added", diff.Added), slog.Any("changed", diff.Changed),
+			slog.Any("removed", diff.Removed),
+		)
+	}
+	return diff, err
+}
+
+// tryReload is reload without the record.
+func (l *loader) tryReload(ctx context.Context, settled bool) (*reconcile.Difference, error) {
 	select {
 	case l.busy <- struct{}{}:
 		defer func() { <-l.busy }()

@@ -24,6 +24,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	server := g.newServer(live, secret)
 	answers := lifecycle.Start(live, func(context.Context, func()) error { return answerOn(server, ln) })
 	watches := lifecycle.Loop(live, g.api.Watch)
+	counts := lifecycle.Loop(live, g.countEvents)
 	beats := lifecycle.Loop(live, g.beat)
 	g.observer.ready()
 
@@ -43,6 +44,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.observer.stopping()
 	_ = beats.Stop()
 	_ = watches.Stop()
+	_ = counts.Stop()
 	if err := polls.Stop(); errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}
@@ -50,6 +52,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.jobs.Stop()
 	g.sources.Stop(live)
 	g.upstreams.Close()
+	g.journal.Stopping()
 	g.drain(live, server)
 	_ = answers.Stop()
 	g.flooding.ReportAll(time.Now())

@@ -84,10 +84,13 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 		Upstreams: new(upstream.Pool),
 		Samples:   archive.NewMemorySamples(),
 		Spans:     archive.NewMemorySpans(),
+		Changed:   func(_, _, _ string, _ *string) {},
 		ClockSet:  func() {},
 		Observer:  &Observer{Polled: observed.add},
 	}
-	deps.Alerts = alert.New(alert.Deps{Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock})
+	deps.Alerts = alert.New(alert.Deps{
+		Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock, Changed: func(string, string) {},
+	})
 	svc := New(deps)
 	if _, err := progress.Open(ctx, deps.Store.ForHub(), &progress.Options{Hub: deps.Hub, Topic: svc.TopicOptions}); err != nil {
 		return Polling{}, err

@@ -54,6 +54,8 @@ type poller struct {
 
 	published wire.Source // the newest snapshot; reading it back from the store costs a tenth of a poll
 
+	told string // the newest state but pending; empty: it was pending from the start
+
 	alert *alert.Monitor // nil: it has none
 
 	renewed     time.Time // the time of the value by the monotonic clock; zero: there is none yet
@@ -184,7 +186,19 @@ func (s *poller) latest() (snap wire.Source) {
 // put publishes the source's next snapshot.
 func (s *poller) put(snap wire.Source) {
 	s.revision++
+	s.tell(snap)
 	s.publish(snap)
+}
+
+// tell tells of a change of the state. That a source is ok at first is what is expected.
+func (s *poller) tell(snap wire.Source) {
+	before := s.told
+	if snap.State == wire.SourcePending || snap.State == before {
+		return
+	}
+	if s.told = snap.State; before != "" || snap.State != wire.SourceOK {
+		s.svc.deps.Changed(s.Name, before, snap.State, snap.Error)
+	}
 }
 
 // publish is put for a snapshot that differs in the time of the next poll alone: no source that

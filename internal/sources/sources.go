@@ -62,6 +62,9 @@ type Deps struct {
 	Samples   archive.Samples // gets what each poll gave
 	Spans     archive.Spans   // gets the states of sources
 
+	// Changed is called by a hook when a source, which is not pending, gets another state, and why if that is not ok. It
+	// must not block.
+	Changed func(source, before, state string, why *string)
 	// ClockSet is called by a hook when the wall clock was set, which changes the times that people
 	// are shown.
 	ClockSet func()

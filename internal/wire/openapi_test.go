@@ -50,7 +50,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
-		"Health": wire.Health{},
+		"Health": wire.Health{}, "Event": wire.Event{}, "Events": wire.Events{},
 	} {
 		compare(t, all, name, reflect.TypeOf(v), nil)
 	}

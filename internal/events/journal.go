@@ -1,0 +1,113 @@
+// Package events keeps a journal of what has happened: sources that became stale, alerts that fired, runs, reloads, people
+// who signed in, and the starts and stops of the gateway.
+//
+// A [Journal] is told of each of these once, at the place where it happens: what people and the gateway did comes from
+// the audit log, which passes on each of its records ([Journal.Audited]), so the two agree. It gives each event its ID, in
+// their order, adds it to the archive, and wakes those who read along.
+//
+// # Readers
+//
+// There is one order, and one place to read from: the archive. Whoever reads along remembers the ID of the last event
+// that they have had, is woken by a newer one, and then reads all events above that ID. So a list and a stream have the
+// same events in the same order, and a reader who comes back with an ID misses nothing that is still kept.
+//
+// # Bounds
+//
+// A source or an alert that flaps has 10 events within 10 minutes; further changes are counted, and one event tells
+// their number when the time is over. How many events are kept is up to the archive, see [archive.EventBounds].
+//
+// # Concurrency
+//
+// The methods of a Journal may be called from any goroutine.
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/text"
+)
+
+// The kinds of events.
+const (
+	State   = "state"    // a source became ok, stale or failing
+	Alert   = "alert"    // an alert began to fire, or is resolved
+	Run     = "run"      // a run was started, was asked to end, or ended
+	Reload  = "reload"   // the configuration was read again, and is in effect or was refused
+	SignIn  = "sign-in"  // somebody signed in, or was refused
+	SignOut = "sign-out" // somebody signed out
+	Start   = "start"    // the gateway started
+	Stop    = "stop"     // the gateway began to stop
+)
+
+// Kinds are the kinds of events. They must not be changed.
+var Kinds = []string{State, Alert, Run, Reload, SignIn, SignOut, Start, Stop}
+
+// Personal are the kinds of events that are about people, and only for those who manage the gateway. They must not be
+// changed.
+var Personal = []string{SignIn, SignOut}
+
+// maxText bounds the text of an event, and each text of its data, in bytes.
+const maxText = 1000
+
+// Deps is what a [Journal] uses. Every field must be set.
+type Deps struct {
+	Archive archive.Events
+	Clock   *clock.Clock
+	// Wake is called with the ID of each event when the archive has it, in their order. It must not block, nor call the
+	// Journal.
+	Wake func(id int64)
+}
+
+// A Journal records events. [Open] makes one.
+type Journal struct {
+	deps Deps
+
+	mu      sync.Mutex // guards the fields below, and the order of events
+	last    int64      // the ID of the newest event
+	flapped map[subject]*window
+}
+
+// Open returns a Journal that goes on behind the events in the archive, and has recorded that the gateway starts. The
+// error is that of the archive.
+func Open(ctx context.Context, deps Deps) (*Journal, error) {
+	j := &Journal{deps: deps, flapped: map[subject]*window{}}
+	newest, err := deps.Archive.List(ctx, archive.EventFilter{}, 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(newest) > 0 {
+		j.last = newest[0].ID
+	}
+	before, err := deps.Archive.List(ctx, archive.EventFilter{Kinds: []string{Start, Stop}}, 1)
+	if err != nil {
+		return nil, err
+	}
+	j.started(newest, before)
+	return j, nil
+}
+
+// add records an event, which has neither an ID nor a time.
+func (j *Journal) add(e archive.Event, data any) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.addLocked(e, data)
+}
+
+func (j *Journal) addLocked(e archive.Event, data any) {
+	wall := j.deps.Clock.Wall().UTC()
+	// A number that grows with the time, so that IDs of two processes differ even if nothing is kept on disk. It is exact
+	// in a float64 until the year 2255.
+	j.last = max(j.last+1, wall.UnixMicro())
+	e.ID, e.At, e.Text = j.last, wall.Truncate(time.Millisecond), brief(e.Text)
+	e.Data, _ = json.Marshal(data) // everything here encodes
+	j.deps.Archive.Add(e)
+	j.deps.Wake(e.ID)
+}
+
+// brief bounds a text.
+func brief(s string) string { return text.Cut(s, maxText) }

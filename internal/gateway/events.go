@@ -1,0 +1,42 @@
+package gateway
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/events"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// memoryEvents is how many events are kept in memory.
+const memoryEvents = 10_000
+
+// openJournal opens the journal of what happens, on the archive of events, and records the start in it.
+func (g *gateway) openJournal(ctx context.Context) (err error) {
+	g.events = archive.NewMemoryEvents(archive.EventBounds{All: memoryEvents})
+	topic := g.eventsTopic()
+	g.journal, err = events.Open(ctx, events.Deps{
+		Archive: g.events, Clock: g.clock,
+		Wake: func(id int64) { _ = topic.Publish(sse.Event{ID: strconv.FormatInt(id, 10)}) },
+	})
+	return err
+}
+
+// eventsTopic returns the topic that has the ID of the newest event, see [api.Deps].
+func (g *gateway) eventsTopic() *sse.Topic { return g.hub.Topic("events", sse.TopicOptions{}) }
+
+// countEvents records how many events were left out, once a second, until ctx ends.
+func (g *gateway) countEvents(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			g.journal.Report()
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// happened are the events that a query has, newest first, each as "kind of what: text".
+func (s *server) happened(query string, header ...string) (all []string) {
+	s.t.Helper()
+	for _, e := range s.json(http.StatusOK, "GET", "/api/v1/events"+query, "", header...)["events"].([]any) {
+		e := e.(object)
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%v %s%s %s", e["kind"], str(e["source"]), str(e["job"]), str(e["who"])))+": "+e["text"].(string))
+	}
+	return all
+}
+
+func TestEventsOfAGateway(t *testing.T) {
+	plant := newUpstream(t, `{"level": 40}`)
+	s := startFile(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources:
+  tank:
+    http: {upstream: plant, path: /}
+    every: 1h
+    pick: {level: .level}
+    alert: {if: .level > 50, notify: hook}
+notify: {hook: {http: %q}}
+jobs: {scan: {exec: ['true', '{pin}'], args: {pin: {secret: true}}}}
+`, plant.URL, plant.URL+"/hook?token=hush"), 0)
+	s.source("tank", "ok")
+	plant.say(`{"level": 60}`)
+	s.json(202, "POST", "/api/v1/sources/tank/refresh", "")
+	s.await("the alert", func(v object) bool { return v["alert"] != nil })
+	plant.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	s.json(202, "POST", "/api/v1/sources/tank/refresh", "")
+	s.source("tank", "stale")
+	s.ended(of(s.json(202, "POST", runs, `{"args":{"pin":"hush"}}`), "id"))
+	s.json(200, "POST", "/api/v1/config/reload", "")
+	got := s.happened("")
+	slices.Reverse(got)
+	want := []string{
+		"start: started", "alert tank: firing", "state tank: stale: ", "run scan anonymous: started",
+		"run scan tidewire: succeeded after ", "reload  anonymous: nothing changed",
+	}
+	if len(got) != len(want) {
+		t.Fatalf("the events are\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	for i := range got {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("event %d is %s, want %s", i, got[i], want[i])
+		}
+	}
+	if _, _, body := s.do("GET", "/api/v1/events", ""); contains(body, "hush") {
+		t.Errorf("an event has a secret:\n%s", body)
+	}
+}
+
+// Who did something, and who signed in, is for those who manage the gateway.
+func TestEventsOfPeopleAreForAdmins(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleViewer))
+	s.json(200, "POST", "/auth/token", `{"token":"viewer-secret"}`)
+	s.json(401, "POST", "/auth/token", `{"token":"wrong"}`)
+	s.json(202, "POST", runs, `{}`, bearer("operator")...)
+	want := []string{"run scan operator: started", "sign-in: refused", "sign-in  viewer: signed in", "start: started"}
+	if got := s.happened("", bearer("admin")...); !slices.Equal(got, want) {
+		t.Errorf("an admin gets %q, want %q", got, want)
+	}
+	for _, who := range []string{"viewer", "operator", "scanner"} {
+		if got, want := s.happened("", bearer(who)...), []string{"run scan: started", "start: started"}; !slices.Equal(got, want) {
+			t.Errorf("%s gets %q, want %q", who, got, want)
+		}
+		s.json(403, "GET", "/api/v1/events?kind=run,sign-in", "", bearer(who)...)
+		s.json(403, "GET", "/api/v1/events?kind=sign-out", "", append(bearer(who), "Accept", "text/event-stream")...)
+		var streamed []string
+		s.events("/api/v1/events", "", func(ev sse.Event) bool {
+			streamed = append(streamed, str(decode(t, ev.Data)["who"])+str(decode(t, ev.Data)["kind"]))
+			return len(streamed) < 2
+		}, append(bearer(who), "Accept", "text/event-stream")...)
+		if want := []string{"start", "run"}; !slices.Equal(streamed, want) {
+			t.Errorf("%s gets the stream %q, want %q", who, streamed, want)
+		}
+	}
+	s.json(401, "GET", "/api/v1/events?kind=sign-in", "")
+}
+
+// A list waits for the next event.
+func TestALongPollOfEvents(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	_, header, _ := s.do("GET", "/api/v1/events?kind=run", "", bearer("admin")...)
+	next := make(chan []string)
+	go func() {
+		next <- s.happened("?kind=run", append(bearer("admin"), "Prefer", "wait=20", "If-None-Match", header.Get("ETag"))...)
+	}()
+	s.json(202, "POST", runs, `{}`, bearer("admin")...)
+	if got := <-next; !slices.Equal(got, []string{"run scan admin: started"}) {
+		t.Errorf("the long poll is answered with %q, want the start", got)
+	}
+}
