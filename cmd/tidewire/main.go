@@ -60,7 +60,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 	}
 	root.AddCommand(
 		serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), watchCommand(), demoCommand(),
-		initCommand(), hashTokenCommand(), schemaCommand(), versionCommand(),
+		initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(), versionCommand(),
 	)
 	root.AddCommand(healthcheckCommand(), manCommand())
 	root.AddCommand(upstreamCommands()...)

@@ -9,6 +9,24 @@ import (
 	"testing"
 )
 
+// The unit and the image have a place for state that the user of the gateway can write.
+func TestPlaceForState(t *testing.T) {
+	for file, lines := range map[string][]string{
+		"tidewire.service": {"StateDirectory=tidewire", "DynamicUser=yes"},
+		"Dockerfile":       {"COPY --from=build --chown=65532:65532 /state /var/lib/tidewire", "USER 65532:65532", "VOLUME /var/lib/tidewire"},
+	} {
+		data, err := os.ReadFile(filepath.Join("../../packaging", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range lines {
+			if !strings.Contains(string(data), "\n"+line+"\n") {
+				t.Errorf("packaging/%s does not have the line %q", file, line)
+			}
+		}
+	}
+}
+
 // The unit is one that systemd takes without a word, and that names commands and flags that there are.
 func TestUnit(t *testing.T) {
 	data, err := os.ReadFile("../../packaging/tidewire.service")

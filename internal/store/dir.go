@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"sync/atomic"
 	"time"
 )
+
+// databaseName is the name of the file in the directory.
+const databaseName = "tidewire.db"
 
 // Options are the options of [Open].
 type Options struct {
@@ -73,7 +77,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 		options.Changed = func() {}
 	}
 	d := &Dir{
-		path: path, name: filepath.Join(path, "tidewire.db"), options: options,
+		path: path, name: filepath.Join(path, databaseName), options: options,
 		queue: queue{wake: make(chan struct{}, 1)},
 		stop:  make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -95,11 +99,11 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 // open takes the lock and opens the database.
 func (d *Dir) open(ctx context.Context) error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
-		return err
+		return mayWrite(err)
 	}
 	lock, err := takeLock(d.path)
 	if err != nil {
-		return err
+		return mayWrite(err)
 	}
 	db, err := openDatabase(ctx, d.name)
 	if err != nil {
@@ -109,6 +113,14 @@ func (d *Dir) open(ctx context.Context) error {
 	d.lock, d.db, d.away = lock, db, nil
 	d.reads.Store(db.reads)
 	return nil
+}
+
+// mayWrite adds what to do to an error of a directory that is not writable.
+func mayWrite(err error) error {
+	if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
+		return fmt.Errorf("%w: choose a directory that this user can write, such as /var/lib/tidewire of a service", err)
+	}
+	return err
 }
 
 // read returns connections that can only read. They see what was written before the query began. It must be asked for each

@@ -129,3 +129,9 @@ var RunQueries = map[string]string{
 	lastRun: "run_finished", oldestRuns: "run_finished", expiredRuns: "run_expires", readOutput: "sqlite_autoindex_run_output_1",
 	outputEnd: "sqlite_autoindex_run_output_1", emptyTrash: "sqlite_autoindex_run_output_1",
 }
+
+// Unlimit has the file be as large as it wants, at once.
+func (d *Dir) Unlimit() {
+	// It cannot be an op, as these wait. The goroutine that writes may use the connection, which has a lock of its own.
+	_, _ = d.db.conn.ExecContext(context.Background(), "PRAGMA max_page_count=1000000")
+}
