@@ -69,12 +69,14 @@ type Jobs interface {
 
 // Runs are the runs of jobs, configured or not. Their methods may be called from any goroutine.
 type Runs interface {
-	// Lookup finds the newest state of a run and the topic that it is in.
-	Lookup(id string) (*sse.Topic, wire.Run, bool)
-	// HasExpired reports whether there was a run of that id which is forgotten.
-	HasExpired(id string) bool
+	// Lookup finds the newest state of a run. The error is [jobs.ErrNoRun], [jobs.ErrExpired], or the archive's.
+	Lookup(ctx context.Context, id string) (jobs.Record, error)
+	// Runs has the runs that a filter lets pass, newest first, and whether there are more. The error is the archive's.
+	Runs(ctx context.Context, filter archive.RunFilter) (list []archive.Run, more bool, err error)
+	// Changed has a topic that changes when a run has ended, after Runs has its end.
+	Changed() *sse.Topic
 	// Definition is that of the job that a run is of, nil if that is not known.
-	Definition(id string) *config.Job
+	Definition(ctx context.Context, id string) *config.Job
 	// Cancel ends a run, and reports whether it was not over.
 	Cancel(id string) bool
 	// Output is what a run has printed from an offset on, at most most bytes. The channel more is closed when there is

@@ -40,7 +40,7 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
 		found, err := a.events(r, asked.filter(time.Now()), asked.limit+1)
 		if err != nil {
-			a.failArchive(w, r, err)
+			a.failPast(w, r, err)
 			return state{}, false
 		}
 		all := wire.Events{Events: found[:min(len(found), asked.limit)]}

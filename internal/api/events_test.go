@@ -119,7 +119,7 @@ func TestEventsThatCannotBeRead(t *testing.T) {
 	s.events.err = errors.New("the disk is gone")
 	for _, accept := range []string{"application/json", "text/event-stream"} {
 		resp, got := do(t, h, "GET", "/api/v1/events", "", "Accept", accept)
-		if resp.StatusCode != 503 || got["detail"] != "what happened cannot be read; the log says more" {
+		if resp.StatusCode != 503 || got["detail"] != "the past cannot be read; the log says more" {
 			t.Errorf("%s = %d %v, want 503", accept, resp.StatusCode, got)
 		}
 	}

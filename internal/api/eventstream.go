@@ -31,7 +31,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, asked eventQu
 	}
 	s := &eventStream{ResponseWriter: w, api: a, request: r, asked: asked}
 	if err := s.begin(sse.RequestLastEventID(r)); err != nil { // an answer can tell so only before the stream begins
-		a.failArchive(w, r, err)
+		a.failPast(w, r, err)
 		return
 	}
 	if err := a.deps.Hub.With(sse.StreamOptions{KeepConnection: true}).Serve(s, r, a.deps.EventsTopic); err != nil {

@@ -68,7 +68,7 @@ func (a *API) jobOf(r *http.Request) *config.Job {
 			return j.Job
 		}
 	} else if id := r.PathValue("id"); id != "" {
-		return a.deps.Runs.Definition(id)
+		return a.deps.Runs.Definition(r.Context(), id)
 	}
 	return nil
 }

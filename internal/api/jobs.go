@@ -34,7 +34,12 @@ func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 		list, user := a.deps.Jobs.List(), a.deps.Guard.Revalidate(userOf(r))
 		all := make([]wire.JobObject, 0, len(list))
 		for _, j := range list {
-			all = append(all, j.Object(user.Can(operate, j.Job)))
+			object, err := j.Object(r.Context(), user.Can(operate, j.Job))
+			if err != nil {
+				a.failPast(w, r, err)
+				return state{}, false
+			}
+			all = append(all, object)
 		}
 		return stateOf(wire.Jobs{Jobs: all}), true
 	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic)...)
@@ -60,7 +65,12 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 		if j == nil {
 			return state{}, false
 		}
-		return stateOf(j.Object(a.deps.Guard.Revalidate(userOf(r)).Can(operate, j.Job))), true
+		object, err := j.Object(r.Context(), a.deps.Guard.Revalidate(userOf(r)).Can(operate, j.Job))
+		if err != nil {
+			a.failPast(w, r, err)
+			return state{}, false
+		}
+		return stateOf(object), true
 	}, j.Topic, a.deps.ConfigTopic)
 }
 

@@ -21,7 +21,7 @@ const outputPiece = 64 << 10
 // client may wait with `Prefer: wait=N`; or a range of bytes (RFC 9110 §14). Offsets, and those of ranges, are places in
 // all that was ever printed, whatever of it is kept.
 func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
-	_, run, ok := a.findRun(w, r)
+	run, ok := a.findRun(w, r)
 	if !ok {
 		return
 	}
@@ -35,12 +35,12 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	prefer := negotiate.PreferWait(r.Header, maxWait)
-	part, more, ok := a.awaitOutput(w, r, run, offset, prefer)
+	part, more, ok := a.awaitOutput(w, r, run.Run, offset, prefer)
 	if !ok {
 		return
 	}
 	if more == nil && !run.Status.Ended() { // it may have ended meanwhile
-		if _, run, ok = a.findRun(w, r); !ok {
+		if run, ok = a.findRun(w, r); !ok {
 			return
 		}
 	}
@@ -76,7 +76,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	prefer.Apply(h)
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		a.writeOutput(w, r, run, begin, end)
+		a.writeOutput(w, r, run.Run, begin, end)
 	}
 }
 
@@ -126,7 +126,7 @@ func (a *API) awaitOutput(
 		part, more, err = a.outputOf(r, run, offset, 0)
 	}
 	if err != nil {
-		a.failArchive(w, r, err)
+		a.failPast(w, r, err)
 		return part, nil, false
 	}
 	return part, more, true

@@ -128,12 +128,3 @@ func (a *API) failStart(w http.ResponseWriter, r *http.Request, j *jobs.Job, err
 		failForNow(w, r, http.StatusServiceUnavailable, "the run cannot be stored; the log says more", 5*time.Second)
 	}
 }
-
-// failArchive answers a request for what happened that cannot be read.
-func (a *API) failArchive(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil { // the client is gone
-		return
-	}
-	a.deps.Log.Error("the archive cannot be read", "path", r.URL.Path, "err", err)
-	failForNow(w, r, http.StatusServiceUnavailable, "what happened cannot be read; the log says more", 5*time.Second)
-}

@@ -51,6 +51,8 @@ func (a *API) routes() []route {
 		{"GET /api/v1/jobs/{job}", view, a.getJob},
 		{"GET /api/v1/jobs/{job}/queue", view, a.getQueue},
 		{"POST /api/v1/jobs/{job}/runs", operate, a.triggerRun},
+		{"GET /api/v1/jobs/{job}/runs", view, a.listJobRuns},
+		{"GET /api/v1/runs", view, a.listRuns},
 		{"GET /api/v1/runs/{id}", view, a.getRun},
 		{"GET /api/v1/runs/{id}/events", view, a.runEvents},
 		{"GET /api/v1/runs/{id}/output", view, a.runOutput},

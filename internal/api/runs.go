@@ -6,43 +6,50 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/negotiate"
-	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
 // findRun finds the run that the path names, or answers 404, or 410 if it is known to have expired.
-func (a *API) findRun(w http.ResponseWriter, r *http.Request) (*sse.Topic, wire.Run, bool) {
+func (a *API) findRun(w http.ResponseWriter, r *http.Request) (jobs.Record, bool) {
 	id := r.PathValue("id")
-	topic, run, ok := a.deps.Runs.Lookup(id)
+	record, err := a.deps.Runs.Lookup(r.Context(), id)
 	switch {
-	case ok:
-	case a.deps.Runs.HasExpired(id):
+	case err == nil:
+		return record, true
+	case errors.Is(err, jobs.ErrExpired):
 		fail(w, r, http.StatusGone,
 			fmt.Sprintf("run %q has expired: only the newest runs of a job are kept, and those for a time", id))
-	default:
+	case errors.Is(err, jobs.ErrNoRun):
 		fail(w, r, http.StatusNotFound,
 			fmt.Sprintf("there is no run %q: it never was, or it was before this gateway started", id))
+	default:
+		a.failPast(w, r, err)
 	}
-	return topic, run, ok
+	return record, false
 }
 
 func (a *API) getRun(w http.ResponseWriter, r *http.Request) {
-	topic, _, ok := a.findRun(w, r)
+	record, ok := a.findRun(w, r)
 	if !ok {
 		return
 	}
+	var topics []*sse.Topic
+	if record.Topic != nil {
+		topics = append(topics, record.Topic)
+	}
 	a.serveState(w, r, func() (state, bool) {
-		_, run, ok := a.findRun(w, r) // the run may have been forgotten meanwhile
+		record, ok := a.findRun(w, r) // the run may have been forgotten meanwhile
 		if !ok {
 			return state{}, false
 		}
 		w.Header().Del("Retry-After")
-		if !run.Status.Ended() {
+		if !record.Status.Ended() {
 			w.Header().Set("Retry-After", "1")
 		}
-		return a.newestOf(topic), true
-	}, topic)
+		return state{[][]byte{record.Event.Data}, `"` + record.Event.ID + `"`}, true
+	}, topics...)
 }
 
 // runEvents streams a run to its end, or answers like getRun if JSON is asked for. A client that has seen the end of a
@@ -53,28 +60,42 @@ func (a *API) runEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Add("Vary", "Accept")
-	if _, _, ok := a.deps.Runs.Lookup(r.PathValue("id")); !ok && sse.ServeGone(w, r) {
-		return
-	}
 	for {
-		topic, run, ok := a.findRun(w, r)
-		if !ok {
+		record, err := a.deps.Runs.Lookup(r.Context(), r.PathValue("id"))
+		if err != nil && sse.ServeGone(w, r) {
 			return
 		}
-		err := a.deps.Hub.With(sse.StreamOptions{HandOff: true}).ServeRun(w, r, topic, run.ID)
-		if errors.Is(err, sse.ErrGone) {
-			continue // it has been forgotten just now
+		if err == nil {
+			err = a.serveRun(w, r, record)
+			if errors.Is(err, sse.ErrGone) {
+				continue // it has ended, or was forgotten, just now
+			}
+			if err != nil {
+				failStream(w, r)
+			}
+			return
 		}
-		if err != nil {
-			failStream(w, r)
+		if _, ok := a.findRun(w, r); !ok {
+			return
 		}
-		return
 	}
+}
+
+// serveRun streams a run. Of one that is in the archive alone it streams the end, by a topic that is there for as long as
+// that takes.
+func (a *API) serveRun(w http.ResponseWriter, r *http.Request, record jobs.Record) error {
+	if record.Topic != nil {
+		return a.deps.Hub.With(sse.StreamOptions{HandOff: true}).ServeRun(w, r, record.Topic, record.ID)
+	}
+	topic := a.deps.Hub.Topic("ended/"+record.ID, sse.TopicOptions{})
+	_ = topic.Restore(record.ID, 1, []sse.Event{record.Event}) // fails if another request has done so
+	defer topic.Remove(record.ID)
+	return a.deps.Hub.ServeRun(w, r, topic, record.ID)
 }
 
 // cancelRun asks a run to end, for everybody who joined it. Doing so twice, or too late, does no harm.
 func (a *API) cancelRun(w http.ResponseWriter, r *http.Request) {
-	_, run, ok := a.findRun(w, r)
+	run, ok := a.findRun(w, r)
 	if !ok {
 		return
 	}
@@ -83,8 +104,8 @@ func (a *API) cancelRun(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusAccepted
 		a.record(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
 	}
-	if _, now, ok := a.deps.Runs.Lookup(run.ID); ok {
+	if now, err := a.deps.Runs.Lookup(r.Context(), run.ID); err == nil {
 		run = now
 	}
-	answer(w, status, run)
+	answer(w, status, run.Run)
 }

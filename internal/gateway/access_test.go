@@ -89,6 +89,8 @@ var matrix = map[string]struct {
 	"GET /api/v1/jobs/{job}":                  {"view", "/api/v1/jobs/scan", "", 200},
 	"GET /api/v1/jobs/{job}/queue":            {"view", "/api/v1/jobs/scan/queue", "", 200},
 	"POST /api/v1/jobs/{job}/runs":            {"scan", "/api/v1/jobs/scan/runs", "{}", 202},
+	"GET /api/v1/jobs/{job}/runs":             {"view", "/api/v1/jobs/scan/runs", "", 200},
+	"GET /api/v1/runs":                        {"view", "/api/v1/runs", "", 200},
 	"GET /api/v1/runs/{id}":                   {"view", "/api/v1/runs/SCAN", "", 200},
 	"GET /api/v1/runs/{id}/events":            {"view", "/api/v1/runs/SCAN/events", "", 200},
 	"GET /api/v1/runs/{id}/output":            {"view", "/api/v1/runs/SCAN/output", "", 200},

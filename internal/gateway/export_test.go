@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
@@ -152,6 +153,12 @@ func (g Gateway) Newest(topic string) string {
 
 // On returns the options of a gateway whose state is in store.
 func On(store snapshot.Store) Options { return Options{store: store} }
+
+// With returns opts with ended runs in an archive.
+func With(opts Options, runs archive.Runs) Options {
+	opts.runs = runs
+	return opts
+}
 
 // ErrUnsettled is why what changed while it was read is not put to work.
 var ErrUnsettled = errUnsettled

@@ -141,6 +141,7 @@ type Options struct {
 	Metrics func(now func() Status) http.Handler
 
 	store snapshot.Store // where the newest state lives; nil: where the configuration says
+	runs  archive.Runs   // where ended runs live; nil: where the configuration says
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -189,7 +190,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g := &gateway{
 		log: opts.Logger, clock: clock.New(), dir: dir,
 		store:     own.New(opts.store),
-		runs:      archive.NewMemoryRuns(nil),
+		runs:      opts.runs,
 		past:      pastInMemory(),
 		observer:  opts.Observer,
 		client:    httpkind.NewClient(),

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/snapshot"
@@ -18,9 +19,9 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	memory := snapshot.NewMemory()
+	memory, archive := snapshot.NewMemory(), archive.NewMemoryRuns(nil)
 	before := snapshottest.NewProcess(memory)
-	s := run(t, cfg, gateway.On(before))
+	s := run(t, cfg, gateway.With(gateway.On(before), archive))
 	over := of(s.trigger(202, 0), "id")
 	script.Begun().Exit(0)
 	s.ended(over)
@@ -32,7 +33,7 @@ func TestARunWhoseProcessWentAwayIsLost(t *testing.T) {
 	s.stop()
 	p.Ended()
 
-	s = run(t, cfg, gateway.On(memory))
+	s = run(t, cfg, gateway.With(gateway.On(memory), archive))
 	if got := s.json(200, "GET", "/api/v1/runs/"+over, ""); got["status"] != "succeeded" {
 		t.Errorf("a run that had ended = %v, want its record", got)
 	}

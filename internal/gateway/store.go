@@ -4,18 +4,21 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/store"
 )
 
-// openStore opens where cfg keeps its state, unless opts has a store, and puts it there. changed, which has room for one,
+// openStore opens where cfg keeps its state, unless opts has a store, and puts it and the archive into opts. changed, which has room for one,
 // gets a value when the store begins to fail and when it works again. It returns nil for a store in memory.
 func openStore(live context.Context, cfg *config.Config, opts *Options, changed chan<- struct{}) (*store.Dir, error) {
-	switch {
-	case opts.store != nil:
-		return nil, nil
-	case cfg.Store == nil:
-		opts.store = newStore()
+	if opts.store != nil || cfg.Store == nil {
+		if opts.store == nil {
+			opts.store = newStore()
+		}
+		if opts.runs == nil {
+			opts.runs = archive.NewMemoryRuns(nil)
+		}
 		return nil, nil
 	}
 	dir, err := store.Open(live, cfg.Store.Dir, store.Options{
@@ -30,7 +33,7 @@ func openStore(live context.Context, cfg *config.Config, opts *Options, changed 
 	if err != nil {
 		return nil, err
 	}
-	opts.store = dir.Snapshots()
+	opts.store, opts.runs = dir.Snapshots(), dir.Runs()
 	return dir, nil
 }
 

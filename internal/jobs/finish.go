@@ -14,12 +14,12 @@ import (
 
 const (
 	outputTail   = 16 << 10         // bytes of a run's output in its record
-	finishWithin = 30 * time.Second // bound for making room for the end of a run
+	finishWithin = 30 * time.Second // bound for bringing the end of a run into the archive
 )
 
 // finish stores how the run ended. It leaves the queue first, so that a reader who sees the end can start a new run.
-// Then comes the record that stays, and last the topic of the job, so that there is no moment at which the run is
-// unknown.
+// Then come the topics of the run and of the job, and last the archive, which gives up the topic of the run: there is no
+// moment at which the run is unknown.
 func (r *Run) finish(result Result, err error) {
 	s := r.job.s
 	s.queue.leave(r)
@@ -27,7 +27,6 @@ func (r *Run) finish(result Result, err error) {
 	s.ended(r, status, now)
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
-	s.records.makeRoom(ctx, r.job, r.id, *s.deps.Clock.People(now))
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		if err != nil {
@@ -43,9 +42,9 @@ func (r *Run) finish(result Result, err error) {
 	})
 	if failed != nil {
 		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
-		s.records.drop(r.id)
+		s.past.leave(r.id)
 	} else {
-		s.records.stored(ctx, r.job.Name, r.id)
+		s.past.end(ctx, r)
 	}
 	r.output.end()
 	close(r.done)

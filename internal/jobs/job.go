@@ -3,9 +3,11 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -49,8 +51,8 @@ func newJob(s *Service, cfg *config.Job) *Job {
 // Key names the job's topic, its task and its objects on the stream. It implements [reconcile.Thing].
 func (j *Job) Key() string { return j.key }
 
-// Object returns the job as it is now, for a caller who may start it or not.
-func (j *Job) Object(allowed bool) wire.JobObject {
+// Object returns the job as it is now, for a caller who may start it or not. The error is the archive's.
+func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) {
 	object := wire.JobObject{
 		Name:        j.Name,
 		Title:       j.Title,
@@ -68,10 +70,16 @@ func (j *Job) Object(allowed bool) wire.JobObject {
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.Run
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
-	} else if _, last, ok := j.s.Lookup(j.s.records.last(j.Name)); ok {
-		object.LastRun = &last
+		return object, nil
 	}
-	return object
+	last, err := j.s.deps.Archive.Last(ctx, j.Name)
+	switch {
+	case err == nil:
+		object.LastRun = new(recordOf(last.ID, last.Data).Run)
+	case errors.Is(err, archive.ErrNotFound):
+		err = nil
+	}
+	return object, err
 }
 
 // argsOf returns the arguments of a job as the API shows them.

@@ -72,7 +72,7 @@ func lastLines(text []byte, limit int) string {
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.over = true
+	o.over, o.recent = true, nil // the archive has it
 	o.wakeLocked()
 }
 
@@ -105,8 +105,8 @@ func (o *output) read(ctx context.Context, from int64, most int) (archive.Output
 func (s *Service) Output(ctx context.Context, id string, from int64, most int) (
 	part archive.Output, more <-chan struct{}, err error,
 ) {
-	if o := s.queue.output(id); o != nil {
-		return o.read(ctx, from, most)
+	if r := s.past.own(id); r != nil {
+		return r.output.read(ctx, from, most)
 	}
 	part, err = s.deps.Archive.Output(ctx, id, from, most)
 	return part, nil, err

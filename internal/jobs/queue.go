@@ -265,21 +265,6 @@ func (q *queue) count(job string) (running, queued int) {
 	return running, queued
 }
 
-// output returns the output of a run that is in the queue, or was the last one of its job at the head of it.
-func (q *queue) output(id string) *output {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if r := q.findLocked(id); r != nil {
-		return r.output
-	}
-	for _, r := range q.heads {
-		if r.id == id {
-			return r.output
-		}
-	}
-	return nil
-}
-
 // close lets nothing start any more and cancels every run.
 func (q *queue) close() {
 	q.mu.Lock()

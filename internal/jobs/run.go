@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +12,6 @@ import (
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -103,13 +101,14 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 // runTopic names the topic that holds a run.
 func runTopic(id string) string { return "run/" + id }
 
-// latestRun reads the newest state of a run from its topic, or from what this process has written last.
-func (s *Service) latestRun(topic *sse.Topic) (snap wire.Run, ok bool) {
-	latest, ok := s.deps.Store.Latest(topic)
-	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
-		return wire.Run{}, false
+// isVisible reports whether readers can see the run.
+func (r *Run) isVisible() bool {
+	select {
+	case <-r.visible:
+		return r.err == nil
+	default:
+		return false
 	}
-	return snap, true
 }
 
 // Wait waits for the end of the run, for at most that long or until ctx ends.
@@ -131,6 +130,7 @@ func (r *Run) live(ctx context.Context) {
 	s := r.job.s
 	log := s.deps.Log.With("job", r.job.Name, "run", r.id)
 	defer r.cancel(nil)
+	s.past.begin(r)
 	// A run that is cancelled by now still has a record. Starts wait for each other, so that takes this long for all.
 	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 	stop, _, err := r.show(patience, runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })
@@ -139,6 +139,7 @@ func (r *Run) live(ctx context.Context) {
 		log.Error("a run was not started: the store cannot hold it", "err", err)
 		r.err = err
 		s.queue.leave(r)
+		s.past.drop(r.id)
 		close(r.done)
 		close(r.visible)
 		return

@@ -12,7 +12,7 @@
 // # Concurrency
 //
 // All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
-// order: queue.mu, that of Run.progress, those of the Tracker and the store, records.mu.
+// order: queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
 //
 // Each run has one goroutine, from its start to its end, and one follows the store. [Service.Stop] ends all of them and
 // waits for them.
@@ -29,7 +29,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -44,7 +43,7 @@ type Deps struct {
 	Store     *own.Store           // holds the runs
 	Tracker   *progress.Tracker    // begins and ends them there
 	Hub       *sse.Hub             // serves the topics of the store
-	Archive   archive.Runs         // holds what runs have printed
+	Archive   archive.Runs         // holds the runs that have ended, and what runs have printed
 	Log       *slog.Logger
 	Clock     *clock.Clock
 	Client    *http.Client   // makes the requests of HTTP jobs
@@ -80,7 +79,7 @@ type Service struct {
 	deps       Deps
 	configured atomic.Pointer[[]*Job]
 	queue      *queue
-	records    *records
+	past       *past
 
 	running sync.WaitGroup     // the goroutines of the runs; Go under queue.mu
 	work    context.Context    // ends with Stop: nothing new should begin
@@ -93,7 +92,7 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 	s := &Service{deps: deps}
 	s.configured.Store(new([]*Job))
 	var err error
-	if s.records, err = openRecords(ctx, deps); err != nil {
+	if s.past, err = openPast(ctx, deps, s.Job); err != nil {
 		return nil, err
 	}
 	s.queue = newQueue(deps.Clock, s.begin, s.isStored)
@@ -114,7 +113,7 @@ func (s *Service) Stop() {
 	s.end()
 	s.queue.close()
 	s.running.Wait()
-	s.records.close()
+	s.past.close()
 }
 
 // List returns the configured jobs, in the order of the configuration. The caller must not modify the slice.
@@ -136,41 +135,6 @@ func (s *Service) Topics() []*sse.Topic {
 		topics = append(topics, j.Topic)
 	}
 	return topics
-}
-
-// Lookup finds the newest state of a run and the topic that holds it. It reports false if there is no such run, or no
-// longer.
-func (s *Service) Lookup(id string) (*sse.Topic, wire.Run, bool) {
-	topic, ok := s.deps.Hub.Lookup(runTopic(id))
-	if !ok {
-		return nil, wire.Run{}, false
-	}
-	snap, ok := s.latestRun(topic)
-	return topic, snap, ok && snap.ID == id
-}
-
-// isStored reports whether the store holds a run.
-func (s *Service) isStored(id string) bool {
-	_, _, ok := s.Lookup(id)
-	return ok
-}
-
-// HasExpired reports whether there was a run of that id that is forgotten by now. Of very many, only the newest ids are
-// remembered.
-func (s *Service) HasExpired(id string) bool { return s.records.hasExpired(id) }
-
-// Definition returns the definition of the job that a run is of, nil if that is not known. Of a configured job it is
-// the one that holds now; of a job that is not configured any more, the one by which the run began, until its end.
-func (s *Service) Definition(id string) *config.Job {
-	if _, run, ok := s.Lookup(id); ok {
-		if j := s.Job(run.Job); j != nil {
-			return j.Job
-		}
-	}
-	if r := s.queue.find(id); r != nil {
-		return r.job.Job
-	}
-	return nil
 }
 
 // Cancel cancels a run for every caller that shares it. It reports whether the run was in progress or waited;

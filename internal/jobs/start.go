@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -35,17 +36,21 @@ func (o StartOptions) audit(snap wire.Run) {
 // its state. It returns when readers can see the run, which need not have begun to work. The Run is nil if it is over
 // already.
 //
-// The error is a [*Refusal], that of the store, or the cause of ctx's end, after which there may be a run all the same.
+// The error is a [*Refusal], that of the store or the archive, or the cause of ctx's end, after which there may be a run all the same.
 func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, wire.Run, error) {
 	to, err := s.queue.start(j, opts, s.deps.Clock.Now())
 	if err != nil {
 		return nil, wire.Run{}, err
 	}
 	if to.run == nil {
-		_, snap, ok := s.Lookup(to.id)
-		if !ok {
+		record, err := s.Lookup(ctx, to.id)
+		switch {
+		case errors.Is(err, ErrNoRun), errors.Is(err, ErrExpired):
 			return nil, wire.Run{}, &Refusal{Code: Expired, Detail: "the run of this Idempotency-Key has expired"}
+		case err != nil:
+			return nil, wire.Run{}, err
 		}
+		snap := record.Run
 		snap.Coalesced = to.coalesced
 		return nil, snap, nil
 	}

@@ -84,6 +84,12 @@ type Jobs struct {
 	Jobs []JobObject `json:"jobs"`
 }
 
+// Runs is the answer with some runs, newest first.
+type Runs struct {
+	Runs []Run   `json:"runs"`
+	Next *string `json:"next"` // the cursor of those after them; null: there are none
+}
+
 // A Start is the body that starts a run.
 type Start struct {
 	Args map[string]any `json:"args"` // by name; null is none

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ func RunRuns(t *testing.T, open func(t *testing.T) archive.Runs) {
 		{"the first end of a run counts", runsTest.first},
 		{"the runs that ended last are kept", runsTest.keep},
 		{"what has expired is forgotten", runsTest.expired},
+		{"ids of many forgotten runs", runsTest.forgotten},
 		{"lists are filtered", runsTest.filtered},
 		{"pages miss no run and repeat none", runsTest.pages},
 		{"the last run of a job", runsTest.last},
@@ -174,6 +176,32 @@ func (t runsTest) expired() {
 		if err := t.Sweep(t.Context()); err != nil {
 			t.Errorf("Sweep = %v", err)
 		}
+	}
+}
+
+// forgotten forgets more runs than are remembered. Those that were forgotten last are.
+func (t runsTest) forgotten() {
+	const most = 10_000
+	var adds sync.WaitGroup
+	for w := range 100 {
+		adds.Go(func() {
+			for i := range most/100 + 3 {
+				n := i*100 + w
+				if err := t.Add(context.Background(), runOf(fmt.Sprint("r", n), "scan", "succeeded", n), 1); err != nil {
+					t.Errorf("Add = %v", err)
+				}
+			}
+		})
+	}
+	adds.Wait()
+	known := 0
+	for n := range most + 300 {
+		if _, err := t.Get(t.Context(), fmt.Sprint("r", n)); errors.Is(err, archive.ErrForgotten) {
+			known++
+		}
+	}
+	if known != most {
+		t.Errorf("%d runs are known to be forgotten, want %d", known, most)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Runs that end at the same moment displace each other's records: none that is displaced before it is stored stays.
+// Runs that end at the same moment displace each other: as many stay as the job keeps.
 func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 	for _, keep := range []int{1, 3} {
 		b := open(t, fmt.Sprintf(`jobs: {j: {exec: [x, "{n}"], args: {n: {type: int}}, on_busy: queue, queue: 100, keep: {runs: %d}}}`, keep),
@@ -31,7 +31,7 @@ func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 		}
 		kept := func() (kept int) {
 			for _, id := range ids {
-				if _, _, ok := b.Lookup(id); ok {
+				if _, err := b.Lookup(t.Context(), id); err == nil {
 					kept++
 				}
 			}
@@ -44,5 +44,8 @@ func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 			t.Errorf("%d of %d ended runs can be looked up, want %d", got, len(ids), keep)
 		}
 		b.Stop()
+		if got := b.Open(); got != 0 {
+			t.Errorf("%d runs are remembered as not in the archive, want none", got)
+		}
 	}
 }

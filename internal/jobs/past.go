@@ -1,0 +1,295 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse"
+)
+
+const (
+	// retryArchive is the pause after the archive has not taken the end of a run.
+	retryArchive = 5 * time.Second
+	// sweepEvery is how often the archive is to forget what has expired.
+	sweepEvery = time.Minute
+)
+
+// past brings the ends of runs from the store into the archive, and knows the runs that are not there: those of this
+// process that are not over, those of others, and those that are over and that the archive has not taken yet. As soon as
+// the archive has a run, its topic is given up.
+//
+// A run of this process brings itself into the archive; past does it for the others, such as those of an earlier process,
+// whose ends it finds in the store. Two goroutines, begun by openPast, end with its context or with close: one follows the
+// store, one fills the archive.
+type past struct {
+	deps       Deps
+	definition func(job string) *Job // that is configured; nil: none
+	changed    *sse.Topic            // a run has come into the archive
+
+	follow, fill *lifecycle.Service
+	wake         chan struct{} // of 1: a run is over
+
+	mu sync.Mutex // guards the field below; the last of all locks: the store calls apply within its own
+
+	open map[string]*openRun // by id
+}
+
+// An openRun is a run that is not in the archive.
+type openRun struct {
+	own  *Run   // of this process, which brings it into the archive; nil: past does, when it is over
+	data []byte // the newest state in the store, nil before the first; of one's own, the end alone
+	over bool   // data is the end
+}
+
+// openPast returns once all that the store holds is known.
+func openPast(ctx context.Context, deps Deps, definition func(job string) *Job) (*past, error) {
+	p := &past{
+		deps:       deps,
+		definition: definition,
+		changed:    deps.Hub.Topic("runs", sse.TopicOptions{}),
+		wake:       make(chan struct{}, 1),
+		open:       map[string]*openRun{},
+	}
+	synced := false // written before started is called
+	p.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
+		return deps.Store.Follow(ctx, p.apply, func() { synced = true; started() })
+	})
+	if <-p.follow.Started(); !synced {
+		return nil, fmt.Errorf("follow the records of runs: %w", p.follow.Stop())
+	}
+	p.fill = lifecycle.Loop(ctx, p.archiveAll)
+	return p, nil
+}
+
+// close ends both goroutines and waits for them.
+func (p *past) close() {
+	_ = p.fill.Stop()
+	_ = p.follow.Stop()
+}
+
+// apply takes note of a change in the store. It is called within the store's locks.
+func (p *past) apply(e snapshot.Entry) {
+	id, ofRun := strings.CutPrefix(e.Topic, runTopic(""))
+	if !ofRun {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o := p.open[id]
+	switch {
+	case o != nil && o.over:
+	case o != nil && o.own != nil:
+		if e.State == snapshot.Final {
+			o.data, o.over = e.Data, true
+		}
+	case e.State == snapshot.Gone:
+		delete(p.open, id)
+	case e.State == snapshot.Final:
+		p.open[id] = &openRun{data: e.Data, over: true}
+		p.wakeUp()
+	default:
+		p.open[id] = &openRun{data: e.Data}
+	}
+}
+
+func (p *past) wakeUp() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// begin takes note of a run of this process.
+func (p *past) begin(r *Run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[r.id] = &openRun{own: r}
+}
+
+// drop forgets a run that is not to be in the archive.
+func (p *past) drop(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, id)
+}
+
+// leave leaves a run of this process to the store, which did not take its end, or not everywhere: it may count as lost.
+func (p *past) leave(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open[id].own = nil
+	p.wakeUp()
+}
+
+// end brings a run of this process into the archive. If that fails it is tried again later, and whoever asks for the run
+// finds it all the same.
+func (p *past) end(ctx context.Context, r *Run) {
+	data, _ := json.Marshal(r.Snapshot()) // it was published
+	if err := p.archive(ctx, r.id, data, r.job.Keep.Runs); err != nil {
+		p.deps.Log.Error("the end of a run is not in the archive yet", "job", r.job.Name, "run", r.id, "err", err)
+		p.wait(ctx, r, data)
+	}
+}
+
+// wait keeps a run of this process that is over until the archive takes it. Of a job no more wait than it keeps.
+func (p *past) wait(ctx context.Context, r *Run, data []byte) {
+	p.mu.Lock()
+	p.open[r.id] = &openRun{data: data, over: true}
+	var waiting []wire.Run
+	for _, o := range p.open {
+		if run, ok := o.ended(); ok && o.own == nil && run.Job == r.job.Name {
+			waiting = append(waiting, run)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b wire.Run) int { return a.FinishedAt.Compare(*b.FinishedAt) })
+	waiting = waiting[:max(0, len(waiting)-r.job.Keep.Runs)]
+	for _, run := range waiting {
+		delete(p.open, run.ID)
+	}
+	p.mu.Unlock()
+	for _, run := range waiting {
+		p.giveUp(ctx, run.ID)
+	}
+}
+
+// ended returns the run if it is over and waits for the archive.
+func (o *openRun) ended() (run wire.Run, ok bool) {
+	ok = o.over && json.Unmarshal(o.data, &run) == nil && run.FinishedAt != nil && run.ExpiresAt != nil
+	return run, ok
+}
+
+// archiveAll brings runs that are over into the archive, until ctx ends.
+func (p *past) archiveAll(ctx context.Context) {
+	pause := sweepEvery
+	for {
+		select {
+		case <-p.wake:
+		case <-time.After(pause):
+			if err := p.deps.Archive.Sweep(ctx); err != nil {
+				p.deps.Log.Warn("runs that have expired were not removed", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+		pause = sweepEvery
+		if err := p.archiveWaiting(ctx); err != nil && ctx.Err() == nil {
+			p.deps.Log.Warn("ends of runs are not in the archive yet", "err", err)
+			pause = retryArchive
+		}
+	}
+}
+
+// archiveWaiting brings all runs that are over now into the archive.
+func (p *past) archiveWaiting(ctx context.Context) error {
+	p.mu.Lock()
+	over := map[string][]byte{}
+	for id, o := range p.open {
+		if o.over && o.own == nil {
+			over[id] = o.data
+		}
+	}
+	p.mu.Unlock()
+	for id, data := range over {
+		run, ok := (&openRun{data: data, over: true}).ended()
+		if !ok { // it is none of ours
+			p.drop(id)
+			continue
+		}
+		keep := math.MaxInt // of a job that is not configured: until they expire
+		if j := p.definition(run.Job); j != nil {
+			keep = j.Keep.Runs
+		}
+		if err := p.archive(ctx, id, data, keep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// archive adds a run to the archive and gives its topic up.
+func (p *past) archive(ctx context.Context, id string, data []byte, keep int) error {
+	run, ok := (&openRun{data: data, over: true}).ended()
+	if !ok {
+		return fmt.Errorf("the record of run %s is not one of a run that has ended", id)
+	}
+	err := p.deps.Archive.Add(ctx, archive.Run{
+		ID: id, Job: run.Job, Status: string(run.Status), Trigger: run.Trigger,
+		Created: run.CreatedAt, Finished: *run.FinishedAt, Expires: *run.ExpiresAt, Data: data,
+	}, keep)
+	if err != nil {
+		return err
+	}
+	p.giveUp(ctx, id)
+	p.drop(id)
+	_ = p.changed.Publish(sse.Event{Data: []byte(`""`)})
+	return nil
+}
+
+// giveUp removes the end of a run from the store.
+func (p *past) giveUp(ctx context.Context, id string) {
+	err := p.deps.Store.Forget(ctx, runTopic(id), id)
+	if err != nil && !errors.Is(err, snapshot.ErrLive) {
+		p.deps.Log.Warn("the topic of a run that is over was not removed", "run", id, "err", err)
+	}
+}
+
+// find returns the newest state of a run that is not in the archive, as JSON.
+func (p *past) find(id string) (data []byte, ok bool) {
+	p.mu.Lock()
+	o := p.open[id]
+	p.mu.Unlock()
+	switch {
+	case o == nil:
+		return nil, false
+	case o.own == nil:
+		return o.data, o.data != nil
+	}
+	data, _ = json.Marshal(o.own.Snapshot())
+	return data, true
+}
+
+// own returns a run of this process that is not in the archive, nil if there is none.
+func (p *past) own(id string) *Run {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o := p.open[id]; o != nil {
+		return o.own
+	}
+	return nil
+}
+
+// all returns the newest states of all runs that are not in the archive and that readers can see.
+func (p *past) all() (list []wire.Run) {
+	p.mu.Lock()
+	open := make([]*openRun, 0, len(p.open))
+	for _, o := range p.open {
+		open = append(open, o)
+	}
+	p.mu.Unlock()
+	for _, o := range open {
+		var run wire.Run
+		switch {
+		case o.own == nil:
+			if json.Unmarshal(o.data, &run) != nil || run.ID == "" {
+				continue
+			}
+		case !o.own.isVisible():
+			continue
+		default:
+			run = o.own.Snapshot()
+		}
+		list = append(list, run)
+	}
+	return list
+}
