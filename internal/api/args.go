@@ -12,41 +12,40 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// startArgs reads the arguments of a start: JSON, or the fields of a form. JSON needs its Content-Type: pages of other
+// startOf reads the body of a start: JSON, or the arguments as the fields of a form. JSON needs its Content-Type: pages of other
 // sites can send plain text without asking, but not JSON. After an answer of its own, ok is false.
-func startArgs(w http.ResponseWriter, r *http.Request) (args map[string]any, isForm, ok bool) {
+func startOf(w http.ResponseWriter, r *http.Request) (start wire.Start, isForm, ok bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == jsonType:
-		args, ok = jsonArgs(w, r)
-		return args, false, ok
+		start, ok = jsonStart(w, r)
+		return start, false, ok
 	case err == nil && media == formType:
-		args, ok = formArgs(w, r)
-		return args, true, ok
+		start.Args, ok = formArgs(w, r)
+		return start, true, ok
 	case r.ContentLength == 0:
 		w.Header().Set("Accept", jsonType)
 		fail(w, r, http.StatusUnsupportedMediaType, `there is no body: send {"args":{…}} with Content-Type: `+
 			`application/json, or {} to start with the defaults, as curl --json '{}' does`)
-		return nil, false, false
+		return start, false, false
 	}
 	failMedia(w, r)
-	return nil, false, false
+	return start, false, false
 }
 
-func jsonArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
-	var body wire.Start
+func jsonStart(w http.ResponseWriter, r *http.Request) (body wire.Start, ok bool) {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&body); err != nil && err != io.EOF {
 		failBody(w, r, err)
-		return nil, false
+		return body, false
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
-		return nil, false
+		return body, false
 	}
-	return body.Args, true
+	return body, true
 }
 
 func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {

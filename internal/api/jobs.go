@@ -89,14 +89,17 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if j == nil {
 		return
 	}
-	given, isForm, ok := startArgs(w, r)
+	start, isForm, ok := startOf(w, r)
 	if !ok {
 		return
 	}
 	if !a.revalidate(w, r, operate, j.Job) { // the body may have taken its time
 		return
 	}
-	args, problems := bound(j.Job, given)
+	if start.Like != "" && !a.addLike(w, r, j.Job, &start) {
+		return
+	}
+	args, problems := bound(j.Job, start.Args)
 	if problems != nil {
 		failArgs(w, r, j.Job, problems)
 		return
@@ -109,6 +112,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	run, snap, err := a.deps.Jobs.Start(r.Context(), j, jobs.StartOptions{
 		Trigger: wire.TriggerAPI,
 		Args:    args,
+		Like:    start.Like,
 		Caller:  userOf(r).ID,
 		Key:     key,
 		Audit:   func(action string, attrs ...slog.Attr) { a.record(r, action, attrs...) },

@@ -60,19 +60,15 @@ func failMedia(w http.ResponseWriter, r *http.Request) {
 
 // failArgs answers with what is wrong with the arguments of a start. It does not show secret values.
 func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []*config.ArgError) {
-	p := problem.Problem{
-		Type: "invalid-arguments", Status: http.StatusUnprocessableEntity, Detail: "the arguments are not valid",
-		Instance: instance(r),
-	}
+	var parts []problem.Part
 	for _, e := range problems {
 		detail := e.What + ", " + e.Want
 		if slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == e.Arg && a.Secret }) {
 			detail = "this value is not accepted: " + e.Want
 		}
-		name := strings.NewReplacer("~", "~0", "/", "~1").Replace(e.Arg)
-		p.Errors = append(p.Errors, problem.Part{Pointer: "#/args/" + name, Detail: detail})
+		parts = append(parts, problem.Part{Pointer: argPointer(e.Arg), Detail: detail})
 	}
-	problem.Write(w, p)
+	failParts(w, r, "the arguments are not valid", parts...)
 }
 
 // failBody answers with the reason why a body did not decode.

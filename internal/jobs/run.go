@@ -92,6 +92,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 			Trigger:   opts.Trigger,
 			Requests:  1,
 			Args:      shownArgs(j.Job, opts.Args),
+			Like:      opts.Like,
 			CreatedAt: *j.s.deps.Clock.People(now),
 			Events:    j.s.deps.RunPath(id) + "/events",
 		},

@@ -14,6 +14,7 @@ import (
 type StartOptions struct {
 	Trigger string          // wire.TriggerAPI or wire.TriggerSchedule
 	Args    map[string]any  // as [config.Job.Bind] has made them
+	Like    string          // the run whose arguments are among them; empty: none
 	Caller  access.Identity // who asks
 	Key     string          // the Idempotency-Key; empty: none
 

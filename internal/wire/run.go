@@ -28,7 +28,8 @@ type Run struct {
 	Message     string          `json:"message"`
 	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end; nil while unknown
 	UpdatedAt   time.Time       `json:"updated_at"`
-	Args        map[string]any  `json:"args"` // what is secret is ***
+	Args        map[string]any  `json:"args"`           // what is secret is ***
+	Like        string          `json:"like,omitempty"` // the run whose arguments it was started with; empty: none
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   *time.Time      `json:"started_at"`   // null while queued
 	FinishedAt  *time.Time      `json:"finished_at"`  // null until it has ended
@@ -92,5 +93,6 @@ type Runs struct {
 
 // A Start is the body that starts a run.
 type Start struct {
-	Args map[string]any `json:"args"` // by name; null is none
+	Args map[string]any `json:"args"`           // by name; null is none
+	Like string         `json:"like,omitempty"` // a run of the job, whose arguments those beside it are added to; empty: none
 }
