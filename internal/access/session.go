@@ -27,6 +27,7 @@ type session struct {
 	hint     string            // the ID token from the provider
 	begun    time.Time
 	used     time.Time
+	kept     time.Time // the use that the store knows of
 }
 
 // over reports whether the session has expired.
@@ -48,6 +49,8 @@ type sessions struct {
 	mu  sync.Mutex // guards the fields below
 	all map[[sha256.Size]byte]*session
 	of  map[owner][][sha256.Size]byte // oldest first
+
+	kept Sessions // where they are kept beyond the process; nil: nowhere
 }
 
 // begin adds a session and returns its id: 256 random bits.
@@ -55,23 +58,35 @@ func (s *sessions) begin(now time.Time, begun session) (id string) {
 	var random [32]byte
 	_, _ = rand.Read(random[:]) // never fails
 	id = base64.RawURLEncoding.EncodeToString(random[:])
-	begun.begun, begun.used = now, now
+	begun.begun, begun.used, begun.kept = now, now, now
 	hash, of := sha256.Sum256([]byte(id)), begun.owner()
 
+	var displaced [][sha256.Size]byte
+	defer func() { s.keepNoMore(displaced...) }() // may wait for the disk
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.initLocked()
+	if len(s.of[of]) >= maxOwnSessions {
+		displaced = s.displaceLocked(now, of)
+	}
+	if len(s.all) >= maxSessions {
+		displaced = append(displaced, s.displaceLocked(now, s.mostLocked())...)
+	}
+	s.addLocked(hash, &begun)
+	s.keepLocked(hash, &begun)
+	return id
+}
+
+func (s *sessions) initLocked() {
 	if s.all == nil {
 		s.all, s.of = map[[sha256.Size]byte]*session{}, map[owner][][sha256.Size]byte{}
 	}
-	if len(s.of[of]) >= maxOwnSessions {
-		s.displaceLocked(now, of)
-	}
-	if len(s.all) >= maxSessions {
-		s.displaceLocked(now, s.mostLocked())
-	}
-	s.all[hash] = &begun
-	s.of[of] = append(s.of[of], hash)
-	return id
+}
+
+// addLocked adds a session behind the others of its owner.
+func (s *sessions) addLocked(hash [sha256.Size]byte, begun *session) {
+	s.all[hash] = begun
+	s.of[begun.owner()] = append(s.of[begun.owner()], hash)
 }
 
 // mostLocked returns the owner of the most sessions.
@@ -84,22 +99,23 @@ func (s *sessions) mostLocked() (most owner) {
 	return most
 }
 
-// displaceLocked ends the expired sessions of an owner, or else the one that has been unused for longest.
-func (s *sessions) displaceLocked(now time.Time, of owner) {
+// displaceLocked ends the expired sessions of an owner, or else the one that has been unused for longest. It returns which.
+func (s *sessions) displaceLocked(now time.Time, of owner) (ended [][sha256.Size]byte) {
 	var oldest [sha256.Size]byte
 	since := now
-	room := false
 	for _, hash := range slices.Clone(s.of[of]) {
 		if own := s.all[hash]; own.over(now) {
 			s.endLocked(hash)
-			room = true
+			ended = append(ended, hash)
 		} else if own.used.Before(since) || oldest == [sha256.Size]byte{} {
 			oldest, since = hash, own.used
 		}
 	}
-	if !room {
+	if ended == nil {
 		s.endLocked(oldest)
+		ended = append(ended, oldest)
 	}
+	return ended
 }
 
 // find returns the session whose id has the given hash.
@@ -119,20 +135,25 @@ func (s *sessions) touch(now time.Time, hash [sha256.Size]byte) {
 	defer s.mu.Unlock()
 	if found := s.all[hash]; found != nil {
 		found.used = now
+		s.keepUseLocked(hash, found)
 	}
 }
 
-// end removes the session whose id has the given hash and returns it.
+// end removes the session whose id has the given hash and returns it. It returns when the store does not keep it any more.
 func (s *sessions) end(hash [sha256.Size]byte) session {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.endLocked(hash)
+	ended, ok := s.endLocked(hash)
+	s.mu.Unlock()
+	if ok {
+		s.keepNoMore(hash)
+	}
+	return ended
 }
 
-func (s *sessions) endLocked(hash [sha256.Size]byte) session {
+func (s *sessions) endLocked(hash [sha256.Size]byte) (session, bool) {
 	ended := s.all[hash]
 	if ended == nil {
-		return session{}
+		return session{}, false
 	}
 	delete(s.all, hash)
 	of := ended.owner()
@@ -140,7 +161,7 @@ func (s *sessions) endLocked(hash [sha256.Size]byte) session {
 	if len(s.of[of]) == 0 {
 		delete(s.of, of)
 	}
-	return *ended
+	return *ended, true
 }
 
 // SignIn begins a session with a token, replacing the one that the browser had. The error is [ErrUnknownToken] or a

@@ -82,7 +82,7 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		t.Fatal(err)
 	}
 	eventsTopic := hub.Topic("events", sse.TopicOptions{})
-	s.events = &brokenEvents{Events: archive.NewMemoryEvents(archive.EventBounds{All: 10_000})}
+	s.events = &brokenEvents{Events: archive.NewMemoryEvents(archive.NewEventBounds(10_000))}
 	s.journal = newJournal(t, s.events, eventsTopic)
 	cfg := new(config.Config)
 	current := func() *config.Config { return cfg }

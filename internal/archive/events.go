@@ -62,11 +62,13 @@ type Events interface {
 // EventBounds says how many events are kept of all that were added. Of a subject, and of a kind, the oldest are dropped
 // before those of others are, so that a source that flaps does not displace what else has happened.
 type EventBounds struct {
-	All int // in all
+	All     int // in all
+	Kind    int // of a kind
+	Subject int // of a kind and a subject, see [Event.Subject]
 }
 
-// OfKind is how many events of a kind there may be: half of all.
-func (b EventBounds) OfKind() int { return max(1, b.All/2) }
-
-// OfSubject is how many events of a kind and a subject there may be: a twentieth of all.
-func (b EventBounds) OfSubject() int { return max(1, b.All/20) }
+// NewEventBounds returns bounds of that many events in all, at least one, half of them of a kind, and a twentieth of a kind
+// and a subject.
+func NewEventBounds(all int) EventBounds {
+	return EventBounds{All: max(1, all), Kind: max(1, all/2), Subject: max(1, all/20)}
+}

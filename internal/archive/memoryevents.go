@@ -22,9 +22,8 @@ type subject struct{ kind, of string }
 
 func subjectOf(e *Event) subject { return subject{e.Kind, e.Subject()} }
 
-// NewMemoryEvents returns a MemoryEvents without events that keeps that many, at least one.
+// NewMemoryEvents returns a MemoryEvents without events.
 func NewMemoryEvents(bounds EventBounds) *MemoryEvents {
-	bounds.All = max(1, bounds.All)
 	return &MemoryEvents{bounds: bounds, kinds: map[string]int{}, subjects: map[subject]int{}}
 }
 
@@ -37,9 +36,9 @@ func (m *MemoryEvents) Add(e Event) {
 	m.kinds[e.Kind]++
 	m.subjects[of]++
 	switch {
-	case m.subjects[of] > m.bounds.OfSubject():
+	case m.subjects[of] > m.bounds.Subject:
 		m.dropLocked(func(old *Event) bool { return subjectOf(old) == of })
-	case m.kinds[e.Kind] > m.bounds.OfKind():
+	case m.kinds[e.Kind] > m.bounds.Kind:
 		m.dropLocked(func(old *Event) bool { return old.Kind == e.Kind })
 	case len(m.events) > m.bounds.All:
 		m.dropLocked(func(*Event) bool { return true })
@@ -64,9 +63,18 @@ func count[K comparable](of map[K]int, key K) {
 
 // List implements [Events].
 func (m *MemoryEvents) List(_ context.Context, f EventFilter, limit int) ([]Event, error) {
+	found, _ := m.ListFrom(f, limit)
+	return found, nil
+}
+
+// ListFrom is [MemoryEvents.List], and the ID of the oldest event that it looked at, or would have for a larger limit: 0 if
+// there is none.
+func (m *MemoryEvents) ListFrom(f EventFilter, limit int) (found []Event, oldest int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var found []Event
+	if len(m.events) > 0 {
+		oldest = m.events[0].ID
+	}
 	for _, e := range slices.Backward(m.events) {
 		if e.ID <= f.After || len(found) >= limit {
 			break
@@ -75,7 +83,7 @@ func (m *MemoryEvents) List(_ context.Context, f EventFilter, limit int) ([]Even
 			found = append(found, *e)
 		}
 	}
-	return found, nil
+	return found, oldest
 }
 
 // Oldest implements [Events].

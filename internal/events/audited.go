@@ -30,6 +30,9 @@ func (j *Journal) Audited(r audit.Record) {
 		data["status"] = "cancelling"
 	case "run-ended":
 		e.Kind, e.Text = Run, said.text("status")
+		if e.Text == lost && !j.isLost(e.Run) {
+			return
+		}
 		data["status"] = e.Text
 		if took, ok := said["seconds"]; ok {
 			data["seconds"] = took.Float64()
@@ -59,6 +62,34 @@ func (j *Journal) Audited(r audit.Record) {
 		said.copy(data, "kind", "issuer", "subject")
 	}
 	j.add(e, data)
+}
+
+// RunLost records that a run has ended as lost, because its process is gone. A run that is recorded as lost is not recorded
+// again.
+func (j *Journal) RunLost(job, run string) {
+	if j.isLost(run) {
+		j.add(archive.Event{Kind: Run, Job: job, Run: run, Who: "tidewire", Text: lost}, map[string]any{"status": lost})
+	}
+}
+
+// lost is the status of a lost run.
+const lost = "lost"
+
+// maxLost bounds the runs that are remembered as lost.
+const maxLost = 10_000
+
+// isLost takes note of a lost run, and reports whether that is new.
+func (j *Journal) isLost(run string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, known := j.lost[run]; known {
+		return false
+	}
+	if len(j.lost) >= maxLost {
+		clear(j.lost)
+	}
+	j.lost[run] = struct{}{}
+	return true
 }
 
 // attributes are those of a record, by name. Members of groups are attributes like others.

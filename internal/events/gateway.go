@@ -11,7 +11,7 @@ type startData struct {
 	// Orderly reports whether the gateway was stopped in order before; nil: it was never started before, as far as is
 	// known.
 	Orderly *bool `json:"orderly,omitempty"`
-	// Seen is the time of the last event before: the gateway was away since then, or since a later time.
+	// Seen is when the gateway was last known to be at work before: it was away since then, or since a later time.
 	Seen *time.Time `json:"seen,omitempty"`
 	// Away is how long that is ago, in seconds; nil: the clock was set back meanwhile.
 	Away *float64 `json:"away,omitempty"`
@@ -22,6 +22,9 @@ func (j *Journal) started(newest, before []archive.Event) {
 	said, data := "started", startData{}
 	if len(newest) > 0 && len(before) > 0 {
 		orderly, seen := before[0].Kind == Stop, newest[0].At
+		if j.deps.Before.After(seen) {
+			seen = j.deps.Before.UTC()
+		}
 		data.Orderly, data.Seen = &orderly, &seen
 		away := j.deps.Clock.Wall().Sub(seen).Round(time.Millisecond)
 		if away >= 0 {

@@ -54,10 +54,12 @@ var Personal = []string{SignIn, SignOut}
 // maxText bounds the text of an event, and each text of its data, in bytes.
 const maxText = 1000
 
-// Deps is what a [Journal] uses. Every field must be set.
+// Deps is what a [Journal] uses. Every field but Before must be set.
 type Deps struct {
 	Archive archive.Events
 	Clock   *clock.Clock
+	// Before is when the process before was last known to be at work, by the wall clock; zero: it is not known.
+	Before time.Time
 	// Wake is called with the ID of each event when the archive has it, in their order. It must not block, nor call the
 	// Journal.
 	Wake func(id int64)
@@ -70,12 +72,13 @@ type Journal struct {
 	mu      sync.Mutex // guards the fields below, and the order of events
 	last    int64      // the ID of the newest event
 	flapped map[subject]*window
+	lost    map[string]struct{} // the runs that were recorded as lost by this process
 }
 
 // Open returns a Journal that goes on behind the events in the archive, and has recorded that the gateway starts. The
 // error is that of the archive.
 func Open(ctx context.Context, deps Deps) (*Journal, error) {
-	j := &Journal{deps: deps, flapped: map[subject]*window{}}
+	j := &Journal{deps: deps, flapped: map[subject]*window{}, lost: map[string]struct{}{}}
 	newest, err := deps.Archive.List(ctx, archive.EventFilter{}, 1)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type book struct {
 	t       *testing.T
 	clock   *clock.Clock
 	archive archive.Events
+	before  time.Time // the process before was at work
 	woke    []int64
 }
 
@@ -38,7 +39,7 @@ func (b *book) reopen() {
 	b.t.Helper()
 	var err error
 	b.Journal, err = events.Open(b.t.Context(), events.Deps{
-		Archive: b.archive, Clock: b.clock, Wake: func(id int64) { b.woke = append(b.woke, id) },
+		Archive: b.archive, Clock: b.clock, Before: b.before, Wake: func(id int64) { b.woke = append(b.woke, id) },
 	})
 	if err != nil {
 		b.t.Fatal(err)
@@ -68,7 +69,7 @@ func (b *book) wants(want ...string) {
 	}
 }
 
-func memory() archive.Events { return archive.NewMemoryEvents(archive.EventBounds{All: 10_000}) }
+func memory() archive.Events { return archive.NewMemoryEvents(archive.NewEventBounds(10_000)) }
 
 func TestWhatIsAuditedIsAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -160,7 +161,9 @@ func TestAStartTellsOfTheStopBefore(t *testing.T) {
 		b.reopen() // in order
 		time.Sleep(time.Hour)
 		b.SourceChanged("a", "ok", "stale", nil)
-		time.Sleep(90 * time.Second)
+		time.Sleep(time.Minute)
+		b.before = time.Now()
+		time.Sleep(30 * time.Second)
 		b.reopen() // killed
 		b.clock.Step(-time.Hour)
 		b.reopen()
@@ -169,11 +172,25 @@ func TestAStartTellsOfTheStopBefore(t *testing.T) {
 			`stop  : stopped {}`,
 			`start  : started {"orderly":true,"seen":"2000-01-01T00:00:00Z","away":60}`,
 			`state a : stale {"state":"stale","before":"ok"}`,
-			`start  : started; it was not stopped in order, and was away for at most 1m30s {"orderly":false,"seen":"2000-01-01T01:01:00Z","away":90}`,
+			`start  : started; it was not stopped in order, and was away for at most 30s {"orderly":false,"seen":"2000-01-01T01:02:00Z","away":30}`,
 			`start  : started; it was not stopped in order {"orderly":false,"seen":"2000-01-01T01:02:30Z"}`,
 		)
 		if !slices.IsSorted(b.woke) || len(slices.Compact(slices.Clone(b.woke))) != 6 {
 			t.Errorf("the IDs are %v, want each above the one before, although the clock was set back", b.woke)
 		}
+	})
+}
+
+// A run is lost once, whoever finds out.
+func TestALostRunIsRecordedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t, memory())
+		ended := []slog.Attr{slog.String("job", "scan"), slog.String("run", "R1"), slog.String("status", "lost")}
+		for range 2 {
+			b.RunLost("scan", "R1")
+			b.Audited(audit.Record{Who: audit.Program(), Action: "run-ended", Attrs: ended})
+			b.RunLost("scan", "R2")
+		}
+		b.wants(`start  : started {}`, `run scan/R1 tidewire: lost {"status":"lost"}`, `run scan/R2 tidewire: lost {"status":"lost"}`)
 	})
 }

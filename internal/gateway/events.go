@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/events"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -15,10 +16,15 @@ const memoryEvents = 10_000
 
 // openJournal opens the journal of what happens, on the archive of events, and records the start in it.
 func (g *gateway) openJournal(ctx context.Context) (err error) {
-	g.events = archive.NewMemoryEvents(archive.EventBounds{All: memoryEvents})
+	var before time.Time
+	if g.dir != nil {
+		g.events, before = g.dir.Events(), g.dir.Before()
+	} else {
+		g.events = archive.NewMemoryEvents(archive.NewEventBounds(memoryEvents))
+	}
 	topic := g.eventsTopic()
 	g.journal, err = events.Open(ctx, events.Deps{
-		Archive: g.events, Clock: g.clock,
+		Archive: g.events, Clock: g.clock, Before: before,
 		Wake: func(id int64) { _ = topic.Publish(sse.Event{ID: strconv.FormatInt(id, 10)}) },
 	})
 	return err
@@ -38,5 +44,12 @@ func (g *gateway) countEvents(ctx context.Context) {
 		case <-ticker.C:
 			g.journal.Report()
 		}
+	}
+}
+
+// lostRun records a run of a process that is gone, given how it ends.
+func (g *gateway) lostRun(end any) {
+	if run, ok := end.(wire.Run); ok && run.Job != "" {
+		g.journal.RunLost(run.Job, run.ID)
 	}
 }

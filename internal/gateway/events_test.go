@@ -103,3 +103,41 @@ func TestALongPollOfEvents(t *testing.T) {
 		t.Errorf("the long poll is answered with %q, want the start", got)
 	}
 }
+
+// What happened before, and who was signed in, is known after a restart.
+func TestEventsAndSessionsOutliveARestart(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleNone)
+	cfg.Store, cfg.Sources = &config.Store{Dir: t.TempDir()}, nil
+	s := startConfig(t, cfg)
+	s.jar()
+	s.json(200, "POST", "/auth/token", `{"token":"operator-secret"}`)
+	var last string
+	s.events("/api/v1/events", "", func(ev sse.Event) bool { last = ev.ID; return false }, "Accept", "text/event-stream")
+	jar := s.client.Jar // cookies do not depend on the port
+	s.stop()
+
+	s = startConfig(t, cfg)
+	s.client = &http.Client{Jar: jar}
+	if got := of(s.json(200, "GET", "/api/v1/me", ""), "name"); got != "operator" {
+		t.Errorf("after a restart the browser is signed in as %q, want operator", got)
+	}
+	want := []string{"start: started", "stop: stopped", "sign-in  operator: signed in", "start: started"}
+	if got := s.happened("", bearer("admin")...); !slices.Equal(got, want) {
+		t.Errorf("after a restart the events are %q, want %q", got, want)
+	}
+	var streamed []string
+	s.events("/api/v1/events", last, func(ev sse.Event) bool {
+		streamed = append(streamed, ev.Name+str(decode(t, ev.Data)["kind"]))
+		return len(streamed) < 2
+	}, "Accept", "text/event-stream")
+	if want := []string{"stop", "start"}; !slices.Equal(streamed, want) {
+		t.Errorf("a stream that goes on after a restart has %q, want %q", streamed, want)
+	}
+	s.do("POST", "/auth/logout", "")
+	s.stop()
+	s = startConfig(t, cfg)
+	s.client = &http.Client{Jar: jar}
+	if got := of(s.json(200, "GET", "/api/v1/me", ""), "name"); got == "operator" {
+		t.Error("a session that has ended is there again after a restart")
+	}
+}

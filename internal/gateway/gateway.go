@@ -216,6 +216,11 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	g.clients = slog.New(g.flooding)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
+	if g.dir != nil {
+		if err = g.guard.KeepSessions(live, g.dir.Sessions()); err != nil {
+			return err
+		}
+	}
 	if err = g.openJournal(live); err != nil {
 		return err
 	}
@@ -256,13 +261,18 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 
 // lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.
 func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
-	return jobs.Lost(g.clock, func(name string) *config.Job {
+	lost := jobs.Lost(g.clock, func(name string) *config.Job {
 		all := cmp.Or(g.cfg.Load(), cfg).Jobs
 		if i := slices.IndexFunc(all, func(j *config.Job) bool { return j.Name == name }); i >= 0 {
 			return all[i]
 		}
 		return nil
 	})
+	return func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
+		end, keep = lost(topic, last)
+		g.lostRun(end)
+		return end, keep
+	}
 }
 
 // newHub returns what serves the topics.

@@ -50,7 +50,10 @@ type Dir struct {
 
 	snapshots *Snapshots
 	runs      *Runs
+	events    *Events
 	before    time.Time // the process before was at work
+	opened    time.Time // by the monotonic clock
+	livedThen int64     // see lived; when it was opened
 	last      []func()  // called by close before the goroutine that writes ends
 
 	// The fields below belong to the goroutine that writes.
@@ -84,7 +87,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := errors.Join(d.readClock(ctx), d.restore(ctx)); err != nil {
+	if err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx)); err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))
@@ -154,10 +157,7 @@ func (d *Dir) close() error {
 	for _, f := range d.last {
 		f()
 	}
-	d.soon(func(t *tx) error {
-		_, err := t.exec(setMeta, "alive", time.Now().UnixMilli())
-		return err
-	})
+	d.markAlive(time.Now())
 	d.queue.close()
 	close(d.stop)
 	<-d.stopped

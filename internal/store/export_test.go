@@ -135,3 +135,19 @@ func (d *Dir) Unlimit() {
 	// It cannot be an op, as these wait. The goroutine that writes may use the connection, which has a lock of its own.
 	_, _ = d.db.conn.ExecContext(context.Background(), "PRAGMA max_page_count=1000000")
 }
+
+// EventsWithin are events of the directory with other bounds, of which so many are in memory, too.
+func (d *Dir) EventsWithin(bounds archive.EventBounds, tail int) *Events {
+	return newEvents(d, bounds, tail)
+}
+
+// Settle waits until what is too much is deleted.
+func (e *Events) Settle() {
+	e.mu.Lock()
+	e.pruneLocked(true)
+	e.mu.Unlock()
+	e.Written()
+}
+
+// Written waits until all events are written.
+func (e *Events) Written() { _ = e.dir.now(context.Background(), func(*tx) error { return nil }) }

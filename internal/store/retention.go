@@ -80,6 +80,15 @@ func (d *Dir) readClock(ctx context.Context) error {
 	if d.trimmer.kept, err = read("kept"); err != nil {
 		return err
 	}
+	lived, err := read("lived")
+	if err != nil {
+		return err
+	}
+	d.opened = time.Now()
+	d.livedThen = max(0, lived.UnixMilli())
+	if !d.before.IsZero() {
+		d.livedThen += max(0, d.opened.Sub(d.before).Milliseconds())
+	}
 	if now := time.Now(); d.before.Sub(now) > clockTolerance {
 		d.options.Logger.Warn("the clock was set back: the store has records of the future", "dir", d.path, "newest", d.before,
 			"now", now)
@@ -91,14 +100,36 @@ func (d *Dir) readClock(ctx context.Context) error {
 // there was none.
 func (d *Dir) Before() time.Time { return d.before }
 
+// lived returns how long the directory has been in use at t, in milliseconds: while a process has it, by the monotonic clock,
+// and between two processes by the wall clock, but never less than nothing. So it does not go back if the clock is set back.
+func (d *Dir) lived(t time.Time) int64 { return d.livedThen + t.Sub(d.opened).Milliseconds() }
+
+// livedAt returns the reading of the monotonic clock at which the directory has been in use for so many milliseconds.
+func (d *Dir) livedAt(millis int64) time.Time {
+	return d.opened.Add(time.Duration(millis-d.livedThen) * time.Millisecond)
+}
+
+// markAlive notes that the process is at work.
+func (d *Dir) markAlive(now time.Time) {
+	lived := d.lived(now)
+	d.soon(func(t *tx) error {
+		if _, err := t.exec(setMeta, "alive", now.UnixMilli()); err != nil {
+			return err
+		}
+		_, err := t.exec(setMeta, "lived", lived)
+		return err
+	})
+}
+
 // mark notes that the process is at work, and how old the past may be.
 func (d *Dir) mark(now time.Time) {
 	d.trimmer.marked = now
+	d.markAlive(now)
 	kept := d.trimmer.kept
+	if kept.IsZero() {
+		return
+	}
 	d.soon(func(t *tx) error {
-		if _, err := t.exec(setMeta, "alive", now.UnixMilli()); err != nil || kept.IsZero() {
-			return err
-		}
 		_, err := t.exec(setMeta, "kept", kept.UnixMilli())
 		return err
 	})

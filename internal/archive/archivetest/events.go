@@ -21,7 +21,7 @@ var begin = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 // It is long because its parts are a list.
 func Events(t *testing.T, open func(t *testing.T, bounds archive.EventBounds) (events archive.Events, settle func())) {
 	make := func(t *testing.T) (*journal, func()) {
-		events, settle := open(t, archive.EventBounds{All: maxEvents})
+		events, settle := open(t, archive.NewEventBounds(maxEvents))
 		return &journal{t: t, events: events}, settle
 	}
 	t.Run("order", func(t *testing.T) {
