@@ -94,6 +94,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	}
 	d.runs = &Runs{dir: d, printing: make(map[string]*printed)}
 	d.runs.emptyTrash() // of the process before
+	d.trimmer.pasts = append(d.trimmer.pasts, d.runs.past())
 	d.closing = sync.OnceValue(d.close)
 	go d.write()
 	return d, nil

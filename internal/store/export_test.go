@@ -100,8 +100,8 @@ func (d *Dir) Read() *sql.DB { return d.read() }
 // MaxWaiting is how many ops wait while the disk fails.
 const MaxWaiting = maxWaiting
 
-// AddPast has a table with times in the column at be one of the past. It must be called in an op's place: before others use
-// the Dir.
+// AddPast has a table with times in the column at be one of the past. It is an op, as
+// pasts belong to the goroutine that writes.
 func (d *Dir) AddPast(table string, forever bool) {
 	p := pastOf(table, "at")
 	p.forever = forever
@@ -151,3 +151,6 @@ func (e *Events) Settle() {
 
 // Written waits until all events are written.
 func (e *Events) Written() { _ = e.dir.now(context.Background(), func(*tx) error { return nil }) }
+
+// Flush writes what was put.
+func (d *Dir) Flush() { d.snapshots.settle(context.Background(), false) }

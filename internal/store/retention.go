@@ -12,6 +12,8 @@ const (
 	trimEvery = time.Minute
 	// trimRows is how many rows of one past are deleted in a transaction, so that others wait for a few milliseconds.
 	trimRows = 4000
+	// trimRounds is how many times a transaction looks for more to delete.
+	trimRounds = 32
 	// vacuumPages is how many free pages are given back to the system at a time, 4 MB, and ten times as many as it takes to
 	// bother. The pragma below has it, too.
 	vacuumPages = 1000
@@ -26,12 +28,11 @@ const (
 // past is a table of what has happened. Its oldest rows go when they are older than [Options.Keep], and when the database
 // is larger than [Options.MaxSize].
 type past struct {
-	name string
 	// oldest is a query for the time of the oldest row, in milliseconds since 1970, or NULL.
 	oldest string
-	// trim deletes the oldest rows of those that are older than its first argument, in milliseconds since 1970, and at most
-	// as many as its second one.
-	trim string
+	// trim deletes the oldest of the rows that are older than before, in milliseconds since 1970, and at most as many as most.
+	// It returns how many, or most if others have to wait.
+	trim func(t *tx, before int64, most int) (deleted int, err error)
 	// forever spares the rows from Keep: their subject has a time of its own for them.
 	forever bool
 
@@ -40,11 +41,18 @@ type past struct {
 
 // pastOf is the past in a rowid table with an index on the column at, which has milliseconds since 1970.
 func pastOf(table, at string) *past {
+	query := "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table +
+		" WHERE " + at + "<? ORDER BY " + at + " LIMIT ?)"
 	return &past{
-		name:   table,
 		oldest: "SELECT min(" + at + ") FROM " + table,
-		trim: "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table +
-			" WHERE " + at + "<? ORDER BY " + at + " LIMIT ?)",
+		trim: func(t *tx, before int64, most int) (int, error) {
+			res, err := t.exec(query, before, most)
+			if err != nil {
+				return 0, err
+			}
+			n, err := res.RowsAffected()
+			return int(n), err
+		},
 	}
 }
 
@@ -172,7 +180,7 @@ func (d *Dir) keep() {
 // trim is the op that deletes rows that are to go. If the database is too large, rows are to go until it is not.
 func (d *Dir) trim(t *tx) error {
 	c := &d.trimmer
-	for left := trimRows; left > 0; {
+	for left, rounds := trimRows, 0; left > 0 && rounds < trimRounds; rounds++ {
 		n, err := c.delete(t, left)
 		if err != nil {
 			return err
@@ -212,12 +220,11 @@ func (c *trimmer) delete(t *tx, most int) (deleted int, err error) {
 		if p.before == 0 || deleted == most {
 			continue
 		}
-		res, err := t.exec(p.trim, p.before, most-deleted)
+		n, err := p.trim(t, p.before, most-deleted)
 		if err != nil {
 			return deleted, err
 		}
-		n, _ := res.RowsAffected()
-		if deleted += int(n); deleted < most {
+		if deleted += n; deleted < most {
 			p.before = 0 // there are no others
 		}
 	}

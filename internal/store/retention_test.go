@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/store"
 )
 
@@ -133,6 +134,39 @@ func TestStateIsNoPast(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "larger than it should be"); n != 1 {
 			t.Errorf("the log says %d times that the store is too large, want once:\n%s", n, &log)
+		}
+	})
+}
+
+// Runs go, with their output, when the database is too large, the oldest first.
+func TestRunsGoWhenTheyAreTooMuch(t *testing.T) {
+	path := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		d, err := store.Open(t.Context(), path, store.Options{MaxSize: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeDir(t, d)
+		const runs = 300
+		begin := time.Now()
+		for n := range runs {
+			id := fmt.Sprintf("RUN%03d", n)
+			d.Runs().Print(id, 0, bytes.Repeat([]byte("x"), 8000), 1<<20)
+			created := begin.Add(time.Duration(n-runs) * time.Hour)
+			run := archive.Run{ID: id, Job: "a", Status: "succeeded", Created: created, Finished: created, Expires: begin.AddDate(1, 0, 0)}
+			if err := d.Runs().Add(t.Context(), run, 1000); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		list, err := d.Runs().List(t.Context(), archive.RunFilter{Limit: 1000})
+		if err != nil || len(list) < 60 || len(list) > 130 || list[0].ID != "RUN299" {
+			t.Fatalf("%d runs are left, %v, want about 100, and the newest", len(list), err)
+		}
+		pages := count(t, d, "SELECT page_count FROM pragma_page_count")
+		if outputs := count(t, d, "SELECT count(DISTINCT run) FROM run_output"); outputs != len(list) || pages*4096 > 1<<20+100*4096 {
+			t.Errorf("%d runs have output in %d pages, want %d in at most 256 pages, and what is free", outputs, pages, len(list))
 		}
 	})
 }

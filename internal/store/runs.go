@@ -171,6 +171,24 @@ func (r *Runs) forget(t *tx, query string, args ...any) error {
 	return err
 }
 
+// past has the oldest runs be forgotten when the database is too large. How old they may be, their jobs say.
+func (r *Runs) past() *past {
+	return &past{
+		oldest:  "SELECT min(created) FROM run",
+		forever: true,
+		trim: func(t *tx, before int64, most int) (int, error) {
+			var trash, n int
+			if err := t.row([]any{&trash}, "SELECT count(*) FROM run_trash"); err != nil || trash > 0 {
+				return most, err // what they take is known when their output is removed
+			}
+			if err := t.row([]any{&n}, "SELECT count(*) FROM run WHERE created<?", before); err != nil || n == 0 {
+				return 0, err
+			}
+			return most, r.forget(t, "SELECT n, id, job FROM run WHERE created<? ORDER BY created, id LIMIT ?", before, forgetStep)
+		},
+	}
+}
+
 // Sweep implements [archive.Runs].
 func (r *Runs) Sweep(context.Context) error {
 	r.dir.soon(r.sweep)
