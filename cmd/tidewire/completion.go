@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -95,6 +96,34 @@ func completeJob(cmd *cobra.Command, args []string, begun string) ([]cobra.Compl
 		return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeJobName completes JOB alone.
+func completeJobName(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeJob(cmd, nil, begun)
+}
+
+// completeRun completes RUN with the newest runs, those of a job if there is one.
+func completeRun(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	isOutput := cmd.Name() == "output"
+	var list wire.Runs
+	address, _ := cmd.Flags().GetString("url")
+	path := "runs"
+	if !isOutput && len(args) > 0 {
+		path = "jobs/" + args[0] + "/runs"
+	}
+	if isOutput && len(args) > 0 || !ask(cmd, address, &list, path) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var found []cobra.Completion
+	for _, run := range list.Runs {
+		about := fmt.Sprintf("%s %s %s", run.Job, run.Status, run.CreatedAt.Local().Format(time.DateTime))
+		found = append(found, cobra.CompletionWithDesc(text.Line(run.ID), text.Line(about)))
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 // given reports whether the argument with the given name is among args.

@@ -53,7 +53,7 @@ func (f *follower) tell(u update) {
 }
 
 // start starts the run, or joins one.
-func (f *follower) start(ctx context.Context, values map[string]string) (err error) {
+func (f *follower) start(ctx context.Context, body wire.Start) (err error) {
 	f.client = &progress.Client{
 		URL:       f.gw.url("jobs", f.job, "runs").String(),
 		Header:    f.gw.header,
@@ -62,7 +62,7 @@ func (f *follower) start(ctx context.Context, values map[string]string) (err err
 		OnConnect: func(*http.Response) { f.tell(update{connected: true}) },
 		OnRetry:   func(err error, wait time.Duration) { f.tell(update{retry: wait, err: err}) },
 	}
-	f.run, err = f.client.Start(ctx, map[string]any{"args": values})
+	f.run, err = f.client.Start(ctx, body)
 	return err
 }
 

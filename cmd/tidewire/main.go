@@ -59,8 +59,9 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), watchCommand(), eventsCommand(),
-		demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(), versionCommand(),
+		serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), runsCommand(), outputCommand(),
+		watchCommand(), eventsCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
+		versionCommand(),
 	)
 	root.AddCommand(healthcheckCommand(), manCommand())
 	root.AddCommand(upstreamCommands()...)

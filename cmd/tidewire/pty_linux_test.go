@@ -181,3 +181,23 @@ sources:
 		}
 	}
 }
+
+// In a terminal a secret is asked for, and nobody sees what is typed.
+func TestRunAgainAsksForSecrets(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+jobs: {scan: {exec: [cat], stdin: '{token}', args: {token: {type: string, secret: true, title: Token}}}}
+`))
+	t.Setenv("TIDEWIRE_URL", r.url)
+	tidewire(t, "run", "scan", "token=open-sesame")
+	p := newPty(t, 80, 24)
+	code := make(chan int, 1)
+	go func() { code <- run(t.Context(), []string{"run", "scan", "--again"}, p.Tty, p.Tty, p.Tty) }()
+	p.await("Token: ")
+	if _, err := p.user.WriteString("not-to-be-seen\n"); err != nil {
+		t.Fatal(err)
+	}
+	seen := p.await("succeeded")
+	if got := <-code; got != 0 || strings.Contains(seen, "not-to-be-seen") {
+		t.Errorf("the command = %d, and the terminal shows %q", got, seen)
+	}
+}

@@ -143,12 +143,18 @@ func (r *remote) request(ctx context.Context, path ...string) (*http.Request, er
 
 // get decodes the answer to a GET into v; its errors are those of do.
 func (r *remote) get(ctx context.Context, v any, path ...string) (http.Header, error) {
+	return r.query(ctx, v, nil, path...)
+}
+
+// query is get with a query.
+func (r *remote) query(ctx context.Context, v any, query url.Values, path ...string) (http.Header, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerFor)
 	defer cancel()
 	req, err := r.request(ctx, path...)
 	if err != nil {
 		return nil, err
 	}
+	req.URL.RawQuery = query.Encode()
 	header, body, err := r.do(req)
 	if err != nil {
 		return nil, err

@@ -20,12 +20,16 @@ import (
 func runCommand() *cobra.Command {
 	var address, tokenFile string
 	var output bool
+	var earlier again
 	cmd := &cobra.Command{
 		Use:   "run JOB [ARG=VALUE ...]",
 		Short: "Run a job of a gateway and follow it to its end",
 		Long: `Run asks a gateway to run a job, or joins its run with the same arguments, and follows it to its
 end on stderr: in a terminal with a progress bar, else with a line for each step. The result of the
 run, if it has one, is printed on stdout as JSON.
+
+With --again, or --like RUN, arguments that are not given are those of the last run of the job, or of
+that one. Secret ones are not kept: they are asked for in a terminal, and have to be given otherwise.
 
 Ctrl-C cancels the run and waits for its end; a run that others triggered too continues. A second
 Ctrl-C ends the command at once. If the gateway goes away, run waits 2 minutes for it to come back.
@@ -35,6 +39,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 		Example: `  tidewire run discover
   tidewire run discover subnet=10.0.4.0/24 > found.json
   tidewire run --output backup
+  tidewire run --again backup target=/mnt/other
   tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
 		Args:              arguments(1, math.MaxInt),
 		ValidArgsFunction: completeJob,
@@ -43,16 +48,31 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 			if err != nil {
 				return err
 			}
+			if earlier.last && earlier.like != "" {
+				return usageError("--again and --like exclude each other")
+			}
 			gw, err := newRemote(address, tokenFile)
 			if err != nil {
 				return err
 			}
-			return runJob(cmd.Context(), gw, args[0], values, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			earlier.in, earlier.notes = cmd.InOrStdin(), cmd.ErrOrStderr()
+			like, err := earlier.prepare(cmd.Context(), gw, args[0], values)
+			if err != nil {
+				return startError(cmd.Context(), gw, err)
+			}
+			body := wire.Start{Args: map[string]any{}, Like: like}
+			for name, value := range values {
+				body.Args[name] = value
+			}
+			return runJob(cmd.Context(), gw, args[0], body, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().BoolVar(&output, "output", false, "show the output of the run on stderr as it is printed")
+	cmd.Flags().BoolVar(&earlier.last, "again", false, "take the arguments of the job's last run, unless they are given")
+	cmd.Flags().StringVar(&earlier.like, "like", "", "take the arguments of this `run`, unless they are given")
+	_ = cmd.RegisterFlagCompletionFunc("like", completeRun) // cannot fail: the flag exists
 	return cmd
 }
 
@@ -75,12 +95,12 @@ func parseArgs(args []string) (map[string]string, error) {
 // runJob starts a run and follows it until it ends, or until ctx does if others triggered the run too. If output is
 // set, it shows the output of the run.
 func runJob(
-	ctx context.Context, gw *remote, job string, values map[string]string, output bool, stdout, stderr io.Writer,
+	ctx context.Context, gw *remote, job string, body wire.Start, output bool, stdout, stderr io.Writer,
 ) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
 	f := &follower{gw: gw, job: job, updates: make(chan update), live: live}
-	if err := f.start(ctx, values); err != nil {
+	if err := f.start(ctx, body); err != nil {
 		return startError(ctx, gw, err)
 	}
 	f.follow(output)

@@ -28,11 +28,17 @@ func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
 	defer full.Close()
 	gw := fake(t, map[string]http.HandlerFunc{"GET /api/v1/sources": func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"sources":[{"name":"a","state":"ok","value":1}]}`)
+	}, "GET /api/v1/runs": func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"runs":[{"id":"R","job":"a","status":"failed"}],"next":null}`)
+	}, "GET /api/v1/runs/R/output": func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Tidewire-Next", "4")
+		fmt.Fprint(w, "text")
 	}})
 	config := file(t, "version: 1\nsources: {a: {exec: [echo, 1]}}\n")
 	for _, args := range [][]string{
 		{"check", config}, {"check", "--format", "json", config}, {"explain", config, "a"}, {"poll", config, "a"}, {"schema"}, {"version"},
-		{"--version"}, {"watch", "--once", gw}, {"watch", "--once", "--json", gw}, {"watch", gw}, {"hash-token", "ci"}, {"--help"},
+		{"--version"}, {"watch", "--once", gw}, {"watch", "--once", "--json", gw}, {"watch", gw}, {"hash-token", "ci"},
+		{"runs", "--url", gw}, {"runs", "--json", "--url", gw}, {"output", "R", "--url", gw}, {"--help"},
 	} {
 		var stderr strings.Builder
 		code := run(t.Context(), args, strings.NewReader(""), full, &stderr)

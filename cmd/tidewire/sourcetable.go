@@ -194,20 +194,10 @@ func (t *sourceTable) bad() bool {
 	return slices.ContainsFunc(t.rows, func(s sourceRow) bool { return s.bad() })
 }
 
-const (
-	continued  = "  " // the beginning of lines that continue the source above
-	minWrapped = 20   // columns, below which text on separate lines would be unreadable
-)
-
-// lines returns the table, with a headline, in the given number of columns; 0 means any number. An error that does not
-// fit into its column gets separate lines below the source, since its end gives the cause.
+// lines returns the table, with a headline, in the given number of columns; 0 means any number.
 func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time) []string {
 	now = now.Add(-t.skew)
 	cells := [][]string{{"SOURCE", "STATE", "VALUE", "AGE", "NEXT", "ERROR"}}
-	limits := []int{32, 16, 32, 8, 20, math.MaxInt}
-	if columns == 0 {
-		columns, limits = math.MaxInt, slices.Repeat([]int{math.MaxInt}, len(limits))
-	}
 	for _, s := range t.rows {
 		age, next := "–", "–"
 		if s.UpdatedAt != nil {
@@ -225,41 +215,10 @@ func (t *sourceTable) lines(screen *terminal.Screen, columns int, now time.Time)
 		state := looks[s.State].glyph + " " + s.condition()
 		cells = append(cells, []string{text.Line(s.Name), state, s.reading(), age, next, s.failure()})
 	}
-	widths := make([]int, len(limits))
-	for _, row := range cells {
-		for i, cell := range row {
-			widths[i] = max(widths[i], min(terminal.Width(cell), limits[i]))
-		}
-	}
-	var lines []string
-	for n, row := range cells {
-		room, colour := columns, terminal.Bold
-		line, below := "", ""
-		if n > 0 {
-			colour = t.rows[n-1].colour()
-		}
-		for i, cell := range row {
-			if i == len(row)-1 && terminal.Width(cell) > room && n > 0 && columns >= minWrapped {
-				cell, below = "", cell
-			}
-			cell = terminal.Cut(cell, min(widths[i], room))
-			room -= terminal.Width(cell)
-			gap := min(widths[i]-terminal.Width(cell)+2, room)
-			room -= gap
-			if screen != nil && (n == 0 || i == 1) {
-				cell = screen.Paint(colour, cell)
-			}
-			line += cell
-			if i < len(row)-1 {
-				line += strings.Repeat(" ", gap)
-			}
-		}
-		lines = append(lines, strings.TrimRight(line, " "))
-		for _, part := range terminal.Wrap(below, columns-len(continued)) {
-			lines = append(lines, continued+part)
-		}
-	}
-	return lines
+	return grid{
+		cells: cells, limits: []int{32, 16, 32, 8, 20, math.MaxInt}, painted: 1,
+		colour: func(row int) terminal.Colour { return t.rows[row].colour() },
+	}.lines(screen, columns)
 }
 
 // since formats a duration in one unit.

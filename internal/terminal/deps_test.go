@@ -8,5 +8,5 @@ import (
 
 func TestDependencies(t *testing.T) {
 	deptest.StandardOnly(t, "how things are shown does not depend on what they are",
-		"golang.org/x/sys/unix", "golang.org/x/text/transform", "golang.org/x/text/width")
+		"golang.org/x/sys/unix", "golang.org/x/term", "golang.org/x/text/transform", "golang.org/x/text/width")
 }

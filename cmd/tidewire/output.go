@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidewire/tidewire/internal/httpclient"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// outputAgain is the pause before a broken answer is continued.
+const outputAgain = time.Second
+
+func outputCommand() *cobra.Command {
+	var address, tokenFile string
+	o := outputReader{}
+	cmd := &cobra.Command{
+		Use:   "output RUN",
+		Short: "Print what a run has printed",
+		Long: `Output prints what a run has printed, as far as it is kept, on stdout; with --follow also what it prints
+from then on, until its end. If the connection breaks, it continues where it was; if the gateway goes
+away, it waits 2 minutes for it to come back. What was not kept is reported on stderr.
+
+"tidewire runs" lists runs.`,
+		Example: `  tidewire output K3VT2XZ5MPQ7D4RHWJ6YBNFGAE | less
+  tidewire output --follow K3VT2XZ5MPQ7D4RHWJ6YBNFGAE
+  tidewire output --from "$(stat -c %s log)" K3VT2XZ5MPQ7D4RHWJ6YBNFGAE >> log`,
+		Args:              arguments(1, 1),
+		ValidArgsFunction: completeRun,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.next < 0 {
+				return usageError(fmt.Sprintf("--from %d is less than 0", o.next))
+			}
+			gw, err := newRemote(address, tokenFile)
+			if err != nil {
+				return err
+			}
+			o.gw, o.run, o.out, o.notes = gw, args[0], cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return o.print(cmd.Context())
+		},
+	}
+	urlFlag(cmd, &address)
+	tokenFlag(cmd, &tokenFile)
+	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "also print what comes, until the run has ended")
+	cmd.Flags().Int64Var(&o.next, "from", 0, "the `offset` in bytes to begin with, in all that the run has printed")
+	return cmd
+}
+
+// An outputReader prints the output of a run.
+type outputReader struct {
+	gw         *remote
+	run        string
+	follow     bool
+	next       int64 // the offset of what comes next
+	out, notes io.Writer
+}
+
+// print prints the output to its end, or to what there is if it is not to be followed.
+func (o *outputReader) print(ctx context.Context) error {
+	var away time.Time // since when the gateway has been unreachable; zero: it is reachable
+	for {
+		before := o.next
+		over, err := o.answer(ctx)
+		if ctx.Err() != nil {
+			return exitStatus(exitInterrupted)
+		}
+		var broken *brokenError
+		switch {
+		case err == nil && over:
+			return nil
+		case err == nil || o.next > before:
+			away = time.Time{}
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.As(err, &broken) {
+			return o.gw.explained(err)
+		}
+		if away.IsZero() {
+			away = time.Now()
+		} else if time.Since(away) > unreachable {
+			return fmt.Errorf("%s has not answered for %v: %w", o.gw, unreachable, o.gw.explained(broken.error))
+		}
+		select {
+		case <-time.After(outputAgain):
+		case <-ctx.Done():
+			return exitStatus(exitInterrupted)
+		}
+	}
+}
+
+// A brokenError is why an answer came to nothing, or to a part, that may come again.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
+
+// answer prints one answer of the gateway. It reports whether that was all.
+func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
+	req, err := o.gw.request(ctx, "runs", o.run, "output")
+	if err != nil {
+		return false, err
+	}
+	req.URL.RawQuery = url.Values{"from": {strconv.FormatInt(o.next, 10)}}.Encode()
+	if o.follow {
+		req.Header.Set("Prefer", "wait=25")
+	}
+	resp, err := httpclient.KeepCredentials(&http.Client{Transport: o.gw.dial}).Do(req)
+	if err != nil {
+		return false, &brokenError{err}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		err := &sse.StatusError{
+			Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body,
+		}
+		if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusBadGateway ||
+			resp.StatusCode == http.StatusTooManyRequests {
+			return false, &brokenError{err}
+		}
+		return false, err
+	}
+	next, err := strconv.ParseInt(resp.Header.Get("Tidewire-Next"), 10, 64)
+	if err != nil || resp.ContentLength < 0 {
+		return false, fmt.Errorf("%s does not answer like a gateway", req.URL.Redacted())
+	}
+	if begin := next - resp.ContentLength; begin > o.next {
+		fmt.Fprintf(o.notes, "tidewire: %s of output are not kept any more\n", count(int(begin-o.next), "byte"))
+		o.next = begin
+	}
+	n, err := io.Copy(writeOnly{o.out}, resp.Body)
+	o.next += n
+	if failed := (*writeError)(nil); errors.As(err, &failed) {
+		return false, failed.error
+	}
+	if err != nil {
+		return false, &brokenError{err}
+	}
+	return !o.follow || resp.Header.Get("Tidewire-End") != "", nil
+}
+
+// writeOnly tells errors of writing from those of reading.
+type writeOnly struct{ w io.Writer }
+
+func (w writeOnly) Write(p []byte) (int, error) {
+	n, err := w.w.Write(p)
+	if err != nil {
+		err = &writeError{err}
+	}
+	return n, err
+}
+
+type writeError struct{ error }
