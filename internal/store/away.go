@@ -19,17 +19,14 @@ const lookWithin = 5 * time.Second
 // look is called once a second. It sees whether the name still stands for the database that is open, and tries again what
 // has failed.
 func (d *Dir) look() {
+	round := d.queue.next()
+	stalled := time.AfterFunc(stalledAfter, func() { d.failed(round, errStalled) })
 	info, err := os.Stat(d.name)
+	stalled.Stop()
+	d.queue.next()
 	switch {
-	case err == nil && d.db != nil && os.SameFile(info, d.db.file):
-		d.away = nil
-		d.writeAll()
-		if _, failing := d.Failing(); failing == nil {
-			d.keep()
-		}
-		if _, failing := d.Failing(); errors.Is(failing, errReplaced) { // back again, and nothing waited
-			d.recovered(d.queue.works())
-		}
+	case err == nil && os.SameFile(info, d.file):
+		d.goOn()
 	case err == nil:
 		d.away = errReplaced
 		d.failed(0, d.away)
@@ -39,6 +36,25 @@ func (d *Dir) look() {
 		d.away = err
 		d.failed(0, d.away)
 	}
+}
+
+// goOn writes what waits into the database that has its name, as it should, and looks after its age and size.
+func (d *Dir) goOn() {
+	if d.db == nil { // it was away, such as on a disk that was not mounted
+		ctx, cancel := context.WithTimeout(context.Background(), lookWithin)
+		defer cancel()
+		if err := d.open(ctx); err != nil {
+			d.away = err
+			d.failed(0, err)
+			return
+		}
+	}
+	d.away = nil
+	if !d.writeAll() {
+		return
+	}
+	d.recovered(d.queue.works()) // if nothing waited
+	d.keep()
 }
 
 // remake makes a new database in place of one that was removed.

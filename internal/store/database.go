@@ -76,8 +76,16 @@ func openDatabase(ctx context.Context, name string) (_ *database, err error) {
 		return nil, err
 	}
 	// auto_vacuum counts for a database without tables alone. A WAL that was long once is cut to 16 MiB.
-	if _, err := db.conn.ExecContext(ctx, `PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL;
-		PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=16777216`); err != nil {
+	var mode string
+	if _, err := db.conn.ExecContext(ctx, "PRAGMA auto_vacuum=INCREMENTAL"); err != nil {
+		return nil, err
+	}
+	if err := db.conn.QueryRowContext(ctx, "PRAGMA journal_mode=WAL").Scan(&mode); err != nil {
+		return nil, err
+	} else if mode != "wal" {
+		return nil, errors.New("is on a file system without shared memory: choose a directory on a local disk")
+	}
+	if _, err := db.conn.ExecContext(ctx, "PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=16777216"); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, db.conn, version); err != nil {

@@ -59,8 +59,9 @@ type Dir struct {
 	// The fields below belong to the goroutine that writes.
 
 	lock    *os.File
-	db      *database // nil while there is none
-	away    error     // why db must not be written: it is nil, or its name stands for another file
+	db      *database   // nil while there is none
+	file    fs.FileInfo // of db, or of the last one
+	away    error       // why db must not be written: it is nil, or its name stands for another file
 	trimmer trimmer
 	wrong   time.Time // when it was last logged that an op is wrong
 
@@ -114,7 +115,7 @@ func (d *Dir) open(ctx context.Context) error {
 		lock.Close()
 		return err
 	}
-	d.lock, d.db, d.away = lock, db, nil
+	d.lock, d.db, d.file, d.away = lock, db, db.file, nil
 	d.reads.Store(db.reads)
 	return nil
 }

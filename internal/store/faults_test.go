@@ -201,7 +201,7 @@ func TestDatabaseHeldByAnotherProgram(t *testing.T) {
 
 // A directory that is removed is made again, with the newest state, also if that takes a while.
 func TestDirectoryThatIsRemoved(t *testing.T) {
-	for _, at := range []string{"once", "later"} {
+	for _, at := range []string{"once", "later", "back"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			parent := filepath.Join(t.TempDir(), "parent")
@@ -211,7 +211,7 @@ func TestDirectoryThatIsRemoved(t *testing.T) {
 			now(t, d, table)
 			l := &life{t: t, s: d.Snapshots()}
 			l.live()
-			if at == "later" {
+			if at != "once" {
 				if err := os.Rename(parent, parent+".aside"); err != nil {
 					t.Fatal(err)
 				}
@@ -223,11 +223,23 @@ func TestDirectoryThatIsRemoved(t *testing.T) {
 				if err := os.Remove(parent); err != nil {
 					t.Fatal(err)
 				}
+				if at == "back" { // such as a disk that is mounted again: then nothing is lost
+					if err := os.Rename(parent+".aside", parent); err != nil {
+						t.Fatal(err)
+					}
+				}
 			} else if err := os.RemoveAll(path); err != nil {
 				t.Fatal(err)
 			}
-			until(t, "it is made again", func() bool { return strings.Contains(log.String(), "a new one was made") && !isFailing(d) })
+			until(t, "it is made again", func() bool {
+				return strings.Contains(log.String(), "a new one was made") == (at != "back") && !isFailing(d)
+			})
 			l.live()
+			if at == "back" {
+				if n := count(t, d, "SELECT count(*) FROM test"); n != 0 {
+					t.Errorf("there are %d rows, want the table that was there before, with none", n)
+				}
+			}
 			closeDir(t, d)
 			checkSound(t, path)
 			l.check(open(t, path).Snapshots())

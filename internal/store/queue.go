@@ -39,7 +39,7 @@ type queue struct {
 
 	waiting []op
 	batch   []op        // those of the transaction at work, or of the one that failed; all but done is of the goroutine that writes
-	round   uint64      // counts transactions
+	round   uint64      // counts what the disk is asked for
 	timer   *time.Timer // wakes batchWithin after the first op of soon; nil until first needed
 	armed   bool        // it runs
 	failing error       // why nothing can be written now
@@ -137,6 +137,14 @@ func (q *queue) take() ([]op, uint64) {
 	return q.batch, q.round
 }
 
+// next ends what could be said of the round before, and returns the number of the next one.
+func (q *queue) next() uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.round++
+	return q.round
+}
+
 // written ends a transaction that the disk took. errs has the errors of the ops that were wrong by themselves, nil if none
 // was, of which it returns those that nobody was told, and since when the disk had failed, zero if it had not.
 func (q *queue) written(errs []error) (untold []error, since time.Time) {
@@ -160,7 +168,7 @@ func (q *queue) written(errs []error) (untold []error, since time.Time) {
 }
 
 // fail notes why nothing can be written now, and tells all that wait. It reports whether that is new. It does nothing if
-// round is not 0 and that transaction is over.
+// round is not 0 and that one is over.
 func (q *queue) fail(round uint64, err error) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -22,12 +22,12 @@ func (d *Dir) write() {
 	}
 }
 
-// writeAll writes what waits, and returns early if the disk fails.
-func (d *Dir) writeAll() {
+// writeAll writes what waits. It returns early if the disk fails, and reports whether it does not.
+func (d *Dir) writeAll() bool {
 	for {
 		batch, round := d.queue.take()
 		if len(batch) == 0 {
-			return
+			return true
 		}
 		began := time.Now()
 		stalled := time.AfterFunc(stalledAfter, func() { d.failed(round, errStalled) })
@@ -35,7 +35,7 @@ func (d *Dir) writeAll() {
 		stalled.Stop()
 		if err != nil {
 			d.failed(round, err)
-			return
+			return false
 		}
 		for _, f := range d.db.tx.after {
 			f()
