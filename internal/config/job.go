@@ -21,6 +21,12 @@ const (
 
 var defaultKeep = Keep{Runs: 50, For: 24 * time.Hour, Output: 10e6}
 
+// Bounds of keep.runs, which costs memory unless runs are on disk.
+const (
+	maxRuns       = 100_000
+	maxMemoryRuns = 1000
+)
+
 const maxStarts = 10_000 // of a limit: the time of each start is kept
 
 // Bind checks the values given for j's arguments, as decoded by encoding/json, and adds the defaults: an argument that
@@ -173,7 +179,7 @@ func (r *reader) thenKeys(j *Job) grammar.Keys {
 
 func keepKeys(k *Keep) grammar.Keys {
 	return grammar.Keys{
-		grammar.Integer("runs", "how many of the newest runs to keep", &k.Runs, 1, 1000).Default(defaultKeep.Runs),
+		grammar.Integer("runs", "how many of the newest runs to keep; in memory at most 1000", &k.Runs, 1, maxRuns).Default(defaultKeep.Runs),
 		grammar.Duration("for", "how long to keep a run", &k.For).Default("24h"),
 		grammar.Size("output",
 			"how much of what a run prints to keep, at most 1GB; the end stays", &k.Output, 10e3, 1e9).Default("10MB"),

@@ -222,3 +222,22 @@ func FuzzArgv(f *testing.F) {
 		}
 	})
 }
+
+// How many runs are kept depends on where they are, wherever in the file that is said.
+func TestRunsInMemoryAreFew(t *testing.T) {
+	dir := t.TempDir()
+	for store, want := range map[string]string{
+		"": "keep.runs is 1001, and runs are kept in memory", "store: memory\n": "keep.runs is 1001", "store: {dir: " + dir + "}\n": "",
+	} {
+		const job = "jobs: {j: {exec: [x], keep: {runs: 1001}}}\n"
+		for _, text := range []string{store + job, job + store} {
+			_, problems := config.Load("t.yaml", []byte("version: 1\n"+text))
+			switch {
+			case want == "" && problems != nil:
+				t.Errorf("with a directory: %v", problems)
+			case want != "" && (len(problems) != 1 || !strings.HasPrefix(problems[0].What, want) || !strings.Contains(problems[0].Want, "write at most 1000, or store: {dir: data}")):
+				t.Errorf("%s: %v, want %q", text, problems, want)
+			}
+		}
+	}
+}

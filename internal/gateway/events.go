@@ -9,6 +9,7 @@ import (
 	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // memoryEvents is how many events are kept in memory.
@@ -49,7 +50,7 @@ func (g *gateway) countEvents(ctx context.Context) {
 
 // lostRun records a run of a process that is gone, given how it ends.
 func (g *gateway) lostRun(end any) {
-	if run, ok := end.(wire.Run); ok && run.Job != "" {
+	if run, ok := end.(wire.Run); ok && run.Job != "" && run.Status == progress.StatusLost {
 		g.journal.RunLost(run.Job, run.ID)
 	}
 }

@@ -241,8 +241,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	})
 	g.sources = g.newSources()
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
-		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log,
-		Lost: g.lost(cfg),
+		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log, Lost: g.lost(cfg),
 	}); err != nil {
 		return err
 	}
@@ -261,13 +260,14 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 
 // lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.
 func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
-	lost := jobs.Lost(g.clock, func(name string) *config.Job {
+	definition := func(name string) *config.Job {
 		all := cmp.Or(g.cfg.Load(), cfg).Jobs
 		if i := slices.IndexFunc(all, func(j *config.Job) bool { return j.Name == name }); i >= 0 {
 			return all[i]
 		}
 		return nil
-	})
+	}
+	lost := jobs.Lost(jobs.LostDeps{Clock: g.clock, Definition: definition, Hub: g.hub, Archive: g.runs})
 	return func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
 		end, keep = lost(topic, last)
 		g.lostRun(end)

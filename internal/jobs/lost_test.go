@@ -1,14 +1,19 @@
 package jobs_test
 
 import (
+	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -20,12 +25,52 @@ func TestTheEndOfALostRunIsOneOfARun(t *testing.T) {
 		if problems != nil {
 			t.Fatal(problems)
 		}
-		testEndOfALostRun(t, jobs.Lost(clock.New(), func(job string) *config.Job {
+		definition := func(job string) *config.Job {
 			if job != "scan" {
 				return nil
 			}
 			return cfg.Jobs[0]
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		testEndOfALostRun(t, jobs.Lost(jobs.LostDeps{
+			Clock: clock.New(), Definition: definition, Hub: sse.NewHub(ctx, nil), Archive: archive.NewMemoryRuns(nil),
 		}))
+	})
+}
+
+// A run whose process came as far as to store its end, in its own topic or in the archive, has that end everywhere. What a
+// lost run has printed is in its end.
+func TestALostRunHasTheEndThatIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		hub, runs := sse.NewHub(ctx, nil), archive.NewMemoryRuns(nil)
+		lost := jobs.Lost(jobs.LostDeps{
+			Clock: clock.New(), Definition: func(string) *config.Job { return nil }, Hub: hub, Archive: runs,
+		})
+		known := func(id string) string { return `{"id":"` + id + `","job":"scan","status":"failed"}` }
+		topic := hub.Topic("run/a", sse.TopicOptions{KeepData: true})
+		topic.Open("a")
+		if err := topic.Close(sse.Event{Data: []byte(known("a"))}); err != nil {
+			t.Fatal(err)
+		}
+		if err := runs.Add(ctx, archive.Run{ID: "b", Job: "scan", Expires: time.Now().Add(time.Hour), Data: []byte(known("b"))}, 9); err != nil {
+			t.Fatal(err)
+		}
+		for i := range int64(3000) {
+			runs.Print("c", 7*i, []byte("a line\n"), 1e6)
+		}
+		for id, want := range map[string]progress.Status{"a": "failed", "b": "failed", "c": "lost"} {
+			end, _ := lost("job/scan", progress.Snapshot{Run: id, Data: []byte(`{"id":"` + id + `","job":"scan","status":"running","queue":[]}`)})
+			got, ok := end.(wire.Job)
+			if !ok || got.Status != want || got.ID != id {
+				t.Errorf("run %s ends as %+v, want %s", id, end, want)
+			}
+			if id == "c" && (got.OutputBytes != 21000 || len(got.Output) > 16<<10 || len(got.Output) < 16<<10-7 || !strings.HasPrefix(got.Output, "a line\n")) {
+				t.Errorf("the end has %d bytes of %d, want 16 KiB of whole lines", len(got.Output), got.OutputBytes)
+			}
+		}
 	})
 }
 
