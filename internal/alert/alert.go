@@ -13,6 +13,12 @@
 // unknown until it can. When an alert begins to fire, and when a firing one is clear again, every webhook of its
 // configuration gets a message.
 //
+// # Restarts
+//
+// With a [Store], see [Service.Restore], all of this goes on in the next process. A record has the state of an alert, the
+// messages that are to be delivered and the webhooks that know of it, so each change of these is stored as a whole: a
+// process that is killed repeats at most what it was doing.
+//
 // # Concurrency
 //
 // [Monitor.Evaluate] may be called from any goroutine. Only hooks of the scheduler in Deps may call anything else, but
@@ -73,6 +79,8 @@ type Service struct {
 	deps  Deps
 	boxes map[string]*outbox // what is to be delivered, by the webhook's name
 	fires map[alarm]bool     // what was delivered as firing, and not yet as resolved
+
+	keeper *keeper // what is kept beyond the process; nil: nothing is
 }
 
 // An alarm is a webhook and a source that is firing as far as the webhook knows.

@@ -89,29 +89,60 @@ func refused(err error) bool {
 	return status.Code < 500
 }
 
-// Flush tries once more to deliver what is left, for 2 seconds at most. It is called when the scheduler has ended.
+// Flush tries once more to deliver what is left, for 2 seconds at most. It is called when the scheduler has ended. What
+// cannot be delivered is given up, unless it is kept for the next process, see [Service.Restore].
 func (s *Service) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, flushTimeout, errStopping)
 	defer cancel()
 	var all sync.WaitGroup
+	var mu sync.Mutex // guards results
+	results := map[*item]error{}
 	for _, box := range s.boxes {
 		all.Go(func() {
 			tried := map[string]bool{} // sources
-			for _, i := range append([]*item{box.now}, box.later...) {
+			for _, i := range box.items() {
 				if !s.concerns(i) && !tried[i.source] {
 					continue
 				}
 				tried[i.source] = true
-				if err := s.call(ctx, i); err != nil {
-					s.deps.Log.Error(
-						"webhook given up", "webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err,
-					)
-					s.deps.Observer.lost(i.to.Name)
+				err := s.call(ctx, i)
+				mu.Lock()
+				results[i] = err
+				mu.Unlock()
+				if err != nil {
+					s.missed(i, err)
 				}
 			}
 		})
 	}
 	all.Wait()
+	for _, box := range s.boxes {
+		items := box.items()
+		box.now, box.later = nil, nil
+		for _, i := range items {
+			err, called := results[i]
+			if called {
+				s.note(i, err)
+			}
+			if err != nil {
+				box.later = append(box.later, i)
+			}
+		}
+		for _, i := range items {
+			s.save(i.source, true)
+		}
+	}
+}
+
+// missed tells that an item was not delivered before the end.
+func (s *Service) missed(i *item, err error) {
+	log := s.deps.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+	if s.keeper != nil {
+		log.Warn("webhook not told yet: it will be after the next start")
+		return
+	}
+	log.Error("webhook given up")
+	s.deps.Observer.lost(i.to.Name)
 }
 
 // secretsOf returns the secrets of a webhook, whose whole address is often a credential.

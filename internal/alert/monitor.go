@@ -50,6 +50,7 @@ type state struct {
 
 	began    time.Time // Since by the monotonic clock
 	clearing time.Time // while firing: since when it may be over; zero: it may not
+	resumed  bool      // it is that of the process before, and no value has come since
 }
 
 func (s *state) firing() bool { return s != nil && s.State == wire.AlertFiring }
@@ -110,6 +111,9 @@ func (m *Monitor) transition(r Reading, e Evaluation) {
 		m.service.deps.Changed(m.subject.Name, Resolved)
 		m.deliver(Resolved, r, before.Since)
 	}
+	if !sameState(before, m.state) {
+		m.service.save(m.subject.Name, m.state.firing() != before.firing())
+	}
 }
 
 // after returns the state after before, now that the conditions are as e says.
@@ -124,6 +128,7 @@ func (m *Monitor) after(before *state, e Evaluation) *state {
 		after := begin(wire.AlertUnknown)
 		if before != nil {
 			*after = *before // what is unknown is not clear
+			after.resumed = false
 		}
 		after.Error, after.clearing = &text, time.Time{}
 		return after
@@ -179,7 +184,7 @@ func (m *Monitor) in(wait time.Duration) { m.service.deps.Scheduler.Schedule(m.K
 // the next value decides.
 func (m *Monitor) Elapse(r Reading) (changed bool) {
 	is := m.state
-	if is == nil || is.Error != nil || is.State != wire.AlertPending && is.clearing.IsZero() {
+	if is == nil || is.resumed || is.Error != nil || is.State != wire.AlertPending && is.clearing.IsZero() {
 		return false
 	}
 	pending := is.State == wire.AlertPending
@@ -190,6 +195,9 @@ func (m *Monitor) Elapse(r Reading) (changed bool) {
 // TakeOver has m continue in the state of before, whose definition it replaces, until the next value decides. But an
 // alert that is pending by another condition is clear.
 func (m *Monitor) TakeOver(before *Monitor) {
+	if m == nil || m.service != nil && m.service.keeper != nil {
+		defer m.takenOver(before)
+	}
 	if m == nil || before == nil || before.state == nil {
 		return
 	}
@@ -203,6 +211,16 @@ func (m *Monitor) TakeOver(before *Monitor) {
 	}
 	m.state = &is
 	m.schedule()
+}
+
+// takenOver has what is kept be that of m, which may be nil, instead of that of before.
+func (m *Monitor) takenOver(before *Monitor) {
+	if m == nil {
+		before.End()
+		return
+	}
+	m.service.keeper.monitors[m.subject.Name] = m
+	m.service.save(m.subject.Name, false)
 }
 
 // Same reports whether two states of alerts say the same.

@@ -23,11 +23,12 @@ type outbox struct {
 
 // An item is a message about one source for one webhook.
 type item struct {
-	to     *config.Notify
-	source string
-	state  string // Firing or Resolved
-	sends  *config.Request
-	failed time.Time // when a call failed first; zero: none did
+	to      *config.Notify
+	source  string
+	state   string // Firing or Resolved
+	sends   *config.Request
+	message Message
+	failed  time.Time // when a call failed first; zero: none did
 }
 
 // deliver has a webhook get a message.
@@ -38,7 +39,8 @@ func (s *Service) deliver(to *config.Notify, m Message) {
 		s.deps.Observer.lost(to.Name)
 		return
 	}
-	next := &item{to: to, source: m.Source, state: m.State, sends: sends}
+	defer func() { s.save(m.Source, true) }()
+	next := &item{to: to, source: m.Source, state: m.State, sends: sends, message: m}
 	key := webhookKey(to.Name)
 	box := s.boxes[to.Name]
 	if box == nil && !s.concerns(next) {
@@ -74,12 +76,25 @@ func (s *Service) deliver(to *config.Notify, m Message) {
 
 // drop removes from box what need not be delivered, and moves up. Without anything left, now is nil.
 func (s *Service) drop(box *outbox) {
-	all := append([]*item{box.now}, box.later...)
-	all = slices.DeleteFunc(all, func(i *item) bool { return i == nil || !s.concerns(i) })
+	all := box.items()
+	left := slices.DeleteFunc(slices.Clone(all), func(i *item) bool { return !s.concerns(i) })
 	box.now, box.later = nil, nil
-	if len(all) > 0 {
-		box.now, box.later = all[0], all[1:]
+	if len(left) > 0 {
+		box.now, box.later = left[0], left[1:]
 	}
+	if len(left) < len(all) {
+		for _, i := range all {
+			s.save(i.source, false)
+		}
+	}
+}
+
+// items returns all that is to be delivered, in order.
+func (b *outbox) items() []*item {
+	if b.now == nil {
+		return b.later
+	}
+	return append([]*item{b.now}, b.later...)
 }
 
 // close ends the task of a box with nothing to deliver.
@@ -108,8 +123,10 @@ func (s *Service) task(box *outbox) smartpoll.Task {
 		box.now = nil
 		if s.drop(box); box.now == nil {
 			s.close(key)
+			s.save(done.source, true)
 			return nil
 		}
+		s.save(done.source, true)
 		if err == nil {
 			internal.Schedule(key, 0)
 		}

@@ -216,11 +216,6 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	g.clients = slog.New(g.flooding)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
-	if g.dir != nil {
-		if err = g.guard.KeepSessions(live, g.dir.Sessions()); err != nil {
-			return err
-		}
-	}
 	if err = g.openJournal(live); err != nil {
 		return err
 	}
@@ -239,6 +234,9 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
 		Changed: g.journal.AlertChanged, Observer: g.observer.Alerts,
 	})
+	if err = g.resume(live); err != nil {
+		return err
+	}
 	g.sources = g.newSources()
 	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log, Lost: g.lost(cfg),
@@ -255,6 +253,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	change.Apply()
+	g.alerts.Forget()
 	return nil
 }
 

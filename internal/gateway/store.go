@@ -65,3 +65,14 @@ func (g *gateway) storeStatus() *StoreStatus {
 	}
 	return &StoreStatus{Failing: g.storeError() != nil, Bytes: g.dir.Size(), Dropped: g.dir.Dropped()}
 }
+
+// resume takes up the sessions and alerts that the process before has left.
+func (g *gateway) resume(ctx context.Context) error {
+	if g.dir == nil {
+		return nil
+	}
+	if err := g.guard.KeepSessions(ctx, g.dir.Sessions()); err != nil {
+		return err
+	}
+	return g.alerts.Restore(ctx, g.dir.Alerts())
+}

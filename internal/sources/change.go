@@ -51,6 +51,7 @@ func (c *change) Apply() {
 	svc := c.svc
 	for _, s := range c.Gone {
 		s.removeTasks()
+		s.alert.End()
 		svc.deps.Samples.Leave(s.Name)
 		svc.deps.Spans.Leave(s.Name, svc.deps.Clock.Wall())
 	}

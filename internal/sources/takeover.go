@@ -40,6 +40,10 @@ func (s *poller) begin(before *poller) {
 		s.alert.TakeOver(before.alert)
 		snap.Alert = s.alert.Alert()
 	}
+	if before == nil {
+		s.alert.Resume()
+		snap.Alert = s.alert.Alert()
+	}
 	snap.NextAt, snap.Waiting = nil, ""
 	switch {
 	case s.pause() == config.Never:

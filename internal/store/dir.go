@@ -51,6 +51,7 @@ type Dir struct {
 	snapshots *Snapshots
 	runs      *Runs
 	events    *Events
+	alerts    *Alerts
 	before    time.Time // the process before was at work
 	opened    time.Time // by the monotonic clock
 	livedThen int64     // see lived; when it was opened
@@ -88,7 +89,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx)); err != nil {
+	if err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx)); err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))
