@@ -8,9 +8,9 @@ import (
 )
 
 // maxMemorySpans is how many spans of a source are kept in memory.
-const maxMemorySpans = 500
+const maxMemorySpans = 250
 
-// MemorySpans is [Spans] in memory: 500 spans of each source. Its methods never fail. It owns no goroutine.
+// MemorySpans is [Spans] in memory: 250 spans of each source. Its methods never fail. It owns no goroutine.
 //
 // Make one with [NewMemorySpans].
 type MemorySpans struct {

@@ -78,6 +78,7 @@ type reader struct {
 	}
 	kinds  []kind.Kind
 	looked map[string]bool // the keys that once was called with
+	onDisk bool            // the state is kept in a directory
 }
 
 // A fileReader reads a whole configuration.

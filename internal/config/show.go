@@ -10,8 +10,9 @@ import (
 
 // Bounds of show.history: the page itself keeps shorter periods, and longer ones belong in a database.
 const (
-	minHistory = time.Minute
-	maxHistory = 31 * 24 * time.Hour
+	minHistory       = time.Minute
+	maxHistory       = 31 * 24 * time.Hour // in memory
+	maxStoredHistory = 5 * 365 * 24 * time.Hour
 )
 
 func showKeys(s *Show) grammar.Keys {
@@ -26,8 +27,8 @@ func showKeys(s *Show) grammar.Keys {
 			"digits after the decimal point",
 			grammar.WholeNumber(0, 10), func(v *grammar.Node) { s.Decimals = readDecimals(v) }),
 		grammar.Func("history",
-			"how long numbers are kept, from `1m` to `744h` (31 days)",
-			grammar.DurationText, func(v *grammar.Node) { s.History = readHistory(v) }).Also("retention keep"),
+			"how long numbers are kept, from `1m` to `744h` (31 days), or to `5y` with a `dir` in `store`",
+			grammar.PeriodText, func(v *grammar.Node) { s.History = readHistory(v) }).Also("retention keep"),
 	}
 }
 
@@ -40,12 +41,22 @@ func readDecimals(n *grammar.Node) *int {
 }
 
 func readHistory(n *grammar.Node) time.Duration {
-	d := n.Duration("history")
-	if d > 0 && (d < minHistory || d > maxHistory) {
+	d := n.Period("history")
+	if d > 0 && (d < minHistory || d > maxStoredHistory) {
 		n.Problem(fmt.Sprintf("history: %s is out of range", grammar.Quote(n.Value())),
-			"write a duration from 1m to 744h, which is 31 days")
+			"write a duration from 1m to 744h, which is 31 days, or to 5y with store: {dir: data}")
+		return 0
 	}
 	return d
+}
+
+// checkHistory checks that a history in memory is not longer than that allows.
+func checkHistory(show *grammar.Node, d time.Duration) {
+	if d > maxHistory {
+		n := show.Get("history")
+		n.Problem(fmt.Sprintf("history: %s is longer than the 31 days that are kept in memory", grammar.Quote(n.Value())),
+			"add store: {dir: data}, which keeps up to 5y, or write at most 744h")
+	}
 }
 
 // checkShow checks that the headline is a field of pick, which may be nil.

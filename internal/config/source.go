@@ -118,6 +118,9 @@ func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	pick := n.Get("pick")
 	if show := n.Get("show"); show != nil {
 		checkShow(show, pick, s.Show, s.Pick)
+		if !r.onDisk {
+			checkHistory(show, s.Show.History)
+		}
 	}
 	if deadband := n.Get("deadband"); deadband != nil {
 		checkDeadband(deadband, pick, s.Pick)

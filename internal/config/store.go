@@ -50,5 +50,5 @@ func (f *fileReader) store(n *grammar.Node) {
 	if n.Lacks("dir") && n.Get("nats") == nil {
 		n.Problem("store has no dir", "add one such as dir: data")
 	}
-	f.c.Store = s
+	f.c.Store, f.onDisk = s, true
 }

@@ -162,15 +162,6 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	return g.serve(ctx, live, ln, opts.TLS)
 }
 
-// A past is where the gateway keeps what has happened.
-type past struct {
-	samples archive.Samples
-	spans   archive.Spans
-}
-
-// pastInMemory returns a past that ends with the process.
-func pastInMemory() past { return past{archive.NewMemorySamples(), archive.NewMemorySpans()} }
-
 // newStore makes the store of a gateway whose configuration names no directory.
 var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
@@ -191,7 +182,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		log: opts.Logger, clock: clock.New(), dir: dir,
 		store:     own.New(opts.store),
 		runs:      opts.runs,
-		past:      pastInMemory(),
+		past:      pastIn(dir),
 		observer:  opts.Observer,
 		client:    httpkind.NewClient(),
 		polling:   func() {},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
 )
 
 func TestPollsOverHTTP(t *testing.T) {
@@ -100,5 +102,12 @@ func TestHistoryAsCSV(t *testing.T) {
 	}
 	if got := s.json(200, "GET", path+"?until=30m", ""); len(got["t"].([]any)) != 0 {
 		t.Errorf("the history until half an hour ago is %v, want none", got)
+	}
+}
+
+func TestALongHistoryNeedsADirectory(t *testing.T) {
+	_, err := config.Load("a.yaml", []byte("version: 1\nsources: {a: {exec: [date], show: {history: 1y}}}\n"))
+	if err == nil || !contains(err.Error(), `history: "1y" is longer than the 31 days that are kept in memory, add store: {dir: data}`) {
+		t.Errorf("Load = %v, want that it needs a directory", err)
 	}
 }

@@ -37,6 +37,20 @@ func openStore(live context.Context, cfg *config.Config, opts *Options, changed 
 	return dir, nil
 }
 
+// A past is where the gateway keeps what has happened.
+type past struct {
+	samples archive.Samples
+	spans   archive.Spans
+}
+
+// pastIn returns the past in a directory; without one, a past that ends with the process.
+func pastIn(dir *store.Dir) past {
+	if dir == nil {
+		return past{archive.NewMemorySamples(), archive.NewMemorySpans()}
+	}
+	return past{dir.Samples(), dir.Spans()}
+}
+
 // closeStore writes what waits, within the time of a stop.
 func closeStore(live context.Context, dir *store.Dir, log *slog.Logger) {
 	if dir == nil {

@@ -52,6 +52,8 @@ type Dir struct {
 	runs      *Runs
 	events    *Events
 	alerts    *Alerts
+	samples   *Samples
+	spans     *Spans
 	before    time.Time // the process before was at work
 	opened    time.Time // by the monotonic clock
 	livedThen int64     // see lived; when it was opened
@@ -89,7 +91,8 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx)); err != nil {
+	err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx), d.restoreSamples(ctx), d.restoreSpans(ctx))
+	if err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))

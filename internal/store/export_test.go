@@ -154,3 +154,43 @@ func (e *Events) Written() { _ = e.dir.now(context.Background(), func(*tx) error
 
 // Flush writes what was put.
 func (d *Dir) Flush() { d.snapshots.settle(context.Background(), false) }
+
+// Path returns the directory.
+func (d *Dir) Path() string { return d.path }
+
+// Batch has what waits be written, as it is after 50 ms, and returns when it is.
+func (d *Dir) Batch() error {
+	done := make(chan error, 1)
+	d.queue.add(op{run: func(*tx) error { return nil }, done: done}, true)
+	return <-done
+}
+
+// Settle has everything be written, and what is due be merged into minutes and hours.
+func (d *Dir) Settle() error {
+	for range 200 {
+		if err := d.Batch(); err != nil {
+			return err
+		}
+		d.samples.mu.Lock()
+		settled := len(d.samples.due) == 0 && len(d.samples.log) == 0
+		d.samples.mu.Unlock()
+		if settled {
+			break
+		}
+	}
+	return d.Batch()
+}
+
+// Waiting returns how many bytes of polls, and of chunks of them, wait to be written.
+func (d *Dir) Waiting() (log, chunks int) {
+	d.samples.mu.Lock()
+	defer d.samples.mu.Unlock()
+	return len(d.samples.log), d.samples.waiting
+}
+
+// BoundWaiting sets how many bytes of polls, and of chunks of them, wait while the disk fails.
+func (d *Dir) BoundWaiting(most int) {
+	d.samples.mu.Lock()
+	defer d.samples.mu.Unlock()
+	d.samples.most = most
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -35,24 +36,29 @@ type past struct {
 	trim func(t *tx, before int64, most int) (deleted int, err error)
 	// forever spares the rows from Keep: their subject has a time of its own for them.
 	forever bool
+	keep    time.Duration // instead of Keep; 0: that counts
 
 	before int64 // older rows are to be deleted; 0: none
 }
 
 // pastOf is the past in a rowid table with an index on the column at, which has milliseconds since 1970.
 func pastOf(table, at string) *past {
-	query := "DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table +
-		" WHERE " + at + "<? ORDER BY " + at + " LIMIT ?)"
 	return &past{
 		oldest: "SELECT min(" + at + ") FROM " + table,
-		trim: func(t *tx, before int64, most int) (int, error) {
-			res, err := t.exec(query, before, most)
-			if err != nil {
-				return 0, err
-			}
-			n, err := res.RowsAffected()
-			return int(n), err
-		},
+		trim: trimBy("DELETE FROM " + table + " WHERE rowid IN (SELECT rowid FROM " + table +
+			" WHERE " + at + "<? ORDER BY " + at + " LIMIT ?)"),
+	}
+}
+
+// trimBy returns the trim of a past that one statement does, whose arguments are before and most.
+func trimBy(statement string) func(t *tx, before int64, most int) (int, error) {
+	return func(t *tx, before int64, most int) (int, error) {
+		res, err := t.exec(statement, before, most)
+		if err != nil {
+			return 0, err
+		}
+		n, err := res.RowsAffected()
+		return int(n), err
 	}
 }
 
@@ -73,22 +79,14 @@ const (
 
 // readClock finds out when the process before was last at work, and warns if that is in the future.
 func (d *Dir) readClock(ctx context.Context) error {
-	read := func(name string) (time.Time, error) {
-		var millis int64
-		err := d.read().QueryRowContext(ctx, getMeta, name).Scan(&millis)
-		if errors.Is(err, sql.ErrNoRows) {
-			return time.Time{}, nil
-		}
-		return time.UnixMilli(millis), err
-	}
 	var err error
-	if d.before, err = read("alive"); err != nil {
+	if d.before, err = d.readTime(ctx, "alive"); err != nil {
 		return err
 	}
-	if d.trimmer.kept, err = read("kept"); err != nil {
+	if d.trimmer.kept, err = d.readTime(ctx, "kept"); err != nil {
 		return err
 	}
-	lived, err := read("lived")
+	lived, err := d.readTime(ctx, "lived")
 	if err != nil {
 		return err
 	}
@@ -102,6 +100,16 @@ func (d *Dir) readClock(ctx context.Context) error {
 			"now", now)
 	}
 	return nil
+}
+
+// readTime reads a time of the table meta, zero if there is none.
+func (d *Dir) readTime(ctx context.Context, name string) (time.Time, error) {
+	var millis int64
+	err := d.read().QueryRowContext(ctx, getMeta, name).Scan(&millis)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil
+	}
+	return time.UnixMilli(millis), err
 }
 
 // Before returns when the process that had the directory before was last at work, to 10 s unless it ended in order; zero if
@@ -167,13 +175,15 @@ func (d *Dir) keep() {
 		d.mark(now)
 	}
 	if c.looked.IsZero() || now.Sub(c.looked) >= trimEvery {
-		old := d.age(now).Add(-d.options.Keep).UnixMilli()
+		age := d.age(now)
 		for _, p := range c.pasts {
-			if !p.forever && d.options.Keep > 0 {
-				p.before = max(p.before, old)
+			if keep := cmp.Or(p.keep, d.options.Keep); !p.forever && keep > 0 {
+				p.before = max(p.before, age.Add(-keep).UnixMilli())
 			}
 		}
 	}
+	d.samples.tick()
+	d.spans.tick()
 	d.soon(d.trim)
 }
 

@@ -13,7 +13,9 @@ const applicationID = 0x54696465
 // migrations bring a database from each version of its schema to the next one: the first makes version 1 of an empty
 // file. A version that was released is never changed.
 var migrations = []string{
-	strings.Join([]string{metaTables, snapshotTables, runTables, eventTables, sessionTables, alertTables}, ";\n"),
+	strings.Join([]string{
+		metaTables, snapshotTables, runTables, eventTables, sessionTables, alertTables, sampleTables, spanTables,
+	}, ";\n"),
 }
 
 // metaTables has what concerns the whole database, by name.

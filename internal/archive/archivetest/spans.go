@@ -123,7 +123,7 @@ func (t spansTest) bounded() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := len(past.Spans); got < 400 || got > 10_000 {
+	if got := len(past.Spans); got < 200 || got > 10_000 {
 		t.Errorf("%d spans, want the newest", got)
 	}
 	for i, s := range past.Spans {
