@@ -52,7 +52,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	if query.Get("download") != "" {
 		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", run.Job+"-"+run.ID+".txt"))
 	}
-	over := more == nil && run.Status.Ended()
+	over := run.Status.Ended() // and part is of later, so that it has the end, also while the archive still waits for a disk
 	tag := ""
 	if over && !query.Has("from") {
 		tag = fmt.Sprintf(`"%s-%d-%d"`, run.ID, part.Begin, part.Size)
