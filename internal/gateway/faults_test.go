@@ -3,18 +3,23 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
 )
 
 // A job that prints much and is started again and again is held once, not once a run.
@@ -108,36 +113,69 @@ func TestNextAtOfEvery(t *testing.T) {
 	})
 }
 
-// A source that another process has in a store that both use is not taken from it: the gateway does not start,
-// and a reload is refused, until the other gives it up.
+// Two gateways on one store: a source is polled by the one that has it, shown by both, and polled by the other when the
+// one that had it is gone, from where that was.
 func TestASourceOfAnotherProcess(t *testing.T) {
-	const tank, well = "  tank: {exec: [echo, '1'], every: 1h}\n", "  well: {exec: [echo, '2'], every: 1h}\n"
-	store := snapshot.NewMemory()
-	other, _, err := store.Claim(t.Context(), "source/tank", snapshot.ClaimOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := gateway.On(store)
-	if err := gateway.Run(t.Context(), load(t, "sources:\n"+tank), ln, &opts); err == nil || !contains(err.Error(), "source/tank") || !contains(err.Error(), "another process") {
-		t.Errorf("Run = %v, want that another process has source/tank", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	g := gateway.NewGateway(t, ctx, load(t, "sources:\n"+well), gateway.On(store))
-	if err := g.TryChange(t, load(t, "sources:\n"+well+tank)); err == nil || !contains(err.Error(), "source/tank") {
-		t.Errorf("the change = %v, want that another process has source/tank", err)
-	}
-	if err := other.Finish(t.Context(), nil, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.TryChange(t, load(t, "sources:\n"+well+tank)); err != nil {
-		t.Errorf("the change after the other gave it up = %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const plant = "upstreams: {plant: {http: 'http://plant'}}\nsources:\n"
+		const tank, well = "  tank: {http: {upstream: plant, path: /tank}, every: 1m}\n", "  well: {http: {upstream: plant, path: /well}, every: 1m}\n"
+		store := snapshot.NewMemory()
+		open := func(store snapshot.Store, answer *atomic.Value, yaml string) (g gateway.Gateway, json func(string) object, stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			g = gateway.NewGateway(t, ctx, load(t, yaml), gateway.On(store))
+			g.Ask(roundTrip(func(r *http.Request) (*http.Response, error) {
+				text := answer.Load().(string)
+				if text == "" {
+					return nil, errors.New("no answer")
+				}
+				return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"application/json"}},
+					Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+			}))
+			over := g.Start(ctx)
+			stop = sync.OnceFunc(func() { cancel(); <-over })
+			t.Cleanup(stop)
+			return g, func(path string) object {
+				w := httptest.NewRecorder()
+				g.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "http://localhost"+path, nil))
+				return decode(t, w.Body.Bytes())
+			}, stop
+		}
+		var ofOne, ofOther atomic.Value
+		ofOne.Store(`1`)
+		ofOther.Store(`2`)
+		dying := snapshottest.NewProcess(store)
+		_, one, stop := open(dying, &ofOne, plant+tank)
+		time.Sleep(2 * time.Minute)
+		other, get, _ := open(store, &ofOther, plant+well)
+		other.Reload(t, load(t, plant+well+tank))
+		time.Sleep(10 * time.Minute)
+		for name, json := range map[string]func(string) object{"its own": one, "another": get} {
+			if tank := json("/api/v1/sources/tank"); tank["value"] != 1.0 || tank["state"] != "ok" {
+				t.Errorf("in %s gateway the source is %v, want what its own one has polled", name, tank)
+			}
+		}
+		if well := get("/api/v1/sources/well"); well["value"] != 2.0 {
+			t.Errorf("a source of the other gateway is %v", well)
+		}
+		ofOther.Store("")
+		dying.Kill()
+		stop()
+		time.Sleep(time.Second)
+		if tank := get("/api/v1/sources/tank"); tank["value"] != 1.0 || tank["state"] != "stale" {
+			t.Errorf("after the death of its gateway, and a poll that failed, the source is %v, want its last value, stale", tank)
+		}
+		ofOther.Store(`3`)
+		time.Sleep(5 * time.Minute)
+		if tank := get("/api/v1/sources/tank"); tank["value"] != 3.0 || tank["state"] != "ok" {
+			t.Errorf("the source is %v, want a value that the other gateway has polled", tank)
+		}
+	})
 }
+
+// A roundTrip is a transport.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // A pipe is a listener without a network, so that its time can be that of a test.
 type pipe struct {

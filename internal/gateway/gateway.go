@@ -20,7 +20,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -28,7 +27,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -234,6 +232,9 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}); err != nil {
 		return err
 	}
+	if err := g.sources.Open(live); err != nil {
+		return err
+	}
 	if g.jobs, err = g.openJobs(live); err != nil {
 		return err
 	}
@@ -246,23 +247,6 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	change.Apply()
 	g.alerts.Forget()
 	return nil
-}
-
-// lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.
-func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
-	definition := func(name string) *config.Job {
-		all := cmp.Or(g.cfg.Load(), cfg).Jobs
-		if i := slices.IndexFunc(all, func(j *config.Job) bool { return j.Name == name }); i >= 0 {
-			return all[i]
-		}
-		return nil
-	}
-	lost := jobs.Lost(jobs.LostDeps{Clock: g.clock, Definition: definition, Hub: g.hub, Archive: g.runs})
-	return func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
-		end, keep = lost(topic, last)
-		g.lostRun(end)
-		return end, keep
-	}
 }
 
 // newHub returns what serves the topics.
@@ -368,23 +352,4 @@ func (g *gateway) reload(ctx context.Context, who audit.Actor) (wire.Difference,
 		Unchanged: diff.Unchanged,
 		Restart:   diff.Restart,
 	}, nil
-}
-
-// openJobs opens what runs the jobs.
-func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
-	return jobs.Open(ctx, jobs.Deps{
-		Scheduler: g.scheduler,
-		Store:     g.store,
-		Tracker:   g.tracker,
-		Hub:       g.hub,
-		Archive:   g.runs,
-		Log:       g.log,
-		Clock:     g.clock,
-		Client:    g.client,
-		Upstreams: &g.upstreams,
-		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
-		Refresh:   g.sources.Refresh,
-		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
-		Observer:  g.observer.Jobs,
-	})
 }

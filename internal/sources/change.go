@@ -8,7 +8,6 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/snapshot"
 )
 
 // A change leads from the sources at work to those of another configuration.
@@ -18,8 +17,9 @@ type change struct {
 }
 
 // Prepare works out what a configuration changes. It claims the topics of new sources, which may
-// wait until ctx ends. The change has to be applied, within a hook of the scheduler or before that
-// runs, or withdrawn; and only one may be prepared at a time.
+// wait until ctx ends: what the process before has left goes on, and what another process polls is
+// followed. The change has to be applied, within a hook of the scheduler or before that runs, or
+// withdrawn; and only one may be prepared at a time.
 func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Change, error) {
 	key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
 	same := func(p *poller, c *config.Source) bool { return config.Same(p.Source, c) }
@@ -28,16 +28,14 @@ func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.
 		if _, changed := c.Replaced(p); changed {
 			continue
 		}
-		claim, other, err := svc.deps.Store.Claim(ctx, p.key, snapshot.ClaimOptions{})
-		if err == nil && claim == nil {
-			err = fmt.Errorf("another process polls it, as run %s: "+
-				"stop that one, or wait until the store has noticed that it is gone", other.Run)
-		}
-		if err != nil {
+		var err error
+		if p.claim, p.left, err = svc.claim(ctx, p.key); err != nil {
 			c.Withdraw(context.WithoutCancel(ctx))
 			return nil, fmt.Errorf("claim %s: %w", p.key, err)
 		}
-		p.claim = claim
+		if p.claim == nil {
+			p.log.Info("another process polls the source, so it is not polled here")
+		}
 	}
 	return c, nil
 }
@@ -51,7 +49,9 @@ func (c *change) Apply() {
 	svc := c.svc
 	for _, s := range c.Gone {
 		s.removeTasks()
-		s.alert.End()
+		if s.claim != nil { // otherwise it is up to the owner
+			s.alert.End()
+		}
 		svc.deps.Samples.Leave(s.Name)
 		svc.deps.Spans.Leave(s.Name, svc.deps.Clock.Wall())
 	}
@@ -98,6 +98,9 @@ func (c *change) Finish(ctx context.Context) {
 	}
 	releaseAll(ctx, left)
 	for _, s := range c.Gone {
+		if s.claim == nil {
+			continue // it is up to the owner
+		}
 		if err := s.claim.Finish(ctx, s.encode(wire.Source{State: wire.SourceRemoved}), 0); err != nil {
 			c.svc.deps.Log.Error("a source that was removed is still in the store", "source", s.Name, "err", err)
 		}
@@ -108,7 +111,12 @@ func (c *change) Finish(ctx context.Context) {
 func (c *change) Withdraw(ctx context.Context) {
 	releaseAll(ctx, c.Fresh)
 	for _, s := range c.Fresh {
-		if _, changed := c.Replaced(s); !changed && s.claim != nil {
+		_, changed := c.Replaced(s)
+		switch {
+		case changed || s.claim == nil:
+		case s.left.Data != nil:
+			_ = s.claim.Release(ctx)
+		default:
 			_ = s.claim.Finish(ctx, nil, 0) // nobody has seen it
 		}
 	}

@@ -19,11 +19,12 @@ const (
 // clockKey is the key of the task that checks the clocks.
 type clockKey struct{}
 
-// checkClock is the hook that checks the clocks regularly.
+// checkClock is the hook that checks the clocks and the claims regularly.
 func (svc *Service) checkClock(_ context.Context, internal *smartpoll.Internal) error {
 	svc.followClock(internal)
 	svc.lived = svc.deps.Clock.Wall()
 	svc.deps.Spans.Lived(svc.lived)
+	svc.checkClaims(internal)
 	internal.Schedule(clockKey{}, clock.Interval)
 	return nil
 }
@@ -54,7 +55,7 @@ func (svc *Service) followClock(internal *smartpoll.Internal) {
 				s.ageBy(max(ahead, 0))
 				s.evaluateFrom = evaluateFrom
 			}
-			if s.StaleAfter > 0 && s.published.State == wire.SourceOK {
+			if s.StaleAfter > 0 && s.published.State == wire.SourceOK && s.claim != nil {
 				internal.Schedule(staleKey(s.key), s.staleIn(now))
 			}
 		}

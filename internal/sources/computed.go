@@ -30,8 +30,22 @@ func (svc *Service) inputChanged(p *poller) {
 func (svc *Service) scheduleChanged(_ context.Context, internal *smartpoll.Internal) error {
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
+	follows := false
 	for p := range svc.changed {
-		if !p.removed && !p.isComputed() {
+		if !p.removed && p.claim == nil {
+			p.readOwner()
+			follows = true
+		}
+	}
+	if follows { // what is computed from that may have been woken before
+		for _, p := range svc.all() {
+			if p.from != nil {
+				svc.changed[p] = struct{}{}
+			}
+		}
+	}
+	for p := range svc.changed {
+		if !p.removed && p.claim != nil && !p.isComputed() {
 			internal.Schedule(p.key, 0)
 		}
 	}

@@ -65,13 +65,24 @@ type part interface {
 
 // NewPolling has sources get their values from fetch, by name. It ends with ctx.
 func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string) (any, error)) (Polling, error) {
+	return NewPollingOn(ctx, NewStore(), cfg, fetch)
+}
+
+// NewStore returns an empty store.
+func NewStore() snapshot.Store {
+	if Lag > 0 {
+		return snapshottest.Distant(snapshot.NewMemory(), Lag)
+	}
+	return snapshot.NewMemory()
+}
+
+// NewPollingOn is NewPolling on a store that the sources of others may be in.
+func NewPollingOn(
+	ctx context.Context, store snapshot.Store, cfg *config.Config, fetch func(name string) (any, error),
+) (Polling, error) {
 	scheduler, err := smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: 10 * time.Second}))
 	if err != nil {
 		return Polling{}, err
-	}
-	var store snapshot.Store = snapshot.NewMemory()
-	if Lag > 0 {
-		store = snapshottest.Distant(store, Lag)
 	}
 	observed := new(polls)
 	deps := Deps{
@@ -92,7 +103,12 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 		Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock, Changed: func(string, string) {},
 	})
 	svc := New(deps)
-	if _, err := progress.Open(ctx, deps.Store.ForHub(), &progress.Options{Hub: deps.Hub, Topic: svc.TopicOptions}); err != nil {
+	leave := func(string, progress.Snapshot) (any, time.Duration) { return nil, 0 }
+	opts := &progress.Options{Hub: deps.Hub, Topic: svc.TopicOptions, Lost: leave}
+	if _, err := progress.Open(ctx, deps.Store.ForHub(), opts); err != nil {
+		return Polling{}, err
+	}
+	if err := svc.Open(ctx); err != nil {
 		return Polling{}, err
 	}
 	p := Polling{svc, []part{deps.Upstreams, svc}, fetch, observed}

@@ -45,7 +45,7 @@ func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
 // adjustPace sets the time of the next poll after wanted has changed. A source that has become
 // watched is polled at once if its value is older than its pause; a pause after a failure remains.
 func (s *poller) adjustPace(internal *smartpoll.Internal, now time.Time) {
-	if s.from != nil || s.Unwatched == s.Every || internal.Running(s.key) {
+	if s.claim == nil || s.from != nil || s.Unwatched == s.Every || internal.Running(s.key) {
 		return // the end of a poll in progress sets the next time by wanted
 	}
 	switch {
@@ -67,6 +67,9 @@ type times interface {
 
 // publishNext publishes the time of the next poll of s, if it differs from the published one.
 func (s *poller) publishNext(scheduler times) {
+	if s.claim == nil {
+		return
+	}
 	snap := s.published
 	if next, waiting := s.next(scheduler); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
 		snap.NextAt, snap.Waiting = next, waiting

@@ -17,6 +17,7 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
 )
 
 // polling polls in a synctest bubble, whose upstreams are funcs.
@@ -24,6 +25,8 @@ type polling struct {
 	sources.Polling
 	t     *testing.T
 	begun time.Time
+	run   func() // begins to poll
+	stop  func() // ends that
 
 	mu    sync.Mutex // guards the fields below
 	polls map[string][]time.Duration
@@ -34,14 +37,25 @@ type polling struct {
 // the test says otherwise.
 func newPolling(t *testing.T, yaml string) *polling {
 	t.Helper()
-	cfg, problems := config.Load("test.yaml", []byte("version: 1\ndefaults: {jitter: 0}\n"+yaml))
-	if len(problems) > 0 {
-		t.Fatalf("the configuration is not valid:\n%v", problems)
-	}
+	return newPollingOn(t, sources.NewStore(), yaml)
+}
+
+// newPollingOn is newPolling on a store that others may use, too.
+func newPollingOn(t *testing.T, store snapshot.Store, yaml string) *polling {
+	t.Helper()
+	p := startPollingOn(t, store, yaml)
+	p.run()
+	return p
+}
+
+// startPollingOn is newPollingOn for what polls only when run is called. It ends with the test, or when stop is called.
+func startPollingOn(t *testing.T, store snapshot.Store, yaml string) *polling {
+	t.Helper()
 	p := &polling{t: t, begun: time.Now(), polls: map[string][]time.Duration{}}
 	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
 	var err error
-	p.Polling, err = sources.NewPolling(ctx, cfg, func(name string) (any, error) {
+	p.Polling, err = sources.NewPollingOn(ctx, store, loadConfig(t, yaml), func(name string) (any, error) {
 		p.mu.Lock()
 		p.polls[name] = append(p.polls[name], time.Since(p.begun))
 		n, does := len(p.polls[name]), p.does
@@ -54,15 +68,18 @@ func newPolling(t *testing.T, yaml string) *polling {
 	if err != nil {
 		t.Fatal(err)
 	}
-	over := make(chan error, 1)
-	go func() { over <- p.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-over; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run = %v, want %v", err, context.Canceled)
-		}
-	})
-	synctest.Wait()
+	p.run = func() {
+		over := make(chan error, 1)
+		go func() { over <- p.Run(ctx) }()
+		p.stop = sync.OnceFunc(func() {
+			cancel()
+			if err := <-over; !errors.Is(err, context.Canceled) {
+				t.Errorf("Run = %v, want %v", err, context.Canceled)
+			}
+		})
+		t.Cleanup(p.stop)
+		synctest.Wait()
+	}
 	return p
 }
 

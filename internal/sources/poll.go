@@ -70,11 +70,17 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, fmt.Errorf("the value cannot be shown as JSON: %w", err)
 	}
 	got.data = s.inValues.Strings(got.data)
+	if most := s.svc.deps.Store.MaxData() - besides; len(got.data) > most {
+		return got, fmt.Errorf("the value has %d bytes as JSON, and the store takes at most %d: pick less of it", len(got.data), most)
+	}
 	if c, ok := s.fetcher.(kind.Confirmer); ok {
 		c.Confirm()
 	}
 	return got, nil
 }
+
+// besides is the room for all that a snapshot has besides its value.
+const besides = 16 << 10
 
 // observed returns s.poll, with the observer told of each poll if there is one.
 func (s *poller) observed() func(context.Context) (reading, error) {
@@ -132,6 +138,10 @@ func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
 // stale, and the scheduler has already set the time of the next attempt by the backoff or the
 // upstream's Retry-After.
 func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got reading, err error) error {
+	if s.claim == nil { // it was lost during the poll
+		internal.Schedule(s.key, -1)
+		return nil
+	}
 	if errors.Is(err, kind.ErrNothingYet) {
 		s.publishNext(internal)
 		return nil // the first poll of an input starts another computation

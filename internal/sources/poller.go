@@ -37,17 +37,19 @@ type poller struct {
 
 	secrets  *secret.Redactor // hides secrets in errors and traces
 	inValues *secret.Redactor // hides credentials in values
-	claim    snapshot.Claim
-	show     wire.Show // as snapshots have it
+	claim    snapshot.Claim   // of its topic; nil: another process polls it, and this one follows
+	show     wire.Show        // as snapshots have it
 	topic    *sse.Topic
 	limit    *smartpoll.Group      // of its upstream; nil: there is none
 	inputs   map[string]*sse.Topic // the topics of its inputs, by name
 
 	// The fields below are used by hooks alone.
 
-	uses     []*poller // its inputs
-	unfollow []func()  // each ends the wakes by one input
-	removed  bool      // its tasks are gone
+	left      snapshot.Entry // what the owner before has left; without data: nothing
+	uses      []*poller      // its inputs
+	unfollow  []func()       // each ends the wakes by one input
+	endFollow func()         // ends the wakes by its owner; nil: there are none
+	removed   bool           // its tasks are gone
 
 	revision uint64 // counts the published snapshots, without those that differ in the next poll's time alone
 	computed uint64 // the sum of its inputs' revisions when it was scheduled last
@@ -166,6 +168,9 @@ func (s *poller) removeTasks() {
 	}
 	for _, stop := range s.unfollow {
 		stop()
+	}
+	if s.endFollow != nil {
+		s.endFollow()
 	}
 	s.svc.forgetChanged(s)
 	scheduler := s.svc.deps.Scheduler

@@ -12,8 +12,8 @@ import (
 // Refresh has a source polled at once, or joins the poll in progress, and returns 0, or how long
 // the limit of its upstream forbids that, be it configured or the upstream's own wish. It fails
 // when the scheduler has ended, and with ctx; with [kind.ErrNotAsked] for a source that is told its
-// values and cannot be asked, or computed from such sources alone. A source that is not configured
-// is not an error.
+// values and cannot be asked, that another process polls, or that is computed from such sources alone.
+// A source that is not configured is not an error.
 func (svc *Service) Refresh(ctx context.Context, name string) (wait time.Duration, err error) {
 	s := svc.find(name)
 	if s == nil {
@@ -36,6 +36,8 @@ func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Ti
 	switch {
 	case svc.find(s.Name) != s:
 		return 0, true // another definition has come meanwhile, which is polled at once
+	case s.claim == nil:
+		return 0, false // it is up to its owner
 	case s.from != nil:
 		for _, name := range s.from {
 			if w, ok := svc.refresh(internal, svc.find(name), now); ok && (!asked || w < wait) {

@@ -20,6 +20,13 @@
 // [Service.Prepare] leads to another configuration. Sources that are the same in both keep their
 // tasks and times; one that is changed goes on with its value if that still means the same.
 //
+// # Owners
+//
+// Whoever has the claim of a source's topic polls it. A source that another process polls is followed: it
+// is shown from the store, and is polled here when its owner has left it. It then goes on with the last
+// snapshot, as it does after a restart, where the store outlives the process. [Service.Open] begins to
+// follow the store.
+//
 // # Concurrency
 //
 // The state of a source belongs to hooks of the scheduler, so it needs no lock. The methods of a
@@ -42,10 +49,12 @@ import (
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -110,17 +119,26 @@ type Service struct {
 
 	lived time.Time // when the clock was looked at last, by the wall clock; used by hooks alone
 
-	mu      sync.Mutex           // guards the field below
-	changed map[*poller]struct{} // some of their inputs have changed
+	following, taking *lifecycle.Service // see Open; nil before that
+	anyToFill         chan struct{}      // of 1: something is in toFill
+
+	mu      sync.Mutex                // guards the fields below; after the locks of the store, which calls heard within them
+	changed map[*poller]struct{}      // some of their inputs have changed
+	vacant  map[string]snapshot.Entry // by topic: those without an owner, to be looked at by a hook
+	toFill  []snapshot.Entry          // those of them that need one
 }
 
 // New returns a Service without sources, with tasks of its own in the scheduler. [Service.Prepare] brings sources.
 func New(deps Deps) *Service {
-	svc := &Service{deps: deps, changed: map[*poller]struct{}{}}
+	svc := &Service{
+		deps: deps, changed: map[*poller]struct{}{},
+		anyToFill: make(chan struct{}, 1), vacant: map[string]snapshot.Entry{},
+	}
 	svc.list.Store(new([]*poller))
 	for key, hook := range map[any]smartpoll.TaskHook{
 		watchersKey{}: svc.checkWatchers,
 		changedKey{}:  svc.scheduleChanged,
+		vacantKey{}:   svc.checkVacant,
 		clockKey{}:    svc.checkClock,
 	} {
 		err := deps.Scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) { return hook, nil })

@@ -23,10 +23,19 @@ func (s *poller) keepsValueOf(before *poller) bool {
 }
 
 // begin publishes the first snapshot of s and starts its first poll, which may have to wait for the
-// limit of its upstream. before is the poller that s has taken over from, nil if s is new.
+// limit of its upstream; or it has s follow its owner. before is the poller that s has taken over
+// from, nil if s is new in this process.
 func (s *poller) begin(before *poller) {
+	if s.endFollow != nil {
+		s.endFollow()
+		s.endFollow = nil
+	}
+	if s.claim == nil {
+		s.followOwner()
+		return
+	}
 	scheduler := s.svc.deps.Scheduler
-	snap := wire.Source{State: wire.SourcePending}
+	snap := s.resume()
 	if before != nil {
 		s.wanted, s.unwatchedSince = before.wanted, before.unwatchedSince
 		last := before.published

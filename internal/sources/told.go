@@ -90,6 +90,7 @@ var errStillSubscribed = fmt.Errorf("it is still subscribed after %v", endWithin
 // Stop ends the subscriptions of all sources, waits for that, and closes what sources have opened. The scheduler has
 // ended, and no change is prepared.
 func (svc *Service) Stop(ctx context.Context) {
+	svc.closeOwners()
 	svc.deps.Spans.Lived(svc.deps.Clock.Wall())
 	releaseAll(ctx, svc.all())
 }

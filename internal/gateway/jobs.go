@@ -1,0 +1,51 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/api"
+	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// openJobs opens what runs the jobs.
+func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
+	return jobs.Open(ctx, jobs.Deps{
+		Scheduler: g.scheduler,
+		Store:     g.store,
+		Tracker:   g.tracker,
+		Hub:       g.hub,
+		Archive:   g.runs,
+		Log:       g.log,
+		Clock:     g.clock,
+		Client:    g.client,
+		Upstreams: &g.upstreams,
+		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
+		Refresh:   g.sources.Refresh,
+		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
+		Observer:  g.observer.Jobs,
+	})
+}
+
+// lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.
+func (g *gateway) lost(cfg *config.Config) func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
+	definition := func(name string) *config.Job {
+		all := cmp.Or(g.cfg.Load(), cfg).Jobs
+		if i := slices.IndexFunc(all, func(j *config.Job) bool { return j.Name == name }); i >= 0 {
+			return all[i]
+		}
+		return nil
+	}
+	lost := jobs.Lost(jobs.LostDeps{Clock: g.clock, Definition: definition, Hub: g.hub, Archive: g.runs})
+	return func(topic string, last progress.Snapshot) (end any, keep time.Duration) {
+		end, keep = lost(topic, last)
+		g.lostRun(end)
+		return end, keep
+	}
+}

@@ -1,0 +1,267 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// Of the processes that share a store one polls a source: it owns the topic. The others follow: they show what that one
+// puts there, and wait for the topic to become vacant.
+
+const (
+	claimAgain     = 100 * time.Millisecond // the pause after a store that failed, doubled after each further time
+	claimAgainMost = 30 * time.Second
+)
+
+// Open begins to follow the store, so that topics which their owners have left are taken over. It returns once all that
+// the store holds is known. What it has started ends with ctx, or with [Service.Stop].
+func (svc *Service) Open(ctx context.Context) error {
+	synced := false // written before started is called
+	svc.following = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
+		return svc.deps.Store.Follow(ctx, svc.heard, func() { synced = true; started() })
+	})
+	if <-svc.following.Started(); !synced {
+		return fmt.Errorf("follow the sources in the store: %w", svc.following.Stop())
+	}
+	svc.taking = lifecycle.Loop(ctx, svc.fillAll)
+	return nil
+}
+
+// closeOwners ends what Open has started, and waits for it.
+func (svc *Service) closeOwners() {
+	for _, s := range []*lifecycle.Service{svc.taking, svc.following} {
+		if s != nil {
+			_ = s.Stop()
+		}
+	}
+}
+
+// heard takes note of topics without an owner. It is called within the store's locks.
+func (svc *Service) heard(e snapshot.Entry) {
+	switch {
+	case e.State == snapshot.Live, !strings.HasPrefix(e.Topic, wire.SourceKey("")):
+		return
+	case e.State != snapshot.Orphan && svc.find(nameOf(e.Topic)) == nil:
+		return // it is not configured, and has its end
+	}
+	e.Data = nil
+	svc.noteVacant(e)
+}
+
+// vacantKey is the key of the task that looks after topics without an owner.
+type vacantKey struct{}
+
+// noteVacant has somebody look after a topic whose newest entry, as far as is known, is e: without data, and without a
+// state if nothing is known.
+func (svc *Service) noteVacant(e snapshot.Entry) {
+	svc.mu.Lock()
+	svc.vacant[e.Topic] = e
+	svc.mu.Unlock()
+	svc.deps.Scheduler.Schedule(vacantKey{}, 0)
+}
+
+// checkVacant is the hook that finds out which of these topics need an owner: those that this process follows, and those
+// of sources that are not configured, whose end somebody has to tell.
+func (svc *Service) checkVacant(context.Context, *smartpoll.Internal) error {
+	svc.mu.Lock()
+	defer svc.mu.Unlock()
+	for topic, e := range svc.vacant {
+		s := svc.find(nameOf(topic))
+		if s != nil && s.claim == nil || s == nil && e.State == snapshot.Orphan {
+			svc.toFill = append(svc.toFill, e)
+		}
+	}
+	clear(svc.vacant)
+	if len(svc.toFill) > 0 {
+		select {
+		case svc.anyToFill <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func nameOf(topic string) string { return strings.TrimPrefix(topic, wire.SourceKey("")) }
+
+// fillAll finds owners for the topics that need one, until ctx ends.
+func (svc *Service) fillAll(ctx context.Context) {
+	pause := time.Duration(0)
+	for {
+		select {
+		case <-svc.anyToFill:
+		case <-ctx.Done():
+			return
+		}
+		svc.mu.Lock()
+		list := svc.toFill
+		svc.toFill = nil
+		svc.mu.Unlock()
+		var again []snapshot.Entry
+		var failed error
+		for _, e := range list {
+			if err := svc.fill(ctx, e); err != nil {
+				again, failed = append(again, e), err
+			}
+		}
+		if failed == nil {
+			pause = 0
+			continue
+		}
+		pause = min(max(2*pause, claimAgain), claimAgainMost)
+		if ctx.Err() == nil {
+			svc.deps.Log.Error("sources that nobody polls were not taken over", "count", len(again), "again", pause, "err", failed)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		for _, e := range again {
+			svc.noteVacant(e)
+		}
+	}
+}
+
+// fill finds an owner for a topic: this process if the source is configured, and nobody if it is not.
+func (svc *Service) fill(ctx context.Context, e snapshot.Entry) error {
+	if svc.find(nameOf(e.Topic)) != nil {
+		return svc.takeVacant(ctx, nameOf(e.Topic))
+	}
+	if e.State == snapshot.Orphan {
+		return svc.remove(ctx, e)
+	}
+	return nil
+}
+
+// claim takes the topic of a source, or adopts it together with what its owner has left. The claim is nil if there is an
+// owner.
+func (svc *Service) claim(ctx context.Context, key string) (snapshot.Claim, snapshot.Entry, error) {
+	claim, entry, err := svc.deps.Store.Claim(ctx, key, snapshot.ClaimOptions{})
+	if err != nil || claim != nil || entry.State != snapshot.Orphan {
+		return claim, entry, err
+	}
+	return svc.deps.Store.Claim(ctx, key, snapshot.ClaimOptions{Adopt: entry.Run})
+}
+
+// takeVacant makes this process the owner of a source that it follows, if nobody else is.
+func (svc *Service) takeVacant(ctx context.Context, name string) error {
+	claim, left, err := svc.claim(ctx, wire.SourceKey(name))
+	if claim == nil || err != nil {
+		return err
+	}
+	var s *poller
+	_ = svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		if s = svc.find(name); s != nil {
+			s.claim, s.left = claim, left
+			s.begin(nil)
+		}
+		return nil
+	})
+	if s == nil { // it was removed meanwhile, or polling has ended
+		return claim.Release(context.WithoutCancel(ctx))
+	}
+	s.log.Info("the source is polled here now: nobody else does any more")
+	return nil
+}
+
+// remove ends the topic of a source that is not configured, which its owner has left.
+func (svc *Service) remove(ctx context.Context, e snapshot.Entry) error {
+	claim, left, err := svc.deps.Store.Claim(ctx, e.Topic, snapshot.ClaimOptions{Adopt: e.Run})
+	if claim == nil || err != nil {
+		return err
+	}
+	last := wire.Source{Key: e.Topic, Name: nameOf(e.Topic)}
+	_ = json.Unmarshal(left.Data, &last) // or it has put nothing
+	data, err := json.Marshal(wire.Source{
+		Key: last.Key, Name: last.Name, Title: last.Title, Show: last.Show,
+		State: wire.SourceRemoved, Value: json.RawMessage("null"),
+	})
+	if err == nil {
+		err = claim.Finish(ctx, data, 0)
+	}
+	if err != nil {
+		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
+	}
+	svc.deps.Log.Info("a source was removed that is not configured any more", "source", last.Name)
+	return nil
+}
+
+// checkClaims is the hook that looks whether claims of this process are lost. Their sources are followed then.
+func (svc *Service) checkClaims(internal *smartpoll.Internal) {
+	for _, s := range svc.all() {
+		if s.claim == nil {
+			continue
+		}
+		select {
+		case <-s.claim.Lost():
+			s.claim = nil
+			internal.Schedule(s.key, -1)
+			internal.Schedule(staleKey(s.key), -1)
+			s.followOwner()
+			s.log.Warn("the store has taken the source away: it is not polled here any more")
+		default:
+		}
+	}
+}
+
+// followOwner has s follow what its owner puts into its topic.
+func (s *poller) followOwner() {
+	s.endFollow = s.topic.OnPublish(func() { s.svc.inputChanged(s) })
+	s.svc.inputChanged(s)
+	s.svc.noteVacant(snapshot.Entry{Topic: s.key}) // it may be: nobody has listened for s until now
+}
+
+// readOwner brings s to what its owner has published, for what is computed from s.
+func (s *poller) readOwner() {
+	latest, ok := s.svc.deps.Store.Latest(s.topic)
+	var snap wire.Source
+	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
+		return
+	}
+	s.published = snap
+	s.revision++
+	s.renewAt(snap.UpdatedAt)
+}
+
+// renewAt sets the age of the value of s, which was got at that time by a wall clock; nil: there is none.
+func (s *poller) renewAt(at *time.Time) {
+	s.renewed, s.oldestInput = time.Time{}, ""
+	if at != nil {
+		now := s.svc.deps.Clock.Now()
+		s.renewed = now.Add(-max(0, s.svc.deps.Clock.People(now).Sub(*at)))
+	}
+}
+
+// resume returns the snapshot with which s goes on where the process before it was, whose last one s.left has: its value,
+// stale if that is too old by now, and its error. Without that it returns one that is pending. Its alert goes on by the
+// record that package alert keeps.
+func (s *poller) resume() wire.Source {
+	var last wire.Source
+	data := s.left.Data
+	s.left = snapshot.Entry{}
+	if data == nil || json.Unmarshal(data, &last) != nil {
+		return wire.Source{State: wire.SourcePending}
+	}
+	snap := wire.Source{State: last.State, Value: last.Value, UpdatedAt: last.UpdatedAt, Error: last.Error}
+	if s.told = last.State; s.told == wire.SourcePending {
+		s.told = ""
+	}
+	s.renewAt(last.UpdatedAt)
+	if s.StaleAfter > 0 && snap.State == wire.SourceOK {
+		left := s.staleIn(s.svc.deps.Clock.Now())
+		if left == 0 {
+			text := s.staleReason()
+			snap.State, snap.Error = wire.SourceStale, &text
+		}
+		s.svc.deps.Scheduler.Schedule(staleKey(s.key), left)
+	}
+	return snap
+}
