@@ -221,6 +221,8 @@ func (c *contract) stream(path string, enough func(map[string]any) bool, header 
 	schema := "/components/schemas/Snapshot"
 	if strings.Contains(path, "/runs/") {
 		schema = "/components/schemas/Run"
+	} else if strings.HasPrefix(path, "/api/v1/events") {
+		schema = "/components/schemas/Event"
 	}
 	for event, err := range sse.Read(response.Body, nil) {
 		if err != nil {

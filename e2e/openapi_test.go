@@ -88,6 +88,14 @@ var unseen = map[string]string{
 	"stream 503":     "streams are turned away while they drain, when the listener is closed: only a connection that is there can ask",
 	"runEvents 503":  "as for stream",
 
+	"listEvents 503":      "the disk has to fail; TestEventsThatCannotBeRead has it so",
+	"getHistory 503":      "as for listEvents",
+	"getPolls 503":        "as for listEvents",
+	"getAvailability 503": "as for listEvents",
+	"listRuns 503":        "as for listEvents",
+	"listJobRuns 503":     "as for listEvents",
+	"runOutput 503":       "as for listEvents",
+
 	"completeSignIn 503": "the provider has to be slow or away within one sign-in; TestASlowProviderHoldsFew has it so",
 }
 
@@ -216,6 +224,14 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 		c.do(404, method, path, body)
 	})
 	c.do(400, "GET", "/api/v1/stream?min=soon", "")
+	c.do(400, "GET", "/api/v1/runs?limit=0", "")
+	c.do(400, "GET", "/api/v1/jobs/named/runs?limit=0", "")
+	c.do(200, "GET", "/api/v1/sources/tank/availability", "")
+	c.do(206, "GET", "/api/v1/runs/"+run["id"].(string)+"/output", "", "Range", "bytes=0-0")
+	c.do(416, "GET", "/api/v1/runs/"+run["id"].(string)+"/output", "", "Range", "bytes=1000000-")
+	c.do(400, "GET", "/api/v1/events?limit=0", "")
+	c.do(200, "GET", "/api/v1/events?limit=1000", "")
+	c.stream("/api/v1/events?kind=run&limit=1", func(v map[string]any) bool { return v["kind"] == "run" }, "Accept", "text/event-stream")
 	c.each(304, paths, func(method, path string) {
 		if strings.HasSuffix(path, "/stream") {
 			path += "?sources=count" // others are polled again at any time, since they fail
@@ -257,6 +273,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.as("viewer-secret", func() {
 		c.do(403, "POST", "/api/v1/jobs/named/runs", "{}")
 		c.do(403, "POST", "/api/v1/config/reload", "")
+		c.do(403, "GET", "/api/v1/events?kind=sign-in", "")
 	})
 	c.as("operator-secret", func() { c.do(403, "POST", "/api/v1/jobs/mine/runs", "{}") })
 	c.each(403, paths, func(method, path string) {

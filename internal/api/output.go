@@ -58,6 +58,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 		tag = fmt.Sprintf(`"%s-%d-%d"`, run.ID, part.Begin, part.Size)
 		h.Set("ETag", tag)
 	}
+	prefer.Apply(h)
 	if tag != "" && negotiate.HasTag(r.Header, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -66,6 +67,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	if wanted, ok := rangeOf(r, tag, part.Size); ok && !query.Has("from") {
 		status, begin, end = http.StatusPartialContent, max(wanted.begin, part.Begin), min(wanted.end, part.Size)
 		if begin >= end {
+			h.Del("ETag")
 			a.failRange(w, r, part)
 			return
 		}
@@ -73,7 +75,6 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 		offset = wanted.begin
 	}
 	placeOutput(h, begin, end, begin > offset, over && end == part.Size)
-	prefer.Apply(h)
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		a.writeOutput(w, r, run.Run, begin, end)
