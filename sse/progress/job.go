@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -59,8 +60,8 @@ func (j *Job) ID() string { return j.run }
 func (j *Job) Err() error { return j.err }
 
 // Publish makes data, encoded as JSON, the newest snapshot of the job. It waits for no reader, and data may be changed
-// afterwards. After Finish it does nothing. Nil is a valid payload: null. If data cannot be encoded, or panics when it
-// is, that is logged and the previous snapshot stays.
+// afterwards. After Finish it does nothing. Nil is a valid payload: null. If data cannot be encoded, panics when it is, or
+// is more than the store takes ([snapshot.Store].MaxData), that is logged and the previous snapshot stays.
 func (j *Job) Publish(data any) {
 	if j.claim == nil || j.over.Load() {
 		return
@@ -97,7 +98,7 @@ func (j *Job) retained() time.Duration {
 
 // Finish ends the job with data as its terminal, which is kept for the Tracker's retention, or for that of
 // [Job.Retain]; data tells success from failure. The first Finish counts, later ones do nothing, so a deferred one is a
-// safety net. If data cannot be encoded, that is logged, and the terminal is `{"status":"failed","error":"..."}` with
+// safety net. If data cannot be encoded or stored, as for Publish, that is logged, and the terminal is `{"status":"failed","error":"..."}` with
 // the reason.
 //
 // With a store in the process it returns at once. Another store may be out of reach: then Finish keeps trying for the
@@ -158,8 +159,8 @@ func (j *Job) payloadOf(p Progress) any {
 	return lazy(func() any { return j.payload(p) })
 }
 
-// encode returns data as JSON. A panic in the methods of data is logged and returned as an error, because a run must
-// not be left without an end.
+// encode returns data as JSON, or an error if that is more than the store can take. A panic in the methods of data is
+// logged and returned as an error, because a run must not be left without an end.
 func (j *Job) encode(data any) (payload []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -173,6 +174,9 @@ func (j *Job) encode(data any) (payload []byte, err error) {
 	}
 	if payload, err = json.Marshal(data); err != nil {
 		return nil, errors.New(err.Error()) // an error that it wraps may panic when printed later
+	}
+	if most := j.tracker.maxData; len(payload) > most {
+		return nil, fmt.Errorf("it has %d bytes as JSON, and the store takes at most %d", len(payload), most)
 	}
 	return payload, nil
 }

@@ -137,9 +137,6 @@ func (t *Tracker) endOrphan(ctx context.Context, e snapshot.Entry, end lostEnd) 
 			end = newer
 		}
 	}
-	if len(end.data) > t.store.MaxData() {
-		end.data = lost
-	}
 	ctx, cancel := t.finishing() // what it has begun it ends, as a Job does
 	defer cancel()
 	err = claim.Finish(ctx, end.data, end.keep)

@@ -539,3 +539,36 @@ func TestOrphansStress(t *testing.T) {
 		}
 	}
 }
+
+// smallStore takes no more than 64 KiB.
+type smallStore struct{ snapshot.Store }
+
+func (smallStore) MaxData() int { return 64 << 10 }
+
+// What the store cannot take is said in the log, and an end is replaced: no run is left without one.
+func TestPayloadsThatAreTooLargeForTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := smallStore{snapshot.NewMemory()}
+		large := strings.Repeat("x", 64<<10)
+		orphaned(t, store, "lost")
+		f := openFixture(t, store, progress.Options{Lost: func(string, progress.Snapshot) (any, time.Duration) {
+			return large, time.Hour
+		}})
+		job := mustStart(t, f.Tracker, "a")
+		s := f.open(t, "a", "")
+		job.Publish("small")
+		next(t, s, job, "1", `"small"`)
+		job.Publish(large)
+		job.Finish(large)
+		if ev := nextData(t, s); ev.ID != job.ID()+"-end" || !strings.HasPrefix(string(ev.Data), `{"status":"failed"`) ||
+			!strings.Contains(string(ev.Data), "it has 65538 bytes as JSON, and the store takes at most 65536") {
+			t.Errorf("the end is %s %.200s, want failed, and why", ev.ID, ev.Data)
+		}
+		if got := strings.Count(f.log.String(), "65538 bytes"); got < 3 {
+			t.Errorf("the log has %d of what was too large, want the snapshot and both ends: %s", got, f.log)
+		}
+		if ev := nextData(t, f.open(t, "lost", "")); !strings.HasPrefix(string(ev.Data), `{"status":"lost"`) {
+			t.Errorf("the end of a lost run is %.200s, want the default", ev.Data)
+		}
+	})
+}

@@ -26,6 +26,7 @@ type Tracker struct {
 	ctx       context.Context // ends with the caller's, or when the store cannot go on
 	cancel    context.CancelCauseFunc
 	store     snapshot.Store
+	maxData   int // of store
 	hub       *sse.Hub
 	ownHub    bool // hub ends with ctx
 	topicOpts func(name string) sse.TopicOptions
@@ -118,6 +119,7 @@ func newTracker(ctx context.Context, store snapshot.Store, opts *Options) *Track
 	}
 	t := &Tracker{
 		store:     store,
+		maxData:   store.MaxData(),
 		hub:       opts.Hub,
 		topicOpts: opts.Topic,
 		retention: opts.Retention,
