@@ -7,7 +7,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -139,5 +141,67 @@ func TestEventsAndSessionsOutliveARestart(t *testing.T) {
 	s.client = &http.Client{Jar: jar}
 	if got := of(s.json(200, "GET", "/api/v1/me", ""), "name"); got == "operator" {
 		t.Error("a session that has ended is there again after a restart")
+	}
+}
+
+// An alert goes on in the next process: its webhook is told once that it fires, and that it is over although that happened
+// while nobody looked.
+func TestAlertsOutliveARestart(t *testing.T) {
+	up, ops := newUpstream(t, `{"level": 95}`), newReceiver(t)
+	cfg := load(t, fmt.Sprintf(`
+store: {dir: %q}
+upstreams: {plant: {http: %q}}
+notify: {ops: {http: {url: %q, body: "{source} {state} at {value}"}}}
+sources:
+  tank: {http: {upstream: plant, path: /}, every: 1h, pick: {level: .level}, alert: {if: .level > 90, notify: ops}}
+`, t.TempDir(), up.URL, ops.URL))
+	delivered := make(chan error, 10)
+	var s *server
+	process := func() {
+		s = run(t, cfg, gateway.Options{Observer: &gateway.Observer{Alerts: &alert.Observer{
+			Delivered: func(_ string, err error) { delivered <- err },
+		}}})
+	}
+	polls := func(level string) object { // what is done before a poll is committed when its value is seen
+		up.say(`{"level": ` + level + `}`)
+		s.json(202, "POST", "/api/v1/sources/tank/refresh", "")
+		return s.await("the value "+level, func(v object) bool { return contains(fmt.Sprint(v["value"]), level) })
+	}
+	process()
+	ops.hears(t, "tank firing at 95")
+	if err := <-delivered; err != nil {
+		t.Fatal(err)
+	}
+	since := polls("96")["alert"].(object)["since"]
+	s.stop()
+
+	process()
+	if is := polls("97")["alert"].(object); is["state"] != "firing" || is["since"] != since {
+		t.Errorf("after a restart the alert is %v, want it to fire since %v", is, since)
+	}
+	s.stop()
+	ops.quiet(t)
+
+	up.say(`{"level": 50}`)
+	process()
+	ops.hears(t, "tank resolved at 50")
+	if err := <-delivered; err != nil {
+		t.Fatal(err)
+	}
+	polls("51")
+	s.stop()
+	process()
+	polls("52")
+	s.stop()
+	ops.quiet(t)
+	want := []string{"stop", "start", "stop", "alert", "start", "stop", "start", "stop", "alert", "start"}
+	s = startConfig(t, cfg)
+	var kinds []string
+	for _, e := range s.happened("?kind=start,stop,alert,state,run") {
+		kind, _, _ := strings.Cut(e, " ")
+		kinds = append(kinds, strings.TrimSuffix(kind, ":"))
+	}
+	if got := kinds[1:]; !slices.Equal(got, want) {
+		t.Errorf("the events are %q, want %q", got, want)
 	}
 }
