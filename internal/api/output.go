@@ -52,7 +52,7 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	if query.Get("download") != "" {
 		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", run.Job+"-"+run.ID+".txt"))
 	}
-	over := run.Status.Ended() // and part is of later, so that it has the end, also while the archive still waits for a disk
+	over := run.Status.Ended() && part.Size >= run.OutputBytes // also while the archive still waits for a disk
 	tag := ""
 	if over && !query.Has("from") {
 		tag = fmt.Sprintf(`"%s-%d-%d"`, run.ID, part.Begin, part.Size)
@@ -113,7 +113,7 @@ func (a *API) awaitOutput(
 	w http.ResponseWriter, r *http.Request, run wire.Run, offset int64, prefer negotiate.Preferences,
 ) (part archive.Output, more <-chan struct{}, ok bool) {
 	part, more, err := a.outputOf(r, run, offset, 0)
-	if err == nil && prefer.Waits && part.Begin == part.Size && more != nil {
+	if err == nil && prefer.Waits && part.Begin == part.Size && more != nil && !run.Status.Ended() {
 		timer := time.NewTimer(prefer.Duration)
 		defer timer.Stop()
 		select {

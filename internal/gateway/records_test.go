@@ -72,6 +72,9 @@ jobs:
 	}
 	next := cfg.Jobs[0].At.Next
 	first := time.Now().Add(50 * time.Millisecond)
+	if onDisk { // a directory takes its time to open
+		first = first.Add(2 * time.Second)
+	}
 	cfg.Jobs[0].At.Next = func(after time.Time) time.Time {
 		if after.Before(first) {
 			return first

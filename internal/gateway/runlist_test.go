@@ -20,6 +20,9 @@ import (
 // that it calls again are those of the next process with the same state.
 func onEachArchive(t *testing.T, test func(t *testing.T, next func() gateway.Options)) {
 	t.Run("memory", func(t *testing.T) {
+		if onDisk {
+			t.Skip("all state is in a directory")
+		}
 		runs := archive.NewMemoryRuns(nil)
 		test(t, func() gateway.Options { return gateway.With(gateway.Options{}, runs) })
 	})
