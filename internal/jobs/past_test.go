@@ -1,11 +1,100 @@
 package jobs_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/sse/progress"
 )
+
+// A brokenArchive cannot be written, and not read either, while it is down.
+type brokenArchive struct {
+	archive.Runs
+	down, unreadable atomic.Bool
+}
+
+var errDisk = errors.New("the disk is full")
+
+func (b *brokenArchive) Add(ctx context.Context, run archive.Run, keep int) error {
+	if b.down.Load() {
+		return errDisk
+	}
+	return b.Runs.Add(ctx, run, keep)
+}
+
+func (b *brokenArchive) Get(ctx context.Context, id string) (archive.Run, error) {
+	if b.unreadable.Load() {
+		return archive.Run{}, errDisk
+	}
+	return b.Runs.Get(ctx, id)
+}
+
+func (b *brokenArchive) List(ctx context.Context, filter archive.RunFilter) ([]archive.Run, error) {
+	if b.unreadable.Load() {
+		return nil, errDisk
+	}
+	return b.Runs.List(ctx, filter)
+}
+
+// Runs that end while the archive cannot be written are found and listed, as many as their job keeps, and come into the
+// archive when it can. What cannot be read is an error, and no empty list.
+func TestRunsEndWhileTheArchiveCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &brokenArchive{Runs: archive.NewMemoryRuns(nil)}
+		b := openOn(t, disk, "jobs: {j: {exec: [x], keep: {runs: 3}}}\n", func(context.Context) error { return nil })
+		disk.down.Store(true)
+		var ids []string
+		for range 5 {
+			run, err := b.start("j", jobs.StartOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			run.Wait(t.Context(), time.Minute)
+			ids = append(ids, run.Snapshot().ID)
+			time.Sleep(time.Millisecond)
+		}
+		check := func(when string) {
+			t.Helper()
+			synctest.Wait()
+			list, more, err := b.Runs(t.Context(), archive.RunFilter{})
+			if err != nil || more || len(list) != 3 {
+				t.Fatalf("%s: %d runs are listed, more: %t, %v, want 3", when, len(list), more, err)
+			}
+			for i, id := range ids {
+				record, err := b.Lookup(t.Context(), id)
+				if kept := i >= 2; kept && (err != nil || record.Status != progress.StatusSucceeded) || !kept && err == nil {
+					t.Errorf("%s: run %d of 5 is %q, %v", when, i+1, record.Status, err)
+				}
+			}
+		}
+		check("while it is down")
+		disk.unreadable.Store(true)
+		if _, _, err := b.Runs(t.Context(), archive.RunFilter{}); !errors.Is(err, errDisk) {
+			t.Errorf("what cannot be read is listed, with %v", err)
+		}
+		if _, err := b.Lookup(t.Context(), "none"); !errors.Is(err, errDisk) {
+			t.Errorf("a run that cannot be looked up is %v, want why", err)
+		}
+		if record, err := b.Lookup(t.Context(), ids[4]); err != nil || record.ID != ids[4] {
+			t.Errorf("a run that waits for the archive is %q, %v", record.ID, err)
+		}
+		disk.unreadable.Store(false)
+		disk.down.Store(false)
+		time.Sleep(2 * time.Minute)
+		check("when it works again")
+		if got := b.Open(); got != 0 {
+			t.Errorf("%d runs wait for the archive, want none", got)
+		}
+	})
+}
 
 // Runs that end at the same moment displace each other: as many stay as the job keeps.
 func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {

@@ -40,6 +40,12 @@ type bench struct {
 // open opens a service with the jobs of a configuration, which do that work.
 func open(t *testing.T, yaml string, work func(ctx context.Context) error) *bench {
 	t.Helper()
+	return openOn(t, archive.NewMemoryRuns(nil), yaml, work)
+}
+
+// openOn is open with ended runs in an archive.
+func openOn(t *testing.T, runs archive.Runs, yaml string, work func(ctx context.Context) error) *bench {
+	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
 		t.Fatalf("the configuration is not valid:\n%v", problems)
@@ -61,7 +67,7 @@ func open(t *testing.T, yaml string, work func(ctx context.Context) error) *benc
 		Store:     store,
 		Tracker:   tracker,
 		Hub:       hub,
-		Archive:   archive.NewMemoryRuns(nil),
+		Archive:   runs,
 		Log:       slog.New(slog.DiscardHandler),
 		Clock:     clock.New(),
 		Client:    http.DefaultClient,
