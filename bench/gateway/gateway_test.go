@@ -18,13 +18,14 @@ func TestSpreadOf(t *testing.T) {
 }
 
 func TestJudge(t *testing.T) {
-	r := results{Sources: 1000, OnTime: 0.96, Peak: 100e6, Poll: 300 * time.Microsecond, Plain: 100 * time.Microsecond, Age: spread{P99: 1.04}, Ready: 2 * time.Second}
+	r := results{Sources: 1000, OnTime: 0.96, Peak: 100e6, Poll: 300 * time.Microsecond, Plain: 100 * time.Microsecond, Age: spread{P99: 1.04}, Ready: 2 * time.Second,
+		Stores: [2]stored{{Poll: 200 * time.Microsecond}, {Poll: 260 * time.Microsecond, Peak: 140e6}}}
 	bars := evaluate(r)
 	var met []bool
 	for _, b := range bars {
 		met = append(met, b.Met)
 	}
-	want := []bool{false, true, false, true, false}
+	want := []bool{false, true, false, true, false, true, false}
 	for i := range want {
 		if met[i] != want[i] {
 			t.Errorf("%s: met = %t, want %t", bars[i].What, met[i], want[i])

@@ -31,6 +31,7 @@ type results struct {
 	Plain   time.Duration // of a plain request of a loop that makes as many a second as there are polls
 	Hot     time.Duration // of one of a loop that makes them as fast as it can
 	Peak    float64       // memory of the gateway, in bytes
+	Stores  [2]stored     // with the history of each source kept: in memory, and on disk
 	Age     spread        // of a change when its event came
 	Changes int
 }
@@ -47,20 +48,28 @@ func spreadOf(values []float64) (s spread) {
 	return s
 }
 
+// stored is what it costs to keep the past of all sources.
+type stored struct {
+	Poll time.Duration // processor time of a poll
+	Peak float64       // memory of the gateway, in bytes
+	Disk float64       // bytes that the directory grew by in each second
+}
+
 // rounds is in how many turns polls and plain requests are measured, so that what else the machine does concerns both.
 const rounds = 4
 
-// configuration has the upstream polled by so many sources.
-func configuration(url string, sources int) []byte {
+// configuration has the upstream polled by so many sources, with more keys of the file and of each source.
+func configuration(url string, sources int, keys, ofEach string) []byte {
 	var b strings.Builder
+	b.WriteString(keys)
 	fmt.Fprintf(
 		&b, "version: 1\ndefaults: {every: %v, jitter: 0}\nupstreams: {plant: {http: %q}}\nsources:\n", interval, url,
 	)
 	for i := range sources {
 		fmt.Fprintf(
 			&b,
-			"  tank-%d: {http: {upstream: plant, path: /tank/tank-%[1]d}, pick: {level: .tank.level, running: .pump.running, changed: .changed}}\n",
-			i,
+			"  tank-%d: {http: {upstream: plant, path: /tank/tank-%[1]d}, pick: {level: .tank.level, running: .pump.running, changed: .changed}%[2]s}\n",
+			i, ofEach,
 		)
 	}
 	return []byte(b.String())
@@ -103,7 +112,7 @@ func measure(ctx context.Context, sources int, length time.Duration) (r results,
 		return r, err
 	}
 	url := "http://" + address
-	if err := os.WriteFile(file, configuration(url, sources), 0o600); err != nil {
+	if err := os.WriteFile(file, configuration(url, sources, "", ""), 0o600); err != nil {
 		return r, err
 	}
 	begun := time.Now()
@@ -165,7 +174,53 @@ func measure(ctx context.Context, sources int, length time.Duration) (r results,
 	r.Watched, r.Age = took/time.Duration(max(seen.Polls, 1)), spreadOf(ages)
 	r.Loads = append(r.Loads, figures.Load())
 	r.Peak = gateway.peak()
-	return r, nil
+	gateway.stop()
+	return r, r.measureStores(ctx, url, binary, dir)
+}
+
+// measureStores measures what the past costs, in turns in memory and on disk.
+func (r *results) measureStores(ctx context.Context, url, binary, dir string) error {
+	for range rounds / 2 {
+		for i, keys := range []string{"", "store: {dir: data}\n"} {
+			s := &r.Stores[i]
+			file, data := filepath.Join(dir, "past.yaml"), filepath.Join(dir, "data")
+			text := configuration(url, r.Sources, keys, ", show: {value: level, history: 24h}")
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				return err
+			}
+			gateway, err := start(ctx, binary, "serve", "--listen", "127.0.0.1:0", file)
+			if err != nil {
+				return err
+			}
+			defer gateway.stop()
+			if _, err := gateway.address(); err != nil {
+				return err
+			}
+			time.Sleep(5 * interval)
+			before := size(data)
+			seen, took, err := poll(url, gateway, r.Length/(rounds/2))
+			if err != nil {
+				return err
+			}
+			s.Poll += took / time.Duration(max(seen.Polls, 1)) / (rounds / 2)
+			s.Disk += (size(data) - before) / r.Length.Seconds()
+			s.Peak = max(s.Peak, gateway.peak())
+			gateway.stop()
+		}
+	}
+	r.Loads = append(r.Loads, figures.Load())
+	return nil
+}
+
+// size is how many bytes the files of a directory have.
+func size(dir string) (bytes float64) {
+	list, _ := os.ReadDir(dir)
+	for _, f := range list {
+		if info, err := f.Info(); err == nil {
+			bytes += float64(info.Size())
+		}
+	}
+	return bytes
 }
 
 // poll lets the gateway poll for a time, and returns the requests seen by the upstream and the processor time used.

@@ -24,6 +24,9 @@ func evaluate(r results) []figures.Bar {
 			"From a change to its event at a reader, 99th percentile", (interval + 50*time.Millisecond).Seconds(),
 			figures.Seconds, r.Age.P99,
 		),
+		figures.AtMost("Processor time of a poll with its past on disk, over that with its past in memory", 1.25, figures.Times,
+			seconds(r.Stores[1].Poll)/seconds(r.Stores[0].Poll)),
+		figures.AtMost("Memory of the gateway with the past on disk", 150, figures.Megabytes, r.Stores[1].Peak/1e6),
 		figures.AtMost("From the start of the process to its first answer", 1, figures.Seconds, r.Ready.Seconds()),
 	}
 }
@@ -39,6 +42,9 @@ func summary(r results, bars []figures.Bar) string {
 	fmt.Fprintf(&b, "late: median %s, p99 %s, most %s; %d changes: median %s, p99 %s, most %s\n",
 		figures.Seconds(r.Late.Median), figures.Seconds(r.Late.P99), figures.Seconds(r.Late.Most), r.Changes,
 		figures.Seconds(r.Age.Median), figures.Seconds(r.Age.P99), figures.Seconds(r.Age.Most))
+	fmt.Fprintf(&b, "with history: a poll takes %v in memory, %v on disk, which grows by %s a second at first; memory %s, %s\n",
+		r.Stores[0].Poll, r.Stores[1].Poll, figures.Megabytes(r.Stores[1].Disk/1e6),
+		figures.Megabytes(r.Stores[0].Peak/1e6), figures.Megabytes(r.Stores[1].Peak/1e6))
 	for _, bar := range bars {
 		fmt.Fprintf(&b, "%-7s %s: %s (%s)\n", bar.Mark(), bar.What, bar.Got, bar.Want)
 	}
@@ -70,6 +76,8 @@ three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 | a poll while a stream of everything is read | %s |
 | a plain request with `+"`http.Client`"+`, its body read and decoded, at the same rate | %s |
 | such a request in a loop without pauses | %s |
+| a poll whose numbers are kept for a day, in memory | %s |
+| the same on disk (`+"`store: {dir: …}`"+`), with each poll and the state of its source | %s |
 
 `,
 		figures.Seconds(
@@ -80,7 +88,7 @@ three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 			r.Age.Median,
 		),
 		figures.Seconds(r.Age.P99), figures.Seconds(r.Age.Most), micro(r.Poll), micro(r.Watched), micro(r.Plain),
-		micro(r.Hot),
+		micro(r.Hot), micro(r.Stores[0].Poll), micro(r.Stores[1].Poll),
 	)
 	fmt.Fprintf(&b, `## How
 
@@ -91,6 +99,7 @@ three values. Written by `+"`go run ./gateway`"+` in `+"`bench/`"+`.
 - Plain requests are made one after the other on one connection, in turns with the polls, so that what else the machine does
   concerns both: as many a second as there are polls, so that a timer begins each, and its answer wakes a goroutine that
   sleeps. A loop without pauses has nothing to wake up from, and finds the caches as it left them; no poller is one.
+- The past is measured in turns in memory and on disk, with a gateway of its own each time.
 - A value changes every %v, and says when it did. A change waits for the next poll, so half the pause is the median to expect.
 
 Measured on %s; %s, commit %s, %v each; load average %s.
