@@ -123,9 +123,9 @@ func (c *checker) unseen() map[string]known {
 	return list
 }
 
-// checkRuns looks for runs of lives that are over. Those that had not ended are lost within a moment.
-func (c *checker) checkRuns(runs map[string]known) {
-	late := time.Now().Add(lostWithin)
+// checkRuns looks for runs, and expects each to have ended within a time.
+func (c *checker) checkRuns(runs map[string]known, within time.Duration) {
+	late := time.Now().Add(within)
 	for id, k := range runs {
 		var run runView
 		err := c.gateway.get("/api/v1/runs/"+id, &run)
@@ -139,7 +139,7 @@ func (c *checker) checkRuns(runs map[string]known) {
 		case k.ended != "":
 			c.expect(run.Status == k.ended, "run %s of %s had ended as %s, now it is %s", id, k.job, k.ended, run.Status)
 		default:
-			c.expect(isEnd(run.Status), "run %s of %s is %s, although the process that ran it is gone", id, k.job, run.Status)
+			c.expect(isEnd(run.Status), "run %s of %s is %s, want an end within %v", id, k.job, run.Status, within)
 		}
 		c.mu.Lock()
 		c.runs[id].found = run.Status

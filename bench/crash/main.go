@@ -58,7 +58,7 @@ func run(program, dir string, kills, jobs, sources int) error {
 		ctx, end := context.WithCancel(context.Background())
 		before := c.unseen()
 		worked := c.work(ctx, jobs)
-		c.checkRuns(before)
+		c.checkRuns(before, lostWithin)
 		c.checkHistory()
 		if life == kills {
 			end()
@@ -69,7 +69,7 @@ func run(program, dir string, kills, jobs, sources int) error {
 		c.kill(end)
 		worked()
 	}
-	c.checkRuns(c.unseen())
+	c.checkRuns(c.unseen(), time.Minute) // those that are at work now
 	c.checkAll()
 	g.stop()
 	slices.Sort(ready)
