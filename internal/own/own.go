@@ -53,8 +53,9 @@ type claim struct {
 
 	n        uint64 // of the newest put, counted on from the entry that was claimed
 	data     []byte // nil: nothing has been written
-	ended    bool
-	released bool // what is put has no effect
+	ended    bool   // what is put has no effect
+	stored   bool   // data is the end, and the store has it
+	released bool   // what is put has no effect
 }
 
 // Claim implements [snapshot.Store].
@@ -118,7 +119,7 @@ func (s *Store) Latest(topic *sse.Topic) (sse.Event, bool) {
 	switch {
 	case c == nil || c.data == nil || c.isLost():
 		return topic.Latest()
-	case c.ended:
+	case c.stored:
 		return sse.Event{ID: c.Run() + "-end", Data: c.data}, true
 	}
 	return sse.Event{ID: c.Run() + "-" + strconv.FormatUint(c.n, 10), Data: c.data}, true
@@ -191,17 +192,21 @@ func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration
 	first := !c.ended && !c.released && s.claims[c.topic] == c && len(data) <= s.maxData
 	if first {
 		c.ended = true // before the store's: the follower may hear of it before that returns
-		c.data = data
 		s.ending++
 	}
 	s.mu.Unlock()
 	err := c.Claim.Finish(ctx, data, retention)
-	if err != nil && first {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.dropLocked(c) // nobody will hear of it
+	if !first {
+		return err
 	}
-	return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.dropLocked(c) // nobody will hear of it
+		return err
+	}
+	c.stored, c.data = true, data // not before: a process that dies now has not ended the run
+	return nil
 }
 
 // Release implements [snapshot.Claim]. What was written last is remembered until the follower has heard of it.

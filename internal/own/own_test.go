@@ -278,3 +278,51 @@ func TestAnEndThatIsNotStored(t *testing.T) {
 		}
 	})
 }
+
+// slow is a store in which an end takes until go is closed.
+type slow struct {
+	snapshot.Store
+	begun, goOn chan struct{}
+}
+
+type slowClaim struct {
+	snapshot.Claim
+	of slow
+}
+
+func (s slow) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	claim, e, err := s.Store.Claim(ctx, topic, opts)
+	return slowClaim{claim, s}, e, err
+}
+
+func (c slowClaim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
+	close(c.of.begun)
+	<-c.of.goOn
+	return c.Claim.Finish(ctx, data, retention)
+}
+
+// Nobody is told of an end that the store does not have yet: the process may die before it has.
+func TestAnEndIsReadWhenItIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer func() { cancel(); synctest.Wait() }()
+		inner := slow{snapshot.NewMemory(), make(chan struct{}), make(chan struct{})}
+		f := newFixture(t, inner)
+		a := f.hub.Topic("a", sse.TopicOptions{})
+		claim := f.claim(t, f.Store, "a", "R")
+		claim.Put([]byte("1"))
+		ended := make(chan error, 1)
+		go func() { ended <- claim.Finish(ctx, []byte("end"), time.Minute) }()
+		<-inner.begun
+		if got, want := show(f.Latest(a)), "R-1=1"; got != want {
+			t.Errorf("while the end is being stored Latest is %s, want %s", got, want)
+		}
+		close(inner.goOn)
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if got, want := show(f.Latest(a)), "R-end=end"; got != want {
+			t.Errorf("when the end is stored Latest is %s, want %s", got, want)
+		}
+	})
+}
