@@ -2,6 +2,7 @@ package snapshot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -34,4 +35,27 @@ func Example() {
 	// live 1 "50%"
 	// second claim: false joins the same run: true
 	// final 2 "100%"
+}
+
+// A process gives a run up, and another one goes on with it. The first one cannot write it any more.
+func ExampleClaim_release() {
+	ctx := context.Background()
+	store := snapshot.NewMemory()
+	mine, _, _ := store.Claim(ctx, "import", snapshot.ClaimOptions{})
+	mine.Put([]byte("half"))
+	mine.Release(ctx)
+
+	_, entry, _ := store.Claim(ctx, "import", snapshot.ClaimOptions{})
+	fmt.Println(entry.State, entry.N, string(entry.Data))
+
+	theirs, _, _ := store.Claim(ctx, "import", snapshot.ClaimOptions{Adopt: entry.Run})
+	theirs.Put([]byte("whole"))
+	fmt.Println(errors.Is(mine.Finish(ctx, nil, 0), snapshot.ErrLost))
+
+	_, entry, _ = store.Claim(ctx, "import", snapshot.ClaimOptions{})
+	fmt.Println(entry.State, entry.N, string(entry.Data))
+	// Output:
+	// orphan 1 half
+	// true
+	// live 2 whole
 }
