@@ -47,7 +47,8 @@ type Store interface {
 
 	// Sync returns nil once the followers of this Store value have been told of all that anybody had written when it was
 	// called: whoever does not find what another process has just written calls it and looks again. It fails if ctx ends
-	// before, or if the store cannot be reached.
+	// before, or if the store cannot be reached. A store whose entries outlive the process has written them then, what was put
+	// included.
 	Sync(ctx context.Context) error
 
 	// MaxData returns how many bytes of data an entry can have. What is longer must not be put, and does not replace

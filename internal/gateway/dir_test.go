@@ -1,14 +1,17 @@
 package gateway_test
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/snapshot"
 )
 
 // until calls ok until it returns true.
@@ -91,5 +94,27 @@ func TestAStoreThatCannotBeWritten(t *testing.T) {
 		if n := strings.Count(log, want); n != 1 {
 			t.Errorf("the log says %d times %q, want once", n, want)
 		}
+	}
+}
+
+// A countedStore counts how often it was asked to have written everything.
+type countedStore struct {
+	snapshot.Store
+	syncs atomic.Int64
+}
+
+func (s *countedStore) Sync(ctx context.Context) error {
+	s.syncs.Add(1)
+	return s.Store.Sync(ctx)
+}
+
+// A start is answered once the state of its run, from which a later process tells that it is lost, is stored.
+func TestAStartThatWasAnsweredIsStored(t *testing.T) {
+	store := &countedStore{Store: snapshot.NewMemory()}
+	s := run(t, load(t, "jobs: {date: {exec: [date]}}\n"), gateway.On(store))
+	before := store.syncs.Load()
+	s.json(202, "POST", "/api/v1/jobs/date/runs", "{}")
+	if store.syncs.Load() == before {
+		t.Error("the start was answered before its run was stored")
 	}
 }

@@ -126,6 +126,9 @@ func (r *Run) Wait(ctx context.Context, most time.Duration) {
 // startWithin bounds the time for storing that there is a run.
 const startWithin = 30 * time.Second
 
+// announceWithin bounds the wait for a slow store until a start is answered all the same.
+const announceWithin = time.Second
+
 // live is the run's goroutine.
 func (r *Run) live(ctx context.Context) {
 	s := r.job.s
@@ -162,6 +165,9 @@ func (r *Run) live(ctx context.Context) {
 // await waits until the run is admitted, and does the work.
 func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	announce := sync.OnceFunc(func() {
+		bounded, enough := context.WithTimeout(ctx, announceWithin)
+		_ = r.job.s.deps.Store.Sync(bounded) // a start that was answered is known after a crash
+		enough()
 		r.opts.audit(r.Snapshot())
 		close(r.visible)
 	})

@@ -44,7 +44,7 @@ const (
 //
 // A claim, and the change of a run to an orphan and back, is in the database when the call returns, so that it survives the
 // process. An end is on disk before any follower is told of it, and survives the power. Data that is put is written
-// within a second. If the disk fails, all of that happens in memory alone, until it works again: no call fails for it, and
+// within a second, and by Sync at once. If the disk fails, all of that happens in memory alone, until it works again: no call fails for it, and
 // none waits longer than 6 s, once.
 type Snapshots struct {
 	memory *snapshot.Memory
@@ -262,8 +262,16 @@ func (s *Snapshots) Forget(ctx context.Context, topic, run string) error {
 	return s.memory.Forget(ctx, topic, run)
 }
 
-// Sync implements [snapshot.Store].
-func (s *Snapshots) Sync(ctx context.Context) error { return s.memory.Sync(ctx) }
+// Sync implements [snapshot.Store]. What was put before survives the process when it returns.
+func (s *Snapshots) Sync(ctx context.Context) error {
+	s.mu.Lock()
+	dirty := len(s.changed)+len(s.written) > 0
+	s.mu.Unlock()
+	if dirty && ctx.Err() == nil {
+		s.settle(ctx, false)
+	}
+	return s.memory.Sync(ctx)
+}
 
 // MaxData implements [snapshot.Store].
 func (s *Snapshots) MaxData() int { return maxData }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -101,4 +102,24 @@ func TestSnapshotsAfterAnOrderlyEnd(t *testing.T) {
 		}
 		closeDir(t, d)
 	})
+}
+
+// What was put survives the process when Sync has returned.
+func TestSyncWritesWhatWasPut(t *testing.T) {
+	d := open(t, t.TempDir())
+	for i := range 20 {
+		topic := fmt.Sprint("a", i)
+		c, _, err := d.Snapshots().Claim(t.Context(), topic, snapshot.ClaimOptions{})
+		if c == nil || err != nil {
+			t.Fatalf("Claim = %v, %v", c, err)
+		}
+		c.Put([]byte("put"))
+		if err := d.Snapshots().Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var data string
+		if err := d.Read().QueryRow("SELECT data FROM snapshot WHERE topic=?", []byte(topic)).Scan(&data); err != nil || data != "put" {
+			t.Errorf("after Sync the database has %q, %v, want what was put", data, err)
+		}
+	}
 }
