@@ -12,14 +12,14 @@ import (
 func TestBackupWhileItRuns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write := func(dir string) {
-		text := "version: 1\nstore: {dir: " + dir + "}\njobs: {a: {exec: [echo, '1']}}\n"
+		text := "version: 1\nstore: {dir: " + dir + "}\nsources: {a: {exec: [echo, '1'], every: 1h}}\n"
 		if err := os.WriteFile("tidewire.yaml", []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("data")
 	r := begin(t, "serve", "--listen", "127.0.0.1:0", "tidewire.yaml")
-	ready := func(v map[string]any) bool { return v["key"] == "config" }
+	ready := func(v map[string]any) bool { return v["name"] == "a" && v["state"] == "ok" }
 	r.await("readiness", ready)
 	for _, args := range [][]string{{"backup", "one.db"}, {"backup", "tidewire.yaml", "two.db"}, {"backup", "data", "three.db"}} {
 		code, stdout, stderr := tidewire(t, args...)

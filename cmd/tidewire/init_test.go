@@ -28,6 +28,14 @@ func TestInit(t *testing.T) {
 	if code, stderr := r.stop(); code != 0 {
 		t.Errorf("serve ended with %d, want 0\n%s", code, stderr)
 	}
+	if _, err := os.Stat(filepath.Join("data", "tidewire.db")); err != nil {
+		t.Errorf("no state was stored: %v", err)
+	}
+	r = begin(t, "serve", "--listen", "127.0.0.1:0", "tidewire.yaml") // which finds the state of the one before
+	r.await("disk", func(v map[string]any) bool { return v["name"] == "disk" && v["state"] == "ok" })
+	if code, stderr := r.stop(); code != 0 {
+		t.Errorf("serve again ended with %d, want 0\n%s", code, stderr)
+	}
 
 	if err := os.WriteFile("mine.yaml", []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
