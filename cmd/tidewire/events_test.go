@@ -5,11 +5,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestEventsCommand(t *testing.T) {
-	time.Local = time.UTC
 	event := func(id, rest string) string {
 		return fmt.Sprintf(`{"id":"%s","time":"2026-11-21T18:40:02.113Z",%s,"data":{}}`, id, rest)
 	}

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		defer stop()
 		os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
+	time.Local = time.UTC // now, as timers read it
 	os.Exit(m.Run())
 }
 
