@@ -38,6 +38,8 @@ type services struct {
 	reloaded   wire.Difference
 	reload     error
 	storeFails bool
+	past       error // of what reads the polls and states of sources
+	spans      *archive.MemorySpans
 }
 
 func (s *services) Topics() []*sse.Topic { return []*sse.Topic{s.topic} }
@@ -54,6 +56,39 @@ func (s *services) Definition(name string) *config.Source {
 }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }
+
+// brokenSamples and brokenSpans fail as services says.
+type (
+	brokenSamples struct {
+		archive.Samples
+		of *services
+	}
+	brokenSpans struct {
+		archive.Spans
+		of *services
+	}
+)
+
+func (b brokenSamples) Read(ctx context.Context, source, field string, since, until time.Time) (archive.Numbers, error) {
+	if b.of.past != nil {
+		return archive.Numbers{}, b.of.past
+	}
+	return b.Samples.Read(ctx, source, field, since, until)
+}
+
+func (b brokenSamples) Polls(ctx context.Context, source string) ([]archive.Poll, error) {
+	if b.of.past != nil {
+		return nil, b.of.past
+	}
+	return b.Samples.Polls(ctx, source)
+}
+
+func (b brokenSpans) Past(ctx context.Context, source string, since, now time.Time) (archive.Past, error) {
+	if b.of.past != nil {
+		return archive.Past{}, b.of.past
+	}
+	return b.Spans.Past(ctx, source, since, now)
+}
 
 // served are the jobs of services.
 type served struct{ *services }
@@ -88,14 +123,15 @@ func newServices(t *testing.T) (*services, http.Handler) {
 	current := func() *config.Config { return cfg }
 	log := slog.New(slog.DiscardHandler)
 	guard := access.New(current)
+	s.spans = archive.NewMemorySpans()
 	samples := archive.NewMemorySamples()
 	samples.Keep("a", time.Hour)
 	samples.Add("a", archive.Sample{Poll: archive.Poll{At: time.Now(), State: "ok"}, Value: 1.5})
 	return s, api.New(api.Deps{
 		Sources:     s,
 		Jobs:        served{s},
-		Samples:     samples,
-		Spans:       archive.NewMemorySpans(),
+		Samples:     brokenSamples{samples, s},
+		Spans:       brokenSpans{s.spans, s},
 		Config:      current,
 		ConfigTopic: hub.Topic("config", sse.TopicOptions{}),
 		Reload:      func(context.Context, audit.Actor) (wire.Difference, error) { return s.reloaded, s.reload },
