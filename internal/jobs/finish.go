@@ -27,6 +27,8 @@ func (r *Run) finish(result Result, err error) {
 	s.ended(r, status, now)
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
+	before := r.Snapshot()
+	r.before.Store(&before)
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
 		if err != nil {
@@ -40,6 +42,7 @@ func (r *Run) finish(result Result, err error) {
 		more.Output, more.OutputBytes = r.output.tail(outputTail)
 		r.behind = tail{shown: []wire.Waiting{}}
 	})
+	r.before.Store(nil)
 	if failed != nil {
 		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
 		s.past.leave(r.id)

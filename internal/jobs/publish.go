@@ -31,9 +31,13 @@ func (r *Run) show(
 	}), "", nil
 }
 
-// Snapshot returns the run's state now.
+// Snapshot returns the run's state now. That it has ended is not told before the store has the end: a process that dies
+// in between has not ended it.
 func (r *Run) Snapshot() (snap wire.Run) {
 	r.progress.View(func(p progress.Progress) { snap = r.wire(p) })
+	if before := r.before.Load(); before != nil && snap.Status.Ended() {
+		return *before
+	}
 	return snap
 }
 

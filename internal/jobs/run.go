@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/clock"
@@ -57,6 +58,8 @@ type Run struct {
 	admitted  bool            // admission is closed
 	cancelled bool            // cancel was called
 	previous  <-chan struct{} // done of the head before it; nil: there was none; written before head is closed
+
+	before atomic.Pointer[wire.Run] // the state before the end, while that is being stored; nil: the end counts
 
 	progress *progress.Publisher // its lock, which is taken after queue.mu, guards the fields below
 

@@ -46,13 +46,21 @@ func open(t *testing.T, yaml string, work func(ctx context.Context) error) *benc
 // openOn is open with ended runs in an archive.
 func openOn(t *testing.T, runs archive.Runs, yaml string, work func(ctx context.Context) error) *bench {
 	t.Helper()
+	return openIn(t, snapshot.NewMemory(), runs, yaml, work)
+}
+
+// openIn is openOn with the newest states in a store.
+func openIn(
+	t *testing.T, in snapshot.Store, runs archive.Runs, yaml string, work func(ctx context.Context) error,
+) *bench {
+	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
 		t.Fatalf("the configuration is not valid:\n%v", problems)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	hub, store := sse.NewHub(ctx, nil), own.New(snapshot.NewMemory())
+	hub, store := sse.NewHub(ctx, nil), own.New(in)
 	tracker, err := progress.Open(ctx, store.ForHub(), &progress.Options{Hub: hub})
 	if err != nil {
 		t.Fatal(err)
