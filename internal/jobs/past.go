@@ -92,7 +92,6 @@ func (p *past) apply(e snapshot.Entry) {
 	case o != nil && o.own != nil:
 		if e.State == snapshot.Final {
 			o.data, o.over = e.Data, true
-			o.own.before.Store(nil)
 		}
 	case e.State == snapshot.Gone:
 		delete(p.open, id)

@@ -35,10 +35,20 @@ func (r *Run) show(
 // in between has not ended it.
 func (r *Run) Snapshot() (snap wire.Run) {
 	r.progress.View(func(p progress.Progress) { snap = r.wire(p) })
-	if before := r.before.Load(); before != nil && snap.Status.Ended() {
+	if before := r.before.Load(); before != nil && snap.Status.Ended() && !r.isEndStored() {
 		return *before
 	}
 	return snap
+}
+
+// isEndStored reports whether the store has the end of the run.
+func (r *Run) isEndStored() bool {
+	topic, ok := r.job.s.deps.Hub.Lookup(runTopic(r.id))
+	if !ok {
+		return true // and has given it up by now
+	}
+	latest, ok := r.job.s.deps.Store.Latest(topic)
+	return ok && latest.ID == r.id+"-end"
 }
 
 // wire is the run as it is published. It is called with the lock of r.progress held.

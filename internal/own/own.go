@@ -101,6 +101,7 @@ type forHub struct{ *Store }
 func (h forHub) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
 	s := h.Store
 	return s.inner.Follow(ctx, func(e snapshot.Entry) {
+		s.heardOf(e)
 		fn(e)
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -109,6 +110,18 @@ func (h forHub) Follow(ctx context.Context, fn func(snapshot.Entry), synced func
 		}
 	}, synced)
 }
+
+// heardOf takes note of an end before readers of the topic are told of it.
+func (s *Store) heardOf(e snapshot.Entry) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.claims[e.Topic]; c != nil && c.Run() == e.Run && e.State == snapshot.Final {
+		c.endsLocked(e.Data)
+	}
+}
+
+// endsLocked takes note that the store has the end.
+func (c *claim) endsLocked(data []byte) { c.stored, c.data = true, data }
 
 // Latest returns the newest event of a topic: what this process has written last, if the topic is its own, or else what
 // the topic holds. The ID names this state among all that Latest returns of the topic. Data must not be modified.
@@ -205,7 +218,7 @@ func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration
 		s.dropLocked(c) // nobody will hear of it
 		return err
 	}
-	c.stored, c.data = true, data // not before: a process that dies now has not ended the run
+	c.endsLocked(data) // not before: a process that dies until now has not ended the run
 	return nil
 }
 

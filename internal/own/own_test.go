@@ -326,3 +326,29 @@ func TestAnEndIsReadWhenItIsStored(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has read an end in the topic does not read an older state afterwards.
+func TestAnEndIsReadBeforeItIsTold(t *testing.T) {
+	store := own.New(snapshot.NewMemory())
+	hub := sse.NewHub(t.Context(), nil)
+	topic := hub.Topic("a", sse.TopicOptions{})
+	synced := make(chan struct{})
+	told := ""
+	go store.ForHub().Follow(t.Context(), func(e snapshot.Entry) {
+		if e.State == snapshot.Final {
+			told = show(store.Latest(topic)) // readers of the topic are told now
+		}
+	}, func() { close(synced) })
+	<-synced
+	claim, _, err := store.Claim(t.Context(), "a", snapshot.ClaimOptions{Run: "R"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claim.Put([]byte("1"))
+	if err := claim.Finish(t.Context(), []byte("end"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if want := "R-end=end"; told != want {
+		t.Errorf("while the end is told, Latest is %s, want %s", told, want)
+	}
+}
