@@ -9,7 +9,7 @@ import (
 )
 
 // An orphan is a run that nobody writes: its writer is gone, and whoever may have adopted it has written nothing yet.
-// The Tracker adopts it to give it its end, in one goroutine for all, and so does a start that meets it before that.
+// The Tracker adopts it to give it its end, in a few goroutines, and so does a start that meets it before that.
 //
 // Its fields are guarded by Tracker.mu.
 type orphan struct {
@@ -59,19 +59,21 @@ func (t *Tracker) queueLocked(o *orphan) {
 	}
 	o.isQueued = true
 	t.orphans = append(t.orphans, o)
-	if !t.adopting {
-		t.adopting = true
+	if t.adopting == 0 {
+		t.adopting = 1
 		go t.adoptAll()
 	}
 }
 
 const (
+	maxAdopting    = 16                     // orphans that are being ended at once: a store can write several ends together
 	adoptAgain     = 100 * time.Millisecond // the pause after a failure, doubled after each further one
 	adoptAgainMost = 30 * time.Second
 )
 
-// adoptAll gives the runs in t.orphans their ends, one after the other, until there are none left or the Tracker accepts
-// no new ones. [Tracker.Shutdown] waits for it.
+// adoptAll is one of the goroutines that give the runs in t.orphans their ends, until there are none left or the Tracker
+// accepts no new ones. [Tracker.Shutdown] waits for them. The first has more of them help when the store takes an end, and
+// is alone again when it does not.
 func (t *Tracker) adoptAll() {
 	pause := time.Duration(0)
 	for {
@@ -82,7 +84,11 @@ func (t *Tracker) adoptAll() {
 		err := t.adopt(o, e)
 		if err == nil {
 			pause = 0
+			t.shareOrphans()
 			continue
+		}
+		if t.giveBack(o) {
+			return
 		}
 		pause = min(max(2*pause, adoptAgain), adoptAgainMost)
 		t.log.Error("a lost run has no end yet", "topic", e.Topic, "run", e.Run, "again", pause, "err", err)
@@ -90,10 +96,30 @@ func (t *Tracker) adoptAll() {
 		case <-time.After(pause):
 		case <-t.accepting.Done():
 		}
-		t.mu.Lock()
-		t.queueLocked(o)
-		t.mu.Unlock()
 	}
+}
+
+// shareOrphans has one more goroutine help if there is enough to do.
+func (t *Tracker) shareOrphans() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.orphans) > 1 && t.adopting < maxAdopting {
+		t.adopting++
+		go t.adoptAll()
+	}
+}
+
+// giveBack queues an orphan again whose end the store did not take. It reports whether others are at work, so that the
+// caller is to end.
+func (t *Tracker) giveBack(o *orphan) (isDone bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.queueLocked(o)
+	if t.adopting > 1 {
+		t.adopting--
+		return true
+	}
+	return false
 }
 
 // nextOrphan returns the orphan to end next. If there is none, it takes note that the caller, adoptAll, ends.
@@ -108,7 +134,10 @@ func (t *Tracker) nextOrphan() (*orphan, snapshot.Entry) {
 			return o, o.entry
 		}
 	}
-	t.orphans, t.adopting = nil, false
+	t.adopting--
+	if t.adopting == 0 {
+		t.orphans = nil // also the room for them
+	}
 	t.changedLocked()
 	return nil, snapshot.Entry{}
 }

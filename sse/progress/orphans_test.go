@@ -564,6 +564,7 @@ func TestPayloadsThatAreTooLargeForTheStore(t *testing.T) {
 			!strings.Contains(string(ev.Data), "it has 65538 bytes as JSON, and the store takes at most 65536") {
 			t.Errorf("the end is %s %.200s, want failed, and why", ev.ID, ev.Data)
 		}
+		synctest.Wait() // the orphan has its end
 		if got := strings.Count(f.log.String(), "65538 bytes"); got < 3 {
 			t.Errorf("the log has %d of what was too large, want the snapshot and both ends: %s", got, f.log)
 		}

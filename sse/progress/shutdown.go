@@ -76,7 +76,7 @@ func (t *Tracker) await(ctx context.Context, count func() int) error {
 
 // beginningLocked returns how many starts and adoptions are in progress.
 func (t *Tracker) beginningLocked() int {
-	if t.adopting {
+	if t.adopting > 0 {
 		return len(t.starting) + 1
 	}
 	return len(t.starting)

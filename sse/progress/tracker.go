@@ -45,7 +45,7 @@ type Tracker struct {
 	starting map[string]*start // by topic: the start that claims it at the moment
 	unused   *start            // for the next one; nil: none
 	orphans  []*orphan         // to be adopted and ended
-	adopting bool              // the goroutine that does that is on its way
+	adopting int               // the goroutines that do that
 	changed  chan struct{}     // closed when one of the fields above has changed; nil while nothing waits for that
 }
 
