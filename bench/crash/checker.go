@@ -199,7 +199,7 @@ func (c *checker) checkAll() {
 			Runs []runView
 			Next *string
 		}
-		if err := c.gateway.get("/api/v1/runs?limit=100&cursor="+cursor, &page); err != nil {
+		if err := c.gateway.get("/api/v1/runs?limit=100"+cursor, &page); err != nil {
 			c.expect(false, "the list of runs: %v", err)
 			return
 		}
@@ -207,7 +207,7 @@ func (c *checker) checkAll() {
 		if page.Next == nil {
 			break
 		}
-		cursor = *page.Next
+		cursor = "&cursor=" + *page.Next
 	}
 	listed := map[string]int{}
 	for _, r := range list {
@@ -242,7 +242,7 @@ func (c *checker) lostEvents() map[string]int {
 			}
 			Next *string
 		}
-		if err := c.gateway.get("/api/v1/events?kind=run&limit=1000&cursor="+cursor, &page); err != nil {
+		if err := c.gateway.get("/api/v1/events?kind=run&limit=1000"+cursor, &page); err != nil {
 			c.expect(false, "the events: %v", err)
 			return told
 		}
@@ -254,7 +254,7 @@ func (c *checker) lostEvents() map[string]int {
 		if page.Next == nil {
 			return told
 		}
-		cursor = *page.Next
+		cursor = "&cursor=" + *page.Next
 	}
 }
 

@@ -147,6 +147,7 @@ func supervise(path string, argv []string) {
 			}
 			syscall.Exit(0)
 		case killAll:
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
 			killChildren(0) // including the command
 			<-reported
 			syscall.Exit(0)
@@ -198,22 +199,43 @@ func awaitExit(pid int) syscall.WaitStatus {
 // killChildren kills and reaps the children of this process until none is left: those of a group, or, with 0, all. The
 // children of processes that die become its own. That may happen while the list is read, so no child is left only if
 // none was found twice in a row. Processes of other users, which it may not kill, are left alone.
+//
+// The caller has killed the group of the command, and most commands leave nothing else behind. So it waits a moment
+// before it reads the list: that is of all processes, and many supervisors may be doing this at once.
 func killChildren(group int) {
+	for pause := time.Millisecond; pause < 20*time.Millisecond; pause *= 2 {
+		if !reap() {
+			return
+		}
+		time.Sleep(pause)
+	}
 	pause := time.Millisecond
-	for nothing := 0; nothing < 2; pause = min(2*pause, 50*time.Millisecond) {
+	for nothing := 0; nothing < 2 && reap(); pause = min(2*pause, 50*time.Millisecond) {
 		killed := 0
 		for _, child := range children(group) {
 			if syscall.Kill(child, syscall.SIGKILL) == nil {
 				killed++
 			}
 		}
-		for pid := 1; pid > 0; pid, _ = syscall.Wait4(-1, nil, syscall.WNOHANG, nil) {
-		}
 		nothing++
 		if killed > 0 {
 			nothing = 0
 		}
 		time.Sleep(pause)
+	}
+	reap()
+}
+
+// reap reaps the children that have ended, and reports whether there are others.
+func reap() (left bool) {
+	for {
+		switch pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); {
+		case err == syscall.EINTR:
+		case err != nil: // ECHILD
+			return false
+		case pid == 0:
+			return true
+		}
 	}
 }
 
