@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidewire/tidewire/internal/httpclient"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -27,7 +28,8 @@ func outputCommand() *cobra.Command {
 		Short: "Print what a run has printed",
 		Long: `Output prints what a run has printed, as far as it is kept, on stdout; with --follow also what it prints
 from then on, until its end. If the connection breaks, it continues where it was; if the gateway goes
-away, it waits 2 minutes for it to come back. What was not kept is reported on stderr.
+away, it waits 2 minutes for it to come back. Both are reported on stderr, as is output that is not
+kept any more.
 
 "tidewire runs" lists runs.`,
 		Example: `  tidewire output K3VT2XZ5MPQ7D4RHWJ6YBNFGAE | less
@@ -61,34 +63,34 @@ type outputReader struct {
 	follow     bool
 	next       int64 // the offset of what comes next
 	out, notes io.Writer
+
+	reached bool      // the gateway has answered at least once
+	away    time.Time // since when it has been unreachable; zero: it is reachable
 }
 
 // print prints the output to its end, or to what there is if it is not to be followed.
 func (o *outputReader) print(ctx context.Context) error {
-	var away time.Time // since when the gateway has been unreachable; zero: it is reachable
 	for {
 		before := o.next
 		over, err := o.answer(ctx)
 		if ctx.Err() != nil {
 			return exitStatus(exitInterrupted)
 		}
-		var broken *brokenError
+		if err == nil || o.next > before {
+			o.back()
+		}
 		switch {
 		case err == nil && over:
 			return nil
-		case err == nil || o.next > before:
-			away = time.Time{}
-		}
-		if err == nil {
+		case err == nil:
 			continue
 		}
-		if !errors.As(err, &broken) {
+		var broken *brokenError
+		if !errors.As(err, &broken) || !o.reached {
 			return o.gw.explained(err)
 		}
-		if away.IsZero() {
-			away = time.Now()
-		} else if time.Since(away) > unreachable {
-			return fmt.Errorf("%s has not answered for %v: %w", o.gw, unreachable, o.gw.explained(broken.error))
+		if err := o.lost(broken.error); err != nil {
+			return err
 		}
 		select {
 		case <-time.After(outputAgain):
@@ -96,6 +98,27 @@ func (o *outputReader) print(ctx context.Context) error {
 			return exitStatus(exitInterrupted)
 		}
 	}
+}
+
+// lost notes that an answer came to nothing or to a part, and reports it once. It fails if that has gone on for too long.
+func (o *outputReader) lost(err error) error {
+	if o.away.IsZero() {
+		o.away = time.Now()
+		fmt.Fprintf(o.notes, "tidewire: the connection to %s broke (%s); trying again\n", o.gw, text.Line(o.gw.explained(err).Error()))
+		return nil
+	}
+	if time.Since(o.away) > unreachable {
+		return fmt.Errorf("%s has not answered for %v: %w", o.gw, unreachable, o.gw.explained(err))
+	}
+	return nil
+}
+
+// back notes that the gateway answers, and reports it if it did not before.
+func (o *outputReader) back() {
+	if !o.away.IsZero() {
+		fmt.Fprintf(o.notes, "tidewire: connected to %s again\n", o.gw)
+	}
+	o.away = time.Time{}
 }
 
 // A brokenError is why an answer came to nothing, or to a part, that may come again.
@@ -118,6 +141,7 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		return false, &brokenError{err}
 	}
 	defer resp.Body.Close()
+	o.reached = true
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 		err := &sse.StatusError{

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -163,8 +164,28 @@ func TestOutputCommandContinues(t *testing.T) {
 		}
 	}})
 	code, stdout, stderr := tidewire(t, "output", "R", "--follow", "--url", gw)
-	if code != 0 || stdout != text[3:] || stderr != "tidewire: 3 bytes of output are not kept any more\n" {
-		t.Errorf("output = %d, %q, %q, want all that is kept, once", code, stdout, stderr)
+	if code != 0 || stdout != text[3:] {
+		t.Errorf("output = %d, %q, want all that is kept, once", code, stdout)
+	}
+	want := []string{"3 bytes of output are not kept any more", "broke (", "connected to " + gw + " again"}
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	for n, part := range want {
+		if len(lines) != len(want) || !strings.Contains(lines[n], part) {
+			t.Errorf("output says %q, want a line with %q", stderr, part)
+		}
+	}
+}
+
+// A gateway that is not there is reported at once: there is nothing to come back to.
+func TestOutputCommandNeedsAGateway(t *testing.T) {
+	gw := httptest.NewServer(nil)
+	gw.Close()
+	for _, args := range [][]string{{"R"}, {"R", "--follow"}} {
+		start := time.Now()
+		code, _, stderr := tidewire(t, append(append([]string{"output"}, args...), "--url", gw.URL)...)
+		if code != exitFailure || !strings.Contains(stderr, "cannot be reached") || time.Since(start) > 10*time.Second {
+			t.Errorf("output %q without a gateway = %d, %q after %v, want at once that it cannot be reached", args, code, stderr, time.Since(start))
+		}
 	}
 }
 
