@@ -68,7 +68,7 @@ With --json it prints a line for each event: the event as in the API.`,
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
-	cmd.Flags().StringVar(&since, "since", "", "show all since that `time`, such as 2026-11-21T18:40:00Z, or for that long, such as 24h")
+	cmd.Flags().StringVar(&since, "since", "", "show all since that `time`, such as 2026-11-21T18:40:00Z, or for that long, such as 24h or 7d")
 	cmd.Flags().StringSliceVar(&kinds, "kind", nil, "only these `kinds`: "+strings.Join(events.Kinds, ", "))
 	cmd.Flags().StringSliceVar(&sources, "source", nil, "only what happened to these `sources`")
 	cmd.Flags().StringSliceVar(&jobs, "job", nil, "only what happened to these `jobs`")

@@ -57,7 +57,7 @@ kept. The newest come first. With --json it prints a line for each: the run as i
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().StringVar(&q.status, "status", "", "only runs with this `status`, or with one of several, separated by commas")
-	cmd.Flags().StringVar(&q.since, "since", "", "only runs that were created since this `time`, or for this long, such as 24h")
+	cmd.Flags().StringVar(&q.since, "since", "", "only runs that were created since this `time`, or for this long, such as 24h or 7d")
 	cmd.Flags().IntVar(&q.limit, "limit", defaultRuns, "how many at most")
 	cmd.Flags().BoolVar(&q.json, "json", false, "print a line of JSON for each run")
 	choices(cmd, "status", "queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out", "lost")

@@ -99,8 +99,8 @@ func TestAListOfEvents(t *testing.T) {
 		"?limit=0":                     "limit=0 is not a number from 1 to 1000",
 		"?limit=1001":                  "limit=1001 is not a number from 1 to 1000",
 		"?cursor=x":                    "cursor=x is none: give the next of the answer before",
-		"?since=x":                     "since=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h",
-		"?until=x":                     "until=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h",
+		"?since=x":                     "since=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d",
+		"?until=x":                     "until=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d",
 		strings.Repeat("&job=a", 1001): "",
 	} {
 		resp, got := do(t, h, "GET", "/api/v1/events?"+query[min(1, len(query)):], "")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func readNumbersQuery(query url.Values, points int) (q numbersQuery, err error) 
 	return q, nil
 }
 
-// timeOf reads a time: one of RFC 3339, or a duration before now. It returns nil for an empty text.
+// timeOf reads a time: one of RFC 3339, or a duration before now, also in days or years. It returns nil for an empty text.
 func timeOf(name, text string) (func(now time.Time) time.Time, error) {
 	if text == "" {
 		return nil, nil
@@ -54,10 +55,10 @@ func timeOf(name, text string) (func(now time.Time) time.Time, error) {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return func(time.Time) time.Time { return at }, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	if d, ok := grammar.ParsePeriod(text); ok {
 		return func(now time.Time) time.Time { return now.Add(-d) }, nil
 	}
-	return nil, fmt.Errorf("%s=%s is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h", name, text)
+	return nil, fmt.Errorf("%s=%s is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d", name, text)
 }
 
 // A badQuery is an error that the client has made.

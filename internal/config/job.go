@@ -180,7 +180,7 @@ func (r *reader) thenKeys(j *Job) grammar.Keys {
 func keepKeys(k *Keep) grammar.Keys {
 	return grammar.Keys{
 		grammar.Integer("runs", "how many of the newest runs to keep; in memory at most 1000", &k.Runs, 1, maxRuns).Default(defaultKeep.Runs),
-		grammar.Duration("for", "how long to keep a run", &k.For).Default("24h"),
+		grammar.Period("for", "how long to keep a run, up to `5y`", &k.For).Default("24h"),
 		grammar.Size("output",
 			"how much of what a run prints to keep, at most 1GB; the end stays", &k.Output, 10e3, 1e9).Default("10MB"),
 	}

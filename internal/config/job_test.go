@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 )
@@ -238,6 +239,24 @@ func TestRunsInMemoryAreFew(t *testing.T) {
 			case want != "" && (len(problems) != 1 || !strings.HasPrefix(problems[0].What, want) || !strings.Contains(problems[0].Want, "write at most 1000, or store: {dir: data}")):
 				t.Errorf("%s: %v, want %q", text, problems, want)
 			}
+		}
+	}
+}
+
+// How long the past is kept may be said in days and years, as for a history.
+func TestKeepInDaysAndYears(t *testing.T) {
+	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "30d": 720 * time.Hour, "5y": 5 * 8760 * time.Hour, "6y": 0, "50000h": 0, "1w": 0} {
+		c, problems := config.Load("t.yaml", []byte("version: 1\nstore: {dir: "+t.TempDir()+", keep: "+text+"}\njobs: {j: {exec: [true], keep: {for: "+text+"}}}\n"))
+		if want == 0 {
+			if len(problems) != 2 {
+				t.Errorf("keep %s: %v, want a problem in the store and one in the job", text, problems)
+			}
+			continue
+		}
+		if problems != nil {
+			t.Errorf("keep %s: %v", text, problems)
+		} else if c.Store.Keep != want || c.Jobs[0].Keep.For != want {
+			t.Errorf("keep %s = %v and %v, want %v", text, c.Store.Keep, c.Jobs[0].Keep.For, want)
 		}
 	}
 }

@@ -63,12 +63,15 @@ func TestHistoryOverHTTP(t *testing.T) {
 	}
 	for query, want := range map[string]string{
 		"field=lvel":   "source \"tank\" has no numbers in field \"lvel\": it has level, pump",
-		"since=soon":   "since=soon is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h",
+		"since=soon":   "since=soon is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d",
 		"since=-1h":    "since=-1h is neither",
 		"points=1":     "points=1 is not a number from 2 to 2000",
 		"points=2001":  "points=2001 is not",
 		"points=many":  "points=many is not",
 		"since=1h&x=y": "",
+		"since=30d":    "",
+		"since=1y":     "",
+		"since=1w":     "since=1w is neither",
 	} {
 		status, _, body := s.do("GET", path+"?"+query, "")
 		detail, _ := decode(t, []byte(body))["detail"].(string)
