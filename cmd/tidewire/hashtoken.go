@@ -28,8 +28,8 @@ func hashTokenCommand() *cobra.Command {
 access.tokens in the configuration. The entry contains only the SHA-256 hash, which cannot be
 used as a token. With - it reads your own token from stdin instead, and does not print it.
 
-Programs send the token as "Authorization: Bearer TOKEN"; the commands run and watch read it
-from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
+Programs send the token as "Authorization: Bearer TOKEN"; the commands that ask a gateway,
+such as run and watch, read it from TIDEWIRE_TOKEN. People can sign in with it on the page.`,
 		Example: "  tidewire hash-token ci\n  tidewire hash-token ci --role viewer\n  pass show tidewire/ci | tidewire hash-token ci -",
 		Args:    arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
