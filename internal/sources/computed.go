@@ -18,12 +18,14 @@ type changedKey struct{}
 // on a goroutine of the hub or of a subscription, and may come late: p may have been removed.
 func (svc *Service) inputChanged(p *poller) {
 	svc.mu.Lock()
-	if svc.changed == nil {
-		svc.changed = make(map[*poller]struct{})
+	removed := p.removed
+	if !removed {
+		svc.changed[p] = struct{}{}
 	}
-	svc.changed[p] = struct{}{}
 	svc.mu.Unlock()
-	svc.deps.Scheduler.Schedule(changedKey{}, 0)
+	if !removed {
+		svc.deps.Scheduler.Schedule(changedKey{}, 0)
+	}
 }
 
 // scheduleChanged is the hook of inputChanged.
@@ -68,10 +70,12 @@ func (s *poller) isComputed() bool {
 	return same
 }
 
-// forgetChanged undoes inputChanged.
+// forgetChanged undoes inputChanged for a poller that is removed, and has a later call do nothing: it would keep p for as
+// long as the scheduler does not run.
 func (svc *Service) forgetChanged(p *poller) {
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
+	p.removed = true
 	delete(svc.changed, p)
 }
 

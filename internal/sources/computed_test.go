@@ -160,6 +160,26 @@ func TestAComputedSourceIsPublishedOnceAPoll(t *testing.T) {
 	})
 }
 
+// A change of an input that is told when a source is removed already does not keep the source in memory, whether hooks run
+// or not.
+func TestALateChangeDoesNotKeepARemovedSource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const tank = "sources:\n  tank: {exec: [tank], every: 1h}\n"
+		p := newPolling(t, tank+"  site: {from: [tank], combine: .tank.state}\n")
+		time.Sleep(time.Minute)
+		late := p.LateChange("site")
+		p.change(tank)
+		synctest.Wait()
+		go p.Stall(t.Context(), time.Second)
+		synctest.Wait()
+		late()
+		if n := p.Changed(); n != 0 {
+			t.Errorf("%d sources are to be looked at, want none", n)
+		}
+		time.Sleep(time.Second)
+	})
+}
+
 // What cannot be computed yet is no poll, and none that has failed.
 func TestAComputationThatWaitsForItsInputsIsNoPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

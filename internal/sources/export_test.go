@@ -176,6 +176,20 @@ func (p Polling) Stall(ctx context.Context, d time.Duration) {
 	})
 }
 
+// LateChange returns a func that tells the Service that an input of a source has changed, as one may that was on its way
+// when the source was removed.
+func (p Polling) LateChange(name string) func() {
+	s := p.find(name)
+	return func() { p.inputChanged(s) }
+}
+
+// Changed is how many sources are to be looked at because their inputs have changed.
+func (p Polling) Changed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.changed)
+}
+
 // Newest is the newest snapshot of a source.
 func (p Polling) Newest(name string) []byte {
 	latest, _ := p.deps.Store.Latest(p.Topic(name))

@@ -49,7 +49,7 @@ type poller struct {
 	uses      []*poller      // its inputs
 	unfollow  []func()       // each ends the wakes by one input
 	endFollow func()         // ends the wakes by its owner; nil: there are none
-	removed   bool           // its tasks are gone
+	removed   bool           // its tasks are gone; set within Service.mu, for inputChanged
 
 	revision uint64 // counts the published snapshots, without those that differ in the next poll's time alone
 	computed uint64 // the sum of its inputs' revisions when it was scheduled last
@@ -162,7 +162,7 @@ func (s *poller) addTasks() {
 
 // removeTasks ends the polling of s, also a poll in progress.
 func (s *poller) removeTasks() {
-	s.removed = true
+	s.svc.forgetChanged(s)
 	if s.subscription != nil {
 		s.subscription.End()
 	}
@@ -172,7 +172,6 @@ func (s *poller) removeTasks() {
 	if s.endFollow != nil {
 		s.endFollow()
 	}
-	s.svc.forgetChanged(s)
 	scheduler := s.svc.deps.Scheduler
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
