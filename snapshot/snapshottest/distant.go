@@ -163,7 +163,10 @@ func (b *backlog) deliverDue() <-chan time.Time {
 			b.mu.Unlock()
 			return time.After(left)
 		}
-		b.waiting = b.waiting[1:]
+		b.waiting[0] = late{} // what was delivered is not kept
+		if b.waiting = b.waiting[1:]; len(b.waiting) == 0 {
+			b.waiting = nil
+		}
 		b.mu.Unlock()
 		b.deliverLocked(next.Entry)
 	}
