@@ -9,8 +9,8 @@ import (
 
 // Bounds of [MemoryRuns].
 const (
-	defaultMaxOutput = 32 << 20
-	maxForgotten     = 10_000
+	defaultMaxOutput    = 32 << 20
+	defaultMaxForgotten = 10_000
 )
 
 // MemoryRuns is [Runs] in memory. How many runs it keeps is up to those who add them. Its methods fail only as the
@@ -18,7 +18,8 @@ const (
 //
 // Make one with [NewMemoryRuns].
 type MemoryRuns struct {
-	maxOutput int64
+	maxOutput    int64
+	maxForgotten int
 
 	mu sync.Mutex // guards the fields below
 
@@ -51,12 +52,15 @@ type MemoryOptions struct {
 	// MaxOutput bounds the output of all runs together, in bytes. The oldest output goes first, that of runs which have
 	// ended before that of others. Zero or less means 32 MiB.
 	MaxOutput int64
+
+	// MaxForgotten is how many ids of runs that were forgotten are remembered. Zero or less means 10,000.
+	MaxForgotten int
 }
 
 // NewMemoryRuns returns a MemoryRuns without runs. opts may be nil.
 func NewMemoryRuns(opts *MemoryOptions) *MemoryRuns {
 	m := &MemoryRuns{
-		maxOutput: defaultMaxOutput,
+		maxOutput: defaultMaxOutput, maxForgotten: defaultMaxForgotten,
 		runs:      map[string]Run{},
 		byEnd:     map[string][]end{},
 		forgotten: map[string]struct{}{},
@@ -64,6 +68,9 @@ func NewMemoryRuns(opts *MemoryOptions) *MemoryRuns {
 	}
 	if opts != nil && opts.MaxOutput > 0 {
 		m.maxOutput = opts.MaxOutput
+	}
+	if opts != nil && opts.MaxForgotten > 0 {
+		m.maxForgotten = opts.MaxForgotten
 	}
 	return m
 }
@@ -111,7 +118,7 @@ func (m *MemoryRuns) forgetLocked(run Run) {
 	}
 	m.dropOutputLocked(run.ID)
 	m.forgotten[run.ID] = struct{}{}
-	if m.order = append(m.order, run.ID); len(m.order) > maxForgotten {
+	if m.order = append(m.order, run.ID); len(m.order) > m.maxForgotten {
 		delete(m.forgotten, m.order[0])
 		m.order = m.order[1:]
 	}

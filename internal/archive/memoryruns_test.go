@@ -11,7 +11,9 @@ import (
 )
 
 func TestMemoryRuns(t *testing.T) {
-	archivetest.RunRuns(t, func(*testing.T) archive.Runs { return archive.NewMemoryRuns(nil) })
+	archivetest.RunRuns(t, func(_ *testing.T, forgotten int) archive.Runs {
+		return archive.NewMemoryRuns(&archive.MemoryOptions{MaxForgotten: forgotten})
+	})
 }
 
 // Runs are forgotten at the moment at which they expire, whether anybody sweeps or not.

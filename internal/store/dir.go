@@ -97,7 +97,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 		_ = d.lock.Close()
 		return nil, fmt.Errorf("store: %w", describe(d.name, err))
 	}
-	d.runs = &Runs{dir: d, printing: make(map[string]*printed)}
+	d.runs = &Runs{dir: d, maxForgotten: defaultMaxForgotten, printing: make(map[string]*printed)}
 	d.runs.emptyTrash() // of the process before
 	d.trimmer.pasts = append(d.trimmer.pasts, d.runs.past())
 	d.closing = sync.OnceValue(d.close)

@@ -111,6 +111,15 @@ func (d *Dir) AddPast(table string, forever bool) {
 	})
 }
 
+// Remember has the runs remember that many which were forgotten.
+func (r *Runs) Remember(forgotten int) *Runs {
+	_ = r.dir.now(context.Background(), func(*tx) error {
+		r.maxForgotten = forgotten
+		return nil
+	})
+	return r
+}
+
 // AddAll adds many runs by one transaction.
 func (r *Runs) AddAll(runs []archive.Run, keep int) error {
 	return r.dir.now(context.Background(), func(t *tx) error {

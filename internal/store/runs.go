@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxForgotten is how many ids of runs that were forgotten are remembered.
-	maxForgotten = 10_000
+	// defaultMaxForgotten is how many ids of runs that were forgotten are remembered, but for tests.
+	defaultMaxForgotten = 10_000
 	// forgetStep bounds the runs that are forgotten by one transaction for one reason.
 	forgetStep = 20
 )
@@ -65,7 +65,8 @@ const (
 
 // Runs is [archive.Runs] in a directory. Make one by [Dir.Runs].
 type Runs struct {
-	dir *Dir
+	dir          *Dir
+	maxForgotten int // belongs to the goroutine that writes
 
 	mu sync.Mutex // guards the fields below
 
@@ -167,7 +168,7 @@ func (r *Runs) forget(t *tx, query string, args ...any) error {
 		}
 	}
 	t.committed(r.emptyTrash)
-	_, err = t.exec(boundForgotten, maxForgotten)
+	_, err = t.exec(boundForgotten, r.maxForgotten)
 	return err
 }
 

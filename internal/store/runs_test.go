@@ -16,7 +16,9 @@ import (
 )
 
 func TestRuns(t *testing.T) {
-	archivetest.RunRuns(t, func(t *testing.T) archive.Runs { return open(t, t.TempDir()).Runs() })
+	archivetest.RunRuns(t, func(t *testing.T, forgotten int) archive.Runs {
+		return open(t, t.TempDir()).Runs().Remember(forgotten)
+	})
 }
 
 // Each query of runs finds its rows, in their order, by the index that was made for it.

@@ -34,9 +34,12 @@ type runsTest struct {
 	archive.Runs
 }
 
-// RunRuns runs the suite of [archive.Runs]. Open returns an archive without runs, which is closed at the end of the test
-// that it gets.
-func RunRuns(t *testing.T, open func(t *testing.T) archive.Runs) {
+// maxForgotten is how many forgotten runs the archive of a test remembers.
+const maxForgotten = 200
+
+// RunRuns runs the suite of [archive.Runs]. Open returns an archive without runs that remembers that many which it has
+// forgotten. It is closed at the end of the test that open gets.
+func RunRuns(t *testing.T, open func(t *testing.T, forgotten int) archive.Runs) {
 	tests := []struct {
 		name string
 		test func(runsTest)
@@ -55,7 +58,7 @@ func RunRuns(t *testing.T, open func(t *testing.T) archive.Runs) {
 		{"many use it at once", runsTest.stress},
 	}
 	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) { test.test(runsTest{t, open(t)}) })
+		t.Run(test.name, func(t *testing.T) { test.test(runsTest{t, open(t, maxForgotten)}) })
 	}
 }
 
@@ -181,12 +184,11 @@ func (t runsTest) expired() {
 
 // forgotten forgets more runs than are remembered. Those that were forgotten last are.
 func (t runsTest) forgotten() {
-	const most = 10_000
 	var adds sync.WaitGroup
-	for w := range 100 {
+	for w := range 20 {
 		adds.Go(func() {
-			for i := range most/100 + 3 {
-				n := i*100 + w
+			for i := range maxForgotten/20 + 3 {
+				n := i*20 + w
 				if err := t.Add(context.Background(), runOf(fmt.Sprint("r", n), "scan", "succeeded", n), 1); err != nil {
 					t.Errorf("Add = %v", err)
 				}
@@ -195,13 +197,13 @@ func (t runsTest) forgotten() {
 	}
 	adds.Wait()
 	known := 0
-	for n := range most + 300 {
+	for n := range maxForgotten + 60 {
 		if _, err := t.Get(t.Context(), fmt.Sprint("r", n)); errors.Is(err, archive.ErrForgotten) {
 			known++
 		}
 	}
-	if known != most {
-		t.Errorf("%d runs are known to be forgotten, want %d", known, most)
+	if known != maxForgotten {
+		t.Errorf("%d runs are known to be forgotten, want %d", known, maxForgotten)
 	}
 }
 
