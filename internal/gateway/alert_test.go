@@ -420,6 +420,7 @@ sources:
   tank:
     http: {upstream: plant, path: /tank}
     every: 20ms
+    stale_after: 1h
     alert: {if: .level > 90, notify: [fine, broken, busy, deaf]}
 `, up.URL, fine.URL, broken.URL, busy.URL, deaf.URL))
 	for _, r := range []*receiver{deaf, fine, broken} {
@@ -452,7 +453,7 @@ func TestAlertsOutliveReloads(t *testing.T) {
 upstreams: {plant: {http: %q}}
 notify: {ops: {http: {url: %q, body: "{title} {state} {value}"}}}
 sources:
-  tank: {http: {upstream: plant, path: /tank}, every: 10ms, pick: {level: .level}, %s}
+  tank: {http: {upstream: plant, path: /tank}, every: 10ms, stale_after: 1h, pick: {level: .level}, %s}
 %s`, up.URL, ops.URL, tank, more)
 	}
 	s := startFile(t, with(`alert: {if: .level > 90, notify: ops}`, ""), 0)

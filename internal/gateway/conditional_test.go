@@ -44,7 +44,7 @@ func TestAnAnswerThatHasNotChanged(t *testing.T) {
 	s := start(t, fmt.Sprintf(`
 upstreams: {plant: {http: %q}}
 sources:
-  tank: {http: {upstream: plant, path: /}, pick: {level: .level + 1}, every: 10ms, backoff: {min: 10ms, max: 10ms}}
+  tank: {http: {upstream: plant, path: /}, pick: {level: .level + 1}, every: 10ms, stale_after: 1h, backoff: {min: 10ms, max: 10ms}}
 `, plant.URL))
 	level := func(want float64) func(object) bool {
 		return func(v object) bool {

@@ -24,7 +24,7 @@ import (
 
 // A job that prints much and is started again and again is held once, not once a run.
 func TestEndedRunsLeaveNoMemory(t *testing.T) {
-	s := start(t, "jobs: {scan: {exec: [sh, -c, 'head -c 1000000 /dev/zero | tr \"\\0\" \"\\n\"'], keep: {runs: 1, output: 10kB}}}\n")
+	s := start(t, "jobs: {scan: {exec: [sh, -c, 'yes 0123456789012345678 | head -c 1000000'], keep: {runs: 1, output: 10kB}}}\n")
 	heap := func() uint64 {
 		runtime.GC()
 		var m runtime.MemStats

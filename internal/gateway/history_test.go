@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// remembering is a configuration with one source that remembers its numbers.
+// remembering is a configuration with one source that remembers its numbers. Its value does not become too old, however slow
+// the machine is.
 func remembering(url, every string) string {
 	return fmt.Sprintf(`
 upstreams: {plant: {http: %q}}
@@ -18,6 +19,7 @@ sources:
   tank:
     http: {upstream: plant, path: /tank}
     every: %s
+    stale_after: 3h
     backoff: {min: 10ms, max: 20ms}
     pick: {level: .level, pump: .pump, name: .name}
     show: {value: level, history: 1h}

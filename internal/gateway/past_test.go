@@ -11,14 +11,15 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 )
 
-// lasting is remembering with a source whose value does not become too old, however slow the machine is.
-func lasting(url string) string {
-	return strings.Replace(remembering(url, "20ms"), "every: 20ms", "every: 20ms\n    stale_after: 1h", 1)
+// failingOnce is remembering with a source that is not polled again after a failure, or what was before might not be listed
+// any more when the machine is slow.
+func failingOnce(t *testing.T, url string) string {
+	return replaceOnce(t, remembering(url, "20ms"), "backoff: {min: 10ms, max: 20ms}", "backoff: {min: 1h, max: 1h}")
 }
 
 func TestPollsOverHTTP(t *testing.T) {
 	up := newUpstream(t, `{"level": 41}`)
-	s := start(t, lasting(up.URL)+"  sum: {exec: [sh, -c, 'echo no SECRET; exit 3'], every: 1h}\n")
+	s := start(t, failingOnce(t, up.URL)+"  sum: {exec: [sh, -c, 'echo no SECRET; exit 3'], every: 1h}\n")
 	s.source("tank", "ok")
 	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	s.source("tank", "stale")
@@ -43,7 +44,7 @@ func TestPollsOverHTTP(t *testing.T) {
 
 func TestAvailabilityOverHTTP(t *testing.T) {
 	up := newUpstream(t, `{"level": 41}`)
-	s := start(t, lasting(up.URL))
+	s := start(t, remembering(up.URL, "20ms"))
 	s.source("tank", "ok")
 	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	s.source("tank", "stale")
@@ -76,7 +77,7 @@ func TestAvailabilityOverHTTP(t *testing.T) {
 
 func TestHistoryAsCSV(t *testing.T) {
 	up := newUpstream(t, `{"level": 41.5, "pump": true}`)
-	s := start(t, lasting(up.URL))
+	s := start(t, failingOnce(t, up.URL))
 	s.source("tank", "ok")
 	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	s.source("tank", "stale")
@@ -115,7 +116,7 @@ func TestHistoryAsCSV(t *testing.T) {
 func TestThePastSurvivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	up := newUpstream(t, `{"level": 41}`)
-	text := withDir(dir) + strings.Replace(lasting(up.URL), "history: 1h", "history: 5y", 1)
+	text := withDir(dir) + replaceOnce(t, remembering(up.URL, "100ms"), "history: 1h", "history: 5y")
 	s := start(t, text)
 	s.source("tank", "ok")
 	until(t, "three polls", func() bool {

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -71,12 +72,10 @@ jobs:
 		t.Fatal(problems)
 	}
 	next := cfg.Jobs[0].At.Next
-	first := time.Now().Add(50 * time.Millisecond)
-	if onDisk { // a directory takes its time to open
-		first = first.Add(2 * time.Second)
-	}
+	// Once it has been asked, which a gateway takes its time to do.
+	first := sync.OnceValue(func() time.Time { return time.Now().Add(50 * time.Millisecond) })
 	cfg.Jobs[0].At.Next = func(after time.Time) time.Time {
-		if after.Before(first) {
+		if first := first(); after.Before(first) {
 			return first
 		}
 		return next(after)
