@@ -3,6 +3,9 @@ package archive
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -86,7 +89,7 @@ type Samples interface {
 func Number(v any) (float64, bool) {
 	switch v := v.(type) {
 	case float64:
-		return v, true
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
 	case int: // as jq has it
 		return float64(v), true
 	case json.Number:
@@ -99,6 +102,28 @@ func Number(v any) (float64, bool) {
 		return 0, true
 	}
 	return 0, false
+}
+
+// Few returns a value of which [Samples] keeps all numbers: the value itself, or if it is an object with more numbers than
+// [MaxFields] one with the numbers of those of its fields that are first by name, and of the field first if it has one.
+func Few(value any, first string) any {
+	object, ok := value.(map[string]any)
+	if !ok || len(object) <= MaxFields {
+		return value
+	}
+	few := make(map[string]any, MaxFields)
+	if _, ok := Number(object[first]); ok {
+		few[first] = object[first]
+	}
+	for _, field := range slices.Sorted(maps.Keys(object)) {
+		if len(few) == MaxFields {
+			break
+		}
+		if _, ok := Number(object[field]); ok {
+			few[field] = object[field]
+		}
+	}
+	return few
 }
 
 // CutError returns the error of a poll as it is kept: at most [MaxPollError] bytes.
@@ -131,6 +156,16 @@ func Merge(all []Bucket, points int, until time.Time) []Bucket {
 	return merged
 }
 
+// Mean is the mean of numbers whose mean is old, and of others whose mean is newer and which have that share of all. It
+// does not overflow, however far apart the two are.
+func Mean(old, newer, share float64) float64 {
+	if apart := newer - old; !math.IsInf(apart, 0) {
+		return old + apart*share
+	}
+	half := (newer/2 - old/2) * share
+	return old + half + half
+}
+
 // Add merges a newer bucket into b.
 func (b *Bucket) Add(newer Bucket) {
 	b.At = newer.At
@@ -141,7 +176,7 @@ func (b *Bucket) Add(newer Bucket) {
 	default:
 		b.Last, b.Min, b.Max = newer.Last, min(b.Min, newer.Min), max(b.Max, newer.Max)
 		if b.Count += newer.Count; b.Count > 0 {
-			b.Mean += (newer.Mean - b.Mean) * (float64(newer.Count) / float64(b.Count))
+			b.Mean = Mean(b.Mean, newer.Mean, float64(newer.Count)/float64(b.Count))
 		}
 	}
 }

@@ -96,6 +96,25 @@ func TestOnlyWhatIsConfiguredIsRemembered(t *testing.T) {
 	}
 }
 
+// Of a value with more numbers than are kept, the one that the page shows is.
+func TestTheNumberThatIsShownIsRemembered(t *testing.T) {
+	var members []string
+	for i := range 100 {
+		members = append(members, fmt.Sprintf(`"f%02d": %d`, i, i))
+	}
+	up := newUpstream(t, "{"+strings.Join(members, ", ")+"}")
+	s := start(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+sources: {tank: {http: {upstream: plant, path: /tank}, every: 20ms, show: {value: f99, history: 1h}}}
+`, up.URL))
+	s.source("tank", "ok")
+	got := s.json(200, "GET", "/api/v1/sources/tank/history", "")
+	values, fields := got["v"].([]any), got["fields"].([]any)
+	if got["field"] != "f99" || len(values) == 0 || values[0] != 99.0 || len(fields) != 32 || fields[0] != "f00" {
+		t.Errorf("history = %v, want that of f99, and of the fields that are first by name", got)
+	}
+}
+
 func TestALongPollOfAHistoryIsAnsweredByTheNextPoll(t *testing.T) {
 	up := newUpstream(t, `{"level": 41}`)
 	s := startFile(t, remembering(up.URL, "1h"), 0)

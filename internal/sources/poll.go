@@ -237,7 +237,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
 	sample := archive.Sample{Poll: archive.Poll{
 		At: at, Took: got.took, Status: got.status.Code, HasStatus: got.status.Known, Size: got.size, State: snap.State,
-	}, Value: got.value}
+	}, Value: archive.Few(got.value, s.Show.Value)}
 	if snap.Error != nil {
 		sample.Error = *snap.Error
 	}

@@ -76,7 +76,7 @@ func (c *cells) add(r resolution, p *storedPoll, only *string) {
 		m := &to.numbers[at]
 		m.count++
 		m.last, m.min, m.max = x, min(m.min, x), max(m.max, x)
-		m.mean += (x - m.mean) / float64(m.count)
+		m.mean = archive.Mean(m.mean, x, 1/float64(m.count))
 	})
 }
 

@@ -31,6 +31,7 @@ func RunSamples(t *testing.T, open func(t *testing.T) archive.Samples) {
 		{"a gap is a bucket without numbers", samplesTest.gap},
 		{"only what is asked for is kept", samplesTest.keep},
 		{"fields are bounded", samplesTest.fields},
+		{"numbers far apart have a mean", samplesTest.huge},
 		{"many use it at once", samplesTest.stress},
 	}
 	for _, test := range tests {
@@ -194,6 +195,23 @@ func (t samplesTest) fields() {
 	got, fields := t.read("tank", "level")
 	if !strings.Contains(got, ":1999") || len(fields) > archive.MaxFields || !slices.Contains(fields, "level") || !slices.IsSorted(fields) {
 		t.Errorf("%d fields, want at most %d, level among them: %q", len(fields), archive.MaxFields, fields)
+	}
+}
+
+func (t samplesTest) huge() {
+	t.Keep("tank", 24*time.Hour)
+	for i := range 2000 {
+		t.add("tank", 40*i, math.Copysign(math.MaxFloat64, float64(i%2)-0.5))
+	}
+	t.add("tank", 40*2000, math.Inf(1)) // no number of JSON
+	got, err := t.Read(t.Context(), "tank", "", base, base.Add(24*time.Hour))
+	if err != nil || len(got.Buckets) == 0 {
+		t.Fatalf("Read = %d buckets, %v", len(got.Buckets), err)
+	}
+	for _, b := range append(got.Buckets, archive.Merge(slices.Clone(got.Buckets), 2, base.Add(24*time.Hour))...) {
+		if slices.ContainsFunc([]float64{b.Last, b.Min, b.Max, b.Mean}, func(x float64) bool { return math.IsInf(x, 0) }) {
+			t.Fatalf("of finite numbers a bucket is %+v", b)
+		}
 	}
 }
 
