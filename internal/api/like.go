@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -41,10 +42,12 @@ func (a *API) addLike(w http.ResponseWriter, r *http.Request, j *config.Job, sta
 	all := argsOf(record)
 	var missing []problem.Part
 	for _, arg := range j.Args {
-		if _, given := start.Args[arg.Name]; !arg.Secret || given {
+		had, has := all[arg.Name]
+		wasSecret := had == secret.Mask // whatever the argument is now
+		if _, given := start.Args[arg.Name]; !arg.Secret && !wasSecret || given {
 			continue
 		}
-		if _, had := all[arg.Name]; had || arg.Default == nil {
+		if has || arg.Default == nil {
 			missing = append(missing, problem.Part{
 				Pointer: argPointer(arg.Name), Detail: "this is a secret, which is not kept: give it again",
 			})
@@ -54,7 +57,13 @@ func (a *API) addLike(w http.ResponseWriter, r *http.Request, j *config.Job, sta
 		failParts(w, r, "the secret arguments of a run are not kept", missing...)
 		return false
 	}
-	maps.Copy(all, start.Args)
+	for name, value := range start.Args {
+		_, had := all[name]
+		known := slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == name })
+		if all[name] = value; had && !known && (value == nil || value == "") {
+			delete(all, name) // an argument that the job has no longer is left out
+		}
+	}
 	start.Args = all
 	return true
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -88,7 +89,11 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		if wrong.Field != "" {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		detail := fmt.Sprintf("this is a JSON %s: an object such as {\"args\":{}} is wanted", wrong.Value)
+		wanted := `an object such as {"args":{}}`
+		if wrong.Type.Kind() == reflect.String {
+			wanted = "a text"
+		}
+		detail := fmt.Sprintf("this is a JSON %s: %s is wanted", wrong.Value, wanted)
 		problem.Write(w, problem.Problem{
 			Status: http.StatusUnprocessableEntity, Detail: "the body has the wrong shape", Instance: instance(r),
 			Errors: []problem.Part{{Pointer: where, Detail: detail}},

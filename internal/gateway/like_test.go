@@ -46,7 +46,9 @@ jobs:
 				t.Errorf("like %.20s = %v, want %q", like, p, want)
 			}
 		}
-		s.json(422, "POST", runs, `{"like":7}`)
+		if p := s.json(422, "POST", runs, `{"like":7}`); !contains(fmt.Sprint(p["errors"]), "this is a JSON number: a text is wanted") {
+			t.Errorf("like a number = %v, want what is wanted", p)
+		}
 	})
 }
 
@@ -72,5 +74,40 @@ jobs:
 	second := s.ended(of(s.json(202, "POST", runs, like+`,"args":{"token":"sesame-other","pin":""}}`), "id"))
 	if second["output"] != "1\n" || second["args"].(object)["token"] != "***" {
 		t.Errorf("with the secrets the run ended as %v", second)
+	}
+}
+
+// The arguments of a job may have changed since: what was a secret is not replaced by the mask that is shown of it, and what
+// the job has no longer can be left out.
+func TestARunLikeOneOfAnEarlierDefinition(t *testing.T) {
+	s := startFile(t, `
+jobs:
+  scan:
+    exec: [echo, "{n}", "{old}"]
+    stdin: "{pin}"
+    args: {n: {type: int}, old: {}, pin: {secret: true}}
+`, 0)
+	first := s.ended(of(s.json(202, "POST", runs, `{"args":{"n":1,"old":"x","pin":"123456789"}}`), "id"))
+	s.reload(`
+jobs:
+  scan: {exec: [echo, "{n}", "{pin}"], args: {n: {type: enum, values: [one, two]}, pin: {}}}
+`)
+	like := fmt.Sprintf(`{"like":%q`, of(first, "id"))
+	wrong := func(body, want string) {
+		t.Helper()
+		var pointers []string
+		for _, e := range s.json(422, "POST", runs, body)["errors"].([]any) {
+			pointers = append(pointers, of(e.(object), "pointer"))
+		}
+		if got := strings.Join(pointers, " "); got != want {
+			t.Errorf("%s is refused for %q, want %q", body, got, want)
+		}
+	}
+	wrong(like+"}", "#/args/pin")
+	wrong(like+`,"args":{"pin":"7"}}`, "#/args/n #/args/old")
+	wrong(like+`,"args":{"pin":"7","n":"one","none":""}}`, "#/args/none #/args/old")
+	again := s.ended(of(s.json(202, "POST", runs, like+`,"args":{"pin":"7","n":"one","old":null}}`), "id"))
+	if again["output"] != "one 7\n" {
+		t.Errorf("the run like the first one ended as %v", again)
 	}
 }
