@@ -40,6 +40,8 @@ type services struct {
 	storeFails bool
 	past       error // of what reads the polls and states of sources
 	spans      *archive.MemorySpans
+	runs       api.Runs   // nil: there are none
+	changed    *sse.Topic // of them
 }
 
 func (s *services) Topics() []*sse.Topic { return []*sse.Topic{s.topic} }
@@ -108,6 +110,29 @@ func (s served) Start(context.Context, *jobs.Job, jobs.StartOptions) (*jobs.Run,
 	return nil, wire.Run{ID: "r1", Status: "succeeded"}, s.start
 }
 
+// otherRuns are api.Runs under a name that is not that of one of its methods.
+type otherRuns = api.Runs
+
+// servedRuns are the runs of services.
+type servedRuns struct {
+	otherRuns
+	of *services
+}
+
+func (s servedRuns) Lookup(ctx context.Context, id string) (jobs.Record, error) {
+	return s.of.runs.Lookup(ctx, id)
+}
+
+func (s servedRuns) Output(ctx context.Context, id string, from int64, most int) (archive.Output, <-chan struct{}, error) {
+	return s.of.runs.Output(ctx, id, from, most)
+}
+
+func (s servedRuns) Runs(ctx context.Context, filter archive.RunFilter) ([]archive.Run, bool, error) {
+	return s.of.runs.Runs(ctx, filter)
+}
+
+func (s servedRuns) Changed() *sse.Topic { return s.of.changed }
+
 // newServices returns services and what answers requests about them.
 func newServices(t *testing.T) (*services, http.Handler) {
 	t.Helper()
@@ -123,13 +148,14 @@ func newServices(t *testing.T) (*services, http.Handler) {
 	current := func() *config.Config { return cfg }
 	log := slog.New(slog.DiscardHandler)
 	guard := access.New(current)
-	s.spans = archive.NewMemorySpans()
+	s.spans, s.changed = archive.NewMemorySpans(), hub.Topic("runs", sse.TopicOptions{})
 	samples := archive.NewMemorySamples()
 	samples.Keep("a", time.Hour)
 	samples.Add("a", archive.Sample{Poll: archive.Poll{At: time.Now(), State: "ok"}, Value: 1.5})
 	return s, api.New(api.Deps{
 		Sources:     s,
 		Jobs:        served{s},
+		Runs:        servedRuns{of: s},
 		Samples:     brokenSamples{samples, s},
 		Spans:       brokenSpans{s.spans, s},
 		Config:      current,

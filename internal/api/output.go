@@ -14,8 +14,12 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// outputPiece bounds the memory of an answer with output, in bytes.
-const outputPiece = 64 << 10
+const (
+	// outputPiece bounds the memory of an answer with output, in bytes.
+	outputPiece = 64 << 10
+	// pieceWithin bounds the time that a client may take to read a piece. Any other answer may take so long in all.
+	pieceWithin = 2 * time.Minute
+)
 
 // runOutput answers with what a run has printed: all that is kept of it; what comes from an offset on, for which a
 // client may wait with `Prefer: wait=N`; or a range of bytes (RFC 9110 §14). Offsets, and those of ranges, are places in
@@ -113,8 +117,12 @@ func (a *API) awaitOutput(
 	w http.ResponseWriter, r *http.Request, run wire.Run, offset int64, prefer negotiate.Preferences,
 ) (part archive.Output, more <-chan struct{}, ok bool) {
 	part, more, err := a.outputOf(r, run, offset, 0)
-	if err == nil && prefer.Waits && part.Begin == part.Size && more != nil && !run.Status.Ended() {
-		timer := time.NewTimer(prefer.Duration)
+	if err == nil && prefer.Waits && part.Begin == part.Size && !run.Status.Ended() {
+		wait := prefer.Duration
+		if more == nil {
+			wait = min(wait, elsewherePause)
+		}
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
 		case <-more:
@@ -151,11 +159,13 @@ func (a *API) outputOf(r *http.Request, run wire.Run, from int64, most int) (arc
 // writeOutput writes a part of what a run has printed. If it is not kept any more, the client gets less than was
 // announced, and notices.
 func (a *API) writeOutput(w http.ResponseWriter, r *http.Request, run wire.Run, begin, end int64) {
+	connection := http.NewResponseController(w)
 	for begin < end {
 		part, _, err := a.outputOf(r, run, begin, int(min(end-begin, outputPiece)))
 		if err != nil || part.Begin != begin || len(part.Text) == 0 {
 			return
 		}
+		_ = connection.SetWriteDeadline(time.Now().Add(pieceWithin)) // otherwise that of the server holds
 		if _, err := w.Write(part.Text); err != nil {
 			return // the client is gone
 		}
@@ -163,35 +173,47 @@ func (a *API) writeOutput(w http.ResponseWriter, r *http.Request, run wire.Run, 
 	}
 }
 
+// elsewherePause is how long a client waits for output of a run in progress of which another process would be told first.
+const elsewherePause = time.Second
+
 // A byteRange is a range of offsets, without its end.
 type byteRange struct{ begin, end int64 }
 
 // rangeOf returns the range that a request is for. It reports false if the whole is to be answered: without a range,
-// with several, with one in another unit or that is not valid, and if it is only wanted of another version than tag,
-// which is empty while the output grows.
+// with several, with one in another unit or that is not valid; if it is only wanted of another version than tag, which is
+// empty while the output grows; for a method other than GET, which has no ranges (RFC 9110 §14.2); and for the end of
+// what is empty, of which no part can be named.
 func rangeOf(r *http.Request, tag string, size int64) (byteRange, bool) {
 	if condition := r.Header.Get("If-Range"); condition != "" && (tag == "" || condition != tag) {
 		return byteRange{}, false
 	}
-	spec, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	unit, spec, ok := strings.Cut(r.Header.Get("Range"), "=")
 	first, last, found := strings.Cut(strings.TrimSpace(spec), "-")
-	if !ok || !found {
+	if r.Method != http.MethodGet || !ok || !found || !strings.EqualFold(unit, "bytes") {
 		return byteRange{}, false
 	}
 	if first == "" {
-		n, err := strconv.ParseUint(last, 10, 62)
-		return byteRange{max(0, size-int64(n)), size}, err == nil
+		n, ok := position(last)
+		return byteRange{max(0, size-n), size}, ok && (n == 0 || size > 0)
 	}
 	wanted := byteRange{end: math.MaxInt64}
-	n, err := strconv.ParseUint(first, 10, 62)
-	if wanted.begin = int64(n); err != nil {
-		return wanted, false
+	if wanted.begin, ok = position(first); ok && last != "" {
+		wanted.end, ok = position(last)
+		wanted.end++
 	}
-	if last != "" {
-		n, err = strconv.ParseUint(last, 10, 62)
-		wanted.end = int64(n) + 1
+	return wanted, ok && wanted.end > wanted.begin
+}
+
+// position reads a number of a range (RFC 9110 §14.1.2). One that is larger than any offset is as good as the largest.
+func position(text string) (int64, bool) {
+	if text == "" || strings.Trim(text, "0123456789") != "" {
+		return 0, false
 	}
-	return wanted, err == nil && wanted.end > wanted.begin
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		n = math.MaxInt64
+	}
+	return min(n, math.MaxInt64-1), true
 }
 
 // lengthOf is the length of an output in Content-Range: unknown while the run may print more.
