@@ -29,11 +29,16 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
+	isStream := negotiate.Accept(r.Header, negotiate.JSON, negotiate.EventStream) == negotiate.EventStream
+	if err := checkEventQuery(r.URL.Query()); err != nil && !isStream { // clients of streams add parameters of their own
+		fail(w, r, http.StatusBadRequest, err.Error())
+		return
+	}
 	if slices.ContainsFunc(events.Personal, asked.names) && !a.mayManage(r) {
 		a.refuse(w, r)
 		return
 	}
-	if negotiate.Accept(r.Header, negotiate.JSON, negotiate.EventStream) == negotiate.EventStream {
+	if isStream {
 		a.streamEvents(w, r, asked)
 		return
 	}
@@ -132,4 +137,20 @@ func eventQueryOf(query url.Values) (q eventQuery, err error) {
 		}
 	}
 	return q, errors.Join(errSince, errUntil, errLimit, errCursor)
+}
+
+// checkEventQuery returns an error if a query has what no query for events has: a filter with another name would choose all.
+func checkEventQuery(query url.Values) error {
+	for name, values := range query {
+		switch name {
+		case "kind", "source", "job":
+		case "since", "until", "limit", "cursor":
+			if len(values) > 1 {
+				return fmt.Errorf("%s is given twice", name)
+			}
+		default:
+			return fmt.Errorf("there is no parameter %.100q: write kind, source, job, since, until, limit or cursor", name)
+		}
+	}
+	return nil
 }

@@ -79,6 +79,9 @@ func TestAListOfEvents(t *testing.T) {
 		{"?source=x", ""},
 		{"?job=x", ""},
 		{"?since=1h&kind=alert", "a firing"},
+		{"?since=7d&until=1y", ""},
+		{"?since=2001-01-01T00:00:00+01:00&kind=alert", "a firing"},
+		{"?since=007d&kind=alert", "a firing"},
 		{"?since=2001-01-01T00:00:00Z&until=2002-01-01T00:00:00Z", ""},
 	} {
 		var got []string
@@ -101,6 +104,8 @@ func TestAListOfEvents(t *testing.T) {
 		"?cursor=x":                    "cursor=x is none: give the next of the answer before",
 		"?since=x":                     "since=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d",
 		"?until=x":                     "until=x is neither a time such as 2026-11-21T18:40:00Z nor a duration such as 1h or 30d",
+		"?sources=a":                   "there is no parameter \"sources\": write kind, source, job, since, until, limit or cursor",
+		"?limit=1&limit=2":             "limit is given twice",
 		strings.Repeat("&job=a", 1001): "",
 	} {
 		resp, got := do(t, h, "GET", "/api/v1/events?"+query[min(1, len(query)):], "")

@@ -52,7 +52,8 @@ func timeOf(name, text string) (func(now time.Time) time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
+	plus := strings.Replace(text, " ", "+", 1) // which a query that is not encoded loses
+	if at, err := time.Parse(time.RFC3339, plus); err == nil {
 		return func(time.Time) time.Time { return at }, nil
 	}
 	if d, ok := grammar.ParsePeriod(text); ok {
