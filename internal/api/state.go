@@ -67,7 +67,7 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 	now, ok := current()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
 	if ok && prefer.Waits && negotiate.HasTag(r.Header, now.tag) {
-		known := now.tag
+		known, took := now.tag, time.Duration(0)
 		ctx, cancel := context.WithTimeout(r.Context(), prefer.Duration)
 		defer cancel()
 		// A flush means that there may be a new snapshot; after the first one, none is missed.
@@ -75,9 +75,14 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 			if !ok {
 				return // it has answered
 			}
+			if !pauseAfter(ctx, took) {
+				return
+			}
+			begun := time.Now()
 			if now, ok = current(); !ok || now.tag != known {
 				cancel() // also for a client that claims to have every version
 			}
+			took = time.Since(begun)
 		}}
 		_ = a.deps.Hub.ServeAll(watch, r.WithContext(ctx), topics...) // a wakeup can do all that a stream needs
 		if !a.revalidate(w, r, view, nil) {
@@ -97,6 +102,20 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 		return
 	}
 	answerJSON(w, http.StatusOK, now.body...)
+}
+
+// pauseAfter waits until what took that long has had a tenth of the time: a client who waits for a list to change may have
+// chosen what does not, while the list is long and its topics change all the time. It reports false if ctx ends before.
+func pauseAfter(ctx context.Context, took time.Duration) bool {
+	if took < time.Millisecond {
+		return true
+	}
+	select {
+	case <-time.After(min(9*took, time.Second)):
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // A wakeup is the writer of a stream that nobody reads: it calls wake instead of flushing.

@@ -104,9 +104,7 @@ func (s *Service) Runs(ctx context.Context, filter archive.RunFilter) (list []ar
 	filter.Limit = limit + 1
 	for _, run := range s.past.all() { // before the archive: none is missed that moves meanwhile
 		open[run.ID] = run
-		if run.Status.Ended() { // the archive may have it, too
-			filter.Limit++
-		}
+		filter.Limit++ // the archive may have it, too, as soon as it is over
 		if r := entryOf(run); filter.Passes(r) {
 			list = append(list, r)
 		}

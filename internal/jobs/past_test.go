@@ -96,6 +96,45 @@ func TestRunsEndWhileTheArchiveCannotBeWritten(t *testing.T) {
 	})
 }
 
+// An interruptedArchive calls a function before each list.
+type interruptedArchive struct {
+	archive.Runs
+	before func()
+}
+
+func (i *interruptedArchive) List(ctx context.Context, filter archive.RunFilter) ([]archive.Run, error) {
+	if i.before != nil {
+		i.before()
+	}
+	return i.Runs.List(ctx, filter)
+}
+
+// A run that ends while a list is made takes the place of no other: what the list does not have follows.
+func TestARunThatEndsWhileItIsListedHidesNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := &interruptedArchive{Runs: archive.NewMemoryRuns(nil)}
+		b := openOn(t, runs, "jobs: {j: {exec: [x]}}\n", func(context.Context) error {
+			time.Sleep(time.Second)
+			return nil
+		})
+		for i := range 4 {
+			run, err := b.start("j", jobs.StartOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i < 3 {
+				run.Wait(t.Context(), time.Minute)
+				time.Sleep(time.Second)
+			}
+		}
+		runs.before = func() { time.Sleep(10 * time.Second) }
+		list, more, err := b.Runs(t.Context(), archive.RunFilter{Statuses: []string{"succeeded"}, Limit: 2})
+		if err != nil || len(list) != 2 || !more {
+			t.Errorf("of three runs that have succeeded, and one that is about to, %d are listed, more: %t, %v, want 2 and more", len(list), more, err)
+		}
+	})
+}
+
 // Runs that end at the same moment displace each other: as many stay as the job keeps.
 func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 	for _, keep := range []int{1, 3} {
