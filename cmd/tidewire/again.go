@@ -20,6 +20,17 @@ type again struct {
 	notes io.Writer
 }
 
+// check returns an error if the flags do not name one run, of which --like may have been given.
+func (a again) check(like bool) error {
+	switch {
+	case a.last && like:
+		return usageError("--again and --like exclude each other")
+	case like && a.like == "": // as from a script that has found none: the defaults are not meant
+		return usageError("--like is empty: write the id of a run, see 'tidewire runs'")
+	}
+	return nil
+}
+
 // prepare returns the id of the run, empty if there is to be none. It asks for the secret arguments that the run had, which
 // are not kept, and adds them to values.
 func (a again) prepare(ctx context.Context, gw *remote, job string, values map[string]string) (id string, err error) {
@@ -37,7 +48,7 @@ func (a again) prepare(ctx context.Context, gw *remote, job string, values map[s
 		}
 		run = list.Runs[0]
 	} else if _, err := gw.get(ctx, &run, "runs", a.like); err != nil {
-		return "", err
+		return "", errors.New(gw.explained(err).Error()) // startError takes a 404 for one of the job
 	}
 	var definition wire.JobObject
 	if _, err := gw.get(ctx, &definition, "jobs", job); err != nil {

@@ -42,6 +42,9 @@ the secrets that the configuration refers to.`,
 				dir = cfg.Store.Dir
 			}
 			size, err := store.Backup(cmd.Context(), dir, rest[0])
+			if cmd.Context().Err() != nil {
+				return exitStatus(exitInterrupted)
+			}
 			if err != nil {
 				return err
 			}

@@ -111,11 +111,11 @@ func completeRun(cmd *cobra.Command, args []string, _ string) ([]cobra.Completio
 	isOutput := cmd.Name() == "output"
 	var list wire.Runs
 	address, _ := cmd.Flags().GetString("url")
-	path := "runs"
+	path := []string{"runs"}
 	if !isOutput && len(args) > 0 {
-		path = "jobs/" + args[0] + "/runs"
+		path = []string{"jobs", args[0], "runs"}
 	}
-	if isOutput && len(args) > 0 || !ask(cmd, address, &list, path) {
+	if isOutput && len(args) > 0 || !ask(cmd, address, &list, path...) {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var found []cobra.Completion
@@ -154,7 +154,7 @@ func completeSource(cmd *cobra.Command, args []string, _ string) ([]cobra.Comple
 }
 
 // ask gets the data for a completion from a gateway.
-func ask(cmd *cobra.Command, address string, v any, path string) bool {
+func ask(cmd *cobra.Command, address string, v any, path ...string) bool {
 	tokenFile, _ := cmd.Flags().GetString("token-file")
 	gw, err := newRemote(address, tokenFile)
 	if err != nil {
@@ -162,6 +162,6 @@ func ask(cmd *cobra.Command, address string, v any, path string) bool {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
 	defer cancel()
-	_, err = gw.get(ctx, v, path)
+	_, err = gw.get(ctx, v, path...)
 	return err == nil
 }

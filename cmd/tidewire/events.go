@@ -63,7 +63,11 @@ With --json it prints a line for each event: the event as in the API.`,
 			if follow {
 				return gw.explained(e.follow(cmd.Context()))
 			}
-			return gw.explained(e.list(cmd.Context()))
+			err = e.list(cmd.Context())
+			if cmd.Context().Err() != nil {
+				return exitStatus(exitInterrupted)
+			}
+			return gw.explained(err)
 		},
 	}
 	urlFlag(cmd, &address)
@@ -149,7 +153,9 @@ func (e *eventLister) follow(ctx context.Context) error {
 	}
 	req.URL.RawQuery = e.query.Encode()
 	req.Header.Set("Accept", "text/event-stream")
-	broken := false
+	following, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	broken, reached := false, false
 	client := &sse.Client{
 		HTTP:    &http.Client{Transport: e.gw.dial},
 		Silence: silence,
@@ -157,21 +163,23 @@ func (e *eventLister) follow(ctx context.Context) error {
 			if broken {
 				fmt.Fprintf(e.notes, "tidewire: connected to %s again\n", e.gw)
 			}
-			broken = false
+			broken, reached = false, true
 		},
 		OnRetry: func(err error, _ time.Duration) {
-			if !broken {
+			if !reached { // the URL may be wrong
+				giveUp(err)
+			} else if !broken {
 				fmt.Fprintf(e.notes, "tidewire: the connection to %s broke (%s); trying again\n", e.gw, text.Line(err.Error()))
 			}
 			broken = true
 		},
 	}
 	first := true
-	for ev, err := range client.Events(ctx, req) {
-		if ctx.Err() != nil {
+	for ev, err := range client.Events(following, req) {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case err != nil: // also the cause of giving up
 			return err
 		}
 		if ev.Name == "gap" {

@@ -138,6 +138,8 @@ func arguments(least, most int) cobra.PositionalArgs {
 		switch {
 		case len(args) < least:
 			what = "an argument is missing"
+		case len(args) <= most && len(args) > 0 && args[0] == "":
+			what = "the first argument is empty"
 		case len(args) <= most:
 			return nil
 		}

@@ -382,6 +382,7 @@ func TestTheNumberOfArgumentsIsExplained(t *testing.T) {
 		want string
 	}{
 		{[]string{"run"}, "tidewire: an argument is missing: write tidewire run JOB [ARG=VALUE ...]\n"},
+		{[]string{"output", ""}, "tidewire: the first argument is empty: write tidewire output RUN\n"},
 		{[]string{"explain"}, "tidewire: an argument is missing: write tidewire explain [CONFIG] NAME\n"},
 		{[]string{"serve", "a", "b"}, "tidewire: there are too many arguments: write tidewire serve [CONFIG]\n"},
 	} {

@@ -17,7 +17,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// outputAgain is the pause before a broken answer is continued.
+// outputAgain is the pause before a broken answer is continued, and before one that had nothing is asked for again.
 const outputAgain = time.Second
 
 func outputCommand() *cobra.Command {
@@ -71,7 +71,7 @@ type outputReader struct {
 // print prints the output to its end, or to what there is if it is not to be followed.
 func (o *outputReader) print(ctx context.Context) error {
 	for {
-		before := o.next
+		before, asked := o.next, time.Now()
 		over, err := o.answer(ctx)
 		if ctx.Err() != nil {
 			return exitStatus(exitInterrupted)
@@ -82,15 +82,16 @@ func (o *outputReader) print(ctx context.Context) error {
 		switch {
 		case err == nil && over:
 			return nil
-		case err == nil:
+		case err == nil && (o.next > before || time.Since(asked) > outputAgain):
 			continue
-		}
-		var broken *brokenError
-		if !errors.As(err, &broken) || !o.reached {
-			return o.gw.explained(err)
-		}
-		if err := o.lost(broken.error); err != nil {
-			return err
+		case err != nil: // otherwise the answer did not wait for more
+			var broken *brokenError
+			if !errors.As(err, &broken) || !o.reached {
+				return o.gw.explained(err)
+			}
+			if err := o.lost(broken.error); err != nil {
+				return err
+			}
 		}
 		select {
 		case <-time.After(outputAgain):
@@ -133,6 +134,7 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		return false, err
 	}
 	req.URL.RawQuery = url.Values{"from": {strconv.FormatInt(o.next, 10)}}.Encode()
+	req.Header.Set("Accept-Encoding", "identity") // a proxy that compresses would take the length, by which offsets are counted
 	if o.follow {
 		req.Header.Set("Prefer", "wait=25")
 	}
@@ -147,8 +149,7 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		err := &sse.StatusError{
 			Method: req.Method, URL: req.URL.Redacted(), StatusCode: resp.StatusCode, Header: resp.Header, Body: body,
 		}
-		if resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusBadGateway ||
-			resp.StatusCode == http.StatusTooManyRequests {
+		if isPassing(resp.StatusCode) {
 			return false, &brokenError{err}
 		}
 		return false, err
@@ -170,6 +171,13 @@ func (o *outputReader) answer(ctx context.Context) (over bool, err error) {
 		return false, &brokenError{err}
 	}
 	return !o.follow || resp.Header.Get("Tidewire-End") != "", nil
+}
+
+// isPassing reports whether an answer with a status may be another one a moment later: of a gateway that restarts, or of the
+// proxy before it.
+func isPassing(status int) bool {
+	return status == http.StatusServiceUnavailable || status == http.StatusBadGateway || status == http.StatusGatewayTimeout ||
+		status == http.StatusTooManyRequests
 }
 
 // writeOnly tells errors of writing from those of reading.

@@ -126,9 +126,17 @@ func newRemote(address, tokenFile string) (*remote, error) {
 	return r, nil
 }
 
-// url returns the URL of a path of the API.
+// url returns the URL of a path of the API. Each element is a name, whatever characters it has.
 func (r *remote) url(path ...string) *url.URL {
-	return r.base.JoinPath(append([]string{"api/v1"}, path...)...)
+	elements := []string{"api/v1"}
+	for _, name := range path {
+		name = url.PathEscape(name)
+		if name == "." || name == ".." { // which would be resolved
+			name = strings.ReplaceAll(name, ".", "%2E")
+		}
+		elements = append(elements, name)
+	}
+	return r.base.JoinPath(elements...)
 }
 
 // request returns a GET request for a path of the API.

@@ -289,6 +289,11 @@ func TestRemoteMistakes(t *testing.T) {
 		{"", []string{"watch", "localhost:8480"}, 2, `"localhost:8480" is not the URL of a gateway`},
 		{"", []string{"run", "--url", "http://127.0.0.1:1", "x"}, 1, "http://127.0.0.1:1 cannot be reached: "},
 		{"", []string{"watch", "http://127.0.0.1:1"}, 1, "http://127.0.0.1:1 cannot be reached: "},
+		{"", []string{"runs", "--url", "http://127.0.0.1:1"}, 1, "http://127.0.0.1:1 cannot be reached: "},
+		{"", []string{"output", "--follow", "--url", "http://127.0.0.1:1", "R"}, 1, "http://127.0.0.1:1 cannot be reached: "},
+		{"", []string{"events", "--follow", "--url", "http://127.0.0.1:1"}, 1, "http://127.0.0.1:1 cannot be reached: "},
+		{"", []string{"events", "--follow", "--url", refuses}, 1, "requires a token"},
+		{"0ld", []string{"output", "--url", refuses, "R"}, 1, "has it been replaced there?"},
 	} {
 		t.Setenv("TIDEWIRE_TOKEN", c.token)
 		code, stdout, stderr := tidewire(t, c.args...)

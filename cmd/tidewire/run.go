@@ -48,8 +48,8 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed,
 			if err != nil {
 				return err
 			}
-			if earlier.last && earlier.like != "" {
-				return usageError("--again and --like exclude each other")
+			if err := earlier.check(cmd.Flags().Changed("like")); err != nil {
+				return err
 			}
 			gw, err := newRemote(address, tokenFile)
 			if err != nil {

@@ -18,8 +18,9 @@ func followOutput(ctx context.Context, gw *remote, id string, tell func(lines []
 	next, begun := "0", "" // where the next answer begins, and the unfinished line
 	for {
 		header, text, err := gw.output(ctx, id, next)
+		var status *sse.StatusError
 		switch {
-		case ctx.Err() != nil || errors.As(err, new(*sse.StatusError)):
+		case ctx.Err() != nil || errors.As(err, &status) && !isPassing(status.StatusCode):
 			return
 		case err != nil:
 			select {

@@ -80,6 +80,7 @@ func TestRunsCommand(t *testing.T) {
 	}{
 		{"none", exitFailure, "there are: scan, other"}, {"--status done", exitFailure, "write queued, running"}, {"--since tea", exitFailure, "since=tea"},
 		{"--limit 0", exitUsage, "from 1 to"}, {"a b", exitUsage, "too many arguments"},
+		{"../runs", exitFailure, `no job "../runs"`}, {"..", exitFailure, `no job ".."`}, {"50%?#", exitFailure, `no job "50%?#"`},
 	} {
 		if code, _, stderr := tidewire(t, append([]string{"runs"}, strings.Fields(c.args)...)...); code != c.code || !strings.Contains(stderr, c.want) {
 			t.Errorf("runs %s = %d %q, want %d and %q", c.args, code, stderr, c.code, c.want)
@@ -189,6 +190,52 @@ func TestOutputCommandNeedsAGateway(t *testing.T) {
 	}
 }
 
+// What comes between, as a proxy that compresses, or one that does not pass on the wish to wait, costs nothing but time.
+func TestOutputCommandThroughProxies(t *testing.T) {
+	var requests atomic.Int32
+	begun := time.Now()
+	gw := fake(t, map[string]http.HandlerFunc{"GET /api/v1/runs/R/output": func(w http.ResponseWriter, r *http.Request) {
+		if got := r.Header.Get("Accept-Encoding"); got != "identity" {
+			t.Errorf("Accept-Encoding = %q, want that nothing is encoded", got)
+		}
+		w.Header().Set("Tidewire-Next", "0")
+		w.Header().Set("Content-Length", "0")
+		if requests.Add(1) == 2 {
+			w.Header().Set("Tidewire-End", "true")
+		}
+	}})
+	code, stdout, stderr := tidewire(t, "output", "R", "--follow", "--url", gw)
+	if code != 0 || stdout+stderr != "" || requests.Load() != 2 || time.Since(begun) < outputAgain {
+		t.Errorf("output = %d, %q, %q, after %d requests within %v, want a pause between two", code, stdout, stderr, requests.Load(), time.Since(begun))
+	}
+}
+
+// A gateway that restarts behind a proxy ends neither the output nor the run.
+func TestRunShowsOutputBehindAProxy(t *testing.T) {
+	var requests atomic.Int32
+	gw := fake(t, map[string]http.HandlerFunc{
+		"POST /api/v1/jobs/scan/runs": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Location", "/api/v1/runs/R")
+			w.WriteHeader(http.StatusAccepted)
+			fmt.Fprint(w, `{"id":"R","events":"/api/v1/runs/R/events"}`)
+		},
+		"GET /api/v1/runs/R/events": sends("id: R-end\ndata: {\"status\":\"succeeded\",\"output\":\"\"}\n\n"),
+		"GET /api/v1/runs/R/output": func(w http.ResponseWriter, _ *http.Request) {
+			if requests.Add(1) == 1 {
+				w.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			w.Header().Set("Tidewire-Next", "6")
+			w.Header().Set("Tidewire-End", "true")
+			fmt.Fprint(w, "hello\n")
+		},
+	})
+	code, _, stderr := tidewire(t, "run", "scan", "--output", "--url", gw)
+	if code != 0 || !strings.Contains(stderr, "hello") {
+		t.Errorf("run --output = %d, %q, want the output", code, stderr)
+	}
+}
+
 func TestRunAgain(t *testing.T) {
 	_, ids := twoJobs(t)
 	for _, c := range []struct {
@@ -197,7 +244,7 @@ func TestRunAgain(t *testing.T) {
 		want string
 	}{
 		{"scan --like " + ids[1], 3, "code 3"}, {"scan --again", 3, "code 3"}, {"scan --again code=4", 4, "code 4"}, {"scan --again", 4, "code 4"},
-		{"scan --like " + ids[2], exitUsage, "is one of job"}, {"scan --like NONE", exitFailure, "there is no run"},
+		{"scan --like " + ids[2], exitUsage, "is one of job"}, {"scan --like NONE", exitFailure, "before this gateway started\n"},
 		{"none --again", exitFailure, "there are: scan, other"}, {"scan --again --like x", exitUsage, "exclude each other"},
 	} {
 		code, _, stderr := tidewire(t, append([]string{"run", "--output"}, strings.Fields(c.args)...)...)
@@ -218,6 +265,9 @@ jobs:
 		t.Errorf("run --again of a job that never ran = %d, %q", code, stderr)
 	}
 	tidewire(t, "run", "scan", "token=open-sesame")
+	if code, _, stderr := tidewire(t, "run", "new", "--like", ""); code != exitUsage || !strings.Contains(stderr, "--like is empty") {
+		t.Errorf("run --like of nothing = %d, %q", code, stderr)
+	}
 	code, _, stderr := tidewire(t, "run", "scan", "--again")
 	if want := "the argument token is secret, so that of the earlier run was not kept: add token=VALUE"; code != exitUsage || !strings.Contains(stderr, want) {
 		t.Errorf("run --again without the secret = %d, %q, want %q", code, stderr, want)
