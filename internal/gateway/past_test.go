@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/csv"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -143,6 +144,38 @@ func TestThePastSurvivesARestart(t *testing.T) {
 		if w := w.(object); w["ok"].(float64) <= 0 || w["unknown"].(float64) < 0.9 {
 			t.Errorf("the window is %v, want the time in which the gateway ran", w)
 		}
+	}
+}
+
+// A time in which the gateway did not run is no outage of a source that polls find in order before and after it, however
+// old its value was meanwhile; nor is it an event.
+func TestARestartIsNoOutage(t *testing.T) {
+	dir := t.TempDir()
+	up := newUpstream(t, `{"level": 41}`)
+	text := withDir(dir) + strings.Replace(lasting(up.URL), "stale_after: 1h", "stale_after: 1s", 1)
+	s := start(t, text)
+	s.source("tank", "ok")
+	s.stop()
+	time.Sleep(1300 * time.Millisecond)
+	up.say(`{"level": 42}`)
+	s = start(t, text)
+	until(t, "another number", func() bool { return contains(fmt.Sprint(s.source("tank", "ok")["value"]), "42") })
+	if got := s.json(200, "GET", "/api/v1/sources/tank/availability", ""); len(got["outages"].([]any)) != 0 {
+		t.Errorf("the outages are %v, want none", got["outages"])
+	}
+	if got := s.json(200, "GET", "/api/v1/events?kind=state", "")["events"].([]any); len(got) != 0 {
+		t.Errorf("the events are %v, want none", got)
+	}
+	// An outage that the first poll finds is one.
+	s.stop()
+	time.Sleep(1300 * time.Millisecond)
+	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	s = start(t, text)
+	until(t, "a failed poll", func() bool { return contains(fmt.Sprint(s.source("tank", "stale")["error"]), "GET http") })
+	outages := s.json(200, "GET", "/api/v1/sources/tank/availability", "")["outages"].([]any)
+	events := s.json(200, "GET", "/api/v1/events?kind=state", "")["events"].([]any)
+	if len(outages) != 1 || !contains(fmt.Sprint(outages), "GET http") || len(events) != 1 || !contains(fmt.Sprint(events), "GET http") {
+		t.Errorf("the outages are %v and the events %v, want the failed poll in both", outages, events)
 	}
 }
 

@@ -260,8 +260,24 @@ func (s *poller) resume() wire.Source {
 		if left == 0 {
 			text := s.staleReason()
 			snap.State, snap.Error = wire.SourceStale, &text
+			if s.Polled() {
+				s.aged = &text
+			}
+		}
+		if left > 0 && s.Polled() { // it was good enough when the process before ended: the first poll has its time
+			within := s.firstPollWithin()
+			s.evaluateFrom, left = s.svc.deps.Clock.Now().Add(within), max(left, within)
 		}
 		s.svc.deps.Scheduler.Schedule(staleKey(s.key), left)
 	}
 	return snap
+}
+
+// firstPollWithin returns how long the poll that follows at once may take before the age of the value counts.
+func (s *poller) firstPollWithin() time.Duration {
+	patience := min(s.Timeout, longestWait)
+	if s.limit != nil {
+		patience += s.limit.Delay(s.svc.deps.Clock.Now())
+	}
+	return patience
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +103,46 @@ func TestAValueCanBeStaleAfterARestart(t *testing.T) {
 		time.Sleep(5 * time.Hour)
 		if b := after.now("b"); b["state"] != "stale" {
 			t.Errorf("b is %v after 9 hours, want stale", b)
+		}
+	})
+}
+
+// A value that becomes too old while the first poll after a restart is in progress waits for that: the time in which there
+// was no process says nothing about the source.
+func TestTheFirstPollAfterARestartHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const yaml = "sources: {a: {exec: [a], every: 1h, timeout: 5s, stale_after: 2h, alert: {notify: ops}}}\nnotify: {ops: {http: \"http://127.0.0.1:1\"}}\n"
+		store := sources.NewStore()
+		dying := snapshottest.NewProcess(store)
+		before := newPollingOn(t, dying, yaml)
+		time.Sleep(90 * time.Minute)
+		dying.Kill()
+		before.stop()
+		got, err := time.Parse(time.RFC3339, before.now("a")["updated_at"].(string))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Until(got.Add(2*time.Hour - time.Second)))
+		after := startPollingOn(t, store, yaml)
+		var fails atomic.Bool
+		after.say(func(string) (any, error) {
+			time.Sleep(3 * time.Second)
+			if fails.Load() {
+				return nil, errors.New("no answer")
+			}
+			return 43.0, nil
+		})
+		after.run()
+		for range 4 {
+			if a := after.now("a"); a["state"] != "ok" || a["alert"] != nil {
+				t.Errorf("a is %v during its first poll and after it, want ok", a)
+			}
+			time.Sleep(time.Second)
+		}
+		fails.Store(true)
+		time.Sleep(2*time.Hour + time.Minute)
+		if a := after.now("a"); a["state"] != "stale" || a["alert"] == nil {
+			t.Errorf("a is %v when polls fail, want stale, with an alert", a)
 		}
 	})
 }

@@ -56,7 +56,8 @@ type poller struct {
 
 	published wire.Source // the newest snapshot; reading it back from the store costs a tenth of a poll
 
-	told string // the newest state but pending; empty: it was pending from the start
+	told string  // the newest state but pending; empty: it was pending from the start
+	aged *string // the error of a value that is too old as no process polled it meanwhile; nil: that is not so, or over
 
 	alert *alert.Monitor // nil: it has none
 
@@ -190,9 +191,15 @@ func (s *poller) latest() (snap wire.Source) {
 // put publishes the source's next snapshot.
 func (s *poller) put(snap wire.Source) {
 	s.revision++
-	s.tell(snap)
+	if !s.isAged(&snap) {
+		s.tell(snap)
+	}
 	s.publish(snap)
 }
+
+// isAged reports whether a snapshot is stale only because no process polled the source meanwhile. That is neither an event
+// nor an outage: what the source is, the first poll says.
+func (s *poller) isAged(snap *wire.Source) bool { return s.aged != nil && snap.Error == s.aged }
 
 // tell tells of a change of the state. That a source is ok at first is what is expected.
 func (s *poller) tell(snap wire.Source) {
@@ -208,12 +215,16 @@ func (s *poller) tell(snap wire.Source) {
 // publish is put for a snapshot that differs in the time of the next poll alone: no source that
 // is computed from this one has to be computed again.
 func (s *poller) publish(snap wire.Source) {
-	if snap.State != s.published.State {
+	aged := s.isAged(&snap)
+	if !aged && (s.aged != nil || snap.State != s.published.State) {
 		reason := ""
 		if snap.Error != nil {
 			reason = *snap.Error
 		}
 		s.svc.deps.Spans.Enter(s.Name, s.svc.deps.Clock.Wall(), snap.State, reason)
+	}
+	if !aged {
+		s.aged = nil
 	}
 	s.published = snap
 	s.claim.Put(s.encode(snap))

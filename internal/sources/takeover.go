@@ -9,7 +9,7 @@ import (
 // takeOver makes s the successor of before, whose definition has changed, within a hook. Numbers in memory stay if its
 // values still mean the same.
 func (s *poller) takeOver(before *poller) {
-	s.claim, s.revision, s.told = before.claim, before.revision, before.told
+	s.claim, s.revision, s.told, s.aged = before.claim, before.revision, before.told, before.aged
 	if !s.keepsValueOf(before) {
 		s.svc.deps.Samples.Keep(s.Name, 0)
 	}
