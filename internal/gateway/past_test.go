@@ -152,11 +152,11 @@ func TestThePastSurvivesARestart(t *testing.T) {
 func TestARestartIsNoOutage(t *testing.T) {
 	dir := t.TempDir()
 	up := newUpstream(t, `{"level": 41}`)
-	text := withDir(dir) + strings.Replace(lasting(up.URL), "stale_after: 1h", "stale_after: 1s", 1)
+	text := withDir(dir) + replaceOnce(t, remembering(up.URL, "20ms"), "stale_after: 3h", "stale_after: 2s")
 	s := start(t, text)
 	s.source("tank", "ok")
 	s.stop()
-	time.Sleep(1300 * time.Millisecond)
+	time.Sleep(2300 * time.Millisecond)
 	up.say(`{"level": 42}`)
 	s = start(t, text)
 	until(t, "another number", func() bool { return contains(fmt.Sprint(s.source("tank", "ok")["value"]), "42") })
@@ -168,7 +168,7 @@ func TestARestartIsNoOutage(t *testing.T) {
 	}
 	// An outage that the first poll finds is one.
 	s.stop()
-	time.Sleep(1300 * time.Millisecond)
+	time.Sleep(2300 * time.Millisecond)
 	up.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	s = start(t, text)
 	until(t, "a failed poll", func() bool { return contains(fmt.Sprint(s.source("tank", "stale")["error"]), "GET http") })
