@@ -17,7 +17,7 @@ func backupCommand() *cobra.Command {
 		Long: `Backup writes a copy of the database of a store in a directory (store: {dir: ...}) to a new
 file. It can run while the gateway does, and has what was stored at one moment. To restore it,
 stop the gateway, remove tidewire.db-wal and tidewire.db-shm from the directory, and put the
-copy in place of tidewire.db.
+copy in place of tidewire.db, owned by the user that the gateway runs as.
 
 CONFIG defaults to ./tidewire.yaml. It may also be the directory itself, which needs none of
 the secrets that the configuration refers to.`,

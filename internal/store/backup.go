@@ -23,7 +23,9 @@ func Backup(ctx context.Context, dir, file string) (size int64, err error) {
 		return 0, fmt.Errorf("%s already exists: name another file", file)
 	}
 	name := filepath.Join(dir, databaseName)
-	if _, err := os.Stat(name); err != nil {
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%w: a gateway makes it when it starts", err)
+	} else if err != nil {
 		return 0, err
 	}
 	if _, err := prepareFile(name); err != nil {
@@ -54,7 +56,7 @@ func Backup(ctx context.Context, dir, file string) (size int64, err error) {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
-		return 0, err
+		return 0, fmt.Errorf("write %s: %w", file, err)
 	}
 	if err := partial.Sync(); err != nil {
 		return 0, err

@@ -117,6 +117,9 @@ func (d *Dir) open(ctx context.Context) error {
 	db, err := openDatabase(ctx, d.name)
 	if err != nil {
 		lock.Close()
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w: it must belong to the user that tidewire runs as (chown), such as a backup that was put there", err)
+		}
 		return err
 	}
 	d.lock, d.db, d.file, d.away = lock, db, db.file, nil

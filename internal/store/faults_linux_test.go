@@ -7,10 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tidewire/tidewire/internal/store"
 )
@@ -119,4 +122,47 @@ func TestCopyWhileItIsWritten(t *testing.T) {
 	writing.Wait()
 	closeDir(t, d)
 	checkSound(t, path)
+}
+
+// A copy that has no room says which file could not be written: there are two disks, that of the store and its own.
+func TestBackupToADiskThatIsFull(t *testing.T) {
+	path, disk := t.TempDir(), smallDisk(t, "16k")
+	closeDir(t, open(t, path))
+	file := filepath.Join(disk, "copy.db")
+	if _, err := store.Backup(t.Context(), path, file); err == nil || !strings.Contains(err.Error(), "write "+file+": database or disk is full") {
+		t.Errorf("Backup = %v, want that %s could not be written", err, file)
+	}
+	if left, err := os.ReadDir(disk); err != nil || len(left) > 0 {
+		t.Errorf("%v, %v are left, want nothing", left, err)
+	}
+}
+
+// A backup that was put in its place by root is not readable for the user of the gateway, until it has that owner.
+func TestDatabaseOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	const other = 65532
+	path := filepath.Join(t.TempDir(), "data")
+	closeDir(t, open(t, path))
+	for _, name := range []string{path, filepath.Join(path, "lock")} {
+		if err := os.Chown(name, other, other); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for parent := filepath.Dir(path); parent != filepath.Clean(os.TempDir()) && parent != "/"; parent = filepath.Dir(parent) {
+		if err := os.Chmod(parent, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := unix.Setfsuid(other); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setfsuid(0)
+	_, err := store.Open(t.Context(), path, store.Options{})
+	if err == nil || !strings.Contains(err.Error(), "tidewire.db: permission denied: it must belong to the user that tidewire runs as") {
+		t.Errorf("Open = %v, want whom the file must belong to", err)
+	}
 }
