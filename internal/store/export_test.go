@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
 )
@@ -202,4 +203,15 @@ func (d *Dir) BoundWaiting(most int) {
 	d.samples.mu.Lock()
 	defer d.samples.mu.Unlock()
 	d.samples.most = most
+}
+
+// MeanOfAMinute is the mean of numbers whose polls were in one minute.
+func MeanOfAMinute(numbers ...float64) float64 {
+	var c cells
+	var chunk []byte
+	for i, x := range numbers {
+		chunk = appendPoll(chunk, 0, &archive.Poll{At: time.UnixMilli(int64(i))}, []number{{"", x}})
+	}
+	_ = polls(chunk, func(p *storedPoll) { c.add(minutely, p, nil) }) // it is whole
+	return c.list[0].bucket().Mean
 }
