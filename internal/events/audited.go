@@ -1,6 +1,7 @@
 package events
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -75,8 +76,24 @@ func (j *Journal) RunLost(job, run string) {
 // lost is the status of a lost run.
 const lost = "lost"
 
-// maxLost bounds the runs that are remembered as lost.
-const maxLost = 10_000
+const (
+	// maxLost bounds the runs that are remembered as lost.
+	maxLost = 10_000
+	// maxRecalled bounds the events in which a new process looks for them: so many a store has in memory.
+	maxRecalled = 2000
+)
+
+// recall takes note of the runs that are recorded as lost already: a process that was killed may have recorded that, and
+// not have ended the run. Those are among the newest, as each process ends the runs of the one before when it starts.
+func (j *Journal) recall(ctx context.Context) error {
+	newest, err := j.deps.Archive.List(ctx, archive.EventFilter{}, maxRecalled)
+	for _, e := range newest {
+		if e.Kind == Run && e.Text == lost {
+			j.lost[e.Run] = struct{}{}
+		}
+	}
+	return err
+}
 
 // isLost takes note of a lost run, and reports whether that is new.
 func (j *Journal) isLost(run string) bool {

@@ -72,7 +72,7 @@ type Journal struct {
 	mu      sync.Mutex // guards the fields below, and the order of events
 	last    int64      // the ID of the newest event
 	flapped map[subject]*window
-	lost    map[string]struct{} // the runs that were recorded as lost by this process
+	lost    map[string]struct{} // the runs that were recorded as lost
 }
 
 // Open returns a Journal that goes on behind the events in the archive, and has recorded that the gateway starts. The
@@ -88,6 +88,9 @@ func Open(ctx context.Context, deps Deps) (*Journal, error) {
 	}
 	before, err := deps.Archive.List(ctx, archive.EventFilter{Kinds: []string{Start, Stop}}, 1)
 	if err != nil {
+		return nil, err
+	}
+	if err := j.recall(ctx); err != nil {
 		return nil, err
 	}
 	j.started(newest, before)

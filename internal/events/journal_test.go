@@ -191,6 +191,10 @@ func TestALostRunIsRecordedOnce(t *testing.T) {
 			b.Audited(audit.Record{Who: audit.Program(), Action: "run-ended", Attrs: ended})
 			b.RunLost("scan", "R2")
 		}
-		b.wants(`start  : started {}`, `run scan/R1 tidewire: lost {"status":"lost"}`, `run scan/R2 tidewire: lost {"status":"lost"}`)
+		want := []string{`start  : started {}`, `run scan/R1 tidewire: lost {"status":"lost"}`, `run scan/R2 tidewire: lost {"status":"lost"}`}
+		b.wants(want...)
+		b.reopen() // killed before the end of R1 was stored
+		b.RunLost("scan", "R1")
+		b.wants(append(want, `start  : started; it was not stopped in order, and was away for at most 0s {"orderly":false,"seen":"2000-01-01T00:00:00Z","away":0}`)...)
 	})
 }
