@@ -93,11 +93,27 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 	if o := m.outputs[run.ID]; o != nil {
 		o.ended = true
 	}
-	for len(m.byEnd[run.Job]) > max(keep, 1) {
-		m.forgetLocked(m.runs[m.byEnd[run.Job][0].id])
+	for now := time.Now(); len(m.byEnd[run.Job]) > max(keep, 1); {
+		past, future := byNow(m.byEnd[run.Job], now)
+		oldest := future
+		if len(future) == 0 {
+			oldest = past
+		}
+		m.forgetLocked(m.runs[oldest[0].id])
 	}
 	m.sweepLocked()
 	return nil
+}
+
+// byNow divides ends into those that have been and those that are in the future.
+func byNow(ends []end, now time.Time) (past, future []end) {
+	at, _ := slices.BinarySearchFunc(ends, now, func(e end, now time.Time) int {
+		if e.at.After(now) {
+			return 1
+		}
+		return -1
+	})
+	return ends[:at], ends[at:]
 }
 
 func compareEnds(a, b end) int { return RunKey{a.at, a.id}.Compare(RunKey{b.at, b.id}) }
@@ -176,9 +192,13 @@ func (f RunFilter) Passes(run Run) bool {
 func (m *MemoryRuns) Last(_ context.Context, job string) (Run, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for now, ends := time.Now(), m.byEnd[job]; len(ends) > 0; ends = ends[:len(ends)-1] {
-		if run := m.runs[ends[len(ends)-1].id]; !hasExpired(run, now) {
-			return run, nil
+	now := time.Now()
+	past, future := byNow(m.byEnd[job], now)
+	for _, ends := range [][]end{past, future} {
+		for _, e := range slices.Backward(ends) {
+			if run := m.runs[e.id]; !hasExpired(run, now) {
+				return run, nil
+			}
 		}
 	}
 	return Run{}, ErrNotFound

@@ -68,7 +68,8 @@ type Runs interface {
 	// without an error, the run is kept for good, on a disk if there is one, with all that it has printed.
 	//
 	// Of the job, the keep runs that ended last are kept; keep is at least 1. The others are forgotten, a bounded
-	// number at each Add. So is what has expired.
+	// number at each Add. So is what has expired. Runs whose end is in the future, by a clock that was set back since,
+	// count as the oldest: they would stay instead of all that end from then on.
 	Add(ctx context.Context, run Run, keep int) error
 
 	// Get returns a run. The error is [ErrNotFound], [ErrForgotten], or why the archive cannot be read. Of very many
@@ -78,7 +79,8 @@ type Runs interface {
 	// List returns the runs that the filter lets pass, newest first by the time at which they were created.
 	List(ctx context.Context, filter RunFilter) ([]Run, error)
 
-	// Last returns the run of a job that ended last, or [ErrNotFound].
+	// Last returns the run of a job that ended last, or [ErrNotFound]. One that ended in the future is returned if there
+	// is no other.
 	Last(ctx context.Context, job string) (Run, error)
 
 	// Print adds to the output of a run that has not ended what it prints at an offset, which is the end of what was

@@ -136,7 +136,7 @@ func (r *Runs) AddAll(runs []archive.Run, keep int) error {
 // RunQueries are the queries by which runs are listed, found and forgotten, with the index that each should use.
 var RunQueries = map[string]string{
 	listRuns: "run_created", listJob: "run_job", listStatus: "run_status", listJobStatus: "run_job_status",
-	lastRun: "run_finished", oldestRuns: "run_finished", expiredRuns: "run_expires", readOutput: "sqlite_autoindex_run_output_1",
+	lastRun: "run_finished", oldestRuns: "run_finished", futureRuns: "run_finished", expiredRuns: "run_expires", readOutput: "sqlite_autoindex_run_output_1",
 	outputEnd: "sqlite_autoindex_run_output_1", emptyTrash: "sqlite_autoindex_run_output_1",
 }
 

@@ -48,13 +48,14 @@ const (
 	listJob        = runColumns + `WHERE job=? AND ` + runPage
 	listStatus     = runColumns + `WHERE status=? AND ` + runPage
 	listJobStatus  = runColumns + `INDEXED BY run_job_status WHERE job=? AND status=? AND ` + runPage
-	lastRun        = runColumns + `WHERE job=? AND +expires > ? ORDER BY finished DESC, id DESC LIMIT 1`
+	lastRun        = runColumns + `WHERE job=? AND finished <= ? AND +expires > ? ORDER BY finished DESC, id DESC LIMIT 1`
 	oneRun         = runColumns + `WHERE id=?`
 	isForgotten    = `SELECT count(*) FROM run_forgotten WHERE id=?`
 	addRun         = `INSERT INTO run (id, job, status, trigger, created, finished, expires, data) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`
 	countRun       = `INSERT INTO run_count (job, runs) VALUES (?, 1) ON CONFLICT (job) DO UPDATE SET runs=runs+1`
 	runsOf         = `SELECT runs FROM run_count WHERE job=?`
 	oldestRuns     = `SELECT n, id, job FROM run WHERE job=? ORDER BY finished, id LIMIT ?`
+	futureRuns     = `SELECT n, id, job FROM run WHERE job=? AND finished > ? ORDER BY finished, id LIMIT ?`
 	expiredRuns    = `SELECT n, id, job FROM run WHERE expires <= ? ORDER BY expires LIMIT ?`
 	dropRun        = `DELETE FROM run WHERE n=?`
 	discountRun    = `UPDATE run_count SET runs=runs-1 WHERE job=?`
@@ -119,7 +120,13 @@ func (r *Runs) add(t *tx, run archive.Run, keep int) error {
 	if err := t.row([]any{&runs}, runsOf, run.Job); err != nil || runs <= keep {
 		return err
 	}
-	return r.forget(t, oldestRuns, run.Job, min(runs-keep, forgetStep))
+	most := min(runs-keep, forgetStep)
+	n, err := r.forget(t, futureRuns, run.Job, time.Now().UnixMilli(), most)
+	if err != nil || n == most {
+		return err
+	}
+	_, err = r.forget(t, oldestRuns, run.Job, most-n)
+	return err
 }
 
 // notNil is data as a value that is not NULL.
@@ -132,30 +139,31 @@ func notNil(data []byte) []byte {
 
 // sweep forgets runs that have expired.
 func (r *Runs) sweep(t *tx) error {
-	return r.forget(t, expiredRuns, time.Now().UnixMilli(), forgetStep)
+	_, err := r.forget(t, expiredRuns, time.Now().UnixMilli(), forgetStep)
+	return err
 }
 
-// forget forgets the runs that a query returns: their n, id and job.
-func (r *Runs) forget(t *tx, query string, args ...any) error {
+// forget forgets the runs that a query returns: their n, id and job. It returns how many there were.
+func (r *Runs) forget(t *tx, query string, args ...any) (int, error) {
 	type run struct {
 		n       int64
 		id, job string
 	}
 	rows, err := t.rows(query, args...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var old []run
 	for rows.Next() {
 		var o run
 		if err := rows.Scan(&o.n, &o.id, &o.job); err != nil {
 			rows.Close()
-			return err
+			return 0, err
 		}
 		old = append(old, o)
 	}
 	if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(old) == 0 {
-		return err
+		return 0, err
 	}
 	for _, o := range old {
 		for _, s := range []struct {
@@ -163,13 +171,13 @@ func (r *Runs) forget(t *tx, query string, args ...any) error {
 			arg       any
 		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}} {
 			if _, err := t.exec(s.statement, s.arg); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
 	t.committed(r.emptyTrash)
 	_, err = t.exec(boundForgotten, r.maxForgotten)
-	return err
+	return len(old), err
 }
 
 // past has the oldest runs be forgotten when the database is too large. How old they may be, their jobs say.
@@ -185,7 +193,8 @@ func (r *Runs) past() *past {
 			if err := t.row([]any{&n}, "SELECT count(*) FROM run WHERE created<?", before); err != nil || n == 0 {
 				return 0, err
 			}
-			return most, r.forget(t, "SELECT n, id, job FROM run WHERE created<? ORDER BY created, id LIMIT ?", before, forgetStep)
+			_, err := r.forget(t, "SELECT n, id, job FROM run WHERE created<? ORDER BY created, id LIMIT ?", before, forgetStep)
+			return most, err
 		},
 	}
 }
@@ -221,14 +230,15 @@ func (r *Runs) Get(ctx context.Context, id string) (archive.Run, error) {
 
 // Last implements [archive.Runs].
 func (r *Runs) Last(ctx context.Context, job string) (archive.Run, error) {
-	list, err := r.query(ctx, lastRun, job, time.Now().UnixMilli())
-	if err == nil && len(list) == 0 {
-		err = archive.ErrNotFound
+	now := time.Now().UnixMilli()
+	for _, until := range []int64{now, math.MaxInt64} {
+		if list, err := r.query(ctx, lastRun, job, until, now); err != nil {
+			return archive.Run{}, err
+		} else if len(list) > 0 {
+			return list[0], nil
+		}
 	}
-	if err != nil {
-		return archive.Run{}, err
-	}
-	return list[0], nil
+	return archive.Run{}, archive.ErrNotFound
 }
 
 // List implements [archive.Runs]. With several statuses it makes a query of each, since none is fast for all of them.

@@ -47,6 +47,7 @@ func RunRuns(t *testing.T, open func(t *testing.T, forgotten int) archive.Runs) 
 		{"a run is found as it was added", runsTest.found},
 		{"the first end of a run counts", runsTest.first},
 		{"the runs that ended last are kept", runsTest.keep},
+		{"runs of the future make way", runsTest.future},
 		{"what has expired is forgotten", runsTest.expired},
 		{"ids of many forgotten runs", runsTest.forgotten},
 		{"lists are filtered", runsTest.filtered},
@@ -128,35 +129,6 @@ func (t runsTest) first() {
 	if got := t.ids(archive.RunFilter{}); got != "b" {
 		t.Errorf("the runs are %q, want b alone", got)
 	}
-}
-
-func (t runsTest) keep() {
-	// Long began first and ended last.
-	long := runOf("long", "scan", "succeeded", 0)
-	long.Finished = base.Add(time.Hour)
-	for i := range 5 {
-		t.add(runOf(fmt.Sprint("s", i), "scan", "succeeded", 10+i), 3)
-		t.add(runOf(fmt.Sprint("o", i), "other", "succeeded", 10+i), 9)
-	}
-	t.add(long, 3)
-	if got, want := t.ids(archive.RunFilter{Job: "scan"}), "s4 s3 long"; got != want {
-		t.Errorf("the runs of scan are %q, want %q", got, want)
-	}
-	if got, want := t.ids(archive.RunFilter{Job: "other"}), "o4 o3 o2 o1 o0"; got != want {
-		t.Errorf("the runs of other are %q, want %q", got, want)
-	}
-	for id, want := range map[string]error{"s0": archive.ErrForgotten, "s2": archive.ErrForgotten, "s3": nil, "o0": nil, "none": archive.ErrNotFound} {
-		t.has(id, want)
-	}
-	for i := range 3 { // each forgets several, if there are
-		t.add(runOf(fmt.Sprint("n", i), "other", "succeeded", 100+i), 1)
-	}
-	if got := t.ids(archive.RunFilter{Job: "other"}); got != "n2" {
-		t.Errorf("after fewer are to be kept the runs are %q, want n2", got)
-	}
-	// One that ended before all that are kept is forgotten at once.
-	t.add(runOf("late", "scan", "lost", 0), 3)
-	t.has("late", archive.ErrForgotten)
 }
 
 func (t runsTest) expired() {
@@ -269,19 +241,6 @@ func (t runsTest) pages() {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the pages have %v, want %v", got, want)
-	}
-}
-
-func (t runsTest) last() {
-	long := runOf("long", "scan", "succeeded", 0)
-	long.Finished = base.Add(time.Minute)
-	t.add(long, 9)
-	t.add(runOf("short", "scan", "succeeded", 5), 9)
-	if got, err := t.Last(t.Context(), "scan"); err != nil || got.ID != "long" {
-		t.Errorf("Last = %q, %v, want the run that ended last", got.ID, err)
-	}
-	if _, err := t.Last(t.Context(), "none"); !errors.Is(err, archive.ErrNotFound) {
-		t.Errorf("Last of a job without runs = %v, want %v", err, archive.ErrNotFound)
 	}
 }
 
