@@ -32,6 +32,8 @@ type span struct{ from, to time.Time }
 // A known run is one whose start was answered.
 type known struct {
 	job   string
+	key   string // the Idempotency-Key of its start
+	body  string // of that
 	ended string // the status with which a client saw it end; empty: none did
 	found string // the status that it had after a kill; empty: it was not looked for yet
 }
@@ -73,7 +75,8 @@ func (c *checker) work(ctx context.Context, jobs int) (wait func()) {
 func (c *checker) runOnce(ctx context.Context, job string) bool {
 	var run runView
 	body := fmt.Sprintf(`{"args":{"seconds":%.2f}}`, 0.05+rand.ExpFloat64()*0.8)
-	err := c.gateway.post("/api/v1/jobs/"+job+"/runs", fmt.Sprintf("%s-%d", job, rand.Uint64()), body, &run)
+	key := fmt.Sprintf("%s-%d", job, rand.Uint64())
+	err := c.gateway.post("/api/v1/jobs/"+job+"/runs", key, body, &run)
 	refused := (*status)(nil)
 	if errors.As(err, &refused) {
 		c.expect(ctx.Err() != nil, "a start of %s was refused: %v", job, err)
@@ -83,7 +86,7 @@ func (c *checker) runOnce(ctx context.Context, job string) bool {
 	}
 	c.mu.Lock()
 	c.starts++
-	c.runs[run.ID] = &known{job: job}
+	c.runs[run.ID] = &known{job: job, key: key, body: body}
 	c.mu.Unlock()
 	for !isEnd(run.Status) {
 		if ctx.Err() != nil {
@@ -144,7 +147,15 @@ func (c *checker) checkRuns(runs map[string]known, within time.Duration) {
 		c.mu.Lock()
 		c.runs[id].found = run.Status
 		c.mu.Unlock()
+		c.checkKey(id, k)
 	}
+}
+
+// checkKey repeats the start of a run, and expects that it leads to that.
+func (c *checker) checkKey(id string, k known) {
+	var run runView
+	err := c.gateway.post("/api/v1/jobs/"+k.job+"/runs", k.key, k.body, &run)
+	c.expect(err == nil && run.ID == id, "the start of %s by run %s leads to %s when it is repeated: %v", k.job, id, run.ID, err)
 }
 
 // checkHistory compares the histories of some sources with what the upstream has answered.

@@ -108,7 +108,7 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 // byNow divides ends into those that have been and those that are in the future.
 func byNow(ends []end, now time.Time) (past, future []end) {
 	at, _ := slices.BinarySearchFunc(ends, now, func(e end, now time.Time) int {
-		if e.at.After(now) {
+		if e.at.Sub(now) > Ahead {
 			return 1
 		}
 		return -1

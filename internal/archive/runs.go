@@ -59,6 +59,9 @@ type Output struct {
 	Size  int64 // of all that was printed, so the offset behind the last byte
 }
 
+// Ahead is how far in the future the end of a run may be: it is rounded, and clocks are adjusted.
+const Ahead = time.Second
+
 // ChunkSize bounds the pieces in which output is kept, in bytes. So much more than its bound of it may be kept.
 const ChunkSize = 64 << 10
 

@@ -118,3 +118,31 @@ func TestAStartThatWasAnsweredIsStored(t *testing.T) {
 		t.Error("the start was answered before its run was stored")
 	}
 }
+
+// An Idempotency-Key leads to its run after a restart, too, unless the job has secret arguments.
+func TestIdempotencyKeysOutliveTheProcess(t *testing.T) {
+	text := withDir(t.TempDir()) + `
+jobs:
+  scan: {exec: [echo, "{n}"], on_busy: queue, args: {n: {type: int, default: 1}}}
+  open: {exec: [cat], stdin: "{pin}", args: {pin: {type: string, secret: true, default: ""}}}
+`
+	trigger := func(s *server, want int, job, body string) object {
+		t.Helper()
+		return s.json(want, "POST", "/api/v1/jobs/"+job+"/runs", body, "Idempotency-Key", "k")
+	}
+	s := start(t, text)
+	first, secret := trigger(s, 202, "scan", "{}"), trigger(s, 202, "open", "{}")
+	s.ended(of(first, "id"))
+	s.ended(of(secret, "id"))
+	s.stop()
+	s = start(t, text)
+	if again := trigger(s, 202, "scan", "{}"); again["id"] != first["id"] || again["status"] != "succeeded" {
+		t.Errorf("after a restart the key leads to %v, want %v", again, first["id"])
+	}
+	if bad := trigger(s, 422, "scan", `{"args":{"n":2}}`); bad["run"] != first["id"] {
+		t.Errorf("with other arguments it is %v, want that it was used for %v", bad, first["id"])
+	}
+	if again := trigger(s, 202, "open", "{}"); again["id"] == secret["id"] {
+		t.Errorf("the key of a job with secret arguments leads to its run after a restart, want a new one")
+	}
+}

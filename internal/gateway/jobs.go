@@ -16,7 +16,7 @@ import (
 
 // openJobs opens what runs the jobs.
 func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
-	return jobs.Open(ctx, jobs.Deps{
+	deps := jobs.Deps{
 		Scheduler: g.scheduler,
 		Store:     g.store,
 		Tracker:   g.tracker,
@@ -30,7 +30,11 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Refresh:   g.sources.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
 		Observer:  g.observer.Jobs,
-	})
+	}
+	if g.dir != nil {
+		deps.Keys = g.dir.StartKeys()
+	}
+	return jobs.Open(ctx, deps)
 }
 
 // lost returns what ends the runs of a process that is gone, by the configuration at work: until there is one, cfg.

@@ -4,8 +4,8 @@
 //	keys := idempotency.New[string](idempotency.Options[*Job]{Known: func(j *Job) bool { return !j.Forgotten() }})
 //	job, first, err := keys.Do(ctx, idempotency.Key[string]{Caller: user, Scope: topic, Key: key}, idempotency.Of(body), start)
 //
-// Keys are kept in the process. A key finds its result for as long as that is known; a caller who sends many keys
-// displaces their own keys before those of others.
+// Keys are kept in the process; who wants them to outlive it hands them back by [Keys.Restore]. A key finds its result for
+// as long as that is known; a caller who sends many keys displaces their own keys before those of others.
 package idempotency
 
 import (
@@ -133,6 +133,11 @@ func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bo
 	for e := k.all.Front(); e != nil && k.isForgottenLocked(e.Value.(*entry[C, V])); e = k.all.Front() {
 		k.removeLocked(e.Value.(*entry[C, V]))
 	}
+	return k.addLocked(key, of), true
+}
+
+// addLocked makes room for an entry, and adds it without a result.
+func (k *Keys[C, V]) addLocked(key Key[C], of Fingerprint) *entry[C, V] {
 	if own := k.own[key.Caller]; own != nil {
 		k.makeRoomLocked(own, k.opts.MaxOwn)
 	}
@@ -142,10 +147,23 @@ func (k *Keys[C, V]) enter(key Key[C], of Fingerprint) (e *entry[C, V], first bo
 		own = &ages{}
 		k.own[key.Caller] = own
 	}
-	e = &entry[C, V]{key: key, of: of, ready: make(chan struct{})}
+	e := &entry[C, V]{key: key, of: of, ready: make(chan struct{})}
 	e.inAll, e.inOwns = k.all.PushBack(e), own.PushBack(e)
 	k.entries[key] = e
-	return e, true
+	return e
+}
+
+// Restore adds a key with its result, as an earlier process had them. It is for keys that are kept elsewhere too, such as on
+// disk: the oldest of them comes first, and all before the first Do. A key that is there already stays as it is.
+func (k *Keys[C, V]) Restore(key Key[C], of Fingerprint, value V) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.entries[key] != nil {
+		return
+	}
+	e := k.addLocked(key, of)
+	e.value, e.done = value, true
+	close(e.ready)
 }
 
 // fill calls start and sets the result of e, or removes e if start fails.

@@ -174,3 +174,30 @@ func TestForgottenKeysLeaveFirst(t *testing.T) {
 		t.Errorf("%d keys of %d callers when all but one are forgotten", keys.Len(), idempotency.Callers(keys.Keys))
 	}
 }
+
+// What an earlier process has left is found as if it had been done here, within the same bounds.
+func TestRestore(t *testing.T) {
+	k := newKeys()
+	restore := func(key string, n int) {
+		k.Restore(idempotency.Key[string]{Caller: "ann", Key: key}, idempotency.Of(nil), n)
+	}
+	restore("k", 1)
+	restore("k", 2)
+	if got, first := k.do("ann", "k", 3); got != 1 || first {
+		t.Errorf("Do = %d, %t, want the 1 that was restored", got, first)
+	}
+	other := idempotency.Key[string]{Caller: "ann", Key: "k"}
+	if _, _, err := k.Do(t.Context(), other, idempotency.Of([]byte("x")), nil); !errors.Is(err, idempotency.ErrReused) {
+		t.Errorf("Do of another request = %v, want %v", err, idempotency.ErrReused)
+	}
+	k.gone[1] = true
+	if got, first := k.do("ann", "k", 4); got != 4 || !first {
+		t.Errorf("Do after the result was forgotten = %d, %t, want a new one", got, first)
+	}
+	for i := range 2 * maxOwnKeys {
+		restore(strconv.Itoa(i), i)
+	}
+	if n := k.Len(); n != maxOwnKeys {
+		t.Errorf("%d keys are kept, want %d", n, maxOwnKeys)
+	}
+}

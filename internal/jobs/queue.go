@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -73,10 +72,9 @@ func (q *queue) start(j *Job, opts StartOptions, now time.Time) (started, error)
 	if opts.Key == "" {
 		return q.decideLocked(j, opts, now)
 	}
-	args, _ := json.Marshal(opts.Args) // texts, numbers and truths encode
 	key := idempotency.Key[access.Identity]{Caller: opts.Caller, Scope: j.Name, Key: opts.Key}
 	// No other call is in progress while mu is held, so there is none to wait for.
-	to, _, err := q.keys.Do(context.Background(), key, idempotency.Of(args), func() (started, error) {
+	to, _, err := q.keys.Do(context.Background(), key, fingerprint(opts.Args), func() (started, error) {
 		to, err := q.decideLocked(j, opts, now)
 		to.run = nil // whose memory the key would keep
 		return to, err

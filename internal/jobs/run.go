@@ -138,6 +138,7 @@ func (r *Run) live(ctx context.Context) {
 	log := s.deps.Log.With("job", r.job.Name, "run", r.id)
 	defer r.cancel(nil)
 	s.past.begin(r)
+	s.keepKey(r.job, r.opts, r.id) // before the run: a crash leaves no run that its key does not lead to
 	// A run that is cancelled by now still has a record. Starts wait for each other, so that takes this long for all.
 	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 	stop, _, err := r.show(patience, runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })

@@ -37,13 +37,14 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// Deps is what a [Service] uses. Every field but Observer must be set.
+// Deps is what a [Service] uses. Every field but Observer and Keys must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // starts jobs by their schedules, and admits requests to upstreams
 	Store     *own.Store           // holds the runs
 	Tracker   *progress.Tracker    // begins and ends them there
 	Hub       *sse.Hub             // serves the topics of the store
 	Archive   archive.Runs         // holds the runs that have ended, and what runs have printed
+	Keys      Keys                 // keeps Idempotency-Keys; nil: they end with the process
 	Log       *slog.Logger
 	Clock     *clock.Clock
 	Client    *http.Client   // makes the requests of HTTP jobs
@@ -96,6 +97,10 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	s.queue = newQueue(deps.Clock, s.begin, s.isStored)
+	if err := s.restoreKeys(ctx); err != nil {
+		s.past.close()
+		return nil, err
+	}
 	s.work, s.end = context.WithCancel(ctx)
 	return s, nil
 }

@@ -65,6 +65,7 @@ func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, w
 	}
 	snap := to.run.Snapshot()
 	if snap.Coalesced = to.coalesced; to.coalesced {
+		s.keepKey(j, opts, snap.ID)
 		opts.audit(snap)
 	}
 	return to.run, snap, nil

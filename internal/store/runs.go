@@ -121,7 +121,7 @@ func (r *Runs) add(t *tx, run archive.Run, keep int) error {
 		return err
 	}
 	most := min(runs-keep, forgetStep)
-	n, err := r.forget(t, futureRuns, run.Job, time.Now().UnixMilli(), most)
+	n, err := r.forget(t, futureRuns, run.Job, time.Now().Add(archive.Ahead).UnixMilli(), most)
 	if err != nil || n == most {
 		return err
 	}
@@ -169,7 +169,7 @@ func (r *Runs) forget(t *tx, query string, args ...any) (int, error) {
 		for _, s := range []struct {
 			statement string
 			arg       any
-		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}} {
+		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {dropKeys, o.id}} {
 			if _, err := t.exec(s.statement, s.arg); err != nil {
 				return 0, err
 			}
@@ -231,7 +231,7 @@ func (r *Runs) Get(ctx context.Context, id string) (archive.Run, error) {
 // Last implements [archive.Runs].
 func (r *Runs) Last(ctx context.Context, job string) (archive.Run, error) {
 	now := time.Now().UnixMilli()
-	for _, until := range []int64{now, math.MaxInt64} {
+	for _, until := range []int64{now + archive.Ahead.Milliseconds(), math.MaxInt64} {
 		if list, err := r.query(ctx, lastRun, job, until, now); err != nil {
 			return archive.Run{}, err
 		} else if len(list) > 0 {

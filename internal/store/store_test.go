@@ -127,7 +127,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			stored(t, dir, "PRAGMA application_id=0; PRAGMA user_version=0; PRAGMA journal_mode=DELETE")
 		}},
 		{"newer", "was written by a newer version of Tidewire: use that version, or another directory " +
-			"(its schema is version 99, and this one knows versions up to 1)", func(t *testing.T, dir, _ string) {
+			"(its schema is version 99, and this one knows versions up to 2)", func(t *testing.T, dir, _ string) {
 			stored(t, dir, "PRAGMA user_version=99")
 		}},
 		{"cut off", "is damaged: ", func(t *testing.T, dir, file string) {
@@ -137,7 +137,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			}
 		}},
 		{"overwritten", "is damaged: ", func(t *testing.T, dir, file string) {
-			stored(t, dir, "PRAGMA user_version=1")
+			stored(t, dir, "PRAGMA user_version=2")
 			f, err := os.OpenFile(file, os.O_WRONLY, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -148,6 +148,10 @@ func TestFilesThatAreRefused(t *testing.T) {
 			}
 		}},
 		{"WAL alone", "is missing, and ", func(t *testing.T, _, file string) { write(t, file+"-wal", "frames") }},
+		{"empty with a WAL", "is empty, and ", func(t *testing.T, _, file string) {
+			write(t, file, "")
+			write(t, file+"-wal", "frames")
+		}},
 		{"backup with the WAL of another", "is a backup, and ", func(t *testing.T, dir, file string) {
 			stored(t, dir, "PRAGMA journal_mode=DELETE")
 			write(t, file+"-wal", "frames")
@@ -163,6 +167,7 @@ func TestFilesThatAreRefused(t *testing.T) {
 			file := filepath.Join(dir, "tidewire.db")
 			c.make(t, dir, file)
 			before, _ := os.ReadFile(file)
+			wal, _ := os.ReadFile(file + "-wal")
 			d, err := store.Open(t.Context(), dir, store.Options{})
 			if err == nil {
 				_ = d.Close(context.Background())
@@ -173,6 +178,9 @@ func TestFilesThatAreRefused(t *testing.T) {
 			}
 			if after, _ := os.ReadFile(file); !bytes.Equal(before, after) {
 				t.Error("the file was changed")
+			}
+			if after, _ := os.ReadFile(file + "-wal"); !bytes.Equal(wal, after) {
+				t.Error("the WAL was changed")
 			}
 		})
 	}

@@ -1,0 +1,53 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/idempotency"
+)
+
+// Keys keep Idempotency-Keys beyond the process, by their caller and job, with a hash of the arguments and the id of the run
+// that they led to.
+type Keys interface {
+	// Each calls f for each key, the oldest first.
+	Each(ctx context.Context, f func(caller, job, key string, args [sha256.Size]byte, run string)) error
+	// Keep keeps a key. It does not block. It is stored no later than what the caller has the [snapshot.Store] store next.
+	Keep(caller, job, key string, args [sha256.Size]byte, run string)
+}
+
+// restoreKeys remembers the keys that an earlier process has kept.
+func (s *Service) restoreKeys(ctx context.Context) error {
+	if s.deps.Keys == nil {
+		return nil
+	}
+	err := s.deps.Keys.Each(ctx, func(caller, job, key string, args [sha256.Size]byte, run string) {
+		k := idempotency.Key[access.Identity]{Scope: job, Key: key}
+		if json.Unmarshal([]byte(caller), &k.Caller) == nil {
+			s.queue.keys.Restore(k, args, started{id: run})
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read Idempotency-Keys: %w", err)
+	}
+	return nil
+}
+
+// keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one. Those of a job with secret arguments
+// are for this process alone: the hash of a short secret is as good as the secret.
+func (s *Service) keepKey(j *Job, opts StartOptions, run string) {
+	if opts.Key == "" || s.deps.Keys == nil || hasSecrets(j.Job) {
+		return
+	}
+	caller, _ := json.Marshal(opts.Caller) // texts encode
+	s.deps.Keys.Keep(string(caller), j.Name, opts.Key, fingerprint(opts.Args), run)
+}
+
+// fingerprint identifies bound arguments.
+func fingerprint(args map[string]any) idempotency.Fingerprint {
+	data, _ := json.Marshal(args) // texts, numbers and truths encode
+	return idempotency.Of(data)
+}
