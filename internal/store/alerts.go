@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"sync"
 )
 
@@ -73,9 +74,20 @@ func keepAlert(source string, record []byte) func(*tx) error {
 	}
 }
 
-// writeAgain writes all records into a new database.
+// writeAgain has the database have these records and no others.
 func (a *Alerts) writeAgain() {
-	_ = a.Each(context.Background(), func(source string, record []byte) {
-		a.dir.soon(keepAlert(source, record))
+	a.mu.Lock()
+	defer a.mu.Unlock() // so that rows and the queue have the same order
+	all := maps.Clone(a.rows)
+	a.dir.soon(func(t *tx) error {
+		if _, err := t.exec("DELETE FROM alert"); err != nil {
+			return err
+		}
+		for source, record := range all {
+			if err := keepAlert(source, record)(t); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

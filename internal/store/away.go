@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"time"
@@ -26,6 +27,11 @@ func (d *Dir) look() {
 	d.queue.next()
 	switch {
 	case err == nil && os.SameFile(info, d.file):
+		if err := d.replaceWAL(); err != nil {
+			d.away = err
+			d.failed(0, err)
+			return
+		}
 		d.goOn()
 	case err == nil:
 		d.away = errReplaced
@@ -48,6 +54,10 @@ func (d *Dir) goOn() {
 			d.failed(0, err)
 			return
 		}
+	} else if err := d.keepLock(); err != nil {
+		d.away = err
+		d.failed(0, err)
+		return
 	}
 	d.away = nil
 	if !d.writeAll() {
@@ -55,6 +65,24 @@ func (d *Dir) goOn() {
 	}
 	d.recovered(d.queue.works()) // if nothing waited
 	d.keep()
+}
+
+// replaceWAL closes the database if its WAL was removed or replaced, once what that has is saved: goOn opens it again, with
+// a new one.
+func (d *Dir) replaceWAL() error {
+	if d.db == nil || d.db.ownsWAL() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookWithin)
+	defer cancel()
+	if err := d.db.saveWAL(ctx); err != nil {
+		return fmt.Errorf("tidewire.db-wal was removed while it was used, and what it had cannot be saved: %w", err)
+	}
+	d.options.Logger.Error("tidewire.db-wal was removed while it was used: what it had was saved in tidewire.db", "dir", d.path)
+	_ = d.db.close()
+	_ = d.lock.Close()
+	d.db, d.lock, d.away = nil, nil, errAway
+	return nil
 }
 
 // remake makes a new database in place of one that was removed.

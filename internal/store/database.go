@@ -37,6 +37,7 @@ type database struct {
 	name    string
 	file    fs.FileInfo // to see whether the name still stands for it
 	created bool        // there was no file before
+	wal     fs.FileInfo // the one that is used; nil until ownsWAL finds it
 	writes  *sql.DB
 	conn    *sql.Conn // the one of writes
 	reads   *sql.DB
@@ -92,6 +93,7 @@ func openDatabase(ctx context.Context, name string) (_ *database, err error) {
 		return nil, err
 	}
 	db.tx = &tx{conn: db.conn, prepared: make(map[string]*sql.Stmt)}
+	db.ownsWAL() // from here on it is that one
 	db.reads, err = connect(name, maxReaders, "&_query_only=1")
 	return db, err
 }
@@ -118,6 +120,9 @@ func prepareFile(name string) (created bool, err error) {
 	defer f.Close() // before SQLite has locked anything: to close a file drops the locks of its process
 	head := make([]byte, 20)
 	switch _, err := io.ReadFull(f, head); {
+	case errors.Is(err, io.EOF) && hasWAL: // SQLite would remove that one
+		return false, fmt.Errorf("is empty, and %[1]s-wal belongs to the database that was here before: "+
+			"put that one back, or remove %[1]s-wal and %[1]s-shm", name)
 	case errors.Is(err, io.EOF):
 		return true, nil // empty
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -161,9 +166,34 @@ func (db *database) isCurrent() bool {
 	return err == nil && os.SameFile(info, db.file)
 }
 
+// ownsWAL reports whether the name of the WAL still stands for the one that is used: what is written into one that was
+// removed, or is another's, is lost with the process.
+func (db *database) ownsWAL() bool {
+	info, err := os.Stat(db.name + "-wal")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return db.wal == nil
+	case err != nil:
+		return true // it is not known
+	case db.wal == nil:
+		db.wal = info
+	}
+	return os.SameFile(info, db.wal)
+}
+
+// saveWAL writes all that the WAL has into the file.
+func (db *database) saveWAL(ctx context.Context) error {
+	var busy, frames, saved int
+	err := db.conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &saved)
+	if err == nil && busy != 0 {
+		err = errors.New("somebody reads what is in the WAL")
+	}
+	return err
+}
+
 // close closes the file. SQLite writes the WAL into it and removes that, if it can.
 func (db *database) close() error {
-	if db.conn != nil && !db.isCurrent() {
+	if db.conn != nil && !(db.isCurrent() && db.ownsWAL()) {
 		// SQLite would remove the WAL by its name, which may be that of another database by now.
 		_ = db.conn.Raw(func(conn any) error {
 			_, err := conn.(sqlite.FileControl).FileControlPersistWAL("main", 1)

@@ -71,6 +71,9 @@ type Dir struct {
 	// remade has what is called after a new database was made in place of one that was removed, before anything is written.
 	// It is complete before write begins.
 	remade []func()
+	// again has what is called after ops were dropped, so that what they would have written is, as far as memory has it. It is
+	// complete before write begins.
+	again []func()
 }
 
 // Open opens the directory of that name, and makes it if there is none. It fails with a sentence for people if another
@@ -100,6 +103,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	d.runs = &Runs{dir: d, maxForgotten: defaultMaxForgotten, printing: make(map[string]*printed)}
 	d.runs.emptyTrash() // of the process before
 	d.trimmer.pasts = append(d.trimmer.pasts, d.runs.past())
+	d.again = []func(){d.snapshots.again, d.events.writeAgain, d.alerts.writeAgain, d.runs.again}
 	d.closing = sync.OnceValue(d.close)
 	go d.write()
 	return d, nil

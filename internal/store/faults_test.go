@@ -326,3 +326,62 @@ func TestCloseWhileReplaced(t *testing.T) {
 		}
 	}
 }
+
+// A lock that is removed while it is used does not let a second process in for long.
+func TestLockThatIsRemoved(t *testing.T) {
+	path := t.TempDir()
+	log := new(safeBuffer)
+	d := openLogging(t, path, slog.NewTextHandler(log, nil))
+	lock := filepath.Join(path, "lock")
+	if err := os.Remove(lock); err != nil {
+		t.Skip("a file in use cannot be removed here")
+	}
+	until(t, "it is made again", func() bool { return strings.Contains(log.String(), "the lock of the store was removed") })
+	if other, err := store.Open(t.Context(), path, store.Options{}); err == nil {
+		_ = other.Close(context.Background())
+		t.Error("a second Open succeeded")
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	other, err := store.Open(t.Context(), path, store.Options{}) // before it is noticed
+	if err != nil {
+		t.Skip("it was noticed at once:", err)
+	}
+	until(t, "it fails", func() bool { return isFailing(d) })
+	if _, err := d.Failing(); !strings.Contains(err.Error(), "is in use by process") {
+		t.Errorf("it fails with %v, want that another process uses it", err)
+	}
+	closeDir(t, other)
+	until(t, "it works", func() bool { return !isFailing(d) })
+}
+
+// What was in a WAL that is removed while it is used is there after a crash, and so is what follows.
+func TestWALThatIsRemoved(t *testing.T) {
+	path, crashed := t.TempDir(), t.TempDir()
+	log := new(safeBuffer)
+	d := openLogging(t, path, slog.NewTextHandler(log, nil))
+	now(t, d, table, "INSERT INTO test VALUES (1, 'before')")
+	for _, part := range []string{"-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(path, "tidewire.db"+part)); err != nil {
+			t.Skip("a file in use cannot be removed here")
+		}
+	}
+	now(t, d, "INSERT INTO test VALUES (2, 'into the removed one')")
+	until(t, "it is made again", func() bool {
+		_, err := os.Stat(filepath.Join(path, "tidewire.db-wal"))
+		return err == nil
+	})
+	now(t, d, "INSERT INTO test VALUES (3, 'after')")
+	if err := d.Crash(crashed); err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, open(t, crashed), "SELECT count(*) FROM test"); n != 3 {
+		t.Errorf("after a crash there are %d rows, want 3", n)
+	}
+	closeDir(t, d)
+	checkSound(t, path)
+	if n := strings.Count(log.String(), "tidewire.db-wal was removed"); n != 1 {
+		t.Errorf("the log says so %d times, want once:\n%s", n, log)
+	}
+}

@@ -39,3 +39,22 @@ func takeLock(dir string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// keepLock takes the lock again if its file was removed, or replaced: whoever comes next could lock another one.
+func (d *Dir) keepLock() error {
+	own, err := d.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if named, err := os.Stat(d.lock.Name()); err == nil && os.SameFile(named, own) {
+		return nil
+	}
+	lock, err := takeLock(d.path)
+	if err != nil {
+		return mayWrite(err)
+	}
+	d.lock.Close()
+	d.lock = lock
+	d.options.Logger.Warn("the lock of the store was removed while it was used: it was made again", "file", lock.Name())
+	return nil
+}

@@ -45,6 +45,7 @@ type queue struct {
 	failing error       // why nothing can be written now
 	since   time.Time   // when that began
 	dropped uint64      // ops that found no room
+	lacks   bool        // one was since Dir.again
 	closed  bool
 }
 
@@ -87,6 +88,7 @@ func (q *queue) add(o op, atOnce bool) {
 		return
 	case len(q.waiting) >= maxWaiting && o.done == nil, len(q.waiting) >= 2*maxWaiting:
 		q.dropped++
+		q.lacks = true
 		o.tell(q.failing)
 		return
 	}
@@ -187,6 +189,15 @@ func (q *queue) fail(round uint64, err error) bool {
 		}
 	}
 	return isNew
+}
+
+// lacksOps reports whether ops found no room since it was called last.
+func (q *queue) lacksOps() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lacks := q.lacks
+	q.lacks = false
+	return lacks
 }
 
 // works notes that the disk takes what is written. It returns since when it had not, zero if it had.

@@ -242,3 +242,18 @@ func (r *Runs) emptyStep(t *tx) error {
 	})
 	return nil
 }
+
+// again has what runs have printed be written, and the output of forgotten runs removed, also if the ops that were to do so
+// were dropped.
+func (r *Runs) again() {
+	r.mu.Lock()
+	for run, p := range r.printing {
+		if p.hurry = false; len(p.text) > 0 {
+			p.queued = true
+			r.dir.soon(func(t *tx) error { return r.flush(t, run) })
+		}
+	}
+	r.emptying = false
+	r.mu.Unlock()
+	r.emptyTrash()
+}

@@ -227,6 +227,14 @@ func (s *Snapshots) writeAgain() {
 	s.flush(nil, false)
 }
 
+// again has what has changed be written, also if the op that was to do so was dropped.
+func (s *Snapshots) again() {
+	s.mu.Lock()
+	s.queued = false
+	s.mu.Unlock()
+	s.flush(nil, false)
+}
+
 // settle waits until what has changed is written, or until that turns out to be impossible now.
 func (s *Snapshots) settle(ctx context.Context, full bool) {
 	if _, err := s.dir.Failing(); err != nil {

@@ -27,6 +27,7 @@ func (d *Dir) writeAll() bool {
 	for {
 		batch, round := d.queue.take()
 		if len(batch) == 0 {
+			d.makeUp()
 			return true
 		}
 		began := time.Now()
@@ -49,6 +50,15 @@ func (d *Dir) writeAll() bool {
 		}
 		if d.options.Written != nil {
 			d.options.Written(time.Since(began))
+		}
+	}
+}
+
+// makeUp has what memory knows be written once more if ops were dropped, now that there is room.
+func (d *Dir) makeUp() {
+	if d.queue.lacksOps() {
+		for _, f := range d.again {
+			f()
 		}
 	}
 }
