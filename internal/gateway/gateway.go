@@ -281,7 +281,7 @@ func (g *gateway) newScheduler() (*smartpoll.Scheduler, error) {
 
 // newSources returns what polls the sources.
 func (g *gateway) newSources() *sources.Service {
-	return sources.New(sources.Deps{
+	deps := sources.Deps{
 		Scheduler: g.scheduler,
 		Store:     g.store,
 		Hub:       g.hub,
@@ -295,7 +295,11 @@ func (g *gateway) newSources() *sources.Service {
 		Changed:   g.journal.SourceChanged,
 		ClockSet:  func() { g.jobs.ClockSet() },
 		Observer:  g.observer.Sources,
-	})
+	}
+	if g.dir != nil {
+		deps.Meanings = g.dir.Meanings()
+	}
+	return sources.New(deps)
 }
 
 // configTopic returns the topic that has the [wire.Config].

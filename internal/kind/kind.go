@@ -70,6 +70,13 @@ type Source interface {
 	Secrets() Secrets
 }
 
+// Meant is implemented by sources whose own keys say what their values mean. SameValue of two of them holds if their meanings
+// are equal; of others it always holds.
+type Meant interface {
+	Source
+	Meaning() string
+}
+
 // Secrets are texts that people must not be shown.
 type Secrets struct {
 	Said   []string // hidden in errors and in traces

@@ -52,6 +52,7 @@ func (c *change) Apply() {
 		if s.claim != nil { // otherwise it is up to the owner
 			s.alert.End()
 		}
+		svc.forgetMeaning(s.Name)
 		svc.deps.Samples.Leave(s.Name)
 		svc.deps.Spans.Leave(s.Name, svc.deps.Clock.Wall())
 	}

@@ -68,6 +68,9 @@ func NewPolling(ctx context.Context, cfg *config.Config, fetch func(name string)
 	return NewPollingOn(ctx, NewStore(), cfg, fetch)
 }
 
+// Kept has the meanings of sources, for a test of several processes; nil in others.
+var Kept Meanings
+
 // NewStore returns an empty store.
 func NewStore() snapshot.Store {
 	if Lag > 0 {
@@ -95,6 +98,7 @@ func NewPollingOn(
 		Upstreams: new(upstream.Pool),
 		Samples:   archive.NewMemorySamples(),
 		Spans:     archive.NewMemorySpans(),
+		Meanings:  Kept,
 		Changed:   func(_, _, _ string, _ *string) {},
 		ClockSet:  func() {},
 		Observer:  &Observer{Polled: observed.add},

@@ -190,6 +190,7 @@ func (svc *Service) remove(ctx context.Context, e snapshot.Entry) error {
 	if err != nil {
 		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
 	}
+	svc.forgetMeaning(last.Name)
 	svc.deps.Log.Info("a source was removed that is not configured any more", "source", last.Name)
 	return nil
 }
@@ -241,7 +242,8 @@ func (s *poller) renewAt(at *time.Time) {
 }
 
 // resume returns the snapshot with which s goes on where the process before it was, whose last one s.left has: its value,
-// stale if that is too old by now, and its error. Without that it returns one that is pending. Its alert goes on by the
+// stale if that is too old by now, and its error. Without that, or if its values meant something else, it returns one that
+// is pending. Its alert goes on by the
 // record that package alert keeps.
 func (s *poller) resume() wire.Source {
 	var last wire.Source
@@ -253,6 +255,9 @@ func (s *poller) resume() wire.Source {
 	snap := wire.Source{State: last.State, Value: last.Value, UpdatedAt: last.UpdatedAt, Error: last.Error}
 	if s.told = last.State; s.told == wire.SourcePending {
 		s.told = ""
+	}
+	if !s.isMeant() {
+		return wire.Source{State: wire.SourcePending}
 	}
 	s.renewAt(last.UpdatedAt)
 	if s.StaleAfter > 0 && snap.State == wire.SourceOK {

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -70,6 +70,7 @@ type Deps struct {
 	Alerts    *alert.Service  // evaluates the alerts of sources and delivers them
 	Samples   archive.Samples // gets what each poll gave
 	Spans     archive.Spans   // gets the states of sources
+	Meanings  Meanings        // keeps what values mean; nil: no value outlives the process
 
 	// Changed is called by a hook when a source, which is not pending, gets another state, and why if that is not ok. It
 	// must not block.

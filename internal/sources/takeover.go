@@ -36,6 +36,7 @@ func (s *poller) begin(before *poller) {
 	}
 	scheduler := s.svc.deps.Scheduler
 	snap := s.resume()
+	s.setMeaning()
 	if before != nil {
 		s.wanted, s.unwatchedSince = before.wanted, before.unwatchedSince
 		last := before.published

@@ -52,6 +52,7 @@ type Dir struct {
 	runs      *Runs
 	events    *Events
 	alerts    *Alerts
+	meanings  *Meanings
 	samples   *Samples
 	spans     *Spans
 	before    time.Time // the process before was at work
@@ -94,7 +95,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	if err := d.open(ctx); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx), d.restoreSamples(ctx), d.restoreSpans(ctx))
+	err := errors.Join(d.readClock(ctx), d.restore(ctx), d.openEvents(ctx), d.openAlerts(ctx), d.openMeanings(ctx), d.restoreSamples(ctx), d.restoreSpans(ctx))
 	if err != nil {
 		_ = d.db.close()
 		_ = d.lock.Close()
@@ -103,7 +104,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	d.runs = &Runs{dir: d, maxForgotten: defaultMaxForgotten, printing: make(map[string]*printed)}
 	d.runs.emptyTrash() // of the process before
 	d.trimmer.pasts = append(d.trimmer.pasts, d.runs.past())
-	d.again = []func(){d.snapshots.again, d.events.writeAgain, d.alerts.writeAgain, d.runs.again}
+	d.again = []func(){d.snapshots.again, d.events.writeAgain, d.alerts.writeAgain, d.meanings.writeAgain, d.runs.again}
 	d.closing = sync.OnceValue(d.close)
 	go d.write()
 	return d, nil

@@ -16,7 +16,7 @@ var migrations = []string{
 	strings.Join([]string{
 		metaTables, snapshotTables, runTables, eventTables, sessionTables, alertTables, sampleTables, spanTables,
 	}, ";\n"),
-	startKeyTables,
+	startKeyTables + ";\n" + meaningTables,
 }
 
 // metaTables has what concerns the whole database, by name.

@@ -85,7 +85,7 @@ func TestSchemaOfTheFirstVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(context.Background(), "DROP TABLE start_key; PRAGMA user_version=1"); err != nil {
+	if _, err := db.ExecContext(context.Background(), "DROP TABLE start_key; DROP TABLE source_meaning; PRAGMA user_version=1"); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()

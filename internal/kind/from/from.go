@@ -51,13 +51,18 @@ func (s *Source) Needed() int {
 // Open implements [kind.Source].
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) { return fetcher{s, env.Input}, nil }
 
-// SameValue implements [kind.Source]: the inputs may be others.
+// Meaning implements [kind.Meant]: the inputs may be others.
+func (s *Source) Meaning() string {
+	if s.Combine == nil {
+		return ""
+	}
+	return "combine " + s.Combine.String()
+}
+
+// SameValue implements [kind.Source].
 func (s *Source) SameValue(other kind.Source) bool {
 	o, ok := other.(*Source)
-	if !ok || s.Combine == nil || o.Combine == nil {
-		return ok && s.Combine == o.Combine
-	}
-	return s.Combine.String() == o.Combine.String()
+	return ok && s.Meaning() == o.Meaning()
 }
 
 // Describe implements [kind.Source].
