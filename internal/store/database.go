@@ -106,7 +106,7 @@ func prepareFile(name string) (created bool, err error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		if hasWAL {
-			return false, fmt.Errorf("is missing, and %s-wal, which belongs to it, is here: put it back, or remove that one", name)
+			return false, fmt.Errorf("%[1]s is missing, and %[1]s-wal, which belongs to it, is here: put it back, or remove that one", name)
 		}
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		if err != nil {
@@ -121,7 +121,7 @@ func prepareFile(name string) (created bool, err error) {
 	head := make([]byte, 20)
 	switch _, err := io.ReadFull(f, head); {
 	case errors.Is(err, io.EOF) && hasWAL: // SQLite would remove that one
-		return false, fmt.Errorf("is empty, and %[1]s-wal belongs to the database that was here before: "+
+		return false, fmt.Errorf("%[1]s is empty, and %[1]s-wal belongs to the database that was here before: "+
 			"put that one back, or remove %[1]s-wal and %[1]s-shm", name)
 	case errors.Is(err, io.EOF):
 		return true, nil // empty
@@ -132,7 +132,7 @@ func prepareFile(name string) (created bool, err error) {
 	case !strings.HasPrefix(string(head), "SQLite format 3\x00"):
 		return false, errNoStore
 	case hasWAL && head[18] == 1: // a copy made by VACUUM INTO, which was never opened
-		return false, fmt.Errorf("is a backup, and %[1]s-wal belongs to the database that was here before: "+
+		return false, fmt.Errorf("%[1]s is a backup, and %[1]s-wal belongs to the database that was here before: "+
 			"remove %[1]s-wal and %[1]s-shm", name)
 	}
 	return false, nil
@@ -294,7 +294,18 @@ func describe(name string, err error) error {
 	if strings.Contains(err.Error(), name) {
 		return err
 	}
+	if code(err) == sqlite3.SQLITE_READONLY {
+		return fmt.Errorf("%s cannot be written: %w: have it owned by the user that runs tidewire, and not read-only", name, err)
+	}
 	return fmt.Errorf("%s %w", name, err)
+}
+
+// advise adds to an error of an open database what to do, if there is anything.
+func advise(name string, err error) error {
+	if c := code(err); c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB {
+		return fmt.Errorf("%s is damaged: %w: stop tidewire, and put a backup in its place", name, err)
+	}
+	return err
 }
 
 // code is the primary result code of an error of SQLite, 0 of any other error.

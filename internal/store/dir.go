@@ -113,6 +113,9 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 // open takes the lock and opens the database.
 func (d *Dir) open(ctx context.Context) error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		if to, no := os.Readlink(d.path); no == nil && errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("the directory %s is a link to %s, which is not there: make that, or mount its disk", d.path, to)
+		}
 		return mayWrite(err)
 	}
 	lock, err := takeLock(d.path)

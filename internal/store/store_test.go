@@ -147,12 +147,12 @@ func TestFilesThatAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
-		{"WAL alone", "is missing, and ", func(t *testing.T, _, file string) { write(t, file+"-wal", "frames") }},
-		{"empty with a WAL", "is empty, and ", func(t *testing.T, _, file string) {
+		{"WAL alone", ".db is missing, and ", func(t *testing.T, _, file string) { write(t, file+"-wal", "frames") }},
+		{"empty with a WAL", ".db is empty, and ", func(t *testing.T, _, file string) {
 			write(t, file, "")
 			write(t, file+"-wal", "frames")
 		}},
-		{"backup with the WAL of another", "is a backup, and ", func(t *testing.T, dir, file string) {
+		{"backup with the WAL of another", ".db is a backup, and ", func(t *testing.T, dir, file string) {
 			stored(t, dir, "PRAGMA journal_mode=DELETE")
 			write(t, file+"-wal", "frames")
 		}},
@@ -337,4 +337,20 @@ func TestDiskThatHangs(t *testing.T) {
 		}
 		closeDir(t, d)
 	})
+}
+
+// A link to a disk that is not mounted is said to be one.
+func TestLinkToNothing(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "data")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Skip("links cannot be made here:", err)
+	}
+	d, err := store.Open(t.Context(), link, store.Options{})
+	if err == nil {
+		_ = d.Close(context.Background())
+		t.Fatal("Open succeeded")
+	}
+	if want := link + " is a link to nowhere, which is not there"; !strings.Contains(err.Error(), want) {
+		t.Errorf("Open = %v, want %q", err, want)
+	}
 }

@@ -35,7 +35,7 @@ func (d *Dir) writeAll() bool {
 		errs, err := d.commit(batch)
 		stalled.Stop()
 		if err != nil {
-			d.failed(round, err)
+			d.failed(round, advise(d.name, err))
 			return false
 		}
 		for _, f := range d.db.tx.after {
