@@ -22,7 +22,7 @@ CREATE INDEX start_key_run ON start_key (run)`
 
 const (
 	putKey      = `INSERT OR REPLACE INTO start_key (caller, job, key, args, run) VALUES (?,?,?,?,?)`
-	boundKeys   = `DELETE FROM start_key WHERE n <= (SELECT n FROM start_key ORDER BY n DESC LIMIT 1 OFFSET ?)`
+	boundKeys   = `DELETE FROM start_key WHERE n <= (SELECT max(n) FROM start_key) - ?` // at once, unlike an OFFSET
 	boundOwnKey = `DELETE FROM start_key WHERE caller=?1 AND n <=
 		(SELECT n FROM start_key WHERE caller=?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)`
 	dropKeys = `DELETE FROM start_key WHERE run=?`
