@@ -8,9 +8,10 @@ import (
 
 const (
 	// maxKeys and maxOwnKeys are how many Idempotency-Keys are kept, and how many of one caller: as many as a process
-	// remembers.
+	// remembers, and a few more until the next keyStep.
 	maxKeys    = 10_000
 	maxOwnKeys = 1_000
+	keyStep    = 100
 )
 
 // startKeyTables has the Idempotency-Keys of starts, with the runs that they led to.
@@ -66,13 +67,17 @@ func (s *StartKeys) Each(
 // not stored without it.
 func (s *StartKeys) Keep(caller, job, key string, args [sha256.Size]byte, run string) {
 	s.dir.soon(func(t *tx) error {
-		if _, err := t.exec(putKey, caller, job, key, args[:], run); err != nil {
+		added, err := t.exec(putKey, caller, job, key, args[:], run)
+		if err != nil {
+			return err
+		}
+		if n, err := added.LastInsertId(); err != nil || n%keyStep != 0 {
 			return err
 		}
 		if _, err := t.exec(boundOwnKey, caller, maxOwnKeys); err != nil {
 			return err
 		}
-		_, err := t.exec(boundKeys, maxKeys)
+		_, err = t.exec(boundKeys, maxKeys)
 		return err
 	})
 }
