@@ -266,6 +266,13 @@ func (m *MemoryRuns) dropOutputLocked(id string) {
 	m.printers = slices.DeleteFunc(m.printers, func(other string) bool { return other == id })
 }
 
+// Discard implements [Runs].
+func (m *MemoryRuns) Discard(run string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropOutputLocked(run)
+}
+
 // Output implements [Runs].
 func (m *MemoryRuns) Output(_ context.Context, run string, from int64, most int) (Output, error) {
 	m.mu.Lock()

@@ -91,6 +91,9 @@ type Runs interface {
 	// the output the last keep bytes stay, and up to [ChunkSize] more. The text is copied.
 	Print(run string, at int64, text []byte, keep int64)
 
+	// Discard forgets what a run has printed that will never be added. It neither blocks nor fails.
+	Discard(run string)
+
 	// Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part
 	// begins later if the front was cut. It is empty behind the end, and for a run that has printed nothing or is
 	// unknown.

@@ -33,7 +33,7 @@ func (d *Dir) openAlerts(ctx context.Context) error {
 		a.rows[source] = data
 	}
 	d.alerts = a
-	d.remade = append(d.remade, a.writeAgain)
+	d.again = append(d.again, a.writeAgain)
 	return rows.Err()
 }
 

@@ -108,9 +108,14 @@ func (d *Dir) remake() {
 	}
 	d.options.Logger.Error("the database was removed while it was used: a new one was made, and the past before is gone",
 		"dir", d.path)
-	for _, f := range d.remade {
-		f()
-	}
+	d.writeAgain()
 	d.recovered(d.queue.works())
 	d.writeAll()
+}
+
+// writeAgain has what memory has be written once more: into a new database, or because ops with a part of it were dropped.
+func (d *Dir) writeAgain() {
+	for _, f := range d.again {
+		f()
+	}
 }

@@ -69,11 +69,7 @@ type Dir struct {
 	trimmer trimmer
 	wrong   time.Time // when it was last logged that an op is wrong
 
-	// remade has what is called after a new database was made in place of one that was removed, before anything is written.
-	// It is complete before write begins.
-	remade []func()
-	// again has what is called after ops were dropped, so that what they would have written is, as far as memory has it. It is
-	// complete before write begins.
+	// again has what queues all that memory has to be written, see writeAgain. It is complete before write begins.
 	again []func()
 }
 
@@ -104,7 +100,7 @@ func Open(ctx context.Context, path string, options Options) (*Dir, error) {
 	d.runs = &Runs{dir: d, maxForgotten: defaultMaxForgotten, printing: make(map[string]*printed)}
 	d.runs.emptyTrash() // of the process before
 	d.trimmer.pasts = append(d.trimmer.pasts, d.runs.past())
-	d.again = []func(){d.snapshots.again, d.events.writeAgain, d.alerts.writeAgain, d.meanings.writeAgain, d.runs.again}
+	d.again = append(d.again, d.runs.again)
 	d.closing = sync.OnceValue(d.close)
 	go d.write()
 	return d, nil

@@ -69,7 +69,7 @@ func (d *Dir) openEvents(ctx context.Context) error {
 	}
 	d.events = e
 	d.trimmer.pasts = append(d.trimmer.pasts, pastOf("event", "at"))
-	d.remade = append(d.remade, e.writeAgain)
+	d.again = append(d.again, e.writeAgain)
 	return nil
 }
 
@@ -108,7 +108,7 @@ func insertEvent(event archive.Event) func(*tx) error {
 	}
 }
 
-// writeAgain writes the newest events into a new database.
+// writeAgain has the newest events be written once more.
 func (e *Events) writeAgain() {
 	all, _ := e.tail.List(context.Background(), archive.EventFilter{}, maxTail) // never fails
 	for _, event := range all {

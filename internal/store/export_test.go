@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -140,6 +141,12 @@ var RunQueries = map[string]string{
 	outputEnd: "sqlite_autoindex_run_output_1", emptyTrash: "sqlite_autoindex_run_output_1",
 }
 
+// The queries of spans with which a process begins.
+const (
+	NewestSpans = newestSpans
+	EndSpans    = endSpans
+)
+
 // Unlimit has the file be as large as it wants, at once.
 func (d *Dir) Unlimit() {
 	// It cannot be an op, as these wait. The goroutine that writes may use the connection, which has a lock of its own.
@@ -214,4 +221,44 @@ func MeanOfAMinute(numbers ...float64) float64 {
 	}
 	_ = polls(chunk, func(p *storedPoll) { c.add(minutely, p, nil) }) // it is whole
 	return c.list[0].bucket().Mean
+}
+
+// Fill has so many ops wait that there is room for no other one.
+func (d *Dir) Fill() {
+	for range 2 * maxWaiting {
+		d.queue.add(op{run: func(*tx) error { return nil }, done: make(chan error, 1)}, false)
+	}
+}
+
+// Queued returns how many ops wait.
+func (d *Dir) Queued() int {
+	d.queue.mu.Lock()
+	defer d.queue.mu.Unlock()
+	return len(d.queue.waiting)
+}
+
+// WriteAgain has all states be written once more.
+func (s *Snapshots) WriteAgain() { s.writeAgain() }
+
+var errUndone = errors.New("undone")
+
+// Undo runs an op that is wrong, and has registered a function for the time when it is written.
+func (d *Dir) Undo(committed func()) error {
+	return d.now(context.Background(), func(t *tx) error {
+		t.committed(committed)
+		return errUndone
+	})
+}
+
+// Trim drops what is too old of a source at a time, in a transaction that is undone if that is wanted.
+func (s *Samples) Trim(name string, now time.Time, undo bool) error {
+	return s.dir.now(context.Background(), func(t *tx) error {
+		s.mu.Lock()
+		of := *s.sources[name]
+		s.mu.Unlock()
+		if err := s.trimSource(t, &of, now); err != nil || !undo {
+			return err
+		}
+		return errUndone
+	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/store"
 	"github.com/tidewire/tidewire/snapshot"
 )
@@ -170,6 +171,62 @@ func TestFullQueue(t *testing.T) {
 	}
 	if n := count(t, d, "SELECT count(*) FROM test"); n != store.MaxWaiting+1 {
 		t.Errorf("%d rows are there, want %d", n, store.MaxWaiting+1)
+	}
+}
+
+// Whoever waits for an op that finds no room is told so, even if the disk works.
+func TestWhoWaitsIsToldThatThereIsNoRoom(t *testing.T) {
+	d := open(t, t.TempDir())
+	release := d.Block()
+	d.Fill()
+	err := d.Now(t.Context(), "SELECT 1")
+	release()
+	if err == nil || isFailing(d) {
+		t.Errorf("now without room = %v, want why it is not on disk", err)
+	}
+}
+
+// What found no room, and memory has, is written when there is room again.
+func TestWhatFoundNoRoomIsWritten(t *testing.T) {
+	d := open(t, t.TempDir())
+	release := d.Block()
+	for range store.MaxWaiting {
+		d.Soon("DELETE FROM alert WHERE source='none'")
+	}
+	d.Alerts().Keep("tank", []byte("{}"), false)
+	d.Events().Add(archive.Event{ID: 1, Kind: "run", At: time.UnixMilli(1)})
+	d.Runs().Print("r", 0, []byte("line\n"), 1<<20)
+	if n := d.Dropped(); n != 3 {
+		t.Fatalf("%d were dropped, want 3", n)
+	}
+	release()
+	until(t, "all is written", func() bool {
+		return count(t, d, "SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM event) + (SELECT count(*) FROM run_output)") == 3
+	})
+}
+
+// An end that waits for the disk is newer than what memory has when everything is written once more.
+func TestEndsAreNotWrittenOver(t *testing.T) {
+	d := open(t, t.TempDir())
+	c, _, err := d.Snapshots().Claim(t.Context(), "a", snapshot.ClaimOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	release := d.Block()
+	ended := make(chan error, 1)
+	go func() { ended <- c.Finish(context.Background(), []byte("end"), time.Hour) }()
+	until(t, "the end waits", func() bool { return d.Queued() == 1 })
+	d.Snapshots().WriteAgain()
+	release()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	to := t.TempDir()
+	if err := d.Crash(to); err != nil {
+		t.Fatal(err)
+	}
+	if e := entries(t, open(t, to).Snapshots())["a"]; e.State != snapshot.Final || string(e.Data) != "end" {
+		t.Errorf("after a crash the run is %v, want its end", e)
 	}
 }
 

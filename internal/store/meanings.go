@@ -32,7 +32,7 @@ func (d *Dir) openMeanings(ctx context.Context) error {
 		m.all[source] = meaning
 	}
 	d.meanings = m
-	d.remade = append(d.remade, m.writeAgain)
+	d.again = append(d.again, m.writeAgain)
 	return rows.Err()
 }
 

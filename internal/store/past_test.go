@@ -306,6 +306,42 @@ func TestOldSamplesGo(t *testing.T) {
 	})
 }
 
+// A source that is polled again just when it was to be forgotten keeps what its polls give, also if that came to nothing.
+func TestAForgottenSourceIsPolledAgain(t *testing.T) {
+	d := openQuietly(t, t.TempDir())
+	defer closeDir(t, d)
+	s := d.Samples()
+	settle := func() {
+		t.Helper()
+		if err := d.Settle(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		name string
+		undo bool
+	}{{"undone", true}, {"forgotten", false}} {
+		s.Keep(test.name, time.Hour)
+		s.Leave(test.name)
+		settle()
+		if err := s.Trim(test.name, time.Now(), test.undo); (err != nil) != test.undo {
+			t.Fatalf("%s: %v", test.name, err)
+		}
+		s.Keep(test.name, time.Hour)
+		s.Add(test.name, archive.Sample{Poll: archive.Poll{At: time.Now(), State: "ok"}, Value: 1.0})
+		settle()
+		if n := count(t, d, "SELECT count(*) FROM sample_source WHERE name='"+test.name+"'"); n != 1 {
+			t.Errorf("%s: there are %d rows of the source, want one", test.name, n)
+		}
+		if polls, err := s.Polls(t.Context(), test.name); err != nil || len(polls) != 1 {
+			t.Errorf("%s: %d polls, %v, want one", test.name, len(polls), err)
+		}
+	}
+	if n := d.Dropped(); n != 1 {
+		t.Errorf("%d records were dropped, want the one that was undone", n)
+	}
+}
+
 // While the disk does not answer, nobody waits for it, and what is kept in memory is bounded.
 func TestPollsWaitForTheDisk(t *testing.T) {
 	d := openQuietly(t, t.TempDir())

@@ -21,6 +21,7 @@ const (
 
 var (
 	errClosed  = errors.New("it is closed")
+	errFull    = errors.New("too much waits to be written")
 	errStalled = fmt.Errorf("the disk has not answered for %v", stalledAfter)
 )
 
@@ -44,8 +45,8 @@ type queue struct {
 	armed   bool        // it runs
 	failing error       // why nothing can be written now
 	since   time.Time   // when that began
-	dropped uint64      // ops that found no room
-	lacks   bool        // one was since Dir.again
+	dropped uint64      // ops that found no room, or were wrong by themselves
+	lacks   bool        // some found none since lacksOps was last called
 	closed  bool
 }
 
@@ -89,7 +90,11 @@ func (q *queue) add(o op, atOnce bool) {
 	case len(q.waiting) >= maxWaiting && o.done == nil, len(q.waiting) >= 2*maxWaiting:
 		q.dropped++
 		q.lacks = true
-		o.tell(q.failing)
+		err := q.failing
+		if err == nil { // the disk is slower than what comes
+			err = errFull
+		}
+		o.tell(err)
 		return
 	}
 	if q.failing != nil {

@@ -12,6 +12,8 @@ import (
 const (
 	// maxPrinted bounds what a run has printed and the disk has not taken, in bytes.
 	maxPrinted = 8 << 20
+	// maxHeld bounds the same of all runs together.
+	maxHeld = 64 << 20
 	// muchPrinted is how much of it is written at once, in bytes: what prints fast would reach the bound within a batch.
 	muchPrinted = 256 << 10
 	// smallPiece is the size below which a piece of output grows instead of being followed by another, in bytes.
@@ -56,11 +58,15 @@ func (r *Runs) Print(run string, at int64, text []byte, keep int64) {
 		r.printing[run] = p
 	}
 	p.keep = keep
-	p.text = append(p.text, text...)
+	r.holdLocked(p, append(p.text, text...))
 	if int64(len(p.text)) > min(keep+archive.ChunkSize, maxPrinted) { // the disk does not take it
-		n := len(p.text) - int(min(keep, maxPrinted/2))
-		p.at, p.text, p.cut, p.last = p.at+int64(n), bytes.Clone(p.text[n:]), true, nil
+		r.cutLocked(p, len(p.text)-int(min(keep, maxPrinted/2)))
 		p.queued, p.hurry = false, false // the op may have been dropped: so many wait
+	}
+	if r.held > maxHeld {
+		for _, p := range r.printing {
+			r.cutLocked(p, len(p.text)/2)
+		}
 	}
 	switch flush := func(t *tx) error { return r.flush(t, run) }; {
 	case len(p.text) >= muchPrinted && !p.hurry:
@@ -70,6 +76,40 @@ func (r *Runs) Print(run string, at int64, text []byte, keep int64) {
 		p.queued = true
 		r.dir.soon(flush)
 	}
+}
+
+// holdLocked makes text what the run of p has printed and is not in the database yet.
+func (r *Runs) holdLocked(p *printed, text []byte) {
+	r.held += len(text) - len(p.text)
+	p.text = text
+}
+
+// cutLocked drops the first n bytes of that.
+func (r *Runs) cutLocked(p *printed, n int) {
+	if n > 0 {
+		p.at, p.cut, p.last = p.at+int64(n), true, nil
+		r.holdLocked(p, bytes.Clone(p.text[n:]))
+	}
+}
+
+// dropLocked drops all that is known of what a run has printed.
+func (r *Runs) dropLocked(run string) {
+	if p := r.printing[run]; p != nil {
+		r.holdLocked(p, nil)
+		delete(r.printing, run)
+	}
+}
+
+// Discard implements [archive.Runs].
+func (r *Runs) Discard(run string) {
+	r.mu.Lock()
+	r.dropLocked(run)
+	r.mu.Unlock()
+	r.dir.soon(func(t *tx) error {
+		t.committed(r.emptyTrash)
+		_, err := t.exec(noteTrash, run)
+		return err
+	})
 }
 
 // flush writes what a run has printed.
@@ -116,7 +156,8 @@ func (r *Runs) flushed(run string, at int64, text []byte, size int64) {
 	}
 	p.queued, p.hurry = false, false
 	if n := size - p.at; n >= 0 && n <= int64(len(p.text)) { // otherwise too much came meanwhile
-		p.at, p.text, p.cut = size, p.text[n:], false
+		r.holdLocked(p, p.text[n:])
+		p.at, p.cut = size, false
 	}
 	if len(p.text) == 0 {
 		p.text = nil
@@ -128,6 +169,21 @@ func (r *Runs) flushed(run string, at int64, text []byte, size int64) {
 		p.queued = true
 		r.dir.soon(func(t *tx) error { return r.flush(t, run) })
 	}
+}
+
+// again has what runs have printed be written once more, and the output of forgotten runs be removed: the ops for that may
+// have been dropped.
+func (r *Runs) again() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for run, p := range r.printing {
+		if len(p.text) > 0 {
+			p.queued, p.hurry = true, false
+			r.dir.soon(func(t *tx) error { return r.flush(t, run) })
+		}
+	}
+	r.emptying = true
+	r.dir.soon(r.emptyStep)
 }
 
 // Output implements [archive.Runs].
@@ -241,19 +297,4 @@ func (r *Runs) emptyStep(t *tx) error {
 		}
 	})
 	return nil
-}
-
-// again has what runs have printed be written, and the output of forgotten runs removed, also if the ops that were to do so
-// were dropped.
-func (r *Runs) again() {
-	r.mu.Lock()
-	for run, p := range r.printing {
-		if p.hurry = false; len(p.text) > 0 {
-			p.queued = true
-			r.dir.soon(func(t *tx) error { return r.flush(t, run) })
-		}
-	}
-	r.emptying = false
-	r.mu.Unlock()
-	r.emptyTrash()
 }

@@ -72,6 +72,7 @@ type Runs struct {
 	mu sync.Mutex // guards the fields below
 
 	printing map[string]*printed // by run: those that have printed and not ended
+	held     int                 // bytes of text in them
 	emptying bool                // an op is queued that removes the output of runs that were forgotten
 }
 
@@ -93,7 +94,7 @@ func (r *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 		t.committed(func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			delete(r.printing, run.ID)
+			r.dropLocked(run.ID)
 		})
 		return r.sweep(t)
 	})
@@ -248,10 +249,10 @@ func (r *Runs) List(ctx context.Context, filter archive.RunFilter) ([]archive.Ru
 	}
 	since, before, beforeID := int64(math.MinInt64), int64(math.MaxInt64), ""
 	if !filter.Since.IsZero() {
-		since = ceilMilli(filter.Since)
+		since = ceilMillis(filter.Since)
 	}
 	if !filter.Before.IsZero() {
-		before = ceilMilli(filter.Before)
+		before = ceilMillis(filter.Before)
 	}
 	if after := filter.After; after != nil && after.Created.UnixMilli() < before {
 		before, beforeID = after.Created.UnixMilli(), after.ID
@@ -278,9 +279,6 @@ func (r *Runs) List(ctx context.Context, filter archive.RunFilter) ([]archive.Ru
 	slices.SortFunc(all, func(a, b archive.Run) int { return b.Key().Compare(a.Key()) })
 	return all[:min(len(all), filter.Limit)], nil
 }
-
-// ceilMilli is t in milliseconds since 1970, rounded up.
-func ceilMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
 
 // query returns the runs that a query of runColumns has.
 func (r *Runs) query(ctx context.Context, query string, args ...any) (list []archive.Run, err error) {

@@ -120,6 +120,30 @@ func TestOutputWaitsForTheDisk(t *testing.T) {
 	}
 }
 
+// Memory for what all runs print is bounded, too, and each of them has its newest part.
+func TestOutputOfManyRunsWaitsForTheDisk(t *testing.T) {
+	d := open(t, t.TempDir())
+	release := d.Block()
+	text := bytes.Repeat([]byte("x"), 1<<20)
+	const runs = 100
+	for i := range runs {
+		d.Runs().Print(fmt.Sprint(i), 0, text, 1<<30)
+	}
+	var held int64
+	for i := range runs {
+		part, err := d.Runs().Output(t.Context(), fmt.Sprint(i), 0, 0)
+		if err != nil || part.Size != int64(len(text)) || part.Begin == part.Size {
+			t.Errorf("run %d has %d to %d, %v, want its newest output", i, part.Begin, part.Size, err)
+		}
+		held += part.Size - part.Begin
+	}
+	if held > 64<<20 || held < 16<<20 {
+		t.Errorf("%d bytes are held, want at most 64 MiB", held)
+	}
+	release()
+	now(t, d)
+}
+
 // What a forgotten run has printed is removed from the database, a piece at a time, also by the process after this one.
 func TestOutputOfForgottenRunsIsRemoved(t *testing.T) {
 	path := t.TempDir()

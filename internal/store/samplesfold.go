@@ -173,14 +173,37 @@ func (s *Samples) trimSource(t *tx, of *sampled, now time.Time) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.sources[of.name]; known == nil || !known.left || known.polls > 0 || len(known.closed) > 0 {
+	if !s.isOver(of.name) {
 		return nil
 	}
-	delete(s.sources, of.name)
+	t.committed(func() { s.forget(of.name) })
 	_, err = t.exec(dropSource, of.id)
 	return err
+}
+
+// isOver reports whether a source is not polled any more and has nothing to be written.
+func (s *Samples) isOver(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sources[name].isOver()
+}
+
+func (of *sampled) isOver() bool {
+	return of != nil && of.left && of.polls == 0 && len(of.closed) == 0
+}
+
+// forget forgets a source whose row was removed. One that is polled again by now gets its row back.
+func (s *Samples) forget(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch of := s.sources[name]; {
+	case of == nil:
+	case of.isOver():
+		delete(s.sources, name)
+	default:
+		s.changed[of] = struct{}{}
+		s.wakeLocked()
+	}
 }
 
 // span is how long a row lasts.

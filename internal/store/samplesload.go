@@ -12,7 +12,7 @@ func (d *Dir) restoreSamples(ctx context.Context) error {
 		return err
 	}
 	d.samples = s
-	d.remade = append(d.remade, s.again)
+	d.again = append(d.again, s.again)
 	d.last = append(d.last, s.flush)
 	p := pastOf("sample", "at")
 	p.forever = true // each source has a time of its own
@@ -81,7 +81,7 @@ func (s *Samples) loadLog(ctx context.Context, byID map[int64]*sampled) error {
 	return rows.Err()
 }
 
-// again has everything that is in memory be written once more, into a new database.
+// again has everything that is in memory be written once more.
 func (s *Samples) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

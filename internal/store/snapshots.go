@@ -84,7 +84,7 @@ func (d *Dir) restore(ctx context.Context) error {
 	}()
 	<-synced
 	d.snapshots = s
-	d.remade = append(d.remade, s.writeAgain)
+	d.again = append(d.again, s.writeAgain)
 	d.last = append(d.last, func() {
 		cancel()
 		<-ended
@@ -214,23 +214,24 @@ func (s *Snapshots) take(t *tx) []row {
 	return rows
 }
 
-// writeAgain has everything that memory has be written into a new database.
+// writeAgain has everything that memory has be written once more. What waits to be written is as new or newer: memory learns
+// of an end after the disk.
 func (s *Snapshots) writeAgain() {
 	ctx, cancel := context.WithCancel(context.Background())
 	_ = s.memory.Follow(ctx, func(e snapshot.Entry) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		_, isChanged := s.changed[e.Topic]
+		_, isWritten := s.written[e.Topic]
+		if isChanged || isWritten {
+			return
+		}
 		r := s.ends[e.Topic]
 		r.Entry = e
 		s.changed[e.Topic] = r
 	}, cancel)
-	s.flush(nil, false)
-}
-
-// again has what has changed be written, also if the op that was to do so was dropped.
-func (s *Snapshots) again() {
 	s.mu.Lock()
-	s.queued = false
+	s.queued = false // the op may have been dropped
 	s.mu.Unlock()
 	s.flush(nil, false)
 }

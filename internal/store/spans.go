@@ -28,14 +28,19 @@ const (
 const spanTables = `CREATE TABLE span (
 	source TEXT NOT NULL, n INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER, state TEXT NOT NULL, reason TEXT NOT NULL,
 	PRIMARY KEY (source, n)) STRICT, WITHOUT ROWID;
-CREATE INDEX span_since ON span (since)`
+CREATE INDEX span_since ON span (since);
+CREATE INDEX span_lasts ON span (source) WHERE until IS NULL`
 
 const (
 	addSpan  = `INSERT INTO span (source, n, since, until, state, reason) VALUES (?,?,?,?,?,?) ON CONFLICT DO UPDATE SET until=excluded.until`
 	cutSpans = `DELETE FROM span WHERE source=? AND n<=?`
 	oldSpans = `DELETE FROM span WHERE (source, n) IN
 		(SELECT source, n FROM span WHERE since<? AND until IS NOT NULL ORDER BY since LIMIT ?)`
-	endSpans  = `UPDATE span SET until=max(since, ?) WHERE until IS NULL`
+	endSpans = `UPDATE span SET until=max(since, ?) WHERE until IS NULL`
+	// newestSpans steps from source to source, since to group all spans takes as long as there are many.
+	newestSpans = `WITH RECURSIVE of (source) AS (SELECT min(source) FROM span
+		UNION ALL SELECT (SELECT min(source) FROM span WHERE source>of.source) FROM of WHERE source IS NOT NULL)
+		SELECT source, (SELECT max(n) FROM span WHERE source=of.source) AS newest FROM of WHERE source IS NOT NULL`
 	readSpans = `SELECT n, since, until, state, reason FROM span WHERE source=? ORDER BY n DESC`
 )
 
@@ -234,7 +239,7 @@ func (s *Spans) flush() {
 	s.wakeLocked()
 }
 
-// again has the spans that last be written into a new database.
+// again has the spans that last be written once more.
 func (s *Spans) again() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -256,7 +261,7 @@ func (d *Dir) restoreSpans(ctx context.Context) error {
 	if _, err := d.db.conn.ExecContext(ctx, endSpans, millis(lived)); err != nil {
 		return err
 	}
-	rows, err := d.read().QueryContext(ctx, `SELECT source, max(n) FROM span GROUP BY source`)
+	rows, err := d.read().QueryContext(ctx, newestSpans)
 	if err != nil {
 		return err
 	}
@@ -273,7 +278,7 @@ func (d *Dir) restoreSpans(ctx context.Context) error {
 		return err
 	}
 	d.spans = s
-	d.remade = append(d.remade, s.again)
+	d.again = append(d.again, s.again)
 	d.last = append(d.last, s.flush)
 	d.trimmer.pasts = append(d.trimmer.pasts, &past{
 		oldest: "SELECT min(since) FROM span WHERE until IS NOT NULL", trim: trimBy(oldSpans), keep: spansFor,

@@ -3,11 +3,14 @@ package store_test
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/store"
 )
 
 // Whatever happens, the time in each state is that of a model which knows the state of each second: the newest that was said of it.
@@ -84,6 +87,34 @@ func testStates(t *testing.T, r *rand.Rand) {
 			if got[state] != want[state] {
 				t.Fatalf("from %v to %v it was %v, want %v", since, now, got, want)
 			}
+		}
+	}
+}
+
+// What a process does with spans when it begins does not take longer the more spans there are.
+func TestSpansOfTheProcessBeforeAreFoundByIndexes(t *testing.T) {
+	d := open(t, t.TempDir())
+	now(t, d, `INSERT INTO span VALUES ('a', 1, 1, 2, 'ok', ''), ('a', 2, 2, NULL, 'ok', ''), ('b', 7, 3, NULL, 'ok', '')`)
+	if n := count(t, d, "SELECT sum(newest) FROM ("+store.NewestSpans+")"); n != 9 {
+		t.Errorf("the numbers of the newest spans add up to %d, want those of both sources", n)
+	}
+	for _, query := range []string{store.NewestSpans, store.EndSpans} {
+		rows, err := d.Read().Query("EXPLAIN QUERY PLAN "+query, slices.Repeat([]any{1}, strings.Count(query, "?"))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if detail == "SCAN span" {
+				t.Errorf("%s scans all spans", query)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

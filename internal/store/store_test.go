@@ -269,6 +269,19 @@ func TestWrongOpsAreDroppedAlone(t *testing.T) {
 	}
 }
 
+// What an op that is wrong wanted to do once it is written is not done.
+func TestWhatIsUndoneIsNotCommitted(t *testing.T) {
+	d := open(t, t.TempDir())
+	called := false
+	if err := d.Undo(func() { called = true }); err == nil {
+		t.Error("now of an op that is wrong = nil, want why")
+	}
+	now(t, d)
+	if called {
+		t.Error("an op that was undone is told that it was written")
+	}
+}
+
 // An op reads what it has written.
 func TestOpsRead(t *testing.T) {
 	d := open(t, t.TempDir())

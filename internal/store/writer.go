@@ -57,9 +57,7 @@ func (d *Dir) writeAll() bool {
 // makeUp has what memory knows be written once more if ops were dropped, now that there is room.
 func (d *Dir) makeUp() {
 	if d.queue.lacksOps() {
-		for _, f := range d.again {
-			f()
-		}
+		d.writeAgain()
 	}
 }
 
@@ -128,10 +126,12 @@ func (d *Dir) commitApart(batch []op, full bool) (errs []error, err error) {
 		if _, err := t.exec("SAVEPOINT op"); err != nil {
 			return nil, err
 		}
+		after := len(t.after)
 		if errs[i] = batch[i].run(t); errs[i] != nil {
 			if isDisk(errs[i]) {
 				return nil, errs[i]
 			}
+			t.after = t.after[:after]
 			if _, err := t.exec("ROLLBACK TO op"); err != nil {
 				return nil, err
 			}
