@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
@@ -69,9 +70,25 @@ func recordOf(id string, data []byte) Record {
 	return record
 }
 
-// isStored reports whether a run can be looked up, as far as that is known.
+const (
+	// storedWithin bounds how long isStored waits for the archive.
+	storedWithin = 250 * time.Millisecond
+	// silentFor is for how long it is not asked after it has not answered within that.
+	silentFor = 5 * time.Second
+)
+
+// isStored reports whether a run can be looked up, as far as that is known. The queue asks with its lock held, so an archive
+// that does not answer is left alone for a while: its runs count as stored.
 func (s *Service) isStored(id string) bool {
-	_, err := s.Lookup(context.Background(), id)
+	if s.deps.Clock.Now().Before(s.silent) {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storedWithin)
+	defer cancel()
+	_, err := s.Lookup(ctx, id)
+	if ctx.Err() != nil {
+		s.silent = s.deps.Clock.Now().Add(silentFor)
+	}
 	return err == nil || !errors.Is(err, ErrNoRun) && !errors.Is(err, ErrExpired)
 }
 

@@ -23,6 +23,8 @@ const (
 	retryArchive = 5 * time.Second
 	// sweepEvery is how often the archive is to forget what has expired.
 	sweepEvery = time.Minute
+	// mostWaiting bounds the ends of a job that wait in memory for the archive.
+	mostWaiting = 1000
 )
 
 // past brings the ends of runs from the store into the archive, and knows the runs that are not there: those of this
@@ -50,6 +52,8 @@ type openRun struct {
 	own  *Run   // of this process, which brings it into the archive; nil: past does, when it is over
 	data []byte // the newest state in the store, nil before the first; of one's own, the end alone
 	over bool   // data is the end
+
+	end *wire.Run // data as it was decoded, if that has happened
 }
 
 // openPast returns once all that the store holds is known.
@@ -142,31 +146,44 @@ func (p *past) end(ctx context.Context, r *Run) {
 	}
 }
 
-// wait keeps a run of this process that is over until the archive takes it. Of a job no more wait than it keeps.
+// wait keeps a run of this process that is over until the archive takes it. Of a job no more wait than it keeps, and at most
+// mostWaiting.
 func (p *past) wait(ctx context.Context, r *Run, data []byte) {
 	p.mu.Lock()
 	p.open[r.id] = &openRun{data: data, over: true}
 	var waiting []wire.Run
 	for _, o := range p.open {
-		if run, ok := o.ended(); ok && o.own == nil && run.Job == r.job.Name {
+		if o.own != nil {
+			continue
+		}
+		if run, ok := o.ended(); ok && run.Job == r.job.Name {
 			waiting = append(waiting, run)
 		}
 	}
 	slices.SortFunc(waiting, func(a, b wire.Run) int { return a.FinishedAt.Compare(*b.FinishedAt) })
-	waiting = waiting[:max(0, len(waiting)-r.job.Keep.Runs)]
+	waiting = waiting[:max(0, len(waiting)-min(r.job.Keep.Runs, mostWaiting))]
 	for _, run := range waiting {
 		delete(p.open, run.ID)
 	}
 	p.mu.Unlock()
 	for _, run := range waiting {
 		p.giveUp(ctx, run.ID)
+		p.deps.Archive.Discard(run.ID)
 	}
 }
 
 // ended returns the run if it is over and waits for the archive.
 func (o *openRun) ended() (run wire.Run, ok bool) {
-	ok = o.over && json.Unmarshal(o.data, &run) == nil && run.FinishedAt != nil && run.ExpiresAt != nil
-	return run, ok
+	if !o.over {
+		return run, false
+	}
+	if o.end == nil {
+		o.end = new(wire.Run)
+		if json.Unmarshal(o.data, o.end) != nil {
+			*o.end = wire.Run{}
+		}
+	}
+	return *o.end, o.end.FinishedAt != nil && o.end.ExpiresAt != nil
 }
 
 // archiveAll brings runs that are over into the archive, until ctx ends.
@@ -247,12 +264,14 @@ func (p *past) giveUp(ctx context.Context, id string) {
 // find returns the newest state of a run that is not in the archive, as JSON.
 func (p *past) find(id string) (data []byte, ok bool) {
 	p.mu.Lock()
-	o := p.open[id]
-	p.mu.Unlock()
-	switch {
-	case o == nil:
+	known := p.open[id]
+	if known == nil {
+		p.mu.Unlock()
 		return nil, false
-	case o.own == nil:
+	}
+	o := *known
+	p.mu.Unlock()
+	if o.own == nil {
 		return o.data, o.data != nil
 	}
 	data, _ = json.Marshal(o.own.Snapshot())
@@ -272,9 +291,9 @@ func (p *past) own(id string) *Run {
 // all returns the newest states of all runs that are not in the archive and that readers can see.
 func (p *past) all() (list []wire.Run) {
 	p.mu.Lock()
-	open := make([]*openRun, 0, len(p.open))
+	open := make([]openRun, 0, len(p.open))
 	for _, o := range p.open {
-		open = append(open, o)
+		open = append(open, *o)
 	}
 	p.mu.Unlock()
 	for _, o := range open {

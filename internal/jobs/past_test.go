@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,10 +16,20 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// A brokenArchive cannot be written, and not read either, while it is down.
+// A brokenArchive cannot be written while it is down, not read while it is unreadable, and does not answer who looks for a
+// run while it hangs.
 type brokenArchive struct {
 	archive.Runs
-	down, unreadable atomic.Bool
+	down, unreadable, hangs atomic.Bool
+
+	mu        sync.Mutex // guards the field below
+	discarded []string
+}
+
+func (b *brokenArchive) Discard(run string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.discarded = append(b.discarded, run)
 }
 
 var errDisk = errors.New("the disk is full")
@@ -33,6 +44,10 @@ func (b *brokenArchive) Add(ctx context.Context, run archive.Run, keep int) erro
 func (b *brokenArchive) Get(ctx context.Context, id string) (archive.Run, error) {
 	if b.unreadable.Load() {
 		return archive.Run{}, errDisk
+	}
+	if b.hangs.Load() {
+		<-ctx.Done()
+		return archive.Run{}, context.Cause(ctx)
 	}
 	return b.Runs.Get(ctx, id)
 }
@@ -93,6 +108,9 @@ func TestRunsEndWhileTheArchiveCannotBeWritten(t *testing.T) {
 		if got := b.Open(); got != 0 {
 			t.Errorf("%d runs wait for the archive, want none", got)
 		}
+		if !slices.Equal(disk.discarded, ids[:2]) {
+			t.Errorf("the output of %v was discarded, want that of the runs that are not kept, %v", disk.discarded, ids[:2])
+		}
 	})
 }
 
@@ -133,6 +151,37 @@ func TestARunThatEndsWhileItIsListedHidesNone(t *testing.T) {
 			t.Errorf("of three runs that have succeeded, and one that is about to, %d are listed, more: %t, %v, want 2 and more", len(list), more, err)
 		}
 	})
+}
+
+// An archive that does not answer holds up those who ask for what it has, and nobody else.
+func TestAnArchiveThatDoesNotAnswer(t *testing.T) {
+	disk := &brokenArchive{Runs: archive.NewMemoryRuns(nil)}
+	b := openOn(t, disk, "jobs: {j: {exec: [x]}, k: {exec: [x]}}\n", func(context.Context) error { return nil })
+	run, err := b.start("j", jobs.StartOptions{Key: "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Wait(t.Context(), time.Minute)
+	disk.hangs.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	var asks sync.WaitGroup
+	for range 100 {
+		asks.Go(func() {
+			if _, _, err := b.Start(ctx, b.Job("j"), jobs.StartOptions{Key: "key"}); err == nil {
+				t.Error("a run that cannot be looked up is found")
+			}
+		})
+	}
+	time.Sleep(10 * time.Millisecond)
+	began := time.Now()
+	if _, err := b.start("k", jobs.StartOptions{}); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("another job was started after %v, want it at once", took)
+	}
+	cancel()
+	asks.Wait()
 }
 
 // Runs that end at the same moment displace each other: as many stay as the job keeps.

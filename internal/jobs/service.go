@@ -14,8 +14,8 @@
 // All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
 // order: queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
 //
-// Each run has one goroutine, from its start to its end, and one follows the store. [Service.Stop] ends all of them and
-// waits for them.
+// Each run has one goroutine, from its start to its end; one follows the store, and one brings the ends that it finds there
+// into the archive. [Service.Stop] ends all of them and waits for them.
 package jobs
 
 import (
@@ -81,6 +81,7 @@ type Service struct {
 	configured atomic.Pointer[[]*Job]
 	queue      *queue
 	past       *past
+	silent     time.Time // until when isStored does not ask the archive; guarded by queue.mu
 
 	running sync.WaitGroup     // the goroutines of the runs; Go under queue.mu
 	work    context.Context    // ends with Stop: nothing new should begin
@@ -88,7 +89,7 @@ type Service struct {
 }
 
 // Open returns a Service without jobs, once everything that the store holds of runs is known. Jobs come by
-// [Service.Prepare]. The goroutine that follows the store ends with ctx, if not by [Service.Stop] before.
+// [Service.Prepare]. The goroutines that it starts end with ctx, if not by [Service.Stop] before.
 func Open(ctx context.Context, deps Deps) (*Service, error) {
 	s := &Service{deps: deps}
 	s.configured.Store(new([]*Job))
