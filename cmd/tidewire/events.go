@@ -113,7 +113,7 @@ func (e *eventLister) list(ctx context.Context) error {
 			Events []eventRow
 			Next   *string
 		}
-		if err := e.page(ctx, &page); err != nil {
+		if _, err := e.gw.query(ctx, &page, e.query, "events"); err != nil {
 			return err
 		}
 		all = append(all, page.Events...)
@@ -124,25 +124,6 @@ func (e *eventLister) list(ctx context.Context) error {
 	}
 	slices.Reverse(all)
 	return e.show(all, true)
-}
-
-// page gets a page of events.
-func (e *eventLister) page(ctx context.Context, v any) error {
-	ctx, cancel := context.WithTimeout(ctx, answerFor)
-	defer cancel()
-	req, err := e.gw.request(ctx, "events")
-	if err != nil {
-		return err
-	}
-	req.URL.RawQuery = e.query.Encode()
-	_, body, err := e.gw.do(req)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("%s does not answer like a gateway: %w", req.URL.Redacted(), err)
-	}
-	return nil
 }
 
 // follow shows what has happened and what follows, until ctx ends.

@@ -40,8 +40,9 @@ type services struct {
 	storeFails bool
 	past       error // of what reads the polls and states of sources
 	spans      *archive.MemorySpans
-	runs       api.Runs   // nil: there are none
-	changed    *sse.Topic // of them
+	runs       api.Runs     // nil: there are none
+	changed    *sse.Topic   // of them
+	log        lockedBuffer // of what clients cause
 }
 
 func (s *services) Topics() []*sse.Topic { return []*sse.Topic{s.topic} }
@@ -168,7 +169,7 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Guard:       guard,
 		Audit:       audit.New(audit.Options{File: func() string { return "" }, Clock: clock.New(), Logger: log}),
 		Log:         log,
-		Clients:     flood.NewHandler(slog.DiscardHandler),
+		Clients:     flood.NewHandler(slog.NewTextHandler(&s.log, nil)),
 		Ready:       func() bool { return true },
 		StoreFails:  func() bool { return s.storeFails },
 	}).Handler()

@@ -85,7 +85,7 @@ func (s *eventStream) Write(p []byte) (int, error) {
 	}
 	out, err := s.read(id)
 	if err != nil {
-		s.api.clients.Error("the archive cannot be read", "path", s.request.URL.Path, "err", err)
+		s.api.logPast(s.request, err)
 		return 0, errors.New("what happened cannot be read") // the client comes back with the ID that it has
 	}
 	if _, err := s.ResponseWriter.Write(out); err != nil {

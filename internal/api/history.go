@@ -12,6 +12,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/wire"
 )
@@ -162,8 +163,13 @@ func (a *API) failPast(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
 		return // the client is gone
 	}
-	a.deps.Log.Error("the past cannot be read", "path", r.URL.Path, "err", err)
+	a.logPast(r, err)
 	failForNow(w, r, http.StatusServiceUnavailable, "the past cannot be read; the log says more", 5*time.Second)
+}
+
+// logPast logs why the past cannot be read. While a disk fails, each request may come to that.
+func (a *API) logPast(r *http.Request, err error) {
+	a.clients.Error("the past cannot be read", flood.Address, a.addressOf(r), "path", r.URL.Path, "err", err)
 }
 
 // historyOf returns numbers in columns.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -21,6 +22,12 @@ func TestAPastThatCannotBeRead(t *testing.T) {
 		if resp.StatusCode != 503 || got["detail"] != "the past cannot be read; the log says more" || resp.Header.Get("Retry-After") == "" {
 			t.Errorf("%s = %d %v, want 503", path, resp.StatusCode, got)
 		}
+	}
+	for range 100 {
+		do(t, h, "GET", "/api/v1/sources/a/polls", "")
+	}
+	if n := strings.Count(s.log.String(), "the past cannot be read"); n < 1 || n > 10 {
+		t.Errorf("a client has %d lines in the log, want some, and no more than 10 a minute", n)
 	}
 }
 

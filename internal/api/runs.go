@@ -23,7 +23,7 @@ func (a *API) findRun(w http.ResponseWriter, r *http.Request) (jobs.Record, bool
 			fmt.Sprintf("run %q has expired: only the newest runs of a job are kept, and those for a time", id))
 	case errors.Is(err, jobs.ErrNoRun):
 		fail(w, r, http.StatusNotFound,
-			fmt.Sprintf("there is no run %q: it never was, or it was before this gateway started", id))
+			fmt.Sprintf("there is no run %q: it never was, or nothing is kept of it any more", id))
 	default:
 		a.failPast(w, r, err)
 	}

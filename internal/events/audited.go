@@ -31,7 +31,7 @@ func (j *Journal) Audited(r audit.Record) {
 		data["status"] = "cancelling"
 	case "run-ended":
 		e.Kind, e.Text = Run, said.text("status")
-		if e.Text == lost && !j.isLost(e.Run) {
+		if e.Text == lost && !j.noteLost(e.Run) {
 			return
 		}
 		data["status"] = e.Text
@@ -68,7 +68,7 @@ func (j *Journal) Audited(r audit.Record) {
 // RunLost records that a run has ended as lost, because its process is gone. A run that is recorded as lost is not recorded
 // again.
 func (j *Journal) RunLost(job, run string) {
-	if j.isLost(run) {
+	if j.noteLost(run) {
 		j.add(archive.Event{Kind: Run, Job: job, Run: run, Who: "tidewire", Text: lost}, map[string]any{"status": lost})
 	}
 }
@@ -95,8 +95,8 @@ func (j *Journal) recall(ctx context.Context) error {
 	return err
 }
 
-// isLost takes note of a lost run, and reports whether that is new.
-func (j *Journal) isLost(run string) bool {
+// noteLost takes note of a lost run, and reports whether that is new.
+func (j *Journal) noteLost(run string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if _, known := j.lost[run]; known {

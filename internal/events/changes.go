@@ -34,7 +34,7 @@ type change struct {
 
 // SourceChanged records that a source changed its state, and why if it is not ok.
 func (j *Journal) SourceChanged(source, before, state string, why *string) {
-	j.changed(subject{State, source}, change{State: state, Before: before, Error: brief2(why)})
+	j.changed(subject{State, source}, change{State: state, Before: before, Error: briefError(why)})
 }
 
 // AlertChanged records that the alert of a source began to fire, or that it is resolved.
@@ -42,7 +42,8 @@ func (j *Journal) AlertChanged(source, state string) {
 	j.changed(subject{Alert, source}, change{State: state})
 }
 
-func brief2(s *string) *string {
+// briefError bounds the error of a change; nil: there is none.
+func briefError(s *string) *string {
 	if s == nil {
 		return nil
 	}
