@@ -244,7 +244,7 @@ func TestRunAgain(t *testing.T) {
 		want string
 	}{
 		{"scan --like " + ids[1], 3, "code 3"}, {"scan --again", 3, "code 3"}, {"scan --again code=4", 4, "code 4"}, {"scan --again", 4, "code 4"},
-		{"scan --like " + ids[2], exitUsage, "is one of job"}, {"scan --like NONE", exitFailure, "before this gateway started\n"},
+		{"scan --like " + ids[2], exitUsage, "is one of job"}, {"scan --like NONE", exitFailure, "nothing is kept of it any more\n"},
 		{"none --again", exitFailure, "there are: scan, other"}, {"scan --again --like x", exitUsage, "exclude each other"},
 	} {
 		code, _, stderr := tidewire(t, append([]string{"run", "--output"}, strings.Fields(c.args)...)...)
