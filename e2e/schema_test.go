@@ -106,7 +106,7 @@ func TestSchemaRejects(t *testing.T) {
 	s := compiled(t)
 	bad := []string{
 		"{}", "[]", "version: 2", "{version: 1, listn: x}", "{version: 1, access: }", "{version: 1, access: {anonymous: admin}}", "{version: 1, access: {tokens: {t: {role: admin}}}}", "{version: 1, access: {tokens: {t: {role: root, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}}}}",
-		"{version: 1, access: {oidc: {issuer: 'https://h', client_id: t, groups: {}}}}", "{version: 1, access: {proxy: {role: none}}}", "{version: 1, tls: {cert: c}}", "{version: 1, public_url: h}", "{version: 1, store: {dir: d}}",
+		"{version: 1, access: {oidc: {issuer: 'https://h', client_id: t, groups: {}}}}", "{version: 1, access: {proxy: {role: none}}}", "{version: 1, tls: {cert: c}}", "{version: 1, public_url: h}", "{version: 1, store: {dirr: d}}", "{version: 1, store: {keep: 1h}}", "{version: 1, store: {dir: d, keep: soon}}",
 		"{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
 		"{version: 1, sources: {s: {}}}", "{version: 1, sources: {s: {exec: [a], from: [b]}}}", "{version: 1, sources: {s: {exec: a}}}", "{version: 1, sources: {s: {exec: []}}}",
 		"{version: 1, sources: {s: {exec: [a], evry: 5s}}}", "{version: 1, sources: {s: {exec: [a], every: 5}}}", "{version: 1, sources: {s: {exec: [a], every: soon}}}",
