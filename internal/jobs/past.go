@@ -139,8 +139,9 @@ func (p *past) leave(id string) {
 // end brings a run of this process into the archive. If that fails it is tried again later, and whoever asks for the run
 // finds it all the same.
 func (p *past) end(ctx context.Context, r *Run) {
-	data, _ := json.Marshal(r.Snapshot()) // it was published
-	if err := p.archive(ctx, r.id, data, r.job.Keep.Runs); err != nil {
+	run := r.Snapshot()
+	data, _ := json.Marshal(run) // it was published
+	if err := p.archive(ctx, run, data, r.job.Keep.Runs); err != nil {
 		p.deps.Log.Error("the end of a run is not in the archive yet", "job", r.job.Name, "run", r.id, "err", err)
 		p.wait(ctx, r, data)
 	}
@@ -223,32 +224,29 @@ func (p *past) archiveWaiting(ctx context.Context) error {
 			p.drop(id)
 			continue
 		}
+		run.ID = id         // as its topic says
 		keep := math.MaxInt // of a job that is not configured: until they expire
 		if j := p.definition(run.Job); j != nil {
 			keep = j.Keep.Runs
 		}
-		if err := p.archive(ctx, id, data, keep); err != nil {
+		if err := p.archive(ctx, run, data, keep); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// archive adds a run to the archive and gives its topic up.
-func (p *past) archive(ctx context.Context, id string, data []byte, keep int) error {
-	run, ok := (&openRun{data: data, over: true}).ended()
-	if !ok {
-		return fmt.Errorf("the record of run %s is not one of a run that has ended", id)
-	}
+// archive adds a run that has ended, which is data as JSON, to the archive and gives its topic up.
+func (p *past) archive(ctx context.Context, run wire.Run, data []byte, keep int) error {
 	err := p.deps.Archive.Add(ctx, archive.Run{
-		ID: id, Job: run.Job, Status: string(run.Status), Trigger: run.Trigger,
+		ID: run.ID, Job: run.Job, Status: string(run.Status), Trigger: run.Trigger,
 		Created: run.CreatedAt, Finished: *run.FinishedAt, Expires: *run.ExpiresAt, Data: data,
 	}, keep)
 	if err != nil {
 		return err
 	}
-	p.giveUp(ctx, id)
-	p.drop(id)
+	p.giveUp(ctx, run.ID)
+	p.drop(run.ID)
 	_ = p.changed.Publish(sse.Event{Data: []byte(`""`)})
 	return nil
 }

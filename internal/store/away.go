@@ -28,20 +28,23 @@ func (d *Dir) look() {
 	switch {
 	case err == nil && os.SameFile(info, d.file):
 		if err := d.replaceWAL(); err != nil {
-			d.away = err
-			d.failed(0, err)
+			d.stayAway(err)
 			return
 		}
 		d.goOn()
 	case err == nil:
-		d.away = errReplaced
-		d.failed(0, d.away)
+		d.stayAway(errReplaced)
 	case errors.Is(err, fs.ErrNotExist):
 		d.remake()
 	default:
-		d.away = err
-		d.failed(0, d.away)
+		d.stayAway(err)
 	}
+}
+
+// stayAway has nothing written until the next look, because of err.
+func (d *Dir) stayAway(err error) {
+	d.away = err
+	d.failed(0, err)
 }
 
 // goOn writes what waits into the database that has its name, as it should, and looks after its age and size.
@@ -50,13 +53,11 @@ func (d *Dir) goOn() {
 		ctx, cancel := context.WithTimeout(context.Background(), lookWithin)
 		defer cancel()
 		if err := d.open(ctx); err != nil {
-			d.away = err
-			d.failed(0, err)
+			d.stayAway(err)
 			return
 		}
 	} else if err := d.keepLock(); err != nil {
-		d.away = err
-		d.failed(0, err)
+		d.stayAway(err)
 		return
 	}
 	d.away = nil
@@ -102,8 +103,7 @@ func (d *Dir) remake() {
 	ctx, cancel := context.WithTimeout(context.Background(), lookWithin)
 	defer cancel()
 	if err := d.open(ctx); err != nil {
-		d.away = err
-		d.failed(0, err)
+		d.stayAway(err)
 		return
 	}
 	d.options.Logger.Error("the database was removed while it was used: a new one was made, and the past before is gone",

@@ -27,7 +27,9 @@ func (d *Dir) writeAll() bool {
 	for {
 		batch, round := d.queue.take()
 		if len(batch) == 0 {
-			d.makeUp()
+			if d.queue.lacksOps() { // now that there is room
+				d.writeAgain()
+			}
 			return true
 		}
 		began := time.Now()
@@ -51,13 +53,6 @@ func (d *Dir) writeAll() bool {
 		if d.options.Written != nil {
 			d.options.Written(time.Since(began))
 		}
-	}
-}
-
-// makeUp has what memory knows be written once more if ops were dropped, now that there is room.
-func (d *Dir) makeUp() {
-	if d.queue.lacksOps() {
-		d.writeAgain()
 	}
 }
 
