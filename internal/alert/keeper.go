@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -13,13 +14,14 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// A Store keeps one record for each source whose alert is not clear, or of which a webhook is still to be told.
+// A Store keeps one record for each source whose alert is not clear, or of which a webhook is still to be told, by the key
+// of the source.
 type Store interface {
 	// Each calls f for each record.
-	Each(ctx context.Context, f func(source string, record []byte)) error
-	// Keep replaces the record of a source; nil removes it. It does not block. With atOnce it is on disk as soon as the
+	Each(ctx context.Context, f func(key string, record []byte)) error
+	// Keep replaces the record of a key; nil removes it. It does not block. With atOnce it is on disk as soon as the
 	// disk takes it.
-	Keep(source string, record []byte, atOnce bool)
+	Keep(key string, record []byte, atOnce bool)
 }
 
 // A record is what is kept of the alert of a source. It has messages, not calls: what a webhook is called with, which may
@@ -52,7 +54,11 @@ type keeper struct {
 // error is that of the store.
 func (s *Service) Restore(ctx context.Context, in Store) error {
 	k := &keeper{store: in, kept: map[string]string{}, left: map[string]record{}, monitors: map[string]*Monitor{}}
-	err := in.Each(ctx, func(source string, data []byte) {
+	err := in.Each(ctx, func(key string, data []byte) {
+		source, ok := strings.CutPrefix(key, wire.SourceKey(""))
+		if !ok {
+			return
+		}
 		var r record
 		if json.Unmarshal(data, &r) == nil { // else it is replaced with the first change, or forgotten
 			k.left[source] = r
@@ -96,7 +102,7 @@ func (s *Service) save(source string, atOnce bool) {
 	} else {
 		k.kept[source] = string(data)
 	}
-	k.store.Keep(source, data, atOnce)
+	k.store.Keep(wire.SourceKey(source), data, atOnce)
 }
 
 // record returns what is to be kept of a source, nil if that is nothing.
@@ -154,6 +160,7 @@ func (m *Monitor) Resume() {
 	sameIf := r.If == textOf(m.alert.If)
 	if r.Alert != nil && r.Since != nil && (sameIf || r.State != wire.AlertPending) {
 		m.state = &state{Alert: *r.Alert, began: s.monotonic(*r.Since), resumed: true}
+		m.state.Severity = wire.SeverityWarning
 		if r.Clearing != nil && sameIf && r.Clear == textOf(m.alert.Clear) {
 			m.state.clearing = s.monotonic(*r.Clearing)
 		}

@@ -320,7 +320,7 @@ func TestAlertsOutliveTheProcess(t *testing.T) {
 	inBubble(t, "no credential is kept", "{if: . > 90, notify: hook}", func(l *life) {
 		l.answers("down")
 		l.gets(95)
-		if kept := l.shelf.rows["tank"]; !json.Valid([]byte(kept)) || contains(kept, "hidden") || !contains(kept, "hook") {
+		if kept := l.shelf.rows["source/tank"]; !json.Valid([]byte(kept)) || contains(kept, "hidden") || !contains(kept, "hook") {
 			t.Errorf("%s is kept, want the message and the name of the webhook, but not how it is called", kept)
 		}
 		l.shelf.err = errors.New("the disk is gone")

@@ -120,7 +120,7 @@ func (m *Monitor) transition(r Reading, e Evaluation) {
 func (m *Monitor) after(before *state, e Evaluation) *state {
 	now := m.service.deps.Clock.Now()
 	begin := func(word string) *state {
-		return &state{Alert: wire.Alert{State: word, Since: m.service.deps.Clock.People(now)}, began: now}
+		return &state{Alert: wire.Alert{State: word, Severity: wire.SeverityWarning, Since: m.service.deps.Clock.People(now)}, began: now}
 	}
 	switch {
 	case e.err != nil:
@@ -139,7 +139,7 @@ func (m *Monitor) after(before *state, e Evaluation) *state {
 	case before == nil || before.State == wire.AlertUnknown:
 		before = begin(wire.AlertPending)
 	}
-	after := state{Alert: wire.Alert{State: before.State, Since: before.Since}, began: before.began}
+	after := state{Alert: wire.Alert{State: before.State, Severity: before.Severity, Since: before.Since}, began: before.began}
 	if now.Sub(after.began) >= m.alert.For {
 		after.State = wire.AlertFiring
 	}
@@ -148,7 +148,7 @@ func (m *Monitor) after(before *state, e Evaluation) *state {
 
 // afterFiring returns the state of an alert that is firing although its condition does not hold any more.
 func (m *Monitor) afterFiring(before *state, e Evaluation, now time.Time) *state {
-	after := state{Alert: wire.Alert{State: wire.AlertFiring, Since: before.Since}, began: before.began}
+	after := state{Alert: wire.Alert{State: wire.AlertFiring, Severity: before.Severity, Since: before.Since}, began: before.began}
 	if e.unclear != nil {
 		text := "alert: clear: " + e.unclear.Error()
 		after.Error = &text

@@ -39,11 +39,11 @@ func TestWhatWasDroppedIsMadeUpFor(t *testing.T) {
 	}
 	release()
 	for query, want := range map[string]int{
-		"SELECT count(*) FROM alert WHERE source='a' AND data=CAST('2' AS BLOB)": 1,
-		"SELECT count(*) FROM alert":                                   1,
-		"SELECT count(*) FROM event WHERE id=7":                        1,
-		"SELECT count(*) FROM run_output WHERE run='r'":                1,
-		"SELECT count(*) FROM snapshot WHERE data=CAST('new' AS BLOB)": 1,
+		"SELECT count(*) FROM alert WHERE key='a' AND data=CAST('2' AS BLOB)": 1,
+		"SELECT count(*) FROM alert":                                          1,
+		"SELECT count(*) FROM event WHERE id=7":                               1,
+		"SELECT count(*) FROM run_output WHERE run='r'":                       1,
+		"SELECT count(*) FROM snapshot WHERE data=CAST('new' AS BLOB)":        1,
 	} {
 		until(t, fmt.Sprint(query, " is ", want), func() bool { return count(t, d, query) == want })
 	}

@@ -191,7 +191,7 @@ func TestWhatFoundNoRoomIsWritten(t *testing.T) {
 	d := open(t, t.TempDir())
 	release := d.Block()
 	for range store.MaxWaiting {
-		d.Soon("DELETE FROM alert WHERE source='none'")
+		d.Soon("DELETE FROM alert WHERE key='none'")
 	}
 	d.Alerts().Keep("tank", []byte("{}"), false)
 	d.Events().Add(archive.Event{ID: 1, Kind: "run", At: time.UnixMilli(1)})

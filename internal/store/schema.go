@@ -17,6 +17,7 @@ var migrations = []string{
 		metaTables, snapshotTables, runTables, eventTables, sessionTables, alertTables, sampleTables, spanTables,
 	}, ";\n"),
 	startKeyTables + ";\n" + meaningTables,
+	alertKeys,
 }
 
 // metaTables has what concerns the whole database, by name.

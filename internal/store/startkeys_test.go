@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -85,14 +86,15 @@ func TestSchemaOfTheFirstVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.ExecContext(context.Background(), "DROP TABLE start_key; DROP TABLE source_meaning; PRAGMA user_version=1"); err != nil {
+	if _, err := db.ExecContext(context.Background(), `DROP TABLE start_key; DROP TABLE source_meaning;
+		ALTER TABLE alert RENAME COLUMN key TO source; PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
 	d = open(t, path)
 	keep(d, "ann", "scan", "k", "R")
 	now(t, d)
-	if len(keys(t, d)) != 1 || len(records(t, d)) != 1 {
-		t.Errorf("the keys are %v and the records of alerts %v, want one each", keys(t, d), records(t, d))
+	if got, want := records(t, d), map[string]string{"source/a": "1"}; len(keys(t, d)) != 1 || !maps.Equal(got, want) {
+		t.Errorf("the keys are %v, want one; and the records of alerts %v, want %v", keys(t, d), got, want)
 	}
 }

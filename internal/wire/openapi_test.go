@@ -50,6 +50,9 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
+		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
+		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{},
+		"AlertObject": wire.AlertObject{}, "Told": wire.Told{}, "Receiver": wire.Receiver{},
 		"Health": wire.Health{}, "Event": wire.Event{}, "Events": wire.Events{},
 	} {
 		compare(t, all, name, reflect.TypeOf(v), nil)
@@ -200,6 +203,11 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		}},
 		{"Source", "waiting", []string{"", wire.WaitingBackoff, wire.WaitingRateLimit}},
 		{"Alert", "state", []string{wire.AlertPending, wire.AlertFiring, wire.AlertUnknown}},
+		{"Alert", "severity", []string{wire.SeverityInfo, wire.SeverityWarning, wire.SeverityCritical}},
+		{"Alert", "reason", []string{
+			wire.ReasonFailed, wire.ReasonTimedOut, wire.ReasonLost, wire.ReasonMissed, wire.ReasonSlow,
+		}},
+		{"Told", "state", []string{wire.ToldWaiting, wire.ToldDone, wire.ToldGivenUp}},
 		{"Run", "status", statuses},
 		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule}},
 		{"Health", "status", []string{wire.HealthOK, wire.HealthDegraded, wire.HealthUnavailable}},

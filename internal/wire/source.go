@@ -69,21 +69,6 @@ func (s *Span) UnmarshalText(text []byte) error {
 	return err
 }
 
-// The states of an alert.
-const (
-	AlertClear   = "clear"   // never in JSON: the alert of a source is null then
-	AlertPending = "pending" // its condition holds, but not for long enough yet
-	AlertFiring  = "firing"
-	AlertUnknown = "unknown" // its condition cannot be evaluated, and it was clear before
-)
-
-// An Alert is an alert that is not clear.
-type Alert struct {
-	State string     `json:"state"`           // AlertPending, AlertFiring or AlertUnknown
-	Since *time.Time `json:"since"`           // when the condition began to hold, or to be unknown
-	Error *string    `json:"error,omitempty"` // why the condition of the newest value is unknown; nil: it is not
-}
-
 // Sources is the answer with every source.
 type Sources struct {
 	Sources []Source `json:"sources"`

@@ -24,7 +24,8 @@ func TestRoundTrip(t *testing.T) {
 		{new(wire.Show), `{}`},
 		{new(wire.Source), `{"key":"source/a","name":"a","title":"A","state":"ok","value":{"b":[1,null]},"show":{},` +
 			`"updated_at":"2026-11-21T18:40:02.113Z","stale_at":null,"next_at":null,"waiting":"","error":null,` +
-			`"alert":{"state":"firing","since":"2026-11-21T18:38:30.02Z"}}`},
+			`"alert":{"state":"firing","since":"2026-11-21T18:38:30.02Z","severity":"warning","silenced":{"id":"3f","until":"2026-11-21T19:38:30Z",` +
+			`"by":"ada","reason":"pump is serviced"},"acknowledged":null}}`},
 	} {
 		if err := json.Unmarshal([]byte(tt.text), tt.into); err != nil {
 			t.Errorf("decode %s: %v", tt.text, err)
