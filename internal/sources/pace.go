@@ -34,11 +34,32 @@ func (s *poller) schedule(internal *smartpoll.Internal, now time.Time) {
 	case config.Never:
 		internal.Schedule(s.key, -1)
 	default:
-		times := smartpoll.Every(pause).Spread(s.Name)
-		if s.Jitter > 0 {
-			times = times.Jitter(s.Jitter, s.Name)
+		internal.Schedule(s.key, s.usual(pause, now).Sub(now))
+	}
+}
+
+// usual returns the next of the times that a pause sets.
+func (s *poller) usual(pause time.Duration, now time.Time) time.Time {
+	times := smartpoll.Every(pause).Spread(s.Name)
+	if s.Jitter > 0 {
+		times = times.Jitter(s.Jitter, s.Name)
+	}
+	return times.Next(now)
+}
+
+// upstreamIsBack has the other sources of an upstream, of which one has recovered, be polled at the usual times again
+// instead of when their backoff ends, which may be minutes later. If one of them fails all the same, its backoff goes on.
+func (svc *Service) upstreamIsBack(internal *smartpoll.Internal, upstream string, now time.Time) {
+	for _, s := range *svc.list.Load() {
+		pause := s.pause()
+		if s.upstream != upstream || s.waiting != wire.WaitingBackoff || s.claim == nil || pause == 0 || pause == config.Never || internal.Running(s.key) {
+			continue
 		}
-		internal.Schedule(s.key, times.Next(now).Sub(now))
+		if usual := s.usual(pause, now); usual.Before(internal.Next(s.key)) {
+			s.notBefore = usual
+			internal.Schedule(s.key, usual.Sub(now))
+			s.publishNext(internal)
+		}
 	}
 }
 

@@ -548,3 +548,54 @@ func TestAReloadRespectsRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// After an outage of an upstream, whose sources wait for the end of their backoff at different times, the first that recovers
+// brings the others back to their usual times. Others are not concerned, and a source that fails all the same waits longer.
+func TestTheFirstSourceToRecoverBringsTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml := `
+upstreams: {plant: {http: http://plant.example}, other: {http: http://other.example}}
+sources:
+  elsewhere: {http: {upstream: other, path: /}, every: 30s}
+  broken: {http: {upstream: plant, path: /}}
+`
+		for i := range 50 {
+			yaml += fmt.Sprintf("  s%d: {http: {upstream: plant, path: /}, jitter: 10%%}\n", i)
+		}
+		p := newPolling(t, yaml)
+		p.say(func(string) (any, error) { return nil, errors.New("broken") })
+		time.Sleep(time.Hour)
+		p.say(func(name string) (any, error) {
+			if name == "broken" || name == "elsewhere" {
+				return nil, errors.New("broken")
+			}
+			return 1.0, nil
+		})
+		recovered := func() (n int) {
+			synctest.Wait()
+			for i := range 50 {
+				if p.now(fmt.Sprint("s", i))["state"] == "ok" {
+					n++
+				}
+			}
+			return n
+		}
+		for recovered() == 0 {
+			time.Sleep(time.Second)
+		}
+		elsewhere := len(p.polled("elsewhere"))
+		time.Sleep(34 * time.Second)
+		if n := recovered(); n != 50 {
+			t.Errorf("%d sources have recovered 34s after the first, want all 50", n)
+		}
+		if n := len(p.polled("elsewhere")) - elsewhere; n > 1 {
+			t.Errorf("a source of another upstream was polled %d times, want its backoff to go on", n)
+		}
+		if now := p.now("s7"); now["waiting"] != "" {
+			t.Errorf("snapshot %v, want it to wait for nothing", now)
+		}
+		if n := p.during("broken", time.Hour); n < 12 || n > 15 {
+			t.Errorf("what is still broken was polled %d times in an hour, want it every 5 minutes", n)
+		}
+	})
+}

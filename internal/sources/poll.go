@@ -165,8 +165,12 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 			s.log.Warn("poll failed", "err", err)
 		}
 	} else {
+		backedOff := s.waiting == wire.WaitingBackoff
 		if !s.succeeded(internal, now, &after, got) {
 			return nil
+		}
+		if backedOff && s.upstream != "" {
+			s.svc.upstreamIsBack(internal, s.upstream, now)
 		}
 		if after.State == wire.SourceOK && (before.State == wire.SourceStale || before.State == wire.SourceFailing) {
 			s.log.Info("poll recovered")
