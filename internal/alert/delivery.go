@@ -3,22 +3,14 @@ package alert
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/clock"
-	"github.com/tidewire/tidewire/internal/config"
-	httpkind "github.com/tidewire/tidewire/internal/kind/http"
-	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/notify"
 )
 
 const (
-	// callTimeout bounds one call.
-	callTimeout = 10 * time.Second
 	// patience is for how long a message that failed is tried again. With the
 	// pauses of backoff these are about ten calls.
 	patience = 15 * time.Minute
@@ -31,22 +23,16 @@ var errStopping = errors.New("tidewire is stopping")
 
 // call delivers an item once.
 func (s *Service) call(ctx context.Context, i *item) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, clock.TimedOut{After: callTimeout})
-	defer cancel()
-	r := i.sends
-	hook := httpkind.Webhook{
-		Client: s.deps.Client, Method: r.Method, URL: r.URL, Header: r.Header, Secrets: secretsOf(i.to),
-	}
-	err := hook.Send(ctx, r.Header.Get("Content-Type"), r.Body)
+	err := i.to.Receiver.Send(ctx, s.deps.Client, i.message.told())
 	s.deps.Observer.delivered(i.to.Name, err)
 	return err
 }
 
 // note remembers what the webhook knows, or may know: a call whose answer did not come may have arrived.
 func (s *Service) note(i *item, err error) {
-	var dial *net.OpError
+	failed, _ := errors.AsType[*notify.Error](err)
 	switch about := (alarm{i.to.Name, i.source}); {
-	case errors.As(err, new(*httpkind.StatusError)), errors.As(err, &dial) && dial.Op == "dial":
+	case failed != nil && failed.Unsent:
 	case i.state == Firing:
 		s.fires[about] = true
 	case err == nil:
@@ -58,7 +44,7 @@ func (s *Service) note(i *item, err error) {
 // webhook's Retry-After wants.
 func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
 	i, now := box.now, s.deps.Clock.Now()
-	log := s.deps.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+	log := s.deps.Log.With("webhook", i.to.Name, "source", i.source, "err", err)
 	first := i.failed.IsZero()
 	if first {
 		i.failed = now
@@ -76,17 +62,10 @@ func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
 	return true
 }
 
-// refused reports whether a webhook's answer will be the same next time.
+// refused reports whether trying again makes no sense.
 func refused(err error) bool {
-	var status *httpkind.StatusError
-	if !errors.As(err, &status) {
-		return false
-	}
-	switch status.Code {
-	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return false
-	}
-	return status.Code < 500
+	failed, ok := errors.AsType[*notify.Error](err)
+	return ok && failed.Permanent
 }
 
 // Flush tries once more to deliver what is left, for 2 seconds at most. It is called when the scheduler has ended. What
@@ -136,20 +115,11 @@ func (s *Service) Flush(ctx context.Context) {
 
 // missed tells that an item was not delivered before the end.
 func (s *Service) missed(i *item, err error) {
-	log := s.deps.Log.With("webhook", i.to.Name, "host", i.to.URL.Host, "source", i.source, "err", err)
+	log := s.deps.Log.With("webhook", i.to.Name, "source", i.source, "err", err)
 	if s.keeper != nil {
 		log.Warn("webhook not told yet: it will be after the next start")
 		return
 	}
 	log.Error("webhook given up")
 	s.deps.Observer.lost(i.to.Name)
-}
-
-// secretsOf returns the secrets of a webhook, whose whole address is often a credential.
-func secretsOf(to *config.Notify) *secret.Redactor {
-	all := append(slices.DeleteFunc(secret.OfHeader(to.Header), secret.HasPlaceholder), to.Given...)
-	all = append(all, slices.DeleteFunc(secret.OfQuery(to.URL.Query()), secret.HasPlaceholder)...)
-	all = append(all, to.URL.Path)
-	all = append(all, slices.DeleteFunc(strings.Split(to.URL.Path, "/"), secret.HasPlaceholder)...)
-	return secret.New(append(all, secret.OfBody(to.Header.Get("Content-Type"), to.Body)...)...)
 }

@@ -2,7 +2,6 @@ package alert_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
@@ -66,10 +66,10 @@ func newPhone(t *testing.T) *phone {
 
 // webhook is a webhook of a host, which sends what a message says in short.
 func webhook(name string) *config.Notify {
-	return &config.Notify{
-		Name: name, Method: "POST", URL: &url.URL{Scheme: "http", Host: name + ".example", Path: "/hidden"},
+	return &config.Notify{Name: name, Receiver: &notify.HTTP{
+		Method: "POST", URL: &url.URL{Scheme: "http", Host: name + ".example", Path: "/hidden"},
 		Header: http.Header{"Authorization": {"hidden"}}, Body: "{source} {state}",
-	}
+	}}
 }
 
 func (p *phone) tell(to *config.Notify, source, state string) {
@@ -173,7 +173,7 @@ func TestAWebhookThatStaysDownIsGivenUp(t *testing.T) {
 		if last, err := time.ParseDuration(at); err != nil || last < 7*time.Minute || last > 15*time.Minute {
 			t.Errorf("the last call is after %v, want it in the second half of 15 minutes", at)
 		}
-		p.logged(1, `level=ERROR msg="webhook given up" webhook=ops host=ops.example source=tank err="POST http://ops.example: 500 Internal Server Error"`)
+		p.logged(1, `level=ERROR msg="webhook given up" webhook=ops source=tank err="POST http://ops.example: 500 Internal Server Error"`)
 		if p.stop(); !p.hooks.Idle() {
 			t.Error("something is left to be told")
 		}
@@ -396,97 +396,4 @@ func TestTheLastCallsAreBounded(t *testing.T) {
 		p.heard("0s ops.example a firing")
 		p.logged(3, "given up")
 	})
-}
-
-func TestBodies(t *testing.T) {
-	text := `say "hi"` + "\n"
-	m := alert.Message{
-		Source: "tank", Title: text, State: "firing", Value: json.RawMessage(`{"level":91.50,"pump":true}`),
-		Since: new(time.Date(2026, 11, 21, 18, 40, 0, 0, time.UTC)),
-	}
-	failing := m
-	failing.Value, failing.Error = json.RawMessage("null"), &text
-	show := config.Show{Value: "level"}
-	const plain, jsonKind = "text/plain; charset=utf-8", "application/json"
-	for _, tt := range []struct {
-		name, kind, body string
-		m                alert.Message
-		show             config.Show
-		want, wantKind   string
-	}{
-		{"text", "", "{source}: {state} {value} {nothing} {error}", m, show, "tank: firing 91.50 {nothing} ", plain},
-		{"text of a type", "text/markdown", "**{title}** {since}", m, show, "**" + text + "** 2026-11-21T18:40:00Z", "text/markdown"},
-		{"object", "", "{value}", m, config.Show{}, `{"level":91.50,"pump":true}`, plain},
-		{"no value", "", "{value}{error}", failing, show, text, plain},
-		{"none", "", "", m, show, `{"source":"tank","title":"say \"hi\"\n","state":"firing","value":{"level":91.50,"pump":true},"error":null,"since":"2026-11-21T18:40:00Z"}`, jsonKind},
-		{"json", "application/json", `{"text": "{title} is {state}, at {value} \"{", "raw": {value}, "who": [{source}], "why": {error}}`, m, show,
-			`{"text": "say \"hi\"\n is firing, at 91.50 \"{", "raw": 91.50, "who": ["tank"], "why": null}`, jsonKind},
-		{"json of objects", "application/problem+json; charset=utf-8", `{"v": {value}, "text": "{value} {error}"}`, m, config.Show{},
-			`{"v": {"level":91.50,"pump":true}, "text": "{\"level\":91.50,\"pump\":true} "}`, "application/problem+json; charset=utf-8"},
-	} {
-		to := &config.Notify{Header: http.Header{}, Body: tt.body}
-		if tt.kind != "" {
-			to.Header.Set("Content-Type", tt.kind)
-		}
-		body, kind := alert.Body(to, tt.m, tt.show)
-		if string(body) != tt.want || kind != tt.wantKind {
-			t.Errorf("%s: body = %s (%s), want %s (%s)", tt.name, body, kind, tt.want, tt.wantKind)
-		}
-	}
-}
-
-// Whatever a source says, the JSON around it stays what it is.
-func FuzzJSONBody(f *testing.F) {
-	f.Add("Tank", `"`, `{"a":"\\\""}`)
-	f.Add("{error}", "\\", `"{title}"`)
-	f.Add("\xff\u2028", "{\"", "[1,2]")
-	f.Fuzz(func(t *testing.T, title, failure, value string) {
-		if !json.Valid([]byte(value)) {
-			value = "null"
-		}
-		to := &config.Notify{Header: http.Header{"Content-Type": {"application/json"}},
-			Body: `{"title": "{title}", "text": "\"{title}\\", "error": {error}, "value": {value}, "mix": "{title}{value}{error}", "{source}": [{title}, {since}]}`}
-		body, _ := alert.Body(to, alert.Message{Source: "tank", Title: title, Error: &failure, Value: json.RawMessage(value)}, config.Show{})
-		var got struct {
-			Title, Text, Error, Mix string
-			Value                   any
-			Tank                    []any
-		}
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatalf("%v in %s", err, body)
-		}
-		title, failure = strings.ToValidUTF8(title, "\ufffd"), strings.ToValidUTF8(failure, "\ufffd")
-		if fmt.Sprint(len(got.Tank)) != "2" || !same(got.Title, title) || !same(got.Text, `"`+title+`\`) || !same(got.Error, failure) || !strings.HasPrefix(flat(got.Mix), flat(title)) {
-			t.Errorf("body = %s of title %q, error %q, value %s", body, title, failure, value)
-		}
-	})
-}
-
-// same reports whether two texts are equal but for how many replacement characters stand
-// for bytes that are no text.
-func same(a, b string) bool { return flat(a) == flat(b) }
-
-func flat(s string) string {
-	for strings.Contains(s, "\ufffd\ufffd") {
-		s = strings.ReplaceAll(s, "\ufffd\ufffd", "\ufffd")
-	}
-	return s
-}
-
-// A text that stands alone, as in a header, is the text: its quotes are JSON's.
-func TestATextValueStandsWithoutQuotes(t *testing.T) {
-	to := load(t, `
-notify: {ops: {http: {url: 'https://hooks.example/x', headers: {Content-Type: application/json, Title: "{source} is {value}"}, body: '{"v": {value}, "t": "now {value}"}'}}}
-sources: {tank: {exec: [echo, x], alert: {for: 1s, notify: ops}}}
-`).Notify[0]
-	for value, want := range map[string]struct{ title, body string }{
-		`"half \"full\""`: {`tank is half "full"`, `{"v": "half \"full\"", "t": "now half \"full\""}`},
-		`12.5`:            {"tank is 12.5", `{"v": 12.5, "t": "now 12.5"}`},
-		`null`:            {"tank is ", `{"v": null, "t": "now "}`},
-	} {
-		r, err := alert.Request(to, alert.Message{Source: "tank", Value: json.RawMessage(value)}, config.Show{})
-		if err != nil || r.Header.Get("Title") != want.title || string(r.Body) != want.body {
-			t.Errorf("of %s: Title %q and body %s, %v, want %q and %s", value, r.Header.Get("Title"), r.Body, err, want.title, want.body)
-		}
-	}
 }

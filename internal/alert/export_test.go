@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/clock"
@@ -41,21 +40,4 @@ func (w *Webhooks) Idle() bool {
 		return false
 	}
 	return len(w.boxes) == 0
-}
-
-// Body is what a webhook is sent of a message whose source shows a field big.
-func Body(to *config.Notify, m Message, show config.Show) (body []byte, kind string) {
-	sent := *to
-	sent.URL = &url.URL{Scheme: "http", Host: "host.example"}
-	r, err := Request(&sent, m, show)
-	if err != nil {
-		panic(err)
-	}
-	return r.Body, r.Header.Get("Content-Type")
-}
-
-// Request is what a webhook is asked to say m.
-func Request(to *config.Notify, m Message, show config.Show) (*config.Request, error) {
-	m.headline = headlineOf(show.Value, m.Value)
-	return m.request(to)
 }

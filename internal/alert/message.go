@@ -1,24 +1,20 @@
 package alert
 
 import (
-	"cmp"
 	"encoding/json"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/notify"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // The states of a [Message].
 const (
-	Firing   = "firing"
-	Resolved = "resolved"
+	Firing   = notify.Firing
+	Resolved = notify.Resolved
 )
 
-// maxValue bounds the value that a message has, in bytes of JSON: a larger one is left out.
-const maxValue = 16 << 10
-
-// A Message says that an alert began to fire or is over. As JSON it is the body of a webhook
-// that has none of its own.
+// A Message says that an alert began to fire or is over, as it is kept.
 type Message struct {
 	Source string          `json:"source"`
 	Title  string          `json:"title"`
@@ -33,7 +29,7 @@ type Message struct {
 // deliver has every webhook of the alert get a message.
 func (m *Monitor) deliver(state string, r Reading, since *time.Time) {
 	message := Message{Source: m.subject.Name, Title: m.subject.Title, State: state, Error: r.Error, Since: since}
-	if len(r.Value) <= maxValue {
+	if len(r.Value) <= notify.MaxValue {
 		message.Value, message.headline = r.Value, headlineOf(m.subject.Headline, r.Value)
 	}
 	for _, to := range m.alert.Notify {
@@ -58,39 +54,18 @@ func headlineOf(name string, value json.RawMessage) json.RawMessage {
 	return value
 }
 
-// request is what a webhook is called with.
-func (m Message) request(to *config.Notify) (*config.Request, error) {
-	r, err := to.Request(m.field)
-	if err == nil && to.Body == "" {
-		r.Body, _ = json.Marshal(m) // everything in it encodes
-		r.Header.Set("Content-Type", cmp.Or(r.Header.Get("Content-Type"), "application/json"))
+// told is m as a receiver is told it.
+func (m Message) told() notify.Message {
+	i := notify.Item{
+		Key: wire.SourceKey(m.Source), Source: m.Source, Title: m.Title, State: m.State, Severity: "warning",
+		Value: m.Value, Headline: m.headline, Error: m.Error, Since: m.Since,
 	}
-	return r, err
-}
-
-// field is what stands for a placeholder in a webhook.
-func (m Message) field(name string) any {
-	switch name {
-	case "source":
-		return m.Source
-	case "title":
-		return m.Title
-	case "state":
-		return m.State
-	case "value":
-		var text *string
-		if json.Unmarshal(m.headline, &text) == nil && text != nil {
-			return *text // in a header or a plain text it has no quotes
-		}
-		return m.headline
-	case "error":
-		if m.Error != nil {
-			return *m.Error
-		}
-	case "since":
-		if m.Since != nil {
-			return m.Since.Format(time.RFC3339Nano)
-		}
+	told := notify.Message{
+		State: m.State, Severity: i.Severity, Group: i.Key, Count: 1, At: time.Now().UTC(), Alerts: []notify.Item{i},
 	}
-	return nil
+	if m.State == Firing {
+		told.Firing = 1
+	}
+	told.Word()
+	return told
 }

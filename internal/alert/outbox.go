@@ -26,21 +26,14 @@ type item struct {
 	to      *config.Notify
 	source  string
 	state   string // Firing or Resolved
-	sends   *config.Request
 	message Message
 	failed  time.Time // when a call failed first; zero: none did
 }
 
 // deliver has a webhook get a message.
 func (s *Service) deliver(to *config.Notify, m Message) {
-	sends, err := m.request(to)
-	if err != nil { // a value that would lead to another address
-		s.deps.Log.Error("webhook not called", "webhook", to.Name, "source", m.Source, "err", err)
-		s.deps.Observer.lost(to.Name)
-		return
-	}
 	defer func() { s.save(m.Source, true) }()
-	next := &item{to: to, source: m.Source, state: m.State, sends: sends, message: m}
+	next := &item{to: to, source: m.Source, state: m.State, message: m}
 	key := webhookKey(to.Name)
 	box := s.boxes[to.Name]
 	if box == nil && !s.concerns(next) {

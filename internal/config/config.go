@@ -38,6 +38,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/exec"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/notify"
 )
 
 // Config is a whole configuration, valid and with its defaults applied.
@@ -121,14 +122,11 @@ type Proxy struct {
 	Role         Role // of a person without any of Groups; RoleViewer unless set
 }
 
-// A Notify is a webhook that notifies people of an alert.
+// A Notify is a receiver of messages about alerts.
 type Notify struct {
-	Name   string
-	Method string // POST unless set
-	URL    *url.URL
-	Header http.Header // never nil
-	Given  []string    // the values of references in it: secrets
-	Body   string      // a template with the fields of the alert; empty: a JSON object of all fields
+	Name      string
+	GroupWait time.Duration   // how long a message waits for further alerts of its upstream
+	Receiver  notify.Receiver // how it is told; never nil
 }
 
 // An Upstream is one service that sources poll and jobs use: one credential, one limit.

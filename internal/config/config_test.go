@@ -16,6 +16,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind/from"
+	"github.com/tidewire/tidewire/internal/notify"
 )
 
 // load loads a file that must be good.
@@ -223,11 +224,11 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("show of outdoor = %+v", show)
 	}
 	ops, leads := c.Notify[0], c.Notify[1]
-	if ops.Name != "ops" || ops.Method != "PUT" || ops.URL.String() != "https://ntfy.example.com/ops?priority=high" || ops.Header.Get("Title") != "Tidewire" || !strings.HasPrefix(ops.Body, "{source} is {state}") {
-		t.Errorf("ops = %#v", ops)
+	if h := ops.Receiver.(*notify.HTTP); ops.Name != "ops" || h.Method != "PUT" || h.URL.String() != "https://ntfy.example.com/ops?priority=high" || h.Header.Get("Title") != "Tidewire" || !strings.HasPrefix(h.Body, "{source} is {state}") {
+		t.Errorf("ops = %#v", h)
 	}
-	if leads.Method != "POST" || leads.Header == nil || leads.Body != "" {
-		t.Errorf("leads = %#v, want a POST without a body of its own", leads)
+	if h := leads.Receiver.(*notify.HTTP); h.Method != "POST" || h.Header == nil || h.Body != "" || leads.GroupWait != 5*time.Second {
+		t.Errorf("leads = %#v, want a POST without a body of its own", h)
 	}
 	if a := outdoor.Alert; a.If.String() != ".temp > 40" || a.For != time.Minute || a.Clear.String() != ".temp < 35" || a.ClearFor != 5*time.Minute || !reflect.DeepEqual(a.Notify, []*config.Notify{ops, leads}) {
 		t.Errorf("alert of outdoor = %+v", a)

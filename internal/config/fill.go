@@ -70,10 +70,7 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	return r, nil
 }
 
-const (
-	jsonMedia = "application/json"
-	textMedia = "text/plain; charset=utf-8"
-)
+const jsonMedia = "application/json"
 
 // bodyLanguage returns the language of the body of a request with the given header; usual is its type if the header has
 // none. It returns false if placeholders are not safe in the body.

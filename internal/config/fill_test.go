@@ -101,34 +101,6 @@ jobs:
 	}
 }
 
-// The placeholders of an alert work wherever a text of a webhook is sent.
-func TestPlaceholdersWorkInTheHeadersAndTheAddressOfAWebhook(t *testing.T) {
-	c := load(t, `
-version: 1
-sources: {s: {exec: [x]}}
-notify:
-  hook: {http: {url: "http://h/a b/%2F/{source}?t={title}&k=1", headers: {Title: "{title} is {state}", X-Value: "{value}"}, body: "{error}"}}
-`)
-	fields := map[string]any{"source": "tank/7", "title": "Tank & co", "state": "firing", "value": "1\r\nX-Evil: 1", "error": "no\nanswer"}
-	r, err := c.Notify[0].Request(func(name string) any { return fields[name] })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := r.URL.String(), "http://h/a%20b/%2F/tank%2F7?t=Tank+%26+co&k=1"; got != want {
-		t.Errorf("the address is %s, want %s", got, want)
-	}
-	if got := r.Header; got.Get("Title") != "Tank & co is firing" || got.Get("X-Value") != "1  X-Evil: 1" {
-		t.Errorf("the headers are %q", got)
-	}
-	if string(r.Body) != "no\nanswer" {
-		t.Errorf("the body is %q", r.Body)
-	}
-	fields["source"] = ".."
-	if r, err := c.Notify[0].Request(func(name string) any { return fields[name] }); err == nil {
-		t.Errorf("a path that leads elsewhere: %s, want an error", r.URL)
-	}
-}
-
 // A header keeps its parameters, a cookie its cookies and a body its language, whatever the values are.
 func TestAnArgumentDoesNotChangeAHeader(t *testing.T) {
 	c, problems := config.Load("f", []byte(`

@@ -95,8 +95,8 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("access %#v is not complete: %#v, %#v", a, a.OIDC, a.Proxy)
 		}
 		for _, n := range c.Notify {
-			if n.URL == nil || n.Header == nil || n.Method == "" {
-				t.Errorf("%v cannot be called: %#v", n, n)
+			if n.Receiver == nil || n.GroupWait <= 0 {
+				t.Errorf("%v cannot be told: %#v", n, n)
 			}
 		}
 		for _, j := range c.Jobs {

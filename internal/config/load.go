@@ -154,7 +154,7 @@ func (f *fileReader) keys() grammar.Keys {
 var (
 	versionShape = grammar.Either(grammar.Shape{"enum": []any{1, "1"}})
 	jobsShape    = grammar.MappingOfNames(grammar.Object((&reader{}).jobKeys(newJobDraft(&Job{}), "")))
-	notifyShape  = grammar.MappingOfNames(grammar.Object(notifyKeys(&Notify{}, "")))
+	notifyShape  = grammar.MappingOfNames(grammar.Object(notifyKeys(newNotifyDraft(""), "")))
 	accessShape  = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
 )
 

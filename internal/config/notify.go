@@ -4,23 +4,41 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-func notifyKeys(to *Notify, where string) grammar.Keys {
-	return grammar.Keys{
-		grammar.Section("http",
-			"a webhook to call when an alert begins and when it ends. An address alone is `http.url`",
-			"http of "+where, webhookKeys(to, where)).
-			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().
-			Alone(func(v *grammar.Node) { readHookAlone(v, to, where) }),
+// A notifyDraft is an entry of notify while it is read.
+type notifyDraft struct {
+	*Notify
+	http notify.HTTP
+}
+
+func newNotifyDraft(name string) *notifyDraft {
+	return &notifyDraft{
+		Notify: &Notify{Name: name, GroupWait: groupWait},
+		http:   notify.HTTP{Method: http.MethodPost, Header: http.Header{}},
 	}
 }
 
-func webhookKeys(to *Notify, where string) grammar.Keys {
+// groupWait is the default of group_wait.
+const groupWait = 5 * time.Second
+
+func notifyKeys(to *notifyDraft, where string) grammar.Keys {
+	return grammar.Keys{
+		grammar.Section("http",
+			"a webhook to call when an alert begins and when it ends. An address alone is `http.url`",
+			"http of "+where, webhookKeys(&to.http, where)).
+			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().
+			Alone(func(v *grammar.Node) { readHookAlone(v, &to.http, where) }),
+	}
+}
+
+func webhookKeys(to *notify.HTTP, where string) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("url",
 			"`http://` or `https://`, without a user",
@@ -40,25 +58,26 @@ func webhookKeys(to *Notify, where string) grammar.Keys {
 // readNotify reads one entry of notify. It returns nil if that has no address, so that alerts do not report it again.
 func readNotify(e grammar.Named) *Notify {
 	where := "notify " + grammar.Quote(e.Name)
-	to := &Notify{Name: e.Name, Method: http.MethodPost, Header: http.Header{}}
+	to := newNotifyDraft(e.Name)
 	e.Value.Read(where, notifyKeys(to, where))
 	if e.Value.Lacks("http") {
 		e.Key.Problem(where+" does not say how", "add an address such as http: https://ntfy.example.com/ops")
 	}
 	hook := e.Value.Get("http")
-	checkHeaderTemplates(hook.Get("headers"), isHookField)
+	checkHeaderTemplates(hook.Get("headers"), notify.IsField)
 	if body := hook.Get("body"); body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
-		checkBody(body, to.Header, textMedia, isHookField)
+		checkBody(body, to.http.Header, notify.TextMedia, notify.IsField)
 	}
-	if to.URL == nil {
+	if to.http.URL == nil {
 		return nil
 	}
-	to.Given = e.Value.Given("http")
-	return to
+	to.http.Given = e.Value.Given("http")
+	to.Receiver = &to.http
+	return to.Notify
 }
 
 // readHookAlone reads a webhook that is written as an address alone.
-func readHookAlone(n *grammar.Node, to *Notify, where string) {
+func readHookAlone(n *grammar.Node, to *notify.HTTP, where string) {
 	if n.IsScalar() && !n.IsNull() {
 		to.URL = readHookURL(n)
 		return
@@ -66,7 +85,7 @@ func readHookAlone(n *grammar.Node, to *Notify, where string) {
 	n.Read("http of "+where, webhookKeys(to, where))
 }
 
-func readHookHeaders(n *grammar.Node, to *Notify, where string) {
+func readHookHeaders(n *grammar.Node, to *notify.HTTP, where string) {
 	httpkind.ReadHeaders(n, "headers of "+where, to.Header)
 	for _, v := range n.Pairs() {
 		checkHookPlaceholders(v, "headers")
@@ -105,10 +124,8 @@ func readHookURL(n *grammar.Node) *url.URL {
 		n.Problem("url has a bad port", "write a port from 1 to 65535")
 	default:
 		checkHookPlaceholders(n, "url")
-		for language, part := range hookAddress(u) {
-			if _, wrong := template.Parse(part, language, isHookField); wrong != nil {
-				n.Problem("url: "+wrong.What, wrong.Want)
-			}
+		if wrong := notify.CheckAddress(u); wrong != nil {
+			n.Problem("url: "+wrong.What, wrong.Want)
 		}
 		return u
 	}

@@ -1,0 +1,176 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/template"
+)
+
+const (
+	// TextMedia is the type of a [HTTP.Body] whose header has none.
+	TextMedia = "text/plain; charset=utf-8"
+	jsonMedia = "application/json"
+)
+
+// HTTP is a webhook. Each {field} of [Fields] in its address, its header and its body stands for that of the message,
+// escaped for its place ([template.Template]).
+type HTTP struct {
+	Method string
+	URL    *url.URL    // http or https; in its path and its query there may be placeholders
+	Header http.Header // never nil
+	Body   string      // a template; empty: the message as JSON
+	Given  []string    // the values of references in any of these: secrets
+}
+
+// A request is what a webhook is called with.
+type request struct {
+	method string
+	url    *url.URL
+	header http.Header
+	body   []byte
+}
+
+// Kind is "http".
+func (h *HTTP) Kind() string { return "http" }
+
+// Send calls the webhook once. Any status from 200 to 299 means that it was told.
+func (h *HTTP) Send(ctx context.Context, client *http.Client, m Message) error {
+	r, err := h.request(&m)
+	if err != nil {
+		return permanent(err)
+	}
+	return r.send(ctx, client, h.secrets())
+}
+
+// Show returns the request for m, with the host of its address alone and no values of its header.
+func (h *HTTP) Show(m Message) (string, error) {
+	r, err := h.request(&m)
+	if err != nil {
+		return "", err
+	}
+	return r.show(h.secrets()), nil
+}
+
+// secrets are those of the webhook, whose whole address is often a credential.
+func (h *HTTP) secrets() *secret.Redactor {
+	all := append(slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder), h.Given...)
+	all = append(all, slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)...)
+	all = append(all, h.URL.Path)
+	all = append(all, slices.DeleteFunc(strings.Split(h.URL.Path, "/"), secret.HasPlaceholder)...)
+	return secret.New(append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)...)
+}
+
+// CheckAddress says what is wrong with the placeholders in the address of a webhook, nil if nothing is.
+func CheckAddress(u *url.URL) *template.Error {
+	for language, part := range templates(u) {
+		if _, wrong := template.Parse(part, language, IsField); wrong != nil {
+			return wrong
+		}
+	}
+	return nil
+}
+
+// templates yields the path and the query of an address, as templates.
+func templates(u *url.URL) iter.Seq2[template.Language, string] {
+	return func(yield func(template.Language, string) bool) {
+		path := u.RawPath // as written, if it has braces in it
+		if path == "" {
+			path = u.EscapedPath()
+		}
+		_ = yield(template.Path, httpkind.EscapeAround(path)) && yield(template.Form, u.RawQuery)
+	}
+}
+
+// request returns what the webhook is called with.
+func (h *HTTP) request(m *Message) (*request, error) {
+	address, err := h.address(m)
+	if err != nil {
+		return nil, fmt.Errorf("the address: %w", err)
+	}
+	r := &request{method: h.Method, url: address, header: http.Header{}}
+	for name, lines := range h.Header {
+		for _, line := range lines {
+			filled, _ := render(line, template.OfHeader(name), m)
+			r.header.Add(name, filled)
+		}
+	}
+	kind := r.header.Get("Content-Type")
+	if h.Body == "" {
+		r.body, err = json.Marshal(m)
+		r.header.Set("Content-Type", cmp.Or(kind, jsonMedia))
+		return r, err
+	}
+	r.header.Set("Content-Type", cmp.Or(kind, TextMedia))
+	language, _ := template.Of(r.header.Get("Content-Type"))
+	body, err := render(h.Body, language, m)
+	if err != nil {
+		return nil, fmt.Errorf("the body: %w", err)
+	}
+	r.body = []byte(body)
+	return r, nil
+}
+
+// address is that of the webhook for m.
+func (h *HTTP) address(m *Message) (*url.URL, error) {
+	address := *h.URL
+	for language, part := range templates(h.URL) {
+		filled, err := render(part, language, m)
+		if err != nil {
+			return nil, err
+		}
+		if language == template.Form {
+			address.RawQuery = filled
+			continue
+		}
+		address.RawPath = filled
+		if address.Path, err = url.PathUnescape(filled); err != nil {
+			return nil, err
+		}
+	}
+	return &address, nil
+}
+
+// render fills a template with the fields of m.
+func render(text string, language template.Language, m *Message) (string, error) {
+	parsed, wrong := template.Parse(text, language, IsField)
+	if wrong != nil {
+		return "", wrong
+	}
+	return parsed.Render(m.field)
+}
+
+// send makes the request.
+func (r *request) send(ctx context.Context, client *http.Client, secrets *secret.Redactor) error {
+	ctx, cancel := within(ctx)
+	defer cancel()
+	hook := httpkind.Webhook{Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets}
+	return ofHTTP(hook.Send(ctx, r.header.Get("Content-Type"), r.body))
+}
+
+// show is the request as people are shown it: the path of an address is often a credential, and so are headers.
+func (r *request) show(secrets *secret.Redactor) string {
+	address := r.url.Scheme + "://" + r.url.Host
+	if len(r.url.Path) > 1 || r.url.RawQuery != "" {
+		address += "/" + secret.Mask
+	}
+	lines := []string{r.method + " " + address}
+	for _, name := range slices.Sorted(maps.Keys(r.header)) {
+		shown := secret.Mask
+		if name == "Content-Type" {
+			shown = r.header.Get(name)
+		}
+		lines = append(lines, name+": "+shown)
+	}
+	return strings.Join(lines, "\n") + "\n\n" + secrets.Text(string(r.body))
+}
