@@ -58,6 +58,7 @@ type Config struct {
 	Sources   []*Source
 	Jobs      []*Job
 	Notify    []*Notify
+	Quiet     []*Quiet
 }
 
 // Socket has the permissions of the unix socket.
@@ -186,9 +187,58 @@ type Deadband struct {
 type Alert struct {
 	If       *jq.Program   // the condition on the picked value; nil: the source is stale or failing
 	For      time.Duration // how long If must hold; 0: fires at once
+	After    int           // on how many polls in a row If must hold, at least 1; failed polls count without If
 	Clear    *jq.Program   // to resolve, this must hold and If must not; nil: only the latter
 	ClearFor time.Duration // how long that must hold; 0: resolves at once
-	Notify   []*Notify     // may be empty
+	Grace    time.Duration // a source without any value does not fire before that long after it began; 1 min unless set
+	Severity Severity      // SeverityWarning unless set
+	Repeat   Repeat
+	Notify   []*Notify // may be empty
+}
+
+// A Severity is how bad it is that an alert fires.
+type Severity string
+
+// The values of [Severity].
+const (
+	SeverityInfo     Severity = "info"
+	SeverityWarning  Severity = "warning"
+	SeverityCritical Severity = "critical"
+)
+
+// Repeat is how a firing alert is told again.
+type Repeat struct {
+	Every time.Duration // at least a minute; 0: it is not
+	Limit int           // how often at most; 0: any number of times
+}
+
+// A JobAlert notifies people when runs of a job do not go well, and when one does again.
+type JobAlert struct {
+	On        []Reason      // what it fires on; all but ReasonSlow unless set. It has ReasonSlow if SlowAfter is set, and only then
+	SlowAfter time.Duration // how long a run may be at work; 0: any time
+	Severity  Severity      // SeverityWarning unless set
+	Repeat    Repeat
+	Notify    []*Notify // may be empty
+}
+
+// A Reason is why the alert of a job fires.
+type Reason string
+
+// The values of [Reason].
+const (
+	ReasonFailed   Reason = "failed"    // a run failed
+	ReasonTimedOut Reason = "timed_out" // a run took longer than its time limit
+	ReasonLost     Reason = "lost"      // the process of a run went away
+	ReasonMissed   Reason = "missed"    // a run that was due by the timetable did not begin
+	ReasonSlow     Reason = "slow"      // a run has been at work for longer than SlowAfter
+)
+
+// A Quiet is a recurring time at which nobody is told of some alerts. It is over before it begins again.
+type Quiet struct {
+	At     *At           // when it begins
+	For    time.Duration // how long it lasts, from a minute to 31 days
+	Of     []string      // wire.SourceKey, wire.JobKey and upstream/NAME of configured ones; or QuietAll alone
+	Reason string        // for people; may be empty
 }
 
 // Parse is how the raw bytes of a poll become a value.
@@ -236,14 +286,15 @@ type Job struct {
 	Progress  *regexp.Regexp // has a group "percent" or "message"; nil: only "::progress" lines and OSC 9;4
 	Timeout   time.Duration  // time limit of one run
 	OnBusy    OnBusy
-	Queue     int      // runs that may wait with OnBusy queue, or in a Group; at least 1
-	Limit     Limit    // starts per period; zero: any number
-	Group     string   // jobs of the same group do not run at the same time; empty: none
-	At        *At      // when it starts by itself; nil: never
-	Confirm   string   // the question to people before a start; empty: none
-	Roles     []Role   // who may start and cancel it; nil: operators and admins
-	Refresh   []string // sources that are polled at once when a run has ended (then: refresh)
-	Keep      Keep     // ended runs that are kept
+	Queue     int       // runs that may wait with OnBusy queue, or in a Group; at least 1
+	Limit     Limit     // starts per period; zero: any number
+	Group     string    // jobs of the same group do not run at the same time; empty: none
+	At        *At       // when it starts by itself; nil: never
+	Confirm   string    // the question to people before a start; empty: none
+	Roles     []Role    // who may start and cancel it; nil: operators and admins
+	Refresh   []string  // sources that are polled at once when a run has ended (then: refresh)
+	Keep      Keep      // ended runs that are kept
+	Alert     *JobAlert // nil: none
 }
 
 // Program describes how the program of an exec runs.

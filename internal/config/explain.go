@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
@@ -38,17 +39,27 @@ func Explain(file string, data []byte, name string) ([]grammar.Setting, error) {
 
 func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 	keys := readerOf(s.Kind).sourceKeys(&sourceDraft{Source: &Source{}}, "")
-	own := root.Get("sources").Get(s.Name)
+	own, defaults := root.Get("sources").Get(s.Name), root.Get("defaults")
 	builtIn := map[string]any{"title": s.Title}
 	if s.Parse != "" {
 		builtIn["parse"] = s.Parse
 	}
 	var all []grammar.Setting
-	if s.Polled() {
-		all = grammar.Explain("", keys, builtIn, own, root.Get("defaults"))
-	} else { // of the keys for polling, which are the last ones, only those that are written apply
-		n := len(keys) - len(paceKeys(&pace{}))
-		all = append(grammar.Explain("", keys[:n], builtIn, own), grammar.Explain("", keys[n:], nil, own)...)
+	pace := len(keys) - len(paceKeys(&pace{})) // where the keys for polling begin
+	for i, k := range keys {
+		key := keys[i : i+1]
+		switch {
+		case k.Name() == "alert":
+			if s.Alert != nil || own.Get("alert") != nil {
+				all = append(all, grammar.Explain("", key, builtIn, own, defaults)...)
+			}
+		case i < pace:
+			all = append(all, grammar.Explain("", key, builtIn, own)...)
+		case s.Polled():
+			all = append(all, grammar.Explain("", key, builtIn, own, defaults)...)
+		default: // only those that are written apply
+			all = append(all, grammar.Explain("", key, nil, own)...)
+		}
 	}
 	if s.Upstream != nil {
 		all = append(all, explainUpstream(s.Upstream.Kind, s.Upstream.Name, root)...)
@@ -57,12 +68,38 @@ func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 }
 
 func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
+	own, defaults := root.Get("jobs").Get(j.Name), root.Get("defaults")
 	keys := (&reader{}).jobKeys(newJobDraft(&Job{}), "")
-	all := grammar.Explain("", keys, map[string]any{"title": j.Title}, root.Get("jobs").Get(j.Name))
+	builtIn := map[string]any{"title": j.Title}
+	var all []grammar.Setting
+	for i, k := range keys {
+		key := keys[i : i+1]
+		switch {
+		case k.Name() != "alert":
+			all = append(all, grammar.Explain("", key, builtIn, own)...)
+		case j.Alert != nil || own.Get("alert") != nil:
+			all = append(all, explainJobAlert(j.Alert, key, own, defaults)...)
+		}
+	}
 	if j.HTTP != nil {
 		all = append(all, explainUpstream(httpkind.Kind.Name, j.HTTP.Upstream.Name, root)...)
 	}
 	return all
+}
+
+// explainJobAlert explains the alert of a job, nil if it has none.
+func explainJobAlert(a *JobAlert, key grammar.Keys, own, defaults *grammar.Node) []grammar.Setting {
+	builtIn := map[string]any{}
+	if a != nil {
+		words := make([]string, len(a.On))
+		for i, reason := range a.On {
+			words[i] = string(reason)
+		}
+		builtIn["alert.on"] = "[" + strings.Join(words, ", ") + "]"
+	}
+	return slices.DeleteFunc(grammar.Explain("", key, builtIn, own, defaults), func(s grammar.Setting) bool {
+		return s.Key == "alert.slow_after" && a != nil && a.SlowAfter == 0 // that of defaults, where on lacks slow
+	})
 }
 
 func explainUpstream(of, name string, root *grammar.Node) []grammar.Setting {

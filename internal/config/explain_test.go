@@ -71,7 +71,8 @@ jobs:
 			"upstreams.u.http = *** (t.yaml:8 \"${env:HOST}\")", "upstreams.u.bearer = *** (t.yaml:9 \"${env:TOKEN}\")", "upstreams.u.keep_alive = true (built in)", "upstreams.u.limit = 5/s (t.yaml:10)", "upstreams.u.burst = 1 (built in)",
 		},
 		"source/w": {
-			"exec = [a] (t.yaml:19)", "title = w (built in)", "parse = text (built in)", "deadband = 1 (t.yaml:19)", "alert.notify = ops (t.yaml:19)",
+			"exec = [a] (t.yaml:19)", "title = w (built in)", "parse = text (built in)", "deadband = 1 (t.yaml:19)",
+			"alert.after = 1 (built in)", "alert.grace = 1m (built in)", "alert.severity = warning (built in)", "alert.notify = ops (t.yaml:19)",
 			"every.normal = 30s (built in)", "every.unwatched = never (t.yaml:19)", "every.when = [{if: .a, every: 1s}] (t.yaml:19)", "timeout = 4s (t.yaml:4)", "jitter = 10% (built in)",
 			"backoff.min = 2s (t.yaml:5)", "backoff.max = 10m (t.yaml:5)", "stale_after = 3 polls (built in)",
 		},
@@ -88,6 +89,47 @@ jobs:
 	}
 	if _, err := config.Explain("f", []byte("version: 2\n"), "s"); err == nil || !strings.HasPrefix(err.Error(), "f:1:10: version") {
 		t.Errorf("Explain of a bad file: %v, want its problem", err)
+	}
+}
+
+// Where the keys of alerts come from: the source or job, the defaults, or what is built in.
+func TestExplainAlerts(t *testing.T) {
+	const file = `version: 1
+notify: {ops: {http: http://h}, leads: {http: http://l}}
+defaults:
+  alert: {notify: ops, after: 3, repeat: 4h, severity: info, slow_after: 10m}
+sources:
+  own: {exec: [a], alert: {if: . > 1, severity: critical, repeat: {limit: 2}, notify: leads}}
+  bare: {exec: [a]}
+  made: {from: [bare]}
+  none: {exec: [a], alert: none}
+  idle: {exec: [a], every: {unwatched: never}}
+jobs:
+  slow: {exec: [a], alert: {slow_after: 1m}}
+  some: {exec: [a], alert: {on: failed}}
+  none: {exec: [a], alert: none}
+`
+	for name, want := range map[string][]string{
+		"source/own": {
+			"alert.if = . > 1 (t.yaml:6)", "alert.after = 3 (t.yaml:4)", "alert.grace = 1m (built in)", "alert.severity = critical (t.yaml:6)",
+			"alert.repeat.every = 4h (t.yaml:4)", "alert.repeat.limit = 2 (t.yaml:6)", "alert.notify = leads (t.yaml:6)",
+		},
+		"source/bare": {"alert.after = 3 (t.yaml:4)", "alert.grace = 1m (built in)", "alert.severity = info (t.yaml:4)", "alert.repeat.every = 4h (t.yaml:4)", "alert.notify = ops (t.yaml:4)"},
+		"source/made": {"alert.grace = 1m (built in)", "alert.severity = info (t.yaml:4)", "alert.repeat.every = 4h (t.yaml:4)", "alert.notify = ops (t.yaml:4)"},
+		"source/none": {"alert = none (t.yaml:9)"},
+		"source/idle": nil,
+		"job/slow":    {"alert.on = [failed, timed_out, lost, missed, slow] (built in)", "alert.slow_after = 1m (t.yaml:12)", "alert.severity = info (t.yaml:4)", "alert.repeat.every = 4h (t.yaml:4)", "alert.notify = ops (t.yaml:4)"},
+		"job/some":    {"alert.on = failed (t.yaml:13)", "alert.severity = info (t.yaml:4)", "alert.repeat.every = 4h (t.yaml:4)", "alert.notify = ops (t.yaml:4)"},
+		"job/none":    {"alert = none (t.yaml:14)"},
+	} {
+		settings, err := config.Explain("t.yaml", []byte(file), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := slices.DeleteFunc(lines(settings), func(line string) bool { return !strings.HasPrefix(line, "alert") })
+		if !slices.Equal(got, want) {
+			t.Errorf("Explain(%s) =\n%s\nwant\n%s", name, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
 	}
 }
 

@@ -34,7 +34,8 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(data))
 	}
 	for _, s := range []string{"", "{", "a: \"x\n\n y\\\n", "? a\n: |1\n  x\n", "- - a\n-", "\r\n\r", "a: &a [*a]", "version: 1\n--- |\n", "v: \"\\u2028\"",
-		"{version: 1, sources: {a: {exec: [a], pick: \"(\n\n\"}}}", "{version: 1, jobs: {j: {exec: [a], progress: \"(\\n\"}}}"} {
+		"{version: 1, sources: {a: {exec: [a], pick: \"(\n\n\"}}}", "{version: 1, jobs: {j: {exec: [a], progress: \"(\\n\"}}}",
+		"{version: 1, defaults: {alert: {on: [slow], slow_after: 1s, repeat: {limit: 1}}}, jobs: {j: {exec: [a], alert: {on: lost}}}, quiet: [{at: '@daily', for: 1h, of: job/j}]}"} {
 		f.Add(s)
 	}
 	lineEnd := regexp.MustCompile("\r\n|\r|\n")
@@ -80,7 +81,7 @@ func FuzzLoad(f *testing.F) {
 			if s.Kind != "from" && s.Unwatched != config.Never && s.Unwatched < s.Every || slices.ContainsFunc(s.When, func(w config.When) bool { return w.If == nil || w.Every <= 0 }) {
 				t.Errorf("source %+v has pauses %v, %v, %v", s, s.Every, s.Unwatched, s.When)
 			}
-			if s.Alert != nil && (s.Alert.If == nil && len(s.Alert.Notify) == 0 || slices.Contains(s.Alert.Notify, nil)) || slices.ContainsFunc(s.Deadband, func(d config.Deadband) bool { return d.Least <= 0 }) {
+			if a := s.Alert; a != nil && (a.After < 1 || a.For < 0 || a.ClearFor < 0 || a.Grace < 0 || !isTold(a.Severity, a.Repeat, a.Notify)) || slices.ContainsFunc(s.Deadband, func(d config.Deadband) bool { return d.Least <= 0 }) {
 				t.Errorf("source %+v has the alert %+v and %v", s, s.Alert, s.Deadband)
 			}
 			if s.Spec == nil || s.Kind == "" {
@@ -99,7 +100,15 @@ func FuzzLoad(f *testing.F) {
 				t.Errorf("%v cannot be told: %#v", n, n)
 			}
 		}
+		for _, q := range c.Quiet {
+			if q.For < time.Minute || len(q.Of) == 0 || q.At == nil || q.At.Next(time.Now()).IsZero() {
+				t.Errorf("quiet %#v is no time", q)
+			}
+		}
 		for _, j := range c.Jobs {
+			if a := j.Alert; a != nil && (len(a.On) == 0 || (a.SlowAfter > 0) != slices.Contains(a.On, config.ReasonSlow) || !isTold(a.Severity, a.Repeat, a.Notify)) {
+				t.Errorf("job %#v has the alert %+v", j, a)
+			}
 			if (len(j.Exec) == 0) == (j.HTTP == nil) || j.Timeout <= 0 || j.OnBusy == "" || j.Queue < 1 || j.Keep.Runs < 1 || j.Keep.For <= 0 {
 				t.Errorf("job %#v cannot run", j)
 			}
@@ -115,6 +124,11 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+// isTold reports whether what an alert says about telling it is complete.
+func isTold(severity config.Severity, repeat config.Repeat, notify []*config.Notify) bool {
+	return severity != "" && (repeat.Every == 0 || repeat.Every >= time.Minute) && !slices.Contains(notify, nil)
+}
+
 // plain is c without its compiled expressions, which hold functions.
 func plain(c *config.Config) *config.Config {
 	for _, s := range c.Sources {
@@ -128,13 +142,16 @@ func plain(c *config.Config) *config.Config {
 			s.When[i].If = nil
 		}
 		if s.Alert != nil {
-			s.Alert.If = nil
+			s.Alert.If, s.Alert.Clear = nil, nil
 		}
 	}
 	for _, j := range c.Jobs {
 		if j.At != nil {
 			j.At.Next = nil
 		}
+	}
+	for _, q := range c.Quiet {
+		q.At.Next = nil
 	}
 	return c
 }

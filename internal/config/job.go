@@ -100,6 +100,7 @@ func (j *Job) Input(values map[string]any) string { return j.text(j.Stdin, value
 type jobDraft struct {
 	*Job
 	request *JobHTTP
+	alert   JobAlert // if it has one
 }
 
 func newJobDraft(j *Job) *jobDraft {
@@ -164,6 +165,9 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Section("keep",
 			"which ended runs are kept",
 			"keep of "+where, keepKeys(&j.Keep)).Also("retention history"),
+		grammar.Section("alert",
+			"when to alert; by default as `alert` of `defaults` says",
+			"alert of "+where, r.jobAlertKeys(&d.alert)).Some().Or(noAlert),
 	}
 	const beforeProgram = 5 // keys: a table shows the keys of exec together
 	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)
@@ -204,6 +208,7 @@ func (r *reader) job(e grammar.Named) *Job {
 		Keep:    defaultKeep,
 	}
 	d := newJobDraft(j)
+	d.alert = r.alerts.job
 	n := e.Value
 	n.Read(where, r.jobKeys(d, where))
 	j.Given = n.Given("http", "exec", "env", "stdin")
@@ -217,6 +222,7 @@ func (r *reader) job(e grammar.Named) *Job {
 		queue.Problem("queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
 	}
 	checkArgs(n, j, where)
+	r.jobAlertOf(j, &d.alert, n, where)
 	return j
 }
 

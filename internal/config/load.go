@@ -79,6 +79,7 @@ type reader struct {
 	kinds  []kind.Kind
 	looked map[string]bool // the keys that once was called with
 	onDisk bool            // the state is kept in a directory
+	alerts alertDefaults
 }
 
 // A fileReader reads a whole configuration.
@@ -87,7 +88,7 @@ type fileReader struct {
 	c     *Config
 	pace  pace     // of defaults
 	later struct { // sections that refer to other parts, and so are read after them wherever they stand
-		listen, upstreams, sources, jobs, notify, access func()
+		listen, upstreams, sources, jobs, notify, alerts, quiet, access func()
 	}
 }
 
@@ -96,7 +97,7 @@ func newFileReader() *fileReader {
 	f.parts.upstreams, f.parts.notify = map[string]*Upstream{}, map[string]*Notify{}
 	f.parts.sources, f.parts.jobs = map[string]*Source{}, map[string]*Job{}
 	f.looked = map[string]bool{}
-	f.kinds = all.Kinds()
+	f.kinds, f.alerts = all.Kinds(), builtInAlerts()
 	return f
 }
 
@@ -111,8 +112,8 @@ func (f *fileReader) keys() grammar.Keys {
 			listenShape, f.listen).Also("address addr bind host port").Default(defaultListen).Defer(&f.later.listen),
 		grammar.Section("socket", "who may connect to the unix socket of `listen`", "socket", socketKeys(&f.c.Socket)),
 		grammar.Section("defaults",
-			"how sources are polled unless they have these keys themselves",
-			"defaults", paceKeys(&f.pace)),
+			"keys that sources and jobs have unless they have them themselves",
+			"defaults", f.defaultKeys()),
 		grammar.LazyFunc("upstreams",
 			"services that sources poll",
 			f.upstreamsShape, f.upstreams).Also("services hosts endpoints connections").Defer(&f.later.upstreams),
@@ -126,6 +127,9 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.Func("notify",
 			"where alerts are sent",
 			notifyShape, f.notify).Also("alerting webhooks notifiers notifications").Defer(&f.later.notify),
+		grammar.Func("quiet",
+			"when nobody is told of alerts, such as during a backup",
+			quietShape, f.quiet).Also("maintenance silences downtime maintenance_windows").Defer(&f.later.quiet),
 		grammar.Func("access",
 			"who may do what; without it everyone who can reach the address may do everything",
 			accessShape, f.access).Also("auth users security").Some().Defer(&f.later.access),
@@ -158,6 +162,14 @@ var (
 	accessShape  = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
 )
 
+// defaultKeys are the keys of defaults.
+func (f *fileReader) defaultKeys() grammar.Keys {
+	return append(paceKeys(&f.pace), grammar.Section("alert",
+		"for the alerts of sources and jobs: each of them has one then, unless it says `alert: none`, and its own keys "+
+			"come first",
+		"alert of defaults", f.alertDefaultKeys(&f.alerts)).Some().Defer(&f.later.alerts))
+}
+
 func (f *fileReader) upstreamsShape() grammar.Shape {
 	return grammar.MappingOfNames(grammar.Object(f.upstreamKeys(newUpstreamDraft(""), "")))
 }
@@ -173,8 +185,9 @@ func (f *fileReader) read(n *grammar.Node) {
 		n.Problem("there is no version", "write version: 1 at the top")
 	}
 	later := f.later
+	alerts := func() { f.alertDefaults(later.alerts, n.Get("defaults").Get("alert")) }
 	for _, read := range []func(){
-		later.upstreams, later.notify, later.sources, later.jobs, later.access, later.listen,
+		later.upstreams, later.notify, alerts, later.sources, later.jobs, later.quiet, later.access, later.listen,
 	} {
 		if read != nil {
 			read()

@@ -15,10 +15,12 @@ type sourceDraft struct {
 	pace     pace
 	sections []kind.Section // of all kinds
 	inputs   []*grammar.Node
+	alert    Alert // if it has one
+	unpolled bool  // it is of a kind that is not polled
 }
 
 func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
-	s, alert := d.Source, &Alert{}
+	s := d.Source
 	var keys grammar.Keys
 	for _, k := range r.kinds {
 		section := k.Section(r.reading(d, where))
@@ -40,9 +42,8 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 				"field",
 			deadbandShape, func(v *grammar.Node) { s.Deadband = readDeadband(v, where) }),
 		grammar.Section("alert",
-			"when to alert",
-			"alert of "+where, r.alertKeys(alert)).
-			Some().Then(func(v *grammar.Node) { s.Alert = alert; checkAlert(v, "alert of "+where) }),
+			"when to alert; by default as `alert` of `defaults` says",
+			"alert of "+where, r.alertKeys(&d.alert)).Some().Or(noAlert),
 	)
 	if told := r.kindsThat(func(k kind.Kind) bool { return k.Subscribes }); told != nil {
 		keys = append(keys, grammar.Duration("at_most",
@@ -111,7 +112,7 @@ var pickShape = grammar.Either(grammar.ALine, grammar.Shape{"type": "object", "a
 // source reads one entry of sources.
 func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	where := "source " + grammar.Quote(e.Name)
-	d := &sourceDraft{Source: &Source{Name: e.Name, Title: e.Name}, pace: defaults}
+	d := &sourceDraft{Source: &Source{Name: e.Name, Title: e.Name}, pace: defaults, alert: r.alerts.source}
 	s, n := d.Source, e.Value
 	n.Read(where, r.sourceKeys(d, where))
 	checkKind(e, where, "poll", r.kindNames()...)
@@ -128,6 +129,7 @@ func (r *reader) source(e grammar.Named, defaults pace) *sourceDraft {
 	if has(n, r.kindNames()...) == 1 {
 		r.ofKind(d, n)
 	}
+	r.alertOf(d, n, where)
 	return d
 }
 
@@ -136,7 +138,7 @@ func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 	for i, k := range r.kinds {
 		section := d.sections[i]
 		if n.Get(k.Name) != nil {
-			d.Kind, d.Spec = k.Name, section.Source(n)
+			d.Kind, d.Spec, d.unpolled = k.Name, section.Source(n), !k.Polled()
 			d.paced(n, k)
 			continue
 		}
@@ -156,10 +158,10 @@ func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	switch {
 	case k.Computes:
-		d.unpolled(n, "in a source made from others, which is not polled")
+		d.withoutPace(n, "in a source made from others, which is not polled")
 		refuse(n, "in a source made from others, which is not polled", "remove it", "parse")
 	case k.Subscribes:
-		d.unpolled(n, "in a source that is told its values, which is not polled")
+		d.withoutPace(n, "in a source that is told its values, which is not polled")
 	default:
 		p := d.pace
 		d.Every, d.Unwatched, d.When = p.every, p.idle(), p.when
@@ -181,9 +183,9 @@ func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	}
 }
 
-// unpolled completes a source that may have only stale_after of the keys for polling. Where gives the reason in
+// withoutPace completes a source that may have only stale_after of the keys for polling. Where gives the reason in
 // messages.
-func (d *sourceDraft) unpolled(n *grammar.Node, where string) {
+func (d *sourceDraft) withoutPace(n *grammar.Node, where string) {
 	refuse(n, where, "remove it", "every", "timeout", "jitter", "backoff")
 	switch v := n.Get("stale_after"); {
 	case v == nil:

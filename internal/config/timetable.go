@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/cron"
@@ -12,6 +13,7 @@ import (
 // A timetableDraft is an At while it is being read: an expression, or a mapping that also names a zone.
 type timetableDraft struct {
 	what       string // the name of the expression in messages
+	anchored   bool   // it must be one of times, rather than of a pause
 	expression *grammar.Node
 	zone       *time.Location
 }
@@ -28,25 +30,34 @@ func atKeys(a *timetableDraft) grammar.Keys {
 	}
 }
 
-const aTimetable = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at ` +
-	"three, or @daily, or @every 90m"
+const (
+	someTimes  = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at three, or @daily`
+	aTimetable = someTimes + ", or @every 90m"
+)
 
 // table returns the timetable that was read, nil if it is invalid.
 func (a *timetableDraft) table() *At {
 	if a.expression == nil {
 		return nil
 	}
-	s, ok := a.expression.Text(a.what, aTimetable)
+	want := aTimetable
+	if a.anchored {
+		want = someTimes
+	}
+	s, ok := a.expression.Text(a.what, want)
 	if !ok {
 		return nil
 	}
 	table, err := cron.Parse(s, cmp.Or(a.zone, time.UTC))
 	if err != nil {
-		want := aTimetable
 		if _, err := cron.Parse("@"+s, time.UTC); err == nil && !a.expression.HasReferences() {
 			want = "write " + grammar.Quote("@"+s)
 		}
 		a.expression.Problem(fmt.Sprintf("%s: %v", a.what, err), want)
+		return nil
+	}
+	if a.anchored && strings.HasPrefix(s, "@every") {
+		a.expression.Problem(a.what+": @every does not say when", want)
 		return nil
 	}
 	return &At{Cron: s, Zone: a.zone, Next: table.Next}

@@ -21,6 +21,23 @@ var (
 	}
 )
 
+// noAlert is what stands for no alert at all, whatever the defaults say.
+var noAlert = []grammar.Word{{Word: "none", Doc: "it has no alert, whatever `defaults` say"}}
+
+var severities = []grammar.Word{
+	{Word: string(SeverityInfo), Doc: "worth knowing"},
+	{Word: string(SeverityWarning), Doc: "to be looked at soon"},
+	{Word: string(SeverityCritical), Doc: "to be looked at now"},
+}
+
+var reasons = []grammar.Word{
+	{Word: string(ReasonFailed), Doc: "a run failed"},
+	{Word: string(ReasonTimedOut), Doc: "a run took longer than `timeout`"},
+	{Word: string(ReasonLost), Doc: "the process that ran it went away"},
+	{Word: string(ReasonMissed), Doc: "a run that was due by `at` did not begin"},
+	{Word: string(ReasonSlow), Doc: "a run has been at work for longer than `slow_after`"},
+}
+
 var prompts = []grammar.Word{
 	{Word: "login", Doc: "people sign in again, even if they have a session at the provider"},
 	{Word: "consent", Doc: "people are asked to consent to Tidewire knowing who they are"},

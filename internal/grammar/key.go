@@ -27,6 +27,7 @@ type Key struct {
 	then  func(v *Node)
 
 	short   string   // of a section: a value that is not a mapping is that of this key
+	words   []Word   // of a section: a value may be one of these instead of a mapping
 	some    bool     // of a section: at least one of keys is required
 	builtIn any      // the default
 	need    bool     // it is required
@@ -178,6 +179,18 @@ func (k Key) alone(read func(v *Node, what string)) Key {
 // Some returns the section k as one that requires at least one of its keys. Only the schema checks that.
 func (k Key) Some() Key { k.some = true; return k }
 
+// Or returns the section k as one whose value may be one of a few words instead: these read nothing.
+func (k Key) Or(words []Word) Key {
+	before := k.read
+	k.words = words
+	k.read = func(v *Node, what string) {
+		if !v.IsScalar() || !slices.Contains(wordsOf(words), v.value) {
+			before(v, what)
+		}
+	}
+	return k
+}
+
 // Defer returns k so that its value is not read at once: to is set to a function that reads it, or stays nil if there
 // is no value. It is for values that refer to others, in any order.
 func (k Key) Defer(to *func()) Key {
@@ -250,7 +263,7 @@ func (k *Key) readAt(at, v *Node) {
 
 // aMapping tells how to write a mapping with the given keys.
 func aMapping(keys []string) string {
-	const most = 7 // keys listed
+	const most = 9 // keys listed
 	if len(keys) > most {
 		return aMappingOfAny
 	}

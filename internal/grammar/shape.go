@@ -175,6 +175,9 @@ func (k Key) property() Shape {
 		i := slices.IndexFunc(k.keys, func(of Key) bool { return of.name == k.short })
 		s = Either(k.keys[i].shape(), s)
 	}
+	if k.words != nil {
+		s = Either(WordsAlone(k.words), s)
+	}
 	s["description"] = plainText(k.doc)
 	s["markdownDescription"] = k.doc
 	if k.builtIn != nil {
