@@ -41,3 +41,9 @@ func (w *Webhooks) Idle() bool {
 	}
 	return len(w.boxes) == 0
 }
+
+// QuietUntil and NextQuiet are for tests of quiet times alone.
+var (
+	QuietUntil = quietUntil
+	NextQuiet  = nextQuiet
+)

@@ -12,6 +12,8 @@ import (
 
 // A Subject is what an alert is about.
 type Subject struct {
+	Key      string           // of the source or the job, as [wire.SourceKey] has it: unique
+	Upstream string           // that it belongs to; empty: none
 	Name     string           // of the source: unique
 	Title    string           // for people
 	Headline string           // the member of its value that people are shown first; empty: the only one, or all of it
