@@ -14,6 +14,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/all"
+	"github.com/tidewire/tidewire/internal/notify"
 )
 
 // TestDocumentation: the examples of docs/configuration.md load, its example
@@ -46,6 +47,14 @@ func TestDocumentation(t *testing.T) {
 	}
 	if good < 5 || bad != "" {
 		t.Errorf("%d good examples and an unexplained bad one %q, want at least 5 and none", good, bad)
+	}
+
+	// So has each service.
+	plain := strings.ReplaceAll(doc, "`", "")
+	for _, s := range notify.Services() {
+		if row := "| " + s[0] + " | " + s[1] + " |"; !strings.Contains(plain, row) {
+			t.Errorf("docs/configuration.md has no row %s", row)
+		}
 	}
 
 	// Each key of the schema has a row that begins with its name and ends with

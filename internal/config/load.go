@@ -158,7 +158,7 @@ func (f *fileReader) keys() grammar.Keys {
 var (
 	versionShape = grammar.Either(grammar.Shape{"enum": []any{1, "1"}})
 	jobsShape    = grammar.MappingOfNames(grammar.Object((&reader{}).jobKeys(newJobDraft(&Job{}), "")))
-	notifyShape  = grammar.MappingOfNames(grammar.Object(notifyKeys(newNotifyDraft(""), "")))
+	notifyShape  = grammar.MappingOfNames((&reader{}).notifyEntryShape())
 	accessShape  = grammar.AtLeastOne(grammar.Object((&reader{}).accessKeys(&Access{})))
 )
 
@@ -215,7 +215,7 @@ func (f *fileReader) upstreams(n *grammar.Node) {
 
 func (f *fileReader) notify(n *grammar.Node) {
 	for _, e := range n.Names("notify") {
-		to := readNotify(e)
+		to := f.readNotify(e)
 		f.parts.notify[e.Name] = to
 		f.c.Notify = append(f.c.Notify, to)
 	}

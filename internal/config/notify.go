@@ -1,41 +1,86 @@
 package config
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/kind/exec"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
+// groupWait is the default of group_wait.
+const groupWait = 5 * time.Second
+
 // A notifyDraft is an entry of notify while it is read.
 type notifyDraft struct {
 	*Notify
-	http notify.HTTP
+	where   string // names it in messages
+	http    notify.HTTP
+	service *notify.Service // by url; nil: none, or url is that of a webhook
+	mail    notify.Mail
+	exec    notify.Exec
 }
 
 func newNotifyDraft(name string) *notifyDraft {
 	return &notifyDraft{
 		Notify: &Notify{Name: name, GroupWait: groupWait},
+		where:  "notify " + grammar.Quote(name),
 		http:   notify.HTTP{Method: http.MethodPost, Header: http.Header{}},
+		mail:   notify.Mail{TLS: notify.StartTLS},
 	}
 }
 
-// groupWait is the default of group_wait.
-const groupWait = 5 * time.Second
+// ways are the keys of which an entry of notify has exactly one.
+var ways = []string{"url", "http", "mail", "exec"}
 
-func notifyKeys(to *notifyDraft, where string) grammar.Keys {
+func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 	return grammar.Keys{
+		grammar.Func("url",
+			"the address of a [service](#services) such as `ntfy://ntfy.sh/TOPIC`, or of a webhook. It can stand in place of "+
+				"the mapping",
+			serviceShape, to.readURL).
+			Also("address service shoutrrr apprise").OneOf().Secret(),
 		grammar.Section("http",
-			"a webhook to call when an alert begins and when it ends. An address alone is `http.url`",
-			"http of "+where, webhookKeys(&to.http, where)).
-			Short("url").Also("webhook url slack discord ntfy").Need("").Secret().
-			Alone(func(v *grammar.Node) { readHookAlone(v, &to.http, where) }),
+			"a webhook. An address alone is `http.url`",
+			"http of "+to.where, webhookKeys(&to.http, to.where)).
+			Short("url").Also("webhook slack discord ntfy").OneOf().Secret().
+			Alone(func(v *grammar.Node) { readHookAlone(v, &to.http, to.where) }),
+		grammar.Section("mail", "an e-mail", "mail of "+to.where, mailKeys(&to.mail)).
+			Also("smtp email").OneOf().Then(func(v *grammar.Node) { checkMail(v, &to.mail) }),
+		grammar.Func("exec",
+			"run a program, which gets the message as JSON on its standard input. Placeholders stand for what they do in "+
+				"`http.body`. Exit status 0 means that it was told",
+			exec.ArgvShape, func(v *grammar.Node) { to.exec.Argv = r.readNotifyArgv(v) }).
+			Also("command cmd run script").OneOf(),
+		grammar.Duration("group_wait",
+			"how long a message about sources of one upstream waits for more of them; six times that at most. Alerts of "+
+				"other sources and of jobs do not wait",
+			&to.GroupWait).Default("5s"),
 	}
+}
+
+// serviceShape is that of an address alone.
+var serviceShape = grammar.Like("write the address of a service such as ntfy://ntfy.sh/topic, or one of http or https",
+	"^("+strings.Join(schemes(), "|")+"|https?)://")
+
+// notifyEntryShape is that of an entry of notify.
+func (r *reader) notifyEntryShape() grammar.Shape {
+	return grammar.Either(serviceShape, grammar.Object(r.notifyKeys(newNotifyDraft(""))))
+}
+
+// schemes are those of the services.
+func schemes() (all []string) {
+	for _, s := range notify.Services() {
+		all = append(all, s[0])
+	}
+	return all
 }
 
 func webhookKeys(to *notify.HTTP, where string) grammar.Keys {
@@ -48,32 +93,126 @@ func webhookKeys(to *notify.HTTP, where string) grammar.Keys {
 		grammar.Func("headers",
 			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
 			httpkind.HeadersShape, func(v *grammar.Node) { readHookHeaders(v, to, where) }).Secret(),
+		grammar.Func("json",
+			"a jq expression that makes the body, an object or a list, of the [message](#what-a-receiver-is-told)",
+			grammar.ALine, func(v *grammar.Node) { to.JSON = readHookJSON(v) }).Also("payload template").Without("body").Secret(),
 		grammar.Func("body",
-			"the body. `{source}`, `{title}`, `{state}`, `{value}`, `{error}` and `{since}` stand for those of "+
-				"the alert, as in `url` and `headers`; the default is a JSON object of all of them",
-			grammar.AnyText, func(v *grammar.Node) { to.Body = readHookBody(v) }).Secret(),
+			"the body as text, in which [placeholders](#what-a-receiver-is-told) stand for what the message says, as in `url` and "+
+				"`headers`. With neither `json` nor `body` it is the message as JSON",
+			grammar.AnyText, func(v *grammar.Node) { to.Body = readHookBody(v) }).Without("json").Secret(),
 	}
 }
 
-// readNotify reads one entry of notify. It returns nil if that has no address, so that alerts do not report it again.
-func readNotify(e grammar.Named) *Notify {
-	where := "notify " + grammar.Quote(e.Name)
+// readNotify reads one entry of notify. It returns nil if that has problems, so that alerts do not report them again.
+func (r *reader) readNotify(e grammar.Named) *Notify {
 	to := newNotifyDraft(e.Name)
-	e.Value.Read(where, notifyKeys(to, where))
-	if e.Value.Lacks("http") {
-		e.Key.Problem(where+" does not say how", "add an address such as http: https://ntfy.example.com/ops")
+	if e.Value.IsScalar() && !e.Value.IsNull() {
+		to.readURL(e.Value)
+		return to.of("", e.Value)
 	}
-	hook := e.Value.Get("http")
-	checkHeaderTemplates(hook.Get("headers"), notify.IsField)
-	if body := hook.Get("body"); body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
-		checkBody(body, to.http.Header, notify.TextMedia, notify.IsField)
+	e.Value.Read(to.where, r.notifyKeys(to))
+	var has []string
+	for _, way := range ways {
+		if e.Value.Get(way) != nil {
+			has = append(has, way)
+		}
 	}
-	if to.http.URL == nil {
+	switch {
+	case len(has) == 1:
+		return to.of(has[0], e.Value)
+	case len(has) > 1:
+		e.Key.Problem(to.where+" has "+grammar.List(has, "and"), "keep one of them, and write another entry for the other")
+	case e.Value.Lacks(ways...):
+		e.Key.Problem(to.where+" does not say how", "add exactly one of "+grammar.List(ways, "and")+", such as url: ntfy://ntfy.sh/topic")
+	}
+	return nil
+}
+
+// of completes the entry by the one way that it has; n is its value.
+func (to *notifyDraft) of(way string, n *grammar.Node) *Notify {
+	switch {
+	case way == "mail" && to.mail.From != nil && len(to.mail.To) > 0:
+		to.Receiver = &to.mail
+	case way == "exec" && len(to.exec.Argv) > 0:
+		to.exec.Given = n.Given("exec")
+		to.Receiver = &to.exec
+	case to.service != nil:
+		to.Receiver = to.service
+	case to.http.URL != nil:
+		to.http.Given = n.Given("http")
+		checkHook(n.Get("http"), &to.http)
+		if scheme, shape := notify.ServiceAt(to.http.URL.Hostname()); scheme != "" && to.http.Body == "" && to.http.JSON == nil {
+			n.Warn(0, to.where+": "+scheme+" does not understand the JSON of a message", "write "+shape)
+		}
+		to.Receiver = &to.http
+	default:
 		return nil
 	}
-	to.http.Given = e.Value.Given("http")
-	to.Receiver = &to.http
 	return to.Notify
+}
+
+// readURL reads the address of a service, or of a webhook. It is often a credential, so problems never quote it.
+func (to *notifyDraft) readURL(n *grammar.Node) {
+	n.Conceal()
+	const example = "write an address such as ntfy://ntfy.sh/topic"
+	s, ok := n.Text(to.where, example)
+	if !ok {
+		return
+	}
+	scheme, _, found := strings.Cut(s, "://")
+	if scheme = strings.ToLower(scheme); found && (scheme == "http" || scheme == "https") {
+		to.http.URL = readHookURL(n)
+		return
+	}
+	service, err := notify.ParseService(s)
+	switch wrong, bad := errors.AsType[*notify.AddressError](err); {
+	case err == nil:
+		to.service = service
+	case bad:
+		n.Problem(wrong.What, wrong.Want)
+	case found && isWord(scheme) && n.IsWritten(scheme):
+		n.Problem(to.where+": there is no service "+grammar.Quote(scheme), suggestService(scheme))
+	default:
+		n.Problem(to.where+" is not an address", example)
+	}
+}
+
+// isWord reports whether s is a short word, and so no credential.
+func isWord(s string) bool {
+	return len(s) > 0 && len(s) < 16 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
+}
+
+// suggestService says what to write in place of an unknown scheme.
+func suggestService(scheme string) string {
+	switch scheme {
+	case "smtp", "smtps", "mailto", "mailtos":
+		return "write mail: {host: …, from: …, to: …}"
+	case "ntfys", "gotifys", "mmosts", "matrixs", "rockets":
+		return "TLS is the default: write " + strings.TrimSuffix(scheme, "s") + "://, or the scheme in the table of services"
+	case "generic", "json", "jsons", "xml", "form":
+		return "write http: {url: https://…, json: …}"
+	}
+	return grammar.Suggest(scheme, "services", schemes())
+}
+
+// checkHook checks what depends on several keys of a webhook, which was read from n; nil if it was an address alone.
+func checkHook(n *grammar.Node, to *notify.HTTP) {
+	checkHeaderTemplates(n.Get("headers"), notify.IsField)
+	body, made := n.Get("body"), n.Get("json")
+	if body != nil && made != nil {
+		made.Problem("http has body and json", "keep one of them")
+		return
+	}
+	if body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
+		checkBody(body, to.Header, notify.TextMedia, notify.IsField)
+	}
+	if to.JSON == nil {
+		return
+	}
+	if err := to.Try(); err != nil {
+		made.Problem("json does not do for each message: "+err.Error(),
+			"write an expression that gives an object or a list, as in {text: .summary}, also if .alerts[0].value is null")
+	}
 }
 
 // readHookAlone reads a webhook that is written as an address alone.
@@ -98,6 +237,29 @@ func readHookBody(n *grammar.Node) string {
 		checkHookPlaceholders(n, "body")
 	}
 	return s
+}
+
+// readHookJSON reads the expression for the body of a webhook. It may have credentials in it, so problems do not quote its
+// texts.
+func readHookJSON(n *grammar.Node) *jq.Program {
+	s, ok := n.Text("json", "write an expression in quotes such as '{text: .summary}'")
+	if !ok {
+		return nil
+	}
+	p, err := jq.Compile(s)
+	if err == nil {
+		return p
+	}
+	offset, message := 0, err.Error()
+	if e, ok := errors.AsType[*jq.SyntaxError](err); ok {
+		offset, message = e.Offset, e.Message
+	}
+	hidden := notify.SecretsOf(s)
+	if n.HasReferences() || hidden.Text(message) != message {
+		message = "it is wrong at this place"
+	}
+	n.ProblemAt(offset, "json is not valid jq: "+message, "write an expression such as {text: .summary}")
+	return nil
 }
 
 // readHookURL reads the address of a webhook. It is often a credential, so problems never quote it.

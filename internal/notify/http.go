@@ -9,9 +9,11 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/jq"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/template"
@@ -30,6 +32,7 @@ type HTTP struct {
 	URL    *url.URL    // http or https; in its path and its query there may be placeholders
 	Header http.Header // never nil
 	Body   string      // a template; empty: the message as JSON
+	JSON   *jq.Program // makes the body, an object or a list, of the message; nil: Body does
 	Given  []string    // the values of references in any of these: secrets
 }
 
@@ -39,6 +42,8 @@ type request struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
+
+	refusal func(answer []byte) error // may be nil, see [httpkind.Webhook]
 }
 
 // Kind is "http".
@@ -64,11 +69,40 @@ func (h *HTTP) Show(m Message) (string, error) {
 
 // secrets are those of the webhook, whose whole address is often a credential.
 func (h *HTTP) secrets() *secret.Redactor {
-	all := append(slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder), h.Given...)
-	all = append(all, slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)...)
-	all = append(all, h.URL.Path)
+	all := slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)
+	if h.JSON != nil {
+		all = append(all, secretTexts(h.JSON.String())...)
+	}
+	all = append(all, slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder)...)
+	all = append(append(all, h.Given...), h.URL.Path)
 	all = append(all, slices.DeleteFunc(strings.Split(h.URL.Path, "/"), secret.HasPlaceholder)...)
 	return secret.New(append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)...)
+}
+
+// texts matches the texts in an expression, with the names of members that they are the values of.
+var texts = regexp.MustCompile(`(?:([\w-]+|"[^"]*")\s*:\s*)?"((?:[^"\\]|\\.)*)"`)
+
+// secretTexts are the texts in an expression that may be credentials.
+func secretTexts(expression string) (all []string) {
+	for _, m := range texts.FindAllStringSubmatch(expression, -1) {
+		if secret.Is(strings.Trim(m[1], `"`), m[2]) {
+			all = append(all, m[2])
+		}
+	}
+	return all
+}
+
+// SecretsOf hides the texts in an expression that may be credentials.
+func SecretsOf(expression string) *secret.Redactor { return secret.New(secretTexts(expression)...) }
+
+// Try makes the body of messages of each sort, and returns why one of them cannot be made, without secrets.
+func (h *HTTP) Try() error {
+	for _, m := range Samples() {
+		if _, err := h.request(&m); err != nil {
+			return h.secrets().Error(err)
+		}
+	}
+	return nil
 }
 
 // CheckAddress says what is wrong with the placeholders in the address of a webhook, nil if nothing is.
@@ -106,7 +140,12 @@ func (h *HTTP) request(m *Message) (*request, error) {
 		}
 	}
 	kind := r.header.Get("Content-Type")
-	if h.Body == "" {
+	switch {
+	case h.JSON != nil:
+		r.body, err = h.json(m)
+		r.header.Set("Content-Type", cmp.Or(kind, jsonMedia))
+		return r, err
+	case h.Body == "":
 		r.body, err = json.Marshal(m)
 		r.header.Set("Content-Type", cmp.Or(kind, jsonMedia))
 		return r, err
@@ -119,6 +158,19 @@ func (h *HTTP) request(m *Message) (*request, error) {
 	}
 	r.body = []byte(body)
 	return r, nil
+}
+
+// json is the body that h.JSON makes of m.
+func (h *HTTP) json(m *Message) ([]byte, error) {
+	made, err := run(h.JSON, m)
+	if err != nil {
+		return nil, fmt.Errorf("the body: %w", h.secrets().Error(err))
+	}
+	switch made.(type) {
+	case map[string]any, []any:
+		return json.Marshal(made)
+	}
+	return nil, fmt.Errorf("the body: %s gives neither an object nor a list", h.secrets().Text(h.JSON.String()))
 }
 
 // address is that of the webhook for m.
@@ -154,7 +206,10 @@ func render(text string, language template.Language, m *Message) (string, error)
 func (r *request) send(ctx context.Context, client *http.Client, secrets *secret.Redactor) error {
 	ctx, cancel := within(ctx)
 	defer cancel()
-	hook := httpkind.Webhook{Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets}
+	hook := httpkind.Webhook{
+		Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets,
+		Refusal: r.refusal,
+	}
 	return ofHTTP(hook.Send(ctx, r.header.Get("Content-Type"), r.body))
 }
 

@@ -59,3 +59,34 @@ type Item struct {
 	Until    *time.Time      `json:"until"`    // when it was resolved; null: it fires
 	Earlier  int             `json:"earlier"`  // how often it fired before, and this receiver was not told
 }
+
+// Sample is a message as it could be, to try on what a receiver is made of.
+var Sample = sampleOf("")
+
+// Samples are messages of each sort: that a source fires whose value is unknown, that a run of a job has failed, and that
+// several sources of an upstream are fine again. What makes something of messages has to work on all.
+func Samples() []Message {
+	return []Message{Sample, sampleOf("job"), sampleOf("group")}
+}
+
+func sampleOf(sort string) Message {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	i := Item{
+		Key: "source/tank", Source: "tank", Title: "Tank", State: Firing, Severity: "warning",
+		Value: json.RawMessage("93.5"), Headline: json.RawMessage("93.5"), Since: &at,
+	}
+	m := Message{ID: "sample", State: Firing, Severity: "warning", Group: i.Key, Count: 1, Firing: 1, At: at}
+	failure := "exit status 1"
+	switch sort {
+	case "job":
+		i.Key, i.Source, i.Job, i.Title, i.Reason, i.Run = "job/sync", "", "sync", "Sync", "failed", "r1"
+		i.Value, i.Headline, i.Error, m.Group = nil, nil, &failure, i.Key
+	case "group":
+		i.State, i.Until, i.Value, i.Headline = Resolved, &at, nil, nil
+		m.State, m.Group, m.Count, m.Firing = Resolved, "upstream/plant", 2, 0
+		m.Alerts = []Item{i}
+	}
+	m.Alerts = append(m.Alerts, i)
+	m.Word()
+	return m
+}

@@ -80,6 +80,9 @@ func ofHTTP(err error) error {
 			e.Permanent = status.Code < 500
 		}
 	}
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		e.Unsent, e.Permanent = true, refused.permanent
+	}
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
 		e.Unsent = true
 	}

@@ -41,7 +41,7 @@ func (c Call) Do(ctx context.Context) (*Answer, error) {
 	if err == nil {
 		return answer, nil
 	}
-	return nil, kind.Fail(ctx, start, c.Method+" "+address(c.URL, c.Secrets), reason(err), err, c.Secrets)
+	return nil, kind.Fail(ctx, start, c.Method+" "+address(c.URL, c.Secrets), Reason(err), err, c.Secrets)
 }
 
 func (c Call) do(ctx context.Context) (*Answer, error) {

@@ -58,7 +58,7 @@ func (h Get) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) 
 	if _, ok := err.(*StatusError); ok {
 		return nil, nil, err
 	}
-	return nil, nil, kind.Fail(ctx, start, "GET "+address(h.URL, h.Secrets), reason(err), err, h.Secrets)
+	return nil, nil, kind.Fail(ctx, start, "GET "+address(h.URL, h.Secrets), Reason(err), err, h.Secrets)
 }
 
 // request returns the request of a fetch, conditional on stored.

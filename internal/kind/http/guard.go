@@ -33,9 +33,9 @@ func (e *guardError) Error() string {
 	return "refused to connect to " + e.addr.String() + ": it is link-local or serves a cloud's credentials"
 }
 
-// guard is the Control of a dialer, which calls it with each resolved address right before it
+// Guard is the Control of a dialer, which calls it with each resolved address right before it
 // connects: a name may have resolved to another address earlier.
-func guard(_, address string, _ syscall.RawConn) error {
+func Guard(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func guard(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// guardProxied refuses the addresses in URLs that go through a proxy: guard only sees the
+// guardProxied refuses the addresses in URLs that go through a proxy: Guard only sees the
 // address of the proxy.
 func guardProxied(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
 	return func(r *http.Request) (*url.URL, error) {

@@ -94,9 +94,9 @@ func address(u *url.URL, secrets *secret.Redactor) string {
 	return strings.TrimSuffix(all, path) + secrets.Text(path)
 }
 
-// reason is the short cause of a failed request: net/http repeats the address
+// Reason is the short cause of a failed request: net/http repeats the address
 // around it, and net the one that it resolved to.
-func reason(err error) string {
+func Reason(err error) string {
 	var (
 		bad   *value.ParseError
 		ours  *guardError

@@ -21,11 +21,15 @@ type Webhook struct {
 	Header http.Header  // sent unchanged; not modified
 
 	Secrets *secret.Redactor // hides secrets in errors
+
+	// Refusal says by the beginning of an answer with a status of success why that was none. It is for services that
+	// answer errors so. nil: answers are not read.
+	Refusal func(answer []byte) error
 }
 
 // Send makes one request with that body and Content-Type, unless Header has another one. A
 // status other than 200 to 299 is a [*StatusError]; so is a redirect, since none is followed.
-// Other errors wrap their cause, as those of [Get.Fetch] do.
+// Other errors wrap their cause, as those of [Get.Fetch] do. A trace of ctx gets a line about the answer.
 func (h Webhook) Send(ctx context.Context, contentType string, body []byte) error {
 	start := time.Now()
 	shown := &url.URL{Scheme: h.URL.Scheme, Host: h.URL.Host}
@@ -33,7 +37,7 @@ func (h Webhook) Send(ctx context.Context, contentType string, body []byte) erro
 	if _, ok := err.(*StatusError); ok || err == nil {
 		return err
 	}
-	return kind.Fail(ctx, start, h.Method+" "+shown.String(), reason(err), err, h.Secrets)
+	return kind.Fail(ctx, start, h.Method+" "+shown.String(), Reason(err), err, h.Secrets)
 }
 
 func (h Webhook) send(ctx context.Context, shown *url.URL, contentType string, body []byte) error {
@@ -60,6 +64,14 @@ func (h Webhook) send(ctx context.Context, shown *url.URL, contentType string, b
 	defer resp.Body.Close()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return refused(resp, h.Method, shown, h.Secrets)
+	}
+	kind.TraceOf(ctx).Line("%s", statusError(resp, h.Method, shown, h.Secrets).Status)
+	if h.Refusal != nil {
+		answer, err := io.ReadAll(io.LimitReader(resp.Body, maxSaid))
+		if err != nil {
+			return err
+		}
+		return h.Refusal(answer)
 	}
 	// So that the connection serves again; a body of unknown length is not waited for.
 	if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {

@@ -1,0 +1,72 @@
+//go:build unix
+
+package notify_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/notify"
+)
+
+// script writes a program.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "page-me")
+	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestAProgramIsTold(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	to := &notify.Exec{Argv: []string{script(t, `printf '%s|' "$@" > `+out+`; cat >> `+out), "{summary}", "--of={source}", "{error}", "${HOME}"}}
+	m := tank(func(i *notify.Item) { i.Error = new("--help\x00me") })
+	if err := to.Send(t.Context(), nil, m); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args, input, _ := strings.Cut(string(data), "|{")
+	if want := "Tank is firing: --helpme|--of=tank| --help\uFFFDme|${HOME}"; args != want {
+		t.Errorf("the arguments are %q, want %q", args, want)
+	}
+	var got notify.Message
+	if err := json.Unmarshal([]byte("{"+input), &got); err != nil || got.Alerts[0].Source != "tank" {
+		t.Errorf("the input is %s (%v)", input, err)
+	}
+}
+
+func TestErrorsOfPrograms(t *testing.T) {
+	for _, tt := range []struct {
+		argv   []string
+		want   string
+		unsent bool
+	}{
+		{[]string{script(t, "echo no hunter2 here >&2; exit 3"), "--token", "hunter2"}, "page-me: exit status 3: no *** here", true},
+		{[]string{script(t, "echo out; exit 1")}, "page-me: exit status 1: out", true},
+		{[]string{"/nonexistent/page-me"}, "page-me: ", true},
+		{[]string{script(t, "sleep 60 & sleep 60")}, "page-me: timed out after ", false},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		start := time.Now()
+		err := (&notify.Exec{Argv: tt.argv}).Send(ctx, nil, tank(nil))
+		cancel()
+		e, ok := err.(*notify.Error)
+		if !ok || !strings.HasPrefix(err.Error(), tt.want) || e.Unsent != tt.unsent || e.Permanent || time.Since(start) > 8*time.Second {
+			t.Errorf("%q: %v, %#v after %v, want %s, unsent: %v", tt.argv, err, e, time.Since(start), tt.want, tt.unsent)
+		}
+	}
+	shown, err := (&notify.Exec{Argv: []string{"page-me", "--token=hunter2", "{summary}"}}).Show(tank(nil))
+	if err != nil || !strings.HasPrefix(shown, `exec ["page-me","--token=***","Tank is firing: 91.50"]`+"\n\n{") {
+		t.Errorf("Show = %s, %v", shown, err)
+	}
+}
