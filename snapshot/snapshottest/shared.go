@@ -21,6 +21,13 @@ type Shared struct {
 	// returns, Open succeeds again. What the store is asked to do afterwards must change nothing.
 	Kill func(t *testing.T, store snapshot.Store)
 
+	// Cut has nothing pass between the process of a store and the backend, without a word to either, until Heal is called.
+	// Both are nil if nothing comes between them, as on a disk.
+	Cut, Heal func(t *testing.T, store snapshot.Store)
+
+	// Wipe has the backend lose all that it keeps while stores are open. Nil if that cannot happen.
+	Wipe func(t *testing.T)
+
 	// Alone says that one process at a time can open the backend, so that each has to die before the next begins.
 	Alone bool
 }
@@ -39,6 +46,8 @@ func RunShared(t *testing.T, open func(t *testing.T) Shared) {
 		{"LargeData", largeData},
 		{"ReadWhatOthersWrote", readWhatOthersWrote},
 		{"HandOver", handOver},
+		{"CutOffAndBack", cutOffAndBack},
+		{"Wiped", wiped},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, backend{open(t)}) })
 	}
