@@ -32,5 +32,6 @@
 //
 // # Implementations
 //
-// [Memory] keeps everything in the process. Package snapshottest contains the suite that every Store must pass.
+// [Memory] keeps everything in the process, package natsstore in NATS JetStream, for several processes. Package
+// snapshottest contains the suite that every Store must pass.
 package snapshot

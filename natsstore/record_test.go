@@ -1,0 +1,53 @@
+package natsstore
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+func TestRecords(t *testing.T) {
+	for _, want := range []record{
+		{Entry: snapshot.Entry{Topic: "a/b", Run: "R1", State: snapshot.Live}, owner: "O"},
+		{Entry: snapshot.Entry{Topic: "a/b", Run: "R1", N: math.MaxUint64, State: snapshot.Final, Data: []byte("x")}, owner: "O"},
+		{Entry: snapshot.Entry{Topic: "a/b", Run: "R1", N: 7, State: snapshot.Orphan}, owner: "O"},
+		{Entry: snapshot.Entry{Topic: "a/b", Run: "R1", N: 7, State: snapshot.Gone, Data: []byte("x")}, owner: "O"},
+	} {
+		h := nats.Header{headerEntry: {want.header()}}
+		got, err := parseRecord(keyOf(want.Topic), "", h, want.Data)
+		if err != nil || got.Topic != want.Topic || got.Run != want.Run || got.N != want.N || got.State != want.State ||
+			got.owner != want.owner || string(got.Data) != string(want.Data) {
+			t.Errorf("%q is read as %v, %v, want %v", want.header(), got, err, want)
+		}
+		h.Set(headerEntry, want.header()+" more of a later version")
+		if got, err := parseRecord("a", "a", h, nil); err != nil || got.owner != want.owner {
+			t.Errorf("with fields that were added it is read as %v, %v", got, err)
+		}
+	}
+	for _, bad := range []string{"", "1", "x live R1 0 O", "1 dead R1 0 O", "1 live a-1 0 O", "1 live R1 x O", "1 live  0 O"} {
+		if got, err := parseRecord("a", "a", nats.Header{headerEntry: {bad}}, nil); err == nil {
+			t.Errorf("%q is read as %v, want an error", bad, got)
+		}
+	}
+	if got, err := parseRecord("a", "a", nats.Header{headerEntry: {"2 something"}}, nil); err != nil || !got.alien {
+		t.Errorf("a later version is read as %v, %v, want it left alone", got, err)
+	}
+	if got, err := parseRecord("a", "a", nats.Header{headerMarker: {"MaxAge"}}, nil); err != nil || got.holds() {
+		t.Errorf("a marker is read as %v, %v, want nothing", got, err)
+	}
+}
+
+func TestRetentionIsRoundedUp(t *testing.T) {
+	for retention, want := range map[time.Duration]string{
+		time.Nanosecond: "1", time.Second: "1", time.Second + 1: "2", 90 * time.Minute: "5400",
+		math.MaxInt64: "", 100 * 365 * 24 * time.Hour: "", math.MaxInt64 - 1: "",
+	} {
+		if got := ttlOf(retention); got != want {
+			t.Errorf("ttlOf(%v) = %q, want %q", retention, got, want)
+		}
+	}
+}
