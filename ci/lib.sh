@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The modules of this repository; all except the first are leaves that are not imported.
-modules=(. bench conformance e2e examples/cron)
+modules=(. bench conformance e2e examples/cron natsstore/natsstoretest)
 
 # say prints a heading, so that a long log can be scanned.
 say() { printf '\n== %s\n' "$*"; }
