@@ -1,92 +1,127 @@
-// Package alert watches conditions and delivers messages about them to webhooks.
+// Package alert watches conditions of sources and ends of runs, and decides what receivers are told of them.
 //
-// A [Service] delivers. Each source with an alert has a [Monitor], which goes through these states as the conditions of
-// its configuration are evaluated on values:
+// A [Service] has the alerts, what each receiver knows of them, and the silences. Each source with an alert has a
+// [Monitor], which goes through these states as the conditions of its configuration are evaluated on values:
 //
-//	           if holds            for is over
+//	           if holds         for and after are over
 //	clear -----------> pending ---------------> firing
 //	  ^                   |                        |
 //	  +-------------------+------------------------+
 //	     if does not hold     clear holds for clear_for
 //
 // A condition that cannot be evaluated changes nothing about an alert that is pending or firing; one that was clear is
-// unknown until it can. When an alert begins to fire, and when a firing one is clear again, every webhook of its
-// configuration gets a message.
+// unknown until it can. Each job with an alert has a [JobMonitor]: it fires when a run ends badly, takes too long or does
+// not begin, and is clear when a run succeeds.
+//
+// # What receivers are told
+//
+// An episode is from when an alert begins to fire until it is resolved. What a receiver is told is reconciled with how the
+// alert is: whenever that changes, or a silence, or the configuration, the receiver owes to be told what leads from what
+// it knows to what is. So of each alert a receiver is told firing and resolved alternately; a firing alert may be told
+// again, which [notify.Message].Again says. What cannot be told for a while is folded: it waits as two messages at most,
+// besides one that was tried, and these count the episodes that they leave out.
+//
+// While an alert is silenced, nothing is told of it. At the end of that a receiver is told how it is by then, if it does
+// not know so already.
+//
+// The alerts of one upstream are one group: what one receiver is to be told of them waits until nothing has joined it for
+// its group_wait, and is one message. An alert that can have no company, as it is the only one of its upstream, has none or
+// is that of a job, waits for nothing.
+//
+// Each receiver gets one message after the other, independently of the others: one that hangs holds up no other. A message
+// that fails is tried again, behind the others of its receiver, as the same message with the same ID, for a quarter of an
+// hour. Then it is given up, and counts as told.
 //
 // # Restarts
 //
-// With a [Store], see [Service.Restore], all of this goes on in the next process. A record has the state of an alert, the
-// messages that are to be delivered and the webhooks that know of it, so each change of these is stored as a whole: a
-// process that is killed repeats at most what it was doing.
+// With a [Store], see [Service.Restore], all of this goes on in the next process. A record has the state of an alert and
+// what each receiver knows and is to be told, so each change of these is stored as a whole: a process that is killed
+// repeats at most what it was doing.
 //
 // # Concurrency
 //
-// [Monitor.Evaluate] may be called from any goroutine. Only hooks of the scheduler in Deps may call anything else, but
-// for [Service.Flush], which is called when the scheduler has ended.
+// One mutex guards a Service with its Monitors. All methods may be called from any goroutine, also by hooks of the
+// scheduler, and do not block. Funcs in [Deps], and the one given to [Service.Monitor], are called while it is held: they
+// must not block, nor call methods of the Service and its Monitors.
 package alert
 
 import (
 	"log/slog"
 	"net/http"
+	"sync"
 
 	"github.com/tidewire/tidewire/internal/clock"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Observer must be set.
+// Deps is what a [Service] uses. Every field but Published and Observer must be set.
 type Deps struct {
-	Scheduler *smartpoll.Scheduler // has a task for each webhook with something to deliver
+	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
 	Log       *slog.Logger
 	Clock     *clock.Clock
-	// Changed is called by a hook when the alert of a source begins to fire, or is resolved: see [Message].State. It must
-	// not block.
-	Changed  func(source, state string)
-	Observer *Observer // may be nil
+	// Changed is called when an alert begins to fire, fires for another reason, or is resolved, with the key of its
+	// subject, [notify.Firing] or [notify.Resolved], and the reason of a job.
+	Changed func(key, state, reason string)
+	// Published is called when what [Service.Alerts] returns is another than before; nil: nobody is told.
+	Published func()
+	Observer  *Observer // may be nil
 }
 
 // An Observer is called with the outcome of messages. A nil Observer and nil funcs are allowed. Funcs are called from
 // many goroutines, and must not block.
 type Observer struct {
-	// Delivered is called for each call of a webhook, with the error that it came to.
-	Delivered func(webhook string, err error)
-	// Lost is called for each message that is given up.
-	Lost func(webhook string)
+	// Told is called for each call of a receiver, with the state that the message tells of and the error of the call.
+	Told func(receiver, state string, err error)
+	// GivenUp is called for each message that is given up.
+	GivenUp func(receiver, state string)
 }
 
-func (o *Observer) delivered(webhook string, err error) {
-	if o != nil && o.Delivered != nil {
-		o.Delivered(webhook, err)
+func (o *Observer) told(receiver, state string, err error) {
+	if o != nil && o.Told != nil {
+		o.Told(receiver, state, err)
 	}
 }
 
-func (o *Observer) lost(webhook string) {
-	if o != nil && o.Lost != nil {
-		o.Lost(webhook)
+func (o *Observer) givenUp(receiver, state string) {
+	if o != nil && o.GivenUp != nil {
+		o.GivenUp(receiver, state)
 	}
 }
 
-// A Service delivers messages to webhooks. [New] makes one.
-//
-// Each webhook with something to deliver has a task in the scheduler, which calls it with one message after the other.
-// So a webhook that hangs holds up no other one, and there are never more calls in progress than webhooks.
-//
-// What counts is the newest state of each source: a message that waits is replaced by the next one of its source. So an
-// outbox has at most one message a source, and one in progress. Messages of one source arrive in their order, and at
-// least once: a call that broke off may have arrived. That an alert is resolved is delivered to webhooks that know, or
-// may know, that it fires.
+// A Service has all alerts. [New] makes one.
 type Service struct {
-	deps  Deps
-	boxes map[string]*outbox // what is to be delivered, by the webhook's name
-	fires map[alarm]bool     // what was delivered as firing, and not yet as resolved
+	deps Deps
 
-	keeper *keeper // what is kept beyond the process; nil: nothing is
+	mu        sync.Mutex               // guards the fields below, all that they lead to, and the states of Monitors
+	entries   map[string]*entry        // by the key of their subject
+	receivers map[string]*receiver     // by name
+	silences  map[string]*wire.Silence // by ID
+	quiet     []*config.Quiet
+	members   map[string]int // how many alerts at work each group has
+	timed     bool           // the scheduler has the task that ends silences
+	keeper    *keeper        // what is kept beyond the process; nil: nothing is
 }
 
-// An alarm is a webhook and a source that is firing as far as the webhook knows.
-type alarm struct{ webhook, source string }
-
-// New returns a Service with nothing to deliver.
+// New returns a Service without alerts.
 func New(deps Deps) *Service {
-	return &Service{deps: deps, boxes: map[string]*outbox{}, fires: map[alarm]bool{}}
+	if deps.Published == nil {
+		deps.Published = func() {}
+	}
+	return &Service{
+		deps: deps, entries: map[string]*entry{}, receivers: map[string]*receiver{}, silences: map[string]*wire.Silence{}, members: map[string]int{},
+	}
+}
+
+// A Subject is what an alert is about: a source or a job.
+type Subject struct {
+	Key      string // wire.SourceKey or wire.JobKey of Name
+	Name     string
+	Title    string           // for people
+	Headline string           // the member of a source's value that people are shown first; empty: the only one, or all of it
+	Upstream string           // of a source; empty: none
+	Secrets  *secret.Redactor // what errors of conditions do not show
 }

@@ -3,123 +3,125 @@ package alert
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/notify"
 )
 
-const (
-	// patience is for how long a message that failed is tried again. With the
-	// pauses of backoff these are about ten calls.
-	patience = 15 * time.Minute
-	// flushTimeout bounds the calls of Flush.
-	flushTimeout = 2 * time.Second
-)
+// flushTimeout bounds the calls of Flush.
+const flushTimeout = 2 * time.Second
 
 // errStopping is why a call of Flush is broken off.
 var errStopping = errors.New("tidewire is stopping")
 
-// call delivers an item once.
-func (s *Service) call(ctx context.Context, i *item) error {
-	err := i.to.Receiver.Send(ctx, s.deps.Client, i.message.told())
-	s.deps.Observer.delivered(i.to.Name, err)
+// send makes one call. The caller does not hold the mutex.
+func (s *Service) send(ctx context.Context, to *config.Notify, m notify.Message) error {
+	err := to.Receiver.Send(ctx, s.deps.Client, m)
+	s.deps.Observer.told(to.Name, m.State, err)
 	return err
 }
 
-// note remembers what the webhook knows, or may know: a call whose answer did not come may have arrived.
-func (s *Service) note(i *item, err error) {
-	failed, _ := errors.AsType[*notify.Error](err)
-	switch about := (alarm{i.to.Name, i.source}); {
-	case failed != nil && failed.Unsent:
-	case i.state == Firing:
-		s.fires[about] = true
-	case err == nil:
-		delete(s.fires, about)
+// resultLocked notes how a call ended, given after what time it can be tried again.
+func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duration) {
+	now := s.deps.Clock.Now()
+	r.backoff, r.err = err != nil, err
+	if err == nil {
+		r.failing, r.told = time.Time{}, now
+		s.learnedLocked(r, b, nil)
+		return
 	}
-}
-
-// retry decides whether the item that could not be delivered is tried again, after in, which the backoff or the
-// webhook's Retry-After wants.
-func (s *Service) retry(box *outbox, in time.Duration, err error) bool {
-	i, now := box.now, s.deps.Clock.Now()
-	log := s.deps.Log.With("webhook", i.to.Name, "source", i.source, "err", err)
-	first := i.failed.IsZero()
-	if first {
-		i.failed = now
+	if r.failing.IsZero() {
+		r.failing = now
 	}
-	switch {
-	case slices.ContainsFunc(box.later, func(newer *item) bool { return newer.source == i.source }):
-		return false
-	case refused(err) || now.Sub(i.failed)+in > patience:
-		log.Error("webhook given up")
-		s.deps.Observer.lost(i.to.Name)
-		return false
-	case first:
-		log.Warn("webhook failed, will be tried again")
-	}
-	return true
-}
-
-// refused reports whether trying again makes no sense.
-func refused(err error) bool {
+	log := s.deps.Log.With("receiver", r.to.Name, "state", b.state, "group", b.group, "alerts", len(b.members), "err", err)
 	failed, ok := errors.AsType[*notify.Error](err)
-	return ok && failed.Permanent
+	first := b.failed.IsZero()
+	if first {
+		b.failed = now
+	}
+	if ok && failed.Permanent || now.Sub(b.failed)+in > patience {
+		log.Error("alert not told: given up")
+		s.deps.Observer.givenUp(r.to.Name, b.state)
+		s.learnedLocked(r, b, err)
+		if len(r.batches) == 0 && len(s.waitsLocked(r)) == 0 {
+			r.backoff = false // whatever comes next is tried at once
+		}
+		return
+	}
+	b.at = now // behind the others: it may be this message that the receiver fails for
+	if first {
+		log.Warn("alert not told, will be tried again")
+	}
+	s.deps.Published()
 }
 
-// Flush tries once more to deliver what is left, for 2 seconds at most. It is called when the scheduler has ended. What
-// cannot be delivered is given up, unless it is kept for the next process, see [Service.Restore].
+// learnedLocked ends a message for all whom it told of: the receiver knows it, or it is given up for that reason.
+func (s *Service) learnedLocked(r *receiver, b *batch, givenUp error) {
+	now := s.deps.Clock.Now()
+	for _, a := range b.sent {
+		a.learn(a.queue[0], now, givenUp)
+		s.settleLocked(a.entry, false)
+		s.saveLocked(a.entry, true)
+	}
+	b.members = slices.DeleteFunc(b.members, func(a *account) bool { o := a.tried(); return o == nil || o.batch != b })
+	if len(b.members) == 0 {
+		r.batches = slices.DeleteFunc(r.batches, func(other *batch) bool { return other == b })
+	}
+	s.deps.Published()
+}
+
+// Flush tries once more to tell what is left, for 2 seconds at most. It is called when the scheduler has ended. What
+// cannot be told is given up, unless it is kept for the next process, see [Service.Restore].
 func (s *Service) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, flushTimeout, errStopping)
 	defer cancel()
+	s.mu.Lock()
+	receivers := slices.Collect(maps.Values(s.receivers))
+	for _, r := range receivers {
+		r.calling = nil // its result was dropped
+	}
+	s.mu.Unlock()
 	var all sync.WaitGroup
-	var mu sync.Mutex // guards results
-	results := map[*item]error{}
-	for _, box := range s.boxes {
-		all.Go(func() {
-			tried := map[string]bool{} // sources
-			for _, i := range box.items() {
-				if !s.concerns(i) && !tried[i.source] {
-					continue
-				}
-				tried[i.source] = true
-				err := s.call(ctx, i)
-				mu.Lock()
-				results[i] = err
-				mu.Unlock()
-				if err != nil {
-					s.missed(i, err)
-				}
-			}
-		})
+	for _, r := range receivers {
+		all.Go(func() { s.flush(ctx, r) })
 	}
 	all.Wait()
-	for _, box := range s.boxes {
-		items := box.items()
-		box.now, box.later = nil, nil
-		for _, i := range items {
-			err, called := results[i]
-			if called {
-				s.note(i, err)
-			}
-			if err != nil {
-				box.later = append(box.later, i)
-			}
-		}
-		for _, i := range items {
-			s.save(i.source, true)
-		}
-	}
 }
 
-// missed tells that an item was not delivered before the end.
-func (s *Service) missed(i *item, err error) {
-	log := s.deps.Log.With("webhook", i.to.Name, "source", i.source, "err", err)
-	if s.keeper != nil {
-		log.Warn("webhook not told yet: it will be after the next start")
-		return
+// flush tells one receiver what is left.
+func (s *Service) flush(ctx context.Context, r *receiver) {
+	tried := map[*batch]bool{}
+	for {
+		b, to, m := s.begin(context.Background(), r, tried) // a call within ctx fails for each that is left
+		if b == nil {
+			break
+		}
+		tried[b] = true
+		err := s.send(ctx, to, m)
+		s.mu.Lock()
+		if err == nil {
+			s.resultLocked(r, b, nil, 0)
+		} else {
+			r.err = err
+		}
+		s.mu.Unlock()
 	}
-	log.Error("webhook given up")
-	s.deps.Observer.lost(i.to.Name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.calling = nil
+	for _, b := range r.batches {
+		log := s.deps.Log.With("receiver", r.to.Name, "state", b.state, "group", b.group, "alerts", len(b.members), "err", r.err)
+		switch {
+		case b.held():
+		case s.keeper != nil:
+			log.Warn("alert not told yet: it will be after the next start")
+		default:
+			log.Error("alert not told: given up")
+			s.deps.Observer.givenUp(r.to.Name, b.state)
+		}
+	}
 }

@@ -24,7 +24,7 @@ import (
 // A phone is a server in memory that webhooks call, in a bubble.
 type phone struct {
 	t     *testing.T
-	hooks *alert.Webhooks
+	hooks *alert.Receivers
 	log   lockedBuffer
 	stop  func() // ends the calling, and waits
 	begun time.Time
@@ -44,7 +44,7 @@ func newPhone(t *testing.T) *phone {
 		p.mu.Unlock()
 		answer(w, r.Host, string(body))
 	}))
-	p.hooks = alert.NewWebhooks(slog.New(slog.NewTextHandler(&p.log, nil)), server.Client)
+	p.hooks = alert.NewReceivers(slog.New(slog.NewTextHandler(&p.log, nil)), server.Client)
 	ctx, cancel := context.WithCancel(t.Context())
 	over := make(chan error)
 	go func() { over <- p.hooks.Run(ctx) }()
@@ -74,9 +74,7 @@ func webhook(name string) *config.Notify {
 
 func (p *phone) tell(to *config.Notify, source, state string) {
 	p.t.Helper()
-	if err := p.hooks.Deliver(p.t.Context(), to, alert.Message{Source: source, State: state}); err != nil {
-		p.t.Fatal(err)
-	}
+	p.hooks.Fires(to, source, state == "firing")
 }
 
 // does makes answer what calls are answered by.
@@ -135,7 +133,7 @@ func TestAWebhookIsCalled(t *testing.T) {
 		time.Sleep(time.Hour)
 		p.tell(ops, "tank", "resolved")
 		p.heard("1h0m0s ops.example tank resolved")
-		if p.stop(); !p.hooks.Idle() || p.log.String() != "" {
+		if p.stop(); !p.hooks.Idle() || contains(p.log.String(), "not told") {
 			t.Errorf("idle: %v, want nothing left to do, nor to say:\n%s", p.hooks.Idle(), &p.log)
 		}
 	})
@@ -150,7 +148,7 @@ func TestAWebhookIsCalledAgainAfterAPause(t *testing.T) {
 		if calls := p.taken(); len(calls) != 6 { // at 0 and about 1, 3, 7, 15 and 31 seconds
 			t.Errorf("calls = %q, want 6", calls)
 		}
-		p.logged(1, "webhook failed")
+		p.logged(1, "will be tried again")
 		p.logged(0, "given up")
 
 		// Success has ended the row of failures.
@@ -173,7 +171,7 @@ func TestAWebhookThatStaysDownIsGivenUp(t *testing.T) {
 		if last, err := time.ParseDuration(at); err != nil || last < 7*time.Minute || last > 15*time.Minute {
 			t.Errorf("the last call is after %v, want it in the second half of 15 minutes", at)
 		}
-		p.logged(1, `level=ERROR msg="webhook given up" webhook=ops source=tank err="POST http://ops.example: 500 Internal Server Error"`)
+		p.logged(1, `level=ERROR msg="alert not told: given up" receiver=ops state=firing group=source/tank alerts=1 err="POST http://ops.example: 500 Internal Server Error"`)
 		if p.stop(); !p.hooks.Idle() {
 			t.Error("something is left to be told")
 		}
@@ -213,18 +211,18 @@ func TestRetryAfterOfAWebhookIsObeyed(t *testing.T) {
 		})
 		p.tell(ops, "tank", "firing")
 		p.heard("0s ops.example tank firing")
-		p.tell(ops, "tank", "firing") // takes its place, and waits too
+		p.tell(ops, "pump", "firing") // waits too
 		after = ""
 		time.Sleep(419 * time.Second)
 		p.heard()
 		time.Sleep(2 * time.Second)
-		p.heard("7m0s ops.example tank firing")
+		p.heard("7m0s ops.example tank firing", "7m0s ops.example pump firing")
 
 		// Longer than it is worth waiting for.
 		after = "3600"
-		p.tell(ops, "tank", "firing")
+		p.tell(ops, "tank", "resolved")
 		time.Sleep(2 * time.Hour)
-		p.heard("7m1s ops.example tank firing")
+		p.heard("7m1s ops.example tank resolved")
 		p.logged(1, "given up")
 	})
 }
@@ -254,16 +252,16 @@ func TestAMessageThatFailsHoldsUpNoOther(t *testing.T) {
 				w.WriteHeader(http.StatusInternalServerError)
 			}
 		})
-		for _, source := range []string{"bad", "a", "b"} {
+		for _, source := range []string{"bad", "good", "other"} {
 			p.tell(ops, source, "firing")
 		}
 		time.Sleep(1500 * time.Millisecond)
-		p.heard("0s ops.example bad firing", "1s ops.example a firing", "1s ops.example b firing", "1s ops.example bad firing")
+		p.heard("0s ops.example bad firing", "1s ops.example good firing", "1s ops.example other firing", "1s ops.example bad firing")
 	})
 }
 
-// While a webhook is down, what is to be told is the newest state of each source.
-func TestTheNewestStateIsTold(t *testing.T) {
+// While a receiver is down, what waits is folded: it knows in the end how it is, and that there was more.
+func TestWhatWaitsIsFolded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, ops := newPhone(t), webhook("ops")
 		p.fails(10 * time.Second)
@@ -276,59 +274,64 @@ func TestTheNewestStateIsTold(t *testing.T) {
 		}
 		p.tell(ops, "b", "firing")
 		p.taken()
-		time.Sleep(10 * time.Second)
-		var last []string
-		for _, call := range p.taken() {
-			_, call, _ = strings.Cut(call, " ")
-			last = append(last, call)
-		}
-		slices.Sort(last)
-		if want := []string{"ops.example b firing"}; !slices.Equal(slices.Compact(last), want) { // of a and c nobody was told
-			t.Errorf("at last %q, want %q", last, want)
-		}
-	})
-}
-
-// That an alert is over concerns nobody who was not told of it.
-func TestResolvedFollowsWhatWasTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p, ops := newPhone(t), webhook("ops")
-		p.tell(ops, "told", "firing")
-		time.Sleep(time.Second)
-		p.fails(10 * time.Second)
-		for _, source := range []string{"told", "first", "second"} { // the first of these is called, and fails; the others wait
-			p.tell(ops, source, "firing")
-		}
-		time.Sleep(500 * time.Millisecond)
-		for _, source := range []string{"second", "first", "told"} {
-			p.tell(ops, source, "resolved")
-		}
 		time.Sleep(time.Minute)
-		var heard []string
+		said := map[string][]string{}
 		for _, call := range p.taken() {
 			_, call, _ = strings.Cut(call, " ")
-			heard = append(heard, call)
+			_, call, _ = strings.Cut(call, " ")
+			source, state, _ := strings.Cut(call, " ")
+			if all := said[source]; len(all) == 0 || all[len(all)-1] != state { // else it is tried again
+				said[source] = append(all, state)
+			}
 		}
-		if slices.Contains(heard, "ops.example first resolved") || slices.Contains(heard, "ops.example second resolved") || heard[len(heard)-1] != "ops.example told resolved" {
-			t.Errorf("heard %q, want the end of told, and of no other", heard)
+		for source, want := range map[string]string{
+			"a": "firing resolved", "b": "firing resolved firing", "c": "firing resolved",
+		} {
+			if got := strings.Join(said[source], " "); got != want {
+				t.Errorf("of %s it is told %s, want %s", source, got, want)
+			}
 		}
 		if !p.hooks.Idle() {
 			t.Error("something is left to be told")
 		}
+	})
+}
+
+// Whoever is told that an alert fires is told that it is over, in this order, although it is over before the first can be
+// told. One that was given up counts as told.
+func TestResolvedFollowsFiring(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, ops := newPhone(t), webhook("ops")
 		p.tell(ops, "never", "resolved")
 		time.Sleep(time.Second)
 		p.heard()
+		p.fails(10 * time.Second)
+		p.tell(ops, "late", "firing")
+		time.Sleep(500 * time.Millisecond)
+		p.tell(ops, "late", "resolved")
+		time.Sleep(time.Minute)
+		if calls := p.taken(); len(calls) < 3 || !strings.HasSuffix(calls[len(calls)-2], "late firing") || !strings.HasSuffix(calls[len(calls)-1], "late resolved") {
+			t.Errorf("heard %q, want late firing and late resolved at last", calls)
+		}
+
+		p.fails(time.Hour)
+		p.tell(ops, "lost", "firing")
+		time.Sleep(time.Hour)
+		p.taken()
+		p.logged(1, "given up")
+		p.tell(ops, "lost", "resolved")
+		p.heard("1h1m2s ops.example lost resolved")
 
 		// A call that broke off may have arrived.
 		p.does(func(http.ResponseWriter, string, string) { time.Sleep(time.Minute) })
-		p.tell(ops, "late", "firing")
+		p.tell(ops, "slow", "firing")
 		time.Sleep(5 * time.Second)
-		p.tell(ops, "late", "resolved")
+		p.tell(ops, "slow", "resolved")
 		time.Sleep(5500 * time.Millisecond)
 		p.does(func(http.ResponseWriter, string, string) {})
 		time.Sleep(2 * time.Minute)
-		if calls := p.taken(); len(calls) < 2 || !strings.HasSuffix(calls[len(calls)-1], "late resolved") {
-			t.Errorf("heard %q, want late resolved at last", calls)
+		if calls := p.taken(); len(calls) < 3 || !strings.HasSuffix(calls[len(calls)-2], "slow firing") || !strings.HasSuffix(calls[len(calls)-1], "slow resolved") {
+			t.Errorf("heard %q, want slow firing again, and slow resolved at last", calls)
 		}
 	})
 }
@@ -343,20 +346,20 @@ func TestMessagesOfASourceKeepTheirOrder(t *testing.T) {
 		p.tell(ops, "tank", "resolved")
 		p.tell(ops, "tank", "firing")
 		time.Sleep(time.Minute)
-		p.heard("0s ops.example tank firing", "5s ops.example tank firing")
+		p.heard("0s ops.example tank firing", "5s ops.example tank resolved", "10s ops.example tank firing")
 
-		// Nor is it told again when it fails, and there is a newer one.
+		// Also if it fails, and there is a newer one.
 		p.does(func(w http.ResponseWriter, _, _ string) {
 			time.Sleep(5 * time.Second)
 			if time.Since(p.begun) < 70*time.Second {
 				w.WriteHeader(http.StatusInternalServerError)
 			}
 		})
-		p.tell(ops, "tank", "firing")
-		time.Sleep(time.Second)
 		p.tell(ops, "tank", "resolved")
+		time.Sleep(time.Second)
+		p.tell(ops, "tank", "firing")
 		time.Sleep(time.Minute)
-		p.heard("1m1s ops.example tank firing", "1m7s ops.example tank resolved")
+		p.heard("1m1s ops.example tank resolved", "1m7s ops.example tank resolved", "1m12s ops.example tank firing")
 	})
 }
 

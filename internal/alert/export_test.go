@@ -8,41 +8,62 @@ import (
 
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Webhooks are webhooks whose scheduler does nothing else.
-type Webhooks struct{ *Service }
+// Receivers are those of alerts that do what a test says, in a scheduler that does nothing else.
+type Receivers struct{ *Service }
 
-// NewWebhooks makes webhooks on the terms of the gateway.
-func NewWebhooks(log *slog.Logger, client *http.Client) *Webhooks {
+// NewReceivers makes receivers on the terms of the gateway.
+func NewReceivers(log *slog.Logger, client *http.Client) *Receivers {
 	scheduler, err := smartpoll.New(smartpoll.WithDynamic(), smartpoll.WithDrain(smartpoll.Drain{Wait: 10 * time.Second}))
 	if err != nil {
 		panic(err)
 	}
-	return &Webhooks{New(Deps{Scheduler: scheduler, Client: client, Log: log, Clock: clock.New()})}
+	return &Receivers{New(Deps{
+		Scheduler: scheduler, Client: client, Log: log, Clock: clock.New(), Changed: func(_, _, _ string) {},
+	})}
 }
 
-// Run calls webhooks until ctx ends.
-func (w *Webhooks) Run(ctx context.Context) error { return w.deps.Scheduler.Run(ctx) }
+// Run calls receivers until ctx ends.
+func (r *Receivers) Run(ctx context.Context) error { return r.deps.Scheduler.Run(ctx) }
 
-// Deliver has a webhook hear of an alert.
-func (w *Webhooks) Deliver(ctx context.Context, to *config.Notify, m Message) error {
-	return w.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		w.deliver(to, m)
-		return nil
-	})
+// Fires has the alert of a source fire, or be over. It is told to this receiver, too.
+func (r *Receivers) Fires(to *config.Notify, source string, fires bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.entryLocked(Subject{Key: wire.SourceKey(source), Name: source})
+	all := []*config.Notify{to}
+	for _, name := range e.notify {
+		if name != to.Name {
+			all = append(all, r.receivers[name].to)
+		}
+	}
+	r.ownLocked(e, r, "", config.Repeat{}, all)
+	switch {
+	case !fires:
+		r.putLocked(e, nil)
+	case !e.is.firing():
+		r.putLocked(e, &situation{word: wire.AlertFiring, since: r.deps.Clock.People(r.deps.Clock.Now())})
+	default:
+		r.putLocked(e, e.is)
+	}
 }
 
 // Idle reports whether nothing is left to be told, nor a task for it.
-func (w *Webhooks) Idle() bool {
-	for range w.deps.Scheduler.Tasks() {
+func (r *Receivers) Idle() bool {
+	for range r.deps.Scheduler.Tasks() {
 		return false
 	}
-	return len(w.boxes) == 0
+	for _, to := range r.receivers {
+		if len(to.accounts) > 0 || len(to.batches) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
-// QuietUntil and NextQuiet are for tests of quiet times alone.
 var (
 	QuietUntil = quietUntil
 	NextQuiet  = nextQuiet

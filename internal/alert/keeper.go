@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// A Store keeps one record for each source whose alert is not clear, or of which a webhook is still to be told, by the key
-// of the source.
+// A Store keeps records by keys: one for each subject whose alert is not clear, or of which a receiver is still to be told,
+// by the key of the subject, one for each job with an alert that has run, and one for each silence.
 type Store interface {
 	// Each calls f for each record.
 	Each(ctx context.Context, f func(key string, record []byte)) error
@@ -24,46 +24,80 @@ type Store interface {
 	Keep(key string, record []byte, atOnce bool)
 }
 
-// A record is what is kept of the alert of a source. It has messages, not calls: what a webhook is called with, which may
-// have secrets, is made of the configuration when it is called.
+// A record is what is kept of an alert. It has what receivers are told, not how: that may have secrets, and is made of the
+// configuration when they are called.
 type record struct {
-	*wire.Alert            // nil: clear
-	Clearing    *time.Time `json:"clearing,omitempty"` // while firing: since when it may be over
-	If          string     `json:"if,omitempty"`       // the conditions by which it is in that state
-	Clear       string     `json:"clear,omitempty"`
-	Knows       []string   `json:"knows,omitempty"` // the webhooks that know, or may know, that it fires
-	Owed        []owed     `json:"owed,omitempty"`  // in this order
+	Alert    *wire.Alert    `json:"alert,omitempty"`    // nil: clear
+	Clearing *time.Time     `json:"clearing,omitempty"` // while firing: since when it may be over
+	Polls    int            `json:"polls,omitempty"`    // while pending: on how many polls it held
+	If       string         `json:"if,omitempty"`       // the conditions by which it is in that state
+	Clear    string         `json:"clear,omitempty"`
+	Title    string         `json:"title,omitempty"` // of the subject
+	Upstream string         `json:"upstream,omitempty"`
+	Episode  string         `json:"episode,omitempty"` // while firing
+	Items    []*notify.Item `json:"items,omitempty"`   // what Owed refer to; while firing the first is how it began
+	To       []keptAccount  `json:"to,omitempty"`      // by receiver
+	Seen     *seen          `json:"seen,omitempty"`    // of a job
 }
 
-// An owed message is one that is to be delivered.
-type owed struct {
-	To      string  `json:"to"` // a webhook
-	Message Message `json:"message"`
+// A keptAccount is an [account] in a record.
+type keptAccount struct {
+	Receiver string         `json:"receiver"`
+	Told     *keptKnowledge `json:"told,omitempty"`
+	Owed     []keptOwed     `json:"owed,omitempty"`
+	At       *time.Time     `json:"at,omitempty"`       // of the outcome
+	GivenUp  string         `json:"given_up,omitempty"` // why
+}
+
+// A keptKnowledge is a [knowledge] in a record.
+type keptKnowledge struct {
+	Episode string    `json:"episode"`
+	Reason  string    `json:"reason,omitempty"`
+	At      time.Time `json:"at"`
+	Repeats int       `json:"repeats,omitempty"`
+}
+
+// A keptOwed is an [owed] in a record.
+type keptOwed struct {
+	ID      string    `json:"id"`
+	State   string    `json:"state"`
+	Again   string    `json:"again,omitempty"`
+	Episode string    `json:"episode"`
+	Item    int       `json:"item"` // of Items
+	Earlier int       `json:"earlier,omitempty"`
+	First   time.Time `json:"first"`
+	At      time.Time `json:"at"`
+	Batch   string    `json:"batch,omitempty"` // the ID of the message with which it was tried; empty: it was not
+	Group   string    `json:"group,omitempty"` // of that message
 }
 
 // A keeper knows what is kept.
 type keeper struct {
-	store    Store
-	kept     map[string]string   // the records, by source
-	left     map[string]record   // those of the process before whose source has not asked for them
-	monitors map[string]*Monitor // those at work that may have a state, by source
+	store Store
+	kept  map[string]string // the records of alerts, by key
+	left  map[string]record // those of the process before whose subject has not asked for them
 }
 
 // Restore has what must outlive the process be kept in a store, and takes up what the process before has left there: each
-// [Monitor.Resume] goes on with its state, and its messages are delivered. It must be called before anything else. The
-// error is that of the store.
+// [Monitor.Resume] goes on with its state, its messages are delivered, and silences last. It must be called before anything
+// else. The error is that of the store.
 func (s *Service) Restore(ctx context.Context, in Store) error {
-	k := &keeper{store: in, kept: map[string]string{}, left: map[string]record{}, monitors: map[string]*Monitor{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := &keeper{store: in, kept: map[string]string{}, left: map[string]record{}}
 	err := in.Each(ctx, func(key string, data []byte) {
-		source, ok := strings.CutPrefix(key, wire.SourceKey(""))
-		if !ok {
+		if strings.HasPrefix(key, silenceKey) {
+			one := new(wire.Silence)
+			if json.Unmarshal(data, one) == nil && key == silenceKey+one.ID {
+				s.silences[one.ID] = one
+			}
 			return
 		}
 		var r record
 		if json.Unmarshal(data, &r) == nil { // else it is replaced with the first change, or forgotten
-			k.left[source] = r
+			k.left[key] = r
 		}
-		k.kept[source] = string(data)
+		k.kept[key] = string(data)
 	})
 	if err != nil {
 		return fmt.Errorf("alert: read what is kept: %w", err)
@@ -72,65 +106,110 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 	return nil
 }
 
-// Forget drops what the process before has left of sources that have not asked for it. It is called when all that are
-// configured have begun.
+// Forget drops what the process before has left of subjects that have not asked for it: their alerts are over. It is called
+// when all that are configured have begun.
 func (s *Service) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.keeper == nil {
 		return
 	}
-	clear(s.keeper.left)
-	for _, source := range slices.Collect(maps.Keys(s.keeper.kept)) {
-		s.save(source, false)
+	for key := range maps.Clone(s.keeper.left) {
+		e := s.entryLocked(Subject{Key: key, Name: nameOf(key)})
+		r, _ := s.leftLocked(e)
+		e.subject.Title, e.subject.Upstream = r.Title, r.Upstream
+		var is *situation
+		if r.Alert != nil {
+			is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run}
+		}
+		s.resumeLocked(e, r, is)
+		s.endLocked(e, nil)
 	}
+	for key := range maps.Clone(s.keeper.kept) {
+		if e := s.entries[key]; e != nil {
+			s.saveLocked(e, false)
+		} else {
+			s.keepLocked(key, nil, false)
+		}
+	}
+	s.lookLocked()
 }
 
-// save has the record of a source be what it is now.
-func (s *Service) save(source string, atOnce bool) {
-	k := s.keeper
-	if k == nil {
+// nameOf is the name of a source or a job.
+func nameOf(key string) string {
+	_, name, _ := strings.Cut(key, "/")
+	return name
+}
+
+// saveLocked has the record of an alert be what it is now.
+func (s *Service) saveLocked(e *entry, atOnce bool) {
+	if s.keeper == nil {
 		return
 	}
-	if _, waits := k.left[source]; waits {
+	if _, waits := s.keeper.left[e.subject.Key]; waits {
 		return // it has not begun
 	}
-	data := s.record(source)
-	if k.kept[source] == string(data) {
+	s.keepLocked(e.subject.Key, s.recordLocked(e), atOnce)
+}
+
+func (s *Service) keepLocked(key string, data []byte, atOnce bool) {
+	k := s.keeper
+	if k.kept[key] == string(data) {
 		return
 	}
 	if data == nil {
-		delete(k.kept, source)
+		delete(k.kept, key)
 	} else {
-		k.kept[source] = string(data)
+		k.kept[key] = string(data)
 	}
-	k.store.Keep(wire.SourceKey(source), data, atOnce)
+	k.store.Keep(key, data, atOnce)
 }
 
-// record returns what is to be kept of a source, nil if that is nothing.
-func (s *Service) record(source string) []byte {
-	var r record
-	if m := s.keeper.monitors[source]; m != nil && m.state != nil {
-		now := m.state.Alert
-		r.Alert = &now
-		r.If, r.Clear = textOf(m.alert.If), textOf(m.alert.Clear)
-		if !m.state.clearing.IsZero() {
-			r.Clearing = s.deps.Clock.People(m.state.clearing)
-		}
-	}
-	for about := range s.fires {
-		if about.source == source {
-			r.Knows = append(r.Knows, about.webhook)
-		}
-	}
-	slices.Sort(r.Knows)
-	for _, name := range slices.Sorted(maps.Keys(s.boxes)) {
-		for _, i := range s.boxes[name].items() {
-			if i.source == source {
-				r.Owed = append(r.Owed, owed{i.to.Name, i.message})
-			}
-		}
-	}
-	if r.Alert == nil && r.Knows == nil && r.Owed == nil {
+// recordLocked returns what is to be kept of an alert, nil if that is nothing.
+func (s *Service) recordLocked(e *entry) []byte {
+	if e.is == nil && len(e.accounts) == 0 && (e.seen.Run == "" || e.owner == nil) {
 		return nil
+	}
+	r := record{Alert: e.shown, Title: e.subject.Title, Upstream: e.subject.Upstream}
+	if m, ok := e.owner.(*Monitor); ok && e.is != nil {
+		r.If, r.Clear, r.Polls = textOf(m.alert.If), textOf(m.alert.Clear), m.state.polls
+		r.Clearing = s.deps.Clock.People(m.state.clearing)
+	}
+	if e.seen.Run != "" {
+		r.Seen = &e.seen
+	}
+	number := func(item *notify.Item) int {
+		if i := slices.Index(r.Items, item); i >= 0 {
+			return i
+		}
+		r.Items = append(r.Items, item)
+		return len(r.Items) - 1
+	}
+	if e.episode != nil {
+		r.Episode = e.episode.id
+		number(e.episode.item)
+	}
+	at := func(t time.Time) time.Time { return *s.deps.Clock.People(t) }
+	for _, to := range slices.Sorted(maps.Keys(e.accounts)) {
+		a := e.accounts[to]
+		kept := keptAccount{Receiver: to, At: s.deps.Clock.People(a.last.at)}
+		if a.last.givenUp {
+			kept.GivenUp = a.last.err
+		}
+		if k := a.told; k != nil {
+			kept.Told = &keptKnowledge{Episode: k.episode, Reason: k.reason, At: at(k.at), Repeats: k.repeats}
+		}
+		for _, o := range a.queue {
+			one := keptOwed{
+				ID: o.id, State: o.state, Again: o.again, Episode: o.episode, Item: number(o.item), Earlier: o.earlier,
+				First: at(o.first), At: at(o.at),
+			}
+			if o.batch != nil {
+				one.Batch, one.Group = o.batch.id, o.batch.group
+			}
+			kept.Owed = append(kept.Owed, one)
+		}
+		r.To = append(r.To, kept)
 	}
 	data, _ := json.Marshal(r) // texts, times and what was JSON encode
 	return data
@@ -143,66 +222,98 @@ func textOf(condition *jq.Program) string {
 	return condition.String()
 }
 
-// Resume has m, the monitor of a source that is new in this process, go on where the process before it was, until the next
-// value decides: an alert that is pending or fires does so since then, and is not told again; what was not told is. A
-// pending alert whose condition is another one now is clear. It is called by a hook, or before the scheduler runs.
-func (m *Monitor) Resume() {
-	if m == nil || m.service.keeper == nil {
-		return
+// leftLocked takes what the process before has left of an alert.
+func (s *Service) leftLocked(e *entry) (record, bool) {
+	if s.keeper == nil {
+		return record{}, false
 	}
-	s, name := m.service, m.subject.Name
-	s.keeper.monitors[name] = m
-	r, ok := s.keeper.left[name]
-	if !ok {
-		return
-	}
-	delete(s.keeper.left, name)
-	sameIf := r.If == textOf(m.alert.If)
-	if r.Alert != nil && r.Since != nil && (sameIf || r.State != wire.AlertPending) {
-		m.state = &state{Alert: *r.Alert, began: s.monotonic(*r.Since), resumed: true}
-		m.state.Severity = wire.SeverityWarning
-		if r.Clearing != nil && sameIf && r.Clear == textOf(m.alert.Clear) {
-			m.state.clearing = s.monotonic(*r.Clearing)
-		}
-	}
-	for _, webhook := range r.Knows {
-		s.fires[alarm{webhook, name}] = true
-	}
-	for _, o := range r.Owed {
-		i := slices.IndexFunc(m.alert.Notify, func(to *config.Notify) bool { return to.Name == o.To })
-		if i < 0 {
-			s.deps.Log.Warn("webhook not called: it is not configured any more", "webhook", o.To, "source", name)
-			continue
-		}
-		if o.Message.State == Firing {
-			s.fires[alarm{o.To, name}] = true // the call may have been under way
-		}
-		o.Message.headline = headlineOf(m.subject.Headline, o.Message.Value)
-		s.deliver(m.alert.Notify[i], o.Message)
-	}
-	s.save(name, false)
+	r, ok := s.keeper.left[e.subject.Key]
+	delete(s.keeper.left, e.subject.Key)
+	return r, ok
 }
 
-// End forgets the state of m, whose source is not configured any more, or has no alert any more. What is to be delivered
-// is. It is called by a hook.
-func (m *Monitor) End() {
-	if m == nil || m.service.keeper == nil || m.service.keeper.monitors[m.subject.Name] != m {
+// resumeLocked has an alert go on where the process before was, as far as the record tells, and then be as is says.
+func (s *Service) resumeLocked(e *entry, r record, is *situation) {
+	if r.Seen != nil {
+		e.seen = *r.Seen
+	}
+	if r.Alert != nil {
+		e.is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run, err: r.Alert.Error}
+		e.acked = r.Alert.Acknowledged
+	}
+	if r.Episode != "" && len(r.Items) > 0 {
+		e.episode, e.last = &episode{id: r.Episode, item: r.Items[0]}, r.Episode
+		e.reading = Reading{Value: r.Items[0].Value, Error: r.Items[0].Error}
+	}
+	for _, kept := range r.To {
+		s.resumeAccountLocked(e, kept, r.Items)
+	}
+	var was *wire.Silenced
+	if r.Alert != nil {
+		was = r.Alert.Silenced
+	}
+	s.putLocked(e, is)
+	if was != nil && e.silenced == nil {
+		s.settleLocked(e, true)
+		s.saveLocked(e, false)
+	}
+}
+
+func (s *Service) resumeAccountLocked(e *entry, kept keptAccount, items []*notify.Item) {
+	r := s.receivers[kept.Receiver]
+	if r == nil {
+		if len(kept.Owed) > 0 {
+			s.deps.Log.Warn("alert not told: the receiver is not configured any more", "receiver", kept.Receiver, e.attr())
+		}
 		return
 	}
-	delete(m.service.keeper.monitors, m.subject.Name)
-	m.service.save(m.subject.Name, false)
+	a := &account{entry: e, to: kept.Receiver}
+	if k := kept.Told; k != nil {
+		a.told = &knowledge{episode: k.Episode, reason: k.Reason, at: s.monotonic(k.At), repeats: k.Repeats}
+	}
+	if kept.At != nil {
+		a.last = outcome{at: s.monotonic(*kept.At), givenUp: kept.GivenUp != "", err: kept.GivenUp}
+	}
+	for i, o := range kept.Owed {
+		if o.Item < 0 || o.Item >= len(items) {
+			continue // no record of ours
+		}
+		one := &owed{
+			id: o.ID, state: o.State, again: o.Again, episode: o.Episode, item: items[o.Item], earlier: o.Earlier,
+			first: s.monotonic(o.First), at: s.monotonic(o.At),
+		}
+		if o.Batch != "" && i == 0 {
+			one.batch = r.batchLocked(o, s.deps.Clock.Now())
+			one.batch.members = append(one.batch.members, a)
+		}
+		a.queue = append(a.queue, one)
+	}
+	e.accounts[kept.Receiver] = a
+}
+
+// batchLocked returns the message that the process before has tried.
+func (r *receiver) batchLocked(o keptOwed, now time.Time) *batch {
+	if i := slices.IndexFunc(r.batches, func(b *batch) bool { return b.id == o.Batch }); i >= 0 {
+		return r.batches[i]
+	}
+	b := &batch{id: o.Batch, state: o.State, again: o.Again, group: o.Group, at: now}
+	r.batches = append(r.batches, b)
+	return b
+}
+
+// endLocked ends an alert that is not configured any more, unless owner does not define it any more.
+func (s *Service) endLocked(e *entry, owner any) {
+	if e == nil || owner != nil && e.owner != owner {
+		return
+	}
+	e.owner, e.changed, e.notify = nil, nil, nil
+	s.joinLocked(e, "")
+	e.reading.Error = new(removed)
+	s.putLocked(e, nil)
 }
 
 // monotonic returns the reading of the monotonic clock at a time of the wall clock, now if that is in the future.
 func (s *Service) monotonic(at time.Time) time.Time {
 	now := s.deps.Clock.Now()
 	return now.Add(-max(0, s.deps.Clock.Wall().Sub(at)))
-}
-
-// sameState reports whether two states keep the same.
-func sameState(a, b *state) bool {
-	if a == nil || b == nil {
-		return a == b
-	}
-	return Same(&a.Alert, &b.Alert) && a.clearing.Equal(b.clearing)
 }

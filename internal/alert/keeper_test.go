@@ -119,14 +119,14 @@ func (l *life) start() {
 		l.t.Fatal(err)
 	}
 	l.service = alert.New(alert.Deps{
-		Scheduler: l.scheduler, Client: l.client, Log: slog.New(slog.DiscardHandler), Clock: clock.New(), Changed: func(string, string) {},
+		Scheduler: l.scheduler, Client: l.client, Log: slog.New(slog.DiscardHandler), Clock: clock.New(), Changed: func(_, _, _ string) {},
 	})
 	if err := l.service.Restore(l.t.Context(), l.shelf); err != nil {
 		l.t.Fatal(err)
 	}
-	l.monitor = l.service.Monitor(alert.Subject{Name: "tank", Secrets: secret.New()}, l.alert)
+	l.monitor = l.service.Monitor(alert.Subject{Key: "source/tank", Name: "tank", Secrets: secret.New()}, l.alert, nil)
 	if l.alert != nil {
-		if err := l.scheduler.Add(alert.Key("tank"), func(context.Context) (smartpoll.TaskHook, error) {
+		if err := l.scheduler.Add(alert.Key("source/tank"), func(context.Context) (smartpoll.TaskHook, error) {
 			monitor := l.monitor
 			return func(context.Context, *smartpoll.Internal) error { monitor.Elapse(alert.Reading{OK: true}); return nil }, nil
 		}); err != nil {
@@ -258,7 +258,7 @@ func TestAlertsOutliveTheProcess(t *testing.T) {
 		l.heard("firing since 00:00", "firing 95")
 		l.gets(50)
 		time.Sleep(15 * time.Second)
-		l.heard("clear", "resolved 50")
+		l.heard("clear", "firing 95", "resolved 50")
 	})
 	inBubble(t, "for goes on", high, func(l *life) {
 		l.gets(95)

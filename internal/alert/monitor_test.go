@@ -37,10 +37,10 @@ func watch(t *testing.T, a *config.Alert, secrets ...string) *watched {
 	w := &watched{t: t, scheduler: scheduler, log: new(lockedBuffer)}
 	w.service = alert.New(alert.Deps{
 		Scheduler: scheduler, Client: http.DefaultClient, Log: slog.New(slog.NewTextHandler(w.log, nil)), Clock: clock.New(),
-		Changed: func(string, string) {},
+		Changed: func(_, _, _ string) {},
 	})
-	w.monitor = w.service.Monitor(alert.Subject{Name: "tank", Secrets: secret.New(secrets...)}, a)
-	if err := scheduler.Add(alert.Key("tank"), func(context.Context) (smartpoll.TaskHook, error) {
+	w.monitor = w.service.Monitor(alert.Subject{Key: "source/tank", Name: "tank", Secrets: secret.New(secrets...)}, a, nil)
+	if err := scheduler.Add(alert.Key("source/tank"), func(context.Context) (smartpoll.TaskHook, error) {
 		return func(context.Context, *smartpoll.Internal) error {
 			w.monitor.Elapse(alert.Reading{OK: true})
 			return nil
@@ -165,13 +165,13 @@ func TestAMonitorTakesOver(t *testing.T) {
 			{&config.Alert{If: high, For: time.Hour}, true},
 			{&config.Alert{If: program(t, ". > 80"), For: time.Minute}, false},
 		} {
-			next := w.service.Monitor(alert.Subject{Name: "tank"}, tt.alert)
+			next := w.service.Monitor(alert.Subject{Key: "source/tank", Name: "tank"}, tt.alert, nil)
 			next.TakeOver(w.monitor)
 			if got := next.Alert() != nil; got != tt.want {
 				t.Errorf("a pending alert goes on as %v: %v, want %v", tt.alert.If, got, tt.want)
 			}
 		}
-		none := w.service.Monitor(alert.Subject{Name: "tank"}, nil)
+		none := w.service.Monitor(alert.Subject{Key: "source/tank", Name: "tank"}, nil, nil)
 		none.TakeOver(w.monitor)
 		none.Transition(alert.Reading{Failed: true}, none.Evaluate(t.Context(), 1.0))
 		if none.Alert() != nil {

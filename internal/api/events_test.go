@@ -68,7 +68,7 @@ func TestAListOfEvents(t *testing.T) {
 	s, h := newServices(t)
 	why := "no route"
 	s.journal.SourceChanged("a", "ok", "stale", &why) // 1, behind the start
-	s.journal.AlertChanged("a", "firing")             // 2
+	s.journal.AlertChanged("a", "", "firing", "")     // 2
 	s.journal.SourceChanged("b", "ok", "failing", nil)
 	s.journal.SourceChanged("c", "ok", "stale", nil)
 	for _, tt := range []struct{ query, want string }{
@@ -170,7 +170,7 @@ func TestListsAndStreamsHaveTheSameEvents(t *testing.T) {
 		writing.Go(func() {
 			random := rand.New(rand.NewPCG(seed, uint64(w)))
 			for i := range each {
-				s.journal.AlertChanged(fmt.Sprintf("%d.%d", w, i), "firing")
+				s.journal.AlertChanged(fmt.Sprintf("%d.%d", w, i), "", "firing", "")
 				for range random.IntN(2000) {
 					_ = i // a pause that does not depend on the clock
 				}

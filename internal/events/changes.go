@@ -14,8 +14,8 @@ const (
 	maxChanges = 10
 )
 
-// A subject is whose changes are counted together.
-type subject struct{ kind, source string }
+// A subject is whose changes are counted together: a source or a job.
+type subject struct{ kind, source, job string }
 
 // A window counts the changes of a subject.
 type window struct {
@@ -29,17 +29,19 @@ type change struct {
 	State  string  `json:"state"`            // since then
 	Before string  `json:"before,omitempty"` // until then; empty: it is not told
 	Error  *string `json:"error,omitempty"`  // why
+	Reason string  `json:"reason,omitempty"` // of the alert of a job: why it fires
 	More   int     `json:"more,omitempty"`   // of an event that tells of many changes: how many
 }
 
 // SourceChanged records that a source changed its state, and why if it is not ok.
 func (j *Journal) SourceChanged(source, before, state string, why *string) {
-	j.changed(subject{State, source}, change{State: state, Before: before, Error: briefError(why)})
+	j.changed(subject{State, source, ""}, change{State: state, Before: before, Error: briefError(why)})
 }
 
-// AlertChanged records that the alert of a source began to fire, or that it is resolved.
-func (j *Journal) AlertChanged(source, state string) {
-	j.changed(subject{Alert, source}, change{State: state})
+// AlertChanged records that the alert of a source or a job, whose name is given, began to fire, fires for another reason, or is
+// resolved. Reason is that of a job.
+func (j *Journal) AlertChanged(source, job, state, reason string) {
+	j.changed(subject{Alert, source, job}, change{State: state, Reason: reason})
 }
 
 // briefError bounds the error of a change; nil: there is none.
@@ -69,10 +71,13 @@ func (j *Journal) changed(of subject, c change) {
 		return
 	}
 	said := c.State
+	if c.Reason != "" {
+		said += ": " + c.Reason
+	}
 	if c.Error != nil {
 		said += ": " + *c.Error
 	}
-	j.addLocked(archive.Event{Kind: of.kind, Source: of.source, Text: said}, c)
+	j.addLocked(archive.Event{Kind: of.kind, Source: of.source, Job: of.job, Text: said}, c)
 }
 
 // Report records how many changes were not recorded, of the windows that are over by now. It is to be called about once
@@ -97,7 +102,7 @@ func (j *Journal) reportLocked(of subject, w *window) {
 		w.last.More, w.last.Before = more, ""
 		within := j.deps.Clock.Now().Sub(w.since).Round(time.Second)
 		j.addLocked(archive.Event{
-			Kind: of.kind, Source: of.source,
+			Kind: of.kind, Source: of.source, Job: of.job,
 			Text: fmt.Sprintf("%d more changes within %v, now %s", more, within, w.last.State),
 		}, w.last)
 	}

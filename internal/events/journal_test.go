@@ -126,7 +126,7 @@ func TestChangesThatFlapAreCounted(t *testing.T) {
 			b.SourceChanged("flaps", "ok", "stale", &why)
 			b.SourceChanged("flaps", "stale", "ok", nil)
 		}
-		b.AlertChanged("flaps", "firing")
+		b.AlertChanged("flaps", "", "firing", "")
 		b.SourceChanged("calm", "ok", "failing", &why)
 		b.Report()
 		if got := len(b.lines()); got != 1+10+2 {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
@@ -52,5 +53,14 @@ func (g *gateway) countEvents(ctx context.Context) {
 func (g *gateway) lostRun(end any) {
 	if run, ok := end.(wire.Run); ok && run.Job != "" && run.Status == progress.StatusLost {
 		g.journal.RunLost(run.Job, run.ID)
+	}
+}
+
+// alertChanged records that the alert of a source or a job has changed.
+func (g *gateway) alertChanged(key, state, reason string) {
+	if job, ok := strings.CutPrefix(key, wire.JobKey("")); ok {
+		g.journal.AlertChanged("", job, state, reason)
+	} else {
+		g.journal.AlertChanged(strings.TrimPrefix(key, wire.SourceKey("")), "", state, reason)
 	}
 }

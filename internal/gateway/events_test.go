@@ -159,7 +159,7 @@ sources:
 	var s *server
 	process := func() {
 		s = run(t, cfg, gateway.Options{Observer: &gateway.Observer{Alerts: &alert.Observer{
-			Delivered: func(_ string, err error) { delivered <- err },
+			Told: func(_, _ string, err error) { delivered <- err },
 		}}})
 	}
 	polls := func(level string) object { // what is done before a poll is committed when its value is seen

@@ -221,7 +221,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Changed: g.journal.AlertChanged, Observer: g.observer.Alerts,
+		Changed: g.alertChanged, Observer: g.observer.Alerts,
 	})
 	if err = g.resume(live); err != nil {
 		return err
@@ -239,7 +239,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.api = g.newAPI(opts)
-	g.parts = parts{&g.upstreams, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &telling{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err

@@ -215,14 +215,14 @@ func (m *Metrics) Observer() *gateway.Observer {
 			c.duration.Observe(took.Seconds())
 		}},
 		Alerts: &alert.Observer{
-			Delivered: func(webhook string, err error) {
+			Told: func(webhook, _ string, err error) {
 				if c := m.hooks.of(webhook); err == nil {
 					c.ok.Inc()
 				} else {
 					c.failed.Inc()
 				}
 			},
-			Lost: func(webhook string) { m.hooks.of(webhook).lost.Inc() },
+			GivenUp: func(webhook, _ string) { m.hooks.of(webhook).lost.Inc() },
 		},
 		Streams: m.streams.observer(),
 	}

@@ -8,13 +8,15 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// alertOn brings the alert of s to what a snapshot of it says, and an evaluation of the value if that is a new one.
-func (s *poller) alertOn(snap *wire.Source, e alert.Evaluation) {
-	s.alert.Transition(alert.ReadingOf(snap), e)
+// alertOn brings the alert of s to what a snapshot of it says, which is due to a poll or not, and an evaluation of the value
+// if that is a new one.
+func (s *poller) alertOn(snap *wire.Source, polled bool, e alert.Evaluation) {
+	s.alert.Transition(alert.ReadingOf(snap, polled), e)
 	snap.Alert = s.alert.Alert()
 }
 
-// alertElapsed is the hook that runs when the conditions of the alert have held for long enough.
+// alertElapsed is the hook that runs when the conditions of the alert have held for long enough, and when the alert is
+// another one by a silence or as it was acknowledged.
 func (s *poller) alertElapsed(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
 	if wait := s.evaluateFrom.Sub(s.svc.deps.Clock.Now()); wait > 0 {
@@ -22,8 +24,8 @@ func (s *poller) alertElapsed(_ context.Context, internal *smartpoll.Internal) e
 		return nil
 	}
 	after := s.published
-	if s.alert.Elapse(alert.ReadingOf(&after)) {
-		after.Alert = s.alert.Alert()
+	s.alert.Elapse(alert.ReadingOf(&after, false))
+	if after.Alert = s.alert.Alert(); !alert.Same(after.Alert, s.published.Alert) {
 		s.put(after)
 	}
 	return nil

@@ -104,7 +104,7 @@ func NewPollingOn(
 		Observer:  &Observer{Polled: observed.add},
 	}
 	deps.Alerts = alert.New(alert.Deps{
-		Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock, Changed: func(string, string) {},
+		Scheduler: scheduler, Client: deps.Client, Log: deps.Log, Clock: deps.Clock, Changed: func(_, _, _ string) {},
 	})
 	svc := New(deps)
 	leave := func(string, progress.Snapshot) (any, time.Duration) { return nil, 0 }

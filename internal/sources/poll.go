@@ -177,7 +177,7 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 		}
 	}
 	after.NextAt, after.Waiting = s.next(internal)
-	s.alertOn(&after, got.alert)
+	s.alertOn(&after, true, got.alert)
 	if !s.Polled() && sameSource(&after, &before) {
 		return nil
 	}
@@ -264,7 +264,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	after := before
 	after.State, after.Error = wire.SourceStale, &text
 	s.svc.deps.Samples.Gap(s.Name, s.svc.deps.Clock.Wall())
-	s.alertOn(&after, alert.Evaluation{})
+	s.alertOn(&after, false, alert.Evaluation{})
 	s.put(after)
 	return nil
 }

@@ -94,9 +94,6 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		secrets = secrets.And(cfg.Upstream.Spec.Secrets())
 	}
 	s.secrets, s.inValues = secret.New(secrets.Said...), secret.New(secrets.Values...)
-	s.alert = svc.deps.Alerts.Monitor(alert.Subject{
-		Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Secrets: s.secrets,
-	}, cfg.Alert)
 	s.topic = svc.topicOf(cfg.Name)
 	if computed, ok := cfg.Spec.(kind.Computed); ok {
 		s.from, s.needs = computed.Inputs(), computed.Needed()
@@ -109,6 +106,9 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		s.upstream = cfg.Upstream.Name
 		s.limit = svc.deps.Upstreams.Group(s.upstream)
 	}
+	s.alert = svc.deps.Alerts.Monitor(alert.Subject{
+		Key: s.key, Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Upstream: s.upstream, Secrets: s.secrets,
+	}, cfg.Alert, func() { svc.deps.Scheduler.Schedule(alert.Key(s.key), 0) })
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{
 		Secrets: s.secrets, Log: s.log, Client: svc.deps.Client, Parse: string(cfg.Parse), Input: s.input,
@@ -176,7 +176,7 @@ func (s *poller) removeTasks() {
 	scheduler := s.svc.deps.Scheduler
 	scheduler.Remove(s.key)
 	scheduler.Remove(staleKey(s.key))
-	scheduler.Remove(alert.Key(s.Name))
+	scheduler.Remove(alert.Key(s.key))
 }
 
 // latest reads the source's newest snapshot back from the store. It may be called from any goroutine.

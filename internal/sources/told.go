@@ -38,7 +38,7 @@ func (s *poller) connected() {
 	}
 	after := s.published
 	after.State, after.Error = wire.SourcePending, nil
-	s.alertOn(&after, alert.Evaluation{})
+	s.alertOn(&after, false, alert.Evaluation{})
 	s.put(after)
 }
 

@@ -1,0 +1,177 @@
+package alert
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// A JobMonitor is the alert of one job. A nil JobMonitor is always clear, and all of its methods do nothing.
+type JobMonitor struct {
+	service *Service
+	alert   *config.JobAlert
+	subject Subject
+
+	entry *entry // guarded by the mutex of the Service; nil: it has not begun
+}
+
+// Job returns the alert of a job, clear at first; nil if alert is nil.
+func (s *Service) Job(of Subject, alert *config.JobAlert) *JobMonitor {
+	if alert == nil {
+		return nil
+	}
+	return &JobMonitor{service: s, alert: alert, subject: of}
+}
+
+// lock takes the mutex, has m be at work, and returns what gives it back.
+func (m *JobMonitor) lock() (unlock func()) {
+	s := m.service
+	s.mu.Lock()
+	if m.entry == nil {
+		m.entry = s.entryLocked(m.subject)
+		m.entry.changed = nil
+		s.ownLocked(m.entry, m, m.alert.Severity, m.alert.Repeat, m.alert.Notify)
+	}
+	return s.mu.Unlock
+}
+
+// Ended tells that a run has ended: one that succeeded resolves the alert, one that was cancelled changes nothing. Of a run
+// that it was told of last it may be told again.
+func (m *JobMonitor) Ended(run wire.Run) {
+	if m == nil || run.FinishedAt == nil {
+		return
+	}
+	defer m.lock()()
+	now := seen{Run: run.ID, Finished: *run.FinishedAt}
+	if m.entry.seen.Run == now.Run && m.entry.seen.Finished.Equal(now.Finished) {
+		return
+	}
+	m.entry.seen = now
+	switch run.Status {
+	case progress.StatusSucceeded:
+		m.entry.reading = Reading{}
+		if m.entry.is != nil {
+			m.service.putLocked(m.entry, nil)
+		}
+	case progress.StatusFailed:
+		m.fireLocked(config.ReasonFailed, run.ID, run.FinishedAt, run.Error)
+	case progress.StatusTimedOut:
+		m.fireLocked(config.ReasonTimedOut, run.ID, run.FinishedAt, run.Error)
+	case progress.StatusLost:
+		m.fireLocked(config.ReasonLost, run.ID, run.FinishedAt, run.Error)
+	}
+	m.service.saveLocked(m.entry, false)
+}
+
+// Slow tells that a run has been at work for slow_after.
+func (m *JobMonitor) Slow(run wire.Run) {
+	if m == nil {
+		return
+	}
+	defer m.lock()()
+	why := "it has been at work for more than " + m.alert.SlowAfter.String()
+	m.fireLocked(config.ReasonSlow, run.ID, nil, &why)
+}
+
+// Missed tells that a run that was due by the schedule at a time did not begin, and why.
+func (m *JobMonitor) Missed(at time.Time, why string) {
+	if m == nil {
+		return
+	}
+	defer m.lock()()
+	at = at.UTC().Truncate(time.Millisecond)
+	m.fireLocked(config.ReasonMissed, "", &at, &why)
+}
+
+// fireLocked has the alert fire for a reason, if it is one of those that are configured. It does so since the given time,
+// nil for now, unless it fires already.
+func (m *JobMonitor) fireLocked(reason config.Reason, run string, since *time.Time, why *string) {
+	if !slices.Contains(m.alert.On, reason) {
+		return
+	}
+	s := m.service
+	if m.entry.is.firing() {
+		since = m.entry.is.since
+	}
+	m.entry.reading = Reading{Error: why}
+	s.putLocked(m.entry, &situation{
+		word: wire.AlertFiring, since: cmp.Or(since, s.deps.Clock.People(s.deps.Clock.Now())), reason: string(reason), run: run,
+	})
+}
+
+// keptLocked returns how the alert is after is, now that m defines it: what is not configured any more as a reason is over.
+func (m *JobMonitor) keptLocked(is *situation) *situation {
+	if is != nil && !slices.Contains(m.alert.On, config.Reason(is.reason)) {
+		return nil
+	}
+	return is
+}
+
+// TakeOver has m continue in the state of before, whose definition it replaces. Without m, before ends.
+func (m *JobMonitor) TakeOver(before *JobMonitor) {
+	if m == nil {
+		before.End()
+		return
+	}
+	defer m.lock()()
+	m.service.putLocked(m.entry, m.keptLocked(m.entry.is))
+}
+
+// Resume has m, the monitor of a job that is new in this process, go on where the process before it was.
+func (m *JobMonitor) Resume() {
+	if m == nil {
+		return
+	}
+	defer m.lock()()
+	r, ok := m.service.leftLocked(m.entry)
+	if !ok {
+		return
+	}
+	var is *situation
+	if r.Alert != nil && r.Alert.Since != nil {
+		is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run}
+	}
+	m.service.resumeLocked(m.entry, r, m.keptLocked(is))
+}
+
+// End ends the alert, whose job is not configured any more, or has no alert any more. A receiver that knows that it fires
+// is told that it is over.
+func (m *JobMonitor) End() {
+	if m == nil {
+		return
+	}
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	m.service.endLocked(m.entry, m)
+}
+
+// Alert is the state of the alert now, nil if it is clear. It must not be modified.
+func (m *JobMonitor) Alert() *wire.Alert {
+	if m == nil {
+		return nil
+	}
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	if m.entry == nil {
+		return nil
+	}
+	return m.entry.shown
+}
+
+// Seen returns the newest end that [JobMonitor.Ended] was told of, in this process or one before: a run, and when it
+// finished. Without one, it returns zero values.
+func (m *JobMonitor) Seen() (run string, finished time.Time) {
+	if m == nil {
+		return "", time.Time{}
+	}
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	if m.entry == nil {
+		return "", time.Time{}
+	}
+	return m.entry.seen.Run, m.entry.seen.Finished
+}

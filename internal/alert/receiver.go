@@ -1,0 +1,379 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/notify"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+const (
+	// patience is for how long a message that failed is tried again. With the
+	// pauses of backoff these are about ten calls.
+	patience = 15 * time.Minute
+	// groupWaits is how often a group waits for its group_wait at most.
+	groupWaits = 6
+)
+
+// backoff is between calls of a receiver that fail.
+var backoff = smartpoll.Backoff{Min: time.Second, Max: 5 * time.Minute, Jitter: 0.1}
+
+// receiverKey is the key of the task that calls a receiver.
+type receiverKey string
+
+// A receiver is one to whom messages are brought.
+type receiver struct {
+	to       *config.Notify
+	accounts map[*account]bool // those with something to tell, now or later
+	batches  []*batch          // messages that were tried, and are to be told still; the one that was tried last comes last
+
+	tasked  bool   // the scheduler has its task
+	calling *batch // the call in progress
+	backoff bool   // the last call failed, and the scheduler has the time of the next one
+
+	failing time.Time // since when calls fail; zero: they do not
+	err     error     // why the last call failed
+	told    time.Time // when a message was told last
+}
+
+// A batch is a message that was tried. It has the same alerts each time that it is tried, but for those that are silenced
+// meanwhile.
+type batch struct {
+	id, state, again, group string
+
+	members []*account // the head of the queue of each has this batch
+	sent    []*account // those whom the call in progress, or the last one, tells of
+	at      time.Time  // when the message was made
+	failed  time.Time  // when a call failed first; zero: none did
+}
+
+// receiverLocked returns the receiver that is configured so.
+func (s *Service) receiverLocked(to *config.Notify) *receiver {
+	r := s.receivers[to.Name]
+	if r == nil {
+		r = &receiver{accounts: map[*account]bool{}}
+		s.receivers[to.Name] = r
+	}
+	r.to = to
+	return r
+}
+
+// SetReceivers tells which receivers are configured. Those that are not any more are told nothing more, and what they know
+// is forgotten.
+func (s *Service) SetReceivers(all []*config.Notify) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left := map[string]bool{}
+	for _, to := range all {
+		s.receiverLocked(to)
+		left[to.Name] = true
+	}
+	for name, r := range s.receivers {
+		if !left[name] {
+			s.dropLocked(name, r)
+		}
+	}
+	s.deps.Published()
+}
+
+// dropLocked forgets a receiver.
+func (s *Service) dropLocked(name string, r *receiver) {
+	delete(s.receivers, name)
+	if r.tasked {
+		s.deps.Scheduler.Remove(receiverKey(name))
+	}
+	for _, e := range s.entries {
+		if a := e.accounts[name]; a != nil {
+			if len(a.queue) > 0 {
+				s.deps.Log.Warn("alert not told: the receiver is not configured any more", "receiver", name, e.attr())
+			}
+			delete(e.accounts, name)
+			s.settleLocked(e, false)
+			s.saveLocked(e, false)
+		}
+	}
+}
+
+// enlistLocked has the receiver of an account look after it for as long as there is something to tell.
+func (s *Service) enlistLocked(a *account) {
+	r := s.receivers[a.to]
+	if r == nil {
+		return
+	}
+	var at time.Time
+	switch {
+	case len(a.queue) == 0:
+		at = a.repeats()
+	case a.tried() != nil:
+		at = s.deps.Clock.Now()
+	default:
+		at = a.queue[0].at
+		if !s.aloneLocked(a.entry) {
+			at = at.Add(r.to.GroupWait)
+		}
+	}
+	if at.IsZero() {
+		delete(r.accounts, a)
+	} else {
+		r.accounts[a] = true
+	}
+	s.wakeLocked(r, at)
+}
+
+// repeats returns when the receiver is to be told again that the alert fires; zero: it is not.
+func (a *account) repeats() time.Time {
+	e := a.entry
+	if a.told == nil || len(a.queue) > 0 || e.episode == nil || e.silenced != nil || e.acked != nil || e.repeat.Every == 0 ||
+		e.repeat.Limit > 0 && a.told.repeats >= e.repeat.Limit || !slices.Contains(e.notify, a.to) {
+		return time.Time{}
+	}
+	return a.told.at.Add(e.repeat.Every)
+}
+
+// wakeLocked has the task of a receiver run at a time, zero for never, or earlier. If nothing is due then, the task finds
+// out when something is: to look at all that waits is left to it.
+func (s *Service) wakeLocked(r *receiver, at time.Time) {
+	key := receiverKey(r.to.Name)
+	switch {
+	case r.calling != nil:
+		return // the end of the call decides
+	case len(r.accounts) == 0 && r.tasked:
+		r.tasked, r.backoff = false, false
+		s.deps.Scheduler.Remove(key)
+		return
+	case at.IsZero() || r.backoff:
+		return
+	case !r.tasked:
+		if err := s.deps.Scheduler.Add(key, s.task(r), smartpoll.Retry(backoff)); err != nil {
+			panic("alert: " + err.Error()) // keys are unique, and the backoff is valid
+		}
+		r.tasked = true
+	}
+	if in := at.Sub(s.deps.Clock.Now()); in > 0 {
+		s.deps.Scheduler.ScheduleSooner(key, in)
+	} else {
+		s.deps.Scheduler.Schedule(key, 0)
+	}
+}
+
+// A waiting is what one receiver is to be told of one group and was not tried.
+type waiting struct {
+	group       string
+	heads       []*account
+	first, last time.Time // when the first and the last of them joined
+	alone       bool      // nothing can join them
+}
+
+// due is when they are told.
+func (w *waiting) due(wait time.Duration) time.Time {
+	if w.alone {
+		return w.first
+	}
+	due := w.last.Add(wait)
+	if most := w.first.Add(groupWaits * wait); most.Before(due) {
+		return most
+	}
+	return due
+}
+
+// waitsLocked returns what waits to be tried for the first time, by group.
+func (s *Service) waitsLocked(r *receiver) map[string]*waiting {
+	all := map[string]*waiting{}
+	for a := range r.accounts {
+		if len(a.queue) == 0 || a.tried() != nil || a.entry.silenced != nil {
+			continue
+		}
+		group, head := a.entry.group(), a.queue[0]
+		w := all[group]
+		if w == nil {
+			w = &waiting{group: group, first: head.first, last: head.at, alone: s.aloneLocked(a.entry)}
+			all[group] = w
+		}
+		w.heads = append(w.heads, a)
+		if head.first.Before(w.first) {
+			w.first = head.first
+		}
+		if head.at.After(w.last) {
+			w.last = head.at
+		}
+	}
+	return all
+}
+
+// held reports whether a message that was tried is not to be tried now: all of its alerts are silenced.
+func (b *batch) held() bool {
+	return !slices.ContainsFunc(b.members, func(a *account) bool { return a.entry.silenced == nil })
+}
+
+// nextLocked returns when there is something to tell, zero if there is nothing.
+func (s *Service) nextLocked(r *receiver) (at time.Time) {
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, b := range r.batches {
+		if !b.held() {
+			sooner(b.at)
+		}
+	}
+	for _, w := range s.waitsLocked(r) {
+		sooner(w.due(r.to.GroupWait))
+	}
+	for a := range r.accounts {
+		sooner(a.repeats())
+	}
+	return at
+}
+
+// takeLocked returns the message that is to be told next, nil if there is none by now. At the end, for which tried is not
+// nil, nothing is waited for, and what has been tried is left out.
+func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) *batch {
+	for a := range r.accounts {
+		if at := a.repeats(); !at.IsZero() && !at.After(now) {
+			s.oweLocked(a, notify.Firing, notify.Repeat, a.entry.episode.id)
+			s.saveLocked(a.entry, false)
+		}
+	}
+	var next *waiting
+	var due time.Time
+	for _, w := range s.waitsLocked(r) {
+		at := w.due(r.to.GroupWait)
+		if at.After(now) && tried == nil || next != nil && (at.After(due) || at.Equal(due) && next.group < w.group) {
+			continue
+		}
+		next, due = w, at
+	}
+	for i, b := range r.batches {
+		if b.held() || tried[b] {
+			continue
+		}
+		if next == nil || !b.at.After(due) {
+			r.batches = slices.Delete(r.batches, i, i+1)
+			r.batches = append(r.batches, b)
+			return b
+		}
+		break // others were tried later
+	}
+	if next == nil {
+		return nil
+	}
+	b := next.batch(now)
+	r.batches = append(r.batches, b)
+	for _, a := range b.members {
+		s.saveLocked(a.entry, true)
+	}
+	return b
+}
+
+// batch makes the message that tells the oldest of what waits, and with it all that is like it.
+func (w *waiting) batch(now time.Time) *batch {
+	slices.SortFunc(w.heads, func(a, b *account) int {
+		return cmp.Or(a.queue[0].first.Compare(b.queue[0].first), cmp.Compare(a.entry.subject.Key, b.entry.subject.Key))
+	})
+	oldest := w.heads[0].queue[0]
+	b := &batch{id: oldest.id, state: oldest.state, again: oldest.again, group: w.group, at: now}
+	for _, a := range w.heads {
+		if head := a.queue[0]; head.state == b.state {
+			head.batch = b
+			b.members = append(b.members, a)
+			if head.again != b.again {
+				b.again = ""
+			}
+		}
+	}
+	return b
+}
+
+// messageLocked is what a receiver is sent.
+func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
+	m := notify.Message{ID: b.id, State: b.state, Again: b.again, Group: b.group, At: *s.deps.Clock.People(s.deps.Clock.Now())}
+	b.sent = nil
+	for _, a := range b.members {
+		head := a.queue[0]
+		if a.entry.silenced != nil {
+			continue
+		}
+		b.sent = append(b.sent, a)
+		m.Count++
+		m.Severity = worse(m.Severity, head.item.Severity)
+		if len(m.Alerts) < notify.MaxItems {
+			item := *head.item
+			item.Earlier = head.earlier
+			m.Alerts = append(m.Alerts, item)
+		}
+	}
+	for _, e := range s.entries {
+		a := e.accounts[r.to.Name]
+		if a == nil || e.group() != b.group {
+			continue
+		}
+		knows := a.told
+		if o := a.tried(); o != nil && o.batch == b && e.silenced == nil {
+			knows = o.after(knows)
+		}
+		if knows != nil {
+			m.Firing++
+		}
+	}
+	m.Word()
+	return m
+}
+
+// worse is the higher one of two severities.
+func worse(a, b string) string {
+	rank := []string{"info", "warning", "critical"}
+	if slices.Index(rank, b) > slices.Index(rank, a) {
+		return b
+	}
+	return a
+}
+
+// task returns the task that brings messages to a receiver, one after the other.
+func (s *Service) task(r *receiver) smartpoll.Task {
+	call := func(ctx context.Context) (*batch, error) {
+		b, to, m := s.begin(ctx, r, nil)
+		if b == nil {
+			return nil, nil
+		}
+		return b, s.send(ctx, to, m)
+	}
+	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, b *batch, err error) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r.calling = nil
+		if b == nil {
+			r.backoff = false
+		} else {
+			var in time.Duration
+			if err != nil {
+				in = time.Until(internal.Next(receiverKey(r.to.Name)))
+			}
+			s.resultLocked(r, b, err, in)
+		}
+		s.wakeLocked(r, s.nextLocked(r))
+		return nil
+	})
+}
+
+// begin takes the next message of a receiver, as takeLocked does.
+func (s *Service) begin(ctx context.Context, r *receiver, tried map[*batch]bool) (*batch, *config.Notify, notify.Message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		return nil, nil, notify.Message{} // the task was removed, so that the end of a call would not be heard of
+	}
+	b := s.takeLocked(r, s.deps.Clock.Now(), tried)
+	if b == nil {
+		return nil, nil, notify.Message{}
+	}
+	r.calling = b
+	if tried == nil {
+		s.deps.Scheduler.Schedule(receiverKey(r.to.Name), -1) // what was scheduled meanwhile is up to the end of the call
+	}
+	return b, r.to, s.messageLocked(r, b)
+}

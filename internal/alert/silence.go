@@ -1,0 +1,225 @@
+package alert
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+var (
+	// ErrNoSilence is returned by [Service.EndSilence] for an ID that no silence has, or has any more.
+	ErrNoSilence = errors.New("there is no such silence")
+	// ErrTooManySilences is wrapped by the error of [Service.Silence] if there are 1000.
+	ErrTooManySilences = errors.New("there are too many silences")
+	// ErrNotFiring is returned by [Service.Acknowledge] for an alert that does not fire, or that there is not.
+	ErrNotFiring = errors.New("the alert does not fire")
+)
+
+const (
+	// maxSilences is how many there may be at once.
+	maxSilences = 1000
+	// lookAgain is how often it is looked whether a silence or a quiet time has begun or ended, besides the time at which
+	// that is expected: the clock may be set.
+	lookAgain = time.Minute
+	// silenceKey precedes the ID of a silence in the key of its record.
+	silenceKey = "silence/"
+)
+
+// lookKey is the key of the task that has silences end, and quiet times begin and end.
+type lookKey struct{}
+
+// Silence keeps receivers from being told of what in.Of says, until in.Until. It sets the ID and Since.
+func (s *Service) Silence(in wire.Silence) (wire.Silence, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.silences) >= maxSilences {
+		return wire.Silence{}, fmt.Errorf("%w: end some of these %d first", ErrTooManySilences, maxSilences)
+	}
+	in.ID = strings.ToLower(rand.Text()[:12])
+	in.Since, in.Until = s.deps.Clock.Wall().UTC().Truncate(time.Millisecond), in.Until.UTC()
+	s.silences[in.ID] = &in
+	s.keepSilenceLocked(&in)
+	s.deps.Log.Info("silence begun", "silence", in.ID, "of", in.Of, "until", in.Until, "by", in.By, "reason", in.Reason)
+	s.lookLocked()
+	s.deps.Published()
+	return in, nil
+}
+
+// EndSilence ends a silence before its time, for somebody. The error is [ErrNoSilence].
+func (s *Service) EndSilence(id, by string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.silences[id] == nil {
+		return ErrNoSilence
+	}
+	s.deps.Log.Info("silence ended", "silence", id, "of", s.silences[id].Of, "by", by)
+	s.forgetSilenceLocked(id)
+	s.lookLocked()
+	s.deps.Published()
+	return nil
+}
+
+// Silences returns all that have not ended, the oldest first.
+func (s *Service) Silences() []wire.Silence {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.silencesLocked()
+}
+
+func (s *Service) silencesLocked() []wire.Silence {
+	all := make([]wire.Silence, 0, len(s.silences))
+	for _, one := range s.silences {
+		all = append(all, *one)
+	}
+	slices.SortFunc(all, func(a, b wire.Silence) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// Acknowledge notes that somebody has acknowledged the alert of a key: it is not repeated until it fires the next time. The
+// error is [ErrNotFiring].
+func (s *Service) Acknowledge(key, by, reason string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key]
+	if e == nil || e.episode == nil {
+		return ErrNotFiring
+	}
+	e.acked = &wire.Acknowledged{At: *s.deps.Clock.People(s.deps.Clock.Now()), By: by, Reason: reason}
+	s.deps.Log.Info("alert acknowledged", e.attr(), "by", by, "reason", reason)
+	s.showLocked(e)
+	for _, a := range e.accounts {
+		s.enlistLocked(a)
+	}
+	s.saveLocked(e, true)
+	e.tell()
+	s.deps.Published()
+	return nil
+}
+
+// SetQuiet tells which quiet times are configured.
+func (s *Service) SetQuiet(all []*config.Quiet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quiet = all
+	s.lookLocked()
+}
+
+// tell has whoever shows the alert know that it is another one.
+func (e *entry) tell() {
+	if e.changed != nil {
+		e.changed()
+	}
+}
+
+// silencedLocked returns why an alert is silenced now, nil if it is not: that which lasts longest.
+func (s *Service) silencedLocked(e *entry) *wire.Silenced {
+	if len(s.silences) == 0 && len(s.quiet) == 0 {
+		return nil
+	}
+	now := s.deps.Clock.Wall()
+	var is *wire.Silenced
+	for _, one := range s.silences {
+		if isOf(one.Of, e.subject) && one.Until.After(now) && (is == nil || one.Until.After(is.Until)) {
+			is = &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason}
+		}
+	}
+	if until, reason := quietUntil(s.quiet, e.subject, now); !until.IsZero() && (is == nil || until.After(is.Until)) {
+		is = &wire.Silenced{Until: until.UTC(), Reason: reason}
+	}
+	return is
+}
+
+// lookLocked brings all alerts to the silences and the quiet times that there are now, and has that done again when it
+// changes.
+func (s *Service) lookLocked() {
+	now := s.deps.Clock.Wall()
+	for id, one := range s.silences {
+		if !one.Until.After(now) {
+			s.deps.Log.Info("silence is over", "silence", id, "of", one.Of)
+			s.forgetSilenceLocked(id)
+			s.deps.Published()
+		}
+	}
+	for _, e := range s.entries {
+		is := s.silencedLocked(e)
+		if equal(is, e.silenced) {
+			continue
+		}
+		was := e.silenced
+		e.silenced = is
+		s.silencedOtherwiseLocked(e, was)
+	}
+	s.lookLaterLocked(now)
+}
+
+// silencedOtherwiseLocked is called when an alert is silenced otherwise than it was.
+func (s *Service) silencedOtherwiseLocked(e *entry, was *wire.Silenced) {
+	s.showLocked(e)
+	s.settleLocked(e, was != nil && e.silenced == nil)
+	s.saveLocked(e, false)
+	if e.shown != nil {
+		e.tell()
+		s.deps.Published()
+	}
+}
+
+// lookLaterLocked schedules the next look, if there is anything to look for.
+func (s *Service) lookLaterLocked(now time.Time) {
+	if len(s.silences) == 0 && len(s.quiet) == 0 {
+		if s.timed {
+			s.timed = false
+			s.deps.Scheduler.Remove(lookKey{})
+		}
+		return
+	}
+	if !s.timed {
+		look := func(context.Context) (smartpoll.TaskHook, error) {
+			return func(context.Context, *smartpoll.Internal) error {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				if s.timed {
+					s.lookLocked()
+				}
+				return nil
+			}, nil
+		}
+		if err := s.deps.Scheduler.Add(lookKey{}, look); err != nil {
+			panic("alert: " + err.Error()) // there is no other
+		}
+		s.timed = true
+	}
+	in := lookAgain
+	for _, one := range s.silences {
+		in = min(in, one.Until.Sub(now))
+	}
+	if at := nextQuiet(s.quiet, now); !at.IsZero() {
+		in = min(in, at.Sub(now))
+	}
+	s.deps.Scheduler.Schedule(lookKey{}, max(0, in))
+}
+
+// keepSilenceLocked keeps a silence beyond the process.
+func (s *Service) keepSilenceLocked(one *wire.Silence) {
+	if s.keeper != nil {
+		data, _ := json.Marshal(one) // texts and times encode
+		s.keeper.store.Keep(silenceKey+one.ID, data, true)
+	}
+}
+
+// forgetSilenceLocked ends a silence.
+func (s *Service) forgetSilenceLocked(id string) {
+	delete(s.silences, id)
+	if s.keeper != nil {
+		s.keeper.store.Keep(silenceKey+id, nil, true)
+	}
+}
