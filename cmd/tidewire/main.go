@@ -59,7 +59,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		serveCommand(), checkCommand(), explainCommand(), pollCommand(), runCommand(), runsCommand(), outputCommand(),
+		serveCommand(), checkCommand(), explainCommand(), pollCommand(), notifyCommand(), runCommand(), runsCommand(), outputCommand(),
 		watchCommand(), eventsCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
 		versionCommand(),
 	)
@@ -154,6 +154,7 @@ func (e usageError) Error() string { return string(e) }
 
 func checkCommand() *cobra.Command {
 	var format string
+	var receivers bool
 	cmd := &cobra.Command{
 		Use:   "check [CONFIG]",
 		Short: "Report every problem of a configuration",
@@ -163,6 +164,9 @@ stdout, as a JSON array or as annotations for GitHub Actions. It exits with 1 if
 Warnings, which are not part of the JSON, are about things that may well be right: a program
 that is missing on this machine, an argument that another program would run as code.
 
+With --notify it also shows what each receiver of alerts would be sent, without what is secret. Nothing
+is sent: tidewire notify test does that.
+
 CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 		Example:           "  tidewire check tidewire.yaml\n  tidewire check --format github tidewire.yaml\n  generate | tidewire check -",
 		Args:              arguments(0, 1),
@@ -170,6 +174,9 @@ CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if format != formatText && format != formatJSON && format != formatGitHub {
 				return usageError(fmt.Sprintf("--format %s is not text, json or github", format))
+			}
+			if receivers && format != formatText {
+				return usageError("--notify is for people: leave --format out")
 			}
 			name, _, err := configFirst(cmd, args, 0)
 			if err != nil {
@@ -182,11 +189,7 @@ CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 			}
 			switch format {
 			case formatText:
-				writeWarnings(cmd.ErrOrStderr(), cfg.Warnings)
-				fmt.Fprintf(
-					cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"),
-					count(len(cfg.Jobs), "job"),
-				)
+				return showValid(cmd, name, cfg, receivers)
 			case formatJSON:
 				if err := writeJSON(cmd.OutOrStdout(), problems); err != nil {
 					return err
@@ -204,8 +207,19 @@ CONFIG defaults to ./tidewire.yaml; "-" reads stdin.`,
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", formatText, "`format` of the report: text, json or github")
+	cmd.Flags().BoolVar(&receivers, "notify", false, "show what each receiver of alerts would be sent")
 	choices(cmd, "format", formatText, formatJSON, formatGitHub)
 	return cmd
+}
+
+// showValid says that a configuration is valid and, with receivers, what these would be sent.
+func showValid(cmd *cobra.Command, name string, cfg *config.Config, receivers bool) error {
+	writeWarnings(cmd.ErrOrStderr(), cfg.Warnings)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s\n", name, count(len(cfg.Sources), "source"), count(len(cfg.Jobs), "job"))
+	if receivers {
+		return showNotify(cmd.OutOrStdout(), cfg)
+	}
+	return nil
 }
 
 func schemaCommand() *cobra.Command {

@@ -22,15 +22,9 @@ func manCommand() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o777); err != nil {
 				return fmt.Errorf("write the manual: %w", err)
 			}
-			pages := []*cobra.Command{cmd.Root()}
-			for _, c := range cmd.Root().Commands() {
-				if c.IsAvailableCommand() && c.Name() != "completion" { // the help of completion is about shells
-					pages = append(pages, c)
-				}
-			}
-			for _, c := range pages {
+			for _, c := range pagesOf(cmd.Root()) {
 				name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
-				if err := os.WriteFile(filepath.Join(args[0], name), []byte(manPage(c, pages)), 0o666); err != nil {
+				if err := os.WriteFile(filepath.Join(args[0], name), []byte(manPage(c)), 0o666); err != nil {
 					return fmt.Errorf("write the manual: %w", err)
 				}
 			}
@@ -39,9 +33,20 @@ func manCommand() *cobra.Command {
 	}
 }
 
+// pagesOf returns a command and those below it, which have a page each.
+func pagesOf(c *cobra.Command) []*cobra.Command {
+	pages := []*cobra.Command{c}
+	for _, below := range c.Commands() {
+		if below.IsAvailableCommand() && below.Name() != "completion" { // its help is about shells
+			pages = append(pages, pagesOf(below)...)
+		}
+	}
+	return pages
+}
+
 // manPage returns the manual page of a command in the macros of man(7). It takes little code: cobra's own generator
 // goes via Markdown, with two more modules.
-func manPage(c *cobra.Command, pages []*cobra.Command) string {
+func manPage(c *cobra.Command) string {
 	var b strings.Builder
 	section := func(name string) { fmt.Fprintf(&b, ".SH %s\n", name) }
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
@@ -60,7 +65,10 @@ func manPage(c *cobra.Command, pages []*cobra.Command) string {
 	}
 	if !c.Runnable() {
 		section("COMMANDS")
-		for _, page := range pages[1:] {
+		for _, page := range pagesOf(c)[1:] {
+			if page.Parent() != c {
+				continue
+			}
 			fmt.Fprintf(
 				&b, ".TP\n.BR %s (1)\n%s\n", roff(strings.ReplaceAll(page.CommandPath(), " ", "-")), roff(page.Short),
 			)

@@ -36,7 +36,7 @@ func TestWhatCannotBeWrittenIsAFailure(t *testing.T) {
 	}})
 	config := file(t, "version: 1\nsources: {a: {exec: [echo, 1]}}\n")
 	for _, args := range [][]string{
-		{"check", config}, {"check", "--format", "json", config}, {"explain", config, "a"}, {"poll", config, "a"}, {"schema"}, {"version"},
+		{"check", config}, {"check", "--notify", config}, {"check", "--format", "json", config}, {"explain", config, "a"}, {"poll", config, "a"}, {"schema"}, {"version"},
 		{"--version"}, {"watch", "--once", gw}, {"watch", "--once", "--json", gw}, {"watch", gw}, {"hash-token", "ci"},
 		{"runs", "--url", gw}, {"runs", "--json", "--url", gw}, {"output", "R", "--url", gw}, {"--help"},
 	} {

@@ -77,3 +77,15 @@ func (c *Config) Source(name string) (*Source, error) {
 	}
 	return nil, fmt.Errorf("there is no source %s, %s", grammar.Quote(name), grammar.Suggest(name, "sources", known))
 }
+
+// Receiver returns the entry of notify with the given name. The error suggests one.
+func (c *Config) Receiver(name string) (*Notify, error) {
+	var known []string
+	for _, to := range c.Notify {
+		if to.Name == name {
+			return to, nil
+		}
+		known = append(known, to.Name)
+	}
+	return nil, fmt.Errorf("notify has no %s, %s", grammar.Quote(name), grammar.Suggest(name, "receivers", known))
+}

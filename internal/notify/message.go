@@ -90,3 +90,18 @@ func sampleOf(sort string) Message {
 	m.Word()
 	return m
 }
+
+// Test is a message that says that a receiver is tested, as if an alert began, or ended.
+func Test(name, state, link string, at time.Time) Message {
+	i := Item{Key: "test/" + name, Title: "Test of " + name, State: state, Severity: "info", Since: &at}
+	m := Message{
+		ID: "test-" + at.Format("20060102150405.000000000") + "-" + state, State: state, Severity: i.Severity, Link: link,
+		Group: i.Key, Count: 1, At: at, Alerts: []Item{i},
+	}
+	if state == Firing {
+		m.Firing = 1
+	}
+	m.Word()
+	m.Text = "This is a test of Tidewire. Nothing has happened."
+	return m
+}
