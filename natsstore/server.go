@@ -106,7 +106,7 @@ func (s *Store) write(ctx, giveUp context.Context, w write, impatient bool) (rev
 			return 0, errFenced
 		case errors.As(err, &api) && (api.Code == codeWriteInProcess || api.Code == codeSameIDInUse):
 			busy = true
-		case ctx.Err() == nil:
+		case ctx.Err() == nil && (open || !unanswered): // one attempt without an answer is not worth a word
 			s.note(&s.writing, err)
 		}
 		switch {
