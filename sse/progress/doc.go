@@ -73,7 +73,8 @@
 //
 // A Tracker writes to a [snapshot.Store] and shows only what the store reports. [New] makes one that keeps everything
 // in the process. [Open] takes a store that may be shared: the Tracker then shows all of its entries, including those
-// of other processes.
+// of other processes, which it can cancel ([Tracker.CancelContext]). Names of topics that begin with a NUL byte and
+// "cancel/" are kept for that.
 //
 // A run whose process dies becomes an Orphan in the store. A Tracker on the store, of another process or the next one,
 // adopts it and gives it the terminal `{"status":"lost",...}`, or the one that [Options].Lost makes of its last snapshot,
@@ -90,10 +91,10 @@
 // # Errors
 //
 // A topic without a run is [ErrNoTopic], a Tracker that begins no more runs [ErrEnded], an attempt to forget a run that
-// has not ended [ErrRunning]; any other error of a start, of [Tracker.Forget] or of [Publisher.End] is the store's.
-// [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the cause of [Job.Context]:
-// [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also ErrNoTopic if the
-// server does not have the run any more. Payloads that cannot be encoded are logged.
+// has not ended [ErrRunning]; any other error of a start, of [Tracker.CancelContext], of [Tracker.Forget] or of
+// [Publisher.End] is the store's. [Tracker.Serve] also fails as [sse.Hub.Serve] does. Why a worker should stop is the
+// cause of [Job.Context]: [ErrCancelled], [ErrLost] or ErrEnded. Errors of a [Client] are those of [sse.Client], and also
+// ErrNoTopic if the server does not have the run any more. Payloads that cannot be encoded are logged.
 //
 // # What it leaves to others
 //

@@ -2,6 +2,7 @@ package progress
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
@@ -54,6 +55,10 @@ func (t *Tracker) leave() {
 func (t *Tracker) apply(e snapshot.Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if strings.HasPrefix(e.Topic, asking) {
+		t.askedLocked(e)
+		return
+	}
 	rec, known := t.records[e.Topic]
 	defer t.changedLocked()
 	if e.State == snapshot.Gone {
@@ -132,6 +137,9 @@ type lostEnd struct {
 
 // lostEnd returns the end of a lost run, and whether it is the Tracker's to end.
 func (t *Tracker) lostEnd(topic string, last Snapshot) (end lostEnd, isMine bool) {
+	if strings.HasPrefix(topic, asking) {
+		return lostEnd{}, true
+	}
 	if t.lost == nil {
 		return lostEnd{lost, t.retention}, true
 	}

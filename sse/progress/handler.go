@@ -54,7 +54,7 @@ type HandlerOptions struct {
 //   - GET streams as [Tracker.Serve] does, and may hand the connection off ([sse.StreamOptions]). If Accept prefers
 //     application/json to text/event-stream, the answer is the newest snapshot, with the event's id as ETag. With
 //     If-None-Match the answer is 304 while nothing has changed, and with `Prefer: wait=N` it waits for a change.
-//   - DELETE asks the run to stop: 202, 200 if it is over, or 409 if it runs in another process.
+//   - DELETE asks the run to stop, in whatever process it is: 202, or 200 if it is over.
 //
 // GET and DELETE apply to the topic's current run, or, at a run's own URL, only to that run. Errors are problems (RFC
 // 9457); 404 means that the run does not exist, or is no longer kept. Handler does not authorise requests: wrap it in a
@@ -301,8 +301,12 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
 		h.answer(w, r, http.StatusAccepted, topic, rec.run, true)
 	case rec.topic.Ended():
 		h.answer(w, r, http.StatusOK, topic, rec.run, true)
-	default:
-		fail(w, r, http.StatusConflict, "the run belongs to another process, and only that can cancel it")
+	default: // of another process
+		if h.tracker.cancelRun(r.Context(), topic, rec) != nil {
+			failForNow(w, r, "the process that has the run cannot be asked to stop it")
+			return
+		}
+		h.answer(w, r, http.StatusAccepted, topic, rec.run, true)
 	}
 }
 

@@ -229,7 +229,7 @@ func TestHandlerCancel(t *testing.T) {
 	})
 }
 
-// A run of another process can be watched, joined and waited for, but not cancelled.
+// A run of another process can be watched, joined, waited for and cancelled.
 func TestHandlerForeignRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := snapshot.NewMemory()
@@ -243,9 +243,16 @@ func TestHandlerForeignRun(t *testing.T) {
 		if got := h.do("POST", "/a", ""); got.ID != job.ID() || !got.Coalesced {
 			t.Errorf("POST: %s, want to join", got.text)
 		}
-		h.do("DELETE", "/a", "").problem(t, 409, "another process")
-		time.AfterFunc(time.Second, func() { job.Finish(map[string]string{"status": "succeeded"}) })
-		if got := h.do("POST", "/a", "", "Prefer", "wait=5"); got.StatusCode != 200 || got.Snapshot.Status != "succeeded" {
+		working := job.Context()
+		if got := h.do("DELETE", "/a", ""); got.StatusCode != 202 || got.ID != job.ID() {
+			t.Errorf("DELETE: %d %s, want 202", got.StatusCode, got.text)
+		}
+		<-working.Done()
+		if cause := context.Cause(working); !errors.Is(cause, progress.ErrCancelled) {
+			t.Errorf("DELETE ends the work with %v, want ErrCancelled", cause)
+		}
+		time.AfterFunc(time.Second, func() { job.Finish(map[string]string{"status": "cancelled"}) })
+		if got := h.do("POST", "/a", "", "Prefer", "wait=5"); got.StatusCode != 200 || got.Snapshot.Status != "cancelled" {
 			t.Errorf("POST that waits: %d %s, want the end", got.StatusCode, got.text)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 
 // Causes of the end of a [Job.Context], for [context.Cause].
 var (
-	// ErrCancelled means that [Tracker.Cancel] was called.
+	// ErrCancelled means that [Tracker.Cancel] or [Tracker.CancelContext] was called.
 	ErrCancelled = errors.New("progress: the job was cancelled")
 
 	// ErrLost means that the run lost its topic: its claim could not be renewed, or the entry was removed from the

@@ -3,6 +3,7 @@ package progress
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/tidewire/tidewire/snapshot"
 )
@@ -58,6 +59,9 @@ func (t *Tracker) startOrLog(topic string, opts StartOptions) (*Job, bool) {
 // that it begins; a run that it joins keeps its own.
 func (t *Tracker) StartAs(ctx context.Context, topic string, opts StartOptions) (job *Job, isNew bool, err error) {
 	t.mustBeMade()
+	if strings.HasPrefix(topic, asking) {
+		return nil, false, fmt.Errorf("progress: start %q: %w", topic, errReserved)
+	}
 	for isLater := false; ; isLater = true {
 		s, isMine, err := t.enter(topic)
 		if err != nil {
@@ -193,5 +197,8 @@ func (t *Tracker) jobOf(entry snapshot.Entry, claim snapshot.Claim, opts StartOp
 	}
 	rec.job = job
 	t.records[entry.Topic] = rec
+	if _, isAsked := t.asked[job.run]; isAsked {
+		job.requestCancel(ErrCancelled)
+	}
 	return job
 }

@@ -40,13 +40,14 @@ type Tracker struct {
 
 	mu sync.Mutex // guards the fields below
 
-	records  map[string]record // by topic, as reported by the store; empty for good once the store is no longer followed
-	working  map[*Job]int      // calls of Job.Run that have not returned
-	starting map[string]*start // by topic: the start that claims it at the moment
-	unused   *start            // for the next one; nil: none
-	orphans  []*orphan         // to be adopted and ended
-	adopting int               // the goroutines that do that
-	changed  chan struct{}     // closed when one of the fields above has changed; nil while nothing waits for that
+	records  map[string]record   // by topic, as reported by the store; empty for good once the store is no longer followed
+	working  map[*Job]int        // calls of Job.Run that have not returned
+	starting map[string]*start   // by topic: the start that claims it at the moment
+	unused   *start              // for the next one; nil: none
+	orphans  []*orphan           // to be adopted and ended
+	adopting int                 // the goroutines that do that
+	asked    map[string]struct{} // runs that some process has asked to stop, lately; nil until there is one
+	changed  chan struct{}       // closed when one of the fields above has changed; nil while nothing waits for that
 }
 
 // record is a Tracker's state of a topic that has a run.
@@ -155,15 +156,6 @@ func (t *Tracker) mustBeMade() {
 	if t.records == nil {
 		panic("progress: a Tracker must be made by New or Open")
 	}
-}
-
-// Cancel ends the [Job.Context] of the job that runs on topic, with the cause [ErrCancelled], and reports whether there
-// is one in this process. The job continues until its worker calls Finish.
-func (t *Tracker) Cancel(topic string) bool {
-	t.mu.Lock()
-	job := t.records[topic].job
-	t.mu.Unlock()
-	return job != nil && job.requestCancel(ErrCancelled)
 }
 
 // Serve streams topic to a client: the newest snapshot, later ones, and the terminal. It blocks until the stream has
