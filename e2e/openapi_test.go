@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/kind/all"
@@ -95,6 +96,8 @@ var unseen = map[string]string{
 	"listRuns 503":        "as for listEvents",
 	"listJobRuns 503":     "as for listEvents",
 	"runOutput 503":       "as for listEvents",
+
+	"makeSilence 409": "there have to be 1000 silences",
 
 	"completeSignIn 503": "the provider has to be slow or away within one sign-in; TestASlowProviderHoldsFew has it so",
 }
@@ -208,9 +211,28 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 	c.do(410, "POST", "/api/v1/runs/"+old+"/cancel", "")
 
+	// Alerts, and what people do about them.
+	const silences, acknowledge = "/api/v1/silences", "/api/v1/alerts/acknowledge"
+	silence := c.object(201, "POST", silences, `{"of":"source/tank","for":"1h","reason":"noise"}`, "Idempotency-Key", "two")
+	c.do(201, "POST", silences, `{"of":"source/tank","for":"1h","reason":"noise"}`, "Idempotency-Key", "two")
+	c.do(422, "POST", silences, `{"of":"source/tank","for":"2h"}`, "Idempotency-Key", "two")
+	ended := c.object(201, "POST", silences, `{"of":"upstream/plant","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`)
+	c.do(204, "DELETE", silences+"/"+ended["id"].(string), "")
+	c.do(200, "GET", silences, "")
+	c.do(200, "POST", acknowledge, `{"of":"source/tank","reason":"on my way"}`)
+	c.do(409, "POST", acknowledge, `{"of":"source/count"}`)
+	c.do(200, "GET", "/api/v1/alerts", "")
+	c.do(200, "GET", "/api/v1/sources/tank", "")
+	for _, path := range []string{silences, acknowledge} {
+		c.do(400, "POST", path, `{"off":"all"}`)
+		c.do(413, "POST", path, `{"of":"`+strings.Repeat("x", 70_000)+`"}`)
+		c.do(415, "POST", path, "of=all", "Content-Type", "application/x-www-form-urlencoded")
+		c.do(422, "POST", path, `{}`)
+	}
+
 	// What holds everywhere: names that there are not, state that has not changed.
-	paths := map[string]string{"name": "tank", "job": "named", "id": run["id"].(string)}
-	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none"}, func(method, path string) {
+	paths := map[string]string{"name": "tank", "job": "named", "id": run["id"].(string), "silence": silence["id"].(string)}
+	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none", "silence": "none"}, func(method, path string) {
 		if strings.HasPrefix(path, "/auth/") {
 			return // about the provider, which there is
 		}
@@ -218,7 +240,12 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 			path += "?sources=none"
 		}
 		body := ""
-		if method == http.MethodPost {
+		switch {
+		case path == silences:
+			body = `{"of":"none","for":"1h"}`
+		case path == acknowledge:
+			body = `{"of":"none"}`
+		case method == http.MethodPost:
 			body = "{}"
 		}
 		c.do(404, method, path, body)
@@ -277,7 +304,7 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	})
 	c.as("operator-secret", func() { c.do(403, "POST", "/api/v1/jobs/mine/runs", "{}") })
 	c.each(403, paths, func(method, path string) {
-		if method == http.MethodPost {
+		if method != http.MethodGet {
 			c.do(403, method, path, "{}", "Sec-Fetch-Site", "cross-site")
 		}
 	})

@@ -67,17 +67,22 @@ func (s *Service) receiverLocked(to *config.Notify) *receiver {
 func (s *Service) SetReceivers(all []*config.Notify) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	left := map[string]bool{}
+	left, changed := map[string]bool{}, false
 	for _, to := range all {
+		before := s.receivers[to.Name]
+		changed = changed || before == nil || before.to.Receiver.Kind() != to.Receiver.Kind()
 		s.receiverLocked(to)
 		left[to.Name] = true
 	}
 	for name, r := range s.receivers {
 		if !left[name] {
+			changed = true
 			s.dropLocked(name, r)
 		}
 	}
-	s.deps.Published()
+	if changed {
+		s.deps.Published()
+	}
 }
 
 // dropLocked forgets a receiver.

@@ -114,6 +114,13 @@ func (s *Service) SetQuiet(all []*config.Quiet) {
 	s.lookLocked()
 }
 
+// ClockSet tells that the wall clock was set: silences and quiet times go by it.
+func (s *Service) ClockSet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lookLocked()
+}
+
 // tell has whoever shows the alert know that it is another one.
 func (e *entry) tell() {
 	if e.changed != nil {

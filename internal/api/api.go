@@ -30,8 +30,10 @@ import (
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
@@ -84,6 +86,21 @@ type Runs interface {
 	Output(ctx context.Context, id string, from int64, most int) (part archive.Output, more <-chan struct{}, err error)
 }
 
+// Alerts are the alerts of sources and jobs, and what people do about them. Their methods may be called from any goroutine.
+type Alerts interface {
+	// Alerts has all alerts that are not clear, all silences, and all receivers.
+	Alerts() wire.Alerts
+	// Silences has those that have not ended, the oldest first.
+	Silences() []wire.Silence
+	// Silence begins a silence, whose ID and Since it sets. The error is [alert.ErrTooManySilences].
+	Silence(s wire.Silence) (wire.Silence, error)
+	// EndSilence ends one for somebody. The error is [alert.ErrNoSilence].
+	EndSilence(id, by string) error
+	// Acknowledge acknowledges the alert of a source or a job, by its key, for somebody. The error is
+	// [alert.ErrNotFiring].
+	Acknowledge(key, by, reason string) error
+}
+
 // Errors of a reload, beside [config.Problems].
 var (
 	// ErrNoFile is why a configuration cannot be read again.
@@ -99,6 +116,11 @@ type Deps struct {
 	Runs    Runs
 	Samples archive.Samples // has the polls of sources, and their numbers
 	Spans   archive.Spans   // has the states in which sources were
+
+	Alerts Alerts
+	// AlertsTopic changes when Alerts have changed, afterwards.
+	AlertsTopic *sse.Topic
+	Clock       *clock.Clock
 
 	// Config returns the configuration in effect, from the first request on. It is not modified.
 	Config func() *config.Config
@@ -133,9 +155,15 @@ type Deps struct {
 
 // An API answers requests. [New] makes one. It has no goroutine; [API.Watch] is to run in one.
 type API struct {
-	deps    Deps
-	clients *slog.Logger // logs to Clients
+	deps     Deps
+	clients  *slog.Logger                                     // logs to Clients
+	silences *idempotency.Keys[access.Identity, wire.Silence] // those that were made with an Idempotency-Key
 }
 
 // New returns an API.
-func New(deps Deps) *API { return &API{deps: deps, clients: slog.New(deps.Clients)} }
+func New(deps Deps) *API {
+	return &API{
+		deps: deps, clients: slog.New(deps.Clients),
+		silences: idempotency.New[access.Identity](idempotency.Options[wire.Silence]{}),
+	}
+}

@@ -40,8 +40,10 @@ type services struct {
 	storeFails bool
 	past       error // of what reads the polls and states of sources
 	spans      *archive.MemorySpans
-	runs       api.Runs     // nil: there are none
-	changed    *sse.Topic   // of them
+	runs       api.Runs   // nil: there are none
+	changed    *sse.Topic // of them
+	alerts     *someAlerts
+	recorded   []audit.Record
 	log        lockedBuffer // of what clients cause
 }
 
@@ -145,10 +147,11 @@ func newServices(t *testing.T) (*services, http.Handler) {
 	eventsTopic := hub.Topic("events", sse.TopicOptions{})
 	s.events = &brokenEvents{Events: archive.NewMemoryEvents(archive.NewEventBounds(10_000))}
 	s.journal = newJournal(t, s.events, eventsTopic)
-	cfg := new(config.Config)
+	cfg := alertsConfig()
 	current := func() *config.Config { return cfg }
 	log := slog.New(slog.DiscardHandler)
 	guard := access.New(current)
+	s.alerts = &someAlerts{topic: hub.Topic("alerts", sse.TopicOptions{})}
 	s.spans, s.changed = archive.NewMemorySpans(), hub.Topic("runs", sse.TopicOptions{})
 	samples := archive.NewMemorySamples()
 	samples.Keep("a", time.Hour)
@@ -159,6 +162,9 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Runs:        servedRuns{of: s},
 		Samples:     brokenSamples{samples, s},
 		Spans:       brokenSpans{s.spans, s},
+		Alerts:      s.alerts,
+		AlertsTopic: s.alerts.topic,
+		Clock:       clock.New(),
 		Config:      current,
 		ConfigTopic: hub.Topic("config", sse.TopicOptions{}),
 		Reload:      func(context.Context, audit.Actor) (wire.Difference, error) { return s.reloaded, s.reload },
@@ -167,11 +173,12 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Latest:      (*sse.Topic).Latest,
 		Hub:         hub,
 		Guard:       guard,
-		Audit:       audit.New(audit.Options{File: func() string { return "" }, Clock: clock.New(), Logger: log}),
-		Log:         log,
-		Clients:     flood.NewHandler(slog.NewTextHandler(&s.log, nil)),
-		Ready:       func() bool { return true },
-		StoreFails:  func() bool { return s.storeFails },
+		Audit: audit.New(audit.Options{File: func() string { return "" }, Clock: clock.New(), Logger: log,
+			Tell: func(r audit.Record) { s.recorded = append(s.recorded, r) }}),
+		Log:        log,
+		Clients:    flood.NewHandler(slog.NewTextHandler(&s.log, nil)),
+		Ready:      func() bool { return true },
+		StoreFails: func() bool { return s.storeFails },
 	}).Handler()
 }
 
@@ -288,10 +295,14 @@ func TestAllowNamesEveryMethod(t *testing.T) {
 	_, handler := newServices(t)
 	for path, want := range map[string]string{
 		"/api/v1/sources": "GET, HEAD", "/api/v1/sources/a/refresh": "POST", "/": "GET, HEAD", "/auth/token": "POST",
+		"/api/v1/silences": "GET, HEAD, POST",
 	} {
 		answer, p := do(t, handler, "DELETE", path, "")
 		if got := answer.Header.Get("Allow"); answer.StatusCode != 405 || got != want || p["instance"] != path {
 			t.Errorf("DELETE %s = %d, Allow %q, %v, want 405 and %q", path, answer.StatusCode, got, p, want)
 		}
+	}
+	if answer, _ := do(t, handler, "PUT", "/api/v1/silences/s1", "{}"); answer.StatusCode != 405 || answer.Header.Get("Allow") != "DELETE" {
+		t.Errorf("PUT of a silence = %d, Allow %q, want 405 and DELETE", answer.StatusCode, answer.Header.Get("Allow"))
 	}
 }

@@ -19,7 +19,7 @@ func startOf(w http.ResponseWriter, r *http.Request) (start wire.Start, isForm, 
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == jsonType:
-		start, ok = jsonStart(w, r)
+		ok = decodeJSON(w, r, &start, startBody)
 		return start, false, ok
 	case err == nil && media == formType:
 		start.Args, ok = formArgs(w, r)
@@ -34,24 +34,40 @@ func startOf(w http.ResponseWriter, r *http.Request) (start wire.Start, isForm, 
 	return start, false, false
 }
 
-func jsonStart(w http.ResponseWriter, r *http.Request) (body wire.Start, ok bool) {
+// startBody is the shape of the body of a start.
+const startBody = `{"args":{…}}`
+
+// readJSON reads a body that has to be JSON with the members of v. What it says when it is not shows a right one. It reports
+// false after an answer of its own.
+func readJSON(w http.ResponseWriter, r *http.Request, v any, right string) bool {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != jsonType {
+		w.Header().Set("Accept", jsonType) // RFC 9110 §15.5.16
+		fail(w, r, http.StatusUnsupportedMediaType, fmt.Sprintf("the body must be JSON such as %s, with Content-Type: %s", right, jsonType))
+		return false
+	}
+	return decodeJSON(w, r, v, right)
+}
+
+// decodeJSON is readJSON of a body whose type is known.
+func decodeJSON(w http.ResponseWriter, r *http.Request, v any, right string) bool {
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil && err != io.EOF {
-		failBody(w, r, err)
-		return body, false
+	if err := decoder.Decode(v); err != nil && err != io.EOF {
+		failBody(w, r, err, right)
+		return false
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		fail(w, r, http.StatusBadRequest, "the body goes on after its JSON value")
-		return body, false
+		return false
 	}
-	return body, true
+	return true
 }
 
 func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
 	if err := r.ParseForm(); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
-			failBody(w, r, err)
+			failBody(w, r, err, startBody)
 		} else {
 			fail(w, r, http.StatusBadRequest, "the body is not a form: a field has a bad escape")
 		}

@@ -72,8 +72,8 @@ func failArgs(w http.ResponseWriter, r *http.Request, j *config.Job, problems []
 	failParts(w, r, "the arguments are not valid", parts...)
 }
 
-// failBody answers with the reason why a body did not decode.
-func failBody(w http.ResponseWriter, r *http.Request, err error) {
+// failBody answers with the reason why a body did not decode, and shows a right one.
+func failBody(w http.ResponseWriter, r *http.Request, err error, right string) {
 	var (
 		tooLarge *http.MaxBytesError
 		syntax   *json.SyntaxError
@@ -89,7 +89,7 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		if wrong.Field != "" {
 			where = "#/" + strings.ReplaceAll(wrong.Field, ".", "/")
 		}
-		wanted := `an object such as {"args":{}}`
+		wanted := "an object such as " + right
 		if wrong.Type.Kind() == reflect.String {
 			wanted = "a text"
 		}
@@ -100,7 +100,7 @@ func failBody(w http.ResponseWriter, r *http.Request, err error) {
 		})
 	default:
 		reason := strings.TrimPrefix(err.Error(), "json: ")
-		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not {\"args\":{…}}: %s", reason))
+		fail(w, r, http.StatusBadRequest, fmt.Sprintf("the body is not %s: %s", right, reason))
 	}
 }
 

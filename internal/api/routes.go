@@ -20,7 +20,8 @@ const (
 )
 
 // A route is one method and path. Callers need the permission verb; if that is operate and the pattern has {job} or
-// {id}, for that job, or for the job of that run.
+// {id}, for that job, or for the job of that run. What else they need, the handler finds out: which alerts a request acts
+// on is in its body.
 type route struct {
 	pattern string // as [http.ServeMux] has it
 	verb    access.Verb
@@ -58,6 +59,11 @@ func (a *API) routes() []route {
 		{"GET /api/v1/runs/{id}/output", view, a.runOutput},
 		{"POST /api/v1/runs/{id}/cancel", operate, a.cancelRun},
 		{"GET /api/v1/events", view, a.listEvents},
+		{"GET /api/v1/alerts", view, a.listAlerts},
+		{"POST /api/v1/alerts/acknowledge", view, a.acknowledge},
+		{"GET /api/v1/silences", view, a.listSilences},
+		{"POST /api/v1/silences", view, a.makeSilence},
+		{"DELETE /api/v1/silences/{silence}", view, a.endSilence},
 		{"POST /api/v1/config/reload", manage, a.reloadConfig},
 		{"GET /metrics", view, a.scrape},
 		{"GET /openapi.json", public, openAPI},
@@ -109,7 +115,7 @@ func inShortestForm(u *url.URL) bool {
 // noRoute answers a request without a route: with 405 if there is one for another method, otherwise with 404.
 func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
 		if !inShortestForm(r.URL) {
 			break
 		}

@@ -65,7 +65,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case errors.As(err, new(*http.MaxBytesError)):
-		failBody(w, r, err)
+		failBody(w, r, err, "")
 		return
 	case err != nil: // which might quote it
 		fail(w, r, http.StatusBadRequest, `the body is neither {"token": "…"} nor a form with it`)

@@ -130,7 +130,7 @@ func (u wakeup) Write(p []byte) (int, error)      { return len(p), nil }
 func (u wakeup) Flush()                           { u.wake() }
 func (u wakeup) SetWriteDeadline(time.Time) error { return nil }
 
-// everything returns the topics of the configuration and of all its sources and jobs.
+// everything returns the topics of the configuration and of all its sources and jobs, and the one of their alerts.
 func (a *API) everything() []*sse.Topic {
-	return slices.Concat([]*sse.Topic{a.deps.ConfigTopic}, a.deps.Sources.Topics(), a.deps.Jobs.Topics())
+	return slices.Concat([]*sse.Topic{a.deps.ConfigTopic, a.deps.AlertsTopic}, a.deps.Sources.Topics(), a.deps.Jobs.Topics())
 }

@@ -39,6 +39,8 @@ func (j *Journal) Audited(r audit.Record) {
 			data["seconds"] = took.Float64()
 			e.Text += " after " + time.Duration(took.Float64()*float64(time.Second)).Round(time.Millisecond).String()
 		}
+	case "silence", "end-silence", "acknowledge":
+		e.Kind, e.Source, e.Text = Alert, said.text("source"), said.alert(r.Action, data)
 	case "reload":
 		e.Kind, e.Text = Reload, said.reload(data)
 	case "sign-in":
@@ -137,6 +139,26 @@ func (a attributes) copy(to map[string]any, names ...string) {
 			to[name] = brief(s)
 		}
 	}
+}
+
+// alert returns what somebody did about alerts, and adds it to data.
+func (a attributes) alert(action string, data map[string]any) string {
+	var did string
+	switch of := a.text("of"); action {
+	case "silence":
+		until := a["until"].Time().UTC().Format(time.RFC3339)
+		data["state"], data["until"] = "silenced", until
+		did = of + " silenced until " + until
+	case "end-silence":
+		data["state"], did = "unsilenced", "the silence of "+of+" was ended"
+	default:
+		data["state"], did = "acknowledged", "acknowledged"
+	}
+	a.copy(data, "of", "silence", "reason")
+	if why := a.text("reason"); why != "" {
+		did += ": " + why
+	}
+	return did
 }
 
 // maxListed is how many things of each kind the data of a reload names.

@@ -35,7 +35,7 @@ import (
 // The kinds of events.
 const (
 	State   = "state"    // a source became ok, stale or failing
-	Alert   = "alert"    // an alert began to fire, or is resolved
+	Alert   = "alert"    // an alert began to fire, is resolved, or somebody silenced or acknowledged it
 	Run     = "run"      // a run was started, was asked to end, or ended
 	Reload  = "reload"   // the configuration was read again, and is in effect or was refused
 	SignIn  = "sign-in"  // somebody signed in, or was refused

@@ -88,6 +88,11 @@ func TestWhatIsAuditedIsAnEvent(t *testing.T) {
 		log.Record(ann, "reload", slog.Any("added", []string{"source/a"}), slog.Any("changed", []string(nil)), slog.Any("removed", []string{"job/x", "job/y"}))
 		log.Record(audit.Program(), "reload", slog.String("error", "a.yaml:3: wrong\nmore"))
 		log.Record(ann, "reload")
+		until := slog.Time("until", time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC))
+		log.Record(ann, "silence", slog.String("of", "source/a"), slog.String("source", "a"), slog.String("silence", "S1"), until, slog.String("reason", "noise"))
+		log.Record(ann, "silence", slog.String("of", "all"), slog.String("silence", "S2"), until, slog.String("reason", ""))
+		log.Record(ann, "end-silence", slog.String("of", "upstream/plant"), slog.String("silence", "S2"))
+		log.Record(ann, "acknowledge", slog.String("of", "job/scan"), slog.String("job", "scan"), slog.String("reason", "on it"))
 		log.Record(nobody, "sign-in", slog.String("as", "ann"), slog.Group("", slog.String("as_kind", "token")), slog.String("method", "token"), slog.String("result", "ok"))
 		for range 13 {
 			log.RecordMetered("192.0.2.9", slog.String("address", "192.0.2.9"), nobody, "sign-in", slog.String("as", ""), slog.String("method", "token"), slog.String("result", "refused"))
@@ -104,6 +109,10 @@ func TestWhatIsAuditedIsAnEvent(t *testing.T) {
 			`reload  ann: 1 added, 2 removed {"added":["source/a"],"removed":["job/x","job/y"]}`,
 			`reload  tidewire: refused: a.yaml:3: wrong {"error":"a.yaml:3: wrong\nmore"}`,
 			`reload  ann: nothing changed {}`,
+			`alert a ann: source/a silenced until 2026-11-21T20:00:00Z: noise {"of":"source/a","reason":"noise","silence":"S1","state":"silenced","until":"2026-11-21T20:00:00Z"}`,
+			`alert  ann: all silenced until 2026-11-21T20:00:00Z {"of":"all","silence":"S2","state":"silenced","until":"2026-11-21T20:00:00Z"}`,
+			`alert  ann: the silence of upstream/plant was ended {"of":"upstream/plant","silence":"S2","state":"unsilenced"}`,
+			`alert scan ann: acknowledged: on it {"of":"job/scan","reason":"on it","state":"acknowledged"}`,
 			`sign-in  ann: signed in {"address":"192.0.2.9","as_kind":"token","method":"token","result":"ok"}`,
 		}
 		for range 10 {

@@ -94,6 +94,11 @@ var matrix = map[string]struct {
 	"GET /api/v1/runs/{id}":                   {"view", "/api/v1/runs/SCAN", "", 200},
 	"GET /api/v1/runs/{id}/events":            {"view", "/api/v1/runs/SCAN/events", "", 200},
 	"GET /api/v1/runs/{id}/output":            {"view", "/api/v1/runs/SCAN/output", "", 200},
+	"GET /api/v1/alerts":                      {"view", "/api/v1/alerts", "", 200},
+	"POST /api/v1/alerts/acknowledge":         {"scan", "/api/v1/alerts/acknowledge", `{"of":"job/scan"}`, 409}, // it does not fire
+	"GET /api/v1/silences":                    {"view", "/api/v1/silences", "", 200},
+	"POST /api/v1/silences":                   {"scan", "/api/v1/silences", `{"of":"job/scan","for":"1h"}`, 201},
+	"DELETE /api/v1/silences/{silence}":       {"operate", "/api/v1/silences/none", "", 404},
 	"POST /api/v1/config/reload":              {"manage", "/api/v1/config/reload", "", 409}, // there is no file
 	"POST /api/v1/runs/{id}/cancel":           {"scan", "/api/v1/runs/SCAN/cancel", "", 202},
 }
@@ -716,4 +721,27 @@ func TestATokenThatIsWithdrawn(t *testing.T) {
 	}
 	s.json(401, "GET", "/api/v1/sources", "", bearer("goes")...)
 	s.json(200, "GET", "/api/v1/sources", "", bearer("stays")...)
+}
+
+// A silence takes the permission for what it is of, to make and to end it.
+func TestWhoMaySilence(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	for _, tt := range []struct{ of, who string }{
+		{"job/scan", "operator scanner admin"}, {"source/a", "operator admin"}, {"all", "operator admin"},
+	} {
+		for caller := range strings.SplitSeq("viewer operator scanner stranger admin", " ") {
+			may := contains(" "+tt.who+" ", " "+caller+" ")
+			made, ended, body := 403, 403, fmt.Sprintf(`{"of":%q,"for":"1h"}`, tt.of)
+			if may {
+				made, ended = 201, 204
+			}
+			if status, _, text := s.do("POST", "/api/v1/silences", body, bearer(caller)...); status != made || may && !contains(text, `"by":"`+caller+`"`) {
+				t.Errorf("%s silences %s = %d %s, want %d", caller, tt.of, status, text, made)
+			}
+			id := str(s.json(201, "POST", "/api/v1/silences", body, bearer("admin")...)["id"])
+			if status, _, text := s.do("DELETE", "/api/v1/silences/"+id, "", bearer(caller)...); status != ended {
+				t.Errorf("%s ends the silence of %s = %d %s, want %d", caller, tt.of, status, text, ended)
+			}
+		}
+	}
 }

@@ -93,6 +93,7 @@ type gateway struct {
 	clock     *clock.Clock
 	client    *http.Client // of all polls and webhooks
 	alerts    *alert.Service
+	alerted   atomic.Int64 // how often alerts have changed
 	past      past
 	cfg       atomic.Pointer[config.Config] // what is configured now
 	upstreams upstream.Pool
@@ -221,8 +222,9 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Changed: g.alertChanged, Observer: g.observer.Alerts,
+		Changed: g.alertChanged, Published: g.publishAlerts, Observer: g.observer.Alerts,
 	})
+	g.publishAlerts()
 	if err = g.resume(live); err != nil {
 		return err
 	}
@@ -293,7 +295,7 @@ func (g *gateway) newSources() *sources.Service {
 		Samples:   g.past.samples,
 		Spans:     g.past.spans,
 		Changed:   g.journal.SourceChanged,
-		ClockSet:  func() { g.jobs.ClockSet() },
+		ClockSet:  func() { g.jobs.ClockSet(); g.alerts.ClockSet() },
 		Observer:  g.observer.Sources,
 	}
 	if g.dir != nil {
@@ -315,6 +317,9 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Runs:        g.jobs,
 		Samples:     g.past.samples,
 		Spans:       g.past.spans,
+		Alerts:      g.alerts,
+		AlertsTopic: g.alertsTopic(),
+		Clock:       g.clock,
 		Config:      g.cfg.Load,
 		ConfigTopic: g.configTopic(),
 		Reload:      g.reload,

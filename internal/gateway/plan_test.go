@@ -332,7 +332,7 @@ jobs: {j%[1]d: {exec: [echo]}}
 	heap, goroutines := measure()
 	tasks := slices.Collect(maps.Keys(g.Tasks()))
 	cycle(1000)
-	topics, want := g.Topics(), []string{"config", "events", "source/a0", "source/b0", "source/changes", "source/stays"}
+	topics, want := g.Topics(), []string{"alerts", "config", "events", "source/a0", "source/b0", "source/changes", "source/stays"}
 	// A store tells of the end of a topic first, and then that the topic is gone.
 	for late := time.Now().Add(10 * time.Second); !slices.Equal(topics, want) && time.Now().Before(late); {
 		time.Sleep(10 * time.Millisecond)

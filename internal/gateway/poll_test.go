@@ -219,10 +219,10 @@ sources:
 	s.events("/api/v1/stream", "", func(ev sse.Event) bool {
 		keys = append(keys, decode(t, ev.Data)["key"].(string))
 		id = ev.ID
-		return len(keys) < 3
+		return len(keys) < 4
 	})
 	slices.Sort(keys)
-	if want := []string{"config", "source/a", "source/b"}; !slices.Equal(keys, want) {
+	if want := []string{"alerts", "config", "source/a", "source/b"}; !slices.Equal(keys, want) {
 		t.Errorf("the stream began with %v, want %v", keys, want)
 	}
 
@@ -230,9 +230,9 @@ sources:
 	var names []string
 	s.events("/api/v1/stream", "x"+id, func(ev sse.Event) bool {
 		names = append(names, ev.Name)
-		return len(names) < 4
+		return len(names) < 5
 	})
-	if want := []string{"reset", "", "", ""}; !slices.Equal(names, want) {
+	if want := []string{"reset", "", "", "", ""}; !slices.Equal(names, want) {
 		t.Errorf("events after another epoch = %q, want %q", names, want)
 	}
 }

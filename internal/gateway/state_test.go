@@ -233,8 +233,8 @@ func TestJSONIsAnsweredInPlaceOfAStreamOnRequest(t *testing.T) {
 		}
 		// A job that never ran has no snapshot.
 		all, _ := decode(t, []byte(body))["snapshots"].([]any)
-		if len(all) != 2 || all[0].(object)["key"] != "config" || all[1].(object)["key"] != "source/a" {
-			t.Errorf("snapshots = %v, want those of the configuration and of source/a", all)
+		if len(all) != 3 || all[0].(object)["key"] != "config" || all[1].(object)["key"] != "alerts" || all[2].(object)["key"] != "source/a" {
+			t.Errorf("snapshots = %v, want those of the configuration, the alerts and source/a", all)
 		}
 	}
 	for _, accept := range []string{"", "*/*", "text/event-stream", "application/json, text/event-stream"} {

@@ -37,7 +37,7 @@ func TestAStreamOfSomeKeys(t *testing.T) {
 		query string
 		want  []string
 	}{
-		{"", []string{"config", "job/j", "job/k", "source/a", "source/b"}},
+		{"", []string{"alerts", "config", "job/j", "job/k", "source/a", "source/b"}},
 		{"?sources=a", []string{"source/a"}},
 		{"?sources=b,a&jobs=*", []string{"job/j", "job/k", "source/a", "source/b"}},
 		{"?jobs=k", []string{"job/k"}},

@@ -57,7 +57,7 @@ type Acknowledged struct {
 // A Silence keeps receivers from being told of some alerts until a time.
 type Silence struct {
 	ID     string    `json:"id"`
-	Of     string    `json:"of"` // the key of a source or a job, upstream/NAME for all sources of that, or SilenceAll
+	Of     string    `json:"of"` // the key of a source or a job, upstream/NAME for all that belongs to it, or SilenceAll
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
 	By     string    `json:"by"`     // who made it
@@ -67,7 +67,7 @@ type Silence struct {
 // SilenceAll is what a silence of all alerts is of.
 const SilenceAll = "all"
 
-// UpstreamKey is what a silence of all sources of an upstream is of.
+// UpstreamKey is what a silence of all that belongs to an upstream is of.
 func UpstreamKey(name string) string { return "upstream/" + name }
 
 // Silences is the answer with every silence that has not ended, the oldest first.
@@ -105,6 +105,12 @@ type AlertObject struct {
 	Upstream string `json:"upstream,omitempty"` // of the source
 	Alert
 	Told []Told `json:"told"` // what became of the newest message to each receiver that is to know of it, by name
+}
+
+// An AlertsVersion is what a stream has of [Alerts]: that they have changed.
+type AlertsVersion struct {
+	Key     string `json:"key"`     // AlertsKey
+	Version int64  `json:"version"` // grows with each change, from 1
 }
 
 // What became of a message.

@@ -51,7 +51,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
 		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
-		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{},
+		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{}, "AlertsVersion": wire.AlertsVersion{},
 		"AlertObject": wire.AlertObject{}, "Told": wire.Told{}, "Receiver": wire.Receiver{},
 		"Health": wire.Health{}, "Event": wire.Event{}, "Events": wire.Events{},
 	} {

@@ -11,6 +11,9 @@ package wire
 // ConfigKey is the key of [Config].
 const ConfigKey = "config"
 
+// AlertsKey is the key of [AlertsVersion].
+const AlertsKey = "alerts"
+
 // SourceKey is the key of the source of that name.
 func SourceKey(name string) string { return "source/" + name }
 
