@@ -173,7 +173,39 @@ func (r *remote) query(ctx context.Context, v any, query url.Values, path ...str
 	return header, nil
 }
 
-// do makes a request; it sends the token only to the gateway's origin. An answer other than 200 is a
+// post sends a body as JSON by POST, and decodes the answer into v; its errors are those of do.
+func (r *remote) post(ctx context.Context, v, body any, path ...string) error {
+	return r.send(ctx, http.MethodPost, v, body, path...)
+}
+
+// send is post with another method; v and body may be nil.
+func (r *remote) send(ctx context.Context, method string, v, body any, path ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerFor)
+	defer cancel()
+	req, err := r.request(ctx, path...)
+	if err != nil {
+		return err
+	}
+	req.Method = method
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(data)), int64(len(data))
+		req.Header.Set("Content-Type", "application/json")
+	}
+	_, answer, err := r.do(req)
+	if err != nil || v == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, v); err != nil {
+		return fmt.Errorf("%s does not answer like a gateway: %w", req.URL.Redacted(), err)
+	}
+	return nil
+}
+
+// do makes a request; it sends the token only to the gateway's origin. An answer that is no success is a
 // [*sse.StatusError].
 func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	resp, err := httpclient.KeepCredentials(&http.Client{Transport: r.dial}).Do(req)
@@ -182,7 +214,7 @@ func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode/100 != 2 {
 		return nil, nil, &sse.StatusError{
 			Method:     req.Method,
 			URL:        req.URL.Redacted(),

@@ -187,11 +187,14 @@ func runsGrid(rows []runRow, withJob bool, now time.Time) grid {
 	return g
 }
 
-// statusLooks maps the statuses of runs to their marks.
-var statusLooks = map[progress.Status]struct {
+// A statusLook is the mark of a status.
+type statusLook struct {
 	glyph  string
 	colour terminal.Colour
-}{
+}
+
+// statusLooks maps the statuses of runs to their marks.
+var statusLooks = map[progress.Status]statusLook{
 	progress.StatusQueued:     {"○", terminal.Faint},
 	progress.StatusRunning:    {"●", terminal.Bold},
 	progress.StatusCancelling: {"●", terminal.Yellow},
