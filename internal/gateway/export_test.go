@@ -82,6 +82,12 @@ func (g Gateway) Start(ctx context.Context) (over <-chan struct{}) {
 	}).Ended()
 }
 
+// Step sets the wall clock ahead, or back.
+func (g Gateway) Step(d time.Duration) { g.clock.Step(d) }
+
+// Close has what waits to be stored written, when Run has ended.
+func (g Gateway) Close(ctx context.Context) { closeStore(ctx, g.dir, g.log) }
+
 // Handler is what it answers with.
 func (g Gateway) Handler() http.Handler { return g.api.Handler() }
 
