@@ -145,6 +145,52 @@ func TestLatency(t *testing.T) {
 	}
 }
 
+// heap returns the memory that is in use.
+func heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// Topics that come and go leave nothing in a process, whether it has written them or only follows.
+func TestChurnLeavesNothing(t *testing.T) {
+	c, name := use(t, 1), prefix()
+	one, other := open(t, natsstore.Options{URL: c.url(), Prefix: name}), open(t, natsstore.Options{URL: c.url(), Prefix: name})
+	ready(t, other)
+	churn := func(round int) {
+		var wg sync.WaitGroup
+		for w := range 32 {
+			wg.Go(func() {
+				for i := range 150 {
+					c, _, err := one.Claim(t.Context(), fmt.Sprint("topic", round, "/", w, "/", i), snapshot.ClaimOptions{})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					c.Put([]byte(strings.Repeat("x", 200)))
+					if err := c.Finish(t.Context(), nil, 0); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		ready(t, one)
+		ready(t, other)
+	}
+	churn(0) // what is made once
+	before := heap()
+	churn(1)
+	grown := heap() - before
+	t.Logf("4,800 topics that are gone hold %d bytes", grown)
+	if grown > 1<<20 {
+		t.Errorf("4,800 topics that are gone hold %d bytes, want at most 1 MiB", grown)
+	}
+	runtime.KeepAlive(one)
+}
+
 // What many topics cost a process. It is run by hand: -topics 100000.
 func TestManyTopics(t *testing.T) {
 	if *topics == 0 {
@@ -172,13 +218,6 @@ func TestManyTopics(t *testing.T) {
 	if err := one.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	before := heap()
 	began = time.Now()
 	other := open(t, natsstore.Options{URL: c.url(), Prefix: name})
@@ -187,7 +226,7 @@ func TestManyTopics(t *testing.T) {
 	go func() { _ = other.Follow(t.Context(), func(snapshot.Entry) { n++ }, func() { close(synced) }) }()
 	<-synced
 	took := time.Since(began)
-	t.Logf("another process knows %d topics after %v, with %d bytes of memory a topic", n, took.Round(time.Millisecond), (heap()-before)/uint64(n))
+	t.Logf("another process knows %d topics after %v, with %d bytes of memory a topic", n, took.Round(time.Millisecond), (heap()-before)/n)
 	runtime.KeepAlive(other)
 	cpu := cpuTime()
 	time.Sleep(5 * time.Second)
