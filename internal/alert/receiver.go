@@ -15,8 +15,9 @@ const (
 	// patience is for how long a message that failed is tried again. With the
 	// pauses of backoff these are about ten calls.
 	patience = 15 * time.Minute
-	// groupWaits is how often a group waits for its group_wait at most.
-	groupWaits = 6
+	// groupWaits is how often a group waits for its group_wait at most: by default a minute in all. Sources that are polled
+	// by default notice an outage over 33 s.
+	groupWaits = 12
 )
 
 // backoff is between calls of a receiver that fail.

@@ -60,7 +60,7 @@ func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 			exec.ArgvShape, func(v *grammar.Node) { to.exec.Argv = r.readNotifyArgv(v) }).
 			Also("command cmd run script").OneOf(),
 		grammar.Duration("group_wait",
-			"how long a message about sources of one upstream waits for more of them; six times that at most. Alerts of "+
+			"how long a message about sources of one upstream waits for more of them; twelve times that at most. Alerts of "+
 				"other sources and of jobs do not wait",
 			&to.GroupWait).Default("5s"),
 	}
