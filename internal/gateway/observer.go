@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"time"
@@ -73,7 +74,8 @@ type Status struct {
 	Sources   []sources.Status
 	Jobs      []JobStatus
 	Upstreams []string // their names
-	Webhooks  []string // their names
+	Receivers []wire.Receiver
+	Silences  int // how many there are
 	Config    ConfigStatus
 	Store     *StoreStatus // nil: it is in memory
 }
@@ -83,6 +85,7 @@ type JobStatus struct {
 	Name    string
 	Running int
 	Queued  int
+	Alert   string // one of AlertStates; empty: it has none
 }
 
 // A ConfigStatus is what became of the configuration.
@@ -140,15 +143,22 @@ func (g *gateway) status() Status {
 	cfg := g.cfg.Load()
 	var now Status
 	now.Sources = g.sources.Status()
+	alerts := g.alerts.Alerts()
+	now.Receivers, now.Silences = alerts.Receivers, len(alerts.Silences)
+	alertOf := map[string]string{}
+	for _, a := range alerts.Alerts {
+		alertOf[a.Key] = a.State
+	}
 	for _, j := range g.jobs.List() {
 		running, queued := g.jobs.Count(j.Name)
-		now.Jobs = append(now.Jobs, JobStatus{j.Name, running, queued})
+		status := JobStatus{Name: j.Name, Running: running, Queued: queued}
+		if j.Alert != nil {
+			status.Alert = cmp.Or(alertOf[wire.JobKey(j.Name)], wire.AlertClear)
+		}
+		now.Jobs = append(now.Jobs, status)
 	}
 	for _, u := range cfg.Upstreams {
 		now.Upstreams = append(now.Upstreams, u.Name)
-	}
-	for _, n := range cfg.Notify {
-		now.Webhooks = append(now.Webhooks, n.Name)
 	}
 	var loaded wire.Config
 	if latest, ok := g.loader.topic.Latest(); ok {

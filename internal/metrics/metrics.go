@@ -22,6 +22,7 @@ import (
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/all"
+	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/internal/sources"
 )
 
@@ -43,7 +44,7 @@ type Metrics struct {
 	sources children[*sourceCounters]
 	jobs    children[*jobCounters]
 	limited children[prometheus.Counter] // by upstream
-	hooks   children[*webhookCounters]
+	told    children[*receiverCounters]
 
 	polls        *prometheus.CounterVec
 	pollDuration children[prometheus.Observer] // by kind of source
@@ -55,7 +56,7 @@ type Metrics struct {
 	reloads      *prometheus.CounterVec
 	auditLost    prometheus.Counter
 	storeWrites  prometheus.Histogram
-	webhooks     *prometheus.CounterVec
+	messages     *prometheus.CounterVec
 	streams      streamMetrics
 }
 
@@ -68,8 +69,8 @@ type jobCounters struct {
 	duration prometheus.Observer
 }
 
-// webhookCounters are the children of one webhook.
-type webhookCounters struct{ ok, failed, lost prometheus.Counter }
+// receiverCounters are the children of one receiver of alerts, by the state that its messages tell of.
+type receiverCounters struct{ told, failed, givenUp map[string]prometheus.Counter }
 
 // New returns metrics of a gateway of the given version, all of them zero. It is long because
 // each metric has its lines.
@@ -116,10 +117,10 @@ func New(version string) *Metrics {
 			Help:    "How long transactions of a store in a directory took.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5},
 		}),
-		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidewire_webhook_calls_total",
-			Help: "Calls of a webhook by result: ok, error, or lost for an abandoned message.",
-		}, []string{"webhook", "result"}),
+		messages: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tidewire_alert_messages_total",
+			Help: "Messages about alerts to a receiver by state, firing or resolved, and result: told, failed for an attempt, or given_up.",
+		}, []string{"receiver", "state", "result"}),
 	}
 	m.makeChildren()
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -148,7 +149,7 @@ func New(version string) *Metrics {
 		m.reloads,
 		m.auditLost,
 		m.storeWrites,
-		m.webhooks,
+		m.messages,
 		build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -157,7 +158,7 @@ func New(version string) *Metrics {
 	return m
 }
 
-// makeChildren defines how the counters of a source, a job, a webhook and an upstream are made when they are first
+// makeChildren defines how the counters of a source, a job, a receiver and an upstream are made when they are first
 // needed.
 func (m *Metrics) makeChildren() {
 	m.sources.make = func(name string) *sourceCounters {
@@ -175,12 +176,15 @@ func (m *Metrics) makeChildren() {
 		}
 		return c
 	}
-	m.hooks.make = func(name string) *webhookCounters {
-		return &webhookCounters{
-			ok:     m.webhooks.WithLabelValues(name, resultOK),
-			failed: m.webhooks.WithLabelValues(name, resultError),
-			lost:   m.webhooks.WithLabelValues(name, "lost"),
+	m.told.make = func(name string) *receiverCounters {
+		counters := func(result string) map[string]prometheus.Counter {
+			all := map[string]prometheus.Counter{}
+			for _, state := range []string{notify.Firing, notify.Resolved} {
+				all[state] = m.messages.WithLabelValues(name, state, result)
+			}
+			return all
 		}
+		return &receiverCounters{told: counters("told"), failed: counters("failed"), givenUp: counters("given_up")}
 	}
 	for _, result := range []string{resultOK, resultError} {
 		m.reloads.WithLabelValues(result) // present from the start, as 0
@@ -215,14 +219,15 @@ func (m *Metrics) Observer() *gateway.Observer {
 			c.duration.Observe(took.Seconds())
 		}},
 		Alerts: &alert.Observer{
-			Told: func(webhook, _ string, err error) {
-				if c := m.hooks.of(webhook); err == nil {
-					c.ok.Inc()
-				} else {
-					c.failed.Inc()
+			Told: func(receiver, state string, err error) {
+				c := m.told.of(receiver)
+				result := c.told
+				if err != nil {
+					result = c.failed
 				}
+				result[state].Inc()
 			},
-			GivenUp: func(webhook, _ string) { m.hooks.of(webhook).lost.Inc() },
+			GivenUp: func(receiver, state string) { m.told.of(receiver).givenUp[state].Inc() },
 		},
 		Streams: m.streams.observer(),
 	}
@@ -262,7 +267,7 @@ func (m *Metrics) Handler(now func() gateway.Status) http.Handler {
 // not increased, and drops those of everything that is no longer configured.
 func (m *Metrics) agree(now gateway.Status) {
 	sources, jobs := make(map[string]bool), make(map[string]bool)
-	upstreams, webhooks := make(map[string]bool), make(map[string]bool)
+	upstreams, receivers := make(map[string]bool), make(map[string]bool)
 	for _, s := range now.Sources {
 		sources[s.Name] = true
 		m.sources.of(s.Name)
@@ -275,9 +280,9 @@ func (m *Metrics) agree(now gateway.Status) {
 		upstreams[name] = true
 		m.limited.of(name)
 	}
-	for _, name := range now.Webhooks {
-		webhooks[name] = true
-		m.hooks.of(name)
+	for _, r := range now.Receivers {
+		receivers[r.Name] = true
+		m.told.of(r.Name)
 	}
 	m.sources.keep(sources, func(name string) { m.polls.DeletePartialMatch(prometheus.Labels{"source": name}) })
 	m.jobs.keep(jobs, func(name string) {
@@ -285,5 +290,5 @@ func (m *Metrics) agree(now gateway.Status) {
 		m.runDuration.DeleteLabelValues(name)
 	})
 	m.limited.keep(upstreams, func(name string) { m.throttled.DeleteLabelValues(name) })
-	m.hooks.keep(webhooks, func(name string) { m.webhooks.DeletePartialMatch(prometheus.Labels{"webhook": name}) })
+	m.told.keep(receivers, func(name string) { m.messages.DeletePartialMatch(prometheus.Labels{"receiver": name}) })
 }

@@ -21,6 +21,7 @@ import (
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/metrics"
 	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -54,9 +55,10 @@ func newFixture() *fixture {
 func (f *fixture) busy() {
 	f.status = gateway.Status{
 		Sources:   []sources.Status{{Name: "tank", State: "ok", LastSuccess: time.UnixMilli(1_700_000_000_500), Alert: "firing"}, {Name: "new", State: "pending"}},
-		Jobs:      []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2}},
+		Jobs:      []gateway.JobStatus{{Name: "scan", Running: 1, Queued: 2, Alert: "clear"}, {Name: "tidy"}},
 		Upstreams: []string{"plant", "other"},
-		Webhooks:  []string{"ops"},
+		Receivers: []wire.Receiver{{Name: "ops", Waiting: 3, FailingSince: new(time.Unix(1_700_000_000, 0))}, {Name: "lead"}},
+		Silences:  2,
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 		Store:     &gateway.StoreStatus{Failing: true, Bytes: 4096, Dropped: 3},
 	}
@@ -70,8 +72,8 @@ func (f *fixture) busy() {
 	f.AuditFailed()
 	f.StoreWritten(2 * time.Millisecond)
 	f.Alerts.Told("ops", "firing", nil)
-	f.Alerts.Told("ops", "firing", errors.New("refused"))
-	f.Alerts.GivenUp("ops", "firing")
+	f.Alerts.Told("ops", "resolved", errors.New("refused"))
+	f.Alerts.GivenUp("ops", "resolved")
 	f.Streams.Resumed(sse.ResumeFresh)
 	f.Streams.Opened(sse.EngineHandOff)
 	f.Streams.Opened(sse.EngineGoroutine)
@@ -123,19 +125,26 @@ func TestValues(t *testing.T) {
 		`tidewire_store_failing 1`,
 		`tidewire_store_bytes 4096`,
 		`tidewire_store_dropped_total 3`,
-		`tidewire_alert_state{source="tank",state="firing"} 1`,
-		`tidewire_alert_state{source="tank",state="clear"} 0`,
-		`tidewire_webhook_calls_total{result="ok",webhook="ops"} 1`,
-		`tidewire_webhook_calls_total{result="error",webhook="ops"} 1`,
-		`tidewire_webhook_calls_total{result="lost",webhook="ops"} 1`,
+		`tidewire_alert_state{job_name="",source="tank",state="firing"} 1`,
+		`tidewire_alert_state{job_name="",source="tank",state="clear"} 0`,
+		`tidewire_alert_state{job_name="scan",source="",state="clear"} 1`,
+		`tidewire_alert_state{job_name="scan",source="",state="firing"} 0`,
+		`tidewire_alert_messages_total{receiver="ops",result="told",state="firing"} 1`,
+		`tidewire_alert_messages_total{receiver="ops",result="failed",state="resolved"} 1`,
+		`tidewire_alert_messages_total{receiver="ops",result="given_up",state="resolved"} 1`,
+		`tidewire_alert_messages_total{receiver="lead",result="told",state="firing"} 0`,
+		`tidewire_alert_messages_waiting{receiver="ops"} 3`,
+		`tidewire_alert_receiver_failing{receiver="ops"} 1`,
+		`tidewire_alert_receiver_failing{receiver="lead"} 0`,
+		`tidewire_alert_silences 2`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			name, _, _ := strings.Cut(line, "{")
 			t.Errorf("there is no %s, but\n%s", line, strings.Join(regexp.MustCompile(`(?m)^`+name+`.*$`).FindAllString(text, -1), "\n"))
 		}
 	}
-	if strings.Contains(text, `tidewire_alert_state{source="new"`) {
-		t.Error("a source without an alert has a state of it")
+	if regexp.MustCompile(`tidewire_alert_state{.*"(new|tidy)"`).MatchString(text) {
+		t.Error("a source or a job without an alert has a state of it")
 	}
 	if strings.Contains(text, `success_timestamp_seconds{source="new"}`) {
 		t.Error("a source without a value has had one")
@@ -147,7 +156,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	f := newFixture()
 	f.status = gateway.Status{
 		Sources: []sources.Status{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
-		Upstreams: []string{"plant"}, Webhooks: []string{"ops"}, Store: &gateway.StoreStatus{},
+		Upstreams: []string{"plant"}, Receivers: []wire.Receiver{{Name: "ops"}}, Store: &gateway.StoreStatus{},
 	}
 	before, _ := f.scrape(t)
 	f.busy()
@@ -155,7 +164,8 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	for _, status := range gateway.Ends() {
 		f.Jobs.Ended("scan", status, time.Second)
 	}
-	f.status.Sources, f.status.Upstreams = f.status.Sources[:1], []string{"plant"}
+	f.status.Sources, f.status.Jobs, f.status.Upstreams = f.status.Sources[:1], f.status.Jobs[:1], []string{"plant"}
+	f.status.Receivers = f.status.Receivers[:1]
 	after, _ := f.scrape(t)
 	series := func(families map[string]*dto.MetricFamily) (names []string) {
 		for name, family := range families {
@@ -194,9 +204,9 @@ func TestForgets(t *testing.T) {
 	f := newFixture()
 	f.busy()
 	f.scrape(t)
-	f.status.Sources, f.status.Jobs = f.status.Sources[1:], nil
-	if _, text := f.scrape(t); strings.Contains(text, "tank") || strings.Contains(text, `"scan"`) {
-		t.Errorf("a source and a job that are gone are still counted:\n%s", text)
+	f.status.Sources, f.status.Jobs, f.status.Receivers = f.status.Sources[1:], nil, nil
+	if _, text := f.scrape(t); strings.Contains(text, "tank") || strings.Contains(text, `"scan"`) || strings.Contains(text, `"ops"`) {
+		t.Errorf("a source, a job and a receiver that are gone are still counted:\n%s", text)
 	}
 	f.Sources.Polled(sources.Poll{Source: "new", Kind: "exec"})
 	if _, text := f.scrape(t); !strings.Contains(text, `tidewire_source_polls_total{result="ok",source="new"} 1`) {

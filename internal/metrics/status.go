@@ -15,12 +15,18 @@ var (
 	)
 	sourceSuccess = prometheus.NewDesc("tidewire_source_last_success_timestamp_seconds",
 		"The time of a source's newest value; absent before the first.", []string{"source"}, nil)
-	sourceAlert = prometheus.NewDesc(
+	alertState = prometheus.NewDesc(
 		"tidewire_alert_state",
-		"1 for the state that the alert of a source is in, 0 for the others: clear, pending, firing and unknown. Absent without an alert.",
-		[]string{"source", "state"},
+		"1 for the state that the alert of a source or a job is in, 0 for the others: clear, pending, firing and unknown. Absent without an alert.",
+		[]string{"source", labelJob, "state"},
 		nil,
 	)
+	alertWaiting = prometheus.NewDesc("tidewire_alert_messages_waiting",
+		"Messages about alerts that wait for a receiver.", []string{"receiver"}, nil)
+	alertFailing = prometheus.NewDesc("tidewire_alert_receiver_failing",
+		"1 while a receiver of alerts cannot be told, else 0.", []string{"receiver"}, nil)
+	alertSilences = prometheus.NewDesc("tidewire_alert_silences",
+		"Silences that people have made and that have not ended.", nil, nil)
 	jobRunning = prometheus.NewDesc("tidewire_job_runs_in_progress",
 		"Runs of a job in progress.", []string{labelJob}, nil)
 	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
@@ -41,7 +47,7 @@ var (
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, sourceAlert, jobRunning, jobQueued, configGood, configLoaded, storeFailing, storeBytes, storeDropped} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped} {
 		ch <- d
 	}
 }
@@ -50,15 +56,18 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	for _, s := range now.Sources {
-		for _, state := range gateway.States() {
-			gauge(sourceState, is(s.State == state), s.Name, state)
-		}
+	alert := func(source, job, is string) {
 		for _, state := range gateway.AlertStates() {
-			if s.Alert != "" {
-				gauge(sourceAlert, is(s.Alert == state), s.Name, state)
+			if is != "" {
+				gauge(alertState, one(is == state), source, job, state)
 			}
 		}
+	}
+	for _, s := range now.Sources {
+		for _, state := range gateway.States() {
+			gauge(sourceState, one(s.State == state), s.Name, state)
+		}
+		alert(s.Name, "", s.Alert)
 		if !s.LastSuccess.IsZero() {
 			gauge(sourceSuccess, float64(s.LastSuccess.UnixMilli())/1000, s.Name)
 		}
@@ -66,17 +75,23 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, j := range now.Jobs {
 		gauge(jobRunning, float64(j.Running), j.Name)
 		gauge(jobQueued, float64(j.Queued), j.Name)
+		alert("", j.Name, j.Alert)
 	}
-	gauge(configGood, is(now.Config.Good))
+	for _, r := range now.Receivers {
+		gauge(alertWaiting, float64(r.Waiting), r.Name)
+		gauge(alertFailing, one(r.FailingSince != nil), r.Name)
+	}
+	gauge(alertSilences, float64(now.Silences))
+	gauge(configGood, one(now.Config.Good))
 	gauge(configLoaded, float64(now.Config.LoadedAt.UnixMilli())/1000)
 	if now.Store != nil {
-		gauge(storeFailing, is(now.Store.Failing))
+		gauge(storeFailing, one(now.Store.Failing))
 		gauge(storeBytes, float64(now.Store.Bytes))
 		ch <- prometheus.MustNewConstMetric(storeDropped, prometheus.CounterValue, float64(now.Store.Dropped))
 	}
 }
 
-func is(b bool) float64 {
+func one(b bool) float64 {
 	if b {
 		return 1
 	}
