@@ -101,9 +101,10 @@ type Service struct {
 	receivers map[string]*receiver     // by name
 	silences  map[string]*wire.Silence // by ID
 	quiet     []*config.Quiet
-	members   map[string]int // how many alerts at work each group has
-	timed     bool           // the scheduler has the task that ends silences
-	keeper    *keeper        // what is kept beyond the process; nil: nothing is
+	hushed    map[string]*wire.Silenced // what silences and quiet times came to at the last look, by what they are of
+	members   map[string]int            // how many alerts at work each group has
+	timed     bool                      // the scheduler has the task that ends silences
+	keeper    *keeper                   // what is kept beyond the process; nil: nothing is
 }
 
 // New returns a Service without alerts.

@@ -64,7 +64,13 @@ func (r *Receivers) Idle() bool {
 	return true
 }
 
-var (
-	QuietUntil = quietUntil
-	NextQuiet  = nextQuiet
-)
+// QuietUntil is until when it is quiet for a subject, and why.
+func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time, reason string) {
+	if is := silencedBy(hushedBy(nil, all, now), of, now); is != nil {
+		return is.Until, is.Reason
+	}
+	return time.Time{}, ""
+}
+
+// NextQuiet is for tests of quiet times alone.
+var NextQuiet = nextQuiet

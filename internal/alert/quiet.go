@@ -1,48 +1,46 @@
 package alert
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// maxChain bounds the quiet times that are taken for one because each begins before the one before it is over.
-const maxChain = 100
-
-// isOf reports whether a silence or a quiet time of that is one of a subject.
-func isOf(of string, s Subject) bool {
-	return of == wire.SilenceAll || of == s.Key || s.Upstream != "" && of == wire.UpstreamKey(s.Upstream)
+// hushedBy returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
+// reasons for the same it is the one that lasts longest. Times are those of the wall clock: whether and until when it is quiet
+// depends on now alone, not on when the process began or was told.
+func hushedBy(silences map[string]*wire.Silence, quiet []*config.Quiet, now time.Time) map[string]*wire.Silenced {
+	hushed := map[string]*wire.Silenced{}
+	add := func(of string, why *wire.Silenced) {
+		if why.Until.After(now) && (hushed[of] == nil || why.Until.After(hushed[of].Until)) {
+			hushed[of] = why
+		}
+	}
+	for _, one := range silences {
+		add(one.Of, &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason})
+	}
+	for _, q := range quiet {
+		why := &wire.Silenced{Until: endOf(q, now).UTC(), Reason: q.Reason}
+		for _, of := range q.Of {
+			add(of, why)
+		}
+	}
+	return hushed
 }
 
-// quietUntil returns until when receivers are not told of a subject, and why, as a quiet time of the configuration has
-// begun; zero if none has. Times that overlap are one. Times are those of the wall clock: whether and until when it is
-// quiet depends on now alone, not on when the process began or was told.
-func quietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time, reason string) {
-	until = now
-	for range maxChain {
-		longest := until
-		for _, q := range all {
-			if !slices.ContainsFunc(q.Of, func(key string) bool { return isOf(key, of) }) {
-				continue
-			}
-			if end := endOf(q, until); end.After(longest) {
-				longest = end
-				if until.Equal(now) {
-					reason = q.Reason
-				}
-			}
-		}
-		if longest.Equal(until) {
-			break
-		}
-		until = longest
+// silencedBy returns why receivers are not told of a subject now, nil if they are: what lasts longest of hushed.
+func silencedBy(hushed map[string]*wire.Silenced, of Subject, now time.Time) (is *wire.Silenced) {
+	keys := [...]string{wire.SilenceAll, of.Key, ""}
+	if of.Upstream != "" {
+		keys[2] = wire.UpstreamKey(of.Upstream)
 	}
-	if until.Equal(now) {
-		return time.Time{}, ""
+	for _, key := range keys {
+		if why := hushed[key]; why != nil && why.Until.After(now) && (is == nil || why.Until.After(is.Until)) {
+			is = why
+		}
 	}
-	return until, reason
+	return is
 }
 
 // nextQuiet returns the next time after now at which a quiet time begins or ends; zero if there is none.

@@ -130,20 +130,10 @@ func (e *entry) tell() {
 
 // silencedLocked returns why an alert is silenced now, nil if it is not: that which lasts longest.
 func (s *Service) silencedLocked(e *entry) *wire.Silenced {
-	if len(s.silences) == 0 && len(s.quiet) == 0 {
+	if len(s.hushed) == 0 {
 		return nil
 	}
-	now := s.deps.Clock.Wall()
-	var is *wire.Silenced
-	for _, one := range s.silences {
-		if isOf(one.Of, e.subject) && one.Until.After(now) && (is == nil || one.Until.After(is.Until)) {
-			is = &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason}
-		}
-	}
-	if until, reason := quietUntil(s.quiet, e.subject, now); !until.IsZero() && (is == nil || until.After(is.Until)) {
-		is = &wire.Silenced{Until: until.UTC(), Reason: reason}
-	}
-	return is
+	return silencedBy(s.hushed, e.subject, s.deps.Clock.Wall())
 }
 
 // lookLocked brings all alerts to the silences and the quiet times that there are now, and has that done again when it
@@ -157,8 +147,9 @@ func (s *Service) lookLocked() {
 			s.deps.Published()
 		}
 	}
+	s.hushed = hushedBy(s.silences, s.quiet, now)
 	for _, e := range s.entries {
-		is := s.silencedLocked(e)
+		is := silencedBy(s.hushed, e.subject, now)
 		if equal(is, e.silenced) {
 			continue
 		}
