@@ -62,6 +62,7 @@ type checker struct {
 	end       time.Duration
 	told      map[int]map[string][]event // by process and topic
 	disturbed map[int][]span             // by process; that of -1 are the servers
+	opened    map[int]time.Duration      // by process
 	lostAt    map[int]time.Duration      // by claim
 	wrong     []string
 }
@@ -70,7 +71,8 @@ type span struct{ from, to time.Duration }
 
 func arrange(events []event) *checker {
 	h := &checker{
-		events: events, told: make(map[int]map[string][]event), disturbed: make(map[int][]span), lostAt: make(map[int]time.Duration),
+		events: events, told: make(map[int]map[string][]event), disturbed: make(map[int][]span), opened: make(map[int]time.Duration),
+		lostAt: make(map[int]time.Duration),
 	}
 	if len(events) > 0 {
 		h.end = events[len(events)-1].at
@@ -82,6 +84,8 @@ func arrange(events []event) *checker {
 				h.told[e.process] = make(map[string][]event)
 			}
 			h.told[e.process][e.entry.Topic] = append(h.told[e.process][e.entry.Topic], e)
+		case opened:
+			h.opened[e.process] = e.at
 		case lost:
 			h.lostAt[e.claim] = e.at
 		case fault:
@@ -123,6 +127,9 @@ func (h *checker) quiet(from, to time.Duration, processes ...int) time.Duration 
 // reaches checks that each follower knows soon of what a claim did: that is shows what it was told last, or will be next.
 func (h *checker) reaches(rule string, e event, within time.Duration, shows func(event) bool) {
 	for process, topics := range h.told {
+		if e.at < h.opened[process] {
+			continue
+		}
 		seen := topics[e.entry.Topic]
 		next, _ := slices.BinarySearchFunc(seen, e.at, func(s event, at time.Duration) int { return int(s.at - at) })
 		if next > 0 && e.what != put && shows(seen[next-1]) {

@@ -33,6 +33,7 @@ const (
 	told    = "told"    // a follower was told of an entry [process, claim, put, entry]
 	fault   = "fault"   // a process is cut off, or if that is -1, a server dies, stops or pauses [process, text]
 	healed  = "healed"  // that is over [process, text]
+	opened  = "opened"  // a process has begun to follow [process]
 	final   = "final"   // what a follower has in the end; that of process -1 came after everything [process, entry]
 	line    = "line"    // a store has logged a warning or an error [process, text]
 )
