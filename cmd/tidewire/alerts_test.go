@@ -153,3 +153,47 @@ func TestUntilOf(t *testing.T) {
 		}
 	}
 }
+
+// The commands and the gateway understand each other.
+func TestAlertsOfAGateway(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+sources:
+  tank: {exec: [echo, "95"], parse: json, every: 100ms, alert: {if: . > 90, severity: critical}}
+jobs: {sync: {exec: ['true']}}
+`))
+	t.Setenv("TIDEWIRE_URL", r.url)
+	ok := func(args ...string) string {
+		t.Helper()
+		code, stdout, stderr := tidewire(t, args...)
+		if code != 0 || stderr != "" {
+			t.Fatalf("%q = %d %q %q", args, code, stdout, stderr)
+		}
+		return stdout
+	}
+	for late := time.Now().Add(10 * time.Second); !strings.Contains(ok("alerts"), "✖ firing"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatalf("alerts prints %q, want one that fires", ok("alerts"))
+		}
+	}
+	ok("silence", "source/tank", "--for", "2h", "--reason", "noise")
+	ok("acknowledge", "source/tank", "--reason", "on it")
+	if got, want := ok("alerts"), "by anonymous: noise; acknowledged by anonymous: on it\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("alerts prints %q, want %q at its end", got, want)
+	}
+	if got := ok("unsilence", "source/tank"); !strings.HasPrefix(got, "silence ") || ok("silences") != "nothing is silenced\n" {
+		t.Errorf("unsilence prints %q, and the silences are %q", got, ok("silences"))
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"silence", "all", "--until", "2020-01-01 00:00"}, "the silence is not valid\n  until: 2020-01-01T00:00:00Z is in the past"},
+		{[]string{"silence", "tank", "--for", "1h"}, `there is no "tank": did you mean "source/tank"?`},
+		{[]string{"acknowledge", "job/sync"}, "the alert of job/sync does not fire: there is nothing to acknowledge"},
+		{[]string{"unsilence", "x"}, `there is no silence "x": it has ended, or never was`},
+	} {
+		if code, stdout, stderr := tidewire(t, tt.args...); code != exitFailure || stdout != "" || !strings.Contains(stderr, tt.want) {
+			t.Errorf("%q = %d %q %q, want %q", tt.args, code, stdout, stderr, tt.want)
+		}
+	}
+}

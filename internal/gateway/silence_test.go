@@ -121,6 +121,13 @@ func (w *watch) do(method, path, body string) map[string]any {
 	return decode(w.t, rec.Body.Bytes())
 }
 
+// tag is the entity tag of an answer.
+func (w *watch) tag(path string) string {
+	rec := httptest.NewRecorder()
+	w.Handler().ServeHTTP(rec, httptest.NewRequestWithContext(w.t.Context(), "GET", "http://localhost"+path, nil))
+	return rec.Header().Get("ETag")
+}
+
 // silence makes a silence.
 func (w *watch) silence(of, length string) (id string) {
 	w.t.Helper()
@@ -263,6 +270,33 @@ func TestSilencedAlerts(t *testing.T) {
 		w.passes(3*minute, "95")
 		w.wants("6s firing", "6s told firing", "2m6s told firing repeat", `3m0s firing, acknowledged by "anonymous": on it`,
 			"8m6s clear", "8m6s told resolved", "9m6s firing", "9m6s told firing", "11m6s told firing repeat")
+	})
+}
+
+// Whoever shows alerts is woken when they have changed, and by nothing else.
+func TestAlertsWake(t *testing.T) {
+	inWatch(t, "the stream and whoever waits", "{if: . > 90, notify: ops}", "", func(w *watch) {
+		version := func() string { synctest.Wait(); return w.Newest("alerts") }
+		before := version()
+		w.passes(time.Minute, "50")
+		if got := version(); got != before {
+			t.Errorf("alerts are %s after nothing has changed, want %s", got, before)
+		}
+		for _, change := range []func(){
+			func() { w.passes(time.Minute, "95") },
+			func() { w.silence("source/tank", "1m") },
+			func() { w.passes(2*time.Minute, "95") }, // it ends
+			func() { w.do("POST", "/api/v1/alerts/acknowledge", `{"of":"source/tank"}`) },
+			func() { w.passes(time.Minute, "50") },
+		} {
+			tag := w.tag("/api/v1/alerts")
+			change()
+			got := version()
+			if got == before || !contains(got, `{"key":"alerts","version":`) || w.tag("/api/v1/alerts") == tag {
+				t.Errorf("alerts are %s, and were %s", got, before)
+			}
+			before = got
+		}
 	})
 }
 
