@@ -77,7 +77,7 @@ sources:
 	const heights = `["tank", "slow"].map((name) => card(name).offsetHeight)`
 	before := eval[[]int](p, heights)
 	plant.say(`{"level": 57}`)
-	p.await(`/^firing for \d+ (s|min)$/.test(text("tank", ".alert").trim()) && /^pending for \d+ (s|min)$/.test(text("slow", ".alert").trim())`)
+	p.await(`/^Alert: warning for \d+ (s|min)$/.test(text("tank", ".alert").trim()) && /^Alert: pending for \d+ (s|min)$/.test(text("slow", ".alert").trim())`)
 	if got := eval[[]int](p, heights); fmt.Sprint(got) != fmt.Sprint(before) {
 		t.Errorf("with an alert the cards are %v pixels high, before %v", got, before)
 	}

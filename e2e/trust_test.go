@@ -38,7 +38,6 @@ sources:
   slow: {http: {upstream: plant, path: /}, show: {value: level}, alert: {if: .level > 50, for: 1h}}
 `, plant.url))
 	p := open(t, g.url, view{})
-	const counts = `[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join()`
 	green := eval[string](p, `holds(() => card("slow").dataset.state === "ok" && `+counts+` === "3,3,0,0,0" && document.title === "Tidewire")
 		.then(() => getComputedStyle(card("tank").querySelector(".state")).color)`)
 	plant.say(`{"level": 57}`)
@@ -68,7 +67,6 @@ func TestNothingIsCountedBeforeItIsKnown(t *testing.T) {
 	p := open(t, serve(t, tank(gone.url)).url, view{before: `
 		var known, release = new Promise((f) => { known = f; });
 		window.fetch = ((ask) => (url, ...rest) => url === "api/v1/sources" ? release.then(() => ask(url, ...rest)) : ask(url, ...rest))(window.fetch);`})
-	const counts = `[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join()`
 	p.await(`connection() === "live" && ` + counts + ` === "–,–,–,–,–"`)
 	eval[bool](p, `(known(), true)`)
 	p.await(counts + ` === "1,0,0,1,0"`)

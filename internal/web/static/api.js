@@ -36,6 +36,10 @@ export const history = (source, points) => request(`api/v1/sources/${encodeURICo
 export const refresh = (source) => post(`api/v1/sources/${encodeURIComponent(source)}/refresh`, {});
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
+export const alerts = () => request("api/v1/alerts");
+export const silence = (what) => post("api/v1/silences", what); // {of, for or until, reason}
+export const endSilence = (id) => request(`api/v1/silences/${encodeURIComponent(id)}`, { method: "DELETE" });
+export const acknowledge = (of, reason) => post("api/v1/alerts/acknowledge", { of, reason });
 
 /** The output of a run from an offset on: its text, the next offset, and whether that was all. */
 export async function output(run, from) {

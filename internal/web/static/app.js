@@ -16,10 +16,12 @@ import { printable } from "./format.js";
 import { judged } from "./freshness.js";
 import { JobCard } from "./job-card.js";
 import { parse } from "./json.js";
+import { Silences } from "./silences.js";
 import { SourceCard } from "./source-card.js";
 import { Store } from "./store.js";
 import { subscribe } from "./tidewire.js";
 import { Toolbar } from "./toolbar.js";
+import { jobViews, pressing, sourceViews } from "./views.js";
 
 const ui = byId("announcer", "config-problem", "store-problem", "source-list", "job-list", "no-sources", "no-jobs", "sources", "jobs");
 
@@ -35,10 +37,11 @@ const connection = new Connection(say);
 const account = new Account(renew, draw);
 const store = new Store(changed, say, renew);
 const sourceCards = new List(ui["source-list"], () => new SourceCard(draw, say), ui.sources);
-const jobCards = new List(ui["job-list"], () => new JobCard(draw, (run) => {
+const jobCards = new List(ui["job-list"], () => new JobCard(draw, say, (run) => {
   toolbar.pause(false); // a user who starts a run wants to see its progress
   store.started(run);
 }), ui.jobs);
+const silences = new Silences(say);
 
 // The lists as shown: while paused, their earlier state, and the keys of the items that have changed since.
 let view = { sources: new Map(), jobs: new Map() };
@@ -53,19 +56,20 @@ function frame() {
   drawing = 0;
   if (!toolbar.paused) held.clear();
   if (!store.loaded) view = { sources: new Map(), jobs: new Map() };
-  else if (!toolbar.paused) view = { sources: known(), jobs: new Map(store.jobs) };
+  else if (!toolbar.paused) view = { sources: known(), jobs: knownJobs() };
   else if (!view.still) view = { ...view, sources: stilled(view.sources), still: true };
   connection.show(stream.heardAt, toolbar.paused ? held.size : null);
   misconfigured(store.config);
 
   const { refusal } = account;
-  const all = new Map([...view.sources].map(([name, { source, samples }]) => [name, { source: judged(source), samples, refusal }]));
-  toolbar.update(store.loaded ? [...all.values()].map(({ source }) => source) : null);
-  const sources = select(all, ({ source }) => toolbar.wants(source));
-  const jobs = select(view.jobs, ({ job }) => toolbar.finds(job));
-  for (const [name, entry] of jobs) jobs.set(name, { ...entry, refusal, still: toolbar.paused, mine: (id) => store.mine(id) });
+  const all = new Map([...view.sources].map(([name, item]) => [name, sourceItem(item, refusal)]));
+  const allJobs = new Map([...view.jobs].map(([name, item]) => [name, jobItem(item, refusal)]));
+  toolbar.update(store.loaded ? [...all.values(), ...allJobs.values()] : null);
+  const sources = select(all, ({ source, views }) => toolbar.wants(source, views));
+  const jobs = select(allJobs, ({ job, views }) => toolbar.wants(job, views));
   sourceCards.show(sources);
   jobCards.show(jobs);
+  silences.show(store.alerts, titleOf, (of) => store.jobs.get(of.replace(/^job\//, ""))?.job.allowed ?? !refusal);
   optional(ui["no-sources"], emptiness(view.sources, sources, "sources"));
   optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
 }
@@ -73,6 +77,45 @@ function frame() {
 /** Each source with the samples for its chart. */
 function known() {
   return new Map([...store.sources].map(([name, source]) => [name, { source, samples: store.samples(name) }]));
+}
+
+/** Each job with its newest run and its alert. */
+function knownJobs() {
+  return new Map([...store.jobs].map(([name, entry]) => [name, { ...entry, alert: store.alerts.alerts.get("job/" + name) ?? null }]));
+}
+
+/** What the card of a source and the toolbar need. */
+function sourceItem({ source, samples }, refusal) {
+  const now = judged(source), views = sourceViews(now);
+  return { source: now, samples, refusal, views, pressing: pressing(views, now.alert), ...silencing("source/" + now.name, now.alert, !refusal) };
+}
+
+/** The same of a job. */
+function jobItem(entry, refusal) {
+  const { job, alert } = entry, views = jobViews(entry);
+  return {
+    ...entry, refusal, still: toolbar.paused, mine: (id) => store.mine(id), views, pressing: pressing(views, alert),
+    ...silencing("job/" + job.name, alert, job.allowed),
+  };
+}
+
+/**
+ * The silence that keeps people from being told of a source or a job, and whether whoever looks is offered to change that:
+ * where there is nobody who could be told, it is no question.
+ */
+function silencing(key, alert, may) {
+  const { silences, receivers } = store.alerts;
+  const silence = alert?.silenced ?? silences.find(({ of }) => of === key || of === "all") ?? null;
+  return { silence, offered: may && (receivers.length > 0 || Boolean(alert) || silence !== null) };
+}
+
+/** What people call what a silence is of. */
+function titleOf(of) {
+  const [what, name] = of.split("/");
+  if (what === "all") return "All alerts";
+  if (what === "upstream") return printable(`Everything of ${name}`);
+  const { title } = (what === "job" ? store.jobs.get(name)?.job : store.sources.get(name)) ?? {};
+  return printable(title || name);
 }
 
 /** The same, standing still. */

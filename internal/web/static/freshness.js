@@ -13,9 +13,3 @@ export function judged(source) {
   const silence = lasting(clock.now() - Date.parse(source.updated_at));
   return { ...source, state: "stale", error: `nothing newer has reached this page for ${silence}` };
 }
-
-/** The views that show a source: its state, and a firing alert, with which it never counts as ok. */
-export function views({ state, alert }) {
-  if (alert?.state !== "firing") return [state];
-  return state === "ok" ? ["alert"] : [state, "alert"];
-}

@@ -1,5 +1,6 @@
 // One job: Run, the state of its newest run, and the queue.
 
+import { AlertView } from "./alert-view.js";
 import * as api from "./api.js";
 import * as clock from "./clock.js";
 import { attribute, clone, glyph, List, optional, text } from "./dom.js";
@@ -8,11 +9,15 @@ import { OutputTail } from "./output-tail.js";
 import { RunDialog } from "./run-dialog.js";
 import { ended } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
+import { fires } from "./views.js";
 
 const glyphs = {
   idle: "idle", queued: "pending", running: "running", cancelling: "running", succeeded: "ok",
   failed: "failing", cancelled: "cancelled", timed_out: "stale", lost: "failing",
 };
+
+// The states that ask for nobody.
+const settled = new Set(["idle", "succeeded", "cancelled"]);
 
 // The label of Run while a run is in progress, for the policies that allow a start then.
 const busy = { queue: "Queue", replace: "Replace" };
@@ -44,11 +49,16 @@ export class JobCard {
   #item; #job; #run; #starting = false;
   #reason = ""; // why the user may not start or cancel it
   #dialog = null;
+  #alert;
   #changed; #started;
 
-  /** `changed` is called when there is something to draw, `started` with the run in the answer to a trigger. */
-  constructor(changed, started) {
+  /**
+   * `changed` is called when there is something to draw, `say` gets a sentence for people, `started` the run in the answer
+   * to a trigger.
+   */
+  constructor(changed, say, started) {
     this.#changed = changed;
+    this.#alert = new AlertView(this.node, say);
     this.#started = started;
     this.#tail = new OutputTail(this.#part(".output"), changed);
     this.#queued = new List(this.#part(".queue ol"), (id) => new QueuedRun(() => this.#attempt(() => api.cancel(id))), this.#start);
@@ -57,11 +67,12 @@ export class JobCard {
   }
 
   /**
-   * Shows a job and its newest run, if it ever ran. `refusal` says why whoever looks may
-   * not do what an operator may, `still` whether nothing is to move on, and mine() which runs this page has started.
+   * Shows a job, its newest run, if it ever ran, its alert, and the silence that holds for that. `refusal` says why whoever
+   * looks may not do what an operator may, `offered` whether they may silence it, `still` whether nothing is to move on, and
+   * mine() which runs this page has started.
    */
   update(item) {
-    const { job, run, refusal, mine, still } = item;
+    const { job, run, alert, silence, offered, refusal, mine, still } = item;
     if (this.#run?.id !== run?.id) optional(this.#problem, "");
     this.#item = item;
     this.#job = job;
@@ -73,9 +84,12 @@ export class JobCard {
     this.node.dataset.name = job.name;
     this.node.dataset.run = run?.id ?? "";
     text(this.#title, title);
-    glyph(this.#state, run?.warned ? "stale" : glyphs[status] ?? "pending");
     const warned = run?.warned ? ", with a warning" : "";
-    text(this.#state.lastElementChild, status === "idle" ? "not run yet" : status.replace("_", " ") + warned);
+    const outranked = fires(alert) && settled.has(status); // such as a start that was missed since
+    glyph(this.#state, outranked ? "bell" : run?.warned ? "stale" : glyphs[status] ?? "pending");
+    text(this.#state.lastElementChild, outranked ? "alert" : status === "idle" ? "not run yet" : status.replace("_", " ") + warned);
+    this.node.classList.toggle("outranked", outranked);
+    this.#alert.update({ key: `job/${job.name}`, title, alert, silence }, offered);
     attribute(this.#bar, "aria-label", `${title} progress`);
     this.#buttons(title, job, run);
     this.#showProgress(run, job);

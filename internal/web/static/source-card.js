@@ -1,12 +1,14 @@
 // One source: its value, its recent history, its state, and Refresh.
 
+import { AlertView } from "./alert-view.js";
 import * as api from "./api.js";
 import * as clock from "./clock.js";
 import { clone, glyph, optional, text } from "./dom.js";
-import { age, duration, excerpt, lasting, moment, printable, scalar, timeOfDay } from "./format.js";
+import { age, duration, excerpt, moment, printable, scalar, timeOfDay } from "./format.js";
 import { sparkline } from "./sparkline.js";
 import { headline, magnitude } from "./store.js";
 import { isEmpty, showValue } from "./value-view.js";
+import { fires } from "./views.js";
 
 const FIGURE = 200; // characters of a text that is shown as the value
 
@@ -17,7 +19,7 @@ export class SourceCard {
   #part = (selector) => this.node.querySelector(selector);
   #title = this.#part(".title");
   #state = this.#part(".state");
-  #alert = this.#part(".alert");
+  #alert;
   #value = this.#part(".value");
   #figure = this.#part(".figure");
   #unit = this.#part(".unit");
@@ -42,40 +44,32 @@ export class SourceCard {
   constructor(changed, say) {
     this.#changed = changed;
     this.#say = say;
+    this.#alert = new AlertView(this.node, say);
     this.#refresh.addEventListener("click", () => this.#press());
   }
 
   /**
-   * Shows a source with the samples that its sparkline draws. `refusal` says why whoever
-   * looks may not refresh it, if so.
+   * Shows a source with the samples that its sparkline draws, and the silence that holds for its alert. `refusal` says why
+   * whoever looks may not refresh it, if so; `offered` whether they may silence it.
    */
-  update({ source, samples, refusal }) {
-    const { state, show = {} } = source;
+  update({ source, samples, refusal, silence, offered }) {
+    const { state, alert, show = {} } = source;
+    const title = printable(source.title || source.name);
     this.#source = source;
     this.#refusal = refusal;
     this.node.dataset.state = state;
     this.node.dataset.name = source.name;
-    text(this.#title, printable(source.title || source.name));
-    const fires = state === "ok" && source.alert?.state === "firing"; // a good poll can fire an alert
-    glyph(this.#state, fires ? "bell" : state);
-    text(this.#state.lastElementChild, fires ? "alert" : state);
-    this.#warning(source);
+    text(this.#title, title);
+    const outranked = state === "ok" && fires(alert); // a good poll can fire an alert
+    glyph(this.#state, outranked ? "bell" : state);
+    text(this.#state.lastElementChild, outranked ? "alert" : state);
+    this.#alert.update({ key: `source/${source.name}`, title, alert, silence }, offered);
     this.#show(source, show);
     text(this.#summary, sparkline(this.#spark, samples, show));
     this.#trend.hidden = this.#summary.textContent === "";
-    optional(this.#error, [source.error, source.alert?.error].filter(Boolean).map((error) => printable(excerpt(error))).join("\n"));
+    optional(this.#error, [source.error, alert?.error].filter(Boolean).map((error) => printable(excerpt(error))).join("\n"));
     this.#times(source);
     this.#button();
-  }
-
-  #warning({ alert }) {
-    this.#alert.hidden = !alert;
-    this.node.dataset.alert = alert?.state ?? "";
-    if (!alert) return;
-    const since = Date.parse(alert.since);
-    const word = { firing: "firing", pending: "pending" }[alert.state] ?? "alert unknown";
-    text(this.#alert.lastElementChild, Number.isNaN(since) ? word : `${word} for ${lasting(clock.now() - since)}`);
-    this.#alert.title = Number.isNaN(since) ? "" : `since ${moment(new Date(since))}`;
   }
 
   #show(source, show) {

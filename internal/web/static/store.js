@@ -1,13 +1,16 @@
-// The data of the page: the newest snapshot of each source and run, and the recent numbers of each source. Snapshots
-// replace each other; nothing queues up.
+// The data of the page: the newest snapshot of each source and run, the recent numbers of each source, and the alerts.
+// Snapshots replace each other; nothing queues up.
 
 import * as api from "./api.js";
 import * as clock from "./clock.js";
+import { fires } from "./views.js";
 
 const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
 const LANES = 3; // histories asked for at a time: browsers have six connections for a host on HTTP/1.1
 const RETRY = 3_000; // ms after which failed lists are asked for again
+const CALM = 300, EACH = 10; // ms between two requests for the alerts, and for each alert of an answer: many change at a time
 
+const quiet = { alerts: new Map(), silences: [], receivers: [] }; // before anything is known
 const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
 
 /** Reports whether a run has reached its end. */
@@ -60,6 +63,8 @@ export class Store {
   loaded = false;
   /** The configuration according to the stream; its error is null if the newest file is in effect. */
   config = null;
+  /** Alerts that are not clear, by the key of their source or job; silences; and how the receivers are. */
+  alerts = quiet;
 
   #samples = new Map();
   #asking = new Set(); // keys of sources whose history, and of jobs whose next start, was requested
@@ -69,6 +74,8 @@ export class Store {
   #changed; #transition; #reconfigured;
   #heard = new Set(); // keys that the stream has sent since the last reload began
   #runs = new Map(); // newest run by job, also of jobs not listed yet
+  #asked = 0; // how often the alerts were to be requested
+  #waking = false; // that is being done
 
   /**
    * `changed` is called after each change, with the snapshot's key if the stream brought it; `transition` gets a sentence for
@@ -86,6 +93,7 @@ export class Store {
     if (snapshot.key.startsWith("source/")) this.#source(snapshot);
     else if (snapshot.key.startsWith("job/")) this.#run(snapshot);
     else if (snapshot.key === "config") this.#configure(snapshot);
+    else if (snapshot.key === "alerts") this.#wake();
     this.#changed(snapshot.key);
   }
 
@@ -116,6 +124,7 @@ export class Store {
       if (heard !== this.#heard) return; // a later reload is newer
       this.#list(sources, jobs);
       this.#changed();
+      this.#wake();
     } catch ({ status }) {
       if (status === 401) return; // signing in starts over
       setTimeout(() => heard === this.#heard && this.reload(), RETRY);
@@ -126,6 +135,7 @@ export class Store {
   forget() {
     this.#heard = new Set();
     this.loaded = false;
+    this.alerts = quiet;
     for (const known of [this.sources, this.jobs, this.#samples, this.#runs]) known.clear();
     this.#changed();
   }
@@ -162,6 +172,33 @@ export class Store {
     this.loaded = true;
   }
 
+  /** Requests the alerts, of which the stream says just that they have changed. What changes meanwhile is in the next answer. */
+  async #wake() {
+    this.#asked++;
+    if (this.#waking) return;
+    this.#waking = true;
+    for (let asked = 0; asked !== this.#asked;) {
+      asked = this.#asked;
+      const heard = this.#heard;
+      const answer = await api.alerts().catch(({ status }) => status);
+      if (typeof answer === "object" && heard === this.#heard) this.#take(answer);
+      else if (answer === 0 || answer >= 500) this.#asked++; // again, after a pause
+      const pause = typeof answer === "object" ? Math.max(CALM, EACH * answer.alerts.length) : RETRY;
+      await new Promise((done) => setTimeout(done, pause));
+    }
+    this.#waking = false;
+  }
+
+  #take({ alerts, silences, receivers }) {
+    const before = this.alerts;
+    this.alerts = { alerts: new Map(alerts.map((alert) => [alert.key, alert])), silences, receivers };
+    for (const [name, { job }] of before === quiet ? [] : this.jobs) {
+      const was = fires(before.alerts.get("job/" + name)), is = fires(this.alerts.alerts.get("job/" + name));
+      if (is !== was) this.#transition(`Alert of ${job.title || name} ${is ? "is firing" : "is over"}`);
+    }
+    this.#changed();
+  }
+
   #configure(config) {
     const before = this.config?.version ?? config.version;
     this.config = config;
@@ -178,10 +215,8 @@ export class Store {
     this.sources.set(source.name, source);
     if (before === "ok" && source.state !== "ok") this.#gap(source.name);
     this.#sample(source);
-    const fires = source.alert?.state === "firing";
-    if (known && fires !== (known.alert?.state === "firing")) {
-      this.#transition(`Alert of ${source.title || source.name} ${fires ? "is firing" : "is over"}`);
-    }
+    const is = fires(source.alert);
+    if (known && is !== fires(known.alert)) this.#transition(`Alert of ${source.title || source.name} ${is ? "is firing" : "is over"}`);
     if (!before || before === source.state || before === "pending") return;
     const now = { ok: "is ok again", stale: "is stale", failing: "is failing", pending: "waits for its first value" };
     this.#transition(`${source.title || source.name} ${now[source.state]}`);

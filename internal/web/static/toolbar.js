@@ -1,8 +1,7 @@
-// The head of the page: the number of sources in each state and with firing alerts (also as filters), search, and
-// pause.
+// The head of the page: the number of sources and jobs in each state and with firing alerts (also as filters), search,
+// and pause.
 
 import { byId, clone, element, glyph, text } from "./dom.js";
-import { views } from "./freshness.js";
 
 const filters = { all: "All", ok: "ok", stale: "stale", failing: "failing", alert: "alert" };
 const glyphs = { ok: "ok", stale: "stale", failing: "failing", alert: "bell" };
@@ -52,26 +51,24 @@ export class Toolbar {
     return this.#ui.search.value.trim().toLowerCase();
   }
 
-  /** Reports whether the person looks for an item by this name. */
-  finds({ name, title }) {
-    return `${name} ${title ?? ""}`.toLowerCase().includes(this.query);
+  /** Reports whether the person wants to see a source or a job, which has that name and title, in its views. */
+  wants({ name, title }, views) {
+    const found = `${name} ${title ?? ""}`.toLowerCase().includes(this.query);
+    return found && (this.#filter === "all" || views.includes(this.#filter));
   }
 
-  /** Reports whether the person wants to see a source. */
-  wants(source) {
-    return (this.#filter === "all" || views(source).includes(this.#filter)) && this.finds(source);
-  }
-
-  /** Counts sources by what they are; null before any are known. */
-  update(sources) {
-    const counts = { all: sources?.length };
-    for (const view of sources?.flatMap(views) ?? []) counts[view] = (counts[view] ?? 0) + 1;
+  /**
+   * Counts sources and jobs by their views, and those that are `pressing` in the title. Null before any are known.
+   */
+  update(items) {
+    const counts = { all: items?.length };
+    for (const view of items?.flatMap(({ views }) => views) ?? []) counts[view] = (counts[view] ?? 0) + 1;
     for (const [name, button] of this.#counts) {
-      text(button.querySelector("b"), sources ? String(counts[name] ?? 0) : "–");
+      text(button.querySelector("b"), items ? String(counts[name] ?? 0) : "–");
       button.ariaPressed = String(name === this.#filter);
       button.classList.toggle("none", !counts[name]);
     }
-    const bad = sources?.filter((source) => views(source).some((view) => ["stale", "failing", "alert"].includes(view))).length;
+    const bad = items?.filter(({ pressing }) => pressing).length;
     document.title = bad ? `(${bad}) Tidewire` : "Tidewire";
   }
 
