@@ -88,7 +88,8 @@ func parseRecord(key, known string, h nats.Header, data []byte) (record, error) 
 		}
 	}
 	var err error
-	if r.N, err = strconv.ParseUint(n, 10, 64); err != nil || r.State == 0 || snapshot.CheckRun(run) != nil {
+	if r.N, err = strconv.ParseUint(n, 10, 64); err != nil || r.State == 0 || snapshot.CheckRun(run) != nil ||
+		r.State == snapshot.Live && snapshot.CheckRun(owner) != nil { // whose lease is looked for
 		return record{}, fmt.Errorf("header %q is not an entry", value)
 	}
 	r.Run, r.owner = run, owner

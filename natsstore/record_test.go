@@ -1,6 +1,7 @@
 package natsstore
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestRecords(t *testing.T) {
 			t.Errorf("with fields that were added it is read as %v, %v", got, err)
 		}
 	}
-	for _, bad := range []string{"", "1", "x live R1 0 O", "1 dead R1 0 O", "1 live a-1 0 O", "1 live R1 x O", "1 live  0 O"} {
+	for _, bad := range []string{"", "1", "x live R1 0 O", "1 dead R1 0 O", "1 live a-1 0 O", "1 live R1 x O", "1 live  0 O", "1 live R1 0", "1 live R1 0 a.b"} {
 		if got, err := parseRecord("a", "a", nats.Header{headerEntry: {bad}}, nil); err == nil {
 			t.Errorf("%q is read as %v, want an error", bad, got)
 		}
@@ -50,4 +51,23 @@ func TestRetentionIsRoundedUp(t *testing.T) {
 			t.Errorf("ttlOf(%v) = %q, want %q", retention, got, want)
 		}
 	}
+}
+
+// Whatever is in a header, a record that can be read is written as it was read.
+func FuzzRecords(f *testing.F) {
+	f.Add("1 live Run1 0 Owner")
+	f.Add("1 final 0 18446744073709551615 ")
+	f.Add("1 gone A 7 B of a later version")
+	f.Add("2 something new")
+	f.Add("1 orphan a-b 1 O")
+	f.Fuzz(func(t *testing.T, header string) {
+		r, err := parseRecord("a", "", nats.Header{headerEntry: {header}}, nil)
+		if err != nil || r.alien {
+			return
+		}
+		again, err := parseRecord("a", "", nats.Header{headerEntry: {r.header()}}, nil)
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(r) {
+			t.Errorf("%q is read as %v, and that as %v, %v", header, r, again, err)
+		}
+	})
 }

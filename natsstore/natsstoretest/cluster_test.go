@@ -44,7 +44,7 @@ func freePort() int {
 	ports.Lock()
 	defer ports.Unlock()
 	if ports.next == 0 {
-		ports.next = 20000 + os.Getpid()%900*10
+		ports.next = 20000 + os.Getpid()%120*100
 	}
 	for {
 		ports.next++
