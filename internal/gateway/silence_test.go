@@ -403,3 +403,36 @@ func TestQuietTimes(t *testing.T) {
 		w.wants("6s firing", "6s told firing", `1m0s firing, silenced by "anonymous": noise`, "7m0s firing", "7m0s told firing unsilenced")
 	})
 }
+
+// Whoever may operate cannot fill memory or the disk with silences.
+func TestSilencesAreBounded(t *testing.T) {
+	handler, stop := gateway.NewHandler(t, load(t, "sources: {a: {exec: [echo, '1'], every: 1h}}\n"))
+	t.Cleanup(stop)
+	do := func(method, path, body string) (int, object) {
+		rec := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		handler.ServeHTTP(rec, r)
+		if rec.Body.Len() == 0 {
+			return rec.Code, nil
+		}
+		return rec.Code, decode(t, rec.Body.Bytes())
+	}
+	const silences, body = "/api/v1/silences", `{"of":"all","for":"1h"}`
+	var last string
+	for range 1000 {
+		status, made := do("POST", silences, body)
+		if last = str(made["id"]); status != 201 {
+			t.Fatalf("a silence = %d %v, want 201", status, made)
+		}
+	}
+	if status, p := do("POST", silences, body); status != 409 || !contains(str(p["detail"]), "end some of these 1000 first") {
+		t.Errorf("one more = %d %v, want 409, and what to do", status, p)
+	}
+	if status, _ := do("DELETE", silences+"/"+last, ""); status != 204 {
+		t.Errorf("the end of one = %d, want 204", status)
+	}
+	if status, p := do("POST", silences, body); status != 201 {
+		t.Errorf("one in its place = %d %v, want 201", status, p)
+	}
+}
