@@ -111,6 +111,13 @@ func (a *account) withdrawFiring() {
 	}
 }
 
+// withdrawRepeat drops that the receiver is told again that the alert fires still, if that was not tried.
+func (a *account) withdrawRepeat() {
+	if rest := a.untried(); len(rest) > 0 && rest[len(rest)-1].again == notify.Repeat {
+		a.queue = slices.Clone(a.queue[:len(a.queue)-1])
+	}
+}
+
 // owe puts o at the end of the queue, and folds what was not tried.
 func (a *account) owe(o *owed) {
 	rest := a.untried()

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
@@ -251,7 +252,7 @@ func (s *Service) oweLocked(a *account, state, again, episode string) {
 	}
 	id := []string{a.to, episode, state}
 	if again != "" {
-		id = append(id, again, now.Format(time.RFC3339Nano))
+		id = append(id, again, rand.Text())
 	}
 	a.owe(&owed{
 		id: idOf(id...), state: state, again: again, episode: episode, item: item, first: now, at: now,

@@ -74,3 +74,15 @@ func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time
 
 // NextQuiet is for tests of quiet times alone.
 var NextQuiet = nextQuiet
+
+// Longest is how much waits at most for one receiver of one alert.
+func (s *Service) Longest() (most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.entries {
+		for _, a := range e.accounts {
+			most = max(most, len(a.queue))
+		}
+	}
+	return most
+}

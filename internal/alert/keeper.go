@@ -22,6 +22,8 @@ type Store interface {
 	// Keep replaces the record of a key; nil removes it. It does not block. With atOnce it is on disk as soon as the
 	// disk takes it.
 	Keep(key string, record []byte, atOnce bool)
+	// Kept waits until all that Keep was given before is on disk. It does not wait for long for a disk that fails.
+	Kept(ctx context.Context) error
 }
 
 // A record is what is kept of an alert. It has what receivers are told, not how: that may have secrets, and is made of the
@@ -36,6 +38,7 @@ type record struct {
 	Upstream string         `json:"upstream,omitempty"`
 	Episode  string         `json:"episode,omitempty"` // while firing
 	Items    []*notify.Item `json:"items,omitempty"`   // what Owed refer to; while firing the first is how it began
+	Ended    *notify.Item   `json:"ended,omitempty"`   // how the last episode was at its end
 	To       []keptAccount  `json:"to,omitempty"`      // by receiver
 	Seen     *seen          `json:"seen,omitempty"`    // of a job
 }
@@ -176,7 +179,7 @@ func (s *Service) recordLocked(e *entry) []byte {
 		r.If, r.Clear, r.Polls = textOf(m.alert.If), textOf(m.alert.Clear), m.state.polls
 		r.Clearing = s.deps.Clock.People(m.state.clearing)
 	}
-	if e.seen.Run != "" {
+	if r.Ended = e.ended; e.seen.Run != "" {
 		r.Seen = &e.seen
 	}
 	number := func(item *notify.Item) int {
@@ -242,7 +245,7 @@ func (s *Service) resumeLocked(e *entry, r record, is *situation) {
 		e.is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run, err: r.Alert.Error}
 		e.acked = r.Alert.Acknowledged
 	}
-	if r.Episode != "" && len(r.Items) > 0 {
+	if e.ended = r.Ended; r.Episode != "" && len(r.Items) > 0 {
 		e.episode, e.last = &episode{id: r.Episode, item: r.Items[0]}, r.Episode
 		e.reading = Reading{Value: r.Items[0].Value, Error: r.Items[0].Error}
 	}

@@ -53,6 +53,8 @@ func (s *shelf) Keep(source string, record []byte, _ bool) {
 	}
 }
 
+func (s *shelf) Kept(context.Context) error { return nil }
+
 // copied is what a shelf has now, for the next process.
 func (s *shelf) copied() *shelf {
 	s.mu.Lock()

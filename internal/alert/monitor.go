@@ -247,7 +247,7 @@ func (m *Monitor) TakeOver(before *Monitor) {
 	m.service.mu.Lock()
 	defer m.service.mu.Unlock()
 	m.beginLocked()
-	if before != nil {
+	if before != nil && before.entry != nil {
 		m.begun = before.begun
 		is := before.state
 		same := config.Same(m.alert.If, before.alert.If)

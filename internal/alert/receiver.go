@@ -284,12 +284,9 @@ func (w *waiting) batch(now time.Time) *batch {
 	oldest := w.heads[0].queue[0]
 	b := &batch{id: oldest.id, state: oldest.state, again: oldest.again, group: w.group, at: now}
 	for _, a := range w.heads {
-		if head := a.queue[0]; head.state == b.state {
+		if head := a.queue[0]; head.state == b.state && head.again == b.again {
 			head.batch = b
 			b.members = append(b.members, a)
-			if head.again != b.again {
-				b.again = ""
-			}
 		}
 	}
 	return b
@@ -345,6 +342,11 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 		b, to, m := s.begin(ctx, r, nil)
 		if b == nil {
 			return nil, nil
+		}
+		if k := s.keeper; k != nil {
+			// Whoever is told that an alert fires is told its end even if the process is killed in between. A disk that fails
+			// holds up nobody.
+			_ = k.store.Kept(ctx)
 		}
 		return b, s.send(ctx, to, m)
 	}

@@ -98,6 +98,7 @@ func (s *Service) Acknowledge(key, by, reason string) error {
 	s.deps.Log.Info("alert acknowledged", e.attr(), "by", by, "reason", reason)
 	s.showLocked(e)
 	for _, a := range e.accounts {
+		a.withdrawRepeat()
 		s.enlistLocked(a)
 	}
 	s.saveLocked(e, true)
@@ -163,6 +164,13 @@ func (s *Service) lookLocked() {
 // silencedOtherwiseLocked is called when an alert is silenced otherwise than it was.
 func (s *Service) silencedOtherwiseLocked(e *entry, was *wire.Silenced) {
 	s.showLocked(e)
+	if e.silenced == nil {
+		for _, a := range e.accounts {
+			if o := a.tried(); o != nil {
+				o.batch.failed = time.Time{} // it was not tried for a while
+			}
+		}
+	}
 	s.settleLocked(e, was != nil && e.silenced == nil)
 	s.saveLocked(e, false)
 	if e.shown != nil {

@@ -68,6 +68,12 @@ func (a *Alerts) Keep(key string, record []byte, atOnce bool) {
 	a.dir.queue.add(op{run: keepAlert(key, record), full: atOnce}, atOnce)
 }
 
+// Kept waits until all records that were kept before are on disk. It does not wait for a disk that fails, or does not
+// answer, and returns that, nor beyond ctx.
+func (a *Alerts) Kept(ctx context.Context) error {
+	return a.dir.now(ctx, func(*tx) error { return nil })
+}
+
 func keepAlert(key string, record []byte) func(*tx) error {
 	return func(t *tx) error {
 		if record == nil {
