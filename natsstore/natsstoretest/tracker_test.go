@@ -1,9 +1,13 @@
 package natsstoretest_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,6 +47,33 @@ func view(t testing.TB, tr *progress.Tracker, topic string) <-chan []progress.Sn
 		seen <- all
 	}()
 	return seen
+}
+
+// stream has a client of Server-Sent Events on a topic of a tracker, and returns the ids that it gets until the end.
+func stream(t testing.TB, tr *progress.Tracker, topic string) <-chan []string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := tr.Serve(w, r, topic); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	}))
+	t.Cleanup(server.Close)
+	answer, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { answer.Body.Close() })
+	ids := make(chan []string, 1)
+	go func() {
+		var all []string
+		for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+			if id, ok := strings.CutPrefix(lines.Text(), "id: "); ok {
+				all = append(all, id)
+			}
+		}
+		ids <- all
+	}()
+	return ids
 }
 
 // A run is started on any of three replicas, by one of many callers, seen on all of them, and cancelled from any.
@@ -142,6 +173,7 @@ func TestOwnerIsKilled(t *testing.T) {
 				ended, adopted = append(ended, view(t, tr, "ended")), append(adopted, view(t, tr, "adopted"))
 			}
 			run := seen[0].last("adopted").Run
+			streamed := stream(t, trackers[2], "adopted")
 			time.Sleep(50 * time.Millisecond) // for the viewers to begin
 			killed := time.Now()
 			_ = worker.Process.Kill()
@@ -174,6 +206,7 @@ func TestOwnerIsKilled(t *testing.T) {
 					if isNew {
 						winners.Add(1)
 						job.Publish(map[string]int{"step": 2})
+						seen[2].wait("adopted", snapshot.Live, `{"step":2}`)
 						job.Finish(map[string]int{"step": 3})
 					}
 				})
@@ -181,6 +214,9 @@ func TestOwnerIsKilled(t *testing.T) {
 			wg.Wait()
 			if winners.Load() != 1 {
 				t.Errorf("%d replicas took up the run, want one", winners.Load())
+			}
+			if got, want := <-streamed, []string{run + "-1", run + "-2", run + "-end"}; !slices.Equal(got, want) {
+				t.Errorf("the stream has the ids %q, want %q: one run that goes on", got, want)
 			}
 			for i, v := range adopted {
 				all := <-v
