@@ -123,6 +123,6 @@ type Subject struct {
 	Name     string
 	Title    string           // for people
 	Headline string           // the member of a source's value that people are shown first; empty: the only one, or all of it
-	Upstream string           // of a source; empty: none
+	Upstream string           // that a source polls, or a job requests; empty: none
 	Secrets  *secret.Redactor // what errors of conditions do not show
 }

@@ -63,12 +63,13 @@ type seen struct {
 	Finished time.Time `json:"finished"`
 }
 
-// group is what the messages of alerts that are told together have in common.
+// group is what the messages of alerts that are told together have in common. That a job did not go well is not the outage
+// of its upstream, which the sources of that tell.
 func (e *entry) group() string {
-	if e.subject.Upstream != "" {
-		return wire.UpstreamKey(e.subject.Upstream)
+	if e.subject.Upstream == "" || strings.HasPrefix(e.subject.Key, wire.JobKey("")) {
+		return e.subject.Key
 	}
-	return e.subject.Key
+	return wire.UpstreamKey(e.subject.Upstream)
 }
 
 // attr is the subject in the log.

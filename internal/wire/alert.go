@@ -102,7 +102,7 @@ type AlertObject struct {
 	Source   string `json:"source,omitempty"`   // its name
 	Job      string `json:"job,omitempty"`      // its name
 	Title    string `json:"title"`              // of the source or the job
-	Upstream string `json:"upstream,omitempty"` // of the source
+	Upstream string `json:"upstream,omitempty"` // that the source polls, or the job requests
 	Alert
 	Told []Told `json:"told"` // what became of the newest message to each receiver that is to know of it, by name
 }
