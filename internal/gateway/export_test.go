@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/snapshot/snapshottest"
@@ -182,3 +183,16 @@ func TryNew(ctx context.Context, cfg *config.Config, opts Options) (Gateway, err
 	g, err := open(ctx, cfg, "127.0.0.1:0", opts)
 	return Gateway{g}, err
 }
+
+// End stops a gateway whose Run is over, and closes its store.
+func (g Gateway) End() {
+	ctx := context.Background()
+	g.jobs.Stop()
+	g.sources.Stop(ctx)
+	g.upstreams.Close()
+	g.alerts.Flush(ctx)
+	g.Close(ctx)
+}
+
+// Alerts are those that are not clear.
+func (g Gateway) Alerts() wire.Alerts { return g.alerts.Alerts() }

@@ -26,13 +26,14 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Clock:     g.clock,
 		Client:    g.client,
 		Upstreams: &g.upstreams,
+		Alerts:    g.alerts,
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
 		Refresh:   g.sources.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
 		Observer:  g.observer.Jobs,
 	}
 	if g.dir != nil {
-		deps.Keys = g.dir.StartKeys()
+		deps.Keys, deps.Before = g.dir.StartKeys(), g.dir.Before()
 	}
 	return jobs.Open(ctx, deps)
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
@@ -12,16 +13,22 @@ import (
 type change struct {
 	s *Service
 	reconcile.Diff[*Job]
+
+	missed map[string]time.Time // of the first configuration: when a run was due while there was no process, by job
 }
 
 // Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be
 // prepared at a time.
-func (s *Service) Prepare(_ context.Context, cfg *config.Config) (reconcile.Change, error) {
+func (s *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Change, error) {
 	key := func(c *config.Job) string { return wire.JobKey(c.Name) }
 	same := func(j *Job, c *config.Job) bool { return config.Same(j.Job, c) }
-	return &change{
-		s, reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) }),
-	}, nil
+	c := &change{
+		s: s, Diff: reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) }),
+	}
+	if !s.isStarted() {
+		c.missed = s.missedBefore(ctx, cfg.Jobs)
+	}
+	return c, nil
 }
 
 // Difference implements [reconcile.Change].
@@ -41,8 +48,47 @@ func (c *change) Apply() {
 	for _, j := range c.Fresh {
 		j.schedule()
 	}
-	c.s.configured.Store(&c.Next)
+	c.applyAlerts()
 	c.s.queue.forget(func(name string) bool { return c.s.Job(name) != nil })
+}
+
+// applyAlerts has the jobs be those of the change, and the alerts of new definitions go on where those before them were.
+func (c *change) applyAlerts() {
+	s := c.s
+	s.alerting.Lock()
+	for _, j := range c.Gone {
+		j.unwatchSlow()
+		j.alert.End()
+	}
+	for _, j := range c.Fresh {
+		if before, changed := c.Replaced(j); changed {
+			before.unwatchSlow()
+			j.alert.TakeOver(before.alert)
+		} else {
+			j.alert.Resume()
+		}
+		j.watchSlow()
+	}
+	s.configured.Store(&c.Next)
+	first := !s.started
+	s.started = true
+	s.alerting.Unlock()
+	if !first {
+		return
+	}
+	s.past.tellFrom()
+	for _, j := range c.Next {
+		if due, missed := c.missed[j.Name]; missed {
+			j.alert.Missed(due, whyAway)
+		}
+	}
+}
+
+// isStarted reports whether a configuration is at work.
+func (s *Service) isStarted() bool {
+	s.alerting.Lock()
+	defer s.alerting.Unlock()
+	return s.started
 }
 
 // Finish implements [reconcile.Change].

@@ -18,7 +18,7 @@ const (
 )
 
 // finish stores how the run ended. It leaves the queue first, so that a reader who sees the end can start a new run.
-// Then come the topics of the run and of the job, and last the archive, which gives up the topic of the run: there is no
+// Then come the topics of the run and of the job, the alert of the job, and last the archive, which gives up the topic of the run: there is no
 // moment at which the run is unknown.
 func (r *Run) finish(result Result, err error) {
 	s := r.job.s
@@ -47,6 +47,7 @@ func (r *Run) finish(result Result, err error) {
 		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
 		s.past.leave(r.id)
 	} else {
+		s.alertEnded(r.Snapshot())
 		s.past.end(ctx, r)
 	}
 	r.output.end()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
@@ -24,7 +25,8 @@ type Job struct {
 	s       *Service
 	key     string
 	action  Action
-	secrets *secret.Redactor // hides what nobody is shown, whatever the arguments of a run are
+	alert   *alert.JobMonitor // nil: it has none
+	secrets *secret.Redactor  // hides what nobody is shown, whatever the arguments of a run are
 }
 
 // An Action is the work of a job.
@@ -44,6 +46,7 @@ func newJob(s *Service, cfg *config.Job) *Job {
 	if cfg.HTTP != nil {
 		j.action = httpAction{cfg, s.deps.Client, s.admit}
 	}
+	j.alert = s.newMonitor(j)
 	j.Topic = s.deps.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})
 	return j
 }
@@ -107,18 +110,24 @@ func (j *Job) schedule() {
 	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		args, wrong := j.Bind(nil)
 		if wrong != nil { // a default that was right when the configuration was read, such as the path of a file
-			j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", wrong[0])
+			j.notStarted(ctx, wrong[0])
 			return nil, nil
 		}
 		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: wire.TriggerSchedule, Args: args, Audit: j.s.deps.Audit})
 		if err != nil {
-			j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
+			j.notStarted(ctx, err)
 		}
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
 	if err != nil {
 		panic(fmt.Sprintf("jobs: schedule %s: %v", j.key, err)) // its key is free, and the schedule is not nil
 	}
+}
+
+// notStarted tells that a start by the schedule has not led to a run.
+func (j *Job) notStarted(ctx context.Context, err error) {
+	j.s.deps.Log.Warn("a scheduled run was not started", "job", j.Name, "err", err)
+	j.s.alertMissed(ctx, j.Name, err)
 }
 
 func (j *Job) unschedule() {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,10 +38,12 @@ const (
 type past struct {
 	deps       Deps
 	definition func(job string) *Job // that is configured; nil: none
+	tell       func(run wire.Run)    // is called with each end that was found in the store, before the archive has it
 	changed    *sse.Topic            // a run has come into the archive
 
 	follow, fill *lifecycle.Service
 	wake         chan struct{} // of 1: a run is over
+	telling      chan struct{} // closed when jobs are configured, so that ends can be told
 
 	mu sync.Mutex // guards the field below; the last of all locks: the store calls apply within its own
 
@@ -52,15 +55,20 @@ type openRun struct {
 	own  *Run   // of this process, which brings it into the archive; nil: past does, when it is over
 	data []byte // the newest state in the store, nil before the first; of one's own, the end alone
 	over bool   // data is the end
+	told bool   // whoever is to know of the end was told
 
 	end *wire.Run // data as it was decoded, if that has happened
 }
 
 // openPast returns once all that the store holds is known.
-func openPast(ctx context.Context, deps Deps, definition func(job string) *Job) (*past, error) {
+func openPast(
+	ctx context.Context, deps Deps, definition func(job string) *Job, tell func(wire.Run),
+) (*past, error) {
 	p := &past{
 		deps:       deps,
 		definition: definition,
+		tell:       tell,
+		telling:    make(chan struct{}),
 		changed:    deps.Hub.Topic("runs", sse.TopicOptions{}),
 		wake:       make(chan struct{}, 1),
 		open:       map[string]*openRun{},
@@ -151,7 +159,7 @@ func (p *past) end(ctx context.Context, r *Run) {
 // mostWaiting.
 func (p *past) wait(ctx context.Context, r *Run, data []byte) {
 	p.mu.Lock()
-	p.open[r.id] = &openRun{data: data, over: true}
+	p.open[r.id] = &openRun{data: data, over: true, told: true}
 	var waiting []wire.Run
 	for _, o := range p.open {
 		if o.own != nil {
@@ -189,6 +197,11 @@ func (o *openRun) ended() (run wire.Run, ok bool) {
 
 // archiveAll brings runs that are over into the archive, until ctx ends.
 func (p *past) archiveAll(ctx context.Context) {
+	select {
+	case <-p.telling:
+	case <-ctx.Done():
+		return
+	}
 	pause := sweepEvery
 	for {
 		select {
@@ -208,12 +221,42 @@ func (p *past) archiveAll(ctx context.Context) {
 	}
 }
 
+// tellFrom has the ends be told that were found in the store, and those to come. Until then none is archived either.
+func (p *past) tellFrom() {
+	p.tellAll()
+	close(p.telling)
+}
+
+// tellAll tells of the ends that were found in the store since it was called last, in their order.
+func (p *past) tellAll() {
+	var ends []wire.Run
+	p.mu.Lock()
+	for id, o := range p.open {
+		if o.own != nil || !o.over || o.told {
+			continue
+		}
+		o.told = true
+		if run, ok := o.ended(); ok {
+			run.ID = id // as its topic says
+			ends = append(ends, run)
+		}
+	}
+	p.mu.Unlock()
+	slices.SortFunc(ends, func(a, b wire.Run) int {
+		return cmp.Or(a.FinishedAt.Compare(*b.FinishedAt), a.CreatedAt.Compare(b.CreatedAt))
+	})
+	for _, run := range ends {
+		p.tell(run)
+	}
+}
+
 // archiveWaiting brings all runs that are over now into the archive.
 func (p *past) archiveWaiting(ctx context.Context) error {
+	p.tellAll()
 	p.mu.Lock()
 	over := map[string][]byte{}
 	for id, o := range p.open {
-		if o.over && o.own == nil {
+		if o.told {
 			over[id] = o.data
 		}
 	}

@@ -247,6 +247,16 @@ func (q *queue) findLocked(id string) *Run {
 	return nil
 }
 
+// atWork returns the run of a job that is admitted and not over, nil if there is none.
+func (q *queue) atWork(job string) *Run {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.IndexFunc(q.runs, func(r *Run) bool { return r.admitted && r.job.Name == job }); i >= 0 {
+		return q.runs[i]
+	}
+	return nil
+}
+
 // count returns how many runs of a job are at work, and how many wait.
 func (q *queue) count(job string) (running, queued int) {
 	q.mu.Lock()

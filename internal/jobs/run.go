@@ -203,6 +203,7 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	case <-ctx.Done():
 		return Result{}, context.Cause(ctx)
 	}
+	r.job.s.alertBegun(r.job.Name)
 	return r.work(ctx, log)
 }
 

@@ -12,7 +12,7 @@
 // # Concurrency
 //
 // All methods may be called from any goroutine, but only one change may be prepared at a time. Locks are taken in this
-// order: queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
+// order: Service.alerting, queue.mu, that of Run.progress, those of the Tracker and the store, past.mu.
 //
 // Each run has one goroutine, from its start to its end; one follows the store, and one brings the ends that it finds there
 // into the archive. [Service.Stop] ends all of them and waits for them.
@@ -27,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/own"
@@ -37,7 +38,7 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// Deps is what a [Service] uses. Every field but Observer and Keys must be set.
+// Deps is what a [Service] uses. Every field but Before, Observer and Keys must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // starts jobs by their schedules, and admits requests to upstreams
 	Store     *own.Store           // holds the runs
@@ -49,6 +50,8 @@ type Deps struct {
 	Clock     *clock.Clock
 	Client    *http.Client   // makes the requests of HTTP jobs
 	Upstreams *upstream.Pool // has the limits of these requests
+	Alerts    *alert.Service // has the alerts of jobs
+	Before    time.Time      // when the process before was last at work, by the wall clock; zero: it is not known
 
 	// Audit records what nobody asked for at that moment: a start by schedule, and the end of a run. It must not block
 	// for long.
@@ -81,7 +84,12 @@ type Service struct {
 	configured atomic.Pointer[[]*Job]
 	queue      *queue
 	past       *past
+	opened     time.Time // by the wall clock
 	silent     time.Time // until when isStored does not ask the archive; guarded by queue.mu
+
+	// alerting is held from looking up a job until its alert was told something: it is the one that holds then.
+	alerting sync.Mutex
+	started  bool // a configuration is at work; guarded by alerting
 
 	running sync.WaitGroup     // the goroutines of the runs; Go under queue.mu
 	work    context.Context    // ends with Stop: nothing new should begin
@@ -91,10 +99,10 @@ type Service struct {
 // Open returns a Service without jobs, once everything that the store holds of runs is known. Jobs come by
 // [Service.Prepare]. The goroutines that it starts end with ctx, if not by [Service.Stop] before.
 func Open(ctx context.Context, deps Deps) (*Service, error) {
-	s := &Service{deps: deps}
+	s := &Service{deps: deps, opened: deps.Clock.Wall()}
 	s.configured.Store(new([]*Job))
 	var err error
-	if s.past, err = openPast(ctx, deps, s.Job); err != nil {
+	if s.past, err = openPast(ctx, deps, s.Job, s.alertFound); err != nil {
 		return nil, err
 	}
 	s.queue = newQueue(deps.Clock, s.begin, s.isStored)

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/config"
@@ -33,6 +34,7 @@ type bench struct {
 	t *testing.T
 
 	mu      sync.Mutex // guards the fields below
+	alerts  []string   // how they changed
 	audited []string
 	ended   []string
 }
@@ -54,6 +56,31 @@ func openIn(
 	t *testing.T, in snapshot.Store, runs archive.Runs, yaml string, work func(ctx context.Context) error,
 ) *bench {
 	t.Helper()
+	return openAlerting(t, in, runs, records{}, yaml, work)
+}
+
+// records are what is kept of alerts, by key.
+type records map[string]string
+
+// Each implements [alert.Store].
+func (r records) Each(_ context.Context, f func(key string, record []byte)) error {
+	for key, record := range r {
+		f(key, []byte(record))
+	}
+	return nil
+}
+
+// Keep implements [alert.Store].
+func (r records) Keep(key string, record []byte, _ bool) { r[key] = string(record) }
+
+// Kept implements [alert.Store].
+func (r records) Kept(context.Context) error { return nil }
+
+// openAlerting is openIn with records of alerts.
+func openAlerting(
+	t *testing.T, in snapshot.Store, runs archive.Runs, alerts records, yaml string, work func(ctx context.Context) error,
+) *bench {
+	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
 	if len(problems) > 0 {
 		t.Fatalf("the configuration is not valid:\n%v", problems)
@@ -70,6 +97,13 @@ func openIn(
 		t.Fatal(err)
 	}
 	b := &bench{t: t}
+	told := alert.New(alert.Deps{
+		Scheduler: scheduler, Client: http.DefaultClient, Log: slog.New(slog.DiscardHandler), Clock: clock.New(),
+		Changed: func(key, state, reason string) { b.note(&b.alerts, strings.TrimSpace(key+" "+state+" "+reason)) },
+	})
+	if err := told.Restore(ctx, alerts); err != nil {
+		t.Fatal(err)
+	}
 	b.Service, err = jobs.Open(ctx, jobs.Deps{
 		Scheduler: scheduler,
 		Store:     store,
@@ -80,6 +114,7 @@ func openIn(
 		Clock:     clock.New(),
 		Client:    http.DefaultClient,
 		Upstreams: new(upstream.Pool),
+		Alerts:    told,
 		Audit:     func(action string, _ ...slog.Attr) { b.note(&b.audited, action) },
 		Refresh:   func(context.Context, string) (time.Duration, error) { return 0, nil },
 		RunPath:   func(id string) string { return "/runs/" + id },
