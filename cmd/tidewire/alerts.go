@@ -201,7 +201,7 @@ func whatOf(a alertRow) string {
 		said = append(said, *a.Error)
 	}
 	if s := a.Silenced; s != nil {
-		said = append(said, "silenced until "+s.Until.Local().Format(time.DateTime)+by(cmp.Or(s.By, "the configuration"), s.Reason))
+		said = append(said, "silenced until "+s.Until.Local().Format(time.DateTime)+by(cmp.Or(s.By, theConfiguration), s.Reason))
 	}
 	if s := a.Acknowledged; s != nil {
 		said = append(said, "acknowledged"+by(s.By, s.Reason))

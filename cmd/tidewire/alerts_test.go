@@ -73,8 +73,9 @@ func TestSilenceCommands(t *testing.T) {
 	}
 	const made = `{"id":"s1","of":"source/tank","since":"2026-11-21T18:00:00Z","until":"2026-11-21T20:00:00Z","by":"ann","reason":"noise"}`
 	const everything = `{"id":"s2","of":"all","since":"2026-11-21T18:30:00Z","until":"2026-11-22T20:00:00Z","by":"bob","reason":""}`
+	const quiet = `{"id":"","of":"source/tank","since":"2026-11-21T18:00:00Z","until":"2026-11-21T19:00:00Z","by":"","reason":"backup"}`
 	gw := fake(t, map[string]http.HandlerFunc{
-		"GET /api/v1/silences":            answers(`{"silences":[` + made + `,` + everything + `,` + strings.Replace(made, "s1", "s3", 1) + `]}`),
+		"GET /api/v1/silences":            answers(`{"silences":[` + quiet + `,` + made + `,` + everything + `,` + strings.Replace(made, "s1", "s3", 1) + `]}`),
 		"POST /api/v1/silences":           note(201, made),
 		"DELETE /api/v1/silences/{id}":    note(204, ""),
 		"DELETE /api/v1/silences/none":    note(404, `{"detail":"there is no silence \"none\""}`),
@@ -111,11 +112,12 @@ func TestSilenceCommands(t *testing.T) {
 		{[]string{"unsilence", "none"}, []string{"DELETE /api/v1/silences/none"}, "", `there is no silence "none"`, 1},
 		{[]string{"acknowledge", "source/tank", "--reason", "on it"}, []string{`POST /api/v1/alerts/acknowledge application/json {"of":"source/tank","reason":"on it"}`}, "source/tank is acknowledged\n", "", 0},
 		{[]string{"ack", "source/tank"}, []string{`POST /api/v1/alerts/acknowledge application/json {"of":"source/tank"}`}, "source/tank is acknowledged\n", "", 0},
-		{[]string{"silences"}, nil, "SILENCE  OF           UNTIL                BY   REASON\n" +
-			"s1       source/tank  2026-11-21 20:00:00  ann  noise\n" +
+		{[]string{"silences"}, nil, "SILENCE  OF           UNTIL                BY                 REASON\n" +
+			"–        source/tank  2026-11-21 19:00:00  the configuration  backup\n" +
+			"s1       source/tank  2026-11-21 20:00:00  ann                noise\n" +
 			"s2       all          2026-11-22 20:00:00  bob\n" +
-			"s3       source/tank  2026-11-21 20:00:00  ann  noise\n", "", 0},
-		{[]string{"silences", "--json"}, nil, made + "\n" + everything + "\n", "", 0},
+			"s3       source/tank  2026-11-21 20:00:00  ann                noise\n", "", 0},
+		{[]string{"silences", "--json"}, nil, quiet + "\n" + made + "\n" + everything + "\n", "", 0},
 		{[]string{"silences", "--url", calm}, nil, "nothing is silenced\n", "", 0},
 		{[]string{"silences", "--url", "http://127.0.0.1:1"}, nil, "", "http://127.0.0.1:1 cannot be reached: ", 1},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -94,8 +95,9 @@ func silencesCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "silences",
 		Short: "List the silences of a gateway",
-		Long: `Silences lists the silences that have not ended, the oldest first: of what, until when, by whom and why. With
---json it prints a line for each: the silence as in the API.`,
+		Long: `Silences lists the silences that have not ended, the oldest first: of what, until when, by whom and why.
+Among them are the quiet times of the configuration that have begun, which have no ID. With --json it prints
+a line for each: the silence as in the API.`,
 		Example: "  tidewire silences",
 		Args:    arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,6 +114,9 @@ func silencesCommand() *cobra.Command {
 	return cmd
 }
 
+// theConfiguration is who made a silence that nobody made.
+const theConfiguration = "the configuration"
+
 // endSilences ends the silence of an ID, or all of a key.
 func endSilences(ctx context.Context, gw *remote, what string, out io.Writer) error {
 	ids := []string{what}
@@ -122,7 +127,7 @@ func endSilences(ctx context.Context, gw *remote, what string, out io.Writer) er
 		}
 		ids = nil
 		for _, s := range all.Silences {
-			if s.Of == what {
+			if s.Of == what && s.ID != "" {
 				ids = append(ids, s.ID)
 			}
 		}
@@ -173,7 +178,8 @@ func listSilences(ctx context.Context, gw *remote, asJSON bool, out io.Writer) e
 	}
 	for _, s := range all.Silences {
 		g.cells = append(g.cells, []string{
-			text.Line(s.ID), text.Line(s.Of), s.Until.Local().Format(time.DateTime), text.Line(s.By), text.Line(s.Reason),
+			cmp.Or(text.Line(s.ID), "–"), text.Line(s.Of), s.Until.Local().Format(time.DateTime),
+			text.Line(cmp.Or(s.By, theConfiguration)), text.Line(s.Reason),
 		})
 	}
 	columns, screen := 0, terminal.Open(out)
@@ -246,6 +252,9 @@ func completeSilence(cmd *cobra.Command, args []string, _ string) ([]cobra.Compl
 	}
 	var found []cobra.Completion
 	for _, s := range all.Silences {
+		if s.ID == "" {
+			continue
+		}
 		about := text.Words(s.Of + " until " + s.Until.Local().Format(time.DateTime) + " " + s.Reason)
 		found = append(found, cobra.CompletionWithDesc(text.Line(s.ID), about))
 	}

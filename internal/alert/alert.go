@@ -101,7 +101,8 @@ type Service struct {
 	receivers map[string]*receiver     // by name
 	silences  map[string]*wire.Silence // by ID
 	quiet     []*config.Quiet
-	hushed    map[string]*wire.Silenced // what silences and quiet times came to at the last look, by what they are of
+	quietNow  []wire.Silence            // those of quiet that had begun at the last look
+	hushed    map[string]*wire.Silenced // what silences and quiet times came to then, by what they are of
 	members   map[string]int            // how many alerts at work each group has
 	timed     bool                      // the scheduler has the task that ends silences
 	keeper    *keeper                   // what is kept beyond the process; nil: nothing is

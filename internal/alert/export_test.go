@@ -66,7 +66,7 @@ func (r *Receivers) Idle() bool {
 
 // QuietUntil is until when it is quiet for a subject, and why.
 func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time, reason string) {
-	if is := silencedBy(hushedBy(nil, all, now), of, now); is != nil {
+	if is := silencedBy(hushedBy(quietNow(all, now), now), of, now); is != nil {
 		return is.Until, is.Reason
 	}
 	return time.Time{}, ""

@@ -106,7 +106,7 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 		return fmt.Errorf("alert: read what is kept: %w", err)
 	}
 	s.keeper = k
-	s.hushed = hushedBy(s.silences, s.quiet, s.deps.Clock.Wall())
+	s.hushed = hushedBy(s.silencesLocked(), s.deps.Clock.Wall())
 	return nil
 }
 

@@ -7,23 +7,28 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// hushedBy returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
-// reasons for the same it is the one that lasts longest. Times are those of the wall clock: whether and until when it is quiet
-// depends on now alone, not on when the process began or was told.
-func hushedBy(silences map[string]*wire.Silence, quiet []*config.Quiet, now time.Time) map[string]*wire.Silenced {
-	hushed := map[string]*wire.Silenced{}
-	add := func(of string, why *wire.Silenced) {
-		if why.Until.After(now) && (hushed[of] == nil || why.Until.After(hushed[of].Until)) {
-			hushed[of] = why
+// quietNow returns the quiet times that have begun and are not over, as silences without an ID, which nobody made. Times are
+// those of the wall clock: whether and until when it is quiet depends on now alone, not on when the process began or was told.
+func quietNow(all []*config.Quiet, now time.Time) (found []wire.Silence) {
+	for _, q := range all {
+		until := endOf(q, now).UTC()
+		if !until.After(now) {
+			continue
+		}
+		for _, of := range q.Of {
+			found = append(found, wire.Silence{Of: of, Since: until.Add(-q.For), Until: until, Reason: q.Reason})
 		}
 	}
+	return found
+}
+
+// hushedBy returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
+// reasons for the same it is the one that lasts longest.
+func hushedBy(silences []wire.Silence, now time.Time) map[string]*wire.Silenced {
+	hushed := map[string]*wire.Silenced{}
 	for _, one := range silences {
-		add(one.Of, &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason})
-	}
-	for _, q := range quiet {
-		why := &wire.Silenced{Until: endOf(q, now).UTC(), Reason: q.Reason}
-		for _, of := range q.Of {
-			add(of, why)
+		if before := hushed[one.Of]; one.Until.After(now) && (before == nil || one.Until.After(before.Until)) {
+			hushed[one.Of] = &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason}
 		}
 	}
 	return hushed

@@ -69,7 +69,8 @@ func (s *Service) EndSilence(id, by string) error {
 	return nil
 }
 
-// Silences returns all that have not ended, the oldest first.
+// Silences returns all that have not ended, the oldest first, and among them the quiet times of the configuration that have
+// begun, which have no ID.
 func (s *Service) Silences() []wire.Silence {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +78,7 @@ func (s *Service) Silences() []wire.Silence {
 }
 
 func (s *Service) silencesLocked() []wire.Silence {
-	all := make([]wire.Silence, 0, len(s.silences))
+	all := append(make([]wire.Silence, 0, len(s.silences)+len(s.quietNow)), s.quietNow...)
 	for _, one := range s.silences {
 		all = append(all, *one)
 	}
@@ -148,7 +149,11 @@ func (s *Service) lookLocked() {
 			s.deps.Published()
 		}
 	}
-	s.hushed = hushedBy(s.silences, s.quiet, now)
+	if quiet := quietNow(s.quiet, now); !slices.Equal(quiet, s.quietNow) {
+		s.quietNow = quiet
+		s.deps.Published()
+	}
+	s.hushed = hushedBy(s.silencesLocked(), now)
 	for _, e := range s.entries {
 		is := silencedBy(s.hushed, e.subject, now)
 		if equal(is, e.silenced) {

@@ -376,13 +376,35 @@ func TestQuietTimes(t *testing.T) {
 		minute = time.Minute
 	)
 	inWatch(t, "what fires when it begins and ends is told again", high, fmt.Sprintf(backup, "all"), func(w *watch) {
-		w.passes(6*minute, "95")
+		before := w.Newest("alerts")
+		w.passes(3*minute, "95")
+		all, _ := w.do("GET", "/api/v1/silences", "")["silences"].([]any)
+		if len(all) != 1 || all[0].(object)["id"] != "" || all[0].(object)["reason"] != "backup" || all[0].(object)["until"] != "2000-01-01T00:05:00Z" {
+			t.Errorf("the silences are %v, want the quiet time", all)
+		}
+		w.passes(3*minute, "95")
+		if all := w.do("GET", "/api/v1/silences", "")["silences"]; fmt.Sprint(all) != "[]" || w.Newest("alerts") == before {
+			t.Errorf("the silences are %v after it, want none", all)
+		}
 		w.wants("6s firing", "6s told firing", "2m0s "+quiet, "5m0s firing", "5m0s told firing unsilenced")
 	})
 	inWatch(t, "what begins to fire meanwhile is told at the end", high, fmt.Sprintf(backup, "[upstream/plant]"), func(w *watch) {
 		w.passes(3*minute, "50")
 		w.passes(3*minute, "95")
 		w.wants("3m6s "+quiet, "5m0s firing", "5m0s told firing")
+	})
+	inWatch(t, "the list of silences has it though nothing fires", high, fmt.Sprintf(backup, "all"), func(w *watch) {
+		seen := []string{w.Newest("alerts")}
+		for range 6 {
+			w.passes(minute, "50")
+			synctest.Wait()
+			if now := w.Newest("alerts"); seen[len(seen)-1] != now {
+				seen = append(seen, now)
+			}
+		}
+		if len(seen) != 3 {
+			t.Errorf("alerts were %q, want a change at the beginning and one at the end", seen)
+		}
 	})
 	inWatch(t, "of something else", high, fmt.Sprintf(backup, "[job/sync]")+"jobs: {sync: {exec: ['true']}}\n", func(w *watch) {
 		w.passes(3*minute, "95")

@@ -54,13 +54,14 @@ type Acknowledged struct {
 	Reason string    `json:"reason"` // empty: none was given
 }
 
-// A Silence keeps receivers from being told of some alerts until a time.
+// A Silence keeps receivers from being told of some alerts until a time. One without an ID is a quiet time of the
+// configuration that has begun, which nobody can end.
 type Silence struct {
 	ID     string    `json:"id"`
 	Of     string    `json:"of"` // the key of a source or a job, upstream/NAME for all that belongs to it, or SilenceAll
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
-	By     string    `json:"by"`     // who made it
+	By     string    `json:"by"`     // who made it; empty: the configuration
 	Reason string    `json:"reason"` // empty: none was given
 }
 

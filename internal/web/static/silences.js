@@ -19,7 +19,10 @@ export class Silences {
    * end it.
    */
   show({ silences, receivers }, titleOf, may) {
-    const rows = silences.map((silence) => [silence.id, { silence, title: titleOf(silence.of), may: may(silence.of) }]);
+    const rows = silences.map((silence) => { // one without an id is a quiet time of the configuration
+      const { id, of, until } = silence;
+      return [id || `${of} ${until}`, { silence, title: titleOf(of), may: id !== "" && may(of) }];
+    });
     this.#ui.silences.hidden = false; // what is hidden cannot keep the focus
     this.#list.show(new Map(rows));
     this.#ui.silences.hidden = rows.length === 0;
