@@ -16,6 +16,7 @@ import (
 type checker struct {
 	gateway  *gateway
 	upstream *upstream
+	outage   *outage
 	sources  int
 
 	mu       sync.Mutex // guards the fields below
@@ -34,6 +35,7 @@ type known struct {
 	job   string
 	key   string // the Idempotency-Key of its start
 	body  string // of that
+	nth   int    // of all starts
 	ended string // the status with which a client saw it end; empty: none did
 	found string // the status that it had after a kill; empty: it was not looked for yet
 }
@@ -41,7 +43,7 @@ type known struct {
 // A runView is what is needed of the JSON of a run.
 type runView struct {
 	ID, Job, Status string
-	Error           *string
+	Finished        time.Time `json:"finished_at"`
 }
 
 func isEnd(status string) bool {
@@ -58,23 +60,30 @@ func (c *checker) expect(ok bool, format string, args ...any) {
 	}
 }
 
-// work has each job run without a pause, until the gateway cannot be reached or ctx ends. The function that it returns
-// waits for that.
+// work has each job run without a pause, and those with an alert with one, until the gateway cannot be reached or ctx
+// ends. The function that it returns waits for that.
 func (c *checker) work(ctx context.Context, jobs int) (wait func()) {
 	var wg sync.WaitGroup
 	for i := range jobs {
 		wg.Go(func() {
-			for ctx.Err() == nil && c.runOnce(ctx, fmt.Sprint("j", i)) {
+			for c.runOnce(ctx, fmt.Sprint("j", i), fmt.Sprintf(`"seconds":%.2f`, 0.05+rand.ExpFloat64()*0.8)) {
+			}
+		})
+	}
+	for i := range c.outage.failing {
+		wg.Go(func() {
+			for c.runOnce(ctx, fmt.Sprint("f", i), fmt.Sprintf(`"seconds":%.2f,"code":%d`, rand.Float64()/5, rand.IntN(2))) {
+				time.Sleep(rand.N(300 * time.Millisecond))
 			}
 		})
 	}
 	return wg.Wait
 }
 
-// runOnce starts a job and follows the run to its end. It reports whether the gateway answered.
-func (c *checker) runOnce(ctx context.Context, job string) bool {
+// runOnce starts a job and follows the run to its end. It reports whether the gateway answered, and ctx has not ended.
+func (c *checker) runOnce(ctx context.Context, job, args string) bool {
 	var run runView
-	body := fmt.Sprintf(`{"args":{"seconds":%.2f}}`, 0.05+rand.ExpFloat64()*0.8)
+	body := fmt.Sprintf(`{"args":{%s}}`, args)
 	key := fmt.Sprintf("%s-%d", job, rand.Uint64())
 	err := c.gateway.post("/api/v1/jobs/"+job+"/runs", key, body, &run)
 	refused := (*status)(nil)
@@ -86,7 +95,7 @@ func (c *checker) runOnce(ctx context.Context, job string) bool {
 	}
 	c.mu.Lock()
 	c.starts++
-	c.runs[run.ID] = &known{job: job, key: key, body: body}
+	c.runs[run.ID] = &known{job: job, key: key, body: body, nth: c.starts}
 	c.mu.Unlock()
 	for !isEnd(run.Status) {
 		if ctx.Err() != nil {
@@ -100,7 +109,7 @@ func (c *checker) runOnce(ctx context.Context, job string) bool {
 	c.mu.Lock()
 	c.runs[run.ID].ended = run.Status
 	c.mu.Unlock()
-	return true
+	return ctx.Err() == nil
 }
 
 // kill kills the gateway and tells the workers.
@@ -113,14 +122,17 @@ func (c *checker) kill(end func()) {
 	c.mu.Unlock()
 }
 
-// unseen returns the runs that were not looked for yet.
-func (c *checker) unseen() map[string]known {
+// unseen returns runs that were not looked for yet: all that nobody saw end, and at most so many others, in no order.
+func (c *checker) unseen(most int) map[string]known {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := map[string]known{}
 	for id, k := range c.runs {
-		if k.found == "" {
-			list[id] = *k
+		if k.found != "" || k.ended != "" && most <= 0 {
+			continue
+		}
+		if list[id] = *k; k.ended != "" {
+			most--
 		}
 	}
 	return list
@@ -151,8 +163,14 @@ func (c *checker) checkRuns(runs map[string]known, within time.Duration) {
 	}
 }
 
-// checkKey repeats the start of a run, and expects that it leads to that.
+// checkKey repeats the start of a run, and expects that it leads to that, unless its key may be forgotten.
 func (c *checker) checkKey(id string, k known) {
+	c.mu.Lock()
+	old := c.starts-k.nth > keys
+	c.mu.Unlock()
+	if old {
+		return
+	}
 	var run runView
 	err := c.gateway.post("/api/v1/jobs/"+k.job+"/runs", k.key, k.body, &run)
 	c.expect(err == nil && run.ID == id, "the start of %s by run %s leads to %s when it is repeated: %v", k.job, id, run.ID, err)
@@ -185,7 +203,7 @@ func (c *checker) checkHistory() {
 		first := c.upstream.count(source, time.Now().Add(-50*time.Second)) + 1
 		last := c.upstream.count(source, killed[len(killed)-1].from.Add(-unwritten))
 		for n := first; n <= last; n++ {
-			if !has[n] && !c.excused(source, n) {
+			if !has[n] && !within(killed, c.upstream.at(source, n)) {
 				c.expect(false, "the history of s%d lacks its answer %d, of %v before the last kill",
 					source, n, killed[len(killed)-1].from.Sub(c.upstream.at(source, n)))
 			}
@@ -194,17 +212,15 @@ func (c *checker) checkHistory() {
 	}
 }
 
-// excused reports whether the answer was given in the last moments before a kill, or during one.
-func (c *checker) excused(source, n int) bool {
-	at := c.upstream.at(source, n)
-	return slices.ContainsFunc(c.killed, func(k span) bool {
+// within reports whether a time was in the last moments before a kill, or during one.
+func within(killed []span, at time.Time) bool {
+	return slices.ContainsFunc(killed, func(k span) bool {
 		return !at.Before(k.from.Add(-unwritten)) && !at.After(k.to)
 	})
 }
 
-// checkAll reads the list of all runs, and the events of all that were lost.
-func (c *checker) checkAll() {
-	var list []runView
+// allRuns reads the list of all runs.
+func (c *checker) allRuns() (list []runView) {
 	for cursor := ""; ; {
 		var page struct {
 			Runs []runView
@@ -212,14 +228,19 @@ func (c *checker) checkAll() {
 		}
 		if err := c.gateway.get("/api/v1/runs?limit=100"+cursor, &page); err != nil {
 			c.expect(false, "the list of runs: %v", err)
-			return
+			return list
 		}
 		list = append(list, page.Runs...)
 		if page.Next == nil {
-			break
+			return list
 		}
 		cursor = "&cursor=" + *page.Next
 	}
+}
+
+// checkAll looks at the list of all runs, and at the events of all that were lost.
+func (c *checker) checkAll() {
+	list := c.allRuns()
 	listed := map[string]int{}
 	for _, r := range list {
 		listed[r.ID]++

@@ -26,8 +26,8 @@ type gateway struct {
 	client              *http.Client
 }
 
-// newGateway writes the configuration.
-func newGateway(program, dir, upstream string, jobs, sources int) (*gateway, error) {
+// newGateway writes the configuration: sources of upstream, jobs, and what the outage brings about.
+func newGateway(program, dir, upstream string, jobs, sources int, o *outage) (*gateway, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -43,15 +43,20 @@ func newGateway(program, dir, upstream string, jobs, sources int) (*gateway, err
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\nlisten: %s\nstore: {dir: data}\n", addr)
-	fmt.Fprintf(&b, "defaults: {every: 1s, jitter: 0}\nupstreams: {plant: {http: %q}}\nsources:\n", upstream)
+	fmt.Fprintf(&b, "defaults: {every: 1s, jitter: 0}\nupstreams:\n  plant: {http: %q}\n%ssources:\n", upstream, o.upstreams())
 	for i := range sources {
 		fmt.Fprintf(&b, "  s%d: {http: {upstream: plant, path: /%[1]d}, show: {value: n, history: 24h}}\n", i)
 	}
-	b.WriteString("jobs:\n")
+	b.WriteString(o.sources() + "jobs:\n")
 	for i := range jobs {
 		fmt.Fprintf(&b, "  j%d: {exec: [sleep, \"{seconds}\"], args: {seconds: {type: number, default: 1}}, "+
 			"on_busy: queue, queue: 10, keep: {runs: 1000}}\n", i)
 	}
+	failing, err := o.jobs(dir)
+	if err != nil {
+		return nil, err
+	}
+	b.WriteString(failing + o.notify())
 	return g, os.WriteFile(g.file, []byte(b.String()), 0o600)
 }
 
