@@ -35,6 +35,7 @@ type watch struct {
 
 	mu    sync.Mutex // guards the fields below
 	level string
+	fails bool // runs do
 	diary []string
 	shown string
 }
@@ -51,6 +52,9 @@ sources: {tank: {http: {upstream: plant, path: /}, every: 10s, jitter: 0, alert:
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if r.Host == "plant.example" {
+			if r.URL.Path == "/sync" && w.fails {
+				out.WriteHeader(http.StatusInternalServerError)
+			}
 			fmt.Fprint(out, w.level)
 			return
 		}
@@ -81,6 +85,7 @@ func (w *watch) start() {
 	polls, done := context.WithCancel(ctx)
 	over := w.Start(polls)
 	w.end = func() {
+		w.StopJobs()
 		done()
 		<-over
 		w.Close(ctx)
@@ -139,6 +144,16 @@ func (w *watch) says(level string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.level = level
+}
+
+// runs has a job run, which fails or does not.
+func (w *watch) runs(job string, fails bool) {
+	w.t.Helper()
+	w.mu.Lock()
+	w.fails = fails
+	w.mu.Unlock()
+	w.do("POST", "/api/v1/jobs/"+job+"/runs", "{}")
+	synctest.Wait()
 }
 
 // passes lets time pass, while the upstream answers that level.
@@ -456,5 +471,26 @@ func TestSilencesAreBounded(t *testing.T) {
 	}
 	if status, p := do("POST", silences, body); status != 201 {
 		t.Errorf("one in its place = %d %v, want 201", status, p)
+	}
+}
+
+// A job is silenced as a source is, also with its upstream.
+func TestSilencedJobs(t *testing.T) {
+	const (
+		calm   = "{if: . > 90}"
+		job    = "jobs: {sync: {http: {upstream: plant, path: /sync, method: POST}, alert: {on: failed, notify: ops}}}\n"
+		minute = time.Minute
+	)
+	for _, of := range []string{"job/sync", "upstream/plant"} {
+		inWatch(t, "by "+of, calm, job, func(w *watch) {
+			w.passes(minute, "50")
+			w.silence(of, "5m")
+			w.runs("sync", true)
+			w.passes(6*minute, "50")
+			w.do("POST", "/api/v1/alerts/acknowledge", `{"of":"job/sync","reason":"on it"}`)
+			w.runs("sync", false)
+			w.passes(minute, "50")
+			w.wants("6m0s told firing", "7m0s told resolved")
+		})
 	}
 }
