@@ -181,7 +181,7 @@ sources:
   good:
     http: {upstream: plant, path: /good}
     show: {value: level, history: 1h}
-    alert: {if: .level > 10, notify: [hook, mute]}
+    alert: {if: .level > 10, notify: [hook, mute, phone, push, form, post, horn]}
   query:
     http:
       upstream: plant
@@ -205,9 +205,14 @@ notify:
     http:
       url: ` + upstream + `/good/${env:CANARY_WEBHOOK}?token=` + c.canary("webhook-query") + `
       headers: {X-Hook: ` + c.canary("webhook-header") + `}
-      body: "{title} ` + c.canary("webhook-body") + `"
+      body: "{title} key=` + c.canary("webhook-body") + `"
   mute:
     http: ` + upstream + `/fails/${env:CANARY_WEBHOOK}
+  phone: ntfy://` + c.canary("service-token") + `@` + strings.TrimPrefix(upstream, "http://") + `/` + c.canary("service-topic") + `?tls=none
+  push: gotify://` + strings.TrimPrefix(upstream, "http://") + `/good/` + c.canary("service-path") + `?tls=none
+  form: {http: {url: ` + upstream + `/fails/x, json: '{text: .summary, token: "` + c.canary("webhook-json") + `"}'}}
+  post: {mail: {host: 127.0.0.1, port: ` + port(nobody) + `, tls: none, user: me, password: ` + c.canary("mail-password") + `, from: a@example.com, to: b@example.com}}
+  horn: {exec: ["false", "--token=${env:CANARY_ARGV}", "{summary}"]}
 jobs:
   pin:
     exec: [` + script + `, "{pin}"]
@@ -242,6 +247,11 @@ audit: audit.jsonl
 	name = filepath.Join(dir, "tidewire.yaml")
 	c.rewrite(name, text)
 	return name, text
+}
+
+func port(address string) string {
+	_, port, _ := strings.Cut(address, ":")
+	return port
 }
 
 func (c *cage) rewrite(name, text string) {
@@ -312,6 +322,11 @@ func TestNoCanaryEscapes(t *testing.T) {
 	}
 	for _, source := range []string{"good", "query", "away", "nobody", "argv", "missing"} { // whose bodies repeat nothing
 		c.run("poll", name, source, "--trace")
+	}
+
+	c.run("check", "--notify", name)
+	for _, to := range []string{"hook", "mute", "phone", "push", "form", "post", "horn"} {
+		c.run("notify", "test", name, to)
 	}
 
 	// The gateway.
@@ -417,7 +432,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	c.keep("the audit log", string(recorded))
 
 	c.examine()
-	for _, place := range []string{"bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
+	for _, place := range []string{"bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "webhook-json", "service-token", "service-topic", "service-path", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
 		if !c.received(c.canaries[place]) {
 			t.Errorf("the canary of %s never got where it belongs", place)
 		}

@@ -156,7 +156,7 @@ func zeroOr(to *time.Duration, what string) func(v *grammar.Node) {
 // alertNotify reads the receivers to notify.
 func (r *reader) alertNotify(n *grammar.Node) (all []*Notify) {
 	for _, e := range n.OneOrMore("notify", "[ops, leads]") {
-		switch to := grammar.Lookup(e, "webhook", r.parts.notify); {
+		switch to := grammar.Lookup(e, "receiver", r.parts.notify); {
 		case to == nil:
 		case slices.Contains(all, to):
 			e.Problem(fmt.Sprintf("notify has %s twice", grammar.Quote(to.Name)), "remove one of them")

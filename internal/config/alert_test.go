@@ -111,7 +111,7 @@ func TestDefaultsOfAlertsAreChecked(t *testing.T) {
 		`defaults: {alert: {}}, jobs: {j: {exec: [a]}}`:                                                                  "1:32: alert of defaults says neither when nor to whom, add a key such as notify: ops",
 		`defaults: {alert: none}, jobs: {j: {exec: [a]}}`:                                                                `1:32: alert of defaults is a text, write a mapping of "key: value" with for, after, clear_for, grace, severity, repeat, notify, on and slow_after`,
 		`defaults: {alert: {repeat: {limit: 3}}}, jobs: {j: {exec: [a]}}`:                                                "1:49: limit of repeat without every has no effect, add every: 4h, or remove it",
-		`defaults: {alert: {notify: op}}, jobs: {j: {exec: [a]}}`:                                                        "1:41: unknown webhook \"op\", there are no webhooks",
+		`defaults: {alert: {notify: op}}, jobs: {j: {exec: [a]}}`:                                                        "1:41: unknown receiver \"op\", there are no receivers",
 		`defaults: {alert: {repeat: 4h}}, jobs: {j: {exec: [a], alert: {repeat: {every: 0, limit: 2}}}}`:                 "1:103: limit of repeat without every has no effect, add every: 4h, or remove it",
 		`defaults: {alert: {repeat: 4h}}, sources: {s: {exec: [a], alert: {repeat: {limit: 2}}}}`:                        "",
 		`sources: {s: {exec: [a], alert: none}}, jobs: {j: {exec: [a], alert: none}}`:                                    "",

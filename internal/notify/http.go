@@ -76,7 +76,22 @@ func (h *HTTP) secrets() *secret.Redactor {
 	all = append(all, slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder)...)
 	all = append(append(all, h.Given...), h.URL.Path)
 	all = append(all, slices.DeleteFunc(strings.Split(h.URL.Path, "/"), secret.HasPlaceholder)...)
+	all = append(all, secretWords(h.Body)...)
 	return secret.New(append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)...)
+}
+
+// secretWords are the words in a text that may be credentials, by their look or by the name before them, as in token=WORD.
+func secretWords(text string) (all []string) {
+	for word := range strings.FieldsSeq(text) {
+		name, value, ok := strings.Cut(word, "=")
+		if !ok {
+			name, value = "", word
+		}
+		if secret.Is(name, value) && !secret.HasPlaceholder(value) {
+			all = append(all, value)
+		}
+	}
+	return all
 }
 
 // texts matches the texts in an expression, with the names of members that they are the values of.
