@@ -148,3 +148,23 @@ func TestATrustedLoopbackAddressIsWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// A webhook of a service that does not take the JSON of a message is worth a warning, without its address.
+func TestWebhooksOfServicesAreWarnedOf(t *testing.T) {
+	for entry, want := range map[string]string{
+		"https://hooks.slack.com/services/T/B/hunter2":                               `notify "n": slack does not understand the JSON of a message, write slack://`,
+		"{http: https://contoso.webhook.office.com/webhookb2/hunter2}":               `notify "n": teams does not understand the JSON of a message, write the address of a workflow`,
+		"{http: {url: https://hooks.slack.com/hunter2, json: '{text: .summary}'}}":   "",
+		"{http: {url: https://discord.com/api/webhooks/1/hunter2, body: '{title}'}}": "",
+		"https://hooks.slack.com.example/hunter2":                                    "",
+		"slack://hook:T-B-hunter2@webhook":                                           "",
+	} {
+		c, problems := config.Load("f", []byte("version: 1\nnotify: {n: "+entry+"}\nsources: {s: {exec: [sh]}}\n"))
+		if problems != nil {
+			t.Fatalf("%s: %v", entry, problems)
+		}
+		if got := c.Warnings.Error(); (got == "") != (want == "") || !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: the warnings are %q, want %q", entry, got, want)
+		}
+	}
+}

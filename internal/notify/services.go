@@ -12,6 +12,7 @@ import (
 var services = []*service{
 	{
 		scheme: "ntfy",
+		hosts:  []string{"ntfy.sh"},
 		shape:  "ntfy://HOST/TOPIC, ntfy://TOKEN@HOST/TOPIC or ntfy://USER:PASSWORD@HOST/TOPIC",
 		query:  []string{"priority", "tags", "token", "tls"},
 		code: `{
