@@ -97,7 +97,7 @@ func (o *outage) jobs(dir string) (string, error) {
 }
 
 func (o *outage) notify() string {
-	return fmt.Sprintf("notify:\n  pager: {http: %q, group_wait: 100ms}\n  team: {http: %q, group_wait: 1s}\n",
+	return fmt.Sprintf("notify:\n  pager: {http: %q, group_wait: 100ms}\n  team: {http: %q, group_wait: 300ms}\n",
 		o.receiver.URL+"/pager", o.receiver.URL+"/team")
 }
 
