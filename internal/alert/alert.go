@@ -57,7 +57,7 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Published and Observer must be set.
+// Deps is what a [Service] uses. Every field but Link, Published and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
@@ -66,6 +66,8 @@ type Deps struct {
 	// Changed is called when an alert begins to fire, fires for another reason, or is resolved, with the key of its
 	// subject, [notify.Firing] or [notify.Resolved], and the reason of a job.
 	Changed func(key, state, reason string)
+	// Link returns the address of the page that messages have, empty if it has none; nil: it has none.
+	Link func() string
 	// Published is called when what [Service.Alerts] returns is another than before; nil: nobody is told.
 	Published func()
 	Observer  *Observer // may be nil
@@ -112,6 +114,9 @@ type Service struct {
 func New(deps Deps) *Service {
 	if deps.Published == nil {
 		deps.Published = func() {}
+	}
+	if deps.Link == nil {
+		deps.Link = func() string { return "" }
 	}
 	return &Service{
 		deps: deps, entries: map[string]*entry{}, receivers: map[string]*receiver{}, silences: map[string]*wire.Silence{}, members: map[string]int{},

@@ -294,7 +294,9 @@ func (w *waiting) batch(now time.Time) *batch {
 
 // messageLocked is what a receiver is sent.
 func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
-	m := notify.Message{ID: b.id, State: b.state, Again: b.again, Group: b.group, At: *s.deps.Clock.People(s.deps.Clock.Now())}
+	m := notify.Message{
+		ID: b.id, State: b.state, Again: b.again, Group: b.group, Link: s.deps.Link(), At: *s.deps.Clock.People(s.deps.Clock.Now()),
+	}
 	b.sent = nil
 	for _, a := range b.members {
 		head := a.queue[0]

@@ -379,6 +379,18 @@ sources:
 	large.hears(t, `{"v": null}`)
 }
 
+// A message has the public address of the page, which people follow.
+func TestAMessageLinksToThePage(t *testing.T) {
+	up, ops := newUpstream(t, "1"), newReceiver(t)
+	start(t, fmt.Sprintf(`
+public_url: https://tide.example/below
+upstreams: {plant: {http: %q}}
+notify: {ops: {http: {url: %q, json: '[.link, .summary]'}}}
+sources: {tank: {http: {upstream: plant}, every: 1h, alert: {if: true, grace: 0, notify: ops}}}
+`, up.URL, ops.URL))
+	ops.hears(t, `["https://tide.example/below","tank is firing: 1"]`)
+}
+
 // A call is one that a receiver got.
 type call struct {
 	body string

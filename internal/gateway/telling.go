@@ -51,3 +51,11 @@ func (c tellingChange) Finish(context.Context) {}
 
 // Withdraw implements [reconcile.Change].
 func (c tellingChange) Withdraw(context.Context) {}
+
+// link is the address of the page in messages, empty without a public one.
+func (g *gateway) link() string {
+	if cfg := g.cfg.Load(); cfg != nil && cfg.PublicURL != nil {
+		return cfg.PublicURL.String()
+	}
+	return ""
+}
