@@ -56,13 +56,15 @@ func TestErrorsOfPrograms(t *testing.T) {
 		{[]string{"/nonexistent/page-me"}, "page-me: ", true},
 		{[]string{script(t, "sleep 60 & sleep 60")}, "page-me: timed out after ", false},
 	} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		start := time.Now()
+		ctx, cancel := context.WithCancel(t.Context())
+		if !tt.unsent { // it does not end by itself
+			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+		}
 		err := (&notify.Exec{Argv: tt.argv}).Send(ctx, nil, tank(nil))
 		cancel()
 		e, ok := err.(*notify.Error)
-		if !ok || !strings.HasPrefix(err.Error(), tt.want) || e.Unsent != tt.unsent || e.Permanent || time.Since(start) > 8*time.Second {
-			t.Errorf("%q: %v, %#v after %v, want %s, unsent: %v", tt.argv, err, e, time.Since(start), tt.want, tt.unsent)
+		if !ok || !strings.HasPrefix(err.Error(), tt.want) || e.Unsent != tt.unsent || e.Permanent {
+			t.Errorf("%q: %v, %#v, want %s, unsent: %v", tt.argv, err, e, tt.want, tt.unsent)
 		}
 	}
 	shown, err := (&notify.Exec{Argv: []string{"page-me", "--token=hunter2", "{summary}"}}).Show(tank(nil))
