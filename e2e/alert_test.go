@@ -214,6 +214,25 @@ func TestSilencingFromTheCard(t *testing.T) {
 	ops.hears(p, "firing job/sync")
 }
 
+// A quiet time of the configuration is a silence that nobody can end.
+func TestAQuietTimeIsOnThePage(t *testing.T) {
+	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
+	p := open(t, serve(t, attended(s, plant.url, ops)+`
+quiet:
+  - {at: "* * * * *", for: 1m, of: all, reason: backup}
+  - {at: "* * * * *", for: 1m, of: source/calm, reason: new cable}
+`).url, view{width: 390, height: 844})
+	p.await(`/^Silenced until .*, by the configuration: backup$/.test(text("tank", ".handled"))`)
+	const list = `document.querySelector("#silence-list")`
+	p.await(`/All alerts until .*, by the configuration: backup/.test(` + list + `.innerText) && /Calm until .*, by the configuration: new cable/.test(` + list + `.innerText)`)
+	p.await(`![...` + list + `.querySelectorAll("button")].some((n) => n.checkVisibility())`)
+	p.fits()
+	p.readable()
+	p.click("[data-name=tank] .bell")
+	p.await(`dialog() && !dialog().querySelector("[value=end]").checkVisibility() && dialog().querySelector("[value=acknowledge]").checkVisibility()`)
+	p.usable()
+}
+
 // A receiver that cannot be told is a banner, until it can.
 func TestAFailedDeliveryIsABanner(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
