@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,10 +32,12 @@ type story struct {
 	shelf     *shelf
 	monitors  map[string]*alert.Monitor
 	job       *alert.JobMonitor
-	heard     []string
-	messages  []notify.Message
-	down      bool // no receiver can be reached
 	end       func()
+
+	mu       sync.Mutex // guards the fields below
+	heard    []string
+	messages []notify.Message
+	down     bool // no receiver can be reached
 }
 
 func tell(t *testing.T, name string, f func(s *story)) {
@@ -92,6 +95,8 @@ func (l *listener) Kind() string                        { return "story" }
 func (l *listener) Show(notify.Message) (string, error) { return "", nil }
 
 func (l *listener) Send(_ context.Context, _ *http.Client, m notify.Message) error {
+	l.story.mu.Lock()
+	defer l.story.mu.Unlock()
 	if l.story.down {
 		return &notify.Error{Unsent: true, Err: errors.New("down")}
 	}
@@ -154,6 +159,22 @@ func (s *story) gets(name string, value float64) {
 	synctest.Wait()
 }
 
+// fails has all calls of receivers fail, or not.
+func (s *story) fails(down bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = down
+}
+
+// sent is what was sent so far, and forgets what receivers heard.
+func (s *story) sent() []notify.Message {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = nil
+	return s.messages
+}
+
 // after lets time pass since the beginning.
 func (s *story) after(d time.Duration) {
 	time.Sleep(d - time.Since(s.begun))
@@ -164,6 +185,8 @@ func (s *story) after(d time.Duration) {
 func (s *story) hears(want ...string) {
 	s.t.Helper()
 	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	slices.Sort(want)
 	slices.Sort(s.heard)
 	if !slices.Equal(s.heard, want) {
@@ -321,7 +344,8 @@ func TestTheAlertsOfOneUpstreamAreToldTogether(t *testing.T) {
 		s.gets("c", 95)
 		s.after(20 * time.Second)
 		s.hears("13s lead firing: c", "13s ops firing: a, b, c")
-		m := s.messages[slices.IndexFunc(s.messages, func(m notify.Message) bool { return m.Count == 3 })]
+		sent := s.sent()
+		m := sent[slices.IndexFunc(sent, func(m notify.Message) bool { return m.Count == 3 })]
 		if m.Group != "upstream/plant" || m.Severity != "critical" || m.Firing != 3 {
 			t.Errorf("the message is %+v", m)
 		}
@@ -329,7 +353,8 @@ func TestTheAlertsOfOneUpstreamAreToldTogether(t *testing.T) {
 		s.gets("b", 50)
 		s.after(30 * time.Second)
 		s.hears("25s ops resolved: a, b")
-		if m := s.messages[len(s.messages)-1]; m.Firing != 1 || m.Count != 2 {
+		sent = s.sent()
+		if m := sent[len(sent)-1]; m.Firing != 1 || m.Count != 2 {
 			t.Errorf("the message is %+v, want one of the group to fire still", m)
 		}
 	})
@@ -342,10 +367,9 @@ func TestTheAlertsOfOneUpstreamAreToldTogether(t *testing.T) {
 			s.gets(fmt.Sprintf("s%02d", i), 95)
 		}
 		s.after(10 * time.Minute)
-		if len(s.messages) != 2 || s.messages[0].Count < 15 || s.messages[0].Count+s.messages[1].Count != 30 || len(s.messages[0].Alerts) > notify.MaxItems {
-			t.Errorf("they heard %q", s.heard)
+		if sent := s.sent(); len(sent) != 2 || sent[0].Count < 15 || sent[0].Count+sent[1].Count != 30 || len(sent[0].Alerts) > notify.MaxItems {
+			t.Errorf("%d messages were sent: %+v", len(sent), sent)
 		}
-		s.heard = nil
 	})
 	tell(t, "a thousand of them, in two messages", func(s *story) {
 		for i := range 1000 {
@@ -358,20 +382,19 @@ func TestTheAlertsOfOneUpstreamAreToldTogether(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if len(s.messages) != 2 || s.messages[0].Count != 1000 || s.messages[1].Count != 1000 || s.messages[1].Firing != 0 {
-			t.Errorf("they heard %d messages: %q", len(s.messages), s.heard)
+		if sent := s.sent(); len(sent) != 2 || sent[0].Count != 1000 || sent[1].Count != 1000 || sent[1].Firing != 0 {
+			t.Errorf("%d messages were sent", len(sent))
 		}
-		s.heard = nil
 	})
 	tell(t, "as the same message in the next process", func(s *story) {
 		s.source("a", "plant", s.high("ops"))
 		s.source("b", "plant", s.high("ops"))
-		s.down = true
+		s.fails(true)
 		s.gets("a", 95)
 		s.gets("b", 95)
 		s.after(6 * time.Second)
 		s.restart(time.Minute)
-		s.down = false
+		s.fails(false)
 		for _, name := range []string{"a", "b", "c"} {
 			s.source(name, "plant", s.high("ops"))
 		}
@@ -558,7 +581,7 @@ func TestReceiversOfAnotherConfiguration(t *testing.T) {
 func TestWhatTheListSaysOfReceivers(t *testing.T) {
 	tell(t, "one that is down", func(s *story) {
 		s.source("tank", "", s.high("ops"))
-		s.down = true
+		s.fails(true)
 		s.gets("tank", 95)
 		all := s.service.Alerts()
 		if r := all.Receivers[0]; r.Name != "ops" || r.Waiting != 1 || r.FailingSince == nil || r.Error == nil || *r.Error != "down" || r.ToldAt != nil {
@@ -571,7 +594,7 @@ func TestWhatTheListSaysOfReceivers(t *testing.T) {
 		if told := s.service.Alerts().Alerts[0].Told; len(told) != 1 || told[0].State != wire.ToldGivenUp || told[0].At == nil {
 			t.Errorf("told is %+v", told)
 		}
-		s.down = false
+		s.fails(false)
 		s.gets("tank", 50)
 		s.hears("1h0m0s ops resolved: tank")
 		if all := s.service.Alerts(); len(all.Alerts) != 0 || all.Receivers[0].FailingSince != nil || all.Receivers[0].ToldAt == nil {
