@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -68,7 +69,14 @@ func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 
 // serviceShape is that of an address alone.
 var serviceShape = grammar.Like("write the address of a service such as ntfy://ntfy.sh/topic, or one of http or https",
-	"^("+strings.Join(schemes(), "|")+"|https?)://")
+	"^("+anyCase(strings.Join(schemes(), "|")+"|https?")+")://")
+
+// anyCase returns a pattern, in which letters stand for themselves, for letters of either case.
+func anyCase(pattern string) string {
+	return letter.ReplaceAllStringFunc(pattern, func(c string) string { return "[" + c + strings.ToUpper(c) + "]" })
+}
+
+var letter = regexp.MustCompile("[a-z]")
 
 // notifyEntryShape is that of an entry of notify.
 func (r *reader) notifyEntryShape() grammar.Shape {
