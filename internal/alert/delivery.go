@@ -20,6 +20,11 @@ var errStopping = errors.New("tidewire is stopping")
 
 // send makes one call. The caller does not hold the mutex.
 func (s *Service) send(ctx context.Context, to *config.Notify, m notify.Message) error {
+	if k := s.keeper; k != nil {
+		// Whoever is told that an alert fires is told its end even if the process is killed in between. A disk that fails
+		// holds up nobody.
+		_ = k.store.Kept(ctx)
+	}
 	err := to.Receiver.Send(ctx, s.deps.Client, m)
 	s.deps.Observer.told(to.Name, m.State, err)
 	return err

@@ -345,11 +345,6 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 		if b == nil {
 			return nil, nil
 		}
-		if k := s.keeper; k != nil {
-			// Whoever is told that an alert fires is told its end even if the process is killed in between. A disk that fails
-			// holds up nobody.
-			_ = k.store.Kept(ctx)
-		}
 		return b, s.send(ctx, to, m)
 	}
 	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, b *batch, err error) error {
