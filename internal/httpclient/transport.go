@@ -18,6 +18,10 @@
 // a name that moves is followed even while its old server still answers. Requests in progress end on their current
 // connection.
 //
+// # Switched protocols
+//
+// An answer of 101 to a request without Upgrade is an error, because the timeout of the request would not end it.
+//
 // # Redirects
 //
 // A client that sends a credential and follows redirects is wrapped in [KeepCredentials], or refuses what is not
@@ -27,6 +31,7 @@ package httpclient
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -123,9 +128,15 @@ func (o Options) transport() *http.Transport {
 // Default is the client for code that needs no options. Its Transport may be wrapped; it must not be changed.
 var Default = &http.Client{Transport: New(Options{})}
 
-// RoundTrip implements [http.RoundTripper].
+// RoundTrip implements [http.RoundTripper]. An answer that switches the protocol is an error unless r asks for it: net/http
+// leaves the connection to whoever reads the body then, and no context or timeout ends that.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	return t.young().RoundTrip(r)
+	resp, err := t.young().RoundTrip(r)
+	if err == nil && resp.StatusCode == http.StatusSwitchingProtocols && r.Header.Get("Upgrade") == "" {
+		resp.Body.Close()
+		return nil, errors.New("the server switched to another protocol, which nobody asked for")
+	}
+	return resp, err
 }
 
 // CloseIdleConnections closes the connections that no request uses.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -262,4 +263,38 @@ func TestAnAnswerOutlivesTheAgeOfItsConnection(t *testing.T) {
 		}
 		slow.Wait()
 	})
+}
+
+// After a 101, no context ends the reading of the body: a server must not get that for nothing.
+func TestASwitchOfTheProtocolThatNobodyAskedForIsAnError(t *testing.T) {
+	left := make(chan struct{}, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\nhello")
+		_, _ = io.Copy(io.Discard, conn) // until the client leaves
+		left <- struct{}{}
+	}))
+	defer server.Close()
+	client := &http.Client{Transport: httpclient.New(httpclient.Options{})}
+	resp, err := client.Get(server.URL)
+	if err == nil {
+		resp.Body.Close()
+	}
+	if err == nil || !strings.HasSuffix(err.Error(), "the server switched to another protocol, which nobody asked for") {
+		t.Errorf("Get = %v, want that the server switched to another protocol", err)
+	}
+	<-left
+
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	req.Header.Set("Upgrade", "x")
+	if resp, err = client.Do(req); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("asked for: %v", err)
+	}
+	resp.Body.Close()
+	<-left
 }
