@@ -126,6 +126,11 @@ func (c *cage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(r.URL.Path, "/away"):
 		w.Header().Set("Location", "http://elsewhere.example.com/?"+r.URL.RawQuery)
 		w.WriteHeader(http.StatusFound)
+	case strings.HasPrefix(r.URL.Path, "/stray"): // after the end of its answer
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			fmt.Fprintf(conn, "HTTP/1.1 204 No Content\r\n\r\n%s", sent)
+			conn.Close()
+		}
 	case strings.HasPrefix(r.URL.Path, "/retry"):
 		w.Header().Set("Retry-After", r.Header.Get("Authorization"))
 		http.Error(w, sent, http.StatusTooManyRequests)
@@ -194,6 +199,7 @@ sources:
   fails: {http: {upstream: plant, path: /fails}}
   retry: {http: {upstream: plant, path: /retry}}
   html: {http: {upstream: plant, path: /html}}
+  stray: {http: {upstream: plant, path: /stray}}
   html8: {http: {upstream: plant, path: /html, query: {appid: ` + c.hard("eight") + `}}}
   away: {http: {upstream: plant, path: /away, query: {key: "${env:CANARY_HEADER}"}}}
   nobody: {http: {upstream: nobody, path: /x, query: {key: "${env:CANARY_HEADER}"}}}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"runtime"
@@ -45,6 +46,8 @@ func main() {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// A client of net/http quotes there what a server says without having been asked, which may repeat a credential.
+	log.SetOutput(io.Discard)
 	root := &cobra.Command{
 		Use:   "tidewire",
 		Short: "Live state: poll what you watch, run what people trigger, stream both",
