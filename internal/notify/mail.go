@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -62,7 +63,12 @@ func (m *Mail) secrets() *secret.Redactor {
 	if m.Password == "" {
 		return nil
 	}
-	return secret.New(secret.OfBasic(m.User, m.Password)...)
+	all := secret.OfBasic(m.User, m.Password)
+	for _, sent := range []string{m.Password, "\x00" + m.User + "\x00" + m.Password} { // by LOGIN, and by PLAIN (RFC 4616)
+		encoded := base64.StdEncoding.EncodeToString([]byte(sent))
+		all = append(all, encoded, strings.TrimRight(encoded, "="))
+	}
+	return secret.New(all...)
 }
 
 // Send hands an e-mail to the server. It reaches the recipients that the server accepts; if there are others, that is a
@@ -97,7 +103,11 @@ func (m *Mail) Send(ctx context.Context, _ *http.Client, message Message) error 
 
 // said is what a server has answered.
 func said(reply *textproto.Error) string {
-	return strconv.Itoa(reply.Code) + " " + strings.Trim(reply.Msg, `"`)
+	text := strconv.Itoa(reply.Code) + " " + strings.Trim(reply.Msg, `"`)
+	if reply.Code < 400 {
+		return "the server answers out of turn: " + text
+	}
+	return text
 }
 
 // A rejectedError is an e-mail that some of its recipients did not get.

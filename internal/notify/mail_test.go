@@ -195,6 +195,9 @@ func TestErrorsOfMail(t *testing.T) {
 		unsent     bool
 	}{
 		{"auth", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad hunter2\r\n"}, nil, true, true},
+		{"auth in another form", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad AG1lAGh1bnRlcjI=\r\n"}, nil, true, true},
+		{"auth in parts", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad aHVudGVyMg==\r\n"}, nil, true, true},
+		{"out of turn", "the server answers out of turn: 354 go on", map[string]string{"MAIL": "354 go on\r\n"}, nil, false, true},
 		{"from", "450 4.7.1 later", map[string]string{"MAIL": "450 4.7.1 later\r\n"}, nil, false, true},
 		{"nobody", "550 5.1.1 no such user", nil, []string{"gone@example.com"}, true, true},
 		{"somebody", "not accepted for gone@example.com: 550 5.1.1 no such user", nil, []string{"gone@example.com", "a@example.com"}, true, false},
