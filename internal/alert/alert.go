@@ -29,8 +29,8 @@
 // is that of a job, waits for nothing.
 //
 // Each receiver gets one message after the other, independently of the others: one that hangs holds up no other. A message
-// that fails is tried again, behind the others of its receiver, as the same message with the same ID, for a quarter of an
-// hour. Then it is given up, and counts as told.
+// that fails is tried again, behind the others of its receiver, as the same message with the same ID, for 24 hours. Then it is
+// given up, and counts as told.
 //
 // # Restarts
 //

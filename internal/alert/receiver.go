@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// patience is for how long a message that failed is tried again. With the
-	// pauses of backoff these are about ten calls.
-	patience = 15 * time.Minute
+	// patience is for how long a message that failed is tried again: a line that is cut in the evening may be mended the next
+	// day. With the pauses of backoff these are about 300 calls.
+	patience = 24 * time.Hour
 	// groupWaits is how often a group waits for its group_wait at most: by default a minute in all. Sources that are polled
 	// by default notice an outage over 33 s.
 	groupWaits = 12

@@ -45,13 +45,14 @@ func tell(t *testing.T, name string, f func(s *story)) {
 		synctest.Test(t, func(t *testing.T) {
 			s := &story{t: t, begun: time.Now(), shelf: &shelf{rows: map[string]string{}}}
 			s.start()
+			s.run()
 			t.Cleanup(func() { s.end() })
 			f(s)
 		})
 	})
 }
 
-// start begins a process.
+// start begins a process, whose scheduler does not run yet.
 func (s *story) start() {
 	s.monitors, s.job = map[string]*alert.Monitor{}, nil
 	var err error
@@ -64,6 +65,11 @@ func (s *story) start() {
 	if err := s.service.Restore(s.t.Context(), s.shelf); err != nil {
 		s.t.Fatal(err)
 	}
+}
+
+// run lets the scheduler run, now that all sources and jobs have begun that a process begins with.
+func (s *story) run() {
+	s.service.Forget()
 	ctx, cancel := context.WithCancel(s.t.Context())
 	over := make(chan struct{})
 	scheduler := s.scheduler
@@ -72,7 +78,7 @@ func (s *story) start() {
 	synctest.Wait()
 }
 
-// restart kills the process, and begins the next one after a while, without sources.
+// restart kills the process, and begins the next one after a while, without sources: see run.
 func (s *story) restart(away time.Duration) {
 	s.shelf = s.shelf.copied()
 	s.end()
@@ -307,7 +313,7 @@ func TestASilence(t *testing.T) {
 		s.hears("0s ops firing: tank")
 		s.restart(time.Hour)
 		s.source("tank", "", s.high("ops"))
-		s.service.Forget()
+		s.run()
 		s.hears("1h0m0s ops firing (unsilenced): tank")
 		if len(s.service.Silences()) != 0 || len(s.shelf.rows) != 1 {
 			t.Errorf("silences are %v, kept is %v", s.service.Silences(), s.shelf.rows)
@@ -317,7 +323,7 @@ func TestASilence(t *testing.T) {
 		s.silence(wire.SilenceAll, 2*time.Hour)
 		s.restart(time.Hour)
 		s.source("tank", "", s.high("ops"))
-		s.service.Forget()
+		s.run()
 		s.gets("tank", 95)
 		s.hears()
 		s.after(2 * time.Hour)
@@ -398,7 +404,7 @@ func TestTheAlertsOfOneUpstreamAreToldTogether(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			s.source(name, "plant", s.high("ops"))
 		}
-		s.service.Forget()
+		s.run()
 		s.gets("c", 95)
 		s.after(2 * time.Minute)
 		s.hears("1m6s ops firing: a, b", "1m11s ops firing: c")
@@ -509,7 +515,7 @@ func TestTheAlertOfAJob(t *testing.T) {
 		s.hears("0s ops firing: sync failed")
 		s.restart(time.Minute)
 		begin(s, config.ReasonFailed)
-		s.service.Forget()
+		s.run()
 		if id, at := s.job.Seen(); id != "1" || !at.Equal(*end.FinishedAt) {
 			t.Errorf("seen are %s, %v", id, at)
 		}
@@ -558,7 +564,7 @@ func TestReceiversOfAnotherConfiguration(t *testing.T) {
 		s.gets("tank", 95)
 		s.restart(time.Minute)
 		s.service.SetReceivers([]*config.Notify{s.to("ops")})
-		s.service.Forget()
+		s.run()
 		s.hears("0s ops firing: tank", "1m0s ops resolved: tank")
 		if len(s.shelf.rows) != 0 {
 			t.Errorf("%v is kept", s.shelf.rows)
@@ -590,13 +596,13 @@ func TestWhatTheListSaysOfReceivers(t *testing.T) {
 		if told := all.Alerts[0].Told; len(told) != 1 || told[0].State != wire.ToldWaiting || told[0].Error == nil {
 			t.Errorf("told is %+v", told)
 		}
-		s.after(time.Hour)
+		s.after(25 * time.Hour)
 		if told := s.service.Alerts().Alerts[0].Told; len(told) != 1 || told[0].State != wire.ToldGivenUp || told[0].At == nil {
 			t.Errorf("told is %+v", told)
 		}
 		s.fails(false)
 		s.gets("tank", 50)
-		s.hears("1h0m0s ops resolved: tank")
+		s.hears("25h0m0s ops resolved: tank")
 		if all := s.service.Alerts(); len(all.Alerts) != 0 || all.Receivers[0].FailingSince != nil || all.Receivers[0].ToldAt == nil {
 			t.Errorf("the list has %+v", all)
 		}
