@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/notify"
 )
@@ -45,7 +45,32 @@ func TestAProgramIsTold(t *testing.T) {
 	}
 }
 
+// over is a context whose time is over when a channel is closed.
+type over struct {
+	context.Context
+	done <-chan struct{}
+}
+
+func (o over) Done() <-chan struct{} { return o.done }
+
+func (o over) Err() error {
+	select {
+	case <-o.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 func TestErrorsOfPrograms(t *testing.T) {
+	fifo, begun := filepath.Join(t.TempDir(), "begun"), make(chan struct{})
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, _ = os.ReadFile(fifo) // which waits until somebody writes
+		close(begun)
+	}()
 	for _, tt := range []struct {
 		argv   []string
 		want   string
@@ -54,14 +79,13 @@ func TestErrorsOfPrograms(t *testing.T) {
 		{[]string{script(t, "echo no hunter2 here >&2; exit 3"), "--token", "hunter2"}, "page-me: exit status 3: no *** here", true},
 		{[]string{script(t, "echo out; exit 1")}, "page-me: exit status 1: out", true},
 		{[]string{"/nonexistent/page-me"}, "page-me: ", true},
-		{[]string{script(t, "sleep 60 & sleep 60")}, "page-me: timed out after ", false},
+		{[]string{script(t, "sleep 60 & echo > "+fifo+"; sleep 60")}, "page-me: timed out after ", false},
 	} {
-		ctx, cancel := context.WithCancel(t.Context())
+		ctx := t.Context()
 		if !tt.unsent { // it does not end by itself
-			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+			ctx = over{ctx, begun}
 		}
 		err := (&notify.Exec{Argv: tt.argv}).Send(ctx, nil, tank(nil))
-		cancel()
 		e, ok := err.(*notify.Error)
 		if !ok || !strings.HasPrefix(err.Error(), tt.want) || e.Unsent != tt.unsent || e.Permanent {
 			t.Errorf("%q: %v, %#v, want %s, unsent: %v", tt.argv, err, e, tt.want, tt.unsent)
