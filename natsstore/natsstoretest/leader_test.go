@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,7 +67,7 @@ func TestLeaderDies(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	puts := make([]int, topics)
+	puts := make([]atomic.Int64, topics)
 	for i, c := range claims {
 		wg.Go(func() {
 			tick := time.NewTicker(25 * time.Millisecond)
@@ -75,8 +77,7 @@ func TestLeaderDies(t *testing.T) {
 				case <-stop:
 					return
 				case <-tick.C:
-					puts[i]++
-					c.Put(fmt.Append(nil, puts[i]))
+					c.Put(fmt.Append(nil, puts[i].Add(1)))
 				}
 			}
 		})
@@ -92,12 +93,28 @@ func TestLeaderDies(t *testing.T) {
 	}
 	l.kill()
 	killed := time.Now()
-	time.Sleep(300 * time.Millisecond) // what was under way
+	later := make([]int64, topics) // what is put a second after that
+	for i := range later {
+		later[i] = puts[i].Load() + 40
+	}
+	behind := func() bool {
+		return slices.ContainsFunc(watchers, func(w *watcher) bool {
+			for i, want := range later {
+				if n, _ := strconv.ParseInt(string(w.last(fmt.Sprint("topic", i)).Data), 10, 64); n < want {
+					return true
+				}
+			}
+			return false
+		})
+	}
 	var silence time.Duration
-	for was, since := heard(), killed; time.Since(killed) < 12*time.Second; time.Sleep(5 * time.Millisecond) {
+	for was, since := heard(), killed; behind(); time.Sleep(5 * time.Millisecond) {
 		if now := heard(); now > was {
 			silence = max(silence, time.Since(since))
 			was, since = now, time.Now()
+		}
+		if time.Since(killed) > 30*time.Second {
+			t.Fatal("30 s after the death of the leader not all followers have heard of all topics again")
 		}
 	}
 	t.Logf("the longest silence after the death of the leader is %v", silence.Round(10*time.Millisecond))
@@ -114,12 +131,12 @@ func TestLeaderDies(t *testing.T) {
 			t.Errorf("the claim of topic%d is lost", i)
 			continue
 		}
-		finish(t, c, fmt.Sprint("end ", puts[i]), time.Hour)
+		finish(t, c, fmt.Sprint("end ", puts[i].Load()), time.Hour)
 	}
 	events := 0
 	for _, w := range watchers {
 		for i := range topics {
-			w.wait(fmt.Sprint("topic", i), snapshot.Final, fmt.Sprint("end ", puts[i]))
+			w.wait(fmt.Sprint("topic", i), snapshot.Final, fmt.Sprint("end ", puts[i].Load()))
 		}
 		events += len(w.all)
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy is a line between a client and a server that can be cut: then nothing passes, and nobody is told.
@@ -81,6 +82,22 @@ func (p *proxy) copy(to, from net.Conn) {
 	}
 	to.Close()
 	_, _ = io.Copy(io.Discard, from)
+}
+
+// waitForAttempts waits until clients have connected n times.
+func (p *proxy) waitForAttempts(t testing.TB, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		p.mu.Lock()
+		attempts := len(p.conns) / 2
+		p.mu.Unlock()
+		if attempts >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("clients have connected %d times after 30 s, want %d", attempts, n)
+		}
+	}
 }
 
 // cutLine has nothing pass until heal. What was sent meanwhile passes then.

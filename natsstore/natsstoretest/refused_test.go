@@ -34,9 +34,9 @@ import (
 func TestWrongPassword(t *testing.T) {
 	t.Parallel()
 	c := own(t, 1, `authorization: {user: me, password: right}`)
-	s := open(t, natsstore.Options{URL: strings.Replace(c.url(), "//", "//me:later@", 1)})
-	status(t, s, mentions("Authorization Violation"))
-	time.Sleep(3 * time.Second)
+	p := newProxy(t, c.servers[0].addr())
+	s := open(t, natsstore.Options{URL: strings.Replace(p.url(), "//", "//me:later@", 1)})
+	p.waitForAttempts(t, 4) // the client of NATS gives up after the second, unless it is told not to
 	got := status(t, s, mentions("Authorization Violation"))
 	if strings.Contains(got.Err.Error(), "later") {
 		t.Errorf("the status shows the password: %v", got.Err)

@@ -23,9 +23,7 @@ func TestStoppedProcess(t *testing.T) {
 	if err := p.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	for w.last(topic).State != snapshot.Orphan {
-		time.Sleep(time.Millisecond)
-	}
+	w.wait(topic, snapshot.Orphan, "stubborn")
 	mine := claim(t, s, topic, snapshot.ClaimOptions{Adopt: run})
 	mine.Put([]byte("mine"))
 	w.wait(topic, snapshot.Live, "mine")
