@@ -195,12 +195,22 @@ func suggestService(scheme string) string {
 	switch scheme {
 	case "smtp", "smtps", "mailto", "mailtos":
 		return "write mail: {host: …, from: …, to: …}"
-	case "ntfys", "gotifys", "mmosts", "matrixs", "rockets":
-		return "TLS is the default: write " + strings.TrimSuffix(scheme, "s") + "://, or the scheme in the table of services"
+	case "ntfys", "gotifys", "matrixs":
+		return "TLS is the default: write " + strings.TrimSuffix(scheme, "s") + "://"
 	case "generic", "json", "jsons", "xml", "form":
 		return "write http: {url: https://…, json: …}"
 	}
+	if here := otherSchemes[scheme]; here != "" {
+		return "write " + here + ":// as in the table of services"
+	}
 	return grammar.Suggest(scheme, "services", schemes())
+}
+
+// otherSchemes are those of other programs for the services.
+var otherSchemes = map[string]string{
+	"tgram": "telegram", "mmost": "mattermost", "mmosts": "mattermost", "rocket": "rocketchat", "rockets": "rocketchat",
+	"pover": "pushover", "msteams": "teams", "workflow": "teams", "workflows": "teams", "gchat": "googlechat",
+	"hangouts": "googlechat",
 }
 
 // checkHook checks what depends on several keys of a webhook, which was read from n; nil if it was an address alone.

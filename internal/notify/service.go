@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"github.com/tidewire/tidewire/internal/jq"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
@@ -52,8 +53,11 @@ def cut(n): if length > n then .[0:n - 1] + "…" else . end;
 def server: (if .query.tls == "none" then "http" else "https" end) + "://" + .host;
 def some(what): if (. // "") == "" then error(what) else . end;
 def only(n; what): if length == n then . else error(what) end;
+def whole(what): if test("^-?[0-9]{1,9}$") then tonumber else error(what) end;
+def quiet: def apart: gsub("(?<before>^|[^\\w])@(?<who>\\w)"; "\(.before)@\u200b\(.who)"); .summary |= apart | .text |= apart;
 def drop: with_entries(select(.value != null and .value != ""));
-.to as $to | .message | try (`
+.to as $to | def bare(name): if $to.path == [] then . else error("the address of \(name) has a path") end;
+.message | try (`
 
 const helped = `) catch {wrong: .}`
 
@@ -103,8 +107,12 @@ func ParseService(address string) (*Service, error) {
 		return wrong("this is not an address of %s", row.scheme)
 	case u.Fragment != "":
 		return wrong("the address has a #, which begins a fragment: %%23 stands for it")
-	case u.Host == "":
+	case u.Hostname() == "":
 		return wrong("the address of %s has nothing after ://", row.scheme)
+	case !httpkind.ValidPort(u.Port()):
+		return wrong("the address has a bad port")
+	case strings.Contains(address, " "):
+		return wrong("the address has a space: %%20 stands for it")
 	}
 	if text, _ := url.PathUnescape(address); strings.ContainsFunc(text, unicode.IsControl) {
 		return wrong("the address has a control character")

@@ -100,6 +100,7 @@ func TestServices(t *testing.T) {
 			"payload": object{"summary": text, "source": "source/tank", "severity": "critical", "timestamp": "2026-11-21T18:41:00Z", "component": "Tank <1> & @all",
 				"custom_details": object{"text": since, "count": 1.0, "firing": 1.0}}}
 	}
+	apart := strings.Replace(all, "@all", "@\u200ball", 1)
 	slack := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(all)
 	for _, tt := range []struct {
 		address string
@@ -121,8 +122,8 @@ func TestServices(t *testing.T) {
 		{"slack://xoxb:123-456-abc@C001", severe(), "POST https://slack.com/api/chat.postMessage", "Authorization: Bearer xoxb-123-456-abc", object{"channel": "C001", "text": slack}, ""},
 		{"discord://t0k-_en@1234", severe(), "POST https://discord.com/api/webhooks/1234/t0k-_en", "", object{"content": all, "allowed_mentions": object{"parse": list{}}}, ""},
 		{"discord://t0k@1234?thread_id=77", severe(), "POST https://discord.com/api/webhooks/1234/t0k?thread_id=77", "", object{"content": all, "allowed_mentions": object{"parse": list{}}}, ""},
-		{"telegram://110:AAH_x-y@telegram?chats=@ops", severe(), "POST https://api.telegram.org/bot110:AAH_x-y/sendMessage", "", object{"chat_id": "@ops", "text": all, "link_preview_options": object{"is_disabled": true}}, ""},
-		{"telegram://110:AAH@telegram?chats=-100123:7", severe(), "POST https://api.telegram.org/bot110:AAH/sendMessage", "", object{"chat_id": "-100123", "message_thread_id": 7.0, "text": all, "link_preview_options": object{"is_disabled": true}}, ""},
+		{"telegram://110:AAH_x-y@telegram?chats=@ops", severe(), "POST https://api.telegram.org/bot110:AAH_x-y/sendMessage", "", object{"chat_id": "@ops", "text": apart, "link_preview_options": object{"is_disabled": true}}, ""},
+		{"telegram://110:AAH@telegram?chats=-100123:7", severe(), "POST https://api.telegram.org/bot110:AAH/sendMessage", "", object{"chat_id": "-100123", "message_thread_id": 7.0, "text": apart, "link_preview_options": object{"is_disabled": true}}, ""},
 		{"teams://prod-1.westus.logic.azure.com:443/workflows/ab/triggers/manual/paths/invoke?api-version=2016-06-01&sig=s3cr3t", severe(),
 			"POST https://prod-1.westus.logic.azure.com:443/workflows/ab/triggers/manual/paths/invoke?api-version=2016-06-01&sig=s3cr3t", "", card("Attention", summary), ""},
 		{"teams://group-1@tenant-1/alt1/owner1/extra1?host=contoso.webhook.office.com", resolved,
@@ -133,9 +134,9 @@ func TestServices(t *testing.T) {
 			url.Values{"token": {"apptoken"}, "user": {"userkey"}, "title": {summary}, "message": {since + "\n" + link}, "url": {link}, "priority": {"1"}}.Encode()},
 		{"pushover://shoutrrr:apptoken@userkey/?devices=phone,desk&sound=siren&priority=-2", resolved, "POST https://api.pushover.net/1/messages.json", "", nil,
 			url.Values{"token": {"apptoken"}, "user": {"userkey"}, "title": {"Tank <1> & @all is resolved"}, "message": {since + "\n" + link}, "url": {link}, "device": {"phone,desk"}, "sound": {"siren"}, "priority": {"-2"}}.Encode()},
-		{"mattermost://chat.example/t0ken", severe(), "POST https://chat.example/hooks/t0ken", "", object{"text": strings.Replace(all, "@all", "@\u200ball", 1)}, ""},
-		{"mattermost://bot@chat.example/t0ken/ops", severe(), "POST https://chat.example/hooks/t0ken", "", object{"text": strings.Replace(all, "@all", "@\u200ball", 1), "username": "bot", "channel": "ops"}, ""},
-		{"rocketchat://bot@chat.example/tokA/tokB/ops", severe(), "POST https://chat.example/hooks/tokA/tokB", "", object{"text": strings.Replace(all, "@all", "@\u200ball", 1), "alias": "bot", "channel": "ops"}, ""},
+		{"mattermost://chat.example/t0ken", severe(), "POST https://chat.example/hooks/t0ken", "", object{"text": apart}, ""},
+		{"mattermost://bot@chat.example/t0ken/ops", severe(), "POST https://chat.example/hooks/t0ken", "", object{"text": apart, "username": "bot", "channel": "ops"}, ""},
+		{"rocketchat://bot@chat.example/tokA/tokB/ops", severe(), "POST https://chat.example/hooks/tokA/tokB", "", object{"text": apart, "alias": "bot", "channel": "ops"}, ""},
 		{"matrix://syt_t0ken@m.example/?rooms=!abc:m.example", severe(), "PUT https://m.example/_matrix/client/v3/rooms/%21abc%3Am.example/send/m.room.message/7", "Authorization: Bearer syt_t0ken", object{"msgtype": "m.text", "body": all, "m.mentions": object{}}, ""},
 		{"matrix://:syt_t0ken@m.example:8448?room=!abc:m.example&tls=none", severe(), "PUT http://m.example:8448/_matrix/client/v3/rooms/%21abc%3Am.example/send/m.room.message/7", "Authorization: Bearer syt_t0ken", object{"msgtype": "m.text", "body": all, "m.mentions": object{}}, ""},
 		{"googlechat://chat.googleapis.com/v1/spaces/FOO/messages?key=bar&token=baz%3D", severe(), "POST https://chat.googleapis.com/v1/spaces/FOO/messages?key=bar&token=baz%3D", "", object{"text": all}, ""},
@@ -144,8 +145,8 @@ func TestServices(t *testing.T) {
 		{"pagerduty://r0utingkey", severe(), "POST https://events.pagerduty.com/v2/enqueue", "", event("trigger", summary), ""},
 		{"pagerduty://events.eu.pagerduty.com/r0utingkey", partly, "POST https://events.eu.pagerduty.com/v2/enqueue", "", nil, ""},
 		{"pagerduty://r0utingkey", resolved, "POST https://events.pagerduty.com/v2/enqueue", "", nil, ""},
-		{"opsgenie://g3nie", severe(), "POST https://api.opsgenie.com/v2/alerts", "Authorization: GenieKey g3nie", object{"message": summary, "alias": "source/tank", "description": all, "source": "Tidewire", "priority": "P1"}, ""},
-		{"opsgenie://api.eu.opsgenie.com/g3nie", resolved, "POST https://api.eu.opsgenie.com/v2/alerts/source%2Ftank/close?identifierType=alias", "Authorization: GenieKey g3nie", object{"source": "Tidewire", "note": "Tank <1> & @all is resolved"}, ""},
+		{"opsgenie://g3nie", severe(), "POST https://api.opsgenie.com/v2/alerts", "Authorization: GenieKey g3nie", object{"message": summary, "alias": "source:tank", "description": all, "source": "Tidewire", "priority": "P1"}, ""},
+		{"opsgenie://api.eu.opsgenie.com/g3nie", resolved, "POST https://api.eu.opsgenie.com/v2/alerts/source%3Atank/close?identifierType=alias", "Authorization: GenieKey g3nie", object{"source": "Tidewire", "note": "Tank <1> & @all is resolved"}, ""},
 	} {
 		s.told(t, tt.address, tt.m)
 		if s.what != tt.what {
@@ -200,7 +201,7 @@ func TestServicesTakeEveryMessage(t *testing.T) {
 // addresses has one of each service, whose secrets contain "hunter2".
 var addresses = []string{
 	"ntfy://hunter2-token@ntfy.sh/hunter2-topic", "slack://hook:T000-B000-hunter2@webhook", "slack://T000/B000/hunter2", "slack://xoxb:hunter2-1@C001",
-	"discord://hunter2-x@1234", "telegram://110:hunter2@telegram?chats=@hunter2-ops", "teams://h.example/workflows/hunter2?sig=hunter2-sig",
+	"discord://hunter2-x@1234", "telegram://110:hunter2@telegram?chats=@hunter2_ops", "teams://h.example/workflows/hunter2?sig=hunter2-sig",
 	"gotify://g.example/hunter2", "pushover://hunter2-app@hunter2-user", "mattermost://bot@chat.example/hunter2", "rocketchat://chat.example/tokA/hunter2",
 	"matrix://hunter2-token@m.example/?rooms=!hunter2:m.example", "googlechat://chat.googleapis.com/v1/spaces/FOO/messages?key=hunter2-k&token=hunter2-t",
 	"zulip://bot%40z.example:hunter2@z.example/?stream=ops", "pagerduty://hunter2-key", "opsgenie://hunter2-key",
@@ -261,6 +262,18 @@ func TestAddressesOfServices(t *testing.T) {
 		"ntfy://h/hunter2?tls=hunter2":                  "tls of the address is not none",
 		"ntfy://h/../hunter2":                           "the path of the address has an empty part, or one of dots alone",
 		"ntfy://h/a#hunter2":                            "the address has a #, which begins a fragment: %23 stands for it",
+		"ntfy://:80/hunter2":                            "the address of ntfy has nothing after ://",
+		"ntfy://h:99999/hunter2":                        "the address has a bad port",
+		"ntfy://h/hunter2 ":                             "the address has a space: %20 stands for it",
+		"ntfy://h/hunter2%20":                           "a topic of ntfy has 64 letters, digits, - and _ at most",
+		"ntfy://h/hunter2?priority=2.5":                 "priority of the address is not a number from 1 to 5",
+		"gotify://h/hunter2?priority=2.5":               "priority of the address is not a whole number",
+		"slack://xoxb:hunter2@C001/x":                   "the address of slack has a path",
+		"discord://1234@hunter2":                        "the ID after the @ of the address of discord is not a number",
+		"discord://hunter2@1234/x":                      "the address of discord has a path",
+		"telegram://1:hunter2@telegram?chats=ops":       "the chat of the address of telegram is neither a number nor @NAME",
+		"telegram://1:hunter2@telegram?chats=1:2.5":     "the thread of the chat is not a number",
+		"teams://hunter2.logic.azure.com":               "the address of teams is not that of a workflow or a webhook",
 		"ntfy://h:hunter2/a":                            "this is not an address of ntfy",
 		"slack://hunter2":                               "the address of slack does not have the three parts of a webhook",
 		"slack://hook:hunter2@webhook":                  "the address of slack does not have the three parts of a webhook",
@@ -296,6 +309,48 @@ func TestAddressesOfServices(t *testing.T) {
 	for _, address := range []string{"hunter2", "smtp://u:hunter2@h", "https://h/hunter2", "", "://"} {
 		if _, err := notify.ParseService(address); err != notify.ErrScheme {
 			t.Errorf("%s: %v, want that there is no such service", address, err)
+		}
+	}
+}
+
+// Nobody is called by what a source or a job says, and an address of a page stays one.
+func TestServicesMentionNobody(t *testing.T) {
+	s := newStandIn(t)
+	said := "@all (@ann) @@bob mail@example.com"
+	m := tank(func(i *notify.Item) { i.Error = &said })
+	m.Link = "https://example.com/@x"
+	for _, address := range []string{"mattermost://h/t0ken", "rocketchat://h/tokA/tokB", "telegram://110:AAH@telegram?chats=@ops"} {
+		s.told(t, address, m)
+		var got struct{ Text string }
+		err := json.Unmarshal([]byte(s.body), &got)
+		want := "Tank is firing: @\u200ball (@\u200bann) @@\u200bbob mail@example.com\n" + since + "\nhttps://example.com/@x"
+		if err != nil || got.Text != want {
+			t.Errorf("%s: %q, %v, want %q", address, got.Text, err, want)
+		}
+	}
+}
+
+// A webhook of Teams answers 200 also if the message went nowhere.
+func TestTeamsRefuses(t *testing.T) {
+	s := newStandIn(t)
+	to, err := notify.ParseService("teams://g@t/a/b?host=x.webhook.office.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for answer, permanent := range map[string]bool{"429": false, "500": false, "404": true, "413": true} {
+		s.answer = func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error %s with ContextId x=1", answer)
+		}
+		err := to.Send(t.Context(), &http.Client{Transport: s}, severe())
+		want := "POST https://x.webhook.office.com: refused: Microsoft Teams endpoint returned HTTP error " + answer
+		if e, ok := err.(*notify.Error); !ok || e.Permanent != permanent || !e.Unsent || err.Error() != want {
+			t.Errorf("%v, want %s, permanent: %v", err, want, permanent)
+		}
+	}
+	for _, answer := range []string{"1", "", "{}"} {
+		s.answer = func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }
+		if err := to.Send(t.Context(), &http.Client{Transport: s}, severe()); err != nil {
+			t.Errorf("after %q: %v", answer, err)
 		}
 	}
 }

@@ -23,13 +23,15 @@ var services = []*service{
 				elif $to.query.token then {Authorization: "Bearer \($to.query.token)"}
 				else {} end),
 			json: {
-				topic: ($to.path | only(1; "the path of the address of ntfy is not a topic") | .[0]),
+				topic: ($to.path | only(1; "the path of the address of ntfy is not a topic") | .[0]
+					| if test("^[-_A-Za-z0-9]{1,64}$") then . else
+						error("a topic of ntfy has 64 letters, digits, - and _ at most") end),
 				title: .summary | cut(250),
 				message: (below | if . == "" then "—" else . end | cut(1000)),
 				priority: (
 					if $to.query.priority then
-						$to.query.priority | try tonumber catch error("priority of the address is not a number from 1 to 5")
-						| if . >= 1 and . <= 5 then . else error("priority of the address is not a number from 1 to 5") end
+						$to.query.priority | if test("^[1-5]$") then tonumber else
+							error("priority of the address is not a number from 1 to 5") end
 					elif .state != "firing" then 3
 					else {critical: 5, warning: 4}[.severity] // 3 end),
 				tags: (
@@ -50,9 +52,9 @@ var services = []*service{
 		code: `
 			def hooked: only(3; "the address of slack does not have the three parts of a webhook") | map(@uri) |
 				"https://hooks.slack.com/services/" + join("/");
-			(lines | gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;") | cut(4000)) as $text |
+			(lines | cut(4000) | gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;")) as $text |
 			if $to.user == "hook" then {url: ($to.password | split("-") | hooked), json: {$text}}
-			elif $to.user == "xoxb" or $to.user == "xoxp" then {
+			elif $to.user == "xoxb" or $to.user == "xoxp" then bare("slack") | {
 				url: "https://slack.com/api/chat.postMessage",
 				headers: {Authorization: "Bearer \($to.user)-\($to.password)"},
 				json: {channel: $to.host, $text}
@@ -65,8 +67,9 @@ var services = []*service{
 		hosts:  []string{"discord.com", "discordapp.com"},
 		shape:  "discord://TOKEN@ID of a webhook",
 		query:  []string{"thread_id"},
-		code: `{
-			url: ("https://discord.com/api/webhooks/\($to.host | @uri)/" +
+		code: `bare("discord") | {
+			url: ("https://discord.com/api/webhooks/" +
+				($to.host | if test("^[0-9]+$") then . else error("the ID after the @ of the address of discord is not a number") end) + "/" +
 				($to.user | some("the address of discord has no token before the @") | @uri) +
 				if $to.query.thread_id then "?thread_id=\($to.query.thread_id | @uri)" else "" end),
 			json: {content: lines | cut(1900), allowed_mentions: {parse: []}}
@@ -80,26 +83,30 @@ var services = []*service{
 		code: `
 			($to.query.chats // $to.query.chat // "" | some("the address of telegram has no chats")) as $chat |
 			if $chat | contains(",") then error("the address of telegram has several chats: write an entry for each") else . end |
-			($chat | split(":")) as [$id, $thread] | {
+			($chat | split(":")) as [$id, $thread] |
+			if $id | test("^(-?[0-9]+|@[A-Za-z0-9_]+)$") then . else error("the chat of the address of telegram is neither a number nor @NAME") end |
+			bare("telegram") | {
 				url: ("https://api.telegram.org/bot" +
 					("\($to.user):\($to.password)" | if test("^[0-9]+:.") then . else
 						error("the address of telegram has no token such as 123456:ABC before the @") end) + "/sendMessage"),
 				json: {
 					chat_id: $id,
-					message_thread_id: ($thread | if . then try tonumber catch error("the thread of the chat is not a number") else . end),
-					text: lines | cut(3900),
+					message_thread_id: ($thread | if . then whole("the thread of the chat is not a number") else . end),
+					text: quiet | lines | cut(3900),
 					link_preview_options: {is_disabled: true}
 				} | drop
 			}`,
 	},
 	{
-		scheme: "teams",
-		hosts:  []string{"webhook.office.com", "logic.azure.com", "api.powerplatform.com"},
-		shape:  "the address of a workflow with teams:// in place of https://, or teams://GROUP@TENANT/ALT/OWNER/EXTRA?host=HOST",
-		query:  []string{"*"},
+		scheme:  "teams",
+		hosts:   []string{"webhook.office.com", "logic.azure.com", "api.powerplatform.com"},
+		shape:   "the address of a workflow with teams:// in place of https://, or teams://GROUP@TENANT/ALT/OWNER/EXTRA?host=HOST",
+		query:   []string{"*"},
+		refusal: refusedByTeams,
 		code: `{
 			url: (
-				if $to.user == "" then "https://\($to.host)\($to.raw)"
+				if $to.user == "" and $to.path == [] then error("the address of teams is not that of a workflow or a webhook")
+				elif $to.user == "" then "https://\($to.host)\($to.raw)"
 				else "https://" + ($to.query.host // "" | some("the address of teams has no host=ORGANIZATION.webhook.office.com")
 						| if test("^[a-z0-9.-]+\\.webhook\\.office\\.com$") then . else
 							error("the host of the address of teams is not one of webhook.office.com") end) +
@@ -130,7 +137,7 @@ var services = []*service{
 			json: {
 				title: .summary | cut(250), message: (below | if . == "" then "—" else . end),
 				priority: (
-					if $to.query.priority then $to.query.priority | try tonumber catch error("priority of the address is not a number")
+					if $to.query.priority then $to.query.priority | whole("priority of the address is not a whole number")
 					elif .state != "firing" then 3 else {critical: 8, warning: 5}[.severity] // 3 end)
 			}
 		}`,
@@ -141,14 +148,14 @@ var services = []*service{
 		shape:  "pushover://TOKEN@USER",
 		query:  []string{"devices", "priority", "sound"},
 		also:   func(u *url.URL) []string { return []string{u.Host} },
-		code: `{
+		code: `bare("pushover") | {
 			url: "https://api.pushover.net/1/messages.json",
 			form: {
 				token: ([$to.password, $to.user] | map(select(. != "")) | .[0] | some("the address of pushover has no token before the @")),
 				user: $to.host,
 				title: .summary | cut(250),
 				message: (below | if . == "" then "—" else . end | cut(1024)),
-				url: .link,
+				url: (.link | if length > 512 then "" else . end),
 				device: $to.query.devices,
 				sound: $to.query.sound,
 				priority: (
@@ -166,7 +173,7 @@ var services = []*service{
 		code: `
 			if ($to.path | length) as $n | $n == 1 or $n == 2 then . else error("the path of the address of mattermost is not a token, or a token and a channel") end | {
 				url: ($to | server + "/hooks/" + (.path[0] | @uri)),
-				json: {text: lines | gsub("@(?<who>all|channel|here)"; "@\u200b\(.who)") | cut(4000), username: $to.user, channel: $to.path[1]} | drop
+				json: {text: quiet | lines | cut(4000), username: $to.user, channel: $to.path[1]} | drop
 			}`,
 	},
 	{
@@ -176,7 +183,7 @@ var services = []*service{
 		code: `
 			if ($to.path | length) as $n | $n == 2 or $n == 3 then . else error("the path of the address of rocketchat does not have the two parts of a token") end | {
 				url: ($to | server + "/hooks/" + (.path[:2] | map(@uri) | join("/"))),
-				json: {text: lines | gsub("@(?<who>all|here)"; "@\u200b\(.who)") | cut(4000), alias: $to.user, channel: $to.path[2]} | drop
+				json: {text: quiet | lines | cut(4000), alias: $to.user, channel: $to.path[2]} | drop
 			}`,
 	},
 	{
@@ -212,7 +219,7 @@ var services = []*service{
 		scheme: "zulip",
 		shape:  "zulip://BOT%40HOST:KEY@HOST/?stream=STREAM&topic=TOPIC",
 		query:  []string{"stream", "topic", "tls"},
-		code: `{
+		code: `bare("zulip") | {
 			url: (($to | server) + "/api/v1/messages"),
 			headers: {Authorization: ("Basic " + ("\($to.user):\($to.password | some("the address of zulip has no bot and key before the @"))" | @base64))},
 			form: {
@@ -257,17 +264,29 @@ var services = []*service{
 		code: `
 			(if $to.path == [] then ["api.opsgenie.com", $to.host]
 				else [$to.host, ($to.path | only(1; "the path of the address of opsgenie is not a key") | .[0])] end) as [$host, $key] |
+			(.group | gsub("/"; ":") | cut(512)) as $alias | # a slash in a path, even if it is escaped, is not for every server
 			{headers: {Authorization: "GenieKey \($key)"}} + if .state == "resolved" and .firing == 0 then {
-				url: "https://\($host)/v2/alerts/\(.group | @uri)/close?identifierType=alias",
+				url: "https://\($host)/v2/alerts/\($alias | @uri)/close?identifierType=alias",
 				json: {source: "Tidewire", note: .summary | cut(1000)}
 			} else {
 				url: "https://\($host)/v2/alerts",
 				json: {
-					message: .summary | cut(130), alias: .group | cut(512), description: lines | cut(15000), source: "Tidewire",
+					message: .summary | cut(130), $alias, description: lines | cut(15000), source: "Tidewire",
 					priority: {critical: "P1", warning: "P3"}[.severity] // "P5"
 				}
 			} end`,
 	},
+}
+
+// refusedByTeams reads the answer of a webhook, which is 200 also if the message went nowhere. A workflow answers 202.
+func refusedByTeams(answer []byte) error {
+	const failed = "Microsoft Teams endpoint returned HTTP error "
+	_, status, found := strings.Cut(string(answer), failed)
+	if !found {
+		return nil
+	}
+	status = status[:min(len(status), len("429"))]
+	return &refusedError{"refused: " + failed + status, status >= "400" && status < "500" && status != "429"}
 }
 
 // hostWithoutPath is the host of an address that has no path: then it is the key.
