@@ -106,8 +106,10 @@ func (s *Store) join(ctx context.Context, topic string, opts snapshot.ClaimOptio
 
 // abandon ends a flight whose caller has given up. If it has got the topic nevertheless, that is undone.
 func (s *Store) abandon(f *flight, why error) {
+	s.work(1) // before the flight ends: Close waits for both
 	f.cancel(why)
 	go func() {
+		defer s.work(-1)
 		<-f.done
 		switch {
 		case f.claim == nil:

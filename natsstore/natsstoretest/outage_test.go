@@ -347,6 +347,45 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// Claims whose callers give up just before the store is closed leave nothing.
+func TestCloseAfterAbandonedClaims(t *testing.T) {
+	c, name := use(t, 1), prefix()
+	other := open(t, natsstore.Options{URL: c.url(), Prefix: name})
+	w := watch(t, other)
+	for round := range 20 {
+		one := ready(t, open(t, natsstore.Options{URL: c.url(), Prefix: name}))
+		status(t, one, works)
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i*20)*time.Microsecond)
+				defer cancel()
+				c, _, err := one.Claim(ctx, fmt.Sprint("topic", round, "/", i), snapshot.ClaimOptions{})
+				if c != nil {
+					err = c.Finish(context.Background(), nil, 0)
+				} else if errors.Is(err, context.DeadlineExceeded) {
+					err = nil
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if err := one.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	ready(t, other)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.newest {
+		if e.State != snapshot.Gone {
+			t.Errorf("a claim that nobody has left %v", e)
+		}
+	}
+}
+
 // A store that is closed leaves no goroutine, whether it has ever reached a server or not.
 func TestCloseLeavesNothing(t *testing.T) {
 	c, name := use(t, 1), prefix()
