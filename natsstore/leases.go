@@ -17,9 +17,6 @@ type lease struct {
 	round   uint32
 }
 
-// leaseIs reports whether l is the lease of owner.
-func (m *mirror) leaseIs(l *lease, owner string) bool { return m.leases[owner] == l }
-
 // leaseLocked returns the lease of owner, of which the stream may have none.
 func (m *mirror) leaseLocked(owner string) *lease {
 	l := m.leases[owner]

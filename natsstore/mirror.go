@@ -144,8 +144,8 @@ func (m *mirror) applyLocked(rev uint64, key string, r record) {
 	}
 	c.rev, c.round = rev, m.round
 	if r.State == snapshot.Live {
-		if c.lease == nil || !m.leaseIs(c.lease, r.owner) {
-			m.bindLocked(c, m.leaseLocked(r.owner))
+		if l := m.leaseLocked(r.owner); l != c.lease {
+			m.bindLocked(c, l)
 		}
 		if c.lease.dead {
 			r.State = snapshot.Orphan

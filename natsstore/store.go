@@ -77,8 +77,12 @@ func Open(options Options) (*Store, error) {
 	if err := s.connect(); err != nil {
 		s.cancel(err)
 		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // the whole has the password
+		switch { // the whole has the password, and the cause what looks like a port: a part of a password with a "/", "?" or "#"
+		case !errors.As(err, &parse):
+		case strings.Contains(opts.URL, "@"):
+			err = errors.New("the address cannot be read: special characters of a user, a password or a token are to be written as %XX")
+		default:
+			err = parse.Err
 		}
 		return nil, fmt.Errorf("natsstore: connect to %s: %w", opts.redacted(), err)
 	}
@@ -205,6 +209,7 @@ func (s *Store) Close(ctx context.Context) error {
 	if resign := s.resign(ctx); err == nil && resign != nil {
 		err = fmt.Errorf("natsstore: close: give up the lease: %w", resign)
 	}
+	<-s.idle // what is at work still ends with the lease
 	s.conn.Close()
 	return err
 }

@@ -66,6 +66,7 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		`prefix "a.b"`: {Prefix: "a.b"}, `prefix "*"`: {Prefix: "*"}, `prefix "a b"`: {Prefix: "a b"}, `prefix "é"`: {Prefix: "é"},
 		`prefix "a>b"`: {Prefix: "a>b"}, `prefix "a$b"`: {Prefix: "a$b"},
 		"2 replicas": {Replicas: 2}, "a lease of 1ms": {Lease: time.Millisecond}, "up to 1000 bytes": {MaxData: 1000},
+		"connect to nats://host: the address": {URL: "nats://me:secret#1@host"}, "connect to nats://h: the address": {URL: "nats://me:secret?@h"},
 		"read the credentials": {Credentials: "/nowhere/x.creds"}, "connect to nats": {URL: "nats://a:b:c"}, "connect to nats://host:x": {URL: "nats://me:secret@host:x"},
 	} {
 		if s, err := natsstore.Open(o); err == nil || !strings.HasPrefix(err.Error(), "natsstore: ") || !strings.Contains(err.Error(), want) ||
