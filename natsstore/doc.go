@@ -14,7 +14,7 @@
 // Each process holds one lease, whatever the number of its claims, and renews it at a third of its duration. If it
 // cannot, it gives up all its claims, whose Lost channels are closed, when the lease would be over counted from before
 // the last renewal that succeeded. Others watch its lease on their own clocks. Who has seen no renewal for that long asks
-// the leader of the stream and then declares the lease dead, which makes an [snapshot.Orphan] of each of its entries, in
+// the leader of the stream and then declares the lease dead, which makes a [snapshot.Orphan] of each of its entries, in
 // all processes. A process that loses its lease takes another one, under another owner's name. No clock is compared with
 // that of another machine.
 //

@@ -9,8 +9,8 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// lost is the terminal of a run whose entry left the store before its end.
-var lost = terminal("lost", "the job's process is gone: its state was removed before it had finished")
+// lost is the terminal of a run whose process is gone, or whose entry left the store before its end.
+var lost = terminal("lost", "the process of the run is gone, or what it had stored, and how the run ended is not known")
 
 // follow begins to follow the store, in a goroutine that ends with t.ctx, and returns once its state is in the hub.
 func (t *Tracker) follow() error {
