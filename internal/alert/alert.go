@@ -15,18 +15,19 @@
 //
 // # What receivers are told
 //
-// An episode is from when an alert begins to fire until it is resolved. What a receiver is told is reconciled with how the
-// alert is: whenever that changes, or a silence, or the configuration, the receiver owes to be told what leads from what
-// it knows to what is. So of each alert a receiver is told firing and resolved alternately; a firing alert may be told
-// again, which [notify.Message].Again says. What cannot be told for a while is folded: it waits as two messages at most,
-// besides one that was tried, and these count the episodes that they leave out.
+// An episode is from when an alert begins to fire until it is resolved. Each alert has an outbox for each of its
+// receivers: what the receiver knows, and a queue of notices. Whenever the alert, a silence or the configuration changes,
+// the outbox is reconciled: a notice is put into it that leads from what the receiver knows to how the alert is. So a
+// receiver is told firing and resolved alternately; a firing alert may be told again, which [notify.Message].Again says.
+// Notices that cannot be told for a while are folded: two wait at most, besides one that was tried, and these count the
+// episodes that they leave out.
 //
-// While an alert is silenced, nothing is told of it. At the end of that a receiver is told how it is by then, if it does
-// not know so already.
+// While an alert is silenced, by people or by a quiet time of the configuration, nothing is told of it. At the end a
+// receiver is told how the alert is by then, if it does not know so already.
 //
-// The alerts of one upstream are one group: what one receiver is to be told of them waits until nothing has joined it for
-// its group_wait, and is one message. An alert that can have no company, as it is the only one of its upstream, has none or
-// is that of a job, waits for nothing.
+// The alerts of one upstream are one group. Their notices for one receiver wait until no other has come for its
+// group_wait, and then are one message, a batch. An alert without an upstream, the only one of its upstream and that of a
+// job have no company to wait for.
 //
 // Each receiver gets one message after the other, independently of the others: one that hangs holds up no other. A message
 // that fails is tried again, behind the others of its receiver, as the same message with the same ID, for 24 hours. Then it is
@@ -34,9 +35,9 @@
 //
 // # Restarts
 //
-// With a [Store], see [Service.Restore], all of this goes on in the next process. A record has the state of an alert and
-// what each receiver knows and is to be told, so each change of these is stored as a whole: a process that is killed
-// repeats at most what it was doing.
+// With a [Store], see [Service.Restore], all of this goes on in the next process. A record has the status of an alert and
+// its outboxes, so each change of these is stored as a whole. A process that is killed repeats at most the messages that it
+// was sending.
 //
 // # Concurrency
 //
@@ -68,7 +69,7 @@ type Deps struct {
 	Changed func(key, state, reason string)
 	// Link returns the address of the page that messages have, empty if it has none; nil: it has none.
 	Link func() string
-	// Published is called when what [Service.Alerts] returns is another than before; nil: nobody is told.
+	// Published is called when [Service.Alerts] returns something else than before; nil: nobody is told.
 	Published func()
 	Observer  *Observer // may be nil
 }
@@ -98,16 +99,16 @@ func (o *Observer) givenUp(receiver, state string) {
 type Service struct {
 	deps Deps
 
-	mu        sync.Mutex               // guards the fields below, all that they lead to, and the states of Monitors
-	entries   map[string]*entry        // by the key of their subject
-	receivers map[string]*receiver     // by name
-	silences  map[string]*wire.Silence // by ID
-	quiet     []*config.Quiet
-	quietNow  []wire.Silence            // those of quiet that had begun at the last look
-	hushed    map[string]*wire.Silenced // what silences and quiet times came to then, by what they are of
-	members   map[string]int            // how many alerts at work each group has
-	timed     bool                      // the scheduler has the task that ends silences
-	keeper    *keeper                   // what is kept beyond the process; nil: nothing is
+	mu         sync.Mutex               // guards the fields below, all that they lead to, and the states of Monitors
+	entries    map[string]*entry        // by the key of their subject
+	receivers  map[string]*receiver     // by name
+	silences   map[string]*wire.Silence // by ID
+	quiet      []*config.Quiet
+	quietNow   []wire.Silence            // those of quiet that had begun when silences were applied last
+	inEffect   map[string]*wire.Silenced // why nothing is told since then, by what silences are of
+	groupSizes map[string]int            // how many alerts that are configured each group has
+	tasked     bool                      // the scheduler has the task that applies silences in time
+	keeper     *keeper                   // what is kept beyond the process; nil: nothing is
 }
 
 // New returns a Service without alerts.
@@ -119,7 +120,8 @@ func New(deps Deps) *Service {
 		deps.Link = func() string { return "" }
 	}
 	return &Service{
-		deps: deps, entries: map[string]*entry{}, receivers: map[string]*receiver{}, silences: map[string]*wire.Silence{}, members: map[string]int{},
+		deps: deps, entries: map[string]*entry{}, receivers: map[string]*receiver{}, silences: map[string]*wire.Silence{},
+		groupSizes: map[string]int{},
 	}
 }
 

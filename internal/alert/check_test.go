@@ -10,8 +10,8 @@ import (
 	"github.com/tidewire/tidewire/internal/notify"
 )
 
-// A happened is a line of the log of a [town].
-type happened struct {
+// An event is a line of the log of a [world].
+type event struct {
 	at   time.Time
 	what string // notify.Firing, notify.Resolved, "call", "acknowledged", "silenced", "restart", "lost", "dropped" or "unwanted"
 	key  string // of the alert
@@ -27,7 +27,7 @@ type happened struct {
 	got, failed      bool // of a call: whether the receiver got it, and whether it said that it did not
 }
 
-func describe(log []happened) string {
+func describe(log []event) string {
 	var lines []string
 	for _, h := range log {
 		line := fmt.Sprintf("%v %s %s", h.at.Sub(epoch), h.what, h.key)
@@ -56,7 +56,7 @@ type reckoning struct {
 }
 
 // check returns what is wrong with a log, given who is to be told of an alert at the end.
-func check(log []happened, wanted func(key string) []string) (faults []string) {
+func check(log []event, wanted func(key string) []string) (faults []string) {
 	all := map[string]*reckoning{}
 	of := func(key, to string) *reckoning {
 		r := all[key+" "+to]
@@ -130,7 +130,7 @@ func check(log []happened, wanted func(key string) []string) (faults []string) {
 }
 
 // call reckons with a call, given how the alert is.
-func (r *reckoning) call(h happened, fires, acknowledged bool, fault func(string, ...any)) {
+func (r *reckoning) call(h event, fires, acknowledged bool, fault func(string, ...any)) {
 	if h.silenced {
 		fault("it is told while it is silenced")
 	}
@@ -170,41 +170,41 @@ func (r *reckoning) call(h happened, fires, acknowledged bool, fault func(string
 // The checker finds what is wrong.
 func TestTheCheckerFindsFaults(t *testing.T) {
 	const ops = "ops"
-	fired := happened{what: "firing", key: "source/a", wanted: []string{ops}}
-	over := happened{what: "resolved", key: "source/a"}
-	call := func(id, state string) happened {
-		return happened{what: "call", key: "source/a", to: ops, id: id, state: state, got: true}
+	fired := event{what: "firing", key: "source/a", wanted: []string{ops}}
+	over := event{what: "resolved", key: "source/a"}
+	call := func(id, state string) event {
+		return event{what: "call", key: "source/a", to: ops, id: id, state: state, got: true}
 	}
-	with := func(h happened, change func(*happened)) happened { change(&h); return h }
-	failed := func(h *happened) { h.failed = true }
-	lost := func(h *happened) { h.failed, h.got = true, false }
-	repeat := func(h *happened) { h.again = "repeat" }
-	silenced := func(h *happened) { h.silenced = true }
+	with := func(h event, change func(*event)) event { change(&h); return h }
+	failed := func(h *event) { h.failed = true }
+	lost := func(h *event) { h.failed, h.got = true, false }
+	repeat := func(h *event) { h.again = "repeat" }
+	silenced := func(h *event) { h.silenced = true }
 	for _, tt := range []struct {
 		name string
-		log  []happened
+		log  []event
 		want string // part of the one fault; empty: there is none
 	}{
-		{"firing and resolved", []happened{fired, call("1", "firing"), over, call("2", "resolved")}, ""},
-		{"firing is never told", []happened{fired, over}, "nobody was told"},
-		{"resolved is never told", []happened{fired, call("1", "firing"), over}, "it fires: false, the receiver knows: true"},
-		{"firing twice", []happened{fired, call("1", "firing"), call("2", "firing")}, "knows that already"},
-		{"firing again, with a reason", []happened{fired, call("1", "firing"), with(call("2", "firing"), repeat)}, ""},
-		{"resolved twice", []happened{fired, call("1", "firing"), over, call("2", "resolved"), call("3", "resolved")}, "knows that already"},
-		{"resolved before firing", []happened{fired, over, call("2", "resolved"), call("1", "firing")}, "told resolved, and knows"},
-		{"the same message after a failure", []happened{fired, with(call("1", "firing"), failed), call("1", "firing")}, ""},
-		{"the same message after a restart", []happened{fired, call("1", "firing"), {what: "restart"}, call("1", "firing")}, ""},
-		{"the same message after a success", []happened{fired, call("1", "firing"), call("1", "firing")}, "although it was told"},
-		{"the same message late", []happened{fired, with(call("1", "firing"), failed), over, call("2", "resolved"), with(call("1", "firing"), func(h *happened) {})}, "after another one"},
-		{"a message that is given up", []happened{fired, with(call("1", "firing"), lost), over, call("2", "resolved")}, ""},
-		{"a repetition after the end", []happened{fired, call("1", "firing"), over, with(call("2", "firing"), repeat), call("3", "resolved")}, "it is repeated"},
-		{"a repetition after the acknowledgement", []happened{fired, call("1", "firing"), {what: "acknowledged", key: "source/a"}, with(call("2", "firing"), repeat)}, "it is repeated"},
-		{"while it is silenced", []happened{fired, with(call("1", "firing"), silenced)}, "while it is silenced"},
-		{"a silence before it can be told", []happened{fired, {what: "silenced", key: "source/a"}, over}, ""},
-		{"it fires while it is silenced", []happened{with(fired, silenced), over}, ""},
-		{"counted", []happened{fired, over, fired, with(call("1", "firing"), func(h *happened) { h.earlier = 1 })}, ""},
-		{"not counted", []happened{fired, over, fired, call("1", "firing")}, "nobody was told"},
-		{"the receiver is dropped", []happened{fired, call("1", "firing"), {what: "dropped", to: ops}, over}, ""},
+		{"firing and resolved", []event{fired, call("1", "firing"), over, call("2", "resolved")}, ""},
+		{"firing is never told", []event{fired, over}, "nobody was told"},
+		{"resolved is never told", []event{fired, call("1", "firing"), over}, "it fires: false, the receiver knows: true"},
+		{"firing twice", []event{fired, call("1", "firing"), call("2", "firing")}, "knows that already"},
+		{"firing again, with a reason", []event{fired, call("1", "firing"), with(call("2", "firing"), repeat)}, ""},
+		{"resolved twice", []event{fired, call("1", "firing"), over, call("2", "resolved"), call("3", "resolved")}, "knows that already"},
+		{"resolved before firing", []event{fired, over, call("2", "resolved"), call("1", "firing")}, "told resolved, and knows"},
+		{"the same message after a failure", []event{fired, with(call("1", "firing"), failed), call("1", "firing")}, ""},
+		{"the same message after a restart", []event{fired, call("1", "firing"), {what: "restart"}, call("1", "firing")}, ""},
+		{"the same message after a success", []event{fired, call("1", "firing"), call("1", "firing")}, "although it was told"},
+		{"the same message late", []event{fired, with(call("1", "firing"), failed), over, call("2", "resolved"), with(call("1", "firing"), func(h *event) {})}, "after another one"},
+		{"a message that is given up", []event{fired, with(call("1", "firing"), lost), over, call("2", "resolved")}, ""},
+		{"a repetition after the end", []event{fired, call("1", "firing"), over, with(call("2", "firing"), repeat), call("3", "resolved")}, "it is repeated"},
+		{"a repetition after the acknowledgement", []event{fired, call("1", "firing"), {what: "acknowledged", key: "source/a"}, with(call("2", "firing"), repeat)}, "it is repeated"},
+		{"while it is silenced", []event{fired, with(call("1", "firing"), silenced)}, "while it is silenced"},
+		{"a silence before it can be told", []event{fired, {what: "silenced", key: "source/a"}, over}, ""},
+		{"it fires while it is silenced", []event{with(fired, silenced), over}, ""},
+		{"counted", []event{fired, over, fired, with(call("1", "firing"), func(h *event) { h.earlier = 1 })}, ""},
+		{"not counted", []event{fired, over, fired, call("1", "firing")}, "nobody was told"},
+		{"the receiver is dropped", []event{fired, call("1", "firing"), {what: "dropped", to: ops}, over}, ""},
 	} {
 		faults := check(tt.log, func(string) []string { return []string{ops} })
 		switch {

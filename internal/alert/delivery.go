@@ -36,7 +36,7 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 	r.backoff, r.err = err != nil, err
 	if err == nil {
 		r.failing, r.told = time.Time{}, now
-		s.learnedLocked(r, b, nil)
+		s.finishLocked(r, b, nil)
 		return
 	}
 	if r.failing.IsZero() {
@@ -51,8 +51,8 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 	if ok && failed.Permanent || now.Sub(b.failed)+in > patience {
 		log.Error("alert not told: given up")
 		s.deps.Observer.givenUp(r.to.Name, b.state)
-		s.learnedLocked(r, b, err)
-		if len(r.batches) == 0 && len(s.waitsLocked(r)) == 0 {
+		s.finishLocked(r, b, err)
+		if len(r.batches) == 0 && len(s.waitingLocked(r)) == 0 {
 			r.backoff = false // whatever comes next is tried at once
 		}
 		return
@@ -64,15 +64,15 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 	s.deps.Published()
 }
 
-// learnedLocked ends a message for all whom it told of: the receiver knows it, or it is given up for that reason.
-func (s *Service) learnedLocked(r *receiver, b *batch, givenUp error) {
+// finishLocked ends a message for the alerts that it told of: the receiver knows it, or it is given up for that reason.
+func (s *Service) finishLocked(r *receiver, b *batch, givenUp error) {
 	now := s.deps.Clock.Now()
-	for _, a := range b.sent {
-		a.learn(a.queue[0], now, givenUp)
-		s.settleLocked(a.entry, false)
-		s.saveLocked(a.entry, true)
+	for _, box := range b.sent {
+		box.finish(box.queue[0], now, givenUp)
+		s.reconcileLocked(box.entry, false)
+		s.saveLocked(box.entry, true)
 	}
-	b.members = slices.DeleteFunc(b.members, func(a *account) bool { o := a.tried(); return o == nil || o.batch != b })
+	b.members = slices.DeleteFunc(b.members, func(box *outbox) bool { n := box.tried(); return n == nil || n.batch != b })
 	if len(b.members) == 0 {
 		r.batches = slices.DeleteFunc(r.batches, func(other *batch) bool { return other == b })
 	}

@@ -26,13 +26,13 @@ type entry struct {
 	notify   []string // the receivers to tell
 	changed  func()   // may be nil
 
-	is       *situation // nil: clear
-	episode  *episode   // nil: it does not fire
-	silenced *wire.Silenced
-	acked    *wire.Acknowledged // of the episode
-	shown    *wire.Alert        // how it is, for others; replaced, never modified; nil: clear
-	accounts map[string]*account
-	member   string // the group in which it is counted; empty: none
+	status    *status  // nil: clear
+	episode   *episode // nil: it does not fire
+	silenced  *wire.Silenced
+	acked     *wire.Acknowledged // of the episode
+	shown     *wire.Alert        // how it is, for others; replaced, never modified; nil: clear
+	outboxes  map[string]*outbox
+	countedIn string // the group in which it is counted; empty: none
 
 	reading Reading      // the newest
 	ended   *notify.Item // how the last episode was at its end; nil: it is not known
@@ -40,8 +40,8 @@ type entry struct {
 	seen    seen         // of a job
 }
 
-// A situation is how an alert is that is not clear. It is replaced, never modified.
-type situation struct {
+// A status is how an alert is that is not clear. It is replaced, never modified.
+type status struct {
 	word   string     // wire.AlertPending, wire.AlertFiring or wire.AlertUnknown
 	since  *time.Time // as people are shown it
 	reason string     // of a job
@@ -49,7 +49,15 @@ type situation struct {
 	err    *string    // why a condition cannot be evaluated
 }
 
-func (s *situation) firing() bool { return s != nil && s.word == wire.AlertFiring }
+func (s *status) firing() bool { return s != nil && s.word == wire.AlertFiring }
+
+// statusOf is the status that others are shown as a; nil: clear.
+func statusOf(a *wire.Alert) *status {
+	if a == nil {
+		return nil
+	}
+	return &status{word: a.State, since: a.Since, reason: a.Reason, run: a.Run, err: a.Error}
+}
 
 // An episode is from when an alert begins to fire until it is resolved.
 type episode struct {
@@ -84,14 +92,14 @@ func (e *entry) attr() slog.Attr {
 func (s *Service) entryLocked(of Subject) *entry {
 	e := s.entries[of.Key]
 	if e == nil {
-		e = &entry{accounts: map[string]*account{}}
+		e = &entry{outboxes: map[string]*outbox{}}
 		s.entries[of.Key] = e
 	}
 	e.subject = of
 	return e
 }
 
-// own has an alert be defined by owner from now on.
+// ownLocked has an alert be defined by owner from now on.
 func (s *Service) ownLocked(e *entry, owner any, severity config.Severity, repeat config.Repeat, to []*config.Notify) {
 	e.owner, e.severity, e.repeat = owner, cmp.Or(string(severity), wire.SeverityWarning), repeat
 	e.notify = e.notify[:0:0]
@@ -103,29 +111,28 @@ func (s *Service) ownLocked(e *entry, owner any, severity config.Severity, repea
 	s.joinLocked(e, e.group())
 }
 
-// joinLocked counts an alert in a group.
+// joinLocked counts an alert in a group; empty: in none.
 func (s *Service) joinLocked(e *entry, group string) {
-	if e.member == group {
+	if e.countedIn == group {
 		return
 	}
-	if s.members[e.member]--; s.members[e.member] <= 0 {
-		delete(s.members, e.member)
+	if s.groupSizes[e.countedIn]--; s.groupSizes[e.countedIn] <= 0 {
+		delete(s.groupSizes, e.countedIn)
 	}
-	if e.member = group; group != "" {
-		s.members[group]++
+	if e.countedIn = group; group != "" {
+		s.groupSizes[group]++
 	}
 }
 
 // aloneLocked reports whether no other alert can be told together with this one.
 func (s *Service) aloneLocked(e *entry) bool {
-	return e.subject.Upstream == "" || s.members[e.group()] <= 1
+	return e.subject.Upstream == "" || s.groupSizes[e.group()] <= 1
 }
 
-// put has the alert be as is says. What a receiver is told of it is made of item when it fires for the first time, or for
-// another reason, or is over.
-func (s *Service) putLocked(e *entry, is *situation) {
-	was := e.is
-	e.is = is
+// setStatusLocked has the alert be as is says, and everybody know of it. It begins an episode, or ends it.
+func (s *Service) setStatusLocked(e *entry, is *status) {
+	was := e.status
+	e.status = is
 	switch fires, fired := is.firing(), was.firing(); {
 	case fires && !fired:
 		e.silenced = s.silencedLocked(e)
@@ -135,16 +142,16 @@ func (s *Service) putLocked(e *entry, is *situation) {
 		e.episode = &episode{id: e.episode.id, item: e.item(notify.Firing)}
 		s.tellFiringLocked(e)
 	case fired && !fires:
-		e.is = was // what is over is told as it was
+		e.status = was // what is over is told as it was
 		item := e.item(notify.Resolved)
 		item.Until = s.deps.Clock.People(s.deps.Clock.Now())
-		e.is, e.ended = is, item
+		e.status, e.ended = is, item
 		e.episode, e.acked = nil, nil
 		s.deps.Log.Info("alert resolved", e.attr())
 		s.deps.Changed(e.subject.Key, notify.Resolved, "")
 	}
 	s.showLocked(e)
-	s.settleLocked(e, false)
+	s.reconcileLocked(e, false)
 	s.saveLocked(e, is.firing() != was.firing())
 	s.deps.Published()
 }
@@ -152,15 +159,15 @@ func (s *Service) putLocked(e *entry, is *situation) {
 // tellFiringLocked has the log and others know that an alert fires.
 func (s *Service) tellFiringLocked(e *entry) {
 	log := s.deps.Log.With(e.attr())
-	if e.is.reason != "" {
-		log = log.With("reason", e.is.reason)
+	if e.status.reason != "" {
+		log = log.With("reason", e.status.reason)
 	}
 	log.Warn("alert firing")
-	s.deps.Changed(e.subject.Key, notify.Firing, e.is.reason)
+	s.deps.Changed(e.subject.Key, notify.Firing, e.status.reason)
 }
 
 // newEpisode names an episode: after a restart, what begins in the same way at the same time has the same name.
-func (e *entry) newEpisode(is *situation) string {
+func (e *entry) newEpisode(is *status) string {
 	name := func(more string) string { return idOf(e.subject.Key, is.since.Format(time.RFC3339Nano), is.run, more) }
 	id := name("")
 	for i := 1; id == e.last; i++ {
@@ -170,7 +177,7 @@ func (e *entry) newEpisode(is *situation) string {
 	return id
 }
 
-// idOf makes an ID of what there cannot be twice.
+// idOf makes an ID of texts that together occur once.
 func idOf(of ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(of, "\x00")))
 	return strings.ToLower(base32.StdEncoding.EncodeToString(sum[:10]))
@@ -179,11 +186,11 @@ func idOf(of ...string) string {
 // showLocked has others see the alert as it is now.
 func (s *Service) showLocked(e *entry) {
 	e.shown = nil
-	if e.is == nil {
+	if e.status == nil {
 		return
 	}
 	e.shown = &wire.Alert{
-		State: e.is.word, Since: e.is.since, Severity: e.severity, Reason: e.is.reason, Run: e.is.run, Error: e.is.err,
+		State: e.status.word, Since: e.status.since, Severity: e.severity, Reason: e.status.reason, Run: e.status.run, Error: e.status.err,
 		Silenced: e.silenced,
 	}
 	if e.episode != nil {
@@ -191,57 +198,57 @@ func (s *Service) showLocked(e *entry) {
 	}
 }
 
-// settleLocked has every receiver be told what it has to know. A receiver that knows that the alert fires is told again if
-// that is over which has silenced it.
-func (s *Service) settleLocked(e *entry, unsilenced bool) {
+// reconcileLocked has every receiver be told what leads from what it knows to how the alert is. If the alert is not
+// silenced any more, a receiver that knows that it fires is told so again.
+func (s *Service) reconcileLocked(e *entry, unsilenced bool) {
 	if e.episode != nil {
 		for _, to := range e.notify {
-			if e.accounts[to] == nil && s.receivers[to] != nil {
-				e.accounts[to] = &account{entry: e, to: to}
+			if e.outboxes[to] == nil && s.receivers[to] != nil {
+				e.outboxes[to] = &outbox{entry: e, to: to}
 			}
 		}
 	}
-	for to, a := range e.accounts {
-		s.settleAccountLocked(a, unsilenced)
-		if a.told == nil && len(a.queue) == 0 && (e.episode == nil || !slices.Contains(e.notify, to)) {
-			delete(e.accounts, to)
+	for to, box := range e.outboxes {
+		s.reconcileOutboxLocked(box, unsilenced)
+		if box.told == nil && len(box.queue) == 0 && (e.episode == nil || !slices.Contains(e.notify, to)) {
+			delete(e.outboxes, to)
 		}
-		s.enlistLocked(a)
+		s.enlistLocked(box)
 	}
-	if len(e.accounts) == 0 {
+	if len(e.outboxes) == 0 {
 		e.ended = nil
 	}
-	if e.owner == nil && e.is == nil && len(e.accounts) == 0 {
+	if e.owner == nil && e.status == nil && len(e.outboxes) == 0 {
 		delete(s.entries, e.subject.Key)
 	}
 }
 
-func (s *Service) settleAccountLocked(a *account, unsilenced bool) {
-	e := a.entry
+func (s *Service) reconcileOutboxLocked(box *outbox, unsilenced bool) {
+	e := box.entry
 	if e.silenced != nil {
-		a.withdraw()
+		box.withdraw()
 		return
 	}
-	wanted := slices.Contains(e.notify, a.to)
+	wanted := slices.Contains(e.notify, box.to)
 	if !wanted {
-		a.withdrawFiring()
+		box.withdrawFiring()
 	}
-	switch knows := a.finally(); {
+	switch knows := box.knownAfterAll(); {
 	case e.episode == nil && knows != nil:
-		s.oweLocked(a, notify.Resolved, "", knows.episode)
+		s.enqueueLocked(box, notify.Resolved, "", knows.episode)
 	case e.episode == nil || !wanted:
 	case knows == nil:
-		s.oweLocked(a, notify.Firing, "", e.episode.id)
-	case knows.episode != e.episode.id || unsilenced && len(a.queue) == 0:
-		s.oweLocked(a, notify.Firing, notify.Unsilenced, e.episode.id)
-	case knows.reason != e.is.reason:
-		s.oweLocked(a, notify.Firing, notify.Changed, e.episode.id)
+		s.enqueueLocked(box, notify.Firing, "", e.episode.id)
+	case knows.episode != e.episode.id || unsilenced && len(box.queue) == 0:
+		s.enqueueLocked(box, notify.Firing, notify.Unsilenced, e.episode.id)
+	case knows.reason != e.status.reason:
+		s.enqueueLocked(box, notify.Firing, notify.Changed, e.episode.id)
 	}
 }
 
-// oweLocked has a receiver be told something.
-func (s *Service) oweLocked(a *account, state, again, episode string) {
-	e, now := a.entry, s.deps.Clock.Now()
+// enqueueLocked puts a notice into an outbox.
+func (s *Service) enqueueLocked(box *outbox, state, again, episode string) {
+	e, now := box.entry, s.deps.Clock.Now()
 	item := e.ended
 	switch {
 	case state == notify.Firing && again == "":
@@ -251,13 +258,11 @@ func (s *Service) oweLocked(a *account, state, again, episode string) {
 	case item == nil:
 		item = e.item(notify.Resolved)
 	}
-	id := []string{a.to, episode, state}
+	id := []string{box.to, episode, state}
 	if again != "" {
 		id = append(id, again, rand.Text())
 	}
-	a.owe(&owed{
-		id: idOf(id...), state: state, again: again, episode: episode, item: item, first: now, at: now,
-	})
+	box.add(&notice{id: idOf(id...), state: state, again: again, episode: episode, item: item, at: now, first: now})
 }
 
 // item is how the alert is now, for receivers.
@@ -270,8 +275,8 @@ func (e *entry) item(state string) *notify.Item {
 	} else {
 		i.Source = e.subject.Name
 	}
-	if e.is != nil {
-		i.Since, i.Reason, i.Run = e.is.since, e.is.reason, e.is.run
+	if e.status != nil {
+		i.Since, i.Reason, i.Run = e.status.since, e.status.reason, e.status.run
 	}
 	if v := e.reading.Value; len(v) <= notify.MaxValue {
 		i.Value, i.Headline = v, headlineOf(e.subject.Headline, v)

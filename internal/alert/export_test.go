@@ -43,11 +43,11 @@ func (r *Receivers) Fires(to *config.Notify, source string, fires bool) {
 	r.ownLocked(e, r, "", config.Repeat{}, all)
 	switch {
 	case !fires:
-		r.putLocked(e, nil)
-	case !e.is.firing():
-		r.putLocked(e, &situation{word: wire.AlertFiring, since: r.deps.Clock.People(r.deps.Clock.Now())})
+		r.setStatusLocked(e, nil)
+	case !e.status.firing():
+		r.setStatusLocked(e, &status{word: wire.AlertFiring, since: r.deps.Clock.People(r.deps.Clock.Now())})
 	default:
-		r.putLocked(e, e.is)
+		r.setStatusLocked(e, e.status)
 	}
 }
 
@@ -57,7 +57,7 @@ func (r *Receivers) Idle() bool {
 		return false
 	}
 	for _, to := range r.receivers {
-		if len(to.accounts) > 0 || len(to.batches) > 0 {
+		if len(to.outboxes) > 0 || len(to.batches) > 0 {
 			return false
 		}
 	}
@@ -66,7 +66,7 @@ func (r *Receivers) Idle() bool {
 
 // QuietUntil is until when it is quiet for a subject, and why.
 func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time, reason string) {
-	if is := silencedBy(hushedBy(quietNow(all, now), now), of, now); is != nil {
+	if is := silencedBy(inEffect(quietNow(all, now), now), of, now); is != nil {
 		return is.Until, is.Reason
 	}
 	return time.Time{}, ""
@@ -80,8 +80,8 @@ func (s *Service) Longest() (most int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
-		for _, a := range e.accounts {
-			most = max(most, len(a.queue))
+		for _, box := range e.outboxes {
+			most = max(most, len(box.queue))
 		}
 	}
 	return most

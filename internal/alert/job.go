@@ -54,8 +54,8 @@ func (m *JobMonitor) Ended(run wire.Run) {
 	switch run.Status {
 	case progress.StatusSucceeded:
 		m.entry.reading = Reading{}
-		if m.entry.is != nil {
-			m.service.putLocked(m.entry, nil)
+		if m.entry.status != nil {
+			m.service.setStatusLocked(m.entry, nil)
 		}
 	case progress.StatusFailed:
 		m.fireLocked(config.ReasonFailed, run.ID, run.FinishedAt, run.Error)
@@ -94,17 +94,17 @@ func (m *JobMonitor) fireLocked(reason config.Reason, run string, since *time.Ti
 		return
 	}
 	s := m.service
-	if m.entry.is.firing() {
-		since = m.entry.is.since
+	if m.entry.status.firing() {
+		since = m.entry.status.since
 	}
 	m.entry.reading = Reading{Error: why}
-	s.putLocked(m.entry, &situation{
+	s.setStatusLocked(m.entry, &status{
 		word: wire.AlertFiring, since: cmp.Or(since, s.deps.Clock.People(s.deps.Clock.Now())), reason: string(reason), run: run,
 	})
 }
 
 // keptLocked returns how the alert is after is, now that m defines it: what is not configured any more as a reason is over.
-func (m *JobMonitor) keptLocked(is *situation) *situation {
+func (m *JobMonitor) keptLocked(is *status) *status {
 	if is != nil && !slices.Contains(m.alert.On, config.Reason(is.reason)) {
 		return nil
 	}
@@ -118,7 +118,7 @@ func (m *JobMonitor) TakeOver(before *JobMonitor) {
 		return
 	}
 	defer m.lock()()
-	m.service.putLocked(m.entry, m.keptLocked(m.entry.is))
+	m.service.setStatusLocked(m.entry, m.keptLocked(m.entry.status))
 }
 
 // Resume has m, the monitor of a job that is new in this process, go on where the process before it was.
@@ -127,15 +127,11 @@ func (m *JobMonitor) Resume() {
 		return
 	}
 	defer m.lock()()
-	r, ok := m.service.leftLocked(m.entry)
+	r, ok := m.service.takeLeftLocked(m.entry)
 	if !ok {
 		return
 	}
-	var is *situation
-	if r.Alert != nil && r.Alert.Since != nil {
-		is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run}
-	}
-	m.service.resumeLocked(m.entry, r, m.keptLocked(is))
+	m.service.resumeLocked(m.entry, r, m.keptLocked(statusOf(r.Alert)))
 }
 
 // End ends the alert, whose job is not configured any more, or has no alert any more. A receiver that knows that it fires

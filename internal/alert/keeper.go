@@ -36,32 +36,32 @@ type record struct {
 	Clear    string         `json:"clear,omitempty"`
 	Title    string         `json:"title,omitempty"` // of the subject
 	Upstream string         `json:"upstream,omitempty"`
-	Episode  string         `json:"episode,omitempty"` // while firing
-	Items    []*notify.Item `json:"items,omitempty"`   // what Owed refer to; while firing the first is how it began
-	Ended    *notify.Item   `json:"ended,omitempty"`   // how the last episode was at its end
-	To       []keptAccount  `json:"to,omitempty"`      // by receiver
-	Seen     *seen          `json:"seen,omitempty"`    // of a job
+	Episode  string         `json:"episode,omitempty"`  // while firing
+	Items    []*notify.Item `json:"items,omitempty"`    // what notices refer to; while firing the first is how it began
+	Ended    *notify.Item   `json:"ended,omitempty"`    // how the last episode was at its end
+	Outboxes []keptOutbox   `json:"outboxes,omitempty"` // in the order of their receivers
+	Seen     *seen          `json:"seen,omitempty"`     // of a job
 }
 
-// A keptAccount is an [account] in a record.
-type keptAccount struct {
-	Receiver string         `json:"receiver"`
-	Told     *keptKnowledge `json:"told,omitempty"`
-	Owed     []keptOwed     `json:"owed,omitempty"`
-	At       *time.Time     `json:"at,omitempty"`       // of the outcome
-	GivenUp  string         `json:"given_up,omitempty"` // why
+// A keptOutbox is an [outbox] in a record.
+type keptOutbox struct {
+	Receiver string       `json:"receiver"`
+	Told     *keptKnown   `json:"told,omitempty"`
+	Notices  []keptNotice `json:"notices,omitempty"`
+	At       *time.Time   `json:"at,omitempty"`       // of the outcome
+	GivenUp  string       `json:"given_up,omitempty"` // why
 }
 
-// A keptKnowledge is a [knowledge] in a record.
-type keptKnowledge struct {
+// A keptKnown is a [known] in a record.
+type keptKnown struct {
 	Episode string    `json:"episode"`
 	Reason  string    `json:"reason,omitempty"`
 	At      time.Time `json:"at"`
 	Repeats int       `json:"repeats,omitempty"`
 }
 
-// A keptOwed is an [owed] in a record.
-type keptOwed struct {
+// A keptNotice is a [notice] in a record.
+type keptNotice struct {
 	ID      string    `json:"id"`
 	State   string    `json:"state"`
 	Again   string    `json:"again,omitempty"`
@@ -97,7 +97,7 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 			return
 		}
 		var r record
-		if json.Unmarshal(data, &r) == nil { // else it is replaced with the first change, or forgotten
+		if json.Unmarshal(data, &r) == nil && (r.Alert == nil || r.Alert.Since != nil) { // else it is replaced with the first change, or forgotten
 			k.left[key] = r
 		}
 		k.kept[key] = string(data)
@@ -106,7 +106,7 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 		return fmt.Errorf("alert: read what is kept: %w", err)
 	}
 	s.keeper = k
-	s.hushed = hushedBy(s.silencesLocked(), s.deps.Clock.Wall())
+	s.inEffect = inEffect(s.silencesLocked(), s.deps.Clock.Wall())
 	return nil
 }
 
@@ -120,13 +120,9 @@ func (s *Service) Forget() {
 	}
 	for key := range maps.Clone(s.keeper.left) {
 		e := s.entryLocked(Subject{Key: key, Name: nameOf(key)})
-		r, _ := s.leftLocked(e)
+		r, _ := s.takeLeftLocked(e)
 		e.subject.Title, e.subject.Upstream = r.Title, r.Upstream
-		var is *situation
-		if r.Alert != nil {
-			is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run}
-		}
-		s.resumeLocked(e, r, is)
+		s.resumeLocked(e, r, statusOf(r.Alert))
 		s.endLocked(e, nil)
 	}
 	for key := range maps.Clone(s.keeper.kept) {
@@ -136,7 +132,7 @@ func (s *Service) Forget() {
 			s.keepLocked(key, nil, false)
 		}
 	}
-	s.lookLocked()
+	s.applySilencesLocked()
 }
 
 // nameOf is the name of a source or a job.
@@ -171,11 +167,11 @@ func (s *Service) keepLocked(key string, data []byte, atOnce bool) {
 
 // recordLocked returns what is to be kept of an alert, nil if that is nothing.
 func (s *Service) recordLocked(e *entry) []byte {
-	if e.is == nil && len(e.accounts) == 0 && (e.seen.Run == "" || e.owner == nil) {
+	if e.status == nil && len(e.outboxes) == 0 && (e.seen.Run == "" || e.owner == nil) {
 		return nil
 	}
 	r := record{Alert: e.shown, Title: e.subject.Title, Upstream: e.subject.Upstream}
-	if m, ok := e.owner.(*Monitor); ok && e.is != nil {
+	if m, ok := e.owner.(*Monitor); ok && e.status != nil {
 		r.If, r.Clear, r.Polls = textOf(m.alert.If), textOf(m.alert.Clear), m.state.polls
 		r.Clearing = s.deps.Clock.People(m.state.clearing)
 	}
@@ -194,26 +190,26 @@ func (s *Service) recordLocked(e *entry) []byte {
 		number(e.episode.item)
 	}
 	at := func(t time.Time) time.Time { return *s.deps.Clock.People(t) }
-	for _, to := range slices.Sorted(maps.Keys(e.accounts)) {
-		a := e.accounts[to]
-		kept := keptAccount{Receiver: to, At: s.deps.Clock.People(a.last.at)}
-		if a.last.givenUp {
-			kept.GivenUp = a.last.err
+	for _, to := range slices.Sorted(maps.Keys(e.outboxes)) {
+		box := e.outboxes[to]
+		kept := keptOutbox{Receiver: to, At: s.deps.Clock.People(box.last.at)}
+		if box.last.givenUp {
+			kept.GivenUp = box.last.err
 		}
-		if k := a.told; k != nil {
-			kept.Told = &keptKnowledge{Episode: k.episode, Reason: k.reason, At: at(k.at), Repeats: k.repeats}
+		if k := box.told; k != nil {
+			kept.Told = &keptKnown{Episode: k.episode, Reason: k.reason, At: at(k.at), Repeats: k.repeats}
 		}
-		for _, o := range a.queue {
-			one := keptOwed{
-				ID: o.id, State: o.state, Again: o.again, Episode: o.episode, Item: number(o.item), Earlier: o.earlier,
-				First: at(o.first), At: at(o.at),
+		for _, n := range box.queue {
+			one := keptNotice{
+				ID: n.id, State: n.state, Again: n.again, Episode: n.episode, Item: number(n.item), Earlier: n.earlier,
+				First: at(n.first), At: at(n.at),
 			}
-			if o.batch != nil {
-				one.Batch, one.Group = o.batch.id, o.batch.group
+			if n.batch != nil {
+				one.Batch, one.Group = n.batch.id, n.batch.group
 			}
-			kept.Owed = append(kept.Owed, one)
+			kept.Notices = append(kept.Notices, one)
 		}
-		r.To = append(r.To, kept)
+		r.Outboxes = append(r.Outboxes, kept)
 	}
 	data, _ := json.Marshal(r) // texts, times and what was JSON encode
 	return data
@@ -226,8 +222,8 @@ func textOf(condition *jq.Program) string {
 	return condition.String()
 }
 
-// leftLocked takes what the process before has left of an alert.
-func (s *Service) leftLocked(e *entry) (record, bool) {
+// takeLeftLocked takes what the process before has left of an alert.
+func (s *Service) takeLeftLocked(e *entry) (record, bool) {
 	if s.keeper == nil {
 		return record{}, false
 	}
@@ -237,70 +233,69 @@ func (s *Service) leftLocked(e *entry) (record, bool) {
 }
 
 // resumeLocked has an alert go on where the process before was, as far as the record tells, and then be as is says.
-func (s *Service) resumeLocked(e *entry, r record, is *situation) {
+func (s *Service) resumeLocked(e *entry, r record, is *status) {
 	if r.Seen != nil {
 		e.seen = *r.Seen
 	}
-	if r.Alert != nil {
-		e.is = &situation{word: r.Alert.State, since: r.Alert.Since, reason: r.Alert.Reason, run: r.Alert.Run, err: r.Alert.Error}
+	if e.status = statusOf(r.Alert); r.Alert != nil {
 		e.acked = r.Alert.Acknowledged
 	}
 	if e.ended = r.Ended; r.Episode != "" && len(r.Items) > 0 {
 		e.episode, e.last = &episode{id: r.Episode, item: r.Items[0]}, r.Episode
 		e.reading = Reading{Value: r.Items[0].Value, Error: r.Items[0].Error}
 	}
-	for _, kept := range r.To {
-		s.resumeAccountLocked(e, kept, r.Items)
+	for _, kept := range r.Outboxes {
+		s.resumeOutboxLocked(e, kept, r.Items)
 	}
 	var was *wire.Silenced
 	if r.Alert != nil {
 		was = r.Alert.Silenced
 	}
-	s.putLocked(e, is)
+	s.setStatusLocked(e, is)
 	if was != nil && e.silenced == nil {
-		s.settleLocked(e, true)
+		s.reconcileLocked(e, true)
 		s.saveLocked(e, false)
 	}
 }
 
-func (s *Service) resumeAccountLocked(e *entry, kept keptAccount, items []*notify.Item) {
+func (s *Service) resumeOutboxLocked(e *entry, kept keptOutbox, items []*notify.Item) {
 	r := s.receivers[kept.Receiver]
 	if r == nil {
-		if len(kept.Owed) > 0 {
+		if len(kept.Notices) > 0 {
 			s.deps.Log.Warn("alert not told: the receiver is not configured any more", "receiver", kept.Receiver, e.attr())
 		}
 		return
 	}
-	a := &account{entry: e, to: kept.Receiver}
+	box := &outbox{entry: e, to: kept.Receiver}
 	if k := kept.Told; k != nil {
-		a.told = &knowledge{episode: k.Episode, reason: k.Reason, at: s.monotonic(k.At), repeats: k.Repeats}
+		box.told = &known{episode: k.Episode, reason: k.Reason, at: s.monotonic(k.At), repeats: k.Repeats}
 	}
 	if kept.At != nil {
-		a.last = outcome{at: s.monotonic(*kept.At), givenUp: kept.GivenUp != "", err: kept.GivenUp}
+		box.last = outcome{at: s.monotonic(*kept.At), givenUp: kept.GivenUp != "", err: kept.GivenUp}
 	}
-	for i, o := range kept.Owed {
-		if o.Item < 0 || o.Item >= len(items) {
+	for i, n := range kept.Notices {
+		if n.Item < 0 || n.Item >= len(items) {
 			continue // no record of ours
 		}
-		one := &owed{
-			id: o.ID, state: o.State, again: o.Again, episode: o.Episode, item: items[o.Item], earlier: o.Earlier,
-			first: s.monotonic(o.First), at: s.monotonic(o.At),
+		one := &notice{
+			id: n.ID, state: n.State, again: n.Again, episode: n.Episode, item: items[n.Item], earlier: n.Earlier,
+			at: s.monotonic(n.At), first: s.monotonic(n.First),
 		}
-		if o.Batch != "" && i == 0 {
-			one.batch = r.batchLocked(o, s.deps.Clock.Now())
-			one.batch.members = append(one.batch.members, a)
+		if n.Batch != "" && i == 0 {
+			one.batch = r.batchLocked(n, s.deps.Clock.Now())
+			one.batch.members = append(one.batch.members, box)
 		}
-		a.queue = append(a.queue, one)
+		box.queue = append(box.queue, one)
 	}
-	e.accounts[kept.Receiver] = a
+	e.outboxes[kept.Receiver] = box
 }
 
 // batchLocked returns the message that the process before has tried.
-func (r *receiver) batchLocked(o keptOwed, now time.Time) *batch {
-	if i := slices.IndexFunc(r.batches, func(b *batch) bool { return b.id == o.Batch }); i >= 0 {
+func (r *receiver) batchLocked(n keptNotice, now time.Time) *batch {
+	if i := slices.IndexFunc(r.batches, func(b *batch) bool { return b.id == n.Batch }); i >= 0 {
 		return r.batches[i]
 	}
-	b := &batch{id: o.Batch, state: o.State, again: o.Again, group: o.Group, at: now}
+	b := &batch{id: n.Batch, state: n.State, again: n.Again, group: n.Group, at: now}
 	r.batches = append(r.batches, b)
 	return b
 }
@@ -313,7 +308,7 @@ func (s *Service) endLocked(e *entry, owner any) {
 	e.owner, e.changed, e.notify = nil, nil, nil
 	s.joinLocked(e, "")
 	e.reading.Error = new(removed)
-	s.putLocked(e, nil)
+	s.setStatusLocked(e, nil)
 }
 
 // monotonic returns the reading of the monotonic clock at a time of the wall clock, now if that is in the future.

@@ -25,7 +25,7 @@ func (s *Service) Alerts() wire.Alerts {
 	for _, name := range slices.Sorted(maps.Keys(s.receivers)) {
 		r := s.receivers[name]
 		one := wire.Receiver{
-			Name: name, Kind: r.to.Receiver.Kind(), Waiting: len(r.batches) + len(s.waitsLocked(r)),
+			Name: name, Kind: r.to.Receiver.Kind(), Waiting: len(r.batches) + len(s.waitingLocked(r)),
 			FailingSince: s.deps.Clock.People(r.failing), ToldAt: s.deps.Clock.People(r.told),
 		}
 		if r.err != nil {
@@ -46,21 +46,21 @@ func (s *Service) objectLocked(e *entry) wire.AlertObject {
 	} else {
 		o.Source = e.subject.Name
 	}
-	for _, to := range slices.Sorted(maps.Keys(e.accounts)) {
-		switch a := e.accounts[to]; {
-		case len(a.queue) > 0:
+	for _, to := range slices.Sorted(maps.Keys(e.outboxes)) {
+		switch box := e.outboxes[to]; {
+		case len(box.queue) > 0:
 			told := wire.Told{To: to, State: wire.ToldWaiting}
-			if r := s.receivers[to]; a.tried() != nil && r != nil && r.err != nil {
+			if r := s.receivers[to]; box.tried() != nil && r != nil && r.err != nil {
 				told.Error = new(r.err.Error())
 			}
 			o.Told = append(o.Told, told)
-		case a.last.at.IsZero():
-		case a.last.givenUp:
+		case box.last.at.IsZero():
+		case box.last.givenUp:
 			o.Told = append(o.Told, wire.Told{
-				To: to, State: wire.ToldGivenUp, At: s.deps.Clock.People(a.last.at), Error: new(a.last.err),
+				To: to, State: wire.ToldGivenUp, At: s.deps.Clock.People(box.last.at), Error: new(box.last.err),
 			})
 		default:
-			o.Told = append(o.Told, wire.Told{To: to, State: wire.ToldDone, At: s.deps.Clock.People(a.last.at)})
+			o.Told = append(o.Told, wire.Told{To: to, State: wire.ToldDone, At: s.deps.Clock.People(box.last.at)})
 		}
 	}
 	return o

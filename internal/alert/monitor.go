@@ -45,19 +45,16 @@ type Monitor struct {
 	state state
 }
 
-// A state is that of the alert of a source. The zero value is clear.
+// A state is the status of the alert of a source and what it takes to go on from there. The zero value is clear: its word
+// is empty.
 type state struct {
-	word  string     // wire.AlertPending, wire.AlertFiring or wire.AlertUnknown; empty: clear
-	since *time.Time // began as people are shown it
-	err   *string    // why the condition of the newest value is unknown
+	status
 
 	began    time.Time // since when it holds, by the monotonic clock
 	clearing time.Time // while firing: since when it may be over; zero: it may not
 	polls    int       // while pending: on how many polls in a row it held
 	resumed  bool      // it is that of the process before, and no value has come since
 }
-
-func (s *state) firing() bool { return s.word == wire.AlertFiring }
 
 // same reports whether two states are the same, but for how many polls led there.
 func (s *state) same(t *state) bool {
@@ -135,22 +132,22 @@ func (m *Monitor) transitionLocked(r Reading, e Evaluation) {
 	if m.state.err != nil && before.err == nil {
 		m.service.deps.Log.Warn("alert condition failed", "source", m.subject.Name, "err", cmp.Or(e.err, e.unclear))
 	}
-	m.service.putLocked(m.entry, m.state.situation())
+	m.service.setStatusLocked(m.entry, m.state.current())
 }
 
-// situation is s for whoever looks at it from outside.
-func (s *state) situation() *situation {
+// current returns a copy of the status, nil if that is clear.
+func (s *state) current() *status {
 	if s.word == "" {
 		return nil
 	}
-	return &situation{word: s.word, since: s.since, err: s.err}
+	return new(s.status)
 }
 
 // after returns the state after before, now that the conditions are as e says.
 func (m *Monitor) after(before *state, r Reading, e Evaluation) state {
 	now := m.service.deps.Clock.Now()
 	begin := func(word string) state {
-		return state{word: word, since: m.service.deps.Clock.People(now), began: now}
+		return state{status: status{word: word, since: m.service.deps.Clock.People(now)}, began: now}
 	}
 	switch {
 	case e.err != nil:
@@ -166,7 +163,7 @@ func (m *Monitor) after(before *state, r Reading, e Evaluation) state {
 	case !e.holds:
 		return m.afterFiring(before, e, now)
 	}
-	after := state{word: before.word, since: before.since, began: before.began, polls: before.polls}
+	after := state{status: status{word: before.word, since: before.since}, began: before.began, polls: before.polls}
 	if before.word == "" || before.word == wire.AlertUnknown {
 		after = begin(wire.AlertPending)
 	}
@@ -190,7 +187,7 @@ func (m *Monitor) readyIn(is *state, r Reading, now time.Time) (in time.Duration
 
 // afterFiring returns the state of an alert that is firing although its condition does not hold any more.
 func (m *Monitor) afterFiring(before *state, e Evaluation, now time.Time) state {
-	after := state{word: wire.AlertFiring, since: before.since, began: before.began}
+	after := state{status: status{word: wire.AlertFiring, since: before.since}, began: before.began}
 	if e.unclear != nil {
 		text := "alert: clear: " + e.unclear.Error()
 		after.err = &text
@@ -214,14 +211,17 @@ func (m *Monitor) scheduleLocked(r Reading) {
 	switch is := &m.state; {
 	case is.word == wire.AlertPending:
 		if in, ok := m.readyIn(is, r, now); ok {
-			m.in(in)
+			m.scheduleIn(in)
 		}
 	case !is.clearing.IsZero():
-		m.in(m.alert.ClearFor - now.Sub(is.clearing))
+		m.scheduleIn(m.alert.ClearFor - now.Sub(is.clearing))
 	}
 }
 
-func (m *Monitor) in(wait time.Duration) { m.service.deps.Scheduler.Schedule(m.Key(), max(0, wait)) }
+// scheduleIn has the Monitor's task run after a time.
+func (m *Monitor) scheduleIn(wait time.Duration) {
+	m.service.deps.Scheduler.Schedule(m.Key(), max(0, wait))
+}
 
 // Elapse is called when the time of the Monitor's task has come: a pending alert fires, a firing one is clear. It does
 // nothing if it is not known any more whether the conditions hold: the next value decides.
@@ -260,7 +260,7 @@ func (m *Monitor) TakeOver(before *Monitor) {
 		m.state = is
 		m.scheduleLocked(m.entry.reading)
 	}
-	m.service.putLocked(m.entry, m.state.situation())
+	m.service.setStatusLocked(m.entry, m.state.current())
 }
 
 // Resume has m, the monitor of a source that is new in this process, go on where the process before it was, until the next
@@ -274,22 +274,19 @@ func (m *Monitor) Resume() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.beginLocked()
-	r, ok := s.leftLocked(m.entry)
+	r, ok := s.takeLeftLocked(m.entry)
 	if !ok {
 		return
 	}
 	sameIf := r.If == textOf(m.alert.If)
-	if r.Alert != nil && r.Alert.Since != nil && (sameIf || r.Alert.State != wire.AlertPending) {
-		is := state{
-			word: r.Alert.State, since: r.Alert.Since, err: r.Alert.Error, began: s.monotonic(*r.Alert.Since), polls: r.Polls,
-			resumed: true,
-		}
+	if r.Alert != nil && (sameIf || r.Alert.State != wire.AlertPending) {
+		is := state{status: *statusOf(r.Alert), began: s.monotonic(*r.Alert.Since), polls: r.Polls, resumed: true}
 		if r.Clearing != nil && sameIf && r.Clear == textOf(m.alert.Clear) {
 			is.clearing = s.monotonic(*r.Clearing)
 		}
 		m.state = is
 	}
-	s.resumeLocked(m.entry, r, m.state.situation())
+	s.resumeLocked(m.entry, r, m.state.current())
 }
 
 // removed is why an alert is over that is not configured any more.

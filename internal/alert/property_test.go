@@ -80,8 +80,8 @@ func (s *lossyShelf) next(lost int) *lossyShelf {
 
 // A fakeReceiver does with a message what its mode says.
 type fakeReceiver struct {
-	town *town
-	name string
+	world *world
+	name  string
 }
 
 func (r *fakeReceiver) Kind() string                        { return "fake" }
@@ -89,7 +89,7 @@ func (r *fakeReceiver) Show(notify.Message) (string, error) { return "", nil }
 
 func (r *fakeReceiver) Send(ctx context.Context, _ *http.Client, m notify.Message) error {
 	var mode string
-	r.town.set(func() { mode = r.town.modes[r.name] })
+	r.world.set(func() { mode = r.world.modes[r.name] })
 	if ctx.Err() != nil {
 		return &notify.Error{Err: ctx.Err()}
 	}
@@ -106,7 +106,7 @@ func (r *fakeReceiver) Send(ctx context.Context, _ *http.Client, m notify.Messag
 	case "lost", "hangs":
 		takes, err = 10*time.Second, &notify.Error{Err: errors.New("no answer")}
 	}
-	failed := r.town.called(r.name, m, got, err != nil)
+	failed := r.world.called(r.name, m, got, err != nil)
 	select {
 	case <-time.After(takes):
 	case <-ctx.Done():
@@ -116,9 +116,9 @@ func (r *fakeReceiver) Send(ctx context.Context, _ *http.Client, m notify.Messag
 	return err
 }
 
-// A town is one process after the other that watches sources and a job and tells receivers, in a bubble. It keeps a log of
+// A world is one process after the other that watches sources and a job and tells receivers, in a bubble. It keeps a log of
 // what happens.
-type town struct {
+type world struct {
 	t      *testing.T
 	random *rand.Rand
 	seed   uint64
@@ -139,11 +139,11 @@ type town struct {
 	end       func()
 
 	mu  sync.Mutex // guards the log, and all that calls and changes of alerts look at; see set
-	log []happened
+	log []event
 }
 
 // set changes what calls and changes of alerts look at.
-func (w *town) set(change func()) {
+func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	change()
@@ -159,8 +159,8 @@ var jobSubject = alert.Subject{Key: "job/j", Name: "j", Title: "J", Secrets: sec
 
 var allReceivers = []string{"lead", "ops"}
 
-func newTown(t *testing.T, seed uint64) *town {
-	w := &town{
+func newWorld(t *testing.T, seed uint64) *world {
+	w := &world{
 		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 7)), shelf: &lossyShelf{disk: map[string]string{}},
 		alerts: map[string]*config.Alert{}, known: map[string]bool{"ops": true, "lead": true}, modes: map[string]string{},
 		values: map[string]int{}, silences: map[string]wire.Silence{},
@@ -177,7 +177,7 @@ func newTown(t *testing.T, seed uint64) *town {
 	return w
 }
 
-func (w *town) notifies() (all []*config.Notify) {
+func (w *world) notifies() (all []*config.Notify) {
 	for _, name := range allReceivers {
 		if w.known[name] && w.random.IntN(4) > 0 {
 			all = append(all, w.receiver(name))
@@ -186,11 +186,11 @@ func (w *town) notifies() (all []*config.Notify) {
 	return all
 }
 
-func (w *town) receiver(name string) *config.Notify {
+func (w *world) receiver(name string) *config.Notify {
 	return &config.Notify{Name: name, GroupWait: 5 * time.Second, Receiver: &fakeReceiver{w, name}}
 }
 
-func (w *town) anAlert() *config.Alert {
+func (w *world) anAlert() *config.Alert {
 	a := &config.Alert{If: program(w.t, []string{". > 90", ". >= 91"}[w.random.IntN(2)]), Notify: w.notifies()}
 	if w.random.IntN(3) == 0 {
 		a.For, a.ClearFor = 20*time.Second, 10*time.Second
@@ -201,7 +201,7 @@ func (w *town) anAlert() *config.Alert {
 	return a
 }
 
-func (w *town) aJobAlert() *config.JobAlert {
+func (w *world) aJobAlert() *config.JobAlert {
 	a := &config.JobAlert{On: []config.Reason{config.ReasonFailed, config.ReasonSlow, config.ReasonMissed}, Notify: w.notifies()}
 	if w.random.IntN(2) == 0 {
 		a.Repeat = config.Repeat{Every: time.Minute}
@@ -210,7 +210,7 @@ func (w *town) aJobAlert() *config.JobAlert {
 }
 
 // start begins a process, for which records may be lost.
-func (w *town) start(lost bool) {
+func (w *world) start(lost bool) {
 	w.t.Helper()
 	var err error
 	if w.scheduler, err = smartpoll.New(smartpoll.WithDynamic()); err != nil {
@@ -239,9 +239,9 @@ func (w *town) start(lost bool) {
 			delete(w.silences, id) // it was over, or lost
 		}
 	}
-	for _, key := range keysOfTown() { // what happened just before may be lost with its record
+	for _, key := range keysOfWorld() { // what happened just before may be lost with its record
 		if is := w.alert(key); lost {
-			w.add(happened{
+			w.add(event{
 				what: "lost", key: key, fires: is != nil && is.State == wire.AlertFiring,
 				acknowledged: is != nil && is.Acknowledged != nil,
 			})
@@ -254,7 +254,7 @@ func (w *town) start(lost bool) {
 	synctest.Wait()
 }
 
-func (w *town) configure() {
+func (w *world) configure() {
 	var all []*config.Notify
 	for _, name := range allReceivers {
 		if w.known[name] {
@@ -264,7 +264,7 @@ func (w *town) configure() {
 	w.service.SetReceivers(all)
 }
 
-func (w *town) addTask(key string) {
+func (w *world) addTask(key string) {
 	scheduler := w.scheduler
 	if err := scheduler.Add(alert.Key(key), func(context.Context) (smartpoll.TaskHook, error) {
 		return func(context.Context, *smartpoll.Internal) error {
@@ -281,10 +281,10 @@ func (w *town) addTask(key string) {
 	}
 }
 
-func (w *town) value(key string) json.RawMessage { return fmt.Append(nil, w.values[key]) }
+func (w *world) value(key string) json.RawMessage { return fmt.Append(nil, w.values[key]) }
 
 // restart ends the process, and begins the next one after a while. As many of the last records are lost.
-func (w *town) restart(lost int, flush bool, away time.Duration) {
+func (w *world) restart(lost int, flush bool, away time.Duration) {
 	if !flush {
 		w.shelf = w.shelf.next(lost)
 	}
@@ -293,16 +293,16 @@ func (w *town) restart(lost int, flush bool, away time.Duration) {
 		w.service.Flush(w.t.Context())
 		w.shelf = w.shelf.next(0)
 	}
-	w.add(happened{what: "restart"})
+	w.add(event{what: "restart"})
 	time.Sleep(away)
 	w.start(lost > 0)
 }
 
 // keysOfTown are the keys of all that may have an alert.
-func keysOfTown() []string { return append(slices.Sorted(maps.Keys(subjects)), jobSubject.Key) }
+func keysOfWorld() []string { return append(slices.Sorted(maps.Keys(subjects)), jobSubject.Key) }
 
 // alert is how an alert is.
-func (w *town) alert(key string) *wire.Alert {
+func (w *world) alert(key string) *wire.Alert {
 	if key == jobSubject.Key {
 		return w.jobs.Alert()
 	}
@@ -310,7 +310,7 @@ func (w *town) alert(key string) *wire.Alert {
 }
 
 // reload changes the alert of a source; nil removes it.
-func (w *town) reload(key string, to *config.Alert) {
+func (w *world) reload(key string, to *config.Alert) {
 	before, told := w.monitors[key], w.wanted(key)
 	if to == nil {
 		w.set(func() {
@@ -328,16 +328,16 @@ func (w *town) reload(key string, to *config.Alert) {
 }
 
 // leaves notes which receivers are not to be told of an alert any more.
-func (w *town) leaves(key string, told []string) {
+func (w *world) leaves(key string, told []string) {
 	for _, name := range told {
 		if !slices.Contains(w.wanted(key), name) {
-			w.add(happened{what: "unwanted", key: key, to: name})
+			w.add(event{what: "unwanted", key: key, to: name})
 		}
 	}
 }
 
 // gets is a poll that gets a value.
-func (w *town) gets(key string, value int) {
+func (w *world) gets(key string, value int) {
 	w.set(func() { w.values[key] = value })
 	if m := w.monitors[key]; m != nil {
 		m.Transition(alert.Reading{OK: true, Polled: true, Value: w.value(key)}, m.Evaluate(w.t.Context(), float64(value)))
@@ -345,12 +345,12 @@ func (w *town) gets(key string, value int) {
 }
 
 // ends is an end of a run of the job.
-func (w *town) ends(status progress.Status) {
+func (w *world) ends(status progress.Status) {
 	w.runs++
 	w.jobs.Ended(wire.Run{ID: fmt.Sprint("run", w.runs), Status: status, FinishedAt: new(time.Now().UTC())})
 }
 
-func (w *town) add(h happened) {
+func (w *world) add(h event) {
 	h.at = time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -358,7 +358,7 @@ func (w *town) add(h happened) {
 }
 
 // silenced reports whether an alert is silenced now.
-func (w *town) silenced(key string) bool {
+func (w *world) silenced(key string) bool {
 	of, ok := subjects[key]
 	if !ok {
 		of = jobSubject
@@ -376,7 +376,7 @@ func (w *town) silenced(key string) bool {
 }
 
 // wanted are the receivers that are to be told of an alert.
-func (w *town) wanted(key string) (names []string) {
+func (w *world) wanted(key string) (names []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var all []*config.Notify
@@ -393,8 +393,8 @@ func (w *town) wanted(key string) (names []string) {
 	return names
 }
 
-func (w *town) changed(key, state string) {
-	h := happened{what: state, key: key, silenced: w.silenced(key)}
+func (w *world) changed(key, state string) {
+	h := event{what: state, key: key, silenced: w.silenced(key)}
 	if state == notify.Firing {
 		h.wanted = w.wanted(key)
 	}
@@ -402,9 +402,9 @@ func (w *town) changed(key, state string) {
 }
 
 // called notes a call, and returns what notes that it failed.
-func (w *town) called(to string, m notify.Message, got, fails bool) (failed func()) {
+func (w *world) called(to string, m notify.Message, got, fails bool) (failed func()) {
 	for _, i := range m.Alerts {
-		w.add(happened{
+		w.add(event{
 			what: "call", key: i.Key, to: to, id: m.ID, state: m.State, again: m.Again, got: got, failed: fails,
 			earlier: i.Earlier, silenced: w.silenced(i.Key),
 		})
@@ -421,18 +421,18 @@ func (w *town) called(to string, m notify.Message, got, fails bool) (failed func
 }
 
 // look notes what is silenced that was not.
-func (w *town) look(was map[string]bool) map[string]bool {
+func (w *world) look(was map[string]bool) map[string]bool {
 	is := map[string]bool{}
-	for _, key := range keysOfTown() {
+	for _, key := range keysOfWorld() {
 		if is[key] = w.silenced(key); is[key] && !was[key] {
-			w.add(happened{what: "silenced", key: key})
+			w.add(event{what: "silenced", key: key})
 		}
 	}
 	return is
 }
 
 // sleep lets time pass.
-func (w *town) sleep(seconds int, was map[string]bool) map[string]bool {
+func (w *world) sleep(seconds int, was map[string]bool) map[string]bool {
 	for range seconds {
 		time.Sleep(time.Second)
 		was = w.look(was)
@@ -442,7 +442,7 @@ func (w *town) sleep(seconds int, was map[string]bool) map[string]bool {
 }
 
 // step does something.
-func (w *town) step() string {
+func (w *world) step() string {
 	keys := slices.Sorted(maps.Keys(subjects))
 	key := keys[w.random.IntN(len(keys))]
 	to := allReceivers[w.random.IntN(len(allReceivers))]
@@ -474,7 +474,7 @@ func (w *town) step() string {
 		}
 		w.set(func() { w.known[to] = !w.known[to] })
 		if !w.known[to] {
-			w.add(happened{what: "dropped", to: to})
+			w.add(event{what: "dropped", to: to})
 		}
 		w.configure()
 		for _, key := range keys {
@@ -506,7 +506,7 @@ func (w *town) step() string {
 	case 10:
 		key = append(keys, jobSubject.Key)[w.random.IntN(len(keys)+1)]
 		if w.service.Acknowledge(key, "me", "") == nil {
-			w.add(happened{what: "acknowledged", key: key})
+			w.add(event{what: "acknowledged", key: key})
 		}
 		return "acknowledge " + key
 	case 11, 12:
@@ -543,7 +543,7 @@ func TestWhatReceiversAreToldOverAllThatHappens(t *testing.T) {
 
 func testScript(t *testing.T, seed uint64) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newTown(t, seed)
+		w := newWorld(t, seed)
 		silenced := w.look(nil)
 		var diary []string
 		for range 40 {

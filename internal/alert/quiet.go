@@ -22,26 +22,26 @@ func quietNow(all []*config.Quiet, now time.Time) (found []wire.Silence) {
 	return found
 }
 
-// hushedBy returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
+// inEffect returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
 // reasons for the same it is the one that lasts longest.
-func hushedBy(silences []wire.Silence, now time.Time) map[string]*wire.Silenced {
-	hushed := map[string]*wire.Silenced{}
+func inEffect(silences []wire.Silence, now time.Time) map[string]*wire.Silenced {
+	found := map[string]*wire.Silenced{}
 	for _, one := range silences {
-		if before := hushed[one.Of]; one.Until.After(now) && (before == nil || one.Until.After(before.Until)) {
-			hushed[one.Of] = &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason}
+		if before := found[one.Of]; one.Until.After(now) && (before == nil || one.Until.After(before.Until)) {
+			found[one.Of] = &wire.Silenced{ID: one.ID, Until: one.Until, By: one.By, Reason: one.Reason}
 		}
 	}
-	return hushed
+	return found
 }
 
-// silencedBy returns why receivers are not told of a subject now, nil if they are: what lasts longest of hushed.
-func silencedBy(hushed map[string]*wire.Silenced, of Subject, now time.Time) (is *wire.Silenced) {
+// silencedBy returns why receivers are not told of a subject now, nil if they are: what lasts longest of what is in effect.
+func silencedBy(inEffect map[string]*wire.Silenced, of Subject, now time.Time) (is *wire.Silenced) {
 	keys := [...]string{wire.SilenceAll, of.Key, ""}
 	if of.Upstream != "" {
 		keys[2] = wire.UpstreamKey(of.Upstream)
 	}
 	for _, key := range keys {
-		if why := hushed[key]; why != nil && why.Until.After(now) && (is == nil || why.Until.After(is.Until)) {
+		if why := inEffect[key]; why != nil && why.Until.After(now) && (is == nil || why.Until.After(is.Until)) {
 			is = why
 		}
 	}

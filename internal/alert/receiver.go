@@ -29,8 +29,8 @@ type receiverKey string
 // A receiver is one to whom messages are brought.
 type receiver struct {
 	to       *config.Notify
-	accounts map[*account]bool // those with something to tell, now or later
-	batches  []*batch          // messages that were tried, and are to be told still; the one that was tried last comes last
+	outboxes map[*outbox]bool // those with something to tell, now or later
+	batches  []*batch         // messages that were tried, and are to be told still; the one that was tried last comes last
 
 	tasked  bool   // the scheduler has its task
 	calling *batch // the call in progress
@@ -46,17 +46,17 @@ type receiver struct {
 type batch struct {
 	id, state, again, group string
 
-	members []*account // the head of the queue of each has this batch
-	sent    []*account // those whom the call in progress, or the last one, tells of
-	at      time.Time  // when the message was made
-	failed  time.Time  // when a call failed first; zero: none did
+	members []*outbox // the head of the queue of each has this batch
+	sent    []*outbox // those whom the call in progress, or the last one, tells of
+	at      time.Time // when the message was made
+	failed  time.Time // when a call failed first; zero: none did
 }
 
 // receiverLocked returns the receiver that is configured so.
 func (s *Service) receiverLocked(to *config.Notify) *receiver {
 	r := s.receivers[to.Name]
 	if r == nil {
-		r = &receiver{accounts: map[*account]bool{}}
+		r = &receiver{outboxes: map[*outbox]bool{}}
 		s.receivers[to.Name] = r
 	}
 	r.to = to
@@ -93,51 +93,51 @@ func (s *Service) dropLocked(name string, r *receiver) {
 		s.deps.Scheduler.Remove(receiverKey(name))
 	}
 	for _, e := range s.entries {
-		if a := e.accounts[name]; a != nil {
-			if len(a.queue) > 0 {
+		if box := e.outboxes[name]; box != nil {
+			if len(box.queue) > 0 {
 				s.deps.Log.Warn("alert not told: the receiver is not configured any more", "receiver", name, e.attr())
 			}
-			delete(e.accounts, name)
-			s.settleLocked(e, false)
+			delete(e.outboxes, name)
+			s.reconcileLocked(e, false)
 			s.saveLocked(e, false)
 		}
 	}
 }
 
-// enlistLocked has the receiver of an account look after it for as long as there is something to tell.
-func (s *Service) enlistLocked(a *account) {
-	r := s.receivers[a.to]
+// enlistLocked has the receiver of an outbox look after it for as long as there is something to tell.
+func (s *Service) enlistLocked(box *outbox) {
+	r := s.receivers[box.to]
 	if r == nil {
 		return
 	}
 	var at time.Time
 	switch {
-	case len(a.queue) == 0:
-		at = a.repeats()
-	case a.tried() != nil:
+	case len(box.queue) == 0:
+		at = box.repeats()
+	case box.tried() != nil:
 		at = s.deps.Clock.Now()
 	default:
-		at = a.queue[0].at
-		if !s.aloneLocked(a.entry) {
+		at = box.queue[0].at
+		if !s.aloneLocked(box.entry) {
 			at = at.Add(r.to.GroupWait)
 		}
 	}
 	if at.IsZero() {
-		delete(r.accounts, a)
+		delete(r.outboxes, box)
 	} else {
-		r.accounts[a] = true
+		r.outboxes[box] = true
 	}
 	s.wakeLocked(r, at)
 }
 
 // repeats returns when the receiver is to be told again that the alert fires; zero: it is not.
-func (a *account) repeats() time.Time {
-	e := a.entry
-	if a.told == nil || len(a.queue) > 0 || e.episode == nil || e.silenced != nil || e.acked != nil || e.repeat.Every == 0 ||
-		e.repeat.Limit > 0 && a.told.repeats >= e.repeat.Limit || !slices.Contains(e.notify, a.to) {
+func (box *outbox) repeats() time.Time {
+	e := box.entry
+	if box.told == nil || len(box.queue) > 0 || e.episode == nil || e.silenced != nil || e.acked != nil || e.repeat.Every == 0 ||
+		e.repeat.Limit > 0 && box.told.repeats >= e.repeat.Limit || !slices.Contains(e.notify, box.to) {
 		return time.Time{}
 	}
-	return a.told.at.Add(e.repeat.Every)
+	return box.told.at.Add(e.repeat.Every)
 }
 
 // wakeLocked has the task of a receiver run at a time, zero for never, or earlier. If nothing is due then, the task finds
@@ -147,7 +147,7 @@ func (s *Service) wakeLocked(r *receiver, at time.Time) {
 	switch {
 	case r.calling != nil:
 		return // the end of the call decides
-	case len(r.accounts) == 0 && r.tasked:
+	case len(r.outboxes) == 0 && r.tasked:
 		r.tasked, r.backoff = false, false
 		s.deps.Scheduler.Remove(key)
 		return
@@ -166,12 +166,12 @@ func (s *Service) wakeLocked(r *receiver, at time.Time) {
 	}
 }
 
-// A waiting is what one receiver is to be told of one group and was not tried.
+// A waiting has the notices of one group that wait to be tried for the first time by one receiver.
 type waiting struct {
 	group       string
-	heads       []*account
-	first, last time.Time // when the first and the last of them joined
-	alone       bool      // nothing can join them
+	boxes       []*outbox // in whose queues they come first
+	first, last time.Time // when the first and the last of them came
+	alone       bool      // no other can come
 }
 
 // due is when they are told.
@@ -186,20 +186,20 @@ func (w *waiting) due(wait time.Duration) time.Time {
 	return due
 }
 
-// waitsLocked returns what waits to be tried for the first time, by group.
-func (s *Service) waitsLocked(r *receiver) map[string]*waiting {
+// waitingLocked returns what waits to be tried for the first time, by group.
+func (s *Service) waitingLocked(r *receiver) map[string]*waiting {
 	all := map[string]*waiting{}
-	for a := range r.accounts {
-		if len(a.queue) == 0 || a.tried() != nil || a.entry.silenced != nil {
+	for box := range r.outboxes {
+		if len(box.queue) == 0 || box.tried() != nil || box.entry.silenced != nil {
 			continue
 		}
-		group, head := a.entry.group(), a.queue[0]
+		group, head := box.entry.group(), box.queue[0]
 		w := all[group]
 		if w == nil {
-			w = &waiting{group: group, first: head.first, last: head.at, alone: s.aloneLocked(a.entry)}
+			w = &waiting{group: group, first: head.first, last: head.at, alone: s.aloneLocked(box.entry)}
 			all[group] = w
 		}
-		w.heads = append(w.heads, a)
+		w.boxes = append(w.boxes, box)
 		if head.first.Before(w.first) {
 			w.first = head.first
 		}
@@ -210,9 +210,9 @@ func (s *Service) waitsLocked(r *receiver) map[string]*waiting {
 	return all
 }
 
-// held reports whether a message that was tried is not to be tried now: all of its alerts are silenced.
+// held reports whether a message is not to be tried again for now: all of its alerts are silenced.
 func (b *batch) held() bool {
-	return !slices.ContainsFunc(b.members, func(a *account) bool { return a.entry.silenced == nil })
+	return !slices.ContainsFunc(b.members, func(box *outbox) bool { return box.entry.silenced == nil })
 }
 
 // nextLocked returns when there is something to tell, zero if there is nothing.
@@ -227,11 +227,11 @@ func (s *Service) nextLocked(r *receiver) (at time.Time) {
 			sooner(b.at)
 		}
 	}
-	for _, w := range s.waitsLocked(r) {
+	for _, w := range s.waitingLocked(r) {
 		sooner(w.due(r.to.GroupWait))
 	}
-	for a := range r.accounts {
-		sooner(a.repeats())
+	for box := range r.outboxes {
+		sooner(box.repeats())
 	}
 	return at
 }
@@ -239,15 +239,15 @@ func (s *Service) nextLocked(r *receiver) (at time.Time) {
 // takeLocked returns the message that is to be told next, nil if there is none by now. At the end, for which tried is not
 // nil, nothing is waited for, and what has been tried is left out.
 func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) *batch {
-	for a := range r.accounts {
-		if at := a.repeats(); !at.IsZero() && !at.After(now) {
-			s.oweLocked(a, notify.Firing, notify.Repeat, a.entry.episode.id)
-			s.saveLocked(a.entry, false)
+	for box := range r.outboxes {
+		if at := box.repeats(); !at.IsZero() && !at.After(now) {
+			s.enqueueLocked(box, notify.Firing, notify.Repeat, box.entry.episode.id)
+			s.saveLocked(box.entry, false)
 		}
 	}
 	var next *waiting
 	var due time.Time
-	for _, w := range s.waitsLocked(r) {
+	for _, w := range s.waitingLocked(r) {
 		at := w.due(r.to.GroupWait)
 		if at.After(now) && tried == nil || next != nil && (at.After(due) || at.Equal(due) && next.group < w.group) {
 			continue
@@ -270,23 +270,23 @@ func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) 
 	}
 	b := next.batch(now)
 	r.batches = append(r.batches, b)
-	for _, a := range b.members {
-		s.saveLocked(a.entry, true)
+	for _, box := range b.members {
+		s.saveLocked(box.entry, true)
 	}
 	return b
 }
 
 // batch makes the message that tells the oldest of what waits, and with it all that is like it.
 func (w *waiting) batch(now time.Time) *batch {
-	slices.SortFunc(w.heads, func(a, b *account) int {
+	slices.SortFunc(w.boxes, func(a, b *outbox) int {
 		return cmp.Or(a.queue[0].first.Compare(b.queue[0].first), cmp.Compare(a.entry.subject.Key, b.entry.subject.Key))
 	})
-	oldest := w.heads[0].queue[0]
+	oldest := w.boxes[0].queue[0]
 	b := &batch{id: oldest.id, state: oldest.state, again: oldest.again, group: w.group, at: now}
-	for _, a := range w.heads {
-		if head := a.queue[0]; head.state == b.state && head.again == b.again {
+	for _, box := range w.boxes {
+		if head := box.queue[0]; head.state == b.state && head.again == b.again {
 			head.batch = b
-			b.members = append(b.members, a)
+			b.members = append(b.members, box)
 		}
 	}
 	return b
@@ -298,12 +298,12 @@ func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
 		ID: b.id, State: b.state, Again: b.again, Group: b.group, Link: s.deps.Link(), At: *s.deps.Clock.People(s.deps.Clock.Now()),
 	}
 	b.sent = nil
-	for _, a := range b.members {
-		head := a.queue[0]
-		if a.entry.silenced != nil {
+	for _, box := range b.members {
+		head := box.queue[0]
+		if box.entry.silenced != nil {
 			continue
 		}
-		b.sent = append(b.sent, a)
+		b.sent = append(b.sent, box)
 		m.Count++
 		m.Severity = worse(m.Severity, head.item.Severity)
 		if len(m.Alerts) < notify.MaxItems {
@@ -313,13 +313,13 @@ func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
 		}
 	}
 	for _, e := range s.entries {
-		a := e.accounts[r.to.Name]
-		if a == nil || e.group() != b.group {
+		box := e.outboxes[r.to.Name]
+		if box == nil || e.group() != b.group {
 			continue
 		}
-		knows := a.told
-		if o := a.tried(); o != nil && o.batch == b && e.silenced == nil {
-			knows = o.after(knows)
+		knows := box.told
+		if n := box.tried(); n != nil && n.batch == b && e.silenced == nil {
+			knows = n.after(knows)
 		}
 		if knows != nil {
 			m.Firing++

@@ -28,15 +28,15 @@ var (
 const (
 	// maxSilences is how many there may be at once.
 	maxSilences = 1000
-	// lookAgain is how often it is looked whether a silence or a quiet time has begun or ended, besides the time at which
-	// that is expected: the clock may be set.
-	lookAgain = time.Minute
+	// recheckSilences is how often silences and quiet times are compared with the clock, besides the times at which they
+	// begin and end: the clock may be set.
+	recheckSilences = time.Minute
 	// silenceKey precedes the ID of a silence in the key of its record.
 	silenceKey = "silence/"
 )
 
-// lookKey is the key of the task that has silences end, and quiet times begin and end.
-type lookKey struct{}
+// silencesKey is the key of the task that has silences end, and quiet times begin and end.
+type silencesKey struct{}
 
 // Silence keeps receivers from being told of what in.Of says, until in.Until. It sets the ID and Since.
 func (s *Service) Silence(in wire.Silence) (wire.Silence, error) {
@@ -50,7 +50,7 @@ func (s *Service) Silence(in wire.Silence) (wire.Silence, error) {
 	s.silences[in.ID] = &in
 	s.keepSilenceLocked(&in)
 	s.deps.Log.Info("silence begun", "silence", in.ID, "of", in.Of, "until", in.Until, "by", in.By, "reason", in.Reason)
-	s.lookLocked()
+	s.applySilencesLocked()
 	s.deps.Published()
 	return in, nil
 }
@@ -64,7 +64,7 @@ func (s *Service) EndSilence(id, by string) error {
 	}
 	s.deps.Log.Info("silence ended", "silence", id, "of", s.silences[id].Of, "by", by)
 	s.forgetSilenceLocked(id)
-	s.lookLocked()
+	s.applySilencesLocked()
 	s.deps.Published()
 	return nil
 }
@@ -98,9 +98,9 @@ func (s *Service) Acknowledge(key, by, reason string) error {
 	e.acked = &wire.Acknowledged{At: *s.deps.Clock.People(s.deps.Clock.Now()), By: by, Reason: reason}
 	s.deps.Log.Info("alert acknowledged", e.attr(), "by", by, "reason", reason)
 	s.showLocked(e)
-	for _, a := range e.accounts {
-		a.withdrawRepeat()
-		s.enlistLocked(a)
+	for _, box := range e.outboxes {
+		box.withdrawRepeat()
+		s.enlistLocked(box)
 	}
 	s.saveLocked(e, true)
 	e.tell()
@@ -113,14 +113,14 @@ func (s *Service) SetQuiet(all []*config.Quiet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.quiet = all
-	s.lookLocked()
+	s.applySilencesLocked()
 }
 
 // ClockSet tells that the wall clock was set: silences and quiet times go by it.
 func (s *Service) ClockSet() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.lookLocked()
+	s.applySilencesLocked()
 }
 
 // tell has whoever shows the alert know that it is another one.
@@ -132,15 +132,15 @@ func (e *entry) tell() {
 
 // silencedLocked returns why an alert is silenced now, nil if it is not: that which lasts longest.
 func (s *Service) silencedLocked(e *entry) *wire.Silenced {
-	if len(s.hushed) == 0 {
+	if len(s.inEffect) == 0 {
 		return nil
 	}
-	return silencedBy(s.hushed, e.subject, s.deps.Clock.Wall())
+	return silencedBy(s.inEffect, e.subject, s.deps.Clock.Wall())
 }
 
-// lookLocked brings all alerts to the silences and the quiet times that there are now, and has that done again when it
-// changes.
-func (s *Service) lookLocked() {
+// applySilencesLocked applies the silences and the quiet times that there are now to all alerts, and has that done again
+// when one begins or ends.
+func (s *Service) applySilencesLocked() {
 	now := s.deps.Clock.Wall()
 	for id, one := range s.silences {
 		if !one.Until.After(now) {
@@ -153,30 +153,30 @@ func (s *Service) lookLocked() {
 		s.quietNow = quiet
 		s.deps.Published()
 	}
-	s.hushed = hushedBy(s.silencesLocked(), now)
+	s.inEffect = inEffect(s.silencesLocked(), now)
 	for _, e := range s.entries {
-		is := silencedBy(s.hushed, e.subject, now)
+		is := silencedBy(s.inEffect, e.subject, now)
 		if equal(is, e.silenced) {
 			continue
 		}
 		was := e.silenced
 		e.silenced = is
-		s.silencedOtherwiseLocked(e, was)
+		s.silencedChangedLocked(e, was)
 	}
-	s.lookLaterLocked(now)
+	s.scheduleSilencesLocked(now)
 }
 
-// silencedOtherwiseLocked is called when an alert is silenced otherwise than it was.
-func (s *Service) silencedOtherwiseLocked(e *entry, was *wire.Silenced) {
+// silencedChangedLocked is called when an alert is silenced that was not, the reverse, or for another reason.
+func (s *Service) silencedChangedLocked(e *entry, was *wire.Silenced) {
 	s.showLocked(e)
 	if e.silenced == nil {
-		for _, a := range e.accounts {
-			if o := a.tried(); o != nil {
-				o.batch.failed = time.Time{} // it was not tried for a while
+		for _, box := range e.outboxes {
+			if n := box.tried(); n != nil {
+				n.batch.failed = time.Time{} // it was not tried for a while
 			}
 		}
 	}
-	s.settleLocked(e, was != nil && e.silenced == nil)
+	s.reconcileLocked(e, was != nil && e.silenced == nil)
 	s.saveLocked(e, false)
 	if e.shown != nil {
 		e.tell()
@@ -184,39 +184,39 @@ func (s *Service) silencedOtherwiseLocked(e *entry, was *wire.Silenced) {
 	}
 }
 
-// lookLaterLocked schedules the next look, if there is anything to look for.
-func (s *Service) lookLaterLocked(now time.Time) {
+// scheduleSilencesLocked has silences and quiet times be applied again in time, if there are any.
+func (s *Service) scheduleSilencesLocked(now time.Time) {
 	if len(s.silences) == 0 && len(s.quiet) == 0 {
-		if s.timed {
-			s.timed = false
-			s.deps.Scheduler.Remove(lookKey{})
+		if s.tasked {
+			s.tasked = false
+			s.deps.Scheduler.Remove(silencesKey{})
 		}
 		return
 	}
-	if !s.timed {
+	if !s.tasked {
 		look := func(context.Context) (smartpoll.TaskHook, error) {
 			return func(context.Context, *smartpoll.Internal) error {
 				s.mu.Lock()
 				defer s.mu.Unlock()
-				if s.timed {
-					s.lookLocked()
+				if s.tasked {
+					s.applySilencesLocked()
 				}
 				return nil
 			}, nil
 		}
-		if err := s.deps.Scheduler.Add(lookKey{}, look); err != nil {
+		if err := s.deps.Scheduler.Add(silencesKey{}, look); err != nil {
 			panic("alert: " + err.Error()) // there is no other
 		}
-		s.timed = true
+		s.tasked = true
 	}
-	in := lookAgain
+	in := recheckSilences
 	for _, one := range s.silences {
 		in = min(in, one.Until.Sub(now))
 	}
 	if at := nextQuiet(s.quiet, now); !at.IsZero() {
 		in = min(in, at.Sub(now))
 	}
-	s.deps.Scheduler.Schedule(lookKey{}, max(0, in))
+	s.deps.Scheduler.Schedule(silencesKey{}, max(0, in))
 }
 
 // keepSilenceLocked keeps a silence beyond the process.
