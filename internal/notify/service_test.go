@@ -146,6 +146,8 @@ func TestServices(t *testing.T) {
 		{"pagerduty://events.eu.pagerduty.com/r0utingkey", partly, "POST https://events.eu.pagerduty.com/v2/enqueue", "", nil, ""},
 		{"pagerduty://r0utingkey", resolved, "POST https://events.pagerduty.com/v2/enqueue", "", nil, ""},
 		{"opsgenie://g3nie", severe(), "POST https://api.opsgenie.com/v2/alerts", "Authorization: GenieKey g3nie", object{"message": summary, "alias": "source:tank", "description": all, "source": "Tidewire", "priority": "P1"}, ""},
+		{"opsgenie://api.atlassian.com/g3nie", severe(), "POST https://api.atlassian.com/jsm/ops/integration/v2/alerts", "Authorization: GenieKey g3nie", nil, ""},
+		{"opsgenie://api.atlassian.com/g3nie", resolved, "POST https://api.atlassian.com/jsm/ops/integration/v2/alerts/source%3Atank/close?identifierType=alias", "Authorization: GenieKey g3nie", nil, ""},
 		{"opsgenie://api.eu.opsgenie.com/g3nie", resolved, "POST https://api.eu.opsgenie.com/v2/alerts/source%3Atank/close?identifierType=alias", "Authorization: GenieKey g3nie", object{"source": "Tidewire", "note": "Tank <1> & @all is resolved"}, ""},
 	} {
 		s.told(t, tt.address, tt.m)

@@ -259,17 +259,18 @@ var services = []*service{
 	{
 		scheme: "opsgenie",
 		hosts:  []string{"api.opsgenie.com", "api.eu.opsgenie.com"},
-		shape:  "opsgenie://KEY, or opsgenie://api.eu.opsgenie.com/KEY",
+		shape:  "opsgenie://KEY, opsgenie://api.eu.opsgenie.com/KEY, or opsgenie://api.atlassian.com/KEY for Jira Service Management",
 		also:   hostWithoutPath,
 		code: `
 			(if $to.path == [] then ["api.opsgenie.com", $to.host]
 				else [$to.host, ($to.path | only(1; "the path of the address of opsgenie is not a key") | .[0])] end) as [$host, $key] |
+			"https://\($host)\(if $host == "api.atlassian.com" then "/jsm/ops/integration" else "" end)/v2/alerts" as $alerts |
 			(.group | gsub("/"; ":") | cut(512)) as $alias | # a slash in a path, even if it is escaped, is not for every server
 			{headers: {Authorization: "GenieKey \($key)"}} + if .state == "resolved" and .firing == 0 then {
-				url: "https://\($host)/v2/alerts/\($alias | @uri)/close?identifierType=alias",
+				url: "\($alerts)/\($alias | @uri)/close?identifierType=alias",
 				json: {source: "Tidewire", note: .summary | cut(1000)}
 			} else {
-				url: "https://\($host)/v2/alerts",
+				url: $alerts,
 				json: {
 					message: .summary | cut(130), $alias, description: lines | cut(15000), source: "Tidewire",
 					priority: {critical: "P1", warning: "P3"}[.severity] // "P5"
