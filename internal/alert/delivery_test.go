@@ -178,27 +178,6 @@ func TestAWebhookThatStaysDownIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAWebhookThatHangsHoldsUpNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPhone(t)
-		leave := make(chan struct{})
-		t.Cleanup(func() { close(leave) })
-		p.does(func(_ http.ResponseWriter, host, _ string) {
-			if host == "deaf.example" {
-				<-leave
-			}
-		})
-		p.tell(webhook("deaf"), "tank", "firing")
-		p.tell(webhook("ops"), "tank", "firing")
-		p.heardInAnyOrder("0s deaf.example tank firing", "0s ops.example tank firing")
-		time.Sleep(10*time.Second + time.Millisecond)
-		p.logged(1, `"POST http://deaf.example: timed out after 10s"`)
-		p.heard()
-		time.Sleep(time.Second)
-		p.heard("11s deaf.example tank firing")
-	})
-}
-
 func TestRetryAfterOfAWebhookIsObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, ops := newPhone(t), webhook("ops")
