@@ -16,8 +16,10 @@ import (
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// groupWait is the default of group_wait.
-const groupWait = 5 * time.Second
+const (
+	groupWait    = 5 * time.Second // the default of group_wait
+	maxGroupWait = time.Hour
+)
 
 // A notifyDraft is an entry of notify while it is read.
 type notifyDraft struct {
@@ -61,8 +63,8 @@ func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 			exec.ArgvShape, func(v *grammar.Node) { to.exec.Argv = r.readNotifyArgv(v) }).
 			Also("command cmd run script").OneOf(),
 		grammar.Duration("group_wait",
-			"how long a message about sources of one upstream waits for more of them; twelve times that at most. Alerts of "+
-				"other sources and of jobs do not wait",
+			"how long a message about sources of one upstream waits for more of them, at most `1h`; twelve times that in "+
+				"all. Alerts of other sources and of jobs do not wait",
 			&to.GroupWait).Default("5s"),
 	}
 }
@@ -119,6 +121,9 @@ func (r *reader) readNotify(e grammar.Named) *Notify {
 		return to.of("", e.Value)
 	}
 	e.Value.Read(to.where, r.notifyKeys(to))
+	if to.GroupWait > maxGroupWait {
+		e.Value.Get("group_wait").Problem("group_wait is too long", "write a duration of at most 1h")
+	}
 	var has []string
 	for _, way := range ways {
 		if e.Value.Get(way) != nil {

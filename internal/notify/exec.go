@@ -68,15 +68,16 @@ func (e *Exec) Send(ctx context.Context, _ *http.Client, m Message) error {
 }
 
 // argv is the command line for m. A value cannot become an option: if one with a dash would begin an argument, a space
-// does.
+// does. Nor can it begin another line, which may be a header to the program.
 func (e *Exec) argv(m *Message) []string {
 	argv := []string{e.Argv[0]}
 	for _, written := range e.Argv[1:] {
-		filled, err := render(written, template.Text, m)
-		if err != nil {
-			filled = written // cannot be: a text has no structure
+		filled := written
+		if parsed, wrong := template.Parse(written, template.Text, IsField); wrong == nil {
+			if s, err := parsed.Render(m.line); err == nil { // always: a text has no structure
+				filled = s
+			}
 		}
-		filled = strings.ReplaceAll(filled, "\x00", "\uFFFD")
 		if strings.HasPrefix(filled, "-") && !strings.HasPrefix(written, "-") {
 			filled = " " + filled
 		}

@@ -27,7 +27,7 @@ func script(t *testing.T, text string) string {
 func TestAProgramIsTold(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	to := &notify.Exec{Argv: []string{script(t, `printf '%s|' "$@" > `+out+`; cat >> `+out), "{summary}", "--of={source}", "{error}", "${HOME}"}}
-	m := tank(func(i *notify.Item) { i.Error = new("--help\x00me") })
+	m := tank(func(i *notify.Item) { i.Error = new("--help\x00me\r\nBcc: evil\x1b[31m") })
 	if err := to.Send(t.Context(), nil, m); err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestAProgramIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	args, input, _ := strings.Cut(string(data), "|{")
-	if want := "Tank is firing: --helpme|--of=tank| --help\uFFFDme|${HOME}"; args != want {
+	if want := "Tank is firing: --helpme Bcc: evil|--of=tank| --helpme Bcc: evil|${HOME}"; args != want {
 		t.Errorf("the arguments are %q, want %q", args, want)
 	}
 	var got notify.Message

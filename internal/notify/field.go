@@ -56,6 +56,22 @@ func (m *Message) field(name string) any {
 	return nil
 }
 
+// line is field without line breaks and control characters, but for those of text, which has lines.
+func (m *Message) line(name string) any {
+	clean := text.Line
+	if name == "text" {
+		clean = text.Plain
+	}
+	switch v := m.field(name).(type) {
+	case string:
+		return clean(v)
+	case json.RawMessage:
+		return json.RawMessage(clean(string(v)))
+	default:
+		return v
+	}
+}
+
 // names lists the names of the sources or jobs.
 func (m *Message) names() string {
 	var all []string

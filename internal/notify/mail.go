@@ -236,7 +236,7 @@ func (m *Mail) letter(message *Message) (*gomail.Msg, error) {
 	letter.Subject(text.Cut(text.Words(message.Summary), maxShown))
 	letter.SetDateWithValue(message.At)
 	id := sha256.Sum256([]byte(message.ID))
-	_, domain, _ := strings.Cut(m.From.Address, "@")
+	domain := m.From.Address[strings.LastIndexByte(m.From.Address, '@')+1:] // a name in quotes may have one, too
 	letter.SetMessageIDWithValue(hex.EncodeToString(id[:16]) + "@" + domain)
 	letter.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody is out of office for it
 	if message.State == Firing && message.Severity == "critical" {
