@@ -36,7 +36,7 @@ With --json it prints a line for each: the alert as in the API.`,
 			if err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), gw, listAlerts(cmd.Context(), gw, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+			return gw.ended(cmd.Context(), listAlerts(cmd.Context(), gw, asJSON, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 		},
 	}
 	urlFlag(cmd, &address)
@@ -65,7 +65,7 @@ told of it again, except that it is resolved. The next time it fires, it is told
 			body.Of = args[0]
 			var now wire.AlertObject
 			if err := gw.post(cmd.Context(), &now, body, "alerts", "acknowledge"); err != nil {
-				return interrupted(cmd.Context(), gw, err)
+				return gw.ended(cmd.Context(), err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is acknowledged\n", text.Line(now.Key))
 			return nil
@@ -75,14 +75,6 @@ told of it again, except that it is resolved. The next time it fires, it is told
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().StringVar(&body.Reason, "reason", "", "a `text` for others")
 	return cmd
-}
-
-// interrupted explains an error of a request, or ends the command as Ctrl-C does.
-func interrupted(ctx context.Context, gw *remote, err error) error {
-	if ctx.Err() != nil {
-		return exitStatus(exitInterrupted)
-	}
-	return gw.explained(err)
 }
 
 // An alertRow is an alert, also as the API has it.
@@ -115,12 +107,8 @@ func listAlerts(ctx context.Context, gw *remote, asJSON bool, out, notes io.Writ
 	case len(all.Alerts) == 0:
 		fmt.Fprintln(out, "nothing fires")
 	default:
-		columns, screen := 0, terminal.Open(out)
-		if screen != nil {
-			columns, _ = screen.Size()
-		}
-		for _, line := range alertsGrid(all.Alerts).lines(screen, columns) {
-			fmt.Fprintln(out, line)
+		if err := alertsGrid(all.Alerts).print(out); err != nil {
+			return err
 		}
 	}
 	for _, r := range all.Receivers {

@@ -63,11 +63,7 @@ With --json it prints a line for each event: the event as in the API.`,
 			if follow {
 				return gw.explained(e.follow(cmd.Context()))
 			}
-			err = e.list(cmd.Context())
-			if cmd.Context().Err() != nil {
-				return exitStatus(exitInterrupted)
-			}
-			return gw.explained(err)
+			return gw.ended(cmd.Context(), e.list(cmd.Context()))
 		},
 	}
 	urlFlag(cmd, &address)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -19,6 +21,20 @@ type grid struct {
 	limits  []int                         // the most columns that each cell takes in a terminal
 	painted int                           // the column that has a colour
 	colour  func(row int) terminal.Colour // of the row, without the headline, in that column
+}
+
+// print writes the grid, as wide as the terminal if out is one.
+func (g grid) print(out io.Writer) error {
+	columns, screen := 0, terminal.Open(out)
+	if screen != nil {
+		columns, _ = screen.Size()
+	}
+	for _, line := range g.lines(screen, columns) {
+		if _, err := fmt.Fprintln(out, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lines returns the grid in the given number of columns; 0 means any number. An error that does not fit into its column

@@ -229,6 +229,14 @@ func (r *remote) do(req *http.Request) (http.Header, []byte, error) {
 	return resp.Header, body, nil
 }
 
+// ended returns how a command ends whose last request gave err: interrupted, if ctx was, else with err explained.
+func (r *remote) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return exitStatus(exitInterrupted)
+	}
+	return r.explained(err)
+}
+
 // explained returns err in terms of the command line: the text of a gateway's problem, and what to do about it.
 func (r *remote) explained(err error) error {
 	var status *sse.StatusError

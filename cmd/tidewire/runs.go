@@ -122,16 +122,7 @@ func listRuns(ctx context.Context, gw *remote, q runsQuery, out io.Writer) error
 		_, err := fmt.Fprintln(out, "there are no such runs")
 		return err
 	}
-	columns, screen := 0, terminal.Open(out)
-	if screen != nil {
-		columns, _ = screen.Size()
-	}
-	for _, line := range runsGrid(rows, q.job == "", time.Now()).lines(screen, columns) {
-		if _, err := fmt.Fprintln(out, line); err != nil {
-			return err
-		}
-	}
-	return nil
+	return runsGrid(rows, q.job == "", time.Now()).print(out)
 }
 
 // runs gets a page of runs into v.

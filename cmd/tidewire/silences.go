@@ -51,7 +51,7 @@ zone, 2026-11-21T18:00:00Z. Unsilence ends a silence before its time.`,
 			body.Of, body.Until = args[0], until
 			var made wire.Silence
 			if err := gw.post(cmd.Context(), &made, body, "silences"); err != nil {
-				return interrupted(cmd.Context(), gw, err)
+				return gw.ended(cmd.Context(), err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s is silenced until %s; to end that: tidewire unsilence %s\n",
 				subjectOf(made.Of), made.Until.Local().Format(time.DateTime), text.Line(made.ID))
@@ -81,7 +81,7 @@ that still fire and are not silenced otherwise, the gateway tells then.`,
 			if err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), gw, endSilences(cmd.Context(), gw, args[0], cmd.OutOrStdout()))
+			return gw.ended(cmd.Context(), endSilences(cmd.Context(), gw, args[0], cmd.OutOrStdout()))
 		},
 	}
 	urlFlag(cmd, &address)
@@ -105,7 +105,7 @@ a line for each: the silence as in the API.`,
 			if err != nil {
 				return err
 			}
-			return interrupted(cmd.Context(), gw, listSilences(cmd.Context(), gw, asJSON, cmd.OutOrStdout()))
+			return gw.ended(cmd.Context(), listSilences(cmd.Context(), gw, asJSON, cmd.OutOrStdout()))
 		},
 	}
 	urlFlag(cmd, &address)
@@ -182,14 +182,7 @@ func listSilences(ctx context.Context, gw *remote, asJSON bool, out io.Writer) e
 			text.Line(cmp.Or(s.By, theConfiguration)), text.Line(s.Reason),
 		})
 	}
-	columns, screen := 0, terminal.Open(out)
-	if screen != nil {
-		columns, _ = screen.Size()
-	}
-	for _, line := range g.lines(screen, columns) {
-		fmt.Fprintln(out, line)
-	}
-	return nil
+	return g.print(out)
 }
 
 // untilOf returns a time of the command line as RFC 3339 has it. Empty stays empty.
