@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Link, Published and Observer must be set.
+// Deps is what a [Service] uses. Every field but Link, ListChanged and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
@@ -69,9 +69,9 @@ type Deps struct {
 	Changed func(key, state, reason string)
 	// Link returns the address of the page that messages have, empty if it has none; nil: it has none.
 	Link func() string
-	// Published is called when [Service.Alerts] returns something else than before; nil: nobody is told.
-	Published func()
-	Observer  *Observer // may be nil
+	// ListChanged is called when [Service.Alerts] returns something else than before; nil: nobody is told.
+	ListChanged func()
+	Observer    *Observer // may be nil
 }
 
 // An Observer is called with the outcome of messages. A nil Observer and nil funcs are allowed. Funcs are called from
@@ -113,8 +113,8 @@ type Service struct {
 
 // New returns a Service without alerts.
 func New(deps Deps) *Service {
-	if deps.Published == nil {
-		deps.Published = func() {}
+	if deps.ListChanged == nil {
+		deps.ListChanged = func() {}
 	}
 	if deps.Link == nil {
 		deps.Link = func() string { return "" }

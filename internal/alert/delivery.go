@@ -21,8 +21,8 @@ var errStopping = errors.New("tidewire is stopping")
 // send makes one call. The caller does not hold the mutex.
 func (s *Service) send(ctx context.Context, to *config.Notify, m notify.Message) error {
 	if k := s.keeper; k != nil {
-		// Whoever is told that an alert fires is told its end even if the process is killed in between. A disk that fails
-		// holds up nobody.
+		// A receiver that is told that an alert fires is told its end even if the process is killed in between. A disk that
+		// fails delays no message.
 		_ = k.store.Kept(ctx)
 	}
 	err := to.Receiver.Send(ctx, s.deps.Client, m)
@@ -52,7 +52,7 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 		log.Error("alert not told: given up")
 		s.deps.Observer.givenUp(r.to.Name, b.state)
 		s.finishLocked(r, b, err)
-		if len(r.batches) == 0 && len(s.waitingLocked(r)) == 0 {
+		if len(r.batches) == 0 && r.waitingGroups() == 0 {
 			r.backoff = false // whatever comes next is tried at once
 		}
 		return
@@ -61,7 +61,7 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 	if first {
 		log.Warn("alert not told, will be tried again")
 	}
-	s.deps.Published()
+	s.deps.ListChanged()
 }
 
 // finishLocked ends a message for the alerts that it told of: the receiver knows it, or it is given up for that reason.
@@ -76,11 +76,11 @@ func (s *Service) finishLocked(r *receiver, b *batch, givenUp error) {
 	if len(b.members) == 0 {
 		r.batches = slices.DeleteFunc(r.batches, func(other *batch) bool { return other == b })
 	}
-	s.deps.Published()
+	s.deps.ListChanged()
 }
 
-// Flush tries once more to tell what is left, for 2 seconds at most. It is called when the scheduler has ended. What
-// cannot be told is given up, unless it is kept for the next process, see [Service.Restore].
+// Flush sends all messages that wait once more, for 2 seconds at most. It is called when the scheduler has ended. Messages
+// that fail are given up, unless they are kept for the next process, see [Service.Restore].
 func (s *Service) Flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeoutCause(ctx, flushTimeout, errStopping)
 	defer cancel()
@@ -97,7 +97,7 @@ func (s *Service) Flush(ctx context.Context) {
 	all.Wait()
 }
 
-// flush tells one receiver what is left.
+// flush sends the messages that wait for one receiver.
 func (s *Service) flush(ctx context.Context, r *receiver) {
 	tried := map[*batch]bool{}
 	for {

@@ -142,7 +142,7 @@ func (s *Service) setStatusLocked(e *entry, is *status) {
 		e.episode = &episode{id: e.episode.id, item: e.item(notify.Firing)}
 		s.tellFiringLocked(e)
 	case fired && !fires:
-		e.status = was // what is over is told as it was
+		e.status = was // the end is told with the status that has ended
 		item := e.item(notify.Resolved)
 		item.Until = s.deps.Clock.People(s.deps.Clock.Now())
 		e.status, e.ended = is, item
@@ -153,7 +153,7 @@ func (s *Service) setStatusLocked(e *entry, is *status) {
 	s.showLocked(e)
 	s.reconcileLocked(e, false)
 	s.saveLocked(e, is.firing() != was.firing())
-	s.deps.Published()
+	s.deps.ListChanged()
 }
 
 // tellFiringLocked has the log and others know that an alert fires.
@@ -190,8 +190,8 @@ func (s *Service) showLocked(e *entry) {
 		return
 	}
 	e.shown = &wire.Alert{
-		State: e.status.word, Since: e.status.since, Severity: e.severity, Reason: e.status.reason, Run: e.status.run, Error: e.status.err,
-		Silenced: e.silenced,
+		State: e.status.word, Since: e.status.since, Severity: e.severity, Reason: e.status.reason, Run: e.status.run,
+		Error: e.status.err, Silenced: e.silenced,
 	}
 	if e.episode != nil {
 		e.shown.Acknowledged = e.acked

@@ -75,6 +75,9 @@ func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time
 // NextQuiet is for tests of quiet times alone.
 var NextQuiet = nextQuiet
 
+// List is what Alerts does while it holds the mutex.
+func (s *Service) List() wire.Alerts { return s.list() }
+
 // Longest is how much waits at most for one receiver of one alert.
 func (s *Service) Longest() (most int) {
 	s.mu.Lock()

@@ -103,7 +103,7 @@ func (m *JobMonitor) fireLocked(reason config.Reason, run string, since *time.Ti
 	})
 }
 
-// keptLocked returns how the alert is after is, now that m defines it: what is not configured any more as a reason is over.
+// keptLocked returns the status that is becomes now that m defines the alert: clear if its reason is not configured any more.
 func (m *JobMonitor) keptLocked(is *status) *status {
 	if is != nil && !slices.Contains(m.alert.On, config.Reason(is.reason)) {
 		return nil

@@ -97,9 +97,9 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 			return
 		}
 		var r record
-		if json.Unmarshal(data, &r) == nil && (r.Alert == nil || r.Alert.Since != nil) { // else it is replaced with the first change, or forgotten
+		if json.Unmarshal(data, &r) == nil && (r.Alert == nil || r.Alert.Since != nil) {
 			k.left[key] = r
-		}
+		} // else it is replaced with the first change, or forgotten
 		k.kept[key] = string(data)
 	})
 	if err != nil {

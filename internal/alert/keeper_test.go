@@ -362,7 +362,7 @@ func TestNoAlertIsLostByRestarts(t *testing.T) {
 			}
 			l.answers("")
 			last := 50 + 45*random.IntN(2)
-			for range 20 { // longer than patience
+			for range 20 { // longer than any backoff
 				l.gets(last)
 				time.Sleep(time.Minute)
 			}

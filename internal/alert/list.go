@@ -11,21 +11,37 @@ import (
 
 // Alerts returns all alerts that are not clear, the silences, and how the receivers are.
 func (s *Service) Alerts() wire.Alerts {
+	all := s.list()
+	slices.SortFunc(all.Alerts, func(a, b wire.AlertObject) int {
+		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Source, b.Source))
+	})
+	for _, o := range all.Alerts {
+		sortTold(o.Told)
+	}
+	return all
+}
+
+func sortTold(told []wire.Told) {
+	slices.SortFunc(told, func(a, b wire.Told) int { return cmp.Compare(a.To, b.To) })
+}
+
+// list returns what Alerts does, but alerts and what they were told in no order: polls wait for the mutex, so a thousand
+// alerts are not sorted while it is held.
+func (s *Service) list() wire.Alerts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := wire.Alerts{Alerts: []wire.AlertObject{}, Silences: s.silencesLocked(), Receivers: []wire.Receiver{}}
+	all := wire.Alerts{
+		Alerts: make([]wire.AlertObject, 0, len(s.entries)), Silences: s.silencesLocked(), Receivers: []wire.Receiver{},
+	}
 	for _, e := range s.entries {
 		if e.shown != nil {
 			all.Alerts = append(all.Alerts, s.objectLocked(e))
 		}
 	}
-	slices.SortFunc(all.Alerts, func(a, b wire.AlertObject) int {
-		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Source, b.Source))
-	})
 	for _, name := range slices.Sorted(maps.Keys(s.receivers)) {
 		r := s.receivers[name]
 		one := wire.Receiver{
-			Name: name, Kind: r.to.Receiver.Kind(), Waiting: len(r.batches) + len(s.waitingLocked(r)),
+			Name: name, Kind: r.to.Receiver.Kind(), Waiting: len(r.batches) + r.waitingGroups(),
 			FailingSince: s.deps.Clock.People(r.failing), ToldAt: s.deps.Clock.People(r.told),
 		}
 		if r.err != nil {
@@ -36,18 +52,19 @@ func (s *Service) Alerts() wire.Alerts {
 	return all
 }
 
-// objectLocked is an alert for the list.
+// objectLocked is an alert that is not clear for the list, with what it was told in no order.
 func (s *Service) objectLocked(e *entry) wire.AlertObject {
 	o := wire.AlertObject{
-		Key: e.subject.Key, Title: e.subject.Title, Upstream: e.subject.Upstream, Alert: *e.shown, Told: []wire.Told{},
+		Key: e.subject.Key, Title: e.subject.Title, Upstream: e.subject.Upstream, Alert: *e.shown,
+		Told: make([]wire.Told, 0, len(e.outboxes)),
 	}
 	if name, ok := strings.CutPrefix(e.subject.Key, wire.JobKey("")); ok {
 		o.Job = name
 	} else {
 		o.Source = e.subject.Name
 	}
-	for _, to := range slices.Sorted(maps.Keys(e.outboxes)) {
-		switch box := e.outboxes[to]; {
+	for to, box := range e.outboxes {
+		switch {
 		case len(box.queue) > 0:
 			told := wire.Told{To: to, State: wire.ToldWaiting}
 			if r := s.receivers[to]; box.tried() != nil && r != nil && r.err != nil {

@@ -71,7 +71,7 @@ func (s *Service) Monitor(of Subject, alert *config.Alert, changed func()) *Moni
 	return &Monitor{service: s, alert: alert, subject: of, changed: changed}
 }
 
-// A Key is the key of the task that calls [Monitor.Elapse], by the key of the subject. Whoever made the Monitor adds that
+// A Key is the key of the task that calls [Monitor.Elapse], by the key of the subject. The maker of the Monitor adds that
 // task to the scheduler, and the Monitor schedules it.
 type Key string
 
@@ -152,7 +152,7 @@ func (m *Monitor) after(before *state, r Reading, e Evaluation) state {
 	switch {
 	case e.err != nil:
 		text := "alert: " + e.err.Error()
-		after := *before // what is unknown is not clear
+		after := *before // it may hold still
 		if after.resumed = false; after.word == "" {
 			after = begin(wire.AlertUnknown)
 		}

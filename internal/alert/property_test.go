@@ -505,7 +505,7 @@ func (w *world) step() string {
 		return "end of a silence"
 	case 10:
 		key = append(keys, jobSubject.Key)[w.random.IntN(len(keys)+1)]
-		if w.service.Acknowledge(key, "me", "") == nil {
+		if _, err := w.service.Acknowledge(key, "me", ""); err == nil {
 			w.add(event{what: "acknowledged", key: key})
 		}
 		return "acknowledge " + key

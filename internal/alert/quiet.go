@@ -66,18 +66,9 @@ func endOf(q *config.Quiet, t time.Time) time.Time {
 	if begin.IsZero() || begin.After(t) {
 		return time.Time{}
 	}
-	// The last one to begin ends last. There may be many, so the time in which it can begin is halved again and again.
-	for late := t; ; {
-		next := q.At.Next(begin)
-		if next.IsZero() || next.After(t) {
-			return begin.Add(q.For)
-		}
+	// One is over before the next begins, see config, unless summer time moves that. The last one to begin ends last.
+	for next := q.At.Next(begin); !next.IsZero() && !next.After(t); next = q.At.Next(next) {
 		begin = next
-		middle := begin.Add(late.Sub(begin) / 2)
-		if next = q.At.Next(middle); next.IsZero() || next.After(t) {
-			late = middle
-		} else {
-			begin = next
-		}
 	}
+	return begin.Add(q.For)
 }

@@ -63,8 +63,7 @@ func (s *Service) receiverLocked(to *config.Notify) *receiver {
 	return r
 }
 
-// SetReceivers tells which receivers are configured. Those that are not any more are told nothing more, and what they know
-// is forgotten.
+// SetReceivers tells which receivers are configured. The others are told nothing more, and what they know is forgotten.
 func (s *Service) SetReceivers(all []*config.Notify) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +81,7 @@ func (s *Service) SetReceivers(all []*config.Notify) {
 		}
 	}
 	if changed {
-		s.deps.Published()
+		s.deps.ListChanged()
 	}
 }
 
@@ -141,7 +140,7 @@ func (box *outbox) repeats() time.Time {
 }
 
 // wakeLocked has the task of a receiver run at a time, zero for never, or earlier. If nothing is due then, the task finds
-// out when something is: to look at all that waits is left to it.
+// out when something is: it alone goes through all that waits.
 func (s *Service) wakeLocked(r *receiver, at time.Time) {
 	key := receiverKey(r.to.Name)
 	switch {
@@ -190,7 +189,7 @@ func (w *waiting) due(wait time.Duration) time.Time {
 func (s *Service) waitingLocked(r *receiver) map[string]*waiting {
 	all := map[string]*waiting{}
 	for box := range r.outboxes {
-		if len(box.queue) == 0 || box.tried() != nil || box.entry.silenced != nil {
+		if !box.waits() {
 			continue
 		}
 		group, head := box.entry.group(), box.queue[0]
@@ -208,6 +207,22 @@ func (s *Service) waitingLocked(r *receiver) map[string]*waiting {
 		}
 	}
 	return all
+}
+
+// waits reports whether a notice waits to be tried for the first time.
+func (box *outbox) waits() bool {
+	return len(box.queue) > 0 && box.tried() == nil && box.entry.silenced == nil
+}
+
+// waitingGroups is how many groups have notices that wait to be tried for the first time.
+func (r *receiver) waitingGroups() int {
+	groups := map[string]bool{}
+	for box := range r.outboxes {
+		if box.waits() {
+			groups[box.entry.group()] = true
+		}
+	}
+	return len(groups)
 }
 
 // held reports whether a message is not to be tried again for now: all of its alerts are silenced.
@@ -236,8 +251,8 @@ func (s *Service) nextLocked(r *receiver) (at time.Time) {
 	return at
 }
 
-// takeLocked returns the message that is to be told next, nil if there is none by now. At the end, for which tried is not
-// nil, nothing is waited for, and what has been tried is left out.
+// takeLocked returns the message that is to be sent next, nil if none is due. [Service.Flush] passes the messages that it has
+// tried, never nil: these are left out, and the others are due.
 func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) *batch {
 	for box := range r.outboxes {
 		if at := box.repeats(); !at.IsZero() && !at.After(now) {

@@ -17,11 +17,11 @@ import (
 )
 
 var (
-	// ErrNoSilence is returned by [Service.EndSilence] for an ID that no silence has, or has any more.
+	// ErrNoSilence is returned by [Service.EndSilence] if no silence has that ID, or it has ended.
 	ErrNoSilence = errors.New("there is no such silence")
 	// ErrTooManySilences is wrapped by the error of [Service.Silence] if there are 1000.
 	ErrTooManySilences = errors.New("there are too many silences")
-	// ErrNotFiring is returned by [Service.Acknowledge] for an alert that does not fire, or that there is not.
+	// ErrNotFiring is returned by [Service.Acknowledge] if the alert does not fire, or does not exist.
 	ErrNotFiring = errors.New("the alert does not fire")
 )
 
@@ -51,7 +51,7 @@ func (s *Service) Silence(in wire.Silence) (wire.Silence, error) {
 	s.keepSilenceLocked(&in)
 	s.deps.Log.Info("silence begun", "silence", in.ID, "of", in.Of, "until", in.Until, "by", in.By, "reason", in.Reason)
 	s.applySilencesLocked()
-	s.deps.Published()
+	s.deps.ListChanged()
 	return in, nil
 }
 
@@ -65,7 +65,7 @@ func (s *Service) EndSilence(id, by string) error {
 	s.deps.Log.Info("silence ended", "silence", id, "of", s.silences[id].Of, "by", by)
 	s.forgetSilenceLocked(id)
 	s.applySilencesLocked()
-	s.deps.Published()
+	s.deps.ListChanged()
 	return nil
 }
 
@@ -86,14 +86,14 @@ func (s *Service) silencesLocked() []wire.Silence {
 	return all
 }
 
-// Acknowledge notes that somebody has acknowledged the alert of a key: it is not repeated until it fires the next time. The
-// error is [ErrNotFiring].
-func (s *Service) Acknowledge(key, by, reason string) error {
+// Acknowledge notes that somebody has acknowledged the alert of a key, and returns that: it is not repeated until it fires the
+// next time. The error is [ErrNotFiring].
+func (s *Service) Acknowledge(key, by, reason string) (wire.AlertObject, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[key]
 	if e == nil || e.episode == nil {
-		return ErrNotFiring
+		return wire.AlertObject{}, ErrNotFiring
 	}
 	e.acked = &wire.Acknowledged{At: *s.deps.Clock.People(s.deps.Clock.Now()), By: by, Reason: reason}
 	s.deps.Log.Info("alert acknowledged", e.attr(), "by", by, "reason", reason)
@@ -103,9 +103,11 @@ func (s *Service) Acknowledge(key, by, reason string) error {
 		s.enlistLocked(box)
 	}
 	s.saveLocked(e, true)
-	e.tell()
-	s.deps.Published()
-	return nil
+	e.tellOwner()
+	s.deps.ListChanged()
+	now := s.objectLocked(e)
+	sortTold(now.Told)
+	return now, nil
 }
 
 // SetQuiet tells which quiet times are configured.
@@ -123,8 +125,8 @@ func (s *Service) ClockSet() {
 	s.applySilencesLocked()
 }
 
-// tell has whoever shows the alert know that it is another one.
-func (e *entry) tell() {
+// tellOwner calls the func given to [Service.Monitor]: the alert is another one, though its Monitor was told nothing.
+func (e *entry) tellOwner() {
 	if e.changed != nil {
 		e.changed()
 	}
@@ -138,20 +140,20 @@ func (s *Service) silencedLocked(e *entry) *wire.Silenced {
 	return silencedBy(s.inEffect, e.subject, s.deps.Clock.Wall())
 }
 
-// applySilencesLocked applies the silences and the quiet times that there are now to all alerts, and has that done again
-// when one begins or ends.
+// applySilencesLocked applies the current silences and quiet times to all alerts, and has that done again when one begins
+// or ends.
 func (s *Service) applySilencesLocked() {
 	now := s.deps.Clock.Wall()
 	for id, one := range s.silences {
 		if !one.Until.After(now) {
 			s.deps.Log.Info("silence is over", "silence", id, "of", one.Of)
 			s.forgetSilenceLocked(id)
-			s.deps.Published()
+			s.deps.ListChanged()
 		}
 	}
 	if quiet := quietNow(s.quiet, now); !slices.Equal(quiet, s.quietNow) {
 		s.quietNow = quiet
-		s.deps.Published()
+		s.deps.ListChanged()
 	}
 	s.inEffect = inEffect(s.silencesLocked(), now)
 	for _, e := range s.entries {
@@ -179,8 +181,8 @@ func (s *Service) silencedChangedLocked(e *entry, was *wire.Silenced) {
 	s.reconcileLocked(e, was != nil && e.silenced == nil)
 	s.saveLocked(e, false)
 	if e.shown != nil {
-		e.tell()
-		s.deps.Published()
+		e.tellOwner()
+		s.deps.ListChanged()
 	}
 }
 

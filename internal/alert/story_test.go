@@ -228,12 +228,12 @@ func TestAFiringAlertIsRepeated(t *testing.T) {
 		a := s.high("ops")
 		a.Repeat = config.Repeat{Every: time.Hour}
 		s.source("tank", "", a)
-		if err := s.service.Acknowledge("source/tank", "anna", ""); !errors.Is(err, alert.ErrNotFiring) {
+		if _, err := s.service.Acknowledge("source/tank", "anna", ""); !errors.Is(err, alert.ErrNotFiring) {
 			t.Errorf("Acknowledge = %v of what does not fire, want %v", err, alert.ErrNotFiring)
 		}
 		s.gets("tank", 95)
 		s.after(90 * time.Minute)
-		if err := s.service.Acknowledge("source/tank", "anna", "on my way"); err != nil {
+		if _, err := s.service.Acknowledge("source/tank", "anna", "on my way"); err != nil {
 			t.Fatal(err)
 		}
 		if is := s.monitors["tank"].Alert().Acknowledged; is == nil || is.By != "anna" || is.Reason != "on my way" {

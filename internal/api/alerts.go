@@ -48,10 +48,9 @@ func (a *API) acknowledge(w http.ResponseWriter, r *http.Request) {
 	if !a.findSubject(w, r, body.Of) {
 		return
 	}
-	err := a.deps.Alerts.Acknowledge(body.Of, userOf(r).Name, reason)
-	now, fires := a.alertOf(body.Of)
+	now, err := a.deps.Alerts.Acknowledge(body.Of, userOf(r).Name, reason)
 	switch {
-	case errors.Is(err, alert.ErrNotFiring), !fires:
+	case errors.Is(err, alert.ErrNotFiring):
 		fail(w, r, http.StatusConflict, fmt.Sprintf("the alert of %s does not fire: there is nothing to acknowledge", body.Of))
 	case err != nil:
 		a.failAlerts(w, r, err)
@@ -59,16 +58,6 @@ func (a *API) acknowledge(w http.ResponseWriter, r *http.Request) {
 		a.record(r, "acknowledge", aboutSubject(body.Of, slog.String("reason", reason))...)
 		answer(w, http.StatusOK, now)
 	}
-}
-
-// alertOf returns the alert of a subject, if that is not clear.
-func (a *API) alertOf(key string) (wire.AlertObject, bool) {
-	all := a.deps.Alerts.Alerts().Alerts
-	i := slices.IndexFunc(all, func(o wire.AlertObject) bool { return o.Key == key })
-	if i < 0 {
-		return wire.AlertObject{}, false
-	}
-	return all[i], true
 }
 
 // mayActOn reports whether the caller may silence and acknowledge the alerts of a key, and refuses the request otherwise:
@@ -90,7 +79,7 @@ func (a *API) findSubject(w http.ResponseWriter, r *http.Request, of string) boo
 		return true
 	}
 	want := grammar.Suggest(of, "keys", known)
-	for _, key := range known { // whoever leaves out what it is means that
+	for _, key := range known { // such as tank for source/tank
 		if strings.HasSuffix(key, "/"+of) {
 			want = grammar.DidYouMean(key)
 			break

@@ -28,11 +28,13 @@ type someAlerts struct {
 }
 
 func (s *someAlerts) Alerts() wire.Alerts {
-	return wire.Alerts{
-		Alerts: []wire.AlertObject{{
-			Key: "source/tank", Source: "tank", Alert: wire.Alert{State: wire.AlertFiring, Severity: wire.SeverityInfo}, Told: []wire.Told{},
-		}},
-		Silences: s.Silences(), Receivers: []wire.Receiver{},
+	return wire.Alerts{Alerts: []wire.AlertObject{s.fires()}, Silences: s.Silences(), Receivers: []wire.Receiver{}}
+}
+
+// fires is the alert of source/tank.
+func (*someAlerts) fires() wire.AlertObject {
+	return wire.AlertObject{
+		Key: "source/tank", Source: "tank", Alert: wire.Alert{State: wire.AlertFiring, Severity: wire.SeverityInfo}, Told: []wire.Told{},
 	}
 }
 
@@ -68,14 +70,14 @@ func (s *someAlerts) EndSilence(id, by string) error {
 	return nil
 }
 
-func (s *someAlerts) Acknowledge(key, by, reason string) error {
+func (s *someAlerts) Acknowledge(key, by, reason string) (wire.AlertObject, error) {
 	if key != "source/tank" {
-		return alert.ErrNotFiring
+		return wire.AlertObject{}, alert.ErrNotFiring
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done = append(s.done, fmt.Sprintf("acknowledge %s by %s: %s", key, by, reason))
-	return nil
+	return s.fires(), nil
 }
 
 func (s *someAlerts) changed() {

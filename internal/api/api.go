@@ -96,9 +96,9 @@ type Alerts interface {
 	Silence(s wire.Silence) (wire.Silence, error)
 	// EndSilence ends one for somebody. The error is [alert.ErrNoSilence].
 	EndSilence(id, by string) error
-	// Acknowledge acknowledges the alert of a source or a job, by its key, for somebody. The error is
+	// Acknowledge acknowledges the alert of a source or a job, by its key, for somebody, and returns it. The error is
 	// [alert.ErrNotFiring].
-	Acknowledge(key, by, reason string) error
+	Acknowledge(key, by, reason string) (wire.AlertObject, error)
 }
 
 // Errors of a reload, beside [config.Problems].

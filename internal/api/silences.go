@@ -120,7 +120,7 @@ func silenceOf(body wire.NewSilence, now time.Time) (s wire.Silence, parts []pro
 	return s, parts
 }
 
-// endSilence ends a silence. Whoever might have made it may.
+// endSilence ends a silence. It takes the permission that making it does.
 func (a *API) endSilence(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("silence")
 	all := a.deps.Alerts.Silences()

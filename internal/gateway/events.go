@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
@@ -64,15 +63,4 @@ func (g *gateway) alertChanged(key, state, reason string) {
 	} else {
 		g.journal.AlertChanged(strings.TrimPrefix(key, wire.SourceKey("")), "", state, reason)
 	}
-}
-
-// alertsTopic returns the topic that changes when alerts have, see [api.Deps].
-func (g *gateway) alertsTopic() *sse.Topic {
-	return g.hub.Topic(wire.AlertsKey, sse.TopicOptions{KeepData: true})
-}
-
-// publishAlerts has whoever shows alerts look at them again.
-func (g *gateway) publishAlerts() {
-	data, _ := json.Marshal(wire.AlertsVersion{Key: wire.AlertsKey, Version: g.alerted.Add(1)}) // it encodes
-	_ = g.alertsTopic().Publish(sse.Event{Data: data})                                          // the topic is never removed
 }

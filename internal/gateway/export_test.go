@@ -194,5 +194,8 @@ func (g Gateway) End() {
 	g.Close(ctx)
 }
 
+// Status is what metrics are made of.
+func (g Gateway) Status() Status { return g.status() }
+
 // Alerts are those that are not clear.
 func (g Gateway) Alerts() wire.Alerts { return g.alerts.Alerts() }

@@ -222,7 +222,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Changed: g.alertChanged, Link: g.link, Published: g.publishAlerts, Observer: g.observer.Alerts,
+		Changed: g.alertChanged, Link: g.link, ListChanged: g.publishAlerts, Observer: g.observer.Alerts,
 	})
 	g.publishAlerts()
 	if err = g.resume(live); err != nil {
@@ -241,7 +241,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.api = g.newAPI(opts)
-	g.parts = parts{&g.upstreams, &telling{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err

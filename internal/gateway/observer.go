@@ -75,7 +75,7 @@ type Status struct {
 	Jobs      []JobStatus
 	Upstreams []string // their names
 	Receivers []wire.Receiver
-	Silences  int // how many there are
+	Silences  int // how many people have made
 	Config    ConfigStatus
 	Store     *StoreStatus // nil: it is in memory
 }
@@ -144,7 +144,12 @@ func (g *gateway) status() Status {
 	var now Status
 	now.Sources = g.sources.Status()
 	alerts := g.alerts.Alerts()
-	now.Receivers, now.Silences = alerts.Receivers, len(alerts.Silences)
+	now.Receivers = alerts.Receivers
+	for _, one := range alerts.Silences {
+		if one.ID != "" { // else it is a quiet time of the configuration
+			now.Silences++
+		}
+	}
 	alertOf := map[string]string{}
 	for _, a := range alerts.Alerts {
 		alertOf[a.Key] = a.State

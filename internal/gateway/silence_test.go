@@ -397,6 +397,9 @@ func TestQuietTimes(t *testing.T) {
 		if len(all) != 1 || all[0].(object)["id"] != "" || all[0].(object)["reason"] != "backup" || all[0].(object)["until"] != "2000-01-01T00:05:00Z" {
 			t.Errorf("the silences are %v, want the quiet time", all)
 		}
+		if n := w.Status().Silences; n != 0 {
+			t.Errorf("%d silences were made by people, want none", n)
+		}
 		w.passes(3*minute, "95")
 		if all := w.do("GET", "/api/v1/silences", "")["silences"]; fmt.Sprint(all) != "[]" || w.Newest("alerts") == before {
 			t.Errorf("the silences are %v after it, want none", all)

@@ -23,9 +23,9 @@ func (s *Service) newMonitor(j *Job) *alert.JobMonitor {
 	return s.deps.Alerts.Job(subject, j.Alert)
 }
 
-// ended tells the alert of a job that a run has ended. It is called when the store has the end, and before the archive is to
-// have it: as they reach the disk in this order, a process that is killed in between leaves the end in the store, where the
-// next one finds it, and compares it with what the alert has seen.
+// alertEnded tells the alert of a job that a run has ended. It is called when the store has the end, and before the archive
+// is to have it: as they reach the disk in this order, a process that is killed in between leaves the end in the store,
+// where the next one finds it, and compares it with what the alert has seen.
 func (s *Service) alertEnded(run wire.Run) {
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
@@ -34,8 +34,8 @@ func (s *Service) alertEnded(run wire.Run) {
 	}
 }
 
-// alertFound tells the alert of a job of the end of a run of another process, which was found in the store, unless it was
-// told by that process. A clock that was set back may have it told twice.
+// alertFound tells the alert of a job of the end of a run of another process, which was found in the store, unless that
+// process told it. If the clock was set back, the end may be told twice.
 func (s *Service) alertFound(run wire.Run) {
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
@@ -49,7 +49,7 @@ func (s *Service) alertFound(run wire.Run) {
 	j.alert.Ended(run)
 }
 
-// A slowKey is the key of the task that looks whether the run of a job at work is slow, by the name of the job.
+// A slowKey is the key of the task that finds out whether the run of a job at work is slow, by the name of the job.
 type slowKey string
 
 // slowAfter is how long a run of j may be at work; 0: any time.
@@ -60,7 +60,7 @@ func (j *Job) slowAfter() time.Duration {
 	return j.Alert.SlowAfter
 }
 
-// watchSlow has the run of the job at work be looked at, now and from now on. The caller holds Service.alerting.
+// watchSlow adds the task that finds out whether the run of the job at work is slow. The caller holds Service.alerting.
 func (j *Job) watchSlow() {
 	if j.slowAfter() == 0 {
 		return
@@ -78,7 +78,7 @@ func (j *Job) unwatchSlow() {
 	}
 }
 
-// lookSlow is the hook that tells the alert if the run at work is slow, and looks again when it could be.
+// lookSlow is the hook of that task: it tells the alert that the run is slow, or is scheduled for when that could be.
 func (j *Job) lookSlow(_ context.Context, internal *smartpoll.Internal) error {
 	s := j.s
 	s.alerting.Lock() // so that the end of the run is told after that it is slow
@@ -97,7 +97,7 @@ func (j *Job) lookSlow(_ context.Context, internal *smartpoll.Internal) error {
 	return nil
 }
 
-// alertBegun has a run that begins to work be looked at when it could be slow.
+// alertBegun schedules that task for when a run that begins to work could be slow.
 func (s *Service) alertBegun(job string) {
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
@@ -122,8 +122,8 @@ func (s *Service) alertMissed(ctx context.Context, job string, why error) {
 // whyAway is why a run did not begin whose time passed while there was no process.
 const whyAway = "Tidewire was not running"
 
-// missedBefore returns when the first run was due, by job, of those that should have begun since the process before was last
-// at work. Of a job of which no run is known there is none: it may be new in the configuration.
+// missedBefore returns when the first run that a job has missed was due, by job: one that should have begun since the
+// process before was last at work. A job of which no run is known has missed none: it may be new in the configuration.
 func (s *Service) missedBefore(ctx context.Context, all []*config.Job) map[string]time.Time {
 	missed := map[string]time.Time{}
 	if s.deps.Before.IsZero() {

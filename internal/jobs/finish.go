@@ -18,8 +18,8 @@ const (
 )
 
 // finish stores how the run ended. It leaves the queue first, so that a reader who sees the end can start a new run.
-// Then come the topics of the run and of the job, the alert of the job, and last the archive, which gives up the topic of the run: there is no
-// moment at which the run is unknown.
+// Then come the topics of the run and of the job, the alert of the job, and last the archive, which gives up the topic of
+// the run: there is no moment at which the run is unknown.
 func (r *Run) finish(result Result, err error) {
 	s := r.job.s
 	s.queue.leave(r)

@@ -55,7 +55,7 @@ type openRun struct {
 	own  *Run   // of this process, which brings it into the archive; nil: past does, when it is over
 	data []byte // the newest state in the store, nil before the first; of one's own, the end alone
 	over bool   // data is the end
-	told bool   // whoever is to know of the end was told
+	told bool   // the alert of the job was told the end
 
 	end *wire.Run // data as it was decoded, if that has happened
 }

@@ -52,7 +52,8 @@ func (s *poller) usual(pause time.Duration, now time.Time) time.Time {
 func (svc *Service) upstreamIsBack(internal *smartpoll.Internal, upstream string, now time.Time) {
 	for _, s := range *svc.list.Load() {
 		pause := s.pause()
-		if s.upstream != upstream || s.waiting != wire.WaitingBackoff || s.claim == nil || pause == 0 || pause == config.Never || internal.Running(s.key) {
+		backsOff := s.upstream == upstream && s.waiting == wire.WaitingBackoff && s.claim != nil
+		if !backsOff || pause == 0 || pause == config.Never || internal.Running(s.key) {
 			continue
 		}
 		if usual := s.usual(pause, now); usual.Before(internal.Next(s.key)) {

@@ -40,7 +40,7 @@ type Alert struct {
 
 // A Silenced says why receivers are not told of an alert.
 type Silenced struct {
-	ID     string    `json:"id"` // of the [Silence]; empty: a quiet window of the configuration
+	ID     string    `json:"id"` // of the [Silence]; empty: a quiet time of the configuration
 	Until  time.Time `json:"until"`
 	By     string    `json:"by"`     // who made the silence; empty: the configuration
 	Reason string    `json:"reason"` // empty: none was given
