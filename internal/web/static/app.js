@@ -69,7 +69,8 @@ function frame() {
   const jobs = select(allJobs, ({ job, views }) => toolbar.wants(job, views));
   sourceCards.show(sources);
   jobCards.show(jobs);
-  silences.show(store.alerts, titleOf, (of) => store.jobs.get(of.replace(/^job\//, ""))?.job.allowed ?? !refusal);
+  const may = (of) => (of.startsWith("job/") ? store.jobs.get(of.slice("job/".length))?.job.allowed : null) ?? !refusal;
+  silences.show(store.alerts, titleOf, may);
   optional(ui["no-sources"], emptiness(view.sources, sources, "sources"));
   optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
 }
