@@ -23,9 +23,13 @@ type follower struct {
 	copies  [][]byte                  // the data of seen when it arrived
 	newest  map[string]snapshot.Entry // by topic, Gone ones included
 	over    map[string]bool           // runs that ended: a Final, a Gone or a newer run was seen
+	check   func(snapshot.Entry)      // called with each entry, if it is not nil
 	isSync  bool
 	stopped bool // Follow has returned
 }
+
+// patience bounds every wait for something that must happen.
+const patience = 30 * time.Second
 
 // follow starts a follower of s, which ends with the test or the returned function, and returns once it is synced.
 func follow(t *testing.T, s snapshot.Store) (*follower, func()) {
@@ -59,8 +63,8 @@ func follow(t *testing.T, s snapshot.Store) (*follower, func()) {
 	t.Cleanup(stop)
 	select {
 	case <-synced:
-	case <-time.After(10 * time.Second):
-		t.Fatal("Follow did not call synced within 10 s")
+	case <-time.After(patience):
+		t.Fatalf("Follow did not call synced within %v", patience)
 	}
 	return f, stop
 }
@@ -91,6 +95,9 @@ func (f *follower) tell(e snapshot.Entry) {
 	}
 	if known && last.Run != e.Run {
 		f.over[e.Topic+"/"+last.Run] = true
+	}
+	if f.check != nil {
+		f.check(e)
 	}
 	f.newest[e.Topic] = e
 	f.seen = append(f.seen, e)
@@ -137,7 +144,7 @@ func (f *follower) waitFor(topic string, state snapshot.State, data string) snap
 	f.t.Helper()
 	e, ok := f.wait(topic, func(e snapshot.Entry) bool { return e.State == state && string(e.Data) == data })
 	if !ok {
-		f.t.Fatalf("newest entry of %.40q is %v after 10 s, want it %v with data %.40q", topic, e, state, data)
+		f.t.Fatalf("newest entry of %.40q is %v after %v, want it %v with data %.40q", topic, e, patience, state, data)
 	}
 	return e
 }
@@ -147,14 +154,14 @@ func (f *follower) waitForState(topic string, states ...snapshot.State) snapshot
 	f.t.Helper()
 	e, ok := f.wait(topic, func(e snapshot.Entry) bool { return slices.Contains(states, e.State) })
 	if !ok {
-		f.t.Fatalf("newest entry of %.40q is %v after 10 s, want it %v", topic, e, states)
+		f.t.Fatalf("newest entry of %.40q is %v after %v, want it %v", topic, e, patience, states)
 	}
 	return e
 }
 
-// wait waits up to 10 s until the newest entry of topic is as it should, and returns it.
+// wait waits until the newest entry of topic is as it should, and returns it.
 func (f *follower) wait(topic string, is func(snapshot.Entry) bool) (snapshot.Entry, bool) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		e := f.last(topic)
 		if is(e) || time.Now().After(deadline) {
 			return e, is(e)
