@@ -302,7 +302,8 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, topic string) {
 	case rec.topic.Ended():
 		h.answer(w, r, http.StatusOK, topic, rec.run, true)
 	default: // of another process
-		if h.tracker.cancelRun(r.Context(), topic, rec) != nil {
+		if err := h.tracker.cancelRun(r.Context(), topic, rec); err != nil {
+			h.tracker.log.Error("run not asked to stop", "topic", topic, "err", err)
 			failForNow(w, r, "the process that has the run cannot be asked to stop it")
 			return
 		}

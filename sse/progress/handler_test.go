@@ -527,6 +527,23 @@ func (s *fragileStore) Claim(ctx context.Context, topic string, opts snapshot.Cl
 	return s.Memory.Claim(ctx, topic, opts)
 }
 
+// If the process that has a run cannot be asked to stop it, the client hears that, and the log has the reason.
+func TestHandlerCancelFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewMemory()
+		elsewhere := openFixture(t, store, progress.Options{})
+		here := openFixture(t, &fragileStore{store, func() error { return errors.New("the disk is full") }}, progress.Options{})
+		h := &handlerFixture{fixture: here, t: t}
+		h.server = ssetest.NewServer(t, progress.Handler(here.Tracker, progress.HandlerOptions{Work: h.work}))
+		mustStart(t, elsewhere.Tracker, "/a")
+		got := h.do("DELETE", "/a", "")
+		got.problem(t, 503, "cannot be asked to stop it")
+		if got.Header.Get("Retry-After") != "5" || strings.Contains(got.text, "disk") || !strings.Contains(here.log.String(), "disk") {
+			t.Errorf("answer %v %s, log %s, want Retry-After, and the reason in the log alone", got.Header, got.text, here.log)
+		}
+	})
+}
+
 // A start that fails leaves its key free, and those who waited for it try by themselves.
 func TestHandlerStartFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
