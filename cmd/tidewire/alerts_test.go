@@ -172,7 +172,7 @@ jobs: {sync: {exec: ['true']}}
 		}
 		return stdout
 	}
-	for late := time.Now().Add(10 * time.Second); !strings.Contains(ok("alerts"), "✖ firing"); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(patience); !strings.Contains(ok("alerts"), "✖ firing"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatalf("alerts prints %q, want one that fires", ok("alerts"))
 		}

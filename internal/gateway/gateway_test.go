@@ -29,7 +29,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is never waited out
 // where the code is right.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // object is a JSON object.
 type object = map[string]any
