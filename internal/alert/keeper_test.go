@@ -137,12 +137,7 @@ func (l *life) start() {
 	}
 	l.monitor.Resume()
 	l.service.Forget()
-	ctx, cancel := context.WithCancel(l.t.Context())
-	over := make(chan struct{})
-	scheduler := l.scheduler
-	go func() { defer close(over); _ = scheduler.Run(ctx) }()
-	l.end = func() { cancel(); <-over }
-	synctest.Wait()
+	l.end = running(l.t, l.scheduler)
 }
 
 // kill ends the process at once, and begins the next one after a while.

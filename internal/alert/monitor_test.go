@@ -48,11 +48,7 @@ func watch(t *testing.T, a *config.Alert, secrets ...string) *watched {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	over := make(chan struct{})
-	go func() { defer close(over); _ = scheduler.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-over })
-	synctest.Wait()
+	t.Cleanup(running(t, scheduler))
 	return w
 }
 

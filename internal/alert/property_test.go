@@ -247,11 +247,7 @@ func (w *world) start(lost bool) {
 			})
 		}
 	}
-	ctx, cancel := context.WithCancel(w.t.Context())
-	over := make(chan struct{})
-	go func() { defer close(over); _ = w.scheduler.Run(ctx) }()
-	w.end = func() { cancel(); <-over }
-	synctest.Wait()
+	w.end = running(w.t, w.scheduler)
 }
 
 func (w *world) configure() {

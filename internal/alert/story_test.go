@@ -70,12 +70,7 @@ func (s *story) start() {
 // run lets the scheduler run, now that all sources and jobs have begun that a process begins with.
 func (s *story) run() {
 	s.service.Forget()
-	ctx, cancel := context.WithCancel(s.t.Context())
-	over := make(chan struct{})
-	scheduler := s.scheduler
-	go func() { defer close(over); _ = scheduler.Run(ctx) }()
-	s.end = func() { cancel(); <-over }
-	synctest.Wait()
+	s.end = running(s.t, s.scheduler)
 }
 
 // restart kills the process, and begins the next one after a while, without sources: see run.
