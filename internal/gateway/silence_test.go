@@ -32,6 +32,7 @@ type watch struct {
 	end func()
 
 	stepped time.Time // when the clock was set
+	looked  string    // what had been published at the last look
 
 	mu    sync.Mutex // guards the fields below
 	level string
@@ -166,9 +167,14 @@ func (w *watch) passes(d time.Duration, level string) {
 	}
 }
 
-// looks notes how the alert is shown, by the source and by the list of alerts.
+// looks notes how the alert is shown, by the source and by the list of alerts, if something has been published since.
 func (w *watch) looks() {
 	w.t.Helper()
+	newest := w.Newest("source/tank") + w.Newest("alerts")
+	if newest == w.looked {
+		return
+	}
+	w.looked = newest
 	is := "clear"
 	a, _ := w.do("GET", "/api/v1/sources/tank", "")["alert"].(object)
 	if a != nil {
