@@ -24,8 +24,9 @@ func alertsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alerts",
 		Short: "List what fires, who was told, and what is silenced",
-		Long: `Alerts lists the alerts of a gateway's sources and jobs that are not clear: since when, who was told,
-and until when and by whom they are silenced. Receivers that cannot be told are named on stderr.
+		Long: `Alerts lists the alerts of a gateway's sources and jobs that are not clear: since when, who was told, why, and
+until when and by whom they are silenced. Receivers that cannot be told are named on stderr. Who was told of alerts
+that are over is among the events: tidewire events --kind told.
 
 With --json it prints a line for each: the alert as in the API.`,
 		Example: `  tidewire alerts
@@ -73,7 +74,7 @@ told of it again, except that it is resolved. The next time it fires, it is told
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
-	cmd.Flags().StringVar(&body.Reason, "reason", "", "a `text` for others")
+	cmd.Flags().StringVar(&body.Reason, "reason", "", "why, a `text` that others see")
 	return cmd
 }
 
@@ -178,12 +179,15 @@ func alertLooks(a alertRow) statusLook {
 // whatOf tells why an alert fires, and what people did about it.
 func whatOf(a alertRow) string {
 	var said []string
-	if a.Reason != "" {
-		why := strings.ReplaceAll(a.Reason, "_", " ")
-		if a.Run != "" {
-			why += ", run " + a.Run
-		}
+	why := strings.ReplaceAll(a.Reason, "_", " ")
+	if why != "" && a.About != "" {
+		why += ": "
+	}
+	if why += a.About; why != "" {
 		said = append(said, why)
+	}
+	if a.Run != "" {
+		said = append(said, "run "+a.Run)
 	}
 	if a.Error != nil {
 		said = append(said, *a.Error)

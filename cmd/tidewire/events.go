@@ -34,8 +34,8 @@ func eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Show what happened: states, alerts, runs, reloads, sign-ins",
-		Long: `Events shows what happened, the newest last: changes of sources, alerts, runs, reloads, and the starts
-and stops of the gateway; who did it, and who signed in, if the token is that of an admin. It shows the
+		Long: `Events shows what happened, the newest last: changes of sources, alerts, who was told of them,
+runs, reloads, and the starts and stops of the gateway; who did it, and who signed in, if the token is that of an admin. It shows the
 newest 100, or all since the time or age that --since names. With --follow it goes on with what follows
 until Ctrl-C, and reconnects by itself.
 

@@ -87,7 +87,7 @@ hook would be sent by http, as an example:
   {"text":"Tank is firing: 93.5","token":"***"}
 
 mail would be sent by mail, as an example:
-  mail by smtp.example.com:587 (starttls) as me
+  mail by smtp.example.com:587 (tls: starttls) as me
   From: <t@example.com>
   To: <ops@example.com>
   Subject: Tank is firing: 93.5

@@ -62,7 +62,7 @@ zone, 2026-11-21T18:00:00Z. Unsilence ends a silence before its time.`,
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().StringVar(&body.For, "for", "", "for how long: a `duration` such as 30m, 2h or 7d")
 	cmd.Flags().StringVar(&body.Until, "until", "", "until that `time`, such as 18:00")
-	cmd.Flags().StringVar(&body.Reason, "reason", "", "a `text` for others")
+	cmd.Flags().StringVar(&body.Reason, "reason", "", "why, a `text` that others see")
 	return cmd
 }
 

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Link, ListChanged and Observer must be set.
+// Deps is what a [Service] uses. Every field but Told, Link, ListChanged and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
@@ -67,11 +67,24 @@ type Deps struct {
 	// Changed is called when an alert begins to fire, fires for another reason, or is resolved, with the key of its
 	// subject, [notify.Firing] or [notify.Resolved], and the reason of a job.
 	Changed func(key, state, reason string)
+	// Told is called when a receiver was told of alerts, or a message to it is given up; nil: nobody is told.
+	Told func(Told)
 	// Link returns the address of the page that messages have, empty if it has none; nil: it has none.
 	Link func() string
 	// ListChanged is called when [Service.Alerts] returns something else than before; nil: nobody is told.
 	ListChanged func()
 	Observer    *Observer // may be nil
+}
+
+// A Told is what became of a message.
+type Told struct {
+	Receiver string
+	ID       string   // of the message
+	State    string   // [notify.Firing] or [notify.Resolved]
+	Again    string   // why it was told again; empty: it was not
+	Summary  string   // what it says, in one line
+	Alerts   []string // the keys of what it is about
+	GivenUp  error    // why it was given up; nil: the receiver has it
 }
 
 // An Observer is called with the outcome of messages. A nil Observer and nil funcs are allowed. Funcs are called from
@@ -115,6 +128,9 @@ type Service struct {
 func New(deps Deps) *Service {
 	if deps.ListChanged == nil {
 		deps.ListChanged = func() {}
+	}
+	if deps.Told == nil {
+		deps.Told = func(Told) {}
 	}
 	if deps.Link == nil {
 		deps.Link = func() string { return "" }

@@ -67,7 +67,9 @@ func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duratio
 // finishLocked ends a message for the alerts that it told of: the receiver knows it, or it is given up for that reason.
 func (s *Service) finishLocked(r *receiver, b *batch, givenUp error) {
 	now := s.deps.Clock.Now()
+	told := Told{Receiver: r.to.Name, ID: b.id, State: b.state, Again: b.again, Summary: b.summary, GivenUp: givenUp}
 	for _, box := range b.sent {
+		told.Alerts = append(told.Alerts, box.entry.subject.Key)
 		box.finish(box.queue[0], now, givenUp)
 		s.reconcileLocked(box.entry, false)
 		s.saveLocked(box.entry, true)
@@ -75,6 +77,9 @@ func (s *Service) finishLocked(r *receiver, b *batch, givenUp error) {
 	b.members = slices.DeleteFunc(b.members, func(box *outbox) bool { n := box.tried(); return n == nil || n.batch != b })
 	if len(b.members) == 0 {
 		r.batches = slices.DeleteFunc(r.batches, func(other *batch) bool { return other == b })
+	}
+	if len(told.Alerts) > 0 {
+		s.deps.Told(told)
 	}
 	s.deps.ListChanged()
 }

@@ -76,7 +76,7 @@ func QuietUntil(all []*config.Quiet, of Subject, now time.Time) (until time.Time
 var NextQuiet = nextQuiet
 
 // List is what Alerts does while it holds the mutex.
-func (s *Service) List() wire.Alerts { return s.list() }
+func (s *Service) List() wire.Alerts { all, _ := s.list(); return all }
 
 // Longest is how much waits at most for one receiver of one alert.
 func (s *Service) Longest() (most int) {

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -58,13 +59,21 @@ func (m *JobMonitor) Ended(run wire.Run) {
 			m.service.setStatusLocked(m.entry, nil)
 		}
 	case progress.StatusFailed:
-		m.fireLocked(config.ReasonFailed, run.ID, run.FinishedAt, run.Error)
+		m.fireLocked(config.ReasonFailed, run.ID, run.FinishedAt, whyOf(run))
 	case progress.StatusTimedOut:
-		m.fireLocked(config.ReasonTimedOut, run.ID, run.FinishedAt, run.Error)
+		m.fireLocked(config.ReasonTimedOut, run.ID, run.FinishedAt, whyOf(run))
 	case progress.StatusLost:
 		m.fireLocked(config.ReasonLost, run.ID, run.FinishedAt, run.Error)
 	}
 	m.service.saveLocked(m.entry, false)
+}
+
+// whyOf is why a run did not succeed, and the last that it said: an exit status alone tells people nothing.
+func whyOf(run wire.Run) *string {
+	if run.Error == nil || run.Message == "" || strings.Contains(*run.Error, run.Message) {
+		return run.Error
+	}
+	return new(*run.Error + ": " + run.Message)
 }
 
 // Slow tells that a run has been at work for slow_after.

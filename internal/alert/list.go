@@ -6,12 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/notify"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // Alerts returns all alerts that are not clear, the silences, and how the receivers are.
 func (s *Service) Alerts() wire.Alerts {
-	all := s.list()
+	all, readings := s.list()
+	for i := range all.Alerts {
+		all.Alerts[i].About = readings[i].about()
+	}
 	slices.SortFunc(all.Alerts, func(a, b wire.AlertObject) int {
 		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Source, b.Source))
 	})
@@ -25,16 +29,33 @@ func sortTold(told []wire.Told) {
 	slices.SortFunc(told, func(a, b wire.Told) int { return cmp.Compare(a.To, b.To) })
 }
 
-// list returns what Alerts does, but alerts and what they were told in no order: polls wait for the mutex, so a thousand
-// alerts are not sorted while it is held.
-func (s *Service) list() wire.Alerts {
+// A newest is the newest reading of an alert, and which member of its value people are shown first.
+type newest struct {
+	reading  Reading
+	headline string
+}
+
+// about is why the alert is as it is, in one line for people.
+func (n newest) about() string {
+	i := notify.Item{Error: n.reading.Error}
+	if v := n.reading.Value; len(v) <= notify.MaxValue {
+		i.Headline = headlineOf(n.headline, v)
+	}
+	return i.About()
+}
+
+// list returns what Alerts does, but alerts and what they were told in no order, and what alerts are about as their newest
+// readings: polls wait for the mutex, so a thousand alerts are neither sorted nor put into words while it is held.
+func (s *Service) list() (wire.Alerts, []newest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := wire.Alerts{
 		Alerts: make([]wire.AlertObject, 0, len(s.entries)), Silences: s.silencesLocked(), Receivers: []wire.Receiver{},
 	}
+	readings := make([]newest, 0, len(s.entries))
 	for _, e := range s.entries {
 		if e.shown != nil {
+			readings = append(readings, newest{e.reading, e.subject.Headline})
 			all.Alerts = append(all.Alerts, s.objectLocked(e))
 		}
 	}
@@ -49,7 +70,7 @@ func (s *Service) list() wire.Alerts {
 		}
 		all.Receivers = append(all.Receivers, one)
 	}
-	return all
+	return all, readings
 }
 
 // objectLocked is an alert that is not clear for the list, with what it was told in no order.

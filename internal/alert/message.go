@@ -1,6 +1,9 @@
 package alert
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // headlineOf is the member of a value that has that name or is the only one, else all of it.
 func headlineOf(name string, value json.RawMessage) json.RawMessage {
@@ -17,4 +20,13 @@ func headlineOf(name string, value json.RawMessage) json.RawMessage {
 		}
 	}
 	return value
+}
+
+// worse is the higher one of two severities.
+func worse(a, b string) string {
+	rank := []string{"info", "warning", "critical"}
+	if slices.Index(rank, b) > slices.Index(rank, a) {
+		return b
+	}
+	return a
 }

@@ -48,6 +48,7 @@ type batch struct {
 
 	members []*outbox // the head of the queue of each has this batch
 	sent    []*outbox // those whom the call in progress, or the last one, tells of
+	summary string    // what that call tells, in one line
 	at      time.Time // when the message was made
 	failed  time.Time // when a call failed first; zero: none did
 }
@@ -341,16 +342,8 @@ func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
 		}
 	}
 	m.Word()
+	b.summary = m.Summary
 	return m
-}
-
-// worse is the higher one of two severities.
-func worse(a, b string) string {
-	rank := []string{"info", "warning", "critical"}
-	if slices.Index(rank, b) > slices.Index(rank, a) {
-		return b
-	}
-	return a
 }
 
 // task returns the task that brings messages to a receiver, one after the other.

@@ -37,6 +37,7 @@ type story struct {
 	mu       sync.Mutex // guards the fields below
 	heard    []string
 	messages []notify.Message
+	told     []alert.Told
 	down     bool // no receiver can be reached
 }
 
@@ -61,6 +62,11 @@ func (s *story) start() {
 	}
 	s.service = alert.New(alert.Deps{
 		Scheduler: s.scheduler, Log: slog.New(slog.DiscardHandler), Clock: clock.New(), Changed: func(_, _, _ string) {},
+		Told: func(told alert.Told) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.told = append(s.told, told)
+		},
 	})
 	if err := s.service.Restore(s.t.Context(), s.shelf); err != nil {
 		s.t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package events keeps a journal of what has happened: sources that became stale, alerts that fired, runs, reloads, people
+// Package events keeps a journal of what has happened: sources that became stale, alerts that fired, who was told of them, runs, reloads, people
 // who signed in, and the starts and stops of the gateway.
 //
 // A [Journal] is told of each of these once, at the place where it happens: what people and the gateway did comes from
@@ -36,6 +36,7 @@ import (
 const (
 	State   = "state"    // a source became ok, stale or failing
 	Alert   = "alert"    // an alert began to fire, is resolved, or somebody silenced or acknowledged it
+	Told    = "told"     // a receiver was told of alerts, or a message to it was given up
 	Run     = "run"      // a run was started, was asked to end, or ended
 	Reload  = "reload"   // the configuration was read again, and is in effect or was refused
 	SignIn  = "sign-in"  // somebody signed in, or was refused
@@ -45,7 +46,7 @@ const (
 )
 
 // Kinds are the kinds of events. They must not be changed.
-var Kinds = []string{State, Alert, Run, Reload, SignIn, SignOut, Start, Stop}
+var Kinds = []string{State, Alert, Told, Run, Reload, SignIn, SignOut, Start, Stop}
 
 // Personal are the kinds of events that are about people, and only for those who manage the gateway. They must not be
 // changed.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -64,3 +65,6 @@ func (g *gateway) alertChanged(key, state, reason string) {
 		g.journal.AlertChanged(strings.TrimPrefix(key, wire.SourceKey("")), "", state, reason)
 	}
 }
+
+// alertTold records what became of a message about alerts.
+func (g *gateway) alertTold(m alert.Told) { g.journal.Told(events.Message(m)) }

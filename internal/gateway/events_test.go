@@ -40,6 +40,7 @@ jobs: {scan: {exec: ['true', '{pin}'], args: {pin: {secret: true}}}}
 	plant.say(`{"level": 60}`)
 	s.json(202, "POST", "/api/v1/sources/tank/refresh", "")
 	s.await("the alert", func(v object) bool { return v["alert"] != nil })
+	until(t, "the receiver is told", func() bool { return len(s.happened("?kind=told&source=tank")) == 1 })
 	plant.does(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
 	s.json(202, "POST", "/api/v1/sources/tank/refresh", "")
 	s.source("tank", "stale")
@@ -48,7 +49,7 @@ jobs: {scan: {exec: ['true', '{pin}'], args: {pin: {secret: true}}}}
 	got := s.happened("")
 	slices.Reverse(got)
 	want := []string{
-		"start: started", "alert tank: firing", "state tank: stale: ", "run scan anonymous: started",
+		"start: started", "alert tank: firing", "told tank: hook was told: tank is firing: 60", "state tank: stale: ", "run scan anonymous: started",
 		"run scan tidewire: succeeded after ", "reload  anonymous: nothing changed",
 	}
 	if len(got) != len(want) {

@@ -267,7 +267,7 @@ func (m *Mail) Show(message Message) (string, error) {
 	if m.User != "" {
 		as = " as " + m.User
 	}
-	return fmt.Sprintf("mail by %s (%s)%s\nFrom: %s\nTo: %s\nSubject: %s\n\n%s", m.server(), m.TLS, as, m.From, strings.Join(to, ", "),
+	return fmt.Sprintf("mail by %s (tls: %s)%s\nFrom: %s\nTo: %s\nSubject: %s\n\n%s", m.server(), m.TLS, as, m.From, strings.Join(to, ", "),
 		text.Cut(text.Words(message.Summary), maxShown), bodyOf(letter)), nil
 }
 

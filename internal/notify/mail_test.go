@@ -272,7 +272,7 @@ func TestMailIsShown(t *testing.T) {
 	to := &notify.Mail{Host: "smtp.example.com", TLS: notify.StartTLS, User: "me", Password: "hunter2",
 		From: &netmail.Address{Address: "t@example.com"}, To: []*netmail.Address{{Name: "Ops", Address: "o@example.com"}}}
 	got, err := to.Show(severe())
-	want := "mail by smtp.example.com:587 (starttls) as me\nFrom: <t@example.com>\nTo: \"Ops\" <o@example.com>\nSubject: " + summary + "\n\n" +
+	want := "mail by smtp.example.com:587 (tls: starttls) as me\nFrom: <t@example.com>\nTo: \"Ops\" <o@example.com>\nSubject: " + summary + "\n\n" +
 		summary + "\n\n" + since + "\n\n" + link + "\n"
 	if err != nil || got != want {
 		t.Errorf("Show = %s, %v, want %s", got, err, want)

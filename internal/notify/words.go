@@ -20,17 +20,20 @@ func (m *Message) Word() {
 	if m.Count == 1 {
 		i := m.Alerts[0]
 		m.Summary = i.title() + " " + m.verb(i.verb(m.State))
-		if about := i.about(); about != "" && m.State == Firing {
+		if about := i.About(); about != "" && m.State == Firing {
 			m.Summary += ": " + about
 		}
 		m.Text = i.times()
+		if i.Run != "" && m.State == Firing {
+			m.Text += "\nrun " + i.Run
+		}
 		return
 	}
 	m.Summary = fmt.Sprintf("%s %s", m.title(), m.verb("are "+m.word()))
 	var lines []string
 	for _, i := range m.Alerts {
 		line := i.title()
-		if about := i.about(); about != "" && m.State == Firing {
+		if about := i.About(); about != "" && m.State == Firing {
 			line += ": " + about
 		}
 		lines = append(lines, line)
@@ -112,8 +115,8 @@ func (i *Item) verb(state string) string {
 	return i.Reason
 }
 
-// about is why the alert fires: the error, or the value.
-func (i *Item) about() string {
+// About is why the alert fires, in one line: the error, or the value.
+func (i *Item) About() string {
 	if i.Error != nil {
 		return text.Cut(text.Words(*i.Error), maxShown)
 	}

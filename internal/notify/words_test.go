@@ -45,6 +45,12 @@ func TestSummaries(t *testing.T) {
 	if want := "since 2026-11-21T18:40:00Z until 2026-11-21T18:41:00Z and 2 times before"; earlier.Text != want {
 		t.Errorf("the text is %q, want %q", earlier.Text, want)
 	}
+	failed := job("failed", notify.Firing, "exit status 1")
+	failed.Alerts[0].Run = "K3V"
+	failed.Word()
+	if want := "since 2026-11-21T18:40:00Z\nrun K3V"; failed.Text != want {
+		t.Errorf("the text is %q, want %q, so that people can look at its output", failed.Text, want)
+	}
 }
 
 func job(reason, state, failure string) notify.Message {

@@ -105,7 +105,8 @@ type AlertObject struct {
 	Title    string `json:"title"`              // of the source or the job
 	Upstream string `json:"upstream,omitempty"` // that the source polls, or the job requests
 	Alert
-	Told []Told `json:"told"` // what became of the newest message to each receiver that is to know of it, by name
+	About string `json:"about"` // why it is so, in one line for people: the newest error, or else the value; may be empty
+	Told  []Told `json:"told"`  // what became of the newest message to each receiver that is to know of it, by name
 }
 
 // An AlertsVersion is what a stream has of [Alerts]: that they have changed.
