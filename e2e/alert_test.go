@@ -146,6 +146,8 @@ func TestSilencingFromTheCard(t *testing.T) {
 	p.await(`document.activeElement.ariaLabel === "Silence or acknowledge the alert of Tank"`)
 	p.press(kb.Enter)
 	p.await(`dialog().querySelector("h2").textContent === "Alert of Tank" && dialog().contains(document.activeElement)`)
+	p.await(`/^Told: ops \d\d:\d\d$/.test(dialog().querySelector(".told").textContent)`)
+	p.await(`[...dialog().querySelectorAll("[name=of] option")].map((n) => n.textContent).join() === "Tank,Everything of plant,All alerts"`)
 	p.usable()
 	p.readable()
 	p.press(kb.Escape)
@@ -212,6 +214,13 @@ func TestSilencingFromTheCard(t *testing.T) {
 	p.click("dialog [value=end]")
 	p.await(`!dialog() && text("sync", ".handled") === "" && document.title === "(1) Tidewire"`)
 	ops.hears(p, "firing job/sync")
+
+	// All alerts, from the card of one.
+	p.click("[data-name=sync] .bell")
+	p.await(`[...dialog().querySelectorAll("[name=of] option")].map((n) => n.textContent).join() === "Sync,All alerts"`)
+	eval[bool](p, `(dialog().querySelector("[name=of]").value = "all", true)`)
+	p.click("dialog button.run")
+	p.await(`!dialog() && document.querySelector("#silence-list").innerText.includes("All alerts until ") && document.title === "Tidewire"`)
 }
 
 // A quiet time of the configuration is a silence that nobody can end.

@@ -1,9 +1,9 @@
 // The dialog about the alert of one source or job: acknowledging it, silencing it for a while, and ending that.
 
-import { handled, sentence, silenceOf } from "./alert-text.js";
+import { handled, sentence, silenced, silenceOf, toldOf } from "./alert-text.js";
 import * as api from "./api.js";
 import * as clock from "./clock.js";
-import { clone, optional, text } from "./dom.js";
+import { clone, element, optional, text } from "./dom.js";
 import { moment, printable } from "./format.js";
 import { fires } from "./views.js";
 
@@ -29,6 +29,7 @@ export class AlertDialog {
   #problem = this.#part(".problem");
   #invalid = this.#part(".invalid");
   #custom = this.#part("[name=at]");
+  #of = this.#part("[name=of]");
   #reason = this.#part("[name=reason]");
   #close = this.#part("[value=close]");
   #subject; #say; #busy = false;
@@ -65,13 +66,25 @@ export class AlertDialog {
     text(this.#part("h2"), alert ? `Alert of ${title}` : `Silence ${title}`);
     optional(this.#part(".now"), alert ? sentence(alert) : "");
     optional(this.#part(".handled"), handled(alert, silence));
+    optional(this.#part(".told"), fires(alert) ? toldOf(this.#subject.told) : "");
+    this.#offer([subject, ...subject.wider]);
     const focused = document.activeElement;
-    this.#part(".silencing").hidden = Boolean(silence);
+    this.#part("fieldset").hidden = Boolean(silence);
+    this.#part(".wide").hidden = Boolean(silence) || this.#of.length < 2;
     this.#part("button.run").hidden = Boolean(silence);
     this.#part("[value=end]").hidden = !silence?.id;
+    text(this.#part("[value=end]"), silence?.title && silence.of !== this.#subject.key ? `End the silence: ${silence.title}` : "End the silence");
     this.#part("[value=acknowledge]").hidden = !fires(alert) || Boolean(alert.acknowledged);
     this.#part(".why").hidden = Boolean(silence) && this.#part("[value=acknowledge]").hidden;
     if (this.#dialog.contains(focused) && !focused.checkVisibility()) this.#close.focus();
+  }
+
+  /** Adds what can be silenced. What was offered stays, as it may be chosen; all alerts come last. */
+  #offer(choices) {
+    for (const { key, title } of choices) {
+      if ([...this.#of.options].some(({ value }) => value === key)) continue;
+      this.#of.insertBefore(element("option", { value: key }, title), this.#of.querySelector("[value=all]"));
+    }
   }
 
   get #choice() {
@@ -79,17 +92,18 @@ export class AlertDialog {
   }
 
   #silence() {
-    const { key, title, silence } = this.#subject;
+    const { silence } = this.#subject;
     if (silence) return;
+    const title = this.#of.selectedOptions[0].textContent;
     const until = { hour: null, tomorrow: tomorrow(), custom: new Date(this.#custom.value) }[this.#choice];
     const mistake = until && !(until.getTime() > clock.now()) ? "Enter a time to come." : "";
     this.#custom.setAttribute("aria-invalid", String(mistake !== ""));
     optional(this.#invalid, mistake);
     if (mistake) return this.#custom.focus();
-    const what = { of: key, reason: this.#reason.value.trim() };
+    const what = { of: this.#of.value, reason: this.#reason.value.trim() };
     this.#attempt(async () => {
       const made = await api.silence(until ? { ...what, until: until.toISOString() } : { ...what, for: "1h" });
-      return `${title} is silenced ${silenceOf(made)}`;
+      return silenced(what.of, title, silenceOf(made));
     });
   }
 
@@ -102,10 +116,10 @@ export class AlertDialog {
   }
 
   #end() {
-    const { title, silence } = this.#subject;
+    const { key, title, silence } = this.#subject;
     this.#attempt(async () => {
       await api.endSilence(silence.id);
-      return `${title} is silenced no more`;
+      return silenced(silence.of ?? key, silence.title ?? title, "no more");
     });
   }
 

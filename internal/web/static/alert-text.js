@@ -23,6 +23,11 @@ export function silenceOf({ until, by, reason }) {
   return printable(`until ${timeOfDay(end, clock.now())}${who}${reason ? `: ${reason}` : ""}`);
 }
 
+/** That something is silenced, or is not any more: "Tank is silenced until 14:02", "All alerts are silenced no more". */
+export function silenced(of, title, rest) {
+  return `${title} ${of === "all" ? "are" : "is"} silenced ${rest}`;
+}
+
 /** Who knows of an alert, or keeps others from being told of it; "" if nobody does. */
 export function handled(alert, silence) {
   const lines = [];
@@ -32,6 +37,16 @@ export function handled(alert, silence) {
     lines.push(printable(`Acknowledged ${age(clock.now() - Date.parse(at))}, by ${by}${reason ? `: ${reason}` : ""}`));
   }
   return lines.join("\n");
+}
+
+/** Who was told of an alert that fires, and when: "Told: ops 14:02, mail waits"; "" if nobody is to be told. */
+export function toldOf(told) {
+  const each = (told ?? []).map(({ to, state, at, error }) => {
+    if (state === "waiting") return `${to} waits${error ? ` (${error})` : ""}`;
+    if (state === "given_up") return `${to} could not be told (${error})`;
+    return `${to} ${timeOfDay(Date.parse(at), clock.now())}`;
+  });
+  return each.length > 0 ? printable(`Told: ${each.join(", ")}`) : "";
 }
 
 /** That a receiver cannot be told, since when, and why. */

@@ -24,8 +24,8 @@ export class AlertView {
   }
 
   /**
-   * Shows an alert, null if it is clear. `subject` has the `key` and the `title` of what it is of, the `alert`, and the
-   * `silence` that holds for it, if one does; `offered` says whether whoever looks may do something about it.
+   * Shows an alert, null if it is clear. `subject` has the `key` and the `title` of what it is of, the `alert`, who was `told`
+   * of it, the `silence` that holds for it, if one does, and what can be silenced in its place as `wider`; `offered` says whether whoever looks may do something about it.
    */
   update(subject, offered) {
     const { title, alert, silence } = this.#subject = subject;

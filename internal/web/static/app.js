@@ -88,7 +88,7 @@ function knownJobs() {
 /** What the card of a source and the toolbar need. */
 function sourceItem({ source, samples }, refusal) {
   const now = judged(source), views = sourceViews(now);
-  return { source: now, samples, refusal, views, pressing: pressing(views, now.alert), ...silencing("source/" + now.name, now.alert, !refusal) };
+  return { source: now, samples, refusal, views, pressing: pressing(views, now.alert), ...silencing("source/" + now.name, now.alert, !refusal, refusal) };
 }
 
 /** The same of a job. */
@@ -96,18 +96,23 @@ function jobItem(entry, refusal) {
   const { job, alert } = entry, views = jobViews(entry);
   return {
     ...entry, refusal, still: toolbar.paused, mine: (id) => store.mine(id), views, pressing: pressing(views, alert),
-    ...silencing("job/" + job.name, alert, job.allowed),
+    ...silencing("job/" + job.name, alert, job.allowed, refusal),
   };
 }
 
 /**
  * The silence that keeps people from being told of a source or a job, and whether whoever looks is offered to change that:
- * where there is nobody who could be told, it is no question.
+ * where there is nobody who could be told, it is no question. Besides, who was told, and what else can be silenced in its
+ * place: of an alert that is not clear also all of its upstream.
  */
-function silencing(key, alert, may) {
+function silencing(key, alert, may, refusal) {
   const { silences, receivers } = store.alerts;
-  const silence = alert?.silenced ?? silences.find(({ of }) => of === key || of === "all") ?? null;
-  return { silence, offered: may && (receivers.length > 0 || Boolean(alert) || silence !== null) };
+  const found = alert?.silenced ?? silences.find(({ of }) => of === key || of === "all") ?? null;
+  const { of } = silences.find(({ id }) => found?.id && id === found.id) ?? {}; // it may be of more than this one
+  const silence = found && of ? { ...found, of, title: titleOf(of) } : found;
+  const { told = [], upstream } = store.alerts.alerts.get(key) ?? {};
+  const wider = refusal ? [] : [...(upstream ? [`upstream/${upstream}`] : []), "all"].map((of) => ({ key: of, title: titleOf(of) }));
+  return { told, wider, silence, offered: may && (receivers.length > 0 || Boolean(alert) || silence !== null) };
 }
 
 /** What people call what a silence is of. */

@@ -72,7 +72,7 @@ export class JobCard {
    * mine() which runs this page has started.
    */
   update(item) {
-    const { job, run, alert, silence, offered, refusal, mine, still } = item;
+    const { job, run, alert, silence, told, wider, offered, refusal, mine, still } = item;
     if (this.#run?.id !== run?.id) optional(this.#problem, "");
     this.#item = item;
     this.#job = job;
@@ -89,7 +89,7 @@ export class JobCard {
     glyph(this.#state, outranked ? "bell" : run?.warned ? "stale" : glyphs[status] ?? "pending");
     text(this.#state.lastElementChild, outranked ? "alert" : status === "idle" ? "not run yet" : status.replace("_", " ") + warned);
     this.node.classList.toggle("outranked", outranked);
-    this.#alert.update({ key: `job/${job.name}`, title, alert, silence }, offered);
+    this.#alert.update({ key: `job/${job.name}`, title, alert, silence, told, wider }, offered);
     attribute(this.#bar, "aria-label", `${title} progress`);
     this.#buttons(title, job, run);
     this.#showProgress(run, job);

@@ -1,6 +1,6 @@
 // The list of silences, each with a button that ends it, and the banner about receivers that cannot be told.
 
-import { silenceOf, undelivered } from "./alert-text.js";
+import { silenced, silenceOf, undelivered } from "./alert-text.js";
 import * as api from "./api.js";
 import { byId, clone, List, optional, text } from "./dom.js";
 import { printable } from "./format.js";
@@ -44,7 +44,7 @@ class Row {
       problem("");
       try {
         await api.endSilence(this.#silence.id); // the row leaves with the stream
-        say(`${this.#title} is silenced no more`);
+        say(silenced(this.#silence.of, this.#title, "no more"));
       } catch ({ message }) {
         problem(printable(message));
       }

@@ -52,7 +52,7 @@ export class SourceCard {
    * Shows a source with the samples that its sparkline draws, and the silence that holds for its alert. `refusal` says why
    * whoever looks may not refresh it, if so; `offered` whether they may silence it.
    */
-  update({ source, samples, refusal, silence, offered }) {
+  update({ source, samples, refusal, silence, told, wider, offered }) {
     const { state, alert, show = {} } = source;
     const title = printable(source.title || source.name);
     this.#source = source;
@@ -63,7 +63,7 @@ export class SourceCard {
     const outranked = state === "ok" && fires(alert); // a good poll can fire an alert
     glyph(this.#state, outranked ? "bell" : state);
     text(this.#state.lastElementChild, outranked ? "alert" : state);
-    this.#alert.update({ key: `source/${source.name}`, title, alert, silence }, offered);
+    this.#alert.update({ key: `source/${source.name}`, title, alert, silence, told, wider }, offered);
     this.#show(source, show);
     text(this.#summary, sparkline(this.#spark, samples, show));
     this.#trend.hidden = this.#summary.textContent === "";
