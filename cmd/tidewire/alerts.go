@@ -25,8 +25,8 @@ func alertsCommand() *cobra.Command {
 		Use:   "alerts",
 		Short: "List what fires, who was told, and what is silenced",
 		Long: `Alerts lists the alerts of a gateway's sources and jobs that are not clear: since when, who was told, why, and
-until when and by whom they are silenced. Receivers that cannot be told are named on stderr. Who was told of alerts
-that are over is among the events: tidewire events --kind told.
+until when and by whom they are silenced. Receivers that cannot be told are named on stderr.
+Who was told of alerts that are over is among the events: tidewire events --kind told.
 
 With --json it prints a line for each: the alert as in the API.`,
 		Example: `  tidewire alerts

@@ -34,14 +34,15 @@ func eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Show what happened: states, alerts, runs, reloads, sign-ins",
-		Long: `Events shows what happened, the newest last: changes of sources, alerts, who was told of them,
-runs, reloads, and the starts and stops of the gateway; who did it, and who signed in, if the token is that of an admin. It shows the
-newest 100, or all since the time or age that --since names. With --follow it goes on with what follows
-until Ctrl-C, and reconnects by itself.
+		Long: `Events shows what happened, the newest last: changes of sources, alerts, who was told of them, runs,
+reloads, and the starts and stops of the gateway; who did it, and who signed in, if the token is that of
+an admin. It shows the newest 100, or all since the time or age that --since names. With --follow it goes
+on with what follows until Ctrl-C, and reconnects by itself.
 
 With --json it prints a line for each event: the event as in the API.`,
 		Example: `  tidewire events
   tidewire events --since 24h --kind state,alert --source tank
+  tidewire events --since 24h --kind told       # who was told of which alerts, and when
   tidewire events --since 2026-11-21T18:40:00Z --json | jq -r .text
   tidewire events --follow --kind run`,
 		Args: arguments(0, 0),
