@@ -113,6 +113,23 @@ upstreams:
 	}
 }
 
+// What is wrong with an address of a service is said also if the address comes from elsewhere, for none of it is in that.
+func TestWhatIsWrongWithAnAddressFromElsewhereIsSaid(t *testing.T) {
+	for address, want := range map[string]string{
+		"slack://T/B/hunter2\n": "the address has a line break or another control character; write slack://",
+		"ntfy://h/hunter2#x":    "the address has a #, which begins a fragment: %23 stands for it; write ntfy://",
+		"ntfy://h:hunter2/x":    "this is not an address of ntfy; write ntfy://",
+		"ntfy://h/x?p=hunter2":  "the address of ntfy has a parameter that there is not; the parameters are priority",
+	} {
+		t.Setenv("CHAT", address)
+		_, problems := config.Load("f", []byte(`{version: 1, notify: {a: "${env:CHAT}"}, sources: {s: {exec: [a]}}}`))
+		if len(problems) != 1 || problems[0].What != `the value of "${env:CHAT}" is not right here` ||
+			!strings.HasPrefix(problems[0].Want, want) || strings.Contains(fmt.Sprint(problems, problems[0].Excerpt()), "hunter2") {
+			t.Errorf("%q: %v, want %s", address, problems, want)
+		}
+	}
+}
+
 // TestReferenceIsNoPlaceholder: braces in a value from elsewhere are no
 // argument of a job.
 func TestReferenceIsNoPlaceholder(t *testing.T) {

@@ -181,6 +181,8 @@ func (to *notifyDraft) readURL(n *grammar.Node) {
 	switch wrong, bad := errors.AsType[*notify.AddressError](err); {
 	case err == nil:
 		to.service = service
+	case bad && n.HasReferences(): // then Problem leaves out what is wrong, in which there may be a secret; here there is none
+		n.Problem(wrong.What, wrong.What+"; "+wrong.Want)
 	case bad:
 		n.Problem(wrong.What, wrong.Want)
 	case found && isWord(scheme) && n.IsWritten(scheme):

@@ -101,8 +101,13 @@ func ParseService(address string) (*Service, error) {
 	wrong := func(format string, args ...any) (*Service, error) {
 		return nil, &AddressError{fmt.Sprintf(format, args...), "write " + row.shape}
 	}
+	text, _ := url.PathUnescape(address)
 	u, err := url.Parse(address)
 	switch {
+	case strings.ContainsFunc(address+text, unicode.IsControl):
+		return wrong("the address has a line break or another control character")
+	case strings.Contains(address, " "):
+		return wrong("the address has a space: %%20 stands for it")
 	case err != nil:
 		return wrong("this is not an address of %s", row.scheme)
 	case u.Fragment != "":
@@ -111,11 +116,6 @@ func ParseService(address string) (*Service, error) {
 		return wrong("the address of %s has nothing after ://", row.scheme)
 	case !httpkind.ValidPort(u.Port()):
 		return wrong("the address has a bad port")
-	case strings.Contains(address, " "):
-		return wrong("the address has a space: %%20 stands for it")
-	}
-	if text, _ := url.PathUnescape(address); strings.ContainsFunc(text, unicode.IsControl) {
-		return wrong("the address has a control character")
 	}
 	path, ok := segments(u)
 	if !ok {

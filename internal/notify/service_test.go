@@ -2,6 +2,7 @@ package notify_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -364,6 +365,9 @@ func FuzzParseService(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, address string) {
 		to, err := notify.ParseService(address)
+		if wrong, bad := errors.AsType[*notify.AddressError](err); bad && strings.ContainsAny(wrong.What, `"(`) {
+			t.Errorf("%q: %s: that is of the interpreter, which quotes what it was given", address, wrong.What)
+		}
 		if err != nil {
 			return
 		}
