@@ -54,7 +54,8 @@ func acknowledgeCommand() *cobra.Command {
 		Aliases: []string{"ack"},
 		Short:   "Acknowledge an alert that fires",
 		Long: `Acknowledge says that somebody takes care of the alert of source/NAME or job/NAME, which fires: nobody is
-told of it again, except that it is resolved. The next time it fires, it is told as usual.`,
+told of it again, except that it is resolved, or that a job fires for another reason. The next time it fires, it is
+told as usual.`,
 		Example:           "  tidewire acknowledge source/tank --reason 'on my way'",
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeFiring,

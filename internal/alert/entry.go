@@ -124,9 +124,10 @@ func (s *Service) joinLocked(e *entry, group string) {
 	}
 }
 
-// aloneLocked reports whether no other alert can be told together with this one.
-func (s *Service) aloneLocked(e *entry) bool {
-	return e.subject.Upstream == "" || s.groupSizes[e.group()] <= 1
+// aloneLocked reports whether no other alert can be told together with that of an outbox.
+func (s *Service) aloneLocked(box *outbox) bool {
+	group := box.group()
+	return !strings.HasPrefix(group, wire.UpstreamKey("")) || group == box.entry.group() && s.groupSizes[group] <= 1
 }
 
 // setStatusLocked has the alert be as is says, and everybody know of it. It begins an episode, or ends it.
@@ -199,7 +200,7 @@ func (s *Service) showLocked(e *entry) {
 }
 
 // reconcileLocked has every receiver be told what leads from what it knows to how the alert is. If the alert is not
-// silenced any more, a receiver that knows that it fires is told so again.
+// silenced any more, a receiver that knows that it fires is told so again, unless somebody takes care of it.
 func (s *Service) reconcileLocked(e *entry, unsilenced bool) {
 	if e.episode != nil {
 		for _, to := range e.notify {
@@ -239,7 +240,7 @@ func (s *Service) reconcileOutboxLocked(box *outbox, unsilenced bool) {
 	case e.episode == nil || !wanted:
 	case knows == nil:
 		s.enqueueLocked(box, notify.Firing, "", e.episode.id)
-	case knows.episode != e.episode.id || unsilenced && len(box.queue) == 0:
+	case knows.episode != e.episode.id || unsilenced && e.acked == nil && len(box.queue) == 0:
 		s.enqueueLocked(box, notify.Firing, notify.Unsilenced, e.episode.id)
 	case knows.reason != e.status.reason:
 		s.enqueueLocked(box, notify.Firing, notify.Changed, e.episode.id)

@@ -56,6 +56,7 @@ type keptOutbox struct {
 type keptKnown struct {
 	Episode string    `json:"episode"`
 	Reason  string    `json:"reason,omitempty"`
+	Group   string    `json:"group,omitempty"` // empty: that of the subject
 	At      time.Time `json:"at"`
 	Repeats int       `json:"repeats,omitempty"`
 }
@@ -197,7 +198,7 @@ func (s *Service) recordLocked(e *entry) []byte {
 			kept.GivenUp = box.last.err
 		}
 		if k := box.told; k != nil {
-			kept.Told = &keptKnown{Episode: k.episode, Reason: k.reason, At: at(k.at), Repeats: k.repeats}
+			kept.Told = &keptKnown{Episode: k.episode, Reason: k.reason, Group: k.group, At: at(k.at), Repeats: k.repeats}
 		}
 		for _, n := range box.queue {
 			one := keptNotice{
@@ -268,7 +269,7 @@ func (s *Service) resumeOutboxLocked(e *entry, kept keptOutbox, items []*notify.
 	}
 	box := &outbox{entry: e, to: kept.Receiver}
 	if k := kept.Told; k != nil {
-		box.told = &known{episode: k.Episode, reason: k.Reason, at: s.monotonic(k.At), repeats: k.Repeats}
+		box.told = &known{episode: k.Episode, reason: k.Reason, group: k.Group, at: s.monotonic(k.At), repeats: k.Repeats}
 	}
 	if kept.At != nil {
 		box.last = outcome{at: s.monotonic(*kept.At), givenUp: kept.GivenUp != "", err: kept.GivenUp}

@@ -25,6 +25,7 @@ type outbox struct {
 type known struct {
 	episode string
 	reason  string
+	group   string    // of the message that told it first; empty: it is not told yet
 	at      time.Time // when it was told last, by the monotonic clock
 	repeats int       // how often it was repeated
 }
@@ -50,6 +51,15 @@ type outcome struct {
 	err     string // why it was given up
 }
 
+// group is that of the next message about the alert. What a receiver was told of one group is resolved in that group, also if
+// the source belongs to another upstream now: services have an incident for each group, and it would stay open.
+func (box *outbox) group() string {
+	if box.told != nil && box.told.group != "" {
+		return box.told.group
+	}
+	return box.entry.group()
+}
+
 // tried returns the notice that was tried and is to be told still, nil if there is none.
 func (box *outbox) tried() *notice {
 	if len(box.queue) > 0 && box.queue[0].batch != nil {
@@ -72,6 +82,12 @@ func (n *notice) after(before *known) *known {
 		return nil
 	}
 	k := &known{episode: n.episode, reason: n.item.Reason}
+	switch {
+	case before != nil:
+		k.group = before.group
+	case n.batch != nil:
+		k.group = n.batch.group
+	}
 	if before != nil && before.episode == n.episode {
 		k.repeats = before.repeats
 	}

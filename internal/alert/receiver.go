@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -35,33 +34,41 @@ type receiver struct {
 	tasked  bool   // the scheduler has its task
 	calling *batch // the call in progress
 	backoff bool   // the last call failed, and the scheduler has the time of the next one
+	changed bool   // it is configured otherwise than when the call in progress began
 
 	failing time.Time // since when calls fail; zero: they do not
 	err     error     // why the last call failed
 	told    time.Time // when a message was told last
 }
 
-// A batch is a message that was tried. It has the same alerts each time that it is tried, but for those that are silenced
-// meanwhile.
-type batch struct {
-	id, state, again, group string
-
-	members []*outbox // the head of the queue of each has this batch
-	sent    []*outbox // those whom the call in progress, or the last one, tells of
-	summary string    // what that call tells, in one line
-	at      time.Time // when the message was made
-	failed  time.Time // when a call failed first; zero: none did
-}
-
 // receiverLocked returns the receiver that is configured so.
 func (s *Service) receiverLocked(to *config.Notify) *receiver {
 	r := s.receivers[to.Name]
 	if r == nil {
-		r = &receiver{outboxes: map[*outbox]bool{}}
+		r = &receiver{to: to, outboxes: map[*outbox]bool{}}
 		s.receivers[to.Name] = r
 	}
+	before := r.to
 	r.to = to
+	if before != to && !config.Same(before, to) {
+		r.changed = true
+		s.retryLocked(r)
+	}
 	return r
+}
+
+// retryLocked has a receiver that is configured otherwise be called at once: why it failed may be mended.
+func (s *Service) retryLocked(r *receiver) {
+	if !r.changed || r.calling != nil {
+		return // or the end of the call decides
+	}
+	r.changed = false
+	if !r.backoff {
+		return
+	}
+	r.tasked, r.backoff = false, false // the new task begins with the shortest pause
+	s.deps.Scheduler.Remove(receiverKey(r.to.Name))
+	s.wakeLocked(r, s.nextLocked(r))
 }
 
 // SetReceivers tells which receivers are configured. The others are told nothing more, and what they know is forgotten.
@@ -118,7 +125,7 @@ func (s *Service) enlistLocked(box *outbox) {
 		at = s.deps.Clock.Now()
 	default:
 		at = box.queue[0].at
-		if !s.aloneLocked(box.entry) {
+		if !s.aloneLocked(box) {
 			at = at.Add(r.to.GroupWait)
 		}
 	}
@@ -193,10 +200,10 @@ func (s *Service) waitingLocked(r *receiver) map[string]*waiting {
 		if !box.waits() {
 			continue
 		}
-		group, head := box.entry.group(), box.queue[0]
+		group, head := box.group(), box.queue[0]
 		w := all[group]
 		if w == nil {
-			w = &waiting{group: group, first: head.first, last: head.at, alone: s.aloneLocked(box.entry)}
+			w = &waiting{group: group, first: head.first, last: head.at, alone: s.aloneLocked(box)}
 			all[group] = w
 		}
 		w.boxes = append(w.boxes, box)
@@ -220,15 +227,10 @@ func (r *receiver) waitingGroups() int {
 	groups := map[string]bool{}
 	for box := range r.outboxes {
 		if box.waits() {
-			groups[box.entry.group()] = true
+			groups[box.group()] = true
 		}
 	}
 	return len(groups)
-}
-
-// held reports whether a message is not to be tried again for now: all of its alerts are silenced.
-func (b *batch) held() bool {
-	return !slices.ContainsFunc(b.members, func(box *outbox) bool { return box.entry.silenced == nil })
 }
 
 // nextLocked returns when there is something to tell, zero if there is nothing.
@@ -292,60 +294,6 @@ func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) 
 	return b
 }
 
-// batch makes the message that tells the oldest of what waits, and with it all that is like it.
-func (w *waiting) batch(now time.Time) *batch {
-	slices.SortFunc(w.boxes, func(a, b *outbox) int {
-		return cmp.Or(a.queue[0].first.Compare(b.queue[0].first), cmp.Compare(a.entry.subject.Key, b.entry.subject.Key))
-	})
-	oldest := w.boxes[0].queue[0]
-	b := &batch{id: oldest.id, state: oldest.state, again: oldest.again, group: w.group, at: now}
-	for _, box := range w.boxes {
-		if head := box.queue[0]; head.state == b.state && head.again == b.again {
-			head.batch = b
-			b.members = append(b.members, box)
-		}
-	}
-	return b
-}
-
-// messageLocked is what a receiver is sent.
-func (s *Service) messageLocked(r *receiver, b *batch) notify.Message {
-	m := notify.Message{
-		ID: b.id, State: b.state, Again: b.again, Group: b.group, Link: s.deps.Link(), At: *s.deps.Clock.People(s.deps.Clock.Now()),
-	}
-	b.sent = nil
-	for _, box := range b.members {
-		head := box.queue[0]
-		if box.entry.silenced != nil {
-			continue
-		}
-		b.sent = append(b.sent, box)
-		m.Count++
-		m.Severity = worse(m.Severity, head.item.Severity)
-		if len(m.Alerts) < notify.MaxItems {
-			item := *head.item
-			item.Earlier = head.earlier
-			m.Alerts = append(m.Alerts, item)
-		}
-	}
-	for _, e := range s.entries {
-		box := e.outboxes[r.to.Name]
-		if box == nil || e.group() != b.group {
-			continue
-		}
-		knows := box.told
-		if n := box.tried(); n != nil && n.batch == b && e.silenced == nil {
-			knows = n.after(knows)
-		}
-		if knows != nil {
-			m.Firing++
-		}
-	}
-	m.Word()
-	b.summary = m.Summary
-	return m
-}
-
 // task returns the task that brings messages to a receiver, one after the other.
 func (s *Service) task(r *receiver) smartpoll.Task {
 	call := func(ctx context.Context) (*batch, error) {
@@ -368,6 +316,7 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 			}
 			s.resultLocked(r, b, err, in)
 		}
+		s.retryLocked(r)
 		s.wakeLocked(r, s.nextLocked(r))
 		return nil
 	})

@@ -266,6 +266,23 @@ func TestASilence(t *testing.T) {
 			t.Errorf("it is silenced as %+v, silences are %v", is, s.service.Silences())
 		}
 	})
+	tell(t, "that ends while somebody takes care of it", func(s *story) {
+		s.source("tank", "", s.high("ops"))
+		s.source("pump", "", s.high("ops"))
+		s.gets("tank", 95)
+		s.hears("0s ops firing: tank")
+		s.silence(wire.SilenceAll, time.Hour)
+		s.gets("pump", 95)
+		for _, key := range []string{"source/tank", "source/pump"} {
+			if _, err := s.service.Acknowledge(key, "anna", "on my way"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.after(time.Hour)
+		s.hears("1h0m0s ops firing: pump") // of which ops did not know
+		s.gets("tank", 50)
+		s.hears("1h0m0s ops resolved: tank")
+	})
 	tell(t, "in which it ends", func(s *story) {
 		s.source("tank", "", s.high("ops"))
 		s.source("pump", "", s.high("ops"))
@@ -570,6 +587,51 @@ func TestReceiversOfAnotherConfiguration(t *testing.T) {
 		if len(s.shelf.rows) != 0 {
 			t.Errorf("%v is kept", s.shelf.rows)
 		}
+	})
+	tell(t, "what was told of an upstream is resolved in its group", func(s *story) {
+		groups := func(want ...string) {
+			t.Helper()
+			var got []string
+			for _, m := range s.sent() {
+				got = append(got, fmt.Sprintf("%s %s firing %d", m.Group, m.State, m.Firing))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("the messages are %q, want %q", got, want)
+			}
+		}
+		for _, name := range []string{"a", "b", "c"} {
+			s.source(name, "plant", s.high("ops"))
+		}
+		s.gets("a", 95)
+		s.gets("b", 95)
+		s.after(time.Minute)
+		s.source("a", "mill", s.high("ops"))
+		s.source("b", "mill", s.high("ops"))
+		s.gets("a", 50)
+		s.after(2 * time.Minute)
+		s.restart(time.Minute)
+		s.source("a", "mill", s.high("ops"))
+		s.source("b", "", s.high("ops"))
+		s.source("c", "plant", s.high("ops"))
+		s.run()
+		s.gets("a", 95)
+		s.gets("b", 50)
+		s.after(4 * time.Minute)
+		groups("upstream/plant firing firing 2", "upstream/plant resolved firing 1", "upstream/mill firing firing 1",
+			"upstream/plant resolved firing 0")
+	})
+	tell(t, "one that is mended is told at once", func(s *story) {
+		s.source("tank", "", s.high("ops"))
+		s.fails(true)
+		s.gets("tank", 95)
+		s.after(3 * time.Hour)
+		s.fails(false)
+		s.source("tank", "", s.high("ops"))
+		s.hears()
+		mended := s.to("ops")
+		mended.GroupWait = time.Second
+		s.service.SetReceivers([]*config.Notify{mended})
+		s.hears("3h0m0s ops firing: tank")
 	})
 	tell(t, "one that is not configured any more is told nothing", func(s *story) {
 		s.source("tank", "", s.high("ops", "lead"))
