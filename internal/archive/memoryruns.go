@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -26,6 +27,7 @@ type MemoryRuns struct {
 	runs      map[string]Run
 	byCreated []RunKey         // of all runs, oldest first
 	byEnd     map[string][]end // by job, oldest first
+	added     uint64           // runs
 	forgotten map[string]struct{}
 	order     []string // the ids in forgotten, oldest first
 	outputs   map[string]*output
@@ -33,10 +35,12 @@ type MemoryRuns struct {
 	printed   int64    // bytes in all outputs
 }
 
-// An end is when a run ended.
+// An end is the place of a run among the ends of its job: those of the same millisecond are in the order in which the runs
+// began and were added.
 type end struct {
-	at time.Time
-	id string
+	at, created time.Time
+	n           uint64 // grows with each run
+	id          string
 }
 
 // An output is what a run has printed.
@@ -88,8 +92,10 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 	at, _ := slices.BinarySearchFunc(m.byCreated, run.Key(), RunKey.Compare)
 	m.byCreated = slices.Insert(m.byCreated, at, run.Key())
 	ends := m.byEnd[run.Job]
-	at, _ = slices.BinarySearchFunc(ends, end{run.Finished, run.ID}, compareEnds)
-	m.byEnd[run.Job] = slices.Insert(ends, at, end{run.Finished, run.ID})
+	m.added++
+	is := end{run.Finished, run.Created, m.added, run.ID}
+	at, _ = slices.BinarySearchFunc(ends, is, end.compare)
+	m.byEnd[run.Job] = slices.Insert(ends, at, is)
 	if o := m.outputs[run.ID]; o != nil {
 		o.ended = true
 	}
@@ -116,7 +122,9 @@ func byNow(ends []end, now time.Time) (past, future []end) {
 	return ends[:at], ends[at:]
 }
 
-func compareEnds(a, b end) int { return RunKey{a.at, a.id}.Compare(RunKey{b.at, b.id}) }
+func (e end) compare(f end) int {
+	return cmp.Or(e.at.Compare(f.at), e.created.Compare(f.created), cmp.Compare(e.n, f.n))
+}
 
 // forgetLocked forgets a run.
 func (m *MemoryRuns) forgetLocked(run Run) {
@@ -125,8 +133,9 @@ func (m *MemoryRuns) forgetLocked(run Run) {
 		m.byCreated = slices.Delete(m.byCreated, at, at+1)
 	}
 	ends := m.byEnd[run.Job]
-	if at, ok := slices.BinarySearchFunc(ends, end{run.Finished, run.ID}, compareEnds); ok {
-		ends = slices.Delete(ends, at, at+1)
+	at, _ := slices.BinarySearchFunc(ends, end{at: run.Finished, created: run.Created}, end.compare)
+	if same := slices.IndexFunc(ends[at:], func(e end) bool { return e.id == run.ID }); same >= 0 {
+		ends = slices.Delete(ends, at+same, at+same+1)
 	}
 	m.byEnd[run.Job] = ends
 	if len(ends) == 0 {

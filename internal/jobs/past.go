@@ -169,7 +169,7 @@ func (p *past) wait(ctx context.Context, r *Run, data []byte) {
 			waiting = append(waiting, run)
 		}
 	}
-	slices.SortFunc(waiting, func(a, b wire.Run) int { return a.FinishedAt.Compare(*b.FinishedAt) })
+	slices.SortFunc(waiting, byEnd)
 	waiting = waiting[:max(0, len(waiting)-min(r.job.Keep.Runs, mostWaiting))]
 	for _, run := range waiting {
 		delete(p.open, run.ID)
@@ -179,6 +179,11 @@ func (p *past) wait(ctx context.Context, r *Run, data []byte) {
 		p.giveUp(ctx, run.ID)
 		p.deps.Archive.Discard(run.ID)
 	}
+}
+
+// byEnd orders runs that have ended as the archive does.
+func byEnd(a, b wire.Run) int {
+	return cmp.Or(a.FinishedAt.Compare(*b.FinishedAt), a.CreatedAt.Compare(b.CreatedAt))
 }
 
 // ended returns the run if it is over and waits for the archive.
@@ -242,37 +247,38 @@ func (p *past) tellAll() {
 		}
 	}
 	p.mu.Unlock()
-	slices.SortFunc(ends, func(a, b wire.Run) int {
-		return cmp.Or(a.FinishedAt.Compare(*b.FinishedAt), a.CreatedAt.Compare(b.CreatedAt))
-	})
+	slices.SortFunc(ends, byEnd)
 	for _, run := range ends {
 		p.tell(run)
 	}
 }
 
-// archiveWaiting brings all runs that are over now into the archive.
+// archiveWaiting brings all runs that are over now into the archive, in the order of their ends.
 func (p *past) archiveWaiting(ctx context.Context) error {
 	p.tellAll()
 	p.mu.Lock()
-	over := map[string][]byte{}
+	var over []wire.Run
+	ends := map[string][]byte{}
 	for id, o := range p.open {
-		if o.told {
-			over[id] = o.data
-		}
-	}
-	p.mu.Unlock()
-	for id, data := range over {
-		run, ok := (&openRun{data: data, over: true}).ended()
-		if !ok { // it is none of ours
-			p.drop(id)
+		if !o.told {
 			continue
 		}
-		run.ID = id         // as its topic says
+		run, ok := (&openRun{data: o.data, over: true}).ended()
+		if !ok { // it is none of ours
+			delete(p.open, id)
+			continue
+		}
+		run.ID = id // as its topic says
+		over, ends[id] = append(over, run), o.data
+	}
+	p.mu.Unlock()
+	slices.SortFunc(over, byEnd)
+	for _, run := range over {
 		keep := math.MaxInt // of a job that is not configured: until they expire
 		if j := p.definition(run.Job); j != nil {
 			keep = j.Keep.Runs
 		}
-		if err := p.archive(ctx, run, data, keep); err != nil {
+		if err := p.archive(ctx, run, ends[run.ID], keep); err != nil {
 			return err
 		}
 	}

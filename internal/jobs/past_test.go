@@ -226,3 +226,41 @@ func TestRunsThatEndTogetherKeepAsManyAsTheJobAllows(t *testing.T) {
 		}
 	}
 }
+
+// Of runs that end in the same millisecond, while the archive cannot be written, those stay that were asked for last.
+func TestRunsThatEndTogetherAreInTheOrderInWhichTheyBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := &brokenArchive{Runs: archive.NewMemoryRuns(nil)}
+		begin := make(chan struct{})
+		b := openOn(t, disk, `jobs: {j: {exec: [x, "{n}"], args: {n: {type: int}}, on_busy: queue, queue: 100, keep: {runs: 3}}}`,
+			func(context.Context) error {
+				<-begin
+				return nil
+			})
+		disk.down.Store(true)
+		var runs []*jobs.Run
+		for i := range 9 {
+			run, err := b.start("j", n(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			runs = append(runs, run)
+			time.Sleep(time.Millisecond)
+		}
+		close(begin)
+		synctest.Wait()
+		check := func(when string) {
+			t.Helper()
+			for i, run := range runs {
+				_, err := b.Lookup(t.Context(), run.Snapshot().ID)
+				if kept, want := err == nil, i >= 6; kept != want {
+					t.Errorf("%s: run %d of 9 is kept: %t (%v), want %t", when, i+1, kept, err, want)
+				}
+			}
+		}
+		check("while it is down")
+		disk.down.Store(false)
+		time.Sleep(2 * time.Minute)
+		check("when it works again")
+	})
+}

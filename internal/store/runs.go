@@ -38,6 +38,10 @@ CREATE TABLE run_output (
 CREATE TABLE run_forgotten (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE run_trash (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID`
 
+// endsInOrder has runs that ended in the same millisecond be in the order in which they began and then were added, which n
+// says, the last column of each index: by their random ids the newest could count as the oldest, and be forgotten.
+const endsInOrder = `DROP INDEX run_finished; CREATE INDEX run_finished ON run (job, finished, created)`
+
 // Queries of runs. In lists, + keeps SQLite from using the index on expires; of two indexes that begin with what is asked
 // for it takes any.
 const (
@@ -48,14 +52,14 @@ const (
 	listJob        = runColumns + `WHERE job=? AND ` + runPage
 	listStatus     = runColumns + `WHERE status=? AND ` + runPage
 	listJobStatus  = runColumns + `INDEXED BY run_job_status WHERE job=? AND status=? AND ` + runPage
-	lastRun        = runColumns + `WHERE job=? AND finished <= ? AND +expires > ? ORDER BY finished DESC, id DESC LIMIT 1`
+	lastRun        = runColumns + `WHERE job=? AND finished <= ? AND +expires > ? ORDER BY finished DESC, created DESC, n DESC LIMIT 1`
 	oneRun         = runColumns + `WHERE id=?`
 	isForgotten    = `SELECT count(*) FROM run_forgotten WHERE id=?`
 	addRun         = `INSERT INTO run (id, job, status, trigger, created, finished, expires, data) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING`
 	countRun       = `INSERT INTO run_count (job, runs) VALUES (?, 1) ON CONFLICT (job) DO UPDATE SET runs=runs+1`
 	runsOf         = `SELECT runs FROM run_count WHERE job=?`
-	oldestRuns     = `SELECT n, id, job FROM run WHERE job=? ORDER BY finished, id LIMIT ?`
-	futureRuns     = `SELECT n, id, job FROM run WHERE job=? AND finished > ? ORDER BY finished, id LIMIT ?`
+	oldestRuns     = `SELECT n, id, job FROM run WHERE job=? ORDER BY finished, created, n LIMIT ?`
+	futureRuns     = `SELECT n, id, job FROM run WHERE job=? AND finished > ? ORDER BY finished, created, n LIMIT ?`
 	expiredRuns    = `SELECT n, id, job FROM run WHERE expires <= ? ORDER BY expires LIMIT ?`
 	dropRun        = `DELETE FROM run WHERE n=?`
 	discountRun    = `UPDATE run_count SET runs=runs-1 WHERE job=?`

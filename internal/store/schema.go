@@ -18,6 +18,7 @@ var migrations = []string{
 	}, ";\n"),
 	startKeyTables + ";\n" + meaningTables,
 	alertKeys,
+	endsInOrder,
 }
 
 // metaTables has what concerns the whole database, by name.

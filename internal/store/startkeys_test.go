@@ -87,7 +87,8 @@ func TestSchemaOfTheFirstVersion(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := db.ExecContext(context.Background(), `DROP TABLE start_key; DROP TABLE source_meaning;
-		ALTER TABLE alert RENAME COLUMN key TO source; PRAGMA user_version=1`); err != nil {
+		ALTER TABLE alert RENAME COLUMN key TO source; DROP INDEX run_finished;
+		CREATE INDEX run_finished ON run (job, finished, id); PRAGMA user_version=1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()

@@ -37,6 +37,33 @@ func (t runsTest) keep() {
 	t.has("late", archive.ErrForgotten)
 }
 
+// Runs that end in the same millisecond are in the order in which they began, and then were added, whatever their ids.
+func (t runsTest) sameTime() {
+	for _, c := range []struct{ job, order string }{{"up", "abcdef"}, {"down", "fedcba"}, {"mixed", "cfabed"}} {
+		for i, r := range c.order {
+			run := runOf(c.job+string(r), c.job, "succeeded", i/2)
+			run.Finished = base.Add(time.Hour)
+			t.add(run, 2)
+			if got, err := t.Last(t.Context(), c.job); err != nil || got.ID != run.ID {
+				t.Errorf("Last of %s = %q, %v, want %s, the newest of those that ended at the same time", c.job, got.ID, err, run.ID)
+			}
+		}
+		for i, r := range c.order {
+			want := archive.ErrForgotten
+			if i >= len(c.order)-2 {
+				want = nil
+			}
+			t.has(c.job+string(r), want)
+		}
+	}
+	// One that began before the others, and is added late, was not the last.
+	early := runOf("early", "up", "lost", 0)
+	early.Finished = base.Add(time.Hour)
+	t.add(early, 2)
+	t.has("early", archive.ErrForgotten)
+	t.has("upf", nil)
+}
+
 // A clock that was ahead for a while, and was set back, leaves runs that ended in the future.
 func (t runsTest) future() {
 	for i := range 3 {

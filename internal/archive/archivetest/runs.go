@@ -46,6 +46,7 @@ func RunRuns(t *testing.T, open func(t *testing.T, forgotten int) archive.Runs) 
 		{"a run is found as it was added", runsTest.found},
 		{"the first end of a run counts", runsTest.first},
 		{"the runs that ended last are kept", runsTest.keep},
+		{"the newest of ends at the same time are kept", runsTest.sameTime},
 		{"runs of the future make way", runsTest.future},
 		{"what has expired is forgotten", runsTest.expired},
 		{"ids of many forgotten runs", runsTest.forgotten},
