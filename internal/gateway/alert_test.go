@@ -18,6 +18,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/gateway"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
@@ -447,6 +448,22 @@ func (r *receiver) quiet(t *testing.T) {
 	}
 }
 
+// allTold waits until the gateway knows that its receivers have been told everything: a call that a stop breaks off is made
+// again.
+func (s *server) allTold() {
+	s.t.Helper()
+	tag := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		_, h, body := s.do("GET", "/api/v1/alerts", "", "If-None-Match", tag, "Prefer", "wait=5")
+		var all wire.Alerts
+		if json.Unmarshal([]byte(body), &all) == nil && !slices.ContainsFunc(all.Receivers, func(r wire.Receiver) bool { return r.Waiting > 0 }) {
+			return
+		}
+		tag = h.Get("ETag")
+	}
+	s.t.Fatal("something still waits to be told")
+}
+
 func TestWebhooksOverTheNetwork(t *testing.T) {
 	t.Parallel()
 	up := newUpstream(t, `{"level": 95}`)
@@ -523,6 +540,7 @@ sources:
 	s.reload(with(`title: T-101`, ""))
 	s.await("no alert", func(v object) bool { return v["title"] == "T-101" && v["alert"] == nil })
 	ops.hears(t, "tank resolved 95") // who knows that it fires is told that it is over
+	s.allTold()
 	s.stop()
 	ops.quiet(t)
 }
