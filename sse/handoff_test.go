@@ -544,6 +544,7 @@ func TestObserver(t *testing.T) {
 					ended("client closes", sse.CauseLeft)
 				}
 				go f.hub.Drain(context.Background())
+				synctest.Wait() // it refuses streams now
 				_ = f.srv.Open(t, "/one/a", nil)
 				mu.Lock()
 				defer mu.Unlock()
