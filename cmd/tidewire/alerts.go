@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -79,37 +78,25 @@ told as usual.`,
 	return cmd
 }
 
-// An alertRow is an alert, also as the API has it.
-type alertRow struct {
-	wire.AlertObject
-	raw json.RawMessage
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (a *alertRow) UnmarshalJSON(data []byte) error {
-	a.raw = slices.Clone(data)
-	return json.Unmarshal(data, &a.AlertObject)
-}
-
 // listAlerts prints the alerts, and on notes the receivers that fail.
 func listAlerts(ctx context.Context, gw *remote, asJSON bool, out, notes io.Writer) error {
 	var all struct {
-		Alerts    []alertRow
+		Alerts    []sent[wire.AlertObject]
 		Receivers []wire.Receiver
 	}
 	if _, err := gw.get(ctx, &all, "alerts"); err != nil {
 		return err
 	}
-	slices.SortStableFunc(all.Alerts, func(a, b alertRow) int { return cmp.Compare(urgency(a), urgency(b)) })
+	slices.SortStableFunc(all.Alerts, func(a, b sent[wire.AlertObject]) int { return cmp.Compare(urgency(a.is), urgency(b.is)) })
 	switch {
 	case asJSON:
-		for _, row := range all.Alerts {
-			fmt.Fprintf(out, "%s\n", row.raw)
+		if err := printSent(out, all.Alerts); err != nil {
+			return err
 		}
 	case len(all.Alerts) == 0:
 		fmt.Fprintln(out, "nothing fires")
 	default:
-		if err := alertsGrid(all.Alerts).print(out); err != nil {
+		if err := alertsGrid(values(all.Alerts)).print(out); err != nil {
 			return err
 		}
 	}
@@ -123,7 +110,7 @@ func listAlerts(ctx context.Context, gw *remote, asJSON bool, out, notes io.Writ
 }
 
 // urgency orders alerts: those that fire first, and of them those that nobody knows of.
-func urgency(a alertRow) int {
+func urgency(a wire.AlertObject) int {
 	switch {
 	case a.State != wire.AlertFiring:
 		return 2
@@ -134,7 +121,7 @@ func urgency(a alertRow) int {
 }
 
 // alertsGrid is a table of alerts.
-func alertsGrid(rows []alertRow) grid {
+func alertsGrid(rows []wire.AlertObject) grid {
 	g := grid{
 		cells:  [][]string{{"ALERT", "STATE", "SEVERITY", "SINCE", "TOLD", "WHAT"}},
 		limits: []int{40, 10, 8, 19, 30, math.MaxInt}, painted: 1,
@@ -165,7 +152,7 @@ func alertsGrid(rows []alertRow) grid {
 }
 
 // alertLooks is the mark of an alert.
-func alertLooks(a alertRow) statusLook {
+func alertLooks(a wire.AlertObject) statusLook {
 	switch {
 	case a.State != wire.AlertFiring:
 		return statusLook{"○", terminal.Faint}
@@ -178,7 +165,7 @@ func alertLooks(a alertRow) statusLook {
 }
 
 // whatOf tells why an alert fires, and what people did about it.
-func whatOf(a alertRow) string {
+func whatOf(a wire.AlertObject) string {
 	var said []string
 	why := strings.ReplaceAll(a.Reason, "_", " ")
 	if why != "" && a.About != "" {

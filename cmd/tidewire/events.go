@@ -90,24 +90,12 @@ type eventLister struct {
 	json  bool
 }
 
-// An eventRow is an event, also as the API has it.
-type eventRow struct {
-	wire.Event
-	raw json.RawMessage
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (e *eventRow) UnmarshalJSON(data []byte) error {
-	e.raw = slices.Clone(data)
-	return json.Unmarshal(data, &e.Event)
-}
-
 // list shows what has happened.
 func (e *eventLister) list(ctx context.Context) error {
-	var all []eventRow // newest first
+	var all []sent[wire.Event] // newest first
 	for {
 		var page struct {
-			Events []eventRow
+			Events []sent[wire.Event]
 			Next   *string
 		}
 		if _, err := e.gw.query(ctx, &page, e.query, "events"); err != nil {
@@ -166,11 +154,11 @@ func (e *eventLister) follow(ctx context.Context) error {
 		if ev.Name != "" {
 			continue
 		}
-		var row eventRow
+		var row sent[wire.Event]
 		if err := json.Unmarshal(ev.Data, &row); err != nil {
 			return fmt.Errorf("read the stream: %w", err)
 		}
-		if err := e.show([]eventRow{row}, first); err != nil {
+		if err := e.show([]sent[wire.Event]{row}, first); err != nil {
 			return err
 		}
 		first = false
@@ -185,12 +173,10 @@ func (e *eventLister) follow(ctx context.Context) error {
 var eventWidths = []int{len(time.DateTime), 8, 12, 8}
 
 // show prints events, as a table with its head if that is wanted.
-func (e *eventLister) show(rows []eventRow, head bool) error {
+func (e *eventLister) show(rows []sent[wire.Event], head bool) error {
 	if e.json {
-		for _, row := range rows {
-			if _, err := fmt.Fprintf(e.out, "%s\n", row.raw); err != nil {
-				return fmt.Errorf("write the output: %w", err)
-			}
+		if err := printSent(e.out, rows); err != nil {
+			return fmt.Errorf("write the output: %w", err)
 		}
 		return nil
 	}
@@ -198,7 +184,7 @@ func (e *eventLister) show(rows []eventRow, head bool) error {
 	if head {
 		cells = append(cells, []string{"TIME", "KIND", "WHAT", "WHO", "EVENT"})
 	}
-	for _, row := range rows {
+	for _, row := range values(rows) {
 		cells = append(cells, []string{
 			row.Time.Local().Format(time.DateTime), row.Kind, text.Line(row.Source + row.Job), cmp.Or(text.Line(row.Who), "–"),
 			text.Line(row.Text),

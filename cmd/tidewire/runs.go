@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -71,44 +70,23 @@ type runsQuery struct {
 	json               bool
 }
 
-// A runRow is a run in the table.
-type runRow struct {
-	wire.Run
-
-	raw json.RawMessage // the run as sent by the gateway
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (r *runRow) UnmarshalJSON(data []byte) error {
-	if err := json.Unmarshal(data, &r.Run); err != nil {
-		return err
-	}
-	r.raw = slices.Clone(data)
-	return nil
-}
-
 // listRuns prints the runs that q asks for, with --json page by page.
 func listRuns(ctx context.Context, gw *remote, q runsQuery, out io.Writer) error {
-	var rows []runRow
+	var rows []wire.Run
 	found := 0
 	for cursor := ""; found < q.limit; {
 		var page struct {
-			Runs []runRow
+			Runs []sent[wire.Run]
 			Next *string
 		}
 		if err := gw.runs(ctx, &page, q, min(q.limit-found, pageOfRuns), cursor); err != nil {
 			return startError(ctx, gw, err)
 		}
-		for _, row := range page.Runs {
-			if q.json {
-				if _, err := fmt.Fprintf(out, "%s\n", row.raw); err != nil {
-					return err
-				}
-			}
-		}
 		found += len(page.Runs)
 		if !q.json {
-			rows = append(rows, page.Runs...)
+			rows = append(rows, values(page.Runs)...)
+		} else if err := printSent(out, page.Runs); err != nil {
+			return err
 		}
 		if page.Next == nil || len(page.Runs) == 0 {
 			break
@@ -142,7 +120,7 @@ func (r *remote) runs(ctx context.Context, v any, q runsQuery, limit int, cursor
 }
 
 // runsGrid is a table of runs, with their jobs if they are of several.
-func runsGrid(rows []runRow, withJob bool, now time.Time) grid {
+func runsGrid(rows []wire.Run, withJob bool, now time.Time) grid {
 	g := grid{
 		cells: [][]string{{"RUN", "STATUS", "CREATED", "TOOK", "MESSAGE"}}, limits: []int{26, 14, 19, 9, math.MaxInt},
 		painted: 1, colour: func(row int) terminal.Colour { return statusLooks[rows[row].Status].colour },

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -144,29 +142,14 @@ func endSilences(ctx context.Context, gw *remote, what string, out io.Writer) er
 	return nil
 }
 
-// A silenceRow is a silence, also as the API has it.
-type silenceRow struct {
-	wire.Silence
-	raw json.RawMessage
-}
-
-// UnmarshalJSON implements [json.Unmarshaler].
-func (s *silenceRow) UnmarshalJSON(data []byte) error {
-	s.raw = slices.Clone(data)
-	return json.Unmarshal(data, &s.Silence)
-}
-
 // listSilences prints the silences.
 func listSilences(ctx context.Context, gw *remote, asJSON bool, out io.Writer) error {
-	var all struct{ Silences []silenceRow }
+	var all struct{ Silences []sent[wire.Silence] }
 	if _, err := gw.get(ctx, &all, "silences"); err != nil {
 		return err
 	}
 	if asJSON {
-		for _, s := range all.Silences {
-			fmt.Fprintf(out, "%s\n", s.raw)
-		}
-		return nil
+		return printSent(out, all.Silences)
 	}
 	if len(all.Silences) == 0 {
 		fmt.Fprintln(out, "nothing is silenced")
@@ -176,7 +159,7 @@ func listSilences(ctx context.Context, gw *remote, asJSON bool, out io.Writer) e
 		cells: [][]string{{"SILENCE", "OF", "UNTIL", "BY", "REASON"}}, limits: []int{16, 40, 19, 24, math.MaxInt},
 		painted: 1, colour: func(int) terminal.Colour { return terminal.Bold },
 	}
-	for _, s := range all.Silences {
+	for _, s := range values(all.Silences) {
 		g.cells = append(g.cells, []string{
 			cmp.Or(text.Line(s.ID), "–"), text.Line(s.Of), s.Until.Local().Format(time.DateTime),
 			text.Line(cmp.Or(s.By, theConfiguration)), text.Line(s.Reason),
