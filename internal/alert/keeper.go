@@ -228,6 +228,12 @@ func (s *Service) takeLeftLocked(e *entry) (record, bool) {
 	if s.keeper == nil {
 		return record{}, false
 	}
+	if shared := s.keeper.shared(); shared != nil {
+		var r record
+		data := shared.Left(e.subject.Key)
+		ok := data != nil && json.Unmarshal(data, &r) == nil
+		return r, ok
+	}
 	r, ok := s.keeper.left[e.subject.Key]
 	delete(s.keeper.left, e.subject.Key)
 	return r, ok

@@ -236,3 +236,15 @@ func (s *Service) forgetSilenceLocked(id string) {
 		s.keeper.store.Keep(silenceKey+id, nil, true)
 	}
 }
+
+// silenceID returns the ID of the silence whose record has that key, if it is one.
+func silenceID(key string) (id string, ok bool) { return strings.CutPrefix(key, silenceKey) }
+
+// SilenceUntil returns until when the silence lasts whose record that is, if it is one.
+func SilenceUntil(key string, data []byte) (until time.Time, ok bool) {
+	var one wire.Silence
+	if _, ok = silenceID(key); !ok || json.Unmarshal(data, &one) != nil {
+		return until, false
+	}
+	return one.Until, true
+}

@@ -145,6 +145,8 @@ type Deps struct {
 	Log   *slog.Logger
 	// Clients gets what clients cause, as often as it lets that pass.
 	Clients *flood.Handler
+	// Replicas are the processes that share the store.
+	Replicas func() wire.Replicas
 	// Ready reports whether the gateway polls and answers.
 	Ready func() bool
 	// StoreFails reports whether state cannot be stored now.

@@ -153,6 +153,10 @@ func (a *API) answerStart(w http.ResponseWriter, r *http.Request, run *jobs.Run,
 			coalesced := snap.Coalesced
 			snap = run.Snapshot()
 			snap.Coalesced = coalesced
+		} else if !snap.Status.Ended() { // it is a run of another replica
+			if snap = a.awaitEnd(r.Context(), snap, prefer.Duration); !a.revalidate(w, r, view, nil) {
+				return
+			}
 		}
 		if snap.Status.Ended() {
 			status = http.StatusOK

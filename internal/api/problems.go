@@ -112,6 +112,7 @@ var refusals = map[jobs.Code]problem.Problem{
 	jobs.Stopping:  {Status: http.StatusServiceUnavailable, Type: "stopping"},
 	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: problem.KeyReused},
 	jobs.Expired:   {Status: http.StatusGone},
+	jobs.Elsewhere: {Status: http.StatusServiceUnavailable},
 }
 
 // failStart answers a start that failed.

@@ -65,6 +65,7 @@ func (a *API) routes() []route {
 		{"POST /api/v1/silences", view, a.makeSilence},
 		{"DELETE /api/v1/silences/{silence}", view, a.endSilence},
 		{"POST /api/v1/config/reload", manage, a.reloadConfig},
+		{"GET /api/v1/replicas", view, a.listReplicas},
 		{"GET /metrics", view, a.scrape},
 		{"GET /openapi.json", public, openAPI},
 		{"GET /schema.json", public, schema},

@@ -53,7 +53,8 @@ type Config struct {
 	TLS       *TLS           // nil: clear text
 	Access    *Access        // nil: everyone who can reach the address may do everything
 	Audit     string         // the file of the audit log, in lines of JSON; empty: none
-	Store     *Store         // nil: in memory
+	Store     *Store         // the directory of the state; nil: in memory, or in NATS
+	NATS      *NATS          // where replicas share their state; nil: there is one process
 	Upstreams []*Upstream
 	Sources   []*Source
 	Jobs      []*Job

@@ -150,7 +150,7 @@ func (f *fileReader) keys() grammar.Keys {
 				"relative to this file",
 			&f.c.Audit, grammar.FileToAppend),
 		grammar.LazyFunc("store",
-			"where state is kept: `memory`, which ends with the process, or a directory",
+			"where state is kept: `memory`, which ends with the process, a directory, or NATS, where replicas share it",
 			storeShape, f.store).Also("storage state database db data").Default("memory"),
 	}
 }

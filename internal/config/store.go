@@ -20,23 +20,26 @@ const (
 	mostMaxSize     = 10_000e9
 )
 
-func storeKeys(s *Store) grammar.Keys {
+// storeKeys are the keys of store; nats reads that of the same name.
+func storeKeys(s *Store, nats func(*grammar.Node)) grammar.Keys {
 	return grammar.Keys{
 		grammar.Path("dir",
 			"a directory for the state, which then survives a restart; it is made if it does not exist. Relative to this file",
-			&s.Dir, grammar.DirectoryToMake).Also("path directory folder").Need(""),
+			&s.Dir, grammar.DirectoryToMake).Also("path directory folder"),
 		grammar.Period("keep",
 			"how long what has happened is kept, unless another key says so, up to `5y`",
 			&s.Keep).Also("retention").Default("8760h"),
 		grammar.Size("max_size",
 			"the size of the database. What is oldest is deleted before it becomes larger; the newest state never is",
 			&s.MaxSize, leastMaxSize, mostMaxSize).Also("size limit quota").Default("10GB"),
-		grammar.Later("nats", "write store: {dir: data} for state in a directory, or store: memory"),
+		grammar.Func("nats",
+			"the address of a server of NATS JetStream, or a mapping: several replicas of Tidewire share their state there",
+			natsShape, nats).Also("jetstream cluster"),
 	}
 }
 
 func storeShape() grammar.Shape {
-	return grammar.Either(grammar.Words(stores), grammar.Object(storeKeys(&Store{})))
+	return grammar.Either(grammar.Words(stores), grammar.Object(storeKeys(&Store{}, (&fileReader{}).nats)))
 }
 
 // store reads where state is kept.
@@ -46,9 +49,14 @@ func (f *fileReader) store(n *grammar.Node) {
 		return
 	}
 	s := &Store{Keep: defaultKeepPast, MaxSize: defaultMaxSize}
-	n.Read("store", storeKeys(s))
-	if n.Lacks("dir") && n.Get("nats") == nil {
-		n.Problem("store has no dir", "add one such as dir: data")
+	n.Read("store", storeKeys(s, f.nats))
+	switch nats := n.Key("nats"); {
+	case nats != nil && (n.Get("dir") != nil || n.Get("keep") != nil || n.Get("max_size") != nil):
+		nats.Problem("store has nats and dir", "choose one of them: replicas that share their state keep nothing in a directory")
+	case nats != nil:
+		return
+	case n.Lacks("dir"):
+		n.Problem("store has no dir", "add one such as dir: data, or the address of nats")
 	}
 	f.c.Store, f.onDisk = s, true
 }

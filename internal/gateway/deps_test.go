@@ -12,7 +12,6 @@ func TestDependencies(t *testing.T) {
 		path + "cmd":                          "imports point down",
 		path + "internal/metrics":             "an Observer counts",
 		path + "internal/demo":                "the demonstration is a configuration like any other",
-		path + "natsstore":                    "the state of a gateway is in memory or in a directory",
 		"github.com/prometheus/client_golang": "an Observer counts",
 		"github.com/spf13/cobra":              "commands are the program's",
 		"github.com/labstack/echo":            "the API is one of net/http",

@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -87,7 +88,7 @@ func (g Gateway) Start(ctx context.Context) (over <-chan struct{}) {
 func (g Gateway) Step(d time.Duration) { g.clock.Step(d) }
 
 // Close has what waits to be stored written, when Run has ended.
-func (g Gateway) Close(ctx context.Context) { closeStore(ctx, g.dir, g.log) }
+func (g Gateway) Close(ctx context.Context) { g.home.close(ctx, g.log) }
 
 // Handler is what it answers with.
 func (g Gateway) Handler() http.Handler { return g.api.Handler() }
@@ -107,6 +108,7 @@ func (g Gateway) Reload(t testing.TB, cfg *config.Config) {
 	if _, err := g.loader.apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
+	g.replica.Configure(configID(cfg, nil))
 }
 
 // Ask has polls and jobs make their requests through transport.
@@ -191,6 +193,7 @@ func (g Gateway) End() {
 	g.sources.Stop(ctx)
 	g.upstreams.Close()
 	g.alerts.Flush(ctx)
+	g.endSharing()
 	g.Close(ctx)
 }
 
@@ -199,3 +202,14 @@ func (g Gateway) Status() Status { return g.status() }
 
 // Alerts are those that are not clear.
 func (g Gateway) Alerts() wire.Alerts { return g.alerts.Alerts() }
+
+// Replica returns the options of a gateway that is one of the replicas whose state is in store, and which are asked by asking.
+func Replica(store snapshot.Store, asking replica.Asking) Options {
+	return Options{store: store, asking: asking}
+}
+
+// Leave has the gateway leave the other replicas.
+func (g Gateway) Leave(ctx context.Context) { g.leave(ctx); g.replica.Close() }
+
+// ReplicaID is its id among the replicas.
+func (g Gateway) ReplicaID() string { return g.replica.ID() }

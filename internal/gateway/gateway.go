@@ -42,8 +42,8 @@ import (
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/own"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/sources"
-	"github.com/tidewire/tidewire/internal/store"
 	"github.com/tidewire/tidewire/internal/upstream"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -85,7 +85,12 @@ const (
 type gateway struct {
 	log       *slog.Logger
 	store     *own.Store
-	dir       *store.Dir // nil: state is in memory
+	home                       // where its state is
+	replica   *replica.Replica // nil: no other process shares the store
+	unanswer  func()           // ends the answers to other replicas
+	records   *replica.Records // of alerts, which the replicas share
+	sessions  *replica.Records // of people who have signed in, likewise
+	watched   *watched         // tells replicas which sources are watched at others; nil: there are none
 	runs      archive.Runs
 	hub       *sse.Hub
 	tracker   *progress.Tracker
@@ -141,6 +146,8 @@ type Options struct {
 
 	store snapshot.Store // where the newest state lives; nil: where the configuration says
 	runs  archive.Runs   // where ended runs live; nil: where the configuration says
+
+	asking replica.Asking // asks the other processes that share the store; nil: there are none
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -154,7 +161,21 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	// Topics and streams outlive ctx for as long as the goodbye takes.
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	g, err := open(live, cfg, config.ListenAddress(ln.Addr()), *opts)
+	var g *gateway
+	prepare := func() (err error) {
+		g, err = open(live, cfg, config.ListenAddress(ln.Addr()), *opts)
+		return err
+	}
+	var err error
+	if cfg.NATS == nil {
+		err = prepare()
+	} else { // this may take as long as no server can be reached
+		opening := context.AfterFunc(ctx, end)
+		err = answerWhile(live, ln, opts.TLS, prepare)
+		if !opening() {
+			return nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
@@ -173,29 +194,36 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		opts.Observer = &Observer{}
 	}
 	storeChanged := make(chan struct{}, 1)
-	dir, err := openStore(live, cfg, &opts, storeChanged)
+	name := replicaName(addr)
+	at, err := openStore(live, cfg, name, &opts, storeChanged)
 	if err != nil {
 		return nil, err
 	}
 	g := &gateway{
-		log: opts.Logger, clock: clock.New(), dir: dir,
+		log: opts.Logger, clock: clock.New(), home: at,
 		store:     own.New(opts.store),
 		runs:      opts.runs,
-		past:      pastIn(dir),
+		past:      pastIn(at.dir),
 		observer:  opts.Observer,
 		client:    httpkind.NewClient(),
 		polling:   func() {},
 		upstreams: upstream.Pool{Log: opts.Logger},
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
-	if err := g.assemble(live, cfg, opts); err != nil {
-		closeStore(live, dir, g.log)
+	if opts.asking != nil {
+		err = g.openReplica(live, name, opts.asking)
+	}
+	if err == nil {
+		err = g.assemble(live, cfg, opts)
+	}
+	if err != nil {
+		at.close(live, g.log)
 		return nil, err
 	}
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		storeError: g.storeError, storeChanged: storeChanged,
+		storeError: g.storeError, storeChanged: storeChanged, configured: g.replica.Configure,
 	}
 	g.loader.open()
 	return g, nil
@@ -229,7 +257,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.sources = g.newSources()
-	if g.tracker, err = progress.Open(live, g.store.ForHub(), &progress.Options{
+	if g.tracker, err = progress.Open(live, g.hubStore(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log, Lost: g.lost(cfg),
 	}); err != nil {
 		return err
@@ -241,12 +269,18 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.api = g.newAPI(opts)
+	if err := g.replica.Join(live, configID(cfg, opts.Files)); err != nil {
+		return err
+	}
 	g.parts = parts{&g.upstreams, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err
 	}
 	change.Apply()
+	if err = g.beginSharing(live); err != nil {
+		return err
+	}
 	g.alerts.Forget()
 	return nil
 }
@@ -281,29 +315,6 @@ func (g *gateway) newScheduler() (*smartpoll.Scheduler, error) {
 		}))
 }
 
-// newSources returns what polls the sources.
-func (g *gateway) newSources() *sources.Service {
-	deps := sources.Deps{
-		Scheduler: g.scheduler,
-		Store:     g.store,
-		Hub:       g.hub,
-		Log:       g.log,
-		Clock:     g.clock,
-		Client:    g.client,
-		Upstreams: &g.upstreams,
-		Alerts:    g.alerts,
-		Samples:   g.past.samples,
-		Spans:     g.past.spans,
-		Changed:   g.journal.SourceChanged,
-		ClockSet:  func() { g.jobs.ClockSet(); g.alerts.ClockSet() },
-		Observer:  g.observer.Sources,
-	}
-	if g.dir != nil {
-		deps.Meanings = g.dir.Meanings()
-	}
-	return sources.New(deps)
-}
-
 // configTopic returns the topic that has the [wire.Config].
 func (g *gateway) configTopic() *sse.Topic {
 	return g.hub.Topic(wire.ConfigKey, sse.TopicOptions{KeepData: true})
@@ -312,12 +323,12 @@ func (g *gateway) configTopic() *sse.Topic {
 // newAPI returns what answers requests.
 func (g *gateway) newAPI(opts Options) *api.API {
 	deps := api.Deps{
-		Sources:     g.sources,
-		Jobs:        g.jobs,
-		Runs:        g.jobs,
+		Sources:     sharedSources{g.sources, g},
+		Jobs:        sharedJobs{g.jobs, g},
+		Runs:        sharedJobs{g.jobs, g},
 		Samples:     g.past.samples,
 		Spans:       g.past.spans,
-		Alerts:      g.alerts,
+		Alerts:      sharedAlerts{g.alerts, g},
 		AlertsTopic: g.alertsTopic(),
 		Clock:       g.clock,
 		Config:      g.cfg.Load,
@@ -331,7 +342,8 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Audit:       g.auditLog,
 		Log:         g.log,
 		Clients:     g.flooding,
-		Ready:       g.ready.Load,
+		Replicas:    g.replicas,
+		Ready:       g.isReady,
 		StoreFails:  func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {

@@ -28,9 +28,12 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Upstreams: &g.upstreams,
 		Alerts:    g.alerts,
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
-		Refresh:   g.sources.Refresh,
+		Refresh:   sharedSources{g.sources, g}.Refresh,
 		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
 		Observer:  g.observer.Jobs,
+	}
+	if g.replica != nil {
+		deps.Replicas = g.replica
 	}
 	if g.dir != nil {
 		deps.Keys, deps.Before = g.dir.StartKeys(), g.dir.Before()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
@@ -77,7 +78,16 @@ type Status struct {
 	Receivers []wire.Receiver
 	Silences  int // how many people have made
 	Config    ConfigStatus
-	Store     *StoreStatus // nil: it is in memory
+	Store     *StoreStatus   // nil: it is in memory
+	Replicas  *ReplicaStatus // nil: no other process shares the store
+}
+
+// A ReplicaStatus says how a process is among those that share its store.
+type ReplicaStatus struct {
+	Count   int  // how many there are, this one included
+	Sources int  // how many this one polls
+	Jobs    int  // how many this one starts runs of
+	Failing bool // the store cannot be reached, or has taken the lease away
 }
 
 // A JobStatus is how busy a job is.
@@ -143,6 +153,10 @@ func (g *gateway) status() Status {
 	cfg := g.cfg.Load()
 	var now Status
 	now.Sources = g.sources.Status()
+	if g.replica != nil { // each replica tells of what it does
+		now.Sources = slices.DeleteFunc(now.Sources, func(s sources.Status) bool { return !s.Owned })
+		now.Replicas = &ReplicaStatus{Count: len(g.replica.Members()), Sources: len(now.Sources), Failing: g.storeError() != nil}
+	}
 	alerts := g.alerts.Alerts()
 	now.Receivers = alerts.Receivers
 	for _, one := range alerts.Silences {
@@ -155,12 +169,18 @@ func (g *gateway) status() Status {
 		alertOf[a.Key] = a.State
 	}
 	for _, j := range g.jobs.List() {
+		if g.replica != nil && g.jobs.Holder(j.Job) != g.replica.ID() {
+			continue
+		}
 		running, queued := g.jobs.Count(j.Name)
 		status := JobStatus{Name: j.Name, Running: running, Queued: queued}
 		if j.Alert != nil {
 			status.Alert = cmp.Or(alertOf[wire.JobKey(j.Name)], wire.AlertClear)
 		}
 		now.Jobs = append(now.Jobs, status)
+	}
+	if now.Replicas != nil {
+		now.Replicas.Jobs = len(now.Jobs)
 	}
 	for _, u := range cfg.Upstreams {
 		now.Upstreams = append(now.Upstreams, u.Name)

@@ -47,6 +47,8 @@ type loader struct {
 	addr      string         // where the gateway listens
 	started   *config.Config // with which the gateway began
 
+	configured func(id string) // is told which configuration is at work
+
 	storeError   func() error    // why state cannot be stored now
 	storeChanged <-chan struct{} // gets a value when that begins and when it is over
 
@@ -184,6 +186,9 @@ func (l *loader) use(
 	if err == nil {
 		diff, err = l.apply(ctx, cfg)
 	}
+	if err == nil {
+		l.configured(configID(cfg, files))
+	}
 	if errors.Is(err, api.ErrStopping) || ctx.Err() != nil {
 		return nil, err
 	}
@@ -254,7 +259,7 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
 		diff.Restart = append(diff.Restart, "listen")
 	}
-	if !config.Same(cfg.Store, l.started.Store) {
+	if !config.Same(cfg.Store, l.started.Store) || !config.Same(cfg.NATS, l.started.NATS) {
 		diff.Restart = append(diff.Restart, "store")
 	}
 	if !config.Same(cfg.TLS, l.started.TLS) {

@@ -45,6 +45,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	_ = beats.Stop()
 	_ = watches.Stop()
 	_ = counts.Stop()
+	g.leave(live)
 	if err := polls.Stop(); errors.As(err, new(*smartpoll.DrainError)) {
 		g.log.Warn("some polls did not end", "err", err)
 	}
@@ -57,7 +58,8 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	_ = answers.Stop()
 	g.flooding.ReportAll(time.Now())
 	g.auditLog.Close()
-	closeStore(live, g.dir, g.log)
+	g.endSharing()
+	g.home.close(live, g.log)
 	return failure
 }
 

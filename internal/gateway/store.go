@@ -2,25 +2,44 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/store"
+	"github.com/tidewire/tidewire/natsstore"
 )
 
+// A home is where a gateway keeps its state, beside the snapshots and the runs. Its zero value is the memory.
+type home struct {
+	dir  *store.Dir
+	nats *natsstore.Store
+}
+
 // openStore opens where cfg keeps its state, unless opts has a store, and puts it and the archive into opts. changed, which has room for one,
-// gets a value when the store begins to fail and when it works again. It returns nil for a store in memory.
-func openStore(live context.Context, cfg *config.Config, opts *Options, changed chan<- struct{}) (*store.Dir, error) {
-	if opts.store != nil || cfg.Store == nil {
-		if opts.store == nil {
-			opts.store = newStore()
+// gets a value when the store begins to fail and when it works again. name is what people call this replica.
+func openStore(live context.Context, cfg *config.Config, name string, opts *Options, changed chan<- struct{}) (h home, err error) {
+	switch {
+	case opts.store != nil:
+	case cfg.NATS != nil:
+		if h.nats, err = openNATS(cfg.NATS, name, opts.Logger); err != nil {
+			return h, err
 		}
-		if opts.runs == nil {
-			opts.runs = archive.NewMemoryRuns(nil)
-		}
-		return nil, nil
+		opts.store, opts.asking = h.nats, asking{h.nats}
+	case cfg.Store == nil:
+		opts.store = newStore()
+	default:
+		return openDir(live, cfg, opts, changed)
 	}
+	if opts.runs == nil {
+		opts.runs = archive.NewMemoryRuns(nil)
+	}
+	return h, nil
+}
+
+// openDir opens the directory in which cfg keeps its state.
+func openDir(live context.Context, cfg *config.Config, opts *Options, changed chan<- struct{}) (home, error) {
 	dir, err := store.Open(live, cfg.Store.Dir, store.Options{
 		Logger: opts.Logger, Keep: cfg.Store.Keep, MaxSize: cfg.Store.MaxSize, Written: opts.Observer.StoreWritten,
 		Changed: func() {
@@ -31,10 +50,10 @@ func openStore(live context.Context, cfg *config.Config, opts *Options, changed 
 		},
 	})
 	if err != nil {
-		return nil, err
+		return home{}, err
 	}
 	opts.store, opts.runs = dir.Snapshots(), dir.Runs()
-	return dir, nil
+	return home{dir: dir}, nil
 }
 
 // A past is where the gateway keeps what has happened.
@@ -51,25 +70,44 @@ func pastIn(dir *store.Dir) past {
 	return past{dir.Samples(), dir.Spans()}
 }
 
-// closeStore writes what waits, within the time of a stop.
-func closeStore(live context.Context, dir *store.Dir, log *slog.Logger) {
-	if dir == nil {
-		return
-	}
+// close writes what waits, within the time of a stop.
+func (h home) close(live context.Context, log *slog.Logger) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(live), goodbye)
 	defer done()
-	if err := dir.Close(ctx); err != nil {
+	var err error
+	switch {
+	case h.dir != nil:
+		err = h.dir.Close(ctx)
+	case h.nats != nil:
+		err = h.nats.Close(ctx)
+	}
+	if err != nil {
 		log.Error("some of the state was not stored", "err", err)
 	}
 }
 
 // storeError returns why state cannot be stored now, nil if it can.
 func (g *gateway) storeError() error {
-	if g.dir == nil {
-		return nil
+	switch {
+	case g.dir != nil:
+		_, err := g.dir.Failing()
+		return err
+	case g.nats != nil:
+		return g.nats.Status().Err
 	}
-	_, err := g.dir.Failing()
-	return err
+	return nil
+}
+
+// isReady reports whether this process should get requests: it is at work, and knows what the store has.
+func (g *gateway) isReady() bool {
+	if !g.ready.Load() {
+		return false
+	}
+	if g.nats == nil {
+		return true
+	}
+	status := g.nats.Status()
+	return status.Synced && status.Owner != ""
 }
 
 // storeStatus says how the store is now, nil for one in memory.
@@ -82,6 +120,9 @@ func (g *gateway) storeStatus() *StoreStatus {
 
 // resume takes up the sessions and alerts that the process before has left.
 func (g *gateway) resume(ctx context.Context) error {
+	if g.replica != nil {
+		return errors.Join(g.resumeShared(ctx), g.shareSessions(ctx), g.shareWatched(ctx))
+	}
 	if g.dir == nil {
 		return nil
 	}

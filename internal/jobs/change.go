@@ -49,6 +49,7 @@ func (c *change) Apply() {
 		j.schedule()
 	}
 	c.applyAlerts()
+	c.s.Moved() // there may be other units
 	c.s.queue.forget(func(name string) bool { return c.s.Job(name) != nil })
 }
 
@@ -64,7 +65,7 @@ func (c *change) applyAlerts() {
 		if before, changed := c.Replaced(j); changed {
 			before.unwatchSlow()
 			j.alert.TakeOver(before.alert)
-		} else {
+		} else if s.units.holds(j.Job) {
 			j.alert.Resume()
 		}
 		j.watchSlow()

@@ -73,6 +73,9 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.Run
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
+		if !j.s.units.holds(j.Job) {
+			object.AvailableAt = snap.AvailableAt
+		}
 		return object, nil
 	}
 	last, err := j.s.deps.Archive.Last(ctx, j.Name)
@@ -101,22 +104,15 @@ func argsOf(args []config.Arg) wire.Args {
 	return list
 }
 
-// schedule starts the job at the times of its schedule, until unschedule is called. Times that pass while the machine
-// sleeps are made up for by one start when it is awake again.
+// schedule starts the job at the times of its schedule, until unschedule is called, if this process holds its unit. Times
+// that pass while the machine sleeps are made up for by one start when it is awake again.
 func (j *Job) schedule() {
-	if j.At == nil {
+	if j.At == nil || !j.s.units.holds(j.Job) {
 		return
 	}
 	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
-		args, wrong := j.Bind(nil)
-		if wrong != nil { // a default that was right when the configuration was read, such as the path of a file
-			j.notStarted(ctx, wrong[0])
-			return nil, nil
-		}
-		_, _, err := j.s.Start(ctx, j, StartOptions{Trigger: wire.TriggerSchedule, Args: args, Audit: j.s.deps.Audit})
-		if err != nil {
-			j.notStarted(ctx, err)
-		}
+		now := j.s.deps.Clock.Wall()
+		j.startDue(ctx, dueAt(j.At, now.Add(-catchUp), now))
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
 	if err != nil {
@@ -140,6 +136,10 @@ func (j *Job) unschedule() {
 func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
+	}
+	if !j.s.units.holds(j.Job) {
+		next := timeTable{j.At}.Next(j.s.deps.Clock.Wall()).UTC().Truncate(time.Millisecond)
+		return &next
 	}
 	task, _ := j.s.deps.Scheduler.Info(j.key) // an interval counts from the time before
 	if next := task.Next.Round(0); next == task.Next && !next.IsZero() {

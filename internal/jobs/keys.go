@@ -24,26 +24,38 @@ func (s *Service) restoreKeys(ctx context.Context) error {
 	if s.deps.Keys == nil {
 		return nil
 	}
-	err := s.deps.Keys.Each(ctx, func(caller, job, key string, args [sha256.Size]byte, run string) {
-		k := idempotency.Key[access.Identity]{Scope: job, Key: key}
-		if json.Unmarshal([]byte(caller), &k.Caller) == nil {
-			s.queue.keys.Restore(k, args, started{id: run})
-		}
-	})
-	if err != nil {
+	if err := s.deps.Keys.Each(ctx, s.restoreKey); err != nil {
 		return fmt.Errorf("read Idempotency-Keys: %w", err)
 	}
 	return nil
 }
 
+// restoreKey remembers a key.
+func (s *Service) restoreKey(caller, job, key string, args [sha256.Size]byte, run string) {
+	k := idempotency.Key[access.Identity]{Scope: job, Key: key}
+	if json.Unmarshal([]byte(caller), &k.Caller) == nil {
+		s.queue.keys.Restore(k, args, started{id: run})
+	}
+}
+
 // keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one. Those of a job with secret arguments
 // are for this process alone: the hash of a short secret is as good as the secret.
 func (s *Service) keepKey(j *Job, opts StartOptions, run string) {
-	if opts.Key == "" || s.deps.Keys == nil || hasSecrets(j.Job) {
+	if opts.Key == "" || s.deps.Keys == nil && s.units == nil || hasSecrets(j.Job) {
 		return
 	}
+	k := unitKeyOf(j, opts, run)
+	if s.deps.Keys != nil {
+		s.deps.Keys.Keep(k.Caller, k.Job, k.Key, [sha256.Size]byte(k.Args), k.Run)
+	}
+	s.units.change(j.Job, func(state *unitState) { state.keep(k) })
+}
+
+// unitKeyOf is the Idempotency-Key of a start that has led to a run.
+func unitKeyOf(j *Job, opts StartOptions, run string) unitKey {
 	caller, _ := json.Marshal(opts.Caller) // texts encode
-	s.deps.Keys.Keep(string(caller), j.Name, opts.Key, fingerprint(opts.Args), run)
+	args := fingerprint(opts.Args)
+	return unitKey{Caller: string(caller), Job: j.Name, Key: opts.Key, Args: args[:], Run: run}
 }
 
 // fingerprint identifies bound arguments.

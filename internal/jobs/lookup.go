@@ -29,6 +29,23 @@ type Record struct {
 // Lookup finds the newest state of a run. The error is ErrNoRun, ErrExpired if it is known that the run was forgotten, or
 // why the archive cannot be read.
 func (s *Service) Lookup(ctx context.Context, id string) (Record, error) {
+	record, err := s.lookUp(ctx, id)
+	if s.units == nil || !errors.Is(err, ErrNoRun) {
+		return record, err
+	}
+	bounded, done := context.WithTimeout(ctx, syncWithin) // another replica may have started it a moment ago
+	defer done()
+	if s.deps.Store.Sync(bounded) != nil {
+		return record, err
+	}
+	return s.lookUp(ctx, id)
+}
+
+// syncWithin bounds the wait for what other replicas have written.
+const syncWithin = time.Second
+
+// lookUp is Lookup of what this process knows.
+func (s *Service) lookUp(ctx context.Context, id string) (Record, error) {
 	topic, ok := s.deps.Hub.Lookup(runTopic(id))
 	var last Record // the end, as its topic has it
 	if ok {

@@ -17,6 +17,7 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
+	"github.com/tidewire/tidewire/sse/progress"
 )
 
 const (
@@ -45,9 +46,10 @@ type past struct {
 	wake         chan struct{} // of 1: a run is over
 	telling      chan struct{} // closed when jobs are configured, so that ends can be told
 
-	mu sync.Mutex // guards the field below; the last of all locks: the store calls apply within its own
+	mu sync.Mutex // guards the fields below; the last of all locks: the store calls apply within its own
 
 	open map[string]*openRun // by id
+	kept keptRuns
 }
 
 // An openRun is a run that is not in the archive.
@@ -72,6 +74,7 @@ func openPast(
 		changed:    deps.Hub.Topic("runs", sse.TopicOptions{}),
 		wake:       make(chan struct{}, 1),
 		open:       map[string]*openRun{},
+		kept:       keptRuns{},
 	}
 	synced := false // written before started is called
 	p.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
@@ -249,8 +252,19 @@ func (p *past) tellAll() {
 	p.mu.Unlock()
 	slices.SortFunc(ends, byEnd)
 	for _, run := range ends {
-		p.tell(run)
+		if p.isToTell(&run) {
+			p.tell(run)
+		}
 	}
+}
+
+// isToTell reports whether this process should tell of an end that it found in the store: of the replicas, one does.
+func (p *past) isToTell(run *wire.Run) bool {
+	if p.deps.Replicas == nil {
+		return true
+	}
+	j := p.definition(run.Job)
+	return j != nil && run.Status == progress.StatusLost && j.s.units.holds(j.Job) // of others their process has told
 }
 
 // archiveWaiting brings all runs that are over now into the archive, in the order of their ends.
@@ -296,12 +310,21 @@ func (p *past) archive(ctx context.Context, run wire.Run, data []byte, keep int)
 	}
 	p.giveUp(ctx, run.ID)
 	p.drop(run.ID)
+	p.forgetSurplus(ctx, &run, keep)
 	_ = p.changed.Publish(sse.Event{Data: []byte(`""`)})
 	return nil
 }
 
-// giveUp removes the end of a run from the store.
+// giveUp removes the end of a run from the store, unless it stays there for other replicas.
 func (p *past) giveUp(ctx context.Context, id string) {
+	if p.deps.Replicas != nil {
+		return // the others read it there
+	}
+	p.forget(ctx, id)
+}
+
+// forget removes the end of a run from the store.
+func (p *past) forget(ctx context.Context, id string) {
 	err := p.deps.Store.Forget(ctx, runTopic(id), id)
 	if err != nil && !errors.Is(err, snapshot.ErrLive) {
 		p.deps.Log.Warn("the topic of a run that is over was not removed", "run", id, "err", err)

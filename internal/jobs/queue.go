@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -69,6 +70,9 @@ func newQueue(c *clock.Clock, begin func(*Run), isStored func(id string) bool) *
 func (q *queue) start(j *Job, opts StartOptions, now time.Time) (started, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !j.s.units.holds(j.Job) { // it was given up since the caller looked
+		return started{}, errElsewhere
+	}
 	if opts.Key == "" {
 		return q.decideLocked(j, opts, now)
 	}
@@ -89,7 +93,7 @@ func (q *queue) start(j *Job, opts StartOptions, now time.Time) (started, error)
 
 // addLocked makes a run and puts it at the end of the queue.
 func (q *queue) addLocked(j *Job, opts StartOptions, now time.Time) *Run {
-	r := newRun(j, rand.Text(), opts, now)
+	r := newRun(j, cmp.Or(opts.ID, rand.Text()), opts, now)
 	if j.Limit.Starts > 0 {
 		q.starts[j.Name] = append(q.starts[j.Name], now)
 	}

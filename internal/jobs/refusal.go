@@ -15,6 +15,7 @@ const (
 	Stopping  Code = "stopping"   // the gateway is stopping
 	KeyReused Code = "key reused" // the Idempotency-Key was used with other arguments
 	Expired   Code = "expired"    // the run of the Idempotency-Key is forgotten
+	Elsewhere Code = "elsewhere"  // another replica starts the runs of the job, or will in a moment
 )
 
 // A Refusal is the error of a start that comes to nothing for a reason the caller can act upon.
@@ -26,3 +27,8 @@ type Refusal struct {
 }
 
 func (e *Refusal) Error() string { return e.Detail }
+
+// errElsewhere is why a start is refused by a replica that does not start runs of the job.
+var errElsewhere = &Refusal{
+	Code: Elsewhere, Detail: "the replica that starts the runs of this job cannot be reached now", After: 2 * time.Second,
+}

@@ -139,6 +139,7 @@ func (r *Run) live(ctx context.Context) {
 	defer r.cancel(nil)
 	s.past.begin(r)
 	s.keepKey(r.job, r.opts, r.id) // before the run: a crash leaves no run that its key does not lead to
+	s.units.keepStart(r)
 	// A run that is cancelled by now still has a record. Starts wait for each other, so that takes this long for all.
 	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 	stop, _, err := r.show(patience, runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })
@@ -172,7 +173,10 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 		bounded, enough := context.WithTimeout(ctx, announceWithin)
 		_ = r.job.s.deps.Store.Sync(bounded) // a start that was answered is known after a crash
 		enough()
-		r.opts.audit(r.Snapshot())
+		if r.job.s.units.stored(ctx, r.job.Job) != nil {
+			r.job.s.deps.Log.Warn("what the next replica must know of a run is not stored", "job", r.job.Name, "run", r.id)
+		}
+		r.opts.Recorded(r.Snapshot())
 		close(r.visible)
 	})
 	defer announce()

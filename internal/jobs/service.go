@@ -20,6 +20,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -38,7 +39,7 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
-// Deps is what a [Service] uses. Every field but Before, Observer and Keys must be set.
+// Deps is what a [Service] uses. Every field but Before, Observer, Keys and Replicas must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // starts jobs by their schedules, and admits requests to upstreams
 	Store     *own.Store           // holds the runs
@@ -46,6 +47,7 @@ type Deps struct {
 	Hub       *sse.Hub             // serves the topics of the store
 	Archive   archive.Runs         // holds the runs that have ended, and what runs have printed
 	Keys      Keys                 // keeps Idempotency-Keys; nil: they end with the process
+	Replicas  Replicas             // the processes that share the store; nil: there is no other
 	Log       *slog.Logger
 	Clock     *clock.Clock
 	Client    *http.Client   // makes the requests of HTTP jobs
@@ -84,6 +86,7 @@ type Service struct {
 	configured atomic.Pointer[[]*Job]
 	queue      *queue
 	past       *past
+	units      *units    // nil: no other process shares the store
 	opened     time.Time // by the wall clock
 	silent     time.Time // until when isStored does not ask the archive; guarded by queue.mu
 
@@ -111,6 +114,10 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	s.work, s.end = context.WithCancel(ctx)
+	if err := s.openUnits(ctx); err != nil {
+		s.past.close()
+		return nil, fmt.Errorf("follow the units of jobs: %w", err)
+	}
 	return s, nil
 }
 
@@ -127,6 +134,7 @@ func (s *Service) Stop() {
 	s.end()
 	s.queue.close()
 	s.running.Wait()
+	s.units.close()
 	s.past.close()
 }
 

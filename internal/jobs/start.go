@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -17,14 +18,16 @@ type StartOptions struct {
 	Like    string          // the run whose arguments are among them; empty: none
 	Caller  access.Identity // who asks
 	Key     string          // the Idempotency-Key; empty: none
+	ID      string          // for a new run; empty: a random one
+	Due     time.Time       // the instant of the timetable; zero: there is none
 
 	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work.
 	// Nil means that it is not recorded.
 	Audit func(action string, attrs ...slog.Attr)
 }
 
-// audit records that the start led to a run.
-func (o StartOptions) audit(snap wire.Run) {
+// Recorded records that the start led to a run.
+func (o StartOptions) Recorded(snap wire.Run) {
 	if o.Audit == nil {
 		return
 	}
@@ -39,6 +42,9 @@ func (o StartOptions) audit(snap wire.Run) {
 //
 // The error is a [*Refusal], that of the store or the archive, or the cause of ctx's end, after which there may be a run all the same.
 func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, wire.Run, error) {
+	if !s.units.holds(j.Job) {
+		return nil, wire.Run{}, errElsewhere
+	}
 	to, err := s.queue.start(j, opts, s.deps.Clock.Now())
 	if err != nil {
 		return nil, wire.Run{}, err
@@ -66,7 +72,10 @@ func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, w
 	snap := to.run.Snapshot()
 	if snap.Coalesced = to.coalesced; to.coalesced {
 		s.keepKey(j, opts, snap.ID)
-		opts.audit(snap)
+		if err := s.units.stored(ctx, j.Job); err != nil {
+			return nil, wire.Run{}, err
+		}
+		opts.Recorded(snap)
 	}
 	return to.run, snap, nil
 }

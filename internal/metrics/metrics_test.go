@@ -61,6 +61,7 @@ func (f *fixture) busy() {
 		Silences:  2,
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 		Store:     &gateway.StoreStatus{Failing: true, Bytes: 4096, Dropped: 3},
+		Replicas:  &gateway.ReplicaStatus{Count: 3, Sources: 2, Jobs: 1},
 	}
 	f.Sources.Late(20*time.Millisecond, 2*time.Second)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {

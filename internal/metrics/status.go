@@ -36,18 +36,24 @@ var (
 	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
 		"When the configuration in effect was loaded.", nil, nil)
 	storeFailing = prometheus.NewDesc("tidewire_store_failing",
-		"1 while a store in a directory cannot be written, else 0. Absent with a store in memory.", nil, nil)
+		"1 while the store cannot be written, else 0. Absent with a store in memory.", nil, nil)
 	storeBytes = prometheus.NewDesc("tidewire_store_bytes",
 		"The size of the database on disk. Absent with a store in memory.", nil, nil)
 	storeDropped = prometheus.NewDesc("tidewire_store_dropped_total",
 		"Records that were not stored because the disk failed for too long. Absent with a store in memory.", nil, nil)
+	replicas = prometheus.NewDesc("tidewire_replicas",
+		"Processes that share the store, as this one sees them. Absent if no others can.", nil, nil)
+	replicaSources = prometheus.NewDesc("tidewire_replica_sources",
+		"Sources that this replica polls.", nil, nil)
+	replicaJobs = prometheus.NewDesc("tidewire_replica_jobs",
+		"Jobs whose runs this replica starts.", nil, nil)
 )
 
 // A statusCollector collects the status of a gateway at one scrape.
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped, replicas, replicaSources, replicaJobs} {
 		ch <- d
 	}
 }
@@ -88,6 +94,14 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(storeFailing, one(now.Store.Failing))
 		gauge(storeBytes, float64(now.Store.Bytes))
 		ch <- prometheus.MustNewConstMetric(storeDropped, prometheus.CounterValue, float64(now.Store.Dropped))
+	}
+	if r := now.Replicas; r != nil {
+		if now.Store == nil {
+			gauge(storeFailing, one(r.Failing))
+		}
+		gauge(replicas, float64(r.Count))
+		gauge(replicaSources, float64(r.Sources))
+		gauge(replicaJobs, float64(r.Jobs))
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 type change struct {
 	svc *Service
 	reconcile.Diff[*poller]
+
+	unlock func() // lets others exchange sources again
+	isMove bool   // the fresh ones are followers of sources that this process gives up
 }
 
 // Prepare works out what a configuration changes. It claims the topics of new sources, which may
@@ -21,14 +24,17 @@ type change struct {
 // followed. The change has to be applied, within a hook of the scheduler or before that runs, or
 // withdrawn; and only one may be prepared at a time.
 func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Change, error) {
+	unlock, err := svc.lockChanges(ctx)
+	if err != nil {
+		return nil, err
+	}
 	key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
 	same := func(p *poller, c *config.Source) bool { return config.Same(p.Source, c) }
-	c := &change{svc, reconcile.Of(svc.all(), cfg.Sources, key, same, svc.newPoller)}
+	c := &change{svc: svc, Diff: reconcile.Of(svc.all(), cfg.Sources, key, same, svc.newPoller), unlock: unlock}
 	for _, p := range c.Fresh {
-		if _, changed := c.Replaced(p); changed {
+		if _, changed := c.Replaced(p); changed || !svc.isMine(p.Source) {
 			continue
 		}
-		var err error
 		if p.claim, p.left, err = svc.claim(ctx, p.key); err != nil {
 			c.Withdraw(context.WithoutCancel(ctx))
 			return nil, fmt.Errorf("claim %s: %w", p.key, err)
@@ -47,6 +53,7 @@ func (c *change) Difference() reconcile.Difference { return c.Diff.Difference }
 // sources keep their tasks and the times of these.
 func (c *change) Apply() {
 	svc := c.svc
+	defer c.unlock()
 	for _, s := range c.Gone {
 		s.removeTasks()
 		if s.claim != nil { // otherwise it is up to the owner
@@ -60,6 +67,9 @@ func (c *change) Apply() {
 		if before, changed := c.Replaced(s); changed {
 			before.removeTasks()
 			s.takeOver(before)
+			if c.isMove {
+				s.claim, s.published = nil, before.published
+			}
 		}
 		svc.deps.Samples.Keep(s.Name, s.Show.History)
 	}
@@ -98,6 +108,9 @@ func (c *change) Finish(ctx context.Context) {
 		}
 	}
 	releaseAll(ctx, left)
+	if c.isMove {
+		c.svc.giveUp(ctx, left)
+	}
 	for _, s := range c.Gone {
 		if s.claim == nil {
 			continue // it is up to the owner
@@ -110,6 +123,7 @@ func (c *change) Finish(ctx context.Context) {
 
 // Withdraw implements [reconcile.Change].
 func (c *change) Withdraw(ctx context.Context) {
+	defer c.unlock()
 	releaseAll(ctx, c.Fresh)
 	for _, s := range c.Fresh {
 		_, changed := c.Replaced(s)

@@ -76,17 +76,12 @@ func (svc *Service) checkVacant(context.Context, *smartpoll.Internal) error {
 	defer svc.mu.Unlock()
 	for topic, e := range svc.vacant {
 		s := svc.find(nameOf(topic))
-		if s != nil && s.claim == nil || s == nil && e.State == snapshot.Orphan {
+		if s != nil && s.claim == nil && svc.isMine(s.Source) || s == nil && e.State == snapshot.Orphan {
 			svc.toFill = append(svc.toFill, e)
 		}
 	}
 	clear(svc.vacant)
-	if len(svc.toFill) > 0 {
-		select {
-		case svc.anyToFill <- struct{}{}:
-		default:
-		}
-	}
+	svc.wakeLocked()
 	return nil
 }
 
@@ -102,11 +97,14 @@ func (svc *Service) fillAll(ctx context.Context) {
 			return
 		}
 		svc.mu.Lock()
-		list := svc.toFill
-		svc.toFill = nil
+		list, giveUp := svc.toFill, svc.toGiveUp
+		svc.toFill, svc.toGiveUp = nil, false
 		svc.mu.Unlock()
 		var again []snapshot.Entry
 		var failed error
+		if giveUp {
+			_ = svc.GiveUp(ctx) // fails if polling has ended, or with ctx
+		}
 		for _, e := range list {
 			if err := svc.fill(ctx, e); err != nil {
 				again, failed = append(again, e), err
@@ -204,8 +202,11 @@ func (svc *Service) checkClaims(internal *smartpoll.Internal) {
 		select {
 		case <-s.claim.Lost():
 			s.claim = nil
+			s.owned.Store(false)
+			internal.Cancel(s.key) // another process may poll it by now
 			internal.Schedule(s.key, -1)
 			internal.Schedule(staleKey(s.key), -1)
+			s.alert.Lost()
 			s.followOwner()
 			s.log.Warn("the store has taken the source away: it is not polled here any more")
 		default:
@@ -226,6 +227,9 @@ func (s *poller) readOwner() {
 	var snap wire.Source
 	if !ok || json.Unmarshal(latest.Data, &snap) != nil {
 		return
+	}
+	if s.svc.deps.Mine != nil {
+		s.recordOwner(&snap)
 	}
 	s.published = snap
 	s.revision++
@@ -260,6 +264,9 @@ func (s *poller) resume() wire.Source {
 		return wire.Source{State: wire.SourcePending}
 	}
 	s.renewAt(last.UpdatedAt)
+	if now := s.svc.deps.Clock.Now(); s.svc.deps.Mine != nil && last.Waiting == wire.WaitingRateLimit && last.NextAt != nil {
+		s.waiting, s.notBefore = last.Waiting, now.Add(last.NextAt.Sub(*s.svc.deps.Clock.People(now))) // as its upstream has asked
+	}
 	if s.StaleAfter > 0 && snap.State == wire.SourceOK {
 		left := s.staleIn(s.svc.deps.Clock.Now())
 		if left == 0 {

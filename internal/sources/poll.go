@@ -84,13 +84,21 @@ const besides = 16 << 10
 
 // observed returns s.poll, with the observer told of each poll if there is one.
 func (s *poller) observed() func(context.Context) (reading, error) {
+	poll := s.poll
+	if s.svc.deps.Mine != nil {
+		poll = func(ctx context.Context) (reading, error) {
+			s.polling.RLock()
+			defer s.polling.RUnlock()
+			return s.poll(ctx)
+		}
+	}
 	if s.svc.deps.Observer == nil || s.svc.deps.Observer.Polled == nil {
-		return s.poll
+		return poll
 	}
 	p := Poll{Source: s.Name, Kind: s.Kind, Upstream: s.upstream}
 	return func(ctx context.Context) (reading, error) {
 		p := p
-		got, err := s.poll(ctx)
+		got, err := poll(ctx)
 		if p.Took, p.Err = got.took, err; !isNoNews(err) {
 			s.svc.deps.Observer.Polled(p)
 		}

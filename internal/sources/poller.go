@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
@@ -38,6 +40,8 @@ type poller struct {
 	secrets  *secret.Redactor // hides secrets in errors and traces
 	inValues *secret.Redactor // hides credentials in values
 	claim    snapshot.Claim   // of its topic; nil: another process polls it, and this one follows
+	owned    atomic.Bool      // claim is not nil
+	polling  sync.RWMutex     // held by polls in progress, for reading, if sources can be given up
 	show     wire.Show        // as snapshots have it
 	topic    *sse.Topic
 	limit    *smartpoll.Group      // of its upstream; nil: there is none

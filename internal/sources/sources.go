@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, Mine, Watched and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -71,6 +71,14 @@ type Deps struct {
 	Samples   archive.Samples // gets what each poll gave
 	Spans     archive.Spans   // gets the states of sources
 	Meanings  Meanings        // keeps what values mean; nil: no value outlives the process
+
+	// Mine reports whether this process should poll the sources of a unit, see [UnitOf]. It is called by hooks, and must
+	// not block. Nil means that it should poll all.
+	Mine func(unit string) bool
+
+	// Watched is called by a hook with the sources that are watched here, whenever they may have changed. It must not
+	// block. Nil means that nobody else has to know.
+	Watched func(names []string)
 
 	// Changed is called by a hook when a source, which is not pending, gets another state, and why if that is not ok. It
 	// must not block.
@@ -118,28 +126,34 @@ type Service struct {
 	deps Deps
 	list atomic.Pointer[[]*poller] // replaced as a whole and never changed
 
+	elsewhere atomic.Pointer[map[string]bool] // the sources that are watched at other replicas
+
 	lived time.Time // when the clock was looked at last, by the wall clock; used by hooks alone
 
 	following, taking *lifecycle.Service // see Open; nil before that
-	anyToFill         chan struct{}      // of 1: something is in toFill
+	anyToFill         chan struct{}      // of 1: something is in toFill, or is to be given up
+	changing          chan struct{}      // of 1: sources are being exchanged
 
 	mu      sync.Mutex                // guards the fields below; after the locks of the store, which calls heard within them
 	changed map[*poller]struct{}      // some of their inputs have changed
 	vacant  map[string]snapshot.Entry // by topic: those without an owner, to be looked at by a hook
 	toFill  []snapshot.Entry          // those of them that need one
+
+	toGiveUp bool // some sources should be another process's
 }
 
 // New returns a Service without sources, with tasks of its own in the scheduler. [Service.Prepare] brings sources.
 func New(deps Deps) *Service {
 	svc := &Service{
 		deps: deps, changed: map[*poller]struct{}{},
-		anyToFill: make(chan struct{}, 1), vacant: map[string]snapshot.Entry{},
+		anyToFill: make(chan struct{}, 1), changing: make(chan struct{}, 1), vacant: map[string]snapshot.Entry{},
 	}
 	svc.list.Store(new([]*poller))
 	for key, hook := range map[any]smartpoll.TaskHook{
 		watchersKey{}: svc.checkWatchers,
 		changedKey{}:  svc.scheduleChanged,
 		vacantKey{}:   svc.checkVacant,
+		movedKey{}:    svc.checkMoved,
 		clockKey{}:    svc.checkClock,
 	} {
 		err := deps.Scheduler.Add(key, func(context.Context) (smartpoll.TaskHook, error) { return hook, nil })
@@ -194,6 +208,7 @@ type Status struct {
 	State       string    // pending, ok, stale or failing
 	LastSuccess time.Time // zero: there was none yet
 	Alert       string    // clear, pending, firing or unknown; empty: it has none
+	Owned       bool      // this process polls it
 }
 
 // Status is how the configured sources are, in their order.
@@ -201,7 +216,7 @@ func (svc *Service) Status() []Status {
 	var all []Status
 	for _, s := range svc.all() {
 		snap := s.latest()
-		status := Status{Name: s.Name, State: snap.State}
+		status := Status{Name: s.Name, State: snap.State, Owned: s.owned.Load()}
 		if snap.UpdatedAt != nil {
 			status.LastSuccess = *snap.UpdatedAt
 		}

@@ -30,6 +30,7 @@ func (s *poller) begin(before *poller) {
 		s.endFollow()
 		s.endFollow = nil
 	}
+	s.owned.Store(s.claim != nil)
 	if s.claim == nil {
 		s.followOwner()
 		return
@@ -59,6 +60,9 @@ func (s *poller) begin(before *poller) {
 	case s.pause() == config.Never:
 	case before != nil && s.isLimitedAs(before):
 		s.waiting, s.notBefore = before.waiting, before.notBefore
+		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.deps.Clock.Now()))
+		snap.NextAt, snap.Waiting = s.next(scheduler)
+	case before == nil && s.waiting == wire.WaitingRateLimit && s.svc.deps.Clock.Now().Before(s.notBefore):
 		scheduler.Schedule(s.key, s.notBefore.Sub(s.svc.deps.Clock.Now()))
 		snap.NextAt, snap.Waiting = s.next(scheduler)
 	default:

@@ -41,16 +41,24 @@ func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Interna
 		switch {
 		case s.topic.Watched():
 			s.unwatchedSince = time.Time{}
-		case s.wanted && s.unwatchedSince.IsZero():
+		case s.wanted && s.unwatchedSince.IsZero() && !svc.isWatchedElsewhere(s.Name):
 			s.unwatchedSince = now
 			internal.ScheduleSooner(watchersKey{}, linger)
 		}
 	}
 	wanted := make(map[*poller]bool)
+	var here []string
 	for _, s := range sources {
-		if s.topic.Watched() || !s.unwatchedSince.IsZero() && now.Sub(s.unwatchedSince) < linger {
+		isHere := s.topic.Watched() || !s.unwatchedSince.IsZero() && now.Sub(s.unwatchedSince) < linger
+		if isHere {
+			here = append(here, s.Name)
+		}
+		if isHere || svc.isWatchedElsewhere(s.Name) {
 			s.want(wanted)
 		}
+	}
+	if svc.deps.Watched != nil {
+		svc.deps.Watched(here)
 	}
 	for _, s := range sources {
 		if wanted[s] != s.wanted {
@@ -59,6 +67,17 @@ func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Interna
 		}
 	}
 	return nil
+}
+
+// WatchedElsewhere tells which sources are watched at other replicas. They count as watched.
+func (svc *Service) WatchedElsewhere(names map[string]bool) {
+	svc.elsewhere.Store(&names)
+	svc.deps.Scheduler.Schedule(watchersKey{}, 0)
+}
+
+func (svc *Service) isWatchedElsewhere(name string) bool {
+	elsewhere := svc.elsewhere.Load()
+	return elsewhere != nil && (*elsewhere)[name]
 }
 
 // want adds s and its inputs to wanted.

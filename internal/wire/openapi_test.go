@@ -50,7 +50,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
-		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
+		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Replica": wire.Replica{}, "Replicas": wire.Replicas{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
 		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{}, "AlertsVersion": wire.AlertsVersion{},
 		"AlertObject": wire.AlertObject{}, "Told": wire.Told{}, "Receiver": wire.Receiver{},
 		"Health": wire.Health{}, "Event": wire.Event{}, "Events": wire.Events{},

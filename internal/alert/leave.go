@@ -1,0 +1,126 @@
+package alert
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// A SharedStore is a [Store] of several processes. Each of them has the alerts of its own sources and jobs, and all have the
+// silences. Its Each calls f for the silences alone.
+type SharedStore interface {
+	Store
+	// Left returns the newest record of a key, whichever process has kept it; nil: there is none.
+	Left(key string) []byte
+	// Leave gives a record up to another process, as it was kept last.
+	Leave(ctx context.Context, key string)
+}
+
+// shared returns the store if it is one of several processes.
+func (k *keeper) shared() SharedStore {
+	if k == nil {
+		return nil
+	}
+	shared, _ := k.store.(SharedStore)
+	return shared
+}
+
+// Leave gives the alert up to another process, which has its source from now on: nobody is told that it is over, and what
+// is kept of it stays. What is still to be told is told by that process.
+func (m *Monitor) Leave(ctx context.Context) {
+	if m == nil {
+		return
+	}
+	m.service.leave(ctx, m.entry, m)
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	m.entry, m.state = nil, state{}
+}
+
+// Lost is Leave of a source that was taken away: another process may have it already. It does not block.
+func (m *Monitor) Lost() {
+	if m == nil {
+		return
+	}
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	if m.entry != nil && m.entry.owner == m {
+		m.service.leaveLocked(m.entry)
+	}
+	m.entry, m.state = nil, state{}
+}
+
+// Leave gives the alert up to another process, which starts the runs of its job from now on.
+func (m *JobMonitor) Leave(ctx context.Context) {
+	if m == nil {
+		return
+	}
+	m.service.leave(ctx, m.entry, m)
+	m.service.mu.Lock()
+	defer m.service.mu.Unlock()
+	m.entry = nil
+}
+
+// leave forgets an alert without telling anybody, unless owner does not define it any more.
+func (s *Service) leave(ctx context.Context, e *entry, owner any) {
+	s.mu.Lock()
+	if e == nil || e.owner != owner {
+		s.mu.Unlock()
+		return
+	}
+	s.leaveLocked(e)
+	shared := s.keeper.shared()
+	s.mu.Unlock()
+	if shared != nil {
+		shared.Leave(ctx, e.subject.Key)
+	}
+}
+
+func (s *Service) leaveLocked(e *entry) {
+	s.joinLocked(e, "")
+	e.owner, e.changed, e.notify = nil, nil, nil
+	for to, box := range e.outboxes {
+		box.queue = nil
+		if r := s.receivers[to]; r != nil {
+			for _, b := range r.batches {
+				b.members = slices.DeleteFunc(b.members, func(other *outbox) bool { return other == box })
+				b.sent = slices.DeleteFunc(b.sent, func(other *outbox) bool { return other == box }) // it is told again
+			}
+			r.batches = slices.DeleteFunc(r.batches, func(b *batch) bool { return len(b.members) == 0 && r.calling != b })
+			delete(r.outboxes, box)
+		}
+	}
+	clear(e.outboxes)
+	delete(s.entries, e.subject.Key)
+	if s.keeper != nil {
+		delete(s.keeper.kept, e.subject.Key)
+	}
+	s.deps.ListChanged()
+}
+
+// Heard tells that another process has kept a record, or removed it if data is nil.
+func (s *Service) Heard(key string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, ok := silenceID(key)
+	if !ok {
+		s.deps.ListChanged() // the list of all processes is another one
+		return
+	}
+	before := s.silences[id]
+	one := new(wire.Silence)
+	switch {
+	case data == nil && before == nil:
+		return
+	case data == nil:
+		delete(s.silences, id)
+	case json.Unmarshal(data, one) != nil || one.ID != id || before != nil && *before == *one:
+		return
+	default:
+		s.silences[id] = one
+	}
+	s.applySilencesLocked()
+	s.deps.ListChanged()
+}

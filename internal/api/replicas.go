@@ -1,0 +1,50 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// listReplicas answers with the processes that share the store.
+func (a *API) listReplicas(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, a.deps.Replicas())
+}
+
+// awaitEnd waits for the end of a run of another replica, for at most that long or until ctx ends, and returns its newest
+// state.
+func (a *API) awaitEnd(ctx context.Context, run wire.Run, within time.Duration) wire.Run {
+	ctx, done := context.WithTimeout(ctx, within)
+	defer done()
+	changed := make(chan struct{}, 1)
+	for {
+		record, err := a.deps.Runs.Lookup(ctx, run.ID)
+		if err != nil {
+			return run
+		}
+		record.Coalesced = run.Coalesced
+		run = record.Run
+		if run.Status.Ended() || record.Topic == nil {
+			return run
+		}
+		stop := record.Topic.OnPublish(func() {
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
+		})
+		if latest, err := a.deps.Runs.Lookup(ctx, run.ID); err == nil && latest.Event.ID != record.Event.ID {
+			stop() // it has changed before it was listened to
+			continue
+		}
+		select {
+		case <-changed:
+			stop()
+		case <-ctx.Done():
+			stop()
+			return run
+		}
+	}
+}

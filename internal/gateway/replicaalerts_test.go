@@ -1,0 +1,129 @@
+package gateway_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const sharedAlerts = `upstreams: {u0: {http: "http://up/u0"}, u1: {http: "http://up/u1"}}
+notify: {ops: {http: "http://up/ops"}}
+sources:
+  a: {http: {upstream: u0, path: /a}, every: 1s, alert: {if: '. > 5', notify: ops}}
+  b: {http: {upstream: u1, path: /b}, every: 1s, alert: {if: '. > 5', notify: ops}}
+jobs:
+  j: {http: {upstream: u0, path: /fails/job, method: POST}, alert: {notify: ops}}
+`
+
+// told returns what the receiver was told since the last call, as "state of key".
+func (f *fleet) told() map[string]int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := map[string]int{}
+	for _, m := range f.messages {
+		for _, a := range m["alerts"].([]any) {
+			one := a.(object)
+			all[fmt.Sprint(one["state"], " of ", one["source"], one["job"])]++
+		}
+	}
+	f.messages = nil
+	return all
+}
+
+func (f *fleet) set(v string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.value = v
+}
+
+// Each transition of an alert is told once, by whichever replica polls the source or starts the runs of the job then. All
+// replicas list the alerts of all, and a silence holds everywhere.
+func TestReplicasShareAlerts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		a, b := f.join(sharedAlerts), f.join(sharedAlerts)
+		time.Sleep(5 * time.Second)
+		want := func(what string, want map[string]int) {
+			t.Helper()
+			if got := f.told(); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: told %v, want %v", what, got, want)
+			}
+		}
+		f.set("9")
+		time.Sleep(5 * time.Second)
+		want("both fire", map[string]int{"firing of a": 1, "firing of b": 1})
+		for _, m := range []*member{a, b} {
+			if got := m.json("GET", "/api/v1/alerts", "")["alerts"].([]any); len(got) != 2 {
+				t.Errorf("a replica lists %v, want both alerts", got)
+			}
+			if w := m.do("POST", "/api/v1/alerts/acknowledge", `{"of":"source/a"}`); w.Code >= 300 {
+				t.Errorf("acknowledge = %d %s", w.Code, w.Body)
+			}
+		}
+		a.leave()
+		time.Sleep(10 * time.Second)
+		want("one has left", map[string]int{})
+		f.set("1")
+		time.Sleep(10 * time.Second)
+		want("both are over", map[string]int{"resolved of a": 1, "resolved of b": 1})
+		c := f.join(sharedAlerts)
+		time.Sleep(5 * time.Second)
+		f.set("9")
+		time.Sleep(5 * time.Second)
+		want("both fire again", map[string]int{"firing of a": 1, "firing of b": 1})
+		b.kill()
+		time.Sleep(10 * time.Second)
+		want("one has died", map[string]int{})
+		d := f.join(sharedAlerts)
+		time.Sleep(5 * time.Second)
+		w := d.do("POST", "/api/v1/silences", `{"of":"source/a","for":"1h","reason":"x"}`)
+		if w.Code >= 300 {
+			t.Fatalf("silence = %d %s", w.Code, w.Body)
+		}
+		time.Sleep(time.Second)
+		if got := c.json("GET", "/api/v1/silences", "")["silences"].([]any); len(got) != 1 {
+			t.Errorf("another replica has the silences %v", got)
+		}
+		f.set("1")
+		time.Sleep(10 * time.Second)
+		if got := f.told(); got["resolved of a"] != 0 {
+			t.Errorf("while a is silenced %v was told", got)
+		}
+		c.leave()
+		e := f.join(sharedAlerts)
+		time.Sleep(5 * time.Second)
+		if got := e.json("GET", "/api/v1/silences", "")["silences"].([]any); len(got) != 1 {
+			t.Errorf("a new replica has the silences %v", got)
+		}
+		d.leave()
+		e.leave()
+	})
+}
+
+// An alert of a job is told by whoever has its unit, also of runs that were lost with the replica that had them.
+func TestReplicasShareAlertsOfJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.jobTakes = time.Hour
+		all := []*member{f.join(sharedAlerts), f.join(sharedAlerts)}
+		time.Sleep(5 * time.Second)
+		if code, run := all[0].start("j", ""); code != 202 {
+			t.Fatalf("start = %d %v", code, run)
+		}
+		synctest.Wait()
+		f.mu.Lock()
+		dying := f.by["/u0/fails/job"]
+		f.mu.Unlock()
+		dying.kill()
+		left := all[0]
+		if left == dying {
+			left = all[1]
+		}
+		time.Sleep(10 * time.Second)
+		if got := f.told(); got["firing of j"] != 1 || len(got) != 1 {
+			t.Errorf("told %v, want that j fires, once", got)
+		}
+		left.leave()
+	})
+}

@@ -1,0 +1,141 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/alert"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/replica"
+	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// leaveWithin bounds the time for handing sources over to other replicas at a stop.
+const leaveWithin = 5 * time.Second
+
+// openReplica makes this process one of those that share its store.
+func (g *gateway) openReplica(live context.Context, name string, asking replica.Asking) (err error) {
+	g.replica, err = replica.Open(live, replica.Deps{
+		Store: g.store, Asking: asking, Log: g.log, Name: name, Version: version(),
+	})
+	return err
+}
+
+// mine returns what tells which units this process should work on, nil for all.
+func (g *gateway) mine() func(unit string) bool {
+	if g.replica == nil {
+		return nil
+	}
+	return g.replica.Mine
+}
+
+// configID identifies a configuration among those of the replicas: by what its files say, or else by what it names.
+func configID(cfg *config.Config, files *config.Files) string {
+	h := sha256.New()
+	if files != nil {
+		sum := files.Read()
+		h.Write(sum[:])
+	} else {
+		for _, s := range cfg.Sources {
+			h.Write([]byte("source/" + s.Name + "\n"))
+		}
+		for _, j := range cfg.Jobs {
+			h.Write([]byte("job/" + j.Name + "\n"))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// leave has the other replicas take over what this one does.
+func (g *gateway) leave(live context.Context) {
+	if g.replica == nil {
+		return
+	}
+	ctx, done := context.WithTimeout(live, leaveWithin)
+	defer done()
+	g.replica.Leave(ctx)
+	if err := errors.Join(g.sources.GiveUp(ctx), g.jobs.GiveUp(ctx)); err != nil {
+		g.log.Warn("sources and jobs of this replica were not given up in time", "err", err)
+	}
+}
+
+// resumeShared takes up the records that the replicas share.
+func (g *gateway) resumeShared(ctx context.Context) (err error) {
+	g.records, err = replica.OpenRecords(ctx, replica.RecordsOptions{
+		Store: g.store, Prefix: "alert/", Log: g.log, Told: g.alerts.Heard,
+		Retain: func(key string, data []byte) time.Duration {
+			until, ok := alert.SilenceUntil(key, data)
+			if !ok {
+				return 0
+			}
+			return max(time.Second, until.Sub(g.clock.Wall()))
+		},
+	})
+	if err == nil {
+		err = g.alerts.Restore(ctx, g.records)
+	}
+	if err == nil {
+		g.records.Tell(ctx)
+	}
+	return err
+}
+
+// replicas lists the processes that share the store.
+func (g *gateway) replicas() wire.Replicas {
+	all := wire.Replicas{Replicas: []wire.Replica{}}
+	if g.replica == nil {
+		return all
+	}
+	owned := map[string]*wire.Replica{}
+	for _, m := range g.replica.Members() {
+		all.Replicas = append(all.Replicas, wire.Replica{
+			ID: m.ID, Name: m.Name, Version: m.Version, Since: m.Since, Self: m.ID == g.replica.ID(), SameConfig: m.Config == g.replica.Config(),
+		})
+	}
+	for i := range all.Replicas {
+		owned[all.Replicas[i].ID] = &all.Replicas[i]
+	}
+	cfg := g.cfg.Load()
+	for _, s := range cfg.Sources {
+		if one := owned[g.replica.Owner(sources.UnitOf(s))]; one != nil {
+			one.Sources++
+		}
+	}
+	for _, j := range cfg.Jobs {
+		if one := owned[g.replica.Owner(jobs.UnitOf(j))]; one != nil {
+			one.Jobs++
+		}
+	}
+	return all
+}
+
+// beginSharing has this replica do its part from now on, and answer the others.
+func (g *gateway) beginSharing(ctx context.Context) (err error) {
+	if g.replica == nil {
+		return nil
+	}
+	g.replica.OnChange(g.sources.Moved)
+	g.replica.OnChange(g.jobs.Moved)
+	g.replica.OnChange(g.watched.moved)
+	g.watched.begin(ctx)
+	g.sources.Moved() // others may have come since
+	g.unanswer, err = g.replica.Answer(g.answer)
+	return err
+}
+
+// endSharing ends what the replicas share, when everything else has ended.
+func (g *gateway) endSharing() {
+	if g.replica == nil {
+		return
+	}
+	g.unanswer()
+	g.records.Close()
+	g.sessions.Close()
+	g.watched.close()
+	g.replica.Close()
+}

@@ -1,0 +1,60 @@
+package gateway
+
+import (
+	"context"
+	"strings"
+
+	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// newSources returns what polls the sources.
+func (g *gateway) newSources() *sources.Service {
+	deps := sources.Deps{
+		Scheduler: g.scheduler,
+		Store:     g.store,
+		Hub:       g.hub,
+		Log:       g.log,
+		Clock:     g.clock,
+		Client:    g.client,
+		Upstreams: &g.upstreams,
+		Alerts:    g.alerts,
+		Samples:   g.past.samples,
+		Spans:     g.past.spans,
+		Mine:      g.mine(),
+		Changed:   g.journal.SourceChanged,
+		ClockSet:  func() { g.jobs.ClockSet(); g.alerts.ClockSet() },
+		Observer:  g.observer.Sources,
+	}
+	if g.dir != nil {
+		deps.Meanings = g.dir.Meanings()
+	}
+	if g.watched != nil {
+		deps.Watched = g.watched.set
+	}
+	return sources.New(deps)
+}
+
+// hubStore is the store as the topics of the hub follow it.
+func (g *gateway) hubStore() snapshot.Store {
+	if g.replica == nil {
+		return g.store.ForHub()
+	}
+	return public{g.store.ForHub()}
+}
+
+// A public store tells its followers of what has topics in the hub, and not of what replicas tell each other: sessions
+// are among that.
+type public struct{ snapshot.Store }
+
+// Follow implements [snapshot.Store].
+func (p public) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
+	return p.Store.Follow(ctx, func(e snapshot.Entry) {
+		for _, private := range []string{"access/", "alert/", "replica/", "unit/", "watched/"} {
+			if strings.HasPrefix(e.Topic, private) {
+				return
+			}
+		}
+		fn(e)
+	}, synced)
+}

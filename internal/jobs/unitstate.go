@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// A unitState is the entry of a unit, as JSON.
+type unitState struct {
+	Format int                    `json:"v"`
+	N      uint64                 `json:"n"`                // counts the changes
+	Holder string                 `json:"holder"`           // the ID of the replica
+	Starts map[string][]time.Time `json:"starts,omitempty"` // by job: those that count for its limit
+	Due    map[string]time.Time   `json:"due,omitempty"`    // by job: the newest instant of its timetable that was started
+	Keys   []unitKey              `json:"keys,omitempty"`   // the oldest first
+}
+
+// A unitKey is an Idempotency-Key and the run that it led to.
+type unitKey struct {
+	Caller string `json:"caller"`
+	Job    string `json:"job"`
+	Key    string `json:"key"`
+	Args   []byte `json:"args"`
+	Run    string `json:"run"`
+}
+
+// put changes the state of a unit and stores it.
+func (u *units) put(own *unit, f func(*unitState)) {
+	own.writing.Lock()
+	defer own.writing.Unlock()
+	u.mu.Lock()
+	f(&own.state)
+	own.state.N++
+	data, _ := json.Marshal(own.state) // texts, times and numbers encode
+	u.mu.Unlock()
+	own.claim.Put(data) // the store calls hear
+}
+
+// change changes the state of the unit of a job, if that is held. It does not wait for the store.
+func (u *units) change(j *config.Job, f func(*unitState)) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	own := u.heldLocked(UnitOf(j))
+	u.mu.Unlock()
+	if own != nil {
+		u.put(own, f)
+	}
+}
+
+// keepStart has the next holder know of a run that begins.
+func (u *units) keepStart(r *Run) {
+	if r.job.Limit.Starts == 0 && r.opts.Due.IsZero() {
+		return
+	}
+	u.change(r.job.Job, func(state *unitState) {
+		if limit := r.job.Limit; limit.Starts > 0 {
+			if state.Starts == nil {
+				state.Starts = map[string][]time.Time{}
+			}
+			now := u.s.deps.Clock.Wall()
+			starts := slices.DeleteFunc(state.Starts[r.job.Name], func(at time.Time) bool { return now.Sub(at) >= limit.Per })
+			state.Starts[r.job.Name] = append(starts, now)
+		}
+		if !r.opts.Due.IsZero() {
+			if state.Due == nil {
+				state.Due = map[string]time.Time{}
+			}
+			state.Due[r.job.Name] = r.opts.Due
+		}
+	})
+}
+
+// keep adds a key, and forgets the oldest if there are too many.
+func (state *unitState) keep(key unitKey) {
+	state.Keys = slices.DeleteFunc(state.Keys, func(k unitKey) bool {
+		return k.Caller == key.Caller && k.Job == key.Job && k.Key == key.Key
+	})
+	state.Keys = append(state.Keys, key)
+	state.Keys = state.Keys[max(0, len(state.Keys)-maxUnitKeys):]
+}
+
+// stored waits until the store has the state of the unit of a job as it is now.
+func (u *units) stored(ctx context.Context, j *config.Job) error {
+	if u == nil {
+		return nil
+	}
+	ctx, done := context.WithTimeout(ctx, unitStoredWithin)
+	defer done()
+	u.mu.Lock()
+	own := u.heldLocked(UnitOf(j))
+	if own == nil {
+		u.mu.Unlock()
+		return errLost
+	}
+	n := own.state.N
+	u.mu.Unlock()
+	for {
+		u.mu.Lock()
+		isStored, heard := own.stored >= n, own.heard
+		u.mu.Unlock()
+		if isStored {
+			return nil
+		}
+		select {
+		case <-heard:
+		case <-own.claim.Lost():
+			return errLost
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// restoreUnit takes up what the holder before has left.
+func (s *Service) restoreUnit(state *unitState) {
+	now, wall := s.deps.Clock.Now(), s.deps.Clock.Wall()
+	s.queue.mu.Lock()
+	for job, starts := range state.Starts {
+		s.queue.starts[job] = nil
+		for _, at := range starts {
+			s.queue.starts[job] = append(s.queue.starts[job], now.Add(-max(0, wall.Sub(at))))
+		}
+	}
+	s.queue.mu.Unlock()
+	for _, k := range state.Keys {
+		if len(k.Args) == sha256.Size {
+			s.restoreKey(k.Caller, k.Job, k.Key, [sha256.Size]byte(k.Args), k.Run)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package replica_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/replica"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
+)
+
+// heard is what one process was told of records.
+type heard struct {
+	mu  sync.Mutex
+	all map[string]string
+}
+
+func (h *heard) told(key string, data []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all[key] = string(data)
+}
+
+func (h *heard) of(key string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.all[key]
+}
+
+func openRecords(t *testing.T, store snapshot.Store) (*replica.Records, *heard) {
+	t.Helper()
+	h := &heard{all: map[string]string{}}
+	r, err := replica.OpenRecords(t.Context(), replica.RecordsOptions{
+		Store: store, Prefix: "x/", Log: slog.New(slog.DiscardHandler), Told: h.told,
+		Retain: func(key string, _ []byte) time.Duration {
+			if key[0] == '_' {
+				return time.Hour
+			}
+			return 0
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Tell(t.Context())
+	t.Cleanup(r.Close)
+	return r, h
+}
+
+// A record that is held is one process's, until that leaves it or dies; the next one finds what was kept last.
+func TestHeldRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		a, _ := openRecords(t, process)
+		b, told := openRecords(t, store)
+		a.Keep("k", []byte("1"), true)
+		a.Keep("k", []byte("2"), true)
+		if err := a.Kept(t.Context()); err != nil {
+			t.Errorf("kept: %v", err)
+		}
+		time.Sleep(time.Second)
+		if got := told.of("k"); got != "2" || string(b.Left("k")) != "2" {
+			t.Errorf("another process was told %q and reads %q, want 2", got, b.Left("k"))
+		}
+		b.Keep("k", []byte("stolen"), true)
+		time.Sleep(time.Second)
+		if got := string(a.Left("k")); got != "2" {
+			t.Errorf("a record that is held elsewhere was replaced by %q", got)
+		}
+		a.Keep("k", []byte("3"), true)
+		a.Leave(context.Background(), "k")
+		if got := string(b.Left("k")); got != "3" {
+			time.Sleep(time.Second)
+		}
+		b.Keep("k", []byte(string(b.Left("k"))+"+"), true)
+		time.Sleep(time.Second)
+		if got := string(a.Left("k")); got != "3+" {
+			t.Errorf("after it was left it is %q, want 3+", got)
+		}
+		a.Keep("dies", []byte("x"), true)
+		time.Sleep(time.Second)
+		process.Kill()
+		time.Sleep(time.Second)
+		if got := string(b.Left("dies")); got != "x" {
+			t.Errorf("of a process that died %q is left", got)
+		}
+		b.Keep("dies", nil, true)
+		b.Keep("k", nil, true)
+		time.Sleep(time.Second)
+		if b.Left("dies") != nil || b.Left("k") != nil || told.of("k") != "" {
+			t.Errorf("records that were removed are %q and %q", b.Left("dies"), b.Left("k"))
+		}
+	})
+}
+
+// A record that nobody holds survives its process, is removed by any, and ends with its time.
+func TestStandingRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		a, _ := openRecords(t, process)
+		b, told := openRecords(t, store)
+		a.Keep("_1", []byte("one"), true)
+		a.Keep("_2", []byte("two"), true)
+		time.Sleep(time.Second)
+		process.Kill()
+		time.Sleep(time.Second)
+		n := 0
+		_ = b.Each(t.Context(), func(string, []byte) { n++ })
+		if told.of("_1") != "one" || n != 2 {
+			t.Errorf("of a process that died %v is left, %d records", told.all, n)
+		}
+		b.Keep("_1", nil, true)
+		time.Sleep(time.Second)
+		if told.of("_1") != "" {
+			t.Errorf("a record that was removed is %q", told.of("_1"))
+		}
+		time.Sleep(time.Hour)
+		if told.of("_2") != "" || b.Left("_2") != nil {
+			t.Errorf("a record whose time is over is %q", b.Left("_2"))
+		}
+		b.Keep("_3", []byte("3"), true)
+		b.Keep("_3", nil, true) // before it was heard of
+		time.Sleep(time.Second)
+		if b.Left("_3") != nil {
+			t.Errorf("a record that was removed at once is %q", b.Left("_3"))
+		}
+	})
+}

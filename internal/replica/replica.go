@@ -1,0 +1,388 @@
+// Package replica knows the processes that share a store, and says which of them should do what.
+//
+// Each process holds the claim of an entry of its own, replica/ID, for as long as it lives: those that are Live are the
+// replicas. A unit of work, such as all sources of an upstream, should be done by the replica whose hash with the name of
+// the unit is the highest: when a replica comes or goes, only its own units move. [Replica.Mine] says that.
+//
+// It is advice. Who does the work is who holds the claim of its topic in the store. Whoever holds a claim that should be
+// another's gives it up, and whoever should hold a vacant one takes it: replicas that see different others for a moment
+// move work needlessly, and never do it twice.
+//
+// Replicas with different configurations, as during a rolling change, each reckon with those of their own configuration
+// alone. So nobody gives up what its successor may not know, and as nobody takes anything by force, they do not fight.
+//
+// A nil *Replica is a process that shares its store with nobody: everything is its own.
+package replica
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+const (
+	// format is the version of what replicas store and ask each other.
+	format = 1
+	// prefix begins the names of the topics of replicas.
+	prefix = "replica/"
+	// again is the pause after the store has failed.
+	again = time.Second
+	// leaveWithin bounds the time for telling the others that this replica leaves.
+	leaveWithin = 5 * time.Second
+)
+
+// A Member is one of the replicas.
+type Member struct {
+	Format  int       `json:"v"`
+	ID      string    `json:"id"`
+	Name    string    `json:"name"`    // for people
+	Version string    `json:"version"` // of the program
+	Config  string    `json:"config"`  // identifies its configuration
+	Since   time.Time `json:"since"`   // when it started, by its wall clock
+}
+
+// Deps is what a [Replica] uses. Every field but Asking must be set.
+type Deps struct {
+	Store   snapshot.Store
+	Asking  Asking // nil: no replica can be asked
+	Log     *slog.Logger
+	Name    string // for people
+	Version string // of the program
+}
+
+// A Replica is this process among those that share its store. Its methods may be called from any goroutine, those of a nil
+// one included.
+type Replica struct {
+	deps          Deps
+	id            string
+	follow, stays *lifecycle.Service
+	wake          chan struct{} // of 1: there is something to do for stay
+	joined        chan struct{} // closed when it has been one of the replicas
+
+	mu      sync.Mutex // guards the fields below; after the locks of the store, which calls heard within them
+	self    Member
+	claim   snapshot.Claim            // of its own entry; nil: it is none of the replicas now
+	members map[string]Member         // the others, by ID
+	dead    map[string]snapshot.Entry // which nobody has buried yet
+	fallen  map[string]string         // by ID: the run of an entry whose process has died, until that is gone
+	changed []func()
+	leaving bool
+}
+
+// Open returns the replica that this process is, once it knows the others. It joins them with [Replica.Join], and leaves
+// them with [Replica.Leave]; what it has started also ends with ctx.
+func Open(ctx context.Context, deps Deps) (*Replica, error) {
+	r := &Replica{
+		deps: deps, id: snapshot.NewRun(), wake: make(chan struct{}, 1), joined: make(chan struct{}),
+		members: map[string]Member{}, dead: map[string]snapshot.Entry{}, fallen: map[string]string{},
+	}
+	r.self = Member{Format: format, ID: r.id, Name: deps.Name, Version: deps.Version, Since: time.Now().UTC().Truncate(time.Second)}
+	synced := false // written before started is called
+	r.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
+		return deps.Store.Follow(ctx, r.heard, func() { synced = true; started() })
+	})
+	if <-r.follow.Started(); !synced {
+		return nil, fmt.Errorf("follow the other replicas: %w", r.follow.Stop())
+	}
+	return r, nil
+}
+
+// Join makes this process one of the replicas, with a configuration, and returns when it is, or with ctx's error. It stays
+// that until [Replica.Leave], but for the time in which the store has taken its claims away. It is called once.
+func (r *Replica) Join(ctx context.Context, config string) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	r.self.Config = config
+	r.mu.Unlock()
+	r.stays = lifecycle.Loop(ctx, r.stay)
+	select {
+	case <-r.joined:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), r.stays.Stop())
+	}
+}
+
+// Configure says that another configuration is at work.
+func (r *Replica) Configure(config string) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	same := r.self.Config == config
+	r.self.Config = config
+	r.mu.Unlock()
+	if !same {
+		r.put()
+		r.tell()
+	}
+}
+
+// put stores the entry of this process, if that is held.
+func (r *Replica) put() {
+	r.mu.Lock()
+	self, claim := r.self, r.claim
+	r.mu.Unlock()
+	if claim != nil {
+		data, _ := json.Marshal(self) // texts and a time encode
+		claim.Put(data)
+	}
+}
+
+// Leave tells the others to reckon without this process, which should then give up what it holds: from here on nothing is
+// its own.
+func (r *Replica) Leave(ctx context.Context) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	r.leaving = true
+	claim := r.claim
+	r.mu.Unlock()
+	if r.stays != nil {
+		_ = r.stays.Stop()
+	}
+	ctx, done := context.WithTimeout(ctx, leaveWithin)
+	defer done()
+	if claim != nil {
+		if err := claim.Finish(ctx, nil, 0); err != nil {
+			r.deps.Log.Warn("the other replicas were not told that this one leaves", "err", err)
+		}
+	}
+	r.tell()
+}
+
+// Close ends what Open has started, and waits for it.
+func (r *Replica) Close() {
+	if r == nil {
+		return
+	}
+	if r.stays != nil {
+		_ = r.stays.Stop()
+	}
+	_ = r.follow.Stop()
+}
+
+// OnChange has f called when units may be another replica's, or this one's, than before. f is called within the locks of
+// the store: it must neither block nor call that. It is called for the first time by the next change.
+func (r *Replica) OnChange(f func()) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.changed = append(r.changed, f)
+}
+
+// tell tells of a change.
+func (r *Replica) tell() {
+	r.mu.Lock()
+	all := slices.Clone(r.changed)
+	r.mu.Unlock()
+	for _, f := range all {
+		f()
+	}
+}
+
+// ID identifies this process among the replicas.
+func (r *Replica) ID() string {
+	if r == nil {
+		return ""
+	}
+	return r.id
+}
+
+// Config identifies the configuration of this process.
+func (r *Replica) Config() string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.self.Config
+}
+
+// Mine reports whether a unit should be done by this process.
+func (r *Replica) Mine(unit string) bool { return r == nil || r.Owner(unit) == r.id }
+
+// Owner returns the ID of the replica that should do a unit, empty if there is none with the configuration of this one.
+func (r *Replica) Owner(unit string) string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	best, most := "", uint64(0)
+	consider := func(m *Member) {
+		if h := weight(unit, m.ID); best == "" || h > most || h == most && m.ID > best {
+			best, most = m.ID, h
+		}
+	}
+	for _, m := range r.members {
+		if m.Config == r.self.Config {
+			consider(&m)
+		}
+	}
+	if r.isMemberLocked() {
+		consider(&r.self)
+	}
+	return best
+}
+
+func (r *Replica) isMemberLocked() bool { return r.claim != nil && !r.leaving }
+
+// weight is the hash of a unit with a replica.
+func weight(unit, id string) uint64 {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(unit))
+	_, _ = sum.Write([]byte{0})
+	_, _ = sum.Write([]byte(id))
+	h := sum.Sum64() // whose bits are not independent of the last bytes: the finalizer of MurmurHash3 mixes them
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
+
+// Members returns all replicas, this one included if it is one now, by name and ID.
+func (r *Replica) Members() []Member {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []Member
+	for _, m := range r.members {
+		all = append(all, m)
+	}
+	if r.isMemberLocked() {
+		all = append(all, r.self)
+	}
+	slices.SortFunc(all, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	return all
+}
+
+// heard takes note of a change in the store, which calls it within its locks.
+func (r *Replica) heard(e snapshot.Entry) {
+	id, ok := strings.CutPrefix(e.Topic, prefix)
+	if !ok || id == r.id {
+		return
+	}
+	r.mu.Lock()
+	before, was := r.members[id]
+	var now Member
+	switch e.State {
+	case snapshot.Orphan:
+		r.fallen[id] = e.Run
+	case snapshot.Gone:
+		delete(r.fallen, id)
+	}
+	// Whoever buries an entry adopts it before.
+	is := e.State == snapshot.Live && e.Run != r.fallen[id] && json.Unmarshal(e.Data, &now) == nil && now.ID == id
+	if is {
+		r.members[id] = now
+	} else {
+		delete(r.members, id)
+	}
+	if e.State == snapshot.Orphan {
+		r.dead[id] = e
+	} else {
+		delete(r.dead, id)
+	}
+	bury := len(r.dead) > 0
+	r.mu.Unlock()
+	if bury {
+		r.wakeUp()
+	}
+	if was != is || before.Config != now.Config {
+		r.tell()
+	}
+}
+
+func (r *Replica) wakeUp() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stay keeps this process among the replicas until ctx ends.
+func (r *Replica) stay(ctx context.Context) {
+	for {
+		err := r.enter(ctx)
+		if err == nil {
+			err = r.bury(ctx)
+		}
+		var pause <-chan time.Time
+		if err != nil && ctx.Err() == nil {
+			r.deps.Log.Warn("this replica does not reach the others", "again", again, "err", err)
+			pause = time.After(again)
+		}
+		r.mu.Lock()
+		var lost <-chan struct{}
+		if r.claim != nil {
+			lost = r.claim.Lost()
+		}
+		r.mu.Unlock()
+		select {
+		case <-lost:
+			r.mu.Lock()
+			r.claim = nil
+			r.mu.Unlock()
+			r.deps.Log.Warn("this replica was out of reach for too long: the others do its work")
+			r.tell()
+		case <-r.wake:
+		case <-pause:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// enter claims the entry of this process, unless it holds that.
+func (r *Replica) enter(ctx context.Context) error {
+	r.mu.Lock()
+	claim := r.claim
+	r.mu.Unlock()
+	if claim != nil {
+		return nil
+	}
+	claim, entry, err := r.deps.Store.Claim(ctx, prefix+r.id, snapshot.ClaimOptions{})
+	if err == nil && claim == nil && entry.State == snapshot.Orphan {
+		if err = r.end(ctx, entry); err == nil { // the others have seen it fall: another run begins
+			claim, _, err = r.deps.Store.Claim(ctx, prefix+r.id, snapshot.ClaimOptions{})
+		}
+	}
+	if err == nil && claim == nil {
+		err = errors.New("the store has not noticed yet that its entry is not written any more")
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.claim = claim
+	r.mu.Unlock()
+	r.put()
+	r.tell()
+	select {
+	case <-r.joined:
+		r.deps.Log.Info("this replica is back")
+	default:
+		close(r.joined)
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package replica_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/replica"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/snapshot/snapshottest"
+)
+
+func open(t *testing.T, store snapshot.Store, name, config string) *replica.Replica {
+	t.Helper()
+	r, err := replica.Open(t.Context(), replica.Deps{Store: store, Log: slog.New(slog.DiscardHandler), Name: name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Join(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+// owned returns how many of 3000 units are each one's own.
+func owned(all ...*replica.Replica) (n []int, twice int) {
+	n = make([]int, len(all))
+	for u := range 3000 {
+		owners := 0
+		for i, r := range all {
+			if r.Mine(fmt.Sprint("upstream/", u)) {
+				n[i]++
+				owners++
+			}
+		}
+		if owners != 1 {
+			twice++
+		}
+	}
+	return n, twice
+}
+
+// Each unit is one replica's own, about as many each one's; those of who leaves or dies are the others', and nothing else
+// moves.
+func TestUnits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		a, b, c := open(t, store, "a", "1"), open(t, store, "b", "1"), open(t, process, "c", "1")
+		time.Sleep(time.Second)
+		n, wrong := owned(a, b, c)
+		if wrong != 0 || min(n[0], n[1], n[2]) < 800 {
+			t.Errorf("replicas own %v of 3000 units, and %d are not one's alone", n, wrong)
+		}
+		before := a.Owner("upstream/7") == a.ID()
+		process.Kill()
+		time.Sleep(time.Second)
+		if n, wrong = owned(a, b); wrong != 0 || len(a.Members()) != 2 {
+			t.Errorf("after a death %v are owned, %d by not one alone, by %v", n, wrong, a.Members())
+		}
+		if before && a.Owner("upstream/7") != a.ID() {
+			t.Error("a unit has moved whose owner is still there")
+		}
+		a.Leave(context.Background())
+		time.Sleep(time.Second)
+		if n, _ = owned(a, b); n[0] != 0 || n[1] != 3000 {
+			t.Errorf("after one has left %v are owned, want all by the other", n)
+		}
+	})
+}
+
+// Replicas with another configuration do not count: they may not know a unit.
+func TestConfigurations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewMemory()
+		a, b := open(t, store, "a", "1"), open(t, store, "b", "2")
+		if n, _ := owned(a, b); n[0] != 3000 || n[1] != 3000 {
+			t.Errorf("with two configurations %v are owned, want all by both", n)
+		}
+		changed := make(chan struct{}, 10)
+		b.OnChange(func() { changed <- struct{}{} })
+		a.Configure("2")
+		<-changed
+		if n, wrong := owned(a, b); wrong != 0 {
+			t.Errorf("with one configuration %v are owned, %d by not one alone", n, wrong)
+		}
+	})
+}
+
+// A nil Replica is alone.
+func TestAlone(t *testing.T) {
+	var r *replica.Replica
+	if err := r.Join(t.Context(), ""); err != nil || !r.Mine("x") || r.Members() != nil || r.ID() != "" {
+		t.Error("a process alone does not own everything")
+	}
+	if _, err := r.Ask(t.Context(), "x", nil); err == nil {
+		t.Error("somebody answers")
+	}
+	r.Configure("")
+	r.OnChange(nil)
+	r.Leave(t.Context())
+	r.Close()
+}

@@ -1,0 +1,155 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/smartpoll"
+	"github.com/tidewire/tidewire/snapshot"
+)
+
+// Replicas share the sources by units: see package replica. A source that should be another's is given up, as soon as the
+// poll in progress has ended, and followed from then on; one that should be this process's is taken when it is vacant.
+
+// UnitOf returns the unit of a source. All sources of an upstream are in one, so that one process keeps its limits.
+func UnitOf(s *config.Source) string {
+	if s.Upstream != nil {
+		return "upstream/" + s.Upstream.Name
+	}
+	return wire.SourceKey(s.Name)
+}
+
+// isMine reports whether this process should be the owner of a source.
+func (svc *Service) isMine(s *config.Source) bool {
+	return svc.deps.Mine == nil || svc.deps.Mine(UnitOf(s))
+}
+
+// movedKey is the key of the task that looks which sources should have another owner.
+type movedKey struct{}
+
+// Moved is to be called when Deps.Mine may say something else than before. It neither blocks nor calls the store.
+func (svc *Service) Moved() { svc.deps.Scheduler.Schedule(movedKey{}, 0) }
+
+// checkMoved is the hook of Moved.
+func (svc *Service) checkMoved(context.Context, *smartpoll.Internal) error {
+	svc.mu.Lock()
+	defer svc.mu.Unlock()
+	for _, s := range svc.all() {
+		switch mine := svc.isMine(s.Source); {
+		case s.claim != nil && !mine:
+			svc.toGiveUp = true
+		case s.claim == nil && mine:
+			svc.toFill = append(svc.toFill, snapshot.Entry{Topic: s.key}) // whoever holds it may have left it
+		}
+	}
+	svc.wakeLocked()
+	return nil
+}
+
+// wakeLocked wakes fillAll if there is something to do for it.
+func (svc *Service) wakeLocked() {
+	if len(svc.toFill) > 0 || svc.toGiveUp {
+		select {
+		case svc.anyToFill <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// GiveUp gives up all sources that should be another process's, and returns when that one can take them.
+func (svc *Service) GiveUp(ctx context.Context) error {
+	unlock, err := svc.lockChanges(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	c := &change{svc: svc, unlock: func() {}, isMove: true}
+	err = svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
+		var all []*config.Source
+		for _, s := range svc.all() {
+			all = append(all, s.Source)
+		}
+		stays := func(s *poller, cfg *config.Source) bool { return s.claim == nil || svc.isMine(cfg) }
+		key := func(c *config.Source) string { return wire.SourceKey(c.Name) }
+		c.Diff = reconcile.Of(svc.all(), all, key, stays, svc.newPoller)
+		if len(c.Fresh) > 0 {
+			c.Apply()
+		}
+		return nil
+	})
+	if err == nil {
+		c.Finish(ctx)
+	}
+	return err
+}
+
+// maxGivingUp is how many topics are released at once: a store can write several together.
+const maxGivingUp = 32
+
+// giveUp releases the topics of sources whose tasks are gone.
+func (svc *Service) giveUp(ctx context.Context, all []*poller) {
+	var releasing sync.WaitGroup
+	slots := make(chan struct{}, maxGivingUp)
+	for _, s := range all {
+		slots <- struct{}{}
+		releasing.Go(func() {
+			defer func() { <-slots }()
+			s.polling.Lock() // until the poll in progress has ended, whose context has
+			defer s.polling.Unlock()
+			s.alert.Leave(ctx)
+			if err := s.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {
+				s.log.Warn("a source that another replica should poll was not given up cleanly", "err", err)
+			}
+		})
+	}
+	releasing.Wait()
+	if len(all) > 0 {
+		svc.deps.Log.Info("sources are polled by another replica from now on", "count", len(all))
+	}
+}
+
+// lockChanges keeps sources from being exchanged by others until unlock is called.
+func (svc *Service) lockChanges(ctx context.Context) (unlock func(), err error) {
+	select {
+	case svc.changing <- struct{}{}:
+		return sync.OnceFunc(func() { <-svc.changing }), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// recordOwner adds what another replica has published of s to the past that this one keeps: each value and each failure,
+// but not how the polls went that gave them.
+func (s *poller) recordOwner(snap *wire.Source) {
+	before := &s.published
+	wall := s.svc.deps.Clock.Wall()
+	if snap.State != before.State && snap.State != wire.SourcePending {
+		reason := ""
+		if snap.Error != nil {
+			reason = *snap.Error
+		}
+		s.svc.deps.Spans.Enter(s.Name, wall, snap.State, reason)
+	}
+	isNew := snap.UpdatedAt != nil && (before.UpdatedAt == nil || !snap.UpdatedAt.Equal(*before.UpdatedAt))
+	if snap.State == wire.SourcePending || !isNew && snap.State == before.State {
+		return
+	}
+	sample := archive.Sample{Poll: archive.Poll{At: wall, State: snap.State}}
+	if isNew {
+		sample.At = *snap.UpdatedAt
+	}
+	var value any
+	if snap.State == wire.SourceOK && json.Unmarshal(snap.Value, &value) == nil {
+		sample.Value = archive.Few(value, s.Show.Value)
+	}
+	if snap.Error != nil {
+		sample.Error = *snap.Error
+	}
+	s.svc.deps.Samples.Add(s.Name, sample)
+}
