@@ -111,8 +111,12 @@ func (j *Job) schedule() {
 		return
 	}
 	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
-		now := j.s.deps.Clock.Wall()
-		j.startDue(ctx, dueAt(j.At, now.Add(-catchUp), now))
+		var due time.Time
+		if j.s.units != nil {
+			now := j.s.deps.Clock.Wall()
+			due = dueAt(j.At, now.Add(-catchUp), now)
+		}
+		j.startDue(ctx, due)
 		return nil, nil
 	}, smartpoll.On(timeTable{j.At}))
 	if err != nil {

@@ -50,7 +50,7 @@ func (svc *Service) checkWatchers(_ context.Context, internal *smartpoll.Interna
 	var here []string
 	for _, s := range sources {
 		isHere := s.topic.Watched() || !s.unwatchedSince.IsZero() && now.Sub(s.unwatchedSince) < linger
-		if isHere {
+		if isHere && svc.deps.Watched != nil {
 			here = append(here, s.Name)
 		}
 		if isHere || svc.isWatchedElsewhere(s.Name) {
