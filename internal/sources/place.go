@@ -37,7 +37,8 @@ type movedKey struct{}
 func (svc *Service) Moved() { svc.deps.Scheduler.Schedule(movedKey{}, 0) }
 
 // checkMoved is the hook of Moved.
-func (svc *Service) checkMoved(context.Context, *smartpoll.Internal) error {
+func (svc *Service) checkMoved(_ context.Context, internal *smartpoll.Internal) error {
+	svc.checkClaims(internal) // a lease that is lost takes all of them
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
 	for _, s := range svc.all() {
