@@ -38,7 +38,7 @@ func TestGatewayChaos(t *testing.T) {
 	}
 	b.WriteString("jobs:\n")
 	for i := range 6 {
-		fmt.Fprintf(&b, "  j%d: {http: {upstream: u%d, path: /quick/j%d, method: POST}, on_busy: queue, queue: 100}\n", i, i, i)
+		fmt.Fprintf(&b, "  j%d: {http: {upstream: u%d, path: /quick/j%d, method: POST}, on_busy: queue, queue: 100, keep: {runs: 1000}}\n", i, i, i)
 	}
 	file := filepath.Join(t.TempDir(), "tidewire.yaml")
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
