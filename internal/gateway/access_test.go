@@ -95,6 +95,7 @@ var matrix = map[string]struct {
 	"GET /api/v1/runs/{id}/events":            {"view", "/api/v1/runs/SCAN/events", "", 200},
 	"GET /api/v1/runs/{id}/output":            {"view", "/api/v1/runs/SCAN/output", "", 200},
 	"GET /api/v1/alerts":                      {"view", "/api/v1/alerts", "", 200},
+	"GET /api/v1/replicas":                    {"view", "/api/v1/replicas", "", 200},
 	"POST /api/v1/alerts/acknowledge":         {"scan", "/api/v1/alerts/acknowledge", `{"of":"job/scan"}`, 409}, // it does not fire
 	"GET /api/v1/silences":                    {"view", "/api/v1/silences", "", 200},
 	"POST /api/v1/silences":                   {"scan", "/api/v1/silences", `{"of":"job/scan","for":"1h"}`, 201},
