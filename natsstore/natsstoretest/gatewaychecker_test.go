@@ -7,15 +7,16 @@ import (
 )
 
 const (
-	moved    = 5 * time.Second        // within which work moves from one replica to another, if none has died
-	orphaned = 5 * time.Second        // on top of a lease, until others do the work of a replica that has died
-	elected  = 10 * time.Second       // until clients hear something again after the death of the stream's leader
-	drained  = time.Second            // until clients hear something again after a replica was told to stop
-	fenced   = 2 * time.Second        // within which a replica that was stopped gives up its work after SIGCONT
-	noticed  = 100 * time.Millisecond // until the upstream knows that a connection was broken off
-	madeUp   = time.Minute            // for how long an instant of a timetable is started later
-	settled  = 20 * time.Second       // after the last fault, until nothing may be wrong any more
-	slack    = time.Second            // of a client, on top of an interval
+	moved     = 5 * time.Second        // within which work moves from one replica to another, if none has died
+	orphaned  = 5 * time.Second        // on top of a lease, until others do the work of a replica that has died
+	elected   = 10 * time.Second       // until clients hear something again after the death of the stream's leader
+	drained   = time.Second            // until clients hear something again after a replica was told to stop
+	fenced    = 2 * time.Second        // within which a replica that was stopped gives up its work after SIGCONT
+	noticed   = 100 * time.Millisecond // until the upstream knows that a connection was broken off
+	madeUp    = time.Minute            // for how long an instant of a timetable is started later
+	settled   = 20 * time.Second       // after the last fault, until nothing may be wrong any more
+	slack     = time.Second            // of a client, on top of an interval
+	finishing = time.Minute            // within which runs end and clients are told
 )
 
 // checkGateways returns how a chaos of gateways breaks what several replicas promise, each with the letter of its rule:

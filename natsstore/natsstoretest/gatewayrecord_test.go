@@ -19,8 +19,8 @@ type record struct {
 	By     string        `json:"by,omitempty"`
 	ID     int           `json:"id,omitempty"`     // of what has a beginning and an end, so that they can be paired; never 0
 	Name   string        `json:"name,omitempty"`   // of a source, job, alert or topic, without its kind
-	Run    string        `json:"run,omitempty"`    // of a job; of an event of a source its run
-	N      uint64        `json:"n,omitempty"`      // of an event, that is of its id <run>-<n>; 0 in one whose id is <run>-end
+	Run    string        `json:"run,omitempty"`    // of a job; of an event of a source what is before the - in its id
+	N      uint64        `json:"n,omitempty"`      // of an event what is behind the - in its id; 0 if that is end
 	Key    string        `json:"key,omitempty"`    // Idempotency-Key
 	Code   int           `json:"code,omitempty"`   // of HTTP; 0: there was no answer
 	Status string        `json:"status,omitempty"` // of a run, or of an alert
@@ -59,9 +59,9 @@ const (
 	isWorked   = "worked"   // it is about to be answered, or was broken off [ID, Code: 0 if it was broken off, or killed]
 	isAsked    = "asked"    // a client asks for a start [ID, By: the gateway, or empty: the balancer; Name: the job, Key]
 	isAnswered = "answered" // [ID, Code, Run]
-	isOpened   = "opened"   // a client begins to watch a run, a source, or everything, and connects again by itself [By: the client; Name and Run, Name, or neither]
+	isOpened   = "opened"   // a client begins to watch a run, a source, or everything, and connects again by itself [By: the client; Name and Run, Name, or neither; For: the pause between events that it asks for]
 	isEvent    = "event"    // the client gets an event [By, Name; of a run or source Run, N; of a run Status]
-	isLeft     = "left"     // the client has ended it by itself, or got 204 [By, Code]
+	isLeft     = "left"     // the client has ended it by itself, or got 204 [By, Name and Run as before, Code]
 	isEnd      = "end"      // how a run has ended according to a gateway [By, Name: the job, Run, Status, Text: all that must be equal]
 	isMissing  = "missing"  // a gateway does not know a run that it should know [By, Run]
 	isInstant  = "instant"  // a run was started by a timetable [Name: the job, Run, Wall: the instant]

@@ -29,15 +29,19 @@ func (l *gatewayLog) keys() {
 			known(e, asked[e.ID].Name, asked[e.ID].Key, e.Run)
 		case isWork:
 			known(e, e.Name, e.Key, e.Run)
-			if first, ok := begun[e.Run]; ok {
-				l.fail("a", e.At, "run %s of %s begins at %s, and has begun at %s at %v", e.Run, e.Name, e.By, first.By, first.At)
+			run := e.Run
+			if run == "" {
+				run = e.Name + " with key " + e.Key
 			}
-			begun[e.Run] = e
+			if first, ok := begun[run]; ok {
+				l.fail("a", e.At, "run %s of %s begins at %s, and has begun at %s at %v", run, e.Name, e.By, first.By, first.At)
+			}
+			begun[run] = e
 		}
 	}
 }
 
-// gatewayEnds checks that each run that was answered with 202, or was begun by a timetable, has one end at all gateways.
+// gatewayEnds checks that each run that was answered with 202 has one end at all gateways.
 func (l *gatewayLog) gatewayEnds() {
 	ends := map[string][]record{} // by run
 	var gateways []string
@@ -55,7 +59,7 @@ func (l *gatewayLog) gatewayEnds() {
 	}
 	accepted := map[string]bool{}
 	for _, e := range l.all {
-		if e.What != isInstant && (e.What != isAnswered || e.Code != 202) || accepted[e.Run] || !l.isWhole {
+		if e.What != isAnswered || e.Code != 202 || accepted[e.Run] || !l.isWhole || e.At > l.end-finishing {
 			continue
 		}
 		accepted[e.Run] = true
@@ -88,55 +92,51 @@ func (l *gatewayLog) clientEnds() {
 			ends[e.Run] = e.Status
 		}
 	}
-	watched, told := map[string]record{}, map[string]record{} // by client
+	type place struct{ by, run string }
+	watched, told := map[place]record{}, map[place]record{}
 	for _, e := range l.all {
-		switch _, is := watched[e.By]; {
+		p := place{e.By, e.Run}
+		_, is := watched[p]
+		switch {
 		case e.What == isOpened && e.Run != "":
-			watched[e.By] = e
+			watched[p] = e
+			delete(told, p)
 		case e.What == isEvent && is && hasEnded(e.Status):
-			if first, ok := told[e.By]; ok {
+			if first, ok := told[p]; ok {
 				l.fail("a", e.At, "%s is told that run %s is %s, and was told that it is %s", e.By, e.Run, e.Status, first.Status)
 			} else if end, ok := ends[e.Run]; ok && end != e.Status {
 				l.fail("a", e.At, "%s is told that run %s is %s, gateways that it is %s", e.By, e.Run, e.Status, end)
 			}
-			told[e.By] = e
+			told[p] = e
 		case e.What == isLeft && is && e.Code != 204:
-			delete(watched, e.By)
+			delete(watched, p)
 		}
 	}
-	for by, e := range watched {
-		if _, ok := told[by]; !ok {
-			l.fail("a", e.At, "%s watches run %s, and is never told of its end", by, e.Run)
+	for p, e := range watched {
+		if _, ok := told[p]; !ok && e.At < l.end-finishing {
+			l.fail("a", e.At, "%s watches run %s, and is never told of its end", p.by, p.run)
 		}
 	}
 }
 
 // numbers checks what clients are told in which order.
 func (l *gatewayLog) numbers() {
-	type topic struct{ by, name string }
-	newest, before := map[topic]record{}, map[topic]map[string]bool{}
+	type place struct{ by, name, run string }
+	newest := map[place]record{}
 	for _, e := range l.all {
 		if e.What != isEvent || e.Run == "" {
 			continue
 		}
-		at := topic{e.By, e.Name}
-		last, ok := newest[at]
+		p := place{e.By, e.Name, e.Run}
+		last, ok := newest[p]
 		switch {
-		case !ok:
-			before[at] = map[string]bool{}
-		case last.Run != e.Run:
-			before[at][last.Run] = true
+		case !ok || hasEnded(e.Status):
 		case hasEnded(last.Status):
-			if !hasEnded(e.Status) {
-				l.fail("b", e.At, "%s is told that run %s of %s is %s after its end", e.By, e.Run, e.Name, e.Status)
-			}
-		case e.N < last.N && !hasEnded(e.Status):
+			l.fail("b", e.At, "%s is told that run %s of %s is %s after its end", e.By, e.Run, e.Name, e.Status)
+		case e.N < last.N:
 			l.fail("b", e.At, "%s is told N %d of run %s of %s after %d", e.By, e.N, e.Run, e.Name, last.N)
 		}
-		if before[at][e.Run] {
-			l.fail("b", e.At, "%s is told of run %s of %s again, after run %s", e.By, e.Run, e.Name, last.Run)
-		}
-		newest[at] = e
+		newest[p] = e
 	}
 }
 
@@ -213,9 +213,9 @@ func (l *gatewayLog) silences() {
 		_, is := heard[e.By]
 		switch {
 		case e.What == isOpened && e.Run == "":
-			heard[e.By], every[e.By] = e.At, most
+			heard[e.By], every[e.By] = e.At, max(most, e.For)
 			if e.Name != "" {
-				every[e.By] = l.sources[e.Name]
+				every[e.By] = max(l.sources[e.Name], e.For)
 			}
 		case e.What == isEvent && is:
 			check(e.By, e.At)
@@ -290,41 +290,40 @@ func (l *gatewayLog) watching(run string, since time.Duration) map[string]time.D
 	return all
 }
 
-// states checks that all gateways have the same at each moment, in one of its readings.
+// states checks that all gateways have the same at each moment, in one of its readings. A moment whose last reading is not
+// one of all gateways was broken off.
 func (l *gatewayLog) states() {
-	type place struct {
-		moment int
-		topic  string
-	}
-	gateways := map[int]map[string]bool{} // by moment
-	readings := map[place]map[uint64]map[string]string{}
-	at := map[int]time.Duration{}
+	moments := map[int][]record{}
 	for _, e := range l.all {
-		if e.What != isState {
-			continue
+		if e.What == isState {
+			moments[e.ID] = append(moments[e.ID], e)
 		}
-		p := place{e.ID, e.Name}
-		if gateways[e.ID] == nil {
-			gateways[e.ID] = map[string]bool{}
-		}
-		if readings[p] == nil {
-			readings[p] = map[uint64]map[string]string{}
-		}
-		if readings[p][e.N] == nil {
-			readings[p][e.N] = map[string]string{}
-		}
-		gateways[e.ID][e.By], readings[p][e.N][e.By], at[e.ID] = true, e.Text, e.At
 	}
-	for p, all := range readings {
-		equal := false
-		var last uint64
-		for n, texts := range all {
-			values := slices.Compact(slices.Sorted(maps.Values(texts)))
-			equal = equal || len(values) == 1 && len(texts) == len(gateways[p.moment])
-			last = max(last, n)
+	for _, id := range slices.Sorted(maps.Keys(moments)) {
+		all := moments[id]
+		last := all[len(all)-1]
+		gateways, inLast := map[string]bool{}, map[string]bool{}
+		topics := map[string]map[uint64]map[string]string{} // texts by reading and gateway
+		for _, e := range all {
+			if topics[e.Name] == nil {
+				topics[e.Name] = map[uint64]map[string]string{}
+			}
+			if topics[e.Name][e.N] == nil {
+				topics[e.Name][e.N] = map[string]string{}
+			}
+			topics[e.Name][e.N][e.By], gateways[e.By] = e.Text, true
+			if e.N == last.N {
+				inLast[e.By] = true
+			}
 		}
-		if !equal {
-			l.fail("g", at[p.moment], "at moment %d gateways differ about %s, at last: %s", p.moment, p.topic, fmt.Sprint(all[last]))
+		for topic, readings := range topics {
+			equal := len(inLast) < len(gateways)
+			for _, texts := range readings {
+				equal = equal || len(texts) == len(gateways) && len(slices.Compact(slices.Sorted(maps.Values(texts)))) == 1
+			}
+			if !equal {
+				l.fail("g", last.At, "at moment %d gateways differ about %s, at last: %s", id, topic, fmt.Sprint(readings[last.N]))
+			}
 		}
 	}
 }
