@@ -1,143 +1,139 @@
 package natsstoretest_test
 
 import (
-	"fmt"
+	"bufio"
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// started is a start that was answered with 202.
-type started struct{ key, id string }
+const (
+	between   = 20 * time.Second // from one fault to the next one
+	lasting   = 40 * time.Second // stops, cuts and wrong clocks
+	pairs     = 45               // of clients that start and follow runs
+	watchers  = 100              // of one source each
+	overviews = 10               // of everything
+)
 
-// TestGatewayChaos has three gateways on three servers, of which one after the other is killed or stopped and started again,
-// while clients start runs. No source is polled twice at once; none is left alone for longer than a lease, 5 s and its
-// interval; each Idempotency-Key leads to one run; and each run that was answered with 202 has the same end at all gateways.
+// TestGatewayChaos has three gateways on three servers, behind a balancer, with 60 jobs and 200 streams. Two thirds of the time
+// there is a fault every 20 s, in the last third there is none. What happens is in a log, which is checked then.
 func TestGatewayChaos(t *testing.T) {
-	if *chaos < 30*time.Second {
-		t.Skip("-chaos is shorter than two faults")
+	if *chaos < time.Minute {
+		t.Skip("-chaos is shorter than some faults")
 	}
-	t.Parallel()
-	dice := rand.New(rand.NewPCG(*seed, 1))
-	servers := own(t, 3, "")
-	up := newPolled(t)
-	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s, replicas: 3}}\nupstreams:\n", servers.url(), prefix())
-	for i := range 12 {
-		fmt.Fprintf(&b, "  u%d: {http: %q}\n", i, up.URL)
-	}
-	b.WriteString("sources:\n")
-	for i := range 12 {
-		fmt.Fprintf(&b, "  s%d: {http: {upstream: u%d, path: /s%d}, every: 500ms}\n", i, i, i)
-	}
-	b.WriteString("jobs:\n")
-	for i := range 6 {
-		fmt.Fprintf(&b, "  j%d: {http: {upstream: u%d, path: /quick/j%d, method: POST}, on_busy: queue, queue: 100, keep: {runs: 1000}}\n", i, i, i)
-	}
-	file := filepath.Join(t.TempDir(), "tidewire.yaml")
-	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+	program, err := steppedProgram()
+	if err != nil {
 		t.Fatal(err)
 	}
-	var mu sync.Mutex // guards the two below
-	gateways := make([]*gatewayProcess, 3)
-	var all []started
-	for i := range gateways {
-		gateways[i] = startGateway(t, file)
-		until(t, 20*time.Second, "a gateway is ready", gateways[i].isReady)
+	dir := t.ArtifactDir()
+	out, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	time.Sleep(3 * time.Second)
-	up.longest()
+	defer out.Close()
+	buffered := bufio.NewWriterSize(out, 1<<16)
+	log := newRecorder(buffered)
+	f := newChaosFleet(t, log, dir, program)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
 
-	over := make(chan struct{})
-	var clients sync.WaitGroup
-	for c := range 3 {
-		clients.Go(func() {
-			for n := 0; ; n++ {
-				select {
-				case <-over:
-					return
-				case <-time.After(300 * time.Millisecond):
-				}
-				key, path := fmt.Sprintf("c%d-%d", c, n), fmt.Sprintf("/api/v1/jobs/j%d/runs", (c+n)%6)
-				for again := range 2 { // at two gateways, the second time as a retry
-					mu.Lock()
-					g := gateways[(c+n+again)%3]
-					mu.Unlock()
-					if status, run := g.try("POST", path, key); status == http.StatusAccepted {
-						mu.Lock()
-						all = append(all, started{path + key, run["id"].(string)})
-						mu.Unlock()
-					}
-				}
+	f.load(ctx, &all)
+	wait(ctx, 10*time.Second)
+	f.disturb(ctx, *chaos*2/3)
+	log.add(record{What: isCalm})
+	t.Logf("%v: no more faults", time.Since(log.began).Round(time.Second))
+	for end := time.Now().Add(*chaos / 3); time.Now().Before(end); {
+		wait(ctx, 10*time.Second)
+		f.compare(ctx)
+	}
+	log.add(record{What: isOver})
+	cancel()
+	all.Wait()
+	for place := range f.places {
+		f.signal(place, syscall.SIGTERM)
+	}
+	for place := range f.places {
+		f.awaitExit(place)
+	}
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if err := buffered.Flush(); err != nil || log.err != nil {
+		t.Fatal(err, log.err)
+	}
+	f.report(filepath.Join(dir, "log"))
+}
+
+// newChaosFleet starts servers and gateways, and returns when all are ready.
+func newChaosFleet(t *testing.T, log *recorder, dir, program string) *chaosFleet {
+	f := &chaosFleet{
+		t: t, log: log, dir: dir, program: program, prefix: prefix(), servers: own(t, 3, ""), backend: newBackend(t, log),
+		balancer: newBalancer(t, 3), withArg: map[string]bool{},
+		client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}, direct: &http.Client{},
+	}
+	f.ends = &ends{f: f}
+	log.add(record{What: isBegun, Wall: new(time.Now().UTC()), For: 15 * time.Second})
+	f.file = filepath.Join(dir, "tidewire.yaml")
+	if err := os.WriteFile(f.file, []byte(f.configuration(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		p := &chaosPlace{}
+		for _, s := range f.servers.servers {
+			p.lines = append(p.lines, newProxy(t, s.addr()))
+		}
+		f.places = append(f.places, p)
+	}
+	for place, p := range f.places {
+		f.run(place)
+		t.Cleanup(func() {
+			if p.cmd != nil {
+				_ = p.cmd.Process.Kill()
+				<-p.exited
 			}
 		})
 	}
-	for end := time.Now().Add(*chaos); time.Now().Before(end); {
-		victim := dice.IntN(3)
-		mu.Lock()
-		g := gateways[victim]
-		mu.Unlock()
-		switch dice.IntN(3) {
-		case 0:
-			t.Logf("%s: gateway %d is killed", time.Now().Format(time.TimeOnly), victim)
-			_ = g.cmd.Process.Kill()
-			_ = g.cmd.Wait()
-		case 1:
-			t.Logf("%s: gateway %d stops", time.Now().Format(time.TimeOnly), victim)
-			_ = g.cmd.Process.Signal(syscall.SIGTERM)
-			_ = g.cmd.Wait()
-		case 2:
-			s := servers.servers[victim]
-			t.Logf("%s: server %d is killed", time.Now().Format(time.TimeOnly), victim)
-			s.kill()
-			time.Sleep(5 * time.Second)
-			if err := s.start(); err != nil {
-				t.Error(err)
-			}
-			time.Sleep(15 * time.Second)
-			continue
+	for place, p := range f.places {
+		if !f.awaitReady(t.Context(), place, true) {
+			t.FailNow()
 		}
-		time.Sleep(5 * time.Second)
-		fresh := startGateway(t, file)
-		mu.Lock()
-		gateways[victim] = fresh
-		mu.Unlock()
-		time.Sleep(20 * time.Second)
+		p.isWell = true
 	}
-	close(over)
-	clients.Wait()
-	if name, gap := up.longest(); gap > 20500*time.Millisecond {
-		t.Errorf("%s was not polled for %v", name, gap)
+	return f
+}
+
+// load has the clients work until ctx ends.
+func (f *chaosFleet) load(ctx context.Context, all *sync.WaitGroup) {
+	f.backend.mu.Lock()
+	f.backend.due = f.instantsOf()
+	f.backend.mu.Unlock()
+	var startable []string
+	for name := range f.withArg {
+		startable = append(startable, name)
 	}
-	runs, keys := map[string]bool{}, map[string]string{}
-	for _, s := range all {
-		runs[s.id] = true
-		if other := keys[s.key]; other != "" && other != s.id {
-			t.Errorf("the key of %s led to %s and to %s", s.key, other, s.id)
-		}
-		keys[s.key] = s.id
+	for n := range pairs {
+		p := &pair{f: f, n: n, jobs: startable, dice: rand.New(rand.NewPCG(*seed, uint64(n+1)))}
+		all.Go(func() { p.work(ctx) })
 	}
-	t.Logf("%d starts, %d runs", len(all), len(runs))
-	for id := range runs {
-		ends := map[string]bool{}
-		for _, g := range gateways {
-			until(t, 2*time.Minute, "a run has ended", func() bool {
-				_, run := g.try("GET", "/api/v1/runs/"+id, "")
-				if run["finished_at"] == nil {
-					return false
-				}
-				ends[fmt.Sprint(run["status"], run["finished_at"])] = true
-				return true
-			})
-		}
-		if len(ends) != 1 {
-			t.Errorf("run %s has ended as %v", id, ends)
-		}
+	names := f.sources()
+	for n := range watchers {
+		name := names[n%len(names)]
+		r := f.reader(2*pairs+n, "/api/v1/stream?sources="+name, record{Name: name})
+		all.Go(func() { r.watch(ctx) })
 	}
+	for n := range overviews {
+		r := f.reader(2*pairs+watchers+n, "/api/v1/stream?sources=*&jobs=*&min=5s", record{})
+		all.Go(func() { r.watch(ctx) })
+	}
+	all.Go(func() { f.backend.turns(ctx, names[24:]) })
+	all.Go(func() { f.ends.work(ctx) })
+	all.Go(func() { f.measure(ctx) })
 }
