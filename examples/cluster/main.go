@@ -117,7 +117,7 @@ func run() error {
 // configuration is that of all gateways.
 func configuration(upstream string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: \"nats://127.0.0.1:%d,nats://127.0.0.1:%d,nats://127.0.0.1:%d\", replicas: 3}}\n",
+	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: \"nats://127.0.0.1:%d,nats://127.0.0.1:%d,nats://127.0.0.1:%d\", replicas: 3, name: \"${env:REPLICA}\"}}\n",
 		clientPort, clientPort+1, clientPort+2)
 	b.WriteString("upstreams:\n")
 	for _, name := range names {
@@ -175,6 +175,7 @@ func once(ctx context.Context, dir, name, program string, args ...string) error 
 	defer out.Close()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Env = append(os.Environ(), "REPLICA="+name) // all are on one host
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	if err := cmd.Start(); err != nil {

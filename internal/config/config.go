@@ -347,6 +347,10 @@ type At struct {
 	Cron string         // as written
 	Zone *time.Location // local unless set
 	Next func(time.Time) time.Time
+
+	// CatchUp is how long ago a start of a job may have been due, while there was no process to make it, to be made up for:
+	// a minute unless set, 0: none is, as of @every.
+	CatchUp time.Duration
 }
 
 // Keep bounds the ended runs of a job that are kept: the newest Runs, and only those that ended no longer than For ago;

@@ -75,6 +75,8 @@ func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 	for i, k := range keys {
 		key := keys[i : i+1]
 		switch {
+		case k.Name() == "at":
+			all = append(all, explainAt(j.At, key, own)...)
 		case k.Name() != "alert":
 			all = append(all, grammar.Explain("", key, builtIn, own)...)
 		case j.Alert != nil || own.Get("alert") != nil:
@@ -85,6 +87,16 @@ func explainJob(j *Job, root *grammar.Node) []grammar.Setting {
 		all = append(all, explainUpstream(httpkind.Kind.Name, j.HTTP.Upstream.Name, root)...)
 	}
 	return all
+}
+
+// explainAt explains the timetable of a job, nil if it has none.
+func explainAt(at *At, key grammar.Keys, own *grammar.Node) []grammar.Setting {
+	if at == nil {
+		return nil
+	}
+	return slices.DeleteFunc(grammar.Explain("", key, map[string]any{}, own), func(s grammar.Setting) bool {
+		return s.Key == "at.catch_up" && at.CatchUp == 0 && own.Get("at").Get("catch_up") == nil // of @every
+	})
 }
 
 // explainJobAlert explains the alert of a job, nil if it has none.

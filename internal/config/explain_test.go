@@ -63,7 +63,7 @@ jobs:
 		},
 		"j": {
 			"title = j (built in)", "exec = [j, {x}] (t.yaml:23)", "args.x.type = int (t.yaml:24)", "args.x.default = 5 (t.yaml:24)", "env.A = *** (t.yaml:25)", "timeout = 15m (built in)",
-			"on_busy = join (built in)", "at.cron = @daily (t.yaml:27)", "keep.runs = 5 (t.yaml:26)", "keep.for = 24h (built in)", "keep.output = 10MB (built in)",
+			"on_busy = join (built in)", "at.cron = @daily (t.yaml:27)", "at.catch_up = 1m (built in)", "keep.runs = 5 (t.yaml:26)", "keep.for = 24h (built in)", "keep.output = 10MB (built in)",
 		},
 		"job/s": {
 			"title = s (built in)", "http.upstream = u (t.yaml:28)", "http.method = POST (built in)", "http.path = /s (t.yaml:28)", "http.body = *** (t.yaml:28)", "timeout = 15m (built in)",

@@ -109,7 +109,7 @@ func newJobDraft(j *Job) *jobDraft {
 
 // jobKeys are the keys of a job. It is long because each key has its entry.
 func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
-	j, at := d.Job, &timetableDraft{zone: time.Local}
+	j, at := d.Job, &timetableDraft{zone: time.Local, catchUp: defaultCatchUp}
 	keys := grammar.Keys{
 		grammar.Line("title", "for people", &j.Title).Also("label description"),
 		grammar.Func("exec",
@@ -151,7 +151,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Section("at",
 			"when the job starts by itself, with the defaults of its arguments. An expression alone is "+
 				"`at.cron`",
-			"at of "+where, atKeys(at)).
+			"at of "+where, startKeys(at)).
 			Short("cron").Also("schedule cron every").
 			Alone(func(v *grammar.Node) { at.what, at.expression = "at", v }).
 			Then(func(*grammar.Node) { j.At = at.table() }),

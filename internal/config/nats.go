@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
@@ -17,6 +18,7 @@ type NATS struct {
 	CertKey  string
 	Replicas int    // how many servers keep the state: 1, 3 or 5
 	Prefix   string // of the stream and of all subjects
+	Name     string // of this replica; empty: the name of the host
 }
 
 const defaultPrefix = "tidewire"
@@ -43,7 +45,28 @@ func natsKeys(s *NATS) grammar.Keys {
 		grammar.Line("prefix",
 			"the name of the stream, and what subjects begin with: gateways with the same one are replicas of each other",
 			&s.Prefix).Default(defaultPrefix),
+		grammar.Func("name",
+			"the name of this replica, which no other one has; usually a reference such as `${env:REPLICA}`, since the "+
+				"file is that of all",
+			replicaShape, func(v *grammar.Node) { s.Name = readReplica(v) }).Also("host hostname replica id"),
 	}
+}
+
+// A name of a replica may be that of a host.
+var (
+	replicaShape = grammar.Like(aReplica, "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")
+	replicaName  = regexp.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")
+)
+
+const aReplica = "write up to 64 letters, digits, ., _ and -, beginning with a letter or digit"
+
+func readReplica(n *grammar.Node) string {
+	s := n.Line("name")
+	if s != "" && !replicaName.MatchString(s) {
+		n.Problem(fmt.Sprintf("name: %s cannot be that of a replica", grammar.Quote(s)), aReplica)
+		return ""
+	}
+	return s
 }
 
 // nats reads where several replicas share their state.

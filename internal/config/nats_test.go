@@ -13,6 +13,7 @@ func TestNATS(t *testing.T) {
 		"nats://a:4222,b":                    {URL: "nats://a:4222,b", Replicas: 1, Prefix: "tidewire"},
 		"{url: tls://a, replicas: 3}":        {URL: "tls://a", Replicas: 3, Prefix: "tidewire"},
 		"{url: 'u:secret@a', prefix: other}": {URL: "u:secret@a", Replicas: 1, Prefix: "other"},
+		"{url: a, name: Host-1.lan}":         {URL: "a", Replicas: 1, Prefix: "tidewire", Name: "Host-1.lan"},
 	} {
 		c, problems := config.Load("t.yaml", []byte("version: 1\nstore: {nats: "+quoted(text)+"}\n"))
 		if problems != nil {
@@ -27,6 +28,7 @@ func TestNATS(t *testing.T) {
 		"'nats://u:secret@'":         "not the address of a server",
 		"{url: a, replicas: 2}":      "cannot outvote",
 		"{url: a, prefix: 'a.b'}":    "not the name of a stream",
+		"{url: a, name: a/b}":        `t.yaml:2:30: name: "a/b" cannot be that of a replica, write up to 64 letters`,
 		"{url: a, creds: /nowhere}":  "nowhere",
 		"{url: a, tls: {cert: /no}}": "/no",
 		"a, dir: data":               "choose one of them",

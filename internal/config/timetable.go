@@ -16,6 +16,27 @@ type timetableDraft struct {
 	anchored   bool   // it must be one of times, rather than of a pause
 	expression *grammar.Node
 	zone       *time.Location
+	catchUp    time.Duration
+	late       *grammar.Node // what says so; nil: nothing does
+}
+
+// defaultCatchUp is catch_up unless set.
+const defaultCatchUp = time.Minute
+
+// startKeys are those of the timetable of a job.
+func startKeys(a *timetableDraft) grammar.Keys {
+	return append(atKeys(a), grammar.Func("catch_up",
+		"how late a start is made up for that was due while nothing ran that could make it, once, after a restart or at "+
+			"another replica; `0s`: never. Not with `@every`",
+		grammar.OrZero(grammar.Like(grammar.ADuration+", or 0s for never", "^0s?$", grammar.AboveZero)),
+		func(v *grammar.Node) { a.late, a.catchUp = v, readCatchUp(v) }).Also("misfire missed start_deadline late").Default("1m"))
+}
+
+func readCatchUp(n *grammar.Node) (d time.Duration) {
+	if n.Value() != "0s" {
+		zeroOr(&d, "catch_up")(n)
+	}
+	return d
 }
 
 func atKeys(a *timetableDraft) grammar.Keys {
@@ -60,7 +81,15 @@ func (a *timetableDraft) table() *At {
 		a.expression.Problem(a.what+": @every does not say when", want)
 		return nil
 	}
-	return &At{Cron: s, Zone: a.zone, Next: table.Next}
+	at := &At{Cron: s, Zone: a.zone, Next: table.Next, CatchUp: a.catchUp}
+	if strings.HasPrefix(s, "@every") {
+		if a.late != nil && a.catchUp > 0 {
+			a.late.Problem("catch_up: an interval counts from the run before, so there is nothing to make up for",
+				`remove it, or write times such as "0 */2 * * *"`)
+		}
+		at.CatchUp = 0
+	}
+	return at
 }
 
 // readZone reads the name of a time zone.

@@ -194,7 +194,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		opts.Observer = &Observer{}
 	}
 	storeChanged := make(chan struct{}, 1)
-	name := replicaName(addr)
+	name := replicaName(cfg)
 	at, err := openStore(live, cfg, name, &opts, storeChanged)
 	if err != nil {
 		return nil, err

@@ -61,6 +61,11 @@ jobs:
     alert: ` + alert + "\n"
 }
 
+// withCatchUp is a configuration as syncing makes one, with that catch_up.
+func withCatchUp(yaml, catchUp string) string {
+	return strings.Replace(yaml, "zone: UTC}", "zone: UTC, catch_up: "+catchUp+"}", 1)
+}
+
 // newWorkshop starts a workshop. Its clock shows a full minute.
 func newWorkshop(t *testing.T, yaml string) *workshop {
 	t.Helper()
@@ -392,7 +397,7 @@ func TestAMissedRunIsTold(t *testing.T) {
 	})
 	t.Run("away", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			yaml := syncing("{notify: ops}")
+			yaml := withCatchUp(syncing("{notify: ops}"), "0s")
 			w := newWorkshopOnDisk(t, yaml)
 			w.until(70 * time.Second)
 			w.kill(10*time.Second, yaml)
@@ -407,6 +412,34 @@ func TestAMissedRunIsTold(t *testing.T) {
 			w.wants(missed)
 			w.until(4*time.Minute + 10*time.Second)
 			w.wants(missed, "4m0s ops: resolved missed")
+		})
+	})
+	t.Run("made up for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			yaml := withCatchUp(syncing("{on: [missed, failed], notify: ops}"), "3m")
+			w := newWorkshopOnDisk(t, yaml)
+			w.until(70 * time.Second)
+			w.plant("fail")
+			w.kill(2*time.Minute+20*time.Second, yaml) // at 2m and at 3m
+			w.until(3*time.Minute + 40*time.Second)
+			w.wants("3m30s ops: firing failed: POST http://plant.example/sync: 418 I'm a teapot")
+			w.kill(time.Second, yaml)
+			w.kill(time.Second, yaml)
+			w.until(3*time.Minute + 55*time.Second)
+			runs := w.do("GET", "/api/v1/jobs/sync/runs", "")["runs"].([]any)
+			if len(runs) != 2 {
+				t.Errorf("%d runs, want that of 1m and the one that was made up for", len(runs))
+			}
+		})
+	})
+	t.Run("too late to be made up for", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			yaml := strings.Replace(withCatchUp(syncing("{notify: ops}"), "4m"), "* * * * *", "*/5 * * * *", 1)
+			w := newWorkshopOnDisk(t, yaml)
+			w.until(5*time.Minute + 10*time.Second)
+			w.kill(9*time.Minute+20*time.Second, yaml) // at 10m
+			w.until(14*time.Minute + 40*time.Second)
+			w.wants("14m30s ops: firing missed: Tidewire was not running")
 		})
 	})
 	t.Run("a job that is new", func(t *testing.T) {

@@ -52,13 +52,16 @@ func tlsOf(cfg *config.NATS) (*tls.Config, error) {
 	return to, nil
 }
 
-// replicaName is what people call this replica: its host, and where it listens there.
-func replicaName(addr string) string {
+// replicaName is what people call this replica, and what a configuration names it by: its host, unless cfg says otherwise.
+func replicaName(cfg *config.Config) string {
+	if cfg.NATS != nil && cfg.NATS.Name != "" {
+		return cfg.NATS.Name
+	}
 	host, err := os.Hostname()
 	if err != nil || host == "" {
-		host = "?"
+		host = "unknown"
 	}
-	return host + " " + addr
+	return host
 }
 
 // asking brings questions to other replicas.

@@ -243,3 +243,54 @@ func TestReplicasShareTimetables(t *testing.T) {
 		}
 	})
 }
+
+// What was due while nobody lived is made up for within catch_up, once, but not what was due before a job or its timetable
+// was configured.
+func TestReplicasMakeUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.jobTakes = time.Second
+		const (
+			upstreams = "upstreams:\n  u0: {http: \"http://up/u0\"}\n  u1: {http: \"http://up/u1\"}\njobs:\n"
+			job       = "  j%d: {http: {upstream: u%d, path: /job, method: POST}, group: g, at: {cron: '%s', zone: UTC, catch_up: %s}}\n"
+		)
+		yaml := upstreams + fmt.Sprintf(job, 0, 0, "0 * * * *", "2h")
+		starts := func(when string, want ...int) {
+			t.Helper()
+			time.Sleep(5 * time.Second)
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			for u, n := range want {
+				if got := len(f.worked[fmt.Sprintf("/u%d/job", u)]); got != n {
+					t.Errorf("%s: j%d was started %d times, want %d", when, u, got, n)
+				}
+			}
+		}
+		m := f.join(yaml) // at a full hour
+		starts("at first", 0)
+		time.Sleep(90 * time.Minute)
+		starts("after 90 minutes", 1)
+		m.kill()
+		time.Sleep(100 * time.Minute) // two are due
+		m = f.join(yaml)
+		time.Sleep(20 * time.Second)
+		starts("after 100 minutes without a replica", 2)
+		m.leave()
+		m = f.join(yaml)
+		starts("after a restart", 2)
+		yaml += fmt.Sprintf(job, 1, 1, "5 * * * *", "5h") // in the same unit
+		m.leave()
+		m = f.join(yaml)
+		starts("with a new job", 2, 0)
+		m.kill()
+		m = f.join(yaml)
+		time.Sleep(20 * time.Second)
+		starts("after a new job and a death", 2, 0)
+		m.kill()
+		time.Sleep(9 * time.Hour)
+		m = f.join(yaml)
+		time.Sleep(20 * time.Second)
+		starts("after 9 hours without a replica", 3, 1)
+		m.leave()
+	})
+}

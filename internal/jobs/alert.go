@@ -122,16 +122,17 @@ func (s *Service) alertMissed(ctx context.Context, job string, why error) {
 // whyAway is why a run did not begin whose time passed while there was no process.
 const whyAway = "Tidewire was not running"
 
-// missedBefore returns when the first run that a job has missed was due, by job: one that should have begun since the
-// process before was last at work. A job of which no run is known has missed none: it may be new in the configuration.
-func (s *Service) missedBefore(ctx context.Context, all []*config.Job) map[string]time.Time {
-	missed := map[string]time.Time{}
+// missedBefore returns what jobs have missed, by job: when the newest run that is made up for was due, or else when the first
+// run was, of those that should have begun since the process before was last at work. A job of which no run is known has
+// missed none: it may be new in the configuration.
+func (s *Service) missedBefore(ctx context.Context, all []*config.Job) (makeUp, missed map[string]time.Time) {
+	makeUp, missed = map[string]time.Time{}, map[string]time.Time{}
 	if s.deps.Before.IsZero() {
-		return missed
+		return makeUp, missed
 	}
 	now := s.deps.Clock.Wall()
 	for _, j := range all {
-		if j.At == nil || j.Alert == nil {
+		if j.At == nil || j.Alert == nil && j.At.CatchUp == 0 {
 			continue
 		}
 		newest, _, err := s.Runs(ctx, archive.RunFilter{Job: j.Name, Limit: 1})
@@ -146,9 +147,18 @@ func (s *Service) missedBefore(ctx context.Context, all []*config.Job) map[strin
 		if created := newest[0].Created; created.After(since) {
 			since = created
 		}
-		if due := (timeTable{j.At}).Next(since); !due.IsZero() && !due.After(now) {
+		if due := dueAt(j.At, later(since, now.Add(-j.At.CatchUp)), now); !due.IsZero() {
+			makeUp[j.Name] = due
+		} else if due := (timeTable{j.At}).Next(since); !due.IsZero() && !due.After(now) {
 			missed[j.Name] = due
 		}
 	}
-	return missed
+	return makeUp, missed
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

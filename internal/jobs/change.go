@@ -14,7 +14,7 @@ type change struct {
 	s *Service
 	reconcile.Diff[*Job]
 
-	missed map[string]time.Time // of the first configuration: when a run was due while there was no process, by job
+	makeUp, missed map[string]time.Time // of the first configuration, see missedBefore
 }
 
 // Prepare works out what a configuration changes. The change has to be applied or withdrawn, and only one may be
@@ -26,7 +26,7 @@ func (s *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.Ch
 		s: s, Diff: reconcile.Of(s.List(), cfg.Jobs, key, same, func(c *config.Job) *Job { return newJob(s, c) }),
 	}
 	if !s.isStarted() {
-		c.missed = s.missedBefore(ctx, cfg.Jobs)
+		c.makeUp, c.missed = s.missedBefore(ctx, cfg.Jobs)
 	}
 	return c, nil
 }
@@ -43,6 +43,9 @@ func (c *change) Apply() {
 	for _, j := range c.Fresh {
 		if before, changed := c.Replaced(j); changed {
 			before.unschedule()
+			if !config.Same(before.At, j.At) {
+				c.s.units.watchFrom(j.Job, true)
+			}
 		}
 	}
 	for _, j := range c.Fresh {
@@ -81,6 +84,10 @@ func (c *change) applyAlerts() {
 	for _, j := range c.Next {
 		if due, missed := c.missed[j.Name]; missed {
 			j.alert.Missed(due, whyAway)
+		}
+		if due, late := c.makeUp[j.Name]; late {
+			s.deps.Log.Info("a scheduled run is started late: "+whyAway, "job", j.Name, "due", due)
+			s.deps.Scheduler.Schedule(j.key, 0)
 		}
 	}
 }

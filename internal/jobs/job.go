@@ -114,7 +114,7 @@ func (j *Job) schedule() {
 		var due time.Time
 		if j.s.units != nil {
 			now := j.s.deps.Clock.Wall()
-			due = dueAt(j.At, now.Add(-catchUp), now)
+			due = dueAt(j.At, now.Add(-late), now)
 		}
 		j.startDue(ctx, due)
 		return nil, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -12,8 +13,9 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// catchUp is how long ago a run may have been due that nobody has started, for the next holder of its unit to do so.
-const catchUp = time.Minute
+// late is how long after its instant a start by the timetable may begin and still be known as that of the instant: the clock
+// may have been set, or the process suspended.
+const late = 5 * time.Minute
 
 // most bounds how many instants are looked through for the newest one.
 const most = 1000
@@ -55,21 +57,45 @@ func (j *Job) startDue(ctx context.Context, due time.Time) {
 		return
 	}
 	opts.Args = args
-	if _, _, err := j.s.Start(ctx, j, opts); err != nil {
+	_, _, err := j.s.Start(ctx, j, opts)
+	if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.Code == Elsewhere {
+		return // whoever takes the unit starts it, or finds it too late
+	}
+	if !due.IsZero() && ctx.Err() == nil { // also if it has joined a run, or was refused
+		j.s.units.change(j.Job, func(state *unitState) { state.due(j.Name, due) })
+	}
+	if err != nil {
 		j.notStarted(ctx, err)
 	}
 }
 
-// makeUp starts the run that was due last, if that is not long ago and nobody has started it.
+// watchFrom has the next holder of the unit of a job, which this process holds, make up for no start that was due before now,
+// unless it is known already from when on: anew says that this does not count, since the timetable is another one.
+func (u *units) watchFrom(j *config.Job, anew bool) {
+	if u == nil || j.At == nil || j.At.CatchUp == 0 {
+		return
+	}
+	u.mu.Lock()
+	own := u.heldLocked(UnitOf(j))
+	isKnown := own != nil && !own.state.Due[j.Name].IsZero()
+	u.mu.Unlock()
+	if own == nil || isKnown && !anew {
+		return
+	}
+	now := u.s.deps.Clock.Wall()
+	u.put(own, func(state *unitState) { state.due(j.Name, now) })
+}
+
+// makeUp starts the run that was due last, if that is not too long ago and nobody has started it.
 func (j *Job) makeUp(ctx context.Context) {
-	if j.At == nil {
+	if j.At == nil || j.At.CatchUp == 0 {
 		return
 	}
 	now := j.s.deps.Clock.Wall()
-	since := now.Add(-catchUp)
+	since := now
 	j.s.units.mu.Lock()
-	if own := j.s.units.heldLocked(UnitOf(j.Job)); own != nil && own.state.Due[j.Name].After(since) {
-		since = own.state.Due[j.Name]
+	if own := j.s.units.heldLocked(UnitOf(j.Job)); own != nil && !own.state.Due[j.Name].IsZero() {
+		since = later(own.state.Due[j.Name], now.Add(-j.At.CatchUp))
 	}
 	j.s.units.mu.Unlock()
 	if due := dueAt(j.At, since, now); !due.IsZero() {

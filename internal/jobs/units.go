@@ -212,6 +212,7 @@ func (u *units) settle(ctx context.Context) (err error) {
 	wanted := map[string]bool{}
 	for _, j := range u.s.List() {
 		wanted[UnitOf(j.Job)] = u.replicas.Mine(UnitOf(j.Job))
+		u.watchFrom(j.Job, false) // it may be new
 	}
 	u.mu.Lock()
 	held := make([]*unit, 0, len(u.held))
@@ -316,12 +317,12 @@ func (u *units) timetables(ctx context.Context, own *unit, makeUp bool) {
 		}
 		return nil
 	})
-	if !makeUp {
-		return
-	}
 	for _, j := range u.s.List() {
 		if UnitOf(j.Job) == own.name {
-			j.makeUp(ctx)
+			if makeUp {
+				j.makeUp(ctx)
+			}
+			u.watchFrom(j.Job, false)
 		}
 	}
 }

@@ -16,7 +16,7 @@ type unitState struct {
 	N      uint64                 `json:"n"`                // counts the changes
 	Holder string                 `json:"holder"`           // the ID of the replica
 	Starts map[string][]time.Time `json:"starts,omitempty"` // by job: those that count for its limit
-	Due    map[string]time.Time   `json:"due,omitempty"`    // by job: the newest instant of its timetable that was started
+	Due    map[string]time.Time   `json:"due,omitempty"`    // by job: what was due until then need not be made up for
 	Keys   []unitKey              `json:"keys,omitempty"`   // the oldest first
 }
 
@@ -69,12 +69,17 @@ func (u *units) keepStart(r *Run) {
 			state.Starts[r.job.Name] = append(starts, now)
 		}
 		if !r.opts.Due.IsZero() {
-			if state.Due == nil {
-				state.Due = map[string]time.Time{}
-			}
-			state.Due[r.job.Name] = r.opts.Due
+			state.due(r.job.Name, r.opts.Due)
 		}
 	})
+}
+
+// due notes that what a job was to start until then is done.
+func (state *unitState) due(job string, until time.Time) {
+	if state.Due == nil {
+		state.Due = map[string]time.Time{}
+	}
+	state.Due[job] = later(state.Due[job], until)
 }
 
 // keep adds a key, and forgets the oldest if there are too many.

@@ -20,7 +20,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"slices"
 	"strings"
@@ -38,6 +37,8 @@ const (
 	prefix = "replica/"
 	// again is the pause after the store has failed.
 	again = time.Second
+	// twinAfter is how long two replicas may have the same name: the one before a restart may not be known to be gone.
+	twinAfter = 30 * time.Second
 	// leaveWithin bounds the time for telling the others that this replica leaves.
 	leaveWithin = 5 * time.Second
 )
@@ -76,6 +77,7 @@ type Replica struct {
 	members map[string]Member         // the others, by ID
 	dead    map[string]snapshot.Entry // which nobody has buried yet
 	fallen  map[string]string         // by ID: the run of an entry whose process has died, until that is gone
+	twin    string                    // the ID of another one with this name; empty: there is none
 	changed []func()
 	leaving bool
 }
@@ -215,49 +217,6 @@ func (r *Replica) Config() string {
 	return r.self.Config
 }
 
-// Mine reports whether a unit should be done by this process.
-func (r *Replica) Mine(unit string) bool { return r == nil || r.Owner(unit) == r.id }
-
-// Owner returns the ID of the replica that should do a unit, empty if there is none with the configuration of this one.
-func (r *Replica) Owner(unit string) string {
-	if r == nil {
-		return ""
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	best, most := "", uint64(0)
-	consider := func(m *Member) {
-		if h := weight(unit, m.ID); best == "" || h > most || h == most && m.ID > best {
-			best, most = m.ID, h
-		}
-	}
-	for _, m := range r.members {
-		if m.Config == r.self.Config {
-			consider(&m)
-		}
-	}
-	if r.isMemberLocked() {
-		consider(&r.self)
-	}
-	return best
-}
-
-func (r *Replica) isMemberLocked() bool { return r.claim != nil && !r.leaving }
-
-// weight is the hash of a unit with a replica.
-func weight(unit, id string) uint64 {
-	sum := fnv.New64a()
-	_, _ = sum.Write([]byte(unit))
-	_, _ = sum.Write([]byte{0})
-	_, _ = sum.Write([]byte(id))
-	h := sum.Sum64() // whose bits are not independent of the last bytes: the finalizer of MurmurHash3 mixes them
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	return h ^ h>>33
-}
-
 // Members returns all replicas, this one included if it is one now, by name and ID.
 func (r *Replica) Members() []Member {
 	if r == nil {
@@ -303,7 +262,11 @@ func (r *Replica) heard(e snapshot.Entry) {
 	} else {
 		delete(r.dead, id)
 	}
-	bury := len(r.dead) > 0
+	bury, twin := len(r.dead) > 0, r.twin
+	if r.twin = ""; len(r.members) > 0 {
+		r.twin = r.twinLocked()
+	}
+	bury = bury || twin != r.twin
 	r.mu.Unlock()
 	if bury {
 		r.wakeUp()
@@ -322,6 +285,7 @@ func (r *Replica) wakeUp() {
 
 // stay keeps this process among the replicas until ctx ends.
 func (r *Replica) stay(ctx context.Context) {
+	twin, told := "", (<-chan time.Time)(nil)
 	for {
 		err := r.enter(ctx)
 		if err == nil {
@@ -337,6 +301,11 @@ func (r *Replica) stay(ctx context.Context) {
 		if r.claim != nil {
 			lost = r.claim.Lost()
 		}
+		if twin != r.twin {
+			if twin, told = r.twin, nil; twin != "" {
+				told = time.After(twinAfter)
+			}
+		}
 		r.mu.Unlock()
 		select {
 		case <-lost:
@@ -345,6 +314,9 @@ func (r *Replica) stay(ctx context.Context) {
 			r.mu.Unlock()
 			r.deps.Log.Warn("this replica was out of reach for too long: the others do its work")
 			r.tell()
+		case <-told:
+			told = nil
+			r.deps.Log.Error("another replica has the same name: give each its own by store.nats.name", "name", r.deps.Name, "other", twin)
 		case <-r.wake:
 		case <-pause:
 		case <-ctx.Done():

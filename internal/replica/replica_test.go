@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,6 +90,57 @@ func TestConfigurations(t *testing.T) {
 			t.Errorf("with one configuration %v are owned, %d by not one alone", n, wrong)
 		}
 	})
+}
+
+// Two replicas of one name are told, unless that passes as it does after a restart.
+func TestNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		var said atomic.Int32
+		log := slog.New(slog.DiscardHandler) // of the one that is killed, which does not know that
+		open := func(store snapshot.Store, name string) *replica.Replica {
+			r, err := replica.Open(t.Context(), replica.Deps{Store: store, Log: log, Name: name})
+			if err == nil {
+				err = r.Join(t.Context(), "1")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(r.Close)
+			return r
+		}
+		process := snapshottest.NewProcess(store)
+		open(process, "a")
+		log = slog.New(slog.NewTextHandler(counting{&said}, &slog.HandlerOptions{Level: slog.LevelError}))
+		open(store, "b")
+		open(store, "a")
+		time.Sleep(20 * time.Second)
+		process.Kill()
+		time.Sleep(time.Hour)
+		if n := said.Load(); n != 0 {
+			t.Errorf("after a restart %d errors were told", n)
+		}
+		second := open(store, "a")
+		time.Sleep(29 * time.Second)
+		second.Leave(t.Context())
+		time.Sleep(time.Hour)
+		if n := said.Load(); n != 0 {
+			t.Errorf("for 29 s %d errors were told", n)
+		}
+		open(store, "a")
+		time.Sleep(time.Hour)
+		if n := said.Load(); n != 2 {
+			t.Errorf("%d errors were told, want one by each", n)
+		}
+	})
+}
+
+// A counting counts lines.
+type counting struct{ n *atomic.Int32 }
+
+func (c counting) Write(p []byte) (int, error) {
+	c.n.Add(1)
+	return len(p), nil
 }
 
 // A nil Replica is alone.

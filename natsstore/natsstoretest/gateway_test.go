@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -112,6 +113,9 @@ type gatewayProcess struct {
 	logs *bytes.Buffer
 }
 
+// replicaNames counts the gateways of this process: all are on one host.
+var replicaNames atomic.Int64
+
 func startGateway(t *testing.T, file string) *gatewayProcess {
 	t.Helper()
 	path, err := program()
@@ -119,6 +123,7 @@ func startGateway(t *testing.T, file string) *gatewayProcess {
 		t.Fatal(err)
 	}
 	g := &gatewayProcess{t: t, logs: new(bytes.Buffer), cmd: exec.Command(path, "serve", file, "--listen", "127.0.0.1:0", "--watch", "0")}
+	g.cmd.Env = append(os.Environ(), fmt.Sprint("REPLICA=r", replicaNames.Add(1)))
 	g.cmd.Stderr = g.logs
 	dieWithUs(g.cmd)
 	out, err := g.cmd.StdoutPipe()
@@ -195,7 +200,7 @@ func TestGateways(t *testing.T) {
 	servers := own(t, 1, "")
 	up := newPolled(t)
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s}}\nupstreams:\n", servers.url(), prefix())
+	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s, name: \"${env:REPLICA}\"}}\nupstreams:\n", servers.url(), prefix())
 	for i := range 30 {
 		fmt.Fprintf(&b, "  u%d: {http: %q}\n", i, up.URL)
 	}

@@ -23,7 +23,7 @@ func (f *chaosFleet) configuration(t *testing.T) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: \"${env:NATS_URL}\", prefix: %s, replicas: 3}}\n", f.prefix)
+	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: \"${env:NATS_URL}\", prefix: %s, replicas: 3, name: \"${env:REPLICA}\"}}\n", f.prefix)
 	fmt.Fprintf(&b, "defaults: {every: %v, jitter: 0, backoff: {min: 500ms, max: 1s}}\n", gatewayAt)
 	fmt.Fprintf(&b, "notify: {told: {http: \"%s/told\", group_wait: 1ms}}\nupstreams:\n", f.backend.http.URL)
 	for i := range 18 {

@@ -17,7 +17,7 @@ func TestGatewayOutage(t *testing.T) {
 	servers := own(t, 1, "")
 	up, name := newPolled(t), prefix()
 	var b strings.Builder
-	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s}}\nupstreams:\n", servers.url(), name)
+	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s, name: \"${env:REPLICA}\"}}\nupstreams:\n", servers.url(), name)
 	for i := range 12 {
 		fmt.Fprintf(&b, "  u%d: {http: %q}\n", i, up.URL)
 	}

@@ -1,0 +1,46 @@
+package replica
+
+import "hash/fnv"
+
+// Mine reports whether a unit should be done by this process.
+func (r *Replica) Mine(unit string) bool { return r == nil || r.Owner(unit) == r.id }
+
+// Owner returns the ID of the replica that should do a unit, empty if there is none with the configuration of this one.
+func (r *Replica) Owner(unit string) string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	best, most := "", uint64(0)
+	consider := func(m *Member) {
+		if h := weight(unit, m.ID); best == "" || h > most || h == most && m.ID > best {
+			best, most = m.ID, h
+		}
+	}
+	for _, m := range r.members {
+		if m.Config == r.self.Config {
+			consider(&m)
+		}
+	}
+	if r.isMemberLocked() {
+		consider(&r.self)
+	}
+	return best
+}
+
+func (r *Replica) isMemberLocked() bool { return r.claim != nil && !r.leaving }
+
+// weight is the hash of a unit with a replica.
+func weight(unit, id string) uint64 {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(unit))
+	_, _ = sum.Write([]byte{0})
+	_, _ = sum.Write([]byte(id))
+	h := sum.Sum64() // whose bits are not independent of the last bytes: the finalizer of MurmurHash3 mixes them
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}
