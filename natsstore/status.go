@@ -51,6 +51,19 @@ func (s *Store) Status() Status {
 	return status
 }
 
+// Heard returns how long ago the store has heard that the process which writes a topic, this one or another, is alive, and
+// how long that process may be silent before it counts as dead: its lease, of which it renews each third. ok is false if
+// nobody writes the topic, as far as the store knows.
+func (s *Store) Heard(topic string) (ago, lease time.Duration, ok bool) {
+	s.mirror.mu.Lock()
+	defer s.mirror.mu.Unlock()
+	c := s.mirror.cells[keyOf(topic)]
+	if c == nil || c.lease == nil || c.lease.dead || c.lease.rev == 0 {
+		return 0, 0, false
+	}
+	return time.Since(c.lease.since), c.lease.lasts, true
+}
+
 func (s *Store) isChecked() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,11 @@ func live(w http.ResponseWriter, _ *http.Request) {
 func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case !a.deps.Ready():
-		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable})
+		health := wire.Health{Status: wire.HealthUnavailable}
+		if a.deps.StoreFails() { // of replicas: others work
+			health.Store = wire.StoreFailing
+		}
+		answer(w, http.StatusServiceUnavailable, health)
 	case a.deps.StoreFails():
 		answer(w, http.StatusOK, wire.Health{Status: wire.HealthDegraded, Store: wire.StoreFailing})
 	default:

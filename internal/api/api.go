@@ -109,7 +109,7 @@ var (
 	ErrStopping = errors.New("tidewire is stopping")
 )
 
-// Deps is what an [API] uses. Every field but Metrics must be set.
+// Deps is what an [API] uses. Every field but Metrics and ReplicasTopic must be set.
 type Deps struct {
 	Sources Sources
 	Jobs    Jobs
@@ -147,6 +147,8 @@ type Deps struct {
 	Clients *flood.Handler
 	// Replicas are the processes that share the store.
 	Replicas func() wire.Replicas
+	// ReplicasTopic has them, within a second. It is nil if there is no other process that could share it.
+	ReplicasTopic *sse.Topic
 	// Ready reports whether the gateway polls and answers.
 	Ready func() bool
 	// StoreFails reports whether state cannot be stored now.

@@ -9,8 +9,8 @@ import (
 )
 
 // listReplicas answers with the processes that share the store.
-func (a *API) listReplicas(w http.ResponseWriter, _ *http.Request) {
-	answer(w, http.StatusOK, a.deps.Replicas())
+func (a *API) listReplicas(w http.ResponseWriter, r *http.Request) {
+	a.serveState(w, r, func() (state, bool) { return stateOf(a.deps.Replicas()), true }, a.general()...)
 }
 
 // awaitEnd waits for the end of a run of another replica, for at most that long or until ctx ends, and returns its newest

@@ -130,7 +130,16 @@ func (u wakeup) Write(p []byte) (int, error)      { return len(p), nil }
 func (u wakeup) Flush()                           { u.wake() }
 func (u wakeup) SetWriteDeadline(time.Time) error { return nil }
 
-// everything returns the topics of the configuration and of all its sources and jobs, and the one of their alerts.
+// everything returns the topics of all sources and jobs, and what concerns them all.
 func (a *API) everything() []*sse.Topic {
-	return slices.Concat([]*sse.Topic{a.deps.ConfigTopic, a.deps.AlertsTopic}, a.deps.Sources.Topics(), a.deps.Jobs.Topics())
+	return slices.Concat(a.general(), a.deps.Sources.Topics(), a.deps.Jobs.Topics())
+}
+
+// general returns the topics of the configuration, of the alerts, and of the replicas if there can be any.
+func (a *API) general() []*sse.Topic {
+	topics := []*sse.Topic{a.deps.ConfigTopic, a.deps.AlertsTopic}
+	if a.deps.ReplicasTopic != nil {
+		topics = append(topics, a.deps.ReplicasTopic)
+	}
+	return topics
 }

@@ -208,6 +208,12 @@ func Replica(store snapshot.Store, asking replica.Asking) Options {
 	return Options{store: store, asking: asking}
 }
 
+// Named returns opts of a replica of that name.
+func Named(opts Options, name string) Options {
+	opts.name = name
+	return opts
+}
+
 // Leave has the gateway leave the other replicas.
 func (g Gateway) Leave(ctx context.Context) { g.leave(ctx); g.replica.Close() }
 

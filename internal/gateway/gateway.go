@@ -20,6 +20,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -41,6 +42,7 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/sources"
@@ -85,12 +87,13 @@ const (
 type gateway struct {
 	log       *slog.Logger
 	store     *own.Store
-	home                       // where its state is
-	replica   *replica.Replica // nil: no other process shares the store
-	unanswer  func()           // ends the answers to other replicas
-	records   *replica.Records // of alerts, which the replicas share
-	sessions  *replica.Records // of people who have signed in, likewise
-	watched   *watched         // tells replicas which sources are watched at others; nil: there are none
+	home                         // where its state is
+	replica   *replica.Replica   // nil: no other process shares the store
+	unanswer  func()             // ends the answers to other replicas
+	records   *replica.Records   // of alerts, which the replicas share
+	sessions  *replica.Records   // of people who have signed in, likewise
+	seeing    *lifecycle.Service // tells people of the replicas
+	watched   *watched           // tells replicas which sources are watched at others; nil: there are none
 	runs      archive.Runs
 	hub       *sse.Hub
 	tracker   *progress.Tracker
@@ -147,6 +150,7 @@ type Options struct {
 	store snapshot.Store // where the newest state lives; nil: where the configuration says
 	runs  archive.Runs   // where ended runs live; nil: where the configuration says
 
+	name   string         // of this replica; empty: by where it listens
 	asking replica.Asking // asks the other processes that share the store; nil: there are none
 }
 
@@ -194,7 +198,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		opts.Observer = &Observer{}
 	}
 	storeChanged := make(chan struct{}, 1)
-	name := replicaName(cfg)
+	name := cmp.Or(opts.name, replicaName(cfg))
 	at, err := openStore(live, cfg, name, &opts, storeChanged)
 	if err != nil {
 		return nil, err
@@ -323,28 +327,29 @@ func (g *gateway) configTopic() *sse.Topic {
 // newAPI returns what answers requests.
 func (g *gateway) newAPI(opts Options) *api.API {
 	deps := api.Deps{
-		Sources:     sharedSources{g.sources, g},
-		Jobs:        sharedJobs{g.jobs, g},
-		Runs:        sharedJobs{g.jobs, g},
-		Samples:     g.past.samples,
-		Spans:       g.past.spans,
-		Alerts:      sharedAlerts{g.alerts, g},
-		AlertsTopic: g.alertsTopic(),
-		Clock:       g.clock,
-		Config:      g.cfg.Load,
-		ConfigTopic: g.configTopic(),
-		Reload:      g.reload,
-		Events:      g.events,
-		EventsTopic: g.eventsTopic(),
-		Latest:      g.store.Latest,
-		Hub:         g.hub,
-		Guard:       g.guard,
-		Audit:       g.auditLog,
-		Log:         g.log,
-		Clients:     g.flooding,
-		Replicas:    g.replicas,
-		Ready:       g.isReady,
-		StoreFails:  func() bool { return g.storeError() != nil },
+		Sources:       sharedSources{g.sources, g},
+		Jobs:          sharedJobs{g.jobs, g},
+		Runs:          sharedJobs{g.jobs, g},
+		Samples:       g.past.samples,
+		Spans:         g.past.spans,
+		Alerts:        sharedAlerts{g.alerts, g},
+		AlertsTopic:   g.alertsTopic(),
+		Clock:         g.clock,
+		Config:        g.cfg.Load,
+		ConfigTopic:   g.configTopic(),
+		Reload:        g.reload,
+		Events:        g.events,
+		EventsTopic:   g.eventsTopic(),
+		Latest:        g.store.Latest,
+		Hub:           g.hub,
+		Guard:         g.guard,
+		Audit:         g.auditLog,
+		Log:           g.log,
+		Clients:       g.flooding,
+		Replicas:      g.replicas,
+		ReplicasTopic: g.replicasTopic(),
+		Ready:         g.isReady,
+		StoreFails:    func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {
 		deps.Metrics = opts.Metrics(g.status)

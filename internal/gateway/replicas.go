@@ -9,10 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
-	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/replica"
-	"github.com/tidewire/tidewire/internal/sources"
-	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // leaveWithin bounds the time for handing sources over to other replicas at a stop.
@@ -85,35 +82,6 @@ func (g *gateway) resumeShared(ctx context.Context) (err error) {
 	return err
 }
 
-// replicas lists the processes that share the store.
-func (g *gateway) replicas() wire.Replicas {
-	all := wire.Replicas{Replicas: []wire.Replica{}}
-	if g.replica == nil {
-		return all
-	}
-	owned := map[string]*wire.Replica{}
-	for _, m := range g.replica.Members() {
-		all.Replicas = append(all.Replicas, wire.Replica{
-			ID: m.ID, Name: m.Name, Version: m.Version, Since: m.Since, Self: m.ID == g.replica.ID(), SameConfig: m.Config == g.replica.Config(),
-		})
-	}
-	for i := range all.Replicas {
-		owned[all.Replicas[i].ID] = &all.Replicas[i]
-	}
-	cfg := g.cfg.Load()
-	for _, s := range cfg.Sources {
-		if one := owned[g.replica.Owner(sources.UnitOf(s))]; one != nil {
-			one.Sources++
-		}
-	}
-	for _, j := range cfg.Jobs {
-		if one := owned[g.replica.Owner(jobs.UnitOf(j))]; one != nil {
-			one.Jobs++
-		}
-	}
-	return all
-}
-
 // beginSharing has this replica do its part from now on, and answer the others.
 func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	if g.replica == nil {
@@ -124,6 +92,7 @@ func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	g.replica.OnChange(g.watched.moved)
 	g.watched.begin(ctx)
 	g.sources.Moved() // others may have come since
+	g.beginSeeing(ctx)
 	g.unanswer, err = g.replica.Answer(g.answer)
 	return err
 }
@@ -134,6 +103,7 @@ func (g *gateway) endSharing() {
 		return
 	}
 	g.unanswer()
+	_ = g.seeing.Stop()
 	g.records.Close()
 	g.sessions.Close()
 	g.watched.close()

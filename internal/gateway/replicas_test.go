@@ -60,6 +60,7 @@ type fleet struct {
 	t        *testing.T
 	store    snapshot.Store
 	jobTakes time.Duration // how long a run works
+	joined   int           // how many have
 	questions
 
 	mu       sync.Mutex           // guards the fields below
@@ -110,7 +111,8 @@ func (f *fleet) join(yaml string) *member {
 	m := &member{of: f, process: snapshottest.NewProcess(f.store)}
 	ctx, end := context.WithCancel(context.Background())
 	m.end = end
-	opts := gateway.Replica(m.process, &f.questions)
+	f.joined++
+	opts := gateway.Named(gateway.Replica(m.process, &f.questions), fmt.Sprint("r", f.joined))
 	opts.Logger = slog.New(slog.NewTextHandler(f, nil))
 	m.Gateway = gateway.NewGateway(f.t, ctx, load(f.t, yaml), opts)
 	m.Ask(m)

@@ -26,6 +26,9 @@ func (g *gateway) newSources() *sources.Service {
 		ClockSet:  func() { g.jobs.ClockSet(); g.alerts.ClockSet() },
 		Observer:  g.observer.Sources,
 	}
+	if self, _ := g.replica.Self(); g.replica != nil {
+		deps.Replica = self.Name
+	}
 	if g.dir != nil {
 		deps.Meanings = g.dir.Meanings()
 	}

@@ -67,6 +67,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		AvailableAt: j.s.queue.availableAt(j),
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
+		Replica:     j.s.holderName(j.Job),
 	}
 	latest, ok := j.s.deps.Store.Latest(j.Topic)
 	var snap wire.Job

@@ -98,6 +98,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 			Like:      opts.Like,
 			CreatedAt: *j.s.deps.Clock.People(now),
 			Events:    j.s.deps.RunPath(id) + "/events",
+			Replica:   j.s.ownName(),
 		},
 	}
 }

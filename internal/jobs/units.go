@@ -41,6 +41,8 @@ type Replicas interface {
 	Mine(unit string) bool
 	// ID identifies this process.
 	ID() string
+	// NameOf is what people call the process of an ID, empty if there is none.
+	NameOf(id string) string
 }
 
 // UnitOf returns the unit of a job: that of its group, of its upstream, whose limits are then kept by one process, or its

@@ -231,6 +231,9 @@ func (s *poller) readOwner() {
 	if s.svc.deps.Mine != nil {
 		s.recordOwner(&snap)
 	}
+	if s.by.Load() == nil || snap.Replica != s.published.Replica {
+		s.by.Store(&snap.Replica)
+	}
 	s.published = snap
 	s.revision++
 	s.renewAt(snap.UpdatedAt)

@@ -30,6 +30,19 @@ func (svc *Service) isMine(s *config.Source) bool {
 	return svc.deps.Mine == nil || svc.deps.Mine(UnitOf(s))
 }
 
+// Replicas returns how many sources each replica polls, by the names of these, as far as they have published something.
+func (svc *Service) Replicas() map[string]int {
+	all := map[string]int{}
+	for _, s := range svc.all() {
+		if s.owned.Load() {
+			all[svc.deps.Replica]++
+		} else if by := s.by.Load(); by != nil {
+			all[*by]++
+		}
+	}
+	return all
+}
+
 // movedKey is the key of the task that looks which sources should have another owner.
 type movedKey struct{}
 

@@ -37,12 +37,13 @@ type poller struct {
 	subscription *subscription.Subscription // receives values; nil: it is polled or computed
 	released     bool                       // opened is closed
 
-	secrets  *secret.Redactor // hides secrets in errors and traces
-	inValues *secret.Redactor // hides credentials in values
-	claim    snapshot.Claim   // of its topic; nil: another process polls it, and this one follows
-	owned    atomic.Bool      // claim is not nil
-	polling  sync.RWMutex     // held by polls in progress, for reading, if sources can be given up
-	show     wire.Show        // as snapshots have it
+	secrets  *secret.Redactor       // hides secrets in errors and traces
+	inValues *secret.Redactor       // hides credentials in values
+	claim    snapshot.Claim         // of its topic; nil: another process polls it, and this one follows
+	owned    atomic.Bool            // claim is not nil
+	by       atomic.Pointer[string] // the replica that has published the snapshot which was read last; nil: none was
+	polling  sync.RWMutex           // held by polls in progress, for reading, if sources can be given up
+	show     wire.Show              // as snapshots have it
 	topic    *sse.Topic
 	limit    *smartpoll.Group      // of its upstream; nil: there is none
 	inputs   map[string]*sse.Topic // the topics of its inputs, by name
@@ -237,6 +238,7 @@ func (s *poller) publish(snap wire.Source) {
 // encode completes a snapshot of the source and returns it as JSON.
 func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
+	snap.Replica = s.svc.deps.Replica
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
 		snap.StaleAt = new(snap.UpdatedAt.Add(s.StaleAfter))
 	}

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings, Mine, Watched and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, Mine, Replica, Watched and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -75,6 +75,8 @@ type Deps struct {
 	// Mine reports whether this process should poll the sources of a unit, see [UnitOf]. It is called by hooks, and must
 	// not block. Nil means that it should poll all.
 	Mine func(unit string) bool
+	// Replica is what people call this process among those that share the store; empty: there are no others.
+	Replica string
 
 	// Watched is called by a hook with the sources that are watched here, whenever they may have changed. It must not
 	// block. Nil means that nobody else has to know.

@@ -29,7 +29,7 @@ type SignedOut struct {
 // Health is the answer to a health check.
 type Health struct {
 	Status string `json:"status"`          // HealthOK, HealthDegraded or HealthUnavailable
-	Store  string `json:"store,omitempty"` // StoreFailing with HealthDegraded; why is for those who may view
+	Store  string `json:"store,omitempty"` // StoreFailing, or empty; why is for those who may view
 }
 
 // The words of [Health].

@@ -2,19 +2,32 @@ package wire
 
 import "time"
 
+// ReplicasKey is the key of [Replicas].
+const ReplicasKey = "replicas"
+
+// The states of a replica.
+const (
+	ReplicaOK     = "ok"
+	ReplicaSilent = "silent" // nothing is heard of it: it has died, or it or the one that says so is cut off
+	ReplicaAway   = "away"   // of the one that says so: it does no work, as it has lost its lease or is stopping
+)
+
 // A Replica is one of the processes that share a store.
 type Replica struct {
-	ID         string    `json:"id"` // another one after each start
-	Name       string    `json:"name"`
-	Version    string    `json:"version"`     // of the program
-	Since      time.Time `json:"since"`       // when it started, by its clock
-	Self       bool      `json:"self"`        // it has answered this request
-	SameConfig bool      `json:"same_config"` // its configuration is that of the replica that answers
-	Sources    int       `json:"sources"`     // how many it is to poll, as far as the one that answers knows
-	Jobs       int       `json:"jobs"`        // how many jobs it is to start runs of, likewise
+	ID          string     `json:"id"`           // another one after each start
+	Name        string     `json:"name"`         // sources, jobs and runs have it as their replica
+	Version     string     `json:"version"`      // of the program
+	Since       time.Time  `json:"since"`        // when it started, by its clock
+	Self        bool       `json:"self"`         // it has answered this request
+	State       string     `json:"state"`        // one of ReplicaOK ... ReplicaAway
+	SilentSince *time.Time `json:"silent_since"` // when it was heard of last; null unless it is silent
+	SameConfig  bool       `json:"same_config"`  // its configuration is that of the replica that answers
+	Sources     int        `json:"sources"`      // how many it polls, of those that the one that answers has
+	Jobs        int        `json:"jobs"`         // how many jobs it starts runs of, likewise
 }
 
-// Replicas are all of them, by name. There are none if the gateway shares its store with nobody.
+// Replicas is the snapshot of all of them, by name. There are none if the gateway shares its store with nobody.
 type Replicas struct {
+	Key      string    `json:"key"` // ReplicasKey
 	Replicas []Replica `json:"replicas"`
 }

@@ -31,16 +31,17 @@ type Run struct {
 	Args        map[string]any  `json:"args"`           // what is secret is ***
 	Like        string          `json:"like,omitempty"` // the run whose arguments it was started with; empty: none
 	CreatedAt   time.Time       `json:"created_at"`
-	StartedAt   *time.Time      `json:"started_at"`   // null while queued
-	FinishedAt  *time.Time      `json:"finished_at"`  // null until it has ended
-	ExpiresAt   *time.Time      `json:"expires_at"`   // until when it is kept, if newer ones leave room; null until it has ended
-	Events      string          `json:"events"`       // the path of its stream
-	Result      json.RawMessage `json:"result"`       // null: there is none
-	Error       *string         `json:"error"`        // why it did not succeed
-	Warned      bool            `json:"warned"`       // it has succeeded, and the command's exit code is a warning
-	ExitCode    *int            `json:"exit_code"`    // of the command; null before it has exited, and if a signal ended it
-	Output      string          `json:"output"`       // the end of what it printed, once it is over
-	OutputBytes int64           `json:"output_bytes"` // how much that was in all, once it is over
+	StartedAt   *time.Time      `json:"started_at"`        // null while queued
+	FinishedAt  *time.Time      `json:"finished_at"`       // null until it has ended
+	ExpiresAt   *time.Time      `json:"expires_at"`        // until when it is kept, if newer ones leave room; null until it has ended
+	Events      string          `json:"events"`            // the path of its stream
+	Result      json.RawMessage `json:"result"`            // null: there is none
+	Error       *string         `json:"error"`             // why it did not succeed
+	Warned      bool            `json:"warned"`            // it has succeeded, and the command's exit code is a warning
+	ExitCode    *int            `json:"exit_code"`         // of the command; null before it has exited, and if a signal ended it
+	Output      string          `json:"output"`            // the end of what it printed, once it is over
+	OutputBytes int64           `json:"output_bytes"`      // how much that was in all, once it is over
+	Replica     string          `json:"replica,omitempty"` // the name of the one that runs it, or did; empty: no others share the store
 }
 
 // A Job is the snapshot of a job: the run in progress or next, or else the newest one, and the runs that wait behind
@@ -69,15 +70,16 @@ type JobObject struct {
 	Name        string     `json:"name"`
 	Title       string     `json:"title"`
 	Args        Args       `json:"args"`
-	Allowed     bool       `json:"allowed"`      // the user may start and cancel it
-	Confirm     string     `json:"confirm"`      // what people are asked before a start; empty: nothing
-	OnBusy      string     `json:"on_busy"`      // what a start does while the job is busy: join, queue, reject or replace
-	Group       string     `json:"group"`        // of jobs that do not run at the same time; empty: none
-	AvailableAt *time.Time `json:"available_at"` // when its limit lets it start again; null if it does now
-	NextAt      *time.Time `json:"next_at"`      // when it starts by itself; null if it does not
-	LastRun     *Run       `json:"last_run"`     // in progress, or else the newest; null: there was none
-	Queue       []Waiting  `json:"queue"`        // the first that wait, in order
-	Queued      int        `json:"queued"`       // how many wait
+	Allowed     bool       `json:"allowed"`           // the user may start and cancel it
+	Confirm     string     `json:"confirm"`           // what people are asked before a start; empty: nothing
+	OnBusy      string     `json:"on_busy"`           // what a start does while the job is busy: join, queue, reject or replace
+	Group       string     `json:"group"`             // of jobs that do not run at the same time; empty: none
+	AvailableAt *time.Time `json:"available_at"`      // when its limit lets it start again; null if it does now
+	NextAt      *time.Time `json:"next_at"`           // when it starts by itself; null if it does not
+	LastRun     *Run       `json:"last_run"`          // in progress, or else the newest; null: there was none
+	Queue       []Waiting  `json:"queue"`             // the first that wait, in order
+	Queued      int        `json:"queued"`            // how many wait
+	Replica     string     `json:"replica,omitempty"` // the name of the one that starts its runs; empty: none does now, or no others share the store
 }
 
 // Jobs is the answer with every job.

@@ -29,12 +29,13 @@ type Source struct {
 	State     string          `json:"state"` // one of SourcePending ... SourceRemoved
 	Value     json.RawMessage `json:"value"` // null: there never was one
 	Show      Show            `json:"show"`
-	UpdatedAt *time.Time      `json:"updated_at"` // when the value was got; null: never
-	StaleAt   *time.Time      `json:"stale_at"`   // when the value is too old unless a poll renews it; null: never
-	NextAt    *time.Time      `json:"next_at"`    // when the next poll is due; null: none is
-	Waiting   string          `json:"waiting"`    // why NextAt is not where the source's pause ends; empty: it is
-	Error     *string         `json:"error"`      // why the last poll failed or the value is stale; null: neither
-	Alert     *Alert          `json:"alert"`      // null: there is none, or it is clear
+	UpdatedAt *time.Time      `json:"updated_at"`        // when the value was got; null: never
+	StaleAt   *time.Time      `json:"stale_at"`          // when the value is too old unless a poll renews it; null: never
+	NextAt    *time.Time      `json:"next_at"`           // when the next poll is due; null: none is
+	Waiting   string          `json:"waiting"`           // why NextAt is not where the source's pause ends; empty: it is
+	Error     *string         `json:"error"`             // why the last poll failed or the value is stale; null: neither
+	Alert     *Alert          `json:"alert"`             // null: there is none, or it is clear
+	Replica   string          `json:"replica,omitempty"` // the name of the one that polls it; empty: no others share the store
 }
 
 // Show is how a page presents a value, as the configuration says.

@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/internal/replica"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse"
+)
+
+// People see the replicas: what they are, who does what, and what becomes of them.
+
+// seeEvery is how often a replica looks how the others are.
+const seeEvery = time.Second
+
+// beginSeeing has the stream tell of the replicas from now on.
+func (g *gateway) beginSeeing(ctx context.Context) {
+	wake := make(chan struct{}, 1)
+	g.replica.OnChange(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	})
+	g.seeing = lifecycle.Loop(ctx, func(ctx context.Context) {
+		tick := time.NewTicker(seeEvery)
+		defer tick.Stop()
+		for {
+			g.publishReplicas()
+			select {
+			case <-wake:
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// replicasTopic returns the topic that has the [wire.Replicas], nil if the store is not shared.
+func (g *gateway) replicasTopic() *sse.Topic {
+	if g.replica == nil {
+		return nil
+	}
+	return g.hub.Topic(wire.ReplicasKey, sse.TopicOptions{KeepData: true})
+}
+
+// publishReplicas tells the stream of the replicas if they are not as they were.
+func (g *gateway) publishReplicas() {
+	topic := g.replicasTopic()
+	data, _ := json.Marshal(g.replicas()) // texts, numbers and times encode
+	if before, ok := topic.Latest(); !ok || !bytes.Equal(before.Data, data) {
+		_ = topic.Publish(sse.Event{Data: data}) // the topic is never removed
+	}
+}
+
+// replicas lists the processes that share the store, this one included whether it does its part or not.
+func (g *gateway) replicas() wire.Replicas {
+	all := wire.Replicas{Key: wire.ReplicasKey, Replicas: []wire.Replica{}}
+	if g.replica == nil {
+		return all
+	}
+	members := g.replica.Members()
+	self, isMember := g.replica.Self()
+	if !isMember {
+		members = append(members, self)
+		slices.SortFunc(members, func(a, b replica.Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	}
+	polls, starts := g.sources.Replicas(), map[string]int{}
+	for _, j := range g.jobs.List() {
+		starts[g.jobs.Holder(j.Job)]++
+	}
+	for _, m := range members {
+		one := wire.Replica{
+			ID: m.ID, Name: m.Name, Version: m.Version, Since: m.Since, Self: m.ID == self.ID, State: wire.ReplicaOK,
+			SameConfig: m.Config == self.Config, Sources: polls[m.Name], Jobs: starts[m.ID],
+		}
+		if one.Self && !isMember {
+			one.State = wire.ReplicaAway
+		} else if ago, silent := g.silence(m.ID); silent && !one.Self {
+			one.State, one.SilentSince = wire.ReplicaSilent, new(g.clock.Wall().Add(-ago).UTC().Truncate(time.Second))
+		}
+		all.Replicas = append(all.Replicas, one)
+	}
+	return all
+}
+
+// silence returns how long nothing was heard of a replica, and whether that is longer than usual: it has missed two times
+// at which it should have renewed its lease.
+func (g *gateway) silence(id string) (ago time.Duration, silent bool) {
+	if g.nats == nil {
+		return 0, false
+	}
+	ago, lease, ok := g.nats.Heard(replica.TopicOf(id))
+	return ago, ok && ago > lease*2/3
+}

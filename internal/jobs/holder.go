@@ -1,0 +1,19 @@
+package jobs
+
+import "github.com/tidewire/tidewire/internal/config"
+
+// holderName is what people call the replica that holds the unit of a job, empty if none does.
+func (s *Service) holderName(j *config.Job) string {
+	if s.units == nil {
+		return ""
+	}
+	return s.deps.Replicas.NameOf(s.Holder(j))
+}
+
+// ownName is what people call this process among those that share its store, empty if there are none.
+func (s *Service) ownName() string {
+	if s.deps.Replicas == nil {
+		return ""
+	}
+	return s.deps.Replicas.NameOf(s.deps.Replicas.ID())
+}
