@@ -6,12 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 )
 
-// steppedClock is added to package clock of [steppedProgram].
-const steppedClock = `package clock
+// steppedMain is added to the main package of [steppedProgram].
+const steppedMain = `package main
 
 import (
 	"os"
@@ -20,56 +21,76 @@ import (
 	"time"
 )
 
-// stepped has signals set the wall clock ahead by a minute, or back.
-func stepped(c *Clock) *Clock {
+// Signals set the wall clock ahead by a minute, or back.
+func init() {
 	set := make(chan os.Signal, 1)
 	signal.Notify(set, syscall.SIGUSR1, syscall.SIGUSR2)
 	go func() {
 		for s := range set {
 			if s == syscall.SIGUSR1 {
-				c.Step(time.Minute)
+				time.Step(60)
 			} else {
-				c.Step(-time.Minute)
+				time.Step(-60)
 			}
 		}
 	}()
-	return c
 }
 `
 
-// steppedProgram builds the gateway, once, as it is but for one line: SIGUSR1 sets its wall clock ahead by a minute, SIGUSR2
-// back.
+// steppedTime is added to package time of [steppedProgram].
+const steppedTime = `package time
+
+import "sync/atomic"
+
+var stepped atomic.Int64
+
+// Step sets the wall clock of this process ahead.
+func Step(seconds int64) { stepped.Add(seconds) }
+`
+
+// steppedProgram builds the gateway, once, as it is, with a wall clock that SIGUSR1 sets ahead by a minute, and SIGUSR2 back:
+// that of package time, so that all of the program follows it. The monotonic clock is not changed.
 var steppedProgram = sync.OnceValues(func() (string, error) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		return "", err
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", err
+	}
 	dir := filepath.Dir(serverPath)
-	clock := filepath.Join(root, "internal", "clock", "clock.go")
-	text, err := os.ReadFile(clock)
+	timeDir := filepath.Join(strings.TrimSpace(string(goroot)), "src", "time")
+	now := filepath.Join(timeDir, "time.go")
+	text, err := os.ReadFile(now)
 	if err != nil {
 		return "", err
 	}
-	const made = "return &Clock{base: time.Now()}"
-	if strings.Count(string(text), made) != 1 {
-		return "", fmt.Errorf("%s does not have %q once", clock, made)
+	const reads = "func Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
+	if strings.Count(string(text), reads) != 1 {
+		return "", fmt.Errorf("%s of %s does not have %q once", now, runtime.Version(), reads)
 	}
-	added := filepath.Join(filepath.Dir(clock), "stepped.go")
-	files := map[string]string{clock: filepath.Join(dir, "clock.go"), added: filepath.Join(dir, "stepped.go")}
-	overlay, err := json.Marshal(map[string]any{"Replace": files})
-	if err != nil {
-		return "", err
-	}
+	replace := map[string]string{}
 	for name, content := range map[string]string{
-		files[clock]: strings.Replace(string(text), made, "return stepped(&Clock{base: time.Now()})", 1),
-		files[added]: steppedClock, filepath.Join(dir, "overlay.json"): string(overlay),
+		now:                                  strings.Replace(string(text), reads, reads+"\tsec += stepped.Load()\n", 1),
+		filepath.Join(timeDir, "stepped.go"): steppedTime,
+		filepath.Join(root, "cmd", "tidewire", "stepped.go"): steppedMain,
 	} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		replace[name] = filepath.Join(dir, fmt.Sprintf("overlay%d.go", len(replace)))
+		if err := os.WriteFile(replace[name], []byte(content), 0o600); err != nil {
 			return "", err
 		}
 	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "overlay.json")
+	if err := os.WriteFile(file, overlay, 0o600); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, "tidewire-stepped")
-	build := exec.Command("go", "build", "-overlay", filepath.Join(dir, "overlay.json"), "-o", path, "./cmd/tidewire")
+	build := exec.Command("go", "build", "-overlay", file, "-o", path, "./cmd/tidewire")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build tidewire with a clock that is set: %w\n%s", err, out)
