@@ -108,7 +108,7 @@ func TestCheckGateways(t *testing.T) {
 		"runs of a job overlap": {"b", func(s *story) { s.takes(36.5, 38, record{What: isWork, By: "g2", Name: "j", Run: "x"}, 200) }},
 		"runs of a group":       {"b", func(s *story) { s.takes(56, 57, record{What: isWork, By: "g0", Name: "l", Run: "x"}, 200) }},
 		"a cut one overlaps": {"b", func(s *story) {
-			s.find(60, isDisturb, "g1").Fault, s.find(100, isHealed, "g1").Fault = faultCut, faultCut
+			s.find(60, isDisturb, "g1").Fault, s.find(104, isHealed, "g1").Fault = faultCut, faultCut
 		}},
 		"a process lives on": {"b", func(s *story) { s.find(101.9, isWorked, "").At += time.Second }},
 		"it overlaps after that": {"b", func(s *story) {
@@ -143,6 +143,14 @@ func TestCheckGateways(t *testing.T) {
 		"twice told of": {"", func(s *story) { s.add(52, *s.find(50, isInstant, "")) }},
 		"a clock was set back": {"", func(s *story) {
 			s.add(70, record{What: isDisturb, By: "g2", Fault: faultStep, For: -50 * time.Second})
+			s.drop(110, 110, isInstant)
+		}},
+		"one that takes over is ahead": {"", func(s *story) {
+			s.add(15, record{What: isDisturb, By: "g2", Fault: faultStep, For: 50 * time.Second})
+			s.drop(50, 50, isInstant)
+		}},
+		"one is ahead": {"d", func(s *story) {
+			s.add(80, record{What: isDisturb, By: "g0", Fault: faultStep, For: 50 * time.Second})
 			s.drop(110, 110, isInstant)
 		}},
 		"another clock was": {"d", func(s *story) {

@@ -70,6 +70,7 @@ type gatewayLog struct {
 type disturbance struct {
 	by, fault string
 	span
+	goesOn time.Duration // when a gateway that was stopped as a whole gets SIGCONT
 }
 
 // piece is a record that has a beginning and an end, which is that of the log if it was not seen.
@@ -124,7 +125,12 @@ func arrangeGateways(all []record) *gatewayLog {
 	for i, e := range all {
 		switch e.What {
 		case isDisturb:
-			l.faults = append(l.faults, disturbance{e.By, e.Fault, span{e.At, l.healed(all[i:], e)}})
+			f := disturbance{e.By, e.Fault, span{e.At, l.healed(all[i:], e)}, 0}
+			f.goesOn = f.to
+			if j := slices.IndexFunc(all[i:], func(o record) bool { return o.What == isGoesOn && o.By == e.By }); j >= 0 {
+				f.goesOn = min(f.to, all[i+j].At)
+			}
+			l.faults = append(l.faults, f)
 		case isPoll, isWork:
 			p := piece{record: e, to: l.end}
 			if to, ok := ends[e.ID]; ok {
@@ -226,7 +232,7 @@ func (l *gatewayLog) delays(after time.Duration, until func(disturbance) time.Du
 // whole, or was until a moment ago: it can do nothing about it.
 func (l *gatewayLog) fencing(p piece, from, to time.Duration) bool {
 	return slices.ContainsFunc(l.faults, func(f disturbance) bool {
-		return f.fault == faultStop && f.by == p.By && from >= f.from && to <= f.to+fenced
+		return f.fault == faultStop && f.by == p.By && from >= f.from && to <= f.goesOn+fenced
 	})
 }
 

@@ -90,6 +90,7 @@ func (f *chaosFleet) disturbOne(ctx context.Context, kind string, place int, pau
 	case faultStop:
 		f.signal(place, syscall.SIGSTOP)
 		wait(ctx, lasting)
+		f.log.add(record{What: isGoesOn, By: by})
 		f.signal(place, syscall.SIGCONT)
 	case faultCut:
 		for _, l := range p.lines {

@@ -46,14 +46,18 @@ func (l *gatewayLog) instants() {
 }
 
 // mustStart reports whether what is due at an instant must have been started by the end of the log: at some time a gateway
-// lived long enough to do so, while it was not too late.
+// lived long enough to do so, while it was not too late, also by its wall clock.
 func (l *gatewayLog) mustStart(at time.Duration, delays []span) bool {
 	latest := at + madeUp
-	for by := range l.setBack(at) {
-		// It starts later what is due. If others take over then, it is too late for them.
-		latest += madeUp
+	for by, isAhead := range l.wrongClocks(at) {
+		if !isAhead {
+			latest = at + 2*madeUp // by then it starts what is due
+		}
 		if slices.ContainsFunc(l.faults, func(f disturbance) bool {
-			return f.by == by && f.fault != faultStep && f.to >= at && f.from <= latest
+			if isAhead { // it is too late for it to take over what nobody has at the instant
+				return f.fault != faultStep && f.from <= at && f.from >= at-l.lease-orphaned
+			}
+			return f.by == by && f.fault != faultStep && f.to >= at && f.from <= latest // and then for the others
 		}) {
 			return false
 		}
@@ -62,27 +66,37 @@ func (l *gatewayLog) mustStart(at time.Duration, delays []span) bool {
 	return free <= at+madeUp && max(free, latest-madeUp)+l.lease+orphaned <= l.end
 }
 
-// setBack returns the gateways whose wall clock is behind at some time while something that is due is started.
-func (l *gatewayLog) setBack(at time.Duration) map[string]bool {
-	off, is := map[string]time.Duration{}, map[string]bool{}
+// wrongClocks returns the gateways whose wall clock is wrong at some time while something that is due is started, and whether
+// it is ahead.
+func (l *gatewayLog) wrongClocks(at time.Duration) map[string]bool {
+	off, wrong := map[string]time.Duration{}, map[string]bool{}
+	note := func() {
+		for by, d := range off {
+			if d != 0 {
+				wrong[by] = d > 0
+			}
+		}
+	}
+	isNoted := false
 	for _, e := range l.all {
 		if e.At > at+madeUp {
 			break
 		}
-		if e.What == isExit || e.What == isDisturb && e.Fault == faultStep {
+		if e.At >= at && !isNoted {
+			isNoted = true
+			note()
+		}
+		switch {
+		case e.What == isExit:
+			delete(off, e.By)
+		case e.What == isDisturb && e.Fault == faultStep:
 			off[e.By] += e.For
-			if e.What == isExit {
-				delete(off, e.By)
+			if isNoted {
+				note()
 			}
 		}
-		if e.At < at {
-			delete(is, e.By)
-		}
-		if off[e.By] < 0 {
-			is[e.By] = true
-		}
 	}
-	return is
+	return wrong
 }
 
 // alerts checks that the receiver is told of each transition that lasts, in order.

@@ -45,7 +45,8 @@ const (
 	hasJob     = "job"      // [Name, Text: its group; For: the period of its timetable, 0: none, whose instants are multiples of it in UTC; nobody else starts such a job]
 	hasAlert   = "alert"    // [Name; For: how long the condition must last]
 	isDisturb  = "fault"    // a fault begins [By, Fault]
-	isHealed   = "healed"   // it is over: the process has begun again, goes on, or is connected; not of a step [By, Fault]
+	isHealed   = "healed"   // it is over: the process is ready again, or the server has begun again; not of a step [By, Fault]
+	isGoesOn   = "goes on"  // a gateway that was stopped as a whole gets SIGCONT [By]
 	isCalm     = "calm"     // there will be no more faults
 	isOver     = "over"     // the log ends; without it the harness was broken off
 	isProcess  = "process"  // a gateway's process begins [By]
@@ -74,7 +75,7 @@ const (
 const (
 	faultKill   = "kill"   // SIGKILL of a gateway, which is started again
 	faultTerm   = "term"   // SIGTERM of a gateway, which is started again
-	faultStop   = "stop"   // SIGSTOP of a gateway, healed by SIGCONT
+	faultStop   = "stop"   // SIGSTOP of a gateway, and SIGCONT
 	faultCut    = "cut"    // a gateway's line to the servers is cut
 	faultStep   = "step"   // a gateway's wall clock is set [For: by how much]
 	faultServer = "server" // SIGKILL of the stream's leader, which is started again

@@ -154,13 +154,13 @@ func (l *gatewayLog) runsApart() {
 		l.apart("b", places[place])
 	}
 	for _, f := range l.faults {
-		if f.fault != faultStop || f.to-f.from < l.lease || f.to+fenced > l.end {
+		if f.fault != faultStop || f.goesOn-f.from < l.lease || f.goesOn+fenced > l.end {
 			continue
 		}
 		for _, w := range l.works {
-			if w.By == f.by && w.At < f.from && w.to > f.to+fenced {
+			if w.By == f.by && w.At < f.from && w.to > f.goesOn+fenced {
 				l.fail("b", w.to, "run %s of %s at %s, which was stopped for %v, goes on for %v after that",
-					w.Run, w.Name, w.By, f.to-f.from, w.to-f.to)
+					w.Run, w.Name, w.By, f.goesOn-f.from, w.to-f.goesOn)
 			}
 		}
 	}
@@ -293,8 +293,11 @@ func (l *gatewayLog) watching(run string, since time.Duration) map[string]time.D
 // states checks that all gateways have the same at each moment, in one of its readings. A moment whose last reading is not
 // one of all gateways was broken off.
 func (l *gatewayLog) states() {
-	moments := map[int][]record{}
+	moments, gateways := map[int][]record{}, map[string]bool{}
 	for _, e := range l.all {
+		if e.What == isReady {
+			gateways[e.By] = true
+		}
 		if e.What == isState {
 			moments[e.ID] = append(moments[e.ID], e)
 		}
@@ -302,7 +305,7 @@ func (l *gatewayLog) states() {
 	for _, id := range slices.Sorted(maps.Keys(moments)) {
 		all := moments[id]
 		last := all[len(all)-1]
-		gateways, inLast := map[string]bool{}, map[string]bool{}
+		inLast := map[string]bool{}
 		topics := map[string]map[uint64]map[string]string{} // texts by reading and gateway
 		for _, e := range all {
 			if topics[e.Name] == nil {
@@ -311,7 +314,7 @@ func (l *gatewayLog) states() {
 			if topics[e.Name][e.N] == nil {
 				topics[e.Name][e.N] = map[string]string{}
 			}
-			topics[e.Name][e.N][e.By], gateways[e.By] = e.Text, true
+			topics[e.Name][e.N][e.By] = e.Text
 			if e.N == last.N {
 				inLast[e.By] = true
 			}
