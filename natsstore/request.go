@@ -106,6 +106,7 @@ func (s *Store) write(ctx, giveUp context.Context, w write, impatient bool) (rev
 			return 0, errFenced
 		case errors.As(err, &api) && (api.Code == codeWriteInProcess || api.Code == codeSameIDInUse):
 			busy = true
+		case errors.Is(err, nats.ErrReconnectBufExceeded): // there is no connection, which is said elsewhere
 		case ctx.Err() == nil && (open || !unanswered): // one attempt without an answer is not worth a word
 			s.note(&s.writing, err)
 		}

@@ -159,8 +159,13 @@ func (s *Store) connected(conn *nats.Conn) {
 // troubled is called for an error that the connection outlives, such as that messages were dropped because they came too
 // fast.
 func (s *Store) troubled(err error) {
-	if errors.Is(err, nats.ErrPermissionViolation) {
+	switch {
+	case errors.Is(err, nats.ErrPermissionViolation):
 		s.noteDenied(err)
+		return
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked),
+		errors.Is(err, nats.ErrAccountAuthExpired):
+		s.noteUnlinked(err) // each attempt to connect is told of too
 		return
 	}
 	s.opts.Logger.Warn("natsstore: connection", "err", err)
