@@ -3,6 +3,7 @@ package natsstoretest_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,17 @@ func TestAsk(t *testing.T) {
 	}
 	if _, err := stores[1].Ask(ctx, "a", make([]byte, stores[1].MaxData()+1)); err == nil {
 		t.Error("a question that is too large was asked")
+	}
+	large, err := stores[0].Answer("large", func(context.Context, []byte) []byte { return make([]byte, stores[0].MaxData()+1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer large()
+	if err := stores[0].Sync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := stores[1].Ask(ctx, "large", nil); err == nil || !strings.Contains(err.Error(), "the answer has 1032193 bytes") {
+		t.Errorf("an answer that is too large: %d bytes, %v", len(got), err)
 	}
 	stop()
 	if err := stores[0].Sync(ctx); err != nil {
