@@ -132,3 +132,29 @@ func TestStandingRecords(t *testing.T) {
 		}
 	})
 }
+
+// A smallStore takes no more than 64 KiB.
+type smallStore struct{ snapshot.Store }
+
+func (smallStore) MaxData() int { return 64 << 10 }
+
+// What is too large for the store is not stored, and holds up nothing else.
+func TestARecordThatIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := smallStore{snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)}
+		a, _ := openRecords(t, store)
+		_, told := openRecords(t, store)
+		a.Keep("k", []byte("1"), true)
+		a.Keep("k", make([]byte, 64<<10+1), true)
+		a.Keep("_other", make([]byte, 64<<10+1), true)
+		a.Keep("l", []byte("2"), true)
+		began := time.Now()
+		if err := a.Kept(t.Context()); err != nil || time.Since(began) > 500*time.Millisecond {
+			t.Errorf("kept: %v after %v", err, time.Since(began))
+		}
+		time.Sleep(time.Second)
+		if k, other, l := told.of("k"), told.of("_other"), told.of("l"); len(k) > 1 || other != "" || l != "2" {
+			t.Errorf("another process was told %d and %d bytes and %q", len(k), len(other), l)
+		}
+	})
+}

@@ -13,6 +13,10 @@ func (r *Records) store(ctx context.Context, key string, data []byte) error {
 	h := r.held[key]
 	r.mu.Unlock()
 	topic := r.opts.Prefix + key
+	if most := r.opts.Store.MaxData(); len(data) > most { // tried again, it would hold up all others
+		r.opts.Log.Error("a record is too large for the store, and stays as it was", "record", topic, "bytes", len(data), "most", most)
+		return nil
+	}
 	if h != nil {
 		select {
 		case <-h.claim.Lost(): // it is up to another replica now
