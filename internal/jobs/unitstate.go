@@ -36,9 +36,34 @@ func (u *units) put(own *unit, f func(*unitState)) {
 	u.mu.Lock()
 	f(&own.state)
 	own.state.N++
-	data, _ := json.Marshal(own.state) // texts, times and numbers encode
+	data := own.state.encode(u.s.deps.Store.MaxData())
 	u.mu.Unlock()
 	own.claim.Put(data) // the store calls hear
+}
+
+// encode returns the state as JSON of at most that many bytes. If it has more, it forgets what is oldest: keys first, and then
+// starts of the job that has the most of them.
+func (state *unitState) encode(most int) []byte {
+	for {
+		data, _ := json.Marshal(state) // texts, times and numbers encode
+		if len(data) <= most {
+			return data
+		}
+		if n := len(state.Keys); n > 0 {
+			state.Keys = state.Keys[n/8+1:]
+			continue
+		}
+		job := ""
+		for name, starts := range state.Starts {
+			if n := len(starts); job == "" || n > len(state.Starts[job]) {
+				job = name
+			}
+		}
+		if len(state.Starts[job]) == 0 {
+			return data // names of jobs do not have that many bytes
+		}
+		state.Starts[job] = state.Starts[job][len(state.Starts[job])/8+1:]
+	}
 }
 
 // change changes the state of the unit of a job, if that is held. It does not wait for the store.
