@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/lifecycle"
@@ -100,16 +101,10 @@ func (svc *Service) fillAll(ctx context.Context) {
 		list, giveUp := svc.toFill, svc.toGiveUp
 		svc.toFill, svc.toGiveUp = nil, false
 		svc.mu.Unlock()
-		var again []snapshot.Entry
-		var failed error
 		if giveUp {
 			_ = svc.GiveUp(ctx) // fails if polling has ended, or with ctx
 		}
-		for _, e := range list {
-			if err := svc.fill(ctx, e); err != nil {
-				again, failed = append(again, e), err
-			}
-		}
+		again, failed := svc.fillSome(ctx, list)
 		if failed == nil {
 			pause = 0
 			continue
@@ -128,15 +123,46 @@ func (svc *Service) fillAll(ctx context.Context) {
 	}
 }
 
-// fill finds an owner for a topic: this process if the source is configured, and nobody if it is not.
-func (svc *Service) fill(ctx context.Context, e snapshot.Entry) error {
+// maxAtOnce is how many topics are taken or released at once: a store can write several together.
+const maxAtOnce = 32
+
+// fillSome finds owners for topics, and returns those for which that has failed.
+func (svc *Service) fillSome(ctx context.Context, list []snapshot.Entry) (again []snapshot.Entry, failed error) {
+	var mu sync.Mutex // guards the results and taken
+	taken := 0
+	var filling sync.WaitGroup
+	slots := make(chan struct{}, maxAtOnce)
+	for _, e := range list {
+		slots <- struct{}{}
+		filling.Go(func() {
+			defer func() { <-slots }()
+			isTaken, err := svc.fill(ctx, e)
+			mu.Lock()
+			defer mu.Unlock()
+			if isTaken {
+				taken++
+			}
+			if err != nil {
+				again, failed = append(again, e), err
+			}
+		})
+	}
+	filling.Wait()
+	if taken > 0 {
+		svc.deps.Log.Info("sources are polled here now: nobody else does any more", "count", taken)
+	}
+	return again, failed
+}
+
+// fill finds an owner for a topic: this process if the source is configured, which isTaken reports, and nobody if it is not.
+func (svc *Service) fill(ctx context.Context, e snapshot.Entry) (isTaken bool, err error) {
 	if svc.find(nameOf(e.Topic)) != nil {
 		return svc.takeVacant(ctx, nameOf(e.Topic))
 	}
 	if e.State == snapshot.Orphan {
-		return svc.remove(ctx, e)
+		return false, svc.remove(ctx, e)
 	}
-	return nil
+	return false, nil
 }
 
 // claim takes the topic of a source, or adopts it together with what its owner has left. The claim is nil if there is an
@@ -150,10 +176,10 @@ func (svc *Service) claim(ctx context.Context, key string) (snapshot.Claim, snap
 }
 
 // takeVacant makes this process the owner of a source that it follows, if nobody else is.
-func (svc *Service) takeVacant(ctx context.Context, name string) error {
+func (svc *Service) takeVacant(ctx context.Context, name string) (isTaken bool, err error) {
 	claim, left, err := svc.claim(ctx, wire.SourceKey(name))
 	if claim == nil || err != nil {
-		return err
+		return false, err
 	}
 	var s *poller
 	_ = svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
@@ -164,10 +190,9 @@ func (svc *Service) takeVacant(ctx context.Context, name string) error {
 		return nil
 	})
 	if s == nil { // it was removed meanwhile, or polling has ended
-		return claim.Release(context.WithoutCancel(ctx))
+		return false, claim.Release(context.WithoutCancel(ctx))
 	}
-	s.log.Info("the source is polled here now: nobody else does any more")
-	return nil
+	return true, nil
 }
 
 // remove ends the topic of a source that is not configured, which its owner has left.
@@ -195,6 +220,7 @@ func (svc *Service) remove(ctx context.Context, e snapshot.Entry) error {
 
 // checkClaims is the hook that looks whether claims of this process are lost. Their sources are followed then.
 func (svc *Service) checkClaims(internal *smartpoll.Internal) {
+	lost := 0
 	for _, s := range svc.all() {
 		if s.claim == nil {
 			continue
@@ -208,9 +234,12 @@ func (svc *Service) checkClaims(internal *smartpoll.Internal) {
 			internal.Schedule(staleKey(s.key), -1)
 			s.alert.Lost()
 			s.followOwner()
-			s.log.Warn("the store has taken the source away: it is not polled here any more")
+			lost++
 		default:
 		}
+	}
+	if lost > 0 {
+		svc.deps.Log.Warn("the store has taken sources away: they are not polled here any more", "count", lost)
 	}
 }
 

@@ -103,13 +103,10 @@ func (svc *Service) GiveUp(ctx context.Context) error {
 	return err
 }
 
-// maxGivingUp is how many topics are released at once: a store can write several together.
-const maxGivingUp = 32
-
 // giveUp releases the topics of sources whose tasks are gone.
 func (svc *Service) giveUp(ctx context.Context, all []*poller) {
 	var releasing sync.WaitGroup
-	slots := make(chan struct{}, maxGivingUp)
+	slots := make(chan struct{}, maxAtOnce)
 	for _, s := range all {
 		slots <- struct{}{}
 		releasing.Go(func() {
