@@ -180,9 +180,12 @@ type sharedJobs struct {
 
 // Start starts a run here, or has the replica start it that holds the unit of the job. The Run is nil then.
 func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptions) (*jobs.Run, wire.Run, error) {
+	if s.g.replica == nil {
+		return s.Service.Start(ctx, j, opts)
+	}
 	for end := time.Now().Add(holderWithin); ; {
 		run, snap, err := s.Service.Start(ctx, j, opts)
-		if s.g.replica == nil || !isElsewhere(err) {
+		if !isElsewhere(err) {
 			return run, snap, err
 		}
 		a, asked := s.g.ask(ctx, s.holder(j), question{

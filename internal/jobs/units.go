@@ -29,8 +29,6 @@ const (
 	unitFormat = 1
 	// maxUnitKeys is how many Idempotency-Keys a unit remembers.
 	maxUnitKeys = 1000
-	// unitAgain is the pause after the store has failed.
-	unitAgain = 500 * time.Millisecond
 	// unitStoredWithin bounds the wait for the entry of a unit to be stored, before a start is answered.
 	unitStoredWithin = 5 * time.Second
 )
@@ -179,33 +177,6 @@ func (u *units) heldLocked(name string) *unit {
 		return nil
 	default:
 		return own
-	}
-}
-
-// run takes and gives up units until ctx ends.
-func (u *units) run(ctx context.Context) {
-	for {
-		err := u.settle(ctx)
-		wait := time.Minute
-		if err != nil && ctx.Err() == nil {
-			u.s.deps.Log.Warn("jobs were not taken over or given up", "again", unitAgain, "err", err)
-			wait = unitAgain
-		}
-		u.mu.Lock()
-		if len(u.held) > 0 {
-			wait = min(wait, 2*time.Second) // some may be lost
-		}
-		u.mu.Unlock()
-		timer := time.NewTimer(wait)
-		select {
-		case <-u.wake:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return
-		}
 	}
 }
 
