@@ -163,6 +163,10 @@ func TestCheckGateways(t *testing.T) {
 		"an alert is not told": {"e", func(s *story) { s.drop(260, 260, isTold) }},
 		"nor its end":          {"e", func(s *story) { s.drop(99, 99, isTold) }},
 		"it is told too early": {"e", func(s *story) { s.find(99, isTold, "").At = 60 * time.Second }},
+		"it comes again late": {"", func(s *story) {
+			s.find(99, isTold, "").At = 90 * time.Second
+			s.add(101.5, *s.find(8, isTold, ""))
+		}},
 		"it comes again later": {"e", func(s *story) { s.add(105, *s.find(8, isTold, "")) }},
 		"it is never true":     {"e", func(s *story) { s.add(200, record{What: isTold, Name: "s", Status: "firing", Text: "9"}) }},
 		"the short one is told": {"", func(s *story) {

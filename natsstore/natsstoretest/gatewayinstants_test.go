@@ -108,6 +108,9 @@ func (l *gatewayLog) alerts() {
 		case isTurn:
 			turns[e.Name] = append(turns[e.Name], e)
 		case isTold:
+			if l.isStale(e) {
+				continue
+			}
 			if over[e.Name+" "+e.Text] {
 				l.fail("e", e.At, "the notice %s that alert %s is %s comes again after %s", e.Text, e.Name, e.Status, last[e.Name])
 			}
@@ -127,6 +130,17 @@ func (l *gatewayLog) alerts() {
 	for _, name := range slices.Sorted(maps.Keys(l.alerted)) {
 		l.transitions(name, append([]record{{Status: "resolved"}}, turns[name]...), notices[name], delays)
 	}
+}
+
+// isStale reports whether a notice may be one of a gateway that was stopped as a whole and goes on, which does not know yet
+// what others have told meanwhile.
+func (l *gatewayLog) isStale(e record) bool {
+	return slices.ContainsFunc(l.faults, func(f disturbance) bool {
+		return f.fault == faultStop && e.At >= f.goesOn && e.At <= f.goesOn+fenced && f.goesOn-f.from >= l.lease &&
+			slices.ContainsFunc(l.all, func(o record) bool {
+				return o.What == isTold && o.Name == e.Name && o.Text != e.Text && o.At >= f.from && o.At < e.At
+			})
+	})
 }
 
 // transitions checks the notices of an alert. Each is about the same turn as the one before, or about the next one. Turns
