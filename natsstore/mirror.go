@@ -21,6 +21,7 @@ type mirror struct {
 	through uint64    // every message up to this sequence was seen, or has been superseded
 	synced  bool      // a first list is complete
 	round   uint32    // of the list that is made or was made last
+	resyncs uint64    // lists of everything that were made, but for the first
 	unsure  bool      // a list of everything has been begun and is not complete
 	failed  time.Time // since when the stream has been shorter than through, zero if it is not
 
@@ -322,6 +323,9 @@ func (m *mirror) complete(all bool) (first bool) {
 	defer m.mu.Unlock()
 	if all {
 		m.unsure = false
+		if m.synced {
+			m.resyncs++
+		}
 		for key, c := range m.cells {
 			if c.round == m.round || c.entry.State == snapshot.Gone {
 				continue

@@ -23,6 +23,13 @@ type Status struct {
 	// there is none; nothing can be claimed then.
 	Owner string
 
+	// LeaseAge is how long ago that lease was renewed, 0 without one. It is renewed each third of Options.Lease.
+	LeaseAge time.Duration
+
+	// Resyncs counts how often the store has read all that the stream has, but for the first time, as it may have missed
+	// something: after a connection was lost for long, or as the stream is another one.
+	Resyncs uint64
+
 	// Server is the name of the server that the store is connected to, and empty if it is to none.
 	Server string
 
@@ -36,7 +43,11 @@ func (s *Store) Status() Status {
 	s.mirror.mu.Lock()
 	if s.mirror.session != nil {
 		status.Owner = s.mirror.session.owner
+		if age := time.Until(s.mirror.session.until) - s.opts.Lease; age < 0 {
+			status.LeaseAge = -age
+		}
 	}
+	status.Resyncs = s.mirror.resyncs
 	status.Synced = s.mirror.synced
 	s.mirror.mu.Unlock()
 	s.mu.Lock()

@@ -83,6 +83,8 @@ func (g *gateway) ask(ctx context.Context, id string, q question) (a answer, err
 	if id == "" || id == g.replica.ID() {
 		return a, replica.ErrNoReplica
 	}
+	began := time.Now()
+	defer func() { g.observer.asked(q.Op, err, time.Since(began)) }()
 	ctx, done := context.WithTimeout(ctx, askWithin)
 	defer done()
 	q.Format = questionFormat

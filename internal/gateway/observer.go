@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -38,6 +40,10 @@ type Observer struct {
 	AuditFailed func()
 	// StoreWritten is called with the time that each transaction of a store on disk took.
 	StoreWritten func(took time.Duration)
+
+	// Asked is called when another replica was asked for something, one of Asks, with what came of that, one of
+	// AskOutcomes, and the time that it took.
+	Asked func(what, outcome string, took time.Duration)
 
 	// The domains have observers of their own.
 
@@ -70,6 +76,40 @@ func (o *Observer) reloaded(err error) {
 	}
 }
 
+func (o *Observer) asked(what string, err error, took time.Duration) {
+	if o.Asked == nil {
+		return
+	}
+	outcome := askedFailed
+	switch {
+	case err == nil:
+		outcome = askedAnswered
+	case errors.Is(err, replica.ErrNoReplica):
+		outcome = askedNobody
+	case errors.Is(err, context.DeadlineExceeded):
+		outcome = askedTimeout
+	}
+	o.Asked(what, outcome, took)
+}
+
+// What comes of a question to another replica.
+const (
+	askedAnswered = "answered"
+	askedNobody   = "nobody"  // there is no such replica, or it does not listen
+	askedTimeout  = "timeout" // it did not answer in time
+	askedFailed   = "error"   // it could not be asked
+)
+
+// Asks are the words for what replicas ask each other.
+func Asks() []string {
+	return []string{toStart, toCancel, toOutput, toQueue, toRefresh, toAlerts, toAcknowledge}
+}
+
+// AskOutcomes are the words for what comes of that.
+func AskOutcomes() []string {
+	return []string{askedAnswered, askedNobody, askedTimeout, askedFailed}
+}
+
 // A Status is what a gateway says of itself at one moment.
 type Status struct {
 	Sources   []sources.Status
@@ -85,9 +125,14 @@ type Status struct {
 // A ReplicaStatus says how a process is among those that share its store.
 type ReplicaStatus struct {
 	Count   int  // how many there are, this one included
+	Differ  int  // how many of them have another configuration than this one
 	Sources int  // how many this one polls
 	Jobs    int  // how many this one starts runs of
 	Failing bool // the store cannot be reached, or has taken the lease away
+
+	Connected bool          // to a server of the store
+	LeaseAge  time.Duration // how long ago the lease was renewed; negative: there is none
+	Resyncs   uint64        // how often all was read again, as something may have been missed
 }
 
 // A JobStatus is how busy a job is.
@@ -155,7 +200,8 @@ func (g *gateway) status() Status {
 	now.Sources = g.sources.Status()
 	if g.replica != nil { // each replica tells of what it does
 		now.Sources = slices.DeleteFunc(now.Sources, func(s sources.Status) bool { return !s.Owned })
-		now.Replicas = &ReplicaStatus{Count: len(g.replica.Members()), Sources: len(now.Sources), Failing: g.storeError() != nil}
+		now.Replicas = g.replicaStatus()
+		now.Replicas.Sources = len(now.Sources)
 	}
 	alerts := g.alerts.Alerts()
 	now.Receivers = alerts.Receivers

@@ -100,3 +100,22 @@ func (g *gateway) silence(id string) (ago time.Duration, silent bool) {
 	ago, lease, ok := g.nats.Heard(replica.TopicOf(id))
 	return ago, ok && ago > lease*2/3
 }
+
+// replicaStatus says how this process is among the replicas, but for what it does.
+func (g *gateway) replicaStatus() *ReplicaStatus {
+	status := &ReplicaStatus{Failing: g.storeError() != nil, LeaseAge: -1}
+	config := g.replica.Config()
+	for _, m := range g.replica.Members() {
+		if status.Count++; m.Config != config {
+			status.Differ++
+		}
+	}
+	if g.nats != nil {
+		store := g.nats.Status()
+		status.Connected, status.Resyncs = store.Server != "", store.Resyncs
+		if store.Owner != "" {
+			status.LeaseAge = store.LeaseAge
+		}
+	}
+	return status
+}

@@ -72,6 +72,15 @@ type Deps struct {
 type Observer struct {
 	// Ended is called when a run has ended, with its last status and the time that it was at work: 0 if it never began.
 	Ended func(job, status string, took time.Duration)
+	// Adopted is called for each job whose runs are started here from now on because the replica that started them has
+	// left it.
+	Adopted func(job string)
+}
+
+func (o *Observer) adopted(job string) {
+	if o != nil && o.Adopted != nil {
+		o.Adopted(job)
+	}
 }
 
 func (o *Observer) ended(job, status string, took time.Duration) {

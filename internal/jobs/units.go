@@ -251,6 +251,9 @@ func (u *units) take(ctx context.Context, name string) error {
 	u.s.deps.Log.Info("the runs of jobs are started here", "unit", name)
 	u.alerts(ctx, own)
 	u.timetables(ctx, own, !isFresh)
+	if !isFresh {
+		u.adopted(name)
+	}
 	return nil
 }
 

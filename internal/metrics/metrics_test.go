@@ -61,7 +61,7 @@ func (f *fixture) busy() {
 		Silences:  2,
 		Config:    gateway.ConfigStatus{LoadedAt: time.Unix(1_700_000_000, 0), Good: true},
 		Store:     &gateway.StoreStatus{Failing: true, Bytes: 4096, Dropped: 3},
-		Replicas:  &gateway.ReplicaStatus{Count: 3, Sources: 2, Jobs: 1},
+		Replicas:  &gateway.ReplicaStatus{Count: 3, Differ: 1, Sources: 2, Jobs: 1, Connected: true, LeaseAge: 2 * time.Second, Resyncs: 4},
 	}
 	f.Sources.Late(20*time.Millisecond, 2*time.Second)
 	for _, err := range []error{nil, nil, &httpkind.StatusError{Code: 429}, fmt.Errorf("x: %w", context.DeadlineExceeded), errors.New("refused"), &httpkind.StatusError{Code: 500}} {
@@ -72,6 +72,9 @@ func (f *fixture) busy() {
 	f.Reloaded(errors.New("bad"))
 	f.AuditFailed()
 	f.StoreWritten(2 * time.Millisecond)
+	f.Asked("start", "answered", time.Millisecond)
+	f.Sources.Adopted("tank")
+	f.Jobs.Adopted("scan")
 	f.Alerts.Told("ops", "firing", nil)
 	f.Alerts.Told("ops", "resolved", errors.New("refused"))
 	f.Alerts.GivenUp("ops", "resolved")
@@ -138,6 +141,17 @@ func TestValues(t *testing.T) {
 		`tidewire_alert_receiver_failing{receiver="ops"} 1`,
 		`tidewire_alert_receiver_failing{receiver="lead"} 0`,
 		`tidewire_alert_silences 2`,
+		`tidewire_replicas 3`,
+		`tidewire_replicas_other_config 1`,
+		`tidewire_replica_sources 2`,
+		`tidewire_replica_jobs 1`,
+		`tidewire_replica_adopted_total{kind="source"} 1`,
+		`tidewire_replica_asks_total{op="start",outcome="answered"} 1`,
+		`tidewire_replica_asks_total{op="start",outcome="timeout"} 0`,
+		`tidewire_replica_ask_seconds_count 1`,
+		`tidewire_store_connected 1`,
+		`tidewire_store_lease_age_seconds 2`,
+		`tidewire_store_resyncs_total 4`,
 	} {
 		if !strings.Contains(text, "\n"+line+"\n") {
 			name, _, _ := strings.Cut(line, "{")
@@ -158,6 +172,7 @@ func TestEverySeriesIsThereFromTheStart(t *testing.T) {
 	f.status = gateway.Status{
 		Sources: []sources.Status{{Name: "tank", State: "pending"}}, Jobs: []gateway.JobStatus{{Name: "scan"}},
 		Upstreams: []string{"plant"}, Receivers: []wire.Receiver{{Name: "ops"}}, Store: &gateway.StoreStatus{},
+		Replicas: &gateway.ReplicaStatus{},
 	}
 	before, _ := f.scrape(t)
 	f.busy()

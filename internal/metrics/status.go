@@ -47,13 +47,21 @@ var (
 		"Sources that this replica polls.", nil, nil)
 	replicaJobs = prometheus.NewDesc("tidewire_replica_jobs",
 		"Jobs whose runs this replica starts.", nil, nil)
+	replicasDiffer = prometheus.NewDesc("tidewire_replicas_other_config",
+		"Replicas with another configuration than this one.", nil, nil)
+	storeConnected = prometheus.NewDesc("tidewire_store_connected",
+		"1 while there is a connection to a server of the store, else 0. Absent if the store is not shared.", nil, nil)
+	storeLease = prometheus.NewDesc("tidewire_store_lease_age_seconds",
+		"How long ago the lease of this process was renewed. Absent while it has none.", nil, nil)
+	storeResyncs = prometheus.NewDesc("tidewire_store_resyncs_total",
+		"How often all that the store has was read again, as something may have been missed.", nil, nil)
 )
 
 // A statusCollector collects the status of a gateway at one scrape.
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped, replicas, replicaSources, replicaJobs} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped, replicas, replicaSources, replicaJobs, replicasDiffer, storeConnected, storeLease, storeResyncs} {
 		ch <- d
 	}
 }
@@ -102,6 +110,12 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(replicas, float64(r.Count))
 		gauge(replicaSources, float64(r.Sources))
 		gauge(replicaJobs, float64(r.Jobs))
+		gauge(replicasDiffer, float64(r.Differ))
+		gauge(storeConnected, one(r.Connected))
+		if r.LeaseAge >= 0 {
+			gauge(storeLease, r.LeaseAge.Seconds())
+		}
+		ch <- prometheus.MustNewConstMetric(storeResyncs, prometheus.CounterValue, float64(r.Resyncs))
 	}
 }
 

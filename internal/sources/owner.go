@@ -192,6 +192,9 @@ func (svc *Service) takeVacant(ctx context.Context, name string) (isTaken bool, 
 	if s == nil { // it was removed meanwhile, or polling has ended
 		return false, claim.Release(context.WithoutCancel(ctx))
 	}
+	if left.Data != nil {
+		svc.deps.Observer.adopted(name)
+	}
 	return true, nil
 }
 

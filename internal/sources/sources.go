@@ -100,6 +100,14 @@ type Observer struct {
 	Late func(late, held time.Duration)
 	// Polled is called when a poll has ended. A computation that has nothing to compute yet is none.
 	Polled func(Poll)
+	// Adopted is called when a source is polled here from now on because the replica that polled it has left it.
+	Adopted func(source string)
+}
+
+func (o *Observer) adopted(source string) {
+	if o != nil && o.Adopted != nil {
+		o.Adopted(source)
+	}
 }
 
 // OnStart returns the func by which the scheduler of the polls tells o how late they begin, or nil if o need not know.
