@@ -35,9 +35,9 @@ func eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Show what happened: states, alerts, runs, reloads, sign-ins",
 		Long: `Events shows what happened, the newest last: changes of sources, alerts, who was told of them, runs,
-reloads, and the starts and stops of the gateway; who did it, and who signed in, if the token is that of
-an admin. It shows the newest 100, or all since the time or age that --since names. With --follow it goes
-on with what follows until Ctrl-C, and reconnects by itself.
+reloads, the starts and stops of the gateway, what became of its store and of its replicas; who did it,
+and who signed in, if the token is that of an admin. It shows the newest 100, or all since the time or
+age that --since names. With --follow it goes on with what follows until Ctrl-C, and reconnects by itself.
 
 With --json it prints a line for each event: the event as in the API.`,
 		Example: `  tidewire events

@@ -98,7 +98,7 @@ func TestAListOfEvents(t *testing.T) {
 		t.Errorf("in pages: %v, want %v", got, all.Events)
 	}
 	for query, want := range map[string]string{
-		"?kind=x":                      "kind=x is none: there are state, alert, told, run, reload, sign-in, sign-out, start, stop",
+		"?kind=x":                      "kind=x is none: there are state, alert, told, run, reload, sign-in, sign-out, start, stop, store, replica",
 		"?limit=0":                     "limit=0 is not a number from 1 to 1000",
 		"?limit=1001":                  "limit=1001 is not a number from 1 to 1000",
 		"?cursor=x":                    "cursor=x is none: give the next of the answer before",

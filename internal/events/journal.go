@@ -43,10 +43,12 @@ const (
 	SignOut = "sign-out" // somebody signed out
 	Start   = "start"    // the gateway started
 	Stop    = "stop"     // the gateway began to stop
+	Store   = "store"    // the state cannot be stored, or can again
+	Replica = "replica"  // another gateway that shares the store joined, left, has died, or is back
 )
 
 // Kinds are the kinds of events. They must not be changed.
-var Kinds = []string{State, Alert, Told, Run, Reload, SignIn, SignOut, Start, Stop}
+var Kinds = []string{State, Alert, Told, Run, Reload, SignIn, SignOut, Start, Stop, Store, Replica}
 
 // Personal are the kinds of events that are about people, and only for those who manage the gateway. They must not be
 // changed.

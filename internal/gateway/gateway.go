@@ -85,40 +85,42 @@ const (
 // Its goroutines are the services that serve starts and stops. Those of the domains end when serve stops these; those
 // of the hub and the tracker end with the context given to open.
 type gateway struct {
-	log       *slog.Logger
-	store     *own.Store
-	home                         // where its state is
-	replica   *replica.Replica   // nil: no other process shares the store
-	unanswer  func()             // ends the answers to other replicas
-	records   *replica.Records   // of alerts, which the replicas share
-	sessions  *replica.Records   // of people who have signed in, likewise
-	seeing    *lifecycle.Service // tells people of the replicas
-	watched   *watched           // tells replicas which sources are watched at others; nil: there are none
-	runs      archive.Runs
-	hub       *sse.Hub
-	tracker   *progress.Tracker
-	scheduler *smartpoll.Scheduler
-	clock     *clock.Clock
-	client    *http.Client // of all polls and webhooks
-	alerts    *alert.Service
-	alerted   atomic.Int64 // how often alerts have changed
-	past      past
-	cfg       atomic.Pointer[config.Config] // what is configured now
-	upstreams upstream.Pool
-	sources   *sources.Service
-	jobs      *jobs.Service
-	parts     parts
-	loader    *loader
-	guard     *access.Guard
-	auditLog  *audit.Log
-	events    archive.Events
-	journal   *events.Journal // records in events
-	clients   *slog.Logger    // gets what clients cause, as often as flooding lets it pass
-	flooding  *flood.Handler
-	observer  *Observer // not nil
-	api       *api.API
-	polling   func()      // called when the scheduler runs
-	ready     atomic.Bool // the store is followed and requests are answered
+	log          *slog.Logger
+	store        *own.Store
+	home                            // where its state is
+	replica      *replica.Replica   // nil: no other process shares the store
+	unanswer     func()             // ends the answers to other replicas
+	records      *replica.Records   // of alerts, which the replicas share
+	sessions     *replica.Records   // of people who have signed in, likewise
+	seeing       *lifecycle.Service // tells people of the replicas
+	storeFault   string             // why the store fails, as it has seen last
+	storeChanged chan struct{}      // of 1: the loader is to tell how the store is
+	watched      *watched           // tells replicas which sources are watched at others; nil: there are none
+	runs         archive.Runs
+	hub          *sse.Hub
+	tracker      *progress.Tracker
+	scheduler    *smartpoll.Scheduler
+	clock        *clock.Clock
+	client       *http.Client // of all polls and webhooks
+	alerts       *alert.Service
+	alerted      atomic.Int64 // how often alerts have changed
+	past         past
+	cfg          atomic.Pointer[config.Config] // what is configured now
+	upstreams    upstream.Pool
+	sources      *sources.Service
+	jobs         *jobs.Service
+	parts        parts
+	loader       *loader
+	guard        *access.Guard
+	auditLog     *audit.Log
+	events       archive.Events
+	journal      *events.Journal // records in events
+	clients      *slog.Logger    // gets what clients cause, as often as flooding lets it pass
+	flooding     *flood.Handler
+	observer     *Observer // not nil
+	api          *api.API
+	polling      func()      // called when the scheduler runs
+	ready        atomic.Bool // the store is followed and requests are answered
 }
 
 // Options are what [Run] can do without.
@@ -204,7 +206,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		return nil, err
 	}
 	g := &gateway{
-		log: opts.Logger, clock: clock.New(), home: at,
+		log: opts.Logger, clock: clock.New(), home: at, storeChanged: storeChanged,
 		store:     own.New(opts.store),
 		runs:      opts.runs,
 		past:      pastIn(at.dir),
@@ -227,7 +229,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		storeError: g.storeError, storeChanged: storeChanged, configured: g.replica.Configure,
+		storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged, configured: g.replica.Configure,
 	}
 	g.loader.open()
 	return g, nil

@@ -51,6 +51,7 @@ type loader struct {
 
 	storeError   func() error    // why state cannot be stored now
 	storeChanged <-chan struct{} // gets a value when that begins and when it is over
+	storeTold    func(why error) // is told then, nil for nil
 
 	// busy holds a token while somebody reads the configuration or looks at its files, who
 	// may use the fields below then.
@@ -72,10 +73,14 @@ func (l *loader) open() {
 
 // publish tells the streams how it is.
 func (l *loader) publish() {
+	failed, err := l.state.StoreError != nil, l.storeError()
 	l.state.StoreError = nil
-	if err := l.storeError(); err != nil {
+	if err != nil {
 		text := err.Error()
 		l.state.StoreError = &text
+	}
+	if failed != (err != nil) {
+		l.storeTold(err)
 	}
 	data, _ := json.Marshal(l.state) // times and texts encode
 	_ = l.topic.Publish(sse.Event{Data: data})

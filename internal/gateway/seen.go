@@ -32,7 +32,7 @@ func (g *gateway) beginSeeing(ctx context.Context) {
 		tick := time.NewTicker(seeEvery)
 		defer tick.Stop()
 		for {
-			g.publishReplicas()
+			g.see()
 			select {
 			case <-wake:
 			case <-tick.C:
@@ -41,6 +41,25 @@ func (g *gateway) beginSeeing(ctx context.Context) {
 			}
 		}
 	})
+}
+
+// see tells people what has changed.
+func (g *gateway) see() {
+	for _, n := range g.replica.News() {
+		g.journal.ReplicaChanged(n.Name, n.ID, n.Became)
+	}
+	g.publishReplicas()
+	fault := ""
+	if err := g.storeError(); err != nil {
+		fault = err.Error()
+	}
+	if fault != g.storeFault {
+		g.storeFault = fault
+		select {
+		case g.storeChanged <- struct{}{}:
+		default: // whoever takes it finds the newest state
+		}
+	}
 }
 
 // replicasTopic returns the topic that has the [wire.Replicas], nil if the store is not shared.

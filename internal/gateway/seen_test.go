@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,6 +81,34 @@ func TestReplicasAreSeen(t *testing.T) {
 		}
 		b.kill()
 		check("one died", a)
+		a.leave()
+	})
+}
+
+// What becomes of replicas is an event at the others.
+func TestReplicasBecomeEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		const yaml = "upstreams: {u: {http: \"http://up/u\"}}\nsources: {a: {http: {upstream: u, path: /a}, every: 1s}}\n"
+		a := f.join(yaml)
+		time.Sleep(2 * time.Second)
+		b := f.join(yaml)
+		time.Sleep(2 * time.Second)
+		b.leave()
+		time.Sleep(2 * time.Second)
+		c := f.join(yaml)
+		time.Sleep(2 * time.Second)
+		c.kill()
+		time.Sleep(2 * time.Second)
+		var got []string
+		for _, e := range a.json("GET", "/api/v1/events?kind=replica", "")["events"].([]any) {
+			got = append(got, e.(object)["text"].(string))
+		}
+		slices.Reverse(got)
+		want := []string{"r2 joined", "r2 stopped", "r3 joined", "r3 has died, or is out of reach: the others do its work"}
+		if !slices.Equal(got, want) {
+			t.Errorf("the events are %q, want %q", got, want)
+		}
 		a.leave()
 	})
 }

@@ -17,12 +17,3 @@ func (s *Service) ownName() string {
 	}
 	return s.deps.Replicas.NameOf(s.deps.Replicas.ID())
 }
-
-// adopted tells the observer that a unit was left to this process.
-func (u *units) adopted(name string) {
-	for _, j := range u.s.List() {
-		if UnitOf(j.Job) == name {
-			u.s.deps.Observer.adopted(j.Name)
-		}
-	}
-}

@@ -251,9 +251,6 @@ func (u *units) take(ctx context.Context, name string) error {
 	u.s.deps.Log.Info("the runs of jobs are started here", "unit", name)
 	u.alerts(ctx, own)
 	u.timetables(ctx, own, !isFresh)
-	if !isFresh {
-		u.adopted(name)
-	}
 	return nil
 }
 
@@ -297,6 +294,7 @@ func (u *units) timetables(ctx context.Context, own *unit, makeUp bool) {
 		if UnitOf(j.Job) == own.name {
 			if makeUp {
 				j.makeUp(ctx)
+				u.s.deps.Observer.adopted(j.Name)
 			}
 			u.watchFrom(j.Job, false)
 		}

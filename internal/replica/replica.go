@@ -78,6 +78,8 @@ type Replica struct {
 	dead    map[string]snapshot.Entry // which nobody has buried yet
 	fallen  map[string]string         // by ID: the run of an entry whose process has died, until that is gone
 	twin    string                    // the ID of another one with this name; empty: there is none
+	missed  map[string]bool           // by ID: others that have died, or were out of reach
+	news    []News
 	changed []func()
 	leaving bool
 }
@@ -87,7 +89,7 @@ type Replica struct {
 func Open(ctx context.Context, deps Deps) (*Replica, error) {
 	r := &Replica{
 		deps: deps, id: snapshot.NewRun(), wake: make(chan struct{}, 1), joined: make(chan struct{}),
-		members: map[string]Member{}, dead: map[string]snapshot.Entry{}, fallen: map[string]string{},
+		members: map[string]Member{}, missed: map[string]bool{}, dead: map[string]snapshot.Entry{}, fallen: map[string]string{},
 	}
 	r.self = Member{Format: format, ID: r.id, Name: deps.Name, Version: deps.Version, Since: time.Now().UTC().Truncate(time.Second)}
 	synced := false // written before started is called
@@ -97,6 +99,7 @@ func Open(ctx context.Context, deps Deps) (*Replica, error) {
 	if <-r.follow.Started(); !synced {
 		return nil, fmt.Errorf("follow the other replicas: %w", r.follow.Stop())
 	}
+	r.News() // those that were there before
 	return r, nil
 }
 
@@ -257,6 +260,7 @@ func (r *Replica) heard(e snapshot.Entry) {
 	} else {
 		delete(r.members, id)
 	}
+	r.noteLocked(before, now, was, is, e.State)
 	if e.State == snapshot.Orphan {
 		r.dead[id] = e
 	} else {
@@ -311,6 +315,7 @@ func (r *Replica) stay(ctx context.Context) {
 		case <-lost:
 			r.mu.Lock()
 			r.claim = nil
+			r.addNewsLocked(r.self, Away)
 			r.mu.Unlock()
 			r.deps.Log.Warn("this replica was out of reach for too long: the others do its work")
 			r.tell()
@@ -352,6 +357,9 @@ func (r *Replica) enter(ctx context.Context) error {
 	r.tell()
 	select {
 	case <-r.joined:
+		r.mu.Lock()
+		r.addNewsLocked(r.self, Back)
+		r.mu.Unlock()
 		r.deps.Log.Info("this replica is back")
 	default:
 		close(r.joined)

@@ -9,7 +9,7 @@ import (
 type Event struct {
 	ID     string          `json:"id"` // a decimal number, larger than those of all events before
 	Time   time.Time       `json:"time"`
-	Kind   string          `json:"kind"`             // state, alert, told, run, reload, sign-in, sign-out, start or stop
+	Kind   string          `json:"kind"`             // state, alert, told, run, reload, sign-in, sign-out, start, stop, store or replica
 	Source string          `json:"source,omitempty"` // the source that it happened to
 	Job    string          `json:"job,omitempty"`    // the job that it happened to
 	Run    string          `json:"run,omitempty"`    // the run of the job
