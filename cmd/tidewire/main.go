@@ -64,7 +64,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 	root.AddCommand(
 		serveCommand(), checkCommand(), explainCommand(), pollCommand(), notifyCommand(), runCommand(), runsCommand(), outputCommand(),
 		watchCommand(), eventsCommand(), alertsCommand(), silenceCommand(), unsilenceCommand(), silencesCommand(),
-		acknowledgeCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
+		acknowledgeCommand(), replicasCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
 		versionCommand(),
 	)
 	root.AddCommand(healthcheckCommand(), manCommand())
