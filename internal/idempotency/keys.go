@@ -166,6 +166,17 @@ func (k *Keys[C, V]) Restore(key Key[C], of Fingerprint, value V) {
 	close(e.ready)
 }
 
+// Drop forgets the keys of a scope that have a result, as when another process decides about them from now on.
+func (k *Keys[C, V]) Drop(scope string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for key, e := range k.entries {
+		if key.Scope == scope && e.done {
+			k.removeLocked(e)
+		}
+	}
+}
+
 // fill calls start and sets the result of e, or removes e if start fails.
 func (k *Keys[C, V]) fill(e *entry[C, V], start func() (V, error)) (value V, err error) {
 	defer func() { // even when start panics, because other calls wait

@@ -201,3 +201,20 @@ func TestRestore(t *testing.T) {
 		t.Errorf("%d keys are kept, want %d", n, maxOwnKeys)
 	}
 }
+
+// The keys of a scope can be dropped, and those of other scopes stay.
+func TestDrop(t *testing.T) {
+	k := newKeys()
+	key := func(scope string) idempotency.Key[string] {
+		return idempotency.Key[string]{Caller: "ann", Scope: scope, Key: "k"}
+	}
+	k.Restore(key("a"), idempotency.Of(nil), 1)
+	k.Restore(key("b"), idempotency.Of(nil), 2)
+	k.Drop("a")
+	k.Restore(key("a"), idempotency.Of(nil), 3)
+	for scope, want := range map[string]int{"a": 3, "b": 2} {
+		if got, _, err := k.Do(t.Context(), key(scope), idempotency.Of(nil), nil); got != want || err != nil {
+			t.Errorf("Do of %s = %d, %v, want %d", scope, got, err, want)
+		}
+	}
+}

@@ -38,9 +38,9 @@ func (s *Service) restoreKey(caller, job, key string, args [sha256.Size]byte, ru
 	}
 }
 
-// keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one. Those of a job with secret arguments
+// keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one, in the unit of the job. Those of a job with secret arguments
 // are for this process alone: the hash of a short secret is as good as the secret.
-func (s *Service) keepKey(j *Job, opts StartOptions, run string) {
+func (s *Service) keepKey(own *unit, j *Job, opts StartOptions, run string) {
 	if opts.Key == "" || s.deps.Keys == nil && s.units == nil || hasSecrets(j.Job) {
 		return
 	}
@@ -48,7 +48,9 @@ func (s *Service) keepKey(j *Job, opts StartOptions, run string) {
 	if s.deps.Keys != nil {
 		s.deps.Keys.Keep(k.Caller, k.Job, k.Key, [sha256.Size]byte(k.Args), k.Run)
 	}
-	s.units.change(j.Job, func(state *unitState) { state.keep(k) })
+	if s.units != nil {
+		s.units.put(own, func(state *unitState) { state.keep(k) })
+	}
 }
 
 // unitKeyOf is the Idempotency-Key of a start that has led to a run.

@@ -55,6 +55,8 @@ type started struct {
 	id        string
 	run       *Run // nil: it is over
 	coalesced bool // it was there before
+
+	unit *unit // under which this was decided; nil: no other process shares the store
 }
 
 // newQueue returns an empty queue.
@@ -67,18 +69,21 @@ func newQueue(c *clock.Clock, begin func(*Run), isStored func(id string) bool) *
 }
 
 // start decides about a start and registers what comes of it. The error is a [*Refusal].
-func (q *queue) start(j *Job, opts StartOptions, now time.Time) (started, error) {
+func (q *queue) start(j *Job, opts StartOptions, now time.Time) (to started, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !j.s.units.holds(j.Job) { // it was given up since the caller looked
+	own, ok := j.s.units.of(j.Job)
+	if !ok { // it was given up since the caller looked
 		return started{}, errElsewhere
 	}
+	defer func() { to.unit = own }()
+	opts.unit = own
 	if opts.Key == "" {
 		return q.decideLocked(j, opts, now)
 	}
 	key := idempotency.Key[access.Identity]{Caller: opts.Caller, Scope: j.Name, Key: opts.Key}
 	// No other call is in progress while mu is held, so there is none to wait for.
-	to, _, err := q.keys.Do(context.Background(), key, fingerprint(opts.Args), func() (started, error) {
+	to, _, err = q.keys.Do(context.Background(), key, fingerprint(opts.Args), func() (started, error) {
 		to, err := q.decideLocked(j, opts, now)
 		to.run = nil // whose memory the key would keep
 		return to, err
@@ -98,6 +103,7 @@ func (q *queue) addLocked(j *Job, opts StartOptions, now time.Time) *Run {
 		q.starts[j.Name] = append(q.starts[j.Name], now)
 	}
 	q.runs = append(q.runs, r)
+	j.s.units.begun(r.unit)
 	q.begin(r)
 	q.advanceLocked()
 	return r
@@ -213,6 +219,15 @@ func (q *queue) cancelLocked(r *Run, cause error) {
 	r.cancel(cause)
 	if !r.admitted {
 		q.leaveLocked(r)
+	}
+}
+
+// loseLocked ends the runs of a unit that the store has taken away.
+func (q *queue) loseLocked(own *unit) {
+	for _, r := range slices.Clone(q.runs) {
+		if r.unit == own {
+			q.cancelLocked(r, errLost)
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ type Run struct {
 
 	id      string
 	job     *Job
+	unit    *unit            // under which it was begun; nil: no other process shares the store
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
 	secrets *secret.Redactor // those of the job and of the arguments
@@ -74,6 +75,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 	return &Run{
 		id:        id,
 		job:       j,
+		unit:      opts.unit,
 		opts:      opts,
 		args:      opts.Args,
 		secrets:   j.secrets.With(secretArgs(j.Job, opts.Args)...),
@@ -138,8 +140,9 @@ func (r *Run) live(ctx context.Context) {
 	s := r.job.s
 	log := s.deps.Log.With("job", r.job.Name, "run", r.id)
 	defer r.cancel(nil)
+	defer s.units.over(r.unit)
 	s.past.begin(r)
-	s.keepKey(r.job, r.opts, r.id) // before the run: a crash leaves no run that its key does not lead to
+	s.keepKey(r.unit, r.job, r.opts, r.id) // before the run: a crash leaves no run that its key does not lead to
 	s.units.keepStart(r)
 	// A run that is cancelled by now still has a record. Starts wait for each other, so that takes this long for all.
 	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
@@ -170,21 +173,25 @@ func (r *Run) live(ctx context.Context) {
 
 // await waits until the run is admitted, and does the work.
 func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
-	announce := sync.OnceFunc(func() {
+	announce := sync.OnceValue(func() error {
+		defer close(r.visible)
 		bounded, enough := context.WithTimeout(ctx, announceWithin)
 		_ = r.job.s.deps.Store.Sync(bounded) // a start that was answered is known after a crash
 		enough()
-		if r.job.s.units.stored(ctx, r.job.Job) != nil {
-			r.job.s.deps.Log.Warn("what the next replica must know of a run is not stored", "job", r.job.Name, "run", r.id)
+		if err := r.job.s.units.stored(ctx, r.unit); errors.Is(err, errLost) {
+			r.err = errElsewhere // whoever holds the unit now may not know of it, and may be asked again with its key
+			return errLost
 		}
 		r.opts.Recorded(r.Snapshot())
-		close(r.visible)
+		return nil
 	})
 	defer announce()
 	select {
 	case <-r.head: // the caller is to find the run in the topic of the job, too
 	default:
-		announce()
+		if err := announce(); err != nil {
+			return Result{}, err
+		}
 	}
 	select {
 	case <-r.head:
@@ -202,7 +209,9 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 		return Result{}, fmt.Errorf("run %s of another process is in progress", other)
 	}
 	defer stop()
-	announce()
+	if err := announce(); err != nil {
+		return Result{}, err
+	}
 	select {
 	case <-r.admission:
 	case <-ctx.Done():

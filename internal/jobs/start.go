@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -19,7 +18,7 @@ type StartOptions struct {
 	Caller  access.Identity // who asks
 	Key     string          // the Idempotency-Key; empty: none
 	ID      string          // for a new run; empty: a random one
-	Due     time.Time       // the instant of the timetable; zero: there is none
+	unit    *unit           // of the job; set by the queue
 
 	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work.
 	// Nil means that it is not recorded.
@@ -71,8 +70,11 @@ func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, w
 	}
 	snap := to.run.Snapshot()
 	if snap.Coalesced = to.coalesced; to.coalesced {
-		s.keepKey(j, opts, snap.ID)
-		if err := s.units.stored(ctx, j.Job); err != nil {
+		s.keepKey(to.unit, j, opts, snap.ID)
+		switch err := s.units.stored(ctx, to.unit); {
+		case errors.Is(err, errLost):
+			return nil, wire.Run{}, errElsewhere // the next holder may not know of it
+		case err != nil:
 			return nil, wire.Run{}, err
 		}
 		opts.Recorded(snap)

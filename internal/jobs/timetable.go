@@ -46,23 +46,25 @@ func runOf(job string, due time.Time) string {
 func (j *Job) startDue(ctx context.Context, due time.Time) {
 	opts := StartOptions{Trigger: wire.TriggerSchedule, Audit: j.s.deps.Audit}
 	if j.s.units != nil && !due.IsZero() {
-		opts.Due, opts.ID = due, runOf(j.Name, due)
+		opts.ID = runOf(j.Name, due)
 		if _, err := j.s.Lookup(ctx, opts.ID); err == nil || j.s.queue.find(opts.ID) != nil {
 			return
 		}
 	}
 	args, wrong := j.Bind(nil)
 	if wrong != nil { // a default that was right when the configuration was read, such as the path of a file
+		j.s.units.keepDue(j.Job, due)
 		j.notStarted(ctx, wrong[0])
 		return
 	}
 	opts.Args = args
 	_, _, err := j.s.Start(ctx, j, opts)
-	if refusal, ok := errors.AsType[*Refusal](err); ok && refusal.Code == Elsewhere {
+	refusal, isRefused := errors.AsType[*Refusal](err)
+	switch {
+	case isRefused && refusal.Code == Elsewhere:
 		return // whoever takes the unit starts it, or finds it too late
-	}
-	if !due.IsZero() && ctx.Err() == nil { // also if it has joined a run, or was refused
-		j.s.units.change(j.Job, func(state *unitState) { state.due(j.Name, due) })
+	case err == nil, isRefused && refusal.Code != Stopping:
+		j.s.units.keepDue(j.Job, due)
 	}
 	if err != nil {
 		j.notStarted(ctx, err)

@@ -3,19 +3,14 @@ package jobs
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
-	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // Replicas share the jobs by units, see package replica: one of them holds the claim of the topic unit/UNIT, and it alone
@@ -29,8 +24,8 @@ const (
 	unitFormat = 1
 	// maxUnitKeys is how many Idempotency-Keys a unit remembers.
 	maxUnitKeys = 1000
-	// unitStoredWithin bounds the wait for the entry of a unit to be stored, before a start is answered.
-	unitStoredWithin = 5 * time.Second
+	// unitReleasedWithin bounds the time for giving up all units at a stop.
+	unitReleasedWithin = 5 * time.Second
 )
 
 // Replicas are the processes that share a store.
@@ -66,6 +61,7 @@ type unit struct {
 	state  unitState
 	stored uint64        // the newest N that the store has told of
 	heard  chan struct{} // closed and replaced when stored changes
+	runs   int           // those begun under it whose ends are not stored yet
 }
 
 // units are those of a process that shares its store. A nil *units is a process alone, which holds all.
@@ -76,6 +72,7 @@ type units struct {
 	s        *Service
 	replicas Replicas
 	wake     chan struct{} // of 1
+	settling chan struct{} // of 1: units are being taken and given up
 	loop     *lifecycle.Service
 	follow   *lifecycle.Service
 
@@ -91,7 +88,8 @@ func (s *Service) openUnits(ctx context.Context) error {
 		return nil
 	}
 	u := &units{
-		s: s, replicas: s.deps.Replicas, wake: make(chan struct{}, 1), held: map[string]*unit{}, holders: map[string]string{},
+		s: s, replicas: s.deps.Replicas, wake: make(chan struct{}, 1), settling: make(chan struct{}, 1),
+		held: map[string]*unit{}, holders: map[string]string{},
 	}
 	synced := false // written before started is called
 	u.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
@@ -158,12 +156,41 @@ func (u *units) hear(e snapshot.Entry) {
 
 // holds reports whether this process may start runs of a job.
 func (u *units) holds(j *config.Job) bool {
+	_, ok := u.of(j)
+	return ok
+}
+
+// of returns the unit of a job and whether this process holds it. It is nil for a process alone, which holds all.
+func (u *units) of(j *config.Job) (own *unit, ok bool) {
 	if u == nil {
-		return true
+		return nil, true
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.heldLocked(UnitOf(j)) != nil
+	own = u.heldLocked(UnitOf(j))
+	return own, own != nil
+}
+
+// begun takes note of a run that begins under a unit, which is not given up before the run is over.
+func (u *units) begun(own *unit) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	own.runs++
+}
+
+// over takes note that a run is over: its end is stored, or the store does not take it.
+func (u *units) over(own *unit) {
+	if u == nil {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if own.runs--; own.runs == 0 {
+		u.wakeUp() // it may be another's
+	}
 }
 
 // heldLocked returns a unit that is held and not lost, nil if there is none.
@@ -172,174 +199,19 @@ func (u *units) heldLocked(name string) *unit {
 	if own == nil {
 		return nil
 	}
+	if own.isLost() {
+		return nil
+	}
+	return own
+}
+
+func (own *unit) isLost() bool {
 	select {
 	case <-own.claim.Lost():
-		return nil
+		return true
 	default:
-		return own
+		return false
 	}
-}
-
-// settle brings what is held to what should be.
-func (u *units) settle(ctx context.Context) (err error) {
-	wanted := map[string]bool{}
-	for _, j := range u.s.List() {
-		wanted[UnitOf(j.Job)] = u.replicas.Mine(UnitOf(j.Job))
-		u.watchFrom(j.Job, false) // it may be new
-	}
-	u.mu.Lock()
-	held := make([]*unit, 0, len(u.held))
-	for _, own := range u.held {
-		held = append(held, own)
-	}
-	closed := u.closed
-	u.mu.Unlock()
-	for _, own := range held {
-		u.mu.Lock()
-		lost := u.heldLocked(own.name) == nil
-		u.mu.Unlock()
-		if lost || closed || !wanted[own.name] {
-			err = errors.Join(err, u.giveUp(ctx, own, lost))
-		}
-	}
-	for name, mine := range wanted {
-		u.mu.Lock()
-		take := mine && u.held[name] == nil && u.holders[name] == "" && !u.closed
-		u.mu.Unlock()
-		if take {
-			err = errors.Join(err, u.take(ctx, name))
-		}
-	}
-	return err
-}
-
-// take takes a unit that nobody holds.
-func (u *units) take(ctx context.Context, name string) error {
-	store := u.s.deps.Store
-	claim, entry, err := store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{})
-	isFresh := claim != nil
-	if err == nil && claim == nil && entry.State == snapshot.Orphan {
-		claim, entry, err = store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{Adopt: entry.Run})
-	}
-	if err != nil || claim == nil {
-		return err
-	}
-	own := &unit{name: name, claim: claim, heard: make(chan struct{})}
-	_ = json.Unmarshal(entry.Data, &own.state) // of a fresh one there is none
-	if own.state.Format > unitFormat {
-		return errors.Join(claim.Release(ctx), errors.New("the state of "+name+" was written by a newer version of this program"))
-	}
-	own.state.Format, own.state.Holder = unitFormat, u.replicas.ID()
-	if err := store.Sync(ctx); err != nil { // what the holder before has started is known then
-		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
-	}
-	u.s.restoreUnit(&own.state)
-	err = u.s.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		if u.closed {
-			return errStopping
-		}
-		u.held[name] = own
-		u.holders[name] = u.replicas.ID()
-		return nil
-	})
-	if err != nil {
-		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
-	}
-	u.put(own, func(*unitState) {})
-	u.s.deps.Log.Info("the runs of jobs are started here", "unit", name)
-	u.alerts(ctx, own)
-	u.timetables(ctx, own, !isFresh)
-	return nil
-}
-
-// alerts has the alerts of the jobs of a unit go on where they were, and tells them of runs that were lost meanwhile.
-func (u *units) alerts(ctx context.Context, own *unit) {
-	for _, j := range u.s.List() {
-		if UnitOf(j.Job) != own.name || j.alert == nil {
-			continue
-		}
-		u.s.alerting.Lock()
-		if u.s.Job(j.Name) == j {
-			j.alert.Resume()
-		}
-		u.s.alerting.Unlock()
-		lost, _, err := u.s.Runs(ctx, archive.RunFilter{Job: j.Name, Statuses: []string{string(progress.StatusLost)}})
-		if err != nil {
-			continue
-		}
-		_, seen := j.alert.Seen()
-		for _, run := range slices.Backward(lost) {
-			var end wire.Run
-			if json.Unmarshal(run.Data, &end) == nil && end.FinishedAt != nil && end.FinishedAt.After(seen) {
-				u.s.alertFound(end)
-			}
-		}
-	}
-}
-
-// timetables begins those of the jobs of a unit. What was due while nobody held it, and not long ago, is started once.
-func (u *units) timetables(ctx context.Context, own *unit, makeUp bool) {
-	_ = u.s.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		for _, j := range u.s.List() {
-			if UnitOf(j.Job) == own.name && u.holds(j.Job) {
-				j.unschedule()
-				j.schedule()
-			}
-		}
-		return nil
-	})
-	for _, j := range u.s.List() {
-		if UnitOf(j.Job) == own.name {
-			if makeUp {
-				j.makeUp(ctx)
-				u.s.deps.Observer.adopted(j.Name)
-			}
-			u.watchFrom(j.Job, false)
-		}
-	}
-}
-
-// giveUp gives up a unit without runs, so that another process can take it; with runs it is asked again later.
-func (u *units) giveUp(ctx context.Context, own *unit, lost bool) error {
-	isFree := false
-	err := u.s.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
-		u.s.queue.mu.Lock() // no start is being decided
-		defer u.s.queue.mu.Unlock()
-		busy := slices.ContainsFunc(u.s.queue.runs, func(r *Run) bool { return UnitOf(r.job.Job) == own.name })
-		if isFree = lost || !busy; !isFree {
-			return nil
-		}
-		u.mu.Lock()
-		defer u.mu.Unlock()
-		delete(u.held, own.name)
-		delete(u.holders, own.name)
-		for _, j := range u.s.List() {
-			if UnitOf(j.Job) == own.name {
-				j.unschedule()
-				delete(u.s.queue.starts, j.Name)
-			}
-		}
-		return nil
-	})
-	if err != nil || !isFree {
-		return err
-	}
-	for _, j := range u.s.List() {
-		if UnitOf(j.Job) == own.name {
-			j.alert.Leave(ctx)
-		}
-	}
-	if lost {
-		u.s.deps.Log.Warn("the store has taken jobs away: their runs are not started here any more", "unit", own.name)
-		return nil
-	}
-	u.s.deps.Log.Info("the runs of jobs are started by another replica from now on", "unit", own.name)
-	if err := own.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {
-		return err
-	}
-	return nil
 }
 
 // GiveUp gives up the units that should be another process's, as far as they have no runs.
@@ -361,7 +233,7 @@ func (u *units) close() {
 	u.held = map[string]*unit{}
 	u.mu.Unlock()
 	_ = u.loop.Stop()
-	ctx, done := context.WithTimeout(context.Background(), unitStoredWithin)
+	ctx, done := context.WithTimeout(context.Background(), unitReleasedWithin)
 	defer done()
 	for _, own := range held {
 		_ = own.claim.Release(ctx) // otherwise the store notices

@@ -66,37 +66,30 @@ func (state *unitState) encode(most int) []byte {
 	}
 }
 
-// change changes the state of the unit of a job, if that is held. It does not wait for the store.
-func (u *units) change(j *config.Job, f func(*unitState)) {
-	if u == nil {
-		return
-	}
-	u.mu.Lock()
-	own := u.heldLocked(UnitOf(j))
-	u.mu.Unlock()
-	if own != nil {
-		u.put(own, f)
-	}
-}
-
 // keepStart has the next holder know of a run that begins.
 func (u *units) keepStart(r *Run) {
-	if r.job.Limit.Starts == 0 && r.opts.Due.IsZero() {
+	limit := r.job.Limit
+	if u == nil || limit.Starts == 0 {
 		return
 	}
-	u.change(r.job.Job, func(state *unitState) {
-		if limit := r.job.Limit; limit.Starts > 0 {
-			if state.Starts == nil {
-				state.Starts = map[string][]time.Time{}
-			}
-			now := u.s.deps.Clock.Wall()
-			starts := slices.DeleteFunc(state.Starts[r.job.Name], func(at time.Time) bool { return now.Sub(at) >= limit.Per })
-			state.Starts[r.job.Name] = append(starts, now)
+	u.put(r.unit, func(state *unitState) {
+		if state.Starts == nil {
+			state.Starts = map[string][]time.Time{}
 		}
-		if !r.opts.Due.IsZero() {
-			state.due(r.job.Name, r.opts.Due)
-		}
+		now := u.s.deps.Clock.Wall()
+		starts := slices.DeleteFunc(state.Starts[r.job.Name], func(at time.Time) bool { return now.Sub(at) >= limit.Per })
+		state.Starts[r.job.Name] = append(starts, now)
 	})
+}
+
+// keepDue has the next holder know that an instant of a timetable, zero for an interval, has been dealt with: it has started
+// a run, which is stored, joined one, or was refused. Without that, the next holder would make up for it.
+func (u *units) keepDue(j *config.Job, due time.Time) {
+	own, ok := u.of(j)
+	if own == nil || !ok || due.IsZero() {
+		return
+	}
+	u.put(own, func(state *unitState) { state.due(j.Name, due) })
 }
 
 // due notes that what a job was to start until then is done.
@@ -116,26 +109,23 @@ func (state *unitState) keep(key unitKey) {
 	state.Keys = state.Keys[max(0, len(state.Keys)-maxUnitKeys):]
 }
 
-// stored waits until the store has the state of the unit of a job as it is now.
-func (u *units) stored(ctx context.Context, j *config.Job) error {
+// stored waits until the store has the state of a unit as it is now. If the unit is lost before that, or was lost at some
+// time since, the error is errLost: the next holder may not know what was put.
+func (u *units) stored(ctx context.Context, own *unit) error {
 	if u == nil {
 		return nil
 	}
-	ctx, done := context.WithTimeout(ctx, unitStoredWithin)
-	defer done()
 	u.mu.Lock()
-	own := u.heldLocked(UnitOf(j))
-	if own == nil {
-		u.mu.Unlock()
-		return errLost
-	}
 	n := own.state.N
 	u.mu.Unlock()
 	for {
 		u.mu.Lock()
 		isStored, heard := own.stored >= n, own.heard
 		u.mu.Unlock()
-		if isStored {
+		switch {
+		case own.isLost():
+			return errLost
+		case isStored:
 			return nil
 		}
 		select {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/tidewire/tidewire/natsstore"
 	"github.com/tidewire/tidewire/snapshot"
 )
@@ -135,12 +137,38 @@ func (h *history) giveUp(c snapshot.Claim, mine event, r *rand.Rand) {
 	case err == nil:
 		h.add(mine)
 	case errors.Is(err, snapshot.ErrLost):
+		mine.what = refused
+		h.add(mine)
 	default:
 		select { // the claim still writes it
 		case <-c.Lost():
+			mine.what = refused
+			h.add(mine)
 		case <-time.After(15 * time.Second):
 		}
 	}
+}
+
+// patience is how long a server may take to answer a ping: nothing is due in time while the machine is busier.
+const patience = 500 * time.Millisecond
+
+// watch notes when the machine is busy with something else, until ctx ends: a server that is not disturbed takes long to
+// answer, or this program to hear that.
+func (h *history) watch(ctx context.Context, s *server) error {
+	conn, err := nats.Connect(s.url(), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(patience))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for ctx.Err() == nil {
+		began := time.Now()
+		time.Sleep(patience / 5)
+		_, err := conn.RTT()
+		if long := time.Since(began); long > patience && (err == nil || errors.Is(err, nats.ErrTimeout)) {
+			h.add(event{what: busy, process: -1, text: s.name, long: long})
+		}
+	}
+	return nil
 }
 
 // disturb has one fault after the other until ctx ends, and then none.
@@ -206,6 +234,16 @@ func TestChaos(t *testing.T) {
 	for range 4 {
 		f.begin()
 	}
+	watched, unwatch := context.WithCancel(t.Context())
+	defer unwatch()
+	var watchers sync.WaitGroup
+	for _, s := range c.servers {
+		watchers.Go(func() {
+			if err := h.watch(watched, s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), *chaos)
 	defer cancel()
 	var wg sync.WaitGroup
@@ -227,6 +265,8 @@ func TestChaos(t *testing.T) {
 			h.add(event{what: final, process: m.number, entry: e})
 		}
 	}
+	unwatch()
+	watchers.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	wrong := check(h.events, lease)
@@ -236,7 +276,8 @@ func TestChaos(t *testing.T) {
 	if t.Failed() {
 		h.write(t)
 	}
-	t.Logf("with -seed %d: %v", *seed, h.count)
+	quiet := arrange(h.events).quiet(0, time.Since(h.began))
+	t.Logf("with -seed %d: %v; servers and machine were undisturbed for %v", *seed, h.count, quiet.Round(time.Second))
 }
 
 // write leaves what happened in a file, one event a line.

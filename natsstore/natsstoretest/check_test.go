@@ -57,7 +57,7 @@ func right() []event {
 	}
 }
 
-// Each rule is broken in one way after the other.
+// Each rule is broken in one way after the other, and some histories are right that come close to that.
 func TestCheck(t *testing.T) {
 	const lease = 4 * time.Second
 	if wrong := check(right(), lease); len(wrong) > 0 {
@@ -85,6 +85,26 @@ func TestCheck(t *testing.T) {
 	added := func(e event) func([]event) []event {
 		return func(events []event) []event { return insert(events, e) }
 	}
+	late := func(e []event) []event { e[find(e, told, 2, 12)].at = 5 * time.Second; return e }
+	for name, change := range map[string]func([]event) []event{
+		"a put is late while the machine is busy": func(e []event) []event {
+			return insert(late(e), event{what: busy, process: -1, long: 4 * time.Second}.when(4900))
+		},
+		"what was put under a claim that is lost stays away": func(e []event) []event {
+			e = remove(told, 1, 40001)(remove(told, 2, 40002)(e))
+			e = slices.DeleteFunc(e, func(e event) bool { return e.claim == 2 && e.at > 40900*time.Millisecond })
+			e = insert(e, made(ending, 2, 2, 1, "A", 0, snapshot.Live).when(40010))
+			e = insert(e, made(refused, 2, 2, 2, "A", 0, snapshot.Live).when(40020))
+			e = insert(e, made(told, 1, 1, 1, "A", 1, snapshot.Orphan).when(41000))
+			return insert(e, made(told, 2, 1, 1, "A", 1, snapshot.Orphan).when(41000))
+		},
+	} {
+		e := change(right())
+		slices.SortStableFunc(e, func(a, b event) int { return int(a.at - b.at) })
+		if wrong := check(e, lease); len(wrong) > 0 {
+			t.Errorf("%s: the checker says %q", name, wrong)
+		}
+	}
 	gone := made(told, 1, 0, 0, "B", 1, snapshot.Gone)
 	for name, c := range map[string]struct {
 		rule   string
@@ -103,7 +123,7 @@ func TestCheck(t *testing.T) {
 		"a lost run lives":     {"c", func(e []event) []event { return append(e[:find(e, told, 2, 27000)], event{}.when(40000)) }},
 		"a released run lives": {"c", remove(told, 2, 50101)},
 		"a put stays away":     {"f", remove(told, 2, 12)},
-		"a put is late":        {"f", func(e []event) []event { e[find(e, told, 2, 12)].at = 5 * time.Second; return e }},
+		"a put is late":        {"f", late},
 		"one has another N":    {"g", func(e []event) []event { e[find(e, final, 2, 70000)].entry.N = 2; return e }},
 		"one has nothing":      {"g", func(e []event) []event { e[find(e, final, 2, 70000)].entry.State = snapshot.Gone; return e }},
 		"one has too much":     {"g", func(e []event) []event { e[find(e, final, -1, 70000)].entry.State = snapshot.Gone; return e }},

@@ -25,7 +25,8 @@ const (
 //	(g) in the end all have the same
 //	(h) nothing is wrong according to the logs while nothing is disturbed
 //
-// Time does not count while servers are disturbed, or the process that matters, or shortly after.
+// Time does not count while servers are disturbed, or the process that matters, or the machine is busy with something else,
+// or shortly after.
 func check(events []event, lease time.Duration) (wrong []string) {
 	h := arrange(events)
 	for _, rule := range []func(*checker){(*checker).ends, (*checker).order, (*checker).holders, (*checker).equal, (*checker).lines} {
@@ -37,7 +38,7 @@ func check(events []event, lease time.Duration) (wrong []string) {
 			h.reaches("f", e, arrival, func(seen event) bool {
 				return e.isOver(seen) || seen.claim == e.claim && seen.put >= e.put
 			})
-		case lost:
+		case lost, refused:
 			h.reaches("c", e, lease+judgment, e.isOver)
 		case ended:
 			if e.entry.State == snapshot.Orphan {
@@ -86,8 +87,10 @@ func arrange(events []event) *checker {
 			h.told[e.process][e.entry.Topic] = append(h.told[e.process][e.entry.Topic], e)
 		case opened:
 			h.opened[e.process] = e.at
-		case lost:
+		case lost, refused:
 			h.lostAt[e.claim] = e.at
+		case busy:
+			h.disturbed[-1] = append(h.disturbed[-1], span{e.at - e.long, e.at + settle})
 		case fault:
 			over, after := h.end, settle
 			if e.process >= 0 {

@@ -21,6 +21,7 @@ type event struct {
 	put     int // its number within the claim; of what a follower is told, that of the newest one that it has
 	entry   snapshot.Entry
 	text    string
+	long    time.Duration
 }
 
 // The kinds of events.
@@ -30,9 +31,11 @@ const (
 	lost    = "lost"    // a claim was found to be lost, at the latest when somebody else got its topic [process, claim, entry]
 	ending  = "ending"  // Finish or Release is about to be called [process, claim, entry]
 	ended   = "ended"   // it has returned without an error [process, claim, entry with the state that this makes]
+	refused = "refused" // it has found that the claim was lost before [process, claim, entry]
 	told    = "told"    // a follower was told of an entry [process, claim, put, entry]
 	fault   = "fault"   // a process is cut off, or if that is -1, a server dies, stops or pauses [process, text]
 	healed  = "healed"  // that is over [process, text]
+	busy    = "busy"    // the machine has let a server or this program wait for its processors until now [text, long]
 	opened  = "opened"  // a process has begun to follow [process]
 	final   = "final"   // what a follower has in the end; that of process -1 came after everything [process, entry]
 	line    = "line"    // a store has logged a warning or an error [process, text]

@@ -4,13 +4,15 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// A Process is a [snapshot.Store] that plays one of several processes which share another one, and which can die. It is
-// for tests of what the others do then. Its methods may be called from any goroutine. It owns no goroutine, and works in
-// a [testing/synctest] bubble.
+// A Process is a [snapshot.Store] that plays one of several processes which share another one, and which can die, or lose
+// what it holds. It is for tests of what it and the others do then. Its methods may be called from any goroutine. It owns no
+// goroutine, and works in a [testing/synctest] bubble.
 //
 // Make one with [NewProcess].
 type Process struct {
@@ -18,7 +20,7 @@ type Process struct {
 
 	mu     sync.Mutex // guards the fields below; after the store's own locks
 	dead   bool
-	claims []snapshot.Claim
+	claims []*processClaim
 }
 
 // errDead is the error of a Process that has died.
@@ -36,7 +38,73 @@ func (p *Process) Kill() {
 	p.claims = nil
 	p.mu.Unlock()
 	for _, c := range claims {
-		_ = c.Release(context.Background()) // fails for those that were finished
+		_ = c.Claim.Release(context.Background()) // fails for those that were finished
+	}
+}
+
+// Lose has the Process lose its claims, as if it had been out of reach for too long, and returns when what it claimed and
+// did not finish is an Orphan. As with stores that several processes share, the Process knows that first: the others are told
+// after a millisecond. It goes on, and can claim anew.
+func (p *Process) Lose() {
+	p.mu.Lock()
+	claims := p.claims
+	p.claims = nil
+	p.mu.Unlock()
+	for _, c := range claims {
+		if !c.over.Load() {
+			close(c.lost)
+		}
+	}
+	time.Sleep(time.Millisecond)
+	for _, c := range claims {
+		_ = c.Claim.Release(context.Background()) // fails for those that were finished
+	}
+}
+
+// processClaim is a claim that can be lost.
+type processClaim struct {
+	snapshot.Claim
+	lost chan struct{}
+	over atomic.Bool // it was finished or released
+}
+
+// Lost implements [snapshot.Claim].
+func (c *processClaim) Lost() <-chan struct{} { return c.lost }
+
+// Put implements [snapshot.Claim].
+func (c *processClaim) Put(data []byte) {
+	if !c.isLost() {
+		c.Claim.Put(data)
+	}
+}
+
+// Finish implements [snapshot.Claim].
+func (c *processClaim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
+	return c.end(func() error { return c.Claim.Finish(ctx, data, retention) })
+}
+
+// Release implements [snapshot.Claim].
+func (c *processClaim) Release(ctx context.Context) error {
+	return c.end(func() error { return c.Claim.Release(ctx) })
+}
+
+func (c *processClaim) end(how func() error) error {
+	if c.isLost() {
+		return snapshot.ErrLost
+	}
+	err := how()
+	if err == nil {
+		c.over.Store(true)
+	}
+	return err
+}
+
+func (c *processClaim) isLost() bool {
+	select {
+	case <-c.lost:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -57,17 +125,18 @@ func (p *Process) Claim(
 	if claim == nil {
 		return nil, entry, err
 	}
+	c := &processClaim{Claim: claim, lost: make(chan struct{})}
 	p.mu.Lock()
 	dead := p.dead
 	if !dead {
-		p.claims = append(p.claims, claim)
+		p.claims = append(p.claims, c)
 	}
 	p.mu.Unlock()
 	if dead {
 		_ = claim.Release(ctx)
 		return nil, snapshot.Entry{}, errDead
 	}
-	return claim, entry, nil
+	return c, entry, nil
 }
 
 // Forget implements [snapshot.Store].
