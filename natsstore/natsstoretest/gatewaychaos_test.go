@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -117,8 +118,11 @@ func (f *chaosFleet) load(ctx context.Context, all *sync.WaitGroup) {
 	f.backend.mu.Unlock()
 	var startable []string
 	for name := range f.withArg {
-		startable = append(startable, name)
+		if name[0] != 't' {
+			startable = append(startable, name)
+		}
 	}
+	slices.Sort(startable)
 	for n := range pairs {
 		p := &pair{f: f, n: n, jobs: startable, dice: rand.New(rand.NewPCG(*seed, uint64(n+1)))}
 		all.Go(func() { p.work(ctx) })
@@ -130,7 +134,7 @@ func (f *chaosFleet) load(ctx context.Context, all *sync.WaitGroup) {
 		all.Go(func() { r.watch(ctx) })
 	}
 	for n := range overviews {
-		r := f.reader(2*pairs+watchers+n, "/api/v1/stream?sources=*&jobs=*&min=5s", record{})
+		r := f.reader(2*pairs+watchers+n, "/api/v1/stream?sources=*&jobs=*&min=5s", record{For: 5 * time.Second})
 		all.Go(func() { r.watch(ctx) })
 	}
 	all.Go(func() { f.backend.turns(ctx, names[24:]) })

@@ -62,7 +62,11 @@ func (f *chaosFleet) writeJobs(b *strings.Builder, script string) {
 		if strings.Contains(more, "at:") {
 			period = time.Minute
 		}
-		f.log.add(record{What: hasJob, Name: name, For: period})
+		group := ""
+		if _, after, ok := strings.Cut(more, "group: "); ok {
+			group = after
+		}
+		f.log.add(record{What: hasJob, Name: name, For: period, Text: group})
 	}
 	for i := range 18 {
 		job(fmt.Sprintf("h%d", i), fmt.Sprintf("http: {upstream: u%d, path: /job/h%d}, on_busy: queue, queue: 100", i%12, i))

@@ -15,7 +15,6 @@ func (f *chaosFleet) disturb(ctx context.Context, during time.Duration) {
 	dice := rand.New(rand.NewPCG(*seed, 0))
 	var faults sync.WaitGroup
 	defer faults.Wait()
-	serverBusy := make(chan struct{}, 1)
 	var kinds []string
 	for end := time.Now().Add(during); time.Until(end) > between/2; {
 		if len(kinds) == 0 {
@@ -23,23 +22,31 @@ func (f *chaosFleet) disturb(ctx context.Context, during time.Duration) {
 			dice.Shuffle(3, func(i, j int) { kinds[i], kinds[j] = kinds[j], kinds[i] })
 			dice.Shuffle(3, func(i, j int) { kinds[3+i], kinds[3+j] = kinds[3+j], kinds[3+i] })
 		}
-		kind := kinds[0]
-		kinds = kinds[1:]
-		if kind == faultServer {
-			serverBusy <- struct{}{}
-			faults.Go(func() {
-				f.killLeader(ctx)
-				<-serverBusy
-			})
-		} else if place := f.choose(dice, kind); place >= 0 {
-			pause := time.Duration(2000+dice.IntN(6000)) * time.Millisecond
-			sign := 1 - 2*dice.IntN(2)
-			faults.Go(func() { f.disturbOne(ctx, kind, place, pause, sign) })
+		for i, kind := range kinds { // the first that is possible now
+			if f.begin(ctx, kind, dice, &faults) {
+				kinds = slices.Delete(kinds, i, i+1)
+				break
+			}
 		}
 		if !wait(ctx, min(between, time.Until(end))) {
 			return
 		}
 	}
+}
+
+// begin has a fault of a kind begin, unless it cannot now.
+func (f *chaosFleet) begin(ctx context.Context, kind string, dice *rand.Rand, faults *sync.WaitGroup) bool {
+	if kind == faultServer {
+		faults.Go(func() { f.killLeader(ctx) })
+		return true
+	}
+	place := f.choose(dice, kind)
+	if place < 0 {
+		return false
+	}
+	pause, sign := time.Duration(2000+dice.IntN(6000))*time.Millisecond, 1-2*dice.IntN(2)
+	faults.Go(func() { f.disturbOne(ctx, kind, place, pause, sign) })
+	return true
 }
 
 // choose returns a gateway that a fault may be on, and has it be on, -1 if there is none.

@@ -21,7 +21,11 @@ func (f *chaosFleet) report(file string) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.t.Logf("the log is %s\n%s%s", file, figuresOf(all), f.spent())
+	wrong := checkGateways(all)
+	for _, w := range wrong[:min(50, len(wrong))] {
+		f.t.Error(w)
+	}
+	f.t.Logf("%d wrong; the log is %s\n%s%s", len(wrong), file, figuresOf(all), f.spent())
 }
 
 // spent says how much processor time the processes of the gateways have taken.

@@ -31,18 +31,22 @@ func (f *chaosFleet) get(ctx context.Context, addr, path string, answer any) int
 	return got.StatusCode
 }
 
-// compare puts what all gateways show into the log, if all of them are healthy.
+// compare puts what all gateways show into the log, as long as all of them are healthy.
 func (f *chaosFleet) compare(ctx context.Context) {
 	moment := f.log.id()
 	for n := range readings {
+		var all []record
 		for place := range f.places {
 			addr := f.healthy(place)
 			if addr == "" {
 				return
 			}
 			for topic, text := range f.shows(ctx, addr) {
-				f.log.add(record{What: isState, ID: moment, N: uint64(n + 1), By: placeName(place), Name: topic, Text: text})
+				all = append(all, record{What: isState, ID: moment, N: uint64(n + 1), By: placeName(place), Name: topic, Text: text})
 			}
+		}
+		for _, e := range all {
+			f.log.add(e)
 		}
 		if !wait(ctx, 300*time.Millisecond) {
 			return

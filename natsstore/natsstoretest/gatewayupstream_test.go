@@ -73,9 +73,9 @@ func newBackend(t *testing.T, log *recorder) *backend {
 	return b
 }
 
-// begins puts the begin of a request into the log, and returns what puts its end there. One that was broken off before has
-// its end there first, also if nobody has noticed yet that its connection was closed.
-func (b *backend) begins(conn net.Conn, begin record, end string) (over func()) {
+// begins puts the begin of a request into the log, and returns what puts its end there, with 0 if it was broken off. One that was
+// broken off before has its end there first, also if nobody has noticed yet that its connection was closed.
+func (b *backend) begins(conn net.Conn, begin record, end string) (over func(code int)) {
 	mine := &request{conn: conn, over: make(chan struct{})}
 	what := begin.What + begin.Name
 	for {
@@ -91,13 +91,13 @@ func (b *backend) begins(conn net.Conn, begin record, end string) (over func()) 
 	begin.ID = b.log.id()
 	b.asked[what] = mine
 	b.log.add(begin)
-	return func() {
+	return func(code int) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.asked[what] == mine {
 			delete(b.asked, what)
 		}
-		b.log.add(record{What: end, ID: begin.ID})
+		b.log.add(record{What: end, ID: begin.ID, Code: code})
 		close(mine.over)
 	}
 }
@@ -111,8 +111,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch kind {
 	case "source":
 		over := b.begins(conn, record{What: isPoll, By: by, Name: name}, isPolled)
-		wait(r.Context(), 5*time.Millisecond+time.Duration(part(name, 20))*time.Millisecond)
-		over()
+		over(answerAfter(r.Context(), 5*time.Millisecond+time.Duration(part(name, 20))*time.Millisecond))
 		fmt.Fprint(w, b.value(name))
 	case "job":
 		var args struct {
@@ -121,8 +120,7 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&args)
 		_, _ = io.Copy(io.Discard, r.Body) // the server notices from now on when the client is gone
 		over := b.begins(conn, record{What: isWork, By: by, Name: name, Key: args.N}, isWorked)
-		wait(r.Context(), taking(args.N))
-		over()
+		over(answerAfter(r.Context(), taking(args.N)))
 		fmt.Fprint(w, `{"done": true}`)
 	case "told":
 		b.told(r)
@@ -208,11 +206,21 @@ func (b *backend) command(conn net.Conn) {
 	if part(is.Run, 20) == 0 {
 		code = 1
 	}
-	if ctx.Err() == nil {
-		fmt.Fprintf(conn, "exit %d\n", code)
-		<-ctx.Done()
+	if ctx.Err() != nil {
+		over(0)
+		return
 	}
-	over()
+	fmt.Fprintf(conn, "exit %d\n", code)
+	<-ctx.Done()
+	over(http.StatusOK)
+}
+
+// answerAfter waits, and returns the status of the answer, 0 if the client has gone.
+func answerAfter(ctx context.Context, d time.Duration) int {
+	if wait(ctx, d) {
+		return http.StatusOK
+	}
+	return 0
 }
 
 // commandScript is what exec jobs run.
