@@ -181,6 +181,31 @@ func TestReplicasRememberStarts(t *testing.T) {
 	})
 }
 
+// All replicas say the same about when a limit lets a job start again, also when that is over.
+func TestReplicasTellLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.jobTakes = time.Second
+		all := []*member{f.join(sharedJobs), f.join(sharedJobs), f.join(sharedJobs)}
+		time.Sleep(3 * time.Second)
+		for range 2 {
+			_, run := all[0].start("j3", "")
+			all[0].ended(of(run, "id"))
+		}
+		for _, after := range []time.Duration{time.Second, time.Hour} {
+			time.Sleep(after)
+			for _, m := range all {
+				if got := m.json("GET", "/api/v1/jobs/j3", ""); (got["available_at"] != nil) != (after < time.Hour) {
+					t.Errorf("after %v a replica says that the job can start at %v", after, got["available_at"])
+				}
+			}
+		}
+		for _, m := range all {
+			m.leave()
+		}
+	})
+}
+
 // Each instant of a timetable starts one run, whoever lives.
 func TestReplicasShareTimetables(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

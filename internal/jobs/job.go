@@ -75,7 +75,10 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		object.LastRun = &snap.Run
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
 		if !j.s.units.holds(j.Job) {
-			object.AvailableAt = snap.AvailableAt
+			object.AvailableAt = nil
+			if at := snap.AvailableAt; at != nil && at.After(j.s.deps.Clock.Wall()) {
+				object.AvailableAt = at
+			}
 		}
 		return object, nil
 	}
