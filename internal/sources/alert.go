@@ -19,6 +19,9 @@ func (s *poller) alertOn(snap *wire.Source, polled bool, e alert.Evaluation) {
 // another one by a silence or as it was acknowledged.
 func (s *poller) alertElapsed(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
+	if s.claim == nil { // it was due when the claim was lost: its owner tells
+		return nil
+	}
 	if wait := s.evaluateFrom.Sub(s.svc.deps.Clock.Now()); wait > 0 {
 		internal.Schedule(s.alert.Key(), wait)
 		return nil

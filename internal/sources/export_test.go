@@ -180,6 +180,15 @@ func (p Polling) Stall(ctx context.Context, d time.Duration) {
 	})
 }
 
+// Due has the tasks of a source begin that are about its age and its alert.
+func (p Polling) Due(name string) {
+	s := p.find(name)
+	p.deps.Scheduler.Schedule(staleKey(s.key), 0)
+	if s.alert != nil {
+		p.deps.Scheduler.Schedule(s.alert.Key(), 0)
+	}
+}
+
 // LateChange returns a func that tells the Service that an input of a source has changed, as one may that was on its way
 // when the source was removed.
 func (p Polling) LateChange(name string) func() {

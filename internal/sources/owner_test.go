@@ -247,6 +247,25 @@ func TestASourceThatTheStoreTakesAway(t *testing.T) {
 	})
 }
 
+// What is due about the age of a source, and about its alert, when the store takes it away is left to its owner.
+func TestWhatIsDueWhenTheStoreTakesASourceAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &takingStore{Store: sources.NewStore(), lost: make(chan struct{})}
+		p := newPollingOn(t, store, "sources: {a: {exec: [a], every: 1m, alert: {for: 5m}}}\n")
+		time.Sleep(10 * time.Minute)
+		close(store.lost)
+		time.Sleep(5 * time.Second)
+		before := string(p.Newest("a"))
+		p.Due("a")
+		time.Sleep(time.Hour) // nobody polls it: by now it is too old
+		p.Due("a")
+		time.Sleep(time.Hour)
+		if after := string(p.Newest("a")); after != before {
+			t.Errorf("without a claim the source became %s, want %s", after, before)
+		}
+	})
+}
+
 // A takingStore loses its first claim.
 type takingStore struct {
 	snapshot.Store

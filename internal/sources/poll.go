@@ -260,7 +260,7 @@ func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
 func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
 	before := s.published
-	if before.State != wire.SourceOK {
+	if before.State != wire.SourceOK || s.claim == nil { // it was due when the claim was lost: its owner says that
 		return nil
 	}
 	now := s.svc.deps.Clock.Now()
