@@ -26,6 +26,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	watches := lifecycle.Loop(live, g.api.Watch)
 	counts := lifecycle.Loop(live, g.countEvents)
 	beats := lifecycle.Loop(live, g.beat)
+	moves := lifecycle.Loop(live, g.moveStreams)
 	g.observer.ready()
 
 	var failure error
@@ -43,6 +44,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.ready.Store(false)
 	g.observer.stopping()
 	_ = beats.Stop()
+	_ = moves.Stop()
 	_ = watches.Stop()
 	_ = counts.Stop()
 	g.leave(live)

@@ -31,6 +31,16 @@ func (r *Replica) Owner(unit string) string {
 
 func (r *Replica) isMemberLocked() bool { return r.claim != nil && !r.leaving }
 
+// IsMember reports whether this process is one of the replicas now. It is not while the store has taken its claims away.
+func (r *Replica) IsMember() bool {
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.isMemberLocked()
+}
+
 // weight is the hash of a unit with a replica.
 func weight(unit, id string) uint64 {
 	sum := fnv.New64a()

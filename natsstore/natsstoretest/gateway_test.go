@@ -178,6 +178,17 @@ func (g *gatewayProcess) try(method, path, key string) (int, map[string]any) {
 	return answer.StatusCode, body
 }
 
+// stream returns what a stream of everything has sent until its end.
+func (g *gatewayProcess) stream() string {
+	answer, err := http.Get(g.url + "/api/v1/stream")
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	all, _ := io.ReadAll(answer.Body) // its end may be that of the connection
+	return string(all)
+}
+
 // until waits until a condition holds.
 func until(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()

@@ -53,6 +53,8 @@ func TestGatewayOutage(t *testing.T) {
 		}
 	}
 	works("at first")
+	over := make(chan string, 1)
+	go func() { over <- all[0].stream() }()
 	servers.servers[0].stop()
 	time.Sleep(20 * time.Second)
 	up.longest()
@@ -66,6 +68,14 @@ func TestGatewayOutage(t *testing.T) {
 		if live != 200 || g.isReady() || status != 503 {
 			t.Errorf("without servers livez = %d, ready = %v, a start = %d %v", live, g.isReady(), status, run)
 		}
+	}
+	select {
+	case said := <-over:
+		if !strings.Contains(said, "event: bye") || !strings.Contains(said, `{"reason":"store"}`) {
+			t.Errorf("a stream of a gateway without its lease ends with %q", said[max(0, len(said)-200):])
+		}
+	default:
+		t.Error("a stream of a gateway without its lease goes on")
 	}
 	if err := servers.servers[0].start(); err != nil {
 		t.Fatal(err)
