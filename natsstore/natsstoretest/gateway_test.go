@@ -5,9 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,81 +27,6 @@ var program = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
-
-// polled is an upstream that knows who polls what: a source is /NAME, a job /job/NAME.
-type polled struct {
-	*httptest.Server
-	t *testing.T
-
-	mu    sync.Mutex // guards the fields below
-	busy  map[string]bool
-	last  map[string]time.Time
-	gaps  map[string]time.Duration
-	count map[string]int
-
-	mayOverlap bool
-}
-
-func newPolled(t *testing.T) *polled {
-	p := &polled{t: t, busy: map[string]bool{}, last: map[string]time.Time{}, gaps: map[string]time.Duration{}, count: map[string]int{}}
-	p.Server = httptest.NewServer(p)
-	t.Cleanup(p.Close)
-	return p
-}
-
-func (p *polled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name := r.URL.Path
-	p.mu.Lock()
-	for range 10 { // a request that was broken off is over when its connection is seen to be
-		if !p.busy[name] || !strings.HasPrefix(name, "/quick/") {
-			break
-		}
-		p.mu.Unlock()
-		time.Sleep(10 * time.Millisecond)
-		p.mu.Lock()
-	}
-	if p.busy[name] && !p.mayOverlap {
-		p.t.Errorf("%s is asked twice at once", name)
-	}
-	now := time.Now()
-	if last, ok := p.last[name]; ok {
-		p.gaps[name] = max(p.gaps[name], now.Sub(last))
-	}
-	p.busy[name], p.last[name] = true, now
-	p.count[name]++
-	p.mu.Unlock()
-	take := 20 * time.Millisecond
-	if strings.HasPrefix(name, "/job/") {
-		take = time.Minute
-	}
-	if strings.HasPrefix(name, "/quick/") {
-		take = 200 * time.Millisecond
-	}
-	select {
-	case <-time.After(take):
-	case <-r.Context().Done():
-	}
-	p.mu.Lock()
-	p.busy[name] = false
-	p.mu.Unlock()
-	io.WriteString(w, "42")
-}
-
-// longest returns the longest time in which a source was not polled since the last call.
-func (p *polled) longest() (name string, gap time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for n, last := range p.last {
-		if strings.Count(n, "/") > 1 { // it is a job's
-			continue
-		}
-		if g := max(p.gaps[n], time.Since(last)); g > gap {
-			name, gap = n, g
-		}
-	}
-	clear(p.gaps)
-	return name, gap
-}
 
 // gatewayProcess is one replica.
 type gatewayProcess struct {
@@ -213,7 +136,7 @@ func TestGateways(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\nstore: {nats: {url: %q, prefix: %s, name: \"${env:REPLICA}\"}}\nupstreams:\n", servers.url(), prefix())
 	for i := range 30 {
-		fmt.Fprintf(&b, "  u%d: {http: %q}\n", i, up.URL)
+		fmt.Fprintf(&b, "  u%d: {http: %q, headers: {X-Replica: \"${env:REPLICA}\"}}\n", i, up.URL)
 	}
 	b.WriteString("sources:\n")
 	for i := range 30 {
@@ -247,9 +170,7 @@ func TestGateways(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	up.longest()
 	time.Sleep(2 * time.Second)
-	if name, gap := up.longest(); gap > 2*time.Second {
-		t.Errorf("%s was not polled for %v", name, gap)
-	}
+	up.check("three replicas", 2*time.Second, all...)
 	for _, g := range all {
 		if _, got := g.do("GET", "/api/v1/sources/s7", ""); got["value"] != 42.0 {
 			t.Errorf("a replica shows %v", got)
@@ -276,27 +197,19 @@ func TestGateways(t *testing.T) {
 				return got["status"] == "cancelled"
 			})
 		}
-		up.mu.Lock()
-		if n := up.count[fmt.Sprintf("/job/j%d", i)]; n != 1 {
+		if n := up.count(fmt.Sprintf("/job/j%d", i)); n != 1 {
 			t.Errorf("job j%d was begun %d times, want once", i, n)
 		}
-		up.mu.Unlock()
 	}
 
 	up.longest()
 	_ = all[0].cmd.Process.Signal(syscall.SIGTERM)
 	_ = all[0].cmd.Wait()
 	time.Sleep(2 * time.Second)
-	if name, gap := up.longest(); gap > 2*time.Second {
-		t.Errorf("after a stop %s was not polled for %v", name, gap)
-	}
+	up.check("after a stop", 2*time.Second, all...)
 	_ = all[1].cmd.Process.Kill()
 	time.Sleep(22 * time.Second)
-	if name, gap := up.longest(); gap > 20500*time.Millisecond {
-		t.Errorf("after a death %s was not polled for %v", name, gap)
-	}
+	up.check("after a death", 20500*time.Millisecond, all...)
 	time.Sleep(time.Second)
-	if name, gap := up.longest(); gap > 2*time.Second {
-		t.Errorf("with one replica left %s was not polled for %v", name, gap)
-	}
+	up.check("with one replica left", 2*time.Second, all...)
 }
