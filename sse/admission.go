@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -129,22 +130,26 @@ func refusedEvent(names []string) []byte {
 	return Event{Name: "refused", Data: data}.appendBody(nil)
 }
 
-// turnAway tells a client to come back in 5 to 30 seconds. To one that asks for an event stream it says so with a
+// turnAway tells a client to come back in 5 to 30 seconds, or as those whose stream Drain has ended. To one that asks for an event stream it says so with a
 // stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
 // with 503. That stream is a whole event: a `retry:` without the end of its block is lost on some clients, and some make
 // an empty message of a block without data.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(r, why)
+	wait := spread(5*time.Second, 30*time.Second)
+	if why == CauseDrained { // a client may be one of those, brought back by a balancer that does not know yet
+		wait = h.awhile()
+	}
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		setStreamHeaders(w.Header())
 		w.WriteHeader(http.StatusOK)
 		if r.Method != http.MethodHead {
-			bye := Event{Name: "bye", Data: []byte{}, Retry: spread(5*time.Second, 30*time.Second)}
+			bye := Event{Name: "bye", Data: []byte{}, Retry: wait}
 			_, _ = w.Write(bye.appendBody(nil)) // the client sees the end either way
 		}
 		return
 	}
 	shareDefault(w.Header(), "Cache-Control", cacheControl)
-	w.Header().Set("Retry-After", strconv.Itoa(int(spread(5*time.Second, 30*time.Second).Seconds())))
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	http.Error(w, "too many streams are open, or the server is stopping", http.StatusServiceUnavailable)
 }

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Drain ends all streams without sending their clients back in lockstep. It admits no new ones (they are turned away
-// like those beyond [HubOptions].MaxStreams), and over HubOptions.DrainWindow ends each stream at a random moment,
-// after the frame that it is writing: with an event named bye, whose data is empty and whose retry is random, up to
-// twice the window. It returns nil when the last one has ended. Writes that are still under way a moment after the
-// window are cut off. If ctx ends first, Drain ends the rest at once, and returns ctx's cause. Called again, it waits
+// Drain ends all streams without sending their clients back in lockstep. Over [HubOptions].DrainWindow it ends each of them
+// at a random moment, after the frame that it is writing: with an event named bye, whose data is empty and whose retry is
+// random, up to twice the window. It admits no new ones: these are turned away like those beyond MaxStreams, but to come
+// back as soon as the others. It returns nil when the last one has ended. Writes that are still under way a moment after
+// the window are cut off. If ctx ends first, Drain ends the rest at once, and returns ctx's cause. Called again, it waits
 // for the same end.
 //
 // Topics, and [Topic.Watch], live on. Use it beside [http.Server.Shutdown], which waits for streams but does not end
@@ -75,7 +75,12 @@ type parting struct {
 
 // goodbye is the parting of a stream of a hub that drains.
 func (h *Hub) goodbye() *parting {
-	window := h.opts.DrainWindow
-	ev := Event{Name: "bye", Data: []byte{}, Retry: spread(min(window, 500*time.Millisecond), 2*window)}
+	ev := Event{Name: "bye", Data: []byte{}, Retry: h.awhile()}
 	return &parting{ev.appendBody(nil), CauseDrained}
+}
+
+// awhile is when a client of a hub that drains should come back.
+func (h *Hub) awhile() time.Duration {
+	window := h.opts.DrainWindow
+	return spread(min(window, 500*time.Millisecond), 2*window)
 }
