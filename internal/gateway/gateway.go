@@ -63,6 +63,8 @@ const (
 	// drainWindow is the time over which streams are ended at a stop, so that
 	// their clients do not all come back at one instant.
 	drainWindow = time.Second
+	// sharedDrainWindow is that of a replica: the others, which its clients come to, are at work.
+	sharedDrainWindow = 500 * time.Millisecond
 	// maxStreams is how many streams and long polls there may be at once. Each is a
 	// connection, so the process needs as many file descriptors.
 	maxStreams = 10_000
@@ -293,9 +295,13 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 
 // newHub returns what serves the topics.
 func (g *gateway) newHub(live context.Context) *sse.Hub {
+	window := drainWindow
+	if g.replica != nil {
+		window = sharedDrainWindow
+	}
 	return sse.NewHub(live, &sse.HubOptions{
 		Heartbeat:   heartbeat,
-		DrainWindow: drainWindow,
+		DrainWindow: window,
 		MaxStreams:  maxStreams,
 		Quotas:      []sse.Quota{api.Quota(g.guard, maxClientStreams)},
 		OnSubscribe: api.Authorise,

@@ -106,10 +106,10 @@ func figuresOf(all []record) string {
 }
 
 // longest returns the longest time between two moments of which the later one is after from, and the earlier one before
-// until.
+// until, and not long before from: what took longer is due to something else.
 func longest(at []time.Duration, from, until time.Duration) (most time.Duration) {
 	for i := 1; i < len(at); i++ {
-		if at[i] > from && at[i-1] < until {
+		if at[i] > from && at[i-1] < until && at[i-1] > from-2*time.Second {
 			most = max(most, at[i]-at[i-1])
 		}
 	}
