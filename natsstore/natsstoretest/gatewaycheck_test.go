@@ -153,6 +153,16 @@ func TestCheckGateways(t *testing.T) {
 			s.add(80, record{What: isDisturb, By: "g0", Fault: faultStep, For: 50 * time.Second})
 			s.drop(110, 110, isInstant)
 		}},
+		"it is passed over": {"", func(s *story) {
+			s.add(89, record{What: isDisturb, By: "g0", Fault: faultStep, For: time.Minute})
+			s.add(150, record{What: isInstant, Name: "c", Run: "g", Wall: new(s.find(0, isBegun, "").Wall.Add(150 * time.Second))})
+			s.drop(110, 110, isInstant)
+		}},
+		"but not with the next one": {"d", func(s *story) {
+			s.add(87, record{What: isDisturb, By: "g0", Fault: faultStep, For: time.Minute})
+			s.add(150, record{What: isInstant, Name: "c", Run: "g", Wall: new(s.find(0, isBegun, "").Wall.Add(150 * time.Second))})
+			s.drop(110, 110, isInstant)
+		}},
 		"another clock was": {"d", func(s *story) {
 			s.add(70, record{What: isDisturb, By: "g0", Fault: faultStep, For: -50 * time.Second})
 			s.find(140, isDisturb, "g0").At, s.find(140.1, isExit, "g0").At = 212*time.Second, 212*time.Second
