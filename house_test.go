@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -145,6 +146,10 @@ func TestModulesEnterOnce(t *testing.T) {
 		t.Error("no package imports any module")
 	}
 	for module, names := range enters {
+		slices.Sort(names)
+		if module == "github.com/nats-io/nats.go" && strings.Join(names, " ") == "internal/kind/nats natsstore" {
+			continue // a library for others, and the kind that speaks NATS: neither can be below the other
+		}
 		if len(names) > 1 {
 			t.Errorf("%s is imported by %s: want one package that everybody else uses", module, strings.Join(names, " and "))
 		}

@@ -5,15 +5,16 @@ import (
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind/nats"
 )
 
 // Replicas share their state in NATS, whose address may be all that is said.
 func TestNATS(t *testing.T) {
 	for text, want := range map[string]config.NATS{
-		"nats://a:4222,b":                    {URL: "nats://a:4222,b", Replicas: 1, Prefix: "tidewire"},
-		"{url: tls://a, replicas: 3}":        {URL: "tls://a", Replicas: 3, Prefix: "tidewire"},
-		"{url: 'u:secret@a', prefix: other}": {URL: "u:secret@a", Replicas: 1, Prefix: "other"},
-		"{url: a, name: Host-1.lan}":         {URL: "a", Replicas: 1, Prefix: "tidewire", Name: "Host-1.lan"},
+		"nats://a:4222,b":                    {Server: nats.Server{URL: "nats://a:4222,b"}, Replicas: 1, Prefix: "tidewire"},
+		"{url: tls://a, replicas: 3}":        {Server: nats.Server{URL: "tls://a"}, Replicas: 3, Prefix: "tidewire"},
+		"{url: 'u:secret@a', prefix: other}": {Server: nats.Server{URL: "u:secret@a"}, Replicas: 1, Prefix: "other"},
+		"{url: a, name: Host-1.lan}":         {Server: nats.Server{URL: "a"}, Replicas: 1, Prefix: "tidewire", Name: "Host-1.lan"},
 	} {
 		c, problems := config.Load("t.yaml", []byte("version: 1\nstore: {nats: "+quoted(text)+"}\n"))
 		if problems != nil {
@@ -47,4 +48,42 @@ func quoted(text string) string {
 		return text
 	}
 	return `"` + text + `"`
+}
+
+// A source of NATS names its subject, and what is wrong is said at its place.
+func TestNATSSource(t *testing.T) {
+	const good = `version: 1
+upstreams:
+  bus: {nats: "nats://ann:s3cret-word@h:4222"}
+  web: {http: http://h}
+sources:
+  tank: {nats: {upstream: bus, subject: plant.tank.1, ask: plant.tank.1.get}, at_most: 1s, stale_after: 1m}
+`
+	c, problems := config.Load("t.yaml", []byte(good))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	s := c.Sources[0]
+	if got := s.Spec.(*nats.Source); s.Polled() || got.Subject != "plant.tank.1" || got.Ask != "plant.tank.1.get" || s.Parse != config.ParseJSON {
+		t.Errorf("the source is %+v, parsed as %s", got, s.Parse)
+	}
+	for _, tt := range []struct{ from, to, want string }{
+		{"plant.tank.1,", "plant.*.1,", `t.yaml:6:41: subject: "plant.*.1" is not one subject, write a whole subject such as plant.tank.1`},
+		{"plant.tank.1,", "plant..1,", `t.yaml:6:41: subject: "plant..1" is not one subject`},
+		{"plant.tank.1.get", "a b", `t.yaml:6:60: ask: "a b" is not one subject`},
+		{", subject: plant.tank.1", "", `t.yaml:6:16: nats of source "tank" has no subject, add one such as`},
+		{"subject", "topic", `t.yaml:6:32: unknown key "topic" in nats of source "tank", did you mean "subject"?`},
+		{"upstream: bus, ", "", `t.yaml:6:16: nats of source "tank" has no upstream, add the name of one such as upstream: bus`},
+		{"upstream: bus", "upstream: web", `t.yaml:6:27: upstream "web" is not one with nats, name one that has the key nats`},
+		{"{upstream: bus, subject: plant.tank.1, ask: plant.tank.1.get}", "plant.tank.1", `t.yaml:6:16: nats of source "tank" is a text, write {upstream: NAME, subject: SUBJECT}`},
+		{"at_most: 1s", "every: 1s", "t.yaml:6:86: every in a source that is told its values, which is not polled, remove it"},
+		{"nats://ann:s3cret-word@h:4222", "http://ann:s3cret-word@h", `t.yaml:3:15: nats: "http":// is not a way to reach a server, write nats:// or tls://`},
+		{`h:4222"`, `h:4222", bearer: abcdef`, "t.yaml:3:56: bearer without http"},
+		{`h:4222"`, `h:4222", tls: {cert: nats_test.go}`, "t.yaml:3:53: tls needs cert and key"},
+	} {
+		_, problems := config.Load("t.yaml", []byte(strings.Replace(good, tt.from, tt.to, 1)))
+		if text := problems.Error(); !strings.Contains(text, tt.want) || strings.Contains(text, "s3cret") {
+			t.Errorf("with %s:\n%v\nwant %s", tt.to, text, tt.want)
+		}
+	}
 }

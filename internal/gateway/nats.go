@@ -2,10 +2,7 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
@@ -21,35 +18,10 @@ func openNATS(cfg *config.NATS, name string, log *slog.Logger) (*natsstore.Store
 		URL: cfg.URL, Credentials: cfg.Creds, Prefix: cfg.Prefix, Replicas: cfg.Replicas, Name: name, Logger: log,
 	}
 	var err error
-	if opts.TLS, err = tlsOf(cfg); err != nil {
+	if opts.TLS, err = cfg.TLS(); err != nil {
 		return nil, err
 	}
 	return natsstore.Open(opts)
-}
-
-// tlsOf returns how connections are encrypted, nil if nothing is said about it.
-func tlsOf(cfg *config.NATS) (*tls.Config, error) {
-	if cfg.CA == "" && cfg.Cert == "" {
-		return nil, nil
-	}
-	to := &tls.Config{MinVersion: tls.VersionTLS12}
-	if cfg.CA != "" {
-		data, err := os.ReadFile(cfg.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the authorities of nats: %w", err)
-		}
-		if to.RootCAs = x509.NewCertPool(); !to.RootCAs.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("the authorities of nats: %s has no certificate in PEM", cfg.CA)
-		}
-	}
-	if cfg.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.CertKey)
-		if err != nil {
-			return nil, fmt.Errorf("the certificate for nats: %w", err)
-		}
-		to.Certificates = []tls.Certificate{pair}
-	}
-	return to, nil
 }
 
 // replicaName is what people call this replica, and what a configuration names it by: its host, unless cfg says otherwise.

@@ -10,6 +10,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/file"
 	"github.com/tidewire/tidewire/internal/kind/from"
 	"github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/kind/nats"
 )
 
 // list is in the order of the documentation.
@@ -21,6 +22,7 @@ func init() {
 		exec.Kind,
 		from.Kind,
 		file.Kind,
+		nats.Kind,
 	})
 }
 

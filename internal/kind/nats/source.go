@@ -1,0 +1,204 @@
+// Package nats gets values from subjects of NATS: a source is told the newest message of its subject. Messages are those of
+// core NATS, which come at most once: what is published while the connection is down is not heard. So a source is stale
+// from then on, until the next message; one with a subject to ask has its value as soon as there is a connection.
+//
+// All sources of an upstream share a connection, which publishes too ([Link.Publish]). It is given up when the servers have
+// been silent for 15 s.
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	client "github.com/nats-io/nats.go"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
+)
+
+// askWithin bounds the time for an answer, and for the servers to have taken a subscription.
+const askWithin = 5 * time.Second
+
+// An Upstream is some servers of NATS.
+type Upstream struct {
+	Name string
+	Server
+	Given []string // what references gave in the address: secrets
+}
+
+// Open implements [kind.Upstream].
+func (u *Upstream) Open(env kind.UpstreamEnv) (io.Closer, error) { return newLink(u, env) }
+
+// Secrets implements [kind.Upstream].
+func (u *Upstream) Secrets() kind.Secrets {
+	return u.secrets().And(kind.Secrets{Said: u.Given, Values: u.Given})
+}
+
+// String returns the kind and the name of u, of which the rest may be secret.
+func (u *Upstream) String() string { return fmt.Sprintf("upstream %q", u.Name) }
+
+// MarshalText returns what String does.
+func (u *Upstream) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
+
+// A Source is a subject of NATS.
+type Source struct {
+	Upstream *Upstream
+	Subject  string
+	Ask      string // the subject that answers with the value; empty: none
+}
+
+// Open implements [kind.Source].
+func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
+	link, ok := env.Link.(*Link)
+	if !ok {
+		return nil, errors.New("there is no connection to NATS")
+	}
+	t := told{source: s, link: link, parse: env.Parse, secrets: env.Secrets}
+	if s.Ask == "" {
+		return &toldOnly{told: t}, nil
+	}
+	return &t, nil
+}
+
+// SameValue implements [kind.Source].
+func (s *Source) SameValue(kind.Source) bool { return true }
+
+// DefaultParse implements [kind.Parsed].
+func (s *Source) DefaultParse() string { return "json" }
+
+// Describe implements [kind.Source].
+func (s *Source) Describe() string {
+	return "listens to " + s.Subject + " of upstream " + s.Upstream.Name
+}
+
+// Secrets implements [kind.Source].
+func (s *Source) Secrets() kind.Secrets { return kind.Secrets{} }
+
+// told is a source that can be asked.
+type told struct {
+	source  *Source
+	link    *Link
+	parse   string
+	secrets *secret.Redactor
+}
+
+// toldOnly is a source that cannot.
+type toldOnly struct {
+	kind.Told
+	told told
+}
+
+// Subscribe implements [kind.Subscriber].
+func (t *toldOnly) Subscribe(ctx context.Context, emit kind.Emit) error {
+	return t.told.Subscribe(ctx, emit)
+}
+
+// Subscribe implements [kind.Subscriber].
+func (t *told) Subscribe(ctx context.Context, emit kind.Emit) error {
+	begin := time.Now()
+	fail := func(err error) error {
+		return kind.Fail(ctx, begin, "subscribe "+t.source.Subject, reason(err), err, t.secrets)
+	}
+	conn, err := t.link.get(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	sub, err := conn.SubscribeSync(t.source.Subject)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // fails if the connection has ended, or the server has refused it
+	first, err := taken(ctx, conn, sub)
+	if err != nil {
+		return fail(err)
+	}
+	emit.Connected()
+	switch {
+	case first != nil:
+		emit(t.payload(first.Data))
+	case t.source.Ask != "":
+		data, err := t.ask(ctx, conn)
+		if waiting, _, _ := sub.Pending(); err == nil && waiting == 0 { // else there are newer messages
+			emit(t.payload(data))
+		}
+	}
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		switch {
+		case errors.Is(err, client.ErrSlowConsumer): // some were dropped; newer ones follow
+		case err != nil:
+			if errors.Is(err, client.ErrConnectionClosed) {
+				err = t.link.down(conn)
+			}
+			return fail(err)
+		default:
+			emit(t.payload(m.Data))
+		}
+	}
+}
+
+// taken returns when the server has taken a subscription, with a message that there may be by then, or why it has not.
+func taken(ctx context.Context, conn *client.Conn, sub *client.Subscription) (*client.Msg, error) {
+	flush, done := context.WithTimeout(ctx, askWithin)
+	defer done()
+	if err := conn.FlushWithContext(flush); err != nil {
+		return nil, err
+	}
+	look, done := context.WithTimeout(ctx, time.Millisecond) // a server says before it answers that a subject is not permitted
+	defer done()
+	m, err := sub.NextMsgWithContext(look)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		err = nil
+	}
+	return m, err
+}
+
+func (t *told) payload(data []byte) kind.FetchFunc {
+	if len(data) > value.MaxBody {
+		return func(context.Context) (kind.Result, error) { return kind.Result{Size: len(data)}, value.ErrTooLarge }
+	}
+	return kind.Payload(data, t.parse)
+}
+
+// Fetch implements [kind.Fetcher]: it asks.
+func (t *told) Fetch(ctx context.Context) (kind.Result, error) {
+	begin := time.Now()
+	conn, err := t.link.get(ctx)
+	var data []byte
+	if err == nil {
+		data, err = t.ask(ctx, conn)
+	}
+	if err != nil {
+		return kind.Result{}, kind.Fail(ctx, begin, "ask "+t.source.Ask, reason(err), err, t.secrets)
+	}
+	return t.payload(data)(ctx)
+}
+
+func (t *told) ask(ctx context.Context, conn *client.Conn) ([]byte, error) {
+	ctx, done := context.WithTimeout(ctx, askWithin)
+	defer done()
+	trace := kind.TraceOf(ctx)
+	trace.Section("request")
+	trace.Line("%s", t.source.Ask)
+	m, err := conn.RequestWithContext(ctx, t.source.Ask, nil)
+	if err != nil {
+		return nil, err
+	}
+	return m.Data, nil
+}
+
+// reason describes an error in a few words.
+func reason(err error) string {
+	if errors.Is(err, client.ErrNoResponders) {
+		return "nobody answers there"
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %v", askWithin)
+	}
+	return strings.TrimPrefix(err.Error(), "nats: ")
+}
