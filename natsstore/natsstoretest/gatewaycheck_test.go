@@ -30,7 +30,7 @@ func TestGatewayLog(t *testing.T) {
 	for _, w := range checkGateways(all) {
 		t.Error(w)
 	}
-	t.Logf("%d records", len(all))
+	t.Logf("%d records\n%s", len(all), figuresOf(all))
 }
 
 // What is recorded can be read again, also if the last line is not whole.

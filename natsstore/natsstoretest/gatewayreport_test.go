@@ -72,7 +72,7 @@ func figuresOf(all []record) string {
 		if e.What != isDisturb && e.What != isCalm {
 			continue
 		}
-		kind, until := e.Fault, e.At+between
+		kind, until := e.Fault, e.At+between-2*time.Second // what begins then is due to the next one
 		if e.What == isCalm {
 			kind, until = "none", end
 		}
