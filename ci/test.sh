@@ -21,6 +21,7 @@ say benchmarks compile and their checks pass
 (cd bench && go test ./...)
 say examples with modules of their own
 (cd examples/cron && go test ./...)
+(cd examples/cluster && go test ./...)
 say the store of several processes, on servers of NATS
 (cd natsstore/natsstoretest && CGO_ENABLED=1 go test -race -shuffle=on -parallel 4 .)
 say browser tests

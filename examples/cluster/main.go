@@ -38,14 +38,19 @@ const (
 
 func main() {
 	log.SetFlags(log.Ltime)
-	if len(os.Args) == 4 && os.Args[1] == "nats" {
+	if isServer() {
 		serveNATS(os.Args[2], os.Args[3])
 		return
 	}
-	if err := run(); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		log.Fatal(err)
 	}
 }
+
+// isServer reports whether this process is to be a server of NATS.
+func isServer() bool { return len(os.Args) == 4 && os.Args[1] == "nats" }
 
 // serveNATS is one of the servers, in a process of its own.
 func serveNATS(number, dir string) {
@@ -68,8 +73,9 @@ func serveNATS(number, dir string) {
 	s.WaitForShutdown()
 }
 
-func run() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+// run runs all of it until ctx ends.
+func run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	dir, err := os.MkdirTemp("", "tidewire-cluster")
 	if err != nil {
