@@ -234,10 +234,16 @@ func TestManyTopics(t *testing.T) {
 }
 
 // cpuTime is the processor time of this process.
-func cpuTime() time.Duration {
-	raw, _ := os.ReadFile("/proc/self/stat")
+func cpuTime() time.Duration { return cpuOf(os.Getpid()) }
+
+// cpuOf is the processor time of a process so far, 0 if there is none.
+func cpuOf(pid int) time.Duration {
+	raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(raw), ") ")
 	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0
+	}
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond

@@ -2,7 +2,6 @@ package natsstoretest_test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -34,7 +33,7 @@ type gatewayProcess struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	url  string
-	logs *bytes.Buffer
+	logs *logged
 }
 
 // replicaNames counts the gateways of this process: all are on one host.
@@ -46,7 +45,7 @@ func startGateway(t *testing.T, file string) *gatewayProcess {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &gatewayProcess{t: t, logs: new(bytes.Buffer), cmd: exec.Command(path, "serve", file, "--listen", "127.0.0.1:0", "--watch", "0")}
+	g := &gatewayProcess{t: t, logs: new(logged), cmd: exec.Command(path, "serve", file, "--listen", "127.0.0.1:0", "--watch", "0")}
 	g.cmd.Env = append(os.Environ(), fmt.Sprint("REPLICA=r", replicaNames.Add(1)))
 	g.cmd.Stderr = g.logs
 	dieWithUs(g.cmd)

@@ -61,6 +61,10 @@ func (p *polled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	one.to = time.Now()
 	close(one.over)
 	p.mu.Unlock()
+	if r.URL.Path == "/large" {
+		fmt.Fprintf(w, "%q", strings.Repeat("x", 2<<20))
+		return
+	}
 	io.WriteString(w, "42")
 }
 
