@@ -101,7 +101,7 @@ func (g *gateway) replicas() wire.Replicas {
 			SameConfig: m.Config == self.Config, Sources: polls[m.Name], Jobs: starts[m.ID],
 		}
 		if one.Self && !isMember {
-			one.State = wire.ReplicaAway
+			one.State, one.Sources, one.Jobs = wire.ReplicaAway, 0, 0
 		} else if ago, silent := g.silence(m.ID); silent && !one.Self {
 			one.State, one.SilentSince = wire.ReplicaSilent, new(g.clock.Wall().Add(-ago).UTC().Truncate(time.Second))
 		}

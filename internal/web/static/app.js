@@ -16,14 +16,15 @@ import { printable } from "./format.js";
 import { judged } from "./freshness.js";
 import { JobCard } from "./job-card.js";
 import { parse } from "./json.js";
+import { Replicas } from "./replicas.js";
 import { Silences } from "./silences.js";
 import { SourceCard } from "./source-card.js";
-import { Store } from "./store.js";
+import { ended, Store } from "./store.js";
 import { subscribe } from "./tidewire.js";
 import { Toolbar } from "./toolbar.js";
 import { jobViews, pressing, sourceViews } from "./views.js";
 
-const ui = byId("announcer", "config-problem", "store-problem", "source-list", "job-list", "no-sources", "no-jobs", "sources", "jobs");
+const ui = byId("announcer", "config-problem", "store-problem", "source-list", "job-list", "no-sources", "no-jobs", "sources", "jobs", "main");
 
 let drawing = 0;
 function draw() {
@@ -42,6 +43,7 @@ const jobCards = new List(ui["job-list"], () => new JobCard(draw, say, (run) => 
   store.started(run);
 }), ui.jobs);
 const silences = new Silences(say);
+const replicas = new Replicas();
 
 // The lists as shown: while paused, their earlier state, and the keys of the items that have changed since.
 let view = { sources: new Map(), jobs: new Map() };
@@ -58,7 +60,8 @@ function frame() {
   if (!store.loaded) view = { sources: new Map(), jobs: new Map() };
   else if (!toolbar.paused) view = { sources: known(), jobs: knownJobs() };
   else if (!view.still) view = { ...view, sources: stilled(view.sources), still: true };
-  connection.show(stream.heardAt, toolbar.paused ? held.size : null);
+  const lost = connection.show(stream.heardAt, toolbar.paused ? held.size : null);
+  ui.main.classList.toggle("old", lost || self()?.state === "away");
   misconfigured(store.config);
 
   const { refusal } = account;
@@ -71,6 +74,7 @@ function frame() {
   jobCards.show(jobs);
   const may = (of) => (of.startsWith("job/") ? store.jobs.get(of.slice("job/".length))?.job.allowed : null) ?? !refusal;
   silences.show(store.alerts, titleOf, may);
+  replicas.show(store.replicas, owned());
   optional(ui["no-sources"], emptiness(view.sources, sources, "sources"));
   optional(ui["no-jobs"], emptiness(view.jobs, jobs, "jobs"));
 }
@@ -88,15 +92,16 @@ function knownJobs() {
 /** What the card of a source and the toolbar need. */
 function sourceItem({ source, samples }, refusal) {
   const now = judged(source), views = sourceViews(now);
-  return { source: now, samples, refusal, views, pressing: pressing(views, now.alert), ...silencing("source/" + now.name, now.alert, !refusal, refusal) };
+  return { source: now, samples, refusal, views, pressing: pressing(views, now.alert), by: by(now.replica, ""), ...silencing("source/" + now.name, now.alert, !refusal, refusal) };
 }
 
 /** The same of a job. */
 function jobItem(entry, refusal) {
-  const { job, alert } = entry, views = jobViews(entry);
+  const { job, run, alert } = entry, views = jobViews(entry);
+  const going = run && !ended(run); // the next run may be another replica's
   return {
     ...entry, refusal, still: toolbar.paused, mine: (id) => store.mine(id), views, pressing: pressing(views, alert),
-    ...silencing("job/" + job.name, alert, job.allowed, refusal),
+    by: by(going ? run.replica : job.replica, "no replica starts its runs at the moment"), ...silencing("job/" + job.name, alert, job.allowed, refusal),
   };
 }
 
@@ -129,9 +134,46 @@ function stilled(sources) {
   return new Map([...sources].map(([name, { source, samples }]) => [name, { source, samples: [...samples] }]));
 }
 
+/** What each replica polls and starts, by its name, as people call it. */
+function owned() {
+  const all = new Map(store.replicas.map(({ name }) => [name, []]));
+  for (const { name, title, replica } of store.sources.values()) all.get(replica)?.push(printable(title || name));
+  for (const { job: { name, title, replica } } of store.jobs.values()) all.get(replica)?.push(printable(title || name));
+  return all;
+}
+
+/** What shows the replica that polls a source or runs a job, given its name: nothing where there is one alone. */
+function by(name, missing) {
+  const { replicas } = store;
+  const known = replicas.length > 0 && self()?.state !== "away"; // otherwise the banner says that nothing is
+  const gone = known && !replicas.some((replica) => replica.name === name && replica.state === "ok");
+  const place = name && (gone || replicas.length > 1) ? `on ${printable(name)}` : "";
+  const said = !gone ? place : name ? `${place}, which does not answer` : missing;
+  return {
+    show(node) {
+      optional(node, known ? said : "");
+      node.classList.toggle("gone", gone);
+    },
+  };
+}
+
+/** The replica that answers this page; undefined if there can be no others. */
+function self() {
+  return store.replicas.find(({ self }) => self);
+}
+
+/** What the banner about the store says: for replicas, others go on. */
+function storeless() {
+  const { state } = self() ?? {};
+  if (!state) return "State cannot be stored. Sources and jobs go on, and what happens is kept in memory until it can.";
+  if (state === "ok") return "This replica does not reach the store. If that lasts, the others take over what it does.";
+  return "This replica has lost the store: it polls nothing and starts no runs, and what it shows may be old. Those that reach the store do its work.";
+}
+
 /** Shows what is wrong with the configuration, while the previous one is in effect, and with the store. */
 function misconfigured(config) {
   ui["store-problem"].hidden = !config?.store_error;
+  text(ui["store-problem"].querySelector("span"), storeless());
   text(ui["store-problem"].querySelector("pre"), printable(config?.store_error ?? ""));
   const banner = ui["config-problem"];
   banner.hidden = !config?.error;

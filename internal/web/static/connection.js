@@ -32,7 +32,7 @@ export class Connection {
   }
 
   /**
-   * Shows how it is. `heardAt` is the server's last sign of life, 0 before the
+   * Shows how it is, and returns whether what the page shows may be old. `heardAt` is the server's last sign of life, 0 before the
    * first; `held` how many cards a page that stands still holds back, null while it does not.
    */
   show(heardAt, held) {
@@ -46,8 +46,10 @@ export class Connection {
     // Without the server nothing on the page is current. A page that was hidden for a while has not listened: that is
     // not a loss.
     const lost = state === "silent" || state === "reconnecting";
-    this.#node.classList.toggle("lost", lost || (silent && state === "connecting"));
+    const old = lost || (silent && state === "connecting");
+    this.#node.classList.toggle("lost", old);
     if (state !== "connecting") this.#announce(lost, state, silent);
+    return old;
   }
 
   #details(state, silence, held) {

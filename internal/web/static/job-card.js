@@ -43,6 +43,7 @@ export class JobCard {
   #problem = this.#part(".problem");
   #when = this.#part(".when");
   #next = this.#part(".next");
+  #by = this.#part(".by");
   #cancel = this.#part("button.cancel");
   #start = this.#part("button.run");
 
@@ -68,11 +69,11 @@ export class JobCard {
 
   /**
    * Shows a job, its newest run, if it ever ran, its alert, and the silence that holds for that. `refusal` says why whoever
-   * looks may not do what an operator may, `offered` whether they may silence it, `still` whether nothing is to move on, and
-   * mine() which runs this page has started.
+   * looks may not do what an operator may, `offered` whether they may silence it, `still` whether nothing is to move on,
+   * mine() which runs this page has started, and `by` shows the replica that runs it.
    */
   update(item) {
-    const { job, run, alert, silence, told, wider, offered, refusal, mine, still } = item;
+    const { job, run, alert, silence, told, wider, offered, refusal, mine, still, by } = item;
     if (this.#run?.id !== run?.id) optional(this.#problem, "");
     this.#item = item;
     this.#job = job;
@@ -105,6 +106,7 @@ export class JobCard {
     const next = Date.parse(job.next_at);
     optional(this.#next, next > clock.now() ? `next ${timeOfDay(next, clock.now())}` : "");
     this.#next.title = this.#next.hidden ? "" : moment(new Date(next));
+    by.show(this.#by);
     this.#dialog?.update(run);
   }
 

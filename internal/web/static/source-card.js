@@ -32,6 +32,7 @@ export class SourceCard {
   #age = this.#part(".age");
   #problem = this.#part(".problem");
   #next = this.#part(".next");
+  #by = this.#part(".by");
   #refresh = this.#part(".refresh");
 
   #source; #refusal = "";
@@ -50,9 +51,9 @@ export class SourceCard {
 
   /**
    * Shows a source with the samples that its sparkline draws, and the silence that holds for its alert. `refusal` says why
-   * whoever looks may not refresh it, if so; `offered` whether they may silence it.
+   * whoever looks may not refresh it, if so; `offered` whether they may silence it; `by` shows the replica that polls it.
    */
-  update({ source, samples, refusal, silence, told, wider, offered }) {
+  update({ source, samples, refusal, silence, told, wider, offered, by }) {
     const { state, alert, show = {} } = source;
     const title = printable(source.title || source.name);
     this.#source = source;
@@ -69,6 +70,7 @@ export class SourceCard {
     this.#trend.hidden = this.#summary.textContent === "";
     optional(this.#error, [source.error, alert?.error].filter(Boolean).map((error) => printable(excerpt(error))).join("\n"));
     this.#times(source);
+    by.show(this.#by);
     this.#button();
   }
 

@@ -65,6 +65,8 @@ export class Store {
   config = null;
   /** Alerts that are not clear, by the key of their source or job; silences; and how the receivers are. */
   alerts = quiet;
+  /** The gateways that share the store; none if there can be no others. */
+  replicas = [];
 
   #samples = new Map();
   #asking = new Set(); // keys of sources whose history, and of jobs whose next start, was requested
@@ -94,6 +96,7 @@ export class Store {
     else if (snapshot.key.startsWith("job/")) this.#run(snapshot);
     else if (snapshot.key === "config") this.#configure(snapshot);
     else if (snapshot.key === "alerts") this.#wake();
+    else if (snapshot.key === "replicas") this.#replicate(snapshot.replicas);
     this.#changed(snapshot.key);
   }
 
@@ -136,6 +139,7 @@ export class Store {
     this.#heard = new Set();
     this.loaded = false;
     this.alerts = quiet;
+    this.replicas = [];
     for (const known of [this.sources, this.jobs, this.#samples, this.#runs]) known.clear();
     this.#changed();
   }
@@ -203,6 +207,18 @@ export class Store {
     const before = this.config?.version ?? config.version;
     this.config = config;
     if (config.version !== before) this.#reconfigured();
+  }
+
+  #replicate(replicas) {
+    const before = this.replicas;
+    this.replicas = replicas;
+    if (before.length === 0) return;
+    const names = (list) => new Set(list.map(({ name }) => name));
+    const was = names(before), is = names(replicas);
+    for (const name of is) if (!was.has(name)) this.#transition(`Replica ${name} has joined`);
+    for (const name of was) if (!is.has(name)) this.#transition(`Replica ${name} is gone`);
+    const starts = (list) => list.map(({ id, jobs }) => `${id} ${jobs}`).join();
+    if (starts(before) !== starts(replicas)) this.reload(); // jobs say which one starts their runs
   }
 
   #source(source) {

@@ -1,0 +1,152 @@
+package e2e_test
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// natsServer builds the program of nats-server, once, in the module that requires it.
+var natsServer = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "nats-server")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "nats-server")
+	build := exec.Command("go", "build", "-o", path, "github.com/nats-io/nats-server/v2")
+	build.Dir = filepath.Join("..", "natsstore", "natsstoretest")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build nats-server: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// A natsProcess is a server that can be stopped and started again.
+type natsProcess struct {
+	t    *testing.T
+	dir  string
+	addr string
+	cmd  *exec.Cmd
+}
+
+func newNATS(t *testing.T) *natsProcess {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &natsProcess{t: t, dir: t.TempDir(), addr: ln.Addr().String()}
+	ln.Close()
+	n.start()
+	t.Cleanup(n.stop)
+	return n
+}
+
+func (n *natsProcess) start() {
+	n.t.Helper()
+	program, err := natsServer()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(n.addr)
+	n.cmd = exec.Command(program, "-a", "127.0.0.1", "-p", port, "-js", "-sd", n.dir)
+	n.cmd.Stderr = new(bytes.Buffer)
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		if conn, err := net.Dial("tcp", n.addr); err == nil {
+			conn.Close()
+			return
+		} else if time.Now().After(end) {
+			n.t.Fatalf("nats-server: %v\n%s", err, n.cmd.Stderr)
+		}
+	}
+}
+
+func (n *natsProcess) stop() {
+	if n.cmd != nil {
+		_ = n.cmd.Process.Kill()
+		_ = n.cmd.Wait()
+	}
+	n.cmd = nil
+}
+
+// replica serves a replica of that name.
+func (n *natsProcess) replica(name string) *server {
+	n.t.Helper()
+	n.t.Setenv("E2E_REPLICA", name)
+	return serve(n.t, n.config())
+}
+
+// config is the configuration of all replicas, which has no name.
+func (n *natsProcess) config() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "store: {nats: {url: \"nats://%s\", name: \"${env:E2E_REPLICA}\"}}\ndefaults: {every: 200ms, stale_after: 1m}\nsources:\n", n.addr)
+	for i := range 20 {
+		fmt.Fprintf(&b, "  s%d: {title: Source %d, exec: [date, +%%N], parse: text}\n", i, i)
+	}
+	b.WriteString("jobs:\n")
+	for i := range 4 {
+		fmt.Fprintf(&b, "  j%d: {title: Job %d, exec: [sleep, '0.2']}\n", i, i)
+	}
+	return b.String()
+}
+
+const (
+	replicaStates = `[...document.querySelectorAll(".replica")].map((n) => n.dataset.replica + " " + n.dataset.state).join()`
+	replicasDo    = `[...document.querySelectorAll(".replica summary")].map((n) => n.textContent)`
+	whose         = `[...document.querySelectorAll(".source .by, .job .by")].map((n) => n.textContent)`
+)
+
+// The page shows which replicas there are, what each does, and on each card whose it is; and what is wrong with the store.
+func TestThePageShowsReplicas(t *testing.T) {
+	nats := newNATS(t)
+	first := nats.replica("plant-1")
+	p := open(t, first.url, view{})
+	p.await(`card("s19") && card("j3") && card("s19").dataset.state === "ok"`)
+	if !eval[bool](p, `document.getElementById("replicas").hidden && `+whose+`.every((s) => s === "")`) {
+		t.Error("a replica that is alone is shown")
+	}
+
+	second := nats.replica("plant-2")
+	p.await(replicaStates + ` === "plant-1 ok,plant-2 ok"`)
+	p.await(replicasDo + `.reduce((sum, s) => sum + parseInt(s), 0) === 20 && ` + replicasDo + `.every((s) => /^([1-9]|1[0-9]) source/.test(s))`)
+	p.await(whose + `.length === 24 && ` + whose + `.every((s) => s === "on plant-1" || s === "on plant-2") && new Set(` + whose + `).size === 2`)
+	p.await(`[...document.querySelectorAll(".replica .self")].map((n) => n.hidden).join() === "false,true"`)
+	p.click(".replica[data-replica=plant-2] summary")
+	owned := eval[string](p, `document.querySelector(".replica[data-replica=plant-2] .owned").textContent`)
+	if n := len(strings.Split(owned, ", ")); n < 2 {
+		t.Errorf("what plant-2 does is %q", owned)
+	}
+	p.readable()
+	p.usable()
+
+	second.stop()
+	p.await(said + `.includes("Replica plant-2 is gone")`)
+	p.await(`document.getElementById("replicas").hidden && ` + whose + `.every((s) => s === "")`)
+
+	third := nats.replica("plant-3")
+	p.await(replicaStates + ` === "plant-1 ok,plant-3 ok"`)
+	third.write(nats.config() + "  more: {exec: ['true']}\n")
+	p.await(replicaStates + ` === "plant-1 ok,plant-3 differs" &&
+		document.querySelector("#replica-problem:not([hidden]) pre").textContent.startsWith("plant-3: another configuration")`)
+	p.readable()
+	third.write(nats.config())
+	p.await(replicaStates + ` === "plant-1 ok,plant-3 ok" && document.getElementById("replica-problem").hidden`)
+
+	nats.stop()
+	p.await(`document.querySelector("#store-problem:not([hidden])").textContent.includes("does not reach the store")`)
+	p.await(`document.querySelector("#store-problem:not([hidden])").textContent.includes("has lost the store")`)
+	p.await(`document.querySelector("main.old") && ` + whose + `.every((s) => s === "")`)
+	p.readable()
+	nats.start()
+	p.await(`document.getElementById("store-problem").hidden && ` + replicaStates + `.includes("plant-1 ok")`)
+}
