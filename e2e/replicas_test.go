@@ -3,7 +3,9 @@ package e2e_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -100,6 +102,21 @@ func (n *natsProcess) config() string {
 	return b.String()
 }
 
+// metricsOf returns the metrics of a gateway.
+func metricsOf(t *testing.T, s *server) string {
+	t.Helper()
+	answer, err := http.Get(s.url + "metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 const (
 	replicaStates = `[...document.querySelectorAll(".replica")].map((n) => n.dataset.replica + " " + n.dataset.state).join()`
 	replicasDo    = `[...document.querySelectorAll(".replica summary")].map((n) => n.textContent)`
@@ -128,6 +145,19 @@ func TestThePageShowsReplicas(t *testing.T) {
 	}
 	p.readable()
 	p.usable()
+
+	counted := metricsOf(t, first)
+	for _, line := range []string{"tidewire_replicas 2", "tidewire_replicas_other_config 0", "tidewire_store_connected 1", "tidewire_store_failing 0"} {
+		if !strings.Contains(counted, "\n"+line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
+	}
+	var age float64
+	if _, rest, _ := strings.Cut(counted, "\ntidewire_store_lease_age_seconds "); rest == "" {
+		t.Error("the metrics lack the age of the lease")
+	} else if _, err := fmt.Sscan(rest, &age); err != nil || age < 0 || age > 15 {
+		t.Errorf("the lease is %v s old, %v, want at most 15", age, err)
+	}
 
 	second.stop()
 	p.await(said + `.includes("Replica plant-2 is gone")`)
