@@ -48,10 +48,11 @@ func (a *API) acknowledge(w http.ResponseWriter, r *http.Request) {
 	if !a.findSubject(w, r, body.Of) {
 		return
 	}
-	now, err := a.deps.Alerts.Acknowledge(body.Of, userOf(r).Name, reason)
+	now, err := a.deps.Alerts.Acknowledge(r.Context(), body.Of, userOf(r).Name, reason)
 	switch {
 	case errors.Is(err, alert.ErrNotFiring):
 		fail(w, r, http.StatusConflict, fmt.Sprintf("the alert of %s does not fire: there is nothing to acknowledge", body.Of))
+	case failReplica(w, r, err):
 	case err != nil:
 		a.failAlerts(w, r, err)
 	default:

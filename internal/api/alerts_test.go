@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -70,7 +71,7 @@ func (s *someAlerts) EndSilence(id, by string) error {
 	return nil
 }
 
-func (s *someAlerts) Acknowledge(key, by, reason string) (wire.AlertObject, error) {
+func (s *someAlerts) Acknowledge(_ context.Context, key, by, reason string) (wire.AlertObject, error) {
 	if key != "source/tank" {
 		return wire.AlertObject{}, alert.ErrNotFiring
 	}

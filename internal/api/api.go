@@ -39,6 +39,9 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
+// Of several replicas, the one that has what a call is about is asked. If it is not reached, the error is
+// [replica.ErrNoReplica], if it was asked and does not answer, [replica.ErrNoAnswer].
+
 // Sources are the configured sources. Their methods may be called from any goroutine. For a source that is not
 // configured they return nil.
 type Sources interface {
@@ -49,8 +52,8 @@ type Sources interface {
 	// Definition is the configuration of a source. It is not modified.
 	Definition(name string) *config.Source
 	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
-	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells. A source that is not
-	// configured is not an error.
+	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells; and if the replica that
+	// polls it is not reached. A source that is not configured is not an error.
 	Refresh(ctx context.Context, name string) (wait time.Duration, err error)
 }
 
@@ -62,8 +65,8 @@ type Jobs interface {
 	Job(name string) *jobs.Job
 	// Topics has those of all jobs, in the order of the configuration. A job's topic has its [wire.Job].
 	Topics() []*sse.Topic
-	// Queue is all runs of a job that wait behind its first one, in order.
-	Queue(job string) []wire.Waiting
+	// Queue is all runs of a job that wait behind its first one, in order. It fails only if a replica is not reached.
+	Queue(ctx context.Context, job string) ([]wire.Waiting, error)
 	// Start makes a run, or finds the one that the start joins or has led to before; run is nil if that is over. The
 	// error is a [*jobs.Refusal], the store's, or ctx's.
 	Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptions) (run *jobs.Run, snap wire.Run, err error)
@@ -79,10 +82,11 @@ type Runs interface {
 	Changed() *sse.Topic
 	// Definition is that of the job that a run is of, nil if that is not known.
 	Definition(ctx context.Context, id string) *config.Job
-	// Cancel ends a run, and reports whether it was not over.
-	Cancel(id string) bool
+	// Cancel ends a run, and reports whether it was not over. It fails only if a replica is not reached.
+	Cancel(ctx context.Context, id string) (bool, error)
 	// Output is what a run has printed from an offset on, at most most bytes. The channel more is closed when there is
-	// more; it is nil if this process will not have more. The error is why the archive cannot be read.
+	// more; it is nil if this process will not have more. The error is why the archive cannot be read, or a replica that is
+	// not reached.
 	Output(ctx context.Context, id string, from int64, most int) (part archive.Output, more <-chan struct{}, err error)
 }
 
@@ -97,8 +101,8 @@ type Alerts interface {
 	// EndSilence ends one for somebody. The error is [alert.ErrNoSilence].
 	EndSilence(id, by string) error
 	// Acknowledge acknowledges the alert of a source or a job, by its key, for somebody, and returns it. The error is
-	// [alert.ErrNotFiring].
-	Acknowledge(key, by, reason string) (wire.AlertObject, error)
+	// [alert.ErrNotFiring], or a replica that is not reached.
+	Acknowledge(ctx context.Context, key, by, reason string) (wire.AlertObject, error)
 }
 
 // Errors of a reload, beside [config.Problems].

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -35,6 +37,7 @@ type services struct {
 	wait       time.Duration // of Refresh
 	refresh    error
 	start      error
+	queue      error
 	reloaded   wire.Difference
 	reload     error
 	storeFails bool
@@ -107,7 +110,9 @@ func (s served) Job(name string) *jobs.Job {
 	return &jobs.Job{Job: &config.Job{Name: name}, Topic: s.topic}
 }
 
-func (s served) Queue(string) []wire.Waiting { return []wire.Waiting{{ID: "r2", Position: 1}} }
+func (s served) Queue(context.Context, string) ([]wire.Waiting, error) {
+	return []wire.Waiting{{ID: "r2", Position: 1}}, s.queue
+}
 
 func (s served) Start(context.Context, *jobs.Job, jobs.StartOptions) (*jobs.Run, wire.Run, error) {
 	return nil, wire.Run{ID: "r1", Status: "succeeded"}, s.start
@@ -220,6 +225,10 @@ func TestErrorsOfServicesAreProblems(t *testing.T) {
 		{startsA, func(s *services) { s.start = errors.New("no space") }, 503, ""},
 		{refreshesA, func(s *services) { s.refresh = errors.New("ended") }, 503, "stopping"},
 		{refreshesA, func(s *services) { s.wait = time.Second }, 429, ""},
+		{startsA, refused(jobs.Elsewhere), 503, ""},
+		{startsA, refused(jobs.NoAnswer), 504, ""},
+		{refreshesA, func(s *services) { s.refresh = replica.ErrNoReplica }, 503, ""},
+		{refreshesA, func(s *services) { s.refresh = fmt.Errorf("ask: %w", replica.ErrNoAnswer) }, 504, ""},
 		{reloads, func(s *services) { s.reload = api.ErrNoFile }, 409, ""},
 		{reloads, func(s *services) { s.reload = api.ErrStopping }, 503, "stopping"},
 		{reloads, func(s *services) { s.reload = errors.New("no access") }, 422, ""},

@@ -158,10 +158,10 @@ func (a *API) failNumbers(w http.ResponseWriter, r *http.Request, err error) {
 	a.failPast(w, r, err)
 }
 
-// failPast answers when the past cannot be read, as from a broken disk.
+// failPast answers when the past cannot be read, as from a broken disk, or from another replica.
 func (a *API) failPast(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // the client is gone
+	if r.Context().Err() != nil || failReplica(w, r, err) {
+		return // otherwise the client is gone
 	}
 	a.logPast(r, err)
 	failForNow(w, r, http.StatusServiceUnavailable, "the past cannot be read; the log says more", 5*time.Second)

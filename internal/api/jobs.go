@@ -76,11 +76,18 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 
 // getQueue answers with all runs that wait; a job object has the first of them.
 func (a *API) getQueue(w http.ResponseWriter, r *http.Request) {
-	if j := a.findJob(w, r); j != nil {
-		a.serveState(
-			w, r, func() (state, bool) { return stateOf(wire.Queue{Queue: a.deps.Jobs.Queue(j.Name)}), true }, j.Topic,
-		)
+	j := a.findJob(w, r)
+	if j == nil {
+		return
 	}
+	a.serveState(w, r, func() (state, bool) {
+		queue, err := a.deps.Jobs.Queue(r.Context(), j.Name)
+		if err != nil {
+			a.failPast(w, r, err)
+			return state{}, false
+		}
+		return stateOf(wire.Queue{Queue: queue}), true
+	}, j.Topic)
 }
 
 // triggerRun starts a run or joins one.

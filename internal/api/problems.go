@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/replica"
 )
 
 // maxBody bounds the body of a request.
@@ -48,6 +49,23 @@ func failStopping(w http.ResponseWriter, r *http.Request) {
 		Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(),
 		Instance: instance(r), RetryAfter: 5,
 	})
+}
+
+// replicaAgain is when it is worth asking again what another replica has: one that has died is noticed within 20 s.
+const replicaAgain = 2 * time.Second
+
+// failReplica answers a request about what another replica has if that was not reached, and reports whether this is so.
+func failReplica(w http.ResponseWriter, r *http.Request, err error) bool {
+	switch {
+	case errors.Is(err, replica.ErrNoAnswer):
+		failForNow(w, r, http.StatusGatewayTimeout,
+			"the replica that has this does not answer: it may do what was asked all the same", replicaAgain)
+	case errors.Is(err, replica.ErrNoReplica):
+		failForNow(w, r, http.StatusServiceUnavailable, "the replica that has this cannot be reached now: nothing was done", replicaAgain)
+	default:
+		return false
+	}
+	return true
 }
 
 // seconds rounds d up to whole seconds.
@@ -113,6 +131,7 @@ var refusals = map[jobs.Code]problem.Problem{
 	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: problem.KeyReused},
 	jobs.Expired:   {Status: http.StatusGone},
 	jobs.Elsewhere: {Status: http.StatusServiceUnavailable},
+	jobs.NoAnswer:  {Status: http.StatusGatewayTimeout},
 }
 
 // failStart answers a start that failed.

@@ -100,7 +100,12 @@ func (a *API) cancelRun(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := http.StatusOK
-	if a.deps.Runs.Cancel(run.ID) {
+	cancelled, err := a.deps.Runs.Cancel(r.Context(), run.ID)
+	if err != nil {
+		a.failPast(w, r, err)
+		return
+	}
+	if cancelled {
 		status = http.StatusAccepted
 		a.record(r, "cancel", slog.String("job", run.Job), slog.String("run", run.ID))
 	}

@@ -54,6 +54,7 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case errors.Is(err, kind.ErrNotAsked):
 		fail(w, r, http.StatusConflict, fmt.Sprintf("%q cannot be refreshed: %v", name, err))
+	case failReplica(w, r, err):
 	case err != nil:
 		failStopping(w, r)
 	case wait > 0:

@@ -26,12 +26,17 @@ import (
 type questions struct {
 	mu      sync.Mutex // guards the field below
 	answers map[string]func(context.Context, []byte) []byte
+	silent  map[string]bool // those that do not answer
 }
 
 func (q *questions) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
 	q.mu.Lock()
-	answer := q.answers[id]
+	answer, silent := q.answers[id], q.silent[id]
 	q.mu.Unlock()
+	if silent {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
 	if answer == nil {
 		return nil, replica.ErrNoReplica
 	}
@@ -49,10 +54,21 @@ func (q *questions) Answer(id string, answer func(context.Context, []byte) []byt
 	return func() { q.drop(id) }, nil
 }
 
-func (q *questions) drop(id string) {
+func (q *questions) drop(id string) func(context.Context, []byte) []byte {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.answers, id)
+	defer delete(q.answers, id)
+	return q.answers[id]
+}
+
+// silence has a replica not answer, or answer again.
+func (q *questions) silence(id string, silent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.silent == nil {
+		q.silent = map[string]bool{}
+	}
+	q.silent[id] = silent
 }
 
 // A fleet is some replicas in a bubble, with the service that their sources poll.

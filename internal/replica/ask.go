@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // Asking brings questions from one replica to another one, and answers back.
@@ -15,15 +16,25 @@ type Asking interface {
 	Answer(id string, answer func(ctx context.Context, question []byte) []byte) (stop func(), err error)
 }
 
-// ErrNoReplica is why a replica cannot be asked: there is none of that ID, or it does not answer.
-var ErrNoReplica = errors.New("there is no such replica, or it does not answer")
+// Why there is no answer.
+var (
+	// ErrNoReplica means that nobody was asked: no replica of that ID listens.
+	ErrNoReplica = errors.New("there is no such replica, or it cannot be reached")
+	// ErrNoAnswer means that a replica has not answered in time. It may have done what it was asked all the same, or do it
+	// later.
+	ErrNoAnswer = errors.New("another replica does not answer")
+)
 
-// Ask asks the replica of that ID.
+// Ask asks the replica of that ID. The error is [ErrNoReplica], or wraps [ErrNoAnswer].
 func (r *Replica) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
 	if r == nil || r.deps.Asking == nil || id == "" {
 		return nil, ErrNoReplica
 	}
-	return r.deps.Asking.Ask(ctx, id, question)
+	answer, err := r.deps.Asking.Ask(ctx, id, question)
+	if err != nil && !errors.Is(err, ErrNoReplica) {
+		err = fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	}
+	return answer, err
 }
 
 // Answer has answer called for each question of another replica, on goroutines of their own, until stop is called. It is

@@ -1,7 +1,9 @@
 package sources
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/kind"
@@ -9,46 +11,54 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
+// ErrElsewhere is why a source is not refreshed that another process polls.
+var ErrElsewhere = errors.New("another replica polls it")
+
 // Refresh has a source polled at once, or joins the poll in progress, and returns 0, or how long
 // the limit of its upstream forbids that, be it configured or the upstream's own wish. It fails
 // when the scheduler has ended, and with ctx; with [kind.ErrNotAsked] for a source that is told its
-// values and cannot be asked, that another process polls, or that is computed from such sources alone.
-// A source that is not configured is not an error.
+// values and cannot be asked, or that is computed from such sources alone; with [ErrElsewhere] for
+// one that another process polls. A source that is not configured is not an error.
 func (svc *Service) Refresh(ctx context.Context, name string) (wait time.Duration, err error) {
 	s := svc.find(name)
 	if s == nil {
 		return 0, nil
 	}
-	asked := true
+	var refused error
 	err = svc.deps.Scheduler.Do(ctx, func(_ context.Context, internal *smartpoll.Internal) error {
-		wait, asked = svc.refresh(internal, s, svc.deps.Clock.Now())
+		wait, refused = svc.refresh(internal, s, svc.deps.Clock.Now())
 		return nil
 	})
-	if err == nil && !asked {
-		err = kind.ErrNotAsked
-	}
-	return wait, err
+	return wait, cmp.Or(err, refused)
 }
 
-// refresh is the hook of that; asked is false for what cannot be asked. What is computed from
-// others is refreshed by refreshing these, of which it is enough that one may be.
-func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration, asked bool) {
+// refresh is the hook of that. What is computed from others is refreshed by refreshing these, of which it is enough that
+// one may be.
+func (svc *Service) refresh(internal *smartpoll.Internal, s *poller, now time.Time) (wait time.Duration, err error) {
 	switch {
 	case svc.find(s.Name) != s:
-		return 0, true // another definition has come meanwhile, which is polled at once
-	case s.claim == nil:
-		return 0, false // it is up to its owner
+		return 0, nil // another definition has come meanwhile, which is polled at once
 	case s.from != nil:
+		err = kind.ErrNotAsked
 		for _, name := range s.from {
-			if w, ok := svc.refresh(internal, svc.find(name), now); ok && (!asked || w < wait) {
-				wait, asked = w, true
+			w, refused := svc.refresh(internal, svc.find(name), now)
+			switch {
+			case refused == nil && (err != nil || w < wait):
+				wait, err = w, nil
+			case errors.Is(refused, ErrElsewhere) && err != nil:
+				err = refused
 			}
 		}
-		return wait, asked
+		return wait, err
+	case s.claim == nil:
+		return 0, ErrElsewhere
 	case s.subscription != nil:
-		return 0, s.ask(internal)
+		if !s.ask(internal) {
+			return 0, kind.ErrNotAsked
+		}
+		return 0, nil
 	}
-	return svc.refreshPolled(internal, s, now), true
+	return svc.refreshPolled(internal, s, now), nil
 }
 
 // refreshPolled is refresh of a source that is polled.

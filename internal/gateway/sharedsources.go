@@ -1,0 +1,66 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/replica"
+	"github.com/tidewire/tidewire/internal/sources"
+)
+
+// sharedSources are the sources, whichever replica polls them.
+type sharedSources struct {
+	*sources.Service
+	g *gateway
+}
+
+// Refresh has a source polled at once by the replica that polls it; of one that is computed, its inputs are.
+func (s sharedSources) Refresh(ctx context.Context, name string) (time.Duration, error) {
+	cfg := s.Definition(name)
+	if s.g.replica == nil || cfg == nil {
+		return s.Service.Refresh(ctx, name)
+	}
+	if computed, ok := cfg.Spec.(kind.Computed); ok {
+		return s.refreshAny(ctx, computed.Inputs())
+	}
+	return s.refreshOwned(ctx, cfg)
+}
+
+// refreshAny refreshes sources, of which it is enough that one may be.
+func (s sharedSources) refreshAny(ctx context.Context, names []string) (wait time.Duration, err error) {
+	err = kind.ErrNotAsked
+	for _, name := range names {
+		w, failed := s.Refresh(ctx, name)
+		switch {
+		case failed == nil && (err != nil || w < wait):
+			wait, err = w, nil
+		case failed != nil && err != nil && !errors.Is(failed, kind.ErrNotAsked):
+			err = failed
+		}
+	}
+	return wait, err
+}
+
+// refreshOwned refreshes a source that is not computed.
+func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (time.Duration, error) {
+	for end := time.Now().Add(holderWithin); ; {
+		wait, err := s.Service.Refresh(ctx, cfg.Name)
+		if !errors.Is(err, sources.ErrElsewhere) {
+			return wait, err
+		}
+		a, failed := s.g.ask(ctx, s.g.replica.Owner(sources.UnitOf(cfg)), question{Op: toRefresh, Source: cfg.Name})
+		switch {
+		case a.OK:
+			return a.Wait, nil
+		case a.NotAsked:
+			return 0, kind.ErrNotAsked
+		case failed != nil && !errors.Is(failed, replica.ErrNoReplica):
+			return 0, failed
+		case !askAgain(ctx, end):
+			return 0, replica.ErrNoReplica
+		}
+	}
+}
