@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Told, Link, ListChanged and Observer must be set.
+// Deps is what a [Service] uses. Every field but Told, Link, ListChanged, Newest and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
@@ -73,7 +73,10 @@ type Deps struct {
 	Link func() string
 	// ListChanged is called when [Service.Alerts] returns something else than before; nil: nobody is told.
 	ListChanged func()
-	Observer    *Observer // may be nil
+	// Newest returns how a source is that another process polls. It is called without locks. Nil means that there is no
+	// other process.
+	Newest   func(source string) (snap wire.Source, ok bool)
+	Observer *Observer // may be nil
 }
 
 // A Told is what became of a message.
@@ -122,6 +125,7 @@ type Service struct {
 	groupSizes map[string]int            // how many alerts that are configured each group has
 	tasked     bool                      // the scheduler has the task that applies silences in time
 	keeper     *keeper                   // what is kept beyond the process; nil: nothing is
+	heard      map[string]heard          // the alerts that processes which share the store have kept, by key
 }
 
 // New returns a Service without alerts.
@@ -137,7 +141,7 @@ func New(deps Deps) *Service {
 	}
 	return &Service{
 		deps: deps, entries: map[string]*entry{}, receivers: map[string]*receiver{}, silences: map[string]*wire.Silence{},
-		groupSizes: map[string]int{},
+		groupSizes: map[string]int{}, heard: map[string]heard{},
 	}
 }
 

@@ -100,13 +100,13 @@ func (s *Service) leaveLocked(e *entry) {
 	s.deps.ListChanged()
 }
 
-// Heard tells that another process has kept a record, or removed it if data is nil.
+// Heard tells that a process, maybe this one, has kept a record, or removed it if data is nil.
 func (s *Service) Heard(key string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	id, ok := silenceID(key)
 	if !ok {
-		s.deps.ListChanged() // the list of all processes is another one
+		s.heardAlertLocked(key, data)
 		return
 	}
 	before := s.silences[id]

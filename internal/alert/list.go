@@ -10,12 +10,14 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// Alerts returns all alerts that are not clear, the silences, and how the receivers are.
+// Alerts returns all alerts that are not clear, of all processes that share the store, the silences, and how the receivers of
+// this process are.
 func (s *Service) Alerts() wire.Alerts {
 	all, readings := s.list()
 	for i := range all.Alerts {
 		all.Alerts[i].About = readings[i].about()
 	}
+	all.Alerts = append(all.Alerts, s.elsewhere()...)
 	slices.SortFunc(all.Alerts, func(a, b wire.AlertObject) int {
 		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Source, b.Source))
 	})
@@ -92,12 +94,11 @@ func (s *Service) objectLocked(e *entry) wire.AlertObject {
 				told.Error = new(r.err.Error())
 			}
 			o.Told = append(o.Told, told)
-		case box.last.at.IsZero():
 		case box.last.givenUp:
 			o.Told = append(o.Told, wire.Told{
 				To: to, State: wire.ToldGivenUp, At: s.deps.Clock.People(box.last.at), Error: new(box.last.err),
 			})
-		default:
+		case !box.last.at.IsZero():
 			o.Told = append(o.Told, wire.Told{To: to, State: wire.ToldDone, At: s.deps.Clock.People(box.last.at)})
 		}
 	}

@@ -38,7 +38,6 @@ const (
 	toOutput  = "output"
 	toQueue   = "queue"
 	toRefresh = "refresh"
-	toAlerts  = "alerts"
 
 	toAcknowledge = "acknowledge"
 )
@@ -71,7 +70,6 @@ type answer struct {
 	Output  *archive.Output `json:"output,omitempty"`
 	Queue   []wire.Waiting  `json:"queue,omitempty"`
 	Wait    time.Duration   `json:"wait,omitempty"`
-	Alerts  *wire.Alerts    `json:"alerts,omitempty"`
 
 	Alert *wire.AlertObject `json:"alert,omitempty"`
 
@@ -163,8 +161,6 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 		}
 	case toQueue:
 		a.OK, a.Queue = true, g.jobs.Queue(q.Job)
-	case toAlerts:
-		a.OK, a.Alerts = true, new(g.alerts.Alerts())
 	case toAcknowledge:
 		o, err := g.alerts.Acknowledge(q.Alert, q.By, q.Reason)
 		if a.OK = err == nil; a.OK {

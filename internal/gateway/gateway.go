@@ -258,7 +258,8 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}
 	g.alerts = alert.New(alert.Deps{
 		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
-		Changed: g.alertChanged, Told: g.alertTold, Link: g.link, ListChanged: g.publishAlerts, Observer: g.observer.Alerts,
+		Changed: g.alertChanged, Told: g.alertTold, Link: g.link, ListChanged: g.publishAlerts, Newest: g.newest,
+		Observer: g.observer.Alerts,
 	})
 	g.publishAlerts()
 	if err = g.resume(live); err != nil {

@@ -57,6 +57,17 @@ func TestReplicasShareAlerts(t *testing.T) {
 			if got := m.json("GET", "/api/v1/alerts", "")["alerts"].([]any); len(got) != 2 {
 				t.Errorf("a replica lists %v, want both alerts", got)
 			}
+			for _, one := range m.json("GET", "/api/v1/alerts", "")["alerts"].([]any) {
+				told, _ := one.(object)["told"].([]any)
+				if one.(object)["about"] != "9" || one.(object)["state"] != "firing" || len(told) != 1 || told[0].(object)["state"] != "told" {
+					t.Errorf("a replica lists %v, want that it fires, about 9, and was told", one)
+				}
+			}
+			asked := f.asked()
+			m.do("GET", "/api/v1/alerts", "")
+			if n := f.asked() - asked; n != 0 {
+				t.Errorf("a list of alerts asks other replicas %d times", n)
+			}
 			if w := m.do("POST", "/api/v1/alerts/acknowledge", `{"of":"source/a"}`); w.Code >= 300 {
 				t.Errorf("acknowledge = %d %s", w.Code, w.Body)
 			}

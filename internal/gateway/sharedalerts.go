@@ -1,10 +1,9 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/alert"
@@ -12,34 +11,20 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// sharedAlerts are the alerts of all replicas, each of which has those of what it does.
+// sharedAlerts are the alerts of all replicas: each has those of what it does, and knows the others from the store.
 type sharedAlerts struct {
 	*alert.Service
 	g *gateway
 }
 
-// Alerts has the alerts of all replicas that answer, and how the receivers are as this one knows them.
-func (s sharedAlerts) Alerts() wire.Alerts {
-	all := s.Service.Alerts()
-	if s.g.replica == nil {
-		return all
+// newest is how a source is, for the alert that another replica has of it.
+func (g *gateway) newest(source string) (snap wire.Source, ok bool) {
+	topic := g.sources.Topic(source)
+	if topic == nil {
+		return snap, false
 	}
-	ctx, done := context.WithTimeout(context.Background(), holderWithin)
-	defer done()
-	for _, a := range s.g.askEach(ctx, question{Op: toAlerts}, "") {
-		if a.Alerts == nil {
-			continue
-		}
-		for _, o := range a.Alerts.Alerts {
-			if !slices.ContainsFunc(all.Alerts, func(p wire.AlertObject) bool { return p.Key == o.Key }) {
-				all.Alerts = append(all.Alerts, o)
-			}
-		}
-	}
-	slices.SortFunc(all.Alerts, func(a, b wire.AlertObject) int {
-		return cmp.Or(cmp.Compare(a.Job, b.Job), cmp.Compare(a.Source, b.Source))
-	})
-	return all
+	latest, ok := g.store.Latest(topic)
+	return snap, ok && json.Unmarshal(latest.Data, &snap) == nil
 }
 
 // Acknowledge acknowledges an alert of any replica.
