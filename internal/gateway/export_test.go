@@ -219,3 +219,9 @@ func (g Gateway) Leave(ctx context.Context) { g.leave(ctx); g.replica.Close() }
 
 // ReplicaID is its id among the replicas.
 func (g Gateway) ReplicaID() string { return g.replica.ID() }
+
+// RunsHere reports whether a run has printed something in this process.
+func (g Gateway) RunsHere(id string) bool {
+	part, err := g.outputs.Runs.Output(context.Background(), id, 0, 0)
+	return err == nil && part.Size > 0
+}

@@ -93,6 +93,7 @@ type gateway struct {
 	replica      *replica.Replica   // nil: no other process shares the store
 	unanswer     func()             // ends the answers to other replicas
 	records      *replica.Records   // of alerts, which the replicas share
+	outputs      *replica.Runs      // is runs, of which the replicas share what was printed
 	sessions     *replica.Records   // of people who have signed in, likewise
 	seeing       *lifecycle.Service // tells people of the replicas
 	storeFault   string             // why the store fails, as it has seen last

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/replica"
 )
 
@@ -20,6 +21,14 @@ func (g *gateway) openReplica(live context.Context, name string, asking replica.
 	g.replica, err = replica.Open(live, replica.Deps{
 		Store: g.store, Asking: asking, Log: g.log, Name: name, Version: version(),
 	})
+	if err == nil {
+		g.outputs, err = replica.OpenRuns(live, replica.RunsOptions{
+			Runs: g.runs, Replica: g.replica, Store: g.store, Log: g.log, Recorded: jobs.OutputTail,
+		})
+	}
+	if err == nil {
+		g.runs = g.outputs
+	}
 	return err
 }
 
@@ -104,6 +113,7 @@ func (g *gateway) endSharing() {
 	}
 	g.unanswer()
 	_ = g.seeing.Stop()
+	g.outputs.Close()
 	g.records.Close()
 	g.sessions.Close()
 	g.watched.close()

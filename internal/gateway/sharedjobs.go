@@ -119,12 +119,12 @@ func (s sharedJobs) hasEnded(ctx context.Context, id string) bool {
 // Output is what a run of any replica has printed.
 func (s sharedJobs) Output(ctx context.Context, id string, from int64, most int) (archive.Output, <-chan struct{}, error) {
 	part, more, err := s.Service.Output(ctx, id, from, most)
-	if s.g.replica == nil || err != nil || more != nil || part.Size > 0 {
+	if s.g.replica == nil || err != nil || more != nil {
 		return part, more, err
 	}
 	record, err := s.Lookup(ctx, id)
-	if err != nil || record.Status.Ended() && record.OutputBytes <= int64(len(record.Output)) {
-		return part, nil, nil // all of it is in the record
+	if err != nil || record.Status.Ended() && record.OutputBytes <= max(part.Size, int64(len(record.Output))) {
+		return part, nil, nil // it is known here, or in the record
 	}
 	a, failed := s.askAbout(ctx, record.Job, question{Op: toOutput, Run: id, From: from, Most: most})
 	switch {

@@ -53,7 +53,7 @@ type public struct{ snapshot.Store }
 // Follow implements [snapshot.Store].
 func (p public) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
 	return p.Store.Follow(ctx, func(e snapshot.Entry) {
-		for _, private := range []string{"access/", "alert/", "replica/", "unit/", "watched/"} {
+		for _, private := range []string{"access/", "alert/", "output/", "replica/", "unit/", "watched/"} {
 			if strings.HasPrefix(e.Topic, private) {
 				return
 			}

@@ -12,8 +12,10 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
+// OutputTail is how many bytes of the end of a run's output its record has, at most.
+const OutputTail = 16 << 10
+
 const (
-	outputTail   = 16 << 10         // bytes of a run's output in its record
 	finishWithin = 30 * time.Second // bound for bringing the end of a run into the archive
 )
 
@@ -39,7 +41,7 @@ func (r *Run) finish(result Result, err error) {
 		more, people := &r.more, s.deps.Clock.People
 		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
 		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, err == nil && result.Warned
-		more.Output, more.OutputBytes = r.output.tail(outputTail)
+		more.Output, more.OutputBytes = r.output.tail(OutputTail)
 		r.behind = tail{shown: []wire.Waiting{}}
 	})
 	r.before.Store(nil)

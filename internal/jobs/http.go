@@ -157,7 +157,7 @@ func (r *Run) keepResult(answer *httpkind.Answer, body []byte) {
 
 // printBody adds the beginning of an answer to the output.
 func (r *Run) printBody(answer *httpkind.Answer) {
-	const most = outputTail / 2
+	const most = OutputTail / 2
 	body, more := answer.Body, len(answer.Body) > most
 	if more {
 		body = body[:most]

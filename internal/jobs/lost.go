@@ -59,9 +59,9 @@ func Lost(deps LostDeps) func(topic string, last progress.Snapshot) (end any, ke
 			return ofTopic(snap), keep
 		}
 		if part, err := deps.Archive.Output(ctx, snap.ID, 0, 0); err == nil && part.Size > 0 {
-			const most = outputTail + 1
+			const most = OutputTail + 1
 			if part, err = deps.Archive.Output(ctx, snap.ID, max(0, part.Size-most), most); err == nil {
-				snap.Output, snap.OutputBytes = lastLines(part.Text, outputTail), part.Size
+				snap.Output, snap.OutputBytes = lastLines(part.Text, OutputTail), part.Size
 			}
 		}
 		now := deps.Clock.Now()
