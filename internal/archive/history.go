@@ -164,7 +164,13 @@ func (h *history) find(field string) (int, bool) {
 }
 
 // number puts a number of a field into the newest bucket.
-func (h *history) number(field string, x float64) {
+func (h *history) number(field string, x float64) { h.put(field, x, x, x) }
+
+// put puts numbers of a field into the newest bucket, of which last is NaN if there are none.
+func (h *history) put(field string, last, low, high float64) {
+	if last != last {
+		return
+	}
 	i, found := h.find(field)
 	if !found {
 		if len(h.series) == MaxFields {
@@ -179,7 +185,8 @@ func (h *history) number(field string, x float64) {
 		}
 		h.series = slices.Insert(h.series, i, &series{field, none(), none(), none()})
 	}
-	h.series[i].add(x)
+	s := h.series[i]
+	s.merge(len(s.last)-1, last, low, high)
 }
 
 // add puts a number into the newest bucket.

@@ -82,6 +82,9 @@ func (m *MemorySamples) Add(source string, sample Sample) {
 	if s.history != nil {
 		s.history.add(at, sample.Value)
 	}
+	if sample.Followed {
+		return
+	}
 	state := slices.Index(m.states, sample.State)
 	if state < 0 {
 		state = min(len(m.states), math.MaxUint8)

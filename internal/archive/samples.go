@@ -35,6 +35,9 @@ type Poll struct {
 type Sample struct {
 	Poll
 	Value any // its numbers are kept, see [Number]; nil: it has none, so there is a gap
+	// Followed says that another process has polled, so that its value and its error alone are known: it is not among the
+	// polls that are listed. Only an archive in memory gets such samples.
+	Followed bool
 }
 
 // A Bucket is the numbers of one field over some polls: those after the bucket before, up to its own time.

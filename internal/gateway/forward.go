@@ -38,6 +38,8 @@ const (
 	toOutput  = "output"
 	toQueue   = "queue"
 	toRefresh = "refresh"
+	toPolls   = "polls"
+	toPast    = "past"
 
 	toAcknowledge = "acknowledge"
 )
@@ -73,7 +75,9 @@ type answer struct {
 
 	Alert *wire.AlertObject `json:"alert,omitempty"`
 
-	NotAsked bool `json:"not_asked,omitempty"` // the source cannot be asked for its value
+	NotAsked bool           `json:"not_asked,omitempty"` // the source cannot be asked for its value
+	Polls    []archive.Poll `json:"polls,omitempty"`     // which this replica has made
+	Past     []byte         `json:"past,omitempty"`      // an [archive.Copy]
 }
 
 // ask asks a replica. The error is [replica.ErrNoReplica], or wraps [replica.ErrNoAnswer].
@@ -117,6 +121,7 @@ func askAgain(ctx context.Context, end time.Time) bool {
 // An asked is what a replica answers, or why it does not.
 type asked struct {
 	answer
+	of  string // its ID
 	err error
 }
 
@@ -126,6 +131,7 @@ func (g *gateway) askEach(ctx context.Context, q question, except string) []aske
 	all := make([]asked, len(members))
 	var asking sync.WaitGroup
 	for i, m := range members {
+		all[i].of = m.ID
 		asking.Go(func() { all[i].answer, all[i].err = g.ask(ctx, m.ID, q) })
 	}
 	asking.Wait()
@@ -166,6 +172,11 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 		if a.OK = err == nil; a.OK {
 			a.Alert = &o
 		}
+	case toPolls:
+		polls, err := g.past.samples.Polls(ctx, q.Source)
+		a.OK, a.Polls = err == nil, polls
+	case toPast:
+		a.OK, a.Past = true, g.copyOf(q.Source)
 	case toRefresh:
 		wait, err := g.sources.Refresh(ctx, q.Source)
 		a.OK, a.Wait, a.NotAsked = err == nil, wait, errors.Is(err, kind.ErrNotAsked)

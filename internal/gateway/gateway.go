@@ -94,6 +94,7 @@ type gateway struct {
 	unanswer     func()             // ends the answers to other replicas
 	records      *replica.Records   // of alerts, which the replicas share
 	outputs      *replica.Runs      // is runs, of which the replicas share what was printed
+	copying      *lifecycle.Service // completes the past by that of other replicas
 	sessions     *replica.Records   // of people who have signed in, likewise
 	seeing       *lifecycle.Service // tells people of the replicas
 	storeFault   string             // why the store fails, as it has seen last
@@ -340,7 +341,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Sources:       sharedSources{g.sources, g},
 		Jobs:          sharedJobs{g.jobs, g},
 		Runs:          sharedJobs{g.jobs, g},
-		Samples:       g.past.samples,
+		Samples:       sharedSamples{g.past.samples, g},
 		Spans:         g.past.spans,
 		Alerts:        sharedAlerts{g.alerts, g},
 		AlertsTopic:   g.alertsTopic(),

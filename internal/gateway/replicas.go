@@ -10,6 +10,7 @@ import (
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/replica"
 )
 
@@ -103,6 +104,7 @@ func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	g.sources.Moved() // others may have come since
 	g.beginSeeing(ctx)
 	g.unanswer, err = g.replica.Answer(g.answer)
+	g.copying = lifecycle.Loop(ctx, g.copyPast)
 	return err
 }
 
@@ -112,6 +114,7 @@ func (g *gateway) endSharing() {
 		return
 	}
 	g.unanswer()
+	_ = g.copying.Stop()
 	_ = g.seeing.Stop()
 	g.outputs.Close()
 	g.records.Close()

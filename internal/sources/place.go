@@ -151,16 +151,13 @@ func (s *poller) recordOwner(snap *wire.Source) {
 	if snap.State == wire.SourcePending || !isNew && snap.State == before.State {
 		return
 	}
-	sample := archive.Sample{Poll: archive.Poll{At: wall, State: snap.State}}
+	sample := archive.Sample{Poll: archive.Poll{At: wall, State: snap.State}, Followed: true}
 	if isNew {
 		sample.At = *snap.UpdatedAt
 	}
 	var value any
 	if snap.State == wire.SourceOK && json.Unmarshal(snap.Value, &value) == nil {
 		sample.Value = archive.Few(value, s.Show.Value)
-	}
-	if snap.Error != nil {
-		sample.Error = *snap.Error
 	}
 	s.svc.deps.Samples.Add(s.Name, sample)
 }
