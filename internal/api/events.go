@@ -72,7 +72,7 @@ func (a *API) events(r *http.Request, f archive.EventFilter, limit int) ([]wire.
 	for _, e := range found {
 		of := wire.Event{
 			ID: strconv.FormatInt(e.ID, 10), Time: e.At.UTC(), Kind: e.Kind, Source: e.Source, Job: e.Job, Run: e.Run,
-			Text: e.Text, Data: e.Data,
+			Text: e.Text, Data: e.Data, Replica: e.Replica,
 		}
 		if manages {
 			of.Who = e.Who

@@ -67,7 +67,8 @@ func (s *eventStream) begin(last string) error {
 	newest, _ := strconv.ParseInt(latest.ID, 10, 64)
 	id, err := strconv.ParseInt(last, 10, 64)
 	s.after, s.limit = id, maxEvents
-	if err != nil || id < oldest || id > newest { // of another gateway, or what it had then is not kept any more
+	newest = max(newest, s.api.deps.Clock.Wall().UnixMicro()) // which another replica may have had before this one
+	if err != nil || id < oldest || id > newest {             // of another gateway, or what it had then is not kept any more
 		s.after, s.lost = 0, true
 	}
 	return nil

@@ -19,6 +19,9 @@ type Event struct {
 	Who    string // who did it; empty: nobody did, or it is not known who
 	Text   string // a short text for people
 	Data   json.RawMessage
+	// Replica is the name of the one of several processes to which it happened; empty: there is one. An archive on disk,
+	// which one process has, does not keep it.
+	Replica string
 }
 
 // Subject is what an event is about: its source, its job, or else who did it. Events of a kind and a subject have a bound

@@ -31,6 +31,9 @@ const maxLine = 8 << 10
 type Options struct {
 	// File is the name of the file to which a line is appended now. Empty means that nothing is recorded.
 	File func() string
+	// Replica is the name of this process among those that share its store, which each line has; empty: there are no
+	// others.
+	Replica string
 	// Clock has the times of lines.
 	Clock *clock.Clock
 	// Logger gets a record when lines are lost, and when they are written again.
@@ -93,7 +96,11 @@ func Check(name string) error {
 func (l *Log) Record(who Actor, action string, attrs ...slog.Attr) {
 	l.options.Tell(Record{who, action, attrs})
 	if name := l.options.File(); name != "" {
-		l.write(name, encodeLine(l.options.Clock.Wall(), action, slices.Concat(who, attrs)))
+		attrs = slices.Concat(who, attrs)
+		if l.options.Replica != "" {
+			attrs = append(attrs, slog.String("replica", l.options.Replica))
+		}
+		l.write(name, encodeLine(l.options.Clock.Wall(), action, attrs))
 	}
 }
 

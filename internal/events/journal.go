@@ -57,7 +57,7 @@ var Personal = []string{SignIn, SignOut}
 // maxText bounds the text of an event, and each text of its data, in bytes.
 const maxText = 1000
 
-// Deps is what a [Journal] uses. Every field but Before must be set.
+// Deps is what a [Journal] uses. Every field but Before, Replica and Tell must be set.
 type Deps struct {
 	Archive archive.Events
 	Clock   *clock.Clock
@@ -66,6 +66,11 @@ type Deps struct {
 	// Wake is called with the ID of each event when the archive has it, in their order. It must not block, nor call the
 	// Journal.
 	Wake func(id int64)
+	// Replica is what people call this process among those that share the store; empty: there are no others.
+	Replica string
+	// Tell is called with each event of this process, in their order, for the others, but for those of the kind
+	// [Replica]. It must not block, nor call the Journal. Nil means that there are none.
+	Tell func(e archive.Event)
 }
 
 // A Journal records events. [Open] makes one.
@@ -88,6 +93,9 @@ func Open(ctx context.Context, deps Deps) (*Journal, error) {
 	}
 	if len(newest) > 0 {
 		j.last = newest[0].ID
+	}
+	if deps.Replica != "" {
+		newest = nil // of other processes: of this one there was none before
 	}
 	before, err := deps.Archive.List(ctx, archive.EventFilter{Kinds: []string{Start, Stop}}, 1)
 	if err != nil {
@@ -114,6 +122,24 @@ func (j *Journal) addLocked(e archive.Event, data any) {
 	j.last = max(j.last+1, wall.UnixMicro())
 	e.ID, e.At, e.Text = j.last, wall.Truncate(time.Millisecond), brief(e.Text)
 	e.Data, _ = json.Marshal(data) // everything here encodes
+	e.Replica = j.deps.Replica
+	j.deps.Archive.Add(e)
+	j.deps.Wake(e.ID)
+	if j.deps.Tell != nil && e.Kind != Replica { // what becomes of another one each sees itself
+		j.deps.Tell(e)
+	}
+}
+
+// Heard records an event of another process that shares the store. Its ID stays, unless there is a newer event here already:
+// then it is the next one, so that those who read along get it.
+func (j *Journal) Heard(e archive.Event) {
+	if e.Kind == Run && e.Text == lost && !j.noteLost(e.Run) {
+		return // both have found that out
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.ID = max(j.last+1, e.ID)
+	j.last = e.ID
 	j.deps.Archive.Add(e)
 	j.deps.Wake(e.ID)
 }

@@ -26,10 +26,14 @@ func (g *gateway) openJournal(ctx context.Context) (err error) {
 		g.events = archive.NewMemoryEvents(archive.NewEventBounds(memoryEvents))
 	}
 	topic := g.eventsTopic()
-	g.journal, err = events.Open(ctx, events.Deps{
+	deps := events.Deps{
 		Archive: g.events, Clock: g.clock, Before: before,
 		Wake: func(id int64) { _ = topic.Publish(sse.Event{ID: strconv.FormatInt(id, 10)}) },
-	})
+	}
+	if g.replica != nil {
+		return g.openSharedJournal(ctx, deps)
+	}
+	g.journal, err = events.Open(ctx, deps)
 	return err
 }
 

@@ -40,6 +40,8 @@ const (
 	toRefresh = "refresh"
 	toPolls   = "polls"
 	toPast    = "past"
+	toHear    = "hear"
+	toEvents  = "events"
 
 	toAcknowledge = "acknowledge"
 )
@@ -61,6 +63,8 @@ type question struct {
 	Alert   string           `json:"alert,omitempty"` // the key of its subject
 	By      string           `json:"by,omitempty"`
 	Reason  string           `json:"reason,omitempty"`
+	Who     string           `json:"who,omitempty"`    // the ID of the replica that asks
+	Events  []archive.Event  `json:"events,omitempty"` // that have happened to it
 }
 
 // An answer is that to a question. Ok is false if the replica cannot answer that.
@@ -78,6 +82,10 @@ type answer struct {
 	NotAsked bool           `json:"not_asked,omitempty"` // the source cannot be asked for its value
 	Polls    []archive.Poll `json:"polls,omitempty"`     // which this replica has made
 	Past     []byte         `json:"past,omitempty"`      // an [archive.Copy]
+
+	Events []archive.Event  `json:"events,omitempty"` // newest first
+	Newest int64            `json:"newest,omitempty"` // the ID of the newest event that is known of the one that asks
+	Heard  map[string]int64 `json:"heard,omitempty"`  // the same of all replicas
 }
 
 // ask asks a replica. The error is [replica.ErrNoReplica], or wraps [replica.ErrNoAnswer].
@@ -177,6 +185,10 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 		a.OK, a.Polls = err == nil, polls
 	case toPast:
 		a.OK, a.Past = true, g.copyOf(q.Source)
+	case toHear:
+		a.OK, a.Newest = true, g.telling.hear(q.Who, q.Events)
+	case toEvents:
+		return g.telling.page(ctx, q.From)
 	case toRefresh:
 		wait, err := g.sources.Refresh(ctx, q.Source)
 		a.OK, a.Wait, a.NotAsked = err == nil, wait, errors.Is(err, kind.ErrNotAsked)

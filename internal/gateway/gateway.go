@@ -95,6 +95,8 @@ type gateway struct {
 	records      *replica.Records   // of alerts, which the replicas share
 	outputs      *replica.Runs      // is runs, of which the replicas share what was printed
 	copying      *lifecycle.Service // completes the past by that of other replicas
+	telling      *sharedEvents      // tells other replicas of events; nil: there are none
+	tells        *lifecycle.Service // has it do so
 	sessions     *replica.Records   // of people who have signed in, likewise
 	seeing       *lifecycle.Service // tells people of the replicas
 	storeFault   string             // why the store fails, as it has seen last
@@ -254,6 +256,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	}()
 	g.auditLog = audit.New(audit.Options{
 		File: g.auditFile, Clock: g.clock, Logger: g.log, Lost: g.observer.auditFailed, Tell: g.journal.Audited,
+		Replica: g.replica.Name(),
 	})
 	if g.scheduler, err = g.newScheduler(); err != nil {
 		return err

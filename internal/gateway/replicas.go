@@ -105,6 +105,7 @@ func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	g.beginSeeing(ctx)
 	g.unanswer, err = g.replica.Answer(g.answer)
 	g.copying = lifecycle.Loop(ctx, g.copyPast)
+	g.tells = lifecycle.Loop(ctx, g.telling.run)
 	return err
 }
 
@@ -115,6 +116,10 @@ func (g *gateway) endSharing() {
 	}
 	g.unanswer()
 	_ = g.copying.Stop()
+	_ = g.tells.Stop()
+	ctx, done := context.WithTimeout(context.Background(), tellAgain)
+	defer done()
+	g.telling.tellAll(ctx)
 	_ = g.seeing.Stop()
 	g.outputs.Close()
 	g.records.Close()

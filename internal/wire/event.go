@@ -16,6 +16,8 @@ type Event struct {
 	Who    string          `json:"who,omitempty"`    // who did it, for those who may manage the gateway
 	Text   string          `json:"text"`             // a short text for people
 	Data   json.RawMessage `json:"data"`             // an object whose members depend on the kind
+
+	Replica string `json:"replica,omitempty"` // the name of the one to which it happened; empty: no others share the store
 }
 
 // Events is the answer with what happened, newest first.
