@@ -10,6 +10,7 @@ const (
 	moved     = 5 * time.Second        // within which work moves from one replica to another, if none has died
 	orphaned  = 5 * time.Second        // on top of a lease, until others do the work of a replica that has died
 	elected   = 10 * time.Second       // until clients hear something again after the death of the stream's leader
+	spread    = 5 * time.Second        // over which sources are polled after the wall clock was set
 	drained   = time.Second            // until clients hear something again after a replica was told to stop
 	fenced    = 2 * time.Second        // within which a replica that was stopped gives up its work after SIGCONT
 	noticed   = 100 * time.Millisecond // until the upstream knows that a connection was broken off

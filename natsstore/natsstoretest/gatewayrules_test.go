@@ -233,8 +233,8 @@ func (l *gatewayLog) silences() {
 func (l *gatewayLog) quietness(usual time.Duration) []span {
 	delays := l.delays(l.lease+orphaned+usual, func(f disturbance) time.Duration {
 		switch f.fault {
-		case faultStep:
-			return 0
+		case faultStep: // it could be that the machine has slept: the polls of all sources are spread
+			return f.from + spread + usual
 		case faultTerm:
 			return f.from + drained + usual
 		case faultServer:
