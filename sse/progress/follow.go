@@ -76,6 +76,7 @@ func (t *Tracker) apply(e snapshot.Entry) {
 		rec.topic.Open(e.Run)
 		t.records[e.Topic] = rec
 	}
+	delete(t.parting, e.Topic) // it is back, or has another run
 	isKnown := false
 	if e.State == snapshot.Orphan || rec.orphan != nil {
 		isKnown = t.orphanLocked(&rec, e)
@@ -108,25 +109,74 @@ func (t *Tracker) topic(name string) *sse.Topic {
 	return t.hub.Topic(name, opts)
 }
 
-// removeLocked drops the record of a topic whose entry has left the store.
+// removeLocked drops the record of a topic whose entry has left the store. If that was before the end, which Lost makes, the
+// record stays until that has returned: it may block, and the store calls apply within its locks.
 func (t *Tracker) removeLocked(name string, rec record) {
-	if !rec.topic.Ended() {
-		last := Snapshot{Run: rec.run}
-		if latest, ok := rec.topic.Latest(); ok && ofRun(latest, rec.run) {
-			last.Data = latest.Data
-		}
-		end, isMine := t.lostEnd(name, last)
-		if !isMine {
-			end.data = lost
-		}
-		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: end.data}) // fails only if the run has ended
-	}
-	rec.topic.Remove(rec.run)
-	delete(t.records, name)
 	rec.orphan.settle()
 	if rec.job != nil {
 		rec.job.end(ErrLost)
 	}
+	if rec.topic.Ended() || t.lost == nil {
+		t.dropLocked(name, rec, lost)
+		return
+	}
+	rec.job, rec.orphan = nil, nil
+	t.records[name] = rec
+	if t.parting == nil {
+		t.parting = map[string]string{}
+		go t.partAll()
+	}
+	t.parting[name] = rec.run
+}
+
+// dropLocked drops a record, after an end that is needed if the topic has none.
+func (t *Tracker) dropLocked(name string, rec record, end []byte) {
+	if !rec.topic.Ended() {
+		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: end}) // fails only if the run has ended
+	}
+	rec.topic.Remove(rec.run)
+	delete(t.records, name)
+}
+
+// partAll is the goroutine that gives the runs that are gone their ends, until there are none left. [Tracker.Shutdown] waits
+// for it.
+func (t *Tracker) partAll() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.parting) > 0 {
+		for name, run := range t.parting { // others may come and go
+			t.partLocked(name, run)
+		}
+	}
+	t.parting = nil
+	t.changedLocked()
+}
+
+// partLocked gives a run that is gone its end. It releases mu while Lost makes that.
+func (t *Tracker) partLocked(name, run string) {
+	rec, ok := t.records[name]
+	if !ok || rec.run != run { // the Tracker has ended
+		delete(t.parting, name)
+		return
+	}
+	last := Snapshot{Run: run}
+	if latest, ok := rec.topic.Latest(); ok && ofRun(latest, run) {
+		last.Data = latest.Data
+	}
+	t.mu.Unlock()
+	end, isMine := t.lostEnd(name, last)
+	if !isMine {
+		end.data = lost
+	}
+	t.mu.Lock()
+	if t.parting[name] != run { // it is back, or has another run
+		return
+	}
+	delete(t.parting, name)
+	if rec, ok := t.records[name]; ok {
+		t.dropLocked(name, rec, end.data)
+	}
+	t.changedLocked()
 }
 
 // lostEnd is the terminal of a lost run, and for how long it is kept.

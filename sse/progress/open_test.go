@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
+	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
 // openFixture makes a Tracker on store that ends with the test.
@@ -223,6 +224,51 @@ func TestLostWithAPayload(t *testing.T) {
 			if ev := nextData(t, s); !strings.HasPrefix(string(ev.Data), want) || strings.Contains(string(ev.Data), "1234") {
 				t.Errorf("after %q the run ends with %s, want %s", what, ev.Data, want)
 			}
+		}
+	})
+}
+
+// Lost may block: the store does not wait for it, nor do other topics, nor a new run of the same topic. Shutdown does.
+func TestLostMayBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &scriptedStore{Memory: snapshot.NewMemory()}
+		f := openFixture(t, store, progress.Options{Lost: func(topic string, _ progress.Snapshot) (any, time.Duration) {
+			time.Sleep(5 * time.Second)
+			return topic + " is lost", 0
+		}})
+		gone := func(topic string) *ssetest.Stream {
+			job := mustStart(t, f.Tracker, topic)
+			job.Publish(topic)
+			s := f.open(t, topic, "")
+			nextData(t, s)
+			store.tell(snapshot.Entry{Topic: topic, Run: job.ID(), N: 1, State: snapshot.Gone})
+			if got := context.Cause(job.Context()); got != progress.ErrLost {
+				t.Errorf("cause of a lost run = %v, want ErrLost", got)
+			}
+			return s
+		}
+		began := time.Now()
+		a, b := gone("a"), gone("b")
+		store.tell(snapshot.Entry{Topic: "b", Run: "newer", N: 7, State: snapshot.Live, Data: []byte("7")})
+		other := mustStart(t, f.Tracker, "c")
+		other.Publish(1)
+		next(t, f.open(t, "c", ""), other, "1", "1")
+		if ev := nextData(t, b); ev.ID != "newer-7" {
+			t.Errorf("the stream of a topic that has another run got %q", ev.ID)
+		}
+		if d := time.Since(began); d > 0 {
+			t.Errorf("all that took %v while Lost blocked", d)
+		}
+		if ev := nextData(t, a); string(ev.Data) != `"a is lost"` || time.Since(began) != 5*time.Second {
+			t.Errorf("after %v the lost run ends with %s", time.Since(began), ev.Data)
+		}
+		other.Finish(nil)
+		c := gone("d")
+		if err := f.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if ev := nextData(t, c); string(ev.Data) != `"d is lost"` {
+			t.Errorf("at a shutdown the lost run ends with %s", ev.Data)
 		}
 	})
 }

@@ -74,12 +74,16 @@ func (t *Tracker) await(ctx context.Context, count func() int) error {
 	}
 }
 
-// beginningLocked returns how many starts and adoptions are in progress.
+// beginningLocked returns how many starts are in progress, and ends of lost runs.
 func (t *Tracker) beginningLocked() int {
+	n := len(t.starting)
 	if t.adopting > 0 {
-		return len(t.starting) + 1
+		n++
 	}
-	return len(t.starting)
+	if t.parting != nil {
+		n++
+	}
+	return n
 }
 
 // busyLocked returns how many runs of this process have not ended: those without a terminal, and work that has not

@@ -46,6 +46,7 @@ type Tracker struct {
 	unused   *start              // for the next one; nil: none
 	orphans  []*orphan           // to be adopted and ended
 	adopting int                 // the goroutines that do that
+	parting  map[string]string   // runs that have left the store before their ends, which Lost makes, by topic; nil: no goroutine does that
 	asked    map[string]struct{} // runs that some process has asked to stop, lately; nil until there is one
 	changed  chan struct{}       // closed when one of the fields above has changed; nil while nothing waits for that
 }
@@ -82,8 +83,8 @@ type Options struct {
 	// kept. A nil end means that the run is not the Tracker's to end: an Orphan is left to whoever adopts it, and readers
 	// of an entry that is gone get the default.
 	//
-	// Lost may be called where the store calls its followers, so it must not block, nor call the Tracker or the store. It
-	// may be called for the same run again, and in other processes too. If Lost is nil, the terminal is
+	// Lost may take a while, such as for a look into a database: readers, and starts on the topic, wait for it. It must not
+	// call the Tracker. It may be called concurrently, for the same run again, and in other processes too. If Lost is nil, the terminal is
 	// `{"status":"lost","error":"..."}`, kept for Retention.
 	Lost func(topic string, last Snapshot) (end any, keep time.Duration)
 
