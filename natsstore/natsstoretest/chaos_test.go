@@ -230,10 +230,6 @@ func TestChaos(t *testing.T) {
 	}
 	c := own(t, 3, "")
 	h := newHistory()
-	f := &fleet{t: t, h: h, servers: c.servers}
-	for range 4 {
-		f.begin()
-	}
 	watched, unwatch := context.WithCancel(t.Context())
 	defer unwatch()
 	var watchers sync.WaitGroup
@@ -243,6 +239,10 @@ func TestChaos(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	f := &fleet{t: t, h: h, servers: c.servers}
+	for range 4 {
+		f.begin()
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), *chaos)
 	defer cancel()
