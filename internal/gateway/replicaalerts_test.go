@@ -63,10 +63,14 @@ func TestReplicasShareAlerts(t *testing.T) {
 					t.Errorf("a replica lists %v, want that it fires, about 9, and was told", one)
 				}
 			}
-			asked := f.asked()
-			m.do("GET", "/api/v1/alerts", "")
-			if n := f.asked() - asked; n != 0 {
-				t.Errorf("a list of alerts asks other replicas %d times", n)
+			for _, silent := range []bool{true, false} { // a list asks nobody
+				for _, other := range []*member{a, b} {
+					f.silence(other.ReplicaID(), silent)
+				}
+				begin := time.Now()
+				if got := m.json("GET", "/api/v1/alerts", "")["alerts"].([]any); len(got) != 2 || time.Since(begin) > 0 {
+					t.Errorf("a replica lists %v after %v, want both alerts at once", got, time.Since(begin))
+				}
 			}
 			if w := m.do("POST", "/api/v1/alerts/acknowledge", `{"of":"source/a"}`); w.Code >= 300 {
 				t.Errorf("acknowledge = %d %s", w.Code, w.Body)

@@ -27,20 +27,11 @@ type questions struct {
 	mu      sync.Mutex // guards the field below
 	answers map[string]func(context.Context, []byte) []byte
 	silent  map[string]bool // those that do not answer
-	count   int             // of questions
-}
-
-// asked is how many questions there were.
-func (q *questions) asked() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.count
 }
 
 func (q *questions) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
 	q.mu.Lock()
 	answer, silent := q.answers[id], q.silent[id]
-	q.count++
 	q.mu.Unlock()
 	if silent {
 		<-ctx.Done()
