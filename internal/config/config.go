@@ -60,6 +60,7 @@ type Config struct {
 	Jobs      []*Job
 	Notify    []*Notify
 	Quiet     []*Quiet
+	Forward   *Forward // nil: states are not published
 }
 
 // Socket has the permissions of the unix socket.

@@ -88,7 +88,7 @@ type fileReader struct {
 	c     *Config
 	pace  pace     // of defaults
 	later struct { // sections that refer to other parts, and so are read after them wherever they stand
-		listen, upstreams, sources, jobs, notify, alerts, quiet, access func()
+		listen, upstreams, sources, jobs, notify, alerts, quiet, access, forward func()
 	}
 }
 
@@ -152,6 +152,10 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.LazyFunc("store",
 			"where state is kept: `memory`, which ends with the process, a directory, or NATS, where replicas share it",
 			storeShape, f.store).Also("storage state database db data").Default("memory"),
+		grammar.LazyFunc("forward",
+			"where the states of sources and jobs are published for other programs",
+			func() grammar.Shape { return grammar.AtLeastOne(grammar.Object(f.forwardKeys(&ForwardNATS{}))) }, f.forward).
+			Also("publish export output").Some().Defer(&f.later.forward),
 	}
 }
 
@@ -187,7 +191,7 @@ func (f *fileReader) read(n *grammar.Node) {
 	later := f.later
 	alerts := func() { f.alertDefaults(later.alerts, n.Get("defaults").Get("alert")) }
 	for _, read := range []func(){
-		later.upstreams, later.notify, alerts, later.sources, later.jobs, later.quiet, later.access, later.listen,
+		later.upstreams, later.notify, alerts, later.sources, later.jobs, later.quiet, later.access, later.listen, later.forward,
 	} {
 		if read != nil {
 			read()

@@ -87,3 +87,25 @@ sources:
 		}
 	}
 }
+
+// States are published below a subject of an upstream of NATS.
+func TestForward(t *testing.T) {
+	const good = "version: 1\nforward: {nats: {upstream: bus}}\nupstreams: {bus: {nats: h}, web: {http: http://h}}\n"
+	c, problems := config.Load("t.yaml", []byte(good))
+	if problems != nil || c.Forward.NATS.Upstream != c.Upstreams[0] || c.Forward.NATS.Subject != "tidewire" {
+		t.Errorf("%v, %+v", problems, c)
+	}
+	for _, tt := range []struct{ from, to, want string }{
+		{"bus}", "bsu}", `t.yaml:2:28: unknown upstream "bsu", did you mean "bus"?`},
+		{"bus}", "web}", `t.yaml:2:28: upstream "web" is not one with nats, name one that has the key nats`},
+		{"bus}", "bus, subject: 'a.>'}", `t.yaml:2:42: subject: "a.>" is not one subject, write a whole subject`},
+		{"upstream: bus", "", `t.yaml:2:17: nats of forward has no upstream, add one such as upstream: bus`},
+		{"{nats: {upstream: bus}}", "{}", `t.yaml:2:10: forward is empty, add nats such as nats: {upstream: bus}`},
+		{"{nats: {upstream: bus}}", "{http: x}", `t.yaml:2:11: unknown key "http" in forward, `},
+	} {
+		_, problems := config.Load("t.yaml", []byte(strings.Replace(good, tt.from, tt.to, 1)))
+		if text := problems.Error(); !strings.Contains(text, tt.want) {
+			t.Errorf("with %s:\n%v\nwant %s", tt.to, text, tt.want)
+		}
+	}
+}

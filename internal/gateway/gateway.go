@@ -40,6 +40,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/forward"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/lifecycle"
@@ -113,6 +114,7 @@ type gateway struct {
 	past         past
 	cfg          atomic.Pointer[config.Config] // what is configured now
 	upstreams    upstream.Pool
+	forwarder    *forward.Forwarder
 	sources      *sources.Service
 	jobs         *jobs.Service
 	parts        parts
@@ -244,6 +246,8 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 // assemble makes the parts of a gateway, and puts the configuration to work.
 func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Options) (err error) {
 	g.clients = slog.New(g.flooding)
+	g.forwarder = forward.Open(live, g.log)
+	g.store.OnWrite(g.forwarder.Written)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
 	if err = g.openJournal(live); err != nil {
@@ -286,7 +290,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	if err := g.replica.Join(live, configID(cfg, opts.Files)); err != nil {
 		return err
 	}
-	g.parts = parts{&g.upstreams, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &forwarding{g.forwarder, &g.upstreams, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err

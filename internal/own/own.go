@@ -28,7 +28,8 @@ import (
 // Make one with [New].
 type Store struct {
 	inner   snapshot.Store
-	maxData int // of inner
+	maxData int                             // of inner
+	written func(topic string, data []byte) // nil: nobody is told
 
 	mu     sync.Mutex // guards the fields below; after all other locks, the store's included
 	claims map[string]*claim
@@ -39,6 +40,17 @@ type Store struct {
 // New returns a Store on inner.
 func New(inner snapshot.Store) *Store {
 	return &Store{inner: inner, maxData: inner.MaxData(), claims: make(map[string]*claim)}
+}
+
+// OnWrite has f told of each state that this process writes, in the order of each topic; those of a claim that is lost or over
+// are none. f must neither block nor call the store. OnWrite is called before there are claims.
+func (s *Store) OnWrite(f func(topic string, data []byte)) { s.written = f }
+
+// tell tells of a state.
+func (c *claim) tell(data []byte) {
+	if c.of.written != nil && data != nil && !c.isLost() {
+		c.of.written(c.topic, data)
+	}
 }
 
 // A claim is one of this process that the follower has not heard the end of.
@@ -188,11 +200,15 @@ func (c *claim) Put(data []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.of.mu.Lock()
-	if !c.ended && !c.released && len(data) <= c.of.maxData {
+	counts := !c.ended && !c.released && len(data) <= c.of.maxData
+	if counts {
 		c.n++
 		c.data = data
 	}
 	c.of.mu.Unlock()
+	if counts {
+		c.tell(data)
+	}
 	c.Claim.Put(data)
 }
 
@@ -211,6 +227,9 @@ func (c *claim) Finish(ctx context.Context, data []byte, retention time.Duration
 	err := c.Claim.Finish(ctx, data, retention)
 	if !first {
 		return err
+	}
+	if err == nil && first && c.of.written != nil && data != nil {
+		c.of.written(c.topic, data) // the claim is over, as it should be
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,13 +68,19 @@ func (l *Link) Close() error {
 }
 
 // Publish publishes a message, once the link is up. It does not wait for the message to arrive anywhere: one that is on
-// the way when the connection ends is lost. The error is ctx's, or why there is no connection.
+// the way when the connection ends is lost. The error is ctx's, or why there is no connection. A message that is too large for
+// the servers is dropped, which the log has.
 func (l *Link) Publish(ctx context.Context, subject string, data []byte) error {
 	conn, err := l.get(ctx)
 	if err != nil {
 		return err
 	}
-	return conn.Publish(subject, data)
+	err = conn.Publish(subject, data)
+	if errors.Is(err, client.ErrMaxPayload) {
+		l.env.Log.Error("a message was not published: it is larger than the servers take", "subject", subject, "bytes", len(data), "most", conn.MaxPayload())
+		return nil
+	}
+	return err
 }
 
 // MaxData returns how large a message may be, in bytes; 0 if that is not known now.
