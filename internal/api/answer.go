@@ -16,6 +16,8 @@ func live(w http.ResponseWriter, _ *http.Request) {
 // another gateway would not do better. Why the store fails is not for everybody.
 func (a *API) ready(w http.ResponseWriter, _ *http.Request) {
 	switch {
+	case a.deps.Newer():
+		answer(w, http.StatusServiceUnavailable, wire.Health{Status: wire.HealthUnavailable, Store: wire.StoreNewer})
 	case !a.deps.Ready():
 		health := wire.Health{Status: wire.HealthUnavailable}
 		if a.deps.StoreFails() { // of replicas: others work

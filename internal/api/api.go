@@ -155,6 +155,8 @@ type Deps struct {
 	ReplicasTopic *sse.Topic
 	// Ready reports whether the gateway polls and answers.
 	Ready func() bool
+	// Newer reports that this process takes no part, as a newer version of the program writes the store.
+	Newer func() bool
 	// StoreFails reports whether state cannot be stored now.
 	StoreFails func() bool
 	// Metrics answers GET /metrics. Nil means that there are none.

@@ -183,6 +183,7 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Log:        log,
 		Clients:    flood.NewHandler(slog.NewTextHandler(&s.log, nil)),
 		Ready:      func() bool { return true },
+		Newer:      func() bool { return false },
 		StoreFails: func() bool { return s.storeFails },
 	}).Handler()
 }

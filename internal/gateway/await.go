@@ -3,20 +3,22 @@ package gateway
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/lifecycle"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// answerWhile answers requests on ln while wait waits for a store that cannot be reached yet: the process lives and is not
-// ready. ln stays open.
-func answerWhile(live context.Context, ln net.Listener, secret *tls.Config, wait func() error) error {
+// answerWhile answers requests on ln while wait waits for a store that cannot be reached yet, or that this program cannot
+// read, as refused says then: the process lives and is not ready. ln stays open.
+func answerWhile(live context.Context, ln net.Listener, secret *tls.Config, refused, wait func() error) error {
 	lent := &lentListener{Listener: ln}
 	server := &http.Server{
-		Handler: http.HandlerFunc(notYet), TLSConfig: secret, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
+		Handler: notYet(refused), TLSConfig: secret, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
 	}
 	server.SetKeepAlivesEnabled(false) // the next request is the real server's
 	answers := lifecycle.Start(live, func(context.Context, func()) error {
@@ -37,22 +39,28 @@ func answerWhile(live context.Context, ln net.Listener, secret *tls.Config, wait
 }
 
 // notYet answers while the state cannot be read.
-func notYet(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	switch r.URL.Path {
-	case "/livez":
-		_, _ = w.Write([]byte(`{"status":"ok"}` + "\n"))
-	case "/readyz":
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"status":"unavailable","store":"failing"}` + "\n"))
-	default:
-		h.Set("Content-Type", "application/problem+json")
-		h.Set("Retry-After", "2")
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"type":"about:blank","title":"Service Unavailable","status":503,` +
-			`"detail":"the store of this replica cannot be reached yet: its log says why"}` + "\n"))
+func notYet(refused func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+		health := wire.Health{Status: wire.HealthUnavailable, Store: wire.StoreFailing}
+		detail := "the store of this replica cannot be reached yet: its log says why"
+		if err := refused(); err != nil {
+			health.Store, detail = wire.StoreNewer, err.Error()
+		}
+		status, body := http.StatusServiceUnavailable, any(health)
+		switch r.URL.Path {
+		case "/livez":
+			status, body = http.StatusOK, wire.Health{Status: wire.HealthOK}
+		case "/readyz":
+		default:
+			h.Set("Content-Type", "application/problem+json")
+			h.Set("Retry-After", "2")
+			body = map[string]any{"type": "about:blank", "title": "Service Unavailable", "status": status, "detail": detail}
+		}
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(body)
 	}
 }
 

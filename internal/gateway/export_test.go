@@ -71,6 +71,12 @@ func NewGateway(t testing.TB, ctx context.Context, cfg *config.Config, opts Opti
 	return Gateway{g}
 }
 
+// TryOpen makes a gateway, and ends it, unless that fails or does not come to an end with ctx.
+func TryOpen(ctx context.Context, cfg *config.Config, opts Options) error {
+	_, err := open(ctx, cfg, "127.0.0.1:0", opts)
+	return err
+}
+
 // Run polls, and loads the configuration again as the options say, until ctx ends.
 func (g Gateway) Run(ctx context.Context) { <-g.Start(ctx) }
 
@@ -213,6 +219,15 @@ func Named(opts Options, name string) Options {
 	opts.name = name
 	return opts
 }
+
+// WithFormat returns options of a gateway that reads what replicas share up to a format.
+func (o Options) WithFormat(format int) Options {
+	o.format = format
+	return o
+}
+
+// Refused is why it takes no part among the replicas.
+func (g Gateway) Refused() error { return g.replica.Refused() }
 
 // Leave has the gateway leave the other replicas.
 func (g Gateway) Leave(ctx context.Context) { g.leave(ctx); g.replica.Close() }

@@ -20,8 +20,6 @@ import (
 // that was authenticated where it came in. Alone, nothing is asked.
 
 const (
-	// questionFormat is the version of questions. Fields that are not known are ignored.
-	questionFormat = 1
 	// startWithin bounds the time for the answer to a start, which has to be stored, and askWithin that for any other.
 	startWithin = 10 * time.Second
 	askWithin   = 3 * time.Second
@@ -48,7 +46,7 @@ const (
 
 // A question is what one replica asks another one, as JSON.
 type question struct {
-	Format  int              `json:"v"`
+	Format  int              `json:"v"` // see package replica
 	Op      string           `json:"op"`
 	Job     string           `json:"job,omitempty"`
 	Args    map[string]any   `json:"args,omitempty"` // as the client gave them, defaults included
@@ -101,7 +99,7 @@ func (g *gateway) ask(ctx context.Context, id string, q question) (a answer, err
 	}
 	ctx, done := context.WithTimeout(ctx, within)
 	defer done()
-	q.Format = questionFormat
+	q.Format = g.replica.Format()
 	data, err := json.Marshal(q)
 	if err != nil {
 		return a, err
@@ -152,7 +150,7 @@ func (g *gateway) answer(ctx context.Context, data []byte) []byte {
 	defer done()
 	var q question
 	var a answer
-	if json.Unmarshal(data, &q) == nil && q.Format <= questionFormat {
+	if json.Unmarshal(data, &q) == nil && g.replica.Reads(q.Format) == nil {
 		a = g.answerTo(ctx, q)
 	}
 	data, err := json.Marshal(a)

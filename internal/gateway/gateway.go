@@ -162,6 +162,9 @@ type Options struct {
 
 	name   string         // of this replica; empty: by where it listens
 	asking replica.Asking // asks the other processes that share the store; nil: there are none
+	format int            // the newest one of what they share that this one reads; 0: that of the program
+
+	joining func(*replica.Replica) // called before it joins the others; nil: nobody is told
 }
 
 // Run serves cfg on ln until ctx ends, then stops in order: polling, runs, streams,
@@ -176,16 +179,19 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	live, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var g *gateway
+	var joining atomic.Pointer[replica.Replica]
 	prepare := func() (err error) {
-		g, err = open(live, cfg, config.ListenAddress(ln.Addr()), *opts)
+		opts := *opts
+		opts.joining = joining.Store
+		g, err = open(live, cfg, config.ListenAddress(ln.Addr()), opts)
 		return err
 	}
 	var err error
 	if cfg.NATS == nil {
 		err = prepare()
-	} else { // this may take as long as no server can be reached
+	} else { // this may take as long as no server can be reached, or as what the others write cannot be read
 		opening := context.AfterFunc(ctx, end)
-		err = answerWhile(live, ln, opts.TLS, prepare)
+		err = answerWhile(live, ln, opts.TLS, func() error { return joining.Load().Refused() }, prepare)
 		if !opening() {
 			return nil
 		}
@@ -195,9 +201,6 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 	}
 	return g.serve(ctx, live, ln, opts.TLS)
 }
-
-// newStore makes the store of a gateway whose configuration names no directory.
-var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
 // open builds a gateway whose topics live as long as live. Its runs end with [jobs.Service.Stop].
 func open(live context.Context, cfg *config.Config, addr string, opts Options) (_ *gateway, err error) {
@@ -225,7 +228,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
 	if opts.asking != nil {
-		err = g.openReplica(live, name, opts.asking)
+		err = g.openReplica(live, name, opts)
 	}
 	if err == nil {
 		err = g.assemble(live, cfg, opts)
@@ -367,6 +370,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Replicas:      g.replicas,
 		ReplicasTopic: g.replicasTopic(),
 		Ready:         g.isReady,
+		Newer:         func() bool { return g.replica.Refused() != nil },
 		StoreFails:    func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {
@@ -381,19 +385,4 @@ func (g *gateway) auditFile() string {
 		return cfg.Audit
 	}
 	return "" // the first configuration is being put to work
-}
-
-// reload puts the configuration to work that the files have now.
-func (g *gateway) reload(ctx context.Context, who audit.Actor) (wire.Difference, error) {
-	diff, err := g.loader.reload(ctx, who, false)
-	if err != nil {
-		return wire.Difference{}, err
-	}
-	return wire.Difference{
-		Added:     diff.Added,
-		Changed:   diff.Changed,
-		Removed:   diff.Removed,
-		Unchanged: diff.Unchanged,
-		Restart:   diff.Restart,
-	}, nil
 }

@@ -277,3 +277,18 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 	l.publish() // last: whoever asks for the lists now gets the new ones
 	return &diff, nil
 }
+
+// reload puts the configuration to work that the files have now.
+func (g *gateway) reload(ctx context.Context, who audit.Actor) (wire.Difference, error) {
+	diff, err := g.loader.reload(ctx, who, false)
+	if err != nil {
+		return wire.Difference{}, err
+	}
+	return wire.Difference{
+		Added:     diff.Added,
+		Changed:   diff.Changed,
+		Removed:   diff.Removed,
+		Unchanged: diff.Unchanged,
+		Restart:   diff.Restart,
+	}, nil
+}

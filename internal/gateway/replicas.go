@@ -18,10 +18,13 @@ import (
 const leaveWithin = 5 * time.Second
 
 // openReplica makes this process one of those that share its store.
-func (g *gateway) openReplica(live context.Context, name string, asking replica.Asking) (err error) {
+func (g *gateway) openReplica(live context.Context, name string, opts Options) (err error) {
 	g.replica, err = replica.Open(live, replica.Deps{
-		Store: g.store, Asking: asking, Log: g.log, Name: name, Version: version(),
+		Store: g.store, Asking: opts.asking, Log: g.log, Name: name, Version: version(), Format: opts.format,
 	})
+	if err == nil && opts.joining != nil {
+		opts.joining(g.replica)
+	}
 	if err == nil {
 		g.outputs, err = replica.OpenRuns(live, replica.RunsOptions{
 			Runs: g.runs, Replica: g.replica, Store: g.store, Log: g.log, Recorded: jobs.OutputTail,

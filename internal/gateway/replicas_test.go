@@ -123,12 +123,15 @@ func (f *fleet) Write(p []byte) (int, error) {
 }
 
 // join starts one more replica.
-func (f *fleet) join(yaml string) *member {
+func (f *fleet) join(yaml string) *member { return f.joinWith(yaml, 0) }
+
+// joinWith starts one that reads what replicas share up to a format.
+func (f *fleet) joinWith(yaml string, format int) *member {
 	m := &member{of: f, process: snapshottest.NewProcess(f.store)}
 	ctx, end := context.WithCancel(context.Background())
 	m.end = end
 	f.joined++
-	opts := gateway.Named(gateway.Replica(m.process, &f.questions), fmt.Sprint("r", f.joined))
+	opts := gateway.Named(gateway.Replica(m.process, &f.questions).WithFormat(format), fmt.Sprint("r", f.joined))
 	opts.Logger = slog.New(slog.NewTextHandler(f, nil))
 	m.Gateway = gateway.NewGateway(f.t, ctx, load(f.t, yaml), opts)
 	m.Ask(m)

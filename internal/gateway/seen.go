@@ -97,7 +97,7 @@ func (g *gateway) replicas() wire.Replicas {
 	}
 	for _, m := range members {
 		one := wire.Replica{
-			ID: m.ID, Name: m.Name, Version: m.Version, Since: m.Since, Self: m.ID == self.ID, State: wire.ReplicaOK,
+			ID: m.ID, Name: m.Name, Version: m.Version, Format: m.Format, Since: m.Since, Self: m.ID == self.ID, State: wire.ReplicaOK,
 			SameConfig: m.Config == self.Config, Sources: polls[m.Name], Jobs: starts[m.ID],
 		}
 		if one.Self && !isMember {

@@ -9,7 +9,11 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/store"
 	"github.com/tidewire/tidewire/natsstore"
+	"github.com/tidewire/tidewire/snapshot"
 )
+
+// newStore makes the store of a gateway whose configuration names no directory.
+var newStore = func() snapshot.Store { return snapshot.NewMemory() }
 
 // A home is where a gateway keeps its state, beside the snapshots and the runs. Its zero value is the memory.
 type home struct {
@@ -100,7 +104,7 @@ func (g *gateway) storeError() error {
 
 // isReady reports whether this process should get requests: it is at work, and knows what the store has.
 func (g *gateway) isReady() bool {
-	if !g.ready.Load() {
+	if !g.ready.Load() || g.replica.Refused() != nil {
 		return false
 	}
 	if g.nats == nil {

@@ -56,8 +56,11 @@ func (u *units) take(ctx context.Context, name string) error {
 	claim, entry, err := store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{})
 	isFresh := claim != nil
 	if err == nil && claim == nil && entry.State == snapshot.Orphan {
-		if state := (unitState{}); json.Unmarshal(entry.Data, &state) == nil && state.Format > unitFormat {
-			return errors.New("the state of " + name + " was written by a newer version of this program")
+		var state unitState
+		_ = json.Unmarshal(entry.Data, &state) // whoever claimed it may have died before it put anything
+		if err := u.replicas.Reads(state.Format); err != nil {
+			u.refuse(name, err)
+			return nil
 		}
 		claim, entry, err = store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{Adopt: entry.Run})
 	}
@@ -66,7 +69,7 @@ func (u *units) take(ctx context.Context, name string) error {
 	}
 	own := &unit{name: name, claim: claim, heard: make(chan struct{})}
 	_ = json.Unmarshal(entry.Data, &own.state) // of a fresh one there is none
-	own.state.Format, own.state.Holder = unitFormat, u.replicas.ID()
+	own.state.Holder = u.replicas.ID()
 	if err := store.Sync(ctx); err != nil { // what the holder before has started is known then
 		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
 	}

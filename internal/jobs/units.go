@@ -9,7 +9,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/lifecycle"
-	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 )
 
@@ -20,8 +19,6 @@ import (
 const (
 	// unitPrefix begins the names of the topics of units.
 	unitPrefix = "unit/"
-	// unitFormat is the version of their data.
-	unitFormat = 1
 	// maxUnitKeys is how many Idempotency-Keys a unit remembers.
 	maxUnitKeys = 1000
 	// unitReleasedWithin bounds the time for giving up all units at a stop.
@@ -36,18 +33,10 @@ type Replicas interface {
 	ID() string
 	// NameOf is what people call the process of an ID, empty if there is none.
 	NameOf(id string) string
-}
-
-// UnitOf returns the unit of a job: that of its group, of its upstream, whose limits are then kept by one process, or its
-// own.
-func UnitOf(j *config.Job) string {
-	switch {
-	case j.Group != "":
-		return "group/" + j.Group
-	case j.HTTP != nil && j.HTTP.Upstream != nil:
-		return "upstream/" + j.HTTP.Upstream.Name
-	}
-	return wire.JobKey(j.Name)
+	// Format is the version in which units are written.
+	Format() int
+	// Reads returns why a version cannot be read, or nil.
+	Reads(version int) error
 }
 
 // A unit is one that this process holds.
@@ -79,6 +68,7 @@ type units struct {
 	mu      sync.Mutex // guards the fields below; after queue.mu and the locks of the store
 	held    map[string]*unit
 	holders map[string]string // who holds a unit, as far as the store has told
+	newer   map[string]bool   // of which the log says that they cannot be read
 	closed  bool
 }
 
@@ -89,7 +79,7 @@ func (s *Service) openUnits(ctx context.Context) error {
 	}
 	u := &units{
 		s: s, replicas: s.deps.Replicas, wake: make(chan struct{}, 1), settling: make(chan struct{}, 1),
-		held: map[string]*unit{}, holders: map[string]string{},
+		held: map[string]*unit{}, holders: map[string]string{}, newer: map[string]bool{},
 	}
 	synced := false // written before started is called
 	u.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {

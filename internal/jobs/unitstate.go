@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // A unitState is the entry of a unit, as JSON.
 type unitState struct {
-	Format int                    `json:"v"`
+	Format int                    `json:"v"`                // see package replica
 	N      uint64                 `json:"n"`                // counts the changes
 	Holder string                 `json:"holder"`           // the ID of the replica
 	Starts map[string][]time.Time `json:"starts,omitempty"` // by job: those that count for its limit
@@ -29,13 +30,38 @@ type unitKey struct {
 	Run    string `json:"run"`
 }
 
+// UnitOf returns the unit of a job: that of its group, of its upstream, whose limits are then kept by one process, or its
+// own.
+func UnitOf(j *config.Job) string {
+	switch {
+	case j.Group != "":
+		return "group/" + j.Group
+	case j.HTTP != nil && j.HTTP.Upstream != nil:
+		return "upstream/" + j.HTTP.Upstream.Name
+	}
+	return wire.JobKey(j.Name)
+}
+
+// refuse says once that this process cannot read a unit.
+func (u *units) refuse(name string, err error) {
+	u.mu.Lock()
+	known := u.newer[name]
+	u.newer[name] = true
+	u.mu.Unlock()
+	if !known {
+		u.s.deps.Log.Error("the runs of jobs are not started here", "unit", name, "err", err)
+	}
+}
+
 // put changes the state of a unit and stores it.
 func (u *units) put(own *unit, f func(*unitState)) {
 	own.writing.Lock()
 	defer own.writing.Unlock()
+	format := u.replicas.Format()
 	u.mu.Lock()
 	f(&own.state)
 	own.state.N++
+	own.state.Format = format
 	data := own.state.encode(u.s.deps.Store.MaxData())
 	u.mu.Unlock()
 	own.claim.Put(data) // the store calls hear

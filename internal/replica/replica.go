@@ -31,12 +31,8 @@ import (
 )
 
 const (
-	// format is the version of what replicas store and ask each other.
-	format = 1
 	// prefix begins the names of the topics of replicas.
 	prefix = "replica/"
-	// again is the pause after the store has failed.
-	again = time.Second
 	// twinAfter is how long two replicas may have the same name: the one before a restart may not be known to be gone.
 	twinAfter = 30 * time.Second
 	// leaveWithin bounds the time for telling the others that this replica leaves.
@@ -45,7 +41,7 @@ const (
 
 // A Member is one of the replicas.
 type Member struct {
-	Format  int       `json:"v"`
+	Format  int       `json:"v"` // the newest one that it reads, see [Format]
 	ID      string    `json:"id"`
 	Name    string    `json:"name"`    // for people
 	Version string    `json:"version"` // of the program
@@ -60,6 +56,7 @@ type Deps struct {
 	Log     *slog.Logger
 	Name    string // for people
 	Version string // of the program
+	Format  int    // the newest that it reads; 0 stands for [Format]
 }
 
 // A Replica is this process among those that share its store. Its methods may be called from any goroutine, those of a nil
@@ -74,6 +71,9 @@ type Replica struct {
 	mu      sync.Mutex // guards the fields below; after the locks of the store, which calls heard within them
 	self    Member
 	claim   snapshot.Claim            // of its own entry; nil: it is none of the replicas now
+	entered bool                      // with that claim, and it knows what the others knew before they knew of it
+	shown   string                    // the newest run of its own entry whose data the store has told
+	told    chan struct{}             // closed and replaced when shown changes
 	members map[string]Member         // the others, by ID
 	dead    map[string]snapshot.Entry // which nobody has buried yet
 	fallen  map[string]string         // by ID: the run of an entry whose process has died, until that is gone
@@ -82,16 +82,19 @@ type Replica struct {
 	news    []News
 	changed []func()
 	leaving bool
+	formats formats
 }
 
 // Open returns the replica that this process is, once it knows the others. It joins them with [Replica.Join], and leaves
 // them with [Replica.Leave]; what it has started also ends with ctx.
 func Open(ctx context.Context, deps Deps) (*Replica, error) {
 	r := &Replica{
-		deps: deps, id: snapshot.NewRun(), wake: make(chan struct{}, 1), joined: make(chan struct{}),
+		deps: deps, id: snapshot.NewRun(), wake: make(chan struct{}, 1), joined: make(chan struct{}), told: make(chan struct{}),
 		members: map[string]Member{}, missed: map[string]bool{}, dead: map[string]snapshot.Entry{}, fallen: map[string]string{},
 	}
-	r.self = Member{Format: format, ID: r.id, Name: deps.Name, Version: deps.Version, Since: time.Now().UTC().Truncate(time.Second)}
+	reads := cmp.Or(deps.Format, Format)
+	r.formats = formats{reads: reads, marks: map[int]bool{}, heard: 1}
+	r.self = Member{Format: reads, ID: r.id, Name: deps.Name, Version: deps.Version, Since: time.Now().UTC().Truncate(time.Second)}
 	synced := false // written before started is called
 	r.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
 		return deps.Store.Follow(ctx, r.heard, func() { synced = true; started() })
@@ -100,6 +103,9 @@ func Open(ctx context.Context, deps Deps) (*Replica, error) {
 		return nil, fmt.Errorf("follow the other replicas: %w", r.follow.Stop())
 	}
 	r.News() // those that were there before
+	r.mu.Lock()
+	r.formats.synced = r.formats.heard
+	r.mu.Unlock()
 	return r, nil
 }
 
@@ -155,11 +161,13 @@ func (r *Replica) Leave(ctx context.Context) {
 	}
 	r.mu.Lock()
 	r.leaving = true
-	claim := r.claim
 	r.mu.Unlock()
 	if r.stays != nil {
 		_ = r.stays.Stop()
 	}
+	r.mu.Lock()
+	claim := r.claim
+	r.mu.Unlock()
 	ctx, done := context.WithTimeout(ctx, leaveWithin)
 	defer done()
 	if claim != nil {
@@ -241,7 +249,14 @@ func (r *Replica) Members() []Member {
 // heard takes note of a change in the store, which calls it within its locks.
 func (r *Replica) heard(e snapshot.Entry) {
 	id, ok := strings.CutPrefix(e.Topic, prefix)
-	if !ok || id == r.id {
+	switch {
+	case !ok:
+		return
+	case id == r.id:
+		r.heardSelf(e)
+		return
+	case strings.HasPrefix(e.Topic, formatPrefix):
+		r.heardFormat(e)
 		return
 	}
 	r.mu.Lock()
@@ -266,103 +281,16 @@ func (r *Replica) heard(e snapshot.Entry) {
 	} else {
 		delete(r.dead, id)
 	}
-	bury, twin := len(r.dead) > 0, r.twin
+	wake, twin := len(r.dead) > 0 || r.oldestLocked() != r.formats.synced, r.twin
 	if r.twin = ""; len(r.members) > 0 {
 		r.twin = r.twinLocked()
 	}
-	bury = bury || twin != r.twin
+	wake = wake || twin != r.twin
 	r.mu.Unlock()
-	if bury {
+	if wake {
 		r.wakeUp()
 	}
 	if was != is || before.Config != now.Config {
 		r.tell()
 	}
-}
-
-func (r *Replica) wakeUp() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-// stay keeps this process among the replicas until ctx ends.
-func (r *Replica) stay(ctx context.Context) {
-	twin, told := "", (<-chan time.Time)(nil)
-	for {
-		err := r.enter(ctx)
-		if err == nil {
-			err = r.bury(ctx)
-		}
-		var pause <-chan time.Time
-		if err != nil && ctx.Err() == nil {
-			r.deps.Log.Warn("this replica does not reach the others", "again", again, "err", err)
-			pause = time.After(again)
-		}
-		r.mu.Lock()
-		var lost <-chan struct{}
-		if r.claim != nil {
-			lost = r.claim.Lost()
-		}
-		if twin != r.twin {
-			if twin, told = r.twin, nil; twin != "" {
-				told = time.After(twinAfter)
-			}
-		}
-		r.mu.Unlock()
-		select {
-		case <-lost:
-			r.mu.Lock()
-			r.claim = nil
-			r.addNewsLocked(r.self, Away)
-			r.mu.Unlock()
-			r.deps.Log.Warn("this replica was out of reach for too long: the others do its work")
-			r.tell()
-		case <-told:
-			told = nil
-			r.deps.Log.Error("another replica has the same name: give each its own by store.nats.name", "name", r.deps.Name, "other", twin)
-		case <-r.wake:
-		case <-pause:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// enter claims the entry of this process, unless it holds that.
-func (r *Replica) enter(ctx context.Context) error {
-	r.mu.Lock()
-	claim := r.claim
-	r.mu.Unlock()
-	if claim != nil {
-		return nil
-	}
-	claim, entry, err := r.deps.Store.Claim(ctx, prefix+r.id, snapshot.ClaimOptions{})
-	if err == nil && claim == nil && entry.State == snapshot.Orphan {
-		if err = r.end(ctx, entry); err == nil { // the others have seen it fall: another run begins
-			claim, _, err = r.deps.Store.Claim(ctx, prefix+r.id, snapshot.ClaimOptions{})
-		}
-	}
-	if err == nil && claim == nil {
-		err = errors.New("the store has not noticed yet that its entry is not written any more")
-	}
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	r.claim = claim
-	r.mu.Unlock()
-	r.put()
-	r.tell()
-	select {
-	case <-r.joined:
-		r.mu.Lock()
-		r.addNewsLocked(r.self, Back)
-		r.mu.Unlock()
-		r.deps.Log.Info("this replica is back")
-	default:
-		close(r.joined)
-	}
-	return nil
 }

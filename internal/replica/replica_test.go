@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -156,4 +157,122 @@ func TestAlone(t *testing.T) {
 	r.OnChange(nil)
 	r.Leave(t.Context())
 	r.Close()
+}
+
+// joins makes one more replica that reads formats up to that. It takes no part if it is not joined.
+func joins(t *testing.T, store snapshot.Store, reads int) (r *replica.Replica, joined bool) {
+	t.Helper()
+	r, err := replica.Open(t.Context(), replica.Deps{Store: store, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Format: reads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := joinLater(t, r)
+	select {
+	case <-ended:
+		return r, r.Refused() == nil
+	case <-time.After(30 * time.Second):
+		return r, false
+	}
+}
+
+// joinLater has a replica join on a goroutine of its own, and closes ended when it has.
+func joinLater(t *testing.T, r *replica.Replica) (ended <-chan struct{}) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		_ = r.Join(t.Context(), "1")
+	}()
+	t.Cleanup(func() {
+		<-over
+		r.Close()
+	})
+	return over
+}
+
+// Replicas write the oldest format that all of them read. Once that is a newer one, who does not read it takes no part,
+// as long as the store stands.
+func TestFormats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := snapshot.NewMemory()
+		store := snapshottest.Distant(memory, 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		a, _ := joins(t, store, 1)
+		b, _ := joins(t, process, 1)
+		write := func(when string, want int, all ...*replica.Replica) {
+			t.Helper()
+			time.Sleep(time.Second)
+			for _, r := range all {
+				if got := r.Format(); got != want {
+					t.Errorf("%s: a replica writes format %d, want %d", when, got, want)
+				}
+			}
+		}
+		write("two of format 1", 1, a, b)
+		a.Leave(t.Context())
+		c, _ := joins(t, store, 2)
+		write("one was updated", 1, b, c)
+		if n, wrong := owned(b, c); n[0] == 0 || n[1] == 0 || wrong != 0 {
+			t.Errorf("replicas of two formats own %v", n)
+		}
+		process.Kill()
+		write("the last one of format 1 has died", 2, c)
+		d, joined := joins(t, store, 1)
+		if joined || d.Refused() == nil || len(d.Members()) != 1 {
+			t.Errorf("a replica that does not read format 2 has joined: %v of %v", d.Refused(), d.Members())
+		}
+		if n, _ := owned(d, c); n[0] != 0 || n[1] != 3000 {
+			t.Errorf("it owns %d, and the other one %d of 3000", n[0], n[1])
+		}
+		e, joined := joins(t, store, 3)
+		write("one of format 3 has come", 2, c, e)
+		c.Leave(t.Context())
+		write("only it is left", 3, e)
+		e.Leave(t.Context())
+		if _, joined2 := joins(t, store, 2); joined2 || !joined {
+			t.Error("a replica has joined those whose format it does not read, when none is there")
+		}
+		if f, joined := joins(t, store, 3); !joined || f.Format() != 3 || f.Refused() != nil {
+			t.Error("a replica that reads the format of the store has not joined")
+		}
+	})
+}
+
+// A replica that joins just when the others begin to write a newer format is known to them, or knows of it: at no time is
+// one at work that does not read what another one writes.
+func TestFormatsRace(t *testing.T) {
+	for delay := range 160 {
+		synctest.Test(t, func(t *testing.T) {
+			memory := snapshot.NewMemory()
+			far, near := snapshottest.Distant(memory, 50*time.Millisecond), snapshottest.Distant(memory, 2*time.Millisecond)
+			if delay%2 == 0 {
+				far, near = near, far
+			}
+			old, _ := joins(t, near, 1)
+			c, _ := joins(t, far, 2)
+			time.Sleep(time.Second)
+			go func() {
+				time.Sleep(20 * time.Millisecond)
+				old.Leave(t.Context())
+			}()
+			time.Sleep(time.Duration(delay) * time.Millisecond)
+			late, err := replica.Open(t.Context(), replica.Deps{Store: near, Log: slog.New(slog.DiscardHandler), Format: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			joinLater(t, late)
+			isAtWork := func() bool {
+				return slices.ContainsFunc(late.Members(), func(m replica.Member) bool { return m.ID == late.ID() })
+			}
+			for range 200 {
+				if c.Format() == 2 && isAtWork() {
+					t.Fatalf("after %d ms: format 2 is written while a replica of format 1 is at work", delay)
+				}
+				time.Sleep(time.Millisecond)
+			}
+			if isAtWork() != (c.Format() == 1) {
+				t.Errorf("after %d ms: the replica of format 1 is at work: %v, the other writes format %d", delay, isAtWork(), c.Format())
+			}
+			c.Leave(t.Context())
+		})
+	}
 }

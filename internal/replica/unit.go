@@ -29,7 +29,9 @@ func (r *Replica) Owner(unit string) string {
 	return best
 }
 
-func (r *Replica) isMemberLocked() bool { return r.claim != nil && !r.leaving }
+func (r *Replica) isMemberLocked() bool {
+	return r.claim != nil && r.entered && !r.leaving && r.refusedLocked() == nil
+}
 
 // IsMember reports whether this process is one of the replicas now. It is not while the store has taken its claims away.
 func (r *Replica) IsMember() bool {

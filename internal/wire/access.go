@@ -29,7 +29,7 @@ type SignedOut struct {
 // Health is the answer to a health check.
 type Health struct {
 	Status string `json:"status"`          // HealthOK, HealthDegraded or HealthUnavailable
-	Store  string `json:"store,omitempty"` // StoreFailing, or empty; why is for those who may view
+	Store  string `json:"store,omitempty"` // StoreFailing, StoreNewer, or empty; why is for those who may view
 }
 
 // The words of [Health].
@@ -39,4 +39,5 @@ const (
 	HealthUnavailable = "unavailable"
 
 	StoreFailing = "failing"
+	StoreNewer   = "newer" // a newer version of the program writes it: this replica takes no part
 )

@@ -17,6 +17,7 @@ type Replica struct {
 	ID          string     `json:"id"`           // another one after each start
 	Name        string     `json:"name"`         // sources, jobs and runs have it as their replica
 	Version     string     `json:"version"`      // of the program
+	Format      int        `json:"format"`       // the newest one of what replicas share that it reads
 	Since       time.Time  `json:"since"`        // when it started, by its clock
 	Self        bool       `json:"self"`         // it has answered this request
 	State       string     `json:"state"`        // one of ReplicaOK ... ReplicaAway
