@@ -1,7 +1,6 @@
 package access
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
@@ -67,17 +67,17 @@ type Guard struct {
 	provider    provider
 	exchanges   exchanges
 	used        usedStates
-	aead        cipher.AEAD // seals the state that a browser keeps while it is at the provider
+	aead        atomic.Pointer[cipher.AEAD] // seals the state that a browser keeps while it is at the provider
 }
 
 // New returns a guard. current returns the configuration in effect and is called for each request; only Access,
 // Forwarded and PublicURL are used.
 func New(current func() *config.Config) *Guard {
+	g := &Guard{current: current, provider: provider{discovering: make(chan struct{}, 1)}}
 	var key [32]byte
-	_, _ = rand.Read(key[:])          // never fails
-	block, _ := aes.NewCipher(key[:]) // cannot fail: the key has the right length
-	aead, _ := cipher.NewGCM(block)   // cannot fail: the block size is right
-	return &Guard{current: current, aead: aead, provider: provider{discovering: make(chan struct{}, 1)}}
+	_, _ = rand.Read(key[:]) // never fails
+	g.Seal(key)
+	return g
 }
 
 // Identify returns the user of a request, which may be the anonymous one or [Nobody]. A wrong bearer token makes it
@@ -102,7 +102,11 @@ func (g *Guard) Identify(r *http.Request) (*User, error) {
 	}
 	if cookie, err := r.Cookie(g.cookieName(r, "")); err == nil {
 		by := credential{kind: bySession, hash: sha256.Sum256([]byte(cookie.Value))}
-		if u := g.user(access, by); u != Nobody {
+		u := g.user(access, by)
+		if u == Nobody && g.sessions.seek(r.Context(), by.hash) {
+			u = g.user(access, by)
+		}
+		if u != Nobody {
 			g.sessions.touch(time.Now(), by.hash)
 			return u, nil
 		}

@@ -23,6 +23,15 @@ type Sessions interface {
 	End(ids ...[sha256.Size]byte)
 }
 
+// SharedSessions are Sessions that several processes keep at the same time.
+type SharedSessions interface {
+	Sessions
+	// Stored returns when other processes find what was kept before, or after a second.
+	Stored(ctx context.Context)
+	// Find returns a session that is kept, perhaps by another process a moment ago.
+	Find(ctx context.Context, id [sha256.Size]byte) (begun, used time.Time, data []byte, ok bool)
+}
+
 // keepUseAfter is how much later than the store knows a session must have been used for the store to be told. A restart
 // ends a session so much too early at most.
 const keepUseAfter = time.Minute
@@ -81,6 +90,29 @@ func (s *sessions) keepLocked(id [sha256.Size]byte, begun *session) {
 	if s.kept != nil {
 		s.kept.Keep(id, begun.begun, begun.used, begun.encode())
 	}
+}
+
+// stored waits until other processes know a session that has just begun: the next request may come to one of them.
+func (s *sessions) stored(ctx context.Context) {
+	if kept, ok := s.kept.(SharedSessions); ok {
+		kept.Stored(ctx)
+	}
+}
+
+// seek looks for a session that this process does not know, where others keep theirs. It reports whether there is one.
+func (s *sessions) seek(ctx context.Context, id [sha256.Size]byte) bool {
+	kept, ok := s.kept.(SharedSessions)
+	if !ok {
+		return false
+	}
+	s.mu.Lock()
+	known := s.all[id] != nil
+	s.mu.Unlock()
+	if known {
+		return false
+	}
+	begun, used, data, ok := kept.Find(ctx, id)
+	return ok && s.hear(id, begun, used, data)
 }
 
 // keepUseLocked has the use of a session be kept, unless the store knows of one that is almost as late.

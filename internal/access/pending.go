@@ -127,17 +127,18 @@ func (u *usedStates) use(now time.Time, state string) bool {
 // seal encrypts a pending sign-in, so that the browser can neither read nor change it.
 func (g *Guard) seal(p pending) string {
 	plain, _ := json.Marshal(p) // cannot fail: text and a time can be encoded
-	nonce := make([]byte, g.aead.NonceSize())
+	aead := *g.aead.Load()
+	nonce := make([]byte, aead.NonceSize())
 	_, _ = rand.Read(nonce) // never fails
-	return base64.RawURLEncoding.EncodeToString(g.aead.Seal(nonce, nonce, plain, nil))
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, nil))
 }
 
 // open decrypts the result of seal. The error is a [*NotBegunError].
 func (g *Guard) open(sealed string) (p pending, err error) {
 	data, err := base64.RawURLEncoding.DecodeString(sealed)
-	if err == nil && len(data) >= g.aead.NonceSize() {
-		n := g.aead.NonceSize()
-		if data, err = g.aead.Open(nil, data[:n], data[n:], nil); err == nil {
+	aead := *g.aead.Load()
+	if n := aead.NonceSize(); err == nil && len(data) >= n {
+		if data, err = aead.Open(nil, data[:n], data[n:], nil); err == nil {
 			err = json.Unmarshal(data, &p)
 		}
 		if err == nil {

@@ -198,6 +198,7 @@ func (g *Guard) begin(w http.ResponseWriter, r *http.Request, begun session) *Us
 		g.sessions.end(sha256.Sum256([]byte(cookie.Value)))
 	}
 	id := g.sessions.begin(time.Now(), begun)
+	g.sessions.stored(r.Context())
 	g.setCookie(
 		w,
 		r,

@@ -98,7 +98,7 @@ type gateway struct {
 	copying      *lifecycle.Service // completes the past by that of other replicas
 	telling      *sharedEvents      // tells other replicas of events; nil: there are none
 	tells        *lifecycle.Service // has it do so
-	sessions     *replica.Records   // of people who have signed in, likewise
+	sessions     *sharedSessions    // of people who have signed in, likewise
 	seeing       *lifecycle.Service // tells people of the replicas
 	storeFault   string             // why the store fails, as it has seen last
 	storeChanged chan struct{}      // of 1: the loader is to tell how the store is

@@ -126,7 +126,7 @@ func (g *gateway) endSharing() {
 	_ = g.seeing.Stop()
 	g.outputs.Close()
 	g.records.Close()
-	g.sessions.Close()
+	g.sessions.records.Close()
 	g.watched.close()
 	g.replica.Close()
 }
