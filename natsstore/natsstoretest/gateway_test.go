@@ -45,6 +45,12 @@ func startGateway(t *testing.T, file string) *gatewayProcess {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startProgram(t, path, file)
+}
+
+// startProgram starts a gateway of any version.
+func startProgram(t *testing.T, path, file string) *gatewayProcess {
+	t.Helper()
 	g := &gatewayProcess{t: t, logs: new(logged), cmd: exec.Command(path, "serve", file, "--listen", "127.0.0.1:0", "--watch", "0")}
 	g.cmd.Env = append(os.Environ(), fmt.Sprint("REPLICA=r", replicaNames.Add(1)))
 	g.cmd.Stderr = g.logs
