@@ -80,6 +80,7 @@ func TestSchemaAcceptsWhatLoads(t *testing.T) {
 		"{version: 1, upstreams: {u: {http: 'http://h', limit: 5/d}}, jobs: {j: {http: {upstream: u, method: GET, query: {a: 1}, follow: operation-location}, limit: '${env:L:-4/h}', group: g, roles: admin, on_busy: reject}}}",
 		"{version: 1, sources: {s: {exec: [a]}}, jobs: {j: {exec: [a, '--x={x}'], args: {x: {allow_dash: '${env:B:-true}', secret: true}}, env: {A: 1}, on_busy: queue, queue: 5, roles: [admin], then: {refresh: s}, keep: {runs: 5}}, k: {exec: [a], at: {cron: '0 3 * * *', zone: UTC}}, l: {exec: [a], at: '@daily'}}}",
 		"{version: 1, public_url: 'http://${env:P:-h}', store: '${env:S:-memory}', jobs: {j: {exec: [a]}}, access: {tokens: {t: {sha256: '${env:T:-9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}', role: admin, jobs: j}}, oidc: {issuer: 'http://localhost:5556/x', client_id: 5, groups: {a b: viewer}}, proxy: {trust: '::1'}}}",
+		"{version: 1, store: {nats: 'nats://h:4222,i'}}", "{version: 1, store: {nats: {url: '${env:U:-h}', replicas: '${env:R:-3}', prefix: p-1, name: '${env:N:-a}'}}}", "{version: 1, store: {nats: {url: h, prefix: 5, name: 5}}}", "{version: 1, store: {dir: .}}",
 		"{version: 1, socket: {mode: 0600}, sources: {s: {exec: [a], tty: 'true', alert: {for: '0'}}}, jobs: {j: {exec: [a, '{x}'], group: 5, args: {x: {type: int, secret: false, allow_dash: 'false'}}}}}",
 		"{version: 1, jobs: {j: {exec: [a, '{x}{y}'], args: {x: , y: {type: int, default: 5}}, timeout: 1m, title: true}}}",
 	}
@@ -106,7 +107,7 @@ func TestSchemaRejects(t *testing.T) {
 	s := compiled(t)
 	bad := []string{
 		"{}", "[]", "version: 2", "{version: 1, listn: x}", "{version: 1, access: }", "{version: 1, access: {anonymous: admin}}", "{version: 1, access: {tokens: {t: {role: admin}}}}", "{version: 1, access: {tokens: {t: {role: root, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}}}}",
-		"{version: 1, access: {oidc: {issuer: 'https://h', client_id: t, groups: {}}}}", "{version: 1, access: {proxy: {role: none}}}", "{version: 1, tls: {cert: c}}", "{version: 1, public_url: h}", "{version: 1, store: {dirr: d}}", "{version: 1, store: {keep: 1h}}", "{version: 1, store: {dir: d, keep: soon}}",
+		"{version: 1, access: {oidc: {issuer: 'https://h', client_id: t, groups: {}}}}", "{version: 1, access: {proxy: {role: none}}}", "{version: 1, tls: {cert: c}}", "{version: 1, public_url: h}", "{version: 1, store: {dirr: d}}", "{version: 1, store: {}}", "{version: 1, store: {keep: 1h}}", "{version: 1, store: {dir: d, nats: h}}", "{version: 1, store: {nats: h, keep: 1h}}", "{version: 1, store: {nats: h, max_size: 1GB}}", "{version: 1, store: {nats: {}}}", "{version: 1, store: {nats: {url: h, prefix: a.b}}}", "{version: 1, store: {nats: {url: h, replicas: 2}}}", "{version: 1, store: {dir: d, keep: soon}}",
 		"{version: 1, sources: []}", "{version: 1, sources: {Upper: {exec: [a]}}}",
 		"{version: 1, sources: {s: {}}}", "{version: 1, sources: {s: {exec: [a], from: [b]}}}", "{version: 1, sources: {s: {exec: a}}}", "{version: 1, sources: {s: {exec: []}}}",
 		"{version: 1, sources: {s: {exec: [a], evry: 5s}}}", "{version: 1, sources: {s: {exec: [a], every: 5}}}", "{version: 1, sources: {s: {exec: [a], every: soon}}}",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	natskind "github.com/tidewire/tidewire/internal/kind/nats"
@@ -28,11 +27,12 @@ func natsKeys(s *NATS) grammar.Keys {
 			"the address of a server, or those of several, separated by commas", grammar.ALine,
 			func(v *grammar.Node) { s.URL = natskind.ReadServers(v) }).Also("urls address server servers").Need("nats://127.0.0.1:4222").Secret(),
 	}, s.Keys(), grammar.Keys{
-		grammar.Integer("replicas",
-			"how many servers keep the state, if there is none yet: 1, 3 or 5", &s.Replicas, 1, 5).Default("1"),
-		grammar.Line("prefix",
+		grammar.Func("replicas",
+			"how many servers keep the state, if there is none yet: 1, 3 or 5",
+			replicasShape, func(v *grammar.Node) { s.Replicas, _ = v.Integer("replicas", 1, 5) }).Default("1"),
+		grammar.Func("prefix",
 			"the name of the stream, and what subjects begin with: gateways with the same one are replicas of each other",
-			&s.Prefix).Default(defaultPrefix),
+			prefixShape, func(v *grammar.Node) { s.Prefix = readPrefix(v) }).Default(defaultPrefix),
 		grammar.Func("name",
 			"the name of this replica, which no other one has; usually a reference such as `${env:REPLICA}`, since the "+
 				"file is that of all",
@@ -40,19 +40,33 @@ func natsKeys(s *NATS) grammar.Keys {
 	})
 }
 
-// A name of a replica may be that of a host.
+// A name of a replica may be that of a host; a prefix is the name of a stream and a part of subjects.
 var (
-	replicaShape = grammar.Like(aReplica, "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")
-	replicaName  = regexp.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")
+	replicasShape = grammar.Either(grammar.Shape{"enum": []int{1, 3, 5}})
+	prefixShape   = grammar.AnyScalar(grammar.Like(aPrefix, prefixName.String()))
+	prefixName    = regexp.MustCompile("^[a-zA-Z0-9_-]{1,64}$")
+	replicaShape  = grammar.AnyScalar(grammar.Like(aReplica, replicaName.String()))
+	replicaName   = regexp.MustCompile("^[a-zA-Z0-9][a-zA-Z0-9._-]{0,63}$")
 )
 
-const aReplica = "write up to 64 letters, digits, ., _ and -, beginning with a letter or digit"
+const (
+	aPrefix  = "write up to 64 letters, digits, _ and -"
+	aReplica = "write up to 64 letters, digits, ., _ and -, beginning with a letter or digit"
+)
 
 func readReplica(n *grammar.Node) string {
 	s := n.Line("name")
 	if s != "" && !replicaName.MatchString(s) {
 		n.Problem(fmt.Sprintf("name: %s cannot be that of a replica", grammar.Quote(s)), aReplica)
 		return ""
+	}
+	return s
+}
+
+func readPrefix(n *grammar.Node) string {
+	s := n.Line("prefix")
+	if s != "" && !prefixName.MatchString(s) {
+		n.Problem("prefix is not the name of a stream", aPrefix)
 	}
 	return s
 }
@@ -65,10 +79,6 @@ func (f *fileReader) nats(n *grammar.Node) {
 		s.Check(n)
 		if s.Replicas%2 == 0 && n.IsGood() {
 			n.Get("replicas").Problem(fmt.Sprintf("replicas: %d servers cannot outvote each other", s.Replicas), "write 1, 3 or 5")
-		}
-		const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-		if strings.Trim(s.Prefix, letters) != "" || len(s.Prefix) > 64 || s.Prefix == "" && n.IsGood() {
-			n.Get("prefix").Problem("prefix is not the name of a stream", "write up to 64 letters, digits, _ and -")
 		}
 	} else {
 		s.URL = natskind.ReadServers(n)

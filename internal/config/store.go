@@ -25,7 +25,7 @@ func storeKeys(s *Store, nats func(*grammar.Node)) grammar.Keys {
 	return grammar.Keys{
 		grammar.Path("dir",
 			"a directory for the state, which then survives a restart; it is made if it does not exist. Relative to this file",
-			&s.Dir, grammar.DirectoryToMake).Also("path directory folder"),
+			&s.Dir, grammar.DirectoryToMake).Also("path directory folder").OneOf(),
 		grammar.Period("keep",
 			"how long what has happened is kept, unless another key says so, up to `5y`",
 			&s.Keep).Also("retention").Default("8760h"),
@@ -34,7 +34,7 @@ func storeKeys(s *Store, nats func(*grammar.Node)) grammar.Keys {
 			&s.MaxSize, leastMaxSize, mostMaxSize).Also("size limit quota").Default("10GB"),
 		grammar.Func("nats",
 			"the address of a server of NATS JetStream, or a mapping: several replicas of Tidewire share their state there",
-			natsShape, nats).Also("jetstream cluster"),
+			natsShape, nats).Also("jetstream cluster").OneOf().Without("keep", "max_size"),
 	}
 }
 
