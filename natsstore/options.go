@@ -89,9 +89,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 	switch {
-	case strings.Trim(o.Prefix, allowed) != "" || strings.ContainsAny(o.Prefix, ".*> /\\") || len(o.Prefix) > 64:
+	case !isWord(o.Prefix):
 		return o, fmt.Errorf("prefix %q: want up to 64 letters, digits, _ and -", o.Prefix)
 	case o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5:
 		return o, fmt.Errorf("%d replicas: want 1, 3 or 5", o.Replicas)

@@ -23,11 +23,11 @@ type Status struct {
 	// there is none; nothing can be claimed then.
 	Owner string
 
-	// LeaseAge is how long ago that lease was renewed, 0 without one. It is renewed each third of Options.Lease.
+	// LeaseAge is how long ago that lease was renewed, and 0 without one. It is renewed each third of Options.Lease.
 	LeaseAge time.Duration
 
-	// Resyncs counts how often the store has read all that the stream has, but for the first time, as it may have missed
-	// something: after a connection was lost for long, or as the stream is another one.
+	// Resyncs counts how often the store has read the whole stream again, because it may have missed something: after
+	// it was without a connection for long, or when the stream was deleted and made again.
 	Resyncs uint64
 
 	// Server is the name of the server that the store is connected to, and empty if it is to none.
@@ -43,9 +43,7 @@ func (s *Store) Status() Status {
 	s.mirror.mu.Lock()
 	if s.mirror.session != nil {
 		status.Owner = s.mirror.session.owner
-		if age := time.Until(s.mirror.session.until) - s.opts.Lease; age < 0 {
-			status.LeaseAge = -age
-		}
+		status.LeaseAge = time.Since(s.mirror.session.until.Add(-s.opts.Lease))
 	}
 	status.Resyncs = s.mirror.resyncs
 	status.Synced = s.mirror.synced
@@ -62,17 +60,24 @@ func (s *Store) Status() Status {
 	return status
 }
 
-// Heard returns how long ago the store has heard that the process which writes a topic, this one or another, is alive, and
-// how long that process may be silent before it counts as dead: its lease, of which it renews each third. ok is false if
-// nobody writes the topic, as far as the store knows.
-func (s *Store) Heard(topic string) (ago, lease time.Duration, ok bool) {
+// Writer is the process that writes a topic, this one or another, as this one knows it.
+type Writer struct {
+	// Silent is how long ago its lease was last seen to be renewed. It is renewed each third of Lease.
+	Silent time.Duration
+
+	// Lease is how long the process may be silent before it counts as dead.
+	Lease time.Duration
+}
+
+// Writer returns the process that writes a topic. ok is false if no process does, as far as the store knows.
+func (s *Store) Writer(topic string) (w Writer, ok bool) {
 	s.mirror.mu.Lock()
 	defer s.mirror.mu.Unlock()
 	c := s.mirror.cells[keyOf(topic)]
 	if c == nil || c.lease == nil || c.lease.dead || c.lease.rev == 0 {
-		return 0, 0, false
+		return Writer{}, false
 	}
-	return time.Since(c.lease.since), c.lease.lasts, true
+	return Writer{Silent: time.Since(c.lease.since), Lease: c.lease.lasts}, true
 }
 
 func (s *Store) isChecked() bool {

@@ -52,7 +52,7 @@ type Store struct {
 	listed                     chan struct{} // closed and replaced when completed changes
 	flights                    map[string]*flight
 	leased                     chan struct{} // closed and replaced when the lease changes
-	working                    int           // goroutines of claims and flights
+	working                    int           // goroutines of claims, flights and answers
 	idle                       chan struct{} // closed when nothing is working, after Close was called
 	sub                        *nats.Subscription
 }
@@ -219,7 +219,18 @@ func (s *Store) Close(ctx context.Context) error {
 	return err
 }
 
-// work counts goroutines of claims and flights.
+// beginWork counts one more goroutine, as work does, unless the store is being closed.
+func (s *Store) beginWork() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if isClosed(s.ending) {
+		return false
+	}
+	s.working++
+	return true
+}
+
+// work counts goroutines of claims, flights and answers.
 func (s *Store) work(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

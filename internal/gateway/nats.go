@@ -42,7 +42,7 @@ type asking struct{ *natsstore.Store }
 // Ask implements [replica.Asking].
 func (a asking) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
 	answer, err := a.Store.Ask(ctx, id, question)
-	if errors.Is(err, natsstore.ErrNobody) {
+	if errors.Is(err, natsstore.ErrNoResponder) {
 		err = replica.ErrNoReplica
 	}
 	return answer, err

@@ -116,8 +116,8 @@ func (g *gateway) silence(id string) (ago time.Duration, silent bool) {
 	if g.nats == nil {
 		return 0, false
 	}
-	ago, lease, ok := g.nats.Heard(replica.TopicOf(id))
-	return ago, ok && ago > lease*2/3
+	w, ok := g.nats.Writer(replica.TopicOf(id))
+	return w.Silent, ok && w.Silent > w.Lease*2/3
 }
 
 // replicaStatus says how this process is among the replicas, but for what it does.
