@@ -109,8 +109,8 @@ func (t *Tracker) topic(name string) *sse.Topic {
 	return t.hub.Topic(name, opts)
 }
 
-// removeLocked drops the record of a topic whose entry has left the store. If that was before the end, which Lost makes, the
-// record stays until that has returned: it may block, and the store calls apply within its locks.
+// removeLocked drops the record of a topic whose entry has left the store. If the run had not ended, the record stays until
+// Lost has made its end: Lost may block, and the store calls apply within its locks.
 func (t *Tracker) removeLocked(name string, rec record) {
 	rec.orphan.settle()
 	if rec.job != nil {
@@ -129,7 +129,7 @@ func (t *Tracker) removeLocked(name string, rec record) {
 	t.parting[name] = rec.run
 }
 
-// dropLocked drops a record, after an end that is needed if the topic has none.
+// dropLocked drops a record. If the topic has no end yet, it gets this one first.
 func (t *Tracker) dropLocked(name string, rec record, end []byte) {
 	if !rec.topic.Ended() {
 		_ = rec.topic.Close(sse.Event{ID: rec.run + "-end", Data: end}) // fails only if the run has ended
@@ -138,7 +138,7 @@ func (t *Tracker) dropLocked(name string, rec record, end []byte) {
 	delete(t.records, name)
 }
 
-// partAll is the goroutine that gives the runs that are gone their ends, until there are none left. [Tracker.Shutdown] waits
+// partAll is the goroutine that gives the runs in t.parting their ends, until there are none left. [Tracker.Shutdown] waits
 // for it.
 func (t *Tracker) partAll() {
 	t.mu.Lock()

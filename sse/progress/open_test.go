@@ -273,6 +273,33 @@ func TestLostMayBlock(t *testing.T) {
 	})
 }
 
+// Shutdown also waits for the end of a run that gets lost while it waits for others.
+func TestLostDuringShutdown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &scriptedStore{Memory: snapshot.NewMemory()}
+		f := openFixture(t, store, progress.Options{Lost: func(string, progress.Snapshot) (any, time.Duration) {
+			time.Sleep(5 * time.Second)
+			return "lost", 0
+		}})
+		last, gone := mustStart(t, f.Tracker, "last"), mustStart(t, f.Tracker, "gone")
+		gone.Publish(1)
+		s := f.open(t, "gone", "")
+		nextData(t, s)
+		go func() {
+			<-last.Context().Done()
+			store.tell(snapshot.Entry{Topic: "gone", Run: gone.ID(), N: 1, State: snapshot.Gone})
+			last.Finish(nil)
+		}()
+		began := time.Now()
+		if err := f.Shutdown(t.Context()); err != nil || time.Since(began) < 5*time.Second {
+			t.Errorf("Shutdown returned %v after %v, want to wait for Lost", err, time.Since(began))
+		}
+		if ev := nextData(t, s); string(ev.Data) != `"lost"` {
+			t.Errorf("the lost run ends with %s", ev.Data)
+		}
+	})
+}
+
 // scriptedStore lets a test take entries away, as a store with leases does.
 type scriptedStore struct {
 	*snapshot.Memory

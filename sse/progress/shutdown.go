@@ -15,8 +15,8 @@ var ErrEnded = errors.New("progress: the tracker has ended")
 //   - it refuses new runs, with [ErrEnded];
 //   - it waits for the starts in progress, and for the end of a lost run that it is storing;
 //   - it asks the runs of this process to stop, as [Tracker.Cancel] does, with the cause ErrEnded;
-//   - it waits until each has its terminal, or the store has refused that, and until the work of each [Job.Run] has
-//     returned;
+//   - it waits until each has its terminal, or the store has refused that, and until the work of each [Job.Run] and
+//     [Options].Lost have returned;
 //   - it drains the hub ([sse.Hub.Drain]), so that every stream shows the terminal. A hub given in [Options].Hub is
 //     drained by its owner;
 //   - it ends the Tracker, as the end of its context does, and waits for its goroutine.
@@ -74,22 +74,21 @@ func (t *Tracker) await(ctx context.Context, count func() int) error {
 	}
 }
 
-// beginningLocked returns how many starts are in progress, and ends of lost runs.
+// beginningLocked returns how many starts and adoptions are in progress.
 func (t *Tracker) beginningLocked() int {
-	n := len(t.starting)
 	if t.adopting > 0 {
-		n++
+		return len(t.starting) + 1
 	}
-	if t.parting != nil {
-		n++
-	}
-	return n
+	return len(t.starting)
 }
 
-// busyLocked returns how many runs of this process have not ended: those without a terminal, and work that has not
-// returned.
+// busyLocked returns how many runs of this process have not ended: those without a terminal, those whose terminal Lost
+// makes, and work that has not returned.
 func (t *Tracker) busyLocked() int {
-	working := 0
+	working := len(t.parting)
+	if t.parting != nil && working == 0 {
+		working = 1 // Lost makes the end of a run that has been replaced meanwhile
+	}
 	for _, n := range t.working {
 		working += n
 	}

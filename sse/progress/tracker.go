@@ -46,7 +46,7 @@ type Tracker struct {
 	unused   *start              // for the next one; nil: none
 	orphans  []*orphan           // to be adopted and ended
 	adopting int                 // the goroutines that do that
-	parting  map[string]string   // runs that have left the store before their ends, which Lost makes, by topic; nil: no goroutine does that
+	parting  map[string]string   // by topic, runs that left the store before their ends, which Lost makes; nil: partAll does not run
 	asked    map[string]struct{} // runs that some process has asked to stop, lately; nil until there is one
 	changed  chan struct{}       // closed when one of the fields above has changed; nil while nothing waits for that
 }
@@ -83,9 +83,9 @@ type Options struct {
 	// kept. A nil end means that the run is not the Tracker's to end: an Orphan is left to whoever adopts it, and readers
 	// of an entry that is gone get the default.
 	//
-	// Lost may take a while, such as for a look into a database: readers, and starts on the topic, wait for it. It must not
-	// call the Tracker. It may be called concurrently, for the same run again, and in other processes too. If Lost is nil, the terminal is
-	// `{"status":"lost","error":"..."}`, kept for Retention.
+	// Lost may take a while, such as for a query to a database: readers of the run wait for it, and a start on the topic of
+	// an Orphan does too. It must not call the Tracker. It may be called concurrently, again for the same run, and in other
+	// processes too. If Lost is nil, the terminal is `{"status":"lost","error":"..."}`, kept for Retention.
 	Lost func(topic string, last Snapshot) (end any, keep time.Duration)
 
 	// Logger gets errors that cannot be returned to a caller: payloads that cannot be encoded, a store that fails. Nil
