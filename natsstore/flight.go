@@ -155,7 +155,7 @@ func (f *flight) tryUnder(se *session) (*claim, snapshot.Entry, error) {
 	// What the mirror has is good enough for an attempt, but the servers must confirm what a caller is told to join.
 	rev, e, _ := s.mirror.get(f.key)
 	next, joined := f.decide(record{Entry: e}, se)
-	for wait := newBackoff(); ; {
+	for wait := (&backoff{next: oneWrite}); ; {
 		if next == nil || joined {
 			var r record
 			var err error

@@ -18,6 +18,10 @@ const (
 
 	slowest = 250 * time.Millisecond // between attempts
 
+	// oneWrite is about how long the servers take for a write, after which whoever was too late for a topic finds the
+	// winner's.
+	oneWrite = 500 * time.Microsecond
+
 	// maxWriting bounds the writes of topics that wait for an answer at a time. Servers hold 10,000 messages of a stream
 	// back and refuse more.
 	maxWriting = 1000
