@@ -31,6 +31,11 @@
 // server stopped, are asked for by their sequence within a second. A stream that was deleted and made again is noticed:
 // followers are told that what it lacks is Gone, and all claims are lost.
 //
+// # Questions
+//
+// [Store.Ask] asks another process something that need not be stored, by a name for which that one has called
+// [Store.Answer]. Questions and answers come at most once, outside the stream.
+//
 // # Failures
 //
 // While servers cannot be reached, calls wait for them until their context ends, followers keep what they know, and

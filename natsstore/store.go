@@ -101,6 +101,8 @@ func (s *Store) connect() error {
 		nats.Timeout(2 * time.Second),
 		// A connection that is dead without a word is given up within 6 s, well before the lease.
 		nats.PingInterval(2 * time.Second), nats.MaxPingsOutstanding(2),
+		// So is one that takes no more, which a full buffer would hide from the pings: a write has the client's lock.
+		nats.FlusherTimeout(4 * time.Second),
 		// What cannot be sent fails at once: sent after the next connect, it could be older than what was sent since.
 		nats.ReconnectBufSize(-1),
 		nats.NoCallbacksAfterClientClose(),
