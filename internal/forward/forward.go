@@ -1,8 +1,8 @@
-// Package forward publishes the states of sources and jobs to other programs, as this process stores them: by the one that
-// polls a source or starts the runs of a job, and by no other replica.
+// Package forward publishes the states that this process stores, of sources and jobs, for other programs. Of several replicas
+// the one that polls a source, or starts the runs of a job, stores its states, so no other one publishes them.
 //
-// Of each topic the newest state that was not published waits, so memory is bounded by the number of topics, and a receiver
-// that cannot be reached holds up nothing. When it can be reached again it gets the newest states, not those between.
+// Only the newest unpublished state of each topic waits. So memory is bounded by the number of topics, and a receiver that
+// cannot be reached delays nothing. Once it can be reached again it gets the newest states, not those in between.
 package forward
 
 import (
@@ -24,7 +24,7 @@ const (
 	again = time.Second
 )
 
-// A Publish publishes a state under the name of its topic with dots, such as source.tank. It returns when ctx ends, at the
+// Publish publishes a state under the name of its topic with a dot, such as source.tank. It returns when ctx ends at the
 // latest. After an error it is called again, with that state or a newer one.
 type Publish func(ctx context.Context, name string, data []byte) error
 
@@ -63,9 +63,7 @@ func (f *Forwarder) Written(topic string, data []byte) {
 	if f.publish.Load() == nil || !strings.HasPrefix(topic, wire.SourceKey("")) && !strings.HasPrefix(topic, wire.JobKey("")) {
 		return
 	}
-	f.mu.Lock()
-	f.waiting[topic] = data
-	f.mu.Unlock()
+	f.put(topic, data, true)
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -124,13 +122,19 @@ func (f *Forwarder) all(ctx context.Context) error {
 		if failed == nil {
 			continue
 		}
-		f.mu.Lock()
-		if f.waiting[topic] == nil { // there is no newer one
-			f.waiting[topic] = data
-		}
-		f.mu.Unlock()
+		f.put(topic, data, false)
 	}
 	return failed
+}
+
+// put has a state wait, instead of the one that does if it is newer. None waits if nobody gets them: it could be old when
+// somebody does again.
+func (f *Forwarder) put(topic string, data []byte, newer bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.publish.Load() != nil && (newer || f.waiting[topic] == nil) {
+		f.waiting[topic] = data
+	}
 }
 
 func (f *Forwarder) one(ctx context.Context, topic string, data []byte) error {

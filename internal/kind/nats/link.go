@@ -18,7 +18,8 @@ const (
 	dialWithin = 5 * time.Second
 	// dialAgain is the least time from one attempt to connect to the next one.
 	dialAgain = time.Second
-	// A connection that has been silent for three of them, though it was asked for a sign of life, is given up.
+	// A connection that has been silent for three of them, though it was asked for a sign of life, is given up, and so is one
+	// that takes nothing for one of them.
 	signOfLife = 5 * time.Second
 )
 
@@ -67,9 +68,9 @@ func (l *Link) Close() error {
 	return nil
 }
 
-// Publish publishes a message, once the link is up. It does not wait for the message to arrive anywhere: one that is on
-// the way when the connection ends is lost. The error is ctx's, or why there is no connection. A message that is too large for
-// the servers is dropped, which the log has.
+// Publish publishes a message, once the link is up. It does not wait for the message to arrive: one that is on its way when
+// the connection ends is lost. The error is ctx's, or why there is no connection. A message that is too large for the
+// servers is dropped, and logged.
 func (l *Link) Publish(ctx context.Context, subject string, data []byte) error {
 	conn, err := l.get(ctx)
 	if err != nil {
@@ -81,16 +82,6 @@ func (l *Link) Publish(ctx context.Context, subject string, data []byte) error {
 		return nil
 	}
 	return err
-}
-
-// MaxData returns how large a message may be, in bytes; 0 if that is not known now.
-func (l *Link) MaxData() int64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.conn == nil {
-		return 0
-	}
-	return l.conn.MaxPayload()
 }
 
 // get returns the connection, or makes one. Whoever wants it meanwhile waits for the same attempt, of which there is at most
@@ -134,7 +125,8 @@ func (l *Link) connect() {
 	dialer := &dialer{of: l.life}
 	options := []client.Option{
 		client.Name("tidewire"), client.NoReconnect(), client.Timeout(dialWithin), client.SetCustomDialer(dialer),
-		client.PingInterval(signOfLife), client.MaxPingsOutstanding(2), client.PermissionErrOnSubscribe(true),
+		client.PingInterval(signOfLife), client.MaxPingsOutstanding(2), client.FlusherTimeout(signOfLife),
+		client.PermissionErrOnSubscribe(true),
 		client.NoCallbacksAfterClientClose(),
 		client.ClosedHandler(func(conn *client.Conn) { _ = l.down(conn) }),
 		client.ErrorHandler(func(*client.Conn, *client.Subscription, error) {}), // whoever waits is told
@@ -146,6 +138,7 @@ func (l *Link) connect() {
 		options = append(options, client.Secure(l.tls))
 	}
 	conn, err := client.Connect(l.up.URL, options...)
+	dialer.done()
 	if errors.Is(err, client.ErrNoServers) && dialer.err != nil {
 		err = dialer.err
 	}
@@ -183,17 +176,29 @@ func whyClosed(conn *client.Conn) error {
 	return errors.New("the server has closed the connection")
 }
 
-// A dialer remembers why it could not connect, which the client does not say.
+// A dialer remembers why it could not connect, which the client does not say. It closes what it has connected when its
+// context ends, until done is called: the client would wait for the server's first words.
 type dialer struct {
-	of  context.Context
-	err error // of the last attempt
+	of   context.Context
+	err  error       // of the last attempt
+	stop func() bool // of the last connection; nil: there is none
 }
 
 // Dial implements the client's CustomDialer.
 func (d *dialer) Dial(network, address string) (net.Conn, error) {
-	ctx, done := context.WithTimeout(d.of, dialWithin)
-	defer done()
+	d.done()
+	ctx, cancel := context.WithTimeout(d.of, dialWithin)
+	defer cancel()
 	var conn net.Conn
-	conn, d.err = (&net.Dialer{}).DialContext(ctx, network, address)
+	if conn, d.err = (&net.Dialer{}).DialContext(ctx, network, address); d.err == nil {
+		d.stop = context.AfterFunc(d.of, func() { _ = conn.Close() })
+	}
 	return conn, d.err
+}
+
+// done leaves the last connection to the client.
+func (d *dialer) done() {
+	if d.stop != nil {
+		d.stop()
+	}
 }

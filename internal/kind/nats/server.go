@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"iter"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
@@ -21,7 +23,7 @@ type Server struct {
 	CertKey string
 }
 
-// Keys are those beside the address.
+// Keys are the keys beside the address.
 func (s *Server) Keys() grammar.Keys {
 	return grammar.Keys{
 		grammar.Path("creds",
@@ -47,24 +49,48 @@ func (s *Server) Check(n *grammar.Node) {
 // ReadServers reads the addresses of servers.
 func ReadServers(n *grammar.Node) string {
 	text := n.Line("nats")
-	for one := range strings.SplitSeq(text, ",") {
-		if text == "" {
-			break
-		}
-		if !strings.Contains(one, "://") {
-			one = "nats://" + one
-		}
-		u, err := url.Parse(strings.TrimSpace(one))
+	if text == "" {
+		return ""
+	}
+	kinds := map[bool]bool{} // of servers: whether they are reached by WebSocket
+	for one := range addresses(text) {
+		u, err := url.Parse(one)
 		switch {
-		case err != nil || u.Host == "":
+		case err != nil || u.Hostname() == "" || !isPort(u.Port()):
 			n.Problem("nats: this is not the address of a server", "write one such as nats://127.0.0.1:4222")
 			return ""
 		case u.Scheme != "nats" && u.Scheme != "tls" && u.Scheme != "ws" && u.Scheme != "wss":
-			n.Problem(fmt.Sprintf("nats: %s:// is not a way to reach a server", grammar.Quote(u.Scheme)), "write nats:// or tls://")
+			n.Problem("nats: no server is reached by "+grammar.Quote(u.Scheme), "write nats:// or tls://")
 			return ""
 		}
+		kinds[strings.HasPrefix(u.Scheme, "ws")] = true
+	}
+	if len(kinds) > 1 {
+		n.Problem("nats: some of the servers are reached by WebSocket and some are not", "write ws:// or wss:// for all of them, or for none")
+		return ""
 	}
 	return text
+}
+
+// isPort reports whether s is a port, or empty for the default one.
+func isPort(s string) bool {
+	port, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && port > 0
+}
+
+// addresses returns the addresses in a list of servers, each with its scheme, as the client reads them.
+func addresses(list string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for one := range strings.SplitSeq(list, ",") {
+			one = strings.TrimSpace(one)
+			if !strings.Contains(one, "://") {
+				one = "nats://" + one
+			}
+			if !yield(one) {
+				return
+			}
+		}
+	}
 }
 
 // TLS returns how connections are encrypted, nil if nothing is said about it.
@@ -95,11 +121,8 @@ func (s *Server) TLS() (*tls.Config, error) {
 // secrets are the parts of the address that are credentials.
 func (s *Server) secrets() kind.Secrets {
 	var all []string
-	for one := range strings.SplitSeq(s.URL, ",") {
-		if !strings.Contains(one, "://") {
-			one = "nats://" + one
-		}
-		u, err := url.Parse(strings.TrimSpace(one))
+	for one := range addresses(s.URL) {
+		u, err := url.Parse(one)
 		if err != nil || u.User == nil {
 			continue
 		}
