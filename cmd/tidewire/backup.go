@@ -36,7 +36,11 @@ the secrets that the configuration refers to.`,
 				if err != nil {
 					return err
 				}
-				if cfg.Store == nil {
+				switch {
+				case cfg.NATS != nil:
+					return fmt.Errorf("this copies the store of a directory, and the configuration keeps state in NATS: "+
+						"copy it with nats stream backup %s DIRECTORY", cfg.NATS.Prefix)
+				case cfg.Store == nil:
 					return errors.New("there is nothing to back up: the configuration keeps state in memory (see store)")
 				}
 				dir = cfg.Store.Dir

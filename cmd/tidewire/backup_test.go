@@ -52,4 +52,10 @@ func TestBackupWhileItRuns(t *testing.T) {
 	if code, _, stderr := tidewire(t, "backup", "four.db"); code != exitFailure || !strings.Contains(stderr, "keeps state in memory") {
 		t.Errorf("backup of memory = %d, %q", code, stderr)
 	}
+	if err := os.WriteFile("tidewire.yaml", []byte("version: 1\nstore: {nats: {url: h, prefix: plant}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := tidewire(t, "backup", "four.db"); code != exitFailure || !strings.Contains(stderr, "nats stream backup plant DIRECTORY") {
+		t.Errorf("backup of NATS = %d, %q", code, stderr)
+	}
 }

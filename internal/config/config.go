@@ -349,8 +349,8 @@ type At struct {
 	Zone *time.Location // local unless set
 	Next func(time.Time) time.Time
 
-	// CatchUp is how long ago a start of a job may have been due, while there was no process to make it, to be made up for:
-	// a minute unless set, 0: none is, as of @every.
+	// CatchUp is how late a run of a job may start that was due while no process could start it. It is a minute unless set.
+	// 0 means that no run starts late, as with @every.
 	CatchUp time.Duration
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -16,6 +17,37 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/all"
 	"github.com/tidewire/tidewire/internal/notify"
 )
+
+// Whole configurations on the other pages load, too. The files that they name are there.
+func TestPages(t *testing.T) {
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, name := range []string{"tidewire.creds", "ca.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("REPLICA", "plant-1")
+	good := map[string]int{}
+	for _, page := range pages {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range regexp.MustCompile("(?s)\n```yaml\n(version: .*?)```\n").FindAllStringSubmatch(string(data), -1) {
+			good[filepath.Base(page)]++
+			if _, problems := config.Load(filepath.Join(dir, "tidewire.yaml"), []byte(block[1])); problems != nil {
+				t.Errorf("%s: %v\nin\n%s", page, problems, block[1])
+			}
+		}
+	}
+	if good["cluster.md"] != 2 {
+		t.Errorf("the pages have %v configurations, want 2 of cluster.md", good)
+	}
+}
 
 // TestDocumentation: the examples of docs/configuration.md load, its example
 // of a bad file has the problems that it shows, and it names every key.

@@ -95,7 +95,7 @@ func explainAt(at *At, key grammar.Keys, own *grammar.Node) []grammar.Setting {
 		return nil
 	}
 	return slices.DeleteFunc(grammar.Explain("", key, map[string]any{}, own), func(s grammar.Setting) bool {
-		return s.Key == "at.catch_up" && at.CatchUp == 0 && own.Get("at").Get("catch_up") == nil // of @every
+		return s.Key == "at.catch_up" && at.CatchUp == 0 && own.Get("at").Get("catch_up") == nil // it is @every
 	})
 }
 

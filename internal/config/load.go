@@ -240,8 +240,11 @@ func (f *fileReader) jobs(n *grammar.Node) {
 	for _, e := range n.Names("jobs") {
 		j := f.job(e)
 		if j.Keep.Runs > maxMemoryRuns && f.c.Store == nil {
-			e.Value.Get("keep").Get("runs").Problem(fmt.Sprintf("keep.runs is %d, and runs are kept in memory", j.Keep.Runs),
-				fmt.Sprintf("write at most %d, or store: {dir: data} to keep them on disk", maxMemoryRuns))
+			mend := fmt.Sprintf("write at most %d", maxMemoryRuns)
+			if f.c.NATS == nil {
+				mend += ", or store: {dir: data} to keep them on disk"
+			}
+			e.Value.Get("keep").Get("runs").Problem(fmt.Sprintf("keep.runs is %d, and runs are kept in memory", j.Keep.Runs), mend)
 		}
 		f.parts.jobs[e.Name] = j
 		f.c.Jobs = append(f.c.Jobs, j)

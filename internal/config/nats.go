@@ -28,14 +28,14 @@ func natsKeys(s *NATS) grammar.Keys {
 			func(v *grammar.Node) { s.URL = natskind.ReadServers(v) }).Also("urls address server servers").Need("nats://127.0.0.1:4222").Secret(),
 	}, s.Keys(), grammar.Keys{
 		grammar.Func("replicas",
-			"how many servers keep the state, if there is none yet: 1, 3 or 5",
+			"how many servers keep the state, when the stream is made: 1, 3 or 5",
 			replicasShape, func(v *grammar.Node) { s.Replicas, _ = v.Integer("replicas", 1, 5) }).Default("1"),
 		grammar.Func("prefix",
 			"the name of the stream, and what subjects begin with: gateways with the same one are replicas of each other",
 			prefixShape, func(v *grammar.Node) { s.Prefix = readPrefix(v) }).Default(defaultPrefix),
 		grammar.Func("name",
-			"the name of this replica, which no other one has; usually a reference such as `${env:REPLICA}`, since the "+
-				"file is that of all",
+			"the name of this replica, which no other one may have. Usually a reference such as `${env:REPLICA}`, since all "+
+				"replicas have the same file",
 			replicaShape, func(v *grammar.Node) { s.Name = readReplica(v) }).Also("host hostname replica id"),
 	})
 }
@@ -57,7 +57,7 @@ const (
 func readReplica(n *grammar.Node) string {
 	s := n.Line("name")
 	if s != "" && !replicaName.MatchString(s) {
-		n.Problem(fmt.Sprintf("name: %s cannot be that of a replica", grammar.Quote(s)), aReplica)
+		n.Problem(fmt.Sprintf("name: %s cannot be the name of a replica", grammar.Quote(s)), aReplica)
 		return ""
 	}
 	return s

@@ -11,6 +11,7 @@ import (
 // Replicas share their state in NATS, whose address may be all that is said.
 func TestNATS(t *testing.T) {
 	for text, want := range map[string]config.NATS{
+		"a:4222, nats://b ,c":                {Server: nats.Server{URL: "a:4222, nats://b ,c"}, Replicas: 1, Prefix: "tidewire"},
 		"nats://a:4222,b":                    {Server: nats.Server{URL: "nats://a:4222,b"}, Replicas: 1, Prefix: "tidewire"},
 		"{url: tls://a, replicas: 3}":        {Server: nats.Server{URL: "tls://a"}, Replicas: 3, Prefix: "tidewire"},
 		"{url: 'u:secret@a', prefix: other}": {Server: nats.Server{URL: "u:secret@a"}, Replicas: 1, Prefix: "other"},
@@ -24,16 +25,18 @@ func TestNATS(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"http://a":                   "is not a way to reach a server",
+		"http://a":                   `nats: no server is reached by "http"`,
+		"a:70000":                    "not the address of a server",
+		"'a, ws://b'":                "some of the servers are reached by WebSocket",
 		"{}":                         "has no url",
 		"'nats://u:secret@'":         "not the address of a server",
 		"{url: a, replicas: 2}":      "cannot outvote",
 		"{url: a, prefix: 'a.b'}":    "not the name of a stream",
-		"{url: a, name: a/b}":        `t.yaml:2:30: name: "a/b" cannot be that of a replica, write up to 64 letters`,
+		"{url: a, name: a/b}":        `t.yaml:2:30: name: "a/b" cannot be the name of a replica, write up to 64 letters`,
 		"{url: a, creds: /nowhere}":  "nowhere",
 		"{url: a, tls: {cert: /no}}": "/no",
-		"a, dir: data":               "choose one of them",
-		"{url: a}, max_size: 1GB":    "choose one of them",
+		"a, dir: data":               "store has nats and dir, choose one of them",
+		"{url: a}, max_size: 1GB":    "store has nats and max_size, choose one of them",
 	} {
 		_, problems := config.Load("t.yaml", []byte("version: 1\nstore: {nats: "+text+"}\n"))
 		if len(problems) == 0 || !strings.Contains(problems.Error(), want) || strings.Contains(problems.Error(), "secret") {
@@ -77,7 +80,7 @@ sources:
 		{"upstream: bus", "upstream: web", `t.yaml:6:27: upstream "web" is not one with nats, name one that has the key nats`},
 		{"{upstream: bus, subject: plant.tank.1, ask: plant.tank.1.get}", "plant.tank.1", `t.yaml:6:16: nats of source "tank" is a text, write {upstream: NAME, subject: SUBJECT}`},
 		{"at_most: 1s", "every: 1s", "t.yaml:6:86: every in a source that is told its values, which is not polled, remove it"},
-		{"nats://ann:s3cret-word@h:4222", "http://ann:s3cret-word@h", `t.yaml:3:15: nats: "http":// is not a way to reach a server, write nats:// or tls://`},
+		{"nats://ann:s3cret-word@h:4222", "http://ann:s3cret-word@h", `t.yaml:3:15: nats: no server is reached by "http", write nats:// or tls://`},
 		{`h:4222"`, `h:4222", bearer: abcdef`, "t.yaml:3:56: bearer without http"},
 		{`h:4222"`, `h:4222", tls: {cert: nats_test.go}`, "t.yaml:3:53: tls needs cert and key"},
 	} {

@@ -20,7 +20,7 @@ const (
 	mostMaxSize     = 10_000e9
 )
 
-// storeKeys are the keys of store; nats reads that of the same name.
+// storeKeys are the keys of store. nats reads the key of that name.
 func storeKeys(s *Store, nats func(*grammar.Node)) grammar.Keys {
 	return grammar.Keys{
 		grammar.Path("dir",
@@ -51,9 +51,12 @@ func (f *fileReader) store(n *grammar.Node) {
 	s := &Store{Keep: defaultKeepPast, MaxSize: defaultMaxSize}
 	n.Read("store", storeKeys(s, f.nats))
 	switch nats := n.Key("nats"); {
-	case nats != nil && (n.Get("dir") != nil || n.Get("keep") != nil || n.Get("max_size") != nil):
-		nats.Problem("store has nats and dir", "choose one of them: replicas that share their state keep nothing in a directory")
 	case nats != nil:
+		for _, other := range []string{"dir", "keep", "max_size"} {
+			if n.Get(other) != nil {
+				nats.Problem("store has nats and "+other, "choose one of them: replicas that share their state keep nothing in a directory")
+			}
+		}
 		return
 	case n.Lacks("dir"):
 		n.Problem("store has no dir", "add one such as dir: data, or the address of nats")

@@ -17,7 +17,7 @@ type timetableDraft struct {
 	expression *grammar.Node
 	zone       *time.Location
 	catchUp    time.Duration
-	late       *grammar.Node // what says so; nil: nothing does
+	late       *grammar.Node // where catchUp is written; nil: nowhere
 }
 
 // defaultCatchUp is catch_up unless set.
@@ -26,8 +26,8 @@ const defaultCatchUp = time.Minute
 // startKeys are those of the timetable of a job.
 func startKeys(a *timetableDraft) grammar.Keys {
 	return append(atKeys(a), grammar.Func("catch_up",
-		"how late a start is made up for that was due while nothing ran that could make it, once, after a restart or at "+
-			"another replica; `0s`: never. Not with `@every`",
+		"how late a run may start that was due while no process could start it: once, after a restart or at another "+
+			"replica; `0s`: it never starts late. Not with `@every`",
 		grammar.OrZero(grammar.Like(grammar.ADuration+", or 0s for never", "^0s?$", grammar.AboveZero)),
 		func(v *grammar.Node) { a.late, a.catchUp = v, readCatchUp(v) }).Also("misfire missed start_deadline late").Default("1m"))
 }
@@ -84,7 +84,7 @@ func (a *timetableDraft) table() *At {
 	at := &At{Cron: s, Zone: a.zone, Next: table.Next, CatchUp: a.catchUp}
 	if strings.HasPrefix(s, "@every") {
 		if a.late != nil && a.catchUp > 0 {
-			a.late.Problem("catch_up: an interval counts from the run before, so there is nothing to make up for",
+			a.late.Problem("catch_up: an interval counts from the previous run, so no start is late",
 				`remove it, or write times such as "0 */2 * * *"`)
 		}
 		at.CatchUp = 0

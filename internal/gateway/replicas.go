@@ -48,7 +48,7 @@ func (g *gateway) mine() func(unit string) bool {
 func configID(cfg *config.Config, files *config.Files) string {
 	h := sha256.New()
 	if files != nil {
-		sum := files.Read()
+		sum := files.Sum()
 		h.Write(sum[:])
 	} else {
 		for _, s := range cfg.Sources {

@@ -113,8 +113,8 @@ func (f *Files) addDirs(pattern string) bool {
 	return true
 }
 
-// Read returns a sum of what was read from them, in their order, whatever their names are.
-func (f *Files) Read() Sum {
+// Sum returns the sum of the content that was read, in the order of the files. Their names do not count.
+func (f *Files) Sum() Sum {
 	h := sha256.New()
 	for _, in := range f.all {
 		h.Write(in.read[:])
