@@ -22,11 +22,11 @@ func replicasCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "replicas",
 		Short: "List the gateways that share a store, and what each does",
-		Long: `Replicas lists the gateways that share a store of NATS, as the one that is asked sees them: how many sources each
-polls, of how many jobs it starts the runs, which of them are silent, and which have another configuration.
-What became of them is among the events: tidewire events --kind replica.
+		Long: `Replicas lists the gateways that share a store in NATS, as the one that answers sees them: how many sources
+each of them polls, of how many jobs it starts the runs, which ones are silent, and which ones have another
+configuration. "tidewire events --kind replica" shows when replicas joined, left and died.
 
-With --json it prints a line for each: the replica as in the API.`,
+With --json it prints a line for each replica, as in the API.`,
 		Example: `  tidewire replicas
   tidewire replicas --json | jq -r 'select(.same_config | not) | .name'`,
 		Args: arguments(0, 0),
@@ -85,18 +85,18 @@ func replicaLooks(r wire.Replica) statusLook {
 
 // replicaNote says what is special about a replica.
 func replicaNote(r wire.Replica) string {
-	var said []string
+	var notes []string
 	if r.Self {
-		said = append(said, "has answered")
+		notes = append(notes, "answered")
 	}
 	if r.SilentSince != nil {
-		said = append(said, "not heard of since "+r.SilentSince.Local().Format(time.DateTime))
+		notes = append(notes, "silent since "+r.SilentSince.Local().Format(time.DateTime))
 	}
 	if r.State == wire.ReplicaAway {
-		said = append(said, "does no work: it has lost its lease, or is stopping")
+		notes = append(notes, "does no work: it has lost the store, or is stopping")
 	}
 	if !r.SameConfig {
-		said = append(said, "another configuration")
+		notes = append(notes, "another configuration")
 	}
-	return strings.Join(said, "; ")
+	return strings.Join(notes, "; ")
 }

@@ -15,8 +15,8 @@ func TestReplicasCommand(t *testing.T) {
 	gw := fake(t, map[string]http.HandlerFunc{"GET /api/v1/replicas": answers(someReplicas)})
 	const table = `
 REPLICA  STATE     SOURCES  JOBS  SINCE                VERSION  NOTE
-plant-1  ● ok      14       3     2026-11-21 06:12:09  v1.4.0   has answered
-plant-2  ✖ silent  13       4     2026-11-21 06:13:44  v1.4.0   not heard of since 2026-11-21 18:39:51
+plant-1  ● ok      14       3     2026-11-21 06:12:09  v1.4.0   answered
+plant-2  ✖ silent  13       4     2026-11-21 06:13:44  v1.4.0   silent since 2026-11-21 18:39:51
 plant-3  ● ok      0        0     2026-11-21 18:30:00  v1.5.0   another configuration
 `
 	if code, stdout, stderr := tidewire(t, "replicas", "--url", gw); code != 0 || stdout != table[1:] || stderr != "" {

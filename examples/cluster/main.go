@@ -3,13 +3,11 @@
 //
 //	cd examples/cluster && go run .
 //
-// What ends is started again after 20 seconds. Interrupt it to end all.
+// A process that ends is started again after 20 seconds. Press Ctrl-C to end all of them.
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -75,8 +73,6 @@ func serveNATS(number, dir string) {
 
 // run runs all of it until ctx ends.
 func run(ctx context.Context) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
 	dir, err := os.MkdirTemp("", "tidewire-cluster")
 	if err != nil {
 		return err
@@ -88,12 +84,18 @@ func run(ctx context.Context) error {
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("build tidewire: %w\n%s", err, out)
 	}
-	upstream, err := serveUpstream(ctx)
+	page, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pagePort))
 	if err != nil {
 		return err
 	}
+	defer page.Close()
+	upstream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer upstream.Close()
 	file := filepath.Join(dir, "tidewire.yaml")
-	if err := os.WriteFile(file, []byte(configuration(upstream)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(configuration("http://"+upstream.Addr().String())), 0o600); err != nil {
 		return err
 	}
 	self, err := os.Executable()
@@ -101,6 +103,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	var all sync.WaitGroup
+	all.Go(func() { serveWaves(ctx, upstream) })
 	for i := range 3 {
 		all.Go(func() { keep(ctx, dir, fmt.Sprint("nats-", i), self, "nats", fmt.Sprint(i), dir) })
 	}
@@ -110,11 +113,7 @@ func run(ctx context.Context) error {
 		gateways = append(gateways, address)
 		all.Go(func() { keep(ctx, dir, fmt.Sprint("tidewire-", i), program, "serve", file, "--listen", address) })
 	}
-	if err := balance(ctx, gateways); err != nil {
-		stop()
-		all.Wait()
-		return err
-	}
+	all.Go(func() { balance(ctx, page, gateways) })
 	log.Printf("the page is at http://127.0.0.1:%d/, logs are in %s", pagePort, dir)
 	all.Wait()
 	return nil
@@ -143,19 +142,14 @@ func configuration(upstream string) string {
 
 var names = []string{"amber", "birch", "cedar", "dune", "elm", "fern", "gorse", "hazel", "iris"}
 
-// serveUpstream serves waves until ctx ends.
-func serveUpstream(ctx context.Context) (url string, err error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
+// serveWaves is the upstream, until ctx ends.
+func serveWaves(ctx context.Context, ln net.Listener) {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		period := 10 + 5*float64(len(r.URL.Path))
 		fmt.Fprintf(w, "%.3f", math.Sin(float64(time.Now().UnixMilli())/1000/period*2*math.Pi))
 	})}
-	go func() { _ = s.Serve(ln) }()
-	context.AfterFunc(ctx, func() { _ = s.Close() })
-	return "http://" + ln.Addr().String(), nil
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
+	_ = s.Serve(ln)
 }
 
 // keep runs a process until ctx ends, and starts it again some time after it has ended.
@@ -191,38 +185,38 @@ func once(ctx context.Context, dir, name, program string, args ...string) error 
 	return cmd.Wait()
 }
 
-// balance listens for browsers, and brings each connection to the next gateway that is ready.
-func balance(ctx context.Context, gateways []string) error {
-	ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", pagePort))
-	if err != nil {
-		return err
-	}
-	context.AfterFunc(ctx, func() { _ = ln.Close() })
-	go func() {
-		for next := 0; ; next++ {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				for i := range gateways {
-					if to := gateways[(next+i)%len(gateways)]; isReady(to) {
-						pipe(conn, to)
-						return
-					}
-				}
-				fmt.Fprint(conn, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-			}()
+// balance brings each connection of a browser to the next gateway that is ready, until ctx ends.
+func balance(ctx context.Context, ln net.Listener, gateways []string) {
+	defer context.AfterFunc(ctx, func() { _ = ln.Close() })()
+	var all sync.WaitGroup
+	defer all.Wait()
+	for next := 0; ; next++ {
+		conn, err := ln.Accept()
+		if err != nil {
+			return
 		}
-	}()
-	return nil
+		all.Go(func() {
+			defer conn.Close()
+			for i := range gateways {
+				if to := gateways[(next+i)%len(gateways)]; isReady(ctx, to) {
+					pipe(ctx, conn, to)
+					return
+				}
+			}
+			fmt.Fprint(conn, "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+		})
+	}
 }
 
 // isReady asks a gateway whether it should get requests.
-func isReady(gateway string) bool {
-	client := http.Client{Timeout: time.Second}
-	answer, err := client.Get("http://" + gateway + "/readyz")
+func isReady(ctx context.Context, gateway string) bool {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, "GET", "http://"+gateway+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return false
 	}
@@ -230,22 +224,20 @@ func isReady(gateway string) bool {
 	return answer.StatusCode == http.StatusOK
 }
 
-// pipe copies both ways until one side ends.
-func pipe(conn net.Conn, to string) {
-	other, err := net.Dial("tcp", to)
+// pipe copies both ways until one side ends, or ctx does.
+func pipe(ctx context.Context, conn net.Conn, to string) {
+	other, err := new(net.Dialer).DialContext(ctx, "tcp", to)
 	if err != nil {
 		return
 	}
-	defer other.Close()
-	done := make(chan struct{}, 2)
-	for _, ways := range [][2]net.Conn{{conn, other}, {other, conn}} {
-		go func() {
-			_, err := io.Copy(ways[0], bufio.NewReader(ways[1]))
-			if err != nil && !errors.Is(err, net.ErrClosed) {
-				_ = ways[0].Close()
-			}
-			done <- struct{}{}
-		}()
+	end := func() {
+		conn.Close()
+		other.Close()
 	}
-	<-done
+	defer end()
+	defer context.AfterFunc(ctx, end)()
+	var both sync.WaitGroup
+	both.Go(func() { _, _ = io.Copy(other, conn); end() })
+	both.Go(func() { _, _ = io.Copy(conn, other); end() })
+	both.Wait()
 }

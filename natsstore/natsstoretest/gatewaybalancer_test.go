@@ -12,7 +12,8 @@ import (
 // balancer brings TCP connections to gateways. It asks each of them every half second whether it is ready: one that says no
 // gets no further connections, one that does not answer twice loses those that it has.
 type balancer struct {
-	ln net.Listener
+	ln  net.Listener
+	all sync.WaitGroup // its goroutines
 
 	mu     sync.Mutex // guards the fields below
 	places []balanced
@@ -35,17 +36,17 @@ func newBalancer(t *testing.T, places int) *balancer {
 	b := &balancer{ln: ln, places: make([]balanced, places)}
 	for i := range places {
 		b.places[i].conns = map[net.Conn]net.Conn{}
-		go b.look(i)
+		b.all.Go(func() { b.look(i) })
 	}
-	go func() {
+	b.all.Go(func() {
 		for {
 			conn, err := ln.Accept()
 			if err != nil {
 				return
 			}
-			go b.serve(conn)
+			b.all.Go(func() { b.serve(conn) })
 		}
-	}()
+	})
 	t.Cleanup(func() {
 		ln.Close()
 		b.mu.Lock()
@@ -54,6 +55,7 @@ func newBalancer(t *testing.T, places int) *balancer {
 		for i := range places {
 			b.cutOff(i)
 		}
+		b.all.Wait()
 	})
 	return b
 }
@@ -136,8 +138,12 @@ func (b *balancer) serve(client net.Conn) {
 		}
 		defer gateway.Close()
 		b.mu.Lock()
+		over := b.over
 		b.places[place].conns[client] = gateway
 		b.mu.Unlock()
+		if over {
+			b.cutOff(place)
+		}
 		var both sync.WaitGroup
 		both.Go(func() { _, _ = io.Copy(gateway, client); gateway.Close() })
 		both.Go(func() { _, _ = io.Copy(client, gateway); client.Close() })

@@ -195,7 +195,6 @@ func TestCheckGateways(t *testing.T) {
 		"it left":          {"", func(s *story) { s.drop(310, 320.5, isEvent); s.add(311, record{What: isLeft, By: "c0"}) }},
 		"while a gateway stands": {"", func(s *story) {
 			s.drop(60, 100, isEvent)
-			s.find(39.9, isEvent, "c1").At += 0
 			s.watches("c3", 56, 100.5, "k", "c", "lost")
 		}},
 		"lost is told late": {"f", func(s *story) {

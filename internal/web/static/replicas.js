@@ -11,13 +11,13 @@ function condition({ state, same_config }) {
   return state === "ok" && !same_config ? "differs" : state;
 }
 
-/** What is wrong with the replicas and stays so until somebody mends it, a sentence each. */
+/** What is wrong with the replicas until somebody mends it, a sentence each. */
 function problems(replicas) {
   const names = replicas.map(({ name }) => name);
   const twins = new Set(names.filter((name, i) => names.indexOf(name) !== i));
   const differing = replicas.filter(({ same_config }) => !same_config).map(({ name }) => printable(name));
   return [
-    ...(differing.length ? [`${differing.join(", ")}: another configuration than this replica has. Replicas take work only from those with the same.`] : []),
+    ...(differing.length ? [`${differing.join(", ")}: another configuration than this replica's. Replicas take over work only from those with the same one.`] : []),
     ...[...twins].map((name) => `${printable(name)}: two replicas have this name. Give each its own by store.nats.name.`),
   ];
 }
@@ -55,7 +55,7 @@ class ReplicaCard {
     glyph(this.#state, glyphs[state] ?? "pending");
     text(this.#state.lastElementChild, state);
     this.#part(".self").hidden = !self;
-    optional(this.#part(".silent"), silent_since && `not heard of for ${lasting(clock.now() - Date.parse(silent_since))}`);
+    optional(this.#part(".silent"), silent_since && `silent for ${lasting(clock.now() - Date.parse(silent_since))}`);
     text(this.#part("summary"), `${count(sources, "source")}, ${count(jobs, "job")}`);
     text(this.#part(".owned"), owned.join(", ") || "none");
     text(this.#since, `started ${age(clock.now() - Date.parse(since))}`);

@@ -8,6 +8,7 @@ import { fires } from "./views.js";
 const SAMPLES = 120; // numbers kept for each source, or asked for where the gateway remembers more
 const LANES = 3; // histories asked for at a time: browsers have six connections for a host on HTTP/1.1
 const RETRY = 3_000; // ms after which failed lists are asked for again
+const SPREAD = 2_000; // ms over which pages spread their requests after jobs have moved to other replicas
 const CALM = 300, EACH = 10; // ms between two requests for the alerts, and for each alert of an answer: many change at a time
 
 const quiet = { alerts: new Map(), silences: [], receivers: [] }; // before anything is known
@@ -75,6 +76,7 @@ export class Store {
   #mine = new Set(); // ids of runs that this page has started or joined
   #changed; #transition; #reconfigured;
   #heard = new Set(); // keys that the stream has sent since the last reload began
+  #soon = null; // the timer of the next reload; null if there is none
   #runs = new Map(); // newest run by job, also of jobs not listed yet
   #asked = 0; // how often the alerts were to be requested
   #waking = false; // that is being done
@@ -218,7 +220,15 @@ export class Store {
     for (const name of is) if (!was.has(name)) this.#transition(`Replica ${name} has joined`);
     for (const name of was) if (!is.has(name)) this.#transition(`Replica ${name} is gone`);
     const starts = (list) => list.map(({ id, jobs }) => `${id} ${jobs}`).join();
-    if (starts(before) !== starts(replicas)) this.reload(); // jobs say which one starts their runs
+    if (starts(before) !== starts(replicas)) this.#reloadSoon(); // jobs say which one starts their runs
+  }
+
+  /** Reloads in a moment, once for all changes until then, and not at the same time as all other pages. */
+  #reloadSoon() {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.reload();
+    }, CALM + SPREAD * Math.random());
   }
 
   #source(source) {
