@@ -52,7 +52,7 @@ func (f *fleet) refused(yaml string, format int) {
 // write the older one; when all were updated, they write the newer one, and one of the older format takes no part.
 func TestReplicasOfTwoFormats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		yaml := sharedAlerts + "  k: {http: {upstream: u1, path: /k/job, method: POST}, on_busy: queue, limit: 3/h}\n"
+		yaml := sharedAlerts + "  k: {http: {upstream: u1, path: /k/job, method: POST}, on_busy: queue, limit: 3/m}\n"
 		f := newFleet(t)
 		all := []*member{f.joinWith(yaml, 1), f.joinWith(yaml, 1), f.joinWith(yaml, 1)}
 		time.Sleep(5 * time.Second)
@@ -94,7 +94,7 @@ func TestReplicasOfTwoFormats(t *testing.T) {
 		if got := f.told(); got["resolved of a"] != 1 || got["resolved of b"] != 1 {
 			t.Errorf("told %v, want that both are over", got)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if code, run := all[0].start("k", "another key"); code != 202 || !f.formats()[2] {
 			t.Errorf("a start = %d %v; after all were updated units have the formats %v", code, run, f.formats())
 		}
