@@ -42,8 +42,11 @@ type asking struct{ *natsstore.Store }
 // Ask implements [replica.Asking].
 func (a asking) Ask(ctx context.Context, id string, question []byte) ([]byte, error) {
 	answer, err := a.Store.Ask(ctx, id, question)
-	if errors.Is(err, natsstore.ErrNoResponder) {
+	switch {
+	case errors.Is(err, natsstore.ErrNoResponder):
 		err = replica.ErrNoReplica
+	case errors.Is(err, natsstore.ErrBusy):
+		err = replica.ErrBusy
 	}
 	return answer, err
 }

@@ -84,7 +84,7 @@ func (o *Observer) asked(what string, err error, took time.Duration) {
 	switch {
 	case err == nil:
 		outcome = askedAnswered
-	case errors.Is(err, replica.ErrNoReplica):
+	case errors.Is(err, replica.ErrNoReplica) && !errors.Is(err, replica.ErrBusy):
 		outcome = askedNobody
 	case errors.Is(err, context.DeadlineExceeded):
 		outcome = askedTimeout

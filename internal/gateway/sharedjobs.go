@@ -42,7 +42,7 @@ func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptio
 		case errors.Is(failed, replica.ErrNoAnswer):
 			s.g.log.Warn("it is not known whether another replica has started a run", "job", j.Name, "err", failed)
 			return nil, wire.Run{}, errNotKnown // asked again, there could be two
-		case !askAgain(ctx, end):
+		case errors.Is(failed, replica.ErrBusy), !askAgain(ctx, end):
 			return nil, wire.Run{}, cmp.Or(context.Cause(ctx), err)
 		}
 	}
@@ -151,7 +151,7 @@ func (s sharedJobs) Queue(ctx context.Context, job string) ([]wire.Waiting, erro
 		if err == nil {
 			return a.Queue, nil
 		}
-		if !errors.Is(err, replica.ErrNoReplica) || !askAgain(ctx, end) {
+		if !errors.Is(err, replica.ErrNoReplica) || errors.Is(err, replica.ErrBusy) || !askAgain(ctx, end) {
 			return nil, err
 		}
 	}

@@ -59,7 +59,7 @@ func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (ti
 			return 0, kind.ErrNotAsked
 		case failed != nil && !errors.Is(failed, replica.ErrNoReplica):
 			return 0, failed
-		case !askAgain(ctx, end):
+		case errors.Is(failed, replica.ErrBusy), !askAgain(ctx, end):
 			return 0, replica.ErrNoReplica
 		}
 	}
