@@ -50,7 +50,10 @@ func (s *Store) receive(rev uint64, end string, h nats.Header, data []byte, live
 		}
 		r, err := parseRecord(key, e.Topic, h, data)
 		if err != nil {
-			s.opts.Logger.Warn("natsstore: a message of the stream cannot be read", "sequence", rev, "err", err)
+			if s.mirror.isNewsOf(key, rev) { // it is in each list of everything again
+				s.opts.Logger.Error("natsstore: a message of the stream cannot be read, and is left alone",
+					"subject", s.subject(end), "sequence", rev, "err", err)
+			}
 			r.alien = true
 		}
 		if live {

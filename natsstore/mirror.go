@@ -17,13 +17,14 @@ type mirror struct {
 
 	mu sync.Mutex // guards the fields below, and is held while followers are called; before claim.mu
 
-	epoch   time.Time // when the stream was created; zero before it was seen
-	through uint64    // every message up to this sequence was seen, or has been superseded
-	synced  bool      // a first list is complete
-	round   uint32    // of the list that is made or was made last
-	resyncs uint64    // lists of everything that were made, but for the first
-	unsure  bool      // a list of everything has been begun and is not complete
-	failed  time.Time // since when the stream has been shorter than through, zero if it is not
+	epoch   time.Time         // when the stream was created; zero before it was seen
+	through uint64            // every message up to this sequence was seen, or has been superseded
+	synced  bool              // a first list is complete
+	round   uint32            // of the list that is made or was made last
+	resyncs uint64            // lists of everything that were made, but for the first
+	unsure  bool              // a list of everything has been begun and is not complete
+	failed  time.Time         // since when the stream has been shorter than through, zero if it is not
+	unread  map[string]uint64 // by key: the sequences of messages that cannot be read
 
 	cells     map[string]*cell // by key
 	standing  int              // cells that are not gone
@@ -91,6 +92,18 @@ func (m *mirror) isOther(created time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.epoch.IsZero() && !created.Equal(m.epoch)
+}
+
+// isNewsOf reports whether it is not known yet that a message cannot be read.
+func (m *mirror) isNewsOf(key string, rev uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.unread == nil {
+		m.unread = map[string]uint64{}
+	}
+	known := m.unread[key] == rev
+	m.unread[key] = rev
+	return !known
 }
 
 // apply is called for an answer to this process.

@@ -29,6 +29,10 @@ func TestRecords(t *testing.T) {
 			t.Errorf("with fields that were added it is read as %v, %v", got, err)
 		}
 	}
+	const removed = "1 gone removed 0 -" // by hand, as docs/cluster.md says
+	if got, err := parseRecord("a", "a", nats.Header{headerEntry: {removed}}, nil); err != nil || got.State != snapshot.Gone || got.holds() {
+		t.Errorf("%q is read as %v, %v", removed, got, err)
+	}
 	for _, bad := range []string{"", "1", "x live R1 0 O", "1 dead R1 0 O", "1 live a-1 0 O", "1 live R1 x O", "1 live  0 O", "1 live R1 0", "1 live R1 0 a.b"} {
 		if got, err := parseRecord("a", "a", nats.Header{headerEntry: {bad}}, nil); err == nil {
 			t.Errorf("%q is read as %v, want an error", bad, got)

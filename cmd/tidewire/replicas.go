@@ -95,7 +95,10 @@ func replicaNote(r wire.Replica) string {
 	if r.State == wire.ReplicaAway {
 		notes = append(notes, "does no work: it has lost the store, or is stopping")
 	}
-	if !r.SameConfig {
+	switch {
+	case r.OtherZone:
+		notes = append(notes, "another local time zone")
+	case !r.SameConfig:
 		notes = append(notes, "another configuration")
 	}
 	return strings.Join(notes, "; ")

@@ -1,7 +1,6 @@
 package alert
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/notify"
@@ -16,8 +15,7 @@ type heard struct {
 
 // heardAlertLocked takes note of the record of an alert, nil if there is none any more.
 func (s *Service) heardAlertLocked(key string, data []byte) {
-	var r record
-	if json.Unmarshal(data, &r) != nil || r.Alert == nil {
+	if r, err := parseRecord(data); err != nil || r.Alert == nil {
 		delete(s.heard, key)
 	} else {
 		s.heard[key] = r.heard(key)

@@ -3,6 +3,7 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -75,6 +76,45 @@ type keptNotice struct {
 	Group   string    `json:"group,omitempty"` // of that message
 }
 
+// parseRecord reads what is kept of an alert. Another process, or whoever may write to its store, has made it.
+func parseRecord(data []byte) (r record, err error) {
+	err = json.Unmarshal(data, &r)
+	switch {
+	case err != nil:
+	case r.Alert != nil && r.Alert.Since == nil:
+		err = errors.New("an alert that does not say since when it is so")
+	case slices.Contains(r.Items, nil):
+		err = errors.New("an alert that refers to nothing")
+	}
+	if err != nil {
+		return record{}, fmt.Errorf("alert: no record of one: %w", err)
+	}
+	return r, nil
+}
+
+// parseSilence reads the record of a silence.
+func parseSilence(key string, data []byte) (*wire.Silence, error) {
+	one := new(wire.Silence)
+	err := json.Unmarshal(data, one)
+	if err == nil && key != silenceKey+one.ID {
+		err = errors.New("it has another key")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("alert: no silence: %w", err)
+	}
+	return one, nil
+}
+
+// CheckRecord returns why a record in a [Store] is none of this package, nil if it is.
+func CheckRecord(key string, data []byte) error {
+	if strings.HasPrefix(key, silenceKey) {
+		_, err := parseSilence(key, data)
+		return err
+	}
+	_, err := parseRecord(data)
+	return err
+}
+
 // A keeper knows what is kept.
 type keeper struct {
 	store Store
@@ -91,14 +131,12 @@ func (s *Service) Restore(ctx context.Context, in Store) error {
 	k := &keeper{store: in, kept: map[string]string{}, left: map[string]record{}}
 	err := in.Each(ctx, func(key string, data []byte) {
 		if strings.HasPrefix(key, silenceKey) {
-			one := new(wire.Silence)
-			if json.Unmarshal(data, one) == nil && key == silenceKey+one.ID {
+			if one, err := parseSilence(key, data); err == nil {
 				s.silences[one.ID] = one
 			}
 			return
 		}
-		var r record
-		if json.Unmarshal(data, &r) == nil && (r.Alert == nil || r.Alert.Since != nil) {
+		if r, err := parseRecord(data); err == nil {
 			k.left[key] = r
 		} // else it is replaced with the first change, or forgotten
 		k.kept[key] = string(data)
@@ -229,10 +267,8 @@ func (s *Service) takeLeftLocked(e *entry) (record, bool) {
 		return record{}, false
 	}
 	if shared := s.keeper.shared(); shared != nil {
-		var r record
-		data := shared.Left(e.subject.Key)
-		ok := data != nil && json.Unmarshal(data, &r) == nil
-		return r, ok
+		r, err := parseRecord(shared.Left(e.subject.Key))
+		return r, err == nil
 	}
 	r, ok := s.keeper.left[e.subject.Key]
 	delete(s.keeper.left, e.subject.Key)

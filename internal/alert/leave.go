@@ -2,10 +2,7 @@ package alert
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
-
-	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // A SharedStore is a [Store] of several processes. Each of them has the alerts of its own sources and jobs, and all have the
@@ -110,13 +107,13 @@ func (s *Service) Heard(key string, data []byte) {
 		return
 	}
 	before := s.silences[id]
-	one := new(wire.Silence)
+	one, err := parseSilence(key, data)
 	switch {
 	case data == nil && before == nil:
 		return
 	case data == nil:
 		delete(s.silences, id)
-	case json.Unmarshal(data, one) != nil || one.ID != id || before != nil && *before == *one:
+	case err != nil || before != nil && *before == *one:
 		return
 	default:
 		s.silences[id] = one

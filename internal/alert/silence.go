@@ -242,8 +242,8 @@ func silenceID(key string) (id string, ok bool) { return strings.CutPrefix(key, 
 
 // SilenceUntil returns until when the silence lasts whose record that is, if it is one.
 func SilenceUntil(key string, data []byte) (until time.Time, ok bool) {
-	var one wire.Silence
-	if _, ok = silenceID(key); !ok || json.Unmarshal(data, &one) != nil {
+	one, err := parseSilence(key, data)
+	if err != nil {
 		return until, false
 	}
 	return one.Until, true

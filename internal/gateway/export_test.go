@@ -114,7 +114,7 @@ func (g Gateway) Reload(t testing.TB, cfg *config.Config) {
 	if _, err := g.loader.apply(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	g.replica.Configure(configID(cfg, nil))
+	g.configured(cfg, nil)
 }
 
 // Ask has polls and jobs make their requests through transport.
@@ -223,6 +223,15 @@ func Named(opts Options, name string) Options {
 // WithFormat returns options of a gateway that reads what replicas share up to a format.
 func (o Options) WithFormat(format int) Options {
 	o.format = format
+	return o
+}
+
+// ZoneID identifies a time zone.
+func ZoneID(zone *time.Location) string { return zoneID(zone) }
+
+// InZone returns options of a gateway whose local time zone is that.
+func (o Options) InZone(zone *time.Location) Options {
+	o.zone = zone
 	return o
 }
 

@@ -101,6 +101,8 @@ type gateway struct {
 	sessions     *sharedSessions    // of people who have signed in, likewise
 	seeing       *lifecycle.Service // tells people of the replicas
 	storeFault   string             // why the store fails, as it has seen last
+	zone         *time.Location     // the local one; nil: that of the program
+	zonesSaid    map[string]bool    // of which replicas the log says that their zone is another one; of [gateway.see]
 	storeChanged chan struct{}      // of 1: the loader is to tell how the store is
 	watched      *watched           // tells replicas which sources are watched at others; nil: there are none
 	runs         archive.Runs
@@ -164,6 +166,7 @@ type Options struct {
 	asking replica.Asking // asks the other processes that share the store; nil: there are none
 	format int            // the newest one of what they share that this one reads; 0: that of the program
 
+	zone    *time.Location         // the local one, for a test; nil: that of the program
 	joining func(*replica.Replica) // called before it joins the others; nil: nobody is told
 }
 
@@ -240,7 +243,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged, configured: g.replica.Configure,
+		storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged, configured: g.configured,
 	}
 	g.loader.open()
 	return g, nil
@@ -290,7 +293,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.api = g.newAPI(opts)
-	if err := g.replica.Join(live, configID(cfg, opts.Files)); err != nil {
+	if err := g.replica.Join(live, configID(cfg, opts.Files), zoneOf(cfg, g.zone)); err != nil {
 		return err
 	}
 	g.parts = parts{&g.upstreams, &forwarding{g.forwarder, &g.upstreams, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}

@@ -47,7 +47,7 @@ type loader struct {
 	addr      string         // where the gateway listens
 	started   *config.Config // with which the gateway began
 
-	configured func(id string) // is told which configuration is at work
+	configured func(*config.Config, *config.Files) // is told which configuration is at work
 
 	storeError   func() error    // why state cannot be stored now
 	storeChanged <-chan struct{} // gets a value when that begins and when it is over
@@ -192,7 +192,7 @@ func (l *loader) use(
 		diff, err = l.apply(ctx, cfg)
 	}
 	if err == nil {
-		l.configured(configID(cfg, files))
+		l.configured(cfg, files)
 	}
 	if errors.Is(err, api.ErrStopping) || ctx.Err() != nil {
 		return nil, err

@@ -19,6 +19,7 @@ const leaveWithin = 5 * time.Second
 
 // openReplica makes this process one of those that share its store.
 func (g *gateway) openReplica(live context.Context, name string, opts Options) (err error) {
+	g.zone = opts.zone
 	g.replica, err = replica.Open(live, replica.Deps{
 		Store: g.store, Asking: opts.asking, Log: g.log, Name: name, Version: version(), Format: opts.format,
 	})
@@ -77,7 +78,7 @@ func (g *gateway) leave(live context.Context) {
 // resumeShared takes up the records that the replicas share.
 func (g *gateway) resumeShared(ctx context.Context) (err error) {
 	g.records, err = replica.OpenRecords(ctx, replica.RecordsOptions{
-		Store: g.store, Prefix: "alert/", Log: g.log, Told: g.alerts.Heard,
+		Store: g.store, Prefix: "alert/", Log: g.log, Told: g.alerts.Heard, Check: alert.CheckRecord, Mine: g.replica.Mine,
 		Retain: func(key string, data []byte) time.Duration {
 			until, ok := alert.SilenceUntil(key, data)
 			if !ok {
@@ -103,6 +104,8 @@ func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	g.replica.OnChange(g.sources.Moved)
 	g.replica.OnChange(g.jobs.Moved)
 	g.replica.OnChange(g.watched.moved)
+	g.replica.OnChange(g.records.Moved)
+	g.replica.OnChange(g.sessions.records.Moved)
 	g.watched.begin(ctx)
 	g.sources.Moved() // others may have come since
 	g.beginSeeing(ctx)

@@ -130,11 +130,16 @@ func (f *fleet) join(yaml string) *member { return f.joinWith(yaml, 0) }
 
 // joinWith starts one that reads what replicas share up to a format.
 func (f *fleet) joinWith(yaml string, format int) *member {
+	return f.joinAs(yaml, func(o gateway.Options) gateway.Options { return o.WithFormat(format) })
+}
+
+// joinAs starts one with other options.
+func (f *fleet) joinAs(yaml string, with func(gateway.Options) gateway.Options) *member {
 	m := &member{of: f, process: snapshottest.NewProcess(f.store)}
 	ctx, end := context.WithCancel(context.Background())
 	m.end = end
 	f.joined++
-	opts := gateway.Named(gateway.Replica(m.process, &f.questions).WithFormat(format), fmt.Sprint("r", f.joined))
+	opts := gateway.Named(with(gateway.Replica(m.process, &f.questions)), fmt.Sprint("r", f.joined))
 	opts.Logger = slog.New(slog.NewTextHandler(f, nil))
 	m.Gateway = gateway.NewGateway(f.t, ctx, load(f.t, yaml), opts)
 	m.Ask(m)

@@ -49,6 +49,7 @@ func (g *gateway) see() {
 		g.journal.ReplicaChanged(n.Name, n.ID, n.Became)
 	}
 	g.publishReplicas()
+	g.sayZones()
 	fault := ""
 	if err := g.storeError(); err != nil {
 		fault = err.Error()
@@ -98,7 +99,7 @@ func (g *gateway) replicas() wire.Replicas {
 	for _, m := range members {
 		one := wire.Replica{
 			ID: m.ID, Name: m.Name, Version: m.Version, Format: m.Format, Since: m.Since, Self: m.ID == self.ID, State: wire.ReplicaOK,
-			SameConfig: m.Config == self.Config, Sources: polls[m.Name], Jobs: starts[m.ID],
+			SameConfig: m.Agrees(&self), OtherZone: m.HasOtherZone(&self), Sources: polls[m.Name], Jobs: starts[m.ID],
 		}
 		if one.Self && !isMember {
 			one.State, one.Sources, one.Jobs = wire.ReplicaAway, 0, 0
@@ -123,9 +124,9 @@ func (g *gateway) silence(id string) (ago time.Duration, silent bool) {
 // replicaStatus says how this process is among the replicas, but for what it does.
 func (g *gateway) replicaStatus() *ReplicaStatus {
 	status := &ReplicaStatus{Failing: g.storeError() != nil, LeaseAge: -1}
-	config := g.replica.Config()
+	self, _ := g.replica.Self()
 	for _, m := range g.replica.Members() {
-		if status.Count++; m.Config != config {
+		if status.Count++; !m.Agrees(&self) {
 			status.Differ++
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -48,7 +50,7 @@ func (g *gateway) shareSessions(ctx context.Context) error {
 	s := &sharedSessions{g: g}
 	var err error
 	s.records, err = replica.OpenRecords(ctx, replica.RecordsOptions{
-		Store: g.store, Prefix: accessPrefix, Log: g.log, Told: s.told,
+		Store: g.store, Prefix: accessPrefix, Log: g.log, Told: s.told, Check: s.check, Mine: g.replica.Mine,
 		Retain: func(key string, _ []byte) time.Duration {
 			if key == sealKey {
 				return sealFor
@@ -72,6 +74,30 @@ func (g *gateway) shareSessions(ctx context.Context) error {
 	return nil
 }
 
+// check returns why a record is none of a session, of its use, or of the key.
+func (s *sharedSessions) check(key string, record []byte) error {
+	if key == sealKey {
+		if len(record) != sealSize {
+			return fmt.Errorf("a key of %d bytes, want %d", len(record), sealSize)
+		}
+		return nil
+	}
+	if _, ok := idOf(key, usedKey); ok {
+		return json.Unmarshal(record, new(time.Time))
+	}
+	if _, ok := idOf(key, sessionKey); !ok {
+		return errors.New("it is no record of a session")
+	}
+	var kept keptSession
+	if err := json.Unmarshal(record, &kept); err != nil {
+		return err
+	}
+	if kept.Begun.IsZero() || len(kept.Data) == 0 {
+		return errors.New("a session without a beginning or without data")
+	}
+	return nil
+}
+
 // told is told of a record.
 func (s *sharedSessions) told(key string, record []byte) {
 	if id, ok := idOf(key, sessionKey); ok {
@@ -85,10 +111,10 @@ func (s *sharedSessions) told(key string, record []byte) {
 }
 
 // sharedKey returns the key with which all replicas seal the sign-ins of people that are at their provider. The first one
-// makes it.
+// makes it, and who finds something else in its place.
 func (g *gateway) sharedKey(ctx context.Context) (key [sealSize]byte, err error) {
-	for {
-		claim, entry, err := g.store.Claim(ctx, accessPrefix+sealKey, snapshot.ClaimOptions{KeepFinal: true})
+	for keep := true; ; {
+		claim, entry, err := g.store.Claim(ctx, accessPrefix+sealKey, snapshot.ClaimOptions{KeepFinal: keep})
 		if err == nil && claim == nil && entry.State == snapshot.Orphan { // whoever made it has died over it
 			claim, entry, err = g.store.Claim(ctx, accessPrefix+sealKey, snapshot.ClaimOptions{Adopt: entry.Run})
 		}
@@ -100,6 +126,9 @@ func (g *gateway) sharedKey(ctx context.Context) (key [sealSize]byte, err error)
 			return key, claim.Finish(ctx, key[:], sealFor)
 		case entry.State == snapshot.Final && len(entry.Data) == len(key):
 			return [sealSize]byte(entry.Data), nil
+		case entry.State == snapshot.Final: // the log says so: see check
+			keep = false
+			continue
 		}
 		select {
 		case <-time.After(sealAgain):
@@ -123,17 +152,18 @@ func keyOf(prefix string, id [sha256.Size]byte) string { return prefix + hex.Enc
 
 // read returns the session of a record, with data nil if there is none.
 func (s *sharedSessions) read(record []byte) (begun, used time.Time, data []byte) {
-	var kept keptSession
-	if record == nil || json.Unmarshal(record, &kept) != nil {
+	if record == nil {
 		return begun, used, nil
 	}
+	var kept keptSession
+	_ = json.Unmarshal(record, &kept) // it was checked
 	return s.monotonic(kept.Begun), s.monotonic(kept.Used), kept.Data
 }
 
-// used returns when a session was used by the record of that; long ago if that cannot be read.
+// used returns when a session was used by the record of that.
 func (s *sharedSessions) used(record []byte) time.Time {
 	var at time.Time
-	_ = json.Unmarshal(record, &at)
+	_ = json.Unmarshal(record, &at) // it was checked
 	return s.monotonic(at)
 }
 

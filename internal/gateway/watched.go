@@ -25,13 +25,17 @@ type watched struct {
 func (g *gateway) shareWatched(ctx context.Context) (err error) {
 	w := &watched{g: g, all: map[string][]string{}}
 	if w.records, err = replica.OpenRecords(ctx, replica.RecordsOptions{
-		Store: g.store, Prefix: "watched/", Log: g.log, Told: w.told,
+		Store: g.store, Prefix: "watched/", Log: g.log, Told: w.told, Mine: g.replica.Mine,
+		Check: checkWatched,
 	}); err != nil {
 		return err
 	}
 	g.watched = w
 	return nil
 }
+
+// checkWatched returns why a record is no list of what is watched.
+func checkWatched(_ string, data []byte) error { return json.Unmarshal(data, new([]string)) }
 
 // begin begins to hear of the others.
 func (w *watched) begin(ctx context.Context) {
@@ -68,7 +72,7 @@ func (w *watched) told(id string, data []byte) {
 		return
 	}
 	var names []string
-	_ = json.Unmarshal(data, &names) // without data there are none
+	_ = json.Unmarshal(data, &names) // it was checked; without data there are none
 	w.mu.Lock()
 	if names == nil {
 		delete(w.all, id)
@@ -114,5 +118,6 @@ func (w *watched) moved() {
 	if here != nil && !bytes.Equal(w.records.Left(w.g.replica.ID()), here) { // it was lost with the lease
 		w.records.Keep(w.g.replica.ID(), here, false)
 	}
+	w.records.Moved()
 	w.sum()
 }

@@ -61,6 +61,7 @@ type Keys[C comparable, V any] struct {
 type entry[C comparable, V any] struct {
 	key           Key[C]
 	of            Fingerprint
+	ofAny         bool          // whatever the request: of is not known
 	ready         chan struct{} // closed when value is set, or the request has failed
 	value         V             // not changed once done
 	done          bool          // value is set; guarded by Keys.mu
@@ -99,7 +100,7 @@ func (k *Keys[C, V]) Do(
 			value, err = k.fill(e, start)
 			return value, true, err
 		}
-		if e.of != of {
+		if e.of != of && !e.ofAny {
 			return k.valueOf(e), false, ErrReused
 		}
 		select {
@@ -155,13 +156,19 @@ func (k *Keys[C, V]) addLocked(key Key[C], of Fingerprint) *entry[C, V] {
 
 // Restore adds a key with its result, as an earlier process had them. It is for keys that are kept elsewhere too, such as on
 // disk: the oldest of them comes first, and all before the first Do. A key that is there already stays as it is.
-func (k *Keys[C, V]) Restore(key Key[C], of Fingerprint, value V) {
+func (k *Keys[C, V]) Restore(key Key[C], of Fingerprint, value V) { k.restore(key, of, false, value) }
+
+// RestoreAny is Restore of a key of which is not known for what request it was used: it finds its result for each.
+func (k *Keys[C, V]) RestoreAny(key Key[C], value V) { k.restore(key, Fingerprint{}, true, value) }
+
+func (k *Keys[C, V]) restore(key Key[C], of Fingerprint, ofAny bool, value V) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.entries[key] != nil {
 		return
 	}
 	e := k.addLocked(key, of)
+	e.ofAny = ofAny
 	e.value, e.done = value, true
 	close(e.ready)
 }

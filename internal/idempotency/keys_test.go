@@ -218,3 +218,16 @@ func TestDrop(t *testing.T) {
 		}
 	}
 }
+
+// A key of which is not known what it was used for finds its result for each request.
+func TestRestoreAny(t *testing.T) {
+	k := newKeys()
+	key := idempotency.Key[string]{Caller: "a", Key: "k"}
+	k.RestoreAny(key, 7)
+	for _, content := range []string{"", "x"} {
+		got, first, err := k.Do(t.Context(), key, idempotency.Of([]byte(content)), func() (int, error) { return 8, nil })
+		if got != 7 || first || err != nil {
+			t.Errorf("Do = %d, %v, %v, want the result that was restored", got, first, err)
+		}
+	}
+}

@@ -38,15 +38,31 @@ func (s *Service) restoreKey(caller, job, key string, args [sha256.Size]byte, ru
 	}
 }
 
-// keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one, in the unit of the job. Those of a job with secret arguments
-// are for this process alone: the hash of a short secret is as good as the secret.
-func (s *Service) keepKey(own *unit, j *Job, opts StartOptions, run string) {
-	if opts.Key == "" || s.deps.Keys == nil && s.units == nil || hasSecrets(j.Job) {
+// restoreUnitKey remembers a key that the holder of the unit before has kept. What is not known of it is not compared.
+func (s *Service) restoreUnitKey(kept unitKey) {
+	if len(kept.Args) == sha256.Size {
+		s.restoreKey(kept.Caller, kept.Job, kept.Key, [sha256.Size]byte(kept.Args), kept.Run)
 		return
 	}
-	k := unitKeyOf(j, opts, run)
-	if s.deps.Keys != nil {
+	k := idempotency.Key[access.Identity]{Scope: kept.Job, Key: kept.Key}
+	if json.Unmarshal([]byte(kept.Caller), &k.Caller) == nil {
+		s.queue.keys.RestoreAny(k, started{id: kept.Run})
+	}
+}
+
+// keepKey keeps the Idempotency-Key of a start that has led to a run, if there is one, in the unit of the job. A job with
+// secret arguments keeps no hash of them, as the hash of a short secret is as good as the secret: the next holder of the
+// unit does not know whether they are others, and on disk, where there is no way to say so, nothing is kept.
+func (s *Service) keepKey(own *unit, j *Job, opts StartOptions, run string) {
+	if opts.Key == "" || s.deps.Keys == nil && s.units == nil {
+		return
+	}
+	k, isSecret := unitKeyOf(j, opts, run), hasSecrets(j.Job)
+	if s.deps.Keys != nil && !isSecret {
 		s.deps.Keys.Keep(k.Caller, k.Job, k.Key, [sha256.Size]byte(k.Args), k.Run)
+	}
+	if isSecret {
+		k.Args = nil
 	}
 	if s.units != nil {
 		s.units.put(own, func(state *unitState) { state.keep(k) })

@@ -19,6 +19,7 @@ const (
 
 // run takes and gives up units until ctx ends.
 func (u *units) run(ctx context.Context) {
+	said := "" // of the last failure: as long as the same fails, it is said once
 	nothing := func(context.Context, *smartpoll.Internal) error { return nil }
 	for {
 		err := u.s.deps.Scheduler.Do(ctx, nothing)
@@ -27,11 +28,17 @@ func (u *units) run(ctx context.Context) {
 			err = u.settle(ctx)
 		}
 		wait, wake := time.Minute, u.wake
+		if err == nil {
+			said = ""
+		}
 		switch {
 		case !isRunning: // yet
 			wait, wake = unitBegins, nil
 		case err != nil && ctx.Err() == nil:
-			u.s.deps.Log.Warn("jobs were not taken over or given up", "again", unitAgain, "err", err)
+			if err.Error() != said {
+				u.s.deps.Log.Warn("jobs were not taken over or given up", "again", unitAgain, "err", err)
+			}
+			said = err.Error()
 			wait, wake = unitAgain, nil // what was tried has changed the store, which wakes
 		}
 		u.mu.Lock()

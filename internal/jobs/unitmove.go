@@ -47,7 +47,7 @@ func (u *units) settle(ctx context.Context) (err error) {
 			err = errors.Join(err, u.take(ctx, name))
 		}
 	}
-	return err
+	return errors.Join(err, u.forget(ctx, wanted))
 }
 
 // take takes a unit that nobody holds.
@@ -55,20 +55,22 @@ func (u *units) take(ctx context.Context, name string) error {
 	store := u.s.deps.Store
 	claim, entry, err := store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{})
 	isFresh := claim != nil
-	if err == nil && claim == nil && entry.State == snapshot.Orphan {
-		var state unitState
-		_ = json.Unmarshal(entry.Data, &state) // whoever claimed it may have died before it put anything
-		if err := u.replicas.Reads(state.Format); err != nil {
-			u.refuse(name, err)
-			return nil
-		}
+	state, unread := readUnit(entry.Data, u.replicas.Reads)
+	if err == nil && claim == nil && unread == nil && entry.State == snapshot.Orphan {
 		claim, entry, err = store.Claim(ctx, unitPrefix+name, snapshot.ClaimOptions{Adopt: entry.Run})
+		state, unread = readUnit(entry.Data, u.replicas.Reads) // another process may have had it meanwhile
+	}
+	if err == nil && unread != nil {
+		u.refuse(name, unread)
+		if claim != nil {
+			err = claim.Release(ctx)
+		}
+		return err
 	}
 	if err != nil || claim == nil {
 		return err
 	}
-	own := &unit{name: name, claim: claim, heard: make(chan struct{})}
-	_ = json.Unmarshal(entry.Data, &own.state) // of a fresh one there is none
+	own := &unit{name: name, claim: claim, heard: make(chan struct{}), state: state}
 	own.state.Holder = u.replicas.ID()
 	if err := store.Sync(ctx); err != nil { // what the holder before has started is known then
 		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
@@ -82,6 +84,7 @@ func (u *units) take(ctx context.Context, name string) error {
 		}
 		u.held[name] = own
 		u.holders[name] = u.replicas.ID()
+		delete(u.refused, name)
 		return nil
 	})
 	if err != nil {

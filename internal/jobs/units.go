@@ -37,6 +37,8 @@ type Replicas interface {
 	Format() int
 	// Reads returns why a version cannot be read, or nil.
 	Reads(version int) error
+	// Agree reports whether all processes have the configuration of this one.
+	Agree() bool
 }
 
 // A unit is one that this process holds.
@@ -68,7 +70,8 @@ type units struct {
 	mu      sync.Mutex // guards the fields below; after queue.mu and the locks of the store
 	held    map[string]*unit
 	holders map[string]string // who holds a unit, as far as the store has told
-	newer   map[string]bool   // of which the log says that they cannot be read
+	refused map[string]string // why units cannot be read, as the log says
+	orphans map[string]orphan // units that nobody holds
 	closed  bool
 }
 
@@ -79,7 +82,7 @@ func (s *Service) openUnits(ctx context.Context) error {
 	}
 	u := &units{
 		s: s, replicas: s.deps.Replicas, wake: make(chan struct{}, 1), settling: make(chan struct{}, 1),
-		held: map[string]*unit{}, holders: map[string]string{}, newer: map[string]bool{},
+		held: map[string]*unit{}, holders: map[string]string{}, refused: map[string]string{}, orphans: map[string]orphan{},
 	}
 	synced := false // written before started is called
 	u.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
@@ -128,6 +131,7 @@ func (u *units) hear(e snapshot.Entry) {
 	known := e.Data != nil && json.Unmarshal(e.Data, &state) == nil
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.hearOrphanLocked(name, e, state.At)
 	if e.State != snapshot.Live {
 		delete(u.holders, name)
 		u.wakeUp()

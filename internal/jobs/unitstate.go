@@ -4,6 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -19,6 +22,7 @@ type unitState struct {
 	Starts map[string][]time.Time `json:"starts,omitempty"` // by job: those that count for its limit
 	Due    map[string]time.Time   `json:"due,omitempty"`    // by job: what was due until then need not be made up for
 	Keys   []unitKey              `json:"keys,omitempty"`   // the oldest first
+	At     time.Time              `json:"at,omitzero"`      // when it was changed last
 }
 
 // A unitKey is an Idempotency-Key and the run that it led to.
@@ -26,7 +30,7 @@ type unitKey struct {
 	Caller string `json:"caller"`
 	Job    string `json:"job"`
 	Key    string `json:"key"`
-	Args   []byte `json:"args"`
+	Args   []byte `json:"args"` // a hash; none of a job with secret arguments
 	Run    string `json:"run"`
 }
 
@@ -42,14 +46,39 @@ func UnitOf(j *config.Job) string {
 	return wire.JobKey(j.Name)
 }
 
-// refuse says once that this process cannot read a unit.
+// readUnit reads the entry of a unit. Without data there is none yet: whoever claimed the unit first has died over it.
+func readUnit(data []byte, reads func(format int) error) (state unitState, err error) {
+	if len(data) == 0 {
+		return state, nil
+	}
+	var head struct {
+		Format int `json:"v"`
+	}
+	if err = json.Unmarshal(data, &head); err == nil {
+		if err := reads(head.Format); err != nil {
+			return state, err
+		}
+		err = json.Unmarshal(data, &state)
+	}
+	noHash := func(k unitKey) bool { return len(k.Args) != 0 && len(k.Args) != sha256.Size }
+	if err == nil && (state.Holder == "" || state.N == 0 || state.N > math.MaxInt64 || slices.ContainsFunc(state.Keys, noHash)) {
+		err = errors.New("it lacks what each has")
+	}
+	if err != nil {
+		return unitState{}, fmt.Errorf("the entry is none of a unit, so it is not known what was started: %w", err)
+	}
+	return state, nil
+}
+
+// refuse says once that this process cannot read a unit. Taken as if there were nothing, starts that were made would not
+// count for limits, and Idempotency-Keys would start runs again.
 func (u *units) refuse(name string, err error) {
 	u.mu.Lock()
-	known := u.newer[name]
-	u.newer[name] = true
+	known := u.refused[name]
+	u.refused[name] = err.Error()
 	u.mu.Unlock()
-	if !known {
-		u.s.deps.Log.Error("the runs of jobs are not started here", "unit", name, "err", err)
+	if known != err.Error() {
+		u.s.deps.Log.Error("the runs of jobs are not started here", "unit", name, "topic", unitPrefix+name, "err", err)
 	}
 }
 
@@ -61,6 +90,7 @@ func (u *units) put(own *unit, f func(*unitState)) {
 	u.mu.Lock()
 	f(&own.state)
 	own.state.N++
+	own.state.At = u.s.deps.Clock.Wall().UTC()
 	own.state.Format = format
 	data := own.state.encode(u.s.deps.Store.MaxData())
 	u.mu.Unlock()
@@ -176,8 +206,6 @@ func (s *Service) restoreUnit(state *unitState) {
 	}
 	s.queue.mu.Unlock()
 	for _, k := range state.Keys {
-		if len(k.Args) == sha256.Size {
-			s.restoreKey(k.Caller, k.Job, k.Key, [sha256.Size]byte(k.Args), k.Run)
-		}
+		s.restoreUnitKey(k)
 	}
 }

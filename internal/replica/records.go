@@ -33,6 +33,9 @@ type Records struct {
 	held    map[string]*heldRecord
 	changed map[string]bool // keys of which is to be told
 	settled chan struct{}   // closed and replaced when something was written, or heard
+	unread  unread
+	fallen  map[string]string // by key: the run of a record whose process has died before it had written that
+	failing map[string]bool   // keys of which the log says that they could not be written
 }
 
 // A heldRecord is one that this process holds.
@@ -41,7 +44,7 @@ type heldRecord struct {
 	last  []byte // what was put last
 }
 
-// RecordsOptions are the options of [OpenRecords]. Every field but Retain and Told must be set.
+// RecordsOptions are the options of [OpenRecords]. Store, Prefix and Log must be set.
 type RecordsOptions struct {
 	Store  snapshot.Store
 	Prefix string // begins the names of their topics
@@ -51,6 +54,12 @@ type RecordsOptions struct {
 	// Told is called, without locks and by one goroutine, when a record is another one than before, whoever has written
 	// it. Data is nil if there is none any more. Nil means that nobody is told.
 	Told func(key string, data []byte)
+	// Check returns why a record is none of this kind, as whoever may write to the store has made it: it counts as not there,
+	// which is said once. It is called within the locks of the store. Nil means that all are.
+	Check func(key string, data []byte) error
+	// Mine reports whether this process should mend what another one has left in the middle of writing it, by the name of
+	// the topic. Nil means that nobody does.
+	Mine func(topic string) bool
 }
 
 const (
@@ -63,6 +72,7 @@ func OpenRecords(ctx context.Context, opts RecordsOptions) (*Records, error) {
 	r := &Records{
 		opts: opts, anyToWrite: make(chan struct{}, 1), anyToTell: make(chan struct{}, 1), known: map[string]snapshot.Entry{},
 		pending: map[string][]byte{}, held: map[string]*heldRecord{}, changed: map[string]bool{}, settled: make(chan struct{}),
+		fallen: map[string]string{}, failing: map[string]bool{},
 	}
 	synced := false // written before started is called
 	r.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
@@ -123,6 +133,8 @@ func (r *Records) heard(e snapshot.Entry) {
 	}
 	r.mu.Lock()
 	before := r.known[key].Data
+	r.heardFallenLocked(key, &e)
+	r.unread.check(key, &e, r.opts.Check)
 	if e.State == snapshot.Gone || e.State == snapshot.Final && len(e.Data) == 0 {
 		delete(r.known, key)
 		e.Data = nil
@@ -134,9 +146,13 @@ func (r *Records) heard(e snapshot.Entry) {
 		r.changed[key] = true
 	}
 	r.settledLocked()
+	mend := len(r.fallen) > 0 || len(r.unread.untold) > 0
 	r.mu.Unlock()
 	if changed {
 		poke(r.anyToTell)
+	}
+	if mend {
+		poke(r.anyToWrite)
 	}
 }
 
@@ -272,27 +288,54 @@ func (r *Records) write(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		r.mu.Lock()
+		untold := r.unread.take()
+		r.mu.Unlock()
+		sayUnread(r.opts.Log, r.opts.Prefix, untold)
 		for ctx.Err() == nil {
 			key, data, ok := r.next()
 			if !ok {
 				break
 			}
-			if err := r.store(ctx, key, data); err != nil {
+			err := r.store(ctx, key, data)
+			if err != nil {
 				r.again(key, data)
-				if ctx.Err() == nil {
-					r.opts.Log.Warn("a record is not stored yet", "record", r.opts.Prefix+key, "again", recordsAgain, "err", err)
-				}
-				select {
-				case <-time.After(recordsAgain):
-				case <-ctx.Done():
-				}
-				continue
 			}
-			r.mu.Lock()
-			r.busy = ""
-			r.settledLocked()
-			r.mu.Unlock()
+			r.wrote(ctx, key, err)
 		}
+		if err := r.mend(ctx); err != nil {
+			r.pause(ctx)
+			poke(r.anyToWrite)
+		}
+	}
+}
+
+// wrote takes note of how the writing of a record has ended, of which the log says once that it fails.
+func (r *Records) wrote(ctx context.Context, key string, err error) {
+	r.mu.Lock()
+	isSaid := r.failing[key]
+	if err == nil {
+		r.busy = ""
+		delete(r.failing, key)
+		r.settledLocked()
+	} else if ctx.Err() == nil {
+		r.failing[key] = true
+	}
+	r.mu.Unlock()
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if !isSaid {
+		r.opts.Log.Warn("a record is not stored yet", "record", r.opts.Prefix+key, "again", recordsAgain, "err", err)
+	}
+	r.pause(ctx)
+}
+
+// pause waits before the store is tried again.
+func (r *Records) pause(ctx context.Context) {
+	select {
+	case <-time.After(recordsAgain):
+	case <-ctx.Done():
 	}
 }
 
@@ -311,13 +354,14 @@ func (r *Records) next() (key string, data []byte, ok bool) {
 	return key, data, true
 }
 
-// again has what could not be written be written first, unless there is something newer by now.
+// again has what could not be written be written after all else that waits, which may have nothing to do with the reason,
+// unless there is something newer by now.
 func (r *Records) again(key string, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.busy = ""
 	if _, newer := r.pending[key]; !newer {
 		r.pending[key] = data
-		r.order = append([]string{key}, r.order...)
+		r.order = append(r.order, key)
 	}
 }

@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -157,4 +158,86 @@ func TestARecordThatIsTooLarge(t *testing.T) {
 			t.Errorf("another process was told %d and %d bytes and %q", len(k), len(other), l)
 		}
 	})
+}
+
+// openMending returns records of a process that mends what others have left.
+func openMending(t *testing.T, store snapshot.Store, mine bool) *heard {
+	t.Helper()
+	h := &heard{all: map[string]string{}}
+	r, err := replica.OpenRecords(t.Context(), replica.RecordsOptions{
+		Store: store, Prefix: "x/", Log: slog.New(slog.DiscardHandler), Told: h.told, Mine: func(string) bool { return mine },
+		Retain: func(key string, _ []byte) time.Duration {
+			if key[0] == '_' {
+				return time.Hour
+			}
+			return 0
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Tell(t.Context())
+	t.Cleanup(r.Close)
+	return h
+}
+
+// What a process leaves that dies between claiming a record and writing it is mended by one other process: what was there before is
+// there again, and what was not is gone.
+func TestRecordsOfWhoDiedOverThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		var all []*heard
+		for i := range 3 {
+			all = append(all, openMending(t, store, i == 1))
+		}
+		writer, _ := openRecords(t, store)
+		writer.Keep("_before", []byte("stands"), true)
+		time.Sleep(time.Second)
+		for _, key := range []string{"_before", "_new", "held"} {
+			if claim, _, err := process.Claim(t.Context(), "x/"+key, snapshot.ClaimOptions{}); claim == nil || err != nil {
+				t.Fatalf("claim of %s: %v", key, err)
+			}
+		}
+		process.Kill()
+		time.Sleep(time.Second)
+		left := map[string]snapshot.Entry{}
+		ctx, done := context.WithCancel(t.Context())
+		_ = store.Follow(ctx, func(e snapshot.Entry) { left[e.Topic] = e }, done)
+		if e := left["x/_before"]; len(left) != 1 || e.State != snapshot.Final || string(e.Data) != "stands" {
+			t.Errorf("the store has %v, want what stood before", left)
+		}
+		for i, h := range all {
+			if h.of("_before") != "stands" {
+				t.Errorf("process %d was told %q meanwhile", i, h.of("_before"))
+			}
+		}
+	})
+}
+
+// A record that cannot be written holds up no other.
+func TestARecordThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewMemory()
+		r, told := openRecords(t, failing{store, "x/_bad"})
+		r.Keep("_bad", []byte("1"), true)
+		r.Keep("_good", []byte("2"), true)
+		time.Sleep(2 * time.Second)
+		if told.of("_good") != "2" {
+			t.Error("a record waits for one that the store does not take")
+		}
+	})
+}
+
+// failing is a store that does not take the claims of one topic.
+type failing struct {
+	snapshot.Store
+	topic string
+}
+
+func (f failing) Claim(ctx context.Context, topic string, opts snapshot.ClaimOptions) (snapshot.Claim, snapshot.Entry, error) {
+	if topic == f.topic {
+		return nil, snapshot.Entry{}, errors.New("it does not take that")
+	}
+	return f.Store.Claim(ctx, topic, opts)
 }

@@ -32,13 +32,13 @@ func (r *Records) store(ctx context.Context, key string, data []byte) error {
 	case data == nil:
 		return r.remove(ctx, key)
 	case keep > 0:
-		claim, _, err := r.claim(ctx, topic)
+		claim, err := r.claim(ctx, topic)
 		if claim == nil || err != nil {
 			return err
 		}
 		return ignoreLost(claim.Finish(ctx, data, keep))
 	case h == nil:
-		claim, _, err := r.claim(ctx, topic)
+		claim, err := r.claim(ctx, topic)
 		if err != nil || claim == nil {
 			return err
 		}
@@ -79,12 +79,15 @@ func (r *Records) drop(key string) {
 }
 
 // claim takes a topic, or adopts it. The claim is nil if another replica holds it.
-func (r *Records) claim(ctx context.Context, topic string) (snapshot.Claim, snapshot.Entry, error) {
+func (r *Records) claim(ctx context.Context, topic string) (snapshot.Claim, error) {
 	claim, entry, err := r.opts.Store.Claim(ctx, topic, snapshot.ClaimOptions{})
 	if err == nil && claim == nil && entry.State == snapshot.Orphan {
 		claim, entry, err = r.opts.Store.Claim(ctx, topic, snapshot.ClaimOptions{Adopt: entry.Run})
 	}
-	return claim, entry, err
+	if err == nil && claim == nil && len(entry.Data) == 0 {
+		err = errors.New("another replica is about to write it, or to end it")
+	}
+	return claim, err
 }
 
 func ignoreLost(err error) error {

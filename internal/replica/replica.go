@@ -47,6 +47,19 @@ type Member struct {
 	Version string    `json:"version"` // of the program
 	Config  string    `json:"config"`  // identifies its configuration
 	Since   time.Time `json:"since"`   // when it started, by its wall clock
+
+	// Zone is its local time zone, if its configuration has something that follows that: what people call it, a space, and what
+	// identifies it. Replicas with the same files and other zones have different configurations.
+	Zone string `json:"zone,omitempty"`
+}
+
+// Agrees reports whether two replicas have the same configuration, so that they can take work from each other.
+func (m *Member) Agrees(with *Member) bool { return m.Config == with.Config && !m.HasOtherZone(with) }
+
+// HasOtherZone reports whether the local time zones of two replicas are different ones, and that matters to both.
+func (m *Member) HasOtherZone(than *Member) bool {
+	id := func(zone string) string { return zone[strings.LastIndexByte(zone, ' ')+1:] }
+	return m.Zone != "" && than.Zone != "" && id(m.Zone) != id(than.Zone)
 }
 
 // Deps is what a [Replica] uses. Every field but Asking must be set.
@@ -83,6 +96,7 @@ type Replica struct {
 	changed []func()
 	leaving bool
 	formats formats
+	unread  unread // entries of replicas, by ID
 }
 
 // Open returns the replica that this process is, once it knows the others. It joins them with [Replica.Join], and leaves
@@ -109,14 +123,14 @@ func Open(ctx context.Context, deps Deps) (*Replica, error) {
 	return r, nil
 }
 
-// Join makes this process one of the replicas, with a configuration, and returns when it is, or with ctx's error. It stays
+// Join makes this process one of the replicas, with a configuration and the zone that [Member] has, and returns when it is, or with ctx's error. It stays
 // that until [Replica.Leave], but for the time in which the store has taken its claims away. It is called once.
-func (r *Replica) Join(ctx context.Context, config string) error {
+func (r *Replica) Join(ctx context.Context, config, zone string) error {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
-	r.self.Config = config
+	r.self.Config, r.self.Zone = config, zone
 	r.mu.Unlock()
 	r.stays = lifecycle.Loop(ctx, r.stay)
 	select {
@@ -128,13 +142,13 @@ func (r *Replica) Join(ctx context.Context, config string) error {
 }
 
 // Configure says that another configuration is at work.
-func (r *Replica) Configure(config string) {
+func (r *Replica) Configure(config, zone string) {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
-	same := r.self.Config == config
-	r.self.Config = config
+	same := r.self.Config == config && r.self.Zone == zone
+	r.self.Config, r.self.Zone = config, zone
 	r.mu.Unlock()
 	if !same {
 		r.put()
@@ -218,16 +232,6 @@ func (r *Replica) ID() string {
 	return r.id
 }
 
-// Config identifies the configuration of this process.
-func (r *Replica) Config() string {
-	if r == nil {
-		return ""
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.self.Config
-}
-
 // Members returns all replicas, this one included if it is one now, by name and ID.
 func (r *Replica) Members() []Member {
 	if r == nil {
@@ -244,6 +248,18 @@ func (r *Replica) Members() []Member {
 	}
 	slices.SortFunc(all, func(a, b Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	return all
+}
+
+// checkMember returns why an entry is none of a replica.
+func checkMember(id string, data []byte) error {
+	var m Member
+	if err := json.Unmarshal(data, &m); err != nil {
+		return err
+	}
+	if m.ID != id || m.Format < 0 {
+		return errors.New("a replica of another ID, or of no format")
+	}
+	return nil
 }
 
 // heard takes note of a change in the store, which calls it within its locks.
@@ -269,8 +285,9 @@ func (r *Replica) heard(e snapshot.Entry) {
 		delete(r.fallen, id)
 	}
 	// Whoever buries an entry adopts it before.
-	is := e.State == snapshot.Live && e.Run != r.fallen[id] && json.Unmarshal(e.Data, &now) == nil && now.ID == id
+	is := e.State == snapshot.Live && e.Run != r.fallen[id] && len(e.Data) > 0 && r.unread.check(id, &e, checkMember)
 	if is {
+		_ = json.Unmarshal(e.Data, &now) // it was checked
 		r.members[id] = now
 	} else {
 		delete(r.members, id)
@@ -281,7 +298,7 @@ func (r *Replica) heard(e snapshot.Entry) {
 	} else {
 		delete(r.dead, id)
 	}
-	wake, twin := len(r.dead) > 0 || r.oldestLocked() != r.formats.synced, r.twin
+	wake, twin := len(r.dead) > 0 || len(r.unread.untold) > 0 || r.oldestLocked() != r.formats.synced, r.twin
 	if r.twin = ""; len(r.members) > 0 {
 		r.twin = r.twinLocked()
 	}
@@ -290,7 +307,7 @@ func (r *Replica) heard(e snapshot.Entry) {
 	if wake {
 		r.wakeUp()
 	}
-	if was != is || before.Config != now.Config {
+	if was != is || before.Config != now.Config || before.Zone != now.Zone {
 		r.tell()
 	}
 }

@@ -21,7 +21,7 @@ func open(t *testing.T, store snapshot.Store, name, config string) *replica.Repl
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Join(t.Context(), config); err != nil {
+	if err := r.Join(t.Context(), config, ""); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)
@@ -85,7 +85,7 @@ func TestConfigurations(t *testing.T) {
 		}
 		changed := make(chan struct{}, 10)
 		b.OnChange(func() { changed <- struct{}{} })
-		a.Configure("2")
+		a.Configure("2", "")
 		<-changed
 		if n, wrong := owned(a, b); wrong != 0 {
 			t.Errorf("with one configuration %v are owned, %d by not one alone", n, wrong)
@@ -102,7 +102,7 @@ func TestNames(t *testing.T) {
 		open := func(store snapshot.Store, name string) *replica.Replica {
 			r, err := replica.Open(t.Context(), replica.Deps{Store: store, Log: log, Name: name})
 			if err == nil {
-				err = r.Join(t.Context(), "1")
+				err = r.Join(t.Context(), "1", "")
 			}
 			if err != nil {
 				t.Fatal(err)
@@ -147,13 +147,13 @@ func (c counting) Write(p []byte) (int, error) {
 // A nil Replica is alone.
 func TestAlone(t *testing.T) {
 	var r *replica.Replica
-	if err := r.Join(t.Context(), ""); err != nil || !r.Mine("x") || r.Members() != nil || r.ID() != "" {
+	if err := r.Join(t.Context(), "", ""); err != nil || !r.Mine("x") || r.Members() != nil || r.ID() != "" {
 		t.Error("a process alone does not own everything")
 	}
 	if _, err := r.Ask(t.Context(), "x", nil); err == nil {
 		t.Error("somebody answers")
 	}
-	r.Configure("")
+	r.Configure("", "")
 	r.OnChange(nil)
 	r.Leave(t.Context())
 	r.Close()
@@ -180,7 +180,7 @@ func joinLater(t *testing.T, r *replica.Replica) (ended <-chan struct{}) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		_ = r.Join(t.Context(), "1")
+		_ = r.Join(t.Context(), "1", "")
 	}()
 	t.Cleanup(func() {
 		<-over

@@ -66,12 +66,13 @@ func OpenRuns(ctx context.Context, opts RunsOptions) (*Runs, error) {
 	a := &Runs{Runs: opts.Runs, opts: opts, pieces: map[string][]piece{}}
 	var err error
 	a.records, err = OpenRecords(ctx, RecordsOptions{
-		Store: opts.Store, Prefix: outputPrefix, Log: opts.Log, Told: a.told,
+		Store: opts.Store, Prefix: outputPrefix, Log: opts.Log, Told: a.told, Check: checkPiece, Mine: opts.Replica.Mine,
 		Retain: func(_ string, data []byte) time.Duration { return max(time.Second, time.Until(expiry(data))) },
 	})
 	if err != nil {
 		return nil, err
 	}
+	opts.Replica.OnChange(a.records.Moved)
 	a.records.Tell(ctx)
 	return a, nil
 }
@@ -137,13 +138,35 @@ func expiry(data []byte) time.Time {
 	return r.ModTime
 }
 
+// pieceOf returns where a piece belongs.
+func pieceOf(key string) (run string, one piece, err error) {
+	run, place, _ := strings.Cut(key, "/")
+	one.key = key
+	if _, err = fmt.Sscanf(place, "%d-%d", &one.begin, &one.end); err != nil {
+		return "", one, fmt.Errorf("it does not say which part of an output it is: %w", err)
+	}
+	if one.begin < 0 || one.end <= one.begin || one.end-one.begin > pieceSize { // which is held in memory when it is read
+		return "", one, fmt.Errorf("an output has no part from %d to %d", one.begin, one.end)
+	}
+	return run, one, nil
+}
+
+// checkPiece returns why a record is no piece.
+func checkPiece(key string, data []byte) error {
+	_, _, err := pieceOf(key)
+	if err == nil {
+		_, err = gzip.NewReader(bytes.NewReader(data))
+	}
+	return err
+}
+
 // told takes note of a piece in the store, or of its end.
 func (a *Runs) told(key string, data []byte) {
-	run, place, _ := strings.Cut(key, "/")
-	one := piece{key: key, data: data}
-	if _, err := fmt.Sscanf(place, "%d-%d", &one.begin, &one.end); err != nil || one.end <= one.begin {
+	run, one, err := pieceOf(key)
+	if err != nil {
 		return
 	}
+	one.data = data
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.pieces[run]

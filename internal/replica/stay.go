@@ -28,6 +28,10 @@ func (r *Replica) stay(ctx context.Context) {
 		if refused = r.Refused(); refused != nil && before == nil {
 			r.deps.Log.Error("this replica takes no part", "err", refused)
 		}
+		r.mu.Lock()
+		untold := r.unread.take()
+		r.mu.Unlock()
+		sayUnread(r.deps.Log, prefix, untold)
 		err := r.enter(ctx, refused == nil)
 		if err == nil {
 			err = errors.Join(r.bury(ctx), r.agree(ctx))

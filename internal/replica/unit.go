@@ -19,7 +19,7 @@ func (r *Replica) Owner(unit string) string {
 		}
 	}
 	for _, m := range r.members {
-		if m.Config == r.self.Config {
+		if m.Agrees(&r.self) {
 			consider(&m)
 		}
 	}
@@ -27,6 +27,21 @@ func (r *Replica) Owner(unit string) string {
 		consider(&r.self)
 	}
 	return best
+}
+
+// Agree reports whether all replicas have the configuration of this one, which is one of them.
+func (r *Replica) Agree() bool {
+	if r == nil {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if !m.Agrees(&r.self) {
+			return false
+		}
+	}
+	return r.isMemberLocked()
 }
 
 func (r *Replica) isMemberLocked() bool {

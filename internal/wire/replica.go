@@ -22,7 +22,8 @@ type Replica struct {
 	Self        bool       `json:"self"`         // it has answered this request
 	State       string     `json:"state"`        // one of ReplicaOK ... ReplicaAway
 	SilentSince *time.Time `json:"silent_since"` // when it was heard of last; null unless it is silent
-	SameConfig  bool       `json:"same_config"`  // its configuration is that of the replica that answers
+	SameConfig  bool       `json:"same_config"`  // its configuration is that of the replica that answers, and not OtherZone
+	OtherZone   bool       `json:"other_zone"`   // its local time zone is another one, and its configuration follows that
 	Sources     int        `json:"sources"`      // how many it polls, of those that the one that answers has
 	Jobs        int        `json:"jobs"`         // how many jobs it starts runs of, likewise
 }

@@ -15,9 +15,14 @@ function condition({ state, same_config }) {
 function problems(replicas) {
   const names = replicas.map(({ name }) => name);
   const twins = new Set(names.filter((name, i) => names.indexOf(name) !== i));
-  const differing = replicas.filter(({ same_config }) => !same_config).map(({ name }) => printable(name));
+  const named = (which) => replicas.filter(which).map(({ name }) => printable(name)).join(", ");
+  const differing = named(({ same_config, other_zone }) => !same_config && !other_zone);
+  const elsewhere = named(({ other_zone }) => other_zone);
   return [
-    ...(differing.length ? [`${differing.join(", ")}: another configuration than this replica's. Replicas take over work only from those with the same one.`] : []),
+    ...(differing ? [`${differing}: another configuration than this replica's. Replicas take over work only from those with the same one.`] : []),
+    ...(elsewhere
+      ? [`${elsewhere}: another local time zone than this replica's, and the configuration has timetables without zone. These replicas take over no work from each other.`]
+      : []),
     ...[...twins].map((name) => `${printable(name)}: two replicas have this name. Give each its own by store.nats.name.`),
   ];
 }
