@@ -12,15 +12,22 @@ import (
 
 // Why [Store.Ask] fails although the question was not answered for sure.
 var (
-	// ErrNoResponder means that no process answers questions to that name.
+	// ErrNoResponder means that no process was asked: none answers questions to that name, or there is no connection.
 	ErrNoResponder = errors.New("natsstore: no process answers questions to that name")
 	// ErrBusy means that the process that answers questions to that name has too many of them, and has refused this one.
 	ErrBusy = errors.New("natsstore: the process that answers questions to that name has too many of them")
 )
 
+// notSentError is an [ErrNoResponder] that says why the question was not sent.
+type notSentError struct{ error }
+
+func (e notSentError) Unwrap() error { return e.error }
+
+func (e notSentError) Is(target error) bool { return target == ErrNoResponder }
+
 // Ask asks the process that answers questions to a name, by [Store.Answer] of a store with the same prefix, and returns its
-// answer. It fails with [ErrNoResponder] if there is none, with [ErrBusy] if it refuses the question, if there is no connection, or when
-// ctx ends. The question is not stored. After any error but those two it may have been answered all the same. Questions and answers
+// answer. It fails with [ErrNoResponder] if there is none, or no connection, with [ErrBusy] if it refuses the question, or when ctx
+// ends. The question is not stored. After any error but those two it may have been answered all the same. Questions and answers
 // may be as large as [Store.MaxData] says. A name consists of up to 64 letters, digits, "_" and "-".
 func (s *Store) Ask(ctx context.Context, name string, question []byte) ([]byte, error) {
 	subject, err := s.askSubject(name)
@@ -40,7 +47,7 @@ func (s *Store) Ask(ctx context.Context, name string, question []byte) ([]byte, 
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("natsstore: ask: %w", s.because(ctx))
 	case errors.Is(err, nats.ErrReconnectBufExceeded): // which is how the client says that there is no connection
-		return nil, s.cause(err)
+		return nil, notSentError{s.cause(err)}
 	default:
 		return nil, fmt.Errorf("natsstore: ask: %w", err)
 	}
