@@ -102,16 +102,13 @@ func (g *gateway) storeError() error {
 	return nil
 }
 
-// isReady reports whether this process should get requests: it is at work, and knows what the store has.
+// isReady reports whether this process should get requests: it is at work, and if it shares the store, it holds a lease.
+// It does while its servers choose another leader, which all replicas wait for at once: a balancer would have nobody left.
 func (g *gateway) isReady() bool {
 	if !g.ready.Load() || g.replica.Refused() != nil {
 		return false
 	}
-	if g.nats == nil {
-		return true
-	}
-	status := g.nats.Status()
-	return status.Synced && status.Owner != ""
+	return g.nats == nil || g.nats.Status().Owner != "" // there is none before it knows what the store has
 }
 
 // storeStatus says how the store is now, nil for one in memory.

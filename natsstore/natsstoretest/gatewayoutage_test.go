@@ -89,3 +89,35 @@ func TestGatewayOutage(t *testing.T) {
 	up.mu.Unlock()
 	works("with an empty stream")
 }
+
+// While the servers are away for less than the lease, a gateway should get requests: if they choose another leader, none
+// of its replicas could be asked otherwise.
+func TestGatewayStaysReady(t *testing.T) {
+	t.Parallel()
+	servers := own(t, 1, "")
+	file := filepath.Join(t.TempDir(), "tidewire.yaml")
+	text := fmt.Sprintf("version: 1\nstore: {nats: {url: %q, prefix: %s, name: \"${env:REPLICA}\"}}\nsources: {s: {exec: [echo, a]}}\n",
+		servers.url(), prefix())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := startGateway(t, file)
+	says := func(want string) func() bool {
+		return func() bool {
+			status, body := g.do("GET", "/readyz", "")
+			return status == http.StatusOK && body["status"] == want
+		}
+	}
+	until(t, 30*time.Second, "the gateway is ready", says("ok"))
+	servers.servers[0].stop()
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if status, body := g.do("GET", "/readyz", ""); status != http.StatusOK {
+			t.Fatalf("readyz = %d %v while there is a lease", status, body)
+		}
+	}
+	until(t, 5*time.Second, "the gateway says that it does not reach the store", says("degraded"))
+	if err := servers.servers[0].start(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, 30*time.Second, "the gateway says that it reaches the store", says("ok"))
+}
