@@ -86,16 +86,22 @@ func (a *API) recovered(next http.Handler) http.Handler {
 // knownHost refuses requests whose Host is not a name of the gateway: otherwise any web site could point a name of its
 // own at the gateway's address and use it through a visitor's browser (DNS rebinding). Its names are those of loopback,
 // that of the public address, and, if the connection does not use loopback, any IP address, since web sites cannot
-// point those at anything. A request with a token may use any name: no web site knows the token.
+// point those at anything. A request with a token may use any name: no web site knows the token. So may one that asks
+// for the health, of which a site learns nothing: balancers name a host as they like, or none at all.
 func (a *API) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.isOwnHost(r) {
+		if !a.isOwnHost(r) && !a.asksForHealth(r) {
 			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or "+
 				"127.0.0.1, or set public_url to the address that people use", r.Host))
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (a *API) asksForHealth(r *http.Request) bool {
+	path := strings.TrimPrefix(r.URL.Path, a.link(""))
+	return path == "/livez" || path == "/readyz"
 }
 
 func (a *API) isOwnHost(r *http.Request) bool {

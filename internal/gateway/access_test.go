@@ -411,6 +411,14 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("Host %s = %d, want %d", host, status, want)
 		}
 	}
+	for _, path := range []string{"/livez", "/readyz", "/tide/livez", "/tide/readyz"} {
+		if status, _, _ := s.do("GET", path, "", "Host", "10.0.0.3:8480"); status != 200 { // a balancer names the host as it likes
+			t.Errorf("GET %s with another Host = %d, want 200", path, status)
+		}
+	}
+	if status, _, _ := s.do("GET", "/livez/x", "", "Host", "evil.example"); status != 421 {
+		t.Errorf("GET /livez/x with another Host = %d, want 421", status)
+	}
 	for _, c := range []struct {
 		header []string
 		want   int
