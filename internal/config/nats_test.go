@@ -13,6 +13,7 @@ func TestNATS(t *testing.T) {
 	for text, want := range map[string]config.NATS{
 		"a:4222, nats://b ,c":                {Server: nats.Server{URL: "a:4222, nats://b ,c"}, Replicas: 1, Prefix: "tidewire"},
 		"nats://a:4222,b":                    {Server: nats.Server{URL: "nats://a:4222,b"}, Replicas: 1, Prefix: "tidewire"},
+		"tls://u:p@a,tls://u:p@b":            {Server: nats.Server{URL: "tls://u:p@a,tls://u:p@b"}, Replicas: 1, Prefix: "tidewire"},
 		"{url: tls://a, replicas: 3}":        {Server: nats.Server{URL: "tls://a"}, Replicas: 3, Prefix: "tidewire"},
 		"{url: 'u:secret@a', prefix: other}": {Server: nats.Server{URL: "u:secret@a"}, Replicas: 1, Prefix: "other"},
 		"{url: a, name: Host-1.lan}":         {Server: nats.Server{URL: "a"}, Replicas: 1, Prefix: "tidewire", Name: "Host-1.lan"},
@@ -30,6 +31,7 @@ func TestNATS(t *testing.T) {
 		"'a, ws://b'":                "some of the servers are reached by WebSocket",
 		"{}":                         "has no url",
 		"'nats://u:secret@'":         "not the address of a server",
+		"'nats://u:secret@a,b,c:1'":  "nats: 2 of 3 addresses have no user",
 		"{url: a, replicas: 2}":      "cannot outvote",
 		"{url: a, prefix: 'a.b'}":    "not the name of a stream",
 		"{url: a, name: a/b}":        `t.yaml:2:30: name: "a/b" cannot be the name of a replica, write up to 64 letters`,

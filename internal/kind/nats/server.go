@@ -52,6 +52,7 @@ func ReadServers(n *grammar.Node) string {
 	if text == "" {
 		return ""
 	}
+	all, users := 0, 0
 	kinds := map[bool]bool{} // of servers: whether they are reached by WebSocket
 	for one := range addresses(text) {
 		u, err := url.Parse(one)
@@ -63,10 +64,19 @@ func ReadServers(n *grammar.Node) string {
 			n.Problem("nats: no server is reached by "+grammar.Quote(u.Scheme), "write nats:// or tls://")
 			return ""
 		}
+		all++
+		if u.User != nil {
+			users++
+		}
 		kinds[strings.HasPrefix(u.Scheme, "ws")] = true
 	}
 	if len(kinds) > 1 {
 		n.Problem("nats: some of the servers are reached by WebSocket and some are not", "write ws:// or wss:// for all of them, or for none")
+		return ""
+	}
+	if users > 0 && users < all {
+		n.Problem(fmt.Sprintf("nats: %d of %d addresses have no user, and what is in one address is for that server alone", all-users, all),
+			"each address needs its own: write user and password, or the token, in all of them")
 		return ""
 	}
 	return text
