@@ -129,6 +129,25 @@ func TestAsk(t *testing.T) {
 	a.wants(t, "9 <nil>")
 }
 
+// While nobody answers, a source says so, and asks again until there is an answer or a message.
+func TestAskAgain(t *testing.T) {
+	s := newServer(t)
+	link, up := linkTo(t, s)
+	a, b := open(t, link, up, "plant.a", "plant.a.get"), open(t, link, up, "plant.b", "plant.b.get")
+	a.start(t)
+	b.start(t)
+	a.wants(t, "connected", "ask plant.a.get: nobody answers there")
+	b.wants(t, "connected", "ask plant.b.get: nobody answers there")
+	s.publish("plant.b", "3")
+	s.mu.Lock()
+	s.answers["plant.a.get"], s.answers["plant.b.get"] = "1", "2"
+	s.mu.Unlock()
+	a.wants(t, "1 <nil>")
+	b.wants(t, "3 <nil>")
+	s.publish("plant.b", "4")
+	b.wants(t, "4 <nil>") // and not 2 before it
+}
+
 // What goes wrong is said in a line, without credentials. Sources that want a connection at the same time make one attempt.
 func TestRefused(t *testing.T) {
 	s := newServer(t)

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	client "github.com/nats-io/nats.go"
@@ -21,8 +22,10 @@ import (
 	"github.com/tidewire/tidewire/internal/value"
 )
 
-// askWithin bounds the time for an answer, and for the servers to have taken a subscription.
-const askWithin = 5 * time.Second
+const (
+	askWithin = 5 * time.Second  // bounds the time for an answer, and for the servers to have taken a subscription
+	askAgain  = 30 * time.Second // bounds the pauses between questions that nobody answers
+)
 
 // An Upstream is some servers of NATS.
 type Upstream struct {
@@ -118,14 +121,14 @@ func (t *told) Subscribe(ctx context.Context, emit kind.Emit) error {
 		return fail(err)
 	}
 	emit.Connected()
-	switch {
-	case first != nil:
-		emit(t.payload(first.Data))
-	case t.source.Ask != "":
-		data, err := t.ask(ctx, conn)
-		if waiting, _, _ := sub.Pending(); err == nil && waiting == 0 { // else there are newer messages
-			emit(t.payload(data))
-		}
+	q := question{told: t, conn: conn, emit: emit}
+	if first != nil {
+		q.overtaken(first.Data)
+	} else if t.source.Ask != "" {
+		asking, enough := context.WithCancel(ctx)
+		var all sync.WaitGroup
+		all.Go(func() { q.ask(asking) })
+		defer func() { enough(); all.Wait() }()
 	}
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
@@ -137,9 +140,61 @@ func (t *told) Subscribe(ctx context.Context, emit kind.Emit) error {
 			}
 			return fail(err)
 		default:
-			emit(t.payload(m.Data))
+			q.overtaken(m.Data)
 		}
 	}
+}
+
+// A question is how a source gets the value that it has when it begins to listen.
+type question struct {
+	*told
+	conn *client.Conn
+	emit kind.Emit
+
+	mu   sync.Mutex // guards the field below, and is held while something is emitted, so that messages come last
+	over bool       // there was an answer, or a message, which is newer than any answer
+}
+
+// overtaken emits a message.
+func (q *question) overtaken(data []byte) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.over = true
+	q.emit(q.payload(data))
+}
+
+// ask asks until there is an answer or a message: who answers may come after the source. Meanwhile the source says that
+// nobody does, since it would be pending without a reason.
+func (q *question) ask(ctx context.Context) {
+	for pause := time.Second; ; pause = min(2*pause, askAgain) {
+		begin := time.Now()
+		data, err := q.told.ask(ctx, q.conn)
+		if q.answered(ctx, data, err, begin) {
+			return
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// answered emits an answer, or why there is none, and reports whether the question is over.
+func (q *question) answered(ctx context.Context, data []byte, err error, begin time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.over || ctx.Err() != nil:
+		return true
+	case err == nil:
+		q.over = true
+		q.emit(q.payload(data))
+		return true
+	}
+	err = kind.Fail(ctx, begin, "ask "+q.source.Ask, reason(err), err, q.secrets)
+	q.emit(func(context.Context) (kind.Result, error) { return kind.Result{}, err })
+	return false
 }
 
 // taken returns when the server has taken a subscription, with a message that there may be by then, or why it has not.
