@@ -78,6 +78,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	log.Print("tidewire is built, which takes a few minutes the first time")
 	program := filepath.Join(dir, "tidewire")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./cmd/tidewire")
 	build.Dir = filepath.Join("..", "..")
