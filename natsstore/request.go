@@ -170,7 +170,7 @@ func (s *Store) attempt(
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
 		s.wake() // which makes the stream
-		return 0, false, errors.New("there is no stream")
+		return 0, false, errors.New("nobody takes it: the stream has no leader, as most of its servers are away, or there is no stream")
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled), errors.Is(err, nats.ErrTimeout):
 		return 0, true, errUnanswered
 	case errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload):
