@@ -23,7 +23,7 @@ const (
 type Options struct {
 	// URL is the address of a server, or the addresses of some servers of a cluster separated by commas, such as
 	// "nats://a:4222,nats://b:4222". It may contain a user and a password, or a token, whose special characters are written
-	// as in any URL, such as "%2C" for a comma. Empty means nats://127.0.0.1:4222.
+	// as in any URL, such as "%2C" for a comma; each address needs them. Empty means nats://127.0.0.1:4222.
 	URL string
 
 	// Credentials names a file with the JWT and the seed of a user, as nsc writes it. Empty means none.
