@@ -99,6 +99,17 @@ var unseen = map[string]string{
 
 	"makeSilence 409": "there have to be 1000 silences",
 
+	"refreshSource 504":    "another replica has to be silent; TestReplicasThatDoNotAnswer has it so",
+	"triggerRun 504":       "as for refreshSource",
+	"cancelRun 503":        "as for refreshSource",
+	"cancelRun 504":        "as for refreshSource",
+	"getQueue 503":         "as for refreshSource",
+	"getQueue 504":         "as for refreshSource",
+	"getPolls 504":         "as for refreshSource",
+	"runOutput 504":        "as for refreshSource",
+	"acknowledgeAlert 503": "as for refreshSource",
+	"acknowledgeAlert 504": "as for refreshSource",
+
 	"completeSignIn 503": "the provider has to be slow or away within one sign-in; TestASlowProviderHoldsFew has it so",
 }
 
