@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -248,6 +249,10 @@ func (r *Records) Leave(ctx context.Context, key string) {
 	r.mu.Lock()
 	h := r.held[key]
 	delete(r.held, key)
+	if _, waits := r.pending[key]; waits { // written later, it would take the record from that one
+		delete(r.pending, key)
+		r.order = slices.DeleteFunc(r.order, func(other string) bool { return other == key })
+	}
 	r.mu.Unlock()
 	if h != nil {
 		if err := h.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,4 +241,42 @@ func (f failing) Claim(ctx context.Context, topic string, opts snapshot.ClaimOpt
 		return nil, snapshot.Entry{}, errors.New("it does not take that")
 	}
 	return f.Store.Claim(ctx, topic, opts)
+}
+
+// A refusingStore refuses claims for as long as it is told to.
+type refusingStore struct {
+	snapshot.Store
+	refuses atomic.Bool
+}
+
+func (s *refusingStore) Claim(
+	ctx context.Context, topic string, opts snapshot.ClaimOptions,
+) (snapshot.Claim, snapshot.Entry, error) {
+	if s.refuses.Load() {
+		return nil, snapshot.Entry{}, errors.New("refused")
+	}
+	return s.Store.Claim(ctx, topic, opts)
+}
+
+// What could not be written before a record was left is not written afterwards: it would take the record from the next process.
+func TestALeftRecordIsNotTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		refusing := &refusingStore{Store: store}
+		a, _ := openRecords(t, refusing)
+		b, told := openRecords(t, store)
+		a.Keep("k", []byte("1"), true)
+		time.Sleep(time.Second)
+		refusing.refuses.Store(true)
+		a.Keep("another", []byte("1"), true)
+		a.Keep("k", []byte("2"), true)
+		a.Leave(t.Context(), "k")
+		refusing.refuses.Store(false)
+		time.Sleep(5 * time.Second)
+		b.Keep("k", []byte("3"), true)
+		time.Sleep(5 * time.Second)
+		if got := told.of("k"); got != "3" {
+			t.Errorf("the next process has stored %q, want 3", got)
+		}
+	})
 }
