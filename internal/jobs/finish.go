@@ -21,9 +21,12 @@ const (
 
 // finish stores how the run ended. It leaves the queue first, so that a reader who sees the end can start a new run.
 // Then come the topics of the run and of the job, the alert of the job, and last the archive, which gives up the topic of
-// the run: there is no moment at which the run is unknown.
-func (r *Run) finish(result Result, err error) {
+// the run: there is no moment at which the run is unknown. It returns err, or errLost if that is how all others see the end.
+func (r *Run) finish(result Result, err error) error {
 	s := r.job.s
+	if r.unit != nil && r.unit.isLost() {
+		err = errLost
+	}
 	s.queue.leave(r)
 	now, status := s.deps.Clock.Now(), statusOf(err)
 	s.ended(r, status, now)
@@ -45,15 +48,20 @@ func (r *Run) finish(result Result, err error) {
 		r.behind = tail{shown: []wire.Waiting{}}
 	})
 	r.before.Store(nil)
-	if failed != nil {
-		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
-		s.past.leave(r.id)
-	} else {
+	switch {
+	case failed == nil:
 		s.alertEnded(r.Snapshot())
 		s.past.end(ctx, r)
+	case r.unit != nil && r.unit.isLost(): // another replica stores that it is lost
+		err = errLost
+		s.past.leave(r.id)
+	default:
+		s.deps.Log.Error("the end of a run was not stored", "job", r.job.Name, "run", r.id, "err", failed)
+		s.past.leave(r.id)
 	}
 	r.output.end()
 	close(r.done)
+	return err
 }
 
 // statusOf is the last status of a run that ended with err.

@@ -252,6 +252,13 @@ func (q *queue) leaveLocked(r *Run) {
 	q.advanceLocked()
 }
 
+// wasAdmitted reports whether a run has been admitted.
+func (q *queue) wasAdmitted(r *Run) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return r.admitted
+}
+
 // find returns the run of that id, nil if there is none or it is over.
 func (q *queue) find(id string) *Run {
 	q.mu.Lock()

@@ -39,6 +39,7 @@ type Run struct {
 	id      string
 	job     *Job
 	unit    *unit            // under which it was begun; nil: no other process shares the store
+	counted time.Time        // the start that the unit counts for the limit; zero: none
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
 	secrets *secret.Redactor // those of the job and of the arguments
@@ -141,6 +142,7 @@ func (r *Run) live(ctx context.Context) {
 	log := s.deps.Log.With("job", r.job.Name, "run", r.id)
 	defer r.cancel(nil)
 	defer s.units.over(r.unit)
+	defer s.units.dropStart(r)
 	s.past.begin(r)
 	s.keepKey(r.unit, r.job, r.opts, r.id) // before the run: a crash leaves no run that its key does not lead to
 	s.units.keepStart(r)
@@ -162,8 +164,7 @@ func (r *Run) live(ctx context.Context) {
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	r.finish(result, err)
-	if err != nil {
+	if err = r.finish(result, err); err != nil {
 		log.Warn("run ended", "status", r.Snapshot().Status, "err", r.secrets.Text(err.Error()))
 		return
 	}

@@ -66,7 +66,7 @@ func (j *Job) startDue(ctx context.Context, due time.Time) {
 	case err == nil, isRefused && refusal.Code != Stopping:
 		j.s.units.keepDue(j.Job, due)
 	}
-	if err != nil {
+	if err != nil && j.s.units.holds(j.Job) { // otherwise the next holder makes up for it
 		j.notStarted(ctx, err)
 	}
 }

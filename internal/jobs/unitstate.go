@@ -133,8 +133,22 @@ func (u *units) keepStart(r *Run) {
 			state.Starts = map[string][]time.Time{}
 		}
 		now := u.s.deps.Clock.Wall()
+		r.counted = now
 		starts := slices.DeleteFunc(state.Starts[r.job.Name], func(at time.Time) bool { return now.Sub(at) >= limit.Per })
 		state.Starts[r.job.Name] = append(starts, now)
+	})
+}
+
+// dropStart has the next holder not count a run for the limit that has left the queue without being admitted.
+func (u *units) dropStart(r *Run) {
+	if u == nil || r.counted.IsZero() || u.s.queue.wasAdmitted(r) {
+		return
+	}
+	u.put(r.unit, func(state *unitState) {
+		starts := state.Starts[r.job.Name]
+		if i := slices.Index(starts, r.counted); i >= 0 {
+			state.Starts[r.job.Name] = slices.Delete(starts, i, i+1)
+		}
 	})
 }
 
