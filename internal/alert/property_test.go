@@ -100,9 +100,9 @@ func (r *fakeReceiver) Send(ctx context.Context, _ *http.Client, m notify.Messag
 	case "late":
 		takes = 7 * time.Second
 	case "down":
-		err = &notify.Error{Unsent: true, Err: errors.New("down")}
+		err = &notify.Error{Err: errors.New("down")}
 	case "refuses":
-		err = &notify.Error{Unsent: true, Permanent: true, Err: errors.New("refused")}
+		err = &notify.Error{Permanent: true, Err: errors.New("refused")}
 	case "lost", "hangs":
 		takes, err = 10*time.Second, &notify.Error{Err: errors.New("no answer")}
 	}

@@ -105,7 +105,7 @@ func (l *listener) Send(_ context.Context, _ *http.Client, m notify.Message) err
 	l.story.mu.Lock()
 	defer l.story.mu.Unlock()
 	if l.story.down {
-		return &notify.Error{Unsent: true, Err: errors.New("down")}
+		return &notify.Error{Err: errors.New("down")}
 	}
 	var names []string
 	for _, i := range m.Alerts {

@@ -47,7 +47,7 @@ func (e *Exec) Send(ctx context.Context, _ *http.Client, m Message) error {
 	c := command.Command{
 		Argv: e.argv(&m), Stdin: string(input) + "\n", Stdout: keep(&said), Stderr: keep(&last), MaxOutput: 1, Grace: time.Second,
 	}
-	r, err := c.Run(ctx)
+	_, err = c.Run(ctx)
 	if err == nil {
 		kind.TraceOf(ctx).Line("exit status 0")
 		return nil
@@ -61,10 +61,7 @@ func (e *Exec) Send(ctx context.Context, _ *http.Client, m Message) error {
 	if !ended {
 		ctx = context.WithoutCancel(ctx) // it failed by itself
 	}
-	return &Error{
-		Unsent: !ended && (exited || r.ExitCode < 0),
-		Err:    kind.Fail(ctx, start, filepath.Base(e.Argv[0]), reason, err, e.secrets()),
-	}
+	return &Error{Err: kind.Fail(ctx, start, filepath.Base(e.Argv[0]), reason, err, e.secrets())}
 }
 
 // argv is the command line for m. A value cannot become an option: if one with a dash would begin an argument, a space

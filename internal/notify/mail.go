@@ -81,8 +81,7 @@ func (m *Mail) Send(ctx context.Context, _ *http.Client, message Message) error 
 	if err != nil {
 		return permanent(err)
 	}
-	unsent, err := m.send(ctx, letter)
-	if err == nil {
+	if err = m.send(ctx, letter); err == nil {
 		return nil
 	}
 	reply, refused := errors.AsType[*textproto.Error](err)
@@ -96,7 +95,6 @@ func (m *Mail) Send(ctx context.Context, _ *http.Client, message Message) error 
 	}
 	return &Error{
 		Permanent: partly || refused && reply.Code >= 500,
-		Unsent:    unsent,
 		Err:       kind.Fail(ctx, start, "mail to "+m.server(), reason, err, m.secrets()),
 	}
 }
@@ -115,49 +113,48 @@ type rejectedError struct{ of []string }
 
 func (e *rejectedError) Error() string { return "not accepted for " + strings.Join(e.of, "; ") }
 
-// send makes one connection and hands over the letter. It reports whether that did not arrive, if it is an error.
-func (m *Mail) send(ctx context.Context, letter *gomail.Msg) (unsent bool, err error) {
+// send makes one connection and hands over the letter.
+func (m *Mail) send(ctx context.Context, letter *gomail.Msg) error {
 	client, err := m.client(ctx)
 	if err != nil {
-		return true, err
+		return err
 	}
 	smtp, err := client.DialToSMTPClientWithContext(ctx)
 	if err != nil {
-		return true, err
+		return err
 	}
 	defer func() { _ = client.CloseWithSMTPClient(smtp) }() // what it says after the letter does not matter
 	if err := smtp.Mail(m.From.Address); err != nil {
-		return true, err
+		return err
 	}
 	var rejected []string
 	for _, to := range m.To {
 		if err = smtp.Rcpt(to.Address); err != nil {
 			reply, ok := errors.AsType[*textproto.Error](err)
 			if !ok {
-				return true, err
+				return err
 			}
 			rejected = append(rejected, to.Address+": "+said(reply))
 		}
 	}
 	if len(rejected) == len(m.To) {
-		return true, err
+		return err
 	}
 	w, err := smtp.Data()
 	if err != nil {
-		return true, err
+		return err
 	}
 	if _, err := letter.WriteTo(w); err != nil {
-		return true, err // without its end it is not accepted
+		return err // without its end it is not accepted
 	}
 	if err := w.Close(); err != nil {
-		_, refused := errors.AsType[*textproto.Error](err)
-		return refused, err
+		return err
 	}
 	kind.TraceOf(ctx).Line("accepted by %s", m.server())
 	if rejected != nil {
-		return false, &rejectedError{rejected}
+		return &rejectedError{rejected}
 	}
-	return false, nil
+	return nil
 }
 
 // client returns a client for one connection, which ends with ctx.

@@ -184,31 +184,29 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// What a mail server does wrong is an error that says whether to try again and whether the mail may have arrived, without
-// the password.
+// What a mail server does wrong is an error that says whether to try again, without the password.
 func TestErrorsOfMail(t *testing.T) {
 	for _, tt := range []struct {
 		name, want string
 		says       map[string]string
 		to         []string
 		permanent  bool
-		unsent     bool
 	}{
-		{"auth", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad hunter2\r\n"}, nil, true, true},
-		{"auth in another form", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad AG1lAGh1bnRlcjI=\r\n"}, nil, true, true},
-		{"auth in parts", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad aHVudGVyMg==\r\n"}, nil, true, true},
-		{"out of turn", "the server answers out of turn: 354 go on", map[string]string{"MAIL": "354 go on\r\n"}, nil, false, true},
-		{"from", "450 4.7.1 later", map[string]string{"MAIL": "450 4.7.1 later\r\n"}, nil, false, true},
-		{"nobody", "550 5.1.1 no such user", nil, []string{"gone@example.com"}, true, true},
-		{"somebody", "not accepted for gone@example.com: 550 5.1.1 no such user", nil, []string{"gone@example.com", "a@example.com"}, true, false},
-		{"data", "554 5.0.0 no", map[string]string{"DATA": "554 5.0.0 no\r\n"}, nil, true, true},
-		{"end", "451 4.3.0 disk full", map[string]string{".": "451 4.3.0 disk full\r\n"}, nil, false, true},
-		{"no answer to the end", "the connection closed before the answer was complete", map[string]string{".": ""}, nil, false, false},
-		{"closed", "the connection closed before the answer was complete", map[string]string{"": ""}, nil, false, true},
-		{"endless", "smtp: EHLO/HELO exchange failed. EHLO response: the server says more than a mail server should, HELO response: the server says more than a mail server should", map[string]string{"EHLO": "endless"}, nil, false, true},
-		{"endless greeting", "the server says more than a mail server should", map[string]string{"": "endless"}, nil, false, true},
-		{"endless reply", "the server says more than a mail server should", map[string]string{"MAIL": "endless"}, nil, false, true},
-		{"quit", "", map[string]string{"QUIT": "500 no\r\n"}, nil, false, false},
+		{"auth", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad hunter2\r\n"}, nil, true},
+		{"auth in another form", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad AG1lAGh1bnRlcjI=\r\n"}, nil, true},
+		{"auth in parts", "535 5.7.8 bad ***", map[string]string{"AUTH": "535 5.7.8 bad aHVudGVyMg==\r\n"}, nil, true},
+		{"out of turn", "the server answers out of turn: 354 go on", map[string]string{"MAIL": "354 go on\r\n"}, nil, false},
+		{"from", "450 4.7.1 later", map[string]string{"MAIL": "450 4.7.1 later\r\n"}, nil, false},
+		{"nobody", "550 5.1.1 no such user", nil, []string{"gone@example.com"}, true},
+		{"somebody", "not accepted for gone@example.com: 550 5.1.1 no such user", nil, []string{"gone@example.com", "a@example.com"}, true},
+		{"data", "554 5.0.0 no", map[string]string{"DATA": "554 5.0.0 no\r\n"}, nil, true},
+		{"end", "451 4.3.0 disk full", map[string]string{".": "451 4.3.0 disk full\r\n"}, nil, false},
+		{"no answer to the end", "the connection closed before the answer was complete", map[string]string{".": ""}, nil, false},
+		{"closed", "the connection closed before the answer was complete", map[string]string{"": ""}, nil, false},
+		{"endless", "smtp: EHLO/HELO exchange failed. EHLO response: the server says more than a mail server should, HELO response: the server says more than a mail server should", map[string]string{"EHLO": "endless"}, nil, false},
+		{"endless greeting", "the server says more than a mail server should", map[string]string{"": "endless"}, nil, false},
+		{"endless reply", "the server says more than a mail server should", map[string]string{"MAIL": "endless"}, nil, false},
+		{"quit", "", map[string]string{"QUIT": "500 no\r\n"}, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := newPostOffice(t, tt.says)
@@ -226,8 +224,8 @@ func TestErrorsOfMail(t *testing.T) {
 			}
 			want := fmt.Sprintf("mail to %s:%d: %s", p.host, p.port, tt.want)
 			e, ok := err.(*notify.Error)
-			if !ok || err.Error() != want || e.Permanent != tt.permanent || e.Unsent != tt.unsent {
-				t.Errorf("%v: %#v, want %s, permanent: %v, unsent: %v", err, e, want, tt.permanent, tt.unsent)
+			if !ok || err.Error() != want || e.Permanent != tt.permanent {
+				t.Errorf("%v: %#v, want %s, permanent: %v", err, e, want, tt.permanent)
 			}
 		})
 	}
@@ -261,7 +259,7 @@ func TestAMailServerThatHangs(t *testing.T) {
 		}()
 		err := to.Send(ctx, nil, severe())
 		e, ok := err.(*notify.Error)
-		if !ok || e.Permanent || e.Unsent != (word != ".") || !strings.HasSuffix(err.Error(), ": tidewire is stopping") {
+		if !ok || e.Permanent || !strings.HasSuffix(err.Error(), ": tidewire is stopping") {
 			t.Errorf("at %q: %v, %#v", word, err, e)
 		}
 		cancel(nil)

@@ -20,7 +20,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"time"
 
@@ -46,7 +45,6 @@ type Receiver interface {
 type Error struct {
 	Permanent bool          // trying again would fail in the same way
 	After     time.Duration // how long the receiver wants to be left alone; 0: it does not say
-	Unsent    bool          // the message did not arrive: it was refused, or nobody was reached
 	Err       error
 }
 
@@ -59,7 +57,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) RetryAfter() time.Duration { return e.After }
 
 // permanent returns an error of what was not even tried, because it would always fail.
-func permanent(err error) *Error { return &Error{Permanent: true, Unsent: true, Err: err} }
+func permanent(err error) *Error { return &Error{Permanent: true, Err: err} }
 
 // within bounds a call.
 func within(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -73,7 +71,7 @@ func ofHTTP(err error) error {
 	}
 	e := &Error{Err: err}
 	if status, ok := errors.AsType[*httpkind.StatusError](err); ok {
-		e.Unsent, e.After = true, status.After
+		e.After = status.After
 		switch status.Code {
 		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		default:
@@ -81,10 +79,7 @@ func ofHTTP(err error) error {
 		}
 	}
 	if refused, ok := errors.AsType[*refusedError](err); ok {
-		e.Unsent, e.Permanent = true, refused.permanent
-	}
-	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" {
-		e.Unsent = true
+		e.Permanent = refused.permanent
 	}
 	return e
 }

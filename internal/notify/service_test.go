@@ -235,7 +235,7 @@ func TestServicesHideTheirSecrets(t *testing.T) {
 			}
 			err := to.Send(t.Context(), &http.Client{Transport: s}, severe())
 			e, ok := err.(*notify.Error)
-			if !ok || strings.Contains(fmt.Sprintf("%v %+v", err, err), "hunter2") || e.Permanent != (status < 429) || !e.Unsent || e.After != 30*time.Second {
+			if !ok || strings.Contains(fmt.Sprintf("%v %+v", err, err), "hunter2") || e.Permanent != (status < 429) || e.After != 30*time.Second {
 				t.Errorf("%s: %d gives %#v: %v", address, status, e, err)
 			}
 		}
@@ -346,7 +346,7 @@ func TestTeamsRefuses(t *testing.T) {
 		}
 		err := to.Send(t.Context(), &http.Client{Transport: s}, severe())
 		want := "POST https://x.webhook.office.com: refused: Microsoft Teams endpoint returned HTTP error " + answer
-		if e, ok := err.(*notify.Error); !ok || e.Permanent != permanent || !e.Unsent || err.Error() != want {
+		if e, ok := err.(*notify.Error); !ok || e.Permanent != permanent || err.Error() != want {
 			t.Errorf("%v, want %s, permanent: %v", err, want, permanent)
 		}
 	}
