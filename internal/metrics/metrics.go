@@ -37,12 +37,6 @@ const (
 	resultError   = "error"
 )
 
-// What replicas adopt.
-const (
-	adoptedSource = "source"
-	adoptedJob    = "job"
-)
-
 // Metrics are the metrics of one gateway. Its methods may be called from any goroutine.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -63,9 +57,7 @@ type Metrics struct {
 	auditLost    prometheus.Counter
 	storeWrites  prometheus.Histogram
 	messages     *prometheus.CounterVec
-	asks         *prometheus.CounterVec
-	askDuration  prometheus.Histogram
-	adopted      *prometheus.CounterVec
+	replicas     replicaMetrics
 	streams      streamMetrics
 }
 
@@ -130,19 +122,6 @@ func New(version string) *Metrics {
 			Name: "tidewire_alert_messages_total",
 			Help: "Messages about alerts to a receiver by state, firing or resolved, and result: told, failed for an attempt, or given_up.",
 		}, []string{"receiver", "state", "result"}),
-		asks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidewire_replica_asks_total",
-			Help: "Questions to other replicas, by what was asked for, and outcome: answered, nobody, timeout or error.",
-		}, []string{"op", "outcome"}),
-		askDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "tidewire_replica_ask_seconds",
-			Help:    "How long other replicas took to answer, or not to.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 2, 5, 10},
-		}),
-		adopted: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "tidewire_replica_adopted_total",
-			Help: "What this replica has taken over from one that left, by kind: source or job.",
-		}, []string{"kind"}),
 	}
 	m.makeChildren()
 	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -172,14 +151,12 @@ func New(version string) *Metrics {
 		m.auditLost,
 		m.storeWrites,
 		m.messages,
-		m.asks,
-		m.askDuration,
-		m.adopted,
 		build,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	m.streams.register(m.registry)
+	m.replicas.register(m.registry)
 	return m
 }
 
@@ -214,14 +191,6 @@ func (m *Metrics) makeChildren() {
 	for _, result := range []string{resultOK, resultError} {
 		m.reloads.WithLabelValues(result) // present from the start, as 0
 	}
-	for _, op := range gateway.Asks() {
-		for _, outcome := range gateway.AskOutcomes() {
-			m.asks.WithLabelValues(op, outcome)
-		}
-	}
-	for _, kind := range []string{adoptedSource, adoptedJob} {
-		m.adopted.WithLabelValues(kind)
-	}
 	m.limited.make = func(name string) prometheus.Counter { return m.throttled.WithLabelValues(name) }
 }
 
@@ -235,11 +204,8 @@ func (m *Metrics) Observer() *gateway.Observer {
 			}
 			m.reloads.WithLabelValues(result).Inc()
 		},
-		AuditFailed: m.auditLost.Inc,
-		Asked: func(op, outcome string, took time.Duration) {
-			m.asks.WithLabelValues(op, outcome).Inc()
-			m.askDuration.Observe(took.Seconds())
-		},
+		AuditFailed:  m.auditLost.Inc,
+		Asked:        m.replicas.asked,
 		StoreWritten: func(took time.Duration) { m.storeWrites.Observe(took.Seconds()) },
 		Sources: &sources.Observer{
 			Late: func(late, held time.Duration) {
@@ -247,7 +213,7 @@ func (m *Metrics) Observer() *gateway.Observer {
 				m.pollHeld.Observe(held.Seconds())
 			},
 			Polled:  m.polled,
-			Adopted: func(string) { m.adopted.WithLabelValues(adoptedSource).Inc() },
+			Adopted: func(string) { m.replicas.adopted.WithLabelValues(adoptedSource).Inc() },
 		},
 		Jobs: &jobs.Observer{Ended: func(job, status string, took time.Duration) {
 			c := m.jobs.of(job)
@@ -255,7 +221,7 @@ func (m *Metrics) Observer() *gateway.Observer {
 				ended.Inc()
 			}
 			c.duration.Observe(took.Seconds())
-		}, Adopted: func(string) { m.adopted.WithLabelValues(adoptedJob).Inc() }},
+		}, Adopted: func(string) { m.replicas.adopted.WithLabelValues(adoptedJob).Inc() }},
 		Alerts: &alert.Observer{
 			Told: func(receiver, state string, err error) {
 				c := m.told.of(receiver)
