@@ -8,12 +8,12 @@ func (r *Replica) Name() string {
 	return r.deps.Name
 }
 
-// twinLocked returns the ID of another replica with the name of this one, empty if there is none.
-func (r *Replica) twinLocked() string {
+// twinLocked returns the ID of another replica with the name of this one, of several always the same; empty if there is none.
+func (r *Replica) twinLocked() (twin string) {
 	for id, m := range r.members {
-		if m.Name == r.self.Name && m.Name != "" {
-			return id
+		if m.Name == r.self.Name && m.Name != "" && (twin == "" || id < twin) {
+			twin = id
 		}
 	}
-	return ""
+	return twin
 }

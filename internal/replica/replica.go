@@ -11,6 +11,9 @@
 // Replicas with different configurations, as during a rolling change, each reckon with those of their own configuration
 // alone. So nobody gives up what its successor may not know, and as nobody takes anything by force, they do not fight.
 //
+// [Records] are small texts that all of them read, and [Runs] an archive whose outputs they do: what they share besides the
+// states that people see.
+//
 // A nil *Replica is a process that shares its store with nobody: everything is its own.
 package replica
 
@@ -180,7 +183,7 @@ func (r *Replica) Leave(ctx context.Context) {
 		_ = r.stays.Stop()
 	}
 	r.mu.Lock()
-	claim := r.claim
+	claim := r.claim // which is not exchanged any more
 	r.mu.Unlock()
 	ctx, done := context.WithTimeout(ctx, leaveWithin)
 	defer done()
@@ -298,13 +301,11 @@ func (r *Replica) heard(e snapshot.Entry) {
 	} else {
 		delete(r.dead, id)
 	}
-	wake, twin := len(r.dead) > 0 || len(r.unread.untold) > 0 || r.oldestLocked() != r.formats.synced, r.twin
-	if r.twin = ""; len(r.members) > 0 {
-		r.twin = r.twinLocked()
-	}
-	wake = wake || twin != r.twin
+	twin := r.twin
+	r.twin = r.twinLocked()
+	isAnyToDo := len(r.dead) > 0 || len(r.unread.untold) > 0 || r.oldestLocked() != r.formats.synced || twin != r.twin
 	r.mu.Unlock()
-	if wake {
+	if isAnyToDo {
 		r.wakeUp()
 	}
 	if was != is || before.Config != now.Config || before.Zone != now.Zone {

@@ -276,3 +276,34 @@ func TestFormatsRace(t *testing.T) {
 		})
 	}
 }
+
+// A slowClaims store takes its time for claims, which cannot be called off.
+type slowClaims struct {
+	snapshot.Store
+	takes atomic.Int64
+}
+
+func (s *slowClaims) Claim(
+	ctx context.Context, topic string, opts snapshot.ClaimOptions,
+) (snapshot.Claim, snapshot.Entry, error) {
+	time.Sleep(time.Duration(s.takes.Load()))
+	return s.Store.Claim(context.WithoutCancel(ctx), topic, opts)
+}
+
+// A replica that leaves while it comes back has left.
+func TestLeaveWhileComingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		process := snapshottest.NewProcess(store)
+		slow := &slowClaims{Store: process}
+		a, b := open(t, slow, "a", "1"), open(t, store, "b", "1")
+		slow.takes.Store(int64(time.Second))
+		process.Lose()
+		time.Sleep(500 * time.Millisecond)
+		a.Leave(t.Context())
+		time.Sleep(time.Second)
+		if got := b.Members(); len(got) != 1 {
+			t.Errorf("after one has left, the members are %v", got)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -28,7 +29,7 @@ type Runs struct {
 	opts    RunsOptions
 	records *Records
 
-	mu     sync.Mutex         // guards the fields below
+	mu     sync.Mutex         // guards the fields below; before the locks of records, of the Replica and of the archive
 	pieces map[string][]piece // by run, in order
 	order  []string           // the runs in pieces, in the order in which this process has heard of them
 	size   int                // of all pieces, in bytes
@@ -170,7 +171,7 @@ func (a *Runs) told(key string, data []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all := a.pieces[run]
-	at, found := slices.BinarySearchFunc(all, one, func(p, q piece) int { return int(p.begin - q.begin) })
+	at, found := slices.BinarySearchFunc(all, one, func(p, q piece) int { return cmp.Compare(p.begin, q.begin) })
 	switch {
 	case found:
 		a.size -= len(all[at].data)
