@@ -158,11 +158,7 @@ func (s *Service) Forget() {
 		return
 	}
 	for key := range maps.Clone(s.keeper.left) {
-		e := s.entryLocked(Subject{Key: key, Name: nameOf(key)})
-		r, _ := s.takeLeftLocked(e)
-		e.subject.Title, e.subject.Upstream = r.Title, r.Upstream
-		s.resumeLocked(e, r, statusOf(r.Alert))
-		s.endLocked(e, nil)
+		s.forgetLocked(key)
 	}
 	for key := range maps.Clone(s.keeper.kept) {
 		if e := s.entries[key]; e != nil {
@@ -172,6 +168,15 @@ func (s *Service) Forget() {
 		}
 	}
 	s.applySilencesLocked()
+}
+
+// forgetLocked ends the alert of a subject that is not configured any more, as it was left.
+func (s *Service) forgetLocked(key string) {
+	e := s.entryLocked(Subject{Key: key, Name: nameOf(key)})
+	r, _ := s.takeLeftLocked(e)
+	e.subject.Title, e.subject.Upstream = r.Title, r.Upstream
+	s.resumeLocked(e, r, statusOf(r.Alert))
+	s.endLocked(e, nil)
 }
 
 // nameOf is the name of a source or a job.

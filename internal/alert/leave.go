@@ -97,6 +97,23 @@ func (s *Service) leaveLocked(e *entry) {
 	s.deps.ListChanged()
 }
 
+// ForgetLeft is [Service.Forget] of alerts that another process which shares the store has left, given their keys: no process
+// has their sources and jobs any more.
+func (s *Service) ForgetLeft(keys []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shared := s.keeper.shared()
+	if shared == nil {
+		return
+	}
+	for _, key := range keys {
+		if s.entries[key] == nil {
+			s.keeper.kept[key] = string(shared.Left(key))
+			s.forgetLocked(key)
+		}
+	}
+}
+
 // Heard tells that a process, maybe this one, has kept a record, or removed it if data is nil.
 func (s *Service) Heard(key string, data []byte) {
 	s.mu.Lock()

@@ -157,6 +157,8 @@ type Deps struct {
 	Ready func() bool
 	// Newer reports that this process takes no part, as a newer version of the program writes the store.
 	Newer func() bool
+	// Stopping is closed when the gateway begins to stop: requests do not wait for other replicas then.
+	Stopping <-chan struct{}
 	// StoreFails reports whether state cannot be stored now.
 	StoreFails func() bool
 	// Metrics answers GET /metrics. Nil means that there are none.

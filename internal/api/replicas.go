@@ -13,8 +13,8 @@ func (a *API) listReplicas(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) { return stateOf(a.deps.Replicas()), true }, a.general()...)
 }
 
-// awaitEnd waits for the end of a run of another replica, for at most that long or until ctx ends, and returns its newest
-// state.
+// awaitEnd waits for the end of a run of another replica, for at most that long, until ctx ends or this one stops, and returns
+// its newest state.
 func (a *API) awaitEnd(ctx context.Context, run wire.Run, within time.Duration) wire.Run {
 	ctx, done := context.WithTimeout(ctx, within)
 	defer done()
@@ -42,6 +42,9 @@ func (a *API) awaitEnd(ctx context.Context, run wire.Run, within time.Duration) 
 		select {
 		case <-changed:
 			stop()
+		case <-a.deps.Stopping:
+			stop()
+			return run
 		case <-ctx.Done():
 			stop()
 			return run

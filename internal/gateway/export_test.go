@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -240,6 +241,21 @@ func (g Gateway) Refused() error { return g.replica.Refused() }
 
 // Leave has the gateway leave the other replicas.
 func (g Gateway) Leave(ctx context.Context) { g.leave(ctx); g.replica.Close() }
+
+// BeginStop is the beginning of a stop.
+func (g Gateway) BeginStop() { g.beginStop() }
+
+// Entries returns the topics in its store that begin in a way.
+func (g Gateway) Entries(ctx context.Context, prefix string) (topics []string) {
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	_ = g.store.Follow(ctx, func(e snapshot.Entry) {
+		if strings.HasPrefix(e.Topic, prefix) {
+			topics = append(topics, e.Topic)
+		}
+	}, done)
+	return topics
+}
 
 // ReplicaID is its id among the replicas.
 func (g Gateway) ReplicaID() string { return g.replica.ID() }

@@ -99,6 +99,8 @@ func (g *gateway) ask(ctx context.Context, id string, q question) (a answer, err
 	}
 	ctx, done := context.WithTimeout(ctx, within)
 	defer done()
+	// A stop waits for requests, but not as long as for the answer to a start.
+	defer context.AfterFunc(g.stopping, func() { time.AfterFunc(askWithin, done) })()
 	q.Format = g.replica.Format()
 	data, err := json.Marshal(q)
 	if err != nil {

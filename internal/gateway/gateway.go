@@ -43,7 +43,6 @@ import (
 	"github.com/tidewire/tidewire/internal/forward"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
-	"github.com/tidewire/tidewire/internal/lifecycle"
 	"github.com/tidewire/tidewire/internal/own"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/sources"
@@ -90,21 +89,11 @@ const (
 type gateway struct {
 	log          *slog.Logger
 	store        *own.Store
-	home                            // where its state is
-	replica      *replica.Replica   // nil: no other process shares the store
-	unanswer     func()             // ends the answers to other replicas
-	records      *replica.Records   // of alerts, which the replicas share
-	outputs      *replica.Runs      // is runs, of which the replicas share what was printed
-	copying      *lifecycle.Service // completes the past by that of other replicas
-	telling      *sharedEvents      // tells other replicas of events; nil: there are none
-	tells        *lifecycle.Service // has it do so
-	sessions     *sharedSessions    // of people who have signed in, likewise
-	seeing       *lifecycle.Service // tells people of the replicas
-	storeFault   string             // why the store fails, as it has seen last
-	zone         *time.Location     // the local one; nil: that of the program
-	zonesSaid    map[string]bool    // of which replicas the log says that their zone is another one; of [gateway.see]
-	storeChanged chan struct{}      // of 1: the loader is to tell how the store is
-	watched      *watched           // tells replicas which sources are watched at others; nil: there are none
+	home                         // where its state is
+	sharing                      // with other replicas
+	stopping     context.Context // ends when the gateway begins to stop, by beginStop
+	beginStop    context.CancelFunc
+	storeChanged chan struct{} // of 1: the loader is to tell how the store is
 	runs         archive.Runs
 	hub          *sse.Hub
 	tracker      *progress.Tracker
@@ -196,6 +185,10 @@ func Run(ctx context.Context, cfg *config.Config, ln net.Listener, opts *Options
 		opening := context.AfterFunc(ctx, end)
 		err = answerWhile(live, ln, opts.TLS, func() error { return joining.Load().Refused() }, prepare)
 		if !opening() {
+			if err == nil { // it was open already
+				g.replica.Leave(context.WithoutCancel(live))
+				g.home.close(live, g.log)
+			}
 			return nil
 		}
 	}
@@ -230,6 +223,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		upstreams: upstream.Pool{Log: opts.Logger},
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
 	}
+	g.stopping, g.beginStop = context.WithCancel(live)
 	if opts.asking != nil {
 		err = g.openReplica(live, name, opts)
 	}
@@ -374,6 +368,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		ReplicasTopic: g.replicasTopic(),
 		Ready:         g.isReady,
 		Newer:         func() bool { return g.replica.Refused() != nil },
+		Stopping:      g.stopping.Done(),
 		StoreFails:    func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {

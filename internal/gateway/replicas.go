@@ -17,6 +17,25 @@ import (
 // leaveWithin bounds the time for handing sources over to other replicas at a stop.
 const leaveWithin = 5 * time.Second
 
+// A sharing is what a gateway has beside what a process alone has. It is zero if no other process shares the store.
+type sharing struct {
+	replica  *replica.Replica // this process among the others; nil: there are none
+	records  *replica.Records // of alerts and silences
+	sessions *sharedSessions  // those of all replicas
+	outputs  *replica.Runs    // is the archive of runs, with what was printed at other replicas
+	watched  *watched         // tells the others which sources are watched here
+	telling  *sharedEvents    // tells the others of events
+
+	unanswer   func()             // ends the answers to other replicas
+	copying    *lifecycle.Service // completes the past by that of other replicas
+	tells      *lifecycle.Service // has telling do so
+	seeing     *lifecycle.Service // tells people of the replicas
+	tidying    *lifecycle.Service // removes what is left of sources and jobs that no replica has
+	storeFault string             // why the store fails, as seeing has seen last
+	zonesSaid  map[string]bool    // of which replicas the log says that their zone is another one; of [gateway.see]
+	zone       *time.Location     // the local one; nil: that of the program
+}
+
 // openReplica makes this process one of those that share its store.
 func (g *gateway) openReplica(live context.Context, name string, opts Options) (err error) {
 	g.zone = opts.zone
@@ -112,6 +131,7 @@ func (g *gateway) beginSharing(ctx context.Context) (err error) {
 	g.unanswer, err = g.replica.Answer(g.answer)
 	g.copying = lifecycle.Loop(ctx, g.copyPast)
 	g.tells = lifecycle.Loop(ctx, g.telling.run)
+	g.tidying = lifecycle.Loop(ctx, g.tidy)
 	return err
 }
 
@@ -123,6 +143,7 @@ func (g *gateway) endSharing() {
 	g.unanswer()
 	_ = g.copying.Stop()
 	_ = g.tells.Stop()
+	_ = g.tidying.Stop()
 	ctx, done := context.WithTimeout(context.Background(), tellAgain)
 	defer done()
 	g.telling.tellAll(ctx)

@@ -42,6 +42,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 
 	// Last in, first out, but for the server: it answers until nothing more happens.
 	g.ready.Store(false)
+	g.beginStop()
 	g.observer.stopping()
 	_ = beats.Stop()
 	_ = moves.Stop()

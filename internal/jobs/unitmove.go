@@ -182,7 +182,7 @@ func (u *units) giveUp(ctx context.Context, own *unit, lost bool) error {
 		u.s.deps.Log.Warn("the store has taken jobs away: their runs are not started here any more", "unit", own.name)
 		return nil
 	}
-	u.s.deps.Log.Info("the runs of jobs are started by another replica from now on", "unit", own.name)
+	u.s.deps.Log.Info("the runs of jobs are left to other replicas: they are not started here any more", "unit", own.name)
 	if err := own.claim.Release(ctx); err != nil && !errors.Is(err, snapshot.ErrLost) {
 		return err
 	}

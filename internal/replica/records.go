@@ -185,6 +185,18 @@ func (r *Records) retain(key string, data []byte) time.Duration {
 	return r.opts.Retain(key, data)
 }
 
+// Vacant returns the keys of the records that somebody has held and nobody holds now.
+func (r *Records) Vacant() (keys []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, e := range r.known {
+		if e.State == snapshot.Orphan {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // Left returns the newest record of a key, nil if there is none.
 func (r *Records) Left(key string) []byte {
 	r.mu.Lock()

@@ -43,6 +43,19 @@ func (svc *Service) Replicas() map[string]int {
 	return all
 }
 
+// PublishedBy is the name of the replica that has published what is known of a source which another one polls; empty if that
+// is not known.
+func (svc *Service) PublishedBy(name string) string {
+	s := svc.find(name)
+	if s == nil || s.owned.Load() {
+		return ""
+	}
+	if by := s.by.Load(); by != nil {
+		return *by
+	}
+	return ""
+}
+
 // movedKey is the key of the task that looks which sources should have another owner.
 type movedKey struct{}
 
@@ -121,7 +134,7 @@ func (svc *Service) giveUp(ctx context.Context, all []*poller) {
 	}
 	releasing.Wait()
 	if len(all) > 0 {
-		svc.deps.Log.Info("sources are polled by another replica from now on", "count", len(all))
+		svc.deps.Log.Info("sources are left to other replicas: they are not polled here any more", "count", len(all))
 	}
 }
 
