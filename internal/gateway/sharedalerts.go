@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/alert"
-	"github.com/tidewire/tidewire/internal/sources"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -54,7 +53,7 @@ func (s sharedAlerts) owner(key string) string {
 			return sharedJobs{s.g.jobs, s.g}.holder(j)
 		}
 	} else if cfg := s.g.sources.Definition(strings.TrimPrefix(key, wire.SourceKey(""))); cfg != nil {
-		return s.g.replica.Owner(sources.UnitOf(cfg))
+		return s.g.pollerOf(cfg)
 	}
 	return ""
 }

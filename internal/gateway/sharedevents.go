@@ -3,6 +3,7 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,12 +24,16 @@ const (
 	// mostCopiedEvents is how many are copied at once.
 	mostCopiedEvents = 100
 	tellAgain        = time.Second
+	// maxHeard is of how many replicas, those that are gone included, is known what was heard of them.
+	maxHeard = 1000
 )
 
 // A sharedEvents tells other replicas of events, and hears of theirs.
 type sharedEvents struct {
 	g    *gateway
 	wake chan struct{} // of 1
+
+	hearing sync.Mutex // held until an event that is heard of is in the archive; before the lock of the journal
 
 	mu    sync.Mutex       // guards the fields below; after that of the journal
 	own   []archive.Event  // the newest of this process, oldest first
@@ -115,6 +120,8 @@ func (s *sharedEvents) tellOne(ctx context.Context, id string) (more bool) {
 
 // hear is told events of another replica, and returns the ID of the newest one that is known here.
 func (s *sharedEvents) hear(from string, list []archive.Event) int64 {
+	s.hearing.Lock()
+	defer s.hearing.Unlock()
 	s.mu.Lock()
 	var fresh []archive.Event
 	for _, e := range list {
@@ -124,6 +131,7 @@ func (s *sharedEvents) hear(from string, list []archive.Event) int64 {
 		}
 	}
 	newest := s.heard[from]
+	s.forgetLocked()
 	s.mu.Unlock()
 	for _, e := range fresh {
 		s.g.journal.Heard(e)
@@ -131,13 +139,27 @@ func (s *sharedEvents) hear(from string, list []archive.Event) int64 {
 	return newest
 }
 
+// forgetLocked bounds heard, to which each start of a replica adds: it forgets the one that was heard of least lately. If that
+// were still there, its newest events would be there twice.
+func (s *sharedEvents) forgetLocked() {
+	if len(s.heard) <= maxHeard {
+		return
+	}
+	oldest := ""
+	for id, newest := range s.heard {
+		if oldest == "" || newest < s.heard[oldest] {
+			oldest = id
+		}
+	}
+	delete(s.heard, oldest)
+}
+
 // page returns what this replica has of events before one, newest first, and the newest of each replica, for one that begins.
 func (s *sharedEvents) page(ctx context.Context, before int64) (a answer) {
+	s.hearing.Lock() // otherwise one of these may not be in the archive yet
+	defer s.hearing.Unlock()
 	s.mu.Lock()
-	a.Heard = map[string]int64{}
-	for id, newest := range s.heard {
-		a.Heard[id] = newest
-	}
+	a.Heard = maps.Clone(s.heard)
 	if n := len(s.own); n > 0 {
 		a.Heard[s.g.replica.ID()] = s.own[n-1].ID
 	}

@@ -8,7 +8,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/replica"
-	"github.com/tidewire/tidewire/internal/sources"
 )
 
 // Each replica has the past of all sources in memory: of those that others poll, what these store. One that begins copies
@@ -31,14 +30,14 @@ func (s sharedSamples) Polls(ctx context.Context, source string) ([]archive.Poll
 	if s.g.replica == nil || err != nil || cfg == nil {
 		return all, err
 	}
-	owner := s.g.replica.Owner(sources.UnitOf(cfg))
-	isHere := owner == s.g.replica.ID()
+	owner := s.g.pollerOf(cfg)
+	isKnown := owner == s.g.replica.ID() // what the owner has
 	for _, a := range s.g.askEach(ctx, question{Op: toPolls, Source: source}, "") {
 		if all = append(all, a.Polls...); a.of == owner {
-			isHere, err = true, a.err
+			isKnown, err = true, a.err
 		}
 	}
-	if !isHere {
+	if !isKnown {
 		err = replica.ErrNoReplica
 	}
 	if err != nil {

@@ -51,7 +51,7 @@ func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (ti
 		if !errors.Is(err, sources.ErrElsewhere) {
 			return wait, err
 		}
-		a, failed := s.g.ask(ctx, s.g.replica.Owner(sources.UnitOf(cfg)), question{Op: toRefresh, Source: cfg.Name})
+		a, failed := s.g.ask(ctx, s.g.pollerOf(cfg), question{Op: toRefresh, Source: cfg.Name})
 		switch {
 		case a.OK:
 			return a.Wait, nil
@@ -63,4 +63,17 @@ func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (ti
 			return 0, replica.ErrNoReplica
 		}
 	}
+}
+
+// pollerOf is the ID of the replica that polls a source, or that should; empty if there is none. One with another configuration
+// keeps what it has.
+func (g *gateway) pollerOf(cfg *config.Source) string {
+	if by := g.sources.PublishedBy(cfg.Name); by != "" {
+		for _, m := range g.replica.Members() {
+			if m.Name == by && m.Config != g.replica.Config() {
+				return m.ID
+			}
+		}
+	}
+	return g.replica.Owner(sources.UnitOf(cfg))
 }

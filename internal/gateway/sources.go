@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/snapshot"
 )
 
@@ -46,6 +48,9 @@ func (g *gateway) hubStore() snapshot.Store {
 	return public{g.store.ForHub()}
 }
 
+// publicTopics begin the names of the topics that people can read. What replicas tell each other has none of them.
+var publicTopics = []string{wire.SourceKey(""), wire.JobKey(""), "run/"}
+
 // A public store tells its followers of what has topics in the hub, and not of what replicas tell each other: sessions
 // are among that.
 type public struct{ snapshot.Store }
@@ -53,11 +58,8 @@ type public struct{ snapshot.Store }
 // Follow implements [snapshot.Store].
 func (p public) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
 	return p.Store.Follow(ctx, func(e snapshot.Entry) {
-		for _, private := range []string{"access/", "alert/", "output/", "replica/", "unit/", "watched/"} {
-			if strings.HasPrefix(e.Topic, private) {
-				return
-			}
+		if slices.ContainsFunc(publicTopics, func(public string) bool { return strings.HasPrefix(e.Topic, public) }) {
+			fn(e)
 		}
-		fn(e)
 	}, synced)
 }
