@@ -130,10 +130,10 @@ func refusedEvent(names []string) []byte {
 	return Event{Name: "refused", Data: data}.appendBody(nil)
 }
 
-// turnAway tells a client to come back in 5 to 30 seconds, or, while the hub drains, as soon as those whose streams that has
-// ended. To one that asks for an event stream it says so with a stream that ends at once, since any status but 200 would end
-// an EventSource for good (WHATWG HTML §9.2.3); to others with 503. That stream is a whole event: a `retry:` without the end
-// of its block is lost on some clients, and some make an empty message of a block without data.
+// turnAway tells a client to come back in 5 to 30 seconds, or as those whose stream Drain has ended. To one that asks for an event stream it says so with a
+// stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
+// with 503. That stream is a whole event: a `retry:` without the end of its block is lost on some clients, and some make
+// an empty message of a block without data.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(r, why)
 	wait := spread(5*time.Second, 30*time.Second)

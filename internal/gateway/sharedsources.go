@@ -69,8 +69,9 @@ func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (ti
 // keeps what it has.
 func (g *gateway) pollerOf(cfg *config.Source) string {
 	if by := g.sources.PublishedBy(cfg.Name); by != "" {
+		self, _ := g.replica.Self()
 		for _, m := range g.replica.Members() {
-			if m.Name == by && m.Config != g.replica.Config() {
+			if m.Name == by && !m.Agrees(&self) {
 				return m.ID
 			}
 		}
