@@ -38,6 +38,8 @@ type Store struct {
 	ending chan struct{} // closed when Close begins
 	loops  sync.WaitGroup
 
+	advised string // what was logged last about the stream; used by keepUp alone
+
 	mu sync.Mutex // guards the fields below
 
 	writing, checking, linking error     // why writes, lists and the connection fail; nil if they do not

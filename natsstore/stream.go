@@ -49,7 +49,28 @@ func (s *Store) ensure(ctx context.Context) (*jetstream.StreamInfo, error) {
 		return nil, fmt.Errorf("ask for the stream %s: %w", s.opts.Prefix, err)
 	}
 	info := stream.CachedInfo()
-	return info, s.checkStream(info.Config)
+	if err := s.checkStream(info.Config); err != nil {
+		return nil, err
+	}
+	s.advise(info.Config)
+	return info, nil
+}
+
+// advise logs what may not be meant about a stream that can be used, once.
+func (s *Store) advise(has jetstream.StreamConfig) {
+	advice := ""
+	switch {
+	case has.Replicas < s.opts.Replicas:
+		advice = fmt.Sprintf("it is kept by fewer servers than configured: nats stream edit %s --replicas %d", s.opts.Prefix, s.opts.Replicas)
+	case has.Discard == jetstream.DiscardOld && (has.MaxBytes > 0 || has.MaxMsgs > 0):
+		advice = fmt.Sprintf("it drops what is oldest when it is full, also what still holds: nats stream edit %s --discard new", s.opts.Prefix)
+	}
+	if advice != s.advised {
+		s.advised = advice
+		if advice != "" {
+			s.opts.Logger.Warn("natsstore: the stream may not be as it is meant", "stream", s.opts.Prefix, "advice", advice)
+		}
+	}
 }
 
 func (s *Store) streamConfig() jetstream.StreamConfig {

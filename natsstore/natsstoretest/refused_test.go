@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -104,6 +105,46 @@ func TestNotOurs(t *testing.T) {
 		} else {
 			status(t, s, mentions("JetStream is not enabled"))
 		}
+	}
+}
+
+// A stream that can be used and is hardly meant to be as it is is said, once.
+func TestAdvice(t *testing.T) {
+	c := own(t, 1, "")
+	status(t, open(t, natsstore.Options{URL: c.url()}), works)
+	log := new(logged)
+	s := open(t, natsstore.Options{URL: c.url(), Replicas: 3, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	says := func(want string) {
+		t.Helper()
+		status(t, s, works)
+		for end := time.Now().Add(30 * time.Second); !strings.Contains(log.String(), want); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the log does not say %q:\n%s", want, log)
+			}
+		}
+	}
+	says("nats stream edit tidewire --replicas 3")
+	nc, err := nats.Connect(c.url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, _ := jetstream.New(nc)
+	st, err := js.Stream(t.Context(), "tidewire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := st.CachedInfo().Config
+	config.MaxBytes = 1 << 20
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	log = new(logged)
+	s = open(t, natsstore.Options{URL: c.url(), Logger: slog.New(slog.NewTextHandler(log, nil))})
+	says("nats stream edit tidewire --discard new")
+	time.Sleep(3 * time.Second)
+	if n := strings.Count(log.String(), "advice="); n != 1 {
+		t.Errorf("the advice was given %d times, want once:\n%s", n, log)
 	}
 }
 
