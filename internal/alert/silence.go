@@ -38,14 +38,14 @@ const (
 // silencesKey is the key of the task that has silences end, and quiet times begin and end.
 type silencesKey struct{}
 
-// Silence keeps receivers from being told of what in.Of says, until in.Until. It sets the ID and Since.
+// Silence keeps receivers from being told of what in.Of says, until in.Until. It sets Since, and the ID unless there is one.
 func (s *Service) Silence(in wire.Silence) (wire.Silence, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.silences) >= maxSilences {
 		return wire.Silence{}, fmt.Errorf("%w: end some of these %d first", ErrTooManySilences, maxSilences)
 	}
-	in.ID = strings.ToLower(rand.Text()[:12])
+	in.ID = cmp.Or(in.ID, strings.ToLower(rand.Text()[:12]))
 	in.Since, in.Until = s.deps.Clock.Wall().UTC().Truncate(time.Millisecond), in.Until.UTC()
 	s.silences[in.ID] = &in
 	s.keepSilenceLocked(&in)

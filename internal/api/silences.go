@@ -1,12 +1,15 @@
 package api
 
 import (
+	"crypto/sha256"
+	"encoding/base32"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -66,7 +69,13 @@ func (a *API) makeSilence(w http.ResponseWriter, r *http.Request) {
 	} else {
 		content, _ := json.Marshal(body) // texts encode
 		of := idempotency.Key[access.Identity]{Caller: userOf(r).ID, Scope: "silences", Key: key}
-		made, _, err = a.silences.Do(r.Context(), of, idempotency.Of(content), begin)
+		wanted.ID = keyedSilence(of, content)
+		made, _, err = a.silences.Do(r.Context(), of, idempotency.Of(content), func() (wire.Silence, error) {
+			if found, known, err := a.findKeyed(wanted.ID); known || err != nil {
+				return found, err
+			}
+			return begin()
+		})
 	}
 	switch {
 	case err == nil:
@@ -82,6 +91,32 @@ func (a *API) makeSilence(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.failAlerts(w, r, err)
 	}
+}
+
+// keyedBy is how many characters of the ID of a silence tell by which key it was made; the others tell with what content.
+const keyedBy = 8
+
+// keyedSilence returns the ID of a silence that is made with an Idempotency-Key. It is the same in all processes, so that a
+// replica, or the process after a restart, finds the silence that another one has made with the key.
+func keyedSilence(of idempotency.Key[access.Identity], content []byte) string {
+	caller, _ := json.Marshal(of.Caller) // texts encode
+	key := sha256.Sum256(slices.Concat(caller, []byte{0}, []byte(of.Key)))
+	what := sha256.Sum256(content)
+	text := base32.StdEncoding.EncodeToString(key[:])[:keyedBy] + base32.StdEncoding.EncodeToString(what[:])[:4]
+	return strings.ToLower(text)
+}
+
+// findKeyed returns the silence that was made with the same key, if there is one. The error is [idempotency.ErrReused].
+func (a *API) findKeyed(id string) (found wire.Silence, known bool, err error) {
+	for _, s := range a.deps.Alerts.Silences() {
+		switch {
+		case s.ID == id:
+			return s, true, nil
+		case strings.HasPrefix(s.ID, id[:keyedBy]):
+			return found, false, idempotency.ErrReused
+		}
+	}
+	return found, false, nil
 }
 
 // silenceOf returns the silence that a body asks for, or what is wrong with it.
