@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -84,6 +85,14 @@ type answer struct {
 	Events []archive.Event  `json:"events,omitempty"` // newest first
 	Newest int64            `json:"newest,omitempty"` // the ID of the newest event that is known of the one that asks
 	Heard  map[string]int64 `json:"heard,omitempty"`  // the same of all replicas
+}
+
+// refused is the refusal in an answer, as an error.
+func (a *answer) refused() error {
+	if a.Refusal == nil {
+		return nil
+	}
+	return a.Refusal
 }
 
 // ask asks a replica. The error is [replica.ErrNoReplica], or wraps [replica.ErrNoAnswer].
@@ -169,12 +178,14 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 	case toCancel:
 		a.OK = g.jobs.Cancel(q.Run)
 	case toOutput:
+		isHere := g.jobs.IsHere(q.Run) // if not, nothing that was printed here says nothing
 		part, _, err := g.jobs.Output(ctx, q.Run, q.From, min(q.Most, maxOutputAsked))
-		if a.OK = err == nil; a.OK {
+		if a.OK = err == nil && (isHere || part.Size > 0); a.OK {
 			a.Output = &part
 		}
 	case toQueue:
-		a.OK, a.Queue = true, g.jobs.Queue(q.Job)
+		j := g.jobs.Job(q.Job) // without it none can wait
+		a.OK, a.Queue = j == nil || g.jobs.Holder(j.Job) == g.replica.ID(), g.jobs.Queue(q.Job)
 	case toAcknowledge:
 		o, err := g.alerts.Acknowledge(q.Alert, q.By, q.Reason)
 		if a.OK = err == nil; a.OK {
@@ -202,12 +213,15 @@ const maxOutputAsked = 256 << 10
 // answerStart starts a run for a client of another replica.
 func (g *gateway) answerStart(ctx context.Context, q question) (a answer) {
 	j := g.jobs.Job(q.Job)
-	if j == nil || q.Caller == nil {
+	if q.Caller == nil {
 		return a
 	}
+	if j == nil {
+		return answer{OK: true, Refusal: g.otherConfig("does not have this job")}
+	}
 	args, wrong := j.Bind(q.Args)
-	if wrong != nil {
-		return answer{OK: true, Error: wrong[0].Error()}
+	if wrong != nil { // where they came from they were right; a value may be secret
+		return answer{OK: true, Refusal: g.otherConfig("does not accept these arguments, such as " + wrong[0].Arg)}
 	}
 	_, snap, err := g.jobs.Start(ctx, j, jobs.StartOptions{
 		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, Key: q.Key,
@@ -222,6 +236,15 @@ func (g *gateway) answerStart(ctx context.Context, q question) (a answer) {
 		return answer{OK: true, Refusal: refusal}
 	}
 	return answer{OK: true, Error: err.Error()}
+}
+
+// otherConfig is why a start comes to nothing that another replica, by its own configuration, had found right.
+func (g *gateway) otherConfig(what string) *jobs.Refusal {
+	return &jobs.Refusal{
+		Code: jobs.Elsewhere, After: 5 * time.Second,
+		Detail: fmt.Sprintf("replica %s, which starts the runs of this job, has another configuration, which %s: "+
+			"give all replicas the same files", g.replica.Name(), what),
+	}
 }
 
 func isElsewhere(err error) bool {

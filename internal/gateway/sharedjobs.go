@@ -35,6 +35,7 @@ func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptio
 		case a.Run != nil:
 			opts.Recorded(*a.Run)
 			return nil, *a.Run, nil
+		case isElsewhere(a.refused()) && askAgain(ctx, end): // it may load the same configuration just now
 		case a.Refusal != nil:
 			return nil, wire.Run{}, a.Refusal
 		case a.Error != "":
@@ -148,11 +149,14 @@ func (s sharedJobs) Queue(ctx context.Context, job string) ([]wire.Waiting, erro
 			return s.Service.Queue(job), nil
 		}
 		a, err := s.g.ask(ctx, holder, question{Op: toQueue, Job: job})
-		if err == nil {
-			return a.Queue, nil
+		if err == nil && a.OK {
+			return append([]wire.Waiting{}, a.Queue...), nil // an empty one is not in the answer
 		}
-		if !errors.Is(err, replica.ErrNoReplica) || errors.Is(err, replica.ErrBusy) || !askAgain(ctx, end) {
+		if err != nil && (!errors.Is(err, replica.ErrNoReplica) || errors.Is(err, replica.ErrBusy)) {
 			return nil, err
+		}
+		if !askAgain(ctx, end) {
+			return nil, replica.ErrNoReplica
 		}
 	}
 }

@@ -17,6 +17,15 @@ type sharedSources struct {
 	g *gateway
 }
 
+// pollerOf returns the ID of the replica that polls a source, or that should; empty: there is none. One with
+// another configuration keeps what it has.
+func (g *gateway) pollerOf(cfg *config.Source) string {
+	if id := g.replica.Keeper(g.sources.PublishedBy(cfg.Name)); id != "" {
+		return id
+	}
+	return g.replica.Owner(sources.UnitOf(cfg))
+}
+
 // Refresh has a source polled at once by the replica that polls it; of one that is computed, its inputs are.
 func (s sharedSources) Refresh(ctx context.Context, name string) (time.Duration, error) {
 	cfg := s.Definition(name)
@@ -63,18 +72,4 @@ func (s sharedSources) refreshOwned(ctx context.Context, cfg *config.Source) (ti
 			return 0, replica.ErrNoReplica
 		}
 	}
-}
-
-// pollerOf is the ID of the replica that polls a source, or that should; empty if there is none. One with another configuration
-// keeps what it has.
-func (g *gateway) pollerOf(cfg *config.Source) string {
-	if by := g.sources.PublishedBy(cfg.Name); by != "" {
-		self, _ := g.replica.Self()
-		for _, m := range g.replica.Members() {
-			if m.Name == by && !m.Agrees(&self) {
-				return m.ID
-			}
-		}
-	}
-	return g.replica.Owner(sources.UnitOf(cfg))
 }

@@ -29,7 +29,7 @@ func (g *gateway) newSources() *sources.Service {
 		Observer:  g.observer.Sources,
 	}
 	if self, _ := g.replica.Self(); g.replica != nil {
-		deps.Replica = self.Name
+		deps.Replica, deps.Alike = self.Name, g.replica.Agree
 	}
 	if g.dir != nil {
 		deps.Meanings = g.dir.Meanings()

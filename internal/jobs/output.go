@@ -99,6 +99,9 @@ func (o *output) read(ctx context.Context, from int64, most int) (archive.Output
 	return part, more, nil
 }
 
+// IsHere reports whether this process has a run, which is in progress or has just ended.
+func (s *Service) IsHere(id string) bool { return s.past.own(id) != nil }
+
 // Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part begins
 // later if the front was cut. The channel more is closed when there is more; it is nil if this process will not have
 // more. The error is the archive's.

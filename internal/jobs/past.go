@@ -55,7 +55,7 @@ type past struct {
 // An openRun is a run that is not in the archive.
 type openRun struct {
 	own  *Run   // of this process, which brings it into the archive; nil: past does, when it is over
-	data []byte // the newest state in the store, nil before the first; of one's own, the end alone
+	data []byte // the newest state in the store, nil before the first
 	over bool   // data is the end
 	told bool   // the alert of the job was told the end
 
@@ -105,8 +105,8 @@ func (p *past) apply(e snapshot.Entry) {
 	switch {
 	case o != nil && o.over:
 	case o != nil && o.own != nil:
-		if e.State == snapshot.Final {
-			o.data, o.over = e.Data, true
+		if e.State != snapshot.Gone {
+			o.data, o.over = e.Data, e.State == snapshot.Final
 		}
 	case e.State == snapshot.Gone:
 		delete(p.open, id)
@@ -129,7 +129,12 @@ func (p *past) wakeUp() {
 func (p *past) begin(r *Run) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open[r.id] = &openRun{own: r}
+	o := p.open[r.id] // another process may have begun the same one
+	if o == nil {
+		o = &openRun{}
+		p.open[r.id] = o
+	}
+	o.own = r
 }
 
 // drop forgets a run that is not to be in the archive.

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync"
@@ -150,11 +149,17 @@ func (r *Run) live(ctx context.Context) {
 	patience, enough := context.WithTimeout(context.WithoutCancel(ctx), startWithin)
 	stop, _, err := r.show(patience, runTopic(r.id), func(p progress.Progress) any { return r.wire(p) })
 	enough()
-	if err != nil {
+	switch {
+	case err != nil:
 		log.Error("a run was not started: the store cannot hold it", "err", err)
+		s.past.drop(r.id)
+	case stop == nil: // by another configuration, another process has the timetable too
+		err = errElsewhere
+		s.past.leave(r.id)
+	}
+	if err != nil {
 		r.err = err
 		s.queue.leave(r)
-		s.past.drop(r.id)
 		close(r.done)
 		close(r.visible)
 		return
@@ -202,12 +207,9 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	if r.previous != nil {
 		<-r.previous // the topic of the job is free then
 	}
-	stop, other, err := r.show(ctx, r.job.key, func(p progress.Progress) any { return r.wireJob(p) })
+	stop, err := r.showJob(ctx, announce)
 	if err != nil {
 		return Result{}, err
-	}
-	if stop == nil {
-		return Result{}, fmt.Errorf("run %s of another process is in progress", other)
 	}
 	defer stop()
 	if err := announce(); err != nil {
@@ -220,6 +222,34 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	}
 	r.job.s.alertBegun(r.job.Name)
 	return r.work(ctx, log)
+}
+
+// otherAgain is how often is looked whether the run of another process has ended.
+const otherAgain = 500 * time.Millisecond
+
+// showJob publishes the run in the topic of its job, as soon as that is free. It is not while another process has a run of the
+// job, which it began when the job was in another unit, or by a configuration where it still is.
+func (r *Run) showJob(ctx context.Context, announce func() error) (stop func() bool, err error) {
+	for waited := false; ; waited = true {
+		stop, other, err := r.show(ctx, r.job.key, func(p progress.Progress) any { return r.wireJob(p) })
+		if err != nil || stop != nil {
+			if waited {
+				r.update(func(p *progress.Progress) { p.Message = "" })
+			}
+			return stop, err
+		}
+		if !waited {
+			r.update(func(p *progress.Progress) { p.Message = "waits for run " + other + " of another replica" })
+		}
+		if err := announce(); err != nil {
+			return nil, err
+		}
+		select {
+		case <-time.After(otherAgain):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // work has the job's action do the work.

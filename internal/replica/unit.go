@@ -44,6 +44,22 @@ func (r *Replica) Agree() bool {
 	return r.isMemberLocked()
 }
 
+// Keeper returns the ID of the replica of that name if it has another configuration than this one, and so keeps what it
+// does; empty: there is none.
+func (r *Replica) Keeper(name string) string {
+	if r == nil || name == "" {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.members {
+		if m.Name == name && !m.Agrees(&r.self) {
+			return m.ID
+		}
+	}
+	return ""
+}
+
 func (r *Replica) isMemberLocked() bool {
 	return r.claim != nil && r.entered && !r.leaving && r.refusedLocked() == nil
 }

@@ -49,13 +49,24 @@ func (svc *Service) closeOwners() {
 // heard takes note of topics without an owner. It is called within the store's locks.
 func (svc *Service) heard(e snapshot.Entry) {
 	switch {
-	case e.State == snapshot.Live, !strings.HasPrefix(e.Topic, wire.SourceKey("")):
+	case !strings.HasPrefix(e.Topic, wire.SourceKey("")):
+		return
+	case e.State == snapshot.Live:
+		svc.forgetLeft(e.Topic)
 		return
 	case e.State != snapshot.Orphan && svc.find(nameOf(e.Topic)) == nil:
+		svc.forgetLeft(e.Topic)
 		return // it is not configured, and has its end
 	}
 	e.Data = nil
 	svc.noteVacant(e)
+}
+
+// forgetLeft takes note that a topic has an owner, or its end.
+func (svc *Service) forgetLeft(topic string) {
+	svc.mu.Lock()
+	defer svc.mu.Unlock()
+	delete(svc.left, topic)
 }
 
 // vacantKey is the key of the task that looks after topics without an owner.
@@ -71,13 +82,19 @@ func (svc *Service) noteVacant(e snapshot.Entry) {
 }
 
 // checkVacant is the hook that finds out which of these topics need an owner: those that this process follows, and those
-// of sources that are not configured, whose end somebody has to tell.
+// of sources that are not configured, whose end somebody has to tell. While another process has another configuration, its
+// sources are left alone.
 func (svc *Service) checkVacant(context.Context, *smartpoll.Internal) error {
 	svc.mu.Lock()
 	defer svc.mu.Unlock()
+	alike := svc.deps.Alike == nil || svc.deps.Alike()
 	for topic, e := range svc.vacant {
 		s := svc.find(nameOf(topic))
-		if s != nil && s.claim == nil && svc.isMine(s.Source) || s == nil && e.State == snapshot.Orphan {
+		delete(svc.left, topic)
+		switch {
+		case s == nil && e.State == snapshot.Orphan && !alike:
+			svc.left[topic] = e // whoever has it configured goes on with it
+		case s == nil && e.State == snapshot.Orphan, s != nil && s.claim == nil && svc.isMine(s.Source):
 			svc.toFill = append(svc.toFill, e)
 		}
 	}

@@ -75,6 +75,12 @@ func (svc *Service) checkMoved(_ context.Context, internal *smartpoll.Internal) 
 			svc.toFill = append(svc.toFill, snapshot.Entry{Topic: s.key}) // whoever holds it may have left it
 		}
 	}
+	if len(svc.left) > 0 && svc.deps.Alike() {
+		for _, e := range svc.left {
+			svc.toFill = append(svc.toFill, e)
+		}
+		clear(svc.left)
+	}
 	svc.wakeLocked()
 	return nil
 }

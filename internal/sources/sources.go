@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings, Mine, Replica, Watched and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Replica, Watched and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -75,6 +75,9 @@ type Deps struct {
 	// Mine reports whether this process should poll the sources of a unit, see [UnitOf]. It is called by hooks, and must
 	// not block. Nil means that it should poll all.
 	Mine func(unit string) bool
+	// Alike reports whether all processes that share the store have the configuration of this one, as far as is known. It is
+	// called by hooks, and must not block. Nil means that they have.
+	Alike func() bool
 	// Replica is what people call this process among those that share the store; empty: there are no others.
 	Replica string
 
@@ -148,6 +151,7 @@ type Service struct {
 	changed map[*poller]struct{}      // some of their inputs have changed
 	vacant  map[string]snapshot.Entry // by topic: those without an owner, to be looked at by a hook
 	toFill  []snapshot.Entry          // those of them that need one
+	left    map[string]snapshot.Entry // by topic: those without one that are not configured here, and may be elsewhere
 
 	toGiveUp bool // some sources should be another process's
 }
@@ -157,6 +161,7 @@ func New(deps Deps) *Service {
 	svc := &Service{
 		deps: deps, changed: map[*poller]struct{}{},
 		anyToFill: make(chan struct{}, 1), changing: make(chan struct{}, 1), vacant: map[string]snapshot.Entry{},
+		left: map[string]snapshot.Entry{},
 	}
 	svc.list.Store(new([]*poller))
 	for key, hook := range map[any]smartpoll.TaskHook{
