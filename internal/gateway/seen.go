@@ -92,14 +92,15 @@ func (g *gateway) replicas() wire.Replicas {
 		members = append(members, self)
 		slices.SortFunc(members, func(a, b replica.Member) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
 	}
-	polls, starts := g.sources.Replicas(), map[string]int{}
+	polls := g.pollsOf(members, self.ID)
+	starts := map[string]int{}
 	for _, j := range g.jobs.List() {
 		starts[g.jobs.Holder(j.Job)]++
 	}
 	for _, m := range members {
 		one := wire.Replica{
 			ID: m.ID, Name: m.Name, Version: m.Version, Format: m.Format, Since: m.Since, Self: m.ID == self.ID, State: wire.ReplicaOK,
-			SameConfig: m.Agrees(&self), OtherZone: m.HasOtherZone(&self), Sources: polls[m.Name], Jobs: starts[m.ID],
+			SameConfig: m.Agrees(&self), OtherZone: m.HasOtherZone(&self), Sources: polls[m.ID], Jobs: starts[m.ID],
 		}
 		if one.Self && !isMember {
 			one.State, one.Sources, one.Jobs = wire.ReplicaAway, 0, 0
@@ -109,6 +110,25 @@ func (g *gateway) replicas() wire.Replicas {
 		all.Replicas = append(all.Replicas, one)
 	}
 	return all
+}
+
+// pollsOf returns how many sources each replica polls, by ID. Sources have the names of replicas: if several others have one,
+// as for a moment after one of them was killed and started again, the oldest of them counts.
+func (g *gateway) pollsOf(members []replica.Member, self string) map[string]int {
+	own, others := g.sources.Replicas()
+	oldest := map[string]replica.Member{}
+	for _, m := range members {
+		if before, ok := oldest[m.Name]; m.ID != self && (!ok || m.Since.Before(before.Since)) {
+			oldest[m.Name] = m
+		}
+	}
+	polls := map[string]int{self: own}
+	for name, n := range others {
+		if m, ok := oldest[name]; ok {
+			polls[m.ID] = n
+		}
+	}
+	return polls
 }
 
 // silence returns how long nothing was heard of a replica, and whether that is longer than usual: it has missed two times

@@ -112,3 +112,35 @@ func TestReplicasBecomeEvents(t *testing.T) {
 		a.leave()
 	})
 }
+
+// A replica that was killed and started again has the name of the one that nobody knows to be dead yet. What each polls is
+// counted once.
+func TestReplicasOfOneNameAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		yaml, sources := "upstreams:\n", "sources:\n"
+		for u := range 16 {
+			yaml += fmt.Sprintf("  u%d: {http: \"http://up/u%d\"}\n", u, u)
+			sources += fmt.Sprintf("  s%d: {http: {upstream: u%d, path: /s}, every: 1s}\n", u, u)
+		}
+		f := newFleet(t)
+		a := f.join(yaml + sources)
+		time.Sleep(5 * time.Second)
+		f.joined--
+		b := f.join(yaml + sources)
+		time.Sleep(5 * time.Second)
+		owners := f.owners(time.Now().Add(-2 * time.Second))
+		for _, m := range []*member{a, b} {
+			for _, one := range m.json("GET", "/api/v1/replicas", "")["replicas"].([]any) {
+				of := a
+				if one.(object)["id"] == b.ReplicaID() {
+					of = b
+				}
+				if got, want := one.(object)["sources"], float64(owners[of]); got != want {
+					t.Errorf("a replica is said to poll %v sources, and polls %v", got, want)
+				}
+			}
+		}
+		a.leave()
+		b.leave()
+	})
+}

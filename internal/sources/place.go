@@ -30,17 +30,18 @@ func (svc *Service) isMine(s *config.Source) bool {
 	return svc.deps.Mine == nil || svc.deps.Mine(UnitOf(s))
 }
 
-// Replicas returns how many sources each replica polls, by the names of these, as far as they have published something.
-func (svc *Service) Replicas() map[string]int {
-	all := map[string]int{}
+// Replicas returns how many sources this replica polls, and how many each other one does, by the names of these, as far as
+// they have published something.
+func (svc *Service) Replicas() (own int, others map[string]int) {
+	others = map[string]int{}
 	for _, s := range svc.all() {
 		if s.owned.Load() {
-			all[svc.deps.Replica]++
+			own++
 		} else if by := s.by.Load(); by != nil {
-			all[*by]++
+			others[*by]++
 		}
 	}
-	return all
+	return own, others
 }
 
 // PublishedBy is the name of the replica that has published what is known of a source which another one polls; empty if that
