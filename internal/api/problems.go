@@ -131,6 +131,7 @@ var refusals = map[jobs.Code]problem.Problem{
 	jobs.KeyReused: {Status: http.StatusUnprocessableEntity, Type: problem.KeyReused},
 	jobs.Expired:   {Status: http.StatusGone},
 	jobs.Elsewhere: {Status: http.StatusServiceUnavailable},
+	jobs.Away:      {Status: http.StatusServiceUnavailable, Type: "replica-away"},
 	jobs.NoAnswer:  {Status: http.StatusGatewayTimeout},
 }
 

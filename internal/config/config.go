@@ -151,6 +151,7 @@ type Source struct {
 	Kind     string      // the name of its kind
 	Spec     kind.Source // the keys of its kind
 	Upstream *Upstream   // the one that it polls; nil: none
+	On       string      // the name of the replica that polls it, of Kind exec alone; empty: any
 
 	Parse      Parse         // how bytes become a value; empty: the kind gives values
 	Pick       []Field       // what to take from the value; empty: all of it
@@ -283,6 +284,7 @@ type Job struct {
 	Given []string // the values of references in Exec, HTTP, Env and Stdin: secrets
 	Program
 	Stdin     string // standard input of Exec; each {arg} stands for one argument
+	On        string // the name of the replica that runs Exec; empty: any
 	WarnCodes []int  // exit codes of Exec that mean success with a warning
 	Args      []Arg
 	Progress  *regexp.Regexp // has a group "percent" or "message"; nil: only "::progress" lines and OSC 9;4

@@ -136,6 +136,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"of `exec`: the program's standard input; each `{arg}` stands for the value of an argument. "+
 				"Without it standard input is empty",
 			&j.Stdin).Also("input").With("exec").Secret(),
+		onKey("of `exec`: the name of the replica that runs it, and no other one does; see [Where programs run](#where-programs-run)", &j.On),
 		grammar.Duration("timeout", "the time limit of one run", &j.Timeout).Default("15m"),
 		grammar.OneOf("on_busy",
 			"what happens to a start while the job is running: it joins that run if the arguments are equal, "+

@@ -229,6 +229,7 @@ func (f *fileReader) sources(n *grammar.Node) {
 	inputs := map[*Source][]*grammar.Node{}
 	for _, e := range n.Names("sources") {
 		d := f.source(e, f.pace)
+		f.checkOn(e.Value, "sources")
 		f.parts.sources[e.Name] = d.Source
 		f.c.Sources = append(f.c.Sources, d.Source)
 		inputs[d.Source] = d.inputs
@@ -237,8 +238,11 @@ func (f *fileReader) sources(n *grammar.Node) {
 }
 
 func (f *fileReader) jobs(n *grammar.Node) {
+	entries := map[string]*grammar.Node{}
 	for _, e := range n.Names("jobs") {
 		j := f.job(e)
+		f.checkOn(e.Value, "jobs")
+		entries[j.Name] = e.Value
 		if j.Keep.Runs > maxMemoryRuns && f.c.Store == nil {
 			mend := fmt.Sprintf("write at most %d", maxMemoryRuns)
 			if f.c.NATS == nil {
@@ -249,6 +253,7 @@ func (f *fileReader) jobs(n *grammar.Node) {
 		f.parts.jobs[e.Name] = j
 		f.c.Jobs = append(f.c.Jobs, j)
 	}
+	f.checkGroups(entries)
 }
 
 func (f *fileReader) access(n *grammar.Node) { f.c.Access = f.reader.access(n) }

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/snapshot"
@@ -135,13 +136,22 @@ func (f *fleet) joinWith(yaml string, format int) *member {
 
 // joinAs starts one with other options.
 func (f *fleet) joinAs(yaml string, with func(gateway.Options) gateway.Options) *member {
+	return f.joinBy(load(f.t, yaml), with)
+}
+
+// joinNamed starts one of that name.
+func (f *fleet) joinNamed(name, yaml string) *member {
+	return f.joinAs(yaml, func(o gateway.Options) gateway.Options { return gateway.Named(o, name) })
+}
+
+func (f *fleet) joinBy(cfg *config.Config, with func(gateway.Options) gateway.Options) *member {
 	m := &member{of: f, process: snapshottest.NewProcess(f.store)}
 	ctx, end := context.WithCancel(context.Background())
 	m.end = end
 	f.joined++
-	opts := gateway.Named(with(gateway.Replica(m.process, &f.questions)), fmt.Sprint("r", f.joined))
+	opts := with(gateway.Named(gateway.Replica(m.process, &f.questions), fmt.Sprint("r", f.joined)))
 	opts.Logger = slog.New(slog.NewTextHandler(f, nil))
-	m.Gateway = gateway.NewGateway(f.t, ctx, load(f.t, yaml), opts)
+	m.Gateway = gateway.NewGateway(f.t, ctx, cfg, opts)
 	m.Ask(m)
 	m.over = m.Start(ctx)
 	return m

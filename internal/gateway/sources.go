@@ -29,7 +29,7 @@ func (g *gateway) newSources() *sources.Service {
 		Observer:  g.observer.Sources,
 	}
 	if self, _ := g.replica.Self(); g.replica != nil {
-		deps.Replica, deps.Alike = self.Name, g.replica.Agree
+		deps.Replica, deps.Alike, deps.Away = self.Name, g.replica.Agree, g.replica.Away
 	}
 	if g.dir != nil {
 		deps.Meanings = g.dir.Meanings()

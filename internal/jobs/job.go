@@ -114,6 +114,10 @@ func (j *Job) schedule() {
 	if j.At == nil || !j.s.units.holds(j.Job) {
 		return
 	}
+	if j.standsIn() {
+		j.scheduleMissed()
+		return
+	}
 	err := j.s.deps.Scheduler.Add(j.key, func(ctx context.Context) (smartpoll.TaskHook, error) {
 		var due time.Time
 		if j.s.units != nil {
@@ -145,7 +149,7 @@ func (j *Job) nextAt() *time.Time {
 	if j.At == nil {
 		return nil
 	}
-	if !j.s.units.holds(j.Job) {
+	if !j.s.units.holds(j.Job) || j.standsIn() {
 		next := timeTable{j.At}.Next(j.s.deps.Clock.Wall()).UTC().Truncate(time.Millisecond)
 		return &next
 	}

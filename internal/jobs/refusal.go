@@ -16,6 +16,7 @@ const (
 	KeyReused Code = "key reused" // the Idempotency-Key was used with other arguments
 	Expired   Code = "expired"    // the run of the Idempotency-Key is forgotten
 	Elsewhere Code = "elsewhere"  // another replica starts the runs of the job, or will in a moment
+	Away      Code = "away"       // the replica that alone runs the job is away
 	NoAnswer  Code = "no answer"  // that one was asked and does not answer: it may have started a run
 )
 

@@ -44,6 +44,9 @@ func (s *Service) Start(ctx context.Context, j *Job, opts StartOptions) (*Run, w
 	if !s.units.holds(j.Job) {
 		return nil, wire.Run{}, errElsewhere
 	}
+	if refusal := j.away(); refusal != nil {
+		return nil, wire.Run{}, refusal
+	}
 	to, err := s.queue.start(j, opts, s.deps.Clock.Now())
 	if err != nil {
 		return nil, wire.Run{}, err

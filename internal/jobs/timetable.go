@@ -90,7 +90,7 @@ func (u *units) watchFrom(j *config.Job, anew bool) {
 
 // makeUp starts the run that was due last, if that is not too long ago and nobody has started it.
 func (j *Job) makeUp(ctx context.Context) {
-	if j.At == nil || j.At.CatchUp == 0 {
+	if j.At == nil || j.At.CatchUp == 0 || j.standsIn() {
 		return
 	}
 	now := j.s.deps.Clock.Wall()

@@ -91,7 +91,9 @@ func (u *units) take(ctx context.Context, name string) error {
 		return errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
 	}
 	u.put(own, func(*unitState) {})
-	u.s.deps.Log.Info("the runs of jobs are started here", "unit", name)
+	if !u.standsIn(own) {
+		u.s.deps.Log.Info("the runs of jobs are started here", "unit", name)
+	}
 	u.alerts(ctx, own)
 	u.timetables(ctx, own, !isFresh)
 	return nil

@@ -29,7 +29,10 @@ const (
 type Replicas interface {
 	// Mine reports whether this process should hold a unit.
 	Mine(unit string) bool
-	// ID identifies this process.
+	// Away returns why no process of that name does the units that it alone should, nil if one does, or will in a moment.
+	Away(name string) error
+	// Name is what people call this process, and ID identifies it.
+	Name() string
 	ID() string
 	// NameOf is what people call the process of an ID, empty if there is none.
 	NameOf(id string) string

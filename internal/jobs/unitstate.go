@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -35,15 +36,19 @@ type unitKey struct {
 }
 
 // UnitOf returns the unit of a job: that of its group, of its upstream, whose limits are then kept by one process, or its
-// own.
+// own; on one replica, if the job is by its configuration.
 func UnitOf(j *config.Job) string {
+	unit := wire.JobKey(j.Name)
 	switch {
 	case j.Group != "":
-		return "group/" + j.Group
+		unit = "group/" + j.Group
 	case j.HTTP != nil && j.HTTP.Upstream != nil:
-		return "upstream/" + j.HTTP.Upstream.Name
+		unit = "upstream/" + j.HTTP.Upstream.Name
 	}
-	return wire.JobKey(j.Name)
+	if j.On != "" { // all jobs of a group are on the same one
+		unit = replica.UnitOn(j.On, unit)
+	}
+	return unit
 }
 
 // readUnit reads the entry of a unit. Without data there is none yet: whoever claimed the unit first has died over it.

@@ -40,6 +40,7 @@ var Titles = map[string]string{
 	"invalid-arguments": "The arguments are not valid",
 	"job-busy":          "The job is busy",
 	"limit-reached":     "The job was started too often",
+	"replica-away":      "The replica is away",
 	"queue-full":        "The queue of the job is full",
 	"stopping":          "Tidewire is stopping",
 }

@@ -75,6 +75,39 @@ func TestUnits(t *testing.T) {
 	})
 }
 
+// A unit that is on one replica is that one's own while it lives with the same configuration, and one other's otherwise.
+func TestUnitsOnOneReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshot.NewMemory()
+		a, b := open(t, store, "a", "1"), open(t, store, "b", "1")
+		owner := func(when, want, why string) {
+			t.Helper()
+			time.Sleep(time.Second)
+			for u := range 20 {
+				unit := replica.UnitOn("c.example", fmt.Sprint("source/", u))
+				if got := a.Owner(unit); a.NameOf(got) != want && (want != "" || got == "") || b.Owner(unit) != got {
+					t.Errorf("%s: %s is %q's and %q's, want %q's", when, unit, a.NameOf(got), a.NameOf(b.Owner(unit)), want)
+				}
+			}
+			if err := b.Away("c.example"); fmt.Sprint(err) != why {
+				t.Errorf("%s: %v, want %s", when, err, why)
+			}
+		}
+		owner("at first", "", "replica c.example is away")
+		c := open(t, store, "c.example", "1")
+		owner("with it", "c.example", "<nil>")
+		if err := c.Away("c.example"); err != nil || c.Away("d") == nil {
+			t.Errorf("it says of itself: %v", err)
+		}
+		c.Configure("2", "")
+		owner("with another configuration", "", "replica c.example has another configuration")
+		c.Configure("1", "")
+		owner("with the same one", "c.example", "<nil>")
+		c.Leave(context.Background())
+		owner("after it has left", "", "replica c.example is away")
+	})
+}
+
 // Replicas with another configuration do not count: they may not know a unit.
 func TestConfigurations(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,21 +1,61 @@
 package replica
 
-import "hash/fnv"
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// onPrefix begins the names of units that only replicas of one name should do.
+const onPrefix = "on/"
+
+// UnitOn names a unit that only replicas of that name should do. While there is none, another one has it, so that somebody
+// says so.
+func UnitOn(name, unit string) string { return onPrefix + name + "/" + unit }
+
+// Away returns why no replica of that name does its units, nil if one does, or will in a moment.
+func (r *Replica) Away(name string) error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.self.Name == name && r.isMemberLocked() {
+		return nil
+	}
+	err := fmt.Errorf("replica %s is away", name)
+	for _, m := range r.members {
+		switch {
+		case m.Name != name:
+		case m.Agrees(&r.self):
+			return nil
+		default:
+			err = fmt.Errorf("replica %s has another configuration", name)
+		}
+	}
+	return err
+}
 
 // Mine reports whether a unit should be done by this process.
 func (r *Replica) Mine(unit string) bool { return r == nil || r.Owner(unit) == r.id }
 
-// Owner returns the ID of the replica that should do a unit, empty if there is none with the configuration of this one.
+// Owner returns the ID of the replica that should do a unit, empty if there is none with the configuration of this one. Of a
+// unit of [UnitOn] it is one of that name, if there is one.
 func (r *Replica) Owner(unit string) string {
 	if r == nil {
 		return ""
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	best, most := "", uint64(0)
+	name := ""
+	if on, ok := strings.CutPrefix(unit, onPrefix); ok {
+		name, _, _ = strings.Cut(on, "/")
+	}
+	best, most, bestIs := "", uint64(0), false
 	consider := func(m *Member) {
-		if h := weight(unit, m.ID); best == "" || h > most || h == most && m.ID > best {
-			best, most = m.ID, h
+		h, is := weight(unit, m.ID), name != "" && m.Name == name
+		if best == "" || is && !bestIs || is == bestIs && (h > most || h == most && m.ID > best) {
+			best, most, bestIs = m.ID, h, is
 		}
 	}
 	for _, m := range r.members {

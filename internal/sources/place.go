@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -17,9 +20,15 @@ import (
 // Replicas share the sources by units: see package replica. A source that should be another's is given up, as soon as the
 // poll in progress has ended, and followed from then on; one that should be this process's is taken when it is vacant.
 
+// A source that is on one replica by its configuration is in a unit of that: while it is away, another one has the unit, and
+// tells that by polls that fail.
+
 // UnitOf returns the unit of a source. All sources of an upstream are in one, so that one process keeps its limits.
 func UnitOf(s *config.Source) string {
-	if s.Upstream != nil {
+	switch {
+	case s.On != "":
+		return replica.UnitOn(s.On, wire.SourceKey(s.Name))
+	case s.Upstream != nil:
 		return "upstream/" + s.Upstream.Name
 	}
 	return wire.SourceKey(s.Name)
@@ -28,6 +37,26 @@ func UnitOf(s *config.Source) string {
 // isMine reports whether this process should be the owner of a source.
 func (svc *Service) isMine(s *config.Source) bool {
 	return svc.deps.Mine == nil || svc.deps.Mine(UnitOf(s))
+}
+
+// standsIn reports whether a source can only be polled by another replica, whatever this one holds.
+func (svc *Service) standsIn(s *config.Source) bool {
+	return s.On != "" && svc.deps.Away != nil && s.On != svc.deps.Replica
+}
+
+// awayWithin is how long a replica has that comes, or learns of a source, to take it from one that stands in.
+const awayWithin = time.Second
+
+// away is the poll of a source by a replica that stands in for another one.
+func (s *poller) away(ctx context.Context) (kind.Result, error) {
+	select {
+	case <-time.After(awayWithin):
+	case <-ctx.Done():
+	}
+	if err := s.svc.deps.Away(s.On); err != nil {
+		return kind.Result{}, err
+	}
+	return kind.Result{}, kind.ErrNothingYet // it will take the source
 }
 
 // Replicas returns how many sources this replica polls, and how many each other one does, by the names of these, as far as

@@ -122,6 +122,9 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	if err != nil {
 		s.opened = kind.Values(func(context.Context) (any, error) { return nil, err })
 	}
+	if svc.standsIn(cfg) {
+		s.opened = kind.FetchFunc(s.away)
+	}
 	s.fetcher = s.opened
 	if to, ok := s.opened.(kind.Subscriber); ok {
 		s.subscribe(to)

@@ -58,7 +58,7 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Replica, Watched and Observer must be set.
+// Deps is what a [Service] uses. Every field but Meanings, Mine, Alike, Away, Replica, Watched and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // runs the polls; it must be dynamic
 	Store     *own.Store           // where the snapshots live
@@ -78,6 +78,9 @@ type Deps struct {
 	// Alike reports whether all processes that share the store have the configuration of this one, as far as is known. It is
 	// called by hooks, and must not block. Nil means that they have.
 	Alike func() bool
+	// Away returns why no replica of that name polls what it alone should, nil if one does, or will in a moment. Nil means
+	// that there are no others.
+	Away func(name string) error
 	// Replica is what people call this process among those that share the store; empty: there are no others.
 	Replica string
 
