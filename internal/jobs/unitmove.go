@@ -176,7 +176,7 @@ func (u *units) giveUp(ctx context.Context, own *unit, lost bool) error {
 		return err
 	}
 	for _, j := range u.s.List() {
-		if UnitOf(j.Job) == own.name {
+		if UnitOf(j.Job) == own.name || !u.holds(j.Job) { // it was in this unit before a reload
 			j.alert.Leave(ctx)
 		}
 	}
