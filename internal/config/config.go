@@ -151,7 +151,7 @@ type Source struct {
 	Kind     string      // the name of its kind
 	Spec     kind.Source // the keys of its kind
 	Upstream *Upstream   // the one that it polls; nil: none
-	On       string      // the name of the replica that polls it, of Kind exec alone; empty: any
+	On       string      // the name of the replica that polls it, of Kind exec alone; empty: any; OnEach: each one for itself
 
 	Parse      Parse         // how bytes become a value; empty: the kind gives values
 	Pick       []Field       // what to take from the value; empty: all of it

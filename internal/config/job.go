@@ -294,7 +294,7 @@ func readJobRoles(n *grammar.Node) (roles []Role) {
 
 func (r *reader) refresh(n *grammar.Node) (names []string) {
 	for _, e := range n.OneOrMore("refresh", "[tank, disk]") {
-		if s := grammar.Lookup(e, "source", r.parts.sources); s != nil && !slices.Contains(names, s.Name) {
+		if s := grammar.Lookup(e, "source", r.parts.sources); s != nil && !isEach(e, s) && !slices.Contains(names, s.Name) {
 			names = append(names, s.Name)
 		}
 	}

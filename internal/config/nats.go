@@ -60,6 +60,9 @@ func readReplica(n *grammar.Node) string {
 		n.Problem(fmt.Sprintf("name: %s cannot be the name of a replica", grammar.Quote(s)), aReplica)
 		return ""
 	}
+	if s == OnEach {
+		n.Problem("name: each cannot be that of a replica: on: each stands for all of them", "write another name")
+	}
 	return s
 }
 

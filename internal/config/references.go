@@ -19,6 +19,9 @@ func readReferences(sources []*Source, inputs map[*Source][]*grammar.Node) {
 	at := map[*Source][]*grammar.Node{} // of names that exist
 	for _, s := range sources {
 		for _, n := range inputs[s] {
+			if isEach(n, byName[n.Value()]) {
+				continue
+			}
 			if byName[n.Value()] != nil {
 				at[s] = append(at[s], n)
 				continue

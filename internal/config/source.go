@@ -29,7 +29,8 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 	}
 	keys = append(keys,
 		grammar.Line("title", "for people", &s.Title).Also("label description"),
-		onKey("of `exec`: the name of the replica that runs the program, and no other one does; see [Where programs run](#where-programs-run)",
+		onKey("of `exec`: the name of the replica that runs the program, and no other one does; or `each`: all do, each for a source of its own. See "+
+			"[Where programs run](#where-programs-run)",
 			&s.On),
 		grammar.OneOf("parse",
 			"how the answer becomes a value: one JSON value; a text without surrounding white space; a list of "+

@@ -112,7 +112,10 @@ func (g Gateway) Change(t testing.TB, cfg *config.Config) {
 
 // Reload puts another configuration to work while Run is on.
 func (g Gateway) Reload(t testing.TB, cfg *config.Config) {
-	if _, err := g.loader.apply(t.Context(), cfg); err != nil {
+	g.loader.busy <- struct{}{}
+	defer func() { <-g.loader.busy }()
+	id := configID(cfg, nil)
+	if _, err := g.loader.apply(t.Context(), cfg, id); err != nil {
 		t.Fatal(err)
 	}
 	g.configured(cfg, nil)
@@ -213,6 +216,12 @@ func (g Gateway) Alerts() wire.Alerts { return g.alerts.Alerts() }
 // Replica returns the options of a gateway that is one of the replicas whose state is in store, and which are asked by asking.
 func Replica(store snapshot.Store, asking replica.Asking) Options {
 	return Options{store: store, asking: asking}
+}
+
+// Among returns opts of one of the gateways that share a store.
+func Among(opts Options, store snapshot.Store, asking replica.Asking) Options {
+	opts.store, opts.asking = store, asking
+	return opts
 }
 
 // Named returns opts of a replica of that name.

@@ -237,7 +237,8 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 	g.loader = &loader{
 		scheduler: g.scheduler, parts: g.parts, clock: g.clock, log: g.log, observer: g.observer, audit: g.auditLog,
 		topic: g.configTopic(), options: opts, addr: addr, started: cfg,
-		storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged, configured: g.configured,
+		each: g.each, atWork: g.cfg.Load(), storeError: g.storeError, storeChanged: storeChanged, storeTold: g.journal.StoreChanged,
+		configured: g.configured,
 	}
 	g.loader.open()
 	return g, nil
@@ -287,7 +288,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.api = g.newAPI(opts)
-	if err := g.replica.Join(live, configID(cfg, opts.Files), zoneOf(cfg, g.zone)); err != nil {
+	if cfg, err = g.join(live, cfg, configID(cfg, opts.Files)); err != nil {
 		return err
 	}
 	g.parts = parts{&g.upstreams, &forwarding{g.forwarder, &g.upstreams, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}

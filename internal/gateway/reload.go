@@ -49,20 +49,24 @@ type loader struct {
 
 	configured func(*config.Config, *config.Files) // is told which configuration is at work
 
+	each *each // nil: there are no other replicas
+
 	storeError   func() error    // why state cannot be stored now
 	storeChanged <-chan struct{} // gets a value when that begins and when it is over
 	storeTold    func(why error) // is told then, nil for nil
 
 	// busy holds a token while somebody reads the configuration or looks at its files, who
 	// may use the fields below then.
-	busy  chan struct{}
-	files *config.Files // nil: the configuration is in no file
-	state wire.Config
+	busy    chan struct{}
+	files   *config.Files  // nil: the configuration is in no file
+	current *config.Config // the one at work, as the files say
+	atWork  *config.Config // with the sources of each replica
+	state   wire.Config
 }
 
 // open publishes that the configuration with which the gateway began is at work. Fields above busy are set.
 func (l *loader) open() {
-	l.busy, l.files = make(chan struct{}, 1), l.options.Files
+	l.busy, l.files, l.current = make(chan struct{}, 1), l.options.Files, l.started
 	l.state = wire.Config{Key: wire.ConfigKey, LoadedAt: *l.clock.People(l.clock.Now()), Version: 1}
 	if l.files != nil {
 		l.state.File = l.files.Name()
@@ -96,6 +100,10 @@ func (l *loader) run(ctx context.Context) {
 		look = timer.C
 	}
 	reload := l.options.Reload
+	var replicas <-chan struct{}
+	if l.each != nil {
+		replicas = l.each.changed
+	}
 	var seen grammar.Sum // what the files held when they were last found changed
 	for {
 		select {
@@ -109,6 +117,8 @@ func (l *loader) run(ctx context.Context) {
 			_, _ = l.reload(ctx, audit.Program(), false) // it has said itself what came of it
 		case <-l.storeChanged:
 			l.tellStore(ctx)
+		case <-replicas:
+			l.spread(ctx)
 		case <-look:
 			next := l.options.Look
 			switch now, changed := l.look(ctx); {
@@ -189,7 +199,7 @@ func (l *loader) use(
 	l.files = files // of what is not valid, too: it may be mended in any of them
 	var diff *reconcile.Difference
 	if err == nil {
-		diff, err = l.apply(ctx, cfg)
+		diff, err = l.apply(ctx, cfg, configID(cfg, files))
 	}
 	if err == nil {
 		l.configured(cfg, files)
@@ -237,11 +247,36 @@ func (l *loader) read() (cfg *config.Config, files *config.Files, err error) {
 	return config.Open(l.files.Name())
 }
 
-// apply puts to work what cfg says otherwise, and tells the streams.
-func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Difference, error) {
+// apply puts to work what cfg, whose files are identified by id, says otherwise, and tells the streams.
+func (l *loader) apply(ctx context.Context, cfg *config.Config, id string) (*reconcile.Difference, error) {
 	if err := config.CheckListen(l.addr, cfg); err != nil {
 		return nil, err
 	}
+	diff, err := l.put(ctx, l.each.expand(cfg, id))
+	if err != nil {
+		return nil, err
+	}
+	l.current = cfg
+	l.warn(cfg)
+	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
+		diff.Restart = append(diff.Restart, "listen")
+	}
+	if !config.Same(cfg.Store, l.started.Store) || !config.Same(cfg.NATS, l.started.NATS) {
+		diff.Restart = append(diff.Restart, "store")
+	}
+	if !config.Same(cfg.TLS, l.started.TLS) {
+		diff.Restart = append(diff.Restart, "tls")
+	}
+	l.state.LoadedAt, l.state.Error = *l.clock.People(l.clock.Now()), nil
+	if diff.Any() {
+		l.state.Version++
+	}
+	l.publish() // last: whoever asks for the lists now gets the new ones
+	return diff, nil
+}
+
+// put puts to work what cfg says otherwise.
+func (l *loader) put(ctx context.Context, cfg *config.Config) (*reconcile.Difference, error) {
 	c, err := l.parts.prepare(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -259,22 +294,8 @@ func (l *loader) apply(ctx context.Context, cfg *config.Config) (*reconcile.Diff
 		return nil, err
 	}
 	c.Finish(rest)
-	l.warn(cfg)
+	l.atWork = cfg
 	diff := c.Difference()
-	if cfg.Listen != l.started.Listen || cfg.Socket != l.started.Socket {
-		diff.Restart = append(diff.Restart, "listen")
-	}
-	if !config.Same(cfg.Store, l.started.Store) || !config.Same(cfg.NATS, l.started.NATS) {
-		diff.Restart = append(diff.Restart, "store")
-	}
-	if !config.Same(cfg.TLS, l.started.TLS) {
-		diff.Restart = append(diff.Restart, "tls")
-	}
-	l.state.LoadedAt, l.state.Error = *l.clock.People(l.clock.Now()), nil
-	if diff.Any() {
-		l.state.Version++
-	}
-	l.publish() // last: whoever asks for the lists now gets the new ones
 	return &diff, nil
 }
 

@@ -31,6 +31,7 @@ var program = sync.OnceValues(func() (string, error) {
 // gatewayProcess is one replica.
 type gatewayProcess struct {
 	t    *testing.T
+	name string // as the others know it
 	cmd  *exec.Cmd
 	url  string
 	logs *logged
@@ -52,7 +53,8 @@ func startGateway(t *testing.T, file string) *gatewayProcess {
 func startProgram(t *testing.T, path, file string) *gatewayProcess {
 	t.Helper()
 	g := &gatewayProcess{t: t, logs: new(logged), cmd: exec.Command(path, "serve", file, "--listen", "127.0.0.1:0", "--watch", "0")}
-	g.cmd.Env = append(os.Environ(), fmt.Sprint("REPLICA=r", replicaNames.Add(1)))
+	g.name = fmt.Sprint("r", replicaNames.Add(1))
+	g.cmd.Env = append(os.Environ(), "REPLICA="+g.name)
 	g.cmd.Stderr = g.logs
 	dieWithUs(g.cmd)
 	out, err := g.cmd.StdoutPipe()
