@@ -21,6 +21,7 @@ const (
 type MemoryRuns struct {
 	maxOutput    int64
 	maxForgotten int
+	asAdded      bool
 
 	mu sync.Mutex // guards the fields below
 
@@ -36,7 +37,7 @@ type MemoryRuns struct {
 }
 
 // An end is the place of a run among the ends of its job: those of the same millisecond are in the order in which the runs
-// began and were added.
+// began and were added. With the option AsAdded there are no times in it.
 type end struct {
 	at, created time.Time
 	n           uint64 // grows with each run
@@ -59,6 +60,10 @@ type MemoryOptions struct {
 
 	// MaxForgotten is how many ids of runs that were forgotten are remembered. Zero or less means 10,000.
 	MaxForgotten int
+
+	// AsAdded says that the runs come from several hosts, whose clocks differ: those of a job are in the order in which they
+	// are added, whenever they are said to have ended.
+	AsAdded bool
 }
 
 // NewMemoryRuns returns a MemoryRuns without runs. opts may be nil.
@@ -76,6 +81,7 @@ func NewMemoryRuns(opts *MemoryOptions) *MemoryRuns {
 	if opts != nil && opts.MaxForgotten > 0 {
 		m.maxForgotten = opts.MaxForgotten
 	}
+	m.asAdded = opts != nil && opts.AsAdded
 	return m
 }
 
@@ -93,7 +99,10 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 	m.byCreated = slices.Insert(m.byCreated, at, run.Key())
 	ends := m.byEnd[run.Job]
 	m.added++
-	is := end{run.Finished, run.Created, m.added, run.ID}
+	is := end{n: m.added, id: run.ID}
+	if !m.asAdded {
+		is.at, is.created = run.Finished, run.Created
+	}
 	at, _ = slices.BinarySearchFunc(ends, is, end.compare)
 	m.byEnd[run.Job] = slices.Insert(ends, at, is)
 	if o := m.outputs[run.ID]; o != nil {
@@ -133,7 +142,10 @@ func (m *MemoryRuns) forgetLocked(run Run) {
 		m.byCreated = slices.Delete(m.byCreated, at, at+1)
 	}
 	ends := m.byEnd[run.Job]
-	at, _ := slices.BinarySearchFunc(ends, end{at: run.Finished, created: run.Created}, end.compare)
+	at := 0
+	if !m.asAdded {
+		at, _ = slices.BinarySearchFunc(ends, end{at: run.Finished, created: run.Created}, end.compare)
+	}
 	if same := slices.IndexFunc(ends[at:], func(e end) bool { return e.id == run.ID }); same >= 0 {
 		ends = slices.Delete(ends, at+same, at+same+1)
 	}

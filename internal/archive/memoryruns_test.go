@@ -16,6 +16,29 @@ func TestMemoryRuns(t *testing.T) {
 	})
 }
 
+// Of runs from hosts whose clocks differ, those that were added first are forgotten first: by the times, one whose host is
+// ahead, or behind, would be gone as soon as it is there.
+func TestMemoryRunsOfSeveralHosts(t *testing.T) {
+	m := archive.NewMemoryRuns(&archive.MemoryOptions{AsAdded: true})
+	now := time.Now()
+	for i := range 9 {
+		ended := now.Add(time.Duration(i%3-1) * time.Hour) // one is behind, one right, one ahead
+		run := archive.Run{ID: fmt.Sprint(i), Job: "j", Created: ended, Finished: ended, Expires: ended.Add(24 * time.Hour)}
+		if err := m.Add(t.Context(), run, 4); err != nil {
+			t.Fatal(err)
+		}
+		for k := range i + 1 {
+			_, err := m.Get(t.Context(), fmt.Sprint(k))
+			if isKept := k > i-4; isKept != (err == nil) {
+				t.Errorf("with %d runs number %d: %v, want it kept: %v", i+1, k, err, isKept)
+			}
+		}
+		if last, err := m.Last(t.Context(), "j"); err != nil || last.ID != run.ID {
+			t.Errorf("the last of %d is %v, %v", i+1, last.ID, err)
+		}
+	}
+}
+
 // Runs are forgotten at the moment at which they expire, whether anybody sweeps or not.
 func TestMemoryRunsExpireToTheTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,7 +37,7 @@ func openStore(live context.Context, cfg *config.Config, name string, opts *Opti
 		return openDir(live, cfg, opts, changed)
 	}
 	if opts.runs == nil {
-		opts.runs = archive.NewMemoryRuns(nil)
+		opts.runs = archive.NewMemoryRuns(&archive.MemoryOptions{AsAdded: opts.asking != nil})
 	}
 	return h, nil
 }

@@ -3,29 +3,21 @@ package jobs
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // keptRuns are the runs of jobs that have ended and are in a store that replicas share, until their time is over or too
 // many of their job have ended since.
-type keptRuns map[string][]keptRun // by job, in the order of their ends
-
-type keptRun struct {
-	id    string
-	ended time.Time
-}
+type keptRuns map[string][]string // their ids by job, in the order in which this process has heard of their ends
 
 // add adds a run, and takes out those beyond the keep newest of its job.
-func (k keptRuns) add(run *wire.Run, keep int) (surplus []keptRun) {
+func (k keptRuns) add(run *wire.Run, keep int) (surplus []string) {
 	all := k[run.Job]
-	if slices.ContainsFunc(all, func(r keptRun) bool { return r.id == run.ID }) {
+	if slices.Contains(all, run.ID) {
 		return nil
 	}
-	one := keptRun{run.ID, *run.FinishedAt}
-	at, _ := slices.BinarySearchFunc(all, one, func(a, b keptRun) int { return a.ended.Compare(b.ended) })
-	all = slices.Insert(all, at, one)
+	all = append(all, run.ID)
 	cut := max(0, len(all)-keep)
 	surplus = slices.Clone(all[:cut])
 	k[run.Job] = slices.Delete(all, 0, cut)
@@ -43,7 +35,7 @@ func (p *past) forgetSurplus(ctx context.Context, run *wire.Run, keep int) {
 	if j := p.definition(run.Job); j == nil || !j.s.units.holds(j.Job) {
 		return
 	}
-	for _, r := range surplus {
-		p.forget(ctx, r.id)
+	for _, id := range surplus {
+		p.forget(ctx, id)
 	}
 }
