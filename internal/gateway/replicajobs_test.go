@@ -150,7 +150,7 @@ func TestReplicasRememberStarts(t *testing.T) {
 		for i := range 4 {
 			job := fmt.Sprint("j", i)
 			want := "running"
-			if f.by[fmt.Sprintf("/u%d/job", i)] == dying {
+			if f.doer(fmt.Sprintf("/u%d/job", i)) == dying {
 				want = "lost"
 			}
 			if run := b.json("GET", "/api/v1/runs/"+ids[job], ""); run["status"] != want {
@@ -178,6 +178,44 @@ func TestReplicasRememberStarts(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// A replica that takes many units over knows the keys of all of them: those of one do not displace those of another, even if
+// one caller has sent them all.
+func TestReplicasRememberAllKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const jobs, each = 2, 600 // together more than a process alone remembers of a caller
+		yaml := "upstreams: {u0: {http: \"http://up/u0\"}, u1: {http: \"http://up/u1\"}}\njobs:\n"
+		for i := range jobs {
+			yaml += fmt.Sprintf("  j%d: {http: {upstream: u%d, path: /job}, on_busy: queue, queue: 1000, keep: {runs: 1000}}\n", i, i)
+		}
+		f := newFleet(t)
+		f.jobTakes = time.Millisecond
+		a := f.join(yaml)
+		time.Sleep(5 * time.Second)
+		ids := map[string]string{}
+		for k := range each {
+			for i := range jobs {
+				job := fmt.Sprint("j", i)
+				code, run := a.start(job, fmt.Sprint("k", k))
+				if code != 202 {
+					t.Fatalf("a start = %d %v", code, run)
+				}
+				ids[fmt.Sprint(job, " k", k)] = of(run, "id")
+			}
+		}
+		time.Sleep(time.Minute)
+		b := f.join(yaml)
+		a.kill()
+		time.Sleep(time.Minute)
+		for what, id := range ids {
+			job, key, _ := strings.Cut(what, " ")
+			if _, run := b.start(job, key); of(run, "id") != id {
+				t.Fatalf("the key %s of %s leads to %v, want run %s", key, job, run, id)
+			}
+		}
+		b.leave()
 	})
 }
 

@@ -59,12 +59,20 @@ type started struct {
 	unit *unit // under which this was decided; nil: no other process shares the store
 }
 
+// maxSharedKeys bounds the keys in memory of a process that shares its store. It may come to hold all units, and each of them
+// has its own bound and keeps no more than the runs: the keys of one unit must not displace those of another.
+const maxSharedKeys = 100_000
+
 // newQueue returns an empty queue.
-func newQueue(c *clock.Clock, begin func(*Run), isStored func(id string) bool) *queue {
+func newQueue(c *clock.Clock, begin func(*Run), isStored func(id string) bool, isShared bool) *queue {
 	q := &queue{clock: c, begin: begin, isStored: isStored, heads: map[string]*Run{}, starts: map[string][]time.Time{}}
-	q.keys = idempotency.New[access.Identity](idempotency.Options[started]{
+	opts := idempotency.Options[started]{
 		Known: func(to started) bool { return q.findLocked(to.id) != nil || q.isStored(to.id) },
-	})
+	}
+	if isShared {
+		opts.Max, opts.MaxOwn = maxSharedKeys, maxSharedKeys
+	}
+	q.keys = idempotency.New[access.Identity](opts)
 	return q
 }
 

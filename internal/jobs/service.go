@@ -117,7 +117,7 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 	if s.past, err = openPast(ctx, deps, s.Job, s.alertFound); err != nil {
 		return nil, err
 	}
-	s.queue = newQueue(deps.Clock, s.begin, s.isStored)
+	s.queue = newQueue(deps.Clock, s.begin, s.isStored, deps.Replicas != nil)
 	if err := s.restoreKeys(ctx); err != nil {
 		s.past.close()
 		return nil, err
