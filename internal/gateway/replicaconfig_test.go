@@ -26,7 +26,7 @@ func TestReplicasOfTwoConfigurations(t *testing.T) {
 		if w := b.do("GET", "/api/v1/sources/a/polls", ""); w.Code != 200 {
 			t.Errorf("polls = %d %s", w.Code, w.Body)
 		}
-		if f.by["/u0/a"] != a {
+		if f.doer("/u0/a") != a {
 			t.Error("the source has moved to a replica with another configuration")
 		}
 		a.leave()

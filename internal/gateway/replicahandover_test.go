@@ -113,7 +113,7 @@ func TestReplicasHandOverJobsThatHaveEnded(t *testing.T) {
 		for i := range 16 {
 			_, run := b.start(fmt.Sprint("j", i), "")
 			b.ended(of(run, "id"))
-			if f.by[fmt.Sprintf("/u%d/job", i)] == b {
+			if f.doer(fmt.Sprintf("/u%d/job", i)) == b {
 				moved++
 			}
 		}
@@ -143,7 +143,7 @@ func TestReplicasLoseAStart(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		_, run := all[0].start("j0", "")
 		synctest.Wait()
-		a, b := f.by["/u0/job"], all[0]
+		a, b := f.doer("/u0/job"), all[0]
 		if b == a {
 			b = all[1]
 		}

@@ -32,7 +32,7 @@ func TestReplicasLogLostRuns(t *testing.T) {
 		_, run := all[0].start("j0", "")
 		_, waits := all[0].start("j0", "")
 		synctest.Wait()
-		f.by["/u0/job"].process.Lose()
+		f.doer("/u0/job").process.Lose()
 		time.Sleep(5 * time.Second)
 		for _, r := range []object{run, waits} {
 			if got := all[0].json("GET", "/api/v1/runs/"+of(r, "id"), ""); got["status"] != "lost" {
@@ -61,7 +61,7 @@ func TestReplicasLoseAnInstant(t *testing.T) {
 		yaml := jobsOf(1, "at: {cron: '* * * * *', zone: UTC}")
 		all := []*member{f.join(yaml), f.join(yaml)}
 		time.Sleep(time.Until(time.Now().Truncate(time.Minute).Add(2*time.Minute - time.Second)))
-		holder := f.by["/u0/job"]
+		holder := f.doer("/u0/job")
 		slow.set(&slow.claim, func(topic string) time.Duration {
 			if strings.HasPrefix(topic, "run/") {
 				return 10 * time.Second
@@ -101,7 +101,7 @@ func TestReplicasDoNotCountCancelledStarts(t *testing.T) {
 		all[0].do("POST", "/api/v1/runs/"+of(waits, "id")+"/cancel", "")
 		all[0].ended(of(waits, "id"))
 		time.Sleep(time.Second)
-		dying, b := f.by["/u0/job"], all[0]
+		dying, b := f.doer("/u0/job"), all[0]
 		if b == dying {
 			b = all[1]
 		}

@@ -260,6 +260,13 @@ func (m *member) kill() {
 	m.stop()
 }
 
+// doer returns who has done something last.
+func (f *fleet) doer(name string) *member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.by[name]
+}
+
 // owners returns who has polled each source last, of those that were polled since.
 func (f *fleet) owners(since time.Time) map[*member]int {
 	f.mu.Lock()

@@ -17,7 +17,7 @@ func TestReplicasThatStopDoNotWaitForOthers(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		all[0].start("j0", "")
 		synctest.Wait()
-		holder, other := f.by["/u0/job"], all[0]
+		holder, other := f.doer("/u0/job"), all[0]
 		if other == holder {
 			other = all[1]
 		}
