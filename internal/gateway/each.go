@@ -41,12 +41,12 @@ type each struct {
 // openEach returns what knows of which replicas there are sources, once the store has told which ones it has.
 func openEach(ctx context.Context, r *replica.Replica, store snapshot.Store) (*each, error) {
 	e := &each{replica: r, changed: make(chan struct{}, 1), stored: map[string]bool{}, away: map[string]time.Time{}}
-	synced := false // written before started is called
-	e.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return store.Follow(ctx, e.heard, func() { synced = true; started() })
+	var err error
+	e.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return store.Follow(ctx, e.heard, started)
 	})
-	if <-e.follow.Started(); !synced {
-		return nil, fmt.Errorf("follow the sources of each replica: %w", e.follow.Stop())
+	if err != nil {
+		return nil, fmt.Errorf("follow the sources of each replica: %w", err)
 	}
 	r.OnChange(e.wakeUp)
 	return e, nil

@@ -76,12 +76,12 @@ func openPast(
 		open:       map[string]*openRun{},
 		kept:       keptRuns{},
 	}
-	synced := false // written before started is called
-	p.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return deps.Store.Follow(ctx, p.apply, func() { synced = true; started() })
+	var err error
+	p.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return deps.Store.Follow(ctx, p.apply, started)
 	})
-	if <-p.follow.Started(); !synced {
-		return nil, fmt.Errorf("follow the records of runs: %w", p.follow.Stop())
+	if err != nil {
+		return nil, fmt.Errorf("follow the records of runs: %w", err)
 	}
 	p.fill = lifecycle.Loop(ctx, p.archiveAll)
 	return p, nil

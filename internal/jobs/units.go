@@ -87,12 +87,12 @@ func (s *Service) openUnits(ctx context.Context) error {
 		s: s, replicas: s.deps.Replicas, wake: make(chan struct{}, 1), settling: make(chan struct{}, 1),
 		held: map[string]*unit{}, holders: map[string]string{}, refused: map[string]string{}, orphans: map[string]orphan{},
 	}
-	synced := false // written before started is called
-	u.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return s.deps.Store.Follow(ctx, u.hear, func() { synced = true; started() })
+	var err error
+	u.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return s.deps.Store.Follow(ctx, u.hear, started)
 	})
-	if <-u.follow.Started(); !synced {
-		return u.follow.Stop()
+	if err != nil {
+		return err
 	}
 	u.loop = lifecycle.Loop(ctx, u.run)
 	s.units = u

@@ -14,6 +14,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -40,6 +41,22 @@ func Start(ctx context.Context, run func(ctx context.Context, started func()) er
 		s.err = run(ctx, started)
 	}()
 	return s
+}
+
+// StartReady is Start that returns once others may rely on the service. If it ends without
+// getting that far, the error is what it has ended with.
+func StartReady(ctx context.Context, run func(ctx context.Context, started func()) error) (*Service, error) {
+	ready := false // written before started is called
+	s := Start(ctx, func(ctx context.Context, started func()) error {
+		return run(ctx, sync.OnceFunc(func() { ready = true; started() }))
+	})
+	if <-s.started; ready {
+		return s, nil
+	}
+	if err := s.Stop(); err != nil {
+		return nil, err
+	}
+	return nil, errors.New("it ended before others could rely on it")
 }
 
 // Loop is Start for a function that others may rely on as soon as it is called, and that

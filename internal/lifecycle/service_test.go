@@ -79,6 +79,29 @@ func TestEndsWithContext(t *testing.T) {
 	})
 }
 
+// StartReady returns once the service is ready, or what it has ended with before that.
+func TestStartReady(t *testing.T) {
+	s, err := lifecycle.StartReady(t.Context(), func(ctx context.Context, started func()) error {
+		started()
+		started()
+		<-ctx.Done()
+		return nil
+	})
+	if err != nil || isClosed(s.Ended()) {
+		t.Fatalf("a service that is ready = %v", err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	wrong := errors.New("wrong")
+	for _, end := range []error{wrong, nil} {
+		s, err := lifecycle.StartReady(t.Context(), func(context.Context, func()) error { return end })
+		if s != nil || err == nil || end != nil && err != end {
+			t.Errorf("a service that ends with %v before it is ready = %v, %v", end, s, err)
+		}
+	}
+}
+
 // Any number of goroutines start, await and stop services, in every order.
 func TestStress(t *testing.T) {
 	var running, most atomic.Int64

@@ -75,12 +75,12 @@ func OpenRecords(ctx context.Context, opts RecordsOptions) (*Records, error) {
 		pending: map[string][]byte{}, held: map[string]*heldRecord{}, changed: map[string]bool{}, settled: make(chan struct{}),
 		fallen: map[string]string{}, failing: map[string]bool{},
 	}
-	synced := false // written before started is called
-	r.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return opts.Store.Follow(ctx, r.heard, func() { synced = true; started() })
+	var err error
+	r.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return opts.Store.Follow(ctx, r.heard, started)
 	})
-	if <-r.follow.Started(); !synced {
-		return nil, fmt.Errorf("follow the records of %s: %w", opts.Prefix, r.follow.Stop())
+	if err != nil {
+		return nil, fmt.Errorf("follow the records of %s: %w", opts.Prefix, err)
 	}
 	r.writing = lifecycle.Loop(ctx, r.write)
 	return r, nil

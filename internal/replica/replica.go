@@ -112,12 +112,12 @@ func Open(ctx context.Context, deps Deps) (*Replica, error) {
 	reads := cmp.Or(deps.Format, Format)
 	r.formats = formats{reads: reads, marks: map[int]bool{}, heard: 1}
 	r.self = Member{Format: reads, ID: r.id, Name: deps.Name, Version: deps.Version, Since: time.Now().UTC().Truncate(time.Second)}
-	synced := false // written before started is called
-	r.follow = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return deps.Store.Follow(ctx, r.heard, func() { synced = true; started() })
+	var err error
+	r.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return deps.Store.Follow(ctx, r.heard, started)
 	})
-	if <-r.follow.Started(); !synced {
-		return nil, fmt.Errorf("follow the other replicas: %w", r.follow.Stop())
+	if err != nil {
+		return nil, fmt.Errorf("follow the other replicas: %w", err)
 	}
 	r.News() // those that were there before
 	r.mu.Lock()

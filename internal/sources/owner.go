@@ -26,12 +26,12 @@ const (
 // Open begins to follow the store, so that topics which their owners have left are taken over. It returns once all that
 // the store holds is known. What it has started ends with ctx, or with [Service.Stop].
 func (svc *Service) Open(ctx context.Context) error {
-	synced := false // written before started is called
-	svc.following = lifecycle.Start(ctx, func(ctx context.Context, started func()) error {
-		return svc.deps.Store.Follow(ctx, svc.heard, func() { synced = true; started() })
+	var err error
+	svc.following, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
+		return svc.deps.Store.Follow(ctx, svc.heard, started)
 	})
-	if <-svc.following.Started(); !synced {
-		return fmt.Errorf("follow the sources in the store: %w", svc.following.Stop())
+	if err != nil {
+		return fmt.Errorf("follow the sources in the store: %w", err)
 	}
 	svc.taking = lifecycle.Loop(ctx, svc.fillAll)
 	return nil
