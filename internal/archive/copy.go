@@ -104,11 +104,7 @@ func (m *MemorySpans) CopyTo(source string, c *Copy) {
 func (m *MemorySpans) Complete(source string, c Copy) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.sources[source]
-	if s == nil {
-		s = new(memorySpans)
-		m.sources[source] = s
-	}
+	s := m.sourceLocked(source)
 	own := s.all
 	var all []Span
 	var until time.Time // when the last of the older ones ends at most

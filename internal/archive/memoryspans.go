@@ -28,15 +28,21 @@ type memorySpans struct {
 // NewMemorySpans returns a MemorySpans without spans.
 func NewMemorySpans() *MemorySpans { return &MemorySpans{sources: map[string]*memorySpans{}} }
 
+// sourceLocked returns the spans of a source.
+func (m *MemorySpans) sourceLocked(name string) *memorySpans {
+	s := m.sources[name]
+	if s == nil {
+		s = new(memorySpans)
+		m.sources[name] = s
+	}
+	return s
+}
+
 // Enter implements [Spans].
 func (m *MemorySpans) Enter(source string, at time.Time, state, reason string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s := m.sources[source]
-	if s == nil {
-		s = new(memorySpans)
-		m.sources[source] = s
-	}
+	s := m.sourceLocked(source)
 	at = at.Truncate(time.Millisecond)
 	if last := s.lasting(); last != nil {
 		if last.State == state {
