@@ -18,27 +18,37 @@ const flushTimeout = 2 * time.Second
 // errStopping is why a call of Flush is broken off.
 var errStopping = errors.New("tidewire is stopping")
 
-// send makes one call. The caller does not hold the mutex.
-func (s *Service) send(ctx context.Context, to *config.Notify, m notify.Message) error {
+// send makes one call, and notes that a receiver has the message. That is done here because the scheduler drops how a call
+// ended if it stops in that moment: the receiver would be told again. The caller does not hold the mutex.
+func (s *Service) send(ctx context.Context, r *receiver, b *batch, to *config.Notify, m notify.Message) error {
 	if k := s.keeper; k != nil {
 		// A receiver that is told that an alert fires is told its end even if the process is killed in between. A disk that
 		// fails delays no message.
 		_ = k.store.Kept(ctx)
 	}
 	err := to.Receiver.Send(ctx, s.deps.Client, m)
+	if err == nil {
+		s.mu.Lock()
+		s.toldLocked(r, b)
+		s.mu.Unlock()
+	}
 	s.deps.Observer.told(to.Name, m.State, err)
 	return err
 }
 
-// resultLocked notes how a call ended, given after what time it can be tried again.
-func (s *Service) resultLocked(r *receiver, b *batch, err error, in time.Duration) {
-	now := s.deps.Clock.Now()
-	r.backoff, r.err = err != nil, err
-	if err == nil {
-		r.failing, r.told = time.Time{}, now
-		s.finishLocked(r, b, nil)
-		return
+// toldLocked notes that a receiver has a message.
+func (s *Service) toldLocked(r *receiver, b *batch) {
+	if s.receivers[r.to.Name] != r {
+		return // it was dropped meanwhile
 	}
+	r.backoff, r.err, r.failing, r.told = false, nil, time.Time{}, s.deps.Clock.Now()
+	s.finishLocked(r, b, nil)
+}
+
+// failedLocked notes why a call failed, given after what time it can be tried again.
+func (s *Service) failedLocked(r *receiver, b *batch, err error, in time.Duration) {
+	now := s.deps.Clock.Now()
+	r.backoff, r.err = true, err
 	if r.failing.IsZero() {
 		r.failing = now
 	}
@@ -69,6 +79,9 @@ func (s *Service) finishLocked(r *receiver, b *batch, givenUp error) {
 	now := s.deps.Clock.Now()
 	told := Told{Receiver: r.to.Name, ID: b.id, State: b.state, Again: b.again, Summary: b.summary, GivenUp: givenUp}
 	for _, box := range b.sent {
+		if n := box.tried(); n == nil || n.batch != b {
+			continue // an earlier call, which Flush did not wait for, has told it
+		}
 		told.Alerts = append(told.Alerts, box.entry.subject.Key)
 		box.finish(box.queue[0], now, givenUp)
 		s.reconcileLocked(box.entry, false)
@@ -92,7 +105,7 @@ func (s *Service) Flush(ctx context.Context) {
 	s.mu.Lock()
 	receivers := slices.Collect(maps.Values(s.receivers))
 	for _, r := range receivers {
-		r.calling = nil // its result was dropped
+		r.calling = nil // how it ended was dropped
 	}
 	s.mu.Unlock()
 	var all sync.WaitGroup
@@ -111,14 +124,11 @@ func (s *Service) flush(ctx context.Context, r *receiver) {
 			break
 		}
 		tried[b] = true
-		err := s.send(ctx, to, m)
-		s.mu.Lock()
-		if err == nil {
-			s.resultLocked(r, b, nil, 0)
-		} else {
+		if err := s.send(ctx, r, b, to, m); err != nil {
+			s.mu.Lock()
 			r.err = err
+			s.mu.Unlock()
 		}
-		s.mu.Unlock()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

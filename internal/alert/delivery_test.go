@@ -358,6 +358,33 @@ func TestWhatIsNotToldIsTriedOnceMoreAtTheEnd(t *testing.T) {
 	})
 }
 
+// An atTheEnd is a receiver that answers its first call in the moment in which the scheduler stops.
+type atTheEnd struct{ calls []string }
+
+func (r *atTheEnd) Kind() string                        { return "test" }
+func (r *atTheEnd) Show(notify.Message) (string, error) { return "", nil }
+
+func (r *atTheEnd) Send(ctx context.Context, _ *http.Client, m notify.Message) error {
+	if r.calls = append(r.calls, m.State); len(r.calls) == 1 {
+		<-ctx.Done()
+	}
+	return nil
+}
+
+func TestWhatIsToldAsTheSchedulerStopsIsNotToldAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, r := newPhone(t), &atTheEnd{}
+		p.tell(&config.Notify{Name: "ops", Receiver: r}, "tank", "firing")
+		synctest.Wait()
+		p.stop()
+		p.hooks.Flush(t.Context())
+		if want := []string{"firing"}; !slices.Equal(r.calls, want) {
+			t.Errorf("the receiver is told %q, want %q", r.calls, want)
+		}
+		p.logged(0, "not told")
+	})
+}
+
 func TestTheLastCallsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, ops := newPhone(t), webhook("ops")

@@ -301,7 +301,7 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 		if b == nil {
 			return nil, nil
 		}
-		return b, s.send(ctx, to, m)
+		return b, s.send(ctx, r, b, to, m)
 	}
 	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, b *batch, err error) error {
 		s.mu.Lock()
@@ -309,12 +309,8 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 		r.calling = nil
 		if b == nil {
 			r.backoff = false
-		} else {
-			var in time.Duration
-			if err != nil {
-				in = time.Until(internal.Next(receiverKey(r.to.Name)))
-			}
-			s.resultLocked(r, b, err, in)
+		} else if err != nil {
+			s.failedLocked(r, b, err, time.Until(internal.Next(receiverKey(r.to.Name))))
 		}
 		s.retryLocked(r)
 		s.wakeLocked(r, s.nextLocked(r))
