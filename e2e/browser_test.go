@@ -50,6 +50,13 @@ func run(m *testing.M) int {
 		return 1
 	}
 	browser = ctx
+	defer func() {
+		if firefoxUsed.Load() {
+			if f, err := shared(); err == nil {
+				f.end()
+			}
+		}
+	}()
 	return m.Run()
 }
 

@@ -11,7 +11,7 @@
 // violation of the Content-Security-Policy, and for a page that scrolls
 // sideways.
 //
-// Chromium is found as TIDEWIRE_CHROMIUM says, or in the PATH as chromium,
-// chromium-browser or google-chrome; nginx in the PATH. With UPDATE_SCREENSHOTS=1 the pictures
+// Chromium is found as TIDEWIRE_CHROMIUM says, or in the PATH as chromium, chromium-browser or google-chrome; Firefox as
+// TIDEWIRE_FIREFOX says, or as firefox-esr or firefox; nginx in the PATH. axe-core is what `npm ci` has put here. With UPDATE_SCREENSHOTS=1 the pictures
 // in docs/images are taken anew.
 package e2e
