@@ -42,7 +42,7 @@ func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 			all = append(all, object)
 		}
 		return stateOf(wire.Jobs{Jobs: all}), true
-	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic)...)
+	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic, a.deps.Runs.Changed())...)
 }
 
 // findJob finds the job that the path names, or answers 404.
@@ -71,7 +71,7 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 			return state{}, false
 		}
 		return stateOf(object), true
-	}, j.Topic, a.deps.ConfigTopic)
+	}, j.Topic, a.deps.ConfigTopic, a.deps.Runs.Changed())
 }
 
 // getQueue answers with all runs that wait; a job object has the first of them.
@@ -121,6 +121,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 		Args:    args,
 		Like:    start.Like,
 		Caller:  userOf(r).ID,
+		By:      userOf(r).Name,
 		Key:     key,
 		Audit:   func(action string, attrs ...slog.Attr) { a.record(r, action, attrs...) },
 	})

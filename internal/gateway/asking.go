@@ -224,7 +224,7 @@ func (g *gateway) answerStart(ctx context.Context, q question) (a answer) {
 		return answer{OK: true, Refusal: g.otherConfig("does not accept these arguments, such as " + wrong[0].Arg)}
 	}
 	_, snap, err := g.jobs.Start(ctx, j, jobs.StartOptions{
-		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, Key: q.Key,
+		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, By: q.By, Key: q.Key,
 	})
 	switch {
 	case err == nil:

@@ -159,6 +159,26 @@ func TestATellingLineHoldsAndIsNoOutput(t *testing.T) {
 	}
 }
 
+// A command says by lines of its own which stage it has come to. The last stage ends with the run.
+func TestStagesOfACommand(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: [sh, -c, 'echo ::stage Prepare; echo one; echo ::stage Scan; echo ::stage Store; exit 3']}}\n")
+	run := s.ended(of(s.json(202, "POST", runs, "{}"), "id"))
+	var names []string
+	for _, one := range run["stages"].([]any) {
+		stage := one.(object)
+		names = append(names, of(stage, "name"))
+		if took, ok := stage["took"].(float64); !ok || took < 0 {
+			t.Errorf("stage %v took %v, want some time", stage["name"], stage["took"])
+		}
+	}
+	if got, want := strings.Join(names, " "), "Prepare Scan Store"; got != want || run["stage"] != "Store" {
+		t.Errorf("the stages are %q, the last one %v, want %q", got, run["stage"], want)
+	}
+	if text, _, _ := s.output(of(run, "id"), 0); text != "one\n" {
+		t.Errorf("the output is %q, want the lines that are no stages", text)
+	}
+}
+
 // Python holds its lines back where its output is no terminal, unless it is told not to.
 func TestPythonIsToldNotToHoldItsOutputBack(t *testing.T) {
 	for env, want := range map[string]string{"": "1", ", env: {PYTHONUNBUFFERED: ''}": ""} {

@@ -62,9 +62,10 @@ type lines struct {
 	reported bool           // the command has reported a message itself
 }
 
-// A directive is a line by which a command reports to Tidewire: "::progress 42 text" or "::result JSON".
+// A directive is a line by which a command reports to Tidewire: "::progress 42 text", "::stage NAME" or "::result JSON".
 type directive struct {
 	result  json.RawMessage // nil: it is about progress
+	stage   *string         // nil: unchanged
 	percent *float64        // nil: unchanged
 	message string
 }
@@ -75,7 +76,11 @@ func (l *lines) directive(line string) (d directive, ok bool) {
 		d.result, ok = l.r.resultOf(rest)
 		return d, ok
 	}
-	rest, ok := strings.CutPrefix(l.r.plain(line), "::progress ")
+	line = l.r.plain(line)
+	if rest, found := strings.CutPrefix(line, "::stage "); found {
+		return directive{stage: new(shorten(rest))}, true
+	}
+	rest, ok := strings.CutPrefix(line, "::progress ")
 	if !ok {
 		return directive{}, false
 	}
@@ -97,6 +102,9 @@ func (l *lines) report(line string) {
 	switch {
 	case ok && d.result != nil:
 		l.r.report(func(p *progress.Progress) { p.Result = d.result })
+		return
+	case ok && d.stage != nil:
+		l.r.report(func(p *progress.Progress) { p.Stage = *d.stage })
 		return
 	case ok:
 		l.reported = l.reported || shorten(d.message) != ""

@@ -36,6 +36,7 @@ func (r *Run) finish(result Result, err error) error {
 	r.before.Store(&before)
 	failed := r.progress.End(func(p *progress.Progress) {
 		p.Status = status
+		r.enterStage("") // the last one ends, too
 		if err != nil {
 			p.Error = r.secrets.Text(
 				strings.TrimPrefix(err.Error(), "command: "),

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/alert"
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/cron"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -65,9 +67,17 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		OnBusy:      string(j.OnBusy),
 		Group:       j.Group,
 		AvailableAt: j.s.queue.availableAt(j),
+		Timeout:     j.Timeout.Seconds(),
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
 		Replica:     j.s.holderName(j.Job),
+	}
+	if j.At != nil {
+		object.At, object.Zone = cron.Words(j.At.Cron), zoneOf(j.At)
+	}
+	var err error
+	if object.Strip, err = j.s.past.strip(ctx, j.Name, j.s.deps.Clock.Wall()); err != nil {
+		return object, err
 	}
 	latest, ok := j.s.deps.Store.Latest(j.Topic)
 	var snap wire.Job
@@ -90,6 +100,14 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		err = nil
 	}
 	return object, err
+}
+
+// zoneOf is the time zone that the configuration names for a timetable, empty if it names none.
+func zoneOf(at *config.At) string {
+	if at.Zone == nil || at.Zone == time.Local || strings.HasPrefix(at.Cron, "@every") {
+		return ""
+	}
+	return at.Zone.String()
 }
 
 // argsOf returns the arguments of a job as the API shows them.

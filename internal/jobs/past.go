@@ -50,6 +50,9 @@ type past struct {
 
 	open map[string]*openRun // by id
 	kept keptRuns
+
+	strips      map[string]*strip // by job: those that were asked for since a run of it came into the archive
+	stripChange int               // grows with each run that does
 }
 
 // An openRun is a run that is not in the archive.
@@ -75,6 +78,7 @@ func openPast(
 		wake:       make(chan struct{}, 1),
 		open:       map[string]*openRun{},
 		kept:       keptRuns{},
+		strips:     map[string]*strip{},
 	}
 	var err error
 	p.follow, err = lifecycle.StartReady(ctx, func(ctx context.Context, started func()) error {
@@ -313,6 +317,7 @@ func (p *past) archive(ctx context.Context, run wire.Run, data []byte, keep int)
 	if err != nil {
 		return err
 	}
+	p.dropStrip(run.Job)
 	p.giveUp(ctx, run.ID)
 	p.drop(run.ID)
 	p.forgetSurplus(ctx, &run, keep)

@@ -84,12 +84,41 @@ func (r *Run) waiting() (w wire.Waiting) {
 
 // update changes the run's state and publishes it at once.
 func (r *Run) update(change func(*progress.Progress)) {
-	r.progress.Update(change)
+	r.report(change)
 	r.progress.Flush()
 }
 
 // report changes the run's progress, which is published at a pace: a command may print a million lines a second.
-func (r *Run) report(change func(*progress.Progress)) { r.progress.Update(change) }
+func (r *Run) report(change func(*progress.Progress)) {
+	r.progress.Update(func(p *progress.Progress) {
+		before := p.Stage
+		if change(p); p.Stage != before {
+			r.enterStage(p.Stage)
+		}
+	})
+}
+
+// maxStages bounds the stages of a run that are kept.
+const maxStages = 50
+
+// enterStage notes that the run has come to a stage, or with an empty name to the end of the last one. Of more than maxStages the
+// last one stands for all that came after it. It is called with the lock of r.progress held.
+func (r *Run) enterStage(name string) {
+	now := r.job.s.deps.Clock.People(r.job.s.deps.Clock.Now())
+	stages := slices.Clone(r.more.Stages) // snapshots have the one before
+	if n := len(stages); n > 0 && stages[n-1].Took == nil {
+		if n == maxStages && name != "" {
+			stages[n-1].Name = name
+			r.more.Stages = stages
+			return
+		}
+		stages[n-1].Took = new(max(0, now.Sub(stages[n-1].StartedAt).Seconds()))
+	}
+	if name != "" && len(stages) < maxStages {
+		stages = append(stages, wire.Stage{Name: name, StartedAt: *now})
+	}
+	r.more.Stages = stages
+}
 
 // setRunning publishes that the run is admitted.
 func (r *Run) setRunning(now time.Time) {

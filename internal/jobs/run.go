@@ -95,6 +95,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 			ID:        id,
 			Job:       j.Name,
 			Trigger:   opts.Trigger,
+			By:        opts.By,
 			Requests:  1,
 			Args:      shownArgs(j.Job, opts.Args),
 			Like:      opts.Like,

@@ -16,6 +16,7 @@ type StartOptions struct {
 	Args    map[string]any  // as [config.Job.Bind] has made them
 	Like    string          // the run whose arguments are among them; empty: none
 	Caller  access.Identity // who asks
+	By      string          // the same as people know them; empty: the timetable
 	Key     string          // the Idempotency-Key; empty: none
 	ID      string          // for a new run; empty: a random one
 	unit    *unit           // of the job; set by the queue

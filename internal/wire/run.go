@@ -20,11 +20,13 @@ type Run struct {
 	Job         string          `json:"job"`
 	Status      progress.Status `json:"status"`
 	Trigger     string          `json:"trigger"`            // TriggerAPI or TriggerSchedule
+	By          string          `json:"by,omitempty"`       // who asked for it, as people know them; empty: its timetable
 	Coalesced   bool            `json:"coalesced"`          // of the answer to a start: it joined a run that was there
 	Requests    int             `json:"requests"`           // how many starts share the run
 	Position    int             `json:"position,omitempty"` // while queued: how many runs are to end before it begins
 	Percent     *float64        `json:"percent"`            // 0 to 100; null while unknown
 	Stage       string          `json:"stage,omitempty"`
+	Stages      []Stage         `json:"stages,omitempty"` // those that it has come to, in order; none: it names none
 	Message     string          `json:"message"`
 	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end; nil while unknown
 	UpdatedAt   time.Time       `json:"updated_at"`
@@ -42,6 +44,13 @@ type Run struct {
 	Output      string          `json:"output"`            // the end of what it printed, once it is over
 	OutputBytes int64           `json:"output_bytes"`      // how much that was in all, once it is over
 	Replica     string          `json:"replica,omitempty"` // the name of the one that runs it, or did; empty: no others share the store
+}
+
+// A Stage is a part of a run.
+type Stage struct {
+	Name      string    `json:"name"`
+	StartedAt time.Time `json:"started_at"`
+	Took      *float64  `json:"took"` // seconds; null: the run is in it
 }
 
 // A Job is the snapshot of a job: the run in progress or next, or else the newest one, and the runs that wait behind
@@ -75,11 +84,24 @@ type JobObject struct {
 	OnBusy      string     `json:"on_busy"`           // what a start does while the job is busy: join, queue, reject or replace
 	Group       string     `json:"group"`             // of jobs that do not run at the same time; empty: none
 	AvailableAt *time.Time `json:"available_at"`      // when its limit lets it start again; null if it does now
+	At          string     `json:"at"`                // its timetable in words, such as "every day at 03:00"; empty: none
+	Zone        string     `json:"zone,omitempty"`    // the time zone of that, if the configuration names one
+	Timeout     float64    `json:"timeout"`           // seconds that a run may take
 	NextAt      *time.Time `json:"next_at"`           // when it starts by itself; null if it does not
 	LastRun     *Run       `json:"last_run"`          // in progress, or else the newest; null: there was none
+	Strip       []Outcome  `json:"strip"`             // the newest 20 runs that have ended, the oldest of them first
 	Queue       []Waiting  `json:"queue"`             // the first that wait, in order
 	Queued      int        `json:"queued"`            // how many wait
 	Replica     string     `json:"replica,omitempty"` // the name of the one that starts its runs; empty: none does now, or no others share the store
+}
+
+// An Outcome is how a run has ended, for a list of many.
+type Outcome struct {
+	ID        string          `json:"id"`
+	Status    progress.Status `json:"status"`
+	Warned    bool            `json:"warned,omitempty"`
+	StartedAt time.Time       `json:"started_at"` // of one that never began: when it was asked for
+	Took      float64         `json:"took"`       // seconds from then to its end
 }
 
 // Jobs is the answer with every job.
