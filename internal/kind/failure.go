@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
@@ -13,6 +14,7 @@ import (
 // A Failure is the reason why there is no value: a line for a card on a page, and its cause, whose own text is longer.
 type Failure struct {
 	Text string // see [Brief]
+	What string // was asked for a value: Text begins with it, a colon and a space; empty: the text does not tell it apart
 	Err  error
 }
 
@@ -26,7 +28,17 @@ func Fail(ctx context.Context, start time.Time, what, reason string, err error, 
 	if text := Interrupted(ctx, start); text != "" {
 		reason, err = text, context.Cause(ctx)
 	}
-	return &Failure{what + ": " + Brief(reason, secrets), err}
+	return &Failure{what + ": " + Brief(reason, secrets), what, err}
+}
+
+// Cause returns the text of an error of a fetch without what was asked: "connection refused". It is the whole text if that
+// does not tell the two apart.
+func Cause(err error) string {
+	shown := err.Error()
+	if f, ok := errors.AsType[*Failure](err); ok && f.What != "" {
+		return strings.TrimPrefix(shown, f.What+": ")
+	}
+	return shown
 }
 
 // Interrupted describes how ctx ended a fetch that began at start; "" if ctx has not ended.

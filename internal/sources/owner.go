@@ -308,7 +308,9 @@ func (s *poller) resume() wire.Source {
 	if data == nil || json.Unmarshal(data, &last) != nil {
 		return wire.Source{State: wire.SourcePending}
 	}
-	snap := wire.Source{State: last.State, Value: last.Value, UpdatedAt: last.UpdatedAt, Error: last.Error}
+	snap := wire.Source{
+		State: last.State, Since: last.Since, Value: last.Value, UpdatedAt: last.UpdatedAt, Error: last.Error, Cause: last.Cause,
+	}
 	if s.told = last.State; s.told == wire.SourcePending {
 		s.told = ""
 	}
@@ -323,7 +325,8 @@ func (s *poller) resume() wire.Source {
 		left := s.staleIn(s.svc.deps.Clock.Now())
 		if left == 0 {
 			text := s.staleReason()
-			snap.State, snap.Error = wire.SourceStale, &text
+			snap.State, snap.Error, snap.Cause = wire.SourceStale, &text, text
+			snap.Since = new(last.UpdatedAt.Add(s.StaleAfter))
 			if s.Polled() {
 				s.aged = &text
 			}

@@ -24,6 +24,20 @@ func (s *poller) pause() time.Duration {
 	return s.Every
 }
 
+// pace returns the current time between two polls of s as snapshots have it, and why that is not the usual one.
+func (s *poller) pace() (wire.Span, string) {
+	switch pause := s.pause(); {
+	case pause == config.Never:
+		return 0, wire.PaceUnwatched
+	case pause == s.Every || pause == 0:
+		return wire.Span(pause), ""
+	case s.wanted || s.Unwatched == s.Every:
+		return wire.Span(pause), s.valueReason
+	default:
+		return wire.Span(pause), wire.PaceUnwatched
+	}
+}
+
 // schedule sets the time of the next poll of s by its pause. The times of a source are multiples of
 // its pause, shifted by a fraction of it that depends on the name, and delayed by the jitter. So
 // sources that start at the same time are polled spread out, and a long poll does not delay the
@@ -93,7 +107,9 @@ func (s *poller) publishNext(scheduler times) {
 		return
 	}
 	snap := s.published
-	if next, waiting := s.next(scheduler); waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
+	every, pace := s.pace()
+	isSame := every == snap.Every && pace == snap.Pace
+	if next, waiting := s.next(scheduler); !isSame || waiting != snap.Waiting || !equalTimes(next, snap.NextAt) {
 		snap.NextAt, snap.Waiting = next, waiting
 		s.publish(snap)
 	}
@@ -128,18 +144,18 @@ func waitingAfter(err error) string {
 	return wire.WaitingBackoff
 }
 
-// pauseByValue returns the pause of the first `when` whose condition holds for v, 0 if none does.
-func pauseByValue(ctx context.Context, when []config.When, v any) (time.Duration, error) {
+// pauseByValue returns the pause of the first `when` whose condition holds for v, 0 if none does, and the condition.
+func pauseByValue(ctx context.Context, when []config.When, v any) (time.Duration, string, error) {
 	for i, w := range when {
 		holds, err := w.If.Run(ctx, v)
 		if err != nil {
-			return 0, fmt.Errorf("every.when %d: %w", i+1, err)
+			return 0, "", fmt.Errorf("every.when %d: %w", i+1, err)
 		}
 		if holds == true {
-			return w.Every, nil
+			return w.Every, w.If.String(), nil
 		}
 	}
-	return 0, nil
+	return 0, "", nil
 }
 
 // equalTimes reports whether two times of a snapshot are the same.

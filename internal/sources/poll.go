@@ -25,6 +25,7 @@ type reading struct {
 	data       json.RawMessage  // value as JSON
 	stale      string           // why value is not fresh although it was just computed; empty: it is fresh
 	valuePause time.Duration    // the pause that value asks for; 0: none
+	why        string           // the condition by which it does
 	wait       time.Duration    // how long the upstream asks for no further request; 0: it does not ask
 	alert      alert.Evaluation // of value
 	took       time.Duration
@@ -59,7 +60,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
 		return got, err
 	}
-	if got.valuePause, err = pauseByValue(ctx, s.When, got.value); err != nil {
+	if got.valuePause, got.why, err = pauseByValue(ctx, s.When, got.value); err != nil {
 		return got, err
 	}
 	got.alert = s.alert.Evaluate(ctx, got.value)
@@ -196,7 +197,7 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 // failed updates a snapshot of s after a failed poll.
 func (s *poller) failed(internal *smartpoll.Internal, snap *wire.Source, got reading, err error) {
 	text := err.Error()
-	snap.State, snap.Error = wire.SourceFailing, &text
+	snap.State, snap.Error, snap.Cause = wire.SourceFailing, &text, kind.Cause(err)
 	if snap.UpdatedAt != nil {
 		snap.State = wire.SourceStale
 	}
@@ -221,7 +222,7 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 	default:
 		s.renewed, s.oldestInput, snap.UpdatedAt = oldest.renewed, oldest.Name, oldest.published.UpdatedAt
 	}
-	snap.State, snap.Value, snap.Error = wire.SourceOK, got.data, nil
+	snap.State, snap.Value, snap.Error, snap.Cause = wire.SourceOK, got.data, nil, ""
 	if s.StaleAfter > 0 {
 		left := s.staleIn(now)
 		if left == 0 && got.stale == "" {
@@ -230,11 +231,12 @@ func (s *poller) succeeded(internal *smartpoll.Internal, now time.Time, snap *wi
 		internal.Schedule(staleKey(s.key), left)
 	}
 	if got.stale != "" {
-		snap.State, snap.Error = wire.SourceStale, &got.stale
+		snap.State, snap.Error, snap.Cause = wire.SourceStale, &got.stale, got.stale
 		got.value = nil // a gap in the history
 	}
 	s.record(*at, snap, got) // as the snapshot has it, to the millisecond
-	s.valuePause, s.waiting, s.notBefore = got.valuePause, "", time.Time{}
+	s.valuePause, s.valueReason = got.valuePause, s.secrets.Text(got.why)
+	s.waiting, s.notBefore = "", time.Time{}
 	s.schedule(internal, now)
 	if next := internal.Next(s.key); got.wait > 0 && next.Before(now.Add(got.wait)) {
 		s.waiting, s.notBefore = wire.WaitingRateLimit, now.Add(got.wait)
@@ -270,7 +272,7 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	}
 	text := s.staleReason()
 	after := before
-	after.State, after.Error = wire.SourceStale, &text
+	after.State, after.Error, after.Cause = wire.SourceStale, &text, text
 	s.svc.deps.Samples.Gap(s.Name, s.svc.deps.Clock.Wall())
 	s.alertOn(&after, false, alert.Evaluation{})
 	s.put(after)

@@ -74,6 +74,7 @@ type poller struct {
 	wanted         bool          // whether it had watchers at the last check
 	unwatchedSince time.Time     // the check that found the last watcher gone; zero: it is watched, or never was
 	valuePause     time.Duration // the pause that the value asks for; 0: none
+	valueReason    string        // the condition by which it does
 	waiting        string        // the reason why the next poll is late, after a failure
 	notBefore      time.Time     // the end of that
 }
@@ -234,6 +235,10 @@ func (s *poller) publish(snap wire.Source) {
 	if !aged {
 		s.aged = nil
 	}
+	if snap.State != s.published.State && snap.Since == s.published.Since { // nobody knows better when that began
+		snap.Since = s.svc.deps.Clock.People(s.svc.deps.Clock.Now())
+	}
+	snap.Every, snap.Pace = s.pace()
 	s.published = snap
 	s.claim.Put(s.encode(snap))
 }
@@ -241,6 +246,9 @@ func (s *poller) publish(snap wire.Source) {
 // encode completes a snapshot of the source and returns it as JSON.
 func (s *poller) encode(snap wire.Source) []byte {
 	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
+	if snap.State != wire.SourceRemoved {
+		snap.Kind, snap.Upstream, snap.Inputs = s.Kind, s.upstream, s.from
+	}
 	snap.Replica = s.svc.deps.Replica
 	if s.StaleAfter > 0 && snap.UpdatedAt != nil {
 		snap.StaleAt = new(snap.UpdatedAt.Add(s.StaleAfter))

@@ -37,7 +37,7 @@ func (s *poller) connected() {
 		return
 	}
 	after := s.published
-	after.State, after.Error = wire.SourcePending, nil
+	after.State, after.Error, after.Cause = wire.SourcePending, nil, ""
 	s.alertOn(&after, false, alert.Evaluation{})
 	s.put(after)
 }

@@ -43,9 +43,9 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 		switch {
 		case err != nil:
 			text := err.Error()
-			snap = wire.Source{State: wire.SourceFailing, Error: &text}
+			snap = wire.Source{State: wire.SourceFailing, Error: &text, Cause: kind.Cause(err)}
 		case got.stale != "":
-			snap.State, snap.Error = wire.SourceStale, &got.stale
+			snap.State, snap.Error, snap.Cause = wire.SourceStale, &got.stale, got.stale
 		}
 		snap.Value = got.data
 		input.put(snap)

@@ -22,7 +22,7 @@ func TestRoundTrip(t *testing.T) {
 		{new(wire.Numbers), `[]`},
 		{new(wire.Show), `{"value":"level","unit":"%","history":"24h"}`},
 		{new(wire.Show), `{}`},
-		{new(wire.Source), `{"key":"source/a","name":"a","title":"A","state":"ok","value":{"b":[1,null]},"show":{},` +
+		{new(wire.Source), `{"key":"source/a","name":"a","title":"A","kind":"http","upstream":"plant","state":"ok","since":"2026-11-21T18:00:00Z","value":{"b":[1,null]},"show":{},` +
 			`"updated_at":"2026-11-21T18:40:02.113Z","stale_at":null,"next_at":null,"waiting":"","error":null,` +
 			`"alert":{"state":"firing","since":"2026-11-21T18:38:30.02Z","severity":"warning","silenced":{"id":"3f","until":"2026-11-21T19:38:30Z",` +
 			`"by":"ada","reason":"pump is serviced"},"acknowledged":null}}`},

@@ -110,7 +110,7 @@ func (f fetcher) inputs(ctx context.Context) (all map[string]any, stale string, 
 			return nil, "", fmt.Errorf("input %s: %w", name, err)
 		}
 		all[name] = object
-		why, _ := object["error"].(string)
+		why, _ := object["cause"].(string)
 		switch object["state"] {
 		case "ok":
 			continue
