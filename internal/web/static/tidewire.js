@@ -21,6 +21,7 @@ const ANSWER = 1_500; // ms after which a leading tab that does not answer is re
 const RENEW = 100; // ms within which requests of tabs for a new connection are combined
 const PARTING = 200; // ms that the leading tab stays, so that the others learn of the end
 const RETRY = 3_000; // ms between two connections, until the server asks for another time
+const SILENT = 35_000; // ms without a sign of life after which <tidewire-source> claims nothing: two heartbeats were missed
 const NEXT_RUN = 3_000; // maximum ms after which <tidewire-progress> checks whether a run has begun
 const BACKOFF = { first: 1_000, most: 30_000 }; // ms between failing attempts
 
@@ -785,4 +786,190 @@ function part(name, role) {
   return node;
 }
 
-if (!customElements.get("tidewire-progress")) customElements.define("tidewire-progress", TidewireProgress);
+/** The subscriptions of elements, by what they follow: elements of a page share them. */
+const shared = new Map();
+
+/** Has `element` told of what comes from a URL, by the methods onSnapshot, onState and onEnd. */
+function join(url, withCredentials, element) {
+  const key = `${withCredentials} ${url}`;
+  let all = shared.get(key);
+  if (!all) {
+    const elements = new Set(), known = new Map();
+    const tell = (name) => (...what) => elements.forEach((one) => one[name](...what));
+    const follow = subscribe(url, {
+      withCredentials, parse: exactly, unpack: (body) => body?.snapshots ?? [body], onState: tell("onState"), onReset: () => known.clear(),
+      onSnapshot: (snapshot) => {
+        known.set(keyOf(snapshot), snapshot);
+        tell("onSnapshot")(snapshot);
+      },
+      onEnd: () => {
+        shared.delete(key);
+        tell("onEnd")();
+      },
+    });
+    shared.set(key, (all = { elements, known, follow }));
+  }
+  all.elements.add(element);
+  all.known.forEach((snapshot) => element.onSnapshot(snapshot));
+  return {
+    get heardAt() { return all.follow.heardAt; },
+    leave() {
+      if (!all.elements.delete(element) || all.elements.size > 0 || shared.get(key) !== all) return;
+      shared.delete(key);
+      all.follow.close();
+    },
+  };
+}
+
+/** Parses JSON; integers that a number cannot hold become a bigint, where the browser has the text of numbers. */
+function exactly(json) {
+  return JSON.parse(json, (_, value, context) =>
+    typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value);
+}
+
+const conditions = {
+  ok: "ok", stale: "stale", failing: "failing", removed: "removed", paused: "paused", alert: "alert", unknown: "alert unknown",
+  acknowledged: "acknowledged", silenced: "silenced", pending: "alert soon", waiting: "first poll", lost: "not known",
+};
+
+/** The one thing to be said of a source, as on the gateway's page. */
+function judged({ state, alert, paused }, isOld) {
+  const fires = alert?.state === "firing" && !alert.silenced;
+  if (state === "removed") return "removed";
+  if (fires && !alert.acknowledged) return "alert";
+  if (state === "failing") return "failing";
+  if (state === "stale" || (state === "ok" && isOld && !paused)) return "stale";
+  if (alert?.state === "unknown") return "unknown";
+  if (fires) return "acknowledged";
+  if (paused) return "paused";
+  if (alert?.state === "firing") return "silenced";
+  if (alert?.state === "pending") return "pending";
+  return state === "pending" ? "waiting" : "ok";
+}
+
+/**
+ * <tidewire-source src="URL of a stream of the gateway" name="of the source" label="its title" href="where that leads">
+ *
+ * The title, the value with its unit, the state and the age of a source. `name` is not needed for a stream of one source,
+ * such as /api/v1/stream?sources=tank. Elements with the same `src` share one stream. It ships no styles: its parts are
+ * plain elements of the page, with classes tidewire-title, -value, -unit, -state and -age; data-state on the element has
+ * the state as one word, and data-connection how the connection is. After two missed heartbeats the state is "not known".
+ * It dispatches "snapshot" with the snapshot as detail.
+ */
+class TidewireSource extends HTMLElement {
+  static observedAttributes = ["src", "name", "label", "href", "with-credentials"];
+  #stream = null;
+  #snapshot; // the newest
+  #ahead = 0; // of this machine's clock, in ms, as far as snapshots have shown
+  #isSure = false; // that #ahead is of a snapshot that came at once
+  #ticks;
+  #title = part("a", "title");
+  #value = part("b", "value");
+  #unit = part("span", "unit");
+  #state = part("span", "state");
+  #age = part("span", "age");
+
+  constructor() {
+    super();
+    this.#state.setAttribute("role", "status"); // announced when it changes; values are not
+    for (const node of [this.#title, this.#value, this.#unit]) node.dir = "auto";
+  }
+
+  connectedCallback() {
+    const space = () => document.createTextNode(" ");
+    this.replaceChildren(this.#title, space(), this.#value, space(), this.#unit, space(), this.#state, space(), this.#age);
+    this.#ticks = setInterval(() => document.hidden || this.#draw(), 1000);
+    this.#restart();
+  }
+
+  disconnectedCallback() {
+    clearInterval(this.#ticks);
+    this.#stream?.leave();
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (!this.#title.isConnected || before === now) return; // connectedCallback follows
+    if (name === "label" || name === "href") this.#draw();
+    else this.#restart();
+  }
+
+  #restart() {
+    this.#stream?.leave();
+    this.#snapshot = this.#stream = undefined;
+    this.dataset.connection = "connecting";
+    const src = this.getAttribute("src");
+    if (src) this.#stream = join(new URL(src, document.baseURI).href, this.hasAttribute("with-credentials"), this);
+    this.#draw();
+  }
+
+  /** @private */
+  onState(state) {
+    this.dataset.connection = state;
+    this.#draw();
+  }
+
+  /** @private */
+  onEnd() {
+    this.dataset.connection = "ended";
+    this.#draw();
+  }
+
+  /** @private */
+  onSnapshot(snapshot) {
+    const { key = "", name, updated_at: at } = snapshot ?? {};
+    if (!key.startsWith("source/") || (this.hasAttribute("name") && name !== this.getAttribute("name"))) return;
+    const passed = Date.now() - Date.parse(at);
+    if (at && at !== this.#snapshot?.updated_at) { // without the server's time, the promptest snapshot has to do
+      const isNews = this.#snapshot !== undefined && this.dataset.connection === "live";
+      if (passed < this.#ahead || (isNews && !this.#isSure)) this.#ahead = passed;
+      this.#isSure ||= isNews;
+    }
+    this.#snapshot = snapshot;
+    this.#draw();
+    this.dispatchEvent(new CustomEvent("snapshot", { detail: snapshot }));
+  }
+
+  #draw() {
+    const now = Date.now() - this.#ahead, snapshot = this.#snapshot ?? {};
+    const { value, show = {}, updated_at: at, stale_at: until } = snapshot;
+    const isLost = this.dataset.connection === "ended" || !this.#snapshot || Date.now() - this.#stream?.heardAt > SILENT;
+    const state = isLost ? "lost" : judged(snapshot, until && now > Date.parse(until) + 5000);
+    const head = value && typeof value === "object" && !Array.isArray(value) ? value[show.value ?? Object.keys(value)[0]] : value;
+    this.dataset.state = state;
+    this.#write(this.#title, this.getAttribute("label") ?? (snapshot.title || snapshot.name || this.getAttribute("name") || ""));
+    this.#write(this.#value, brief(head, show.decimals));
+    this.#write(this.#unit, head == null ? "" : show.unit ?? "");
+    const isGone = this.dataset.connection === "ended" && !this.#snapshot;
+    this.#write(this.#state, isGone ? "There is no such source." : this.dataset.connection === "signed-out" ? "signed out" : conditions[state]);
+    this.#write(this.#age, at ? ago(now - Date.parse(at)) : "");
+    if (this.hasAttribute("href")) this.#title.href = this.getAttribute("href");
+    else this.#title.removeAttribute("href");
+  }
+
+  #write(node, text) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+}
+
+/** A value in a few characters; numbers have all their digits. */
+function brief(value, decimals) {
+  if (value === undefined || value === null) return "–";
+  if (typeof value === "number" || typeof value === "bigint") {
+    const digits = decimals === undefined || Number.isInteger(value) && value > 1e15 ? { maximumFractionDigits: 15 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+    return new Intl.NumberFormat("en", { useGrouping: "min2", ...digits, ...(Math.abs(Number(value)) >= 1e21 && { notation: "scientific" }) }).format(value);
+  }
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "string") return value.length > 200 ? `${value.slice(0, 199)}…` : value;
+  const n = Object.keys(value).length, one = n === 1;
+  return Array.isArray(value) ? `${n} ${one ? "entry" : "entries"}` : `${n} ${one ? "field" : "fields"}`;
+}
+
+function ago(ms) {
+  if (ms < 3000) return "just now";
+  const [n, unit] = ms < 90e3 ? [ms / 1e3, "s"] : ms < 3600e3 ? [ms / 60e3, "min"] : ms < 48 * 3600e3 ? [ms / 3600e3, "h"] : [ms / 86400e3, "days"];
+  return `${Math.floor(n)} ${unit} ago`;
+}
+
+for (const [name, element] of [["tidewire-progress", TidewireProgress], ["tidewire-source", TidewireSource]]) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
