@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/tidewire/tidewire/internal/web/fixture"
+)
+
+// lasted is a duration in words that are read at a glance: "12 s", "4 min", "5 h 12 min", "9 days".
+func lasted(d time.Duration) string {
+	d = max(d, 0)
+	switch {
+	case d < time.Second && d > 0:
+		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 10*time.Hour && int(d.Minutes())%60 != 0:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}
+
+// took is a duration of work: "41 s", "5 min 21 s".
+func took(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		if s := int(d.Seconds()) % 60; s != 0 {
+			return fmt.Sprintf("%d min %d s", int(d.Minutes()), s)
+		}
+	}
+	return lasted(d)
+}
+
+func since(t time.Time) string { return lasted(fixture.Now.Sub(t)) }
+
+// age is how long ago a value was got.
+func age(t *time.Time) string {
+	switch {
+	case t == nil:
+		return "no value yet"
+	case fixture.Now.Sub(*t) < 3*time.Second:
+		return "just now"
+	}
+	return since(*t) + " ago"
+}
+
+func until(t time.Time) string { return lasted(t.Sub(fixture.Now)) }
+
+// clock is a time of day, with its date unless it is today, in the words of people.
+func clock(t time.Time) string {
+	days := int(t.Truncate(24*time.Hour).Sub(fixture.Now.Truncate(24*time.Hour)).Hours() / 24)
+	switch {
+	case days == 0:
+		return t.Format("15:04")
+	case days == -1:
+		return "yesterday " + t.Format("15:04")
+	case days == 1:
+		return "tomorrow " + t.Format("15:04")
+	case days > -7 && days < 7:
+		return t.Format("Mon 15:04")
+	}
+	return t.Format("2 Jan 15:04")
+}
+
+// number is a number as people read it. What is exact stays exact up to 12 digits; a headline has no room for more.
+func number(n json.Number, decimals *int, compact bool) string {
+	if whole, ok := new(big.Int).SetString(n.String(), 10); ok && (decimals == nil || *decimals == 0 || len(n) > 15) {
+		digits := grouped(whole.String())
+		if !compact || len(digits) <= 11 {
+			return digits
+		}
+	}
+	x, err := n.Float64()
+	switch {
+	case err != nil && !math.IsInf(x, 0):
+		return n.String()
+	case compact && (math.Abs(x) >= 1e15 || x != 0 && math.Abs(x) < 1e-4):
+		return scientific(n)
+	case compact && math.Abs(x) >= 1e7:
+		return short(x)
+	}
+	digits := -1
+	if decimals != nil {
+		digits = *decimals
+	}
+	text := strconv.FormatFloat(x, 'f', digits, 64)
+	whole, rest, point := strings.Cut(text, ".")
+	if text = grouped(whole); point {
+		text += "." + rest
+	}
+	return text
+}
+
+// short is a large number with the prefix that units have.
+func short(x float64) string {
+	for _, p := range []struct {
+		of   float64
+		word string
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}} {
+		if math.Abs(x) >= p.of {
+			return strconv.FormatFloat(x/p.of, 'f', 2, 64) + "\u202f" + p.word
+		}
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64)
+}
+
+func scientific(n json.Number) string {
+	x, ok := new(big.Float).SetString(n.String())
+	if !ok {
+		return n.String()
+	}
+	mantissa, exponent, _ := strings.Cut(x.Text('e', 2), "e")
+	power, _ := strconv.Atoi(exponent)
+	up := strings.NewReplacer("0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷", "8", "⁸", "9", "⁹", "-", "⁻")
+	return mantissa + "×10" + up.Replace(strconv.Itoa(power))
+}
+
+func grouped(digits string) string {
+	sign := ""
+	if strings.HasPrefix(digits, "-") {
+		sign, digits = "−", digits[1:]
+	}
+	for i := len(digits) - 3; i > 0 && len(digits) > 4; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return sign + digits
+}
+
+// shown is text without what steers terminals and the direction of text, cut to n characters.
+func shown(text string, n int) string {
+	count := 0
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.Is(unicode.Cf, r) || unicode.IsControl(r) && r != '\n' {
+			continue
+		}
+		if count++; count > n {
+			return b.String() + "…"
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// plural is a count of things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
