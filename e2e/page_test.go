@@ -106,10 +106,22 @@ func show(t *testing.T, parent context.Context, url string, v view, options ...c
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: helpers + v.before}),
 		chromedp.EmulateViewport(v.width, v.height, chromedp.EmulateScale(v.scale)),
-		chromedp.Navigate(url),
+		chromedp.Navigate(formerPage(url)),
 	)
 	t.Cleanup(p.finish)
 	return p
+}
+
+// formerPage is the address of the former page of a gateway, whose tests these are.
+func formerPage(url string) string {
+	root, rest, _ := strings.Cut(url, "#")
+	if strings.HasSuffix(root, "/") {
+		root += "old"
+	}
+	if rest != "" {
+		root += "#" + rest
+	}
+	return root
 }
 
 // call makes an action of a protocol command whose result does not matter.

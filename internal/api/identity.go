@@ -46,15 +46,15 @@ func (a *API) addressOf(r *http.Request) string {
 	return ""
 }
 
-// authorised answers a route for callers who have its permission, and refuses all others.
-func (a *API) authorised(route route) http.HandlerFunc {
+// authorised answers a route for callers who have its permission, and all others by refuse.
+func (a *API) authorised(route route, refuse http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var job *config.Job
 		if route.verb == operate {
 			job = a.jobOf(r)
 		}
 		if !userOf(r).Can(route.verb, job) {
-			a.refuse(w, r)
+			refuse(w, r)
 			return
 		}
 		route.handle(w, r)

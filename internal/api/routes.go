@@ -28,13 +28,25 @@ type route struct {
 	handle  http.HandlerFunc
 }
 
-// routes returns all routes.
-func (a *API) routes() []route {
-	page := web.Handler().ServeHTTP
+// pages returns the routes that people open, and to which the forms there post: who may not see one can sign in there.
+func (a *API) pages() []route {
 	return []route{
-		{"GET /{$}", public, page},
-		{"GET /tidewire.js", public, page},
-		{"GET /static/{name}", public, page},
+		{"GET /{$}", view, a.overviewPage},
+		{"GET /jobs", view, a.jobsPage},
+		{"GET /alerts", view, a.alertsPage},
+		{"GET /sources/{name}", view, a.sourcePage},
+		{"GET /jobs/{job}", view, a.jobPage},
+		{"GET /runs/{id}", view, a.runPage},
+		{"GET /old", public, web.Handler().ServeHTTP},
+	}
+}
+
+// routes returns the routes of the API.
+func (a *API) routes() []route {
+	files := web.Handler().ServeHTTP
+	return []route{
+		{"GET /tidewire.js", public, files},
+		{"GET /static/{name}", public, files},
 		{"GET /auth/login", public, a.signInPage},
 		{"POST /auth/token", public, a.signIn},
 		{"GET /auth/oidc", public, a.beginSignIn},
@@ -74,10 +86,16 @@ func (a *API) routes() []route {
 	}
 }
 
-// Routes returns what each route requires of its callers, by its pattern as [http.ServeMux] has it.
-func Routes() map[string]access.Verb {
+// Routes returns what each route of the API requires of its callers, by its pattern as [http.ServeMux] has it.
+func Routes() map[string]access.Verb { return verbs(new(API).routes()) }
+
+// Pages returns what each page, and each route to which one of its forms posts, requires. They are for people, and no part of
+// the API.
+func Pages() map[string]access.Verb { return verbs(new(API).pages()) }
+
+func verbs(routes []route) map[string]access.Verb {
 	all := map[string]access.Verb{}
-	for _, route := range new(API).routes() {
+	for _, route := range routes {
 		all[route.pattern] = route.verb
 	}
 	return all
@@ -87,10 +105,13 @@ func Routes() map[string]access.Verb {
 // routes, so that callers without it learn nothing about which paths exist.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
-	for _, route := range a.routes() {
-		mux.HandleFunc(route.pattern, a.authorised(route))
+	for _, route := range a.pages() {
+		mux.HandleFunc(route.pattern, a.authorised(route, a.refusePage))
 	}
-	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }})
+	for _, route := range a.routes() {
+		mux.HandleFunc(route.pattern, a.authorised(route, a.refuse))
+	}
+	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }}, a.refuse)
 	mux.HandleFunc(rest, others)
 	routed := func(w http.ResponseWriter, r *http.Request) {
 		if !inShortestForm(r.URL) { // the mux would redirect to it, but not below the path of the public address

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -20,29 +19,12 @@ import (
 
 // me answers with who makes the request, what they may do, and how they could sign in.
 func (a *API) me(w http.ResponseWriter, r *http.Request) {
-	user, methods := userOf(r), a.deps.Guard.Methods()
-	var signIn *string
-	if len(methods) > 0 {
-		path := a.link("/auth/login")
-		signIn = &path
-	}
-	role := user.Role
-	if role == config.RoleNone {
-		role = "none"
-	}
-	answer(w, http.StatusOK, wire.Me{
-		Known:   user.Identified(),
-		Methods: methods,
-		Name:    user.Name,
-		Role:    string(role),
-		Session: user.InSession(),
-		SignIn:  signIn,
-	})
+	answer(w, http.StatusOK, a.userInfo(r))
 }
 
-// signInPage redirects to the sign-in form of the page.
+// signInPage answers with the page to sign in at.
 func (a *API) signInPage(w http.ResponseWriter, r *http.Request) {
-	http.Redirect(w, r, a.link("/#sign-in"), http.StatusSeeOther)
+	a.drawSignIn(w, r, http.StatusOK, "")
 }
 
 // signIn begins a session with a token. The token comes as JSON, or from a plain form, which is redirected to the page.
@@ -89,7 +71,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	visit, wrong := visitOf(r.URL.Query())
 	if wrong != "" {
-		web.Message(w, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
+		web.Message(w, r, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
 		return
 	}
 	err := a.deps.Guard.Begin(w, r, visit)
@@ -97,9 +79,9 @@ func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 	case errors.As(err, &away):
-		a.providerUnavailable(w, away)
+		a.providerUnavailable(w, r, away)
 	default:
-		noProvider(w)
+		noProvider(w, r)
 	}
 }
 
@@ -131,19 +113,19 @@ func visitOf(query url.Values) (visit access.Visit, wrong string) {
 }
 
 // noProvider answers a sign-in at a provider if none is configured.
-func noProvider(w http.ResponseWriter) {
-	web.Message(w, http.StatusNotFound, web.Notice{
+func noProvider(w http.ResponseWriter, r *http.Request) {
+	web.Message(w, r, http.StatusNotFound, web.Notice{
 		Title: "There is no identity provider here", Text: "Sign in with a token.",
 	})
 }
 
 // providerUnavailable answers a sign-in while the provider cannot be reached.
-func (a *API) providerUnavailable(w http.ResponseWriter, away *access.AwayError) {
+func (a *API) providerUnavailable(w http.ResponseWriter, r *http.Request, away *access.AwayError) {
 	if away.New { // at most once in a while, however often somebody tries
 		a.deps.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(seconds(away.After)))
-	web.Message(w, http.StatusServiceUnavailable, web.Notice{
+	web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
 		Title: "Sign-in is not possible now",
 		Text:  "The identity provider cannot be reached. Try again in a moment, or sign in with a token.",
 	})
@@ -166,36 +148,36 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.WriteHeader(http.StatusSeeOther)
 	case errors.Is(err, access.ErrNoOIDC):
-		noProvider(w)
+		noProvider(w, r)
 	case errors.As(err, &away):
-		a.providerUnavailable(w, away)
+		a.providerUnavailable(w, r, away)
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(busy.After)))
-		web.Message(w, http.StatusServiceUnavailable, web.Notice{
+		web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
 			Title: "Many people are signing in", Text: "Reload this page in a moment to go on.",
 		})
 	case errors.As(err, &notBegun): // any site can cause it: it is neither logged nor recorded
-		web.Message(w, http.StatusBadRequest, web.Notice{
+		web.Message(w, r, http.StatusBadRequest, web.Notice{
 			Title: "This sign-in was not begun here",
 			Text: "It took longer than ten minutes, was completed before, or was begun in another browser or at another " +
 				"address. Begin again.",
-			Link: &web.Link{Text: "Sign in", To: "../auth/oidc"},
+			Link: &web.Link{Text: "Sign in", To: "auth/oidc"},
 		})
 	case errors.As(err, &noRole):
 		a.signedIn(r, nil, "oidc", err)
-		web.Message(w, http.StatusForbidden, web.Notice{
+		web.Message(w, r, http.StatusForbidden, web.Notice{
 			Title: "You have no access",
 			Text: fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. "+
 				"Its administrator can give one of them a role.", noRole.Name),
-			Link: &web.Link{Text: "Use another account", To: "../auth/oidc?prompt=select_account"},
+			Link: &web.Link{Text: "Use another account", To: "auth/oidc?prompt=select_account"},
 		})
 	default:
 		a.signedIn(r, nil, "oidc", err)
 		a.clients.Warn("sign-in failed", "method", "oidc", flood.Address, a.addressOf(r), "err", err)
-		web.Message(w, http.StatusBadRequest, web.Notice{
+		web.Message(w, r, http.StatusBadRequest, web.Notice{
 			Title: "The sign-in did not succeed",
 			Text:  "Begin again. If that does not help, the log of the gateway says why.",
-			Link:  &web.Link{Text: "Sign in", To: "../auth/oidc"},
+			Link:  &web.Link{Text: "Sign in", To: "auth/oidc"},
 		})
 	}
 }

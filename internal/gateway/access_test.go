@@ -4,16 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/access/issuertest"
 	"github.com/tidewire/tidewire/internal/api"
 	"github.com/tidewire/tidewire/internal/config"
@@ -63,10 +66,16 @@ var matrix = map[string]struct {
 	class, path, body string
 	status            int
 }{
-	"GET /{$}":                                {"public", "/", "", 200},
+	"GET /{$}":                                {"view", "/", "", 200},
+	"GET /jobs":                               {"view", "/jobs", "", 200},
+	"GET /alerts":                             {"view", "/alerts", "", 200},
+	"GET /sources/{name}":                     {"view", "/sources/a", "", 200},
+	"GET /jobs/{job}":                         {"view", "/jobs/scan", "", 200},
+	"GET /runs/{id}":                          {"view", "/runs/SCAN", "", 200},
+	"GET /old":                                {"public", "/old", "", 200},
 	"GET /tidewire.js":                        {"public", "/tidewire.js", "", 200},
 	"GET /static/{name}":                      {"public", "/static/none.js", "", 404},
-	"GET /auth/login":                         {"public", "/auth/login", "", 303},
+	"GET /auth/login":                         {"public", "/auth/login", "", 200},
 	"POST /auth/token":                        {"public", "/auth/token", `{"token":"viewer-secret"}`, 200},
 	"GET /auth/oidc":                          {"public", "/auth/oidc", "", 404},     // there is no provider
 	"GET /auth/callback":                      {"public", "/auth/callback", "", 404}, // nor here
@@ -108,7 +117,7 @@ var matrix = map[string]struct {
 func TestEveryRouteIsGuarded(t *testing.T) {
 	s := startConfig(t, guardedConfig(t, config.RoleNone))
 	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	for pattern := range api.Routes() {
+	for pattern := range everyRoute() {
 		row, ok := matrix[pattern]
 		if !ok {
 			t.Errorf("the route %q has no row in matrix: who may use it?", pattern)
@@ -147,9 +156,32 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 		}
 	}
 	for pattern := range matrix {
-		if _, ok := api.Routes()[pattern]; !ok {
+		if _, ok := everyRoute()[pattern]; !ok {
 			t.Errorf("matrix has a row for %q, which is no route", pattern)
 		}
+	}
+}
+
+// everyRoute is the routes of the API and those of pages.
+func everyRoute() map[string]access.Verb {
+	all := api.Routes()
+	maps.Copy(all, api.Pages())
+	return all
+}
+
+// Nobody gets the page to sign in at instead of each other page, whether there is something at its address or not.
+func TestPagesOfNobodyAreThatToSignIn(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	pages := map[string]bool{}
+	for _, path := range []string{"/sources/a", "/sources/none", "/jobs/scan", "/jobs/none", "/runs/none"} {
+		status, head, body := s.do("GET", path, "")
+		if status != 401 || head.Get("ETag") != "" || head.Get("Cache-Control") != "no-store" || !contains(body, `action="../auth/token"`) {
+			t.Errorf("GET %s = %d %v\n%s\nwant 401 and a form to sign in", path, status, head, body)
+		}
+		pages[regexp.MustCompile(` data-now="[^"]*"`).ReplaceAllString(body, "")] = true
+	}
+	if len(pages) != 1 {
+		t.Errorf("there are %d pages to sign in at, want one", len(pages))
 	}
 }
 
@@ -159,8 +191,8 @@ func TestNobodyLearnsNothing(t *testing.T) {
 	s := startConfig(t, guardedConfig(t, config.RoleNone))
 	run := s.json(202, "POST", runs, "{}", bearer("admin")...)["id"].(string)
 	paths := []string{"/api/v1/none", "/api/v1/sources/none", "/api/v1/jobs/none/runs", "/api/v1/runs/none", "/metricz", "/api", "/auth/none"}
-	for _, row := range matrix {
-		if row.class != "public" {
+	for pattern, row := range matrix {
+		if _, page := api.Pages()[pattern]; row.class != "public" && !page {
 			paths = append(paths, strings.ReplaceAll(row.path, "SCAN", run))
 		}
 	}
@@ -499,7 +531,7 @@ func FuzzNobody(f *testing.F) {
 	f.Add("POST", "/auth/token", "Content-Type", "application/json")
 	handler, stop := gateway.NewHandler(f, guardedConfig(f, config.RoleNone))
 	f.Cleanup(stop)
-	public := map[string]bool{"/": true}
+	public := map[string]bool{}
 	for _, row := range matrix {
 		if row.class == "public" {
 			public[row.path] = true

@@ -7,5 +7,8 @@ import (
 )
 
 func TestDependencies(t *testing.T) {
-	deptest.StandardOnly(t, "the page knows nothing but the HTTP API", "github.com/tidewire/tidewire/internal/theme")
+	deptest.Check(t, deptest.Forbidden{
+		"github.com/tidewire/tidewire/internal/config": "pages are drawn from answers of the API, and from no configuration",
+		"github.com/tidewire/tidewire/internal/api":    "imports point down",
+	})
 }

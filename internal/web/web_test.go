@@ -50,7 +50,7 @@ func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
 			follow(path.Join(path.Dir(target), m[1]))
 		}
 	}
-	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/").Body.String(), -1) {
+	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/old").Body.String(), -1) {
 		follow("/" + m[1])
 	}
 	return all
@@ -87,7 +87,7 @@ func TestEveryAssetHasHashedNameAndIsImmutable(t *testing.T) {
 // round trip for its code and not one for each level of imports.
 func TestModulesArePreloaded(t *testing.T) {
 	h := web.Handler()
-	page := get(h, "/").Body.String()
+	page := get(h, "/old").Body.String()
 	for target := range assets(h) {
 		if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target[1:]+`"`) {
 			t.Errorf("the page does not name %s, want a modulepreload", target)
@@ -98,7 +98,7 @@ func TestModulesArePreloaded(t *testing.T) {
 func TestPlainNamesAreNotServed(t *testing.T) {
 	h := web.Handler()
 	for _, target := range []string{
-		"/static/app.js", "/static/tidewire.js", "/static/index.html", "/static/message.html", "/static/", "/static/app.000000000000.js",
+		"/static/app.js", "/static/tidewire.js", "/static/old.html", "/static/page.css", "/static/", "/static/app.000000000000.js",
 		"/index.html", "/other", "/static/../web.go",
 	} {
 		if got := get(h, target).Code; got == 200 {
@@ -109,7 +109,7 @@ func TestPlainNamesAreNotServed(t *testing.T) {
 
 func TestPageIsRevalidatedByETag(t *testing.T) {
 	h := web.Handler()
-	for target, want := range map[string]string{"/": "text/html; charset=utf-8", "/tidewire.js": "text/javascript; charset=utf-8"} {
+	for target, want := range map[string]string{"/old": "text/html; charset=utf-8", "/tidewire.js": "text/javascript; charset=utf-8"} {
 		isRevalidated(t, h, target, want)
 	}
 }
@@ -172,7 +172,7 @@ func TestSecurityHeaders(t *testing.T) {
 		"Referrer-Policy":            "no-referrer",
 		"Cross-Origin-Opener-Policy": "same-origin",
 	}
-	targets := []string{"/", "/tidewire.js", "/missing", "/static/missing.js"}
+	targets := []string{"/old", "/tidewire.js", "/missing", "/static/missing.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}
@@ -189,7 +189,7 @@ func TestSecurityHeaders(t *testing.T) {
 // The policy forbids what the files must therefore not contain.
 func TestFilesHaveNothingInline(t *testing.T) {
 	h := web.Handler()
-	page := get(h, "/").Body.String()
+	page := get(h, "/old").Body.String()
 	for _, bad := range []string{"<style", " style=", " onclick=", " onload=", "javascript:"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page contains %q, which its policy forbids", bad)
@@ -208,7 +208,7 @@ func TestFilesHaveNothingInline(t *testing.T) {
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	h := web.Handler()
-	targets := []string{"/", "/tidewire.js"}
+	targets := []string{"/old", "/tidewire.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}
@@ -231,16 +231,53 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 
 func TestMessageIsPlainText(t *testing.T) {
 	w := httptest.NewRecorder()
-	web.Message(w, 403, web.Notice{Title: "You have no access", Text: "<b>&\"name\"</b>", Link: &web.Link{Text: "<i>", To: "../auth/oidc?a=b"}})
+	r := httptest.NewRequest("GET", "/auth/callback", nil)
+	web.Message(w, r, 403, web.Notice{Title: "You have no access", Text: "<b>&\"name\"</b>", Link: &web.Link{Text: "<i>", To: "auth/oidc?a=b"}})
 	body := w.Body.String()
-	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>") || !strings.Contains(body, `<a href="../auth/oidc?a=b">&lt;i&gt;</a>`) {
+	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>&") || !strings.Contains(body, `<a href="../auth/oidc?a=b">&lt;i&gt;</a>`) {
 		t.Errorf("Message = %d\n%s\nwant 403 and its text escaped", w.Code, body)
 	}
-	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/").Header().Get("Content-Security-Policy") {
+	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/old").Header().Get("Content-Security-Policy") {
 		t.Errorf("Message has the policy %q, want the page's", got)
 	}
-	style := regexp.MustCompile(`href="\.\.(/static/app\.[^"]+)"`).FindStringSubmatch(body)
+	style := regexp.MustCompile(`href="\.\.(/static/page\.[^"]+)"`).FindStringSubmatch(body)
 	if style == nil || get(web.Handler(), style[1]).Code != 200 {
 		t.Errorf("Message names the style %q, want one that is there", style)
+	}
+}
+
+// The address of a page has a depth, from which all others lead to the same files.
+func TestPagesReachTheirFilesFromEachDepth(t *testing.T) {
+	for target, want := range map[string]string{"/": "./", "/jobs": "./", "/sources/tank": "../", "/a/b/c": "../../"} {
+		w := httptest.NewRecorder()
+		web.Draw(w, httptest.NewRequest("GET", target, nil), 200, "message", web.Page{Title: "T", Body: web.Notice{}})
+		if body := w.Body.String(); !strings.Contains(body, `data-root="`+want+`"`) || !strings.Contains(body, `href="`+strings.TrimPrefix(want, "./")+`static/page.`) {
+			t.Errorf("the page at %s is\n%.900s\nwant its root to be %s", target, body, want)
+		}
+	}
+}
+
+// A client that has a page is told so, and one that accepts gzip gets it compressed.
+func TestPagesAreRevalidatedAndCompressed(t *testing.T) {
+	draw := func(header ...string) *httptest.ResponseRecorder {
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		web.Draw(w, r, 200, "message", web.Page{Title: "T", Body: web.Notice{}})
+		return w
+	}
+	plain, zipped := draw(), draw("Accept-Encoding", "br, gzip;q=0.5")
+	if zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Body.Len() >= plain.Body.Len() {
+		t.Errorf("compressed it has %d bytes and %v, want fewer than %d", zipped.Body.Len(), zipped.Header(), plain.Body.Len())
+	}
+	for _, encoding := range []string{"", "br", "gzip;q=0", "gzip; q=0.0"} {
+		if w := draw("Accept-Encoding", encoding); w.Header().Get("Content-Encoding") != "" {
+			t.Errorf("for Accept-Encoding %q it is compressed", encoding)
+		}
+	}
+	tag := plain.Header().Get("ETag")
+	if w := draw("If-None-Match", tag, "Accept-Encoding", "gzip"); tag == "" || tag != zipped.Header().Get("ETag") || w.Code != 304 || w.Body.Len() != 0 {
+		t.Errorf("with If-None-Match %s = %d, want 304", tag, w.Code)
 	}
 }

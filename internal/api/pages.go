@@ -1,0 +1,126 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/web"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// A page of the gateway shows what its routes answer, to the same people. Each collects what it is about, and has it drawn:
+// see package web.
+
+// draw answers with a page for the user of a request.
+func (a *API) draw(w http.ResponseWriter, r *http.Request, status int, name string, p web.Page) {
+	p.Me, p.Now = a.userInfo(r), a.deps.Clock.Wall()
+	web.Draw(w, r, status, name, p)
+}
+
+// refusePage answers a request for a page that its user may not see: somebody who is not known can sign in there.
+func (a *API) refusePage(w http.ResponseWriter, r *http.Request) {
+	if user := userOf(r); user.Identified() {
+		web.Message(w, r, http.StatusForbidden, web.Notice{
+			Title: "You have no access",
+			Text:  "You are signed in as " + user.Name + ", who may not see this. The administrator of this gateway can change that.",
+		})
+		return
+	}
+	c, _ := r.Context().Value(callerKey{}).(caller)
+	if errors.As(c.err, new(*access.TooManyError)) {
+		a.failSignIn(w, r, c.err)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire"`)
+	a.drawSignIn(w, r, http.StatusUnauthorized, "")
+}
+
+// A signInBody is what the template sign-in shows.
+type signInBody struct {
+	Token, OIDC bool
+	Problem     string // why the last attempt failed
+}
+
+func (a *API) drawSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) {
+	methods := a.deps.Guard.Methods()
+	a.draw(w, r, status, "sign-in", web.Page{Title: "Sign in", Body: signInBody{
+		Token: slices.Contains(methods, "token"), OIDC: slices.Contains(methods, "oidc"), Problem: problem,
+	}})
+}
+
+// gone answers a request for a page of something that is not there.
+func (a *API) gone(w http.ResponseWriter, r *http.Request, title, text string) {
+	web.Message(w, r, http.StatusNotFound, web.Notice{Title: title, Text: text})
+}
+
+// A titled is what a page is about, for one that shows only that.
+type titled struct{ Title, Job string }
+
+func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
+	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview"})
+}
+
+func (a *API) jobsPage(w http.ResponseWriter, r *http.Request) {
+	a.draw(w, r, http.StatusOK, "jobs", web.Page{Title: "Jobs", Tab: "jobs"})
+}
+
+func (a *API) alertsPage(w http.ResponseWriter, r *http.Request) {
+	a.draw(w, r, http.StatusOK, "alerts", web.Page{Title: "Alerts", Tab: "alerts", Follow: []string{wire.AlertsKey}})
+}
+
+func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("name")
+	source := a.deps.Sources.Definition(name)
+	if source == nil {
+		a.gone(w, r, "There is no source “"+name+"”", "It was removed from the configuration, or never was in it.")
+		return
+	}
+	a.draw(w, r, http.StatusOK, "source", web.Page{
+		Title: source.Title, Tab: "overview", Follow: []string{wire.SourceKey(name), wire.AlertsKey}, Body: titled{Title: source.Title},
+	})
+}
+
+func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("job")
+	job := a.deps.Jobs.Job(name)
+	if job == nil {
+		a.gone(w, r, "There is no job “"+name+"”", "It was removed from the configuration, or never was in it.")
+		return
+	}
+	a.draw(w, r, http.StatusOK, "job-page", web.Page{
+		Title: job.Title, Tab: "jobs", Follow: []string{wire.JobKey(name)}, Body: titled{Title: job.Title},
+	})
+}
+
+func (a *API) runPage(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	record, err := a.deps.Runs.Lookup(r.Context(), id)
+	if err != nil {
+		a.gone(w, r, "There is no run “"+id+"”", "It never was, or nothing is kept of it any more.")
+		return
+	}
+	title := record.Job
+	if job := a.deps.Jobs.Job(record.Job); job != nil {
+		title = job.Title
+	}
+	a.draw(w, r, http.StatusOK, "run", web.Page{
+		Title: title, Tab: "jobs", Follow: []string{wire.JobKey(record.Job)}, Body: titled{Title: title, Job: record.Job},
+	})
+}
+
+// userInfo says who makes a request, what they may do, and how they could sign in.
+func (a *API) userInfo(r *http.Request) wire.Me {
+	user, methods := userOf(r), a.deps.Guard.Methods()
+	me := wire.Me{Known: user.Identified(), Methods: methods, Name: user.Name, Role: string(user.Role), Session: user.InSession()}
+	if len(methods) > 0 {
+		me.SignIn = new(a.link("/auth/login"))
+	}
+	if user.Role == config.RoleNone {
+		me.Role = "none"
+	}
+	return me
+}

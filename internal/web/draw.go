@@ -1,0 +1,94 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"html/template"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+//go:embed templates
+var templates embed.FS
+
+// A Page is a page as its template gets it.
+type Page struct {
+	Title  string    // of the document
+	Tab    string    // which of overview, jobs and alerts is shown; empty: there are no tabs
+	Script string    // the module of the page, a file of static/; empty: none
+	Follow []string  // the keys of the stream that the page is about: with a new snapshot of one it is fetched again
+	Me     wire.Me   // who looks at it
+	Now    time.Time // when it was drawn
+	Body   any       // what the page is about: each template has its own type
+}
+
+// deepest is how many segments the address of a page has at most.
+const deepest = 4
+
+// sets are the templates, once for each depth of an address: {{to}} leads from there to the root of the gateway.
+var sets = sync.OnceValue(func() (sets [deepest]*template.Template) {
+	for depth := range sets {
+		root := strings.Repeat("../", depth)
+		sets[depth] = template.Must(template.New("").Funcs(template.FuncMap{
+			"to": func(parts ...string) string {
+				if path := root + strings.Join(parts, ""); path != "" {
+					return path
+				}
+				return "./"
+			},
+			"asset":   func(name string) string { return root + "static/" + files().plain[name].name },
+			"modules": func(name string) []string { return modules(name) },
+			"dict": func(pairs ...any) map[string]any {
+				m := map[string]any{}
+				for i := 0; i+1 < len(pairs); i += 2 {
+					m[pairs[i].(string)] = pairs[i+1]
+				}
+				return m
+			},
+			"join":  strings.Join,
+			"list":  func(all ...string) []string { return all },
+			"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
+		}).ParseFS(templates, "templates/*.html"))
+	}
+	return sets
+})
+
+// Draw answers a request with a page, drawn by the template of that name: compressed if the client accepts that, and with 304
+// if it has this very page.
+func Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
+	depth := min(max(strings.Count(r.URL.Path, "/")-1, 0), deepest-1)
+	var body bytes.Buffer
+	if err := sets()[depth].ExecuteTemplate(&body, name, p); err != nil {
+		panic("web: the page " + name + " cannot be drawn: " + err.Error()) // templates are part of the program
+	}
+	h := w.Header()
+	harden(h)
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-cache")
+	}
+	h.Set("Content-Type", contentType(".html"))
+	h.Add("Vary", "Accept-Encoding, Cookie, Authorization")
+	if status == http.StatusOK {
+		tag := `W/"` + digest(body.Bytes()) + `"` // weak: it is the same for all encodings
+		h.Set("ETag", tag)
+		if negotiate.HasTag(r.Header, strings.TrimPrefix(tag, "W/")) {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	data := body.Bytes()
+	if acceptsGzip(r) {
+		if zipped := zip(data, gzip.BestSpeed); zipped != nil {
+			h.Set("Content-Encoding", "gzip")
+			data = zipped
+		}
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(data) // an error means that the client has left
+}
