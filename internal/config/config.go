@@ -148,6 +148,7 @@ type Upstream struct {
 type Source struct {
 	Name     string
 	Title    string      // for people; Name unless set
+	Section  string      // where it stands, for people: a path of 1 to 4 parts, such as Plant/Line 1; empty: in none
 	Kind     string      // the name of its kind
 	Spec     kind.Source // the keys of its kind
 	Upstream *Upstream   // the one that it polls; nil: none
@@ -277,11 +278,12 @@ type Show struct {
 
 // A Job is a program or a request that people start. Exactly one of Exec and HTTP is set.
 type Job struct {
-	Name  string
-	Title string
-	Exec  []string // argv; each {arg} stands for one argument, inside exactly one element
-	HTTP  *JobHTTP
-	Given []string // the values of references in Exec, HTTP, Env and Stdin: secrets
+	Name    string
+	Title   string
+	Section string   // as that of a Source
+	Exec    []string // argv; each {arg} stands for one argument, inside exactly one element
+	HTTP    *JobHTTP
+	Given   []string // the values of references in Exec, HTTP, Env and Stdin: secrets
 	Program
 	Stdin     string // standard input of Exec; each {arg} stands for one argument
 	On        string // the name of the replica that runs Exec; empty: any

@@ -216,7 +216,7 @@ func TestEveryKey(t *testing.T) {
 	if requestOf(outdoor).Upstream != serverOf(weather) {
 		t.Errorf("upstream of outdoor is not weather")
 	}
-	if outdoor.Title != "Outdoor" || outdoor.Parse != config.ParseText || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
+	if outdoor.Title != "Outdoor" || outdoor.Section != "Site/Roof" || outdoor.Parse != config.ParseText || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
 		t.Errorf("outdoor = %+v", outdoor)
 	}
 	show := outdoor.Show

@@ -112,6 +112,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 	j, at := d.Job, &timetableDraft{zone: time.Local, catchUp: defaultCatchUp}
 	keys := grammar.Keys{
 		grammar.Line("title", "for people", &j.Title).Also("label description"),
+		sectionKey(&j.Section),
 		grammar.Func("exec",
 			"run a program; each `{arg}` in an element stands for the value of an argument",
 			exec.ArgvShape, func(v *grammar.Node) { j.Exec = exec.ReadArgv(v, r.once) }).
@@ -170,7 +171,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"when to alert; by default as `alert` of `defaults` says",
 			"alert of "+where, r.jobAlertKeys(&d.alert)).Some().Or(noAlert),
 	}
-	const beforeProgram = 5 // keys: a table shows the keys of exec together
+	const beforeProgram = 6 // keys: a table shows the keys of exec together
 	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)
 }
 

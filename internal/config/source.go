@@ -29,6 +29,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 	}
 	keys = append(keys,
 		grammar.Line("title", "for people", &s.Title).Also("label description"),
+		sectionKey(&s.Section),
 		onKey("of `exec`: the name of the replica that runs the program, and no other one does; or `each`: all do, each for a source of its own. See "+
 			"[Where programs run](#where-programs-run)",
 			&s.On),

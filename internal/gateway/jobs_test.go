@@ -27,6 +27,7 @@ func (s *script) scan() string {
 jobs:
   scan:
     title: Scan the network
+    section: Plant/Computers
     exec: ` + s.Argv("--subnet", "{subnet}", "--fast={fast}") + `
     args:
       subnet: {type: cidr, default: 10.0.4.0/24}
@@ -101,6 +102,9 @@ func TestARunIsFollowedToItsEnd(t *testing.T) {
 	job := s.json(200, "GET", "/api/v1/jobs", "")["jobs"].([]any)[0].(object)
 	if got := job["last_run"].(object)["id"]; got != id {
 		t.Errorf("last_run of the job = %v, want %v", got, id)
+	}
+	if job["section"] != "Plant/Computers" {
+		t.Errorf("section of the job = %v, want Plant/Computers", job["section"])
 	}
 }
 

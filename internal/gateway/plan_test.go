@@ -162,9 +162,9 @@ func TestAChangedSourceKeepsAValueThatMeansTheSame(t *testing.T) {
 		t.Errorf("back to the first definition: %v, want it pending", v)
 	}
 	plant.say(`{"level": 42}`)
-	s.reload(replaceOnce(t, base, "title: Tank", "title: Barrel"))
+	s.reload(replaceOnce(t, base, "title: Tank", "title: Barrel\n    section: Plant/Line 1"))
 	s.await("a new value", func(v object) bool {
-		return reflect.DeepEqual(v["value"], object{"level": 42.0}) && v["title"] == "Barrel"
+		return reflect.DeepEqual(v["value"], object{"level": 42.0}) && v["title"] == "Barrel" && v["section"] == "Plant/Line 1"
 	})
 }
 

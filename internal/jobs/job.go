@@ -61,6 +61,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 	object := wire.JobObject{
 		Name:        j.Name,
 		Title:       j.Title,
+		Section:     j.Section,
 		Args:        argsOf(j.Args),
 		Allowed:     allowed,
 		Confirm:     j.Confirm,

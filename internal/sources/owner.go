@@ -224,7 +224,7 @@ func (svc *Service) remove(ctx context.Context, e snapshot.Entry) error {
 	last := wire.Source{Key: e.Topic, Name: nameOf(e.Topic)}
 	_ = json.Unmarshal(left.Data, &last) // or it has put nothing
 	data, err := json.Marshal(wire.Source{
-		Key: last.Key, Name: last.Name, Title: last.Title, Show: last.Show,
+		Key: last.Key, Name: last.Name, Title: last.Title, Section: last.Section, Show: last.Show,
 		State: wire.SourceRemoved, Value: json.RawMessage("null"),
 	})
 	if err == nil {

@@ -245,7 +245,7 @@ func (s *poller) publish(snap wire.Source) {
 
 // encode completes a snapshot of the source and returns it as JSON.
 func (s *poller) encode(snap wire.Source) []byte {
-	snap.Key, snap.Name, snap.Title, snap.Show = s.key, s.Name, s.Title, s.show
+	snap.Key, snap.Name, snap.Title, snap.Section, snap.Show = s.key, s.Name, s.Title, s.Section, s.show
 	if snap.State != wire.SourceRemoved {
 		snap.Kind, snap.Upstream, snap.Inputs = s.Kind, s.upstream, s.from
 	}

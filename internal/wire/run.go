@@ -78,6 +78,7 @@ type Queue struct {
 type JobObject struct {
 	Name        string     `json:"name"`
 	Title       string     `json:"title"`
+	Section     string     `json:"section,omitempty"` // where it stands, such as Plant/Line 1; empty: in no section
 	Args        Args       `json:"args"`
 	Allowed     bool       `json:"allowed"`           // the user may start and cancel it
 	Confirm     string     `json:"confirm"`           // what people are asked before a start; empty: nothing

@@ -29,6 +29,7 @@ type Source struct {
 	Key       string          `json:"key"`
 	Name      string          `json:"name"`
 	Title     string          `json:"title"`
+	Section   string          `json:"section,omitempty"`  // where it stands, such as Plant/Line 1; empty: in no section
 	Kind      string          `json:"kind,omitempty"`     // such as http: where its values come from; empty: it is removed
 	Upstream  string          `json:"upstream,omitempty"` // that it asks; empty: none of the configuration
 	Inputs    []string        `json:"inputs,omitempty"`   // the names of the sources that it is computed from; nil: it is not
