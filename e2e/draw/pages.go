@@ -48,9 +48,9 @@ func sourceView(file string, set fixture.Set, name string) view {
 	if name == "tank" {
 		p.Plot = new(plotOf(p.Past))
 	}
-	for i, d := range p.Past.Days {
+	for i, d := range p.Past.Availability.Days {
 		bad := d.Failing + d.Stale
-		b := dayBar{X: i * 10, OK: d.OK * 32, Bad: bad * 32, None: d.Unknown * 32, Title: d.At.Format("2 Jan") + ": " + fmt.Sprintf("%.1f %% ok", d.OK*100)}
+		b := dayBar{X: i * 10, OK: d.OK * 32, Bad: bad * 32, None: d.Unknown * 32, Title: d.From.Format("2 Jan") + ": " + fmt.Sprintf("%.1f %% ok", d.OK*100)}
 		if bad > 0 {
 			b.Bad = max(b.Bad, 6)
 		}

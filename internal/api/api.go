@@ -168,14 +168,15 @@ type Deps struct {
 // An API answers requests. [New] makes one. It has no goroutine; [API.Watch] is to run in one.
 type API struct {
 	deps     Deps
-	clients  *slog.Logger                                     // logs to Clients
+	clients  *slog.Logger // logs to Clients
+	trends   trends
 	silences *idempotency.Keys[access.Identity, wire.Silence] // those that were made with an Idempotency-Key
 }
 
 // New returns an API.
 func New(deps Deps) *API {
 	return &API{
-		deps: deps, clients: slog.New(deps.Clients),
+		deps: deps, clients: slog.New(deps.Clients), trends: newTrends(deps),
 		silences: idempotency.New[access.Identity](idempotency.Options[wire.Silence]{}),
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 
@@ -14,4 +15,13 @@ func (a *API) Recovered(next http.HandlerFunc) http.Handler { return a.recovered
 // As is r of a user that the guard has let in.
 func As(r *http.Request, role config.Role) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{user: &access.User{Role: role}}))
+}
+
+// NewTrends returns what answers with the trends of all sources.
+func NewTrends(deps Deps) func(context.Context) (string, error) {
+	t := newTrends(deps)
+	return func(ctx context.Context) (string, error) {
+		s, err := t.get(ctx)
+		return string(bytes.Join(s.body, nil)), err
+	}
 }

@@ -12,6 +12,9 @@ import (
 // maxOutages is how many outages are listed.
 const maxOutages = 100
 
+// maxDays is how many days are listed.
+const maxDays = 30
+
 // windows are the times over which the availability of a source is calculated.
 var windows = []struct {
 	name string
@@ -76,7 +79,16 @@ func availabilityOf(name string, past archive.Past, now time.Time) wire.Availabi
 	}
 	for _, window := range windows {
 		shares := archive.Shares(past.Spans, now.Add(-window.span), now)
-		all.Windows = append(all.Windows, windowOf(window.name, window.span, shares))
+		all.Windows = append(all.Windows, wire.Window{Window: window.name, Shares: sharesOf(window.span, shares)})
+	}
+	year, month, day := now.Date()
+	for i := maxDays - 1; i >= 0; i-- {
+		from, to := time.Date(year, month, day-i, 0, 0, 0, 0, now.Location()), time.Date(year, month, day-i+1, 0, 0, 0, 0, now.Location())
+		if to.After(now) {
+			to = now
+		}
+		shares := sharesOf(to.Sub(from), archive.Shares(past.Spans, from, to))
+		all.Days = append(all.Days, wire.Day{From: utc(from), Shares: shares})
 	}
 	for _, s := range past.Spans {
 		if s.State != wire.SourceStale && s.State != wire.SourceFailing {
@@ -97,16 +109,16 @@ func availabilityOf(name string, past archive.Past, now time.Time) wire.Availabi
 	return all
 }
 
-// windowOf returns how a source was over one window.
-func windowOf(name string, span time.Duration, shares map[string]time.Duration) wire.Window {
-	share := func(d time.Duration) float64 { return float64(d) / float64(span) }
+// sharesOf returns how a source was over a time, in which it was in each state for so long.
+func sharesOf(span time.Duration, shares map[string]time.Duration) wire.Shares {
+	share := func(d time.Duration) float64 { return float64(d) / float64(max(span, 1)) }
 	var known time.Duration
 	for _, d := range shares {
 		known += d
 	}
 	ok, outage := shares[wire.SourceOK], shares[wire.SourceStale]+shares[wire.SourceFailing]
-	w := wire.Window{
-		Window: name, OK: share(ok), Stale: share(shares[wire.SourceStale]), Failing: share(shares[wire.SourceFailing]),
+	w := wire.Shares{
+		OK: share(ok), Stale: share(shares[wire.SourceStale]), Failing: share(shares[wire.SourceFailing]),
 		Pending: share(shares[wire.SourcePending]), Unknown: share(max(span-known, 0)),
 	}
 	if known > 0 {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -53,4 +54,17 @@ func TestAvailability(t *testing.T) {
 	available(100.0, 99.999, 99.999, 99.999)
 	s.spans.Enter("a", now.Add(-6*time.Hour), "failing", "")
 	available(75.0, 96.428, 98.75, 98.75)
+	_, got := do(t, h, "GET", "/api/v1/sources/a/availability", "")
+	days := got["days"].([]any)
+	day := func(i int) string {
+		d := days[len(days)-i].(map[string]any)
+		from, err := time.Parse(time.RFC3339, d["from"].(string))
+		if err != nil || from.Local().Hour() != 0 {
+			t.Errorf("a day begins at %v, want midnight", d["from"])
+		}
+		return fmt.Sprint(d["availability"], d["ok"], d["unknown"])
+	}
+	if len(days) != 30 || day(30) != "<nil> 0 1" || day(3) != "100 1 0" && day(4) != "100 1 0" {
+		t.Errorf("%d days, from %s, want 30, the first of which is unknown, and %v", len(days), day(30), days)
+	}
 }

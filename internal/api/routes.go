@@ -54,6 +54,7 @@ func (a *API) routes() []route {
 		{"POST /auth/logout", public, a.signOut},
 		{"GET /api/v1/me", public, a.me},
 		{"GET /api/v1/sources", view, a.listSources},
+		{"GET /api/v1/trends", view, a.getTrends},
 		{"GET /api/v1/sources/{name}", view, a.getSource},
 		{"GET /api/v1/sources/{name}/history", view, a.getHistory},
 		{"GET /api/v1/sources/{name}/polls", view, a.getPolls},

@@ -46,7 +46,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 	for name, v := range map[string]any{
 		"Source": wire.Source{}, "Sources": wire.Sources{}, "Show": wire.Show{}, "Alert": wire.Alert{},
 		"History": wire.History{}, "Polls": wire.Polls{}, "Poll": wire.Poll{}, "Availability": wire.Availability{},
-		"Window": wire.Window{}, "Outage": wire.Outage{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{}, "Runs": wire.Runs{},
+		"Window": wire.Window{}, "Day": wire.Day{}, "Trends": wire.Trends{}, "Trend": wire.Trend{}, "Outage": wire.Outage{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{}, "Runs": wire.Runs{},
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
 		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
