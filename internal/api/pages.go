@@ -60,6 +60,9 @@ func (a *API) gone(w http.ResponseWriter, r *http.Request, title, text string) {
 // A titled is what a page is about, for one that shows only that.
 type titled struct{ Title, Job string }
 
+// manifest answers with what a phone needs to install the page.
+func (a *API) manifest(w http.ResponseWriter, r *http.Request) { web.Manifest(w, r, "Tidewire") }
+
 func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview"})
 }

@@ -37,6 +37,7 @@ func (a *API) pages() []route {
 		{"GET /sources/{name}", view, a.sourcePage},
 		{"GET /jobs/{job}", view, a.jobPage},
 		{"GET /runs/{id}", view, a.runPage},
+		{"GET /manifest.webmanifest", public, a.manifest},
 		{"GET /old", public, web.Handler().ServeHTTP},
 	}
 }

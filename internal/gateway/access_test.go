@@ -72,6 +72,7 @@ var matrix = map[string]struct {
 	"GET /sources/{name}":                     {"view", "/sources/a", "", 200},
 	"GET /jobs/{job}":                         {"view", "/jobs/scan", "", 200},
 	"GET /runs/{id}":                          {"view", "/runs/SCAN", "", 200},
+	"GET /manifest.webmanifest":               {"public", "/manifest.webmanifest", "", 200},
 	"GET /old":                                {"public", "/old", "", 200},
 	"GET /tidewire.js":                        {"public", "/tidewire.js", "", 200},
 	"GET /static/{name}":                      {"public", "/static/none.js", "", 404},

@@ -47,7 +47,7 @@ import (
 // policy is the Content-Security-Policy of every response. Requests of the
 // page go to the API of its own origin; data: images are its masks.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-	"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+	"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
 // Handler returns a handler of the browser module at /tidewire.js, of the assets of pages at /static/<name>.<hash>.<ext>,

@@ -165,7 +165,7 @@ func TestSecurityHeaders(t *testing.T) {
 	h := web.Handler()
 	want := map[string]string{
 		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
-			"img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+			"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
 			"require-trusted-types-for 'script'; trusted-types 'none'",
 		"X-Content-Type-Options":     "nosniff",
 		"X-Frame-Options":            "DENY",
