@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/terminal"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -24,12 +25,13 @@ func silenceCommand() *cobra.Command {
 		Use:   "silence KEY",
 		Short: "Silence alerts for a time",
 		Long: `Silence keeps a gateway from telling anybody of some alerts for a time: of source/NAME, of job/NAME, of
-upstream/NAME, which is all that belongs to it, or of all. Of one that still fires at the end it tells then. The alerts
-stay visible meanwhile.
+section/PATH, which is all that stands in it or below it, of upstream/NAME, which is all that belongs to it, or of all.
+Of one that still fires at the end it tells then. The alerts stay visible meanwhile.
 
 --for takes a duration such as 30m, 2h or 7d; --until a time: 18:00, the next one; 2026-11-21 18:00; or with a
 zone, 2026-11-21T18:00:00Z. Unsilence ends a silence before its time.`,
 		Example: `  tidewire silence source/tank --for 2h --reason 'pump is serviced'
+  tidewire silence 'section/Plant/Line 1' --until 18:00 --reason 'new cameras'
   tidewire silence upstream/plant --until 18:00
   tidewire silence all --for 30m`,
 		Args:              arguments(1, 1),
@@ -69,8 +71,8 @@ func unsilenceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "unsilence ID|KEY",
 		Short: "End a silence before its time",
-		Long: `Unsilence ends a silence by its ID, or all silences of source/NAME, job/NAME, upstream/NAME or all. Of alerts
-that still fire and are not silenced otherwise, the gateway tells then.`,
+		Long: `Unsilence ends a silence by its ID, or all silences of source/NAME, job/NAME, section/PATH, upstream/NAME or all.
+Of alerts that still fire and are not silenced otherwise, the gateway tells then.`,
 		Example:           "  tidewire unsilence source/tank",
 		Args:              arguments(1, 1),
 		ValidArgsFunction: completeSilence,
@@ -210,11 +212,17 @@ func completeSubject(cmd *cobra.Command, args []string, _ string) ([]cobra.Compl
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	found := []cobra.Completion{wire.SilenceAll}
+	var sections []string
 	for _, s := range sources.Sources {
+		sections = append(sections, s.Section)
 		found = append(found, cobra.CompletionWithDesc(s.Key, text.Line(s.Title)))
 	}
 	for _, j := range jobs.Jobs {
+		sections = append(sections, j.Section)
 		found = append(found, cobra.CompletionWithDesc(wire.JobKey(j.Name), text.Line(j.Title)))
+	}
+	for _, path := range config.AllSections(sections) {
+		found = append(found, text.Line(wire.SectionKey(path)))
 	}
 	return found, cobra.ShellCompDirectiveNoFileComp
 }

@@ -150,6 +150,7 @@ type Subject struct {
 	Key      string // wire.SourceKey or wire.JobKey of Name
 	Name     string
 	Title    string           // for people
+	Section  string           // in which it stands, as a path; empty: in none
 	Headline string           // the member of a source's value that people are shown first; empty: the only one, or all of it
 	Upstream string           // that a source polls, or a job requests; empty: none
 	Secrets  *secret.Redactor // what errors of conditions do not show

@@ -25,7 +25,7 @@ func (s *Service) heardAlertLocked(key string, data []byte) {
 
 // heard is the alert of a record, for lists.
 func (r *record) heard(key string) (h heard) {
-	h.object = wire.AlertObject{Key: key, Title: r.Title, Upstream: r.Upstream, Alert: *r.Alert, Told: []wire.Told{}}
+	h.object = wire.AlertObject{Key: key, Title: r.Title, Section: r.Section, Upstream: r.Upstream, Alert: *r.Alert, Told: []wire.Told{}}
 	if name, ok := strings.CutPrefix(key, wire.JobKey("")); ok {
 		h.object.Job = name
 	} else {

@@ -36,6 +36,7 @@ type record struct {
 	If       string         `json:"if,omitempty"`       // the conditions by which it is in that state
 	Clear    string         `json:"clear,omitempty"`
 	Title    string         `json:"title,omitempty"` // of the subject
+	Section  string         `json:"section,omitempty"`
 	Upstream string         `json:"upstream,omitempty"`
 	Episode  string         `json:"episode,omitempty"`  // while firing
 	Items    []*notify.Item `json:"items,omitempty"`    // what notices refer to; while firing the first is how it began
@@ -174,7 +175,7 @@ func (s *Service) Forget() {
 func (s *Service) forgetLocked(key string) {
 	e := s.entryLocked(Subject{Key: key, Name: nameOf(key)})
 	r, _ := s.takeLeftLocked(e)
-	e.subject.Title, e.subject.Upstream = r.Title, r.Upstream
+	e.subject.Title, e.subject.Section, e.subject.Upstream = r.Title, r.Section, r.Upstream
 	s.resumeLocked(e, r, statusOf(r.Alert))
 	s.endLocked(e, nil)
 }
@@ -214,7 +215,7 @@ func (s *Service) recordLocked(e *entry) []byte {
 	if e.status == nil && len(e.outboxes) == 0 && (e.seen.Run == "" || e.owner == nil) {
 		return nil
 	}
-	r := record{Alert: e.shown, Title: e.subject.Title, Upstream: e.subject.Upstream}
+	r := record{Alert: e.shown, Title: e.subject.Title, Section: e.subject.Section, Upstream: e.subject.Upstream}
 	if m, ok := e.owner.(*Monitor); ok && e.status != nil {
 		r.If, r.Clear, r.Polls = textOf(m.alert.If), textOf(m.alert.Clear), m.state.polls
 		r.Clearing = s.deps.Clock.People(m.state.clearing)

@@ -78,7 +78,7 @@ func (s *Service) list() (wire.Alerts, []newest) {
 // objectLocked is an alert that is not clear for the list, with what it was told in no order.
 func (s *Service) objectLocked(e *entry) wire.AlertObject {
 	o := wire.AlertObject{
-		Key: e.subject.Key, Title: e.subject.Title, Upstream: e.subject.Upstream, Alert: *e.shown,
+		Key: e.subject.Key, Title: e.subject.Title, Section: e.subject.Section, Upstream: e.subject.Upstream, Alert: *e.shown,
 		Told: make([]wire.Told, 0, len(e.outboxes)),
 	}
 	if name, ok := strings.CutPrefix(e.subject.Key, wire.JobKey("")); ok {

@@ -22,8 +22,8 @@ func quietNow(all []*config.Quiet, now time.Time) (found []wire.Silence) {
 	return found
 }
 
-// inEffect returns why receivers are not told of alerts now, by what these are of: a key, upstream/NAME or all. Of several
-// reasons for the same it is the one that lasts longest.
+// inEffect returns why receivers are not told of alerts now, by what these are of: see [wire.Silence]. Of several reasons for
+// the same it is the one that lasts longest.
 func inEffect(silences []wire.Silence, now time.Time) map[string]*wire.Silenced {
 	found := map[string]*wire.Silenced{}
 	for _, one := range silences {
@@ -36,14 +36,18 @@ func inEffect(silences []wire.Silence, now time.Time) map[string]*wire.Silenced 
 
 // silencedBy returns why receivers are not told of a subject now, nil if they are: what lasts longest of what is in effect.
 func silencedBy(inEffect map[string]*wire.Silenced, of Subject, now time.Time) (is *wire.Silenced) {
-	keys := [...]string{wire.SilenceAll, of.Key, ""}
-	if of.Upstream != "" {
-		keys[2] = wire.UpstreamKey(of.Upstream)
-	}
-	for _, key := range keys {
+	look := func(key string) {
 		if why := inEffect[key]; why != nil && why.Until.After(now) && (is == nil || why.Until.After(is.Until)) {
 			is = why
 		}
+	}
+	look(wire.SilenceAll)
+	look(of.Key)
+	if of.Upstream != "" {
+		look(wire.UpstreamKey(of.Upstream))
+	}
+	for _, path := range config.SectionsOf(of.Section) {
+		look(wire.SectionKey(path))
 	}
 	return is
 }

@@ -87,6 +87,7 @@ func TestQuietOf(t *testing.T) {
 		quiet(t, "0 2 * * *", "UTC", time.Hour, "source/a", "job/b"),
 		quiet(t, "15 2 * * *", "UTC", time.Hour, "upstream/plant", "source/both"),
 		quiet(t, "20 2 * * *", "UTC", 30*time.Minute, "source/both"),
+		quiet(t, "25 2 * * *", "UTC", time.Hour, "section/Site/Hall"),
 	}
 	for _, tt := range []struct {
 		of            alert.Subject
@@ -99,6 +100,10 @@ func TestQuietOf(t *testing.T) {
 		{alert.Subject{Key: "job/a"}, "", ""},
 		{alert.Subject{Key: "source/plant"}, "", ""},
 		{alert.Subject{Key: "source/none"}, "", ""},
+		{alert.Subject{Key: "source/none", Section: "Site/Hall"}, "03:25", "25 2 * * *"},
+		{alert.Subject{Key: "source/both", Section: "Site/Hall/East"}, "03:25", "25 2 * * *"},
+		{alert.Subject{Key: "source/none", Section: "Site/Hall 2"}, "", ""},
+		{alert.Subject{Key: "source/none", Section: "Site"}, "", ""},
 	} {
 		until, reason := alert.QuietUntil(all, tt.of, now)
 		got := ""

@@ -36,7 +36,7 @@ func (a *API) acknowledge(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case body.Of == "":
 		parts = append(parts, problem.Part{Pointer: "#/of", Detail: "this is missing: write source/NAME or job/NAME"})
-	case body.Of == wire.SilenceAll, strings.HasPrefix(body.Of, wire.UpstreamKey("")):
+	case body.Of == wire.SilenceAll, strings.HasPrefix(body.Of, wire.UpstreamKey("")), strings.HasPrefix(body.Of, wire.SectionKey("")):
 		parts = append(parts, problem.Part{
 			Pointer: "#/of", Detail: "one alert is acknowledged at a time: write source/NAME or job/NAME",
 		})
@@ -93,14 +93,18 @@ func (a *API) findSubject(w http.ResponseWriter, r *http.Request, of string) boo
 // subjects returns the keys that a silence can be of.
 func subjects(cfg *config.Config) []string {
 	all := []string{wire.SilenceAll}
+	var sections []string
 	for _, u := range cfg.Upstreams {
 		all = append(all, wire.UpstreamKey(u.Name))
 	}
 	for _, s := range cfg.Sources {
-		all = append(all, wire.SourceKey(s.Name))
+		all, sections = append(all, wire.SourceKey(s.Name)), append(sections, s.Section)
 	}
 	for _, j := range cfg.Jobs {
-		all = append(all, wire.JobKey(j.Name))
+		all, sections = append(all, wire.JobKey(j.Name)), append(sections, j.Section)
+	}
+	for _, path := range config.AllSections(sections) {
+		all = append(all, wire.SectionKey(path))
 	}
 	return all
 }

@@ -89,7 +89,7 @@ func (s *someAlerts) changed() {
 func alertsConfig() *config.Config {
 	return &config.Config{
 		Upstreams: []*config.Upstream{{Name: "plant"}},
-		Sources:   []*config.Source{{Name: "tank"}, {Name: "calm"}},
+		Sources:   []*config.Source{{Name: "tank", Section: "Plant/Line 1"}, {Name: "calm"}},
 		Jobs:      []*config.Job{{Name: "a"}},
 	}
 }
@@ -103,8 +103,8 @@ func TestSilences(t *testing.T) {
 		made["of"] != "upstream/plant" || err != nil || time.Until(until).Round(time.Minute) != 2*time.Hour {
 		t.Errorf("a silence is answered %d %v", answer.StatusCode, made)
 	}
-	answer, made = do(t, handler, "POST", path, `{"of":"all","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`)
-	if answer.StatusCode != 201 || made["id"] != "s2" || made["reason"] != "" {
+	answer, made = do(t, handler, "POST", path, `{"of":"section/Plant","until":"`+time.Now().Add(time.Hour).Format(time.RFC3339)+`"}`)
+	if answer.StatusCode != 201 || made["id"] != "s2" || made["of"] != "section/Plant" || made["reason"] != "" {
 		t.Errorf("a silence until a time is answered %d %v", answer.StatusCode, made)
 	}
 	answer, list := do(t, handler, "GET", path, "")
@@ -164,7 +164,7 @@ func TestSilencesThatAreRefused(t *testing.T) {
 		status     int
 		want       []string // pointers and details, or the detail
 	}{
-		{silences, `{}`, 422, []string{"#/of this is missing: write source/NAME, job/NAME, upstream/NAME or all", "#/for this is missing: write a duration such as 1h, or until"}},
+		{silences, `{}`, 422, []string{"#/of this is missing: write source/NAME, job/NAME, section/PATH, upstream/NAME or all", "#/for this is missing: write a duration such as 1h, or until"}},
 		{silences, ``, 422, []string{"#/of this is missing", "#/for this is missing"}},
 		{silences, `{"of":"all","for":"1h","until":"2126-11-21T18:40:00Z"}`, 422, []string{"#/until there is a for, too"}},
 		{silences, `{"of":"all","for":"soon"}`, 422, []string{`#/for "soon" is no duration from 1s to 365d: write one such as 1h or 7d`}},
@@ -183,7 +183,10 @@ func TestSilencesThatAreRefused(t *testing.T) {
 		{silences, `{"of":"all","for":"1h"} more`, 400, []string{"the body goes on after its JSON value"}},
 		{silences, `{"of":"source/tnak","for":"1h"}`, 404, []string{`there is no "source/tnak": did you mean "source/tank"?`}},
 		{silences, `{"of":"tank","for":"1h"}`, 404, []string{`there is no "tank": did you mean "source/tank"?`}},
-		{silences, `{"of":"something else","for":"1h"}`, 404, []string{`there is no "something else": the keys are all, upstream/plant, source/tank, source/calm and job/a`}},
+		{silences, `{"of":"something else","for":"1h"}`, 404, []string{`there is no "something else": the keys are all, upstream/plant, source/tank, source/calm, job/a, section/Plant and section/Plant/Line 1`}},
+		{silences, `{"of":"section/Plant/Line 2","for":"1h"}`, 404, []string{`there is no "section/Plant/Line 2": did you mean "section/Plant/Line 1"?`}},
+		{silences, `{"of":"Line 1","for":"1h"}`, 404, []string{`there is no "Line 1": did you mean "section/Plant/Line 1"?`}},
+		{acknowledge, `{"of":"section/Plant"}`, 422, []string{"#/of one alert is acknowledged at a time"}},
 		{acknowledge, `{}`, 422, []string{"#/of this is missing: write source/NAME or job/NAME"}},
 		{acknowledge, `{"of":"all"}`, 422, []string{"#/of one alert is acknowledged at a time: write source/NAME or job/NAME"}},
 		{acknowledge, `{"of":"upstream/plant","reason":"` + long + `"}`, 422, []string{"#/reason ", "#/of one alert"}},

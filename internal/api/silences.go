@@ -126,7 +126,7 @@ func silenceOf(body wire.NewSilence, now time.Time) (s wire.Silence, parts []pro
 	}
 	s.Of = body.Of
 	if body.Of == "" {
-		wrong("of", "this is missing: write source/NAME, job/NAME, upstream/NAME or all")
+		wrong("of", "this is missing: write source/NAME, job/NAME, section/PATH, upstream/NAME or all")
 	}
 	switch {
 	case body.For != "" && body.Until != "":

@@ -241,7 +241,7 @@ const (
 type Quiet struct {
 	At     *At           // when it begins
 	For    time.Duration // how long it lasts, from a minute to 31 days
-	Of     []string      // wire.SourceKey, wire.JobKey and upstream/NAME of configured ones; or QuietAll alone
+	Of     []string      // wire.SourceKey, wire.JobKey, section/PATH and upstream/NAME of configured ones; or QuietAll alone
 	Reason string        // for people; may be empty
 }
 

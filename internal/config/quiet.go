@@ -32,8 +32,8 @@ func (r *reader) quietKeys(q *Quiet, at *timetableDraft) grammar.Keys {
 		grammar.Func("for", "how long it lasts, from `1m` to `744h` (31 days); it must be over before it begins again",
 			grammar.DurationText, func(v *grammar.Node) { q.For = readQuietFor(v) }).Also("duration length").Need("2h"),
 		grammar.Func("of",
-			"whose alerts: `all`, or a list of `source/NAME`, `job/NAME` and `upstream/NAME`, which is all of its sources "+
-				"and jobs",
+			"whose alerts: `all`, or a list of `source/NAME`, `job/NAME`, `section/PATH`, which is all that stands in it or below "+
+				"it, and `upstream/NAME`, which is all of its sources and jobs",
 			quietOfShape, func(v *grammar.Node) { q.Of = r.quietOf(v) }).Also("what targets scope").Need("all"),
 		grammar.Line("reason", "why, for people", &q.Reason).Also("title name description comment"),
 	}
@@ -129,14 +129,28 @@ func (r *reader) has(key string) (ok bool) {
 		_, ok = r.parts.sources[name]
 	case "job":
 		_, ok = r.parts.jobs[name]
+	case "section":
+		_, ok = slices.BinarySearch(r.sections(), name)
 	}
 	return ok
+}
+
+// sections returns the paths of all sections, in order.
+func (r *reader) sections() []string {
+	var paths []string
+	for _, s := range r.parts.sources {
+		paths = append(paths, s.Section)
+	}
+	for _, j := range r.parts.jobs {
+		paths = append(paths, j.Section)
+	}
+	return AllSections(paths)
 }
 
 // suggestKey tells how to correct a key that is not that of a part of the configuration.
 func (r *reader) suggestKey(got string) string {
 	known := []string{QuietAll}
-	for _, what := range []string{"upstream", "source", "job"} {
+	for _, what := range []string{"upstream", "source", "job", "section"} {
 		if r.has(what + "/" + got) {
 			return grammar.DidYouMean(what + "/" + got)
 		}
@@ -144,6 +158,9 @@ func (r *reader) suggestKey(got string) string {
 	known = appendKeys(known, "upstream/", r.parts.upstreams)
 	known = appendKeys(known, "source/", r.parts.sources)
 	known = appendKeys(known, "job/", r.parts.jobs)
+	for _, path := range r.sections() {
+		known = append(known, "section/"+path)
+	}
 	return grammar.Suggest(got, "words here", known)
 }
 

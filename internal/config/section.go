@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,6 +14,30 @@ const (
 	maxSectionDepth = 4
 	maxSectionPart  = 60 // characters
 )
+
+// SectionsOf returns the path of a section after those of the sections around it: for Plant/Line 1 they are Plant and
+// Plant/Line 1. It is nil if path is empty.
+func SectionsOf(path string) (all []string) {
+	for i := range len(path) {
+		if path[i] == '/' {
+			all = append(all, path[:i])
+		}
+	}
+	if path != "" {
+		all = append(all, path)
+	}
+	return all
+}
+
+// AllSections returns the paths of some sections and of those around them, each once and in order.
+func AllSections(paths []string) []string {
+	var all []string
+	for _, path := range paths {
+		all = append(all, SectionsOf(path)...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 const aSection = "write the path from the outermost section, such as Plant/Line 1"
 

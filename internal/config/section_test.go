@@ -2,11 +2,25 @@ package config_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/tidewire/tidewire/internal/config"
 )
+
+func TestSectionsOf(t *testing.T) {
+	for _, tt := range []struct{ paths, want []string }{
+		{nil, nil},
+		{[]string{""}, nil},
+		{[]string{"a/b/c"}, []string{"a", "a/b", "a/b/c"}},
+		{[]string{"a/b", "c", "", "a/b/c", "a b"}, []string{"a", "a b", "a/b", "a/b/c", "c"}},
+	} {
+		if got := config.AllSections(tt.paths); !slices.Equal(got, tt.want) {
+			t.Errorf("AllSections(%q) = %q, want %q", tt.paths, got, tt.want)
+		}
+	}
+}
 
 func TestSection(t *testing.T) {
 	sixty := strings.Repeat("ü", 60)
@@ -17,6 +31,25 @@ func TestSection(t *testing.T) {
 			t.Errorf("section: %s: %v", path, problems)
 		} else if c.Sources[0].Section != path || c.Jobs[0].Section != path {
 			t.Errorf("section: %s is read as %q and %q", path, c.Sources[0].Section, c.Jobs[0].Section)
+		}
+	}
+	c, problems := config.Load("t.yaml", []byte(`version: 1
+sources: {a: {file: x, section: Plant/Line 1}}
+jobs: {b: {exec: [date], section: Office}}
+quiet: [{at: "0 2 * * 0", for: 2h, of: [section/Plant, section/Office]}]
+`))
+	if problems != nil || !slices.Equal(c.Quiet[0].Of, []string{"section/Plant", "section/Office"}) {
+		t.Errorf("quiet = %+v, %v", c, problems)
+	}
+	for of, want := range map[string]string{
+		"section/Plants":       `of: unknown "section/Plants", did you mean "section/Plant"?`,
+		"Plant":                `of: unknown "Plant", did you mean "section/Plant"?`,
+		"section/Plant/Line 2": `of: unknown "section/Plant/Line 2", did you mean "section/Plant/Line 1"?`,
+	} {
+		_, problems := config.Load("t.yaml", fmt.Appendf(nil,
+			"version: 1\nsources: {a: {file: x, section: Plant/Line 1}}\nquiet: [{at: '@daily', for: 2h, of: %s}]", of))
+		if problems == nil || !strings.Contains(problems.Error(), want) {
+			t.Errorf("of: %s: %v, want %s", of, problems, want)
 		}
 	}
 	for yaml, want := range map[string]string{

@@ -47,7 +47,7 @@ func newWatch(t *testing.T, alert, more string) *watch {
 	w.yaml = withDir(t.TempDir()) + `
 notify: {ops: {http: http://ops.example/}}
 upstreams: {plant: {http: http://plant.example}}
-sources: {tank: {http: {upstream: plant, path: /}, every: 10s, jitter: 0, alert: ` + alert + "}}\n" + more
+sources: {tank: {section: Plant/Line 1, http: {upstream: plant, path: /}, every: 10s, jitter: 0, alert: ` + alert + "}}\n" + more
 	server := ssetest.NewServer(t, http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		w.mu.Lock()
@@ -257,6 +257,11 @@ func TestSilencedAlerts(t *testing.T) {
 		w.silence("upstream/plant", "5m")
 		w.passes(6*minute, "50")
 		w.wants("6s firing", "6s told firing", "1m0s "+silenced, "1m6s clear", "6m0s told resolved")
+	})
+	inWatch(t, "a silence of a section is of all below it", high, "", func(w *watch) {
+		w.silence("section/Plant", "5m")
+		w.passes(6*minute, "95")
+		w.wants("6s "+silenced, "5m0s firing", "5m0s told firing")
 	})
 	inWatch(t, "what fires and is over within a silence is told to nobody", high, "", func(w *watch) {
 		w.silence("source/tank", "5m")

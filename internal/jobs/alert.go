@@ -16,7 +16,7 @@ import (
 
 // newMonitor returns the alert of a job, nil if it has none.
 func (s *Service) newMonitor(j *Job) *alert.JobMonitor {
-	subject := alert.Subject{Key: j.key, Name: j.Name, Title: j.Title, Secrets: j.secrets}
+	subject := alert.Subject{Key: j.key, Name: j.Name, Title: j.Title, Section: j.Section, Secrets: j.secrets}
 	if j.HTTP != nil {
 		subject.Upstream = j.HTTP.Upstream.Name
 	}

@@ -113,7 +113,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 		s.limit = svc.deps.Upstreams.Group(s.upstream)
 	}
 	s.alert = svc.deps.Alerts.Monitor(alert.Subject{
-		Key: s.key, Name: cfg.Name, Title: cfg.Title, Headline: cfg.Show.Value, Upstream: s.upstream, Secrets: s.secrets,
+		Key: s.key, Name: cfg.Name, Title: cfg.Title, Section: cfg.Section, Headline: cfg.Show.Value, Upstream: s.upstream, Secrets: s.secrets,
 	}, cfg.Alert, func() { svc.deps.Scheduler.Schedule(alert.Key(s.key), 0) })
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{

@@ -58,7 +58,7 @@ type Acknowledged struct {
 // configuration that has begun, which nobody can end.
 type Silence struct {
 	ID     string    `json:"id"`
-	Of     string    `json:"of"` // the key of a source or a job, upstream/NAME for all that belongs to it, or SilenceAll
+	Of     string    `json:"of"` // the key of a source or a job, an UpstreamKey, a SectionKey, or SilenceAll
 	Since  time.Time `json:"since"`
 	Until  time.Time `json:"until"`
 	By     string    `json:"by"`     // who made it; empty: the configuration
@@ -70,6 +70,9 @@ const SilenceAll = "all"
 
 // UpstreamKey is what a silence of all that belongs to an upstream is of.
 func UpstreamKey(name string) string { return "upstream/" + name }
+
+// SectionKey is what a silence of a section is of: of all that stands in it or below it.
+func SectionKey(path string) string { return "section/" + path }
 
 // Silences is the answer with every silence that has not ended, the oldest first.
 type Silences struct {
@@ -103,6 +106,7 @@ type AlertObject struct {
 	Source   string `json:"source,omitempty"`   // its name
 	Job      string `json:"job,omitempty"`      // its name
 	Title    string `json:"title"`              // of the source or the job
+	Section  string `json:"section,omitempty"`  // in which that stands; empty: in none
 	Upstream string `json:"upstream,omitempty"` // that the source polls, or the job requests
 	Alert
 	About string `json:"about"` // why it is so, in one line for people: the newest error, or else the value; may be empty
