@@ -19,13 +19,19 @@ func TestMemory(t *testing.T) {
 	snapshottest.RunInBubble(t, func(*testing.T) snapshot.Store { return snapshot.NewMemory() })
 }
 
-// A Memory is no backend of several processes, but shows that a store like it, with handles that can die, would be.
+// A Memory is no backend of several processes, but shows that a store like it, with handles that can die or be cut off,
+// would be.
 func TestMemoryIsShared(t *testing.T) {
 	snapshottest.RunShared(t, func(t *testing.T) snapshottest.Shared {
 		m := snapshot.NewMemory()
 		return snapshottest.Shared{
 			Open: func(*testing.T) snapshot.Store { return snapshottest.NewProcess(m) },
 			Kill: func(_ *testing.T, s snapshot.Store) { s.(*snapshottest.Process).Kill() },
+			Cut: func(_ *testing.T, s snapshot.Store) {
+				s.(*snapshottest.Process).Cut()
+				go s.(*snapshottest.Process).Lose() // some time later
+			},
+			Heal: func(_ *testing.T, s snapshot.Store) { s.(*snapshottest.Process).Heal() },
 		}
 	})
 }

@@ -3,6 +3,7 @@ package snapshottest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,17 +11,19 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// A Process is a [snapshot.Store] that plays one of several processes which share another one, and which can die, or lose
-// what it holds. It is for tests of what it and the others do then. Its methods may be called from any goroutine. It owns no
-// goroutine, and works in a [testing/synctest] bubble.
+// A Process is a [snapshot.Store] that plays one of several processes which share another one, and which can die, lose
+// what it holds, or be cut off. It is for tests of what it and the others do then. Its methods may be called from any
+// goroutine. It owns no goroutine, and works in a [testing/synctest] bubble.
 //
 // Make one with [NewProcess].
 type Process struct {
 	snapshot.Store
 
-	mu     sync.Mutex // guards the fields below; after the store's own locks
-	dead   bool
-	claims []*processClaim
+	mu        sync.Mutex // guards the fields below; after the store's own locks
+	dead      bool
+	cut       chan struct{} // closed when it can be reached again; nil: it can
+	claims    []*processClaim
+	followers []*processFollower
 }
 
 // errDead is the error of a Process that has died.
@@ -64,8 +67,12 @@ func (p *Process) Lose() {
 // processClaim is a claim that can be lost.
 type processClaim struct {
 	snapshot.Claim
+	of   *Process
 	lost chan struct{}
 	over atomic.Bool // it was finished or released
+
+	mu   sync.Mutex // guards the field below
+	late []byte     // what was put while the Process was cut off
 }
 
 // Lost implements [snapshot.Claim].
@@ -73,22 +80,31 @@ func (c *processClaim) Lost() <-chan struct{} { return c.lost }
 
 // Put implements [snapshot.Claim].
 func (c *processClaim) Put(data []byte) {
-	if !c.isLost() {
+	switch {
+	case c.isLost():
+	case c.of.isCut():
+		c.mu.Lock()
+		c.late = data
+		c.mu.Unlock()
+	default:
 		c.Claim.Put(data)
 	}
 }
 
 // Finish implements [snapshot.Claim].
 func (c *processClaim) Finish(ctx context.Context, data []byte, retention time.Duration) error {
-	return c.end(func() error { return c.Claim.Finish(ctx, data, retention) })
+	return c.end(ctx, func() error { return c.Claim.Finish(ctx, data, retention) })
 }
 
 // Release implements [snapshot.Claim].
 func (c *processClaim) Release(ctx context.Context) error {
-	return c.end(func() error { return c.Claim.Release(ctx) })
+	return c.end(ctx, func() error { return c.Claim.Release(ctx) })
 }
 
-func (c *processClaim) end(how func() error) error {
+func (c *processClaim) end(ctx context.Context, how func() error) error {
+	if err := c.of.reach(ctx, c.lost); err != nil && err != errDead {
+		return err
+	}
 	if c.isLost() {
 		return snapshot.ErrLost
 	}
@@ -118,14 +134,14 @@ func (p *Process) isDead() bool {
 func (p *Process) Claim(
 	ctx context.Context, topic string, opts snapshot.ClaimOptions,
 ) (snapshot.Claim, snapshot.Entry, error) {
-	if p.isDead() {
-		return nil, snapshot.Entry{}, errDead
+	if err := p.reach(ctx, nil); err != nil {
+		return nil, snapshot.Entry{}, err
 	}
 	claim, entry, err := p.Store.Claim(ctx, topic, opts)
 	if claim == nil {
 		return nil, entry, err
 	}
-	c := &processClaim{Claim: claim, lost: make(chan struct{})}
+	c := &processClaim{Claim: claim, of: p, lost: make(chan struct{})}
 	p.mu.Lock()
 	dead := p.dead
 	if !dead {
@@ -141,28 +157,33 @@ func (p *Process) Claim(
 
 // Forget implements [snapshot.Store].
 func (p *Process) Forget(ctx context.Context, topic, run string) error {
-	if p.isDead() {
-		return errDead
+	if err := p.reach(ctx, nil); err != nil {
+		return err
 	}
 	return p.Store.Forget(ctx, topic, run)
 }
 
 // Sync implements [snapshot.Store].
 func (p *Process) Sync(ctx context.Context) error {
-	if p.isDead() {
-		return errDead
+	if err := p.reach(ctx, nil); err != nil {
+		return err
 	}
 	return p.Store.Sync(ctx)
 }
 
 // Follow implements [snapshot.Store].
 func (p *Process) Follow(ctx context.Context, fn func(snapshot.Entry), synced func()) error {
-	if p.isDead() {
-		return errDead
+	if err := p.reach(ctx, nil); err != nil {
+		return err
 	}
-	return p.Store.Follow(ctx, func(e snapshot.Entry) {
-		if !p.isDead() {
-			fn(e)
-		}
-	}, synced)
+	f := &processFollower{of: p, fn: fn}
+	p.mu.Lock()
+	p.followers = append(p.followers, f)
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.followers = slices.DeleteFunc(slices.Clone(p.followers), func(o *processFollower) bool { return o == f })
+	}()
+	return p.Store.Follow(ctx, f.hear, synced)
 }
