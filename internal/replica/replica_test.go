@@ -75,6 +75,37 @@ func TestUnits(t *testing.T) {
 	})
 }
 
+// A replica that is cut off while it buries another one is none any more as soon as its claims are lost.
+func TestCutOffWhileBurying(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := snapshottest.Distant(snapshot.NewMemory(), 5*time.Millisecond)
+		far, dying := snapshottest.NewProcess(store), snapshottest.NewProcess(store)
+		slow := &slowClaims{Store: far, callsOff: true}
+		a, b := open(t, store, "a", "1"), open(t, slow, "b", "1")
+		open(t, dying, "c", "1")
+		time.Sleep(time.Second)
+		slow.takes.Store(int64(time.Second))
+		dying.Kill()
+		time.Sleep(500 * time.Millisecond)
+		far.Cut()
+		time.Sleep(15 * time.Second)
+		if !b.IsMember() {
+			t.Error("a replica is none while it has its claims")
+		}
+		far.Lose()
+		synctest.Wait()
+		if b.IsMember() {
+			t.Error("a replica that has lost its claims takes itself for one")
+		}
+		time.Sleep(time.Minute)
+		far.Heal()
+		time.Sleep(2 * time.Second)
+		if len(a.Members()) != 2 || len(b.Members()) != 2 || !b.IsMember() {
+			t.Errorf("after that there are %v, or %v", a.Members(), b.Members())
+		}
+	})
+}
+
 // A unit that is on one replica is that one's own while it lives with the same configuration, and one other's otherwise.
 func TestUnitsOnOneReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -310,17 +341,21 @@ func TestFormatsRace(t *testing.T) {
 	}
 }
 
-// A slowClaims store takes its time for claims, which cannot be called off.
+// A slowClaims store takes its time for claims, which cannot be called off unless it says so.
 type slowClaims struct {
 	snapshot.Store
-	takes atomic.Int64
+	takes    atomic.Int64
+	callsOff bool
 }
 
 func (s *slowClaims) Claim(
 	ctx context.Context, topic string, opts snapshot.ClaimOptions,
 ) (snapshot.Claim, snapshot.Entry, error) {
 	time.Sleep(time.Duration(s.takes.Load()))
-	return s.Store.Claim(context.WithoutCancel(ctx), topic, opts)
+	if !s.callsOff {
+		ctx = context.WithoutCancel(ctx)
+	}
+	return s.Store.Claim(ctx, topic, opts)
 }
 
 // A replica that leaves while it comes back has left.

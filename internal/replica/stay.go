@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/snapshot"
@@ -34,7 +35,9 @@ func (r *Replica) stay(ctx context.Context) {
 		sayUnread(r.deps.Log, prefix, untold)
 		err := r.enter(ctx, refused == nil)
 		if err == nil {
-			err = errors.Join(r.bury(ctx), r.agree(ctx))
+			held, done := r.untilLost(ctx)
+			err = errors.Join(r.bury(held), r.agree(held))
+			done()
 		}
 		var pause <-chan time.Time
 		if err != nil && ctx.Err() == nil {
@@ -68,6 +71,30 @@ func (r *Replica) stay(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// untilLost returns a context that ends with ctx, with done, and when the entry of this process is lost: what waits for a
+// store that is out of reach must not keep that from being noticed.
+func (r *Replica) untilLost(ctx context.Context) (_ context.Context, done func()) {
+	r.mu.Lock()
+	claim := r.claim
+	r.mu.Unlock()
+	if claim == nil {
+		return ctx, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
+		select {
+		case <-claim.Lost():
+			cancel(snapshot.ErrLost)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		waiting.Wait()
 	}
 }
 
