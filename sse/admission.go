@@ -45,6 +45,21 @@ func (h *Hub) register(st *stream) Cause {
 	return ""
 }
 
+// isElsewhere reports whether HubOptions.TurnAway turns r away, whose stream st leaves the hub then, or if that panics.
+func (h *Hub) isElsewhere(r *http.Request, st *stream) (turned bool) {
+	if h.opts.TurnAway == nil {
+		return false
+	}
+	turned = true
+	defer func() {
+		if turned {
+			h.unregister(st)
+		}
+	}()
+	turned = h.opts.TurnAway(r)
+	return turned
+}
+
 // closing returns why the hub takes no streams any more, "" if it does.
 func (h *Hub) closing() Cause {
 	h.mu.Lock()
@@ -130,15 +145,18 @@ func refusedEvent(names []string) []byte {
 	return Event{Name: "refused", Data: data}.appendBody(nil)
 }
 
-// turnAway tells a client to come back in 5 to 30 seconds, or as those whose stream Drain has ended. To one that asks for an event stream it says so with a
-// stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
+// turnAway tells a client to come back in 5 to 30 seconds, or as those whose stream Drain or End has ended. To one that asks
+// for an event stream it says so with a stream that ends at once, since any status but 200 would end an EventSource for good (WHATWG HTML §9.2.3); to others
 // with 503. That stream is a whole event: a `retry:` without the end of its block is lost on some clients, and some make
 // an empty message of a block without data.
 func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(r, why)
 	wait := spread(5*time.Second, 30*time.Second)
-	if why == CauseDrained { // a client may be one of those, brought back by a balancer that does not know yet
+	switch why {
+	case CauseDrained: // a client may be one of those, brought back by a balancer that does not know yet
 		wait = h.awhile()
+	case CauseElsewhere:
+		wait = soon()
 	}
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		setStreamHeaders(w.Header())
@@ -151,5 +169,9 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	}
 	shareDefault(w.Header(), "Cache-Control", cacheControl)
 	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	http.Error(w, "too many streams are open, or the server is stopping", http.StatusServiceUnavailable)
+	text := "too many streams are open, or the server is stopping"
+	if why == CauseElsewhere {
+		text = "this process cannot serve the stream now, others may"
+	}
+	http.Error(w, text, http.StatusServiceUnavailable)
 }

@@ -60,12 +60,15 @@ func (h *Hub) End(over func(subject any) bool, reason string) {
 	h.mu.Unlock()
 	for _, st := range streams {
 		if over(st.subject) {
-			bye := Event{Name: "bye", Data: []byte(reason), Retry: spread(100*time.Millisecond, 2*time.Second)}
+			bye := Event{Name: "bye", Data: []byte(reason), Retry: soon()}
 			st.part.Store(&parting{bye.appendBody(nil), CauseForbidden})
 			st.nudge()
 		}
 	}
 }
+
+// soon is when a client should come back that another process can serve.
+func soon() time.Duration { return spread(100*time.Millisecond, 2*time.Second) }
 
 // parting is the last that a stream sends, and why it ends.
 type parting struct {

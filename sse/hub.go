@@ -44,6 +44,12 @@ type HubOptions struct {
 	// instead of the request, and [Hub.End] and the [Observer] get it. It is called on the request's goroutine, with no
 	// lock held, and perhaps more than once.
 	Subject func(*http.Request) any
+	// TurnAway, if not nil, is asked whether a client is to be turned away like one beyond MaxStreams, but to come back
+	// within two seconds, when another process behind the same address may have the request: for instance because this
+	// one knows less than the client has seen (see [RequestLastEventID]). It is called on the request's goroutine, with
+	// no lock held, before anything is attached or written. It may take a while: the request counts as a stream by then,
+	// and a [Hub.End] during the call ends it.
+	TurnAway func(*http.Request) bool
 	// AllowedOrigins are the origins, such as "https://example.org", whose pages may read the streams (CORS), with
 	// credentials, and the other answers of handlers that ask [Hub.AllowOrigin]. They are compared exactly; "*" is
 	// none. Empty means that the hub sets no CORS header.

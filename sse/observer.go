@@ -28,8 +28,8 @@ type Observer struct {
 	Opened func(Engine)
 	// Ended is called once for each Opened.
 	Ended func(Ended)
-	// Refused is called for each request that gets no stream because of a limit or since the hub's streams are ending,
-	// or is refused by [HubOptions].OnSubscribe. Not for topics that are left out of a stream ([StreamOptions].Partial).
+	// Refused is called for each request that gets no stream because of a limit, since the hub's streams are ending, or
+	// since [HubOptions].TurnAway says so, or is refused by [HubOptions].OnSubscribe. Not for topics that are left out of a stream ([StreamOptions].Partial).
 	Refused func(Refused)
 }
 
@@ -61,7 +61,7 @@ type Refused struct {
 type Cause string
 
 // The causes. CauseDrained, CauseStopped and CauseForbidden are of ends and of refusals. Those above them are of ends
-// alone, CauseStalled and CauseTimeout of them evictions; those between, which name limits, of refusals alone.
+// alone, CauseStalled and CauseTimeout of them evictions; those between are of refusals alone.
 const (
 	CauseFinished  Cause = "finished"  // the run has had its terminal, or was removed
 	CauseLeft      Cause = "left"      // the client closed
@@ -73,6 +73,7 @@ const (
 	CauseTotal     Cause = "total"     // refused by MaxStreams
 	CauseQuota     Cause = "quota"     // refused by one of Quotas
 	CauseTopic     Cause = "topic"     // refused by MaxStreamsPerTopic, or a Manager's MaxRequestTopics
+	CauseElsewhere Cause = "elsewhere" // refused by TurnAway
 	CauseForbidden Cause = "forbidden" // refused by OnSubscribe, or ended by Hub.End
 )
 

@@ -100,6 +100,10 @@ func (h *Hub) admit(w http.ResponseWriter, r *http.Request, opts StreamOptions) 
 		h.turnAway(w, r, why)
 		return nil, nil
 	}
+	if h.isElsewhere(r, st) {
+		h.turnAway(w, r, CauseElsewhere)
+		return nil, nil
+	}
 	if opts.Pause > 0 {
 		st.pause = &pause{length: opts.Pause}
 		st.home.resting.awake.Add(1)

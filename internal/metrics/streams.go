@@ -57,7 +57,7 @@ func (s *streamMetrics) register(r *prometheus.Registry) {
 	for _, c := range []sse.Cause{sse.CauseFinished, sse.CauseLeft, sse.CauseStalled, sse.CauseTimeout, sse.CauseReset, sse.CauseDrained, sse.CauseStopped, sse.CauseForbidden} {
 		s.ended.WithLabelValues(string(c))
 	}
-	for _, c := range []sse.Cause{sse.CauseTotal, sse.CauseQuota, sse.CauseTopic, sse.CauseForbidden, sse.CauseDrained, sse.CauseStopped} {
+	for _, c := range []sse.Cause{sse.CauseTotal, sse.CauseQuota, sse.CauseTopic, sse.CauseElsewhere, sse.CauseForbidden, sse.CauseDrained, sse.CauseStopped} {
 		s.refused.WithLabelValues(string(c))
 	}
 	for _, r := range []sse.Resume{sse.ResumeFresh, sse.ResumeCurrent, sse.ResumeReplayed, sse.ResumeGap, sse.ResumeResent, sse.ResumeEnded} {
