@@ -159,6 +159,9 @@ type Deps struct {
 	Newer func() bool
 	// Stopping is closed when the gateway begins to stop: requests do not wait for other replicas then.
 	Stopping <-chan struct{}
+	// Behind reports whether a client should come back, to another replica: this one does not know what the others do, or,
+	// for a client that has seen another state than the newest here, whether that is newer. It may take a second.
+	Behind func(ctx context.Context, hasSeen bool) bool
 	// StoreFails reports whether state cannot be stored now.
 	StoreFails func() bool
 	// Metrics answers GET /metrics. Nil means that there are none.

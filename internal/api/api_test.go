@@ -185,6 +185,7 @@ func newServices(t *testing.T) (*services, http.Handler) {
 		Ready:      func() bool { return true },
 		Newer:      func() bool { return false },
 		StoreFails: func() bool { return s.storeFails },
+		Behind:     func(context.Context, bool) bool { return false },
 	}).Handler()
 }
 

@@ -66,6 +66,17 @@ func (a *API) newestOfAll(member string, topics []*sse.Topic) state {
 func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() (state, bool), topics ...*sse.Topic) {
 	now, ok := current()
 	prefer := negotiate.PreferWait(r.Header, maxWait)
+	if r.Header.Get("If-None-Match") != "" && ok {
+		isNewest := negotiate.HasTag(r.Header, now.tag)
+		if (prefer.Waits || !isNewest) && a.deps.Behind(r.Context(), !isNewest) {
+			failForNow(w, r, http.StatusServiceUnavailable,
+				"this replica cannot find out what the others do, which may be newer than what it knows", replicaAgain)
+			return
+		}
+		if !isNewest {
+			now, ok = current() // which has found out
+		}
+	}
 	if ok && prefer.Waits && negotiate.HasTag(r.Header, now.tag) {
 		known, took := now.tag, time.Duration(0)
 		ctx, cancel := context.WithTimeout(r.Context(), prefer.Duration)

@@ -317,6 +317,7 @@ func (g *gateway) newHub(live context.Context) *sse.Hub {
 		Quotas:      []sse.Quota{api.Quota(g.guard, maxClientStreams)},
 		OnSubscribe: api.Authorise,
 		Subject:     api.Subject,
+		TurnAway:    g.turnAway,
 		Observer:    g.observer.Streams,
 		Logger:      g.clients,
 	})
@@ -370,6 +371,7 @@ func (g *gateway) newAPI(opts Options) *api.API {
 		Ready:         g.isReady,
 		Newer:         func() bool { return g.replica.Refused() != nil },
 		Stopping:      g.stopping.Done(),
+		Behind:        g.isBehind,
 		StoreFails:    func() bool { return g.storeError() != nil },
 	}
 	if opts.Metrics != nil {

@@ -102,13 +102,11 @@ func (g *gateway) storeError() error {
 	return nil
 }
 
-// isReady reports whether this process should get requests: it is at work, and if it shares the store, it holds a lease.
-// It does while its servers choose another leader, which all replicas wait for at once: a balancer would have nobody left.
+// isReady reports whether this process should get requests: it is at work, and if it shares the store, it is one of the
+// replicas. It is while its servers choose another leader, which all replicas wait for at once: a balancer would have
+// nobody left.
 func (g *gateway) isReady() bool {
-	if !g.ready.Load() || g.replica.Refused() != nil {
-		return false
-	}
-	return g.nats == nil || g.nats.Status().Owner != "" // there is none before it knows what the store has
+	return g.ready.Load() && (g.replica == nil || g.replica.IsMember())
 }
 
 // storeStatus says how the store is now, nil for one in memory.

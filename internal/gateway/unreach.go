@@ -1,6 +1,40 @@
 package gateway
 
-import "context"
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/tidewire/tidewire/sse"
+)
+
+// syncWithin bounds the time in which a replica finds out what the store has, before a client comes back to another one.
+const syncWithin = time.Second
+
+// isBehind reports whether a client should come back, to another replica through a balancer, rather than be told what this
+// process knows: this one does not hear of what the others do; or the client has seen something that is not the newest here,
+// and it cannot be found out now whether that is newer. So what a client has seen does not go back. One that has seen
+// nothing is told what there is.
+func (g *gateway) isBehind(ctx context.Context, hasSeen bool) bool {
+	switch {
+	case g.replica == nil:
+		return false
+	case !g.replica.IsMember():
+		return true
+	case !hasSeen:
+		return false
+	case g.storeError() != nil:
+		return true
+	}
+	ctx, done := context.WithTimeout(ctx, syncWithin)
+	defer done()
+	return g.store.Sync(ctx) != nil
+}
+
+// turnAway is [gateway.isBehind] for streams.
+func (g *gateway) turnAway(r *http.Request) bool {
+	return g.isBehind(r.Context(), sse.RequestLastEventID(r) != "")
+}
 
 // unreachable is the reason with which streams end when this replica does not know any more what the others do.
 const unreachable = `{"reason":"store"}`
