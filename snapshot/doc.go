@@ -17,7 +17,8 @@
 // that: the follower then sees the new run's Live entry at once, and never a Gone of the run before it.
 //
 // A run whose writer is gone, or has released it, becomes an Orphan: its state stands, and no claim replaces it. Whoever
-// adopts the run (ClaimOptions.Adopt) makes it Live again and goes on, or gives it an end.
+// adopts the run (ClaimOptions.Adopt) makes it Live again and goes on, or gives it an end. [ClaimOrAdopt] is for writers
+// that go on with whatever is there.
 //
 // # Order and loss
 //

@@ -114,10 +114,7 @@ func (s *sharedSessions) told(key string, record []byte) {
 // makes it, and who finds something else in its place.
 func (g *gateway) sharedKey(ctx context.Context) (key [sealSize]byte, err error) {
 	for keep := true; ; {
-		claim, entry, err := g.store.Claim(ctx, accessPrefix+sealKey, snapshot.ClaimOptions{KeepFinal: keep})
-		if err == nil && claim == nil && entry.State == snapshot.Orphan { // whoever made it has died over it
-			claim, entry, err = g.store.Claim(ctx, accessPrefix+sealKey, snapshot.ClaimOptions{Adopt: entry.Run})
-		}
+		claim, entry, err := snapshot.ClaimOrAdopt(ctx, g.store, accessPrefix+sealKey, snapshot.ClaimOptions{KeepFinal: keep})
 		switch {
 		case err != nil:
 			return key, err

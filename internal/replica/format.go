@@ -152,10 +152,7 @@ func (r *Replica) agree(ctx context.Context) error {
 // mark marks the store with a version, unless somebody else does.
 func (r *Replica) mark(ctx context.Context, version int) error {
 	topic := formatPrefix + strconv.Itoa(version)
-	claim, entry, err := r.deps.Store.Claim(ctx, topic, snapshot.ClaimOptions{KeepFinal: true})
-	if err == nil && claim == nil && entry.State == snapshot.Orphan { // whoever began it has died over it
-		claim, _, err = r.deps.Store.Claim(ctx, topic, snapshot.ClaimOptions{Adopt: entry.Run})
-	}
+	claim, _, err := snapshot.ClaimOrAdopt(ctx, r.deps.Store, topic, snapshot.ClaimOptions{KeepFinal: true})
 	if err != nil || claim == nil {
 		return err
 	}

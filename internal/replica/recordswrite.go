@@ -80,10 +80,7 @@ func (r *Records) drop(key string) {
 
 // claim takes a topic, or adopts it. The claim is nil if another replica holds it.
 func (r *Records) claim(ctx context.Context, topic string) (snapshot.Claim, error) {
-	claim, entry, err := r.opts.Store.Claim(ctx, topic, snapshot.ClaimOptions{})
-	if err == nil && claim == nil && entry.State == snapshot.Orphan {
-		claim, entry, err = r.opts.Store.Claim(ctx, topic, snapshot.ClaimOptions{Adopt: entry.Run})
-	}
+	claim, entry, err := snapshot.ClaimOrAdopt(ctx, r.opts.Store, topic, snapshot.ClaimOptions{})
 	if err == nil && claim == nil && len(entry.Data) == 0 {
 		err = errors.New("another replica is about to write it, or to end it")
 	}

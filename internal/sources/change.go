@@ -8,6 +8,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/reconcile"
 	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/snapshot"
 )
 
 // A change leads from the sources at work to those of another configuration.
@@ -35,7 +36,7 @@ func (svc *Service) Prepare(ctx context.Context, cfg *config.Config) (reconcile.
 		if _, changed := c.Replaced(p); changed || !svc.isMine(p.Source) {
 			continue
 		}
-		if p.claim, p.left, err = svc.claim(ctx, p.key); err != nil {
+		if p.claim, p.left, err = snapshot.ClaimOrAdopt(ctx, svc.deps.Store, p.key, snapshot.ClaimOptions{}); err != nil {
 			c.Withdraw(context.WithoutCancel(ctx))
 			return nil, fmt.Errorf("claim %s: %w", p.key, err)
 		}

@@ -182,19 +182,9 @@ func (svc *Service) fill(ctx context.Context, e snapshot.Entry) (isTaken bool, e
 	return false, nil
 }
 
-// claim takes the topic of a source, or adopts it together with what its owner has left. The claim is nil if there is an
-// owner.
-func (svc *Service) claim(ctx context.Context, key string) (snapshot.Claim, snapshot.Entry, error) {
-	claim, entry, err := svc.deps.Store.Claim(ctx, key, snapshot.ClaimOptions{})
-	if err != nil || claim != nil || entry.State != snapshot.Orphan {
-		return claim, entry, err
-	}
-	return svc.deps.Store.Claim(ctx, key, snapshot.ClaimOptions{Adopt: entry.Run})
-}
-
 // takeVacant makes this process the owner of a source that it follows, if nobody else is.
 func (svc *Service) takeVacant(ctx context.Context, name string) (isTaken bool, err error) {
-	claim, left, err := svc.claim(ctx, wire.SourceKey(name))
+	claim, left, err := snapshot.ClaimOrAdopt(ctx, svc.deps.Store, wire.SourceKey(name), snapshot.ClaimOptions{})
 	if claim == nil || err != nil {
 		return false, err
 	}
