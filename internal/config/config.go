@@ -48,6 +48,7 @@ type Config struct {
 
 	Listen    string         // host:port to serve on, or unix: and an absolute path; 127.0.0.1:8480 unless set
 	Socket    Socket         // of unix:
+	Page      Page           // how the page looks
 	PublicURL *url.URL       // the address that people use: scheme, host and path; nil: Listen
 	Forwarded []netip.Prefix // proxies trusted to give the client's address, but not to name people; or [UnixPeers]
 	TLS       *TLS           // nil: clear text

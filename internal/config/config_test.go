@@ -166,6 +166,9 @@ func TestEveryKey(t *testing.T) {
 	if want, err := filepath.Abs("testdata/data"); err != nil || *c.Store != (config.Store{Dir: want, Keep: 720 * time.Hour, MaxSize: 2e9}) {
 		t.Errorf("Store = %v, want %s, %v", c.Store, want, err)
 	}
+	if p := c.Page; p.Title != "Plant 7" || p.Logo.Type != "image/svg+xml" || !strings.Contains(string(p.CSS.Data), "#a40") || len(p.Embed) != 1 {
+		t.Errorf("Page = %+v", p)
+	}
 	if a, want := c.Access, (&config.Access{
 		Anonymous: config.RoleViewer,
 		Tokens: []*config.Token{
@@ -394,7 +397,7 @@ func TestDefaults(t *testing.T) {
 // TestNothing: what is empty or commented out but for its key is nothing.
 func TestNothing(t *testing.T) {
 	c := load(t, "version: 1\nupstreams:\nsources:\n#  a: {exec: [a]}\njobs: {}\n")
-	want := &config.Config{Listen: "127.0.0.1:8480", Socket: config.Socket{Mode: 0o600, UID: -1, GID: -1}}
+	want := &config.Config{Listen: "127.0.0.1:8480", Page: config.Page{Title: "Tidewire"}, Socket: config.Socket{Mode: 0o600, UID: -1, GID: -1}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("Load = %+v, want %+v", c, want)
 	}

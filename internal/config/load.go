@@ -93,7 +93,7 @@ type fileReader struct {
 }
 
 func newFileReader() *fileReader {
-	f := &fileReader{c: &Config{Listen: defaultListen, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}, pace: builtIn}
+	f := &fileReader{c: &Config{Listen: defaultListen, Page: Page{Title: defaultTitle}, Socket: Socket{Mode: 0o600, UID: -1, GID: -1}}, pace: builtIn}
 	f.parts.upstreams, f.parts.notify = map[string]*Upstream{}, map[string]*Notify{}
 	f.parts.sources, f.parts.jobs = map[string]*Source{}, map[string]*Job{}
 	f.looked = map[string]bool{}
@@ -138,6 +138,7 @@ func (f *fileReader) keys() grammar.Keys {
 				"front. Everything is also served below its path",
 			httpkind.AddressShape, func(v *grammar.Node) { f.c.PublicURL = readPublicURL(v) }).
 			Also("base_url external_url url"),
+		grammar.Section("page", "how the page looks", "page", pageKeys(&f.c.Page)).Also("ui theme web"),
 		grammar.Func("trust_forwarded",
 			"the proxies in front whose `X-Forwarded-For` gives the client's address: an address, a subnet, "+
 				"`unix` for the unix socket, or a list of them. They do not sign people in",

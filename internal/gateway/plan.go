@@ -70,6 +70,7 @@ func (c settingsChange) Difference() (d reconcile.Difference) {
 	}{
 		{"access", config.Same(c.from.Access, c.to.Access)},
 		{"audit", c.from.Audit == c.to.Audit},
+		{"page", config.Same(c.from.Page, c.to.Page)},
 		{"public_url", config.Same(c.from.PublicURL, c.to.PublicURL)},
 		{"trust_forwarded", config.Same(c.from.Forwarded, c.to.Forwarded)},
 	} {
