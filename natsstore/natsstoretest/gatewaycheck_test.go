@@ -102,6 +102,10 @@ func TestCheckGateways(t *testing.T) {
 
 		"N falls": {"b", func(s *story) { s.find(50.93, isEvent, "c0").N = 1 }},
 		"N stays": {"", func(s *story) { s.find(50.93, isEvent, "c0").N = s.find(49.93, isEvent, "c0").N }},
+		"a value goes back": {"b", func(s *story) {
+			e := s.find(50.93, isEvent, "c0")
+			e.Run, e.Value = "T", e.Value-3
+		}},
 		"a run after its end": {"b", func(s *story) {
 			s.add(39.95, record{What: isEvent, By: "c1", Name: "j", Run: "a", N: 9, Status: "running"})
 		}},

@@ -125,7 +125,10 @@ func (r *reader) connect(ctx context.Context) (code int, ended string) {
 
 // event puts one into the log, and returns the status of a run that has ended.
 func (r *reader) event(data string) string {
-	var is struct{ Key, Name, ID, Job, Status string }
+	var is struct {
+		Key, Name, ID, Job, Status string
+		Value                      any
+	}
 	if json.Unmarshal([]byte(data), &is) != nil {
 		return ""
 	}
@@ -135,7 +138,8 @@ func (r *reader) event(data string) string {
 	if r.is.Run != "" {
 		e.Status = is.Status
 	} else if strings.HasPrefix(is.Key, "source/") {
-		e.Name = is.Name
+		value, _ := is.Value.(float64)
+		e.Name, e.Value = is.Name, int(value)%fires
 	} else {
 		return "" // of the configuration, or that alerts have changed
 	}

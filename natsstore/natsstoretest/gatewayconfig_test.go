@@ -34,7 +34,7 @@ func (f *chaosFleet) configuration(t *testing.T) string {
 		i, _ := strconv.Atoi(name[1:])
 		upstream, alert := i%12, ""
 		if name[0] == 'a' {
-			upstream, alert = 12+i, ", alert: {if: . >= 1000000, notify: told}"
+			upstream, alert = 12+i, fmt.Sprintf(", alert: {if: . >= %d, notify: told}", fires)
 			f.log.add(record{What: hasAlert, Name: name})
 		}
 		fmt.Fprintf(&b, "  %s: {http: {upstream: u%d, path: /source/%s}%s}\n", name, upstream, name, alert)

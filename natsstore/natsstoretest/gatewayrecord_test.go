@@ -28,6 +28,7 @@ type record struct {
 	For    time.Duration `json:"for,omitempty"`
 	Wall   *time.Time    `json:"wall,omitempty"` // by the wall clock, as it is without steps
 	Text   string        `json:"text,omitempty"`
+	Value  int           `json:"value,omitempty"` // of a source, but for what says whether the condition of its alert holds; 0: none
 	Sizes  *sizes        `json:"sizes,omitempty"`
 }
 
@@ -61,7 +62,7 @@ const (
 	isAsked    = "asked"    // a client asks for a start [ID, By: the gateway, or empty: the balancer; Name: the job, Key]
 	isAnswered = "answered" // [ID, Code, Run]
 	isOpened   = "opened"   // a client begins to watch a run, a source, or everything, and connects again by itself [By: the client; Name and Run, Name, or neither; For: the pause between events that it asks for]
-	isEvent    = "event"    // the client gets an event [By, Name; of a run or source Run, N; of a run Status]
+	isEvent    = "event"    // the client gets an event [By, Name; of a run or source Run, N; of a run Status; of a source Value]
 	isLeft     = "left"     // the client has ended it by itself, or got 204 [By, Name and Run as before, Code]
 	isEnd      = "end"      // how a run has ended according to a gateway [By, Name: the job, Run, Status, Text: all that must be equal]
 	isMissing  = "missing"  // a gateway does not know a run that it should know [By, Run]

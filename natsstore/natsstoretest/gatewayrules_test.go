@@ -122,10 +122,17 @@ func (l *gatewayLog) clientEnds() {
 // numbers checks what clients are told in which order.
 func (l *gatewayLog) numbers() {
 	type place struct{ by, name, run string }
-	newest := map[place]record{}
+	newest, shown := map[place]record{}, map[place]record{}
 	for _, e := range l.all {
 		if e.What != isEvent || e.Run == "" {
 			continue
+		}
+		if e.Value != 0 { // of a source, also at another gateway, where its events have other numbers
+			p := place{by: e.By, name: e.Name}
+			if last := shown[p]; e.Value < last.Value {
+				l.fail("b", e.At, "%s is shown value %d of %s, and was shown %d at %v", e.By, e.Value, e.Name, last.Value, last.At)
+			}
+			shown[p] = e
 		}
 		p := place{e.By, e.Name, e.Run}
 		last, ok := newest[p]

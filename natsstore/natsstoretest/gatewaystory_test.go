@@ -30,7 +30,7 @@ func (s *story) polled(from, to float64, by string) {
 	for at := from; at <= to; at++ {
 		s.takes(at, at+0.02, record{What: isPoll, By: by, Name: "s"}, 200)
 		s.next++
-		s.add(at+0.03, record{What: isEvent, By: "c0", Name: "s", Run: "S", N: uint64(s.next)})
+		s.add(at+0.03, record{What: isEvent, By: "c0", Name: "s", Run: "S", N: uint64(s.next), Value: s.next})
 	}
 }
 

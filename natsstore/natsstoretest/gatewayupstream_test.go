@@ -146,13 +146,16 @@ func (b *backend) told(r *http.Request) {
 	}
 }
 
-// value returns the next value of a source: a number that grows, and from 1,000,000 on if the condition of its alert holds.
+// fires is what is added to the value of a source while the condition of its alert holds.
+const fires = 1_000_000
+
+// value returns the next value of a source: a number that grows, and with fires if the condition of its alert holds.
 func (b *backend) value(name string) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.polls[name]++
 	if b.firing[name] {
-		return 1_000_000 + b.polls[name]
+		return fires + b.polls[name]
 	}
 	return b.polls[name]
 }
