@@ -153,10 +153,11 @@ func (h *Hub) turnAway(w http.ResponseWriter, r *http.Request, why Cause) {
 	h.refused(r, why)
 	wait := spread(5*time.Second, 30*time.Second)
 	switch why {
+	case CauseElsewhere: // by another connection, or a balancer of connections would bring it here again
+		wait = soon()
+		w.Header().Set("Connection", "close")
 	case CauseDrained: // a client may be one of those, brought back by a balancer that does not know yet
 		wait = h.awhile()
-	case CauseElsewhere:
-		wait = soon()
 	}
 	if strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		setStreamHeaders(w.Header())

@@ -159,8 +159,8 @@ type Deps struct {
 	Newer func() bool
 	// Stopping is closed when the gateway begins to stop: requests do not wait for other replicas then.
 	Stopping <-chan struct{}
-	// Behind reports whether a client should come back, to another replica: this one does not know what the others do, or,
-	// for a client that has seen another state than the newest here, whether that is newer. It may take a second.
+	// Behind reports whether a client should come back, to another replica: this one has lost the store a moment ago, or, for
+	// a client that has seen another state than the newest here, does not know whether that is newer. It may take a second.
 	Behind func(ctx context.Context, hasSeen bool) bool
 	// StoreFails reports whether state cannot be stored now.
 	StoreFails func() bool

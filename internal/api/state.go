@@ -69,6 +69,7 @@ func (a *API) serveState(w http.ResponseWriter, r *http.Request, current func() 
 	if r.Header.Get("If-None-Match") != "" && ok {
 		isNewest := negotiate.HasTag(r.Header, now.tag)
 		if (prefer.Waits || !isNewest) && a.deps.Behind(r.Context(), !isNewest) {
+			w.Header().Set("Connection", "close") // or a balancer of connections would bring the client here again
 			failForNow(w, r, http.StatusServiceUnavailable,
 				"this replica cannot find out what the others do, which may be newer than what it knows", replicaAgain)
 			return

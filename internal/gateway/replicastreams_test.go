@@ -98,7 +98,8 @@ func TestReplicasDoNotGoBack(t *testing.T) {
 	})
 }
 
-// A replica without a lease begins no stream, which would be silent until it has one again.
+// A replica that has lost its lease begins no stream, which would be silent until it has one again, while a balancer may not
+// have noticed. After that, whoever comes has no other replica.
 func TestReplicasWithoutALeaseHaveNoStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t)
@@ -115,6 +116,13 @@ func TestReplicasWithoutALeaseHaveNoStreams(t *testing.T) {
 		}
 		if w := far.doWith("GET", "/api/v1/jobs", "", http.Header{"If-None-Match": {"*"}, "Prefer": {"wait=5"}}); w.Code != 503 {
 			t.Errorf("a long poll is answered with %d %s, want 503", w.Code, w.Body)
+		}
+		time.Sleep(30 * time.Second)
+		if code, events := far.stream("/api/v1/stream", "", time.Second); code != 200 || !strings.Contains(events, `"state":"away"`) {
+			t.Errorf("when a balancer must have noticed, a client that has seen nothing gets %d %s", code, events)
+		}
+		if _, events := far.stream("/api/v1/stream", "x-1", time.Second); !strings.Contains(events, "event: bye\n") {
+			t.Errorf("when a balancer must have noticed, a client that has seen something gets %s", events)
 		}
 		far.process.Heal()
 		time.Sleep(2 * time.Second)

@@ -8,22 +8,29 @@ import (
 	"github.com/tidewire/tidewire/sse"
 )
 
-// syncWithin bounds the time in which a replica finds out what the store has, before a client comes back to another one.
-const syncWithin = time.Second
+const (
+	// syncWithin bounds the time in which a replica finds out what the store has, before a client comes back to another one.
+	syncWithin = time.Second
+	// noticedWithin is how long a balancer may take to notice that a replica is not ready. Whoever comes after that has no
+	// other one.
+	noticedWithin = 30 * time.Second
+)
 
 // isBehind reports whether a client should come back, to another replica through a balancer, rather than be told what this
-// process knows: this one does not hear of what the others do; or the client has seen something that is not the newest here,
-// and it cannot be found out now whether that is newer. So what a client has seen does not go back. One that has seen
-// nothing is told what there is.
+// process knows: this one has lost its lease, and a balancer may not have noticed yet; or the client has seen something that
+// is not the newest here, and it cannot be found out now whether that is newer. So what a client has seen does not go back.
+// One that has seen nothing is told what there is.
 func (g *gateway) isBehind(ctx context.Context, hasSeen bool) bool {
-	switch {
-	case g.replica == nil:
+	if g.replica == nil {
 		return false
-	case !g.replica.IsMember():
+	}
+	if ago, isLost := g.replica.LostFor(); isLost && ago < noticedWithin {
 		return true
+	}
+	switch {
 	case !hasSeen:
 		return false
-	case g.storeError() != nil:
+	case !g.replica.IsMember(), g.storeError() != nil:
 		return true
 	}
 	ctx, done := context.WithTimeout(ctx, syncWithin)

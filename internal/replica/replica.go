@@ -87,6 +87,7 @@ type Replica struct {
 	mu      sync.Mutex // guards the fields below; after the locks of the store, which calls heard within them
 	self    Member
 	claim   snapshot.Claim            // of its own entry; nil: it is none of the replicas now
+	lost    time.Time                 // when the store has taken that away last; zero: never
 	entered bool                      // with that claim, and it knows what the others knew before they knew of it
 	shown   string                    // the newest run of its own entry whose data the store has told
 	told    chan struct{}             // closed and replaced when shown changes

@@ -58,7 +58,7 @@ func (r *Replica) stay(ctx context.Context) {
 		select {
 		case <-lost:
 			r.mu.Lock()
-			r.claim, r.entered = nil, false
+			r.claim, r.entered, r.lost = nil, false, time.Now()
 			r.addNewsLocked(r.self, Away)
 			r.mu.Unlock()
 			r.deps.Log.Warn("this replica was out of reach for too long: the others do its work")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"time"
 )
 
 // onPrefix begins the names of units that only replicas of one name should do.
@@ -102,6 +103,16 @@ func (r *Replica) Keeper(name string) string {
 
 func (r *Replica) isMemberLocked() bool {
 	return r.claim != nil && r.entered && !r.leaving && r.refusedLocked() == nil
+}
+
+// LostFor returns how long ago the store has taken the claims of this process away, if they have not come back yet.
+func (r *Replica) LostFor() (ago time.Duration, isLost bool) {
+	if r == nil {
+		return 0, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.lost), !r.lost.IsZero() && !r.isMemberLocked()
 }
 
 // IsMember reports whether this process is one of the replicas now. It is not while the store has taken its claims away.
