@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/notify"
 )
 
@@ -20,19 +19,20 @@ var errStopping = errors.New("tidewire is stopping")
 
 // send makes one call, and notes that a receiver has the message. That is done here because the scheduler drops how a call
 // ended if it stops in that moment: the receiver would be told again. The caller does not hold the mutex.
-func (s *Service) send(ctx context.Context, r *receiver, b *batch, to *config.Notify, m notify.Message) error {
+func (s *Service) send(ctx context.Context, c *call) error {
+	defer close(c.over)
 	if k := s.keeper; k != nil {
 		// A receiver that is told that an alert fires is told its end even if the process is killed in between. A disk that
 		// fails delays no message.
 		_ = k.store.Kept(ctx)
 	}
-	err := to.Receiver.Send(ctx, s.deps.Client, m)
+	err := c.to.Receiver.Send(ctx, s.deps.Client, c.message)
 	if err == nil {
 		s.mu.Lock()
-		s.toldLocked(r, b)
+		s.toldLocked(c.receiver, c.batch)
 		s.mu.Unlock()
 	}
-	s.deps.Observer.told(to.Name, m.State, err)
+	s.deps.Observer.told(c.to.Name, c.message.State, err)
 	return err
 }
 
@@ -119,12 +119,12 @@ func (s *Service) Flush(ctx context.Context) {
 func (s *Service) flush(ctx context.Context, r *receiver) {
 	tried := map[*batch]bool{}
 	for {
-		b, to, m := s.begin(context.Background(), r, tried) // a call within ctx fails for each that is left
-		if b == nil {
+		c := s.begin(context.Background(), r, tried) // a call within ctx fails for each that is left
+		if c == nil {
 			break
 		}
-		tried[b] = true
-		if err := s.send(ctx, r, b, to, m); err != nil {
+		tried[c.batch] = true
+		if err := s.send(ctx, c); err != nil {
 			s.mu.Lock()
 			r.err = err
 			s.mu.Unlock()

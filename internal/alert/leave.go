@@ -3,7 +3,12 @@ package alert
 import (
 	"context"
 	"slices"
+	"time"
 )
+
+// leaveWithin is how long Leave waits for the answers of receivers that are being told of the alert. Nobody polls the source
+// meanwhile.
+const leaveWithin = time.Second
 
 // A SharedStore is a [Store] of several processes. Each of them has the alerts of its own sources and jobs, and all have the
 // silences. Its Each calls f for the silences alone.
@@ -25,7 +30,8 @@ func (k *keeper) shared() SharedStore {
 }
 
 // Leave gives the alert up to another process, which has its source from now on: nobody is told that it is over, and what
-// is kept of it stays. What is still to be told is told by that process.
+// is kept of it stays. What is still to be told is told by that process. If a receiver is being told in that moment, Leave waits
+// for its answer, for a second at most; if that comes later, the receiver is told again, by the same message.
 func (m *Monitor) Leave(ctx context.Context) {
 	if m == nil {
 		return
@@ -49,7 +55,7 @@ func (m *Monitor) Lost() {
 	m.entry, m.state = nil, state{}
 }
 
-// Leave gives the alert up to another process, which starts the runs of its job from now on.
+// Leave gives the alert up to another process, which starts the runs of its job from now on, as [Monitor.Leave] does.
 func (m *JobMonitor) Leave(ctx context.Context) {
 	if m == nil {
 		return
@@ -62,6 +68,7 @@ func (m *JobMonitor) Leave(ctx context.Context) {
 
 // leave forgets an alert without telling anybody, unless owner does not define it any more.
 func (s *Service) leave(ctx context.Context, e *entry, owner any) {
+	s.awaitCalls(ctx, e)
 	s.mu.Lock()
 	if e == nil || e.owner != owner {
 		s.mu.Unlock()
@@ -75,6 +82,26 @@ func (s *Service) leave(ctx context.Context, e *entry, owner any) {
 	}
 }
 
+// awaitCalls waits until the calls have ended that tell of an alert now, for leaveWithin at most.
+func (s *Service) awaitCalls(ctx context.Context, e *entry) {
+	var calls []*call
+	s.mu.Lock()
+	for _, r := range s.receivers {
+		if c := r.calling; c != nil && slices.ContainsFunc(c.batch.sent, func(box *outbox) bool { return box.entry == e }) {
+			calls = append(calls, c)
+		}
+	}
+	s.mu.Unlock()
+	ctx, done := context.WithTimeout(ctx, leaveWithin)
+	defer done()
+	for _, c := range calls {
+		select {
+		case <-c.over:
+		case <-ctx.Done():
+		}
+	}
+}
+
 func (s *Service) leaveLocked(e *entry) {
 	s.joinLocked(e, "")
 	e.owner, e.changed, e.notify = nil, nil, nil
@@ -85,7 +112,7 @@ func (s *Service) leaveLocked(e *entry) {
 				b.members = slices.DeleteFunc(b.members, func(other *outbox) bool { return other == box })
 				b.sent = slices.DeleteFunc(b.sent, func(other *outbox) bool { return other == box }) // it is told again
 			}
-			r.batches = slices.DeleteFunc(r.batches, func(b *batch) bool { return len(b.members) == 0 && r.calling != b })
+			r.batches = slices.DeleteFunc(r.batches, func(b *batch) bool { return len(b.members) == 0 && (r.calling == nil || r.calling.batch != b) })
 			delete(r.outboxes, box)
 		}
 	}

@@ -31,14 +31,23 @@ type receiver struct {
 	outboxes map[*outbox]bool // those with something to tell, now or later
 	batches  []*batch         // messages that were tried, and are to be told still; the one that was tried last comes last
 
-	tasked  bool   // the scheduler has its task
-	calling *batch // the call in progress
-	backoff bool   // the last call failed, and the scheduler has the time of the next one
-	changed bool   // it is configured otherwise than when the call in progress began
+	tasked  bool  // the scheduler has its task
+	calling *call // the one in progress
+	backoff bool  // the last call failed, and the scheduler has the time of the next one
+	changed bool  // it is configured otherwise than when the call in progress began
 
 	failing time.Time // since when calls fail; zero: they do not
 	err     error     // why the last call failed
 	told    time.Time // when a message was told last
+}
+
+// A call brings a message to a receiver.
+type call struct {
+	receiver *receiver
+	batch    *batch
+	to       *config.Notify // as the receiver was configured when the call began
+	message  notify.Message
+	over     chan struct{} // closed when the call has ended, and what it has told is noted
 }
 
 // receiverLocked returns the receiver that is configured so.
@@ -296,21 +305,21 @@ func (s *Service) takeLocked(r *receiver, now time.Time, tried map[*batch]bool) 
 
 // task returns the task that brings messages to a receiver, one after the other.
 func (s *Service) task(r *receiver) smartpoll.Task {
-	call := func(ctx context.Context) (*batch, error) {
-		b, to, m := s.begin(ctx, r, nil)
-		if b == nil {
+	send := func(ctx context.Context) (*call, error) {
+		c := s.begin(ctx, r, nil)
+		if c == nil {
 			return nil, nil
 		}
-		return b, s.send(ctx, r, b, to, m)
+		return c, s.send(ctx, c)
 	}
-	return smartpoll.Poll(call, func(_ context.Context, internal *smartpoll.Internal, b *batch, err error) error {
+	return smartpoll.Poll(send, func(_ context.Context, internal *smartpoll.Internal, c *call, err error) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		r.calling = nil
-		if b == nil {
+		if c == nil {
 			r.backoff = false
 		} else if err != nil {
-			s.failedLocked(r, b, err, time.Until(internal.Next(receiverKey(r.to.Name))))
+			s.failedLocked(r, c.batch, err, time.Until(internal.Next(receiverKey(r.to.Name))))
 		}
 		s.retryLocked(r)
 		s.wakeLocked(r, s.nextLocked(r))
@@ -318,20 +327,20 @@ func (s *Service) task(r *receiver) smartpoll.Task {
 	})
 }
 
-// begin takes the next message of a receiver, as takeLocked does.
-func (s *Service) begin(ctx context.Context, r *receiver, tried map[*batch]bool) (*batch, *config.Notify, notify.Message) {
+// begin takes the next message of a receiver, as takeLocked does; nil: none is due.
+func (s *Service) begin(ctx context.Context, r *receiver, tried map[*batch]bool) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ctx.Err() != nil {
-		return nil, nil, notify.Message{} // the task was removed, so that the end of a call would not be heard of
+		return nil // the task was removed, so that the end of a call would not be heard of
 	}
 	b := s.takeLocked(r, s.deps.Clock.Now(), tried)
 	if b == nil {
-		return nil, nil, notify.Message{}
+		return nil
 	}
-	r.calling = b
+	r.calling = &call{receiver: r, batch: b, to: r.to, message: s.messageLocked(r, b), over: make(chan struct{})}
 	if tried == nil {
 		s.deps.Scheduler.Schedule(receiverKey(r.to.Name), -1) // what was scheduled meanwhile is up to the end of the call
 	}
-	return b, r.to, s.messageLocked(r, b)
+	return r.calling
 }

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,13 @@ func (f *fleet) told() map[string]int {
 	}
 	f.messages = nil
 	return all
+}
+
+// heard are the messages which the receiver got.
+func (f *fleet) heard() []object {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.messages)
 }
 
 func (f *fleet) set(v string) {
@@ -114,6 +122,56 @@ func TestReplicasShareAlerts(t *testing.T) {
 		d.leave()
 		e.leave()
 	})
+}
+
+// A source or a job that moves while a receiver is being told of its alert moves when the receiver has answered, so that
+// nobody tells it again. A receiver that takes long to answer is told again, by the same message.
+func TestReplicasMoveWhileTheyTell(t *testing.T) {
+	const yaml = "upstreams: {u0: {http: \"http://up/u0\"}}\nnotify: {ops: {http: \"http://up/ops\"}}\n" +
+		"sources: {a: {http: {upstream: u0, path: /a}, every: 1s, alert: {if: '. > 5', notify: ops}}}\n" +
+		"jobs: {j: {http: {upstream: u0, path: /job}, timeout: 500ms, alert: {notify: ops}}}\n"
+	value := func(f *fleet, _ *member) { f.set("9") }
+	start := func(_ *fleet, m *member) { m.start("j", "") }
+	for _, tt := range []struct {
+		name, path string
+		begin      func(*fleet, *member)
+		answers    time.Duration
+		messages   int
+	}{
+		{"a source", "/u0/a", value, 700 * time.Millisecond, 1},
+		{"a job", "/u0/job", start, 700 * time.Millisecond, 1},
+		{"a source, as the receiver takes long", "/u0/a", value, 2 * time.Second, 2},
+		{"a job, as the receiver takes long", "/u0/job", start, 2 * time.Second, 2},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t)
+				f.opsTakes, f.jobTakes = tt.answers, time.Second
+				a, b := f.join(yaml), f.join(yaml)
+				time.Sleep(5 * time.Second)
+				tt.begin(f, a)
+				for len(f.heard()) == 0 {
+					time.Sleep(10 * time.Millisecond)
+				}
+				stays := a
+				if moves := f.doer(tt.path); moves == a {
+					a.leave()
+					stays = b
+				} else {
+					b.leave()
+				}
+				time.Sleep(10 * time.Second)
+				ids := map[any]bool{}
+				for _, m := range f.heard() {
+					ids[m["id"]] = true
+				}
+				if got := f.heard(); len(got) != tt.messages || len(ids) != 1 {
+					t.Errorf("the receiver got %d messages with %d IDs, want %d with one: %v", len(got), len(ids), tt.messages, got)
+				}
+				stays.leave()
+			})
+		})
+	}
 }
 
 // An alert of a job is told by whoever has its unit, also of runs that were lost with the replica that had them.

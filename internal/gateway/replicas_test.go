@@ -77,6 +77,7 @@ type fleet struct {
 	t        *testing.T
 	store    snapshot.Store
 	jobTakes time.Duration // how long a run works
+	opsTakes time.Duration // how long the receiver ops takes to answer
 	joined   int           // how many have
 	questions
 
@@ -170,9 +171,10 @@ func (m *member) RoundTrip(r *http.Request) (*http.Response, error) {
 		var message object
 		_ = json.NewDecoder(r.Body).Decode(&message)
 		f.mu.Lock()
-		defer f.mu.Unlock()
 		f.messages = append(f.messages, message)
 		fmt.Fprintf(&f.logs, "ops was told by %s: %v\n", m.ReplicaID(), message)
+		f.mu.Unlock()
+		time.Sleep(f.opsTakes)
 		return answerOf(r, "{}"), nil
 	}
 	if strings.HasSuffix(name, "/job") {
