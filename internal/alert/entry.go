@@ -22,6 +22,8 @@ type entry struct {
 	subject  Subject
 	owner    any // the [Monitor] or [JobMonitor] at work; nil: the alert is not configured any more
 	severity string
+	when     string        // the condition of a source, as configured
+	holds    time.Duration // how long that must hold
 	repeat   config.Repeat
 	notify   []string // the receivers to tell
 	changed  func()   // may be nil
@@ -192,7 +194,7 @@ func (s *Service) showLocked(e *entry) {
 	}
 	e.shown = &wire.Alert{
 		State: e.status.word, Since: e.status.since, Severity: e.severity, Reason: e.status.reason, Run: e.status.run,
-		Error: e.status.err, Silenced: e.silenced,
+		If: e.when, For: wire.Span(e.holds), Error: e.status.err, Silenced: e.silenced,
 	}
 	if e.episode != nil {
 		e.shown.Acknowledged = e.acked

@@ -99,7 +99,7 @@ func (m *Monitor) beginLocked() {
 	s := m.service
 	m.begun = s.deps.Clock.Now()
 	m.entry = s.entryLocked(m.subject)
-	m.entry.changed = m.changed
+	m.entry.changed, m.entry.when, m.entry.holds = m.changed, textOf(m.alert.If), m.alert.For
 	s.ownLocked(m.entry, m, m.alert.Severity, m.alert.Repeat, m.alert.Notify)
 }
 

@@ -33,6 +33,8 @@ type Alert struct {
 	Severity     string        `json:"severity"`         // SeverityInfo, SeverityWarning or SeverityCritical
 	Reason       string        `json:"reason,omitempty"` // of a job's: ReasonFailed ... ReasonSlow
 	Run          string        `json:"run,omitempty"`    // of a job's: the run that is the reason, if one is
+	If           string        `json:"if,omitempty"`     // of a source's: its condition, as configured; empty: it is about failed polls
+	For          Span          `json:"for,omitempty"`    // of a source's: how long the condition must hold; 0: it fires at once
 	Error        *string       `json:"error,omitempty"`  // why the condition of the newest value is unknown; nil: it is not
 	Silenced     *Silenced     `json:"silenced"`         // null: receivers are told
 	Acknowledged *Acknowledged `json:"acknowledged"`     // null: nobody has acknowledged it since it fires

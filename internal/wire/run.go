@@ -90,6 +90,7 @@ type JobObject struct {
 	Timeout     float64    `json:"timeout"`           // seconds that a run may take
 	NextAt      *time.Time `json:"next_at"`           // when it starts by itself; null if it does not
 	LastRun     *Run       `json:"last_run"`          // in progress, or else the newest; null: there was none
+	Alert       *Alert     `json:"alert"`             // null: there is none, or it is clear; package jobs leaves it to who answers
 	Strip       []Outcome  `json:"strip"`             // the newest 20 runs that have ended, the oldest of them first
 	Queue       []Waiting  `json:"queue"`             // the first that wait, in order
 	Queued      int        `json:"queued"`            // how many wait

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"encoding/json"
@@ -9,12 +9,10 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/tidewire/tidewire/internal/web/fixture"
 )
 
-// lasted is a duration in words that are read at a glance: "12 s", "4 min", "5 h 12 min", "9 days".
-func lasted(d time.Duration) string {
+// Lasted is a duration in words that are read at a glance: "12 s", "4 min", "5 h 12 min", "9 days".
+func Lasted(d time.Duration) string {
 	d = max(d, 0)
 	switch {
 	case d < time.Second && d > 0:
@@ -31,8 +29,8 @@ func lasted(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
 
-// took is a duration of work: "41 s", "5 min 21 s".
-func took(seconds float64) string {
+// Took is a duration of work: "41 s", "5 min 21 s".
+func Took(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < time.Second:
@@ -44,28 +42,30 @@ func took(seconds float64) string {
 			return fmt.Sprintf("%d min %d s", int(d.Minutes()), s)
 		}
 	}
-	return lasted(d)
+	return Lasted(d)
 }
 
-func since(t time.Time) string { return lasted(fixture.Now.Sub(t)) }
+// Since is how long ago a time was: "12 min".
+func (l Look) Since(t time.Time) string { return Lasted(l.Now.Sub(t)) }
 
-// age is how long ago a value was got.
-func age(t *time.Time) string {
+// Until is how long it is to a time: "4 s".
+func (l Look) Until(t time.Time) string { return Lasted(t.Sub(l.Now)) }
+
+// Age is how long ago a value was got.
+func (l Look) Age(t *time.Time) string {
 	switch {
 	case t == nil:
 		return "no value yet"
-	case fixture.Now.Sub(*t) < 3*time.Second:
+	case l.Now.Sub(*t) < 3*time.Second:
 		return "just now"
 	}
-	return since(*t) + " ago"
+	return l.Since(*t) + " ago"
 }
 
-func until(t time.Time) string { return lasted(t.Sub(fixture.Now)) }
-
-// clock is a time of day, with its date unless it is today, in the words of people.
-func clock(t time.Time) string {
-	days := int(t.Truncate(24*time.Hour).Sub(fixture.Now.Truncate(24*time.Hour)).Hours() / 24)
-	switch {
+// Clock is a time of day, with its date unless it is today.
+func (l Look) Clock(t time.Time) string {
+	t = t.In(l.zone())
+	switch days := int(math.Round(midnight(t).Sub(midnight(l.Now.In(l.zone()))).Hours() / 24)); { // days of 23 and 25 hours too
 	case days == 0:
 		return t.Format("15:04")
 	case days == -1:
@@ -78,8 +78,16 @@ func clock(t time.Time) string {
 	return t.Format("2 Jan 15:04")
 }
 
-// number is a number as people read it. What is exact stays exact up to 12 digits; a headline has no room for more.
-func number(n json.Number, decimals *int, compact bool) string {
+// Seconds is a time of day to the second.
+func (l Look) Seconds(t time.Time) string { return t.In(l.zone()).Format("15:04:05") }
+
+func midnight(t time.Time) time.Time {
+	y, m, d := t.Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, t.Location())
+}
+
+// Number is a number as people read it. What is exact stays exact up to 12 digits; a headline has no room for more.
+func Number(n json.Number, decimals *int, compact bool) string {
 	if whole, ok := new(big.Int).SetString(n.String(), 10); ok && (decimals == nil || *decimals == 0 || len(n) > 15) {
 		digits := grouped(whole.String())
 		if !compact || len(digits) <= 11 {
@@ -142,8 +150,8 @@ func grouped(digits string) string {
 	return sign + digits
 }
 
-// shown is text without what steers terminals and the direction of text, cut to n characters.
-func shown(text string, n int) string {
+// Shown is text without what steers terminals and the direction of text, cut to n characters.
+func Shown(text string, n int) string {
 	count := 0
 	var b strings.Builder
 	for _, r := range text {
@@ -158,8 +166,8 @@ func shown(text string, n int) string {
 	return b.String()
 }
 
-// plural is a count of things.
-func plural(n int, one, many string) string {
+// Plural is a count of things.
+func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

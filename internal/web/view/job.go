@@ -1,0 +1,113 @@
+package view
+
+import (
+	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// A JobRow is all that a row says of a job.
+type JobRow struct {
+	Key     string `json:"key"`
+	Name    string `json:"name"`
+	Href    string `json:"href"` // of its page, below the root of the gateway
+	Title   string `json:"title"`
+	Section string `json:"section"`
+	Badge
+	Line    string   `json:"line"`
+	Bad     bool     `json:"bad"`  // Line is a cause
+	When    string   `json:"when"` // when the newest run ended, and how long it took
+	Busy    bool     `json:"busy"`
+	Percent *float64 `json:"percent"`
+	Elapsed string   `json:"elapsed"` // of the run in progress
+	Next    string   `json:"next"`
+	Summary string   `json:"summary"` // of the strip
+	Act
+}
+
+// JobRow lays out a job.
+func (l Look) JobRow(j wire.JobObject) JobRow {
+	r := JobRow{
+		Key: "job/" + j.Name, Name: j.Name, Href: "jobs/" + j.Name, Title: Shown(j.Title, 120), Section: j.Section,
+		Badge: JudgeJob(j), Line: jobCause(j), Summary: Summary(j), Act: l.start(j),
+	}
+	if r.Title == "" {
+		r.Title = j.Name
+	}
+	r.Bad = r.Line != ""
+	if j.NextAt != nil {
+		r.Next = "next " + l.Clock(*j.NextAt)
+	}
+	run := j.LastRun
+	if run == nil {
+		return r
+	}
+	if r.Line == "" {
+		r.Line = Shown(run.Message, 200)
+	}
+	switch run.Status {
+	case progress.StatusRunning, progress.StatusCancelling:
+		r.Busy, r.Percent = true, run.Percent
+		if j.Allowed {
+			r.Act = Act{Act: "Cancel", Do: "runs/" + run.ID + "/cancel", Method: "post"}
+		}
+		if run.StartedAt != nil {
+			r.Elapsed = l.Since(*run.StartedAt)
+		}
+		if run.ETA != nil {
+			r.Elapsed += ", about " + Lasted(time.Duration(*run.ETA*float64(time.Second))) + " left"
+		}
+	case progress.StatusQueued:
+	default:
+		r.When = l.ended(j)
+	}
+	return r
+}
+
+// start is the button that starts a run of a job.
+func (l Look) start(j wire.JobObject) Act {
+	if !j.Allowed {
+		return Act{}
+	}
+	a := Act{Act: "Run", Do: "jobs/" + j.Name + "/run", Method: "post"}
+	if len(j.Args) > 0 || j.Confirm != "" {
+		a.Method = "get"
+	}
+	if j.AvailableAt != nil && j.AvailableAt.After(l.Now) {
+		wait := l.Until(*j.AvailableAt)
+		a.Act, a.Blocked = "in "+wait, "its limit allows a start in "+wait
+	}
+	return a
+}
+
+// ended says when the newest run of a job ended, and how long it took.
+func (l Look) ended(j wire.JobObject) string {
+	run := j.LastRun
+	if run.FinishedAt == nil {
+		return ""
+	}
+	text := l.Clock(*run.FinishedAt)
+	if run.StartedAt != nil {
+		text += ", took " + Lasted(run.FinishedAt.Sub(*run.StartedAt))
+	}
+	return text
+}
+
+// Summary says how the newest runs of a job ended.
+func Summary(j wire.JobObject) string {
+	bad := 0
+	for _, o := range j.Strip {
+		if JudgeRun(o.Status, o.Warned).Needs {
+			bad++
+		}
+	}
+	text := "Last " + Plural(len(j.Strip), "run", "runs")
+	switch {
+	case len(j.Strip) == 0:
+		return "No run has ended yet"
+	case bad == 0:
+		return text + ": none failed"
+	}
+	return text + ": " + Plural(bad, "failed", "failed")
+}

@@ -1,0 +1,179 @@
+package view_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/deptest"
+	"github.com/tidewire/tidewire/internal/web/fixture"
+	"github.com/tidewire/tidewire/internal/web/view"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write testdata/views.json anew")
+
+func TestDependencies(t *testing.T) {
+	deptest.Check(t, deptest.Forbidden{
+		"github.com/tidewire/tidewire/internal/config": "a view is made of answers of the API",
+	})
+}
+
+// plantOf is a plant as a page has it.
+func plantOf(set fixture.Set) (sources []wire.Source, jobs []wire.JobObject) {
+	for _, s := range set.Sources {
+		sources = append(sources, s.Source)
+	}
+	return sources, set.Jobs
+}
+
+func look(now time.Time) view.Look { return view.Look{Now: now, Operate: true} }
+
+// A page as testdata/views.json has it.
+type page struct {
+	Plant    string          `json:"plant"`
+	Verdict  view.Verdict    `json:"verdict"`
+	Sections []*view.Section `json:"sections"`
+	Cards    []view.Card     `json:"cards"`
+	Jobs     []view.JobRow   `json:"jobs"`
+}
+
+// What is made of the plants is what views.json has: the test of the modules makes the same of the JSON of these plants, in UTC and for
+// somebody who may operate, and compares with the same file.
+func TestViews(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString("[")
+	for i, p := range []struct {
+		name string
+		set  fixture.Set
+	}{{"13", fixture.Plant(13)}, {"60", fixture.Plant(60)}, {"calm 13", fixture.Calm(13)}, {"hostile", fixture.Hostile()}} {
+		is := page{Plant: p.name}
+		l := look(p.set.Now)
+		sources, jobs := plantOf(p.set)
+		for _, s := range sources {
+			is.Cards = append(is.Cards, l.Card(s))
+		}
+		for _, j := range jobs {
+			is.Jobs = append(is.Jobs, l.JobRow(j))
+		}
+		is.Verdict, is.Sections = l.Verdict(sources, jobs), l.Sections(sources)
+		if i > 0 {
+			b.WriteString(",")
+		}
+		b.WriteString("\n")
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(is); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.WriteString("]\n")
+	is := bytes.ReplaceAll(b.Bytes(), []byte(`,{"key":`), []byte(",\n"+`{"key":`)) // a line for each: differences are read
+	const file = "testdata/views.json"
+	if *update {
+		if err := os.WriteFile(file, is, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(want, is) {
+		t.Errorf("views are not those of %s (%v): run with -update, look at the difference, and have the modules follow", file, err)
+	}
+}
+
+// Whatever values are: texts are short, and have nothing that steers them.
+func TestHostileValuesAreShort(t *testing.T) {
+	set := fixture.Hostile()
+	sources, _ := plantOf(set)
+	for _, s := range sources {
+		c := look(set.Now).Card(s)
+		texts := []string{c.Title, c.Value, c.Unit, c.Exact, c.Text, c.Note, c.Short}
+		for _, f := range c.Fields {
+			texts = append(texts, f.Name, f.Value)
+		}
+		for _, text := range texts {
+			if len([]rune(text)) > 201 || strings.ContainsAny(text, "\u202e\u200b\u200d\ufeff") {
+				t.Errorf("%s says %.80q... of %d bytes", s.Name, text, len(text))
+			}
+		}
+		if len(c.Fields) > 4 || c.Table != nil && (len(c.Table.Head) > 3 || len(c.Table.Rows) > 3) {
+			t.Errorf("%s has %d fields and the table %v", s.Name, len(c.Fields), c.Table)
+		}
+	}
+}
+
+func TestTimesInWords(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Skip(err)
+	}
+	now := time.Date(2026, 3, 29, 12, 0, 0, 0, zone) // the day has 23 hours
+	l := view.Look{Now: now, Zone: zone}
+	for want, at := range map[string]time.Time{
+		"00:30":           time.Date(2026, 3, 29, 0, 30, 0, 0, zone),
+		"yesterday 23:59": time.Date(2026, 3, 28, 23, 59, 0, 0, zone),
+		"tomorrow 00:00":  time.Date(2026, 3, 30, 0, 0, 0, 0, zone),
+		"Thu 10:00":       time.Date(2026, 4, 2, 10, 0, 0, 0, zone),
+		"22 Mar 10:00":    time.Date(2026, 3, 22, 10, 0, 0, 0, zone),
+	} {
+		if got := l.Clock(at); got != want {
+			t.Errorf("Clock(%v) = %q, want %q", at, got, want)
+		}
+	}
+	for want, d := range map[string]time.Duration{"12 s": 12 * time.Second, "4 min": 4*time.Minute + 59*time.Second, "5 h 12 min": 312 * time.Minute, "9 days": 9 * 24 * time.Hour, "0 s": -time.Hour, "300 ms": 300 * time.Millisecond} {
+		if got := view.Lasted(d); got != want {
+			t.Errorf("Lasted(%v) = %q, want %q", d, got, want)
+		}
+	}
+}
+
+// The alert of a job counts when its newest run says nothing about it, and a job that somebody has acknowledged is not counted.
+func TestAlertsOfJobs(t *testing.T) {
+	now := fixture.Now
+	job := func(status string, a *wire.Alert) wire.JobObject {
+		j := wire.JobObject{Name: "backup", Title: "Back up", Allowed: true, Alert: a}
+		if status != "" {
+			j.LastRun = &wire.Run{ID: "R", StartedAt: &now, FinishedAt: &now, Message: "m"}
+			_ = json.Unmarshal([]byte(`"`+status+`"`), &j.LastRun.Status)
+		}
+		return j
+	}
+	missed := func(a wire.Alert) *wire.Alert {
+		a.State, a.Since, a.Reason = wire.AlertFiring, &now, wire.ReasonMissed
+		return &a
+	}
+	acked := &wire.Acknowledged{At: now, By: "ann"}
+	for _, c := range []struct {
+		of          wire.JobObject
+		word, calm  string
+		parts, rows int
+	}{
+		{job("succeeded", nil), "succeeded", "All is well", 0, 0},
+		{job("succeeded", missed(wire.Alert{})), "alert", "", 1, 1},
+		{job("", missed(wire.Alert{})), "alert", "", 1, 1},
+		{job("succeeded", missed(wire.Alert{Acknowledged: acked})), "acknowledged", "", 1, 1},
+		{job("succeeded", missed(wire.Alert{Silenced: &wire.Silenced{Until: now}})), "silenced", "All is well", 0, 0},
+		{job("failed", missed(wire.Alert{})), "failed", "", 1, 1},
+		{job("failed", missed(wire.Alert{Acknowledged: acked})), "failed", "", 1, 1},
+	} {
+		v := look(now).Verdict(nil, []wire.JobObject{c.of})
+		if got := view.JudgeJob(c.of).Word; got != c.word || v.Calm != c.calm || len(v.Parts) != c.parts || len(v.Rows) != c.rows {
+			t.Errorf("the job is %q and the verdict %+v, want %q, %q, %d parts and %d rows", got, v, c.word, c.calm, c.parts, c.rows)
+		}
+	}
+}
+
+func BenchmarkOverview(b *testing.B) {
+	set := fixture.Plant(500)
+	sources, jobs := plantOf(set)
+	b.ReportAllocs()
+	for b.Loop() {
+		l := look(set.Now)
+		l.Verdict(sources, jobs)
+		l.Sections(sources)
+	}
+}
