@@ -61,6 +61,7 @@ type view struct {
 	scheme        string // "dark" or "light"; "": dark
 	scale         float64
 	before        string // JavaScript that runs before the page's own
+	zone          string // time zone of the reader, such as UTC; "": that of the machine
 }
 
 // open looks at url until the test ends.
@@ -98,6 +99,9 @@ func show(t *testing.T, parent context.Context, url string, v view, options ...c
 	ctx, cancel := chromedp.NewContext(parent, append(options, chromedp.WithListener(p.listen))...)
 	t.Cleanup(cancel)
 	p.ctx, p.gone = ctx, cancel
+	if v.zone != "" {
+		p.do(call(emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: v.zone}))
+	}
 	p.do(
 		call(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 			{Name: "prefers-color-scheme", Value: v.scheme},

@@ -1,25 +1,31 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/tidewire/tidewire/internal/web/fixture"
 )
 
-// modules serves the modules of the page as they are written, and a page with nothing but what body has. The page's zone is
-// UTC, whatever that of the machine.
-func modules(t *testing.T, body string) string {
+// modules serves the modules of the page as they are written, and a page with nothing but what body has, at /parts;
+// others serve what else is asked for.
+func modules(t *testing.T, body string, others ...http.Handler) string {
 	mux := http.NewServeMux()
+	for _, other := range others {
+		mux.Handle("/", other)
+	}
 	mux.Handle("/static/", http.StripPrefix("/static/", http.FileServer(http.Dir("../internal/web/static"))))
-	mux.HandleFunc("/{$}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("/parts", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, `<!doctype html><link rel="icon" href="data:,"><title>A page</title><body>`+body)
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
-	return server.URL + "/"
+	return server.URL + "/parts"
 }
 
 // A view is written where the element says, and nothing else is touched.
@@ -55,5 +61,51 @@ func TestAViewFillsAnElement(t *testing.T) {
 		if got[i] != want[i] {
 			t.Errorf("step %d gave\n%s, want\n%s", i, got[i], want[i])
 		}
+	}
+}
+
+// What modules say of the plants is what package view says: both have testdata/views.json.
+func TestModulesSayWhatTheServerSays(t *testing.T) {
+	var sets []json.RawMessage
+	for _, set := range []fixture.Set{fixture.Plant(13), fixture.Plant(60), fixture.Calm(13), fixture.Hostile()} {
+		sets = append(sets, set.JSON())
+	}
+	data, err := json.Marshal(sets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/sets.json", func(w http.ResponseWriter, r *http.Request) { w.Write(data) })
+	mux.HandleFunc("/views.json", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, "../internal/web/view/testdata/views.json")
+	})
+	p := open(t, modules(t, "", mux), view{zone: "UTC"})
+	got := eval[[]string](p, `(async () => {
+		const { parse } = await import("/static/json.js");
+		const { card, jobRow, sections, verdict } = await import("/static/view.js");
+		const [sets, wants] = await Promise.all(["/sets.json", "/views.json"].map(async (at) => parse(await (await fetch(at)).text())));
+		const said = [];
+		let compared = 0;
+		const compare = (got, want, where) => {
+			if (typeof want === "object" && want !== null) {
+				for (const name of new Set([...Object.keys(want), ...Object.keys(got ?? {})])) compare(got?.[name], want[name], where + "." + name);
+			} else {
+				compared++;
+				if ((got ?? null) !== (want ?? null)) said.push(where + " is " + got + ", want " + want);
+			}
+		};
+		const named = (section) => ({ ...section, sources: section.sources.map(({ name }) => name), parts: section.parts.map(named) });
+		for (const [i, { now, sources, jobs }] of sets.entries()) {
+			const at = Date.parse(now), want = wants[i];
+			compare(sources.map((source) => card(source, at)), want.cards, want.plant + ".cards");
+			compare(jobs.map((job) => jobRow(job, at)), want.jobs, want.plant + ".jobs");
+			compare(verdict(sources, jobs, { now: at, operate: true }), want.verdict, want.plant + ".verdict");
+			compare(sections(sources).map(named), want.sections, want.plant + ".sections");
+		}
+		if (compared < 3000) said.push("compared just " + compared);
+		return said;
+	})()`)
+	for _, difference := range got[:min(len(got), 20)] {
+		t.Error(difference)
 	}
 }

@@ -4,9 +4,10 @@
 //
 //	<span data-text="age">                         its text is view.age; without one it is empty
 //	<a data-attr="href:href title:exact">          its attributes; false, null, "" and what is missing remove one, true makes it empty
+//	<p data-attr="hidden:!more">                   "!" says the opposite
 //	<ul data-list="fields" data-item="field">      its children are copies of <template id="field">, one for each of view.fields
 //
-// "trend.low" is view.trend.low. An element of a list that has a `key` keeps its child, so that the focus stays where it is.
+// "trend.low" is view.trend.low, and "." the view itself, which may be a text or a list. An element of a list that has a `key` keeps its child, so that the focus stays where it is.
 // Only what differs is written: what has been written before is remembered, not read.
 
 const bindings = new WeakMap(); // element -> its slots
@@ -21,7 +22,7 @@ export function fill(node, view) {
   let slots = bindings.get(node);
   if (!slots) bindings.set(node, slots = slotsOf(node));
   for (const slot of slots) {
-    const value = at(view, slot.path);
+    const value = slot.not ? !at(view, slot.path) : at(view, slot.path);
     if (slot.list) items(slot, value ?? []);
     else write(slot, value);
   }
@@ -32,16 +33,20 @@ function slotsOf(root) {
   const slots = [];
   const add = (node) => {
     const { text, attr, list, item } = node.dataset;
-    if (text) slots.push({ node, path: text.split("."), last: node.textContent });
+    if (text) slots.push({ node, path: pathOf(text), last: node.textContent });
     for (const pair of attr?.split(" ") ?? []) {
       const [name, key] = pair.split(":");
-      slots.push({ node, name, path: key.split("."), last: node.getAttribute(name) });
+      slots.push({ node, name, not: key.startsWith("!"), path: pathOf(key.replace("!", "")), last: node.getAttribute(name) });
     }
-    if (list) slots.push({ node, list: true, item, path: list.split(".") });
+    if (list) slots.push({ node, list: true, item, path: pathOf(list) });
     else for (const child of node.children) add(child);
   };
   add(root);
   return slots;
+}
+
+function pathOf(key) {
+  return key === "." ? [] : key.split(".");
 }
 
 function at(view, path) {

@@ -1,0 +1,203 @@
+// The overview: what the server has drawn is taken over and kept true by the stream.
+//
+//	tidewire.js --snapshot--> plant.js --key--> engine.js --frame--> sections.js, job-list.js, and the verdict here
+//
+// A view of a component is computed by view.js from the JSON of the API, and written by fill.js.
+
+import * as address from "./address.js";
+import { Announcer } from "./announcer.js";
+import { band } from "./band.js";
+import * as clock from "./clock.js";
+import { Engine } from "./engine.js";
+import { fill } from "./fill.js";
+import { JobList } from "./job-list.js";
+import { parse } from "./json.js";
+import { judge, judgeJob } from "./judge.js";
+import { Plant } from "./plant.js";
+import { Sections } from "./sections.js";
+import { subscribe } from "./tidewire.js";
+import { judged, Truth } from "./truth.js";
+import { sections as tree, verdict } from "./view.js";
+import { lasted, plural, seconds } from "./words.js";
+
+const part = (selector) => document.querySelector(selector);
+const ui = { verdict: part(".verdict"), tools: part(".tools"), search: part(".bar .search"), connection: part(".connection"), pause: part("#pause"), none: part("#none") };
+
+const announcer = new Announcer(part("#announcer"));
+const truth = new Truth();
+const plant = new Plant({
+  source: (name) => dirty(name),
+  job(name) {
+    jobs.touch(name);
+    stale.verdict = true;
+    engine.wake();
+  },
+  listed: () => restructure(),
+  trends: () => sections.touchAll(),
+  configured() {},
+  reconfigured: () => renew(),
+  alerts() {},
+  said: (sentence) => announcer.say(sentence),
+});
+const engine = new Engine(before);
+const now = () => clock.now();
+const sections = new Sections(part("#sections"), engine, { source: (name) => shownAs(plant.sources.get(name)), trends: (name) => plant.trends.get(name), now });
+const jobs = new JobList(part(".jobs"), engine, { job: (name) => plant.jobs.get(name), now });
+
+const stale = { tree: true, verdict: true }; // what is to be computed in the next frame
+const changed = new Set(); // names of sources with a newer snapshot
+const states = new Map(); // what each source was last judged to be, by name
+let connection = { lost: null };
+let held = null; // what sources were when the page was paused, by name; null: it is not
+let known = null; // the verdict when the connection was lost
+let filter = address.shown();
+
+/** A source as it is to be shown. */
+function shownAs(source) {
+  if (!source) return source;
+  const now = judged(source, clock.now(), connection.lost !== null), was = held?.get(source.name);
+  return was ? { ...now, value: was.value, updated_at: was.updated_at } : now;
+}
+
+function dirty(name) {
+  changed.add(name);
+  sections.touch(name);
+  engine.wake();
+}
+
+function restructure() {
+  stale.tree = stale.verdict = true;
+  engine.wake();
+}
+
+/** Before parts are drawn: what all of them make together. `whole`: a second has passed. */
+function before(whole) {
+  look();
+  if (!plant.loaded) return;
+  if (whole) plant.remember(Date.now());
+  if (whole) rejudge(plant.sources.keys());
+  else rejudge(changed);
+  changed.clear();
+  if (stale.tree) showTree();
+  if (stale.verdict || whole) showVerdict();
+  stale.tree = stale.verdict = false;
+}
+
+/** Judges sources again: with another state of one, its section and the verdict are others. */
+function rejudge(names) {
+  for (const name of names) {
+    const source = plant.sources.get(name), badge = source && judge(shownAs(source)), before = states.get(name);
+    if (badge?.needs || badge?.rank < 9) stale.verdict = true; // its value is in there
+    if (badge === before) continue;
+    stale.tree = stale.verdict = true;
+    if (badge) states.set(name, badge);
+    else states.delete(name);
+    sections.touch(name);
+    if (before && badge) told(source, before, badge);
+  }
+}
+
+/** Tells people of a transition. */
+function told(source, before, { state, word }) {
+  if (connection.lost !== null || (before.state === "waiting" && state === "ok")) return;
+  announcer.say(`${source.title || source.name}: ${state === "ok" ? "ok again" : word}`);
+}
+
+function showTree() {
+  const all = [...plant.sources.values()].map(shownAs), some = all.filter((source) => address.matches(filter, source, judge(source)));
+  const filtered = Boolean(filter.q || filter.state || filter.section), shown = density(some.length);
+  const focused = document.activeElement;
+  sections.show(tree(some), shown, filtered);
+  jobs.show([...plant.jobs.values()].filter((job) => address.matches({ ...filter, state: "" }, job, judgeJob(job))).map((job) => job.name));
+  fill(ui.tools, { filter: filtered ? `${some.length} of ${all.length}: ${address.words(filter)}` : "" });
+  for (const link of ui.tools.querySelectorAll(".choice a")) current(link, new URL(link.href).searchParams.get("density") === shown);
+  ui.none.hidden = some.length > 0 || all.length === 0;
+  if (focused !== document.activeElement && document.activeElement === document.body) ui.tools.querySelector("a").focus(); // it was filtered away
+}
+
+function current(link, is) {
+  if (is) link.setAttribute("aria-current", "true");
+  else link.removeAttribute("aria-current");
+}
+
+function density(n) {
+  return filter.density || (n <= 30 ? "cards" : n <= 100 ? "rows" : "tiles");
+}
+
+function showVerdict() {
+  if (connection.lost === null) known = verdict([...plant.sources.values()].map(shownAs), [...plant.jobs.values()], { now: clock.now(), operate });
+  const view = { ...known, only: filter.state, moreText: known.more && `${known.more} more need attention` };
+  for (const part of view.parts) part.current = part.filter === filter.state && "true";
+  if (filter.state) Object.assign(view, { rows: [], moreText: "", quiet: [], known: [] });
+  if (connection.lost !== null) {
+    const rows = view.rows.map((row) => ({ ...row, act: "" })); // nothing can be done
+    Object.assign(view, { state: "unknown", lost: `Not known since ${seconds(connection.lost)}`, then: known.parts, parts: [], calm: "", rows });
+  }
+  fill(ui.verdict, view);
+}
+
+/** Looks at the connection. */
+function look() {
+  const was = connection.lost;
+  connection = truth.look(stream.heardAt, held !== null);
+  fill(ui.connection, connection);
+  if ((was === null) !== (connection.lost === null)) {
+    announcer.say(connection.lost === null ? "The server answers again" : "The connection to the server is lost: values may be old");
+    stale.tree = stale.verdict = true;
+    sections.touchAll();
+    rejudge(plant.sources.keys());
+  }
+  const { lost, again } = connection;
+  band("lost", lost === null ? null : {
+    state: "lost", text: `No connection since ${seconds(lost)}`, act: "Try now",
+    more: `What you see is ${lasted(Date.now() - lost)} old.${again > 0 ? ` Trying again in ${lasted(again)}.` : ""}`,
+  }, () => stream.renew());
+  if (held) band("paused", paused(), () => pause(false));
+}
+
+/** What is said while the page is paused. */
+function paused() {
+  const n = [...held].filter(([name, source]) => plant.sources.get(name) !== source).length;
+  const more = n === 0 ? "" : ` ${plural(n, "source has", "sources have")} newer values.`;
+  return { state: "paused", text: `Values are held since ${seconds(held.at)}`, more: `States and alerts stay live.${more}`, act: "Resume" };
+}
+
+function pause(on) {
+  held = on ? Object.assign(new Map(plant.sources), { at: clock.now() }) : null;
+  ui.pause.ariaPressed = String(on);
+  if (!on) band("paused", null);
+  sections.touchAll();
+  restructure();
+}
+
+/** Requests everything anew, for another configuration. */
+function renew() {
+  plant.reload();
+  stream.renew(); // the open stream would continue with the previous topics
+}
+
+const stream = subscribe("api/v1/stream", {
+  parse,
+  unpack: (body) => body.snapshots,
+  onSnapshot: (snapshot) => plant.apply(snapshot),
+  onReset() {
+    announcer.say("The gateway restarted");
+    plant.reload();
+  },
+  onState(state, until) {
+    truth.take(state, until);
+    if (state === "live" || state === "polling") plant.reload(); // sources and jobs may have changed meanwhile
+    engine.wake();
+  },
+});
+
+ui.pause.addEventListener("click", () => pause(held === null));
+const input = ui.search.querySelector("input");
+ui.search.addEventListener("submit", (e) => e.preventDefault());
+input.addEventListener("input", () => address.go({ q: input.value }, filter.q !== "" && input.value !== ""));
+address.follow(() => {
+  filter = address.shown();
+  if (input.value !== filter.q) input.value = filter.q;
+  restructure();
+});
+setInterval(() => clock.wasSet() && plant.reload(), 1000); // the answer tells by how much
