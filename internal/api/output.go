@@ -22,7 +22,8 @@ const (
 )
 
 // runOutput answers with what a run has printed: all that is kept of it; what comes from an offset on, for which a
-// client may wait with `Prefer: wait=N`; or a range of bytes (RFC 9110 §14). Offsets, and those of ranges, are places in
+// client may wait with `Prefer: wait=N`; or a range of bytes (RFC 9110 §14). Its lines with their numbers and times are another
+// representation of that, which has no ranges. Offsets, and those of ranges, are places in
 // all that was ever printed, whatever of it is kept.
 func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	run, ok := a.findRun(w, r)
@@ -31,9 +32,6 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	offset, err := offsetOf(query)
-	if download := query.Get("download"); err == nil && download != "" && download != "1" {
-		err = fmt.Errorf("download=%q is not valid: write download=1 to get a file", download)
-	}
 	if err != nil {
 		fail(w, r, http.StatusBadRequest, err.Error())
 		return
@@ -49,22 +47,24 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	h := w.Header()
-	h.Set("Accept-Ranges", "bytes")
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-	if query.Get("download") != "" {
-		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", run.Job+"-"+run.ID+".txt"))
-	}
+	beginOutput(h, run.Run, query.Has("download"))
+	asLines := negotiate.Accept(r.Header, "text/plain", linesType) == linesType
 	over := run.Status.Ended() && part.Size >= run.OutputBytes // also while the archive still waits for a disk
 	tag := ""
-	if over && !query.Has("from") {
+	if over && !query.Has("from") && !asLines {
 		tag = fmt.Sprintf(`"%s-%d-%d"`, run.ID, part.Begin, part.Size)
 		h.Set("ETag", tag)
 	}
 	prefer.Apply(h)
 	if tag != "" && negotiate.HasTag(r.Header, tag) {
 		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if asLines {
+		placeLines(h, part.Size, part.Begin > offset, over)
+		if r.Method != http.MethodHead {
+			a.writeLines(w, r, run.Run, part.Begin, part.Size)
+		}
 		return
 	}
 	status, begin, end := http.StatusOK, part.Begin, part.Size
@@ -85,6 +85,18 @@ func (a *API) runOutput(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// beginOutput says what an answer with output is.
+func beginOutput(h http.Header, run wire.Run, download bool) {
+	h.Add("Vary", "Accept")
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	if download {
+		h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", run.Job+"-"+run.ID+".txt"))
+	}
+}
+
 // placeOutput says which part of an output is answered.
 func placeOutput(h http.Header, begin, end int64, cut, isEnd bool) {
 	h.Set("Content-Length", strconv.FormatInt(end-begin, 10))
@@ -97,8 +109,11 @@ func placeOutput(h http.Header, begin, end int64, cut, isEnd bool) {
 	}
 }
 
-// offsetOf returns the offset that a query asks for by `from`.
+// offsetOf returns the offset that a query asks for by `from`. The error says what is wrong with the query.
 func offsetOf(query url.Values) (int64, error) {
+	if download := query.Get("download"); query.Has("download") && download != "1" {
+		return 0, fmt.Errorf("download=%q is not valid: write download=1 to get a file", download)
+	}
 	from := query.Get("from")
 	if from == "" {
 		return 0, nil

@@ -105,8 +105,10 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 	}
 	at, _ = slices.BinarySearchFunc(ends, is, end.compare)
 	m.byEnd[run.Job] = slices.Insert(ends, at, is)
-	if o := m.outputs[run.ID]; o != nil {
-		o.ended = true
+	for _, name := range []string{run.ID, IndexOf(run.ID)} {
+		if o := m.outputs[name]; o != nil {
+			o.ended = true
+		}
 	}
 	for now := time.Now(); len(m.byEnd[run.Job]) > max(keep, 1); {
 		past, future := byNow(m.byEnd[run.Job], now)
@@ -153,7 +155,7 @@ func (m *MemoryRuns) forgetLocked(run Run) {
 	if len(ends) == 0 {
 		delete(m.byEnd, run.Job)
 	}
-	m.dropOutputLocked(run.ID)
+	m.dropOutputsLocked(run.ID)
 	m.forgotten[run.ID] = struct{}{}
 	if m.order = append(m.order, run.ID); len(m.order) > m.maxForgotten {
 		delete(m.forgotten, m.order[0])
@@ -274,7 +276,13 @@ func (m *MemoryRuns) makeRoomLocked() {
 	}
 }
 
-// dropOutputLocked forgets what a run has printed.
+// dropOutputsLocked forgets what a run has printed.
+func (m *MemoryRuns) dropOutputsLocked(run string) {
+	m.dropOutputLocked(run)
+	m.dropOutputLocked(IndexOf(run))
+}
+
+// dropOutputLocked forgets an output.
 func (m *MemoryRuns) dropOutputLocked(id string) {
 	o := m.outputs[id]
 	if o == nil {
@@ -291,7 +299,7 @@ func (m *MemoryRuns) dropOutputLocked(id string) {
 func (m *MemoryRuns) Discard(run string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.dropOutputLocked(run)
+	m.dropOutputsLocked(run)
 }
 
 // Output implements [Runs].
@@ -299,7 +307,8 @@ func (m *MemoryRuns) Output(_ context.Context, run string, from int64, most int)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	o := m.outputs[run]
-	if r, ok := m.runs[run]; o == nil || ok && hasExpired(r, time.Now()) {
+	id, _ := RunOf(run)
+	if r, ok := m.runs[id]; o == nil || ok && hasExpired(r, time.Now()) {
 		return Output{}, nil
 	}
 	part := Output{Begin: min(max(from, o.first), o.size), Size: o.size}

@@ -68,7 +68,7 @@ type Command struct {
 	Stdout func(line string) // called for each line of standard output; nil: ignored
 	Stderr func(line string) // called for each line of standard error; nil: ignored
 
-	Printed  func(line string)                 // for each line of both outputs that a terminal would keep (CR)
+	Printed  func(line string, stderr bool)    // for each line of both outputs that a terminal would keep (CR)
 	Progress func(percent float64, known bool) // called for each OSC 9;4 in either output: 0 to 100, if known; nil: ignored
 
 	Stdin   string // standard input of the command

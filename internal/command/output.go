@@ -29,7 +29,7 @@ func newOutput(c *Command) *output {
 	o.tail = tail{max: o.max, printed: c.Printed}
 	o.outReports.emit, o.errReports.emit = c.Progress, c.Progress
 	o.out = lines{emit: c.Stdout, tail: &o.tail}
-	o.err = lines{emit: c.Stderr, tail: &o.tail}
+	o.err = lines{emit: c.Stderr, tail: &o.tail, stderr: true}
 	return o
 }
 
@@ -55,8 +55,9 @@ func (o *output) end() {
 // lines splits one output into lines. LF, CRLF and CR end a line, but a CR at the start of one does not: progress bars
 // begin with CR as often as they end with it.
 type lines struct {
-	emit func(string)
-	tail *tail
+	emit   func(string)
+	tail   *tail
+	stderr bool
 
 	buf  []byte // the line being read, at most maxLine bytes
 	cut  bool   // the line was longer
@@ -86,10 +87,10 @@ func (l *lines) write(data []byte) {
 		switch {
 		case end == '\n' && l.cr:
 			l.cr, l.over = false, false
-			l.tail.add(l.held)
+			l.tail.add(l.held, l.stderr)
 		case end == '\n':
 			l.over = false
-			l.tail.add(l.line())
+			l.tail.add(l.line(), l.stderr)
 		case len(l.buf) > 0:
 			l.held, l.over, l.cr = l.line(), true, true
 		default:
@@ -125,22 +126,22 @@ func (l *lines) line() string {
 func (l *lines) end() {
 	switch {
 	case len(l.buf) > 0:
-		l.tail.add(l.line())
+		l.tail.add(l.line(), l.stderr)
 	case l.over:
-		l.tail.add(l.held)
+		l.tail.add(l.held, l.stderr)
 	}
 }
 
 // A tail keeps the last whole lines, at most max bytes.
 type tail struct {
 	max     int
-	printed func(string) // nil: ignored
-	buf     []byte       // up to 2*max, so that dropping the front is rare
+	printed func(line string, stderr bool) // nil: ignored
+	buf     []byte                         // up to 2*max, so that dropping the front is rare
 }
 
-func (t *tail) add(line string) {
+func (t *tail) add(line string, stderr bool) {
 	if t.printed != nil {
-		t.printed(line)
+		t.printed(line, stderr)
 	}
 	if len(line) >= t.max { // the line end needs one byte
 		line = strings.ToValidUTF8(line[:t.max-1], "")

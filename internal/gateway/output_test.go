@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What a run has printed is answered whole, by range and as a file, whether it has ended or not.
@@ -65,6 +66,54 @@ func TestOutputByRange(t *testing.T) {
 	}
 	at = strings.TrimSuffix(at, "1")
 	s.json(400, "GET", at+"2", "")
+}
+
+// The lines of an output have their numbers, their times, and the output of the command that they come from: while the run is in
+// progress, and when it is over.
+func TestOutputAsLines(t *testing.T) {
+	script := newScript(t)
+	s := start(t, "jobs: {scan: {exec: "+script.Argv()+"}}\n")
+	before := time.Now().Add(-time.Second)
+	id := of(s.json(202, "POST", runs, "{}"), "id")
+	p := script.Begun()
+	p.Print("one")
+	p.Print("::progress 3 of it")
+	p.Print("two")
+	check := func(when string) {
+		t.Helper()
+		for {
+			_, _, body := s.do("GET", "/api/v1/runs/"+id+"/output", "", "Accept", "application/x-ndjson", "Prefer", "wait=5")
+			if strings.Count(body, "\n") < 2 {
+				continue // the second one has not come yet
+			}
+			for i, text := range strings.Split(strings.TrimSpace(body), "\n") {
+				line := decode(t, []byte(text))
+				printed, err := time.Parse(time.RFC3339, of(line, "at"))
+				if line["n"] != float64(i+1) || line["text"] != []string{"one", "two"}[i] || err != nil || printed.Before(before) || printed.After(time.Now().Add(time.Second)) {
+					t.Errorf("%s: line %d is %v", when, i+1, line)
+				}
+			}
+			return
+		}
+	}
+	check("while it runs")
+	p.Exit(0)
+	s.ended(id)
+	check("when it is over")
+}
+
+func TestLinesOfStandardErrorAreErrors(t *testing.T) {
+	s := start(t, "jobs: {scan: {exec: [sh, -c, 'echo fine; echo wrong >&2']}}\n")
+	id := of(s.ended(of(s.json(202, "POST", runs, "{}"), "id")), "id")
+	_, _, body := s.do("GET", "/api/v1/runs/"+id+"/output", "", "Accept", "application/x-ndjson")
+	for text := range strings.Lines(body) { // in any order
+		if line := decode(t, []byte(text)); (line["error"] == true) != (line["text"] == "wrong") {
+			t.Errorf("%s: only what was printed to standard error is an error", text)
+		}
+	}
+	if strings.Count(body, "\n") != 2 {
+		t.Errorf("the output is %q, want two lines", body)
+	}
 }
 
 // Of much output the end is kept, for as long as the run is. Ranges are places in all of it.

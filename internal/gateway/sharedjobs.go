@@ -118,16 +118,18 @@ func (s sharedJobs) hasEnded(ctx context.Context, id string) bool {
 }
 
 // Output is what a run of any replica has printed.
-func (s sharedJobs) Output(ctx context.Context, id string, from int64, most int) (archive.Output, <-chan struct{}, error) {
-	part, more, err := s.Service.Output(ctx, id, from, most)
+func (s sharedJobs) Output(ctx context.Context, output string, from int64, most int) (archive.Output, <-chan struct{}, error) {
+	part, more, err := s.Service.Output(ctx, output, from, most)
 	if s.g.replica == nil || err != nil || more != nil {
 		return part, more, err
 	}
+	id, isIndex := archive.RunOf(output)
 	record, err := s.Lookup(ctx, id)
-	if err != nil || record.Status.Ended() && record.OutputBytes <= max(part.Size, int64(len(record.Output))) {
+	isKnown := isIndex && part.Size > 0 || !isIndex && record.OutputBytes <= max(part.Size, int64(len(record.Output)))
+	if err != nil || record.Status.Ended() && (isKnown || record.OutputBytes == 0) {
 		return part, nil, nil // it is known here, or in the record
 	}
-	a, failed := s.askAbout(ctx, record.Job, question{Op: toOutput, Run: id, From: from, Most: most})
+	a, failed := s.askAbout(ctx, record.Job, question{Op: toOutput, Run: output, From: from, Most: most})
 	switch {
 	case failed == nil && a.Output != nil:
 		return *a.Output, nil, nil

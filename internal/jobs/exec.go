@@ -89,9 +89,9 @@ func (l *lines) directive(line string) (d directive, ok bool) {
 }
 
 // print adds a line that stays to the output, unless it is a directive.
-func (l *lines) print(line string) {
+func (l *lines) print(line string, stderr bool) {
 	if _, ok := l.directive(line); !ok {
-		l.r.print(line)
+		l.r.print(line, stderr)
 	}
 }
 

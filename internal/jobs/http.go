@@ -134,10 +134,10 @@ func (j httpAction) call(ctx context.Context, r *Run, call httpkind.Call) (*http
 	call.Client, call.Secrets, call.Close = j.client, r.secrets, !j.HTTP.Upstream.KeepAlive
 	answer, err := call.Do(ctx)
 	if err != nil {
-		r.print(err.Error())
+		r.print(err.Error(), true)
 		return nil, err
 	}
-	r.print(fmt.Sprintf("%s %s: %s", call.Method, shown(call.URL), answer.Status))
+	r.print(fmt.Sprintf("%s %s: %s", call.Method, shown(call.URL), answer.Status), false)
 	return answer, nil
 }
 
@@ -167,7 +167,7 @@ func (r *Run) printBody(answer *httpkind.Answer) {
 		shown = r.secrets.Cut(shown) + command.CutMark
 	}
 	for line := range strings.Lines(shown) {
-		r.print(strings.TrimRight(line, "\n"))
+		r.print(strings.TrimRight(line, "\n"), false)
 	}
 }
 

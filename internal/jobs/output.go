@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/clock"
 )
 
 // recentOutput bounds how much of the newest output of a run in progress is at hand without the archive, in bytes.
@@ -17,42 +18,55 @@ const recentOutput = 64 << 10
 // it; the run waits for none of them.
 type output struct {
 	archive archive.Runs
-	run     string
+	clock   *clock.Clock
 	keep    int64 // bytes
 
-	mu     sync.Mutex // guards the fields below; before that of the archive
-	recent []byte     // the bytes before offset size; up to twice recentOutput, so that dropping the front is rare
-	size   int64      // of all that was written
-	over   bool
-	more   chan struct{} // closed when there is more, or no more to come; nil: nobody waits
+	mu    sync.Mutex // guards the fields below; before that of the archive
+	text  part
+	index part // of its lines
+	over  bool
+	more  chan struct{} // closed when there is more, or no more to come; nil: nobody waits
+}
+
+// A part is the text of an output, or the index of its lines.
+type part struct {
+	name   string // in the archive
+	recent []byte // the bytes before offset size; up to twice recentOutput, so that dropping the front is rare
+	size   int64  // of all that was written
 }
 
 // line adds a line.
-func (o *output) line(text string) {
+func (o *output) line(text string, isError bool) {
+	at := o.clock.People(o.clock.Now())
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.recent)+len(text)+1 > 2*recentOutput {
-		o.recent = append(o.recent[:0], o.recent[max(0, len(o.recent)-recentOutput):]...)
-	}
-	before := len(o.recent)
-	o.recent = append(append(o.recent, text...), '\n')
-	o.archive.Print(o.run, o.size, o.recent[before:], o.keep)
-	o.size += int64(len(text)) + 1
-	o.wakeLocked()
-}
-
-func (o *output) wakeLocked() {
+	var mark [archive.LineSize]byte
+	o.addLocked(&o.index, string(archive.Line{Begin: o.text.size, At: *at, Error: isError}.Append(mark[:0])))
+	o.addLocked(&o.text, text, "\n")
 	if o.more != nil {
 		close(o.more)
 		o.more = nil
 	}
 }
 
+// addLocked adds to a part.
+func (o *output) addLocked(p *part, texts ...string) {
+	if len(p.recent)+len(texts[0])+1 > 2*recentOutput {
+		p.recent = append(p.recent[:0], p.recent[max(0, len(p.recent)-recentOutput):]...)
+	}
+	before := len(p.recent)
+	for _, text := range texts {
+		p.recent = append(p.recent, text...)
+	}
+	o.archive.Print(p.name, p.size, p.recent[before:], o.keep)
+	p.size += int64(len(p.recent) - before)
+}
+
 // tail returns the last whole lines, up to limit bytes, and how many bytes there were in all.
 func (o *output) tail(limit int) (tail string, size int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return lastLines(o.recent, limit), o.size
+	return lastLines(o.text.recent, limit), o.text.size
 }
 
 // lastLines returns the last whole lines of a text, up to limit bytes.
@@ -72,12 +86,15 @@ func lastLines(text []byte, limit int) string {
 func (o *output) end() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.over, o.recent = true, nil // the archive has it
-	o.wakeLocked()
+	o.over, o.text.recent, o.index.recent = true, nil, nil // the archive has it
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
 }
 
 // read is [Service.Output] of a run in progress.
-func (o *output) read(ctx context.Context, from int64, most int) (archive.Output, <-chan struct{}, error) {
+func (o *output) read(ctx context.Context, p *part, from int64, most int) (archive.Output, <-chan struct{}, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var more <-chan struct{}
@@ -87,30 +104,38 @@ func (o *output) read(ctx context.Context, from int64, most int) (archive.Output
 		}
 		more = o.more
 	}
-	if first := o.size - int64(len(o.recent)); from < first {
+	if first := p.size - int64(len(p.recent)); from < first {
 		o.mu.Unlock() // what comes meanwhile is told by more
-		part, err := o.archive.Output(ctx, o.run, from, most)
+		read, err := o.archive.Output(ctx, p.name, from, most)
 		o.mu.Lock()
-		return part, more, err
+		return read, more, err
 	}
-	part := archive.Output{Begin: min(from, o.size), Size: o.size}
-	text := o.recent[len(o.recent)-int(o.size-part.Begin):]
-	part.Text = bytes.Clone(text[:min(len(text), most)])
-	return part, more, nil
+	read := archive.Output{Begin: min(from, p.size), Size: p.size}
+	text := p.recent[len(p.recent)-int(p.size-read.Begin):]
+	read.Text = bytes.Clone(text[:min(len(text), most)])
+	return read, more, nil
 }
 
-// IsHere reports whether this process has a run, which is in progress or has just ended.
-func (s *Service) IsHere(id string) bool { return s.past.own(id) != nil }
+// IsHere reports whether this process has the run of an output, which is in progress or has just ended.
+func (s *Service) IsHere(output string) bool {
+	id, _ := archive.RunOf(output)
+	return s.past.own(id) != nil
+}
 
 // Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part begins
-// later if the front was cut. The channel more is closed when there is more; it is nil if this process will not have
+// later if the front was cut. Of [archive.IndexOf] a run it returns the lines. The channel more is closed when there is more; it is nil if this process will not have
 // more. The error is the archive's.
-func (s *Service) Output(ctx context.Context, id string, from int64, most int) (
-	part archive.Output, more <-chan struct{}, err error,
+func (s *Service) Output(ctx context.Context, output string, from int64, most int) (
+	read archive.Output, more <-chan struct{}, err error,
 ) {
+	id, isIndex := archive.RunOf(output)
 	if r := s.past.own(id); r != nil {
-		return r.output.read(ctx, from, most)
+		p := &r.output.text
+		if isIndex {
+			p = &r.output.index
+		}
+		return r.output.read(ctx, p, from, most)
 	}
-	part, err = s.deps.Archive.Output(ctx, id, from, most)
-	return part, nil, err
+	read, err = s.deps.Archive.Output(ctx, output, from, most)
+	return read, nil, err
 }

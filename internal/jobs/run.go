@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/clock"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -73,13 +74,16 @@ type Run struct {
 // newRun returns a run that is not in the queue yet.
 func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 	return &Run{
-		id:        id,
-		job:       j,
-		unit:      opts.unit,
-		opts:      opts,
-		args:      opts.Args,
-		secrets:   j.secrets.With(secretArgs(j.Job, opts.Args)...),
-		output:    &output{archive: j.s.deps.Archive, run: id, keep: j.Keep.Output},
+		id:      id,
+		job:     j,
+		unit:    opts.unit,
+		opts:    opts,
+		args:    opts.Args,
+		secrets: j.secrets.With(secretArgs(j.Job, opts.Args)...),
+		output: &output{
+			archive: j.s.deps.Archive, clock: j.s.deps.Clock, keep: j.Keep.Output,
+			text: part{name: id}, index: part{name: archive.IndexOf(id)},
+		},
 		created:   now,
 		visible:   make(chan struct{}),
 		head:      make(chan struct{}),

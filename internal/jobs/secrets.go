@@ -83,4 +83,4 @@ func (r *Run) resultOf(data string) (result json.RawMessage, ok bool) {
 }
 
 // print adds a line to the output, as [Run.plain] returns it: it may be read in a terminal.
-func (r *Run) print(line string) { r.output.line(r.plain(line)) }
+func (r *Run) print(line string, isError bool) { r.output.line(r.plain(line), isError) }

@@ -101,14 +101,23 @@ func (a *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 	if err != nil || part.Size-part.Begin <= a.opts.Recorded {
 		return nil // it printed nothing here, or little
 	}
+	a.share(ctx, run.ID, run.Expires, part)
+	if index, err := a.Runs.Output(ctx, archive.IndexOf(run.ID), 0, 0); err == nil {
+		a.share(ctx, archive.IndexOf(run.ID), run.Expires, index)
+	}
+	return nil
+}
+
+// share puts an output, which is at the place of part, into the store.
+func (a *Runs) share(ctx context.Context, output string, expires time.Time, part archive.Output) {
 	var all []piece
 	for end, size := part.Size, 0; end > part.Begin; {
 		begin := max(part.Begin, end-pieceSize)
-		text, err := a.Runs.Output(ctx, run.ID, begin, int(end-begin))
+		text, err := a.Runs.Output(ctx, output, begin, int(end-begin))
 		if err != nil || text.Begin != begin {
 			break // it was dropped meanwhile
 		}
-		one := piece{key: fmt.Sprintf("%s/%d-%d", run.ID, begin, end), data: compress(text.Text, run.Expires)}
+		one := piece{key: fmt.Sprintf("%s/%d-%d", output, begin, end), data: compress(text.Text, expires)}
 		if size += len(one.data); size > maxOfRun {
 			break
 		}
@@ -117,7 +126,6 @@ func (a *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 	for _, one := range slices.Backward(all) {
 		a.records.Keep(one.key, one.data, false)
 	}
-	return nil
 }
 
 // compress makes the data of a piece.
@@ -216,7 +224,8 @@ func (a *Runs) dropForgotten(ctx context.Context) {
 }
 
 func (a *Runs) isForgotten(ctx context.Context, run string) bool {
-	_, err := a.Get(ctx, run)
+	id, _ := archive.RunOf(run)
+	_, err := a.Get(ctx, id)
 	return errors.Is(err, archive.ErrForgotten)
 }
 

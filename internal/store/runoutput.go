@@ -94,9 +94,11 @@ func (r *Runs) cutLocked(p *printed, n int) {
 
 // dropLocked drops all that is known of what a run has printed.
 func (r *Runs) dropLocked(run string) {
-	if p := r.printing[run]; p != nil {
-		r.holdLocked(p, nil)
-		delete(r.printing, run)
+	for _, name := range []string{run, archive.IndexOf(run)} {
+		if p := r.printing[name]; p != nil {
+			r.holdLocked(p, nil)
+			delete(r.printing, name)
+		}
 	}
 }
 
@@ -108,6 +110,9 @@ func (r *Runs) Discard(run string) {
 	r.dir.soon(func(t *tx) error {
 		t.committed(r.emptyTrash)
 		_, err := t.exec(noteTrash, run)
+		if err == nil {
+			_, err = t.exec(noteTrash, archive.IndexOf(run))
+		}
 		return err
 	})
 }
@@ -219,7 +224,8 @@ func (r *Runs) Output(ctx context.Context, run string, from int64, most int) (ar
 func (r *Runs) readOutput(ctx context.Context, run string, from int64, most int) (part archive.Output, err error) {
 	read := r.dir.read()
 	var hidden int
-	if err := read.QueryRowContext(ctx, isHidden, run, time.Now().UnixMilli(), run).Scan(&hidden); err != nil || hidden > 0 {
+	id, _ := archive.RunOf(run)
+	if err := read.QueryRowContext(ctx, isHidden, id, time.Now().UnixMilli(), run).Scan(&hidden); err != nil || hidden > 0 {
 		return part, err
 	}
 	if err := read.QueryRowContext(ctx, outputEnd, run).Scan(&part.Size); err != nil {

@@ -92,6 +92,9 @@ func (r *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 		if err := r.flush(t, run.ID); err != nil {
 			return err
 		}
+		if err := r.flush(t, archive.IndexOf(run.ID)); err != nil {
+			return err
+		}
 		if err := r.add(t, run, max(keep, 1)); err != nil {
 			return err
 		}
@@ -174,7 +177,7 @@ func (r *Runs) forget(t *tx, query string, args ...any) (int, error) {
 		for _, s := range []struct {
 			statement string
 			arg       any
-		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {dropKeys, o.id}} {
+		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {noteTrash, archive.IndexOf(o.id)}, {dropKeys, o.id}} {
 			if _, err := t.exec(s.statement, s.arg); err != nil {
 				return 0, err
 			}

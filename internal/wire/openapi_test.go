@@ -48,7 +48,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"History": wire.History{}, "Polls": wire.Polls{}, "Poll": wire.Poll{}, "Availability": wire.Availability{},
 		"Window": wire.Window{}, "Day": wire.Day{}, "Trends": wire.Trends{}, "Trend": wire.Trend{}, "Outage": wire.Outage{}, "Run": wire.Run{}, "QueuedRun": wire.Waiting{}, "WaitingRuns": wire.Queue{}, "Runs": wire.Runs{},
 		"Argument": wire.Arg{}, "Job": wire.JobObject{},
-		"Jobs": wire.Jobs{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
+		"Jobs": wire.Jobs{}, "Outcome": wire.Outcome{}, "Stage": wire.Stage{}, "Line": wire.Line{}, "Start": wire.Start{}, "Configuration": wire.Config{}, "Difference": wire.Difference{},
 		"Me": wire.Me{}, "SignIn": wire.SignIn{}, "SignedIn": wire.SignedIn{}, "SignedOut": wire.SignedOut{},
 		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Replica": wire.Replica{}, "Replicas": wire.Replicas{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
 		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{}, "AlertsVersion": wire.AlertsVersion{},

@@ -111,6 +111,14 @@ type Jobs struct {
 	Jobs []JobObject `json:"jobs"`
 }
 
+// A Line is one of what a run has printed.
+type Line struct {
+	N     int64      `json:"n,omitempty"`  // its number, from 1; 0: it is not known
+	At    *time.Time `json:"at,omitempty"` // when it was printed; nil: it is not known
+	Text  string     `json:"text"`
+	Error bool       `json:"error,omitempty"` // to standard error
+}
+
 // Runs is the answer with some runs, newest first.
 type Runs struct {
 	Runs []Run   `json:"runs"`

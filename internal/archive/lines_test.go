@@ -1,0 +1,31 @@
+package archive_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+)
+
+func TestLinesAreReadAsTheyWereWritten(t *testing.T) {
+	var index []byte
+	lines := []archive.Line{
+		{At: time.UnixMilli(0).UTC()},
+		{Begin: 1, At: time.Date(2026, 11, 29, 3, 12, 44, 871e6, time.UTC), Error: true},
+		{Begin: 1<<47 - 1, At: time.Date(6000, 1, 1, 0, 0, 0, 1e6, time.UTC)},
+	}
+	for _, line := range lines {
+		index = line.Append(index)
+	}
+	for i, want := range lines {
+		if got := archive.LineOf(index[i*archive.LineSize:]); got != want {
+			t.Errorf("line %d = %v, want %v", i, got, want)
+		}
+	}
+	if run, ok := archive.RunOf(archive.IndexOf("R")); run != "R" || !ok {
+		t.Errorf("the index of R is of %q, %t", run, ok)
+	}
+	if run, ok := archive.RunOf("R"); run != "R" || ok {
+		t.Errorf("the output of R is of %q, and an index: %t", run, ok)
+	}
+}
