@@ -60,7 +60,10 @@ func (s *services) Topic(name string) *sse.Topic {
 }
 
 func (s *services) Definition(name string) *config.Source {
-	return &config.Source{Name: name, Show: config.Show{History: time.Hour}}
+	if name == "gone" {
+		return nil
+	}
+	return &config.Source{Name: name, Title: "Source " + name, Show: config.Show{History: time.Hour}}
 }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }

@@ -72,7 +72,7 @@ func (a *API) events(r *http.Request, f archive.EventFilter, limit int) ([]wire.
 	for _, e := range found {
 		of := wire.Event{
 			ID: strconv.FormatInt(e.ID, 10), Time: e.At.UTC(), Kind: e.Kind, Source: e.Source, Job: e.Job, Run: e.Run,
-			Text: e.Text, Data: e.Data, Replica: e.Replica,
+			Title: a.titleOf(e.Source, e.Job), Text: e.Text, Data: e.Data, Replica: e.Replica,
 		}
 		if manages {
 			of.Who = e.Who
@@ -80,6 +80,20 @@ func (a *API) events(r *http.Request, f archive.EventFilter, limit int) ([]wire.
 		all = append(all, of)
 	}
 	return all, err
+}
+
+// titleOf is what people call a source or a job: its name if it is not configured; empty if there is neither.
+func (a *API) titleOf(source, job string) string {
+	if source != "" {
+		if s := a.deps.Sources.Definition(source); s != nil {
+			return s.Title
+		}
+		return source
+	}
+	if j := a.deps.Jobs.Job(job); j != nil {
+		return j.Title
+	}
+	return job
 }
 
 // An eventQuery is what a request for events asks for.

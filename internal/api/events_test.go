@@ -64,6 +64,17 @@ func list(t *testing.T, h http.Handler, query string) (page wire.Events) {
 	return page
 }
 
+// An event says what people call its source now, and names one that is gone.
+func TestEventsHaveTitles(t *testing.T) {
+	s, h := newServices(t)
+	s.journal.SourceChanged("tank", "ok", "stale", nil)
+	s.journal.SourceChanged("gone", "ok", "failing", nil)
+	all := list(t, h, "").Events
+	if all[1].Title != "Source tank" || all[0].Title != "gone" || all[2].Title != "" {
+		t.Errorf("the titles are %q, %q and %q, want gone, Source tank and none", all[0].Title, all[1].Title, all[2].Title)
+	}
+}
+
 func TestAListOfEvents(t *testing.T) {
 	s, h := newServices(t)
 	why := "no route"

@@ -12,6 +12,7 @@ type Event struct {
 	Kind   string          `json:"kind"`             // state, alert, told, run, reload, sign-in, sign-out, start, stop, store or replica
 	Source string          `json:"source,omitempty"` // the source that it happened to
 	Job    string          `json:"job,omitempty"`    // the job that it happened to
+	Title  string          `json:"title,omitempty"`  // that of the source or the job now; the name of one that is not configured any more
 	Run    string          `json:"run,omitempty"`    // the run of the job
 	Who    string          `json:"who,omitempty"`    // who did it, for those who may manage the gateway
 	Text   string          `json:"text"`             // a short text for people
