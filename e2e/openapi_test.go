@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -92,6 +93,7 @@ var unseen = map[string]string{
 	"listEvents 503":      "the disk has to fail; TestEventsThatCannotBeRead has it so",
 	"getHistory 503":      "as for listEvents",
 	"getPolls 503":        "as for listEvents",
+	"getBadge 503":        "as for listEvents",
 	"getAvailability 503": "as for listEvents",
 	"listRuns 503":        "as for listEvents",
 	"listJobRuns 503":     "as for listEvents",
@@ -114,6 +116,26 @@ var unseen = map[string]string{
 }
 
 // Every operation of the API, with every answer that is described for it, is as described.
+// drawn returns the page at url as admin gets it. Pages are no part of the API.
+func drawn(t *testing.T, url string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer admin-secret")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	page, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("GET %s = %d, %v", url, resp.StatusCode, err)
+	}
+	return string(page)
+}
+
 func TestTheAPIIsAsDescribed(t *testing.T) {
 	plant, dying := newUpstream(t, `{"level": 41.25, "pump": true}`), newUpstream(t, `[1, {"a": null}]`)
 	issuer := issuertest.New(t)
@@ -155,6 +177,11 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	c.do(200, "GET", "/api/v1/sources/count/history?field=", "")
 	c.do(400, "GET", "/api/v1/sources/tank/history?points=1", "")
 	c.do(404, "GET", "/api/v1/sources/hello/history", "") // remembers nothing
+
+	for query, status := range map[string]int{"": 200, "?show=state": 200, "?show=value": 200, "?show=availability&window=7d&label=Up": 200, "?show=x": 400} {
+		c.do(status, "GET", "/badge/tank.svg"+query, "")
+	}
+	c.do(404, "GET", "/badge/none.svg", "")
 
 	// Jobs and runs, with each way to end.
 	idle := c.object(200, "GET", "/api/v1/jobs/scan", "")
@@ -242,8 +269,8 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	}
 
 	// What holds everywhere: names that there are not, state that has not changed.
-	paths := map[string]string{"name": "tank", "job": "named", "id": run["id"].(string), "silence": silence["id"].(string)}
-	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none", "silence": "none"}, func(method, path string) {
+	paths := map[string]string{"name": "tank", "job": "named", "id": run["id"].(string), "silence": silence["id"].(string), "file": "tank.svg"}
+	c.each(404, map[string]string{"name": "none", "job": "none", "id": "none", "silence": "none", "file": "none.svg"}, func(method, path string) {
 		if strings.HasPrefix(path, "/auth/") {
 			return // about the provider, which there is
 		}
@@ -282,12 +309,11 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	})
 
 	// The gateway itself.
-	for _, path := range []string{"/metrics", "/livez", "/readyz", "/openapi.json", "/schema.json", "/", "/tidewire.js", "/api/v1/me"} {
+	for _, path := range []string{"/metrics", "/livez", "/readyz", "/openapi.json", "/schema.json", "/tidewire.js", "/api/v1/me"} {
 		c.do(200, "GET", path, "")
 	}
 	c.do(200, "GET", "/metrics", "", "Accept", "application/openmetrics-text; version=1.0.0")
-	_, page := c.do(200, "GET", "/", "")
-	for _, name := range regexp.MustCompile(`static/[^"]+`).FindAllString(page, -1) {
+	for _, name := range regexp.MustCompile(`static/[^"]+`).FindAllString(drawn(t, s.url), -1) {
 		c.do(200, "GET", "/"+name, "")
 	}
 	s.write(yaml + "tls: {}\n")

@@ -61,6 +61,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/sources/{name}/polls", view, a.getPolls},
 		{"GET /api/v1/sources/{name}/availability", view, a.getAvailability},
 		{"POST /api/v1/sources/{name}/refresh", operate, a.refreshSource},
+		{"GET /badge/{file}", view, a.getBadge},
 		{"GET /api/v1/stream", view, a.stream},
 		{"GET /api/v1/jobs", view, a.listJobs},
 		{"GET /api/v1/jobs/{job}", view, a.getJob},
