@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,27 @@ func TestReplicasLogLostRuns(t *testing.T) {
 		}
 		if lines := f.logged("status=lost"); len(lines) != 2 {
 			t.Errorf("of 2 lost runs the log has %q", lines)
+		}
+		for _, m := range all {
+			m.leave()
+		}
+	})
+}
+
+// A run that was lost has one end at all replicas, also at the one that had it, where it ends after that has heard of it.
+func TestReplicasTellOneEndOfALostRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		f.jobTakes, f.lingers = time.Hour, 3*time.Second
+		all := []*member{f.join(jobsOf(1, "on_busy: queue")), f.join(jobsOf(1, "on_busy: queue"))}
+		time.Sleep(3 * time.Second)
+		_, run := all[0].start("j0", "")
+		time.Sleep(time.Second)
+		f.doer("/u0/job").process.Lose()
+		time.Sleep(5 * time.Second)
+		a, b := all[0].json("GET", "/api/v1/runs/"+of(run, "id"), ""), all[1].json("GET", "/api/v1/runs/"+of(run, "id"), "")
+		if a["status"] != "lost" || !reflect.DeepEqual(a, b) {
+			t.Errorf("the run is %v, and at the other replica %v", a, b)
 		}
 		for _, m := range all {
 			m.leave()

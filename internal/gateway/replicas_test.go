@@ -78,6 +78,7 @@ type fleet struct {
 	store    snapshot.Store
 	jobTakes time.Duration // how long a run works
 	opsTakes time.Duration // how long the receiver ops takes to answer
+	lingers  time.Duration // how long it takes to end when it is to
 	joined   int           // how many have
 	questions
 
@@ -236,6 +237,7 @@ func (m *member) work(r *http.Request) (*http.Response, error) {
 	case <-time.After(f.jobTakes):
 		return answerOf(r, "1"), nil
 	case <-r.Context().Done():
+		time.Sleep(f.lingers)
 		return nil, r.Context().Err()
 	}
 }

@@ -48,6 +48,7 @@ type Job struct {
 
 	ctx       context.Context // nil until first needed
 	cancel    context.CancelCauseFunc
+	lost      bool          // the run lost its topic before it was finished
 	ended     time.Duration // from Tracker.born to the end of the run; zero until then
 	retention time.Duration // of the terminal; does not change once the run is over
 }
@@ -120,9 +121,18 @@ func (j *Job) encodeEnd(data any) []byte {
 	return payload
 }
 
-// finish ends the job with an encoded terminal, and returns the error if that could not be stored.
+// finish ends the job with an encoded terminal, and returns the error if that could not be stored: ErrLost if the run has
+// lost its topic before.
 func (j *Job) finish(payload []byte) error {
-	if j.claim == nil || !j.over.CompareAndSwap(false, true) {
+	if j.claim == nil {
+		return nil
+	}
+	if !j.over.CompareAndSwap(false, true) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		if j.lost {
+			return ErrLost
+		}
 		return nil
 	}
 	ctx, cancel := j.tracker.finishing()
@@ -234,9 +244,11 @@ func (j *Job) requestCancel(cause error) bool {
 
 // end marks the run as over, and ends the job's context with cause unless that has ended before.
 func (j *Job) end(cause error) {
-	j.over.Store(true)
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.over.CompareAndSwap(false, true) { // under mu: finish looks at lost then
+		j.lost = cause == ErrLost
+	}
 	j.contextLocked()
 	j.cancel(cause)
 	if j.ended == 0 {

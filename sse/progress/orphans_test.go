@@ -209,6 +209,25 @@ func TestAWorkerIsToldThatItsRunIsAnOrphan(t *testing.T) {
 	})
 }
 
+// Who ends a run that the store has given up is told that this end is not stored, also when the Tracker knows that already.
+func TestTheEndOfAnOrphanIsNotStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &releasingStore{Memory: snapshot.NewMemory()}
+		f := openFixture(t, store, progress.Options{})
+		lost, stored := progress.NewPublisher(nil), progress.NewPublisher(nil)
+		lost.Show(mustStart(t, f.Tracker, "x"))
+		stored.Show(mustStart(t, f.Tracker, "y"))
+		_ = store.claims[0].Release(t.Context()) // its lease is over
+		synctest.Wait()
+		if err := lost.End(func(*progress.Progress) {}); !errors.Is(err, progress.ErrLost) {
+			t.Errorf("End of a run that is lost = %v, want ErrLost", err)
+		}
+		if err := stored.End(func(*progress.Progress) {}); err != nil {
+			t.Errorf("End = %v", err)
+		}
+	})
+}
+
 // releasingStore gives a test its claims.
 type releasingStore struct {
 	*snapshot.Memory
