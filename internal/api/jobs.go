@@ -31,17 +31,8 @@ func (a *API) absolute(r *http.Request, path string) string {
 
 func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
-		list, user := a.deps.Jobs.List(), a.deps.Guard.Revalidate(userOf(r))
-		all := make([]wire.JobObject, 0, len(list))
-		for _, j := range list {
-			object, err := j.Object(r.Context(), user.Can(operate, j.Job))
-			if err != nil {
-				a.failPast(w, r, err)
-				return state{}, false
-			}
-			all = append(all, object)
-		}
-		return stateOf(wire.Jobs{Jobs: all}), true
+		all := a.jobObjects(w, r)
+		return stateOf(wire.Jobs{Jobs: all}), all != nil
 	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic, a.deps.Runs.Changed())...)
 }
 

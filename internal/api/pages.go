@@ -63,10 +63,6 @@ type titled struct{ Title, Job string }
 // manifest answers with what a phone needs to install the page.
 func (a *API) manifest(w http.ResponseWriter, r *http.Request) { web.Manifest(w, r, "Tidewire") }
 
-func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
-	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview"})
-}
-
 func (a *API) jobsPage(w http.ResponseWriter, r *http.Request) {
 	a.draw(w, r, http.StatusOK, "jobs", web.Page{Title: "Jobs", Tab: "jobs"})
 }

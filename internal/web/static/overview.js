@@ -22,6 +22,7 @@ import { lasted, plural, seconds } from "./words.js";
 
 const part = (selector) => document.querySelector(selector);
 const ui = { verdict: part(".verdict"), tools: part(".tools"), search: part(".bar .search"), connection: part(".connection"), pause: part("#pause"), none: part("#none") };
+const operate = "operate" in part("#main").dataset; // whoever looks may do what is about no job
 
 const announcer = new Announcer(part("#announcer"));
 const truth = new Truth();
@@ -42,7 +43,7 @@ const plant = new Plant({
 const engine = new Engine(before);
 const now = () => clock.now();
 const sections = new Sections(part("#sections"), engine, { source: (name) => shownAs(plant.sources.get(name)), trends: (name) => plant.trends.get(name), now });
-const jobs = new JobList(part(".jobs"), engine, { job: (name) => plant.jobs.get(name), now });
+const jobs = new JobList(part("#jobs"), engine, { job: (name) => plant.jobs.get(name), now });
 
 const stale = { tree: true, verdict: true }; // what is to be computed in the next frame
 const changed = new Set(); // names of sources with a newer snapshot
@@ -126,12 +127,12 @@ function density(n) {
 
 function showVerdict() {
   if (connection.lost === null) known = verdict([...plant.sources.values()].map(shownAs), [...plant.jobs.values()], { now: clock.now(), operate });
-  const view = { ...known, only: filter.state, moreText: known.more && `${known.more} more need attention` };
+  const view = { ...known, whole: known.calm, as: "ok" };
   for (const part of view.parts) part.current = part.filter === filter.state && "true";
-  if (filter.state) Object.assign(view, { rows: [], moreText: "", quiet: [], known: [] });
+  if (filter.state) Object.assign(view, { rows: [], more: 0, quiet: [], known: [] });
   if (connection.lost !== null) {
     const rows = view.rows.map((row) => ({ ...row, act: "" })); // nothing can be done
-    Object.assign(view, { state: "unknown", lost: `Not known since ${seconds(connection.lost)}`, then: known.parts, parts: [], calm: "", rows });
+    Object.assign(view, { state: "unknown", whole: `Not known since ${seconds(connection.lost)}`, as: "unknown", then: known.parts, parts: [], rows });
   }
   fill(ui.verdict, view);
 }
@@ -191,6 +192,7 @@ const stream = subscribe("api/v1/stream", {
   },
 });
 
+ui.pause.hidden = false;
 ui.pause.addEventListener("click", () => pause(held === null));
 const input = ui.search.querySelector("input");
 ui.search.addEventListener("submit", (e) => e.preventDefault());

@@ -8,6 +8,7 @@ import { card } from "./view.js";
 import { shown } from "./words.js";
 
 const OPENED = "tidewire.sections"; // in localStorage: which sections were opened or closed, by path
+const NAMED = 4; // sources that are not ok, in the head of a room
 const PACE = 1000; // ms between two drawings of a trend
 const items = { cards: "card", rows: "row", tiles: "tile" };
 
@@ -116,6 +117,7 @@ export class Sections {
     const source = this.#source(name), now = this.#now();
     if (!source) return;
     const view = card(source, now);
+    view.rest = view.table || view.text || view.value ? [] : view.fields;
     fill(item.node, view);
     if (item.density === "tiles" || now - item.drawn < PACE) return;
     const past = this.#trends(name), points = past ? [...past.trend.slice(0, -1), view.number ?? past.trend.at(-1)] : [];
@@ -150,10 +152,12 @@ const isBad = (source) => judge(source).state !== "ok";
 const dot = (source) => ({ state: judge(source).state });
 const named = (source) => ({ ...dot(source), title: shown(source.title, 120) || source.name, word: judge(source).word });
 
-/** What the head of a section says. In a room each source is a dot, and those that are not ok are named. */
+/** What the head of a section says. In a room each source is a dot, and the first of those that are not ok are named. */
 function head({ name, state, ok, total, counts, sources, depth }, room) {
-  const of = ok === total ? `${total} ok` : `${ok} of ${total} ok`;
-  return { name, state, depth, total: of, counts: room ? [] : counts, dots: room ? sources.map(dot) : [], bad: room ? sources.filter(isBad).map(named) : [] };
+  const view = { name, state, depth, of: ok === total ? `${total} ok` : `${ok} of ${total} ok` };
+  if (!room) return { ...view, counts };
+  const bad = sources.filter(isBad), more = bad.length - NAMED;
+  return { ...view, dots: sources.map(dot), bad: bad.slice(0, NAMED).map(named), others: more > 0 ? `${more} more` : "" };
 }
 
 function remembered() {

@@ -147,11 +147,10 @@ const isSeen = ({ alert }) => Boolean(alert?.acknowledged?.by);
 
 /** What is wrong in words, worst first. What somebody has acknowledged is not counted beside anything else. */
 function partsOf(counts, failed, seen) {
-  const parts = [...counts].map(([badge, n]) => ({ ...badge, n, text: n > 1 ? badge.word.replace(/^alert/, "alerts") : badge.word, filter: badge.state }));
-  if (failed > 0) parts.push({ ...judgeRun({ status: "failed" }), n: failed, text: failed === 1 ? "job failed" : "jobs failed", filter: "failed" });
+  const parts = [...counts].map(([badge, n]) => countOf(badge, n, n > 1 ? badge.word.replace(/^alert/, "alerts") : badge.word));
+  if (failed > 0) parts.push(countOf(judgeRun({ status: "failed" }), failed, failed === 1 ? "job failed" : "jobs failed", "failed"));
   if (parts.length === 0 && seen > 0) {
-    const badge = judge({ alert: { state: "firing", acknowledged: {} } });
-    parts.push({ ...badge, n: seen, text: badge.word, filter: badge.state });
+    parts.push(countOf(judge({ alert: { state: "firing", acknowledged: {} } }), seen));
   }
   return parts.sort((a, b) => a.rank - b.rank || (a.text < b.text ? -1 : 1));
 }
@@ -162,9 +161,14 @@ function tally(quiet) {
   for (const { badge } of quiet) {
     const entry = counts.get(badge);
     if (entry) entry.n++;
-    else counts.set(badge, { ...badge, n: 1, text: badge.word, filter: badge.state });
+    else counts.set(badge, countOf(badge, 1));
   }
   return [...counts.values()];
+}
+
+/** How many of a state there are; those of jobs are shown by the page of jobs. */
+function countOf(badge, n, text = badge.word, filter = badge.state) {
+  return { ...badge, n, text, filter, href: `${filter === "failed" ? "jobs" : ""}?state=${filter}` };
 }
 
 const noAct = { act: "", do: "", method: "", field: "", with: "", blocked: "" };
@@ -235,7 +239,7 @@ function roll({ name, path, depth, sources, parts }, close) {
     total += n;
     if (badge.state === "ok") ok += n;
   }
-  const bad = [...counts].filter(([badge]) => badge.state !== "ok").map(([badge, n]) => ({ ...badge, n, text: badge.word, filter: badge.state }));
+  const bad = [...counts].filter(([badge]) => badge.state !== "ok").map(([badge, n]) => countOf(badge, n));
   bad.sort((a, b) => a.rank - b.rank);
   const state = bad[0]?.needs ? bad[0].state : "ok";
   const view = { name, path, depth, state, ok, total, counts: bad, sources, parts: below.map((part) => part.view), open: !close || sources.length === 0 || name === "" };

@@ -75,7 +75,7 @@ func (s *Section) roll(close bool) map[Badge]int {
 		if s.Total += n; b == ok {
 			s.OK += n
 		} else {
-			s.Counts = append(s.Counts, Count{Badge: b, N: n, Text: b.Word, Filter: b.State})
+			s.Counts = append(s.Counts, countOf(b, n, b.Word, b.State))
 		}
 	}
 	slices.SortFunc(s.Counts, func(a, b Count) int { return a.Rank - b.Rank })
@@ -101,8 +101,24 @@ func (s *Section) In() string {
 	return strings.ReplaceAll(strings.TrimSuffix(in, "/"), "/", " / ")
 }
 
-// Bad are the cards of s that are not ok.
-func (s *Section) Bad() (list []Card) {
+// mostNamed is how many sources that are not ok a room names.
+const mostNamed = 4
+
+// Bad are the first cards of s that are not ok; Others counts the rest.
+func (s *Section) Bad() []Card {
+	bad := s.bad()
+	return bad[:min(len(bad), mostNamed)]
+}
+
+// Others says how many cards of s are not ok besides those of [Section.Bad]; empty: none.
+func (s *Section) Others() string {
+	if n := len(s.bad()) - mostNamed; n > 0 {
+		return strconv.Itoa(n) + " more"
+	}
+	return ""
+}
+
+func (s *Section) bad() (list []Card) {
 	for _, c := range s.Cards {
 		if c.State != "ok" {
 			list = append(list, c)

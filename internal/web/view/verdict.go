@@ -30,6 +30,16 @@ type Count struct {
 	N      int    `json:"n"`
 	Text   string `json:"text"`
 	Filter string `json:"filter"` // what shows them alone: ?state=Filter
+	Href   string `json:"href"`   // the page that shows them alone
+}
+
+// countOf is how many of a state there are; those of jobs are shown by the page of jobs.
+func countOf(b Badge, n int, text, filter string) Count {
+	c := Count{Badge: b, N: n, Text: text, Filter: filter, Href: "?state=" + filter}
+	if filter == "failed" {
+		c.Href = "jobs" + c.Href
+	}
+	return c
 }
 
 // A Need is something that needs attention, or is known to.
@@ -99,21 +109,21 @@ func (l Look) Verdict(sources []wire.Source, jobs []wire.JobObject) Verdict {
 // count words what is wrong, worst first. What somebody has acknowledged is not counted beside anything else.
 func (v *Verdict) count(counts map[Badge]int, failed, seen int) {
 	for b, n := range counts {
-		c := Count{Badge: b, N: n, Text: b.Word, Filter: b.State}
+		c := countOf(b, n, b.Word, b.State)
 		if n > 1 && strings.HasPrefix(c.Text, "alert") {
 			c.Text = "alerts" + strings.TrimPrefix(c.Text, "alert")
 		}
 		v.Parts = append(v.Parts, c)
 	}
 	if failed > 0 {
-		c := Count{Badge: statuses[progress.StatusFailed], N: failed, Text: "jobs failed", Filter: "failed"}
+		c := countOf(statuses[progress.StatusFailed], failed, "jobs failed", "failed")
 		if failed == 1 {
 			c.Text = "job failed"
 		}
 		v.Parts = append(v.Parts, c)
 	}
 	if len(v.Parts) == 0 && seen > 0 {
-		v.Parts = append(v.Parts, Count{Badge: acknowledged, N: seen, Text: acknowledged.Word, Filter: acknowledged.State})
+		v.Parts = append(v.Parts, countOf(acknowledged, seen, acknowledged.Word, acknowledged.State))
 	}
 	slices.SortFunc(v.Parts, func(a, b Count) int { return cmp.Or(a.Rank-b.Rank, strings.Compare(a.Text, b.Text)) })
 }
@@ -152,7 +162,7 @@ func tally(all []Need) (counts []Count) {
 			if n.State == silenced.State {
 				b = silenced
 			}
-			i, counts = len(counts), append(counts, Count{Badge: b, Text: b.Word, Filter: b.State})
+			i, counts = len(counts), append(counts, countOf(b, 0, b.Word, b.State))
 		}
 		counts[i].N++
 	}
