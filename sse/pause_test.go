@@ -106,7 +106,8 @@ func TestAPauseBeatsAndDrains(t *testing.T) {
 				data = append(data, text[6:])
 			}
 		}
-		if took := time.Since(begin); took > 61*time.Second || comments < 3 || comments > 4 {
+		// The drain may ask for a heartbeat again that is just being written.
+		if took := time.Since(begin); took > 61*time.Second || comments < 3 || comments > 5 {
 			t.Errorf("the stream ended after %v with %d heartbeats, want 1m0s and one every 15 s", took, comments)
 		}
 		if len(data) == 0 || data[0] != "1" {
