@@ -31,9 +31,34 @@ func (a *API) absolute(r *http.Request, path string) string {
 
 func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) {
-		all := a.jobObjects(w, r)
-		return stateOf(wire.Jobs{Jobs: all}), all != nil
-	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic, a.deps.Runs.Changed())...)
+		all, err := a.jobObjects(r, a.deps.Jobs.List()...)
+		if err != nil {
+			a.failPast(w, r, err)
+			return state{}, false
+		}
+		return stateOf(wire.Jobs{Jobs: all}), true
+	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed())...)
+}
+
+// jobObjects returns jobs as the user of a request is shown them. The error is the archive's.
+func (a *API) jobObjects(r *http.Request, list ...*jobs.Job) ([]wire.JobObject, error) {
+	alerts := map[string]*wire.Alert{}
+	for _, one := range a.deps.Alerts.Alerts().Alerts {
+		if one.Job != "" {
+			alerts[one.Job] = &one.Alert
+		}
+	}
+	user := a.deps.Guard.Revalidate(userOf(r))
+	all := make([]wire.JobObject, 0, len(list))
+	for _, j := range list {
+		object, err := j.Object(r.Context(), user.Can(operate, j.Job))
+		if err != nil {
+			return nil, err
+		}
+		object.Alert = alerts[j.Name]
+		all = append(all, object)
+	}
+	return all, nil
 }
 
 // findJob finds the job that the path names, or answers 404.
@@ -56,13 +81,13 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 		if j == nil {
 			return state{}, false
 		}
-		object, err := j.Object(r.Context(), a.deps.Guard.Revalidate(userOf(r)).Can(operate, j.Job))
+		all, err := a.jobObjects(r, j)
 		if err != nil {
 			a.failPast(w, r, err)
 			return state{}, false
 		}
-		return stateOf(object), true
-	}, j.Topic, a.deps.ConfigTopic, a.deps.Runs.Changed())
+		return stateOf(all[0]), true
+	}, j.Topic, a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed())
 }
 
 // getQueue answers with all runs that wait; a job object has the first of them.

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 
 	"github.com/tidewire/tidewire/internal/web"
@@ -11,62 +10,29 @@ import (
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
-// An overview is what the template overview shows.
-type overview struct {
-	Verdict  views.Verdict
-	Sections []*views.Section
-	Jobs     []views.JobRow
-	Density  string
-	Filter   string // what is shown, if that is not all
-	Operate  bool   // whoever looks may do what is about no job
-	Empty    bool   // there are neither sources nor jobs
-	Blanks   blanks
-}
-
-// blanks is what the template blanks makes the blanks of components of: views with nothing in them.
-type blanks struct {
-	Card    views.Card
-	Count   views.Count
-	Need    views.Need
-	Section *views.Section
-	Field   views.Field
-	Job     views.JobRow
-	Band    struct{ State, Text, More, Act string }
-}
-
 func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
-	look := a.look(r)
-	sources, jobs := a.sources(), a.jobObjects(w, r)
-	if jobs == nil {
+	all, err := a.jobObjects(r, a.deps.Jobs.List()...)
+	if err != nil {
+		a.failPage(w, r, err)
 		return
 	}
-	q := r.URL.Query()
-	f := views.Filter{Q: q.Get("q"), State: q.Get("state"), Section: q.Get("section")}
-	some := slices.DeleteFunc(slices.Clone(sources), func(s wire.Source) bool { return !f.Matches(s.Name, s.Title, s.Section, views.Judge(s)) })
-	body := overview{
-		Verdict: look.Verdict(sources, jobs), Sections: look.Sections(some), Density: q.Get("density"), Operate: look.Operate,
-		Empty: len(sources)+len(jobs) == 0, Blanks: blanks{Section: &views.Section{}},
+	query := r.URL.Query()
+	filter := views.Filter{Q: query.Get("q"), State: query.Get("state"), Section: query.Get("section")}
+	overview := a.look(r).Overview(a.sources(), all, filter, query.Get("density"))
+	title := ""
+	if n := overview.Verdict.Total; n > 0 {
+		title = "(" + strconv.Itoa(n) + ")"
 	}
-	if !slices.Contains([]string{views.Cards, views.Rows, views.Tiles}, body.Density) {
-		body.Density = views.DensityOf(len(some))
-	}
-	if f.On() {
-		body.Filter = strconv.Itoa(len(some)) + " of " + strconv.Itoa(len(sources)) + ": " + f.Words()
-		openAll(body.Sections)
-	}
-	for _, j := range jobs {
-		if (views.Filter{Q: f.Q, Section: f.Section}).Matches(j.Name, j.Title, j.Section, views.JudgeJob(j)) {
-			body.Jobs = append(body.Jobs, look.JobRow(j))
-		}
-	}
-	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Body: body})
+	a.draw(w, r, http.StatusOK, "overview", web.Page{Title: title, Tab: "overview", Script: "overview.js", Body: overview})
 }
 
-func openAll(all []*views.Section) {
-	for _, s := range all {
-		s.Open = true
-		openAll(s.Parts)
-	}
+// failPage answers a request for a page for which something cannot be read now.
+func (a *API) failPage(w http.ResponseWriter, r *http.Request, err error) {
+	a.clients.Warn("a page cannot be drawn", "path", r.URL.Path, "err", err)
+	w.Header().Set("Retry-After", "5")
+	web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
+		Title: "This cannot be shown now", Text: "What is stored cannot be read. Load the page again in a moment.",
+	})
 }
 
 // look is who looks at a page, and when.
@@ -85,21 +51,6 @@ func (a *API) sources() []wire.Source {
 		if ok && json.Unmarshal(latest.Data, &s) == nil {
 			all = append(all, s)
 		}
-	}
-	return all
-}
-
-// jobObjects is each job as the user of a request sees it; nil: the request has been answered.
-func (a *API) jobObjects(w http.ResponseWriter, r *http.Request) []wire.JobObject {
-	list, user := a.deps.Jobs.List(), a.deps.Guard.Revalidate(userOf(r))
-	all := make([]wire.JobObject, 0, len(list))
-	for _, j := range list {
-		object, err := j.Object(r.Context(), user.Can(operate, j.Job))
-		if err != nil {
-			a.failPast(w, r, err)
-			return nil
-		}
-		all = append(all, object)
 	}
 	return all
 }

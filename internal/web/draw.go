@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/negotiate"
+	"github.com/tidewire/tidewire/internal/web/view"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
@@ -51,6 +52,7 @@ var sets = sync.OnceValue(func() (sets [deepest]*template.Template) {
 				}
 				return m
 			},
+			"blank": func() blank { return blank{Section: &view.Section{}} },
 			"join":  strings.Join,
 			"list":  func(all ...string) []string { return all },
 			"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
@@ -58,6 +60,20 @@ var sets = sync.OnceValue(func() (sets [deepest]*template.Template) {
 	}
 	return sets
 })
+
+// A blank has a view of each component with nothing in it: modules copy what is drawn of them.
+type blank struct {
+	Band    band
+	Count   view.Count
+	Need    view.Need
+	Section *view.Section
+	Card    view.Card
+	Field   view.Field
+	Job     view.JobRow
+}
+
+// A band is a message of the page about itself.
+type band struct{ State, Text, More, Act string }
 
 // Draw answers a request with a page, drawn by the template of that name: compressed if the client accepts that, and with 304
 // if it has this very page.

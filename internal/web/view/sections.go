@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -189,4 +190,15 @@ func (f Filter) Words() string {
 		parts = append(parts, "“"+f.Q+"”")
 	}
 	return strings.Join(parts, ", ")
+}
+
+// With is the address of what f shows, in a density.
+func (f Filter) With(density string) string {
+	query := url.Values{"density": {density}}
+	for name, value := range map[string]string{"q": f.Q, "state": f.State, "section": f.Section} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return "?" + query.Encode()
 }

@@ -27,10 +27,12 @@ type Verdict struct {
 // A Count is how many sources or jobs are in a state.
 type Count struct {
 	Badge
-	N      int    `json:"n"`
-	Text   string `json:"text"`
-	Filter string `json:"filter"` // what shows them alone: ?state=Filter
-	Href   string `json:"href"`   // the page that shows them alone
+	N       int    `json:"n"`
+	Text    string `json:"text"`
+	Filter  string `json:"filter"` // what shows them alone: ?state=Filter
+	Current bool   `json:"-"`      // they are shown alone
+
+	Href string `json:"href"` // the page that shows them alone
 }
 
 // countOf is how many of a state there are; those of jobs are shown by the page of jobs.
