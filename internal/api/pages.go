@@ -63,10 +63,6 @@ type titled struct{ Title, Job string }
 // manifest answers with what a phone needs to install the page.
 func (a *API) manifest(w http.ResponseWriter, r *http.Request) { web.Manifest(w, r, "Tidewire") }
 
-func (a *API) jobsPage(w http.ResponseWriter, r *http.Request) {
-	a.draw(w, r, http.StatusOK, "jobs", web.Page{Title: "Jobs", Tab: "jobs"})
-}
-
 func (a *API) alertsPage(w http.ResponseWriter, r *http.Request) {
 	a.draw(w, r, http.StatusOK, "alerts", web.Page{Title: "Alerts", Tab: "alerts", Follow: []string{wire.AlertsKey}})
 }
@@ -80,34 +76,6 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	}
 	a.draw(w, r, http.StatusOK, "source", web.Page{
 		Title: source.Title, Tab: "overview", Follow: []string{wire.SourceKey(name), wire.AlertsKey}, Body: titled{Title: source.Title},
-	})
-}
-
-func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("job")
-	job := a.deps.Jobs.Job(name)
-	if job == nil {
-		a.gone(w, r, "There is no job “"+name+"”", "It was removed from the configuration, or never was in it.")
-		return
-	}
-	a.draw(w, r, http.StatusOK, "job-page", web.Page{
-		Title: job.Title, Tab: "jobs", Follow: []string{wire.JobKey(name)}, Body: titled{Title: job.Title},
-	})
-}
-
-func (a *API) runPage(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	record, err := a.deps.Runs.Lookup(r.Context(), id)
-	if err != nil {
-		a.gone(w, r, "There is no run “"+id+"”", "It never was, or nothing is kept of it any more.")
-		return
-	}
-	title := record.Job
-	if job := a.deps.Jobs.Job(record.Job); job != nil {
-		title = job.Title
-	}
-	a.draw(w, r, http.StatusOK, "run", web.Page{
-		Title: title, Tab: "jobs", Follow: []string{wire.JobKey(record.Job)}, Body: titled{Title: title, Job: record.Job},
 	})
 }
 

@@ -36,8 +36,11 @@ func (a *API) pages() []route {
 		{"GET /alerts", view, a.alertsPage},
 		{"GET /sources/{name}", view, a.sourcePage},
 		{"GET /jobs/{job}", view, a.jobPage},
+		{"GET /jobs/{job}/run", operate, a.runForm},
+		{"POST /jobs/{job}/run", operate, a.postRun},
 		{"GET /runs/{id}", view, a.runPage},
 		{"GET /manifest.webmanifest", public, a.manifest},
+		{"POST /runs/{id}/cancel", operate, a.postCancel},
 		{"GET /old", public, web.Handler().ServeHTTP},
 	}
 }

@@ -1,0 +1,155 @@
+// Keeps a page about one thing true: when the stream brings a key that the page follows, the page is fetched again, and the parts
+// that differ are changed where they are. So the focus, the selection, open details and the scroll position stay.
+//
+//	<body data-follow="job/backup alerts">     the keys
+//	<header data-part="head">                  is changed; what is outside of parts stays as it was drawn
+//	<svg data-own ...>                         belongs to a module: its attributes change, its children do not
+
+import { band } from "./band.js";
+import * as clock from "./clock.js";
+import { subscribe } from "./tidewire.js";
+import { Truth } from "./truth.js";
+import { lasted, seconds } from "./words.js";
+
+const PACE = 2_000; // ms between two requests
+const root = document.documentElement.dataset.root;
+const drawn = Date.parse(document.documentElement.dataset.now); // when the server drew the page
+
+/** Changes `node` into what `other` is, which is of another document. */
+function morph(node, other) {
+  for (const { name } of [...node.attributes]) if (!other.hasAttribute(name) && !(name === "open" && node.localName === "details")) node.removeAttribute(name);
+  for (const { name, value } of other.attributes) if (node.getAttribute(name) !== value && !(name === "open" && node.localName === "details")) node.setAttribute(name, value);
+  if (node.dataset.own !== undefined || node === document.activeElement && "value" in node) return;
+  const kept = new Map();
+  for (const child of node.children) if (child.dataset?.key) kept.set(child.dataset.key, child);
+  let at = node.firstChild;
+  for (const next of [...other.childNodes]) {
+    let same = next.dataset?.key ? kept.get(next.dataset.key) : at;
+    if (same && (same.nodeType !== next.nodeType || same.nodeName !== next.nodeName || same.dataset?.key !== next.dataset?.key)) same = null;
+    if (!same) {
+      node.insertBefore(document.importNode(next, true), at);
+      continue;
+    }
+    if (same !== at) node.insertBefore(same, at);
+    if (same.nodeType !== Node.ELEMENT_NODE) {
+      if (same.data !== next.data) same.data = next.data;
+    } else if (!same.isEqualNode(next)) morph(same, next);
+    at = same.nextSibling;
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+function fetched(url) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", url);
+    request.responseType = "document"; // unlike text, that is a document without a script, also by the policy of the page
+    request.timeout = 15_000;
+    request.onload = () => resolve(request);
+    request.onerror = request.ontimeout = () => reject(new Error("no answer"));
+    request.send();
+  });
+}
+
+/** Requests a document, with its status. */
+export async function documentOf(url) {
+  const sent = Date.now();
+  const request = await fetched(url);
+  clock.learn(request.getResponseHeader("Date") ?? "", sent, Date.now());
+  return { status: request.status, document: request.response, tag: request.getResponseHeader("ETag") };
+}
+
+export class Page {
+  #on; #keys = new Set((document.body.dataset.follow ?? "").split(" "));
+  #tag = ""; #asked = 0; #asking = false; #timer = 0; #dirty = false;
+  #seen = new Set(); // keys that the stream has brought
+  #truth = new Truth(); #lost = null; // how the connection is, and since when there is none
+  stream;
+
+  /**
+   * `on` has what is called, all optional: prepare(document) before a document is compared with the page, changed() after the page
+   * has changed, snapshot(snapshot) for each one of the stream.
+   */
+  constructor(on = {}) {
+    this.#on = on;
+    this.stream = subscribe(`${root}api/v1/stream`, {
+      unpack: (body) => body.snapshots,
+      onSnapshot: (snapshot) => this.#take(snapshot),
+      onState: (state, until) => this.#truth.take(state, until),
+      onReset: () => this.renew(),
+    });
+    document.addEventListener("visibilitychange", () => this.#dirty && this.renew());
+    setInterval(() => this.#look(), 1000);
+    this.#look();
+  }
+
+  /** Says how the connection is. Without one, nothing on the page is known to be true. */
+  #look() {
+    const { state, word, lost, again } = this.#truth.look(this.stream.heardAt, false);
+    const node = document.querySelector(".connection");
+    if (node && node.textContent !== word) {
+      node.dataset.state = state;
+      node.textContent = word;
+    }
+    if (this.#lost !== null && lost === null) this.renew(); // it may have missed something
+    this.#lost = lost;
+    if (document.getElementById("band")) {
+      band("lost", lost === null ? null : {
+        state: "lost", text: `No connection since ${seconds(lost)}`, act: "Try now",
+        more: `What you see is ${lasted(Date.now() - lost)} old.${again > 0 ? ` Trying again in ${lasted(again)}.` : ""}`,
+      }, () => this.stream.renew());
+    }
+  }
+
+  #take(snapshot) {
+    const isFirst = !this.#seen.has(snapshot.key);
+    this.#seen.add(snapshot.key);
+    this.#on.snapshot?.(snapshot);
+    if (!this.#keys.has(snapshot.key)) return;
+    // The first one is what the page was drawn of, unless it says that it is newer.
+    if (isFirst && !(Date.parse(snapshot.updated_at) > drawn)) return;
+    this.renew();
+  }
+
+  /** Has the page fetched again: soon, and when it is visible. */
+  renew() {
+    this.#dirty = true;
+    if (document.hidden || this.#timer || this.#asking) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#renew();
+    }, Math.max(0, this.#asked + PACE - Date.now()));
+  }
+
+  async #renew() {
+    if (document.hidden) return;
+    this.#dirty = false;
+    this.#asking = true;
+    this.#asked = Date.now();
+    try {
+      const { status, document: other, tag } = await documentOf(location.href.split("#")[0]);
+      if (status === 200 && other) this.#show(other, tag);
+      else if (status === 404 || status === 410) location.reload(); // it says what became of it
+    } catch {
+      this.#dirty = true; // the next snapshot asks again
+    }
+    this.#asking = false;
+    if (this.#dirty) this.renew();
+  }
+
+  #show(other, tag) {
+    if (tag && tag === this.#tag) return;
+    this.#tag = tag;
+    this.#on.prepare?.(other);
+    document.title = other.title;
+    for (const part of document.querySelectorAll("[data-part]")) {
+      const newer = other.querySelector(`[data-part="${part.dataset.part}"]`);
+      if (newer && !part.isEqualNode(newer)) morph(part, newer);
+    }
+    this.#on.changed?.();
+  }
+}
