@@ -3,10 +3,13 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +30,7 @@ type server struct {
 	stop func() // ends the gateway and waits for it; may be called twice
 	end  func() // tells the gateway to end
 	log  logBuffer
+	tag  string // of the newest answer to request
 }
 
 // serve runs a gateway on the given configuration until the test ends.
@@ -107,4 +111,55 @@ func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buffer.String()
+}
+
+// get returns what the gateway answers at a path.
+func (s *server) get(path string) string {
+	s.t.Helper()
+	return s.request(http.MethodGet, path, "", nil)
+}
+
+// post sends JSON to a path.
+func (s *server) post(path, body string) {
+	s.t.Helper()
+	s.request(http.MethodPost, path, body, nil)
+}
+
+func (s *server) request(method, path, body string, header http.Header) string {
+	s.t.Helper()
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode >= 400 {
+		s.t.Fatalf("%s /%s: %s: %s %v", method, path, resp.Status, data, err)
+	}
+	s.tag = resp.Header.Get("ETag")
+	return string(data)
+}
+
+// until waits until the state at a path below api/v1/ has a text in it.
+func (s *server) until(path, text string) {
+	s.t.Helper()
+	limit := time.Now().Add(patience)
+	is := s.get("api/v1/" + path)
+	for !strings.Contains(is, text) {
+		if time.Now().After(limit) {
+			s.t.Fatalf("%s is %s, want %s in it", path, is, text)
+		}
+		header := http.Header{"If-None-Match": {s.tag}, "Prefer": {"wait=10"}}
+		if changed := s.request(http.MethodGet, "api/v1/"+path, "", header); changed != "" {
+			is = changed
+		}
+	}
 }

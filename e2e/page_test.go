@@ -128,6 +128,12 @@ func formerPage(url string) string {
 	return root
 }
 
+// goTo looks at another page in the same tab.
+func (p *page) goTo(url string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
 // call makes an action of a protocol command whose result does not matter.
 func call[P, R any](command cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

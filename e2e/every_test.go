@@ -1,0 +1,176 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// every is a gateway in which sources and jobs of every state are at once, with values of every shape and hostile ones.
+// Where nothing happens by itself any more, every page looks the same each time it is looked at.
+func every(t *testing.T) *server {
+	t.Helper()
+	mux := http.NewServeMux()
+	fields := make([]string, 100)
+	for i := range fields {
+		fields[i] = fmt.Sprintf(`"field_%02d": %d`, i, i*i)
+	}
+	for path, body := range map[string]string{
+		"/tank": `{"level": 93.4, "inflow": 4.2, "pump": true}`, "/filler": `412`, "/disks": `[{"mount": "/", "used": 41, "free": "118 GB"}, {"mount": "/data", "used": 87, "free": "61 GB"}]`,
+		"/text": `"Line 2 stays down until the gearbox is back. Call Mara before starting filler 2."`, "/nothing": `null`, "/list": `[]`, "/big": `1234567890123456789012345678901234567890`,
+		"/huge": `1e308`, "/hundred": "{" + strings.Join(fields, ",") + "}", "/deep": strings.Repeat("[", 900) + "1" + strings.Repeat("]", 900),
+		"/long": `"` + strings.Repeat("abcdefghij", 20_000) + `"`, "/markup": `"<img src=x onerror=alert(1)>\"'><script>alert(2)</script>"`,
+		"/rtl": `{"مستوى": "\u202e٪٩٣"}`, "/lines": `"` + strings.Repeat(`line\n`, 4000) + `"`, "/wide": "[{" + strings.Join(fields[:60], ",") + "}]",
+	} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) })
+	}
+	once := false
+	mux.HandleFunc("GET /once", func(w http.ResponseWriter, _ *http.Request) {
+		if once {
+			http.Error(w, strings.Repeat("everything is on fire, ", 180), http.StatusTooManyRequests)
+			return
+		}
+		once = true
+		fmt.Fprint(w, `18.4`)
+	})
+	mux.HandleFunc("GET /never", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	plant := newUpstream(t, "")
+	plant.server.Config.Handler = mux
+	gone := newUpstream(t, "{}")
+	gone.kill()
+	sources := ""
+	for _, name := range []string{"filler", "disks", "text", "nothing", "list", "big", "huge", "hundred", "deep", "long", "markup", "rtl", "lines", "wide"} {
+		sources += fmt.Sprintf("  %s: {title: %q, section: Hostile/Shapes, http: {upstream: plant, path: /%[1]s}}\n", name, strings.ToUpper(name[:1])+name[1:])
+	}
+	discover := filepath.Join(t.TempDir(), "discover")
+	script := "#!/bin/sh\nfor i in 1 2 3; do echo \"::progress $((i * 10)) 10.0.4.$i\"; done\nprintf '\\033[31mred\\033[0m %0500d\\n' 7\nexec sleep 1h\n"
+	if err := os.WriteFile(discover, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, fmt.Sprintf(`
+store: {dir: %q}
+defaults: {every: 1h, stale_after: 10h, backoff: {min: 1h, max: 1h}}
+upstreams: {plant: {http: %q}, gone: {http: %q}}
+notify: {ops: {http: {url: %q}}}
+sources:
+  tank: {title: Tank T-101, section: Plant/Line 1, http: {upstream: plant, path: /tank}, show: {value: level, unit: "%%", min: 0, max: 100, history: 24h}, alert: {if: .level > 90, notify: ops}}
+  seen: {title: Pasteuriser, section: Plant/Line 1, http: {upstream: plant, path: /filler}, alert: {if: . > 90}}
+  quiet: {title: Filler 2, section: Plant/Line 2, http: {upstream: plant, path: /filler}, alert: {if: . > 90}}
+  soon: {title: OEE of line 1, section: Plant/Line 2, http: {upstream: plant, path: /filler}, show: {unit: %q}, alert: {if: . > 90, for: 5h}}
+  unclear: {title: Steam pressure, section: Plant/Utilities, http: {upstream: plant, path: /tank}, alert: {if: '.level.bar > 1'}}
+  camera: {title: Labeller camera, section: Plant/Line 1, http: {upstream: gone, path: /}}
+  weather: {title: "Weather, harbour", section: Office, http: {upstream: plant, path: /once}, every: 100ms, show: {unit: °C}}
+  compressor: {title: Compressor 3, section: Plant/Utilities, http: {upstream: plant, path: /never}, timeout: 10m}
+  site: {title: Site, from: [tank, filler], combine: '{worst: "tank", level: .tank.value.level}'}
+  titled: {title: %q, section: Hostile/Shapes, http: {upstream: plant, path: /filler}}
+%sjobs:
+  backup: {title: Back up the plant database, section: Office/Databases, exec: [sh, -c, 'echo "::progress 60 segment 36 of 60"; echo "No space left on device" >&2; exit 3'], at: {cron: "0 3 * * *"}}
+  report: {title: Report of the shift, exec: [sh, -c, 'echo "::result {\"file\": \"shift.pdf\"}"; echo sent to 9 people']}
+  slow: {title: Reindex the search, exec: [sleep, 1h], timeout: 50ms}
+  rinse: {title: Rinse line 2, exec: [sleep, 1h]}
+  discover:
+    title: Discover devices
+    exec: [%q, "{subnet}", "{wait}", "{mode}", "{log}", "{community}"]
+    args: {subnet: {type: cidr, title: Subnet, default: 10.0.4.0/24}, wait: {type: int, min: 50, default: 300}, mode: {type: enum, values: [fast, thorough], default: fast}, log: {type: bool, default: false}, community: {type: string, secret: true}}
+  labels: {title: Print pallet labels, exec: [sleep, 1h], group: line}
+  recipe: {title: Load recipe, exec: [sleep, 1h], group: line}
+  camera: {title: Restart the labeller camera, exec: [echo], confirm: Is the line empty?}
+`, t.TempDir(), plant.url, gone.url, gone.url, strings.Repeat("μm/s²·", 20), strings.Repeat("A title without an end ", 9), sources, discover))
+	for _, path := range []string{"jobs/backup/runs", "jobs/report/runs", "jobs/slow/runs", "jobs/rinse/runs", "jobs/recipe/runs", "jobs/labels/runs"} {
+		s.post("api/v1/"+path, `{}`)
+	}
+	s.post("api/v1/jobs/discover/runs", `{"args": {"community": "public"}}`)
+	s.until("jobs/backup", `"status":"failed"`)
+	s.until("jobs/slow", `"status":"timed_out"`)
+	s.until("jobs/report", `"status":"succeeded"`)
+	s.until("jobs/discover", `"percent":30`)
+	var run struct {
+		LastRun struct{ ID string } `json:"last_run"`
+	}
+	if err := json.Unmarshal([]byte(s.get("api/v1/jobs/rinse")), &run); err != nil {
+		t.Fatal(err)
+	}
+	s.post("api/v1/runs/"+run.LastRun.ID+"/cancel", `{}`)
+	s.until("jobs/rinse", `"status":"cancelled"`)
+	s.until("sources/weather", `"state":"stale"`)
+	s.until("sources/camera", `"state":"failing"`)
+	for _, name := range []string{"tank", "seen", "quiet"} {
+		s.until("sources/"+name, `"state":"firing"`)
+	}
+	s.post("api/v1/alerts/acknowledge", `{"of": "source/seen", "reason": "on it"}`)
+	s.post("api/v1/silences", `{"of": "section/Plant/Line 2", "for": "2h", "reason": "Gearbox is being changed"}`)
+	return s
+}
+
+// views are the pages of [every], by names for pictures.
+func (s *server) views(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{
+		"overview": "", "rows": "?density=rows", "tiles": "?density=tiles", "filtered": "?state=failing", "section": "?section=Plant/Line%201", "nothing": "?q=nothing-is-called-so",
+		"kiosk": "?kiosk=1", "jobs": "jobs", "alerts": "alerts", "no-source": "sources/nobody", "no-job": "jobs/nobody", "no-run": "runs/nobody",
+	}
+	for _, name := range []string{"tank", "camera", "weather", "compressor", "site", "unclear", "long", "hundred", "deep", "lines", "wide", "titled"} {
+		all["source-"+name] = "sources/" + name
+	}
+	for _, name := range []string{"backup", "discover", "labels", "report", "camera", "slow"} {
+		all["job-"+name] = "jobs/" + name
+		var job struct {
+			LastRun *struct{ ID string } `json:"last_run"`
+		}
+		if err := json.Unmarshal([]byte(s.get("api/v1/jobs/"+name)), &job); err != nil {
+			t.Fatal(err)
+		}
+		if job.LastRun != nil {
+			all["run-"+name] = "runs/" + job.LastRun.ID
+		}
+	}
+	return all
+}
+
+// Every page can be used by everybody: in both colour schemes, on a screen, a phone and the narrowest one, with and
+// without what moves on it, and whatever values are.
+func TestEveryPageIsAccessible(t *testing.T) {
+	s := every(t)
+	views := s.views(t)
+	for _, v := range []view{
+		{scheme: "light", width: 1280, height: 900}, {scheme: "dark", width: 1280, height: 900}, {scheme: "light", width: 390, height: 844},
+		{scheme: "dark", width: 390, height: 844}, {scheme: "light", width: 320, height: 640}, {scheme: "dark", width: 320, height: 640},
+	} {
+		p := open(t, s.url, v)
+		p.expect("404")
+		for name, path := range views {
+			what := fmt.Sprintf("%s-%d-%s", name, v.width, v.scheme)
+			p.goTo(s.url + path)
+			p.await(`document.readyState === "complete" && document.querySelector("h1")`)
+			p.accessible(what)
+			for _, wrong := range eval[[]string](p, measured) {
+				t.Errorf("%s: %s", what, wrong)
+			}
+			p.save(filepath.Join(t.ArtifactDir(), what+".png"))
+		}
+	}
+}
+
+// measured says what is wrong with the measures of a page.
+const measured = `(() => {
+	const wrong = [], wide = document.documentElement;
+	if (wide.scrollWidth > wide.clientWidth) {
+		const out = [...document.querySelectorAll("body *")].find((e) => e.getBoundingClientRect().right > wide.clientWidth + 1);
+		wrong.push("it scrolls sideways by " + (wide.scrollWidth - wide.clientWidth) + " px: " + out?.outerHTML.slice(0, 120));
+	}
+	for (const e of document.querySelectorAll(".card, .row, .tile, .job, .attention > li")) {
+		if (e.offsetHeight > 480) wrong.push(e.dataset.key + " is " + e.offsetHeight + " px high");
+	}
+	const small = [...document.querySelectorAll("a, button, summary, input, select")].filter((e) => {
+		if (!e.checkVisibility() || e.closest("label") || e.matches("p a, td a, dd a, li > a:not(.title), .log a, nav a, summary, .skip") || e.closest(".kiosk, .sr")) return false;
+		if (getComputedStyle(e, "::after").position === "absolute") return false; // its whole card is the target
+		const b = e.getBoundingClientRect();
+		return b.width > 0 && Math.min(b.width, b.height) < 24;
+	});
+	if (small.length) wrong.push(small.length + " targets are under 24 px, such as " + small[0].outerHTML.slice(0, 90));
+	return wrong;
+})()`
