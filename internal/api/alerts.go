@@ -64,13 +64,22 @@ func (a *API) acknowledge(w http.ResponseWriter, r *http.Request) {
 // mayActOn reports whether the caller may silence and acknowledge the alerts of a key, and refuses the request otherwise:
 // those of a job need the permission to start it, all others that to operate.
 func (a *API) mayActOn(w http.ResponseWriter, r *http.Request, of string) bool {
-	var job *config.Job
-	if name, isJob := strings.CutPrefix(of, wire.JobKey("")); isJob {
+	return a.revalidate(w, r, operate, a.jobOfKey(of))
+}
+
+// mayAct reports the same, and answers nothing.
+func (a *API) mayAct(r *http.Request, of string) bool {
+	return a.deps.Guard.Revalidate(userOf(r)).Can(operate, a.jobOfKey(of))
+}
+
+// jobOfKey is the job of a key; nil: the key is of something else, or there is no such job.
+func (a *API) jobOfKey(key string) *config.Job {
+	if name, isJob := strings.CutPrefix(key, wire.JobKey("")); isJob {
 		if j := a.deps.Jobs.Job(name); j != nil {
-			job = j.Job
+			return j.Job
 		}
 	}
-	return a.revalidate(w, r, operate, job)
+	return nil
 }
 
 // findSubject reports whether a silence can be of a key, or answers 404.

@@ -63,10 +63,6 @@ type titled struct{ Title, Job string }
 // manifest answers with what a phone needs to install the page.
 func (a *API) manifest(w http.ResponseWriter, r *http.Request) { web.Manifest(w, r, "Tidewire") }
 
-func (a *API) alertsPage(w http.ResponseWriter, r *http.Request) {
-	a.draw(w, r, http.StatusOK, "alerts", web.Page{Title: "Alerts", Tab: "alerts", Follow: []string{wire.AlertsKey}})
-}
-
 func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	source := a.deps.Sources.Definition(name)

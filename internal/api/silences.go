@@ -49,10 +49,20 @@ func (a *API) makeSilence(w http.ResponseWriter, r *http.Request) {
 	if !a.findSubject(w, r, body.Of) {
 		return
 	}
+	made, err := a.silence(r, body, wanted)
+	if err != nil {
+		a.failSilence(w, r, err)
+		return
+	}
+	answer(w, http.StatusCreated, made)
+}
+
+// silence makes the silence that body asks for and wanted is, or finds the one that a request with the same Idempotency-Key has
+// made. What can be wrong failSilence knows.
+func (a *API) silence(r *http.Request, body wire.NewSilence, wanted wire.Silence) (made wire.Silence, err error) {
 	key, err := negotiate.IdempotencyKey(r.Header)
 	if err != nil {
-		fail(w, r, http.StatusBadRequest, err.Error())
-		return
+		return made, badKeyError{err}
 	}
 	wanted.By = userOf(r).Name
 	begin := func() (wire.Silence, error) {
@@ -63,23 +73,29 @@ func (a *API) makeSilence(w http.ResponseWriter, r *http.Request) {
 		}
 		return made, err
 	}
-	var made wire.Silence
 	if key == "" {
-		made, err = begin()
-	} else {
-		content, _ := json.Marshal(body) // texts encode
-		of := idempotency.Key[access.Identity]{Caller: userOf(r).ID, Scope: "silences", Key: key}
-		wanted.ID = keyedSilence(of, content)
-		made, _, err = a.silences.Do(r.Context(), of, idempotency.Of(content), func() (wire.Silence, error) {
-			if found, known, err := a.findKeyed(wanted.ID); known || err != nil {
-				return found, err
-			}
-			return begin()
-		})
+		return begin()
 	}
+	content, _ := json.Marshal(body) // texts encode
+	of := idempotency.Key[access.Identity]{Caller: userOf(r).ID, Scope: "silences", Key: key}
+	wanted.ID = keyedSilence(of, content)
+	made, _, err = a.silences.Do(r.Context(), of, idempotency.Of(content), func() (wire.Silence, error) {
+		if found, known, err := a.findKeyed(wanted.ID); known || err != nil {
+			return found, err
+		}
+		return begin()
+	})
+	return made, err
+}
+
+// A badKeyError says what is wrong with an Idempotency-Key.
+type badKeyError struct{ error }
+
+// failSilence answers with why there is no silence.
+func (a *API) failSilence(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
-	case err == nil:
-		answer(w, http.StatusCreated, made)
+	case errors.As(err, new(badKeyError)):
+		fail(w, r, http.StatusBadRequest, err.Error())
 	case errors.Is(err, idempotency.ErrReused):
 		problem.Write(w, problem.Problem{
 			Type: problem.KeyReused, Status: http.StatusUnprocessableEntity, Instance: instance(r),

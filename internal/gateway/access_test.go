@@ -69,6 +69,10 @@ var matrix = map[string]struct {
 	"GET /{$}":                                {"view", "/", "", 200},
 	"GET /jobs":                               {"view", "/jobs", "", 200},
 	"GET /alerts":                             {"view", "/alerts", "", 200},
+	"GET /alerts/silence":                     {"operate", "/alerts/silence", "", 200},
+	"POST /alerts/silence":                    {"operate", "/alerts/silence", "", 422},     // the form is empty
+	"POST /alerts/acknowledge":                {"operate", "/alerts/acknowledge", "", 422}, // this one, too
+	"POST /alerts/unsilence":                  {"operate", "/alerts/unsilence", "", 200},   // there is none
 	"GET /sources/{name}":                     {"view", "/sources/a", "", 200},
 	"GET /jobs/{job}":                         {"view", "/jobs/scan", "", 200},
 	"GET /runs/{id}":                          {"view", "/runs/SCAN", "", 200},
@@ -88,6 +92,7 @@ var matrix = map[string]struct {
 	"GET /schema.json":                        {"public", "/schema.json", "", 200},
 	"GET /metrics":                            {"view", "/metrics", "", 404}, // nobody counts here
 	"GET /api/v1/sources":                     {"view", "/api/v1/sources", "", 200},
+	"GET /api/v1/trends":                      {"view", "/api/v1/trends", "", 200},
 	"GET /api/v1/sources/{name}":              {"view", "/api/v1/sources/a", "", 200},
 	"GET /api/v1/sources/{name}/history":      {"view", "/api/v1/sources/a/history", "", 200},
 	"GET /api/v1/sources/{name}/polls":        {"view", "/api/v1/sources/a/polls", "", 200},

@@ -8,6 +8,7 @@
 // Without a script all of them are forms and links.
 
 import { documentOf } from "./refresh.js";
+import { localise } from "./times.js";
 
 /** What is wrong with each field by its name, and what else is. */
 function problems(body, form) {
@@ -86,6 +87,7 @@ async function open(address) {
   }
   for (const node of fragment.querySelectorAll("form[action]")) node.setAttribute("action", node.action); // relative to where it was
   for (const node of fragment.querySelectorAll("a[href]")) node.setAttribute("href", node.href);
+  localise(fragment);
   const dialog = document.createElement("dialog");
   dialog.append(document.adoptNode(fragment));
   const title = fragment.querySelector("h1");
@@ -105,7 +107,7 @@ export function forms(page) {
     if (form.dataset.form === undefined && !isAct || event.defaultPrevented) return;
     event.preventDefault();
     if (form.method === "post") send(form, event.submitter, page);
-    else if (event.submitter?.ariaDisabled !== "true") open(form.action);
+    else if (event.submitter?.ariaDisabled !== "true") open(`${form.action}?${new URLSearchParams(new FormData(form))}`);
   });
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

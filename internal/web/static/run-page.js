@@ -5,21 +5,7 @@ import { forms } from "./forms.js";
 import { Log } from "./log.js";
 import { Page } from "./refresh.js";
 import { drawStrip, strip } from "./strip.js";
-import { clock as timeOfDay, lasted } from "./words.js";
-
-/** Writes the times in a document in the reader's zone. */
-function localise(root) {
-  for (const node of root.querySelectorAll("time[datetime]:not(.log time, [data-elapsed])")) write(node, timeOfDay(Date.parse(node.dateTime), clock.now()));
-  tick(root);
-}
-
-function tick(root) {
-  for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, lasted(clock.now() - Date.parse(node.dateTime)));
-}
-
-function write(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
+import { localise, tick } from "./times.js";
 
 /** Draws the strips whose runs have changed. */
 function strips() {

@@ -1,0 +1,84 @@
+package view
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+// A Recent is something that happened, in one line.
+type Recent struct {
+	ID    string    `json:"id"`
+	State string    `json:"state"` // whose glyph it has
+	Href  string    `json:"href"`  // of the page of what it happened to, below the root of the gateway; empty: there is none
+	Title string    `json:"title"` // of that; empty: it happened to the gateway
+	Text  string    `json:"text"`
+	Time  time.Time `json:"time"`
+	Ago   string    `json:"ago"`
+	Clock string    `json:"clock"`
+}
+
+// mostRecent is how many events are shown beside sources.
+const mostRecent = 8
+
+// RecentKinds are the kinds of events that are news for people who look at the page.
+var RecentKinds = []string{"state", "alert", "run", "reload", "start", "store", "replica"}
+
+// Recent lays out events, which are newest first.
+func (l Look) Recent(events []wire.Event) []Recent {
+	all := []Recent{}
+	for _, e := range events {
+		if r, isNews := l.recent(e); isNews && len(all) < mostRecent {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// recent lays out one event; false: it is no news.
+func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
+	var data struct{ State, Status string }
+	_ = json.Unmarshal(e.Data, &data) // it is of this program
+	r = Recent{
+		ID: e.ID, Href: hrefOf(keyOf(e)), Title: Shown(e.Title, 120), Text: Shown(e.Text, 200), Time: e.Time,
+		Ago: l.Since(e.Time), Clock: l.Clock(e.Time), State: "waiting",
+	}
+	switch e.Kind {
+	case "state":
+		r.State = data.State
+	case "alert":
+		r.State = map[string]string{"firing": "alert", "resolved": "ok", "unsilenced": "alert"}[data.State]
+		if r.State == "" {
+			r.State = data.State
+		}
+		r.Text = strings.TrimPrefix(r.Text, keyOf(e)+" ") // the title says so
+	case "run":
+		r.State = JudgeRun(progress.Status(data.Status), false).State
+		if e.Run != "" {
+			r.Href = "runs/" + e.Run
+		}
+		if data.Status == "queued" || data.Status == "cancelling" {
+			return r, false // its end is the news
+		}
+	case "store":
+		r.State, r.Title = data.State, "State"
+	case "replica":
+		r.Title = "Replicas"
+		if data.State == "died" || data.State == "away" {
+			r.State = "lost"
+		}
+	case "start":
+		r.Title = "Tidewire"
+	case "reload":
+		r.Title = "Configuration"
+		if strings.HasPrefix(e.Text, "refused") {
+			r.State = "failing"
+		}
+	default:
+		return r, false
+	}
+	return r, true
+}
