@@ -23,6 +23,8 @@ type Page struct {
 	Title  string    // of the document
 	Tab    string    // which of overview, jobs and alerts is shown; empty: there are no tabs
 	Script string    // the module of the page, a file of static/; empty: none
+	Form   string    // kiosk: it hangs on a wall; embed: it is a part of another page; empty: neither
+	Embed  []string  // the origins whose pages may show it in a frame; nil: none
 	Follow []string  // the keys of the stream that the page is about: with a new snapshot of one it is fetched again
 	Me     wire.Me   // who looks at it
 	Now    time.Time // when it was drawn
@@ -85,13 +87,17 @@ func Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Pag
 	}
 	h := w.Header()
 	harden(h)
+	if p.Embed != nil {
+		framed(h, p.Embed)
+	}
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "private, no-cache")
 	}
 	h.Set("Content-Type", contentType(".html"))
 	h.Add("Vary", "Accept-Encoding, Cookie, Authorization")
 	if status == http.StatusOK {
-		tag := `W/"` + digest(body.Bytes()) + `"` // weak: it is the same for all encodings
+		// Weak: it is the same for all encodings. Of the origins, since browsers keep the policy of a page that has not changed.
+		tag := `W/"` + digest(append(body.Bytes(), strings.Join(p.Embed, " ")...)) + `"`
 		h.Set("ETag", tag)
 		if negotiate.HasTag(r.Header, strings.TrimPrefix(tag, "W/")) {
 			w.WriteHeader(http.StatusNotModified)

@@ -42,6 +42,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 )
 
 // policy is the Content-Security-Policy of every response. Requests of the
@@ -86,6 +87,13 @@ func harden(h http.Header) {
 	h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// framed lets the pages of some origins show a document in a frame, and those of its own.
+func framed(h http.Header, origins []string) {
+	allowed := "frame-ancestors 'self' " + strings.Join(origins, " ")
+	h.Set("Content-Security-Policy", strings.Replace(policy, "frame-ancestors 'none'", allowed, 1))
+	h.Del("X-Frame-Options") // which has no word for that; browsers since 2016 know frame-ancestors
 }
 
 // serveRevalidated serves a file whose name does not depend on its content: browsers ask each time whether it has

@@ -52,6 +52,7 @@ let connection = { lost: null };
 let held = null; // what sources were when the page was paused, by name; null: it is not
 let known = null; // the verdict when the connection was lost
 let filter = address.shown();
+const form = document.documentElement.className; // kiosk or embed; "": a page by itself
 
 /** A source as it is to be shown. */
 function shownAs(source) {
@@ -122,11 +123,20 @@ function current(link, is) {
 }
 
 function density(n) {
-  return filter.density || (n <= 30 ? "cards" : n <= 100 ? "rows" : "tiles");
+  if (filter.density) return filter.density;
+  if (n > 100 || form === "kiosk") return "tiles";
+  return n > 30 ? "rows" : "cards";
+}
+
+/** What the verdict is about: on a wall and in a frame it is the section that they show. */
+function scoped(of, badge) {
+  return !form || address.matches({ q: "", state: "", section: filter.section }, of, badge);
 }
 
 function showVerdict() {
-  if (connection.lost === null) known = verdict([...plant.sources.values()].map(shownAs), [...plant.jobs.values()], { now: clock.now(), operate });
+  if (connection.lost === null) known = verdict(
+    [...plant.sources.values()].map(shownAs).filter((source) => scoped(source, judge(source))),
+    [...plant.jobs.values()].filter((job) => scoped(job, judgeJob(job))), { now: clock.now(), operate });
   const view = { ...known, whole: known.calm, as: "ok" };
   for (const part of view.parts) part.current = part.filter === filter.state && "true";
   if (filter.state) Object.assign(view, { rows: [], more: 0, quiet: [], known: [] });
