@@ -33,6 +33,7 @@ type services struct {
 	journal *events.Journal
 
 	topic *sse.Topic
+	empty bool // there are no sources
 
 	wait       time.Duration // of Refresh
 	refresh    error
@@ -50,7 +51,12 @@ type services struct {
 	log        lockedBuffer // of what clients cause
 }
 
-func (s *services) Topics() []*sse.Topic { return []*sse.Topic{s.topic} }
+func (s *services) Topics() []*sse.Topic {
+	if s.empty {
+		return nil
+	}
+	return []*sse.Topic{s.topic}
+}
 
 func (s *services) Topic(name string) *sse.Topic {
 	if name != "a" {

@@ -3,7 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"strconv"
+	"slices"
 
 	"github.com/tidewire/tidewire/internal/web"
 	views "github.com/tidewire/tidewire/internal/web/view"
@@ -16,14 +16,24 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 		a.failPage(w, r, err)
 		return
 	}
+	sources := a.sources()
+	if len(sources)+len(all) == 0 {
+		a.startPage(w, r)
+		return
+	}
 	query := r.URL.Query()
 	filter := views.Filter{Q: query.Get("q"), State: query.Get("state"), Section: query.Get("section")}
-	overview := a.look(r).Overview(a.sources(), all, filter, query.Get("density"))
-	title := ""
-	if n := overview.Verdict.Total; n > 0 {
-		title = "(" + strconv.Itoa(n) + ")"
+	density, form := query.Get("density"), formOf(r)
+	if form == "kiosk" && density == "" {
+		density = views.Tiles
 	}
-	a.draw(w, r, http.StatusOK, "overview", web.Page{Title: title, Tab: "overview", Script: "overview.js", Body: overview})
+	if form != "" { // on a wall and in a frame the verdict is about the section that they show
+		scope := views.Filter{Section: filter.Section}
+		sources = slices.DeleteFunc(sources, func(s wire.Source) bool { return !scope.Matches(s.Name, s.Title, s.Section, views.Judge(s)) })
+		all = slices.DeleteFunc(all, func(j wire.JobObject) bool { return !scope.Matches(j.Name, j.Title, j.Section, views.JudgeJob(j)) })
+	}
+	overview := a.look(r).Overview(sources, all, filter, density)
+	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Needs: overview.Verdict.Count(), Body: overview})
 }
 
 // failPage answers a request for a page for which something cannot be read now.

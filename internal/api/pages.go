@@ -17,22 +17,25 @@ import (
 // draw answers with a page for the user of a request.
 func (a *API) draw(w http.ResponseWriter, r *http.Request, status int, name string, p web.Page) {
 	p.Me, p.Now = a.userInfo(r), a.deps.Clock.Wall()
-	if status == http.StatusOK {
-		p.Form, p.Embed = a.formOf(r)
+	switch form := formOf(r); {
+	case form == "embed" && status == http.StatusOK:
+		p.Form, p.Embed = form, a.deps.Config().Page.Embed
+	case form == "kiosk" && name == "overview":
+		p.Form = form
 	}
 	web.Draw(w, r, status, name, p)
 }
 
-// formOf returns the form in which a request asks for a page, and the origins that may show that in a frame. In a frame there is nothing
-// to press, so a page around it cannot have its visitors press something else than they think.
-func (a *API) formOf(r *http.Request) (form string, origins []string) {
+// formOf returns the form in which a request asks for a page. In a frame there is nothing to press, so a page around it cannot have its
+// visitors press something else than they think.
+func formOf(r *http.Request) string {
 	switch query := r.URL.Query(); {
 	case query.Get("embed") == "1":
-		return "embed", a.deps.Config().Page.Embed
+		return "embed"
 	case query.Get("kiosk") == "1":
-		return "kiosk", nil
+		return "kiosk"
 	}
-	return "", nil
+	return ""
 }
 
 // refusePage answers a request for a page that its user may not see: somebody who is not known can sign in there.
@@ -76,7 +79,9 @@ func (a *API) gone(w http.ResponseWriter, r *http.Request, title, text string) {
 type titled struct{ Title, Job string }
 
 // manifest answers with what a phone needs to install the page.
-func (a *API) manifest(w http.ResponseWriter, r *http.Request) { web.Manifest(w, r, a.deps.Config().Page.Title) }
+func (a *API) manifest(w http.ResponseWriter, r *http.Request) {
+	web.Manifest(w, r, a.deps.Config().Page.Title)
+}
 
 func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")

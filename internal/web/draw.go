@@ -21,6 +21,7 @@ var templates embed.FS
 // A Page is a page as its template gets it.
 type Page struct {
 	Title  string    // of the document
+	Needs  int       // how many sources and jobs need attention, which the title begins with; 0: it does not
 	Tab    string    // which of overview, jobs and alerts is shown; empty: there are no tabs
 	Script string    // the module of the page, a file of static/; empty: none
 	Form   string    // kiosk: it hangs on a wall; embed: it is a part of another page; empty: neither

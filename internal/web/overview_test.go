@@ -40,9 +40,6 @@ func TestTheOverviewIsWhole(t *testing.T) {
 	if calm := drawOverview(fixture.Calm(13), view.Filter{}, ""); !strings.Contains(calm, ">All is well</span>") {
 		t.Error("the overview of a calm plant does not say so")
 	}
-	if empty := drawOverview(fixture.Set{}, view.Filter{}, ""); !strings.Contains(empty, "exec: [df, --output=pcent, /]") {
-		t.Error("the overview without sources and jobs has no example")
-	}
 }
 
 // What the address asks for is what the page shows.

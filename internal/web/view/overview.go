@@ -15,13 +15,12 @@ type Overview struct {
 	Sections []*Section
 	Jobs     []JobRow
 	Operate  bool // whoever looks may do what is about no job
-	Empty    bool // there are no sources and no jobs
 }
 
 // Overview lays out all sources and jobs, or those that f lets pass; the state in f is one of sources. An empty density is the one that
 // fits.
 func (l Look) Overview(sources []wire.Source, jobs []wire.JobObject, f Filter, density string) Overview {
-	o := Overview{Verdict: l.Verdict(sources, jobs), Filter: f, Density: density, Operate: l.Operate, Empty: len(sources)+len(jobs) == 0}
+	o := Overview{Verdict: l.Verdict(sources, jobs), Filter: f, Density: density, Operate: l.Operate}
 	some := sources
 	if f.On() {
 		some = nil

@@ -67,6 +67,16 @@ const (
 	mostQuiet = 4 // are named; more are counted
 )
 
+// Count is how many sources and jobs the sentence of the verdict counts: all that need attention but those that somebody has
+// acknowledged.
+func (v Verdict) Count() int {
+	n := 0
+	for _, part := range v.Parts {
+		n += part.N
+	}
+	return n
+}
+
 // Verdict looks at all sources and jobs.
 func (l Look) Verdict(sources []wire.Source, jobs []wire.JobObject) Verdict {
 	v := Verdict{Parts: []Count{}, Rows: []Need{}, Quiet: []Need{}, Known: []Count{}}
