@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -58,4 +59,94 @@ func TestFramesOfOtherOrigins(t *testing.T) {
 			t.Errorf("%s has what can be pressed: %q", path, got)
 		}
 	}
+}
+
+// wall is a configuration with so many sections that they need several screens, of which two sources fail.
+func wall() string {
+	var b strings.Builder
+	b.WriteString("defaults: {every: 1h, backoff: {min: 1h, max: 1h}}\nsources:\n")
+	for line := range 24 {
+		for n := range 4 {
+			command := "echo 7"
+			if line < 2 && n == 0 {
+				command = "false"
+			}
+			fmt.Fprintf(&b, "  s%d-%d: {title: Source %d of %d, section: Plant/Line %d, exec: [%s]}\n", line, n, n, line, line, strings.ReplaceAll(command, " ", ", "))
+		}
+	}
+	return b.String()
+}
+
+// The overview fits a wall of any shape, shows all sections in turn, and its title and icon say what its verdict says.
+func TestAWall(t *testing.T) {
+	s := serve(t, wall())
+	hurried := `{ const set = setInterval; window.turns = []; window.setInterval = (f, ms) => (ms === 12_000 ? turns.push(f) : set(f, ms)); }`
+	for _, size := range [][2]int64{{1920, 1080}, {1280, 720}, {1080, 1920}} {
+		p := open(t, s.url+"?kiosk=1", view{width: size[0], height: size[1], before: hurried})
+		p.await(`document.querySelector("h1").textContent.includes("2 failing") && document.querySelector(".time").textContent !== "" && turns.length === 1`)
+		p.await(`document.title.startsWith("(2) ") && document.querySelector("link[rel=icon]").href.startsWith("data:")`)
+		if got := eval[bool](p, `document.documentElement.scrollHeight > innerHeight`); got {
+			t.Errorf("the page of %v scrolls", size)
+		}
+		if got := eval[[]string](p, pressed); len(got) > 0 {
+			t.Errorf("there is something to press: %q", got)
+		}
+		seen := eval[int](p, `(() => {
+			const seen = new Set(), box = document.querySelector("#sections").getBoundingClientRect();
+			for (let i = 0; i < 60; i++) {
+				for (const tile of document.querySelectorAll(".tile")) {
+					const { left, right, top, bottom } = tile.getBoundingClientRect();
+					if (left >= box.left - 1 && right <= box.right + 1 && top >= box.top - 1 && bottom <= box.bottom + 1) seen.add(tile.dataset.key);
+				}
+				turns[0]();
+			}
+			return seen.size;
+		})()`)
+		if want := 96; seen != want {
+			t.Errorf("at %v %d sources are shown in turn, want all %d", size, seen, want)
+		}
+		p.close()
+	}
+
+	// A wall of one section is about that.
+	p := open(t, s.url+"?kiosk=1&section=Plant/Line 0", view{})
+	p.await(`document.querySelector("h1").textContent.includes("1 failing") && document.querySelectorAll(".tile").length === 4`)
+}
+
+// The keyboard reaches everything on the overview in its order, and polls what has the focus.
+func TestLettersMoveThroughTheOverview(t *testing.T) {
+	s := serve(t, "defaults: {every: 1h}\nsources:\n  one: {title: One, exec: [echo, hello]}\n  two: {title: Two, exec: [echo, hello]}\njobs:\n  work: {title: Work, exec: [echo, hello]}\n")
+	p := open(t, s.url+"?", view{width: 1500, height: 900})
+	p.await(`document.querySelector("h1").innerText.includes("All is well") && document.querySelectorAll(".card").length === 2 && !document.querySelector("[data-keys]").hidden`)
+	const focus = `document.activeElement.textContent.trim()`
+	for _, want := range []string{"One", "Two", "Work"} {
+		for range 3 { // a section is a stop as well
+			p.stroke("j", "KeyJ", 74)
+			if eval[string](p, focus) == want {
+				break
+			}
+		}
+		if got := eval[string](p, focus); got != want {
+			t.Fatalf("j leads to %q, want %q", got, want)
+		}
+	}
+	p.stroke("k", "KeyK", 75)
+	p.stroke("k", "KeyK", 75)
+	if got := eval[string](p, focus); got != "One" {
+		t.Fatalf("k leads to %q, want One", got)
+	}
+	polled := eval[string](p, `fetch("api/v1/sources/one/polls").then((r) => r.text())`)
+	p.stroke("r", "KeyR", 82)
+	p.await(`document.activeElement.textContent.trim() === "One"`)
+	for range 100 {
+		if eval[string](p, `fetch("api/v1/sources/one/polls?").then((r) => r.text())`) != polled {
+			p.press("\r")
+			p.do(chromedp.WaitVisible(chromedp.CSS(`.tabs`)))
+			if got := eval[string](p, `location.pathname`); got != "/sources/one" {
+				t.Errorf("Enter leads to %s, want /sources/one", got)
+			}
+			return
+		}
+	}
+	t.Error("r has not polled the source")
 }

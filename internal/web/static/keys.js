@@ -3,11 +3,13 @@
 // No key acts while somebody types, while a dialog is open, or together with Ctrl, Alt or Meta. Who dictates to a computer can
 // turn the letters off there (WCAG 2.2, 2.1.4); that is remembered.
 
+import { band } from "./band.js";
+
 const OFF = "tidewire-keys-off";
 const SECOND = 1500; // ms within which the letter after g comes
 
 const stops = "main :is(.title[href], .tile > a, .section > summary, .list td:first-child > a)"; // in the order of the page
-const acts = "form:is([action$='/refresh'], [action$='/run'], [action$='/runs']) button:not(:disabled, [aria-disabled=true])";
+const acts = "form:not([hidden]):is([action$='/refresh'], [action$='/run'], [action$='/runs']) button:not(:disabled, [aria-disabled=true])";
 const sheet = document.getElementById("keys");
 const button = document.querySelector("[data-keys]");
 const letters = sheet?.querySelector("[type=checkbox]");
@@ -58,7 +60,20 @@ function act() {
   const control = item?.querySelector(acts) ?? (item ? null : document.querySelector(`main .head ${acts}`));
   if (control) return control.click();
   const name = item?.dataset.key.match(/^source\/(.+)/)?.[1];
-  if (name) fetch(`${document.documentElement.dataset.root}sources/${encodeURIComponent(name)}/refresh`, { method: "POST", headers: { Accept: "application/json" } }).catch(() => {});
+  if (name) poll(name);
+}
+
+/** Polls a source, which has no form here. Its value comes by the stream; why it cannot be polled is said. */
+async function poll(name) {
+  const to = `${document.documentElement.dataset.root}api/v1/sources/${encodeURIComponent(name)}/refresh`;
+  try {
+    const response = await fetch(to, { method: "POST", headers: { Accept: "application/json" } });
+    if (response.ok) return band("keys", null);
+    const { detail } = await response.json();
+    band("keys", { state: "failing", text: `${name} was not polled`, more: detail, act: "Close" }, () => band("keys", null));
+  } catch {
+    // The connection is lost, which the page says.
+  }
 }
 
 /** Closes what is open: the filter of the page. In the search field it empties that first. */
