@@ -47,6 +47,12 @@ function tell(form, body) {
     form.prepend(message);
   }
   if (rest.length) message.textContent = rest.map(sentence).join(" ");
+  if (rest.length && body.run) {
+    const link = document.createElement("a");
+    link.href = `${document.documentElement.dataset.root}runs/${body.run}`;
+    link.textContent = "Open that run";
+    message.append(" ", link);
+  }
   else message?.remove();
   wrong?.focus();
 }

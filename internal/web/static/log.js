@@ -38,7 +38,7 @@ async function* linesOf(answer) {
 }
 
 export class Log {
-  #node; #view; #list; #blank; #status; #end; #search; #count; #cut;
+  #node; #view; #list; #blank; #status; #end; #search; #count; #cut; #size;
   #lines = []; #length = 0;
   #low = 0; #high = 0; // the lines in the document
   #address; #next; #over; #whole; // where lines come from; the next offset; no more will follow; none is before the first
