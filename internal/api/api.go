@@ -25,6 +25,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -173,6 +174,7 @@ type API struct {
 	deps     Deps
 	clients  *slog.Logger // logs to Clients
 	trends   trends
+	branded  atomic.Pointer[brand]                            // of the configuration that was in effect last
 	silences *idempotency.Keys[access.Identity, wire.Silence] // those that were made with an Idempotency-Key
 }
 

@@ -40,7 +40,7 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 func (a *API) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	a.clients.Warn("a page cannot be drawn", "path", r.URL.Path, "err", err)
 	w.Header().Set("Retry-After", "5")
-	web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
+	a.message(w, r, http.StatusServiceUnavailable, web.Notice{
 		Title: "This cannot be shown now", Text: "What is stored cannot be read. Load the page again in a moment.",
 	})
 }

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
@@ -16,7 +18,7 @@ import (
 
 // draw answers with a page for the user of a request.
 func (a *API) draw(w http.ResponseWriter, r *http.Request, status int, name string, p web.Page) {
-	p.Me, p.Now = a.userInfo(r), a.deps.Clock.Wall()
+	p.Me, p.Now, p.Here, p.Brand = a.userInfo(r), a.deps.Clock.Wall(), here(r), a.brand().Brand
 	switch form := formOf(r); {
 	case form == "embed" && status == http.StatusOK:
 		p.Form, p.Embed = form, a.deps.Config().Page.Embed
@@ -38,10 +40,29 @@ func formOf(r *http.Request) string {
 	return ""
 }
 
+// message answers a request for a page with a message instead.
+func (a *API) message(w http.ResponseWriter, r *http.Request, status int, notice web.Notice) {
+	w.Header().Set("Cache-Control", "no-store")
+	a.draw(w, r, status, "message", web.Page{Title: notice.Title, Body: notice})
+}
+
+// here is the address of a page, as its client asks for it.
+func here(r *http.Request) string {
+	address := r.URL.EscapedPath()
+	if r.URL.RawQuery != "" {
+		address += "?" + r.URL.RawQuery
+	}
+	return address
+}
+
 // refusePage answers a request for a page that its user may not see: somebody who is not known can sign in there.
 func (a *API) refusePage(w http.ResponseWriter, r *http.Request) {
+	if wantsJSON(r) {
+		a.refuse(w, r)
+		return
+	}
 	if user := userOf(r); user.Identified() {
-		web.Message(w, r, http.StatusForbidden, web.Notice{
+		a.message(w, r, http.StatusForbidden, web.Notice{
 			Title: "You have no access",
 			Text:  "You are signed in as " + user.Name + ", who may not see this. The administrator of this gateway can change that.",
 		})
@@ -54,25 +75,29 @@ func (a *API) refusePage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire"`)
-	a.drawSignIn(w, r, http.StatusUnauthorized, "")
+	a.drawSignIn(w, r, http.StatusUnauthorized, here(r), "")
 }
 
 // A signInBody is what the template sign-in shows.
 type signInBody struct {
 	Token, OIDC bool
+	Return      string // the page to which the browser returns
 	Problem     string // why the last attempt failed
 }
 
-func (a *API) drawSignIn(w http.ResponseWriter, r *http.Request, status int, problem string) {
+func (a *API) drawSignIn(w http.ResponseWriter, r *http.Request, status int, back, problem string) {
 	methods := a.deps.Guard.Methods()
+	if !isPage(back) {
+		back = "/"
+	}
 	a.draw(w, r, status, "sign-in", web.Page{Title: "Sign in", Body: signInBody{
-		Token: slices.Contains(methods, "token"), OIDC: slices.Contains(methods, "oidc"), Problem: problem,
+		Token: slices.Contains(methods, "token"), OIDC: slices.Contains(methods, "oidc"), Return: back, Problem: problem,
 	}})
 }
 
 // gone answers a request for a page of something that is not there.
 func (a *API) gone(w http.ResponseWriter, r *http.Request, title, text string) {
-	web.Message(w, r, http.StatusNotFound, web.Notice{Title: title, Text: text})
+	a.message(w, r, http.StatusNotFound, web.Notice{Title: title, Text: text})
 }
 
 // A titled is what a page is about, for one that shows only that.
@@ -80,7 +105,7 @@ type titled struct{ Title, Job string }
 
 // manifest answers with what a phone needs to install the page.
 func (a *API) manifest(w http.ResponseWriter, r *http.Request) {
-	web.Manifest(w, r, a.deps.Config().Page.Title)
+	web.Manifest(w, r, cmp.Or(a.deps.Config().Page.Title, "Tidewire"))
 }
 
 func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
@@ -107,3 +132,6 @@ func (a *API) userInfo(r *http.Request) wire.Me {
 	}
 	return me
 }
+
+// asksForPage reports whether a browser asks for something to show to a person.
+func asksForPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }

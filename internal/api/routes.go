@@ -45,6 +45,7 @@ func (a *API) pages() []route {
 		{"GET /runs/{id}", view, a.runPage},
 		{"GET /manifest.webmanifest", public, a.manifest},
 		{"POST /runs/{id}/cancel", operate, a.postCancel},
+		{"GET /theme/{name}", public, a.theme},
 		{"GET /old", public, web.Handler().ServeHTTP},
 	}
 }
@@ -121,7 +122,13 @@ func (a *API) Handler() http.Handler {
 	for _, route := range a.routes() {
 		mux.HandleFunc(route.pattern, a.authorised(route, a.refuse))
 	}
-	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }}, a.refuse)
+	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }}, func(w http.ResponseWriter, r *http.Request) {
+		if isOpened(r) {
+			a.refusePage(w, r)
+			return
+		}
+		a.refuse(w, r)
+	})
 	mux.HandleFunc(rest, others)
 	routed := func(w http.ResponseWriter, r *http.Request) {
 		if !inShortestForm(r.URL) { // the mux would redirect to it, but not below the path of the public address
@@ -144,6 +151,11 @@ func inShortestForm(u *url.URL) bool {
 	return written == shortest || shortest != "/" && written == shortest+"/"
 }
 
+// isOpened reports whether a person has opened an address without a route, whose answer is a page.
+func isOpened(r *http.Request) bool {
+	return r.Method == http.MethodGet && asksForPage(r) && inShortestForm(r.URL) && strings.Count(r.URL.Path, "/") <= web.Deepest
+}
+
 // noRoute answers a request without a route: with 405 if there is one for another method, otherwise with 404.
 func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	var allowed []string
@@ -157,7 +169,11 @@ func (a *API) noRoute(mux *http.ServeMux, w http.ResponseWriter, r *http.Request
 			allowed = append(allowed, method)
 		}
 	}
-	if allowed == nil {
+	switch {
+	case allowed == nil && isOpened(r):
+		a.gone(w, r, "There is nothing here", "Nothing of this gateway is at "+a.link(r.URL.Path)+".")
+		return
+	case allowed == nil:
 		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is nothing at %s: %s lists every path",
 			r.URL.Path, a.link("/openapi.json")))
 		return

@@ -8,8 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/flood"
@@ -24,10 +24,11 @@ func (a *API) me(w http.ResponseWriter, r *http.Request) {
 
 // signInPage answers with the page to sign in at.
 func (a *API) signInPage(w http.ResponseWriter, r *http.Request) {
-	a.drawSignIn(w, r, http.StatusOK, "")
+	a.drawSignIn(w, r, http.StatusOK, r.URL.Query().Get("return"), "")
 }
 
-// signIn begins a session with a token. The token comes as JSON, or from a plain form, which is redirected to the page.
+// signIn begins a session with a token. The token comes as JSON, or from the form of a page: then the browser returns to the page that the form
+// names, or gets the form again, with what was wrong.
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -56,12 +57,20 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 	user, err := a.deps.Guard.SignIn(w, r, body.Token)
 	if err != nil {
 		a.signedIn(r, nil, "token", err)
+		if media == formType {
+			a.drawSignInAgain(w, r, err)
+			return
+		}
 		a.failSignIn(w, r, err)
 		return
 	}
 	a.signedIn(r, user, "token", nil)
 	if media != jsonType {
-		http.Redirect(w, r, a.link("/"), http.StatusSeeOther)
+		back := r.PostForm.Get("return")
+		if !isPage(back) {
+			back = "/"
+		}
+		a.redirect(w, back)
 		return
 	}
 	answer(w, http.StatusOK, wire.SignedIn{Name: user.Name, Role: string(user.Role)})
@@ -71,7 +80,7 @@ func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
 func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	visit, wrong := visitOf(r.URL.Query())
 	if wrong != "" {
-		web.Message(w, r, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
+		a.message(w, r, http.StatusBadRequest, web.Notice{Title: "This address is not right", Text: wrong})
 		return
 	}
 	err := a.deps.Guard.Begin(w, r, visit)
@@ -81,7 +90,7 @@ func (a *API) beginSignIn(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &away):
 		a.providerUnavailable(w, r, away)
 	default:
-		noProvider(w, r)
+		a.noProvider(w, r)
 	}
 }
 
@@ -102,19 +111,40 @@ func visitOf(query url.Values) (visit access.Visit, wrong string) {
 	if visit.Return == "" {
 		visit.Return = "/"
 	}
-	page := visit.Return == "/" || strings.HasPrefix(visit.Return, "/?") || strings.HasPrefix(visit.Return, "/#")
-	hidden := func(c rune) bool { return c <= ' ' || c > '~' }
-	if !page || len(visit.Return) > maxReturn || strings.ContainsFunc(visit.Return, hidden) {
-		return visit, fmt.Sprintf(
-			"return must be /, /?... or /#..., in at most %d visible ASCII characters.", maxReturn,
-		)
+	if !isPage(visit.Return) {
+		return visit, fmt.Sprintf("return must be a page such as /, /?state=failing or /jobs/backup, in at most %d visible ASCII characters.", maxReturn)
 	}
 	return visit, ""
 }
 
+// page is the addresses of pages, below the path of the public address.
+var page = regexp.MustCompile(`^/(?:(?:sources|jobs|runs|alerts)(?:/[\w-][\w.-]*){0,2})?(?:[?#][!-~]*)?$`)
+
+// isPage reports whether the browser may be sent to an address after signing in.
+func isPage(address string) bool { return len(address) <= maxReturn && page.MatchString(address) }
+
+// redirect sends the browser to a page. It does not use http.Redirect, which takes dots of the fragment for those of a path.
+func (a *API) redirect(w http.ResponseWriter, page string) {
+	w.Header().Set("Location", a.link(page))
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// drawSignInAgain answers a form whose token did not begin a session.
+func (a *API) drawSignInAgain(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := http.StatusUnauthorized, "This token is not valid."
+	if tooMany := new(access.TooManyError); errors.As(err, &tooMany) {
+		status, text = http.StatusTooManyRequests, fmt.Sprintf("There were too many attempts. Try again in %d s.", seconds(tooMany.Wait))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds(tooMany.Wait)))
+	} else {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire", error="invalid_token"`)
+	}
+	a.drawSignIn(w, r, status, r.PostForm.Get("return"), text)
+}
+
 // noProvider answers a sign-in at a provider if none is configured.
-func noProvider(w http.ResponseWriter, r *http.Request) {
-	web.Message(w, r, http.StatusNotFound, web.Notice{
+func (a *API) noProvider(w http.ResponseWriter, r *http.Request) {
+	a.message(w, r, http.StatusNotFound, web.Notice{
 		Title: "There is no identity provider here", Text: "Sign in with a token.",
 	})
 }
@@ -125,7 +155,7 @@ func (a *API) providerUnavailable(w http.ResponseWriter, r *http.Request, away *
 		a.deps.Log.Warn("the OpenID Connect provider cannot be reached", "err", away)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(seconds(away.After)))
-	web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
+	a.message(w, r, http.StatusServiceUnavailable, web.Notice{
 		Title: "Sign-in is not possible now",
 		Text:  "The identity provider cannot be reached. Try again in a moment, or sign in with a token.",
 	})
@@ -143,21 +173,18 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		a.signedIn(r, user, "oidc", nil)
-		// Not by http.Redirect, which takes dots of the fragment for those of a path.
-		w.Header().Set("Location", a.link("/")+strings.TrimPrefix(back, "/"))
-		w.Header().Set("Cache-Control", "no-store")
-		w.WriteHeader(http.StatusSeeOther)
+		a.redirect(w, back)
 	case errors.Is(err, access.ErrNoOIDC):
-		noProvider(w, r)
+		a.noProvider(w, r)
 	case errors.As(err, &away):
 		a.providerUnavailable(w, r, away)
 	case errors.As(err, &busy):
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(busy.After)))
-		web.Message(w, r, http.StatusServiceUnavailable, web.Notice{
+		a.message(w, r, http.StatusServiceUnavailable, web.Notice{
 			Title: "Many people are signing in", Text: "Reload this page in a moment to go on.",
 		})
 	case errors.As(err, &notBegun): // any site can cause it: it is neither logged nor recorded
-		web.Message(w, r, http.StatusBadRequest, web.Notice{
+		a.message(w, r, http.StatusBadRequest, web.Notice{
 			Title: "This sign-in was not begun here",
 			Text: "It took longer than ten minutes, was completed before, or was begun in another browser or at another " +
 				"address. Begin again.",
@@ -165,7 +192,7 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 		})
 	case errors.As(err, &noRole):
 		a.signedIn(r, nil, "oidc", err)
-		web.Message(w, r, http.StatusForbidden, web.Notice{
+		a.message(w, r, http.StatusForbidden, web.Notice{
 			Title: "You have no access",
 			Text: fmt.Sprintf("You are signed in as %s, but none of your groups may use this gateway. "+
 				"Its administrator can give one of them a role.", noRole.Name),
@@ -174,7 +201,7 @@ func (a *API) completeSignIn(w http.ResponseWriter, r *http.Request) {
 	default:
 		a.signedIn(r, nil, "oidc", err)
 		a.clients.Warn("sign-in failed", "method", "oidc", flood.Address, a.addressOf(r), "err", err)
-		web.Message(w, r, http.StatusBadRequest, web.Notice{
+		a.message(w, r, http.StatusBadRequest, web.Notice{
 			Title: "The sign-in did not succeed",
 			Text:  "Begin again. If that does not help, the log of the gateway says why.",
 			Link:  &web.Link{Text: "Sign in", To: "auth/oidc"},
@@ -202,13 +229,25 @@ func (a *API) signedIn(r *http.Request, user *access.User, method string, err er
 }
 
 // signOut ends the session of the request and its streams. If the browser also has a session at the provider, the
-// answer has the address at which that ends.
+// answer has the address at which that ends. A form is answered with a page.
 func (a *API) signOut(w http.ResponseWriter, r *http.Request) {
 	if user := userOf(r); user.Identified() {
 		a.recordMetered(r, "sign-out", user.ID)
 	}
 	provider := a.deps.Guard.SignOut(w, r)
 	a.EndStreams()
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case media == formType && asksForPage(r) && provider == "":
+		a.redirect(w, "/")
+		return
+	case media == formType && asksForPage(r):
+		a.message(w, r, http.StatusOK, web.Notice{
+			Title: "You are signed out", Text: "Your identity provider may sign you in again without asking, until you sign out there too.",
+			Link: &web.Link{Text: "Sign out there too", Away: provider},
+		})
+		return
+	}
 	if provider != "" {
 		answer(w, http.StatusOK, wire.SignedOut{EndSession: provider})
 		return

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"embed"
@@ -31,12 +32,14 @@ type asset struct {
 	zipped  []byte // by gzip; nil: that is not smaller
 	digest  string // of data
 	imports []string
+
+	mediaType string // empty: that of the name
 }
 
 // serve sends the file. The caller has set what says how long it may be kept.
 func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Set("Content-Type", contentType(a.name))
+	h.Set("Content-Type", cmp.Or(a.mediaType, contentType(a.name)))
 	h.Add("Vary", "Accept-Encoding")
 	if a.zipped == nil || !acceptsGzip(r) {
 		http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.data))
@@ -177,4 +180,34 @@ func contentType(name string) string {
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])[:16]
+}
+
+// A File is one that the configuration names, in the form in which it is sent.
+type File struct {
+	path  string
+	asset asset
+}
+
+// NewFile prepares a file of a media type. Its address, below the root of the gateway, is another one if the data is.
+func NewFile(name, mediaType string, data []byte) *File {
+	sum := digest(data)
+	return &File{
+		path:  "theme/" + name + "." + sum,
+		asset: asset{name: name, data: data, zipped: zip(data, gzip.BestCompression), digest: sum, mediaType: mediaType},
+	}
+}
+
+// Path is the address of the file below the root of the gateway; empty for nil.
+func (f *File) Path() string {
+	if f == nil {
+		return ""
+	}
+	return f.path
+}
+
+// Serve answers with the file, which may be kept for ever.
+func (f *File) Serve(w http.ResponseWriter, r *http.Request) {
+	harden(w.Header())
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	f.asset.serve(w, r)
 }

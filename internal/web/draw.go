@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"embed"
 	"html/template"
@@ -27,16 +28,18 @@ type Page struct {
 	Form   string    // kiosk: it hangs on a wall; embed: it is a part of another page; empty: neither
 	Embed  []string  // the origins whose pages may show it in a frame; nil: none
 	Follow []string  // the keys of the stream that the page is about: with a new snapshot of one it is fetched again
+	Brand  Brand     // of the gateway
+	Here   string    // the address of the page, below the root of the gateway
 	Me     wire.Me   // who looks at it
 	Now    time.Time // when it was drawn
 	Body   any       // what the page is about: each template has its own type
 }
 
-// deepest is how many segments the address of a page has at most.
-const deepest = 4
+// Deepest is how many segments the address of a page has at most.
+const Deepest = 4
 
 // sets are the templates, once for each depth of an address: {{to}} leads from there to the root of the gateway.
-var sets = sync.OnceValue(func() (sets [deepest]*template.Template) {
+var sets = sync.OnceValue(func() (sets [Deepest]*template.Template) {
 	for depth := range sets {
 		root := strings.Repeat("../", depth)
 		sets[depth] = template.Must(template.New("").Funcs(template.FuncMap{
@@ -64,6 +67,13 @@ var sets = sync.OnceValue(func() (sets [deepest]*template.Template) {
 	return sets
 })
 
+// A Brand is what a gateway shows of itself on each page.
+type Brand struct {
+	Title string // empty: Tidewire
+	Logo  string // the address of an image, below the root of the gateway; empty: that of Tidewire
+	Style string // the address of a style sheet after that of the page; empty: there is none
+}
+
 // A blank has a view of each component with nothing in it: modules copy what is drawn of them.
 type blank struct {
 	Band    band
@@ -81,7 +91,8 @@ type band struct{ State, Text, More, Act string }
 // Draw answers a request with a page, drawn by the template of that name: compressed if the client accepts that, and with 304
 // if it has this very page.
 func Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
-	depth := min(max(strings.Count(r.URL.Path, "/")-1, 0), deepest-1)
+	p.Brand.Title = cmp.Or(p.Brand.Title, "Tidewire")
+	depth := min(max(strings.Count(r.URL.Path, "/")-1, 0), Deepest-1)
 	var body bytes.Buffer
 	if err := sets()[depth].ExecuteTemplate(&body, name, p); err != nil {
 		panic("web: the page " + name + " cannot be drawn: " + err.Error()) // templates are part of the program

@@ -1,0 +1,100 @@
+package gateway_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tidewire/tidewire/internal/config"
+)
+
+// form is a form, with what a browser sends beside it.
+func form(pairs ...string) (body string, header []string) {
+	values := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		values.Set(pairs[i], pairs[i+1])
+	}
+	return values.Encode(), []string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html,*/*;q=0.8"}
+}
+
+// Somebody without a script signs in at the page that they opened, returns to it, and signs out.
+func TestPeopleSignInAndOutByForms(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	s.jar()
+	s.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	status, _, page := s.do("GET", "/sources/a?over=7d", "")
+	if status != 401 || !contains(page, `name="return" value="/sources/a?over=7d"`) {
+		t.Fatalf("the page is %d\n%s\nwant one that leads back", status, page)
+	}
+	body, header := form("token", "wrong", "return", "/sources/a?over=7d")
+	if status, head, page := s.do("POST", "/auth/token", body, header...); status != 401 || !contains(page, "This token is not valid.") ||
+		!contains(page, `name="return" value="/sources/a?over=7d"`) || !contains(page, `aria-invalid="true"`) || head.Get("Set-Cookie") != "" {
+		t.Errorf("a wrong token = %d %v\n%s\nwant the form again", status, head, page)
+	}
+	for _, back := range []string{"/sources/a?over=7d", "//evil.example", "https://evil.example/", "/auth/oidc", ""} {
+		body, header := form("token", "operator-secret", "return", back)
+		want := "/"
+		if strings.HasPrefix(back, "/sources") {
+			want = back
+		}
+		if status, head, _ := s.do("POST", "/auth/token", body, header...); status != 303 || head.Get("Location") != want {
+			t.Errorf("signing in with return=%q = %d to %q, want 303 to %q", back, status, head.Get("Location"), want)
+		}
+	}
+	if status, _, page := s.do("GET", "/sources/a", ""); status != 200 || !contains(page, `action="../auth/logout"`) {
+		t.Errorf("signed in, the page = %d\n%s\nwant a form to sign out", status, page)
+	}
+	body, header = form()
+	if status, head, _ := s.do("POST", "/auth/logout", body, header...); status != 303 || head.Get("Location") != "/" {
+		t.Errorf("signing out = %d to %q, want 303 to /", status, head.Get("Location"))
+	}
+	if status, _, _ := s.do("GET", "/sources/a", ""); status != 401 {
+		t.Errorf("signed out, the page = %d, want 401", status)
+	}
+}
+
+// What a person opens is answered with a page, and what a program asks for with a problem.
+func TestAnAddressWithoutAnythingIsAPageForPeople(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	people := []string{"Accept", "text/html"}
+	for _, path := range []string{"/nowhere", "/sources/", "/a/b/c"} {
+		if status, _, page := s.do("GET", path, "", people...); status != 401 || !contains(page, `<h1>Sign in</h1>`) {
+			t.Errorf("GET %s by nobody = %d\n%.300s\nwant the page to sign in at", path, status, page)
+		}
+		status, head, page := s.do("GET", path, "", append(bearer("viewer"), people...)...)
+		if status != 404 || !contains(page, `<h1>There is nothing here</h1>`) || !strings.HasPrefix(head.Get("Content-Type"), "text/html") {
+			t.Errorf("GET %s = %d %v\n%.300s\nwant a page that says so", path, status, head, page)
+		}
+		if status, head, _ := s.do("GET", path, "", bearer("viewer")...); status != 404 || head.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("GET %s by a program = %d %v, want a problem", path, status, head)
+		}
+	}
+}
+
+// The configuration gives pages a title, a logo and a style; below the path of the public address too.
+func TestPagesLookAsConfigured(t *testing.T) {
+	cfg := guardedConfig(t, config.RoleViewer)
+	cfg.PublicURL, _ = url.Parse("http://localhost/tide")
+	cfg.Page = config.Page{
+		Title: "Plant <7>",
+		Logo:  &config.PageFile{Name: "/x/logo.svg", Type: "image/svg+xml", Data: []byte("<svg/>")},
+		CSS:   &config.PageFile{Name: "/x/site.css", Type: "text/css; charset=utf-8", Data: []byte(":root { --accent: #a40 }")},
+	}
+	s := startConfig(t, cfg)
+	_, _, page := s.do("GET", "/tide/sources/a", "")
+	if !contains(page, "Plant &lt;7&gt;</title>") || !contains(page, "<span>Plant &lt;7&gt;</span>") {
+		t.Errorf("the page is\n%.2000s\nwant its title", page)
+	}
+	for what, want := range map[string]string{`rel="stylesheet" href="../theme/`: ":root { --accent: #a40 }", `class="mark" src="../theme/`: "<svg/>"} {
+		_, rest, found := strings.Cut(page, what)
+		name, _, _ := strings.Cut(rest, `"`)
+		status, head, body := s.do("GET", "/tide/theme/"+name, "")
+		if !found || status != 200 || body != want || !contains(head.Get("Cache-Control"), "immutable") || !contains(head.Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s%s = %d %v %q, want %q", what, name, status, head, body, want)
+		}
+	}
+	if _, _, manifest := s.do("GET", "/tide/manifest.webmanifest", ""); !contains(manifest, `"name":"Plant \u003c7\u003e"`) {
+		t.Errorf("the manifest is %s, want the title", manifest)
+	}
+}
