@@ -44,11 +44,12 @@ func failForNow(w http.ResponseWriter, r *http.Request, status int, detail strin
 }
 
 // failStopping answers a request that comes too late: another process may take over.
-func failStopping(w http.ResponseWriter, r *http.Request) {
-	problem.Write(w, problem.Problem{
-		Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(),
-		Instance: instance(r), RetryAfter: 5,
-	})
+func failStopping(w http.ResponseWriter, r *http.Request) { problem.Write(w, *stoppingProblem(r)) }
+
+func stoppingProblem(r *http.Request) *problem.Problem {
+	return &problem.Problem{
+		Type: "stopping", Status: http.StatusServiceUnavailable, Detail: ErrStopping.Error(), Instance: instance(r), RetryAfter: 5,
+	}
 }
 
 // replicaAgain is when it is worth asking again what another replica has: one that has died is noticed within 20 s.
@@ -56,16 +57,25 @@ const replicaAgain = 2 * time.Second
 
 // failReplica answers a request about what another replica has if that was not reached, and reports whether this is so.
 func failReplica(w http.ResponseWriter, r *http.Request, err error) bool {
+	p := replicaProblem(r, err)
+	if p != nil {
+		problem.Write(w, *p)
+	}
+	return p != nil
+}
+
+// replicaProblem is what there is to say if another replica was not reached, nil if err is something else.
+func replicaProblem(r *http.Request, err error) *problem.Problem {
+	p := problem.Problem{Instance: instance(r), RetryAfter: seconds(replicaAgain)}
 	switch {
 	case errors.Is(err, replica.ErrNoAnswer):
-		failForNow(w, r, http.StatusGatewayTimeout,
-			"the replica that has this does not answer: it may do what was asked all the same", replicaAgain)
+		p.Status, p.Detail = http.StatusGatewayTimeout, "the replica that has this does not answer: it may do what was asked all the same"
 	case errors.Is(err, replica.ErrNoReplica):
-		failForNow(w, r, http.StatusServiceUnavailable, "the replica that has this cannot be reached now: nothing was done", replicaAgain)
+		p.Status, p.Detail = http.StatusServiceUnavailable, "the replica that has this cannot be reached now: nothing was done"
 	default:
-		return false
+		return nil
 	}
-	return true
+	return &p
 }
 
 // seconds rounds d up to whole seconds.

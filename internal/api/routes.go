@@ -39,6 +39,7 @@ func (a *API) pages() []route {
 		{"POST /alerts/unsilence", view, a.postUnsilence},
 		{"POST /alerts/acknowledge", view, a.postAcknowledge},
 		{"GET /sources/{name}", view, a.sourcePage},
+		{"POST /sources/{name}/refresh", operate, a.postRefresh},
 		{"GET /jobs/{job}", view, a.jobPage},
 		{"GET /jobs/{job}/run", operate, a.runForm},
 		{"POST /jobs/{job}/run", operate, a.postRun},

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -49,20 +52,55 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 	if topic == nil {
 		return
 	}
+	if p := a.refresh(r); p != nil {
+		problem.Write(w, *p)
+		return
+	}
+	answerJSON(w, http.StatusAccepted, a.newestOf(topic).body...)
+}
+
+// postRefresh does the same for a form. A script stays where it is.
+func (a *API) postRefresh(w http.ResponseWriter, r *http.Request) {
+	if a.findSource(w, r) == nil {
+		return
+	}
+	switch p := a.refresh(r); {
+	case p != nil && wantsJSON(r):
+		problem.Write(w, *p)
+	case p != nil:
+		if p.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
+		}
+		a.message(w, r, p.Status, web.Notice{
+			Title: "It was not polled", Text: sentenceOf(p.Detail) + ".", Link: &web.Link{Text: "Back to the source", To: "sources/" + r.PathValue("name")},
+		})
+	case wantsJSON(r):
+		answer(w, http.StatusOK, struct{}{})
+	default:
+		a.seeOther(w, r, a.link("/sources/"+r.PathValue("name")))
+	}
+}
+
+// refresh polls the source that the path of a request names, or returns why that was not done.
+func (a *API) refresh(r *http.Request) *problem.Problem {
 	name := r.PathValue("name")
 	wait, err := a.deps.Sources.Refresh(r.Context(), name)
+	p := problem.Problem{Instance: instance(r)}
 	switch {
 	case errors.Is(err, kind.ErrNotAsked):
-		fail(w, r, http.StatusConflict, fmt.Sprintf("%q cannot be refreshed: %v", name, err))
-	case failReplica(w, r, err):
+		p.Status, p.Detail = http.StatusConflict, fmt.Sprintf("%q cannot be refreshed: %v", name, err)
 	case err != nil:
-		failStopping(w, r)
+		if other := replicaProblem(r, err); other != nil {
+			return other
+		}
+		return stoppingProblem(r)
 	case wait > 0:
 		again := time.Duration(seconds(wait)) * time.Second
-		detail := fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again)
-		failForNow(w, r, http.StatusTooManyRequests, detail, wait)
+		p.Status, p.RetryAfter = http.StatusTooManyRequests, seconds(wait)
+		p.Detail = fmt.Sprintf("the limit of the upstream lets %q be polled again in %v", name, again)
 	default:
 		a.record(r, "refresh", slog.String("source", name))
-		answerJSON(w, http.StatusAccepted, a.newestOf(topic).body...)
+		return nil
 	}
+	return &p
 }

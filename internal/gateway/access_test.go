@@ -80,7 +80,7 @@ var matrix = map[string]struct {
 	"GET /jobs/{job}/run":                     {"scan", "/jobs/scan/run", "", 200},
 	"POST /jobs/{job}/run":                    {"scan", "/jobs/scan/run", "", 200},
 	"POST /runs/{id}/cancel":                  {"scan", "/runs/SCAN/cancel", "", 200},
-	"GET /api/v1/trends":                      {"view", "/api/v1/trends", "", 200},
+	"POST /sources/{name}/refresh":            {"operate", "/sources/a/refresh", "", 200},
 	"GET /theme/{name}":                       {"public", "/theme/none", "", 404},
 	"GET /old":                                {"public", "/old", "", 200},
 	"GET /tidewire.js":                        {"public", "/tidewire.js", "", 200},

@@ -98,3 +98,20 @@ func TestPagesLookAsConfigured(t *testing.T) {
 		t.Errorf("the manifest is %s, want the title", manifest)
 	}
 }
+
+// The button that polls now leads to the page of the source, keeps a script where it is, and says why nothing was done.
+func TestPollNow(t *testing.T) {
+	s := start(t, "sources: {a: {exec: [echo, a], every: 1h}}\n")
+	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	body, header := form()
+	if status, head, _ := s.do("POST", "/sources/a/refresh", body, header...); status != 303 || head.Get("Location") != "/sources/a" {
+		t.Errorf("a form = %d to %q, want 303 to /sources/a", status, head.Get("Location"))
+	}
+	if status, _, answer := s.do("POST", "/sources/a/refresh", body, header[0], header[1], "Accept", "application/json"); status != 200 || answer != "{}\n" {
+		t.Errorf("a script = %d %s, want 200 and nowhere to go", status, answer)
+	}
+	if status, _, page := s.do("POST", "/sources/none/refresh", body, header...); status != 404 {
+		t.Errorf("a source that is not there = %d %.200s, want 404", status, page)
+	}
+	s.stop()
+}

@@ -10,6 +10,7 @@ import { band } from "./band.js";
 import * as clock from "./clock.js";
 import { Engine } from "./engine.js";
 import { fill } from "./fill.js";
+import { forms } from "./forms.js";
 import { JobList } from "./job-list.js";
 import { parse } from "./json.js";
 import { judge, judgeJob } from "./judge.js";
@@ -213,3 +214,4 @@ address.follow(() => {
   restructure();
 });
 setInterval(() => clock.wasSet() && plant.reload(), 1000); // the answer tells by how much
+forms();
