@@ -150,3 +150,18 @@ func TestLettersMoveThroughTheOverview(t *testing.T) {
 	}
 	t.Error("r has not polled the source")
 }
+
+// The density that a reader has chosen is that of the next visit, from its first paint on; a wall has its own.
+func TestTheDensityIsRemembered(t *testing.T) {
+	s := serve(t, "sources: {host: {exec: [echo, hello]}}\n")
+	p := open(t, s.url+"?", view{})
+	p.await(`document.querySelectorAll(".card").length === 1 && !document.querySelector("[data-keys]").hidden`)
+	p.click(`.choice [href*="rows"]`)
+	p.await(`document.querySelectorAll(".row").length === 1 && location.search.includes("density=rows")`)
+	const drawn = `fetch(location.pathname + "%s").then((r) => r.text()).then((html) => /data-density="(\w+)"/.exec(html)[1])`
+	for query, want := range map[string]string{"": "rows", "?density=tiles": "tiles", "?kiosk=1": "tiles"} {
+		if got := eval[string](p, fmt.Sprintf(drawn, query)); got != want {
+			t.Errorf("%q is drawn as %s, want %s", query, got, want)
+		}
+	}
+}

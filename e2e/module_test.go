@@ -57,7 +57,7 @@ func newScripted(t *testing.T) *scripted {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
-	s.url = server.URL + "/"
+	s.url = server.URL // without a slash, with which it would be that of a gateway
 	return s
 }
 

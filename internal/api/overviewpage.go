@@ -24,8 +24,12 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	filter := views.Filter{Q: query.Get("q"), State: query.Get("state"), Section: query.Get("section")}
 	density, form := query.Get("density"), formOf(r)
-	if form == "kiosk" && density == "" {
+	switch {
+	case density != "":
+	case form == "kiosk":
 		density = views.Tiles
+	case form == "":
+		density = rememberedDensity(r)
 	}
 	if form != "" { // on a wall and in a frame the verdict is about the section that they show
 		scope := views.Filter{Section: filter.Section}
@@ -34,6 +38,15 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	}
 	overview := a.look(r).Overview(sources, all, filter, density)
 	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Needs: overview.Verdict.Count(), Body: overview})
+}
+
+// rememberedDensity is the density that a reader has chosen before, as address.js has written it down; empty: none.
+func rememberedDensity(r *http.Request) string {
+	cookie, err := r.Cookie("tidewire-density")
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
 }
 
 // failPage answers a request for a page for which something cannot be read now.

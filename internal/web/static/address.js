@@ -4,7 +4,7 @@ import { judgeRun } from "./judge.js";
 
 const filters = ["q", "state", "section"];
 const densities = ["cards", "rows", "tiles"];
-const REMEMBERED = "tidewire.density"; // in localStorage
+const REMEMBERED = "tidewire-density"; // a cookie, so that the server draws the page in it
 
 let changed = () => {};
 
@@ -30,7 +30,8 @@ export function follow(f) {
 export function shown() {
   const asked = new URLSearchParams(location.search);
   const is = Object.fromEntries(filters.map((name) => [name, asked.get(name) ?? ""]));
-  const density = asked.get("density") ?? remembered();
+  const isPage = document.documentElement.className === ""; // a wall, and a frame, are not the reader's
+  const density = asked.get("density") ?? (isPage ? remembered() : "");
   return { ...is, density: densities.includes(density) ? density : "" };
 }
 
@@ -63,17 +64,10 @@ export function words({ q, state, section }) {
 }
 
 function remembered() {
-  try {
-    return localStorage.getItem(REMEMBERED);
-  } catch {
-    return null; // the browser keeps nothing for this page
-  }
+  return new RegExp(`(?:^|; )${REMEMBERED}=(\\w+)`).exec(document.cookie)?.[1];
 }
 
 function remember(density) {
-  try {
-    localStorage.setItem(REMEMBERED, density);
-  } catch {
-    // It holds for this address.
-  }
+  const { pathname } = new URL(document.documentElement.dataset.root, location);
+  document.cookie = `${REMEMBERED}=${density}; path=${pathname}; max-age=31536000; samesite=lax`;
 }
