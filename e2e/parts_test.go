@@ -83,6 +83,7 @@ func TestModulesSayWhatTheServerSays(t *testing.T) {
 	got := eval[[]string](p, `(async () => {
 		const { parse } = await import("/static/json.js");
 		const { card, jobRow, sections, verdict } = await import("/static/view.js");
+		const { recent } = await import("/static/recent.js");
 		const [sets, wants] = await Promise.all(["/sets.json", "/views.json"].map(async (at) => parse(await (await fetch(at)).text())));
 		const said = [];
 		let compared = 0;
@@ -96,11 +97,12 @@ func TestModulesSayWhatTheServerSays(t *testing.T) {
 			}
 		};
 		const named = (section) => ({ ...section, sources: section.sources.map(({ name }) => name), parts: section.parts.map(named) });
-		for (const [i, { now, sources, jobs }] of sets.entries()) {
+		for (const [i, { now, sources, jobs, events }] of sets.entries()) {
 			const at = Date.parse(now), want = wants[i];
 			compare(sources.map((source) => card(source, at)), want.cards, want.plant + ".cards");
 			compare(jobs.map((job) => jobRow(job, at)), want.jobs, want.plant + ".jobs");
 			compare(verdict(sources, jobs, { now: at, operate: true }), want.verdict, want.plant + ".verdict");
+			compare(events.map((event) => recent(event, at)).filter(Boolean), want.recent, want.plant + ".recent");
 			compare(sections(sources).map(named), want.sections, want.plant + ".sections");
 		}
 		if (compared < 3000) said.push("compared just " + compared);

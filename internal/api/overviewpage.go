@@ -5,10 +5,14 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/web"
 	views "github.com/tidewire/tidewire/internal/web/view"
 	"github.com/tidewire/tidewire/internal/wire"
 )
+
+// recentEvents is in how many events the overview looks for what is news.
+const recentEvents = 40
 
 func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	all, err := a.jobObjects(r, a.deps.Jobs.List()...)
@@ -37,6 +41,13 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 		all = slices.DeleteFunc(all, func(j wire.JobObject) bool { return !scope.Matches(j.Name, j.Title, j.Section, views.JudgeJob(j)) })
 	}
 	overview := a.look(r).Overview(sources, all, filter, density)
+	if form == "" { // a wall and a frame have no room for it
+		news, err := a.events(r, archive.EventFilter{Kinds: views.RecentKinds}, recentEvents)
+		if err != nil { // the page is about something else
+			a.deps.Log.Error("events cannot be read", "err", err)
+		}
+		overview.Recent = a.look(r).Recent(news)
+	}
 	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Needs: overview.Verdict.Count(), Body: overview})
 }
 

@@ -83,6 +83,7 @@ type blank struct {
 	Card    view.Card
 	Field   view.Field
 	Job     view.JobRow
+	Event   view.Recent
 }
 
 // A band is a message of the page about itself.

@@ -15,6 +15,7 @@ import { JobList } from "./job-list.js";
 import { parse } from "./json.js";
 import { judge, judgeJob } from "./judge.js";
 import { Plant } from "./plant.js";
+import { Recent } from "./recent.js";
 import { Sections } from "./sections.js";
 import { subscribe } from "./tidewire.js";
 import { judged, Truth } from "./truth.js";
@@ -31,6 +32,7 @@ const plant = new Plant({
   source: (name) => dirty(name),
   job(name) {
     jobs.touch(name);
+    events.touch();
     stale.verdict = true;
     engine.wake();
   },
@@ -38,13 +40,15 @@ const plant = new Plant({
   trends: () => sections.touchAll(),
   configured() {},
   reconfigured: () => renew(),
-  alerts() {},
+  alerts: () => events.touch(),
   said: (sentence) => announcer.say(sentence),
 });
 const engine = new Engine(before);
 const now = () => clock.now();
 const sections = new Sections(part("#sections"), engine, { source: (name) => shownAs(plant.sources.get(name)), trends: (name) => plant.trends.get(name), now });
 const jobs = new JobList(part("#jobs"), engine, { job: (name) => plant.jobs.get(name), now });
+
+const events = new Recent(part("#events"));
 
 const stale = { tree: true, verdict: true }; // what is to be computed in the next frame
 const changed = new Set(); // names of sources with a newer snapshot
@@ -78,6 +82,7 @@ function before(whole) {
   look();
   if (!plant.loaded) return;
   if (whole) plant.remember(Date.now());
+  if (whole) events.draw();
   if (whole) rejudge(plant.sources.keys());
   else rejudge(changed);
   changed.clear();
@@ -92,6 +97,7 @@ function rejudge(names) {
     const source = plant.sources.get(name), badge = source && judge(shownAs(source)), before = states.get(name);
     if (badge?.needs || badge?.rank < 9) stale.verdict = true; // its value is in there
     if (badge === before) continue;
+    if (before) events.touch();
     stale.tree = stale.verdict = true;
     if (badge) states.set(name, badge);
     else states.delete(name);

@@ -14,6 +14,7 @@ type Overview struct {
 	Density  string // Cards, Rows or Tiles
 	Sections []*Section
 	Jobs     []JobRow
+	Recent   []Recent
 	Operate  bool // whoever looks may do what is about no job
 }
 

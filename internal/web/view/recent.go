@@ -11,7 +11,7 @@ import (
 
 // A Recent is something that happened, in one line.
 type Recent struct {
-	ID    string    `json:"id"`
+	Key   string    `json:"key"`   // event/ and its ID
 	State string    `json:"state"` // whose glyph it has
 	Href  string    `json:"href"`  // of the page of what it happened to, below the root of the gateway; empty: there is none
 	Title string    `json:"title"` // of that; empty: it happened to the gateway
@@ -43,7 +43,7 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 	var data struct{ State, Status string }
 	_ = json.Unmarshal(e.Data, &data) // it is of this program
 	r = Recent{
-		ID: e.ID, Href: hrefOf(keyOf(e)), Title: Shown(e.Title, 120), Text: Shown(e.Text, 200), Time: e.Time,
+		Key: "event/" + e.ID, Href: hrefOf(keyOf(e)), Title: Shown(e.Title, 120), Text: Shown(e.Text, 200), Time: e.Time,
 		Ago: l.Since(e.Time), Clock: l.Clock(e.Time), State: "waiting",
 	}
 	switch e.Kind {

@@ -40,6 +40,7 @@ type page struct {
 	Sections []*view.Section `json:"sections"`
 	Cards    []view.Card     `json:"cards"`
 	Jobs     []view.JobRow   `json:"jobs"`
+	Recent   []view.Recent   `json:"recent"`
 }
 
 // What is made of the plants is what views.json has: the test of the modules makes the same of the JSON of these plants, in UTC and for
@@ -59,6 +60,9 @@ func TestViews(t *testing.T) {
 		}
 		for _, j := range jobs {
 			is.Jobs = append(is.Jobs, l.JobRow(j))
+		}
+		for _, e := range p.set.Events {
+			is.Recent = append(is.Recent, l.Recent([]wire.Event{e})...)
 		}
 		is.Verdict, is.Sections = l.Verdict(sources, jobs), l.Sections(sources)
 		if i > 0 {

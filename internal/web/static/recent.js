@@ -1,0 +1,73 @@
+// What happened recently, beside the sources: the newest events that are news. Package view has the same in Go.
+
+import * as clock from "./clock.js";
+import { blank, fill } from "./fill.js";
+import { judgeRun } from "./judge.js";
+import { clock as timeOfDay, lasted, shown } from "./words.js";
+
+const PAUSE = 5_000; // ms between two requests
+const MOST = 8; // that are shown
+const kinds = "state,alert,run,reload,start,store,replica";
+
+/** A view of an event; null: it is no news. */
+export function recent(event, now) {
+  const { id, kind, source, job, run, title = "", data } = event, at = Date.parse(event.time);
+  const key = source ? `source/${source}` : job ? `job/${job}` : "", href = source ? `sources/${source}` : job ? `jobs/${job}` : "";
+  const view = { key: `event/${id}`, state: "waiting", href, title: shown(title, 120), text: shown(event.text, 200), time: event.time, ago: lasted(now - at), clock: timeOfDay(at, now) };
+  switch (kind) {
+    case "state": return { ...view, state: data.state };
+    case "alert": {
+      const state = { firing: "alert", resolved: "ok", unsilenced: "alert" }[data.state] ?? data.state;
+      return { ...view, state, text: view.text.startsWith(`${key} `) ? view.text.slice(key.length + 1) : view.text };
+    }
+    case "run":
+      if (data.status === "queued" || data.status === "cancelling") return null; // its end is the news
+      return { ...view, state: judgeRun(data).state, href: run ? `runs/${run}` : href };
+    case "reload": return { ...view, title: "Configuration", state: event.text.startsWith("refused") ? "failing" : view.state };
+    case "start": return { ...view, title: "Tidewire" };
+    case "store": return { ...view, title: "State", state: data.state };
+    case "replica": return { ...view, title: "Replicas", state: data.state === "died" || data.state === "away" ? "lost" : view.state };
+    default: return null;
+  }
+}
+
+/** The list of what happened. */
+export class Recent {
+  #node; #events = null; #asked = -PAUSE; #timer = 0;
+
+  constructor(node) {
+    this.#node = node;
+  }
+
+  /** Something has happened that may be news. */
+  touch() {
+    if (this.#timer || document.hidden) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.#ask();
+    }, Math.max(500, this.#asked + PAUSE - performance.now()));
+  }
+
+  async #ask() {
+    this.#asked = performance.now();
+    try {
+      const answer = await fetch(`${document.documentElement.dataset.root}api/v1/events?limit=40&kind=${kinds}`, { headers: { Accept: "application/json" } });
+      if (answer.ok) this.#events = (await answer.json()).events;
+    } catch { /* the connection says so */ }
+    this.draw();
+  }
+
+  /** Writes the list, whose ages change as time goes by. */
+  draw() {
+    if (!this.#events) return;
+    const now = clock.now(), views = this.#events.map((event) => recent(event, now)).filter(Boolean).slice(0, MOST);
+    const had = new Map([...this.#node.children].map((node) => [node.dataset.key, node]));
+    const nodes = views.map((view) => {
+      const node = had.get(view.key) ?? blank("event");
+      node.dataset.key = view.key;
+      fill(node, view);
+      return node;
+    });
+    if (nodes.some((node, i) => this.#node.children[i] !== node) || nodes.length !== this.#node.children.length) this.#node.replaceChildren(...nodes);
+  }
+}
