@@ -110,7 +110,7 @@ func TestAWall(t *testing.T) {
 
 	// A wall of one section is about that.
 	p := open(t, s.url+"?kiosk=1&section=Plant/Line 0", view{})
-	p.await(`document.querySelector("h1").textContent.includes("1 failing") && document.querySelectorAll(".tile").length === 4`)
+	p.await(`document.querySelector("h1").textContent.includes("1 failing") && document.querySelectorAll(".card").length === 4`)
 }
 
 // The keyboard reaches everything on the overview in its order, and polls what has the focus.
@@ -159,7 +159,7 @@ func TestTheDensityIsRemembered(t *testing.T) {
 	p.click(`.choice [href*="rows"]`)
 	p.await(`document.querySelectorAll(".row").length === 1 && location.search.includes("density=rows")`)
 	const drawn = `fetch(location.pathname + "%s").then((r) => r.text()).then((html) => /data-density="(\w+)"/.exec(html)[1])`
-	for query, want := range map[string]string{"": "rows", "?density=tiles": "tiles", "?kiosk=1": "tiles"} {
+	for query, want := range map[string]string{"": "rows", "?density=tiles": "tiles", "?kiosk=1": "cards"} {
 		if got := eval[string](p, fmt.Sprintf(drawn, query)); got != want {
 			t.Errorf("%q is drawn as %s, want %s", query, got, want)
 		}

@@ -28,17 +28,17 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	filter := views.Filter{Q: query.Get("q"), State: query.Get("state"), Section: query.Get("section")}
 	density, form := query.Get("density"), formOf(r)
-	switch {
-	case density != "":
-	case form == "kiosk":
-		density = views.Tiles
-	case form == "":
-		density = rememberedDensity(r)
-	}
 	if form != "" { // on a wall and in a frame the verdict is about the section that they show
 		scope := views.Filter{Section: filter.Section}
 		sources = slices.DeleteFunc(sources, func(s wire.Source) bool { return !scope.Matches(s.Name, s.Title, s.Section, views.Judge(s)) })
 		all = slices.DeleteFunc(all, func(j wire.JobObject) bool { return !scope.Matches(j.Name, j.Title, j.Section, views.JudgeJob(j)) })
+	}
+	switch {
+	case density != "":
+	case form == "":
+		density = rememberedDensity(r)
+	case form == "kiosk" && len(sources) > fewOnWall:
+		density = views.Tiles
 	}
 	overview := a.look(r).Overview(sources, all, filter, density)
 	if form == "" { // a wall and a frame have no room for it
@@ -50,6 +50,9 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	}
 	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Needs: overview.Verdict.Count(), Body: overview})
 }
+
+// fewOnWall is how many sources at most have cards on a wall, unless it asks for something else.
+const fewOnWall = 12
 
 // rememberedDensity is the density that a reader has chosen before, as address.js has written it down; empty: none.
 func rememberedDensity(r *http.Request) string {

@@ -131,7 +131,7 @@ function current(link, is) {
 
 function density(n) {
   if (filter.density) return filter.density;
-  if (n > 100 || form === "kiosk") return "tiles";
+  if (n > 100 || (form === "kiosk" && n > 12)) return "tiles";
   return n > 30 ? "rows" : "cards";
 }
 
