@@ -67,6 +67,7 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	p.await(`document.activeElement.name === "arg.wait" && document.activeElement.ariaInvalid === "true" &&
 		dialog().querySelector('[data-problem="arg.wait"]').textContent.includes("at least 50")`)
 	p.readable()
+	p.accessible("the form of a job")
 	p.fill(`dialog [name="arg.wait"]`, "70")
 	p.press(kb.Enter)
 	work := s.Begun()
@@ -89,6 +90,7 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	work.Exit(3)
 	p.await(`document.querySelector(".head").dataset.state === "failing" && document.querySelector(".head b").textContent === "Exit status 3"`)
 	p.await(`document.querySelector(".log-status").textContent === "The end" && !document.querySelector(".head progress")`)
+	p.accessible("a run that failed")
 	if text := eval[string](p, `document.body.innerText`); strings.Contains(text, "12345678") {
 		t.Error("the page shows a secret argument")
 	}
@@ -152,6 +154,7 @@ jobs:
 	if top := eval[float64](p, `((box, log) => box.top - log.top)(document.querySelector(".hit").getBoundingClientRect(), document.querySelector(".log").getBoundingClientRect())`); top < 0 || top > 600 {
 		t.Errorf("the line that was found is at %v of the log, want it in view", top)
 	}
+	p.accessible("a log that is searched")
 	p.click(".log .hit a")
 	p.goes(`location.hash === "#L4242" && document.querySelector(".log .target").id === "L4242"`)
 	p.click(".log-end")
@@ -208,6 +211,7 @@ func TestThePageOfAJobHasItsRuns(t *testing.T) {
 			i+1, map[int]string{0: "ok", 2: "failing"}[code]))
 	}
 	p.await(`document.querySelectorAll(".head .strip rect").length === 3`)
+	p.accessible("a job")
 	p.click(".row-head .choice a:last-child")
 	p.goes(`location.search === "?status=failed" && document.querySelectorAll("[data-part=runs] tbody tr").length === 1`)
 	p.click("[data-part=runs] tbody a")
