@@ -111,25 +111,35 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	p.await(`document.querySelector(".head").dataset.state === "cancelled"`)
 }
 
-// A start that is refused says why, and where the run is that is in the way.
-func TestARefusedStartLeadsToTheRunInTheWay(t *testing.T) {
+// A start that is refused says why, and where the run is that is in the way. It can wait for the end of that, or cancel it.
+func TestAStartWaitsForTheRunInTheWay(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
-	p := open(t, g.url+"jobs/audit", view{width: 390, height: 844})
-	p.expect(`status of 409`)
-	p.click(".head a[data-dialog]")
-	p.await(`dialog()`)
-	p.fill(`dialog [name="arg.pin"]`, "12345678")
-	other := p.tab(g.url+"jobs/audit/run", view{})
-	other.fill(`[name="arg.pin"]`, "12345678")
-	other.press(kb.Enter)
-	work := s.Begun()
-	p.click("dialog button.primary")
-	p.await(`dialog().querySelector("[role=alert] a").href.includes("/runs/")`)
-	p.click("dialog [role=alert] a")
-	p.goes(`location.pathname.startsWith("/runs/")`)
-	work.Exit(0)
-	p.await(`document.querySelector(".head").dataset.state === "ok"`)
+	for _, way := range []string{"Run when it has ended", "Cancel it and run"} {
+		p := open(t, g.url+"jobs/audit", view{width: 390, height: 844})
+		p.expect(`status of 409`)
+		p.click(".head a[data-dialog]")
+		p.await(`dialog()`)
+		p.fill(`dialog [name="arg.pin"]`, "12345678")
+		other := p.tab(g.url+"jobs/audit/run", view{})
+		other.fill(`[name="arg.pin"]`, "12345678")
+		other.press(kb.Enter)
+		work := s.Begun()
+		other.close()
+		p.click("dialog button.primary")
+		p.await(`dialog().querySelector("[role=alert] a").href.includes("/runs/")`)
+		p.accessible("a job that is busy")
+		p.readable()
+		eval[bool](p, fmt.Sprintf(`[...dialog().querySelectorAll("[role=alert] button")].find((n) => n.textContent === %q).click(), true`, way))
+		if strings.HasPrefix(way, "Run") {
+			p.await(`dialog().querySelector("[role=alert]").textContent.startsWith("Starts when")`)
+			work.Exit(0)
+		} else {
+			work.Ended()
+		}
+		s.Begun().Exit(0)
+		p.goes(`location.pathname.startsWith("/runs/") && document.querySelector(".head").dataset.state === "ok"`)
+	}
 }
 
 // Of a run that prints very much the document has a part. What is searched for is found, a line has an address, and the end is a press

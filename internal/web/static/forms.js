@@ -7,6 +7,7 @@
 //
 // Without a script all of them are forms and links.
 
+import { busy } from "./busy.js";
 import { documentOf } from "./refresh.js";
 import { localise } from "./times.js";
 
@@ -25,8 +26,8 @@ function problems(body, form) {
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Says in a form what is wrong. */
-function tell(form, body) {
+/** Says in a form what is wrong. Of a job that is busy, again() sends the form when it is not any more. */
+function tell(form, body, again) {
   const { fields, rest } = problems(body, form);
   let wrong = null;
   for (const node of form.querySelectorAll("[data-problem]")) {
@@ -47,13 +48,8 @@ function tell(form, body) {
     form.prepend(message);
   }
   if (rest.length) message.textContent = rest.map(sentence).join(" ");
-  if (rest.length && body.run) {
-    const link = document.createElement("a");
-    link.href = `${document.documentElement.dataset.root}runs/${body.run}`;
-    link.textContent = "Open that run";
-    message.append(" ", link);
-  }
   else message?.remove();
+  if (rest.length && body.run) busy(form, message, body.run, again);
   wrong?.focus();
 }
 
@@ -72,7 +68,7 @@ async function send(form, submitter, page) {
       form.closest("dialog")?.close();
       if (to.pathname === location.pathname && to.search === location.search) page?.renew();
       else location.assign(to);
-    } else tell(form, said.detail ? said : { detail: answer.status === 401 ? "You are signed out: sign in again" : answer.statusText });
+    } else tell(form, said.detail ? said : { detail: answer.status === 401 ? "You are signed out: sign in again" : answer.statusText }, () => send(form, submitter, page));
     delete form.dataset.sendKey; // another attempt is another request
   } catch {
     tell(form, { detail: "the server does not answer: what was asked may have been done. To try again does it once." });
