@@ -22,6 +22,8 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/kind/from"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
@@ -69,7 +71,10 @@ func (s *services) Definition(name string) *config.Source {
 	if name == "gone" {
 		return nil
 	}
-	return &config.Source{Name: name, Title: "Source " + name, Show: config.Show{History: time.Hour}}
+	return &config.Source{
+		Name: name, Title: "Source <b>" + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: time.Hour},
+		Alert: &config.Alert{If: mustCompile(". > 90"), Severity: config.SeverityWarning},
+	}
 }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }
@@ -325,4 +330,12 @@ func TestAllowNamesEveryMethod(t *testing.T) {
 	if answer, _ := do(t, handler, "PUT", "/api/v1/silences/s1", "{}"); answer.StatusCode != 405 || answer.Header.Get("Allow") != "DELETE" {
 		t.Errorf("PUT of a silence = %d, Allow %q, want 405 and DELETE", answer.StatusCode, answer.Header.Get("Allow"))
 	}
+}
+
+func mustCompile(src string) *jq.Program {
+	p, err := jq.Compile(src)
+	if err != nil {
+		panic(err)
+	}
+	return p
 }

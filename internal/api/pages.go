@@ -100,24 +100,9 @@ func (a *API) gone(w http.ResponseWriter, r *http.Request, title, text string) {
 	a.message(w, r, http.StatusNotFound, web.Notice{Title: title, Text: text})
 }
 
-// A titled is what a page is about, for one that shows only that.
-type titled struct{ Title, Job string }
-
 // manifest answers with what a phone needs to install the page.
 func (a *API) manifest(w http.ResponseWriter, r *http.Request) {
 	web.Manifest(w, r, cmp.Or(a.deps.Config().Page.Title, "Tidewire"))
-}
-
-func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
-	name := r.PathValue("name")
-	source := a.deps.Sources.Definition(name)
-	if source == nil {
-		a.gone(w, r, "There is no source “"+name+"”", "It was removed from the configuration, or never was in it.")
-		return
-	}
-	a.draw(w, r, http.StatusOK, "source", web.Page{
-		Title: source.Title, Tab: "overview", Follow: []string{wire.SourceKey(name), wire.AlertsKey}, Body: titled{Title: source.Title},
-	})
 }
 
 // userInfo says who makes a request, what they may do, and how they could sign in.

@@ -1,9 +1,10 @@
 // The gateway's HTTP API: JSON in, JSON out, failures as Problem. Addresses are
-// relative to the page, which may be below any path.
+// relative to the root of the gateway, which may be below any path.
 
 import * as clock from "./clock.js";
 import { parse } from "./json.js";
 
+const root = document.documentElement.dataset.root ?? ""; // the way from the page to the root of the gateway
 const TOKEN = "auth/token"; // where 401 means that a token is wrong
 const PATIENCE = 30_000; // ms that an answer may take: a dead connection gives neither an answer nor an error
 
@@ -35,6 +36,7 @@ export const me = () => request("api/v1/me");
 export const signIn = (token) => post(TOKEN, { token });
 export const signOut = () => post("auth/logout", {});
 export const history = (source, points) => request(`api/v1/sources/${encodeURIComponent(source)}/history?points=${points}`);
+export const numbers = (source, query) => request(`api/v1/sources/${encodeURIComponent(source)}/history?${new URLSearchParams(query)}`);
 export const refresh = (source) => post(`api/v1/sources/${encodeURIComponent(source)}/refresh`, {});
 export const start = (job, args) => post(`api/v1/jobs/${encodeURIComponent(job)}/runs`, { args });
 export const cancel = (run) => post(`api/v1/runs/${encodeURIComponent(run)}/cancel`, {});
@@ -99,7 +101,7 @@ async function answered(path, { headers, ...options } = {}) {
   try {
     // A proxy that is asked for JSON can answer 401; otherwise it would redirect to its own sign-in.
     const wanted = { cache: "no-store", redirect: "manual", signal: AbortSignal.timeout(PATIENCE), headers: { Accept: "application/json", ...headers } };
-    response = await fetch(path, { ...wanted, ...options });
+    response = await fetch(root + path, { ...wanted, ...options });
   } catch ({ name }) {
     throw new Problem(0, { detail: name === "TimeoutError" ? "The server does not answer." : "The server cannot be reached." });
   }

@@ -1,0 +1,285 @@
+package view
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+// A SourceFacts is what the page of a source is made of.
+type SourceFacts struct {
+	wire.Source
+	Chart        ChartFacts
+	Availability wire.Availability
+	Polls        []wire.Poll
+	NoPast       string // why Availability and Polls are not known; empty: they are
+	Alert        *AlertFacts
+	Asks         string        // how it gets values, for people: "runs df"
+	Timeout      time.Duration // of a poll; 0: none
+	StaleAfter   time.Duration // 0: never
+	Inputs, Uses []Named       // the sources that it is computed from, and that are computed from it
+	Answer       *string       // the newest answer before anything was picked; nil: it is not shown
+	Manage       bool          // whoever looks may see answers
+}
+
+// A Named is another source, with what it shows.
+type Named struct {
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	Badge
+}
+
+// An AlertFacts is an alert as configured, and how it is.
+type AlertFacts struct {
+	If       string
+	For      time.Duration
+	Severity string
+	Now      *wire.AlertObject // nil: it is clear
+}
+
+// A SourcePage is what the page of a source says.
+type SourcePage struct {
+	Card         Card
+	Path         []Crumb
+	Acts         []NamedAct
+	Chart        Chart
+	Shares       []Share
+	Days         []DayBar
+	FirstDay     string
+	Outages      []OutageRow
+	MoreOutages  string
+	Polls        []PollRow
+	NoPast       string
+	Error        string // in full
+	Values       []Field
+	Alert        []Field
+	Schedule     []Field
+	Inputs, Uses []Named
+	Answer       string
+	HasAnswer    bool
+	Picked       string
+	Since        time.Time // of the state
+	SinceText    string
+	GotAt        *time.Time // when the value was got; nil: never
+	Next, NextIn string     // "next in" and "4 s": when it is asked again
+	NextAt       *time.Time // nil: Next is all that is said
+}
+
+// A NamedAct is a button, and what it is about where that is not clear.
+type NamedAct struct {
+	Act
+	Title string
+}
+
+// A Crumb is a section that the source is in.
+type Crumb struct{ Name, Path string }
+
+// Bounds of what the page of a source shows.
+const (
+	mostValues  = 100
+	mostJSON    = 64 << 10
+	mostPolls   = 20
+	mostOutages = 10
+)
+
+// SourcePage lays out the page of a source.
+func (l Look) SourcePage(f SourceFacts) SourcePage {
+	p := SourcePage{
+		Card: l.Card(f.Source), Chart: l.Chart(f.Chart), NoPast: f.NoPast, Inputs: f.Inputs, Uses: f.Uses,
+		Picked: indented(f.Value), Since: began(f.Source), Acts: l.actsOf(f),
+	}
+	if !p.Since.IsZero() {
+		p.SinceText = l.Clock(p.Since)
+	}
+	p.GotAt, p.Next = f.UpdatedAt, p.Card.Next
+	if f.NextAt != nil {
+		in := l.Until(*f.NextAt)
+		if words, found := strings.CutSuffix(p.Next, " "+in); found {
+			p.Next, p.NextIn, p.NextAt = words, in, f.NextAt
+		}
+	}
+	for i, name := range strings.Split(f.Section, "/") {
+		if name != "" {
+			p.Path = append(p.Path, Crumb{name, strings.Join(strings.Split(f.Section, "/")[:i+1], "/")})
+		}
+	}
+	if f.Error != nil && *f.Error != f.Cause {
+		p.Error = Shown(*f.Error, 1000)
+	}
+	if f.Answer != nil {
+		p.HasAnswer, p.Answer = true, *f.Answer
+	}
+	p.Values = l.values(f.Source)
+	p.Schedule = l.schedule(f)
+	if f.Alert != nil {
+		p.Alert = l.alert(*f.Alert)
+	}
+	p.availability(l, f.Availability)
+	p.polls(l, f.Polls)
+	return p
+}
+
+// actsOf are the buttons of the page.
+func (l Look) actsOf(f SourceFacts) []NamedAct {
+	if !l.Operate {
+		return nil
+	}
+	var acts []NamedAct
+	if a := f.Source.Alert; a != nil && a.State == wire.AlertFiring && a.Acknowledged == nil && a.Silenced == nil {
+		acts = append(acts, NamedAct{Act: Act{Act: "Acknowledge", Do: "alerts/acknowledge", Method: "post", Field: "of", With: f.Key}})
+	}
+	if f.Alert != nil {
+		acts = append(acts, NamedAct{Act: Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: f.Key}})
+	}
+	return append(acts, NamedAct{Act: Act{Act: "Poll now", Do: "sources/" + f.Name + "/refresh", Method: "post"}})
+}
+
+// values are all fields of a value, exact. What is no object has none.
+func (l Look) values(s wire.Source) []Field {
+	object, _ := decode(s.Value).(map[string]any)
+	names := order(s.Value)
+	var all []Field
+	for i, name := range names {
+		if object == nil {
+			break
+		}
+		if i == mostValues {
+			all = append(all, Field{"", Plural(len(names)-i, "more field", "more fields") + " below"})
+			break
+		}
+		text := l.brief(object[name])
+		switch v := object[name].(type) {
+		case json.Number:
+			var decimals *int
+			if name == s.Show.Value {
+				decimals = s.Show.Decimals
+			}
+			text = Shown(Number(v, decimals, false), 100)
+		case string:
+			text = Shown(v, 500)
+		}
+		all = append(all, Field{Shown(name, 100), text})
+	}
+	return all
+}
+
+// schedule says when the source is polled, and why then.
+func (l Look) schedule(f SourceFacts) []Field {
+	kind := f.Kind
+	switch {
+	case f.Upstream != "":
+		kind += ", upstream " + f.Upstream
+	case f.Asks != "" && len(f.Inputs) == 0:
+		kind += ", " + Shown(f.Asks, 200)
+	}
+	facts := []Field{{"Kind", kind}}
+	switch {
+	case len(f.Inputs) > 0:
+		facts = append(facts, Field{"Computed", "when an input has changed"})
+	case f.Every > 0 || f.Pace != "":
+		every := "not polled"
+		if f.Every > 0 {
+			every = Lasted(time.Duration(f.Every))
+		}
+		switch f.Pace {
+		case "":
+		case wire.PaceUnwatched:
+			every += ", because nobody watches it"
+		default:
+			every += ", because " + Shown(Spoken(f.Pace), 200)
+		}
+		facts = append(facts, Field{"Every", every})
+	default:
+		facts = append(facts, Field{"Told", "by its peer, when there is something new"})
+	}
+	if next := l.Next(f.Source); f.NextAt != nil {
+		facts = append(facts, Field{"Next poll", next})
+	}
+	if f.Timeout > 0 {
+		facts = append(facts, Field{"Patience", Lasted(f.Timeout)})
+	}
+	if f.StaleAfter > 0 {
+		facts = append(facts, Field{"Stale after", Lasted(f.StaleAfter)})
+	}
+	if f.Replica != "" {
+		facts = append(facts, Field{"Replica", f.Replica})
+	}
+	return facts
+}
+
+// alert says when the alert fires, how it is, and who knows.
+func (l Look) alert(f AlertFacts) []Field {
+	when := Spoken(f.If)
+	if f.For > 0 {
+		when += " for " + Lasted(f.For)
+	}
+	facts := []Field{{"Condition", Shown(when, 300)}, {"Severity", f.Severity}}
+	a := f.Now
+	if a == nil {
+		return append(facts, Field{"Now", "clear"})
+	}
+	words := map[string]string{wire.AlertFiring: "fires", wire.AlertPending: "holds, but not for long enough yet", wire.AlertUnknown: "cannot be judged"}
+	now := words[a.State]
+	if a.Since != nil {
+		now += ", since " + l.Clock(*a.Since)
+	}
+	facts = append(facts, Field{"Now", now})
+	if a.Error != nil {
+		facts = append(facts, Field{"Why", Shown(*a.Error, 300)})
+	}
+	if s := a.Silenced; s != nil {
+		facts = append(facts, Field{"Silenced", "until " + l.Clock(s.Until) + by(s.By, s.Reason)})
+	}
+	if s := a.Acknowledged; s != nil {
+		facts = append(facts, Field{"Acknowledged", l.Clock(s.At) + by(s.By, s.Reason)})
+	}
+	var told []string
+	for _, t := range a.Told {
+		text := t.To
+		switch t.State {
+		case wire.ToldDone:
+			if t.At != nil {
+				text += " " + l.Clock(*t.At)
+			}
+		case wire.ToldWaiting:
+			text += " waiting"
+		case wire.ToldGivenUp:
+			text += " given up"
+		}
+		if t.Error != nil {
+			text += " (" + Shown(*t.Error, 100) + ")"
+		}
+		told = append(told, text)
+	}
+	if told != nil {
+		facts = append(facts, Field{"Told", strings.Join(told, ", ")})
+	}
+	return facts
+}
+
+func by(who, reason string) string {
+	text := ""
+	if who != "" {
+		text = " by " + Shown(who, 60)
+	}
+	if reason != "" {
+		text += ": " + Shown(reason, 200)
+	}
+	return text
+}
+
+// indented is a value for people, cut if it is very long.
+func indented(raw []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, raw, "", "  ") != nil {
+		b.Reset()
+		b.Write(raw)
+	}
+	if b.Len() <= mostJSON {
+		return b.String()
+	}
+	return strings.ToValidUTF8(string(b.Bytes()[:mostJSON]), "") + "\n… " + sizeOf(b.Len()-mostJSON) + " more"
+}
