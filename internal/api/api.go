@@ -52,6 +52,9 @@ type Sources interface {
 	Topic(name string) *sse.Topic
 	// Definition is the configuration of a source. It is not modified.
 	Definition(name string) *config.Source
+	// Answer is what the newest poll of a source got before anything was picked from it, as JSON. It is empty until the first
+	// poll after the first call. It is not known if another replica polls the source, or if nothing is picked.
+	Answer(name string) (answer string, known bool)
 	// Refresh has a source polled at once, and returns 0, or how long the limit of its upstream forbids that. It fails
 	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells; and if the replica that
 	// polls it is not reached. A source that is not configured is not an error.

@@ -72,10 +72,12 @@ func (s *services) Definition(name string) *config.Source {
 		return nil
 	}
 	return &config.Source{
-		Name: name, Title: "Source <b>" + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: time.Hour},
+		Name: name, Title: "Source " + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: time.Hour},
 		Alert: &config.Alert{If: mustCompile(". > 90"), Severity: config.SeverityWarning},
 	}
 }
+
+func (s *services) Answer(string) (string, bool) { return `{"raw":"<b>"}`, true }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }
 

@@ -42,6 +42,9 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 			f.Alert.Now = &list[i]
 		}
 	}
+	if answer, known := a.deps.Sources.Answer(name); known && userOf(r).Can(manage, nil) { // more than the configuration shows to viewers
+		f.Answer = &answer
+	}
 	f.Inputs, f.Uses = a.related(definition)
 	var err error
 	if f.Availability, f.Polls, err = a.pastOf(r.Context(), name, now); err != nil {
@@ -51,7 +54,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	f.Chart = a.chartOf(r, f.Source, definition, now)
 	a.draw(w, r, http.StatusOK, "source", web.Page{
 		Title: definition.Title, Tab: "overview", Follow: []string{wire.SourceKey(name), wire.AlertsKey},
-		Body: views.Look{Now: now, Zone: time.Local, Operate: userOf(r).Can(operate, nil)}.SourcePage(f),
+		Body: a.look(r).SourcePage(f),
 	})
 }
 

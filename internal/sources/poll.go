@@ -57,6 +57,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 	if err != nil {
 		return got, err
 	}
+	s.keepAnswer(raw.Value)
 	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
 		return got, err
 	}

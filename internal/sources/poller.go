@@ -44,9 +44,13 @@ type poller struct {
 	by       atomic.Pointer[string] // the replica that has published the snapshot which was read last; nil: none was
 	polling  sync.RWMutex           // held by polls in progress, for reading, if sources can be given up
 	show     wire.Show              // as snapshots have it
-	topic    *sse.Topic
-	limit    *smartpoll.Group      // of its upstream; nil: there is none
-	inputs   map[string]*sse.Topic // the topics of its inputs, by name
+
+	answerUntil atomic.Pointer[time.Time] // until then answers are kept; nil: they are not
+	answer      atomic.Pointer[string]    // the newest one; nil: none was kept
+
+	topic  *sse.Topic
+	limit  *smartpoll.Group      // of its upstream; nil: there is none
+	inputs map[string]*sse.Topic // the topics of its inputs, by name
 
 	// The fields below are used by hooks alone.
 

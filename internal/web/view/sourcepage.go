@@ -110,7 +110,7 @@ func (l Look) SourcePage(f SourceFacts) SourcePage {
 		p.Error = Shown(*f.Error, 1000)
 	}
 	if f.Answer != nil {
-		p.HasAnswer, p.Answer = true, *f.Answer
+		p.HasAnswer, p.Answer = true, indented([]byte(*f.Answer))
 	}
 	p.Values = l.values(f.Source)
 	p.Schedule = l.schedule(f)
