@@ -53,7 +53,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	}
 	f.Chart = a.chartOf(r, f.Source, definition, now)
 	a.draw(w, r, http.StatusOK, "source", web.Page{
-		Title: definition.Title, Tab: "overview", Follow: []string{wire.SourceKey(name), wire.AlertsKey},
+		Title: definition.Title, Tab: "overview", Script: "source-page.js", Follow: []string{wire.SourceKey(name), wire.AlertsKey},
 		Body: a.look(r).SourcePage(f),
 	})
 }

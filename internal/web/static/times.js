@@ -3,10 +3,12 @@
 //	<time datetime="…">14:02</time>                 a time of day
 //	<time datetime="…" data-elapsed>12 min</time>   how long ago it was
 //	<time datetime="…" data-left>4 h</time>         how long it is to it
+//	<time datetime="…" data-age>just now</time>     how old a value of then is
+//	<time datetime="…" data-seconds>14:02:07</time> a time of day to the second
 //	<input type="datetime-local" data-at="…">       a time to be changed; <input name="zone"> then says of which zone it is
 
 import * as clock from "./clock.js";
-import { clock as timeOfDay, lasted } from "./words.js";
+import { age, clock as timeOfDay, lasted, seconds } from "./words.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -16,8 +18,9 @@ function write(node, text) {
 
 /** Writes the times in `root`, a document or an element. Those in a log are its own. */
 export function localise(root) {
-  for (const node of root.querySelectorAll("time[datetime]:not(.log time, [data-elapsed], [data-left])")) {
-    write(node, timeOfDay(Date.parse(node.dateTime), clock.now()));
+  for (const node of root.querySelectorAll("time[datetime]:not(.log time, [data-elapsed], [data-left], [data-age])")) {
+    const at = Date.parse(node.dateTime);
+    write(node, node.dataset.seconds === undefined ? timeOfDay(at, clock.now()) : seconds(at));
   }
   tick(root);
   if (!zone) return;
@@ -34,5 +37,6 @@ export function localise(root) {
 /** Writes the durations in `root`. */
 export function tick(root) {
   for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, lasted(clock.now() - Date.parse(node.dateTime)));
+  for (const node of root.querySelectorAll("time[data-age]")) write(node, age(Date.parse(node.dateTime), clock.now()));
   for (const node of root.querySelectorAll("time[data-left]")) write(node, lasted(Date.parse(node.dateTime) - clock.now()));
 }
