@@ -27,23 +27,26 @@ func TestAnEmptyGatewaySaysHowToBegin(t *testing.T) {
 
 // A page is shown in a frame of the origins in page.embed alone, and has nothing to press there.
 func TestFramesOfOtherOrigins(t *testing.T) {
-	var frame string
+	var gateway, frame string
 	around := func() string {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
-			fmt.Fprintf(w, `<!doctype html><html lang="en"><title>Wiki</title><link rel="icon" href="data:,"><h1>Wiki</h1><iframe src="%s" title="Host" onload="document.body.dataset.loaded = 1"></iframe>`, frame)
+			fmt.Fprintf(w, `<!doctype html><html lang="en"><title>Wiki</title><link rel="icon" href="data:,"><h1>Wiki</h1><iframe src="%s" title="Host" onload="document.body.dataset.loaded = 1"></iframe>
+<script type="module" src="%stidewire.js"></script><tidewire-source src="%sapi/v1/stream?sources=host"></tidewire-source>`, frame, gateway, gateway)
 		}))
 		t.Cleanup(server.Close)
 		return server.URL
 	}
 	wiki, other := around(), around()
 	s := serve(t, fmt.Sprintf("page: {embed: %q}\nsources: {host: {title: Host, exec: [echo, hello]}}\n", wiki))
-	frame = s.url + "sources/host?embed=1"
+	gateway, frame = s.url, s.url+"sources/host?embed=1"
 	allowed := open(t, wiki, view{})
 	allowed.await(`document.body.dataset.loaded`) // a refusal would be a complaint
+	allowed.await(`document.querySelector("tidewire-source").innerText.startsWith("Host hello ok")`)
 	refused := open(t, other, view{})
 	refused.expect("frame-ancestors")
-	refused.await(`document.body.dataset.loaded`)
+	refused.expect("CORS|ERR_FAILED")
+	refused.await(`document.body.dataset.loaded && document.querySelector("tidewire-source").dataset.connection === "reconnecting"`)
 	resp, err := http.Get(s.url + "sources/host")
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ const maxNames = 1000
 // stream sends the newest snapshot of every source and job, or of those that the query names, and each change. If JSON
 // is asked for, it answers with the newest ones.
 func (a *API) stream(w http.ResponseWriter, r *http.Request) {
+	a.letEmbed(w.Header(), r)
 	query := r.URL.Query()
 	topics, err := a.chosen(query)
 	if errors.Is(err, errTooManyNames) {
@@ -53,6 +55,19 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("Vary", "Accept")
 	if err := a.deps.Hub.With(sse.StreamOptions{HandOff: true, Pause: pause}).ServeAll(w, r, topics...); err != nil {
 		failStream(w, r)
+	}
+}
+
+// letEmbed lets scripts of the origins in page.embed read an answer (Fetch §3.3.5). Browsers send it no credentials, so they read what
+// anonymous callers may view.
+func (a *API) letEmbed(h http.Header, r *http.Request) {
+	origins := a.deps.Config().Page.Embed
+	if len(origins) == 0 {
+		return
+	}
+	h.Add("Vary", "Origin")
+	if origin := r.Header.Get("Origin"); slices.Contains(origins, origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
 	}
 }
 
