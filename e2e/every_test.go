@@ -111,7 +111,7 @@ func (s *server) views(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{
 		"overview": "", "rows": "?density=rows", "tiles": "?density=tiles", "filtered": "?state=failing", "section": "?section=Plant/Line%201", "nothing": "?q=nothing-is-called-so",
-		"kiosk": "?kiosk=1", "jobs": "jobs", "alerts": "alerts", "no-source": "sources/nobody", "no-job": "jobs/nobody", "no-run": "runs/nobody",
+		"kiosk": "?kiosk=1", "embed": "?embed=1", "embed-source": "sources/tank?embed=1", "jobs": "jobs", "alerts": "alerts", "no-source": "sources/nobody", "no-job": "jobs/nobody", "no-run": "runs/nobody",
 	}
 	for _, name := range []string{"tank", "camera", "weather", "compressor", "site", "unclear", "long", "hundred", "deep", "lines", "wide", "titled"} {
 		all["source-"+name] = "sources/" + name
