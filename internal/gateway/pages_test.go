@@ -1,8 +1,12 @@
 package gateway_test
 
 import (
+	"html"
+	"maps"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,4 +118,87 @@ func TestPollNow(t *testing.T) {
 		t.Errorf("a source that is not there = %d %.200s, want 404", status, page)
 	}
 	s.stop()
+}
+
+var (
+	tagOf      = regexp.MustCompile(`<(a|link|script|img|form)\b[^>]*>`)
+	attributes = regexp.MustCompile(`\b(href|src|action|method)="([^"]*)"`)
+	templateOf = regexp.MustCompile(`(?s)<template\b.*?</template>`)
+)
+
+// Every address in every page leads to something, below the path of the public address too, and whether a proxy removes that or not.
+func TestEveryAddressInPagesLeadsSomewhere(t *testing.T) {
+	cfg := load(t, `upstreams: {plant: {http: http://127.0.0.1:1}}
+sources:
+  a: {exec: [echo, '{"level": 95}'], every: 1h, section: Plant/Line 1, show: {value: level}, alert: {if: .level > 90}}
+  b: {exec: ['false'], every: 1h, section: Plant}
+  c: {http: {upstream: plant, path: /x}, every: 1h}
+  d: {from: [a], pick: .a}
+jobs:
+  scan: {exec: [echo, '{subnet}'], section: Plant/Line 1, args: {subnet: {default: x}}}
+  fail: {exec: ['false'], alert: {on: failed}}
+`)
+	for _, base := range []string{"", "/tide"} {
+		if base != "" {
+			cfg.PublicURL, _ = url.Parse("http://localhost" + base)
+		}
+		s := startConfig(t, cfg)
+		var run string
+		for _, job := range []string{"scan", "fail"} {
+			run = s.json(202, "POST", "/api/v1/jobs/"+job+"/runs", "{}")["id"].(string)
+			s.do("GET", "/api/v1/runs/"+run+"/events", "") // to the end
+		}
+		for _, under := range slices.Compact([]string{"", base}) { // as with a proxy that removes the path, and as with one that does not
+			pages := crawl(t, s, under+"/")
+			for _, want := range []string{"/", "/jobs", "/alerts", "/sources/a", "/sources/d", "/jobs/scan", "/jobs/scan/run", "/runs/" + run, "/alerts/silence"} {
+				if !pages[under+want] {
+					t.Errorf("no page leads to %s%s: %v", under, want, slices.Sorted(maps.Keys(pages)))
+				}
+			}
+		}
+		s.stop()
+	}
+}
+
+// crawl opens a page and all that its addresses lead to, and returns the pages.
+func crawl(t *testing.T, s *server, first string) map[string]bool {
+	t.Helper()
+	pages, seen := map[string]bool{}, map[string]bool{}
+	var open func(from, target string)
+	open = func(from, target string) {
+		u, _ := url.Parse(target)
+		kind := u.Path + "?" + strings.Join(slices.Sorted(maps.Keys(u.Query())), "&") // values differ in what is shown alone
+		if seen[kind] {
+			return
+		}
+		seen[kind] = true
+		status, head, body := s.do("GET", target, "", "Accept", "text/html")
+		if status != 200 {
+			t.Errorf("%s leads to %s, which is %d\n%.200s", from, target, status, body)
+			return
+		}
+		if !strings.HasPrefix(head.Get("Content-Type"), "text/html") || strings.HasSuffix(target, "/old") {
+			return
+		}
+		pages[target] = true
+		at, _ := url.Parse(target)
+		for _, tag := range tagOf.FindAllString(templateOf.ReplaceAllString(body, ""), -1) {
+			is := map[string]string{}
+			for _, m := range attributes.FindAllStringSubmatch(tag, -1) {
+				is[m[1]] = html.UnescapeString(m[2])
+			}
+			address := is["href"] + is["src"] + is["action"]
+			to, err := at.Parse(address)
+			if err != nil {
+				t.Errorf("%s has the address %q: %v", target, address, err)
+				continue
+			}
+			if to.Fragment = ""; address == "" || to.Host != "" || is["method"] == "post" || is["method"] == "dialog" {
+				continue
+			}
+			open(target, to.String())
+		}
+	}
+	open("", first)
+	return pages
 }

@@ -3,7 +3,9 @@ package web_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -279,5 +281,26 @@ func TestPagesAreRevalidatedAndCompressed(t *testing.T) {
 	tag := plain.Header().Get("ETag")
 	if w := draw("If-None-Match", tag, "Accept-Encoding", "gzip"); tag == "" || tag != zipped.Header().Get("ETag") || w.Code != 304 || w.Body.Len() != 0 {
 		t.Errorf("with If-None-Match %s = %d, want 304", tag, w.Code)
+	}
+}
+
+// A name means one template: of two with the same name, the one that is read last would be drawn for both.
+func TestTemplatesHaveNamesOfTheirOwn(t *testing.T) {
+	files, err := filepath.Glob("templates/*.html")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	in := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\{\{-?\s*define "([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+			if other := in[m[1]]; other != "" {
+				t.Errorf("%s defines %q, as %s does", file, m[1], other)
+			}
+			in[m[1]] = file
+		}
 	}
 }
