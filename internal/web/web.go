@@ -31,7 +31,7 @@
 //
 // Embedded files have no modification time, so each asset's name carries a hash of the content and may be kept for ever. Pages
 // and /tidewire.js, whose names never change, are revalidated by their ETag on each visit. Files and pages are compressed
-// by gzip for clients that accept it.
+// by gzip for clients that accept it, and files are sent without their comments.
 //
 // # Security
 //

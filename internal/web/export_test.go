@@ -1,0 +1,4 @@
+package web
+
+// Shorten is shorten.
+var Shorten = shorten
