@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -119,8 +120,11 @@ func show(t *testing.T, parent context.Context, url string, v view, options ...c
 // formerPage is the address of the former page of a gateway, whose tests these are.
 func formerPage(url string) string {
 	root, rest, _ := strings.Cut(url, "#")
-	if strings.HasSuffix(root, "/") {
-		root += "old"
+	if answer, err := http.Get(root + "old"); err == nil && strings.HasSuffix(root, "/") { // a server of a test may have none
+		answer.Body.Close()
+		if answer.StatusCode == http.StatusOK {
+			root += "old"
+		}
 	}
 	if rest != "" {
 		root += "#" + rest
