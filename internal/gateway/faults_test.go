@@ -31,14 +31,14 @@ func TestEndedRunsLeaveNoMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc
 	}
-	once := func() { s.ended(of(s.json(202, "POST", runs, "{}"), "id")) }
-	once()
+	one := func() { s.ended(of(s.json(202, "POST", runs, "{}"), "id")) }
+	one()
 	before := heap()
-	for range 12 {
-		once()
+	for range 8 {
+		one()
 	}
-	if after := heap(); after > before+6<<20 {
-		t.Errorf("12 runs that print 1 MB each hold %d KB more than one, want no more than one", (after-before)>>10)
+	if after := heap(); after > before+4<<20 {
+		t.Errorf("8 runs that print 1 MB each hold %d KB more than one, want no more than one", (after-before)>>10)
 	}
 }
 

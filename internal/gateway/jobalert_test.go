@@ -297,6 +297,7 @@ func TestAlertsOfJobs(t *testing.T) {
 // onDisk is the workshop's first process whose state is in a directory.
 func newWorkshopOnDisk(t *testing.T, yaml string) *workshop {
 	t.Helper()
+	once(t)
 	w := newWorkshop(t, yaml)
 	w.now.dead.Store(true)
 	w.open(t.TempDir(), yaml)

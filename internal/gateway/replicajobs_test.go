@@ -185,8 +185,12 @@ func TestReplicasRememberStarts(t *testing.T) {
 // one caller has sent them all.
 func TestReplicasRememberAllKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const jobs, each = 2, 600 // together more than a process alone remembers of a caller
-		yaml := "upstreams: {u0: {http: \"http://up/u0\"}, u1: {http: \"http://up/u1\"}}\njobs:\n"
+		const jobs, each = 5, 201 // together more than a process alone remembers of a caller
+		yaml := "upstreams:\n"
+		for i := range jobs {
+			yaml += fmt.Sprintf("  u%d: {http: \"http://up/u%d\"}\n", i, i)
+		}
+		yaml += "jobs:\n"
 		for i := range jobs {
 			yaml += fmt.Sprintf("  j%d: {http: {upstream: u%d, path: /job}, on_busy: queue, queue: 1000, keep: {runs: 1000}}\n", i, i)
 		}

@@ -27,6 +27,7 @@ func onEachArchive(t *testing.T, test func(t *testing.T, next func() gateway.Opt
 		test(t, func() gateway.Options { return gateway.With(gateway.Options{}, runs) })
 	})
 	t.Run("dir", func(t *testing.T) {
+		once(t)
 		path, last := t.TempDir(), func() {}
 		t.Cleanup(func() { last() })
 		test(t, func() gateway.Options {

@@ -370,13 +370,14 @@ func TestStoppingDuringManyRuns(t *testing.T) {
 	script := newScript(t)
 	var yaml strings.Builder
 	yaml.WriteString("jobs:\n")
-	for i := range 100 {
+	const jobs = 40
+	for i := range jobs {
 		fmt.Fprintf(&yaml, "  j%d: {exec: [sh, -c, 'sleep 1h & sleep 1h'], on_busy: queue}\n", i)
 	}
 	fmt.Fprintf(&yaml, "  scan: {exec: %s}\n", script.Argv())
 	s := start(t, yaml.String())
 	var ids []string
-	for i := range 100 {
+	for i := range jobs {
 		for range 2 {
 			ids = append(ids, of(s.json(202, "POST", fmt.Sprintf("/api/v1/jobs/j%d/runs", i), "{}"), "id"))
 		}

@@ -43,6 +43,8 @@ type watch struct {
 
 // newWatch starts a watch whose source has that alert; more are further sections of the configuration.
 func newWatch(t *testing.T, alert, more string) *watch {
+	t.Helper()
+	once(t)
 	w := &watch{t: t, begun: time.Now(), level: "50", shown: "clear"}
 	w.yaml = withDir(t.TempDir()) + `
 notify: {ops: {http: http://ops.example/}}
