@@ -29,7 +29,6 @@ export class Problem extends Error {
 
 export const sources = async () => (await request("api/v1/sources")).sources;
 export const trends = () => request("api/v1/trends");
-export const events = (n) => request(`api/v1/events?limit=${n}`);
 export const jobs = async () => (await request("api/v1/jobs")).jobs;
 export const job = (name) => request(`api/v1/jobs/${encodeURIComponent(name)}`);
 export const me = () => request("api/v1/me");

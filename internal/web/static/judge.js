@@ -1,6 +1,6 @@
 // What is said of a source and of a job in one word. Package view has the same in Go, and a test compares them.
 
-import { lasted, sentence, spoken } from "./words.js";
+import { lasted, sentence, spoken, until } from "./words.js";
 
 // word, rank (smaller is worse), and whether it needs attention, by state.
 const badge = (state, word, rank, needs = false) => Object.freeze({ state, word, rank, needs });
@@ -104,7 +104,7 @@ export function next({ inputs, next_at: at, pace, every, state, waiting }, now) 
   if (!at && pace === "unwatched") return "nobody watches";
   if (!at) return every ? "" : "told";
   if (state === "pending") return "polling";
-  const until = lasted(Date.parse(at) - now);
-  if (waiting === "rate limit") return `rate limit, again in ${until}`;
-  return waiting === "backoff" ? `again in ${until}` : `next in ${until}`;
+  const left = until(Date.parse(at), now);
+  if (waiting === "rate limit") return `rate limit, again in ${left}`;
+  return waiting === "backoff" ? `again in ${left}` : `next in ${left}`;
 }

@@ -6,7 +6,7 @@ import * as clock from "./clock.js";
 
 const RETRY = 3_000; // ms after which failed lists are asked for again
 const SPREAD = 2_000; // ms over which pages spread their requests when jobs have moved to other replicas
-const TRENDS = 300_000; // ms between two requests for trends
+const TRENDS = 60_000, EACH = 100; // ms between two requests for trends, at least, and for each source
 const STRIP = 20; // runs of a job that are kept
 
 const terminal = new Set(["succeeded", "failed", "cancelled", "timed_out", "lost"]);
@@ -79,14 +79,15 @@ export class Plant {
 
   /** Asks for the trends of sources, unless that was done a short while ago. */
   async remember(now) {
-    if (now - this.#trendsAt < TRENDS) return;
+    const pause = Math.max(TRENDS, EACH * this.sources.size);
+    if (now - this.#trendsAt < pause) return;
     this.#trendsAt = now;
     try {
       const { trends } = await api.trends();
       this.trends = new Map(trends.map((trend) => [trend.name, trend]));
       this.#on.trends();
     } catch {
-      this.#trendsAt = now - TRENDS + RETRY * 10;
+      this.#trendsAt = now - pause + 10 * RETRY;
     }
   }
 

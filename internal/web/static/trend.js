@@ -6,20 +6,21 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * The line of `points` (numbers, oldest first, null where there was none) in 100 x 32 units, the ends of its range, and a summary
- * for those who do not see it. `line` is empty without numbers.
+ * for those who do not see it. `line` is empty with fewer than two.
  */
 export function trend(points, decimals) {
   const none = { line: "", area: "", end: "", low: "", high: "", summary: "" };
-  let low = Infinity, high = -Infinity, first = null, last = null;
+  let low = Infinity, high = -Infinity, first = null, last = null, known = 0;
   points = points.map((p) => (p === null ? null : Number(p))); // one may be a bigint
   for (const p of points) {
     if (p === null) continue;
     if (p < low) low = p;
     if (p > high) high = p;
+    known++;
     first ??= p;
     last = p;
   }
-  if (points.length < 2 || first === null || Math.max(-low, high) > 1e300) return none;
+  if (known < 2 || Math.max(-low, high) > 1e300) return none;
   const span = high - low || 1, x = (i) => ((i * 100) / (points.length - 1)).toFixed(1), y = (v) => (29 - ((v - low) / span) * 26).toFixed(1);
   let line = "", area = "", began = 0;
   for (const [i, p] of points.entries()) {

@@ -2,7 +2,7 @@
 // compares them.
 
 import { began, cause, jobCause, judge, judgeJob, judgeRun, next } from "./judge.js";
-import { age, clock, lasted, length, number, plural, sentence, shown } from "./words.js";
+import { age, clock, lasted, length, number, plural, sentence, shown, until } from "./words.js";
 
 /** All that a card, a row or a tile says of a source. */
 export function card(source, now) {
@@ -273,7 +273,7 @@ function start({ name, allowed, args, confirm, available_at: at }, now) {
   if (!allowed) return noAct;
   const act = { ...noAct, act: "Run", do: `jobs/${name}/run`, method: Object.keys(args ?? {}).length > 0 || confirm ? "get" : "post" };
   if (!(Date.parse(at) > now)) return act;
-  const wait = lasted(Date.parse(at) - now);
+  const wait = until(Date.parse(at), now);
   return { ...act, act: `in ${wait}`, blocked: `its limit allows a start in ${wait}` };
 }
 

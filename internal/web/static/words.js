@@ -15,6 +15,11 @@ export function lasted(ms) {
   return ms < 48 * hour ? `${n(hour)} h` : `${n(day)} days`;
 }
 
+/** How long it is to a time, in whole seconds. */
+export function until(at, now) {
+  return lasted(Math.ceil((at - now) / second) * second);
+}
+
 /** How long work took: "41 s", "5 min 21 s". */
 export function took(ms) {
   if (ms < second) return `${Math.floor(ms)} ms`;

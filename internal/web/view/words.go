@@ -48,8 +48,10 @@ func Took(seconds float64) string {
 // Since is how long ago a time was: "12 min".
 func (l Look) Since(t time.Time) string { return Lasted(l.Now.Sub(t)) }
 
-// Until is how long it is to a time: "4 s".
-func (l Look) Until(t time.Time) string { return Lasted(t.Sub(l.Now)) }
+// Until is how long it is to a time, in whole seconds: "4 s".
+func (l Look) Until(t time.Time) string {
+	return Lasted((t.Sub(l.Now) + time.Second - 1).Truncate(time.Second))
+}
 
 // Age is how long ago a value was got.
 func (l Look) Age(t *time.Time) string {
