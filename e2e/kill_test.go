@@ -63,21 +63,21 @@ func TestARunOfAGatewayThatWasKilledIsLost(t *testing.T) {
 	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
 	g.write(scan(s))
 	addr, _, kill := spawn(t, g.file, "127.0.0.1:0")
-	p := open(t, "http://"+addr+"/", view{})
+	p := visit(t, "http://"+addr+"/", view{width: 1440, height: 900})
 	p.expect(`network: Failed to load resource: net::`)
 	p.await(`connection() === "live"`)
-	p.click(runReport)
+	p.click(startReport)
 	s.Begun().Print("::progress 30 half way")
-	p.await(`card("report").dataset.state === "running" && text("report", ".percent") === "30 %"`)
+	p.await(`card("report").dataset.state === "running" && card("report").querySelector("progress").value === 30`)
 
 	kill()
 	p.await(`connection() === "reconnecting"`)
 	spawn(t, g.file, addr)
 	p.await(`connection() === "live" && card("report").dataset.state === "lost"`)
-	p.await(`text("report", ".error") === "the gateway restarted; it is unknown how the run ended"`)
-	p.await(`text("report", ".percent") === "30 %" && document.getElementById("announcer").textContent.includes("Nightly report lost")`)
+	p.await(`text("report", ".line") === "The gateway restarted; it is unknown how the run ended"`)
+	p.await(`document.getElementById("announcer").textContent.includes("Nightly report lost")`)
 	p.await(`card("scan").dataset.state === "idle"`) // which has not run
-	p.click(runReport)
+	p.click(startReport)
 	s.Begun().Exit(0)
-	p.await(`card("report").dataset.state === "succeeded"`)
+	p.await(`card("report").dataset.state === "ok"`)
 }

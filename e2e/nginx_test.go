@@ -95,25 +95,25 @@ func TestThePagePollsBehindAProxyThatBuffers(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	s := scripttest.New(t)
-	p := open(t, newNginx(t, serve(t, tank(plant.url)+scan(s)).url, buffering), view{before: sooner(5_000, 300)})
-	p.await(`connection() === "polling" && document.getElementById("connection").textContent.trim() === "Polling"`)
-	p.await(`text("tank", ".figure") === "41.0"`)
+	p := visit(t, newNginx(t, serve(t, tank(plant.url)+scan(s)).url, buffering), view{width: 1440, height: 900, before: sooner(5_000, 300)})
+	p.await(`connection() === "polling"`)
+	p.await(`value("tank") === "41.0"`)
 	plant.say(`{"level": 42}`)
-	p.await(`text("tank", ".figure") === "42.0"`)
-	p.click(runReport)
+	p.await(`value("tank") === "42.0"`)
+	p.click(startReport)
 	work := s.Begun()
 	work.Print("::progress 40 writing")
-	p.await(`text("report", ".percent") === "40 %"`)
+	p.await(`card("report").querySelector("progress").value === 40`)
 	work.Exit(0)
-	p.await(`card("report").dataset.state === "succeeded" && connection() === "polling"`)
+	p.await(`card("report").dataset.state === "ok" && connection() === "polling"`)
 }
 
 func TestThePageIsLiveBehindNginxAsItComes(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	p := open(t, newNginx(t, serve(t, tank(plant.url)).url, ""), view{before: sooner(5_000, 300)})
-	p.await(`connection() === "live" && text("tank", ".figure") === "41.0"`)
+	p := visit(t, newNginx(t, serve(t, tank(plant.url)).url, ""), view{before: sooner(5_000, 300)})
+	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	plant.say(`{"level": 42}`)
-	p.await(`text("tank", ".figure") === "42.0" && connection() === "live"`)
+	p.await(`value("tank") === "42.0" && connection() === "live"`)
 }
 
 // The first byte comes at once and heartbeats pass, although nginx buffers by default

@@ -28,9 +28,11 @@ const patience = 30 * time.Second
 
 // helpers are the words in which conditions on the document are written.
 const helpers = `
-	var card = (name) => document.querySelector('[data-name="' + name + '"]');
+	var card = (name) => document.querySelector('[data-name="' + name + '"]') ?? [...document.querySelectorAll(".card, .row, .tile, .job")].find((n) => n.dataset.key.split("/")[1] === name) ?? null;
 	var text = (name, part) => { const n = card(name).querySelector(part); return n.checkVisibility({ visibilityProperty: true }) ? n.textContent : ""; };
-	var connection = () => document.getElementById("connection").dataset.state;
+	var connection = () => document.getElementById("connection")?.dataset.state ?? document.querySelector(".connection").textContent.trim().toLowerCase();
+	var value = (name) => text(name, ".value b");
+	var band = () => document.querySelector(".band")?.innerText ?? "";
 	var dialog = () => document.querySelector("dialog[open]");
 	var holds = (condition) => new Promise((resolve) => {
 		const check = () => { try { return condition(); } catch { return false; } };
@@ -69,6 +71,22 @@ type view struct {
 func open(t *testing.T, url string, v view) *page {
 	t.Helper()
 	return show(t, browser, url, v, chromedp.WithNewBrowserContext())
+}
+
+// visit looks at a page of a gateway until the test ends.
+func visit(t *testing.T, url string, v view) *page {
+	t.Helper()
+	p := show(t, browser, "about:blank", v, chromedp.WithNewBrowserContext())
+	p.goTo(url)
+	return p
+}
+
+// another visits a page in another tab of the same browser, which ends with the tab that visit opened.
+func (p *page) another(url string, v view) *page {
+	p.t.Helper()
+	other := show(p.t, p.ctx, "about:blank", v)
+	other.goTo(url)
+	return other
 }
 
 // tab opens another tab of the same browser, which ends with the tab that open opened.

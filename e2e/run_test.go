@@ -35,6 +35,9 @@ const (
 	runScan   = "[data-name=scan] button.run"
 	runReport = "[data-name=report] button.run"
 	submit    = "dialog button.run"
+
+	startScan   = ".job[data-key='job/scan'] button"
+	startReport = ".job[data-key='job/report'] button"
 )
 
 func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {

@@ -66,8 +66,9 @@ async function send(form, submitter, page) {
     if (answer.ok) {
       const to = new URL(said.location ?? "", location.href);
       form.closest("dialog")?.close();
-      if (to.pathname === location.pathname && to.search === location.search) page?.renew();
-      else location.assign(to);
+      const here = to.pathname === location.pathname && to.search === location.search;
+      if (here) page?.renew?.();
+      else if (!page?.stays) location.assign(to);
     } else tell(form, said.detail ? said : { detail: answer.status === 401 ? "You are signed out: sign in again" : answer.statusText }, () => send(form, submitter, page));
     delete form.dataset.sendKey; // another attempt is another request
   } catch {
@@ -101,7 +102,10 @@ async function open(address) {
   (fragment.querySelector("[aria-invalid=true]") ?? fragment.querySelector("input:not([type=hidden]), select, button"))?.focus();
 }
 
-/** Sends forms and opens dialogs from now on. `page`, if there is one, is renewed when the result of a form is seen on it. */
+/**
+ * Sends forms and opens dialogs from now on. `page`, if there is one, is renewed when the result of a form is seen on it; one that
+ * `stays` shows every result by itself.
+ */
 export function forms(page) {
   document.addEventListener("submit", (event) => {
     const form = event.target;

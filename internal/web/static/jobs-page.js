@@ -80,5 +80,5 @@ const stream = subscribe("api/v1/stream", {
   },
 });
 
-forms();
+forms({ stays: true });
 setInterval(() => clock.wasSet() && plant.reload(), 1000);

@@ -220,4 +220,4 @@ address.follow(() => {
   restructure();
 });
 setInterval(() => clock.wasSet() && plant.reload(), 1000); // the answer tells by how much
-forms();
+forms({ stays: true });

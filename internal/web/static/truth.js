@@ -29,7 +29,8 @@ export class Truth {
   look(heardAt, paused) {
     const now = Date.now(), silent = heardAt > 0 && now - heardAt > SILENCE;
     const going = this.#state === "live" || this.#state === "polling";
-    const away = silent ? this.#state !== "signed-out" : now - this.#away >= PATIENCE && this.#state !== "signed-out";
+    // A page that was hidden for a while has not listened: while it connects again, nothing is lost.
+    const away = this.#state !== "signed-out" && (silent ? this.#state !== "connecting" : now - this.#away >= PATIENCE);
     const [state, word] = words[going && silent ? "silent" : going && paused ? "paused" : this.#state];
     return { state, word, lost: away ? heardAt || this.#away : null, again: Math.max(0, (this.#until ?? 0) - now), signedOut: this.#state === "signed-out" };
   }
