@@ -10,6 +10,7 @@ const LONG = 1_000; // characters of a line that are shown at once
 const NEAR = 24; // pixels from an end of the view that count as at it
 const AHEAD = 400; // pixels from an end of the document at which more lines come into it
 const PACE = 250, PATIENCE = 10_000; // ms between requests, and at most after one has failed
+const SILENCE = 32_000; // ms after which a request that waits has no answer
 const HITS = 10_000; // lines with the searched text that are counted
 
 const times = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -129,10 +130,10 @@ export class Log {
     const request = this.#waiting = new AbortController();
     let wait = PACE;
     try {
-      await this.#read(request.signal);
+      await this.#read(AbortSignal.any([request.signal, AbortSignal.timeout(SILENCE)]));
       this.#failed = 0;
     } catch {
-      wait = Math.min(PATIENCE, 1000 * 2 ** this.#failed++);
+      if (!request.signal.aborted) wait = Math.min(PATIENCE, 1000 * 2 ** this.#failed++);
     }
     this.#waiting = null;
     this.#tell();
@@ -149,7 +150,9 @@ export class Log {
       return;
     }
     if (!answer.ok) throw new Error(answer.statusText);
-    for await (const lines of linesOf(answer)) this.#append(lines);
+    let all = []; // at once: those of an answer that breaks off come again
+    for await (const lines of linesOf(answer)) all = all.concat(lines);
+    if (all.length) this.#append(all);
     if (answer.headers.get("Tidewire-Truncated")) this.#whole = true; // the lines between are gone
     this.#next = Number(answer.headers.get("Tidewire-Next"));
     this.#over = answer.headers.has("Tidewire-End");
@@ -458,7 +461,7 @@ export class Log {
     this.#end.textContent = this.#shows ? `${whole.format(this.#shows)} new ${this.#shows === 1 ? "line" : "lines"}` : "To the end";
     if (this.#over && (this.#status.textContent.startsWith("The output") || this.#status.textContent.startsWith("You are"))) return;
     if (this.#over) this.#say(this.#lines.length ? "The end" : "It printed nothing");
-    else if (this.#failed > 1) this.#say("No connection", "lost");
+    else if (this.#failed > 0) this.#say("No connection", "lost");
     else if (!this.#follows) this.#say("Paused", "paused");
     else this.#say("Following", "live");
   }
