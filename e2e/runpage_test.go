@@ -204,6 +204,27 @@ func TestALogHoldsStillWhileItIsRead(t *testing.T) {
 	p.await(`document.querySelector(".log-status").textContent === "The end"`)
 }
 
+// A run whose gateway is gone is said to be lost, and what it has printed can still be read.
+func TestARunIsLostWithItsGateway(t *testing.T) {
+	s := scripttest.New(t)
+	g := serve(t, audit(s))
+	p := open(t, g.url+"jobs/report", view{scheme: "light"})
+	p.expect(`ERR_|Failed to fetch|status of (404|503)`)
+	p.click(".head .acts button")
+	work := s.Begun()
+	work.Print("the last thing it said")
+	p.goes(`document.querySelector(".log li span")?.textContent === "the last thing it said"`)
+	g.stop()
+	p.await(`document.querySelector(".band")?.innerText.includes("No connection since")`)
+	g.start()
+	p.await(`document.querySelector(".head").dataset.state === "lost" && !document.querySelector(".band")`)
+	p.await(`document.querySelector(".log-status").textContent === "The output is not kept any more."`)
+	if got := eval[string](p, `document.querySelector(".log").innerText`); !strings.Contains(got, "the last thing it said") {
+		t.Errorf("the log shows %q", got)
+	}
+	p.accessible("a run that was lost")
+}
+
 // The page of a job lists its runs, also those that did not succeed alone, and follows the newest one. Jobs that failed can be listed
 // alone.
 func TestThePageOfAJobHasItsRuns(t *testing.T) {

@@ -72,7 +72,8 @@ export class Page {
 
   /**
    * `on` has what is called, all optional: prepare(document) before a document is compared with the page, changed() after the page
-   * has changed, snapshot(snapshot) for each one of the stream.
+   * has changed, snapshot(snapshot) for each one of the stream, gone() when there is no such page any
+   * more, which by default is shown.
    */
   constructor(on = {}) {
     this.#on = on;
@@ -133,7 +134,7 @@ export class Page {
     try {
       const { status, document: other, tag } = await documentOf(location.href.split("#")[0]);
       if (status === 200 && other) this.#show(other, tag);
-      else if (status === 404 || status === 410) location.reload(); // it says what became of it
+      else if (status === 404 || status === 410) (this.#on.gone ?? (() => location.reload()))(); // that says what became of it
     } catch {
       this.#dirty = true; // the next snapshot asks again
     }

@@ -22,6 +22,18 @@ localise(document);
 strips();
 const output = document.querySelector(".output");
 if (output) new Log(output);
-const page = new Page({ prepare: localise, changed: strips });
+/** Says that nothing is known of the run any more: the gateway is another process, and kept runs in memory. What was read stays. */
+function lost() {
+  const head = document.querySelector(".head"), state = head.querySelector(".state");
+  if (head.dataset.state !== "running" && head.dataset.state !== "queued") return;
+  head.dataset.state = state.dataset.state = "lost";
+  state.textContent = "lost";
+  const why = document.createElement("b");
+  why.textContent = "The gateway restarted: it is not known how the run ended";
+  head.querySelector(".why").replaceChildren(why);
+  for (const node of head.querySelectorAll("progress, .acts > *")) node.remove();
+}
+
+const page = new Page({ prepare: localise, changed: strips, gone: output ? lost : undefined });
 forms(page);
 setInterval(() => document.hidden || tick(document), 1000);
