@@ -35,13 +35,13 @@ func TestStandardOnly(t *testing.T) {
 	if len(r.errors) != 0 {
 		t.Errorf("StandardOnly = %q, want nothing", r.errors)
 	}
-	t.Chdir("../web") // which uses package theme
+	t.Chdir("../secret") // which uses package text
 	deptest.StandardOnly(r, "why")
-	if want := []string{"depends on github.com/tidewire/tidewire/internal/theme: why"}; fmt.Sprint(r.errors) != fmt.Sprint(want) {
+	if want := []string{"depends on github.com/tidewire/tidewire/internal/text: why"}; fmt.Sprint(r.errors) != fmt.Sprint(want) {
 		t.Errorf("StandardOnly = %q, want %q", r.errors, want)
 	}
 	r.errors = nil
-	deptest.StandardOnly(r, "why", "github.com/tidewire/tidewire/internal/theme")
+	deptest.StandardOnly(r, "why", "github.com/tidewire/tidewire/internal/text")
 	if len(r.errors) != 0 {
 		t.Errorf("StandardOnly = %q, want nothing, since it is allowed", r.errors)
 	}
