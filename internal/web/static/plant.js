@@ -40,6 +40,7 @@ export class Plant {
   #asking = new Set(); // names of jobs whose next start was asked for
   #starts = null; // which replicas are there, as text
   #soon = 0; // the timer of the next reload
+  #attending = 0; // the timer of the next request for the alerts of jobs
   #trendsAt = -Infinity;
 
   /**
@@ -57,7 +58,7 @@ export class Plant {
     if (key.startsWith("source/")) this.#source(snapshot);
     else if (key.startsWith("job/")) this.#run(snapshot);
     else if (key === "config") this.#configure(snapshot);
-    else if (key === "alerts") this.#on.alerts();
+    else if (key === "alerts") this.#attend();
     else if (key === "replicas") this.#replicate(snapshot.replicas);
   }
 
@@ -138,6 +139,20 @@ export class Plant {
     const starts = replicas.map(({ id, jobs }) => `${id} ${jobs}`).join();
     if (this.#starts !== null && starts !== this.#starts) this.#reloadSoon(SPREAD * Math.random());
     this.#starts = starts;
+  }
+
+  /** Asks for the alerts of jobs, which are in no snapshot of them. Those of sources are. */
+  #attend() {
+    this.#on.alerts();
+    this.#attending ||= setTimeout(async () => {
+      this.#attending = 0;
+      for (const { name, alert } of this.jobs.size ? await api.jobs().catch(() => []) : []) {
+        const job = this.jobs.get(name);
+        if (!job || JSON.stringify(job.alert) === JSON.stringify(alert)) continue;
+        this.jobs.set(name, { ...job, alert });
+        this.#on.job(name, job.last_run);
+      }
+    }, 300);
   }
 
   #reloadSoon(ms) {
