@@ -1,16 +1,13 @@
-// What a run prints: the lines that the server has drawn, those that come, and those before them.
-//
-// All lines that were read are in memory, up to a bound; in the document are those around what is looked at. A line is a
-// number, a time and a text, which enters as text. While the run is in progress and the page is visible, one request waits for
-// what comes next.
+// The log of a run. Of the lines that were read those are in the document that are near what is looked at. A line is a number, a time
+// and a text, which enters as text. While the run is in progress and the page is visible, one request waits for what comes next.
+
+import { Lines, Refused } from "./lines.js";
 
 const SHOWN = 600, STEP = 200; // lines in the document, and how many come into it at once
-const LINES = 200_000, LENGTH = 32 << 20; // bounds of what is in memory: lines, and characters
 const LONG = 1_000; // characters of a line that are shown at once
 const NEAR = 24; // pixels from an end of the view that count as at it
 const AHEAD = 400; // pixels from an end of the document at which more lines come into it
 const PACE = 250, PATIENCE = 10_000; // ms between requests, and at most after one has failed
-const SILENCE = 32_000; // ms after which a request that waits has no answer
 const HITS = 10_000; // lines with the searched text that are counted
 
 const times = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -24,27 +21,11 @@ function size(bytes) {
   return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }
 
-/** Reads the lines of an answer, as they come. */
-async function* linesOf(answer) {
-  const decoder = new TextDecoder();
-  const reader = answer.body.getReader();
-  let rest = "";
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    const texts = (rest + decoder.decode(value, { stream: true })).split("\n");
-    rest = texts.pop();
-    if (texts.length) yield texts.map((text) => JSON.parse(text));
-  }
-}
-
 export class Log {
   #node; #view; #list; #blank; #status; #end; #search; #count; #cut; #size;
-  #lines = []; #length = 0;
-  #low = 0; #high = 0; // the lines in the document
-  #address; #next; #over; #whole; // where lines come from; the next offset; no more will follow; none is before the first
+  #lines; #low = 0; #high = 0; // those in the document are from low to before high
   #follows = true; #shows = 0; // the view is at the end; lines that came while it was not
-  #waiting = null; #failed = 0; #before = null; // requests
+  #waiting = null; #failed = 0; #refused = ""; // the request for what comes; how often it failed; why it is not made any more
   #hits = []; #hit = -1; #wanted = ""; // of the search: the lines; which one is looked at; the text
   #target = 0; // the line that the address names
 
@@ -61,10 +42,10 @@ export class Log {
     this.#count = part(".log-hits");
     this.#cut = part(".cut");
     this.#size = part(".log-size");
-    this.#address = node.dataset.output;
-    this.#next = Number(node.dataset.next);
-    this.#over = node.dataset.over !== undefined;
-    this.#whole = node.dataset.whole !== undefined;
+    const { output, next, over, whole } = node.dataset;
+    this.#lines = new Lines(output, {
+      next: Number(next), over: over !== undefined, whole: whole !== undefined, cut: whole === undefined ? "" : this.#cut.textContent,
+    });
     this.#adopt();
     this.#view.classList.add("live");
     this.#view.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -85,84 +66,52 @@ export class Log {
     this.#toEnd();
     this.#goTo();
     this.#follow();
-    if (!this.#whole && this.#view.scrollHeight <= this.#view.clientHeight + AHEAD) this.#earlier().then(() => this.#follows && this.#toEnd());
-    if (!this.#whole) this.#cutText("");
-  }
-
-  /** Says that the run goes on, or has ended: the last lines may still be to come. */
-  update(over) {
-    if (over) this.#node.dataset.over = "";
-    this.#tell();
+    if (this.#lines.whole) return;
+    this.#cut.hidden = true;
+    if (this.#view.scrollHeight <= this.#view.clientHeight + AHEAD) this.#earlier().then(() => this.#follows && this.#toEnd());
   }
 
   /** Makes lines of what the server has drawn. */
   #adopt() {
-    for (const li of this.#list.children) {
-      const [number, time, text] = li.children;
-      const at = time.getAttribute("datetime");
-      this.#add({ n: Number(number.textContent) || 0, at: at ?? undefined, text: text.textContent, error: li.className === "err" });
+    this.#lines.add([...this.#list.children].map((li) => {
+      const [number, time, text] = li.children, at = time.getAttribute("datetime") ?? undefined;
       if (at) this.#writeTime(time, at);
-    }
-    this.#high = this.#lines.length;
-    this.#number();
+      return { n: Number(number.textContent) || undefined, at, text: text.textContent, error: li.className === "err" };
+    }));
+    this.#high = this.#lines.all.length;
   }
-
-  #add(line) {
-    this.#lines.push(line);
-    this.#length += line.text.length;
-  }
-
-  /** Numbers the lines whose number the server does not know, by those after them. */
-  #number() {
-    for (let i = this.#lines.length - 1; i > 0; i--) {
-      if (this.#lines[i].n > 1 && !this.#lines[i - 1].n) this.#lines[i - 1].n = this.#lines[i].n - 1;
-    }
-  }
-
-  // Lines that come.
 
   async #follow() {
     if (document.hidden) {
       this.#waiting?.abort();
       return;
     }
-    if (this.#over || this.#waiting) return;
+    if (this.#lines.over || this.#waiting || this.#refused) return;
     const request = this.#waiting = new AbortController();
     let wait = PACE;
     try {
-      await this.#read(AbortSignal.any([request.signal, AbortSignal.timeout(SILENCE)]));
+      this.#append(await this.#lines.follow(request.signal));
       this.#failed = 0;
-    } catch {
-      if (!request.signal.aborted) wait = Math.min(PATIENCE, 1000 * 2 ** this.#failed++);
+    } catch (problem) {
+      if (problem instanceof Refused) this.#refused = problem.message;
+      else if (!request.signal.aborted) wait = Math.min(PATIENCE, 1000 * 2 ** this.#failed++);
     }
     this.#waiting = null;
     this.#tell();
-    if (!this.#over && !document.hidden) setTimeout(() => this.#follow(), wait);
-  }
-
-  async #read(signal) {
-    const answer = await fetch(`${this.#address}?from=${this.#next}`, {
-      headers: { Accept: "application/x-ndjson", Prefer: "wait=25" }, signal, cache: "no-store",
-    });
-    if (answer.status === 404 || answer.status === 410 || answer.status === 401 || answer.status === 403) {
-      this.#over = true;
-      this.#say(answer.status === 401 ? "You are signed out." : "The output is not kept any more.");
-      return;
-    }
-    if (!answer.ok) throw new Error(answer.statusText);
-    let all = []; // at once: those of an answer that breaks off come again
-    for await (const lines of linesOf(answer)) all = all.concat(lines);
-    if (all.length) this.#append(all);
-    if (answer.headers.get("Tidewire-Truncated")) this.#whole = true; // the lines between are gone
-    this.#next = Number(answer.headers.get("Tidewire-Next"));
-    this.#over = answer.headers.has("Tidewire-End");
+    setTimeout(() => this.#follow(), wait);
   }
 
   #append(lines) {
-    for (const line of lines) this.#add(line);
-    this.#number();
-    const surplus = this.#surplus();
-    if (surplus) this.#drop(surplus);
+    if (!lines.length) return;
+    const dropped = this.#lines.add(lines, this.#follows ? Infinity : this.#low);
+    if (dropped > this.#low) { // what is in the document was too much as well
+      this.#list.replaceChildren();
+      this.#low = this.#high = 0;
+    } else {
+      this.#low -= dropped;
+      this.#high -= dropped;
+    }
+    this.#sayCut();
     if (this.#wanted) this.#find(false);
     if (this.#follows) this.#toEnd();
     else {
@@ -172,75 +121,20 @@ export class Log {
     }
   }
 
-  /** How many lines at the front are too much. */
-  #surplus() {
-    let n = Math.max(0, this.#lines.length - LINES);
-    let length = this.#length;
-    for (let i = 0; i < n; i++) length -= this.#lines[i].text.length;
-    while (length > LENGTH && n < this.#lines.length - SHOWN) length -= this.#lines[n++].text.length;
-    return n;
-  }
-
-  #drop(n) {
-    n = Math.min(n, this.#lines.length - SHOWN);
-    const keep = Math.max(n, this.#low);
-    this.#show(keep, Math.max(this.#high, keep + STEP));
-    for (const line of this.#lines.splice(0, n)) this.#length -= line.text.length;
-    this.#low -= n;
-    this.#high -= n;
-    this.#whole = true;
-    this.#cutText("Earlier lines are in the download.");
-  }
-
-  // Lines before.
-
   /** Reads the lines before the first one. */
-  #earlier() {
-    if (this.#whole || this.#before) return this.#before ?? Promise.resolve();
-    this.#before = this.#readEarlier().finally(() => (this.#before = null));
-    return this.#before;
-  }
-
-  async #readEarlier() {
-    const first = this.#lines[0]?.n ?? 0;
-    const request = new AbortController();
-    const found = [];
-    let truncated = false;
-    try {
-      const answer = await fetch(`${this.#address}?from=0`, { headers: { Accept: "application/x-ndjson" }, signal: request.signal, cache: "no-store" });
-      if (!answer.ok) throw new Error(answer.statusText);
-      truncated = answer.headers.has("Tidewire-Truncated");
-      reading: for await (const lines of linesOf(answer)) {
-        for (const line of lines) {
-          if (line.n >= first) break reading;
-          found.push(line);
-        }
-      }
-    } catch {
-      return; // scrolling asks again
-    } finally {
-      request.abort();
-    }
-    this.#whole = true;
-    this.#lines.unshift(...found);
-    for (const line of found) this.#length += line.text.length;
-    this.#low += found.length;
-    this.#high += found.length;
-    this.#number();
-    const surplus = this.#surplus();
-    if (surplus) {
-      for (const line of this.#lines.splice(0, surplus)) this.#length -= line.text.length;
-      this.#low -= surplus;
-      this.#high -= surplus;
-      this.#cutText("Earlier lines are in the download.");
-    } else this.#cutText(truncated ? "Earlier lines are not kept." : "");
+  async #earlier() {
+    if (this.#lines.whole) return;
+    const n = await this.#lines.earlier();
+    this.#low += n;
+    this.#high += n;
+    this.#sayCut();
     if (this.#low > 0) this.#show(this.#low - STEP, this.#high);
     if (this.#wanted) this.#find(false);
   }
 
-  #cutText(text) {
-    this.#cut.textContent = text;
-    this.#cut.hidden = text === "";
+  #sayCut() {
+    this.#cut.textContent = this.#lines.cut;
+    this.#cut.hidden = this.#lines.cut === "";
   }
 
   // What is in the document.
@@ -248,7 +142,7 @@ export class Log {
   /** Shows the lines from low to before high, as many as there are. What stays in view does not move. */
   #show(low, high) {
     low = Math.max(0, low);
-    high = Math.min(this.#lines.length, Math.max(high, low));
+    high = Math.min(this.#lines.all.length, Math.max(high, low));
     const list = this.#list;
     const from = Math.max(low, this.#low), to = Math.min(high, this.#high); // what stays
     if (from >= to) {
@@ -269,7 +163,7 @@ export class Log {
 
   #make(low, high) {
     const nodes = [];
-    for (let i = low; i < high; i++) nodes.push(this.#draw(this.#lines[i]));
+    for (let i = low; i < high; i++) nodes.push(this.#draw(this.#lines.all[i]));
     return nodes;
   }
 
@@ -323,7 +217,7 @@ export class Log {
   #clicked(event) {
     const li = event.target.closest("button.more")?.closest("li");
     if (!li) return;
-    const line = this.#lines[this.#low + [...this.#list.children].indexOf(li)];
+    const line = this.#lines.all[this.#low + [...this.#list.children].indexOf(li)];
     this.#write(li.children[2], line, true);
     this.#view.focus();
   }
@@ -333,7 +227,7 @@ export class Log {
   #toEnd() {
     this.#follows = true;
     this.#shows = 0;
-    const end = this.#lines.length;
+    const end = this.#lines.all.length;
     if (this.#high < end || this.#high - this.#low > SHOWN) this.#show(Math.max(this.#high > end - SHOWN ? this.#low : 0, end - SHOWN), end);
     this.#view.scrollTop = this.#view.scrollHeight;
     this.#tell();
@@ -347,15 +241,15 @@ export class Log {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#view;
     const below = scrollHeight - scrollTop - clientHeight;
-    const atEnd = below < NEAR && this.#high === this.#lines.length;
+    const atEnd = below < NEAR && this.#high === this.#lines.all.length;
     if (atEnd !== this.#follows) {
       this.#follows = atEnd;
       if (atEnd) this.#shows = 0;
       this.#tell();
     }
     if (scrollTop < AHEAD && this.#low > 0) this.#show(this.#low - STEP, Math.max(this.#low + 1, Math.min(this.#high, this.#low - STEP + SHOWN)));
-    else if (below < AHEAD && this.#high < this.#lines.length) this.#show(Math.max(this.#low, this.#high + STEP - SHOWN), this.#high + STEP);
-    if (scrollTop < AHEAD && this.#low === 0 && !this.#whole) this.#earlier();
+    else if (below < AHEAD && this.#high < this.#lines.all.length) this.#show(Math.max(this.#low, this.#high + STEP - SHOWN), this.#high + STEP);
+    if (scrollTop < AHEAD && this.#low === 0) this.#earlier();
   }
 
   /** Looks at line i. */
@@ -372,10 +266,10 @@ export class Log {
     for (const old of this.#list.querySelectorAll(".target")) old.classList.remove("target");
     this.#target = n;
     if (!n) return;
-    let i = this.#lines.findIndex((line) => line.n === n);
-    if (i < 0 && n < (this.#lines[0]?.n ?? 0)) {
+    let i = this.#lines.all.findIndex((line) => line.n === n);
+    if (i < 0 && n < (this.#lines.all[0]?.n ?? 0)) {
       await this.#earlier();
-      i = this.#lines.findIndex((line) => line.n === n);
+      i = this.#lines.all.findIndex((line) => line.n === n);
     }
     if (i < 0) return;
     this.#look(i);
@@ -389,8 +283,8 @@ export class Log {
     this.#wanted = this.#search.value.trim().toLowerCase();
     this.#hits = [];
     if (this.#wanted) {
-      for (let i = 0; i < this.#lines.length && this.#hits.length < HITS; i++) {
-        if (this.#lines[i].text.toLowerCase().includes(this.#wanted)) this.#hits.push(i);
+      for (let i = 0; i < this.#lines.all.length && this.#hits.length < HITS; i++) {
+        if (this.#lines.all[i].text.toLowerCase().includes(this.#wanted)) this.#hits.push(i);
       }
       if (anew) this.#earlier();
     }
@@ -404,7 +298,7 @@ export class Log {
 
   /** Writes the lines in the document again. */
   #mark() {
-    for (let i = this.#low; i < this.#high; i++) this.#write(this.#list.children[i - this.#low].children[2], this.#lines[i]);
+    for (let i = this.#low; i < this.#high; i++) this.#write(this.#list.children[i - this.#low].children[2], this.#lines.all[i]);
   }
 
   #step(way) {
@@ -454,13 +348,13 @@ export class Log {
     const follow = this.#node.querySelector(".log-follow");
     if (follow) {
       follow.setAttribute("aria-pressed", String(this.#follows));
-      follow.hidden = this.#over;
+      follow.hidden = this.#lines.over;
     }
-    this.#size.textContent = size(this.#next);
+    this.#size.textContent = size(this.#lines.next);
     this.#end.hidden = this.#follows;
     this.#end.textContent = this.#shows ? `${whole.format(this.#shows)} new ${this.#shows === 1 ? "line" : "lines"}` : "To the end";
-    if (this.#over && (this.#status.textContent.startsWith("The output") || this.#status.textContent.startsWith("You are"))) return;
-    if (this.#over) this.#say(this.#lines.length ? "The end" : "It printed nothing");
+    if (this.#refused) this.#say(this.#refused);
+    else if (this.#lines.over) this.#say(this.#lines.all.length ? "The end" : "It printed nothing");
     else if (this.#failed > 0) this.#say("No connection", "lost");
     else if (!this.#follows) this.#say("Paused", "paused");
     else this.#say("Following", "live");
