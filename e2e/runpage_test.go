@@ -49,15 +49,17 @@ func (p *page) goes(condition string) {
 	}
 }
 
-// Somebody starts a job with arguments from the list of jobs, is told at its field what is wrong with one, and is led to the run,
-// which is followed to its end. From there the same is started again.
+// Somebody opens a job from the list, starts it with arguments, is told at its field what is wrong with one, and is led to the run, which
+// is followed to its end. From there the same is started again.
 func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
 	p := open(t, g.url+"jobs", view{})
 	p.expect(`status of 422`)
 	p.await(`document.querySelector(".connection").dataset.state === "live"`)
-	p.click(`[data-key="job/audit"] .act button`)
+	p.click(`[data-key="job/audit"] .title`)
+	p.goes(`location.pathname === "/jobs/audit"`)
+	p.click(".head a[data-dialog]")
 	p.await(`dialog() && document.activeElement.name === "arg.subnet"`)
 	p.fill(`dialog [name="arg.wait"]`, "9")
 	p.fill(`dialog [name="arg.pin"]`, "12345678")
@@ -109,6 +111,21 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	p.click(".head .acts button") // Cancel
 	again.Ended()
 	p.await(`document.querySelector(".head").dataset.state === "cancelled"`)
+}
+
+// A job that is started in the list of jobs is followed there.
+func TestAJobIsStartedInTheList(t *testing.T) {
+	s := scripttest.New(t)
+	p := open(t, serve(t, audit(s)).url+"jobs", view{width: 390, height: 844})
+	p.await(`document.querySelector(".connection").dataset.state === "live"`)
+	p.click(`[data-key="job/report"] .act button`)
+	work := s.Begun()
+	work.Print("::progress 40 halfway")
+	p.await(`document.querySelector('[data-key="job/report"] progress').value === 40 && document.querySelector('[data-key="job/report"]').innerText.includes("halfway")`)
+	p.accessible("a job in progress")
+	p.click(`[data-key="job/report"] .act button`) // Cancel
+	work.Ended()
+	p.await(`document.querySelector('[data-key="job/report"]').dataset.state === "cancelled" && document.querySelectorAll('[data-key="job/report"] rect').length === 1`)
 }
 
 // A start that is refused says why, and where the run is that is in the way. It can wait for the end of that, or cancel it.
