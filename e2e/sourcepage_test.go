@@ -81,11 +81,14 @@ func TestAChartOfAnHourAndAsATable(t *testing.T) {
 	s := serve(t, plantOf(plant.url))
 	p := open(t, s.url+"sources/tank", view{})
 	p.await(`document.querySelector(".chart path.line") !== null`)
-	p.follow(`.choice a[href="?over=1h"]`, `.choice a[href="?over=1h"][aria-current]`, `document.querySelector(".chart path.line") !== null`)
-	p.click(`figcaption a`)
-	p.do(chromedp.WaitVisible(chromedp.CSS(".numbers")))
-	p.await(`document.querySelector(".numbers tbody").innerText.includes("41.0")`)
-	eval[bool](p, `history.back(), true`)
-	p.await(`location.search === "?over=1h" && document.querySelector(".chart path.line") !== null`)
-	p.follow(`.choice a[href*="field=pump"]`, `.choice a[href*="field=pump"][aria-current]`, `document.querySelector("#chart-title").textContent === "Pump"`)
+	visit := func(link, something, condition string) {
+		t.Helper()
+		p.click(link)
+		p.do(chromedp.WaitVisible(chromedp.CSS(something)))
+		p.await(condition)
+	}
+	visit(`.choice a[href="?over=1h"]`, `.choice a[href="?over=1h"][aria-current]`, `document.querySelector(".chart path.line") !== null`)
+	visit(`figcaption a`, `.numbers`, `document.querySelector(".numbers tbody").innerText.includes("41.0")`)
+	visit(`.rest a`, `.chart`, `location.search === "?over=1h" && document.querySelector(".chart path.line") !== null`)
+	visit(`.choice a[href*="field=pump"]`, `.choice a[href*="field=pump"][aria-current]`, `document.querySelector("#chart-title").textContent === "Pump"`)
 }
