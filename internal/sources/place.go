@@ -190,11 +190,7 @@ func (s *poller) recordOwner(snap *wire.Source) {
 	before := &s.published
 	wall := s.svc.deps.Clock.Wall()
 	if snap.State != before.State && snap.State != wire.SourcePending {
-		reason := ""
-		if snap.Error != nil {
-			reason = *snap.Error
-		}
-		s.svc.deps.Spans.Enter(s.Name, wall, snap.State, reason)
+		s.svc.deps.Spans.Enter(s.Name, wall, snap.State, snap.Cause)
 	}
 	isNew := snap.UpdatedAt != nil && (before.UpdatedAt == nil || !snap.UpdatedAt.Equal(*before.UpdatedAt))
 	if snap.State == wire.SourcePending || !isNew && snap.State == before.State {

@@ -253,9 +253,7 @@ func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
 	sample := archive.Sample{Poll: archive.Poll{
 		At: at, Took: got.took, Status: got.status.Code, HasStatus: got.status.Known, Size: got.size, State: snap.State,
 	}, Value: archive.Few(got.value, s.Show.Value)}
-	if snap.Error != nil {
-		sample.Error = *snap.Error
-	}
+	sample.Error = snap.Cause // what was asked is always the same
 	s.svc.deps.Samples.Add(s.Name, sample)
 }
 

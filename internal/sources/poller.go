@@ -230,11 +230,7 @@ func (s *poller) tell(snap wire.Source) {
 func (s *poller) publish(snap wire.Source) {
 	aged := s.isAged(&snap)
 	if !aged && (s.aged != nil || snap.State != s.published.State) {
-		reason := ""
-		if snap.Error != nil {
-			reason = *snap.Error
-		}
-		s.svc.deps.Spans.Enter(s.Name, s.svc.deps.Clock.Wall(), snap.State, reason)
+		s.svc.deps.Spans.Enter(s.Name, s.svc.deps.Clock.Wall(), snap.State, snap.Cause)
 	}
 	if !aged {
 		s.aged = nil

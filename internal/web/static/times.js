@@ -38,5 +38,5 @@ export function localise(root) {
 export function tick(root) {
   for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, lasted(clock.now() - Date.parse(node.dateTime)));
   for (const node of root.querySelectorAll("time[data-age]")) write(node, age(Date.parse(node.dateTime), clock.now()));
-  for (const node of root.querySelectorAll("time[data-left]")) write(node, lasted(Date.parse(node.dateTime) - clock.now()));
+  for (const node of root.querySelectorAll("time[data-left]")) write(node, lasted(Math.ceil((Date.parse(node.dateTime) - clock.now()) / 1000) * 1000));
 }

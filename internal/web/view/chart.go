@@ -228,6 +228,8 @@ func (l Look) summary(f ChartFacts, c Chart, r Range) string {
 		text += "."
 	}
 	switch {
+	case gaps == 1 && gone < 2*time.Minute:
+		text += " No data for " + Lasted(gone) + " at " + l.Clock(began) + "."
 	case gaps == 1:
 		text += " No data from " + l.Clock(began) + " to " + l.Clock(ended) + "."
 	case gaps > 1:

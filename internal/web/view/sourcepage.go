@@ -3,6 +3,7 @@ package view
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,7 +99,7 @@ func (l Look) SourcePage(f SourceFacts) SourcePage {
 	if f.NextAt != nil {
 		in := l.Until(*f.NextAt)
 		if words, found := strings.CutSuffix(p.Next, " "+in); found {
-			p.Next, p.NextIn, p.NextAt = words, in, f.NextAt
+			p.Next, p.NextIn, p.NextAt = words, Lasted((f.NextAt.Sub(l.Now) + time.Second - 1).Truncate(time.Second)), f.NextAt
 		}
 	}
 	for i, name := range strings.Split(f.Section, "/") {
@@ -182,7 +183,7 @@ func (l Look) schedule(f SourceFacts) []Field {
 	case f.Every > 0 || f.Pace != "":
 		every := "not polled"
 		if f.Every > 0 {
-			every = Lasted(time.Duration(f.Every))
+			every = exactly(time.Duration(f.Every))
 		}
 		switch f.Pace {
 		case "":
@@ -195,14 +196,11 @@ func (l Look) schedule(f SourceFacts) []Field {
 	default:
 		facts = append(facts, Field{"Told", "by its peer, when there is something new"})
 	}
-	if next := l.Next(f.Source); f.NextAt != nil {
-		facts = append(facts, Field{"Next poll", next})
-	}
 	if f.Timeout > 0 {
-		facts = append(facts, Field{"Patience", Lasted(f.Timeout)})
+		facts = append(facts, Field{"Timeout", exactly(f.Timeout)})
 	}
 	if f.StaleAfter > 0 {
-		facts = append(facts, Field{"Stale after", Lasted(f.StaleAfter)})
+		facts = append(facts, Field{"Stale after", exactly(f.StaleAfter)})
 	}
 	if f.Replica != "" {
 		facts = append(facts, Field{"Replica", f.Replica})
@@ -210,11 +208,19 @@ func (l Look) schedule(f SourceFacts) []Field {
 	return facts
 }
 
+// exactly is a duration as configured: not rounded where that would say something else.
+func exactly(d time.Duration) string {
+	if d < 90*time.Second && d%time.Second != 0 && d > time.Second {
+		return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) + " s"
+	}
+	return Lasted(d)
+}
+
 // alert says when the alert fires, how it is, and who knows.
 func (l Look) alert(f AlertFacts) []Field {
 	when := Spoken(f.If)
 	if f.For > 0 {
-		when += " for " + Lasted(f.For)
+		when += " for " + exactly(f.For)
 	}
 	facts := []Field{{"Condition", Shown(when, 300)}, {"Severity", f.Severity}}
 	a := f.Now
