@@ -154,6 +154,18 @@ func TestLettersMoveThroughTheOverview(t *testing.T) {
 	t.Error("r has not polled the source")
 }
 
+// r on a job that needs no arguments starts it, as its button does.
+func TestALetterStartsAJob(t *testing.T) {
+	s := serve(t, "jobs:\n  work: {title: Work, exec: [echo, hello]}\n")
+	p := open(t, s.url+"jobs", view{})
+	p.await(`document.querySelectorAll(".job").length === 1 && !document.querySelector("[data-keys]").hidden`)
+	p.stroke("j", "KeyJ", 74)
+	p.await(`document.activeElement.textContent.trim() === "Work"`)
+	p.stroke("r", "KeyR", 82)
+	p.do(chromedp.WaitVisible(chromedp.CSS(`.path`))) // the page of the run
+	s.until("jobs/work", `"status":"succeeded"`)
+}
+
 // The density that a reader has chosen is that of the next visit, from its first paint on; a wall has its own.
 func TestTheDensityIsRemembered(t *testing.T) {
 	s := serve(t, "sources: {host: {exec: [echo, hello]}}\n")

@@ -71,10 +71,13 @@ addEventListener("pointermove", () => {
 });
 document.addEventListener("visibilitychange", stayAwake);
 addEventListener("resize", () => ui.sections.scrollTo({ left: 0 }));
-setInterval(() => {
+function tick() {
   say(ui.time, seconds(now()));
   count();
-}, 1000);
+}
+
+tick();
+setInterval(tick, 1000);
 setInterval(turn, TURN);
 setInterval(renew, NEWER);
 stayAwake();
