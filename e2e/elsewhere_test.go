@@ -180,3 +180,24 @@ func TestTheDensityIsRemembered(t *testing.T) {
 		}
 	}
 }
+
+// What is seen of a page behind others claims nothing that is not known: neither without a connection, nor once it was hidden for a minute.
+func TestTheTitleClaimsNothing(t *testing.T) {
+	s := serve(t, "defaults: {every: 1h, backoff: {min: 1h, max: 1h}}\nsources: {host: {title: Host, exec: [\"false\"]}}\n")
+	const hides = `
+		{ const set = setTimeout; window.setTimeout = (f, ms) => (ms === 60_000 ? (window.later = [...(window.later ?? []), f], 0) : set(f, ms)); }
+		var hide = (is) => { Object.defineProperty(document, "hidden", { value: is, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); return true; };`
+	p := open(t, s.url+"?kiosk=1", view{before: hurried + hides})
+	p.await(`document.title === "(1) Tidewire" && ["sources", "jobs"].every((list) => performance.getEntriesByType("resource").some((e) => e.name.endsWith("/api/v1/" + list) && e.responseEnd > 0))`)
+	plain := eval[string](p, `document.querySelector("link[rel=icon]").href`)
+	eval[bool](p, `hide(true) && (later.forEach((f) => f()), true)`)
+	p.await(`document.title === "Tidewire" && document.querySelector("link[rel=icon]").href !== ` + fmt.Sprintf("%q", plain))
+	eval[bool](p, `hide(false)`)
+	p.await(`document.title === "(1) Tidewire"`)
+
+	p.expect("ERR_|Failed to load")
+	s.stop()
+	eval[bool](p, `hurry(60_000)`)
+	p.await(`document.title === "(?) Tidewire" && document.querySelector("h1").textContent.includes("Not known since")`)
+	p.await(`parseFloat(getComputedStyle(document.querySelector(".band[data-state=lost] .state")).fontSize) >= 24`) // it shouts
+}
