@@ -103,7 +103,6 @@ var files = sync.OnceValue(func() served {
 		if path.Ext(d.Name()) == ".css" {
 			data = append([]byte(theme.CSS+"\n"), data...)
 		}
-		data = withoutComments(d.Name(), data)
 		plain[path.Base(file)] = data
 		fmt.Fprintf(sum, "%s %d %s", file, len(data), data) // WalkDir's order is lexical, so the hash is stable
 		return err
@@ -137,23 +136,6 @@ var files = sync.OnceValue(func() served {
 	all.module = all.plain["tidewire.js"]
 	return all
 })
-
-var (
-	// What stands alone on its lines: nothing else in modules is taken for a comment, as it may be text.
-	moduleComments = regexp.MustCompile(`(?m)^[ \t]*(?://.*|/\*(?:[^*]|\*+[^*/])*\*+/[ \t]*)\n`)
-	sheetComments  = regexp.MustCompile(`(?s)[ \t]*/\*.*?\*/`)
-)
-
-// withoutComments leaves out what browsers do not read: a fifth of the modules, as they come over the network.
-func withoutComments(name string, data []byte) []byte {
-	switch path.Ext(name) {
-	case ".js":
-		return moduleComments.ReplaceAll(data, nil)
-	case ".css":
-		return sheetComments.ReplaceAll(data, nil)
-	}
-	return data
-}
 
 // modules returns a module and all that it imports, directly or not, by plain names; nil if there is no such module.
 func modules(name string) []string {
