@@ -8,7 +8,8 @@
 // Without a script all of them are forms and links.
 
 import { busy } from "./busy.js";
-import { documentOf } from "./refresh.js";
+import { documentOf, fragmentOf, showDialog } from "./document.js";
+import { askToSignIn } from "./sign-in.js";
 import { localise } from "./times.js";
 
 /** What is wrong with each field by its name, and what else is. */
@@ -31,7 +32,7 @@ function tell(form, body, again) {
   const { fields, rest } = problems(body, form);
   let wrong = null;
   for (const node of form.querySelectorAll("[data-problem]")) {
-    const field = form.elements[node.dataset.problem], text = fields.get(node.dataset.problem);
+    const named = form.elements[node.dataset.problem], field = named instanceof RadioNodeList ? named[0] : named, text = fields.get(node.dataset.problem);
     node.textContent = text ? sentence(text) : "";
     node.hidden = !text;
     if (!field) continue;
@@ -69,7 +70,8 @@ async function send(form, submitter, page) {
       const here = to.pathname === location.pathname && to.search === location.search;
       if (here) page?.renew?.();
       else if (!page?.stays) location.assign(to);
-    } else tell(form, said.detail ? said : { detail: answer.status === 401 ? "You are signed out: sign in again" : answer.statusText }, () => send(form, submitter, page));
+    } else if (answer.status === 401) askToSignIn(() => page?.renew?.());
+    else tell(form, said.detail ? said : { detail: answer.statusText }, () => send(form, submitter, page));
     delete form.dataset.sendKey; // another attempt is another request
   } catch {
     tell(form, { detail: "the server does not answer: what was asked may have been done. To try again does it once." });
@@ -81,25 +83,14 @@ async function send(form, submitter, page) {
 async function open(address) {
   let fragment = null;
   try {
-    const { document: other } = await documentOf(address);
-    fragment = other?.querySelector("[data-fragment]");
+    fragment = fragmentOf((await documentOf(address)).document);
   } catch { /* the link is followed */ }
   if (!fragment) {
     location.assign(address);
     return;
   }
-  for (const node of fragment.querySelectorAll("form[action]")) node.setAttribute("action", node.action); // relative to where it was
-  for (const node of fragment.querySelectorAll("a[href]")) node.setAttribute("href", node.href);
   localise(fragment);
-  const dialog = document.createElement("dialog");
-  dialog.append(document.adoptNode(fragment));
-  const title = fragment.querySelector("h1");
-  title.id = "dialog-title";
-  dialog.setAttribute("aria-labelledby", title.id);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  (fragment.querySelector("[aria-invalid=true]") ?? fragment.querySelector("input:not([type=hidden]), select, button"))?.focus();
+  showDialog(fragment);
 }
 
 /**

@@ -17,6 +17,7 @@ import { judge, judgeJob } from "./judge.js";
 import { Plant } from "./plant.js";
 import { Recent } from "./recent.js";
 import { Sections } from "./sections.js";
+import { signedOut } from "./sign-in.js";
 import { subscribe } from "./tidewire.js";
 import { judged, Truth } from "./truth.js";
 import { sections as tree, verdict } from "./view.js";
@@ -158,6 +159,7 @@ function showVerdict() {
 function look() {
   const was = connection.lost;
   connection = truth.look(stream.heardAt, held !== null);
+  signedOut(connection.signedOut, stream.heardAt || Date.now(), renew);
   fill(ui.connection, connection);
   if ((was === null) !== (connection.lost === null)) {
     announcer.say(connection.lost === null ? "The server answers again" : "The connection to the server is lost: values may be old");

@@ -6,7 +6,8 @@
 //	<svg data-own ...>                         belongs to a module: its attributes change, its children do not
 
 import { band } from "./band.js";
-import * as clock from "./clock.js";
+import { documentOf } from "./document.js";
+import { signedOut } from "./sign-in.js";
 import { subscribe } from "./tidewire.js";
 import { Truth } from "./truth.js";
 import { lasted, seconds } from "./words.js";
@@ -43,26 +44,6 @@ function morph(node, other) {
   }
 }
 
-function fetched(url) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("GET", url);
-    request.responseType = "document"; // unlike text, that is a document without a script, also by the policy of the page
-    request.timeout = 15_000;
-    request.onload = () => resolve(request);
-    request.onerror = request.ontimeout = () => reject(new Error("no answer"));
-    request.send();
-  });
-}
-
-/** Requests a document, with its status. */
-export async function documentOf(url) {
-  const sent = Date.now();
-  const request = await fetched(url);
-  clock.learn(request.getResponseHeader("Date") ?? "", sent, Date.now());
-  return { status: request.status, document: request.response, tag: request.getResponseHeader("ETag") };
-}
-
 export class Page {
   #on; #keys = new Set((document.body.dataset.follow ?? "").split(" "));
   #tag = ""; #asked = 0; #asking = false; #timer = 0; #dirty = false;
@@ -90,7 +71,8 @@ export class Page {
 
   /** Says how the connection is. Without one, nothing on the page is known to be true. */
   #look() {
-    const { state, word, lost, again } = this.#truth.look(this.stream.heardAt, false);
+    const { state, word, lost, again, signedOut: isOut } = this.#truth.look(this.stream.heardAt, false);
+    signedOut(isOut, this.stream.heardAt || Date.now(), () => this.stream.renew());
     const node = document.querySelector(".connection");
     if (node && node.textContent !== word) {
       node.dataset.state = state;
