@@ -132,3 +132,27 @@ func TestSignedOutInPlace(t *testing.T) {
 		})
 	}
 }
+
+// Every page says that the file is not in effect, until it is mended.
+func TestABandTellsOfTheConfiguration(t *testing.T) {
+	yaml := wakes(t)
+	s := serve(t, yaml)
+	overview := open(t, s.url+"?", view{})
+	alerts := overview.tab(s.url+"alerts", view{width: 390, height: 844})
+	for _, p := range []*page{overview, alerts} {
+		p.await(`document.querySelector(".connection").dataset.state === "live"`)
+	}
+	s.write(yaml + "jobs: {broken: {}}\n")
+	for _, p := range []*page{overview, alerts} {
+		p.await(`((band) => band?.innerText.includes("tidewire.yaml is not in effect") && band.innerText.includes('job "broken"') && !band.querySelector("button").checkVisibility())(document.querySelector(".band"))`)
+		p.fits()
+		p.readable()
+	}
+	s.write(yaml)
+	for _, p := range []*page{overview, alerts} {
+		p.await(`!document.querySelector(".band")`)
+	}
+	alerts.goTo(s.url + "replicas")
+	alerts.await(`document.body.innerText.includes("shares its store with no other")`)
+	alerts.fits()
+}

@@ -5,12 +5,20 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/web"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // listReplicas answers with the processes that share the store.
 func (a *API) listReplicas(w http.ResponseWriter, r *http.Request) {
 	a.serveState(w, r, func() (state, bool) { return stateOf(a.deps.Replicas()), true }, a.general()...)
+}
+
+// replicasPage draws the gateways that share the store.
+func (a *API) replicasPage(w http.ResponseWriter, r *http.Request) {
+	a.draw(w, r, http.StatusOK, "replicas", web.Page{
+		Title: "Replicas", Tab: "replicas", Script: "alerts-page.js", Follow: []string{wire.ReplicasKey}, Body: a.look(r).Replicas(a.deps.Replicas().Replicas),
+	})
 }
 
 // awaitEnd waits for the end of a run of another replica, for at most that long, until ctx ends or this one stops, and returns

@@ -34,6 +34,7 @@ func (a *API) pages() []route {
 		{"GET /{$}", view, a.overviewPage},
 		{"GET /jobs", view, a.jobsPage},
 		{"GET /alerts", view, a.alertsPage},
+		{"GET /replicas", view, a.replicasPage},
 		{"GET /alerts/silence", view, a.silencePage},
 		{"POST /alerts/silence", view, a.postSilence},
 		{"POST /alerts/unsilence", view, a.postUnsilence},

@@ -69,6 +69,7 @@ var matrix = map[string]struct {
 	"GET /{$}":                                {"view", "/", "", 200},
 	"GET /jobs":                               {"view", "/jobs", "", 200},
 	"GET /alerts":                             {"view", "/alerts", "", 200},
+	"GET /replicas":                           {"view", "/replicas", "", 200},
 	"GET /alerts/silence":                     {"operate", "/alerts/silence", "", 200},
 	"POST /alerts/silence":                    {"operate", "/alerts/silence", "", 422},     // the form is empty
 	"POST /alerts/acknowledge":                {"operate", "/alerts/acknowledge", "", 422}, // this one, too

@@ -14,6 +14,7 @@ import { forms } from "./forms.js";
 import { JobList } from "./job-list.js";
 import { parse } from "./json.js";
 import { judge, judgeJob } from "./judge.js";
+import { notice } from "./notices.js";
 import { Plant } from "./plant.js";
 import { Recent } from "./recent.js";
 import { Sections } from "./sections.js";
@@ -199,7 +200,10 @@ function renew() {
 const stream = subscribe("api/v1/stream", {
   parse,
   unpack: (body) => body.snapshots,
-  onSnapshot: (snapshot) => plant.apply(snapshot),
+  onSnapshot(snapshot) {
+    notice(snapshot);
+    plant.apply(snapshot);
+  },
   onReset() {
     announcer.say("The gateway restarted");
     plant.reload();

@@ -9,16 +9,25 @@ const PAUSE = 5_000; // ms between two requests
 const MOST = 8; // that are shown
 const kinds = "state,alert,run,reload,start,store,replica";
 
+/** What a silence is of, for people. */
+function what(of = "") {
+  const [, kind, name] = /^(\w+)\/(.*)$/.exec(of) ?? [];
+  return of === "all" ? "Everything" : kind === "section" ? `Everything in ${name}` : kind === "upstream" ? `Everything of ${name}` : shown(name ?? "", 120);
+}
+
 /** A view of an event; null: it is no news. */
 export function recent(event, now) {
   const { id, kind, source, job, run, title = "", data } = event, at = Date.parse(event.time);
-  const key = source ? `source/${source}` : job ? `job/${job}` : "", href = source ? `sources/${source}` : job ? `jobs/${job}` : "";
+  const href = source ? `sources/${source}` : job ? `jobs/${job}` : "";
   const view = { key: `event/${id}`, state: "waiting", href, title: shown(title, 120), text: shown(event.text, 200), time: event.time, ago: lasted(now - at), clock: timeOfDay(at, now) };
   switch (kind) {
     case "state": return { ...view, state: data.state };
     case "alert": {
       const state = { firing: "alert", resolved: "ok", unsilenced: "alert" }[data.state] ?? data.state;
-      return { ...view, state, text: view.text.startsWith(`${key} `) ? view.text.slice(key.length + 1) : view.text };
+      const text = data.state === "unsilenced" ? "no longer silenced"
+        : data.state === "silenced" && data.until ? shown(`silenced until ${timeOfDay(Date.parse(data.until), now)}${data.reason ? `: ${data.reason}` : ""}`, 200)
+        : view.text;
+      return { ...view, state, text, title: view.title || what(data.of) };
     }
     case "run":
       if (data.status === "queued" || data.status === "cancelling") return null; // its end is the news

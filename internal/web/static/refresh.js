@@ -7,6 +7,7 @@
 
 import { band } from "./band.js";
 import { documentOf } from "./document.js";
+import { notice } from "./notices.js";
 import { signedOut } from "./sign-in.js";
 import { subscribe } from "./tidewire.js";
 import { Truth } from "./truth.js";
@@ -91,6 +92,7 @@ export class Page {
   #take(snapshot) {
     const isFirst = !this.#seen.has(snapshot.key);
     this.#seen.add(snapshot.key);
+    notice(snapshot);
     this.#on.snapshot?.(snapshot);
     if (!this.#keys.has(snapshot.key)) return;
     // The first one is what the page was drawn of, unless it says that it is newer.

@@ -157,7 +157,8 @@ func TestRecent(t *testing.T) {
 	for _, r := range (view.Look{Now: night}).Recent([]wire.Event{
 		happened(time.Minute, "state", "a", "", "stale: no route", is{"state": "stale"}),
 		happened(2*time.Minute, "alert", "a", "", "firing", is{"state": "firing"}),
-		happened(3*time.Minute, "alert", "a", "", "source/a silenced until 4", is{"state": "silenced"}),
+		happened(3*time.Minute, "alert", "a", "", "source/a silenced until 4", is{"state": "silenced", "of": "source/a", "until": night.Add(time.Hour), "reason": "gearbox"}),
+		happened(3*time.Minute, "alert", "", "", "the silence of section/x was ended", is{"state": "unsilenced", "of": "section/x/y"}),
 		happened(4*time.Minute, "run", "", "b", "started", is{"status": "queued"}),
 		happened(5*time.Minute, "run", "", "b", "failed after 3s", is{"status": "failed"}),
 		happened(6*time.Minute, "told", "a", "", "ops was told", is{}),
@@ -172,9 +173,10 @@ func TestRecent(t *testing.T) {
 		got = append(got, r.Ago+" "+r.State+" "+r.Href+" "+r.Title+": "+r.Text)
 	}
 	want := []string{
-		"60 s stale sources/a A: stale: no route", "2 min alert sources/a A: firing", "3 min silenced sources/a A: silenced until 4",
+		"60 s stale sources/a A: stale: no route", "2 min alert sources/a A: firing", "3 min silenced sources/a A: silenced until 04:12: gearbox",
+		"3 min alert  Everything in x/y: no longer silenced",
 		"5 min failing jobs/b B: failed after 3s", "8 min failing  Configuration: refused: x", "9 min lost  Replicas: b died",
-		"10 min failing  State: state cannot be stored", "11 min waiting  Tidewire: started",
+		"10 min failing  State: state cannot be stored",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("recent:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

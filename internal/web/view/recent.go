@@ -40,7 +40,10 @@ func (l Look) Recent(events []wire.Event) []Recent {
 
 // recent lays out one event; false: it is no news.
 func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
-	var data struct{ State, Status string }
+	var data struct {
+		State, Status, Of, Reason string
+		Until                     time.Time
+	}
 	_ = json.Unmarshal(e.Data, &data) // it is of this program
 	r = Recent{
 		Key: "event/" + e.ID, Href: hrefOf(keyOf(e)), Title: Shown(e.Title, 120), Text: Shown(e.Text, 200), Time: e.Time,
@@ -54,7 +57,15 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 		if r.State == "" {
 			r.State = data.State
 		}
-		r.Text = strings.TrimPrefix(r.Text, keyOf(e)+" ") // the title says so
+		if r.Title == "" && data.Of != "" {
+			r.Title = SilenceOf(data.Of, func(string) (string, bool) { return "", false })
+		}
+		switch {
+		case data.State == "silenced" && !data.Until.IsZero():
+			r.Text = Shown("silenced until "+l.Clock(data.Until)+because(data.Reason), 200)
+		case data.State == "unsilenced":
+			r.Text = "no longer silenced"
+		}
 	case "run":
 		r.State = JudgeRun(progress.Status(data.Status), false).State
 		if e.Run != "" {
