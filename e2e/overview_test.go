@@ -77,7 +77,7 @@ func (s *pageOf) stream(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	text := ":\n"
+	text := "id: a-0\ndata: {\"key\":\"none\"}\n\n" // a stream without an event is taken for one that is held back
 	for {
 		io.WriteString(w, text)
 		http.NewResponseController(w).Flush()
@@ -278,8 +278,6 @@ func TestTheOverviewTellsThatNothingIsHeard(t *testing.T) {
 	i := slices.IndexFunc(s.sources, func(source fixture.Source) bool { return source.Name == "filler-1" })
 	s.sources[i].StaleAt = new(time.Now().Add(15 * time.Second))
 	p := s.overview("", view{before: hurried})
-	s.source("tank", func(src *wire.Source) { src.Title = "Kessel" }) // a stream without an event is one that is held back
-	p.await(`says("source/tank", ".title") === "Kessel"`)
 	eval[bool](p, `hurry(40_000)`)
 	p.await(`document.querySelector(".band[data-state=lost]") && said("h1").startsWith("Not known since ") && said(".connection") === "No answer"`)
 	p.await(`counts(".then") === "2 alerts, 1 failing, 2 jobs failed, 1 stale, 1 alert unknown"`)
@@ -287,7 +285,7 @@ func TestTheOverviewTellsThatNothingIsHeard(t *testing.T) {
 	if got := eval[int](p, `[...document.querySelectorAll(".attention button")].filter((n) => n.checkVisibility()).length`); got != 0 {
 		t.Errorf("%d actions are offered without a connection", got)
 	}
-	eval[bool](p, `hurry(-40_000)`)
+	eval[bool](p, `hurry(0)`)
 	s.source("tank", func(src *wire.Source) { src.Value = json.RawMessage(`{"level":50}`) })
 	p.await(`!document.querySelector(".band") && said("h1").startsWith("2 alerts") && says("source/filler-1", ".state") === "ok"`)
 

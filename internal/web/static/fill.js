@@ -24,7 +24,7 @@ export function fill(node, view) {
   for (const slot of slots) {
     const value = slot.not ? !at(view, slot.path) : at(view, slot.path);
     if (slot.list) items(slot, value ?? []);
-    else write(slot, value);
+    else show(slot, value);
   }
 }
 
@@ -54,14 +54,21 @@ function at(view, path) {
   return view;
 }
 
-function write(slot, value) {
+function show(slot, value) {
   const { node, name } = slot;
   const is = name ? attribute(value) : String(value ?? "");
   if (is === slot.last) return;
   slot.last = is;
-  if (!name) node.textContent = is;
+  if (!name) write(node, is);
   else if (is === null) node.removeAttribute(name);
   else node.setAttribute(name, is);
+}
+
+/** Writes a text. A node that has one keeps it: without another child, fewer styles are computed anew. */
+function write(node, text) {
+  const { firstChild } = node;
+  if (text && firstChild?.nodeType === Node.TEXT_NODE && !firstChild.nextSibling) firstChild.nodeValue = text;
+  else node.textContent = text;
 }
 
 function attribute(value) {

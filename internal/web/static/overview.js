@@ -143,7 +143,7 @@ function scoped(of, badge) {
 }
 
 function showVerdict() {
-  if (connection.lost === null) known = verdict(
+  if (connection.lost === null || !known) known = verdict(
     [...plant.sources.values()].map(shownAs).filter((source) => scoped(source, judge(source))),
     [...plant.jobs.values()].filter((job) => scoped(job, judgeJob(job))), { now: clock.now(), operate });
   const view = { ...known, whole: known.calm, as: "ok" };

@@ -13,7 +13,7 @@ const PLACES = 20;
 export function strip({ strip = [], last_run: run }, now) {
   const going = run && ["queued", "running", "cancelling"].includes(run.status) && strip.at(-1)?.id !== run.id;
   const begun = going && (run.started_at ?? run.created_at);
-  const runs = going ? [...strip, { status: run.status, started_at: begun, took: (now - Date.parse(begun)) / 1000 }].slice(-PLACES) : strip;
+  const runs = going ? [...strip, { status: run.status, started_at: begun, took: Math.max(0, now - Date.parse(begun)) / 1000 }].slice(-PLACES) : strip;
   const longest = Math.max(1, ...runs.map((run) => run.took));
   return runs.map((run, i) => {
     const { state, word, needs } = judgeRun(run), x = (PLACES - runs.length + i) * 6;
