@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,18 +36,21 @@ func (f *chaosFleet) get(ctx context.Context, addr, path string, answer any) int
 func (f *chaosFleet) compare(ctx context.Context) {
 	moment := f.log.id()
 	for n := range readings {
-		var all []record
+		var all [3]map[string]string
+		var asking sync.WaitGroup // all at once: values change each second
 		for place := range f.places {
 			addr := f.healthy(place)
 			if addr == "" {
+				asking.Wait()
 				return
 			}
-			for topic, text := range f.shows(ctx, addr) {
-				all = append(all, record{What: isState, ID: moment, N: uint64(n + 1), By: placeName(place), Name: topic, Text: text})
-			}
+			asking.Go(func() { all[place] = f.shows(ctx, addr) })
 		}
-		for _, e := range all {
-			f.log.add(e)
+		asking.Wait()
+		for place, texts := range all {
+			for topic, text := range texts {
+				f.log.add(record{What: isState, ID: moment, N: uint64(n + 1), By: placeName(place), Name: topic, Text: text})
+			}
 		}
 		if !wait(ctx, 300*time.Millisecond) {
 			return

@@ -213,9 +213,9 @@ func (b *backend) command(conn net.Conn) {
 		over(0)
 		return
 	}
+	over(http.StatusOK) // before it is told, as with answers: the gateway may go on before this has noticed the exit
 	fmt.Fprintf(conn, "exit %d\n", code)
 	<-ctx.Done()
-	over(http.StatusOK)
 }
 
 // answerAfter waits, and returns the status of the answer, 0 if the client has gone.
