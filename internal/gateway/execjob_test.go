@@ -80,7 +80,7 @@ func TestOutputIsFollowedWhileItComes(t *testing.T) {
 func TestMuchOutputCostsABoundedAmount(t *testing.T) {
 	s := start(t, `
 jobs:
-  scan: {exec: [sh, -c, 'yes "a line of some length, over and over again" | head -c 10000000; head -c 3000000 /dev/zero | tr "\\000" x; printf "\\n\\000\\377\\033[31mred\\n"'], keep: {output: 2MB}}
+  scan: {exec: [sh, -c, 'yes "a line of some length, over and over again" | head -c 4000000; head -c 1200000 /dev/zero | tr "\\000" x; printf "\\n\\000\\377\\033[31mred\\n"'], keep: {output: 600kB}}
 `)
 	id := of(s.json(202, "POST", runs, "{}"), "id")
 	snapshots := 0
@@ -91,15 +91,15 @@ jobs:
 	if most := int(time.Since(begun)/(40*time.Millisecond)) + 20 + 5; snapshots > most {
 		t.Errorf("%d snapshots in %v, want at most %d", snapshots, time.Since(begun), most)
 	}
-	if run["status"] != "succeeded" || len(of(run, "output")) > 16<<10 || run["output_bytes"].(float64) < 10e6 {
-		t.Errorf("the run ended as %v with %d bytes of output of %v, want at most 16 KiB of more than 10 MB", run["status"], len(of(run, "output")), run["output_bytes"])
+	if run["status"] != "succeeded" || len(of(run, "output")) > 16<<10 || run["output_bytes"].(float64) < 4e6 {
+		t.Errorf("the run ended as %v with %d bytes of output of %v, want at most 16 KiB of more than 4 MB", run["status"], len(of(run, "output")), run["output_bytes"])
 	}
 	text, next, h := s.output(id, 0)
 	if !strings.HasSuffix(text, "\uFFFDred\n") {
 		t.Errorf("output ends in %q, want the last line without control characters", text[max(0, len(text)-20):])
 	}
-	if len(text) > 2e6+64<<10 || len(text) < 2e6 || next != int(run["output_bytes"].(float64)) || h.Get("Tidewire-Truncated") != "true" {
-		t.Errorf("output = %d bytes up to %d, %v, want the last 2 MB, said to be cut", len(text), next, h)
+	if len(text) > 6e5+64<<10 || len(text) < 6e5 || next != int(run["output_bytes"].(float64)) || h.Get("Tidewire-Truncated") != "true" {
+		t.Errorf("output = %d bytes up to %d, %v, want the last 600 kB, said to be cut", len(text), next, h)
 	}
 }
 
