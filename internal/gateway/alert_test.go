@@ -631,7 +631,7 @@ func TestAlertsOnWhatIsComputedFromAStaleInput(t *testing.T) {
 		got := p.runs(100, map[int]string{35: "down", 75: "50"})
 		down, up := 40*time.Second+gateway.Lag, 80*time.Second+gateway.Lag // when level is computed
 		want := []string{
-			fmt.Sprintf("%v ops: level firing at 50 since %[1]v input tank: GET http://plant.example/tank: 500 Internal Server Error", down),
+			fmt.Sprintf("%v ops: level firing at 50 since %[1]v input tank: 500 Internal Server Error", down),
 			fmt.Sprintf("%v ops: level resolved at 50 since %v", up, down),
 		}
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {

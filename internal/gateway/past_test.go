@@ -174,7 +174,7 @@ func TestARestartIsNoOutage(t *testing.T) {
 	until(t, "a failed poll", func() bool { return contains(fmt.Sprint(s.source("tank", "stale")["error"]), "GET http") })
 	outages := s.json(200, "GET", "/api/v1/sources/tank/availability", "")["outages"].([]any)
 	events := s.json(200, "GET", "/api/v1/events?kind=state", "")["events"].([]any)
-	if len(outages) != 1 || !contains(fmt.Sprint(outages), "GET http") || len(events) != 1 || !contains(fmt.Sprint(events), "GET http") {
+	if len(outages) != 1 || !contains(fmt.Sprint(outages), "error:503 Service Unavailable") || len(events) != 1 || !contains(fmt.Sprint(events), "GET http") {
 		t.Errorf("the outages are %v and the events %v, want the failed poll in both", outages, events)
 	}
 }

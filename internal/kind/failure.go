@@ -21,6 +21,9 @@ type Failure struct {
 func (e *Failure) Error() string { return e.Text }
 func (e *Failure) Unwrap() error { return e.Err }
 
+// Asked is What.
+func (e *Failure) Asked() string { return e.What }
+
 // Fail returns the [*Failure] of a fetch that began at start: "what: reason". What names the thing that was asked for a
 // value, reason describes err in a few words. If ctx has ended, the reason is that, and the cause [context.Cause] of
 // ctx. Secrets are hidden in reason, not in what.
@@ -32,11 +35,12 @@ func Fail(ctx context.Context, start time.Time, what, reason string, err error, 
 }
 
 // Cause returns the text of an error of a fetch without what was asked: "connection refused". It is the whole text if that
-// does not tell the two apart.
+// does not tell the two apart: an error says by a method Asked what its text begins with, before a colon and a space.
 func Cause(err error) string {
 	shown := err.Error()
-	if f, ok := errors.AsType[*Failure](err); ok && f.What != "" {
-		return strings.TrimPrefix(shown, f.What+": ")
+	var asked interface{ Asked() string }
+	if errors.As(err, &asked) && asked.Asked() != "" {
+		return strings.TrimPrefix(shown, asked.Asked()+": ")
 	}
 	return shown
 }

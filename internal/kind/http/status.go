@@ -27,8 +27,11 @@ type StatusError struct {
 	After  time.Duration // the server's Retry-After, 0 to 24 h; 0: none
 }
 
+// Asked is what the text of the error begins with, see [kind.Cause].
+func (e *StatusError) Asked() string { return e.Method + " " + e.URL }
+
 func (e *StatusError) Error() string {
-	text := e.Method + " " + e.URL + ": " + e.Status
+	text := e.Asked() + ": " + e.Status
 	if e.Said != "" {
 		text += ": " + e.Said
 	}
