@@ -143,9 +143,10 @@ function scoped(of, badge) {
 }
 
 function showVerdict() {
-  if (connection.lost === null || !known) known = verdict(
-    [...plant.sources.values()].map(shownAs).filter((source) => scoped(source, judge(source))),
-    [...plant.jobs.values()].filter((job) => scoped(job, judgeJob(job))), { now: clock.now(), operate });
+  if (connection.lost === null || !known) { // what was last known stays as it was
+    const all = [...plant.sources.values()], now = connection.lost === null ? all.map(shownAs) : all;
+    known = verdict(now.filter((source) => scoped(source, judge(source))), [...plant.jobs.values()].filter((job) => scoped(job, judgeJob(job))), { now: clock.now(), operate });
+  }
   const view = { ...known, whole: known.calm, as: "ok" };
   for (const part of view.parts) part.current = part.filter === filter.state && "true";
   if (filter.state) Object.assign(view, { rows: [], more: 0, quiet: [], known: [] });
