@@ -319,7 +319,7 @@ func TestAPausedOverviewHoldsValues(t *testing.T) {
 func TestTheOverviewTellsOfALostRun(t *testing.T) {
 	s := newPageOf(t, fixture.Plant(13))
 	p := s.overview("", view{})
-	p.await(`says("job/discover", ".state") === "running"`)
+	p.await(`says("job/discover", ".state") === "running" && document.querySelector("[data-key='job/discover'] .strip rect")`) // the modules know it
 	i := slices.IndexFunc(s.jobs, func(j wire.JobObject) bool { return j.Name == "discover" })
 	s.jobs[i].LastRun = nil
 	s.say <- "event: reset\ndata:\n\n"
