@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -21,134 +23,156 @@ sources:
 `, url)
 }
 
+// The card of a source is updated, not built again: who has the focus there keeps it.
 func TestValuesAppearAndChange(t *testing.T) {
-	plant := newUpstream(t, `{"level": 41.25, "pump": true}`)
-	p := open(t, serve(t, tank(plant.url)).url, view{})
-	p.await(`text("tank", ".figure") === "41.3"`)
-	p.await(`connection() === "live"`)
-	for part, want := range map[string]string{
-		".title": "Tank T-101", ".unit": "%", ".state": "ok", ".fields dt": "pump", ".fields dd": "yes", ".error": "",
-	} {
+	plant := newUpstream(t, `{"level": 41.27, "pump": true}`)
+	p := visit(t, serve(t, tank(plant.url)).url, view{})
+	p.await(`value("tank") === "41.3" && connection() === "live"`)
+	for part, want := range map[string]string{".title": "Tank T-101", ".value": "41.3 %", ".state": "ok", ".line": "pump yes"} {
 		if got := strings.TrimSpace(p.text("tank", part)); got != want {
 			t.Errorf("%s of the card = %q, want %q", part, got, want)
 		}
 	}
-
-	// The card is updated, not built again: who has the focus there keeps it.
-	eval[bool](p, `(window.before = card("tank"), true)`)
+	eval[bool](p, `(window.before = card("tank"), before.querySelector("a").focus(), true)`)
 	plant.say(`{"level": 57, "pump": false}`)
-	p.await(`text("tank", ".figure") === "57.0" && text("tank", ".fields dd") === "no"`)
-	if !eval[bool](p, `before === card("tank") && document.querySelectorAll("#source-list > li").length === 1`) {
+	p.await(`value("tank") === "57.0" && text("tank", ".line") === "pump no"`)
+	if !eval[bool](p, `before === card("tank") && document.querySelectorAll(".card").length === 1 && document.activeElement === before.querySelector("a")`) {
 		t.Error("the card was built again, want it updated")
-	}
-	p.await(`text("tank", ".summary").startsWith("1 min: min 41.3 %, max 57.0 %, ")`)
-	if got := eval[string](p, `card("tank").querySelector(".gauge span").style.inlineSize`); got != "57%" {
-		t.Errorf("the gauge is filled by %s, want 57%%", got)
 	}
 }
 
-// Without show.value an object is shown as its fields, a list as a table or as
-// lines, and a lone value big.
+// Without show.value an object is shown as its fields, a list as a table or as lines, and a lone value big.
 func TestValuesOfEveryShapeAreShown(t *testing.T) {
-	plant := newUpstream(t, `{"object": {"rain_mm": 0.4, "agreed": true, "spread": {"min": 17, "max": 19}},
+	plant := newUpstream(t, `{"object": {"rain_mm": 0.4, "agreed": true, "mode": "auto"},
 		"devices": [{"address": "10.0.4.7", "ms": 3}, {"address": "10.0.4.9", "ms": 12}],
-		"names": ["aurora", "boreas"], "text": "light clouds", "nothing": null, "number": 184320512}`)
+		"names": ["aurora", "boreas"], "text": "light clouds", "number": 1843205}`)
 	var sources strings.Builder
-	for _, name := range []string{"object", "devices", "names", "text", "nothing", "number"} {
+	for _, name := range []string{"object", "devices", "names", "text", "number"} {
 		fmt.Fprintf(&sources, "  %s: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, pick: .%s}\n", name, name)
 	}
-	p := open(t, serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources.String())).url, view{})
-	p.await(`document.querySelectorAll("#source-list > [data-state=ok]").length === 6`)
+	p := visit(t, serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources.String())).url, view{})
+	p.await(`document.querySelectorAll(".card[data-state=ok]").length === 5 && value("number")`)
 	fields := eval[[]string](p, `[...card("object").querySelectorAll("dl > div")].map((n) => [...n.children].map((c) => c.textContent).join(": ")).sort()`)
-	if got, want := strings.Join(fields, "; "), "agreed: yes; rain mm: 0.4; spread: max 19, min 17"; got != want {
+	if got, want := strings.Join(fields, "; "), "agreed: yes; mode: auto; rain mm: 0.4"; got != want {
 		t.Errorf("the object is shown as %q, want %q", got, want)
 	}
 	table := eval[[]string](p, `[...card("devices").querySelectorAll("tr")].map((n) => [...n.cells].map((c) => c.textContent).join(" "))`)
 	if got, want := strings.Join(table, "; "), "address ms; 10.0.4.7 3; 10.0.4.9 12"; got != want {
 		t.Errorf("the list of objects is shown as %q, want %q", got, want)
 	}
-	for _, want := range [][3]string{
-		{"names", ".fields li:last-child", "boreas"},
-		{"text", ".figure", "light clouds"},
-		{"nothing", ".figure", "–"},
-		{"number", ".figure", "184,320,512"},
-	} {
-		if got := p.text(want[0], want[1]); got != want[2] {
-			t.Errorf("%s of the card %s = %q, want %q", want[1], want[0], got, want[2])
+	for _, want := range [][2]string{{"names", "boreas"}, {"text", "light clouds"}, {"number", "1,843,205"}} {
+		if got := p.text(want[0], ".body"); !strings.Contains(got, want[1]) {
+			t.Errorf("the card %s says %q, want %q in it", want[0], got, want[1])
 		}
 	}
 }
 
 func TestAKilledUpstreamTurnsItsCardStaleAndBack(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	p := open(t, serve(t, tank(plant.url)).url, view{})
-	p.await(`text("tank", ".figure") === "41.0" && card("tank").dataset.state === "ok"`)
+	p := visit(t, serve(t, tank(plant.url)).url, view{})
+	p.await(`value("tank") === "41.0" && card("tank").dataset.state === "ok" && document.title === "Tidewire"`)
+	plant.say(`{"level": 42}`)
+	p.await(`value("tank") === "42.0"`) // the modules have taken over
 
 	plant.kill()
-	p.await(`card("tank").dataset.state === "stale"`)
-	if got, want := p.text("tank", ".figure"), "41.0"; got != want {
-		t.Errorf("the stale card shows %q, want the last good value %q", got, want)
-	}
-	if got := p.text("tank", ".error"); !strings.Contains(got, "connection refused") {
-		t.Errorf("the stale card says %q, want why it is stale", got)
-	}
-	p.await(`document.querySelector(".filter[data-state=stale] b").textContent === "1"`)
-	p.await(`document.getElementById("announcer").textContent === "Tank T-101 is stale"`)
+	p.await(`card("tank").dataset.state === "stale" && value("tank") === "42.0"`)
+	p.await(`text("tank", ".line") === "Connection refused" && /1\s+stale/.test(document.querySelector("h1").innerText) && document.title === "(1) Tidewire"`)
+	p.await(`document.getElementById("announcer").textContent === "Tank T-101: stale"`)
+	p.await(`document.querySelector('.attention [data-key="source/tank"] .why').innerText.includes("Connection refused")`)
 
 	plant.say(`{"level": 43}`)
 	plant.restart()
-	p.await(`card("tank").dataset.state === "ok" && text("tank", ".figure") === "43.0"`)
-	if got := p.text("tank", ".error"); got != "" {
-		t.Errorf("the card says %q after the recovery, want nothing", got)
-	}
+	p.await(`card("tank").dataset.state === "ok" && value("tank") === "43.0" && document.title === "Tidewire" && !document.querySelector(".attention li")`)
 }
 
-func TestFiltersSearchAndPause(t *testing.T) {
-	plant := newUpstream(t, `{"level": 41}`)
+func TestASourceSaysWhyItWaits(t *testing.T) {
+	busy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "50")
+		w.WriteHeader(http.StatusTooManyRequests)
+	}))
+	t.Cleanup(busy.Close)
 	gone := newUpstream(t, `{}`)
 	gone.kill()
-	g := serve(t, fmt.Sprintf(`
-upstreams: {plant: {http: %q}, shop: {http: %q}}
+	p := visit(t, serve(t, fmt.Sprintf(`
+upstreams: {busy: {http: %q}, gone: {http: %q}}
 sources:
-  tank: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, show: {value: level, decimals: 1}}
-  orders: {http: {upstream: shop, path: /}, every: 50ms}
-jobs: {tidy: {exec: ["true"]}}
-`, plant.url, gone.url))
-	p := open(t, g.url, view{})
-	shown := func() string {
-		return strings.Join(eval[[]string](p, `[...document.querySelectorAll(".card")].map((n) => n.dataset.name)`), " ")
-	}
-	p.await(`card("tank").dataset.state === "ok" && card("orders").dataset.state === "failing"`)
-	p.await(`[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join() === "3,1,0,1,0"`)
+  short: {http: {upstream: busy, path: /short}, every: 1s}
+  gone: {http: {upstream: gone, path: /}, every: 1s, backoff: {min: 10m, max: 10m}}
+`, busy.URL, gone.url)).url, view{})
+	p.await(`/rate limit, again in \d+ s$/.test(text("short", ".foot"))`)
+	p.await(`/again in \d+ min$/.test(text("gone", ".foot"))`)
+}
 
-	p.click(".filter[data-state=failing]")
-	p.await(`!card("tank")`)
-	if got, want := shown(), "orders"; got != want {
-		t.Errorf("with the filter failing: %q, want %q", got, want)
-	}
-	p.click(".filter[data-state=failing]")
-	p.await(`card("tank")`)
+// What is computed from others says which of them is the matter.
+func TestACardOfSeveralSourcesNamesTheBadOne(t *testing.T) {
+	plant, gone := newUpstream(t, `{"level": 41}`), newUpstream(t, `{"level": 7}`)
+	p := visit(t, serve(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}, gone: {http: %q}}
+defaults: {every: 50ms, stale_after: 1m, backoff: {min: 20ms, max: 50ms}}
+sources:
+  tank: {http: {upstream: plant, path: /}}
+  well: {http: {upstream: gone, path: /}}
+  sum: {from: [tank, well], combine: .tank.value.level + .well.value.level}
+`, plant.url, gone.url)).url, view{})
+	p.await(`value("sum") === "48"`)
+	gone.kill()
+	p.await(`card("sum").dataset.state === "stale" && text("sum", ".line").includes("well")`)
+	gone.restart()
+	p.await(`card("sum").dataset.state === "ok" && !text("sum", ".line").includes("well")`)
+}
 
-	p.stroke("/", "Slash", 191)
-	p.press("TIDY")
-	p.await(`!card("tank")`)
-	if got, want := shown(), "tidy"; got != want {
-		t.Errorf("searching tidy: %q, want %q", got, want)
+// An alert is counted, found and told of as what it is, a reason to look; and nothing moves when it comes.
+func TestAnAlertIsCountedAndFound(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	g := serve(t, fmt.Sprintf(`
+upstreams: {plant: {http: %q}}
+defaults: {every: 50ms, stale_after: 1m, backoff: {min: 20ms, max: 50ms}}
+sources:
+  calm: {http: {upstream: plant, path: /}}
+  tank: {http: {upstream: plant, path: /}, show: {value: level}, alert: {if: .level > 50}}
+  slow: {http: {upstream: plant, path: /}, show: {value: level}, alert: {if: .level > 50, for: 1h}}
+`, plant.url))
+	p := visit(t, g.url, view{})
+	p.await(`["calm", "tank", "slow"].every((name) => card(name).dataset.state === "ok") && document.querySelector("h1").innerText === "All is well"`)
+	plant.say(`{"level": 42}`)
+	p.await(`value("tank") === "42"`) // the modules have taken over
+	const heights = `["tank", "slow"].map((name) => card(name).offsetHeight)`
+	before := eval[[]int](p, heights)
+	plant.say(`{"level": 57}`)
+	p.await(`text("tank", ".state") === "alert" && text("slow", ".state") === "alert soon" && text("calm", ".state") === "ok"`)
+	p.await(`/1\s+alert/.test(document.querySelector("h1").innerText) && document.title === "(1) Tidewire"`)
+	if got := eval[[]int](p, heights); fmt.Sprint(got) != fmt.Sprint(before) {
+		t.Errorf("with an alert the cards are %v pixels high, before %v", got, before)
 	}
-	p.await(`document.getElementById("no-sources").textContent.startsWith("No sources match")`)
-	p.press("\x1b")
-	p.await(`card("tank") && document.getElementById("no-sources").hidden`)
+	p.await(`document.getElementById("announcer").textContent.includes("tank: alert")`)
+	p.click(`h1 a, .said a[data-state=alert]`)
+	p.await(`!card("calm") && !card("slow") && card("tank")`)
+	plant.say(`{"level": 30}`)
+	p.await(`!card("tank") && document.querySelector("h1").innerText === "All is well" && document.activeElement !== document.body`)
+}
 
-	p.click("#pause")
-	plant.say(`{"level": 99}`)
-	p.await(`document.getElementById("pause").innerText.trim() === "Resume"`)
-	// A second page saw the new value, so the first one has had it too.
-	other := open(t, g.url, view{})
-	other.await(`text("tank", ".figure") === "99.0"`)
-	p.await(`/^Paused, (1 card has|2 cards have) changed$/.test(document.getElementById("connection").innerText.trim())`)
-	if got, want := p.text("tank", ".figure"), "41.0"; got != want {
-		t.Errorf("the paused page shows %q, want %q", got, want)
+// The time of an answer is compared with the time in which it came: an answer that took long says nothing of the clocks.
+func TestLatencyIsNoDifferenceOfClocks(t *testing.T) {
+	p := visit(t, modules(t, ""), view{})
+	got := eval[[]float64](p, `import("/static/clock.js").then((clock) => {
+		const skews = [], hour = 3_600_000;
+		const answer = (sent, date, had) => {
+			const begin = Date.now();
+			clock.learn(new Date(begin + date).toUTCString(), begin + sent, begin + had);
+			skews.push(Math.round((clock.now() - Date.now()) / 1000));
+		};
+		answer(-9000, -4500, 0);                      // 9 s on the way
+		answer(-20, hour, 0);                         // an hour ahead
+		answer(-30_000, hour - 15_000, 0);            // the same, slowly
+		answer(-20, -hour, 0);                        // set back
+		answer(-40, 0, 0);                            // and right again
+		return skews;
+	})`)
+	want := []float64{0, 3600, 3600, -3600, 0}
+	for i := range want {
+		if diff := got[i] - want[i]; diff > 1 || diff < -1 {
+			t.Errorf("after each answer the clocks differ by %v s, want about %v", got, want)
+			break
+		}
 	}
-	p.click("#pause")
-	p.await(`text("tank", ".figure") === "99.0" && connection() === "live"`)
 }

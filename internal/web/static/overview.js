@@ -154,7 +154,9 @@ function showVerdict() {
     const rows = view.rows.map((row) => ({ ...row, act: "" })); // nothing can be done
     Object.assign(view, { state: "unknown", whole: `Not known since ${seconds(connection.lost)}`, as: "unknown", then: known.parts, parts: [], rows });
   }
+  const focused = document.activeElement;
   fill(ui.verdict, view);
+  if (focused !== document.activeElement && document.activeElement === document.body) part("#main").focus(); // its row or count is gone
 }
 
 /** Looks at the connection. */
