@@ -1,10 +1,12 @@
 package natsstoretest_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -32,5 +34,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer stopShared()
+	flag.Parse()
+	if flag.Lookup("test.run").Value.String() == "" {
+		// The tests that need these programs run in parallel, after all others, which mostly wait.
+		var built sync.WaitGroup
+		defer built.Wait()
+		built.Go(func() { _, _ = program(); _, _ = programBefore() })
+	}
 	return m.Run()
 }
