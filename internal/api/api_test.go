@@ -36,6 +36,7 @@ type services struct {
 
 	topic *sse.Topic
 	empty bool // there are no sources
+	plain bool // alerts have no condition of their own
 
 	wait       time.Duration // of Refresh
 	refresh    error
@@ -71,9 +72,13 @@ func (s *services) Definition(name string) *config.Source {
 	if name == "gone" {
 		return nil
 	}
+	alert := &config.Alert{If: mustCompile(". > 90"), Severity: config.SeverityWarning}
+	if s.plain {
+		alert.If = nil
+	}
 	return &config.Source{
 		Name: name, Title: "Source " + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: time.Hour},
-		Alert: &config.Alert{If: mustCompile(". > 90"), Severity: config.SeverityWarning},
+		Alert: alert,
 	}
 }
 

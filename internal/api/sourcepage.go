@@ -36,7 +36,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	now := a.deps.Clock.Wall()
 	f.Asks, f.Timeout, f.StaleAfter = definition.Spec.Describe(), definition.Timeout, definition.StaleAfter
 	if c := definition.Alert; c != nil {
-		f.Alert = &views.AlertFacts{If: c.If.String(), For: c.For, Severity: string(c.Severity)}
+		f.Alert = &views.AlertFacts{If: condition(c), For: c.For, Severity: string(c.Severity)}
 		list := a.deps.Alerts.Alerts().Alerts
 		if i := slices.IndexFunc(list, func(o wire.AlertObject) bool { return o.Key == f.Key }); i >= 0 {
 			f.Alert.Now = &list[i]
@@ -56,6 +56,14 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 		Title: definition.Title, Tab: "overview", Script: "source-page.js", Follow: []string{wire.SourceKey(name), wire.AlertsKey},
 		Body: a.look(r).SourcePage(f),
 	})
+}
+
+// condition is that of an alert as configured; empty: that the source is stale or failing.
+func condition(a *config.Alert) string {
+	if a.If == nil {
+		return ""
+	}
+	return a.If.String()
 }
 
 // newestSource returns the newest snapshot of a source.
@@ -124,7 +132,7 @@ func (a *API) chartOf(r *http.Request, s wire.Source, definition *config.Source,
 	}
 	c.Field, c.Numbers = field, historyOf(definition.Name, field, numbers)
 	if definition.Alert != nil {
-		c.If = definition.Alert.If.String()
+		c.If = condition(definition.Alert)
 		if c.Firing, err = a.firings(r.Context(), definition.Name, since, now); err != nil {
 			a.logPast(r, err)
 		}

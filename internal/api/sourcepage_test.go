@@ -46,6 +46,10 @@ func TestThePageOfASource(t *testing.T) {
 	if status, page := get(t, h, "/sources/a?field=nothing"); status != 200 || !strings.Contains(page, "has no numbers in field") {
 		t.Errorf("a field that is not there: %d\n%s", status, page)
 	}
+	s.plain = true
+	if status, page := get(t, h, "/sources/a"); status != 200 || !strings.Contains(page, "stale or failing") {
+		t.Errorf("a source whose alert has no condition of its own is %d:\n%s", status, page)
+	}
 	if status, page := get(t, h, "/sources/gone"); status != 404 || !strings.Contains(page, "There is no source “gone”") {
 		t.Errorf("a source that is gone is %d:\n%s", status, page)
 	}

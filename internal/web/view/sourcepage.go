@@ -35,7 +35,7 @@ type Named struct {
 
 // An AlertFacts is an alert as configured, and how it is.
 type AlertFacts struct {
-	If       string
+	If       string // empty: that the source is stale or failing
 	For      time.Duration
 	Severity string
 	Now      *wire.AlertObject // nil: it is clear
@@ -219,6 +219,9 @@ func exactly(d time.Duration) string {
 // alert says when the alert fires, how it is, and who knows.
 func (l Look) alert(f AlertFacts) []Field {
 	when := Spoken(f.If)
+	if when == "" {
+		when = "stale or failing"
+	}
 	if f.For > 0 {
 		when += " for " + exactly(f.For)
 	}
