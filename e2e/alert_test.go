@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,11 +55,6 @@ func (r *receiver) hears(p *page, want string) {
 	}
 }
 
-const (
-	counts = `[...document.querySelectorAll(".filter b")].map((n) => n.textContent).join()`
-	said   = `document.getElementById("announcer").textContent`
-)
-
 // attended is a configuration with a source whose alert fires above 50, and two jobs with alerts, of which one fails.
 func attended(s *scripttest.Script, plant string, ops *receiver) string {
 	return fmt.Sprintf(`
@@ -76,224 +70,173 @@ jobs:
 `, plant, ops.url, s.Argv("sync"))
 }
 
-// Failed jobs and alerts of jobs are in the counts, the filters and the title, as sources are.
-func TestJobsAreCountedAndFound(t *testing.T) {
+// What the overview says of everything, and tells those who do not see it.
+const (
+	verdict   = `document.querySelector("h1").innerText.replace(/\s+/g, " ").trim()`
+	announced = `document.getElementById("announcer").textContent`
+)
+
+// Failed jobs and their alerts are counted and told as those of sources are, and a run that succeeds ends them.
+func TestJobsAreCountedAndTold(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
-	p := open(t, serve(t, attended(s, plant.url, ops)).url, view{})
-	p.await(counts + ` === "4,2,0,0,0" && document.title === "Tidewire"`)
-	p.click("[data-name=tidy] button.run")
-	p.await(`card("tidy").dataset.state === "succeeded"`)
-	p.await(counts + ` === "4,3,0,0,0" && document.title === "Tidewire"`)
-	p.click("[data-name=sync] button.run")
+	p := visit(t, serve(t, attended(s, plant.url, ops)).url, view{width: 1440, height: 900}) // there is room for jobs
+	p.await(verdict + ` === "All is well" && document.title === "Tidewire" && connection() === "live" && text("tidy", ".state") === "never ran"`)
+	p.click("[data-key='job/tidy'] button")
+	p.await(`text("tidy", ".state") === "succeeded"`)
+	p.click("[data-key='job/sync'] button")
 	s.Begun().Exit(3)
 	ops.hears(p, "firing job/sync")
-	p.await(counts + ` === "4,3,0,1,1" && document.title === "(1) Tidewire"`)
-	p.await(`/^Alert: warning: failed, for \d+ (s|min)$/.test(text("sync", ".alert").trim()) && text("sync", ".state").trim() === "failed"`)
-	p.await(said + `.includes("Alert of Sync is firing")`)
-	for _, filter := range []string{"failing", "alert"} {
-		p.click(".filter[data-state=" + filter + "]")
-		p.await(`!card("tank") && !card("tidy") && card("sync")`)
-		p.click(".filter[data-state=" + filter + "]")
-		p.await(`card("tank")`)
-	}
-	p.click(".filter[data-state=ok]")
-	p.await(`card("tank") && card("tidy") && !card("sync")`)
-	p.click(".filter[data-state=ok]")
+	p.await(verdict + ` === "1 job failed" && document.title === "(1) Tidewire" && ` + announced + `.includes("Sync: failed")`)
+	p.await(`document.querySelectorAll(".attention li").length === 1 && text("sync", ".state") === "failed" && text("sync", ".line").includes("3")`)
 	p.readable()
 	p.usable()
 
-	p.click("[data-name=sync] button.run")
+	p.click(".attention [data-key='job/sync'] button") // Run again
 	s.Begun().Exit(0)
 	ops.hears(p, "resolved job/sync")
-	p.await(counts + ` === "4,4,0,0,0" && document.title === "Tidewire" && text("sync", ".alert") === ""`)
+	p.await(verdict + ` === "All is well" && document.title === "Tidewire" && !document.querySelector(".attention li")`)
 }
 
-// A job whose newest run succeeded is not ok while its alert fires: a start that was missed since, or a run that takes long.
+// A job whose newest run did not fail is not ok while its alert fires: a start that was missed since, or a run that takes long.
 func TestAnAlertOutranksARun(t *testing.T) {
 	s := scripttest.New(t)
-	p := open(t, serve(t, fmt.Sprintf(`
+	p := visit(t, serve(t, fmt.Sprintf(`
 jobs:
   sync: {title: Sync, exec: %s, alert: {on: [slow], slow_after: 1s, severity: info}}
-`, s.Argv("sync"))).url, view{})
-	p.await(`text("sync", ".state").trim() === "not run yet"`)
-	p.click("[data-name=sync] button.run")
+`, s.Argv("sync"))).url, view{width: 1440, height: 900}) // there is room for jobs
+	const job = `document.querySelector("#jobs li")`
+	p.await(connectedTo("sync") + ` && text("sync", ".state") === "never ran"`)
+	p.click("#jobs button")
 	work := s.Begun()
-	p.await(`/^Alert: info: takes too long, for \d+ (s|min)$/.test(text("sync", ".alert").trim())`)
-	p.await(counts + ` === "1,0,0,0,1" && document.title === "(1) Tidewire" && text("sync", ".state").trim() === "running"`)
+	p.await(job + `.dataset.state === "alert" && ` + job + `.innerText.includes("Takes longer than it should")`)
+	p.await(verdict + ` === "1 alert" && document.title === "(1) Tidewire" && ` + job + `.querySelector("button").innerText.startsWith("Cancel")`)
 	p.readable()
-	p.click("[data-name=sync] button.cancel") // which is no end of the alert
+	p.click("#jobs button") // Cancel, which is no end of the alert
 	work.Ended()
-	p.await(`card("sync").dataset.state === "cancelled" && text("sync", ".state").trim() === "alert"`)
+	p.await(job + `.dataset.state === "alert" && ` + job + `.querySelector("button").innerText.startsWith("Run")`)
 	p.readable()
-	p.click("[data-name=sync] button.run")
+	p.click("#jobs button")
 	s.Begun().Exit(0)
-	p.await(`text("sync", ".state").trim() === "succeeded" && text("sync", ".alert") === ""`)
+	p.await(job + `.querySelector(".state").innerText === "succeeded" && ` + verdict + ` === "All is well"`)
 }
 
-// An alert is silenced and acknowledged from the cards, with the keyboard alone, and everybody sees by whom, until when and why.
-func TestSilencingFromTheCard(t *testing.T) {
+// connectedTo is the condition that the modules have taken over, and know a source or job.
+func connectedTo(name string) string {
+	return fmt.Sprintf(`connection() === "live" && !document.getElementById("pause").hidden && card(%q)`, name)
+}
+
+// Alerts are silenced and acknowledged with the keyboard alone, and everybody sees by whom, until when and why.
+func TestSilencingByKeyboard(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
 	g := serve(t, attended(s, plant.url, ops)+guarded("viewer"))
-	p, other := open(t, g.url+"#sign-in", view{}), open(t, g.url, view{width: 390, height: 844, scheme: "light"})
+	p, other := visit(t, g.url+"auth/login?return=/", view{zone: "UTC"}), visit(t, g.url, view{width: 390, height: 844, scheme: "light"})
 	p.signIn("operator-secret")
-	p.await(`document.querySelector("#account-button").innerText === "operator" && text("tank", ".figure") === "41"`)
+	p.goes(connectedTo("tank") + ` && document.querySelector(".account b").textContent === "operator"`)
 	plant.say(`{"level": 57}`)
 	ops.hears(p, "firing source/tank")
-	p.await(`/^Alert: critical for \d+ (s|min)$/.test(text("tank", ".alert").trim()) && document.title === "(1) Tidewire"`)
+	const row, button = `document.querySelector(".attention [data-key='source/tank']")`, `document.querySelector(".attention [data-key='source/tank'] button")`
+	p.await(verdict + ` === "1 alert" && ` + button + `.innerText.startsWith("Silence")`)
 
-	// Acknowledged, it is nobody's concern any more.
-	eval[bool](p, `(card("tank").querySelector(".bell").focus(), true)`)
-	p.await(`document.activeElement.ariaLabel === "Silence or acknowledge the alert of Tank"`)
+	// Closed, the dialog leaves the focus where it was.
+	eval[bool](p, `(`+button+`.focus(), true)`)
 	p.press(kb.Enter)
-	p.await(`dialog().querySelector("h2").textContent === "Alert of Tank" && dialog().contains(document.activeElement)`)
-	p.await(`/^Told: ops \d\d:\d\d$/.test(dialog().querySelector(".told").textContent)`)
-	p.await(`[...dialog().querySelectorAll("[name=of] option")].map((n) => n.textContent).join() === "Tank,Everything of plant,All alerts"`)
+	p.await(`dialog()?.querySelector("h1").textContent === "Silence" && document.activeElement.name === "of" && document.activeElement.value === "source/tank"`)
 	p.usable()
 	p.readable()
 	p.press(kb.Escape)
-	p.await(`!dialog() && document.activeElement === card("tank").querySelector(".bell")`)
-	p.press(kb.Enter)
-	p.await(`dialog()`)
-	p.fill("dialog [name=reason]", "on it")
-	p.click("dialog [value=acknowledge]")
-	p.await(`!dialog() && /^Acknowledged .*, by operator: on it$/.test(text("tank", ".handled")) && document.title === "Tidewire"`)
-	p.await(counts + ` === "4,1,0,0,1"`)
-	p.await(said + `.includes("The alert of Tank is acknowledged")`)
-	p.await(`document.activeElement === card("tank").querySelector(".bell")`)
+	p.await(`!dialog() && document.activeElement === ` + button)
 
-	// Silenced until a time that is typed.
-	p.press(kb.Enter)
-	p.await(`dialog() && !dialog().querySelector("[value=acknowledge]").checkVisibility()`)
-	p.await(`document.activeElement.value === "hour"`)
-	p.press(kb.ArrowDown + kb.ArrowDown)
-	p.await(`dialog().querySelector("[name=at]").checkVisibility()`)
-	eval[bool](p, `(dialog().querySelector("[name=at]").value = "2020-01-01T08:00", true)`)
-	p.fill("dialog [name=reason]", "new pump")
-	p.press(kb.Enter)
-	p.await(`dialog().querySelector(".invalid").textContent === "Enter a time to come." && document.activeElement.name === "at"`)
-	p.usable()
-	p.readable()
-	eval[bool](p, `(dialog().querySelector("[name=at]").value = "2126-01-01T08:00", true)`)
+	// What is wrong stands at its field, also what only the server knows.
 	p.expect("status of 422")
-	p.click("dialog button.run")
-	p.await(`dialog().querySelector(".problem").textContent.includes("365 days")`)
-	p.click("dialog [value=tomorrow]")
-	p.click("dialog button.run")
-	p.await(`!dialog() && /^Silenced until .*8:00, by operator: new pump\nAcknowledged /.test(text("tank", ".handled"))`)
-	p.await(`document.querySelector("#silence-list").innerText.includes("Tank until ") && document.title === "Tidewire"`)
+	p.press(kb.Enter)
+	p.await(`dialog() && document.activeElement.name === "of"`)
+	p.press(kb.Tab)
+	p.press(kb.ArrowRight + kb.ArrowRight)
+	p.await(`dialog().querySelector("[value=time]").checked && dialog().querySelector("#until").checkVisibility()`)
+	eval[bool](p, `(dialog().querySelector("#until").value = "2126-01-01T08:00", dialog().querySelector("#reason").focus(), true)`)
+	p.press("new pump" + kb.Enter)
+	p.await(`dialog().querySelector("[data-problem=until]").textContent.includes("365 days") && document.activeElement.id === "until"`)
+	p.readable()
+	eval[bool](p, `(dialog().querySelector("[value=morning]").focus(), true)`)
+	p.press(" " + kb.Enter)
+	p.await(`!dialog() && !` + row + ` && text("tank", ".state") === "silenced" && document.title === "Tidewire" && document.activeElement !== document.body`)
 
 	// Who may only look sees that, and is offered nothing.
-	other.await(`/^Silenced until .*8:00, by operator: new pump/.test(text("tank", ".handled"))`)
-	other.await(`document.querySelector("#silence-list").innerText.includes("by operator: new pump")`)
-	if got := eval[int](other, `[...document.querySelectorAll(".bell, #silence-list button")].filter((n) => n.checkVisibility()).length`); got != 0 {
-		t.Errorf("who may not act is offered %d buttons, want none", got)
+	other.await(`text("tank", ".state") === "silenced" && /Tank\s+until .*06:00: new pump/.test(document.querySelector(".verdict").innerText)`)
+	other.goTo(g.url + "alerts")
+	const list = `document.querySelector("[data-part=silences]").innerText`
+	other.await(list + `.includes("new pump") && ` + list + `.includes("operator")`)
+	if got := eval[[]string](other, `[...document.querySelectorAll("main :is(button, [data-dialog])")].filter((n) => n.checkVisibility()).map((n) => n.innerText)`); len(got) != 0 {
+		t.Errorf("who may not act is offered %q, want nothing", got)
 	}
 	other.fits()
 	other.readable()
 	other.usable()
+	p.goTo(g.url + "alerts")
+	p.await(`connection() === "live" && document.querySelector("[data-key='source/tank'] form button")`)
+	eval[bool](p, `(document.querySelector("[data-key='source/tank'] form button").focus(), true)`)
+	p.press(kb.Enter) // Acknowledge
+	p.await(`!document.querySelector("[data-key='source/tank'] form")`)
 
-	// The list ends the silence. The alert is acknowledged, so that the next that the receiver is told is its end.
-	p.click("#silence-list button")
-	p.await(`!document.querySelector("#silences").checkVisibility() && /^Acknowledged /.test(text("tank", ".handled"))`)
+	// The end of the silence tells nobody, since somebody has acknowledged the alert: the next message is its end.
+	eval[bool](p, `(document.querySelector("[data-part=silences] form button").focus(), true)`)
+	p.press(kb.Enter)
+	for _, p := range []*page{p, other} {
+		p.await(list + `.includes("Nothing is silenced") && document.querySelector("[data-key='source/tank']").innerText.includes("acknowledged by operator")`)
+	}
 	plant.say(`{"level": 30}`)
 	ops.hears(p, "resolved source/tank")
-	other.await(`text("tank", ".handled") === "" && text("tank", ".alert") === "" && text("tank", ".state").trim() === "ok"`)
+	other.await(`!document.querySelector("[data-part=now] [data-key]") && document.querySelector("[data-part=past]").innerText.includes("Tank")`)
+}
 
-	// A job, before it fails.
-	p.click("[data-name=sync] .bell")
-	p.await(`dialog().querySelector("h2").textContent === "Silence Sync" && !dialog().querySelector("[value=acknowledge]").checkVisibility()`)
-	p.click("dialog button.run")
-	p.await(`!dialog() && /^Silenced until .*, by operator$/.test(text("sync", ".handled"))`)
-	p.click("[data-name=sync] button.run")
+// A job is silenced before it fails, then is nobody's concern until that ends, and all alerts are silenced from the page of alerts.
+func TestAJobIsSilenced(t *testing.T) {
+	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
+	g := serve(t, attended(s, plant.url, ops))
+	p := visit(t, g.url+"alerts/silence?of=job/sync", view{})
+	p.await(`[...document.querySelector("[name=of]").selectedOptions].map((n) => n.textContent).join() === "Sync"`)
+	p.click("main button.primary")
+	p.goes(`location.pathname === "/alerts" && document.querySelector("[data-part=silences]").innerText.includes("Sync") && connection() === "live"`)
+	g.post("api/v1/jobs/sync/runs", `{}`)
 	s.Begun().Exit(1)
-	p.await(`text("sync", ".alert").includes("failed") && document.title === "Tidewire"`)
-	p.click("[data-name=sync] .bell")
-	p.await(`dialog().querySelector("[value=end]").checkVisibility() && !dialog().querySelector("button.run").checkVisibility()`)
+	p.await(`document.querySelector("[data-part=now] [data-key='job/sync']").dataset.state === "silenced" && document.title.endsWith("Alerts · Tidewire")`)
 	p.usable()
-	p.click("dialog [value=end]")
-	p.await(`!dialog() && text("sync", ".handled") === "" && document.title === "(1) Tidewire"`)
+	p.click("[data-part=silences] form button")
 	ops.hears(p, "firing job/sync")
-
-	// All alerts, from the card of one.
-	p.click("[data-name=sync] .bell")
-	p.await(`[...dialog().querySelectorAll("[name=of] option")].map((n) => n.textContent).join() === "Sync,All alerts"`)
+	p.await(`document.querySelector("[data-part=now] [data-key='job/sync']").dataset.state !== "silenced"`)
+	p.click(".row-head a[data-dialog]")
+	p.await(`dialog()?.querySelector("[name=of]")`)
 	eval[bool](p, `(dialog().querySelector("[name=of]").value = "all", true)`)
-	p.click("dialog button.run")
-	p.await(`!dialog() && document.querySelector("#silence-list").innerText.includes("All alerts until ") && document.title === "Tidewire"`)
+	p.click("dialog button.primary")
+	p.await(`!dialog() && document.querySelector("[data-part=silences]").innerText.includes("Everything")`)
+	p.await(`document.querySelector("[data-part=now] [data-key='job/sync']").dataset.state === "silenced"`)
 }
 
 // A quiet time of the configuration is a silence that nobody can end.
 func TestAQuietTimeIsOnThePage(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
-	p := open(t, serve(t, attended(s, plant.url, ops)+`
+	p := visit(t, serve(t, attended(s, plant.url, ops)+`
 quiet:
   - {at: "* * * * *", for: 1m, of: all, reason: backup}
   - {at: "* * * * *", for: 1m, of: source/calm, reason: new cable}
-`).url, view{width: 390, height: 844})
-	p.await(`/^Silenced until .*, by the configuration: backup$/.test(text("tank", ".handled"))`)
-	const list = `document.querySelector("#silence-list")`
-	p.await(`/All alerts until .*, by the configuration: backup/.test(` + list + `.innerText) && /Calm until .*, by the configuration: new cable/.test(` + list + `.innerText)`)
-	p.await(`![...` + list + `.querySelectorAll("button")].some((n) => n.checkVisibility())`)
-	p.fits()
+`).url+"alerts", view{width: 390, height: 844})
+	p.await(`document.querySelector("[data-part=now] [data-key='source/tank']").dataset.state === "silenced"`)
+	const list = `document.querySelector("[data-part=silences]")`
+	p.await(`/quiet time\s+Everything\s+backup/.test(` + list + `.innerText) && /quiet time\s+Calm\s+new cable/.test(` + list + `.innerText) && !` + list + `.querySelector("button")`)
+	p.await(`document.querySelector("[data-key='source/tank'] button").innerText.startsWith("Acknowledge")`)
 	p.readable()
-	p.click("[data-name=tank] .bell")
-	p.await(`dialog() && !dialog().querySelector("[value=end]").checkVisibility() && dialog().querySelector("[value=acknowledge]").checkVisibility()`)
 	p.usable()
 }
 
-// A receiver that cannot be told is a banner, until it can.
-func TestAFailedDeliveryIsABanner(t *testing.T) {
+// A receiver that cannot be told is named with the reason, until it can.
+func TestAFailedDeliveryIsOnThePage(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
 	ops.fails.Store(true)
-	p := open(t, serve(t, attended(s, plant.url, ops)).url, view{width: 390, height: 844})
-	p.await(`/^ops: since \d\d:\d\d; 1 message waits: .*503/.test(document.querySelector("#delivery-problem pre").textContent)`)
+	p := visit(t, serve(t, attended(s, plant.url, ops)).url+"alerts", view{width: 390, height: 844})
+	const receiver = `document.querySelector(".receivers li")`
+	p.await(receiver + `.querySelector(".state").dataset.state === "failing" && /503.* since \d\d:\d\d, 1 message waits/.test(` + receiver + `.innerText)`)
 	p.readable()
-	p.fits()
 	ops.fails.Store(false)
-	p.await(`!document.querySelector("#delivery-problem").checkVisibility()`)
 	ops.hears(p, "firing source/tank")
-}
-
-// The page is taken to pictures with everything about alerts on it.
-func TestLookAtAlerts(t *testing.T) {
-	for name, v := range map[string]view{
-		"alerts":        {scheme: "dark", width: 1440, height: 1000},
-		"alerts-light":  {scheme: "light", width: 1440, height: 1000},
-		"alerts-mobile": {scheme: "dark", width: 390, height: 844, scale: 2},
-		"alerts-narrow": {scheme: "light", width: 390, height: 844, scale: 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
-			ops.fails.Store(true)
-			p := open(t, serve(t, attended(s, plant.url, ops)).url, v)
-			p.await(`text("tank", ".alert") && document.querySelector("#delivery-problem").checkVisibility()`)
-			p.click("[data-name=sync] button.run")
-			s.Begun().Exit(1)
-			p.await(`text("sync", ".alert")`)
-			p.click("[data-name=sync] .bell")
-			p.await(`dialog()`)
-			p.fill("dialog [name=reason]", "the disk is full, a new one is on its way")
-			p.click("dialog [value=acknowledge]")
-			p.await(`text("sync", ".handled")`)
-			p.click("[data-name=calm] .bell")
-			p.await(`dialog()`)
-			p.click("dialog button.run")
-			p.await(`text("calm", ".handled")`)
-			p.readable()
-			p.usable()
-			p.fits()
-			eval[bool](p, `(document.activeElement.blur(), scrollTo(0, 0), true)`)
-			p.save(filepath.Join(t.ArtifactDir(), name+".png"))
-			eval[bool](p, `(scrollTo(0, 1e6), true)`)
-			p.save(filepath.Join(t.ArtifactDir(), name+"-end.png"))
-			p.click("[data-name=tank] .bell")
-			p.await(`dialog()`)
-			p.click("dialog [value=custom]")
-			p.readable()
-			p.usable()
-			p.fits()
-			p.save(filepath.Join(t.ArtifactDir(), name+"-dialog.png"))
-		})
-	}
+	p.await(receiver + `.querySelector(".state").dataset.state === "ok" && document.querySelector("[data-key='source/tank']").innerText.includes("ops was told")`)
 }

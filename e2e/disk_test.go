@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,10 +11,10 @@ import (
 func TestThePageSaysThatTheStoreFails(t *testing.T) {
 	dir := t.TempDir()
 	s := serve(t, "store: {dir: '"+dir+"'}\nsources:\n  ticks: {exec: [date, +%N], every: 50ms, parse: text}\n")
-	p := open(t, s.url, view{})
-	p.await(`card("ticks") && card("ticks").querySelector(".state").textContent.trim() === "ok"`)
-	if !eval[bool](p, `document.getElementById("store-problem").hidden`) {
-		t.Error("the banner is there while the store works")
+	p := visit(t, s.url, view{})
+	p.await(connectedTo("ticks") + ` && text("ticks", ".state") === "ok"`)
+	if got := eval[string](p, `band()`); got != "" {
+		t.Errorf("while the store works a band says %q", got)
 	}
 	file := filepath.Join(dir, "tidewire.db")
 	move := func(from, to string) {
@@ -26,10 +27,9 @@ func TestThePageSaysThatTheStoreFails(t *testing.T) {
 	if err := os.WriteFile(file, []byte("another file"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.await(`!document.getElementById("store-problem").hidden &&
-		document.getElementById("store-problem").querySelector("pre").textContent.includes("replaced by another file")`)
-	first := p.text("ticks", ".figure")
-	p.await(`text("ticks", ".figure") !== ` + "`" + first + "`")
+	p.await(`band().includes("State cannot be stored") && band().includes("replaced by another file")`)
+	p.readable()
+	p.await(fmt.Sprintf(`value("ticks") !== %q`, eval[string](p, `value("ticks")`)))
 	move(file+".aside", file)
-	p.await(`document.getElementById("store-problem").hidden`)
+	p.await(`band() === ""`)
 }

@@ -160,7 +160,7 @@ func TestThePageShowsReplicas(t *testing.T) {
 	}
 
 	second.stop()
-	p.await(said + `.includes("Replica plant-2 is gone")`)
+	p.await(announced + `.includes("Replica plant-2 is gone")`)
 	p.await(`document.getElementById("replicas").hidden && ` + whose + `.every((s) => s === "")`)
 
 	third := nats.replica("plant-3")

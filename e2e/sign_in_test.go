@@ -38,8 +38,8 @@ const (
 // signIn writes a token into the form.
 func (p *page) signIn(token string) {
 	p.t.Helper()
-	p.await(`document.querySelector("#sign-in-token").checkVisibility()`)
-	p.fill("#sign-in-token", token)
+	p.await(`document.querySelector("#token, #sign-in-token").checkVisibility()`)
+	p.fill("#token, #sign-in-token", token)
 	p.press("\r")
 }
 

@@ -33,12 +33,16 @@ const truth = new Truth();
 const plant = new Plant({
   source: (name) => dirty(name),
   job(name) {
+    rejudgeJob(plant.jobs.get(name));
     jobs.touch(name);
     events.touch();
     stale.verdict = true;
     engine.wake();
   },
-  listed: () => restructure(),
+  listed() {
+    for (const job of plant.jobs.values()) rejudgeJob(job);
+    restructure();
+  },
   trends: () => sections.touchAll(),
   configured() {},
   reconfigured: () => renew(),
@@ -54,7 +58,7 @@ const events = new Recent(part("#events"));
 
 const stale = { tree: true, verdict: true }; // what is to be computed in the next frame
 const changed = new Set(); // names of sources with a newer snapshot
-const states = new Map(); // what each source was last judged to be, by name
+const states = new Map(), ofJobs = new Map(); // what each source and each job was last judged to be, by name
 let connection = { lost: null };
 let held = null; // what sources were when the page was paused, by name; null: it is not
 let known = null; // the verdict when the connection was lost
@@ -106,6 +110,13 @@ function rejudge(names) {
     sections.touch(name);
     if (before && badge) told(source, before, badge);
   }
+}
+
+/** Judges a job again, and tells people what needs attention. */
+function rejudgeJob(job) {
+  const badge = judgeJob(job), before = ofJobs.get(job.name);
+  ofJobs.set(job.name, badge);
+  if (badge.needs && before && badge !== before && badge.word !== "lost") announcer.say(`${job.title || job.name}: ${badge.word}`);
 }
 
 /** Tells people of a transition. */
