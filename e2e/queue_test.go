@@ -110,7 +110,7 @@ func TestLimitsAndTimesAreShown(t *testing.T) {
 func TestOutputIsFollowed(t *testing.T) {
 	s := scripttest.New(t)
 	p := open(t, serve(t, scan(s)).url, view{})
-	p.click(runReport)
+	p.click("[data-name=report] button.run")
 	work := s.Begun()
 	work.Print("\x1b[32mbegun\x1b[0m")
 	p.await(`card("report").dataset.state === "running" && text("report", ".message") === "begun"`) // nothing moves any more

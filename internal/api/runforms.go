@@ -29,8 +29,12 @@ type formBody struct {
 	InTheWay   string // the run because of which; empty: none
 }
 
-// argPrefix is before the name of an argument in the names of fields.
-const argPrefix = "arg."
+// argPrefix is before the name of an argument in the names of fields. A form with wholeField has a field for each argument: what it
+// does not send is a box that is not checked. One without it begins with the arguments of the run that it names.
+const (
+	argPrefix  = "arg."
+	wholeField = "whole"
+)
 
 // runForm draws the form that starts a job: with the arguments of the run ?like, if that is one of the job.
 func (a *API) runForm(w http.ResponseWriter, r *http.Request) {
@@ -74,18 +78,11 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	if !a.revalidate(w, r, operate, j.Job) { // the body may have taken its time
 		return
 	}
-	given := map[string]any{}
-	for name, values := range r.PostForm {
-		if name, ok := strings.CutPrefix(name, argPrefix); ok {
-			given[name] = values[0]
-		}
-	}
-	for _, arg := range j.Args {
-		if arg.Type == config.ArgBool { // a box that is not checked is not sent
-			_, given[arg.Name] = given[arg.Name]
-		}
-	}
 	like := r.PostForm.Get("like")
+	given, ok := a.givenBy(w, r, j.Job, like)
+	if !ok {
+		return
+	}
 	args, wrong := bound(j.Job, given)
 	if wrong != nil {
 		a.refuseArgs(w, r, j, object, given, like, wrong)
@@ -111,6 +108,27 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 			Like: like, Fields: views.ArgFields(object.Args, shownGiven(j.Job, given), nil), Problem: sentenceOf(refusal.Detail), InTheWay: refusal.Run,
 		})
 	}
+}
+
+// givenBy returns the arguments that a form gives: its fields, and if it has none of some, those of the run like. It reports false
+// after an answer of its own.
+func (a *API) givenBy(w http.ResponseWriter, r *http.Request, j *config.Job, like string) (map[string]any, bool) {
+	start := wire.Start{Like: like, Args: map[string]any{}}
+	for name, values := range r.PostForm {
+		if name, ok := strings.CutPrefix(name, argPrefix); ok {
+			start.Args[name] = values[0]
+		}
+	}
+	if like != "" && !r.PostForm.Has(wholeField) {
+		ok := a.addLike(w, r, j, &start)
+		return start.Args, ok
+	}
+	for _, arg := range j.Args {
+		if arg.Type == config.ArgBool {
+			_, start.Args[arg.Name] = start.Args[arg.Name]
+		}
+	}
+	return start.Args, true
 }
 
 // refuseArgs says what is wrong with the arguments of a form.

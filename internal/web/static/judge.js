@@ -80,7 +80,7 @@ export function jobCause(job) {
     if (reasons[alert.reason]) return reasons[alert.reason];
     if (alert.error) return sentence(alert.error);
   }
-  return sentence(run?.error);
+  return run && run.error !== run.status ? sentence(run.error) : ""; // an error may say no more than the status does
 }
 
 const units = { h: 3_600_000, min: 60_000, m: 60_000, s: 1000, ms: 1 };

@@ -50,6 +50,7 @@ export class Page {
   #tag = ""; #asked = 0; #asking = false; #timer = 0; #dirty = false;
   #seen = new Set(); // keys that the stream has brought
   #truth = new Truth(); #lost = null; // how the connection is, and since when there is none
+  #home = null; // the part in which the focus was, while there is nothing that can have it
   stream;
 
   /**
@@ -131,10 +132,15 @@ export class Page {
     this.#tag = tag;
     this.#on.prepare?.(other);
     document.title = other.title;
+    const focused = document.activeElement, around = focused?.closest("[data-part]");
     for (const part of document.querySelectorAll("[data-part]")) {
       const newer = other.querySelector(`[data-part="${part.dataset.part}"]`);
       if (newer && !part.isEqualNode(newer)) morph(part, newer);
     }
+    // What had the focus is gone, such as Cancel: what can be done instead has it now.
+    if (!focused?.isConnected) this.#home = around;
+    if (document.activeElement !== document.body) this.#home = null;
+    (this.#home?.querySelector(".acts :is(a, button)") ?? this.#home?.querySelector("a, button"))?.focus();
     this.#on.changed?.();
   }
 }

@@ -142,10 +142,18 @@ func jobCause(j wire.JobObject) string {
 			return Sentence(*j.Alert.Error)
 		}
 	}
-	if j.LastRun != nil && j.LastRun.Error != nil {
-		return Sentence(*j.LastRun.Error)
+	if j.LastRun != nil {
+		return Sentence(runError(*j.LastRun))
 	}
 	return ""
+}
+
+// runError is the error of a run, unless that says no more than its status does.
+func runError(r wire.Run) string {
+	if r.Error == nil || *r.Error == string(r.Status) {
+		return ""
+	}
+	return *r.Error
 }
 
 // began is when the state that a source shows began; the zero time if that is not known.

@@ -65,9 +65,9 @@ func (l Look) RunHead(r wire.Run) RunHead {
 		}
 		return h
 	}
-	if r.Error != nil {
-		h.Line = Sentence(Shown(*r.Error, mostValue))
-		if r.Message != "" && r.Message != *r.Error {
+	if text := runError(r); text != "" {
+		h.Line = Sentence(Shown(text, mostValue))
+		if r.Message != "" && r.Message != text {
 			h.Rest = "at: " + Shown(r.Message, mostValue)
 		}
 	}
@@ -237,8 +237,8 @@ func (l Look) RunRows(runs []wire.Run) []RunRow {
 		case row.By == "" || row.By == "anonymous":
 			row.By = "somebody"
 		}
-		if r.Error != nil {
-			row.Text = Sentence(Shown(*r.Error, mostValue))
+		if text := runError(r); text != "" {
+			row.Text = Sentence(Shown(text, mostValue))
 		} else if !r.Status.Ended() {
 			row.Text = Shown(r.Message, mostValue)
 		}

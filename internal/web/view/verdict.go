@@ -156,9 +156,16 @@ func (v *Verdict) finish(fine, sources, jobs int) {
 	if len(v.Parts) > 0 {
 		v.State = v.Parts[0].State
 		v.Rest = strconv.Itoa(fine) + " of " + Plural(sources, "source", "sources") + " ok"
+		if sources == 0 && jobs > 0 {
+			v.Rest = "of " + Plural(jobs, "job", "jobs")
+		}
 		return
 	}
 	v.State, v.Calm = "ok", "All is well"
+	if sources == 0 && jobs > 0 {
+		v.Rest = Plural(jobs, "job", "jobs") + ", none failed"
+		return
+	}
 	v.Rest = Plural(sources, "source", "sources") + " ok, " + Plural(jobs, "job", "jobs") + ", none failed"
 	if fine < sources {
 		v.Rest = strconv.Itoa(fine) + " of " + v.Rest
