@@ -109,6 +109,7 @@ export function takeChart(figure) {
   const chart = { figure, area, readout, view: { points: [] }, at: null, history: null };
   area.tabIndex = 0;
   area.setAttribute("role", "slider");
+  area.setAttribute("aria-label", figure.getAttribute("aria-label")); // until there are numbers
   area.addEventListener("pointermove", (event) => point(chart, event));
   area.addEventListener("pointerdown", (event) => point(chart, event));
   area.addEventListener("pointerleave", () => move(chart, null));

@@ -1,6 +1,6 @@
 // What is said of a source and of a job in one word. Package view has the same in Go, and a test compares them.
 
-import { lasted, sentence, spoken, until } from "./words.js";
+import { lasted, sentence, spoken, unclear, until } from "./words.js";
 
 // word, rank (smaller is worse), and whether it needs attention, by state.
 const badge = (state, word, rank, needs = false) => Object.freeze({ state, word, rank, needs });
@@ -66,7 +66,7 @@ export function cause(source, now) {
       return alert.if ? `${spoken(alert.if)}, ${soon}` : sentence(soon);
     }
     case "unknown":
-      return alert.error ? `Cannot be judged: ${alert.error}` : "Cannot be judged";
+      return alert.error ? `Cannot be judged: ${unclear(alert.error)}` : "Cannot be judged";
   }
   return sentence(source.cause);
 }
@@ -78,7 +78,7 @@ export function jobCause(job) {
   const { alert, last_run: run } = job;
   if (["alert", "acknowledged", "silenced"].includes(judgeJob(job).state)) {
     if (reasons[alert.reason]) return reasons[alert.reason];
-    if (alert.error) return sentence(alert.error);
+    if (alert.error) return sentence(unclear(alert.error));
   }
   return run && run.error !== run.status ? sentence(run.error) : ""; // an error may say no more than the status does
 }

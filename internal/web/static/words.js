@@ -144,9 +144,14 @@ export function sentence(text) {
   return text ? text[0].toUpperCase() + text.slice(1) : "";
 }
 
-/** A condition as people read it: its fields without their points. */
+/** A condition as people read it: its fields without their points, and the value by that name. */
 export function spoken(condition) {
-  return condition.replace(/\.([\p{L}_])/gu, "$1");
+  return condition.replace(/(^|[\s(|,])\.($|[\s()|,[<>=!+*/%-])/g, "$1value$2").replace(/(^|[^\p{L}\p{N}_)\]"?.])\.([\p{L}_])/gu, "$1$2");
+}
+
+/** Why an alert cannot be judged, without the names of what has judged it. */
+export function unclear(text) {
+  return text.replace(/^alert: /, "").replace(/^jq: /, "");
 }
 
 /** How many characters people see: a pair of surrogates is one. */

@@ -167,7 +167,7 @@ func (l Look) why(a wire.AlertObject) string {
 	}
 	switch text := reasons[a.Reason]; {
 	case a.State == wire.AlertUnknown && a.Error != nil:
-		return "Cannot be judged: " + Shown(*a.Error, 300)
+		return "Cannot be judged: " + Shown(Unclear(*a.Error), 300)
 	case text != "":
 		parts = append(parts, text)
 	case a.About != "" && a.If != "":

@@ -76,7 +76,9 @@ func TestWhyAnAlertFires(t *testing.T) {
 		{func(a *wire.AlertObject) { a.If, a.For, a.About = ".level > 90", wire.Span(time.Minute), "93.4" }, "level > 90 for 60 s · now 93.4"},
 		{func(a *wire.AlertObject) { a.About = "connection refused" }, "Connection refused"},
 		{func(a *wire.AlertObject) { a.Reason = wire.ReasonMissed }, "A run of its timetable did not begin"},
-		{func(a *wire.AlertObject) { a.State, a.Error = wire.AlertUnknown, new("null has no limit") }, "Cannot be judged: null has no limit"},
+		{func(a *wire.AlertObject) {
+			a.State, a.Error = wire.AlertUnknown, new("alert: jq: .level: expected an object")
+		}, "Cannot be judged: .level: expected an object"},
 		{func(a *wire.AlertObject) { a.About = "a\u202eb\x1b[31m" }, "Ab[31m"},
 		{func(*wire.AlertObject) {}, ""},
 	} {

@@ -122,7 +122,7 @@ func (l Look) Cause(s wire.Source) string {
 		if a.Error == nil {
 			return "Cannot be judged"
 		}
-		return "Cannot be judged: " + *a.Error
+		return "Cannot be judged: " + Unclear(*a.Error)
 	}
 	return Sentence(s.Cause)
 }
@@ -139,7 +139,7 @@ func jobCause(j wire.JobObject) string {
 			return text
 		}
 		if j.Alert.Error != nil {
-			return Sentence(*j.Alert.Error)
+			return Sentence(Unclear(*j.Alert.Error))
 		}
 	}
 	if j.LastRun != nil {
@@ -193,11 +193,20 @@ func (l Look) Next(s wire.Source) string {
 	return "next in " + l.Until(*s.NextAt)
 }
 
-// fieldPoint is the point of a field in an expression, and not the point of a number.
-var fieldPoint = regexp.MustCompile(`\.([\pL_])`)
+var (
+	fieldPoint = regexp.MustCompile(`(^|[^\pL\pN_)\]"?.])\.([\pL_])`)       // of a field of the value, and not of one in a field
+	wholePoint = regexp.MustCompile(`(^|[\s(|,])\.($|[\s()|,\[<>=!+*/%-])`) // the value itself
+)
 
-// Spoken is a condition as people read it: its fields without points.
-func Spoken(condition string) string { return fieldPoint.ReplaceAllString(condition, "$1") }
+// Spoken is a condition as people read it: its fields without their points, and the value by that name.
+func Spoken(condition string) string {
+	return fieldPoint.ReplaceAllString(wholePoint.ReplaceAllString(condition, "${1}value$2"), "$1$2")
+}
+
+// Unclear is why an alert cannot be judged, without the names of what has judged it.
+func Unclear(text string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(text, "alert: "), "jq: ")
+}
 
 // Sentence begins with a capital.
 func Sentence(text string) string {

@@ -237,7 +237,7 @@ func (l Look) alert(f AlertFacts) []Field {
 	}
 	facts = append(facts, Field{"Now", now})
 	if a.Error != nil {
-		facts = append(facts, Field{"Why", Shown(*a.Error, 300)})
+		facts = append(facts, Field{"Why", Shown(Unclear(*a.Error), 300)})
 	}
 	if s := a.Silenced; s != nil {
 		facts = append(facts, Field{"Silenced", "until " + l.Clock(s.Until) + by(s.By, s.Reason)})

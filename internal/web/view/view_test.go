@@ -110,6 +110,17 @@ func TestHostileValuesAreShort(t *testing.T) {
 	}
 }
 
+func TestSpokenConditions(t *testing.T) {
+	for condition, want := range map[string]string{
+		".level > 90": "level > 90", ". > 90": "value > 90", ".>0.5": "value>0.5", ".[0] == 1.5": "value[0] == 1.5", "length(.) > 3 and (. | length) < .9": "length(value) > 3 and (value | length) < .9",
+		".a.b < 1": "a.b < 1", "-.a+.b[0].c": "-a+b[0].c", "any(.[]; .ok)": "any(value[]; ok)", "": "",
+	} {
+		if got := view.Spoken(condition); got != want {
+			t.Errorf("%q is spoken as %q, want %q", condition, got, want)
+		}
+	}
+}
+
 func TestTimesInWords(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
