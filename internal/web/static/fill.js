@@ -4,6 +4,7 @@
 //
 //	<span data-text="age">                         its text is view.age; without one it is empty
 //	<a data-attr="href:href title:exact">          its attributes; false, null, "" and what is missing remove one, true makes it empty
+//	<b data-attr="aria-disabled:blocked">          is "true", if view.blocked says why
 //	<p data-attr="hidden:!more">                   "!" says the opposite
 //	<ul data-list="fields" data-item="field">      its children are copies of <template id="field">, one for each of view.fields
 //
@@ -56,7 +57,7 @@ function at(view, path) {
 
 function show(slot, value) {
   const { node, name } = slot;
-  const is = name ? attribute(value) : String(value ?? "");
+  const is = name ? attribute(name === "aria-disabled" ? value && "true" : value) : String(value ?? "");
   if (is === slot.last) return;
   slot.last = is;
   if (!name) write(node, is);

@@ -3,6 +3,7 @@
 //	<form method="post" data-form>             is sent by a request; the answer says where the result is seen, or what is wrong
 //	<a href="jobs/scan/run" data-dialog>       opens what has data-fragment on that page as a dialog
 //	<form class="act">                         is either of them, by its method
+//	<form data-form data-stay>                 stays on the page that it is on, which shows the result
 //	<p data-problem="arg.subnet" hidden>       says what is wrong with the field of that name
 //
 // Without a script all of them are forms and links.
@@ -68,7 +69,7 @@ async function send(form, submitter, page) {
       const to = new URL(said.location ?? "", location.href);
       form.closest("dialog")?.close();
       const here = to.pathname === location.pathname && to.search === location.search;
-      if (here) page?.renew?.();
+      if (here || form.dataset.stay !== undefined) page?.renew?.();
       else if (!page?.stays) location.assign(to);
     } else if (answer.status === 401) askToSignIn(() => page?.renew?.());
     else tell(form, said.detail ? said : { detail: answer.statusText }, () => send(form, submitter, page));

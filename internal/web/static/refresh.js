@@ -140,7 +140,12 @@ export class Page {
     // What had the focus is gone, such as Cancel: what can be done instead has it now.
     if (!focused?.isConnected) this.#home = around;
     if (document.activeElement !== document.body) this.#home = null;
-    (this.#home?.querySelector(".acts :is(a, button)") ?? this.#home?.querySelector("a, button"))?.focus();
+    if (this.#home) {
+      const main = document.getElementById("main");
+      main.tabIndex = -1;
+      const to = this.#home.querySelector(".acts :is(a, button)") ?? this.#home.querySelector("a, button");
+      (to ?? (this.#home.querySelector(".acts") ? null : main))?.focus();
+    }
     this.#on.changed?.();
   }
 }

@@ -190,15 +190,16 @@ function needOfJob(job, now) {
   const view = jobRow(job, now), { state, word } = view, at = jobBegan(job, judgeJob(job));
   return {
     key: view.key, state, word, href: view.href, title: view.title, section: view.section, value: "", unit: "",
-    cause: jobCause(job), since: at ? lasted(now - at) : "", ...attended(state, at, job.alert, now), ...again(job, view.key),
+    cause: jobCause(job), since: at ? lasted(now - at) : "", ...attended(state, at, job.alert, now), ...again(job, view.key, now),
   };
 }
 
-function again({ name, allowed, last_run: run, confirm, args }, key) {
+function again(job, key, now) {
+  const { name, allowed, last_run: run, confirm, args } = job;
   if (!allowed) return noAct;
   if (!run || !judgeRun(run).needs) return silence(key);
   const asks = confirm || Object.values(args ?? {}).some((arg) => arg.secret); // what is secret is not kept
-  return { ...noAct, act: "Run again", do: `jobs/${name}/run`, method: asks ? "get" : "post", field: "like", with: run.id };
+  return { ...noAct, act: "Run again", do: `jobs/${name}/run`, method: asks ? "get" : "post", field: "like", with: run.id, blocked: start(job, now).blocked };
 }
 
 /** When the state that a job shows began, in ms; 0 if that is not known. */
@@ -259,14 +260,22 @@ export function jobRow(job, now) {
   if (!view.bad) view.line = shown(run.message, 200);
   if (run.status === "running" || run.status === "cancelling") {
     [view.busy, view.percent] = [true, run.percent];
-    if (job.allowed) Object.assign(view, noAct, { act: "Cancel", do: `runs/${run.id}/cancel`, method: "post" });
+    Object.assign(view, cancel(job, run));
     if (run.started_at) view.elapsed = lasted(now - Date.parse(run.started_at));
     if (typeof run.eta === "number") view.elapsed += `, about ${lasted(run.eta * 1000)} left`;
+  } else if (run.status === "queued") {
+    Object.assign(view, cancel(job, run));
+    if (run.position > 0) view.line = `Waits for the end of ${plural(run.position, "run", "runs")}`;
   } else if (run.finished_at) {
     const end = Date.parse(run.finished_at);
     view.when = clock(end, now) + (run.started_at ? `, took ${lasted(end - Date.parse(run.started_at))}` : "");
   }
   return view;
+}
+
+/** The button that ends a run. */
+function cancel({ allowed }, run) {
+  return allowed ? { ...noAct, act: "Cancel", do: `runs/${run.id}/cancel`, method: "post" } : noAct;
 }
 
 /** The button that starts a run. */

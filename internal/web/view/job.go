@@ -49,9 +49,7 @@ func (l Look) JobRow(j wire.JobObject) JobRow {
 	switch run.Status {
 	case progress.StatusRunning, progress.StatusCancelling:
 		r.Busy, r.Percent = true, run.Percent
-		if j.Allowed {
-			r.Act = Act{Act: "Cancel", Do: "runs/" + run.ID + "/cancel", Method: "post"}
-		}
+		r.Act = cancel(j)
 		if run.StartedAt != nil {
 			r.Elapsed = l.Since(*run.StartedAt)
 		}
@@ -59,6 +57,10 @@ func (l Look) JobRow(j wire.JobObject) JobRow {
 			r.Elapsed += ", about " + Lasted(time.Duration(*run.ETA*float64(time.Second))) + " left"
 		}
 	case progress.StatusQueued:
+		r.Act = cancel(j)
+		if run.Position > 0 {
+			r.Line = waitsFor(*run)
+		}
 	default:
 		r.When = l.ended(j)
 	}
@@ -80,6 +82,17 @@ func (l Look) start(j wire.JobObject) Act {
 	}
 	return a
 }
+
+// cancel is the button that ends the newest run of a job.
+func cancel(j wire.JobObject) Act {
+	if !j.Allowed {
+		return Act{}
+	}
+	return Act{Act: "Cancel", Do: "runs/" + j.LastRun.ID + "/cancel", Method: "post"}
+}
+
+// waitsFor says what a queued run waits for.
+func waitsFor(r wire.Run) string { return "Waits for the end of " + Plural(r.Position, "run", "runs") }
 
 // ended says when the newest run of a job ended, and how long it took.
 func (l Look) ended(j wire.JobObject) string {

@@ -51,7 +51,7 @@ func (l Look) RunHead(r wire.Run) RunHead {
 	case r.Status == "queued":
 		h.Busy, h.At, h.When = true, &r.CreatedAt, l.Clock(r.CreatedAt)
 		if r.Position > 0 {
-			h.Line = "Waits for the end of " + Plural(r.Position, "run", "runs")
+			h.Line = waitsFor(r)
 		}
 		return h
 	case !r.Status.Ended():

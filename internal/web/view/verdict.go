@@ -224,7 +224,7 @@ func (l Look) needOfJob(j wire.JobObject) Need {
 	switch {
 	case !j.Allowed:
 	case j.LastRun != nil && JudgeRun(j.LastRun.Status, j.LastRun.Warned).Needs:
-		n.Act = Act{Act: "Run again", Do: "jobs/" + j.Name + "/run", Method: "post", Field: "like", With: j.LastRun.ID}
+		n.Act = Act{Act: "Run again", Do: "jobs/" + j.Name + "/run", Method: "post", Field: "like", With: j.LastRun.ID, Blocked: l.start(j).Blocked}
 		if j.Confirm != "" || slices.ContainsFunc(j.Args, func(a wire.Arg) bool { return a.Secret }) { // what is secret is not kept
 			n.Act.Method = "get"
 		}
