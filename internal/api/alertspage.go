@@ -178,7 +178,7 @@ func (a *API) choicesFor(r *http.Request, of string) []choices {
 
 // postSilence makes a silence by the form. If that is not valid, the form is drawn again and says why.
 func (a *API) postSilence(w http.ResponseWriter, r *http.Request) {
-	if !readForm(w, r) || !a.mayActOn(w, r, r.PostForm.Get("of")) {
+	if !readForm(w, r) || !a.mayActByForm(w, r, r.PostForm.Get("of")) {
 		return
 	}
 	now := a.deps.Clock.Wall()
@@ -222,6 +222,15 @@ func (a *API) postSilence(w http.ResponseWriter, r *http.Request) {
 	a.drawSilenceForm(w, r, http.StatusUnprocessableEntity, form)
 }
 
+// mayActByForm reports whether the caller may silence and acknowledge the alerts of a key, and refuses the form otherwise.
+func (a *API) mayActByForm(w http.ResponseWriter, r *http.Request, of string) bool {
+	may := a.mayAct(r, of)
+	if !may {
+		a.refusePage(w, r)
+	}
+	return may
+}
+
 // nextMorning is when the next morning begins.
 func nextMorning(now time.Time) time.Time {
 	year, month, day := now.Date()
@@ -234,7 +243,7 @@ func nextMorning(now time.Time) time.Time {
 
 // postAcknowledge acknowledges an alert by a form.
 func (a *API) postAcknowledge(w http.ResponseWriter, r *http.Request) {
-	if !readForm(w, r) || !a.mayActOn(w, r, r.PostForm.Get("of")) {
+	if !readForm(w, r) || !a.mayActByForm(w, r, r.PostForm.Get("of")) {
 		return
 	}
 	of := r.PostForm.Get("of")
@@ -276,7 +285,7 @@ func (a *API) postUnsilence(w http.ResponseWriter, r *http.Request) {
 	if i >= 0 {
 		of = all[i].Of
 	}
-	if !a.mayActOn(w, r, of) {
+	if !a.mayActByForm(w, r, of) {
 		return
 	}
 	if i < 0 {

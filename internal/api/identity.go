@@ -78,12 +78,16 @@ func (a *API) jobOf(r *http.Request) *config.Job {
 func (a *API) refuse(w http.ResponseWriter, r *http.Request) {
 	user := userOf(r)
 	if user.Identified() {
-		a.recordMetered(r, "denied", user.ID, slog.String("method", r.Method), slog.String("path", r.URL.Path))
+		a.recordDenied(r, user)
 		fail(w, r, http.StatusForbidden, fmt.Sprintf("%s may not do that", user.Name))
 		return
 	}
 	c, _ := r.Context().Value(callerKey{}).(caller)
 	a.failSignIn(w, r, c.err)
+}
+
+func (a *API) recordDenied(r *http.Request, user *access.User) {
+	a.recordMetered(r, "denied", user.ID, slog.String("method", r.Method), slog.String("path", r.URL.Path))
 }
 
 // failSignIn answers with the reason why a caller is not known, which reveals nothing about the token.

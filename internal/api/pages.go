@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -55,16 +56,22 @@ func here(r *http.Request) string {
 	return address
 }
 
-// refusePage answers a request for a page that its user may not see: somebody who is not known can sign in there.
+// refusePage answers a request for a page that its user may not see, or a form that they may not send: somebody who is not known can
+// sign in there, and returns to the page of the form.
 func (a *API) refusePage(w http.ResponseWriter, r *http.Request) {
 	if wantsJSON(r) {
 		a.refuse(w, r)
 		return
 	}
+	back, what := here(r), "see this"
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		back, what = path.Dir(r.URL.EscapedPath()), "do that"
+	}
 	if user := userOf(r); user.Identified() {
+		a.recordDenied(r, user)
 		a.message(w, r, http.StatusForbidden, web.Notice{
 			Title: "You have no access",
-			Text:  "You are signed in as " + user.Name + ", who may not see this. The administrator of this gateway can change that.",
+			Text:  "You are signed in as " + user.Name + ", who may not " + what + ". The administrator of this gateway can change that.",
 		})
 		return
 	}
@@ -75,7 +82,7 @@ func (a *API) refusePage(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("WWW-Authenticate", `Bearer realm="tidewire"`)
-	a.drawSignIn(w, r, http.StatusUnauthorized, here(r), "")
+	a.drawSignIn(w, r, http.StatusUnauthorized, back, "")
 }
 
 // A signInBody is what the template sign-in shows.

@@ -158,7 +158,7 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 			if got := head.Get("WWW-Authenticate"); (got != "") != (status == 401) {
 				t.Errorf("%s by %s = %d with WWW-Authenticate %q, want it with 401 alone", pattern, caller, status, got)
 			}
-			for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+			for name, value := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"} {
 				if got := head.Get(name); got != value {
 					t.Errorf("%s: %s %q, want %q", pattern, name, got, value)
 				}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -201,4 +202,31 @@ func crawl(t *testing.T, s *server, first string) map[string]bool {
 	}
 	open("", first)
 	return pages
+}
+
+// A form that its sender may not send is answered with a page: nobody can sign in there, and returns to where the form was.
+func TestFormsThatAreRefusedAreAnsweredWithPages(t *testing.T) {
+	for _, nobody := range []config.Role{config.RoleNone, config.RoleViewer} {
+		cfg := guardedConfig(t, nobody)
+		cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+		s := startConfig(t, cfg)
+		back := map[string]string{
+			"/sources/a/refresh": "/sources/a", "/jobs/scan/run": "/jobs/scan", "/alerts/silence": "/alerts", "/alerts/acknowledge": "/alerts", "/alerts/unsilence": "/alerts",
+		}
+		form := []string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html,*/*;q=0.8"}
+		for path, to := range back {
+			status, head, body := s.do("POST", path, "of=source/a&for=1h", form...)
+			if status != 401 || !contains(head.Get("Content-Type"), "text/html") || !contains(body, `name="return" value="`+to+`"`) {
+				t.Errorf("POST %s by nobody = %d %s\n%s\nwant a page to sign in that returns to %s", path, status, head.Get("Content-Type"), body, to)
+			}
+			status, head, body = s.do("POST", path, "of=source/a&for=1h", append(form, bearer("viewer")...)...)
+			if status != 403 || !contains(head.Get("Content-Type"), "text/html") || !contains(body, "who may not do that") {
+				t.Errorf("POST %s by a viewer = %d %s\n%s\nwant a page that says no", path, status, head.Get("Content-Type"), body)
+			}
+		}
+		s.stop()
+		if lines := auditLines(t, cfg.Audit); len(lines) != len(back) || lines[0]["action"] != "denied" || lines[0]["method"] != "POST" {
+			t.Errorf("audited %v, want each form that was denied", lines)
+		}
+	}
 }

@@ -84,8 +84,8 @@ func Handler() http.Handler {
 func harden(h http.Header) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY") // for browsers older than frame-ancestors
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")        // for browsers older than frame-ancestors
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send forms with Origin: null
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 }
 

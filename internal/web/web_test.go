@@ -171,7 +171,7 @@ func TestSecurityHeaders(t *testing.T) {
 			"require-trusted-types-for 'script'; trusted-types 'none'",
 		"X-Content-Type-Options":     "nosniff",
 		"X-Frame-Options":            "DENY",
-		"Referrer-Policy":            "no-referrer",
+		"Referrer-Policy":            "same-origin",
 		"Cross-Origin-Opener-Policy": "same-origin",
 	}
 	targets := []string{"/old", "/tidewire.js", "/missing", "/static/missing.js"}
