@@ -5,5 +5,5 @@ import { Page } from "./refresh.js";
 import { localise, tick } from "./times.js";
 
 localise(document);
-forms(document.body.dataset.follow === undefined ? null : new Page({ prepare: localise }));
+if (document.body.dataset.follow !== undefined) forms(new Page({ prepare: localise })); // the form by itself is sent as without a script
 setInterval(() => document.hidden || tick(document), 1000);
