@@ -53,6 +53,7 @@ func newPageOf(t *testing.T, set fixture.Set) *pageOf {
 		}
 		return map[string]any{"until": time.Now(), "trends": trends}
 	})
+	s.answer(mux, "/api/v1/me", func() any { return set.Me })
 	mux.HandleFunc("/api/v1/stream", s.stream)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)

@@ -77,7 +77,7 @@ async function read(response) {
 }
 
 /** An answer that is not from the gateway but from a proxy that asks people to sign in again. */
-function foreign(status) {
+export function foreign(status) {
   const problem = new Problem(status, { detail: "The session at the proxy in front of this page has ended. Reload the page to sign in again." });
   problem.foreign = true;
   return problem;
@@ -87,7 +87,7 @@ function foreign(status) {
  * Whether the gateway gave an answer. It never redirects a request of the page, and never
  * answers it with a page; whatever it refuses, it calls a problem.
  */
-function ours(response) {
+export function ours(response) {
   const type = response.headers.get("Content-Type") ?? "";
   if (response.type === "opaqueredirect" || type.startsWith("text/html")) return false;
   return ![401, 403].includes(response.status) || type.startsWith("application/problem+json");

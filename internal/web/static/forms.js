@@ -8,6 +8,7 @@
 //
 // Without a script all of them are forms and links.
 
+import { foreign, ours } from "./api.js";
 import { busy } from "./busy.js";
 import { documentOf, fragmentOf, showDialog } from "./document.js";
 import { askToSignIn } from "./sign-in.js";
@@ -63,9 +64,10 @@ async function send(form, submitter, page) {
   form.dataset.sending = "";
   const body = new URLSearchParams(new FormData(form, submitter));
   try {
-    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json", "Idempotency-Key": form.dataset.sendKey ??= newKey() } });
+    const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", headers: { Accept: "application/json", "Idempotency-Key": form.dataset.sendKey ??= newKey() } });
     const said = await answer.json().catch(() => ({}));
-    if (answer.ok) {
+    if (!ours(answer)) tell(form, { detail: foreign(answer.status).message });
+    else if (answer.ok) {
       const to = new URL(said.location ?? "", location.href);
       form.closest("dialog")?.close();
       const here = to.pathname === location.pathname && to.search === location.search;

@@ -14,6 +14,7 @@ import { forms } from "./forms.js";
 import { JobList } from "./job-list.js";
 import { parse } from "./json.js";
 import { judge, judgeJob } from "./judge.js";
+import { lost } from "./lost.js";
 import { notice } from "./notices.js";
 import { Plant } from "./plant.js";
 import { Recent } from "./recent.js";
@@ -22,7 +23,7 @@ import { signedOut } from "./sign-in.js";
 import { subscribe } from "./tidewire.js";
 import { judged, Truth } from "./truth.js";
 import { sections as tree, verdict } from "./view.js";
-import { lasted, plural, seconds } from "./words.js";
+import { plural, seconds } from "./words.js";
 
 const part = (selector) => document.querySelector(selector);
 const ui = { verdict: part(".verdict"), tools: part(".tools"), search: part(".bar .search"), connection: part(".connection"), pause: part("#pause"), none: part("#none") };
@@ -182,11 +183,7 @@ function look() {
     sections.touchAll();
     rejudge(plant.sources.keys());
   }
-  const { lost, again } = connection;
-  band("lost", lost === null ? null : {
-    state: "lost", text: `No connection since ${seconds(lost)}`, act: "Try now",
-    more: `What you see is ${lasted(Date.now() - lost)} old.${again > 0 ? ` Trying again in ${lasted(again)}.` : ""}`,
-  }, () => stream.renew());
+  lost(connection.lost, connection.again, () => stream.renew());
   if (held) band("paused", paused(), () => pause(false));
 }
 

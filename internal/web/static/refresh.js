@@ -5,13 +5,12 @@
 //	<header data-part="head">                  is changed; what is outside of parts stays as it was drawn
 //	<svg data-own ...>                         belongs to a module: its attributes change, its children do not
 
-import { band } from "./band.js";
 import { documentOf } from "./document.js";
+import { lost as say } from "./lost.js";
 import { notice } from "./notices.js";
 import { signedOut } from "./sign-in.js";
 import { subscribe } from "./tidewire.js";
 import { Truth } from "./truth.js";
-import { lasted, seconds } from "./words.js";
 
 const PACE = 2_000; // ms between two requests
 const root = document.documentElement.dataset.root;
@@ -82,12 +81,7 @@ export class Page {
     }
     if (this.#lost !== null && lost === null) this.renew(); // it may have missed something
     this.#lost = lost;
-    if (document.getElementById("band")) {
-      band("lost", lost === null ? null : {
-        state: "lost", text: `No connection since ${seconds(lost)}`, act: "Try now",
-        more: `What you see is ${lasted(Date.now() - lost)} old.${again > 0 ? ` Trying again in ${lasted(again)}.` : ""}`,
-      }, () => this.stream.renew());
-    }
+    if (document.getElementById("band")) say(lost, again, () => this.stream.renew());
   }
 
   #take(snapshot) {
