@@ -151,13 +151,24 @@ func (s *server) request(method, path, body string, header http.Header) string {
 // until waits until the state at a path below api/v1/ has a text in it.
 func (s *server) until(path, text string) {
 	s.t.Helper()
+	s.untilAs("", path, text)
+}
+
+// untilAs is until for the bearer of a token; "" has none.
+func (s *server) untilAs(token, path, text string) {
+	s.t.Helper()
 	limit := time.Now().Add(patience)
-	is := s.get("api/v1/" + path)
+	header := http.Header{}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+	is := s.request(http.MethodGet, "api/v1/"+path, "", header)
 	for !strings.Contains(is, text) {
 		if time.Now().After(limit) {
 			s.t.Fatalf("%s is %s, want %s in it", path, is, text)
 		}
-		header := http.Header{"If-None-Match": {s.tag}, "Prefer": {"wait=10"}}
+		header.Set("If-None-Match", s.tag)
+		header.Set("Prefer", "wait=10")
 		if changed := s.request(http.MethodGet, "api/v1/"+path, "", header); changed != "" {
 			is = changed
 		}
