@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -70,10 +71,11 @@ func (m *JobMonitor) Ended(run wire.Run) {
 
 // whyOf is why a run did not succeed, and the last that it said: an exit status alone tells people nothing.
 func whyOf(run wire.Run) *string {
-	if run.Error == nil || run.Message == "" || strings.Contains(*run.Error, run.Message) {
+	said := text.Cut(run.Said(), 200)
+	if run.Error == nil || said == "" || strings.Contains(*run.Error, said) {
 		return run.Error
 	}
-	return new(*run.Error + ": " + run.Message)
+	return new(*run.Error + ": " + said)
 }
 
 // Slow tells that a run has been at work for slow_after.

@@ -80,6 +80,7 @@ func TestWhatTheListSays(t *testing.T) {
 		for i, tt := range []struct{ failure, last, want string }{
 			{"exit status 3", "no space left on /mnt", "exit status 3: no space left on /mnt"},
 			{"exit status 3", "", "exit status 3"},
+			{"exit status 1", "copying 4 of 8\n", "exit status 1: copying 4 of 8"},
 			{"no answer: 503 is busy", "503 is busy", "no answer: 503 is busy"},
 		} {
 			if got := ends(fmt.Sprint(i), tt.failure, tt.last); got != tt.want {

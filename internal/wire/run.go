@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/sse/progress"
@@ -44,6 +45,15 @@ type Run struct {
 	Output      string          `json:"output"`            // the end of what it printed, once it is over
 	OutputBytes int64           `json:"output_bytes"`      // how much that was in all, once it is over
 	Replica     string          `json:"replica,omitempty"` // the name of the one that runs it, or did; empty: no others share the store
+}
+
+// Said is the last line that the run has printed, or else what it reported last; empty: nothing is known.
+func (r Run) Said() string {
+	printed := strings.TrimSpace(r.Output)
+	if line := strings.TrimSpace(printed[strings.LastIndexByte(printed, '\n')+1:]); line != "" {
+		return line
+	}
+	return r.Message
 }
 
 // A Stage is a part of a run.

@@ -1,6 +1,6 @@
 // What is said of a source and of a job in one word. Package view has the same in Go, and a test compares them.
 
-import { lasted, sentence, spoken, unclear, until } from "./words.js";
+import { lasted, sentence, shown, spoken, unclear, until } from "./words.js";
 
 // word, rank (smaller is worse), and whether it needs attention, by state.
 const badge = (state, word, rank, needs = false) => Object.freeze({ state, word, rank, needs });
@@ -71,7 +71,10 @@ export function cause(source, now) {
   return sentence(source.cause);
 }
 
-const reasons = { missed: "A run of its timetable did not begin", slow: "Takes longer than it should" };
+const reasons = {
+  missed: "A run of its timetable did not begin", slow: "Takes longer than it should",
+  failed: "A run has failed", timed_out: "A run has timed out", lost: "A run was lost",
+};
 
 /** Why a job is in the state that it shows. */
 export function jobCause(job) {
@@ -80,7 +83,17 @@ export function jobCause(job) {
     if (reasons[alert.reason]) return reasons[alert.reason];
     if (alert.error) return sentence(unclear(alert.error));
   }
-  return run && run.error !== run.status ? sentence(run.error) : ""; // an error may say no more than the status does
+  return run ? why(run) : "";
+}
+
+/**
+ * Why a run did not succeed, with the last that it said if it failed: an exit status alone tells people nothing. An error may say no more
+ * than the status does.
+ */
+function why({ status, error: all, output, message }) {
+  const error = all && all !== status ? all : "";
+  const said = shown((output ?? "").trim().split("\n").at(-1).trim() || message || "", 200);
+  return status !== "failed" || !error || !said || error.includes(said) ? sentence(error) : `${sentence(error)}: ${said}`;
 }
 
 const units = { h: 3_600_000, min: 60_000, m: 60_000, s: 1000, ms: 1 };

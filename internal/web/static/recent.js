@@ -3,11 +3,13 @@
 import * as clock from "./clock.js";
 import { blank, fill } from "./fill.js";
 import { judgeRun } from "./judge.js";
-import { clock as timeOfDay, lasted, shown } from "./words.js";
+import { clock as timeOfDay, elapsed, shown, took } from "./words.js";
 
 const PAUSE = 5_000; // ms between two requests
 const MOST = 8; // that are shown
 const kinds = "state,alert,run,reload,start,store,replica";
+
+const asked = /^(\w+: )?[A-Z]+ https?:\/\/\S+: /; // what was requested, before why that failed
 
 /** What a silence is of, for people. */
 function what(of = "") {
@@ -19,9 +21,9 @@ function what(of = "") {
 export function recent(event, now) {
   const { id, kind, source, job, run, title = "", data } = event, at = Date.parse(event.time);
   const href = source ? `sources/${source}` : job ? `jobs/${job}` : "";
-  const view = { key: `event/${id}`, state: "waiting", href, title: shown(title, 120), text: shown(event.text, 200), time: event.time, ago: lasted(now - at), clock: timeOfDay(at, now) };
+  const view = { key: `event/${id}`, state: "waiting", href, title: shown(title, 120), text: shown(event.text, 200), time: event.time, ago: elapsed(at, now), clock: timeOfDay(at, now) };
   switch (kind) {
-    case "state": return { ...view, state: data.state };
+    case "state": return { ...view, state: data.state, text: shown((event.text ?? "").replace(asked, "$1"), 200) };
     case "alert": {
       const state = { firing: "alert", resolved: "ok", unsilenced: "alert" }[data.state] ?? data.state;
       const text = data.state === "unsilenced" ? "no longer silenced"
@@ -31,7 +33,10 @@ export function recent(event, now) {
     }
     case "run":
       if (data.status === "queued" || data.status === "cancelling") return null; // its end is the news
-      return { ...view, state: judgeRun(data).state, href: run ? `runs/${run}` : href };
+      return {
+        ...view, state: judgeRun(data).state, href: run ? `runs/${run}` : href,
+        text: data.seconds > 0 ? view.text.replace(/ after .*/s, "") + ` after ${took(data.seconds * 1000)}` : view.text,
+      };
     case "reload": return { ...view, title: "Configuration", state: event.text.startsWith("refused") ? "failing" : view.state };
     case "start": return { ...view, title: "Tidewire" };
     case "store": return { ...view, title: "State", state: data.state };

@@ -8,7 +8,7 @@
 //	<input type="datetime-local" data-at="…">       a time to be changed; <input name="zone"> then says of which zone it is
 
 import * as clock from "./clock.js";
-import { age, clock as timeOfDay, lasted, seconds } from "./words.js";
+import { age, clock as timeOfDay, elapsed, lasted, seconds } from "./words.js";
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -36,7 +36,7 @@ export function localise(root) {
 
 /** Writes the durations in `root`. */
 export function tick(root) {
-  for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, lasted(clock.now() - Date.parse(node.dateTime)));
+  for (const node of root.querySelectorAll("time[data-elapsed]")) write(node, elapsed(Date.parse(node.dateTime), clock.now()));
   for (const node of root.querySelectorAll("time[data-age]")) write(node, age(Date.parse(node.dateTime), clock.now()));
   for (const node of root.querySelectorAll("time[data-left]")) write(node, lasted(Math.ceil((Date.parse(node.dateTime) - clock.now()) / 1000) * 1000));
 }

@@ -2,7 +2,7 @@
 // compares them.
 
 import { began, cause, jobCause, judge, judgeJob, judgeRun, next } from "./judge.js";
-import { age, clock, lasted, length, number, plural, sentence, shown, until } from "./words.js";
+import { age, clock, elapsed, lasted, length, number, plural, sentence, shown, until } from "./words.js";
 
 /** All that a card, a row or a tile says of a source. */
 export function card(source, now) {
@@ -10,7 +10,7 @@ export function card(source, now) {
   const view = {
     key: source.key, name, href: `sources/${encodeURIComponent(name)}`, title: shown(source.title ?? "", 120) || name, section: source.section ?? "", ...badge,
     value: "", unit: "", exact: "", text: "", fields: [], table: null, note: "", long: false,
-    dim: state === "stale", age: age(Date.parse(source.updated_at), now), next: next(source, now), since: since ? lasted(now - since) : "", at: since,
+    dim: state === "stale", age: age(Date.parse(source.updated_at), now), next: next(source, now), since: since ? elapsed(since, now) : "", at: since,
   };
   if (value === null || value === undefined) {
     view.text = state === "failing" ? sentence(shown(source.cause ?? "", 200)) : state === "pending" ? "Waiting for the first answer" : "";
@@ -190,7 +190,7 @@ function needOfJob(job, now) {
   const view = jobRow(job, now), { state, word } = view, at = jobBegan(job, judgeJob(job));
   return {
     key: view.key, state, word, href: view.href, title: view.title, section: view.section, value: "", unit: "",
-    cause: jobCause(job), since: at ? lasted(now - at) : "", ...attended(state, at, job.alert, now), ...again(job, view.key, now),
+    cause: jobCause(job), since: at ? elapsed(at, now) : "", ...attended(state, at, job.alert, now), ...again(job, view.key, now),
   };
 }
 
@@ -261,7 +261,7 @@ export function jobRow(job, now) {
   if (run.status === "running" || run.status === "cancelling") {
     [view.busy, view.percent] = [true, run.percent];
     Object.assign(view, cancel(job, run));
-    if (run.started_at) view.elapsed = lasted(now - Date.parse(run.started_at));
+    if (run.started_at) view.elapsed = elapsed(Date.parse(run.started_at), now);
     if (typeof run.eta === "number") view.elapsed += `, about ${lasted(run.eta * 1000)} left`;
   } else if (run.status === "queued") {
     Object.assign(view, cancel(job, run));

@@ -15,6 +15,11 @@ export function lasted(ms) {
   return ms < 48 * hour ? `${n(hour)} h` : `${n(day)} days`;
 }
 
+/** How long ago a time was, a second at least. */
+export function elapsed(at, now) {
+  return lasted(Math.max(now - at, second));
+}
+
 /** How long it is to a time, in whole seconds. */
 export function until(at, now) {
   return lasted(Math.ceil((at - now) / second) * second);

@@ -173,7 +173,7 @@ func (l Look) why(a wire.AlertObject) string {
 	case a.About != "" && a.If != "":
 		parts = append(parts, "now "+Shown(a.About, 200))
 	case a.About != "":
-		parts = append(parts, Sentence(Shown(a.About, 300)))
+		parts = append(parts, causeOf(a.About))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -130,6 +130,7 @@ func (l Look) Cause(s wire.Source) string {
 // reasons are why the alert of a job fires although its newest run says nothing about it.
 var reasons = map[string]string{
 	wire.ReasonMissed: "A run of its timetable did not begin", wire.ReasonSlow: "Takes longer than it should",
+	wire.ReasonFailed: "A run has failed", wire.ReasonTimedOut: "A run has timed out", wire.ReasonLost: "A run was lost",
 }
 
 // jobCause says why a job is in the state that it shows.
@@ -143,7 +144,7 @@ func jobCause(j wire.JobObject) string {
 		}
 	}
 	if j.LastRun != nil {
-		return Sentence(runError(*j.LastRun))
+		return why(*j.LastRun)
 	}
 	return ""
 }
@@ -155,6 +156,17 @@ func runError(r wire.Run) string {
 	}
 	return *r.Error
 }
+
+// why is why a run did not succeed, with the last that it said if it failed: an exit status alone tells people nothing.
+func why(r wire.Run) string {
+	text, said := runError(r), Shown(r.Said(), mostSaid)
+	if r.Status != progress.StatusFailed || text == "" || said == "" || strings.Contains(text, said) {
+		return Sentence(text)
+	}
+	return Sentence(text) + ": " + said
+}
+
+const mostSaid = 200 // characters of what a run said last
 
 // began is when the state that a source shows began; the zero time if that is not known.
 func began(s wire.Source) time.Time {

@@ -2,6 +2,7 @@ package view
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"time"
 
@@ -38,10 +39,14 @@ func (l Look) Recent(events []wire.Event) []Recent {
 	return all
 }
 
+// asked is what was requested, before why that failed.
+var asked = regexp.MustCompile(`^(\w+: )?[A-Z]+ https?://\S+: `)
+
 // recent lays out one event; false: it is no news.
 func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 	var data struct {
 		State, Status, Of, Reason string
+		Seconds                   float64
 		Until                     time.Time
 	}
 	_ = json.Unmarshal(e.Data, &data) // it is of this program
@@ -51,7 +56,7 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 	}
 	switch e.Kind {
 	case "state":
-		r.State = data.State
+		r.State, r.Text = data.State, Shown(asked.ReplaceAllString(e.Text, "$1"), 200)
 	case "alert":
 		r.State = map[string]string{"firing": "alert", "resolved": "ok", "unsilenced": "alert"}[data.State]
 		if r.State == "" {
@@ -70,6 +75,10 @@ func (l Look) recent(e wire.Event) (r Recent, isNews bool) {
 		r.State = JudgeRun(progress.Status(data.Status), false).State
 		if e.Run != "" {
 			r.Href = "runs/" + e.Run
+		}
+		if data.Seconds > 0 {
+			ended, _, _ := strings.Cut(r.Text, " after ")
+			r.Text = ended + " after " + Took(data.Seconds)
 		}
 		if data.Status == "queued" || data.Status == "cancelling" {
 			return r, false // its end is the news

@@ -237,8 +237,8 @@ func (l Look) RunRows(runs []wire.Run) []RunRow {
 		case row.By == "" || row.By == "anonymous":
 			row.By = "somebody"
 		}
-		if text := runError(r); text != "" {
-			row.Text = Sentence(Shown(text, mostValue))
+		if text := why(r); text != "" {
+			row.Text = Shown(text, mostValue)
 		} else if !r.Status.Ended() {
 			row.Text = Shown(r.Message, mostValue)
 		}

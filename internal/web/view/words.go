@@ -45,8 +45,8 @@ func Took(seconds float64) string {
 	return Lasted(d)
 }
 
-// Since is how long ago a time was: "12 min".
-func (l Look) Since(t time.Time) string { return Lasted(l.Now.Sub(t)) }
+// Since is how long ago a time was, a second at least: "12 min".
+func (l Look) Since(t time.Time) string { return Lasted(max(l.Now.Sub(t), time.Second)) }
 
 // Until is how long it is to a time, in whole seconds: "4 s".
 func (l Look) Until(t time.Time) string {
