@@ -69,7 +69,8 @@ func (p *polled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // begin takes note of a request, and fails the test if there is another one that its client has not broken off: what was
-// broken off before, of which nobody here may know yet, is over first.
+// broken off before, of which nobody here may know yet, is over first. So is the request itself if it was broken off before it
+// was read here: whoever took the source over has asked meanwhile.
 func (p *polled) begin(name string, one *asks) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,6 +81,9 @@ func (p *polled) begin(name string, one *asks) {
 		}
 		before := all[len(all)-1]
 		if isOpen(before.conn) {
+			if !isOpen(one.conn) {
+				return
+			}
 			if !p.mayOverlap {
 				p.t.Errorf("%s is asked twice at once: by %s, and by %s since %v", name, one.by, before.by, time.Since(before.from))
 			}
