@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -194,8 +195,20 @@ func Result(raw json.RawMessage) string {
 	if json.Indent(&b, raw, "", "  ") != nil {
 		return Shown(string(raw), mostResult)
 	}
-	return Shown(b.String(), mostResult)
+	return Shown(plainJSON.ReplaceAllStringFunc(b.String(), func(escape string) string {
+		if plain, ok := plainOf[escape]; ok {
+			return plain
+		}
+		return escape
+	}), mostResult)
 }
+
+// What encoding/json escapes for the sake of HTML is read by people, and escaped by the template. A backslash that is escaped
+// itself begins no other escape.
+var (
+	plainJSON = regexp.MustCompile(`\\\\|\\u00(3c|3e|26)`)
+	plainOf   = map[string]string{`\u003c`: "<", `\u003e`: ">", `\u0026`: "&"}
+)
 
 // A RunRow is a run in a list.
 type RunRow struct {

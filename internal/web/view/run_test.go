@@ -73,6 +73,9 @@ func TestHostileArgumentsAndResults(t *testing.T) {
 	if got := view.Result(json.RawMessage(`{"a":"` + long + `"}`)); len(got) > 21_000 {
 		t.Errorf("the result is shown with %d bytes", len(got))
 	}
+	if got, want := view.Result(json.RawMessage(`["\u003cb\u003e \u0026 \\u003c \u00e9"]`)), "[\n  \"<b> & \\\\u003c \\u00e9\"\n]"; got != want {
+		t.Errorf("the result is %s, want %s", got, want)
+	}
 	if got := view.Result(json.RawMessage("null")); got != "" {
 		t.Errorf("no result is shown as %q", got)
 	}
