@@ -114,6 +114,8 @@ func TestAWall(t *testing.T) {
 	// A wall of one section is about that.
 	p := open(t, s.url+"?kiosk=1&section=Plant/Line 0", view{})
 	p.await(`document.querySelector("h1").textContent.includes("1 failing") && document.querySelectorAll(".card").length === 4`)
+	p.await(`[...document.querySelectorAll(".section > summary")].every((heading) =>
+		Math.abs(heading.getBoundingClientRect().left - heading.parentNode.querySelector(".card").getBoundingClientRect().left) < 2)`) // above its first card
 }
 
 // The keyboard reaches everything on the overview in its order, and polls what has the focus.
