@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-	"testing"
 )
 
 // axe is the source of axe-core (https://github.com/dequelabs/axe-core), which finds what keeps people from using a page:
@@ -31,19 +30,5 @@ func (p *page) accessible(what string) {
 		nodes.slice(0, 3).map(({ html, any }) => id + ": " + html.slice(0, 160) + " " + (any[0]?.message ?? ""))))`)
 	for _, violation := range violations {
 		p.t.Errorf("%s: axe: %s", what, violation)
-	}
-}
-
-func TestThePageIsAccessible(t *testing.T) {
-	up := newUpstream(t, `{"level": 41}`)
-	s := serve(t, `
-upstreams: {plant: {http: "`+up.url+`"}}
-sources: {tank: {title: Tank, http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, pick: {level: .level}, show: {value: level}}}
-jobs: {hello: {exec: [echo, hello]}}
-`)
-	for _, scheme := range []string{"light", "dark"} {
-		p := open(t, s.url, view{scheme: scheme})
-		p.await(`document.body.innerText.includes("41")`)
-		p.accessible(scheme)
 	}
 }

@@ -65,7 +65,7 @@ func TestTheElementShowsAJobOfAnotherProgram(t *testing.T) {
 	}
 
 	// The page is there before the run, and waits for it.
-	p := open(t, server.URL+"/", view{before: parts})
+	p := visit(t, server.URL+"/", view{before: parts})
 	p.expect("status of 404")
 	p.await(`shown("status") === "Not running" && element().dataset.connection === "waiting" && !bar().matches(":indeterminate")`)
 	report := start()
@@ -146,7 +146,7 @@ func TestTheElementStartsAJobOfAnotherOrigin(t *testing.T) {
 	t.Cleanup(page.Close)
 	t.Cleanup(page.CloseClientConnections)
 
-	p := open(t, origin, view{before: parts})
+	p := visit(t, origin, view{before: parts})
 	p.expect("status of 404")
 	p.await(`shown("status") === "Not running" && shown("start") === "Start" && shown("cancel") === ""`)
 	for range 2 { // a second run begins as the first did
@@ -168,7 +168,7 @@ func TestTheElementStartsAJobOfAnotherOrigin(t *testing.T) {
 // The same element on the gateway's own page, which has its own policy.
 func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	s := scripttest.New(t)
-	p := open(t, serve(t, scan(s)).url, view{before: parts})
+	p := visit(t, serve(t, scan(s)).url, view{width: 1440, height: 900, before: parts})
 	p.await(`connection() === "live"`)
 	run := "/api/v1/runs/" + startedRun(p)
 	work := s.Begun()
@@ -180,7 +180,7 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	})()`)
 	work.Print("::progress 12.5 warming up")
 	p.await(`bar().value === 12.5 && shown("message") === "warming up" && shown("status") === "Running"`)
-	p.await(`text("report", ".message") === "warming up"`) // the card above does not grow any more
+	p.await(`text("report", ".line") === "warming up"`) // what is above does not grow any more
 	p.click("tidewire-progress .tidewire-cancel")
 	work.Ended()
 	p.await(`shown("status") === "Cancelled" && shown("cancel") === ""`)
@@ -191,7 +191,7 @@ func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	p.click("tidewire-progress .tidewire-start")
 	work = s.Begun()
 	work.Print("::progress 25 again")
-	p.await(`bar().value === 25 && shown("status") === "Running" && text("report", ".message") === "again"`)
+	p.await(`bar().value === 25 && shown("status") === "Running" && text("report", ".line") === "again"`)
 	p.click("tidewire-progress .tidewire-cancel")
 	work.Ended()
 	p.await(`shown("status") === "Cancelled"`)

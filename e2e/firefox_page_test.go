@@ -15,6 +15,28 @@ sources: {tank: {title: Tank, http: {upstream: plant, path: /}, every: 50ms, sta
 	f.await(`document.body.innerText.includes("42")`)
 }
 
+// The keyboard leads through the page and starts a job by its form, which opens and closes as a dialog.
+func TestFirefoxStartsAJob(t *testing.T) {
+	s := serve(t, "jobs: {hello: {title: Say hello, exec: [echo, '{name}'], args: {name: {type: string, title: Name, default: world}}}}\n")
+	f := openFirefox(t, s.url)
+	f.await(`connection() === "live" && document.querySelector("[data-keys]").hidden === false`)
+	f.press("g", "j")
+	f.await(`location.pathname === "/jobs" && connection() === "live" && document.querySelector("[data-keys]").hidden === false`)
+	const act = "[data-key='job/hello'] .act button"
+	f.click(act)
+	f.await(`dialog()?.contains(document.activeElement) && dialog().querySelector("[name='arg.name']").value === "world"`)
+	f.press(foxEscape)
+	f.await(`!dialog() && document.activeElement === document.querySelector("` + act + `")`)
+	f.press(foxEnter)
+	f.await(`dialog()?.querySelector("[name='arg.name']") === document.activeElement`)
+	f.press(foxEnter)
+	f.await(`!dialog() && document.querySelector("[data-key='job/hello']").innerText.includes("succeeded")`)
+	f.press("?")
+	f.await(`document.querySelector("#keys").open && document.querySelector("#keys").contains(document.activeElement)`)
+	f.press(foxEscape)
+	f.await(`!document.querySelector("#keys").open`)
+}
+
 // A gateway that is killed and comes back is told, in Firefox too, whose streams end in other ways than Chromium's.
 func TestFirefoxReconnects(t *testing.T) {
 	up := newUpstream(t, `{"level": 41}`)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,30 +66,14 @@ type view struct {
 	zone          string // time zone of the reader, such as UTC; "": that of the machine
 }
 
-// open looks at url until the test ends.
-func open(t *testing.T, url string, v view) *page {
+// visit looks at a page until the test ends.
+func visit(t *testing.T, url string, v view) *page {
 	t.Helper()
 	return show(t, browser, url, v, chromedp.WithNewBrowserContext())
 }
 
-// visit looks at a page of a gateway until the test ends.
-func visit(t *testing.T, url string, v view) *page {
-	t.Helper()
-	p := show(t, browser, "about:blank", v, chromedp.WithNewBrowserContext())
-	p.goTo(url)
-	return p
-}
-
 // another visits a page in another tab of the same browser, which ends with the tab that visit opened.
 func (p *page) another(url string, v view) *page {
-	p.t.Helper()
-	other := show(p.t, p.ctx, "about:blank", v)
-	other.goTo(url)
-	return other
-}
-
-// tab opens another tab of the same browser, which ends with the tab that open opened.
-func (p *page) tab(url string, v view) *page {
 	p.t.Helper()
 	return show(p.t, p.ctx, url, v)
 }
@@ -129,25 +112,10 @@ func show(t *testing.T, parent context.Context, url string, v view, options ...c
 		call(emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}),
 		call(cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: helpers + v.before}),
 		chromedp.EmulateViewport(v.width, v.height, chromedp.EmulateScale(v.scale)),
-		chromedp.Navigate(formerPage(url)),
+		chromedp.Navigate(url),
 	)
 	t.Cleanup(p.finish)
 	return p
-}
-
-// formerPage is the address of the former page of a gateway, whose tests these are.
-func formerPage(url string) string {
-	root, rest, _ := strings.Cut(url, "#")
-	if answer, err := http.Get(root + "old"); err == nil && strings.HasSuffix(root, "/") { // a server of a test may have none
-		answer.Body.Close()
-		if answer.StatusCode == http.StatusOK {
-			root += "old"
-		}
-	}
-	if rest != "" {
-		root += "#" + rest
-	}
-	return root
 }
 
 // goTo looks at another page in the same tab.
