@@ -27,9 +27,9 @@ const patience = 30 * time.Second
 
 // helpers are the words in which conditions on the document are written.
 const helpers = `
-	var card = (name) => document.querySelector('[data-name="' + name + '"]') ?? [...document.querySelectorAll(".card, .row, .tile, .job")].find((n) => n.dataset.key.split("/")[1] === name) ?? null;
+	var card = (name) => [...document.querySelectorAll(".card, .row, .tile, .job")].find((n) => n.dataset.key.split("/")[1] === name) ?? null;
 	var text = (name, part) => { const n = card(name).querySelector(part); return n.checkVisibility({ visibilityProperty: true }) ? n.textContent : ""; };
-	var connection = () => document.getElementById("connection")?.dataset.state ?? document.querySelector(".connection").textContent.trim().toLowerCase();
+	var connection = () => document.querySelector(".connection").textContent.trim().toLowerCase();
 	var value = (name) => text(name, ".value b");
 	var band = () => document.querySelector(".band")?.innerText ?? "";
 	var dialog = () => document.querySelector("dialog[open]");

@@ -48,7 +48,6 @@ func (a *API) pages() []route {
 		{"GET /manifest.webmanifest", public, a.manifest},
 		{"POST /runs/{id}/cancel", operate, a.postCancel},
 		{"GET /theme/{name}", public, a.theme},
-		{"GET /old", public, web.Handler().ServeHTTP},
 	}
 }
 

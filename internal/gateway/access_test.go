@@ -83,7 +83,6 @@ var matrix = map[string]struct {
 	"POST /runs/{id}/cancel":                  {"scan", "/runs/SCAN/cancel", "", 200},
 	"POST /sources/{name}/refresh":            {"operate", "/sources/a/refresh", "", 200},
 	"GET /theme/{name}":                       {"public", "/theme/none", "", 404},
-	"GET /old":                                {"public", "/old", "", 200},
 	"GET /tidewire.js":                        {"public", "/tidewire.js", "", 200},
 	"GET /static/{name}":                      {"public", "/static/none.js", "", 404},
 	"GET /auth/login":                         {"public", "/auth/login", "", 200},

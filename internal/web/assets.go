@@ -79,7 +79,6 @@ func zip(data []byte, level int) []byte {
 
 // served holds the embedded files in the form sent to browsers.
 type served struct {
-	old    *asset            // the former page
 	module *asset            // the browser module, which refers to no other file
 	assets map[string]*asset // by hashed name
 	plain  map[string]*asset // by plain name
@@ -87,8 +86,8 @@ type served struct {
 
 var imported = regexp.MustCompile(`(?m)(?:\bfrom|^import) "\./([a-z-]+\.js)";`)
 
-// files returns the embedded files, prepared once. They refer to each other by plain names ("./store.js",
-// "static/app.css"), so that they also work as written; those are replaced by hashed names.
+// files returns the embedded files, prepared once. They refer to each other by plain names ("./plant.js"), so that they also
+// work as written; those are replaced by hashed names.
 //
 // One hash over all files is in all names: modules import each other, so a change of one would rename its importers
 // anyway, and all files come from the same binary.
@@ -117,7 +116,7 @@ var files = sync.OnceValue(func() served {
 	for name := range plain {
 		ext := path.Ext(name)
 		hashed[name] = strings.TrimSuffix(name, ext) + "." + hash + ext
-		pairs = append(pairs, `"./`+name+`"`, `"./`+hashed[name]+`"`, `"static/`+name+`"`, `"static/`+hashed[name]+`"`)
+		pairs = append(pairs, `"./`+name+`"`, `"./`+hashed[name]+`"`)
 	}
 	rename := strings.NewReplacer(pairs...)
 	all := served{assets: map[string]*asset{}, plain: map[string]*asset{}}
@@ -126,10 +125,6 @@ var files = sync.OnceValue(func() served {
 		a := &asset{name: hashed[name], data: data, zipped: zip(data, gzip.BestCompression), digest: digest(data)}
 		for _, m := range imported.FindAllSubmatch(written, -1) {
 			a.imports = append(a.imports, string(m[1]))
-		}
-		if name == "old.html" {
-			all.old = a
-			continue
 		}
 		all.assets[a.name], all.plain[name] = a, a
 	}

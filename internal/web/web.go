@@ -51,16 +51,12 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect
 	"img-src 'self' data:; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
 	"require-trusted-types-for 'script'; trusted-types 'none'"
 
-// Handler returns a handler of the browser module at /tidewire.js, of the assets of pages at /static/<name>.<hash>.<ext>,
-// and of the former page at /old. Other paths are 404; methods other than GET and HEAD are 405. Every response carries the
-// security headers that the package's documentation describes. The handler is safe for concurrent use and depends on
-// nothing but its own files.
+// Handler returns a handler of the browser module at /tidewire.js, and of the assets of pages at /static/<name>.<hash>.<ext>.
+// Other paths are 404; methods other than GET and HEAD are 405. Every response carries the security headers that the package's
+// documentation describes. The handler is safe for concurrent use and depends on nothing but its own files.
 func Handler() http.Handler {
 	all := files()
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /old", func(w http.ResponseWriter, r *http.Request) {
-		serveRevalidated(w, r, all.old)
-	})
 	mux.HandleFunc("GET /tidewire.js", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Access-Control-Allow-Origin", "*") // modules are fetched with CORS; this one is public
 		serveRevalidated(w, r, all.module)

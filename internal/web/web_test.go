@@ -31,13 +31,31 @@ func do(h http.Handler, method, target string, header ...string) *httptest.Respo
 var (
 	assetInPage = regexp.MustCompile(`(?:src|href)="(static/[^"]*)"`)
 	importInJS  = regexp.MustCompile(`(?m)(?:\bfrom|^import) "([^"]+)";`)
-	hashedName  = regexp.MustCompile(`^/static/[a-z-]+\.[0-9a-f]{12}\.(js|css|svg)$`)
+	hashedName  = regexp.MustCompile(`^/static/[a-z0-9-]+\.[0-9a-f]{12}\.(js|css|svg|png)$`)
 )
 
 // assets returns every path that the page needs: what the HTML names, and
 // what the modules import, each by following its name as a browser does.
 func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
 	all := map[string]*httptest.ResponseRecorder{}
+	for _, script := range scripts {
+		needs(h, drawn(script, "")+drawn(script, "kiosk"), all)
+	}
+	return all
+}
+
+// scripts are the modules of pages.
+var scripts = []string{"overview.js", "jobs-page.js", "run-page.js", "source-page.js", "alerts-page.js", "start.js"}
+
+// drawn is a page that has a module.
+func drawn(script, form string) string {
+	w := httptest.NewRecorder()
+	web.Draw(w, httptest.NewRequest("GET", "/", nil), 200, "message", web.Page{Tab: "overview", Form: form, Script: script, Body: web.Notice{}})
+	return w.Body.String()
+}
+
+// needs adds what a page needs.
+func needs(h http.Handler, page string, all map[string]*httptest.ResponseRecorder) {
 	var follow func(string)
 	follow = func(target string) {
 		if all[target] != nil {
@@ -52,17 +70,16 @@ func assets(h http.Handler) map[string]*httptest.ResponseRecorder {
 			follow(path.Join(path.Dir(target), m[1]))
 		}
 	}
-	for _, m := range assetInPage.FindAllStringSubmatch(get(h, "/old").Body.String(), -1) {
+	for _, m := range assetInPage.FindAllStringSubmatch(page, -1) {
 		follow("/" + m[1])
 	}
-	return all
 }
 
 func TestEveryAssetHasHashedNameAndIsImmutable(t *testing.T) {
 	h := web.Handler()
 	all := assets(h)
 	types := map[string]string{
-		".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+		".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".png": "image/png",
 	}
 	count := map[string]int{}
 	for target, resp := range all {
@@ -89,10 +106,14 @@ func TestEveryAssetHasHashedNameAndIsImmutable(t *testing.T) {
 // round trip for its code and not one for each level of imports.
 func TestModulesArePreloaded(t *testing.T) {
 	h := web.Handler()
-	page := get(h, "/old").Body.String()
-	for target := range assets(h) {
-		if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target[1:]+`"`) {
-			t.Errorf("the page does not name %s, want a modulepreload", target)
+	for _, script := range scripts {
+		page, all := drawn(script, ""), map[string]*httptest.ResponseRecorder{}
+		own := regexp.MustCompile(`src="static/` + strings.TrimSuffix(script, ".js") + `\.[^"]*"`).FindString(page)
+		needs(h, own, all)
+		for target := range all {
+			if strings.HasSuffix(target, ".js") && !strings.Contains(page, `"`+target[1:]+`"`) {
+				t.Errorf("the page of %s does not name %s, want a modulepreload", script, target)
+			}
 		}
 	}
 }
@@ -100,7 +121,7 @@ func TestModulesArePreloaded(t *testing.T) {
 func TestPlainNamesAreNotServed(t *testing.T) {
 	h := web.Handler()
 	for _, target := range []string{
-		"/static/app.js", "/static/tidewire.js", "/static/old.html", "/static/page.css", "/static/", "/static/app.000000000000.js",
+		"/static/overview.js", "/static/tidewire.js", "/static/page.css", "/static/", "/static/overview.000000000000.js", "/old",
 		"/index.html", "/other", "/static/../web.go",
 	} {
 		if got := get(h, target).Code; got == 200 {
@@ -109,11 +130,8 @@ func TestPlainNamesAreNotServed(t *testing.T) {
 	}
 }
 
-func TestPageIsRevalidatedByETag(t *testing.T) {
-	h := web.Handler()
-	for target, want := range map[string]string{"/old": "text/html; charset=utf-8", "/tidewire.js": "text/javascript; charset=utf-8"} {
-		isRevalidated(t, h, target, want)
-	}
+func TestTheModuleIsRevalidatedByETag(t *testing.T) {
+	isRevalidated(t, web.Handler(), "/tidewire.js", "text/javascript; charset=utf-8")
 }
 
 // isRevalidated checks that target keeps its name, and has an ETag that names its content.
@@ -174,7 +192,7 @@ func TestSecurityHeaders(t *testing.T) {
 		"Referrer-Policy":            "same-origin",
 		"Cross-Origin-Opener-Policy": "same-origin",
 	}
-	targets := []string{"/old", "/tidewire.js", "/missing", "/static/missing.js"}
+	targets := []string{"/tidewire.js", "/missing", "/static/missing.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}
@@ -191,7 +209,7 @@ func TestSecurityHeaders(t *testing.T) {
 // The policy forbids what the files must therefore not contain.
 func TestFilesHaveNothingInline(t *testing.T) {
 	h := web.Handler()
-	page := get(h, "/old").Body.String()
+	page := drawn("overview.js", "") + drawn("overview.js", "kiosk")
 	for _, bad := range []string{"<style", " style=", " onclick=", " onload=", "javascript:"} {
 		if strings.Contains(page, bad) {
 			t.Errorf("the page contains %q, which its policy forbids", bad)
@@ -210,7 +228,7 @@ func TestFilesHaveNothingInline(t *testing.T) {
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	h := web.Handler()
-	targets := []string{"/old", "/tidewire.js"}
+	targets := []string{"/tidewire.js"}
 	for target := range assets(h) {
 		targets = append(targets, target)
 	}
@@ -239,7 +257,7 @@ func TestMessageIsPlainText(t *testing.T) {
 	if w.Code != 403 || !strings.Contains(body, "&lt;b&gt;") || strings.Contains(body, "<b>&") || !strings.Contains(body, `<a href="../auth/oidc?a=b">&lt;i&gt;</a>`) {
 		t.Errorf("Message = %d\n%s\nwant 403 and its text escaped", w.Code, body)
 	}
-	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/old").Header().Get("Content-Security-Policy") {
+	if got := w.Header().Get("Content-Security-Policy"); got != get(web.Handler(), "/tidewire.js").Header().Get("Content-Security-Policy") {
 		t.Errorf("Message has the policy %q, want the page's", got)
 	}
 	style := regexp.MustCompile(`href="\.\.(/static/page\.[^"]+)"`).FindStringSubmatch(body)
