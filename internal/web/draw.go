@@ -7,6 +7,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -60,6 +61,7 @@ var sets = sync.OnceValue(func() (sets [Deepest]*template.Template) {
 			},
 			"blank": func() blank { return blank{Section: &view.Section{}} },
 			"join":  strings.Join,
+			"query": url.QueryEscape, // a value of a query, whatever is in it
 			"list":  func(all ...string) []string { return all },
 			"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
 		}).ParseFS(templates, "templates/*.html"))

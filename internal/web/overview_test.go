@@ -1,7 +1,9 @@
 package web_test
 
 import (
+	"html"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -88,5 +90,17 @@ func BenchmarkOverview(b *testing.B) {
 				drawOverview(set, view.Filter{}, density)
 			}
 		})
+	}
+}
+
+// The address of a section stands for itself, whatever characters its name has.
+func TestSectionsHaveAddresses(t *testing.T) {
+	r, w := httptest.NewRequest("GET", "/sources/a", nil), httptest.NewRecorder()
+	web.Draw(w, r, 200, "source", web.Page{Body: view.SourcePage{Path: []view.Crumb{{Name: "B?x=1#+z", Path: "A & 50%/B?x=1#+z"}}}})
+	_, rest, _ := strings.Cut(w.Body.String(), `href="../?`)
+	href, _, _ := strings.Cut(rest, `"`)
+	query, err := url.ParseQuery(html.UnescapeString(href))
+	if got := query.Get("section"); err != nil || got != "A & 50%/B?x=1#+z" {
+		t.Errorf("the section has the address %q: %q, %v", href, got, err)
 	}
 }
