@@ -31,9 +31,6 @@ jobs:
 }
 
 const (
-	runScan = "[data-name=scan] button.run"
-	submit  = "dialog button.run"
-
 	submitStart = "dialog button.primary"
 	startScan   = ".job[data-key='job/scan'] button"
 	startReport = ".job[data-key='job/report'] button"
@@ -93,9 +90,9 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	p.await(`card("scan").querySelector("progress").value === 40`)
 	work.Print("disk full")
 	work.Exit(3)
-	p.await(`card("scan").dataset.state === "failing" && text("scan", ".line") === "Exit status 3"`)
+	p.await(`card("scan").dataset.state === "failing" && text("scan", ".line") === "Exit status 3: disk full"`)
 	const row = `document.querySelector(".attention [data-key='job/scan']")`
-	p.await(row + `.querySelector(".why").innerText.trim() === "Exit status 3" && document.querySelector("h1").innerText.replace(/\s+/g, " ").includes("1 job failed")`)
+	p.await(row + `.querySelector(".why").innerText.trim() === "Exit status 3: disk full" && document.querySelector("h1").innerText.replace(/\s+/g, " ").includes("1 job failed")`)
 	q := visit(t, g.url+"runs/"+g.lastRun("scan"), view{})
 	q.await(`document.querySelector(".head b").textContent === "Exit status 3" && document.querySelector(".head .why").innerText.includes("at: writing")`)
 	q.await(`document.querySelector(".log").innerText.includes("disk full")`)

@@ -142,6 +142,7 @@ func TestAStartWaitsForTheRunInTheWay(t *testing.T) {
 		other.fill(`[name="arg.pin"]`, "12345678")
 		other.press(kb.Enter)
 		work := s.Begun()
+		other.goes(`location.pathname.startsWith("/runs/") && document.querySelector(".log-status")`)
 		other.close()
 		p.click("dialog button.primary")
 		p.await(`dialog().querySelector("[role=alert] a").href.includes("/runs/")`)
