@@ -74,6 +74,8 @@ func TestWhyAnAlertFires(t *testing.T) {
 		want   string
 	}{
 		{func(a *wire.AlertObject) { a.If, a.For, a.About = ".level > 90", wire.Span(time.Minute), "93.4" }, "level > 90 for 60 s · now 93.4"},
+		{func(a *wire.AlertObject) { a.Reason, a.About = wire.ReasonFailed, "exit status 3: no space left" }, "Exit status 3: no space left"},
+		{func(a *wire.AlertObject) { a.About = "GET http://10.0.0.9/tank: 503 Service Unavailable" }, "503 Service Unavailable"},
 		{func(a *wire.AlertObject) { a.About = "connection refused" }, "Connection refused"},
 		{func(a *wire.AlertObject) { a.Reason = wire.ReasonMissed }, "A run of its timetable did not begin"},
 		{func(a *wire.AlertObject) {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"time"
@@ -130,13 +131,17 @@ func (l Look) Cause(s wire.Source) string {
 // reasons are why the alert of a job fires although its newest run says nothing about it.
 var reasons = map[string]string{
 	wire.ReasonMissed: "A run of its timetable did not begin", wire.ReasonSlow: "Takes longer than it should",
+}
+
+// ended is how the run ended of which the alert of a job tells, while a newer one is at work.
+var ended = map[string]string{
 	wire.ReasonFailed: "A run has failed", wire.ReasonTimedOut: "A run has timed out", wire.ReasonLost: "A run was lost",
 }
 
 // jobCause says why a job is in the state that it shows.
 func jobCause(j wire.JobObject) string {
 	if b := JudgeJob(j); b == alerting || b == acknowledged || b == silenced {
-		if text := reasons[j.Alert.Reason]; text != "" {
+		if text := cmp.Or(reasons[j.Alert.Reason], ended[j.Alert.Reason]); text != "" {
 			return text
 		}
 		if j.Alert.Error != nil {
