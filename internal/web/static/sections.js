@@ -84,7 +84,7 @@ export class Sections {
   }
 
   #head(node, section) {
-    const { path, depth, sources, open } = section, room = this.#density === "tiles" && sources.length > 0;
+    const { path, depth, sources, open } = section, room = this.#density === "tiles" && sources.length > 0 && section.parts.length === 0;
     const is = this.#forced || (this.#chosen[path] ?? open);
     if (node.open !== is) node.open = is;
     this.#set.set(node, is);

@@ -230,7 +230,7 @@ export function sections(sources) {
   return [...root.parts.values()].map((part) => roll(part, sources.length > FEW).view);
 }
 
-/** Counts the states below a section. With `close` it begins closed if it has sources itself. */
+/** Counts the states below a section. With `close` it begins closed if it has sources and nothing below it. */
 function roll({ name, path, depth, sources, parts }, close) {
   const counts = new Map(), add = (badge, n) => counts.set(badge, (counts.get(badge) ?? 0) + n);
   for (const source of sources) add(judge(source), 1);
@@ -244,7 +244,7 @@ function roll({ name, path, depth, sources, parts }, close) {
   const bad = [...counts].filter(([badge]) => badge.state !== "ok").map(([badge, n]) => countOf(badge, n));
   bad.sort((a, b) => a.rank - b.rank);
   const state = bad[0]?.needs ? bad[0].state : "ok";
-  const view = { name, path, depth, state, ok, total, counts: bad, sources, parts: below.map((part) => part.view), open: !close || sources.length === 0 || name === "" };
+  const view = { name, path, depth, state, ok, total, counts: bad, sources, parts: below.map((part) => part.view), open: !close || sources.length === 0 || below.length > 0 || name === "" };
   return { view, counts };
 }
 

@@ -61,7 +61,7 @@ func (l Look) Sections(all []wire.Source) []*Section {
 	return root.Parts
 }
 
-// roll counts the states below s. With close, s begins closed if it has sources itself and a name.
+// roll counts the states below s. With close, s begins closed if it has sources and nothing below it, and a name.
 func (s *Section) roll(close bool) map[Badge]int {
 	counts := map[Badge]int{}
 	for _, c := range s.Cards {
@@ -84,7 +84,7 @@ func (s *Section) roll(close bool) map[Badge]int {
 	if len(s.Counts) > 0 && s.Counts[0].Needs {
 		s.State = s.Counts[0].State
 	}
-	s.Open = !close || len(s.Cards) == 0 || s.Name == ""
+	s.Open = !close || len(s.Cards) == 0 || len(s.Parts) > 0 || s.Name == ""
 	return counts
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,26 @@ func TestHostileValuesAreShort(t *testing.T) {
 		if len(c.Fields) > 4 || c.Table != nil && (len(c.Table.Head) > 3 || len(c.Table.Rows) > 3) {
 			t.Errorf("%s has %d fields and the table %v", s.Name, len(c.Fields), c.Table)
 		}
+	}
+}
+
+// Among many, a section with sources alone begins closed. One with others below it does not: it would hide theirs.
+func TestSectionsThatBeginClosed(t *testing.T) {
+	var sources []wire.Source
+	for i := range 200 {
+		sources = append(sources, wire.Source{Name: strconv.Itoa(i), State: wire.SourceOK, Section: []string{"Plant", "Plant/Line 1", ""}[i%3]})
+	}
+	var got []string
+	var walk func([]*view.Section)
+	walk = func(all []*view.Section) {
+		for _, s := range all {
+			got = append(got, fmt.Sprintf("%q %v", s.Path, s.Open))
+			walk(s.Parts)
+		}
+	}
+	walk(look(fixture.Now).Sections(sources))
+	if got, want := strings.Join(got, ", "), `"Plant" true, "Plant/Line 1" false, "" true`; got != want {
+		t.Errorf("the sections are %s, want %s", got, want)
 	}
 }
 
