@@ -91,6 +91,9 @@ func TestJobsAreCountedAndTold(t *testing.T) {
 	p.readable()
 	p.usable()
 
+	if got := eval[string](p, `document.querySelector("h1 a").getAttribute("href")`); got != "jobs?show=failed" {
+		t.Errorf("the count leads to %s, want the jobs that failed", got)
+	}
 	p.click(".attention [data-key='job/sync'] button") // Run again
 	s.Begun().Exit(0)
 	ops.hears(p, "resolved job/sync")

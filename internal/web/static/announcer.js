@@ -1,9 +1,10 @@
 // Announces changes to screen readers: only transitions, collected so that a reader is interrupted at most once in five
 // seconds.
 
-import { printable } from "./format.js";
+import { shown } from "./words.js";
 
 const PAUSE = 5_000; // ms between two announcements
+const MOST = 300; // characters of a sentence
 
 export class Announcer {
   #node; #waiting = []; #timer = 0;
@@ -14,7 +15,7 @@ export class Announcer {
 
   /** Announces a sentence, soon. */
   say(sentence) {
-    this.#waiting.push(printable(sentence));
+    this.#waiting.push(shown(sentence, MOST));
     if (!this.#timer) this.#speak();
   }
 

@@ -169,7 +169,7 @@ function tally(quiet) {
 
 /** How many of a state there are; those of jobs are shown by the page of jobs. */
 function countOf(badge, n, text = badge.word, filter = badge.state) {
-  return { ...badge, n, text, filter, href: `${filter === "failed" ? "jobs" : ""}?state=${filter}` };
+  return { ...badge, n, text, filter, href: filter === "failed" ? "jobs?show=failed" : `?state=${filter}` };
 }
 
 const noAct = { act: "", do: "", method: "", field: "", with: "", blocked: "" };

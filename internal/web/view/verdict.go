@@ -39,7 +39,7 @@ type Count struct {
 func countOf(b Badge, n int, text, filter string) Count {
 	c := Count{Badge: b, N: n, Text: text, Filter: filter, Href: "?state=" + filter}
 	if filter == "failed" {
-		c.Href = "jobs" + c.Href
+		c.Href = "jobs?show=failed"
 	}
 	return c
 }
