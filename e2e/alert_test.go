@@ -79,7 +79,7 @@ const (
 // Failed jobs and their alerts are counted and told as those of sources are, and a run that succeeds ends them.
 func TestJobsAreCountedAndTold(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
-	p := visit(t, serve(t, attended(s, plant.url, ops)).url, view{width: 1440, height: 900}) // there is room for jobs
+	p := open(t, serve(t, attended(s, plant.url, ops)).url, view{width: 1440, height: 900}) // there is room for jobs
 	p.await(verdict + ` === "All is well" && document.title === "Tidewire" && connection() === "live" && text("tidy", ".state") === "never ran"`)
 	p.click("[data-key='job/tidy'] button")
 	p.await(`text("tidy", ".state") === "succeeded"`)
@@ -103,7 +103,7 @@ func TestJobsAreCountedAndTold(t *testing.T) {
 // A job whose newest run did not fail is not ok while its alert fires: a start that was missed since, or a run that takes long.
 func TestAnAlertOutranksARun(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, fmt.Sprintf(`
+	p := open(t, serve(t, fmt.Sprintf(`
 jobs:
   sync: {title: Sync, exec: %s, alert: {on: [slow], slow_after: 1s, severity: info}}
 `, s.Argv("sync"))).url, view{width: 1440, height: 900}) // there is room for jobs
@@ -132,7 +132,7 @@ func connectedTo(name string) string {
 func TestSilencingByKeyboard(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
 	g := serve(t, attended(s, plant.url, ops)+guarded("viewer"))
-	p, other := visit(t, g.url+"auth/login?return=/", view{zone: "UTC"}), visit(t, g.url, view{width: 390, height: 844, scheme: "light"})
+	p, other := open(t, g.url+"auth/login?return=/", view{zone: "UTC"}), open(t, g.url, view{width: 390, height: 844, scheme: "light"})
 	p.signIn("operator-secret")
 	p.goes(connectedTo("tank") + ` && document.querySelector(".account b").textContent === "operator"`)
 	plant.say(`{"level": 57}`)
@@ -196,7 +196,7 @@ func TestSilencingByKeyboard(t *testing.T) {
 func TestAJobIsSilenced(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 41}`)
 	g := serve(t, attended(s, plant.url, ops))
-	p := visit(t, g.url+"alerts/silence?of=job/sync", view{})
+	p := open(t, g.url+"alerts/silence?of=job/sync", view{})
 	p.await(`[...document.querySelector("[name=of]").selectedOptions].map((n) => n.textContent).join() === "Sync"`)
 	p.click("main button.primary")
 	p.goes(`location.pathname === "/alerts" && document.querySelector("[data-part=silences]").innerText.includes("Sync") && connection() === "live"`)
@@ -218,7 +218,7 @@ func TestAJobIsSilenced(t *testing.T) {
 // A quiet time of the configuration is a silence that nobody can end.
 func TestAQuietTimeIsOnThePage(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
-	p := visit(t, serve(t, attended(s, plant.url, ops)+`
+	p := open(t, serve(t, attended(s, plant.url, ops)+`
 quiet:
   - {at: "* * * * *", for: 1m, of: all, reason: backup}
   - {at: "* * * * *", for: 1m, of: source/calm, reason: new cable}
@@ -235,7 +235,7 @@ quiet:
 func TestAFailedDeliveryIsOnThePage(t *testing.T) {
 	s, ops, plant := scripttest.New(t), newReceiver(t), newUpstream(t, `{"level": 57}`)
 	ops.fails.Store(true)
-	p := visit(t, serve(t, attended(s, plant.url, ops)).url+"alerts", view{width: 390, height: 844})
+	p := open(t, serve(t, attended(s, plant.url, ops)).url+"alerts", view{width: 390, height: 844})
 	const receiver = `document.querySelector(".receivers li")`
 	p.await(receiver + `.querySelector(".state").dataset.state === "failing" && /503.* since \d\d:\d\d, 1 message waits/.test(` + receiver + `.innerText)`)
 	p.readable()

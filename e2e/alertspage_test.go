@@ -26,7 +26,7 @@ sources:
 // own day, and ends that again. The page stays where it is.
 func TestAlertsAreHandledOnTheirPage(t *testing.T) {
 	s := serve(t, wakes(t))
-	p := visit(t, s.url+"alerts", view{zone: "Asia/Tokyo"})
+	p := open(t, s.url+"alerts", view{zone: "Asia/Tokyo"})
 	p.expect("status of 422")
 	const tank = `document.querySelector('[data-key="source/tank"]')`
 	p.await(tank + `.dataset.state === "alert" && ` + tank + `.innerText.includes("phone was told")`)
@@ -68,7 +68,7 @@ func TestAlertsAreHandledOnTheirPage(t *testing.T) {
 func TestThePageOfAlertsFits(t *testing.T) {
 	s := serve(t, wakes(t))
 	for _, v := range []view{{width: 1440, height: 900, scheme: "light"}, {width: 390, height: 844}, {width: 320, height: 640, scheme: "light"}} {
-		p := visit(t, s.url+"alerts", v)
+		p := open(t, s.url+"alerts", v)
 		p.await(`document.querySelector('[data-key="source/tank"]')`)
 		p.fits()
 		p.readable()
@@ -82,7 +82,7 @@ func TestThePageOfAlertsFits(t *testing.T) {
 // Silencing from the overview leaves the overview where it is.
 func TestASilenceFromTheOverview(t *testing.T) {
 	s := serve(t, wakes(t))
-	p := visit(t, s.url, view{width: 1440, height: 900})
+	p := open(t, s.url, view{width: 1440, height: 900})
 	const row = `.attention [data-key="source/tank"]`
 	p.await(`document.querySelector(".connection").dataset.state === "live" && document.querySelector('` + row + ` button')`)
 	p.click(row + " button")
@@ -108,7 +108,7 @@ func TestSignedOutInPlace(t *testing.T) {
 	for _, anonymous := range []string{"none", "viewer"} {
 		t.Run(anonymous, func(t *testing.T) {
 			s := serve(t, wakes(t)+guarded(anonymous))
-			p := visit(t, s.url+"auth/login?return=/alerts", view{})
+			p := open(t, s.url+"auth/login?return=/alerts", view{})
 			p.expect("status of 401")
 			p.fill("#token", "operator-secret")
 			p.press("\r")
@@ -137,8 +137,8 @@ func TestSignedOutInPlace(t *testing.T) {
 func TestABandTellsOfTheConfiguration(t *testing.T) {
 	yaml := wakes(t)
 	s := serve(t, yaml)
-	overview := visit(t, s.url, view{})
-	alerts := overview.another(s.url+"alerts", view{width: 390, height: 844})
+	overview := open(t, s.url, view{})
+	alerts := overview.tab(s.url+"alerts", view{width: 390, height: 844})
 	for _, p := range []*page{overview, alerts} {
 		p.await(`document.querySelector(".connection").dataset.state === "live"`)
 	}

@@ -68,7 +68,7 @@ func TestAChartIsReadByKeyboard(t *testing.T) {
 			}
 			return h
 		})
-	p := visit(t, url, view{})
+	p := open(t, url, view{})
 	p.await(`document.querySelectorAll(".chart path.line").length === 1`)
 	for _, want := range []string{"field=level", "since=2026-11-28T03%3A12%3A44Z", "points="} {
 		if !strings.Contains(asked, want) {
@@ -134,7 +134,7 @@ func TestAChartOfAnyNumbers(t *testing.T) {
 			}
 			return h
 		})
-		p := visit(t, url, view{})
+		p := open(t, url, view{})
 		p.await(`document.querySelector(".readout").textContent !== ""`)
 		if got := eval[string](p, `document.querySelector(".readout").textContent`); !strings.HasSuffix(got, c.want) {
 			t.Errorf("%s: %q, want %q", what, got, c.want)

@@ -11,7 +11,7 @@ import (
 func TestThePageSaysThatTheStoreFails(t *testing.T) {
 	dir := t.TempDir()
 	s := serve(t, "store: {dir: '"+dir+"'}\nsources:\n  ticks: {exec: [date, +%N], every: 50ms, parse: text}\n")
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.await(connectedTo("ticks") + ` && text("ticks", ".state") === "ok"`)
 	if got := eval[string](p, `band()`); got != "" {
 		t.Errorf("while the store works a band says %q", got)

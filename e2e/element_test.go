@@ -65,7 +65,7 @@ func TestTheElementShowsAJobOfAnotherProgram(t *testing.T) {
 	}
 
 	// The page is there before the run, and waits for it.
-	p := visit(t, server.URL+"/", view{before: parts})
+	p := open(t, server.URL+"/", view{before: parts})
 	p.expect("status of 404")
 	p.await(`shown("status") === "Not running" && element().dataset.connection === "waiting" && !bar().matches(":indeterminate")`)
 	report := start()
@@ -146,7 +146,7 @@ func TestTheElementStartsAJobOfAnotherOrigin(t *testing.T) {
 	t.Cleanup(page.Close)
 	t.Cleanup(page.CloseClientConnections)
 
-	p := visit(t, origin, view{before: parts})
+	p := open(t, origin, view{before: parts})
 	p.expect("status of 404")
 	p.await(`shown("status") === "Not running" && shown("start") === "Start" && shown("cancel") === ""`)
 	for range 2 { // a second run begins as the first did
@@ -168,7 +168,7 @@ func TestTheElementStartsAJobOfAnotherOrigin(t *testing.T) {
 // The same element on the gateway's own page, which has its own policy.
 func TestTheElementShowsARunOfTheGateway(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, scan(s)).url, view{width: 1440, height: 900, before: parts})
+	p := open(t, serve(t, scan(s)).url, view{width: 1440, height: 900, before: parts})
 	p.await(`connection() === "live"`)
 	run := "/api/v1/runs/" + startedRun(p)
 	work := s.Begun()

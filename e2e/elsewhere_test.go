@@ -17,7 +17,7 @@ const pressed = `[...document.querySelectorAll("button, form, input, select, sum
 // An empty gateway says how to begin, and shows what is added without a reload by hand.
 func TestAnEmptyGatewaySaysHowToBegin(t *testing.T) {
 	s := serve(t, "")
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.await(`document.querySelector("h1").textContent === "Nothing to show yet" && document.querySelector("code").textContent === "tidewire.yaml"`)
 	s.write("sources: {host: {exec: [echo, hello], evry: 1s}}\n")
 	p.await(`document.querySelector("#wrong").textContent.includes("evry")`)
@@ -40,10 +40,10 @@ func TestFramesOfOtherOrigins(t *testing.T) {
 	wiki, other := around(), around()
 	s := serve(t, fmt.Sprintf("page: {embed: %q}\nsources: {host: {title: Host, exec: [echo, hello]}}\n", wiki))
 	gateway, frame = s.url, s.url+"sources/host?embed=1"
-	allowed := visit(t, wiki, view{})
+	allowed := open(t, wiki, view{})
 	allowed.await(`document.body.dataset.loaded`) // a refusal would be a complaint
 	allowed.await(`document.querySelector("tidewire-source").innerText.startsWith("Host hello ok")`)
-	refused := visit(t, other, view{})
+	refused := open(t, other, view{})
 	refused.expect("frame-ancestors")
 	refused.expect("CORS|ERR_FAILED")
 	refused.await(`document.body.dataset.loaded && document.querySelector("tidewire-source").dataset.connection === "reconnecting"`)
@@ -56,7 +56,7 @@ func TestFramesOfOtherOrigins(t *testing.T) {
 		t.Errorf("the page itself has X-Frame-Options %q, %v, want DENY", resp.Header.Get("X-Frame-Options"), err)
 	}
 	for _, path := range []string{"sources/host?embed=1", "?embed=1", "jobs?embed=1"} {
-		p := visit(t, s.url+path, view{})
+		p := open(t, s.url+path, view{})
 		p.await(`document.querySelector("h1")`)
 		if got := eval[[]string](p, pressed); len(got) > 0 {
 			t.Errorf("%s has what can be pressed: %q", path, got)
@@ -85,7 +85,7 @@ func TestAWall(t *testing.T) {
 	s := serve(t, wall())
 	hurried := `{ const set = setInterval; window.turns = []; window.setInterval = (f, ms) => (ms === 12_000 ? turns.push(f) : set(f, ms)); }`
 	for _, size := range [][2]int64{{1920, 1080}, {1280, 720}, {1080, 1920}} {
-		p := visit(t, s.url+"?kiosk=1", view{width: size[0], height: size[1], before: hurried})
+		p := open(t, s.url+"?kiosk=1", view{width: size[0], height: size[1], before: hurried})
 		p.await(`document.querySelector("h1").textContent.includes("2 failing") && document.querySelector(".time").textContent !== "" && turns.length === 1`)
 		p.await(`document.title.startsWith("(2) ") && document.querySelector("link[rel=icon]").href.startsWith("data:")`)
 		if got := eval[bool](p, `document.documentElement.scrollHeight > innerHeight`); got {
@@ -112,7 +112,7 @@ func TestAWall(t *testing.T) {
 	}
 
 	// A wall of one section is about that.
-	p := visit(t, s.url+"?kiosk=1&section=Plant/Line 0", view{})
+	p := open(t, s.url+"?kiosk=1&section=Plant/Line 0", view{})
 	p.await(`document.querySelector("h1").textContent.includes("1 failing") && document.querySelectorAll(".card").length === 4`)
 	p.await(`[...document.querySelectorAll(".section > summary")].every((heading) =>
 		Math.abs(heading.getBoundingClientRect().left - heading.parentNode.querySelector(".card").getBoundingClientRect().left) < 2)`) // above its first card
@@ -121,7 +121,7 @@ func TestAWall(t *testing.T) {
 // The keyboard reaches everything on the overview in its order, and polls what has the focus.
 func TestLettersMoveThroughTheOverview(t *testing.T) {
 	s := serve(t, "defaults: {every: 1h}\nsources:\n  one: {title: One, exec: [echo, hello]}\n  two: {title: Two, exec: [echo, hello]}\njobs:\n  work: {title: Work, exec: [echo, hello]}\n")
-	p := visit(t, s.url, view{width: 1500, height: 900})
+	p := open(t, s.url, view{width: 1500, height: 900})
 	p.await(`document.querySelector("h1").innerText.includes("All is well") && document.querySelectorAll(".card").length === 2 && !document.querySelector("[data-keys]").hidden`)
 	const focus = `document.activeElement.textContent.trim()`
 	for _, want := range []string{"One", "Two", "Work"} {
@@ -159,7 +159,7 @@ func TestLettersMoveThroughTheOverview(t *testing.T) {
 // r on a job that needs no arguments starts it, as its button does.
 func TestALetterStartsAJob(t *testing.T) {
 	s := serve(t, "jobs:\n  work: {title: Work, exec: [echo, hello]}\n")
-	p := visit(t, s.url+"jobs", view{})
+	p := open(t, s.url+"jobs", view{})
 	p.await(`document.querySelectorAll(".job").length === 1 && !document.querySelector("[data-keys]").hidden`)
 	p.stroke("j", "KeyJ", 74)
 	p.await(`document.activeElement.textContent.trim() === "Work"`)
@@ -170,7 +170,7 @@ func TestALetterStartsAJob(t *testing.T) {
 // The density that a reader has chosen is that of the next visit, from its first paint on; a wall has its own.
 func TestTheDensityIsRemembered(t *testing.T) {
 	s := serve(t, "sources: {host: {exec: [echo, hello]}}\n")
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.await(`document.querySelectorAll(".card").length === 1 && !document.querySelector("[data-keys]").hidden`)
 	p.click(`.choice [href*="rows"]`)
 	p.await(`document.querySelectorAll(".row").length === 1 && location.search.includes("density=rows")`)
@@ -188,7 +188,7 @@ func TestTheTitleClaimsNothing(t *testing.T) {
 	const hides = `
 		{ const set = setTimeout; window.setTimeout = (f, ms) => (ms === 60_000 ? (window.later = [...(window.later ?? []), f], 0) : set(f, ms)); }
 		var hide = (is) => { Object.defineProperty(document, "hidden", { value: is, configurable: true }); document.dispatchEvent(new Event("visibilitychange")); return true; };`
-	p := visit(t, s.url+"?kiosk=1", view{before: hurried + hides})
+	p := open(t, s.url+"?kiosk=1", view{before: hurried + hides})
 	p.await(`document.title === "(1) Tidewire" && ["sources", "jobs"].every((list) => performance.getEntriesByType("resource").some((e) => e.name.endsWith("/api/v1/" + list) && e.responseEnd > 0))`)
 	plain := eval[string](p, `document.querySelector("link[rel=icon]").href`)
 	eval[bool](p, `hide(true) && (later.forEach((f) => f()), true)`)

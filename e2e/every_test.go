@@ -140,7 +140,7 @@ func TestEveryPageIsAccessible(t *testing.T) {
 		{scheme: "light", width: 1280, height: 900}, {scheme: "dark", width: 1280, height: 900}, {scheme: "light", width: 390, height: 844},
 		{scheme: "dark", width: 390, height: 844}, {scheme: "light", width: 320, height: 640}, {scheme: "dark", width: 320, height: 640},
 	} {
-		p := visit(t, s.url, v)
+		p := open(t, s.url, v)
 		p.expect("404")
 		for name, path := range views {
 			what := fmt.Sprintf("%s-%d-%s", name, v.width, v.scheme)

@@ -15,7 +15,7 @@ func TestLargeIntegersKeepTheirDigits(t *testing.T) {
 		sources += fmt.Sprintf("  %s: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, pick: .%[1]s}\n", name)
 	}
 	g := serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources))
-	p := visit(t, g.url, view{})
+	p := open(t, g.url, view{})
 	p.await(`document.querySelectorAll(".card[data-state=ok]").length === 5 && value("serial")`)
 	for name, want := range map[string]string{
 		"serial": "9,007,199,254,740,993", "least": "−18,446,744,073,709,551,615", "round": "1,000,000,000,000,000,000,000",
@@ -32,7 +32,7 @@ func TestLargeIntegersKeepTheirDigits(t *testing.T) {
 
 // The reader's law: what was read, written again, is the text; and it takes what JSON.parse takes, nothing else.
 func TestJSONKeepsEveryDigit(t *testing.T) {
-	p := visit(t, modules(t, ""), view{})
+	p := open(t, modules(t, ""), view{})
 	for _, wrong := range eval[[]string](p, `import("/static/json.js").then(({ parse }) => {
 		let seed = 1;
 		const random = (n) => (seed = (seed * 48271) % 2147483647) % n;
@@ -75,11 +75,11 @@ func TestLargeIntegersKeepTheirDigitsEverywhere(t *testing.T) {
 		<-r.Context().Done() // it is held back
 		return true
 	})
-	p := visit(t, f.url, view{before: sooner(5_000, 300)})
+	p := open(t, f.url, view{before: sooner(5_000, 300)})
 	p.await(`connection() === "polling" && card("serial").querySelector(".value").title === "9,007,199,254,740,993"`)
 	plant.say(`9007199254740995`)
 	p.await(`card("serial").querySelector(".value").title === "9,007,199,254,740,995"`)
-	other := p.another(f.url, view{before: sooner(5_000, 300)})
+	other := p.tab(f.url, view{before: sooner(5_000, 300)})
 	other.await(`connection() === "polling" && card("serial").querySelector(".value").title === "9,007,199,254,740,995"`)
 	plant.say(`9007199254740997`)
 	other.await(`card("serial").querySelector(".value").title === "9,007,199,254,740,997"`)

@@ -24,7 +24,7 @@ sources:
   well: {http: {upstream: plant, path: /}, every: 1h, stale_after: 1h, show: {value: level}}
 `, plant.url))
 	addr, process, _ := spawn(t, g.file, "127.0.0.1:0")
-	p := visit(t, "http://"+addr+"/", view{before: hurried + impatient})
+	p := open(t, "http://"+addr+"/", view{before: hurried + impatient})
 	p.expect(`network: Failed to load resource: net::`)
 	fresh := eval[string](p, `holds(() => connection() === "live" && value("tank") === "41" && value("well") === "41")
 		.then(() => getComputedStyle(document.querySelector("main")).filter)`)

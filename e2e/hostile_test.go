@@ -21,7 +21,7 @@ jobs:
     exec: `+s.Argv("{label}")+`
     args: {label: {type: string, title: '`+markup+`', default: '`+markup+`'}}
 `)
-	p := visit(t, g.url, view{width: 390, height: 844})
+	p := open(t, g.url, view{width: 390, height: 844})
 	p.await(`connection() === "live" && text("tank", ".text").startsWith('"><img')`)
 	plain := func(where string) {
 		t.Helper()

@@ -9,7 +9,7 @@ import (
 // One letter leads to each view, to the search and to the sheet of keys, unless somebody types or has turned that off.
 func TestLettersLeadThroughThePage(t *testing.T) {
 	s := serve(t, "sources:\n  host:\n    title: Host\n    exec: [echo, hello]\n")
-	p := visit(t, s.url+"jobs", view{})
+	p := open(t, s.url+"jobs", view{})
 	p.await(`document.querySelector("[data-keys]").hidden === false`)
 	p.stroke("g", "KeyG", 71)
 	p.stroke("a", "KeyA", 65)

@@ -63,7 +63,7 @@ func TestARunOfAGatewayThatWasKilledIsLost(t *testing.T) {
 	g := &server{t: t, file: t.TempDir() + "/tidewire.yaml"}
 	g.write(scan(s))
 	addr, _, kill := spawn(t, g.file, "127.0.0.1:0")
-	p := visit(t, "http://"+addr+"/", view{width: 1440, height: 900})
+	p := open(t, "http://"+addr+"/", view{width: 1440, height: 900})
 	p.expect(`network: Failed to load resource: net::`)
 	p.await(`connection() === "live"`)
 	p.click(startReport)

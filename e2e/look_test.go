@@ -21,7 +21,7 @@ func TestPictures(t *testing.T) {
 			if name == "page-tiles" {
 				set, query = fixture.Plant(500), "density=tiles"
 			}
-			p := visit(t, newPageOf(t, set).url+query, v)
+			p := open(t, newPageOf(t, set).url+query, v)
 			p.await(`connection() === "live" && document.querySelector(".spark path, .dots i")`)
 			p.readable()
 			images := t.ArtifactDir()

@@ -88,13 +88,13 @@ func told(p *page, n int) (all []string) {
 
 func TestTheModuleTellsWhatTheServerSays(t *testing.T) {
 	s := newScripted(t)
-	first := visit(t, s.url, view{before: follows})
+	first := open(t, s.url, view{before: follows})
 	told(first, 3)
 	s.say <- "id: run-1\ndata: {\"key\":\"a\",\"n\":1}\n\nid: run-2\ndata: {\"key\":\"b\",\"n\":1}\n\nid: run-3\ndata: {\"key\":\"a\",\"n\":2}\n\n"
 	told(first, 6)
 
 	// A tab that comes later gets the newest of each key from the tab that leads.
-	second := first.another(s.url, view{before: follows})
+	second := first.tab(s.url, view{before: follows})
 	if got, want := told(second, 5), []string{
 		"subscribed", "state connecting", `snapshot {"key":"a","n":2} `, `snapshot {"key":"b","n":1} `, "state live",
 	}; !slices.Equal(got, want) {
@@ -119,9 +119,9 @@ func TestTheModuleTellsWhatTheServerSays(t *testing.T) {
 
 func TestAClosedSubscriptionIsSilent(t *testing.T) {
 	s := newScripted(t)
-	first := visit(t, s.url, view{before: follows})
+	first := open(t, s.url, view{before: follows})
 	told(first, 3)
-	second := first.another(s.url, view{before: follows})
+	second := first.tab(s.url, view{before: follows})
 	told(second, 3)
 	eval[bool](first, `(subscription.close(), true)`)
 	<-s.left // the second tab has the stream now
@@ -153,14 +153,14 @@ const silences = `
 // Whatever comes is a sign of life, above all heartbeats: an idle stream stays open, and every tab knows since when nothing came.
 func TestHeartbeatsAreSignsOfLife(t *testing.T) {
 	s := newScripted(t)
-	first := visit(t, s.url, view{before: silences + follows})
+	first := open(t, s.url, view{before: silences + follows})
 	told(first, 3)
 	for i, form := range []string{":\n", ":\n\n", ": beat\r\n", "retry: 100\n\n", "event: unheard-of\ndata: x\n\n", "id: run-0\n"} {
 		eval[bool](first, fmt.Sprintf(`(window.timer = [...silences.keys()][0], Date.now = () => %d, true)`, i+1))
 		s.say <- form
 		first.await(fmt.Sprintf(`subscription.heardAt === %d && silences.size === 1 && !silences.has(timer)`, i+1))
 	}
-	second := first.another(s.url, view{before: silences + follows})
+	second := first.tab(s.url, view{before: silences + follows})
 	told(second, 3)
 	second.await(`subscription.heardAt === 6`)
 	eval[bool](second, `(Date.now = () => 7, true)`)
@@ -183,7 +183,7 @@ func TestHeartbeatsAreSignsOfLife(t *testing.T) {
 // Events are read however the stream is cut into pieces, and whatever ends its lines.
 func TestTheModuleReadsAnyPieces(t *testing.T) {
 	s := newScripted(t)
-	p := visit(t, s.url, view{before: follows})
+	p := open(t, s.url, view{before: follows})
 	told(p, 3)
 	for _, piece := range []string{
 		"\xef", "\xbb\xbfid: run-1\r", "\ndata: \"a\r", "\n", "data: \xc3", "\xa9\"\r\n\r", "\n", ":\n", // a carriage return alone ends a line when more comes

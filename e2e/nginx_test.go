@@ -95,7 +95,7 @@ func TestThePagePollsBehindAProxyThatBuffers(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	s := scripttest.New(t)
-	p := visit(t, newNginx(t, serve(t, tank(plant.url)+scan(s)).url, buffering), view{width: 1440, height: 900, before: sooner(5_000, 300)})
+	p := open(t, newNginx(t, serve(t, tank(plant.url)+scan(s)).url, buffering), view{width: 1440, height: 900, before: sooner(5_000, 300)})
 	p.await(`connection() === "polling"`)
 	p.await(`value("tank") === "41.0"`)
 	plant.say(`{"level": 42}`)
@@ -110,7 +110,7 @@ func TestThePagePollsBehindAProxyThatBuffers(t *testing.T) {
 
 func TestThePageIsLiveBehindNginxAsItComes(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	p := visit(t, newNginx(t, serve(t, tank(plant.url)).url, ""), view{before: sooner(5_000, 300)})
+	p := open(t, newNginx(t, serve(t, tank(plant.url)).url, ""), view{before: sooner(5_000, 300)})
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	plant.say(`{"level": 42}`)
 	p.await(`value("tank") === "42.0" && connection() === "live"`)

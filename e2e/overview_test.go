@@ -183,7 +183,7 @@ func (s *pageOf) overview(query string, v view) *page {
 	if v.width == 0 {
 		v.width, v.height = 1440, 900 // there is room for what happened
 	}
-	p := visit(s.t, s.url+query, v)
+	p := open(s.t, s.url+query, v)
 	p.await(`live()`)
 	if v.width >= 1440 { // then there are bars of jobs, which modules draw when they have the lists
 		p.await(`document.querySelector(".strip rect")`)
@@ -337,6 +337,6 @@ func TestSectionsAreRemembered(t *testing.T) {
 	p.click(`.search input`)
 	p.press("filler")
 	p.await(`at("section/Plant/Line 1").open`)
-	again := p.another(s.url, view{before: overviewWords})
+	again := p.tab(s.url, view{before: overviewWords})
 	again.await(`live() && !at("section/Plant/Line 1").open && at("section/Plant").open`)
 }

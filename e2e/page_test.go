@@ -66,14 +66,14 @@ type view struct {
 	zone          string // time zone of the reader, such as UTC; "": that of the machine
 }
 
-// visit looks at a page until the test ends.
-func visit(t *testing.T, url string, v view) *page {
+// open looks at a page until the test ends.
+func open(t *testing.T, url string, v view) *page {
 	t.Helper()
 	return show(t, browser, url, v, chromedp.WithNewBrowserContext())
 }
 
-// another visits a page in another tab of the same browser, which ends with the tab that visit opened.
-func (p *page) another(url string, v view) *page {
+// tab opens a page in another tab of the same browser, which ends with the tab that open opened.
+func (p *page) tab(url string, v view) *page {
 	p.t.Helper()
 	return show(p.t, p.ctx, url, v)
 }

@@ -30,7 +30,7 @@ func modules(t *testing.T, body string, others ...http.Handler) string {
 
 // A view is written where the element says, and nothing else is touched.
 func TestAViewFillsAnElement(t *testing.T) {
-	p := visit(t, modules(t, `
+	p := open(t, modules(t, `
 		<template id="field"><div><dt data-text="name"></dt><dd data-text="value"></dd></div></template>
 		<ul><li id="card" data-attr="data-state:state hidden:gone"><a data-text="title" data-attr="href:href title:exact" href="old" title="old">Old</a>
 			<b data-text="trend.low"></b><dl data-list="fields" data-item="field"></dl><i>kept</i></li></ul>`), view{})
@@ -79,7 +79,7 @@ func TestModulesSayWhatTheServerSays(t *testing.T) {
 	mux.HandleFunc("/views.json", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, "../internal/web/view/testdata/views.json")
 	})
-	p := visit(t, modules(t, "", mux), view{zone: "UTC"})
+	p := open(t, modules(t, "", mux), view{zone: "UTC"})
 	got := eval[[]string](p, `(async () => {
 		const { parse } = await import("/static/json.js");
 		const { card, jobRow, sections, verdict } = await import("/static/view.js");

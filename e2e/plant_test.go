@@ -16,7 +16,7 @@ func TestJobsHaveTheirAlerts(t *testing.T) {
 	mux.HandleFunc("/api/v1/jobs", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"jobs":[{"name":"backup","alert":%s,"strip":[]},{"name":"other","alert":null,"strip":[]}]}`, alert.Load())
 	})
-	p := visit(t, modules(t, "", mux), view{})
+	p := open(t, modules(t, "", mux), view{})
 	eval[bool](p, `(async () => {
 		const { Plant } = await import("/static/plant.js");
 		window.told = [];

@@ -17,7 +17,7 @@ func startOf(job string) string { return ".job[data-key='job/" + job + "'] .act 
 
 func TestConfirm(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, "jobs: {reindex: {exec: "+s.Argv()+", confirm: Reindex takes the search offline. Continue?}}").url, wide)
+	p := open(t, serve(t, "jobs: {reindex: {exec: "+s.Argv()+", confirm: Reindex takes the search offline. Continue?}}").url, wide)
 	p.await(`connection() === "live"`)
 	p.click(startOf("reindex"))
 	p.await(`dialog() && dialog().innerText.includes("Reindex takes the search offline. Continue?")`)
@@ -34,7 +34,7 @@ func TestConfirm(t *testing.T) {
 func TestAQueueIsShown(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, "jobs: {scan: {exec: "+s.Argv("{subnet}")+", on_busy: queue, queue: 1, args: {subnet: {type: cidr, default: 10.0.0.0/24}}}}")
-	p := visit(t, g.url+"jobs/scan", view{width: 390, height: 844})
+	p := open(t, g.url+"jobs/scan", view{width: 390, height: 844})
 	p.expect("status of 429")
 	start := func(subnet string) {
 		t.Helper()
@@ -74,7 +74,7 @@ func TestAQueueIsShown(t *testing.T) {
 // A run of a group that another job keeps busy says so, and can be cancelled.
 func TestAGroupIsWaitedFor(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, "jobs: {press: {exec: "+s.Argv("press")+", group: hall}, mould: {exec: "+s.Argv("mould")+", group: hall}}").url, wide)
+	p := open(t, serve(t, "jobs: {press: {exec: "+s.Argv("press")+", group: hall}, mould: {exec: "+s.Argv("mould")+", group: hall}}").url, wide)
 	p.await(`connection() === "live"`)
 	p.click(startOf("press"))
 	press := s.Begun()
@@ -94,7 +94,7 @@ func TestAGroupIsWaitedFor(t *testing.T) {
 func TestReplaceIsOnTheButton(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, "jobs: {scan: {exec: "+s.Argv()+", on_busy: replace}}")
-	p := visit(t, g.url+"jobs/scan", view{})
+	p := open(t, g.url+"jobs/scan", view{})
 	g.post("api/v1/jobs/scan/runs", "{}")
 	first := s.Begun()
 	p.await(`[...document.querySelectorAll(".head .acts button")].map((n) => n.innerText).join() === "Cancel,Replace"`)
@@ -107,7 +107,7 @@ func TestReplaceIsOnTheButton(t *testing.T) {
 // A start that the limit of a job does not allow is offered nowhere, and it is said when it will be.
 func TestLimitsAndTimesAreShown(t *testing.T) {
 	g := serve(t, `jobs: {tidy: {exec: ["false"], limit: 1/h, at: {cron: "0 3 * * *", zone: UTC}}}`)
-	p := visit(t, g.url, wide)
+	p := open(t, g.url, wide)
 	p.await(`connection() === "live" && /^next ([a-zA-Z]\w+ )?\d\d:\d\d$/.test(text("tidy", ".next"))`)
 	p.click(startOf("tidy"))
 	p.await(`card("tidy").dataset.state === "failing"`)
@@ -128,7 +128,7 @@ func TestArgumentsOfEveryTypeHaveTheirInput(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "report.csv"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := visit(t, serve(t, fmt.Sprintf(`
+	p := open(t, serve(t, fmt.Sprintf(`
 jobs:
   scan:
     exec: %s

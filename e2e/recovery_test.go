@@ -12,7 +12,7 @@ func TestThePageRecoversWhenTheServerRestarts(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	s := scripttest.New(t)
 	g := serve(t, tank(plant.url)+scan(s))
-	p := visit(t, g.url, view{width: 1440, height: 900})
+	p := open(t, g.url, view{width: 1440, height: 900})
 	p.expect(`network: Failed to load resource: net::`)
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	p.click(startReport)
@@ -55,7 +55,7 @@ func TestThePageOpensAnewWhatTheBrowserGaveUp(t *testing.T) {
 		}
 		return n <= 2
 	})
-	p := visit(t, f.url, view{before: sooner(45_000, 500)}) // silence is told from rest sooner here
+	p := open(t, f.url, view{before: sooner(45_000, 500)}) // silence is told from rest sooner here
 	p.expect(`status of 503`)
 	<-first
 	p.await(`connection() === "connecting"`)
@@ -83,7 +83,7 @@ func TestThePageComesBackWhereItWasTurnedAway(t *testing.T) {
 		io.WriteString(w, "retry: 100\n\n")
 		return true
 	})
-	p := visit(t, f.url, view{})
+	p := open(t, f.url, view{})
 	f.await("three streams", func(f *front) bool { return len(f.streams) == 3 && f.open == 1 })
 	p.await(`connection() === "live"`)
 	plant.say(`{"level": 42}`)
@@ -101,7 +101,7 @@ func TestThePageComesBackWithTheNetwork(t *testing.T) {
 		http.Error(w, "no backend", http.StatusBadGateway)
 		return true
 	})
-	p := visit(t, f.url, view{before: `
+	p := open(t, f.url, view{before: `
 		window.setTimeout = ((set) => (f, ms) => set(f, 500 <= ms && ms < 1000 ? 1e9 : ms))(window.setTimeout); // the first backoff`})
 	p.expect(`status of 502`)
 	p.await(`connection() === "reconnecting"`)
@@ -113,7 +113,7 @@ func TestThePageComesBackWithTheNetwork(t *testing.T) {
 // it is seen again.
 func TestThePageOpensAnewAfterASleep(t *testing.T) {
 	f := newFront(t, serve(t, "").url)
-	p := visit(t, f.url, view{before: hidden})
+	p := open(t, f.url, view{before: hidden})
 	p.await(`connection() === "live"`)
 	eval[bool](p, `(hide(true), hide(false))`)
 	eval[bool](p, `(Date.now = ((now) => () => now() + 46_000)(Date.now), hide(true), hide(false))`)

@@ -11,7 +11,7 @@ func TestThePageFollowsTheConfiguration(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27}`)
 	base := tank(plant.url)
 	s := serve(t, base)
-	p := visit(t, s.url, view{width: 1440, height: 900}) // there is room for jobs
+	p := open(t, s.url, view{width: 1440, height: 900}) // there is room for jobs
 	p.await(connectedTo("tank") + ` && value("tank") === "41.3"`)
 	eval[bool](p, `(window.before = card("tank"), true)`)
 

@@ -126,9 +126,9 @@ const (
 func TestThePageShowsReplicas(t *testing.T) {
 	nats := newNATS(t)
 	first := nats.replica("plant-1")
-	p := visit(t, first.url, view{})
+	p := open(t, first.url, view{})
 	p.await(connectedTo("s19") + ` && card("s19").dataset.state === "ok"`)
-	r := p.another(first.url+"replicas", view{})
+	r := p.tab(first.url+"replicas", view{})
 	r.await(`connection() === "live" && ` + replicaStates + ` === "plant-1 ok"`)
 
 	second := nats.replica("plant-2")

@@ -42,7 +42,7 @@ var wide = view{width: 1440, height: 900}
 func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, scan(s))
-	p := visit(t, g.url, wide)
+	p := open(t, g.url, wide)
 	p.await(`connection() === "live" && text("scan", ".state") === "never ran"`)
 	eval[bool](p, `(window.seen = [], new MutationObserver(() => seen.push(card("scan").querySelector("progress").value))
 		.observe(card("scan").querySelector("progress"), { attributes: true, attributeFilter: ["value"] }), true)`)
@@ -57,7 +57,7 @@ func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
 	if !eval[bool](p, `card("scan").querySelector("progress").matches(":indeterminate")`) {
 		t.Error("the bar shows a position before the job said one, want it indeterminate")
 	}
-	q := visit(t, g.url+"runs/"+g.lastRun("scan"), view{})
+	q := open(t, g.url+"runs/"+g.lastRun("scan"), view{})
 	for _, percent := range []int{7, 30, 31, 88} {
 		work.Print(fmt.Sprintf("%d%% %d found", percent, percent/10))
 		p.await(fmt.Sprintf(`card("scan").querySelector("progress").value === %d && text("scan", ".line") === "%d found"`, percent, percent/10))
@@ -79,7 +79,7 @@ func TestARunStartedByAClickMovesToItsEnd(t *testing.T) {
 func TestAFailedRunSaysWhy(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, scan(s))
-	p := visit(t, g.url, wide)
+	p := open(t, g.url, wide)
 	p.await(`connection() === "live"`)
 	p.click(startScan)
 	p.await(`dialog()`)
@@ -93,7 +93,7 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 	p.await(`card("scan").dataset.state === "failing" && text("scan", ".line") === "Exit status 3: disk full"`)
 	const row = `document.querySelector(".attention [data-key='job/scan']")`
 	p.await(row + `.querySelector(".why").innerText.trim() === "Exit status 3: disk full" && document.querySelector("h1").innerText.replace(/\s+/g, " ").includes("1 job failed")`)
-	q := visit(t, g.url+"runs/"+g.lastRun("scan"), view{})
+	q := open(t, g.url+"runs/"+g.lastRun("scan"), view{})
 	q.await(`document.querySelector(".head b").textContent === "Exit status 3" && document.querySelector(".head .why").innerText.includes("at: writing")`)
 	q.await(`document.querySelector(".log").innerText.includes("disk full")`)
 
@@ -109,7 +109,7 @@ func TestAFailedRunSaysWhy(t *testing.T) {
 func TestTwoBrowsersShareOneRun(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, scan(s))
-	pages := []*page{visit(t, g.url, wide), visit(t, g.url, wide)}
+	pages := []*page{open(t, g.url, wide), open(t, g.url, wide)}
 	// Both have the form open, so that neither is kept from starting by the other's run.
 	for _, p := range pages {
 		p.await(`connection() === "live"`)
@@ -128,7 +128,7 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 			p.await(fmt.Sprintf(`!dialog() && card("scan").querySelector("progress").value === %d`, percent))
 		}
 	}
-	run := visit(t, g.url+"runs/"+g.lastRun("scan"), view{})
+	run := open(t, g.url+"runs/"+g.lastRun("scan"), view{})
 	run.await(`document.querySelector(".facts dd").textContent === "somebody and 1 other"`)
 	work.Exit(0)
 	for _, p := range pages {
@@ -145,7 +145,7 @@ func TestTwoBrowsersShareOneRun(t *testing.T) {
 func TestCancel(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, scan(s))
-	p := visit(t, g.url, wide)
+	p := open(t, g.url, wide)
 	p.await(`connection() === "live"`)
 	p.click(startReport)
 	work := s.Begun()
@@ -156,7 +156,7 @@ func TestCancel(t *testing.T) {
 	if got := p.text("report", ".line") + eval[string](p, `document.querySelector(".attention").innerText`); strings.TrimSpace(got) != "" {
 		t.Errorf("of the cancelled run it is said %q, want nothing", got)
 	}
-	q := visit(t, g.url+"runs/"+g.lastRun("report"), view{})
+	q := open(t, g.url+"runs/"+g.lastRun("report"), view{})
 	if got, want := eval[string](q, `document.querySelector(".head .state").textContent + document.querySelectorAll(".head b").length`), "cancelled0"; got != want {
 		t.Errorf("the page of the run says %q, want %q", got, want)
 	}
@@ -170,7 +170,7 @@ func TestCancel(t *testing.T) {
 
 func TestMistakesStandAtTheirField(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, scan(s)).url, wide)
+	p := open(t, serve(t, scan(s)).url, wide)
 	p.expect(`status of 422`)
 	wrong := func(name, says string) {
 		t.Helper()
@@ -202,7 +202,7 @@ func TestMistakesStandAtTheirField(t *testing.T) {
 
 func TestKeyboardAlone(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, scan(s)).url, wide)
+	p := open(t, serve(t, scan(s)).url, wide)
 	p.await(`connection() === "live" && card("scan")`)
 	p.tabTo(`document.activeElement === card("scan").querySelector(".act button")`)
 	p.press(kb.Enter)

@@ -54,7 +54,7 @@ func (p *page) goes(condition string) {
 func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
-	p := visit(t, g.url+"jobs", view{})
+	p := open(t, g.url+"jobs", view{})
 	p.expect(`status of 422`)
 	p.await(`document.querySelector(".connection").dataset.state === "live"`)
 	p.click(`[data-key="job/audit"] .title`)
@@ -116,7 +116,7 @@ func TestAJobIsStartedWatchedAndStartedAgain(t *testing.T) {
 // A job that is started in the list of jobs is followed there.
 func TestAJobIsStartedInTheList(t *testing.T) {
 	s := scripttest.New(t)
-	p := visit(t, serve(t, audit(s)).url+"jobs", view{width: 390, height: 844})
+	p := open(t, serve(t, audit(s)).url+"jobs", view{width: 390, height: 844})
 	p.await(`document.querySelector(".connection").dataset.state === "live"`)
 	p.click(`[data-key="job/report"] .act button`)
 	work := s.Begun()
@@ -133,12 +133,12 @@ func TestAStartWaitsForTheRunInTheWay(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
 	for _, way := range []string{"Run when it has ended", "Cancel it and run"} {
-		p := visit(t, g.url+"jobs/audit", view{width: 390, height: 844})
+		p := open(t, g.url+"jobs/audit", view{width: 390, height: 844})
 		p.expect(`status of 409`)
 		p.click(".head a[data-dialog]")
 		p.await(`dialog()`)
 		p.fill(`dialog [name="arg.pin"]`, "12345678")
-		other := p.another(g.url+"jobs/audit/run", view{})
+		other := p.tab(g.url+"jobs/audit/run", view{})
 		other.fill(`[name="arg.pin"]`, "12345678")
 		other.press(kb.Enter)
 		work := s.Begun()
@@ -168,7 +168,7 @@ jobs:
   much:
     exec: [sh, -c, 'seq -f "line %.0f of it" 100000; head -c 1000000 /dev/zero | tr "\0" x; echo; echo "<b>the last</b>"']
 `)
-	p := visit(t, g.url+"jobs/much", view{})
+	p := open(t, g.url+"jobs/much", view{})
 	p.click(".head .acts button")
 	p.goes(`location.pathname.startsWith("/runs/") && document.querySelector(".log-status")?.textContent === "The end"`)
 	p.await(`document.querySelector(".log li:last-child span").textContent === "<b>the last</b>" && document.querySelector(".log .more")`)
@@ -191,7 +191,7 @@ jobs:
 		t.Errorf("after all of that the document has %d nodes, want at most 4,000", n)
 	}
 	address := eval[string](p, `location.href`)
-	q := visit(t, address, view{}) // somebody who was sent the address
+	q := open(t, address, view{}) // somebody who was sent the address
 	q.await(`document.querySelector(".log .target")?.id === "L4242"`)
 }
 
@@ -199,7 +199,7 @@ jobs:
 func TestALogHoldsStillWhileItIsRead(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
-	p := visit(t, g.url+"jobs/report", view{})
+	p := open(t, g.url+"jobs/report", view{})
 	p.click(".head .acts button")
 	work := s.Begun()
 	for i := range 100 {
@@ -226,7 +226,7 @@ func TestALogHoldsStillWhileItIsRead(t *testing.T) {
 func TestARunIsLostWithItsGateway(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
-	p := visit(t, g.url+"jobs/report", view{scheme: "light"})
+	p := open(t, g.url+"jobs/report", view{scheme: "light"})
 	p.expect(`ERR_|Failed to fetch|status of (404|503)`)
 	p.click(".head .acts button")
 	work := s.Begun()
@@ -248,10 +248,10 @@ func TestARunIsLostWithItsGateway(t *testing.T) {
 func TestThePageOfAJobHasItsRuns(t *testing.T) {
 	s := scripttest.New(t)
 	g := serve(t, audit(s))
-	p := visit(t, g.url+"jobs/report", view{width: 390, height: 844, scheme: "light"})
+	p := open(t, g.url+"jobs/report", view{width: 390, height: 844, scheme: "light"})
 	p.await(`document.querySelector(".head .state").textContent === "never ran"`)
 	for i, code := range []int{0, 2, 0} {
-		q := p.another(g.url+"jobs/report", view{})
+		q := p.tab(g.url+"jobs/report", view{})
 		q.click(".head .acts button")
 		s.Begun().Exit(code)
 		q.goes(`location.pathname.startsWith("/runs/") && document.querySelector(".log-status")?.textContent === "It printed nothing"`)
@@ -265,6 +265,6 @@ func TestThePageOfAJobHasItsRuns(t *testing.T) {
 	p.goes(`location.search === "?status=failed" && document.querySelectorAll("[data-part=runs] tbody tr").length === 1`)
 	p.click("[data-part=runs] tbody a")
 	p.goes(`location.pathname.startsWith("/runs/") && document.querySelector(".head b").textContent === "Exit status 2"`)
-	q := p.another(g.url+"jobs?show=failed", view{})
+	q := p.tab(g.url+"jobs?show=failed", view{})
 	q.await(`document.getElementById("no-jobs").checkVisibility()`)
 }

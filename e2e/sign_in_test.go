@@ -59,7 +59,7 @@ func TestSigningIn(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27}`)
 	s := serve(t, tank(plant.url)+"jobs: {scan: {exec: ['true']}}\n"+guarded("none"))
 	wide := view{width: 1440, height: 900} // there is room for jobs
-	p := visit(t, s.url, wide)
+	p := open(t, s.url, wide)
 	p.expect("status of 401")
 	p.await(signInPage)
 	if got := eval[string](p, `document.documentElement.outerHTML`); strings.Contains(got, "Tank") || strings.Contains(got, "scan") {
@@ -75,7 +75,7 @@ func TestSigningIn(t *testing.T) {
 	}
 
 	// Another tab is signed in as well, and out as soon as the first one is.
-	other := p.another(s.url, wide)
+	other := p.tab(s.url, wide)
 	other.expect("status of 401")
 	other.await(signedIn)
 	p.signOut()
@@ -100,7 +100,7 @@ func TestSigningIn(t *testing.T) {
 func TestASessionThatEnds(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27}`)
 	s := serve(t, tank(plant.url)+guarded("none"))
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.expect("status of 401")
 	p.signIn("viewer-secret")
 	p.goes(signedIn)
@@ -118,7 +118,7 @@ func TestASessionThatEnds(t *testing.T) {
 // Who may look without a name can sign in to do more.
 func TestAnonymousVisitorsCanSignIn(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27}`)
-	p := visit(t, serve(t, tank(plant.url)+guarded("viewer")).url+"sources/tank", view{width: 390, height: 800, scheme: "light"})
+	p := open(t, serve(t, tank(plant.url)+guarded("viewer")).url+"sources/tank", view{width: 390, height: 800, scheme: "light"})
 	p.await(`connection() === "live"`)
 	p.click(".bar a[href*='auth/login']")
 	p.goes(signInPage)
@@ -140,12 +140,12 @@ func TestAnotherOriginCanDoNothing(t *testing.T) {
 		io.WriteString(w, `<!doctype html><title>Evil</title><link rel="icon" href="data:,">`)
 	}))
 	t.Cleanup(evil.Close)
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.expect("status of 401")
 	p.signIn("operator-secret")
 	p.goes(`connection() === "live" && card("scan") !== null`)
 
-	other := p.another(evil.URL, view{})
+	other := p.tab(evil.URL, view{})
 	other.expect("")
 	attack := fmt.Sprintf(`(async () => {
 		const tries = [];
@@ -179,7 +179,7 @@ func TestSigningInAtAProvider(t *testing.T) {
 access:
   oidc: {issuer: %s, client_id: %s, groups: {ops: operator}}
 `, issuer.URL, issuertest.ClientID))
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.expect("status of 401")
 	p.await(signInPage + ` && !document.querySelector("#token")`)
 	const provider = `main a[href*="auth/oidc"]`
@@ -215,7 +215,7 @@ access:
 	}))
 	t.Cleanup(provider.Close)
 	issuer.Behave(issuertest.Behaviour{Metadata: map[string]any{"end_session_endpoint": provider.URL + "/logout"}})
-	p := visit(t, s.url+"sources/tank?range=1h", view{})
+	p := open(t, s.url+"sources/tank?range=1h", view{})
 	p.expect("status of 401")
 	p.await(signInPage)
 	p.click(`main a[href*="auth/oidc"]`)
@@ -269,7 +269,7 @@ func TestAProxyWhoseSessionEnds(t *testing.T) {
 				pass.ServeHTTP(w, r)
 			}))
 			t.Cleanup(proxy.Close)
-			p := visit(t, proxy.URL+"/sources/tank", view{})
+			p := open(t, proxy.URL+"/sources/tank", view{})
 			p.expect("")
 			p.await(`connection() === "live"`)
 			ended.Store(true)

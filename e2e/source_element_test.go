@@ -22,7 +22,7 @@ const sourceElements = `
 func TestElementsShowSources(t *testing.T) {
 	s := newScripted(t)
 	clock := `{ const real = Date.now; window.ahead = 0; window.base = Date.parse("2026-11-29T12:00:00Z"); Date.now = () => base + ahead; }`
-	p := visit(t, s.url, view{before: clock + sourceElements})
+	p := open(t, s.url, view{before: clock + sourceElements})
 	p.await(`said() === "lost: tank – not known | lost: filler – not known | lost: My tank – not known"`)
 	event := func(source string) string { return "id: run-1\ndata: " + source + "\n\n" }
 	tank := func(rest string) string {
@@ -85,7 +85,7 @@ func TestElementsShowSources(t *testing.T) {
 // A gateway's stream of one source needs no name; one of a source that is not there says so.
 func TestTheElementShowsASourceOfTheGateway(t *testing.T) {
 	s := serve(t, "sources:\n  host:\n    title: Host\n    parse: json\n    exec: [echo, '{\"up\": 7}']\n    pick: {up: .up}\n    show: {value: up, unit: days}\n")
-	p := visit(t, s.url, view{})
+	p := open(t, s.url, view{})
 	p.expect("status of 404")
 	eval[bool](p, `(() => {
 		for (const name of ["host", "none"]) {

@@ -26,7 +26,7 @@ sources:
 // The card of a source is updated, not built again: who has the focus there keeps it.
 func TestValuesAppearAndChange(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41.27, "pump": true}`)
-	p := visit(t, serve(t, tank(plant.url)).url, view{})
+	p := open(t, serve(t, tank(plant.url)).url, view{})
 	p.await(`value("tank") === "41.3" && connection() === "live"`)
 	for part, want := range map[string]string{".title": "Tank T-101", ".value": "41.3 %", ".state": "ok", ".line": "pump yes"} {
 		if got := strings.TrimSpace(p.text("tank", part)); got != want {
@@ -50,7 +50,7 @@ func TestValuesOfEveryShapeAreShown(t *testing.T) {
 	for _, name := range []string{"object", "devices", "names", "text", "number"} {
 		fmt.Fprintf(&sources, "  %s: {http: {upstream: plant, path: /}, every: 50ms, stale_after: 1m, pick: .%s}\n", name, name)
 	}
-	p := visit(t, serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources.String())).url, view{})
+	p := open(t, serve(t, fmt.Sprintf("upstreams: {plant: {http: %q}}\nsources:\n%s", plant.url, sources.String())).url, view{})
 	p.await(`document.querySelectorAll(".card[data-state=ok]").length === 5 && value("number")`)
 	fields := eval[[]string](p, `[...card("object").querySelectorAll("dl > div")].map((n) => [...n.children].map((c) => c.textContent).join(": ")).sort()`)
 	if got, want := strings.Join(fields, "; "), "agreed: yes; mode: auto; rain mm: 0.4"; got != want {
@@ -69,7 +69,7 @@ func TestValuesOfEveryShapeAreShown(t *testing.T) {
 
 func TestAKilledUpstreamTurnsItsCardStaleAndBack(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
-	p := visit(t, serve(t, tank(plant.url)).url, view{})
+	p := open(t, serve(t, tank(plant.url)).url, view{})
 	p.await(`value("tank") === "41.0" && card("tank").dataset.state === "ok" && document.title === "Tidewire"`)
 	plant.say(`{"level": 42}`)
 	p.await(`value("tank") === "42.0"`) // the modules have taken over
@@ -93,7 +93,7 @@ func TestASourceSaysWhyItWaits(t *testing.T) {
 	t.Cleanup(busy.Close)
 	gone := newUpstream(t, `{}`)
 	gone.kill()
-	p := visit(t, serve(t, fmt.Sprintf(`
+	p := open(t, serve(t, fmt.Sprintf(`
 upstreams: {busy: {http: %q}, gone: {http: %q}}
 sources:
   short: {http: {upstream: busy, path: /short}, every: 1s}
@@ -106,7 +106,7 @@ sources:
 // What is computed from others says which of them is the matter.
 func TestACardOfSeveralSourcesNamesTheBadOne(t *testing.T) {
 	plant, gone := newUpstream(t, `{"level": 41}`), newUpstream(t, `{"level": 7}`)
-	p := visit(t, serve(t, fmt.Sprintf(`
+	p := open(t, serve(t, fmt.Sprintf(`
 upstreams: {plant: {http: %q}, gone: {http: %q}}
 defaults: {every: 50ms, stale_after: 1m, backoff: {min: 20ms, max: 50ms}}
 sources:
@@ -132,7 +132,7 @@ sources:
   tank: {http: {upstream: plant, path: /}, show: {value: level}, alert: {if: .level > 50}}
   slow: {http: {upstream: plant, path: /}, show: {value: level}, alert: {if: .level > 50, for: 1h}}
 `, plant.url))
-	p := visit(t, g.url, view{})
+	p := open(t, g.url, view{})
 	p.await(`["calm", "tank", "slow"].every((name) => card(name).dataset.state === "ok") && document.querySelector("h1").innerText === "All is well"`)
 	plant.say(`{"level": 42}`)
 	p.await(`value("tank") === "42"`) // the modules have taken over
@@ -153,7 +153,7 @@ sources:
 
 // The time of an answer is compared with the time in which it came: an answer that took long says nothing of the clocks.
 func TestLatencyIsNoDifferenceOfClocks(t *testing.T) {
-	p := visit(t, modules(t, ""), view{})
+	p := open(t, modules(t, ""), view{})
 	got := eval[[]float64](p, `import("/static/clock.js").then((clock) => {
 		const skews = [], hour = 3_600_000;
 		const answer = (sent, date, had) => {

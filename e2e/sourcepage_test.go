@@ -31,7 +31,7 @@ sources:
 func TestThePageOfASource(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41, "state": {"pump": true}, "secret": "beside"}`)
 	s := serve(t, plantOf(plant.url))
-	p := visit(t, s.url+"sources/tank", view{width: 1440, height: 1200})
+	p := open(t, s.url+"sources/tank", view{width: 1440, height: 1200})
 	p.await(`document.querySelector(".head .value b")?.textContent === "41.0"`)
 	p.await(`document.querySelector(".chart path.line") !== null`)
 	for part, want := range map[string]string{
@@ -64,7 +64,7 @@ func TestThePageOfASourceFits(t *testing.T) {
 	s := serve(t, strings.Replace(plantOf(plant.url), "    pick: {level: .level, pump: .state.pump}\n", "", 1))
 	for _, width := range []int64{1440, 390, 320} {
 		for _, scheme := range []string{"light", "dark"} {
-			p := visit(t, s.url+"sources/tank", view{width: width, height: 900, scheme: scheme})
+			p := open(t, s.url+"sources/tank", view{width: width, height: 900, scheme: scheme})
 			p.await(`document.querySelector(".readout").textContent !== ""`)
 			p.fits()
 			p.accessible(fmt.Sprint("the page of a source, ", width, " ", scheme))
@@ -79,7 +79,7 @@ func TestThePageOfASourceFits(t *testing.T) {
 func TestAChartOfAnHourAndAsATable(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41, "state": {"pump": true}}`)
 	s := serve(t, plantOf(plant.url))
-	p := visit(t, s.url+"sources/tank", view{})
+	p := open(t, s.url+"sources/tank", view{})
 	p.await(`document.querySelector(".chart path.line") !== null`)
 	visit := func(link, something, condition string) {
 		t.Helper()

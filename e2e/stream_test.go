@@ -14,7 +14,7 @@ func TestAnEventSourceStopsAtTheEndOfARun(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := scripttest.New(t)
 	f := newFront(t, serve(t, scan(s)).url)
-	p := visit(t, f.url+"tidewire.js", view{})
+	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")
 	id := endedRun(p, s)
 	ids := eval[[]string](p, `new Promise((done) => {
@@ -61,7 +61,7 @@ func startedRun(p *page) string {
 func TestASubscriptionEndsWithItsRun(t *testing.T) {
 	s := scripttest.New(t)
 	f := newFront(t, serve(t, scan(s)).url)
-	p := visit(t, f.url+"tidewire.js", view{})
+	p := open(t, f.url+"tidewire.js", view{})
 	p.expect("favicon")
 	id := endedRun(p, s)
 	type ending struct{ States, Statuses []string }
@@ -105,7 +105,7 @@ func TestThePageReturnsToTheStream(t *testing.T) {
 			return true
 		}
 	})
-	p := visit(t, f.url, view{before: sooner(5_000, 300) + sooner(120_000, 300)})
+	p := open(t, f.url, view{before: sooner(5_000, 300) + sooner(120_000, 300)})
 	p.await(`connection() === "polling" && value("tank") === "41.0"`)
 	f.await("a further attempt", func(f *front) bool { return len(f.streams) >= 3 })
 	p.await(`connection() === "polling"`)
@@ -120,7 +120,7 @@ func TestThePageReturnsToTheStream(t *testing.T) {
 func TestTwentyStreamsOnOneConnection(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newSecureFront(t, serve(t, tank(plant.url)).url)
-	p := visit(t, f.url, view{})
+	p := open(t, f.url, view{})
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	levels := eval[[]float64](p, `Promise.all(Array.from({ length: 20 }, (_, i) => new Promise((done, failed) => {
 		const source = new EventSource("/api/v1/stream?i=" + i);

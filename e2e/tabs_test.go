@@ -14,12 +14,12 @@ func TestSevenTabsShareOneStream(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
 	small := view{width: 480, height: 640}
-	home := visit(t, f.url+"tidewire.js", small)
+	home := open(t, f.url+"tidewire.js", small)
 	home.expect("favicon")
-	tabs := []*page{home.another(f.url, small)}
+	tabs := []*page{home.tab(f.url, small)}
 	tabs[0].await(`connection() === "live"`)
 	for range 6 {
-		tabs = append(tabs, home.another(f.url, small))
+		tabs = append(tabs, home.tab(f.url, small))
 	}
 	for _, p := range tabs {
 		p.await(`connection() === "live" && value("tank") === "41.0"`)
@@ -52,7 +52,7 @@ func TestATabTakesOverFromOneThatHangs(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
-	first := visit(t, f.url, view{before: `
+	first := open(t, f.url, view{before: `
 		var hanging = false; // then other tabs are not heard, and hear nothing
 		window.BroadcastChannel = class extends BroadcastChannel {
 			set onmessage(f) { super.onmessage = (e) => hanging || f(e); }
@@ -60,7 +60,7 @@ func TestATabTakesOverFromOneThatHangs(t *testing.T) {
 		};`})
 	first.await(`connection() === "live"`)
 	eval[bool](first, `hanging = true`)
-	second := first.another(f.url, view{})
+	second := first.tab(f.url, view{})
 	second.await(`connection() === "live" && value("tank") === "41.0"`)
 	f.await("the second tab's stream alone", func(f *front) bool { return len(f.streams) == 2 && f.open == 1 })
 	plant.say(`{"level": 42}`)
@@ -78,7 +78,7 @@ const hidden = `
 func TestAHiddenTabGivesItsStreamBack(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
-	p := visit(t, f.url, view{before: hidden + sooner(60_000, 50)})
+	p := open(t, f.url, view{before: hidden + sooner(60_000, 50)})
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	eval[bool](p, `hide(true)`)
 	f.await("the end of the stream", func(f *front) bool { return f.open == 0 })
@@ -92,7 +92,7 @@ func TestAHiddenTabGivesItsStreamBack(t *testing.T) {
 func TestATabThatWasHiddenReportsNoLoss(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
-	p := visit(t, f.url, view{before: hidden + sooner(60_000, 50) + hurried})
+	p := open(t, f.url, view{before: hidden + sooner(60_000, 50) + hurried})
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
 	eval[bool](p, `hide(true)`)
 	f.await("the end of the stream", func(f *front) bool { return f.open == 0 })
@@ -116,7 +116,7 @@ func TestATabThatWasHiddenReportsNoLoss(t *testing.T) {
 func TestAPageComesBackFromTheBackForwardCache(t *testing.T) {
 	plant := newUpstream(t, `{"level": 41}`)
 	f := newFront(t, serve(t, tank(plant.url)).url)
-	p := visit(t, f.url, view{before: `
+	p := open(t, f.url, view{before: `
 		var back = 0;
 		addEventListener("pageshow", (e) => { if (e.persisted) back++; });`})
 	p.await(`connection() === "live" && value("tank") === "41.0"`)
