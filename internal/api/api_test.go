@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,8 +36,9 @@ type services struct {
 	journal *events.Journal
 
 	topic *sse.Topic
-	empty bool // there are no sources
-	plain bool // alerts have no condition of their own
+	empty bool          // there are no sources
+	plain bool          // alerts have no condition of their own
+	kept  time.Duration // of numbers; 0: an hour
 
 	wait       time.Duration // of Refresh
 	refresh    error
@@ -77,7 +79,7 @@ func (s *services) Definition(name string) *config.Source {
 		alert.If = nil
 	}
 	return &config.Source{
-		Name: name, Title: "Source " + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: time.Hour},
+		Name: name, Title: "Source " + name, Spec: &from.Source{From: []string{"tank"}}, Show: config.Show{History: cmp.Or(s.kept, time.Hour)},
 		Alert: alert,
 	}
 }

@@ -51,7 +51,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 		a.logPast(r, err)
 		f.NoPast = "The past of this source cannot be read now."
 	}
-	f.Chart = a.chartOf(r, f.Source, definition, now)
+	f.Chart = a.chartOf(r, f.Source, definition, now, knownSince(f.Availability))
 	a.draw(w, r, http.StatusOK, "source", web.Page{
 		Title: definition.Title, Tab: "overview", Script: "source-page.js", Follow: []string{wire.SourceKey(name), wire.AlertsKey},
 		Body: a.look(r).SourcePage(f),
@@ -110,12 +110,24 @@ func (a *API) pastOf(ctx context.Context, name string, now time.Time) (all wire.
 	return availabilityOf(name, past, now), polls, err
 }
 
-// chartOf returns what the chart of the page of a source is made of, as the query of its address says.
-func (a *API) chartOf(r *http.Request, s wire.Source, definition *config.Source, now time.Time) views.ChartFacts {
+// knownSince is for how long anything is known of a source, a day at most.
+func knownSince(a wire.Availability) time.Duration {
+	if len(a.Windows) == 0 {
+		return windows[0].span
+	}
+	return time.Duration((1 - a.Windows[0].Unknown) * float64(windows[0].span))
+}
+
+// chartOf returns what the chart of the page of a source is made of, as the query of its address says. Without one it is over an hour as long
+// as no more is known.
+func (a *API) chartOf(r *http.Request, s wire.Source, definition *config.Source, now time.Time, known time.Duration) views.ChartFacts {
 	query := r.URL.Query()
 	c := views.ChartFacts{Source: s, Range: query.Get("over"), Kept: definition.Show.History, Until: now, Table: query.Get("view") == "table", Field: s.Show.Value}
 	if c.Kept == 0 {
 		return c
+	}
+	if c.Range == "" && known < time.Hour {
+		c.Range = "1h"
 	}
 	_, over := views.RangesOf(c.Kept, c.Range)
 	since := now.Add(-over.Span)

@@ -59,3 +59,18 @@ func TestThePageOfASource(t *testing.T) {
 		t.Errorf("without its past the page is %d:\n%s", status, page)
 	}
 }
+
+// A chart is over a day, but over an hour as long as no more is known: a line at the edge of an empty day tells nothing.
+func TestAChartOfLittleIsOverAnHour(t *testing.T) {
+	for known, want := range map[time.Duration]string{3 * time.Hour: "Value over 24 h: ", 5 * time.Minute: "Value over 1 h: "} {
+		s, h := newServices(t)
+		s.kept = 24 * time.Hour
+		s.spans.Enter("a", time.Now().Add(-known), "ok", "")
+		if _, page := get(t, h, "/sources/a"); !strings.Contains(page, want) {
+			t.Errorf("the page of a source that is known for %v does not have %q", known, want)
+		}
+		if _, page := get(t, h, "/sources/a?over=24h"); !strings.Contains(page, "Value over 24 h: ") {
+			t.Errorf("the page of a source that is known for %v does not do as its address says", known)
+		}
+	}
+}

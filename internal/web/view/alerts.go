@@ -299,6 +299,7 @@ func (l Look) episodes(past []wire.Event) (all []Episode) {
 			delete(open, key)
 		}
 	}
+	slices.SortStableFunc(all, func(a, b Episode) int { return b.At.Compare(a.At) }) // by the time that is shown
 	return all
 }
 

@@ -149,7 +149,7 @@ func TestEpisodesAndDeliveries(t *testing.T) {
 	for _, d := range v.Told {
 		got = append(got, d.To+" "+d.Result+" "+d.What+" "+d.State+" "+d.Error)
 	}
-	want := []string{"A 02:21 48 min", "B 03:07 ", "A 02:19 60 s", "ops told A resolved ok ", "mail given up 3 alerts firing, again failing No"}
+	want := []string{"B 03:07 ", "A 02:21 48 min", "A 02:19 60 s", "ops told A resolved ok ", "mail given up 3 alerts firing, again failing No"}
 	if !slices.Equal(got, want) {
 		t.Errorf("there were\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}

@@ -138,6 +138,9 @@ func (p *SourcePage) polls(l Look, polls []wire.Poll) {
 		}
 		if poll.Error != nil {
 			row.State, row.Word, row.Error = poll.State, "failed", Shown(*poll.Error, 200)
+			if row.Code != "" && strings.HasPrefix(row.Error, row.Code) {
+				row.Code = "" // once is enough
+			}
 		}
 		p.Polls = append(p.Polls, row)
 	}
