@@ -106,7 +106,7 @@ func TestReplaceIsOnTheButton(t *testing.T) {
 
 // A start that the limit of a job does not allow is offered nowhere, and it is said when it will be.
 func TestLimitsAndTimesAreShown(t *testing.T) {
-	g := serve(t, `jobs: {tidy: {exec: ["false"], limit: 1/h, at: {cron: "0 3 * * *", zone: UTC}}}`)
+	g := serve(t, `jobs: {tidy: {exec: ["false"], limit: 1/h, at: {cron: "0 3 * * *", zone: UTC}}, often: {exec: ["true"], limit: 1/s}}`)
 	p := open(t, g.url, wide)
 	p.await(`connection() === "live" && /^next ([a-zA-Z]\w+ )?\d\d:\d\d$/.test(text("tidy", ".next"))`)
 	p.click(startOf("tidy"))
@@ -117,8 +117,11 @@ func TestLimitsAndTimesAreShown(t *testing.T) {
 	p.readable()
 	p.goTo(g.url + "jobs/tidy")
 	p.await(`((b) => b.ariaDisabled === "true" && b.title.startsWith("Its limit allows the next start at "))(document.querySelector(".head .acts button"))`)
-	p.await(`document.querySelector(".open-run").innerText.includes("next ")`)
+	p.await(`document.querySelector(".open-run").innerText.includes("next ") && document.querySelector(".open-run").innerText.includes("its limit allows")`)
 	p.readable()
+	g.post("api/v1/jobs/often/runs", "{}") // in a second its limit allows another one
+	p.goTo(g.url + "jobs/often")
+	p.await(`document.querySelector(".head .acts button") && !document.querySelector(".head .acts button").ariaDisabled && !document.querySelector("[data-until]")`)
 }
 
 // Secrets are typed unseen.

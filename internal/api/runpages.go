@@ -64,8 +64,10 @@ type jobBody struct {
 // A startButton starts a job.
 type startButton struct {
 	Job, Label string
-	Form       bool   // it has questions to answer before
-	Blocked    string // why it cannot be started now; empty: it can
+	Form       bool       // it has questions to answer before
+	Blocked    string     // why it cannot be started now; empty: it can
+	Until      *time.Time // until when, if its limit is why; nil: that is not why
+	When       string     // the same in words
 }
 
 // A queued is a run that waits.
@@ -194,7 +196,8 @@ func startOfJob(j wire.JobObject, look views.Look) startButton {
 	case !j.Allowed:
 		b.Blocked = "You may view this job, but not start it"
 	case j.AvailableAt != nil && j.AvailableAt.After(look.Now):
-		b.Blocked = "Its limit allows the next start at " + look.Clock(*j.AvailableAt)
+		b.Until, b.When = j.AvailableAt, look.Clock(*j.AvailableAt)
+		b.Blocked = "Its limit allows the next start at " + b.When
 	}
 	return b
 }

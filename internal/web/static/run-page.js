@@ -36,4 +36,9 @@ function lost() {
 
 const page = new Page({ prepare: localise, changed: strips, gone: output ? lost : undefined });
 forms(page);
-setInterval(() => document.hidden || tick(document), 1000);
+setInterval(() => {
+  if (document.hidden) return;
+  tick(document);
+  const until = document.querySelector("time[data-until]"); // what is not allowed, is then
+  if (until && Date.parse(until.dateTime) <= clock.now()) page.renew();
+}, 1000);
