@@ -186,7 +186,8 @@ access:
 	p.click(provider)
 	p.goes(signedIn + ` && ` + account("ann"))
 	p.signOut()
-	p.goes(signInPage)
+	p.goes(signInPage + ` && document.querySelector("main .rest a").textContent === "Use another account"`)
+	p.readable()
 
 	issuer.Behave(issuertest.Behaviour{Claims: map[string]any{"groups": []string{"cooks"}, "preferred_username": "<b>bob</b>"}})
 	p.expect("status of 403")
