@@ -35,7 +35,7 @@ func TestAlertsAreHandledOnTheirPage(t *testing.T) {
 	}
 	p.readable()
 	p.click(`[data-key="source/tank"] form button`)
-	p.await(tank + `.dataset.state === "acknowledged" && ` + tank + `.innerText.includes("acknowledged by anonymous")`)
+	p.await(tank + `.dataset.state === "acknowledged" && ` + tank + `.innerText.includes("acknowledged by somebody")`)
 
 	p.click(`[data-key="source/tank"] a[data-dialog]`)
 	p.await(`dialog() && document.activeElement.name === "of" && dialog().querySelector("[name=zone]").value === "Asia/Tokyo"`)

@@ -207,9 +207,12 @@ function jobBegan({ last_run: run, alert }, { rank }) {
   return Date.parse(rank === judgeRun({ status: "failed" }).rank ? run.finished_at : alert.since) || 0;
 }
 
+/** A user as people are told of: one who has not signed in is somebody. */
+const somebody = (name) => name === "anonymous" ? "somebody" : name;
+
 /** Since when, who has acknowledged an alert, and, instead of its cause, until when it is silenced. */
 function attended(state, at, alert, now) {
-  const is = { clock: at ? clock(at, now) : "", by: alert?.acknowledged?.by ?? "" };
+  const is = { clock: at ? clock(at, now) : "", by: somebody(alert?.acknowledged?.by ?? "") };
   if (state !== "silenced") return is;
   const { until, reason } = alert.silenced;
   return { ...is, cause: `until ${clock(Date.parse(until), now)}${reason ? `: ${reason}` : ""}` };

@@ -141,11 +141,19 @@ func (l Look) alertRow(a wire.AlertObject, subject Subject) AlertRow {
 	}
 	switch {
 	case a.Silenced != nil:
-		row.Known = "silenced until " + l.Clock(a.Silenced.Until) + " by " + cmp.Or(a.Silenced.By, "the configuration") + because(a.Silenced.Reason)
+		row.Known = "silenced until " + l.Clock(a.Silenced.Until) + " by " + cmp.Or(who(a.Silenced.By), "the configuration") + because(a.Silenced.Reason)
 	case a.Acknowledged != nil:
-		row.Known = "acknowledged by " + a.Acknowledged.By + " at " + l.Clock(a.Acknowledged.At) + because(a.Acknowledged.Reason)
+		row.Known = "acknowledged by " + who(a.Acknowledged.By) + " at " + l.Clock(a.Acknowledged.At) + because(a.Acknowledged.Reason)
 	}
 	return row
+}
+
+// who is a user as people are told of: one who has not signed in is somebody.
+func who(name string) string {
+	if name == "anonymous" {
+		return "somebody"
+	}
+	return name
 }
 
 func because(reason string) string {
@@ -228,7 +236,7 @@ func (l Look) silenceRow(s wire.Silence, subject Subject) SilenceRow {
 	_, may := subject(s.Of)
 	return SilenceRow{
 		ID: s.ID, What: SilenceOf(s.Of, subject), Until: s.Until, In: l.Until(s.Until), Clock: l.Clock(s.Until),
-		By: cmp.Or(s.By, "the configuration"), Why: s.Reason, MayEnd: may && s.ID != "", Configured: s.ID == "",
+		By: cmp.Or(who(s.By), "the configuration"), Why: s.Reason, MayEnd: may && s.ID != "", Configured: s.ID == "",
 	}
 }
 

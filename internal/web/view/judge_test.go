@@ -48,3 +48,12 @@ func TestNewsInWords(t *testing.T) {
 		t.Errorf("the news are %+v", news)
 	}
 }
+
+// Who has not signed in is somebody.
+func TestWhoHasAcknowledged(t *testing.T) {
+	alert := &wire.Alert{State: wire.AlertFiring, Acknowledged: &wire.Acknowledged{By: "anonymous"}}
+	v := view.Look{Now: time.Now()}.Verdict([]wire.Source{{Key: "source/a", Name: "a", State: "ok", Alert: alert}}, nil)
+	if v.Rows[0].By != "somebody" {
+		t.Errorf("seen by %s", v.Rows[0].By)
+	}
+}

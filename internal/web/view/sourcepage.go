@@ -269,10 +269,10 @@ func (l Look) alert(f AlertFacts) []Field {
 	return facts
 }
 
-func by(who, reason string) string {
+func by(name, reason string) string {
 	text := ""
-	if who != "" {
-		text = " by " + Shown(who, 60)
+	if name != "" {
+		text = " by " + Shown(who(name), 60)
 	}
 	if reason != "" {
 		text += ": " + Shown(reason, 200)

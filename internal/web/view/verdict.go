@@ -243,7 +243,7 @@ func (l Look) attend(n *Need, a *wire.Alert) {
 		return
 	}
 	if a.Acknowledged != nil {
-		n.By = a.Acknowledged.By
+		n.By = who(a.Acknowledged.By)
 	}
 	if s := a.Silenced; s != nil && n.State == silenced.State {
 		n.Cause = "until " + l.Clock(s.Until)
