@@ -283,7 +283,7 @@ func TestTheOverviewTellsThatNothingIsHeard(t *testing.T) {
 	s.sources[i].StaleAt = new(time.Now().Add(15 * time.Second))
 	p := s.overview("", view{before: hurried})
 	eval[bool](p, `hurry(40_000)`)
-	p.await(`document.querySelector(".band[data-state=lost]") && said("h1").startsWith("Not known since ") && said(".connection") === "No answer"`)
+	p.await(`document.querySelector(".band[data-state=lost]") && said("h1").startsWith("Not known since ") && said(".verdict .rest") === "" && said(".connection") === "No answer"`)
 	p.await(`counts(".then") === "2 alerts, 1 failing, 2 jobs failed, 1 stale, 1 alert unknown"`)
 	p.await(`says("source/filler-1", ".state") === "stale" && says("source/filler-1", "p.line") === "No connection to the gateway" && says("source/filler-1", ".foot :last-child") === ""`)
 	if got := eval[int](p, `[...document.querySelectorAll(".attention button")].filter((n) => n.checkVisibility()).length`); got != 0 {

@@ -164,7 +164,7 @@ function showVerdict() {
   if (filter.state) Object.assign(view, { rows: [], more: 0, quiet: [], known: [] });
   if (connection.lost !== null) {
     const rows = view.rows.map((row) => ({ ...row, act: "" })); // nothing can be done
-    Object.assign(view, { state: "unknown", whole: `Not known since ${seconds(connection.lost)}`, as: "unknown", then: known.parts, parts: [], rows });
+    Object.assign(view, { state: "unknown", whole: `Not known since ${seconds(connection.lost)}`, as: "unknown", rest: "", then: known.parts, parts: [], rows });
   }
   const focused = document.activeElement;
   fill(ui.verdict, view);
