@@ -96,7 +96,7 @@ func (a *API) silencePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if form.Of != "" && !slices.Contains(subjects(a.deps.Config()), form.Of) {
-		a.gone(w, r, "There is nothing to silence", "It was removed from the configuration, or never was in it.")
+		a.goneSubject(w, r)
 		return
 	}
 	a.drawSilenceForm(w, r, http.StatusOK, form)
@@ -201,7 +201,7 @@ func (a *API) postSilence(w http.ResponseWriter, r *http.Request) {
 	wanted, parts := silenceOf(body, now)
 	switch {
 	case parts == nil:
-		if !a.findSubject(w, r, form.Of) {
+		if !a.findSubjectOfForm(w, r, form.Of) {
 			return
 		}
 		if _, err := a.silence(r, body, wanted); err == nil {
@@ -231,6 +231,19 @@ func (a *API) mayActByForm(w http.ResponseWriter, r *http.Request, of string) bo
 	return may
 }
 
+// findSubjectOfForm reports whether alerts and silences can be of a key, and answers otherwise: with a page if a browser has sent the form.
+func (a *API) findSubjectOfForm(w http.ResponseWriter, r *http.Request, of string) bool {
+	if wantsJSON(r) || slices.Contains(subjects(a.deps.Config()), of) {
+		return a.findSubject(w, r, of)
+	}
+	a.goneSubject(w, r)
+	return false
+}
+
+func (a *API) goneSubject(w http.ResponseWriter, r *http.Request) {
+	a.gone(w, r, "There is nothing to silence", "It was removed from the configuration, or never was in it.")
+}
+
 // nextMorning is when the next morning begins.
 func nextMorning(now time.Time) time.Time {
 	year, month, day := now.Date()
@@ -255,7 +268,7 @@ func (a *API) postAcknowledge(w http.ResponseWriter, r *http.Request) {
 		failParts(w, r, "the acknowledgement is not valid", parts...)
 		return
 	}
-	if !a.findSubject(w, r, of) {
+	if !a.findSubjectOfForm(w, r, of) {
 		return
 	}
 	_, err := a.deps.Alerts.Acknowledge(r.Context(), of, userOf(r).Name, reason)

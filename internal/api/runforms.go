@@ -177,6 +177,10 @@ func sentenceOf(text string) string {
 // postCancel cancels a run by a form, and answers with where it is seen.
 func (a *API) postCancel(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
+	if _, err := a.deps.Runs.Lookup(r.Context(), id); err != nil && !wantsJSON(r) {
+		a.runPage(w, r) // it says what has become of the run
+		return
+	}
 	run, ok := a.findRun(w, r)
 	if !ok {
 		return

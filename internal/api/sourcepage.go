@@ -28,7 +28,7 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
 	definition, topic := a.deps.Sources.Definition(name), a.deps.Sources.Topic(name)
 	if definition == nil || topic == nil {
-		a.gone(w, r, "There is no source “"+name+"”", "It was removed from the configuration, or never was in it.")
+		a.goneSource(w, r, name)
 		return
 	}
 	f := views.SourceFacts{Source: a.newestSource(topic)}
@@ -181,4 +181,9 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
+}
+
+// goneSource answers with a page that says that there is no such source.
+func (a *API) goneSource(w http.ResponseWriter, r *http.Request, name string) {
+	a.gone(w, r, "There is no source “"+name+"”", "It was removed from the configuration, or never was in it.")
 }

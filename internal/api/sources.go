@@ -61,6 +61,10 @@ func (a *API) refreshSource(w http.ResponseWriter, r *http.Request) {
 
 // postRefresh does the same for a form. A script stays where it is.
 func (a *API) postRefresh(w http.ResponseWriter, r *http.Request) {
+	if name := r.PathValue("name"); a.deps.Sources.Topic(name) == nil && !wantsJSON(r) {
+		a.goneSource(w, r, name)
+		return
+	}
 	if a.findSource(w, r) == nil {
 		return
 	}

@@ -230,3 +230,15 @@ func TestFormsThatAreRefusedAreAnsweredWithPages(t *testing.T) {
 		}
 	}
 }
+
+// A form about something that is gone meanwhile is answered with a page.
+func TestFormsAboutNothingAreAnsweredWithPages(t *testing.T) {
+	s := startConfig(t, guardedConfig(t, config.RoleNone))
+	header := append([]string{"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html,*/*;q=0.8"}, bearer("admin")...)
+	for _, path := range []string{"/sources/gone/refresh", "/runs/gone/cancel", "/jobs/gone/run", "/alerts/silence", "/alerts/acknowledge"} {
+		status, head, body := s.do("POST", path, "of=source/gone&for=1h", header...)
+		if status != 404 || !contains(head.Get("Content-Type"), "text/html") || !contains(body, "removed from the configuration") && !contains(body, "nothing is kept of it") {
+			t.Errorf("POST %s = %d %s\n%s\nwant a page that says that it is gone", path, status, head.Get("Content-Type"), body)
+		}
+	}
+}
