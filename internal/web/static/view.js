@@ -263,6 +263,7 @@ export function jobRow(job, now) {
   if (!view.bad) view.line = shown(run.message, 200);
   if (run.status === "running" || run.status === "cancelling") {
     [view.busy, view.percent] = [true, run.percent];
+    if (run.message && job.alert?.reason !== "slow") [view.line, view.bad] = [shown(run.message, 200), false]; // the alert is about an earlier run
     Object.assign(view, cancel(job, run));
     if (run.started_at) view.elapsed = elapsed(Date.parse(run.started_at), now);
     if (typeof run.eta === "number") view.elapsed += `, about ${lasted(run.eta * 1000)} left`;

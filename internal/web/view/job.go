@@ -49,6 +49,9 @@ func (l Look) JobRow(j wire.JobObject) JobRow {
 	switch run.Status {
 	case progress.StatusRunning, progress.StatusCancelling:
 		r.Busy, r.Percent = true, run.Percent
+		if run.Message != "" && (j.Alert == nil || j.Alert.Reason != wire.ReasonSlow) { // the alert is about an earlier run
+			r.Line, r.Bad = Shown(run.Message, 200), false
+		}
 		r.Act = cancel(j)
 		if run.StartedAt != nil {
 			r.Elapsed = l.Since(*run.StartedAt)
