@@ -21,7 +21,7 @@ import (
 func (a *API) draw(w http.ResponseWriter, r *http.Request, status int, name string, p web.Page) {
 	p.Me, p.Now, p.Here, p.Brand = a.userInfo(r), a.deps.Clock.Wall(), here(r), a.brand().Brand
 	switch form := formOf(r); {
-	case form == "embed" && status == http.StatusOK:
+	case form == "embed" && status == http.StatusOK && !strings.HasSuffix(name, "-form"): // what asks for something is never in a frame
 		p.Form, p.Embed = form, a.deps.Config().Page.Embed
 	case form == "kiosk" && name == "overview":
 		p.Form = form

@@ -104,6 +104,20 @@ func TestPagesLookAsConfigured(t *testing.T) {
 	}
 }
 
+// A page that asks for something is in no frame, whoever may show the others in one.
+func TestWhatCanBeInAFrame(t *testing.T) {
+	s := start(t, "page: {embed: [https://wiki.example]}\nsources: {a: {exec: [echo, a]}}\njobs: {hello: {exec: [echo, hello]}}\n")
+	for path, want := range map[string]string{
+		"/?embed=1": "https://wiki.example", "/sources/a?embed=1": "https://wiki.example", "/sources/a": "'none'",
+		"/jobs/hello/run?embed=1": "'none'", "/alerts/silence?embed=1": "'none'",
+	} {
+		status, head, _ := s.do("GET", path, "", "Accept", "text/html")
+		if policy := head.Get("Content-Security-Policy"); status != 200 || !contains(policy, "frame-ancestors ") || !contains(policy[strings.Index(policy, "frame-ancestors"):], want) {
+			t.Errorf("%s = %d, %s, want %s among those who may show it", path, status, policy, want)
+		}
+	}
+}
+
 // The button that polls now leads to the page of the source, keeps a script where it is, and says why nothing was done.
 func TestPollNow(t *testing.T) {
 	s := start(t, "sources: {a: {exec: [echo, a], every: 1h}}\n")
