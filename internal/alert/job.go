@@ -72,7 +72,7 @@ func (m *JobMonitor) Ended(run wire.Run) {
 // whyOf is why a run did not succeed, and the last that it said: an exit status alone tells people nothing.
 func whyOf(run wire.Run) *string {
 	said := text.Cut(run.Said(), 200)
-	if run.Error == nil || said == "" || strings.Contains(*run.Error, said) {
+	if run.Error == nil || said == "" || strings.Contains(*run.Error, said) || strings.Contains(said, *run.Error) {
 		return run.Error
 	}
 	return new(*run.Error + ": " + said)
