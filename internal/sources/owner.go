@@ -188,7 +188,12 @@ func (svc *Service) takeVacant(ctx context.Context, name string) (isTaken bool, 
 	if claim == nil || err != nil {
 		return false, err
 	}
-	var s *poller
+	s := svc.find(name)
+	if s != nil && s.Alert != nil { // what its owner before has told of the alert is known then
+		if err := svc.deps.Store.Sync(ctx); err != nil {
+			return false, errors.Join(err, claim.Release(context.WithoutCancel(ctx)))
+		}
+	}
 	_ = svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error {
 		if s = svc.find(name); s != nil {
 			s.claim, s.left = claim, left
