@@ -112,7 +112,7 @@ func TestThePageComesBackWithTheNetwork(t *testing.T) {
 // A machine that sleeps stops the clocks of the page as well: it looks at the time when
 // it is seen again.
 func TestThePageOpensAnewAfterASleep(t *testing.T) {
-	f := newFront(t, serve(t, "").url)
+	f := newFront(t, serve(t, tank(newUpstream(t, `{"level": 41}`).url)).url)
 	p := open(t, f.url, view{before: hidden})
 	p.await(`connection() === "live"`)
 	eval[bool](p, `(hide(true), hide(false))`)
