@@ -60,24 +60,41 @@ func weightOf(offer string, lines []string) (weight, specificity int) {
 	return weight, specificity
 }
 
+// AcceptsCoding reports whether a request names a content coding in its Accept-Encoding field, with a weight other than 0
+// (RFC 9110 §12.5.3).
+func AcceptsCoding(h http.Header, coding string) bool {
+	for member := range members(h.Values("Accept-Encoding")) {
+		if name, weight, ok := weighted(member); ok && strings.EqualFold(name, coding) {
+			return weight > 0
+		}
+	}
+	return false
+}
+
 // mediaRange returns the range in a member of Accept, in lower case, and its weight in thousandths.
 func mediaRange(member string) (media string, weight int, ok bool) {
+	media, weight, ok = weighted(member)
+	major, minor, found := strings.Cut(media, "/")
+	return media, weight, ok && found && isToken(major) && isToken(minor)
+}
+
+// weighted returns what a member of a list is about, in lower case, and its weight in thousandths. Other parameters are ignored.
+func weighted(member string) (value string, weight int, ok bool) {
 	weight = 1000
 	first := true
 	for part := range parts(member) {
 		if first {
-			media, first = strings.ToLower(part), false
+			value, first = strings.ToLower(part), false
 			continue
 		}
-		name, value, _ := strings.Cut(part, "=")
+		name, q, _ := strings.Cut(part, "=")
 		if strings.EqualFold(trim(name), "q") {
-			if weight, ok = qvalue(trim(value)); !ok {
+			if weight, ok = qvalue(trim(q)); !ok {
 				return "", 0, false
 			}
 		}
 	}
-	major, minor, found := strings.Cut(media, "/")
-	return media, weight, found && isToken(major) && isToken(minor)
+	return value, weight, true
 }
 
 // qvalue parses a weight (RFC 9110 §12.4.2), in thousandths: 0 to 1 with at most three digits after the point.

@@ -1,4 +1,4 @@
-// Package negotiate parses what a request asks for besides its method and path: the representation (Accept), how long
+// Package negotiate parses what a request asks for besides its method and path: the representation (Accept, Accept-Encoding), how long
 // to wait for it (Prefer), which one the client has (If-None-Match), and the key under which a start may be repeated
 // (Idempotency-Key). All servers of this module use it, so they all interpret requests alike.
 package negotiate

@@ -251,3 +251,17 @@ func FuzzIdempotencyKey(f *testing.F) {
 		}
 	})
 }
+
+func TestAcceptsCoding(t *testing.T) {
+	for field, want := range map[string]bool{
+		"": false, "gzip": true, "GZIP": true, "br, gzip;q=0.5": true, "br,gzip ; q=1": true, "gzip;q=0": false, "gzip; q=0.0": false,
+		"br": false, "x-gzip": false, "gzip;q=2": false, "gzip;q=": false, ",, gzip": true,
+	} {
+		if got := negotiate.AcceptsCoding(http.Header{"Accept-Encoding": {field}}, "gzip"); got != want {
+			t.Errorf("of %q gzip is accepted: %v, want %v", field, got, want)
+		}
+	}
+	if !negotiate.AcceptsCoding(http.Header{"Accept-Encoding": {"br", "gzip"}}, "gzip") {
+		t.Error("the second line of the field is not read")
+	}
+}

@@ -14,11 +14,11 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/theme"
 )
 
@@ -41,7 +41,7 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", cmp.Or(a.mediaType, contentType(a.name)))
 	h.Add("Vary", "Accept-Encoding")
-	if a.zipped == nil || !acceptsGzip(r) {
+	if a.zipped == nil || !negotiate.AcceptsCoding(r.Header, "gzip") {
 		http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.data))
 		return
 	}
@@ -50,19 +50,6 @@ func (a *asset) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set("ETag", strings.TrimSuffix(tag, `"`)+`-gzip"`)
 	}
 	http.ServeContent(w, r, a.name, time.Time{}, bytes.NewReader(a.zipped))
-}
-
-// acceptsGzip reports whether the client of r accepts gzip (RFC 9110 §12.5.3).
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
-		coding, params, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			q, found := strings.CutPrefix(strings.TrimSpace(params), "q=")
-			weight, err := strconv.ParseFloat(q, 64)
-			return !found || err == nil && weight > 0
-		}
-	}
-	return false
 }
 
 // zip returns data compressed at a level, or nil if that does not make it smaller.

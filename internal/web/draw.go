@@ -120,7 +120,7 @@ func Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Pag
 		}
 	}
 	data := body.Bytes()
-	if acceptsGzip(r) {
+	if negotiate.AcceptsCoding(r.Header, "gzip") {
 		if zipped := zip(data, gzip.BestSpeed); zipped != nil {
 			h.Set("Content-Encoding", "gzip")
 			data = zipped
