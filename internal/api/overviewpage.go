@@ -40,13 +40,14 @@ func (a *API) overviewPage(w http.ResponseWriter, r *http.Request) {
 	case form == "kiosk" && len(sources) > fewOnWall:
 		density = views.Tiles
 	}
-	overview := a.look(r).Overview(sources, all, filter, density)
+	look := a.look(r)
+	overview := look.Overview(sources, all, filter, density)
 	if form == "" { // a wall and a frame have no room for it
 		news, err := a.events(r, archive.EventFilter{Kinds: views.RecentKinds}, recentEvents)
 		if err != nil { // the page is about something else
 			a.deps.Log.Error("events cannot be read", "err", err)
 		}
-		overview.Recent = a.look(r).Recent(news)
+		overview.Recent = look.Recent(news)
 	}
 	a.draw(w, r, http.StatusOK, "overview", web.Page{Tab: "overview", Script: "overview.js", Needs: overview.Verdict.Count(), Body: overview})
 }

@@ -24,13 +24,13 @@ type jobsBody struct {
 
 // jobsPage draws the page of all jobs, or with ?show=failed or ?show=busy of those that need attention or are at work.
 func (a *API) jobsPage(w http.ResponseWriter, r *http.Request) {
-	body, look, user := jobsBody{Show: r.URL.Query().Get("show")}, a.look(r), userOf(r)
-	for _, j := range a.deps.Jobs.List() {
-		object, err := j.Object(r.Context(), user.Can(operate, j.Job))
-		if err != nil {
-			a.failPast(w, r, err)
-			return
-		}
+	all, err := a.jobObjects(r, a.deps.Jobs.List()...)
+	if err != nil {
+		a.failPast(w, r, err)
+		return
+	}
+	body, look := jobsBody{Show: r.URL.Query().Get("show")}, a.look(r)
+	for _, object := range all {
 		row := look.JobRow(object)
 		if body.Show == "" || body.Show == "failed" && row.Needs || body.Show == "busy" && (row.Busy || row.State == "queued") {
 			body.Rows = append(body.Rows, row)
@@ -147,11 +147,12 @@ func (a *API) jobOfPage(w http.ResponseWriter, r *http.Request) (*jobs.Job, wire
 		a.goneJob(w, r, name)
 		return nil, wire.JobObject{}, false
 	}
-	object, err := j.Object(r.Context(), userOf(r).Can(operate, j.Job))
+	all, err := a.jobObjects(r, j)
 	if err != nil {
 		a.failPast(w, r, err)
-		return nil, object, false
+		return nil, wire.JobObject{}, false
 	}
+	object := all[0]
 	object.Title = titleOf(j.Job)
 	return j, object, true
 }

@@ -104,6 +104,28 @@ func TestPagesLookAsConfigured(t *testing.T) {
 	}
 }
 
+// The page of all jobs shows what the overview shows of them, also an alert that is about something else than their newest run.
+func TestThePageOfAllJobsHasTheirAlerts(t *testing.T) {
+	s := start(t, "jobs: {work: {exec: [sleep, 1h], alert: {slow_after: 10ms}}}\n")
+	s.json(202, "POST", "/api/v1/jobs/work/runs", "{}")
+	for {
+		_, head, job := s.do("GET", "/api/v1/jobs/work", "")
+		if contains(job, `"state":"firing"`) {
+			break
+		}
+		if status, _, _ := s.do("GET", "/api/v1/jobs/work", "", "If-None-Match", head.Get("ETag"), "Prefer", "wait=60"); status != 200 {
+			t.Fatalf("waiting for the alert = %d", status)
+		}
+	}
+	for _, path := range []string{"/", "/jobs"} {
+		_, _, page := s.do("GET", path, "", "Accept", "text/html")
+		row := page[strings.Index(page, `data-key="job/work"`):]
+		if !strings.HasPrefix(row, `data-key="job/work" data-state="alert"`) {
+			t.Errorf("%s has the row %.80s, want that of an alert", path, row)
+		}
+	}
+}
+
 // A page that asks for something is in no frame, whoever may show the others in one.
 func TestWhatCanBeInAFrame(t *testing.T) {
 	s := start(t, "page: {embed: [https://wiki.example]}\nsources: {a: {exec: [echo, a]}}\njobs: {hello: {exec: [echo, hello]}}\n")

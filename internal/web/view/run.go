@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -107,8 +108,8 @@ func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
 		by.Text = "its timetable, " + timetable
 	case r.Trigger == wire.TriggerSchedule:
 		by.Text = "its timetable"
-	case by.Text == "" || by.Text == "anonymous":
-		by.Text = "somebody"
+	default:
+		by.Text = cmp.Or(who(by.Text), "somebody")
 	}
 	if r.Requests > 1 {
 		by.Text += " and " + Plural(r.Requests-1, "other", "others")
@@ -238,17 +239,14 @@ func (l Look) RunRows(runs []wire.Run) []RunRow {
 	rows := make([]RunRow, len(runs))
 	for i, r := range runs {
 		badge := JudgeRun(r.Status, r.Warned)
-		row := RunRow{ID: r.ID, State: badge.State, Word: badge.Word, At: r.CreatedAt, By: r.By}
+		row := RunRow{ID: r.ID, State: badge.State, Word: badge.Word, At: r.CreatedAt}
 		if r.StartedAt != nil {
 			row.At, row.Took = *r.StartedAt, Took(lengths[i].Seconds())
 			row.Width = max(2, int(120*lengths[i]/longest))
 		}
 		row.When = l.Clock(row.At)
-		switch {
-		case r.Trigger == wire.TriggerSchedule:
+		if row.By = cmp.Or(who(r.By), "somebody"); r.Trigger == wire.TriggerSchedule {
 			row.By = "timetable"
-		case row.By == "" || row.By == "anonymous":
-			row.By = "somebody"
 		}
 		if text := why(r); text != "" {
 			row.Text = Shown(text, mostValue)
