@@ -119,6 +119,16 @@ func (c *cage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("WWW-Authenticate", r.Header.Get("Authorization"))
 	switch {
+	case r.Header.Get("Proxy-Authorization") != "": // it is asked as a proxy
+		http.Error(w, sent, http.StatusBadGateway)
+	case strings.HasPrefix(r.URL.Path, "/token"):
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token": %q, "expires_in": 3600}`, c.canaries["token"])
+	case strings.HasPrefix(r.URL.Path, "/challenge"):
+		w.Header().Set("WWW-Authenticate", `Digest realm="plant", nonce="n", qop="auth"`)
+		http.Error(w, sent, http.StatusUnauthorized)
+	case strings.HasPrefix(r.URL.Path, "/echo"):
+		_ = json.NewEncoder(w).Encode(map[string]any{"header": r.Header, "url": r.URL.String(), "body": string(body)})
 	case strings.HasPrefix(r.URL.Path, "/good"):
 		fmt.Fprint(w, `{"level": 73.9}`)
 	case strings.HasPrefix(r.URL.Path, "/html"):
@@ -143,6 +153,7 @@ func (c *cage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // in clear text are to be hidden where the file is quoted, too.
 func (c *cage) write(dir, upstream, nobody string) (name, text string) {
 	c.t.Helper()
+	c.canary("token")
 	for _, place := range []string{"bearer", "oidc"} {
 		if err := os.WriteFile(filepath.Join(dir, place), []byte(c.canary(place)+"\n"), 0o600); err != nil {
 			c.t.Fatal(err)
@@ -181,6 +192,14 @@ upstreams:
   nobody:
     http: http://` + nobody + `
     bearer: ${file:bearer}
+  basic: {http: ` + upstream + `, auth: {basic: {user: ann, password: ` + c.canary("basic") + `}}}
+  digest: {http: ` + upstream + `, auth: {digest: {user: ann, password: ` + c.canary("digest") + `}}}
+  tokens:
+    http: ` + upstream + `
+    auth: {oauth2: {token_url: ` + upstream + `/token, client_id: me, client_secret: ` + c.canary("client-secret") + `, params: {api_key: ` + c.canary("token-param") + `}, style: body}}
+  untold: {http: ` + upstream + `, auth: {oauth2: {token_url: ` + upstream + `/fails, client_id: me, client_secret: ` + c.canary("other-secret") + `}}}
+  keyed: {http: ` + upstream + `, auth: {api_key: {query: appid, key: ` + c.canary("api-key") + `}}}
+  proxied: {http: http://plant.example, proxy: "http://ann:` + c.canary("proxy") + `@` + strings.TrimPrefix(upstream, "http://") + `"}
 defaults: {every: 1h, backoff: {min: 1h, max: 1h}}
 sources:
   good:
@@ -203,6 +222,16 @@ sources:
   html8: {http: {upstream: plant, path: /html, query: {appid: ` + c.hard("eight") + `}}}
   away: {http: {upstream: plant, path: /away, query: {key: "${env:CANARY_HEADER}"}}}
   nobody: {http: {upstream: nobody, path: /x, query: {key: "${env:CANARY_HEADER}"}}}
+  basic: {http: {upstream: basic, path: /fails}}
+  digest: {http: {upstream: digest, path: /challenge}}
+  tokens: {http: {upstream: tokens, path: /fails}}
+  tokens2: {http: {upstream: tokens, path: /echo}}
+  tokens3: {http: {upstream: tokens, path: /away}}
+  untold: {http: {upstream: untold, path: /x}}
+  keyed: {http: {upstream: keyed, path: /fails}}
+  keyed2: {http: {upstream: keyed, path: /echo}}
+  keyed3: {http: {upstream: keyed, path: /away}}
+  proxied: {http: {upstream: proxied, path: /x}}
   argv: {exec: ["false", "--token=${env:CANARY_ARGV}"]}
   missing: {exec: [./missing, "--token=${env:CANARY_ARGV}"]}
   site: {from: [good, fails]}
@@ -237,6 +266,7 @@ jobs:
       body: '{"pin": "{pin}", "key": "` + c.canary("job-body") + `"}'
     args:
       pin: {secret: true}
+  follow: {http: {upstream: tokens, path: /fails}}
 access:
   tokens:
     admin:
@@ -320,13 +350,14 @@ func TestNoCanaryEscapes(t *testing.T) {
 	if code, _, stderr := tidewire(t, "check", name); code != 0 {
 		t.Fatalf("check = %d\n%s", code, stderr)
 	}
-	for _, entry := range []string{"good", "query", "away", "nobody", "argv", "site", "pin", "ask"} {
+	for _, entry := range []string{"good", "query", "away", "nobody", "argv", "site", "pin", "ask", "basic", "digest", "tokens", "keyed", "proxied", "follow"} {
 		c.run("explain", name, entry)
 	}
-	for _, source := range []string{"good", "query", "fails", "retry", "html", "away", "nobody", "argv", "missing", "site"} {
+	for _, source := range []string{"good", "query", "fails", "retry", "html", "away", "nobody", "argv", "missing", "site",
+		"basic", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed", "keyed2", "keyed3", "proxied"} {
 		c.run("poll", name, source)
 	}
-	for _, source := range []string{"good", "query", "away", "nobody", "argv", "missing"} { // whose bodies repeat nothing
+	for _, source := range []string{"good", "query", "away", "nobody", "argv", "missing", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed3"} { // whose bodies repeat nothing
 		c.run("poll", name, source, "--trace")
 	}
 
@@ -339,7 +370,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	p := service(t, nil, "--log-level", "debug", "--watch", "0", name)
 	admin, viewer := c.canaries["admin-token"], c.canaries["viewer-token"]
 	c.await(p.url+"/api/v1/stream", admin, func(seen string) bool {
-		return strings.Count(seen, `"state":"failing"`) >= 8 && strings.Contains(seen, `"alert":{"state":"firing"`)
+		return strings.Count(seen, `"state":"failing"`) >= 16 && strings.Contains(seen, `"alert":{"state":"firing"`)
 	})
 	for !c.received(c.canaries["webhook-body"]) || !c.received("/fails/"+c.canaries["webhook-address"]) {
 		select {
@@ -351,6 +382,13 @@ func TestNoCanaryEscapes(t *testing.T) {
 	c.run("poll", name, "html8", "--trace")
 	pin := c.canary("argument") + " &/%<x>é"
 	c.canaries["argument"] = pin // which is written otherwise in an address, and in JSON
+	status, answer := c.ask(admin, "POST", p.url+"/api/v1/jobs/follow/runs", `{}`)
+	var follow struct{ ID string }
+	if err := json.Unmarshal(answer, &follow); err != nil || status != 202 {
+		t.Fatalf("a start = %d, %s", status, answer)
+	}
+	c.await(p.url+"/api/v1/runs/"+follow.ID+"/events", admin, nil)
+	c.ask(admin, "GET", p.url+"/api/v1/runs/"+follow.ID+"/output", "")
 	for _, job := range []string{"pin", "ask"} {
 		c.ask(admin, "POST", p.url+"/api/v1/jobs/"+job+"/runs", `{"args":{"pin":"-`+pin+`"}}`) // is refused
 		status, answer := c.ask(admin, "POST", p.url+"/api/v1/jobs/"+job+"/runs", `{"args":{"pin":"`+pin+`"}}`)
@@ -386,7 +424,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	var description struct {
 		Paths map[string]map[string]any
 	}
-	_, answer := c.ask("", "GET", p.url+"/openapi.json", "")
+	_, answer = c.ask("", "GET", p.url+"/openapi.json", "")
 	if err := json.Unmarshal(answer, &description); err != nil {
 		t.Fatal(err)
 	}
@@ -438,7 +476,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	c.keep("the audit log", string(recorded))
 
 	c.examine()
-	for _, place := range []string{"bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "webhook-json", "service-token", "service-topic", "service-path", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
+	for _, place := range []string{"client-secret", "token-param", "token", "api-key", "bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "webhook-json", "service-token", "service-topic", "service-path", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
 		if !c.received(c.canaries[place]) {
 			t.Errorf("the canary of %s never got where it belongs", place)
 		}

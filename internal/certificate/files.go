@@ -1,4 +1,4 @@
-// Package certificate reads the certificate of a TLS server from files, and reads them again when they change.
+// Package certificate reads what servers and clients of TLS need from files, and reads these again when they change.
 package certificate
 
 import (

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,7 +16,9 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/from"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/notify"
 )
 
@@ -195,6 +198,30 @@ func TestEveryKey(t *testing.T) {
 	}
 	if serverOf(plain).Header == nil || len(serverOf(plain).Header) != 0 || plain.Limit != 0 || plain.Burst != 1 {
 		t.Errorf("plain = %+v, want no headers, no limit and a burst of 1", plain)
+	}
+
+	byUpstream := map[string]*httpkind.Upstream{}
+	for _, u := range c.Upstreams {
+		byUpstream[u.Name] = serverOf(u)
+	}
+	in := func(name string) string { path, _ := filepath.Abs("testdata/" + name); return path }
+	if u := byUpstream["basic"]; u.Header.Get("Authorization") != "Basic YW5uOmh1bnRlcjI=" || !u.LinkLocal || u.Proxy.Host != "proxy.example:3128" || !u.TLS.Insecure {
+		t.Errorf("basic = %#v", *u)
+	}
+	if u := byUpstream["digest"]; *u.Auth.Digest != (httpkind.Login{User: "ann", Password: "hunter2"}) || !u.NoProxy || u.Proxy != nil {
+		t.Errorf("digest = %#v", *u)
+	}
+	if o, want := byUpstream["tokens"].Auth.OAuth2, (&httpkind.OAuth2{
+		TokenURL: &url.URL{Scheme: "https", Host: "id.example", Path: "/token"}, ClientID: "tidewire", ClientSecret: "hunter2",
+		Scopes: []string{"read", "metrics"}, Params: []httpkind.Parameter{{Name: "audience", Value: "tides"}}, Style: httpkind.StyleBody,
+	}); !reflect.DeepEqual(o, want) {
+		t.Errorf("oauth2 = %#v, want %#v", o, want)
+	}
+	if u, want := byUpstream["keyed"], (kind.TLS{CA: in("ca.pem"), Cert: in("client.pem"), CertKey: in("client-key.pem"), ServerName: "plant.example"}); u.TLS != want || u.Auth.Query != (httpkind.Parameter{Name: "appid", Value: "hunter2"}) {
+		t.Errorf("keyed = %#v, want tls as %#v", *u, want)
+	}
+	if u := byUpstream["socket"]; u.Unix != in("docker.sock") || u.Header.Get("X-Key") != "hunter2" {
+		t.Errorf("socket = %#v", *u)
 	}
 
 	byName := map[string]*config.Source{}

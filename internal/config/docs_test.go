@@ -25,8 +25,12 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, name := range []string{"tidewire.creds", "ca.pem"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+	ca, err := os.ReadFile("testdata/ca.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{"tidewire.creds": nil, "ca.pem": ca} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,7 +104,7 @@ func TestDocumentation(t *testing.T) {
 				keys++
 				means := strings.ReplaceAll(property.(map[string]any)["markdownDescription"].(string), "https://github.com/tidewire/tidewire/blob/main/docs/configuration.md", "")
 				if !slices.ContainsFunc(rows, func(row []string) bool {
-					return regexp.MustCompile("`([a-zA-Z_.]+\\.)?"+name+"`").MatchString(row[1]) && row[2] == means
+					return regexp.MustCompile("`([a-zA-Z0-9_.]+\\.)?"+name+"`").MatchString(row[1]) && row[2] == means
 				}) {
 					t.Errorf("docs/configuration.md has no row of the key %s that says %q", name, means)
 				}

@@ -27,6 +27,7 @@ func natsKeys(s *NATS) grammar.Keys {
 			"the address of a server, or those of several, separated by commas", grammar.ALine,
 			func(v *grammar.Node) { s.URL = natskind.ReadServers(v) }).Also("urls address server servers").Need("nats://127.0.0.1:4222").Secret(),
 	}, s.Keys(), grammar.Keys{
+		s.TLS.Key("nats"),
 		grammar.Func("replicas",
 			"how many servers keep the state, when the stream is made: 1, 3 or 5",
 			replicasShape, func(v *grammar.Node) { s.Replicas, _ = v.Integer("replicas", 1, 5) }).Default("1"),
@@ -79,7 +80,6 @@ func (f *fileReader) nats(n *grammar.Node) {
 	s := &NATS{Replicas: 1, Prefix: defaultPrefix}
 	if n.IsMapping() {
 		n.Read("nats", natsKeys(s))
-		s.Check(n)
 		if s.Replicas%2 == 0 && n.IsGood() {
 			n.Get("replicas").Problem(fmt.Sprintf("replicas: %d servers cannot outvote each other", s.Replicas), "write 1, 3 or 5")
 		}

@@ -10,6 +10,7 @@ import (
 // An upstreamDraft is an Upstream while it is being read.
 type upstreamDraft struct {
 	*Upstream
+	tls      kind.TLS
 	sections map[string]kind.UpstreamSection // by kind
 }
 
@@ -18,12 +19,13 @@ func (r *reader) upstreamKeys(d *upstreamDraft, where string) grammar.Keys {
 	var keys grammar.Keys
 	for _, k := range r.kinds {
 		if k.Upstream != nil {
-			section := k.Upstream(kind.UpstreamReading{Name: u.Name, Where: where})
+			section := k.Upstream(kind.UpstreamReading{Name: u.Name, Where: where, TLS: &d.tls})
 			d.sections[k.Name] = section
 			keys = append(keys, section.Keys...)
 		}
 	}
 	return append(keys,
+		d.tls.Key(where),
 		grammar.Func("limit",
 			"requests per second, minute, hour or day",
 			grammar.RateText, func(v *grammar.Node) { u.Limit = readLimit(v) }).Also("rate rate_limit"),

@@ -17,9 +17,12 @@ func openNATS(cfg *config.NATS, name string, log *slog.Logger) (*natsstore.Store
 	opts := natsstore.Options{
 		URL: cfg.URL, Credentials: cfg.Creds, Prefix: cfg.Prefix, Replicas: cfg.Replicas, Name: name, Logger: log,
 	}
-	var err error
-	if opts.TLS, err = cfg.TLS(); err != nil {
+	files, err := cfg.TLS.Open(log)
+	if err != nil {
 		return nil, err
+	}
+	if files != nil {
+		opts.TLS = files.Config()
 	}
 	return natsstore.Open(opts)
 }

@@ -37,7 +37,8 @@ type Key struct {
 	without []string // the keys that it excludes
 	secret  bool     // its value, or texts in it, may be credentials
 	also    string   // other words for it, separated by spaces
-	later   string   // not supported; what to do instead
+	later   string   // not supported, or not here; what to do instead
+	here    bool     // with later: it is supported, but elsewhere
 }
 
 // Func is a key whose value has the given shape and is read by the given function.
@@ -119,6 +120,9 @@ func Section(name, doc, where string, keys Keys) Key {
 
 // Later is a key that this version does not support; instead tells what to do about it.
 func Later(name, instead string) Key { return Key{name: name, later: instead} }
+
+// Elsewhere is a key that people look for here, but which stands elsewhere; instead tells where.
+func Elsewhere(name, instead string) Key { return Key{name: name, later: instead, here: true} }
 
 func typed(name, doc string, shape Shape, read func(v *Node, what string)) Key {
 	return lazy(name, doc, func() Shape { return shape }, read)
@@ -248,6 +252,11 @@ func (n *Node) Read(where string, keys Keys) {
 
 // readAt reads the value v of the key k, which is at the node at.
 func (k *Key) readAt(at, v *Node) {
+	if k.here {
+		v.Conceal()
+		at.Problem(Quote(k.name)+" does not stand here", k.later)
+		return
+	}
 	if k.later != "" {
 		at.Problem(Quote(k.name)+" is not supported by this version", k.later)
 		return

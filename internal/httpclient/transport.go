@@ -63,6 +63,8 @@ type Options struct {
 	MaxConns int
 	// MaxHeader bounds the header of an answer, in bytes. Zero means 64 KiB.
 	MaxHeader int64
+	// HTTP1 rules HTTP/2 out.
+	HTTP1 bool
 	// Dial replaces the dialer; Control and Resolver then have no effect. Nil means TCP.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -106,12 +108,15 @@ func (o Options) transport() *http.Transport {
 	if o.MaxConns > 0 {
 		idle = o.MaxConns // with fewer, simultaneous requests would open and close connections in turn
 	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(!o.HTTP1)
 	return &http.Transport{
+		Protocols:           &protocols,
 		Proxy:               o.Proxy,
 		DialContext:         o.Dial,
 		TLSClientConfig:     o.TLS.Clone(),
 		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true,
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout:  PingAfter,
 			PingTimeout:      PingTimeout,

@@ -12,6 +12,7 @@ import (
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/cron"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
@@ -46,7 +47,7 @@ type Result struct {
 func newJob(s *Service, cfg *config.Job) *Job {
 	j := &Job{Job: cfg, s: s, key: wire.JobKey(cfg.Name), secrets: secretsOf(cfg), action: execAction{cfg}}
 	if cfg.HTTP != nil {
-		j.action = httpAction{cfg, s.deps.Client, s.admit}
+		j.action = httpAction{cfg, httpkind.ClientOf(s.deps.Upstreams.Link(cfg.HTTP.Upstream.Name), s.deps.Client), s.admit}
 	}
 	j.alert = s.newMonitor(j)
 	j.Topic = s.deps.Hub.Topic(j.key, sse.TopicOptions{KeepData: true})

@@ -64,6 +64,10 @@ type Section struct {
 type UpstreamReading struct {
 	Name  string
 	Where string // names it in messages: `upstream "plant"`
+
+	// TLS is what the key tls says, which upstreams of all kinds may have. It is read before the Upstream of the section is
+	// called.
+	TLS *TLS
 }
 
 // An UpstreamSection reads one upstream, as a [Section] reads a source.

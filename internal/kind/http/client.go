@@ -27,7 +27,7 @@ func NewClient() *http.Client {
 
 func newClient(names *net.Resolver, proxy func(*http.Request) (*url.URL, error)) *http.Client {
 	return &http.Client{Transport: httpclient.New(httpclient.Options{
-		Control: Guard, Resolver: names, Proxy: guardProxied(proxy), MaxConns: MaxConns,
+		Control: Guard, Resolver: names, Proxy: guardProxied(proxy, false), MaxConns: MaxConns,
 	})}
 }
 

@@ -2,11 +2,15 @@ package http
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // RetryAfter reads a Retry-After header's value.
@@ -18,7 +22,10 @@ func NewClientWith(r *net.Resolver, proxy func(*http.Request) (*url.URL, error))
 }
 
 // Forbidden says whether addr is one that the guard refuses.
-func Forbidden(addr netip.Addr) bool { return forbidden(addr) }
+func Forbidden(addr netip.Addr) bool { return forbidden(addr, false) }
+
+// ForbiddenDevice says whether addr is one that the guard refuses also for devices.
+func ForbiddenDevice(addr netip.Addr) bool { return forbidden(addr, true) }
 
 // ValidatorOf is what is remembered of an answer's header.
 func ValidatorOf(h http.Header) Validator { return validatorOf(h) }
@@ -27,4 +34,26 @@ func ValidatorOf(h http.Header) Validator { return validatorOf(h) }
 func (h Get) Fetch(ctx context.Context) (any, error) {
 	v, _, err := h.FetchIf(ctx, nil)
 	return v, err
+}
+
+// OpenVia is the Open of an upstream whose connections are made by dial.
+func OpenVia(u *Upstream, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*Link, error) {
+	link, err := u.Open(kind.UpstreamEnv{Secrets: secret.New(u.Secrets().Said...), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	l := link.(*Link)
+	l.direct.options.Dial = dial
+	if t, ok := l.auth.(*tokens); ok {
+		t.client.Transport.(*conns).options.Dial = dial
+	}
+	return l, nil
+}
+
+// NewDigest returns what makes requests by the scheme Digest.
+func NewDigest(user, password string) func(*http.Request, func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	d := &digestAuth{login: Login{user, password}}
+	return func(r *http.Request, send func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+		return d.roundTrip(r, send)
+	}
 }

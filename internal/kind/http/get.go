@@ -209,5 +209,5 @@ func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	if body.Len() > value.MaxBody {
 		return nil, value.ErrTooLarge
 	}
-	return body.Bytes(), nil
+	return hidden(resp, body.Bytes()), nil
 }

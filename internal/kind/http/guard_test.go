@@ -43,8 +43,8 @@ func TestForbiddenAddressesAreNotConnectedTo(t *testing.T) {
 		client := httpkind.NewClient()
 		defer client.CloseIdleConnections()
 		h := httpkind.Get{Client: client, URL: parseURL(t, "http://"+host+"/latest/meta-data/")}
-		wantError(t, h, "GET "+h.URL.String()+": refused to connect to "+strings.Trim(host, "[]")+
-			": it is link-local or serves a cloud's credentials")
+		wantError(t, h, "GET "+h.URL.String()+": refused to connect to "+strings.Trim(host, "[]")+": it is link-local"+
+			map[bool]string{true: "; for a device, write allow_link_local: true", false: " or serves a cloud's credentials"}[host == "[fe80::1]"])
 	}
 }
 

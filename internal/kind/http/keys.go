@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
@@ -98,21 +99,24 @@ func (d *draft) source(entry *grammar.Node) kind.Source {
 type upstreamDraft struct {
 	*Upstream
 	bearer string
+	auth   authDraft
+	tls    *kind.TLS // is read by others
 }
 
 func upstreamSection(r kind.UpstreamReading) kind.UpstreamSection {
-	u := &upstreamDraft{Upstream: &Upstream{Name: r.Name, Header: http.Header{}, KeepAlive: true}}
+	u := &upstreamDraft{Upstream: &Upstream{Name: r.Name, Header: http.Header{}, KeepAlive: true}, tls: r.TLS}
 	return kind.UpstreamSection{Keys: u.keys(r.Where), Upstream: u.upstream}
 }
 
 func (u *upstreamDraft) keys(where string) grammar.Keys {
-	return grammar.Keys{
+	return append(grammar.Keys{
 		grammar.Func("http",
 			"`http://` or `https://`, host, port and path; without user, query and fragment",
 			AddressShape, func(v *grammar.Node) { u.URL = readBaseURL(v) }).Also("url address base_url").OneOf(),
 		grammar.Func("bearer",
 			"sent as `Authorization: Bearer TOKEN`",
-			grammar.ALine, func(v *grammar.Node) { u.bearer = readBearer(v) }).Also("token auth").Secret(),
+			grammar.ALine, func(v *grammar.Node) { u.bearer = readBearer(v) }).Also("token").Secret().Without("auth"),
+		u.auth.key(where).Without("bearer"),
 		grammar.Func("headers",
 			"sent with each request. `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer` "+
 				"cannot be set",
@@ -121,16 +125,21 @@ func (u *upstreamDraft) keys(where string) grammar.Keys {
 			"whether a connection is reused. `false` closes it after each request, for devices that serve one "+
 				"connection at a time",
 			&u.KeepAlive).Also("keepalive").Default(true),
-	}
+	}, u.wayKeys()...)
 }
 
 // upstream completes the upstream.
 func (u *upstreamDraft) upstream(entry *grammar.Node) kind.Upstream {
 	u.setBearer(entry.Get("bearer"))
+	if auth := entry.Get("auth"); auth != nil {
+		u.readAuth(entry, auth)
+	}
 	if u.URL == nil {
 		return nil
 	}
-	u.Given = append(entry.Given("bearer", "headers"), inPath(u.URL, entry.Given("http"))...)
+	u.TLS = *u.tls
+	u.checkWay(entry)
+	u.Given = slices.Concat(u.Given, entry.Given("bearer", "headers", "auth", "proxy"), inPath(u.URL, entry.Given("http")))
 	return u.Upstream
 }
 
@@ -172,7 +181,7 @@ func readBaseURL(n *grammar.Node) *url.URL {
 	switch {
 	case err == nil && u.User != nil, err != nil && strings.Contains(s, "@"): // it holds a password
 		n.Conceal()
-		n.Problem("http contains a user name or password", "write credentials into bearer or headers")
+		n.Problem("http contains a user name or password", "write credentials into bearer, auth or headers")
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
 		n.Problem(fmt.Sprintf("http: %s is not an http or https address", grammar.Quote(s)), example)
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":

@@ -16,6 +16,12 @@
 // refused where the URL itself has it; names are resolved by the proxy, in its
 // network and by its rules.
 //
+// # Ways of their own
+//
+// Through a Unix socket, a proxy of its own, or with certificates of its own, requests to an upstream take a [Link], which
+// also has credentials that are more than a header: Digest, tokens of OAuth 2.0, a key in the query. What it adds to a
+// request is in no URL and no header that another package sees, and goes to the origin of the upstream alone.
+//
 // # Errors
 //
 // Errors name method and address without user, password and query, and never a header's value, even if the server
@@ -25,7 +31,6 @@ package http
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -42,17 +47,26 @@ type Upstream struct {
 	Header    http.Header // sent with each request
 	Given     []string    // what references gave in it: secrets
 	KeepAlive bool        // connections are used again
-}
+	Auth      Auth        // how requests are authorised, besides Header
 
-// Open implements [kind.Upstream]: connections are those of the client that all share.
-func (u *Upstream) Open(kind.UpstreamEnv) (io.Closer, error) { return nil, nil }
+	TLS       kind.TLS
+	Unix      string   // the absolute path of a socket to which all connections are made; empty: none
+	Proxy     *url.URL // nil: as the environment says, unless NoProxy
+	NoProxy   bool     // no proxy, whatever the environment says
+	LinkLocal bool     // it may be at a link-local address
+}
 
 // Secrets implements [kind.Upstream].
 func (u *Upstream) Secrets() kind.Secrets {
-	return kind.Secrets{
+	all := kind.Secrets{
 		Said:   append(secret.OfHeader(u.Header), u.Given...),
 		Values: append(secret.OfNamed(u.Header), u.Given...),
+	}.And(u.Auth.secrets())
+	if u.Proxy != nil && u.Proxy.User != nil {
+		password, _ := u.Proxy.User.Password()
+		all = all.And(credentials(secret.OfBasic(u.Proxy.User.Username(), password)...))
 	}
+	return all
 }
 
 // String returns the kind and the name of u, of which the rest may be secret.
@@ -74,7 +88,7 @@ type Source struct {
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 	f := new(fetcher)
 	f.get = Get{
-		Client: env.Client, URL: s.URL, Header: s.Header, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
+		Client: ClientOf(env.Link, env.Client), URL: s.URL, Header: s.Header, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
 		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.got.Wait = wait },
 		Answered: func(status, size int) { f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, size },
 	}

@@ -50,7 +50,7 @@ func (e *StatusError) RetryAfter() time.Duration { return e.After }
 func refused(resp *http.Response, method string, u *url.URL, secrets *secret.Redactor) *StatusError {
 	e := statusError(resp, method, u, secrets)
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxSaid+1))
-	e.Said = Says(resp.Header, body, secrets)
+	e.Said = Says(resp.Header, hidden(resp, body), secrets)
 	return e
 }
 
@@ -103,16 +103,27 @@ func Reason(err error) string {
 	var (
 		bad   *value.ParseError
 		ours  *guardError
+		token *tokenError
 		dns   *net.DNSError
 		errno syscall.Errno
 		op    *net.OpError
 		outer *url.Error
 	)
+	if errors.As(err, &token) {
+		return token.Error()
+	}
+	if text := tlsReason(err); text != "" {
+		return text
+	}
 	switch {
 	case errors.As(err, &bad):
 		return bad.Error()
 	case errors.As(err, &ours):
 		return ours.Error()
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "the proxy: " + Reason(op.Err)
+	case errors.As(err, &op) && op.Net == "unix" && op.Addr != nil:
+		return "the socket " + op.Addr.String() + ": " + Reason(op.Err)
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return "no such host: " + dns.Name
 	case errors.As(err, &dns):

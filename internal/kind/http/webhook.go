@@ -71,7 +71,7 @@ func (h Webhook) send(ctx context.Context, shown *url.URL, contentType string, b
 		if err != nil {
 			return err
 		}
-		return h.Refusal(answer)
+		return h.Refusal(hidden(resp, answer))
 	}
 	// So that the connection serves again; a body of unknown length is not waited for.
 	if 0 <= resp.ContentLength && resp.ContentLength <= 4<<10 {

@@ -82,7 +82,7 @@ func upstreamSection(r kind.UpstreamReading) kind.UpstreamSection {
 				grammar.ALine, func(v *grammar.Node) { u.URL = ReadServers(v) }).OneOf().Secret(),
 		}, u.Keys()...),
 		Upstream: func(entry *grammar.Node) kind.Upstream {
-			u.Check(entry)
+			u.TLS = *r.TLS
 			u.Given = entry.Given("nats")
 			return u
 		},

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +10,7 @@ import (
 
 	client "github.com/nats-io/nats.go"
 
+	"github.com/tidewire/tidewire/internal/certificate"
 	"github.com/tidewire/tidewire/internal/kind"
 )
 
@@ -29,7 +29,7 @@ var errClosed = errors.New("the connection is not used any more")
 // used after that has ended. Its methods may be called from any goroutine.
 type Link struct {
 	up  *Upstream
-	tls *tls.Config
+	tls *certificate.Client // nil: nothing is said about it
 	env kind.UpstreamEnv
 
 	life context.Context // ends with Close
@@ -45,7 +45,7 @@ type Link struct {
 }
 
 func newLink(u *Upstream, env kind.UpstreamEnv) (io.Closer, error) {
-	secured, err := u.TLS()
+	secured, err := u.TLS.Open(env.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (l *Link) connect() {
 		options = append(options, client.UserCredentials(l.up.Creds))
 	}
 	if l.tls != nil {
-		options = append(options, client.Secure(l.tls))
+		options = append(options, client.Secure(l.tls.Config()))
 	}
 	conn, err := client.Connect(l.up.URL, options...)
 	dialer.done()

@@ -1,12 +1,9 @@
 package nats
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"iter"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 
@@ -16,33 +13,17 @@ import (
 
 // A Server is where NATS is, and how to get in.
 type Server struct {
-	URL     string // of one server or of several, separated by commas; may have a user and a password
-	Creds   string // an absolute path; empty: none
-	CA      string // absolute paths; empty: none
-	Cert    string
-	CertKey string
+	URL   string // of one server or of several, separated by commas; may have a user and a password
+	Creds string // an absolute path; empty: none
+	TLS   kind.TLS
 }
 
-// Keys are the keys beside the address.
+// Keys are the keys beside the address and tls.
 func (s *Server) Keys() grammar.Keys {
 	return grammar.Keys{
 		grammar.Path("creds",
 			"a file with the credentials of a user, as `nsc` writes it; relative to this file",
 			&s.Creds, grammar.ReadableFile).Also("credentials"),
-		grammar.Section("tls",
-			"how connections are encrypted; without it as the servers ask for, with the certificates of the system",
-			"tls of nats", grammar.Keys{
-				grammar.Path("ca", "a PEM file with the authorities that servers are verified by", &s.CA, grammar.ReadableFile),
-				grammar.Path("cert", "a PEM file with the certificate of this client", &s.Cert, grammar.ReadableFile).With("key"),
-				grammar.Path("key", "a PEM file with its key", &s.CertKey, grammar.ReadableFile).With("cert"),
-			}).Also("ssl").Some(),
-	}
-}
-
-// Check reports what is wrong with several of these keys together, in the mapping n.
-func (s *Server) Check(n *grammar.Node) {
-	if (s.Cert == "") != (s.CertKey == "") && n.IsGood() {
-		n.Get("tls").Problem("tls needs cert and key, or none of them", "add the other one")
 	}
 }
 
@@ -101,31 +82,6 @@ func addresses(list string) iter.Seq[string] {
 			}
 		}
 	}
-}
-
-// TLS returns how connections are encrypted, nil if nothing is said about it.
-func (s *Server) TLS() (*tls.Config, error) {
-	if s.CA == "" && s.Cert == "" {
-		return nil, nil
-	}
-	to := &tls.Config{MinVersion: tls.VersionTLS12}
-	if s.CA != "" {
-		data, err := os.ReadFile(s.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the authorities of nats: %w", err)
-		}
-		if to.RootCAs = x509.NewCertPool(); !to.RootCAs.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("the authorities of nats: %s has no certificate in PEM", s.CA)
-		}
-	}
-	if s.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(s.Cert, s.CertKey)
-		if err != nil {
-			return nil, fmt.Errorf("the certificate for nats: %w", err)
-		}
-		to.Certificates = []tls.Certificate{pair}
-	}
-	return to, nil
 }
 
 // secrets are the parts of the address that are credentials.
