@@ -30,7 +30,7 @@ const (
 // instance returns the path of a request as its client wrote it, with that of the public address.
 func instance(r *http.Request) string {
 	c, _ := r.Context().Value(callerKey{}).(caller)
-	return c.base + r.URL.Path
+	return c.base + r.URL.EscapedPath()
 }
 
 // fail answers with an error.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/access"
@@ -123,7 +124,14 @@ func (a *API) Handler() http.Handler {
 	for _, route := range a.routes() {
 		mux.HandleFunc(route.pattern, a.authorised(route, a.refuse))
 	}
-	others := a.authorised(route{rest, view, func(w http.ResponseWriter, r *http.Request) { a.noRoute(mux, w, r) }}, func(w http.ResponseWriter, r *http.Request) {
+	unrouted := func(w http.ResponseWriter, r *http.Request) {
+		if named := a.withWholeName(r); named != nil {
+			mux.ServeHTTP(w, named)
+			return
+		}
+		a.noRoute(mux, w, r)
+	}
+	others := a.authorised(route{rest, view, unrouted}, func(w http.ResponseWriter, r *http.Request) {
 		if isOpened(r) {
 			a.refusePage(w, r)
 			return
@@ -152,9 +160,33 @@ func inShortestForm(u *url.URL) bool {
 	return written == shortest || shortest != "/" && written == shortest+"/"
 }
 
+// ofName matches the paths below the name of a source or a job that has two parts, such as pump/1, with the slash as it is.
+var ofName = regexp.MustCompile(`^(/api/v1/sources/|/api/v1/jobs/|/sources/|/jobs/|/badge/)([^/]+)/([^/]+)(/.*)?$`)
+
+// withWholeName returns r with the name that its path has as one segment, nil if there is no source or job of that name: a
+// proxy that decodes paths makes pump/1 of pump%2F1.
+func (a *API) withWholeName(r *http.Request) *http.Request {
+	parts := ofName.FindStringSubmatch(r.URL.EscapedPath())
+	if parts == nil {
+		return nil
+	}
+	name, err := url.PathUnescape(parts[2] + "/" + parts[3])
+	if err != nil {
+		return nil
+	}
+	if strings.HasSuffix(parts[1], "jobs/") && a.deps.Jobs.Job(name) == nil ||
+		!strings.HasSuffix(parts[1], "jobs/") && a.deps.Sources.Topic(strings.TrimSuffix(name, ".svg")) == nil && a.deps.Sources.Topic(name) == nil {
+		return nil
+	}
+	named, address := *r, *r.URL
+	address.RawPath = parts[1] + parts[2] + "%2F" + parts[3] + parts[4]
+	named.URL = &address
+	return &named
+}
+
 // isOpened reports whether a person has opened an address without a route, whose answer is a page.
 func isOpened(r *http.Request) bool {
-	return r.Method == http.MethodGet && asksForPage(r) && inShortestForm(r.URL) && strings.Count(r.URL.Path, "/") <= web.Deepest
+	return r.Method == http.MethodGet && asksForPage(r) && inShortestForm(r.URL) && strings.Count(r.URL.EscapedPath(), "/") <= web.Deepest
 }
 
 // noRoute answers a request without a route: with 405 if there is one for another method, otherwise with 404.

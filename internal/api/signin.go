@@ -118,7 +118,7 @@ func visitOf(query url.Values) (visit access.Visit, wrong string) {
 }
 
 // page is the addresses of pages, below the path of the public address.
-var page = regexp.MustCompile(`^/(?:(?:sources|jobs|runs|alerts)(?:/[\w-][\w.@-]*){0,2})?(?:[?#][!-~]*)?$`)
+var page = regexp.MustCompile(`^/(?:(?:sources|jobs|runs|alerts)(?:/[\w-](?:[\w.@-]|%2[Ff])*){0,2})?(?:[?#][!-~]*)?$`)
 
 // isPage reports whether the browser may be sent to an address after signing in.
 func isPage(address string) bool { return len(address) <= maxReturn && page.MatchString(address) }

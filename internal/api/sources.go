@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/problem"
 	"github.com/tidewire/tidewire/internal/web"
+	views "github.com/tidewire/tidewire/internal/web/view"
 	"github.com/tidewire/tidewire/sse"
 )
 
@@ -76,12 +77,12 @@ func (a *API) postRefresh(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", strconv.Itoa(p.RetryAfter))
 		}
 		a.message(w, r, p.Status, web.Notice{
-			Title: "It was not polled", Text: sentenceOf(p.Detail) + ".", Link: &web.Link{Text: "Back to the source", To: "sources/" + r.PathValue("name")},
+			Title: "It was not polled", Text: sentenceOf(p.Detail) + ".", Link: &web.Link{Text: "Back to the source", To: views.SourceHref(r.PathValue("name"))},
 		})
 	case wantsJSON(r):
 		answer(w, http.StatusOK, struct{}{})
 	default:
-		a.seeOther(w, r, a.link("/sources/"+r.PathValue("name")))
+		a.seeOther(w, r, a.link("/"+views.SourceHref(r.PathValue("name"))))
 	}
 }
 

@@ -59,11 +59,13 @@ var sets = sync.OnceValue(func() (sets [Deepest]*template.Template) {
 				}
 				return m
 			},
-			"blank": func() blank { return blank{Section: &view.Section{}} },
-			"join":  strings.Join,
-			"query": url.QueryEscape, // a value of a query, whatever is in it
-			"list":  func(all ...string) []string { return all },
-			"stamp": func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
+			"blank":      func() blank { return blank{Section: &view.Section{}} },
+			"join":       strings.Join,
+			"sourceHref": view.SourceHref,
+			"jobHref":    view.JobHref,
+			"query":      url.QueryEscape, // a value of a query, whatever is in it
+			"list":       func(all ...string) []string { return all },
+			"stamp":      func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
 		}).ParseFS(templates, "templates/*.html"))
 	}
 	return sets
@@ -95,7 +97,7 @@ type band struct{ State, Text, More, Act string }
 // if it has this very page.
 func Draw(w http.ResponseWriter, r *http.Request, status int, name string, p Page) {
 	p.Brand.Title = cmp.Or(p.Brand.Title, "Tidewire")
-	depth := min(max(strings.Count(r.URL.Path, "/")-1, 0), Deepest-1)
+	depth := min(max(strings.Count(r.URL.EscapedPath(), "/")-1, 0), Deepest-1)
 	var body bytes.Buffer
 	if err := sets()[depth].ExecuteTemplate(&body, name, p); err != nil {
 		panic("web: the page " + name + " cannot be drawn: " + err.Error()) // templates are part of the program

@@ -51,7 +51,7 @@ func TestTheOverviewIsFiltered(t *testing.T) {
 		f    view.Filter
 		want string
 	}{
-		{view.Filter{Section: "Plant/Line 1"}, "source/tank source/filler-1 source/oee-1 source/labeller job/labels job/recipe job/restart-labeller"},
+		{view.Filter{Section: "Plant/Line 1"}, "source/tank source/filler-1 source/oee/1 source/labeller job/labels job/recipe job/restart-labeller"},
 		{view.Filter{State: "failing", Section: "Plant/Line 1"}, "source/labeller job/labels job/recipe job/restart-labeller"},
 		{view.Filter{Q: " TANK "}, "source/tank"},
 		{view.Filter{Q: "nowhere"}, ""},

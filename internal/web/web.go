@@ -10,7 +10,7 @@
 //     show, such as a card. Each other file of templates is one page, named as its file.
 //   - A template gets the [Page]; what the page is about is its Body. Texts are ready: words, numbers and times are made by
 //     package view, so a template decides nothing but where they stand.
-//   - Addresses are relative. {{to "sources/" .Name}} is one below the root of the gateway, {{asset "page.css"}} that of a
+//   - Addresses are relative. {{to (sourceHref .Name)}} is one below the root of the gateway, {{asset "page.css"}} that of a
 //     file of static/.
 //   - The page is whole without a script. A module takes over what the server has drawn by data-key; the blank of a
 //     component, in a <template>, is the same Go template with nothing in it.

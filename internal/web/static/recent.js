@@ -3,6 +3,7 @@
 import * as clock from "./clock.js";
 import { blank, fill } from "./fill.js";
 import { judgeRun } from "./judge.js";
+import { jobHref, sourceHref } from "./view.js";
 import { clock as timeOfDay, elapsed, shown, took } from "./words.js";
 
 const PAUSE = 5_000; // ms between two requests
@@ -20,7 +21,7 @@ function what(of = "") {
 /** A view of an event; null: it is no news. */
 export function recent(event, now) {
   const { id, kind, source, job, run, title = "", data } = event, at = Date.parse(event.time);
-  const href = source ? `sources/${source}` : job ? `jobs/${job}` : "";
+  const href = source ? sourceHref(source) : job ? jobHref(job) : "";
   const view = { key: `event/${id}`, state: "waiting", href, title: shown(title, 120), text: shown(event.text, 200), time: event.time, ago: elapsed(at, now), clock: timeOfDay(at, now) };
   switch (kind) {
     case "state": return { ...view, state: data.state, text: shown((event.text ?? "").replace(asked, "$1"), 200) };

@@ -4,11 +4,20 @@
 import { began, cause, jobCause, judge, judgeJob, judgeRun, next } from "./judge.js";
 import { age, clock, elapsed, lasted, length, number, plural, sentence, shown, until } from "./words.js";
 
+/** A name as one segment of an address, whatever is in it. */
+const segment = (name) => encodeURIComponent(name).replaceAll("%40", "@");
+
+/** The address of the page of a source, below the root of the gateway. */
+export const sourceHref = (name) => `sources/${segment(name)}`;
+
+/** The address of the page of a job, below the root of the gateway. */
+export const jobHref = (name) => `jobs/${segment(name)}`;
+
 /** All that a card, a row or a tile says of a source. */
 export function card(source, now) {
   const { name, show = {}, state, value } = source, badge = judge(source), since = began(source);
   const view = {
-    key: source.key, name, href: `sources/${encodeURIComponent(name)}`, title: shown(source.title ?? "", 120) || name, section: source.section ?? "", ...badge,
+    key: source.key, name, href: sourceHref(name), title: shown(source.title ?? "", 120) || name, section: source.section ?? "", ...badge,
     value: "", unit: "", exact: "", text: "", fields: [], table: null, note: "", long: false,
     dim: state === "stale", age: age(Date.parse(source.updated_at), now), next: next(source, now), since: since ? elapsed(since, now) : "", at: since,
   };
@@ -181,7 +190,7 @@ function need(source, now, operate) {
   return {
     key: view.key, state: view.state, word: view.word, href: view.href, title: view.title, section: view.section,
     value: view.value === "–" ? "" : view.value, unit: view.unit, cause: cause(source, now), since: view.since, ...attended(view.state, view.at, source.alert, now),
-    ...(!operate ? noAct : poll ? { ...noAct, act: "Poll now", do: `sources/${name}/refresh`, method: "post" } : silence(view.key)),
+    ...(!operate ? noAct : poll ? { ...noAct, act: "Poll now", do: `${sourceHref(name)}/refresh`, method: "post" } : silence(view.key)),
   };
 }
 
@@ -199,7 +208,7 @@ function again(job, key, now) {
   if (!allowed) return noAct;
   if (!run || !judgeRun(run).needs) return silence(key);
   const asks = confirm || Object.values(args ?? {}).some((arg) => arg.secret); // what is secret is not kept
-  return { ...noAct, act: "Run again", do: `jobs/${name}/run`, method: asks ? "get" : "post", field: "like", with: run.id, blocked: start(job, now).blocked };
+  return { ...noAct, act: "Run again", do: `${jobHref(name)}/run`, method: asks ? "get" : "post", field: "like", with: run.id, blocked: start(job, now).blocked };
 }
 
 /** When the state that a job shows began, in ms; 0 if that is not known. */
@@ -255,7 +264,7 @@ function roll({ name, path, depth, sources, parts }, close) {
 export function jobRow(job, now) {
   const { name, last_run: run } = job, why = jobCause(job);
   const view = {
-    key: `job/${name}`, name, href: `jobs/${name}`, title: shown(job.title ?? "", 120) || name, section: job.section ?? "", ...judgeJob(job),
+    key: `job/${name}`, name, href: jobHref(name), title: shown(job.title ?? "", 120) || name, section: job.section ?? "", ...judgeJob(job),
     line: why, bad: why !== "", when: "", busy: false, percent: null, elapsed: "",
     next: job.next_at ? `next ${clock(Date.parse(job.next_at), now)}` : "", summary: summary(job), ...start(job, now),
   };
@@ -285,7 +294,7 @@ function cancel({ allowed }, run) {
 /** The button that starts a run. */
 function start({ name, allowed, args, confirm, available_at: at }, now) {
   if (!allowed) return noAct;
-  const act = { ...noAct, act: "Run", do: `jobs/${name}/run`, method: Object.keys(args ?? {}).length > 0 || confirm ? "get" : "post" };
+  const act = { ...noAct, act: "Run", do: `${jobHref(name)}/run`, method: Object.keys(args ?? {}).length > 0 || confirm ? "get" : "post" };
   if (!(Date.parse(at) > now)) return act;
   const wait = until(Date.parse(at), now);
   return { ...act, act: `in ${wait}`, blocked: `its limit allows a start in ${wait}` };

@@ -49,7 +49,7 @@ type Table struct {
 // Card lays out a source.
 func (l Look) Card(s wire.Source) Card {
 	c := Card{
-		Key: s.Key, Name: s.Name, Href: "sources/" + s.Name, Title: Shown(s.Title, 120), Section: s.Section, Badge: Judge(s),
+		Key: s.Key, Name: s.Name, Href: SourceHref(s.Name), Title: Shown(s.Title, 120), Section: s.Section, Badge: Judge(s),
 		Fields: []Field{}, Age: l.Age(s.UpdatedAt), Next: l.Next(s), Dim: s.State == wire.SourceStale,
 	}
 	if c.Title == "" {

@@ -29,7 +29,7 @@ type JobRow struct {
 // JobRow lays out a job.
 func (l Look) JobRow(j wire.JobObject) JobRow {
 	r := JobRow{
-		Key: "job/" + j.Name, Name: j.Name, Href: "jobs/" + j.Name, Title: Shown(j.Title, 120), Section: j.Section,
+		Key: "job/" + j.Name, Name: j.Name, Href: JobHref(j.Name), Title: Shown(j.Title, 120), Section: j.Section,
 		Badge: JudgeJob(j), Line: jobCause(j), Summary: Summary(j), Act: l.start(j),
 	}
 	if r.Title == "" {
@@ -75,7 +75,7 @@ func (l Look) start(j wire.JobObject) Act {
 	if !j.Allowed {
 		return Act{}
 	}
-	a := Act{Act: "Run", Do: "jobs/" + j.Name + "/run", Method: "post"}
+	a := Act{Act: "Run", Do: JobHref(j.Name) + "/run", Method: "post"}
 	if len(j.Args) > 0 || j.Confirm != "" {
 		a.Method = "get"
 	}

@@ -135,7 +135,7 @@ func (l Look) actsOf(f SourceFacts) []NamedAct {
 	if f.Alert != nil {
 		acts = append(acts, NamedAct{Act: Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: f.Key}})
 	}
-	return append(acts, NamedAct{Act: Act{Act: "Poll now", Do: "sources/" + f.Name + "/refresh", Method: "post"}})
+	return append(acts, NamedAct{Act: Act{Act: "Poll now", Do: SourceHref(f.Name) + "/refresh", Method: "post"}})
 }
 
 // values are all fields of a value, exact. What is no object has none.

@@ -202,7 +202,7 @@ func (l Look) needOf(s wire.Source) Need {
 	if l.Operate {
 		n.Act = Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: s.Key}
 		if s.State == wire.SourceFailing || s.State == wire.SourceStale {
-			n.Act = Act{Act: "Poll now", Do: "sources/" + s.Name + "/refresh", Method: "post"}
+			n.Act = Act{Act: "Poll now", Do: SourceHref(s.Name) + "/refresh", Method: "post"}
 		}
 	}
 	return n
@@ -224,7 +224,7 @@ func (l Look) needOfJob(j wire.JobObject) Need {
 	switch {
 	case !j.Allowed:
 	case j.LastRun != nil && JudgeRun(j.LastRun.Status, j.LastRun.Warned).Needs:
-		n.Act = Act{Act: "Run again", Do: "jobs/" + j.Name + "/run", Method: "post", Field: "like", With: j.LastRun.ID, Blocked: l.start(j).Blocked}
+		n.Act = Act{Act: "Run again", Do: JobHref(j.Name) + "/run", Method: "post", Field: "like", With: j.LastRun.ID, Blocked: l.start(j).Blocked}
 		if j.Confirm != "" || slices.ContainsFunc(j.Args, func(a wire.Arg) bool { return a.Secret }) { // what is secret is not kept
 			n.Act.Method = "get"
 		}
