@@ -154,3 +154,20 @@ func TestHeartbeatsPassNginx(t *testing.T) {
 		t.Errorf("two heartbeats came within %v, want each when it was sent", got)
 	}
 }
+
+// nginx passes the slash in a name on as it is written or, with a path in proxy_pass, decodes it. Pages lead to each other
+// either way.
+func TestANameWithASlashPassesNginx(t *testing.T) {
+	plant := newUpstream(t, `{"level": 41}`)
+	s := serve(t, strings.Replace(tank(plant.url), "    title: Tank T-101\n", "    for: [a, b]\n    title: Tank {each}\n", 1))
+	direct := strings.TrimSuffix(s.url, "/")
+	for _, target := range []string{direct, direct + "//"} { // newNginx removes one slash
+		p := open(t, newNginx(t, target, ""), view{width: 1440, height: 900})
+		p.await(`document.querySelector("[data-key='source/tank/a'] .value b")?.textContent === "41.0"`)
+		p.click(`[data-key="source/tank/a"] .title`)
+		p.goes(`document.querySelector(".head .value b")?.textContent === "41.0" && location.pathname === "/sources/tank%2Fa"`)
+		p.await(`document.querySelector(".chart path.line, [data-part=polls]") !== null`)
+		p.click(`[data-part=path] a`)
+		p.goes(`location.pathname === "/" && document.querySelector("[data-key='source/tank/b'] .value b")?.textContent === "41.0"`)
+	}
+}

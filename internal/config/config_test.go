@@ -230,7 +230,7 @@ func TestEveryKey(t *testing.T) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note site both"; got != want {
+	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note site both alike/a alike/b"; got != want {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	outdoor := byName["outdoor"]

@@ -40,7 +40,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	lineEnd := regexp.MustCompile("\r\n|\r|\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		if strings.Contains(text, "include") {
+		if strings.Contains(text, "include") || strings.Contains(text, ".csv") || strings.Contains(text, ".y") {
 			t.Skip("other files have other lines")
 		}
 		c, problems := config.Load("f.yaml", []byte(text))

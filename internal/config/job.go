@@ -170,6 +170,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 		grammar.Section("alert",
 			"when to alert; by default as `alert` of `defaults` says",
 			"alert of "+where, r.jobAlertKeys(&d.alert)).Some().Or(noAlert),
+		rowsKey(),
 	}
 	const beforeProgram = 6 // keys: a table shows the keys of exec together
 	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)

@@ -185,6 +185,7 @@ func (f *fileReader) sourcesShape() grammar.Shape {
 
 // read reads the file whose root is n, and the files that it includes.
 func (f *fileReader) read(n *grammar.Node) {
+	spread(n)
 	n.Read("the file", f.keys())
 	if n.Lacks("version") {
 		n.Problem("there is no version", "write version: 1 at the top")

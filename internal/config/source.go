@@ -55,6 +55,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 				"meanwhile the last one counts",
 			&s.AtMost).Without(r.kindsThat(func(k kind.Kind) bool { return !k.Subscribes })...))
 	}
+	keys = append(keys, rowsKey())
 	for _, word := range laterKinds {
 		keys = append(keys, grammar.Later(word, "a source here is one of "+listed(r.kindNames(), "and")))
 	}

@@ -38,6 +38,7 @@ func (r *reader) upstreamKeys(d *upstreamDraft, where string) grammar.Keys {
 		grammar.Duration("gap",
 			"the time between the end of a request and the start of the next one; then `max_inflight` is 1",
 			&u.Gap).Also("pause delay"),
+		rowsKey(),
 	)
 }
 

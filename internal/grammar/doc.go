@@ -39,6 +39,11 @@
 // value never becomes syntax. Their values are secrets: [Node.Given] returns them. A file may include others
 // ([Options.Include]), whose mappings are merged with its own. [Files] is everything that the result depends on.
 //
+// # Many alike
+//
+// [Node.Multiply] replaces an entry with rows by one for each of them, before it is read. So readers see only what they would
+// see if each were written by itself, and a problem is reported at the row that it comes from, or once where the entry is written.
+//
 // # Concurrency
 //
 // One goroutine at a time may use a [Reader] and its nodes. Shapes and [Problems] are not changed.

@@ -60,7 +60,7 @@ func (r *Reader) masked() []string {
 		lines[i] = []rune(l)
 	}
 	for i, n := range r.nodes {
-		if n.kind != scalarNode || n.isKey || n.shown {
+		if n.kind != scalarNode || n.isKey || r.isShown(n) {
 			continue
 		}
 		endLine, endColumn := len(lines), len(lines[len(lines)-1])+1
@@ -83,6 +83,12 @@ func (r *Reader) masked() []string {
 		masked[i] = string(l)
 	}
 	return masked
+}
+
+// isShown reports whether an excerpt may show a node of a file: a value of a row only if it may wherever that stands.
+func (r *Reader) isShown(n *Node) bool {
+	uses := r.uses[n]
+	return !n.hidden && (n.shown || uses != nil) && !slices.ContainsFunc(uses, func(use *Node) bool { return !use.shown })
 }
 
 // closed matches a reference, which is not a secret itself, and its default, which may be one.

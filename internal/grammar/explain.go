@@ -64,6 +64,9 @@ func (n *Node) setting(name string, secret bool) []Setting {
 		for _, ref := range e.refs() {
 			from += " " + ref
 		}
+		for _, cell := range e.cells() {
+			from += " with " + n.reader.where(cell)
+		}
 	}
 	return []Setting{{name, n.plain(secret), from}}
 }

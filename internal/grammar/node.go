@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/tidewire/tidewire/internal/secret"
 )
 
 // A Node is one value of a configuration, or one key of a mapping, with its place in the file. References in it are
@@ -34,6 +32,9 @@ type Node struct {
 	refers  bool     // at least a part of the value comes from references
 	written string   // with references: the text in the file
 	given   []string // the values of the references, except defaults
+
+	made   *made // nil: it is in a file
+	hidden bool  // no excerpt may show it, whatever is called with what is made of it
 }
 
 type kind int
@@ -186,8 +187,12 @@ func (n *Node) Names(where string) []Named {
 	}
 	var all []Named
 	for k, v := range n.Entries(where) {
-		if !IsName(k.value) {
-			k.Problem(fmt.Sprintf("bad name %s in %s", Quote(k.value), where), AName)
+		written := k.value
+		if k.made != nil && k.made.part != nil {
+			written = k.made.part.entry // and the row has been checked
+		}
+		if !IsName(written) {
+			k.Problem(fmt.Sprintf("bad name %s in %s", Quote(written), where), AName)
 		}
 		all = append(all, Named{k.value, k, v})
 	}
@@ -272,19 +277,27 @@ func (n *Node) Problem(what, want string) {
 	if refs := n.refs(); refs != nil {
 		what = "the value of " + List(refs, "and") + " is not right here"
 	}
+	n.report(n.line, n.column, what, want)
+}
+
+// report reports at a place of n in its file, or at the row that a part of n's value comes from.
+func (n *Node) report(line, column int, what, want string) {
 	n.wrong = true
-	n.reader.report(n.line, n.column, what, want)
+	if n.made == nil || n.made.part == nil {
+		n.reader.report(line, column, what, want)
+		return
+	}
+	n.reader.reportOfPart(n.made, problem{line: line, column: column, what: what, want: want})
 }
 
 // ProblemAt reports at the character at offset of n's value.
 func (n *Node) ProblemAt(offset int, what, want string) {
-	if n.refers { // the file has different characters
+	if n.refers || n.made != nil && n.made.cells != nil { // the file has different characters
 		n.Problem(what, want)
 		return
 	}
-	n.wrong = true
 	line, column := n.within(offset)
-	n.reader.report(line, column, what, want)
+	n.report(line, column, what, want)
 }
 
 // Warn reports something at the character at offset of n's value that may be intended, but is worth a look.
@@ -341,36 +354,4 @@ func (n *Node) Given(keys ...string) (given []string) {
 		}
 	}
 	return given
-}
-
-// Reveal lets excerpts show n, or the elements of n. [Node.Read] reveals the values of keys that are not secret, so
-// Reveal is for the values of other mappings.
-func (n *Node) Reveal() {
-	n.shown = true
-	for _, c := range n.Elements() {
-		c.shown = true
-	}
-}
-
-// Conceal undoes [Node.Reveal].
-func (n *Node) Conceal() { n.shown = false }
-
-// ConcealArguments conceals the elements of the list n that are, or contain, credentials in the arguments of a program.
-func (n *Node) ConcealArguments() {
-	hidden := secretsIn(n.Elements())
-	for _, e := range n.Elements() {
-		if hidden.Text(e.value) != e.value {
-			e.Conceal()
-		}
-	}
-}
-
-// secretsIn returns a redactor of the credentials in the arguments of a program. A credential that is filled in later
-// is only a placeholder there.
-func secretsIn(arguments []*Node) *secret.Redactor {
-	var argv []string
-	for _, e := range arguments {
-		argv = append(argv, e.value)
-	}
-	return secret.New(secret.OfProgram(argv, nil)...)
 }

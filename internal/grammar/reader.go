@@ -37,6 +37,12 @@ type Reader struct {
 	problems []problem
 	warnings []problem
 	nodes    []*Node // of all files, in their order
+
+	rowFiles  map[string]*rowList // by name; nil: it is not valid
+	uses      map[*Node][]*Node   // of a value of a row: the values that are made with it
+	told      map[problem]bool    // what is reported once for all rows
+	made      int                 // how many nodes are made for rows
+	madeBytes int                 // how much of the values of rows is put into them
 }
 
 // A textFile is a file that a Reader has read.
@@ -56,6 +62,10 @@ type problem struct {
 	line, column int
 	what, want   string
 	unparsed     bool // the nodes of its line are not known
+
+	of   *Node  // with a value of a row: that in which this stands
+	rows int    // how many rows it has
+	bare string // what, without the place of that
 }
 
 // Read reads a file with the text data, and those that it includes. Messages show name; paths in the text are relative
@@ -64,7 +74,7 @@ type problem struct {
 //
 // Reading ends, in the middle of parse, with the thousandth problem.
 func Read(name string, data []byte, options Options, parse func(root *Node)) (r *Reader) {
-	r = &Reader{options: options}
+	r = &Reader{options: options, rowFiles: map[string]*rowList{}, uses: map[*Node][]*Node{}, told: map[problem]bool{}}
 	defer func() {
 		if e := recover(); e != nil && e != (tooMany{}) {
 			panic(e)
@@ -79,16 +89,66 @@ func Read(name string, data []byte, options Options, parse func(root *Node)) (r 
 
 // report adds a problem. Text quoted from jq or a regular expression may contain line breaks; a problem is one line.
 func (r *Reader) report(line, column int, what, want string) {
-	what = strings.Map(func(c rune) rune {
+	r.add(problem{line: line, column: column, what: what, want: want})
+}
+
+func (r *Reader) add(p problem) {
+	oneLine := func(c rune) rune {
 		if IsControl(c) {
 			return ' '
 		}
 		return c
-	}, what)
-	r.problems = append(r.problems, problem{line: line, column: column, what: what, want: want})
+	}
+	p.what, p.want = strings.Map(oneLine, p.what), strings.Map(oneLine, p.want)
+	r.problems = append(r.problems, p)
 	if len(r.problems) >= maxFound {
 		panic(tooMany{})
 	}
+}
+
+// reportOfPart reports a problem of a node that is made for a row: at the row if it has a value of it, and otherwise where it
+// is written, once for all rows.
+func (r *Reader) reportOfPart(m *made, p problem) {
+	if m.cells == nil {
+		key := p
+		key.what = strings.ReplaceAll(p.what, m.part.name, m.part.entry)
+		if !r.told[key] {
+			r.told[key] = true
+			r.add(p)
+		}
+		return
+	}
+	cell := m.cells[0]
+	p.of, p.rows, p.bare = m.of, len(m.part.row.list.rows), p.what
+	p.what = fmt.Sprintf("%s (in %s, as written at %s)", p.what, Quote(m.part.name), m.of.At(cell))
+	p.line, p.column = cell.line, cell.column
+	r.add(p)
+}
+
+// together returns problems with one in place of those that all rows have with the same text, where that is written.
+func together(problems []problem) []problem {
+	type place struct {
+		of   *Node
+		want string
+	}
+	count := map[place]int{}
+	for _, p := range problems {
+		count[place{p.of, p.want}]++
+	}
+	var all []problem
+	for _, p := range problems {
+		at := place{p.of, p.want}
+		const done = -1
+		switch n := count[at]; {
+		case n == done:
+			continue
+		case p.of != nil && n > 1 && n == p.rows:
+			p.line, p.column, p.what = p.of.line, p.of.column, p.bare+", and so with every other row"
+			count[at] = done
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // Problems returns the problems in the order of the files and their lines; nil if there are none. If there are more
@@ -117,6 +177,7 @@ func (r *Reader) sorted(problems []problem, most int) Problems {
 	if problems == nil {
 		return nil
 	}
+	problems = together(problems)
 	slices.SortStableFunc(problems, func(a, b problem) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
 	})

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,7 +13,10 @@ import (
 func Suggest(got, what string, known []string) string {
 	const most = 20 // words listed
 	near := nearest(got, known)
+	several := slices.IndexFunc(known, func(k string) bool { return strings.HasPrefix(k, got+"/") })
 	switch {
+	case several >= 0:
+		return "it is several: write one of them such as " + strconv.Quote(known[several])
 	case near != "":
 		return DidYouMean(near)
 	case len(known) == 0:

@@ -17,12 +17,8 @@ const MaxBytes = 1 << 20
 // parse returns the root of a file's one document, or nil when there is none to read. References to the environment and
 // to files are expanded. Nodes that are not allowed anywhere (aliases, tags, merge keys) are reported and spoiled.
 func (r *Reader) parse(name string, data []byte) *Node {
-	data = bytes.TrimPrefix(data, []byte("\ufeff")) // a byte order mark
-	r.files = append(r.files, textFile{name: name, before: len(r.lines)})
-	for _, line := range splitLines(string(data)) {
-		r.lines = append(r.lines, line)
-		r.widths = append(r.widths, utf8.RuneCountInString(line))
-	}
+	data = bytes.TrimPrefix(data, []byte(byteOrderMark))
+	r.addLines(name, string(data))
 	before := len(r.problems)
 	var root *yaml.Node
 	if len(data) <= MaxBytes {
@@ -39,6 +35,17 @@ func (r *Reader) parse(name string, data []byte) *Node {
 		return nil
 	}
 	return r.node(root, false)
+}
+
+const byteOrderMark = "\ufeff"
+
+// addLines adds a file with its lines.
+func (r *Reader) addLines(name, text string) {
+	r.files = append(r.files, textFile{name: name, before: len(r.lines)})
+	for _, line := range splitLines(text) {
+		r.lines = append(r.lines, line)
+		r.widths = append(r.widths, utf8.RuneCountInString(line))
+	}
 }
 
 // document returns the root of the one document in data, as parsed by the YAML library.
