@@ -24,6 +24,7 @@ func TestReplicaStartsAgain(t *testing.T) {
 			if code, run := m.start("j", ""); code != 202 {
 				t.Fatalf("a start = %d %v", code, run)
 			}
+			time.Sleep(time.Second) // the start was answered before the run is at work
 			if got := m.json("GET", "/api/v1/sources/sum", ""); got["value"] != 2.0 {
 				t.Errorf("the computed source is %v", got)
 			}
