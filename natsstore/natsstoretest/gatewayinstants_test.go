@@ -207,7 +207,7 @@ func (l *gatewayLog) calmness() {
 		}
 	}
 	heap := func(e record) int64 { return e.Sizes.Heap }
-	full := int64(0) // the heap of the fullest one: what one has that has just begun grows up to that
+	full := int64(0) // the heap of the fullest one, to which that of one grows that has just begun. It is in use or garbage, so it wavers
 	for _, all := range used {
 		if third := len(all) / 3; third > 0 {
 			full = max(full, median(all[:third], heap))
@@ -222,7 +222,7 @@ func (l *gatewayLog) calmness() {
 		if from, to := median(all[:third], goroutines), median(all[len(all)-third:], goroutines); to > from+from/10+10 {
 			l.fail("h", l.end, "%s has %d goroutines, and had %d", by, to, from)
 		}
-		if from, to := median(all[:third], heap), median(all[len(all)-third:], heap); to > max(full, from+from/5+4<<20) {
+		if from, to := median(all[:third], heap), median(all[len(all)-third:], heap); to > full+full/5+4<<20 {
 			l.fail("h", l.end, "%s has a heap of %d B, and had one of %d B", by, to, from)
 		}
 	}
