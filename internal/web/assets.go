@@ -18,6 +18,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/css"
+	"github.com/tdewolff/minify/v2/js"
+
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/theme"
 )
@@ -86,7 +90,7 @@ var files = sync.OnceValue(func() served {
 			return err
 		}
 		data, err := static.ReadFile(file)
-		if path.Ext(d.Name()) == ".css" {
+		if d.Name() == "page.css" {
 			data = append([]byte(theme.CSS+"\n"), data...)
 		}
 		plain[path.Base(file)] = data
@@ -108,7 +112,7 @@ var files = sync.OnceValue(func() served {
 	rename := strings.NewReplacer(pairs...)
 	all := served{assets: map[string]*asset{}, plain: map[string]*asset{}}
 	for name, written := range plain {
-		data := []byte(rename.Replace(string(shorten(name, written))))
+		data := minified(name, rename.Replace(string(written)))
 		a := &asset{name: hashed[name], data: data, zipped: zip(data, gzip.BestCompression), digest: digest(data)}
 		for _, m := range imported.FindAllSubmatch(written, -1) {
 			a.imports = append(a.imports, string(m[1]))
@@ -118,6 +122,28 @@ var files = sync.OnceValue(func() served {
 	all.module = all.plain["tidewire.js"]
 	return all
 })
+
+// minified returns a module or a style sheet without what browsers do not need. Any other file stays as it is. The names of what modules
+// export stay, since each file is minified alone.
+func minified(name, text string) []byte {
+	media := ""
+	switch path.Ext(name) {
+	case ".js":
+		media = "text/javascript"
+	case ".css":
+		media = "text/css"
+	default:
+		return []byte(text)
+	}
+	m := minify.New()
+	m.Add("text/javascript", &js.Minifier{})
+	m.Add("text/css", &css.Minifier{})
+	short, err := m.String(media, text)
+	if err != nil {
+		panic("web: " + name + " cannot be minified: " + err.Error())
+	}
+	return []byte(short)
+}
 
 // modules returns a module and all that it imports, directly or not, by plain names; nil if there is no such module.
 func modules(name string) []string {
@@ -134,6 +160,17 @@ func modules(name string) []string {
 		}
 	}
 	follow(name)
+	return list
+}
+
+// styles returns the style sheets of a page by plain names: that of all pages, and those that stand beside its module and that of its form.
+func styles(module, form string) []string {
+	list := []string{"page.css"}
+	for _, name := range []string{strings.TrimSuffix(module, ".js"), form} {
+		if files().plain[name+".css"] != nil {
+			list = append(list, name+".css")
+		}
+	}
 	return list
 }
 

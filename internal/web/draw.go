@@ -52,6 +52,7 @@ var sets = sync.OnceValue(func() (sets [Deepest]*template.Template) {
 			},
 			"asset":   func(name string) string { return root + "static/" + files().plain[name].name },
 			"modules": func(name string) []string { return modules(name) },
+			"styles":  styles,
 			"dict": func(pairs ...any) map[string]any {
 				m := map[string]any{}
 				for i := 0; i+1 < len(pairs); i += 2 {

@@ -1,5 +1,5 @@
-// Package web is the page: HTML that the server draws, and the style sheet and ES modules that are embedded as written,
-// without a build step.
+// Package web is the page: HTML that the server draws, and the style sheets and ES modules that are embedded as written, and
+// minified when the process first needs them: there is no build step.
 //
 // # How a page is made
 //
@@ -15,7 +15,8 @@
 //   - The page is whole without a script. A module takes over what the server has drawn by data-key; the blank of a
 //     component, in a <template>, is the same Go template with nothing in it.
 //   - static/page.css styles all pages. static/NAME.js, named by Page.Script, is the module of a page; base.html preloads
-//     what it imports.
+//     what it imports. static/NAME.css beside it, if there is one, has what only that page shows; kiosk.css and embed.css
+//     are for the forms of that name.
 //   - A form posts to a route of the page, such as POST /sources/NAME/refresh. See form.go of package api.
 //   - A page that names in Page.Follow what it is about is fetched again by static/refresh.js when the stream brings one of
 //     those keys, and the elements with data-part are replaced if they differ.
@@ -31,7 +32,7 @@
 //
 // Embedded files have no modification time, so each asset's name carries a hash of the content and may be kept for ever. Pages
 // and /tidewire.js, whose names never change, are revalidated by their ETag on each visit. Files and pages are compressed
-// by gzip for clients that accept it, and files are sent without their comments.
+// by gzip for clients that accept it.
 //
 // # Security
 //

@@ -30,7 +30,7 @@ func do(h http.Handler, method, target string, header ...string) *httptest.Respo
 
 var (
 	assetInPage = regexp.MustCompile(`(?:src|href)="(static/[^"]*)"`)
-	importInJS  = regexp.MustCompile(`(?m)(?:\bfrom|^import) "([^"]+)";`)
+	importInJS  = regexp.MustCompile(`\b(?:from|import) ?"([^"]+)"`)
 	hashedName  = regexp.MustCompile(`^/static/[a-z0-9-]+\.[0-9a-f]{12}\.(js|css|svg|png)$`)
 )
 
@@ -97,8 +97,27 @@ func TestEveryAssetHasHashedNameAndIsImmutable(t *testing.T) {
 			t.Errorf("GET %s: Content-Type %q, want %q", target, got, want)
 		}
 	}
-	if count[".js"] < 10 || count[".css"] != 1 || count[".svg"] != 1 {
-		t.Errorf("the page needs %v assets by extension, want at least 10 modules, one style sheet, one icon", count)
+	if count[".js"] < 10 || count[".css"] < 2 || count[".svg"] != 1 {
+		t.Errorf("the pages need %v assets by extension, want at least 10 modules, some style sheets, one icon", count)
+	}
+}
+
+// What the overview loads before it is whole has a bound, as it is and as it is sent.
+func TestFilesAreSmall(t *testing.T) {
+	h := web.Handler()
+	all := map[string]*httptest.ResponseRecorder{}
+	needs(h, drawn("overview.js", ""), all)
+	raw, sent := 0, 0
+	for target, resp := range all {
+		if path.Ext(target) == ".png" {
+			continue // of a home screen: the page does not load it
+		}
+		raw += resp.Body.Len()
+		sent += get(h, target, "Accept-Encoding", "gzip").Body.Len()
+	}
+	t.Logf("%d files: %d bytes, %d compressed", len(all), raw, sent)
+	if raw > 160_000 || sent > 45_000 {
+		t.Errorf("the overview loads %d bytes, %d compressed, want at most 160,000 and 45,000", raw, sent)
 	}
 }
 

@@ -1,4 +1,0 @@
-package web
-
-// Shorten is shorten.
-var Shorten = shorten
