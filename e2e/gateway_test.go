@@ -79,7 +79,7 @@ func (s *server) start() {
 	go func() {
 		over <- gateway.Run(ctx, cfg, ln, &gateway.Options{
 			Logger: slog.New(slog.NewTextHandler(&s.log, nil)), Files: files, Look: 50 * time.Millisecond,
-			Observer: counted.Observer(), Metrics: counted.Handler,
+			Observer: counted.Observer(), Metrics: counted.Handler, Values: metrics.Values,
 		})
 	}()
 	s.stop = sync.OnceFunc(func() {

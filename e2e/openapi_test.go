@@ -319,10 +319,11 @@ func TestTheAPIIsAsDescribed(t *testing.T) {
 	})
 
 	// The gateway itself.
-	for _, path := range []string{"/metrics", "/livez", "/readyz", "/openapi.json", "/schema.json", "/tidewire.js", "/api/v1/me"} {
+	for _, path := range []string{"/metrics", "/metrics/values", "/livez", "/readyz", "/openapi.json", "/schema.json", "/tidewire.js", "/api/v1/me"} {
 		c.do(200, "GET", path, "")
 	}
 	c.do(200, "GET", "/metrics", "", "Accept", "application/openmetrics-text; version=1.0.0")
+	c.do(200, "GET", "/metrics/values", "", "Accept", "application/openmetrics-text; version=1.0.0")
 	for _, name := range regexp.MustCompile(`static/[^"]+`).FindAllString(drawn(t, s.url), -1) {
 		c.do(200, "GET", "/"+name, "")
 	}

@@ -32,6 +32,7 @@ jobs:
   fine: {exec: ["true"]}
 sources:
   gone: {exec: [sh, -c, 'exit 1'], every: 1s}
+  tank: {exec: [echo, '{"level": 41.5, "pump": true, "name": "T-101"}'], title: Tank, section: Line 1, pick: {level: .level, pump: .pump}, show: {value: level, unit: "%"}}
 `)
 	page, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {
@@ -43,8 +44,8 @@ sources:
 	}
 	scrape, _, _ := strings.Cut(blocks[1], "```")
 	rules, _, _ := strings.Cut(blocks[2], "```")
-	scrape = strings.Replace(scrape, "    authorization: {credentials_file: /etc/prometheus/tidewire.token}\n", "", 1) // access is not configured here
-	scrape = strings.Replace(scrape, "tidewire.plant:8480", s.addr, 1)
+	scrape = strings.Replace(scrape, "    authorization: {credentials_file: /etc/prometheus/tidewire.token}\n", "", -1) // access is not configured here
+	scrape = strings.Replace(scrape, "tidewire.plant:8480", s.addr, -1)
 
 	dir := t.TempDir()
 	write := func(name, text string) {
@@ -126,6 +127,19 @@ sources:
 		t.Errorf("Prometheus has renamed a label of %v", bad)
 	}
 	ask(`ALERTS{alertname="TidewireSourceFailing",alertstate="pending",source="gone"}`, func(s []series) bool { return len(s) == 1 })
+
+	// The numbers of sources, as the page has them.
+	want := func(query, value string) {
+		t.Helper()
+		if got := ask(query, func(s []series) bool { return len(s) == 1 }); got[0].Value[1] != value {
+			t.Errorf("%s = %v, want %s", query, got[0].Value[1], value)
+		}
+	}
+	want(`tidewire_value{field="level"} and on(source) tidewire_value_state{state="ok"} == 1`, "41.5")
+	want(`tidewire_value{field="pump"} * on(source) group_left(title, section) tidewire_value_info{title="Tank",section="Line 1",unit="%"}`, "1")
+	want(`tidewire_value_state{source="gone",state="failing"}`, "1")
+	want(`time() - tidewire_value_timestamp_seconds{source="tank"} < bool 60`, "1")
+	want(`tidewire_value_age_seconds{source="tank"} < bool 60`, "1")
 
 	// Every alert of the page is one that Prometheus evaluates without a complaint.
 	var file struct {

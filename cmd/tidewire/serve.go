@@ -207,6 +207,6 @@ func observe(opts *gateway.Options, status string) error {
 		}
 	}
 	o.Alive, o.AliveEvery = service.Alive, service.Watchdog()/2
-	opts.Observer, opts.Metrics = o, counted.Handler
+	opts.Observer, opts.Metrics, opts.Values = o, counted.Handler, metrics.Values
 	return nil
 }

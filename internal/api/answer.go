@@ -50,11 +50,13 @@ func answerJSON(w http.ResponseWriter, status int, body ...[]byte) {
 	}
 }
 
-// scrape answers with the metrics, if there are any.
-func (a *API) scrape(w http.ResponseWriter, r *http.Request) {
-	if a.deps.Metrics == nil {
-		fail(w, r, http.StatusNotFound, "this gateway has no metrics")
-		return
+// scrape returns what answers with metrics, if there are any.
+func scrape(metrics http.Handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if metrics == nil {
+			fail(w, r, http.StatusNotFound, "this gateway has no metrics")
+			return
+		}
+		metrics.ServeHTTP(w, r)
 	}
-	a.deps.Metrics.ServeHTTP(w, r)
 }

@@ -117,7 +117,7 @@ var (
 	ErrStopping = errors.New("tidewire is stopping")
 )
 
-// Deps is what an [API] uses. Every field but Metrics and ReplicasTopic must be set.
+// Deps is what an [API] uses. Every field but Metrics, Values and ReplicasTopic must be set.
 type Deps struct {
 	Sources Sources
 	Jobs    Jobs
@@ -168,8 +168,8 @@ type Deps struct {
 	Behind func(ctx context.Context, hasSeen bool) bool
 	// StoreFails reports whether state cannot be stored now.
 	StoreFails func() bool
-	// Metrics answers GET /metrics. Nil means that there are none.
-	Metrics http.Handler
+	// Metrics answers GET /metrics, and Values GET /metrics/values. Nil means that there are none.
+	Metrics, Values http.Handler
 }
 
 // An API answers requests. [New] makes one. It has no goroutine; [API.Watch] is to run in one.

@@ -96,6 +96,7 @@ var matrix = map[string]struct {
 	"GET /openapi.json":                       {"public", "/openapi.json", "", 200},
 	"GET /schema.json":                        {"public", "/schema.json", "", 200},
 	"GET /metrics":                            {"view", "/metrics", "", 404}, // nobody counts here
+	"GET /metrics/values":                     {"view", "/metrics/values", "", 404},
 	"GET /api/v1/sources":                     {"view", "/api/v1/sources", "", 200},
 	"GET /api/v1/trends":                      {"view", "/api/v1/trends", "", 200},
 	"GET /api/v1/sources/{name}":              {"view", "/api/v1/sources/a", "", 200},

@@ -148,6 +148,10 @@ type Options struct {
 	// what says how the gateway is at a moment. Nil means that there are no metrics.
 	Metrics func(now func() Status) http.Handler
 
+	// Values makes what answers GET /metrics/values in the same way, with the newest snapshots of all sources, whichever
+	// process polls them.
+	Values func(now func() []wire.Source) http.Handler
+
 	store snapshot.Store // where the newest state lives; nil: where the configuration says
 	runs  archive.Runs   // where ended runs live; nil: where the configuration says
 
@@ -376,6 +380,9 @@ func (g *gateway) newAPI(opts Options) *api.API {
 	}
 	if opts.Metrics != nil {
 		deps.Metrics = opts.Metrics(g.status)
+	}
+	if opts.Values != nil {
+		deps.Values = opts.Values(g.values)
 	}
 	return api.New(deps)
 }

@@ -193,6 +193,19 @@ func (g *gateway) beat(ctx context.Context) {
 	}
 }
 
+// values are the newest snapshots of all sources, whichever process polls them, in the order of the configuration.
+func (g *gateway) values() []wire.Source {
+	topics := g.sources.Topics()
+	all := make([]wire.Source, 0, len(topics))
+	for _, topic := range topics {
+		var s wire.Source
+		if latest, ok := g.store.Latest(topic); ok && json.Unmarshal(latest.Data, &s) == nil && s.State != wire.SourceRemoved {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
 // status says how the gateway is now.
 func (g *gateway) status() Status {
 	cfg := g.cfg.Load()

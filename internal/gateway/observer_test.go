@@ -67,7 +67,7 @@ jobs:
 			happened <- "stream"
 		}
 	}
-	s := run(t, cfg, gateway.Options{Files: files, Observer: o, Metrics: counted.Handler})
+	s := run(t, cfg, gateway.Options{Files: files, Observer: o, Metrics: counted.Handler, Values: metrics.Values})
 	s.file = file
 	for name, state := range map[string]string{"good": "ok", "limited": "failing", "hangs": "failing", "bad": "failing", "sum": "ok"} {
 		s.awaitState(name, state)
@@ -122,6 +122,11 @@ jobs:
 	want(`tidewire_config_reloads_total\{result="error"\} 1`)
 	want(`tidewire_config_last_reload_successful 0`)
 	want(`tidewire_audit_failures_total [1-9]\d*`)
+	if status, h, text = s.do("GET", "/metrics/values", ""); status != 200 || !strings.HasPrefix(h.Get("Content-Type"), "text/plain; version=0.0.4") {
+		t.Fatalf("GET /metrics/values = %d, %s", status, h.Get("Content-Type"))
+	}
+	want(`tidewire_value\{field="",source="sum"\} 1`)
+	want(`tidewire_value_state\{source="bad",state="failing"\} 1`)
 
 	s.reload("sources: {one: {exec: [echo]}}\n")
 	s.awaitState("one", "ok")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -40,15 +41,21 @@ func newFixture() *fixture {
 		t.Helper()
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-		text := w.Body.String()
-		parser := expfmt.NewTextParser(model.UTF8Validation)
-		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
-		if w.Code != 200 || err != nil {
-			t.Fatalf("scrape = %d, %v\n%s", w.Code, err, text)
-		}
-		return families, text
+		return parsed(t, w)
 	}
 	return f
+}
+
+// parsed returns what an answer to a scrape says.
+func parsed(t *testing.T, w *httptest.ResponseRecorder) (map[string]*dto.MetricFamily, string) {
+	t.Helper()
+	text := w.Body.String()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if w.Code != 200 || err != nil {
+		t.Fatalf("scrape = %d, %v\n%s", w.Code, err, text)
+	}
+	return families, text
 }
 
 // busy has everything happen once.
@@ -260,6 +267,8 @@ func TestDocumentation(t *testing.T) {
 	f := newFixture()
 	f.busy()
 	families, _ := f.scrape(t)
+	values, _ := scrapeValues(t, plant())
+	maps.Copy(families, values)
 	var exposed []string
 	process := 0
 	for name, family := range families {
