@@ -279,6 +279,7 @@ access:
     client_secret: ${file:oidc}
     groups: {ops: operator}
 audit: audit.jsonl
+forward: {http: {upstream: plant, path: /fails/forward}}
 `
 	name = filepath.Join(dir, "tidewire.yaml")
 	c.rewrite(name, text)
@@ -377,6 +378,13 @@ func TestNoCanaryEscapes(t *testing.T) {
 		case <-c.heard:
 		case <-time.After(patience):
 			t.Fatal("the webhooks were not called")
+		}
+	}
+	for !c.received("/fails/forward") || !c.received(`{"snapshots":[`) {
+		select {
+		case <-c.heard:
+		case <-time.After(patience):
+			t.Fatal("no states were forwarded")
 		}
 	}
 	c.run("poll", name, "html8", "--trace")

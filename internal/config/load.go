@@ -155,7 +155,7 @@ func (f *fileReader) keys() grammar.Keys {
 			storeShape, f.store).Also("storage state database db data").Default("memory"),
 		grammar.LazyFunc("forward",
 			"where the states of sources and jobs are published for other programs",
-			func() grammar.Shape { return grammar.AtLeastOne(grammar.Object(f.forwardKeys(&ForwardNATS{}))) }, f.forward).
+			func() grammar.Shape { return grammar.AtLeastOne(grammar.Object(f.forwardKeys(newForward()))) }, f.forward).
 			Also("publish export output").Some().Defer(&f.later.forward),
 	}
 }

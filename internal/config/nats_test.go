@@ -94,7 +94,7 @@ sources:
 }
 
 // States are published below a subject of an upstream of NATS.
-func TestForward(t *testing.T) {
+func TestForwardNATS(t *testing.T) {
 	const good = "version: 1\nforward: {nats: {upstream: bus}}\nupstreams: {bus: {nats: h}, web: {http: http://h}}\n"
 	c, problems := config.Load("t.yaml", []byte(good))
 	if problems != nil || c.Forward.NATS.Upstream != c.Upstreams[0] || c.Forward.NATS.Subject != "tidewire" {
@@ -105,8 +105,8 @@ func TestForward(t *testing.T) {
 		{"bus}", "web}", `t.yaml:2:28: upstream "web" is not one with nats, name one that has the key nats`},
 		{"bus}", "bus, subject: 'a.>'}", `t.yaml:2:42: subject: "a.>" is not one subject, write a whole subject`},
 		{"upstream: bus", "", `t.yaml:2:17: nats of forward has no upstream, add one such as upstream: bus`},
-		{"{nats: {upstream: bus}}", "{}", `t.yaml:2:10: forward is empty, add nats such as nats: {upstream: bus}`},
-		{"{nats: {upstream: bus}}", "{http: x}", `t.yaml:2:11: unknown key "http" in forward, `},
+		{"{nats: {upstream: bus}}", "{}", `t.yaml:2:10: forward is empty, add nats such as nats: {upstream: bus}, or http`},
+		{"{nats: {upstream: bus}}", "{kafka: x}", `t.yaml:2:11: unknown key "kafka" in forward, `},
 	} {
 		_, problems := config.Load("t.yaml", []byte(strings.Replace(good, tt.from, tt.to, 1)))
 		if text := problems.Error(); !strings.Contains(text, tt.want) {

@@ -7,6 +7,7 @@ package forward
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -19,24 +20,43 @@ import (
 
 const (
 	// within bounds one attempt to publish.
-	within = 5 * time.Second
-	// again is the pause after one that failed.
-	again = time.Second
+	within = 10 * time.Second
+	// first and longest are the pauses after attempts that failed, of which each is twice the one before. A receiver may ask
+	// for a longer one, up to asked.
+	first, longest, asked = time.Second, 5 * time.Second, time.Minute
+	// mostBytes is how many bytes of states are published at once. A larger state is published alone.
+	mostBytes = 1 << 20
 )
 
-// Publish publishes a state under the name of its topic with a dot, such as source.tank. It returns when ctx ends at the
-// latest. After an error it is called again, with that state or a newer one.
-type Publish func(ctx context.Context, name string, data []byte) error
+// A State is the newest state of a topic.
+type State struct {
+	Topic string // such as source/tank
+	Data  []byte // JSON; not modified
+}
 
-// A Forwarder publishes states. Its methods may be called from any goroutine.
+// A Receiver gets states. It is not modified.
+type Receiver struct {
+	// Publish publishes states of different topics. It returns when ctx ends at the latest. There is one call at a time.
+	// After an error it is called again with each of them, or a newer one of the same topic. If the error has a method
+	// RetryAfter() time.Duration that is the least pause before that.
+	Publish func(ctx context.Context, states []State) error
+	// Most is how many states Publish gets at once; 0: one.
+	Most int
+	// Every is the time from the beginning of one call to that of the next; 0: none.
+	Every time.Duration
+}
+
+// A Forwarder publishes states to one receiver. Its methods may be called from any goroutine.
 type Forwarder struct {
-	log     *slog.Logger
-	publish atomic.Pointer[Publish] // nil: nobody gets them
-	wake    chan struct{}           // of 1
-	loop    *lifecycle.Service
+	log  *slog.Logger
+	to   atomic.Pointer[Receiver] // nil: nobody gets them
+	wake chan struct{}            // of 1
+	loop *lifecycle.Service
 
-	mu      sync.Mutex // guards the fields below; after all other locks
-	waiting map[string][]byte
+	mu      sync.Mutex        // guards the fields below; after all other locks
+	waiting map[string][]byte // by topic
+	order   []string          // the topics that wait, the longest first
+	failing bool              // the newest attempt has failed
 }
 
 // Open returns a Forwarder that publishes nothing yet.
@@ -46,24 +66,32 @@ func Open(ctx context.Context, log *slog.Logger) *Forwarder {
 	return f
 }
 
-// To has states published by p from now on; nil: they are not.
-func (f *Forwarder) To(p Publish) {
-	if p != nil {
-		f.publish.Store(&p)
+// To has states published to r from now on; nil: they are not.
+func (f *Forwarder) To(r *Receiver) {
+	f.to.Store(r)
+	if r != nil {
 		return
 	}
-	f.publish.Store(nil)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.waiting)
+	f.order, f.failing = nil, false
+}
+
+// Status returns how many topics have a state that waits, and whether the newest attempt to publish has failed. Ok is false
+// if nobody gets states.
+func (f *Forwarder) Status() (waiting int, failing, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.waiting), f.failing, f.to.Load() != nil
 }
 
 // Written takes the newest state of a topic. It neither waits nor copies data, which must not be changed any more.
 func (f *Forwarder) Written(topic string, data []byte) {
-	if f.publish.Load() == nil || !strings.HasPrefix(topic, wire.SourceKey("")) && !strings.HasPrefix(topic, wire.JobKey("")) {
+	if f.to.Load() == nil || !strings.HasPrefix(topic, wire.SourceKey("")) && !strings.HasPrefix(topic, wire.JobKey("")) {
 		return
 	}
-	f.put(topic, data, true)
+	f.put(State{topic, data}, true)
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -73,76 +101,131 @@ func (f *Forwarder) Written(topic string, data []byte) {
 // Close publishes what waits, for as long as ctx lasts, and ends what Open has started.
 func (f *Forwarder) Close(ctx context.Context) {
 	_ = f.loop.Stop()
-	f.all(ctx)
+	for {
+		if some, err := f.publish(ctx); !some || err != nil {
+			return
+		}
+	}
 }
 
 func (f *Forwarder) run(ctx context.Context) {
-	var failing error
-	for {
+	for failures := 0; ; {
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
 			return
 		}
-		err := f.all(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil && failing == nil:
-			f.log.Warn("states are not forwarded: the newest ones will be as soon as that is possible", "err", err)
-		case err == nil && failing != nil:
-			f.log.Info("states are forwarded again")
-		}
-		if failing = err; err == nil {
-			continue
-		}
-		select {
-		case <-time.After(again):
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case f.wake <- struct{}{}:
-		default:
+		for {
+			begun := time.Now()
+			some, err := f.publish(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			failures = f.note(failures, some, err)
+			pause := f.every() - time.Since(begun)
+			if err != nil {
+				pause = max(pause, backoff(failures, err))
+			} else if !some {
+				break
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
 
-// all publishes what waits, until one fails.
-func (f *Forwarder) all(ctx context.Context) error {
+// note takes note of what came of an attempt after so many failures in a row, and returns how many there are now.
+func (f *Forwarder) note(failures int, some bool, err error) int {
 	f.mu.Lock()
-	list := f.waiting
-	f.waiting = map[string][]byte{}
+	f.failing = err != nil && f.to.Load() != nil
 	f.mu.Unlock()
-	var failed error
-	for topic, data := range list {
-		if failed == nil {
-			failed = f.one(ctx, topic, data)
-		}
-		if failed == nil {
-			continue
-		}
-		f.put(topic, data, false)
+	switch {
+	case err != nil && failures == 0:
+		f.log.Warn("states are not forwarded: the newest ones will be as soon as that is possible", "err", err)
+	case err == nil && failures > 0 && some:
+		f.log.Info("states are forwarded again")
 	}
-	return failed
+	if err != nil {
+		return failures + 1
+	}
+	return 0
 }
 
-// put has a state wait, instead of the one that does if it is newer. None waits if nobody gets them: it could be old when
-// somebody does again.
-func (f *Forwarder) put(topic string, data []byte, newer bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.publish.Load() != nil && (newer || f.waiting[topic] == nil) {
-		f.waiting[topic] = data
+// backoff is the pause after so many failures in a row, the last of which was err.
+func backoff(failures int, err error) time.Duration {
+	pause := min(first<<min(failures-1, 10), longest)
+	var polite interface{ RetryAfter() time.Duration }
+	if errors.As(err, &polite) {
+		pause = max(pause, min(polite.RetryAfter(), asked))
 	}
+	return pause
 }
 
-func (f *Forwarder) one(ctx context.Context, topic string, data []byte) error {
-	publish := f.publish.Load()
-	if publish == nil {
-		return nil
+func (f *Forwarder) every() time.Duration {
+	if to := f.to.Load(); to != nil {
+		return to.Every
+	}
+	return 0
+}
+
+// publish publishes some of what waits, and reports whether there was any.
+func (f *Forwarder) publish(ctx context.Context) (some bool, err error) {
+	to := f.to.Load()
+	if to == nil {
+		return false, nil
+	}
+	states := f.take(max(1, to.Most))
+	if len(states) == 0 {
+		return false, nil
 	}
 	ctx, done := context.WithTimeout(ctx, within)
 	defer done()
-	return (*publish)(ctx, strings.Replace(topic, "/", ".", 1), data)
+	if err := to.Publish(ctx, states); err != nil {
+		for _, s := range states {
+			f.put(s, false)
+		}
+		return true, err
+	}
+	return true, nil
+}
+
+// take returns the states that have waited longest, which do not wait any more.
+func (f *Forwarder) take(most int) (states []State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	size := 0
+	for len(states) < min(most, len(f.order)) {
+		topic := f.order[len(states)]
+		data := f.waiting[topic]
+		if size += len(data); size > mostBytes && len(states) > 0 {
+			break
+		}
+		states = append(states, State{topic, data})
+	}
+	for _, s := range states {
+		delete(f.waiting, s.Topic)
+	}
+	if f.order = f.order[len(states):]; len(f.order) == 0 {
+		f.order = nil
+	}
+	return states
+}
+
+// put has a state wait behind the others, or in the place of the one that waits if it is newer. None waits if nobody gets
+// them: it could be old when somebody does again.
+func (f *Forwarder) put(s State, newer bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.to.Load() == nil {
+		return
+	}
+	if _, waits := f.waiting[s.Topic]; !waits {
+		f.order = append(f.order, s.Topic)
+	} else if !newer {
+		return
+	}
+	f.waiting[s.Topic] = s.Data
 }

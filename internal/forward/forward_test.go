@@ -16,56 +16,214 @@ import (
 	"github.com/tidewire/tidewire/internal/forward"
 )
 
+// A receiver gets states, as long as it is not down. It is used in a bubble.
+type receiver struct {
+	down atomic.Bool
+	fail error // while it is down; nil: it hangs
+
+	mu    sync.Mutex // guards the fields below
+	got   []string   // batches
+	calls []time.Time
+	busy  bool
+}
+
+func (r *receiver) publish(ctx context.Context, states []forward.State) error {
+	r.mu.Lock()
+	if r.busy {
+		panic("there are two calls at a time")
+	}
+	r.busy = true
+	r.calls = append(r.calls, time.Now())
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.busy = false
+	}()
+	if r.down.Load() {
+		if r.fail != nil {
+			return r.fail
+		}
+		<-ctx.Done()
+		return errors.New("it hangs")
+	}
+	var batch []string
+	for _, s := range states {
+		batch = append(batch, s.Topic+"="+string(s.Data))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got = append(r.got, strings.Join(batch, ","))
+	return nil
+}
+
+// wants compares what was published since the last call.
+func (r *receiver) wants(t *testing.T, when, want string) {
+	t.Helper()
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if text := strings.Join(r.got, " "); text != want {
+		t.Errorf("%s: published %q, want %q", when, text, want)
+	}
+	r.got = nil
+}
+
 // The newest states are published, when that is possible, and nothing waits for it.
 func TestForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		f := forward.Open(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
-		var (
-			mu   sync.Mutex // guards got
-			got  []string
-			down atomic.Bool
-		)
+		var r receiver
 		f.Written("source/a", []byte("0")) // nobody gets it
-		f.To(func(ctx context.Context, name string, data []byte) error {
-			if down.Load() {
-				<-ctx.Done()
-				return errors.New("it hangs")
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			got = append(got, fmt.Sprintf("%s=%s", name, data))
-			return nil
-		})
-		wants := func(when, want string) {
-			t.Helper()
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			if text := strings.Join(got, " "); text != want {
-				t.Errorf("%s: published %q, want %q", when, text, want)
-			}
-			got = nil
+		if _, _, ok := f.Status(); ok {
+			t.Error("nobody gets states, and somebody does")
 		}
+		f.To(&forward.Receiver{Publish: r.publish})
 		f.Written("source/a.b", []byte("1"))
-		wants("at first", "source.a.b=1")
+		r.wants(t, "at first", "source/a.b=1")
 		f.Written("run/x", []byte("1"))
 		f.Written("job/a", []byte("2"))
-		wants("a run", "job.a=2")
-		down.Store(true)
+		r.wants(t, "a run", "job/a=2")
+		r.down.Store(true)
 		for i := range 1000 {
 			f.Written("source/a", fmt.Append(nil, i))
 			time.Sleep(time.Second)
 		}
-		wants("while nothing can be published", "")
-		down.Store(false)
-		time.Sleep(10 * time.Second)
-		wants("after that", "source.a=999")
+		r.wants(t, "while nothing can be published", "")
+		if waiting, failing, ok := f.Status(); waiting > 1 || !failing || !ok {
+			t.Errorf("%d states wait, failing: %t", waiting, failing)
+		}
+		r.down.Store(false)
+		time.Sleep(time.Minute)
+		r.wants(t, "after that", "source/a=999")
 		if n := strings.Count(log.String(), "level=WARN"); n != 1 || strings.Count(log.String(), "again") != 1 {
 			t.Errorf("the log is\n%s", &log)
 		}
+		if waiting, failing, _ := f.Status(); waiting > 0 || failing {
+			t.Errorf("%d states wait, failing: %t", waiting, failing)
+		}
 		f.Written("job/a", []byte("3"))
 		f.Close(t.Context())
-		wants("at the end", "job.a=3")
+		r.wants(t, "at the end", "job/a=3")
 	})
+}
+
+// States are published together, the ones that have waited longest first, each once, and not too often.
+func TestForwardTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+		var r receiver
+		f.To(&forward.Receiver{Publish: r.publish, Most: 3, Every: 10 * time.Second})
+		f.Written("source/a", []byte("0"))
+		r.wants(t, "at first", "source/a=0")
+		for i := range 3 {
+			for _, name := range []string{"d", "a", "b", "c"} {
+				f.Written("source/"+name, fmt.Append(nil, i))
+			}
+			time.Sleep(time.Second)
+		}
+		r.wants(t, "too soon", "")
+		time.Sleep(7 * time.Second)
+		r.wants(t, "after the pause", "source/d=2,source/a=2,source/b=2")
+		f.Written("source/d", []byte("3"))
+		time.Sleep(10 * time.Second)
+		r.wants(t, "after the next one", "source/c=2,source/d=3")
+		large := strings.Repeat("x", 600_000)
+		for _, name := range []string{"a", "b"} {
+			f.Written("source/"+name, []byte(large))
+		}
+		f.Written("source/c", []byte(large+large))
+		f.Written("source/d", []byte("4"))
+		f.Close(t.Context())
+		r.wants(t, "large ones", "source/a="+large+" source/b="+large+" source/c="+large+large+" source/d=4")
+	})
+}
+
+// A polite error is one that asks for a pause.
+type polite struct{ time.Duration }
+
+func (p polite) Error() string             { return "429" }
+func (p polite) RetryAfter() time.Duration { return p.Duration }
+
+// The pauses after failures grow, to a bound, and are as long as the receiver asks for, to another bound.
+func TestForwardBacksOff(t *testing.T) {
+	for _, tt := range []struct {
+		fail error
+		want []time.Duration
+	}{
+		{errors.New("refused"), []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second}},
+		{fmt.Errorf("x: %w", polite{3 * time.Second}), []time.Duration{3 * time.Second, 3 * time.Second, 4 * time.Second, 5 * time.Second}},
+		{polite{time.Hour}, []time.Duration{time.Minute, time.Minute}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+			r := receiver{fail: tt.fail}
+			r.down.Store(true)
+			f.To(&forward.Receiver{Publish: r.publish, Most: 10})
+			f.Written("source/a", []byte("0"))
+			time.Sleep(time.Hour)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			var pauses []time.Duration
+			for i := range tt.want {
+				pauses = append(pauses, r.calls[i+1].Sub(r.calls[i]))
+			}
+			if fmt.Sprint(pauses) != fmt.Sprint(tt.want) {
+				t.Errorf("after %v the pauses are %v, want %v", tt.fail, pauses, tt.want)
+			}
+			f.To(nil)
+			if waiting, failing, _ := f.Status(); waiting > 0 || failing {
+				t.Errorf("nobody gets states, and %d wait", waiting)
+			}
+			f.Close(t.Context())
+		})
+	}
+}
+
+// Whoever writes, whoever changes the receiver and whoever closes may do it at any time; in the end the newest state of each
+// topic was published.
+func TestForwardUnderStress(t *testing.T) {
+	for range 20 {
+		f := forward.Open(t.Context(), slog.New(slog.DiscardHandler))
+		var mu sync.Mutex // guards newest
+		newest := map[string]string{}
+		to := &forward.Receiver{Most: 7, Publish: func(_ context.Context, states []forward.State) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, s := range states {
+				newest[s.Topic] = string(s.Data)
+			}
+			return nil
+		}}
+		f.To(to)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				for n := range 500 {
+					f.Written(fmt.Sprintf("source/%d", i*10+n%10), fmt.Append(nil, n))
+					if n%100 == 0 {
+						f.To(to)
+						f.Status()
+					}
+				}
+			})
+		}
+		all.Wait()
+		f.Close(t.Context())
+		if len(newest) != 80 || newest["source/0"] != "490" || newest["source/79"] != "499" {
+			t.Fatalf("of %d topics the newest states are %v", len(newest), newest)
+		}
+	}
+}
+
+// Nobody who writes pays for a receiver that is not there.
+func BenchmarkWritten(b *testing.B) {
+	f := forward.Open(b.Context(), slog.New(slog.DiscardHandler))
+	defer f.Close(b.Context())
+	data := []byte("{}")
+	b.ReportAllocs()
+	for b.Loop() {
+		f.Written("source/a", data)
+	}
 }

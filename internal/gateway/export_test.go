@@ -52,11 +52,10 @@ func NewHandler(t testing.TB, cfg *config.Config) (handler http.Handler, stop fu
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger, transport http.RoundTripper) (
 	handler http.Handler, run func(context.Context) error, step func(time.Duration), err error,
 ) {
-	g, err := open(ctx, cfg, "", Options{Logger: log})
+	g, err := open(ctx, cfg, "", Options{Logger: log, client: &http.Client{Transport: transport}}) // states are forwarded from now on
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	g.client.Transport = transport
 	return g.api.Handler(), g.scheduler.Run, func(d time.Duration) { g.clock.Step(d) }, nil
 }
 

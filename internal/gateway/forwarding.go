@@ -3,13 +3,20 @@ package gateway
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/forward"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/kind/nats"
 	"github.com/tidewire/tidewire/internal/reconcile"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/upstream"
+	"github.com/tidewire/tidewire/smartpoll"
 )
 
 // forwardWithin bounds the time for publishing the last states at a stop.
@@ -17,10 +24,53 @@ const forwardWithin = time.Second
 
 var errNoLink = errors.New("there is no connection to NATS")
 
+// Forwarders publish states, each to one receiver that the configuration may have.
+type forwarders struct{ nats, http *forward.Forwarder }
+
+func openForwarders(ctx context.Context, log *slog.Logger) forwarders {
+	return forwarders{forward.Open(ctx, log.With("to", forwardNATS)), forward.Open(ctx, log.With("to", forwardHTTP))}
+}
+
+// The words for where states are published, as the configuration has them.
+const (
+	forwardNATS = "nats"
+	forwardHTTP = "http"
+)
+
+func (f forwarders) written(topic string, data []byte) {
+	f.nats.Written(topic, data)
+	f.http.Written(topic, data)
+}
+
+// status says how the receivers are that there are.
+func (f forwarders) status() (all []ForwardStatus) {
+	for _, to := range []struct {
+		name string
+		*forward.Forwarder
+	}{{forwardNATS, f.nats}, {forwardHTTP, f.http}} {
+		if waiting, failing, ok := to.Status(); ok {
+			all = append(all, ForwardStatus{To: to.name, Waiting: waiting, Failing: failing})
+		}
+	}
+	return all
+}
+
+// close publishes the last states.
+func (f forwarders) close(live context.Context) {
+	ctx, done := context.WithTimeout(live, forwardWithin)
+	defer done()
+	var all sync.WaitGroup
+	all.Go(func() { f.nats.Close(ctx) })
+	all.Go(func() { f.http.Close(ctx) })
+	all.Wait()
+}
+
 // A forwarding is the part of a configuration that says where states are published.
 type forwarding struct {
-	to        *forward.Forwarder
+	forwarders
 	upstreams *upstream.Pool
+	scheduler *smartpoll.Scheduler // keeps the limits of upstreams
+	client    *http.Client
 	current   *config.Config // nil before the first one
 }
 
@@ -46,18 +96,72 @@ func (c forwardingChange) Difference() (d reconcile.Difference) {
 // Apply implements [reconcile.Change].
 func (c forwardingChange) Apply() {
 	c.current = c.next
-	if c.next.Forward == nil {
-		c.to.To(nil)
-		return
+	var toNATS, toHTTP *forward.Receiver
+	if to := c.next.Forward; to != nil && to.NATS != nil {
+		toNATS = c.toNATS(*to.NATS)
 	}
-	to := *c.next.Forward.NATS
-	c.to.To(func(ctx context.Context, name string, data []byte) error {
-		link, ok := c.upstreams.Link(to.Upstream.Name).(*nats.Link) // another one after a reload
+	if to := c.next.Forward; to != nil && to.HTTP != nil {
+		toHTTP = c.toHTTP(*to.HTTP)
+	}
+	c.nats.To(toNATS)
+	c.http.To(toHTTP)
+}
+
+// toNATS publishes each state to the subject of its topic, such as tidewire.source.tank.
+func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
+	return &forward.Receiver{Publish: func(ctx context.Context, states []forward.State) error {
+		link, ok := f.upstreams.Link(to.Upstream.Name).(*nats.Link) // another one after a reload
 		if !ok {
 			return errNoLink
 		}
-		return link.Publish(ctx, to.Subject+"."+name, data)
-	})
+		for _, s := range states {
+			if err := link.Publish(ctx, to.Subject+"."+strings.Replace(s.Topic, "/", ".", 1), s.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+// toHTTP posts states together, as {"snapshots":[...]}.
+func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
+	spec := to.Upstream.Spec.(*httpkind.Upstream)
+	hook := httpkind.Webhook{
+		Client: f.client, Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
+	}
+	if to.Path != "" {
+		hook.URL = spec.URL.JoinPath(to.Path)
+	}
+	return &forward.Receiver{Most: to.Max, Every: to.Every, Publish: func(ctx context.Context, states []forward.State) error {
+		if limit := f.upstreams.Group(to.Upstream.Name); limit != nil {
+			done, err := f.scheduler.Admit(ctx, limit)
+			switch {
+			case errors.Is(err, smartpoll.ErrNotRunning): // the last states, at a stop
+			case err != nil:
+				return err
+			default:
+				defer done()
+			}
+		}
+		return hook.Send(ctx, "application/json", batchOf(states))
+	}}
+}
+
+// batchOf returns the body of a request with states, which are JSON.
+func batchOf(states []forward.State) []byte {
+	const before, after = `{"snapshots":[`, "]}\n"
+	size := len(before) + len(after)
+	for _, s := range states {
+		size += len(s.Data) + 1
+	}
+	body := append(make([]byte, 0, size), before...)
+	for i, s := range states {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, s.Data...)
+	}
+	return append(body, after...)
 }
 
 // Finish implements [reconcile.Change].
@@ -65,10 +169,3 @@ func (c forwardingChange) Finish(context.Context) {}
 
 // Withdraw implements [reconcile.Change].
 func (c forwardingChange) Withdraw(context.Context) {}
-
-// endForwarding publishes the last states.
-func (g *gateway) endForwarding(live context.Context) {
-	ctx, done := context.WithTimeout(live, forwardWithin)
-	defer done()
-	g.forwarder.Close(ctx)
-}

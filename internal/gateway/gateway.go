@@ -40,7 +40,6 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/flood"
-	"github.com/tidewire/tidewire/internal/forward"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/own"
@@ -105,7 +104,7 @@ type gateway struct {
 	past         past
 	cfg          atomic.Pointer[config.Config] // what is configured now
 	upstreams    upstream.Pool
-	forwarder    *forward.Forwarder
+	forwarders   forwarders
 	sources      *sources.Service
 	jobs         *jobs.Service
 	parts        parts
@@ -159,6 +158,7 @@ type Options struct {
 	asking replica.Asking // asks the other processes that share the store; nil: there are none
 	format int            // the newest one of what they share that this one reads; 0: that of the program
 
+	client  *http.Client           // of all polls and webhooks, for a test; nil: one of its own
 	zone    *time.Location         // the local one, for a test; nil: that of the program
 	joining func(*replica.Replica) // called before it joins the others; nil: nobody is told
 }
@@ -222,7 +222,7 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 		runs:      opts.runs,
 		past:      pastIn(at.dir),
 		observer:  opts.Observer,
-		client:    httpkind.NewClient(),
+		client:    cmp.Or(opts.client, httpkind.NewClient()),
 		polling:   func() {},
 		upstreams: upstream.Pool{Log: opts.Logger},
 		flooding:  flood.NewHandler(opts.Logger.Handler()),
@@ -251,8 +251,8 @@ func open(live context.Context, cfg *config.Config, addr string, opts Options) (
 // assemble makes the parts of a gateway, and puts the configuration to work.
 func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Options) (err error) {
 	g.clients = slog.New(g.flooding)
-	g.forwarder = forward.Open(live, g.log)
-	g.store.OnWrite(g.forwarder.Written)
+	g.forwarders = openForwarders(live, g.log)
+	g.store.OnWrite(g.forwarders.written)
 	g.guard = access.New(func() *config.Config { return g.cfg.Load() })
 	g.hub = g.newHub(live)
 	if err = g.openJournal(live); err != nil {
@@ -295,7 +295,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	if cfg, err = g.join(live, cfg, configID(cfg, opts.Files)); err != nil {
 		return err
 	}
-	g.parts = parts{&g.upstreams, &forwarding{g.forwarder, &g.upstreams, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
+	g.parts = parts{&g.upstreams, &forwarding{g.forwarders, &g.upstreams, g.scheduler, g.client, nil}, &alerting{g.alerts, nil}, g.sources, g.jobs, &settings{&g.cfg, g.api}}
 	change, err := g.parts.prepare(live, cfg)
 	if err != nil {
 		return err

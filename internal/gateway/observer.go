@@ -117,6 +117,7 @@ type Status struct {
 	Upstreams []string // their names
 	Receivers []wire.Receiver
 	Silences  int // how many people have made
+	Forwards  []ForwardStatus
 	Config    ConfigStatus
 	Store     *StoreStatus   // nil: it is in memory
 	Replicas  *ReplicaStatus // nil: no other process shares the store
@@ -133,6 +134,13 @@ type ReplicaStatus struct {
 	Connected bool          // to a server of the store
 	LeaseAge  time.Duration // how long ago the lease was renewed; negative: there is none
 	Resyncs   uint64        // how often all was read again, as something may have been missed
+}
+
+// A ForwardStatus is how one of those is to whom states are published.
+type ForwardStatus struct {
+	To      string // nats or http
+	Waiting int    // sources and jobs whose newest state it has not got
+	Failing bool   // it could not be told of the last ones
 }
 
 // A JobStatus is how busy a job is.
@@ -251,5 +259,6 @@ func (g *gateway) status() Status {
 	now.Config.Good = loaded.Error == nil
 	now.Config.LoadedAt = loaded.LoadedAt
 	now.Store = g.storeStatus()
+	now.Forwards = g.forwarders.status()
 	return now
 }

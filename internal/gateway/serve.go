@@ -55,7 +55,7 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	_ = loads.Stop()
 	g.jobs.Stop()
 	g.sources.Stop(live)
-	g.endForwarding(live)
+	g.forwarders.close(live)
 	g.upstreams.Close()
 	g.journal.Stopping()
 	g.drain(live, server)

@@ -31,6 +31,10 @@ var (
 		"Runs of a job in progress.", []string{labelJob}, nil)
 	jobQueued = prometheus.NewDesc("tidewire_job_queue_length",
 		"Runs of a job that wait in the queue.", []string{labelJob}, nil)
+	forwardWaiting = prometheus.NewDesc("tidewire_forward_waiting",
+		"Sources and jobs whose newest state waits to be published, by where to: nats or http.", []string{"to"}, nil)
+	forwardFailing = prometheus.NewDesc("tidewire_forward_failing",
+		"1 while states cannot be published, else 0.", []string{"to"}, nil)
 	configGood = prometheus.NewDesc("tidewire_config_last_reload_successful",
 		"1 if the newest configuration is in effect, 0 if it was refused and an older one still is.", nil, nil)
 	configLoaded = prometheus.NewDesc("tidewire_config_last_reload_success_timestamp_seconds",
@@ -61,7 +65,7 @@ var (
 type statusCollector gateway.Status
 
 func (statusCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, configGood, configLoaded, storeFailing, storeBytes, storeDropped, replicas, replicaSources, replicaJobs, replicasDiffer, storeConnected, storeLease, storeResyncs} {
+	for _, d := range []*prometheus.Desc{sourceState, sourceSuccess, jobRunning, jobQueued, alertState, alertWaiting, alertFailing, alertSilences, forwardWaiting, forwardFailing, configGood, configLoaded, storeFailing, storeBytes, storeDropped, replicas, replicaSources, replicaJobs, replicasDiffer, storeConnected, storeLease, storeResyncs} {
 		ch <- d
 	}
 }
@@ -96,6 +100,10 @@ func (now statusCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(alertFailing, one(r.FailingSince != nil), r.Name)
 	}
 	gauge(alertSilences, float64(now.Silences))
+	for _, f := range now.Forwards {
+		gauge(forwardWaiting, float64(f.Waiting), f.To)
+		gauge(forwardFailing, one(f.Failing), f.To)
+	}
 	gauge(configGood, one(now.Config.Good))
 	gauge(configLoaded, float64(now.Config.LoadedAt.UnixMilli())/1000)
 	if now.Store != nil {

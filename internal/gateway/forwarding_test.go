@@ -1,0 +1,180 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/sse/ssetest"
+)
+
+// A hub is a receiver of states, and the upstream that the sources ask. It is used in a bubble.
+type hub struct {
+	t    *testing.T
+	took time.Duration // answers to states
+
+	mu     sync.Mutex // guards the fields below
+	level  int        // that sources are told
+	status int        // that states are answered with
+	after  string     // Retry-After
+	posts  []post
+	newest map[string]float64 // levels by key
+}
+
+// A post is a request with states.
+type post struct {
+	at   time.Time
+	keys []string
+}
+
+func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.answer(w, r)
+	if r.Method != http.MethodGet {
+		select {
+		case <-time.After(h.took):
+		case <-r.Context().Done():
+		}
+	}
+}
+
+func (h *hub) answer(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.Method == http.MethodGet {
+		fmt.Fprintf(w, `{"level": %d}`, h.level)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	var batch struct{ Snapshots []object }
+	if err := json.Unmarshal(body, &batch); err != nil || r.Header.Get("Authorization") != "Bearer s3cret-token" ||
+		r.URL.Path != "/base/in" || r.Header.Get("Content-Type") != "application/json" {
+		h.t.Errorf("posted %s to %s with %v: %v", body, r.URL, r.Header, err)
+	}
+	p := post{at: time.Now()}
+	for _, s := range batch.Snapshots {
+		p.keys = append(p.keys, fmt.Sprint(s["key"]))
+		if v, ok := s["value"].(map[string]any); ok && h.status == 200 {
+			h.newest[fmt.Sprint(s["key"])] = v["level"].(float64)
+		}
+	}
+	h.posts = append(h.posts, p)
+	if h.after != "" {
+		w.Header().Set("Retry-After", h.after)
+	}
+	w.WriteHeader(h.status)
+}
+
+// since returns what was posted since the last call.
+func (h *hub) since() (posts []post) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	posts, h.posts = h.posts, nil
+	return posts
+}
+
+func (h *hub) set(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
+}
+
+const forwardingYAML = `
+upstreams:
+  plant: {http: http://plant.example}
+  hub: {http: http://hub.example/base, bearer: s3cret-token}
+defaults: {every: 10s, jitter: 0}
+forward: {http: {upstream: hub, path: /in, every: 2s, max: 3}}
+sources:
+  a: {http: {upstream: plant}}
+  b: {http: {upstream: plant}}
+  c: {http: {upstream: plant}}
+  d: {http: {upstream: plant}}
+  e: {http: {upstream: plant}}
+jobs: {scan: {http: {upstream: plant, method: GET}}}
+`
+
+// The newest states are posted together, in requests of a bounded size that are apart; a receiver that refuses them gets what is
+// newest then, when it wants to be asked again.
+func TestStatesArePosted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{t: t, level: 1, status: 200, newest: map[string]float64{}}
+		server := ssetest.NewServer(t, h)
+		var log lockedBuffer
+		b := newBubble(t, load(t, forwardingYAML), &log, server.Client.Transport)
+		b.do("POST", "/api/v1/jobs/scan/runs", "{}")
+		time.Sleep(time.Minute)
+		posts := h.since()
+		for i, p := range posts {
+			if len(p.keys) == 0 || len(p.keys) > 3 {
+				t.Errorf("%d states are posted at once, want 1 to 3", len(p.keys))
+			}
+			if i > 0 && p.at.Sub(posts[i-1].at) < 2*time.Second {
+				t.Errorf("posted %v after the last ones, want 2s", p.at.Sub(posts[i-1].at))
+			}
+		}
+		known := 0
+		h.set(func() { known = len(h.newest) })
+		if len(posts) < 10 || len(posts) > 31 || known != 5 || !strings.Contains(fmt.Sprint(posts), "job/scan") {
+			t.Errorf("%d posts in a minute: %v", len(posts), posts)
+		}
+		h.set(func() { h.status, h.after, h.level = 503, "30", 2 })
+		time.Sleep(5 * time.Minute)
+		if n := len(h.since()); n < 9 || n > 11 {
+			t.Errorf("a receiver that asks for 30 s was asked %d times in 5 minutes", n)
+		}
+		h.set(func() { h.status, h.after, h.level = 200, "", 3 })
+		time.Sleep(time.Minute)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for key, level := range h.newest {
+			if level != 3 {
+				t.Errorf("the receiver has %v of %s, want the newest one, 3", level, key)
+			}
+		}
+		if text := log.String(); strings.Count(text, "are not forwarded") != 1 || strings.Count(text, "forwarded again") != 1 ||
+			!strings.Contains(text, "to=http") || !strings.Contains(text, "503") || strings.Contains(text, "s3cret") {
+			t.Errorf("the log is\n%s", text)
+		}
+	})
+}
+
+// A receiver that takes its time is sent one request at a time, and polls do not wait for it.
+func TestStatesArePostedOneRequestAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{t: t, level: 1, status: 200, took: 7 * time.Second, newest: map[string]float64{}}
+		server := ssetest.NewServer(t, h)
+		b := newBubble(t, load(t, strings.ReplaceAll(forwardingYAML, "max: 3", "max: 100")), new(lockedBuffer), server.Client.Transport)
+		time.Sleep(time.Minute)
+		posts := h.since()
+		for i, p := range posts {
+			if i > 0 && p.at.Sub(posts[i-1].at) < 7*time.Second {
+				t.Errorf("posted %v after the last ones, which took 7s", p.at.Sub(posts[i-1].at))
+			}
+		}
+		if len(posts) < 7 {
+			t.Errorf("%d posts in a minute, want one every 7 s", len(posts))
+		}
+		if s := b.json("GET", "/api/v1/sources/a", ""); s["state"] != "ok" {
+			t.Errorf("a source is %v while a receiver takes its time", s["state"])
+		}
+	})
+}
+
+// A limit of the upstream holds for states, too.
+func TestStatesKeepTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hub{t: t, level: 1, status: 200, newest: map[string]float64{}}
+		server := ssetest.NewServer(t, h)
+		newBubble(t, load(t, strings.Replace(forwardingYAML, "bearer: s3cret-token", "bearer: s3cret-token, limit: 6/m", 1)), new(lockedBuffer), server.Client.Transport)
+		time.Sleep(time.Minute)
+		if n := len(h.since()); n < 5 || n > 7 {
+			t.Errorf("%d requests in a minute, want 6", n)
+		}
+	})
+}
