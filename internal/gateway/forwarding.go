@@ -127,7 +127,7 @@ func (f *forwarding) toNATS(to config.ForwardNATS) *forward.Receiver {
 func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 	spec := to.Upstream.Spec.(*httpkind.Upstream)
 	hook := httpkind.Webhook{
-		Client: f.client, Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
+		Method: http.MethodPost, URL: spec.URL, Header: spec.Header, Secrets: secret.New(spec.Secrets().Said...),
 	}
 	if to.Path != "" {
 		hook.URL = spec.URL.JoinPath(to.Path)
@@ -143,6 +143,8 @@ func (f *forwarding) toHTTP(to config.ForwardHTTP) *forward.Receiver {
 				defer done()
 			}
 		}
+		hook := hook
+		hook.Client = httpkind.ClientOf(f.upstreams.Link(to.Upstream.Name), f.client) // another one after a reload
 		return hook.Send(ctx, "application/json", batchOf(states))
 	}}
 }

@@ -4,13 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/gateway"
 	"github.com/tidewire/tidewire/sse/ssetest"
 )
 
@@ -164,6 +167,36 @@ func TestStatesArePostedOneRequestAtATime(t *testing.T) {
 			t.Errorf("a source is %v while a receiver takes its time", s["state"])
 		}
 	})
+}
+
+// States go the way of their upstream: with its credential, over its socket.
+func TestStatesGoTheWayOfTheUpstream(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted := make(chan string, 100)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		body, _ := io.ReadAll(r.Body)
+		posted <- fmt.Sprint(r.Method, " ", r.URL.Path, " ", user, ":", password, " ", string(body[:min(14, len(body))]))
+	})}
+	go server.Serve(ln)
+	defer server.Close()
+	run(t, load(t, `
+upstreams: {hub: {http: http://hub.example, unix: `+socket+`, auth: {basic: {user: me, password: s3cret-word}}}}
+forward: {http: {upstream: hub, path: /in}}
+sources: {a: {exec: [echo, "1"]}}
+`), gateway.Options{})
+	select {
+	case got := <-posted:
+		if want := `POST /in me:s3cret-word {"snapshots":[`; got != want {
+			t.Errorf("the receiver got %s, want %s", got, want)
+		}
+	case <-time.After(patience):
+		t.Error("no states were posted")
+	}
 }
 
 // A limit of the upstream holds for states, too.
