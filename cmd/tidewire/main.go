@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		Long: `Tidewire polls what you watch, runs what people trigger, and streams both to everyone who is
 looking: as a page, a JSON API and event streams. One file configures what it polls and runs.`,
 		Example: `  tidewire demo                           # see what it does
+  tidewire explore http://10.0.0.9/status # see what answers there, and write the source for it
   tidewire init                           # write a file to start from
   tidewire check tidewire.yaml            # find its mistakes
   tidewire serve tidewire.yaml            # run it
@@ -62,7 +63,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 		SilenceUsage:  true,
 	}
 	root.AddCommand(
-		serveCommand(), checkCommand(), explainCommand(), pollCommand(), notifyCommand(), runCommand(), runsCommand(), outputCommand(),
+		serveCommand(), checkCommand(), exploreCommand(), explainCommand(), pollCommand(), notifyCommand(), runCommand(), runsCommand(), outputCommand(),
 		watchCommand(), eventsCommand(), alertsCommand(), silenceCommand(), unsilenceCommand(), silencesCommand(),
 		acknowledgeCommand(), replicasCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
 		versionCommand(),

@@ -201,3 +201,71 @@ jobs: {scan: {exec: [cat], stdin: '{token}', args: {token: {type: string, secret
 		t.Errorf("the command = %d, and the terminal shows %q", got, seen)
 	}
 }
+
+// In a terminal somebody chooses, and is asked again after a mistake; what is written works.
+func TestExploreInATerminal(t *testing.T) {
+	server := explorable(t)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("mine.yaml", []byte("version: 1\nsources: {tank: {exec: [a]}} # old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := newPty(t, 90, 40)
+	var stdout strings.Builder
+	code := make(chan int, 1)
+	go func() {
+		code <- run(t.Context(), []string{"explore", server.URL + "/tank", "--wait", "10ms"}, p.Tty, &stdout, p.Tty)
+	}()
+	answer := func(pattern, text string) {
+		t.Helper()
+		p.await(pattern)
+		if _, err := p.user.WriteString(text + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer(`What to pick.* \[2\]: $`, "7")
+	answer(`there is no 7 in the list, which has 5 values\r\n(?s).*What to pick.* \[2\]: $`, "level=2 4 'full=.level > 99'")
+	answer(`or - to print it \[-\]: $`, "mine.yaml")
+	answer(`Name of the source \[tank-2\]: $`, "tank")
+	answer(`mine.yaml already has a source tank\r\nName of the source \[tank-2\]: $`, "t-101")
+	answer(`Shown large \[level\]: $`, "")
+	answer(`Its unit, such as °C or %: $`, "%")
+	answer(`How often, such as 10s or 5m \[10s\]: $`, "never")
+	answer(`that is not a duration.*\r\nHow often.*: $`, "30s")
+	seen := p.await(`t-101 is .*, and is in mine.yaml\r\nrun it with: tidewire serve mine.yaml\r\n`)
+	if got := <-code; got != 0 || stdout.String() != "" {
+		t.Errorf("exit code %d, stdout %q", got, &stdout)
+	}
+	unharmed(t, seen)
+	text, err := os.ReadFile("mine.yaml")
+	want := `version: 1
+sources: {t-101: {http: {upstream: local, path: /tank}, every: 30s, pick: {level: .level, flow: .pump.flow, full: ".level > 99"}, show: {value: level, unit: "%", history: 24h}}, tank: {exec: [a]}} # old
+
+upstreams:
+  local: {http: ` + server.URL + `}
+`
+	if err != nil || string(text) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, text, want)
+	}
+}
+
+// Whoever leaves has nothing written.
+func TestExploreCanBeLeft(t *testing.T) {
+	server := explorable(t)
+	t.Chdir(t.TempDir())
+	p := newPty(t, 90, 40)
+	var stdout strings.Builder
+	code := make(chan int, 1)
+	go func() {
+		code <- run(t.Context(), []string{"explore", server.URL + "/tank", "--wait", "0", "--write", "mine.yaml"}, p.Tty, &stdout, p.Tty)
+	}()
+	p.await(`What to pick.*: $`)
+	if _, err := p.user.WriteString("\x04"); err != nil { // Ctrl-D
+		t.Fatal(err)
+	}
+	if got := <-code; got != exitInterrupted || stdout.String() != "" {
+		t.Errorf("exit code %d, stdout %q", got, &stdout)
+	}
+	if _, err := os.Stat("mine.yaml"); err == nil {
+		t.Error("a file was written")
+	}
+}

@@ -1,0 +1,324 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/explore"
+	"github.com/tidewire/tidewire/internal/jq"
+)
+
+const (
+	mostPicked = 8     // by itself
+	aTime      = 1.0e9 // numbers from here on are times, or count something nobody looks at
+)
+
+// choose has the draft pick what the flags say, or what somebody says, or what moves.
+func (e *explorer) choose() error {
+	if len(e.leaves) == 0 && e.draft.Parse == "html" && len(e.picks) == 0 {
+		return errors.New("the page has no text: choose another address, or say with --pick NAME=SELECTOR what to take of it")
+	}
+	if len(e.leaves) == 1 && len(e.leaves[0].Names) == 0 && len(e.picks) == 0 { // the value itself
+		if path := e.leaves[0].Path; path != "." {
+			e.draft.Picks = []explore.Pick{{Expression: path}}
+		}
+		return nil
+	}
+	if len(e.picks) > 0 {
+		var all []explore.Pick
+		for _, word := range e.picks {
+			some, err := e.chosen(word, all)
+			if err != nil {
+				return usageError("--pick: " + err.Error())
+			}
+			all = append(all, some...)
+		}
+		e.draft.Picks = all
+		return nil
+	}
+	usual := e.usual()
+	for e.ask != nil {
+		var numbers []string
+		for _, i := range usual {
+			numbers = append(numbers, strconv.Itoa(i+1))
+		}
+		e.note("")
+		line, err := e.ask.line("What to pick: numbers, NAME=NUMBER, NAME=EXPRESSION, or all", strings.Join(numbers, " "))
+		if err != nil {
+			return err
+		}
+		var all []explore.Pick
+		words, err := splitWords(line)
+		for _, word := range words {
+			var some []explore.Pick
+			if err == nil {
+				some, err = e.chosen(word, all)
+			}
+			all = append(all, some...)
+		}
+		if err == nil {
+			e.draft.Picks = all
+			return nil
+		}
+		e.note("%s", harmless(err))
+	}
+	for _, i := range usual {
+		e.draft.Picks = append(e.draft.Picks, e.pickOf(e.leaves[i], e.draft.Picks))
+	}
+	return nil
+}
+
+// usual returns the indices of the leaves that are picked unless somebody says otherwise: numbers that move, or else the first
+// numbers, or else everything, if that is not much.
+func (e *explorer) usual() (indices []int) {
+	for _, moves := range []bool{true, false} {
+		for i, l := range e.leaves {
+			_, moved := e.moved[l.Way()]
+			if x, ok := l.Value.(float64); ok && x < aTime && (moved || !moves) && len(indices) < mostPicked {
+				indices = append(indices, i)
+			}
+		}
+		if indices != nil {
+			return indices
+		}
+	}
+	for i := range e.leaves[:min(len(e.leaves), mostPicked)] {
+		indices = append(indices, i)
+	}
+	return indices
+}
+
+// pickOf picks a leaf, under a name that none of others has.
+func (e *explorer) pickOf(l explore.Leaf, others []explore.Pick) explore.Pick {
+	return explore.Pick{Name: l.Name(func(name string) bool {
+		return slices.ContainsFunc(others, func(p explore.Pick) bool { return p.Name == name })
+	}), Expression: l.Path, Selector: l.Selector}
+}
+
+var (
+	named   = regexp.MustCompile(`^([\pL_][\pL\pN_ -]*)=(.+)$`)
+	numbers = regexp.MustCompile(`^([0-9]+)(-([0-9]+))?$`)
+)
+
+// chosen returns what a word picks, beside others: 3, 3-5, all, NAME=3, NAME=EXPRESSION, or EXPRESSION.
+func (e *explorer) chosen(word string, others []explore.Pick) (picks []explore.Pick, err error) {
+	name := ""
+	if m := named.FindStringSubmatch(word); m != nil {
+		name, word = m[1], m[2]
+	}
+	first, last := 1, len(e.leaves)
+	if m := numbers.FindStringSubmatch(word); m != nil {
+		first, _ = strconv.Atoi(m[1])
+		if last = first; m[3] != "" {
+			last, _ = strconv.Atoi(m[3])
+		}
+		if first < 1 || last > len(e.leaves) || last < first {
+			return nil, fmt.Errorf("there is no %s in the list, which has %s", word, count(len(e.leaves), "value"))
+		}
+	} else if word != "all" {
+		pick, err := e.expressed(name, word, others)
+		return []explore.Pick{pick}, err
+	}
+	for _, l := range e.leaves[first-1 : last] {
+		pick := e.pickOf(l, slices.Concat(others, picks))
+		if name != "" && first == last {
+			pick.Name = name
+		}
+		picks = append(picks, pick)
+	}
+	return picks, nil
+}
+
+// expressed picks what an expression gives, which is tried on the newest answer.
+func (e *explorer) expressed(name, expression string, others []explore.Pick) (explore.Pick, error) {
+	if i := slices.IndexFunc(e.leaves, func(l explore.Leaf) bool { return l.Way() == expression }); i >= 0 {
+		pick := e.pickOf(e.leaves[i], others)
+		if name != "" {
+			pick.Name = name
+		}
+		return pick, nil
+	}
+	if e.draft.Parse == "html" {
+		pick := e.pickOf(explore.Leaf{Names: []string{expression}}, others)
+		if pick.Selector = expression; name != "" {
+			pick.Name = name
+		}
+		return pick, nil
+	}
+	p, err := jq.Compile(expression)
+	if err != nil {
+		return explore.Pick{}, fmt.Errorf("%s is not valid jq: %w", expression, err)
+	}
+	if _, err := p.Run(e.ctx, e.value); err != nil {
+		return explore.Pick{}, errors.New(strings.TrimPrefix(err.Error(), "jq: "))
+	}
+	if name == "" {
+		path := strings.FieldsFunc(expression, func(r rune) bool {
+			return !strings.ContainsRune("_", r) && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9')
+		})
+		name = explore.Leaf{Names: path}.Name(func(name string) bool {
+			return slices.ContainsFunc(others, func(p explore.Pick) bool { return p.Name == name })
+		})
+	}
+	return explore.Pick{Name: name, Expression: expression}, nil
+}
+
+// splitWords splits a line at spaces and commas outside quotes, which are left out.
+func splitWords(line string) (words []string, err error) {
+	var word strings.Builder
+	quote, open := rune(0), false
+	for _, r := range line {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote != 0:
+			word.WriteRune(r)
+		case r == '\'' || r == '"' && !strings.Contains(word.String(), "["): // as in .["a b"]
+			quote, open = r, true
+		case r == ' ' || r == ',' || r == '\t':
+			if open || word.Len() > 0 {
+				words = append(words, word.String())
+			}
+			word.Reset()
+			open = false
+		default:
+			word.WriteRune(r)
+		}
+	}
+	if quote != 0 {
+		return nil, fmt.Errorf("there is a %c without an end", quote)
+	}
+	if open || word.Len() > 0 {
+		words = append(words, word.String())
+	}
+	return words, nil
+}
+
+// describe asks for all else that a source has, unless the flags say it.
+func (e *explorer) describe() error {
+	if e.ask != nil {
+		if err := e.where(); err != nil {
+			return err
+		}
+	}
+	d := e.draft
+	d.Title, d.Unit, d.Every, d.Show = e.title, e.unit, e.every, e.show
+	if d.Show == "" {
+		d.Show = e.headline()
+	} else if !slices.ContainsFunc(d.Picks, func(p explore.Pick) bool { return p.Name == d.Show }) {
+		return usageError("--show: nothing is picked under the name " + d.Show)
+	}
+	if e.ask == nil {
+		if d.IsNumber = e.isNumber(d.Show); d.Every == "" {
+			d.Every = usualPause
+		}
+		return nil
+	}
+	if e.name == "" {
+		if err := e.ask.until("Name of the source", &d.Name, func(name string) error {
+			if e.hasSource(name) {
+				return fmt.Errorf("%s already has a source %s", e.file, name)
+			}
+			return explore.Valid(name)
+		}); err != nil {
+			return err
+		}
+	}
+	if e.show == "" && len(d.Picks) > 1 {
+		if err := e.ask.until("Shown large", &d.Show, func(name string) error {
+			if name != "" && !slices.ContainsFunc(d.Picks, func(p explore.Pick) bool { return p.Name == name }) {
+				return errors.New("that is none of the names")
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if d.IsNumber = e.isNumber(d.Show); d.IsNumber && e.unit == "" {
+		if err := e.ask.until("Its unit, such as °C or %", &d.Unit, nil); err != nil {
+			return err
+		}
+	}
+	if d.Every == "" {
+		d.Every = usualPause
+		return e.ask.until("How often, such as 10s or 5m", &d.Every, func(text string) error {
+			if every, err := time.ParseDuration(text); err != nil || every < time.Millisecond {
+				return errors.New("that is not a duration: write one such as 10s")
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// where asks where to write the source. In a file there may be an upstream for it, and others of its name.
+func (e *explorer) where() error {
+	if e.write != "" {
+		return nil
+	}
+	write := stdinConfig
+	return e.ask.until("Write it into a file such as "+usualConfig+", or - to print it", &write, func(name string) error {
+		if name == stdinConfig {
+			return nil
+		}
+		before := *e
+		e.write = name
+		err := e.openFile()
+		if err == nil {
+			err = e.target(e.args, e.isCommand)
+		}
+		if err != nil {
+			*e = before
+			return err
+		}
+		e.draft.Parse, e.draft.Picks = before.draft.Parse, before.draft.Picks
+		return nil
+	})
+}
+
+// usualPause is how often a source is polled unless somebody says otherwise.
+const usualPause = "10s"
+
+// headline returns the name of the first pick that is a number, or else of the first one; empty if the value is one as a whole.
+func (e *explorer) headline() string {
+	for _, p := range e.draft.Picks {
+		if e.isNumber(p.Name) {
+			return p.Name
+		}
+	}
+	if len(e.draft.Picks) > 0 {
+		return e.draft.Picks[0].Name
+	}
+	return ""
+}
+
+// isNumber reports whether the pick of a name is a number, or without picks the value as a whole.
+func (e *explorer) isNumber(name string) bool {
+	v := e.value
+	for _, p := range e.draft.Picks {
+		if p.Name != name {
+			continue
+		}
+		if p.Selector != "" {
+			return strings.HasSuffix(p.Expression, "tonumber")
+		}
+		program, err := jq.Compile(p.Expression)
+		if err == nil {
+			v, err = program.Run(e.ctx, e.value)
+		}
+		if err != nil {
+			return false
+		}
+	}
+	switch v.(type) {
+	case float64, int, json.Number:
+		return true
+	}
+	return false
+}
