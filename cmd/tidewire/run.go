@@ -34,7 +34,7 @@ that one. Secret ones are not kept: they are asked for in a terminal, and have t
 Ctrl-C cancels the run and waits for its end; a run that others triggered too continues. A second
 Ctrl-C ends the command at once. If the gateway goes away, run waits 2 minutes for it to come back.
 
-The exit code is 0 if the run succeeded, that of the job's command if it failed, 130 if it was cancelled,
+The exit code is 0 if the run succeeded, that of the job's command if it failed or warned, 130 if it was cancelled,
 2 if the command line or an argument is not valid, and else 1.`,
 		Example: `  tidewire run discover
   tidewire run discover subnet=10.0.4.0/24 > found.json
@@ -169,11 +169,15 @@ const tailLines = 20
 // code.
 func outcome(s wire.Run, shown bool, stdout, stderr io.Writer) error {
 	if s.Status == progress.StatusSucceeded {
-		if len(s.Result) == 0 || string(s.Result) == "null" {
-			return nil
+		if len(s.Result) > 0 && string(s.Result) != "null" {
+			if _, err := fmt.Fprintf(stdout, "%s\n", s.Result); err != nil {
+				return err
+			}
 		}
-		_, err := fmt.Fprintf(stdout, "%s\n", s.Result)
-		return err
+		if s.Warned && s.ExitCode != nil {
+			return exitStatus(*s.ExitCode)
+		}
+		return nil
 	}
 	if lines := forPeople(strings.Split(s.Output, "\n")); !shown {
 		for _, line := range lines[max(0, len(lines)-tailLines):] {

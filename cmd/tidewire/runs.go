@@ -59,7 +59,7 @@ kept. The newest come first. With --json it prints a line for each: the run as i
 	cmd.Flags().StringVar(&q.since, "since", "", "only runs that were created since this `time`, or for this long, such as 24h or 7d")
 	cmd.Flags().IntVar(&q.limit, "limit", defaultRuns, "how many at most")
 	cmd.Flags().BoolVar(&q.json, "json", false, "print a line of JSON for each run")
-	choices(cmd, "status", "queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out", "lost")
+	choices(cmd, "status", "queued", "running", "cancelling", "succeeded", "failed", "cancelled", "timed_out", "lost", "warned")
 	return cmd
 }
 
@@ -123,14 +123,14 @@ func (r *remote) runs(ctx context.Context, v any, q runsQuery, limit int, cursor
 func runsGrid(rows []wire.Run, withJob bool, now time.Time) grid {
 	g := grid{
 		cells: [][]string{{"RUN", "STATUS", "CREATED", "TOOK", "MESSAGE"}}, limits: []int{26, 14, 19, 9, math.MaxInt},
-		painted: 1, colour: func(row int) terminal.Colour { return statusLooks[rows[row].Status].colour },
+		painted: 1, colour: func(row int) terminal.Colour { return statusLooks[progress.Status(rows[row].Outcome())].colour },
 	}
 	if withJob {
 		g.cells[0], g.limits, g.painted = slices.Insert(g.cells[0], 1, "JOB"), slices.Insert(g.limits, 1, 32), 2
 	}
 	for _, r := range rows {
 		glyph := "●"
-		if look, ok := statusLooks[r.Status]; ok {
+		if look, ok := statusLooks[progress.Status(r.Outcome())]; ok {
 			glyph = look.glyph
 		}
 		took, message := "–", r.Message
@@ -145,7 +145,7 @@ func runsGrid(rows []wire.Run, withJob bool, now time.Time) grid {
 			message = *r.Error
 		}
 		cells := []string{
-			text.Line(r.ID), glyph + " " + strings.ReplaceAll(text.Line(string(r.Status)), "_", " "),
+			text.Line(r.ID), glyph + " " + strings.ReplaceAll(text.Line(r.Outcome()), "_", " "),
 			r.CreatedAt.Local().Format(time.DateTime), took, text.Line(message),
 		}
 		if withJob {
@@ -172,4 +172,5 @@ var statusLooks = map[progress.Status]statusLook{
 	progress.StatusCancelled:  {"✖", terminal.Faint},
 	progress.StatusTimedOut:   {"✖", terminal.Red},
 	progress.StatusLost:       {"✖", terminal.Yellow},
+	wire.StatusWarned:         {"!", terminal.Yellow},
 }

@@ -3,6 +3,7 @@ package alert
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,8 +42,8 @@ func (m *JobMonitor) lock() (unlock func()) {
 	return s.mu.Unlock
 }
 
-// Ended tells that a run has ended: one that succeeded resolves the alert, one that was cancelled changes nothing. Of a run
-// that it was told of last it may be told again.
+// Ended tells that a run has ended: one that succeeded resolves the alert, unless it warned and the alert fires on that; one
+// that was cancelled changes nothing. Of a run that it was told of last it may be told again.
 func (m *JobMonitor) Ended(run wire.Run) {
 	if m == nil || run.FinishedAt == nil {
 		return
@@ -55,6 +56,10 @@ func (m *JobMonitor) Ended(run wire.Run) {
 	m.entry.seen = now
 	switch run.Status {
 	case progress.StatusSucceeded:
+		if run.Warned && slices.Contains(m.alert.On, config.ReasonWarned) {
+			m.fireLocked(config.ReasonWarned, run.ID, run.FinishedAt, warningOf(run))
+			break
+		}
 		m.entry.reading = Reading{}
 		if m.entry.status != nil {
 			m.service.setStatusLocked(m.entry, nil)
@@ -69,6 +74,16 @@ func (m *JobMonitor) Ended(run wire.Run) {
 	m.service.saveLocked(m.entry, false)
 }
 
+// Passed tells of a run that has succeeded, while others of the job have not: the alert stays as it is.
+func (m *JobMonitor) Passed(run wire.Run) {
+	if m == nil || run.FinishedAt == nil {
+		return
+	}
+	defer m.lock()()
+	m.entry.seen = seen{Run: run.ID, Finished: *run.FinishedAt}
+	m.service.saveLocked(m.entry, false)
+}
+
 // whyOf is why a run did not succeed, and the last that it said: an exit status alone tells people nothing.
 func whyOf(run wire.Run) *string {
 	said := text.Cut(run.Said(), 200)
@@ -76,6 +91,18 @@ func whyOf(run wire.Run) *string {
 		return run.Error
 	}
 	return new(*run.Error + ": " + said)
+}
+
+// warningOf is the exit code that is a warning, and the last that the run said.
+func warningOf(run wire.Run) *string {
+	why := "a warning"
+	if run.ExitCode != nil {
+		why = "exit status " + strconv.Itoa(*run.ExitCode)
+	}
+	if said := text.Cut(run.Said(), 200); said != "" {
+		why += ": " + said
+	}
+	return &why
 }
 
 // Slow tells that a run has been at work for slow_after.

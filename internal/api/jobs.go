@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 
 	"github.com/tidewire/tidewire/internal/access"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/negotiate"
 	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/sse"
 )
 
 // RunPath is the path at which a run is served, below the path of the public address if there is one.
@@ -37,7 +39,9 @@ func (a *API) listJobs(w http.ResponseWriter, r *http.Request) {
 			return state{}, false
 		}
 		return stateOf(wire.Jobs{Jobs: all}), true
-	}, append(a.deps.Jobs.Topics(), a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed())...)
+	}, slices.Concat(
+		a.deps.Jobs.Topics(), a.feedsOf(a.deps.Jobs.List()...), []*sse.Topic{a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed()},
+	)...)
 }
 
 // jobObjects returns jobs as the user of a request is shown them. The error is the archive's.
@@ -87,7 +91,19 @@ func (a *API) getJob(w http.ResponseWriter, r *http.Request) {
 			return state{}, false
 		}
 		return stateOf(all[0]), true
-	}, j.Topic, a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed())
+	}, append(a.feedsOf(j), j.Topic, a.deps.ConfigTopic, a.deps.AlertsTopic, a.deps.Runs.Changed())...)
+}
+
+// feedsOf returns the topics of the sources that give arguments of jobs their choices.
+func (a *API) feedsOf(list ...*jobs.Job) (topics []*sse.Topic) {
+	for _, j := range list {
+		for _, name := range j.Feeds() {
+			if topic := a.deps.Sources.Topic(name); topic != nil && !slices.Contains(topics, topic) {
+				topics = append(topics, topic)
+			}
+		}
+	}
+	return topics
 }
 
 // getQueue answers with all runs that wait; a job object has the first of them.
@@ -122,7 +138,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if start.Like != "" && !a.addLike(w, r, j.Job, &start) {
 		return
 	}
-	args, problems := bound(j.Job, start.Args)
+	args, problems := bound(j, start.Args)
 	if problems != nil {
 		failArgs(w, r, j.Job, problems)
 		return
@@ -153,7 +169,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 }
 
 // bound is the given arguments as the job takes them, or what is wrong with them.
-func bound(j *config.Job, given map[string]any) (map[string]any, []*config.ArgError) {
+func bound(j *jobs.Job, given map[string]any) (map[string]any, []*config.ArgError) {
 	args, problems := j.Bind(given)
 	if problems == nil && j.HTTP != nil {
 		if _, wrong := j.Request(args); wrong != nil {

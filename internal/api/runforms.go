@@ -83,7 +83,7 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	args, wrong := bound(j.Job, given)
+	args, wrong := bound(j, given)
 	if wrong != nil {
 		a.refuseArgs(w, r, j, object, given, like, wrong)
 		return

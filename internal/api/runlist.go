@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
@@ -19,11 +20,11 @@ import (
 // maxRuns bounds the runs in one answer.
 const maxRuns = 200
 
-// statuses are all that a run can have.
+// statuses are all that a run can have, and warned, of which each is a success, too.
 var statuses = []string{
 	string(progress.StatusQueued), string(progress.StatusRunning), string(progress.StatusCancelling),
 	string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled),
-	string(progress.StatusTimedOut), string(progress.StatusLost),
+	string(progress.StatusTimedOut), string(progress.StatusLost), wire.StatusWarned,
 }
 
 // listRuns answers with runs of all jobs, also of those that are not configured any more.
@@ -147,10 +148,12 @@ func statusesOf(lists []string) (all []string, err error) {
 				return nil, fmt.Errorf("status=%.100q is not valid: write %s, or several with commas", status,
 					strings.Join(statuses[:len(statuses)-1], ", ")+" or "+statuses[len(statuses)-1])
 			}
-			if !slices.Contains(all, status) {
-				all = append(all, status)
+			if status == string(progress.StatusSucceeded) {
+				all = append(all, wire.StatusWarned)
 			}
+			all = append(all, status)
 		}
 	}
-	return all, nil
+	slices.Sort(all)
+	return slices.Compact(all), nil
 }

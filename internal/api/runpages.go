@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
@@ -53,12 +54,15 @@ type jobBody struct {
 	Start       startButton
 	Cancel      string // the run in progress, if the user may cancel it
 	Rows        []views.RunRow
-	Bad         bool   // only runs that have not succeeded are listed
+	Only        string // which runs are listed: failed, which have not succeeded, warned, or all if it is empty
+	Warns       bool   // its runs can succeed with a warning
 	Older       string // the cursor of the runs after these; empty: there are none
 	Newer       bool   // these are not the newest
 	Facts, Args []views.Fact
 	Queue       []queued
 	Queued      int // how many wait that are not in Queue
+	Beside      []beside
+	Besides     int // how many are at work that are not in Beside
 }
 
 // A startButton starts a job.
@@ -78,6 +82,15 @@ type queued struct {
 	Cancel bool // the user may cancel it
 }
 
+// A beside is a run at work beside the one that the head is about.
+type beside struct {
+	ID     string
+	Begun  time.Time
+	Since  string // the same in words
+	Args   []views.Fact
+	Cancel bool // the user may cancel it
+}
+
 // notSucceeded are the statuses of runs that have ended otherwise than by success.
 var notSucceeded = []string{"failed", "timed_out", "lost", "cancelled"}
 
@@ -85,7 +98,7 @@ var notSucceeded = []string{"failed", "timed_out", "lost", "cancelled"}
 const pageRuns = 20
 
 // jobPage draws the page of a job, with its runs: the newest ones, those after the cursor ?before, or with ?status=failed
-// those that have not succeeded.
+// those that have not succeeded, with ?status=warned those that succeeded with a warning.
 func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
 	j, object, ok := a.jobOfPage(w, r)
 	if !ok {
@@ -94,11 +107,14 @@ func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
 	query, look := r.URL.Query(), a.look(r)
 	filter := archive.RunFilter{Job: j.Name, Limit: pageRuns}
 	body := jobBody{
-		Name: j.Name, Title: object.Title, Section: object.Section, Start: startOfJob(object, look), Bad: query.Get("status") == "failed",
+		Name: j.Name, Title: object.Title, Section: object.Section, Start: startOfJob(object, look), Warns: len(j.WarnCodes) > 0,
 		Summary: views.Summary(object), Facts: look.JobFacts(object), Never: object.LastRun == nil,
 	}
-	if body.Bad {
-		filter.Statuses = notSucceeded
+	switch only := query.Get("status"); only {
+	case "failed":
+		body.Only, filter.Statuses = only, notSucceeded
+	case wire.StatusWarned:
+		body.Only, filter.Statuses = only, []string{only}
 	}
 	if cursor := query.Get("before"); cursor != "" {
 		filter.After, _ = keyOf(cursor) // of one that is not valid all are shown
@@ -134,6 +150,10 @@ func (a *API) jobPage(w http.ResponseWriter, r *http.Request) {
 		body.Queue = append(body.Queue, queued{q.ID, q.Position, views.ArgFacts(q.Args, object.Args), object.Allowed})
 	}
 	body.Queued = object.Queued - len(body.Queue)
+	for _, b := range object.Beside {
+		body.Beside = append(body.Beside, beside{b.ID, b.StartedAt, look.Clock(b.StartedAt), views.ArgFacts(b.Args, object.Args), object.Allowed})
+	}
+	body.Besides = object.Besides - len(body.Beside)
 	a.draw(w, r, http.StatusOK, "job-page", web.Page{
 		Title: object.Title, Tab: "jobs", Script: "run-page.js", Follow: []string{wire.JobKey(j.Name), wire.ConfigKey}, Body: body,
 	})
@@ -260,11 +280,24 @@ func (a *API) runPage(w http.ResponseWriter, r *http.Request) {
 		body.Known, body.Title, body.Strip, body.Summary = true, titleOf(j.Job), string(strip), views.Summary(object)
 		body.Cancel, body.Again = allowed && body.Head.Busy && run.Status != "cancelling", allowed && !body.Head.Busy
 	}
+	run.Then = a.keptOf(r.Context(), run.Then)
 	body.Facts, body.Args = look.RunFacts(run, object.At), views.ArgFacts(run.Args, object.Args)
 	body.Log = a.logOf(r, run, look)
 	a.draw(w, r, http.StatusOK, "run", web.Page{
 		Title: body.Title + ", " + body.Head.Word, Tab: "jobs", Script: "run-page.js", Follow: []string{wire.JobKey(run.Job)}, Body: body,
 	})
+}
+
+// keptOf returns the runs that follow another one, without the ids of those that are not known: they did not start, have joined
+// others, or are not kept.
+func (a *API) keptOf(ctx context.Context, then []wire.RunRef) []wire.RunRef {
+	then = slices.Clone(then)
+	for i, ref := range then {
+		if _, err := a.deps.Runs.Lookup(ctx, ref.ID); err != nil {
+			then[i].ID = ""
+		}
+	}
+	return then
 }
 
 // logOf returns the end of what a run has printed. If it cannot be read, there are no lines, and the script asks for them.

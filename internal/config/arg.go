@@ -66,8 +66,8 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		}
 		return text == "true", nil
 	case ArgEnum:
-		if !slices.Contains(a.Values, text) {
-			return nil, a.wrong(grammar.Suggest(text, "choices", a.Values), "%s is not a choice", grammar.Quote(text))
+		if err := a.choice(text); err != nil {
+			return nil, err
 		}
 	case ArgHost:
 		if !isHost(text) {
@@ -98,6 +98,17 @@ func (a *Arg) parse(v any) (any, *ArgError) {
 		}
 	}
 	return text, nil
+}
+
+// choice checks a choice. Of an argument with a Feed any text is one if Values is nil.
+func (a *Arg) choice(text string) *ArgError {
+	switch {
+	case a.Feed != nil && (text == "" || a.Values == nil) || slices.Contains(a.Values, text):
+		return nil
+	case a.Feed != nil && len(a.Values) == 0:
+		return a.wrong("wait until it does", "source %s gives no choices now", grammar.Quote(a.Feed.Source))
+	}
+	return a.wrong(grammar.Suggest(text, "choices", a.Values), "%s is not a choice", grammar.Quote(text))
 }
 
 // quote quotes a value for a message, unless it is a secret.

@@ -34,9 +34,9 @@ func argKeys(a *Arg) grammar.Keys {
 			grammar.AnyText, func(*grammar.Node) {}),
 		grammar.Number("min", "of `int` and `number`", &a.Min),
 		grammar.Number("max", "of `int` and `number`", &a.Max),
-		grammar.Func("values",
-			"of `enum`: the choices",
-			grammar.DistinctTexts, func(*grammar.Node) {}).Also("options choices enum"),
+		grammar.LazyFunc("values",
+			"of `enum`: the choices, or the source that gives them",
+			feedShape, func(*grammar.Node) {}).Also("options choices enum"),
 		grammar.Func("pattern",
 			"of `string`: must match the whole text",
 			grammar.AnyText, func(v *grammar.Node) { a.Pattern = readPattern(v) }).Also("regex regexp match"),
@@ -88,15 +88,15 @@ func argShape() grammar.Shape {
 	return s
 }
 
-func readArgs(n *grammar.Node, where string) (args []Arg) {
+func (r *reader) readArgs(n *grammar.Node, where string) (args []Arg) {
 	for _, e := range n.Names(where) {
-		args = append(args, readArg(e))
+		args = append(args, r.readArg(e))
 	}
 	return args
 }
 
 // readArg reads one entry of args. Without a value it is a string.
-func readArg(e grammar.Named) Arg {
+func (r *reader) readArg(e grammar.Named) Arg {
 	a := Arg{Name: e.Name, Type: ArgString}
 	n, where := e.Value, "argument "+grammar.Quote(e.Name)
 	switch {
@@ -114,7 +114,11 @@ func readArg(e grammar.Named) Arg {
 	if a.Type == "" {
 		a.Type = ArgString
 	}
-	if values := n.Get("values"); values != nil {
+	switch values := n.Get("values"); {
+	case values == nil:
+	case values.IsMapping():
+		a.Feed = r.readFeed(values, where)
+	default:
 		a.Values = readValues(values)
 	}
 	if a.Min != nil && a.Max != nil && *a.Min > *a.Max {
@@ -154,7 +158,7 @@ func (a *Arg) readDefault(e grammar.Named) {
 		n.Problem("a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
 		return
 	}
-	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // the type or its bounds are not known
+	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // the type, its bounds or its choices are not known
 		return
 	}
 	v, err := a.parse(text)
@@ -186,7 +190,7 @@ func readPattern(n *grammar.Node) *regexp.Regexp {
 // readValues reads the choices of an enum.
 func readValues(n *grammar.Node) []string {
 	var values []string
-	for _, e := range n.List("values", "write a list such as [fast, thorough]") {
+	for _, e := range n.List("values", "write a list such as [fast, thorough], or {from: devices, jq: '.[].id'}") {
 		s := e.Line("a choice in values")
 		if len(s) > maxArgBytes {
 			e.Problem(

@@ -219,7 +219,7 @@ type Repeat struct {
 
 // A JobAlert notifies people when runs of a job do not go well, and when one does again.
 type JobAlert struct {
-	On        []Reason      // what it fires on; all but ReasonSlow unless set. It has ReasonSlow if SlowAfter is set, and only then
+	On        []Reason      // what it fires on; all but ReasonSlow and ReasonWarned unless set. It has ReasonSlow if SlowAfter is set, and only then
 	SlowAfter time.Duration // how long a run may be at work; 0: any time
 	Severity  Severity      // SeverityWarning unless set
 	Repeat    Repeat
@@ -236,6 +236,7 @@ const (
 	ReasonLost     Reason = "lost"      // the process of a run went away
 	ReasonMissed   Reason = "missed"    // a run that was due by the timetable did not begin
 	ReasonSlow     Reason = "slow"      // a run has been at work for longer than SlowAfter
+	ReasonWarned   Reason = "warned"    // a run succeeded with a warning
 )
 
 // A Quiet is a recurring time at which nobody is told of some alerts. It is over before it begins again.
@@ -294,12 +295,14 @@ type Job struct {
 	Timeout   time.Duration  // time limit of one run
 	OnBusy    OnBusy
 	Queue     int       // runs that may wait with OnBusy queue, or in a Group; at least 1
+	Parallel  []string  // the arguments by whose values runs are in lines: those of different lines run side by side (parallel_by); nil: all are in one
 	Limit     Limit     // starts per period; zero: any number
 	Group     string    // jobs of the same group do not run at the same time; empty: none
 	At        *At       // when it starts by itself; nil: never
 	Confirm   string    // the question to people before a start; empty: none
 	Roles     []Role    // who may start and cancel it; nil: operators and admins
-	Refresh   []string  // sources that are polled at once when a run has ended (then: refresh)
+	Then      Next      // what follows a run that succeeded
+	OnFailure Next      // what follows one that failed, timed out or was lost (then: on_failure)
 	Keep      Keep      // ended runs that are kept
 	Alert     *JobAlert // nil: none
 }
@@ -348,17 +351,6 @@ type Limit struct {
 	Per    time.Duration
 }
 
-// At is a timetable, as cron's five fields or one of its @words.
-type At struct {
-	Cron string         // as written
-	Zone *time.Location // local unless set
-	Next func(time.Time) time.Time
-
-	// CatchUp is how late a run of a job may start that was due while no process could start it. It is a minute unless set.
-	// 0 means that no run starts late, as with @every.
-	CatchUp time.Duration
-}
-
 // Keep bounds the ended runs of a job that are kept: the newest Runs, and only those that ended no longer than For ago;
 // and of what a run prints the last Output bytes.
 type Keep struct {
@@ -391,7 +383,8 @@ type Arg struct {
 	Default any      // string, float64, int64 or bool, depending on Type; nil: the argument is required
 	Min     *float64 // of int and number
 	Max     *float64
-	Values  []string       // of enum
+	Values  []string       // of enum without Feed
+	Feed    *Feed          // of enum: where its choices come from; nil: they are Values
 	Pattern *regexp.Regexp // of string, matched against the whole value
 
 	Under     string // of path: the absolute name of the directory that it must be in, even through symbolic links

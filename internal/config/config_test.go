@@ -323,12 +323,17 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("the program of uptime = %+v, want %+v", programOf(byName["uptime"]).Program, want)
 	}
 	if j.Confirm != "Really?" ||
-		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Refresh, []string{"disk", "site"}) {
+		!reflect.DeepEqual(j.Roles, []config.Role{config.RoleAdmin, config.RoleOperator}) || !reflect.DeepEqual(j.Then, config.Next{
+		Run: []config.NextRun{{Job: "hourly"}, {Job: "ping", Args: map[string]string{"x": "{n}"}}}, Refresh: []string{"disk", "site"},
+	}) || !reflect.DeepEqual(j.OnFailure, config.Next{Run: []config.NextRun{{Job: "plain"}}, Refresh: []string{"disk"}}) || !slices.Equal(j.Parallel, []string{"host", "n"}) {
 		t.Errorf("job = %#v", j)
 	}
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) // a Saturday
 	if nightly := byJob["nightly"]; nightly.At.Zone.String() != "Asia/Tokyo" || !nightly.At.Next(at).Equal(time.Date(2026, 11, 22, 18, 30, 0, 0, time.UTC)) {
 		t.Errorf("at of nightly = %+v, next %v", nightly.At, nightly.At.Next(at))
+	}
+	if begin := byJob["begin"]; !begin.At.OnStart() || !begin.At.Next(at).IsZero() {
+		t.Errorf("at of begin = %+v", begin.At)
 	}
 	if hourly := byJob["hourly"]; hourly.At.Zone != time.Local || hourly.At.Cron != "@hourly" || !hourly.At.Next(at).Equal(at.Add(time.Hour)) || hourly.OnBusy != config.BusyReplace {
 		t.Errorf("hourly = %#v, at %+v", hourly, hourly.At)
@@ -351,9 +356,12 @@ func TestEveryKey(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %#v", a.Name, a.Type, a.Default))
 	}
 	want := []string{`subnet cidr "10.0.4.0/24"`, "n int 5", "ratio number 0.5", "fast bool false", `mode enum "3"`, `host host "plc.example.com"`, `text string "abc"`, "bare string <nil>",
-		`url url "https://example.com/x?y=1"`, `file path "kinds.yaml"`, `note string "-x"`, `pin string ""`}
+		`url url "https://example.com/x?y=1"`, `file path "kinds.yaml"`, `note string "-x"`, `pin string ""`, `part enum ""`}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("args are\n%q\nwant\n%q", got, want)
+	}
+	if part := j.Args[12]; part.Feed.Source != "disk" || part.Feed.JQ.String() != ".used" || part.Values != nil {
+		t.Errorf("part = %+v", part)
 	}
 	if n := j.Args[1]; *n.Min != 1 || *n.Max != 10 {
 		t.Errorf("n = %+v", n)
@@ -365,7 +373,7 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("args = %+v", j.Args[9:])
 	}
 	if p := byJob["plain"]; p.Title != "plain" || p.Timeout != 15*time.Minute || p.OnBusy != config.BusyJoin || p.Queue != 10 || p.Keep != (config.Keep{Runs: 50, For: 24 * time.Hour, Output: 10e6}) ||
-		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || p.Refresh != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
+		p.Progress != nil || p.Args != nil || p.Limit != (config.Limit{}) || p.Roles != nil || !reflect.DeepEqual(p.Then, config.Next{}) || p.Parallel != nil || p.Env != nil || p.Dir != "" || p.Group != "" {
 		t.Errorf("plain = %#v", p)
 	}
 }

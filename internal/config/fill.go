@@ -24,7 +24,8 @@ type Request struct {
 // Request returns j.HTTP with each {arg} replaced by its value, escaped for its place ([template.Template]). If the job
 // has no body and the method has one, the body is the arguments as JSON. Values come from [Job.Bind].
 //
-// An argument that would change the structure of the path, such as "..", is an error.
+// A parameter or a header whose value begins with {arg?} is left out when the argument is empty or false. An argument that would
+// change the structure of the path, such as "..", is an error.
 func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	h := j.HTTP
 	path, err := j.fill(h.Path, template.Path, values)
@@ -42,14 +43,23 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 	address := *u
 	var query []string
 	for _, p := range h.Query {
-		query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(j.text(p.Value, values)))
+		if value, is := j.conditional(p.Value, values); is {
+			query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(j.text(value, values)))
+		}
 	}
 	address.RawQuery = strings.Join(query, "&")
 
 	r := &Request{Method: h.Method, URL: &address, Header: h.Upstream.Header.Clone()}
 	for name, lines := range h.Header {
-		r.Header[name] = nil
+		first := true
 		for _, line := range lines {
+			line, is := j.conditional(line, values)
+			if !is {
+				continue // what the upstream has of that name stays
+			}
+			if first {
+				r.Header[name], first = nil, false
+			}
 			value, _ := j.fill(line, template.OfHeader(name), values)
 			r.Header.Add(name, value)
 		}

@@ -31,7 +31,10 @@ func spread(n *grammar.Node) {
 		source.Get("from").Spread(names["sources"])
 	}
 	for _, job := range n.Get("jobs").Pairs() {
-		job.Get("then").Get("refresh").Spread(names["sources"])
+		for _, then := range []*grammar.Node{job.Get("then"), job.Get("then").Get("on_failure")} {
+			then.Get("refresh").Spread(names["sources"])
+			then.Get("run").Spread(names["jobs"])
+		}
 	}
 	for _, token := range n.Get("access").Get("tokens").Pairs() {
 		token.Get("jobs").Spread(names["jobs"])

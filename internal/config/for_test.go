@@ -132,14 +132,19 @@ sources:
   a: {for: [x, y], exec: [a]}
   ax: {exec: [a]}
   all: {from: [ax, a/*]}
-jobs: {stop: {for: [x, y], exec: [a], then: {refresh: [a/*, ax]}}}
+jobs:
+  stop: {for: [x, y], exec: [a], then: {refresh: [a/*, ax], run: [log/*], on_failure: {run: [log/y]}}}
+  log: {for: [x, y], exec: [a]}
 quiet: [{at: "@daily", for: 1h, of: [source/a/*, job/stop/x]}, {at: "@daily", for: 1h, of: job/stop/*}]
 `)
 	if got := c.Sources[3].Spec.(*from.Source).From; !slices.Equal(got, []string{"ax", "a/x", "a/y"}) {
 		t.Errorf("from = %v", got)
 	}
-	if got := c.Jobs[1].Refresh; !slices.Equal(got, []string{"a/x", "a/y", "ax"}) {
+	if got := c.Jobs[1].Then.Refresh; !slices.Equal(got, []string{"a/x", "a/y", "ax"}) {
 		t.Errorf("refresh = %v", got)
+	}
+	if then, failed := c.Jobs[1].Then.Names(), c.Jobs[1].OnFailure.Names(); !slices.Equal(then, []string{"log/x", "log/y"}) || !slices.Equal(failed, []string{"log/y"}) {
+		t.Errorf("run = %v, on_failure %v", then, failed)
 	}
 	if got := c.Access.Tokens[0].Jobs; !slices.Equal(got, []string{"stop/x", "stop/y"}) {
 		t.Errorf("jobs = %v", got)

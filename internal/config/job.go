@@ -33,8 +33,12 @@ const maxStarts = 10_000 // of a limit: the time of each start is kept
 // is not given, or is an empty text or null, gets its default, which is checked like any other value; without a default
 // it is an error. The result has for each of j.Args an int64 for int, a float64 for number, a bool for bool or a string
 // for the others. Every type may be given as text, since forms and command lines have only texts. The errors are in the
-// order of the names.
-func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
+// order of the names. Of an argument with a [Feed] any text is a choice.
+func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) { return j.BindFed(given, nil) }
+
+// BindFed is [Job.Bind], but an argument with a [Feed] has to be one of the choices that choices returns for it, or why it
+// cannot be given.
+func (j *Job) BindFed(given map[string]any, choices func(*Arg) ([]string, *ArgError)) (map[string]any, []*ArgError) {
 	values := map[string]any{}
 	var errs []*ArgError
 	var names []string
@@ -48,6 +52,12 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 			}
 		}
 		var err *ArgError
+		if a.Feed != nil && choices != nil && v != "" {
+			if a.Values, err = choices(&a); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
 		if values[a.Name], err = a.parse(v); err != nil {
 			errs = append(errs, err)
 		}
@@ -69,12 +79,11 @@ func (j *Job) Bind(given map[string]any) (map[string]any, []*ArgError) {
 func (j *Job) Argv(values map[string]any) []string {
 	argv := make([]string, 0, len(j.Exec))
 	for i, e := range j.Exec {
-		if name, rest, ok := template.Condition(e); ok && i > 0 && slices.ContainsFunc(j.Args,
-			func(a Arg) bool { return a.Name == name }) {
-			if v := values[name]; v == nil || v == "" || v == false {
+		if i > 0 {
+			var is bool
+			if e, is = j.conditional(e, values); !is {
 				continue
 			}
-			e = rest
 		}
 		// Names without a value belong to the shell text after -c.
 		if filled := j.text(e, values); filled != "" || e == "" {
@@ -84,17 +93,41 @@ func (j *Job) Argv(values map[string]any) []string {
 	return argv
 }
 
-// Environment returns j.Env with each {arg} replaced by its value.
+// Environment returns j.Env with each {arg} replaced by its value. A variable whose value begins with {arg?} is left out when
+// the argument is empty or false.
 func (j *Job) Environment(values map[string]any) []string {
-	env := make([]string, len(j.Env))
-	for i, e := range j.Env {
-		env[i] = j.text(e, values) // names of variables have no braces
+	env := make([]string, 0, len(j.Env))
+	for _, e := range j.Env {
+		name, value, _ := strings.Cut(e, "=") // names of variables have no braces
+		if value, is := j.conditional(value, values); is {
+			env = append(env, name+"="+j.text(value, values))
+		}
 	}
 	return env
 }
 
-// Input returns j.Stdin with each {arg} replaced by its value.
-func (j *Job) Input(values map[string]any) string { return j.text(j.Stdin, values) }
+// Input returns j.Stdin with each {arg} replaced by its value. A line that begins with {arg?} is left out when the argument is
+// empty or false.
+func (j *Job) Input(values map[string]any) string {
+	var input strings.Builder
+	for line := range strings.Lines(j.Stdin) {
+		if line, is := j.conditional(line, values); is {
+			input.WriteString(line)
+		}
+	}
+	return j.text(input.String(), values)
+}
+
+// conditional returns a text without the {arg?} at its beginning, and whether it is to be there: that argument is neither empty
+// nor false.
+func (j *Job) conditional(text string, values map[string]any) (rest string, is bool) {
+	name, rest, ok := template.Condition(text)
+	if !ok || !slices.ContainsFunc(j.Args, func(a Arg) bool { return a.Name == name }) {
+		return text, true
+	}
+	v := values[name]
+	return rest, v != nil && v != "" && v != false
+}
 
 // A jobDraft is a Job while it is being read.
 type jobDraft struct {
@@ -123,7 +156,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			Also("url request webhook").OneOf().Then(d.requestRead),
 		grammar.Func("args",
 			"the arguments of a start",
-			argsShape, func(v *grammar.Node) { j.Args = readArgs(v, "args of "+where) }).
+			argsShape, func(v *grammar.Node) { j.Args = r.readArgs(v, "args of "+where) }).
 			Also("arguments params parameters inputs"),
 		grammar.Func("progress",
 			"of `exec`: matched against each line of output; its group `percent` or `message`, or both, give "+
@@ -144,6 +177,10 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 				"and is refused otherwise; it is queued; it is refused; or it replaces that run, which is cancelled",
 			&j.OnBusy, whenBusy).Also("concurrency overlap").Default(string(BusyJoin)),
 		grammar.Integer("queue", "how many runs may wait, with `on_busy: queue`", &j.Queue, 1, 1000),
+		grammar.Func("parallel_by",
+			"names of arguments: runs with different values of them run side by side, at most 100 of them; `on_busy` and `queue` are about those with "+
+				"equal ones",
+			namesShape, func(v *grammar.Node) { j.Parallel = readParallel(v) }).Also("parallel concurrent_by lanes").With("args"),
 		grammar.Func("limit",
 			"starts per second, minute, hour or day",
 			startsShape, func(v *grammar.Node) { j.Limit = readStarts(v) }),
@@ -151,8 +188,8 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"the name of a group: jobs of one group do not run at the same time",
 			grammar.NameText, func(v *grammar.Node) { j.Group = readGroup(v) }),
 		grammar.Section("at",
-			"when the job starts by itself, with the defaults of its arguments. An expression alone is "+
-				"`at.cron`",
+			"when the job starts by itself, with the defaults of its arguments: at times, or with `@start` once when Tidewire "+
+				"starts. An expression alone is `at.cron`",
 			"at of "+where, startKeys(at)).
 			Short("cron").Also("schedule cron every").
 			Alone(func(v *grammar.Node) { at.what, at.expression = "at", v }).
@@ -163,7 +200,7 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			rolesShape, func(v *grammar.Node) { j.Roles = readJobRoles(v) }).Also("role users allow"),
 		grammar.Section("then",
 			"what follows a successful run",
-			"then of "+where, r.thenKeys(j)).Also("after on_success"),
+			"then of "+where, r.thenKeys(j, where)).Some().Also("after on_success"),
 		grammar.Section("keep",
 			"which ended runs are kept",
 			"keep of "+where, keepKeys(&j.Keep)).Also("retention history"),
@@ -174,14 +211,6 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 	}
 	const beforeProgram = 6 // keys: a table shows the keys of exec together
 	return slices.Insert(keys, beforeProgram, exec.ProgramKeys(&j.Program, where)...)
-}
-
-func (r *reader) thenKeys(j *Job) grammar.Keys {
-	return grammar.Keys{
-		grammar.Func("refresh",
-			"sources to poll at once: a name, or a list of them",
-			namesShape, func(v *grammar.Node) { j.Refresh = r.refresh(v) }).Need("[tank]"),
-	}
 }
 
 func keepKeys(k *Keep) grammar.Keys {
@@ -225,6 +254,8 @@ func (r *reader) job(e grammar.Named) *Job {
 		queue.Problem("queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
 	}
 	checkArgs(n, j, where)
+	checkThen(n, where)
+	checkParallel(n, j, where)
 	r.jobAlertOf(j, &d.alert, n, where)
 	return j
 }
@@ -263,6 +294,41 @@ func checkArgs(n *grammar.Node, j *Job, where string) {
 	if i := slices.IndexFunc(j.Args, required); at != nil && i >= 0 {
 		at.Problem(fmt.Sprintf("at would start %s without the argument %s", where, grammar.Quote(j.Args[i].Name)),
 			"give it a default")
+	}
+}
+
+// readParallel reads names of arguments, which checkParallel checks.
+func readParallel(n *grammar.Node) (names []string) {
+	for _, e := range n.OneOrMore("parallel_by", "[host]") {
+		switch name := e.Line("parallel_by"); {
+		case name == "":
+		case slices.Contains(names, name):
+			e.Problem(fmt.Sprintf("parallel_by has %s twice", grammar.Quote(name)), "remove one of them")
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// checkParallel checks that parallel_by of the job n names arguments of which people may know the values.
+func checkParallel(n *grammar.Node, j *Job, where string) {
+	by, known := n.Get("parallel_by"), []string{}
+	for _, a := range j.Args {
+		known = append(known, a.Name)
+	}
+	elements := by.Elements()
+	if by.IsScalar() {
+		elements = []*grammar.Node{by}
+	}
+	for _, e := range elements {
+		switch i := slices.Index(known, e.Value()); {
+		case !e.IsGood():
+		case i < 0 && n.Get("args").Get(e.Value()) == nil:
+			e.Problem(fmt.Sprintf("%s is not an argument of %s", grammar.Quote(e.Value()), where), grammar.Suggest(e.Value(), "arguments", known))
+		case i >= 0 && j.Args[i].Secret:
+			e.Problem(fmt.Sprintf("argument %s is secret, and who waits for whom would tell its value", grammar.Quote(e.Value())), "name another one")
+		}
 	}
 }
 

@@ -19,7 +19,7 @@ func (r *reader) jobAlertKeys(a *JobAlert) grammar.Keys {
 func jobReasonKeys(a *JobAlert) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("on",
-			"what the alert of a job fires on: `failed`, `timed_out`, `lost`, `missed`, `slow`, or a list of them. A run "+
+			"what the alert of a job fires on: `failed`, `timed_out`, `lost`, `missed`, `warned`, `slow`, or a list of them. A run "+
 				"that succeeds ends the alert, one that is cancelled changes nothing",
 			reasonsShape, func(v *grammar.Node) { a.On = readReasons(v) }).
 			Also("when if events reasons").Default("[failed, timed_out, lost, missed]"),
@@ -60,7 +60,10 @@ func (r *reader) jobAlertOf(j *Job, a *JobAlert, n *grammar.Node, where string) 
 		checkSome(own, "alert of "+where, r.jobAlertKeys(&JobAlert{}), "on: [failed, timed_out], or notify: ops")
 		checkRepeat(own, a.Repeat)
 		if slices.Contains(a.On, ReasonMissed) && ownOn != nil && ownOn.IsGood() && n.Lacks("at") {
-			ownOn.Problem("on has missed, and the job never starts by itself", "add at, or remove missed")
+			r.missed = append(r.missed, missedDraft{j, ownOn})
+		}
+		if slices.Contains(a.On, ReasonWarned) && ownOn != nil && ownOn.IsGood() && n.Lacks("warn_codes") {
+			ownOn.Problem("on has warned, and no exit code of the job is a warning", "add warn_codes: 1, or remove warned")
 		}
 		if ownSlow != nil && a.SlowAfter >= j.Timeout && j.Timeout > 0 && n.IsGood() {
 			ownSlow.Problem("slow_after is not below timeout, which ends the run",
@@ -72,6 +75,21 @@ func (r *reader) jobAlertOf(j *Job, a *JobAlert, n *grammar.Node, where string) 
 	}
 	a.complete(ownOn != nil || r.alerts.onSet)
 	j.Alert = a
+}
+
+// A missedDraft is an alert on missed starts of a job without a timetable.
+type missedDraft struct {
+	of *Job
+	at *grammar.Node
+}
+
+// checkMissed checks that jobs with such alerts follow others, now that all have been read.
+func (r *reader) checkMissed() {
+	for _, d := range r.missed {
+		if !slices.ContainsFunc(r.nexts, func(next nextDraft) bool { return next.job.Value() == d.of.Name }) {
+			d.at.Problem("on has missed, and the job never starts by itself", "add at, or remove missed")
+		}
+	}
 }
 
 // checkSlow checks that on and slow_after of the alert n match. OnSet tells whether on is written somewhere.

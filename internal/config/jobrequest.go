@@ -1,6 +1,7 @@
 package config
 
 import (
+	"iter"
 	"net/http"
 	"unicode/utf8"
 
@@ -63,25 +64,25 @@ func readPairs(n *grammar.Node, where string) (query []Pair) {
 	return query
 }
 
-// argumentTexts returns the texts of the request n that may contain arguments.
-func argumentTexts(n *grammar.Node) (texts []*grammar.Node) {
-	add := func(n *grammar.Node) {
-		if n.IsScalar() && !n.IsNull() && !n.IsSpoiled() {
-			texts = append(texts, n)
+// argumentTexts returns the texts of the request n that may contain arguments, and whether one can be left out.
+func argumentTexts(n *grammar.Node) iter.Seq2[*grammar.Node, bool] {
+	return func(yield func(*grammar.Node, bool) bool) {
+		texts, canVanish := []*grammar.Node{n.Get("path"), n.Get("body")}, false
+		for range 2 {
+			for _, n := range texts {
+				if n.IsScalar() && !n.IsNull() && !n.IsSpoiled() && !yield(n, canVanish) {
+					return
+				}
+			}
+			texts, canVanish = nil, true
+			for _, v := range n.Get("query").Pairs() {
+				texts = append(append(texts, v), v.Elements()...)
+			}
+			for _, v := range n.Get("headers").Pairs() {
+				texts = append(texts, v)
+			}
 		}
 	}
-	add(n.Get("path"))
-	for _, v := range n.Get("query").Pairs() {
-		add(v)
-		for _, e := range v.Elements() {
-			add(e)
-		}
-	}
-	for _, v := range n.Get("headers").Pairs() {
-		add(v)
-	}
-	add(n.Get("body"))
-	return texts
 }
 
 // sendsAll reports whether a request has all arguments in its body.

@@ -80,6 +80,8 @@ type reader struct {
 	looked map[string]bool // the keys that once was called with
 	onDisk bool            // the state is kept in a directory
 	alerts alertDefaults
+	nexts  []nextDraft // in the order of the file
+	missed []missedDraft
 }
 
 // A fileReader reads a whole configuration.
@@ -256,6 +258,8 @@ func (f *fileReader) jobs(n *grammar.Node) {
 		f.c.Jobs = append(f.c.Jobs, j)
 	}
 	f.checkGroups(entries)
+	f.checkNexts(f.c.Jobs)
+	f.checkMissed()
 }
 
 func (f *fileReader) access(n *grammar.Node) { f.c.Access = f.reader.access(n) }

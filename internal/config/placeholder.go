@@ -35,7 +35,7 @@ func placeholders(n *grammar.Node) []found {
 	return all
 }
 
-// condition returns the condition at the beginning of an element of argv, as a placeholder.
+// condition returns the condition at the beginning of n's value, as a placeholder.
 func condition(n *grammar.Node) []found {
 	name, rest, ok := template.Condition(n.Value())
 	if !ok {
@@ -45,14 +45,37 @@ func condition(n *grammar.Node) []found {
 	return []found{{text: text, name: name, foreign: !n.IsWritten(text)}}
 }
 
-// checkMisplaced reports conditions after the first characters of n's value, where they would be text.
-func checkMisplaced(n *grammar.Node, first int, keys map[string]*grammar.Node) {
+// lineConditions returns the conditions at the beginnings of the lines of n's value.
+func lineConditions(n *grammar.Node) (all []found) {
+	at := 0
+	for line := range strings.Lines(n.Value()) {
+		if name, rest, ok := template.Condition(line); ok {
+			text := strings.TrimSuffix(line, rest)
+			all = append(all, found{text: text, name: name, at: utf8.RuneCountInString(n.Value()[:at]), foreign: !n.IsWritten(text)})
+		}
+		at += len(line)
+	}
+	return all
+}
+
+// checkMisplaced reports conditions in n's value that would be text: all but those that are known to be ones.
+func checkMisplaced(n *grammar.Node, known []found, keys map[string]*grammar.Node) {
 	for name := range keys {
-		text := "{" + name + "?}"
-		if at := strings.Index(n.Value()[first:], text); at >= 0 {
-			n.ProblemAt(utf8.RuneCountInString(n.Value()[:first+at]), text+" stands where it is no condition",
-				"write it at the beginning of an element of exec, which is then there only if "+
-					grammar.Quote(name)+" is neither empty nor false")
+		text, from := "{"+name+"?}", 0
+		for {
+			i := strings.Index(n.Value()[from:], text)
+			if i < 0 {
+				break
+			}
+			at := utf8.RuneCountInString(n.Value()[:from+i])
+			from += i + len(text)
+			if slices.ContainsFunc(known, func(p found) bool { return p.at == at }) {
+				continue
+			}
+			n.ProblemAt(at, text+" stands where it is no condition",
+				"write it at the beginning of an element of exec, a variable, a line of stdin, a parameter or a header, "+
+					"which is then there only if "+grammar.Quote(name)+" is neither empty nor false")
+			break
 		}
 	}
 }
@@ -74,7 +97,7 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 		if only != nil {
 			first = len(only[0].text)
 		}
-		checkMisplaced(e, first, keys)
+		checkMisplaced(e, only, keys)
 		for _, p := range append(only, argsIn(e)...) {
 			a := slices.IndexFunc(args, func(a Arg) bool { return a.Name == p.name })
 			switch {
@@ -101,23 +124,26 @@ func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []
 		ended = ended || e.Value() == "--"
 	}
 	for k, v := range env.Pairs() {
-		checkFed(argv, k.Value(), v, where, keys, used)
+		checkFed(argv, k.Value(), v, condition, where, keys, used)
 	}
-	checkFed(argv, "", stdin, where, keys, used)
+	checkFed(argv, "", stdin, lineConditions, where, keys, used)
 	checkUnused(used, where, "exec, env or stdin", keys)
 }
 
 // checkFed checks the placeholders in the value of a variable of the program in argv or, if variable is empty, in its
-// input, and adds them to used.
+// input, and adds them to used. Conditions finds those that stand where they are some.
 func checkFed(
-	argv []string, variable string, n *grammar.Node, where string, keys map[string]*grammar.Node, used map[string]bool,
+	argv []string, variable string, n *grammar.Node, conditions func(*grammar.Node) []found, where string, keys map[string]*grammar.Node,
+	used map[string]bool,
 ) {
 	if n == nil || !n.IsScalar() || n.IsSpoiled() {
 		return
 	}
-	checkMisplaced(n, 0, keys)
-	for _, p := range argsIn(n) {
+	only := conditions(n)
+	checkMisplaced(n, only, keys)
+	for _, p := range append(only, argsIn(n)...) {
 		switch {
+		case keys[p.name] != nil && strings.HasSuffix(p.text, "?}"): // a condition puts no value there
 		case keys[p.name] != nil:
 			warnFed(argv, variable, n, p)
 		case !p.foreign:
@@ -130,9 +156,13 @@ func checkFed(
 // checkRequestPlaceholders checks that arguments match the placeholders in the texts of the request n.
 func checkRequestPlaceholders(n *grammar.Node, h *JobHTTP, where string, keys map[string]*grammar.Node) {
 	used := map[string]bool{}
-	for _, n := range argumentTexts(n) {
-		checkMisplaced(n, 0, keys)
-		for _, p := range argsIn(n) {
+	for n, canVanish := range argumentTexts(n) {
+		var only []found
+		if canVanish {
+			only = condition(n)
+		}
+		checkMisplaced(n, only, keys)
+		for _, p := range append(only, argsIn(n)...) {
 			used[p.name] = true
 			if keys[p.name] == nil && !p.foreign {
 				n.ProblemAt(p.at, fmt.Sprintf("%s is not an argument of %s", p.text, where), unknownArg(p.name, keys))

@@ -46,6 +46,40 @@ func TestArgumentsReachAProgramBesideItsArgv(t *testing.T) {
 	}
 }
 
+// TestWhatIsEmptyCanVanish: a variable, a line of the input, a parameter or a header is there only if its condition holds.
+func TestWhatIsEmptyCanVanish(t *testing.T) {
+	c := load(t, `
+version: 1
+upstreams: {u: {http: "http://h", headers: {X-Team: ops}}}
+jobs:
+  program: {exec: [x], env: {ON: "{on?}1", TEXT: "{text?}<{text}>", SET: "{text}"}, stdin: "a\n{text?}b {text}\n{on?}c\nd", args: {on: {type: bool, default: false}, text: {default: ""}}}
+  request: {http: {upstream: u, method: GET, query: {on: "{on?}yes", text: ["{text?}{text}", x]}, headers: {X-Team: "{text?}{text}", X-On: "{on?}1"}}, args: {on: {type: bool, default: false}, text: {default: ""}}}
+`)
+	for _, test := range []struct {
+		given                     map[string]any
+		env, input, query, header string
+	}{
+		{nil, `["SET="]`, "a\nd", "text=x", "map[X-Team:[ops]]"},
+		{map[string]any{"on": true}, `["ON=1" "SET="]`, "a\nc\nd", "on=yes&text=x", "map[X-On:[1] X-Team:[ops]]"},
+		{map[string]any{"text": "{on?}é"}, `["TEXT=<{on?}é>" "SET={on?}é"]`, "a\nb {on?}é\nd", "text=%7Bon%3F%7D%C3%A9&text=x", "map[X-Team:[{on?}é]]"},
+	} {
+		values, errs := c.Jobs[0].Bind(test.given)
+		if errs != nil {
+			t.Fatal(errs)
+		}
+		r, err := c.Jobs[1].Request(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if env, input := fmt.Sprintf("%q", c.Jobs[0].Environment(values)), c.Jobs[0].Input(values); env != test.env || input != test.input {
+			t.Errorf("with %v the program gets %s and %q, want %s and %q", test.given, env, input, test.env, test.input)
+		}
+		if query, header := r.URL.RawQuery, fmt.Sprint(r.Header); query != test.query || header != test.header {
+			t.Errorf("with %v the request has %s and %s, want %s and %s", test.given, query, header, test.query, test.header)
+		}
+	}
+}
+
 // TestWhatAProgramCannotBeToldIsReported goes through the keys of programs.
 func TestWhatAProgramCannotBeToldIsReported(t *testing.T) {
 	for part, want := range map[string]string{

@@ -10,6 +10,23 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 )
 
+// AtStart is the [At].Cron of a job that starts once, when the gateway does.
+const AtStart = "@start"
+
+// OnStart reports whether a is not a timetable of times, but the start of the gateway. A nil At is neither.
+func (a *At) OnStart() bool { return a != nil && a.Cron == AtStart }
+
+// At is a timetable, as cron's five fields or one of its @words.
+type At struct {
+	Cron string         // as written
+	Zone *time.Location // local unless set
+	Next func(time.Time) time.Time
+
+	// CatchUp is how late a run of a job may start that was due while no process could start it. It is a minute unless set.
+	// 0 means that no run starts late, as with @every.
+	CatchUp time.Duration
+}
+
 // A timetableDraft is an At while it is being read: an expression, or a mapping that also names a zone.
 type timetableDraft struct {
 	what       string // the name of the expression in messages
@@ -53,7 +70,7 @@ func atKeys(a *timetableDraft) grammar.Keys {
 
 const (
 	someTimes  = `write minute, hour, day of the month, month and day of the week such as "0 3 * * *", each day at three, or @daily`
-	aTimetable = someTimes + ", or @every 90m"
+	aTimetable = someTimes + ", or @every 90m, or @start"
 )
 
 // table returns the timetable that was read, nil if it is invalid.
@@ -68,6 +85,9 @@ func (a *timetableDraft) table() *At {
 	s, ok := a.expression.Text(a.what, want)
 	if !ok {
 		return nil
+	}
+	if s == AtStart && !a.anchored {
+		return a.start()
 	}
 	table, err := cron.Parse(s, cmp.Or(a.zone, time.UTC))
 	if err != nil {
@@ -90,6 +110,17 @@ func (a *timetableDraft) table() *At {
 		at.CatchUp = 0
 	}
 	return at
+}
+
+// start returns the timetable that has the start of Tidewire alone.
+func (a *timetableDraft) start() *At {
+	if a.late != nil && a.catchUp > 0 {
+		a.late.Problem("catch_up: no run at the start of Tidewire is late", `remove it, or write times such as "0 */2 * * *"`)
+	}
+	if a.zone != nil && a.zone != time.Local {
+		a.expression.Problem(a.what+": "+AtStart+" is no time, so it has no zone", `remove zone, or write times such as "0 3 * * *"`)
+	}
+	return &At{Cron: AtStart, Zone: a.zone, Next: func(time.Time) time.Time { return time.Time{} }}
 }
 
 // readZone reads the name of a time zone.

@@ -102,7 +102,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 	}
 
 	discover, reindex := c.Jobs[0], c.Jobs[1]
-	if discover.Title != "Discover devices" || discover.OnBusy != config.BusyJoin || discover.Timeout != 15*time.Minute || !reflect.DeepEqual(discover.Refresh, []string{"disk"}) || discover.Progress == nil {
+	if discover.Title != "Discover devices" || discover.OnBusy != config.BusyJoin || discover.Timeout != 15*time.Minute || !reflect.DeepEqual(discover.Then.Refresh, []string{"disk"}) || discover.Progress == nil {
 		t.Errorf("discover = %#v", discover)
 	}
 	whole, _ := filepath.Abs("discover.sh") // beside the file

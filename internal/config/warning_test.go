@@ -117,14 +117,15 @@ func TestInputAndEnvironmentThatBecomeCodeAreWarnedOf(t *testing.T) {
 	}
 }
 
-// TestAConditionStandsAtTheBeginningOfAnElement: elsewhere {a?} would be text, which nobody means.
-func TestAConditionStandsAtTheBeginningOfAnElement(t *testing.T) {
+// TestAConditionStandsAtABeginning: elsewhere {a?} would be text, which nobody means.
+func TestAConditionStandsAtABeginning(t *testing.T) {
 	for _, job := range []string{
 		`exec: [echo, "{a}", "--x={a?}"]`,
 		`exec: [echo, "{a?}{a?}{a}"]`,
 		`exec: [echo], stdin: "{a}{a?}"`,
-		`exec: [echo, "{a}"], env: {X: "{a?}"}`,
-		`http: {upstream: u, query: {q: "{a?}{a}"}}`,
+		`exec: [echo, "{a}"], env: {X: "x{a?}"}`,
+		`http: {upstream: u, query: {q: "x{a?}{a}"}}`,
+		`http: {upstream: u, path: "/{a?}{a}"}`,
 		`http: {upstream: u, body: '{"x": "{a?}{a}"}'}`,
 	} {
 		yaml := "{version: 1, upstreams: {u: {http: 'http://127.0.0.1:9'}}, jobs: {j: {" + job + ", args: {a: {default: ''}}}}}"

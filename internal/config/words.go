@@ -35,6 +35,7 @@ var reasons = []grammar.Word{
 	{Word: string(ReasonTimedOut), Doc: "a run took longer than `timeout`"},
 	{Word: string(ReasonLost), Doc: "the process that ran it went away"},
 	{Word: string(ReasonMissed), Doc: "a run that was due by `at` did not begin"},
+	{Word: string(ReasonWarned), Doc: "a run succeeded with one of `warn_codes`"},
 	{Word: string(ReasonSlow), Doc: "a run has been at work for longer than `slow_after`"},
 }
 

@@ -10,13 +10,14 @@ import (
 // words are what the expressions of one word say.
 var words = map[string]string{
 	"@hourly": "every hour", "@daily": "every day at 00:00", "@midnight": "every day at 00:00", "@weekly": "Sundays at 00:00",
+	"@start":   "when Tidewire starts",
 	"@monthly": "on the 1st of each month at 00:00", "@yearly": "on 1 January at 00:00", "@annually": "on 1 January at 00:00",
 }
 
 // mostTimes bounds the times of a day that are listed.
 const mostTimes = 6
 
-// Words returns what an expression that [Parse] accepts says, as people say it: "every day at 03:00", "Mondays at 05:30",
+// Words returns what an expression that [Parse] accepts says, or @start, which has no times, as people say it: "every day at 03:00", "Mondays at 05:30",
 // "every 5 minutes". It returns the expression itself where that is clearer than any words would be.
 func Words(expression string) string {
 	if said, ok := words[expression]; ok {

@@ -55,6 +55,8 @@ type question struct {
 	Trigger string           `json:"trigger,omitempty"`
 	Caller  *access.Identity `json:"caller,omitempty"`
 	Key     string           `json:"key,omitempty"`
+	ID      string           `json:"id,omitempty"`    // of the run that is to start; empty: a random one
+	After   *wire.RunRef     `json:"after,omitempty"` // the run whose end starts it
 	Run     string           `json:"run,omitempty"`
 	From    int64            `json:"from,omitempty"`
 	Most    int              `json:"most,omitempty"`
@@ -224,7 +226,7 @@ func (g *gateway) answerStart(ctx context.Context, q question) (a answer) {
 		return answer{OK: true, Refusal: g.otherConfig("does not accept these arguments, such as " + wrong[0].Arg)}
 	}
 	_, snap, err := g.jobs.Start(ctx, j, jobs.StartOptions{
-		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, By: q.By, Key: q.Key,
+		Trigger: q.Trigger, Args: args, Like: q.Like, Caller: *q.Caller, By: q.By, Key: q.Key, ID: q.ID, After: q.After,
 	})
 	switch {
 	case err == nil:

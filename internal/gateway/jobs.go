@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/internal/audit"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/sse"
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
@@ -29,8 +30,19 @@ func (g *gateway) openJobs(ctx context.Context) (*jobs.Service, error) {
 		Alerts:    g.alerts,
 		Audit:     func(action string, attrs ...slog.Attr) { g.auditLog.Record(audit.Program(), action, attrs...) },
 		Refresh:   sharedSources{g.sources, g}.Refresh,
-		RunPath:   func(id string) string { return api.RunPath(g.cfg.Load(), id) },
-		Observer:  g.observer.Jobs,
+		Start: func(ctx context.Context, j *jobs.Job, opts jobs.StartOptions) error {
+			_, _, err := sharedJobs{g.jobs, g}.Start(ctx, j, opts)
+			return err
+		},
+		Source: func(name string) (sse.Event, bool) {
+			topic := g.sources.Topic(name)
+			if topic == nil {
+				return sse.Event{}, false
+			}
+			return g.store.Latest(topic)
+		},
+		RunPath:  func(id string) string { return api.RunPath(g.cfg.Load(), id) },
+		Observer: g.observer.Jobs,
 	}
 	if g.replica != nil {
 		deps.Replicas = g.replica

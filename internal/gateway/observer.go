@@ -177,7 +177,7 @@ func AlertStates() []string {
 // Ends are the words for the status of a run that has ended.
 func Ends() []string {
 	return []string{
-		string(progress.StatusSucceeded), string(progress.StatusFailed), string(progress.StatusCancelled),
+		string(progress.StatusSucceeded), wire.StatusWarned, string(progress.StatusFailed), string(progress.StatusCancelled),
 		string(progress.StatusTimedOut), string(progress.StatusLost),
 	}
 }

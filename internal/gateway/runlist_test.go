@@ -163,7 +163,7 @@ func TestBadQueriesOfRuns(t *testing.T) {
 	s := start(t, "jobs: {scan: {exec: ['true']}}\n")
 	for query, want := range map[string]string{
 		"state=failed":          `there is no parameter "state": write status, since, before, limit or cursor`,
-		"status=done":           `status="done" is not valid: write queued, running, cancelling, succeeded, failed, cancelled, timed_out or lost, or several with commas`,
+		"status=done":           `status="done" is not valid: write queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost or warned, or several with commas`,
 		"status=":               `status="" is not valid`,
 		"since=yesterday":       "since=yesterday is neither a time such as",
 		"before=7":              "before=7 is neither a time such as",

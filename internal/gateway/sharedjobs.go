@@ -29,7 +29,7 @@ func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptio
 			return run, snap, err
 		}
 		a, failed := s.g.ask(ctx, s.holder(j), question{
-			Op: toStart, Job: j.Name, Args: opts.Args, Like: opts.Like, Trigger: opts.Trigger, Caller: &opts.Caller, By: opts.By, Key: opts.Key,
+			Op: toStart, Job: j.Name, Args: opts.Args, Like: opts.Like, Trigger: opts.Trigger, Caller: &opts.Caller, By: opts.By, Key: opts.Key, ID: opts.ID, After: opts.After,
 		})
 		switch {
 		case a.Run != nil:

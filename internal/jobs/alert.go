@@ -27,11 +27,50 @@ func (s *Service) newMonitor(j *Job) *alert.JobMonitor {
 // is to have it: as they reach the disk in this order, a process that is killed in between leaves the end in the store,
 // where the next one finds it, and compares it with what the alert has seen.
 func (s *Service) alertEnded(run wire.Run) {
+	stays := s.failsBeside(run)
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
-	if j := s.Job(run.Job); j != nil {
+	if j := s.Job(run.Job); j != nil && stays {
+		j.alert.Passed(run)
+	} else if j != nil {
 		j.alert.Ended(run)
 	}
+}
+
+// lanesLook is how many ends are looked at for those of other lanes.
+const lanesLook = 500
+
+// failsBeside reports that a run of a job with parallel_by has succeeded, and the newest one of another lane has not: the alert
+// of the job is about that, too.
+func (s *Service) failsBeside(run wire.Run) bool {
+	j := s.Job(run.Job)
+	if j == nil || j.Alert == nil || len(j.Parallel) == 0 || run.Status != progress.StatusSucceeded {
+		return false
+	}
+	ctx, done := context.WithTimeout(context.Background(), archiveWithin)
+	defer done()
+	list, err := s.deps.Archive.List(ctx, archive.RunFilter{Job: run.Job, Limit: lanesLook})
+	if err != nil {
+		return false
+	}
+	looked := map[string]bool{laneOf(j.Job, run.Args): true}
+	for _, r := range list {
+		if r.Status == string(progress.StatusCancelled) {
+			continue
+		}
+		lane := laneOf(j.Job, recordOf(r.ID, r.Data).Args)
+		if failed := r.Status != string(progress.StatusSucceeded) && r.Status != wire.StatusWarned; failed && !looked[lane] {
+			return true
+		}
+		looked[lane] = true
+	}
+	return false
+}
+
+// found is told the end of a run of another process, which was found in the store.
+func (s *Service) found(run wire.Run) {
+	s.alertFound(run)
+	s.followFound(run)
 }
 
 // alertFound tells the alert of a job of the end of a run of another process, which was found in the store, unless that
@@ -83,17 +122,19 @@ func (j *Job) lookSlow(_ context.Context, internal *smartpoll.Internal) error {
 	s := j.s
 	s.alerting.Lock() // so that the end of the run is told after that it is slow
 	defer s.alerting.Unlock()
-	r := s.queue.atWork(j.Name)
-	if r == nil {
-		return nil
+	now, next := s.deps.Clock.Now(), time.Duration(0)
+	for _, r := range s.queue.atWork(j.Name) {
+		var since time.Time
+		r.progress.View(func(p progress.Progress) { since = p.StartedAt })
+		if wait := j.slowAfter() - now.Sub(since); wait <= 0 {
+			j.alert.Slow(r.Snapshot())
+		} else if next == 0 || wait < next {
+			next = wait
+		}
 	}
-	var since time.Time
-	r.progress.View(func(p progress.Progress) { since = p.StartedAt })
-	if wait := j.slowAfter() - s.deps.Clock.Now().Sub(since); wait > 0 {
-		internal.Schedule(slowKey(j.Name), wait)
-		return nil
+	if next > 0 {
+		internal.Schedule(slowKey(j.Name), next)
 	}
-	j.alert.Slow(r.Snapshot())
 	return nil
 }
 
@@ -102,7 +143,7 @@ func (s *Service) alertBegun(job string) {
 	s.alerting.Lock()
 	defer s.alerting.Unlock()
 	if j := s.Job(job); j != nil && j.slowAfter() > 0 {
-		s.deps.Scheduler.Schedule(slowKey(job), j.slowAfter())
+		s.deps.Scheduler.ScheduleSooner(slowKey(job), j.slowAfter()) // another run may be slow before
 	}
 }
 

@@ -76,12 +76,23 @@ func (c *change) applyAlerts() {
 	s.configured.Store(&c.Next)
 	first := !s.started
 	s.started = true
+	s.noteStartsLocked(first, c)
 	s.alerting.Unlock()
 	if !first {
 		return
 	}
 	s.past.tellFrom()
+	if !s.deps.Before.IsZero() {
+		s.spawn(func() {
+			for _, j := range c.Next {
+				s.followSince(s.work, j.Job, s.deps.Before.Add(-nextLook))
+			}
+		})
+	}
 	for _, j := range c.Next {
+		if j.At.OnStart() && s.units == nil {
+			s.deps.Scheduler.Schedule(j.key, 0)
+		}
 		if due, missed := c.missed[j.Name]; missed {
 			j.alert.Missed(due, whyAway)
 		}

@@ -29,7 +29,8 @@ func (r *Run) finish(result Result, err error) error {
 	}
 	s.queue.leave(r)
 	now, status := s.deps.Clock.Now(), statusOf(err)
-	s.ended(r, status, now)
+	hasWarned := err == nil && result.Warned
+	s.ended(r, status, hasWarned, now)
 	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
 	defer cancel()
 	before := r.Snapshot()
@@ -44,7 +45,8 @@ func (r *Run) finish(result Result, err error) error {
 		}
 		more, people := &r.more, s.deps.Clock.People
 		more.FinishedAt, more.ExpiresAt = people(now), people(now.Add(r.job.Keep.For))
-		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, err == nil && result.Warned
+		more.Then = thenOf(r.job.Job, r.id, status)
+		more.Position, more.ExitCode, more.Warned = 0, result.ExitCode, hasWarned
 		more.Output, more.OutputBytes = r.output.tail(OutputTail)
 		r.behind = tail{shown: []wire.Waiting{}}
 	})
@@ -62,6 +64,9 @@ func (r *Run) finish(result Result, err error) error {
 	}
 	r.output.end()
 	close(r.done)
+	if r.lane != "" {
+		s.queue.showAgain(r.job) // whoever shows this one follows the job, which another run of it may be at the head of
+	}
 	return err
 }
 
@@ -81,7 +86,10 @@ func statusOf(err error) progress.Status {
 }
 
 // ended records how a run ends now, and how long it was at work.
-func (s *Service) ended(r *Run, status progress.Status, now time.Time) {
+func (s *Service) ended(r *Run, status progress.Status, hasWarned bool, now time.Time) {
+	if hasWarned {
+		status = wire.StatusWarned
+	}
 	attrs := []slog.Attr{
 		slog.String("job", r.job.Name), slog.String("run", r.id), slog.String("status", string(status)),
 	}

@@ -29,7 +29,8 @@ type Job struct {
 	key     string
 	action  Action
 	alert   *alert.JobMonitor // nil: it has none
-	secrets *secret.Redactor  // hides what nobody is shown, whatever the arguments of a run are
+	feeds   feeding
+	secrets *secret.Redactor // hides what nobody is shown, whatever the arguments of a run are
 }
 
 // An Action is the work of a job.
@@ -63,7 +64,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		Name:        j.Name,
 		Title:       j.Title,
 		Section:     j.Section,
-		Args:        argsOf(j.Args),
+		Args:        j.argsNow(),
 		Allowed:     allowed,
 		Confirm:     j.Confirm,
 		OnBusy:      string(j.OnBusy),
@@ -73,6 +74,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 		NextAt:      j.nextAt(),
 		Queue:       []wire.Waiting{},
 		Replica:     j.s.holderName(j.Job),
+		ParallelBy:  j.Parallel,
 	}
 	if j.At != nil {
 		object.At, object.Zone = cron.Words(j.At.Cron), zoneOf(j.At)
@@ -86,6 +88,7 @@ func (j *Job) Object(ctx context.Context, allowed bool) (wire.JobObject, error) 
 	if ok && json.Unmarshal(latest.Data, &snap) == nil {
 		object.LastRun = &snap.Run
 		object.Queue, object.Queued = append(object.Queue, snap.Queue...), snap.Queued
+		object.Beside, object.Besides = snap.Beside, snap.Besides
 		if !j.s.units.holds(j.Job) {
 			object.AvailableAt = nil
 			if at := snap.AvailableAt; at != nil && at.After(j.s.deps.Clock.Wall()) {
@@ -112,16 +115,19 @@ func zoneOf(at *config.At) string {
 	return at.Zone.String()
 }
 
-// argsOf returns the arguments of a job as the API shows them.
-func argsOf(args []config.Arg) wire.Args {
-	list := make(wire.Args, 0, len(args))
-	for _, a := range args {
+// argsNow returns the arguments as the API shows them.
+func (j *Job) argsNow() wire.Args {
+	list := make(wire.Args, 0, len(j.Args))
+	for _, a := range j.Args {
 		arg := wire.Arg{
 			Name: a.Name, Type: string(a.Type), Title: a.Title, Default: a.Default, Min: a.Min, Max: a.Max,
 			Values: a.Values, Secret: a.Secret, Required: a.Default == nil,
 		}
 		if a.Secret {
 			arg.Default = nil
+		}
+		if a.Feed != nil {
+			j.fill(&arg, &a)
 		}
 		list = append(list, arg)
 	}
@@ -132,6 +138,10 @@ func argsOf(args []config.Arg) wire.Args {
 // that pass while the machine sleeps are made up for by one start when it is awake again.
 func (j *Job) schedule() {
 	if j.At == nil || !j.s.units.holds(j.Job) {
+		return
+	}
+	if j.At.OnStart() {
+		j.scheduleStart()
 		return
 	}
 	if j.standsIn() {
@@ -166,7 +176,7 @@ func (j *Job) unschedule() {
 
 // nextAt returns when the schedule starts the job next, nil if it has none.
 func (j *Job) nextAt() *time.Time {
-	if j.At == nil {
+	if j.At == nil || j.At.OnStart() {
 		return nil
 	}
 	if !j.s.units.holds(j.Job) || j.standsIn() {
@@ -192,13 +202,12 @@ func (t timeTable) Next(after time.Time) time.Time {
 	return t.At.Next(after)
 }
 
-// refreshSources polls the sources that a run of the job has changed at once, as far as the limits of their upstreams
-// allow it.
-func (j *Job) refreshSources() {
-	for _, name := range j.Refresh {
-		if wait, err := j.s.deps.Refresh(j.s.work, name); err == nil && wait > 0 {
-			j.s.deps.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it",
-				"job", j.Name, "source", name, "wait", wait)
+// refresh polls the sources that a run of a job has changed at once, as far as the limits of their upstreams allow it.
+func (s *Service) refresh(job string, sources []string) {
+	for _, name := range sources {
+		if wait, err := s.deps.Refresh(s.work, name); err == nil && wait > 0 {
+			s.deps.Log.Info("a source is not refreshed after a run: the limit of its upstream forbids it",
+				"job", job, "source", name, "wait", wait)
 		}
 	}
 }

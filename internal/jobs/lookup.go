@@ -166,7 +166,7 @@ func (s *Service) Runs(ctx context.Context, filter archive.RunFilter) (list []ar
 // entryOf is a run that is not in the archive as one of a list, without data.
 func entryOf(run wire.Run) archive.Run {
 	return archive.Run{
-		ID: run.ID, Job: run.Job, Status: string(run.Status), Trigger: run.Trigger, Created: run.CreatedAt,
+		ID: run.ID, Job: run.Job, Status: run.Outcome(), Trigger: run.Trigger, Created: run.CreatedAt,
 	}
 }
 

@@ -49,7 +49,8 @@ func Lost(deps LostDeps) func(topic string, last progress.Snapshot) (end any, ke
 			return lostEnd(snap, *deps.Clock.People(deps.Clock.Now()), nil), 0
 		}
 		keep = keepLost
-		if j := deps.Definition(snap.Job); j != nil {
+		j := deps.Definition(snap.Job)
+		if j != nil {
 			keep = j.Keep.For
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), archiveWithin)
@@ -63,6 +64,9 @@ func Lost(deps LostDeps) func(topic string, last progress.Snapshot) (end any, ke
 			if part, err = deps.Archive.Output(ctx, snap.ID, max(0, part.Size-most), most); err == nil {
 				snap.Output, snap.OutputBytes = lastLines(part.Text, OutputTail), part.Size
 			}
+		}
+		if j != nil && snap.Status != progress.StatusCancelling {
+			snap.Then = thenOf(j, snap.ID, progress.StatusLost)
 		}
 		now := deps.Clock.Now()
 		return lostEnd(snap, *deps.Clock.People(now), deps.Clock.People(now.Add(keep))), keep
@@ -95,6 +99,6 @@ func ofTopic(snap wire.Job) any {
 	if snap.Queue == nil {
 		return snap.Run
 	}
-	snap.Queue, snap.Queued = []wire.Waiting{}, 0
+	snap.Queue, snap.Queued, snap.Beside, snap.Besides = []wire.Waiting{}, 0, nil, 0
 	return snap
 }

@@ -311,7 +311,7 @@ func (p *past) archiveWaiting(ctx context.Context) error {
 // archive adds a run that has ended, which is data as JSON, to the archive and gives its topic up.
 func (p *past) archive(ctx context.Context, run wire.Run, data []byte, keep int) error {
 	err := p.deps.Archive.Add(ctx, archive.Run{
-		ID: run.ID, Job: run.Job, Status: string(run.Status), Trigger: run.Trigger,
+		ID: run.ID, Job: run.Job, Status: run.Outcome(), Trigger: run.Trigger,
 		Created: run.CreatedAt, Finished: *run.FinishedAt, Expires: *run.ExpiresAt, Data: data,
 	}, keep)
 	if err != nil {

@@ -6,11 +6,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/sse/progress"
 )
+
+// maxLanes bounds the lanes of a job that have runs.
+const maxLanes = 100
 
 // retryFullQueue is how long a caller should wait before it asks a full queue again.
 const retryFullQueue = 5 * time.Second
@@ -24,13 +28,16 @@ const retryFullQueue = 5 * time.Second
 //   - queue adds a run, as long as fewer than the job's queue wait.
 //   - replace cancels the older runs, and adds one that waits until they have ended.
 //
+// Of a job with parallel_by, all of this is about the runs in the lane of the start.
+//
 // A group has no part in this: a job whose group is busy waits in the queue, and on_busy is about its own runs alone.
 func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started, error) {
 	if q.closed {
 		return started{}, &Refusal{Code: Stopping, Detail: errStopping.Error(), After: 5 * time.Second}
 	}
-	var own []*Run // of the job
-	queued := 0
+	lane, lanes := laneOf(j.Job, opts.Args), map[string]bool{}
+	var own []*Run // of the lane of the start
+	queued := 0    // of the job
 	for _, r := range q.runs {
 		if r.job.Name != j.Name {
 			continue
@@ -39,10 +46,16 @@ func (q *queue) decideLocked(j *Job, opts StartOptions, now time.Time) (started,
 			r.update(func(*progress.Progress) { r.more.Requests++ })
 			return started{id: r.id, run: r, coalesced: true}, nil
 		}
-		own = append(own, r)
+		if lanes[r.lane] = true; r.lane == lane || r.lane == "" || lane == "" {
+			own = append(own, r)
+		}
 		if !r.admitted {
 			queued++
 		}
+	}
+	if len(own) == 0 && len(lanes) >= maxLanes {
+		return started{}, &Refusal{Code: QueueFull, After: retryFullQueue,
+			Detail: fmt.Sprintf("%d runs with other values of %s are in progress, and no more at a time", len(lanes), strings.Join(j.Parallel, ", "))}
 	}
 	if refusal := refusalOf(j, own, queued, opts); refusal != nil {
 		return started{}, refusal
@@ -90,6 +103,19 @@ func refusalOf(j *Job, own []*Run, queued int, opts StartOptions) error {
 		refusal.Detail = "a run with other arguments is in progress: wait for its end or cancel it"
 	}
 	return refusal
+}
+
+// laneOf is the lane of a run of a job with parallel_by: the values of those arguments. It is empty for any other job.
+func laneOf(j *config.Job, args map[string]any) string {
+	if len(j.Parallel) == 0 {
+		return ""
+	}
+	values := make([]any, len(j.Parallel))
+	for i, name := range j.Parallel {
+		values[i] = args[name]
+	}
+	lane, _ := json.Marshal(values) // texts, numbers and truths encode
+	return string(lane)
 }
 
 // sameArgs reports whether two sets of bound arguments mean the same run.

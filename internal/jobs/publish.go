@@ -71,7 +71,18 @@ func (r *Run) wire(p progress.Progress) wire.Run {
 
 // wireJob is the run as the topic of its job has it. It is called with the lock of r.progress held.
 func (r *Run) wireJob(p progress.Progress) wire.Job {
-	return wire.Job{Run: r.wire(p), Queue: r.behind.shown, Queued: r.behind.total, AvailableAt: r.available}
+	return wire.Job{
+		Run: r.wire(p), Queue: r.behind.shown, Queued: r.behind.total, AvailableAt: r.available,
+		Beside: r.behind.beside, Besides: r.behind.besides,
+	}
+}
+
+// asBeside is the run as one that is at work beside the one that its job shows.
+func (r *Run) asBeside() (b wire.Beside) {
+	r.progress.View(func(p progress.Progress) {
+		b = wire.Beside{ID: r.id, StartedAt: *r.job.s.deps.Clock.People(p.StartedAt), Args: r.more.Args}
+	})
+	return b
 }
 
 // waiting is the run as one that waits in the queue.
@@ -147,7 +158,8 @@ func (r *Run) showQueue(behind tail, available *time.Time) {
 
 // equal reports whether two tails are shown alike.
 func (t tail) equal(u tail) bool {
-	return t.total == u.total && slices.EqualFunc(t.shown, u.shown, func(a, b wire.Waiting) bool {
+	sameBeside := t.besides == u.besides && slices.EqualFunc(t.beside, u.beside, func(a, b wire.Beside) bool { return a.ID == b.ID })
+	return sameBeside && t.total == u.total && slices.EqualFunc(t.shown, u.shown, func(a, b wire.Waiting) bool {
 		return a.ID == b.ID && a.Position == b.Position
 	})
 }

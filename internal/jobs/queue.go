@@ -21,7 +21,7 @@ const maxShown = 10
 
 // A queue decides which run begins when. It is one queue of all runs that are not over, in the order of their starts. A
 // run is admitted when no older one in the queue is of the same job or of the same group. So the runs of a job, and
-// those of a group, never overlap; no run is overtaken by one that it conflicts with; and jobs that have nothing to do
+// those of a group, never overlap, except for those of a job with parallel_by that have different lanes; no run is overtaken by one that it conflicts with; and jobs that have nothing to do
 // with each other do not wait for each other.
 //
 //	            start                 admission           end of the work
@@ -128,28 +128,29 @@ func (q *queue) advance() {
 // each job's queue publish who waits behind it.
 func (q *queue) advanceLocked() {
 	now := q.clock.Now()
-	ofJob, ofGroup := map[string]int{}, map[string]int{} // how many runs came before
-	behind := map[string]*tail{}                         // by job
+	before := newPassed()
+	behind := map[string]*tail{} // by job
 	var heads []*Run
 	for _, r := range q.runs {
-		name, group := r.job.Name, r.job.Group
-		isHead, ahead := ofJob[name] == 0, ofJob[name]
+		name := r.job.Name
+		isHead, ahead := before.ofJob[name] == 0, before.conflicts(r)
 		if isHead {
 			heads = append(heads, r)
 			behind[name] = &tail{shown: []wire.Waiting{}}
 			q.headLocked(r)
 		}
-		if group != "" {
-			ahead = max(ahead, ofGroup[group])
-			ofGroup[group]++
-		}
-		ofJob[name]++
+		before.add(r)
 		switch {
+		case r.admitted && isHead:
 		case r.admitted:
+			behind[name].addBeside(r)
 		case ahead == 0:
 			r.admitted = true
 			r.setRunning(now)
 			close(r.admission)
+			if !isHead {
+				behind[name].addBeside(r)
+			}
 		default:
 			r.setPosition(ahead)
 			if !isHead {
@@ -162,10 +163,64 @@ func (q *queue) advanceLocked() {
 	}
 }
 
-// A tail is what waits behind the head of a job's queue.
+// A passed counts the runs that come before others in the queue.
+type passed struct {
+	ofJob, ofGroup map[string]int
+	ofLane         map[[2]string]int // by job and lane
+	inGroup        map[[2]string]int // by job and group
+}
+
+func newPassed() *passed {
+	return &passed{map[string]int{}, map[string]int{}, map[[2]string]int{}, map[[2]string]int{}}
+}
+
+func (p *passed) add(r *Run) {
+	name, group := r.job.Name, r.job.Group
+	p.ofJob[name]++
+	p.ofLane[[2]string{name, r.lane}]++
+	if group != "" {
+		p.ofGroup[group]++
+		p.inGroup[[2]string{name, group}]++
+	}
+}
+
+// conflicts returns how many of the runs before r have to end before it begins: those of its job, or of its lane, and those
+// of other jobs of its group.
+func (p *passed) conflicts(r *Run) int {
+	name, group := r.job.Name, r.job.Group
+	ahead := p.ofJob[name]
+	if r.lane != "" { // a run without a lane was begun before a reload
+		ahead = p.ofLane[[2]string{name, r.lane}] + p.ofLane[[2]string{name, ""}]
+	}
+	if group != "" {
+		ahead += p.ofGroup[group] - p.inGroup[[2]string{name, group}]
+	}
+	return ahead
+}
+
+// showAgain publishes the head of a job's queue again, if there is one.
+func (q *queue) showAgain(j *Job) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if i := slices.IndexFunc(q.runs, func(r *Run) bool { return r.job.Name == j.Name }); i >= 0 {
+		q.runs[i].progress.Refresh(j.key, func() {})
+	}
+}
+
+// A tail is what is behind the head of a job's queue: runs that wait, and those at work beside it.
 type tail struct {
 	shown []wire.Waiting // the first maxShown
 	total int
+
+	beside  []wire.Beside // the first maxShown
+	besides int
+}
+
+// addBeside adds the next run at work.
+func (t *tail) addBeside(r *Run) {
+	if t.besides++; t.besides <= maxShown {
+		t.beside = append(t.beside, r.asBeside())
+	}
 }
 
 // add adds the next run that waits.
@@ -281,14 +336,16 @@ func (q *queue) findLocked(id string) *Run {
 	return nil
 }
 
-// atWork returns the run of a job that is admitted and not over, nil if there is none.
-func (q *queue) atWork(job string) *Run {
+// atWork returns the runs of a job that are admitted and not over, the oldest first.
+func (q *queue) atWork(job string) (all []*Run) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if i := slices.IndexFunc(q.runs, func(r *Run) bool { return r.admitted && r.job.Name == job }); i >= 0 {
-		return q.runs[i]
+	for _, r := range q.runs {
+		if r.admitted && r.job.Name == job {
+			all = append(all, r)
+		}
 	}
-	return nil
+	return all
 }
 
 // count returns how many runs of a job are at work, and how many wait.

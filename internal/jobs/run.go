@@ -23,6 +23,8 @@ var (
 	errReplaced = errors.New("replaced by a newer start")
 	// errStopping is why runs end when the gateway does.
 	errStopping = errors.New("tidewire is stopping")
+	// errOver is why a run that has ended is not shown by its job any more.
+	errOver = errors.New("the run is over")
 	// errLost is why a run ends whose claim was lost: another process may have begun one.
 	errLost = errors.New("the store took the run away: its process was out of reach for too long")
 )
@@ -42,6 +44,7 @@ type Run struct {
 	counted time.Time        // the start that the unit counts for the limit; zero: none
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
+	lane    string           // of a job with parallel_by: runs of others are at work beside it; else empty
 	secrets *secret.Redactor // those of the job and of the arguments
 	output  *output
 	created time.Time
@@ -79,6 +82,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 		unit:    opts.unit,
 		opts:    opts,
 		args:    opts.Args,
+		lane:    laneOf(j.Job, opts.Args),
 		secrets: j.secrets.With(secretArgs(j.Job, opts.Args)...),
 		output: &output{
 			archive: j.s.deps.Archive, clock: j.s.deps.Clock, keep: j.Keep.Output,
@@ -103,6 +107,7 @@ func newRun(j *Job, id string, opts StartOptions, now time.Time) *Run {
 			Requests:  1,
 			Args:      shownArgs(j.Job, opts.Args),
 			Like:      opts.Like,
+			After:     opts.After,
 			CreatedAt: *j.s.deps.Clock.People(now),
 			Events:    j.s.deps.RunPath(id) + "/events",
 			Replica:   j.s.ownName(),
@@ -176,10 +181,13 @@ func (r *Run) live(ctx context.Context) {
 	}
 	if err = r.finish(result, err); err != nil {
 		log.Warn("run ended", "status", r.Snapshot().Status, "err", r.secrets.Text(err.Error()))
-		return
+	} else {
+		log.Info("run ended", "status", progress.StatusSucceeded)
 	}
-	log.Info("run ended", "status", progress.StatusSucceeded)
-	r.job.refreshSources()
+	end := r.Snapshot()
+	if next := nextOf(r.job.Job, end.Status); next != nil && len(next.Run)+len(next.Refresh) > 0 && !errors.Is(err, errLost) {
+		s.spawn(func() { s.follow(r.job.Job, end, r.args) }) // of a lost run, whoever finds its end does so
+	}
 }
 
 // await waits until the run is admitted, and does the work.
@@ -197,26 +205,24 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 		return nil
 	})
 	defer announce()
+	isHead := false
 	select {
 	case <-r.head: // the caller is to find the run in the topic of the job, too
+		isHead = true
 	default:
 		if err := announce(); err != nil {
 			return Result{}, err
 		}
 	}
-	select {
-	case <-r.head:
-	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
+	if r.lane != "" && !isHead {
+		defer r.showMeanwhile(ctx, announce)()
+	} else {
+		stop, err := r.showAtHead(ctx, announce)
+		if err != nil {
+			return Result{}, err
+		}
+		defer stop()
 	}
-	if r.previous != nil {
-		<-r.previous // the topic of the job is free then
-	}
-	stop, err := r.showJob(ctx, announce)
-	if err != nil {
-		return Result{}, err
-	}
-	defer stop()
 	if err := announce(); err != nil {
 		return Result{}, err
 	}
@@ -227,6 +233,42 @@ func (r *Run) await(ctx context.Context, log *slog.Logger) (Result, error) {
 	}
 	r.job.s.alertBegun(r.job.Name)
 	return r.work(ctx, log)
+}
+
+// showAtHead publishes the run in the topic of its job as [Run.showJob] does, when it is at the head of the queue of that.
+func (r *Run) showAtHead(ctx context.Context, announce func() error) (stop func() bool, err error) {
+	select {
+	case <-r.head:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if r.previous != nil {
+		<-r.previous // the topic of the job is free then
+	}
+	return r.showJob(ctx, announce)
+}
+
+// showMeanwhile does showAtHead while the run waits and works, which others of its job do before and beside it, until end is
+// called.
+func (r *Run) showMeanwhile(ctx context.Context, announce func() error) (end func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := func() bool { return false }
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		shown, err := r.showAtHead(ctx, announce)
+		switch {
+		case err == nil:
+			stop = shown
+		case ctx.Err() == nil:
+			r.cancel(err)
+		}
+	}()
+	return func() {
+		cancel(errOver)
+		<-ended
+		stop()
+	}
 }
 
 // otherAgain is how often is looked whether the run of another process has ended.

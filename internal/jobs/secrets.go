@@ -10,6 +10,7 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/template"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/value"
 )
@@ -18,16 +19,19 @@ import (
 // people, except for the values of references in it.
 func secretsOf(j *config.Job) *secret.Redactor {
 	all := slices.Clone(j.Given)
-	all = append(all, secret.OfProgram(j.Exec, j.Env)...)
+	all = append(all, secret.OfProgram(j.Exec, unconditional(j.Env))...)
 	if h := j.HTTP; h != nil {
 		all = append(all, h.Upstream.Secrets().Said...)
 		header, query := h.Header.Clone(), url.Values{}
 		for name, values := range header {
+			for i, value := range values {
+				_, values[i], _ = template.Condition(value)
+			}
 			header[name] = slices.DeleteFunc(values, secret.HasPlaceholder)
 		}
 		for _, p := range h.Query {
-			if !secret.HasPlaceholder(p.Value) {
-				query.Add(p.Name, p.Value)
+			if _, value, _ := template.Condition(p.Value); !secret.HasPlaceholder(value) {
+				query.Add(p.Name, value)
 			}
 		}
 		all = append(all, secret.OfHeader(header)...)
@@ -35,6 +39,17 @@ func secretsOf(j *config.Job) *secret.Redactor {
 		all = append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)
 	}
 	return secret.New(all...)
+}
+
+// unconditional returns variables of a program without the conditions of their values.
+func unconditional(env []string) []string {
+	env = slices.Clone(env)
+	for i, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		_, value, _ = template.Condition(value)
+		env[i] = name + "=" + value
+	}
+	return env
 }
 
 // hasSecrets reports whether a job has arguments that are secret.

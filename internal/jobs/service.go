@@ -61,6 +61,10 @@ type Deps struct {
 	// Refresh has a source polled at once, and returns 0, or for how long the limit of its upstream forbids that. It
 	// fails when polling has ended, and with ctx. A source that is not configured is not an error.
 	Refresh func(ctx context.Context, source string) (wait time.Duration, err error)
+	// Start is [Service.Start], also of a job whose runs another process starts.
+	Start func(ctx context.Context, j *Job, opts StartOptions) error
+	// Source returns the newest snapshot of a source, a [wire.Source], and false if it is not configured.
+	Source func(name string) (sse.Event, bool)
 	// RunPath returns the path at which the run with that id is served.
 	RunPath func(id string) string
 	// Observer is told what happens. Nil means nobody is.
@@ -101,7 +105,8 @@ type Service struct {
 
 	// alerting is held from looking up a job until its alert was told something: it is the one that holds then.
 	alerting sync.Mutex
-	started  bool // a configuration is at work; guarded by alerting
+	started  bool            // a configuration is at work; guarded by alerting
+	atStart  map[string]bool // the jobs that start with the gateway, as they were when it began; guarded by alerting
 
 	running sync.WaitGroup     // the goroutines of the runs; Go under queue.mu
 	work    context.Context    // ends with Stop: nothing new should begin
@@ -114,7 +119,7 @@ func Open(ctx context.Context, deps Deps) (*Service, error) {
 	s := &Service{deps: deps, opened: deps.Clock.Wall()}
 	s.configured.Store(new([]*Job))
 	var err error
-	if s.past, err = openPast(ctx, deps, s.Job, s.alertFound); err != nil {
+	if s.past, err = openPast(ctx, deps, s.Job, s.found); err != nil {
 		return nil, err
 	}
 	s.queue = newQueue(deps.Clock, s.begin, s.isStored, deps.Replicas != nil)

@@ -76,9 +76,9 @@ func (r records) Keep(key string, record []byte, _ bool) { r[key] = string(recor
 // Kept implements [alert.Store].
 func (r records) Kept(context.Context) error { return nil }
 
-// openAlerting is openIn with records of alerts.
+// openAlerting is openIn with records of alerts, and other things to use.
 func openAlerting(
-	t *testing.T, in snapshot.Store, runs archive.Runs, alerts records, yaml string, work func(ctx context.Context) error,
+	t *testing.T, in snapshot.Store, runs archive.Runs, alerts records, yaml string, work func(ctx context.Context) error, with ...func(*jobs.Deps),
 ) *bench {
 	t.Helper()
 	cfg, problems := config.Load("test.yaml", []byte("version: 1\n"+yaml))
@@ -104,7 +104,7 @@ func openAlerting(
 	if err := told.Restore(ctx, alerts); err != nil {
 		t.Fatal(err)
 	}
-	b.Service, err = jobs.Open(ctx, jobs.Deps{
+	deps := jobs.Deps{
 		Scheduler: scheduler,
 		Store:     store,
 		Tracker:   tracker,
@@ -117,9 +117,18 @@ func openAlerting(
 		Alerts:    told,
 		Audit:     func(action string, _ ...slog.Attr) { b.note(&b.audited, action) },
 		Refresh:   func(context.Context, string) (time.Duration, error) { return 0, nil },
-		RunPath:   func(id string) string { return "/runs/" + id },
-		Observer:  &jobs.Observer{Ended: func(job, status string, _ time.Duration) { b.note(&b.ended, job+" "+status) }},
-	})
+		Start: func(ctx context.Context, j *jobs.Job, opts jobs.StartOptions) error {
+			_, _, err := b.Start(ctx, j, opts)
+			return err
+		},
+		Source:   func(string) (sse.Event, bool) { return sse.Event{}, false },
+		RunPath:  func(id string) string { return "/runs/" + id },
+		Observer: &jobs.Observer{Ended: func(job, status string, _ time.Duration) { b.note(&b.ended, job+" "+status) }},
+	}
+	for _, f := range with {
+		f(&deps)
+	}
+	b.Service, err = jobs.Open(ctx, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +139,9 @@ func openAlerting(
 	}
 	change.Apply()
 	change.Finish(ctx)
-	b.Do(work)
+	if work != nil { // else the jobs do what they are configured to
+		b.Do(work)
+	}
 	return b
 }
 

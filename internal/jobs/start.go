@@ -12,13 +12,14 @@ import (
 
 // StartOptions describe a start of a job.
 type StartOptions struct {
-	Trigger string          // wire.TriggerAPI or wire.TriggerSchedule
+	Trigger string          // wire.TriggerAPI, wire.TriggerSchedule or wire.TriggerJob
 	Args    map[string]any  // as [config.Job.Bind] has made them
 	Like    string          // the run whose arguments are among them; empty: none
 	Caller  access.Identity // who asks
 	By      string          // the same as people know them; empty: the timetable
 	Key     string          // the Idempotency-Key; empty: none
 	ID      string          // for a new run; empty: a random one
+	After   *wire.RunRef    // the run that has led to it; nil: none
 	unit    *unit           // of the job; set by the queue
 
 	// Audit records the start as soon as there is a run that it makes or joins, and before a new one begins to work.

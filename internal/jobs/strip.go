@@ -7,7 +7,6 @@ import (
 
 	"github.com/tidewire/tidewire/internal/archive"
 	"github.com/tidewire/tidewire/internal/wire"
-	"github.com/tidewire/tidewire/sse/progress"
 )
 
 // stripLength is how many runs of a job its strip has.
@@ -57,7 +56,7 @@ func (p *past) readStrip(ctx context.Context, job string) (*strip, error) {
 			began = *run.StartedAt
 		}
 		s.outcomes = append(s.outcomes, wire.Outcome{
-			ID: r.ID, Status: progress.Status(r.Status), Warned: run.Warned, StartedAt: began.UTC(), Took: max(0, r.Finished.Sub(began).Seconds()),
+			ID: r.ID, Status: run.Status, Warned: run.Warned, StartedAt: began.UTC(), Took: max(0, r.Finished.Sub(began).Seconds()),
 		})
 		s.expire = append(s.expire, r.Expires)
 	}

@@ -38,7 +38,12 @@ func dueAt(at *config.At, since, now time.Time) (due time.Time) {
 
 // runOf is the id of the run of a job that an instant of its timetable starts, whichever process does that.
 func runOf(job string, due time.Time) string {
-	sum := sha256.Sum256([]byte(job + "\x00" + strconv.FormatInt(due.UnixMilli(), 10)))
+	return idOf(job, strconv.FormatInt(due.UnixMilli(), 10))
+}
+
+// idOf is the id of the run of a job that has a cause, whichever process starts it.
+func idOf(job, cause string) string {
+	sum := sha256.Sum256([]byte(job + "\x00" + cause))
 	return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])[:26]
 }
 

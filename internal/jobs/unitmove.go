@@ -25,6 +25,7 @@ func (u *units) settle(ctx context.Context) (err error) {
 	for _, j := range u.s.List() {
 		wanted[UnitOf(j.Job)] = u.replicas.Mine(UnitOf(j.Job))
 		u.watchFrom(j.Job, false) // it may be new
+		u.keepLiving(j)
 	}
 	u.mu.Lock()
 	held := make([]*unit, 0, len(u.held))
@@ -137,8 +138,13 @@ func (u *units) timetables(ctx context.Context, own *unit, makeUp bool) {
 	})
 	for _, j := range u.s.List() {
 		if UnitOf(j.Job) == own.name {
+			if u.startsNow(j, own) {
+				u.keepLiving(j)
+				u.s.deps.Scheduler.Schedule(j.key, 0)
+			}
 			if makeUp {
 				j.makeUp(ctx)
+				u.s.followSince(ctx, j.Job, u.s.deps.Clock.Wall().Add(-nextLook))
 				u.s.deps.Observer.adopted(j.Name)
 			}
 			u.watchFrom(j.Job, false)

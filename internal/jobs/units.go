@@ -36,6 +36,8 @@ type Replicas interface {
 	ID() string
 	// NameOf is what people call the process of an ID, empty if there is none.
 	NameOf(id string) string
+	// Living returns the IDs of all processes.
+	Living() []string
 	// Format is the version in which units are written.
 	Format() int
 	// Reads returns why a version cannot be read, or nil.

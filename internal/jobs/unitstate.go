@@ -22,6 +22,7 @@ type unitState struct {
 	Holder string                 `json:"holder"`           // the ID of the replica
 	Starts map[string][]time.Time `json:"starts,omitempty"` // by job: those that count for its limit
 	Due    map[string]time.Time   `json:"due,omitempty"`    // by job: what was due until then need not be made up for
+	Living map[string][]string    `json:"living,omitempty"` // by job that starts with the replicas: those that live
 	Keys   []unitKey              `json:"keys,omitempty"`   // the oldest first
 	At     time.Time              `json:"at,omitzero"`      // when it was changed last
 }

@@ -98,7 +98,7 @@ func New(version string) *Metrics {
 		}, []string{"upstream"}),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tidewire_job_runs_total",
-			Help: "Runs of a job that have ended, by status: succeeded, failed, cancelled, timed_out or lost.",
+			Help: "Runs of a job that have ended, by status: succeeded, warned, failed, cancelled, timed_out or lost.",
 		}, []string{labelJob, "status"}),
 		runDuration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "tidewire_job_run_duration_seconds",

@@ -50,7 +50,7 @@ type Item struct {
 	Title    string          `json:"title"`    // for people
 	State    string          `json:"state"`    // Firing or Resolved
 	Severity string          `json:"severity"` // "info", "warning" or "critical"
-	Reason   string          `json:"reason"`   // of a job: "failed", "timed_out", "lost", "missed" or "slow"
+	Reason   string          `json:"reason"`   // of a job: "failed", "timed_out", "lost", "missed", "warned" or "slow"
 	Run      string          `json:"run"`      // of a job: the id of the run; empty: none
 	Value    json.RawMessage `json:"value"`    // null if there is none, or one of more than MaxValue
 	Headline json.RawMessage `json:"headline"` // the part of Value that people are shown first; null: none

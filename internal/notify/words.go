@@ -111,6 +111,8 @@ func (i *Item) verb(state string) string {
 		return "did not start"
 	case "slow":
 		return "is slow"
+	case "warned":
+		return "has warned"
 	}
 	return i.Reason
 }

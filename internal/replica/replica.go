@@ -254,6 +254,15 @@ func (r *Replica) Members() []Member {
 	return all
 }
 
+// Living returns the IDs of all replicas, as [Replica.Members] does.
+func (r *Replica) Living() []string {
+	var ids []string
+	for _, m := range r.Members() {
+		ids = append(ids, m.ID)
+	}
+	return ids
+}
+
 // checkMember returns why an entry is none of a replica.
 func checkMember(id string, data []byte) error {
 	var m Member

@@ -24,6 +24,7 @@ const (
 	ReasonLost     = "lost"
 	ReasonMissed   = "missed" // a run of its schedule did not begin
 	ReasonSlow     = "slow"   // a run takes longer than it should
+	ReasonWarned   = "warned" // a run succeeded with a warning
 )
 
 // An Alert is an alert that is not clear.
@@ -31,7 +32,7 @@ type Alert struct {
 	State        string        `json:"state"`            // AlertPending, AlertFiring or AlertUnknown
 	Since        *time.Time    `json:"since"`            // when the condition began to hold, or to be unknown
 	Severity     string        `json:"severity"`         // SeverityInfo, SeverityWarning or SeverityCritical
-	Reason       string        `json:"reason,omitempty"` // of a job's: ReasonFailed ... ReasonSlow
+	Reason       string        `json:"reason,omitempty"` // of a job's: ReasonFailed ... ReasonWarned
 	Run          string        `json:"run,omitempty"`    // of a job's: the run that is the reason, if one is
 	If           string        `json:"if,omitempty"`     // of a source's: its condition, as configured; empty: it is about failed polls
 	For          Span          `json:"for,omitempty"`    // of a source's: how long the condition must hold; 0: it fires at once

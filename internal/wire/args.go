@@ -18,6 +18,8 @@ type Arg struct {
 	Min      *float64 `json:"min,omitempty"`     // of int and number
 	Max      *float64 `json:"max,omitempty"`
 	Values   []string `json:"values,omitempty"` // of enum
+	From     string   `json:"from,omitempty"`   // the source that gives Values; empty: the configuration does
+	Why      string   `json:"why,omitempty"`    // why that gives none, or may not give all
 	Secret   bool     `json:"secret,omitempty"` // the value is shown and logged nowhere
 	Required bool     `json:"required"`
 }

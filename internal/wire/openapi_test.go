@@ -67,7 +67,7 @@ func compare(t *testing.T, all map[string]schema, name string, typ reflect.Type,
 	t.Helper()
 	described := maps.Clone(all[name].Properties)
 	if typ == reflect.TypeOf(wire.Run{}) {
-		for _, member := range []string{"queue", "queued", "available_at"} {
+		for _, member := range []string{"queue", "queued", "available_at", "beside", "besides"} {
 			delete(described, member)
 		}
 	}
@@ -205,11 +205,11 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		{"Alert", "state", []string{wire.AlertPending, wire.AlertFiring, wire.AlertUnknown}},
 		{"Alert", "severity", []string{wire.SeverityInfo, wire.SeverityWarning, wire.SeverityCritical}},
 		{"Alert", "reason", []string{
-			wire.ReasonFailed, wire.ReasonTimedOut, wire.ReasonLost, wire.ReasonMissed, wire.ReasonSlow,
+			wire.ReasonFailed, wire.ReasonTimedOut, wire.ReasonLost, wire.ReasonMissed, wire.ReasonWarned, wire.ReasonSlow,
 		}},
 		{"Told", "state", []string{wire.ToldWaiting, wire.ToldDone, wire.ToldGivenUp}},
 		{"Run", "status", statuses},
-		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule}},
+		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule, wire.TriggerJob}},
 		{"Health", "status", []string{wire.HealthOK, wire.HealthDegraded, wire.HealthUnavailable}},
 	} {
 		if got := all[tt.of].Properties[tt.member].Enum; !slices.Equal(got, tt.words) {

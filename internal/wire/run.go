@@ -12,6 +12,7 @@ import (
 const (
 	TriggerAPI      = "api"
 	TriggerSchedule = "schedule"
+	TriggerJob      = "job" // the end of a run of another job
 )
 
 // A Run is the snapshot of a run of a job. Its key is that of the job.
@@ -20,7 +21,7 @@ type Run struct {
 	ID          string          `json:"id"`
 	Job         string          `json:"job"`
 	Status      progress.Status `json:"status"`
-	Trigger     string          `json:"trigger"`            // TriggerAPI or TriggerSchedule
+	Trigger     string          `json:"trigger"`            // TriggerAPI, TriggerSchedule or TriggerJob
 	By          string          `json:"by,omitempty"`       // who asked for it, as people know them; empty: its timetable
 	Coalesced   bool            `json:"coalesced"`          // of the answer to a start: it joined a run that was there
 	Requests    int             `json:"requests"`           // how many starts share the run
@@ -31,8 +32,10 @@ type Run struct {
 	Message     string          `json:"message"`
 	ETA         *float64        `json:"eta,omitempty"` // seconds from UpdatedAt to the end; nil while unknown
 	UpdatedAt   time.Time       `json:"updated_at"`
-	Args        map[string]any  `json:"args"`           // what is secret is ***
-	Like        string          `json:"like,omitempty"` // the run whose arguments it was started with; empty: none
+	Args        map[string]any  `json:"args"`            // what is secret is ***
+	Like        string          `json:"like,omitempty"`  // the run whose arguments it was started with; empty: none
+	After       *RunRef         `json:"after,omitempty"` // the run whose end has started it; nil: none
+	Then        []RunRef        `json:"then,omitempty"`  // once it has ended: the runs that start because of that
 	CreatedAt   time.Time       `json:"created_at"`
 	StartedAt   *time.Time      `json:"started_at"`        // null while queued
 	FinishedAt  *time.Time      `json:"finished_at"`       // null until it has ended
@@ -45,6 +48,23 @@ type Run struct {
 	Output      string          `json:"output"`            // the end of what it printed, once it is over
 	OutputBytes int64           `json:"output_bytes"`      // how much that was in all, once it is over
 	Replica     string          `json:"replica,omitempty"` // the name of the one that runs it, or did; empty: no others share the store
+}
+
+// A RunRef names a run.
+type RunRef struct {
+	Job string `json:"job"`
+	ID  string `json:"id"`
+}
+
+// StatusWarned is how a run that has succeeded with a warning is counted, listed and told. Its Status is that of any success.
+const StatusWarned = "warned"
+
+// Outcome is Status, or StatusWarned.
+func (r *Run) Outcome() string {
+	if r.Warned {
+		return StatusWarned
+	}
+	return string(r.Status)
 }
 
 // Said is the last line that the run has printed, or else what it reported last; empty: nothing is known.
@@ -70,6 +90,16 @@ type Job struct {
 	Queue       []Waiting  `json:"queue"`        // the first runs that wait, in order
 	Queued      int        `json:"queued"`       // how many wait
 	AvailableAt *time.Time `json:"available_at"` // when the job's limit lets it start again; null if it does now
+
+	Beside  []Beside `json:"beside,omitempty"`  // of a job with parallel_by: the first runs at work beside this one
+	Besides int      `json:"besides,omitempty"` // how many there are
+}
+
+// A Beside is a run at work that is not the one that its job shows.
+type Beside struct {
+	ID        string         `json:"id"`
+	StartedAt time.Time      `json:"started_at"`
+	Args      map[string]any `json:"args"` // what is secret is ***
 }
 
 // A Waiting is a run that waits in the queue of its job.
@@ -90,21 +120,24 @@ type JobObject struct {
 	Title       string     `json:"title"`
 	Section     string     `json:"section,omitempty"` // where it stands, such as Plant/Line 1; empty: in no section
 	Args        Args       `json:"args"`
-	Allowed     bool       `json:"allowed"`           // the user may start and cancel it
-	Confirm     string     `json:"confirm"`           // what people are asked before a start; empty: nothing
-	OnBusy      string     `json:"on_busy"`           // what a start does while the job is busy: join, queue, reject or replace
-	Group       string     `json:"group"`             // of jobs that do not run at the same time; empty: none
-	AvailableAt *time.Time `json:"available_at"`      // when its limit lets it start again; null if it does now
-	At          string     `json:"at"`                // its timetable in words, such as "every day at 03:00"; empty: none
-	Zone        string     `json:"zone,omitempty"`    // the time zone of that, if the configuration names one
-	Timeout     float64    `json:"timeout"`           // seconds that a run may take
-	NextAt      *time.Time `json:"next_at"`           // when it starts by itself; null if it does not
-	LastRun     *Run       `json:"last_run"`          // in progress, or else the newest; null: there was none
-	Alert       *Alert     `json:"alert"`             // null: there is none, or it is clear; package jobs leaves it to who answers
-	Strip       []Outcome  `json:"strip"`             // the newest 20 runs that have ended, the oldest of them first
-	Queue       []Waiting  `json:"queue"`             // the first that wait, in order
-	Queued      int        `json:"queued"`            // how many wait
-	Replica     string     `json:"replica,omitempty"` // the name of the one that starts its runs; empty: none does now, or no others share the store
+	Allowed     bool       `json:"allowed"`               // the user may start and cancel it
+	Confirm     string     `json:"confirm"`               // what people are asked before a start; empty: nothing
+	OnBusy      string     `json:"on_busy"`               // what a start does while the job is busy: join, queue, reject or replace
+	Group       string     `json:"group"`                 // of jobs that do not run at the same time; empty: none
+	AvailableAt *time.Time `json:"available_at"`          // when its limit lets it start again; null if it does now
+	At          string     `json:"at"`                    // its timetable in words, such as "every day at 03:00"; empty: none
+	Zone        string     `json:"zone,omitempty"`        // the time zone of that, if the configuration names one
+	Timeout     float64    `json:"timeout"`               // seconds that a run may take
+	NextAt      *time.Time `json:"next_at"`               // when it starts by itself; null if it does not
+	LastRun     *Run       `json:"last_run"`              // in progress, or else the newest; null: there was none
+	Alert       *Alert     `json:"alert"`                 // null: there is none, or it is clear; package jobs leaves it to who answers
+	Strip       []Outcome  `json:"strip"`                 // the newest 20 runs that have ended, the oldest of them first
+	Queue       []Waiting  `json:"queue"`                 // the first that wait, in order
+	Queued      int        `json:"queued"`                // how many wait
+	ParallelBy  []string   `json:"parallel_by,omitempty"` // the arguments by whose values runs are side by side; none: they never are
+	Beside      []Beside   `json:"beside,omitempty"`      // the first runs at work beside LastRun
+	Besides     int        `json:"besides,omitempty"`     // how many there are
+	Replica     string     `json:"replica,omitempty"`     // the name of the one that starts its runs; empty: none does now, or no others share the store
 }
 
 // An Outcome is how a run has ended, for a list of many.

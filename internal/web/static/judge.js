@@ -73,7 +73,7 @@ export function cause(source, now) {
 
 const reasons = {
   missed: "A run of its timetable did not begin", slow: "Takes longer than it should",
-  failed: "A run has failed", timed_out: "A run has timed out", lost: "A run was lost",
+  failed: "A run has failed", timed_out: "A run has timed out", lost: "A run was lost", warned: "A run has warned",
 };
 
 /** Why a job is in the state that it shows. */

@@ -112,6 +112,9 @@ export class Plant {
     if (!job) return;
     this.jobs.set(job.name, began(job, snapshot));
     if (Date.parse(job.next_at) <= clock.now()) this.#schedule(job.name);
+    if (job.beside?.some(({ id }) => id !== snapshot.id && !snapshot.beside?.some((other) => other.id === id))) {
+      setTimeout(() => this.#schedule(job.name), 500); // one has ended that the stream does not have
+    }
     this.#on.job(job.name, job.last_run);
   }
 
@@ -176,9 +179,9 @@ export class Plant {
 }
 
 /** A job with a snapshot of the stream: a run, the queue behind it, and when its limit lets it start again. */
-function began(job, { queue, queued, available_at, ...run }) {
+function began(job, { queue, queued, available_at, beside, besides, ...run }) {
   const before = job.last_run, strip = job.strip ?? [];
-  const is = { ...job, queue, queued, available_at, last_run: run };
+  const is = { ...job, queue, queued, available_at, beside, besides, last_run: run };
   if (ended(run) && !strip.some(({ id }) => id === run.id)) {
     const begun = run.started_at ?? run.created_at;
     const outcome = { id: run.id, status: run.status, warned: run.warned, started_at: begun, took: (Date.parse(run.finished_at) - Date.parse(begun)) / 1000 };

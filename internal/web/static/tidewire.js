@@ -725,7 +725,7 @@ class TidewireProgress extends HTMLElement {
 
   #show(snapshot) {
     if (snapshot === null) return; // no run yet
-    const { status, percent, stage, message, error } = snapshot;
+    const { status, percent, stage, message, error, warned } = snapshot;
     const ended = !going.has(status);
     this.#snapshot = snapshot;
     this.dataset.status = status ?? "";
@@ -733,7 +733,7 @@ class TidewireProgress extends HTMLElement {
     else if (ended) this.#bar.value = status === "succeeded" ? 100 : 0;
     else this.#bar.removeAttribute("value"); // indeterminate
     this.#message.textContent = [stage, message].filter(Boolean).join(": ");
-    const word = words[status] ?? String(status ?? "");
+    const word = warned ? "Done, with a warning" : (words[status] ?? String(status ?? ""));
     const why = error && error !== status ? `${word}: ${error}` : word; // "cancelled" is shown only once
     if (this.#status.textContent !== why) this.#status.textContent = why;
     this.#offer();

@@ -275,6 +275,7 @@ export function jobRow(job, now) {
     if (run.message && job.alert?.reason !== "slow") [view.line, view.bad] = [shown(run.message, 200), false]; // the alert is about an earlier run
     Object.assign(view, cancel(job, run));
     if (run.started_at) view.elapsed = elapsed(Date.parse(run.started_at), now);
+    if (job.besides > 0) view.elapsed += `, and ${plural(job.besides, "other", "others")}`;
     if (typeof run.eta === "number") view.elapsed += `, about ${lasted(run.eta * 1000)} left`;
   } else if (run.status === "queued") {
     Object.assign(view, cancel(job, run));

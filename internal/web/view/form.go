@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ type ArgField struct {
 	Value    string
 	Checked  bool
 	Options  []string // of a choice
+	Choose   bool     // the first option is none: one has to be chosen
 	Hint     string
 	Problem  string // why the value that was sent is not accepted; empty: it is
 	Required bool
@@ -41,6 +43,9 @@ func ArgFields(args wire.Args, given map[string]any, problems map[string]string)
 			f.Kind = "password"
 		case arg.Type == "enum":
 			f.Kind, f.Options, f.Value = "choice", arg.Values, fieldText(value)
+			if arg.From != "" {
+				f.ofSource(arg)
+			}
 		default:
 			f.Value = fieldText(value)
 		}
@@ -55,6 +60,19 @@ func ArgFields(args wire.Args, given map[string]any, problems map[string]string)
 		fields = append(fields, f)
 	}
 	return fields
+}
+
+// ofSource lays out the choices that a source gives: what was given may be none of them any more.
+func (f *ArgField) ofSource(arg wire.Arg) {
+	if !slices.Contains(f.Options, f.Value) {
+		f.Value, f.Choose = "", arg.Required
+		f.Options = append([]string{""}, f.Options...)
+	} else if !arg.Required {
+		f.Options = append([]string{""}, f.Options...)
+	}
+	if arg.Why != "" {
+		f.Hint = Sentence(arg.Why)
+	}
 }
 
 // fieldText is a value as somebody would type it.

@@ -56,6 +56,9 @@ func (l Look) JobRow(j wire.JobObject) JobRow {
 		if run.StartedAt != nil {
 			r.Elapsed = l.Since(*run.StartedAt)
 		}
+		if j.Besides > 0 {
+			r.Elapsed += ", and " + Plural(j.Besides, "other", "others")
+		}
 		if run.ETA != nil {
 			r.Elapsed += ", about " + Lasted(time.Duration(*run.ETA*float64(time.Second))) + " left"
 		}

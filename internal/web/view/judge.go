@@ -65,6 +65,7 @@ var statuses = map[progress.Status]Badge{
 	progress.StatusTimedOut:   {"timed_out", "timed out", 2, true},
 	progress.StatusLost:       {"lost", "lost", 2, true},
 	progress.StatusCancelled:  {"cancelled", "cancelled", 9, false},
+	wire.StatusWarned:         warned,
 }
 
 var (
@@ -136,6 +137,7 @@ var reasons = map[string]string{
 // ended is how the run ended of which the alert of a job tells, while a newer one is at work.
 var ended = map[string]string{
 	wire.ReasonFailed: "A run has failed", wire.ReasonTimedOut: "A run has timed out", wire.ReasonLost: "A run was lost",
+	wire.ReasonWarned: "A run has warned",
 }
 
 // jobCause says why a job is in the state that it shows.

@@ -108,6 +108,8 @@ func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
 		by.Text = "its timetable, " + timetable
 	case r.Trigger == wire.TriggerSchedule:
 		by.Text = "its timetable"
+	case r.After != nil:
+		by.Text, by.Run = "a run of "+r.After.Job, r.After.ID
 	default:
 		by.Text = cmp.Or(who(by.Text), "somebody")
 	}
@@ -136,6 +138,13 @@ func (l Look) RunFacts(r wire.Run, timetable string) []Fact {
 	}
 	if r.Like != "" {
 		facts = append(facts, Fact{Name: "As", Text: "an earlier run", Run: r.Like})
+	}
+	for _, next := range r.Then {
+		fact := Fact{Name: "Then", Text: next.Job, Run: next.ID}
+		if fact.Run == "" {
+			fact.Text += ", which did not start or is not kept"
+		}
+		facts = append(facts, fact)
 	}
 	at("Kept until", r.ExpiresAt, "")
 	return facts
@@ -284,6 +293,9 @@ func (l Look) JobFacts(j wire.JobObject) []Fact {
 		facts = append(facts, Fact{Name: "Next", Text: l.Clock(*j.NextAt), At: j.NextAt})
 	}
 	facts = append(facts, Fact{Name: "While it runs", Text: OnBusy(j.OnBusy)})
+	if len(j.ParallelBy) > 0 {
+		facts = append(facts, Fact{Name: "Side by side", Text: "runs with different values of " + Shown(strings.Join(j.ParallelBy, ", "), mostValue)})
+	}
 	if j.Group != "" {
 		facts = append(facts, Fact{Name: "Group", Text: j.Group + ": its jobs do not run at the same time"})
 	}
@@ -301,6 +313,9 @@ func ArgFact(arg wire.Arg) Fact {
 	}[arg.Type]
 	if text == "" {
 		text = arg.Type
+	}
+	if arg.From != "" {
+		text = "one of what source " + arg.From + " gives"
 	}
 	switch {
 	case arg.Secret && arg.Required:

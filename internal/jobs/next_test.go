@@ -1,0 +1,85 @@
+package jobs_test
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/wire"
+	"github.com/tidewire/tidewire/snapshot"
+	"github.com/tidewire/tidewire/sse/progress"
+)
+
+const chain = `jobs:
+  first: {exec: [echo], env: {N: "{n}", PIN: "{pin}"}, args: {n: {type: int}, pin: {secret: true, default: ""}}, then: {run: [second, guarded]}}
+  second: {exec: [echo, "{n}"], args: {n: {type: int}}}
+  guarded: {exec: [echo], env: {PIN: "{pin}"}, args: {pin: {secret: true, default: ""}}, alert: {severity: info}}
+`
+
+// A process that dies between the end of a run and the start of what follows it leaves that to the next one, which starts it
+// once. What is secret is not known any more, so what needs it does not start, and that is told.
+func TestWhatFollowsIsStartedAfterACrash(t *testing.T) {
+	runs := archive.NewMemoryRuns(nil)
+	end := func(id string, ago time.Duration, then ...wire.RunRef) {
+		at := time.Now().Add(-ago).UTC()
+		run := wire.Run{
+			Key: "job/first", ID: id, Job: "first", Status: progress.StatusSucceeded, Args: map[string]any{"n": 7, "pin": "***"}, CreatedAt: at, StartedAt: &at,
+			FinishedAt: &at, ExpiresAt: new(at.Add(time.Hour)), Then: then,
+		}
+		data, err := json.Marshal(run)
+		if err == nil {
+			err = runs.Add(t.Context(), archive.Run{
+				ID: id, Job: "first", Status: "succeeded", Trigger: "api", Created: at, Finished: at, Expires: *run.ExpiresAt, Data: data,
+			}, 50)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	end("OLD", 10*time.Minute, wire.RunRef{Job: "second", ID: "OLDER"})
+	end("P", 2*time.Second, wire.RunRef{Job: "second", ID: "C"}, wire.RunRef{Job: "guarded", ID: "G"}, wire.RunRef{Job: "gone", ID: "X"})
+	for n := range 2 {
+		b := openAlerting(t, snapshot.NewMemory(), runs, records{}, chain, nil, func(d *jobs.Deps) { d.Before = time.Now().Add(-time.Second) })
+		var next jobs.Record
+		for next.ID != "C" || !next.Status.Ended() {
+			next, _ = b.Lookup(t.Context(), "C")
+			time.Sleep(10 * time.Millisecond)
+		}
+		if next.Args["n"] != 7.0 || next.After == nil || *next.After != (wire.RunRef{Job: "first", ID: "P"}) || next.Trigger != wire.TriggerJob {
+			t.Errorf("the run that follows is %+v", next.Run)
+		}
+		for alerts := []string(nil); !slices.Contains(alerts, "job/guarded firing missed"); time.Sleep(10 * time.Millisecond) {
+			b.mu.Lock()
+			alerts = slices.Clone(b.alerts)
+			b.mu.Unlock()
+		}
+		b.Stop()
+		list, _, err := b.Runs(t.Context(), archive.RunFilter{})
+		if err != nil || len(list) != 3 {
+			t.Errorf("after restart %d there are %d runs, %v, want 3", n+1, len(list), err)
+		}
+	}
+}
+
+// However many values there are, no more than 100 runs of a job are side by side.
+func TestLanesAreBounded(t *testing.T) {
+	b := open(t, `jobs: {scan: {exec: [a, "{n}"], args: {n: {type: int}}, parallel_by: n}}`, untilDone)
+	for i := range 100 {
+		if _, err := b.start("scan", n(i)); err != nil {
+			t.Fatalf("start %d: %v", i, err)
+		}
+	}
+	if running, queued := b.Count("scan"); running != 100 || queued != 0 {
+		t.Errorf("%d runs are at work and %d wait, want 100 and 0", running, queued)
+	}
+	_, err := b.start("scan", n(100))
+	if refusal, ok := err.(*jobs.Refusal); !ok || refusal.Code != jobs.QueueFull || refusal.After == 0 {
+		t.Errorf("one more start: %v, want a refusal", err)
+	}
+	if run, err := b.start("scan", n(42)); err != nil || !run.Snapshot().Coalesced && run.Snapshot().Requests != 2 {
+		t.Errorf("an equal start: %v, want it to join", err)
+	}
+}
