@@ -197,6 +197,7 @@ func tokenUser(access *config.Access, by credential) *User {
 				ID:   Identity{Kind: ByToken, Subject: token.Name},
 				Role: token.Role,
 				Jobs: token.Jobs,
+				Push: token.Push,
 				by:   by,
 			}
 		}

@@ -4,12 +4,15 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
 )
 
 const (
@@ -174,6 +177,9 @@ func (g *Guard) SignIn(w http.ResponseWriter, r *http.Request, token string) (*U
 	hash := sha256.Sum256([]byte(strings.TrimSpace(token)))
 	if err := g.check(access, r, hash, nil); err != nil {
 		return nil, err
+	}
+	if tokenUser(access, credential{hash: hash}).Role == config.RoleNone {
+		return nil, fmt.Errorf("%w for signing in: it may only send values", ErrUnknownToken)
 	}
 	return g.begin(w, r, session{token: hash}), nil
 }

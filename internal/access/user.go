@@ -24,6 +24,7 @@ const (
 	View                // see sources, jobs and runs
 	Operate             // start and cancel jobs, refresh sources
 	Manage              // act on the gateway itself
+	Push                // send a value to a source, see [User.CanPush]
 )
 
 // The kinds of an [Identity], by what vouches for it.
@@ -49,7 +50,8 @@ type User struct {
 	Role config.Role // RoleNone may do nothing
 	Jobs []string    // it may operate only these jobs; nil: all that its role may operate
 
-	by credential // how the user was recognised
+	Push []string   // it may send values to these sources alone, whatever its role; nil: to all if it may operate
+	by   credential // how the user was recognised
 }
 
 // Nobody is a user that may do only what is public.
@@ -85,6 +87,14 @@ func (u *User) Can(verb Verb, job *config.Job) bool {
 }
 
 // Identified reports whether u has identified itself. What such a user may not do is forbidden, while an anonymous one
+// CanPush reports whether u may send values to a source.
+func (u *User) CanPush(source string) bool {
+	if u.Push != nil {
+		return slices.Contains(u.Push, source)
+	}
+	return u.Can(Operate, nil)
+}
+
 // can still sign in.
 func (u *User) Identified() bool { return u.by.kind != "" && u.by.kind != byNothing }
 

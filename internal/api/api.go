@@ -36,6 +36,7 @@ import (
 	"github.com/tidewire/tidewire/internal/flood"
 	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/sse"
 )
@@ -59,6 +60,9 @@ type Sources interface {
 	// when polling has ended, and with ctx; with [kind.ErrNotAsked] for a source that only tells; and if the replica that
 	// polls it is not reached. A source that is not configured is not an error.
 	Refresh(ctx context.Context, name string) (wait time.Duration, err error)
+	// Push sends a message to a source for a caller, once for each Idempotency-Key that is not empty. It reports whether the value
+	// counts already. The error is one of [sources.Service.Push], [idempotency.ErrReused], or a replica that is not reached.
+	Push(ctx context.Context, name string, m kind.Message, caller access.Identity, key string) (counts bool, err error)
 }
 
 // Jobs are the configured jobs. Their methods may be called from any goroutine.

@@ -24,6 +24,7 @@ import (
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/jq"
+	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/from"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -87,6 +88,9 @@ func (s *services) Definition(name string) *config.Source {
 func (s *services) Answer(string) (string, bool) { return `{"raw":"<b>"}`, true }
 
 func (s *services) Refresh(context.Context, string) (time.Duration, error) { return s.wait, s.refresh }
+func (s *services) Push(context.Context, string, kind.Message, access.Identity, string) (bool, error) {
+	return true, nil
+}
 
 // brokenSamples and brokenSpans fail as services says.
 type (

@@ -53,7 +53,11 @@ func (a *API) authorised(route route, refuse http.HandlerFunc) http.HandlerFunc 
 		if route.verb == operate {
 			job = a.jobOf(r)
 		}
-		if !userOf(r).Can(route.verb, job) {
+		may := userOf(r).Can(route.verb, job)
+		if route.verb == access.Push {
+			may = userOf(r).CanPush(r.PathValue("name"))
+		}
+		if !may {
 			refuse(w, r)
 			return
 		}

@@ -67,6 +67,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/sources", view, a.listSources},
 		{"GET /api/v1/trends", view, a.getTrends},
 		{"GET /api/v1/sources/{name}", view, a.getSource},
+		{"POST /api/v1/sources/{name}", access.Push, a.pushValue},
 		{"GET /api/v1/sources/{name}/history", view, a.getHistory},
 		{"GET /api/v1/sources/{name}/polls", view, a.getPolls},
 		{"GET /api/v1/sources/{name}/availability", view, a.getAvailability},

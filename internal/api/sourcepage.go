@@ -45,6 +45,9 @@ func (a *API) sourcePage(w http.ResponseWriter, r *http.Request) {
 	if answer, known := a.deps.Sources.Answer(name); known && userOf(r).Can(manage, nil) { // more than the configuration shows to viewers
 		f.Answer = &answer
 	}
+	if _, ok := definition.Spec.(kind.Pushed); ok {
+		f.Send = a.sendCommand(r, definition)
+	}
 	f.Inputs, f.Uses = a.related(definition)
 	var err error
 	if f.Availability, f.Polls, err = a.pastOf(r.Context(), name, now); err != nil {

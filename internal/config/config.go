@@ -97,14 +97,6 @@ type Access struct {
 	Proxy     *Proxy // nil: no proxy is trusted to name people
 }
 
-// A Token is the credential of a program; only its hash is kept.
-type Token struct {
-	Name   string
-	SHA256 [32]byte // of the token's text
-	Role   Role
-	Jobs   []string // the jobs that it may start and cancel; nil: all that its role allows
-}
-
 // OIDC is an OpenID Connect provider through which people sign in.
 type OIDC struct {
 	Issuer       string // URL; its discovery document is below it

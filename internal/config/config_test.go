@@ -19,6 +19,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/from"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
+	"github.com/tidewire/tidewire/internal/kind/push"
 	"github.com/tidewire/tidewire/internal/notify"
 )
 
@@ -177,6 +178,7 @@ func TestEveryKey(t *testing.T) {
 		Tokens: []*config.Token{
 			{Name: "ci", SHA256: sha256.Sum256([]byte("test")), Role: config.RoleOperator, Jobs: []string{"discover", "plain"}},
 			{Name: "root", SHA256: sha256.Sum256([]byte("test2")), Role: config.RoleAdmin},
+			{Name: "sensor", SHA256: sha256.Sum256([]byte("test3")), Push: []string{"door"}},
 		},
 		OIDC: &config.OIDC{
 			Issuer: "https://id.example.com/realms/plant", ClientID: "tidewire", ClientSecret: "s3cret", Scopes: []string{"openid", "groups"},
@@ -230,8 +232,12 @@ func TestEveryKey(t *testing.T) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note site both alike/a alike/b"; got != want {
+	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note site both alike/a alike/b door lamp"; got != want {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
+	}
+	if door, limit := byName["door"], (push.Limit{Count: 10, Per: time.Minute, Text: "10/m"}); !reflect.DeepEqual(door.Spec, &push.Source{Limit: limit}) ||
+		door.Polled() || door.StaleAfter != 5*time.Minute || door.AtMost != time.Second || door.Parse != config.ParseText || byName["lamp"].Parse != config.ParseJSON {
+		t.Errorf("door = %+v of %+v", door, door.Spec)
 	}
 	outdoor := byName["outdoor"]
 	if got, want := requestOf(outdoor).URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&id=1&id=2&q=Perth+%26+more"; got != want {

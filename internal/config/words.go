@@ -13,6 +13,7 @@ var (
 	admin    = grammar.Word{Word: string(RoleAdmin), Doc: "also reloads the configuration"}
 
 	anyRole        = []grammar.Word{viewer, operator, admin}
+	tokenRoles     = []grammar.Word{{Word: none, Doc: "may do nothing but what `push` lets it"}, viewer, operator, admin}
 	anonymousRoles = []grammar.Word{nobody, viewer}
 	proxyRoles     = []grammar.Word{nobody, viewer, operator, admin}
 	jobRoles       = []grammar.Word{

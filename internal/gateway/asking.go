@@ -37,6 +37,7 @@ const (
 	toOutput  = "output"
 	toQueue   = "queue"
 	toRefresh = "refresh"
+	toPush    = "push"
 	toPolls   = "polls"
 	toPast    = "past"
 	toHear    = "hear"
@@ -61,6 +62,8 @@ type question struct {
 	From    int64            `json:"from,omitempty"`
 	Most    int              `json:"most,omitempty"`
 	Source  string           `json:"source,omitempty"`
+	Data    []byte           `json:"data,omitempty"`  // of a value
+	Media   string           `json:"media,omitempty"` // its media type
 	Alert   string           `json:"alert,omitempty"` // the key of its subject
 	By      string           `json:"by,omitempty"`
 	Reason  string           `json:"reason,omitempty"`
@@ -81,8 +84,9 @@ type answer struct {
 	Alert *wire.AlertObject `json:"alert,omitempty"`
 
 	NotAsked bool           `json:"not_asked,omitempty"` // the source cannot be asked for its value
-	Polls    []archive.Poll `json:"polls,omitempty"`     // which this replica has made
-	Past     []byte         `json:"past,omitempty"`      // an [archive.Copy]
+	Push     *pushed        `json:"push,omitempty"`
+	Polls    []archive.Poll `json:"polls,omitempty"` // which this replica has made
+	Past     []byte         `json:"past,omitempty"`  // an [archive.Copy]
 
 	Events []archive.Event  `json:"events,omitempty"` // newest first
 	Newest int64            `json:"newest,omitempty"` // the ID of the newest event that is known of the one that asks
@@ -202,6 +206,8 @@ func (g *gateway) answerTo(ctx context.Context, q question) (a answer) {
 		a.OK, a.Newest = true, g.telling.hear(q.Who, q.Events)
 	case toEvents:
 		return g.telling.page(ctx, q.From)
+	case toPush:
+		return g.answerPush(ctx, q)
 	case toRefresh:
 		wait, err := g.sources.Refresh(ctx, q.Source)
 		a.OK, a.Wait, a.NotAsked = err == nil, wait, errors.Is(err, kind.ErrNotAsked)

@@ -40,6 +40,7 @@ import (
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/events"
 	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/idempotency"
 	"github.com/tidewire/tidewire/internal/jobs"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/own"
@@ -106,6 +107,7 @@ type gateway struct {
 	upstreams    upstream.Pool
 	forwarders   forwarders
 	sources      *sources.Service
+	pushes       *idempotency.Keys[access.Identity, bool] // of values that were sent to sources here: whether they counted
 	jobs         *jobs.Service
 	parts        parts
 	loader       *loader
@@ -279,7 +281,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 	if err = g.resume(live); err != nil {
 		return err
 	}
-	g.sources = g.newSources()
+	g.sources, g.pushes = g.newSources(), idempotency.New[access.Identity](idempotency.Options[bool]{})
 	if g.tracker, err = progress.Open(live, g.hubStore(), &progress.Options{
 		Retention: retention, Hub: g.hub, Topic: g.sources.TopicOptions, Logger: g.log, Lost: g.lost(cfg),
 	}); err != nil {

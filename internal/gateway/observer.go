@@ -102,7 +102,7 @@ const (
 
 // Asks are the words for what replicas ask each other.
 func Asks() []string {
-	return []string{toStart, toCancel, toOutput, toQueue, toRefresh, toAcknowledge, toPolls, toPast, toHear, toEvents}
+	return []string{toStart, toCancel, toOutput, toQueue, toRefresh, toPush, toAcknowledge, toPolls, toPast, toHear, toEvents}
 }
 
 // AskOutcomes are the words for what comes of that.

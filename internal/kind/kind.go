@@ -18,7 +18,8 @@
 //
 // # Values that are pushed
 //
-// A kind whose peer sends values by itself has fetchers that are a [Subscriber].
+// A kind whose peer sends values by itself has fetchers that are a [Subscriber]; one whose values come with requests to
+// Tidewire has sources that are [Pushed], too.
 //
 // # Errors
 //
@@ -124,7 +125,7 @@ type UpstreamEnv struct {
 // A Fetcher gets the values of one source.
 type Fetcher interface {
 	// Fetch gets a value. It may take as long as ctx lasts, and returns soon after ctx has ended. Of a result that
-	// comes with an error only Wait, Status and Size count.
+	// comes with an error only Wait, Status, Size and Done count.
 	Fetch(ctx context.Context) (Result, error)
 }
 
@@ -142,6 +143,10 @@ type Result struct {
 
 	Status Status // how the peer answered, for people who look at past polls
 	Size   int    // bytes of the answer; 0: it was empty, or was not read
+
+	// Done is called by a hook once what became of the result is published: with nil, or with why it gave no value. It must not
+	// block. It is not called if the source ends, or leaves this process, before that. Nil: nobody has to know.
+	Done func(err error)
 }
 
 // A Status is what a peer says of its own answer, whether that is one of success or not: the status of HTTP, or the exit

@@ -79,6 +79,9 @@ func latest(a, b time.Time) time.Time {
 func (s *poller) wake(internal *smartpoll.Internal, now time.Time, ahead time.Duration) {
 	s.ageBy(ahead)
 	patience := spreadOver + min(s.Timeout, longestWait)
+	if s.isPushed() {
+		patience = max(patience, s.StaleAfter) // nothing could come meanwhile
+	}
 	if next := internal.Next(s.key); !next.IsZero() && !internal.Running(s.key) {
 		if delay := internal.Delay(s.key); delay > 0 && !next.After(now) {
 			s.evaluateFrom = now.Add(

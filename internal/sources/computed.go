@@ -92,7 +92,10 @@ func (s *poller) oldestNeeded() *poller {
 // staleReason says that no poll has renewed the value of s in time.
 func (s *poller) staleReason() string {
 	text := fmt.Sprintf("no successful poll for %v", s.StaleAfter)
-	if s.subscription != nil {
+	switch {
+	case s.isPushed():
+		text = fmt.Sprintf("nothing has come for %v", s.StaleAfter)
+	case s.subscription != nil:
 		text = fmt.Sprintf("no message for %v", s.StaleAfter)
 	}
 	if s.oldestInput != "" {

@@ -322,11 +322,11 @@ func (s *poller) resume() wire.Source {
 			text := s.staleReason()
 			snap.State, snap.Error, snap.Cause = wire.SourceStale, &text, text
 			snap.Since = new(last.UpdatedAt.Add(s.StaleAfter))
-			if s.Polled() {
+			if s.Polled() || s.isPushed() {
 				s.aged = &text
 			}
 		}
-		if left > 0 && s.Polled() { // it was good enough when the process before ended: the first poll has its time
+		if left > 0 && s.Polled() || s.isPushed() { // it was good enough when the process before ended: the next value has its time
 			within := s.firstPollWithin()
 			s.evaluateFrom, left = s.svc.deps.Clock.Now().Add(within), max(left, within)
 		}
@@ -335,8 +335,12 @@ func (s *poller) resume() wire.Source {
 	return snap
 }
 
-// firstPollWithin returns how long the poll that follows at once may take before the age of the value counts.
+// firstPollWithin returns how long the poll that follows at once may take before the age of the value counts. A value that is
+// sent has all its time: nothing could come while there was no process.
 func (s *poller) firstPollWithin() time.Duration {
+	if s.isPushed() {
+		return s.StaleAfter
+	}
 	patience := min(s.Timeout, longestWait)
 	if s.limit != nil {
 		patience += s.limit.Delay(s.svc.deps.Clock.Now())

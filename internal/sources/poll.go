@@ -31,6 +31,7 @@ type reading struct {
 	took       time.Duration
 	status     kind.Status // of the answer
 	size       int         // of the answer, in bytes
+	done       func(error) // is told when this is published; nil: nobody has to know
 }
 
 // poll gets the source's value. It runs on a goroutine of its own.
@@ -53,7 +54,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		s.subscription.Start(context.Background()) // until its end: it outlives this poll
 	}
 	raw, err := s.fetcher.Fetch(ctx)
-	got.stale, got.wait, got.status, got.size = raw.Stale, raw.Wait, raw.Status, raw.Size
+	got.stale, got.wait, got.status, got.size, got.done = raw.Stale, raw.Wait, raw.Status, raw.Size, raw.Done
 	if err != nil {
 		return got, err
 	}
@@ -151,6 +152,9 @@ func (s *poller) commit(_ context.Context, internal *smartpoll.Internal, got rea
 	if s.claim == nil { // it was lost during the poll
 		internal.Schedule(s.key, -1)
 		return nil
+	}
+	if got.done != nil {
+		defer got.done(err)
 	}
 	if errors.Is(err, kind.ErrNothingYet) {
 		s.publishNext(internal)
@@ -257,11 +261,13 @@ func (s *poller) record(at time.Time, snap *wire.Source, got reading) {
 	s.svc.deps.Samples.Add(s.Name, sample)
 }
 
-// expire is the hook that marks the value of the source as stale because of its age.
+// expire is the hook that marks the value of the source as stale because of its age. A source to which values are sent fails
+// if none ever has come.
 func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	s.svc.followClock(internal)
 	before := s.published
-	if before.State != wire.SourceOK || s.claim == nil { // it was due when the claim was lost: its owner says that
+	awaited := s.isPushed() && (before.State == wire.SourcePending || s.isAged(&before))
+	if before.State != wire.SourceOK && !awaited || s.claim == nil { // it was due when the claim was lost: its owner says that
 		return nil
 	}
 	now := s.svc.deps.Clock.Now()
@@ -272,6 +278,9 @@ func (s *poller) expire(_ context.Context, internal *smartpoll.Internal) error {
 	text := s.staleReason()
 	after := before
 	after.State, after.Error, after.Cause = wire.SourceStale, &text, text
+	if after.UpdatedAt == nil {
+		after.State = wire.SourceFailing
+	}
 	s.svc.deps.Samples.Gap(s.Name, s.svc.deps.Clock.Wall())
 	s.alertOn(&after, false, alert.Evaluation{})
 	s.put(after)

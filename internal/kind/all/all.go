@@ -11,6 +11,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/from"
 	"github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/kind/nats"
+	"github.com/tidewire/tidewire/internal/kind/push"
 )
 
 // list is in the order of the documentation.
@@ -23,6 +24,7 @@ func init() {
 		from.Kind,
 		file.Kind,
 		nats.Kind,
+		push.Kind,
 	})
 }
 

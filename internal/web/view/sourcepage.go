@@ -24,6 +24,7 @@ type SourceFacts struct {
 	Inputs, Uses []Named       // the sources that it is computed from, and that are computed from it
 	Answer       *string       // the newest answer before anything was picked; nil: it is not shown
 	Manage       bool          // whoever looks may see answers
+	Send         string        // the command by which a value is sent to it; empty: it gets its values itself
 }
 
 // A Named is another source, with what it shows.
@@ -58,6 +59,7 @@ type SourcePage struct {
 	Values       []Field
 	Alert        []Field
 	Schedule     []Field
+	Send         string // the command by which a value is sent; empty: it gets its values itself
 	Inputs, Uses []Named
 	Answer       string
 	HasAnswer    bool
@@ -90,7 +92,7 @@ const (
 func (l Look) SourcePage(f SourceFacts) SourcePage {
 	p := SourcePage{
 		Card: l.Card(f.Source), Chart: l.Chart(f.Chart), NoPast: f.NoPast, Inputs: f.Inputs, Uses: f.Uses,
-		Picked: indented(f.Value), Since: began(f.Source), Acts: l.actsOf(f),
+		Picked: indented(f.Value), Since: began(f.Source), Acts: l.actsOf(f), Send: f.Send,
 	}
 	if !p.Since.IsZero() {
 		p.SinceText = l.Clock(p.Since)
@@ -134,6 +136,9 @@ func (l Look) actsOf(f SourceFacts) []NamedAct {
 	}
 	if f.Alert != nil {
 		acts = append(acts, NamedAct{Act: Act{Act: "Silence", Do: "alerts/silence", Method: "get", Field: "of", With: f.Key}})
+	}
+	if f.Send != "" {
+		return acts // it cannot be asked
 	}
 	return append(acts, NamedAct{Act: Act{Act: "Poll now", Do: SourceHref(f.Name) + "/refresh", Method: "post"}})
 }
@@ -193,6 +198,8 @@ func (l Look) schedule(f SourceFacts) []Field {
 			every += ", because " + Shown(Spoken(f.Pace), 200)
 		}
 		facts = append(facts, Field{"Every", every})
+	case f.Send != "":
+		facts = append(facts, Field{"Told", "by whoever sends a value"})
 	default:
 		facts = append(facts, Field{"Told", "by its peer, when there is something new"})
 	}

@@ -1,0 +1,85 @@
+package sources
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/smartpoll"
+)
+
+// pushWithin is how long Push waits until a value counts: one that at_most holds back takes longer.
+const pushWithin = time.Second
+
+// Errors of [Service.Push].
+var (
+	// ErrNoSource is why a value is not taken for a source that is not configured.
+	ErrNoSource = errors.New("there is no such source")
+	// ErrNotPushed is why a value is not taken for a source that gets its values otherwise.
+	ErrNotPushed = errors.New("it gets its values itself: values are sent only to a source with push")
+)
+
+// An UnusableError is why what was sent to a source gives no value. The source has the same error.
+type UnusableError struct{ Why string }
+
+func (e *UnusableError) Error() string { return e.Why }
+
+// isPushed reports whether values are sent to s.
+func (s *poller) isPushed() bool {
+	_, is := s.Spec.(kind.Pushed)
+	return is
+}
+
+// Push sends a message to a source. It returns when the value of the message, or of a newer one, is published: counts is true
+// then. It is false if the value is to count later, as at_most of the source says.
+//
+// The error is [ErrNoSource], [ErrNotPushed], [ErrElsewhere], a [*kind.TooOftenError], an [*UnusableError], the cause of ctx, or
+// that the scheduler has ended.
+func (svc *Service) Push(ctx context.Context, name string, m kind.Message) (counts bool, err error) {
+	for {
+		var s *poller
+		var done <-chan error
+		var refused error
+		err := svc.deps.Scheduler.Do(ctx, func(context.Context, *smartpoll.Internal) error { // no change comes between
+			s = svc.find(name)
+			done, refused = s.receive(m)
+			return nil
+		})
+		if err = cmp.Or(err, refused); err != nil {
+			return false, err
+		}
+		wait := time.NewTimer(pushWithin)
+		select {
+		case err := <-done:
+			wait.Stop()
+			if err != nil {
+				return false, &UnusableError{err.Error()}
+			}
+			return true, nil
+		case <-wait.C:
+			if svc.find(name) == s && s.owned.Load() {
+				return false, nil
+			} // another definition has come, or another owner, which has not got it
+		case <-ctx.Done():
+			wait.Stop()
+			return false, context.Cause(ctx)
+		}
+	}
+}
+
+// receive is the hook of Push. s may be nil.
+func (s *poller) receive(m kind.Message) (done <-chan error, err error) {
+	if s == nil {
+		return nil, ErrNoSource
+	}
+	switch to, ok := s.opened.(kind.Receiver); {
+	case !ok:
+		return nil, ErrNotPushed
+	case s.claim == nil:
+		return nil, ErrElsewhere
+	default:
+		return to.Receive(m)
+	}
+}
