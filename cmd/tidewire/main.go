@@ -64,6 +64,7 @@ looking: as a page, a JSON API and event streams. One file configures what it po
 	}
 	root.AddCommand(
 		serveCommand(), checkCommand(), exploreCommand(), explainCommand(), pollCommand(), notifyCommand(), runCommand(), runsCommand(), outputCommand(),
+		pushCommand(),
 		watchCommand(), eventsCommand(), alertsCommand(), silenceCommand(), unsilenceCommand(), silencesCommand(),
 		acknowledgeCommand(), replicasCommand(), demoCommand(), initCommand(), backupCommand(), hashTokenCommand(), schemaCommand(),
 		versionCommand(),
