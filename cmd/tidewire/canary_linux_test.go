@@ -200,6 +200,11 @@ upstreams:
   untold: {http: ` + upstream + `, auth: {oauth2: {token_url: ` + upstream + `/fails, client_id: me, client_secret: ` + c.canary("other-secret") + `}}}
   keyed: {http: ` + upstream + `, auth: {api_key: {query: appid, key: ` + c.canary("api-key") + `}}}
   proxied: {http: http://plant.example, proxy: "http://ann:` + c.canary("proxy") + `@` + strings.TrimPrefix(upstream, "http://") + `"}
+  alike:
+    for: [{name: row, token: ` + c.canary("row") + `, key: "${env:CANARY_HEADER}"}]
+    http: ` + upstream + `
+    bearer: "{each.token}"
+    headers: {X-Row: "{each.key}"}
 defaults: {every: 1h, backoff: {min: 1h, max: 1h}}
 sources:
   good:
@@ -232,6 +237,7 @@ sources:
   keyed2: {http: {upstream: keyed, path: /echo}}
   keyed3: {http: {upstream: keyed, path: /away}}
   proxied: {http: {upstream: proxied, path: /x}}
+  alike: {for: [row], http: {upstream: "alike/{each}", path: /fails}}
   argv: {exec: ["false", "--token=${env:CANARY_ARGV}"]}
   missing: {exec: [./missing, "--token=${env:CANARY_ARGV}"]}
   site: {from: [good, fails]}
@@ -351,11 +357,11 @@ func TestNoCanaryEscapes(t *testing.T) {
 	if code, _, stderr := tidewire(t, "check", name); code != 0 {
 		t.Fatalf("check = %d\n%s", code, stderr)
 	}
-	for _, entry := range []string{"good", "query", "away", "nobody", "argv", "site", "pin", "ask", "basic", "digest", "tokens", "keyed", "proxied", "follow"} {
+	for _, entry := range []string{"good", "query", "away", "nobody", "argv", "site", "pin", "ask", "basic", "digest", "tokens", "keyed", "proxied", "alike/row", "follow"} {
 		c.run("explain", name, entry)
 	}
 	for _, source := range []string{"good", "query", "fails", "retry", "html", "away", "nobody", "argv", "missing", "site",
-		"basic", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed", "keyed2", "keyed3", "proxied"} {
+		"basic", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed", "keyed2", "keyed3", "proxied", "alike/row"} {
 		c.run("poll", name, source)
 	}
 	for _, source := range []string{"good", "query", "away", "nobody", "argv", "missing", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed3"} { // whose bodies repeat nothing

@@ -10,9 +10,9 @@ import (
 
 // Bounds of entries that stand for several.
 const (
-	maxRows      = 1000     // of one list or file
-	maxMade      = 200_000  // nodes that are made for rows in all
-	maxMadeBytes = 16 << 20 // of the texts in them
+	maxRows      = 1000    // of one list or file
+	maxMade      = 200_000 // nodes that are made for rows in all
+	maxMadeBytes = 4 << 20 // of the texts in them
 )
 
 // aList tells how to write rows.
