@@ -3,6 +3,7 @@ module github.com/tidewire/tidewire
 go 1.26.0
 
 require (
+	github.com/andybalholm/cascadia v1.3.5
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/creack/pty v1.1.24
 	github.com/icholy/digest v1.2.0

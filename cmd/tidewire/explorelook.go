@@ -196,5 +196,5 @@ var formatWords = []string{"json", "text", "lines"}
 
 // parse makes a value of an answer in a format.
 func parse(ctx context.Context, format, body string) (any, error) {
-	return value.Parse(ctx, format, []byte(body))
+	return value.Parse(ctx, value.Format{Name: format}, []byte(body))
 }

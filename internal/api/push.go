@@ -62,7 +62,7 @@ func (a *API) sendCommand(r *http.Request, of *config.Source) string {
 	if a.deps.Config().Access != nil {
 		header = `-H "Authorization: Bearer $TIDEWIRE_TOKEN" `
 	}
-	if of.Parse != config.ParseJSON {
+	if of.Parse.Name != "json" {
 		body = "-H 'Content-Type: text/plain' --data 'a text'"
 	}
 	return "curl " + header + body + " " + a.absolute(r, a.link("/api/v1/sources/"+url.PathEscape(of.Name)))

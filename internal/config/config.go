@@ -39,6 +39,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/exec"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/notify"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // Config is a whole configuration, valid and with its defaults applied.
@@ -147,7 +148,7 @@ type Source struct {
 	Upstream *Upstream   // the one that it polls; nil: none
 	On       string      // the name of the replica that polls it, of Kind exec alone; empty: any; OnEach: each one for itself
 
-	Parse      Parse         // how bytes become a value; empty: the kind gives values
+	Parse      value.Format  // how bytes become a value; zero: the kind gives values
 	Pick       []Field       // what to take from the value; empty: all of it
 	Every      time.Duration // the pause between polls; 0 if it is not polled
 	Unwatched  time.Duration // the pause while unwatched; Never: no polls then; Every unless set
@@ -238,16 +239,6 @@ type Quiet struct {
 	Of     []string      // wire.SourceKey, wire.JobKey, section/PATH and upstream/NAME of configured ones; or QuietAll alone
 	Reason string        // for people; may be empty
 }
-
-// Parse is how the raw bytes of a poll become a value.
-type Parse string
-
-// The values of [Parse].
-const (
-	ParseJSON  Parse = "json"  // one JSON value
-	ParseText  Parse = "text"  // a string without surrounding white space
-	ParseLines Parse = "lines" // a list of strings, each without surrounding white space
-)
 
 // A Field is one picked value. A pick that is a single expression has one
 // Field without a name, whose result is the value itself.

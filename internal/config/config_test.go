@@ -232,11 +232,11 @@ func TestEveryKey(t *testing.T) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note site both alike/a alike/b door lamp"; got != want {
+	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note log screen site both alike/a alike/b door lamp"; got != want {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	if door, limit := byName["door"], (push.Limit{Count: 10, Per: time.Minute, Text: "10/m"}); !reflect.DeepEqual(door.Spec, &push.Source{Limit: limit}) ||
-		door.Polled() || door.StaleAfter != 5*time.Minute || door.AtMost != time.Second || door.Parse != config.ParseText || byName["lamp"].Parse != config.ParseJSON {
+		door.Polled() || door.StaleAfter != 5*time.Minute || door.AtMost != time.Second || door.Parse.Name != "text" || byName["lamp"].Parse.Name != "json" {
 		t.Errorf("door = %+v of %+v", door, door.Spec)
 	}
 	outdoor := byName["outdoor"]
@@ -252,7 +252,7 @@ func TestEveryKey(t *testing.T) {
 	if requestOf(outdoor).Upstream != serverOf(weather) {
 		t.Errorf("upstream of outdoor is not weather")
 	}
-	if outdoor.Title != "Outdoor" || outdoor.Section != "Site/Roof" || outdoor.Parse != config.ParseText || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
+	if outdoor.Title != "Outdoor" || outdoor.Section != "Site/Roof" || outdoor.Parse.Name != "text" || len(outdoor.Pick) != 2 || outdoor.Pick[1].Name != "wind" || outdoor.Pick[1].Expr.String() != ".wind.speed" {
 		t.Errorf("outdoor = %+v", outdoor)
 	}
 	show := outdoor.Show
@@ -288,14 +288,14 @@ func TestEveryKey(t *testing.T) {
 	if got, want := requestOf(root).URL.String(), "http://10.0.0.9:8080"; got != want {
 		t.Errorf("URL of root = %s, want %s", got, want)
 	}
-	if root.Parse != config.ParseJSON || len(root.Pick) != 1 || root.Pick[0].Name != "" || root.Pick[0].Expr.String() != ".a" || root.Title != "root" {
+	if root.Parse.Name != "json" || len(root.Pick) != 1 || root.Pick[0].Name != "" || root.Pick[0].Expr.String() != ".a" || root.Title != "root" {
 		t.Errorf("root = %+v", root)
 	}
 	disk := byName["disk"]
 	if got, want := programOf(disk).Argv, []string{"df", "--output=pcent", "/data", "5", "-c", "{print}"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("exec of disk = %q, want %q", got, want)
 	}
-	if disk.Parse != config.ParseLines || byName["uptime"].Parse != config.ParseText || byName["uptime"].Pick != nil {
+	if disk.Parse.Name != "lines" || byName["uptime"].Parse.Name != "text" || byName["uptime"].Pick != nil {
 		t.Errorf("disk = %+v, uptime = %+v", disk, byName["uptime"])
 	}
 	site := byName["site"]

@@ -41,8 +41,8 @@ func explainSource(s *Source, root *grammar.Node) []grammar.Setting {
 	keys := readerOf(s.Kind).sourceKeys(&sourceDraft{Source: &Source{}}, "")
 	own, defaults := root.Get("sources").Get(s.Name), root.Get("defaults")
 	builtIn := map[string]any{"title": s.Title}
-	if s.Parse != "" {
-		builtIn["parse"] = s.Parse
+	if s.Parse.Name != "" {
+		builtIn["parse"] = s.Parse.Name
 	}
 	var all []grammar.Setting
 	pace := len(keys) - len(paceKeys(&pace{})) // where the keys for polling begin

@@ -69,7 +69,7 @@ sources:
 		t.Fatal(problems)
 	}
 	s := c.Sources[0]
-	if got := s.Spec.(*nats.Source); s.Polled() || got.Subject != "plant.tank.1" || got.Ask != "plant.tank.1.get" || s.Parse != config.ParseJSON {
+	if got := s.Spec.(*nats.Source); s.Polled() || got.Subject != "plant.tank.1" || got.Ask != "plant.tank.1.get" || s.Parse.Name != "json" {
 		t.Errorf("the source is %+v, parsed as %s", got, s.Parse)
 	}
 	for _, tt := range []struct{ from, to, want string }{

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A sourceDraft is a Source while it is being read.
@@ -22,6 +23,7 @@ type sourceDraft struct {
 func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 	s := d.Source
 	var keys grammar.Keys
+	computed := r.kindsThat(func(k kind.Kind) bool { return k.Computes })
 	for _, k := range r.kinds {
 		section := k.Section(r.reading(d, where))
 		d.sections = append(d.sections, section)
@@ -33,10 +35,8 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		onKey("of `exec`: the name of the replica that runs the program, and no other one does; or `each`: all do, each for a source of its own. See "+
 			"[Where programs run](#where-programs-run)",
 			&s.On),
-		grammar.OneOf("parse",
-			"how the answer becomes a value: one JSON value; a text without surrounding white space; a list of "+
-				"such texts, one per line",
-			&s.Parse, parses).Without(r.kindsThat(func(k kind.Kind) bool { return k.Computes })...),
+		parseKey(&s.Parse, where).Without(computed...),
+		charsetKey(&s.Parse).Without(computed...),
 		grammar.Func("pick",
 			"what to take from the value: one result, or an object of named results",
 			pickShape, func(v *grammar.Node) { s.Pick = readPick(v, where) }).Also("select fields jq extract"),
@@ -164,7 +164,7 @@ func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	switch {
 	case k.Computes:
 		d.withoutPace(n, "in a source made from others, which is not polled")
-		refuse(n, "in a source made from others, which is not polled", "remove it", "parse")
+		refuse(n, "in a source made from others, which is not polled", "remove it", "parse", "charset")
 	case k.Subscribes:
 		d.withoutPace(n, "in a source that is told its values, which is not polled")
 	default:
@@ -177,11 +177,11 @@ func (d *sourceDraft) paced(n *grammar.Node, k kind.Kind) {
 	case d.Spec == nil:
 	case !ok:
 		if !k.Computes {
-			refuse(n, "in a source whose values are not parsed", "remove it", "parse")
+			refuse(n, "in a source whose values are not parsed", "remove it", "parse", "charset")
 		}
-		d.Parse = ""
-	case d.Parse == "":
-		d.Parse = Parse(parsed.DefaultParse())
+		d.Parse = value.Format{}
+	case d.Parse.Name == "":
+		d.Parse.Name = parsed.DefaultParse()
 	}
 	if at := n.Get("at_most"); at != nil && !k.Subscribes {
 		at.Problem("at_most in a source that is not told its values", "remove it, or write how often to poll as every")

@@ -94,7 +94,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 	if outdoor.StaleAfter != 99*time.Minute || outdoor.Show.History != 24*time.Hour || outdoor.Show.Value != "temp" || outdoor.Show.Unit != "°C" || len(outdoor.Pick) != 2 {
 		t.Errorf("outdoor is stale after %v, want 99m, and is shown as %+v", outdoor.StaleAfter, outdoor.Show)
 	}
-	if !reflect.DeepEqual(programOf(disk).Argv, []string{"df", "--output=pcent", "/data"}) || disk.Parse != config.ParseLines || disk.Every != 30*time.Second || disk.Unwatched != 30*time.Second || disk.Jitter != 0.1 {
+	if !reflect.DeepEqual(programOf(disk).Argv, []string{"df", "--output=pcent", "/data"}) || disk.Parse.Name != "lines" || disk.Every != 30*time.Second || disk.Unwatched != 30*time.Second || disk.Jitter != 0.1 {
 		t.Errorf("disk = %#v", disk)
 	}
 	if !reflect.DeepEqual(inputsOf(site).From, []string{"outdoor", "disk"}) || inputsOf(site).Combine == nil || site.Every != 0 {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 var (
@@ -51,9 +52,13 @@ var stores = []grammar.Word{
 }
 
 var parses = []grammar.Word{
-	{Word: string(ParseJSON), Doc: "one JSON value"},
-	{Word: string(ParseText), Doc: "a text without surrounding white space"},
-	{Word: string(ParseLines), Doc: "a list of texts, one per line"},
+	{Word: value.JSON.Name, Doc: "one JSON value"},
+	{Word: value.Text.Name, Doc: "a text without surrounding white space"},
+	{Word: value.Lines.Name, Doc: "a list of texts, one per line"},
+	{Word: value.CSV.Name, Doc: "a list of objects, one a row: its texts by the names in the first line"},
+	{Word: value.XML.Name, Doc: "an object with the root element: attributes as `@name`, text as `#text`, equal elements as a list"},
+	{Word: value.YAML.Name, Doc: "the value of one YAML document"},
+	{Word: value.Prometheus.Name, Doc: "an object of metrics: for each name a list of `{labels, value}`"},
 }
 
 var hookMethods = []grammar.Word{

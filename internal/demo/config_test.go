@@ -49,7 +49,7 @@ func TestConfigPicksValues(t *testing.T) {
 		if !s.Polled() {
 			continue
 		}
-		fetcher, err := s.Spec.Open(kind.Env{Parse: string(s.Parse)})
+		fetcher, err := s.Spec.Open(kind.Env{Parse: s.Parse})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,8 @@ func settings(prefix string, keys Keys, short string, builtIn map[string]any, ma
 		case k.oneOf && values == nil: // another one of these keys is there
 		case k.words != nil && values != nil && values[0].IsScalar():
 			all = append(all, values[0].setting(name, k.secret)...)
+		case k.words != nil && values == nil && builtIn[name] != nil:
+			all = append(all, Setting{name, fmt.Sprint(builtIn[name]), "built in"})
 		case k.keys != nil:
 			all = append(all, settings(name+".", k.keys, k.short, builtIn, values)...)
 		case values != nil:

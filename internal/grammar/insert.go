@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/yaml"
 )
 
 // ErrCannotInsert is why [Insert] leaves a text alone that is written in a way that it does not know.
@@ -53,10 +53,7 @@ func document(data []byte) (*yaml.Node, error) {
 	if len(data) > MaxBytes {
 		return nil, fmt.Errorf("the file has more than %d bytes", MaxBytes)
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
-	if err != nil {
-		return nil, err
-	}
+	loader := yaml.NewLoader(bytes.TrimPrefix(data, []byte("\ufeff")))
 	var first, second yaml.Node
 	if err := loader.Load(&first); err == io.EOF {
 		return nil, nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"go.yaml.in/yaml/v4"
+	"github.com/tidewire/tidewire/internal/yaml"
 )
 
 // MaxBytes bounds one file.
@@ -53,10 +53,7 @@ func (r *Reader) document(data []byte) *yaml.Node {
 	if !r.checkText(string(data)) {
 		return nil
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(data))
-	if err != nil {
-		panic(fmt.Sprintf("grammar: yaml refuses no options: %v", err))
-	}
+	loader := yaml.NewLoader(data)
 	var first, second yaml.Node
 	if err := loader.Load(&first); err == io.EOF {
 		r.empty()
@@ -152,7 +149,7 @@ var syntaxErrors = []struct {
 		"a text cannot begin with *", "put it into quotes"},
 }
 
-// syntaxError reports err, which [yaml.Loader.Load] returned.
+// syntaxError reports err, which the Load of a [yaml.Loader] returned.
 func (r *Reader) syntaxError(err error) {
 	le, ok := errors.AsType[*yaml.LoadError](err)
 	if !ok {

@@ -49,6 +49,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A Source is one configured source of some kind.
@@ -94,7 +95,7 @@ type Env struct {
 	Secrets *secret.Redactor // hides the source's secrets, and its upstream's, in errors
 	Log     *slog.Logger     // knows the source
 	Client  *http.Client     // for whatever goes over HTTP: its connections are shared by all, and guarded
-	Parse   string           // how bytes become a value, see package value; empty: they do not
+	Parse   value.Format     // how bytes become a value; zero: they do not
 
 	// Link is what [Upstream.Open] of the source's upstream returned; nil also if the source has no upstream.
 	Link io.Closer

@@ -93,6 +93,6 @@ func UpstreamOf[T Upstream](r Reading, n *grammar.Node, key string) (T, bool) {
 type Parsed interface {
 	Source
 
-	// DefaultParse returns what applies without that key: "json", "text" or "lines".
+	// DefaultParse returns what applies without that key: "json" or "text".
 	DefaultParse() string
 }

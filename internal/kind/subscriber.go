@@ -64,7 +64,7 @@ func (e Emit) Connected() { e(nil) }
 
 // Payload returns a message of bytes, which are parsed as package value says: parse is that of the [Env]. The bytes
 // must not be changed any more.
-func Payload(data []byte, parse string) FetchFunc {
+func Payload(data []byte, parse value.Format) FetchFunc {
 	return func(ctx context.Context) (Result, error) {
 		TraceOf(ctx).Output(data, 0)
 		v, err := value.Parse(ctx, parse, data)

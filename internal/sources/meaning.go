@@ -20,7 +20,7 @@ type Meanings interface {
 // meaning identifies what the values of s mean: it is that of another source if [poller.keepsValueOf] holds of the two.
 func (s *poller) meaning() string {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %q", s.Kind, s.Parse)
+	fmt.Fprintf(hash, "%q %q", s.Kind, s.Parse.String())
 	if spec, ok := s.Spec.(kind.Meant); ok {
 		fmt.Fprintf(hash, " %q", spec.Meaning())
 	}

@@ -121,7 +121,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	}, cfg.Alert, func() { svc.deps.Scheduler.Schedule(alert.Key(s.key), 0) })
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{
-		Secrets: s.secrets, Log: s.log, Client: svc.deps.Client, Parse: string(cfg.Parse), Input: s.input,
+		Secrets: s.secrets, Log: s.log, Client: svc.deps.Client, Parse: cfg.Parse, Input: s.input,
 		Link: svc.deps.Upstreams.Link(s.upstream),
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *poller) takeOver(before *poller) {
 // of source, and is parsed and picked in the same way.
 func (s *poller) keepsValueOf(before *poller) bool {
 	return s.Kind == before.Kind && s.Spec.SameValue(before.Spec) &&
-		s.Parse == before.Parse && config.Same(s.Pick, before.Pick)
+		s.Parse.String() == before.Parse.String() && config.Same(s.Pick, before.Pick)
 }
 
 // begin publishes the first snapshot of s and starts its first poll, which may have to wait for the

@@ -18,6 +18,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/all"
 	"github.com/tidewire/tidewire/internal/sources"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A bus is a kind of sources that are told their values, by topic.
@@ -54,7 +55,7 @@ func (b *bus) tell(topic, text string) {
 	emit := b.emits[topic]
 	b.mu.Unlock()
 	if emit != nil {
-		emit(kind.Payload([]byte(text), "json"))
+		emit(kind.Payload([]byte(text), value.JSON))
 	}
 }
 
@@ -211,10 +212,10 @@ func TestReloadsOfToldSources(t *testing.T) {
 		for _, topic := range []string{"a", "b", "c"} {
 			b.on(topic, func(ctx context.Context, emit kind.Emit) error {
 				subscribed.Add(1)
-				emit(kind.Payload([]byte(`"`+topic+`"`), "json"))
+				emit(kind.Payload([]byte(`"`+topic+`"`), value.JSON))
 				<-ctx.Done()
 				ended.Add(1)
-				emit(kind.Payload([]byte(`"late"`), "json"))
+				emit(kind.Payload([]byte(`"late"`), value.JSON))
 				return ctx.Err()
 			})
 		}
@@ -312,7 +313,7 @@ func TestPollOnceOfAToldSource(t *testing.T) {
 				emit.Connected()
 				time.Sleep(time.Second)
 				if tt.what == "message" {
-					emit(kind.Payload([]byte(tt.want), "json"))
+					emit(kind.Payload([]byte(tt.want), value.JSON))
 				}
 				<-ctx.Done()
 				return ctx.Err()
@@ -345,7 +346,7 @@ func TestStressOfToldSources(t *testing.T) {
 	for i := range 8 {
 		b.on(fmt.Sprint("t", i), func(ctx context.Context, emit kind.Emit) error {
 			for ctx.Err() == nil && rand.N(20) > 0 {
-				emit(kind.Payload([]byte(fmt.Sprint(rand.N(100))), "json"))
+				emit(kind.Payload([]byte(fmt.Sprint(rand.N(100))), value.JSON))
 				time.Sleep(rand.N(5 * time.Millisecond))
 			}
 			if rand.N(10) == 0 {

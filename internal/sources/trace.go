@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/text"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -95,8 +94,8 @@ func (t *tracer) begin(w io.Writer) {
 
 // end says what became of the value.
 func (t *tracer) end(ctx context.Context, got reading, err error) {
-	if t.fetched && t.s.Parse != "" && t.s.Parse != config.ParseJSON {
-		t.to.Section("parsed as %s", t.s.Parse)
+	if t.fetched && t.s.Parse.Name != "" && t.s.Parse.Name != "json" {
+		t.to.Section("parsed as %s", t.s.Parse.Name)
 		data, _ := json.Marshal(t.raw) // what is parsed encodes
 		t.to.Block(string(data))
 	}

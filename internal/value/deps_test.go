@@ -7,5 +7,10 @@ import (
 )
 
 func TestDependencies(t *testing.T) {
-	deptest.StandardOnly(t, "it is a leaf that everything may use")
+	const why = "it is a leaf that everything may use"
+	deptest.Check(t, deptest.Forbidden{
+		"github.com/tidewire/tidewire/internal/grammar": why,
+		"github.com/tidewire/tidewire/internal/jq":      why,
+		"github.com/tidewire/tidewire/internal/kind":    why,
+	})
 }

@@ -71,10 +71,16 @@ func AdmitDecoding(ctx context.Context, bytes int) error {
 		return nil
 	}
 	if bytes > MaxDecoded {
-		const what = "too many elements and members: they would take more than %d MiB of memory"
-		return &ParseError{What: fmt.Sprintf(what, MaxDecoded>>20), IsJSON: true}
+		err := tooMany()
+		err.IsJSON = true
+		return err
 	}
 	return enter(ctx, decoding, func(p *place) *bool { return &p.decoding })
+}
+
+func tooMany() *ParseError {
+	const what = "too many elements and members: they would take more than %d MiB of memory"
+	return &ParseError{What: fmt.Sprintf(what, MaxDecoded>>20)}
 }
 
 // DecodedSize estimates the memory of JSON once it is decoded, in bytes. Braces and commas within texts count too.

@@ -11,24 +11,52 @@ import (
 	"strings"
 )
 
-// Parse makes a value of data: how is "json", "text" or "lines" (see the package). An error tells what is wrong with
-// data and quotes its start; it is a [*ParseError], or [context.Cause] of ctx where a large one had to wait for
-// others.
-func Parse(ctx context.Context, how string, data []byte) (any, error) {
-	if how == "json" {
-		return parseJSON(ctx, data)
-	}
-	if err := AdmitDecoding(ctx, 2*len(data)+48*bytes.Count(data, []byte{'\n'})); err != nil {
+// Parse makes a value of data. An error tells what is wrong with data and quotes its start; it is a [*ParseError], or
+// [context.Cause] of ctx where a large one had to wait for others, or took longer than ctx lasts.
+func Parse(ctx context.Context, f Format, data []byte) (any, error) {
+	data, err := f.utf8(data)
+	if err != nil {
 		return nil, err
 	}
-	switch how {
-	case "text":
-		return strings.TrimSpace(strings.ToValidUTF8(string(data), "\uFFFD")), nil
-	case "lines":
-		return parseLines(data), nil
+	if f.Name == "json" {
+		return parseJSON(ctx, data)
 	}
-	panic(fmt.Sprintf("value: Parse is %q, want json, text or lines", how))
+	size := f.size(data)
+	if size > MaxDecoded {
+		return nil, tooMany()
+	}
+	if err := AdmitDecoding(ctx, size); err != nil {
+		return nil, err
+	}
+	v, err := f.parse(&budget{ctx: ctx}, data)
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if e, ok := errors.AsType[*ParseError](err); ok && e.Start == "" && len(bytes.TrimSpace(data)) > 0 {
+		e.Start = startOf(data)
+	}
+	return v, err
 }
+
+// A budget ends what takes too long or makes too much of little.
+type budget struct {
+	ctx   context.Context
+	steps int
+	bytes int // of the value so far
+}
+
+// take counts a step that makes that many bytes of the value.
+func (b *budget) take(bytes int) error {
+	if b.bytes += bytes; b.bytes > MaxDecoded {
+		return tooMany()
+	}
+	if b.steps++; b.steps%256 == 0 && b.ctx.Err() != nil {
+		return context.Cause(b.ctx)
+	}
+	return nil
+}
+
+func countByte(data []byte, c byte) int { return bytes.Count(data, []byte{c}) }
 
 func parseLines(data []byte) []any {
 	lines := []any{}
@@ -39,7 +67,7 @@ func parseLines(data []byte) []any {
 }
 
 func parseJSON(ctx context.Context, data []byte) (any, error) {
-	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\uFEFF")))
+	data = bytes.TrimSpace(data)
 	if len(data) == 0 {
 		return nil, &ParseError{What: "empty, want JSON"}
 	}
@@ -78,7 +106,11 @@ type ParseError struct {
 }
 
 func startingWith(data []byte, what string, err error) *ParseError {
-	return &ParseError{What: what, Start: strings.ToValidUTF8(string(data[:min(len(data), 4<<10)]), "\uFFFD"), Err: err}
+	return &ParseError{What: what, Start: startOf(data), Err: err}
+}
+
+func startOf(data []byte) string {
+	return strings.ToValidUTF8(string(data[:min(len(data), 4<<10)]), "\uFFFD")
 }
 
 func (e *ParseError) Error() string {

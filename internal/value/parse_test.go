@@ -10,7 +10,7 @@ import (
 )
 
 func lines(t *testing.T, s string) []any {
-	v, err := value.Parse(t.Context(), "lines", []byte(s))
+	v, err := value.Parse(t.Context(), value.Lines, []byte(s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func FuzzJSON(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		v, err := value.Parse(t.Context(), "json", []byte(s))
+		v, err := value.Parse(t.Context(), value.JSON, []byte(s))
 		if valid := json.Valid([]byte(strings.TrimPrefix(s, "\uFEFF"))); valid != (err == nil) && strings.Count(s, "[")+strings.Count(s, "{") <= value.MaxDepth {
 			// White space that is not JSON's own is trimmed too.
 			if strings.TrimSpace(s) == strings.Trim(s, " \t\r\n") {
@@ -57,7 +57,7 @@ func FuzzJSON(f *testing.F) {
 			}
 			// A long number elsewhere changes nothing.
 			text := "[" + strings.TrimSpace(strings.TrimPrefix(s, "\uFEFF")) + ",1234567890123456789]"
-			if beside, err := value.Parse(t.Context(), "json", []byte(text)); err == nil && !reflect.DeepEqual(beside.([]any)[0], v) {
+			if beside, err := value.Parse(t.Context(), value.JSON, []byte(text)); err == nil && !reflect.DeepEqual(beside.([]any)[0], v) {
 				t.Errorf("JSON(%q) = %#v, and beside a long number %#v", s, v, beside.([]any)[0])
 			}
 		}

@@ -20,8 +20,8 @@ const execGrace = time.Second
 
 // A Command is a program that is run for its standard output.
 type Command struct {
-	Argv  []string // see [command.Command]
-	Parse string   // "json", "text" or "lines"; empty: "text"
+	Argv  []string     // see [command.Command]
+	Parse value.Format // of what it prints; zero: text
 
 	Secrets *secret.Redactor // hides secrets in errors
 	Env     []string         // see [command.Command], also for the next two
@@ -98,8 +98,8 @@ func (e Command) value(ctx context.Context, r command.Result) (any, error) {
 		return nil, fmt.Errorf("the output is larger than %d MiB", value.MaxBody>>20)
 	}
 	how := e.Parse
-	if how == "" {
-		how = "text"
+	if how.Name == "" {
+		how.Name = "text"
 	}
 	return value.Parse(ctx, how, r.Stdout)
 }

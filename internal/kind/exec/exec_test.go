@@ -13,12 +13,13 @@ import (
 	"github.com/tidewire/tidewire/internal/command"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/exec"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 func ExampleCommand_Fetch() {
 	got, err := exec.Command{
 		Argv:  []string{"printf", "Use%%\n 42%%\n"},
-		Parse: "lines",
+		Parse: value.Lines,
 	}.Fetch(context.Background())
 	fmt.Printf("%q %v\n", got.Value, err)
 	// Output: ["Use%" "42%"] <nil>
@@ -37,7 +38,7 @@ func TestExec(t *testing.T) {
 		{"true", "text", ""},
 	}
 	for _, tt := range tests {
-		got, err := exec.Command{Argv: sh(tt.script), Parse: tt.how}.Fetch(t.Context())
+		got, err := exec.Command{Argv: sh(tt.script), Parse: value.Format{Name: tt.how}}.Fetch(t.Context())
 		if err != nil || !reflect.DeepEqual(got.Value, tt.want) {
 			t.Errorf("%s as %q = %#v, %v, want %#v", tt.script, tt.how, got, err, tt.want)
 		}
@@ -60,7 +61,7 @@ func TestExecErrors(t *testing.T) {
 		{nil, "", "the argv is empty, want a program and its arguments"},
 	}
 	for _, tt := range tests {
-		got, err := exec.Command{Argv: tt.argv, Parse: tt.how}.Fetch(t.Context())
+		got, err := exec.Command{Argv: tt.argv, Parse: value.Format{Name: tt.how}}.Fetch(t.Context())
 		if err == nil || err.Error() != tt.want {
 			t.Errorf("%q = %.50v, %v, want the error %s", tt.argv, got.Value, err, tt.want)
 		}
@@ -119,11 +120,11 @@ func TestChecksThatExitWithAState(t *testing.T) {
 			t.Errorf("%q with %v = %v, want %s", tt.argv, tt.ok, got.Value, tt.want)
 		}
 	}
-	got, err := exec.Command{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: "json", OKCodes: []int{1}}.Fetch(t.Context())
+	got, err := exec.Command{Argv: sh(`echo '{"state": 2}'; exit 1`), Parse: value.JSON, OKCodes: []int{1}}.Fetch(t.Context())
 	if err != nil || fmt.Sprint(got.Value) != "map[state:2]" || got.Status != (kind.Status{Code: 1, Known: true}) || got.Size != 13 {
 		t.Errorf("JSON with an exit code that is fine = %v, %v", got, err)
 	}
-	if _, err := (exec.Command{Argv: sh(`echo no; exit 1`), Parse: "json", OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
+	if _, err := (exec.Command{Argv: sh(`echo no; exit 1`), Parse: value.JSON, OKCodes: []int{1}}).Fetch(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "sh: not JSON") {
 		t.Errorf("no JSON with an exit code that is fine = %v, want that it is none", err)
 	}
 }
@@ -134,7 +135,7 @@ func TestSurroundingsOfAProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := exec.Command{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: "lines"}.Fetch(t.Context())
+	got, err := exec.Command{Argv: sh(`pwd -P; echo $LEVEL; test -t 1 && echo terminal`), Dir: dir, Env: []string{"LEVEL=5"}, TTY: true, Parse: value.Lines}.Fetch(t.Context())
 	if want := []any{dir, "5", "terminal"}; err != nil || !reflect.DeepEqual(got.Value, want) {
 		t.Errorf("Fetch = %v, %v, want %v", got, err, want)
 	}

@@ -31,8 +31,8 @@ func write(t *testing.T, name, text string) string {
 
 func fetch(t *testing.T, s *file.Source, env kind.Env) (kind.Result, error) {
 	t.Helper()
-	if env.Parse == "" {
-		env.Parse = s.DefaultParse()
+	if env.Parse.Name == "" {
+		env.Parse.Name = s.DefaultParse()
 	}
 	f, err := s.Open(env)
 	if err != nil {
@@ -54,7 +54,7 @@ func TestValues(t *testing.T) {
 		{"loadavg", "a\nb\n", "lines", []any{"a", "b"}},
 		{"empty", "", "", ""},
 	} {
-		got, err := fetch(t, &file.Source{Path: write(t, tt.name, tt.text)}, kind.Env{Parse: tt.parse})
+		got, err := fetch(t, &file.Source{Path: write(t, tt.name, tt.text)}, kind.Env{Parse: value.Format{Name: tt.parse}})
 		if err != nil || !reflect.DeepEqual(got, kind.Result{Value: tt.want, Size: len(tt.text)}) {
 			t.Errorf("%s %q as %q = %#v, %v, want %#v", tt.name, tt.text, tt.parse, got, err, tt.want)
 		}
@@ -64,7 +64,7 @@ func TestValues(t *testing.T) {
 // What is read is the file of now, also one that has taken the place of another.
 func TestEachFetchReads(t *testing.T) {
 	path := write(t, "n", "1")
-	f, _ := (&file.Source{Path: path}).Open(kind.Env{Parse: "json"})
+	f, _ := (&file.Source{Path: path}).Open(kind.Env{Parse: value.JSON})
 	for _, want := range []float64{1, 2, 3} {
 		got, err := f.Fetch(t.Context())
 		if err != nil || got.Value != want {
@@ -132,7 +132,7 @@ func TestMaxAge(t *testing.T) {
 func TestAReadThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		again := make(chan string)
-		f := file.Slow(&file.Source{Path: "/mnt/away"}, kind.Env{Parse: "text"}, again)
+		f := file.Slow(&file.Source{Path: "/mnt/away"}, kind.Env{Parse: value.Text}, again)
 		for range 3 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := f.Fetch(ctx)
@@ -152,7 +152,7 @@ func TestAReadThatHangs(t *testing.T) {
 func TestAReadThatEndedLongAgoIsNoValue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		again := make(chan string)
-		f := file.Slow(&file.Source{Path: "/mnt/away"}, kind.Env{Parse: "text"}, again)
+		f := file.Slow(&file.Source{Path: "/mnt/away"}, kind.Env{Parse: value.Text}, again)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := f.Fetch(ctx); err == nil {
@@ -200,7 +200,7 @@ func TestTheAgeIsThatOfTheContent(t *testing.T) {
 	})
 	defer swaps.Wait()
 	defer cancel()
-	f, _ := (&file.Source{Path: link, MaxAge: time.Minute}).Open(kind.Env{Parse: "text"})
+	f, _ := (&file.Source{Path: link, MaxAge: time.Minute}).Open(kind.Env{Parse: value.Text})
 	for range 2000 {
 		got, err := f.Fetch(t.Context())
 		if err != nil || (got.Value == "old") != (got.Stale != "") {
@@ -238,7 +238,7 @@ func TestSecrets(t *testing.T) {
 func TestTrace(t *testing.T) {
 	var b strings.Builder
 	s := &file.Source{Path: write(t, "temp", "45123\n")}
-	f, _ := s.Open(kind.Env{Parse: "text"})
+	f, _ := s.Open(kind.Env{Parse: value.Text})
 	if _, err := f.Fetch(kind.WithTrace(t.Context(), kind.NewTrace(&b, nil))); err != nil {
 		t.Fatal(err)
 	}

@@ -27,10 +27,10 @@ sources:
 	}
 	path := filepath.Join(dir, "state.json")
 	short, long := c.Sources[0], c.Sources[1]
-	if got := short.Spec.(*file.Source); got.Path != path || got.MaxAge != 0 || got.Given != nil || short.Parse != "json" || short.Kind != "file" {
+	if got := short.Spec.(*file.Source); got.Path != path || got.MaxAge != 0 || got.Given != nil || short.Parse.Name != "json" || short.Kind != "file" {
 		t.Errorf("short = %+v of kind %s parsed as %s", got, short.Kind, short.Parse)
 	}
-	if got := long.Spec.(*file.Source); got.Path != path || got.MaxAge != 26*time.Hour || len(got.Given) != 1 || long.Parse != "text" {
+	if got := long.Spec.(*file.Source); got.Path != path || got.MaxAge != 26*time.Hour || len(got.Given) != 1 || long.Parse.Name != "text" {
 		t.Errorf("long = %+v parsed as %s", got, long.Parse)
 	}
 	if c.Warnings != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A Call is one request that accepts any status. Redirects are not followed.
@@ -79,7 +80,7 @@ func (c Call) do(ctx context.Context) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if data, err = utf8Of(resp.Header.Get("Content-Type"), data); err != nil {
+	if data, err = value.UTF8(data, charsetOf(resp.Header)); err != nil {
 		return nil, err
 	}
 	status := statusError(resp, c.Method, c.URL, c.Secrets)

@@ -27,7 +27,7 @@ type Get struct {
 	Client *http.Client // only its transport is used. nil: a shared client
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
-	Parse  string       // "json", "text" or "lines"; empty: "json"
+	Parse  value.Format // of the answer; zero: JSON
 	Close  bool         // the connection serves no other request
 	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
 
@@ -73,8 +73,8 @@ func (h Get) request(ctx context.Context, stored *Stored) (*http.Request, error)
 	req.Close = h.Close
 	req.Header.Set("User-Agent", userAgent)
 	req.Header.Set("Cache-Control", "no-cache") // what a cache on the way holds may be old (RFC 9111 §5.2.1.4)
-	if h.parse() == "json" {
-		req.Header.Set("Accept", "application/json, */*;q=0.1")
+	if accept := h.parse().Accept(); accept != "" {
+		req.Header.Set("Accept", accept)
 	}
 	if stored != nil && stored.ETag != "" {
 		req.Header.Set("If-None-Match", stored.ETag)
@@ -112,9 +112,9 @@ func (h Get) accepts(status int) bool {
 	return status >= 200 && status <= 299
 }
 
-func (h Get) parse() string {
-	if h.Parse == "" {
-		return "json"
+func (h Get) parse() value.Format {
+	if h.Parse.Name == "" {
+		h.Parse.Name = "json"
 	}
 	return h.Parse
 }
@@ -150,7 +150,7 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 
 	switch {
 	case resp.StatusCode == http.StatusNotModified && stored != nil:
-		v, err = value.Parse(ctx, h.parse(), stored.body)
+		v, err = value.Parse(ctx, h.parse().In(stored.charset), stored.body)
 		return v, stored, err
 	case !h.accepts(resp.StatusCode):
 		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
@@ -164,20 +164,28 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 		return nil, nil, err
 	}
 	trace.body(body)
-	if body, err = utf8Of(resp.Header.Get("Content-Type"), body); err != nil {
-		return nil, nil, err
-	}
-	v, err = value.Parse(ctx, h.parse(), body)
+	charset := charsetOf(resp.Header)
+	v, err = value.Parse(ctx, h.parse().In(charset), body)
 	if e, ok := errors.AsType[*value.ParseError](err); ok {
-		if media := resp.Header.Get("Content-Type"); media != "" && !strings.Contains(media, "json") && !e.IsJSON {
-			e.What = "got " + kind.Brief(media, h.Secrets) + ", want JSON"
-		}
-		e.Start = h.Secrets.Text(e.Start)
+		h.explain(e, resp.Header.Get("Content-Type"))
 	}
 	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
-		now = storedOf(resp.Header, body)
+		now = storedOf(resp.Header, charset, body)
 	}
 	return v, now, err
+}
+
+// explain says of an answer that cannot be parsed what it is instead, by its media type.
+func (h Get) explain(e *value.ParseError, media string) {
+	e.Start = h.Secrets.Text(e.Start)
+	name := h.parse().Name
+	switch {
+	case media == "":
+	case name == "json" && !strings.Contains(media, "json") && !e.IsJSON:
+		e.What = "got " + kind.Brief(media, h.Secrets) + ", want JSON"
+	case name != "json" && name != "html" && strings.HasPrefix(media, "text/html"):
+		e.What = "got " + kind.Brief(media, h.Secrets) + ": " + e.What
+	}
 }
 
 // readBody reads the whole body, or as much as it takes to know that it is too large.

@@ -75,7 +75,7 @@ func TestHTTPParses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		h := serve(t, "/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, tt.body) })
-		h.Parse = tt.how
+		h.Parse.Name = tt.how
 		if got, err := h.Fetch(t.Context()); err != nil || !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%q as %q = %#v, %v, want %#v", tt.body, tt.how, got, err, tt.want)
 		}
@@ -84,9 +84,9 @@ func TestHTTPParses(t *testing.T) {
 
 func TestUnknownParseIsTheCallersBug(t *testing.T) {
 	h := serve(t, "/", func(w http.ResponseWriter, r *http.Request) {})
-	h.Parse = "yaml"
+	h.Parse.Name = "ini"
 	defer func() {
-		if got, want := recover(), `value: Parse is "yaml", want json, text or lines`; got != want {
+		if got, want := recover(), `value: the format is "ini", which is none`; got != want {
 			t.Errorf("recovered %v, want %s", got, want)
 		}
 	}()
@@ -125,7 +125,7 @@ func TestBodyLimit(t *testing.T) {
 	h := serve(t, "/x", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat("x", size))
 	})
-	h.Parse = "text"
+	h.Parse = value.Text
 	if v, err := h.Fetch(t.Context()); err != nil || len(v.(string)) != size {
 		t.Errorf("%d bytes = %v, want them", size, err)
 	}

@@ -25,12 +25,11 @@ func Says(h http.Header, body []byte, secrets *secret.Redactor) string {
 	if len(body) > maxSaid {
 		body = []byte(secrets.Cut(string(body[:maxSaid])))
 	}
-	contentType := h.Get("Content-Type")
-	body, err := utf8Of(contentType, body)
+	body, err := value.UTF8(body, charsetOf(h))
 	if err != nil {
 		return ""
 	}
-	media, _, _ := mime.ParseMediaType(contentType)
+	media, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	var v any
 	switch {
 	case !value.TooDeep(body) && json.Unmarshal(body, &v) == nil:

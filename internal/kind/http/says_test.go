@@ -91,7 +91,7 @@ func TestTheCharsetOfAnAnswerCounts(t *testing.T) {
 			w.Header().Set("ETag", `"1"`)
 			fmt.Fprint(w, tt.body)
 		})
-		h.Parse = tt.parse
+		h.Parse.Name = tt.parse
 		v, _, err := h.FetchIf(t.Context(), nil)
 		switch {
 		case tt.err == "" && (v != tt.want || err != nil):

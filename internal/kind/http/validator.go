@@ -20,7 +20,8 @@ const (
 // still current. It is immutable: any number of goroutines may use it.
 type Stored struct {
 	Validator
-	body []byte
+	charset string // in which the server said that it is
+	body    []byte
 }
 
 // A Validator identifies one version of an answer (RFC 9110 §8.8). The zero value
@@ -31,12 +32,12 @@ type Validator struct {
 }
 
 // storedOf returns the answer to remember, nil for none.
-func storedOf(h http.Header, body []byte) *Stored {
+func storedOf(h http.Header, charset string, body []byte) *Stored {
 	v := validatorOf(h)
 	if v == (Validator{}) || len(body) > MaxStored {
 		return nil
 	}
-	return &Stored{v, bytes.Clone(body)} // its buffer is larger
+	return &Stored{v, charset, bytes.Clone(body)} // its buffer is larger
 }
 
 // validatorOf returns the validator in an answer's header that identifies this version only.

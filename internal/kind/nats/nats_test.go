@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/nats"
 	"github.com/tidewire/tidewire/internal/secret"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A listener is a source of an upstream at a server, with what it has been told.
@@ -28,7 +29,7 @@ func open(t *testing.T, link io.Closer, up *nats.Upstream, subject, ask string) 
 	t.Helper()
 	secrets := secret.New(up.Secrets().Said...)
 	f, err := (&nats.Source{Upstream: up, Subject: subject, Ask: ask}).Open(kind.Env{
-		Link: link, Parse: "json", Secrets: secrets, Log: slog.New(slog.DiscardHandler),
+		Link: link, Parse: value.JSON, Secrets: secrets, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

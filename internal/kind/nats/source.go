@@ -86,7 +86,7 @@ func (s *Source) Secrets() kind.Secrets { return kind.Secrets{} }
 type told struct {
 	source  *Source
 	link    *Link
-	parse   string
+	parse   value.Format
 	secrets *secret.Redactor
 }
 

@@ -56,7 +56,7 @@ const maxWaiting = 1000
 // A receiver holds the newest message until the runtime takes it.
 type receiver struct {
 	kind.Told
-	parse   string
+	parse   value.Format
 	limit   string
 	limiter *rate.Limiter
 
@@ -121,8 +121,8 @@ func (r *receiver) take(ctx context.Context) (kind.Result, error) {
 }
 
 // valueOf is the value of a message. The fields of a form are an object, unless the source wants its text.
-func valueOf(ctx context.Context, m *kind.Message, parse string) (kind.Result, error) {
-	if parse != "json" || !value.IsForm(m.Media, m.Data) {
+func valueOf(ctx context.Context, m *kind.Message, parse value.Format) (kind.Result, error) {
+	if parse.Name != "json" || !value.IsForm(m.Media, m.Data) {
 		return kind.Payload(m.Data, parse)(ctx)
 	}
 	kind.TraceOf(ctx).Output(m.Data, 0)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/kind/push"
+	"github.com/tidewire/tidewire/internal/value"
 )
 
 // A runtime subscribes a source, and takes messages when it is told to.
@@ -27,7 +28,7 @@ type runtime struct {
 func open(t *testing.T, parse string, count int) *runtime {
 	t.Helper()
 	s := &push.Source{Limit: push.Limit{Count: count, Per: time.Second, Text: fmt.Sprintf("%d/s", count)}}
-	f, err := s.Open(kind.Env{Parse: parse})
+	f, err := s.Open(kind.Env{Parse: value.Format{Name: parse}})
 	if err != nil {
 		t.Fatal(err)
 	}
