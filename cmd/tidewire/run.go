@@ -17,8 +17,9 @@ import (
 	"github.com/tidewire/tidewire/sse/progress"
 )
 
+// runCommand returns the command run. It is long because its help is.
 func runCommand() *cobra.Command {
-	var address, tokenFile string
+	var address, tokenFile, files string
 	var output bool
 	var earlier again
 	cmd := &cobra.Command{
@@ -31,6 +32,9 @@ run, if it has one, is printed on stdout as JSON.
 With --again, or --like RUN, arguments that are not given are those of the last run of the job, or of
 that one. Secret ones are not kept: they are asked for in a terminal, and have to be given otherwise.
 
+The value of an argument that is a file is @PATH. Files that the run leaves are named at its end, or with
+--files DIR saved there.
+
 Ctrl-C cancels the run and waits for its end; a run that others triggered too continues. A second
 Ctrl-C ends the command at once. If the gateway goes away, run waits 2 minutes for it to come back.
 
@@ -39,6 +43,7 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed 
 		Example: `  tidewire run discover
   tidewire run discover subnet=10.0.4.0/24 > found.json
   tidewire run --output backup
+  tidewire run import table=@devices.csv --files .
   tidewire run --again backup target=/mnt/other
   tidewire run --url https://tidewire.plant --token-file ~/.tidewire-token reindex`,
 		Args:              arguments(1, math.MaxInt),
@@ -60,16 +65,18 @@ The exit code is 0 if the run succeeded, that of the job's command if it failed 
 			if err != nil {
 				return startError(cmd.Context(), gw, err)
 			}
-			body := wire.Start{Args: map[string]any{}, Like: like}
-			for name, value := range values {
-				body.Args[name] = value
+			body := wire.Start{Like: like}
+			if body.Args, err = withFiles(cmd.Context(), gw, args[0], values); err != nil {
+				return startError(cmd.Context(), gw, err)
 			}
-			return runJob(cmd.Context(), gw, args[0], body, output, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return runJob(cmd.Context(), gw, args[0], body, output, files, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	urlFlag(cmd, &address)
 	tokenFlag(cmd, &tokenFile)
 	cmd.Flags().BoolVar(&output, "output", false, "show the output of the run on stderr as it is printed")
+	cmd.Flags().StringVar(&files, "files", "", "save the files that the run leaves in this `directory`")
+	_ = cmd.MarkFlagDirname("files") // the flag is there
 	cmd.Flags().BoolVar(&earlier.last, "again", false, "take the arguments of the job's last run, unless they are given")
 	cmd.Flags().StringVar(&earlier.like, "like", "", "take the arguments of this `run`, unless they are given")
 	_ = cmd.RegisterFlagCompletionFunc("like", completeRun) // cannot fail: the flag exists
@@ -93,9 +100,9 @@ func parseArgs(args []string) (map[string]string, error) {
 }
 
 // runJob starts a run and follows it until it ends, or until ctx does if others triggered the run too. If output is
-// set, it shows the output of the run.
+// set, it shows the output of the run. Files that it leaves are saved in the directory files, unless that is empty.
 func runJob(
-	ctx context.Context, gw *remote, job string, body wire.Start, output bool, stdout, stderr io.Writer,
+	ctx context.Context, gw *remote, job string, body wire.Start, output bool, files string, stdout, stderr io.Writer,
 ) error {
 	live, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives the first Ctrl-C
 	defer end()
@@ -111,6 +118,9 @@ func runJob(
 		return err
 	}
 	f.view.finish()
+	if err := saveFiles(ctx, gw, f.view.state, files, stderr); err != nil {
+		return err
+	}
 	return outcome(f.view.state, output, stdout, stderr)
 }
 

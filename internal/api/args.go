@@ -7,15 +7,17 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/wire"
 )
 
 // startOf reads the body of a start: JSON, or the arguments as the fields of a form. JSON needs its Content-Type: pages of other
 // sites can send plain text without asking, but not JSON. After an answer of its own, ok is false.
-func startOf(w http.ResponseWriter, r *http.Request) (start wire.Start, isForm, ok bool) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+func startOf(w http.ResponseWriter, r *http.Request, j *config.Job) (start wire.Start, isForm, ok bool) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j))
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case err == nil && media == jsonType:
@@ -23,6 +25,9 @@ func startOf(w http.ResponseWriter, r *http.Request) (start wire.Start, isForm, 
 		return start, false, ok
 	case err == nil && media == formType:
 		start.Args, ok = formArgs(w, r)
+		return start, true, ok
+	case err == nil && media == fileType:
+		start.Args, ok = fileArgs(w, r)
 		return start, true, ok
 	case r.ContentLength == 0:
 		w.Header().Set("Accept", jsonType)
@@ -62,6 +67,88 @@ func decodeJSON(w http.ResponseWriter, r *http.Request, v any, right string) boo
 		return false
 	}
 	return true
+}
+
+// maxStart bounds the body of a start of j. Files in JSON are a third larger.
+func maxStart(j *config.Job) int64 { return maxBody + j.MaxGiven()*4/3 }
+
+// fileArgs reads the arguments of a form that may have files. It reports false after an answer of its own.
+func fileArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {
+	values, files, err := readFiles(r)
+	if err != nil {
+		failForm(w, r, err)
+		return nil, false
+	}
+	args := map[string]any{}
+	for name, of := range values {
+		if args[name] = of[0]; len(of) > 1 {
+			fail(w, r, http.StatusBadRequest, fmt.Sprintf("the form has the field %q twice", name))
+			return nil, false
+		}
+	}
+	for name, f := range files {
+		args[name] = f
+	}
+	return args, true
+}
+
+// failForm answers with the reason why a form cannot be read.
+func failForm(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.As(err, new(*http.MaxBytesError)) {
+		failBody(w, r, err, startBody)
+		return
+	}
+	fail(w, r, http.StatusBadRequest, "the body is not a form: "+strings.TrimPrefix(err.Error(), "multipart: "))
+}
+
+// Bounds of a form with files.
+const (
+	maxFields = 200
+	maxField  = 4 << 10 // bytes of a field that is no file
+)
+
+// readFiles reads a form with files, whose body is bounded. A file without a name is a field of a browser in which none was
+// chosen: it is not there.
+func readFiles(r *http.Request) (url.Values, map[string]*config.File, error) {
+	reader, err := r.MultipartReader()
+	if err != nil {
+		return nil, nil, err
+	}
+	values, files := url.Values{}, map[string]*config.File{}
+	for range maxFields {
+		part, err := reader.NextPart()
+		if err == io.EOF {
+			return values, files, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		_, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition"))
+		name, isFile := params["filename"]
+		field := part.FormName()
+		if !isFile {
+			text, err := io.ReadAll(io.LimitReader(part, maxField+1))
+			if err != nil {
+				return nil, nil, err
+			}
+			if len(text) > maxField {
+				return nil, nil, fmt.Errorf("the field %q has more than %d bytes", field, maxField)
+			}
+			values.Add(field, string(text))
+			continue
+		}
+		data, err := io.ReadAll(part)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case name == "" && len(data) == 0:
+		case files[field] != nil:
+			return nil, nil, fmt.Errorf("the field %q has two files", field)
+		default:
+			files[field] = config.NewFile(name, part.Header.Get("Content-Type"), data)
+		}
+	}
+	return nil, nil, fmt.Errorf("it has more than %d fields", maxFields)
 }
 
 func formArgs(w http.ResponseWriter, r *http.Request) (map[string]any, bool) {

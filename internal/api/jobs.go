@@ -128,7 +128,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if j == nil {
 		return
 	}
-	start, isForm, ok := startOf(w, r)
+	start, isForm, ok := startOf(w, r, j.Job)
 	if !ok {
 		return
 	}

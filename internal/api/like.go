@@ -57,6 +57,9 @@ func (a *API) addLike(w http.ResponseWriter, r *http.Request, j *config.Job, sta
 		failParts(w, r, "the secret arguments of a run are not kept", missing...)
 		return false
 	}
+	if !a.addFiles(w, r, j, record.Run, start.Args, all) {
+		return false
+	}
 	for name, value := range start.Args {
 		_, had := all[name]
 		known := slices.ContainsFunc(j.Args, func(a config.Arg) bool { return a.Name == name })
@@ -65,6 +68,30 @@ func (a *API) addLike(w http.ResponseWriter, r *http.Request, j *config.Job, sta
 		}
 	}
 	start.Args = all
+	return true
+}
+
+// addFiles adds to the arguments of a run the files that it was given, unless a start gives others. It reports false after an answer
+// of its own.
+func (a *API) addFiles(w http.ResponseWriter, r *http.Request, j *config.Job, run wire.Run, given, all map[string]any) bool {
+	for _, arg := range j.Args {
+		was, isFile := all[arg.Name].(map[string]any)
+		if arg.Type != config.ArgFile || !isFile || given[arg.Name] != nil && given[arg.Name] != "" {
+			continue
+		}
+		f, err := a.fileOf(r.Context(), run, arg.Name)
+		switch {
+		case errors.Is(err, errNotKept):
+			failParts(w, r, "a file of the run is not kept any more", problem.Part{
+				Pointer: argPointer(arg.Name), Detail: fmt.Sprintf("the content of %q is not kept any more: give it again", was["name"]),
+			})
+			return false
+		case err != nil:
+			a.failPast(w, r, err)
+			return false
+		}
+		all[arg.Name] = f
+	}
 	return true
 }
 

@@ -25,6 +25,7 @@ const maxBody = 64 << 10
 const (
 	jsonType = negotiate.JSON
 	formType = "application/x-www-form-urlencoded"
+	fileType = "multipart/form-data" // a form with files
 )
 
 // instance returns the path of a request as its client wrote it, with that of the public address.

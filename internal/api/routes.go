@@ -83,6 +83,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/runs/{id}", view, a.getRun},
 		{"GET /api/v1/runs/{id}/events", view, a.runEvents},
 		{"GET /api/v1/runs/{id}/output", view, a.runOutput},
+		{"GET /api/v1/runs/{id}/files/{name}", view, a.runFile},
 		{"POST /api/v1/runs/{id}/cancel", operate, a.cancelRun},
 		{"GET /api/v1/events", view, a.listEvents},
 		{"GET /api/v1/alerts", view, a.listAlerts},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 type formBody struct {
 	Job, Title string
 	Fields     []views.ArgField
+	Files      bool   // it has a field of a file
 	Confirm    string // the question before a start; empty: none
 	Like       string // the run whose arguments it begins with; empty: none
 	Busy       string // what becomes of a start now; empty: it begins at once
@@ -56,6 +58,7 @@ func (a *API) runForm(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) drawRunForm(w http.ResponseWriter, r *http.Request, status int, j wire.JobObject, body formBody) {
 	body.Job, body.Title, body.Confirm = j.Name, j.Title, j.Confirm
+	body.Files = slices.ContainsFunc(body.Fields, func(f views.ArgField) bool { return f.Kind == "file" })
 	if run := j.LastRun; run != nil && !run.Status.Ended() && body.Problem == "" {
 		body.Busy = "It runs already: " + views.OnBusy(j.OnBusy) + "."
 	}
@@ -70,16 +73,17 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
-		fail(w, r, http.StatusBadRequest, "the body is not a form, or is too large")
+	r.Body = http.MaxBytesReader(w, r.Body, maxStart(j.Job))
+	files, err := parseRunForm(r)
+	if err != nil {
+		failForm(w, r, err)
 		return
 	}
 	if !a.revalidate(w, r, operate, j.Job) { // the body may have taken its time
 		return
 	}
 	like := r.PostForm.Get("like")
-	given, ok := a.givenBy(w, r, j.Job, like)
+	given, ok := a.givenBy(w, r, j.Job, like, files)
 	if !ok {
 		return
 	}
@@ -110,18 +114,45 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// parseRunForm reads a form into r.PostForm, and the files that it has.
+func parseRunForm(r *http.Request) (files map[string]*config.File, err error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != fileType {
+		return nil, r.ParseForm()
+	}
+	r.PostForm, files, err = readFiles(r)
+	return files, err
+}
+
 // givenBy returns the arguments that a form gives: its fields, and if it has none of some, those of the run like. It reports false
 // after an answer of its own.
-func (a *API) givenBy(w http.ResponseWriter, r *http.Request, j *config.Job, like string) (map[string]any, bool) {
+func (a *API) givenBy(
+	w http.ResponseWriter, r *http.Request, j *config.Job, like string, files map[string]*config.File,
+) (map[string]any, bool) {
 	start := wire.Start{Like: like, Args: map[string]any{}}
 	for name, values := range r.PostForm {
 		if name, ok := strings.CutPrefix(name, argPrefix); ok {
 			start.Args[name] = values[0]
 		}
 	}
+	for name, f := range files {
+		start.Args[strings.TrimPrefix(name, argPrefix)] = f
+	}
 	if like != "" && !r.PostForm.Has(wholeField) {
 		ok := a.addLike(w, r, j, &start)
 		return start.Args, ok
+	}
+	if like != "" && j.MaxGiven() > 0 { // a form has no field that can be filled in with a file
+		if record, err := a.deps.Runs.Lookup(r.Context(), like); err == nil && record.Job == j.Name {
+			all := argsOf(record)
+			if !a.addFiles(w, r, j, record.Run, start.Args, all) {
+				return nil, false
+			}
+			for name, v := range all {
+				if f, ok := v.(*config.File); ok {
+					start.Args[name] = f
+				}
+			}
+		}
 	}
 	for _, arg := range j.Args {
 		if arg.Type == config.ArgBool {
@@ -161,6 +192,9 @@ func shownGiven(j *config.Job, given map[string]any) map[string]any {
 	for _, arg := range j.Args {
 		if arg.Secret {
 			shown[arg.Name] = secret.Mask
+		}
+		if arg.Type == config.ArgFile {
+			delete(shown, arg.Name) // no field can be filled in with it
 		}
 	}
 	return shown

@@ -229,6 +229,7 @@ type runBody struct {
 	Known          bool // the job is configured
 	Head           views.RunHead
 	Facts, Args    []views.Fact
+	Files          []views.FileRow
 	Result         string
 	Log            logBody
 	Cancel         bool // it can be cancelled, by the user
@@ -282,6 +283,7 @@ func (a *API) runPage(w http.ResponseWriter, r *http.Request) {
 	}
 	run.Then = a.keptOf(r.Context(), run.Then)
 	body.Facts, body.Args = look.RunFacts(run, object.At), views.ArgFacts(run.Args, object.Args)
+	body.Files = views.FileRows(run.Files, object.Args)
 	body.Log = a.logOf(r, run, look)
 	a.draw(w, r, http.StatusOK, "run", web.Page{
 		Title: body.Title + ", " + body.Head.Word, Tab: "jobs", Script: "run-page.js", Follow: []string{wire.JobKey(run.Job)}, Body: body,

@@ -34,10 +34,27 @@ func LineOf(index []byte) Line {
 	return Line{Begin: int64(first >> 16), At: time.UnixMilli(int64(at >> 1)).UTC(), Error: at&1 == 1}
 }
 
-const indexSuffix = ".lines" // no id of a run ends like this
+const ( // no id of a run ends like these
+	indexSuffix = ".lines"
+	filesSuffix = ".files"
+)
 
 // IndexOf names the output that has the [Line]s of a run. It is printed and read like that of a run, and goes with it.
 func IndexOf(run string) string { return run + indexSuffix }
 
-// RunOf is the run that an output is of: its own, or the index of it.
-func RunOf(output string) (run string, isIndex bool) { return strings.CutSuffix(output, indexSuffix) }
+// FilesOf names the output that has the contents of the files of a run, one behind the other. It is printed and read like that of
+// a run, and goes with it.
+func FilesOf(run string) string { return run + filesSuffix }
+
+// OutputsOf names all outputs of a run.
+func OutputsOf(run string) []string { return []string{run, IndexOf(run), FilesOf(run)} }
+
+// RunOf is the run that an output is of, and whether it is the text that the run has printed.
+func RunOf(output string) (run string, isText bool) {
+	for _, suffix := range []string{indexSuffix, filesSuffix} {
+		if run, ok := strings.CutSuffix(output, suffix); ok {
+			return run, false
+		}
+	}
+	return output, true
+}

@@ -22,10 +22,9 @@ func TestLinesAreReadAsTheyWereWritten(t *testing.T) {
 			t.Errorf("line %d = %v, want %v", i, got, want)
 		}
 	}
-	if run, ok := archive.RunOf(archive.IndexOf("R")); run != "R" || !ok {
-		t.Errorf("the index of R is of %q, %t", run, ok)
-	}
-	if run, ok := archive.RunOf("R"); run != "R" || ok {
-		t.Errorf("the output of R is of %q, and an index: %t", run, ok)
+	for _, output := range archive.OutputsOf("R") {
+		if run, isText := archive.RunOf(output); run != "R" || isText != (output == "R") {
+			t.Errorf("the output %s is of %q, and the text of it: %t", output, run, isText)
+		}
 	}
 }

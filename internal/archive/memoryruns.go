@@ -105,7 +105,7 @@ func (m *MemoryRuns) Add(_ context.Context, run Run, keep int) error {
 	}
 	at, _ = slices.BinarySearchFunc(ends, is, end.compare)
 	m.byEnd[run.Job] = slices.Insert(ends, at, is)
-	for _, name := range []string{run.ID, IndexOf(run.ID)} {
+	for _, name := range OutputsOf(run.ID) {
 		if o := m.outputs[name]; o != nil {
 			o.ended = true
 		}
@@ -278,8 +278,9 @@ func (m *MemoryRuns) makeRoomLocked() {
 
 // dropOutputsLocked forgets what a run has printed.
 func (m *MemoryRuns) dropOutputsLocked(run string) {
-	m.dropOutputLocked(run)
-	m.dropOutputLocked(IndexOf(run))
+	for _, name := range OutputsOf(run) {
+		m.dropOutputLocked(name)
+	}
 }
 
 // dropOutputLocked forgets an output.

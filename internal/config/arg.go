@@ -37,6 +37,14 @@ func (a *Arg) wrong(want, what string, args ...any) *ArgError {
 	return &ArgError{Arg: a.Name, What: fmt.Sprintf(what, args...), Want: want}
 }
 
+// value converts a given value: a [*File] for file, and what parse returns for the others.
+func (a *Arg) value(v any) (any, *ArgError) {
+	if a.Type == ArgFile {
+		return a.file(v)
+	}
+	return a.parse(v)
+}
+
 // parse converts a given value according to Type: int64 for int, float64 for number, bool for bool and string for the
 // others. The rules for all texts are checked before those of a type, so they apply to every type.
 func (a *Arg) parse(v any) (any, *ArgError) {

@@ -14,13 +14,13 @@ var typeWords = map[string]ArgType{
 	"text": ArgString, "str": ArgString, "integer": ArgInt, "float": ArgNumber, "boolean": ArgBool,
 	"select": ArgEnum, "choice": ArgEnum,
 	"hostname": ArgHost, "ip": ArgHost, "subnet": ArgCIDR, "network": ArgCIDR, "uri": ArgURL,
-	"file": ArgPath, "dir": ArgPath, "directory": ArgPath,
+	"upload": ArgFile, "attachment": ArgFile, "dir": ArgPath, "directory": ArgPath,
 }
 
 // keysOfTypes are the keys that only some types have.
 var keysOfTypes = map[string][]ArgType{
 	"min": {ArgInt, ArgNumber}, "max": {ArgInt, ArgNumber}, "values": {ArgEnum}, "pattern": {ArgString},
-	"under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
+	"max_size": {ArgFile}, "accept": {ArgFile}, "under": {ArgPath}, "allow_dash": {ArgString}, "secret": {ArgString, ArgURL},
 }
 
 func argKeys(a *Arg) grammar.Keys {
@@ -30,7 +30,7 @@ func argKeys(a *Arg) grammar.Keys {
 			grammar.Words(argTypes), func(v *grammar.Node) { a.Type = readArgType(v) }).Default(string(ArgString)),
 		grammar.Line("title", "for people", &a.Title),
 		grammar.Func("default",
-			"without one the argument is required. For a string `\"\"` makes it optional",
+			"without one the argument is required. For a string or a file `\"\"` makes it optional",
 			grammar.AnyText, func(*grammar.Node) {}),
 		grammar.Number("min", "of `int` and `number`", &a.Min),
 		grammar.Number("max", "of `int` and `number`", &a.Max),
@@ -43,6 +43,10 @@ func argKeys(a *Arg) grammar.Keys {
 		grammar.Path("under",
 			"of `path`: an existing directory; relative to this file",
 			&a.Under, grammar.Directory).Also("dir root"),
+		grammar.Size("max_size", "of `file`: how large it may be, up to 8MB; without it 1MB", &a.MaxSize, 1e3, MaxFiles),
+		grammar.Func("accept",
+			"of `file`: which ones, by the end of their name or their media type, as in `[.csv, text/csv, image/*]`; without it any",
+			namesShape, func(v *grammar.Node) { a.Accept = readAccept(v) }).Also("media types"),
 		grammar.Boolean("allow_dash", "of `string`: whether the value may begin with `-`", &a.AllowDash).Default(false),
 		grammar.Boolean("secret",
 			"of `string` and `url`: the value is never shown or logged. It has at least 4 characters or is "+
@@ -97,7 +101,7 @@ func (r *reader) readArgs(n *grammar.Node, where string) (args []Arg) {
 
 // readArg reads one entry of args. Without a value it is a string.
 func (r *reader) readArg(e grammar.Named) Arg {
-	a := Arg{Name: e.Name, Type: ArgString}
+	a := Arg{Name: e.Name, Type: ArgString, MaxSize: defaultFileSize}
 	n, where := e.Value, "argument "+grammar.Quote(e.Name)
 	switch {
 	case n.IsNull():
@@ -158,10 +162,14 @@ func (a *Arg) readDefault(e grammar.Named) {
 		n.Problem("a secret has a default, which everybody would see", `remove it, or write "" if nothing is fine`)
 		return
 	}
+	if ok && a.Type == ArgFile && text != "" {
+		n.Problem("a file has a default other than none", `remove it, or write "" if a run needs no file`)
+		return
+	}
 	if !ok || !e.Key.IsGood() || !e.Value.IsGood() { // the type, its bounds or its choices are not known
 		return
 	}
-	v, err := a.parse(text)
+	v, err := a.value(text)
 	switch {
 	case err != nil && e.Value.HasReferences(): // the error may quote min, pattern and others too
 		n.Problem("default does not fit", "write a value that type, min, max, values and pattern allow")

@@ -270,9 +270,10 @@ type Job struct {
 	HTTP    *JobHTTP
 	Given   []string // the values of references in Exec, HTTP, Env and Stdin: secrets
 	Program
-	Stdin     string // standard input of Exec; each {arg} stands for one argument
-	On        string // the name of the replica that runs Exec; empty: any
-	WarnCodes []int  // exit codes of Exec that mean success with a warning
+	Stdin     string   // standard input of Exec; each {arg} stands for one argument
+	On        string   // the name of the replica that runs Exec; empty: any
+	WarnCodes []int    // exit codes of Exec that mean success with a warning
+	Results   []string // names, or patterns of [path.Match], of files that Exec leaves in the directory of a run; nil: none
 	Args      []Arg
 	Progress  *regexp.Regexp // has a group "percent" or "message"; nil: only "::progress" lines and OSC 9;4
 	Timeout   time.Duration  // time limit of one run
@@ -356,6 +357,7 @@ const (
 	ArgCIDR   ArgType = "cidr"
 	ArgURL    ArgType = "url"  // https
 	ArgPath   ArgType = "path" // of a file or directory below Under, relative to it
+	ArgFile   ArgType = "file" // that is sent with the start: its value is a [*File]
 )
 
 // An Arg is an argument of a job.
@@ -363,7 +365,7 @@ type Arg struct {
 	Name    string
 	Type    ArgType
 	Title   string
-	Default any      // string, float64, int64 or bool, depending on Type; nil: the argument is required
+	Default any      // string, float64, int64 or bool, depending on Type; nil: the argument is required. Of a file it is "": there need be none
 	Min     *float64 // of int and number
 	Max     *float64
 	Values  []string       // of enum without Feed
@@ -373,4 +375,7 @@ type Arg struct {
 	Under     string // of path: the absolute name of the directory that it must be in, even through symbolic links
 	AllowDash bool   // of string: the value may begin with a dash, like an option
 	Secret    bool   // of string and url: the value is never shown or logged
+
+	MaxSize int64    // of file, in bytes; 1 MB unless set
+	Accept  []string // of file: ends of names such as ".csv", and media types, both in small letters; nil: any
 }

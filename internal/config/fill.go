@@ -64,6 +64,9 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 			r.Header.Add(name, value)
 		}
 	}
+	if j.setFile(r, values) {
+		return r, nil
+	}
 	switch {
 	case h.Body == "" && (h.Method == http.MethodGet || h.Method == http.MethodDelete):
 		return r, nil

@@ -58,7 +58,7 @@ func (j *Job) BindFed(given map[string]any, choices func(*Arg) ([]string, *ArgEr
 				continue
 			}
 		}
-		if values[a.Name], err = a.parse(v); err != nil {
+		if values[a.Name], err = a.value(v); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -170,6 +170,10 @@ func (r *reader) jobKeys(d *jobDraft, where string) grammar.Keys {
 			"of `exec`: the program's standard input; each `{arg}` stands for the value of an argument. "+
 				"Without it standard input is empty",
 			&j.Stdin).Also("input").With("exec").Secret(),
+		grammar.Func("results",
+			"of `exec`: the files to keep with a run, which the program leaves in the directory `{run_dir}` or `TIDEWIRE_RUN_DIR`: names, or "+
+				"patterns such as `\"*.csv\"`. At most 20 of a run, and with those of arguments 8 MB",
+			namesShape, func(v *grammar.Node) { j.Results = readResults(v) }).Also("artifacts outputs files").With("exec"),
 		onKey("of `exec`: the name of the replica that runs it, and no other one does; see [Where programs run](#where-programs-run)", &j.On),
 		grammar.Duration("timeout", "the time limit of one run", &j.Timeout).Default("15m"),
 		grammar.OneOf("on_busy",
@@ -248,7 +252,7 @@ func (r *reader) job(e grammar.Named) *Job {
 	checkCodes(n, j)
 	if n.Get("exec") == nil && j.HTTP != nil {
 		refuse(n, "in a job that makes a request", "remove it; it is for jobs with exec",
-			slices.Concat([]string{"progress", "warn_codes", "stdin"}, exec.ProgramWords)...)
+			slices.Concat([]string{"progress", "warn_codes", "stdin", "results"}, exec.ProgramWords)...)
 	}
 	if queue := n.Get("queue"); queue != nil && j.OnBusy != BusyQueue && j.OnBusy != "" && j.Group == "" {
 		queue.Problem("queue without on_busy: queue has no effect", "add on_busy: queue, or remove it")
@@ -280,13 +284,20 @@ func checkArgs(n *grammar.Node, j *Job, where string) {
 				keys[k.Value()] = k
 			}
 		}
+		if results := n.Get("results"); results != nil {
+			if own := keys[RunDir]; own != nil {
+				own.Problem("{run_dir} is the directory of the results", "give the argument another name")
+			}
+			keys[RunDir] = results
+		}
 		switch {
 		case has(n, "exec", "http") != 1:
 		case exec.IsList():
 			checkArgvPlaceholders(exec, n.Get("env"), n.Get("stdin"), where, j.Args, keys)
 		case j.HTTP != nil && request.IsComplete():
 			checkRequestPlaceholders(request, j.HTTP, where, keys)
-			checkRequestTemplates(request, j.HTTP, keys)
+			checkFiles(request, j, keys)
+			checkRequestTemplates(request, j, keys)
 		}
 	}
 	at := n.Get("at")

@@ -92,14 +92,16 @@ func sendsAll(h *JobHTTP) bool {
 
 // checkRequestTemplates checks that placeholders in the headers and the body of the request n are where values can be
 // escaped.
-func checkRequestTemplates(n *grammar.Node, h *JobHTTP, args map[string]*grammar.Node) {
+func checkRequestTemplates(n *grammar.Node, j *Job, args map[string]*grammar.Node) {
+	h := j.HTTP
 	known := func(name string) bool { return args[name] != nil }
 	checkHeaderTemplates(n.Get("headers"), known)
 	header := h.Header.Clone()
 	if h.Upstream != nil && header.Get("Content-Type") == "" {
 		header.Set("Content-Type", h.Upstream.Header.Get("Content-Type"))
 	}
-	if body := n.Get("body"); body != nil && !body.IsSpoiled() {
+	_, isFile := j.bodyFile()
+	if body := n.Get("body"); body != nil && !body.IsSpoiled() && !isFile {
 		checkBody(body, header, jsonMedia, known)
 	}
 }

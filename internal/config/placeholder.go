@@ -85,7 +85,7 @@ var shellText = regexp.MustCompile(`^-[a-zA-Z]*c$`) // -c, and -lc or -ec of a s
 // checkArgvPlaceholders checks that arguments match the placeholders in the argv, the environment and the input of a
 // program; env and stdin may be nil. Keys holds the key of each argument.
 func checkArgvPlaceholders(exec, env, stdin *grammar.Node, where string, args []Arg, keys map[string]*grammar.Node) {
-	used := map[string]bool{}
+	used := map[string]bool{RunDir: true} // a program also finds it in its environment
 	var argv []string
 	for _, e := range exec.Elements() {
 		argv = append(argv, e.Value())
@@ -185,6 +185,9 @@ func checkUnused(used map[string]bool, where, place string, keys map[string]*gra
 }
 
 func unknownArg(name string, args map[string]*grammar.Node) string {
+	if name == RunDir {
+		return "add the files that the program leaves there such as results: [report.pdf]"
+	}
 	if len(args) == 0 {
 		return fmt.Sprintf("add it as args: {%s: {type: string}}", name)
 	}

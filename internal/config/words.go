@@ -99,4 +99,5 @@ var argTypes = []grammar.Word{
 	{Word: string(ArgCIDR), Doc: "a subnet such as 10.0.4.0/24"},
 	{Word: string(ArgURL), Doc: "an https address"},
 	{Word: string(ArgPath), Doc: "a file or directory that exists below `under`"},
+	{Word: string(ArgFile), Doc: "a file that is sent with the start, of at most `max_size`"},
 }

@@ -117,6 +117,7 @@ var matrix = map[string]struct {
 	"GET /api/v1/runs/{id}":                   {"view", "/api/v1/runs/SCAN", "", 200},
 	"GET /api/v1/runs/{id}/events":            {"view", "/api/v1/runs/SCAN/events", "", 200},
 	"GET /api/v1/runs/{id}/output":            {"view", "/api/v1/runs/SCAN/output", "", 200},
+	"GET /api/v1/runs/{id}/files/{name}":      {"view", "/api/v1/runs/SCAN/files/none", "", 404},
 	"GET /api/v1/alerts":                      {"view", "/api/v1/alerts", "", 200},
 	"GET /api/v1/replicas":                    {"view", "/api/v1/replicas", "", 200},
 	"POST /api/v1/alerts/acknowledge":         {"scan", "/api/v1/alerts/acknowledge", `{"of":"job/scan"}`, 409}, // it does not fire

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidewire/tidewire/internal/archive"
+	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/jobs"
 	"github.com/tidewire/tidewire/internal/replica"
 	"github.com/tidewire/tidewire/internal/wire"
@@ -29,7 +30,7 @@ func (s sharedJobs) Start(ctx context.Context, j *jobs.Job, opts jobs.StartOptio
 			return run, snap, err
 		}
 		a, failed := s.g.ask(ctx, s.holder(j), question{
-			Op: toStart, Job: j.Name, Args: opts.Args, Like: opts.Like, Trigger: opts.Trigger, Caller: &opts.Caller, By: opts.By, Key: opts.Key, ID: opts.ID, After: opts.After,
+			Op: toStart, Job: j.Name, Args: config.Given(opts.Args), Like: opts.Like, Trigger: opts.Trigger, Caller: &opts.Caller, By: opts.By, Key: opts.Key, ID: opts.ID, After: opts.After,
 		})
 		switch {
 		case a.Run != nil:
@@ -123,10 +124,11 @@ func (s sharedJobs) Output(ctx context.Context, output string, from int64, most 
 	if s.g.replica == nil || err != nil || more != nil {
 		return part, more, err
 	}
-	id, isIndex := archive.RunOf(output)
+	id, isText := archive.RunOf(output)
 	record, err := s.Lookup(ctx, id)
-	isKnown := isIndex && part.Size > 0 || !isIndex && record.OutputBytes <= max(part.Size, int64(len(record.Output)))
-	if err != nil || record.Status.Ended() && (isKnown || record.OutputBytes == 0) {
+	isKnown := !isText && part.Size > 0 || isText && record.OutputBytes <= max(part.Size, int64(len(record.Output)))
+	isNone := record.OutputBytes == 0 && output != archive.FilesOf(id)
+	if err != nil || record.Status.Ended() && (isKnown || isNone) {
 		return part, nil, nil // it is known here, or in the record
 	}
 	a, failed := s.askAbout(ctx, record.Job, question{Op: toOutput, Run: output, From: from, Most: most})

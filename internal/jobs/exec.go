@@ -28,19 +28,28 @@ type execAction struct{ *config.Job }
 
 // Do implements [Action].
 func (j execAction) Do(ctx context.Context, r *Run) (Result, error) {
+	args, ids := r.args, []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}
+	if j.HasFiles() {
+		dir, err := newRunDir(r)
+		if err != nil {
+			return Result{}, err
+		}
+		defer dir.remove()
+		defer dir.keepResults()
+		args, ids = dir.args, append(ids, "TIDEWIRE_RUN_DIR="+dir.results)
+	}
 	okCodes := j.OKCodes
 	if okCodes == nil {
 		okCodes = []int{0}
 	}
 	lines := &lines{r: r, pattern: j.Progress}
-	ids := []string{"TIDEWIRE_JOB=" + j.Name, "TIDEWIRE_RUN=" + r.id}
 	result, err := (&command.Command{
-		Argv:     j.Argv(r.args),
+		Argv:     j.Argv(args),
 		Dir:      j.Dir,
 		TTY:      j.TTY,
 		OKCodes:  slices.Concat(okCodes, j.WarnCodes),
-		Stdin:    j.Input(r.args),
-		Env:      slices.Concat([]string{unbuffered}, j.Environment(r.args), ids),
+		Stdin:    j.Input(args),
+		Env:      slices.Concat([]string{unbuffered}, j.Environment(args), ids),
 		Stdout:   lines.report,
 		Stderr:   lines.report,
 		Printed:  lines.print,

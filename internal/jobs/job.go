@@ -123,6 +123,9 @@ func (j *Job) argsNow() wire.Args {
 			Name: a.Name, Type: string(a.Type), Title: a.Title, Default: a.Default, Min: a.Min, Max: a.Max,
 			Values: a.Values, Secret: a.Secret, Required: a.Default == nil,
 		}
+		if a.Type == config.ArgFile {
+			arg.MaxSize, arg.Accept = a.MaxSize, a.Accept
+		}
 		if a.Secret {
 			arg.Default = nil
 		}

@@ -123,18 +123,19 @@ func (s *Service) IsHere(output string) bool {
 }
 
 // Output returns what a run has printed from an offset on, at most most bytes, and as far as it is kept: the part begins
-// later if the front was cut. Of [archive.IndexOf] a run it returns the lines. The channel more is closed when there is more; it is nil if this process will not have
+// later if the front was cut. Of [archive.IndexOf] a run it returns
+// the lines, of [archive.FilesOf] the contents of its files. The channel more is closed when there is more; it is nil if this process will not have
 // more. The error is the archive's.
 func (s *Service) Output(ctx context.Context, output string, from int64, most int) (
 	read archive.Output, more <-chan struct{}, err error,
 ) {
-	id, isIndex := archive.RunOf(output)
+	id, _ := archive.RunOf(output)
 	if r := s.past.own(id); r != nil {
-		p := &r.output.text
-		if isIndex {
-			p = &r.output.index
+		for _, p := range []*part{&r.output.text, &r.output.index} {
+			if p.name == output {
+				return r.output.read(ctx, p, from, most)
+			}
 		}
-		return r.output.read(ctx, p, from, most)
 	}
 	read, err = s.deps.Archive.Output(ctx, output, from, most)
 	return read, nil, err

@@ -55,6 +55,8 @@ type Run struct {
 	admission chan struct{} // closed when it is admitted
 	done      chan struct{} // closed when its end is in the store
 
+	filed int64 // bytes in its files; belongs to its goroutine
+
 	err error // why it cannot be seen; written before visible is closed
 
 	// Guarded by queue.mu.
@@ -310,6 +312,7 @@ func (r *Run) work(ctx context.Context, log *slog.Logger) (result Result, err er
 	ctx, stop := context.WithTimeoutCause(ctx, r.job.Timeout, clock.TimedOut{After: r.job.Timeout})
 	defer stop()
 	log.Info("run started")
+	r.keepGiven()
 	result, err = r.job.action.Do(ctx, r)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)

@@ -71,7 +71,13 @@ func secretArgs(j *config.Job, args map[string]any) (all []string) {
 func shownArgs(j *config.Job, args map[string]any) map[string]any {
 	shown := maps.Clone(args)
 	for _, arg := range j.Args {
-		if _, ok := shown[arg.Name]; ok && arg.Secret {
+		switch v := shown[arg.Name].(type) {
+		case nil:
+			continue
+		case *config.File: // without its content, which the run has for as long as it is in progress
+			shown[arg.Name] = map[string]any{"name": v.Name, "type": v.Type, "size": v.Size, "sha256": v.SHA256}
+		}
+		if arg.Secret {
 			shown[arg.Name] = secret.Mask
 		}
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/tidewire/tidewire/snapshot"
 )
 
-// Runs is an archive of runs of which all replicas can read what was printed, also when the replica that had the run is
-// gone. When a run has ended that printed more than its record has, the process that had it puts the output into the store, in
+// Runs is an archive of runs of which all replicas can read what was printed, and the files, also when the replica that had the
+// run is gone. When a run has ended that printed more than its record has, or that has files, the process that had it puts that into the store, in
 // pieces of 256 KiB, compressed: up to 8 MiB of a run, of which the end stays, and 32 MiB in all, of which the oldest runs
 // go first. Each replica has these pieces in memory, as all that is in the store. They leave the store with their run.
 //
@@ -97,6 +97,9 @@ func (a *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 		return err
 	}
 	a.dropForgotten(ctx)
+	if files, err := a.Runs.Output(ctx, archive.FilesOf(run.ID), 0, 0); err == nil {
+		a.share(ctx, archive.FilesOf(run.ID), run.Expires, files)
+	}
 	part, err := a.Runs.Output(ctx, run.ID, 0, 0)
 	if err != nil || part.Size-part.Begin <= a.opts.Recorded {
 		return nil // it printed nothing here, or little

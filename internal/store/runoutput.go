@@ -94,7 +94,7 @@ func (r *Runs) cutLocked(p *printed, n int) {
 
 // dropLocked drops all that is known of what a run has printed.
 func (r *Runs) dropLocked(run string) {
-	for _, name := range []string{run, archive.IndexOf(run)} {
+	for _, name := range archive.OutputsOf(run) {
 		if p := r.printing[name]; p != nil {
 			r.holdLocked(p, nil)
 			delete(r.printing, name)
@@ -109,11 +109,12 @@ func (r *Runs) Discard(run string) {
 	r.mu.Unlock()
 	r.dir.soon(func(t *tx) error {
 		t.committed(r.emptyTrash)
-		_, err := t.exec(noteTrash, run)
-		if err == nil {
-			_, err = t.exec(noteTrash, archive.IndexOf(run))
+		for _, name := range archive.OutputsOf(run) {
+			if _, err := t.exec(noteTrash, name); err != nil {
+				return err
+			}
 		}
-		return err
+		return nil
 	})
 }
 

@@ -89,11 +89,10 @@ func (r *Runs) Add(ctx context.Context, run archive.Run, keep int) error {
 		return fmt.Errorf("store: add a run: %w", err) // before it waits for the disk, once for each attempt
 	}
 	return r.dir.now(ctx, func(t *tx) error {
-		if err := r.flush(t, run.ID); err != nil {
-			return err
-		}
-		if err := r.flush(t, archive.IndexOf(run.ID)); err != nil {
-			return err
+		for _, name := range archive.OutputsOf(run.ID) {
+			if err := r.flush(t, name); err != nil {
+				return err
+			}
 		}
 		if err := r.add(t, run, max(keep, 1)); err != nil {
 			return err
@@ -177,7 +176,7 @@ func (r *Runs) forget(t *tx, query string, args ...any) (int, error) {
 		for _, s := range []struct {
 			statement string
 			arg       any
-		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {noteTrash, archive.IndexOf(o.id)}, {dropKeys, o.id}} {
+		}{{dropRun, o.n}, {discountRun, o.job}, {dropCount, o.job}, {noteForgotten, o.id}, {noteTrash, o.id}, {noteTrash, archive.IndexOf(o.id)}, {noteTrash, archive.FilesOf(o.id)}, {dropKeys, o.id}} {
 			if _, err := t.exec(s.statement, s.arg); err != nil {
 				return 0, err
 			}

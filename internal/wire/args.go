@@ -12,7 +12,7 @@ type Args []Arg
 // An Arg is one argument of a job.
 type Arg struct {
 	Name     string   `json:"-"`
-	Type     string   `json:"type"` // string, int, number, bool, enum, host, cidr, url or path
+	Type     string   `json:"type"` // string, int, number, bool, enum, host, cidr, url, path or file
 	Title    string   `json:"title,omitempty"`
 	Default  any      `json:"default,omitempty"` // a string, number or bool; nil: the argument is required or secret
 	Min      *float64 `json:"min,omitempty"`     // of int and number
@@ -22,6 +22,8 @@ type Arg struct {
 	Why      string   `json:"why,omitempty"`    // why that gives none, or may not give all
 	Secret   bool     `json:"secret,omitempty"` // the value is shown and logged nowhere
 	Required bool     `json:"required"`
+	MaxSize  int64    `json:"max_size,omitempty"` // of file, in bytes
+	Accept   []string `json:"accept,omitempty"`   // of file: ends of names and media types; none: any
 }
 
 // MarshalJSON implements [json.Marshaler].

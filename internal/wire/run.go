@@ -47,6 +47,7 @@ type Run struct {
 	ExitCode    *int            `json:"exit_code"`         // of the command; null before it has exited, and if a signal ended it
 	Output      string          `json:"output"`            // the end of what it printed, once it is over
 	OutputBytes int64           `json:"output_bytes"`      // how much that was in all, once it is over
+	Files       []File          `json:"files,omitempty"`   // that are kept with it: those of arguments, then those that it has left
 	Replica     string          `json:"replica,omitempty"` // the name of the one that runs it, or did; empty: no others share the store
 }
 
@@ -74,6 +75,14 @@ func (r Run) Said() string {
 		return line
 	}
 	return r.Message
+}
+
+// A File is one that is kept with a run.
+type File struct {
+	Name string `json:"name"`          // no other file of the run has it
+	Type string `json:"type"`          // its media type
+	Size int64  `json:"size"`          // in bytes
+	Arg  string `json:"arg,omitempty"` // the argument that it was given for; empty: the run has left it
 }
 
 // A Stage is a part of a run.

@@ -83,10 +83,11 @@ func (t runsTest) outputGoes() {
 		id := fmt.Sprint("r", i)
 		t.Print(id, 0, []byte("hello\n"), 1000)
 		t.Print(archive.IndexOf(id), 0, []byte("hello\n"), 1000)
+		t.Print(archive.FilesOf(id), 0, []byte("hello\n"), 1000)
 		t.add(runOf(id, "scan", "succeeded", i), 1)
 	}
 	for id, want := range map[string]string{"r0": "", "r1": "", "r2": "hello\n"} {
-		for _, output := range []string{id, archive.IndexOf(id)} {
+		for _, output := range archive.OutputsOf(id) {
 			if got, _ := t.whole(output, 0, 100); string(got) != want {
 				t.Errorf("the output of %s is %q, want %q", output, got, want)
 			}
@@ -101,11 +102,12 @@ func (t runsTest) discard() {
 	t.Print("waits", 0, []byte(text), 1000)
 	t.Print("r1", 0, []byte(text), 1000)
 	t.Print(archive.IndexOf("written"), 0, []byte(text), 1000)
+	t.Print(archive.FilesOf("written"), 0, []byte(text), 1000)
 	t.Discard("written")
 	t.Discard("waits")
 	t.Discard("none")
 	t.add(runOf("r1", "scan", "succeeded", 1), 9)
-	for id, want := range map[string]string{"written": "", archive.IndexOf("written"): "", "waits": "", "r1": text} {
+	for id, want := range map[string]string{"written": "", archive.IndexOf("written"): "", archive.FilesOf("written"): "", "waits": "", "r1": text} {
 		if got, _ := t.whole(id, 0, 100); string(got) != want {
 			t.Errorf("the output of %s is %q, want %q", id, got, want)
 		}

@@ -62,7 +62,8 @@ const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) 
 async function send(form, submitter, page) {
   if (form.dataset.sending !== undefined || submitter?.ariaDisabled === "true") return;
   form.dataset.sending = "";
-  const body = new URLSearchParams(new FormData(form, submitter));
+  const fields = new FormData(form, submitter);
+  const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
   try {
     const answer = await fetch(form.action, { method: "POST", body, redirect: "manual", headers: { Accept: "application/json", "Idempotency-Key": form.dataset.sendKey ??= newKey() } });
     const said = await answer.json().catch(() => ({}));

@@ -14,12 +14,13 @@ import (
 type ArgField struct {
 	Name     string // of the argument
 	Label    string
-	Kind     string // check, choice, password, or text
+	Kind     string // check, choice, file, password, or text
 	Mode     string // what keyboard a phone shows; empty: the usual one
 	Value    string
 	Checked  bool
 	Options  []string // of a choice
 	Choose   bool     // the first option is none: one has to be chosen
+	Accept   string   // of a file, as HTML has it
 	Hint     string
 	Problem  string // why the value that was sent is not accepted; empty: it is
 	Required bool
@@ -39,6 +40,11 @@ func ArgFields(args wire.Args, given map[string]any, problems map[string]string)
 		case arg.Type == "bool":
 			f.Kind, f.Required = "check", false
 			f.Checked = value == true || value == "true" || value == "on"
+		case arg.Type == "file":
+			f.Kind, f.Accept = "file", strings.Join(arg.Accept, ",")
+			if name := fileName(value); name != "" {
+				f.Hint, f.Required = Sentence("without another one, the "+name+" of the earlier run. "+f.Hint), false
+			}
 		case arg.Secret:
 			f.Kind = "password"
 		case arg.Type == "enum":
@@ -88,8 +94,27 @@ func fieldText(value any) string {
 	return fmt.Sprint(value)
 }
 
+// fileName is the name of a file that was given; empty: it is none.
+func fileName(value any) string {
+	file, _ := value.(map[string]any)
+	name, _ := file["name"].(string)
+	return name
+}
+
+// fileHint says which file an argument may be.
+func fileHint(arg wire.Arg) string {
+	what := "at most " + Size(arg.MaxSize)
+	if len(arg.Accept) > 0 {
+		what += ": " + strings.Join(arg.Accept, ", ")
+	}
+	return what
+}
+
 // hint says what an argument may be.
 func hint(arg wire.Arg) string {
+	if arg.Type == "file" {
+		return Sentence(fileHint(arg))
+	}
 	what := map[string]string{
 		"int": "Whole number", "number": "Number", "cidr": "Network such as 10.0.4.0/24", "host": "Host name or address",
 		"url": "Address that begins with https://", "path": "Path of a file or directory",

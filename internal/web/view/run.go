@@ -192,6 +192,10 @@ func argText(value any) string {
 		return Shown(v, mostValue)
 	case float64:
 		return strconv.FormatFloat(v, 'f', -1, 64)
+	case map[string]any:
+		if name := fileName(v); name != "" {
+			return name
+		}
 	}
 	return Shown(fmt.Sprint(value), mostValue)
 }
@@ -309,7 +313,7 @@ func (l Look) JobFacts(j wire.JobObject) []Fact {
 // ArgFact says of an argument what may be given for it.
 func ArgFact(arg wire.Arg) Fact {
 	text := map[string]string{
-		"int": "whole number", "bool": "yes or no", "cidr": "network", "host": "host", "url": "address", "enum": oneOf(arg.Values), "string": "text",
+		"int": "whole number", "bool": "yes or no", "cidr": "network", "host": "host", "url": "address", "enum": oneOf(arg.Values), "string": "text", "file": "file, " + fileHint(arg),
 	}[arg.Type]
 	if text == "" {
 		text = arg.Type
