@@ -32,7 +32,7 @@ jobs:
   fine: {exec: ["true"]}
 sources:
   gone: {exec: [sh, -c, 'exit 1'], every: 1s}
-  tank: {exec: [echo, '{"level": 41.5, "pump": true, "name": "T-101"}'], title: Tank, section: Line 1, pick: {level: .level, pump: .pump}, show: {value: level, unit: "%"}}
+  tank: {exec: [echo, '{"level": 41.5, "pump": true, "name": "T-101"}'], title: Tank, section: Line 1, parse: json, pick: {level: .level, pump: .pump}, show: {value: level, unit: "%"}}
 `)
 	page, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {

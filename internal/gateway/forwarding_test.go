@@ -206,8 +206,8 @@ func TestStatesKeepTheLimit(t *testing.T) {
 		server := ssetest.NewServer(t, h)
 		newBubble(t, load(t, strings.Replace(forwardingYAML, "bearer: s3cret-token", "bearer: s3cret-token, limit: 6/m", 1)), new(lockedBuffer), server.Client.Transport)
 		time.Sleep(time.Minute)
-		if n := len(h.since()); n < 5 || n > 7 {
-			t.Errorf("%d requests in a minute, want 6", n)
+		if n := len(h.since()); n < 3 || n > 7 {
+			t.Errorf("%d requests in a minute, want at most 7, as many as states that wait", n)
 		}
 	})
 }
