@@ -210,7 +210,7 @@ sources:
   good:
     http: {upstream: plant, path: /good}
     show: {value: level, history: 1h}
-    alert: {if: .level > 10, notify: [hook, mute, phone, push, form, post, horn]}
+    alert: {if: .level > 10, notify: [hook, mute, way, phone, push, form, post, horn]}
   query:
     http:
       upstream: plant
@@ -249,6 +249,7 @@ notify:
       body: "{title} key=` + c.canary("webhook-body") + `"
   mute:
     http: ` + upstream + `/fails/${env:CANARY_WEBHOOK}
+  way: {http: {upstream: tokens, path: /fails, body: "{title}"}}
   phone: ntfy://` + c.canary("service-token") + `@` + strings.TrimPrefix(upstream, "http://") + `/` + c.canary("service-topic") + `?tls=none
   push: gotify://` + strings.TrimPrefix(upstream, "http://") + `/good/` + c.canary("service-path") + `?tls=none
   form: {http: {url: ` + upstream + `/fails/x, json: '{text: .summary, token: "` + c.canary("webhook-json") + `"}'}}
@@ -369,7 +370,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	}
 
 	c.run("check", "--notify", name)
-	for _, to := range []string{"hook", "mute", "phone", "push", "form", "post", "horn"} {
+	for _, to := range []string{"hook", "mute", "way", "phone", "push", "form", "post", "horn"} {
 		c.run("notify", "test", name, to)
 	}
 

@@ -82,9 +82,14 @@ func linkOf(cfg *config.Config) string {
 // tellTest sends a test message, and prints what came of it.
 func tellTest(ctx context.Context, out io.Writer, to *config.Notify, state, link string) error {
 	var answer bytes.Buffer
+	client, end, err := to.Client()
+	if err != nil {
+		return fmt.Errorf("%s was not told (%s): %w", to.Name, state, err)
+	}
+	defer end()
 	start := time.Now()
-	err := to.Receiver.Send(
-		kind.WithTrace(ctx, kind.NewTrace(&answer, nil)), nil, notify.Test(to.Name, state, link, start.UTC()))
+	err = to.Receiver.Send(
+		kind.WithTrace(ctx, kind.NewTrace(&answer, nil)), client, notify.Test(to.Name, state, link, start.UTC()))
 	if failed, ok := errors.AsType[*notify.Error](err); ok && failed.After > 0 {
 		return fmt.Errorf("%s was not told (%s): %w; it wants to be left alone for %v", to.Name, state, err, failed.After)
 	}

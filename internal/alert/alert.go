@@ -47,6 +47,7 @@
 package alert
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -58,12 +59,15 @@ import (
 	"github.com/tidewire/tidewire/smartpoll"
 )
 
-// Deps is what a [Service] uses. Every field but Told, Link, ListChanged, Newest and Observer must be set.
+// Deps is what a [Service] uses. Every field but Upstream, Told, Link, ListChanged, Newest and Observer must be set.
 type Deps struct {
 	Scheduler *smartpoll.Scheduler // has a task for each receiver with something to be told
 	Client    *http.Client         // makes the calls
-	Log       *slog.Logger
-	Clock     *clock.Clock
+	// Upstream returns the client for a call of a webhook by an upstream, when the limits of that admit one, and what to call
+	// when it is over. It may be nil if there are no such webhooks.
+	Upstream func(ctx context.Context, name string) (client *http.Client, done func(), err error)
+	Log      *slog.Logger
+	Clock    *clock.Clock
 	// Changed is called when an alert begins to fire, fires for another reason, or is resolved, with the key of its
 	// subject, [notify.Firing] or [notify.Resolved], and the reason of a job.
 	Changed func(key, state, reason string)

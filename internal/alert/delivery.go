@@ -26,7 +26,7 @@ func (s *Service) send(ctx context.Context, c *call) error {
 		// fails delays no message.
 		_ = k.store.Kept(ctx)
 	}
-	err := c.to.Receiver.Send(ctx, s.deps.Client, c.message)
+	err := s.call(ctx, c)
 	if err == nil {
 		s.mu.Lock()
 		s.toldLocked(c.receiver, c.batch)
@@ -34,6 +34,20 @@ func (s *Service) send(ctx context.Context, c *call) error {
 	}
 	s.deps.Observer.told(c.to.Name, c.message.State, err)
 	return err
+}
+
+// call calls the receiver, by its upstream if it has one.
+func (s *Service) call(ctx context.Context, c *call) error {
+	client := s.deps.Client
+	if u := c.to.Upstream; u != nil {
+		of, done, err := s.deps.Upstream(ctx, u.Name)
+		if err != nil {
+			return err
+		}
+		defer done()
+		client = of
+	}
+	return c.to.Receiver.Send(ctx, client, c.message)
 }
 
 // toldLocked notes that a receiver has a message.

@@ -124,6 +124,7 @@ type Notify struct {
 	Name      string
 	GroupWait time.Duration   // how long a message waits for further alerts of its upstream
 	Receiver  notify.Receiver // how it is told; never nil
+	Upstream  *Upstream       // a webhook's; nil: it has none
 }
 
 // An Upstream is one service that sources poll and jobs use: one credential, one limit.

@@ -225,6 +225,10 @@ func TestEveryKey(t *testing.T) {
 	if u := byUpstream["socket"]; u.Unix != in("docker.sock") || u.Header.Get("X-Key") != "hunter2" {
 		t.Errorf("socket = %#v", *u)
 	}
+	inside := c.Notify[2]
+	if h := inside.Receiver.(*notify.HTTP); inside.Upstream.Name != "keyed" || h.Upstream != byUpstream["keyed"] || h.URL.RawPath != "hook/{title}" || h.URL.RawQuery != "state={state}" {
+		t.Errorf("inside = %#v with %#v to %#v", *inside, *h, *h.URL)
+	}
 
 	byName := map[string]*config.Source{}
 	var names []string

@@ -26,6 +26,8 @@ type notifyDraft struct {
 	*Notify
 	where   string // names it in messages
 	http    notify.HTTP
+	path    string          // of http, with the upstream
+	query   url.Values      // likewise
 	service *notify.Service // by url; nil: none, or url is that of a webhook
 	mail    notify.Mail
 	exec    notify.Exec
@@ -52,9 +54,9 @@ func (r *reader) notifyKeys(to *notifyDraft) grammar.Keys {
 			Also("address service shoutrrr apprise").OneOf().Secret(),
 		grammar.Section("http",
 			"a webhook. An address alone is `http.url`",
-			"http of "+to.where, webhookKeys(&to.http, to.where)).
+			"http of "+to.where, r.webhookKeys(to)).
 			Short("url").Also("webhook slack discord ntfy").OneOf().Secret().
-			Alone(func(v *grammar.Node) { readHookAlone(v, &to.http, to.where) }),
+			Alone(func(v *grammar.Node) { r.readHookAlone(v, to) }),
 		grammar.Section("mail", "an e-mail", "mail of "+to.where, mailKeys(&to.mail)).
 			Also("smtp email").OneOf().Then(func(v *grammar.Node) { checkMail(v, &to.mail) }),
 		grammar.Func("exec",
@@ -93,12 +95,23 @@ func schemes() (all []string) {
 	return all
 }
 
-func webhookKeys(to *notify.HTTP, where string) grammar.Keys {
+func (r *reader) webhookKeys(d *notifyDraft) grammar.Keys {
+	to, where := &d.http, d.where
 	return grammar.Keys{
 		grammar.Func("url",
-			"`http://` or `https://`, without a user",
+			"`http://` or `https://`, without a user; or `upstream` with `path`",
 			httpkind.AddressShape, func(v *grammar.Node) { to.URL = readHookURL(v) }).
-			Secret().Need("https://ntfy.example.com/ops"),
+			Secret().OneOf(),
+		grammar.Func("upstream",
+			"one of `upstreams`, with its credential, its certificates and its limits",
+			grammar.ALine, func(v *grammar.Node) { r.readHookUpstream(v, d) }).OneOf(),
+		grammar.Func("path",
+			"with `upstream`: begins with `/`, is joined to the upstream's path; no `..`, no query. Placeholders stand for what "+
+				"the message says",
+			httpkind.PathShape, func(v *grammar.Node) { d.path = readHookPath(v) }).With("upstream").Secret(),
+		grammar.Func("query",
+			"with `upstream`: the query; a list of texts repeats the parameter. Placeholders stand for what the message says",
+			httpkind.QueryShape, func(v *grammar.Node) { d.query = readHookQuery(v, where) }).With("upstream").Also("params").Secret(),
 		grammar.OneOf("method", "the request's method", &to.Method, hookMethods).Default(http.MethodPost),
 		grammar.Func("headers",
 			"sent with each call; not `Host`, `Connection`, `Content-Length`, `Transfer-Encoding` and `Trailer`",
@@ -151,7 +164,7 @@ func (to *notifyDraft) of(way string, n *grammar.Node) *Notify {
 		to.Receiver = &to.exec
 	case to.service != nil:
 		to.Receiver = to.service
-	case to.http.URL != nil:
+	case to.completeURL(n.Get("http")):
 		to.http.Given = n.Given("http")
 		checkHook(n.Get("http"), &to.http)
 		if scheme, shape := notify.ServiceAt(to.http.URL.Hostname()); scheme != "" && to.http.Body == "" && to.http.JSON == nil {
@@ -228,8 +241,12 @@ func checkHook(n *grammar.Node, to *notify.HTTP) {
 		made.Problem("http has body and json", "keep one of them")
 		return
 	}
+	header := to.Header.Clone()
+	if to.Upstream != nil && header.Get("Content-Type") == "" {
+		header.Set("Content-Type", to.Upstream.Header.Get("Content-Type"))
+	}
 	if body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
-		checkBody(body, to.Header, notify.TextMedia, notify.IsField)
+		checkBody(body, header, notify.TextMedia, notify.IsField)
 	}
 	if to.JSON == nil {
 		return
@@ -241,12 +258,12 @@ func checkHook(n *grammar.Node, to *notify.HTTP) {
 }
 
 // readHookAlone reads a webhook that is written as an address alone.
-func readHookAlone(n *grammar.Node, to *notify.HTTP, where string) {
+func (r *reader) readHookAlone(n *grammar.Node, to *notifyDraft) {
 	if n.IsScalar() && !n.IsNull() {
-		to.URL = readHookURL(n)
+		to.http.URL = readHookURL(n)
 		return
 	}
-	n.Read("http of "+where, webhookKeys(to, where))
+	n.Read("http of "+to.where, r.webhookKeys(to))
 }
 
 func readHookHeaders(n *grammar.Node, to *notify.HTTP, where string) {

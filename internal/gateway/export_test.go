@@ -200,8 +200,8 @@ func (g Gateway) End() {
 	ctx := context.Background()
 	g.jobs.Stop()
 	g.sources.Stop(ctx)
-	g.upstreams.Close()
 	g.alerts.Flush(ctx)
+	g.upstreams.Close()
 	g.endSharing()
 	g.Close(ctx)
 }

@@ -273,7 +273,7 @@ func (g *gateway) assemble(live context.Context, cfg *config.Config, opts Option
 		return err
 	}
 	g.alerts = alert.New(alert.Deps{
-		Scheduler: g.scheduler, Client: g.client, Log: g.log, Clock: g.clock,
+		Scheduler: g.scheduler, Client: g.client, Upstream: g.callUpstream, Log: g.log, Clock: g.clock,
 		Changed: g.alertChanged, Told: g.alertTold, Link: g.link, ListChanged: g.publishAlerts, Newest: g.newest,
 		Observer: g.observer.Alerts,
 	})

@@ -56,9 +56,9 @@ func (g *gateway) serve(ctx, live context.Context, ln net.Listener, secret *tls.
 	g.jobs.Stop()
 	g.sources.Stop(live)
 	g.forwarders.close(live)
-	g.upstreams.Close()
 	g.journal.Stopping()
 	g.drain(live, server)
+	g.upstreams.Close() // the last messages may have gone by them
 	_ = answers.Stop()
 	g.flooding.ReportAll(time.Now())
 	g.auditLog.Close()

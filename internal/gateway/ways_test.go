@@ -14,13 +14,17 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // A guarded upstream wants a certificate and a token, and notes what it was asked.
 type guarded struct {
 	*httptest.Server
 	files string // of the keys of tls
+
+	asking, most atomic.Int64 // how many requests are in progress, without those for tokens, and how many were at most
 
 	mu    sync.Mutex // guards the fields below
 	asked []string
@@ -51,6 +55,13 @@ func newGuarded(t *testing.T) *guarded {
 
 func (g *guarded) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	if r.URL.Path != "/token" {
+		defer g.asking.Add(-1)
+		if n := g.asking.Add(1); n > g.most.Load() {
+			g.most.Store(n)
+		}
+		time.Sleep(5 * time.Millisecond) // so that others overlap if they may
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.asked = append(g.asked, r.Method+" "+r.RequestURI+" "+string(body))
@@ -67,13 +78,26 @@ func (g *guarded) answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 	case "/operations/1":
 		fmt.Fprintf(w, `{"status": "succeeded", "result": {"by": %q}}`, r.Header.Get("Authorization"))
+	case "/api/hook/Tank":
 	default:
 		fmt.Fprint(w, `{"level": 95}`)
 	}
 }
 
-// Sources, and jobs with what they follow, take the way of their upstream: one token, one certificate.
-func TestSourcesAndJobsGoTheWayOfTheirUpstream(t *testing.T) {
+// times counts the requests that begin so.
+func (g *guarded) times(begin string) (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, asked := range g.asked {
+		if strings.HasPrefix(asked, begin) {
+			n++
+		}
+	}
+	return n
+}
+
+// Sources, jobs with what they follow, and webhooks take the way of their upstream: one token, one certificate.
+func TestSourcesJobsAndWebhooksGoTheWayOfTheirUpstream(t *testing.T) {
 	g := newGuarded(t)
 	s := start(t, fmt.Sprintf(`
 upstreams:
@@ -87,6 +111,10 @@ sources:
     title: Tank
     http: {upstream: plant, path: /now}
     pick: {level: .level}
+    alert: {if: .level > 90, notify: [ops, lead]}
+notify:
+  ops: {http: {upstream: plant, path: "/api/hook/{title}", query: {level: "{value}", tag: [a b, c]}, body: "{state}"}}
+  lead: {http: {upstream: plant, path: /other}}
 jobs:
   scan: {http: {upstream: plant, path: /start, follow: operation-location}}
 `, g.URL, g.files, g.URL+"/token"))
@@ -96,8 +124,20 @@ jobs:
 		t.Errorf("the run is %v, want its result, with the token hidden", run)
 	}
 	shows(t, "the run", run, "t0ken", "s3cret-of")
+	for deadline := time.Now().Add(10 * time.Second); g.times("POST /other") == 0 || g.times("POST /api/hook/Tank") == 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the webhooks were not called: %v", g.asked)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if most := g.most.Load(); most != 1 {
+		t.Errorf("%d requests were in progress at once, want one: max_inflight is for webhooks, too", most)
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if want := "POST /api/hook/Tank?level=95&tag=a+b&tag=c firing"; !slices.Contains(g.asked, want) {
+		t.Errorf("the requests are %q, want %s among them", g.asked, want)
+	}
 	tokens := slices.DeleteFunc(slices.Clone(g.asked), func(s string) bool { return !strings.HasPrefix(s, "POST /token") })
 	if len(tokens) != 1 {
 		t.Errorf("%d tokens were requested, want one for all: %v", len(tokens), tokens)

@@ -29,11 +29,13 @@ const (
 // escaped for its place ([template.Template]).
 type HTTP struct {
 	Method string
-	URL    *url.URL    // http or https; in its path and its query there may be placeholders
-	Header http.Header // never nil
-	Body   string      // a template; empty: the message as JSON
-	JSON   *jq.Program // makes the body, an object or a list, of the message; nil: Body does
-	Given  []string    // the values of references in any of these: secrets
+	URL    *url.URL // http or https; in its path and its query there may be placeholders
+	// Upstream is the one to which URL leads: its header is sent, too, and the client of Send is its own. nil: there is none.
+	Upstream *httpkind.Upstream
+	Header   http.Header // never nil
+	Body     string      // a template; empty: the message as JSON
+	JSON     *jq.Program // makes the body, an object or a list, of the message; nil: Body does
+	Given    []string    // the values of references in any of these: secrets
 }
 
 // A request is what a webhook is called with.
@@ -42,6 +44,7 @@ type request struct {
 	url    *url.URL
 	header http.Header
 	body   []byte
+	close  bool // the connection serves no other request
 
 	refusal func(answer []byte) error // may be nil, see [httpkind.Webhook]
 }
@@ -72,6 +75,9 @@ func (h *HTTP) secrets() *secret.Redactor {
 	all := slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)
 	if h.JSON != nil {
 		all = append(all, secretTexts(h.JSON.String())...)
+	}
+	if h.Upstream != nil {
+		all = append(all, h.Upstream.Secrets().Said...)
 	}
 	all = append(all, slices.DeleteFunc(secret.OfHeader(h.Header), secret.HasPlaceholder)...)
 	all = append(append(all, h.Given...), h.URL.Path)
@@ -148,6 +154,12 @@ func (h *HTTP) request(m *Message) (*request, error) {
 		return nil, fmt.Errorf("the address: %w", err)
 	}
 	r := &request{method: h.Method, url: address, header: http.Header{}}
+	if h.Upstream != nil {
+		r.header, r.close = h.Upstream.Header.Clone(), !h.Upstream.KeepAlive
+		for name := range h.Header { // replaces the upstream's
+			r.header.Del(name)
+		}
+	}
 	for name, lines := range h.Header {
 		for _, line := range lines {
 			filled, _ := render(line, template.OfHeader(name), m)
@@ -223,7 +235,7 @@ func (r *request) send(ctx context.Context, client *http.Client, secrets *secret
 	defer cancel()
 	hook := httpkind.Webhook{
 		Client: client, Method: r.method, URL: r.url, Header: r.header, Secrets: secrets,
-		Refusal: r.refusal,
+		Refusal: r.refusal, Close: r.close,
 	}
 	return ofHTTP(hook.Send(ctx, r.header.Get("Content-Type"), r.body))
 }

@@ -395,3 +395,31 @@ func TestClosingEndsARequestForAToken(t *testing.T) {
 		}
 	})
 }
+
+// Links are closed while they are used, in every moment of it: nothing hangs, and nothing is left.
+func TestClosingALinkInUse(t *testing.T) {
+	for i := range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			s := &issuer{takes: 10 * time.Millisecond, lasts: 5 * time.Second}
+			u, client, link := s.way(t, "")
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					for range 10 {
+						if _, err := ask(t, u, client, "/x").Fetch(t.Context()); err != nil {
+							t.Error(err)
+						}
+						time.Sleep(time.Second)
+					}
+				})
+			}
+			for range 2 {
+				all.Go(func() {
+					time.Sleep(time.Duration(i) * 197 * time.Millisecond)
+					_ = link.Close()
+				})
+			}
+			all.Wait()
+		})
+	}
+}
