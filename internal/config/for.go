@@ -38,6 +38,7 @@ func spread(n *grammar.Node) {
 	}
 	for _, token := range n.Get("access").Get("tokens").Pairs() {
 		token.Get("jobs").Spread(names["jobs"])
+		token.Get("push").Spread(names["sources"])
 	}
 	for _, quiet := range n.Get("quiet").Elements() {
 		quiet.Get("of").Spread(keys)

@@ -127,11 +127,12 @@ jobs:
 func TestAStarStandsForAllRows(t *testing.T) {
 	c := load(t, `
 version: 1
-access: {tokens: {ci: {sha256: 9F86D081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, role: operator, jobs: stop/*}}}
+access: {tokens: {ci: {sha256: 9F86D081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08, role: operator, jobs: stop/*, push: told/*}}}
 sources:
   a: {for: [x, y], exec: [a]}
   ax: {exec: [a]}
   all: {from: [ax, a/*]}
+  told: {for: [x, y], push: {}}
 jobs:
   stop: {for: [x, y], exec: [a], then: {refresh: [a/*, ax], run: [log/*], on_failure: {run: [log/y]}}}
   log: {for: [x, y], exec: [a]}
@@ -148,6 +149,9 @@ quiet: [{at: "@daily", for: 1h, of: [source/a/*, job/stop/x]}, {at: "@daily", fo
 	}
 	if got := c.Access.Tokens[0].Jobs; !slices.Equal(got, []string{"stop/x", "stop/y"}) {
 		t.Errorf("jobs = %v", got)
+	}
+	if got := c.Access.Tokens[0].Push; !slices.Equal(got, []string{"told/x", "told/y"}) {
+		t.Errorf("push = %v", got)
 	}
 	if got := [][]string{c.Quiet[0].Of, c.Quiet[1].Of}; !reflect.DeepEqual(got, [][]string{{"source/a/x", "source/a/y", "job/stop/x"}, {"job/stop/x", "job/stop/y"}}) {
 		t.Errorf("of = %v", got)

@@ -33,7 +33,9 @@ func FuzzLoad(f *testing.F) {
 		}
 		f.Add(string(data))
 	}
-	for _, s := range []string{"", "{", "a: \"x\n\n y\\\n", "? a\n: |1\n  x\n", "- - a\n-", "\r\n\r", "a: &a [*a]", "version: 1\n--- |\n", "v: \"\\u2028\"",
+	for _, s := range []string{
+		"{version: 1, upstreams: {u: {for: [a, b], http: 'http://{each}'}}, sources: {s: {for: [{name: a, e: 5s, u: }, {e: 6, name: b, u: x}], http: {upstream: 'u/{each}'}, every: '{each.e}', show: {unit: '{each.u}'}}, t: {from: [s/*, {each}]}}}",
+		"", "{", "a: \"x\n\n y\\\n", "? a\n: |1\n  x\n", "- - a\n-", "\r\n\r", "a: &a [*a]", "version: 1\n--- |\n", "v: \"\\u2028\"",
 		"{version: 1, sources: {a: {exec: [a], pick: \"(\n\n\"}}}", "{version: 1, jobs: {j: {exec: [a], progress: \"(\\n\"}}}",
 		"{version: 1, defaults: {alert: {on: [slow], slow_after: 1s, repeat: {limit: 1}}}, jobs: {j: {exec: [a], alert: {on: lost}}}, quiet: [{at: '@daily', for: 1h, of: job/j}]}"} {
 		f.Add(s)
