@@ -258,6 +258,7 @@ notify:
 jobs:
   pin:
     exec: [` + script + `, "{pin}"]
+    then: {run: after, on_failure: {run: after}}
     args:
       pin: {secret: true}
     env:
@@ -274,6 +275,7 @@ jobs:
     args:
       pin: {secret: true}
   follow: {http: {upstream: tokens, path: /fails}}
+  after: {exec: [sh, -c, 'echo "$PIN"; exit 1'], env: {PIN: "{pin}"}, args: {pin: {secret: true}}, on_busy: queue, queue: 1000}
 access:
   tokens:
     admin:
@@ -413,7 +415,15 @@ func TestNoCanaryEscapes(t *testing.T) {
 		}
 		c.await(p.url+"/api/v1/runs/"+run.ID+"/events", admin, nil)
 		for _, what := range []string{"", "/output", "/events"} {
-			c.ask(admin, "GET", p.url+"/api/v1/runs/"+run.ID+what, "")
+			_, answer = c.ask(admin, "GET", p.url+"/api/v1/runs/"+run.ID+what, "")
+			var ended struct{ Then []struct{ ID string } }
+			if what == "" && json.Unmarshal(answer, &ended) == nil && len(ended.Then) != map[string]int{"pin": 1}[job] {
+				t.Errorf("after the run of %s come %v", job, ended.Then)
+			}
+			for _, next := range ended.Then { // which gets the argument, too
+				c.await(p.url+"/api/v1/runs/"+next.ID+"/events", admin, nil)
+				c.ask(admin, "GET", p.url+"/api/v1/runs/"+next.ID+"/output", "")
+			}
 		}
 		c.ask(viewer, "POST", p.url+"/api/v1/jobs/"+job+"/runs", `{"args":{"pin":"`+pin+`"}}`) // is denied
 	}

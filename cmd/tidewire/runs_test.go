@@ -46,6 +46,35 @@ jobs:
 	return r.url, ids
 }
 
+// A run that warned ends the command with the exit code of its program, and is listed as what it is. Choices that a source gives
+// are completed.
+func TestRunsThatWarnAndChoices(t *testing.T) {
+	r := begin(t, "serve", "--listen", "127.0.0.1:0", file(t, `version: 1
+sources: {devices: {exec: [echo, '[{"id": "plc-1"}, {"id": "plc-2"}]'], parse: json, every: 1h}}
+jobs:
+  check: {exec: [sh, -c, 'echo "::result 5"; exit 3'], warn_codes: 3}
+  reboot: {exec: [echo, "{id}"], args: {id: {type: enum, values: {from: devices, jq: ".[].id"}}}}
+`))
+	t.Setenv("TIDEWIRE_URL", r.url)
+	code, stdout, stderr := tidewire(t, "run", "check")
+	if code != 3 || stdout != "5\n" || !strings.Contains(stderr, "with a warning (exit status 3)") {
+		t.Errorf("run = %d, %q, %q, want the exit code of the program and the result", code, stdout, stderr)
+	}
+	if _, stdout, _ := tidewire(t, "runs", "--status", "warned"); !strings.Contains(stdout, "! warned") {
+		t.Errorf("runs --status warned = %q", stdout)
+	}
+	var completed string
+	for range 200 {
+		if _, completed, _ = tidewire(t, "__complete", "run", "reboot", "id="); strings.Contains(completed, "plc-2") {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if !strings.Contains(completed, "id=plc-1\n") || !strings.Contains(completed, "id=plc-2\n") {
+		t.Errorf("the completion is %q, want the choices of the source", completed)
+	}
+}
+
 func TestRunsCommand(t *testing.T) {
 	_, ids := twoJobs(t)
 	for _, c := range []struct {

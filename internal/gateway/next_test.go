@@ -61,6 +61,9 @@ func TestRunsFollowOthers(t *testing.T) {
 			}
 		}
 	}
+	if strings.Contains(s.log.String(), "s3cret") {
+		t.Error("the log has a secret argument")
+	}
 	if next := follows(first(`"host":"h2","code":3`)); len(next) != 1 || next[0]["output"] != "h2 failed\n" {
 		t.Errorf("after a run that failed come %v, want third", next)
 	}
