@@ -93,7 +93,7 @@ func (c *control) admitNow(e *entry) {
 	g.running++
 	g.visits++
 	if g.limiter != nil {
-		g.limiter.AllowN(time.Now(), 1)
+		g.limiter.ReserveN(time.Now(), 1) // even if another one was reserved meanwhile
 	}
 	close(e.extra.admitted)
 }

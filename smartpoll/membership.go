@@ -181,7 +181,7 @@ func (c *control) join(e *entry) bool {
 	for _, g := range m.groups {
 		g.running++
 		if g.limiter != nil {
-			g.limiter.AllowN(time.Now(), 1)
+			g.limiter.ReserveN(time.Now(), 1) // even if another one was reserved meanwhile
 		}
 	}
 	c.release(m)
