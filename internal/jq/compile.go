@@ -3,6 +3,7 @@ package jq
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,9 +22,10 @@ type SyntaxError struct {
 // Error returns only the message: a caller that knows the expression's place in a file adds the place.
 func (e *SyntaxError) Error() string { return e.Message }
 
-// Compile parses and compiles src. Its error is a [*SyntaxError]: for a broken expression, for an unknown function,
-// variable, format or label, and for features that the package leaves out.
-func Compile(src string) (*Program, error) {
+// Compile parses and compiles src, which may use the variables with the given names, such as "$status". Its error is a
+// [*SyntaxError]: for a broken expression, for an unknown function, variable, format or label, and for features that the
+// package leaves out.
+func Compile(src string, variables ...string) (*Program, error) {
 	if len(src) > MaxSource {
 		return nil, &SyntaxError{
 			Message: fmt.Sprintf("the expression has %d bytes, want at most %d", len(src), MaxSource),
@@ -35,17 +37,51 @@ func Compile(src string) (*Program, error) {
 	if i := strings.IndexByte(src, 0); i >= 0 {
 		return nil, at(src, i, "unexpected NUL character")
 	}
-	p, err := compile(src)
+	var named []string // those that may be used
+	for _, name := range variables {
+		if strings.Contains(src, name) {
+			named = append(named, name)
+		}
+	}
+	p, err := compile(src, named)
+	if err == nil && named != nil {
+		used := uses(src, named)
+		p, err = compile(src, namesOf(used)) // without those that only stand in a text, or that it binds itself
+		p.uses = used
+	}
 	if err == nil {
 		return p, nil
 	}
 	if e, ok := errors.AsType[*gojq.ParseError](err); ok {
 		return nil, parseError(src, e)
 	}
-	return nil, compileError(src, err)
+	e := compileError(src, named, err)
+	if strings.HasPrefix(e.Message, "unknown variable") && len(variables) > 0 {
+		e.Message += ", or one of " + strings.Join(variables, ", ")
+	}
+	return nil, e
 }
 
-func compile(src string) (p *Program, err error) {
+// uses returns which of the named variables src, which compiles with them, uses.
+func uses(src string, named []string) (all []Use) {
+	for i, name := range named {
+		others := slices.Delete(slices.Clone(named), i, i+1)
+		if _, err := compile(src, others); err != nil {
+			all = append(all, Use{name, compileError(src, others, err).Offset})
+		}
+	}
+	return all
+}
+
+func namesOf(uses []Use) (names []string) {
+	for _, use := range uses {
+		names = append(names, use.Name)
+	}
+	return names
+}
+
+// compile compiles src with variables, which are bound in their order.
+func compile(src string, variables []string) (p *Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p, err = nil, fmt.Errorf("the compiler panicked: %v", r)
@@ -57,7 +93,7 @@ func compile(src string) (p *Program, err error) {
 	}
 	path := pathOf(query)
 	query, deletes := rewrite(query)
-	code, err := gojq.Compile(query, options()...)
+	code, err := gojq.Compile(query, options(variables)...)
 	return &Program{src: src, code: code, path: path, deletes: deletes}, err
 }
 
@@ -87,7 +123,7 @@ func parseError(src string, e *gojq.ParseError) *SyntaxError {
 }
 
 // compileError finds the token of err, which has no position.
-func compileError(src string, err error) *SyntaxError {
+func compileError(src string, variables []string, err error) *SyntaxError {
 	text := err.Error()
 	for _, k := range []struct{ prefix, message string }{
 		{"function not defined: ", "unknown function `%s`"},
@@ -96,12 +132,12 @@ func compileError(src string, err error) *SyntaxError {
 	} {
 		if what, ok := strings.CutPrefix(text, k.prefix); ok {
 			name, _, _ := strings.Cut(what, "/")
-			return at(src, locate(src, name, text), fmt.Sprintf(k.message, what))
+			return at(src, locate(src, variables, name, text), fmt.Sprintf(k.message, what))
 		}
 	}
 	switch {
 	case strings.HasPrefix(text, "input(s)/0"):
-		i := locate(src, "input", text)
+		i := locate(src, variables, "input", text)
 		if strings.HasPrefix(src[i:], "inputs") {
 			return at(src, i, "`inputs` is not available: the value is `.`")
 		}
@@ -120,7 +156,7 @@ const tries = 100
 // locate returns the byte offset of the name in src that the compiler reports with text. It renames one occurrence
 // after another: if the error changes, that was the one. So definitions, keys and strings with the same name do not
 // mislead.
-func locate(src, name, text string) int {
+func locate(src string, variables []string, name, text string) int {
 	for from, try := 0, 0; try < tries; try++ {
 		i := strings.Index(src[from:], name)
 		if i < 0 {
@@ -128,7 +164,7 @@ func locate(src, name, text string) int {
 		}
 		i += from
 		from = i + len(name)
-		if _, err := compile(src[:from] + "_" + src[from:]); err == nil || err.Error() != text {
+		if _, err := compile(src[:from]+"_"+src[from:], variables); err == nil || err.Error() != text {
 			return i
 		}
 	}
@@ -143,7 +179,7 @@ func openingQuote(src, text string) int {
 		if i = strings.LastIndexByte(src[:i], '"'); i < 0 {
 			break
 		}
-		if _, err := compile(src[:i]); err == nil || err.Error() != text {
+		if _, err := compile(src[:i], nil); err == nil || err.Error() != text {
 			return i
 		}
 	}

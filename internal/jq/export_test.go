@@ -13,7 +13,7 @@ func Results(ctx context.Context, src string, v any) (func() (any, bool), error)
 		return nil, err
 	}
 	q, _ = rewrite(q)
-	code, err := gojq.Compile(q, options()...)
+	code, err := gojq.Compile(q, options(nil)...)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,11 @@
 // its result have at most [MaxSize] bytes and [MaxDepth] levels, and a panic in the interpreter is an error. Expensive
 // runs execute one at a time in the whole process.
 //
+// # Variables
+//
+// The caller of Compile may name variables, such as $status, whose values it gives to each run. [Program.Uses] says which
+// of them an expression uses, so that only these have to be made.
+//
 // # What is left out
 //
 // The environment is empty, and import, include, input, inputs, debug and
@@ -48,17 +53,33 @@ type Program struct {
 	src  string
 	code *gojq.Code
 	path []string // the path, if the expression is only a path
+	uses []Use    // the variables that it uses, in the order in which they are bound
 
 	deletes bool // without a copy it would write to its input
 	regexps regexps
 }
 
+// A Use is a variable of [Compile] that an expression uses.
+type Use struct {
+	Name   string // with its dollar sign
+	Offset int    // of its first use, in characters from the start of the expression
+}
+
 // String returns the source text.
 func (p *Program) String() string { return p.src }
 
+// Uses returns the variables of [Compile] that p uses, nil if there are none. It must not be changed.
+func (p *Program) Uses() []Use { return p.uses }
+
 // Run evaluates p on v and returns its one result. v is a value as decoded by encoding/json; any other Go value is
-// first encoded as JSON. Run returns [context.Cause] of ctx, wrapped, if ctx ends before the run.
+// first encoded as JSON. Run returns [context.Cause] of ctx, wrapped, if ctx ends before the run. Variables are null.
 func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
+	return p.RunWith(ctx, v, nil)
+}
+
+// RunWith is [Program.Run] with the values of variables, by their names with the dollar sign. One that has no value is
+// null. The values are as v is.
+func (p *Program) RunWith(ctx context.Context, v any, variables map[string]any) (result any, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			result, err = nil, fmt.Errorf("jq: the interpreter panicked: %s", brief(fmt.Sprint(r)))
@@ -78,7 +99,11 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 	}
 	m := &meter{Context: ctx, left: budget, regexps: &p.regexps}
 	defer m.end()
-	iter := p.code.RunWithContext(m, in, m)
+	bound, err := p.bind(m, variables)
+	if err != nil {
+		return nil, err
+	}
+	iter := p.code.RunWithContext(m, in, bound...)
 	count := 0
 	for ; count < maxCounted; count++ {
 		v, ok := iter.Next()
@@ -111,6 +136,23 @@ func (p *Program) Run(ctx context.Context, v any) (result any, err error) {
 			count,
 		)
 	}
+}
+
+// bind returns the values of the variables of the code, in their order.
+func (p *Program) bind(m *meter, variables map[string]any) ([]any, error) {
+	bound := make([]any, 1, 1+len(p.uses))
+	bound[0] = m
+	for _, use := range p.uses {
+		value, err := plain(variables[use.Name], 2*MaxDepth)
+		if err != nil {
+			return nil, fmt.Errorf("jq: %s: %w", use.Name, err)
+		}
+		if p.deletes {
+			value = clone(value)
+		}
+		bound = append(bound, value)
+	}
+	return bound, nil
 }
 
 // result converts v to the result of a run.

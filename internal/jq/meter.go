@@ -84,10 +84,10 @@ func (m *meter) end() {
 // An owner remembers which arrays and objects an assignment has paid to copy: it copies each once.
 type owner struct{ paid map[uintptr]bool }
 
-// options returns the compiler options for a rewritten expression.
-func options() []gojq.CompilerOption {
+// options returns the compiler options for a rewritten expression with variables.
+func options(variables []string) []gojq.CompilerOption {
 	return []gojq.CompilerOption{
-		gojq.WithVariables([]string{meterName}),
+		gojq.WithVariables(append([]string{meterName}, variables...)),
 		gojq.WithFunction(payName, 2, 8, func(v any, args []any) any {
 			m := args[0].(*meter)
 			price, ok := prices[args[1].(string)]
