@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +36,7 @@ func settings(prefix string, keys Keys, short string, builtIn map[string]any, ma
 		}
 		switch {
 		case k.oneOf && values == nil: // another one of these keys is there
+		case values == nil && slices.ContainsFunc(k.keys, func(of Key) bool { return of.need }): // it is not there
 		case k.words != nil && values != nil && values[0].IsScalar():
 			all = append(all, values[0].setting(name, k.secret)...)
 		case k.words != nil && values == nil && builtIn[name] != nil:

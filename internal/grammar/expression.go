@@ -11,9 +11,9 @@ import (
 	"github.com/tidewire/tidewire/internal/jq"
 )
 
-// JQ reads and compiles an expression. Its problem is placed at the offending
+// JQ reads and compiles an expression, which may use the given variables. Its problem is placed at the offending
 // token.
-func (n *Node) JQ(what string) *jq.Program {
+func (n *Node) JQ(what string, variables ...string) *jq.Program {
 	want := AnExpression
 	if n.kind != scalarNode {
 		want = "put the expression into quotes, since YAML takes brackets and braces for its own"
@@ -26,7 +26,7 @@ func (n *Node) JQ(what string) *jq.Program {
 		n.Problem(what+" is empty", AnExpression)
 		return nil
 	}
-	p, err := jq.Compile(s)
+	p, err := jq.Compile(s, variables...)
 	if err == nil {
 		return p
 	}

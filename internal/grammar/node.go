@@ -35,6 +35,8 @@ type Node struct {
 
 	made   *made // nil: it is in a file
 	hidden bool  // no excerpt may show it, whatever is called with what is made of it
+
+	computed []computed // the expressions in the value
 }
 
 type kind int
@@ -62,6 +64,12 @@ func (n *Node) Value() string { return n.value }
 
 // IsNull reports whether n is an empty value.
 func (n *Node) IsNull() bool { return n != nil && n.kind == scalarNode && n.tag == "!!null" }
+
+// IsNumber reports whether YAML takes n for a number, which it does not if it is in quotes.
+func (n *Node) IsNumber() bool { return n != nil && (n.tag == "!!int" || n.tag == "!!float") }
+
+// IsBoolean reports whether YAML takes n for true or false.
+func (n *Node) IsBoolean() bool { return n != nil && n.tag == "!!bool" }
 
 // IsScalar reports whether n is neither a list nor a mapping; it may be empty.
 func (n *Node) IsScalar() bool { return n != nil && n.kind == scalarNode }
@@ -127,7 +135,7 @@ func (n *Node) Describe() string {
 		return "a list"
 	case n.IsNull():
 		return "empty"
-	case n.tag == "!!int" || n.tag == "!!float":
+	case n.IsNumber():
 		return "a number"
 	}
 	return "a text"
@@ -341,17 +349,8 @@ func (n *Node) IsWritten(part string) bool { return !n.refers || strings.Contain
 // Given returns the values of references, which are secrets, in the values of the given keys of the mapping n. Defaults
 // in the file are not among them.
 func (n *Node) Given(keys ...string) (given []string) {
-	var walk func(n *Node)
-	walk = func(n *Node) {
-		given = append(given, n.given...)
-		for _, c := range n.content {
-			walk(c)
-		}
-	}
 	for _, key := range keys {
-		if v := n.Get(key); v != nil {
-			walk(v)
-		}
+		n.Get(key).walk(func(n *Node) { given = append(given, n.given...) })
 	}
 	return given
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/tidewire/tidewire/internal/jq"
 )
 
 // A part is what an entry stands for in one row.
@@ -126,8 +128,27 @@ func (n *Node) fill(p *part) bool {
 		n.written = put(cmp.Or(n.written, n.value), texts)
 	}
 	n.value, n.given, n.refers, n.made.cells = put(n.value, values), given, refers, cells
+	n.fillExpressions(values)
 	n.tag = "" // the value may be a number, even if the placeholder is quoted
 	return true
+}
+
+// fillExpressions puts the values of placeholders into the expressions in n's value, which are then other ones.
+func (n *Node) fillExpressions(values map[string]string) {
+	n.computed = slices.Clone(n.computed)
+	for i, c := range n.computed {
+		text := put(c.text, values)
+		if text == c.text {
+			continue
+		}
+		program, err := jq.Compile(text[len("${jq:") : len(text)-1])
+		if err != nil {
+			n.Problem("${jq:} is not valid jq: "+err.Error(), "write an expression such as ${jq: now - 3600 | todate}")
+			n.spoiled = true
+			return
+		}
+		n.computed[i] = computed{text, program}
+	}
 }
 
 // put replaces placeholders in a text by the values that there are for them.

@@ -18,6 +18,10 @@ func (n *Node) Text(what, want string) (string, bool) {
 	case n.kind != scalarNode || n.IsNull():
 		n.Problem(fmt.Sprintf("%s is %s", what, n.Describe()), want)
 		return "", false
+	case n.computed != nil:
+		n.Problem(what+": an expression is not evaluated here",
+			`write ${jq: EXPR} into path, query, headers, body or json of a request, or "$${" if it is text`)
+		return "", false
 	}
 	return n.value, true
 }

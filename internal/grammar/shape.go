@@ -49,7 +49,7 @@ const (
 		`(([0-9]+(\.[0-9]*)?|\.[0-9]+)` + durationUnit + `)*$`
 )
 
-const referencePattern = `\$\{(env|file):|\{each[.}]`
+const referencePattern = `\$\{(env|file|jq):|\{each[.}]`
 
 // Like is a text that matches one of the patterns, or contains a reference. The message tells what to write.
 func Like(message string, patterns ...string) Shape {

@@ -28,12 +28,12 @@ func (t *Template) checkHeader(begins []int) *Error {
 		}
 		switch p.quoted = begin < until; {
 		case p.quoted && backslashes(rest[from:begin])%2 == 1:
-			return &Error{begins[i], "{" + p.name + "} stands behind a backslash", `write \\ for a backslash`}
+			return &Error{begins[i], p.text + " stands behind a backslash", `write \\ for a backslash`}
 		case !p.quoted && parameterOf.MatchString(rest[:begin]):
 			return &Error{
 				begins[i],
-				"{" + p.name + "} could begin another parameter",
-				`write "{` + p.name + `}", with the quotes`,
+				p.text + " could begin another parameter",
+				`write "` + p.text + `", with the quotes`,
 			}
 		}
 		at = begin + 1

@@ -1,4 +1,5 @@
-// Package template fills {name} placeholders of a text with values, escaped for their places.
+// Package template fills {name} placeholders of a text, and others that its caller knows, with values, escaped for their
+// places.
 //
 // [Parse] checks the places when a configuration is loaded, and refuses a text whose structure a value could change. So
 // this law holds: whatever the values, the rendered text has the structure of its template. A value stays inside the
@@ -14,6 +15,7 @@ import (
 	"mime"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -67,12 +69,27 @@ type Placeholder struct {
 	Begin, End int // its range in the text, in bytes, braces included
 }
 
-// Find returns the placeholders in a text of any language.
-func Find(s string) (all []Placeholder) {
-	for _, m := range placeholder.FindAllStringSubmatchIndex(s, -1) {
-		all = append(all, Placeholder{s[m[2]:m[3]], m[0], m[1]})
+// Find returns the placeholders in a text of any language: {name}, and each of the texts in computed, whose name is the
+// whole text.
+func Find(s string, computed ...string) (all []Placeholder) {
+	named := placeholder.FindAllStringSubmatchIndex(s, -1)
+	for end := 0; ; {
+		next := Placeholder{Begin: len(s)}
+		for _, text := range computed {
+			if i := strings.Index(s[end:], text); i >= 0 && end+i < next.Begin {
+				next = Placeholder{text, end + i, end + i + len(text)}
+			}
+		}
+		for ; len(named) > 0 && named[0][0] < next.Begin; named = named[1:] {
+			if m := named[0]; m[0] >= end { // not in a computed text
+				all = append(all, Placeholder{s[m[2]:m[3]], m[0], m[1]})
+			}
+		}
+		if next.Name == "" {
+			return all
+		}
+		all, end = append(all, next), next.End
 	}
-	return all
 }
 
 var condition = regexp.MustCompile(`^\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\?\}`)
@@ -107,20 +124,21 @@ type Template struct {
 type part struct {
 	before string
 	name   string
-	bare   bool // in JSON: it is a whole value, not in a string
-	quoted bool // in a header: it is in a quoted string
+	text   string // the placeholder as written
+	bare   bool   // in JSON: it is a whole value, not in a string
+	quoted bool   // in a header: it is in a quoted string
 }
 
-// Parse parses s as a template. Braces around a name that is not known are text.
-func Parse(s string, language Language, known func(name string) bool) (*Template, *Error) {
+// Parse parses s as a template, with the placeholders that [Find] finds. Braces around a name that is not known are text.
+func Parse(s string, language Language, known func(name string) bool, computed ...string) (*Template, *Error) {
 	t := &Template{language: language}
 	at := 0
 	var begins []int
-	for _, p := range Find(s) {
-		if !known(p.Name) {
+	for _, p := range Find(s, computed...) {
+		if !slices.Contains(computed, p.Name) && !known(p.Name) {
 			continue
 		}
-		t.parts = append(t.parts, part{before: s[at:p.Begin], name: p.Name})
+		t.parts = append(t.parts, part{before: s[at:p.Begin], name: p.Name, text: s[p.Begin:p.End]})
 		begins = append(begins, p.Begin)
 		at = p.End
 	}
@@ -138,7 +156,7 @@ func Parse(s string, language Language, known func(name string) bool) (*Template
 	case Form, Path:
 		for i, p := range t.parts {
 			if escape := strings.LastIndexByte(p.before, '%'); escape >= 0 && escape > len(p.before)-3 {
-				return t, &Error{begins[i], "{" + p.name + "} stands in an escape", "write %25 for a percent sign"}
+				return t, &Error{begins[i], p.text + " stands in an escape", "write %25 for a percent sign"}
 			}
 		}
 	}
@@ -157,7 +175,7 @@ func (t *Template) checkJSON(begins []int) *Error {
 				if k++; quoted && k == len(before) {
 					return &Error{
 						begins[i],
-						"{" + t.parts[i].name + "} stands behind a backslash",
+						t.parts[i].text + " stands behind a backslash",
 						`write \\ for a backslash`,
 					}
 				}
@@ -177,7 +195,7 @@ func (t *Template) checkJSON(begins []int) *Error {
 	var wrong *json.SyntaxError
 	if err := json.Unmarshal([]byte(sample), &all); errors.As(err, &wrong) {
 		at := t.partAt(int(wrong.Offset))
-		return &Error{begins[at], "the text is not JSON around {" + t.parts[at].name + "}",
+		return &Error{begins[at], "the text is not JSON around " + t.parts[at].text,
 			"write JSON in which a placeholder stands in a string or as a value, or another Content-Type"}
 	}
 	return nil
@@ -209,8 +227,8 @@ func (t *Template) fill(value func(part) string) string {
 	return out.String()
 }
 
-// Render returns the text with values in place of the placeholders. A value is a string, a number, a bool, nil or
-// [json.RawMessage]; nil is null as a JSON value and empty elsewhere.
+// Render returns the text with values in place of the placeholders. A value is of a type that encoding/json decodes into,
+// or [json.RawMessage]; nil is null as a JSON value and empty elsewhere, and lists and objects are JSON everywhere.
 //
 // A segment that becomes empty, "." or ".." would change the path: that is a [*SegmentError].
 func (t *Template) Render(value func(name string) any) (string, error) {
@@ -303,6 +321,8 @@ func asText(value any) string {
 			return ""
 		}
 		return *s
+	case []any, map[string]any:
+		return bareJSON(v)
 	}
 	return fmt.Sprint(value)
 }

@@ -234,3 +234,30 @@ func FuzzTemplate(f *testing.F) {
 		}
 	})
 }
+
+// Other placeholders are what the caller says: their text may have anything in it, also what would be a placeholder.
+func TestComputedPlaceholders(t *testing.T) {
+	const one, two = "${jq: {a}}", `${jq: "/"}`
+	values := map[string]any{one: "x/y \"", two: []any{1.0, nil}, "a": "A"}
+	for _, tt := range []struct {
+		language   template.Language
+		text, want string
+	}{
+		{template.Text, "{a} " + one + " {a}" + two, `A x/y " A[1,null]`},
+		{template.Path, "/" + one + "/" + two + "/{a}", "/x%2Fy%20%22/%5B1%2Cnull%5D/A"},
+		{template.JSON, `{"a": ` + two + `, "b": "` + one + `", "c": "` + two + `"}`, `{"a": [1,null], "b": "x/y \"", "c": "[1,null]"}`},
+		{template.Header, one + `; b="` + one + `"`, `x/y "; b="x/y \""`},
+	} {
+		parsed, wrong := template.Parse(tt.text, tt.language, func(name string) bool { return name == "a" }, two, one)
+		if wrong != nil {
+			t.Errorf("Parse(%s) = %v", tt.text, wrong)
+			continue
+		}
+		if got, err := parsed.Render(func(name string) any { return values[name] }); err != nil || got != tt.want {
+			t.Errorf("Render of %s = %s, %v, want %s", tt.text, got, err, tt.want)
+		}
+	}
+	if _, wrong := template.Parse(`{"a": 1`+one+`}`, template.JSON, func(string) bool { return false }, one); wrong == nil || wrong.What != "the text is not JSON around "+one {
+		t.Errorf("next to a number it is %v", wrong)
+	}
+}

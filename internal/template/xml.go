@@ -31,7 +31,7 @@ func (t *Template) checkXML(begins []int) *Error {
 		if err != nil {
 			return &Error{
 				begins[0],
-				"the text is not XML around {" + t.parts[0].name + "}",
+				"the text is not XML around " + t.parts[0].text,
 				"write XML, or another Content-Type",
 			}
 		}
@@ -50,7 +50,7 @@ func (t *Template) checkXML(begins []int) *Error {
 		if strings.Count(seen.String(), sign(i, "&")) != 1 {
 			return &Error{
 				begins[i],
-				"{" + p.name + "} stands where XML has no escapes",
+				p.text + " stands where XML has no escapes",
 				"write it into the text of an element or the value of an attribute",
 			}
 		}
