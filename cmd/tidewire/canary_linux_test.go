@@ -163,6 +163,8 @@ func (c *cage) write(dir, upstream, nobody string) (name, text string) {
 	c.t.Setenv("CANARY_WEBHOOK", c.canary("webhook-address"))
 	c.t.Setenv("CANARY_ENV", c.canary("job-env"))
 	c.t.Setenv("CANARY_ARGV", c.canary("argv"))
+	made := c.canary("computed")
+	made = `"` + made[:9] + `" + "` + made[9:] + `"` // an expression, so that the file does not have it
 	script := filepath.Join(dir, "pin.sh")
 	if err := os.WriteFile(script, []byte(`#!/bin/sh
 echo "$1 $TOKEN $LITERAL" >"$OUT"
@@ -221,6 +223,14 @@ sources:
       headers:
         X-More: ` + c.canary("source-header") + `
   fails: {http: {upstream: plant, path: /fails}}
+  made:
+    http:
+      upstream: plant
+      path: /fails
+      query: {session: '${jq: ` + made + `}'}
+      headers: {X-Made: 'for ${jq: ` + made + `}'}
+      json: {token: ` + c.canary("source-json") + `, made: '${jq: ` + made + `}'}
+  strayed: {http: {upstream: plant, path: /good, query: {key: "${env:CANARY_HEADER}"}, pages: '"http://` + nobody + `/x"'}}
   retry: {http: {upstream: plant, path: /retry}}
   html: {http: {upstream: plant, path: /html}}
   stray: {http: {upstream: plant, path: /stray}}
@@ -360,14 +370,14 @@ func TestNoCanaryEscapes(t *testing.T) {
 	if code, _, stderr := tidewire(t, "check", name); code != 0 {
 		t.Fatalf("check = %d\n%s", code, stderr)
 	}
-	for _, entry := range []string{"good", "query", "away", "nobody", "argv", "site", "pin", "ask", "basic", "digest", "tokens", "keyed", "proxied", "alike/row", "follow"} {
+	for _, entry := range []string{"good", "query", "made", "strayed", "away", "nobody", "argv", "site", "pin", "ask", "basic", "digest", "tokens", "keyed", "proxied", "alike/row", "follow"} {
 		c.run("explain", name, entry)
 	}
-	for _, source := range []string{"good", "query", "fails", "retry", "html", "away", "nobody", "argv", "missing", "site",
+	for _, source := range []string{"good", "query", "made", "strayed", "fails", "retry", "html", "away", "nobody", "argv", "missing", "site",
 		"basic", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed", "keyed2", "keyed3", "proxied", "alike/row"} {
 		c.run("poll", name, source)
 	}
-	for _, source := range []string{"good", "query", "away", "nobody", "argv", "missing", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed3"} { // whose bodies repeat nothing
+	for _, source := range []string{"good", "query", "made", "strayed", "away", "nobody", "argv", "missing", "digest", "tokens", "tokens2", "tokens3", "untold", "keyed3"} { // whose bodies repeat nothing
 		c.run("poll", name, source, "--trace")
 	}
 
@@ -501,7 +511,7 @@ func TestNoCanaryEscapes(t *testing.T) {
 	c.keep("the audit log", string(recorded))
 
 	c.examine()
-	for _, place := range []string{"client-secret", "token-param", "token", "api-key", "bearer", "header", "header-literal", "query", "source-header", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "webhook-json", "service-token", "service-topic", "service-path", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
+	for _, place := range []string{"client-secret", "token-param", "token", "api-key", "bearer", "header", "header-literal", "query", "source-header", "source-json", "computed", "webhook-address", "webhook-query", "webhook-header", "webhook-body", "webhook-json", "service-token", "service-topic", "service-path", "four", "seven", "job-env", "job-env-literal", "job-query", "job-header", "job-body", "argument"} {
 		if !c.received(c.canaries[place]) {
 			t.Errorf("the canary of %s never got where it belongs", place)
 		}

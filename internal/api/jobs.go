@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -138,7 +140,7 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 	if start.Like != "" && !a.addLike(w, r, j.Job, &start) {
 		return
 	}
-	args, problems := bound(j, start.Args)
+	args, problems := bound(r.Context(), j, start.Args)
 	if problems != nil {
 		failArgs(w, r, j.Job, problems)
 		return
@@ -169,10 +171,11 @@ func (a *API) triggerRun(w http.ResponseWriter, r *http.Request) {
 }
 
 // bound is the given arguments as the job takes them, or what is wrong with them.
-func bound(j *jobs.Job, given map[string]any) (map[string]any, []*config.ArgError) {
+func bound(ctx context.Context, j *jobs.Job, given map[string]any) (map[string]any, []*config.ArgError) {
 	args, problems := j.Bind(given)
 	if problems == nil && j.HTTP != nil {
-		if _, wrong := j.Request(args); wrong != nil {
+		_, err := j.Request(ctx, args)
+		if wrong, ok := errors.AsType[*config.ArgError](err); ok { // any other error is that of the run
 			problems = append(problems, wrong)
 		}
 	}

@@ -87,7 +87,7 @@ func (a *API) postRun(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	args, wrong := bound(j, given)
+	args, wrong := bound(r.Context(), j, given)
 	if wrong != nil {
 		a.refuseArgs(w, r, j, object, given, like, wrong)
 		return

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // Bounds of files.
@@ -218,7 +219,7 @@ func (j *Job) bodyFile() (name string, ok bool) {
 }
 
 // setFile makes the file the body of a request whose body is one, if there is a file. It reports whether that is the body.
-func (j *Job) setFile(r *Request, values map[string]any) bool {
+func (j *Job) setFile(r *httpkind.Filled, values map[string]any) bool {
 	name, ok := j.bodyFile()
 	if f, isFile := values[name].(*File); ok && isFile {
 		r.Body = f.Data

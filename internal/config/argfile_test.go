@@ -71,7 +71,7 @@ jobs:
 		if wrong != nil {
 			t.Fatal(wrong)
 		}
-		r, err := c.Jobs[1].Request(args)
+		r, err := c.Jobs[1].Request(t.Context(), args)
 		if err != nil || string(r.Body) != tt.body || r.Header.Get("Content-Type") != tt.media {
 			t.Errorf("the request with %v = %q of %v, %v, want %q of %s", tt.v, r.Body, r.Header, err, tt.body, tt.media)
 		}

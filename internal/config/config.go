@@ -27,7 +27,6 @@ package config
 
 import (
 	"io/fs"
-	"net/http"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -241,6 +240,18 @@ type Quiet struct {
 	Reason string        // for people; may be empty
 }
 
+// Variables are those that the expressions on the raw value of s use.
+func (s *Source) Variables() (names []string) {
+	for _, f := range s.Pick {
+		for _, use := range f.Expr.Uses() {
+			if !slices.Contains(names, use.Name) {
+				names = append(names, use.Name)
+			}
+		}
+	}
+	return names
+}
+
 // A Field is one picked value. A pick that is a single expression has one
 // Field without a name, whose result is the value itself.
 type Field struct {
@@ -295,17 +306,12 @@ type Job struct {
 // Program describes how the program of an exec runs.
 type Program = exec.Program
 
-// JobHTTP is the request that a run makes. In its path, query, header and body each {arg} stands for one argument,
-// which is escaped for its place.
+// JobHTTP is the request that a run makes. In its texts each {arg} stands for one argument, and the input of expressions is
+// an object of all. Its Method is POST unless set, and without a Body it sends that object, unless Method is GET or DELETE.
 type JobHTTP struct {
-	Upstream *httpkind.Upstream
-	Method   string // POST unless set
-	Path     string // escaped except for {arg}, begins with / unless empty; joined to the upstream's path
-	Query    []Pair
-	Header   http.Header // added to the upstream's; a header of the same name replaces that; never nil
-	Body     string      // empty: the arguments as a JSON object, unless Method is GET or DELETE
-	Accept   []int       // the statuses that mean success; nil: 200 to 299
-	Follow   bool        // the answer's Operation-Location (or Location) is polled until the operation has ended
+	httpkind.Request
+	Accept []int // the statuses that mean success; nil: 200 to 299
+	Follow bool  // the answer's Operation-Location (or Location) is polled until the operation has ended
 }
 
 // Accepts reports whether an answer with that status means success.
@@ -315,9 +321,6 @@ func (h *JobHTTP) Accepts(status int) bool {
 	}
 	return status >= 200 && status <= 299
 }
-
-// A Pair is one parameter of a query.
-type Pair struct{ Name, Value string }
 
 // OnBusy is what happens to a start while the job is busy.
 type OnBusy string

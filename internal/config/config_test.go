@@ -236,7 +236,7 @@ func TestEveryKey(t *testing.T) {
 		byName[s.Name] = s
 		names = append(names, s.Name)
 	}
-	if got, want := strings.Join(names, " "), "outdoor root disk uptime cpu note log screen site both alike/a alike/b door lamp"; got != want {
+	if got, want := strings.Join(names, " "), "outdoor asked told root disk uptime cpu note log screen site both alike/a alike/b door lamp"; got != want {
 		t.Errorf("sources are %s, want %s, the order of the file", got, want)
 	}
 	if door, limit := byName["door"], (push.Limit{Count: 10, Per: time.Minute, Text: "10/m"}); !reflect.DeepEqual(door.Spec, &push.Source{Limit: limit}) ||
@@ -244,10 +244,10 @@ func TestEveryKey(t *testing.T) {
 		t.Errorf("door = %+v of %+v", door, door.Spec)
 	}
 	outdoor := byName["outdoor"]
-	if got, want := requestOf(outdoor).URL.String(), "https://api.example.com/base/v1/now?days=3&full=true&id=1&id=2&q=Perth+%26+more"; got != want {
+	if got, want := requestOf(outdoor).Fixed.URL.String(), "https://api.example.com/base/v1/now?q=Perth+%26+more&days=3&full=true&id=1&id=2"; got != want {
 		t.Errorf("URL of outdoor = %s, want %s", got, want)
 	}
-	if got, want := requestOf(outdoor).Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
+	if got, want := requestOf(outdoor).Fixed.Header, (http.Header{"Accept": {"text/plain"}, "Authorization": {"Bearer s3cret"}, "X-Team": {"7"}}); !reflect.DeepEqual(got, want) {
 		t.Errorf("headers of outdoor = %v, want %v", got, want)
 	}
 	if got, want := requestOf(outdoor).Accept, []int{200, 503}; !slices.Equal(got, want) {
@@ -279,6 +279,17 @@ func TestEveryKey(t *testing.T) {
 	if want := []config.Deadband{{"temp", 0.5}, {"wind", 2}}; !reflect.DeepEqual(outdoor.Deadband, want) {
 		t.Errorf("deadband of outdoor = %v, want %v", outdoor.Deadband, want)
 	}
+	asked := requestOf(byName["asked"])
+	if asked.Fixed != nil || asked.Method != "PUT" || asked.Path != "/a%7Bb%7D/${jq: .at}" || asked.Body != `{"id":1,"at":${jq: .at},"all":[true,null,"5","${jq: .at}!"]}` ||
+		len(asked.Computed) != 2 || asked.Next.String() != "$headers.link" || asked.Pages != 3 {
+		t.Errorf("asked = %#v", asked)
+	}
+	if got, want := byName["asked"].Variables(), []string{"$status", "$took"}; !slices.Equal(got, want) {
+		t.Errorf("asked uses %v, want %v", got, want)
+	}
+	if told := requestOf(byName["told"]); told.Method != "POST" || told.Body != "since ${jq: .at}" || told.Pages != 20 {
+		t.Errorf("told = %#v", told)
+	}
 	root := byName["root"]
 	if root.Every != 5*time.Second || root.Unwatched != config.Never || len(root.When) != 2 || root.When[0].If.String() != ". > 5" || root.When[1].Every != time.Minute {
 		t.Errorf("pauses of root = %v, %v, %v", root.Every, root.Unwatched, root.When)
@@ -289,7 +300,7 @@ func TestEveryKey(t *testing.T) {
 	if a := root.Alert; a.If != nil || a.For != 0 || !reflect.DeepEqual(a.Notify, []*config.Notify{leads}) || !reflect.DeepEqual(root.Deadband, []config.Deadband{{"", 0.1}}) {
 		t.Errorf("root = %+v, alert %+v", root, a)
 	}
-	if got, want := requestOf(root).URL.String(), "http://10.0.0.9:8080"; got != want {
+	if got, want := requestOf(root).Fixed.URL.String(), "http://10.0.0.9:8080"; got != want {
 		t.Errorf("URL of root = %s, want %s", got, want)
 	}
 	if root.Parse.Name != "json" || len(root.Pick) != 1 || root.Pick[0].Name != "" || root.Pick[0].Expr.String() != ".a" || root.Title != "root" {
@@ -350,13 +361,19 @@ func TestEveryKey(t *testing.T) {
 	}
 	reindex := byJob["reindex"]
 	if h, want := reindex.HTTP, (&config.JobHTTP{
-		Upstream: serverOf(weather), Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []config.Pair{{"q", "{name}"}, {"x", "1"}},
-		Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`, Accept: []int{200, 409}, Follow: true,
+		Request: httpkind.Request{
+			Upstream: serverOf(weather), Method: "PUT", Path: "/index%20of/{name}/{part}", Query: []httpkind.Pair{{Name: "q", Value: "{name}"}, {Name: "x", Value: "1"}},
+			Header: http.Header{"X-Name": {"{name}"}, "Accept": {"text/plain"}}, Body: `{"name": "{name}"}`,
+		},
+		Accept: []int{200, 409}, Follow: true,
 	}); !reflect.DeepEqual(h, want) || reindex.OnBusy != config.BusyReject || !reflect.DeepEqual(reindex.Roles, []config.Role{config.RoleAdmin}) {
 		t.Errorf("reindex = %#v with\n%#v, want\n%#v", reindex, h, want)
 	}
 	if h := byJob["ping"].HTTP; h.Upstream != serverOf(plain) || h.Method != "POST" || h.Path != "" || h.Header == nil || h.Body != "" || h.Follow {
 		t.Errorf("ping = %#v", h)
+	}
+	if h := byJob["call"].HTTP; h.Body != `{"x":{x},"text":"x is {x}","y":${jq: .x * 2}}` {
+		t.Errorf("call = %#v", h)
 	}
 	if h := byJob["get"].HTTP; h.Method != "GET" || h.Path != "/{x}" {
 		t.Errorf("get = %#v", h)
@@ -460,7 +477,7 @@ func TestPaths(t *testing.T) {
 		{"http://[::1]:8080", "/x:y@z", "http://[::1]:8080/x:y@z"},
 	} {
 		c := load(t, fmt.Sprintf("{version: 1, upstreams: {u: {http: %q}}, sources: {s: {http: {upstream: u, path: %q}}}}", test.base, test.path))
-		if got := requestOf(c.Sources[0]).URL.String(); got != test.want {
+		if got := requestOf(c.Sources[0]).Fixed.URL.String(); got != test.want {
 			t.Errorf("%s and %s: %s, want %s", test.base, test.path, got, test.want)
 		}
 	}
@@ -478,7 +495,7 @@ sources:
   c: {http: {upstream: u}}
 `)
 	for i, want := range []string{"http://h/x?a=1 map[A:[1]]", "http://h/x?b=2 map[B:[2]]", "http://h/x map[]"} {
-		if got := fmt.Sprint(requestOf(c.Sources[i]).URL, " ", requestOf(c.Sources[i]).Header); got != want {
+		if got := fmt.Sprint(requestOf(c.Sources[i]).Fixed.URL, " ", requestOf(c.Sources[i]).Fixed.Header); got != want {
 			t.Errorf("source %d asks %s, want %s", i, got, want)
 		}
 	}

@@ -49,7 +49,7 @@ jobs:
 	}
 	for _, s := range c.Sources {
 		if request, ok := s.Spec.(*httpkind.Source); ok {
-			fmt.Printf("%s: %s every %v, stale after %v\n", s.Title, request.URL, s.Every, s.StaleAfter)
+			fmt.Printf("%s: %s every %v, stale after %v\n", s.Title, request.Fixed.URL, s.Every, s.StaleAfter)
 		} else {
 			fmt.Printf("%s: %s\n", s.Title, s.Spec.Describe())
 		}

@@ -1,34 +1,29 @@
 package config
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
-	"net/http"
-	"net/url"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
-// A Request is the request that a run of an HTTP job sends.
-type Request struct {
-	Method string
-	URL    *url.URL
-	Header http.Header // the upstream's and the job's
-	Body   []byte      // nil: no body
-}
-
-// Request returns j.HTTP with each {arg} replaced by its value, escaped for its place ([template.Template]). If the job
-// has no body and the method has one, the body is the arguments as JSON. Values come from [Job.Bind].
+// Request returns j.HTTP with each {arg} replaced by its value, escaped for its place ([template.Template]), and each
+// expression by its result. If the job has no body and the method has one, the body is the arguments as JSON. Values come
+// from [Job.Bind].
 //
 // A parameter or a header whose value begins with {arg?} is left out when the argument is empty or false. An argument that would
-// change the structure of the path, such as "..", is an error.
-func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
+// change the structure of the path, such as "..", is an [*ArgError].
+func (j *Job) Request(ctx context.Context, values map[string]any) (*httpkind.Filled, error) {
 	h := j.HTTP
-	path, err := j.fill(h.Path, template.Path, values)
+	asked := h.Request
+	if _, isFile := j.bodyFile(); isFile {
+		asked.Body = ""
+	}
+	r, err := asked.Fill(ctx, values, func(name string) (any, bool) { return j.value(name, values), values[name] != nil })
 	if wrong, ok := errors.AsType[*template.SegmentError](err); ok {
 		want := "write a name"
 		if wrong.Segment == "" {
@@ -36,74 +31,25 @@ func (j *Job) Request(values map[string]any) (*Request, *ArgError) {
 		}
 		return nil, &ArgError{wrong.Name, wrong.Error(), want}
 	}
-	u := h.Upstream.URL
-	if path != "" {
-		u = u.JoinPath(path)
-	}
-	address := *u
-	var query []string
-	for _, p := range h.Query {
-		if value, is := j.conditional(p.Value, values); is {
-			query = append(query, url.QueryEscape(p.Name)+"="+url.QueryEscape(j.text(value, values)))
-		}
-	}
-	address.RawQuery = strings.Join(query, "&")
-
-	r := &Request{Method: h.Method, URL: &address, Header: h.Upstream.Header.Clone()}
-	for name, lines := range h.Header {
-		first := true
-		for _, line := range lines {
-			line, is := j.conditional(line, values)
-			if !is {
-				continue // what the upstream has of that name stays
-			}
-			if first {
-				r.Header[name], first = nil, false
-			}
-			value, _ := j.fill(line, template.OfHeader(name), values)
-			r.Header.Add(name, value)
-		}
+	if err != nil {
+		return nil, err
 	}
 	if j.setFile(r, values) {
 		return r, nil
 	}
-	switch {
-	case h.Body == "" && (h.Method == http.MethodGet || h.Method == http.MethodDelete):
-		return r, nil
-	case h.Body == "":
+	if h.Body == "" && !isBodiless(h.Method) {
 		r.Body, _ = json.Marshal(values) // cannot fail for texts, numbers and booleans
-	default:
-		language, _ := bodyLanguage(r.Header, jsonMedia)
-		body, _ := j.fill(h.Body, language, values)
-		r.Body = []byte(body)
-	}
-	if r.Header.Get("Content-Type") == "" {
-		r.Header.Set("Content-Type", jsonMedia)
+		if r.Header.Get("Content-Type") == "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
 	}
 	return r, nil
 }
 
-const jsonMedia = "application/json"
-
-// bodyLanguage returns the language of the body of a request with the given header; usual is its type if the header has
-// none. It returns false if placeholders are not safe in the body.
-func bodyLanguage(header http.Header, usual string) (template.Language, bool) {
-	return template.Of(cmp.Or(header.Get("Content-Type"), usual))
-}
-
-// fill replaces each {arg} of text by its value. Braces around anything else are text. Texts in which a value would not
-// be safe were refused when the configuration was read.
-func (j *Job) fill(text string, language template.Language, values map[string]any) (string, error) {
-	parsed, wrong := template.Parse(text, language, func(name string) bool { return values[name] != nil })
-	if wrong != nil {
-		return "", wrong
-	}
-	return parsed.Render(func(name string) any { return j.value(name, values) })
-}
-
-// text fills a text without structure.
+// text replaces each {arg} of a text without structure by its value. Braces around anything else are text.
 func (j *Job) text(text string, values map[string]any) string {
-	filled, _ := j.fill(text, template.Text, values) // cannot fail in plain text
+	parsed, _ := template.Parse(text, template.Text, func(name string) bool { return values[name] != nil })
+	filled, _ := parsed.Render(func(name string) any { return j.value(name, values) }) // neither fails in plain text
 	return filled
 }
 

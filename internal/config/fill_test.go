@@ -41,7 +41,7 @@ func FuzzRequest(f *testing.F) {
 		if wrong != nil {
 			return
 		}
-		r, err := j.Request(values)
+		r, err := j.Request(t.Context(), values)
 		if err != nil {
 			if v != "." && v != ".." {
 				t.Errorf("Request(%q) = %v, want a request", v, err)
@@ -95,7 +95,7 @@ jobs:
 		if wrong != nil {
 			t.Fatal(wrong)
 		}
-		if r, err := c.Jobs[i].Request(values); err != nil || string(r.Body) != want {
+		if r, err := c.Jobs[i].Request(t.Context(), values); err != nil || string(r.Body) != want {
 			t.Errorf("the body of %s is %s, %v, want %s", c.Jobs[i].Name, r.Body, err, want)
 		}
 	}
@@ -114,7 +114,7 @@ jobs:
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	r, err := c.Jobs[0].Request(map[string]any{"a": `en"; admin="1`})
+	r, err := c.Jobs[0].Request(t.Context(), map[string]any{"a": `en"; admin="1`})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/config"
 	"github.com/tidewire/tidewire/internal/kind/from"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 )
 
 // goNames matches how Go names its types and this package its own.
@@ -137,6 +138,9 @@ func plain(c *config.Config) *config.Config {
 		if computed, ok := s.Spec.(*from.Source); ok {
 			computed.Combine = nil
 		}
+		if asked, ok := s.Spec.(*httpkind.Source); ok {
+			asked.Computed, asked.Next = nil, nil
+		}
 		for i := range s.Pick {
 			s.Pick[i].Expr = nil
 		}
@@ -148,6 +152,9 @@ func plain(c *config.Config) *config.Config {
 		}
 	}
 	for _, j := range c.Jobs {
+		if j.HTTP != nil {
+			j.HTTP.Computed = nil
+		}
 		if j.At != nil {
 			j.At.Next = nil
 		}

@@ -28,7 +28,7 @@ func TestInclude(t *testing.T) {
 			t.Errorf("%v is polled every %v for %v, want 7s and 3s", s, s.Every, s.Timeout)
 		}
 	}
-	if got := strings.Join(names, " "); got != "m a b" || c.Sources[2].Title != "B" || requestOf(c.Sources[1]).URL.Host != "h" || len(c.Jobs) != 1 || c.Listen != "127.0.0.1:9000" {
+	if got := strings.Join(names, " "); got != "m a b" || c.Sources[2].Title != "B" || requestOf(c.Sources[1]).Fixed.URL.Host != "h" || len(c.Jobs) != 1 || c.Listen != "127.0.0.1:9000" {
 		t.Errorf("sources are %s with B = %q, %d jobs, listen %s", got, c.Sources[2].Title, len(c.Jobs), c.Listen)
 	}
 }

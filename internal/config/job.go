@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind/exec"
+	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
@@ -137,7 +138,7 @@ type jobDraft struct {
 }
 
 func newJobDraft(j *Job) *jobDraft {
-	return &jobDraft{Job: j, request: &JobHTTP{Method: http.MethodPost, Header: http.Header{}}}
+	return &jobDraft{Job: j, request: &JobHTTP{Request: httpkind.Request{Method: http.MethodPost, Header: http.Header{}}}}
 }
 
 // jobKeys are the keys of a job. It is long because each key has its entry.
@@ -297,7 +298,12 @@ func checkArgs(n *grammar.Node, j *Job, where string) {
 		case j.HTTP != nil && request.IsComplete():
 			checkRequestPlaceholders(request, j.HTTP, where, keys)
 			checkFiles(request, j, keys)
-			checkRequestTemplates(request, j, keys)
+			file, isFile := j.bodyFile()
+			isArg := func(name string) bool { return keys[name] != nil && !(isFile && name == file) }
+			httpkind.CheckTexts(request, &j.HTTP.Request, isArg)
+			if made := request.Get("json"); made != nil && request.Get("body") == nil {
+				j.HTTP.Body = httpkind.ReadJSON(made, isArg)
+			}
 		}
 	}
 	at := n.Get("at")

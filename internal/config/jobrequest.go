@@ -3,12 +3,10 @@ package config
 import (
 	"iter"
 	"net/http"
-	"unicode/utf8"
 
 	"github.com/tidewire/tidewire/internal/grammar"
 	"github.com/tidewire/tidewire/internal/kind"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
-	"github.com/tidewire/tidewire/internal/template"
 )
 
 func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
@@ -23,14 +21,16 @@ func (r *reader) jobRequestKeys(h *JobHTTP, where string) grammar.Keys {
 			httpkind.PathShape, func(v *grammar.Node) { h.Path = httpkind.ReadPath(v, true) }),
 		grammar.Func("query",
 			"the query; a list of texts repeats the parameter",
-			httpkind.QueryShape, func(v *grammar.Node) { h.Query = readPairs(v, where) }).Also("params").Secret(),
+			httpkind.QueryShape, func(v *grammar.Node) { h.Query = httpkind.ReadPairs(v, where) }).Also("params").Secret(),
 		grammar.Func("headers",
 			"added to the upstream's headers; a header of the same name replaces the upstream's", httpkind.HeadersShape,
-			func(v *grammar.Node) { httpkind.ReadHeaders(v, "headers of "+where, h.Header) }).Secret(),
+			func(v *grammar.Node) { httpkind.ReadRequestHeaders(v, "headers of "+where, h.Header) }).Secret(),
+		grammar.Func("json",
+			"the body as a mapping or a list, which is sent as JSON. A text that is `{arg}` alone becomes the value of the argument",
+			httpkind.JSONShape, func(*grammar.Node) {}).Also("data payload").Without("body").Secret(),
 		grammar.Func("body",
-			"the body. Without it `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
-			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Text("body", aBody) }).
-			Also("data json payload").Secret(),
+			"the body as text. Without `json` and `body`, `POST`, `PUT` and `PATCH` send the arguments as a JSON object",
+			grammar.AnyText, func(v *grammar.Node) { h.Body, _ = v.Template("body", aBody) }).Without("json").Secret(),
 		httpkind.AcceptKey(&h.Accept, false),
 		grammar.Func("follow",
 			"where a 202 answer names the operation, whose status is then requested until it has ended",
@@ -49,25 +49,24 @@ const aBody = `write a text, also of JSON, such as '{"text": "done"}'`
 // requestRead completes the request of a job, which was read from n.
 func (d *jobDraft) requestRead(n *grammar.Node) {
 	d.HTTP = d.request
-	if body := n.Get("body"); body != nil && body.IsGood() && isBodiless(d.HTTP.Method) {
-		body.Problem("a "+d.HTTP.Method+" has no body", "remove it, or write method: POST")
+	body, made := n.Get("body"), n.Get("json")
+	if body != nil && made != nil {
+		made.Problem("http has body and json", "keep one of them")
 	}
+	for _, v := range []*grammar.Node{body, made} {
+		if v != nil && v.IsGood() && isBodiless(d.HTTP.Method) {
+			v.Problem("a "+d.HTTP.Method+" has no body", "remove it, or write method: POST")
+		}
+	}
+	d.HTTP.Computed = n.Expressions()
 }
 
 func isBodiless(method string) bool { return method == http.MethodGet || method == http.MethodDelete }
 
-// readPairs reads a query.
-func readPairs(n *grammar.Node, where string) (query []Pair) {
-	for k, v := range httpkind.ReadQuery(n, where) {
-		query = append(query, Pair{k, v.Value()})
-	}
-	return query
-}
-
 // argumentTexts returns the texts of the request n that may contain arguments, and whether one can be left out.
 func argumentTexts(n *grammar.Node) iter.Seq2[*grammar.Node, bool] {
 	return func(yield func(*grammar.Node, bool) bool) {
-		texts, canVanish := []*grammar.Node{n.Get("path"), n.Get("body")}, false
+		texts, canVanish := append([]*grammar.Node{n.Get("path"), n.Get("body")}, textsIn(n.Get("json"))...), false
 		for range 2 {
 			for _, n := range texts {
 				if n.IsScalar() && !n.IsNull() && !n.IsSpoiled() && !yield(n, canVanish) {
@@ -85,61 +84,21 @@ func argumentTexts(n *grammar.Node) iter.Seq2[*grammar.Node, bool] {
 	}
 }
 
-// sendsAll reports whether a request has all arguments in its body.
-func sendsAll(h *JobHTTP) bool {
-	return h.Body == "" && h.Method != "" && !isBodiless(h.Method)
+// textsIn returns the scalars in n, which may be nil.
+func textsIn(n *grammar.Node) (all []*grammar.Node) {
+	if n.IsScalar() {
+		return []*grammar.Node{n}
+	}
+	for _, e := range n.Elements() {
+		all = append(all, textsIn(e)...)
+	}
+	for _, v := range n.Pairs() {
+		all = append(all, textsIn(v)...)
+	}
+	return all
 }
 
-// checkRequestTemplates checks that placeholders in the headers and the body of the request n are where values can be
-// escaped.
-func checkRequestTemplates(n *grammar.Node, j *Job, args map[string]*grammar.Node) {
-	h := j.HTTP
-	known := func(name string) bool { return args[name] != nil }
-	checkHeaderTemplates(n.Get("headers"), known)
-	header := h.Header.Clone()
-	if h.Upstream != nil && header.Get("Content-Type") == "" {
-		header.Set("Content-Type", h.Upstream.Header.Get("Content-Type"))
-	}
-	_, isFile := j.bodyFile()
-	if body := n.Get("body"); body != nil && !body.IsSpoiled() && !isFile {
-		checkBody(body, header, jsonMedia, known)
-	}
-}
-
-// checkHeaderTemplates checks the placeholders in the headers n, which may be nil.
-func checkHeaderTemplates(n *grammar.Node, known func(name string) bool) {
-	for k, v := range n.Pairs() {
-		name := http.CanonicalHeaderKey(k.Value())
-		if !v.IsScalar() || v.IsSpoiled() {
-			continue
-		}
-		if _, wrong := template.Parse(v.Value(), template.OfHeader(name), known); wrong != nil {
-			v.ProblemAt(utf8.RuneCountInString(v.Value()[:wrong.At]), "header "+name+": "+wrong.What, wrong.Want)
-			continue
-		}
-		for _, p := range placeholders(v) {
-			if name == "Content-Type" && known(p.name) {
-				v.ProblemAt(p.at, "header "+name+": "+p.text+" could change how the other values are escaped",
-					"write it without a placeholder")
-			}
-		}
-	}
-}
-
-// checkBody checks the placeholders in the body of a request.
-func checkBody(n *grammar.Node, header http.Header, usual string, known func(name string) bool) {
-	language, safe := bodyLanguage(header, usual)
-	if !safe {
-		for _, p := range placeholders(n) {
-			if known(p.name) {
-				n.ProblemAt(p.at, "body: "+p.text+" cannot be escaped in a body of this Content-Type",
-					"write one of JSON, XML, application/x-www-form-urlencoded or text/plain, or no placeholder")
-				return
-			}
-		}
-		return
-	}
-	if _, wrong := template.Parse(n.Value(), language, known); wrong != nil {
-		n.ProblemAt(utf8.RuneCountInString(n.Value()[:wrong.At]), "body: "+wrong.What, wrong.Want)
-	}
+// sendsAll reports whether a request, which was read from n, has all arguments in its body.
+func sendsAll(n *grammar.Node, h *JobHTTP) bool {
+	return h.Body == "" && n.Get("json") == nil && h.Method != "" && !isBodiless(h.Method)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind/exec"
 	httpkind "github.com/tidewire/tidewire/internal/kind/http"
 	"github.com/tidewire/tidewire/internal/notify"
+	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/template"
 )
 
@@ -235,7 +237,7 @@ var otherSchemes = map[string]string{
 
 // checkHook checks what depends on several keys of a webhook, which was read from n; nil if it was an address alone.
 func checkHook(n *grammar.Node, to *notify.HTTP) {
-	checkHeaderTemplates(n.Get("headers"), notify.IsField)
+	httpkind.CheckHeaders(n.Get("headers"), notify.IsField)
 	body, made := n.Get("body"), n.Get("json")
 	if body != nil && made != nil {
 		made.Problem("http has body and json", "keep one of them")
@@ -246,12 +248,22 @@ func checkHook(n *grammar.Node, to *notify.HTTP) {
 		header.Set("Content-Type", to.Upstream.Header.Get("Content-Type"))
 	}
 	if body != nil && body.IsScalar() && !body.IsNull() && !body.IsSpoiled() {
-		checkBody(body, header, notify.TextMedia, notify.IsField)
+		httpkind.CheckBody(body, cmp.Or(header.Get("Content-Type"), notify.TextMedia), notify.IsField)
 	}
-	if to.JSON == nil {
+	for _, at := range []*grammar.Node{n.Get("path"), n.Get("query")} {
+		if at.Expressions() != nil {
+			at.Problem("an expression is not evaluated in the address of a webhook", "write it into headers or body")
+		}
+	}
+	to.Computed = n.Expressions()
+	if to.JSON == nil && to.Computed == nil || !n.IsGood() {
 		return
 	}
-	if err := to.Try(); err != nil {
+	switch err := to.Try(); {
+	case err != nil && made == nil:
+		n.Problem("http does not do for each message: "+err.Error(),
+			"write expressions that give a result also if .alerts[0].value is null")
+	case err != nil:
 		made.Problem("json does not do for each message: "+err.Error(),
 			"write an expression that gives an object or a list, as in {text: .summary}, also if .alerts[0].value is null")
 	}
@@ -267,14 +279,14 @@ func (r *reader) readHookAlone(n *grammar.Node, to *notifyDraft) {
 }
 
 func readHookHeaders(n *grammar.Node, to *notify.HTTP, where string) {
-	httpkind.ReadHeaders(n, "headers of "+where, to.Header)
+	httpkind.ReadRequestHeaders(n, "headers of "+where, to.Header)
 	for _, v := range n.Pairs() {
 		checkHookPlaceholders(v, "headers")
 	}
 }
 
 func readHookBody(n *grammar.Node) string {
-	s, ok := n.Text("body", aBody)
+	s, ok := n.Template("body", aBody)
 	if ok {
 		checkHookPlaceholders(n, "body")
 	}
@@ -296,7 +308,7 @@ func readHookJSON(n *grammar.Node) *jq.Program {
 	if e, ok := errors.AsType[*jq.SyntaxError](err); ok {
 		offset, message = e.Offset, e.Message
 	}
-	hidden := notify.SecretsOf(s)
+	hidden := secret.New(secret.OfExpression(s)...)
 	if n.HasReferences() || hidden.Text(message) != message {
 		message = "it is wrong at this place"
 	}

@@ -24,10 +24,14 @@ func argsIn(n *grammar.Node) []found {
 	return slices.DeleteFunc(placeholders(n), func(p found) bool { return !grammar.IsName(p.name) })
 }
 
-// placeholders returns the placeholders in the value of n.
+// placeholders returns the placeholders in the value of n, without expressions.
 func placeholders(n *grammar.Node) []found {
 	var all []found
-	for _, p := range template.Find(n.Value()) {
+	computed := n.Expressions()
+	for _, p := range template.Find(n.Value(), slices.Collect(maps.Keys(computed))...) {
+		if computed[p.Name] != nil {
+			continue
+		}
 		f := found{text: n.Value()[p.Begin:p.End], name: p.Name, at: utf8.RuneCountInString(n.Value()[:p.Begin])}
 		f.foreign = !n.IsWritten(f.text)
 		all = append(all, f)
@@ -169,7 +173,7 @@ func checkRequestPlaceholders(n *grammar.Node, h *JobHTTP, where string, keys ma
 			}
 		}
 	}
-	if !sendsAll(h) {
+	if !sendsAll(n, h) && len(h.Computed) == 0 { // an expression may use any of them
 		checkUnused(used, where, "path, query, headers or body", keys)
 	}
 }

@@ -67,7 +67,7 @@ jobs:
 		if errs != nil {
 			t.Fatal(errs)
 		}
-		r, err := c.Jobs[1].Request(values)
+		r, err := c.Jobs[1].Request(t.Context(), values)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tidewire/tidewire/internal/grammar"
+	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/value"
 )
@@ -39,7 +40,7 @@ func (r *reader) sourceKeys(d *sourceDraft, where string) grammar.Keys {
 		charsetKey(&s.Parse).Without(computed...),
 		grammar.Func("pick",
 			"what to take from the value: one result, or an object of named results",
-			pickShape, func(v *grammar.Node) { s.Pick = readPick(v, where) }).Also("select fields jq extract"),
+			pickShape, func(v *grammar.Node) { s.Pick = r.readPick(v, where) }).Also("select fields jq extract"),
 		grammar.Section("show", "how the page presents the value", "show of "+where, showKeys(&s.Show)),
 		grammar.Func("deadband",
 			"how far a number must move to count as changed: one threshold for every picked number, or one per "+
@@ -145,6 +146,13 @@ func (r *reader) ofKind(d *sourceDraft, n *grammar.Node) {
 		if n.Get(k.Name) != nil {
 			d.Kind, d.Spec, d.unpolled = k.Name, section.Source(n), !k.Polled()
 			d.paced(n, k)
+			for _, f := range d.Pick {
+				if at := n.Get("pick"); f.Name == "" {
+					r.checkVariables(at, f.Expr, k)
+				} else {
+					r.checkVariables(at.Get(f.Name), f.Expr, k)
+				}
+			}
 			continue
 		}
 		for _, key := range section.Keys[1:] {
@@ -230,10 +238,33 @@ func checkKind(e grammar.Named, where, verb string, kinds ...string) {
 	}
 }
 
+// variables returns those that the values of sources of any kind come with.
+func (r *reader) variables() (all []string) {
+	for _, k := range r.kinds {
+		all = append(all, k.Variables...)
+	}
+	return all
+}
+
+// checkVariables reports those of the variables in an expression, which was read from n, that sources of the kind k do not
+// have.
+func (r *reader) checkVariables(n *grammar.Node, p *jq.Program, k kind.Kind) {
+	if p == nil {
+		return
+	}
+	for _, use := range p.Uses() {
+		if !slices.Contains(k.Variables, use.Name) {
+			has := r.kindsThat(func(k kind.Kind) bool { return slices.Contains(k.Variables, use.Name) })
+			n.ProblemAt(use.Offset, use.Name+" in a source with "+k.Name,
+				"remove it; it is there in sources with "+grammar.List(has, "and"))
+		}
+	}
+}
+
 // readPick reads one expression or a mapping of names to expressions.
-func readPick(n *grammar.Node, where string) []Field {
+func (r *reader) readPick(n *grammar.Node, where string) []Field {
 	if !n.IsMapping() {
-		if p := n.JQ("pick"); p != nil {
+		if p := n.JQ("pick", r.variables()...); p != nil {
 			return []Field{{Expr: p}}
 		}
 		return nil
@@ -244,7 +275,7 @@ func readPick(n *grammar.Node, where string) []Field {
 			k.Problem("a field of pick has an empty name", "write a name such as temp")
 		}
 		v.Reveal()
-		fields = append(fields, Field{Name: k.Value(), Expr: v.JQ("field " + grammar.Quote(k.Value()))})
+		fields = append(fields, Field{Name: k.Value(), Expr: v.JQ("field "+grammar.Quote(k.Value()), r.variables()...)})
 	}
 	return fields
 }

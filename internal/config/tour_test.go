@@ -88,7 +88,7 @@ func TestTourWithoutOtherKinds(t *testing.T) {
 		t.Errorf("weather = %#v", weather)
 	}
 	outdoor, disk, site := c.Sources[0], c.Sources[1], c.Sources[2]
-	if requestOf(outdoor).URL.String() != "https://api.example.com/v1/now?q=Perth" || outdoor.Every != 10*time.Minute || outdoor.Unwatched != 30*time.Minute || outdoor.When != nil {
+	if requestOf(outdoor).Fixed.URL.String() != "https://api.example.com/v1/now?q=Perth" || outdoor.Every != 10*time.Minute || outdoor.Unwatched != 30*time.Minute || outdoor.When != nil {
 		t.Errorf("outdoor = %#v", outdoor)
 	}
 	if outdoor.StaleAfter != 99*time.Minute || outdoor.Show.History != 24*time.Hour || outdoor.Show.Value != "temp" || outdoor.Show.Unit != "°C" || len(outdoor.Pick) != 2 {

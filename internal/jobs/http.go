@@ -40,10 +40,11 @@ type httpAction struct {
 
 // Do implements [Action].
 func (j httpAction) Do(ctx context.Context, r *Run) (Result, error) {
-	req, wrong := j.Request(r.args)
-	if wrong != nil {
-		return Result{}, wrong // although it was right at the start
+	req, err := j.Request(ctx, r.args)
+	if err != nil {
+		return Result{}, err
 	}
+	r.secrets = r.secrets.With(req.Secrets...)
 	answer, err := j.call(ctx, r, httpkind.Call{Method: req.Method, URL: req.URL, Header: req.Header, Body: req.Body})
 	if err != nil {
 		return Result{}, err

@@ -45,7 +45,7 @@ type Run struct {
 	opts    StartOptions     // of the start that made it
 	args    map[string]any   // as bound, secrets included
 	lane    string           // of a job with parallel_by: runs of others are at work beside it; else empty
-	secrets *secret.Redactor // those of the job and of the arguments
+	secrets *secret.Redactor // those of the job and of the arguments; the goroutine of the run adds those of its request
 	output  *output
 	created time.Time
 	cancel  context.CancelCauseFunc // ends the context of its goroutine

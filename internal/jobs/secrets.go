@@ -3,7 +3,6 @@ package jobs
 import (
 	"encoding/json"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -22,21 +21,7 @@ func secretsOf(j *config.Job) *secret.Redactor {
 	all = append(all, secret.OfProgram(j.Exec, unconditional(j.Env))...)
 	if h := j.HTTP; h != nil {
 		all = append(all, h.Upstream.Secrets().Said...)
-		header, query := h.Header.Clone(), url.Values{}
-		for name, values := range header {
-			for i, value := range values {
-				_, values[i], _ = template.Condition(value)
-			}
-			header[name] = slices.DeleteFunc(values, secret.HasPlaceholder)
-		}
-		for _, p := range h.Query {
-			if _, value, _ := template.Condition(p.Value); !secret.HasPlaceholder(value) {
-				query.Add(p.Name, value)
-			}
-		}
-		all = append(all, secret.OfHeader(header)...)
-		all = append(all, secret.OfQuery(query)...)
-		all = append(all, secret.OfBody(h.Header.Get("Content-Type"), h.Body)...)
+		all = append(all, h.Secrets().Said...)
 	}
 	return secret.New(all...)
 }

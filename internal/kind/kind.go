@@ -103,6 +103,17 @@ type Env struct {
 	// Input returns the newest snapshot of one of the Inputs of a [Computed], as the API answers it. Other sources do
 	// not call it.
 	Input func(name string) []byte
+
+	// Variables are those of [Kind.Variables] that the expressions of the source use: nobody needs the others.
+	Variables []string
+
+	// Last returns the last value of the source as people see it: what was picked, without credentials; nil before the
+	// first one. Only a fetch may call it.
+	Last func() any
+
+	// Again waits until a fetch that has asked the upstream once may ask it once more, by the limits of the upstream. It
+	// returns [context.Cause] of a context that ends before. Nil means that it may at once.
+	Again func(context.Context) error
 }
 
 // An Upstream is what a configuration says about one service that sources ask, in the words of a kind.
@@ -141,6 +152,9 @@ type Result struct {
 	Value any           // of the types that encoding/json decodes into
 	Stale string        // why the value is stale already; empty: it is fresh
 	Wait  time.Duration // the pause that the peer asks for, as by Retry-After; 0: none
+
+	// Variables has what the variables of [Env] stand for in expressions on Value, in types as that of Value.
+	Variables map[string]any
 
 	Status Status // how the peer answered, for people who look at past polls
 	Size   int    // bytes of the answer; 0: it was empty, or was not read

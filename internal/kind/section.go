@@ -18,6 +18,10 @@ type Kind struct {
 	// upstream of its own: its sources have none, or one of another kind.
 	Upstream func(UpstreamReading) UpstreamSection
 
+	// Variables are the names of what expressions on the values of its sources can use besides the value, such as
+	// "$status". No other kind gives a variable of the same name another meaning.
+	Variables []string
+
 	// Computes means that its sources are [Computed], Subscribes that its fetchers are each a [Subscriber]. Neither are
 	// polled, so of the keys for polling their sources may have only stale_after. Those of a kind that subscribes may
 	// also have at_most, which bounds how often messages count.

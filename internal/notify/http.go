@@ -9,7 +9,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -36,6 +35,9 @@ type HTTP struct {
 	Body     string      // a template; empty: the message as JSON
 	JSON     *jq.Program // makes the body, an object or a list, of the message; nil: Body does
 	Given    []string    // the values of references in any of these: secrets
+
+	// Computed are the expressions in Header and Body, by ${jq: EXPR} as it stands there. Their input is the message.
+	Computed map[string]*jq.Program
 }
 
 // A request is what a webhook is called with.
@@ -74,7 +76,10 @@ func (h *HTTP) Show(m Message) (string, error) {
 func (h *HTTP) secrets() *secret.Redactor {
 	all := slices.DeleteFunc(secret.OfQuery(h.URL.Query()), secret.HasPlaceholder)
 	if h.JSON != nil {
-		all = append(all, secretTexts(h.JSON.String())...)
+		all = append(all, secret.OfExpression(h.JSON.String())...)
+	}
+	for _, p := range h.Computed {
+		all = append(all, secret.OfExpression(p.String())...)
 	}
 	if h.Upstream != nil {
 		all = append(all, h.Upstream.Secrets().Said...)
@@ -99,22 +104,6 @@ func secretWords(text string) (all []string) {
 	}
 	return all
 }
-
-// texts matches the texts in an expression, with the names of members that they are the values of.
-var texts = regexp.MustCompile(`(?:([\w-]+|"[^"]*")\s*:\s*)?"((?:[^"\\]|\\.)*)"`)
-
-// secretTexts are the texts in an expression that may be credentials.
-func secretTexts(expression string) (all []string) {
-	for _, m := range texts.FindAllStringSubmatch(expression, -1) {
-		if secret.Is(strings.Trim(m[1], `"`), m[2]) {
-			all = append(all, m[2])
-		}
-	}
-	return all
-}
-
-// SecretsOf hides the texts in an expression that may be credentials.
-func SecretsOf(expression string) *secret.Redactor { return secret.New(secretTexts(expression)...) }
 
 // Try makes the body of messages of each sort, and returns why one of them cannot be made, without secrets.
 func (h *HTTP) Try() error {
@@ -143,7 +132,7 @@ func templates(u *url.URL) iter.Seq2[template.Language, string] {
 		if path == "" {
 			path = u.EscapedPath()
 		}
-		_ = yield(template.Path, httpkind.EscapeAround(path)) && yield(template.Form, u.RawQuery)
+		_ = yield(template.Path, httpkind.EscapeAround(path, template.Find(path))) && yield(template.Form, u.RawQuery)
 	}
 }
 
@@ -152,6 +141,12 @@ func (h *HTTP) request(m *Message) (*request, error) {
 	address, err := h.address(m)
 	if err != nil {
 		return nil, fmt.Errorf("the address: %w", err)
+	}
+	results := map[string]any{}
+	for _, text := range slices.Sorted(maps.Keys(h.Computed)) {
+		if results[text], err = run(h.Computed[text], m); err != nil {
+			return nil, h.secrets().Error(err)
+		}
 	}
 	r := &request{method: h.Method, url: address, header: http.Header{}}
 	if h.Upstream != nil {
@@ -162,7 +157,10 @@ func (h *HTTP) request(m *Message) (*request, error) {
 	}
 	for name, lines := range h.Header {
 		for _, line := range lines {
-			filled, _ := render(line, template.OfHeader(name), m)
+			if result, alone := results[line]; alone && result == nil {
+				continue
+			}
+			filled, _ := render(line, template.OfHeader(name), m, results)
 			r.header.Add(name, filled)
 		}
 	}
@@ -179,7 +177,7 @@ func (h *HTTP) request(m *Message) (*request, error) {
 	}
 	r.header.Set("Content-Type", cmp.Or(kind, TextMedia))
 	language, _ := template.Of(r.header.Get("Content-Type"))
-	body, err := render(h.Body, language, m)
+	body, err := render(h.Body, language, m, results)
 	if err != nil {
 		return nil, fmt.Errorf("the body: %w", err)
 	}
@@ -204,7 +202,7 @@ func (h *HTTP) json(m *Message) ([]byte, error) {
 func (h *HTTP) address(m *Message) (*url.URL, error) {
 	address := *h.URL
 	for language, part := range templates(h.URL) {
-		filled, err := render(part, language, m)
+		filled, err := render(part, language, m, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -220,13 +218,18 @@ func (h *HTTP) address(m *Message) (*url.URL, error) {
 	return &address, nil
 }
 
-// render fills a template with the fields of m.
-func render(text string, language template.Language, m *Message) (string, error) {
-	parsed, wrong := template.Parse(text, language, IsField)
+// render fills a template with the fields of m and the results of expressions, by their texts.
+func render(text string, language template.Language, m *Message, results map[string]any) (string, error) {
+	parsed, wrong := template.Parse(text, language, IsField, slices.Collect(maps.Keys(results))...)
 	if wrong != nil {
 		return "", wrong
 	}
-	return parsed.Render(m.field)
+	return parsed.Render(func(name string) any {
+		if result, ok := results[name]; ok {
+			return result
+		}
+		return m.field(name)
+	})
 }
 
 // send makes the request.

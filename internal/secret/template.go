@@ -3,6 +3,7 @@ package secret
 import (
 	"encoding/json"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,19 @@ func OfProgram(argv, env []string) (secrets []string) {
 	for _, variable := range env {
 		if name, value, _ := strings.Cut(variable, "="); Is(name, value) && !HasPlaceholder(value) {
 			secrets = append(secrets, value)
+		}
+	}
+	return secrets
+}
+
+// texts matches the texts in an expression, with the names of members that they are the values of.
+var texts = regexp.MustCompile(`(?:([\w-]+|"[^"]*")\s*:\s*)?"((?:[^"\\]|\\.)*)"`)
+
+// OfExpression returns the texts in a jq expression that may be credentials.
+func OfExpression(expression string) (secrets []string) {
+	for _, m := range texts.FindAllStringSubmatch(expression, -1) {
+		if Is(strings.Trim(m[1], `"`), m[2]) {
+			secrets = append(secrets, m[2])
 		}
 	}
 	return secrets

@@ -59,7 +59,7 @@ func (s *poller) poll(ctx context.Context) (got reading, err error) {
 		return got, err
 	}
 	s.keepAnswer(raw.Value)
-	if got.value, err = pick(ctx, s.Pick, raw.Value); err != nil {
+	if got.value, err = pick(ctx, s.Pick, raw); err != nil {
 		return got, err
 	}
 	if got.valuePause, got.why, err = pauseByValue(ctx, s.When, got.value); err != nil {
@@ -123,14 +123,14 @@ type leaveAlone struct {
 func (e leaveAlone) Unwrap() error             { return e.error }
 func (e leaveAlone) RetryAfter() time.Duration { return e.wait }
 
-// pick returns the configured fields of a value, or the value itself if no field is configured.
-func pick(ctx context.Context, fields []config.Field, v any) (any, error) {
+// pick returns the configured fields of a result, or its value if no field is configured.
+func pick(ctx context.Context, fields []config.Field, got kind.Result) (any, error) {
 	if len(fields) == 0 {
-		return v, nil
+		return got.Value, nil
 	}
 	picked := make(map[string]any, len(fields))
 	for _, f := range fields {
-		result, err := f.Expr.Run(ctx, v)
+		result, err := f.Expr.RunWith(ctx, got.Value, got.Variables)
 		switch {
 		case err != nil && f.Name == "":
 			return nil, fmt.Errorf("pick: %w", err)

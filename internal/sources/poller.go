@@ -15,6 +15,7 @@ import (
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
 	"github.com/tidewire/tidewire/internal/subscription"
+	"github.com/tidewire/tidewire/internal/value"
 	"github.com/tidewire/tidewire/internal/wire"
 	"github.com/tidewire/tidewire/smartpoll"
 	"github.com/tidewire/tidewire/snapshot"
@@ -122,7 +123,7 @@ func (svc *Service) newPoller(cfg *config.Source) *poller {
 	var err error
 	s.opened, err = cfg.Spec.Open(kind.Env{
 		Secrets: s.secrets, Log: s.log, Client: svc.deps.Client, Parse: cfg.Parse, Input: s.input,
-		Link: svc.deps.Upstreams.Link(s.upstream),
+		Link: svc.deps.Upstreams.Link(s.upstream), Variables: cfg.Variables(), Last: s.last, Again: s.again,
 	})
 	if err != nil {
 		s.opened = kind.Values(func(context.Context) (any, error) { return nil, err })
@@ -199,6 +200,35 @@ func (s *poller) latest() (snap wire.Source) {
 		_ = json.Unmarshal(latest.Data, &snap)
 	}
 	return snap
+}
+
+// last returns the newest value as the API answers it, nil before there is one.
+func (s *poller) last() any {
+	data := s.latest().Value
+	if len(data) == 0 {
+		return nil
+	}
+	v, _ := value.Parse(context.Background(), value.Format{Name: "json"}, data) // it is JSON, and small enough for the store
+	return v
+}
+
+// again waits until a poll may ask the upstream once more, as its limits and its gap have it.
+func (s *poller) again(ctx context.Context) error {
+	if s.limit == nil {
+		return nil
+	}
+	wait := max(s.limit.Reserve(), s.limit.Info().Limit.Gap)
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // put publishes the source's next snapshot.

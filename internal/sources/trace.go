@@ -70,7 +70,7 @@ func (svc *Service) pollOnce(ctx context.Context, s *poller, trace io.Writer) (r
 type tracer struct {
 	s       *poller
 	to      *kind.Trace
-	raw     any // what is picked from
+	raw     kind.Result // what is picked from
 	fetched bool
 }
 
@@ -78,7 +78,7 @@ type tracer struct {
 func (t *tracer) watch(f kind.Fetcher) kind.Fetcher {
 	return kind.FetchFunc(func(ctx context.Context) (kind.Result, error) {
 		got, err := f.Fetch(ctx)
-		t.raw, t.fetched = got.Value, err == nil
+		t.raw, t.fetched = got, err == nil
 		return got, err
 	})
 }
@@ -96,7 +96,7 @@ func (t *tracer) begin(w io.Writer) {
 func (t *tracer) end(ctx context.Context, got reading, err error) {
 	if t.fetched && t.s.Parse.Name != "" && t.s.Parse.Name != "json" {
 		t.to.Section("parsed as %s", t.s.Parse.Name)
-		data, _ := json.Marshal(t.raw) // what is parsed encodes
+		data, _ := json.Marshal(t.raw.Value) // what is parsed encodes
 		t.to.Block(string(data))
 	}
 	if t.fetched {
@@ -125,7 +125,7 @@ func (t *tracer) picked(ctx context.Context) {
 	}
 	t.to.Section("picked")
 	for _, f := range t.s.Pick {
-		result, err := f.Expr.Run(ctx, t.raw)
+		result, err := f.Expr.RunWith(ctx, t.raw.Value, t.raw.Variables)
 		is := ""
 		if err != nil {
 			is = err.Error()

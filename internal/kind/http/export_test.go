@@ -57,3 +57,6 @@ func NewDigest(user, password string) func(*http.Request, func(*http.Request) (*
 		return d.roundTrip(r, send)
 	}
 }
+
+// SetAgain has a fetcher of pages wait by again.
+func SetAgain(f kind.Fetcher, again func(context.Context) error) { f.(*pager).again = again }

@@ -22,14 +22,24 @@ const (
 	userAgent    = "tidewire"
 )
 
-// Get fetches a value with a GET request.
+// Get fetches a value with a request.
 type Get struct {
 	Client *http.Client // only its transport is used. nil: a shared client
+	Method string       // empty: GET. The value of an answer to HEAD is null
 	URL    *url.URL     // http or https; not modified
 	Header http.Header  // sent unchanged, also after a redirect, which must stay at the same origin; not modified
+	Body   []byte       // not modified; nil: none
 	Parse  value.Format // of the answer; zero: JSON
 	Close  bool         // the connection serves no other request
 	Accept []int        // the statuses of answers that are parsed; nil: 200 to 299
+	Whole  bool         // no answer is remembered
+
+	// Variables are those that Told is called with, before an answer that is parsed is returned; nil: Told is not called.
+	Variables []string
+	Told      func(map[string]any)
+
+	// Room bounds this answer together with others. Nil means that it is bounded alone.
+	Room *room
 
 	// Asked is called with the Retry-After of an answer that Accept admits although its status is not 200 to 299, if
 	// there is one. Nil means that it is ignored.
@@ -58,15 +68,29 @@ func (h Get) FetchIf(ctx context.Context, stored *Stored) (any, *Stored, error) 
 	if _, ok := err.(*StatusError); ok {
 		return nil, nil, err
 	}
-	return nil, nil, kind.Fail(ctx, start, "GET "+address(h.URL, h.Secrets), Reason(err), err, h.Secrets)
+	return nil, nil, kind.Fail(ctx, start, h.method()+" "+address(h.URL, h.Secrets), Reason(err), err, h.Secrets)
 }
+
+func (h Get) method() string {
+	if h.Method == "" {
+		return http.MethodGet
+	}
+	return h.Method
+}
+
+// remembers reports whether an answer may be remembered and asked for again by its validator.
+func (h Get) remembers() bool { return !h.Whole && h.method() == http.MethodGet && h.Body == nil }
 
 // request returns the request of a fetch, conditional on stored.
 func (h Get) request(ctx context.Context, stored *Stored) (*http.Request, error) {
 	if h.URL.Scheme != "http" && h.URL.Scheme != "https" {
 		return nil, fmt.Errorf("the scheme is %q, want http or https", h.URL.Scheme)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.URL.String(), nil)
+	var body io.Reader
+	if h.Body != nil {
+		body = bytes.NewReader(h.Body)
+	}
+	req, err := http.NewRequestWithContext(ctx, h.method(), h.URL.String(), body)
 	if err != nil {
 		return nil, err
 	}
@@ -121,23 +145,16 @@ func (h Get) parse() value.Format {
 
 func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err error) {
 	trace := traceOf(ctx, h)
+	var began time.Time
+	if h.Variables != nil {
+		began = time.Now()
+	}
 	req, err := h.request(trace.timed(ctx), stored)
 	if err != nil {
 		return nil, nil, err
 	}
 	trace.request(req)
-	client := http.Client{Transport: shared.Transport}
-	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		if stored != nil { // it names an answer of the first address
-			req.Header.Del("If-None-Match")
-			req.Header.Del("If-Modified-Since")
-		}
-		return redirect(req, via)
-	}
-	if h.Client != nil {
-		client.Transport = h.Client.Transport
-	}
-	resp, err := client.Do(req)
+	resp, err := h.do(req, stored)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -150,26 +167,36 @@ func (h Get) fetch(ctx context.Context, stored *Stored) (v any, now *Stored, err
 
 	switch {
 	case resp.StatusCode == http.StatusNotModified && stored != nil:
+		h.tell(resp, began)
 		v, err = value.Parse(ctx, h.parse().In(stored.charset), stored.body)
 		return v, stored, err
 	case !h.accepts(resp.StatusCode):
-		return nil, nil, refused(resp, http.MethodGet, h.URL, h.Secrets)
+		return nil, nil, refused(resp, h.method(), h.URL, h.Secrets)
 	}
 	if resp.StatusCode > 299 && h.Asked != nil {
-		if after := statusError(resp, http.MethodGet, h.URL, h.Secrets).After; after > 0 {
+		if after := statusError(resp, h.method(), h.URL, h.Secrets).After; after > 0 {
 			h.Asked(after)
 		}
 	}
-	if body, err = readBody(ctx, resp); err != nil {
-		return nil, nil, err
+	if h.method() != http.MethodHead { // where Content-Length is that of an answer to GET
+		if body, err = readBody(ctx, resp); err != nil {
+			return nil, nil, err
+		}
 	}
 	trace.body(body)
+	h.tell(resp, began)
+	if h.method() == http.MethodHead {
+		return nil, nil, nil
+	}
+	if err = h.Room.take(ctx, body); err != nil {
+		return nil, nil, err
+	}
 	charset := charsetOf(resp.Header)
 	v, err = value.Parse(ctx, h.parse().In(charset), body)
 	if e, ok := errors.AsType[*value.ParseError](err); ok {
 		h.explain(e, resp.Header.Get("Content-Type"))
 	}
-	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && !h.conditional() {
+	if err == nil && resp.StatusCode == http.StatusOK && resp.Request == req && h.remembers() && !h.conditional() {
 		now = storedOf(resp.Header, charset, body)
 	}
 	return v, now, err
@@ -186,6 +213,29 @@ func (h Get) explain(e *value.ParseError, media string) {
 	case name != "json" && name != "html" && strings.HasPrefix(media, "text/html"):
 		e.What = "got " + kind.Brief(media, h.Secrets) + ": " + e.What
 	}
+}
+
+// tell calls Told with the variables of the answer to a request that began at began.
+func (h Get) tell(resp *http.Response, began time.Time) {
+	if h.Variables != nil {
+		h.Told(variablesOf(h.Variables, resp, time.Since(began)))
+	}
+}
+
+// do sends a request that is conditional on stored.
+func (h Get) do(req *http.Request, stored *Stored) (*http.Response, error) {
+	client := http.Client{Transport: shared.Transport}
+	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if stored != nil { // it names an answer of the first address
+			req.Header.Del("If-None-Match")
+			req.Header.Del("If-Modified-Since")
+		}
+		return redirect(req, via)
+	}
+	if h.Client != nil {
+		client.Transport = h.Client.Transport
+	}
+	return client.Do(req)
 }
 
 // readBody reads the whole body, or as much as it takes to know that it is too large.

@@ -1,8 +1,9 @@
 package http
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -13,26 +14,23 @@ import (
 	"github.com/tidewire/tidewire/internal/secret"
 )
 
-// Kind is the kind of sources that ask an upstream by GET, and of the upstreams that they ask.
-var Kind = kind.Kind{Name: "http", Section: section, Upstream: upstreamSection}
+// Kind is the kind of sources that ask an upstream by HTTP, and of the upstreams that they ask.
+var Kind = kind.Kind{Name: "http", Section: section, Upstream: upstreamSection, Variables: variables}
 
 // A draft is a source while it is read.
 type draft struct {
-	where    string // names its http in messages
-	upstream *Upstream
-	path     string
-	query    url.Values
-	own      http.Header
-	accept   []int
+	*Source
+	where string // names its http in messages
+	json  *grammar.Node
 }
 
 func section(r kind.Reading) kind.Section {
-	d := &draft{where: "http of " + r.Where, query: url.Values{}, own: http.Header{}}
+	d := &draft{where: "http of " + r.Where, Source: &Source{Request: Request{Header: http.Header{}}}}
 	keys := d.keys(r)
 	return kind.Section{
 		Keys: grammar.Keys{
-			grammar.Section("http", "GET from an upstream", d.where, keys).
-				Also("url get").OneOf().Alone(func(v *grammar.Node) { d.readAlone(v, keys) }).Then(d.check),
+			grammar.Section("http", "a request to an upstream", d.where, keys).
+				Also("url get post").OneOf().Alone(func(v *grammar.Node) { d.readAlone(v, keys) }).Then(d.check),
 		},
 		Source: d.source,
 	}
@@ -42,18 +40,59 @@ func (d *draft) keys(r kind.Reading) grammar.Keys {
 	return grammar.Keys{
 		grammar.Func("upstream",
 			"one of `upstreams`",
-			grammar.ALine, func(v *grammar.Node) { d.upstream, _ = kind.UpstreamOf[*Upstream](r, v, "http") }).Need(""),
+			grammar.ALine, func(v *grammar.Node) { d.Upstream, _ = kind.UpstreamOf[*Upstream](r, v, "http") }).Need(""),
+		grammar.OneOf("method",
+			"the method. Without it a request with `body` or `json` is a `POST`, and any other a `GET`",
+			&d.Method, methods).Also("verb"),
 		grammar.Func("path",
 			"begins with `/`, is joined to the upstream's path; no `..`, no query",
-			PathShape, func(v *grammar.Node) { d.path = ReadPath(v, false) }),
+			PathShape, func(v *grammar.Node) { d.Path = ReadPath(v, false) }),
 		grammar.Func("query",
 			"the query; a list of texts repeats the parameter",
-			QueryShape, func(v *grammar.Node) { d.readQuery(v, r.Where) }).Also("params").Secret(),
+			QueryShape, func(v *grammar.Node) { d.Query = ReadPairs(v, r.Where) }).Also("params").Secret(),
 		grammar.Func("headers",
 			"added to the upstream's headers; a header of the same name replaces the upstream's",
-			HeadersShape, func(v *grammar.Node) { ReadHeaders(v, "headers of "+r.Where, d.own) }).Secret(),
-		AcceptKey(&d.accept, true),
+			HeadersShape, func(v *grammar.Node) { ReadRequestHeaders(v, "headers of "+r.Where, d.Header) }).Secret(),
+		grammar.Func("json",
+			"the body as a mapping or a list, which is sent as JSON",
+			JSONShape, func(v *grammar.Node) { d.json = v }).Also("data payload").Without("body").Secret(),
+		grammar.Func("body",
+			"the body as text. Its type is JSON unless `headers` has a `Content-Type`",
+			grammar.AnyText, func(v *grammar.Node) { d.Body, _ = v.Template("body", aBody) }).Without("json").Secret(),
+		AcceptKey(&d.Accept, true),
+		grammar.Section("pages",
+			"for an answer in pages: the value is the list of them. An expression alone is `pages.next`",
+			"pages of "+r.Where, d.pageKeys()).Short("next").Also("pagination paging"),
 	}
+}
+
+const aBody = "write a text, or json: {id: 1}"
+
+func (d *draft) pageKeys() grammar.Keys {
+	return grammar.Keys{
+		grammar.Func("next",
+			"gives the address of the next page, of the same origin, or null; its input is the page, and it can use the variables of `pick`",
+			grammar.ALine, func(v *grammar.Node) { d.Next = v.JQ("next", variables...) }).Need(".next"),
+		grammar.Integer("max",
+			"how many pages there may be; more are an error",
+			&d.Pages, 1, maxPages).Also("limit").Default(defaultPages),
+	}
+}
+
+// Bounds of pages.
+const (
+	defaultPages = 20
+	maxPages     = 1000
+)
+
+var methods = []grammar.Word{
+	{Word: http.MethodGet, Doc: "asks for what is at the address"},
+	{Word: http.MethodHead, Doc: "asks for the header of the answer alone: the value is null, and `pick` has the variables"},
+	{Word: http.MethodPost, Doc: "what most services expect that are asked by a body"},
+	{Word: http.MethodPut, Doc: "for devices that expect it"},
+	{Word: http.MethodPatch, Doc: "for devices that expect it"},
+	{Word: "PROPFIND", Doc: "asks a WebDAV server for properties"},
+	{Word: "REPORT", Doc: "asks a WebDAV server, such as a calendar, for what matches the body"},
 }
 
 // readAlone reads what stands in place of the mapping and is none.
@@ -67,10 +106,12 @@ func (d *draft) readAlone(n *grammar.Node, keys grammar.Keys) {
 	n.Read(d.where, keys)
 }
 
-func (d *draft) readQuery(n *grammar.Node, where string) {
+// ReadPairs reads a query.
+func ReadPairs(n *grammar.Node, where string) (query []Pair) {
 	for k, v := range ReadQuery(n, where) {
-		d.query.Add(k, v.Value())
+		query = append(query, Pair{k, v.Value()})
 	}
+	return query
 }
 
 // check checks the mapping n.
@@ -78,21 +119,54 @@ func (d *draft) check(n *grammar.Node) {
 	if n.Lacks("upstream") {
 		n.Problem(d.where+" has no upstream", "add the name of one such as upstream: weather")
 	}
+	body := n.Get("body")
+	switch {
+	case body != nil && d.json != nil:
+		d.json.Problem("http has body and json", "keep one of them")
+		return
+	case d.json != nil:
+		d.Body = ReadJSON(d.json, func(string) bool { return false })
+		body = d.json
+	}
+	if d.Method == "" {
+		d.Method = http.MethodGet
+		if d.Body != "" {
+			d.Method = http.MethodPost
+		}
+	}
+	if body != nil && body.IsGood() && d.Method == http.MethodHead {
+		body.Problem("a HEAD has no body", "remove it, or write another method")
+	}
+	d.Computed = n.Expressions()
 }
 
 // source completes the source.
 func (d *draft) source(entry *grammar.Node) kind.Source {
-	if d.upstream == nil {
+	if d.Upstream == nil {
 		return nil
 	}
-	u := *d.upstream.URL
-	if d.path != "" {
-		u = *u.JoinPath(d.path)
+	s := d.Source
+	s.Given = entry.Given("http")
+	if n := entry.Get("http"); n.IsGood() {
+		CheckTexts(n, &s.Request, func(string) bool { return false })
+		s.checkType(n)
 	}
-	u.RawQuery = d.query.Encode()
-	header := d.upstream.Header.Clone()
-	maps.Copy(header, d.own)
-	return &Source{Upstream: d.upstream, URL: &u, Header: header, Accept: d.accept, Given: entry.Given("http")}
+	if s.Next != nil && s.Pages == 0 {
+		s.Pages = defaultPages
+	}
+	if s.Computed == nil {
+		s.Fixed, _ = s.Fill(context.Background(), nil, noValues) // there is nothing in it that could fail
+	}
+	return s
+}
+
+// checkType checks that a body is of the type that it is sent as.
+func (s *Source) checkType(n *grammar.Node) {
+	body := n.Get("body")
+	if body == nil || !body.IsGood() || s.contentType() != "" || json.Valid([]byte(s.sample())) {
+		return
+	}
+	body.Problem("body is not JSON, and headers have no Content-Type", "write one such as headers: {Content-Type: text/xml}")
 }
 
 // An upstreamDraft is an Upstream while it is read.

@@ -3,6 +3,7 @@ package http
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -27,6 +28,7 @@ func AcceptKey(to *[]int, followed bool) grammar.Key {
 // Shapes of the values in requests.
 var (
 	PathShape  = grammar.Like("write a path such as /v1/now, without ? and #", "^/[^?#]*$")
+	JSONShape  = grammar.Shape{"type": []string{"object", "array", "string"}}
 	QueryShape = grammar.Shape{
 		"type": "object", "additionalProperties": grammar.Either(grammar.AnyText, grammar.Texts),
 	}
@@ -44,7 +46,7 @@ func ReadQuery(n *grammar.Node, where string) iter.Seq2[string, *grammar.Node] {
 				values = v.List(what, "write a text, or a list of texts such as [1, 2]")
 			}
 			for _, v := range values {
-				if _, ok := v.Text(what, grammar.AText); ok && !yield(k.Value(), v) {
+				if _, ok := v.Template(what, grammar.AText); ok && !yield(k.Value(), v) {
 					return
 				}
 			}
@@ -71,37 +73,42 @@ func readStatuses(n *grammar.Node, followed bool) []int {
 }
 
 // ReadPath reads the path of a request, in which escapes stay as they are and what
-// has no place in a path is escaped. Placeholders says whether there are any in it.
-func ReadPath(n *grammar.Node, placeholders bool) string {
+// has no place in a path is escaped. There may be expressions in it; args says whether there may be {name} too.
+func ReadPath(n *grammar.Node, args bool) string {
 	const example = "write a path such as /v1/now"
-	s, ok := n.Text("path", example)
+	s, ok := n.Template("path", example)
 	if !ok {
 		return ""
 	}
-	_, err := url.PathUnescape(s)
+	computed := slices.Sorted(maps.Keys(n.Expressions()))
+	plain := s // without what is only known when it is sent
+	for _, text := range computed {
+		plain = strings.ReplaceAll(plain, text, "x")
+	}
+	_, err := url.PathUnescape(plain)
 	switch {
-	case !strings.HasPrefix(s, "/"):
+	case !strings.HasPrefix(plain, "/"):
 		n.Problem(fmt.Sprintf("path: %s does not begin with a slash", grammar.Quote(s)), example)
-	case strings.ContainsAny(s, "?#"):
+	case strings.ContainsAny(plain, "?#"):
 		n.Problem(fmt.Sprintf(`path: %s contains a "?" or "#"`, grammar.Quote(s)),
 			"write queries as query: {name: value}")
 	case err != nil:
 		n.Problem(fmt.Sprintf("path: %s has a bad escape", grammar.Quote(s)), `write %25 for a percent sign`)
-	case slices.Contains(strings.Split(s, "/"), ".."):
+	case slices.Contains(strings.Split(plain, "/"), ".."):
 		n.Problem(fmt.Sprintf(`path: %s contains ".."`, grammar.Quote(s)), "write the path without it")
-	case placeholders:
-		return EscapeAround(s)
 	default:
-		return escapePath(s)
+		return EscapeAround(s, slices.DeleteFunc(template.Find(s, computed...), func(p template.Placeholder) bool {
+			return !args && !slices.Contains(computed, p.Name)
+		}))
 	}
 	return ""
 }
 
 // EscapeAround is escapePath for the text around placeholders.
-func EscapeAround(s string) string {
+func EscapeAround(s string, placeholders []template.Placeholder) string {
 	var escaped strings.Builder
 	end := 0
-	for _, p := range template.Find(s) {
+	for _, p := range placeholders {
 		escaped.WriteString(escapePath(s[end:p.Begin]) + s[p.Begin:p.End])
 		end = p.End
 	}
@@ -135,9 +142,20 @@ var ownHeaders = []string{"Host", "Content-Length", "Transfer-Encoding", "Traile
 // ReadHeaders adds what the mapping n says to h. Values may be credentials: they
 // are never quoted.
 func ReadHeaders(n *grammar.Node, where string, h http.Header) {
+	readHeaders(n, where, h, (*grammar.Node).Text)
+}
+
+// ReadRequestHeaders is ReadHeaders for a request, in whose headers there may be expressions.
+func ReadRequestHeaders(n *grammar.Node, where string, h http.Header) {
+	readHeaders(n, where, h, (*grammar.Node).Template)
+}
+
+func readHeaders(
+	n *grammar.Node, where string, h http.Header, text func(n *grammar.Node, what, want string) (string, bool),
+) {
 	first := map[string]*grammar.Node{}
 	for k, v := range n.Entries(where) {
-		value, ok := v.Text("header "+grammar.Quote(k.Value()), grammar.AText)
+		value, ok := text(v, "header "+grammar.Quote(k.Value()), grammar.AText)
 		name := http.CanonicalHeaderKey(k.Value())
 		switch f := first[name]; {
 		case !HeaderName.MatchString(k.Value()):

@@ -36,6 +36,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidewire/tidewire/internal/jq"
 	"github.com/tidewire/tidewire/internal/kind"
 	"github.com/tidewire/tidewire/internal/secret"
 )
@@ -75,24 +76,49 @@ func (u *Upstream) String() string { return fmt.Sprintf("upstream %q", u.Name) }
 // MarshalText returns what String does.
 func (u *Upstream) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// A Source is a GET request to an upstream.
+// A Source is a request to an upstream, which is polled.
 type Source struct {
-	Upstream *Upstream
-	URL      *url.URL    // complete: upstream, path and query
-	Header   http.Header // the upstream's, too
-	Accept   []int       // the statuses of answers that count; nil: 200 to 299
-	Given    []string    // what references gave in it: secrets
+	Request
+	Fixed  *Filled     // the request if no expression is in it; nil: it is filled for each fetch
+	Accept []int       // the statuses of answers that count; nil: 200 to 299
+	Next   *jq.Program // gives the address of the next page of an answer, or null; nil: there is one page
+	Pages  int         // how many there may be
+	Given  []string    // what references gave in it: secrets
 }
 
 // Open implements [kind.Source].
 func (s *Source) Open(env kind.Env) (kind.Fetcher, error) {
 	f := new(fetcher)
 	f.get = Get{
-		Client: ClientOf(env.Link, env.Client), URL: s.URL, Header: s.Header, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
+		Client: ClientOf(env.Link, env.Client), Method: s.Method, Parse: env.Parse, Accept: s.Accept, Secrets: env.Secrets,
 		Close: !s.Upstream.KeepAlive, Asked: func(wait time.Duration) { f.got.Wait = wait },
-		Answered: func(status, size int) { f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, size },
+		Answered: func(status, size int) {
+			f.got.Status, f.got.Size = kind.Status{Code: status, Known: true}, f.got.Size+size
+		},
+		// The status and the header of a 304 are not those of the answer that is remembered.
+		Whole: s.Fixed == nil || s.Next != nil || slices.Contains(env.Variables, statusVariable) ||
+			slices.Contains(env.Variables, headersVariable),
+		Variables: wanted(env.Variables, s.Next),
 	}
-	return f, nil
+	if f.get.Variables != nil {
+		f.get.Told = func(all map[string]any) { f.got.Variables = all }
+	}
+	if s.Fixed != nil {
+		f.get.URL, f.get.Header, f.get.Body = s.Fixed.URL, s.Fixed.Header, s.Fixed.Body
+	}
+	var fetch kind.Fetcher = f
+	if s.Fixed == nil {
+		fetch = kind.FetchFunc(func(ctx context.Context) (kind.Result, error) {
+			if err := f.fill(ctx, s, env); err != nil {
+				return kind.Result{}, err
+			}
+			return f.Fetch(ctx)
+		})
+	}
+	if s.Next != nil {
+		fetch = &pager{fetcher: f, first: fetch, source: s, again: env.Again}
+	}
+	return fetch, nil
 }
 
 // SameValue implements [kind.Source]: the request may be another one.
@@ -112,12 +138,11 @@ func (s *Source) MarshalText() ([]byte, error) { return []byte(s.String()), nil 
 
 // Secrets implements [kind.Source].
 func (s *Source) Secrets() kind.Secrets {
-	query := secret.OfQuery(s.URL.Query())
-	return kind.Secrets{
-		Said:   slices.Concat(s.Given, secret.OfHeader(s.Header), query),
-		Values: slices.Concat(s.Given, secret.OfNamed(s.Header), query),
-	}
+	return s.Request.Secrets().And(kind.Secrets{Said: s.Given, Values: s.Given})
 }
+
+// Target implements [kind.Targeted]: the server.
+func (s *Source) Target() string { return s.Upstream.URL.Scheme + "://" + s.Upstream.URL.Host }
 
 // A fetcher makes a request conditional on the last answer that was of use.
 type fetcher struct {
@@ -140,5 +165,19 @@ func (f *fetcher) Fetch(ctx context.Context) (kind.Result, error) {
 // Confirm implements [kind.Confirmer].
 func (f *fetcher) Confirm() { f.stored = f.newest }
 
-// Target implements [kind.Targeted]: the server.
-func (s *Source) Target() string { return s.URL.Scheme + "://" + s.URL.Host }
+// fill makes the request of the next fetch from the last value.
+func (f *fetcher) fill(ctx context.Context, s *Source, env kind.Env) error {
+	start := time.Now()
+	filled, err := s.Fill(ctx, env.Last(), noValues)
+	if err != nil {
+		what := s.Method + " " + address(s.Upstream.URL, env.Secrets)
+		return kind.Fail(ctx, start, what, err.Error(), err, env.Secrets)
+	}
+	f.get.URL, f.get.Header, f.get.Body = filled.URL, filled.Header, filled.Body
+	f.get.Secrets = env.Secrets.With(filled.Secrets...)
+	traceResults(ctx, filled, f.get.Secrets)
+	return nil
+}
+
+// noValues knows no {name}: in a source that is text.
+func noValues(string) (any, bool) { return nil, false }

@@ -3,6 +3,8 @@ package http
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
@@ -23,8 +25,10 @@ var tracedHeader = []string{
 
 // A trace shows one exchange. A nil one shows nothing.
 type trace struct {
-	to  *kind.Trace
-	own http.Header // whose values are hidden
+	to      *kind.Trace
+	own     http.Header      // whose values are hidden
+	sent    []byte           // the body of the request
+	secrets *secret.Redactor // what is hidden in it
 
 	mu sync.Mutex // guards the fields below: connections are made on goroutines of their own
 
@@ -35,7 +39,7 @@ type trace struct {
 // traceOf returns what shows in the trace of ctx what h does, nil if there is none.
 func traceOf(ctx context.Context, h Get) *trace {
 	if t := kind.TraceOf(ctx); t != nil {
-		return &trace{to: t, own: h.Header}
+		return &trace{to: t, own: h.Header, sent: h.Body, secrets: h.Secrets}
 	}
 	return nil
 }
@@ -90,11 +94,28 @@ func (t *trace) request(r *http.Request) {
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
 		text := strings.Join(r.Header[name], ", ")
 		for own := range t.own {
-			if http.CanonicalHeaderKey(own) == name {
+			if http.CanonicalHeaderKey(own) == name && name != "Content-Type" {
 				text = secret.Mask
 			}
 		}
 		t.to.Line("%s: %s", name, text)
+	}
+	if len(t.sent) > 0 {
+		t.to.Line("")
+		t.to.Block(t.secrets.With(secret.OfBody(r.Header.Get("Content-Type"), string(t.sent))...).Text(string(t.sent)))
+	}
+}
+
+// traceResults shows what the expressions of a request give, in the trace of ctx.
+func traceResults(ctx context.Context, f *Filled, secrets *secret.Redactor) {
+	t := kind.TraceOf(ctx)
+	if t == nil {
+		return
+	}
+	t.Section("computed")
+	for _, text := range slices.Sorted(maps.Keys(f.Results)) {
+		data, _ := json.Marshal(f.Results[text]) // what jq gives encodes
+		t.Line("%s", secrets.Text(fmt.Sprintf("%s = %s", text, data)))
 	}
 }
 
@@ -108,6 +129,10 @@ func (t *trace) response(r *http.Response) {
 	t.mu.Unlock()
 	t.to.Section("answer after %s (%s)", t.to.Took(), phases)
 	t.to.Line("%s %s", r.Proto, r.Status)
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		c := r.TLS.PeerCertificates[0]
+		t.to.Line("certificate of %s by %s, for %d more days", c.Subject, c.Issuer, daysLeft(c, time.Now()))
+	}
 	for _, name := range tracedHeader {
 		if value := r.Header.Get(name); value != "" {
 			t.to.Line("%s: %s", name, value)
