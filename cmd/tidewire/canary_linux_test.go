@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -286,6 +287,9 @@ jobs:
       pin: {secret: true}
   follow: {http: {upstream: tokens, path: /fails}}
   after: {exec: [sh, -c, 'echo "$PIN"; exit 1'], env: {PIN: "{pin}"}, args: {pin: {secret: true}}, on_busy: queue, queue: 1000}
+hooks:
+  gate: {job: pin, verify: {hmac_sha256: ` + c.canary("hook-secret") + `}, args: {pin: .pin}}
+  lab: {job: pin, verify: {token: ` + c.canary("hook-token") + `, header: X-Gitlab-Token}, when: '$headers["x-gitlab-token"] != null', args: {pin: .pin}}
 access:
   tokens:
     admin:
@@ -350,6 +354,39 @@ func (c *cage) ask(token, method, address, body string) (status int, answer []by
 	}
 	c.keep(method+" "+address, fmt.Sprint(response.Status, response.Header, string(answer)))
 	return response.StatusCode, answer
+}
+
+// deliver sends to the hooks what is genuine and what is not.
+func (c *cage) deliver(gateway, pin string) {
+	c.t.Helper()
+	body, _ := json.Marshal(map[string]string{"pin": pin})
+	mac := hmac.New(sha256.New, []byte(c.canaries["hook-secret"]))
+	mac.Write(body)
+	for _, d := range []struct {
+		hook, header, value string
+		status              int
+	}{
+		{"gate", "X-Hub-Signature-256", fmt.Sprintf("sha256=%x", mac.Sum(nil)), 202},
+		{"gate", "X-Hub-Signature-256", c.canaries["hook-secret"], 403},
+		{"lab", "X-Gitlab-Token", c.canaries["hook-token"], 204}, // expressions do not see it
+		{"lab", "X-Gitlab-Token", c.canaries["hook-token"] + "x", 403},
+	} {
+		r, err := http.NewRequest("POST", gateway+"/hooks/"+d.hook, bytes.NewReader(body))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		r.Header.Set(d.header, d.value)
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if response.StatusCode != d.status {
+			c.t.Errorf("hook %s = %d %s, want %d", d.hook, response.StatusCode, answer, d.status)
+		}
+		c.keep("hook "+d.hook, fmt.Sprint(response.Status, response.Header, string(answer)))
+	}
 }
 
 // A credential is seen by whom it is for, and by nobody else: whatever is asked, said,
@@ -466,11 +503,12 @@ func TestNoCanaryEscapes(t *testing.T) {
 	for path := range description.Paths {
 		for _, token := range []string{admin, "", c.canary("wrong-token")} {
 			for method, pairs := range map[string][]string{"GET": {"good", "pin"}, "POST": {"fails", "none"}} {
-				target := strings.NewReplacer("{name}", pairs[0], "{job}", pairs[1], "{id}", "none").Replace(path)
+				target := strings.NewReplacer("{name}", pairs[0], "{job}", pairs[1], "{id}", "none", "{hook}", "gate").Replace(path)
 				c.ask(token, method, p.url+target, `{"token":"`+c.canaries["wrong-token"]+`", "args":{"pin":5}}`)
 			}
 		}
 	}
+	c.deliver(p.url, pin)
 	c.ask("", "POST", p.url+"/auth/token", `{"token":"`+admin+`"}`)
 	c.ask("", "POST", p.url+"/auth/token", `{"token":["`+admin+`"]}`)
 	c.ask("", "GET", p.url+"/auth/callback?code="+c.canary("code")+"&state="+c.canary("state"), "")

@@ -33,6 +33,7 @@ const (
 	ByToken   = "token" // of the configuration
 	ByOIDC    = "oidc"
 	ByProxy   = "proxy"
+	ByHook    = "hook" // of the configuration, whose signature the request had
 )
 
 // An Identity is unique to a user. Names are not: a person at the provider may have the name of a token. So data of a
@@ -40,7 +41,7 @@ const (
 type Identity struct {
 	Kind    string
 	Issuer  string // the provider of [ByOIDC]
-	Subject string // the name of the token, the provider's "sub", or the name that a proxy gives
+	Subject string // the name of the token or the hook, the provider's "sub", or the name that a proxy gives
 }
 
 // A User makes requests. It does not change after it is made.
@@ -49,9 +50,9 @@ type User struct {
 	Name string      // to show to people; not unique; "" for Nobody
 	Role config.Role // RoleNone may do nothing
 	Jobs []string    // it may operate only these jobs; nil: all that its role may operate
+	Push []string    // it may send values to these sources alone, whatever its role; nil: to all if it may operate
 
-	Push []string   // it may send values to these sources alone, whatever its role; nil: to all if it may operate
-	by   credential // how the user was recognised
+	by credential // how the user was recognised
 }
 
 // Nobody is a user that may do only what is public.
@@ -86,7 +87,6 @@ func (u *User) Can(verb Verb, job *config.Job) bool {
 	}
 }
 
-// Identified reports whether u has identified itself. What such a user may not do is forbidden, while an anonymous one
 // CanPush reports whether u may send values to a source.
 func (u *User) CanPush(source string) bool {
 	if u.Push != nil {
@@ -95,6 +95,7 @@ func (u *User) CanPush(source string) bool {
 	return u.Can(Operate, nil)
 }
 
+// Identified reports whether u has identified itself. What such a user may not do is forbidden, while an anonymous one
 // can still sign in.
 func (u *User) Identified() bool { return u.by.kind != "" && u.by.kind != byNothing }
 

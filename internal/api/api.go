@@ -183,6 +183,7 @@ type API struct {
 	trends   trends
 	branded  atomic.Pointer[brand]                            // of the configuration that was in effect last
 	silences *idempotency.Keys[access.Identity, wire.Silence] // those that were made with an Idempotency-Key
+	hooks    deliveries
 }
 
 // New returns an API.
@@ -190,5 +191,6 @@ func New(deps Deps) *API {
 	return &API{
 		deps: deps, clients: slog.New(deps.Clients), trends: newTrends(deps),
 		silences: idempotency.New[access.Identity](idempotency.Options[wire.Silence]{}),
+		hooks:    newDeliveries(deps),
 	}
 }

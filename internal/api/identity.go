@@ -25,7 +25,11 @@ type callerKey struct{}
 // authenticated finds out who makes a request before anything answers it.
 func (a *API) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user, err := a.deps.Guard.Identify(r)
+		var err error
+		user := access.Nobody
+		if !isDelivery(r.URL.Path) { // what that has as its token is none of ours
+			user, err = a.deps.Guard.Identify(r)
+		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, caller{user, err, a.link("")})))
 	})
 }

@@ -53,6 +53,10 @@ func (a *API) sameOrigin(next http.Handler) http.Handler {
 	}))
 	others := origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isDelivery(r.URL.Path) { // which is signed
+			next.ServeHTTP(w, r)
+			return
+		}
 		// A proxy may ask for another Host than the browser did.
 		if public := a.deps.Config().PublicURL; public != nil && r.Header.Get("Origin") == public.Scheme+"://"+public.Host {
 			next.ServeHTTP(w, r)
@@ -86,11 +90,13 @@ func (a *API) recovered(next http.Handler) http.Handler {
 // knownHost refuses requests whose Host is not a name of the gateway: otherwise any web site could point a name of its
 // own at the gateway's address and use it through a visitor's browser (DNS rebinding). Its names are those of loopback,
 // that of the public address, and, if the connection does not use loopback, any IP address, since web sites cannot
-// point those at anything. A request with a token may use any name: no web site knows the token. So may one that asks
-// for the health, of which a site learns nothing: balancers name a host as they like, or none at all.
+// point those at anything. A request with a token may use any name, and so may one to a hook: no web site knows the token, or
+// the secret. So may one that asks for the health, of which a site learns nothing: balancers name a host as they like, or none
+// at all.
 func (a *API) knownHost(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.isOwnHost(r) && !a.asksForHealth(r) {
+		path := strings.TrimPrefix(r.URL.Path, a.link(""))
+		if !isDelivery(path) && !isHealth(path) && !a.isOwnHost(r) {
 			fail(w, r, http.StatusMisdirectedRequest, fmt.Sprintf("%q is not a name of this gateway: use localhost or "+
 				"127.0.0.1, or set public_url to the address that people use", r.Host))
 			return
@@ -99,10 +105,7 @@ func (a *API) knownHost(next http.Handler) http.Handler {
 	})
 }
 
-func (a *API) asksForHealth(r *http.Request) bool {
-	path := strings.TrimPrefix(r.URL.Path, a.link(""))
-	return path == "/livez" || path == "/readyz"
-}
+func isHealth(path string) bool { return path == "/livez" || path == "/readyz" }
 
 func (a *API) isOwnHost(r *http.Request) bool {
 	if isLoopback(r.Host) || a.deps.Guard.ByToken(r) {

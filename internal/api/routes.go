@@ -72,6 +72,7 @@ func (a *API) routes() []route {
 		{"GET /api/v1/sources/{name}/polls", view, a.getPolls},
 		{"GET /api/v1/sources/{name}/availability", view, a.getAvailability},
 		{"POST /api/v1/sources/{name}/refresh", operate, a.refreshSource},
+		{"POST /hooks/{hook}", public, a.takeDelivery},
 		{"GET /badge/{file}", view, a.getBadge},
 		{"GET /api/v1/stream", view, a.stream},
 		{"GET /api/v1/jobs", view, a.listJobs},

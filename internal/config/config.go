@@ -59,6 +59,7 @@ type Config struct {
 	Upstreams []*Upstream
 	Sources   []*Source
 	Jobs      []*Job
+	Hooks     []*Hook
 	Notify    []*Notify
 	Quiet     []*Quiet
 	Forward   *Forward // nil: states are not published

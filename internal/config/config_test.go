@@ -243,6 +243,25 @@ func TestEveryKey(t *testing.T) {
 		door.Polled() || door.StaleAfter != 5*time.Minute || door.AtMost != time.Second || door.Parse.Name != "text" || byName["lamp"].Parse.Name != "json" {
 		t.Errorf("door = %+v of %+v", door, door.Spec)
 	}
+	var hooks []string
+	for _, h := range c.Hooks {
+		verify := h.Verify
+		verify.Secret = verify.Secret[:5]
+		text := fmt.Sprintf("%s: %s %s %s %v", h.Name, verify.Scheme, verify.Secret, verify.Header, verify.Tolerance)
+		if h.Job != nil {
+			text += " starts " + h.Job.Name
+		} else {
+			text += " sets " + h.Source.Name
+		}
+		hooks = append(hooks, text)
+	}
+	if got, want := strings.Join(hooks, ", "), "deploy: hmac_sha256 01234 X-Signature 0s starts reindex, lab: token 01234 X-Gitlab-Token 0s starts plain, "+
+		"pay: stripe whsec  1m0s sets lamp, chat: slack 01234  0s starts plain, other: standard whsec  0s starts plain"; got != want {
+		t.Errorf("hooks are %s, want %s", got, want)
+	}
+	if h := c.Hooks[0]; h.When.String() != `.ref == "main" and $headers["x-event"] == "push"` || h.ID.String() != ".id" || len(h.Args) != 2 || h.Args[1].Name != "part" {
+		t.Errorf("deploy = %+v", *h)
+	}
 	outdoor := byName["outdoor"]
 	if got, want := requestOf(outdoor).Fixed.URL.String(), "https://api.example.com/base/v1/now?q=Perth+%26+more&days=3&full=true&id=1&id=2"; got != want {
 		t.Errorf("URL of outdoor = %s, want %s", got, want)

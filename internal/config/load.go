@@ -90,7 +90,7 @@ type fileReader struct {
 	c     *Config
 	pace  pace     // of defaults
 	later struct { // sections that refer to other parts, and so are read after them wherever they stand
-		listen, upstreams, sources, jobs, notify, alerts, quiet, access, forward func()
+		listen, upstreams, sources, jobs, hooks, notify, alerts, quiet, access, forward func()
 	}
 }
 
@@ -103,6 +103,7 @@ func newFileReader() *fileReader {
 	return f
 }
 
+// keys are the keys of a file. It is long because each key has its entry.
 func (f *fileReader) keys() grammar.Keys {
 	tls := &TLS{}
 	return grammar.Keys{
@@ -125,6 +126,9 @@ func (f *fileReader) keys() grammar.Keys {
 		grammar.Func("jobs",
 			"what people can start",
 			jobsShape, f.jobs).Also("actions tasks commands").Defer(&f.later.jobs),
+		grammar.Func("hooks",
+			"addresses to which other services send what happened there: `POST /hooks/NAME` starts a job or sets a source",
+			hooksShape, f.hooks).Also("webhooks inbound triggers").Defer(&f.later.hooks),
 		grammar.Func("include", "further files; see [More files](#more-files)", grammar.ALine, func(*grammar.Node) {}),
 		grammar.Func("notify",
 			"where alerts are sent",
@@ -195,7 +199,7 @@ func (f *fileReader) read(n *grammar.Node) {
 	later := f.later
 	alerts := func() { f.alertDefaults(later.alerts, n.Get("defaults").Get("alert")) }
 	for _, read := range []func(){
-		later.upstreams, later.notify, alerts, later.sources, later.jobs, later.quiet, later.access, later.listen, later.forward,
+		later.upstreams, later.notify, alerts, later.sources, later.jobs, later.hooks, later.quiet, later.access, later.listen, later.forward,
 	} {
 		if read != nil {
 			read()

@@ -105,6 +105,7 @@ var matrix = map[string]struct {
 	"GET /api/v1/sources/{name}/availability": {"view", "/api/v1/sources/a/availability", "", 200},
 	"POST /api/v1/sources/{name}/refresh":     {"operate", "/api/v1/sources/a/refresh", "", 202},
 	"POST /api/v1/sources/{name}":             {"operate", "/api/v1/sources/a", "1", 409}, // it has no push
+	"POST /hooks/{hook}":                      {"public", "/hooks/none", "{}", 404},
 	"GET /api/v1/events":                      {"view", "/api/v1/events", "", 200},
 	"GET /badge/{file}":                       {"view", "/badge/a.svg", "", 200},
 	"GET /api/v1/stream":                      {"view", "/api/v1/stream", "", 200},

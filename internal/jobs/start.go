@@ -12,7 +12,7 @@ import (
 
 // StartOptions describe a start of a job.
 type StartOptions struct {
-	Trigger string          // wire.TriggerAPI, wire.TriggerSchedule or wire.TriggerJob
+	Trigger string          // one of the triggers of package wire
 	Args    map[string]any  // as [config.Job.Bind] has made them
 	Like    string          // the run whose arguments are among them; empty: none
 	Caller  access.Identity // who asks

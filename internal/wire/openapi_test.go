@@ -53,7 +53,7 @@ func TestTypesAreThoseOfTheDescription(t *testing.T) {
 		"Silenced": wire.Silenced{}, "Acknowledged": wire.Acknowledged{}, "Replica": wire.Replica{}, "Replicas": wire.Replicas{}, "Silence": wire.Silence{}, "Silences": wire.Silences{},
 		"NewSilence": wire.NewSilence{}, "Acknowledge": wire.Acknowledge{}, "Alerts": wire.Alerts{}, "AlertsVersion": wire.AlertsVersion{},
 		"AlertObject": wire.AlertObject{}, "Told": wire.Told{}, "Receiver": wire.Receiver{},
-		"Health": wire.Health{}, "Event": wire.Event{}, "Events": wire.Events{},
+		"Health": wire.Health{}, "Delivery": wire.Delivery{}, "Event": wire.Event{}, "Events": wire.Events{},
 	} {
 		compare(t, all, name, reflect.TypeOf(v), nil)
 	}
@@ -209,7 +209,7 @@ func TestWordsAreThoseOfTheDescription(t *testing.T) {
 		}},
 		{"Told", "state", []string{wire.ToldWaiting, wire.ToldDone, wire.ToldGivenUp}},
 		{"Run", "status", statuses},
-		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule, wire.TriggerJob}},
+		{"Run", "trigger", []string{wire.TriggerAPI, wire.TriggerSchedule, wire.TriggerJob, wire.TriggerHook}},
 		{"Health", "status", []string{wire.HealthOK, wire.HealthDegraded, wire.HealthUnavailable}},
 	} {
 		if got := all[tt.of].Properties[tt.member].Enum; !slices.Equal(got, tt.words) {

@@ -13,6 +13,7 @@ const (
 	TriggerAPI      = "api"
 	TriggerSchedule = "schedule"
 	TriggerJob      = "job" // the end of a run of another job
+	TriggerHook     = "hook"
 )
 
 // A Run is the snapshot of a run of a job. Its key is that of the job.
@@ -21,7 +22,7 @@ type Run struct {
 	ID          string          `json:"id"`
 	Job         string          `json:"job"`
 	Status      progress.Status `json:"status"`
-	Trigger     string          `json:"trigger"`            // TriggerAPI, TriggerSchedule or TriggerJob
+	Trigger     string          `json:"trigger"`            // one of the triggers
 	By          string          `json:"by,omitempty"`       // who asked for it, as people know them; empty: its timetable
 	Coalesced   bool            `json:"coalesced"`          // of the answer to a start: it joined a run that was there
 	Requests    int             `json:"requests"`           // how many starts share the run

@@ -6,6 +6,7 @@ package push
 
 import (
 	"context"
+	"mime"
 	"sync"
 	"time"
 
@@ -123,7 +124,8 @@ func (r *receiver) take(ctx context.Context) (kind.Result, error) {
 // valueOf is the value of a message. The fields of a form are an object, unless the source wants its text.
 func valueOf(ctx context.Context, m *kind.Message, parse value.Format) (kind.Result, error) {
 	if parse.Name != "json" || !value.IsForm(m.Media, m.Data) {
-		return kind.Payload(m.Data, parse)(ctx)
+		_, params, _ := mime.ParseMediaType(m.Media)
+		return kind.Payload(m.Data, parse.In(params["charset"]))(ctx)
 	}
 	kind.TraceOf(ctx).Output(m.Data, 0)
 	fields, err := value.ParseForm(m.Data)

@@ -84,6 +84,7 @@ func TestWhatABodyBecomes(t *testing.T) {
 		{"json", strings.Repeat("a=1&", 1000) + "a=1", form, nil, "a form of 1001 fields, want at most 1000"},
 		{"json", `hello`, "", nil, `not JSON (invalid character 'h' looking for beginning of value), starts with "hello"`},
 		{"text", `a=1&b=2`, form, "a=1&b=2", ""},
+		{"text", "caf\xe9", "text/plain; charset=iso-8859-1", "café", ""},
 		{"lines", "a\nb\n", "text/plain", []any{"a", "b"}, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {

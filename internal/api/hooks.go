@@ -1,0 +1,244 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/access"
+	"github.com/tidewire/tidewire/internal/audit"
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/flood"
+	"github.com/tidewire/tidewire/internal/idempotency"
+	"github.com/tidewire/tidewire/internal/jobs"
+	"github.com/tidewire/tidewire/internal/problem"
+	"github.com/tidewire/tidewire/internal/value"
+	"github.com/tidewire/tidewire/internal/wire"
+)
+
+const (
+	// MaxDelivery bounds what is sent to a hook, in bytes.
+	MaxDelivery = 1 << 20
+	// smallDelivery bounds what is read beside any number of others.
+	smallDelivery = 64 << 10
+	// maxLarge bounds the larger ones that are read at the same time: who sends them is not known before their end.
+	maxLarge = 16
+	// largeWithin is how long one may take to come: so long it keeps others out.
+	largeWithin = 10 * time.Second
+	// rememberFor is for how long a delivery is known that is sent again, and rememberMost how many of each hook are.
+	rememberFor  = 24 * time.Hour
+	rememberMost = 10_000
+)
+
+// isDelivery reports whether a request to a path is for a hook: the secret of that takes the place of everything else by which
+// requests are guarded.
+func isDelivery(path string) bool { return strings.HasPrefix(path, "/hooks/") }
+
+// deliveries are those to all hooks.
+type deliveries struct {
+	large chan struct{}                        // has a token for each large one that is read
+	known *idempotency.Keys[string, delivered] // by the hook
+}
+
+// delivered is what a delivery led to.
+type delivered struct {
+	run string    // empty: a source got it
+	at  time.Time // by the monotonic clock
+}
+
+func newDeliveries(deps Deps) deliveries {
+	return deliveries{make(chan struct{}, maxLarge), idempotency.New[string](idempotency.Options[delivered]{
+		Known: func(d delivered) bool { return deps.Clock.Now().Sub(d.at) < rememberFor },
+		Max:   10 * rememberMost, MaxOwn: rememberMost,
+	})}
+}
+
+// takeDelivery does what a hook says if what was sent to it is genuine, once.
+func (a *API) takeDelivery(w http.ResponseWriter, r *http.Request) {
+	h := a.deps.Config().Hook(r.PathValue("hook"))
+	if h == nil {
+		fail(w, r, http.StatusNotFound, fmt.Sprintf("there is no hook %q", r.PathValue("hook")))
+		return
+	}
+	check, err := h.Verify.Begin(r.Header, a.deps.Clock.Wall())
+	if err != nil {
+		a.refuseDelivery(w, r, h, err)
+		return
+	}
+	d := delivery{Hook: h, check: check}
+	var ok bool
+	if d.Data, ok = a.readDelivery(w, r, check); !ok {
+		return
+	}
+	if err := check.Verify(); err != nil {
+		a.refuseDelivery(w, r, h, err)
+		return
+	}
+	if now := a.deps.Config().Hook(h.Name); !config.Same(now, h) { // the body may have taken its time
+		failForNow(w, r, http.StatusServiceUnavailable, "the hook was changed meanwhile", time.Second)
+		return
+	}
+	ctx, done := value.WithAdmission(r.Context())
+	defer done()
+	if err := d.read(ctx, r); err != nil {
+		fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be read: "+err.Error())
+		return
+	}
+	holds, err := d.when(ctx)
+	if err != nil {
+		a.unusableDelivery(w, r, h, err)
+		return
+	}
+	if !holds {
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	a.deliver(ctx, w, r, d)
+}
+
+// refuseDelivery answers what is not genuine. It costs little, whoever sends how much.
+func (a *API) refuseDelivery(w http.ResponseWriter, r *http.Request, h *config.Hook, err error) {
+	a.clients.Warn("what was sent to a hook is refused", "hook", h.Name, flood.Address, a.addressOf(r), "err", err)
+	a.recordMetered(r, "hook-refused", access.Identity{}, slog.String("hook", h.Name), slog.String("error", err.Error()))
+	fail(w, r, http.StatusForbidden, "this is refused: "+err.Error())
+}
+
+// unusableDelivery answers what is genuine, and of which an expression of the hook can make nothing.
+func (a *API) unusableDelivery(w http.ResponseWriter, r *http.Request, h *config.Hook, err error) {
+	a.clients.Warn("what was sent to a hook cannot be used", "hook", h.Name, flood.Address, a.addressOf(r), "err", err)
+	fail(w, r, http.StatusUnprocessableEntity, "what was sent cannot be used: "+err.Error())
+}
+
+// readDelivery reads the body of a delivery and writes it to what checks it. It reports false after an answer of its own.
+func (a *API) readDelivery(w http.ResponseWriter, r *http.Request, check io.Writer) (body []byte, ok bool) {
+	if r.ContentLength > MaxDelivery {
+		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxDelivery))
+		return nil, false
+	}
+	if r.ContentLength < 0 || r.ContentLength > smallDelivery {
+		select {
+		case a.hooks.large <- struct{}{}:
+			defer func() { <-a.hooks.large }()
+		default:
+			failForNow(w, r, http.StatusServiceUnavailable, "too much is being sent to hooks at once", time.Second)
+			return nil, false
+		}
+		connection := http.NewResponseController(w)
+		_ = connection.SetReadDeadline(time.Now().Add(largeWithin)) // fails where there is no connection, as in a test
+		defer func() { _ = connection.SetReadDeadline(time.Time{}) }()
+	}
+	var buffer bytes.Buffer
+	buffer.Grow(int(max(0, r.ContentLength)) + bytes.MinRead)
+	_, err := buffer.ReadFrom(io.TeeReader(http.MaxBytesReader(w, r.Body, MaxDelivery), check))
+	switch {
+	case errors.As(err, new(*http.MaxBytesError)):
+		failBody(w, r, err, "")
+	case err != nil:
+		fail(w, r, http.StatusBadRequest, "the body ended too early")
+	default:
+		return buffer.Bytes(), true
+	}
+	return nil, false
+}
+
+// deliver starts the job of a hook, or sets its source, unless that was done for the delivery before.
+func (a *API) deliver(ctx context.Context, w http.ResponseWriter, r *http.Request, d delivery) {
+	if d.Source != nil && len(d.Data) > MaxPush {
+		fail(w, r, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", MaxPush))
+		return
+	}
+	id, err := d.id(ctx, r)
+	if err != nil {
+		a.unusableDelivery(w, r, d.Hook, err)
+		return
+	}
+	args, err := d.arguments(ctx)
+	if err != nil {
+		a.unusableDelivery(w, r, d.Hook, err)
+		return
+	}
+	caller := access.Identity{Kind: access.ByHook, Subject: d.Name}
+	to, first := delivered{}, true
+	begin := func() (to delivered, err error) {
+		to.at = a.deps.Clock.Now()
+		if d.Source != nil {
+			_, err = a.deps.Sources.Push(ctx, d.Source.Name, d.Message, caller, id)
+			if errors.Is(err, idempotency.ErrReused) {
+				err = nil // the one that was sent first counts
+			}
+			return to, err
+		}
+		to.run, err = a.startFor(ctx, r, d, caller, id, args)
+		return to, err
+	}
+	if id == "" {
+		to, err = begin()
+	} else {
+		key := idempotency.Key[string]{Caller: d.Name, Key: id}
+		to, first, err = a.hooks.known.Do(ctx, key, idempotency.Fingerprint{}, begin)
+	}
+	switch {
+	case err != nil && d.Source != nil:
+		a.failPush(w, r, d.Source.Name, err)
+	case err != nil:
+		a.failDelivery(w, r, d, err)
+	case d.Source != nil:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Location", RunPath(a.deps.Config(), to.run))
+		answer(w, http.StatusAccepted, wire.Delivery{Hook: d.Name, Job: d.Job.Name, Run: to.run, Repeated: !first})
+	}
+}
+
+// errNoJob is why a start for a hook fails whose job was removed a moment ago.
+var errNoJob = errors.New("its job is not there any more")
+
+// startFor starts the job of a delivery, and returns the ID of the run.
+func (a *API) startFor(
+	ctx context.Context, r *http.Request, d delivery, caller access.Identity, key string, given map[string]any,
+) (string, error) {
+	j := a.deps.Jobs.Job(d.Job.Name)
+	if j == nil {
+		return "", errNoJob
+	}
+	args, wrong := bound(ctx, j, given)
+	if wrong != nil {
+		return "", wrongArgs(wrong)
+	}
+	by := "hook " + d.Name
+	who := audit.Actor{slog.String("user", by), identityAttr("", caller), slog.String("address", a.addressOf(r))}
+	_, snap, err := a.deps.Jobs.Start(ctx, j, jobs.StartOptions{
+		Trigger: wire.TriggerHook, Args: args, Caller: caller, By: by, Key: key,
+		Audit: func(action string, attrs ...slog.Attr) { a.deps.Audit.Record(who, action, attrs...) },
+	})
+	if refusal, ok := errors.AsType[*jobs.Refusal](err); ok && refusal.Code == jobs.KeyReused && refusal.Run != "" {
+		return refusal.Run, nil // what was sent before was read in another way
+	}
+	return snap.ID, err
+}
+
+// wrongArgs are why a job does not take the arguments of a hook.
+type wrongArgs []*config.ArgError
+
+func (wrongArgs) Error() string { return "the arguments are not valid" }
+
+// failDelivery answers with why a delivery has not led to a run.
+func (a *API) failDelivery(w http.ResponseWriter, r *http.Request, d delivery, err error) {
+	wrong, isWrong := errors.AsType[wrongArgs](err)
+	j := a.deps.Jobs.Job(d.Job.Name)
+	switch {
+	case isWrong && j != nil:
+		a.clients.Warn("what was sent to a hook cannot be used", "hook", d.Name, flood.Address, a.addressOf(r), "err", err)
+		failArgs(w, r, j.Job, wrong)
+	case j == nil:
+		problem.Write(w, problem.Problem{Status: http.StatusServiceUnavailable, Detail: errNoJob.Error(), Instance: instance(r), RetryAfter: 1})
+	default:
+		a.failStart(w, r, j, err)
+	}
+}

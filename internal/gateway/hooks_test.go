@@ -1,0 +1,305 @@
+package gateway_test
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tidewire/tidewire/internal/config"
+	"github.com/tidewire/tidewire/internal/gateway"
+)
+
+const hookSecret = "0123456789abcdef"
+
+const someHooks = `
+jobs:
+  build: {exec: [echo, "{ref}", "{n}"], args: {ref: {pattern: 'refs/.*'}, n: {type: int, default: 1}}, on_busy: queue, queue: 1000}
+sources: {door: {push: {limit: 1000/s}, pick: .open}}
+hooks:
+  deploy:
+    job: build
+    verify: {hmac_sha256: 0123456789abcdef}
+    when: $headers["x-github-event"] != "ping" and $headers["x-hub-signature-256"] == null
+    args: {ref: .ref, n: .n}
+  lab: {job: build, verify: {token: 0123456789abcdef, header: X-Gitlab-Token}, args: {ref: .ref}}
+  pay: {job: build, verify: {stripe: 0123456789abcdef}, id: .id, args: {ref: .ref}}
+  door: {source: door, verify: {token: 0123456789abcdef}}
+  odd: {job: build, verify: {token: 0123456789abcdef}, when: .ref, args: {ref: .ref}}
+  failing: {job: build, verify: {token: 0123456789abcdef}, args: {ref: '.ref | error("no: \(.)")'}}
+`
+
+// signed is the header of GitHub for a body.
+func signed(body string, more ...string) []string {
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	mac.Write([]byte(body))
+	return append([]string{"X-Hub-Signature-256", "sha256=" + hex.EncodeToString(mac.Sum(nil))}, more...)
+}
+
+// stripe is that of Stripe.
+func stripe(body string, at time.Time) []string {
+	mac := hmac.New(sha256.New, []byte(hookSecret))
+	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
+	return []string{"Stripe-Signature", fmt.Sprintf("t=%d,v1=%x", at.Unix(), mac.Sum(nil))}
+}
+
+func TestHooks(t *testing.T) {
+	cfg := load(t, someHooks)
+	cfg.Audit = filepath.Join(t.TempDir(), "audit.jsonl")
+	cfg.Access = &config.Access{Tokens: []*config.Token{{Name: "admin", SHA256: sha256.Sum256([]byte("admin-secret")), Role: config.RoleAdmin}}}
+	cfg.PublicURL, _ = url.Parse("https://plant.example/tide/")
+	s := startConfig(t, cfg)
+	token := []string{"Authorization", "Bearer " + hookSecret}
+	gitlab := []string{"X-Gitlab-Token", hookSecret}
+	const main = `{"ref":"refs/heads/main","n":3}`
+	form := url.Values{"payload": {`{"ref":"refs/heads/form"}`}}.Encode()
+	for _, tt := range []struct {
+		what, path, body string
+		header           []string
+		status           int
+		says             string
+	}{
+		{"genuine", "/hooks/deploy", main, signed(main), 202, `"repeated":false`},
+		{"again", "/hooks/deploy", main, signed(main, "X-GitHub-Delivery", "another"), 202, `"repeated":true`},
+		{"below the public address", "/tide/hooks/deploy", main, signed(main), 202, `"repeated":true`},
+		{"from anywhere", "/hooks/deploy", main, signed(main, "Origin", "https://github.com", "Sec-Fetch-Site", "cross-site", "Host", "tide.internal", "Authorization", "Bearer nobody", "Cookie", "tidewire=x"), 202, `"repeated":true`},
+		{"a form", "/hooks/deploy", form, signed(form, "Content-Type", "application/x-www-form-urlencoded"), 202, `"repeated":false`},
+		{"when is false", "/hooks/deploy", main, signed(main, "X-GitHub-Event", "ping"), 204, ""},
+		{"unsigned", "/hooks/deploy", main, nil, 403, "it has no header X-Hub-Signature-256"},
+		{"forged", "/hooks/deploy", main, signed(main + " "), 403, "it is not signed with the secret"},
+		{"by a token", "/hooks/deploy", main, bearer("admin"), 403, "it has no header"},
+		{"huge", "/hooks/deploy", strings.Repeat(" ", 1<<20) + main, signed(""), 413, "larger than 1048576 bytes"},
+		{"no JSON", "/hooks/deploy", "{", signed("{"), 422, "JSON that ends too early"},
+		{"wrong arguments", "/hooks/deploy", `{"ref":"main"}`, signed(`{"ref":"main"}`), 422, "#/args/ref"},
+		{"missing ones", "/hooks/deploy", `{}`, signed(`{}`), 422, "this has no value"},
+		{"no such hook", "/hooks/none", main, signed(main), 404, "there is no hook"},
+		{"GET", "/hooks/deploy", "", nil, 401, ""},
+		{"GitLab", "/hooks/lab", main, gitlab, 202, `"repeated":false`},
+		{"GitLab, another", "/hooks/lab", main, gitlab, 202, `"repeated":false`},
+		{"GitLab, with a key", "/hooks/lab", main, append(gitlab, "Idempotency-Key", "k"), 202, `"repeated":false`},
+		{"GitLab, with a key again", "/hooks/lab", `{"ref":"refs/x"}`, append(gitlab, "Idempotency-Key", "k"), 202, `"repeated":true`},
+		{"GitLab, wrong", "/hooks/lab", main, []string{"X-Gitlab-Token", hookSecret + "0"}, 403, "it does not have the token"},
+		{"late", "/hooks/pay", main, stripe(main, time.Now().Add(-6*time.Minute)), 403, "it was signed 6m"},
+		{"without an id", "/hooks/pay", main, stripe(main, time.Now()), 422, "id: .id gives nothing"},
+		{"when is no truth", "/hooks/odd", main, token, 422, "when: .ref gives neither true nor false"},
+		{"an expression fails", "/hooks/failing", main, token, 422, "args ref: "},
+		{"a source", "/hooks/door", `{"open":true}`, token, 204, ""},
+		{"a source, not to be picked", "/hooks/door", `[1]`, token, 422, "pick: "},
+		{"a source, too large", "/hooks/door", strings.Repeat(" ", 300<<10) + "1", token, 413, "larger than 262144 bytes"},
+	} {
+		status, head, body := s.do("POST", tt.path, tt.body, tt.header...)
+		if tt.what == "GET" {
+			status, head, body = s.do("GET", tt.path, "")
+		}
+		if status != tt.status || !contains(body, tt.says) {
+			t.Errorf("%s: %d %s, want %d and %s", tt.what, status, body, tt.status, tt.says)
+		}
+		if status == 202 && head.Get("Location") != "/tide/api/v1/runs/"+str(decode(t, []byte(body))["run"]) {
+			t.Errorf("%s: it is at %q, want the path of the run in %s", tt.what, head.Get("Location"), body)
+		}
+	}
+	if got := s.json(200, "GET", "/api/v1/sources/door", "", bearer("admin")...); got["error"] == nil || got["value"] != true {
+		t.Errorf("the source is %v, want what was sent first, and why the next is no value", got)
+	}
+	list := s.json(200, "GET", "/api/v1/runs", "", bearer("admin")...)["runs"].([]any)
+	starts := 0.0
+	for _, run := range list { // one that waits is joined by a start with the same arguments
+		starts += run.(object)["requests"].(float64)
+	}
+	if starts != 5 {
+		t.Errorf("%v starts led to %d runs, want 5", starts, len(list))
+	}
+	first := list[len(list)-1].(object)
+	if args := first["args"].(object); first["trigger"] != "hook" || first["by"] != "hook deploy" || args["n"] != 3.0 {
+		t.Errorf("the first run is %v", first)
+	}
+	s.stop()
+	triggers, refused := 0, 0
+	for _, line := range auditLines(t, cfg.Audit) {
+		switch line["action"] {
+		case "trigger":
+			triggers++
+			if line["kind"] != "hook" || line["subject"] == "" || line["address"] != "127.0.0.1" {
+				t.Errorf("the audit log has %v, want the hook that started it", line)
+			}
+		case "hook-refused":
+			refused++
+		}
+	}
+	if triggers != 5 || refused < 4 {
+		t.Errorf("the audit log has %d starts and %d refusals, want 5 and more than 4", triggers, refused)
+	}
+	if log := s.log.String(); contains(log, hookSecret) || !contains(log, "what was sent to a hook is refused") {
+		t.Errorf("the log shows the secret, or not what is refused:\n%s", log)
+	}
+}
+
+// However often the same is sent at once, one run is started.
+func TestHooksStartNothingTwice(t *testing.T) {
+	s := start(t, someHooks)
+	const distinct, each = 10, 100
+	var sending sync.WaitGroup
+	var mu sync.Mutex
+	led, first := map[string]map[string]bool{}, 0
+	statuses := map[int]int{}
+	begun := time.Now()
+	for i := range 20 {
+		sending.Go(func() {
+			for j := range distinct * each / 20 {
+				at := time.Now().Add(-time.Duration(i) * time.Second) // each signed anew
+				body := fmt.Sprintf(`{"id":"evt_%d","ref":"refs/heads/%d","retry":%d}`, j%distinct, j%distinct, i)
+				status, _, text := s.do("POST", "/hooks/pay", body, stripe(body, at)...)
+				mu.Lock()
+				statuses[status]++
+				if status == 202 {
+					d := decode(t, []byte(text))
+					if d["repeated"] == false {
+						first++
+					}
+					key := fmt.Sprint(j % distinct)
+					if led[key] == nil {
+						led[key] = map[string]bool{}
+					}
+					led[key][str(d["run"])] = true
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	sending.Wait()
+	t.Logf("%d deliveries, of which %d are different ones, in %v", distinct*each, distinct, time.Since(begun))
+	if statuses[202] != distinct*each || first != distinct || len(led) != distinct {
+		t.Errorf("the answers are %v, %d of them the first, for %d deliveries, want all 202, %d first", statuses, first, len(led), distinct)
+	}
+	for key, all := range led {
+		if len(all) != 1 {
+			t.Errorf("delivery %s led to the runs %v, want one", key, all)
+		}
+	}
+	if list := s.json(200, "GET", "/api/v1/runs", "")["runs"].([]any); len(list) != distinct {
+		t.Errorf("there are %d runs, want %d", len(list), distinct)
+	}
+}
+
+// What is sent again after a restart leads to the same run.
+func TestHooksAfterARestart(t *testing.T) {
+	once(t)
+	cfg := load(t, someHooks)
+	cfg.Store = &config.Store{Dir: t.TempDir()}
+	const body = `{"ref":"refs/heads/main"}`
+	s := startConfig(t, cfg)
+	before := s.json(202, "POST", "/hooks/deploy", body, signed(body)...)
+	s.await("the end of the run", func(v object) bool { return v["status"] == "succeeded" })
+	s.stop()
+	s = startConfig(t, cfg)
+	if after := s.json(202, "POST", "/hooks/deploy", body, signed(body)...); after["run"] != before["run"] {
+		t.Errorf("it leads to %v, want the run of before the restart, %v", after, before)
+	}
+}
+
+// What large and slow requests take is bounded, and does not keep others out.
+func TestSlowHooks(t *testing.T) {
+	s := start(t, someHooks)
+	address := strings.TrimPrefix(s.url, "http://")
+	for range 17 { // one may come while a place is taken by the large one below
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\nslow", 0)
+	}
+	big := strings.Repeat(" ", 70_000) + `{"ref":"refs/heads/main"}`
+	small := `{"ref":"refs/heads/main"}`
+	for end := time.Now().Add(patience); ; {
+		status, head, body := s.do("POST", "/hooks/deploy", big, signed(big)...)
+		if status == 503 && head.Get("Retry-After") == "1" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("a large one beside 16 slow ones gets %d %s, want 503", status, body)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if status, _, body := s.do("POST", "/hooks/deploy", small, signed(small)...); status != 202 {
+		t.Errorf("a small one beside 16 slow ones gets %d %s, want 202", status, body)
+	}
+	// One that announces more than it may is refused before it is read.
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /hooks/deploy HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\nX-Hub-Signature-256: sha256=%064d\r\n\r\n", 0)
+	conn.SetReadDeadline(time.Now().Add(patience))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || resp.StatusCode != 413 {
+		t.Errorf("9 MB get %v, %v, want 413", resp, err)
+	}
+	if err == nil {
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+}
+
+// What is sent to two replicas starts one run, wherever the job is.
+func TestReplicasShareHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t)
+		yaml := sharedJobs + "hooks:\n"
+		for i := range 3 {
+			yaml += fmt.Sprintf("  h%d: {job: j%d, verify: {hmac_sha256: 0123456789abcdef}}\n", i, i)
+		}
+		a, b := f.join(yaml), f.join(yaml)
+		defer b.leave()
+		defer a.leave()
+		time.Sleep(5 * time.Second)
+		for i := range 3 {
+			body := `{"n":1}`
+			h := http.Header{"X-Hub-Signature-256": {signed(body)[1]}}
+			var ids []any
+			for _, m := range []*member{a, b, a} {
+				w := m.doWith("POST", fmt.Sprintf("/hooks/h%d", i), body, h)
+				if w.Code != 202 {
+					t.Fatalf("h%d: %d %s", i, w.Code, w.Body)
+				}
+				ids = append(ids, decode(t, w.Body.Bytes())["run"])
+			}
+			if ids[0] != ids[1] || ids[1] != ids[2] {
+				t.Errorf("h%d led to the runs %v, want one", i, ids)
+			}
+		}
+	})
+}
+
+// Forged and repeated requests, as many as come.
+func BenchmarkHooks(b *testing.B) {
+	const body = `{"ref":"refs/heads/main"}`
+	for what, header := range map[string][]string{"forged": signed(body + " "), "unsigned": {"X", "Y"}, "repeated": signed(body)} {
+		b.Run(what, func(b *testing.B) {
+			handler, stop := gateway.NewHandler(b, load(b, someHooks))
+			defer stop()
+			b.ReportAllocs()
+			for b.Loop() {
+				req := httptest.NewRequest("POST", "http://localhost/hooks/deploy", strings.NewReader(body))
+				req.Header.Set(header[0], header[1])
+				w := httptest.NewRecorder()
+				if handler.ServeHTTP(w, req); (w.Code == 202) != (what == "repeated") {
+					b.Fatalf("%d %s", w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
