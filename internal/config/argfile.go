@@ -36,6 +36,17 @@ type File struct {
 	Data   []byte `json:"-"`
 }
 
+// String returns the name, for texts in which the file stands.
+func (f *File) String() string { return f.Name }
+
+// fileIn returns the value of the argument that a text consists of; nil if it is anything else.
+func fileIn(text string, values map[string]any) any {
+	if name, ok := strings.CutPrefix(text, "{"); ok {
+		return values[strings.TrimSuffix(name, "}")]
+	}
+	return nil
+}
+
 // NewFile returns a file of which a sender gives the name and the media type; either may be empty.
 func NewFile(name, media string, data []byte) *File {
 	name = FileName(name)

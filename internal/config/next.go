@@ -45,7 +45,9 @@ func (j *Job) NextArgs(next *NextRun, to *Job, values map[string]any) map[string
 	given := map[string]any{}
 	for _, a := range to.Args {
 		if text, ok := next.Args[a.Name]; ok {
-			given[a.Name] = j.text(text, values)
+			if given[a.Name] = j.text(text, values); a.Type == ArgFile {
+				given[a.Name] = fileIn(text, values)
+			}
 		} else if value, ok := values[a.Name]; ok {
 			given[a.Name] = value
 		}

@@ -217,6 +217,30 @@ jobs:
 	}
 }
 
+// A file is passed on to a job that follows, by an equal name or another one; in a text it is its name.
+func TestAFileIsPassedOn(t *testing.T) {
+	s := start(t, fmt.Sprintf(`
+jobs:
+  scan: {exec: ["true", "{table}"], args: {table: {type: file}}, then: {run: [equal, {job: other, args: {list: "{table}", text: "of {table}"}}]}}
+  equal: {exec: [cat, "{table}"], args: {table: {type: file}}}
+  other: {exec: [sh, %q, "{list}", "{text}"], args: {list: {type: file}, text: {}}}
+`, shell(t, `cat "$1"; echo " $2"`)))
+	encoded := base64.StdEncoding.EncodeToString([]byte("content"))
+	run := s.ended(of(s.json(202, "POST", runs, fmt.Sprintf(`{"args":{"table":{"name":"a.csv","data":%q}}}`, encoded)), "id"))
+	for job, want := range map[string]string{"equal": "content\n", "other": "content of a.csv\n"} {
+		var got object
+		for end := time.Now().Add(10 * time.Second); got == nil || got["status"] != "succeeded"; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("job %s after %v = %v, want it to succeed", job, run, got)
+			}
+			got, _ = s.json(200, "GET", "/api/v1/jobs/"+job, "")["last_run"].(object)
+		}
+		if got["output"] != want || len(got["files"].([]any)) != 1 {
+			t.Errorf("job %s = %v, want it to print %q", job, got, want)
+		}
+	}
+}
+
 // A request has the file as its body, unchanged.
 func TestAFileAsABody(t *testing.T) {
 	var got atomic.Value
