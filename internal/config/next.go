@@ -209,7 +209,11 @@ func (d *nextDraft) check(to *Job) {
 				grammar.Suggest(k.Value(), "arguments", slices.Sorted(maps.Keys(args))))
 			continue
 		}
-		if v.IsScalar() && !v.IsSpoiled() {
+		switch {
+		case a.Type == ArgFile:
+			v.Problem(fmt.Sprintf("the argument %s of job %s is a file, which no text can be", grammar.Quote(a.Name), grammar.Quote(to.Name)),
+				"remove it: a file is passed on by an argument of the same name")
+		case v.IsScalar() && !v.IsSpoiled():
 			d.checkText(v, a, to, own)
 		}
 	}
@@ -220,6 +224,10 @@ func (d *nextDraft) check(to *Job) {
 		case from == nil && a.Default == nil:
 			d.job.Problem(fmt.Sprintf("job %s would start without the argument %s", grammar.Quote(to.Name), grammar.Quote(a.Name)),
 				fmt.Sprintf("write [{job: %s, args: {%s: ...}}], or give it a default", to.Name, a.Name))
+		case from != nil && (from.Type == ArgFile) != (a.Type == ArgFile):
+			d.job.Problem(fmt.Sprintf("the argument %s is a file in one of the jobs %s and %s, and not in the other", grammar.Quote(a.Name),
+				grammar.Quote(d.of.Name), grammar.Quote(to.Name)),
+				"give one of them another name, or the same type")
 		case from != nil && from.Secret && !a.Secret:
 			d.job.Problem(fmt.Sprintf("the argument %s is secret, and that of job %s is not", grammar.Quote(a.Name), grammar.Quote(to.Name)),
 				"write secret: true there, too")

@@ -164,3 +164,17 @@ func TestReplicasFollowRuns(t *testing.T) {
 		}
 	})
 }
+
+// A file that a start has given is passed on to the run that follows.
+func TestAFileFollowsARun(t *testing.T) {
+	s := start(t, `jobs:
+  first: {exec: [cat, "{f}"], args: {f: {type: file}}, then: {run: second}}
+  second: {exec: [cat, -n, "{f}"], args: {f: {type: file}}}
+`)
+	run := s.ended(of(s.json(202, "POST", "/api/v1/jobs/first/runs", `{"args":{"f":{"name":"a.txt","data":"aGVsbG8="}}}`), "id"))
+	id := of(run["then"].([]any)[0].(object), "id")
+	until(t, "the next run is there", func() bool { code, _, _ := s.do("GET", "/api/v1/runs/"+id, ""); return code == 200 })
+	if next := s.ended(id); run["output"] != "hello\n" || !strings.HasSuffix(of(next, "output"), "1\thello\n") {
+		t.Errorf("after %v comes %v, want it to have the file", run, next)
+	}
+}
