@@ -72,7 +72,7 @@ to set. Better name it yourself: --bearer '${env:WEATHER_TOKEN}'.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.picks, "pick", nil, "what to pick: `NAME=EXPRESSION`, or an expression of jq alone. Repeatable")
+	flags.StringArrayVar(&f.picks, "pick", nil, "what to pick: `NAME=EXPRESSION`, or an expression of jq alone; of a page of HTML, a CSS selector. Repeatable")
 	flags.StringVar(&f.name, "name", "", "the `name` of the source")
 	flags.StringVar(&f.title, "title", "", "what people call it")
 	flags.StringVar(&f.show, "show", "", "the `name` of the pick that is shown large")

@@ -46,6 +46,10 @@ func explorable(t *testing.T) *httptest.Server {
 			answer("text/csv", "time;temp\n12:00;20,5\n12:01;21,5\n")
 		case "/status.xml":
 			answer("application/xml", `<station id="7"><temp unit="C">21.5</temp></station>`)
+		case "/meminfo":
+			answer("text/plain", "MemTotal:  16384 kB\nMemFree:   1 kB\n")
+		case "/page.html":
+			answer("text/html", `<!doctype html><p id="temp">21.5 °C</p><table id=t><tr><th>Level<td>41</table>`)
 		case "/metrics":
 			answer("text/plain", "# TYPE load gauge\nload 0.5\nfree{mount=\"/\"} 10\nfree{mount=\"/data\"} NaN\n")
 		case "/many":
@@ -197,8 +201,13 @@ printf is {"use":71}
 func TestExploreFormats(t *testing.T) {
 	server := explorable(t)
 	for path, want := range map[string]string{
-		"/log.csv": "parse: lines",
-		"/metrics": `load: '.[1] | [splits("\\s+")][1] | tonumber'`,
+		"/log.csv":    `pick: {temp: '.[-1].temp | sub(","; ".") | tonumber'}`,
+		"/status.xml": `temp: '.station.temp["#text"] | tonumber'`,
+		"/metrics":    `load: ".load[0].value"`,
+		"/meminfo":    `MemTotal`,
+		"/page.html": `    parse: {html: {temp: "#temp", level: "#t > tbody > tr > td"}}
+    pick: {temp: '.temp | capture("^(?<n>-?[0-9.]+)").n | tonumber', level: ".level | tonumber"}
+`,
 	} {
 		code, stdout, stderr := explored(t, server, server.URL+path, "--wait", "0")
 		if code != 0 || !strings.Contains(stdout, want) {

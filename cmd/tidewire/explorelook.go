@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -115,7 +114,7 @@ func sizeOf(bytes int) string {
 
 // read parses an answer, and sets the format if nobody has said which it is.
 func (e *explorer) read(body string) ([]explore.Leaf, int, error) {
-	formats := slices.DeleteFunc(explore.Guess(body), func(format string) bool { return !slices.Contains(formatWords, format) })
+	formats := explore.Guess(body)
 	if e.parse != "" {
 		formats = []string{e.parse}
 	}
@@ -192,7 +191,7 @@ func (e *explorer) showLeaves(more int) {
 func safe(s string, columns int) string { return terminal.Cut(text.Line(s), columns) }
 
 // formatWords are the words for formats.
-var formatWords = []string{"json", "text", "lines"}
+var formatWords = []string{"json", "text", "lines", "csv", "xml", "yaml", "html", "prometheus"}
 
 // parse makes a value of an answer in a format.
 func parse(ctx context.Context, format, body string) (any, error) {

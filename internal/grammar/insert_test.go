@@ -107,7 +107,7 @@ func FuzzInsert(f *testing.F) {
 		f.Add(text, "-", "http://x:1/y", "a, b")
 	}
 	f.Fuzz(func(t *testing.T, text, name, a, b string) {
-		if !utf8.ValidString(name + a + b) {
+		if !utf8.ValidString(name) || !utf8.ValidString(a) || !utf8.ValidString(b) {
 			return
 		}
 		value := grammar.Mapping{{Key: "text", Value: a}, {Key: "list", Value: []string{a, b}}, {Key: "in", Value: grammar.Mapping{{Key: "b", Value: b}}}}
