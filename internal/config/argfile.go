@@ -72,7 +72,7 @@ func FileName(name string) string {
 		end := len(name) - len(path.Ext(name))
 		name = name[:end-last] + name[end:]
 	}
-	if name = strings.Trim(strings.TrimLeft(name, ".-"), " "); name == "" {
+	if name = strings.TrimRight(strings.TrimLeft(name, ".- "), " "); name == "" {
 		return "file"
 	}
 	return name

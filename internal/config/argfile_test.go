@@ -80,7 +80,7 @@ jobs:
 
 // What somebody calls a file is safe as a name in a directory, and stays as it is if it was.
 func FuzzFileName(f *testing.F) {
-	for _, s := range []string{"", "a.csv", "../../etc/passwd", `C:\x\y.txt`, ".", "..", "-rf", "a\nb", "\xff", strings.Repeat("ä", 200) + ".pdf", "x." + strings.Repeat("y", 300), "  ", "a\u202eb"} {
+	for _, s := range []string{"", "a.csv", "../../etc/passwd", `C:\x\y.txt`, ".", "..", "-rf", "a\nb", "\xff", strings.Repeat("ä", 200) + ".pdf", "x." + strings.Repeat("y", 300), "  ", " .000", "a\u202eb"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
