@@ -90,39 +90,17 @@ func (p *Program) RunWith(ctx context.Context, v any, variables map[string]any) 
 			return p.result(found)
 		}
 	}
-	in, err := plain(v, 2*MaxDepth)
-	if err != nil {
-		return nil, fmt.Errorf("jq: input: %w", err)
-	}
-	if p.deletes {
-		in = clone(in)
-	}
-	m := &meter{Context: ctx, left: budget, regexps: &p.regexps}
-	defer m.end()
-	bound, err := p.bind(m, variables)
+	var first [1]any
+	results, count, err := p.run(ctx, v, variables, first[:0])
 	if err != nil {
 		return nil, err
-	}
-	iter := p.code.RunWithContext(m, in, bound...)
-	count := 0
-	for ; count < maxCounted; count++ {
-		v, ok := iter.Next()
-		if !ok {
-			break
-		}
-		if e, ok := v.(error); ok {
-			return nil, p.failed(m, e)
-		}
-		if count == 0 {
-			result = v
-		}
 	}
 	switch count {
 	case 0:
 		return nil, fmt.Errorf(
 			"jq: %s gives no result, want exactly one: (...) // null gives null instead", brief(p.src))
 	case 1:
-		return p.result(result)
+		return p.result(results[0])
 	case maxCounted:
 		return nil, fmt.Errorf(
 			"jq: %s gives %d results or more, want exactly one: take first(...), or collect them with [...]",
@@ -136,6 +114,60 @@ func (p *Program) RunWith(ctx context.Context, v any, variables map[string]any) 
 			count,
 		)
 	}
+}
+
+// All evaluates p on v, as [Program.RunWith] does, and returns its results, of which there may be any number up to most.
+func (p *Program) All(ctx context.Context, v any, variables map[string]any, most int) (results []any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			results, err = nil, fmt.Errorf("jq: the interpreter panicked: %s", brief(fmt.Sprint(r)))
+		}
+	}()
+	results, count, err := p.run(ctx, v, variables, make([]any, 0, most))
+	switch {
+	case err != nil:
+		return nil, err
+	case count > most:
+		return nil, fmt.Errorf("jq: %s gives more than %d results", brief(p.src), most)
+	}
+	for i, v := range results {
+		if results[i], err = p.result(v); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// run evaluates p on v. It appends the results to kept, as far as that has room, and counts them, up to maxCounted or
+// one more than there is room for.
+func (p *Program) run(ctx context.Context, v any, variables map[string]any, kept []any) (results []any, count int, err error) {
+	in, err := plain(v, 2*MaxDepth)
+	if err != nil {
+		return nil, 0, fmt.Errorf("jq: input: %w", err)
+	}
+	if p.deletes {
+		in = clone(in)
+	}
+	m := &meter{Context: ctx, left: budget, regexps: &p.regexps}
+	defer m.end()
+	bound, err := p.bind(m, variables)
+	if err != nil {
+		return nil, 0, err
+	}
+	iter := p.code.RunWithContext(m, in, bound...)
+	for most := max(maxCounted, cap(kept)+1); count < most; count++ {
+		v, ok := iter.Next()
+		if !ok {
+			break
+		}
+		if e, ok := v.(error); ok {
+			return nil, count, p.failed(m, e)
+		}
+		if len(kept) < cap(kept) {
+			kept = append(kept, v)
+		}
+	}
+	return kept, count, nil
 }
 
 // bind returns the values of the variables of the code, in their order.

@@ -220,6 +220,33 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// All gives any number of results, up to a bound, and fails as Run does.
+func TestAll(t *testing.T) {
+	for _, tt := range []struct {
+		src  string
+		in   any
+		want string
+	}{
+		{".[]", []any{}, "[] <nil>"},
+		{".[]", []any{1.0, "a", nil}, "[1 a <nil>] <nil>"},
+		{".", 1.0, "[1] <nil>"},
+		{".a", map[string]any{"a": []any{2.0}}, "[[2]] <nil>"},
+		{"range(4)", nil, "[0 1 2 3] <nil>"},
+		{"range(5)", nil, "[] jq: range(5) gives more than 4 results"},
+		{"range(1e4)", nil, "[] jq: range(1e4) gives more than 4 results"},
+		{".[]", 1.0, "[] jq: .[]: cannot iterate over: number (1)"},
+		{"1, error(null)", nil, "[] jq: 1, error(null): null"},
+		{"nan, 2", nil, "[<nil> 2] <nil>"},
+		{"1, (. + .)", strings.Repeat("x", jq.MaxSize/2), "[] jq: result of 1, (. + .): the value is larger than 4 MiB"},
+		{".", panics{}, "[] jq: the interpreter panicked: no JSON of me"},
+	} {
+		results, err := compile(t, tt.src).All(t.Context(), tt.in, nil, 4)
+		if got := fmt.Sprint(results, err); got != tt.want {
+			t.Errorf("All of %s = %s, want %s", tt.src, got, tt.want)
+		}
+	}
+}
+
 type panics struct{}
 
 func (panics) MarshalJSON() ([]byte, error) { panic("no JSON of me") }
