@@ -60,7 +60,7 @@ type Options struct {
 // A Subscription is one source that is subscribed from [Subscription.Start] to [Subscription.End]. It is a
 // [kind.Fetcher]. Its methods may be called from any goroutine.
 type Subscription struct {
-	source  kind.Subscriber
+	source  kind.Subscriber // nil: there is none
 	options Options
 	news    chan struct{} // has one element if there is something to take
 	urgent  chan struct{} // the same, which waits for no pause
@@ -77,7 +77,8 @@ type Subscription struct {
 	heard   bool           // the link has been up since the last call of Subscribe
 }
 
-// New returns what subscribes source, which is not subscribed yet.
+// New returns what subscribes source, which is not subscribed yet. If that is nil, all messages are those of
+// [Subscription.Tell], and there are no goroutines.
 func New(source kind.Subscriber, options Options) *Subscription {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
@@ -90,7 +91,7 @@ func New(source kind.Subscriber, options Options) *Subscription {
 func (s *Subscription) Start(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.cancel != nil {
+	if s.ended || s.cancel != nil || s.source == nil {
 		return
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
@@ -218,6 +219,16 @@ func (s *Subscription) Ask() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = true
+}
+
+// Tell puts a message into the slot, as a source does by its [kind.Emit]. But Ready is not called: whoever tells sees to the
+// Fetch.
+func (s *Subscription) Tell(message kind.FetchFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.message = message
+	}
 }
 
 // Fetch implements [kind.Fetcher]. It takes what is in the slot: the newest message, then why the link is down, then

@@ -278,6 +278,33 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// Without a source, messages are told, the newest of them counts, and nothing waits.
+func TestTell(t *testing.T) {
+	s := subscription.New(nil, subscription.Options{})
+	s.Start(t.Context())
+	if _, err := s.Fetch(t.Context()); !errors.Is(err, kind.ErrNothingYet) {
+		t.Errorf("Fetch = %v, want %v", err, kind.ErrNothingYet)
+	}
+	s.Tell(message(1))
+	s.Tell(message(2))
+	if got, err := s.Fetch(t.Context()); err != nil || got.Value != 2 {
+		t.Errorf("Fetch = %v, %v, want 2", got.Value, err)
+	}
+	s.Tell(message(3))
+	s.Tell(nil)
+	if _, err := s.Fetch(t.Context()); !errors.Is(err, kind.ErrNothingYet) {
+		t.Errorf("Fetch of what was taken back = %v, want %v", err, kind.ErrNothingYet)
+	}
+	s.End()
+	s.Tell(message(4))
+	if _, err := s.Fetch(t.Context()); !errors.Is(err, kind.ErrNothingYet) {
+		t.Errorf("Fetch after the end = %v, want %v", err, kind.ErrNothingYet)
+	}
+	if err := s.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 type askable struct{}
 
 func (askable) Subscribe(context.Context, kind.Emit) error { return nil }
